@@ -1,0 +1,135 @@
+package config
+
+import "time"
+
+// Config is one validated configuration file. Values are final: defaults are
+// filled in, durations and sizes are parsed. Treat it as immutable.
+type Config struct {
+	// Path is the file the configuration was read from, for messages.
+	Path string `yaml:"-"`
+
+	Socket       Socket                  `yaml:"socket"`
+	Metrics      Metrics                 `yaml:"metrics"`
+	Log          Log                     `yaml:"log"`
+	Shutdown     Shutdown                `yaml:"shutdown"`
+	Limits       Limits                  `yaml:"limits"`
+	Memory       Memory                  `yaml:"memory"`
+	AWS          AWS                     `yaml:"aws"`
+	Destinations map[string]*Destination `yaml:"destinations"`
+	Access       []Rule                  `yaml:"access"`
+}
+
+// Socket is the Unix socket of the gRPC API.
+type Socket struct {
+	Path  string   `yaml:"path"`  // default /run/brokerd/brokerd.sock
+	Mode  FileMode `yaml:"mode"`  // default 0660; "other" bits are allowed (the access rules decide), but warned about
+	Group string   `yaml:"group"` // owning group, name or number; empty: the daemon's own
+}
+
+// Metrics is the Prometheus endpoint. An empty Address turns it off.
+type Metrics struct {
+	Address string `yaml:"address"` // default 127.0.0.1:9464
+}
+
+// Log sets the level of the JSON log on standard error.
+type Log struct {
+	Level string `yaml:"level"` // debug | info (default) | warn | error
+}
+
+// Shutdown bounds a graceful stop.
+type Shutdown struct {
+	Grace Duration `yaml:"grace"` // default 30s: how long open uploads may take to finish
+}
+
+// Limits protect the daemon from its clients.
+type Limits struct {
+	IdleTimeout Duration `yaml:"idle_timeout"` // default 60s: longest silence inside an upload stream
+	MaxObject   Size     `yaml:"max_object"`   // default 5TiB
+}
+
+// Memory is the process-wide budget for bytes in flight to S3.
+type Memory struct {
+	Max Size `yaml:"max"` // default 48MiB, at least 16MiB
+}
+
+// AWS says where the source credentials come from and how AWS is reached.
+type AWS struct {
+	Profile         string    `yaml:"profile"`          // shared-config profile; empty: the SDK's default chain
+	CredentialsFile string    `yaml:"credentials_file"` // shared-credentials file, e.g. from systemd LoadCredential; empty: SDK default
+	Endpoints       Endpoints `yaml:"endpoints"`        // empty: the AWS endpoints of the destination's region
+	CABundle        string    `yaml:"ca_bundle"`        // PEM file trusted in addition to the system's roots
+}
+
+// Endpoints override service URLs (a sandbox, an S3-compatible store, a VPC endpoint).
+type Endpoints struct {
+	STS string `yaml:"sts"`
+	S3  string `yaml:"s3"`
+	KMS string `yaml:"kms"`
+}
+
+// Destination is one stanza: where objects go, under which role, encrypted with which key.
+type Destination struct {
+	Name string `yaml:"-"`
+
+	Role        string    `yaml:"role"`   // full IAM role ARN; may be empty only when Compatible (source credentials are used as they are)
+	Bucket      string    `yaml:"bucket"` // bucket name
+	Owner       string    `yaml:"owner"`  // 12-digit account that owns the bucket; empty only when Compatible
+	Region      string    `yaml:"region"`
+	KMSKey      string    `yaml:"kms_key"`     // full key ARN, same region, partition and account as the bucket; Compatible stores take any id, or empty for no SSE-KMS
+	BucketKey   *bool     `yaml:"bucket_key"`  // default true
+	Key         string    `yaml:"key"`         // template, see Placeholders
+	Durability  string    `yaml:"durability"`  // direct (default); spool and spool-wait are refused until they exist
+	PartSize    Size      `yaml:"part_size"`   // default 8MiB, 5MiB..64MiB
+	Concurrency int       `yaml:"concurrency"` // parts in flight per upload, default 4, 1..64
+	Session     Session   `yaml:"session"`
+	PathStyle   bool      `yaml:"path_style"`
+	Compatible  bool      `yaml:"compatible"` // S3-compatible store: relaxes the role, owner and key-ARN rules; what it cannot prove is unknown
+	Endpoints   Endpoints `yaml:"endpoints"`  // overrides AWS.Endpoints
+	Profile     string    `yaml:"profile"`    // overrides AWS.Profile
+}
+
+// Session shapes the AssumeRole request.
+type Session struct {
+	ExternalID     string            `yaml:"external_id"`
+	Name           string            `yaml:"name"`     // RoleSessionName, default "brokerd-<destination>"; stable across refreshes
+	Duration       Duration          `yaml:"duration"` // default 1h, 15m..12h
+	Tags           map[string]string `yaml:"tags"`
+	SourceIdentity string            `yaml:"source_identity"`
+}
+
+// Rule allows peers to do things with destinations. Rules only ever add rights.
+type Rule struct {
+	Peer         Peer         `yaml:"peer"`
+	Destinations []string     `yaml:"destinations"` // names, or "*"
+	Allow        []Permission `yaml:"allow"`
+	Line         int          `yaml:"-"` // line in the file, for explanations
+}
+
+// Peer selects kernel-attested callers. Both fields given: both must match.
+type Peer struct {
+	UID string `yaml:"uid"` // user name or number
+	GID string `yaml:"gid"` // group name or number (the peer's primary group)
+}
+
+// Permission is one right of a rule.
+type Permission string
+
+// The rights a rule can give.
+const (
+	PermUpload      Permission = "upload"
+	PermVerify      Permission = "verify"
+	PermCredentials Permission = "credentials"
+	PermAdmin       Permission = "admin"
+)
+
+// Duration is a Go duration in YAML ("30s", "1h").
+type Duration time.Duration
+
+// Std returns d as a time.Duration.
+func (d Duration) Std() time.Duration { return time.Duration(d) }
+
+// Size is a byte count in YAML: a number, or one with a unit (KiB, MiB, GiB, TiB, KB, MB, GB, TB).
+type Size int64
+
+// FileMode is an octal permission in YAML ("0660").
+type FileMode uint32
