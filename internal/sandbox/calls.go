@@ -1,0 +1,62 @@
+package sandbox
+
+import "time"
+
+// maxCalls bounds the memory of the recording; older calls are dropped first.
+const maxCalls = 1 << 16
+
+// Call is one recorded API call. Calls that S3 makes to KMS on behalf of a
+// caller are recorded too, with Via set.
+type Call struct {
+	Time      time.Time
+	Service   string // sts, iam, s3, kms
+	Operation string // AssumeRole, PutObject, …; empty when it could not be told
+	Principal string // ARN of the caller, empty when not authenticated
+	Account   string // the caller's account
+	AccessKey string // the access key id that signed
+	Resource  string // ARN, or empty
+	Via       string // "s3.amazonaws.com" for forward-access calls
+	Decision  string // allowed, denied, or empty when policies were not reached
+	ErrorCode string // AWS's error code, empty for success
+	Message   string // AWS's error text, empty for success
+	Status    int    // HTTP status, 0 for forward-access calls
+	RequestID string
+	BytesIn   int64 // length of the request body as the client sent it
+}
+
+// Calls returns the recorded calls, oldest first.
+func (s *Sandbox) Calls() []Call {
+	s.callMu.Lock()
+	defer s.callMu.Unlock()
+	return append([]Call(nil), s.calls...)
+}
+
+// CountCalls counts the recorded calls of one operation. S3's own calls to KMS are not counted.
+func (s *Sandbox) CountCalls(service, operation string) int {
+	s.callMu.Lock()
+	defer s.callMu.Unlock()
+	n := 0
+	for i := range s.calls {
+		c := &s.calls[i]
+		if c.Service == service && c.Operation == operation && c.Via == "" {
+			n++
+		}
+	}
+	return n
+}
+
+// ResetCalls forgets the recorded calls.
+func (s *Sandbox) ResetCalls() {
+	s.callMu.Lock()
+	defer s.callMu.Unlock()
+	s.calls = nil
+}
+
+func (s *Sandbox) record(c Call) {
+	s.callMu.Lock()
+	defer s.callMu.Unlock()
+	if len(s.calls) >= maxCalls {
+		s.calls = append(s.calls[:0:0], s.calls[maxCalls/4:]...)
+	}
+	s.calls = append(s.calls, c)
+}

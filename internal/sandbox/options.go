@@ -1,0 +1,93 @@
+package sandbox
+
+import (
+	"fmt"
+	"regexp"
+)
+
+// The defaults of Options.
+const (
+	DefaultAccountA = "111122223333"
+	DefaultAccountB = "444455556666"
+	DefaultRegion   = "eu-west-1"
+	DefaultAddr     = "127.0.0.1:0"
+)
+
+// Options says how a sandbox is set up. The zero value is usable.
+type Options struct {
+	// AccountA and AccountB are the 12-digit ids of the two accounts.
+	AccountA, AccountB string
+	// Region is the home region: where a bucket goes that the Go API creates,
+	// and what Region reports. Clients may use any region by signing for it.
+	Region string
+	// Addr is the listening address, host:port. It must be a loopback address.
+	Addr string
+	// PlainHTTP serves http instead of https.
+	PlainHTTP bool
+	// Dir is where large object bodies are kept while the sandbox lives, in a
+	// directory of its own that Close removes. Empty: the system's temporary directory.
+	Dir string
+	// RootKeys fixes the access keys of the root users by account id. Accounts
+	// that are not named get random ones.
+	RootKeys map[string]Credentials
+	// Faults are in force from the start; see SetFaults.
+	Faults []Fault
+}
+
+// Credentials are the keys of a principal. They print as REDACTED.
+type Credentials struct {
+	AccessKeyID     string
+	SecretAccessKey string
+	SessionToken    string
+}
+
+// String hides the secret parts.
+func (c Credentials) String() string {
+	return fmt.Sprintf("{%s REDACTED}", c.AccessKeyID)
+}
+
+// GoString hides the secret parts.
+func (c Credentials) GoString() string { return c.String() }
+
+// MarshalJSON hides the secret parts.
+func (c Credentials) MarshalJSON() ([]byte, error) { return []byte(`"REDACTED"`), nil }
+
+var (
+	accountPattern = regexp.MustCompile(`^[0-9]{12}$`)
+	regionPattern  = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]$`)
+)
+
+func (o Options) withDefaults() (Options, error) {
+	if o.AccountA == "" {
+		o.AccountA = DefaultAccountA
+	}
+	if o.AccountB == "" {
+		o.AccountB = DefaultAccountB
+	}
+	if o.Region == "" {
+		o.Region = DefaultRegion
+	}
+	if o.Addr == "" {
+		o.Addr = DefaultAddr
+	}
+	for _, id := range []string{o.AccountA, o.AccountB} {
+		if !accountPattern.MatchString(id) {
+			return o, fmt.Errorf("account id %q must have 12 digits", id)
+		}
+	}
+	if o.AccountA == o.AccountB {
+		return o, fmt.Errorf("accounts A and B are both %s: give them different ids", o.AccountA)
+	}
+	if !regionPattern.MatchString(o.Region) {
+		return o, fmt.Errorf("region %q does not look like one, for example eu-west-1", o.Region)
+	}
+	for id, keys := range o.RootKeys {
+		if id != o.AccountA && id != o.AccountB {
+			return o, fmt.Errorf("root keys given for %s, which is neither account A nor B", id)
+		}
+		if keys.AccessKeyID == "" || keys.SecretAccessKey == "" || keys.SessionToken != "" {
+			return o, fmt.Errorf("root keys of %s need an access key id and a secret, and no session token", id)
+		}
+	}
+	return o, nil
+}

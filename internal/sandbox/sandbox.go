@@ -1,0 +1,193 @@
+package sandbox
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+)
+
+// shutdownGrace is how long open requests may finish once Run's context ended.
+const shutdownGrace = 5 * time.Second
+
+// Sandbox is two AWS accounts behind one listener. All methods are safe for
+// concurrent use.
+type Sandbox struct {
+	opts     Options
+	listener net.Listener
+	server   *http.Server
+	caPEM    []byte
+	dir      string
+	world    *world
+
+	faultMu sync.Mutex
+	faults  []*Fault
+
+	callMu sync.Mutex
+	calls  []Call
+
+	lifeMu  sync.Mutex
+	stop    context.CancelFunc // set by Start
+	done    chan struct{}      // closed when the goroutine of Start ended
+	runErr  error
+	closed  bool
+	running bool
+}
+
+// New makes the accounts and binds the listener; nothing is served before Run or Start.
+// Close must be called, also when Run was.
+func New(opts Options) (*Sandbox, error) {
+	opts, err := opts.withDefaults()
+	if err != nil {
+		return nil, fmt.Errorf("sandbox options: %w", err)
+	}
+	host, _, err := net.SplitHostPort(opts.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("sandbox address %q: %w", opts.Addr, err)
+	}
+	ip := net.ParseIP(host)
+	if host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return nil, fmt.Errorf("sandbox address %q is not a loopback address: it hands out keys to whoever asks, use 127.0.0.1", opts.Addr)
+	}
+	s := &Sandbox{opts: opts}
+	s.SetFaults(opts.Faults)
+	if s.dir, err = os.MkdirTemp(opts.Dir, "brokerd-sandbox-"); err != nil {
+		return nil, fmt.Errorf("making the sandbox's directory: %w", err)
+	}
+	s.world = newWorld(opts, s.dir)
+	listener, err := net.Listen("tcp", opts.Addr)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("sandbox listening on %s: %w", opts.Addr, err), os.RemoveAll(s.dir))
+	}
+	s.server = &http.Server{
+		Handler:           s.handler(),
+		ReadHeaderTimeout: 20 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		// Refused handshakes and hung-up clients are the client's news, not ours.
+		ErrorLog: log.New(io.Discard, "", 0),
+	}
+	if !opts.PlainHTTP {
+		caPEM, leaf, err := newCertificate(opts.Region, ip, time.Now())
+		if err != nil {
+			return nil, errors.Join(err, listener.Close(), os.RemoveAll(s.dir))
+		}
+		s.caPEM = caPEM
+		// HTTP/1.1 only, as S3 speaks.
+		listener = tls.NewListener(listener, &tls.Config{
+			Certificates: []tls.Certificate{leaf},
+			MinVersion:   tls.VersionTLS12,
+			NextProtos:   []string{"http/1.1"},
+		})
+	}
+	s.listener = listener
+	return s, nil
+}
+
+// Run serves until ctx ends, lets open requests finish for a few seconds, and
+// returns. It returns nil when ctx ended. It may be called once.
+func (s *Sandbox) Run(ctx context.Context) error {
+	s.lifeMu.Lock()
+	if s.running || s.closed {
+		s.lifeMu.Unlock()
+		return errors.New("sandbox: already run or closed")
+	}
+	s.running = true
+	s.lifeMu.Unlock()
+
+	served := make(chan error, 1)
+	go func() { served <- s.server.Serve(s.listener) }()
+	select {
+	case err := <-served:
+		return fmt.Errorf("sandbox serving on %s: %w", s.listener.Addr(), err)
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
+	defer cancel()
+	err := s.server.Shutdown(grace)
+	if err != nil {
+		err = errors.Join(err, s.server.Close())
+	}
+	if serveErr := <-served; !errors.Is(serveErr, http.ErrServerClosed) {
+		err = errors.Join(err, serveErr)
+	}
+	if err != nil {
+		return fmt.Errorf("stopping the sandbox: %w", err)
+	}
+	return nil
+}
+
+// Start runs the sandbox in a goroutine that Close ends.
+func (s *Sandbox) Start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	s.lifeMu.Lock()
+	s.stop, s.done = cancel, make(chan struct{})
+	s.lifeMu.Unlock()
+	go func() {
+		err := s.Run(ctx)
+		s.lifeMu.Lock()
+		s.runErr = err
+		s.lifeMu.Unlock()
+		close(s.done)
+	}()
+}
+
+// Close stops what Start began, closes the listener and removes the bodies on
+// disk. When Run was called by the user, Close must come after it returned.
+func (s *Sandbox) Close() error {
+	s.lifeMu.Lock()
+	if s.closed {
+		s.lifeMu.Unlock()
+		return nil
+	}
+	s.closed = true
+	stop, done := s.stop, s.done
+	s.lifeMu.Unlock()
+	var err error
+	if stop != nil {
+		stop()
+		<-done
+		s.lifeMu.Lock()
+		err = s.runErr
+		s.lifeMu.Unlock()
+	} else if closeErr := s.listener.Close(); closeErr != nil && !errors.Is(closeErr, net.ErrClosed) {
+		err = closeErr
+	}
+	if rmErr := os.RemoveAll(s.dir); rmErr != nil {
+		err = errors.Join(err, fmt.Errorf("removing the sandbox's directory: %w", rmErr))
+	}
+	return err
+}
+
+// Endpoint is the base URL of all services, for example https://127.0.0.1:41234.
+func (s *Sandbox) Endpoint() string {
+	scheme := "https"
+	if s.opts.PlainHTTP {
+		scheme = "http"
+	}
+	return scheme + "://" + s.listener.Addr().String()
+}
+
+// CABundlePEM is the certificate to trust; nil with PlainHTTP.
+func (s *Sandbox) CABundlePEM() []byte { return append([]byte(nil), s.caPEM...) }
+
+// AccountA is the id of the caller's account.
+func (s *Sandbox) AccountA() string { return s.opts.AccountA }
+
+// AccountB is the id of the account of bucket and key.
+func (s *Sandbox) AccountB() string { return s.opts.AccountB }
+
+// Region is the home region.
+func (s *Sandbox) Region() string { return s.opts.Region }
+
+// RootKeys are the access keys of an account's root user; zero for an unknown account.
+func (s *Sandbox) RootKeys(account string) Credentials {
+	return s.world.rootKeys[account]
+}
