@@ -86,6 +86,11 @@ type Destination struct {
 	Compatible  bool      `yaml:"compatible"` // S3-compatible store: relaxes the role, owner and key-ARN rules; what it cannot prove is unknown
 	Endpoints   Endpoints `yaml:"endpoints"`  // overrides AWS.Endpoints
 	Profile     string    `yaml:"profile"`    // overrides AWS.Profile
+
+	// KeyTemplate is Key, parsed.
+	KeyTemplate *KeyTemplate `yaml:"-"`
+	// Line is the line of the stanza in the file, for messages.
+	Line int `yaml:"-"`
 }
 
 // Session shapes the AssumeRole request.
