@@ -1,0 +1,29 @@
+// Package broker keeps role sessions fresh.
+//
+// It assumes the role of each configured destination, holds the session in
+// memory and replaces it in the background long before it ends, so that a
+// caller never waits for STS and never sees an outage that is shorter than the
+// life that is left.
+//
+// Guarantees:
+//
+//   - A session is never served after its expiry, and its expiry is never rewritten.
+//   - A failed, empty, torn or shorter answer never replaces a better session.
+//   - One AssumeRole is in flight per session key, whoever asks. It has its own
+//     deadline: a caller that gives up fails neither the flight nor other callers,
+//     and a failure is shared by all that waited for it.
+//   - Destinations with the same STS request share one session; destinations
+//     that differ in any field of it never do.
+//   - Secrets are of type [Secret], which prints REDACTED everywhere.
+//
+// It refuses to assume a role that is not in the configuration: callers name
+// a destination, never an ARN. Who may ask is not decided here but in access.
+//
+// The state of a session:
+//
+//	EMPTY -> FRESH -> DUE -> CRITICAL -> EXPIRED
+//	           ^_______|________|___________|   a refresh succeeded
+//
+// FRESH and DUE are served from memory. A CRITICAL one (less than a minute left)
+// is served as well when the refresh that its caller joins fails.
+package broker

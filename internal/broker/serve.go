@@ -1,0 +1,231 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+)
+
+// vendedLife is the least life of a session that is handed out, while STS
+// answers: SDKs refresh at every call, or refuse, when little is left.
+const vendedLife = 20 * time.Minute
+
+// ErrUnknownDestination is returned for a name that is not configured.
+var ErrUnknownDestination = errors.New("unknown destination")
+
+// Session returns a session with life left. It answers from memory unless there
+// is no session or less than a minute of it; then it waits for one refresh, as
+// long as ctx lets it. The error is an *Error, ErrUnknownDestination or ctx's.
+func (b *Broker) Session(ctx context.Context, destination string) (*Session, error) {
+	t, ok := b.targets[destination]
+	if !ok {
+		return nil, fmt.Errorf("destination %q: %w", destination, ErrUnknownDestination)
+	}
+	return b.session(ctx, t.name, t.entry, criticalLife)
+}
+
+// session waits for a refresh when less than need is left, and serves what is
+// valid when that refresh fails.
+func (b *Broker) session(ctx context.Context, destination string, e *entry, need time.Duration) (*Session, error) {
+	cur := e.cur.Load()
+	state := stateOf(cur, time.Now())
+	if state == StateFresh || state == StateDue {
+		if cur.Expires.IsZero() || cur.Expires.Sub(time.Now().Round(0)) >= need {
+			return cur, nil
+		}
+	}
+	err := b.await(ctx, e, false)
+	cur = e.cur.Load()
+	if s := stateOf(cur, time.Now()); s != StateEmpty && s != StateExpired {
+		return cur, nil
+	}
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("destination %q: waiting for a session: %w", destination, ctx.Err())
+	}
+	if err == nil {
+		err = errors.New("the session has expired")
+	}
+	return nil, e.failure(destination, err)
+}
+
+// await joins the flight, or starts one, and waits for its end or ctx's.
+func (b *Broker) await(ctx context.Context, e *entry, force bool) error {
+	f, err := b.join(e, force)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-f.done:
+		return f.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (e *entry) failure(destination string, err error) *Error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	out := &Error{Destination: destination, Role: e.req.Role, Err: err, Denied: classify(err) == failTerminal}
+	if wait := time.Until(e.retryAt); wait > 0 {
+		out.RetryAfter = wait
+	}
+	return out
+}
+
+// Vend returns the session that is handed to a peer: its own, named after the
+// peer's user id so that the trail in account A tells peers apart, with at least
+// 20 minutes of life while STS answers. Whether the peer may have it is the
+// caller's to decide, before.
+func (b *Broker) Vend(ctx context.Context, destination string, uid uint32) (*Session, error) {
+	t, ok := b.targets[destination]
+	if !ok {
+		return nil, fmt.Errorf("destination %q: %w", destination, ErrUnknownDestination)
+	}
+	r := t.entry.req
+	if r.Role == "" {
+		return b.session(ctx, destination, t.entry, vendedLife)
+	}
+	r.SessionName = vendedName(r.SessionName, uid)
+	k := r.key()
+	e, ok := b.variants.Get(k)
+	if !ok {
+		e = &entry{req: r}
+		if first, raced, _ := b.variants.PeekOrAdd(k, e); raced {
+			e = first
+		}
+	}
+	s, err := b.session(ctx, destination, e, vendedLife)
+	if err == nil && stateOf(s, time.Now()) == StateDue {
+		// Nothing refreshes a variant that nobody asks for; its users do, here.
+		_, _ = b.join(e, false)
+	}
+	return s, err
+}
+
+// vendedName keeps within the 64 characters of a role session name.
+func vendedName(name string, uid uint32) string {
+	suffix := "-uid" + strconv.FormatUint(uint64(uid), 10)
+	return name[:min(len(name), 64-len(suffix))] + suffix
+}
+
+// Refresh fetches a new session now, whatever the backoff says, and waits for
+// it. When it fails, the present session stays in use.
+func (b *Broker) Refresh(ctx context.Context, destination string) (Status, error) {
+	t, ok := b.targets[destination]
+	if !ok {
+		return Status{}, fmt.Errorf("destination %q: %w", destination, ErrUnknownDestination)
+	}
+	if err := b.await(ctx, t.entry, true); err != nil {
+		if ctx.Err() != nil {
+			return Status{}, fmt.Errorf("destination %q: waiting for the refresh: %w", destination, ctx.Err())
+		}
+		return Status{}, t.entry.failure(destination, err)
+	}
+	return t.status(), nil
+}
+
+// Invalidate says that AWS rejected a key of the destination's session. It is a
+// no-op when the session was already replaced, acts at most once per 30 s, and
+// never bypasses the backoff. The rejected session stays until it is replaced.
+func (b *Broker) Invalidate(destination, accessKeyID string) {
+	t, ok := b.targets[destination]
+	if !ok {
+		return
+	}
+	e := t.entry
+	cur := e.cur.Load()
+	if cur == nil || cur.AccessKeyID != accessKeyID {
+		return
+	}
+	now := time.Now().Round(0)
+	e.mu.Lock()
+	tooSoon := !e.invalid.IsZero() && now.Sub(e.invalid) < invalidateEvery
+	if !tooSoon {
+		e.invalid, e.wanted = now, true
+	}
+	e.mu.Unlock()
+	if !tooSoon {
+		b.wake()
+	}
+}
+
+// Replaced waits until the session with this key is no longer the present one,
+// or the refresh that is under way fails, or ctx ends. It returns the session to
+// go on with. Use it after Invalidate.
+func (b *Broker) Replaced(ctx context.Context, destination, accessKeyID string) (*Session, error) {
+	t, ok := b.targets[destination]
+	if !ok {
+		return nil, fmt.Errorf("destination %q: %w", destination, ErrUnknownDestination)
+	}
+	if cur := t.entry.cur.Load(); cur != nil && cur.AccessKeyID != accessKeyID {
+		return cur, nil
+	}
+	if err := b.await(ctx, t.entry, false); err != nil {
+		return nil, t.entry.failure(destination, err)
+	}
+	return t.entry.cur.Load(), nil
+}
+
+// Credentials adapts a destination's session to the SDK. It needs no cache above it.
+func (b *Broker) Credentials(destination string) aws.CredentialsProvider {
+	return aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
+		s, err := b.Session(ctx, destination)
+		if err != nil {
+			return aws.Credentials{}, err
+		}
+		return s.credentials(), nil
+	})
+}
+
+// SourceIdentity is the ARN behind the source credentials of a destination, as
+// STS sees it. It is a call to STS each time.
+func (b *Broker) SourceIdentity(ctx context.Context, destination string) (string, error) {
+	t, ok := b.targets[destination]
+	if !ok {
+		return "", fmt.Errorf("destination %q: %w", destination, ErrUnknownDestination)
+	}
+	arn, err := b.issuer.SourceARN(ctx, t.entry.req)
+	if err != nil {
+		return "", fmt.Errorf("destination %q: asking STS who the source credentials are: %w", destination, err)
+	}
+	return arn, nil
+}
+
+// Statuses describes the session of every destination, sorted by name.
+func (b *Broker) Statuses() []Status {
+	out := make([]Status, 0, len(b.targets))
+	for _, name := range b.names() {
+		out = append(out, b.targets[name].status())
+	}
+	return out
+}
+
+// Status describes the session of one destination.
+func (b *Broker) Status(destination string) (Status, error) {
+	t, ok := b.targets[destination]
+	if !ok {
+		return Status{}, fmt.Errorf("destination %q: %w", destination, ErrUnknownDestination)
+	}
+	return t.status(), nil
+}
+
+func (t *target) status() Status {
+	e := t.entry
+	cur := e.cur.Load()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	st := Status{Destination: t.name, State: stateOf(cur, time.Now()), STSCalls: e.stsCalls}
+	if cur != nil {
+		st.AssumedRoleARN, st.AccessKeyMasked, st.Generation = cur.AssumedRoleARN, cur.MaskedAccessKeyID(), cur.Generation
+		st.Issued, st.Expires, st.RefreshAt = cur.Issued, cur.Expires, cur.RefreshAt
+	}
+	if e.lastErr != nil {
+		st.LastError = e.lastErr.Error()
+		st.LastErrorReason = (&Error{Denied: e.class == failTerminal}).Reason()
+	}
+	return st
+}

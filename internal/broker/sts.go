@@ -1,0 +1,166 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/aws-sdk-go-v2/service/sts/types"
+
+	"github.com/brokerd/brokerd/internal/config"
+)
+
+// issuer makes sessions. The one that is used calls STS.
+type issuer interface {
+	// Issue performs one AssumeRole, or hands out the source credentials when
+	// the request names no role. It may be called from several goroutines. The
+	// session it returns has no RefreshAt and no Generation yet.
+	Issue(ctx context.Context, r request) (*Session, error)
+	// SourceARN is the identity behind the source credentials of the request.
+	SourceARN(ctx context.Context, r request) (string, error)
+}
+
+// stsIssuer loads the source credentials and calls STS. The SDK retries (three
+// attempts); nothing here adds a second layer of that.
+type stsIssuer struct {
+	cfg  config.AWS
+	http *awshttp.BuildableClient
+
+	mu      sync.Mutex
+	sources map[sourceKey]aws.Config
+}
+
+type sourceKey struct{ profile, region string }
+
+func newSTSIssuer(cfg config.AWS, http *awshttp.BuildableClient) *stsIssuer {
+	return &stsIssuer{cfg: cfg, http: http, sources: make(map[sourceKey]aws.Config)}
+}
+
+// source loads the SDK configuration once per profile and region. Its
+// credentials are the SDK's own cached chain: they are read anew as they expire.
+func (i *stsIssuer) source(ctx context.Context, r request) (aws.Config, error) {
+	key := sourceKey{r.Profile, r.Region}
+	i.mu.Lock()
+	cfg, ok := i.sources[key]
+	i.mu.Unlock()
+	if ok {
+		return cfg, nil
+	}
+	opts := []func(*awsconfig.LoadOptions) error{
+		awsconfig.WithRegion(r.Region),
+		awsconfig.WithHTTPClient(i.http),
+	}
+	if r.Profile != "" {
+		opts = append(opts, awsconfig.WithSharedConfigProfile(r.Profile))
+	}
+	if i.cfg.CredentialsFile != "" {
+		opts = append(opts, awsconfig.WithSharedCredentialsFiles([]string{i.cfg.CredentialsFile}))
+	}
+	cfg, err := awsconfig.LoadDefaultConfig(ctx, opts...)
+	if err != nil {
+		return aws.Config{}, fmt.Errorf("loading the source credentials: %w", err)
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if first, ok := i.sources[key]; ok {
+		return first, nil
+	}
+	i.sources[key] = cfg
+	return cfg, nil
+}
+
+func (i *stsIssuer) client(ctx context.Context, r request) (*sts.Client, aws.Config, error) {
+	cfg, err := i.source(ctx, r)
+	if err != nil {
+		return nil, aws.Config{}, err
+	}
+	return sts.NewFromConfig(cfg, func(o *sts.Options) {
+		if r.Endpoint != "" {
+			o.BaseEndpoint = aws.String(r.Endpoint)
+		}
+	}), cfg, nil
+}
+
+// Issue implements issuer.
+func (i *stsIssuer) Issue(ctx context.Context, r request) (*Session, error) {
+	client, cfg, err := i.client(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if r.Role == "" {
+		return sourceSession(ctx, cfg.Credentials)
+	}
+	in := &sts.AssumeRoleInput{
+		RoleArn:         aws.String(r.Role),
+		RoleSessionName: aws.String(r.SessionName),
+		DurationSeconds: aws.Int32(int32(r.Duration / time.Second)),
+	}
+	if r.ExternalID != "" {
+		in.ExternalId = aws.String(r.ExternalID)
+	}
+	if r.SourceIdentity != "" {
+		in.SourceIdentity = aws.String(r.SourceIdentity)
+	}
+	for _, k := range slices.Sorted(maps.Keys(r.Tags)) {
+		in.Tags = append(in.Tags, types.Tag{Key: aws.String(k), Value: aws.String(r.Tags[k])})
+	}
+	out, err := client.AssumeRole(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	if out.Credentials == nil {
+		return nil, &errTorn{"no credentials in it"}
+	}
+	s := &Session{
+		AccessKeyID:     aws.ToString(out.Credentials.AccessKeyId),
+		SecretAccessKey: NewSecret(aws.ToString(out.Credentials.SecretAccessKey)),
+		SessionToken:    NewSecret(aws.ToString(out.Credentials.SessionToken)),
+		Issued:          time.Now(),
+		Expires:         aws.ToTime(out.Credentials.Expiration),
+	}
+	if out.AssumedRoleUser != nil {
+		s.AssumedRoleARN = aws.ToString(out.AssumedRoleUser.Arn)
+	}
+	if s.AccessKeyID == "" || s.SecretAccessKey.Empty() || s.SessionToken.Empty() || s.Expires.IsZero() {
+		return nil, &errTorn{"a key, the token or the expiry is missing"}
+	}
+	return s, nil
+}
+
+func sourceSession(ctx context.Context, provider aws.CredentialsProvider) (*Session, error) {
+	c, err := provider.Retrieve(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading the source credentials: %w", err)
+	}
+	s := &Session{
+		AccessKeyID: c.AccessKeyID, SecretAccessKey: NewSecret(c.SecretAccessKey),
+		SessionToken: NewSecret(c.SessionToken), Issued: time.Now(),
+	}
+	if c.CanExpire {
+		s.Expires = c.Expires
+	}
+	if s.AccessKeyID == "" || s.SecretAccessKey.Empty() {
+		return nil, &errTorn{"the source credentials are empty"}
+	}
+	return s, nil
+}
+
+// SourceARN implements issuer.
+func (i *stsIssuer) SourceARN(ctx context.Context, r request) (string, error) {
+	client, _, err := i.client(ctx, r)
+	if err != nil {
+		return "", err
+	}
+	out, err := client.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		return "", err
+	}
+	return aws.ToString(out.Arn), nil
+}
