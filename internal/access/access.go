@@ -1,54 +1,207 @@
 package access
 
 import (
-	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/brokerd/brokerd/internal/config"
 )
 
-// Resolver looks up names of users and groups.
-type Resolver struct {
-	LookupUser  func(name string) (uid uint32, err error)
-	LookupGroup func(name string) (gid uint32, err error)
-	UserName    func(uid uint32) string // empty when unknown
-	GroupName   func(gid uint32) string // empty when unknown
-}
-
 // Peer is the caller as the kernel attests it.
 type Peer struct {
 	UID, GID uint32
-	PID      int32
+	PID      int32 // for logs only; 0 across pid namespaces
 }
+
+// String gives the numbers alone: "uid=1000 gid=1000 pid=42".
+func (p Peer) String() string { return fmt.Sprintf("uid=%d gid=%d pid=%d", p.UID, p.GID, p.PID) }
 
 // Decision says whether a call may go ahead, and why.
 type Decision struct {
-	Allowed    bool
-	Reason     string // for people
-	Rule       int    // line of the rule that allowed it; 0: none
-	Suggestion string // YAML rule that would allow it, when it is refused
+	Allowed bool
+	// Reason is one sentence for people.
+	Reason string
+	// Rule is the line of the rule that allowed it; 0 when none did.
+	Rule int
+	// Suggestion is a YAML rule that would allow it; empty when it is allowed.
+	Suggestion string
 }
 
-// Policy is an immutable set of resolved rules.
-type Policy struct{}
-
-// New resolves rules. daemonUID is the daemon's own user id.
-func New(rules []config.Rule, daemonUID uint32, r Resolver) (*Policy, error) {
-	return nil, errors.New("not built yet")
+// Policy is an immutable set of resolved rules. It is safe for concurrent use.
+type Policy struct {
+	rules     []rule
+	daemonUID uint32
+	resolver  Resolver
 }
 
-// Decide says whether peer has perm on destination; destination is "" for admin.
+// rule is a config.Rule with its names resolved.
+type rule struct {
+	line         int
+	uid, gid     *uint32 // nil: any
+	destinations []string
+	allow        []config.Permission
+}
+
+func (r rule) matches(p Peer) bool {
+	if r.uid == nil && r.gid == nil {
+		return false // a rule for nobody in particular is a rule for nobody
+	}
+	return (r.uid == nil || *r.uid == p.UID) && (r.gid == nil || *r.gid == p.GID)
+}
+
+func (r rule) covers(destination string) bool {
+	return slices.Contains(r.destinations, "*") || slices.Contains(r.destinations, destination)
+}
+
+// New resolves the names of users and groups in rules. daemonUID is the
+// daemon's own user id, which always has admin. A name that does not exist is an error.
+func New(rules []config.Rule, daemonUID uint32, resolver Resolver) (*Policy, error) {
+	p := &Policy{daemonUID: daemonUID, resolver: resolver}
+	for _, in := range rules {
+		out := rule{line: in.Line, destinations: slices.Clone(in.Destinations), allow: slices.Clone(in.Allow)}
+		var err error
+		if out.uid, err = resolve(in.Peer.UID, resolver.LookupUser); err != nil {
+			return nil, fmt.Errorf("access rule in line %d: user %q: %w; create the user, or give its number", in.Line, in.Peer.UID, err)
+		}
+		if out.gid, err = resolve(in.Peer.GID, resolver.LookupGroup); err != nil {
+			return nil, fmt.Errorf("access rule in line %d: group %q: %w; create the group, or give its number", in.Line, in.Peer.GID, err)
+		}
+		p.rules = append(p.rules, out)
+	}
+	return p, nil
+}
+
+// resolve turns a name or a number into an id; nil when there is none. A number
+// is never looked up: it may belong to another user namespace.
+func resolve(s string, lookup func(string) (uint32, error)) (*uint32, error) {
+	if s == "" {
+		return nil, nil
+	}
+	n, err := strconv.ParseUint(s, 10, 32)
+	if err == nil {
+		id := uint32(n)
+		return &id, nil
+	}
+	if lookup == nil {
+		return nil, fmt.Errorf("names cannot be looked up here")
+	}
+	id, err := lookup(s)
+	if err != nil {
+		return nil, err
+	}
+	return &id, nil
+}
+
+// Decide says whether peer has perm on destination. For config.PermAdmin the
+// destination is not looked at: admin is a right over the daemon.
 func (p *Policy) Decide(peer Peer, perm config.Permission, destination string) Decision {
-	return Decision{}
+	for _, r := range p.rules {
+		if r.matches(peer) && slices.Contains(r.allow, perm) && (perm == config.PermAdmin || r.covers(destination)) {
+			return Decision{Allowed: true, Rule: r.line, Reason: fmt.Sprintf("the access rule in line %d allows %s to %s", r.line, p.Describe(peer), what(perm, destination))}
+		}
+	}
+	if perm == config.PermAdmin && p.builtinAdmin(peer) {
+		return Decision{Allowed: true, Reason: p.Describe(peer) + " is root or the daemon's own user, which always may administer"}
+	}
+	return Decision{
+		Reason:     fmt.Sprintf("no access rule allows %s to %s%s", p.Describe(peer), what(perm, destination), p.nearMiss(peer, perm, destination)),
+		Suggestion: p.suggest(peer, perm, destination),
+	}
 }
 
-// Known says whether any rule, or being an administrator, gives peer any right.
-func (p *Policy) Known(peer Peer) bool { return false }
+func (p *Policy) builtinAdmin(peer Peer) bool { return peer.UID == 0 || peer.UID == p.daemonUID }
 
-// Destinations filters names: those on which peer has any right.
-func (p *Policy) Destinations(peer Peer, names []string) []string { return nil }
+func what(perm config.Permission, destination string) string {
+	switch perm {
+	case config.PermAdmin:
+		return "administer the daemon"
+	case config.PermUpload:
+		return "upload to " + strconv.Quote(destination)
+	case config.PermVerify:
+		return "verify " + strconv.Quote(destination)
+	case config.PermCredentials:
+		return "have the credentials of " + strconv.Quote(destination)
+	}
+	return string(perm) + " on " + strconv.Quote(destination)
+}
 
-// Describe renders peer with names: "uid=1000(app) gid=1000(app) pid=42".
-func (p *Policy) Describe(peer Peer) string { return "" }
+// nearMiss tells what the peer's own rules give instead.
+func (p *Policy) nearMiss(peer Peer, perm config.Permission, destination string) string {
+	for _, r := range p.rules {
+		switch {
+		case !r.matches(peer):
+		case r.covers(destination):
+			return fmt.Sprintf("; the rule in line %d matches, but allows %s only", r.line, listed(r.allow))
+		case slices.Contains(r.allow, perm):
+			return fmt.Sprintf("; the rule in line %d allows it for other destinations", r.line)
+		}
+	}
+	return ""
+}
 
-// SystemResolver reads the user and group databases of the machine.
-func SystemResolver() Resolver { return Resolver{} }
+func listed(perms []config.Permission) string {
+	names := make([]string, len(perms))
+	for i, perm := range perms {
+		names[i] = string(perm)
+	}
+	return strings.Join(names, ", ")
+}
+
+// suggest gives the narrowest rule that allows the call.
+func (p *Policy) suggest(peer Peer, perm config.Permission, destination string) string {
+	uid := strconv.FormatUint(uint64(peer.UID), 10)
+	if name := p.userName(peer.UID); name != "" {
+		uid = name
+	}
+	s := "- peer: {uid: " + strconv.Quote(uid) + "}\n"
+	if perm != config.PermAdmin {
+		s += "  destinations: [" + strconv.Quote(destination) + "]\n"
+	}
+	return s + "  allow: [" + string(perm) + "]\n"
+}
+
+// Known says whether peer has any right at all. Callers for whom it is false
+// learn nothing about the daemon, not even which destinations exist.
+func (p *Policy) Known(peer Peer) bool {
+	if p.builtinAdmin(peer) {
+		return true
+	}
+	return slices.ContainsFunc(p.rules, func(r rule) bool { return r.matches(peer) && len(r.allow) > 0 })
+}
+
+// Destinations returns those of names that peer may know about: it has a right
+// there, or it may administer. The order is kept.
+func (p *Policy) Destinations(peer Peer, names []string) []string {
+	admin := p.Decide(peer, config.PermAdmin, "").Allowed
+	var out []string
+	for _, name := range names {
+		if admin || slices.ContainsFunc(p.rules, func(r rule) bool { return r.matches(peer) && len(r.allow) > 0 && r.covers(name) }) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// Describe gives the peer with its names, for people: "uid=1000(app) gid=1000(app)".
+func (p *Policy) Describe(peer Peer) string {
+	s := fmt.Sprintf("uid=%d", peer.UID)
+	if name := p.userName(peer.UID); name != "" {
+		s += "(" + name + ")"
+	}
+	s += fmt.Sprintf(" gid=%d", peer.GID)
+	if p.resolver.GroupName != nil {
+		if name := p.resolver.GroupName(peer.GID); name != "" {
+			s += "(" + name + ")"
+		}
+	}
+	return s
+}
+
+func (p *Policy) userName(uid uint32) string {
+	if p.resolver.UserName == nil {
+		return ""
+	}
+	return p.resolver.UserName(uid)
+}

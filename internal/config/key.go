@@ -2,29 +2,204 @@ package config
 
 import (
 	"errors"
+	"fmt"
+	"strconv"
+	"strings"
 	"time"
+	"unicode"
 )
 
-// KeyTemplate is a parsed key template.
-type KeyTemplate struct{ prefix string }
+// maxKey is the longest key S3 takes, in bytes.
+const maxKey = 1024
+
+// placeholders in the order the documentation gives them.
+var placeholders = []string{"host", "yyyy", "mm", "dd", "HH", "name", "id", "uid"}
+
+// literalChars are what a template may hold outside its placeholders. '*', '?'
+// and '$' are left out on purpose: the prefix becomes part of a policy's
+// Resource, where they would be wildcards and variables.
+const literalChars = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/-_.=+@,:!"
+
+// KeyTemplate is a parsed key template. It can only be made by
+// ParseKeyTemplate, so an unchecked template cannot be rendered. It is
+// immutable and safe for concurrent use.
+type KeyTemplate struct {
+	parts  []keyPart
+	prefix string
+}
+
+// keyPart is a literal, or a placeholder when name is set.
+type keyPart struct{ literal, name string }
 
 // KeyValues fill the placeholders of a key template.
 type KeyValues struct {
 	Host string    // {host}
-	Time time.Time // {yyyy} {mm} {dd} {HH}, in UTC
+	Time time.Time // {yyyy} {mm} {dd} {HH}; rendered in UTC
 	Name string    // {name}: a valid object name, see ValidateName
 	ID   string    // {id}: the upload id
 	UID  uint32    // {uid}
 }
 
-// ParseKeyTemplate parses a key template.
-func ParseKeyTemplate(s string) (*KeyTemplate, error) { return nil, errors.New("not built yet") }
+// ParseKeyTemplate parses a key template such as "logs/{host}/{name}-{id}". It
+// refuses a template that could leave its prefix, and one without {id}: two
+// uploads must never share a key.
+func ParseKeyTemplate(s string) (*KeyTemplate, error) {
+	t, _, err := parseKeyTemplate(s)
+	return t, err
+}
 
-// Prefix is the static part up to and including the last '/' before the first placeholder.
+// parseKeyTemplate also returns a hint for the person who wrote the template.
+func parseKeyTemplate(s string) (t *KeyTemplate, hint string, err error) {
+	const example = "for example logs/{host}/{yyyy}/{mm}/{dd}/{name}-{id}"
+	if s == "" {
+		return nil, example, errors.New("the key template is empty")
+	}
+	if s[0] == '/' {
+		return nil, "remove the '/' at the front", errors.New("a key is not an absolute path")
+	}
+	t = &KeyTemplate{}
+	hasID := false
+	for rest := s; rest != ""; {
+		open := strings.IndexAny(rest, "{}")
+		if open < 0 {
+			t.parts = append(t.parts, keyPart{literal: rest})
+			break
+		}
+		if rest[open] == '}' {
+			return nil, example, errors.New("a '}' without its '{'")
+		}
+		if open > 0 {
+			t.parts = append(t.parts, keyPart{literal: rest[:open]})
+		}
+		end := strings.IndexByte(rest[open:], '}')
+		if end < 0 {
+			return nil, example, errors.New("a '{' without its '}'")
+		}
+		name := rest[open+1 : open+end]
+		if !contains(placeholders, name) {
+			return nil, didYouMean(name, "placeholders", placeholders), fmt.Errorf("unknown placeholder {%s}", printable(name))
+		}
+		hasID = hasID || name == "id"
+		t.parts = append(t.parts, keyPart{name: name})
+		rest = rest[open+end+1:]
+	}
+	shape := "" // the template with every placeholder as one harmless letter
+	for _, p := range t.parts {
+		if p.name != "" {
+			shape += "x"
+			continue
+		}
+		if i := strings.IndexFunc(p.literal, func(r rune) bool { return !strings.ContainsRune(literalChars, r) }); i >= 0 {
+			r := []rune(p.literal[i:])[0]
+			return nil, "letters, digits and / - _ . = + @ , : ! are allowed", fmt.Errorf("the character %q is not allowed in a key template", r)
+		}
+		shape += p.literal
+	}
+	for segment := range strings.SplitSeq(shape, "/") {
+		switch segment {
+		case "":
+			return nil, "write a/b/{name}-{id}", errors.New("an empty segment in the key template")
+		case ".", "..":
+			return nil, "remove it", fmt.Errorf("the segment %q in the key template", segment)
+		}
+	}
+	if !hasID {
+		return nil, "end it with -{id}; without it one upload would overwrite another", errors.New("the key template has no {id}")
+	}
+	if len(shape) > maxKey/2 {
+		return nil, "shorten it", fmt.Errorf("the fixed part of the key template has more than %d bytes", maxKey/2)
+	}
+	if p := t.parts[0]; p.name == "" {
+		t.prefix = p.literal[:strings.LastIndexByte(p.literal, '/')+1]
+	}
+	return t, "", nil
+}
+
+// Prefix is the static part of the template, up to and including the last '/'
+// before the first placeholder. Every key the template renders starts with it;
+// policies allow nothing else. It is "" when the first segment is not static.
 func (t *KeyTemplate) Prefix() string { return t.prefix }
 
-// Render fills the template.
-func (t *KeyTemplate) Render(v KeyValues) (string, error) { return "", errors.New("not built yet") }
+// Render fills the template. Every value is escaped so that it stays within its
+// segment: what is no letter, digit or one of -_.~=@+,:!'() is written as %XX.
+// Only {name} keeps its '/'. Different names give different keys.
+func (t *KeyTemplate) Render(v KeyValues) (string, error) {
+	var b strings.Builder
+	utc := v.Time.UTC()
+	for _, p := range t.parts {
+		switch p.name {
+		case "":
+			b.WriteString(p.literal)
+		case "name":
+			if err := ValidateName(v.Name); err != nil {
+				return "", err
+			}
+			for i, segment := range strings.Split(v.Name, "/") {
+				if i > 0 {
+					b.WriteByte('/')
+				}
+				escapeSegment(&b, segment)
+			}
+		case "host", "id":
+			value := v.Host
+			if p.name == "id" {
+				value = v.ID
+			}
+			if value == "" {
+				return "", fmt.Errorf("rendering the key: no value for {%s}", p.name)
+			}
+			escapeSegment(&b, value)
+		case "uid":
+			b.WriteString(strconv.FormatUint(uint64(v.UID), 10))
+		default:
+			if v.Time.IsZero() || utc.Year() > 9999 {
+				return "", fmt.Errorf("rendering the key: no usable time for {%s}", p.name)
+			}
+			b.WriteString(utc.Format(timeLayouts[p.name]))
+		}
+	}
+	if b.Len() > maxKey {
+		return "", fmt.Errorf("the key would have %d bytes, S3 allows %d: shorten the object name", b.Len(), maxKey)
+	}
+	return b.String(), nil
+}
 
-// ValidateName says whether name may be an object name.
-func ValidateName(name string) error { return errors.New("not built yet") }
+var timeLayouts = map[string]string{"yyyy": "2006", "mm": "01", "dd": "02", "HH": "15"}
+
+// escapeSegment writes s so that it is one segment, or a part of one. A value
+// of dots only is escaped whole, because beside a literal dot it could become "..".
+func escapeSegment(b *strings.Builder, s string) {
+	dots := strings.Trim(s, ".") == ""
+	for i, r := range s {
+		keep := unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r) || strings.ContainsRune("-_.~=@+,:!'()", r)
+		if r == unicode.ReplacementChar || (dots && r == '.') {
+			keep = false
+		}
+		if keep {
+			b.WriteRune(r)
+			continue
+		}
+		// A broken byte decodes to U+FFFD of width 1: escape the byte itself.
+		width := len(string(r))
+		if r == unicode.ReplacementChar && !strings.HasPrefix(s[i:], string(r)) {
+			width = 1
+		}
+		for _, c := range []byte(s[i : i+width]) {
+			fmt.Fprintf(b, "%%%02X", c)
+		}
+	}
+}
+
+func contains(list []string, s string) bool {
+	for _, c := range list {
+		if c == s {
+			return true
+		}
+	}
+	return false
+}
+
+func printable(s string) string {
+	q := strconv.Quote(s)
+	return q[1 : len(q)-1]
+}

@@ -1,12 +1,124 @@
 package config
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
 
-// Load reads and validates the configuration file at path.
-func Load(path string) (*Config, error) { return nil, errors.New("not built yet") }
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+)
 
-// Parse validates data, the content of the file at path.
-func Parse(path string, data []byte) (*Config, error) { return nil, errors.New("not built yet") }
+// maxFile bounds what is parsed: a configuration is small, and the parser's
+// stack grows with the nesting of its input.
+const maxFile = 1 << 20
 
-// Warnings lists what works but should be looked at.
-func (c *Config) Warnings() []string { return nil }
+// maxNesting bounds flow collections; the schema needs five levels.
+const maxNesting = 64
+
+// Load reads and validates the configuration file at path. An error is an
+// Errors value.
+func Load(path string) (*Config, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, Errors{{File: path, Message: "cannot open the configuration: " + cause(err), Hint: "give the right file with --config", Err: err}}
+	}
+	defer f.Close() //nolint:errcheck // nothing was written
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, Errors{{File: path, Message: "cannot read the configuration: " + cause(err), Err: err}}
+	}
+	return Parse(path, data)
+}
+
+func cause(err error) string {
+	var pe *os.PathError
+	if errors.As(err, &pe) {
+		return pe.Err.Error()
+	}
+	return err.Error()
+}
+
+// Parse validates data, the content of the file at path. An error is an Errors
+// value that lists every fault found, in the order of their lines.
+func Parse(path string, data []byte) (*Config, error) {
+	d := &decoder{file: path, places: map[string]place{}, faulty: map[string]bool{}}
+	body, err := parseYAML(path, data)
+	if err != nil {
+		return nil, Errors{err}
+	}
+	c := newConfig()
+	c.Path = path
+	if body != nil {
+		d.decode(body, reflectValue(c), "")
+	}
+	v := &validator{decoder: d, cfg: c}
+	v.config()
+	if len(d.errs) > 0 {
+		d.errs.sort()
+		return nil, d.errs
+	}
+	return c, nil
+}
+
+// parseYAML returns the body of the only document; nil when it is empty.
+func parseYAML(path string, data []byte) (body ast.Node, fault *Error) {
+	if len(data) > maxFile {
+		return nil, &Error{File: path, Message: fmt.Sprintf("the configuration is larger than %v", Size(maxFile)), Hint: "is it the right file?"}
+	}
+	if line, column, ok := tooDeep(data); ok {
+		return nil, &Error{File: path, Line: line, Column: column, Message: fmt.Sprintf("brackets are nested more than %d deep", maxNesting), Hint: "is it the right file?"}
+	}
+	// The parser is not ours and has panicked on hostile input before; a
+	// configuration must never take the daemon down with a stack trace.
+	defer func() {
+		if r := recover(); r != nil {
+			body, fault = nil, &Error{File: path, Line: 1, Column: 1, Message: fmt.Sprintf("not YAML: the parser failed: %v", r), Hint: "check indentation and quotes"}
+		}
+	}()
+	file, err := parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey())
+	if err != nil {
+		e := &Error{File: path, Line: 1, Column: 1, Message: "not YAML: " + err.Error(), Hint: "check indentation, quotes and colons", Err: err}
+		var ye yaml.Error
+		if errors.As(err, &ye) {
+			e.Message = "not YAML: " + ye.GetMessage()
+			if tk := ye.GetToken(); tk != nil && tk.Position != nil {
+				e.Line, e.Column = max(1, tk.Position.Line), max(1, tk.Position.Column)
+			}
+		}
+		return nil, e
+	}
+	for _, doc := range file.Docs {
+		if doc == nil || doc.Body == nil {
+			continue
+		}
+		if body != nil {
+			p := placeOf(doc.Body)
+			return nil, &Error{File: path, Line: p.line, Column: p.column, Message: "a second YAML document", Hint: "one file holds one configuration; remove the --- line"}
+		}
+		body = doc.Body
+	}
+	return body, nil
+}
+
+// tooDeep finds the place where flow brackets nest too deep. It counts brackets
+// in text and comments too: 64 of those unclosed are no configuration either.
+func tooDeep(data []byte) (line, column int, found bool) {
+	depth, line, column := 0, 1, 0
+	for _, b := range data {
+		column++
+		switch b {
+		case '\n':
+			line, column = line+1, 0
+		case '[', '{':
+			if depth++; depth > maxNesting {
+				return line, column, true
+			}
+		case ']', '}':
+			depth = max(0, depth-1)
+		}
+	}
+	return 0, 0, false
+}

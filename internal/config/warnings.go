@@ -1,0 +1,43 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"time"
+)
+
+// Warnings lists, sorted by section, what works but should be looked at.
+func (c *Config) Warnings() []string {
+	var out []string
+	if c.Socket.Mode&0o006 != 0 {
+		out = append(out, fmt.Sprintf("socket.mode %v lets every local user connect; the access rules still decide, but socket.group with 0660 shuts strangers out", c.Socket.Mode))
+	}
+	if host, _, err := net.SplitHostPort(c.Metrics.Address); err == nil && !loopback(host) {
+		out = append(out, fmt.Sprintf("metrics.address %s can be reached from other machines; it has no authentication", c.Metrics.Address))
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Destinations)) {
+		d := c.Destinations[name]
+		at := "destinations." + name
+		if d.KeyTemplate != nil && d.KeyTemplate.Prefix() == "" {
+			out = append(out, at+".key has no fixed first segment: the role must be allowed to write anywhere in the bucket")
+		}
+		if d.Role != "" && d.Session.Duration.Std() > time.Hour {
+			out = append(out, at+".session.duration is over 1h: STS refuses that when the source is itself a role, and when the role's maximum is lower")
+		}
+		if !c.uploadable(name) {
+			out = append(out, at+": no access rule allows anybody to upload to it")
+		}
+	}
+	return out
+}
+
+func (c *Config) uploadable(destination string) bool {
+	for _, r := range c.Access {
+		if slices.Contains(r.Allow, PermUpload) && (slices.Contains(r.Destinations, "*") || slices.Contains(r.Destinations, destination)) {
+			return true
+		}
+	}
+	return false
+}
