@@ -20,6 +20,9 @@ type Request struct {
 	RoleARN string `json:"role_arn,omitempty"`
 	// PrincipalID is the unique id ("AROA…:session", "AIDA…") of the caller, when known.
 	PrincipalID string `json:"principal_id,omitempty"`
+	// UnknownContext lists condition keys that the request may carry and whose
+	// values are not known. In JSON a null context value says the same.
+	UnknownContext []string `json:"unknown_context,omitempty"`
 }
 
 // Decision is the outcome of an evaluation.
@@ -95,10 +98,14 @@ type Scenario struct {
 
 // Result is a decision with its reasons.
 type Result struct {
-	Name        string        `json:"name,omitempty"`
-	Decision    Decision      `json:"decision"`
-	BlockedBy   []Layer       `json:"blocked_by"`
-	Layers      []LayerResult `json:"layers"`
-	Fixes       []Fix         `json:"fixes"`
-	Assumptions []string      `json:"assumptions"`
+	Name     string   `json:"name,omitempty"`
+	Decision Decision `json:"decision"`
+	// BlockedBy lists the layers that stand between the request and "allowed":
+	// explicit denies first. Empty when the decision is allowed or unknown.
+	BlockedBy []Layer       `json:"blocked_by"`
+	Layers    []LayerResult `json:"layers"`
+	// Fixes, applied together, make the scenario allowed.
+	Fixes []Fix `json:"fixes"`
+	// Assumptions say what was taken for granted. An allowed result has at least one.
+	Assumptions []string `json:"assumptions"`
 }
