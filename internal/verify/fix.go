@@ -1,0 +1,92 @@
+package verify
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/brokerd/brokerd/internal/setup"
+)
+
+type docKind int
+
+const (
+	docTrust docKind = iota
+	docIdentity
+	docBucket
+	docKey
+)
+
+// statement is the Allow statement with action of the policy that setup would
+// write: what verify prints as the repair is what setup applies.
+func (p *probe) statement(kind docKind, action string) string {
+	if p.dest.Compatible || p.dest.Role == "" {
+		return ""
+	}
+	docs, err := setup.Desired(p.dest, setup.Options{SourcePrincipalARN: principalARN(p.source)})
+	if err != nil {
+		return ""
+	}
+	var text []byte
+	switch kind {
+	case docTrust:
+		text = docs.Trust
+	case docIdentity:
+		text = docs.Identity
+	case docBucket:
+		text = docs.Bucket
+	case docKey:
+		text = docs.Key
+	}
+	var doc struct {
+		Statement []json.RawMessage `json:"Statement"`
+	}
+	if json.Unmarshal(text, &doc) != nil {
+		return ""
+	}
+	for _, raw := range doc.Statement {
+		var st struct {
+			Effect string  `json:"Effect"`
+			Action oneMany `json:"Action"`
+		}
+		if json.Unmarshal(raw, &st) == nil && st.Effect == "Allow" && slices.Contains(st.Action, action) {
+			var out bytes.Buffer
+			if json.Indent(&out, raw, "", "  ") == nil {
+				return out.String()
+			}
+		}
+	}
+	return ""
+}
+
+// oneMany is a JSON string or a list of them.
+type oneMany []string
+
+// UnmarshalJSON takes both forms.
+func (o *oneMany) UnmarshalJSON(data []byte) error {
+	var s string
+	if json.Unmarshal(data, &s) == nil {
+		*o = oneMany{s}
+		return nil
+	}
+	return json.Unmarshal(data, (*[]string)(o))
+}
+
+// principalARN turns the ARN of a session into that of its role, which is what a
+// trust policy names. The path of the role is not in a session's ARN.
+func principalARN(arn string) string {
+	if !strings.Contains(arn, ":assumed-role/") {
+		return arn
+	}
+	head, _, _ := strings.Cut(arn, ":assumed-role/")
+	return strings.Replace(head, ":sts:", ":iam:", 1) + ":role/" + roleName(arn)
+}
+
+func statementJSON(st map[string]any) string {
+	data, err := json.MarshalIndent(st, "", "  ")
+	if err != nil {
+		return ""
+	}
+	return string(data)
+}

@@ -1,0 +1,109 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+
+	"github.com/brokerd/brokerd/internal/broker"
+	"github.com/brokerd/brokerd/internal/config"
+)
+
+const (
+	checkTimeout = 30 * time.Second
+	// abortTimeout is the probe's own: it must be cleaned up when the caller is gone.
+	abortTimeout = 15 * time.Second
+)
+
+// Sessions is what verify needs of the broker.
+type Sessions interface {
+	// SourceIdentity is the ARN behind the source credentials.
+	SourceIdentity(ctx context.Context, destination string) (string, error)
+	// Refresh assumes the role now, whatever is cached; a failure leaves the session in use.
+	Refresh(ctx context.Context, destination string) (broker.Status, error)
+	// Session is the session in use.
+	Session(ctx context.Context, destination string) (*broker.Session, error)
+}
+
+// ErrUnknownDestination is returned for a destination that is not configured.
+var ErrUnknownDestination = errors.New("no such destination in the configuration")
+
+// Options are what a Verifier is made of. All are required.
+type Options struct {
+	Config     *config.Config
+	Sessions   Sessions
+	HTTPClient *awshttp.BuildableClient
+}
+
+// Verifier runs the checks. Its methods may be called from several goroutines.
+type Verifier struct{ opts Options }
+
+// New makes a Verifier. It makes no call.
+func New(o Options) (*Verifier, error) {
+	if o.Config == nil || o.Sessions == nil || o.HTTPClient == nil {
+		return nil, errors.New("verify: Config, Sessions and HTTPClient are required")
+	}
+	return &Verifier{opts: o}, nil
+}
+
+// Verify checks a destination by its name and hands each result to emit, in
+// order, as it ends. The error is emit's, the context's or ErrUnknownDestination;
+// a failed check is a result, not an error.
+func (v *Verifier) Verify(ctx context.Context, destination string, emit func(Check) error) error {
+	dest, ok := v.opts.Config.Destinations[destination]
+	if !ok {
+		return fmt.Errorf("destination %q: %w", destination, ErrUnknownDestination)
+	}
+	_, err := v.Run(ctx, dest, emit)
+	return err
+}
+
+// Run is Verify for a destination at hand, and returns the report as well. emit may be nil.
+func (v *Verifier) Run(ctx context.Context, dest *config.Destination, emit func(Check) error) (report Report, err error) {
+	report.Destination = dest.Name
+	p := v.newProbe(dest)
+	// Whatever stops the run, the probe's upload does not stay.
+	defer func() {
+		id := p.uploadID
+		if cleanup := p.abort(ctx); cleanup != nil && err != nil {
+			err = errors.Join(err, fmt.Errorf("aborting the probe's multipart upload %s of %s: %w", id, p.key, cleanup))
+		}
+	}()
+	failed := make(map[string]string) // code of a check that did not hold -> code of the cause
+	for _, c := range checks {
+		if err := ctx.Err(); err != nil {
+			return report, fmt.Errorf("verifying destination %q: %w", dest.Name, err)
+		}
+		out := v.one(ctx, c, p, failed)
+		if out.Result == Fail || out.Result == Skip {
+			failed[c.code] = out.Code
+		}
+		report.Checks = append(report.Checks, out)
+		if emit != nil {
+			if err := emit(out); err != nil {
+				return report, err
+			}
+		}
+	}
+	return report, nil
+}
+
+func (v *Verifier) one(ctx context.Context, c check, p *probe, failed map[string]string) Check {
+	for _, need := range c.needs {
+		if cause, ok := failed[need]; ok {
+			return Check{Code: c.code, Category: c.category, Title: c.title, Result: Skip, Detail: "not run, because " + need + " did not hold (" + cause + ")"}
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	started := time.Now()
+	out := c.run(ctx, p)
+	out.Category, out.Title, out.Elapsed = c.category, c.title, time.Since(started)
+	if out.Code == "" {
+		out.Code = c.code
+	}
+	return out
+}
