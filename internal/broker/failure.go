@@ -65,3 +65,6 @@ func classify(err error) failureClass {
 		return failTransient
 	}
 }
+
+// ReasonOf is the stable reason of a failed refresh.
+func ReasonOf(err error) string { return (&Error{Denied: classify(err) == failTerminal}).Reason() }

@@ -1,0 +1,129 @@
+// Command brokerd delivers bytes from a Unix socket into another account's
+// encrypted bucket.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/daemon"
+)
+
+// version is set by the linker for releases.
+var version = ""
+
+const (
+	exitFailed = 1
+	exitConfig = 78 // EX_CONFIG of sysexits.h: restarting does not help
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	// A second signal ends the process at once.
+	context.AfterFunc(ctx, stop)
+	if err := command().ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "brokerd:", err)
+		var bad configError
+		if errors.As(err, &bad) {
+			os.Exit(exitConfig)
+		}
+		os.Exit(exitFailed)
+	}
+}
+
+type configError struct{ error }
+
+func (e configError) Unwrap() error { return e.error }
+
+func command() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "brokerd",
+		Short: "Deliver bytes from a Unix socket into another account's encrypted bucket",
+		Long: `brokerd assumes a cross-account role, keeps its session fresh, and takes bytes
+over gRPC on a Unix socket: each upload becomes one object, encrypted under the
+other account's KMS key, in the other account's bucket.
+
+Exit status: 0 stopped in order, 1 failed, 78 the configuration is not valid.`,
+		SilenceErrors: true, SilenceUsage: true,
+	}
+	root.AddCommand(serveCommand(), checkCommand(), versionCommand())
+	return root
+}
+
+func configFlag(cmd *cobra.Command, path *string) {
+	cmd.Flags().StringVarP(path, "config", "c", "/etc/brokerd/brokerd.yaml", "configuration `file`")
+}
+
+func serveCommand() *cobra.Command {
+	var path string
+	cmd := &cobra.Command{
+		Use: "serve", Short: "Run the daemon until SIGTERM", Args: cobra.NoArgs,
+		Example: "  brokerd serve --config /etc/brokerd/brokerd.yaml",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := config.Load(path)
+			if err != nil {
+				return configError{err}
+			}
+			d, err := daemon.New(cfg, buildVersion(), cmd.ErrOrStderr())
+			if err != nil {
+				return configError{err}
+			}
+			return d.Run(cmd.Context())
+		},
+	}
+	configFlag(cmd, &path)
+	return cmd
+}
+
+func checkCommand() *cobra.Command {
+	var path string
+	cmd := &cobra.Command{
+		Use: "check-config", Short: "Say whether a configuration file is valid, and what to change", Args: cobra.NoArgs,
+		Long: `Reads the file, checks everything that can be checked without a call to AWS,
+and prints every error with its line and column. Exit status 78 when there is one.`,
+		Example: "  brokerd check-config --config /etc/brokerd/brokerd.yaml",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := config.Load(path)
+			if err != nil {
+				return configError{err}
+			}
+			if err := daemon.Check(cfg); err != nil {
+				return configError{err}
+			}
+			for _, w := range cfg.Warnings() {
+				fmt.Fprintln(cmd.ErrOrStderr(), "warning:", w)
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: valid, %d destinations, %d access rules\n", path, len(cfg.Destinations), len(cfg.Access))
+			return nil
+		},
+	}
+	configFlag(cmd, &path)
+	return cmd
+}
+
+func versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
+		Run: func(cmd *cobra.Command, _ []string) { fmt.Fprintln(cmd.OutOrStdout(), "brokerd", buildVersion()) },
+	}
+}
+
+// buildVersion is the release, or what the Go toolchain recorded of the source.
+func buildVersion() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "devel"
+}

@@ -1,0 +1,219 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"os"
+	"os/user"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/activation"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+
+	"github.com/brokerd/brokerd/internal/access"
+	"github.com/brokerd/brokerd/internal/broker"
+	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/rpc"
+	"github.com/brokerd/brokerd/internal/telemetry"
+	"github.com/brokerd/brokerd/internal/uploader"
+	"github.com/brokerd/brokerd/internal/verify"
+)
+
+const (
+	// heapAllowance is what the process needs beside the body budget. Together
+	// they are the collector's soft limit.
+	heapAllowance = 32 << 20
+	// primeTimeout bounds how long READY waits for the first sessions.
+	primeTimeout = 10 * time.Second
+	// healthEvery bounds how old the published health may be.
+	healthEvery = time.Second
+)
+
+// Daemon is a brokerd made of its parts, not yet running.
+type Daemon struct {
+	cfg     *config.Config
+	log     *zap.Logger
+	metrics *telemetry.Metrics
+	broker  *broker.Broker
+	budget  *uploader.Budget
+	upload  *uploader.Uploader
+	server  *rpc.Server
+	notify  notifier
+}
+
+// Check builds what can be built from a configuration without a call to AWS or
+// a listener: what it returns nil for, Run can start.
+func Check(cfg *config.Config) error {
+	if _, err := broker.NewHTTPClient(cfg.AWS); err != nil {
+		return err
+	}
+	if _, err := access.New(cfg.Access, uint32(os.Geteuid()), access.SystemResolver()); err != nil {
+		return err
+	}
+	_, err := socketGroup(cfg.Socket.Group)
+	return err
+}
+
+// New makes a daemon. Its log goes to w.
+func New(cfg *config.Config, version string, w io.Writer) (*Daemon, error) {
+	log, err := telemetry.NewLogger(w, cfg.Log.Level)
+	if err != nil {
+		return nil, err
+	}
+	d := &Daemon{cfg: cfg, log: log, metrics: telemetry.NewMetrics(version), notify: notifier{log}}
+	client, err := broker.NewHTTPClient(cfg.AWS)
+	if err != nil {
+		return nil, fmt.Errorf("making the HTTP client: %w", err)
+	}
+	if d.broker, err = broker.New(broker.Options{Config: cfg, HTTPClient: client, Logger: log, Observer: d.metrics}); err != nil {
+		return nil, fmt.Errorf("making the session broker: %w", err)
+	}
+	if d.budget, err = uploader.NewBudget(int64(cfg.Memory.Max)); err != nil {
+		return nil, fmt.Errorf("making the memory budget: %w", err)
+	}
+	if d.upload, err = uploader.New(uploader.Options{
+		Config: cfg, HTTPClient: client, Sessions: d.broker, Budget: d.budget, Logger: log, Version: version,
+	}); err != nil {
+		return nil, fmt.Errorf("making the uploader: %w", err)
+	}
+	verifier, err := verify.New(verify.Options{Config: cfg, Sessions: d.broker, HTTPClient: client})
+	if err != nil {
+		return nil, fmt.Errorf("making the verifier: %w", err)
+	}
+	rules, err := access.New(cfg.Access, uint32(os.Geteuid()), access.SystemResolver())
+	if err != nil {
+		return nil, fmt.Errorf("reading the access rules: %w", err)
+	}
+	ledger, err := rpc.NewLedger(slices.Collect(maps.Keys(cfg.Destinations)))
+	if err != nil {
+		return nil, err
+	}
+	d.server, err = rpc.NewServer(rpc.Options{
+		Config: cfg, Access: rules, Deliver: d.upload, Gate: d.budget, Sessions: d.broker,
+		Verify: verifications{verifier}, Meter: d.metrics, Ledger: ledger, Logger: log, Version: version,
+		Unary:  []grpc.UnaryServerInterceptor{d.metrics.RPC.UnaryServerInterceptor()},
+		Stream: []grpc.StreamServerInterceptor{d.metrics.RPC.StreamServerInterceptor()},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("making the server: %w", err)
+	}
+	d.metrics.RPC.InitializeMetrics(d.server.GRPC())
+	d.metrics.Watch(d.broker.Statuses, d.budget.Used, d.budget.Total())
+	return d, nil
+}
+
+// Run serves until ctx ends, then stops within the grace time. It returns nil
+// after an orderly stop.
+func (d *Daemon) Run(ctx context.Context) (err error) {
+	debug.SetMemoryLimit(d.budget.Total() + heapAllowance)
+	socket, err := d.listen()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = socket.Close() }()
+	metrics, err := d.listenMetrics(ctx)
+	if err != nil {
+		return err
+	}
+	for _, w := range d.cfg.Warnings() {
+		d.log.Warn("configuration: " + w)
+	}
+	d.log.Info("starting", zap.String("config", d.cfg.Path), zap.Stringer("socket", socket.Addr()), zap.String("metrics", d.cfg.Metrics.Address),
+		zap.Strings("destinations", slices.Sorted(maps.Keys(d.cfg.Destinations))),
+		zap.Int64("memory_budget", d.budget.Total()), zap.Int("max_uploads", d.budget.MaxUploads()), zap.Duration("grace", d.cfg.Shutdown.Grace.Std()))
+
+	// What serves calls outlives ctx by the grace time; life is its context.
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	group, life := errgroup.WithContext(life)
+	group.Go(func() error { return d.broker.Run(life) })
+	group.Go(func() error { return d.server.Serve(socket) })
+	if metrics != nil {
+		group.Go(func() error { return d.metrics.Serve(life, metrics) })
+	}
+	group.Go(func() error { return d.watch(life) })
+	group.Go(func() error {
+		select {
+		case <-ctx.Done():
+		case <-life.Done(): // a part failed
+		}
+		d.stop()
+		end()
+		return nil
+	})
+	err = group.Wait()
+	return errors.Join(err, d.budget.Close())
+}
+
+// stop ends the serving of calls; sessions live until the last call has ended.
+func (d *Daemon) stop() {
+	d.notify.stopping()
+	d.log.Info("stopping: open uploads may finish", zap.Duration("grace", d.cfg.Shutdown.Grace.Std()))
+	ctx, cancel := context.WithTimeout(context.Background(), d.cfg.Shutdown.Grace.Std())
+	defer cancel()
+	if !d.server.Stop(ctx) {
+		d.log.Warn("the grace time ended with calls open; their uploads were aborted and left no object")
+	}
+	d.upload.Close()
+	d.log.Info("stopped")
+}
+
+// listen takes the sockets that systemd hands over, or makes its own.
+func (d *Daemon) listen() (net.Listener, error) {
+	handed, err := activation.Listeners()
+	if err != nil {
+		return nil, fmt.Errorf("taking the socket from systemd: %w", err)
+	}
+	switch len(handed) {
+	case 0:
+		gid, err := socketGroup(d.cfg.Socket.Group)
+		if err != nil {
+			return nil, err
+		}
+		return rpc.Listen(d.cfg.Socket.Path, os.FileMode(d.cfg.Socket.Mode), gid)
+	case 1:
+		if _, ok := handed[0].(*net.UnixListener); !ok {
+			return nil, fmt.Errorf("systemd handed over a %s socket; brokerd.socket must listen on a Unix stream socket", handed[0].Addr().Network())
+		}
+		return handed[0], nil
+	default:
+		return nil, fmt.Errorf("systemd handed over %d sockets; brokerd.socket must name exactly one", len(handed))
+	}
+}
+
+func (d *Daemon) listenMetrics(ctx context.Context) (net.Listener, error) {
+	if d.cfg.Metrics.Address == "" {
+		return nil, nil
+	}
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", d.cfg.Metrics.Address)
+	if err != nil {
+		return nil, fmt.Errorf("listening for metrics: %w; change metrics.address, or set it to \"\" to go without", err)
+	}
+	d.log.Info("serving metrics", zap.String("url", "http://"+l.Addr().String()+"/metrics"))
+	return l, nil
+}
+
+// socketGroup is the number of a group; negative for none.
+func socketGroup(name string) (int, error) {
+	if name == "" {
+		return -1, nil
+	}
+	if n, err := strconv.Atoi(name); err == nil {
+		return n, nil
+	}
+	g, err := user.LookupGroup(name)
+	if err != nil {
+		return 0, fmt.Errorf("socket.group: %w", err)
+	}
+	return strconv.Atoi(g.Gid)
+}

@@ -1,0 +1,90 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"go.uber.org/zap"
+
+	"github.com/brokerd/brokerd/internal/broker"
+)
+
+// watch publishes health, reports READY once, and feeds systemd's watchdog.
+func (d *Daemon) watch(ctx context.Context) error {
+	beat, err := daemon.SdWatchdogEnabled(false)
+	if err != nil {
+		return fmt.Errorf("reading the watchdog's interval: %w", err)
+	}
+	every := healthEvery
+	if beat > 0 {
+		every = min(every, beat/3)
+	}
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	started := time.Now()
+	told, ready := "", false
+	for {
+		statuses := d.broker.Statuses()
+		d.server.UpdateHealth()
+		if !ready && (primed(statuses) || time.Since(started) > primeTimeout) {
+			ready = true
+			d.notify.send(daemon.SdNotifyReady)
+			d.log.Info("ready", zap.Duration("took", time.Since(started)))
+		}
+		if status := summary(statuses); ready && status != told {
+			d.notify.send("STATUS=" + status)
+			told = status
+		}
+		if beat > 0 {
+			d.notify.send(daemon.SdNotifyWatchdog)
+		}
+		wait := tick.C
+		if !ready {
+			// The first sessions are a fraction of a second away: look again soon.
+			wait = time.After(10 * time.Millisecond)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-wait:
+		}
+	}
+}
+
+// primed says whether the first attempt for every destination has ended.
+func primed(statuses []broker.Status) bool {
+	for _, s := range statuses {
+		if s.State == broker.StateEmpty && s.LastError == "" {
+			return false
+		}
+	}
+	return true
+}
+
+func summary(statuses []broker.Status) string {
+	good := 0
+	for _, s := range statuses {
+		if s.State == broker.StateFresh || s.State == broker.StateDue {
+			good++
+		}
+	}
+	if good == len(statuses) {
+		return fmt.Sprintf("%d destinations, all with a session", good)
+	}
+	return fmt.Sprintf("DEGRADED: %d of %d destinations have a session", good, len(statuses))
+}
+
+// notifier speaks to systemd, when that is who started the daemon.
+type notifier struct{ log *zap.Logger }
+
+func (n notifier) send(state string) {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		n.log.Warn("telling systemd failed", zap.String("state", state), zap.Error(err))
+	}
+}
+
+func (n notifier) stopping() {
+	n.send(daemon.SdNotifyStopping + "\nSTATUS=finishing open uploads")
+}

@@ -1,0 +1,123 @@
+package rpc
+
+import (
+	"context"
+	"maps"
+	"os"
+	"slices"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/brokerd/brokerd/internal/access"
+	"github.com/brokerd/brokerd/internal/broker"
+	"github.com/brokerd/brokerd/internal/config"
+	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+type adminService struct {
+	brokerdv1.UnimplementedAdminServiceServer
+	s *Server
+}
+
+// known lets any peer in that a rule names, and says which destinations it may see.
+func (a *adminService) known(ctx context.Context) (access.Peer, []string, error) {
+	p, err := caller(ctx)
+	if err != nil {
+		return p, nil, err
+	}
+	if !a.s.o.Access.Known(p) {
+		return p, nil, refuse(codes.PermissionDenied, "PEER_NOT_ALLOWED", "%s: no access rule names this user", a.s.o.Access.Describe(p))
+	}
+	names := slices.Sorted(maps.Keys(a.s.o.Config.Destinations))
+	if a.s.o.Access.Decide(p, config.PermAdmin, "").Allowed {
+		return p, names, nil
+	}
+	return p, a.s.o.Access.Destinations(p, names), nil
+}
+
+func (a *adminService) admin(ctx context.Context) error {
+	p, err := caller(ctx)
+	if err != nil {
+		return err
+	}
+	return a.s.decide(p, config.PermAdmin, "")
+}
+
+// ListDestinations implements the API.
+func (a *adminService) ListDestinations(ctx context.Context, _ *brokerdv1.ListDestinationsRequest) (*brokerdv1.ListDestinationsResponse, error) {
+	_, names, err := a.known(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := &brokerdv1.ListDestinationsResponse{}
+	for _, st := range a.s.o.Sessions.Statuses() {
+		if !slices.Contains(names, st.Destination) {
+			continue
+		}
+		d, t := a.s.o.Config.Destinations[st.Destination], a.s.o.Ledger.Tally(st.Destination)
+		ready, why := a.s.ready(st)
+		out.Destinations = append(out.Destinations, &brokerdv1.Destination{
+			Name: d.Name, RoleArn: d.Role, Bucket: d.Bucket, OwnerAccount: d.Owner, Region: d.Region,
+			KmsKeyArn: d.KMSKey, KeyTemplate: d.Key, Durability: d.Durability, Ready: ready, Reason: why,
+			ObjectsStored: t.Objects, BytesStored: t.Bytes, UploadsFailed: t.Failed, LastStoredTime: stamp(t.LastStored),
+		})
+	}
+	return out, nil
+}
+
+// ListSessions implements the API.
+func (a *adminService) ListSessions(ctx context.Context, _ *brokerdv1.ListSessionsRequest) (*brokerdv1.ListSessionsResponse, error) {
+	if err := a.admin(ctx); err != nil {
+		return nil, err
+	}
+	out := &brokerdv1.ListSessionsResponse{}
+	for _, st := range a.s.o.Sessions.Statuses() {
+		out.Sessions = append(out.Sessions, sessionOf(st))
+	}
+	return out, nil
+}
+
+// RefreshSession implements the API.
+func (a *adminService) RefreshSession(ctx context.Context, req *brokerdv1.RefreshSessionRequest) (*brokerdv1.RefreshSessionResponse, error) {
+	if err := a.admin(ctx); err != nil {
+		return nil, err
+	}
+	st, err := a.s.o.Sessions.Refresh(ctx, req.GetDestination())
+	if err != nil {
+		return nil, faultOf(err)
+	}
+	a.s.UpdateHealth()
+	return &brokerdv1.RefreshSessionResponse{Session: sessionOf(st)}, nil
+}
+
+// GetStatus implements the API.
+func (a *adminService) GetStatus(ctx context.Context, _ *brokerdv1.GetStatusRequest) (*brokerdv1.GetStatusResponse, error) {
+	p, _, err := a.known(ctx)
+	if err != nil {
+		return nil, err
+	}
+	bytes, open := a.s.o.Gate.Used()
+	return &brokerdv1.GetStatusResponse{
+		Version: a.s.o.Version, Pid: int32(os.Getpid()), StartTime: timestamppb.New(a.s.started),
+		ConfigPath: a.s.o.Config.Path, Stopping: a.s.stopping.Load(),
+		OpenUploads: uint32(open), MaxUploads: uint32(a.s.o.Gate.MaxUploads()),
+		MemoryBudgetBytes: uint64(a.s.o.Gate.Total()), MemoryUsedBytes: uint64(bytes), Caller: a.s.o.Access.Describe(p),
+	}, nil
+}
+
+func sessionOf(st broker.Status) *brokerdv1.Session {
+	states := map[broker.State]brokerdv1.SessionState{
+		broker.StateEmpty:    brokerdv1.SessionState_SESSION_STATE_EMPTY,
+		broker.StateFresh:    brokerdv1.SessionState_SESSION_STATE_FRESH,
+		broker.StateDue:      brokerdv1.SessionState_SESSION_STATE_DUE,
+		broker.StateCritical: brokerdv1.SessionState_SESSION_STATE_CRITICAL,
+		broker.StateExpired:  brokerdv1.SessionState_SESSION_STATE_EXPIRED,
+	}
+	return &brokerdv1.Session{
+		Destination: st.Destination, AssumedRoleArn: st.AssumedRoleARN, State: states[st.State],
+		AccessKeyIdMasked: st.AccessKeyMasked, Generation: st.Generation, IssueTime: stamp(st.Issued),
+		ExpireTime: stamp(st.Expires), RefreshTime: stamp(st.RefreshAt),
+		LastError: st.LastError, LastErrorReason: st.LastErrorReason, StsCalls: st.STSCalls,
+	}
+}

@@ -1,0 +1,208 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
+)
+
+// MaxChunk is the largest chunk of an upload, in bytes.
+const MaxChunk = 256 << 10
+
+// maxMessage leaves room above MaxChunk, so that a chunk slightly too large gets
+// an answer that names the limit.
+const maxMessage = 1 << 20
+
+type uploadStream interface {
+	Context() context.Context
+	Recv() (*brokerdv1.UploadRequest, error)
+}
+
+type received struct {
+	msg *brokerdv1.UploadRequest
+	err error
+}
+
+// body turns the messages of an upload into a uploader.Body. A goroutine
+// receives, so that a reader can be interrupted; it ends with the stream.
+type body struct {
+	ctx  context.Context
+	msgs chan received
+	idle time.Duration
+	max  int64
+	size *uint64 // announced
+
+	once        sync.Once
+	interrupted chan struct{}
+	why         error
+
+	left    []byte
+	total   int64
+	trailer *brokerdv1.UploadTrailer
+	err     error // final, io.EOF after a good end
+}
+
+func newBody(stream uploadStream, idle time.Duration) *body {
+	b := &body{ctx: stream.Context(), msgs: make(chan received), idle: idle, interrupted: make(chan struct{})}
+	go func() {
+		for {
+			m, err := stream.Recv()
+			select {
+			case b.msgs <- received{m, err}:
+			case <-b.ctx.Done():
+				return
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return b
+}
+
+// Interrupt implements uploader.Body.
+func (b *body) Interrupt(err error) {
+	b.once.Do(func() {
+		b.why = err
+		close(b.interrupted)
+	})
+}
+
+// next waits for a message, as long as the client may be silent. io.EOF is the half-close.
+func (b *body) next() (*brokerdv1.UploadRequest, error) {
+	timer := time.NewTimer(b.idle)
+	defer timer.Stop()
+	select {
+	case m := <-b.msgs:
+		if m.err != nil && !errors.Is(m.err, io.EOF) {
+			return nil, receiveFault(m.err)
+		}
+		return m.msg, m.err
+	case <-b.interrupted:
+		return nil, b.why
+	case <-b.ctx.Done():
+		return nil, b.ctx.Err()
+	case <-timer.C:
+		return nil, refuse(codes.DeadlineExceeded, "CLIENT_TOO_SLOW",
+			"nothing came for %s; send at least a byte within limits.idle_timeout, or raise it", b.idle)
+	}
+}
+
+func receiveFault(err error) error {
+	if status.Code(err) == codes.ResourceExhausted {
+		return tooLarge()
+	}
+	return err
+}
+
+func tooLarge() *fault {
+	return refuse(codes.InvalidArgument, "CHUNK_TOO_LARGE", "a chunk is larger than %d bytes: send the object in chunks of at most that size", MaxChunk)
+}
+
+// header receives the first message.
+func (b *body) header() (*brokerdv1.UploadHeader, error) {
+	m, err := b.next()
+	if errors.Is(err, io.EOF) {
+		return nil, refuse(codes.InvalidArgument, "PROTOCOL_VIOLATION", "the stream ended before its header")
+	}
+	if err != nil {
+		return nil, err
+	}
+	h := m.GetHeader()
+	if h == nil {
+		return nil, refuse(codes.InvalidArgument, "PROTOCOL_VIOLATION", "the first message of an upload must be its header")
+	}
+	b.size = h.Size
+	return h, nil
+}
+
+// Read implements io.Reader. io.EOF comes only after a trailer and the half-close.
+func (b *body) Read(dst []byte) (int, error) {
+	for len(b.left) == 0 {
+		if b.err == nil {
+			b.err = b.advance()
+		}
+		if b.err != nil {
+			return 0, b.err
+		}
+	}
+	n := copy(dst, b.left)
+	b.left = b.left[n:]
+	return n, nil
+}
+
+func (b *body) advance() error {
+	m, err := b.next()
+	if errors.Is(err, io.EOF) {
+		return refuse(codes.InvalidArgument, "TRAILER_MISSING",
+			"the stream ended without a trailer after %d bytes; nothing was stored", b.total)
+	}
+	if err != nil {
+		return err
+	}
+	switch part := m.GetPart().(type) {
+	case *brokerdv1.UploadRequest_Chunk:
+		return b.take(part.Chunk)
+	case *brokerdv1.UploadRequest_Trailer:
+		b.trailer = part.Trailer
+		return b.close()
+	case *brokerdv1.UploadRequest_Header:
+		return refuse(codes.InvalidArgument, "PROTOCOL_VIOLATION", "a second header: one stream is one object")
+	default:
+		return refuse(codes.InvalidArgument, "PROTOCOL_VIOLATION", "a message with neither chunk nor trailer")
+	}
+}
+
+func (b *body) take(chunk []byte) error {
+	switch n := int64(len(chunk)); {
+	case n == 0:
+		return refuse(codes.InvalidArgument, "PROTOCOL_VIOLATION", "an empty chunk")
+	case n > MaxChunk:
+		return tooLarge()
+	case b.total+n > b.max:
+		return refuse(codes.InvalidArgument, "OBJECT_TOO_LARGE", "the object is larger than limits.max_object, %d bytes", b.max)
+	case b.size != nil && uint64(b.total+n) > *b.size:
+		return refuse(codes.InvalidArgument, "SIZE_MISMATCH", "the header announced %d bytes and more came", *b.size)
+	default:
+		b.total += n
+		b.left = chunk
+		return nil
+	}
+}
+
+// close waits for the half-close: whatever comes after a trailer shows a client
+// that does not know what it sent.
+func (b *body) close() error {
+	_, err := b.next()
+	if errors.Is(err, io.EOF) {
+		return io.EOF
+	}
+	if err != nil {
+		return err
+	}
+	return refuse(codes.InvalidArgument, "PROTOCOL_VIOLATION", "a message after the trailer")
+}
+
+// verify compares what arrived with what the client says it sent.
+func (b *body) verify(length int64, crc uint32) error {
+	t := b.trailer
+	switch {
+	case t == nil:
+		return refuse(codes.InvalidArgument, "TRAILER_MISSING", "the stream ended without a trailer; nothing was stored")
+	case t.GetLength() != uint64(length):
+		return refuse(codes.DataLoss, "LENGTH_MISMATCH", "the trailer says %d bytes, %d came; nothing was stored", t.GetLength(), length)
+	case t.GetCrc32C() != crc:
+		return refuse(codes.DataLoss, "CHECKSUM_MISMATCH", "the trailer says CRC32C %08x, what came has %08x; nothing was stored", t.GetCrc32C(), crc)
+	case b.size != nil && *b.size != uint64(length):
+		return refuse(codes.InvalidArgument, "SIZE_MISMATCH", "the header announced %d bytes, %d came; nothing was stored", *b.size, length)
+	default:
+		return nil
+	}
+}

@@ -1,0 +1,106 @@
+package rpc
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/brokerd/brokerd/internal/uploader"
+)
+
+// remembered is how many uploads GetUpload knows of.
+const remembered = 10_000
+
+// record is what is remembered of one upload.
+type record struct {
+	id, destination, name string
+	uid                   uint32
+	started               time.Time
+	ended                 bool
+	stored                uploader.Stored
+	failure               *fault
+}
+
+// Tally is what a destination has done since the daemon started.
+type Tally struct {
+	Objects, Bytes, Failed uint64
+	LastStored             time.Time
+	// Broken says why the last delivery or verification was refused by AWS;
+	// empty when it was not.
+	Broken string
+}
+
+// Ledger remembers uploads and counts them. Its methods may be called from
+// several goroutines.
+type Ledger struct {
+	mu      sync.Mutex
+	uploads *lru.Cache[string, record]
+	tallies map[string]*Tally
+}
+
+// NewLedger makes a ledger for these destinations.
+func NewLedger(destinations []string) (*Ledger, error) {
+	uploads, err := lru.New[string, record](remembered)
+	if err != nil {
+		return nil, fmt.Errorf("making the memory of uploads: %w", err)
+	}
+	l := &Ledger{uploads: uploads, tallies: make(map[string]*Tally, len(destinations))}
+	for _, d := range destinations {
+		l.tallies[d] = &Tally{}
+	}
+	return l, nil
+}
+
+func (l *Ledger) begin(r record) { l.uploads.Add(r.id, r) }
+
+// end records the outcome: stored when failure is nil.
+func (l *Ledger) end(r record, stored uploader.Stored, failure *fault) {
+	r.ended, r.stored, r.failure = true, stored, failure
+	l.uploads.Add(r.id, r)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	t := l.tallies[r.destination]
+	if t == nil {
+		return
+	}
+	if failure == nil {
+		t.Objects++
+		t.Bytes += uint64(stored.Size)
+		t.LastStored, t.Broken = stored.Time, ""
+		return
+	}
+	t.Failed++
+	if refusedByAWS(failure.reason) {
+		t.Broken = failure.msg
+	}
+}
+
+func refusedByAWS(reason string) bool {
+	switch reason {
+	case "ACCESS_DENIED", "AWS_REFUSED", "BUCKET_NOT_FOUND", "KMS_KEY_UNUSABLE", "WRONG_REGION", "RESPONSE_MISMATCH", "SESSION_DENIED":
+		return true
+	default:
+		return false
+	}
+}
+
+// verified records that the whole path was proven, or why it was not.
+func (l *Ledger) verified(destination, broken string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if t := l.tallies[destination]; t != nil {
+		t.Broken = broken
+	}
+}
+
+// Tally is a copy of a destination's counts.
+func (l *Ledger) Tally(destination string) Tally {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if t := l.tallies[destination]; t != nil {
+		return *t
+	}
+	return Tally{}
+}

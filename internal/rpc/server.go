@@ -1,0 +1,247 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/reflection"
+
+	"github.com/brokerd/brokerd/internal/access"
+	"github.com/brokerd/brokerd/internal/broker"
+	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/uploader"
+	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
+)
+
+// Deliverer delivers objects; uploader.Uploader does.
+type Deliverer interface {
+	Put(ctx context.Context, destination string, obj uploader.Object, body uploader.Body) (uploader.Stored, error)
+}
+
+// Gate admits uploads; uploader.Budget does.
+type Gate interface {
+	Admit() (leave func(), err error)
+	MaxUploads() int
+	Total() int64
+	Used() (bytes int64, uploads int)
+}
+
+// Sessions is what the services need of the broker.
+type Sessions interface {
+	Statuses() []broker.Status
+	Refresh(ctx context.Context, destination string) (broker.Status, error)
+	Vend(ctx context.Context, destination string, uid uint32) (*broker.Session, error)
+}
+
+// Verifier proves the path of a destination and emits one message per check.
+type Verifier interface {
+	Verify(ctx context.Context, destination string, emit func(*brokerdv1.VerifyAccessResponse) error) error
+}
+
+// Meter counts uploads that ended.
+type Meter interface {
+	UploadEnded(destination, reason string, bytes int64, took time.Duration)
+}
+
+// Options are what a Server is made of. All are required but Interceptors.
+type Options struct {
+	Config   *config.Config
+	Access   *access.Policy
+	Deliver  Deliverer
+	Gate     Gate
+	Sessions Sessions
+	Verify   Verifier
+	Meter    Meter
+	Ledger   *Ledger
+	Logger   *zap.Logger
+	Version  string
+	// Unary and Stream are put around every call, outermost first.
+	Unary  []grpc.UnaryServerInterceptor
+	Stream []grpc.StreamServerInterceptor
+}
+
+// Server is the gRPC server on the socket.
+type Server struct {
+	o        Options
+	grpc     *grpc.Server
+	health   *health.Server
+	started  time.Time
+	stopping atomic.Bool
+}
+
+// NewServer makes a server. Serve runs it.
+func NewServer(o Options) (*Server, error) {
+	if o.Config == nil || o.Access == nil || o.Deliver == nil || o.Gate == nil || o.Sessions == nil ||
+		o.Verify == nil || o.Meter == nil || o.Ledger == nil || o.Logger == nil {
+		return nil, errors.New("rpc: an option is missing")
+	}
+	s := &Server{o: o, health: health.NewServer(), started: time.Now()}
+	s.grpc = grpc.NewServer(
+		grpc.Creds(peerCredentials{}),
+		grpc.MaxRecvMsgSize(maxMessage),
+		grpc.MaxConcurrentStreams(uint32(o.Gate.MaxUploads())+64),
+		// Unread bytes of a stream are bounded: not reading is the backpressure.
+		grpc.StaticStreamWindowSize(1<<20),
+		grpc.StaticConnWindowSize(4<<20),
+		grpc.SharedWriteBuffer(true),
+		grpc.WaitForHandlers(true),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
+		grpc.ChainUnaryInterceptor(append(o.Unary, s.guardUnary)...),
+		grpc.ChainStreamInterceptor(append(o.Stream, s.guardStream)...),
+	)
+	brokerdv1.RegisterBrokerServiceServer(s.grpc, &brokerService{s: s})
+	brokerdv1.RegisterAdminServiceServer(s.grpc, &adminService{s: s})
+	healthpb.RegisterHealthServer(s.grpc, s.health)
+	reflection.Register(s.grpc)
+	s.health.SetServingStatus("", healthpb.HealthCheckResponse_NOT_SERVING)
+	return s, nil
+}
+
+// GRPC is the underlying server, for metrics to be initialised.
+func (s *Server) GRPC() *grpc.Server { return s.grpc }
+
+// Serve answers on l until Stop. It returns nil after Stop.
+func (s *Server) Serve(l net.Listener) error {
+	if err := s.grpc.Serve(l); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+		return fmt.Errorf("serving on %s: %w", l.Addr(), err)
+	}
+	return nil
+}
+
+// Stop refuses new uploads at once and lets open calls finish until ctx ends;
+// then they are cut, and their uploads abort. It returns when all handlers have
+// returned, and says whether they finished by themselves.
+func (s *Server) Stop(ctx context.Context) (finished bool) {
+	s.stopping.Store(true)
+	s.health.Shutdown()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.grpc.GracefulStop()
+	}()
+	select {
+	case <-done:
+		return true
+	case <-ctx.Done():
+		s.grpc.Stop()
+		<-done
+		return false
+	}
+}
+
+// UpdateHealth publishes the readiness of the daemon and of each destination.
+// The daemon is SERVING when every destination has a session; a destination also
+// needs its last delivery not to have been refused by AWS.
+func (s *Server) UpdateHealth() {
+	all := true
+	for _, st := range s.o.Sessions.Statuses() {
+		ready, _ := s.ready(st)
+		s.health.SetServingStatus(st.Destination, serving(ready))
+		all = all && usable(st)
+	}
+	if !s.stopping.Load() {
+		s.health.SetServingStatus("", serving(all))
+	}
+}
+
+func serving(ok bool) healthpb.HealthCheckResponse_ServingStatus {
+	if ok {
+		return healthpb.HealthCheckResponse_SERVING
+	}
+	return healthpb.HealthCheckResponse_NOT_SERVING
+}
+
+func usable(st broker.Status) bool {
+	return st.State == broker.StateFresh || st.State == broker.StateDue
+}
+
+// ready says whether a destination takes objects, and why not.
+func (s *Server) ready(st broker.Status) (bool, string) {
+	if !usable(st) {
+		if st.LastError != "" {
+			return false, "no session: " + st.LastError
+		}
+		return false, "no session yet"
+	}
+	if broken := s.o.Ledger.Tally(st.Destination).Broken; broken != "" {
+		return false, broken
+	}
+	return true, ""
+}
+
+// guardUnary gives every error its details and turns a panic into one.
+func (s *Server) guardUnary(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (resp any, err error) {
+	defer s.recovered(info.FullMethod, &err)
+	resp, err = next(ctx, req)
+	return resp, s.outward(err)
+}
+
+func (s *Server) guardStream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) (err error) {
+	defer s.recovered(info.FullMethod, &err)
+	return s.outward(next(srv, stream))
+}
+
+func (s *Server) recovered(method string, err *error) {
+	if p := recover(); p != nil {
+		s.o.Logger.Error("a call panicked", zap.String("method", method), zap.Any("panic", p), zap.Stack("stack"))
+		*err = refuse(codes.Internal, "INTERNAL", "the daemon failed inside this call; its log says where").GRPCStatus().Err()
+	}
+}
+
+// outward leaves statuses of other services (health, reflection) as they are.
+func (s *Server) outward(err error) error {
+	if err == nil {
+		return nil
+	}
+	var f *fault
+	if errors.As(err, &f) {
+		return f.GRPCStatus().Err()
+	}
+	return err
+}
+
+// caller is the peer of a call.
+func caller(ctx context.Context) (access.Peer, error) {
+	p, err := peerOf(ctx)
+	if err != nil {
+		return p, refuse(codes.Unauthenticated, "PEER_NOT_ALLOWED", "%s", err)
+	}
+	return p, nil
+}
+
+// allow decides whether peer has perm on a destination that exists.
+func (s *Server) allow(p access.Peer, perm config.Permission, destination string) error {
+	if _, ok := s.o.Config.Destinations[destination]; !ok {
+		return s.unknown(p, destination)
+	}
+	return s.decide(p, perm, destination)
+}
+
+func (s *Server) decide(p access.Peer, perm config.Permission, destination string) error {
+	d := s.o.Access.Decide(p, perm, destination)
+	if d.Allowed {
+		return nil
+	}
+	reason := "PEER_NOT_ALLOWED"
+	if perm == config.PermAdmin {
+		reason = "ADMIN_ONLY"
+	}
+	s.o.Logger.Warn("call refused by the access rules", zap.String("peer", s.o.Access.Describe(p)), zap.Int32("pid", p.PID),
+		zap.String("permission", string(perm)), zap.String("destination", destination), zap.String("why", d.Reason))
+	f := refuse(codes.PermissionDenied, reason, "%s", d.Reason)
+	if d.Suggestion != "" {
+		f.msg += "; this rule under access: in " + s.o.Config.Path + " would allow it:\n" + d.Suggestion
+		f = f.with("rule", d.Suggestion)
+	}
+	return f.with("destination", destination)
+}

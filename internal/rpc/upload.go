@@ -1,0 +1,115 @@
+package rpc
+
+import (
+	"time"
+
+	"github.com/oklog/ulid/v2"
+	"go.uber.org/zap"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/brokerd/brokerd/internal/access"
+	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/uploader"
+	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
+)
+
+// UploadIDHeader is the response header that carries the id of an upload from
+// the moment its header was accepted.
+const UploadIDHeader = "brokerd-upload-id"
+
+type brokerService struct {
+	brokerdv1.UnimplementedBrokerServiceServer
+	s *Server
+}
+
+// Upload implements the API.
+func (b *brokerService) Upload(stream brokerdv1.BrokerService_UploadServer) error {
+	s := b.s
+	p, err := caller(stream.Context())
+	if err != nil {
+		return err
+	}
+	if s.stopping.Load() {
+		return &fault{code: codes.Unavailable, reason: "SHUTTING_DOWN", msg: "the daemon is stopping and takes no new uploads", retry: retryAfter}
+	}
+	in := newBody(stream, s.o.Config.Limits.IdleTimeout.Std())
+	in.max = int64(s.o.Config.Limits.MaxObject)
+	h, err := in.header()
+	if err != nil {
+		return faultOf(err)
+	}
+	if err := s.admissible(p, h); err != nil {
+		return faultOf(err)
+	}
+	leave, err := s.o.Gate.Admit()
+	if err != nil {
+		return faultOf(err)
+	}
+	defer leave()
+
+	rec := record{id: ulid.Make().String(), destination: h.GetDestination(), name: h.GetName(), uid: p.UID, started: time.Now()}
+	s.o.Ledger.begin(rec)
+	if err := stream.SendHeader(metadata.Pairs(UploadIDHeader, rec.id)); err != nil {
+		s.o.Ledger.end(rec, uploader.Stored{}, faultOf(err))
+		return faultOf(err)
+	}
+	obj := uploader.Object{
+		ID: rec.id, Name: h.GetName(), UID: p.UID, Received: rec.started,
+		ContentType: h.GetContentType(), Metadata: h.GetMetadata(), Size: -1, Verify: in.verify,
+	}
+	if h.Size != nil {
+		obj.Size = int64(h.GetSize())
+	}
+	stored, err := s.o.Deliver.Put(stream.Context(), rec.destination, obj, in)
+	s.settle(rec, p, stored, err)
+	if err != nil {
+		return faultOf(err)
+	}
+	return stream.SendAndClose(&brokerdv1.UploadResponse{
+		UploadId: rec.id, State: brokerdv1.UploadState_UPLOAD_STATE_STORED, Object: objectOf(stored),
+	})
+}
+
+// admissible decides on a header before anything is reserved for it.
+func (s *Server) admissible(p access.Peer, h *brokerdv1.UploadHeader) error {
+	if err := validate(h); err != nil {
+		return err
+	}
+	if err := s.allow(p, config.PermUpload, h.GetDestination()); err != nil {
+		return err
+	}
+	if most := uint64(s.o.Config.Limits.MaxObject); h.GetSize() > most {
+		return refuse(codes.InvalidArgument, "OBJECT_TOO_LARGE", "the header announces %d bytes, limits.max_object is %d", h.GetSize(), most)
+	}
+	return nil
+}
+
+// settle records, counts and logs how an upload ended.
+func (s *Server) settle(rec record, p access.Peer, stored uploader.Stored, err error) {
+	took := time.Since(rec.started)
+	fields := []zap.Field{
+		zap.String("upload_id", rec.id), zap.String("destination", rec.destination), zap.String("name", rec.name),
+		zap.String("peer", s.o.Access.Describe(p)), zap.Int32("pid", p.PID), zap.Duration("took", took),
+	}
+	if err != nil {
+		f := faultOf(err)
+		s.o.Ledger.end(rec, uploader.Stored{}, f)
+		s.o.Meter.UploadEnded(rec.destination, f.reason, 0, took)
+		s.o.Logger.Warn("upload failed", append(fields, zap.String("reason", f.reason), zap.String("error", f.msg))...)
+		return
+	}
+	s.o.Ledger.end(rec, stored, nil)
+	s.o.Meter.UploadEnded(rec.destination, "STORED", stored.Size, took)
+	s.o.Logger.Info("upload stored", append(fields, zap.String("bucket", stored.Bucket), zap.String("key", stored.Key),
+		zap.String("version_id", stored.VersionID), zap.Int64("size", stored.Size), zap.Int("parts", stored.Parts), zap.Int("attempts", stored.Attempts))...)
+}
+
+func objectOf(o uploader.Stored) *brokerdv1.StoredObject {
+	return &brokerdv1.StoredObject{
+		Bucket: o.Bucket, Key: o.Key, VersionId: o.VersionID, Etag: o.ETag, Size: uint64(o.Size),
+		ChecksumCrc32C: o.ChecksumCRC32C, ServerSideEncryption: o.Encryption, KmsKeyArn: o.KMSKeyARN,
+		Parts: uint32(o.Parts), Attempts: uint32(o.Attempts), StoredTime: timestamppb.New(o.Time),
+	}
+}

@@ -1,0 +1,136 @@
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	grpcprom "github.com/grpc-ecosystem/go-grpc-middleware/providers/prometheus"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/brokerd/brokerd/internal/broker"
+)
+
+// Metrics are the daemon's Prometheus metrics, in a registry of their own.
+type Metrics struct {
+	registry *prometheus.Registry
+	// RPC counts calls and their durations; its interceptors go into the server.
+	RPC *grpcprom.ServerMetrics
+
+	uploads    *prometheus.CounterVec
+	bytes      *prometheus.CounterVec
+	seconds    *prometheus.HistogramVec
+	lastStored *prometheus.GaugeVec
+	refreshes  *prometheus.CounterVec
+	refreshSec *prometheus.HistogramVec
+}
+
+// NewMetrics makes the metrics of a daemon of this version.
+func NewMetrics(version string) *Metrics {
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		RPC:      grpcprom.NewServerMetrics(),
+		uploads: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "brokerd_uploads_total", Help: "Uploads that ended, by destination and reason (STORED, or the reason of the failure).",
+		}, []string{"destination", "reason"}),
+		bytes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "brokerd_upload_bytes_total", Help: "Bytes of stored objects.",
+		}, []string{"destination"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "brokerd_upload_duration_seconds", Help: "Time from header to confirmation of stored objects.",
+			Buckets: prometheus.ExponentialBuckets(0.005, 2.5, 12),
+		}, []string{"destination"}),
+		lastStored: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "brokerd_last_stored_timestamp_seconds", Help: "When the destination last stored an object. The one to alert on.",
+		}, []string{"destination"}),
+		refreshes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "brokerd_session_refreshes_total", Help: "Refreshes of role sessions, by result (ok, SESSION_DENIED, SESSION_UNAVAILABLE).",
+		}, []string{"destination", "result"}),
+		refreshSec: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "brokerd_session_refresh_duration_seconds", Help: "Time a refresh took.",
+			Buckets: prometheus.ExponentialBuckets(0.01, 2.5, 9),
+		}, []string{"destination"}),
+	}
+	info := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "brokerd_build_info", Help: "Always 1; the version is the label.", ConstLabels: prometheus.Labels{"version": version},
+	})
+	info.Set(1)
+	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		info, m.RPC, m.uploads, m.bytes, m.seconds, m.lastStored, m.refreshes, m.refreshSec)
+	return m
+}
+
+// Watch registers gauges that are read when they are scraped.
+func (m *Metrics) Watch(statuses func() []broker.Status, memory func() (bytes int64, uploads int), budget int64) {
+	m.registry.MustRegister(
+		&sessionCollector{statuses: statuses},
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "brokerd_memory_used_bytes", Help: "Bytes of the body budget in use."},
+			func() float64 { b, _ := memory(); return float64(b) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "brokerd_open_uploads", Help: "Upload streams open now."},
+			func() float64 { _, n := memory(); return float64(n) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "brokerd_memory_budget_bytes", Help: "Size of the body budget."},
+			func() float64 { return float64(budget) }),
+	)
+}
+
+// UploadEnded counts an upload. reason is STORED or a reason of failure.
+func (m *Metrics) UploadEnded(destination, reason string, bytes int64, took time.Duration) {
+	m.uploads.WithLabelValues(destination, reason).Inc()
+	if reason != "STORED" {
+		return
+	}
+	m.bytes.WithLabelValues(destination).Add(float64(bytes))
+	m.seconds.WithLabelValues(destination).Observe(took.Seconds())
+	m.lastStored.WithLabelValues(destination).SetToCurrentTime()
+}
+
+// SessionRefreshed implements broker.Observer.
+func (m *Metrics) SessionRefreshed(destinations []string, _ *broker.Session, err error, took time.Duration) {
+	result := "ok"
+	if err != nil {
+		result = broker.ReasonOf(err)
+	}
+	for _, d := range destinations {
+		m.refreshes.WithLabelValues(d, result).Inc()
+		m.refreshSec.WithLabelValues(d).Observe(took.Seconds())
+	}
+}
+
+// sessionCollector reads the life that is left when it is asked, so that the
+// gauge falls by itself.
+type sessionCollector struct{ statuses func() []broker.Status }
+
+func lifeDesc() *prometheus.Desc {
+	return prometheus.NewDesc("brokerd_session_expires_in_seconds", "Life left in the session; absent when there is none or it does not expire.", []string{"destination"}, nil)
+}
+
+// Describe implements prometheus.Collector.
+func (c *sessionCollector) Describe(ch chan<- *prometheus.Desc) { ch <- lifeDesc() }
+
+// Collect implements prometheus.Collector.
+func (c *sessionCollector) Collect(ch chan<- prometheus.Metric) {
+	for _, s := range c.statuses() {
+		if s.Expires.IsZero() {
+			continue
+		}
+		ch <- prometheus.MustNewConstMetric(lifeDesc(), prometheus.GaugeValue, time.Until(s.Expires.Round(0)).Seconds(), s.Destination)
+	}
+}
+
+// Serve answers /metrics on l until ctx ends.
+func (m *Metrics) Serve(ctx context.Context, l net.Listener) error {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry}))
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
+	stop := context.AfterFunc(ctx, func() { _ = srv.Close() })
+	defer stop()
+	if err := srv.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serving metrics on %s: %w", l.Addr(), err)
+	}
+	return nil
+}

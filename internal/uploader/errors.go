@@ -1,0 +1,91 @@
+package uploader
+
+import (
+	"fmt"
+
+	"github.com/brokerd/brokerd/internal/awserr"
+)
+
+// Error is a delivery that AWS, or the way to it, made fail.
+type Error struct {
+	Destination string
+	Op          string // "s3:PutObject", "s3:UploadPart", …
+	Reason      string // stable, as in ErrorInfo
+	Info        awserr.Info
+	Err         error
+}
+
+// Error says which destination, which call and what was answered.
+func (e *Error) Error() string {
+	msg := e.Info.Message
+	if msg == "" {
+		msg = e.Err.Error()
+	}
+	text := fmt.Sprintf("destination %q: %s: ", e.Destination, e.Op)
+	if e.Info.Code != "" {
+		text += e.Info.Code + ": "
+	}
+	text += msg
+	if e.Info.RequestID != "" {
+		text += " (request id " + e.Info.RequestID + ")"
+	}
+	return text + hint(e.Reason, e.Destination)
+}
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+func hint(reason, destination string) string {
+	switch reason {
+	case "ACCESS_DENIED", "KMS_KEY_UNUSABLE", "WRONG_REGION", "BUCKET_NOT_FOUND":
+		return "; run 'brokerctl verify " + destination + "' to see what to change"
+	default:
+		return ""
+	}
+}
+
+func reasonOf(class awserr.Class) string {
+	switch class {
+	case awserr.Network:
+		return "NETWORK"
+	case awserr.Throttle:
+		return "THROTTLED"
+	case awserr.Transient, awserr.Conflict:
+		return "AWS_UNAVAILABLE"
+	case awserr.ExpiredCredentials:
+		return "CREDENTIALS_EXPIRED"
+	case awserr.AccessDenied, awserr.BadCredentials, awserr.ClockSkew, awserr.Owner:
+		return "ACCESS_DENIED"
+	case awserr.NotFound:
+		return "BUCKET_NOT_FOUND"
+	case awserr.KeyState:
+		return "KMS_KEY_UNUSABLE"
+	case awserr.Region:
+		return "WRONG_REGION"
+	case awserr.Integrity:
+		return "CHECKSUM_MISMATCH"
+	default:
+		return "AWS_REFUSED"
+	}
+}
+
+// MismatchError says that S3 confirmed something else than what was asked for.
+type MismatchError struct {
+	Destination, Bucket, Key string
+	Field, Want, Got         string
+	// Stored is true when the object exists all the same: a write-only role cannot take it back.
+	Stored bool
+}
+
+// Error says what differed and what became of the object.
+func (e *MismatchError) Error() string {
+	fate := "nothing was stored"
+	if e.Stored {
+		fate = fmt.Sprintf("the object s3://%s/%s exists and has to be looked at", e.Bucket, e.Key)
+	}
+	got := e.Got
+	if got == "" {
+		got = "nothing"
+	}
+	return fmt.Sprintf("destination %q: asked for %s %s, the answer says %s; %s", e.Destination, e.Field, e.Want, got, fate)
+}

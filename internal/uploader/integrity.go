@@ -1,0 +1,39 @@
+package uploader
+
+import (
+	"strings"
+
+	"github.com/brokerd/brokerd/internal/config"
+)
+
+// confirmed compares what S3 answered with what was asked for. crc is empty
+// where an answer carries no checksum yet.
+func confirmed(d *config.Destination, s Stored, crc string, stored bool) error {
+	mismatch := func(field, want, got string) error {
+		return &MismatchError{Destination: d.Name, Bucket: s.Bucket, Key: s.Key, Field: field, Want: want, Got: got, Stored: stored}
+	}
+	if d.KMSKey != "" {
+		if s.Encryption != "aws:kms" {
+			return mismatch("encryption", "aws:kms", s.Encryption)
+		}
+		if !sameKey(d, s.KMSKeyARN) {
+			return mismatch("encryption under key", d.KMSKey, s.KMSKeyARN)
+		}
+	}
+	if crc == "" || s.ChecksumCRC32C == crc {
+		return nil
+	}
+	if d.Compatible && (s.ChecksumCRC32C == "" || strings.Contains(s.ChecksumCRC32C, "-")) {
+		// The store proves nothing about the whole object; the parts were checked.
+		return nil
+	}
+	return mismatch("the CRC32C", crc, s.ChecksumCRC32C)
+}
+
+// sameKey compares key ARNs. Compatible stores may answer a bare id with an ARN of their own.
+func sameKey(d *config.Destination, got string) bool {
+	if got == d.KMSKey {
+		return true
+	}
+	return d.Compatible && got != "" && strings.TrimPrefix(got, "arn:aws:kms:") == strings.TrimPrefix(d.KMSKey, "arn:aws:kms:")
+}

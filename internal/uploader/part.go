@@ -1,0 +1,118 @@
+package uploader
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"io"
+	"sync"
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// checksum renders a CRC32C as S3's headers carry it.
+func checksum(crc uint32) string {
+	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc))
+}
+
+// part is one piece of a body in pages of the budget.
+type part struct {
+	budget   *Budget
+	reserved int64
+	pages    [][]byte
+	size     int64
+	crc      uint32
+
+	// mu keeps the HTTP transport, which may read a request body for a moment
+	// after the call has returned, away from pages that were given back.
+	mu      sync.Mutex
+	retired bool
+}
+
+var errRetired = errors.New("the part was given back")
+
+// fill reads up to limit bytes from r. The end of r is io.EOF, with whatever came before it in the part.
+func (p *part) fill(r io.Reader, limit int64, whole *uint32) error {
+	for p.size < limit {
+		at := int(p.size % pageSize)
+		if at == 0 {
+			page, err := p.budget.pages.get()
+			if err != nil {
+				return err
+			}
+			p.pages = append(p.pages, page)
+		}
+		room := min(int64(pageSize-at), limit-p.size)
+		dst := p.pages[len(p.pages)-1][at : at+int(room)]
+		n, err := r.Read(dst)
+		if n > 0 {
+			p.crc = crc32.Update(p.crc, castagnoli, dst[:n])
+			*whole = crc32.Update(*whole, castagnoli, dst[:n])
+			p.size += int64(n)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// retire gives the memory back. Readers of the part get an error from then on.
+func (p *part) retire() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.retired {
+		return
+	}
+	p.retired = true
+	p.budget.pages.put(p.pages)
+	p.pages = nil
+	if p.reserved > 0 {
+		p.budget.release(p.reserved)
+	}
+}
+
+// reader returns a seekable reader from the part's start.
+func (p *part) reader() *partReader { return &partReader{p: p} }
+
+type partReader struct {
+	p  *part
+	at int64
+}
+
+// Read implements io.Reader.
+func (r *partReader) Read(dst []byte) (int, error) {
+	r.p.mu.Lock()
+	defer r.p.mu.Unlock()
+	if r.p.retired {
+		return 0, errRetired
+	}
+	if r.at >= r.p.size {
+		return 0, io.EOF
+	}
+	total := 0
+	for len(dst) > 0 && r.at < r.p.size {
+		page := r.p.pages[r.at/pageSize]
+		from := int(r.at % pageSize)
+		to := int(min(pageSize, r.p.size-(r.at-int64(from))))
+		n := copy(dst, page[from:to])
+		dst, total, r.at = dst[n:], total+n, r.at+int64(n)
+	}
+	return total, nil
+}
+
+// Seek implements io.Seeker; the SDK rewinds a body to send it again.
+func (r *partReader) Seek(offset int64, whence int) (int64, error) {
+	switch whence {
+	case io.SeekCurrent:
+		offset += r.at
+	case io.SeekEnd:
+		offset += r.p.size
+	}
+	if offset < 0 {
+		return 0, errors.New("seek before the start of the part")
+	}
+	r.at = offset
+	return offset, nil
+}
