@@ -3,6 +3,8 @@ package sandbox
 import (
 	"errors"
 	"io"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -52,4 +54,63 @@ func (s *Sandbox) Objects(bucket string) []ObjectInfo {
 // MultipartUploads lists the open uploads of a bucket, past all policies.
 func (s *Sandbox) MultipartUploads(bucket string) []MultipartUpload {
 	return s.world.listUploads(bucket)
+}
+
+func (w *world) openObject(bucketName, key string) (ObjectInfo, io.ReadCloser, error) {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	b := w.buckets[bucketName]
+	if b == nil || b.current(key) == nil {
+		return ObjectInfo{}, nil, ErrNotFound
+	}
+	o := b.current(key)
+	return o.info(b), o.body.open(0, o.size), nil
+}
+
+func (w *world) listObjects(bucketName string) []ObjectInfo {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	b := w.buckets[bucketName]
+	if b == nil {
+		return nil
+	}
+	var out []ObjectInfo
+	for _, key := range slices.Sorted(maps.Keys(b.versions)) {
+		if o := b.current(key); o != nil {
+			out = append(out, o.info(b))
+		}
+	}
+	return out
+}
+
+func (w *world) listUploads(bucketName string) []MultipartUpload {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	b := w.buckets[bucketName]
+	if b == nil {
+		return nil
+	}
+	var out []MultipartUpload
+	for _, u := range b.sortedUploads() {
+		m := MultipartUpload{Bucket: b.name, Key: u.key, UploadID: u.id, Parts: len(u.parts), Initiated: u.initiated}
+		for _, p := range u.parts {
+			m.Bytes += p.blob.size
+		}
+		out = append(out, m)
+	}
+	return out
+}
+
+func (o *object) info(b *bucket) ObjectInfo {
+	i := ObjectInfo{
+		Bucket: b.name, Key: o.key, Account: b.account, Size: o.size, ETag: o.etag, VersionID: o.version,
+		Encryption: o.seal.algorithm, BucketKeyEnabled: o.seal.bucketKey,
+		ChecksumAlgorithm: o.algorithm, Checksum: o.checksum, ChecksumType: o.checksumType, Parts: o.parts,
+		ContentType: o.headers.contentType, ContentEncoding: o.headers.contentEncoding, Metadata: maps.Clone(o.headers.metadata),
+		Writer: o.writer, LastModified: o.modified,
+	}
+	if o.seal.key != nil {
+		i.KMSKeyARN = o.seal.key.arn
+	}
+	return i
 }

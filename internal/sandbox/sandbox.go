@@ -61,7 +61,9 @@ func New(opts Options) (*Sandbox, error) {
 	if s.dir, err = os.MkdirTemp(opts.Dir, "brokerd-sandbox-"); err != nil {
 		return nil, fmt.Errorf("making the sandbox's directory: %w", err)
 	}
-	s.world = newWorld(opts, s.dir)
+	if s.world, err = newWorld(opts, s.dir); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(s.dir))
+	}
 	listener, err := net.Listen("tcp", opts.Addr)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("sandbox listening on %s: %w", opts.Addr, err), os.RemoveAll(s.dir))

@@ -1,0 +1,97 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// apiError is an answer in AWS's terms. Handlers return it as an error; the
+// server renders it in the shape of the service.
+type apiError struct {
+	Code    string
+	Message string
+	Status  int
+	Extra   []extraField      // further elements of S3's error document, in order
+	Header  map[string]string // further response headers
+	denied  bool              // a policy said no
+}
+
+type extraField struct{ Name, Value string }
+
+func (e *apiError) Error() string { return e.Code + ": " + e.Message }
+
+func (e *apiError) with(name, value string) *apiError {
+	e.Extra = append(e.Extra, extraField{name, value})
+	return e
+}
+
+func (e *apiError) header(name, value string) *apiError {
+	if e.Header == nil {
+		e.Header = map[string]string{}
+	}
+	e.Header[name] = value
+	return e
+}
+
+func fail(status int, code, format string, args ...any) *apiError {
+	return &apiError{Code: code, Message: fmt.Sprintf(format, args...), Status: status}
+}
+
+func notImplemented(what string) *apiError {
+	return fail(http.StatusNotImplemented, "NotImplemented", "The sandbox does not implement %s.", what)
+}
+
+func writeError(w http.ResponseWriter, r *http.Request, service string, e *apiError, requestID, hostID string) {
+	h := w.Header()
+	for k, v := range e.Header {
+		h.Set(k, v)
+	}
+	var body string
+	switch service {
+	case "kms":
+		h.Set("Content-Type", "application/x-amz-json-1.1")
+		text, err := json.Marshal(map[string]string{"__type": e.Code, "message": e.Message})
+		if err != nil {
+			text = []byte(`{"__type":"KMSInternalException"}`)
+		}
+		body = string(text)
+	case "sts", "iam":
+		h.Set("Content-Type", "text/xml")
+		fault := "Sender"
+		if e.Status >= 500 {
+			fault = "Receiver"
+		}
+		body = fmt.Sprintf(`<ErrorResponse xmlns="%s"><Error><Type>%s</Type><Code>%s</Code><Message>%s</Message></Error><RequestId>%s</RequestId></ErrorResponse>`,
+			queryNamespace(service), fault, escapeXML(e.Code), escapeXML(e.Message), requestID)
+	default:
+		h.Set("Content-Type", "application/xml")
+		var b strings.Builder
+		b.WriteString(xml.Header)
+		fmt.Fprintf(&b, "<Error><Code>%s</Code><Message>%s</Message>", escapeXML(e.Code), escapeXML(e.Message))
+		for _, f := range e.Extra {
+			fmt.Fprintf(&b, "<%s>%s</%s>", f.Name, escapeXML(f.Value), f.Name)
+		}
+		fmt.Fprintf(&b, "<RequestId>%s</RequestId><HostId>%s</HostId></Error>", requestID, hostID)
+		body = b.String()
+	}
+	bodiless := r.Method == http.MethodHead || e.Status == http.StatusNotModified
+	if !bodiless {
+		h.Set("Content-Length", fmt.Sprint(len(body)))
+	}
+	w.WriteHeader(e.Status)
+	if !bodiless {
+		// The client may have hung up; there is nobody to tell.
+		_, _ = w.Write([]byte(body))
+	}
+}
+
+func escapeXML(s string) string {
+	var b strings.Builder
+	if err := xml.EscapeText(&b, []byte(s)); err != nil {
+		return ""
+	}
+	return b.String()
+}

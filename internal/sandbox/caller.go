@@ -1,0 +1,90 @@
+package sandbox
+
+import "time"
+
+type callerKind int
+
+const (
+	anonymous callerKind = iota
+	rootUser
+	iamUser
+	roleSession
+)
+
+// caller is an authenticated principal, or the anonymous one.
+type caller struct {
+	kind    callerKind
+	account string
+	arn     string // "*" for the anonymous caller
+	id      string // "AIDA…", "AROA…:session", or the account id for root
+	key     string // access key id
+	user    *user
+	session *session
+}
+
+// anonymousCaller has no account.
+func anonymousCaller() *caller { return &caller{kind: anonymous, arn: "*", id: "anonymous"} }
+
+func (k *accessKey) caller() *caller {
+	c := &caller{account: k.account, key: k.id}
+	switch {
+	case k.session != nil:
+		c.kind, c.session = roleSession, k.session
+		c.arn = "arn:aws:sts::" + k.account + ":assumed-role/" + k.session.role.name + "/" + k.session.name
+		c.id = k.session.role.id + ":" + k.session.name
+	case k.user != nil:
+		c.kind, c.user = iamUser, k.user
+		c.arn, c.id = k.user.arn, k.user.id
+	default:
+		c.kind, c.arn, c.id = rootUser, rootARN(k.account), k.account
+	}
+	return c
+}
+
+func (c *caller) roleARN() string {
+	if c.session == nil {
+		return ""
+	}
+	return c.session.role.arn
+}
+
+// context holds the condition keys that come with the caller.
+func (c *caller) context() map[string][]string {
+	ctx := map[string][]string{}
+	set := func(key, value string) { ctx[key] = []string{value} }
+	switch c.kind {
+	case anonymous:
+		set("aws:PrincipalType", "Anonymous")
+		set("aws:userid", c.id)
+		return ctx
+	case rootUser:
+		set("aws:PrincipalType", "Account")
+		set("aws:PrincipalArn", c.arn)
+	case iamUser:
+		set("aws:PrincipalType", "User")
+		set("aws:PrincipalArn", c.arn)
+		set("aws:username", c.user.name)
+		for _, t := range c.user.tags {
+			set("aws:PrincipalTag/"+t.Key, t.Value)
+		}
+	case roleSession:
+		s := c.session
+		set("aws:PrincipalType", "AssumedRole")
+		set("aws:PrincipalArn", s.role.arn)
+		set("aws:TokenIssueTime", s.issued.UTC().Format(time.RFC3339))
+		set("aws:MultiFactorAuthPresent", "false")
+		for _, t := range s.role.tags {
+			set("aws:PrincipalTag/"+t.Key, t.Value)
+		}
+		for _, t := range s.tags {
+			set("aws:PrincipalTag/"+t.Key, t.Value)
+		}
+		if s.source != "" {
+			set("aws:SourceIdentity", s.source)
+		}
+	}
+	set("aws:userid", c.id)
+	set("aws:PrincipalAccount", c.account)
+	set("aws:PrincipalIsAWSService", "false")
+	return ctx
+}

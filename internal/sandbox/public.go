@@ -1,0 +1,7 @@
+package sandbox
+
+import (
+	"github.com/brokerd/brokerd/internal/iampolicy"
+)
+
+func publicPolicy(*iampolicy.Document) bool { return false }

@@ -1,0 +1,253 @@
+package sandbox
+
+import (
+	"bytes"
+	"crypto/md5"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/xml"
+	"errors"
+	"hash"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	maxPutSize    = 5 << 30
+	maxConfigBody = 64 << 10
+	maxPolicyText = 20 << 10
+)
+
+// incoming is a request body with all that has to be true of it.
+type incoming struct {
+	reader    io.Reader
+	length    int64 // decoded
+	chunks    *chunkReader
+	payload   string // literal SHA-256 of the signature, in hex
+	payloadH  hash.Hash
+	md5Want   []byte
+	md5H      hash.Hash
+	algorithm string // of the client's checksum; empty for none
+	want      string // base64; empty while the trailer is to come
+	trailer   string // name of the trailing header
+	sums      map[string]hash.Hash
+}
+
+// openBody reads the headers that describe the body. compute lists algorithms
+// to sum besides the client's; needMD5 asks for the MD5 whatever was sent.
+func (c *s3Call) openBody(needMD5 bool, compute ...string) (*incoming, error) {
+	h := c.r.Header
+	in := &incoming{reader: c.payload, length: c.r.ContentLength, sums: map[string]hash.Hash{}}
+	switch c.payloadHash {
+	case payloadUnsigned, "":
+	case payloadUnsignedTrailer, payloadSigned, payloadSignedTrailer:
+		var signer *chunkSigner
+		if c.payloadHash != payloadUnsignedTrailer && c.sig != nil {
+			signer = &chunkSigner{key: c.sigKey, previous: c.sig.value, stamp: c.sig.time.Format(amzTimeLayout) + "\n" + c.sig.scope(), sum: sha256.New()}
+		}
+		in.chunks = newChunkReader(c.payload, signer)
+		in.reader = in.chunks
+		n, err := strconv.ParseInt(h.Get("X-Amz-Decoded-Content-Length"), 10, 64)
+		if err != nil || n < 0 {
+			return nil, fail(http.StatusLengthRequired, "MissingContentLength", "You must provide the Content-Length HTTP header.")
+		}
+		in.length = n
+	default:
+		if sum, err := hex.DecodeString(c.payloadHash); err != nil || len(sum) != sha256.Size {
+			return nil, fail(http.StatusBadRequest, "InvalidArgument", "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value.")
+		}
+		in.payload, in.payloadH = c.payloadHash, sha256.New()
+	}
+	if in.length < 0 {
+		return nil, fail(http.StatusLengthRequired, "MissingContentLength", "You must provide the Content-Length HTTP header.")
+	}
+	if in.length > maxPutSize {
+		return nil, fail(http.StatusBadRequest, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size").
+			with("ProposedSize", strconv.FormatInt(in.length, 10)).with("MaxSizeAllowed", strconv.FormatInt(maxPutSize, 10))
+	}
+	if text := h.Get("Content-Md5"); text != "" {
+		sum, err := base64.StdEncoding.DecodeString(text)
+		if err != nil || len(sum) != md5.Size {
+			return nil, fail(http.StatusBadRequest, "InvalidDigest", "The Content-MD5 you specified was invalid.").with("Content-MD5", text)
+		}
+		in.md5Want, needMD5 = sum, true
+	}
+	if needMD5 {
+		in.md5H = md5.New()
+	}
+	if err := in.readChecksumHeaders(h); err != nil {
+		return nil, err
+	}
+	if in.algorithm != "" {
+		in.sums[in.algorithm] = newChecksum(in.algorithm)
+	}
+	for _, a := range compute {
+		if a != "" && in.sums[a] == nil {
+			in.sums[a] = newChecksum(a)
+		}
+	}
+	return in, nil
+}
+
+func (in *incoming) readChecksumHeaders(h http.Header) error {
+	for _, a := range checksumAlgorithms {
+		text := h.Get(checksumHeader(a))
+		if text == "" {
+			continue
+		}
+		if in.algorithm != "" {
+			return fail(http.StatusBadRequest, "InvalidRequest", "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
+		}
+		if !validChecksumText(a, text) {
+			return fail(http.StatusBadRequest, "InvalidRequest", "Value for %s header is invalid.", checksumHeader(a))
+		}
+		in.algorithm, in.want = a, text
+	}
+	if name := strings.ToLower(strings.TrimSpace(h.Get("X-Amz-Trailer"))); name != "" {
+		a := strings.ToUpper(strings.TrimPrefix(name, "x-amz-checksum-"))
+		if !slices.Contains(checksumAlgorithms, a) || in.algorithm != "" || in.chunks == nil {
+			return fail(http.StatusBadRequest, "InvalidRequest", "The value specified in the x-amz-trailer header is not supported")
+		}
+		in.algorithm, in.trailer = a, name
+	}
+	if sdk := strings.ToUpper(h.Get("X-Amz-Sdk-Checksum-Algorithm")); sdk != "" && in.algorithm != "" && in.algorithm != sdk {
+		return fail(http.StatusBadRequest, "InvalidRequest", "Value for x-amz-sdk-checksum-algorithm header is invalid.")
+	}
+	return nil
+}
+
+// writers are what every byte of the body has to pass.
+func (in *incoming) writers() []io.Writer {
+	var out []io.Writer
+	if in.payloadH != nil {
+		out = append(out, in.payloadH)
+	}
+	if in.md5H != nil {
+		out = append(out, in.md5H)
+	}
+	for _, h := range in.sums {
+		out = append(out, h)
+	}
+	return out
+}
+
+// verify compares what came with what was promised.
+func (in *incoming) verify(size int64) error {
+	if size != in.length {
+		return incompleteBody()
+	}
+	if in.payloadH != nil && hex.EncodeToString(in.payloadH.Sum(nil)) != in.payload {
+		return fail(http.StatusBadRequest, "XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed.").
+			with("ClientComputedContentSHA256", in.payload).with("S3ComputedContentSHA256", hex.EncodeToString(in.payloadH.Sum(nil)))
+	}
+	if in.md5Want != nil && !bytes.Equal(in.md5Want, in.md5H.Sum(nil)) {
+		return fail(http.StatusBadRequest, "BadDigest", "The Content-MD5 you specified did not match what we received.").
+			with("ExpectedDigest", hex.EncodeToString(in.md5Want)).with("CalculatedDigest", base64.StdEncoding.EncodeToString(in.md5H.Sum(nil)))
+	}
+	if in.trailer != "" {
+		in.want = in.chunks.trailer[in.trailer]
+		if !validChecksumText(in.algorithm, in.want) {
+			return fail(http.StatusBadRequest, "InvalidRequest", "Value for %s trailing header is invalid.", in.trailer)
+		}
+	}
+	if in.want != "" && in.want != in.sum(in.algorithm) {
+		return badChecksum(in.algorithm)
+	}
+	return nil
+}
+
+func badChecksum(algorithm string) *apiError {
+	return fail(http.StatusBadRequest, "BadDigest", "The %s you specified did not match the calculated checksum.", algorithm)
+}
+
+func (in *incoming) sum(algorithm string) string {
+	return base64.StdEncoding.EncodeToString(in.sums[algorithm].Sum(nil))
+}
+
+func incompleteBody() *apiError {
+	return fail(http.StatusBadRequest, "IncompleteBody", "The request body terminated unexpectedly")
+}
+
+// bodyError turns a failure to read a body into S3's words.
+func bodyError(err error) error {
+	var api *apiError
+	switch {
+	case errors.As(err, &api):
+		return err
+	case errors.Is(err, errChunkSignature):
+		return fail(http.StatusForbidden, "SignatureDoesNotMatch", "%s", s3AuthErrors.badSignatureText)
+	case errors.Is(err, errChunkFormat), errors.Is(err, errTooLarge), errors.Is(err, io.ErrUnexpectedEOF):
+		return incompleteBody()
+	}
+	return err
+}
+
+// store streams the body into a blob and verifies it. mu must not be held.
+func (c *s3Call) store(in *incoming) (*blob, error) {
+	b, err := c.s.world.blobs.write(in.reader, in.length, in.writers()...)
+	if err != nil {
+		return nil, bodyError(err)
+	}
+	if err := in.verify(b.size); err != nil {
+		b.release()
+		return nil, err
+	}
+	return b, nil
+}
+
+// control reads a small body whole and verifies it. mu must not be held: a slow
+// client must not stop the world.
+func (c *s3Call) control(limit int64) ([]byte, error) {
+	in, err := c.openBody(false)
+	if err != nil {
+		return nil, err
+	}
+	if in.length > limit {
+		return nil, fail(http.StatusBadRequest, "MaxMessageLengthExceeded", "Your request was too big.").with("MaxMessageLengthBytes", strconv.FormatInt(limit, 10))
+	}
+	data, err := readAllLimited(io.TeeReader(in.reader, io.MultiWriter(in.writers()...)), limit)
+	if err != nil {
+		return nil, bodyError(err)
+	}
+	return data, in.verify(int64(len(data)))
+}
+
+// configure reads the body of a configuration call and hands it, with the
+// bucket found anew, to apply under mu.
+func (c *s3Call) configure(limit int64, apply func(b *bucket, data []byte) error) error {
+	c.unlock()
+	data, err := c.control(limit)
+	if err != nil {
+		return err
+	}
+	c.s.world.mu.Lock()
+	b := c.s.world.buckets[c.bucketName]
+	if b == nil {
+		err = noSuchBucket(c.bucketName)
+	} else {
+		err = apply(b, data)
+	}
+	c.unlock()
+	return err
+}
+
+// parseXML reads a request document strictly enough to refuse other ones.
+func parseXML(data []byte, v any) error {
+	dec := xml.NewDecoder(bytes.NewReader(data))
+	dec.Strict = true
+	if err := dec.Decode(v); err != nil {
+		return malformedXML()
+	}
+	return nil
+}
+
+func malformedXML() *apiError {
+	return fail(http.StatusBadRequest, "MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema")
+}
+
+func httpTime(t time.Time) string { return t.UTC().Format(http.TimeFormat) }

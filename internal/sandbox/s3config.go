@@ -1,0 +1,229 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/brokerd/brokerd/internal/iampolicy"
+)
+
+// The bucket's configuration: policy, ownership, public access, versioning.
+
+func getBucketPolicy(c *s3Call, b *bucket) error {
+	defer c.unlock()
+	if c.caller.account != b.account {
+		return methodNotAllowed()
+	}
+	if b.policy == nil {
+		return fail(http.StatusNotFound, "NoSuchBucketPolicy", "The bucket policy does not exist").with("BucketName", b.name)
+	}
+	text, _ := c.s.world.policyNow(b.policy)
+	c.w.Header().Set("Content-Type", "application/json")
+	c.s.reply(c.call, http.StatusOK)
+	_, err := c.w.Write([]byte(text))
+	return err
+}
+
+// methodNotAllowed: callers of other accounts get 405 from the policy calls even when allowed.
+func methodNotAllowed() *apiError {
+	return fail(http.StatusMethodNotAllowed, "MethodNotAllowed", "The specified method is not allowed against this resource.")
+}
+
+func malformedPolicy(format string, args ...any) *apiError {
+	return fail(http.StatusBadRequest, "MalformedPolicy", format, args...)
+}
+
+func putBucketPolicy(c *s3Call, b *bucket) error {
+	if c.caller.account != b.account {
+		c.unlock()
+		return methodNotAllowed()
+	}
+	return c.configure(maxConfigBody, func(b *bucket, data []byte) error {
+		if len(data) > maxPolicyText {
+			return fail(http.StatusBadRequest, "PolicyTooLarge", "Policy exceeds the maximum allowed document size.")
+		}
+		p, err := c.s.world.storePolicy(string(data))
+		if errors.Is(err, errInvalidPrincipal) {
+			_, what, _ := strings.Cut(err.Error(), ": ")
+			return malformedPolicy("Invalid principal in policy").with("Detail", what)
+		}
+		if err != nil {
+			return malformedPolicy("%v", err)
+		}
+		if err := checkBucketResources(data, b.arn()); err != nil {
+			return err
+		}
+		if b.block != nil && b.block.BlockPublicPolicy && publicPolicy(p.doc) {
+			e := accessDenied()
+			e.Message = "User: " + c.caller.arn + " is not authorized to perform: s3:PutBucketPolicy on resource: \"" + b.arn() + "\" because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access."
+			return e
+		}
+		b.policy = p
+		return c.done(http.StatusNoContent)
+	})
+}
+
+// checkBucketResources refuses statements about other buckets, and statements
+// without a principal.
+func checkBucketResources(data []byte, arn string) error {
+	var doc struct{ Statement json.RawMessage }
+	var statements []map[string]json.RawMessage
+	if err := json.Unmarshal(data, &doc); err != nil {
+		return malformedPolicy("Policies must be valid JSON and the first byte must be '{'")
+	}
+	if err := json.Unmarshal(doc.Statement, &statements); err != nil {
+		statements = make([]map[string]json.RawMessage, 1)
+		if err := json.Unmarshal(doc.Statement, &statements[0]); err != nil {
+			return malformedPolicy("Policy has invalid statements")
+		}
+	}
+	for _, st := range statements {
+		if st["Principal"] == nil && st["NotPrincipal"] == nil {
+			return malformedPolicy("Missing required field Principal")
+		}
+		raw := st["Resource"]
+		if raw == nil {
+			raw = st["NotResource"]
+		}
+		if raw == nil {
+			return malformedPolicy("Missing required field Resource")
+		}
+		var resources []string
+		if err := json.Unmarshal(raw, &resources); err != nil {
+			var one string
+			if err := json.Unmarshal(raw, &one); err != nil {
+				return malformedPolicy("Policy has invalid resource")
+			}
+			resources = []string{one}
+		}
+		for _, r := range resources {
+			if r != arn && !strings.HasPrefix(r, arn+"/") && !(strings.HasPrefix(r, arn) && strings.HasPrefix(r[len(arn):], "*")) {
+				return malformedPolicy("Policy has invalid resource").with("Detail", r)
+			}
+		}
+	}
+	return nil
+}
+
+func deleteBucketPolicy(c *s3Call, b *bucket) error {
+	defer c.unlock()
+	if c.caller.account != b.account {
+		return methodNotAllowed()
+	}
+	b.policy = nil
+	return c.done(http.StatusNoContent)
+}
+
+func validOwnership(v string) bool {
+	return v == "BucketOwnerEnforced" || v == "BucketOwnerPreferred" || v == "ObjectWriter"
+}
+
+type ownershipXML struct {
+	XMLName xml.Name `xml:"OwnershipControls"`
+	Xmlns   string   `xml:"xmlns,attr,omitempty"`
+	Rules   []struct {
+		ObjectOwnership string
+	} `xml:"Rule"`
+}
+
+func getOwnershipControls(c *s3Call, b *bucket) error {
+	defer c.unlock()
+	if b.ownership == "" {
+		return fail(http.StatusNotFound, "OwnershipControlsNotFoundError", "The bucket ownership controls were not found").with("BucketName", b.name)
+	}
+	out := ownershipXML{Xmlns: s3Namespace}
+	out.Rules = append(out.Rules, struct{ ObjectOwnership string }{b.ownership})
+	return c.writeXML(out)
+}
+
+func putOwnershipControls(c *s3Call, _ *bucket) error {
+	return c.configure(maxConfigBody, func(b *bucket, data []byte) error {
+		var in ownershipXML
+		if err := parseXML(data, &in); err != nil {
+			return err
+		}
+		if len(in.Rules) != 1 || !validOwnership(in.Rules[0].ObjectOwnership) {
+			return malformedXML()
+		}
+		b.ownership = in.Rules[0].ObjectOwnership
+		return c.done(http.StatusOK)
+	})
+}
+
+func deleteOwnershipControls(c *s3Call, b *bucket) error {
+	defer c.unlock()
+	b.ownership = ""
+	return c.done(http.StatusNoContent)
+}
+
+type publicAccessXML struct {
+	XMLName               xml.Name `xml:"PublicAccessBlockConfiguration"`
+	Xmlns                 string   `xml:"xmlns,attr,omitempty"`
+	BlockPublicAcls       bool
+	IgnorePublicAcls      bool
+	BlockPublicPolicy     bool
+	RestrictPublicBuckets bool
+}
+
+func getPublicAccessBlock(c *s3Call, b *bucket) error {
+	defer c.unlock()
+	if b.block == nil {
+		return fail(http.StatusNotFound, "NoSuchPublicAccessBlockConfiguration", "The public access block configuration was not found").with("BucketName", b.name)
+	}
+	return c.writeXML(publicAccessXML{
+		Xmlns: s3Namespace, BlockPublicAcls: b.block.BlockPublicAcls, IgnorePublicAcls: b.block.IgnorePublicAcls,
+		BlockPublicPolicy: b.block.BlockPublicPolicy, RestrictPublicBuckets: b.block.RestrictPublicBuckets,
+	})
+}
+
+func putPublicAccessBlock(c *s3Call, _ *bucket) error {
+	return c.configure(maxConfigBody, func(b *bucket, data []byte) error {
+		var in publicAccessXML
+		if err := parseXML(data, &in); err != nil {
+			return err
+		}
+		b.block = &iampolicy.PublicAccessBlock{
+			BlockPublicAcls: in.BlockPublicAcls, IgnorePublicAcls: in.IgnorePublicAcls,
+			BlockPublicPolicy: in.BlockPublicPolicy, RestrictPublicBuckets: in.RestrictPublicBuckets,
+		}
+		return c.done(http.StatusOK)
+	})
+}
+
+func deletePublicAccessBlock(c *s3Call, b *bucket) error {
+	defer c.unlock()
+	b.block = nil
+	return c.done(http.StatusNoContent)
+}
+
+type versioningXML struct {
+	XMLName   xml.Name `xml:"VersioningConfiguration"`
+	Xmlns     string   `xml:"xmlns,attr,omitempty"`
+	Status    string   `xml:",omitempty"`
+	MfaDelete string   `xml:",omitempty"`
+}
+
+func getVersioning(c *s3Call, b *bucket) error {
+	defer c.unlock()
+	return c.writeXML(versioningXML{Xmlns: s3Namespace, Status: b.versioning})
+}
+
+func putVersioning(c *s3Call, _ *bucket) error {
+	return c.configure(maxConfigBody, func(b *bucket, data []byte) error {
+		var in versioningXML
+		if err := parseXML(data, &in); err != nil {
+			return err
+		}
+		if in.MfaDelete == "Enabled" {
+			return notImplemented("MFA delete")
+		}
+		if in.Status != "Enabled" && in.Status != "Suspended" {
+			return fail(http.StatusBadRequest, "IllegalVersioningConfigurationException", "The Versioning element must be specified")
+		}
+		b.versioning = in.Status
+		return c.done(http.StatusOK)
+	})
+}

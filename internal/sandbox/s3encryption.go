@@ -1,0 +1,221 @@
+package sandbox
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"encoding/xml"
+	"maps"
+	"net/http"
+	"strings"
+)
+
+const (
+	sseS3  = "AES256"
+	sseKMS = "aws:kms"
+)
+
+// bucketEncryption is a bucket's default. The key is kept as it was written:
+// an alias or bare id is resolved at each use, in the caller's account.
+type bucketEncryption struct {
+	algorithm string
+	keyRef    string
+	bucketKey bool
+}
+
+// sealed is how an object is encrypted.
+type sealed struct {
+	algorithm string
+	key       *kmsKey
+	bucketKey bool
+	context   map[string]string // the whole KMS encryption context
+}
+
+func (e sealed) isKMS() bool { return e.algorithm == sseKMS }
+
+func (e sealed) writeHeaders(h http.Header) {
+	h.Set("x-amz-server-side-encryption", e.algorithm)
+	if e.isKMS() {
+		h.Set("x-amz-server-side-encryption-aws-kms-key-id", e.key.arn)
+		if e.bucketKey {
+			h.Set("x-amz-server-side-encryption-bucket-key-enabled", "true")
+		}
+	}
+}
+
+func invalidArgument(format string, args ...any) *apiError {
+	return fail(http.StatusBadRequest, "InvalidArgument", format, args...)
+}
+
+// chooseEncryption resolves the request's headers and the bucket's default into
+// how the object will be encrypted. The caller holds mu.
+func (c *s3Call) chooseEncryption(b *bucket) (sealed, error) {
+	h := c.r.Header
+	algorithm, keyRef := h.Get("X-Amz-Server-Side-Encryption"), h.Get("X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id")
+	if h.Get("X-Amz-Server-Side-Encryption-Customer-Algorithm") != "" {
+		return sealed{}, notImplemented("customer-provided keys (SSE-C)")
+	}
+	switch algorithm {
+	case "", sseS3, sseKMS:
+	case "aws:kms:dsse":
+		return sealed{}, notImplemented("dual-layer encryption (aws:kms:dsse)")
+	default:
+		return sealed{}, invalidArgument("The encryption method specified is not supported").with("ArgumentName", "x-amz-server-side-encryption").with("ArgumentValue", algorithm)
+	}
+	if keyRef != "" && algorithm != sseKMS {
+		return sealed{}, invalidArgument("Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms").
+			with("ArgumentName", "x-amz-server-side-encryption").with("ArgumentValue", algorithm)
+	}
+	if algorithm == "" {
+		algorithm, keyRef = b.encryption.algorithm, b.encryption.keyRef
+	}
+	out := sealed{algorithm: algorithm}
+	if algorithm != sseKMS {
+		return out, nil
+	}
+	if c.r.TLS == nil {
+		return out, invalidArgument("Requests specifying Server Side Encryption with AWS KMS managed keys must be made over a secure connection.")
+	}
+	out.bucketKey = b.encryption.bucketKey
+	if v := h.Get("X-Amz-Server-Side-Encryption-Bucket-Key-Enabled"); v != "" {
+		out.bucketKey = strings.EqualFold(v, "true")
+	}
+	var err error
+	if out.key, err = c.sseKey(b, keyRef); err != nil {
+		return out, err
+	}
+	out.context, err = c.sseContext(b, out.bucketKey)
+	return out, err
+}
+
+// sseKey finds the key for an upload. Without a name it is the bucket owner's
+// aws/s3, which no other account can use.
+func (c *s3Call) sseKey(b *bucket, ref string) (*kmsKey, error) {
+	w := c.s.world
+	if ref == "" || ref == "alias/aws/s3" {
+		account := b.account
+		if ref != "" {
+			account = c.caller.account
+		}
+		return w.managedS3Key(b.region, account, c.now)
+	}
+	k, e := w.resolveKey(ref, b.region, c.caller.account)
+	if e != nil {
+		return nil, relayKMS(e)
+	}
+	return k, nil
+}
+
+// sseContext is the encryption context of S3: the object's ARN, or the
+// bucket's with bucket keys, and what the client adds.
+func (c *s3Call) sseContext(b *bucket, bucketKey bool) (map[string]string, error) {
+	out := map[string]string{}
+	if text := c.r.Header.Get("X-Amz-Server-Side-Encryption-Context"); text != "" {
+		raw, err := base64.StdEncoding.DecodeString(text)
+		if err != nil || json.Unmarshal(raw, &out) != nil {
+			return nil, invalidArgument("The header 'x-amz-server-side-encryption-context' shall be Base64-encoded UTF-8 string holding JSON which represents a string-string map").
+				with("ArgumentName", "x-amz-server-side-encryption-context")
+		}
+	}
+	arn := b.arn()
+	if !bucketKey {
+		arn += "/" + c.key
+	}
+	if given, ok := out["aws:s3:arn"]; ok && given != arn {
+		return nil, invalidArgument("The aws:s3:arn of the encryption context does not name this object.")
+	}
+	out["aws:s3:arn"] = arn
+	return out, nil
+}
+
+// useKey is S3's own call to KMS under the caller's identity. The caller holds mu.
+func (c *s3Call) useKey(b *bucket, operation string, e sealed) error {
+	if !e.isKMS() {
+		return nil
+	}
+	if c.caller.kind == anonymous {
+		return accessDenied()
+	}
+	q := kmsRequest{operation: operation, key: e.key, encryption: maps.Clone(e.context), via: "s3." + b.region + ".amazonaws.com"}
+	if err := c.s.world.allowKMS(c.call, q); err != nil {
+		return relayKMS(err)
+	}
+	if err := e.key.usable(); err != nil {
+		return relayKMS(err)
+	}
+	return nil
+}
+
+// relayKMS turns KMS's answer into S3's: denials keep their text and become
+// AccessDenied, the rest becomes a KMS. code with status 400.
+func relayKMS(e *apiError) *apiError {
+	out := *e
+	if e.Code == "AccessDeniedException" {
+		out.Code, out.Status, out.denied = "AccessDenied", http.StatusForbidden, true
+		return &out
+	}
+	out.Code, out.Status = "KMS."+e.Code, http.StatusBadRequest
+	return &out
+}
+
+type encryptionXML struct {
+	XMLName xml.Name `xml:"ServerSideEncryptionConfiguration"`
+	Xmlns   string   `xml:"xmlns,attr,omitempty"`
+	Rules   []struct {
+		Default *struct {
+			SSEAlgorithm   string
+			KMSMasterKeyID string `xml:",omitempty"`
+		} `xml:"ApplyServerSideEncryptionByDefault"`
+		BucketKeyEnabled bool
+	} `xml:"Rule"`
+}
+
+func getBucketEncryption(c *s3Call, b *bucket) error {
+	defer c.unlock()
+	out := encryptionXML{Xmlns: s3Namespace}
+	out.Rules = make([]struct {
+		Default *struct {
+			SSEAlgorithm   string
+			KMSMasterKeyID string `xml:",omitempty"`
+		} `xml:"ApplyServerSideEncryptionByDefault"`
+		BucketKeyEnabled bool
+	}, 1)
+	out.Rules[0].BucketKeyEnabled = b.encryption.bucketKey
+	out.Rules[0].Default = &struct {
+		SSEAlgorithm   string
+		KMSMasterKeyID string `xml:",omitempty"`
+	}{b.encryption.algorithm, b.encryption.keyRef}
+	return c.writeXML(out)
+}
+
+func putBucketEncryption(c *s3Call, _ *bucket) error {
+	return c.configure(maxConfigBody, func(b *bucket, data []byte) error {
+		var in encryptionXML
+		if err := parseXML(data, &in); err != nil {
+			return err
+		}
+		if len(in.Rules) != 1 || in.Rules[0].Default == nil {
+			return malformedXML()
+		}
+		rule := in.Rules[0]
+		switch rule.Default.SSEAlgorithm {
+		case sseKMS:
+		case sseS3:
+			if rule.Default.KMSMasterKeyID != "" {
+				return invalidArgument("a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse")
+			}
+		case "aws:kms:dsse":
+			return notImplemented("dual-layer encryption (aws:kms:dsse)")
+		default:
+			return malformedXML()
+		}
+		b.encryption = bucketEncryption{rule.Default.SSEAlgorithm, rule.Default.KMSMasterKeyID, rule.BucketKeyEnabled}
+		return c.done(http.StatusOK)
+	})
+}
+
+// deleteBucketEncryption goes back to SSE-S3: a bucket is never without.
+func deleteBucketEncryption(c *s3Call, b *bucket) error {
+	defer c.unlock()
+	b.encryption = bucketEncryption{algorithm: sseS3}
+	return c.done(http.StatusNoContent)
+}

@@ -1,0 +1,277 @@
+package sandbox
+
+import (
+	"encoding/xml"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/brokerd/brokerd/internal/iampolicy"
+)
+
+const (
+	minSession          = 15 * time.Minute
+	maxChainedSession   = time.Hour
+	defaultSession      = time.Hour
+	maxSessionPolicyLen = 2048
+)
+
+func (s *Sandbox) handleSTS(cl *call) error {
+	switch cl.record.Operation {
+	case "GetCallerIdentity":
+		return s.getCallerIdentity(cl)
+	case "AssumeRole":
+		return s.assumeRole(cl)
+	}
+	return notImplemented("sts:" + cl.record.Operation)
+}
+
+type callerIdentityResult struct {
+	XMLName xml.Name `xml:"GetCallerIdentityResult"`
+	Arn     string
+	UserID  string `xml:"UserId"`
+	Account string
+}
+
+// getCallerIdentity needs no permission; not even an explicit deny hinders it.
+func (s *Sandbox) getCallerIdentity(cl *call) error {
+	cl.record.Decision = "allowed"
+	return s.writeQuery(cl, callerIdentityResult{Arn: cl.caller.arn, UserID: cl.caller.id, Account: cl.caller.account})
+}
+
+type assumeRoleResult struct {
+	XMLName     xml.Name `xml:"AssumeRoleResult"`
+	Credentials struct {
+		AccessKeyID     string `xml:"AccessKeyId"`
+		SecretAccessKey string
+		SessionToken    string
+		Expiration      string
+	}
+	AssumedRoleUser struct {
+		AssumedRoleID string `xml:"AssumedRoleId"`
+		Arn           string
+	}
+	PackedPolicySize int    `xml:",omitempty"`
+	SourceIdentity   string `xml:",omitempty"`
+}
+
+type assumeRoleInput struct {
+	roleARN, name, externalID, source string
+	duration                          time.Duration
+	policy                            *iampolicyText
+	tags                              []tag
+	transitive                        []string
+}
+
+func readAssumeRole(cl *call) (in assumeRoleInput, err error) {
+	form := cl.query
+	in.roleARN = form.Get("RoleArn")
+	if parts := strings.Split(in.roleARN, ":"); len(parts) != 6 || len(in.roleARN) < 20 {
+		return in, validationError("%s is invalid", in.roleARN)
+	}
+	if in.name, err = requireName(form, "RoleSessionName", sessionNamePattern); err != nil {
+		return in, err
+	}
+	if in.externalID = form.Get("ExternalId"); in.externalID != "" {
+		if _, err := requireName(form, "ExternalId", externalIDPattern); err != nil {
+			return in, err
+		}
+		if n := len(in.externalID); n < 2 || n > 1224 {
+			return in, validationError("1 validation error detected: Value at 'externalId' failed to satisfy constraint: Member must have length between 2 and 1224")
+		}
+	}
+	if in.source = form.Get("SourceIdentity"); in.source != "" {
+		if _, err := requireName(form, "SourceIdentity", sessionNamePattern); err != nil {
+			return in, err
+		}
+	}
+	if text := form.Get("DurationSeconds"); text != "" {
+		n, err := strconv.Atoi(text)
+		in.duration = time.Duration(n) * time.Second
+		if err != nil || in.duration < minSession || n > 43200 {
+			return in, validationError("1 validation error detected: Value '%s' at 'durationSeconds' failed to satisfy constraint: Member must have value greater than or equal to 900 and less than or equal to 43200", text)
+		}
+	}
+	if text := form.Get("Policy"); text != "" {
+		if len(text) > maxSessionPolicyLen {
+			return in, fail(http.StatusBadRequest, "PackedPolicyTooLarge", "Packed policy consumes %d%% of allotted space, please use smaller policy.", len(text)*100/maxSessionPolicyLen)
+		}
+		doc, err := iampolicy.Parse([]byte(text))
+		if err != nil {
+			return in, fail(http.StatusBadRequest, "MalformedPolicyDocument", "%v", err)
+		}
+		in.policy = &iampolicyText{text, doc}
+	}
+	if form.Get("PolicyArns.member.1.arn") != "" {
+		return in, notImplemented("PolicyArns of AssumeRole")
+	}
+	if in.tags, err = formTags(form); err != nil {
+		return in, err
+	}
+	in.transitive = formList(form, "TransitiveTagKeys")
+	return in, nil
+}
+
+func (s *Sandbox) assumeRole(cl *call) error {
+	in, err := readAssumeRole(cl)
+	if err != nil {
+		return err
+	}
+	w := s.world
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	c := cl.caller
+	if c.kind == rootUser {
+		return fail(http.StatusForbidden, "AccessDenied", "Roles may not be assumed by root accounts.")
+	}
+	parts := strings.SplitN(in.roleARN, ":", 6)
+	target := w.findRole(in.roleARN)
+	sessionTags, inherited, err := mergeSessionTags(c, in.tags)
+	if err != nil {
+		return err
+	}
+	if c.session != nil && c.session.source != "" {
+		if in.source != "" && in.source != c.session.source {
+			return fail(http.StatusForbidden, "AccessDenied", "The source identity of a chained session cannot be changed.")
+		}
+	}
+
+	ctx := cl.requestContext(s.region(cl))
+	if in.externalID != "" {
+		ctx["sts:ExternalId"] = []string{in.externalID}
+	}
+	ctx["sts:RoleSessionName"] = []string{in.name}
+	if in.source != "" {
+		ctx["sts:SourceIdentity"] = []string{in.source}
+	}
+	tagContext(ctx, sessionTags)
+	if in.transitive != nil {
+		ctx["sts:TransitiveTagKeys"] = in.transitive
+	}
+	actions := []string{"sts:AssumeRole"}
+	if len(sessionTags) > 0 {
+		actions = append(actions, "sts:TagSession")
+	}
+	if in.source != "" {
+		actions = append(actions, "sts:SetSourceIdentity")
+	}
+	for _, action := range actions {
+		a := access{caller: c, action: action, resource: in.roleARN, owner: parts[4], context: ctx}
+		if target != nil {
+			_, a.policy = w.policyNow(target.trust)
+		}
+		sc, res := w.decide(a)
+		if target == nil {
+			// A role that is not there reads exactly like one that does not trust the caller.
+			res = iampolicy.Result{Decision: iampolicy.ImplicitDeny}
+		}
+		cl.decided(a, res)
+		if res.Decision != iampolicy.Allowed {
+			// STS names no layer.
+			e := fail(http.StatusForbidden, "AccessDenied", "User: %s is not authorized to perform: %s on resource: %s", principalText(sc.Request.Principal), action, in.roleARN)
+			e.denied = true
+			return e
+		}
+	}
+
+	if in.duration == 0 {
+		in.duration = min(defaultSession, target.maxSession)
+	}
+	if c.kind == roleSession && in.duration > maxChainedSession {
+		return validationError("The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.")
+	}
+	if in.duration > target.maxSession {
+		return validationError("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
+	}
+	sess := &session{
+		token: "IQoJ" + newHex(180), role: target, name: in.name,
+		issued: cl.now, expires: cl.now.Add(in.duration).Truncate(time.Second),
+		tags: append(inherited, sessionTags...), transit: map[string]bool{}, source: in.source,
+	}
+	if c.session != nil {
+		if sess.source == "" {
+			sess.source = c.session.source
+		}
+		for _, t := range inherited {
+			sess.transit[strings.ToLower(t.Key)] = true
+		}
+	}
+	for _, k := range in.transitive {
+		sess.transit[strings.ToLower(k)] = true
+	}
+	if in.policy != nil {
+		sess.policies = []*iampolicyText{in.policy}
+	}
+	key := &accessKey{id: newID("ASIA", 16), secret: newSecret(), account: target.account, session: sess, created: cl.now}
+	w.keys[key.id] = key
+	w.dropExpired(cl.now)
+
+	var out assumeRoleResult
+	out.Credentials.AccessKeyID = key.id
+	out.Credentials.SecretAccessKey = key.secret
+	out.Credentials.SessionToken = sess.token
+	out.Credentials.Expiration = queryTime(sess.expires)
+	out.AssumedRoleUser.Arn = key.caller().arn
+	out.AssumedRoleUser.AssumedRoleID = target.id + ":" + in.name
+	out.SourceIdentity = sess.source
+	if in.policy != nil {
+		out.PackedPolicySize = max(1, len(in.policy.text)*100/maxSessionPolicyLen)
+	}
+	return s.writeQuery(cl, out)
+}
+
+// dropExpired forgets sessions that ended more than a day ago; until then they
+// answer ExpiredToken.
+func (w *world) dropExpired(now time.Time) {
+	if len(w.keys)%256 != 0 {
+		return
+	}
+	for id, k := range w.keys {
+		if k.session != nil && now.Sub(k.session.expires) > 24*time.Hour {
+			delete(w.keys, id)
+		}
+	}
+}
+
+// mergeSessionTags checks the new tags against the transitive ones that the
+// caller's own session passes on.
+func mergeSessionTags(c *caller, tags []tag) (own, inherited []tag, err error) {
+	if c.session == nil {
+		return tags, nil, nil
+	}
+	for _, t := range c.session.tags {
+		if c.session.transit[strings.ToLower(t.Key)] {
+			inherited = append(inherited, t)
+		}
+	}
+	for _, t := range tags {
+		if c.session.transit[strings.ToLower(t.Key)] {
+			return nil, nil, fail(http.StatusBadRequest, "InvalidParameterValue", "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session.")
+		}
+	}
+	return tags, inherited, nil
+}
+
+// findRole looks a role up by its ARN, path included.
+func (w *world) findRole(arn string) *role {
+	parts := strings.SplitN(arn, ":", 6)
+	if len(parts) != 6 || w.accounts[parts[4]] == nil {
+		return nil
+	}
+	name := parts[5][strings.LastIndex(parts[5], "/")+1:]
+	r := w.accounts[parts[4]].roles[name]
+	if r == nil || r.arn != arn {
+		return nil
+	}
+	return r
+}
+
+func rootPolicyDocument() (*iampolicy.Document, error) {
+	doc, err := iampolicy.Parse([]byte(`{"Version":"2012-10-17","Statement":[{"Sid":"RootUser","Effect":"Allow","Action":"*","Resource":"*"}]}`))
+	if err != nil {
+		return nil, fmt.Errorf("parsing the root user's policy: %w", err)
+	}
+	return doc, nil
+}
