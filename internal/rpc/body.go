@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
@@ -82,7 +81,7 @@ func (b *body) next() (*brokerdv1.UploadRequest, error) {
 	select {
 	case m := <-b.msgs:
 		if m.err != nil && !errors.Is(m.err, io.EOF) {
-			return nil, receiveFault(m.err)
+			return nil, m.err
 		}
 		return m.msg, m.err
 	case <-b.interrupted:
@@ -93,13 +92,6 @@ func (b *body) next() (*brokerdv1.UploadRequest, error) {
 		return nil, refuse(codes.DeadlineExceeded, "CLIENT_TOO_SLOW",
 			"nothing came for %s; send at least a byte within limits.idle_timeout, or raise it", b.idle)
 	}
-}
-
-func receiveFault(err error) error {
-	if status.Code(err) == codes.ResourceExhausted {
-		return tooLarge()
-	}
-	return err
 }
 
 func tooLarge() *fault {

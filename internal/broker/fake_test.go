@@ -1,0 +1,118 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/brokerd/brokerd/internal/config"
+)
+
+// scripted is an STS whose answers a test writes. Answers are used in order;
+// the last one repeats.
+type scripted struct {
+	mu      sync.Mutex
+	answers []answer
+	calls   []request
+}
+
+type answer struct {
+	life  time.Duration
+	err   error
+	takes time.Duration
+	empty bool
+	panic bool
+}
+
+func (s *scripted) Issue(ctx context.Context, r request) (*Session, error) {
+	s.mu.Lock()
+	n := len(s.calls)
+	s.calls = append(s.calls, r)
+	a := s.answers[min(n, len(s.answers)-1)]
+	s.mu.Unlock()
+	if a.panic {
+		panic("source fell over")
+	}
+	if a.takes > 0 {
+		select {
+		case <-time.After(a.takes):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	if a.err != nil {
+		return nil, a.err
+	}
+	if a.empty {
+		return nil, &errTorn{"a key, the token or the expiry is missing"}
+	}
+	return &Session{
+		AccessKeyID: fmt.Sprintf("ASIA%04d", n+1), SecretAccessKey: NewSecret("hush"), SessionToken: NewSecret("hush-token"),
+		AssumedRoleARN: "arn:aws:sts::111122223333:assumed-role/up/" + r.SessionName,
+		Issued:         time.Now(), Expires: time.Now().Add(a.life),
+	}, nil
+}
+
+func (s *scripted) SourceARN(context.Context, request) (string, error) { return "", errors.New("not used") }
+
+func (s *scripted) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.calls)
+}
+
+func destination(name string) *config.Destination {
+	return &config.Destination{
+		Name: name, Role: "arn:aws:iam::111122223333:role/up", Region: "eu-west-1",
+		Session: config.Session{Name: "brokerd-logs", Duration: config.Duration(time.Hour)},
+	}
+}
+
+func configured(dests ...*config.Destination) *config.Config {
+	c := &config.Config{Destinations: map[string]*config.Destination{}}
+	for _, d := range dests {
+		c.Destinations[d.Name] = d
+	}
+	return c
+}
+
+func brokerOver(t *testing.T, sts *scripted, dests ...*config.Destination) *Broker {
+	t.Helper()
+	if len(dests) == 0 {
+		dests = []*config.Destination{destination("logs")}
+	}
+	b, err := newBroker(Options{Config: configured(dests...), Rand: rand.New(rand.NewPCG(1, 2))}, sts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// running runs the broker for the length of fn, inside a bubble of virtual time.
+func running(t *testing.T, sts *scripted, fn func(t *testing.T, b *Broker)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		b := brokerOver(t, sts)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- b.Run(ctx) }()
+		synctest.Wait()
+		fn(t, b)
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+}
+
+// apiError is an AWS error as the SDK hands it on.
+type apiError struct{ code string }
+
+func (e apiError) Error() string        { return "api error " + e.code }
+func (e apiError) ErrorCode() string    { return e.code }
+func (e apiError) ErrorMessage() string { return "because" }

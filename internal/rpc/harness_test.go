@@ -1,0 +1,198 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/brokerd/brokerd/client"
+	"github.com/brokerd/brokerd/internal/access"
+	"github.com/brokerd/brokerd/internal/broker"
+	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/uploader"
+	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// sink is a Deliverer that keeps what ended well.
+type sink struct {
+	mu      sync.Mutex
+	objects map[string][]byte
+	refused error
+	entered chan struct{} // told when a delivery begins, if not nil
+}
+
+func (s *sink) Put(_ context.Context, destination string, obj uploader.Object, body uploader.Body) (uploader.Stored, error) {
+	if s.entered != nil {
+		s.entered <- struct{}{}
+	}
+	if s.refused != nil {
+		return uploader.Stored{}, s.refused
+	}
+	data, err := io.ReadAll(body)
+	if err != nil {
+		return uploader.Stored{}, fmt.Errorf("reading the body: %w", err)
+	}
+	if err := obj.Verify(int64(len(data)), crcOf(data)); err != nil {
+		return uploader.Stored{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.objects[destination+"/"+obj.Name] = data
+	return uploader.Stored{Bucket: "b", Key: "logs/" + obj.ID, Size: int64(len(data)), Parts: 1, Attempts: 1, Time: time.Now()}, nil
+}
+
+type fakeSessions struct {
+	states map[string]broker.State
+	vended []string
+}
+
+func (f *fakeSessions) Statuses() []broker.Status {
+	var out []broker.Status
+	for _, d := range []string{"audit", "logs"} {
+		out = append(out, broker.Status{Destination: d, State: f.states[d]})
+	}
+	return out
+}
+
+func (f *fakeSessions) Refresh(_ context.Context, d string) (broker.Status, error) {
+	if f.states[d] == "" {
+		return broker.Status{}, fmt.Errorf("destination %q: %w", d, broker.ErrUnknownDestination)
+	}
+	return broker.Status{Destination: d, State: broker.StateFresh, Generation: 2}, nil
+}
+
+func (f *fakeSessions) Vend(_ context.Context, d string, uid uint32) (*broker.Session, error) {
+	f.vended = append(f.vended, fmt.Sprintf("%s for %d", d, uid))
+	return &broker.Session{AccessKeyID: "ASIAEXAMPLE1", SecretAccessKey: broker.NewSecret("hush-secret"),
+		SessionToken: broker.NewSecret("hush-token"), Expires: time.Now().Add(time.Hour)}, nil
+}
+
+type fakeVerifier struct{ results []brokerdv1.CheckResult }
+
+func (f *fakeVerifier) Verify(_ context.Context, d string, emit func(*brokerdv1.VerifyAccessResponse) error) error {
+	for i, r := range f.results {
+		if err := emit(&brokerdv1.VerifyAccessResponse{Destination: d, Code: fmt.Sprintf("BRK-X-%03d", i), Result: r}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type meter struct {
+	mu      sync.Mutex
+	reasons map[string]int
+}
+
+func (m *meter) UploadEnded(_, reason string, _ int64, _ time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.reasons[reason]++
+}
+
+// daemonUnderTest is a server on a real socket, whose peer is this test's user.
+type daemonUnderTest struct {
+	*client.Client
+	server   *Server
+	sink     *sink
+	sessions *fakeSessions
+	verifier *fakeVerifier
+	meter    *meter
+	logs     *observer.ObservedLogs
+	budget   *uploader.Budget
+	path     string
+}
+
+type change func(*config.Config, *Options)
+
+func serverFor(t *testing.T, changes ...change) *daemonUnderTest {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "rpc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	path := filepath.Join(dir, "s")
+	uid := fmt.Sprint(os.Getuid())
+	cfg := &config.Config{
+		Path:   "/etc/brokerd/brokerd.yaml",
+		Limits: config.Limits{IdleTimeout: config.Duration(5 * time.Second), MaxObject: 1 << 20},
+		Destinations: map[string]*config.Destination{
+			"logs":  {Name: "logs", Bucket: "b", Durability: "direct"},
+			"audit": {Name: "audit", Bucket: "b", Durability: "direct"},
+		},
+		Access: []config.Rule{{Peer: config.Peer{UID: uid}, Destinations: []string{"logs"}, Allow: []config.Permission{config.PermUpload, config.PermVerify}}},
+	}
+	budget, err := uploader.NewBudget(4 << 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	core, logs := observer.New(zap.DebugLevel)
+	d := &daemonUnderTest{
+		sink:     &sink{objects: map[string][]byte{}},
+		sessions: &fakeSessions{states: map[string]broker.State{"logs": broker.StateFresh, "audit": broker.StateFresh}},
+		verifier: &fakeVerifier{}, meter: &meter{reasons: map[string]int{}}, logs: logs, budget: budget, path: path,
+	}
+	ledger, err := NewLedger([]string{"logs", "audit"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Options{Config: cfg, Deliver: d.sink, Gate: budget, Sessions: d.sessions, Verify: d.verifier,
+		Meter: d.meter, Ledger: ledger, Logger: zap.New(core), Version: "test"}
+	for _, c := range changes {
+		c(cfg, &o)
+	}
+	if o.Access, err = access.New(cfg.Access, 4242, access.SystemResolver()); err != nil {
+		t.Fatal(err)
+	}
+	if d.server, err = NewServer(o); err != nil {
+		t.Fatal(err)
+	}
+	l, err := Listen(path, 0o600, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- d.server.Serve(l) }()
+	if d.Client, err = client.Dial(path); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = d.Client.Close()
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		d.server.Stop(ctx)
+		if err := <-served; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+		_ = l.Close()
+		if used, n := budget.Used(); used != 0 || n != 0 {
+			t.Errorf("%d bytes of %d uploads were not given back", used, n)
+		}
+	})
+	return d
+}
+
+// wantFault asserts the reason of an error as a client sees it.
+func wantFault(t *testing.T, err error, reason string) *client.Error {
+	t.Helper()
+	var e *client.Error
+	if !errors.As(err, &e) {
+		t.Fatalf("got %v, want reason %s", err, reason)
+	}
+	if e.Reason != reason {
+		t.Fatalf("got reason %s (%s), want %s", e.Reason, e.Message, reason)
+	}
+	return e
+}

@@ -1,0 +1,153 @@
+package uploader
+
+import (
+	"bytes"
+	"errors"
+	"hash/crc32"
+	"io"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"testing/iotest"
+)
+
+func testBudget(t *testing.T, total int64) *Budget {
+	t.Helper()
+	b, err := NewBudget(total)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if used, n := b.Used(); used != 0 || n != 0 {
+			t.Errorf("%d bytes of %d uploads were not given back", used, n)
+		}
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return b
+}
+
+func noise(n int) []byte {
+	rng := rand.New(rand.NewPCG(uint64(n), 7))
+	out := make([]byte, n)
+	for i := range out {
+		out[i] = byte(rng.Uint32())
+	}
+	return out
+}
+
+func TestPartHoldsWhatItRead(t *testing.T) {
+	b := testBudget(t, 8<<20)
+	for _, n := range []int{0, 1, pageSize - 1, pageSize, pageSize + 1, 3*pageSize + 17} {
+		data := noise(n)
+		p := &part{budget: b}
+		var whole uint32
+		if err := p.fill(iotest.HalfReader(bytes.NewReader(data)), int64(n)+1, &whole); !errors.Is(err, io.EOF) {
+			t.Fatalf("%d bytes: fill: %v", n, err)
+		}
+		r := p.reader()
+		if err := iotest.TestReader(r, data); err != nil {
+			t.Errorf("%d bytes: %v", n, err)
+		}
+		if want := crc32.Checksum(data, castagnoli); p.crc != want || whole != want {
+			t.Errorf("%d bytes: CRC32C %08x and %08x, want %08x", n, p.crc, whole, want)
+		}
+		p.retire()
+		if _, err := p.reader().Read(make([]byte, 1)); !errors.Is(err, errRetired) {
+			t.Errorf("a retired part was read: %v", err)
+		}
+		p.retire() // twice is harmless
+	}
+}
+
+// The transport may still read a body when its call has returned: it must get an
+// error then, never the bytes of another upload.
+func TestRetiredPartIsNotReadByAStraggler(t *testing.T) {
+	b := testBudget(t, 8<<20)
+	data := bytes.Repeat([]byte{1}, 4*pageSize)
+	for range 50 {
+		p := &part{budget: b}
+		var whole uint32
+		if err := p.fill(bytes.NewReader(data), int64(len(data)), &whole); err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			got, err := io.ReadAll(p.reader())
+			if err == nil && len(got) != len(data) {
+				t.Errorf("a short read without an error: %d bytes", len(got))
+			}
+			for _, c := range got {
+				if c != 1 {
+					t.Error("read another upload's bytes")
+					return
+				}
+			}
+		})
+		p.retire()
+		q := &part{budget: b}
+		if err := q.fill(bytes.NewReader(bytes.Repeat([]byte{2}, 4*pageSize)), 4*pageSize, &whole); err != nil {
+			t.Fatal(err)
+		}
+		wg.Wait()
+		q.retire()
+	}
+}
+
+func TestBudgetRefusesWhenFull(t *testing.T) {
+	b := testBudget(t, 4<<20)
+	var leave []func()
+	for range b.MaxUploads() {
+		l, err := b.Admit()
+		if err != nil {
+			t.Fatal(err)
+		}
+		leave = append(leave, l)
+	}
+	if _, err := b.Admit(); !errors.Is(err, ErrBusy) {
+		t.Errorf("one more than %d: %v, want ErrBusy", b.MaxUploads(), err)
+	}
+	leave[0]()
+	leave[0]() // twice must not make room for two
+	l, err := b.Admit()
+	if err != nil {
+		t.Errorf("after one left: %v", err)
+	}
+	if _, err := b.Admit(); !errors.Is(err, ErrBusy) {
+		t.Errorf("leaving twice made room for two")
+	}
+	l()
+	for _, l := range leave[1:] {
+		l()
+	}
+}
+
+func TestPlanFitsEveryObjectInTenThousandParts(t *testing.T) {
+	const tib = 1 << 40
+	for _, tc := range []struct {
+		name                    string
+		partSize, size, largest int64
+		reach                   int64
+	}{
+		{"known length at the default", 8 << 20, 5 << 30, 36 << 20, 5 << 30},
+		{"known length that needs larger parts", 8 << 20, 300 << 30, 36 << 20, 300 << 30},
+		{"unknown length grows as it goes", 8 << 20, -1, 36 << 20, 300 << 30},
+		{"five TiB with the memory for it", 8 << 20, 5 * tib, 1 << 30, 5 * tib},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			p := planFor(tc.partSize, tc.size, tc.largest)
+			var sum int64
+			for n := int32(1); n <= maxParts; n++ {
+				size := p.part(n)
+				if size > tc.largest || size < minPartSize {
+					t.Fatalf("part %d has %d bytes", n, size)
+				}
+				sum += size
+			}
+			if sum < tc.reach {
+				t.Errorf("10,000 parts hold %d bytes, want %d", sum, tc.reach)
+			}
+		})
+	}
+}
