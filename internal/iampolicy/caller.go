@@ -1,0 +1,149 @@
+package iampolicy
+
+import "strings"
+
+type callerKind uint8
+
+const (
+	callerInvalid callerKind = iota
+	callerAnonymous
+	callerRoot
+	callerUser
+	callerRole // a role session, or a role whose session is not named
+	callerFederatedUser
+	callerService
+	callerFederated // a caller with an identity provider's token and nothing else
+)
+
+func (k callerKind) principalType() string {
+	switch k {
+	case callerAnonymous:
+		return "Anonymous"
+	case callerRoot:
+		return "Account"
+	case callerUser:
+		return "User"
+	case callerRole:
+		return "AssumedRole"
+	case callerFederatedUser:
+		return "FederatedUser"
+	}
+	return ""
+}
+
+// hasIdentity says whether the caller has policies of its own account.
+func (k callerKind) hasIdentity() bool {
+	return k == callerRoot || k == callerUser || k == callerRole || k == callerFederatedUser
+}
+
+// caller is a principal taken apart.
+type caller struct {
+	kind               callerKind
+	partition, account string
+	name               string // of the user or role, without path
+	session            string // of a role session or federated user
+	principalName      string // as the request has it
+	principalARN       string // aws:PrincipalArn: the role's ARN for a session
+	rolePathKnown      bool
+	id                 string // unique id without the session name
+	serviceLinked      bool
+}
+
+func parseCaller(r *Request) caller {
+	c := caller{principalName: r.Principal}
+	c.id, _, _ = strings.Cut(r.PrincipalID, ":")
+	switch {
+	case r.Principal == "*":
+		c.kind = callerAnonymous
+		return c
+	case isAccountID(r.Principal):
+		c.kind, c.account, c.partition = callerRoot, r.Principal, "aws"
+		c.principalARN = "arn:aws:iam::" + r.Principal + ":root"
+		return c
+	}
+	a, ok := splitARN(r.Principal)
+	if !ok {
+		switch {
+		case isServiceName(r.Principal):
+			c.kind = callerService
+		case isProviderName(r.Principal):
+			c.kind = callerFederated
+		}
+		return c
+	}
+	if !knownPartition(a.partition) || a.region != "" || a.account == "" {
+		return c
+	}
+	c.partition, c.account = a.partition, a.account
+	last := a.resource[strings.LastIndexByte(a.resource, '/')+1:]
+	kind, rest, _ := strings.Cut(a.resource, "/")
+	switch {
+	case a.service == "iam" && a.resource == "root":
+		c.kind, c.principalARN = callerRoot, r.Principal
+	case a.service == "iam" && kind == "user" && last != "":
+		c.kind, c.name, c.principalARN = callerUser, last, r.Principal
+	case a.service == "iam" && kind == "role" && last != "":
+		c.kind, c.name, c.principalARN, c.rolePathKnown = callerRole, last, r.Principal, true
+		c.serviceLinked = strings.HasPrefix(rest, "aws-service-role/")
+	case a.service == "sts" && kind == "assumed-role":
+		name, session, ok := strings.Cut(rest, "/")
+		if !ok || name == "" || session == "" || strings.Contains(session, "/") {
+			return c
+		}
+		c.kind, c.name, c.session = callerRole, name, session
+		c.principalARN = r.RoleARN
+		role, ok := splitARN(r.RoleARN)
+		if ok && role.service == "iam" && role.account == c.account && role.partition == c.partition &&
+			strings.HasPrefix(role.resource, "role/") && strings.HasSuffix(role.resource, "/"+name) {
+			c.rolePathKnown = true
+			c.serviceLinked = strings.HasPrefix(role.resource, "role/aws-service-role/")
+		} else {
+			c.principalARN = "arn:" + c.partition + ":iam::" + c.account + ":role/" + name
+			c.serviceLinked = strings.HasPrefix(name, "AWSServiceRoleFor")
+			if r.RoleARN != "" { // a role that the session is not of
+				c.kind = callerInvalid
+			}
+		}
+	case a.service == "sts" && kind == "federated-user" && rest != "":
+		c.kind, c.name, c.session, c.principalARN = callerFederatedUser, rest, rest, r.Principal
+	case a.service == "iam" && (kind == "oidc-provider" || kind == "saml-provider") && rest != "":
+		c.kind = callerFederated
+	}
+	return c
+}
+
+func isServiceName(s string) bool {
+	return (strings.HasSuffix(s, ".amazonaws.com") || strings.HasSuffix(s, ".amazonaws.com.cn")) &&
+		s != "cognito-identity.amazonaws.com" && !strings.ContainsAny(s, "*?/: ")
+}
+
+// isProviderName accepts the web identity providers that are named by host.
+func isProviderName(s string) bool {
+	return strings.Contains(s, ".") && !strings.ContainsAny(s, "*?: ")
+}
+
+// parsedRequest is a request taken apart once, before any policy is looked at.
+type parsedRequest struct {
+	*Request
+	caller          caller
+	actionLower     string
+	service         string
+	arn             arn
+	anyResource     bool // the action has no resource
+	resourceAccount string
+	accountGuessed  bool
+	sameAccount     bool
+}
+
+func (r *parsedRequest) userID() string {
+	c := &r.caller
+	switch {
+	case c.kind == callerAnonymous:
+		return "anonymous"
+	case c.kind == callerRoot:
+		return c.account
+	case c.kind == callerRole && c.session != "" && r.PrincipalID != "" && !strings.Contains(r.PrincipalID, ":"):
+		return r.PrincipalID + ":" + c.session
+	}
+	return r.PrincipalID
+}

@@ -1,0 +1,22 @@
+// Package iampolicy decides, as AWS documents it, whether a request is allowed
+// by a set of policies, and explains the decision.
+//
+// It parses policy documents (Parse), remarks on them (Document.Lint), decides
+// a Scenario (Evaluate), proposes changes that make it allowed (Result.Fixes,
+// Apply), expands an S3 upload into the decisions that AWS makes for it
+// (Put.Scenarios), and writes the error text that AWS sends (AccessDeniedText).
+//
+// Guarantees: it is pure (no I/O, no clock, no globals that change), safe for
+// concurrent use with shared documents, and never panics on any input. A
+// request or document that it cannot understand is an error or a denial, never
+// an allowance. An allowed result carries the assumptions it rests on.
+//
+// It refuses: documents that AWS would refuse to store for their syntax
+// (unknown elements and operators, duplicate keys, wrong types), documents
+// larger than any AWS policy, and nesting deeper than any policy needs.
+//
+// What it does not know: KMS grants, S3 access control lists on existing
+// objects, access points, whether an account is a management account, and
+// anything AWS does not document. None of it was measured on AWS by this
+// package; where the documentation is silent the code says so.
+package iampolicy

@@ -1,0 +1,216 @@
+package iampolicy
+
+import "strings"
+
+type principalKind uint8
+
+const (
+	principalNever principalKind = iota // can match nobody
+	principalAny
+	principalAccount
+	principalRole
+	principalExact // user, role session, federated user: compared as text
+	principalService
+	principalFederated
+	principalUniqueID
+	principalCanonical
+)
+
+// principal is one entry of a Principal element.
+type principal struct {
+	kind      principalKind
+	raw       string
+	partition string
+	account   string
+	name      string
+}
+
+// compilePrincipal reads one value under AWS, Service, Federated or CanonicalUser.
+func compilePrincipal(class, value string) principal {
+	p := principal{raw: value}
+	switch class {
+	case "Service":
+		p.kind = principalService
+		return p
+	case "Federated":
+		p.kind = principalFederated
+		return p
+	case "CanonicalUser":
+		p.kind = principalCanonical
+		return p
+	}
+	switch {
+	case value == "*":
+		p.kind = principalAny
+		return p
+	case isAccountID(value):
+		p.kind, p.account = principalAccount, value
+		return p
+	case isUniqueID(value):
+		p.kind = principalUniqueID
+		return p
+	}
+	a, ok := splitARN(value)
+	// A wildcard inside a principal's ARN matches nothing: AWS refuses it
+	// (IAM User Guide, reference_policies_elements_principal.html).
+	if !ok || a.region != "" || strings.ContainsAny(value, "*?") {
+		return p
+	}
+	p.partition, p.account = a.partition, a.account
+	switch {
+	case a.service == "iam" && a.resource == "root":
+		p.kind = principalAccount
+	case a.service == "iam" && strings.HasPrefix(a.resource, "role/"):
+		p.kind = principalRole
+		p.name = a.resource[strings.LastIndexByte(a.resource, '/')+1:]
+	case a.service == "iam" || a.service == "sts":
+		p.kind = principalExact
+	}
+	return p
+}
+
+// isUniqueID recognizes the ids that AWS shows for deleted users and roles.
+func isUniqueID(s string) bool {
+	if len(s) < 16 || len(s) > 128 || !(strings.HasPrefix(s, "AROA") || strings.HasPrefix(s, "AIDA")) {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; (c < 'A' || c > 'Z') && (c < '0' || c > '9') {
+			return false
+		}
+	}
+	return true
+}
+
+// match says whether the entry names the caller, and how.
+func (p *principal) match(c *caller) (tri, Grant) {
+	switch p.kind {
+	case principalAny:
+		return truth(c.kind != callerInvalid), GrantDirect
+	case principalAccount:
+		if !c.kind.hasIdentity() || c.account != p.account || p.partition != "" && p.partition != c.partition {
+			return no, GrantNone
+		}
+		if c.kind == callerRoot {
+			return yes, GrantDirect
+		}
+		return yes, GrantAccount
+	case principalRole:
+		if c.kind != callerRole || c.account != p.account || c.partition != p.partition || c.name != p.name {
+			return no, GrantNone
+		}
+		// A session's ARN has no path. The name alone is unique in an account.
+		return truth(!c.rolePathKnown || c.principalARN == p.raw), GrantRole
+	case principalExact:
+		return truth(c.kind != callerInvalid && c.principalName == p.raw), GrantDirect
+	case principalService:
+		return truth(c.kind == callerService && (p.raw == "*" || p.raw == c.principalName)), GrantDirect
+	case principalFederated:
+		return truth(c.kind == callerFederated && (p.raw == "*" || p.raw == c.principalName)), GrantDirect
+	case principalUniqueID:
+		if c.id != p.raw {
+			return no, GrantNone
+		}
+		if c.kind == callerRole {
+			return yes, GrantRole
+		}
+		return yes, GrantDirect
+	case principalCanonical:
+		// The canonical id of an account does not follow from its number.
+		if c.kind == callerRoot || c.kind == callerUser || c.kind == callerRole {
+			return maybe, GrantAccount
+		}
+	}
+	return no, GrantNone
+}
+
+// matchPrincipal decides the Principal or NotPrincipal element.
+func (s *statement) matchPrincipal(c *caller) (tri, Grant) {
+	if s.notPrincipal {
+		return s.matchNotPrincipal(c), GrantDirect
+	}
+	result, grant := no, GrantNone
+	for i := range s.principals {
+		t, g := s.principals[i].match(c)
+		if t > result || t == result && t != no && g.strength() > grant.strength() {
+			result, grant = t, g
+		}
+	}
+	return result, grant
+}
+
+func (g Grant) strength() int {
+	switch g {
+	case GrantAccount:
+		return 1
+	case GrantRole:
+		return 2
+	case GrantDirect:
+		return 3
+	}
+	return 0
+}
+
+// matchNotPrincipal is yes when the caller is not exempt. AWS checks the
+// account, the role and the session; a statement that lists some of them and
+// not all exempts or hits the caller depending on the service
+// (IAM User Guide, reference_policies_elements_notprincipal.html), so the
+// answer is unknown.
+func (s *statement) matchNotPrincipal(c *caller) tri {
+	if c.kind == callerInvalid {
+		return truth(s.deny)
+	}
+	var account, role, exact, any, uncertain bool
+	for i := range s.principals {
+		t, g := s.principals[i].match(c)
+		if t == maybe {
+			uncertain = true
+		}
+		if t != yes {
+			continue
+		}
+		switch {
+		case s.principals[i].kind == principalAny:
+			any = true
+		case s.principals[i].kind == principalAccount:
+			account = true
+		case g == GrantRole:
+			role = true
+		default:
+			exact = true
+		}
+	}
+	if any {
+		return no
+	}
+	if !s.deny {
+		// NotPrincipal with Allow: whoever is listed in any form is left out.
+		if uncertain {
+			return maybe
+		}
+		return truth(!account && !role && !exact)
+	}
+	switch c.kind {
+	case callerAnonymous:
+		return yes
+	case callerService, callerFederated:
+		return truth(!exact)
+	case callerRoot:
+		return truth(!account)
+	case callerRole:
+		switch {
+		case account && role && exact:
+			return no
+		case role || exact || uncertain:
+			return maybe
+		}
+	default:
+		switch {
+		case account && exact:
+			return no
+		case exact || uncertain:
+			return maybe
+		}
+	}
+	return yes
+}
