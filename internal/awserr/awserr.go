@@ -1,121 +1,216 @@
 package awserr
 
-// Class says what kind of failure an error is.
-type Class string
-
-// The classes.
-const (
-	None               Class = ""                    // no error
-	Network            Class = "network"             // no answer: DNS, connect, TLS, timeout, reset
-	Throttle           Class = "throttle"            // told to slow down
-	Transient          Class = "transient"           // 5xx and the like
-	Conflict           Class = "conflict"            // 409, a concurrent conditional write
-	ExpiredCredentials Class = "expired_credentials" // a session or key that is past its end
-	BadCredentials     Class = "bad_credentials"     // unknown key, wrong secret, none at all
-	ClockSkew          Class = "clock_skew"          // the local clock is wrong
-	AccessDenied       Class = "access_denied"       // a policy says no, or none says yes
-	NotFound           Class = "not_found"           // NoSuchBucket, NoSuchKey
-	NoSuchUpload       Class = "no_such_upload"      // multipart upload is gone
-	KeyState           Class = "key_state"           // KMS key missing, disabled, pending deletion, wrong type: never a policy
-	Region             Class = "region"              // the bucket is in another Region
-	Owner              Class = "owner"               // the bucket belongs to somebody else
-	Precondition       Class = "precondition"        // 412, If-None-Match
-	Invalid            Class = "invalid"             // the request can never succeed as it is
-	Integrity          Class = "integrity"           // checksum or length mismatch seen by S3
-	Canceled           Class = "canceled"            // the caller gave up
-	Terminal           Class = "terminal"            // anything else that S3, STS or KMS refused
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+	"unicode"
 )
 
-// Fate says what to do about a failure.
-type Fate string
-
-// The fates.
-const (
-	RetryNow         Fate = "retry_now"          // with backoff
-	RefreshThenRetry Fate = "refresh_then_retry" // drop the session, sign again, once
-	Park             Fate = "park"               // keep the data; somebody has to repair the access
-	Dead             Fate = "dead"               // this request can never succeed
-	GiveUp           Fate = "give_up"            // the caller is gone
-)
-
-// Layer names the kind of policy that refused; empty when unknown.
-type Layer string
-
-// The layers, named as internal/iampolicy names them.
-const (
-	LayerUnknown      Layer = ""
-	LayerIdentity     Layer = "identity"
-	LayerResource     Layer = "resource"
-	LayerBoundary     Layer = "permissions_boundary"
-	LayerSession      Layer = "session"
-	LayerSCP          Layer = "service_control"
-	LayerRCP          Layer = "resource_control"
-	LayerVPCEndpoint  Layer = "vpc_endpoint"
-	LayerPublicAccess Layer = "public_access_block"
-	LayerTrust        Layer = "trust"
-	LayerKeyPolicy    Layer = "key_policy" // KMS's deliberately opaque text: key policy, wrong Region or wrong key
-)
-
-// Side says in which account a refusing layer lives.
-type Side string
-
-// The sides: A is the caller's account, B the account of the bucket and the key.
-const (
-	SideUnknown Side = ""
-	SideA       Side = "A"
-	SideB       Side = "B"
-)
-
-// Info is what is known about a failed call.
+// Info is what is known about a failed call. It holds no secret: texts of
+// services are cut and cleaned, URLs are reduced to host and port.
 type Info struct {
-	Service    string // "s3", "sts", "kms"
-	Code       string // the service's error code, such as "AccessDenied"
-	Message    string // one sentence for people
-	HTTPStatus int    // 0 when there was no answer
+	Service    string // "s3", "sts", "kms": the one that failed, which may be another than the one that was called
+	Code       string // the service's error code, such as "AccessDenied"; empty without an answer
+	Message    string // for people: what happened
+	HTTPStatus int    // 0 without an answer
 	RequestID  string
 	Class      Class
-	Layer      Layer
-	Side       Side
-	Principal  string
-	Action     string
-	Resource   string
-	Explicit   bool // an explicit deny
-	PolicyARN  string
-	Endpoint   string // host:port, for Network
-	NetworkOp  string // "dns", "connect", "tls", "timeout", "reset", for Network
-}
 
-// Classify says what err is. service is "s3", "sts" or "kms".
-func Classify(err error, service string) Info { return Info{} }
-
-// Fate says what to do about a failure of class c.
-func (c Class) Fate() Fate { return Dead }
-
-// Denial is what a service's text says about a refusal.
-type Denial struct {
+	// What the service's text says about a refusal; see Denial.
+	Layer     Layer
+	Side      Side
 	Principal string
 	Action    string
 	Resource  string
-	Layer     Layer
-	Side      Side
 	Explicit  bool
 	PolicyARN string
+
+	// Network only.
+	Endpoint  string // host:port as far as it is known
+	NetworkOp string // "dns", "connect", "tls", "timeout", "reset"
+
+	// WantRegion is the Region that S3 named instead; empty when it named none.
+	WantRegion string
 }
 
-// ParseDenial reads a service's refusal text.
-func ParseDenial(text string) (Denial, bool) { return Denial{}, false }
-
-// SessionClass is the class of a failed refresh of a role session.
-type SessionClass string
-
-// The classes of session failures.
-const (
-	SessionOK        SessionClass = ""
-	SessionTerminal  SessionClass = "terminal"  // asking again will not help until somebody changes something
-	SessionThrottle  SessionClass = "throttle"  // back off
-	SessionTransient SessionClass = "transient" // try again
-	SessionSource    SessionClass = "source"    // the source credentials are the problem: refresh them, try once
+// The small interfaces through which the SDK's errors are seen.
+type (
+	apiError interface {
+		error
+		ErrorCode() string
+		ErrorMessage() string
+	}
+	statusError interface {
+		error
+		HTTPStatusCode() int
+	}
+	requestError interface {
+		error
+		ServiceRequestID() string
+	}
+	operationError interface {
+		error
+		Service() string
+		Operation() string
+	}
 )
 
-// SessionFailure classifies a failed AssumeRole.
-func SessionFailure(err error) SessionClass { return SessionTransient }
+// Classify says what err is. service is the one that was called: "s3", "sts"
+// or "kms". A nil error has class None.
+func Classify(err error, service string) Info {
+	info := Info{Service: service}
+	if err == nil {
+		return info
+	}
+	if inner := failedService(err); inner != "" {
+		info.Service = inner
+	}
+	var status statusError
+	if errors.As(err, &status) {
+		info.HTTPStatus = status.HTTPStatusCode()
+	}
+	var request requestError
+	if errors.As(err, &request) {
+		info.RequestID = clean(request.ServiceRequestID())
+	}
+	var api apiError
+	if errors.As(err, &api) {
+		info.Code, info.Message = clean(api.ErrorCode()), clean(api.ErrorMessage())
+		info.Class = classOf(info.Code, info.Message, info.HTTPStatus)
+		info.refine()
+		return info
+	}
+	if errors.Is(err, context.Canceled) {
+		info.Class, info.Message = Canceled, "the call was canceled"
+		return info
+	}
+	text := err.Error()
+	if info.HTTPStatus == 0 && missingCredentials(text) {
+		info.Class = BadCredentials
+		info.Message = "there are no usable source credentials: " + clean(text)
+		return info
+	}
+	if info.HTTPStatus >= 300 {
+		info.Class = classOf("", "", info.HTTPStatus)
+		info.Message = fmt.Sprintf("HTTP %d %s", info.HTTPStatus, http.StatusText(info.HTTPStatus))
+		return info
+	}
+	if info.network(err) {
+		return info
+	}
+	info.Class, info.Message = Terminal, clean(text)
+	return info
+}
+
+// failedService names the innermost operation in the chain: an upload fails in
+// STS when its credentials cannot be had.
+func failedService(err error) string {
+	name := ""
+	for err != nil {
+		var op operationError
+		if !errors.As(err, &op) {
+			break
+		}
+		name = strings.ToLower(op.Service())
+		err = errors.Unwrap(op)
+	}
+	return name
+}
+
+func classOf(code, message string, status int) Class {
+	// S3 relays KMS's errors with a prefix.
+	relayed := strings.TrimPrefix(code, "KMS.")
+	switch {
+	case (code == "AuthorizationHeaderMalformed" || code == "SignatureDoesNotMatch") && strings.Contains(message, "region"):
+		return Region
+	case strings.Contains(message, "Signature expired") || strings.Contains(message, "Signature not yet current"):
+		return ClockSkew
+	case code == "AuthorizationHeaderMalformed":
+		return BadCredentials
+	case code == "InvalidClientTokenId" && strings.Contains(message, "expired"):
+		return ExpiredCredentials
+	}
+	if c, ok := codes[relayed]; ok {
+		return c
+	}
+	switch {
+	case relayed != code:
+		return KeyState
+	case status == http.StatusTooManyRequests:
+		return Throttle
+	case status >= 500:
+		return Transient
+	case status == http.StatusRequestTimeout:
+		return Transient
+	case status == http.StatusUnauthorized || status == http.StatusForbidden:
+		return AccessDenied
+	case status == http.StatusNotFound:
+		return NotFound
+	case status == http.StatusConflict:
+		return Conflict
+	case status == http.StatusPreconditionFailed:
+		return Precondition
+	case status == http.StatusMovedPermanently || status == http.StatusTemporaryRedirect:
+		return Region
+	case status == http.StatusRequestEntityTooLarge:
+		return Invalid
+	}
+	return Terminal
+}
+
+var wantRegion = regexp.MustCompile(`expecting '([a-z0-9-]{1,63})'`)
+
+// refine reads what the service's text adds to its code.
+func (i *Info) refine() {
+	if i.Message == "" {
+		i.Message = i.Code
+	}
+	switch i.Class {
+	case AccessDenied:
+		d, ok := ParseDenial(i.Message)
+		if !ok {
+			return
+		}
+		i.Layer, i.Side, i.Explicit, i.PolicyARN = d.Layer, d.Side, d.Explicit, d.PolicyARN
+		i.Principal, i.Action, i.Resource = d.Principal, d.Action, d.Resource
+	case Region:
+		if m := wantRegion.FindStringSubmatch(i.Message); m != nil {
+			i.WantRegion = m[1]
+		}
+	}
+}
+
+// missingCredentials tells an empty credential chain from a network that is
+// down: the chain's last resort is the instance metadata service, and a machine
+// outside EC2 has none.
+func missingCredentials(text string) bool {
+	for _, s := range []string{"EC2 IMDS", "ec2imds", "no valid credential sources", "failed to get shared config profile", "static credentials are empty", "credential process"} {
+		if strings.Contains(text, s) {
+			return true
+		}
+	}
+	return false
+}
+
+// maxText bounds what is kept of a service's text, in bytes.
+const maxText = 1024
+
+// clean makes foreign text fit for one line of a log.
+func clean(s string) string {
+	if len(s) > maxText {
+		s = s[:maxText]
+	}
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\r' || r == '\t':
+			return ' '
+		case r == unicode.ReplacementChar || !unicode.IsPrint(r):
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(s, ""))
+}

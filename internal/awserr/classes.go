@@ -1,0 +1,150 @@
+package awserr
+
+// Class says what kind of failure an error is.
+type Class string
+
+// The classes.
+const (
+	None               Class = ""                    // no error
+	Network            Class = "network"             // no answer: DNS, connect, TLS, timeout, reset
+	Throttle           Class = "throttle"            // told to slow down
+	Transient          Class = "transient"           // 5xx and the like
+	Conflict           Class = "conflict"            // 409: a concurrent conditional write
+	ExpiredCredentials Class = "expired_credentials" // a session that is past its end, or was refused as such
+	BadCredentials     Class = "bad_credentials"     // unknown key, wrong secret, none at all
+	ClockSkew          Class = "clock_skew"          // the local clock is wrong
+	AccessDenied       Class = "access_denied"       // a policy says no, or none says yes
+	NotFound           Class = "not_found"           // NoSuchBucket and the like
+	NoSuchUpload       Class = "no_such_upload"      // the multipart upload is gone
+	KeyState           Class = "key_state"           // KMS key missing, disabled, pending deletion, wrong type: never a policy
+	Region             Class = "region"              // the bucket is in another Region
+	Owner              Class = "owner"               // the bucket belongs to somebody else; S3 says AccessDenied, only a probe can tell
+	Precondition       Class = "precondition"        // 412: If-None-Match
+	Invalid            Class = "invalid"             // the request can never succeed as it is
+	Integrity          Class = "integrity"           // S3 received other bytes than were sent
+	Canceled           Class = "canceled"            // the caller gave up
+	Terminal           Class = "terminal"            // anything else that was refused
+)
+
+// Fate says what to do with the work that failed.
+type Fate string
+
+// The fates.
+const (
+	RetryNow         Fate = "retry_now"          // with backoff
+	RefreshThenRetry Fate = "refresh_then_retry" // drop the session, sign again, once
+	Park             Fate = "park"               // keep the data: somebody has to repair something
+	Dead             Fate = "dead"               // this request can never succeed
+	GiveUp           Fate = "give_up"            // the caller is gone
+)
+
+// Fate says what to do with work that failed with class c. Refusals park and
+// never drop data: access is repaired by people, minutes or days later.
+func (c Class) Fate() Fate {
+	switch c {
+	case Network, Throttle, Transient, Conflict, NoSuchUpload, Integrity:
+		return RetryNow
+	case ExpiredCredentials:
+		return RefreshThenRetry
+	case Invalid, Precondition:
+		return Dead
+	case Canceled:
+		return GiveUp
+	}
+	return Park
+}
+
+// Retryable says whether the same call may succeed without anybody changing anything.
+func (c Class) Retryable() bool {
+	f := c.Fate()
+	return f == RetryNow || f == RefreshThenRetry
+}
+
+// codes maps a service's error codes. Codes that mean different things with
+// different texts are settled in classOf.
+var codes = map[string]Class{
+	// Slow down.
+	"SlowDown": Throttle, "Throttling": Throttle, "ThrottlingException": Throttle, "ThrottledException": Throttle,
+	"RequestThrottled": Throttle, "RequestThrottledException": Throttle, "TooManyRequestsException": Throttle, "TooManyRequests": Throttle,
+	"RequestLimitExceeded": Throttle, "BandwidthLimitExceeded": Throttle, "LimitExceededException": Throttle, "PriorRequestNotComplete": Throttle,
+	"ProvisionedThroughputExceededException": Throttle, "EC2ThrottledException": Throttle, "SlowDownRead": Throttle, "SlowDownWrite": Throttle,
+
+	// The service's own trouble.
+	"InternalError": Transient, "InternalFailure": Transient, "InternalServerError": Transient, "ServiceUnavailable": Transient,
+	"ServiceUnavailableException": Transient, "RequestTimeout": Transient, "RequestTimeoutException": Transient, "IDPCommunicationError": Transient,
+	"KMSInternalException": Transient, "DependencyTimeoutException": Transient, "KeyUnavailableException": Transient, "Busy": Transient,
+	"XMinioServerNotInitialized": Transient,
+
+	"ConditionalRequestConflict": Conflict, "OperationAborted": Conflict,
+	"PreconditionFailed": Precondition,
+
+	// Credentials.
+	"ExpiredToken": ExpiredCredentials, "ExpiredTokenException": ExpiredCredentials, "TokenRefreshRequired": ExpiredCredentials, "InvalidToken": ExpiredCredentials,
+	"InvalidAccessKeyId": BadCredentials, "InvalidClientTokenId": BadCredentials, "UnrecognizedClientException": BadCredentials,
+	"SignatureDoesNotMatch": BadCredentials, "InvalidSignatureException": BadCredentials, "IncompleteSignature": BadCredentials,
+	"MissingAuthenticationToken": BadCredentials, "MissingSecurityHeader": BadCredentials, "NotSignedUp": BadCredentials, "AuthFailure": BadCredentials,
+	"RequestTimeTooSkewed": ClockSkew, "RequestExpired": ClockSkew, "RequestInTheFuture": ClockSkew,
+
+	// Refusals.
+	"AccessDenied": AccessDenied, "AccessDeniedException": AccessDenied, "Forbidden": AccessDenied, "UnauthorizedOperation": AccessDenied,
+	"UnauthorizedAccess": AccessDenied, "AllAccessDisabled": AccessDenied, "AccountProblem": AccessDenied, "IDPRejectedClaim": AccessDenied,
+	"InvalidIdentityToken": AccessDenied, "AccessControlListNotSupported": Invalid,
+
+	// Things that are not there, or elsewhere.
+	"NoSuchBucket": NotFound, "NoSuchKey": NotFound, "NotFound": NotFound, "NoSuchEntity": NotFound,
+	"NoSuchUpload":      NoSuchUpload,
+	"PermanentRedirect": Region, "TemporaryRedirect": Region, "Redirect": Region, "IllegalLocationConstraintException": Region,
+	"RegionDisabledException": Region, "RegionDisabled": Region,
+
+	// Keys: a state, never a policy.
+	"DisabledException": KeyState, "KMSInvalidStateException": KeyState, "InvalidKeyUsageException": KeyState, "NotFoundException": KeyState,
+	"InvalidArnException": KeyState, "InvalidGrantTokenException": KeyState, "UnsupportedOperationException": KeyState, "IncorrectKeyException": KeyState,
+
+	// What was sent.
+	"BadDigest": Integrity, "XAmzContentSHA256Mismatch": Integrity, "XAmzContentChecksumMismatch": Integrity, "IncompleteBody": Integrity,
+	"InvalidDigest": Invalid, "EntityTooLarge": Invalid, "EntityTooSmall": Invalid, "KeyTooLongError": Invalid, "MetadataTooLarge": Invalid,
+	"InvalidPart": Invalid, "InvalidPartOrder": Invalid, "InvalidArgument": Invalid, "InvalidRequest": Invalid, "InvalidBucketName": Invalid,
+	"InvalidObjectName": Invalid, "InvalidStorageClass": Invalid, "InvalidTag": Invalid, "MalformedXML": Invalid, "MissingContentLength": Invalid,
+	"ValidationError": Invalid, "ValidationException": Invalid, "MalformedPolicyDocument": Invalid, "PackedPolicyTooLarge": Invalid, "NotImplemented": Invalid,
+	"MethodNotAllowed": Invalid, "InvalidParameterValue": Invalid, "InvalidParameterCombination": Invalid, "MissingParameter": Invalid,
+}
+
+// SessionClass is the class of a failed refresh of a role session.
+type SessionClass string
+
+// The classes of session failures.
+const (
+	SessionOK        SessionClass = ""
+	SessionTerminal  SessionClass = "terminal"  // asking again does not help until somebody changes something
+	SessionThrottle  SessionClass = "throttle"  // back off
+	SessionTransient SessionClass = "transient" // ask again
+	SessionSource    SessionClass = "source"    // the source credentials are at fault: read them again, ask once more
+)
+
+// sessionTerminal are the codes STS does not take back by itself.
+var sessionTerminal = map[string]bool{
+	"AccessDenied": true, "AccessDeniedException": true, "IDPRejectedClaim": true, "InvalidIdentityToken": true,
+	"MalformedPolicyDocument": true, "PackedPolicyTooLarge": true, "RegionDisabled": true, "RegionDisabledException": true,
+	"ValidationError": true, "ValidationException": true, "InvalidParameterValue": true, "InvalidParameterCombination": true,
+}
+
+// SessionFailure classifies a failed AssumeRole.
+func SessionFailure(err error) SessionClass {
+	if err == nil {
+		return SessionOK
+	}
+	info := Classify(err, "sts")
+	switch {
+	case sessionTerminal[info.Code]:
+		return SessionTerminal
+	case info.Class == Throttle:
+		return SessionThrottle
+	case info.Class == ExpiredCredentials, info.Class == BadCredentials:
+		return SessionSource
+	}
+	switch info.Class {
+	case AccessDenied, Invalid, Region:
+		return SessionTerminal
+	}
+	return SessionTransient
+}
