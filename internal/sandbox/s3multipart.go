@@ -309,14 +309,16 @@ func (c *s3Call) assemble(u *multipart, list []completedPart, objectSums map[str
 	if len(list) == 0 || len(list) > maxPartNumber {
 		return nil, malformedXML()
 	}
+	for i := 1; i < len(list); i++ {
+		if list[i].PartNumber <= list[i-1].PartNumber {
+			return nil, fail(http.StatusBadRequest, "InvalidPartOrder", "The list of parts was not in ascending order. Parts must be ordered by part number.").with("UploadId", u.id)
+		}
+	}
 	o := u.object
 	o.parts = len(list)
 	var sums []summedPart
 	digest := md5.New()
 	for i, want := range list {
-		if i > 0 && want.PartNumber <= list[i-1].PartNumber {
-			return nil, fail(http.StatusBadRequest, "InvalidPartOrder", "The list of parts was not in ascending order. Parts must be ordered by part number.").with("UploadId", u.id)
-		}
 		p := u.parts[want.PartNumber]
 		given := want.checksum(o.algorithm)
 		if p == nil || strings.Trim(want.ETag, `"`) != p.etag || (given != "" && given != p.checksum) {

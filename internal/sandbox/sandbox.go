@@ -96,14 +96,26 @@ func New(opts Options) (*Sandbox, error) {
 // Run serves until ctx ends, lets open requests finish for a few seconds, and
 // returns. It returns nil when ctx ended. It may be called once.
 func (s *Sandbox) Run(ctx context.Context) error {
+	if !s.claim() {
+		return errRun
+	}
+	return s.run(ctx)
+}
+
+var errRun = errors.New("sandbox: already run or closed")
+
+// claim makes the caller the one that serves.
+func (s *Sandbox) claim() bool {
 	s.lifeMu.Lock()
+	defer s.lifeMu.Unlock()
 	if s.running || s.closed {
-		s.lifeMu.Unlock()
-		return errors.New("sandbox: already run or closed")
+		return false
 	}
 	s.running = true
-	s.lifeMu.Unlock()
+	return true
+}
 
+func (s *Sandbox) run(ctx context.Context) error {
 	served := make(chan error, 1)
 	go func() { served <- s.server.Serve(s.listener) }()
 	select {
@@ -126,18 +138,23 @@ func (s *Sandbox) Run(ctx context.Context) error {
 	return nil
 }
 
-// Start runs the sandbox in a goroutine that Close ends.
+// Start runs the sandbox in a goroutine that Close ends. It does nothing when
+// the sandbox already runs or is closed.
 func (s *Sandbox) Start() {
+	if !s.claim() {
+		return
+	}
 	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
 	s.lifeMu.Lock()
-	s.stop, s.done = cancel, make(chan struct{})
+	s.stop, s.done = cancel, done
 	s.lifeMu.Unlock()
 	go func() {
-		err := s.Run(ctx)
+		defer close(done)
+		err := s.run(ctx)
 		s.lifeMu.Lock()
+		defer s.lifeMu.Unlock()
 		s.runErr = err
-		s.lifeMu.Unlock()
-		close(s.done)
 	}()
 }
 

@@ -1,0 +1,419 @@
+package sandbox_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	kmstypes "github.com/aws/aws-sdk-go-v2/service/kms/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	ststypes "github.com/aws/aws-sdk-go-v2/service/sts/types"
+
+	"github.com/brokerd/brokerd/internal/sandbox"
+)
+
+func userKey(t testing.TB, root *clients, name string) sandbox.Credentials {
+	t.Helper()
+	k := must[*iam.CreateAccessKeyOutput](t)(root.iam.CreateAccessKey(t.Context(), &iam.CreateAccessKeyInput{UserName: aws.String(name)})).AccessKey
+	return sandbox.Credentials{AccessKeyID: *k.AccessKeyId, SecretAccessKey: *k.SecretAccessKey}
+}
+
+func TestIAM(t *testing.T) {
+	w := newWorld(t)
+	ctx, api, role := t.Context(), w.rootA.iam, aws.String("CrossAccountS3Uploader")
+	got := must[*iam.GetRolePolicyOutput](t)(api.GetRolePolicy(ctx, &iam.GetRolePolicyInput{RoleName: role, PolicyName: aws.String("upload")}))
+	if doc, err := url.QueryUnescape(*got.PolicyDocument); err != nil || doc != w.identityPolicy {
+		t.Errorf("policy came back as %q, %v", doc, err)
+	}
+	if l := must[*iam.ListRolePoliciesOutput](t)(api.ListRolePolicies(ctx, &iam.ListRolePoliciesInput{RoleName: role})); len(l.PolicyNames) != 1 || l.PolicyNames[0] != "upload" {
+		t.Errorf("policies: %v", l.PolicyNames)
+	}
+	if l := must[*iam.ListRolesOutput](t)(api.ListRoles(ctx, &iam.ListRolesInput{})); len(l.Roles) != 1 || *l.Roles[0].Arn != w.role || !strings.HasPrefix(*l.Roles[0].RoleId, "AROA") {
+		t.Errorf("roles: %+v", l.Roles)
+	}
+	if l := must[*iam.ListAccessKeysOutput](t)(api.ListAccessKeys(ctx, &iam.ListAccessKeysInput{UserName: aws.String("app")})); len(l.AccessKeyMetadata) != 1 {
+		t.Errorf("keys: %+v", l.AccessKeyMetadata)
+	}
+	_, err := api.CreateRole(ctx, &iam.CreateRoleInput{RoleName: role, AssumeRolePolicyDocument: aws.String(trustPolicy("arn:aws:iam::" + accountA + ":root"))})
+	if code(err) != "EntityAlreadyExists" {
+		t.Errorf("a second role of the name: %v", err)
+	}
+	if _, err := api.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: role}); code(err) != "DeleteConflict" {
+		t.Errorf("deleting a role with policies: %v", err)
+	}
+	if _, err := api.GetRole(ctx, &iam.GetRoleInput{RoleName: aws.String("none")}); code(err) != "NoSuchEntity" || status(err) != 404 {
+		t.Errorf("a role that is not there: %v", err)
+	}
+	if _, err := api.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: role, PolicyName: aws.String("p"), PolicyDocument: aws.String(`{"Statement":[{"Effect":"Perhaps"}]}`)}); code(err) != "MalformedPolicyDocument" {
+		t.Errorf("a bad policy: %v", err)
+	}
+	if _, err := api.CreateRole(ctx, &iam.CreateRoleInput{RoleName: aws.String("r"), AssumeRolePolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"s3:*"}}`)}); code(err) != "MalformedPolicyDocument" {
+		t.Errorf("a trust policy for S3: %v", err)
+	}
+	if _, err := w.app.iam.ListRoles(ctx, &iam.ListRolesInput{}); code(err) != "AccessDenied" || !strings.Contains(message(err), "because no identity-based policy allows the iam:ListRoles action") {
+		t.Errorf("a user without rights: %v", err)
+	}
+	if _, err := api.ListGroups(ctx, &iam.ListGroupsInput{}); code(err) != "NotImplemented" || status(err) != 501 {
+		t.Errorf("what is not modelled: %v", err)
+	}
+	// A key that is deleted stops working.
+	k := must[*iam.ListAccessKeysOutput](t)(api.ListAccessKeys(ctx, &iam.ListAccessKeysInput{UserName: aws.String("app")})).AccessKeyMetadata[0]
+	must[*iam.DeleteAccessKeyOutput](t)(api.DeleteAccessKey(ctx, &iam.DeleteAccessKeyInput{UserName: aws.String("app"), AccessKeyId: k.AccessKeyId}))
+	if _, err := w.app.sts.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{}); code(err) != "InvalidClientTokenId" {
+		t.Errorf("a deleted key: %v", err)
+	}
+	must[*iam.GetUserPolicyOutput](t)(api.GetUserPolicy(ctx, &iam.GetUserPolicyInput{UserName: aws.String("app"), PolicyName: aws.String("assume")}))
+	must[*iam.DeleteUserPolicyOutput](t)(api.DeleteUserPolicy(ctx, &iam.DeleteUserPolicyInput{UserName: aws.String("app"), PolicyName: aws.String("assume")}))
+	must[*iam.GetUserOutput](t)(api.GetUser(ctx, &iam.GetUserInput{UserName: aws.String("app")}))
+	must[*iam.DeleteUserOutput](t)(api.DeleteUser(ctx, &iam.DeleteUserInput{UserName: aws.String("app")}))
+}
+
+func TestAssumeRole(t *testing.T) {
+	w := newWorld(t)
+	ctx := t.Context()
+	if _, err := w.rootA.sts.AssumeRole(ctx, w.assumeInput()); code(err) != "AccessDenied" || message(err) != "Roles may not be assumed by root accounts." {
+		t.Errorf("as root: %v", err)
+	}
+	for name, row := range map[string]struct {
+		seconds int32
+		code    string
+	}{"too short": {899, "ValidationError"}, "shortest": {900, ""}, "role's maximum": {3600, ""}, "over the role's maximum": {3601, "ValidationError"}} {
+		in := w.assumeInput()
+		in.DurationSeconds = aws.Int32(row.seconds)
+		out, err := w.app.sts.AssumeRole(ctx, in)
+		if code(err) != row.code {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err == nil {
+			if left := time.Until(*out.Credentials.Expiration); left > time.Duration(row.seconds)*time.Second || left < time.Duration(row.seconds-10)*time.Second {
+				t.Errorf("%s: %v left", name, left)
+			}
+		}
+	}
+	// Tags need the trust policy's leave too.
+	in := w.assumeInput()
+	in.Tags = []ststypes.Tag{{Key: aws.String("tenant"), Value: aws.String("7")}}
+	if _, err := w.app.sts.AssumeRole(ctx, in); code(err) != "AccessDenied" || !strings.Contains(message(err), "sts:TagSession") {
+		t.Errorf("tags that the trust policy does not allow: %v", err)
+	}
+	// A session policy narrows.
+	in = w.assumeInput()
+	in.Policy = aws.String(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}`)
+	narrow := as(t, w.sb, sessionOf(must[*sts.AssumeRoleOutput](t)(w.app.sts.AssumeRole(ctx, in))))
+	if _, err := narrow.s3.PutObject(ctx, w.put("logs/x", []byte("x"))); code(err) != "AccessDenied" || !strings.Contains(message(err), "because no session policy allows the kms:GenerateDataKey action") {
+		t.Errorf("a session policy without kms: %v", err)
+	}
+	if n := w.sb.CountCalls("sts", "AssumeRole"); n != 1+1+4+1+1 {
+		t.Errorf("%d AssumeRole calls recorded", n)
+	}
+}
+
+func TestKMS(t *testing.T) {
+	w := newWorld(t)
+	ctx, api := t.Context(), w.rootB.kms
+	ec := map[string]string{"purpose": "test"}
+	enc := must[*kms.EncryptOutput](t)(api.Encrypt(ctx, &kms.EncryptInput{KeyId: &w.key, Plaintext: []byte("secret"), EncryptionContext: ec}))
+	dec := must[*kms.DecryptOutput](t)(api.Decrypt(ctx, &kms.DecryptInput{CiphertextBlob: enc.CiphertextBlob, EncryptionContext: ec}))
+	if string(dec.Plaintext) != "secret" || *dec.KeyId != w.key {
+		t.Errorf("decrypted %q with %s", dec.Plaintext, *dec.KeyId)
+	}
+	if _, err := api.Decrypt(ctx, &kms.DecryptInput{CiphertextBlob: enc.CiphertextBlob}); code(err) != "InvalidCiphertextException" {
+		t.Errorf("another context: %v", err)
+	}
+	data := must[*kms.GenerateDataKeyOutput](t)(api.GenerateDataKey(ctx, &kms.GenerateDataKeyInput{KeyId: &w.key, KeySpec: kmstypes.DataKeySpecAes256}))
+	if back := must[*kms.DecryptOutput](t)(api.Decrypt(ctx, &kms.DecryptInput{CiphertextBlob: data.CiphertextBlob})); !bytes.Equal(back.Plaintext, data.Plaintext) || len(data.Plaintext) != 32 {
+		t.Error("the data key does not come back")
+	}
+	must[*kms.GenerateDataKeyWithoutPlaintextOutput](t)(api.GenerateDataKeyWithoutPlaintext(ctx, &kms.GenerateDataKeyWithoutPlaintextInput{KeyId: &w.key, NumberOfBytes: aws.Int32(32)}))
+	if _, err := api.GenerateDataKey(ctx, &kms.GenerateDataKeyInput{KeyId: &w.key, NumberOfBytes: aws.Int32(32), DryRun: aws.Bool(true)}); code(err) != "DryRunOperationException" {
+		t.Errorf("dry run: %v", err)
+	}
+	// The uploader may use the key through S3 only.
+	_, err := w.uploader.kms.GenerateDataKey(ctx, &kms.GenerateDataKeyInput{KeyId: &w.key, NumberOfBytes: aws.Int32(32), DryRun: aws.Bool(true)})
+	if code(err) != "AccessDeniedException" || status(err) != 400 {
+		t.Errorf("direct use past kms:ViaService: %v", err)
+	}
+	must[*kms.CreateAliasOutput](t)(api.CreateAlias(ctx, &kms.CreateAliasInput{AliasName: aws.String("alias/tenant"), TargetKeyId: &w.key}))
+	if d := must[*kms.DescribeKeyOutput](t)(api.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: aws.String("alias/tenant")})); *d.KeyMetadata.Arn != w.key || d.KeyMetadata.KeyState != kmstypes.KeyStateEnabled {
+		t.Errorf("described %+v", d.KeyMetadata)
+	}
+	if l := must[*kms.ListAliasesOutput](t)(api.ListAliases(ctx, &kms.ListAliasesInput{})); len(l.Aliases) != 1 || *l.Aliases[0].AliasName != "alias/tenant" {
+		t.Errorf("aliases: %+v", l.Aliases)
+	}
+	must[*kms.ScheduleKeyDeletionOutput](t)(api.ScheduleKeyDeletion(ctx, &kms.ScheduleKeyDeletionInput{KeyId: &w.key, PendingWindowInDays: aws.Int32(7)}))
+	if _, err := api.Encrypt(ctx, &kms.EncryptInput{KeyId: &w.key, Plaintext: []byte("x")}); code(err) != "KMSInvalidStateException" {
+		t.Errorf("a key that is going: %v", err)
+	}
+	must[*kms.CancelKeyDeletionOutput](t)(api.CancelKeyDeletion(ctx, &kms.CancelKeyDeletionInput{KeyId: &w.key}))
+	if _, err := api.Encrypt(ctx, &kms.EncryptInput{KeyId: &w.key, Plaintext: []byte("x")}); code(err) != "DisabledException" {
+		t.Errorf("a key that came back: %v", err)
+	}
+}
+
+func TestBucketConfiguration(t *testing.T) {
+	w := newWorld(t)
+	ctx, api, b := t.Context(), w.rootB.s3, aws.String(bucketB)
+	must[*s3.PutBucketEncryptionOutput](t)(api.PutBucketEncryption(ctx, &s3.PutBucketEncryptionInput{Bucket: b, ServerSideEncryptionConfiguration: &s3types.ServerSideEncryptionConfiguration{
+		Rules: []s3types.ServerSideEncryptionRule{{BucketKeyEnabled: aws.Bool(true), ApplyServerSideEncryptionByDefault: &s3types.ServerSideEncryptionByDefault{SSEAlgorithm: s3types.ServerSideEncryptionAwsKms, KMSMasterKeyID: &w.key}}},
+	}}))
+	rule := must[*s3.GetBucketEncryptionOutput](t)(api.GetBucketEncryption(ctx, &s3.GetBucketEncryptionInput{Bucket: b})).ServerSideEncryptionConfiguration.Rules[0]
+	if *rule.ApplyServerSideEncryptionByDefault.KMSMasterKeyID != w.key || !*rule.BucketKeyEnabled {
+		t.Errorf("encryption: %+v", rule)
+	}
+	out := must[*s3.PutObjectOutput](t)(w.uploader.s3.PutObject(ctx, &s3.PutObjectInput{Bucket: b, Key: aws.String("logs/default"), Body: strings.NewReader("x")}))
+	if aws.ToString(out.SSEKMSKeyId) != w.key || !aws.ToBool(out.BucketKeyEnabled) {
+		t.Errorf("default encryption was not used: %+v", out)
+	}
+	must[*s3.DeleteBucketEncryptionOutput](t)(api.DeleteBucketEncryption(ctx, &s3.DeleteBucketEncryptionInput{Bucket: b}))
+	if o := must[*s3.GetBucketOwnershipControlsOutput](t)(api.GetBucketOwnershipControls(ctx, &s3.GetBucketOwnershipControlsInput{Bucket: b})); o.OwnershipControls.Rules[0].ObjectOwnership != s3types.ObjectOwnershipBucketOwnerEnforced {
+		t.Errorf("ownership: %+v", o.OwnershipControls)
+	}
+	must[*s3.PutBucketOwnershipControlsOutput](t)(api.PutBucketOwnershipControls(ctx, &s3.PutBucketOwnershipControlsInput{Bucket: b, OwnershipControls: &s3types.OwnershipControls{
+		Rules: []s3types.OwnershipControlsRule{{ObjectOwnership: s3types.ObjectOwnershipObjectWriter}}}}))
+	// 37: what the writer's account owns, the bucket's account cannot read.
+	must[*s3.PutObjectOutput](t)(w.uploader.s3.PutObject(ctx, w.put("logs/theirs", []byte("x"))))
+	if _, err := api.GetObject(ctx, &s3.GetObjectInput{Bucket: b, Key: aws.String("logs/theirs")}); code(err) != "AccessDenied" {
+		t.Errorf("an object of the writer's account: %v", err)
+	}
+	must[*s3.DeleteBucketOwnershipControlsOutput](t)(api.DeleteBucketOwnershipControls(ctx, &s3.DeleteBucketOwnershipControlsInput{Bucket: b}))
+	if p := must[*s3.GetPublicAccessBlockOutput](t)(api.GetPublicAccessBlock(ctx, &s3.GetPublicAccessBlockInput{Bucket: b})); !*p.PublicAccessBlockConfiguration.RestrictPublicBuckets {
+		t.Error("a new bucket does not block public access")
+	}
+	must[*s3.PutPublicAccessBlockOutput](t)(api.PutPublicAccessBlock(ctx, &s3.PutPublicAccessBlockInput{Bucket: b, PublicAccessBlockConfiguration: &s3types.PublicAccessBlockConfiguration{BlockPublicAcls: aws.Bool(true)}}))
+	must[*s3.DeletePublicAccessBlockOutput](t)(api.DeletePublicAccessBlock(ctx, &s3.DeletePublicAccessBlockInput{Bucket: b}))
+	if _, err := api.GetPublicAccessBlock(ctx, &s3.GetPublicAccessBlockInput{Bucket: b}); code(err) != "NoSuchPublicAccessBlockConfiguration" {
+		t.Errorf("after deletion: %v", err)
+	}
+	if l := must[*s3.GetBucketLocationOutput](t)(api.GetBucketLocation(ctx, &s3.GetBucketLocationInput{Bucket: b})); l.LocationConstraint != region {
+		t.Errorf("location %s", l.LocationConstraint)
+	}
+	if l := must[*s3.ListBucketsOutput](t)(api.ListBuckets(ctx, &s3.ListBucketsInput{})); len(l.Buckets) != 1 || *l.Buckets[0].Name != bucketB {
+		t.Errorf("buckets: %+v", l.Buckets)
+	}
+	if h := must[*s3.HeadBucketOutput](t)(api.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: b})); aws.ToString(h.BucketRegion) != region {
+		t.Errorf("region of the bucket: %s", aws.ToString(h.BucketRegion))
+	}
+	must[*s3.DeleteBucketPolicyOutput](t)(api.DeleteBucketPolicy(ctx, &s3.DeleteBucketPolicyInput{Bucket: b}))
+	if _, err := api.GetBucketPolicy(ctx, &s3.GetBucketPolicyInput{Bucket: b}); code(err) != "NoSuchBucketPolicy" {
+		t.Errorf("after deletion: %v", err)
+	}
+	if _, err := api.DeleteBucket(ctx, &s3.DeleteBucketInput{Bucket: b}); code(err) != "BucketNotEmpty" {
+		t.Errorf("deleting a full bucket: %v", err)
+	}
+	if _, err := api.GetBucketLifecycleConfiguration(ctx, &s3.GetBucketLifecycleConfigurationInput{Bucket: b}); code(err) != "NotImplemented" {
+		t.Errorf("what is not modelled: %v", err)
+	}
+	if _, err := w.rootA.s3.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: b, CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: region}}); code(err) != "BucketAlreadyExists" {
+		t.Errorf("a name that is taken: %v", err)
+	}
+}
+
+func TestObjects(t *testing.T) {
+	w := newWorld(t)
+	ctx, api, b := t.Context(), w.rootB.s3, aws.String(bucketB)
+	for _, key := range []string{"a/1", "a/2", "b/1", "c", "d &<é"} {
+		must[*s3.PutObjectOutput](t)(api.PutObject(ctx, &s3.PutObjectInput{Bucket: b, Key: aws.String(key), Body: strings.NewReader("body of " + key), Metadata: map[string]string{"k": "v"}, ContentType: aws.String("text/plain")}))
+	}
+	var keys, prefixes []string
+	for p := s3.NewListObjectsV2Paginator(api, &s3.ListObjectsV2Input{Bucket: b, Delimiter: aws.String("/"), MaxKeys: aws.Int32(1)}); p.HasMorePages(); {
+		page := must[*s3.ListObjectsV2Output](t)(p.NextPage(ctx))
+		for _, o := range page.Contents {
+			keys = append(keys, *o.Key)
+		}
+		for _, x := range page.CommonPrefixes {
+			prefixes = append(prefixes, *x.Prefix)
+		}
+	}
+	if fmt.Sprint(keys, prefixes) != "[c d &<é] [a/ b/]" {
+		t.Errorf("listed %q %q", keys, prefixes)
+	}
+	head := must[*s3.HeadObjectOutput](t)(api.HeadObject(ctx, &s3.HeadObjectInput{Bucket: b, Key: aws.String("d &<é"), ChecksumMode: s3types.ChecksumModeEnabled}))
+	if head.Metadata["k"] != "v" || aws.ToString(head.ContentType) != "text/plain" || head.ServerSideEncryption != s3types.ServerSideEncryptionAes256 || aws.ToString(head.ChecksumCRC32) == "" {
+		t.Errorf("head: %+v", head)
+	}
+	_, err := api.PutObject(ctx, &s3.PutObjectInput{Bucket: b, Key: aws.String("c"), Body: strings.NewReader("again"), IfNoneMatch: aws.String("*")})
+	if code(err) != "PreconditionFailed" || status(err) != 412 {
+		t.Errorf("if-none-match on a key that is taken: %v", err)
+	}
+	if _, err := api.GetObject(ctx, &s3.GetObjectInput{Bucket: b, Key: aws.String("none")}); code(err) != "NoSuchKey" {
+		t.Errorf("a key that is not there: %v", err)
+	}
+	if _, err := api.GetObject(ctx, &s3.GetObjectInput{Bucket: b, Key: aws.String("c"), Range: aws.String("bytes=100-")}); code(err) != "InvalidRange" || status(err) != 416 {
+		t.Errorf("a range past the end: %v", err)
+	}
+	// Versions.
+	must[*s3.PutBucketVersioningOutput](t)(api.PutBucketVersioning(ctx, &s3.PutBucketVersioningInput{Bucket: b, VersioningConfiguration: &s3types.VersioningConfiguration{Status: s3types.BucketVersioningStatusEnabled}}))
+	if v := must[*s3.GetBucketVersioningOutput](t)(api.GetBucketVersioning(ctx, &s3.GetBucketVersioningInput{Bucket: b})); v.Status != s3types.BucketVersioningStatusEnabled {
+		t.Errorf("versioning %s", v.Status)
+	}
+	second := must[*s3.PutObjectOutput](t)(api.PutObject(ctx, &s3.PutObjectInput{Bucket: b, Key: aws.String("c"), Body: strings.NewReader("second")}))
+	marker := must[*s3.DeleteObjectOutput](t)(api.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: b, Key: aws.String("c")}))
+	if !aws.ToBool(marker.DeleteMarker) || aws.ToString(second.VersionId) == "" {
+		t.Errorf("marker %+v, version %s", marker, aws.ToString(second.VersionId))
+	}
+	if _, err := api.GetObject(ctx, &s3.GetObjectInput{Bucket: b, Key: aws.String("c")}); code(err) != "NoSuchKey" {
+		t.Errorf("behind a delete marker: %v", err)
+	}
+	must[*s3.DeleteObjectOutput](t)(api.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: b, Key: aws.String("c"), VersionId: marker.VersionId}))
+	got := must[*s3.GetObjectOutput](t)(api.GetObject(ctx, &s3.GetObjectInput{Bucket: b, Key: aws.String("c")}))
+	if data, err := io.ReadAll(got.Body); err != nil || string(data) != "second" {
+		t.Errorf("read %q, %v", data, err)
+	}
+	if err := got.Body.Close(); err != nil {
+		t.Error(err)
+	}
+	for _, a := range []s3types.ChecksumAlgorithm{"CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"} {
+		must[*s3.PutObjectOutput](t)(api.PutObject(ctx, &s3.PutObjectInput{Bucket: b, Key: aws.String("sum"), Body: strings.NewReader("summed by the SDK, in a trailer"), ChecksumAlgorithm: a}))
+		if info, _ := stored(t, w.sb, bucketB, "sum"); info.ChecksumAlgorithm != string(a) {
+			t.Errorf("%s was stored as %s", a, info.ChecksumAlgorithm)
+		}
+	}
+}
+
+func TestMultipartRules(t *testing.T) {
+	w := newWorld(t)
+	ctx, api, b, k := t.Context(), w.rootB.s3, aws.String(bucketB), aws.String("m")
+	begin := func(a s3types.ChecksumAlgorithm, kind s3types.ChecksumType) *string {
+		t.Helper()
+		return must[*s3.CreateMultipartUploadOutput](t)(api.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: b, Key: k, ChecksumAlgorithm: a, ChecksumType: kind})).UploadId
+	}
+	upload := func(id *string, n int32, body []byte, a s3types.ChecksumAlgorithm) s3types.CompletedPart {
+		t.Helper()
+		out := must[*s3.UploadPartOutput](t)(api.UploadPart(ctx, &s3.UploadPartInput{Bucket: b, Key: k, UploadId: id, PartNumber: aws.Int32(n), Body: bytes.NewReader(body), ChecksumAlgorithm: a}))
+		return s3types.CompletedPart{PartNumber: aws.Int32(n), ETag: out.ETag, ChecksumCRC32: out.ChecksumCRC32, ChecksumCRC32C: out.ChecksumCRC32C, ChecksumCRC64NVME: out.ChecksumCRC64NVME, ChecksumSHA256: out.ChecksumSHA256}
+	}
+	complete := func(id *string, change func(*s3.CompleteMultipartUploadInput), parts ...s3types.CompletedPart) (*s3.CompleteMultipartUploadOutput, error) {
+		in := &s3.CompleteMultipartUploadInput{Bucket: b, Key: k, UploadId: id, MultipartUpload: &s3types.CompletedMultipartUpload{Parts: parts}}
+		if change != nil {
+			change(in)
+		}
+		return api.CompleteMultipartUpload(ctx, in)
+	}
+	big, small := bytes.Repeat([]byte{7}, 5<<20), []byte("end")
+	id := begin("CRC32C", s3types.ChecksumTypeFullObject)
+	p1, p2 := upload(id, 1, big, "CRC32C"), upload(id, 2, small, "CRC32C")
+	p3 := upload(id, 3, small, "CRC32C")
+	wrong := p1
+	wrong.ETag = aws.String(`"00000000000000000000000000000000"`)
+	for name, row := range map[string]struct {
+		change func(*s3.CompleteMultipartUploadInput)
+		parts  []s3types.CompletedPart
+		code   string
+	}{
+		"order":          {nil, []s3types.CompletedPart{p2, p1}, "InvalidPartOrder"},
+		"etag":           {nil, []s3types.CompletedPart{wrong, p2}, "InvalidPart"},
+		"missing part":   {nil, []s3types.CompletedPart{p1, {PartNumber: aws.Int32(9), ETag: p1.ETag}}, "InvalidPart"},
+		"small part":     {nil, []s3types.CompletedPart{p2, p3}, "EntityTooSmall"},
+		"object size":    {func(in *s3.CompleteMultipartUploadInput) { in.MpuObjectSize = aws.Int64(1) }, []s3types.CompletedPart{p1, p2}, "InvalidRequest"},
+		"full checksum":  {func(in *s3.CompleteMultipartUploadInput) { in.ChecksumCRC32C = aws.String(crc32c(small)) }, []s3types.CompletedPart{p1, p2}, "BadDigest"},
+		"other type":     {func(in *s3.CompleteMultipartUploadInput) { in.ChecksumType = s3types.ChecksumTypeComposite }, []s3types.CompletedPart{p1, p2}, "InvalidRequest"},
+		"unknown upload": {func(in *s3.CompleteMultipartUploadInput) { in.UploadId = aws.String("none") }, []s3types.CompletedPart{p1, p2}, "NoSuchUpload"},
+	} {
+		if _, err := complete(id, row.change, row.parts...); code(err) != row.code {
+			t.Errorf("%s: %v, want %s", name, err, row.code)
+		}
+	}
+	if l := must[*s3.ListPartsOutput](t)(api.ListParts(ctx, &s3.ListPartsInput{Bucket: b, Key: k, UploadId: id})); len(l.Parts) != 3 || *l.Parts[0].Size != 5<<20 || *l.Parts[0].ETag != *p1.ETag {
+		t.Errorf("parts: %+v", l.Parts)
+	}
+	if l := must[*s3.ListMultipartUploadsOutput](t)(api.ListMultipartUploads(ctx, &s3.ListMultipartUploadsInput{Bucket: b})); len(l.Uploads) != 1 || *l.Uploads[0].UploadId != *id {
+		t.Errorf("uploads: %+v", l.Uploads)
+	}
+	whole := append(bytes.Clone(big), small...)
+	out := must[*s3.CompleteMultipartUploadOutput](t)(complete(id, nil, p1, p2))
+	if aws.ToString(out.ChecksumCRC32C) != crc32c(whole) || !strings.HasSuffix(*out.ETag, `-2"`) {
+		t.Errorf("completed as %s %s", aws.ToString(out.ChecksumCRC32C), *out.ETag)
+	}
+	if _, err := complete(id, nil, p1, p2); code(err) != "NoSuchUpload" {
+		t.Errorf("completing twice: %v", err)
+	}
+	for _, a := range []s3types.ChecksumAlgorithm{"CRC32", "CRC64NVME", "SHA256", "CRC32C"} {
+		id := begin(a, "")
+		out := must[*s3.CompleteMultipartUploadOutput](t)(complete(id, nil, upload(id, 1, big, a), upload(id, 2, small, a)))
+		info, _ := stored(t, w.sb, bucketB, "m")
+		if composite := a != "CRC64NVME"; composite != (out.ChecksumType == s3types.ChecksumTypeComposite) || composite != strings.HasSuffix(info.Checksum, "-2") {
+			t.Errorf("%s: type %s, checksum %s", a, out.ChecksumType, info.Checksum)
+		}
+	}
+	id = begin("SHA256", "")
+	p1 = upload(id, 1, small, "SHA256")
+	p1.ChecksumSHA256 = nil
+	if _, err := complete(id, nil, p1); code(err) != "InvalidRequest" {
+		t.Errorf("a composite checksum without the parts': %v", err)
+	}
+	must[*s3.AbortMultipartUploadOutput](t)(api.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: b, Key: k, UploadId: id}))
+	if _, err := api.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: b, Key: k, UploadId: id}); code(err) != "NoSuchUpload" {
+		t.Errorf("aborting twice: %v", err)
+	}
+}
+
+func TestFaults(t *testing.T) {
+	w := newWorld(t)
+	ctx := t.Context()
+	w.sb.SetFaults([]sandbox.Fault{{Operation: "s3:PutObject", Code: "SlowDown", Times: 1}, {Operation: "sts:*", ResetConnection: true, Times: 1}})
+	if _, err := w.uploader.s3.PutObject(ctx, w.put("logs/x", []byte("x"))); code(err) != "SlowDown" || status(err) != 503 {
+		t.Errorf("the first put: %v", err)
+	}
+	must[*s3.PutObjectOutput](t)(w.uploader.s3.PutObject(ctx, w.put("logs/x", []byte("x"))))
+	if _, err := w.uploader.sts.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{}); err == nil || status(err) != 0 {
+		t.Errorf("a reset connection: %v", err)
+	}
+	must[*sts.GetCallerIdentityOutput](t)(w.uploader.sts.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{}))
+}
+
+func TestManyAtOnce(t *testing.T) {
+	w := newWorld(t)
+	ctx := t.Context()
+	var wg sync.WaitGroup
+	errs := make(chan error, 64)
+	for i := range 16 {
+		wg.Go(func() {
+			key := fmt.Sprintf("logs/%d", i%4)
+			_, err := w.uploader.s3.PutObject(ctx, w.put(key, bytes.Repeat([]byte{byte(i)}, 2<<20)))
+			errs <- err
+			_, err = w.rootB.s3.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(bucketB), Key: aws.String(key)}, func(o *s3.Options) { o.DisableLogOutputChecksumValidationSkipped = true })
+			errs <- err
+			_, err = w.rootB.s3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: aws.String(bucketB), Key: aws.String(key)})
+			errs <- err
+			w.sb.Calls()
+		})
+	}
+	wg.Wait()
+	close(errs)
+	for err := range errs {
+		if err != nil && code(err) != "NoSuchKey" {
+			t.Error(err)
+		}
+	}
+}
+
+func TestOptionsAreChecked(t *testing.T) {
+	for name, o := range map[string]sandbox.Options{
+		"short account":        {AccountA: "1"},
+		"the same account":     {AccountA: accountB},
+		"bad region":           {Region: "Ireland"},
+		"open to the network":  {Addr: "0.0.0.0:0"},
+		"keys for a third one": {RootKeys: map[string]sandbox.Credentials{"999999999999": {AccessKeyID: "a", SecretAccessKey: "b"}}},
+	} {
+		if sb, err := sandbox.New(o); err == nil {
+			t.Errorf("%s: accepted", name)
+			if err := sb.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if _, _, err := start(t, sandbox.Options{}).Object("none", "none"); !errors.Is(err, sandbox.ErrNotFound) {
+		t.Errorf("an unknown object: %v", err)
+	}
+}
