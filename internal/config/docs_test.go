@@ -1,0 +1,42 @@
+package config
+
+import (
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// The documentation is part of the contract: its example must be accepted, and
+// no key may be missing from it.
+func TestDocumentation(t *testing.T) {
+	raw, err := os.ReadFile("../../docs/config.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc := string(raw)
+	_, example, found := strings.Cut(doc, "```yaml\n")
+	example, _, closed := strings.Cut(example, "```")
+	if !found || !closed {
+		t.Fatal("docs/config.md has no YAML example")
+	}
+	if _, err := Parse("docs/config.md", []byte(example)); err != nil {
+		t.Errorf("the example is refused: %v", err)
+	}
+	for _, typ := range []reflect.Type{
+		reflect.TypeFor[Config](), reflect.TypeFor[Socket](), reflect.TypeFor[Metrics](), reflect.TypeFor[Log](), reflect.TypeFor[Shutdown](),
+		reflect.TypeFor[Limits](), reflect.TypeFor[Memory](), reflect.TypeFor[AWS](), reflect.TypeFor[Endpoints](), reflect.TypeFor[Destination](),
+		reflect.TypeFor[Session](), reflect.TypeFor[Rule](), reflect.TypeFor[Peer](),
+	} {
+		for key := range yamlFields(typ) {
+			if !strings.Contains(doc, "`"+key+"`") && !strings.Contains(doc, "."+key+"`") && !strings.Contains(doc, "## "+key+"\n") {
+				t.Errorf("docs/config.md does not document %s of %s", key, typ)
+			}
+		}
+	}
+	for _, p := range placeholders {
+		if !strings.Contains(doc, "`{"+p+"}`") {
+			t.Errorf("docs/config.md does not document {%s}", p)
+		}
+	}
+}
