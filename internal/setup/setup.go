@@ -12,7 +12,8 @@ import (
 // Options are what a destination does not say.
 type Options struct {
 	// SourcePrincipalARN is the identity in account A that assumes the role: an
-	// IAM role or user, by its full ARN. A session ARN is turned into its role's.
+	// IAM role or user, by its full ARN. A session ARN is turned into its role's. Empty: not known, and
+	// Documents.Trust is left out rather than opened to a whole account.
 	SourcePrincipalARN string
 }
 
@@ -23,7 +24,7 @@ type Documents struct {
 	BucketARN string
 	KeyARN    string
 
-	Trust    []byte // trust policy of the role, account A
+	Trust    []byte // trust policy of the role, account A; nil without a source principal
 	Identity []byte // inline policy of the role, account A
 	Bucket   []byte // bucket policy, account B
 	Key      []byte // key policy, account B
@@ -67,9 +68,11 @@ func Desired(dest *config.Destination, opts Options) (Documents, error) {
 	if err != nil {
 		return Documents{}, fmt.Errorf("destination %s: role: %w", dest.Name, err)
 	}
-	source, err := sourcePrincipal(opts.SourcePrincipalARN, role.Partition)
-	if err != nil {
-		return Documents{}, fmt.Errorf("destination %s: %w", dest.Name, err)
+	source := ""
+	if opts.SourcePrincipalARN != "" {
+		if source, err = sourcePrincipal(opts.SourcePrincipalARN, role.Partition); err != nil {
+			return Documents{}, fmt.Errorf("destination %s: %w", dest.Name, err)
+		}
 	}
 	d := deriver{dest: dest, partition: role.Partition, bucket: "arn:" + role.Partition + ":s3:::" + dest.Bucket}
 	d.objects = d.bucket + "/" + dest.KeyTemplate.Prefix() + "*"
@@ -83,6 +86,9 @@ func Desired(dest *config.Destination, opts Options) (Documents, error) {
 		{&out.Bucket, d.bucketPolicy()},
 		{&out.Key, d.keyPolicy()},
 	} {
+		if doc.into == &out.Trust && source == "" {
+			continue
+		}
 		if *doc.into, err = marshal(document{Version: "2012-10-17", Statement: doc.statements}); err != nil {
 			return Documents{}, fmt.Errorf("destination %s: %w", dest.Name, err)
 		}

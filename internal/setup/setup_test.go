@@ -106,7 +106,6 @@ func TestStatement(t *testing.T) {
 func TestDesiredRefuses(t *testing.T) {
 	dest := load(t, stanza)
 	for name, source := range map[string]string{
-		"no principal":                 "",
 		"everybody":                    "*",
 		"a whole account":              "arn:aws:iam::111122223333:root",
 		"a pattern":                    "arn:aws:iam::111122223333:role/*",
@@ -119,5 +118,15 @@ func TestDesiredRefuses(t *testing.T) {
 	dest.Compatible = true
 	if _, err := Desired(dest, Options{SourcePrincipalARN: "arn:aws:iam::111122223333:role/app"}); err == nil {
 		t.Error("a compatible store was accepted")
+	}
+}
+
+func TestWithoutASourcePrincipalOnlyTheTrustPolicyIsMissing(t *testing.T) {
+	docs, err := Desired(load(t, stanza), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if docs.Trust != nil || docs.Statement(KindTrust, SidAssume) != nil || docs.Identity == nil || docs.Bucket == nil || docs.Key == nil {
+		t.Errorf("got %+v", docs)
 	}
 }
