@@ -1,4 +1,299 @@
 package iampolicy
 
-// Lint reports what is wrong with the document for the given use.
-func (d *Document) Lint(kind Kind) []Finding { return nil }
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// LintText parses a document and lints it; a document that cannot be parsed
+// gives one finding, POL001.
+func LintText(data []byte, kind Kind) []Finding {
+	d, err := Parse(data)
+	if err == nil {
+		return d.Lint(kind)
+	}
+	f := Finding{Code: "POL001", Severity: SeverityError, Line: 1, Column: 1, Message: err.Error()}
+	var syntax *SyntaxError
+	if errors.As(err, &syntax) {
+		f.Line, f.Column, f.Path, f.Message = syntax.Line, syntax.Column, syntax.Path, syntax.Message
+	}
+	return []Finding{f}
+}
+
+// Lint reports what AWS refuses or what is likely a mistake in a policy for the
+// given use, in the order of the text.
+func (d *Document) Lint(kind Kind) []Finding {
+	if d == nil || d.text == "" {
+		return nil
+	}
+	root, err := readTree(d.text, maxDocumentBytes)
+	if err != nil {
+		return nil
+	}
+	l := linter{doc: d, kind: kind}
+	l.document(root)
+	slices.SortStableFunc(l.out, func(a, b Finding) int {
+		if a.Line != b.Line {
+			return a.Line - b.Line
+		}
+		return a.Column - b.Column
+	})
+	return l.out
+}
+
+type linter struct {
+	doc  *Document
+	kind Kind
+	out  []Finding
+	path string
+}
+
+func (l *linter) add(n *node, code string, severity Severity, format string, args ...any) {
+	line, column := place(l.doc.text, n.pos)
+	l.out = append(l.out, Finding{Code: code, Severity: severity, Line: line, Column: column, Path: l.path, Message: fmt.Sprintf(format, args...)})
+}
+
+// hasPrincipals says whether policies of the kind name principals.
+func (k Kind) hasPrincipals() bool {
+	return k == KindBucket || k == KindKey || k == KindTrust || k == KindVPCEndpoint || k == KindResourceCtrl
+}
+
+// sizeLimits are in characters; white space counts for resource policies only,
+// which is why this is a warning.
+var sizeLimits = map[Kind]int{KindIdentity: 10240, KindBoundary: 6144, KindSession: 2048, KindBucket: 20480, KindKey: 32768, KindTrust: 2048, KindServiceControl: 5120, KindResourceCtrl: 5120, KindVPCEndpoint: 20480}
+
+func (l *linter) document(root *node) {
+	if limit := sizeLimits[l.kind]; limit > 0 && len(l.doc.text) > limit {
+		l.add(root, "POL002", SeverityWarning, "the document has %d characters; AWS's limit for this use is %d by default", len(l.doc.text), limit)
+	}
+	if l.doc.version != versionVariables {
+		l.add(root, "POL003", SeverityWarning, "without \"Version\": %q policy variables are plain text", versionVariables)
+	}
+	statements := root.member("Statement")
+	list := []node{*statements}
+	if statements.kind == arrayNode {
+		list = statements.elems
+	}
+	if len(list) == 0 {
+		l.add(statements, "POL004", SeverityError, "the policy has no statement")
+	}
+	sids := map[string]bool{}
+	for i := range list {
+		l.path = fmt.Sprintf("Statement[%d]", i)
+		s := &l.doc.statements[i]
+		if s.sid != "" && sids[s.sid] {
+			l.add(list[i].member("Sid"), "POL005", SeverityError, "the Sid %q is used twice", s.sid)
+		}
+		sids[s.sid] = true
+		l.statement(&list[i], s)
+	}
+}
+
+// element gives the node of an element or of its negation.
+func element(n *node, name string) *node {
+	if v := n.member(name); v != nil {
+		return v
+	}
+	return n.member("Not" + name)
+}
+
+// each visits the values of a string or list.
+func each(n *node, visit func(*node)) {
+	switch {
+	case n == nil:
+	case n.kind == arrayNode:
+		for i := range n.elems {
+			visit(&n.elems[i])
+		}
+	default:
+		visit(n)
+	}
+}
+
+func (l *linter) statement(n *node, s *statement) {
+	l.principal(n, s)
+	l.actions(n, s)
+	l.resources(n, s)
+	if c := n.member("Condition"); c != nil {
+		l.conditions(c, s)
+	}
+	if !s.deny && slices.Contains(s.rawActions, "*") && slices.Contains(s.rawResources, "*") && l.kind == KindIdentity && !s.notAction {
+		l.add(n, "POL006", SeverityWarning, "the statement allows everything on everything")
+	}
+	if l.kind == KindResourceCtrl && !s.deny {
+		l.add(n, "POL007", SeverityError, "a resource control policy may only deny")
+	}
+	if l.kind == KindBucket && s.public() {
+		l.add(n, "POL008", SeverityWarning, "the statement is public; with restrict_public_buckets on, S3 then refuses every caller from another account, also those named by other statements")
+	}
+	if l.forwardedKMS(s) {
+		l.add(n, "POL009", SeverityWarning, "S3 calls KMS on the caller's behalf from inside AWS: the condition on the caller's network fails there; split the KMS actions off or add an exception for aws:ViaAWSService")
+	}
+}
+
+// forwardedKMS finds network conditions that a call forwarded by S3 cannot meet.
+func (l *linter) forwardedKMS(s *statement) bool {
+	kms := slices.ContainsFunc([]string{"kms:generatedatakey", "kms:decrypt"}, s.matchAction)
+	network, exempt := false, false
+	for i := range s.conditions {
+		switch strings.ToLower(s.conditions[i].key) {
+		case "aws:sourceip", "aws:sourcevpce", "aws:sourcevpc", "aws:vpcsourceip":
+			network = true
+		case "aws:viaawsservice", "kms:viaservice":
+			exempt = true
+		}
+	}
+	return kms && network && !exempt
+}
+
+func (l *linter) principal(n *node, s *statement) {
+	p := element(n, "Principal")
+	switch {
+	case p == nil && l.kind.hasPrincipals():
+		l.add(n, "POL010", SeverityError, "the element Principal is missing")
+	case p != nil && !l.kind.hasPrincipals():
+		l.add(p, "POL011", SeverityError, "a policy for this use has no principals")
+	}
+	if p == nil {
+		return
+	}
+	if len(s.principals) == 0 {
+		l.add(p, "POL012", SeverityError, "the principal is empty")
+	}
+	switch {
+	case s.notPrincipal && l.kind == KindTrust:
+		l.add(p, "POL013", SeverityError, "a trust policy cannot use NotPrincipal")
+	case s.notPrincipal && !s.deny:
+		l.add(p, "POL014", SeverityWarning, "NotPrincipal with Allow lets in everybody else, anonymous callers included")
+	case s.notPrincipal:
+		l.add(p, "POL015", SeverityWarning, "NotPrincipal has to list the account, the role and the session; use Principal \"*\" with a condition on aws:PrincipalArn")
+	case l.kind == KindResourceCtrl && !slices.Contains(s.rawPrincipal, "*"):
+		l.add(p, "POL016", SeverityError, "the principal of a resource control policy is \"*\"")
+	}
+	if p.kind != objectNode {
+		return
+	}
+	each(p.member("AWS"), func(v *node) {
+		c := compilePrincipal("AWS", v.text)
+		switch {
+		case c.kind == principalUniqueID:
+			l.add(v, "POL017", SeverityWarning, "%s is the id of a user or role that was deleted; a new one of the same name is not meant: save the policy with the ARN again", v.text)
+		case c.kind == principalNever && strings.ContainsAny(v.text, "*?"):
+			l.add(v, "POL018", SeverityError, "wildcards inside a principal match nothing: use \"*\" with a condition on aws:PrincipalArn")
+		case c.kind == principalNever:
+			l.add(v, "POL019", SeverityError, "%q is no principal: want an account, or the ARN of a user, role, session or root user", v.text)
+		case c.partition != "" && !knownPartition(c.partition):
+			l.add(v, "POL020", SeverityError, "unknown partition %q", c.partition)
+		}
+	})
+}
+
+func (l *linter) actions(n *node, s *statement) {
+	a := element(n, "Action")
+	if len(s.rawActions) == 0 {
+		l.add(a, "POL021", SeverityError, "the list of actions is empty")
+	}
+	each(a, func(v *node) {
+		service, name, _ := strings.Cut(v.text, ":")
+		switch {
+		case v.text == "*":
+		case strings.TrimSpace(v.text) != v.text || strings.ContainsAny(v.text, " ,\t\n"):
+			l.add(v, "POL022", SeverityError, "%q never matches: AWS does not trim spaces and commas", v.text)
+		case service == "" || name == "":
+			l.add(v, "POL023", SeverityError, "%q is no action: want service:Action", v.text)
+		case l.kind == KindTrust && !strings.EqualFold(service, "sts"):
+			l.add(v, "POL024", SeverityError, "a trust policy takes sts actions only")
+		}
+	})
+}
+
+func (l *linter) resources(n *node, s *statement) {
+	r := element(n, "Resource")
+	switch {
+	case r == nil && l.kind != KindTrust:
+		l.add(n, "POL030", SeverityError, "the element Resource is missing")
+	case r != nil && l.kind == KindTrust:
+		l.add(r, "POL031", SeverityError, "a trust policy has no Resource")
+	case r != nil && len(s.rawResources) == 0:
+		l.add(r, "POL032", SeverityError, "the list of resources is empty")
+	}
+	vars := l.doc.version == versionVariables
+	each(r, func(v *node) {
+		parts := strings.SplitN(v.text, ":", 6)
+		switch {
+		case v.text == "*":
+		case parts[0] != "arn":
+			l.add(v, "POL033", SeverityError, "%q is neither an ARN nor \"*\"", v.text)
+		case len(parts) < 6:
+			l.add(v, "POL034", SeverityWarning, "the ARN is short; its missing fields match anything")
+		case !knownPartition(parts[1]) && !strings.ContainsAny(parts[1], "*?"):
+			l.add(v, "POL035", SeverityError, "unknown partition %q", parts[1])
+		case parts[2] == "kms" && strings.HasPrefix(parts[5], "alias/") && s.matchAction("kms:generatedatakey"):
+			l.add(v, "POL036", SeverityWarning, "an alias does not stand for its key in a policy; name the key's ARN")
+		case parts[2] == "s3" && !strings.Contains(parts[5], "/") && !strings.ContainsAny(parts[5], "*?") && s.objectActionsOnly():
+			l.add(v, "POL037", SeverityWarning, "the actions are on objects and the resource is the bucket: append /* or /prefix/*")
+		case !vars && strings.Contains(v.text, "${"):
+			l.add(v, "POL038", SeverityWarning, "the variable is plain text without \"Version\": %q", versionVariables)
+		case strings.Contains(strings.Join(parts[:5], ":"), "${"):
+			l.add(v, "POL039", SeverityError, "variables are read only after the fifth colon of an ARN")
+		}
+	})
+}
+
+// objectActionsOnly says whether every action of the statement is on objects.
+func (s *statement) objectActionsOnly() bool {
+	if s.notAction || len(s.actions) == 0 {
+		return false
+	}
+	for _, a := range s.rawActions {
+		switch strings.ToLower(a) {
+		case "s3:putobject", "s3:getobject", "s3:deleteobject", "s3:abortmultipartupload", "s3:putobjectacl", "s3:putobjecttagging",
+			"s3:listmultipartuploadparts", "s3:putobjectretention", "s3:putobjectlegalhold", "s3:getobjectversion":
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+func (l *linter) conditions(n *node, s *statement) {
+	at := 0
+	for i := range n.members {
+		for j := range n.members[i].value.members {
+			m := &n.members[i].value.members[j]
+			l.condition(&m.value, &s.conditions[at], s)
+			at++
+		}
+	}
+}
+
+func (l *linter) condition(n *node, c *condition, s *statement) {
+	if c.set == forAll && !s.deny {
+		l.add(n, "POL040", SeverityWarning, "%s is true when the request has no %s: add a Null condition or use ForAnyValue", c.operator, c.key)
+	}
+	if !strings.Contains(c.key, ":") {
+		l.add(n, "POL041", SeverityError, "%q is no condition key: want service:Key", c.key)
+	}
+	if len(c.want) == 0 {
+		l.add(n, "POL042", SeverityError, "the condition has no value")
+	}
+	i := -1
+	each(n, func(v *node) {
+		i++
+		value := c.values[i]
+		switch {
+		case !value.valid:
+			l.add(v, "POL043", SeverityError, "%s cannot read %q; it never matches", c.operator, v.text)
+		case (c.op.kind == opBool || c.op.kind == opNull) && value.template.pieces == nil && !isBool(v.text):
+			l.add(v, "POL043", SeverityError, "%s wants true or false, not %q", c.operator, v.text)
+		case c.op.kind == opString && strings.ContainsAny(v.text, "*?") && !strings.Contains(v.text, "${"):
+			l.add(v, "POL044", SeverityWarning, "%s compares wildcards as plain text: use StringLike", c.operator)
+		case strings.EqualFold(c.key, "aws:PrincipalArn") && strings.Contains(v.text, ":assumed-role/"):
+			l.add(v, "POL045", SeverityWarning, "aws:PrincipalArn of a session is the role's ARN: this never matches")
+		case strings.EqualFold(c.key, "s3:x-amz-server-side-encryption-aws-kms-key-id") && !strings.HasPrefix(v.text, "arn:"):
+			l.add(v, "POL046", SeverityWarning, "the key has to be named by its ARN")
+		}
+	})
+}

@@ -95,11 +95,13 @@ type Fix struct {
 	// Target is the ARN to which the change is applied, or words when there is none.
 	Target  string `json:"target"`
 	Account string `json:"account,omitempty"`
-	// Policy, Sid, Index and Line name the statement that is replaced or removed.
-	Policy string `json:"policy,omitempty"`
-	Sid    string `json:"sid,omitempty"`
-	Index  int    `json:"index,omitempty"`
-	Line   int    `json:"line,omitempty"`
+	// Policy, Sid, Index and Line name the statement that is replaced or
+	// removed; Document is the place of its policy among those of the layer.
+	Policy   string `json:"policy,omitempty"`
+	Document int    `json:"document,omitempty"`
+	Sid      string `json:"sid,omitempty"`
+	Index    int    `json:"index,omitempty"`
+	Line     int    `json:"line,omitempty"`
 	// Statement is the statement to add, or the replacement.
 	Statement json.RawMessage `json:"statement,omitempty"`
 	// Context holds the condition keys that the request has to carry; an
