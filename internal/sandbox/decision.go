@@ -115,21 +115,48 @@ func denialTail(sc iampolicy.Scenario, res iampolicy.Result) string {
 	return "because no " + word + " allows the " + sc.Request.Action + " action"
 }
 
-// blamedLayer picks the one layer that AWS names: across accounts the
-// resource's policy comes first.
+// blamedLayer picks the one layer that AWS names. Explicit denies come first;
+// across accounts the resource's policy comes before the caller's own, also
+// when it only delegates to the caller's account and the caller's own policy is
+// what is missing.
 func blamedLayer(sc iampolicy.Scenario, res iampolicy.Result) iampolicy.Layer {
-	if len(res.BlockedBy) == 0 {
-		return iampolicy.LayerIdentity
-	}
-	if slices.Contains(res.BlockedBy, iampolicy.LayerResource) && !sameAccount(sc) {
-		return iampolicy.LayerResource
-	}
-	for _, l := range []iampolicy.Layer{iampolicy.LayerIdentity, iampolicy.LayerResource} {
-		if slices.Contains(res.BlockedBy, l) {
-			return l
+	if res.Decision == iampolicy.ExplicitDeny {
+		for _, l := range res.Layers {
+			if l.Decision == iampolicy.ExplicitDeny {
+				return l.Layer // identity before resource, as the engine lists them
+			}
 		}
 	}
+	blocked := func(l iampolicy.Layer) bool { return slices.Contains(res.BlockedBy, l) }
+	switch {
+	case len(res.BlockedBy) == 0:
+		return iampolicy.LayerIdentity
+	case !sameAccount(sc) && (blocked(iampolicy.LayerResource) || blocked(iampolicy.LayerIdentity) && delegated(res)):
+		return iampolicy.LayerResource
+	case blocked(iampolicy.LayerIdentity):
+		return iampolicy.LayerIdentity
+	}
 	return res.BlockedBy[0]
+}
+
+// delegated reports whether the resource's policy names the caller's account only.
+func delegated(res iampolicy.Result) bool {
+	found := false
+	for _, l := range res.Layers {
+		if l.Layer != iampolicy.LayerResource {
+			continue
+		}
+		for _, st := range l.Statements {
+			if st.Outcome != iampolicy.Matched || st.Effect != "Allow" {
+				continue
+			}
+			if st.Grant != iampolicy.GrantAccount {
+				return false
+			}
+			found = true
+		}
+	}
+	return found
 }
 
 func sameAccount(sc iampolicy.Scenario) bool {

@@ -1,4 +1,51 @@
 // Package sandbox is two AWS accounts in one process: STS, IAM, S3 and KMS on
-// one loopback listener, with every call signed, authenticated and decided by
-// the policies that are stored in it.
+// one loopback listener, for rehearsing and testing access across accounts.
+//
+// # What it guarantees
+//
+//   - Every call is authenticated (SigV4 in the header, in the query, and over
+//     chunked bodies) and then decided by internal/iampolicy over the documents
+//     that are stored at that moment, on both sides when two accounts are
+//     involved. There is no switch to turn that off.
+//   - S3 asks KMS on the caller's behalf as AWS does: GenerateDataKey for
+//     PutObject and CreateMultipartUpload, Decrypt for UploadPart,
+//     CompleteMultipartUpload and reads; with kms:ViaService, the encryption
+//     context of S3, and without the client's source address.
+//   - Roles and users in policies are kept by unique id. A role that is deleted
+//     and made again is another role.
+//   - An object is visible only when its whole body came and every checksum,
+//     digest, length and signature that was promised is right.
+//   - Errors have AWS's code, status, text and shape. What AWS keeps from a
+//     caller of another account is kept here too.
+//   - What is not modelled answers NotImplemented (501), never a made-up success.
+//   - Bodies above 1 MiB are on disk, in a directory that Close removes; memory
+//     does not grow with the size of an upload.
+//
+// # What is modelled
+//
+// STS: AssumeRole (external id, session policy, tags, source identity, chaining
+// limit), GetCallerIdentity. IAM: roles, users, access keys, inline policies.
+// S3: buckets, policy, default encryption, ownership, public access block,
+// versioning, objects, multipart uploads, conditional creation, checksums, and
+// ListObjectsV2. KMS: symmetric keys, policies, aliases, Encrypt, Decrypt, data
+// keys. The routes in s3.go, iam.go, sts.go and kms.go are the whole list.
+//
+// # Limits
+//
+//   - State is in memory and ends with the process; changes take effect at
+//     once, where AWS takes seconds.
+//   - Other accounts than the two do not exist, so policies cannot name them.
+//   - No managed policies, permissions boundaries, organizations, VPC endpoints,
+//     federation, grants, ACL grants, object lock, copying, SSE-C or DSSE.
+//   - All Regions share the listener: a call is in the Region it is signed for.
+//   - Encryption at rest is bookkeeping: keys are checked at each use, bytes are
+//     stored as they came.
+//   - DNS names other than localhost resolve to the sandbox only when the client
+//     arranges that.
+//   - Wordings follow AWS's documentation and public reports. Where those are
+//     silent or differ the code says so; none of it was compared with AWS by
+//     this project.
+//
+// It refuses to listen on an address that is not loopback: root keys of both
+// accounts are handed out by a method call.
 package sandbox

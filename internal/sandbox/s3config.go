@@ -56,7 +56,7 @@ func putBucketPolicy(c *s3Call, b *bucket) error {
 		if err := checkBucketResources(data, b.arn()); err != nil {
 			return err
 		}
-		if b.block != nil && b.block.BlockPublicPolicy && publicPolicy(p.doc) {
+		if b.block != nil && b.block.BlockPublicPolicy && p.doc.Public() {
 			e := accessDenied()
 			e.Message = "User: " + c.caller.arn + " is not authorized to perform: s3:PutBucketPolicy on resource: \"" + b.arn() + "\" because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access."
 			return e

@@ -1,0 +1,235 @@
+package sandbox
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+)
+
+func TestCombinedChecksumsEqualTheWhole(t *testing.T) {
+	for _, algorithm := range []string{"CRC32", "CRC32C", "CRC64NVME"} {
+		whole := newChecksum(algorithm)
+		var parts []summedPart
+		for _, size := range []int{5 << 20, 1, 0, 4096, 12345} {
+			data := make([]byte, size)
+			_, _ = rand.Read(data)
+			whole.Write(data)
+			one := newChecksum(algorithm)
+			one.Write(data)
+			parts = append(parts, summedPart{base64.StdEncoding.EncodeToString(one.Sum(nil)), int64(size)})
+		}
+		got, err := fullObjectChecksum(algorithm, parts)
+		if want := base64.StdEncoding.EncodeToString(whole.Sum(nil)); err != nil || got != want {
+			t.Errorf("%s: %s, %v, want %s", algorithm, got, err, want)
+		}
+	}
+}
+
+func TestCRC64NVMEIsTheCatalogued(t *testing.T) {
+	h := newChecksum("CRC64NVME")
+	h.Write([]byte("123456789"))
+	if got := hex.EncodeToString(h.Sum(nil)); got != "ae8b14860a799888" {
+		t.Errorf("check value %s", got)
+	}
+}
+
+// signedChunks is an aws-chunked body with a chain of signatures.
+func signedChunks(signer chunkSigner, trailer string, chunks ...string) string {
+	var b strings.Builder
+	for _, c := range append(chunks, "") {
+		sum := sha256.Sum256([]byte(c))
+		sig := hex.EncodeToString(mac(signer.key, "AWS4-HMAC-SHA256-PAYLOAD\n"+signer.stamp+"\n"+signer.previous+"\n"+emptySHA256+"\n"+hex.EncodeToString(sum[:])))
+		signer.previous = sig
+		fmt.Fprintf(&b, "%x;chunk-signature=%s\r\n%s", len(c), sig, c)
+		if c != "" {
+			b.WriteString("\r\n")
+		}
+	}
+	if trailer != "" {
+		sum := sha256.Sum256([]byte(trailer + "\n"))
+		sig := hex.EncodeToString(mac(signer.key, "AWS4-HMAC-SHA256-TRAILER\n"+signer.stamp+"\n"+signer.previous+"\n"+hex.EncodeToString(sum[:])))
+		b.WriteString(trailer + "\r\nx-amz-trailer-signature:" + sig + "\r\n")
+	}
+	return b.String() + "\r\n"
+}
+
+func TestChunkedBodies(t *testing.T) {
+	signer := func() *chunkSigner {
+		return &chunkSigner{key: []byte("key"), previous: "seed", stamp: "20260101T000000Z\n20260101/eu-west-1/s3/aws4_request", sum: sha256.New()}
+	}
+	signed := signedChunks(*signer(), "", "hello ", "world")
+	rows := []struct {
+		name, body string
+		signer     *chunkSigner
+		want       string
+		err        error
+	}{
+		{"unsigned", "6\r\nhello \r\n5\r\nworld\r\n0\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n", nil, "hello world", nil},
+		{"signed", signed, signer(), "hello world", nil},
+		{"signed with a trailer", signedChunks(*signer(), "x-amz-checksum-crc32:AAAAAA==", "hello ", "world"), signer(), "hello world", nil},
+		{"one byte changed", strings.Replace(signed, "world", "wOrld", 1), signer(), "", errChunkSignature},
+		{"the last chunk is missing", signed[:strings.Index(signed, "\r\n0;")], signer(), "", io.ErrUnexpectedEOF},
+		{"a chunk without a signature", "5\r\nhello\r\n0\r\n\r\n", signer(), "", errChunkFormat},
+		{"cut in a chunk", "6\r\nhel", nil, "", io.ErrUnexpectedEOF},
+		{"no length", "hello\r\n", nil, "", errChunkFormat},
+		{"more than the chunk says", "2\r\nhello\r\n0\r\n\r\n", nil, "", errChunkFormat},
+		{"a length without end", strings.Repeat("0", 1<<17), nil, "", errChunkFormat},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			got, err := io.ReadAll(newChunkReader(strings.NewReader(row.body), row.signer))
+			if !errors.Is(err, row.err) || (row.err == nil && string(got) != row.want) {
+				t.Errorf("read %q, %v; want %q, %v", got, err, row.want, row.err)
+			}
+		})
+	}
+}
+
+// signedRequest is a GetCallerIdentity call as a client makes it.
+func signedRequest(t *testing.T, k *accessKey, token string) *http.Request {
+	t.Helper()
+	body := "Action=GetCallerIdentity&Version=2011-06-15"
+	sum := sha256.Sum256([]byte(body))
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "https://sts.localhost/", strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	creds := aws.Credentials{AccessKeyID: k.id, SecretAccessKey: k.secret, SessionToken: token}
+	if err := v4.NewSigner().SignHTTP(context.WithoutCancel(t.Context()), creds, r, hex.EncodeToString(sum[:]), "sts", "eu-west-1", time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestSessionsEnd(t *testing.T) {
+	s, err := New(Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	r := &role{entity: entity{id: newID("AROA", 17)}, name: "r", account: DefaultAccountA, inline: namedDocuments{}}
+	for name, row := range map[string]struct {
+		left   time.Duration
+		status int
+		code   string
+	}{"with a minute left": {time.Minute, 200, "<Arn>"}, "a second after the end": {-time.Second, 403, "<Code>ExpiredToken</Code>"}} {
+		k := &accessKey{id: newID("ASIA", 16), secret: "s", account: DefaultAccountA, session: &session{token: "tok", role: r, name: "n", expires: time.Now().Add(row.left)}}
+		s.world.keys[k.id] = k
+		rec := httptest.NewRecorder()
+		s.serve(rec, signedRequest(t, k, "tok"))
+		if rec.Code != row.status || !strings.Contains(rec.Body.String(), row.code) {
+			t.Errorf("%s: %d %s", name, rec.Code, rec.Body)
+		}
+	}
+}
+
+func TestSecretsDoNotPrint(t *testing.T) {
+	c := Credentials{AccessKeyID: "AKIAX", SecretAccessKey: "hush", SessionToken: "hush"}
+	for _, text := range []string{fmt.Sprint(c), fmt.Sprintf("%+v %#v %s", c, c, c)} {
+		if strings.Contains(text, "hush") {
+			t.Errorf("printed %s", text)
+		}
+	}
+}
+
+func TestPrincipalsAreFoundWhereTheyStand(t *testing.T) {
+	text := `{"Statement":[{"Principal":{"AWS":["a\"b","c"],"Service":"s"},"Condition":{"StringEquals":{"Principal":"no"}}},{"NotPrincipal":"*","Sid":"Principal"}]}`
+	got, err := principalLiterals([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, l := range got {
+		names = append(names, l.kind+"="+text[l.start:l.end])
+	}
+	if want := `AWS="a\"b" AWS="c" Service="s" AWS="*"`; strings.Join(names, " ") != want {
+		t.Errorf("found %s, want %s", names, want)
+	}
+}
+
+func FuzzParseAuthorization(f *testing.F) {
+	f.Add("AWS4-HMAC-SHA256 Credential=AKIA/20260101/eu-west-1/s3/aws4_request, SignedHeaders=host;x-amz-date, Signature=" + strings.Repeat("a", 64))
+	f.Add("AWS4-HMAC-SHA256 Credential=////, SignedHeaders=;, Signature=")
+	f.Fuzz(func(t *testing.T, header string) {
+		sig, err := parseAuthorization(header)
+		if err != nil {
+			return
+		}
+		if sig.accessKey == "" || sig.service == "" || len(sig.date) != 8 || len(sig.signedHeaders) == 0 || len(sig.value) != 64 {
+			t.Errorf("accepted %q as %+v", header, sig)
+		}
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/b/k?x=1", nil)
+		sig.matches(r, []byte("k"), payloadUnsigned)
+	})
+}
+
+func FuzzChunkedBody(f *testing.F) {
+	f.Add([]byte("5\r\nhello\r\n0\r\nx-amz-checksum-crc32:AAAA\r\n\r\n"), false)
+	f.Add([]byte("0;chunk-signature=00\r\n\r\n"), true)
+	f.Fuzz(func(t *testing.T, data []byte, signed bool) {
+		var signer *chunkSigner
+		if signed {
+			signer = &chunkSigner{key: []byte("k"), previous: "p", stamp: "s", sum: sha256.New()}
+		}
+		out, err := io.ReadAll(newChunkReader(bytes.NewReader(data), signer))
+		if len(out) > len(data) {
+			t.Errorf("%d bytes became %d", len(data), len(out))
+		}
+		if err == nil && signed && len(out) > 0 {
+			t.Error("bytes without a valid signature were accepted")
+		}
+	})
+}
+
+func FuzzRequestDocuments(f *testing.F) {
+	f.Add([]byte(`<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>"x"</ETag></Part></CompleteMultipartUpload>`))
+	f.Add([]byte(`<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for _, v := range []any{new(completeRequest), new(encryptionXML), new(ownershipXML), new(publicAccessXML), new(versioningXML)} {
+			if err := parseXML(data, v); err != nil {
+				var api *apiError
+				if !errors.As(err, &api) || api.Code != "MalformedXML" {
+					t.Errorf("error %v", err)
+				}
+				continue
+			}
+			if _, err := xml.Marshal(v); err != nil {
+				t.Errorf("what was read cannot be written: %v", err)
+			}
+		}
+	})
+}
+
+func FuzzPrincipals(f *testing.F) {
+	f.Add([]byte(`{"Statement":{"Principal":{"AWS":"arn:aws:iam::111122223333:root"}}}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		literals, err := principalLiterals(data)
+		if err != nil {
+			return
+		}
+		at := 0
+		for _, l := range literals {
+			if l.start < at || l.end <= l.start || data[l.start] != '"' || data[l.end-1] != '"' {
+				t.Errorf("%q: literal %+v", data, l)
+			}
+			at = l.end
+		}
+	})
+}

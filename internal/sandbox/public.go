@@ -1,7 +1,0 @@
-package sandbox
-
-import (
-	"github.com/brokerd/brokerd/internal/iampolicy"
-)
-
-func publicPolicy(*iampolicy.Document) bool { return false }
