@@ -1,0 +1,129 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/brokerd/brokerd/client"
+	"github.com/brokerd/brokerd/internal/cli/accounts"
+	"github.com/brokerd/brokerd/internal/sandbox"
+)
+
+// maxSocketPath leaves room for the kernel's limit on socket paths, 108 bytes.
+const maxSocketPath = 80
+
+func (a *app) demoCommand() *cobra.Command {
+	var brokerd string
+	var keep bool
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Show the whole way on this machine, without AWS",
+		Long: `Start two AWS accounts on this machine (the sandbox), write the policies of both,
+start the real brokerd, deliver a real file, break a policy, see verify name it,
+repair it as printed, deliver again. It needs no AWS account, no network and no
+root, leaves nothing behind, and takes a few seconds.
+
+The sandbox is a stand-in: it decides by the policies, but it is not AWS.
+
+With --keep, everything runs on until Ctrl-C, and the environment to play with is
+printed.`,
+		Example: "  brokerctl demo\n  brokerctl demo --keep",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			d := &demo{app: a, say: newStory(a.Out), keep: keep, brokerd: brokerd}
+			err := d.run(cmd.Context())
+			if cmd.Context().Err() != nil && (err != nil || !keep) {
+				return &exitError{exitSignal, errors.New("interrupted; everything was cleaned up")}
+			}
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&brokerd, "brokerd", "", "the brokerd program (default: next to brokerctl, else built from this source tree, else in $PATH)")
+	cmd.Flags().BoolVar(&keep, "keep", false, "leave it running until Ctrl-C, and print the environment")
+	return cmd
+}
+
+// demo is one run of the demonstration.
+type demo struct {
+	*app
+	say     *story
+	keep    bool
+	brokerd string
+
+	dir    string
+	sb     *sandbox.Sandbox
+	world  *accounts.World
+	client *client.Client
+	file   string // what is uploaded
+	name   string
+	crc    string
+	size   int64
+}
+
+// run tells the story in order; whatever happens, the child, the sandbox and the
+// directory are gone when it returns.
+func (d *demo) run(ctx context.Context) (err error) {
+	if d.dir, err = privateDir(); err != nil {
+		return err
+	}
+	defer func() { err = firstError(err, os.RemoveAll(d.dir)) }()
+	program, err := d.findBrokerd(ctx)
+	if err != nil {
+		return err
+	}
+	if d.sb, err = sandbox.New(sandbox.Options{Dir: d.dir}); err != nil {
+		return err
+	}
+	d.sb.Start()
+	defer func() { err = firstError(err, d.sb.Close()) }()
+
+	for _, step := range []func(context.Context) error{d.twoAccounts, d.policies} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	child, err := startDaemon(program, d.world.ConfigPath, d.dir)
+	if err != nil {
+		return err
+	}
+	defer child.stop()
+	if d.client, err = client.Dial(d.world.SocketPath, client.WithUserAgent("brokerctl-demo")); err != nil {
+		return err
+	}
+	defer func() { _ = d.client.Close() }()
+	steps := []func(context.Context) error{
+		func(ctx context.Context) error { return d.daemonReady(ctx, child) },
+		d.deliver, d.asAccountB, d.allWell, d.breakKey, d.repair, d.whoDidIt, d.next,
+	}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			if log := child.tail(); log != "" && ctx.Err() == nil {
+				err = fmt.Errorf("%w\nthe last lines of brokerd's log:\n%s", err, log)
+			}
+			return err
+		}
+	}
+	if d.keep {
+		d.environment(program)
+		<-ctx.Done()
+	}
+	return nil
+}
+
+// privateDir is a directory of this user's own with a path short enough for a socket.
+func privateDir() (string, error) {
+	base := os.TempDir()
+	if len(base) > maxSocketPath {
+		base = "/tmp"
+	}
+	dir, err := os.MkdirTemp(base, "brokerd-demo-") // mode 0700
+	if err != nil {
+		return "", fmt.Errorf("making a directory for the demonstration: %w", err)
+	}
+	return filepath.Abs(dir)
+}

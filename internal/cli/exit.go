@@ -1,0 +1,89 @@
+package cli
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/grpc/codes"
+
+	"github.com/brokerd/brokerd/client"
+)
+
+// The exit codes of all commands.
+const (
+	exitOK        = 0
+	exitFailed    = 1  // failed, and trying again does not help
+	exitUsage     = 2  // wrong flags or arguments; for verify: nothing failed, but something is unknown
+	exitNoRun     = 3  // verify could not run
+	exitTemporary = 75 // EX_TEMPFAIL: the same call may succeed later
+	exitRefused   = 77 // EX_NOPERM: the daemon does not let this user do it
+	exitSignal    = 130
+)
+
+// exitError carries the exit code of a command whose errors were told already, or are told by err.
+type exitError struct {
+	code int
+	err  error // nil: nothing more to say
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+func usageError(err error) error { return &exitError{exitUsage, err} }
+
+// exitCode is the code for an error of a command.
+func exitCode(err error) int {
+	var exit *exitError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &exit):
+		return exit.code
+	case errors.Is(err, context.Canceled):
+		return exitSignal
+	}
+	return codeOf(err)
+}
+
+// codeOf sorts an error of the daemon into refused, temporary and final.
+func codeOf(err error) int {
+	var ce *client.Error
+	if !errors.As(err, &ce) {
+		return exitFailed
+	}
+	switch {
+	case ce.Code == codes.PermissionDenied || ce.Code == codes.Unauthenticated:
+		return exitRefused
+	case ce.Temporary():
+		return exitTemporary
+	}
+	return exitFailed
+}
+
+const exitCodesText = `Exit codes of brokerctl:
+
+  0    done: every file stored, every check passed, every destination ready
+  1    failed, and the same call will fail again until somebody changes something:
+       at least one upload failed for good, a check of verify failed
+  2    wrong flags or arguments; for verify: no check failed, but at least one
+       could not be decided
+  3    verify could not run (no daemon, unknown destination, refused)
+  75   temporary: the daemon or AWS could not be reached, or is busy. Try the
+       same call again. Of several files, those that failed are named on standard
+       error and, with -o json, have "state":"failed" and "retryable":true
+  77   refused: no access rule of the daemon lets this user do it
+  130  interrupted
+
+When several files fail in different ways, 1 goes before 77, and 77 before 75:
+75 means that trying the failed ones again is all that is needed.`
+
+func exitCodesTopic() *cobra.Command {
+	return &cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Long: exitCodesText}
+}

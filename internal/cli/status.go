@@ -1,0 +1,164 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
+)
+
+func (a *app) statusCommand() *cobra.Command {
+	var out format
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show the daemon, its destinations and, for administrators, its sessions",
+		Long: `Show the daemon's version and load, the destinations that this user has rights
+on and, when an access rule gives this user "admin", the role sessions.
+
+Exits 0 when every destination shown is ready, 1 when one is not, 75 when the
+daemon does not answer.`,
+		Example: "  brokerctl status\n  brokerctl status -o json | jq '.destinations[] | select(.ready|not)'",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := a.dial()
+			if err != nil {
+				return err
+			}
+			defer func() { _ = c.Close() }()
+			ctx := cmd.Context()
+			st, err := c.Admin().GetStatus(ctx, &brokerdv1.GetStatusRequest{})
+			if err != nil {
+				return c.FromError(err)
+			}
+			dests, err := c.Admin().ListDestinations(ctx, &brokerdv1.ListDestinationsRequest{})
+			if err != nil {
+				return c.FromError(err)
+			}
+			sessions, err := c.Admin().ListSessions(ctx, &brokerdv1.ListSessionsRequest{})
+			if err != nil && status.Code(err) != codes.PermissionDenied {
+				return c.FromError(err)
+			}
+			if out == formatJSON {
+				err = writeStatusJSON(a.Out, st, dests, sessions)
+			} else {
+				err = a.writeStatus(st, dests, sessions)
+			}
+			if err != nil {
+				return err
+			}
+			for _, d := range dests.GetDestinations() {
+				if !d.GetReady() {
+					return &exitError{exitFailed, nil}
+				}
+			}
+			return nil
+		},
+	}
+	outputFlag(cmd, &out)
+	return cmd
+}
+
+func writeStatusJSON(w io.Writer, st *brokerdv1.GetStatusResponse, dests *brokerdv1.ListDestinationsResponse, sessions *brokerdv1.ListSessionsResponse) error {
+	opts := protojson.MarshalOptions{UseProtoNames: true, EmitUnpopulated: true}
+	list := func(n int, at func(int) proto.Message) ([]json.RawMessage, error) {
+		all := make([]json.RawMessage, n)
+		for i := range all {
+			data, err := opts.Marshal(at(i))
+			if err != nil {
+				return nil, err
+			}
+			all[i] = data
+		}
+		return all, nil
+	}
+	daemon, err := opts.Marshal(st)
+	if err != nil {
+		return err
+	}
+	doc := map[string]any{"daemon": json.RawMessage(daemon)}
+	if doc["destinations"], err = list(len(dests.GetDestinations()), func(i int) proto.Message { return dests.GetDestinations()[i] }); err != nil {
+		return err
+	}
+	if sessions != nil {
+		if doc["sessions"], err = list(len(sessions.GetSessions()), func(i int) proto.Message { return sessions.GetSessions()[i] }); err != nil {
+			return err
+		}
+	}
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(doc)
+}
+
+func (a *app) writeStatus(st *brokerdv1.GetStatusResponse, dests *brokerdv1.ListDestinationsResponse, sessions *brokerdv1.ListSessionsResponse) error {
+	p := paletteFor(a.Out)
+	tw := tabwriter.NewWriter(a.Out, 0, 0, 2, ' ', 0)
+	row := func(format string, args ...any) { _, _ = fmt.Fprintf(tw, format+"\n", args...) }
+	row("brokerd %s\tpid %d, up %s", st.GetVersion(), st.GetPid(), time.Since(st.GetStartTime().AsTime()).Round(time.Second))
+	row("configuration\t%s", st.GetConfigPath())
+	row("uploads open\t%d of at most %d", st.GetOpenUploads(), st.GetMaxUploads())
+	row("memory\t%s of %s", bytesText(int64(st.GetMemoryUsedBytes())), bytesText(int64(st.GetMemoryBudgetBytes())))
+	row("you are\t%s", st.GetCaller())
+	if st.GetStopping() {
+		row("stopping\tyes")
+	}
+	for _, d := range dests.GetDestinations() {
+		mark := p.good("✓ ready")
+		if !d.GetReady() {
+			mark = p.bad("✗ not ready") + ": " + d.GetReason()
+		}
+		row("\n%s\t%s", p.bold(d.GetName()), mark)
+		row("  bucket\t%s (account %s, %s)", d.GetBucket(), d.GetOwnerAccount(), d.GetRegion())
+		row("  role\t%s", d.GetRoleArn())
+		row("  key\t%s", d.GetKmsKeyArn())
+		row("  stored\t%d objects, %s; %d failed", d.GetObjectsStored(), bytesText(int64(d.GetBytesStored())), d.GetUploadsFailed())
+	}
+	if sessions != nil {
+		row("\n%s", p.bold("sessions"))
+		for _, s := range sessions.GetSessions() {
+			row("  %s\t%s, generation %d, %d STS calls, until %s", s.GetDestination(), stateText(s.GetState()), s.GetGeneration(), s.GetStsCalls(), timeText(s))
+			if s.GetLastError() != "" {
+				row("\t%s", p.warn(s.GetLastError()))
+			}
+		}
+	}
+	return tw.Flush()
+}
+
+func stateText(s brokerdv1.SessionState) string {
+	return map[brokerdv1.SessionState]string{
+		brokerdv1.SessionState_SESSION_STATE_EMPTY:    "empty",
+		brokerdv1.SessionState_SESSION_STATE_FRESH:    "fresh",
+		brokerdv1.SessionState_SESSION_STATE_DUE:      "due",
+		brokerdv1.SessionState_SESSION_STATE_CRITICAL: "critical",
+		brokerdv1.SessionState_SESSION_STATE_EXPIRED:  "expired",
+	}[s]
+}
+
+func timeText(s *brokerdv1.Session) string {
+	if s.GetExpireTime() == nil {
+		return "it is replaced"
+	}
+	return s.GetExpireTime().AsTime().UTC().Format(time.RFC3339)
+}
+
+// bytesText shows a size for people.
+func bytesText(n int64) string {
+	const units = "KMGT"
+	if n < 1024 {
+		return fmt.Sprintf("%d B", n)
+	}
+	f, i := float64(n)/1024, 0
+	for f >= 1024 && i < len(units)-1 {
+		f, i = f/1024, i+1
+	}
+	return fmt.Sprintf("%.1f %ciB", f, units[i])
+}

@@ -1,0 +1,184 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/brokerd/brokerd/client"
+)
+
+const (
+	firstPause = 200 * time.Millisecond
+	longPause  = 5 * time.Second
+)
+
+// uploads is one run of `brokerctl upload`.
+type uploads struct {
+	*app
+	client *client.Client
+	flags  uploadFlags
+	bar    *progress
+
+	mu    sync.Mutex // guards the output and what follows
+	codes map[int]int
+	ioErr error
+}
+
+// outcome is the JSON line of one file.
+type outcome struct {
+	File       string `json:"file"`
+	Name       string `json:"name"`
+	State      string `json:"state"` // stored or failed
+	Retryable  bool   `json:"retryable"`
+	Error      string `json:"error,omitempty"`
+	Reason     string `json:"reason,omitempty"`
+	UploadID   string `json:"upload_id,omitempty"`
+	Bucket     string `json:"bucket,omitempty"`
+	Key        string `json:"key,omitempty"`
+	VersionID  string `json:"version_id,omitempty"`
+	ETag       string `json:"etag,omitempty"`
+	Size       int64  `json:"size"`
+	CRC32C     string `json:"checksum_crc32c,omitempty"`
+	Encryption string `json:"server_side_encryption,omitempty"`
+	KMSKeyARN  string `json:"kms_key_arn,omitempty"`
+	Parts      int    `json:"parts,omitempty"`
+	Tries      int    `json:"tries"`
+}
+
+func (u *uploads) run(ctx context.Context, jobs []uploadJob) error {
+	u.codes = make(map[int]int)
+	u.bar = newProgress(u.Err, jobs, u.flags)
+	var group errgroup.Group
+	group.SetLimit(u.flags.jobs)
+	for _, j := range jobs {
+		group.Go(func() error {
+			u.one(ctx, j)
+			return nil
+		})
+	}
+	_ = group.Wait() // the goroutines report to u
+	u.bar.done()
+	if u.ioErr != nil {
+		return u.ioErr
+	}
+	failed := 0
+	for _, n := range u.codes {
+		failed += n
+	}
+	if failed > 0 && len(jobs) > 1 {
+		_, _ = fmt.Fprintf(u.Err, "brokerctl: %d of %d files stored, %d failed\n", len(jobs)-failed, len(jobs), failed)
+	}
+	for _, code := range []int{exitSignal, exitFailed, exitRefused, exitTemporary} {
+		if u.codes[code] > 0 {
+			return &exitError{code, nil}
+		}
+	}
+	return nil
+}
+
+// one delivers a file, trying again what is worth it, and reports.
+func (u *uploads) one(ctx context.Context, j uploadJob) {
+	started := time.Now()
+	var res *client.Result
+	var err error
+	tries := 0
+	for pause := firstPause; ; pause = min(2*pause, longPause) {
+		tries++
+		res, err = u.try(ctx, j)
+		if err == nil || j.file == "-" || codeOf(err) != exitTemporary || ctx.Err() != nil {
+			break
+		}
+		wait := max(pause/2+rand.N(pause/2), retryAfter(err))
+		if time.Since(started)+wait > u.flags.retryFor {
+			break
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+		}
+	}
+	u.report(j, res, err, tries)
+}
+
+func retryAfter(err error) time.Duration {
+	var ce *client.Error
+	if errors.As(err, &ce) {
+		return ce.RetryAfter
+	}
+	return 0
+}
+
+func (u *uploads) try(ctx context.Context, j uploadJob) (*client.Result, error) {
+	track := u.bar.track(j)
+	opts := []client.UploadOption{client.WithProgress(track), client.WithContentType(u.flags.contentType), client.WithMetadata(u.flags.metadata)}
+	if j.file == "-" {
+		return u.client.Upload(ctx, u.flags.destination, j.name, u.In, opts...)
+	}
+	res, err := u.client.UploadFile(ctx, u.flags.destination, j.name, j.file, opts...)
+	if err != nil {
+		track(0)
+	}
+	return res, err
+}
+
+func (u *uploads) report(j uploadJob, res *client.Result, err error, tries int) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	o := outcome{File: j.file, Name: j.name, Tries: tries, State: "stored"}
+	if err != nil {
+		code := exitCode(err)
+		u.codes[code]++
+		o.State, o.Error, o.Retryable = "failed", u.explainError(err), code == exitTemporary || code == exitSignal
+		var ce *client.Error
+		if errors.As(err, &ce) {
+			o.Error, o.Reason = ce.Message, ce.Reason
+		}
+	} else {
+		o.UploadID, o.Bucket, o.Key, o.VersionID, o.ETag, o.Size = res.UploadID, res.Bucket, res.Key, res.VersionID, res.ETag, res.Size
+		o.CRC32C, o.Encryption, o.KMSKeyARN, o.Parts = res.ChecksumCRC32C, res.ServerSideEncryption, res.KMSKeyARN, res.Parts
+	}
+	u.bar.clear()
+	if err != nil {
+		u.keep(fmt.Fprintf(u.Err, "brokerctl: %s: %s\n", j.file, u.failureText(err)))
+	}
+	switch {
+	case u.flags.out == formatJSON:
+		line, jerr := json.Marshal(o)
+		if jerr != nil {
+			u.ioErr = jerr
+			return
+		}
+		u.keep(fmt.Fprintf(u.Out, "%s\n", line))
+	case err == nil && !u.flags.quiet:
+		u.keep(fmt.Fprintf(u.Out, "%s -> s3://%s/%s (%s)\n", j.file, o.Bucket, o.Key, bytesText(o.Size)))
+	}
+}
+
+func (u *uploads) failureText(err error) string {
+	var path *fs.PathError
+	if errors.As(err, &path) && errors.Is(err, os.ErrNotExist) {
+		return "no such file"
+	}
+	if exitCode(err) == exitSignal {
+		return "interrupted; nothing was stored"
+	}
+	return u.explainError(err)
+}
+
+// keep remembers the first failure to write a report: a script must not take silence for success.
+func (u *uploads) keep(_ int, err error) {
+	if err != nil && u.ioErr == nil {
+		u.ioErr = fmt.Errorf("writing the report: %w", err)
+	}
+}

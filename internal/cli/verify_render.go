@@ -1,0 +1,124 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/brokerd/brokerd/internal/verify"
+)
+
+// checkRenderer prints checks for people as they arrive.
+type checkRenderer struct {
+	w        io.Writer
+	p        palette
+	category string
+	err      error
+}
+
+func newCheckRenderer(w io.Writer) *checkRenderer { return &checkRenderer{w: w, p: paletteFor(w)} }
+
+func (r *checkRenderer) line(format string, args ...any) {
+	if r.err == nil {
+		_, r.err = fmt.Fprintf(r.w, format+"\n", args...)
+	}
+}
+
+func (r *checkRenderer) begin(destination string) {
+	r.category = ""
+	r.line("%s", r.p.bold("destination "+destination))
+}
+
+func (r *checkRenderer) mark(result verify.Result) string {
+	switch result {
+	case verify.Pass:
+		return r.p.good("✓")
+	case verify.Warn:
+		return r.p.warn("!")
+	case verify.Fail:
+		return r.p.bad("✗")
+	case verify.Unknown:
+		return r.p.warn("?")
+	}
+	return r.p.dim("-")
+}
+
+func (r *checkRenderer) check(c verify.Check) error {
+	if c.Category != r.category {
+		r.category = c.Category
+		r.line("  %s", r.p.dim(c.Category))
+	}
+	title := c.Title
+	if c.Result == verify.Skip {
+		title = r.p.dim(title)
+	}
+	r.line("  %s %s  %s", r.mark(c.Result), title, r.p.dim(c.Code))
+	switch c.Result {
+	case verify.Pass:
+		if c.Detail != "" {
+			r.line("      %s", r.p.dim(c.Detail))
+		}
+		return r.err
+	case verify.Skip:
+		r.line("      %s", r.p.dim(c.Detail))
+		return r.err
+	}
+	if where := whereText(c); where != "" {
+		r.line("      %s", r.p.bold(where))
+	}
+	r.block("", c.Detail)
+	if c.AWSMessage != "" {
+		r.block("AWS said: ", c.AWSCode+": "+c.AWSMessage)
+	}
+	if c.RequestID != "" {
+		r.line("      request id %s", c.RequestID)
+	}
+	r.block("Fix: ", c.Fix)
+	if c.FixStatement != "" {
+		r.line("%s", indent(c.FixStatement, "        "))
+	}
+	r.line("      More: brokerctl explain %s", c.Code)
+	return r.err
+}
+
+func whereText(c verify.Check) string {
+	if c.Artefact == "" {
+		return ""
+	}
+	text := "at fault: " + c.Artefact
+	if c.ArtefactARN != "" {
+		text += " of " + c.ArtefactARN
+	}
+	if c.Account != "" {
+		text += ", account " + c.Account
+	}
+	return text
+}
+
+func (r *checkRenderer) block(label, text string) {
+	if text != "" {
+		r.line("%s", indent(label+text, "      "))
+	}
+}
+
+func (r *checkRenderer) end(report verify.Report) error {
+	counts := make(map[verify.Result]int)
+	for _, c := range report.Checks {
+		counts[c.Result]++
+	}
+	var parts []string
+	for _, k := range []struct {
+		result verify.Result
+		word   string
+	}{{verify.Pass, "passed"}, {verify.Warn, "to look at"}, {verify.Fail, "failed"}, {verify.Unknown, "unknown"}, {verify.Skip, "not run"}} {
+		if n := counts[k.result]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, k.word))
+		}
+	}
+	r.line("  %s", strings.Join(parts, ", "))
+	return r.err
+}
+
+func indent(text, by string) string {
+	return by + strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n"+by)
+}

@@ -1,0 +1,83 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/grpc"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/brokerd/brokerd/client"
+)
+
+const waitRetry = 100 * time.Millisecond
+
+func (a *app) waitCommand() *cobra.Command {
+	var timeout time.Duration
+	cmd := &cobra.Command{
+		Use:   "wait [DESTINATION…]",
+		Short: "Wait until the daemon, or the named destinations, are ready",
+		Long: `Wait until the daemon answers and says SERVING; with destinations, until each
+of them has a usable session. Exits 0 when ready and 75 when the time is over.`,
+		Example: "  brokerctl wait --timeout 30s\n  brokerctl wait audit-logs && brokerctl upload -d audit-logs report.csv",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
+			defer cancel()
+			c, err := a.dial()
+			if err != nil {
+				return err
+			}
+			defer func() { _ = c.Close() }()
+			for _, service := range append([]string{""}, args...) {
+				if err := waitServing(ctx, c, service); err != nil {
+					if cmd.Context().Err() != nil {
+						return cmd.Context().Err()
+					}
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().DurationVar(&timeout, "timeout", time.Minute, "how long to wait")
+	return cmd
+}
+
+// waitServing watches the health of service until it is SERVING. It asks anew
+// when the daemon is not there yet.
+func waitServing(ctx context.Context, c *client.Client, service string) error {
+	last := errors.New("no answer yet")
+	for {
+		stream, err := c.Health().Watch(ctx, &healthpb.HealthCheckRequest{Service: service}, grpc.WaitForReady(true))
+		for err == nil {
+			var resp *healthpb.HealthCheckResponse
+			if resp, err = stream.Recv(); err == nil {
+				switch resp.GetStatus() {
+				case healthpb.HealthCheckResponse_SERVING:
+					return nil
+				case healthpb.HealthCheckResponse_SERVICE_UNKNOWN:
+					last = errors.New("the daemon knows no such destination")
+				default:
+					last = errors.New("the daemon says " + resp.GetStatus().String())
+				}
+			}
+		}
+		if ctx.Err() == nil {
+			last = c.FromError(err)
+		}
+		timer := time.NewTimer(waitRetry)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			what := "the daemon at " + c.Socket()
+			if service != "" {
+				what = "destination " + service
+			}
+			return &exitError{exitTemporary, fmt.Errorf("%s is not ready: %w", what, last)}
+		case <-timer.C:
+		}
+	}
+}
