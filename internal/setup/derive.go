@@ -65,12 +65,12 @@ func (d deriver) identity() []statement {
 	}
 }
 
-// bucketPolicy uses ...IfExists in the two encryption denies: UploadPart and
-// CompleteMultipartUpload are authorised as s3:PutObject too and carry no
-// encryption headers, and a deny that also matches their absence could refuse
-// them. A request without the headers is covered by the bucket's default
-// encryption. How AWS evaluates the plain form for those calls is contested;
-// not verified on real AWS.
+// bucketPolicy denies encryption headers that are present and wrong, and lets
+// their absence pass: UploadPart and CompleteMultipartUpload are authorised as
+// s3:PutObject too and carry none. A negated operator matches an absent key, with
+// or without ...IfExists, so presence is asked for with Null. A PutObject without
+// the headers falls under the bucket's default encryption. How AWS evaluates the
+// plain form for parts is contested; not verified on real AWS.
 //
 // The denies cover the destination's prefix only: other writers of the bucket
 // keep their own rules. The exception is plain HTTP, which is refused for all.
@@ -89,11 +89,11 @@ func (d deriver) bucketPolicy() []statement {
 		},
 		{
 			Sid: SidDenyNoKMS, Effect: "Deny", Principal: everybody, Action: "s3:PutObject", Resource: d.objects,
-			Condition: map[string]map[string]string{"StringNotEqualsIfExists": {"s3:x-amz-server-side-encryption": "aws:kms"}},
+			Condition: map[string]map[string]string{"StringNotEquals": {"s3:x-amz-server-side-encryption": "aws:kms"}, "Null": {"s3:x-amz-server-side-encryption": "false"}},
 		},
 		{
 			Sid: SidDenyOtherKey, Effect: "Deny", Principal: everybody, Action: "s3:PutObject", Resource: d.objects,
-			Condition: map[string]map[string]string{"StringNotEqualsIfExists": {"s3:x-amz-server-side-encryption-aws-kms-key-id": d.dest.KMSKey}},
+			Condition: map[string]map[string]string{"StringNotEquals": {"s3:x-amz-server-side-encryption-aws-kms-key-id": d.dest.KMSKey}, "Null": {"s3:x-amz-server-side-encryption-aws-kms-key-id": "false"}},
 		},
 	}
 }
