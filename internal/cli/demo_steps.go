@@ -179,7 +179,7 @@ func (d *demo) asAccountB(ctx context.Context) error {
 }
 
 // verify runs verify through the daemon and prints it; it returns the first failed check.
-func (d *demo) verify(ctx context.Context) (report verify.Report, failed *verify.Check, err error) {
+func (d *demo) verify(ctx context.Context, brief bool) (report verify.Report, failed *verify.Check, err error) {
 	d.say.line("%s", d.say.p.dim("$ brokerctl verify "+accounts.Destination))
 	run, err := (&app{Streams: d.Streams, socket: d.world.SocketPath}).verifyThrough(false, "")
 	if err != nil {
@@ -187,6 +187,7 @@ func (d *demo) verify(ctx context.Context) (report verify.Report, failed *verify
 	}
 	defer run.close()
 	render := newCheckRenderer(d.Out)
+	render.margin, render.brief = "   ", brief
 	err = run.verify(ctx, accounts.Destination, func(c verify.Check) error {
 		report.Checks = append(report.Checks, c)
 		if c.Result == verify.Fail && failed == nil {
@@ -202,7 +203,7 @@ func (d *demo) verify(ctx context.Context) (report verify.Report, failed *verify
 
 func (d *demo) allWell(ctx context.Context) error {
 	d.say.heading("verify proves the way, without leaving an object")
-	report, failed, err := d.verify(ctx)
+	report, failed, err := d.verify(ctx, false)
 	if err != nil {
 		return err
 	}
@@ -232,7 +233,7 @@ func (d *demo) breakKey(ctx context.Context) error {
 		return fmt.Errorf("the upload should have been refused, but: %w", orNil(err))
 	}
 	d.say.line("%s", d.say.p.dim("$ brokerctl upload -d "+accounts.Destination+" "+d.name))
-	d.say.bad("%s", refused)
+	d.say.bad("%s", strings.TrimSpace(indent(wrap(refused.Error(), textWidth), "     ")))
 	if left := d.sb.MultipartUploads(accounts.Bucket); len(left) > 0 || len(d.sb.Objects(accounts.Bucket)) != before {
 		return fmt.Errorf("the refused upload left something behind: %d multipart uploads", len(left))
 	}
@@ -249,7 +250,7 @@ func orNil(err error) error {
 
 func (d *demo) repair(ctx context.Context) error {
 	d.say.heading("verify names the policy, the account and the statement")
-	_, failed, err := d.verify(ctx)
+	_, failed, err := d.verify(ctx, true)
 	if err != nil {
 		return err
 	}
@@ -270,7 +271,7 @@ func (d *demo) repair(ctx context.Context) error {
 	if err := d.world.PutKeyPolicy(ctx, policy); err != nil {
 		return err
 	}
-	report, failed, err := d.verify(ctx)
+	report, failed, err := d.verify(ctx, true)
 	if err != nil {
 		return err
 	}

@@ -36,6 +36,6 @@ func (s *story) fact(name, format string, args ...any) {
 	s.line("%s %s", s.p.dim(fmt.Sprintf("%-12s", name)), fmt.Sprintf(format, args...))
 }
 
-func (s *story) text(text string) {
+func (s *story) text(text string) { // keeps its own lines
 	_, _ = fmt.Fprintln(s.w, indent(strings.TrimRight(text, "\n"), "   "))
 }

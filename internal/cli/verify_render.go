@@ -11,6 +11,8 @@ import (
 // checkRenderer prints checks for people as they arrive.
 type checkRenderer struct {
 	w        io.Writer
+	margin   string
+	brief    bool // no details of what passed or was not run
 	p        palette
 	category string
 	err      error
@@ -20,7 +22,7 @@ func newCheckRenderer(w io.Writer) *checkRenderer { return &checkRenderer{w: w, 
 
 func (r *checkRenderer) line(format string, args ...any) {
 	if r.err == nil {
-		_, r.err = fmt.Fprintf(r.w, format+"\n", args...)
+		_, r.err = fmt.Fprintln(r.w, indent(fmt.Sprintf(format, args...), r.margin))
 	}
 }
 
@@ -55,12 +57,14 @@ func (r *checkRenderer) check(c verify.Check) error {
 	r.line("  %s %s  %s", r.mark(c.Result), title, r.p.dim(c.Code))
 	switch c.Result {
 	case verify.Pass:
-		if c.Detail != "" {
+		if c.Detail != "" && !r.brief {
 			r.line("      %s", r.p.dim(c.Detail))
 		}
 		return r.err
 	case verify.Skip:
-		r.line("      %s", r.p.dim(c.Detail))
+		if !r.brief {
+			r.line("      %s", r.p.dim(c.Detail))
+		}
 		return r.err
 	}
 	if where := whereText(c); where != "" {
@@ -97,7 +101,7 @@ func whereText(c verify.Check) string {
 
 func (r *checkRenderer) block(label, text string) {
 	if text != "" {
-		r.line("%s", indent(label+text, "      "))
+		r.line("%s", indent(wrap(label+text, textWidth), "      "))
 	}
 }
 
@@ -121,4 +125,30 @@ func (r *checkRenderer) end(report verify.Report) error {
 
 func indent(text, by string) string {
 	return by + strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n"+by)
+}
+
+const textWidth = 94
+
+// wrap breaks text at spaces; what has none, such as an ARN, stays whole.
+func wrap(text string, width int) string {
+	var out []string
+	for line := range strings.SplitSeq(text, "\n") {
+		if strings.HasPrefix(line, " ") || strings.HasPrefix(line, "{") || strings.HasPrefix(line, "}") {
+			out = append(out, line) // JSON
+			continue
+		}
+		cur := ""
+		for word := range strings.FieldsSeq(line) {
+			if cur != "" && len(cur)+1+len(word) > width {
+				out = append(out, cur)
+				cur = ""
+			}
+			if cur != "" {
+				cur += " "
+			}
+			cur += word
+		}
+		out = append(out, cur)
+	}
+	return strings.Join(out, "\n")
 }

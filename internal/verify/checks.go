@@ -33,7 +33,7 @@ var checks = []check{
 	{codeAssume, "identity", "the role can be assumed", []string{codeSource}, checkAssume},
 	{codeIdentity, "identity", "the session is a session of the configured role", []string{codeAssume}, checkIdentity},
 	{codeCreate, "delivery", "the role may write below the prefix, encrypted with the key", []string{codeConfig, codeBucket, codeIdentity}, checkCreate},
-	{codeEncrypt, "encryption", "S3 uses the configured key", []string{codeCreate}, checkEncryption},
 	{codePart, "delivery", "the role may send parts of large objects", []string{codeCreate}, checkPart},
 	{codeAbort, "delivery", "an interrupted upload can be cleaned up", []string{codeCreate}, checkAbort},
+	{codeEncrypt, "encryption", "S3 uses the configured key", []string{codeCreate}, checkEncryption},
 }

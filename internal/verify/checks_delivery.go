@@ -36,7 +36,7 @@ func (p *probe) createInput() *s3.CreateMultipartUploadInput {
 func checkCreate(ctx context.Context, p *probe) Check {
 	out, err := p.s3().CreateMultipartUpload(ctx, p.createInput())
 	if err != nil {
-		return p.diagnose(step{name: "starting a multipart upload", service: "s3", action: "s3:PutObject", create: true}, err)
+		return p.diagnose(ctx, step{name: "starting a multipart upload", service: "s3", action: "s3:PutObject", create: true}, err)
 	}
 	p.created, p.uploadID = out, aws.ToString(out.UploadId)
 	return Check{Result: Pass, Detail: "S3 accepted a multipart upload of " + p.key}
@@ -72,7 +72,7 @@ func checkPart(ctx context.Context, p *probe) Check {
 		in.ExpectedBucketOwner = aws.String(p.dest.Owner)
 	}
 	if _, err := p.s3().UploadPart(ctx, in); err != nil {
-		return p.diagnose(step{name: "sending a part of one byte", service: "s3", action: "s3:PutObject", part: true}, err)
+		return p.diagnose(ctx, step{name: "sending a part of one byte", service: "s3", action: "s3:PutObject", part: true}, err)
 	}
 	return Check{Result: Pass, Detail: "a part of one byte was stored, so kms:Decrypt is allowed where a key is used"}
 }
@@ -80,7 +80,7 @@ func checkPart(ctx context.Context, p *probe) Check {
 func checkAbort(ctx context.Context, p *probe) Check {
 	id := p.uploadID
 	if err := p.abort(ctx); err != nil {
-		c := p.diagnose(step{name: "aborting the multipart upload", service: "s3", action: "s3:AbortMultipartUpload"}, err)
+		c := p.diagnose(ctx, step{name: "aborting the multipart upload", service: "s3", action: "s3:AbortMultipartUpload"}, err)
 		c.Result = Warn
 		if c.Code == causeS3Side || c.Code == causeS3Identity || c.Code == causeS3Bucket {
 			c.Code = causeAbort

@@ -18,7 +18,7 @@ func checkSource(ctx context.Context, p *probe) Check {
 	}
 	arn, err := p.sessions.SourceIdentity(ctx, p.dest.Name)
 	if err != nil {
-		c := p.diagnose(step{name: "asking STS who the source credentials are", service: "sts", source: true}, err)
+		c := p.diagnose(ctx, step{name: "asking STS who the source credentials are", service: "sts", source: true}, err)
 		if p.dest.Compatible && c.Code != causeNetwork {
 			return Check{Code: causeNoSTS, Result: Unknown, Artefact: ArtefactCredentials, AWSCode: c.AWSCode, AWSMessage: c.AWSMessage, Detail: "the compatible store does not say who the source credentials are"}
 		}
@@ -32,12 +32,12 @@ func checkSource(ctx context.Context, p *probe) Check {
 func checkAssume(ctx context.Context, p *probe) Check {
 	if p.dest.Role != "" {
 		if _, err := p.sessions.Refresh(ctx, p.dest.Name); err != nil {
-			return p.diagnose(step{name: "assuming the role", service: "sts", action: "sts:AssumeRole"}, err)
+			return p.diagnose(ctx, step{name: "assuming the role", service: "sts", action: "sts:AssumeRole"}, err)
 		}
 	}
 	s, err := p.sessions.Session(ctx, p.dest.Name)
 	if err != nil {
-		return p.diagnose(step{name: "getting a session", service: "sts", action: "sts:AssumeRole"}, err)
+		return p.diagnose(ctx, step{name: "getting a session", service: "sts", action: "sts:AssumeRole"}, err)
 	}
 	p.session = s
 	if p.dest.Role == "" {
@@ -52,7 +52,7 @@ func checkIdentity(ctx context.Context, p *probe) Check {
 	}
 	out, err := p.sts().GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {
-		c := p.diagnose(step{name: "asking STS who the session is", service: "sts"}, err)
+		c := p.diagnose(ctx, step{name: "asking STS who the session is", service: "sts"}, err)
 		if p.dest.Compatible && c.Code != causeNetwork {
 			return Check{Code: causeNoSTS, Result: Unknown, Artefact: ArtefactSession, AWSCode: c.AWSCode, AWSMessage: c.AWSMessage, Detail: "the compatible store does not say who the session is"}
 		}

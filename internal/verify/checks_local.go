@@ -66,7 +66,7 @@ func checkBucket(ctx context.Context, p *probe) Check {
 		region = header.Get("x-amz-bucket-region")
 		p.date, _ = http.ParseTime(header.Get("Date"))
 	} else if err != nil {
-		return p.diagnose(step{name: "asking S3 for the bucket's Region", service: "s3"}, err)
+		return p.diagnose(ctx, step{name: "asking S3 for the bucket's Region", service: "s3"}, err)
 	}
 	switch {
 	case region != "" && region != p.dest.Region:
@@ -80,7 +80,7 @@ func checkBucket(ctx context.Context, p *probe) Check {
 			Detail:    fmt.Sprintf("there is no bucket %s", p.dest.Bucket),
 			Fix:       fmt.Sprintf("Check the name; if it was deleted, account %s has to create it again. A name that is free can be taken by anybody.", orUnknown(p.accountB()))}
 	case status >= 500:
-		return p.diagnose(step{name: "asking S3 for the bucket's Region", service: "s3"}, err)
+		return p.diagnose(ctx, step{name: "asking S3 for the bucket's Region", service: "s3"}, err)
 	case region == "":
 		return Check{Code: causeRegionUnsaid, Result: Unknown, Artefact: ArtefactBucket, ArtefactARN: p.bucketARN(),
 			Detail: fmt.Sprintf("the bucket answers (HTTP %d), but the store does not say its Region", status)}

@@ -24,7 +24,7 @@ var otherLayers = map[awserr.Layer]struct{ code, kind, where, fix string }{
 
 // denied explains a refusal. Where AWS's text names a layer, that layer is at
 // fault; where it does not, one more question is asked with one thing changed.
-func (p *probe) denied(c Check, s step, info awserr.Info) Check {
+func (p *probe) denied(ctx context.Context, c Check, s step, info awserr.Info) Check {
 	if s.action == "sts:AssumeRole" {
 		return p.assumeDenied(c, info)
 	}
@@ -43,7 +43,7 @@ func (p *probe) denied(c Check, s step, info awserr.Info) Check {
 	case isKMS:
 		p.keyDenied(&c, s, info, action)
 	case s.create && info.Layer == awserr.LayerUnknown && !info.Explicit:
-		p.bareDenied(&c, s)
+		p.bareDenied(ctx, &c, s)
 	default:
 		p.bucketDenied(&c, s, info, action)
 	}
@@ -138,9 +138,7 @@ func (p *probe) objectARN() string { return p.bucketARN() + "/" + p.key }
 
 // bareDenied asks twice more, to tell the owner check, KMS and S3's own policies
 // apart. Whatever a question starts is aborted at once.
-func (p *probe) bareDenied(c *Check, s step) {
-	ctx, cancel := context.WithTimeout(context.Background(), abortTimeout)
-	defer cancel()
+func (p *probe) bareDenied(ctx context.Context, c *Check, s step) {
 	if p.dest.Owner != "" {
 		in := p.createInput()
 		in.ExpectedBucketOwner = nil

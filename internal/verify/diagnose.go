@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -20,7 +21,7 @@ type step struct {
 }
 
 // diagnose turns the error of a step into a check: what it is, where, and what repairs it.
-func (p *probe) diagnose(s step, err error) Check {
+func (p *probe) diagnose(ctx context.Context, s step, err error) Check {
 	info := awserr.Classify(err, s.service)
 	c := Check{Result: Fail, AWSCode: info.Code, RequestID: info.RequestID}
 	var api smithy.APIError
@@ -41,7 +42,7 @@ func (p *probe) diagnose(s step, err error) Check {
 	case awserr.BadCredentials, awserr.ExpiredCredentials:
 		p.credentialFailure(&c, s, info, err)
 	case awserr.AccessDenied:
-		return p.denied(c, s, info)
+		return p.denied(ctx, c, s, info)
 	case awserr.KeyState:
 		p.keyState(&c, info)
 	case awserr.Region:

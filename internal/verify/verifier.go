@@ -78,7 +78,8 @@ func (v *Verifier) Run(ctx context.Context, dest *config.Destination, emit func(
 			return report, fmt.Errorf("verifying destination %q: %w", dest.Name, err)
 		}
 		out := v.one(ctx, c, p, failed)
-		if out.Result == Fail || out.Result == Skip {
+		// An undecided call has no result to build on; other unknowns only prove less.
+		if out.Result == Fail || out.Result == Skip || out.Code == causeThrottled {
 			failed[c.code] = out.Code
 		}
 		report.Checks = append(report.Checks, out)

@@ -1,0 +1,305 @@
+package verify_test
+
+import (
+	"context"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/brokerd/brokerd/docs/checks"
+	"github.com/brokerd/brokerd/internal/broker"
+	"github.com/brokerd/brokerd/internal/cli/accounts"
+	"github.com/brokerd/brokerd/internal/sandbox"
+	"github.com/brokerd/brokerd/internal/verify"
+)
+
+// world is two accounts that work, and a verifier for them.
+func world(t *testing.T) *accounts.World {
+	t.Helper()
+	sb, err := sandbox.New(sandbox.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sb.Start()
+	t.Cleanup(func() {
+		if err := sb.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	w, err := accounts.Prepare(t.Context(), sb, t.TempDir(), os.Getuid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Apply(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+	t.Setenv("AWS_CONFIG_FILE", os.DevNull)
+	return w
+}
+
+func run(t *testing.T, w *accounts.World) verify.Report {
+	t.Helper()
+	report, err := verifier(t, w).Run(t.Context(), w.Dest, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left := w.Sandbox.MultipartUploads(accounts.Bucket); len(left) > 0 && !leftIsKnown(report) {
+		t.Errorf("verify left %d multipart uploads behind", len(left))
+	}
+	if objects := w.Sandbox.Objects(accounts.Bucket); len(objects) > 0 {
+		t.Errorf("verify wrote %d objects", len(objects))
+	}
+	for _, c := range report.Checks {
+		if _, ok := checks.Page(c.Code); !ok {
+			t.Errorf("code %s has no page", c.Code)
+		}
+	}
+	return report
+}
+
+func leftIsKnown(r verify.Report) bool {
+	for _, c := range r.Checks {
+		if c.Code == "BRK-S3-030" {
+			return true
+		}
+	}
+	return false
+}
+
+func verifier(t *testing.T, w *accounts.World) *verify.Verifier {
+	t.Helper()
+	client, err := broker.NewHTTPClient(w.Config.AWS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := broker.New(broker.Options{Config: w.Config, HTTPClient: client})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		if err := b.Run(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	v, err := verify.New(verify.Options{Config: w.Config, Sessions: b, HTTPClient: client})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func firstProblem(t *testing.T, r verify.Report) verify.Check {
+	t.Helper()
+	for _, c := range r.Checks {
+		if c.Result == verify.Fail || c.Result == verify.Warn {
+			return c
+		}
+	}
+	t.Fatalf("nothing failed: %+v", r.Checks)
+	return verify.Check{}
+}
+
+func TestEverythingInPlacePasses(t *testing.T) {
+	w := world(t)
+	r := run(t, w)
+	for _, c := range r.Checks {
+		if c.Result != verify.Pass {
+			t.Errorf("%s (%s): %s, %s", c.Title, c.Code, c.Result, c.Detail)
+		}
+	}
+	if r.Result() != verify.Pass || len(r.Checks) != 10 {
+		t.Errorf("result %s of %d checks", r.Result(), len(r.Checks))
+	}
+}
+
+// breakage takes one thing away; repair puts back what verify printed.
+type breakage struct {
+	name    string
+	apply   func(t *testing.T, w *accounts.World)
+	code    string
+	account string // "A", "B" or ""
+	kind    string
+	result  verify.Result
+	repair  func(t *testing.T, w *accounts.World, statement string) // nil: no statement repairs it
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func edited(t *testing.T, doc string, err error) string {
+	t.Helper()
+	must(t, err)
+	return doc
+}
+
+func withoutWord(doc []byte, action string) string {
+	for _, form := range []string{`"` + action + `",`, `,"` + action + `"`} {
+		if strings.Contains(string(doc), form) {
+			return strings.Replace(string(doc), form, "", 1)
+		}
+	}
+	// The last of an indented list.
+	i := strings.Index(string(doc), `"`+action+`"`)
+	comma := strings.LastIndex(string(doc[:i]), ",")
+	return string(doc[:comma]) + string(doc[i+len(action)+2:])
+}
+
+func TestOneBrokenThingIsNamedAndItsPrintedRepairWorks(t *testing.T) {
+	addKey := func(t *testing.T, w *accounts.World, statement string) {
+		doc, err := w.KeyPolicy(t.Context())
+		must(t, err)
+		doc, err = accounts.AddStatement(doc, statement)
+		must(t, w.PutKeyPolicy(t.Context(), edited(t, doc, err)))
+	}
+	addIdentity := func(t *testing.T, w *accounts.World, statement string) {
+		doc, err := accounts.AddStatement(string(w.Docs.Identity), statement)
+		must(t, w.PutIdentity(t.Context(), edited(t, doc, err)))
+	}
+	for _, b := range []breakage{
+		{
+			name: "key policy without the role", code: "BRK-KMS-010", account: "B", kind: verify.ArtefactKeyPolicy, repair: addKey,
+			apply: func(t *testing.T, w *accounts.World) {
+				doc, err := accounts.RemoveAllow(string(w.Docs.Key), accounts.RoleName)
+				must(t, w.PutKeyPolicy(t.Context(), edited(t, doc, err)))
+			},
+		},
+		{
+			name: "key policy without Decrypt", code: "BRK-KMS-013", account: "B", kind: verify.ArtefactKeyPolicy, repair: addKey,
+			apply: func(t *testing.T, w *accounts.World) {
+				must(t, w.PutKeyPolicy(t.Context(), withoutWord(w.Docs.Key, "kms:Decrypt")))
+			},
+		},
+		{
+			name: "identity policy without the KMS statement", code: "BRK-KMS-011", account: "A", kind: verify.ArtefactIdentity, repair: addIdentity,
+			apply: func(t *testing.T, w *accounts.World) {
+				doc, err := accounts.RemoveAllow(string(w.Docs.Identity), "kms:")
+				must(t, w.PutIdentity(t.Context(), edited(t, doc, err)))
+			},
+		},
+		{
+			name: "identity policy without Decrypt", code: "BRK-KMS-012", account: "A", kind: verify.ArtefactIdentity, repair: addIdentity,
+			apply: func(t *testing.T, w *accounts.World) {
+				must(t, w.PutIdentity(t.Context(), withoutWord(w.Docs.Identity, "kms:Decrypt")))
+			},
+		},
+		{
+			name: "bucket policy without the role, bare refusal", code: "BRK-S3-023", kind: verify.ArtefactIdentityBucket,
+			apply: func(t *testing.T, w *accounts.World) {
+				doc, err := accounts.RemoveAllow(string(w.Docs.Bucket), "s3:PutObject")
+				if _, derr := w.S3.DeleteBucketPolicy(t.Context(), &s3.DeleteBucketPolicyInput{Bucket: aws.String(accounts.Bucket)}); derr != nil {
+					t.Fatal(derr)
+				}
+				must(t, w.PutBucketPolicy(t.Context(), edited(t, doc, err)))
+			},
+			repair: func(t *testing.T, w *accounts.World, statement string) {
+				doc, err := accounts.RemoveAllow(string(w.Docs.Bucket), "s3:PutObject")
+				must(t, err)
+				doc, err = accounts.AddStatement(doc, statement)
+				must(t, w.PutBucketPolicy(t.Context(), edited(t, doc, err)))
+			},
+		},
+		{
+			name: "trust policy that names somebody else", code: "BRK-ID-020", account: "A", kind: verify.ArtefactTrust,
+			apply: func(t *testing.T, w *accounts.World) {
+				_, err := w.IAM.CreateUser(t.Context(), &iam.CreateUserInput{UserName: aws.String("other")})
+				must(t, err)
+				must(t, w.PutTrust(t.Context(), strings.ReplaceAll(string(w.Docs.Trust), "user/"+accounts.UserName, "user/other")))
+			},
+			repair: func(t *testing.T, w *accounts.World, statement string) {
+				doc, err := accounts.AddStatement(`{"Version":"2012-10-17","Statement":[]}`, statement)
+				must(t, w.PutTrust(t.Context(), edited(t, doc, err)))
+			},
+		},
+		{
+			name: "trust policy that asks for an external id", code: "BRK-ID-020", account: "A", kind: verify.ArtefactTrust,
+			apply: func(t *testing.T, w *accounts.World) {
+				must(t, w.PutTrust(t.Context(), `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"`+w.UserARN+`"},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"sts:ExternalId":"agreed"}}}]}`))
+			},
+			repair: func(t *testing.T, w *accounts.World, statement string) {
+				doc, err := accounts.AddStatement(`{"Version":"2012-10-17","Statement":[]}`, statement)
+				must(t, w.PutTrust(t.Context(), edited(t, doc, err)))
+			},
+		},
+		{
+			name: "key disabled", code: "BRK-KMS-020", account: "B", kind: verify.ArtefactKeyState,
+			apply: func(t *testing.T, w *accounts.World) {
+				_, err := w.KMS.DisableKey(t.Context(), &kms.DisableKeyInput{KeyId: aws.String(w.KeyARN)})
+				must(t, err)
+			},
+		},
+		{
+			name: "no such bucket", code: "BRK-S3-010", account: "B", kind: verify.ArtefactBucket,
+			apply: func(_ *testing.T, w *accounts.World) { w.Dest.Bucket = "no-such-bucket-of-anybody" },
+		},
+		{
+			name: "bucket in another Region", code: "BRK-S3-011", account: "B", kind: verify.ArtefactConfig,
+			apply: func(_ *testing.T, w *accounts.World) {
+				w.Dest.Region = "eu-central-1"
+				w.Dest.KMSKey = strings.Replace(w.Dest.KMSKey, "eu-west-1", "eu-central-1", 1)
+			},
+		},
+		{
+			name: "key of another Region", code: "BRK-CFG-010", kind: verify.ArtefactConfig,
+			apply: func(_ *testing.T, w *accounts.World) {
+				w.Dest.KMSKey = strings.Replace(w.Dest.KMSKey, "eu-west-1", "eu-central-1", 1)
+			},
+		},
+		{
+			name: "source key deleted", code: "BRK-ID-011", kind: verify.ArtefactCredentials,
+			apply: func(t *testing.T, w *accounts.World) {
+				out, err := w.IAM.ListAccessKeys(t.Context(), &iam.ListAccessKeysInput{UserName: aws.String(accounts.UserName)})
+				must(t, err)
+				for _, k := range out.AccessKeyMetadata {
+					_, err := w.IAM.DeleteAccessKey(t.Context(), &iam.DeleteAccessKeyInput{UserName: aws.String(accounts.UserName), AccessKeyId: k.AccessKeyId})
+					must(t, err)
+				}
+			},
+		},
+		{
+			name: "abort not allowed", code: "BRK-S3-030", kind: verify.ArtefactIdentityBucket, result: verify.Warn,
+			apply: func(t *testing.T, w *accounts.World) {
+				must(t, w.PutBucketPolicy(t.Context(), withoutWord(w.Docs.Bucket, "s3:AbortMultipartUpload")))
+			},
+		},
+	} {
+		t.Run(b.name, func(t *testing.T) {
+			w := world(t)
+			b.apply(t, w)
+			got := firstProblem(t, run(t, w))
+			account := map[string]string{"A": w.Sandbox.AccountA(), "B": w.Sandbox.AccountB()}[b.account]
+			want := b.result
+			if want == "" {
+				want = verify.Fail
+			}
+			if got.Result != want || got.Code != b.code || got.Account != account || got.Artefact != b.kind {
+				t.Errorf("got %s %s, account %q, artefact %q; want %s %s, account %q, artefact %q\ndetail: %s\nAWS: %s: %s",
+					got.Result, got.Code, got.Account, got.Artefact, want, b.code, account, b.kind, got.Detail, got.AWSCode, got.AWSMessage)
+			}
+			if got.Detail == "" || got.Fix == "" {
+				t.Errorf("no detail or no fix: %+v", got)
+			}
+			if b.repair == nil {
+				return
+			}
+			if got.FixStatement == "" {
+				t.Fatal("no statement to repair it with")
+			}
+			b.repair(t, w, got.FixStatement)
+			if r := run(t, w); r.Result() != verify.Pass {
+				t.Errorf("after applying the printed statement: %+v", firstProblem(t, r))
+			}
+		})
+	}
+}
