@@ -233,8 +233,8 @@ func TestRefusalsNameTheirReason(t *testing.T) {
 			r.Sandbox.SetFaults([]sandbox.Fault{{Operation: "s3:PutObject", Code: "SlowDown", Status: 503}})
 		}, "THROTTLED", 10},
 		"broken for longer than the retries": {func(_ *testing.T, r *rig) {
-			r.Sandbox.SetFaults([]sandbox.Fault{{Operation: "s3:UploadPart", Code: "InternalError", Status: 500}})
-		}, "AWS_UNAVAILABLE", 20 << 20},
+			r.Sandbox.SetFaults([]sandbox.Fault{{Operation: "s3:PutObject", Code: "InternalError", Status: 500}})
+		}, "AWS_UNAVAILABLE", 10},
 		"connections cut": {func(_ *testing.T, r *rig) {
 			r.Sandbox.SetFaults([]sandbox.Fault{{Operation: "s3:PutObject", ResetConnection: true}})
 		}, "NETWORK", 10},
@@ -249,7 +249,7 @@ func TestRefusalsNameTheirReason(t *testing.T) {
 			_, err := r.put(t.Context(), t, "n", data, newBody(bytes.NewReader(data)), -1)
 			var e *uploader.Error
 			if !errors.As(err, &e) || e.Reason != tc.reason {
-				t.Fatalf("got %v, want reason %s", err, tc.reason)
+				t.Fatalf("got %v, want reason %s: %v", err, tc.reason, e.Err)
 			}
 			r.Sandbox.SetFaults(nil)
 			r.nothingLeft(t)
