@@ -78,12 +78,8 @@ func writeError(w http.ResponseWriter, r *http.Request, service string, e *apiEr
 		body = b.String()
 	}
 	bodiless := r.Method == http.MethodHead || e.Status == http.StatusNotModified
-	if !bodiless {
-		h.Set("Content-Length", fmt.Sprint(len(body)))
-	}
 	w.WriteHeader(e.Status)
 	if !bodiless {
-		// The client may have hung up; there is nobody to tell.
 		_, _ = w.Write([]byte(body))
 	}
 }

@@ -95,6 +95,11 @@ func (w *world) authenticate(cl *call, service, payloadHash string) error {
 	inactive := false
 	if key != nil {
 		secret, session, inactive = key.secret, key.session, key.inactive
+		if session != nil {
+			// With its role a session ends: nothing may pass for a new role of the name.
+			_, alive := w.ids[session.role.id]
+			inactive = !alive
+		}
 	}
 	w.mu.RUnlock()
 	if key == nil || inactive {

@@ -147,6 +147,34 @@ func TestWhatGoesWrongAcrossAccounts(t *testing.T) {
 			_, err := w.uploader.s3.PutObject(t.Context(), in)
 			return err
 		}, "KMS.NotFoundException", 400, "Invalid arn us-east-1$"},
+		{"32 a deny unless the key is named by its ARN", func(t *testing.T, w *world) {
+			w.putBucketPolicy(t, strings.Replace(w.bucketPolicy, `"Statement":[`, `"Statement":[{"Effect":"Deny","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::`+bucketB+`/*","Condition":{"StringNotEquals":{"s3:x-amz-server-side-encryption-aws-kms-key-id":"`+w.key+`"}}},`, 1))
+		}, func(t *testing.T, w *world) error {
+			if err := put(t, w); err != nil {
+				t.Errorf("with the ARN: %v", err)
+			}
+			in := w.put("logs/x", []byte("x"))
+			in.SSEKMSKeyId, in.ServerSideEncryption = nil, ""
+			_, err := w.uploader.s3.PutObject(t.Context(), in)
+			return err
+		}, "AccessDenied", 403, "Access Denied$"},
+		{"33 a deny for other addresses", func(t *testing.T, w *world) {
+			w.putBucketPolicy(t, strings.Replace(w.bucketPolicy, `"Statement":[`, `"Statement":[{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"arn:aws:s3:::`+bucketB+`/*","Condition":{"NotIpAddress":{"aws:SourceIp":"192.0.2.0/24"}}},`, 1))
+		}, put, "AccessDenied", 403, "Access Denied$"},
+		{"38 a public statement beside the role's, with RestrictPublicBuckets", func(t *testing.T, w *world) {
+			must[*s3.PutPublicAccessBlockOutput](t)(w.rootB.s3.PutPublicAccessBlock(t.Context(), &s3.PutPublicAccessBlockInput{Bucket: aws.String(bucketB),
+				PublicAccessBlockConfiguration: &s3types.PublicAccessBlockConfiguration{RestrictPublicBuckets: aws.Bool(true)}}))
+			w.putBucketPolicy(t, strings.Replace(w.bucketPolicy, `"Statement":[`, `"Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::`+bucketB+`/public/*"},`, 1))
+		}, put, "AccessDenied", 403, "Access Denied$"},
+		{"a public policy with BlockPublicPolicy", nil, func(t *testing.T, w *world) error {
+			_, err := w.rootB.s3.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: aws.String(bucketB),
+				Policy: aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::` + bucketB + `/*"}]}`)})
+			return err
+		}, "AccessDenied", 403, "BlockPublicPolicy"},
+		{"the key policy delegates to account A, A's policy is missing: KMS blames the key policy", func(t *testing.T, w *world) {
+			w.putKeyPolicy(t, keyPolicy("arn:aws:iam::"+accountA+":root"))
+			w.putIdentity(t, strings.Replace(w.identityPolicy, "kms:GenerateDataKey", "kms:DescribeKey", 1))
+		}, put, "AccessDenied", 403, opaque + "$"},
 		{"35 an ACL on a bucket that enforces ownership", func(t *testing.T, w *world) {
 			w.putIdentity(t, strings.Replace(w.identityPolicy, `"s3:PutObject"`, `"s3:PutObject","s3:PutObjectAcl"`, 1))
 			w.putBucketPolicy(t, strings.Replace(w.bucketPolicy, `"s3:PutObject"`, `"s3:PutObject","s3:PutObjectAcl"`, 1))
@@ -203,6 +231,9 @@ func TestARecreatedRoleIsAnotherRole(t *testing.T) {
 	}
 	if got := bucket(); !strings.Contains(got, `"`+*old.RoleId+`"`) || strings.Contains(got, w.role) {
 		t.Errorf("after the deletion the bucket policy reads %s", got)
+	}
+	if _, err := w.uploader.s3.PutObject(ctx, w.put("logs/x", []byte("x"))); code(err) != "InvalidAccessKeyId" {
+		t.Errorf("a session whose role is gone: %v", err)
 	}
 	created := must[*iam.CreateRoleOutput](t)(w.rootA.iam.CreateRole(ctx, &iam.CreateRoleInput{RoleName: name, AssumeRolePolicyDocument: aws.String(trustPolicy("arn:aws:iam::" + accountA + ":user/app"))}))
 	if *created.Role.RoleId == *old.RoleId {

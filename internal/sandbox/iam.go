@@ -26,33 +26,32 @@ const (
 
 type iamHandler func(*Sandbox, *call, *account) (any, error)
 
-func iamHandlers() map[string]iamHandler {
-	return map[string]iamHandler{
-		"CreateRole":             createRole,
-		"GetRole":                getRole,
-		"DeleteRole":             deleteRole,
-		"ListRoles":              listRoles,
-		"UpdateRole":             updateRole,
-		"UpdateAssumeRolePolicy": updateAssumeRolePolicy,
-		"PutRolePolicy":          putRolePolicy,
-		"GetRolePolicy":          getRolePolicy,
-		"DeleteRolePolicy":       deleteRolePolicy,
-		"ListRolePolicies":       listRolePolicies,
-		"CreateUser":             createUser,
-		"GetUser":                getUser,
-		"DeleteUser":             deleteUser,
-		"PutUserPolicy":          putUserPolicy,
-		"GetUserPolicy":          getUserPolicy,
-		"DeleteUserPolicy":       deleteUserPolicy,
-		"ListUserPolicies":       listUserPolicies,
-		"CreateAccessKey":        createAccessKey,
-		"DeleteAccessKey":        deleteAccessKey,
-		"ListAccessKeys":         listAccessKeys,
-	}
+// iamHandlers are the operations by name.
+var iamHandlers = map[string]iamHandler{
+	"CreateRole":             createRole,
+	"GetRole":                getRole,
+	"DeleteRole":             deleteRole,
+	"ListRoles":              listRoles,
+	"UpdateRole":             updateRole,
+	"UpdateAssumeRolePolicy": updateAssumeRolePolicy,
+	"PutRolePolicy":          putRolePolicy,
+	"GetRolePolicy":          getRolePolicy,
+	"DeleteRolePolicy":       deleteRolePolicy,
+	"ListRolePolicies":       listRolePolicies,
+	"CreateUser":             createUser,
+	"GetUser":                getUser,
+	"DeleteUser":             deleteUser,
+	"PutUserPolicy":          putUserPolicy,
+	"GetUserPolicy":          getUserPolicy,
+	"DeleteUserPolicy":       deleteUserPolicy,
+	"ListUserPolicies":       listUserPolicies,
+	"CreateAccessKey":        createAccessKey,
+	"DeleteAccessKey":        deleteAccessKey,
+	"ListAccessKeys":         listAccessKeys,
 }
 
 func (s *Sandbox) handleIAM(cl *call) error {
-	handler := iamHandlers()[cl.record.Operation]
+	handler := iamHandlers[cl.record.Operation]
 	if handler == nil {
 		return notImplemented("iam:" + cl.record.Operation)
 	}

@@ -125,6 +125,7 @@ func TestSessionsEnd(t *testing.T) {
 		}
 	}()
 	r := &role{entity: entity{id: newID("AROA", 17)}, name: "r", account: DefaultAccountA, inline: namedDocuments{}}
+	s.world.ids[r.id] = r.entity
 	for name, row := range map[string]struct {
 		left   time.Duration
 		status int

@@ -50,29 +50,28 @@ func (in *kmsInput) keySpecText() string {
 
 type kmsHandler func(*Sandbox, *call, *kmsInput) (any, error)
 
-func kmsHandlers() map[string]kmsHandler {
-	return map[string]kmsHandler{
-		"CreateKey":                       createKey,
-		"DescribeKey":                     describeKey,
-		"GetKeyPolicy":                    getKeyPolicy,
-		"PutKeyPolicy":                    putKeyPolicy,
-		"EnableKey":                       enableKey,
-		"DisableKey":                      disableKey,
-		"ScheduleKeyDeletion":             scheduleKeyDeletion,
-		"CancelKeyDeletion":               cancelKeyDeletion,
-		"GenerateDataKey":                 generateDataKey,
-		"GenerateDataKeyWithoutPlaintext": generateDataKey,
-		"Encrypt":                         kmsEncrypt,
-		"Decrypt":                         kmsDecrypt,
-		"CreateAlias":                     createAlias,
-		"DeleteAlias":                     deleteAlias,
-		"ListAliases":                     listAliases,
-		"ListKeys":                        listKeys,
-	}
+// kmsHandlers are the operations by name.
+var kmsHandlers = map[string]kmsHandler{
+	"CreateKey":                       createKey,
+	"DescribeKey":                     describeKey,
+	"GetKeyPolicy":                    getKeyPolicy,
+	"PutKeyPolicy":                    putKeyPolicy,
+	"EnableKey":                       enableKey,
+	"DisableKey":                      disableKey,
+	"ScheduleKeyDeletion":             scheduleKeyDeletion,
+	"CancelKeyDeletion":               cancelKeyDeletion,
+	"GenerateDataKey":                 generateDataKey,
+	"GenerateDataKeyWithoutPlaintext": generateDataKey,
+	"Encrypt":                         kmsEncrypt,
+	"Decrypt":                         kmsDecrypt,
+	"CreateAlias":                     createAlias,
+	"DeleteAlias":                     deleteAlias,
+	"ListAliases":                     listAliases,
+	"ListKeys":                        listKeys,
 }
 
 func (s *Sandbox) handleKMS(cl *call, data []byte) error {
-	handler := kmsHandlers()[cl.record.Operation]
+	handler := kmsHandlers[cl.record.Operation]
 	if handler == nil {
 		return notImplemented("kms:" + cl.record.Operation)
 	}

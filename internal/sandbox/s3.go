@@ -147,7 +147,7 @@ func (c *s3Call) route() (s3Route, error) {
 	if sel == "list-type" && c.query.Get("list-type") != "2" {
 		sel = "list-type=" + c.query.Get("list-type")
 	}
-	route, ok := s3Routes(level)[c.r.Method+" "+sel]
+	route, ok := s3Routes[level][c.r.Method+" "+sel]
 	if !ok {
 		c.record.Operation = c.r.Method + " " + level + " " + sel
 		return route, notImplemented("s3 " + c.record.Operation)
@@ -158,35 +158,32 @@ func (c *s3Call) route() (s3Route, error) {
 	return route, nil
 }
 
-func s3Routes(level string) map[string]s3Route {
-	switch level {
-	case "service":
-		return map[string]s3Route{"GET ": {"ListBuckets", "s3:ListAllMyBuckets", listBuckets}}
-	case "bucket":
-		return map[string]s3Route{
-			"PUT ":                     {"CreateBucket", "", createBucket},
-			"HEAD ":                    {"HeadBucket", "s3:ListBucket", headBucket},
-			"DELETE ":                  {"DeleteBucket", "", deleteBucket},
-			"GET location":             {"GetBucketLocation", "", getBucketLocation},
-			"GET list-type":            {"ListObjectsV2", "s3:ListBucket", listObjectsV2},
-			"GET uploads":              {"ListMultipartUploads", "s3:ListBucketMultipartUploads", listMultipartUploads},
-			"GET policy":               {"GetBucketPolicy", "", getBucketPolicy},
-			"PUT policy":               {"PutBucketPolicy", "", putBucketPolicy},
-			"DELETE policy":            {"DeleteBucketPolicy", "", deleteBucketPolicy},
-			"GET encryption":           {"GetBucketEncryption", "s3:GetEncryptionConfiguration", getBucketEncryption},
-			"PUT encryption":           {"PutBucketEncryption", "s3:PutEncryptionConfiguration", putBucketEncryption},
-			"DELETE encryption":        {"DeleteBucketEncryption", "s3:PutEncryptionConfiguration", deleteBucketEncryption},
-			"GET ownershipControls":    {"GetBucketOwnershipControls", "", getOwnershipControls},
-			"PUT ownershipControls":    {"PutBucketOwnershipControls", "", putOwnershipControls},
-			"DELETE ownershipControls": {"DeleteBucketOwnershipControls", "s3:PutBucketOwnershipControls", deleteOwnershipControls},
-			"GET publicAccessBlock":    {"GetPublicAccessBlock", "s3:GetBucketPublicAccessBlock", getPublicAccessBlock},
-			"PUT publicAccessBlock":    {"PutPublicAccessBlock", "s3:PutBucketPublicAccessBlock", putPublicAccessBlock},
-			"DELETE publicAccessBlock": {"DeletePublicAccessBlock", "s3:PutBucketPublicAccessBlock", deletePublicAccessBlock},
-			"GET versioning":           {"GetBucketVersioning", "", getVersioning},
-			"PUT versioning":           {"PutBucketVersioning", "", putVersioning},
-		}
-	}
-	return map[string]s3Route{
+// s3Routes are the operations by level, method and selector.
+var s3Routes = map[string]map[string]s3Route{
+	"service": {"GET ": {"ListBuckets", "s3:ListAllMyBuckets", listBuckets}},
+	"bucket": {
+		"PUT ":                     {"CreateBucket", "", createBucket},
+		"HEAD ":                    {"HeadBucket", "s3:ListBucket", headBucket},
+		"DELETE ":                  {"DeleteBucket", "", deleteBucket},
+		"GET location":             {"GetBucketLocation", "", getBucketLocation},
+		"GET list-type":            {"ListObjectsV2", "s3:ListBucket", listObjectsV2},
+		"GET uploads":              {"ListMultipartUploads", "s3:ListBucketMultipartUploads", listMultipartUploads},
+		"GET policy":               {"GetBucketPolicy", "", getBucketPolicy},
+		"PUT policy":               {"PutBucketPolicy", "", putBucketPolicy},
+		"DELETE policy":            {"DeleteBucketPolicy", "", deleteBucketPolicy},
+		"GET encryption":           {"GetBucketEncryption", "s3:GetEncryptionConfiguration", getBucketEncryption},
+		"PUT encryption":           {"PutBucketEncryption", "s3:PutEncryptionConfiguration", putBucketEncryption},
+		"DELETE encryption":        {"DeleteBucketEncryption", "s3:PutEncryptionConfiguration", deleteBucketEncryption},
+		"GET ownershipControls":    {"GetBucketOwnershipControls", "", getOwnershipControls},
+		"PUT ownershipControls":    {"PutBucketOwnershipControls", "", putOwnershipControls},
+		"DELETE ownershipControls": {"DeleteBucketOwnershipControls", "s3:PutBucketOwnershipControls", deleteOwnershipControls},
+		"GET publicAccessBlock":    {"GetPublicAccessBlock", "s3:GetBucketPublicAccessBlock", getPublicAccessBlock},
+		"PUT publicAccessBlock":    {"PutPublicAccessBlock", "s3:PutBucketPublicAccessBlock", putPublicAccessBlock},
+		"DELETE publicAccessBlock": {"DeletePublicAccessBlock", "s3:PutBucketPublicAccessBlock", deletePublicAccessBlock},
+		"GET versioning":           {"GetBucketVersioning", "", getVersioning},
+		"PUT versioning":           {"PutBucketVersioning", "", putVersioning},
+	},
+	"object": {
 		"PUT ":                    {"PutObject", "", putObject},
 		"GET ":                    {"GetObject", "", getObject},
 		"HEAD ":                   {"HeadObject", "s3:GetObject", headObject},
@@ -196,7 +193,7 @@ func s3Routes(level string) map[string]s3Route {
 		"POST uploadId":           {"CompleteMultipartUpload", "s3:PutObject", completeMultipartUpload},
 		"DELETE uploadId":         {"AbortMultipartUpload", "", abortMultipartUpload},
 		"GET uploadId":            {"ListParts", "s3:ListMultipartUploadParts", listParts},
-	}
+	},
 }
 
 func (c *s3Call) authenticateS3() error {

@@ -324,6 +324,7 @@ func (c *s3Call) read(b *bucket, withBody bool) error {
 	reader := o.body.open(start, length)
 	c.unlock()
 	c.w.Header().Set("Content-Length", strconv.FormatInt(length, 10))
+	c.stream()
 	c.s.reply(c.call, status)
 	var copyErr error
 	if withBody {

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -109,12 +110,21 @@ func (s *Sandbox) serve(w http.ResponseWriter, r *http.Request) {
 		s.record(cl.record)
 		s.recordForward(cl)
 		writeError(status, r, service, e, requestID, cl.hostID)
+		status.flush()
 		return
 	}
 	cl.record.Status = status.status
 	cl.record.BytesIn = cl.payload.n
 	if !status.recorded {
 		s.record(cl.record)
+	}
+	status.flush()
+}
+
+// stream lets the answer's body go out as it is written. mu must not be held.
+func (cl *call) stream() {
+	if sw, ok := cl.w.(*statusWriter); ok {
+		sw.streaming = true
 	}
 }
 
@@ -142,20 +152,42 @@ func (s *Sandbox) recordForward(cl *call) {
 	cl.forward = nil
 }
 
+// statusWriter keeps an answer until the handler is done, so that a client that
+// reads slowly never holds up the world's lock. Object data streams.
 type statusWriter struct {
 	http.ResponseWriter
-	status   int
-	recorded bool
+	status    int
+	recorded  bool
+	streaming bool
+	kept      bytes.Buffer
 }
 
 func (w *statusWriter) WriteHeader(code int) {
-	if w.status == 0 && code >= 200 {
-		w.status = code
+	w.status = code
+	if w.streaming {
+		w.ResponseWriter.WriteHeader(code)
 	}
-	w.ResponseWriter.WriteHeader(code)
 }
 
-func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+func (w *statusWriter) Write(p []byte) (int, error) {
+	if w.streaming {
+		return w.ResponseWriter.Write(p)
+	}
+	return w.kept.Write(p)
+}
+
+// flush sends what was kept. A client that hung up is not an error of ours.
+func (w *statusWriter) flush() {
+	if w.streaming || w.status == 0 {
+		return
+	}
+	w.streaming = true
+	if w.kept.Len() > 0 {
+		w.Header().Set("Content-Length", strconv.Itoa(w.kept.Len()))
+	}
+	w.ResponseWriter.WriteHeader(w.status)
+	_, _ = w.ResponseWriter.Write(w.kept.Bytes())
+}
 
 // drain reads what is left of a modest body, so that a client that is still
 // writing sees the answer and not a reset. Nothing is read from a client that

@@ -2,6 +2,8 @@ package sandbox_test
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"hash/crc32"
 	"io"
@@ -14,9 +16,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"encoding/base64"
-	"encoding/binary"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -113,7 +112,6 @@ func TestBodiesOnDiskGoAwayWithTheirObjects(t *testing.T) {
 		}
 		return len(names)
 	}
-	root := as(t, sb, sb.RootKeys(accountA))
 	ctx := t.Context()
 	asUSEast := asIn(t, sb, sb.RootKeys(accountA), "us-east-1")
 	must[*s3.CreateBucketOutput](t)(asUSEast.s3.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String("bbb")}))
@@ -131,7 +129,6 @@ func TestBodiesOnDiskGoAwayWithTheirObjects(t *testing.T) {
 	if n := files(); n != 0 {
 		t.Errorf("%d files after deleting", n)
 	}
-	_ = root
 	if err := sb.Close(); err != nil {
 		t.Fatal(err)
 	}
