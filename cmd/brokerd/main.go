@@ -100,10 +100,10 @@ and prints every error with its line and column. Exit status 78 when there is on
 				return configError{err}
 			}
 			for _, w := range cfg.Warnings() {
-				fmt.Fprintln(cmd.ErrOrStderr(), "warning:", w)
+				cmd.PrintErrln("warning:", w)
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s: valid, %d destinations, %d access rules\n", path, len(cfg.Destinations), len(cfg.Access))
-			return nil
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: valid, %d destinations, %d access rules\n", path, len(cfg.Destinations), len(cfg.Access))
+			return err
 		},
 	}
 	configFlag(cmd, &path)
@@ -113,7 +113,10 @@ and prints every error with its line and column. Exit status 78 when there is on
 func versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
-		Run: func(cmd *cobra.Command, _ []string) { fmt.Fprintln(cmd.OutOrStdout(), "brokerd", buildVersion()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), "brokerd", buildVersion())
+			return err
+		},
 	}
 }
 

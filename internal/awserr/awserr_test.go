@@ -22,7 +22,7 @@ import (
 
 // failure builds an error as the SDK builds it.
 func failure(service, code, message string, status int) error {
-	var inner error = errors.New("no body")
+	inner := errors.New("no body")
 	if code != "" {
 		inner = &smithy.GenericAPIError{Code: code, Message: message}
 	}

@@ -307,7 +307,9 @@ func TestStopEndsAllFlights(t *testing.T) {
 		go func() { done <- b.Run(ctx) }()
 		synctest.Wait()
 		cancel()
-		<-done // the bubble fails when a goroutine is left
+		if err := <-done; err != nil { // the bubble fails when a goroutine is left
+			t.Error(err)
+		}
 		if _, err := b.Session(t.Context(), "logs"); err == nil {
 			t.Error("got a session from a broker that has stopped")
 		}

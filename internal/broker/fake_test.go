@@ -58,7 +58,9 @@ func (s *scripted) Issue(ctx context.Context, r request) (*Session, error) {
 	}, nil
 }
 
-func (s *scripted) SourceARN(context.Context, request) (string, error) { return "", errors.New("not used") }
+func (s *scripted) SourceARN(context.Context, request) (string, error) {
+	return "", errors.New("not used")
+}
 
 func (s *scripted) count() int {
 	s.mu.Lock()

@@ -169,7 +169,7 @@ func serverFor(t *testing.T, changes ...change) *daemonUnderTest {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_ = d.Client.Close()
+		_ = d.Close()
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
 		d.server.Stop(ctx)

@@ -93,7 +93,6 @@ func NewServer(o Options) (*Server, error) {
 		// Unread bytes of a stream are bounded: not reading is the backpressure.
 		grpc.StaticStreamWindowSize(1<<20),
 		grpc.StaticConnWindowSize(4<<20),
-		grpc.SharedWriteBuffer(true),
 		grpc.WaitForHandlers(true),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
 		grpc.ChainUnaryInterceptor(append(o.Unary, s.guardUnary)...),

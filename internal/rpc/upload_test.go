@@ -102,7 +102,7 @@ func TestBadStreamsBecomeNoObject(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := serverFor(t)
-			wantFault(t, d.raw(t, tc.msgs...), tc.reason)
+			_ = wantFault(t, d.raw(t, tc.msgs...), tc.reason)
 			if len(d.sink.objects) != 0 {
 				t.Errorf("an object came of it")
 			}
@@ -134,7 +134,7 @@ func TestBadHeaders(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h := header("fine")
 			tc.mutate(h.GetHeader())
-			wantFault(t, d.raw(t, h), tc.reason)
+			_ = wantFault(t, d.raw(t, h), tc.reason)
 		})
 	}
 }
