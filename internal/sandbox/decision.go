@@ -164,7 +164,8 @@ func sameAccount(sc iampolicy.Scenario) bool {
 	return len(parts) == 6 && parts[4] == sc.Request.ResourceAccount
 }
 
-// authorize decides a question for STS and IAM, whose texts are never shortened.
+// authorize decides a question whose denial is told in full: to a caller in
+// the account that owns what is asked for.
 func (w *world) authorize(cl *call, a access) *apiError {
 	sc, res := w.decide(a)
 	cl.decided(a, res)
@@ -175,7 +176,3 @@ func (w *world) authorize(cl *call, a access) *apiError {
 	e.denied = true
 	return e
 }
-
-// authorizeIdentity decides by the caller's own policies alone: for calls whose
-// resource has no policy.
-func (w *world) authorizeIdentity(cl *call, a access) *apiError { return w.authorize(cl, a) }

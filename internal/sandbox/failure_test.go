@@ -33,12 +33,12 @@ func TestWhatGoesWrongAcrossAccounts(t *testing.T) {
 		return err
 	}
 	rows := []struct {
-		name   string
-		break_ func(*testing.T, *world)
-		do     func(*testing.T, *world) error
-		code   string
-		status int
-		text   string // exact when it ends in "$", else contained
+		name    string
+		breakIt func(*testing.T, *world)
+		do      func(*testing.T, *world) error
+		code    string
+		status  int
+		text    string // exact when it ends in "$", else contained
 	}{
 		{"7 the trust policy names somebody else", func(t *testing.T, w *world) {
 			must[*iam.UpdateAssumeRolePolicyOutput](t)(w.rootA.iam.UpdateAssumeRolePolicy(t.Context(), &iam.UpdateAssumeRolePolicyInput{
@@ -197,8 +197,8 @@ func TestWhatGoesWrongAcrossAccounts(t *testing.T) {
 			if err := put(t, w); err != nil {
 				t.Fatalf("before anything is broken: %v", err)
 			}
-			if row.break_ != nil {
-				row.break_(t, w)
+			if row.breakIt != nil {
+				row.breakIt(t, w)
 			}
 			err := row.do(t, w)
 			if code(err) != row.code || status(err) != row.status {

@@ -1,0 +1,190 @@
+package sandbox
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// GetObject and HeadObject.
+
+func noSuchKey(key string) *apiError {
+	return fail(http.StatusNotFound, "NoSuchKey", "The specified key does not exist.").with("Key", key)
+}
+
+// find gets the version that a read asks for. The caller holds mu.
+func (c *s3Call) find(b *bucket) (*object, error) {
+	version := c.query.Get("versionId")
+	if version != "" {
+		if err := c.allow(b, "s3:GetObjectVersion", c.resource()); err != nil {
+			return nil, err
+		}
+		for _, o := range b.versions[c.key] {
+			if o.version != version {
+				continue
+			}
+			if o.deleteMarker {
+				return nil, methodNotAllowed().header("x-amz-delete-marker", "true").header("Allow", "DELETE")
+			}
+			return o, nil
+		}
+		return nil, fail(http.StatusNotFound, "NoSuchVersion", "The specified version does not exist.").with("Key", c.key).with("VersionId", version)
+	}
+	if o := b.current(c.key); o != nil {
+		return o, nil
+	}
+	// Who may not list must not learn that a key is free.
+	if !c.may(b, "s3:ListBucket", b.arn()) {
+		return nil, accessDenied()
+	}
+	e := noSuchKey(c.key)
+	if len(b.versions[c.key]) > 0 {
+		e = e.header("x-amz-delete-marker", "true")
+	}
+	return nil, e
+}
+
+func getObject(c *s3Call, b *bucket) error  { return c.read(b, true) }
+func headObject(c *s3Call, b *bucket) error { return c.read(b, false) }
+
+func (c *s3Call) read(b *bucket, withBody bool) error {
+	o, start, length, status, err := c.prepareRead(b, withBody)
+	if err != nil {
+		c.unlock()
+		return err
+	}
+	reader := o.body.open(start, length)
+	c.unlock()
+	c.w.Header().Set("Content-Length", strconv.FormatInt(length, 10))
+	c.stream()
+	c.s.reply(c.call, status)
+	var copyErr error
+	if withBody {
+		buf := c.s.world.blobs.buffer()
+		defer c.s.world.blobs.buffers.Put(buf)
+		// Hidden behind plain interfaces so that our buffer is the one in use.
+		_, copyErr = io.CopyBuffer(struct{ io.Writer }{c.w}, struct{ io.Reader }{reader}, *buf)
+	}
+	return errors.Join(copyErr, reader.Close())
+}
+
+// prepareRead decides a read and sets the headers of its answer. The caller holds mu.
+func (c *s3Call) prepareRead(b *bucket, withBody bool) (o *object, start, length int64, status int, err error) {
+	if c.query.Has("partNumber") {
+		return nil, 0, 0, 0, notImplemented("reading by part number")
+	}
+	if o, err = c.find(b); err != nil {
+		return nil, 0, 0, 0, err
+	}
+	if o.owner != b.account && c.caller.account != o.owner {
+		// Somebody else's object: the bucket's policy does not reach it.
+		return nil, 0, 0, 0, accessDenied()
+	}
+	if err := c.checkReadConditions(o); err != nil {
+		return nil, 0, 0, 0, err
+	}
+	sums := strings.EqualFold(c.r.Header.Get("X-Amz-Checksum-Mode"), "ENABLED")
+	if withBody || sums {
+		if err := c.useKey(b, "Decrypt", o.seal); err != nil {
+			return nil, 0, 0, 0, err
+		}
+	}
+	start, length, status = 0, o.size, http.StatusOK
+	h := c.w.Header()
+	if spec := c.r.Header.Get("Range"); spec != "" {
+		from, n, ok, satisfiable := parseRange(spec, o.size)
+		if ok && !satisfiable {
+			return nil, 0, 0, 0, fail(http.StatusRequestedRangeNotSatisfiable, "InvalidRange", "The requested range is not satisfiable").
+				with("RangeRequested", spec).with("ActualObjectSize", strconv.FormatInt(o.size, 10)).header("Content-Range", "bytes */"+strconv.FormatInt(o.size, 10))
+		}
+		if ok {
+			start, length, status = from, n, http.StatusPartialContent
+			h.Set("Content-Range", "bytes "+strconv.FormatInt(start, 10)+"-"+strconv.FormatInt(start+length-1, 10)+"/"+strconv.FormatInt(o.size, 10))
+		}
+	}
+	c.writeObjectHeaders(o, b)
+	if sums && status == http.StatusOK {
+		h.Set(checksumHeader(o.algorithm), o.checksum)
+		h.Set("x-amz-checksum-type", o.checksumType)
+	}
+	return o, start, length, status, nil
+}
+
+func (c *s3Call) writeObjectHeaders(o *object, b *bucket) {
+	h := c.w.Header()
+	h.Set("ETag", `"`+o.etag+`"`)
+	h.Set("Last-Modified", httpTime(o.modified))
+	h.Set("Accept-Ranges", "bytes")
+	for name, value := range map[string]string{
+		"Content-Type": o.headers.contentType, "Content-Encoding": o.headers.contentEncoding, "Cache-Control": o.headers.cacheControl,
+		"Content-Disposition": o.headers.disposition, "Content-Language": o.headers.language, "Expires": o.headers.expires,
+	} {
+		if v := c.query.Get("response-" + strings.ToLower(name)); v != "" && c.caller.kind != anonymous {
+			value = v
+		}
+		if value != "" {
+			h.Set(name, value)
+		}
+	}
+	if sc := o.headers.storageClass; sc != "" && sc != "STANDARD" {
+		h.Set("x-amz-storage-class", sc)
+	}
+	for name, value := range o.headers.metadata {
+		h.Set("x-amz-meta-"+name, value)
+	}
+	if o.headers.tags != "" {
+		h.Set("x-amz-tagging-count", strconv.Itoa(strings.Count(o.headers.tags, "&")+1))
+	}
+	if b.versioning != "" {
+		h.Set("x-amz-version-id", o.version)
+	}
+	if o.parts > 0 && c.query.Has("partNumber") {
+		h.Set("x-amz-mp-parts-count", strconv.Itoa(o.parts))
+	}
+	o.seal.writeHeaders(h)
+}
+
+func (c *s3Call) checkReadConditions(o *object) error {
+	h := c.r.Header
+	if v := h.Get("If-Match"); v != "" && v != "*" && strings.Trim(v, `"`) != o.etag {
+		return preconditionFailed("If-Match")
+	}
+	if v := h.Get("If-None-Match"); v != "" && (v == "*" || strings.Trim(v, `"`) == o.etag) {
+		return (&apiError{Code: "NotModified", Message: "Not Modified", Status: http.StatusNotModified}).header("ETag", `"`+o.etag+`"`)
+	}
+	return nil
+}
+
+// parseRange reads one byte range; ok is false for forms that S3 ignores.
+func parseRange(spec string, size int64) (start, length int64, ok, satisfiable bool) {
+	text, found := strings.CutPrefix(spec, "bytes=")
+	from, to, dash := strings.Cut(text, "-")
+	if !found || !dash || strings.Contains(text, ",") {
+		return 0, 0, false, false
+	}
+	if from == "" {
+		n, err := strconv.ParseInt(to, 10, 64)
+		if err != nil || n < 0 {
+			return 0, 0, false, false
+		}
+		n = min(n, size)
+		return size - n, n, true, n > 0
+	}
+	start, err := strconv.ParseInt(from, 10, 64)
+	if err != nil || start < 0 {
+		return 0, 0, false, false
+	}
+	end := size - 1
+	if to != "" {
+		if end, err = strconv.ParseInt(to, 10, 64); err != nil || end < start {
+			return 0, 0, false, false
+		}
+		end = min(end, size-1)
+	}
+	if start >= size {
+		return 0, 0, true, false
+	}
+	return start, end - start + 1, true, true
+}
