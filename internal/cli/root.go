@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc/codes"
@@ -60,7 +58,7 @@ Start with ` + "`brokerctl demo`" + `: it shows the whole way on this machine, w
 	root.PersistentFlags().StringVar(&a.socket, "socket", "", "socket of the daemon (default $BROKERD_SOCKET, else "+client.DefaultSocket+")")
 	root.AddCommand(a.uploadCommand(), a.verifyCommand(), a.statusCommand(), a.waitCommand(), a.explainCommand(),
 		a.demoCommand(), a.sandboxCommand(), a.versionCommand(), exitCodesTopic())
-	for _, c := range root.Commands() {
+	for _, c := range append(root.Commands(), root) {
 		wrapArgs(c)
 	}
 	return root
@@ -87,10 +85,7 @@ func (a *app) explainError(err error) string {
 	text := err.Error()
 	var ce *client.Error
 	if errors.As(err, &ce) && ce.Code == codes.Unavailable && ce.Reason == "" {
-		text += "\n  Is brokerd running, and is this its socket? (--socket, $BROKERD_SOCKET, default " + client.DefaultSocket + ")"
-	}
-	if strings.HasPrefix(text, "unknown command") {
-		text = strings.ReplaceAll(text, "\n", " ")
+		text += "\n  The socket is that of --socket, else of $BROKERD_SOCKET, else " + client.DefaultSocket
 	}
 	return text
 }
@@ -121,11 +116,4 @@ func outputFlag(cmd *cobra.Command, f *format) {
 	*f = formatText
 	cmd.Flags().VarP(f, "output", "o", "text, or json for scripts")
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
-}
-
-func environ(name, fallback string) string {
-	if v := os.Getenv(name); v != "" {
-		return v
-	}
-	return fallback
 }

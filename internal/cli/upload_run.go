@@ -139,7 +139,7 @@ func (u *uploads) report(j uploadJob, res *client.Result, err error, tries int) 
 	if err != nil {
 		code := exitCode(err)
 		u.codes[code]++
-		o.State, o.Error, o.Retryable = "failed", u.explainError(err), code == exitTemporary || code == exitSignal
+		o.State, o.Error, o.Retryable = "failed", u.failureText(err), code == exitTemporary || code == exitSignal
 		var ce *client.Error
 		if errors.As(err, &ce) {
 			o.Error, o.Reason = ce.Message, ce.Reason

@@ -17,7 +17,7 @@ import (
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
-// errCannotRun is why verify ended without an answer.
+// cannotRun is why verify ended without an answer.
 func cannotRun(err error) error { return &exitError{exitNoRun, err} }
 
 func (a *app) verifyCommand() *cobra.Command {
@@ -171,12 +171,12 @@ func (a *app) verifyAll(ctx context.Context, run *verification, names []string, 
 	render := newCheckRenderer(a.Out)
 	for _, name := range names {
 		report := verify.Report{Destination: name}
-		if out == formatText {
-			render.begin(name)
-		}
 		err := run.verify(ctx, name, func(c verify.Check) error {
 			report.Checks = append(report.Checks, c)
 			if out == formatText {
+				if len(report.Checks) == 1 {
+					render.begin(name)
+				}
 				return render.check(c)
 			}
 			return nil

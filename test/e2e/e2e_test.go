@@ -1,0 +1,214 @@
+// Package e2e runs the real brokerd and brokerctl against a sandbox. Each script
+// in testdata is a session of a user, and readable as one.
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/brokerd/brokerd/internal/cli/accounts"
+	"github.com/brokerd/brokerd/internal/sandbox"
+)
+
+var binaries string // where TestMain built the programs
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "brokerd-e2e-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	binaries = dir
+	build := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "../../cmd/brokerd", "../../cmd/brokerctl")
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "building the programs: %v\n%s", err, out)
+		os.Exit(1)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+type worldKey struct{}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			w, err := newWorld(env)
+			if err != nil {
+				return err
+			}
+			env.Values[worldKey{}] = w
+			env.Setenv("PATH", binaries+string(filepath.ListSeparator)+env.Getenv("PATH"))
+			env.Setenv("BROKERD_SOCKET", w.SocketPath)
+			env.Setenv("CONFIG", w.ConfigPath)
+			env.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+			env.Setenv("AWS_CONFIG_FILE", os.DevNull)
+			env.Setenv("UID", strconv.Itoa(os.Getuid()))
+			env.Setenv("NO_COLOR", "1")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"objects":    objects,
+			"key-policy": keyPolicy,
+			"apply-fix":  applyFix,
+			"config-for": configFor,
+			"replace":    replace,
+			"dead-port":  deadPort,
+			"exit":       exitCode,
+		},
+	})
+}
+
+func newWorld(env *testscript.Env) (*accounts.World, error) {
+	dir := filepath.Join(env.WorkDir, "w")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return nil, err
+	}
+	sb, err := sandbox.New(sandbox.Options{Dir: dir})
+	if err != nil {
+		return nil, err
+	}
+	sb.Start()
+	env.Defer(func() { _ = sb.Close() })
+	w, err := accounts.Prepare(context.Background(), sb, dir, os.Getuid())
+	if err != nil {
+		return nil, err
+	}
+	return w, w.Apply(context.Background())
+}
+
+func worldOf(ts *testscript.TestScript) *accounts.World {
+	return ts.Value(worldKey{}).(*accounts.World)
+}
+
+// objects N: the bucket holds N objects, all encrypted with the key, and no unfinished upload.
+func objects(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: objects N")
+	}
+	w := worldOf(ts)
+	got := w.Sandbox.Objects(accounts.Bucket)
+	if strconv.Itoa(len(got)) != args[0] {
+		ts.Fatalf("the bucket holds %d objects, want %s", len(got), args[0])
+	}
+	for _, o := range got {
+		if o.Encryption != "aws:kms" || o.KMSKeyARN != w.KeyARN || !strings.HasPrefix(o.Key, "logs/") {
+			ts.Fatalf("object %s has %s with %s", o.Key, o.Encryption, o.KMSKeyARN)
+		}
+	}
+	if open := w.Sandbox.MultipartUploads(accounts.Bucket); len(open) > 0 {
+		ts.Fatalf("%d unfinished uploads are left", len(open))
+	}
+}
+
+// key-policy break: removes the role from the key policy.
+func keyPolicy(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 || args[0] != "break" {
+		ts.Fatalf("usage: key-policy break")
+	}
+	w := worldOf(ts)
+	doc, err := accounts.RemoveAllow(string(w.Docs.Key), accounts.RoleName)
+	ts.Check(err)
+	ts.Check(w.PutKeyPolicy(context.Background(), doc))
+}
+
+// apply-fix FILE: adds the fix statement in the JSON report FILE to the key policy.
+func applyFix(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: apply-fix REPORT")
+	}
+	statement := fixStatement(ts, ts.ReadFile(args[0]))
+	w := worldOf(ts)
+	doc, err := w.KeyPolicy(context.Background())
+	ts.Check(err)
+	doc, err = accounts.AddStatement(doc, statement)
+	ts.Check(err)
+	ts.Check(w.PutKeyPolicy(context.Background(), doc))
+}
+
+// config-for UID: $CONFIG names a configuration whose only rule is for UID.
+func configFor(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: config-for UID")
+	}
+	uid, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	path, _, err := worldOf(ts).WriteConfig(uid)
+	ts.Check(err)
+	ts.Setenv("CONFIG", path)
+}
+
+// replace OLD NEW: replaces text in $CONFIG, which must occur in it.
+func replace(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: replace OLD NEW")
+	}
+	path := ts.Getenv("CONFIG")
+	text := ts.ReadFile(path)
+	if !strings.Contains(text, args[0]) {
+		ts.Fatalf("%q is not in the configuration", args[0])
+	}
+	ts.Check(os.WriteFile(path, []byte(strings.ReplaceAll(text, args[0], args[1])), 0o600))
+}
+
+// dead-port: $DEAD is a loopback address that nobody listens on, and $ENDPOINT the sandbox's.
+func deadPort(ts *testscript.TestScript, neg bool, args []string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Setenv("DEAD", l.Addr().String())
+	ts.Check(l.Close())
+	ts.Setenv("ENDPOINT", strings.TrimPrefix(worldOf(ts).Sandbox.Endpoint(), "https://"))
+}
+
+// exit CODE PROGRAM ARGS: runs the program and wants this exit code.
+func exitCode(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exit CODE PROGRAM ARGS…")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	got := 0
+	if err != nil {
+		exit, ok := err.(*exec.ExitError) //nolint:errorlint // testscript returns it bare
+		if !ok {
+			ts.Fatalf("running %s: %v", args[1], err)
+		}
+		got = exit.ExitCode()
+	}
+	if strconv.Itoa(got) != args[0] {
+		ts.Fatalf("%s exited with %d, want %s", strings.Join(args[1:], " "), got, args[0])
+	}
+}
+
+func fixStatement(ts *testscript.TestScript, report string) string {
+	var r struct {
+		Destinations []struct {
+			Checks []struct {
+				FixStatement string `json:"fix_statement"`
+			}
+		}
+	}
+	ts.Check(json.Unmarshal([]byte(report), &r))
+	for _, d := range r.Destinations {
+		for _, c := range d.Checks {
+			if c.FixStatement != "" {
+				return c.FixStatement
+			}
+		}
+	}
+	ts.Fatalf("the report has no fix statement")
+	return ""
+}
