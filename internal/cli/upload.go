@@ -42,7 +42,7 @@ error; with -o json there is one line for every file, with "retryable". See
   brokerctl upload -d audit-logs -o json *.gz | jq -r 'select(.retryable).file' > again.txt
   brokerctl upload -d audit-logs --files-from again.txt`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			jobs, err := f.plan(args)
+			jobs, err := f.plan(args, a.In)
 			if err != nil {
 				return usageError(err)
 			}
@@ -76,19 +76,19 @@ type uploadJob struct {
 }
 
 // plan turns arguments into jobs, and refuses what can only be a mistake.
-func (f *uploadFlags) plan(args []string) ([]uploadJob, error) {
+func (f *uploadFlags) plan(args []string, stdin io.Reader) ([]uploadJob, error) {
 	files := args
 	if f.filesFrom != "" {
-		more, err := readList(f.filesFrom)
+		more, err := readList(f.filesFrom, stdin)
 		if err != nil {
 			return nil, err
 		}
 		files = append(files, more...)
 	}
-	stdin := 0
+	dashes := 0
 	for _, file := range files {
 		if file == "-" {
-			stdin++
+			dashes++
 		}
 	}
 	switch {
@@ -96,11 +96,11 @@ func (f *uploadFlags) plan(args []string) ([]uploadJob, error) {
 		return nil, errors.New("no destination: say --destination NAME (`brokerctl status` lists yours)")
 	case len(files) == 0 && f.filesFrom == "":
 		return nil, errors.New("no file: name files, or - for standard input")
-	case stdin > 1 || stdin > 0 && f.filesFrom == "-":
+	case dashes > 1 || dashes > 0 && f.filesFrom == "-":
 		return nil, errors.New("standard input can be read once only")
-	case stdin == 1 && len(files) > 1:
+	case dashes == 1 && len(files) > 1:
 		return nil, errors.New("- cannot be mixed with files: upload standard input by itself")
-	case stdin == 1 && f.name == "":
+	case dashes == 1 && f.name == "":
 		return nil, errors.New("standard input has no name: say --name NAME")
 	case f.name != "" && len(files) != 1:
 		return nil, errors.New("--name is for one file; for several, use --name-prefix")
@@ -126,8 +126,8 @@ func (f *uploadFlags) plan(args []string) ([]uploadJob, error) {
 	return jobs, nil
 }
 
-func readList(path string) (files []string, err error) {
-	in := io.Reader(os.Stdin)
+func readList(path string, stdin io.Reader) (files []string, err error) {
+	in := stdin
 	if path != "-" {
 		f, err := os.Open(path)
 		if err != nil {

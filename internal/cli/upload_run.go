@@ -94,7 +94,7 @@ func (u *uploads) one(ctx context.Context, j uploadJob) {
 	for pause := firstPause; ; pause = min(2*pause, longPause) {
 		tries++
 		res, err = u.try(ctx, j)
-		if err == nil || j.file == "-" || codeOf(err) != exitTemporary || ctx.Err() != nil {
+		if err == nil || !rewindable(j.file) || codeOf(err) != exitTemporary || ctx.Err() != nil {
 			break
 		}
 		wait := max(pause/2+rand.N(pause/2), retryAfter(err))
@@ -109,6 +109,12 @@ func (u *uploads) one(ctx context.Context, j uploadJob) {
 		}
 	}
 	u.report(j, res, err, tries)
+}
+
+// rewindable says whether a file can be read a second time: a pipe cannot.
+func rewindable(path string) bool {
+	info, err := os.Stat(path)
+	return path != "-" && err == nil && info.Mode().IsRegular()
 }
 
 func retryAfter(err error) time.Duration {

@@ -1,0 +1,55 @@
+package verify_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/brokerd/brokerd/docs/checks"
+)
+
+// Every code in the source has a page, and every page a code: the source is read
+// as text, so that nobody can forget one.
+func TestEveryCodeHasAPageAndEveryPageACode(t *testing.T) {
+	var codes []string
+	for _, name := range []string{"checks.go", "codes.go"} {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING {
+				if s, err := strconv.Unquote(lit.Value); err == nil && strings.HasPrefix(s, "BRK-") {
+					codes = append(codes, s)
+				}
+			}
+			return true
+		})
+	}
+	slices.Sort(codes)
+	if unique := slices.Compact(slices.Clone(codes)); len(unique) != len(codes) || len(codes) < 40 {
+		t.Errorf("%d codes, %d of them different", len(codes), len(unique))
+	}
+	pages := checks.Codes()
+	for _, code := range codes {
+		page, ok := checks.Page(code)
+		if !ok {
+			t.Errorf("%s has no page in docs/checks", code)
+			continue
+		}
+		for _, part := range []string{"# " + code + ": ", "\n## Cause\n", "\n## How to see it\n", "\n## Fix\n"} {
+			if !strings.Contains(page, part) {
+				t.Errorf("the page of %s lacks %q", code, strings.TrimSpace(part))
+			}
+		}
+	}
+	for _, code := range pages {
+		if !slices.Contains(codes, code) {
+			t.Errorf("the page of %s belongs to no code", code)
+		}
+	}
+}
