@@ -123,7 +123,11 @@ func failedService(err error) string {
 
 func classOf(code, message string, status int) Class {
 	// S3 relays KMS's errors with a prefix.
-	relayed := strings.TrimPrefix(code, "KMS.")
+	// S3 says KMS.NotFoundException; MinIO says kms:KeyNotFound.
+	relayed, fromMinIO := strings.CutPrefix(strings.TrimPrefix(code, "KMS."), "kms:")
+	if fromMinIO && strings.HasPrefix(relayed, "Key") {
+		return KeyState
+	}
 	switch {
 	case (code == "AuthorizationHeaderMalformed" || code == "SignatureDoesNotMatch") && strings.Contains(message, "region"):
 		return Region

@@ -62,6 +62,7 @@ func TestClassify(t *testing.T) {
 		"no bucket":                 {"NoSuchBucket", "", 404, NotFound, Park},
 		"key disabled, through S3":  {"KMS.DisabledException", "arn is disabled.", 400, KeyState, Park},
 		"key pending deletion":      {"KMS.KMSInvalidStateException", "", 400, KeyState, Park},
+		"key not found, at MinIO":   {"kms:KeyNotFound", "", 404, KeyState, Park},
 		"key not found, through S3": {"KMS.NotFoundException", "", 400, KeyState, Park},
 		"an unknown KMS code":       {"KMS.NewException", "", 400, KeyState, Park},
 		"another Region, redirect":  {"PermanentRedirect", "", 301, Region, Park},

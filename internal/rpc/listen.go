@@ -72,6 +72,9 @@ func (s *Socket) place(temp string, mode fs.FileMode, gid int) error {
 	return os.Rename(temp, s.path)
 }
 
+// Addr is the socket's name, not the one it was bound under.
+func (s *Socket) Addr() net.Addr { return &net.UnixAddr{Name: s.path, Net: "unix"} }
+
 // Close stops listening and removes the socket, unless somebody replaced it.
 func (s *Socket) Close() error {
 	if now, err := os.Lstat(s.path); err == nil && os.SameFile(now, s.self) {

@@ -26,7 +26,7 @@ type multipart struct {
 	*delivery
 	plan     plan
 	uploadID string
-	opened   Stored // what S3 said when it opened the upload
+	opened   Stored // what S3 said of the encryption before completion
 
 	mu   sync.Mutex
 	done []types.CompletedPart
@@ -39,6 +39,10 @@ func (m *multipart) run(ctx context.Context, first *part) (Stored, error) {
 		return Stored{}, err
 	}
 	err := m.sendAll(ctx, first)
+	if err == nil {
+		// Before anything is completed: a store that encrypts otherwise gets no object.
+		err = confirmed(m.lane.dest, m.opened, "", false)
+	}
 	if err == nil {
 		var s Stored
 		if s, err = m.complete(ctx); err == nil {
@@ -72,13 +76,15 @@ func (m *multipart) create(ctx context.Context) error {
 		return err
 	}
 	m.uploadID = aws.ToString(out.UploadId)
-	s := m.stored(0)
-	s.Encryption, s.KMSKeyARN = string(out.ServerSideEncryption), aws.ToString(out.SSEKMSKeyId)
-	if err := confirmed(m.lane.dest, s, "", false); err != nil {
+	m.opened = m.stored(0)
+	m.opened.Encryption, m.opened.KMSKeyARN = string(out.ServerSideEncryption), aws.ToString(out.SSEKMSKeyId)
+	if m.lane.dest.Compatible && m.opened.Encryption == "" {
+		return nil // some stores say it with the parts: sendAll looks there
+	}
+	if err := confirmed(m.lane.dest, m.opened, "", false); err != nil {
 		m.abort(ctx)
 		return err
 	}
-	m.opened = s
 	return nil
 }
 
@@ -165,6 +171,9 @@ func (m *multipart) sendPart(ctx context.Context, p *part, n int32) error {
 	if err != nil {
 		return err
 	}
+	if m.opened.Encryption == "" {
+		m.opened.Encryption, m.opened.KMSKeyARN = string(out.ServerSideEncryption), aws.ToString(out.SSEKMSKeyId)
+	}
 	m.done = append(m.done, types.CompletedPart{
 		PartNumber: aws.Int32(n), ETag: out.ETag, ChecksumCRC32C: aws.String(checksum(p.crc)),
 	})
@@ -197,7 +206,7 @@ func (m *multipart) complete(ctx context.Context) (Stored, error) {
 	s.VersionID, s.ETag = aws.ToString(out.VersionId), unquote(out.ETag)
 	s.ChecksumCRC32C, s.Encryption, s.KMSKeyARN = aws.ToString(out.ChecksumCRC32C), string(out.ServerSideEncryption), aws.ToString(out.SSEKMSKeyId)
 	if s.Encryption == "" && m.lane.dest.Compatible {
-		// Some stores report the encryption only when the upload is opened; it was compared there.
+		// Some stores report the encryption only before completion; it was compared there.
 		s.Encryption, s.KMSKeyARN = m.opened.Encryption, m.opened.KMSKeyARN
 	}
 	if err := confirmed(m.lane.dest, s, checksum(m.whole), true); err != nil {
