@@ -75,11 +75,10 @@ func (p *PolicySet) edit(f Fix, keepIndexes bool) error {
 			levels = &p.ResourceControl
 		}
 		*levels = slices.Clone(*levels)
-		i := slices.IndexFunc(*levels, func(l LevelPolicies) bool { return l.Level == f.Level })
-		if i < 0 {
-			return fmt.Errorf("no level %q", f.Level)
+		if f.LevelIndex < 0 || f.LevelIndex >= len(*levels) {
+			return fmt.Errorf("no level %d %q", f.LevelIndex, f.Level)
 		}
-		list = &(*levels)[i].Policies
+		list = &(*levels)[f.LevelIndex].Policies
 	default:
 		return fmt.Errorf("layer %q has no statements", f.Layer)
 	}

@@ -1,6 +1,9 @@
 package iampolicy
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // verdict is what a layer says: whether some statement allows and whether some
 // statement denies. For a resource policy grants holds, per Grant strength, how
@@ -123,7 +126,7 @@ func (e *evaluation) providerToken() bool {
 // forwarded says whether an AWS service makes the call for the caller: such a
 // call does not pass the caller's VPC endpoint.
 func (e *evaluation) forwarded() bool {
-	if v, state := e.ctx.lookup("aws:viaawsservice"); state == keyPresent && v[0] == "true" {
+	if v, state := e.ctx.lookup("aws:viaawsservice"); state == keyPresent && strings.EqualFold(v[0], "true") {
 		return true
 	}
 	_, state := e.ctx.lookup("kms:viaservice")

@@ -82,7 +82,7 @@ func (f *fixer) lift(l *LayerResult) bool {
 			continue
 		}
 		found = true
-		fix := Fix{Layer: l.Layer, Level: l.Level, Account: l.Account, Target: f.target(l.Layer, l.Level), Policy: t.Policy, Document: f.documentOf(l, i), Sid: t.Sid, Index: t.Index, Line: t.Line}
+		fix := Fix{Layer: l.Layer, Level: l.Level, LevelIndex: l.levelIndex, Account: l.Account, Target: f.target(l.Layer, l.Level), Policy: t.Policy, Document: f.documentOf(l, i), Sid: t.Sid, Index: t.Index, Line: t.Line}
 		if change := f.changeToAvoid(s); change != nil {
 			fix.Kind, fix.Context, fix.Target, fix.Account = ChangeRequest, change, "the request", f.req.caller.account
 			fix.Why = "the statement denies requests without it"
@@ -99,7 +99,7 @@ func (f *fixer) lift(l *LayerResult) bool {
 
 // documentOf gives the place of the n-th traced statement's policy in its layer.
 func (f *fixer) documentOf(l *LayerResult, n int) int {
-	for i, d := range f.sc.Policies.documents(l.Layer, l.Level) {
+	for i, d := range f.sc.Policies.documents(l.Layer, l.levelIndex) {
 		if n < d.Len() {
 			return i
 		}
@@ -189,7 +189,7 @@ func (f *fixer) exempt(l *LayerResult, s *statement) (json.RawMessage, bool) {
 	if state != keyPresent || len(values) != 1 || strings.ContainsAny(values[0], "*?$") {
 		return nil, false
 	}
-	docs := f.sc.Policies.documents(l.Layer, l.Level)
+	docs := f.sc.Policies.documents(l.Layer, l.levelIndex)
 	for _, d := range docs {
 		for i := range d.Len() {
 			if &d.statements[i] == s {
@@ -212,7 +212,7 @@ func (f *fixer) allow(l Layer) {
 			f.out = append(f.out, Fix{Kind: ChangeRequest, Layer: l, Target: "the request", Account: f.req.caller.account, Context: change, Why: "a statement allows requests that carry it"})
 			return
 		}
-		f.add(l, r.Level, r.Account)
+		f.add(r)
 		if l != LayerSCP {
 			return
 		}
@@ -251,12 +251,13 @@ func (f *fixer) changeToMatch(l *LayerResult) map[string][]string {
 	return nil
 }
 
-func (f *fixer) add(l Layer, level, account string) {
+func (f *fixer) add(r *LayerResult) {
+	l, level := r.Layer, r.Level
 	if f.req.caller.kind == callerRoot && (l == LayerIdentity || f.req.actionLower == "sts:assumerole") {
 		return
 	}
 	f.out = append(f.out, Fix{
-		Kind: AddStatement, Layer: l, Level: level, Account: account, Target: f.target(l, level),
+		Kind: AddStatement, Layer: l, Level: level, LevelIndex: r.levelIndex, Account: r.Account, Target: f.target(l, level),
 		Statement: f.allowStatement(l), Why: "no statement allows " + f.req.Action,
 	})
 }

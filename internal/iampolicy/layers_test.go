@@ -216,6 +216,7 @@ func layerCases() []layerCase {
 		{name: "every level allows", page: denial, identity: allowS3, resource: grants(aws(roleA), "s3:*"), scp: []string{allowAll, allowS3, allowAll}, want: Allowed},
 		{name: "one level does not allow", page: denial, identity: allowS3, resource: grants(aws(roleA), "s3:*"), scp: []string{allowAll, allowKMS, allowAll}, want: ImplicitDeny, blocked: "service_control"},
 		{name: "a level without policies", page: denial, identity: allowS3, resource: grants(aws(roleA), "s3:*"), scp: []string{allowAll, "-"}, want: ImplicitDeny, blocked: "service_control"},
+		{name: "two levels do not allow", page: denial, identity: allowS3, resource: grants(aws(roleA), "s3:*"), scp: []string{allowKMS, allowKMS}, want: ImplicitDeny, blocked: "service_control"},
 		{name: "a level denies", page: denial, identity: allowS3, resource: grants(aws(roleA), "s3:*"), scp: []string{allowAll + "," + denyPut}, want: ExplicitDeny, blocked: "service_control"},
 		{name: "SCP limits a session grant too", page: denial, owner: accountA, resource: grants(aws(sessionA), "s3:*"), scp: []string{allowKMS}, want: ImplicitDeny, blocked: "service_control"},
 		{name: "SCP does not bind service-linked roles", page: denial, principal: "arn:aws:iam::111122223333:role/aws-service-role/x.amazonaws.com/AWSServiceRoleForX", identity: allowS3, owner: accountA, scp: []string{denyPut}, want: Allowed},
@@ -318,5 +319,24 @@ func TestFixesPreferTheRequest(t *testing.T) {
 		if len(r.Fixes) != 1 || r.Fixes[0].Kind != ChangeRequest {
 			t.Errorf("%s: got %+v, want one change of the request", name, r.Fixes)
 		}
+	}
+}
+
+// TestLevelsMayShareAName: fixes go to the level that blocks, not to its namesake.
+func TestLevelsMayShareAName(t *testing.T) {
+	sc := Scenario{Request: Request{Principal: sessionA, Action: "s3:PutObject", Resource: object, ResourceAccount: accountA},
+		Policies: PolicySet{Identity: ident(t, allowS3), ServiceControl: []LevelPolicies{
+			{Policies: ident(t, allowAll)}, {Policies: ident(t, allowKMS)}, {Policies: ident(t, allowAll+","+denyPut)},
+		}}}
+	r := Evaluate(sc)
+	fixed, err := Apply(sc, r.Fixes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again := Evaluate(fixed); again.Decision != Allowed {
+		t.Errorf("after %+v: %s", r.Fixes, again.Decision)
+	}
+	if n := len(fixed.Policies.ServiceControl[0].Policies); n != 1 {
+		t.Errorf("the level that allowed already was given %d policies", n)
 	}
 }

@@ -28,7 +28,7 @@ func (e *evaluation) rankNearMisses(blocked []Layer) {
 // find gives the statement behind the trace at index n: traces stand in the
 // order of the documents' statements.
 func (e *evaluation) find(l *LayerResult, n int) *statement {
-	for _, d := range e.sc.Policies.documents(l.Layer, l.Level) {
+	for _, d := range e.sc.Policies.documents(l.Layer, l.levelIndex) {
 		if n < d.Len() {
 			return &d.statements[n]
 		}
@@ -38,7 +38,7 @@ func (e *evaluation) find(l *LayerResult, n int) *statement {
 }
 
 // documents lists the documents of a layer in the order in which they are weighed.
-func (p *PolicySet) documents(l Layer, level string) []*Document {
+func (p *PolicySet) documents(l Layer, level int) []*Document {
 	var list []NamedPolicy
 	switch l {
 	case LayerIdentity:
@@ -56,11 +56,8 @@ func (p *PolicySet) documents(l Layer, level string) []*Document {
 		if l == LayerRCP {
 			levels = p.ResourceControl
 		}
-		for i := range levels {
-			if levels[i].Level == level {
-				list = levels[i].Policies
-				break
-			}
+		if level < len(levels) {
+			list = levels[level].Policies
 		}
 	}
 	out := make([]*Document, len(list))

@@ -6,9 +6,9 @@ import "slices"
 // none may deny (IAM User Guide, reference_policies_evaluation-logic_policy-eval-denyallow.html).
 func (e *evaluation) weighSCPs() {
 	e.scp.allow = yes
-	for _, level := range e.sc.Policies.ServiceControl {
+	for i, level := range e.sc.Policies.ServiceControl {
 		var v verdict
-		e.weighLevel(&v, LayerSCP, level, e.req.caller.account)
+		e.weighLevel(&v, LayerSCP, level, i, e.req.caller.account)
 		e.scp.present = true
 		e.scp.allow = min(e.scp.allow, v.allow)
 		e.scp.deny = max(e.scp.deny, v.deny)
@@ -24,9 +24,9 @@ func (e *evaluation) weighSCPs() {
 // detached, so only a Deny matters.
 func (e *evaluation) weighRCPs() {
 	e.rcp.allow = yes
-	for _, level := range e.sc.Policies.ResourceControl {
+	for i, level := range e.sc.Policies.ResourceControl {
 		v := verdict{}
-		e.weighLevel(&v, LayerRCP, level, e.req.resourceAccount)
+		e.weighLevel(&v, LayerRCP, level, i, e.req.resourceAccount)
 		last := &e.results[len(e.results)-1]
 		v.allow = yes
 		last.Decision = v.decision()
@@ -40,8 +40,8 @@ func (e *evaluation) weighRCPs() {
 	}
 }
 
-func (e *evaluation) weighLevel(v *verdict, l Layer, level LevelPolicies, account string) {
-	res := LayerResult{Layer: l, Level: level.Level, Account: account}
+func (e *evaluation) weighLevel(v *verdict, l Layer, level LevelPolicies, index int, account string) {
+	res := LayerResult{Layer: l, Level: level.Level, levelIndex: index, Account: account}
 	for i := range level.Policies {
 		e.weighDocument(v, &res, l, level.Policies[i].Name, level.Policies[i].Policy)
 	}

@@ -94,7 +94,7 @@ func TestScenarioRefuses(t *testing.T) {
 		{"no JSON", `{`, "line 1, column 2"},
 		{"list", `[]`, "scenario"},
 		{"duplicate key", `{"name":"a","name":"b"}`, "duplicate key"},
-		{"unknown field", `{"nam":"a"}`, "unknown field"},
+		{"unknown field", "{\n\"nam\":\"a\"}", "line 2, column 1"},
 		{"unknown field of the request", `{"request":{"principle":"*"}}`, "unknown field"},
 		{"name as a number", "{\n\"name\":1}", "line 2"},
 		{"empty principal", request("", "s3:GetObject", object, ""), "principal"},
@@ -110,6 +110,7 @@ func TestScenarioRefuses(t *testing.T) {
 		{"context of objects", request(sessionA, "s3:GetObject", object, `,"context":{"a:b":{}}`), "context"},
 		{"unknown layer", `{"request":{"principal":"*","action":"s3:GetObject","resource":"*"},"policies":{},"not_supplied":["scp"]}`, "unknown layer"},
 		{"named policy without document", `{"request":{"principal":"*","action":"s3:GetObject","resource":"*"},"policies":{"identity":[{"name":"x"}]}}`, "policy is missing"},
+		{"broken policy further down", "{\"policies\":{\n\"resource\":{\n \"Statement\":{\"Effect\":\"Maybe\"}}}}", "line 3, column 24"},
 		{"broken policy within", `{"request":{"principal":"*","action":"s3:GetObject","resource":"*"},"policies":{"resource":{"Statement":[{"Effect":"Allow"}]}}}`, "Action is missing"},
 	}
 	for _, c := range cases {

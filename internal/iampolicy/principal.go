@@ -160,7 +160,7 @@ func (s *statement) matchNotPrincipal(c *caller) tri {
 	if c.kind == callerInvalid {
 		return truth(s.deny)
 	}
-	var account, role, exact, any, uncertain bool
+	var account, role, exact, anybody, uncertain bool
 	for i := range s.principals {
 		t, g := s.principals[i].match(c)
 		if t == maybe {
@@ -171,7 +171,7 @@ func (s *statement) matchNotPrincipal(c *caller) tri {
 		}
 		switch {
 		case s.principals[i].kind == principalAny:
-			any = true
+			anybody = true
 		case s.principals[i].kind == principalAccount:
 			account = true
 		case g == GrantRole:
@@ -180,7 +180,7 @@ func (s *statement) matchNotPrincipal(c *caller) tri {
 			exact = true
 		}
 	}
-	if any {
+	if anybody {
 		return no
 	}
 	if !s.deny {

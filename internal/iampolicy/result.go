@@ -17,6 +17,8 @@ type LayerResult struct {
 	// NearMisses are indexes into Statements: the Allow statements that failed,
 	// the one with the fewest failing elements first. Set on layers that block.
 	NearMisses []int `json:"near_misses,omitempty"`
+
+	levelIndex int // among the levels of an SCP or RCP: names may repeat
 }
 
 // Outcome says whether a statement applies to a request.
@@ -99,9 +101,11 @@ type Fix struct {
 	// removed; Document is the place of its policy among those of the layer.
 	Policy   string `json:"policy,omitempty"`
 	Document int    `json:"document,omitempty"`
-	Sid      string `json:"sid,omitempty"`
-	Index    int    `json:"index,omitempty"`
-	Line     int    `json:"line,omitempty"`
+	// LevelIndex is the place of the level among those of an SCP or RCP.
+	LevelIndex int    `json:"level_index,omitempty"`
+	Sid        string `json:"sid,omitempty"`
+	Index      int    `json:"index,omitempty"`
+	Line       int    `json:"line,omitempty"`
 	// Statement is the statement to add, or the replacement.
 	Statement json.RawMessage `json:"statement,omitempty"`
 	// Context holds the condition keys that the request has to carry; an

@@ -15,7 +15,12 @@ const maxScenarioBytes = 4 << 20
 // the place where there is one.
 func DecodeScenario(data []byte) (Scenario, error) {
 	var sc Scenario
-	if _, err := readTree(string(data), maxScenarioBytes); err != nil {
+	text := string(data)
+	root, err := readTree(text, maxScenarioBytes)
+	if err != nil {
+		return sc, fmt.Errorf("scenario: %w", err)
+	}
+	if err := checkPolicies(text, root.member("policies")); err != nil {
 		return sc, fmt.Errorf("scenario: %w", err)
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))
@@ -26,12 +31,69 @@ func DecodeScenario(data []byte) (Scenario, error) {
 			line, column := place(string(data), int(wrongType.Offset))
 			return Scenario{}, fmt.Errorf("scenario: line %d, column %d: %s: want %s, not %s", line, column, wrongType.Field, wrongType.Type, wrongType.Value)
 		}
+		if _, name, found := strings.Cut(err.Error(), `unknown field "`); found {
+			if at := root.find(strings.TrimSuffix(name, `"`)); at >= 0 {
+				line, column := place(text, at)
+				return Scenario{}, fmt.Errorf("scenario: line %d, column %d: %w", line, column, err)
+			}
+		}
 		return Scenario{}, fmt.Errorf("scenario: %w", err)
 	}
 	if err := sc.Validate(); err != nil {
 		return Scenario{}, fmt.Errorf("scenario: %w", err)
 	}
 	return sc, nil
+}
+
+// find gives the place of a member's name, the first in the text, or -1.
+func (n *node) find(key string) int {
+	for i := range n.members {
+		if n.members[i].key == key {
+			return n.members[i].keyPos
+		}
+		if at := n.members[i].value.find(key); at >= 0 {
+			return at
+		}
+	}
+	for i := range n.elems {
+		if at := n.elems[i].find(key); at >= 0 {
+			return at
+		}
+	}
+	return -1
+}
+
+// checkPolicies parses the policies inside a scenario, so that errors give
+// their place in the scenario and not in the policy.
+func checkPolicies(text string, n *node) error {
+	if n == nil {
+		return nil
+	}
+	for i := range n.members {
+		m := &n.members[i]
+		if m.value.kind != objectNode || m.key != "policy" && m.key != "resource" {
+			if err := checkPolicies(text, &m.value); err != nil {
+				return err
+			}
+			continue
+		}
+		_, err := Parse([]byte(text[m.value.pos:m.value.end]))
+		var syntax *SyntaxError
+		if errors.As(err, &syntax) {
+			line, column := place(text, m.value.pos)
+			if syntax.Line == 1 {
+				syntax.Column += column - 1
+			}
+			syntax.Line += line - 1
+			return syntax
+		}
+	}
+	for i := range n.elems {
+		if err := checkPolicies(text, &n.elems[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // UnmarshalJSON reads a request. A context value may be a string, a number, a
