@@ -102,7 +102,10 @@ type Result struct {
 	Decision Decision `json:"decision"`
 	// BlockedBy lists the layers that stand between the request and "allowed":
 	// explicit denies first. Empty when the decision is allowed or unknown.
-	BlockedBy []Layer       `json:"blocked_by"`
+	BlockedBy []Layer `json:"blocked_by"`
+	// RootCause is the layer to look at first: one that denies, else the one
+	// whose closest Allow statement lacks least.
+	RootCause Layer         `json:"root_cause,omitempty"`
 	Layers    []LayerResult `json:"layers"`
 	// Fixes, applied together, make the scenario allowed.
 	Fixes []Fix `json:"fixes"`

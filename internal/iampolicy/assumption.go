@@ -24,6 +24,9 @@ func (e *evaluation) assumptions(d Decision) []string {
 		return out
 	}
 	absent := func(l Layer) bool { return !slices.Contains(sc.NotSupplied, l) }
+	if r.caller.kind == callerRole && r.caller.session != "" && r.RoleARN == "" {
+		out = append(out, "the role behind the session has no path: its ARN was not given")
+	}
 	if e.identity.present {
 		if len(sc.Policies.ServiceControl) == 0 && absent(LayerSCP) {
 			out = append(out, "no service control policy applies to the caller")

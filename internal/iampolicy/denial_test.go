@@ -71,3 +71,22 @@ func TestTrace(t *testing.T) {
 		t.Errorf("conditional: %+v", s[2])
 	}
 }
+
+// TestRootCause: a deny first, else the nearest miss.
+func TestRootCause(t *testing.T) {
+	near := `{"Effect":"Allow","Principal":` + aws(roleA) + `,"Action":"s3:PutObject","Resource":"arn:aws:s3:::bucket"}`
+	for _, c := range []struct {
+		identity, resource string
+		want               Layer
+	}{
+		{allowKMS, near, LayerResource},
+		{`{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::bucket"}`, grants(aws(accountB), "kms:*"), LayerIdentity},
+		{allowKMS, `{"Effect":"Deny","Principal":"*","Action":"*","Resource":"*"}`, LayerResource},
+	} {
+		r := Evaluate(Scenario{Request: Request{Principal: sessionA, Action: "s3:PutObject", Resource: object, ResourceAccount: accountB},
+			Policies: PolicySet{Identity: ident(t, c.identity), Resource: mustParse(t, policy12(c.resource))}})
+		if r.RootCause != c.want {
+			t.Errorf("%s / %s: root cause %s, want %s", c.identity, c.resource, r.RootCause, c.want)
+		}
+	}
+}

@@ -81,6 +81,7 @@ func (e *evaluation) run(withFixes bool) Result {
 	if r.Decision == ImplicitDeny || r.Decision == ExplicitDeny {
 		r.BlockedBy = e.blockers(true)
 		e.rankNearMisses(r.BlockedBy)
+		r.RootCause = e.rootCause(r.BlockedBy)
 		if withFixes {
 			r.Fixes = e.fixes(r.BlockedBy)
 		}

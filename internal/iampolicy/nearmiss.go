@@ -25,6 +25,27 @@ func (e *evaluation) rankNearMisses(blocked []Layer) {
 	}
 }
 
+// rootCause picks the layer to look at first.
+func (e *evaluation) rootCause(blocked []Layer) Layer {
+	best, distance := Layer(""), 1<<30
+	for _, l := range blocked {
+		if best == "" {
+			best = l
+		}
+		for i := range e.results {
+			r := &e.results[i]
+			switch {
+			case r.Layer != l:
+			case r.Decision == ExplicitDeny:
+				return l
+			case len(r.NearMisses) > 0 && r.Statements[r.NearMisses[0]].Distance < distance:
+				best, distance = l, r.Statements[r.NearMisses[0]].Distance
+			}
+		}
+	}
+	return best
+}
+
 // find gives the statement behind the trace at index n: traces stand in the
 // order of the documents' statements.
 func (e *evaluation) find(l *LayerResult, n int) *statement {
