@@ -103,7 +103,7 @@ func (d *demo) pickFile() (source string, err error) {
 			source, size = p, info.Size()
 		}
 	}
-	var in io.Reader = io.LimitReader(lineReader{}, 12<<20)
+	in := io.LimitReader(lineReader{}, 12<<20)
 	if source == "" {
 		source = "a generated log"
 	} else {

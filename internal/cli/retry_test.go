@@ -64,7 +64,12 @@ func serveFlaky(t *testing.T, answers map[string][]error) (*flaky, string) {
 	brokerdv1.RegisterBrokerServiceServer(server, f)
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(l) }()
-	t.Cleanup(func() { server.Stop(); <-done })
+	t.Cleanup(func() {
+		server.Stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
 	return f, filepath.Join(dir, "s")
 }
 
