@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -59,6 +60,7 @@ type Broker struct {
 	rng *rand.Rand
 
 	wakeup    chan struct{}
+	beat      atomic.Int64 // when the scheduler last looked, Unix nanoseconds
 	flightCtx context.Context
 	cancel    context.CancelFunc
 	flights   sync.WaitGroup

@@ -315,3 +315,14 @@ func TestStopEndsAllFlights(t *testing.T) {
 		}
 	})
 }
+
+// The watchdog follows this: it must go on while STS hangs, and stop with the scheduler.
+func TestHeartbeatGoesOnWhileSTSHangs(t *testing.T) {
+	sts := &scripted{answers: []answer{{takes: time.Hour}}}
+	running(t, sts, func(t *testing.T, b *Broker) {
+		time.Sleep(10 * time.Minute)
+		if age := time.Since(b.Heartbeat()); age > 2*maxSleep {
+			t.Errorf("the last beat is %s old", age)
+		}
+	})
+}

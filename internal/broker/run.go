@@ -27,6 +27,7 @@ func (b *Broker) Run(ctx context.Context) error {
 		case <-timer.C:
 		}
 		timer.Reset(b.refreshDue())
+		b.beat.Store(time.Now().UnixNano())
 	}
 }
 
@@ -45,6 +46,15 @@ func (b *Broker) refreshDue() time.Duration {
 		_, _ = b.join(e, false) // its error is kept in the entry
 	}
 	return sleep
+}
+
+// Heartbeat is when the scheduler last looked at its sessions; zero before it
+// runs. A live one looks every five seconds at least.
+func (b *Broker) Heartbeat() time.Time {
+	if n := b.beat.Load(); n != 0 {
+		return time.Unix(0, n)
+	}
+	return time.Time{}
 }
 
 func (b *Broker) wake() {

@@ -29,9 +29,8 @@ import (
 )
 
 const (
-	// heapAllowance is what the process needs beside the body budget. Together
-	// they are the collector's soft limit.
-	heapAllowance = 32 << 20
+	// heapLimit is the collector's soft limit. Body memory is mapped and not part of it.
+	heapLimit = 64 << 20
 	// primeTimeout bounds how long READY waits for the first sessions.
 	primeTimeout = 10 * time.Second
 	// healthEvery bounds how old the published health may be.
@@ -114,7 +113,7 @@ func New(cfg *config.Config, version string, w io.Writer) (*Daemon, error) {
 // Run serves until ctx ends, then stops within the grace time. It returns nil
 // after an orderly stop.
 func (d *Daemon) Run(ctx context.Context) (err error) {
-	debug.SetMemoryLimit(d.budget.Total() + heapAllowance)
+	debug.SetMemoryLimit(heapLimit)
 	socket, err := d.listen()
 	if err != nil {
 		return err

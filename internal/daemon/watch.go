@@ -11,6 +11,9 @@ import (
 	"github.com/brokerd/brokerd/internal/broker"
 )
 
+// schedulerDead is how long the broker's scheduler may be silent.
+const schedulerDead = 30 * time.Second
+
 // watch publishes health, reports READY once, and feeds systemd's watchdog.
 func (d *Daemon) watch(ctx context.Context) error {
 	beat, err := daemon.SdWatchdogEnabled(false)
@@ -37,7 +40,9 @@ func (d *Daemon) watch(ctx context.Context) error {
 			d.notify.send("STATUS=" + status)
 			told = status
 		}
-		if beat > 0 {
+		// A daemon whose scheduler hangs must not look alive. An outage of AWS is no
+		// reason for a restart, and is not looked at here.
+		if beat > 0 && time.Since(d.broker.Heartbeat()) < schedulerDead {
 			d.notify.send(daemon.SdNotifyWatchdog)
 		}
 		wait := tick.C

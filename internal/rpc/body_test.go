@@ -1,0 +1,87 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"io"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
+)
+
+// messages is a stream of messages as a fuzzer wrote them.
+type messages struct {
+	ctx  context.Context
+	left []*brokerdv1.UploadRequest
+}
+
+func (m *messages) Context() context.Context { return m.ctx }
+
+func (m *messages) Recv() (*brokerdv1.UploadRequest, error) {
+	if len(m.left) == 0 {
+		return nil, io.EOF
+	}
+	next := m.left[0]
+	m.left = m.left[1:]
+	return next, nil
+}
+
+// Whatever comes, a body ends well only with a trailer that states what arrived.
+func FuzzBody(f *testing.F) {
+	data := []byte("bytes")
+	good, err := proto.Marshal(trailer(uint64(len(data)), crcOf(data)))
+	if err != nil {
+		f.Fatal(err)
+	}
+	head, err := proto.Marshal(header("n"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	one, err := proto.Marshal(chunk(data))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(head, one, good)
+	f.Add(head, good, one)
+	f.Add(head, head, good)
+	f.Add(head, one, []byte{})
+	f.Add(one, one, good)
+	f.Fuzz(func(t *testing.T, a, b, c []byte) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		stream := &messages{ctx: ctx}
+		for _, raw := range [][]byte{a, b, c} {
+			m := &brokerdv1.UploadRequest{}
+			if proto.Unmarshal(raw, m) != nil {
+				return
+			}
+			stream.left = append(stream.left, m)
+		}
+		in := newBody(stream, time.Minute)
+		in.max = 1 << 20
+		h, err := in.header()
+		if err != nil {
+			return
+		}
+		if validate(h) == nil && len(h.GetName()) > 512 {
+			t.Errorf("took a name of %d bytes", len(h.GetName()))
+		}
+		got, err := io.ReadAll(in)
+		if err != nil {
+			var f *fault
+			if !errors.As(err, &f) || f.reason == "" {
+				t.Errorf("an error without a reason: %v", err)
+			}
+			return
+		}
+		if in.trailer == nil {
+			t.Fatal("a body ended well without a trailer")
+		}
+		if in.verify(int64(len(got)), crcOf(got)) == nil && (in.trailer.GetLength() != uint64(len(got)) || in.trailer.GetCrc32C() != crcOf(got)) {
+			t.Error("a trailer that states something else was accepted")
+		}
+	})
+}
