@@ -51,19 +51,9 @@ of them has a usable session. Exits 0 when ready and 75 when the time is over.`,
 func waitServing(ctx context.Context, c *client.Client, service string) error {
 	last := errors.New("no answer yet")
 	for {
-		stream, err := c.Health().Watch(ctx, &healthpb.HealthCheckRequest{Service: service}, grpc.WaitForReady(true))
-		for err == nil {
-			var resp *healthpb.HealthCheckResponse
-			if resp, err = stream.Recv(); err == nil {
-				switch resp.GetStatus() {
-				case healthpb.HealthCheckResponse_SERVING:
-					return nil
-				case healthpb.HealthCheckResponse_SERVICE_UNKNOWN:
-					last = errors.New("the daemon knows no such destination")
-				default:
-					last = errors.New("the daemon says " + resp.GetStatus().String())
-				}
-			}
+		err := watchServing(ctx, c, service, &last)
+		if err == nil {
+			return nil
 		}
 		if ctx.Err() == nil {
 			last = c.FromError(err)
@@ -78,6 +68,31 @@ func waitServing(ctx context.Context, c *client.Client, service string) error {
 			}
 			return &exitError{exitTemporary, fmt.Errorf("%s is not ready: %w", what, last)}
 		case <-timer.C:
+		}
+	}
+}
+
+// watchServing follows the health of service until it is SERVING. The stream
+// ends with it: an open one would keep a daemon that stops waiting.
+func watchServing(ctx context.Context, c *client.Client, service string, last *error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stream, err := c.Health().Watch(ctx, &healthpb.HealthCheckRequest{Service: service}, grpc.WaitForReady(true))
+	if err != nil {
+		return err
+	}
+	for {
+		resp, err := stream.Recv()
+		if err != nil {
+			return err
+		}
+		switch resp.GetStatus() {
+		case healthpb.HealthCheckResponse_SERVING:
+			return nil
+		case healthpb.HealthCheckResponse_SERVICE_UNKNOWN:
+			*last = errors.New("the daemon knows no such destination")
+		default:
+			*last = errors.New("the daemon says " + resp.GetStatus().String())
 		}
 	}
 }
