@@ -23,7 +23,7 @@ with the real service.
 It prints the environment that makes the AWS CLI and SDKs use it, as the root
 user of account A. Root users cannot assume roles: create an IAM user for that.`,
 		Example: `  brokerctl sandbox --addr 127.0.0.1:4566
-  eval "$(brokerctl sandbox | sed -n '/^export/p')"   # in a second shell, by copy and paste`,
+  brokerctl sandbox > env.sh & sleep 1; . ./env.sh; aws sts get-caller-identity`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			sb, err := sandbox.New(opts)
