@@ -233,8 +233,8 @@ func TestRefusalsNameTheirReason(t *testing.T) {
 			r.Sandbox.SetFaults([]sandbox.Fault{{Operation: "s3:PutObject", Code: "SlowDown", Status: 503}})
 		}, "THROTTLED", 10},
 		"broken for longer than the retries": {func(_ *testing.T, r *rig) {
-			r.Sandbox.SetFaults([]sandbox.Fault{{Operation: "s3:PutObject", Code: "InternalError", Status: 500}})
-		}, "AWS_UNAVAILABLE", 10},
+			r.Sandbox.SetFaults([]sandbox.Fault{{Operation: "s3:UploadPart", Code: "InternalError", Status: 500}})
+		}, "AWS_UNAVAILABLE", 20 << 20},
 		"connections cut": {func(_ *testing.T, r *rig) {
 			r.Sandbox.SetFaults([]sandbox.Fault{{Operation: "s3:PutObject", ResetConnection: true}})
 		}, "NETWORK", 10},
@@ -301,6 +301,21 @@ func TestFailedPartInterruptsASilentClient(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	r.nothingLeft(t)
+}
+
+// A refusal must reach the client although it has a large body to send: not be
+// overtaken by the reset of a connection that the server closed.
+func TestRefusalOfALargeBodyIsNotTakenForABrokenNetwork(t *testing.T) {
+	r := rigged(t)
+	r.Sandbox.SetFaults([]sandbox.Fault{{Operation: "s3:PutObject", Code: "AccessDenied", Status: 403}})
+	data := bytesOf(8<<20 - 1)
+	for range 50 {
+		_, err := r.put(t.Context(), t, "n", data, newBody(bytes.NewReader(data)), -1)
+		var e *uploader.Error
+		if !errors.As(err, &e) || e.Reason != "ACCESS_DENIED" {
+			t.Fatalf("got %v", err)
+		}
+	}
 }
 
 // Sixteen large uploads at once through a budget of four parts: all arrive, and

@@ -94,7 +94,7 @@ func New(o Options) (*Uploader, error) {
 func newClient(d *config.Destination, endpoint string, o Options) *s3.Client {
 	cfg := aws.Config{
 		Region:                     d.Region,
-		HTTPClient:                 o.HTTPClient,
+		HTTPClient:                 expecting{o.HTTPClient},
 		Credentials:                o.Sessions.Credentials(d.Name),
 		Retryer:                    func() aws.Retryer { return retry.NewStandard() },
 		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired,
