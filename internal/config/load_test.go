@@ -123,7 +123,7 @@ func TestParseRefuses(t *testing.T) {
 		"a prefix with dots":                    {sub(key, "logs/../{id}"), "10:10: destinations.audit-logs.key: the segment \"..\" in the key template"},
 		"an absolute key":                       {sub(key, "/logs/{id}"), "a key is not an absolute path (remove the '/' at the front)"},
 		"a key without an id":                   {sub(key, "logs/{name}"), "the key template has no {id}"},
-		"an unknown placeholder":                {sub(key, "logs/{nmae}-{id}"), "unknown placeholder {nmae} (did you mean name?)"},
+		"an unknown placeholder":                {sub(key, "logs/{naem}-{id}"), "unknown placeholder {naem} (did you mean name?)"},
 		"a key with a wildcard":                 {sub(key, "logs*/{id}"), "the character '*' is not allowed"},
 		"a rule for an unknown destination":     {sub("[audit-logs]", "[audit-log]"), "15:20: access[0].destinations[0]: unknown destination \"audit-log\" (did you mean audit-logs?)"},
 		"an unknown permission":                 {sub("[upload, verify]", "[uplod]"), "16:13: access[0].allow[0]: unknown permission \"uplod\" (did you mean upload?)"},

@@ -70,10 +70,10 @@ func (e *evaluation) run(withFixes bool) Result {
 	e.weighAll()
 	r.Layers = e.results
 	best, worst := e.outcome(true), e.outcome(false)
-	switch {
-	case best == worst:
+	switch best {
+	case worst:
 		r.Decision = best
-	case best == Allowed:
+	case Allowed:
 		r.Decision = Unknown
 	default: // denied in any case; how is not known
 		r.Decision = ImplicitDeny

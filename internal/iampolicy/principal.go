@@ -71,7 +71,7 @@ func compilePrincipal(class, value string) principal {
 
 // isUniqueID recognizes the ids that AWS shows for deleted users and roles.
 func isUniqueID(s string) bool {
-	if len(s) < 16 || len(s) > 128 || !(strings.HasPrefix(s, "AROA") || strings.HasPrefix(s, "AIDA")) {
+	if len(s) < 16 || len(s) > 128 || !strings.HasPrefix(s, "AROA") && !strings.HasPrefix(s, "AIDA") {
 		return false
 	}
 	for i := range len(s) {

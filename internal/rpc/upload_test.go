@@ -212,7 +212,7 @@ func TestSilentClientIsCutOff(t *testing.T) {
 	if err := stream.Send(header("n")); err != nil {
 		t.Fatal(err)
 	}
-	wantFault(t, d.FromError(stream.RecvMsg(&brokerdv1.UploadResponse{})), "CLIENT_TOO_SLOW")
+	_ = wantFault(t, d.FromError(stream.RecvMsg(&brokerdv1.UploadResponse{})), "CLIENT_TOO_SLOW")
 }
 
 func TestFullHouseIsRefusedWithARetryTime(t *testing.T) {
@@ -343,7 +343,7 @@ func TestStopCutsWhatOutlivesTheGraceTime(t *testing.T) {
 func TestCredentialsNeedARule(t *testing.T) {
 	d := serverFor(t)
 	_, err := d.Broker().GetCredentials(t.Context(), &brokerdv1.GetCredentialsRequest{Destination: "logs"})
-	wantFault(t, d.FromError(err), "PEER_NOT_ALLOWED")
+	_ = wantFault(t, d.FromError(err), "PEER_NOT_ALLOWED")
 	if len(d.sessions.vended) != 0 {
 		t.Fatal("a session was fetched before the decision")
 	}

@@ -119,7 +119,6 @@ type kmsRequest struct {
 	key        *kmsKey
 	encryption map[string]string // encryption context
 	via        string            // "s3.REGION.amazonaws.com" for forward access
-	viaBucket  string            // bucket ARN for the record
 	context    map[string][]string
 }
 

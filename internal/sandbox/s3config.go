@@ -100,7 +100,8 @@ func checkBucketResources(data []byte, arn string) error {
 			resources = []string{one}
 		}
 		for _, r := range resources {
-			if r != arn && !strings.HasPrefix(r, arn+"/") && !(strings.HasPrefix(r, arn) && strings.HasPrefix(r[len(arn):], "*")) {
+			below, ours := strings.CutPrefix(r, arn)
+			if !ours || below != "" && below[0] != '/' && below[0] != '*' {
 				return malformedPolicy("Policy has invalid resource").with("Detail", r)
 			}
 		}
