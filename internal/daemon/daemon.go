@@ -30,7 +30,7 @@ import (
 
 const (
 	// heapLimit is the collector's soft limit. Body memory is mapped and not part of it.
-	heapLimit = 64 << 20
+	heapLimit = 32 << 20
 	// primeTimeout bounds how long READY waits for the first sessions.
 	primeTimeout = 10 * time.Second
 	// healthEvery bounds how old the published health may be.

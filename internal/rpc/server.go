@@ -77,6 +77,9 @@ type Server struct {
 	health   *health.Server
 	started  time.Time
 	stopping atomic.Bool
+	// watching ends with Stop: calls that only watch must not hold it up.
+	watching context.Context
+	unwatch  context.CancelFunc
 }
 
 // NewServer makes a server. Serve runs it.
@@ -86,6 +89,7 @@ func NewServer(o Options) (*Server, error) {
 		return nil, errors.New("rpc: an option is missing")
 	}
 	s := &Server{o: o, health: health.NewServer(), started: time.Now()}
+	s.watching, s.unwatch = context.WithCancel(context.Background())
 	s.grpc = grpc.NewServer(
 		grpc.Creds(peerCredentials{}),
 		grpc.MaxRecvMsgSize(maxMessage),
@@ -123,6 +127,7 @@ func (s *Server) Serve(l net.Listener) error {
 func (s *Server) Stop(ctx context.Context) (finished bool) {
 	s.stopping.Store(true)
 	s.health.Shutdown()
+	s.unwatch()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -187,8 +192,24 @@ func (s *Server) guardUnary(ctx context.Context, req any, info *grpc.UnaryServer
 
 func (s *Server) guardStream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) (err error) {
 	defer s.recovered(info.FullMethod, &err)
+	if info.FullMethod == healthpb.Health_Watch_FullMethodName {
+		ctx, cancel := context.WithCancel(stream.Context())
+		defer cancel()
+		unhook := context.AfterFunc(s.watching, cancel)
+		defer unhook()
+		stream = watched{stream, ctx}
+	}
 	return s.outward(next(srv, stream))
 }
+
+// watched is a stream whose context ends when the server stops.
+type watched struct {
+	grpc.ServerStream
+	ctx context.Context
+}
+
+// Context implements grpc.ServerStream.
+func (w watched) Context() context.Context { return w.ctx }
 
 func (s *Server) recovered(method string, err *error) {
 	if p := recover(); p != nil {

@@ -340,6 +340,22 @@ func TestStopCutsWhatOutlivesTheGraceTime(t *testing.T) {
 	}
 }
 
+func TestStopDoesNotWaitForThoseWhoWatchTheHealth(t *testing.T) {
+	d := serverFor(t)
+	stream, err := d.Health().Watch(t.Context(), &healthpb.HealthCheckRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stream.Recv(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if !d.server.Stop(ctx) {
+		t.Error("a health watch held up the stop until the grace time ended")
+	}
+}
+
 func TestCredentialsNeedARule(t *testing.T) {
 	d := serverFor(t)
 	_, err := d.Broker().GetCredentials(t.Context(), &brokerdv1.GetCredentialsRequest{Destination: "logs"})
