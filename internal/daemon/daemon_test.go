@@ -175,7 +175,7 @@ func TestTwoThousandSmallFilesCostOneAssumeRole(t *testing.T) {
 	if err := <-d.done; err != nil {
 		t.Errorf("Run: %v", err)
 	}
-	if _, err := os.Lstat(st.Socket); err == nil {
+	if _, err := os.Lstat(st.SocketPath); err == nil {
 		t.Error("the socket stays behind")
 	}
 }
@@ -261,11 +261,11 @@ func TestMetricsAndLogShowTheWorkAndNoSecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		`brokerd_uploads_total{destination="logs",reason="STORED"} 1`,
-		`brokerd_upload_bytes_total{destination="logs"} 5`,
-		`brokerd_session_refreshes_total{destination="logs",result="ok"} 1`,
-		`brokerd_session_expires_in_seconds{destination="logs"} 35`,
-		`brokerd_last_stored_timestamp_seconds{destination="logs"}`,
+		`brokerd_uploads_total{destination="audit-logs",reason="STORED"} 1`,
+		`brokerd_upload_bytes_total{destination="audit-logs"} 5`,
+		`brokerd_session_refreshes_total{destination="audit-logs",result="ok"} 1`,
+		`brokerd_session_expires_in_seconds{destination="audit-logs"} 35`,
+		`brokerd_last_stored_timestamp_seconds{destination="audit-logs"}`,
 		`grpc_server_handled_total{grpc_code="OK",grpc_method="Upload"`,
 	} {
 		if !strings.Contains(string(page), want) {

@@ -225,7 +225,7 @@ func TestRefusalsNameTheirReason(t *testing.T) {
 			}
 		}, "ACCESS_DENIED", 10 << 20},
 		"identity without decrypt fails in the parts": {func(t *testing.T, r *rig) {
-			if err := r.PutIdentity(t.Context(), strings.ReplaceAll(string(r.Documents.Identity), "kms:Decrypt", "kms:DescribeKey")); err != nil {
+			if err := r.PutIdentity(t.Context(), strings.ReplaceAll(string(r.Docs.Identity), "kms:Decrypt", "kms:DescribeKey")); err != nil {
 				t.Fatal(err)
 			}
 		}, "ACCESS_DENIED", 20 << 20},
