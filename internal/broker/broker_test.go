@@ -290,6 +290,22 @@ func TestVendedSessionIsThePeersOwnAndLongEnough(t *testing.T) {
 	})
 }
 
+func TestSourceCredentialsAreNeverHandedOut(t *testing.T) {
+	bare := destination("logs")
+	bare.Role = ""
+	sts := &scripted{answers: []answer{{life: time.Hour}}}
+	synctest.Test(t, func(t *testing.T) {
+		b := brokerOver(t, sts, bare)
+		defer b.stop()
+		if s, err := b.Vend(t.Context(), "logs", 1000); err == nil {
+			t.Errorf("handed out %s", s.AccessKeyID)
+		}
+		if sts.count() != 0 {
+			t.Error("they were even fetched")
+		}
+	})
+}
+
 func TestUnknownDestination(t *testing.T) {
 	b := brokerOver(t, &scripted{answers: []answer{{life: time.Hour}}})
 	defer b.stop()

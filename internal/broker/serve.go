@@ -87,7 +87,8 @@ func (b *Broker) Vend(ctx context.Context, destination string, uid uint32) (*Ses
 	}
 	r := t.entry.req
 	if r.Role == "" {
-		return b.session(ctx, destination, t.entry, vendedLife)
+		// Long-lived keys of the host are not a session, and never leave.
+		return nil, &Error{Destination: destination, Denied: true, Err: errors.New("there is no role to make a session of, and the daemon's own source credentials are never handed out")}
 	}
 	r.SessionName = vendedName(r.SessionName, uid)
 	k := r.key()
