@@ -1,0 +1,21 @@
+package cli
+
+import "github.com/spf13/cobra"
+
+func (a *app) policyCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "policy",
+		Short: "Decide as AWS decides, offline: simulate, lint, explain-error",
+		Long: `Evaluate AWS policies on this machine. No daemon, no network and no AWS account is
+used: the answer is that of the policies you give, and says what it assumes of
+those you do not. The rules follow AWS's documentation; they were not compared
+with real AWS.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(a.simulateCommand(), a.lintCommand(), a.explainErrorCommand())
+	for _, c := range cmd.Commands() {
+		wrapArgs(c)
+	}
+	return cmd
+}

@@ -1,0 +1,89 @@
+package cli
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/brokerd/brokerd/internal/iampolicy"
+)
+
+type batchError struct {
+	Line  int    `json:"line"`
+	Error string `json:"error"`
+}
+
+// simulateBatch decides one scenario a line. Every line of input that is not
+// blank has exactly one line of output.
+func (a *app) simulateBatch() error {
+	in := bufio.NewReaderSize(a.In, 1<<20)
+	out := bufio.NewWriter(a.Out)
+	enc := json.NewEncoder(out)
+	bad := 0
+	for n := 1; ; n++ {
+		line, err := readLine(in)
+		if len(bytes.TrimSpace(line)) > 0 || errors.Is(err, errLineTooLong) {
+			var sc iampolicy.Scenario
+			failure := err
+			if failure == nil || errors.Is(failure, io.EOF) {
+				sc, failure = iampolicy.DecodeScenario(bytes.TrimRight(line, "\r\n"))
+			}
+			var row any
+			if failure != nil {
+				bad++
+				row = batchError{Line: n, Error: failure.Error()}
+			} else {
+				row = iampolicy.Evaluate(sc)
+			}
+			if err := enc.Encode(row); err != nil {
+				return err
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil && !errors.Is(err, errLineTooLong) {
+			return unreadable("standard input", err)
+		}
+		// Somebody may wait for the answer before the next line comes.
+		if in.Buffered() == 0 {
+			if err := out.Flush(); err != nil {
+				return err
+			}
+		}
+	}
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	if bad > 0 {
+		return &exitError{exitNoRun, fmt.Errorf("%d lines are no scenarios; their places in the output say why", bad)}
+	}
+	return nil
+}
+
+var errLineTooLong = fmt.Errorf("the line is longer than %d MiB", maxScenario>>20)
+
+// readLine reads one line without its end. A line that is too long is skipped to its end.
+func readLine(in *bufio.Reader) ([]byte, error) {
+	var line []byte
+	long := false
+	for {
+		piece, err := in.ReadSlice('\n')
+		if !long {
+			line = append(line, piece...)
+		}
+		if len(line) > maxScenario {
+			long, line = true, nil
+		}
+		if errors.Is(err, bufio.ErrBufferFull) {
+			continue
+		}
+		if long {
+			return nil, errors.Join(errLineTooLong, err)
+		}
+		return line, err
+	}
+}

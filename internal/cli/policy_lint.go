@@ -1,0 +1,85 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/brokerd/brokerd/internal/iampolicy"
+)
+
+// lintKinds are the kinds of --kind, in the order of the help.
+func lintKinds() []string {
+	return []string{
+		string(iampolicy.KindIdentity), string(iampolicy.KindBucket), string(iampolicy.KindKey), string(iampolicy.KindTrust),
+		string(iampolicy.KindBoundary), string(iampolicy.KindSession), string(iampolicy.KindServiceControl),
+		string(iampolicy.KindResourceCtrl), string(iampolicy.KindVPCEndpoint),
+	}
+}
+
+type fileFinding struct {
+	File string `json:"file"`
+	iampolicy.Finding
+}
+
+func (a *app) lintCommand() *cobra.Command {
+	var (
+		kind string
+		out  format
+	)
+	cmd := &cobra.Command{
+		Use:   "lint FILE…",
+		Short: "Find what AWS would refuse, and what does not do what it seems to",
+		Long: `Check policy files and print each finding with file, line and column. --kind says
+what the documents are: a bucket policy needs principals, an identity policy must
+not have them.
+
+Exit status: 0 no errors, 1 at least one error, 3 a file could not be read.`,
+		Example: `  brokerctl policy lint --kind bucket bucket-policy.json
+  brokerctl policy lint -o json --kind key key-policy.json`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if !slices.Contains(lintKinds(), kind) {
+				return usageError(fmt.Errorf("--kind %q: want one of %s", kind, strings.Join(lintKinds(), ", ")))
+			}
+			return a.lint(args, iampolicy.Kind(kind), out)
+		},
+	}
+	cmd.Flags().StringVar(&kind, "kind", string(iampolicy.KindIdentity), "what the documents are: "+strings.Join(lintKinds(), "|"))
+	_ = cmd.RegisterFlagCompletionFunc("kind", cobra.FixedCompletions(lintKinds(), cobra.ShellCompDirectiveNoFileComp))
+	outputFlag(cmd, &out)
+	return cmd
+}
+
+func (a *app) lint(files []string, kind iampolicy.Kind, out format) error {
+	findings := []fileFinding{}
+	failed := false
+	for _, file := range files {
+		data, err := readInput(file, a.In)
+		if err != nil {
+			return unreadable(file, err)
+		}
+		for _, f := range iampolicy.LintText(data, kind) {
+			findings = append(findings, fileFinding{file, f})
+			failed = failed || f.Severity == iampolicy.SeverityError
+		}
+	}
+	if out == formatJSON {
+		if err := json.NewEncoder(a.Out).Encode(findings); err != nil {
+			return err
+		}
+	} else {
+		for _, f := range findings {
+			if _, err := fmt.Fprintf(a.Out, "%s:%d:%d: %s %s: %s\n", f.File, f.Line, f.Column, f.Severity, f.Code, f.Message); err != nil {
+				return err
+			}
+		}
+	}
+	if failed {
+		return &exitError{exitFailed, nil}
+	}
+	return nil
+}
