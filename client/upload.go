@@ -96,7 +96,9 @@ func (c *Client) Upload(ctx context.Context, destination, name string, r io.Read
 	return resultOf(resp), nil
 }
 
-// UploadFile delivers a regular file. A file that changes its length on the way is an error.
+// UploadFile delivers a file. Of a regular file it delivers the length it has
+// when the call begins: a log that grows meanwhile is delivered up to there, one
+// that shrinks is an error. Anything else, such as a named pipe, is read to its end.
 func (c *Client) UploadFile(ctx context.Context, destination, name, path string, opts ...UploadOption) (*Result, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -110,10 +112,11 @@ func (c *Client) UploadFile(ctx context.Context, destination, name, path string,
 	if info.IsDir() {
 		return nil, fmt.Errorf("client: %s is a directory", path)
 	}
-	if info.Mode().IsRegular() {
-		opts = append([]UploadOption{WithSize(info.Size())}, opts...)
+	if !info.Mode().IsRegular() {
+		return c.Upload(ctx, destination, name, f, opts...)
 	}
-	return c.Upload(ctx, destination, name, f, opts...)
+	opts = append([]UploadOption{WithSize(info.Size())}, opts...)
+	return c.Upload(ctx, destination, name, io.LimitReader(f, info.Size()), opts...)
 }
 
 type readError struct{ err error }

@@ -56,7 +56,8 @@ func Listen(path string, mode fs.FileMode, gid int) (_ *Socket, err error) {
 }
 
 func (s *Socket) place(temp string, mode fs.FileMode, gid int) error {
-	if gid >= 0 {
+	// A sandboxed daemon may not chown at all, and need not when the group is its own.
+	if gid >= 0 && gid != os.Getegid() {
 		if err := os.Chown(temp, -1, gid); err != nil {
 			return err
 		}
