@@ -159,6 +159,9 @@ func (d *Daemon) stop() {
 	d.log.Info("stopping: open uploads may finish", zap.Duration("grace", d.cfg.Shutdown.Grace.Std()))
 	ctx, cancel := context.WithTimeout(context.Background(), d.cfg.Shutdown.Grace.Std())
 	defer cancel()
+	// What goes on without its caller ends with the grace time as well.
+	unhook := context.AfterFunc(ctx, d.upload.Close)
+	defer unhook()
 	if !d.server.Stop(ctx) {
 		d.log.Warn("the grace time ended with calls open; their uploads were aborted and left no object")
 	}
