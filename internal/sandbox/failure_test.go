@@ -102,7 +102,7 @@ func TestWhatGoesWrongAcrossAccounts(t *testing.T) {
 		}, put, "AccessDenied", 403, "User: arn:aws:sts::111122223333:assumed-role/CrossAccountS3Uploader/brokerd is not authorized to perform: kms:GenerateDataKey on resource: KEY " + opaque + "$"},
 		{"46 key policy with GenerateDataKey only: a part fails", func(t *testing.T, w *world) {
 			w.putKeyPolicy(t, strings.Replace(w.keyPolicy, `"kms:Decrypt"`, `"kms:DescribeKey"`, 1))
-		}, part, "AccessDenied", 403, "kms:Decrypt on resource: KEY " + opaque},
+		}, part, "AccessDenied", 403, "kms:Decrypt on the resource associated with this ciphertext " + opaque},
 		{"47 key policy for the wrong Region's S3", func(t *testing.T, w *world) {
 			w.putKeyPolicy(t, strings.Replace(w.keyPolicy, "s3."+region+".", "s3.us-east-1.", 1))
 		}, put, "AccessDenied", 403, opaque},

@@ -175,7 +175,7 @@ func (w *world) allowKMS(cl *call, q kmsRequest) *apiError {
 	sc, res := w.decide(a)
 	var e *apiError
 	if res.Decision != iampolicy.Allowed {
-		e = kmsFail("AccessDeniedException", "%s", kmsDenialText(sc, res))
+		e = kmsFail("AccessDeniedException", "%s", iampolicy.AccessDeniedText(sc, res))
 		e.denied = true
 	}
 	if q.via == "" {
@@ -193,16 +193,6 @@ func (w *world) allowKMS(cl *call, q kmsRequest) *apiError {
 		cl.forward = append(cl.forward, sub)
 	}
 	return e
-}
-
-// kmsDenialText is KMS's text. To another account KMS does not say whether the
-// key exists or its policy is what is missing.
-func kmsDenialText(sc iampolicy.Scenario, res iampolicy.Result) string {
-	if !sameAccount(sc) && blamedLayer(sc, res) == iampolicy.LayerResource {
-		return fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s %s",
-			principalText(sc.Request.Principal), sc.Request.Action, sc.Request.Resource, opaqueTail)
-	}
-	return denialText(sc, res, false)
 }
 
 var errCiphertext = errors.New("not a ciphertext of this sandbox")

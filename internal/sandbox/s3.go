@@ -318,7 +318,7 @@ func (c *s3Call) allow(b *bucket, action, resource string) error {
 	e := accessDenied()
 	// S3 explains itself to callers of the bucket owner's account only.
 	if c.caller.account == b.account {
-		e.Message = denialText(sc, res, true)
+		e.Message = iampolicy.AccessDeniedText(sc, res)
 	}
 	return e
 }
