@@ -105,7 +105,7 @@ func (o *object) info(b *bucket) ObjectInfo {
 	i := ObjectInfo{
 		Bucket: b.name, Key: o.key, Account: b.account, Size: o.size, ETag: o.etag, VersionID: o.version,
 		Encryption: o.seal.algorithm, BucketKeyEnabled: o.seal.bucketKey,
-		ChecksumAlgorithm: o.algorithm, Checksum: o.checksum, ChecksumType: o.checksumType, Parts: o.parts,
+		ChecksumAlgorithm: o.algorithm, Checksum: o.checksum, ChecksumType: o.checksumType, Parts: len(o.parts),
 		ContentType: o.headers.contentType, ContentEncoding: o.headers.contentEncoding, Metadata: maps.Clone(o.headers.metadata),
 		Writer: o.writer, LastModified: o.modified,
 	}

@@ -23,6 +23,7 @@ type bucket struct {
 	ownership             string // empty after DeleteBucketOwnershipControls
 	block                 *iampolicy.PublicAccessBlock
 	versioning            string
+	lock                  *bucketLock
 	versions              map[string][]*object // by key, oldest first
 	uploads               map[string]*multipart
 }
@@ -52,8 +53,18 @@ func (c *s3Call) resource() string {
 // held for writing: it must give it up before bytes move.
 type s3Route struct {
 	name   string
-	action string // empty: the operation's name
+	action string // empty: the operation's name; noAction: the handler decides
 	handle func(*s3Call, *bucket) error
+}
+
+// noAction marks operations that are decided object by object.
+const noAction = "-"
+
+// versionActions are the actions of operations that name a version.
+var versionActions = map[string]string{
+	"s3:GetObject": "s3:GetObjectVersion", "s3:DeleteObject": "s3:DeleteObjectVersion", "s3:GetObjectAcl": "s3:GetObjectVersionAcl",
+	"s3:PutObjectAcl": "s3:PutObjectVersionAcl", "s3:GetObjectTagging": "s3:GetObjectVersionTagging", "s3:PutObjectTagging": "s3:PutObjectVersionTagging",
+	"s3:DeleteObjectTagging": "s3:DeleteObjectVersionTagging", "s3:GetObjectAttributes": "s3:GetObjectVersionAttributes",
 }
 
 func (s *Sandbox) handleS3(cl *call) error {
@@ -67,6 +78,9 @@ func (s *Sandbox) handleS3(cl *call) error {
 	c.action = route.action
 	if c.action == "" {
 		c.action = "s3:" + route.name
+	}
+	if versioned, ok := versionActions[c.action]; ok && c.query.Get("versionId") != "" {
+		c.action = versioned
 	}
 	if c.bucketName != "" {
 		cl.record.Resource = c.resource()
@@ -82,7 +96,7 @@ func (s *Sandbox) handleS3(cl *call) error {
 	}
 	s.world.mu.Lock()
 	b, err := c.locate()
-	if err == nil {
+	if err == nil && c.action != noAction {
 		err = c.allow(b, c.action, c.resource())
 	}
 	if err != nil {
@@ -115,7 +129,7 @@ func bucketAndKey(r *http.Request) (bucketName, key string) {
 var plainParameters = map[string]bool{
 	"x-id": true, "prefix": true, "delimiter": true, "max-keys": true, "continuation-token": true, "start-after": true,
 	"encoding-type": true, "fetch-owner": true, "marker": true, "key-marker": true, "upload-id-marker": true, "max-uploads": true,
-	"part-number-marker": true, "max-parts": true, "max-buckets": true, "bucket-region": true, "versionid": true,
+	"part-number-marker": true, "max-parts": true, "version-id-marker": true, "max-buckets": true, "bucket-region": true, "versionid": true,
 	"response-content-type": true, "response-content-language": true, "response-expires": true, "response-cache-control": true,
 	"response-content-disposition": true, "response-content-encoding": true,
 }
@@ -152,10 +166,16 @@ func (c *s3Call) route() (s3Route, error) {
 		c.record.Operation = c.r.Method + " " + level + " " + sel
 		return route, notImplemented("s3 " + c.record.Operation)
 	}
-	if c.r.Header.Get("X-Amz-Copy-Source") != "" {
-		return route, notImplemented("copying (x-amz-copy-source)")
+	if copied, ok := copyRoutes[route.name]; ok && c.r.Header.Get("X-Amz-Copy-Source") != "" {
+		return copied, nil
 	}
 	return route, nil
+}
+
+// copyRoutes replace the operations of their names when the request names a source.
+var copyRoutes = map[string]s3Route{
+	"PutObject":  {"CopyObject", "s3:PutObject", copyObject},
+	"UploadPart": {"UploadPartCopy", "s3:PutObject", uploadPartCopy},
 }
 
 // s3Routes are the operations by level, method and selector.
@@ -166,6 +186,11 @@ var s3Routes = map[string]map[string]s3Route{
 		"HEAD ":                    {"HeadBucket", "s3:ListBucket", headBucket},
 		"DELETE ":                  {"DeleteBucket", "", deleteBucket},
 		"GET location":             {"GetBucketLocation", "", getBucketLocation},
+		"GET ":                     {"ListObjects", "s3:ListBucket", listObjects},
+		"GET versions":             {"ListObjectVersions", "s3:ListBucketVersions", listObjectVersions},
+		"POST delete":              {"DeleteObjects", noAction, deleteObjects},
+		"GET object-lock":          {"GetObjectLockConfiguration", "s3:GetBucketObjectLockConfiguration", getLockConfiguration},
+		"PUT object-lock":          {"PutObjectLockConfiguration", "s3:PutBucketObjectLockConfiguration", putLockConfiguration},
 		"GET list-type":            {"ListObjectsV2", "s3:ListBucket", listObjectsV2},
 		"GET uploads":              {"ListMultipartUploads", "s3:ListBucketMultipartUploads", listMultipartUploads},
 		"GET policy":               {"GetBucketPolicy", "", getBucketPolicy},
@@ -188,6 +213,16 @@ var s3Routes = map[string]map[string]s3Route{
 		"GET ":                    {"GetObject", "", getObject},
 		"HEAD ":                   {"HeadObject", "s3:GetObject", headObject},
 		"DELETE ":                 {"DeleteObject", "", deleteObject},
+		"GET partNumber":          {"GetObject", "", getObject},
+		"HEAD partNumber":         {"HeadObject", "s3:GetObject", headObject},
+		"GET attributes":          {"GetObjectAttributes", "", getObjectAttributes},
+		"GET tagging":             {"GetObjectTagging", "", getObjectTagging},
+		"PUT tagging":             {"PutObjectTagging", "", putObjectTagging},
+		"DELETE tagging":          {"DeleteObjectTagging", "", deleteObjectTagging},
+		"GET retention":           {"GetObjectRetention", "", getObjectRetention},
+		"PUT retention":           {"PutObjectRetention", "", putObjectRetention},
+		"GET legal-hold":          {"GetObjectLegalHold", "", getObjectLegalHold},
+		"PUT legal-hold":          {"PutObjectLegalHold", "", putObjectLegalHold},
 		"POST uploads":            {"CreateMultipartUpload", "s3:PutObject", createMultipartUpload},
 		"PUT partNumber&uploadId": {"UploadPart", "s3:PutObject", uploadPart},
 		"POST uploadId":           {"CompleteMultipartUpload", "s3:PutObject", completeMultipartUpload},
@@ -248,7 +283,7 @@ var s3HeaderKeys = []string{
 	"x-amz-server-side-encryption", "x-amz-server-side-encryption-aws-kms-key-id", "x-amz-acl", "x-amz-storage-class",
 	"x-amz-grant-read", "x-amz-grant-write", "x-amz-grant-read-acp", "x-amz-grant-write-acp", "x-amz-grant-full-control",
 	"x-amz-content-sha256", "x-amz-object-ownership", "x-amz-website-redirect-location", "x-amz-metadata-directive",
-	"x-amz-server-side-encryption-customer-algorithm",
+	"x-amz-server-side-encryption-customer-algorithm", "x-amz-copy-source",
 }
 
 func (c *s3Call) conditionContext(owner, region string) map[string][]string {
@@ -273,6 +308,7 @@ func (c *s3Call) conditionContext(owner, region string) map[string][]string {
 			}
 		}
 	}
+	c.lockContext(ctx)
 	if tags, err := url.ParseQuery(c.r.Header.Get("X-Amz-Tagging")); err == nil {
 		var keys []string
 		for k, v := range tags {
@@ -325,9 +361,15 @@ func (c *s3Call) allow(b *bucket, action, resource string) error {
 
 func (c *s3Call) question(b *bucket, action, resource string) access {
 	_, policy := c.s.world.policyNow(b.policy)
+	ctx := c.conditionContext(b.account, b.region)
+	if c.key != "" {
+		for _, t := range b.existingTags(c.key, c.query.Get("versionId")) {
+			ctx["s3:ExistingObjectTag/"+t.Key] = []string{t.Value}
+		}
+	}
 	return access{
 		caller: c.caller, action: action, resource: resource, owner: b.account,
-		context: c.conditionContext(b.account, b.region), policy: policy, block: b.block,
+		context: ctx, policy: policy, block: b.block,
 	}
 }
 

@@ -83,6 +83,10 @@ func createBucket(c *s3Call, _ *bucket) error {
 		block:    &iampolicy.PublicAccessBlock{BlockPublicAcls: true, IgnorePublicAcls: true, BlockPublicPolicy: true, RestrictPublicBuckets: true},
 		versions: map[string][]*object{}, uploads: map[string]*multipart{},
 	}
+	if strings.EqualFold(c.r.Header.Get("X-Amz-Bucket-Object-Lock-Enabled"), "true") {
+		b := w.buckets[c.bucketName]
+		b.lock, b.versioning = &bucketLock{}, "Enabled"
+	}
 	c.w.Header().Set("Location", "/"+c.bucketName)
 	return c.done(http.StatusOK)
 }
@@ -96,7 +100,11 @@ func headBucket(c *s3Call, b *bucket) error {
 func deleteBucket(c *s3Call, b *bucket) error {
 	defer c.unlock()
 	if len(b.versions) > 0 {
-		return fail(http.StatusConflict, "BucketNotEmpty", "The bucket you tried to delete is not empty").with("BucketName", b.name)
+		text := "The bucket you tried to delete is not empty"
+		if b.versioning != "" {
+			text += ". You must delete all versions in the bucket."
+		}
+		return fail(http.StatusConflict, "BucketNotEmpty", "%s", text).with("BucketName", b.name)
 	}
 	for _, u := range b.uploads {
 		u.release()

@@ -224,6 +224,9 @@ func putVersioning(c *s3Call, _ *bucket) error {
 		if in.Status != "Enabled" && in.Status != "Suspended" {
 			return fail(http.StatusBadRequest, "IllegalVersioningConfigurationException", "The Versioning element must be specified")
 		}
+		if b.lock != nil && in.Status != "Enabled" {
+			return fail(http.StatusConflict, "InvalidBucketState", "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.")
+		}
 		b.versioning = in.Status
 		return c.done(http.StatusOK)
 	})

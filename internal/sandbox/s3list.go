@@ -65,66 +65,140 @@ func (c *s3Call) encoder() (func(string) string, error) {
 	return nil, invalidArgument("Invalid Encoding Method specified in Request").with("ArgumentName", "encoding-type")
 }
 
+// listing is what the three listings of keys have in common.
+type listing struct {
+	prefix, delimiter, after string
+	limit                    int
+	objects                  []*object
+	prefixes                 []string
+	truncated                bool
+	last                     string // key or prefix that was told last
+}
+
+// walk lists the current objects of a bucket after l.after, in key order. The caller holds mu.
+func (l *listing) walk(b *bucket) {
+	told, group := 0, ""
+	for _, key := range slices.Sorted(maps.Keys(b.versions)) {
+		o := b.current(key)
+		if o == nil || !strings.HasPrefix(key, l.prefix) || key <= l.after {
+			continue
+		}
+		common := commonPrefix(key, l.prefix, l.delimiter)
+		if common != "" && (common == group || common <= l.after && strings.HasPrefix(l.after, common)) {
+			continue // within a group that was already told
+		}
+		if told == l.limit {
+			l.truncated = l.limit > 0
+			return
+		}
+		told++
+		if common != "" {
+			group, l.last = common, common
+			l.prefixes = append(l.prefixes, common)
+			continue
+		}
+		l.last = key
+		l.objects = append(l.objects, o)
+	}
+}
+
+// listParameters reads what the listings have in common.
+func (c *s3Call) listParameters() (l listing, encode func(string) string, err error) {
+	if l.limit, err = c.limit("max-keys"); err != nil {
+		return l, nil, err
+	}
+	l.prefix, l.delimiter = c.query.Get("prefix"), c.query.Get("delimiter")
+	encode, err = c.encoder()
+	return l, encode, err
+}
+
+func objectEntry(o *object, encode func(string) string, owner bool) objectXML {
+	x := objectXML{
+		Key: encode(o.key), LastModified: isoTime(o.modified), ETag: `"` + o.etag + `"`, Size: o.size, StorageClass: "STANDARD",
+		ChecksumAlgorithm: o.algorithm, ChecksumType: o.checksumType,
+	}
+	if o.headers.storageClass != "" {
+		x.StorageClass = o.headers.storageClass
+	}
+	if owner {
+		x.Owner = &ownerXML{ID: canonicalID(o.owner)}
+	}
+	return x
+}
+
+func encodePrefixes(list []string, encode func(string) string) []prefixXML {
+	var out []prefixXML
+	for _, p := range list {
+		out = append(out, prefixXML{encode(p)})
+	}
+	return out
+}
+
 func listObjectsV2(c *s3Call, b *bucket) error {
 	defer c.unlock()
 	q := c.query
-	limit, err := c.limit("max-keys")
+	l, encode, err := c.listParameters()
 	if err != nil {
 		return err
 	}
-	encode, err := c.encoder()
-	if err != nil {
-		return err
-	}
-	after := q.Get("start-after")
+	l.after = q.Get("start-after")
 	token := q.Get("continuation-token")
 	if q.Has("continuation-token") {
 		raw, err := base64.RawURLEncoding.DecodeString(token)
 		if err != nil || token == "" {
 			return invalidArgument("The continuation token provided is incorrect").with("ArgumentName", "continuation-token")
 		}
-		after = string(raw)
+		l.after = string(raw)
 	}
-	prefix, delimiter := q.Get("prefix"), q.Get("delimiter")
+	l.walk(b)
 	out := listV2XML{
-		Xmlns: s3Namespace, Name: b.name, Prefix: encode(prefix), Delimiter: encode(delimiter), MaxKeys: limit,
-		EncodingType: q.Get("encoding-type"), ContinuationToken: token, StartAfter: encode(q.Get("start-after")),
+		Xmlns: s3Namespace, Name: b.name, Prefix: encode(l.prefix), Delimiter: encode(l.delimiter), MaxKeys: l.limit, EncodingType: q.Get("encoding-type"),
+		ContinuationToken: token, StartAfter: encode(q.Get("start-after")), IsTruncated: l.truncated,
+		KeyCount: len(l.objects) + len(l.prefixes), CommonPrefixes: encodePrefixes(l.prefixes, encode),
 	}
-	last := ""
-	for _, key := range slices.Sorted(maps.Keys(b.versions)) {
-		o := b.current(key)
-		if o == nil || !strings.HasPrefix(key, prefix) || key <= after {
-			continue
-		}
-		group := commonPrefix(key, prefix, delimiter)
-		if group != "" && (group == last || group <= after && strings.HasPrefix(after, group)) {
-			continue // within a group that was already told
-		}
-		if out.KeyCount == limit {
-			out.IsTruncated = limit > 0
-			break
-		}
-		out.KeyCount++
-		if group != "" {
-			out.CommonPrefixes = append(out.CommonPrefixes, prefixXML{encode(group)})
-			last = group
-			continue
-		}
-		last = key
-		x := objectXML{
-			Key: encode(key), LastModified: isoTime(o.modified), ETag: `"` + o.etag + `"`, Size: o.size, StorageClass: "STANDARD",
-			ChecksumAlgorithm: o.algorithm, ChecksumType: o.checksumType,
-		}
-		if o.headers.storageClass != "" {
-			x.StorageClass = o.headers.storageClass
-		}
-		if q.Get("fetch-owner") == "true" {
-			x.Owner = &ownerXML{canonicalID(o.owner)}
-		}
-		out.Contents = append(out.Contents, x)
+	for _, o := range l.objects {
+		out.Contents = append(out.Contents, objectEntry(o, encode, q.Get("fetch-owner") == "true"))
 	}
-	if out.IsTruncated {
-		out.NextContinuationToken = base64.RawURLEncoding.EncodeToString([]byte(last))
+	if l.truncated {
+		out.NextContinuationToken = base64.RawURLEncoding.EncodeToString([]byte(l.last))
+	}
+	return c.writeXML(out)
+}
+
+type listV1XML struct {
+	XMLName        xml.Name `xml:"ListBucketResult"`
+	Xmlns          string   `xml:"xmlns,attr"`
+	Name           string
+	Prefix         string
+	Marker         string
+	NextMarker     string `xml:",omitempty"`
+	Delimiter      string `xml:",omitempty"`
+	MaxKeys        int
+	EncodingType   string `xml:",omitempty"`
+	IsTruncated    bool
+	Contents       []objectXML
+	CommonPrefixes []prefixXML
+}
+
+// listObjects is the first version of the listing. NextMarker is told only
+// with a delimiter; without one the last key serves.
+func listObjects(c *s3Call, b *bucket) error {
+	defer c.unlock()
+	l, encode, err := c.listParameters()
+	if err != nil {
+		return err
+	}
+	l.after = c.query.Get("marker")
+	l.walk(b)
+	out := listV1XML{
+		Xmlns: s3Namespace, Name: b.name, Prefix: encode(l.prefix), Marker: encode(l.after), Delimiter: encode(l.delimiter), MaxKeys: l.limit,
+		EncodingType: c.query.Get("encoding-type"), IsTruncated: l.truncated, CommonPrefixes: encodePrefixes(l.prefixes, encode),
+	}
+	for _, o := range l.objects {
+		out.Contents = append(out.Contents, objectEntry(o, encode, true))
+	}
+	if l.truncated && l.delimiter != "" {
+		out.NextMarker = encode(l.last)
 	}
 	return c.writeXML(out)
 }

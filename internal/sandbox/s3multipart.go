@@ -41,6 +41,27 @@ func (u *multipart) release() {
 	u.parts = nil
 }
 
+// put adds a part, or replaces the one of its number.
+func (u *multipart) put(number int, p *uploadedPart) {
+	if old := u.parts[number]; old != nil {
+		old.blob.release()
+	}
+	u.parts[number] = p
+}
+
+// partNumber reads the part number of the query.
+func (c *s3Call) partNumber() (int, error) {
+	number, err := strconv.Atoi(c.query.Get("partNumber"))
+	if err != nil || number < 1 || number > maxPartNumber {
+		return 0, invalidArgument("Part number must be an integer between 1 and 10000, inclusive").with("ArgumentName", "partNumber").with("ArgumentValue", c.query.Get("partNumber"))
+	}
+	return number, nil
+}
+
+func unsupportedChecksum() *apiError {
+	return fail(http.StatusBadRequest, "InvalidRequest", "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]")
+}
+
 func noSuchUpload(id string) *apiError {
 	return fail(http.StatusNotFound, "NoSuchUpload", "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.").with("UploadId", id)
 }
@@ -67,7 +88,7 @@ func (c *s3Call) reloadUpload() (*bucket, *multipart, error) {
 
 func createMultipartUpload(c *s3Call, b *bucket) error {
 	defer c.unlock()
-	headers, err := c.readObjectHeaders(b)
+	o, err := c.describeObject(b)
 	if err != nil {
 		return err
 	}
@@ -75,23 +96,14 @@ func createMultipartUpload(c *s3Call, b *bucket) error {
 	if err != nil {
 		return err
 	}
-	seal, err := c.chooseEncryption(b)
-	if err != nil {
+	if err := c.useKey(b, "GenerateDataKey", o.seal); err != nil {
 		return err
 	}
-	if err := c.useKey(b, "GenerateDataKey", seal); err != nil {
-		return err
-	}
-	u := &multipart{
-		id: newHex(48), key: c.key, explicit: explicit, parts: map[int]*uploadedPart{}, initiated: c.now,
-		object: object{
-			key: c.key, headers: headers, seal: seal, owner: c.objectOwner(b), writer: c.caller.arn,
-			algorithm: algorithm, checksumType: kind,
-		},
-	}
+	o.algorithm, o.checksumType = algorithm, kind
+	u := &multipart{id: newHex(48), key: c.key, explicit: explicit, parts: map[int]*uploadedPart{}, initiated: c.now, object: *o}
 	b.uploads[u.id] = u
 	h := c.w.Header()
-	seal.writeHeaders(h)
+	o.seal.writeHeaders(h)
 	if explicit {
 		h.Set("x-amz-checksum-algorithm", algorithm)
 		h.Set("x-amz-checksum-type", kind)
@@ -114,7 +126,7 @@ func (c *s3Call) checksumChoice() (algorithm, kind string, explicit bool, err er
 		return defaultSum, fullObject, false, nil
 	}
 	if newChecksum(algorithm) == nil {
-		return "", "", false, fail(http.StatusBadRequest, "InvalidRequest", "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]")
+		return "", "", false, unsupportedChecksum()
 	}
 	if kind == "" {
 		kind = composite
@@ -139,7 +151,7 @@ func uploadPart(c *s3Call, b *bucket) error {
 	if err != nil {
 		return err
 	}
-	p := &uploadedPart{blob: data, etag: newHex(16), modified: time.Now()}
+	p := &uploadedPart{blob: data, etag: newHex(16), modified: c.s.now()}
 	if !kms {
 		p.md5 = in.md5H.Sum(nil)
 		p.etag = hex.EncodeToString(p.md5)
@@ -153,10 +165,7 @@ func uploadPart(c *s3Call, b *bucket) error {
 		return err
 	}
 	p.checksum = in.sum(u.object.algorithm)
-	if old := u.parts[number]; old != nil {
-		old.blob.release()
-	}
-	u.parts[number] = p
+	u.put(number, p)
 	h := c.w.Header()
 	h.Set("ETag", `"`+p.etag+`"`)
 	switch {
@@ -171,9 +180,8 @@ func uploadPart(c *s3Call, b *bucket) error {
 
 // preparePart does all that can be refused before the part's bytes are read. The caller holds mu.
 func (c *s3Call) preparePart(b *bucket) (number int, in *incoming, kms bool, err error) {
-	number, err = strconv.Atoi(c.query.Get("partNumber"))
-	if err != nil || number < 1 || number > maxPartNumber {
-		return 0, nil, false, invalidArgument("Part number must be an integer between 1 and 10000, inclusive").with("ArgumentName", "partNumber").with("ArgumentValue", c.query.Get("partNumber"))
+	if number, err = c.partNumber(); err != nil {
+		return 0, nil, false, err
 	}
 	u, err := c.upload(b)
 	if err != nil {
@@ -315,7 +323,7 @@ func (c *s3Call) assemble(u *multipart, list []completedPart, objectSums map[str
 		}
 	}
 	o := u.object
-	o.parts = len(list)
+	o.parts = nil
 	var sums []summedPart
 	digest := md5.New()
 	for i, want := range list {
@@ -335,6 +343,7 @@ func (c *s3Call) assemble(u *multipart, list []completedPart, objectSums map[str
 				with("PartNumber", strconv.Itoa(want.PartNumber)).with("ETag", p.etag)
 		}
 		o.body = append(o.body, p.blob)
+		o.parts = append(o.parts, objectPart{want.PartNumber, p.blob.size, p.checksum})
 		sums = append(sums, summedPart{p.checksum, p.blob.size})
 		digest.Write(p.md5)
 	}

@@ -3,7 +3,6 @@ package sandbox
 import (
 	"encoding/hex"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,7 +14,15 @@ const (
 	defaultSum   = "CRC64NVME" // what S3 computes when the client sends none
 )
 
-// object is one version of an object. It is immutable.
+// objectPart is what stays known of a part once the upload is complete.
+type objectPart struct {
+	Number   int
+	Size     int64
+	Checksum string // of the object's algorithm
+}
+
+// object is one version of an object. Tags and lock may change under the
+// world's mu; nothing else does.
 type object struct {
 	key, version string
 	deleteMarker bool
@@ -26,8 +33,10 @@ type object struct {
 	algorithm    string
 	checksum     string
 	checksumType string
-	parts        int
+	parts        []objectPart // of a multipart upload; nil otherwise
 	headers      objectHeaders
+	tags         []tag
+	lock         objectLock
 	owner        string // account
 	writer       string // principal
 	modified     time.Time
@@ -35,9 +44,8 @@ type object struct {
 
 // objectHeaders are what the client says about the object.
 type objectHeaders struct {
-	contentType, contentEncoding, cacheControl, disposition, language, expires, storageClass string
+	contentType, contentEncoding, cacheControl, disposition, language, expires, storageClass, redirect string
 
-	tags     string
 	metadata map[string]string
 }
 
@@ -50,7 +58,7 @@ func (c *s3Call) readObjectHeaders(b *bucket) (objectHeaders, error) {
 	out := objectHeaders{
 		contentType: h.Get("Content-Type"), cacheControl: h.Get("Cache-Control"), disposition: h.Get("Content-Disposition"),
 		language: h.Get("Content-Language"), expires: h.Get("Expires"), storageClass: h.Get("X-Amz-Storage-Class"),
-		tags: h.Get("X-Amz-Tagging"), metadata: map[string]string{},
+		redirect: h.Get("X-Amz-Website-Redirect-Location"), metadata: map[string]string{},
 	}
 	if out.contentType == "" {
 		out.contentType = "binary/octet-stream"
@@ -66,6 +74,9 @@ func (c *s3Call) readObjectHeaders(b *bucket) (objectHeaders, error) {
 	if len(c.key) > maxKeyLength {
 		return out, fail(http.StatusBadRequest, "KeyTooLongError", "Your key is too long").with("Size", strconv.Itoa(len(c.key))).with("MaxSizeAllowed", strconv.Itoa(maxKeyLength))
 	}
+	if out.redirect != "" && !strings.HasPrefix(out.redirect, "/") && !strings.HasPrefix(out.redirect, "http://") && !strings.HasPrefix(out.redirect, "https://") {
+		return out, fail(http.StatusBadRequest, "InvalidRedirectLocation", "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.")
+	}
 	if out.storageClass != "" && !slices.Contains(storageClasses, out.storageClass) {
 		return out, fail(http.StatusBadRequest, "InvalidStorageClass", "The storage class you specified is not valid")
 	}
@@ -75,18 +86,15 @@ func (c *s3Call) readObjectHeaders(b *bucket) (objectHeaders, error) {
 			out.metadata[rest] = strings.Join(values, ",")
 			size += len(rest) + len(out.metadata[rest])
 		}
-		if strings.HasPrefix(strings.ToLower(name), "x-amz-object-lock-") {
-			return out, notImplemented("object lock")
-		}
 	}
 	if size > 2048 {
 		return out, fail(http.StatusBadRequest, "MetadataTooLarge", "Your metadata headers exceed the maximum allowed metadata size")
 	}
-	return out, c.checkImplied(b, out.tags)
+	return out, c.checkImplied(b)
 }
 
 // checkImplied decides the further actions that headers ask for.
-func (c *s3Call) checkImplied(b *bucket, tags string) error {
+func (c *s3Call) checkImplied(b *bucket) error {
 	h := c.r.Header
 	acl := h.Get("X-Amz-Acl")
 	grants := false
@@ -116,13 +124,7 @@ func (c *s3Call) checkImplied(b *bucket, tags string) error {
 			return notImplemented("the canned ACL " + acl)
 		}
 	}
-	if tags == "" {
-		return nil
-	}
-	if values, err := url.ParseQuery(tags); err != nil || len(values) > 10 {
-		return fail(http.StatusBadRequest, "InvalidTag", "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.")
-	}
-	return c.allow(b, "s3:PutObjectTagging", c.resource())
+	return nil
 }
 
 func aclNotSupported() *apiError {
@@ -146,23 +148,36 @@ func (b *bucket) current(key string) *object {
 	return v[len(v)-1]
 }
 
-// checkConditions applies If-None-Match. The caller holds mu.
+// checkConditions applies If-Match and If-None-Match to a write. The caller holds mu.
 func (c *s3Call) checkConditions(b *bucket) error {
-	h := c.r.Header
-	if h.Get("If-Match") != "" {
-		return notImplemented("If-Match on writes")
+	match, none := c.r.Header.Get("If-Match"), c.r.Header.Get("If-None-Match")
+	current := b.current(c.key)
+	if match != "" && none != "" || none != "" && none != "*" {
+		return fail(http.StatusNotImplemented, "NotImplemented", "A header you provided implies functionality that is not implemented").with("Header", "If-None-Match")
 	}
-	switch v := h.Get("If-None-Match"); v {
-	case "":
-		return nil
-	case "*":
-	default:
-		return notImplemented("If-None-Match with anything but *")
-	}
-	if b.current(c.key) != nil {
+	if none != "" && current != nil {
 		return preconditionFailed("If-None-Match")
 	}
+	if match == "" {
+		return nil
+	}
+	if current == nil {
+		return noSuchKey(c.key)
+	}
+	if !etagMatches(match, current.etag) {
+		return preconditionFailed("If-Match")
+	}
 	return nil
+}
+
+// etagMatches compares a condition's list of entity tags with one.
+func etagMatches(list, etag string) bool {
+	for t := range strings.SplitSeq(list, ",") {
+		if t = strings.TrimSpace(t); t == "*" || strings.Trim(strings.TrimPrefix(t, "W/"), `"`) == etag {
+			return true
+		}
+	}
+	return false
 }
 
 func preconditionFailed(condition string) *apiError {
@@ -179,7 +194,7 @@ func putObject(c *s3Call, b *bucket) error {
 	if err != nil {
 		return err
 	}
-	o.body, o.size, o.modified = body{data}, data.size, time.Now()
+	o.body, o.size, o.modified = body{data}, data.size, c.s.now()
 	o.etag = newHex(16)
 	if !o.seal.isKMS() {
 		o.etag = hex.EncodeToString(in.md5H.Sum(nil))
@@ -203,14 +218,11 @@ func putObject(c *s3Call, b *bucket) error {
 
 // preparePut does all that can be refused before a byte is read. The caller holds mu.
 func (c *s3Call) preparePut(b *bucket) (*object, *incoming, error) {
-	headers, err := c.readObjectHeaders(b)
+	o, err := c.describeObject(b)
 	if err != nil {
 		return nil, nil, err
 	}
-	seal, err := c.chooseEncryption(b)
-	if err != nil {
-		return nil, nil, err
-	}
+	seal := o.seal
 	if err := c.checkConditions(b); err != nil {
 		return nil, nil, err
 	}
@@ -224,7 +236,30 @@ func (c *s3Call) preparePut(b *bucket) (*object, *incoming, error) {
 	if in.algorithm == "" {
 		in.sums[defaultSum] = newChecksum(defaultSum)
 	}
-	return &object{key: c.key, headers: headers, seal: seal, owner: c.objectOwner(b), writer: c.caller.arn}, in, nil
+	if o.lock.set() && in.algorithm == "" && in.md5Want == nil {
+		return nil, nil, fail(http.StatusBadRequest, "InvalidRequest", "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock parameters")
+	}
+	return o, in, nil
+}
+
+// describeObject reads all that the headers say of a new object and decides
+// what they imply. The caller holds mu.
+func (c *s3Call) describeObject(b *bucket) (*object, error) {
+	o := &object{key: c.key, owner: c.objectOwner(b), writer: c.caller.arn}
+	var err error
+	if o.headers, err = c.readObjectHeaders(b); err != nil {
+		return nil, err
+	}
+	if o.tags, err = c.headerTags(b); err != nil {
+		return nil, err
+	}
+	if o.lock, err = c.headerLock(b); err != nil {
+		return nil, err
+	}
+	if o.seal, err = c.chooseEncryption(b); err != nil {
+		return nil, err
+	}
+	return o, nil
 }
 
 // commit makes an object visible, if the bucket and the conditions still are
@@ -272,28 +307,4 @@ func (b *bucket) drop(key, version string) *object {
 		return o
 	}
 	return nil
-}
-
-func deleteObject(c *s3Call, b *bucket) error {
-	defer c.unlock()
-	h := c.w.Header()
-	if version := c.query.Get("versionId"); version != "" {
-		if err := c.allow(b, "s3:DeleteObjectVersion", c.resource()); err != nil {
-			return err
-		}
-		if o := b.drop(c.key, version); o != nil && o.deleteMarker {
-			h.Set("x-amz-delete-marker", "true")
-		}
-		h.Set("x-amz-version-id", version)
-		return c.done(http.StatusNoContent)
-	}
-	if b.versioning == "" {
-		b.drop(c.key, "null")
-		return c.done(http.StatusNoContent)
-	}
-	marker := &object{key: c.key, deleteMarker: true, owner: b.account, writer: c.caller.arn, modified: c.now}
-	b.add(marker)
-	h.Set("x-amz-delete-marker", "true")
-	h.Set("x-amz-version-id", marker.version)
-	return c.done(http.StatusNoContent)
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // GetObject and HeadObject.
@@ -18,9 +19,6 @@ func noSuchKey(key string) *apiError {
 func (c *s3Call) find(b *bucket) (*object, error) {
 	version := c.query.Get("versionId")
 	if version != "" {
-		if err := c.allow(b, "s3:GetObjectVersion", c.resource()); err != nil {
-			return nil, err
-		}
 		for _, o := range b.versions[c.key] {
 			if o.version != version {
 				continue
@@ -72,9 +70,6 @@ func (c *s3Call) read(b *bucket, withBody bool) error {
 
 // prepareRead decides a read and sets the headers of its answer. The caller holds mu.
 func (c *s3Call) prepareRead(b *bucket, withBody bool) (o *object, start, length int64, status int, err error) {
-	if c.query.Has("partNumber") {
-		return nil, 0, 0, 0, notImplemented("reading by part number")
-	}
 	if o, err = c.find(b); err != nil {
 		return nil, 0, 0, 0, err
 	}
@@ -91,18 +86,13 @@ func (c *s3Call) prepareRead(b *bucket, withBody bool) (o *object, start, length
 			return nil, 0, 0, 0, err
 		}
 	}
-	start, length, status = 0, o.size, http.StatusOK
+	start, length, status, err = c.extent(o)
+	if err != nil {
+		return nil, 0, 0, 0, err
+	}
 	h := c.w.Header()
-	if spec := c.r.Header.Get("Range"); spec != "" {
-		from, n, ok, satisfiable := parseRange(spec, o.size)
-		if ok && !satisfiable {
-			return nil, 0, 0, 0, fail(http.StatusRequestedRangeNotSatisfiable, "InvalidRange", "The requested range is not satisfiable").
-				with("RangeRequested", spec).with("ActualObjectSize", strconv.FormatInt(o.size, 10)).header("Content-Range", "bytes */"+strconv.FormatInt(o.size, 10))
-		}
-		if ok {
-			start, length, status = from, n, http.StatusPartialContent
-			h.Set("Content-Range", "bytes "+strconv.FormatInt(start, 10)+"-"+strconv.FormatInt(start+length-1, 10)+"/"+strconv.FormatInt(o.size, 10))
-		}
+	if status == http.StatusPartialContent {
+		h.Set("Content-Range", "bytes "+strconv.FormatInt(start, 10)+"-"+strconv.FormatInt(start+length-1, 10)+"/"+strconv.FormatInt(o.size, 10))
 	}
 	c.writeObjectHeaders(o, b)
 	if sums && status == http.StatusOK {
@@ -134,27 +124,87 @@ func (c *s3Call) writeObjectHeaders(o *object, b *bucket) {
 	for name, value := range o.headers.metadata {
 		h.Set("x-amz-meta-"+name, value)
 	}
-	if o.headers.tags != "" {
-		h.Set("x-amz-tagging-count", strconv.Itoa(strings.Count(o.headers.tags, "&")+1))
+	if len(o.tags) > 0 {
+		h.Set("x-amz-tagging-count", strconv.Itoa(len(o.tags)))
 	}
+	if o.headers.redirect != "" {
+		h.Set("x-amz-website-redirect-location", o.headers.redirect)
+	}
+	o.lock.writeHeaders(h)
 	if b.versioning != "" {
 		h.Set("x-amz-version-id", o.version)
 	}
-	if o.parts > 0 && c.query.Has("partNumber") {
-		h.Set("x-amz-mp-parts-count", strconv.Itoa(o.parts))
+	if o.parts != nil && c.query.Has("partNumber") {
+		h.Set("x-amz-mp-parts-count", strconv.Itoa(len(o.parts)))
 	}
 	o.seal.writeHeaders(h)
 }
 
+// checkReadConditions applies the four conditions in the order of RFC 9110.
 func (c *s3Call) checkReadConditions(o *object) error {
 	h := c.r.Header
-	if v := h.Get("If-Match"); v != "" && v != "*" && strings.Trim(v, `"`) != o.etag {
-		return preconditionFailed("If-Match")
+	modified := o.modified.Truncate(time.Second)
+	if v := h.Get("If-Match"); v != "" {
+		if !etagMatches(v, o.etag) {
+			return preconditionFailed("If-Match")
+		}
+	} else if t, err := http.ParseTime(h.Get("If-Unmodified-Since")); err == nil && modified.After(t) {
+		return preconditionFailed("If-Unmodified-Since")
 	}
-	if v := h.Get("If-None-Match"); v != "" && (v == "*" || strings.Trim(v, `"`) == o.etag) {
-		return (&apiError{Code: "NotModified", Message: "Not Modified", Status: http.StatusNotModified}).header("ETag", `"`+o.etag+`"`)
+	notModified := false
+	if v := h.Get("If-None-Match"); v != "" {
+		notModified = etagMatches(v, o.etag)
+	} else if t, err := http.ParseTime(h.Get("If-Modified-Since")); err == nil {
+		notModified = !modified.After(t)
+	}
+	if notModified {
+		return (&apiError{Code: "NotModified", Message: "Not Modified", Status: http.StatusNotModified}).
+			header("ETag", `"`+o.etag+`"`).header("Last-Modified", httpTime(o.modified))
 	}
 	return nil
+}
+
+// extent is the run of bytes that the request asks for: all, a range or a part.
+func (c *s3Call) extent(o *object) (start, length int64, status int, err error) {
+	spec := c.r.Header.Get("Range")
+	if c.query.Has("partNumber") {
+		return c.partExtent(o, spec)
+	}
+	if spec == "" {
+		return 0, o.size, http.StatusOK, nil
+	}
+	from, n, ok, satisfiable := parseRange(spec, o.size)
+	if !ok {
+		return 0, o.size, http.StatusOK, nil
+	}
+	if !satisfiable {
+		return 0, 0, 0, fail(http.StatusRequestedRangeNotSatisfiable, "InvalidRange", "The requested range is not satisfiable").
+			with("RangeRequested", spec).with("ActualObjectSize", strconv.FormatInt(o.size, 10)).header("Content-Range", "bytes */"+strconv.FormatInt(o.size, 10))
+	}
+	return from, n, http.StatusPartialContent, nil
+}
+
+func (c *s3Call) partExtent(o *object, rangeSpec string) (start, length int64, status int, err error) {
+	text := c.query.Get("partNumber")
+	number, err := strconv.Atoi(text)
+	if err != nil || number < 1 || number > maxPartNumber {
+		return 0, 0, 0, invalidArgument("Part number must be an integer between 1 and 10000, inclusive").with("ArgumentName", "partNumber").with("ArgumentValue", text)
+	}
+	if rangeSpec != "" {
+		return 0, 0, 0, fail(http.StatusBadRequest, "InvalidRequest", "Cannot specify both Range header and partNumber query parameter")
+	}
+	count := max(1, len(o.parts))
+	if number > count {
+		return 0, 0, 0, fail(http.StatusRequestedRangeNotSatisfiable, "InvalidPartNumber", "The requested partnumber is not satisfiable").
+			with("ActualPartCount", strconv.Itoa(count)).with("PartNumberRequested", text)
+	}
+	if o.parts == nil || o.size == 0 {
+		return 0, o.size, http.StatusPartialContent, nil
+	}
+	for _, p := range o.parts[:number-1] {
+		start += p.Size
+	}
+	return start, o.parts[number-1].Size, http.StatusPartialContent, nil
 }
 
 // parseRange reads one byte range; ok is false for forms that S3 ignores.

@@ -210,3 +210,6 @@ func (s *Sandbox) Region() string { return s.opts.Region }
 func (s *Sandbox) RootKeys(account string) Credentials {
 	return s.world.rootKeys[account]
 }
+
+// now is the time by the sandbox's clock.
+func (s *Sandbox) now() time.Time { return time.Now() }

@@ -64,7 +64,7 @@ func (cl *call) decided(a access, res iampolicy.Result) {
 func (s *Sandbox) handler() http.Handler { return http.HandlerFunc(s.serve) }
 
 func (s *Sandbox) serve(w http.ResponseWriter, r *http.Request) {
-	cl := &call{w: w, r: r, now: time.Now(), caller: anonymousCaller(), payload: &countingReader{r: r.Body}, hostID: newHex(28)}
+	cl := &call{w: w, r: r, now: s.now(), caller: anonymousCaller(), payload: &countingReader{r: r.Body}, hostID: newHex(28)}
 	requestID := newUUID()
 	service := requestService(r)
 	if service == "s3" {
