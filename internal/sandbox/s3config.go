@@ -221,7 +221,10 @@ func putVersioning(c *s3Call, _ *bucket) error {
 		if in.MfaDelete == "Enabled" {
 			return notImplemented("MFA delete")
 		}
-		if in.Status != "Enabled" && in.Status != "Suspended" {
+		if in.Status != "" && in.Status != "Enabled" && in.Status != "Suspended" {
+			return malformedXML()
+		}
+		if in.Status == "" {
 			return fail(http.StatusBadRequest, "IllegalVersioningConfigurationException", "The Versioning element must be specified")
 		}
 		if b.lock != nil && in.Status != "Enabled" {

@@ -20,6 +20,9 @@ import (
 // maxControlBody bounds the bodies of calls that are not object data.
 const maxControlBody = 1 << 20
 
+// maxHeaderSection is S3's limit of all headers together.
+const maxHeaderSection = 8 << 10
+
 // call is one request on its way through the sandbox.
 type call struct {
 	w      http.ResponseWriter
@@ -231,6 +234,9 @@ func internalError(service string, err error) *apiError {
 	return fail(http.StatusInternalServerError, code, "The sandbox failed: %v", err)
 }
 
+// services are the ones that a credential scope may name.
+var services = map[string]bool{"s3": true, "sts": true, "iam": true, "kms": true, "cloudtrail": true}
+
 // requestService tells the service from the credential scope, or from the
 // shape of an unsigned request.
 func requestService(r *http.Request) string {
@@ -242,7 +248,7 @@ func requestService(r *http.Request) string {
 	} else if r.URL.RawQuery != "" && strings.Contains(r.URL.RawQuery, "X-Amz-Credential=") {
 		scope = r.URL.Query().Get("X-Amz-Credential")
 	}
-	if parts := strings.Split(strings.TrimSpace(scope), "/"); len(parts) == 5 {
+	if parts := strings.Split(strings.TrimSpace(scope), "/"); len(parts) == 5 && services[parts[3]] {
 		return parts[3]
 	}
 	if strings.HasPrefix(r.Header.Get("X-Amz-Target"), "TrentService.") {
@@ -255,6 +261,11 @@ func requestService(r *http.Request) string {
 }
 
 func (s *Sandbox) handle(cl *call, service string) error {
+	if service == "s3" {
+		if n := headerSize(cl.r); n > maxHeaderSection {
+			return fail(http.StatusBadRequest, "RequestHeaderSectionTooLarge", "Your request header section exceeds the maximum allowed size.").with("MaxSizeAllowed", strconv.Itoa(maxHeaderSection))
+		}
+	}
 	switch service {
 	case "s3":
 		return s.handleS3(cl)
@@ -296,6 +307,17 @@ func (s *Sandbox) handle(cl *call, service string) error {
 		return s.handleSTS(cl)
 	}
 	return s.handleIAM(cl)
+}
+
+// headerSize is the size of a request's headers as they were sent.
+func headerSize(r *http.Request) int {
+	n := 0
+	for name, values := range r.Header {
+		for _, v := range values {
+			n += len(name) + len(v) + 4
+		}
+	}
+	return n
 }
 
 // admit applies faults and authenticates a control call with its whole body.
