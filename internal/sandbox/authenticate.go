@@ -103,9 +103,13 @@ func (w *world) authenticate(cl *call, service, payloadHash string) error {
 	inactive := false
 	if key != nil {
 		secret, session, inactive = key.secret, key.session, key.inactive
-		if session != nil {
-			// With its role a session ends: nothing may pass for a new role of the name.
+		// With its role or user a session ends: nothing may pass for a new one of the name.
+		if session != nil && session.role != nil {
 			_, alive := w.ids[session.role.id]
+			inactive = !alive
+		}
+		if session != nil && key.user != nil {
+			_, alive := w.ids[key.user.id]
 			inactive = !alive
 		}
 	}
@@ -204,6 +208,10 @@ func (cl *call) requestContext(region string) map[string][]string {
 		"aws:SecureTransport": {boolText(cl.r.TLS != nil)},
 		"aws:ViaAWSService":   {"false"},
 		"aws:SourceIp":        {remoteIP(cl.r)},
+	}
+	if e := cl.endpoint; e != nil {
+		delete(ctx, "aws:SourceIp")
+		ctx["aws:SourceVpce"], ctx["aws:SourceVpc"], ctx["aws:VpcSourceIp"] = []string{e.ID}, []string{e.VPC}, []string{remoteIP(cl.r)}
 	}
 	if region != "" {
 		ctx["aws:RequestedRegion"] = []string{region}

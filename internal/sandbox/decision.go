@@ -39,6 +39,10 @@ func (w *world) decide(a access) (iampolicy.Scenario, iampolicy.Result) {
 		PublicAccessBlock: a.block,
 	}
 	sc.Policies.Identity, sc.Policies.Boundary, sc.Policies.Session = w.callerPolicies(c)
+	w.guard(&sc, c.account, a.owner)
+	if id := ctx["aws:SourceVpce"]; id != nil && w.endpoints[id[0]] != nil {
+		sc.Policies.VPCEndpoint = w.endpoints[id[0]].policies
+	}
 	return sc, iampolicy.Evaluate(sc)
 }
 

@@ -183,7 +183,7 @@ func (w *world) allowKMS(cl *call, q kmsRequest) *apiError {
 	} else {
 		sub := Call{
 			Time: cl.now, Service: "kms", Operation: q.operation, Principal: cl.caller.arn, Account: cl.caller.account, AccessKey: cl.caller.key,
-			Resource: q.key.arn, Via: "s3.amazonaws.com", Decision: "allowed", RequestID: newUUID(),
+			Resource: q.key.arn, Via: "s3.amazonaws.com", Decision: "allowed", RequestID: newUUID(), Owner: q.key.account, Region: q.key.region, EncryptionContext: q.encryption,
 		}
 		if e != nil {
 			sub.Decision, sub.ErrorCode, sub.Message = "denied", e.Code, e.Message

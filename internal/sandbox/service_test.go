@@ -361,7 +361,7 @@ func TestMultipartRules(t *testing.T) {
 func TestFaults(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
-	w.sb.SetFaults([]sandbox.Fault{{Operation: "s3:PutObject", Code: "SlowDown", Times: 1}, {Operation: "sts:*", ResetConnection: true, Times: 1}})
+	w.sb.SetFaults([]sandbox.Fault{{Operation: "s3:PutObject", Code: "SlowDown", Times: 1}, {Operation: "sts:*", Reset: sandbox.ResetBeforeBody, Times: 1}})
 	if _, err := w.uploader.s3.PutObject(ctx, w.put("logs/x", []byte("x"))); code(err) != "SlowDown" || status(err) != 503 {
 		t.Errorf("the first put: %v", err)
 	}
