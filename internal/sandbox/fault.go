@@ -129,7 +129,7 @@ func (f *Fault) set(name, value string) error {
 	case "bytes_per_second":
 		f.BytesPerSecond = integer()
 	case "expire_session":
-		f.ExpireSession, err = value == "" || value == "true", nil
+		f.ExpireSession, err = strconv.ParseBool(value)
 	case "disable_key":
 		f.DisableKey = value
 	case "delete_role":
@@ -251,4 +251,29 @@ func (f Fault) delay(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// String is the fault in the form that ParseFault reads.
+func (f Fault) String() string {
+	out := []string{f.Operation}
+	add := func(name string, set bool, value any) {
+		if set {
+			out = append(out, fmt.Sprintf("%s=%v", name, value))
+		}
+	}
+	add("code", f.Code != "", f.Code)
+	add("message", f.Message != "", f.Message)
+	add("status", f.Status != 0, f.Status)
+	add("latency", f.Latency != 0, time.Duration(f.Latency))
+	add("jitter", f.Jitter != 0, time.Duration(f.Jitter))
+	add("rate", f.Rate != 0, f.Rate)
+	add("skip", f.Skip != 0, f.Skip)
+	add("times", f.Times != 0, f.Times)
+	add("reset", f.Reset != "", f.Reset)
+	add("truncate", f.Truncate != 0, f.Truncate)
+	add("bytes_per_second", f.BytesPerSecond != 0, f.BytesPerSecond)
+	add("expire_session", f.ExpireSession, f.ExpireSession)
+	add("disable_key", f.DisableKey != "", f.DisableKey)
+	add("delete_role", f.DeleteRole != "", f.DeleteRole)
+	return strings.Join(out, " ")
 }

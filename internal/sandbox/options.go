@@ -30,6 +30,10 @@ type Options struct {
 	// DataDir keeps the whole state across restarts, in a directory that is
 	// made when it is not there; Dir is not used then. One sandbox at a time.
 	DataDir string
+	// SkipChecksums leaves out the digests and checksums of object data, for
+	// benchmarks: they are neither verified nor computed, and ETags are random.
+	// Lengths, signatures and policies are checked as ever.
+	SkipChecksums bool
 	// RootKeys fixes the access keys of the root users by account id. Accounts
 	// that are not named get random ones.
 	RootKeys map[string]Credentials
