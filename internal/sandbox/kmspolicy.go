@@ -40,6 +40,7 @@ func (s *Sandbox) checkKeyPolicy(cl *call, text, arn string, ctx map[string][]st
 	context := cl.requestContext(s.region(cl))
 	maps.Copy(context, ctx)
 	context["kms:CallerAccount"] = []string{cl.caller.account}
+	context["kms:BypassPolicyLockoutSafetyCheck"] = []string{"false"}
 	a := access{caller: cl.caller, action: "kms:PutKeyPolicy", resource: arn, owner: cl.caller.account, context: context, policy: policy.doc}
 	if _, res := w.decide(a); res.Decision != iampolicy.Allowed {
 		return nil, kmsFail("MalformedPolicyDocumentException", "The new key policy will not allow you to update the key policy in the future.")
