@@ -148,6 +148,9 @@ func createKey(s *Sandbox, cl *call, in *kmsInput) (any, error) {
 			return nil, err
 		}
 	}
+	for _, t := range tags {
+		ctx["aws:ResourceTag/"+t.Key] = []string{t.Value} // for the question whether the policy can be changed later
+	}
 	text := in.Policy
 	if text == "" {
 		text = defaultKeyPolicy(account)
