@@ -29,7 +29,8 @@
 // versioning, objects, multipart uploads, conditional creation, checksums, and
 // ListObjectsV2. KMS: symmetric, asymmetric, MAC and key-agreement keys, policies,
 // grants, aliases, tags, rotation, imported material and every condition key of
-// kms: that depends on the request; no replicas and no custom key stores. The routes in s3.go, iam.go, sts.go and kms.go are the whole list.
+// kms: that depends on the request; no replicas of keys, no custom key stores.
+// The routes in s3.go, iam.go, sts.go and kms.go are the whole list.
 //
 // # Limits
 //
