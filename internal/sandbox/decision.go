@@ -3,7 +3,6 @@ package sandbox
 import (
 	"maps"
 	"net/http"
-	"strings"
 
 	"github.com/brokerd/brokerd/internal/iampolicy"
 )
@@ -44,12 +43,6 @@ func (w *world) decide(a access) (iampolicy.Scenario, iampolicy.Result) {
 		sc.Policies.VPCEndpoint = w.endpoints[id[0]].policies
 	}
 	return sc, iampolicy.Evaluate(sc)
-}
-
-// sameAccount reports whether the caller is of the account that owns the resource.
-func sameAccount(sc iampolicy.Scenario) bool {
-	parts := strings.SplitN(sc.Request.Principal, ":", 6)
-	return len(parts) == 6 && parts[4] == sc.Request.ResourceAccount
 }
 
 func principalText(arn string) string {

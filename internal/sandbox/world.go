@@ -25,8 +25,9 @@ type world struct {
 	// policies that name one are read anew after each.
 	generation uint64
 	buckets    map[string]*bucket
-	kmsKeys    map[string]*kmsKey // by ARN
-	kmsAliases map[string]string  // alias ARN to key ARN
+	kmsKeys    map[string]*kmsKey   // by ARN
+	kmsAliases map[string]*kmsAlias // by alias ARN
+	kmsGrants  map[string]*kmsGrant // by grant id
 	endpoints  map[string]*vpcEndpoint
 	blobs      *blobStore
 	rootPolicy *iampolicy.Document
@@ -121,7 +122,8 @@ func newWorld(o Options, dir string) (*world, error) {
 		ids:        map[string]entity{},
 		buckets:    map[string]*bucket{},
 		kmsKeys:    map[string]*kmsKey{},
-		kmsAliases: map[string]string{},
+		kmsAliases: map[string]*kmsAlias{},
+		kmsGrants:  map[string]*kmsGrant{},
 		endpoints:  map[string]*vpcEndpoint{},
 		blobs:      &blobStore{dir: dir},
 		rootPolicy: rootPolicy,
