@@ -140,7 +140,20 @@ func (w *world) authenticate(cl *call, service, payloadHash string) error {
 		return fail(e.expiredStatus, e.expired, "%s", e.expiredText)
 	}
 	cl.caller, cl.sig, cl.sigKey = key.caller(), &sig, signingKey
+	w.used(key, cl.now, service, sig.region)
 	return nil
+}
+
+// used notes when a user's key or a role was used last.
+func (w *world) used(k *accessKey, now time.Time, service, region string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case k.session != nil && k.session.role != nil:
+		k.session.role.lastUsed, k.session.role.lastIn = now, region
+	case k.user != nil:
+		k.lastUsed, k.lastService, k.lastIn = now, service, region
+	}
 }
 
 func isV2(header string) bool {

@@ -21,11 +21,11 @@ const (
 // blob is an immutable run of bytes, in memory or in a file. It is counted:
 // the file goes away when the last user lets go.
 type blob struct {
-	size int64
-	mem  []byte
-	path string
-	refs atomic.Int64
-	used *atomic.Int64 // the store's memory account
+	size  int64
+	mem   []byte
+	path  string
+	refs  atomic.Int64
+	store *blobStore
 }
 
 func (b *blob) retain() *blob {
@@ -37,20 +37,26 @@ func (b *blob) release() {
 	if b == nil || b.refs.Add(-1) > 0 {
 		return
 	}
-	if b.path != "" {
+	switch {
+	case b.path == "":
+		b.store.used.Add(-int64(cap(b.mem)))
+	case b.store.kept != nil:
+		b.store.kept.discard(b.path)
+	default:
 		// Close removes the whole directory; a file that stays until then does no harm.
 		_ = os.Remove(b.path)
-		return
 	}
-	b.used.Add(-int64(cap(b.mem)))
 	b.mem = nil
 }
 
 // blobStore makes blobs.
 type blobStore struct {
-	dir     string
-	used    atomic.Int64
-	buffers sync.Pool
+	dir  string
+	kept *store // nil: bodies end with the process, and small ones are in memory
+	used atomic.Int64
+	// restored are the blobs that were read from kept, by file name, while they are.
+	restored map[string]*blob
+	buffers  sync.Pool
 }
 
 func (s *blobStore) buffer() *[]byte {
@@ -93,7 +99,7 @@ func (s *blobStore) write(r io.Reader, limit int64, tee ...io.Writer) (b *blob, 
 					return nil, err
 				}
 			}
-			if file == nil && (size > spillAt || s.used.Load()+size > memoryBudget) {
+			if file == nil && (s.kept != nil || size > spillAt || s.used.Load()+size > memoryBudget) {
 				if file, err = os.CreateTemp(s.dir, "body-"); err != nil {
 					return nil, fmt.Errorf("making a file for a body: %w", err)
 				}
@@ -118,7 +124,12 @@ func (s *blobStore) write(r io.Reader, limit int64, tee ...io.Writer) (b *blob, 
 			return nil, readErr
 		}
 	}
-	b = &blob{size: size, used: &s.used}
+	b = &blob{size: size, store: s}
+	if file == nil && s.kept != nil { // an empty body
+		if file, err = os.CreateTemp(s.dir, "body-"); err != nil {
+			return nil, fmt.Errorf("making a file for a body: %w", err)
+		}
+	}
 	if file != nil {
 		b.path = file.Name()
 	} else {

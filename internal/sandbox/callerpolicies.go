@@ -16,9 +16,15 @@ func (w *world) callerPolicies(c *caller) (identity, boundary, session []iampoli
 	case rootUser:
 		identity = []iampolicy.NamedPolicy{{Name: "root", Policy: w.rootPolicy}}
 	case iamUser:
-		identity = c.user.inline.list()
+		identity, boundary = w.entityPolicies(c.account, c.user.inline, &c.user.grants)
+		for _, g := range w.accounts[c.account].groups {
+			if slices.Contains(g.Members, c.user.name) {
+				more, _ := w.entityPolicies(c.account, g.inline, &g.grants)
+				identity = append(identity, more...)
+			}
+		}
 	case roleSession:
-		identity = c.session.role.inline.list()
+		identity, boundary = w.entityPolicies(c.account, c.session.role.inline, &c.session.role.grants)
 		if c.session.policies != nil {
 			session = []iampolicy.NamedPolicy{}
 			for i, p := range c.session.policies {
@@ -27,6 +33,12 @@ func (w *world) callerPolicies(c *caller) (identity, boundary, session []iampoli
 		}
 	}
 	return identity, boundary, session
+}
+
+// entityPolicies are the inline and attached policies of one entity, and its boundary.
+func (w *world) entityPolicies(account string, inline namedDocuments, g *grants) (identity, boundary []iampolicy.NamedPolicy) {
+	attached, boundary := g.documents(w, account)
+	return append(inline.list(), attached...), boundary
 }
 
 func (n namedDocuments) list() []iampolicy.NamedPolicy {

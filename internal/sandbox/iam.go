@@ -18,11 +18,21 @@ const (
 	maxTrustPolicy  = 2048
 	maxInlineRole   = 10240
 	maxInlineUser   = 2048
+	maxInlineGroup  = 5120
 	maxKeysPerUser  = 2
 	defaultMaxRole  = time.Hour
 	longestMaxRole  = 12 * time.Hour
 	iamPrincipalTip = "Invalid principal in policy: "
 )
+
+// requestTags are the tags of a tagging call; a malformed list is the handler's to refuse.
+func requestTags(cl *call) []tag {
+	tags, err := formTags(cl.query)
+	if err != nil {
+		return nil
+	}
+	return tags
+}
 
 type iamHandler func(*Sandbox, *call, *account) (any, error)
 
@@ -48,6 +58,42 @@ var iamHandlers = map[string]iamHandler{
 	"CreateAccessKey":        createAccessKey,
 	"DeleteAccessKey":        deleteAccessKey,
 	"ListAccessKeys":         listAccessKeys,
+	"UpdateAccessKey":        updateAccessKey,
+	"GetAccessKeyLastUsed":   getAccessKeyLastUsed,
+	"UpdateUser":             updateUser,
+	"ListUsers":              listUsers,
+	"UpdateRoleDescription":  updateRoleDescription,
+
+	"TagRole": tagging(roleTags), "UntagRole": untagging(roleTags), "ListRoleTags": listingTags(roleTags),
+	"TagUser": tagging(userTags), "UntagUser": untagging(userTags), "ListUserTags": listingTags(userTags),
+	"TagPolicy": tagging(policyTags), "UntagPolicy": untagging(policyTags), "ListPolicyTags": listingTags(policyTags),
+	"TagInstanceProfile": tagging(profileTags), "UntagInstanceProfile": untagging(profileTags), "ListInstanceProfileTags": listingTags(profileTags),
+	"TagOpenIDConnectProvider": tagging(providerTags), "UntagOpenIDConnectProvider": untagging(providerTags), "ListOpenIDConnectProviderTags": listingTags(providerTags),
+
+	"CreatePolicy": createPolicy, "GetPolicy": getPolicy, "DeletePolicy": deletePolicy, "ListPolicies": listPolicies,
+	"CreatePolicyVersion": createPolicyVersion, "GetPolicyVersion": getPolicyVersion, "ListPolicyVersions": listPolicyVersions,
+	"DeletePolicyVersion": deletePolicyVersion, "SetDefaultPolicyVersion": setDefaultPolicyVersion, "ListEntitiesForPolicy": listEntitiesForPolicy,
+
+	"AttachRolePolicy": attaching(roleGrants), "DetachRolePolicy": detaching(roleGrants), "ListAttachedRolePolicies": listingAttached(roleGrants),
+	"AttachUserPolicy": attaching(userGrants), "DetachUserPolicy": detaching(userGrants), "ListAttachedUserPolicies": listingAttached(userGrants),
+	"AttachGroupPolicy": attaching(groupGrants), "DetachGroupPolicy": detaching(groupGrants), "ListAttachedGroupPolicies": listingAttached(groupGrants),
+	"PutRolePermissionsBoundary": putBoundary(roleGrants), "DeleteRolePermissionsBoundary": deleteBoundary(roleGrants),
+	"PutUserPermissionsBoundary": putBoundary(userGrants), "DeleteUserPermissionsBoundary": deleteBoundary(userGrants),
+
+	"CreateInstanceProfile": createInstanceProfile, "GetInstanceProfile": getInstanceProfile, "DeleteInstanceProfile": deleteInstanceProfile,
+	"ListInstanceProfiles": listInstanceProfiles, "ListInstanceProfilesForRole": listInstanceProfilesForRole,
+	"AddRoleToInstanceProfile": addRoleToInstanceProfile, "RemoveRoleFromInstanceProfile": removeRoleFromInstanceProfile,
+
+	"CreateOpenIDConnectProvider": createOIDCProvider, "GetOpenIDConnectProvider": getOIDCProvider, "DeleteOpenIDConnectProvider": deleteOIDCProvider,
+	"ListOpenIDConnectProviders": listOIDCProviders, "AddClientIDToOpenIDConnectProvider": changeProvider(addClientID),
+	"RemoveClientIDFromOpenIDConnectProvider": changeProvider(removeClientID), "UpdateOpenIDConnectProviderThumbprint": changeProvider(updateThumbprints),
+
+	"CreateGroup": createGroup, "GetGroup": getGroup, "DeleteGroup": deleteGroup, "ListGroups": listGroups, "ListGroupsForUser": listGroupsForUser,
+	"AddUserToGroup": addUserToGroup, "RemoveUserFromGroup": removeUserFromGroup,
+	"PutGroupPolicy": putGroupPolicy, "GetGroupPolicy": getGroupPolicy, "DeleteGroupPolicy": deleteGroupPolicy, "ListGroupPolicies": listGroupPolicies,
+
+	"SimulatePrincipalPolicy": simulatePrincipalPolicy, "SimulateCustomPolicy": simulateCustomPolicy,
+	"CreateAccountAlias": createAccountAlias, "DeleteAccountAlias": deleteAccountAlias, "ListAccountAliases": listAccountAliases, "GetAccountSummary": getAccountSummary,
 }
 
 func (s *Sandbox) handleIAM(cl *call) error {
@@ -67,8 +113,24 @@ func (s *Sandbox) handleIAM(cl *call) error {
 
 // iamAllow decides an IAM call; IAM has no resource policies and never crosses accounts.
 func (s *Sandbox) iamAllow(cl *call, resource string, tags []tag) error {
-	ctx := cl.requestContext("")
+	return s.iamAllowOn(cl, resource, tags, nil)
+}
+
+// iamAllowOn is iamAllow for a resource with tags of its own.
+func (s *Sandbox) iamAllowOn(cl *call, resource string, tags, existing []tag) error {
+	ctx := cl.requestContext("us-east-1")
 	tagContext(ctx, tags)
+	for _, t := range existing {
+		ctx["aws:ResourceTag/"+t.Key], ctx["iam:ResourceTag/"+t.Key] = []string{t.Value}, []string{t.Value}
+	}
+	if keys := formList(cl.query, "TagKeys"); keys != nil {
+		ctx["aws:TagKeys"] = keys
+	}
+	for param, key := range map[string]string{"PolicyArn": "iam:PolicyARN", "PermissionsBoundary": "iam:PermissionsBoundary"} {
+		if v := cl.query.Get(param); v != "" {
+			ctx[key] = []string{v}
+		}
+	}
 	if e := s.world.authorize(cl, access{
 		caller: cl.caller, action: "iam:" + cl.record.Operation, resource: resource, owner: cl.caller.account, context: ctx,
 	}); e != nil {
@@ -83,15 +145,15 @@ func noSuchEntity(kind, name string) *apiError {
 
 // checkTrust stores a trust policy, with IAM's errors.
 func (w *world) checkTrust(text string) (*storedPolicy, error) {
-	if len(text) > maxTrustPolicy {
+	if err := checkDocument(text, iampolicy.KindTrust); err != nil {
+		return nil, err
+	}
+	if withoutSpace(text) > maxTrustPolicy {
 		return nil, fail(http.StatusConflict, "LimitExceeded", "Cannot exceed quota for ACLSizePerRole: %d", maxTrustPolicy)
 	}
 	p, err := w.storePolicy(text)
 	if err != nil {
 		return nil, iamPolicyError(err)
-	}
-	if err := checkTrustShape(text); err != nil {
-		return nil, err
 	}
 	return p, nil
 }
@@ -106,15 +168,15 @@ func iamPolicyError(err error) *apiError {
 
 // checkInline parses an identity policy.
 func checkInline(text string, limit int) (*iampolicyText, error) {
-	if len(text) > limit {
+	if err := checkDocument(text, iampolicy.KindIdentity); err != nil {
+		return nil, err
+	}
+	if withoutSpace(text) > limit {
 		return nil, fail(http.StatusConflict, "LimitExceeded", "Maximum policy size of %d bytes exceeded", limit)
 	}
 	doc, err := iampolicy.Parse([]byte(text))
 	if err != nil {
 		return nil, iamPolicyError(err)
-	}
-	if literals, err := principalLiterals([]byte(text)); err != nil || len(literals) > 0 {
-		return nil, fail(http.StatusBadRequest, "MalformedPolicyDocument", "Policy document should not specify a principal.")
 	}
 	return &iampolicyText{text, doc}, nil
 }
@@ -130,7 +192,14 @@ type roleXML struct {
 	AssumeRolePolicyDocument string
 	Description              string `xml:",omitempty"`
 	MaxSessionDuration       int
-	Tags                     []tagXML `xml:"Tags>member,omitempty"`
+	PermissionsBoundary      *boundaryXML `xml:",omitempty"`
+	Tags                     []tagXML     `xml:"Tags>member,omitempty"`
+	RoleLastUsed             *lastUsedXML `xml:",omitempty"`
+}
+
+type lastUsedXML struct {
+	LastUsedDate string `xml:",omitempty"`
+	Region       string `xml:",omitempty"`
 }
 
 // escapeDocument is the form in which IAM returns policies.
@@ -143,6 +212,10 @@ func (w *world) roleXML(r *role) roleXML {
 	out := roleXML{
 		Path: r.path, RoleName: r.name, RoleID: r.id, Arn: r.arn, CreateDate: queryTime(r.created),
 		AssumeRolePolicyDocument: escapeDocument(trust), Description: r.description, MaxSessionDuration: seconds(r.maxSession),
+		PermissionsBoundary: r.boundaryXML(), RoleLastUsed: &lastUsedXML{Region: r.lastIn},
+	}
+	if !r.lastUsed.IsZero() {
+		out.RoleLastUsed.LastUsedDate = queryTime(r.lastUsed)
 	}
 	for _, t := range r.tags {
 		out.Tags = append(out.Tags, tagXML(t))
@@ -192,9 +265,6 @@ func createRole(s *Sandbox, cl *call, acct *account) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if form.Get("PermissionsBoundary") != "" {
-		return nil, notImplemented("PermissionsBoundary of CreateRole")
-	}
 	arn := roleARN(acct.id, path, name)
 	if err := s.iamAllow(cl, arn, tags); err != nil {
 		return nil, err
@@ -209,6 +279,11 @@ func createRole(s *Sandbox, cl *call, acct *account) (any, error) {
 	r := &role{
 		entity: entity{arn: arn, id: newID("AROA", 17)}, name: name, path: path, account: acct.id,
 		description: form.Get("Description"), maxSession: maxSession, trust: trust, inline: namedDocuments{}, tags: tags, created: cl.now,
+	}
+	if b := form.Get("PermissionsBoundary"); b != "" {
+		if err := r.setBoundary(s.world, acct, b); err != nil {
+			return nil, err
+		}
 	}
 	acct.roles[name] = r
 	s.world.ids[r.id] = r.entity
@@ -227,10 +302,11 @@ func (s *Sandbox) namedRole(cl *call, acct *account) (*role, error) {
 	}
 	r := acct.roles[name]
 	arn := roleARN(acct.id, "/", name)
+	var tags []tag
 	if r != nil {
-		arn = r.arn
+		arn, tags = r.arn, r.tags
 	}
-	if err := s.iamAllow(cl, arn, nil); err != nil {
+	if err := s.iamAllowOn(cl, arn, requestTags(cl), tags); err != nil {
 		return nil, err
 	}
 	if r == nil {
@@ -255,8 +331,16 @@ func deleteRole(s *Sandbox, cl *call, acct *account) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(r.inline) > 0 {
+	switch {
+	case len(r.inline) > 0:
 		return nil, fail(http.StatusConflict, "DeleteConflict", "Cannot delete entity, must delete policies first.")
+	case len(r.Attached) > 0:
+		return nil, fail(http.StatusConflict, "DeleteConflict", "Cannot delete entity, must detach all policies first.")
+	}
+	for _, p := range acct.profiles {
+		if slices.Contains(p.Roles, r.name) {
+			return nil, fail(http.StatusConflict, "DeleteConflict", "Cannot delete entity, must remove roles from instance profile first.")
+		}
 	}
 	delete(acct.roles, r.name)
 	delete(s.world.ids, r.id)
@@ -282,6 +366,18 @@ func updateRole(s *Sandbox, cl *call, acct *account) (any, error) {
 	}{}, nil
 }
 
+func updateRoleDescription(s *Sandbox, cl *call, acct *account) (any, error) {
+	r, err := s.namedRole(cl, acct)
+	if err != nil {
+		return nil, err
+	}
+	r.description = cl.query.Get("Description")
+	return struct {
+		XMLName xml.Name
+		Role    roleXML
+	}{resultName(cl), s.world.roleXML(r)}, nil
+}
+
 func listRoles(s *Sandbox, cl *call, acct *account) (any, error) {
 	prefix := cl.query.Get("PathPrefix")
 	if prefix == "" {
@@ -290,19 +386,23 @@ func listRoles(s *Sandbox, cl *call, acct *account) (any, error) {
 	if err := s.iamAllow(cl, "arn:aws:iam::"+acct.id+":role"+prefix, nil); err != nil {
 		return nil, err
 	}
-	out := struct {
-		XMLName     xml.Name  `xml:"ListRolesResult"`
-		Roles       []roleXML `xml:"Roles>member"`
-		IsTruncated bool
-	}{}
+	var list []roleXML
 	for _, name := range slices.Sorted(maps.Keys(acct.roles)) {
 		if r := acct.roles[name]; strings.HasPrefix(r.path, prefix) {
 			x := s.world.roleXML(r)
-			x.Tags = nil // ListRoles does not return tags
-			out.Roles = append(out.Roles, x)
+			x.Tags, x.PermissionsBoundary, x.RoleLastUsed = nil, nil, nil // only GetRole tells these
+			list = append(list, x)
 		}
 	}
-	return out, nil
+	list, p, err := paginate(cl.query, list, func(x roleXML) string { return x.RoleName })
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		XMLName xml.Name
+		Roles   []roleXML `xml:"Roles>member"`
+		page
+	}{resultName(cl), list, p}, nil
 }
 
 func updateAssumeRolePolicy(s *Sandbox, cl *call, acct *account) (any, error) {

@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"encoding/json"
 	"encoding/xml"
 	"maps"
 	"net/http"
@@ -15,6 +14,7 @@ type policyXML struct {
 	XMLName        xml.Name
 	RoleName       string `xml:",omitempty"`
 	UserName       string `xml:",omitempty"`
+	GroupName      string `xml:",omitempty"`
 	PolicyName     string
 	PolicyDocument string
 }
@@ -22,7 +22,7 @@ type policyXML struct {
 type policyListXML struct {
 	XMLName     xml.Name
 	PolicyNames []string `xml:"PolicyNames>member"`
-	IsTruncated bool
+	page
 }
 
 func putInline(cl *call, inline namedDocuments, limit int) (any, error) {
@@ -60,14 +60,21 @@ func deleteInline(cl *call, inline namedDocuments) (any, error) {
 
 func noPolicy(cl *call, name string) *apiError {
 	kind := "role"
-	if strings.Contains(cl.record.Operation, "User") {
+	switch {
+	case strings.Contains(cl.record.Operation, "User"):
 		kind = "user"
+	case strings.Contains(cl.record.Operation, "Group"):
+		kind = "group"
 	}
 	return fail(http.StatusNotFound, "NoSuchEntity", "The %s policy with name %s cannot be found.", kind, name)
 }
 
 func listInline(cl *call, inline namedDocuments) (any, error) {
-	return policyListXML{XMLName: xml.Name{Local: cl.record.Operation + "Result"}, PolicyNames: slices.Sorted(maps.Keys(inline))}, nil
+	names, p, err := paginate(cl.query, slices.Sorted(maps.Keys(inline)), itself)
+	if err != nil {
+		return nil, err
+	}
+	return policyListXML{resultName(cl), names, p}, nil
 }
 
 func putRolePolicy(s *Sandbox, cl *call, acct *account) (any, error) {
@@ -136,45 +143,4 @@ func listUserPolicies(s *Sandbox, cl *call, acct *account) (any, error) {
 		return nil, err
 	}
 	return listInline(cl, u.inline)
-}
-
-// checkTrustShape refuses what IAM refuses in a trust policy beyond the grammar.
-func checkTrustShape(text string) *apiError {
-	var doc struct{ Statement json.RawMessage }
-	if err := json.Unmarshal([]byte(text), &doc); err != nil {
-		return fail(http.StatusBadRequest, "MalformedPolicyDocument", "This policy contains invalid Json")
-	}
-	var statements []map[string]json.RawMessage
-	if err := json.Unmarshal(doc.Statement, &statements); err != nil {
-		var one map[string]json.RawMessage
-		if err := json.Unmarshal(doc.Statement, &one); err != nil {
-			return fail(http.StatusBadRequest, "MalformedPolicyDocument", "Syntax errors in policy.")
-		}
-		statements = append(statements, one)
-	}
-	for _, st := range statements {
-		if st["Resource"] != nil || st["NotResource"] != nil {
-			return fail(http.StatusBadRequest, "MalformedPolicyDocument", "Has prohibited field Resource")
-		}
-		if st["NotPrincipal"] != nil {
-			return fail(http.StatusBadRequest, "MalformedPolicyDocument", "Has prohibited field NotPrincipal")
-		}
-		if st["Principal"] == nil {
-			return fail(http.StatusBadRequest, "MalformedPolicyDocument", "Missing required field Principal")
-		}
-		var actions []string
-		if err := json.Unmarshal(st["Action"], &actions); err != nil {
-			var one string
-			if err := json.Unmarshal(st["Action"], &one); err != nil {
-				return fail(http.StatusBadRequest, "MalformedPolicyDocument", "Missing required field Action")
-			}
-			actions = []string{one}
-		}
-		for _, a := range actions {
-			if !strings.HasPrefix(strings.ToLower(a), "sts:") {
-				return fail(http.StatusBadRequest, "MalformedPolicyDocument", "AssumeRole policy may only specify STS AssumeRole actions.")
-			}
-		}
-	}
-	return nil
 }

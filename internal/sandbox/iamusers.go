@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"encoding/xml"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -13,11 +14,13 @@ type userXML struct {
 	UserID     string `xml:"UserId"`
 	Arn        string
 	CreateDate string
-	Tags       []tagXML `xml:"Tags>member,omitempty"`
+
+	PermissionsBoundary *boundaryXML `xml:",omitempty"`
+	Tags                []tagXML     `xml:"Tags>member,omitempty"`
 }
 
 func (u *user) xml() userXML {
-	out := userXML{Path: u.path, UserName: u.name, UserID: u.id, Arn: u.arn, CreateDate: queryTime(u.created)}
+	out := userXML{Path: u.path, UserName: u.name, UserID: u.id, Arn: u.arn, CreateDate: queryTime(u.created), PermissionsBoundary: u.boundaryXML()}
 	for _, t := range u.tags {
 		out.Tags = append(out.Tags, tagXML(t))
 	}
@@ -37,9 +40,6 @@ func createUser(s *Sandbox, cl *call, acct *account) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if cl.query.Get("PermissionsBoundary") != "" {
-		return nil, notImplemented("PermissionsBoundary of CreateUser")
-	}
 	arn := userARN(acct.id, path, name)
 	if err := s.iamAllow(cl, arn, tags); err != nil {
 		return nil, err
@@ -48,6 +48,11 @@ func createUser(s *Sandbox, cl *call, acct *account) (any, error) {
 		return nil, fail(http.StatusConflict, "EntityAlreadyExists", "User with name %s already exists.", name)
 	}
 	u := &user{entity: entity{arn: arn, id: newID("AIDA", 17)}, name: name, path: path, account: acct.id, inline: namedDocuments{}, tags: tags, created: cl.now}
+	if b := cl.query.Get("PermissionsBoundary"); b != "" {
+		if err := u.setBoundary(s.world, acct, b); err != nil {
+			return nil, err
+		}
+	}
 	acct.users[name] = u
 	s.world.ids[u.id] = u.entity
 	s.world.generation++
@@ -68,10 +73,11 @@ func (s *Sandbox) namedUser(cl *call, acct *account) (*user, error) {
 	}
 	u := acct.users[name]
 	arn := userARN(acct.id, "/", name)
+	var tags []tag
 	if u != nil {
-		arn = u.arn
+		arn, tags = u.arn, u.tags
 	}
-	if err := s.iamAllow(cl, arn, nil); err != nil {
+	if err := s.iamAllowOn(cl, arn, requestTags(cl), tags); err != nil {
 		return nil, err
 	}
 	if u == nil {
@@ -99,6 +105,14 @@ func deleteUser(s *Sandbox, cl *call, acct *account) (any, error) {
 	if len(u.inline) > 0 {
 		return nil, fail(http.StatusConflict, "DeleteConflict", "Cannot delete entity, must delete policies first.")
 	}
+	if len(u.Attached) > 0 {
+		return nil, fail(http.StatusConflict, "DeleteConflict", "Cannot delete entity, must detach all policies first.")
+	}
+	for _, g := range acct.groups {
+		if slices.Contains(g.Members, u.name) {
+			return nil, fail(http.StatusConflict, "DeleteConflict", "Cannot delete entity, must remove users from group first.")
+		}
+	}
 	if len(s.world.userKeys(u)) > 0 {
 		return nil, fail(http.StatusConflict, "DeleteConflict", "Cannot delete entity, must delete access keys first.")
 	}
@@ -111,7 +125,7 @@ func deleteUser(s *Sandbox, cl *call, acct *account) (any, error) {
 func (w *world) userKeys(u *user) []*accessKey {
 	var out []*accessKey
 	for _, k := range w.keys {
-		if k.user == u {
+		if k.user == u && k.session == nil {
 			out = append(out, k)
 		}
 	}
@@ -148,11 +162,11 @@ func deleteAccessKey(s *Sandbox, cl *call, acct *account) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	id := cl.query.Get("AccessKeyId")
-	if k := s.world.keys[id]; k == nil || k.user != u {
-		return nil, fail(http.StatusNotFound, "NoSuchEntity", "The Access Key with id %s cannot be found.", id)
+	k, err := s.userKey(cl, u)
+	if err != nil {
+		return nil, err
 	}
-	delete(s.world.keys, id)
+	delete(s.world.keys, k.id)
 	return nil, nil
 }
 
@@ -161,13 +175,137 @@ func listAccessKeys(s *Sandbox, cl *call, acct *account) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := struct {
-		XMLName     xml.Name       `xml:"ListAccessKeysResult"`
-		Keys        []accessKeyXML `xml:"AccessKeyMetadata>member"`
-		IsTruncated bool
-	}{}
+	var list []accessKeyXML
 	for _, k := range s.world.userKeys(u) {
-		out.Keys = append(out.Keys, accessKeyXML{UserName: u.name, AccessKeyID: k.id, Status: "Active", CreateDate: queryTime(k.created)})
+		list = append(list, accessKeyXML{UserName: u.name, AccessKeyID: k.id, Status: k.status(), CreateDate: queryTime(k.created)})
 	}
-	return out, nil
+	list, p, err := paginate(cl.query, list, func(x accessKeyXML) string { return x.AccessKeyID })
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		XMLName xml.Name
+		Keys    []accessKeyXML `xml:"AccessKeyMetadata>member"`
+		page
+	}{resultName(cl), list, p}, nil
+}
+
+func (k *accessKey) status() string {
+	if k.inactive {
+		return "Inactive"
+	}
+	return "Active"
+}
+
+// userKey finds the key that a call names.
+func (s *Sandbox) userKey(cl *call, u *user) (*accessKey, error) {
+	id := cl.query.Get("AccessKeyId")
+	k := s.world.keys[id]
+	if k == nil || k.user != u || k.session != nil {
+		return nil, fail(http.StatusNotFound, "NoSuchEntity", "The Access Key with id %s cannot be found.", id)
+	}
+	return k, nil
+}
+
+func updateAccessKey(s *Sandbox, cl *call, acct *account) (any, error) {
+	u, err := s.namedUser(cl, acct)
+	if err != nil {
+		return nil, err
+	}
+	k, err := s.userKey(cl, u)
+	if err != nil {
+		return nil, err
+	}
+	switch status := cl.query.Get("Status"); status {
+	case "Active", "Inactive":
+		k.inactive = status == "Inactive"
+	default:
+		return nil, validationError("1 validation error detected: Value '%s' at 'status' failed to satisfy constraint: Member must satisfy enum value set: [Active, Inactive, Expired]", status)
+	}
+	return nil, nil
+}
+
+func getAccessKeyLastUsed(s *Sandbox, cl *call, acct *account) (any, error) {
+	id := cl.query.Get("AccessKeyId")
+	k := s.world.keys[id]
+	if k == nil || k.account != acct.id || k.user == nil || k.session != nil {
+		return nil, fail(http.StatusNotFound, "NoSuchEntity", "The Access Key with id %s cannot be found.", id)
+	}
+	if err := s.iamAllow(cl, k.user.arn, nil); err != nil {
+		return nil, err
+	}
+	type lastUsed struct {
+		LastUsedDate string `xml:",omitempty"`
+		ServiceName  string
+		Region       string
+	}
+	last := lastUsed{ServiceName: "N/A", Region: "N/A"}
+	if !k.lastUsed.IsZero() {
+		last = lastUsed{queryTime(k.lastUsed), k.lastService, k.lastIn}
+	}
+	return struct {
+		XMLName  xml.Name
+		UserName string
+		LastUsed lastUsed `xml:"AccessKeyLastUsed"`
+	}{resultName(cl), k.user.name, last}, nil
+}
+
+// updateUser renames or moves a user: the ARN changes, the id stays, and
+// policies that name the user show the new ARN.
+func updateUser(s *Sandbox, cl *call, acct *account) (any, error) {
+	u, err := s.namedUser(cl, acct)
+	if err != nil {
+		return nil, err
+	}
+	name, path := u.name, u.path
+	if cl.query.Get("NewUserName") != "" {
+		if name, err = requireName(cl.query, "NewUserName", roleNamePattern); err != nil {
+			return nil, err
+		}
+	}
+	if p := cl.query.Get("NewPath"); p != "" {
+		if !pathPattern.MatchString(p) {
+			return nil, validationError("The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters and/or / characters.")
+		}
+		path = p
+	}
+	if name != u.name && acct.users[name] != nil {
+		return nil, fail(http.StatusConflict, "EntityAlreadyExists", "User with name %s already exists.", name)
+	}
+	for _, g := range acct.groups {
+		for i, m := range g.Members {
+			if m == u.name {
+				g.Members[i] = name
+			}
+		}
+	}
+	delete(acct.users, u.name)
+	u.name, u.path, u.arn = name, path, userARN(acct.id, path, name)
+	acct.users[name] = u
+	s.world.ids[u.id] = u.entity
+	s.world.generation++
+	return nil, nil
+}
+
+func listUsers(s *Sandbox, cl *call, acct *account) (any, error) {
+	if err := s.iamAllow(cl, "arn:aws:iam::"+acct.id+":user/*", nil); err != nil {
+		return nil, err
+	}
+	var list []userXML
+	for _, name := range slices.Sorted(maps.Keys(acct.users)) {
+		if u := acct.users[name]; strings.HasPrefix(u.path, cl.query.Get("PathPrefix")) {
+			x := u.xml()
+			x.Tags, x.PermissionsBoundary = nil, nil
+			list = append(list, x)
+		}
+	}
+	list, p, err := paginate(cl.query, list, func(x userXML) string { return x.UserName })
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		XMLName xml.Name
+		Users   []userXML `xml:"Users>member"`
+		page
+	}{resultName(cl), list, p}, nil
 }

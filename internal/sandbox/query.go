@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // The query protocol: form in, XML out. STS and IAM speak it.
@@ -70,6 +71,15 @@ func formTags(form url.Values) ([]tag, error) {
 		}
 		if i > 50 {
 			return nil, validationError("1 validation error detected: Value at 'tags' failed to satisfy constraint: Member must have length less than or equal to 50")
+		}
+		if strings.HasPrefix(strings.ToLower(key), "aws:") {
+			return nil, fail(http.StatusBadRequest, "InvalidInput", "aws: prefixed tag key names are not allowed for external use.")
+		}
+		if !tagText.MatchString(key) || utf8.RuneCountInString(key) > maxTagKey {
+			return nil, validationError("1 validation error detected: Value '%s' at 'tags.%d.member.key' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]+", key, i)
+		}
+		if v := form.Get(prefix + "Value"); !tagText.MatchString(v) || utf8.RuneCountInString(v) > maxTagValue {
+			return nil, validationError("1 validation error detected: Value '%s' at 'tags.%d.member.value' failed to satisfy constraint: Member must have length less than or equal to 256", v, i)
 		}
 		if lower := strings.ToLower(key); seen[lower] {
 			return nil, fail(http.StatusBadRequest, "InvalidParameterValue", "Duplicate tag keys found. Please note that Tag keys are case insensitive.")

@@ -19,6 +19,7 @@ import (
 const s3Namespace = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 type bucket struct {
+	world                 *world
 	name, region, account string
 	created               time.Time
 	policy                *storedPolicy

@@ -86,7 +86,7 @@ func createBucket(c *s3Call, _ *bucket) error {
 		return fail(http.StatusConflict, "BucketAlreadyOwnedByYou", "Your previous request to create the named bucket succeeded and you already own it.").with("BucketName", c.bucketName)
 	}
 	w.buckets[c.bucketName] = &bucket{
-		name: c.bucketName, region: region, account: c.caller.account, created: c.now,
+		world: w, name: c.bucketName, region: region, account: c.caller.account, created: c.now,
 		encryption: bucketEncryption{algorithm: sseS3}, ownership: ownership,
 		block:    &iampolicy.PublicAccessBlock{BlockPublicAcls: true, IgnorePublicAcls: true, BlockPublicPolicy: true, RestrictPublicBuckets: true},
 		versions: map[string][]*object{}, uploads: map[string]*multipart{},
@@ -115,7 +115,7 @@ func deleteBucket(c *s3Call, b *bucket) error {
 		return fail(http.StatusConflict, "BucketNotEmpty", "%s", text).with("BucketName", b.name)
 	}
 	for _, u := range b.uploads {
-		u.release()
+		b.endUpload(u)
 	}
 	delete(c.s.world.buckets, b.name)
 	return c.done(http.StatusNoContent)

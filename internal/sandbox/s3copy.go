@@ -294,7 +294,7 @@ func uploadPartCopy(c *s3Call, b *bucket) error {
 		data.release()
 		return err
 	}
-	u.put(number, p)
+	u.put(w, number, p)
 	seal.writeHeaders(c.w.Header())
 	if src.version != "null" {
 		c.w.Header().Set("x-amz-copy-source-version-id", src.version)

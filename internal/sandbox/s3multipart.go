@@ -42,11 +42,24 @@ func (u *multipart) release() {
 }
 
 // put adds a part, or replaces the one of its number.
-func (u *multipart) put(number int, p *uploadedPart) {
+func (u *multipart) put(w *world, number int, p *uploadedPart) {
+	if w.store != nil {
+		w.store.put(uploadKind, partID(u.id, number), p.save())
+	}
 	if old := u.parts[number]; old != nil {
 		old.blob.release()
 	}
 	u.parts[number] = p
+}
+
+// endUpload forgets an upload and lets go of its parts.
+func (b *bucket) endUpload(u *multipart) {
+	for number := range u.parts {
+		b.world.store.drop(uploadKind, partID(u.id, number))
+	}
+	b.world.store.drop(uploadKind, u.id)
+	u.release()
+	delete(b.uploads, u.id)
 }
 
 // partNumber reads the part number of the query.
@@ -102,6 +115,9 @@ func createMultipartUpload(c *s3Call, b *bucket) error {
 	o.algorithm, o.checksumType = algorithm, kind
 	u := &multipart{id: newHex(48), key: c.key, explicit: explicit, parts: map[int]*uploadedPart{}, initiated: c.now, object: *o}
 	b.uploads[u.id] = u
+	if w := b.world; w.store != nil {
+		w.store.put(uploadKind, u.id, u.save(b.name))
+	}
 	h := c.w.Header()
 	o.seal.writeHeaders(h)
 	if explicit {
@@ -167,7 +183,7 @@ func uploadPart(c *s3Call, b *bucket) error {
 		return err
 	}
 	p.checksum = in.sum(u.object.algorithm)
-	u.put(number, p)
+	u.put(w, number, p)
 	h := c.w.Header()
 	h.Set("ETag", `"`+p.etag+`"`)
 	switch {
@@ -212,8 +228,7 @@ func abortMultipartUpload(c *s3Call, b *bucket) error {
 	if err != nil {
 		return err
 	}
-	u.release()
-	delete(b.uploads, u.id)
+	b.endUpload(u)
 	return c.done(http.StatusNoContent)
 }
 
@@ -279,8 +294,7 @@ func completeMultipartUpload(c *s3Call, _ *bucket) error {
 			return err
 		}
 		o.body.retain()
-		u.release()
-		delete(b.uploads, u.id)
+		b.endUpload(u)
 		o.modified, o.uploadID = c.now, u.id
 		b.add(o)
 		return c.writeCompleted(b, o)

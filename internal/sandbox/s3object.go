@@ -23,6 +23,8 @@ type objectPart struct {
 // object is one version of an object. Tags and lock may change under the
 // world's mu; nothing else does.
 type object struct {
+	id           string // of its file
+	order        uint64 // later versions have higher numbers
 	key, version string
 	deleteMarker bool
 	body         body
@@ -284,7 +286,11 @@ func (b *bucket) add(o *object) {
 	o.version = "null"
 	if b.versioning == "Enabled" {
 		o.version = newHex(16)
-	} else {
+	}
+	b.world.order++
+	o.id, o.order = newHex(16), b.world.order
+	b.touch(o) // before the old one goes: at no time is neither there
+	if o.version == "null" {
 		b.drop(o.key, "null")
 	}
 	b.versions[o.key] = append(b.versions[o.key], o)
@@ -296,6 +302,7 @@ func (b *bucket) drop(key, version string) *object {
 		if o.version != version {
 			continue
 		}
+		b.world.store.drop(objectKind, o.id)
 		o.body.release()
 		b.versions[key] = slices.Delete(slices.Clone(b.versions[key]), i, i+1)
 		if len(b.versions[key]) == 0 {

@@ -123,4 +123,8 @@ func (b *bucket) existingTags(key, version string) []tag {
 }
 
 // touch notes that something of a stored version changed.
-func (b *bucket) touch(*object) {}
+func (b *bucket) touch(o *object) {
+	if b.world.store != nil {
+		b.world.store.put(objectKind, o.id, o.save(b.name))
+	}
+}

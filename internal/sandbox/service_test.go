@@ -64,7 +64,7 @@ func TestIAM(t *testing.T) {
 	if _, err := w.app.iam.ListRoles(ctx, &iam.ListRolesInput{}); code(err) != "AccessDenied" || !strings.Contains(message(err), "because no identity-based policy allows the iam:ListRoles action") {
 		t.Errorf("a user without rights: %v", err)
 	}
-	if _, err := api.ListGroups(ctx, &iam.ListGroupsInput{}); code(err) != "NotImplemented" || status(err) != 501 {
+	if _, err := api.GetCredentialReport(ctx, &iam.GetCredentialReportInput{}); code(err) != "NotImplemented" || status(err) != 501 {
 		t.Errorf("what is not modelled: %v", err)
 	}
 	// A key that is deleted stops working.

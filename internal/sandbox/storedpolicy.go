@@ -110,8 +110,9 @@ func (w *world) resolvePrincipal(kind, value string) (string, error) {
 	case "CanonicalUser":
 		return "", nil
 	case "Federated":
-		// No identity providers are modelled; the public ones always exist.
-		if strings.HasPrefix(value, "arn:") {
+		// The public providers always exist; an account's own have to be there.
+		parts := strings.SplitN(value, ":", 6)
+		if len(parts) == 6 && (w.accounts[parts[4]] == nil || w.accounts[parts[4]].providers[value] == nil) {
 			return "", bad
 		}
 		return "", nil

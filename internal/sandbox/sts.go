@@ -16,6 +16,7 @@ const (
 	maxChainedSession   = time.Hour
 	defaultSession      = time.Hour
 	maxSessionPolicyLen = 2048
+	maxSessionPolicies  = 10
 )
 
 func (s *Sandbox) handleSTS(cl *call) error {
@@ -71,6 +72,7 @@ type assumeRoleInput struct {
 	roleARN, name, externalID, source string
 	duration                          time.Duration
 	policy                            *iampolicyText
+	policyARNs                        []string
 	tags                              []tag
 	transitive                        []string
 }
@@ -114,8 +116,15 @@ func readAssumeRole(cl *call) (in assumeRoleInput, err error) {
 		}
 		in.policy = &iampolicyText{text, doc}
 	}
-	if form.Get("PolicyArns.member.1.arn") != "" {
-		return in, notImplemented("PolicyArns of AssumeRole")
+	for i := 1; ; i++ {
+		arn := form.Get(fmt.Sprintf("PolicyArns.member.%d.arn", i))
+		if arn == "" {
+			break
+		}
+		in.policyARNs = append(in.policyARNs, arn)
+	}
+	if len(in.policyARNs) > maxSessionPolicies {
+		return in, validationError("1 validation error detected: Value at 'policyArns' failed to satisfy constraint: Member must have length less than or equal to %d", maxSessionPolicies)
 	}
 	if in.tags, err = formTags(form); err != nil {
 		return in, err
@@ -189,7 +198,7 @@ func (s *Sandbox) assumeRole(cl *call) error {
 	if c.kind == roleSession && in.duration > maxChainedSession {
 		return validationError("The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.")
 	}
-	sess, err := newRoleSession(cl, target, in)
+	sess, err := w.newRoleSession(cl, target, in)
 	if err != nil {
 		return err
 	}
@@ -209,7 +218,7 @@ func (s *Sandbox) assumeRole(cl *call) error {
 }
 
 // newRoleSession makes the session that in asks for, within the role's limit.
-func newRoleSession(cl *call, target *role, in assumeRoleInput) (*session, error) {
+func (w *world) newRoleSession(cl *call, target *role, in assumeRoleInput) (*session, error) {
 	if in.duration == 0 {
 		in.duration = min(defaultSession, target.maxSession)
 	}
@@ -226,6 +235,14 @@ func newRoleSession(cl *call, target *role, in assumeRoleInput) (*session, error
 	}
 	if in.policy != nil {
 		sess.policies = []*iampolicyText{in.policy}
+	}
+	for _, arn := range in.policyARNs {
+		p := w.policyByARN(target.account, arn)
+		if p == nil {
+			return nil, fail(http.StatusBadRequest, "MalformedPolicyDocument", "The policy %s does not exist or is not attachable.", arn)
+		}
+		v := p.version(p.Default)
+		sess.policies = append(sess.policies, &iampolicyText{v.Text, v.doc})
 	}
 	return sess, nil
 }

@@ -157,7 +157,7 @@ func (s *Sandbox) assumeRoleWithWebIdentity(cl *call) error {
 	if err != nil {
 		return err
 	}
-	sess, err := newRoleSession(cl, target, in)
+	sess, err := w.newRoleSession(cl, target, in)
 	if err != nil {
 		return err
 	}
@@ -230,10 +230,4 @@ func (w *world) keySet() ([]byte, error) {
 		"kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig",
 		"x": text(public[1 : 1+half]), "y": text(public[1+half:]),
 	}}})
-}
-
-// identityProvider finds an account's OIDC provider by its issuer, without the
-// scheme; empty for none. The caller holds mu.
-func (w *world) identityProvider(account, issuer string) (arn string, clients []string) {
-	return "", nil
 }

@@ -23,22 +23,38 @@ type world struct {
 	ids      map[string]entity      // live roles and users by unique id
 	// generation counts creations and deletions of roles and users: stored
 	// policies that name one are read anew after each.
-	generation uint64
-	buckets    map[string]*bucket
-	kmsKeys    map[string]*kmsKey   // by ARN
-	kmsAliases map[string]*kmsAlias // by alias ARN
-	kmsGrants  map[string]*kmsGrant // by grant id
-	endpoints  map[string]*vpcEndpoint
-	blobs      *blobStore
-	rootPolicy *iampolicy.Document
-	issuerKey  *ecdsa.PrivateKey // signs web identity tokens
+	generation  uint64
+	buckets     map[string]*bucket
+	kmsKeys     map[string]*kmsKey   // by ARN
+	kmsAliases  map[string]*kmsAlias // by alias ARN
+	kmsGrants   map[string]*kmsGrant // by grant id
+	endpoints   map[string]*vpcEndpoint
+	order       uint64 // of the newest object version
+	store       *store // nil: nothing is kept
+	dirty       bool   // something that state.json holds changed
+	blobs       *blobStore
+	rootPolicy  *iampolicy.Document
+	awsPolicies map[string]*managedPolicy // by ARN; immutable
+	issuerKey   *ecdsa.PrivateKey         // signs web identity tokens
 }
 
 type account struct {
-	id    string
-	roles map[string]*role // by name
-	users map[string]*user
-	guard *guardrails // nil: none
+	id        string
+	alias     string
+	roles     map[string]*role // by name
+	users     map[string]*user
+	groups    map[string]*group
+	policies  map[string]*managedPolicy // by ARN
+	profiles  map[string]*instanceProfile
+	providers map[string]*oidcProvider // by ARN
+	guard     *guardrails              // nil: none
+}
+
+func newAccount(id string) *account {
+	return &account{
+		id: id, roles: map[string]*role{}, users: map[string]*user{}, groups: map[string]*group{}, policies: map[string]*managedPolicy{},
+		profiles: map[string]*instanceProfile{}, providers: map[string]*oidcProvider{},
+	}
 }
 
 // entity is a role or a user.
@@ -56,16 +72,20 @@ type role struct {
 	maxSession          time.Duration
 	trust               *storedPolicy
 	inline              namedDocuments
-	tags                []tag
-	created             time.Time
+	grants
+	tags     []tag
+	created  time.Time
+	lastUsed time.Time // zero: never
+	lastIn   string    // Region of the last use
 }
 
 type user struct {
 	entity
 	name, path, account string
 	inline              namedDocuments
-	tags                []tag
-	created             time.Time
+	grants
+	tags    []tag
+	created time.Time
 }
 
 // iampolicyText is an identity policy: no principals, so it never changes meaning.
@@ -87,6 +107,9 @@ type accessKey struct {
 	session    *session
 	inactive   bool
 	created    time.Time
+	// When, where and for what the key was used last.
+	lastUsed            time.Time
+	lastIn, lastService string
 }
 
 // session is what STS made. It is immutable.
@@ -109,27 +132,32 @@ func newWorld(o Options, dir string) (*world, error) {
 	if err != nil {
 		return nil, err
 	}
+	awsPolicies, err := newAWSPolicies(time.Now())
+	if err != nil {
+		return nil, err
+	}
 	issuerKey, err := newIssuerKey()
 	if err != nil {
 		return nil, err
 	}
 	w := &world{
-		issuerKey:  issuerKey,
-		home:       o.Region,
-		accounts:   map[string]*account{},
-		rootKeys:   map[string]Credentials{},
-		keys:       map[string]*accessKey{},
-		ids:        map[string]entity{},
-		buckets:    map[string]*bucket{},
-		kmsKeys:    map[string]*kmsKey{},
-		kmsAliases: map[string]*kmsAlias{},
-		kmsGrants:  map[string]*kmsGrant{},
-		endpoints:  map[string]*vpcEndpoint{},
-		blobs:      &blobStore{dir: dir},
-		rootPolicy: rootPolicy,
+		issuerKey:   issuerKey,
+		awsPolicies: awsPolicies,
+		home:        o.Region,
+		accounts:    map[string]*account{},
+		rootKeys:    map[string]Credentials{},
+		keys:        map[string]*accessKey{},
+		ids:         map[string]entity{},
+		buckets:     map[string]*bucket{},
+		kmsKeys:     map[string]*kmsKey{},
+		kmsAliases:  map[string]*kmsAlias{},
+		kmsGrants:   map[string]*kmsGrant{},
+		endpoints:   map[string]*vpcEndpoint{},
+		blobs:       &blobStore{dir: dir},
+		rootPolicy:  rootPolicy,
 	}
 	for _, id := range []string{o.AccountA, o.AccountB} {
-		w.accounts[id] = &account{id: id, roles: map[string]*role{}, users: map[string]*user{}}
+		w.accounts[id] = newAccount(id)
 		creds, ok := o.RootKeys[id]
 		if !ok {
 			creds = Credentials{AccessKeyID: newID("AKIA", 16), SecretAccessKey: newSecret()}

@@ -1,0 +1,238 @@
+package sandbox
+
+import (
+	"encoding/xml"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/brokerd/brokerd/internal/iampolicy"
+)
+
+// What is attached to roles, users and groups: managed policies and boundaries.
+
+const maxAttached = 10
+
+// grants are what gives an entity its permissions, besides its inline policies.
+type grants struct {
+	Attached []string `json:",omitempty"` // ARNs of managed policies
+	Boundary string   `json:",omitempty"` // ARN of the permissions boundary
+}
+
+// attachment is the entity that an attaching call is about.
+type attachment struct {
+	arn    string
+	grants *grants
+}
+
+type attachTarget func(s *Sandbox, cl *call, acct *account) (attachment, error)
+
+func roleGrants(s *Sandbox, cl *call, acct *account) (attachment, error) {
+	r, err := s.namedRole(cl, acct)
+	if err != nil {
+		return attachment{}, err
+	}
+	return attachment{r.arn, &r.grants}, nil
+}
+
+func userGrants(s *Sandbox, cl *call, acct *account) (attachment, error) {
+	u, err := s.namedUser(cl, acct)
+	if err != nil {
+		return attachment{}, err
+	}
+	return attachment{u.arn, &u.grants}, nil
+}
+
+func groupGrants(s *Sandbox, cl *call, acct *account) (attachment, error) {
+	g, err := s.namedGroup(cl, acct)
+	if err != nil {
+		return attachment{}, err
+	}
+	return attachment{g.ARN, &g.grants}, nil
+}
+
+func attaching(target attachTarget) iamHandler {
+	return func(s *Sandbox, cl *call, acct *account) (any, error) {
+		t, err := target(s, cl, acct)
+		if err != nil {
+			return nil, err
+		}
+		arn := cl.query.Get("PolicyArn")
+		if s.world.policyByARN(acct.id, arn) == nil {
+			return nil, noSuchManaged(arn)
+		}
+		if slices.Contains(t.grants.Attached, arn) {
+			return nil, nil
+		}
+		if len(t.grants.Attached) >= maxAttached {
+			return nil, fail(http.StatusConflict, "LimitExceeded", "Cannot exceed quota for PoliciesPerEntity: %d", maxAttached)
+		}
+		t.grants.Attached = append(slices.Clone(t.grants.Attached), arn)
+		return nil, nil
+	}
+}
+
+func detaching(target attachTarget) iamHandler {
+	return func(s *Sandbox, cl *call, acct *account) (any, error) {
+		t, err := target(s, cl, acct)
+		if err != nil {
+			return nil, err
+		}
+		arn := cl.query.Get("PolicyArn")
+		if !slices.Contains(t.grants.Attached, arn) {
+			return nil, fail(http.StatusNotFound, "NoSuchEntity", "Policy %s was not found.", arn)
+		}
+		t.grants.Attached = slices.DeleteFunc(slices.Clone(t.grants.Attached), func(a string) bool { return a == arn })
+		return nil, nil
+	}
+}
+
+type attachedXML struct {
+	PolicyName string
+	PolicyArn  string
+}
+
+func listingAttached(target attachTarget) iamHandler {
+	return func(s *Sandbox, cl *call, acct *account) (any, error) {
+		t, err := target(s, cl, acct)
+		if err != nil {
+			return nil, err
+		}
+		var list []attachedXML
+		for _, arn := range slices.Sorted(slices.Values(t.grants.Attached)) {
+			if p := s.world.policyByARN(acct.id, arn); p != nil && strings.HasPrefix(p.Path, cl.query.Get("PathPrefix")) {
+				list = append(list, attachedXML{p.Name, arn})
+			}
+		}
+		list, p, err := paginate(cl.query, list, func(x attachedXML) string { return x.PolicyArn })
+		if err != nil {
+			return nil, err
+		}
+		return struct {
+			XMLName  xml.Name
+			Policies []attachedXML `xml:"AttachedPolicies>member"`
+			page
+		}{resultName(cl), list, p}, nil
+	}
+}
+
+func putBoundary(target attachTarget) iamHandler {
+	return func(s *Sandbox, cl *call, acct *account) (any, error) {
+		t, err := target(s, cl, acct)
+		if err != nil {
+			return nil, err
+		}
+		return nil, t.grants.setBoundary(s.world, acct, cl.query.Get("PermissionsBoundary"))
+	}
+}
+
+func (g *grants) setBoundary(w *world, acct *account, arn string) error {
+	if arn == "" {
+		return validationError("1 validation error detected: Value null at 'permissionsBoundary' failed to satisfy constraint: Member must not be null")
+	}
+	if !strings.HasPrefix(arn, "arn:aws:iam::") {
+		return validationError("Invalid ARN for permissions boundary: %s", arn)
+	}
+	if w.policyByARN(acct.id, arn) == nil {
+		return fail(http.StatusNotFound, "NoSuchEntity", "Policy %s does not exist or is not attachable.", arn)
+	}
+	g.Boundary = arn
+	return nil
+}
+
+func deleteBoundary(target attachTarget) iamHandler {
+	return func(s *Sandbox, cl *call, acct *account) (any, error) {
+		t, err := target(s, cl, acct)
+		if err != nil {
+			return nil, err
+		}
+		if t.grants.Boundary == "" {
+			return nil, fail(http.StatusNotFound, "NoSuchEntity", "The entity %s has no permissions boundary.", t.arn)
+		}
+		t.grants.Boundary = ""
+		return nil, nil
+	}
+}
+
+type boundaryXML struct {
+	PermissionsBoundaryType string
+	PermissionsBoundaryArn  string
+}
+
+func (g *grants) boundaryXML() *boundaryXML {
+	if g.Boundary == "" {
+		return nil
+	}
+	return &boundaryXML{"Policy", g.Boundary}
+}
+
+// documents are the attached policies and the boundary, as they are now. A
+// boundary whose policy is gone allows nothing.
+func (g *grants) documents(w *world, account string) (attached, boundary []iampolicy.NamedPolicy) {
+	for _, arn := range g.Attached {
+		if p := w.policyByARN(account, arn); p != nil {
+			attached = append(attached, p.current())
+		}
+	}
+	if g.Boundary != "" {
+		boundary = []iampolicy.NamedPolicy{}
+		if p := w.policyByARN(account, g.Boundary); p != nil {
+			boundary = append(boundary, p.current())
+		}
+	}
+	return attached, boundary
+}
+
+func listEntitiesForPolicy(s *Sandbox, cl *call, acct *account) (any, error) {
+	p, err := s.anyPolicy(cl, acct)
+	if err != nil {
+		return nil, err
+	}
+	type roleEntry struct {
+		RoleName string
+		RoleID   string `xml:"RoleId"`
+	}
+	type userEntry struct {
+		UserName string
+		UserID   string `xml:"UserId"`
+	}
+	type groupEntry struct {
+		GroupName string
+		GroupID   string `xml:"GroupId"`
+	}
+	out := struct {
+		XMLName xml.Name
+		Groups  []groupEntry `xml:"PolicyGroups>member"`
+		Users   []userEntry  `xml:"PolicyUsers>member"`
+		Roles   []roleEntry  `xml:"PolicyRoles>member"`
+		page
+	}{XMLName: resultName(cl)}
+	boundaries := cl.query.Get("PolicyUsageFilter") == "PermissionsBoundary"
+	filter := cl.query.Get("EntityFilter")
+	uses := func(kind string, g grants) bool {
+		if filter != "" && filter != kind {
+			return false
+		}
+		if boundaries {
+			return g.Boundary == p.ARN
+		}
+		return slices.Contains(g.Attached, p.ARN)
+	}
+	for _, name := range slices.Sorted(maps.Keys(acct.roles)) {
+		if r := acct.roles[name]; uses("Role", r.grants) {
+			out.Roles = append(out.Roles, roleEntry{r.name, r.id})
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(acct.users)) {
+		if u := acct.users[name]; uses("User", u.grants) {
+			out.Users = append(out.Users, userEntry{u.name, u.id})
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(acct.groups)) {
+		if g := acct.groups[name]; uses("Group", g.grants) {
+			out.Groups = append(out.Groups, groupEntry{g.Name, g.ID})
+		}
+	}
+	return out, nil
+}

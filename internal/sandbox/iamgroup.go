@@ -1,0 +1,208 @@
+package sandbox
+
+import (
+	"encoding/xml"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Groups of users.
+
+type group struct {
+	ARN, ID, Name, Path string
+
+	Members []string // user names
+	Created time.Time
+	grants
+	inline namedDocuments
+}
+
+type groupXML struct {
+	Path       string
+	GroupName  string
+	GroupID    string `xml:"GroupId"`
+	Arn        string
+	CreateDate string
+}
+
+func (g *group) xml() groupXML {
+	return groupXML{g.Path, g.Name, g.ID, g.ARN, queryTime(g.Created)}
+}
+
+func createGroup(s *Sandbox, cl *call, acct *account) (any, error) {
+	name, err := requireName(cl.query, "GroupName", policyNamePattern)
+	if err != nil {
+		return nil, err
+	}
+	path, err := formPath(cl.query)
+	if err != nil {
+		return nil, err
+	}
+	arn := "arn:aws:iam::" + acct.id + ":group" + path + name
+	if err := s.iamAllow(cl, arn, nil); err != nil {
+		return nil, err
+	}
+	if acct.groups[name] != nil {
+		return nil, fail(http.StatusConflict, "EntityAlreadyExists", "Group with name %s already exists.", name)
+	}
+	g := &group{ARN: arn, ID: newID("AGPA", 17), Name: name, Path: path, Created: cl.now, inline: namedDocuments{}}
+	acct.groups[name] = g
+	return struct {
+		XMLName xml.Name
+		Group   groupXML
+	}{resultName(cl), g.xml()}, nil
+}
+
+func (s *Sandbox) namedGroup(cl *call, acct *account) (*group, error) {
+	name, err := requireName(cl.query, "GroupName", policyNamePattern)
+	if err != nil {
+		return nil, err
+	}
+	g := acct.groups[name]
+	arn := "arn:aws:iam::" + acct.id + ":group/" + name
+	if g != nil {
+		arn = g.ARN
+	}
+	if err := s.iamAllow(cl, arn, nil); err != nil {
+		return nil, err
+	}
+	if g == nil {
+		return nil, noSuchEntity("group", name)
+	}
+	return g, nil
+}
+
+func getGroup(s *Sandbox, cl *call, acct *account) (any, error) {
+	g, err := s.namedGroup(cl, acct)
+	if err != nil {
+		return nil, err
+	}
+	var users []userXML
+	for _, name := range slices.Sorted(slices.Values(g.Members)) {
+		if u := acct.users[name]; u != nil {
+			users = append(users, u.xml())
+		}
+	}
+	return struct {
+		XMLName xml.Name
+		Group   groupXML
+		Users   []userXML `xml:"Users>member"`
+		page
+	}{XMLName: resultName(cl), Group: g.xml(), Users: users}, nil
+}
+
+func deleteGroup(s *Sandbox, cl *call, acct *account) (any, error) {
+	g, err := s.namedGroup(cl, acct)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case len(g.Members) > 0:
+		return nil, fail(http.StatusConflict, "DeleteConflict", "Cannot delete entity, must remove users from group first.")
+	case len(g.inline) > 0:
+		return nil, fail(http.StatusConflict, "DeleteConflict", "Cannot delete entity, must delete policies first.")
+	case len(g.Attached) > 0:
+		return nil, fail(http.StatusConflict, "DeleteConflict", "Cannot delete entity, must detach all policies first.")
+	}
+	delete(acct.groups, g.Name)
+	return nil, nil
+}
+
+// writeGroups lists the groups that keep picks.
+func writeGroups(cl *call, acct *account, keep func(*group) bool) (any, error) {
+	var list []groupXML
+	for _, name := range slices.Sorted(maps.Keys(acct.groups)) {
+		if g := acct.groups[name]; keep(g) {
+			list = append(list, g.xml())
+		}
+	}
+	list, p, err := paginate(cl.query, list, func(x groupXML) string { return x.GroupName })
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		XMLName xml.Name
+		Groups  []groupXML `xml:"Groups>member"`
+		page
+	}{resultName(cl), list, p}, nil
+}
+
+func listGroups(s *Sandbox, cl *call, acct *account) (any, error) {
+	if err := s.iamAllow(cl, "arn:aws:iam::"+acct.id+":group/*", nil); err != nil {
+		return nil, err
+	}
+	return writeGroups(cl, acct, func(g *group) bool { return strings.HasPrefix(g.Path, cl.query.Get("PathPrefix")) })
+}
+
+func listGroupsForUser(s *Sandbox, cl *call, acct *account) (any, error) {
+	u, err := s.namedUser(cl, acct)
+	if err != nil {
+		return nil, err
+	}
+	return writeGroups(cl, acct, func(g *group) bool { return slices.Contains(g.Members, u.name) })
+}
+
+func addUserToGroup(s *Sandbox, cl *call, acct *account) (any, error) {
+	g, err := s.namedGroup(cl, acct)
+	if err != nil {
+		return nil, err
+	}
+	name := cl.query.Get("UserName")
+	if acct.users[name] == nil {
+		return nil, noSuchEntity("user", name)
+	}
+	if !slices.Contains(g.Members, name) {
+		g.Members = append(slices.Clone(g.Members), name)
+	}
+	return nil, nil
+}
+
+func removeUserFromGroup(s *Sandbox, cl *call, acct *account) (any, error) {
+	g, err := s.namedGroup(cl, acct)
+	if err != nil {
+		return nil, err
+	}
+	name := cl.query.Get("UserName")
+	if !slices.Contains(g.Members, name) {
+		return nil, noSuchEntity("user", name)
+	}
+	g.Members = slices.DeleteFunc(slices.Clone(g.Members), func(m string) bool { return m == name })
+	return nil, nil
+}
+
+func putGroupPolicy(s *Sandbox, cl *call, acct *account) (any, error) {
+	g, err := s.namedGroup(cl, acct)
+	if err != nil {
+		return nil, err
+	}
+	return putInline(cl, g.inline, maxInlineGroup)
+}
+
+func getGroupPolicy(s *Sandbox, cl *call, acct *account) (any, error) {
+	g, err := s.namedGroup(cl, acct)
+	if err != nil {
+		return nil, err
+	}
+	out, err := getInline(cl, g.inline)
+	out.GroupName = g.Name
+	return out, err
+}
+
+func deleteGroupPolicy(s *Sandbox, cl *call, acct *account) (any, error) {
+	g, err := s.namedGroup(cl, acct)
+	if err != nil {
+		return nil, err
+	}
+	return deleteInline(cl, g.inline)
+}
+
+func listGroupPolicies(s *Sandbox, cl *call, acct *account) (any, error) {
+	g, err := s.namedGroup(cl, acct)
+	if err != nil {
+		return nil, err
+	}
+	return listInline(cl, g.inline)
+}

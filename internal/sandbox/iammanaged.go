@@ -1,0 +1,392 @@
+package sandbox
+
+import (
+	"encoding/xml"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/brokerd/brokerd/internal/iampolicy"
+)
+
+// Managed policies and their versions.
+
+const (
+	maxManagedPolicy   = 6144 // characters, without white space
+	maxPolicyVersions  = 5
+	awsPolicyARNPrefix = "arn:aws:iam::aws:policy/"
+)
+
+// managedPolicy is a policy with versions that roles and users are attached to.
+type managedPolicy struct {
+	ARN, ID, Name, Path, Description string
+
+	Default          string // version id
+	Next             int    // number of the next version
+	Versions         []*policyVersion
+	Tags             []tag
+	Created, Updated time.Time
+}
+
+type policyVersion struct {
+	ID, Text string
+	Created  time.Time
+
+	doc *iampolicy.Document // of Text
+}
+
+func (p *managedPolicy) version(id string) *policyVersion {
+	for _, v := range p.Versions {
+		if v.ID == id {
+			return v
+		}
+	}
+	return nil
+}
+
+// current is the document in force.
+func (p *managedPolicy) current() iampolicy.NamedPolicy {
+	return iampolicy.NamedPolicy{Name: p.Name, Policy: p.version(p.Default).doc}
+}
+
+// awsManaged are the policies of AWS's own that can be attached: the ones that
+// are short enough to be told in full.
+var awsManaged = []struct{ name, text string }{
+	{"AdministratorAccess", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`},
+	{"AmazonS3FullAccess", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*","s3-object-lambda:*"],"Resource":"*"}]}`},
+	{"AmazonS3ReadOnlyAccess", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:Get*","s3:List*","s3:Describe*","s3-object-lambda:Get*","s3-object-lambda:List*"],"Resource":"*"}]}`},
+	{"IAMFullAccess", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["iam:*","organizations:DescribeAccount","organizations:DescribeOrganization","organizations:DescribeOrganizationalUnit","organizations:DescribePolicy","organizations:ListChildren","organizations:ListParents","organizations:ListPoliciesForTarget","organizations:ListRoots","organizations:ListPolicies","organizations:ListTargetsForPolicy"],"Resource":"*"}]}`},
+	{"IAMReadOnlyAccess", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["iam:GenerateCredentialReport","iam:GenerateServiceLastAccessedDetails","iam:Get*","iam:List*","iam:SimulateCustomPolicy","iam:SimulatePrincipalPolicy"],"Resource":"*"}]}`},
+	{"AWSDenyAll", `{"Version":"2012-10-17","Statement":[{"Sid":"DenyAll","Effect":"Deny","Action":["*"],"Resource":"*"}]}`},
+}
+
+func newAWSPolicies(now time.Time) (map[string]*managedPolicy, error) {
+	out := map[string]*managedPolicy{}
+	for i, a := range awsManaged {
+		doc, err := iampolicy.Parse([]byte(a.text))
+		if err != nil {
+			return nil, fmt.Errorf("parsing %s: %w", a.name, err)
+		}
+		arn := awsPolicyARNPrefix + a.name
+		out[arn] = &managedPolicy{
+			ARN: arn, ID: fmt.Sprintf("ANPAIAWSMANAGED%06d", i), Name: a.name, Path: "/", Default: "v1", Next: 2,
+			Versions: []*policyVersion{{ID: "v1", Text: a.text, Created: now, doc: doc}}, Created: now, Updated: now,
+		}
+	}
+	return out, nil
+}
+
+// policyByARN finds a managed policy that an account can use.
+func (w *world) policyByARN(account, arn string) *managedPolicy {
+	if p := w.awsPolicies[arn]; p != nil {
+		return p
+	}
+	return w.accounts[account].policies[arn]
+}
+
+type managedPolicyXML struct {
+	PolicyName                    string
+	PolicyID                      string `xml:"PolicyId"`
+	Arn                           string
+	Path                          string
+	DefaultVersionID              string `xml:"DefaultVersionId"`
+	AttachmentCount               int
+	PermissionsBoundaryUsageCount int
+	IsAttachable                  bool
+	Description                   string `xml:",omitempty"`
+	CreateDate, UpdateDate        string
+	Tags                          []tagXML `xml:"Tags>member,omitempty"`
+}
+
+func (w *world) managedXML(acct *account, p *managedPolicy) managedPolicyXML {
+	attached, bounding := acct.uses(p.ARN)
+	return managedPolicyXML{
+		PolicyName: p.Name, PolicyID: p.ID, Arn: p.ARN, Path: p.Path, DefaultVersionID: p.Default, AttachmentCount: attached,
+		PermissionsBoundaryUsageCount: bounding, IsAttachable: true, Description: p.Description, CreateDate: queryTime(p.Created), UpdateDate: queryTime(p.Updated),
+		Tags: tagsXML(p.Tags),
+	}
+}
+
+// uses counts the entities that a policy is attached to, and that it bounds.
+func (a *account) uses(arn string) (attached, bounding int) {
+	count := func(g grants) {
+		if slices.Contains(g.Attached, arn) {
+			attached++
+		}
+		if g.Boundary == arn {
+			bounding++
+		}
+	}
+	for _, r := range a.roles {
+		count(r.grants)
+	}
+	for _, u := range a.users {
+		count(u.grants)
+	}
+	for _, g := range a.groups {
+		count(g.grants)
+	}
+	return attached, bounding
+}
+
+// checkManaged parses a managed policy's text.
+func checkManaged(text string) (*iampolicy.Document, error) {
+	if err := checkDocument(text, iampolicy.KindIdentity); err != nil {
+		return nil, err
+	}
+	if n := withoutSpace(text); n > maxManagedPolicy {
+		return nil, fail(http.StatusConflict, "LimitExceeded", "Cannot exceed quota for PolicySize: %d", maxManagedPolicy)
+	}
+	doc, err := iampolicy.Parse([]byte(text))
+	if err != nil {
+		return nil, iamPolicyError(err)
+	}
+	return doc, nil
+}
+
+// withoutSpace counts characters as IAM's quotas do.
+func withoutSpace(text string) int { return len(strings.Join(strings.Fields(text), "")) }
+
+func createPolicy(s *Sandbox, cl *call, acct *account) (any, error) {
+	form := cl.query
+	name, err := requireName(form, "PolicyName", policyNamePattern)
+	if err != nil {
+		return nil, err
+	}
+	path, err := formPath(form)
+	if err != nil {
+		return nil, err
+	}
+	tags, err := formTags(form)
+	if err != nil {
+		return nil, err
+	}
+	arn := "arn:aws:iam::" + acct.id + ":policy" + path + name
+	if err := s.iamAllow(cl, arn, tags); err != nil {
+		return nil, err
+	}
+	for _, p := range acct.policies {
+		if p.Name == name {
+			return nil, fail(http.StatusConflict, "EntityAlreadyExists", "A policy called %s already exists. Duplicate names are not allowed.", name)
+		}
+	}
+	doc, err := checkManaged(form.Get("PolicyDocument"))
+	if err != nil {
+		return nil, err
+	}
+	p := &managedPolicy{
+		ARN: arn, ID: newID("ANPA", 17), Name: name, Path: path, Description: form.Get("Description"), Default: "v1", Next: 2, Tags: tags, Created: cl.now, Updated: cl.now,
+		Versions: []*policyVersion{{ID: "v1", Text: form.Get("PolicyDocument"), Created: cl.now, doc: doc}},
+	}
+	acct.policies[arn] = p
+	return struct {
+		XMLName xml.Name
+		Policy  managedPolicyXML
+	}{resultName(cl), s.world.managedXML(acct, p)}, nil
+}
+
+func noSuchManaged(arn string) *apiError {
+	return fail(http.StatusNotFound, "NoSuchEntity", "Policy %s does not exist or is not attachable.", arn)
+}
+
+// anyPolicy decides the call and finds the policy that it names, AWS's own included.
+func (s *Sandbox) anyPolicy(cl *call, acct *account) (*managedPolicy, error) {
+	arn := cl.query.Get("PolicyArn")
+	parts := strings.SplitN(arn, ":", 6)
+	if len(parts) != 6 || parts[2] != "iam" || !strings.HasPrefix(parts[5], "policy/") {
+		return nil, fail(http.StatusBadRequest, "InvalidInput", "ARN %s is not valid.", arn)
+	}
+	p := s.world.policyByARN(acct.id, arn)
+	var tags []tag
+	if p != nil {
+		tags = p.Tags
+	}
+	if err := s.iamAllowOn(cl, arn, nil, tags); err != nil {
+		return nil, err
+	}
+	if p == nil {
+		return nil, fail(http.StatusNotFound, "NoSuchEntity", "Policy %s was not found.", arn)
+	}
+	return p, nil
+}
+
+// ownPolicy is anyPolicy for calls that change the policy: AWS's own cannot be.
+func (s *Sandbox) ownPolicy(cl *call, acct *account) (*managedPolicy, error) {
+	p, err := s.anyPolicy(cl, acct)
+	if err == nil && strings.HasPrefix(p.ARN, awsPolicyARNPrefix) && !isReadOnly(cl.record.Operation) {
+		return nil, fail(http.StatusForbidden, "AccessDenied", "User: %s is not authorized to perform: iam:%s on resource: policy %s with an explicit deny", cl.caller.arn, cl.record.Operation, p.ARN)
+	}
+	return p, err
+}
+
+func getPolicy(s *Sandbox, cl *call, acct *account) (any, error) {
+	p, err := s.anyPolicy(cl, acct)
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		XMLName xml.Name
+		Policy  managedPolicyXML
+	}{resultName(cl), s.world.managedXML(acct, p)}, nil
+}
+
+func deletePolicy(s *Sandbox, cl *call, acct *account) (any, error) {
+	p, err := s.ownPolicy(cl, acct)
+	if err != nil {
+		return nil, err
+	}
+	if attached, bounding := acct.uses(p.ARN); attached+bounding > 0 {
+		return nil, fail(http.StatusConflict, "DeleteConflict", "Cannot delete a policy attached to entities.")
+	}
+	if len(p.Versions) > 1 {
+		return nil, fail(http.StatusConflict, "DeleteConflict", "This policy has more than one version. Before you delete a policy, you must delete the policy's versions. The default version is deleted with the policy.")
+	}
+	delete(acct.policies, p.ARN)
+	return nil, nil
+}
+
+func listPolicies(s *Sandbox, cl *call, acct *account) (any, error) {
+	if err := s.iamAllow(cl, "*", nil); err != nil {
+		return nil, err
+	}
+	scope, prefix := cl.query.Get("Scope"), cl.query.Get("PathPrefix")
+	all := map[string]*managedPolicy{}
+	if scope != "AWS" {
+		maps.Copy(all, acct.policies)
+	}
+	if scope != "Local" {
+		maps.Copy(all, s.world.awsPolicies)
+	}
+	var list []managedPolicyXML
+	for _, arn := range slices.Sorted(maps.Keys(all)) {
+		x := s.world.managedXML(acct, all[arn])
+		if !strings.HasPrefix(all[arn].Path, prefix) || cl.query.Get("OnlyAttached") == "true" && x.AttachmentCount == 0 {
+			continue
+		}
+		x.Tags, x.Description = nil, ""
+		list = append(list, x)
+	}
+	list, p, err := paginate(cl.query, list, func(x managedPolicyXML) string { return x.Arn })
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		XMLName  xml.Name
+		Policies []managedPolicyXML `xml:"Policies>member"`
+		page
+	}{resultName(cl), list, p}, nil
+}
+
+type policyVersionXML struct {
+	Document         string `xml:",omitempty"`
+	VersionID        string `xml:"VersionId"`
+	IsDefaultVersion bool
+	CreateDate       string
+}
+
+func (p *managedPolicy) versionXML(v *policyVersion, withText bool) policyVersionXML {
+	x := policyVersionXML{VersionID: v.ID, IsDefaultVersion: v.ID == p.Default, CreateDate: queryTime(v.Created)}
+	if withText {
+		x.Document = escapeDocument(v.Text)
+	}
+	return x
+}
+
+func createPolicyVersion(s *Sandbox, cl *call, acct *account) (any, error) {
+	p, err := s.ownPolicy(cl, acct)
+	if err != nil {
+		return nil, err
+	}
+	if len(p.Versions) >= maxPolicyVersions {
+		return nil, fail(http.StatusConflict, "LimitExceeded", "A managed policy can have up to %d versions. Before you create a new version, you must delete an existing version.", maxPolicyVersions)
+	}
+	text := cl.query.Get("PolicyDocument")
+	doc, err := checkManaged(text)
+	if err != nil {
+		return nil, err
+	}
+	v := &policyVersion{ID: "v" + strconv.Itoa(p.Next), Text: text, Created: cl.now, doc: doc}
+	p.Next++
+	p.Versions = append(p.Versions, v)
+	if cl.query.Get("SetAsDefault") == "true" {
+		p.Default, p.Updated = v.ID, cl.now
+	}
+	return struct {
+		XMLName       xml.Name
+		PolicyVersion policyVersionXML
+	}{resultName(cl), p.versionXML(v, false)}, nil
+}
+
+// namedVersion finds the version that a call names.
+func (p *managedPolicy) namedVersion(cl *call) (*policyVersion, error) {
+	id := cl.query.Get("VersionId")
+	v := p.version(id)
+	if v == nil {
+		return nil, fail(http.StatusNotFound, "NoSuchEntity", "Policy %s version %s does not exist or is not attachable.", p.ARN, id)
+	}
+	return v, nil
+}
+
+func getPolicyVersion(s *Sandbox, cl *call, acct *account) (any, error) {
+	p, err := s.anyPolicy(cl, acct)
+	if err != nil {
+		return nil, err
+	}
+	v, err := p.namedVersion(cl)
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		XMLName       xml.Name
+		PolicyVersion policyVersionXML
+	}{resultName(cl), p.versionXML(v, true)}, nil
+}
+
+func listPolicyVersions(s *Sandbox, cl *call, acct *account) (any, error) {
+	p, err := s.anyPolicy(cl, acct)
+	if err != nil {
+		return nil, err
+	}
+	var list []policyVersionXML
+	for _, v := range slices.Backward(p.Versions) {
+		list = append(list, p.versionXML(v, false))
+	}
+	return struct {
+		XMLName  xml.Name
+		Versions []policyVersionXML `xml:"Versions>member"`
+		page
+	}{XMLName: resultName(cl), Versions: list}, nil
+}
+
+func deletePolicyVersion(s *Sandbox, cl *call, acct *account) (any, error) {
+	p, err := s.ownPolicy(cl, acct)
+	if err != nil {
+		return nil, err
+	}
+	v, err := p.namedVersion(cl)
+	if err != nil {
+		return nil, err
+	}
+	if v.ID == p.Default {
+		return nil, fail(http.StatusConflict, "DeleteConflict", "Cannot delete the default version of a policy.")
+	}
+	p.Versions = slices.DeleteFunc(slices.Clone(p.Versions), func(o *policyVersion) bool { return o == v })
+	return nil, nil
+}
+
+func setDefaultPolicyVersion(s *Sandbox, cl *call, acct *account) (any, error) {
+	p, err := s.ownPolicy(cl, acct)
+	if err != nil {
+		return nil, err
+	}
+	v, err := p.namedVersion(cl)
+	if err != nil {
+		return nil, err
+	}
+	p.Default, p.Updated = v.ID, cl.now
+	return nil, nil
+}
