@@ -24,6 +24,7 @@ type bucket struct {
 	block                 *iampolicy.PublicAccessBlock
 	versioning            string
 	lock                  *bucketLock
+	conf                  bucketConfig
 	versions              map[string][]*object // by key, oldest first
 	uploads               map[string]*multipart
 }
@@ -70,6 +71,9 @@ var versionActions = map[string]string{
 func (s *Sandbox) handleS3(cl *call) error {
 	c := &s3Call{call: cl, s: s, query: cl.r.URL.Query()}
 	c.bucketName, c.key = bucketAndKey(cl.r)
+	if cl.r.Method == http.MethodOptions && c.bucketName != "" {
+		return c.preflight()
+	}
 	route, err := c.route()
 	if err != nil {
 		return err
@@ -96,6 +100,10 @@ func (s *Sandbox) handleS3(cl *call) error {
 	}
 	s.world.mu.Lock()
 	b, err := c.locate()
+	if err == nil {
+		c.tellCORS(b)
+		err = c.checkPayer(b)
+	}
 	if err == nil && c.action != noAction {
 		err = c.allow(b, c.action, c.resource())
 	}
@@ -161,7 +169,14 @@ func (c *s3Call) route() (s3Route, error) {
 	if sel == "list-type" && c.query.Get("list-type") != "2" {
 		sel = "list-type=" + c.query.Get("list-type")
 	}
-	route, ok := s3Routes[level][c.r.Method+" "+sel]
+	name := c.r.Method + " " + sel
+	route, ok := s3Routes[level][name]
+	if !ok && level == "bucket" {
+		route, ok = configurationRoutes[name]
+	}
+	if !ok && level == "object" {
+		route, ok = objectACLRoutes[name]
+	}
 	if !ok {
 		c.record.Operation = c.r.Method + " " + level + " " + sel
 		return route, notImplemented("s3 " + c.record.Operation)
@@ -342,12 +357,11 @@ func tlsVersion(v uint16) string {
 
 // allow decides an action on a bucket or its objects. The caller holds mu.
 func (c *s3Call) allow(b *bucket, action, resource string) error {
-	a := c.question(b, action, resource)
-	sc, res := c.s.world.decide(a)
+	sc, res := c.judge(b, action, resource)
 	if res.Decision != iampolicy.Allowed && c.rootRescue(b, action) {
 		res.Decision = iampolicy.Allowed
 	}
-	c.decided(a, res)
+	c.decided(access{caller: c.caller, action: action, resource: resource, owner: b.account}, res)
 	if res.Decision == iampolicy.Allowed {
 		return nil
 	}
@@ -388,7 +402,7 @@ func (c *s3Call) rootRescue(b *bucket, action string) bool {
 
 // may asks without leaving a trace. The caller holds mu.
 func (c *s3Call) may(b *bucket, action, resource string) bool {
-	_, res := c.s.world.decide(c.question(b, action, resource))
+	_, res := c.judge(b, action, resource)
 	return res.Decision == iampolicy.Allowed
 }
 

@@ -18,13 +18,17 @@ func getBucketPolicy(c *s3Call, b *bucket) error {
 		return methodNotAllowed()
 	}
 	if b.policy == nil {
-		return fail(http.StatusNotFound, "NoSuchBucketPolicy", "The bucket policy does not exist").with("BucketName", b.name)
+		return noBucketPolicy(b)
 	}
 	text, _ := c.s.world.policyNow(b.policy)
 	c.w.Header().Set("Content-Type", "application/json")
 	c.s.reply(c.call, http.StatusOK)
 	_, err := c.w.Write([]byte(text))
 	return err
+}
+
+func noBucketPolicy(b *bucket) *apiError {
+	return fail(http.StatusNotFound, "NoSuchBucketPolicy", "The bucket policy does not exist").with("BucketName", b.name)
 }
 
 // methodNotAllowed: callers of other accounts get 405 from the policy calls even when allowed.
@@ -118,8 +122,14 @@ func deleteBucketPolicy(c *s3Call, b *bucket) error {
 	return c.done(http.StatusNoContent)
 }
 
+const ownerEnforced = "BucketOwnerEnforced"
+
 func validOwnership(v string) bool {
-	return v == "BucketOwnerEnforced" || v == "BucketOwnerPreferred" || v == "ObjectWriter"
+	return v == ownerEnforced || v == "BucketOwnerPreferred" || v == "ObjectWriter"
+}
+
+func aclWithEnforcedOwnership() *apiError {
+	return fail(http.StatusBadRequest, "InvalidBucketAclWithObjectOwnership", "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting")
 }
 
 type ownershipXML struct {
@@ -148,6 +158,9 @@ func putOwnershipControls(c *s3Call, _ *bucket) error {
 		}
 		if len(in.Rules) != 1 || !validOwnership(in.Rules[0].ObjectOwnership) {
 			return malformedXML()
+		}
+		if in.Rules[0].ObjectOwnership == ownerEnforced && !b.conf.ACL.ownerOnly(b.account) {
+			return aclWithEnforcedOwnership()
 		}
 		b.ownership = in.Rules[0].ObjectOwnership
 		return c.done(http.StatusOK)

@@ -103,6 +103,7 @@ func createMultipartUpload(c *s3Call, b *bucket) error {
 	u := &multipart{id: newHex(48), key: c.key, explicit: explicit, parts: map[int]*uploadedPart{}, initiated: c.now, object: *o}
 	b.uploads[u.id] = u
 	h := c.w.Header()
+	b.writeAbortHeaders(h, u)
 	o.seal.writeHeaders(h)
 	if explicit {
 		h.Set("x-amz-checksum-algorithm", algorithm)

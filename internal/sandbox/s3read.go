@@ -73,10 +73,6 @@ func (c *s3Call) prepareRead(b *bucket, withBody bool) (o *object, start, length
 	if o, err = c.find(b); err != nil {
 		return nil, 0, 0, 0, err
 	}
-	if o.owner != b.account && c.caller.account != o.owner {
-		// Somebody else's object: the bucket's policy does not reach it.
-		return nil, 0, 0, 0, accessDenied()
-	}
 	if err := c.checkReadConditions(o); err != nil {
 		return nil, 0, 0, 0, err
 	}

@@ -1,0 +1,150 @@
+package sandbox
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// LifecycleResult lists what a run of the lifecycle rules did, bucket by bucket in order of name.
+type LifecycleResult struct {
+	Done []LifecycleAction
+}
+
+// LifecycleAction is one thing that a rule did.
+type LifecycleAction struct {
+	Bucket, Rule string
+	// Action is "abort-upload", "delete-version", "add-delete-marker" or "remove-delete-marker".
+	Action    string
+	Key       string
+	VersionID string `json:",omitempty"`
+	UploadID  string `json:",omitempty"`
+}
+
+// ApplyLifecycle runs the rules of every bucket as if it were now: it gives
+// incomplete uploads up and expires objects and versions. S3 does so once a
+// day, unasked; here it happens on request only. Transitions to other storage
+// classes are kept and told, and not carried out. Versions that are locked stay.
+func (s *Sandbox) ApplyLifecycle(now time.Time) LifecycleResult {
+	w := s.world
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.applyLifecycle(now)
+}
+
+// applyLifecycle is ApplyLifecycle for callers that hold mu.
+func (w *world) applyLifecycle(now time.Time) LifecycleResult {
+	run := lifecycleRun{now: now}
+	for _, name := range slices.Sorted(maps.Keys(w.buckets)) {
+		run.bucket = w.buckets[name]
+		run.apply()
+	}
+	return run.result
+}
+
+type lifecycleRun struct {
+	now    time.Time
+	bucket *bucket
+	rule   *lifecycleRule
+	result LifecycleResult
+}
+
+func (l *lifecycleRun) note(action, key, version, upload string) {
+	l.result.Done = append(l.result.Done, LifecycleAction{
+		Bucket: l.bucket.name, Rule: l.rule.ID, Action: action, Key: key, VersionID: version, UploadID: upload,
+	})
+}
+
+func (l *lifecycleRun) apply() {
+	b := l.bucket
+	if b.conf.Lifecycle == nil {
+		return
+	}
+	for _, u := range b.sortedUploads() {
+		if r, when := b.abortRule(u); r != nil && !l.now.Before(when) {
+			l.rule = r
+			u.release()
+			delete(b.uploads, u.id)
+			l.note("abort-upload", u.key, "", u.id)
+		}
+	}
+	for i := range b.conf.Lifecycle.Rules {
+		if l.rule = &b.conf.Lifecycle.Rules[i]; l.rule.Status != "Enabled" {
+			continue
+		}
+		for _, key := range slices.Sorted(maps.Keys(b.versions)) {
+			l.expireNoncurrent(key)
+			l.expireCurrent(key)
+		}
+	}
+}
+
+// due reports whether an expiration has come for something of the given age.
+func (l *lifecycleRun) due(e *lifecycleExpiration, since time.Time) bool {
+	switch {
+	case e.Days != nil:
+		return !l.now.Before(dueAfter(since, *e.Days))
+	case e.Date != nil:
+		t, err := time.Parse(time.RFC3339, *e.Date)
+		if err != nil {
+			t, err = time.Parse("2006-01-02", *e.Date)
+		}
+		return err == nil && !l.now.Before(t)
+	}
+	return false
+}
+
+func (l *lifecycleRun) expireCurrent(key string) {
+	b, e, scope := l.bucket, l.rule.Expiration, l.rule.scope()
+	versions := b.versions[key]
+	if e == nil || len(versions) == 0 {
+		return
+	}
+	o := versions[len(versions)-1]
+	if o.deleteMarker {
+		alone := len(versions) == 1 && scope.Tags == nil && scope.covers(o)
+		if alone && (e.DeleteMarker != nil && *e.DeleteMarker || e.Days != nil && l.due(e, o.modified)) {
+			b.drop(key, o.version)
+			l.note("remove-delete-marker", key, o.version, "")
+		}
+		return
+	}
+	if !scope.covers(o) || !l.due(e, o.modified) {
+		return
+	}
+	if b.versioning == "" {
+		b.drop(key, o.version)
+		l.note("delete-version", key, "", "")
+		return
+	}
+	marker := &object{key: key, deleteMarker: true, owner: b.account, writer: "s3.amazonaws.com", modified: l.now}
+	b.add(marker)
+	l.note("add-delete-marker", key, marker.version, "")
+}
+
+// expireNoncurrent removes versions by how long ago they were superseded.
+func (l *lifecycleRun) expireNoncurrent(key string) {
+	b, e, scope := l.bucket, l.rule.NoncurrentExpiration, l.rule.scope()
+	if e == nil {
+		return
+	}
+	keep := 0
+	if e.Newer != nil {
+		keep = *e.Newer
+	}
+	versions := slices.Clone(b.versions[key])
+	// From the newest noncurrent one down: that is the order in which they are spared.
+	for i := len(versions) - 2; i >= 0; i-- {
+		o := versions[i]
+		if keep > 0 {
+			keep--
+			continue
+		}
+		locked := o.lock.Hold || o.lock.Mode != "" && l.now.Before(o.lock.Until)
+		if locked || !scope.covers(o) || l.now.Before(dueAfter(versions[i+1].modified, *e.Days)) {
+			continue
+		}
+		b.drop(key, o.version)
+		l.note("delete-version", key, o.version, "")
+	}
+}
