@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"encoding/json"
 	"encoding/xml"
 	"errors"
 	"net/http"
@@ -49,16 +48,19 @@ func putBucketPolicy(c *s3Call, b *bucket) error {
 		if len(data) > maxPolicyText {
 			return fail(http.StatusBadRequest, "PolicyTooLarge", "Policy exceeds the maximum allowed document size.")
 		}
+		if err := checkBucketPolicy(data, b.arn()); err != nil {
+			return err
+		}
+		if err := lintBucketPolicy(data); err != nil {
+			return err
+		}
 		p, err := c.s.world.storePolicy(string(data))
 		if errors.Is(err, errInvalidPrincipal) {
 			_, what, _ := strings.Cut(err.Error(), ": ")
-			return malformedPolicy("Invalid principal in policy").with("Detail", what)
+			return invalidPrincipal(what)
 		}
 		if err != nil {
 			return malformedPolicy("%v", err)
-		}
-		if err := checkBucketResources(data, b.arn()); err != nil {
-			return err
 		}
 		if b.block != nil && b.block.BlockPublicPolicy && p.doc.Public() {
 			e := accessDenied()
@@ -68,49 +70,6 @@ func putBucketPolicy(c *s3Call, b *bucket) error {
 		b.policy = p
 		return c.done(http.StatusNoContent)
 	})
-}
-
-// checkBucketResources refuses statements about other buckets, and statements
-// without a principal.
-func checkBucketResources(data []byte, arn string) error {
-	var doc struct{ Statement json.RawMessage }
-	var statements []map[string]json.RawMessage
-	if err := json.Unmarshal(data, &doc); err != nil {
-		return malformedPolicy("Policies must be valid JSON and the first byte must be '{'")
-	}
-	if err := json.Unmarshal(doc.Statement, &statements); err != nil {
-		statements = make([]map[string]json.RawMessage, 1)
-		if err := json.Unmarshal(doc.Statement, &statements[0]); err != nil {
-			return malformedPolicy("Policy has invalid statements")
-		}
-	}
-	for _, st := range statements {
-		if st["Principal"] == nil && st["NotPrincipal"] == nil {
-			return malformedPolicy("Missing required field Principal")
-		}
-		raw := st["Resource"]
-		if raw == nil {
-			raw = st["NotResource"]
-		}
-		if raw == nil {
-			return malformedPolicy("Missing required field Resource")
-		}
-		var resources []string
-		if err := json.Unmarshal(raw, &resources); err != nil {
-			var one string
-			if err := json.Unmarshal(raw, &one); err != nil {
-				return malformedPolicy("Policy has invalid resource")
-			}
-			resources = []string{one}
-		}
-		for _, r := range resources {
-			below, ours := strings.CutPrefix(r, arn)
-			if !ours || below != "" && below[0] != '/' && below[0] != '*' {
-				return malformedPolicy("Policy has invalid resource").with("Detail", r)
-			}
-		}
-	}
-	return nil
 }
 
 func deleteBucketPolicy(c *s3Call, b *bucket) error {
