@@ -316,7 +316,7 @@ func (c *s3Call) conditionContext(owner, region string) map[string][]string {
 		ctx["s3:versionid"] = []string{v}
 	}
 	switch c.action {
-	case "s3:ListBucket", "s3:ListBucketMultipartUploads":
+	case "s3:ListBucket", "s3:ListBucketVersions":
 		for _, name := range []string{"prefix", "delimiter", "max-keys"} {
 			if c.query.Has(name) {
 				ctx["s3:"+name] = []string{c.query.Get(name)}
@@ -381,9 +381,16 @@ func (c *s3Call) question(b *bucket, action, resource string) access {
 			ctx["s3:ExistingObjectTag/"+t.Key] = []string{t.Value}
 		}
 	}
+	block := b.block
+	if block != nil && block.BlockPublicAcls && b.ownership == ownerEnforced {
+		// Lists have no effect here: that, and not their being public, is why they are refused.
+		unblocked := *block
+		unblocked.BlockPublicAcls = false
+		block = &unblocked
+	}
 	return access{
 		caller: c.caller, action: action, resource: resource, owner: b.account,
-		context: ctx, policy: policy, block: b.block,
+		context: ctx, policy: policy, block: block,
 	}
 }
 

@@ -193,11 +193,14 @@ func putVersioning(c *s3Call, _ *bucket) error {
 		if in.MfaDelete == "Enabled" {
 			return notImplemented("MFA delete")
 		}
-		if in.Status != "Enabled" && in.Status != "Suspended" {
+		if in.Status == "" {
 			return fail(http.StatusBadRequest, "IllegalVersioningConfigurationException", "The Versioning element must be specified")
 		}
 		if b.lock != nil && in.Status != "Enabled" {
 			return fail(http.StatusConflict, "InvalidBucketState", "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.")
+		}
+		if in.Status != "Enabled" && in.Status != "Suspended" {
+			return malformedXML()
 		}
 		b.versioning = in.Status
 		return c.done(http.StatusOK)

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"encoding/xml"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,6 +12,9 @@ import (
 // Cross-origin resource sharing: the configuration and what browsers are told.
 
 const maxCORSRules = 100
+
+// corsHeaderName is a token, asterisks included.
+var corsHeaderName = regexp.MustCompile("^[-!#$%&'*+.^_`|~0-9A-Za-z]+$")
 
 // corsRule is a rule as it is written and kept.
 type corsRule struct {
@@ -77,6 +81,16 @@ func (r *corsRule) check() error {
 	for _, o := range r.AllowedOrigins {
 		if strings.Count(o, "*") > 1 {
 			return invalidRequest("AllowedOrigin \"%s\" can not have more than one wildcard.", o)
+		}
+	}
+	for _, list := range []struct {
+		name   string
+		values []string
+	}{{"AllowedHeader", r.AllowedHeaders}, {"ExposeHeader", r.ExposeHeaders}} {
+		for _, h := range list.values {
+			if !corsHeaderName.MatchString(h) {
+				return invalidRequest("%s \"%s\" contains invalid character.", list.name, h)
+			}
 		}
 	}
 	for _, h := range r.AllowedHeaders {

@@ -89,8 +89,45 @@ var s3ConditionKeys = strings.Fields(`
 	s3:x-amz-server-side-encryption-aws-kms-key-id s3:x-amz-server-side-encryption-customer-algorithm s3:x-amz-storage-class
 	s3:x-amz-website-redirect-location`)
 
-// listingKeys are the condition keys of listings, which no other action has.
-var listingKeys = []string{"s3:prefix", "s3:delimiter", "s3:max-keys"}
+// keyActions are the actions that a condition key is about, for the keys that
+// are about few (in lower case; keys that end in a slash take a tag key).
+var keyActions = map[string][]string{
+	"s3:prefix":    {"ListBucket", "ListBucketVersions"},
+	"s3:delimiter": {"ListBucket", "ListBucketVersions"},
+	"s3:max-keys":  {"ListBucket", "ListBucketVersions"},
+
+	"s3:x-amz-acl":                aclActions,
+	"s3:x-amz-grant-full-control": aclActions,
+	"s3:x-amz-grant-read":         aclActions,
+	"s3:x-amz-grant-read-acp":     aclActions,
+	"s3:x-amz-grant-write":        aclActions,
+	"s3:x-amz-grant-write-acp":    aclActions,
+
+	"s3:versionid": {
+		"DeleteObjectVersion", "DeleteObjectVersionTagging", "GetObjectVersion", "GetObjectVersionAcl", "GetObjectVersionAttributes",
+		"GetObjectVersionTagging", "GetObjectVersionTorrent", "PutObjectVersionAcl", "PutObjectVersionTagging",
+	},
+
+	"s3:x-amz-server-side-encryption":                    {"PutObject", "ReplicateObject"},
+	"s3:x-amz-server-side-encryption-aws-kms-key-id":     {"PutObject", "ReplicateObject"},
+	"s3:x-amz-server-side-encryption-customer-algorithm": {"PutObject", "ReplicateObject"},
+	"s3:x-amz-copy-source":                               {"PutObject"},
+	"s3:x-amz-metadata-directive":                        {"PutObject"},
+	"s3:x-amz-website-redirect-location":                 {"PutObject"},
+	"s3:locationconstraint":                              {"CreateBucket"},
+}
+
+var aclActions = []string{"CreateBucket", "PutBucketAcl", "PutObject", "PutObjectAcl", "PutObjectVersionAcl"}
+
+// keyApplies says whether a condition key can be there when an action is decided.
+func keyApplies(key, action string) bool {
+	actions, ok := keyActions[strings.ToLower(key)]
+	if !ok || action == "*" {
+		return true
+	}
+	_, name, _ := strings.Cut(action, ":")
+	return slices.ContainsFunc(actions, func(a string) bool { return wildcards(strings.ToLower(name), strings.ToLower(a)) })
+}
 
 // globalConditionKeys are those of every service, in lower case (IAM User
 // Guide, reference_policies_condition-keys.html).

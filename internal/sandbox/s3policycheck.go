@@ -136,10 +136,10 @@ func checkBucketStatement(raw json.RawMessage, arn string) error {
 	if err != nil {
 		return err
 	}
-	if err := checkBucketResources(st, actions, arn); err != nil {
+	if err := checkBucketConditions(st["Condition"], actions); err != nil {
 		return err
 	}
-	return checkBucketConditions(st["Condition"], actions)
+	return checkBucketResources(st, actions, arn)
 }
 
 func invalidPrincipal(what string) error {
@@ -242,13 +242,10 @@ func checkBucketConditions(raw json.RawMessage, actions []string) error {
 			if !knownConditionKey(k.name) {
 				return malformedPolicy("Policy has an invalid condition key")
 			}
-			lists := func(a string) bool {
-				return strings.EqualFold(a, "s3:ListBucket") || strings.EqualFold(a, "s3:ListBucketVersions") || strings.ContainsAny(a, "*?") || strings.EqualFold(a, "s3:ListBucketMultipartUploads")
-			}
-			if slices.Contains(listingKeys, strings.ToLower(k.name)) && slices.ContainsFunc(actions, func(a string) bool { return !lists(a) }) {
+			if slices.ContainsFunc(actions, func(a string) bool { return !keyApplies(k.name, a) }) {
 				return malformedPolicy("Conditions do not apply to combination of actions and resources in statement")
 			}
-			if err := checkConditionAddresses(op.name, k.value); err != nil {
+			if err := checkConditionAddresses(op.name, k); err != nil {
 				return err
 			}
 		}
@@ -256,18 +253,19 @@ func checkBucketConditions(raw json.RawMessage, actions []string) error {
 	return nil
 }
 
-// checkConditionAddresses refuses values of address operators that are no addresses.
-func checkConditionAddresses(operator string, raw json.RawMessage) error {
+// checkConditionAddresses refuses values that are no addresses, whichever
+// operator stands before a key that is one.
+func checkConditionAddresses(operator string, key policyField) error {
 	name := strings.TrimSuffix(operator[strings.LastIndexByte(operator, ':')+1:], "IfExists")
-	if name != "IpAddress" && name != "NotIpAddress" {
+	if name != "IpAddress" && name != "NotIpAddress" && !strings.EqualFold(key.name, "aws:SourceIp") {
 		return nil
 	}
-	values, _ := policyStrings(raw)
+	values, _ := policyStrings(key.value)
 	for _, v := range values {
 		_, err1 := netip.ParseAddr(v)
 		_, err2 := netip.ParsePrefix(v)
 		if err1 != nil && err2 != nil && !strings.Contains(v, "${") {
-			return malformedPolicy("Invalid IP Address: %s", v)
+			return malformedPolicy("Invalid IP address in Conditions")
 		}
 	}
 	return nil
