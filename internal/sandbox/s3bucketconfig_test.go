@@ -335,3 +335,34 @@ func TestDefaultEncryptionRules(t *testing.T) {
 		}
 	}
 }
+
+// TestBlockedEncryption: a bucket can refuse keys that customers bring along.
+func TestBlockedEncryption(t *testing.T) {
+	sb := start(t, sandbox.Options{})
+	b := as(t, sb, sb.RootKeys(accountB))
+	ctx := t.Context()
+	bucket := aclBucket(t, b, "blocked-encryption", "")
+	blocked := func() []s3types.EncryptionType {
+		rule := must[*s3.GetBucketEncryptionOutput](t)(b.s3.GetBucketEncryption(ctx, &s3.GetBucketEncryptionInput{Bucket: bucket})).ServerSideEncryptionConfiguration.Rules[0]
+		if rule.BlockedEncryptionTypes == nil {
+			return nil
+		}
+		return rule.BlockedEncryptionTypes.EncryptionType
+	}
+	if got := blocked(); got != nil {
+		t.Errorf("never told, and read as %v", got)
+	}
+	for kind, want := range map[s3types.EncryptionType]string{s3types.EncryptionTypeSseC: "AccessDenied", s3types.EncryptionTypeNone: "NotImplemented"} {
+		must[*s3.PutBucketEncryptionOutput](t)(b.s3.PutBucketEncryption(ctx, &s3.PutBucketEncryptionInput{Bucket: bucket, ServerSideEncryptionConfiguration: &s3types.ServerSideEncryptionConfiguration{Rules: []s3types.ServerSideEncryptionRule{{
+			ApplyServerSideEncryptionByDefault: &s3types.ServerSideEncryptionByDefault{SSEAlgorithm: "AES256"},
+			BlockedEncryptionTypes:             &s3types.BlockedEncryptionTypes{EncryptionType: []s3types.EncryptionType{kind}},
+		}}}}))
+		if got := blocked(); len(got) != 1 || got[0] != kind {
+			t.Errorf("%s reads back as %v", kind, got)
+		}
+		err := put(ctx, b, bucket, "k", func(in *s3.PutObjectInput) { in.SSECustomerAlgorithm = aws.String("AES256") })
+		if code(err) != want {
+			t.Errorf("a customer's key with %s blocked: %v, want %s", kind, err, want)
+		}
+	}
+}
