@@ -47,13 +47,13 @@ func TestLifecycleRules(t *testing.T) {
 		{"abort", s3types.LifecycleRule{Filter: all, AbortIncompleteMultipartUpload: abort(7)}, ""},
 		{"expire by days", s3types.LifecycleRule{Filter: all, Expiration: days(1)}, ""},
 		{"expire by date", s3types.LifecycleRule{Filter: all, Expiration: &s3types.LifecycleExpiration{Date: aws.Time(midnight)}}, ""},
-		{"the older prefix", s3types.LifecycleRule{Prefix: aws.String("p"), Expiration: days(1)}, ""},
+		{"the older prefix", s3types.LifecycleRule{Prefix: aws.String("p"), Expiration: days(1)}, ""}, //nolint:staticcheck // deprecated, and still in use
 		{"And", s3types.LifecycleRule{Filter: &s3types.LifecycleRuleFilter{And: &s3types.LifecycleRuleAndOperator{Prefix: aws.String("p"), ObjectSizeGreaterThan: aws.Int64(1), ObjectSizeLessThan: aws.Int64(9), Tags: []s3types.Tag{*tagged.Tag}}}, Expiration: days(9)}, ""},
 		{"moves before it ends", s3types.LifecycleRule{Filter: all, Expiration: days(90), Transitions: append(move(30, "STANDARD_IA"), move(60, "GLACIER")...)}, ""},
 		{"noncurrent versions", s3types.LifecycleRule{Filter: all, NoncurrentVersionExpiration: &s3types.NoncurrentVersionExpiration{NoncurrentDays: aws.Int32(9), NewerNoncurrentVersions: aws.Int32(3)}}, ""},
 		{"no action", s3types.LifecycleRule{Filter: all}, "At least one action needs to be specified in a rule"},
 		{"neither filter nor prefix", s3types.LifecycleRule{Expiration: days(1)}, "did not validate"},
-		{"both filter and prefix", s3types.LifecycleRule{Filter: all, Prefix: aws.String(""), Expiration: days(1)}, "did not validate"},
+		{"both filter and prefix", s3types.LifecycleRule{Filter: all, Prefix: aws.String(""), Expiration: days(1)}, "did not validate"}, //nolint:staticcheck // deprecated, and still in use
 		{"two filters", s3types.LifecycleRule{Filter: &s3types.LifecycleRuleFilter{Prefix: aws.String("p"), ObjectSizeLessThan: aws.Int64(2)}, Expiration: days(1)}, "did not validate"},
 		{"And of one", s3types.LifecycleRule{Filter: &s3types.LifecycleRuleFilter{And: &s3types.LifecycleRuleAndOperator{Prefix: aws.String("p")}}, Expiration: days(1)}, "did not validate"},
 		{"a status that does not exist", s3types.LifecycleRule{Status: "Sometimes", Filter: all, Expiration: days(1)}, "did not validate"},
@@ -104,7 +104,7 @@ func TestLifecycleRules(t *testing.T) {
 // describe writes a rule without its pointers.
 func describe(r s3types.LifecycleRule) string {
 	var s strings.Builder
-	fmt.Fprintf(&s, "%s %q", r.Status, aws.ToString(r.Prefix))
+	fmt.Fprintf(&s, "%s %q", r.Status, aws.ToString(r.Prefix)) //nolint:staticcheck // deprecated, and still in use
 	if f := r.Filter; f != nil {
 		fmt.Fprintf(&s, " filter %q %v", aws.ToString(f.Prefix), f.And != nil)
 		if f.And != nil {

@@ -218,9 +218,10 @@ func checkBucketResources(st map[string]json.RawMessage, actions []string, arn s
 		return nil
 	}
 	for _, a := range actions {
-		if _, object, bucket := actionReach(a); !(object && objects) && !(bucket && buckets) {
-			return malformedPolicy("Action does not apply to any resource(s) in statement")
+		if _, object, bucket := actionReach(a); object && objects || bucket && buckets {
+			continue
 		}
+		return malformedPolicy("Action does not apply to any resource(s) in statement")
 	}
 	return nil
 }
