@@ -1,74 +1,121 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+	"io"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/brokerd/brokerd/internal/sandbox"
 )
 
+type sandboxFlags struct {
+	opts         sandbox.Options
+	faults       []string
+	rootA, rootB string
+	clock        time.Duration
+}
+
 func (a *app) sandboxCommand() *cobra.Command {
-	var opts sandbox.Options
+	var f sandboxFlags
 	cmd := &cobra.Command{
 		Use:   "sandbox",
 		Short: "Run two AWS accounts on this machine, policies enforced",
-		Long: `Run STS, IAM, S3 and KMS for two accounts on one loopback address until Ctrl-C.
-Every call is signed, authenticated and decided by the policies stored in it. It
-is a stand-in for trying and testing, not AWS: what it decides was not compared
-with the real service.
+		Long: `Run STS, IAM, S3, KMS and CloudTrail for two accounts on one loopback address
+until Ctrl-C. Every call is signed, authenticated and decided by the policies
+stored in it. It is a stand-in for trying and testing, not AWS: what it decides
+was not compared with the real service.
 
-It prints the environment that makes the AWS CLI and SDKs use it, as the root
-user of account A. Root users cannot assume roles: create an IAM user for that.`,
-		Example: `  brokerctl sandbox --addr 127.0.0.1:4566
-  brokerctl sandbox > env.sh & sleep 1; . ./env.sh; aws sts get-caller-identity`,
+It prints the environment that makes the AWS CLI, SDKs and Terraform use it, as
+the root user of account A; ` + "`brokerctl sandbox env`" + ` prints it again, for either
+account. Root users cannot assume roles: create an IAM user for that.
+
+State is in memory, unless --data names a directory to keep it in.`,
+		Example: `  brokerctl sandbox --addr 127.0.0.1:4566 --data ./accounts
+  eval "$(brokerctl sandbox env)" && aws sts get-caller-identity
+  brokerctl sandbox events --follow
+  brokerctl sandbox fault add s3:UploadPart code=throttle rate=0.1`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			sb, err := sandbox.New(opts)
-			if err != nil {
-				return err
-			}
-			defer func() { err = firstError(err, sb.Close()) }()
-			lines := []string{fmt.Sprintf("# two accounts at %s: A %s, B %s, Region %s", sb.Endpoint(), sb.AccountA(), sb.AccountB(), sb.Region())}
-			if ca := sb.CABundlePEM(); ca != nil {
-				dir, err := os.MkdirTemp("", "brokerctl-sandbox-")
-				if err != nil {
-					return fmt.Errorf("making a directory for the CA bundle: %w", err)
-				}
-				defer func() { _ = os.RemoveAll(dir) }()
-				path := filepath.Join(dir, "ca.pem")
-				if err := os.WriteFile(path, ca, 0o600); err != nil {
-					return fmt.Errorf("writing the CA bundle: %w", err)
-				}
-				lines = append(lines, "export AWS_CA_BUNDLE="+path)
-			}
-			keysA, keysB := sb.RootKeys(sb.AccountA()), sb.RootKeys(sb.AccountB())
-			lines = append(lines,
-				"export AWS_ENDPOINT_URL="+sb.Endpoint(),
-				"export AWS_REGION="+sb.Region(),
-				"# root of account A",
-				"export AWS_ACCESS_KEY_ID="+keysA.AccessKeyID,
-				"export AWS_SECRET_ACCESS_KEY="+keysA.SecretAccessKey,
-				"# root of account B",
-				"#export AWS_ACCESS_KEY_ID="+keysB.AccessKeyID,
-				"#export AWS_SECRET_ACCESS_KEY="+keysB.SecretAccessKey,
-				"# runs until Ctrl-C")
-			for _, l := range lines {
-				if _, err := fmt.Fprintln(a.Out, l); err != nil {
-					return err
-				}
-			}
-			return sb.Run(cmd.Context())
-		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.runSandbox(cmd, &f) },
 	}
-	cmd.Flags().StringVar(&opts.Addr, "addr", sandbox.DefaultAddr, "loopback address to listen on")
-	cmd.Flags().BoolVar(&opts.PlainHTTP, "plain-http", false, "serve http instead of https")
-	cmd.Flags().StringVar(&opts.AccountA, "account-a", sandbox.DefaultAccountA, "id of account A")
-	cmd.Flags().StringVar(&opts.AccountB, "account-b", sandbox.DefaultAccountB, "id of account B")
-	cmd.Flags().StringVar(&opts.Region, "region", sandbox.DefaultRegion, "home Region")
+	flags := cmd.Flags()
+	flags.StringVar(&f.opts.Addr, "addr", sandbox.DefaultAddr, "loopback address to listen on")
+	flags.BoolVar(&f.opts.PlainHTTP, "plain-http", false, "serve http instead of https; SSE-KMS is then refused, as on AWS")
+	flags.StringVar(&f.opts.AccountA, "account-a", sandbox.DefaultAccountA, "id of account A")
+	flags.StringVar(&f.opts.AccountB, "account-b", sandbox.DefaultAccountB, "id of account B")
+	flags.StringVar(&f.opts.Region, "region", sandbox.DefaultRegion, "home Region")
+	flags.StringVar(&f.rootA, "root-key-a", "", "access key of account A's root user, ID:SECRET (default: made up)")
+	flags.StringVar(&f.rootB, "root-key-b", "", "access key of account B's root user, ID:SECRET (default: made up)")
+	flags.StringVar(&f.opts.DataDir, "data", "", "directory that keeps the state across restarts (default: none, memory)")
+	flags.StringArrayVar(&f.faults, "fault", nil, `fault to begin with, as in "sandbox fault add" (may be repeated)`)
+	flags.Uint64Var(&f.opts.Seed, "seed", 0, "decides which calls are hit by a fault with a rate")
+	flags.DurationVar(&f.clock, "clock-offset", 0, "how far the sandbox's clock is ahead of this machine's")
+	flags.BoolVar(&f.opts.SkipChecksums, "skip-checksums", false, "do not compute digests and checksums of object data, for benchmarks")
+	var c connectFlag
+	for _, sub := range []*cobra.Command{a.sandboxEnv(&c), a.sandboxEvents(&c), a.sandboxFault(&c), a.sandboxDo(&c)} {
+		c.register(sub)
+		cmd.AddCommand(sub)
+	}
 	return cmd
+}
+
+func (a *app) runSandbox(cmd *cobra.Command, f *sandboxFlags) (err error) {
+	opts := f.opts
+	for _, text := range f.faults {
+		fault, err := sandbox.ParseFault(text)
+		if err != nil {
+			return usageError(err)
+		}
+		opts.Faults = append(opts.Faults, fault)
+	}
+	opts.RootKeys = map[string]sandbox.Credentials{}
+	for account, text := range map[string]string{opts.AccountA: f.rootA, opts.AccountB: f.rootB} {
+		if text == "" {
+			continue
+		}
+		id, secret, ok := strings.Cut(text, ":")
+		if !ok || id == "" || secret == "" {
+			return usageError(errors.New("a root key is ID:SECRET"))
+		}
+		opts.RootKeys[account] = sandbox.Credentials{AccessKeyID: id, SecretAccessKey: secret}
+	}
+	sb, err := sandbox.New(opts)
+	if err != nil {
+		return err
+	}
+	defer func() { err = firstError(err, sb.Close()) }()
+	sb.SetClockOffset(f.clock)
+	conn, leave, err := announce(sb, opts.DataDir)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if err := writeSandboxBanner(a.Out, conn); err != nil {
+		return err
+	}
+	return sb.Run(cmd.Context())
+}
+
+// writeSandboxBanner prints what a shell can evaluate and a person can read.
+func writeSandboxBanner(w io.Writer, c *connection) error {
+	if _, err := fmt.Fprintf(w, "# two accounts at %s: A %s, B %s, Region %s\n", c.Endpoint, c.AccountA, c.AccountB, c.Region); err != nil {
+		return err
+	}
+	if err := writeShellEnv(w, c, c.AccountA); err != nil {
+		return err
+	}
+	b := c.Keys[c.AccountB]
+	_, err := fmt.Fprintf(w, `# root of account B
+#export AWS_ACCESS_KEY_ID=%s
+#export AWS_SECRET_ACCESS_KEY=%s
+# both are profiles, too: aws --profile account-a …, aws --profile account-b …
+# in another terminal:  eval "$(brokerctl sandbox env)";  brokerctl sandbox events --follow
+# runs until Ctrl-C
+`, b.AccessKeyID, b.SecretAccessKey)
+	return err
 }
 
 func firstError(a, b error) error {

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"crypto/subtle"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -68,24 +69,31 @@ func (w *world) authenticate(cl *call, service, payloadHash string) error {
 	query := r.URL.Query()
 	switch {
 	case header != "":
-		if sig, err = parseAuthorization(header); err != nil {
-			return fail(e.badHeaderStatus, e.badHeader, "The authorization header is malformed; it must be AWS4-HMAC-SHA256 with Credential, SignedHeaders and Signature.")
+		if isV2(header) {
+			return unsupportedSignature(e)
 		}
-		stamp := r.Header.Get("X-Amz-Date")
-		if sig.time, err = time.Parse(amzTimeLayout, stamp); err != nil {
+		if service == "s3" && !strings.HasPrefix(header, sigAlgorithm) {
+			return invalidArgument("Unsupported Authorization Type").with("ArgumentName", "Authorization").with("ArgumentValue", strings.SplitN(header, " ", 2)[0])
+		}
+		if sig, err = parseAuthorization(header, service); err != nil {
+			return fail(e.badHeaderStatus, e.badHeader, "The authorization header is malformed; %v", err)
+		}
+		if sig.time, err = signingTime(r); err != nil {
 			return fail(http.StatusForbidden, "AccessDenied", "AWS authentication requires a valid Date or x-amz-date header")
 		}
-		sig.token = r.Header.Get("X-Amz-Security-Token")
-	case query.Get("X-Amz-Algorithm") != "":
-		if sig, err = parsePresigned(query); err != nil {
-			return fail(http.StatusBadRequest, "AuthorizationQueryParametersError", "Query-string authentication version 4 requires valid X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.")
+		if sig.date != sig.time.Format("20060102") {
+			return fail(e.badHeaderStatus, e.badHeader, "The authorization header is malformed; Invalid credential date. Date is not the same as X-Amz-Date.")
 		}
-		payloadHash = payloadUnsigned
+		sig.token = r.Header.Get("X-Amz-Security-Token")
+	case query.Has("X-Amz-Algorithm") || query.Has("X-Amz-Signature") || query.Has("X-Amz-Credential"):
+		if sig, err = parsePresigned(query, service); err != nil {
+			return fail(http.StatusBadRequest, "AuthorizationQueryParametersError", "%v", err)
+		}
+		payloadHash = presignedPayload(service, payloadHash)
+	case query.Has("AWSAccessKeyId") && query.Has("Signature"):
+		return unsupportedSignature(e)
 	default:
 		return nil
-	}
-	if sig.service != service || sig.date != sig.time.Format("20060102") {
-		return fail(e.badHeaderStatus, e.badHeader, "The credential scope does not fit the request: it names service %q and date %s.", sig.service, sig.date)
 	}
 
 	w.mu.RLock()
@@ -95,9 +103,13 @@ func (w *world) authenticate(cl *call, service, payloadHash string) error {
 	inactive := false
 	if key != nil {
 		secret, session, inactive = key.secret, key.session, key.inactive
-		if session != nil {
-			// With its role a session ends: nothing may pass for a new role of the name.
+		// With its role or user a session ends: nothing may pass for a new one of the name.
+		if session != nil && session.role != nil {
 			_, alive := w.ids[session.role.id]
+			inactive = !alive
+		}
+		if session != nil && key.user != nil {
+			_, alive := w.ids[key.user.id]
 			inactive = !alive
 		}
 	}
@@ -105,27 +117,57 @@ func (w *world) authenticate(cl *call, service, payloadHash string) error {
 	if key == nil || inactive {
 		return fail(e.unknownKeyStatus, e.unknownKey, "%s", e.unknownKeyText).with("AWSAccessKeyId", sig.accessKey)
 	}
-	// Signature first: nothing about a session is told to one who does not hold its secret.
+	// A session's secret is in its token: without the right one there is nothing to verify against.
+	if session != nil && sig.token == "" {
+		return fail(e.unknownKeyStatus, e.unknownKey, "%s", e.unknownKeyText).with("AWSAccessKeyId", sig.accessKey)
+	}
+	if session == nil && sig.token != "" || session != nil && subtle.ConstantTimeCompare([]byte(session.token), []byte(sig.token)) != 1 {
+		return fail(e.badTokenStatus, e.badToken, "%s", e.badTokenText)
+	}
 	signingKey := sig.signingKey(secret)
 	if err := checkTime(&sig, service, e, cl.now); err != nil {
 		return err
 	}
 	if !sig.matches(r, signingKey, payloadHash) {
 		return fail(e.signatureStatus, e.badSignature, "%s", e.badSignatureText).
-			with("AWSAccessKeyId", sig.accessKey).with("SignatureProvided", sig.value)
+			with("AWSAccessKeyId", sig.accessKey).with("StringToSign", sig.stringToSign(r, payloadHash)).with("SignatureProvided", sig.value).
+			with("CanonicalRequest", sig.canonicalRequest(r, payloadHash))
 	}
-	if name := sig.unsignedAmzHeader(r); name != "" {
-		return fail(http.StatusForbidden, "AccessDenied", "There were headers present in the request which were not signed").with("HeadersNotSigned", name)
-	}
-	if (session == nil) != (sig.token == "") ||
-		(session != nil && subtle.ConstantTimeCompare([]byte(session.token), []byte(sig.token)) != 1) {
-		return fail(e.badTokenStatus, e.badToken, "%s", e.badTokenText)
+	if names := sig.unsignedHeaders(r); names != nil {
+		return fail(http.StatusForbidden, "AccessDenied", "There were headers present in the request which were not signed").with("HeadersNotSigned", strings.Join(names, ", "))
 	}
 	if session != nil && !cl.now.Before(session.expires) {
 		return fail(e.expiredStatus, e.expired, "%s", e.expiredText)
 	}
 	cl.caller, cl.sig, cl.sigKey = key.caller(), &sig, signingKey
 	return nil
+}
+
+func isV2(header string) bool {
+	return strings.HasPrefix(header, "AWS ")
+}
+
+func unsupportedSignature(e *authErrors) *apiError {
+	if e != &s3AuthErrors {
+		return fail(e.badHeaderStatus, e.badHeader, "Only Signature Version 4 is accepted.")
+	}
+	return fail(http.StatusBadRequest, "InvalidRequest", "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.")
+}
+
+// signingTime is the time that the client says it signed at.
+func signingTime(r *http.Request) (time.Time, error) {
+	if stamp := r.Header.Get("X-Amz-Date"); stamp != "" {
+		return time.Parse(amzTimeLayout, stamp)
+	}
+	return http.ParseTime(r.Header.Get("Date"))
+}
+
+// presignedPayload is the payload hash of a presigned request: S3 does not sign bodies there.
+func presignedPayload(service, hash string) string {
+	if service == "s3" {
+		return payloadUnsigned
+	}
+	return hash
 }
 
 func checkTime(sig *signature, service string, e *authErrors, now time.Time) error {
@@ -166,6 +208,10 @@ func (cl *call) requestContext(region string) map[string][]string {
 		"aws:SecureTransport": {boolText(cl.r.TLS != nil)},
 		"aws:ViaAWSService":   {"false"},
 		"aws:SourceIp":        {remoteIP(cl.r)},
+	}
+	if e := cl.endpoint; e != nil {
+		delete(ctx, "aws:SourceIp")
+		ctx["aws:SourceVpce"], ctx["aws:SourceVpc"], ctx["aws:VpcSourceIp"] = []string{e.ID}, []string{e.VPC}, []string{remoteIP(cl.r)}
 	}
 	if region != "" {
 		ctx["aws:RequestedRegion"] = []string{region}

@@ -9,6 +9,7 @@ const (
 	rootUser
 	iamUser
 	roleSession
+	federated // an identity provider's, without credentials of its own
 )
 
 // caller is an authenticated principal, or the anonymous one.
@@ -20,6 +21,7 @@ type caller struct {
 	key     string // access key id
 	user    *user
 	session *session
+	subject string // of a federated caller
 }
 
 // anonymousCaller has no account.
@@ -28,21 +30,21 @@ func anonymousCaller() *caller { return &caller{kind: anonymous, arn: "*", id: "
 func (k *accessKey) caller() *caller {
 	c := &caller{account: k.account, key: k.id}
 	switch {
-	case k.session != nil:
+	case k.session != nil && k.session.role != nil:
 		c.kind, c.session = roleSession, k.session
 		c.arn = "arn:aws:sts::" + k.account + ":assumed-role/" + k.session.role.name + "/" + k.session.name
 		c.id = k.session.role.id + ":" + k.session.name
 	case k.user != nil:
-		c.kind, c.user = iamUser, k.user
+		c.kind, c.user, c.session = iamUser, k.user, k.session
 		c.arn, c.id = k.user.arn, k.user.id
 	default:
-		c.kind, c.arn, c.id = rootUser, rootARN(k.account), k.account
+		c.kind, c.arn, c.id, c.session = rootUser, rootARN(k.account), k.account, k.session
 	}
 	return c
 }
 
 func (c *caller) roleARN() string {
-	if c.session == nil {
+	if c.kind != roleSession {
 		return ""
 	}
 	return c.session.role.arn
@@ -82,6 +84,18 @@ func (c *caller) context() map[string][]string {
 		if s.source != "" {
 			set("aws:SourceIdentity", s.source)
 		}
+		if s.provider != "" {
+			set("aws:FederatedProvider", s.provider)
+		}
+		for k, v := range s.claims {
+			set(k, v)
+		}
+	case federated:
+		return ctx
+	}
+	if c.session != nil && c.kind != roleSession {
+		set("aws:TokenIssueTime", c.session.issued.UTC().Format(time.RFC3339))
+		set("aws:MultiFactorAuthPresent", "false")
 	}
 	set("aws:userid", c.id)
 	set("aws:PrincipalAccount", c.account)

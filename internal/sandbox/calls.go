@@ -21,7 +21,11 @@ type Call struct {
 	Message   string // AWS's error text, empty for success
 	Status    int    // HTTP status, 0 for forward-access calls
 	RequestID string
-	BytesIn   int64 // length of the request body as the client sent it
+	BytesIn   int64  // length of the request body as the client sent it
+	Owner     string // account of the resource, when a policy was asked
+	Region    string // of forward-access calls
+	// EncryptionContext is KMS's, for forward-access calls.
+	EncryptionContext map[string]string
 }
 
 // Calls returns the recorded calls, oldest first.

@@ -1,8 +1,10 @@
 package sandbox
 
 import (
-	"crypto/sha1" // S3 offers SHA-1 as a checksum; it protects nothing here.
+	"crypto/md5" // S3 offers MD5 and SHA-1 as checksums; they protect nothing here.
+	"crypto/sha1"
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
@@ -10,10 +12,13 @@ import (
 	"hash/crc32"
 	"hash/crc64"
 	"strings"
+
+	"github.com/cespare/xxhash/v2"
+	"github.com/zeebo/xxh3"
 )
 
 // checksumAlgorithms are S3's, in the order in which headers are looked for.
-var checksumAlgorithms = []string{"CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"}
+var checksumAlgorithms = []string{"CRC32", "CRC32C", "CRC64NVME", "MD5", "SHA1", "SHA256", "SHA512", "XXHASH128", "XXHASH3", "XXHASH64"}
 
 const (
 	crc64NVMEPoly = 0x9a6c9329ac4bc9b5 // reflected
@@ -38,24 +43,31 @@ func newChecksum(algorithm string) hash.Hash {
 		return sha1.New()
 	case "SHA256":
 		return sha256.New()
+	case "SHA512":
+		return sha512.New()
+	case "MD5":
+		return md5.New()
+	case "XXHASH64":
+		return xxhash.New()
+	case "XXHASH3":
+		return xxh3.New()
+	case "XXHASH128":
+		return xxh3.New128()
 	}
 	return nil
 }
+
+// combines reports whether the checksum of a whole follows from those of its parts.
+func combines(algorithm string) bool { return strings.HasPrefix(algorithm, "CRC") }
 
 func checksumHeader(algorithm string) string {
 	return "x-amz-checksum-" + strings.ToLower(algorithm)
 }
 
+// checksumSize is in bytes; 0 for algorithms that S3 does not have.
 func checksumSize(algorithm string) int {
-	switch algorithm {
-	case "CRC32", "CRC32C":
-		return 4
-	case "CRC64NVME":
-		return 8
-	case "SHA1":
-		return sha1.Size
-	case "SHA256":
-		return sha256.Size
+	if h := newChecksum(algorithm); h != nil {
+		return h.Size()
 	}
 	return 0
 }
@@ -160,4 +172,59 @@ func squareGF2(m []uint64) []uint64 {
 		out[i] = applyGF2(m, m[i])
 	}
 	return out
+}
+
+// checksumXML is how S3's documents carry a checksum: one element an algorithm.
+// It is embedded in all that have one.
+type checksumXML struct {
+	ChecksumCRC32     string `xml:",omitempty"`
+	ChecksumCRC32C    string `xml:",omitempty"`
+	ChecksumCRC64NVME string `xml:",omitempty"`
+	ChecksumMD5       string `xml:",omitempty"`
+	ChecksumSHA1      string `xml:",omitempty"`
+	ChecksumSHA256    string `xml:",omitempty"`
+	ChecksumSHA512    string `xml:",omitempty"`
+	ChecksumXXHASH128 string `xml:",omitempty"`
+	ChecksumXXHASH3   string `xml:",omitempty"`
+	ChecksumXXHASH64  string `xml:",omitempty"`
+}
+
+// field is the element of an algorithm; nil for an unknown one.
+func (x *checksumXML) field(algorithm string) *string {
+	switch algorithm {
+	case "CRC32":
+		return &x.ChecksumCRC32
+	case "CRC32C":
+		return &x.ChecksumCRC32C
+	case "CRC64NVME":
+		return &x.ChecksumCRC64NVME
+	case "MD5":
+		return &x.ChecksumMD5
+	case "SHA1":
+		return &x.ChecksumSHA1
+	case "SHA256":
+		return &x.ChecksumSHA256
+	case "SHA512":
+		return &x.ChecksumSHA512
+	case "XXHASH128":
+		return &x.ChecksumXXHASH128
+	case "XXHASH3":
+		return &x.ChecksumXXHASH3
+	case "XXHASH64":
+		return &x.ChecksumXXHASH64
+	}
+	return nil
+}
+
+func (x *checksumXML) set(algorithm, sum string) {
+	if f := x.field(algorithm); f != nil {
+		*f = sum
+	}
+}
+
+func (x *checksumXML) get(algorithm string) string {
+	if f := x.field(algorithm); f != nil {
+		return *f
+	}
+	return ""
 }

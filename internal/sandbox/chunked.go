@@ -16,10 +16,13 @@ import (
 var (
 	errChunkFormat    = errors.New("malformed aws-chunked body")
 	errChunkSignature = errors.New("chunk signature does not match")
+	errChunkSize      = errors.New("a chunk that is not the last is too small")
+	errTrailer        = errors.New("malformed trailer")
 )
 
 const (
 	maxChunkLine   = 4 << 10
+	minChunk       = 8 << 10 // of all chunks but the last
 	maxTrailerSize = 16 << 10
 	emptySHA256    = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 )
@@ -60,6 +63,7 @@ type chunkReader struct {
 	trailer map[string]string
 
 	left     int64
+	size     int64 // of the chunk that is being read
 	chunkSig string
 	started  bool
 	err      error
@@ -123,7 +127,10 @@ func (c *chunkReader) nextChunk() error {
 		c.chunkSig = sig
 	}
 	if n > 0 {
-		c.left = int64(n)
+		if c.size > 0 && c.size < minChunk {
+			return errChunkSize
+		}
+		c.left, c.size = int64(n), int64(n)
 		return nil
 	}
 	if c.signer != nil {
@@ -140,9 +147,6 @@ func (c *chunkReader) readTrailer() error {
 	total := 0
 	for {
 		line, err := c.line()
-		if errors.Is(err, io.ErrUnexpectedEOF) && line == "" {
-			return io.EOF // the last empty line is optional in the wild
-		}
 		if err != nil {
 			return err
 		}
@@ -153,8 +157,8 @@ func (c *chunkReader) readTrailer() error {
 			return errChunkFormat
 		}
 		name, value, ok := strings.Cut(line, ":")
-		if !ok {
-			return errChunkFormat
+		if !ok || name == "" {
+			return errTrailer
 		}
 		name, value = strings.ToLower(strings.TrimSpace(name)), strings.TrimSpace(value)
 		if name == "x-amz-trailer-signature" {
@@ -199,4 +203,16 @@ func errOr(err, otherwise error) error {
 		return err
 	}
 	return otherwise
+}
+
+// carried reports whether the trailer held the header that was announced, and
+// no other. name is empty when none was.
+func (c *chunkReader) carried(name string) bool {
+	for have := range c.trailer {
+		if have != name && have != "x-amz-trailer-signature" {
+			return false
+		}
+	}
+	_, ok := c.trailer[name]
+	return ok || name == ""
 }

@@ -3,7 +3,6 @@ package sandbox
 import (
 	"maps"
 	"net/http"
-	"strings"
 
 	"github.com/brokerd/brokerd/internal/iampolicy"
 )
@@ -39,13 +38,11 @@ func (w *world) decide(a access) (iampolicy.Scenario, iampolicy.Result) {
 		PublicAccessBlock: a.block,
 	}
 	sc.Policies.Identity, sc.Policies.Boundary, sc.Policies.Session = w.callerPolicies(c)
+	w.guard(&sc, c.account, a.owner)
+	if id := ctx["aws:SourceVpce"]; id != nil && w.endpoints[id[0]] != nil {
+		sc.Policies.VPCEndpoint = w.endpoints[id[0]].policies
+	}
 	return sc, iampolicy.Evaluate(sc)
-}
-
-// sameAccount reports whether the caller is of the account that owns the resource.
-func sameAccount(sc iampolicy.Scenario) bool {
-	parts := strings.SplitN(sc.Request.Principal, ":", 6)
-	return len(parts) == 6 && parts[4] == sc.Request.ResourceAccount
 }
 
 func principalText(arn string) string {

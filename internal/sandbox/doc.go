@@ -27,8 +27,10 @@
 // limit), GetCallerIdentity. IAM: roles, users, access keys, inline policies.
 // S3: buckets, policy, default encryption, ownership, public access block,
 // versioning, objects, multipart uploads, conditional creation, checksums, and
-// ListObjectsV2. KMS: symmetric keys, policies, aliases, Encrypt, Decrypt, data
-// keys. The routes in s3.go, iam.go, sts.go and kms.go are the whole list.
+// ListObjectsV2. KMS: symmetric, asymmetric, MAC and key-agreement keys, policies,
+// grants, aliases, tags, rotation, imported material and every condition key of
+// kms: that depends on the request; no replicas of keys, no custom key stores.
+// The routes in s3.go, iam.go, sts.go and kms.go are the whole list.
 //
 // # Limits
 //
@@ -36,7 +38,7 @@
 //     once, where AWS takes seconds.
 //   - Other accounts than the two do not exist, so policies cannot name them.
 //   - No managed policies, permissions boundaries, organizations, VPC endpoints,
-//     federation, grants, ACL grants, object lock, copying, SSE-C or DSSE.
+//     federation, ACL grants, object lock, copying, SSE-C or DSSE.
 //   - All Regions share the listener: a call is in the Region it is signed for.
 //   - Encryption at rest is bookkeeping: keys are checked at each use, bytes are
 //     stored as they came.

@@ -72,16 +72,21 @@ func TestChunkedBodies(t *testing.T) {
 	signer := func() *chunkSigner {
 		return &chunkSigner{key: []byte("key"), previous: "seed", stamp: "20260101T000000Z\n20260101/eu-west-1/s3/aws4_request", sum: sha256.New()}
 	}
-	signed := signedChunks(*signer(), "", "hello ", "world")
+	hello := strings.Repeat("hello ", minChunk/6+1)
+	head := fmt.Sprintf("%x\r\n%s\r\n", len(hello), hello)
+	signed := signedChunks(*signer(), "", hello, "world")
 	rows := []struct {
 		name, body string
 		signer     *chunkSigner
 		want       string
 		err        error
 	}{
-		{"unsigned", "6\r\nhello \r\n5\r\nworld\r\n0\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n", nil, "hello world", nil},
-		{"signed", signed, signer(), "hello world", nil},
-		{"signed with a trailer", signedChunks(*signer(), "x-amz-checksum-crc32:AAAAAA==", "hello ", "world"), signer(), "hello world", nil},
+		{"unsigned", head + "5\r\nworld\r\n0\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n", nil, hello + "world", nil},
+		{"signed", signed, signer(), hello + "world", nil},
+		{"signed with a trailer", signedChunks(*signer(), "x-amz-checksum-crc32:AAAAAA==", hello, "world"), signer(), hello + "world", nil},
+		{"a small chunk before the last", "6\r\nhello \r\n5\r\nworld\r\n0\r\n\r\n", nil, "", errChunkSize},
+		{"without the empty line at the end", head + "0\r\n", nil, "", io.ErrUnexpectedEOF},
+		{"a trailer without a name", "5\r\nhello\r\n0\r\n:AAAAAA==\r\n\r\n", nil, "", errTrailer},
 		{"one byte changed", strings.Replace(signed, "world", "wOrld", 1), signer(), "", errChunkSignature},
 		{"the last chunk is missing", signed[:strings.Index(signed, "\r\n0;")], signer(), "", io.ErrUnexpectedEOF},
 		{"a chunk without a signature", "5\r\nhello\r\n0\r\n\r\n", signer(), "", errChunkFormat},
@@ -169,11 +174,11 @@ func FuzzParseAuthorization(f *testing.F) {
 	f.Add("AWS4-HMAC-SHA256 Credential=AKIA/20260101/eu-west-1/s3/aws4_request, SignedHeaders=host;x-amz-date, Signature=" + strings.Repeat("a", 64))
 	f.Add("AWS4-HMAC-SHA256 Credential=////, SignedHeaders=;, Signature=")
 	f.Fuzz(func(t *testing.T, header string) {
-		sig, err := parseAuthorization(header)
+		sig, err := parseAuthorization(header, "s3")
 		if err != nil {
 			return
 		}
-		if sig.accessKey == "" || sig.service == "" || len(sig.date) != 8 || len(sig.signedHeaders) == 0 || len(sig.value) != 64 {
+		if sig.accessKey == "" || sig.service == "" || len(sig.date) != 8 || len(sig.signedHeaders) == 0 || sig.value == "" {
 			t.Errorf("accepted %q as %+v", header, sig)
 		}
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/b/k?x=1", nil)

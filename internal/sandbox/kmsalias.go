@@ -2,57 +2,129 @@ package sandbox
 
 import (
 	"maps"
-	"net/http"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
-// Aliases, and the listings of an account.
+// Aliases, and the listing of an account's keys.
 
-var aliasPattern = regexp.MustCompile(`^alias/[a-zA-Z0-9/_-]{1,250}$`)
+// kmsAlias is what an alias ARN stands for.
+type kmsAlias struct {
+	Target           string // key ARN
+	Created, Updated time.Time
+}
+
+var aliasPattern = regexp.MustCompile(`^[a-zA-Z0-9:/_-]+$`)
+
+func checkAliasName(name string) *apiError {
+	switch {
+	case name == "":
+		return kmsMissing("aliasName")
+	case len(name) > 256:
+		return kmsLong(name, "aliasName", 256)
+	case !aliasPattern.MatchString(name):
+		return kmsInvalid("Value '%s' at 'aliasName' failed to satisfy constraint: Member must satisfy regular expression pattern: ^[a-zA-Z0-9:/_-]+$", name)
+	case !strings.HasPrefix(name, "alias/") || name == "alias/":
+		return kmsFail("ValidationException", "Alias must start with the prefix \"alias/\". Please see https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html")
+	case strings.Contains(name, ":"):
+		return kmsFail("ValidationException", "%s contains invalid characters for an alias", name)
+	}
+	return nil
+}
+
+// aliasTarget finds the key that an alias is to stand for.
+func (s *Sandbox) aliasTarget(cl *call, in *kmsInput) (*kmsKey, error) {
+	if in.TargetKeyID == "" {
+		return nil, kmsMissing("targetKeyId")
+	}
+	if aliasName(in.TargetKeyID) != "" {
+		return nil, kmsFail("ValidationException", "Aliases must refer to keys. Not aliases")
+	}
+	k, err := s.kmsUseKey(cl, in, kmsUse{ref: in.TargetKeyID, operation: cl.record.Operation})
+	if err != nil {
+		return nil, err
+	}
+	if e := k.notLeaving(); e != nil {
+		return nil, e
+	}
+	return k, nil
+}
+
+func reservedAlias() *apiError { return kmsFail("NotAuthorizedException", "") }
 
 func createAlias(s *Sandbox, cl *call, in *kmsInput) (any, error) {
 	w := s.world
-	if !aliasPattern.MatchString(in.AliasName) || strings.HasPrefix(in.AliasName, "alias/aws/") {
-		return nil, kmsFail("InvalidAliasNameException", "Alias must start with the prefix \"alias/\" and must not start with \"alias/aws/\".")
-	}
-	arn := aliasARN(s.region(cl), cl.caller.account, in.AliasName)
-	if e := s.aliasAllowed(cl, arn); e != nil {
+	if e := checkAliasName(in.AliasName); e != nil {
 		return nil, e
 	}
-	in.KeyID = in.TargetKeyID
-	k, err := s.kmsCall(cl, in, false)
+	if strings.HasPrefix(in.AliasName, "alias/aws/") {
+		return nil, reservedAlias()
+	}
+	arn := aliasARN(s.region(cl), cl.caller.account, in.AliasName)
+	if err := s.kmsAllow(cl, "kms:CreateAlias", arn, nil); err != nil {
+		return nil, err
+	}
+	k, err := s.aliasTarget(cl, in)
 	if err != nil {
 		return nil, err
 	}
 	if _, ok := w.kmsAliases[arn]; ok {
 		return nil, kmsFail("AlreadyExistsException", "An alias with the name %s already exists", arn)
 	}
-	w.kmsAliases[arn] = k.arn
+	w.kmsAliases[arn] = &kmsAlias{Target: k.arn, Created: cl.now, Updated: cl.now}
 	return nil, nil
 }
 
-// aliasAllowed is the half of an alias call that the identity policy decides.
-func (s *Sandbox) aliasAllowed(cl *call, arn string) error {
-	e := s.world.authorize(cl, access{caller: cl.caller, action: "kms:" + cl.record.Operation, resource: arn, owner: cl.caller.account, context: cl.requestContext(s.region(cl))})
-	if e != nil {
-		e.Code, e.Status = "AccessDeniedException", http.StatusBadRequest
-		return e
+// updateAlias points an alias at another key. Permission is needed on the
+// alias and on both keys.
+func updateAlias(s *Sandbox, cl *call, in *kmsInput) (any, error) {
+	if e := checkAliasName(in.AliasName); e != nil {
+		return nil, e
 	}
-	return nil
+	if strings.HasPrefix(in.AliasName, "alias/aws/") {
+		return nil, reservedAlias()
+	}
+	arn := aliasARN(s.region(cl), cl.caller.account, in.AliasName)
+	if err := s.kmsAllow(cl, "kms:UpdateAlias", arn, nil); err != nil {
+		return nil, err
+	}
+	alias, ok := s.world.kmsAliases[arn]
+	if !ok {
+		return nil, kmsFail("NotFoundException", "Alias %s is not found.", arn)
+	}
+	old, err := s.kmsUseKey(cl, in, kmsUse{ref: alias.Target, operation: "UpdateAlias"})
+	if err != nil {
+		return nil, err
+	}
+	k, err := s.aliasTarget(cl, in)
+	if err != nil {
+		return nil, err
+	}
+	if kmsSpecs[old.Spec].asymmetric() != kmsSpecs[k.Spec].asymmetric() || old.Usage != k.Usage {
+		return nil, kmsFail("ValidationException", "The current and the new key of alias %s must have the same type and the same key usage.", arn) // [unverified] wording
+	}
+	alias.Target, alias.Updated = k.arn, cl.now
+	return nil, nil
 }
 
 func deleteAlias(s *Sandbox, cl *call, in *kmsInput) (any, error) {
-	arn := aliasARN(s.region(cl), cl.caller.account, in.AliasName)
-	if e := s.aliasAllowed(cl, arn); e != nil {
+	if e := checkAliasName(in.AliasName); e != nil {
 		return nil, e
 	}
-	if _, ok := s.world.kmsAliases[arn]; !ok {
+	if strings.HasPrefix(in.AliasName, "alias/aws/") {
+		return nil, reservedAlias()
+	}
+	arn := aliasARN(s.region(cl), cl.caller.account, in.AliasName)
+	if err := s.kmsAllow(cl, "kms:DeleteAlias", arn, nil); err != nil {
+		return nil, err
+	}
+	alias, ok := s.world.kmsAliases[arn]
+	if !ok {
 		return nil, kmsFail("NotFoundException", "Alias %s is not found.", arn)
 	}
-	in.KeyID = in.AliasName
-	if _, err := s.kmsCall(cl, in, false); err != nil {
+	if _, err := s.kmsUseKey(cl, in, kmsUse{ref: alias.Target, operation: "DeleteAlias"}); err != nil {
 		return nil, err
 	}
 	delete(s.world.kmsAliases, arn)
@@ -60,47 +132,62 @@ func deleteAlias(s *Sandbox, cl *call, in *kmsInput) (any, error) {
 }
 
 type aliasEntry struct {
-	AliasArn, AliasName string
-	TargetKeyID         string `json:"TargetKeyId"`
+	AliasArn, AliasName           string
+	TargetKeyID                   string `json:"TargetKeyId"`
+	CreationDate, LastUpdatedDate float64
 }
 
 func listAliases(s *Sandbox, cl *call, in *kmsInput) (any, error) {
-	if e := s.aliasAllowed(cl, "*"); e != nil {
-		return nil, e
+	if err := s.kmsAllow(cl, "kms:ListAliases", "*", nil); err != nil {
+		return nil, err
 	}
 	w := s.world
 	prefix := aliasARN(s.region(cl), cl.caller.account, "alias/")
 	only := ""
 	if in.KeyID != "" {
+		if e := aliasTaken(in.KeyID, "ListAliases"); e != nil {
+			return nil, e
+		}
 		k, e := w.resolveKey(in.KeyID, s.region(cl), cl.caller.account)
 		if e != nil {
 			return nil, e
 		}
 		only = k.arn
 	}
-	out := []aliasEntry{}
+	var out []aliasEntry
 	for _, arn := range slices.Sorted(maps.Keys(w.kmsAliases)) {
-		target := w.kmsAliases[arn]
-		if strings.HasPrefix(arn, prefix) && (only == "" || only == target) {
-			out = append(out, aliasEntry{arn, "alias/" + strings.TrimPrefix(arn, prefix), target[strings.LastIndex(target, "/")+1:]})
+		a := w.kmsAliases[arn]
+		if strings.HasPrefix(arn, prefix) && (only == "" || only == a.Target) {
+			out = append(out, aliasEntry{arn, aliasName(arn), a.Target[strings.LastIndex(a.Target, "/")+1:], kmsTime(a.Created), kmsTime(a.Updated)})
 		}
 	}
-	return map[string]any{"Aliases": out, "Truncated": false}, nil
+	page, end, err := kmsPage(in, out, func(e aliasEntry) string { return e.AliasArn }, 50, 100)
+	if err != nil {
+		return nil, err
+	}
+	end["Aliases"] = page
+	return end, nil
 }
 
-func listKeys(s *Sandbox, cl *call, _ *kmsInput) (any, error) {
-	if e := s.aliasAllowed(cl, "*"); e != nil {
-		return nil, e
+type keyEntry struct {
+	KeyID  string `json:"KeyId"`
+	KeyArn string
+}
+
+func listKeys(s *Sandbox, cl *call, in *kmsInput) (any, error) {
+	if err := s.kmsAllow(cl, "kms:ListKeys", "*", nil); err != nil {
+		return nil, err
 	}
-	type entry struct {
-		KeyID  string `json:"KeyId"`
-		KeyArn string
-	}
-	out := []entry{}
+	var out []keyEntry
 	for _, arn := range slices.Sorted(maps.Keys(s.world.kmsKeys)) {
 		if k := s.world.kmsKeys[arn]; k.account == cl.caller.account && k.region == s.region(cl) {
-			out = append(out, entry{k.id, k.arn})
+			out = append(out, keyEntry{k.id, k.arn})
 		}
 	}
-	return map[string]any{"Keys": out, "Truncated": false}, nil
+	page, end, err := kmsPage(in, out, func(e keyEntry) string { return e.KeyArn }, 100, 1000)
+	if err != nil {
+		return nil, err
+	}
+	end["Keys"] = page
+	return end, nil
 }

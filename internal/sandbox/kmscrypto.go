@@ -1,98 +1,240 @@
 package sandbox
 
 import (
+	"crypto"
 	"crypto/rand"
-	"encoding/base64"
+	"crypto/rsa"
+	_ "crypto/sha1"   // RSAES_OAEP_SHA_1
+	_ "crypto/sha256" // RSAES_OAEP_SHA_256
 )
 
-// Data keys, Encrypt and Decrypt.
+// Encrypt, Decrypt and ReEncrypt.
+
+const (
+	maxPlaintext  = 4096
+	maxCiphertext = 6144
+)
 
 func dryRun() *apiError {
 	return kmsFail("DryRunOperationException", "The request would have succeeded, but the DryRun option is set.")
 }
 
-func generateDataKey(s *Sandbox, cl *call, in *kmsInput) (any, error) {
-	size := in.NumberOfBytes
-	switch {
-	case size == 0 && in.KeySpec == "AES_128":
-		size = 16
-	case size == 0 && in.KeySpec == "AES_256":
-		size = 32
-	case size < 1 || size > 1024 || in.KeySpec != "":
-		return nil, kmsFail("ValidationException", "Please specify either number of bytes or key spec.")
+func invalidCiphertext() *apiError { return kmsFail("InvalidCiphertextException", "") }
+
+// algorithmOr is the algorithm asked for, and what its absence means.
+func algorithmOr(name string) string {
+	if name == "" {
+		return symmetricDefault
 	}
-	k, err := s.kmsCall(cl, in, true)
+	return name
+}
+
+// algorithmContext is the condition key of an encryption algorithm.
+func algorithmContext(name string) map[string][]string {
+	return map[string][]string{"kms:EncryptionAlgorithm": {name}}
+}
+
+// oaepHash is the hash of RSAES_OAEP_SHA_1 and RSAES_OAEP_SHA_256.
+func oaepHash(algorithm string) crypto.Hash {
+	if algorithm == "RSAES_OAEP_SHA_1" {
+		return crypto.SHA1
+	}
+	return crypto.SHA256
+}
+
+// noContext refuses an encryption context where there is no way to bind it.
+func noContext(encryption map[string]string, algorithm string) *apiError {
+	if len(encryption) == 0 || algorithm == symmetricDefault {
+		return nil
+	}
+	return kmsFail("ValidationException", "Encryption context is not supported for encryption algorithm %s.", algorithm) // [unverified] wording
+}
+
+// encrypt makes a ciphertext with the key's current material.
+func (k *kmsKey) encrypt(plaintext []byte, algorithm string, encryption map[string]string) ([]byte, error) {
+	if e := k.algorithmFits(algorithm, k.encryptionAlgorithms()); e != nil {
+		return nil, e
+	}
+	if algorithm == symmetricDefault {
+		return k.seal(plaintext, encryption)
+	}
+	key, err := k.rsaKey()
 	if err != nil {
 		return nil, err
 	}
-	if e := k.usable(); e != nil {
+	hash := oaepHash(algorithm)
+	if most := key.Size() - 2*hash.Size() - 2; len(plaintext) > most {
+		return nil, kmsFail("ValidationException", "Algorithm %s and key spec %s cannot encrypt data larger than %d bytes.", algorithm, k.Spec, most)
+	}
+	return rsa.EncryptOAEP(hash.New(), rand.Reader, &key.PublicKey, plaintext, nil)
+}
+
+// decrypt opens a ciphertext; material is the id of what opened a symmetric one.
+func (k *kmsKey) decrypt(ciphertext []byte, algorithm string, encryption map[string]string) (plaintext []byte, material string, err error) {
+	if e := k.algorithmFits(algorithm, k.encryptionAlgorithms()); e != nil {
+		return nil, "", e
+	}
+	if algorithm == symmetricDefault {
+		if plaintext, material, err = k.unseal(ciphertext, encryption); err != nil {
+			return nil, "", invalidCiphertext()
+		}
+		return plaintext, material, nil
+	}
+	key, err := k.rsaKey()
+	if err != nil {
+		return nil, "", err
+	}
+	if plaintext, err = rsa.DecryptOAEP(oaepHash(algorithm).New(), nil, key, ciphertext, nil); err != nil {
+		return nil, "", invalidCiphertext()
+	}
+	return plaintext, "", nil
+}
+
+func kmsEncrypt(s *Sandbox, cl *call, in *kmsInput) (any, error) {
+	algorithm := algorithmOr(in.EncryptionAlgorithm)
+	if err := kmsFirst(
+		kmsSized(in.Plaintext, "plaintext", maxPlaintext), kmsOneOf(algorithm, "encryptionAlgorithm", encryptionNames...), noContext(in.EncryptionContext, algorithm),
+	); err != nil {
+		return nil, err
+	}
+	k, err := s.kmsCall(cl, in, algorithmContext(algorithm))
+	if err != nil {
+		return nil, err
+	}
+	if e := k.ready("Encrypt"); e != nil {
 		return nil, e
+	}
+	blob, err := k.encrypt(in.Plaintext, algorithm, in.EncryptionContext)
+	if err != nil {
+		return nil, err
 	}
 	if in.DryRun {
 		return nil, dryRun()
 	}
-	plaintext := make([]byte, size)
-	_, _ = rand.Read(plaintext)
-	blob, err := k.seal(plaintext, in.EncryptionContext)
+	return map[string]any{"KeyId": k.arn, "CiphertextBlob": blob, "EncryptionAlgorithm": algorithm}, nil
+}
+
+// openWith finds the key that opens a ciphertext and decides its use. A
+// symmetric ciphertext says which key made it; the name that the caller gives
+// must then be of that key.
+func (s *Sandbox) openWith(cl *call, in *kmsInput, u kmsUse, algorithm string) (*kmsKey, error) {
+	arn := ""
+	if algorithm == symmetricDefault {
+		var err error
+		if arn, _, err = ciphertextKey(in.CiphertextBlob); err != nil {
+			return nil, invalidCiphertext()
+		}
+		if u.ref == "" {
+			if s.world.kmsKeys[arn] == nil || s.world.kmsKeys[arn].region != s.region(cl) {
+				return nil, ciphertextDenied()
+			}
+			u.ref = arn
+		}
+	} else if u.ref == "" {
+		return nil, kmsFail("ValidationException", "KeyId is required for encryption algorithm %s.", algorithm) // [unverified] wording
+	}
+	k, err := s.kmsUseKey(cl, in, u)
 	if err != nil {
 		return nil, err
 	}
-	out := map[string]string{"KeyId": k.arn, "CiphertextBlob": base64.StdEncoding.EncodeToString(blob)}
-	if cl.record.Operation == "GenerateDataKey" {
-		out["Plaintext"] = base64.StdEncoding.EncodeToString(plaintext)
+	if arn != "" && k.arn != arn {
+		return nil, incorrectKey()
+	}
+	if e := k.ready(u.operation); e != nil {
+		return nil, e
+	}
+	return k, nil
+}
+
+func kmsDecrypt(s *Sandbox, cl *call, in *kmsInput) (any, error) {
+	algorithm := algorithmOr(in.EncryptionAlgorithm)
+	if err := kmsFirst(
+		kmsSized(in.CiphertextBlob, "ciphertextBlob", maxCiphertext), kmsOneOf(algorithm, "encryptionAlgorithm", encryptionNames...), noContext(in.EncryptionContext, algorithm),
+	); err != nil {
+		return nil, err
+	}
+	k, err := s.openWith(cl, in, kmsUse{ref: in.KeyID, operation: "Decrypt", encryption: in.EncryptionContext, context: algorithmContext(algorithm)}, algorithm)
+	if err != nil {
+		return nil, err
+	}
+	plaintext, material, err := k.decrypt(in.CiphertextBlob, algorithm, in.EncryptionContext)
+	if err != nil {
+		return nil, err
+	}
+	if in.DryRun {
+		return nil, dryRun()
+	}
+	out := map[string]any{"KeyId": k.arn, "Plaintext": plaintext, "EncryptionAlgorithm": algorithm}
+	if material != "" {
+		out["KeyMaterialId"] = material
 	}
 	return out, nil
 }
 
-func kmsEncrypt(s *Sandbox, cl *call, in *kmsInput) (any, error) {
-	if len(in.Plaintext) < 1 || len(in.Plaintext) > 4096 {
-		return nil, kmsFail("ValidationException", "1 validation error detected: Value at 'plaintext' failed to satisfy constraint: Member must have length between 1 and 4096")
+// reEncrypt is two uses of keys: the source opens, the destination seals.
+func reEncrypt(s *Sandbox, cl *call, in *kmsInput) (any, error) {
+	from, to := algorithmOr(in.SourceEncryptionAlgorithm), algorithmOr(in.DestinationEncryptionAlgorithm)
+	if in.DestinationKeyID == "" {
+		return nil, kmsMissing("destinationKeyId")
 	}
-	if in.EncryptionAlgorithm != "" && in.EncryptionAlgorithm != "SYMMETRIC_DEFAULT" {
-		return nil, kmsFail("InvalidKeyUsageException", "%s does not fit a symmetric key.", in.EncryptionAlgorithm)
+	if err := kmsFirst(
+		kmsSized(in.CiphertextBlob, "ciphertextBlob", maxCiphertext),
+		kmsOneOf(from, "sourceEncryptionAlgorithm", encryptionNames...), kmsOneOf(to, "destinationEncryptionAlgorithm", encryptionNames...),
+		noContext(in.SourceEncryptionContext, from), noContext(in.DestinationEncryptionContext, to),
+	); err != nil {
+		return nil, err
 	}
-	k, err := s.kmsCall(cl, in, true)
+	same := s.sameKey(cl, in, from)
+	use := func(ref, operation, algorithm string, encryption map[string]string) kmsUse {
+		ctx := algorithmContext(algorithm)
+		ctx["kms:ReEncryptOnSameKey"] = []string{boolText(same)}
+		return kmsUse{ref: ref, operation: operation, encryption: encryption, context: ctx}
+	}
+	source, err := s.openWith(cl, in, use(in.SourceKeyID, "ReEncryptFrom", from, in.SourceEncryptionContext), from)
 	if err != nil {
 		return nil, err
 	}
-	if e := k.usable(); e != nil {
+	destination, err := s.kmsUseKey(cl, in, use(in.DestinationKeyID, "ReEncryptTo", to, in.DestinationEncryptionContext))
+	if err != nil {
+		return nil, err
+	}
+	if e := destination.ready("ReEncryptTo"); e != nil {
 		return nil, e
+	}
+	plaintext, old, err := source.decrypt(in.CiphertextBlob, from, in.SourceEncryptionContext)
+	if err != nil {
+		return nil, err
+	}
+	blob, err := destination.encrypt(plaintext, to, in.DestinationEncryptionContext)
+	if err != nil {
+		return nil, err
 	}
 	if in.DryRun {
 		return nil, dryRun()
 	}
-	blob, err := k.seal(in.Plaintext, in.EncryptionContext)
-	if err != nil {
-		return nil, err
+	out := map[string]any{
+		"CiphertextBlob": blob, "SourceKeyId": source.arn, "KeyId": destination.arn,
+		"SourceEncryptionAlgorithm": from, "DestinationEncryptionAlgorithm": to,
 	}
-	return map[string]string{"KeyId": k.arn, "CiphertextBlob": base64.StdEncoding.EncodeToString(blob), "EncryptionAlgorithm": "SYMMETRIC_DEFAULT"}, nil
+	if old != "" {
+		out["SourceKeyMaterialId"] = old
+	}
+	if to == symmetricDefault {
+		out["DestinationKeyMaterialId"] = destination.current().ID
+	}
+	return out, nil
 }
 
-func kmsDecrypt(s *Sandbox, cl *call, in *kmsInput) (any, error) {
-	arn, _, err := ciphertextKey(in.CiphertextBlob)
-	if err != nil {
-		return nil, kmsFail("InvalidCiphertextException", "")
+// sameKey says whether a ReEncrypt stays with one key.
+func (s *Sandbox) sameKey(cl *call, in *kmsInput, from string) bool {
+	destination, e := s.world.resolveKey(in.DestinationKeyID, s.region(cl), cl.caller.account)
+	if e != nil {
+		return false
 	}
-	named := in.KeyID
-	if named == "" {
-		in.KeyID = arn
+	if from == symmetricDefault {
+		arn, _, err := ciphertextKey(in.CiphertextBlob)
+		return err == nil && arn == destination.arn
 	}
-	k, err := s.kmsCall(cl, in, true)
-	if err != nil {
-		return nil, err
-	}
-	if k.arn != arn {
-		return nil, kmsFail("IncorrectKeyException", "The key ID in the request does not identify a CMK that can perform this operation.")
-	}
-	if e := k.usable(); e != nil {
-		return nil, e
-	}
-	plaintext, err := k.unseal(in.CiphertextBlob, in.EncryptionContext)
-	if err != nil {
-		return nil, kmsFail("InvalidCiphertextException", "")
-	}
-	if in.DryRun {
-		return nil, dryRun()
-	}
-	return map[string]string{"KeyId": k.arn, "Plaintext": base64.StdEncoding.EncodeToString(plaintext), "EncryptionAlgorithm": "SYMMETRIC_DEFAULT"}, nil
+	source, e := s.world.resolveKey(in.SourceKeyID, s.region(cl), cl.caller.account)
+	return e == nil && source == destination
 }

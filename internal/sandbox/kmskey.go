@@ -1,56 +1,111 @@
 package sandbox
 
 import (
-	"crypto/aes"
-	"crypto/cipher"
 	"crypto/rand"
-	"encoding/binary"
-	"errors"
+	"encoding/hex"
 	"fmt"
-	"maps"
-	"net/http"
-	"slices"
 	"strings"
 	"time"
-
-	"github.com/brokerd/brokerd/internal/iampolicy"
 )
 
+// kmsKey is a KMS key with what makes it usable.
 type kmsKey struct {
 	arn, id, region, account string
 	description              string
-	secret                   [32]byte
 	policy                   *storedPolicy
 	managed                  bool // aws/s3
 	disabled                 bool
 	deletion                 time.Time // zero: not scheduled
 	created                  time.Time
 	tags                     []tag
+	kmsKeyFacts
+}
+
+// kmsKeyFacts are the kind and the material of a key.
+type kmsKeyFacts struct {
+	Spec, Usage, Origin string
+	MultiRegion         bool
+	// Materials are all that the key ever had, the current one last. Symmetric
+	// keys have one more after each rotation; old ones still open ciphertexts.
+	Materials      []kmsMaterial
+	RotationPeriod int       // days; 0: not rotated by itself
+	NextRotation   time.Time // when RotationPeriod is set
+	PendingWindow  int       // days that ScheduleKeyDeletion was given
+	Import         *kmsImport
+}
+
+// kmsMaterial is one generation of key material: 32 bytes, a MAC key, or a
+// private key in PKCS #8 form.
+type kmsMaterial struct {
+	ID      string // 64 hex digits
+	Secret  []byte
+	Created time.Time
+	Type    string // AUTOMATIC, ON_DEMAND; empty for the first
+}
+
+func newMaterial(secret []byte, kind string, now time.Time) kmsMaterial {
+	return kmsMaterial{ID: newHex(32), Secret: secret, Created: now, Type: kind}
+}
+
+func kmsRandom(n int) []byte {
+	b := make([]byte, n)
+	_, _ = rand.Read(b) // never fails, see crypto/rand
+	return b
+}
+
+// current is the material in use. The key must be usable.
+func (k *kmsKey) current() kmsMaterial { return k.Materials[len(k.Materials)-1] }
+
+// material finds a generation by the raw form of its id.
+func (k *kmsKey) material(raw []byte) (kmsMaterial, bool) {
+	id := hex.EncodeToString(raw)
+	for _, m := range k.Materials {
+		if m.ID == id {
+			return m, true
+		}
+	}
+	return kmsMaterial{}, false
 }
 
 func (k *kmsKey) state() string {
 	switch {
 	case !k.deletion.IsZero():
 		return "PendingDeletion"
+	case len(k.Materials) == 0:
+		return "PendingImport"
 	case k.disabled:
 		return "Disabled"
 	}
 	return "Enabled"
 }
 
-func kmsFail(code, format string, args ...any) *apiError {
-	return fail(http.StatusBadRequest, code, format, args...)
-}
-
-// usable refuses keys that are disabled or about to be deleted.
+// usable refuses keys that are disabled, about to be deleted or without material.
 func (k *kmsKey) usable() *apiError {
 	switch k.state() {
 	case "Disabled":
 		return kmsFail("DisabledException", "%s is disabled.", k.arn)
 	case "PendingDeletion":
 		return kmsFail("KMSInvalidStateException", "%s is pending deletion.", k.arn)
+	case "PendingImport":
+		return kmsFail("KMSInvalidStateException", "%s is pending import.", k.arn)
 	}
 	return nil
+}
+
+// notLeaving refuses keys that are about to be deleted.
+func (k *kmsKey) notLeaving() *apiError {
+	if k.state() == "PendingDeletion" {
+		return k.usable()
+	}
+	return nil
+}
+
+// ready is usable, and made for the operation.
+func (k *kmsKey) ready(operation string) *apiError {
+	if e := k.usable(); e != nil {
+		return e
+	}
+	return k.fits(operation)
 }
 
 func keyARN(region, account, id string) string {
@@ -67,7 +122,7 @@ func (w *world) resolveKey(ref, region, account string) (*kmsKey, *apiError) {
 	arn := ref
 	switch {
 	case ref == "":
-		return nil, kmsFail("ValidationException", "1 validation error detected: Value null at 'keyId' failed to satisfy constraint: Member must not be null")
+		return nil, kmsMissing("keyId")
 	case strings.HasPrefix(ref, "arn:"):
 		parts := strings.SplitN(ref, ":", 6)
 		if len(parts) != 6 || parts[2] != "kms" || parts[1] != "aws" {
@@ -84,11 +139,11 @@ func (w *world) resolveKey(ref, region, account string) (*kmsKey, *apiError) {
 		return nil, kmsFail("NotFoundException", "Invalid keyId '%s'", ref)
 	}
 	if strings.Contains(arn, ":alias/") {
-		target, ok := w.kmsAliases[arn]
+		alias, ok := w.kmsAliases[arn]
 		if !ok {
 			return nil, kmsFail("NotFoundException", "Alias %s is not found.", arn)
 		}
-		arn = target
+		arn = alias.Target
 	}
 	k := w.kmsKeys[arn]
 	if k == nil {
@@ -99,169 +154,64 @@ func (w *world) resolveKey(ref, region, account string) (*kmsKey, *apiError) {
 
 func isKeyID(s string) bool {
 	if rest, ok := strings.CutPrefix(s, "mrk-"); ok {
-		return len(rest) == 32
+		return len(rest) == 32 && isHex(rest)
 	}
-	if len(s) != 36 {
-		return false
+	return len(s) == 36 && strings.Count(s, "-") == 4 && isHex(strings.ReplaceAll(s, "-", ""))
+}
+
+func isHex(s string) bool {
+	_, err := hex.DecodeString(s)
+	return err == nil
+}
+
+// settleKeys does what has come due: keys are deleted on their date, rotated on
+// theirs, and imported material expires. The caller holds mu.
+func (w *world) settleKeys(now time.Time) {
+	for _, k := range w.kmsKeys {
+		if !k.deletion.IsZero() && !now.Before(k.deletion) {
+			w.dropKey(k)
+			continue
+		}
+		k.expireImport(now)
+		k.rotateDue(now)
 	}
-	for i := range len(s) {
-		c := s[i]
-		if c != '-' && (c < '0' || c > '9') && (c < 'a' || c > 'f') && (c < 'A' || c > 'F') {
-			return false
+}
+
+// dropKey ends a key with its aliases and grants.
+func (w *world) dropKey(k *kmsKey) {
+	delete(w.kmsKeys, k.arn)
+	for arn, alias := range w.kmsAliases {
+		if alias.Target == k.arn {
+			delete(w.kmsAliases, arn)
 		}
 	}
-	return true
-}
-
-// kmsRequest is one use of a key, by a caller or by S3 on a caller's behalf.
-type kmsRequest struct {
-	operation  string
-	key        *kmsKey
-	encryption map[string]string // encryption context
-	via        string            // "s3.REGION.amazonaws.com" for forward access
-	context    map[string][]string
-}
-
-const opaqueTail = "because the resource does not exist in this Region, no resource-based policies allow access, or a resource-based policy explicitly denies access"
-
-// allowKMS decides a KMS request. The caller holds mu.
-func (w *world) allowKMS(cl *call, q kmsRequest) *apiError {
-	ctx := q.context
-	if ctx == nil {
-		if q.via == "" {
-			ctx = cl.requestContext(q.key.region)
-		} else {
-			// Forward access comes from AWS's own network: no source address, no
-			// user agent of the client's.
-			ctx = map[string][]string{
-				"aws:CurrentTime":     {cl.now.UTC().Format(time.RFC3339)},
-				"aws:EpochTime":       {formatUnix(cl.now)},
-				"aws:SecureTransport": {"true"},
-				"aws:ViaAWSService":   {"true"},
-				"aws:RequestedRegion": {q.key.region},
-			}
+	for id, g := range w.kmsGrants {
+		if g.KeyARN == k.arn {
+			delete(w.kmsGrants, id)
 		}
 	}
-	if q.via != "" {
-		ctx["kms:ViaService"] = []string{q.via}
-	}
-	ctx["kms:CallerAccount"] = []string{cl.caller.account}
-	ctx["kms:KeySpec"] = []string{"SYMMETRIC_DEFAULT"}
-	ctx["kms:KeyUsage"] = []string{"ENCRYPT_DECRYPT"}
-	ctx["kms:KeyOrigin"] = []string{"AWS_KMS"}
-	ctx["kms:MultiRegion"] = []string{"false"}
-	switch q.operation {
-	case "Encrypt", "Decrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext":
-		ctx["kms:EncryptionAlgorithm"] = []string{"SYMMETRIC_DEFAULT"}
-	}
-	for name, value := range q.encryption {
-		ctx["kms:EncryptionContext:"+name] = []string{value}
-	}
-	if len(q.encryption) > 0 {
-		ctx["kms:EncryptionContextKeys"] = slices.Sorted(maps.Keys(q.encryption))
-	}
-	var aliases []string
-	for alias, target := range w.kmsAliases {
-		if target == q.key.arn {
-			aliases = append(aliases, alias[strings.Index(alias, ":alias/")+1:])
-		}
-	}
-	if aliases != nil {
-		slices.Sort(aliases)
-		ctx["kms:ResourceAliases"] = aliases
-	}
-	_, policy := w.policyNow(q.key.policy)
-	a := access{caller: cl.caller, action: "kms:" + q.operation, resource: q.key.arn, owner: q.key.account, context: ctx, policy: policy}
-	sc, res := w.decide(a)
-	var e *apiError
-	if res.Decision != iampolicy.Allowed {
-		e = kmsFail("AccessDeniedException", "%s", iampolicy.AccessDeniedText(sc, res))
-		e.denied = true
-	}
-	if q.via == "" {
-		cl.decided(a, res)
-	} else {
-		sub := Call{
-			Time: cl.now, Service: "kms", Operation: q.operation, Principal: cl.caller.arn, Account: cl.caller.account, AccessKey: cl.caller.key,
-			Resource: q.key.arn, Via: "s3.amazonaws.com", Decision: "allowed", RequestID: newUUID(),
-		}
-		if e != nil {
-			sub.Decision, sub.ErrorCode, sub.Message = "denied", e.Code, e.Message
-		} else if bad := q.key.usable(); bad != nil {
-			sub.ErrorCode, sub.Message = bad.Code, bad.Message
-		}
-		cl.forward = append(cl.forward, sub)
-	}
-	return e
 }
 
-var errCiphertext = errors.New("not a ciphertext of this sandbox")
-
-// seal encrypts under the key; the encryption context is authenticated.
-func (k *kmsKey) seal(plaintext []byte, encryption map[string]string) ([]byte, error) {
-	aead, err := k.aead()
-	if err != nil {
-		return nil, err
+// keyThere refuses a key that an object was sealed under and that is deleted
+// by now. The caller holds mu.
+func (w *world) keyThere(k *kmsKey, now time.Time) *apiError {
+	w.settleKeys(now)
+	if w.kmsKeys[k.arn] != nil {
+		return nil
 	}
-	nonce := make([]byte, aead.NonceSize())
-	_, _ = rand.Read(nonce)
-	out := append([]byte{1}, binary.BigEndian.AppendUint16(nil, uint16(len(k.arn)))...)
-	out = append(out, k.arn...)
-	out = append(out, nonce...)
-	return aead.Seal(out, nonce, plaintext, contextBytes(encryption)), nil
+	return ciphertextDenied()
 }
 
-func (k *kmsKey) unseal(ciphertext []byte, encryption map[string]string) ([]byte, error) {
-	_, rest, err := ciphertextKey(ciphertext)
-	if err != nil {
-		return nil, err
-	}
-	aead, err := k.aead()
-	if err != nil {
-		return nil, err
-	}
-	if len(rest) < aead.NonceSize() {
-		return nil, errCiphertext
-	}
-	return aead.Open(nil, rest[:aead.NonceSize()], rest[aead.NonceSize():], contextBytes(encryption))
-}
-
-func (k *kmsKey) aead() (cipher.AEAD, error) {
-	block, err := aes.NewCipher(k.secret[:])
-	if err != nil {
-		return nil, err
-	}
-	return cipher.NewGCM(block)
-}
-
-// ciphertextKey reads the ARN of the key that a ciphertext was made with.
-func ciphertextKey(ciphertext []byte) (arn string, rest []byte, err error) {
-	if len(ciphertext) < 3 || ciphertext[0] != 1 {
-		return "", nil, errCiphertext
-	}
-	n := int(binary.BigEndian.Uint16(ciphertext[1:]))
-	if len(ciphertext) < 3+n {
-		return "", nil, errCiphertext
-	}
-	return string(ciphertext[3 : 3+n]), ciphertext[3+n:], nil
-}
-
-func contextBytes(encryption map[string]string) []byte {
-	var b []byte
-	for _, name := range slices.Sorted(maps.Keys(encryption)) {
-		for _, s := range []string{name, encryption[name]} {
-			b = binary.BigEndian.AppendUint32(b, uint32(len(s)))
-			b = append(b, s...)
-		}
-	}
-	return b
+// ciphertextDenied is the answer to ciphertexts of keys that are not there.
+func ciphertextDenied() *apiError {
+	return kmsFail("AccessDeniedException", "The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not allowed to access.")
 }
 
 // managedS3Key is the account's aws/s3 key, made on first use.
 func (w *world) managedS3Key(region, account string, now time.Time) (*kmsKey, error) {
 	alias := aliasARN(region, account, "alias/aws/s3")
-	if arn, ok := w.kmsAliases[alias]; ok {
-		return w.kmsKeys[arn], nil
+	if a, ok := w.kmsAliases[alias]; ok {
+		return w.kmsKeys[a.Target], nil
 	}
 	text := fmt.Sprintf(`{"Version":"2012-10-17","Id":"auto-s3-2","Statement":[`+
 		`{"Sid":"Allow access through S3 for all principals in the account that are authorized to use S3","Effect":"Allow","Principal":{"AWS":"*"},`+
@@ -273,16 +223,21 @@ func (w *world) managedS3Key(region, account string, now time.Time) (*kmsKey, er
 	if err != nil {
 		return nil, fmt.Errorf("making aws/s3: %w", err)
 	}
-	k := w.newKMSKey(region, account, policy, now)
+	k := w.newKMSKey(region, account, policy, now, kmsKeyFacts{
+		Spec: symmetricDefault, Usage: usageEncrypt, Origin: originKMS, Materials: []kmsMaterial{newMaterial(kmsRandom(32), "", now)},
+		RotationPeriod: defaultRotation, NextRotation: now.AddDate(0, 0, defaultRotation), // AWS rotates its own keys every year
+	})
 	k.managed, k.description = true, "Default key that protects my S3 objects when no other key is defined"
-	w.kmsAliases[alias] = k.arn
+	w.kmsAliases[alias] = &kmsAlias{Target: k.arn, Created: now, Updated: now}
 	return k, nil
 }
 
-func (w *world) newKMSKey(region, account string, policy *storedPolicy, now time.Time) *kmsKey {
-	k := &kmsKey{id: newUUID(), region: region, account: account, policy: policy, created: now}
+func (w *world) newKMSKey(region, account string, policy *storedPolicy, now time.Time, facts kmsKeyFacts) *kmsKey {
+	k := &kmsKey{id: newUUID(), region: region, account: account, policy: policy, created: now, kmsKeyFacts: facts}
+	if facts.MultiRegion {
+		k.id = "mrk-" + newHex(16)
+	}
 	k.arn = keyARN(region, account, k.id)
-	_, _ = rand.Read(k.secret[:])
 	w.kmsKeys[k.arn] = k
 	return k
 }

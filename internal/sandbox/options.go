@@ -27,11 +27,20 @@ type Options struct {
 	// Dir is where large object bodies are kept while the sandbox lives, in a
 	// directory of its own that Close removes. Empty: the system's temporary directory.
 	Dir string
+	// DataDir keeps the whole state across restarts, in a directory that is
+	// made when it is not there; Dir is not used then. One sandbox at a time.
+	DataDir string
+	// SkipChecksums leaves out the digests and checksums of object data, for
+	// benchmarks: they are neither verified nor computed, and ETags are random.
+	// Lengths, signatures and policies are checked as ever.
+	SkipChecksums bool
 	// RootKeys fixes the access keys of the root users by account id. Accounts
 	// that are not named get random ones.
 	RootKeys map[string]Credentials
 	// Faults are in force from the start; see SetFaults.
 	Faults []Fault
+	// Seed decides which calls a fault with a rate hits: runs with the same seed are alike.
+	Seed uint64
 }
 
 // Credentials are the keys of a principal. They print as REDACTED.
@@ -87,6 +96,11 @@ func (o Options) withDefaults() (Options, error) {
 		}
 		if keys.AccessKeyID == "" || keys.SecretAccessKey == "" || keys.SessionToken != "" {
 			return o, fmt.Errorf("root keys of %s need an access key id and a secret, and no session token", id)
+		}
+	}
+	for i := range o.Faults {
+		if err := o.Faults[i].validate(); err != nil {
+			return o, err
 		}
 	}
 	return o, nil

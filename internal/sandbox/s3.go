@@ -1,12 +1,15 @@
 package sandbox
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/xml"
 	"fmt"
 	"net"
 	"net/http"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -89,6 +92,9 @@ func (s *Sandbox) handleS3(cl *call) error {
 	if c.bucketName != "" {
 		cl.record.Resource = c.resource()
 	}
+	if len(c.key) > maxKeyLength {
+		return fail(http.StatusBadRequest, "KeyTooLongError", "Your key is too long").with("Size", strconv.Itoa(len(c.key))).with("MaxSizeAllowed", strconv.Itoa(maxKeyLength))
+	}
 	if err := s.applyFault(cl, "s3"); err != nil {
 		return err
 	}
@@ -135,7 +141,7 @@ func bucketAndKey(r *http.Request) (bucketName, key string) {
 
 // plainParameters do not choose an operation.
 var plainParameters = map[string]bool{
-	"x-id": true, "prefix": true, "delimiter": true, "max-keys": true, "continuation-token": true, "start-after": true,
+	"x-id": true, "awsaccesskeyid": true, "signature": true, "expires": true, "prefix": true, "delimiter": true, "max-keys": true, "continuation-token": true, "start-after": true,
 	"encoding-type": true, "fetch-owner": true, "marker": true, "key-marker": true, "upload-id-marker": true, "max-uploads": true,
 	"part-number-marker": true, "max-parts": true, "version-id-marker": true, "max-buckets": true, "bucket-region": true, "versionid": true,
 	"response-content-type": true, "response-content-language": true, "response-expires": true, "response-cache-control": true,
@@ -178,6 +184,9 @@ func (c *s3Call) route() (s3Route, error) {
 		route, ok = objectACLRoutes[name]
 	}
 	if !ok {
+		if e := misplaced(c.r.Method, level, sel); e != nil {
+			return route, e
+		}
 		c.record.Operation = c.r.Method + " " + level + " " + sel
 		return route, notImplemented("s3 " + c.record.Operation)
 	}
@@ -185,6 +194,21 @@ func (c *s3Call) route() (s3Route, error) {
 		return copied, nil
 	}
 	return route, nil
+}
+
+// misplaced are requests that S3 itself has no operation for.
+func misplaced(method, level, selector string) *apiError {
+	switch {
+	case level == "service" && method != http.MethodGet, level == "object" && method == http.MethodPut && selector == "uploadId":
+		return methodNotAllowed().with("Method", method).with("ResourceType", strings.ToUpper(level))
+	case level == "object" && method == http.MethodGet && selector == "uploads":
+		return fail(http.StatusBadRequest, "InvalidRequest", "Key is not expected for the GET method ?uploads subresource")
+	case level == "object" && method == http.MethodGet && selector == "versions":
+		return fail(http.StatusBadRequest, "InvalidRequest", "There is no such thing as the ?versions sub-resource for a key")
+	case level == "object" && method == http.MethodPut && selector == "partNumber":
+		return invalidArgument("This operation does not accept a part number without an upload id").with("ArgumentName", "partNumber")
+	}
+	return nil
 }
 
 // copyRoutes replace the operations of their names when the request names a source.
@@ -251,7 +275,27 @@ func (c *s3Call) authenticateS3() error {
 	if c.r.Header.Get("Authorization") != "" && c.payloadHash == "" {
 		return fail(http.StatusBadRequest, "InvalidRequest", "Missing required header for this request: x-amz-content-sha256")
 	}
-	return c.s.world.authenticate(c.call, "s3", c.payloadHash)
+	if !validPayloadHash(c.payloadHash) {
+		return invalidArgument("x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER, STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD, STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER or a valid sha256 value.").
+			with("ArgumentName", "x-amz-content-sha256").with("ArgumentValue", c.payloadHash)
+	}
+	if err := c.s.world.authenticate(c.call, "s3", c.payloadHash); err != nil {
+		return err
+	}
+	if c.r.ContentLength == 0 && len(c.payloadHash) == len(emptySHA256) && c.payloadHash != emptySHA256 && !c.sig.isPresigned() {
+		return payloadMismatch(c.payloadHash, emptySHA256)
+	}
+	return nil
+}
+
+// validPayloadHash reports whether a value of x-amz-content-sha256 is one of those that are modelled.
+func validPayloadHash(v string) bool {
+	switch v {
+	case "", payloadUnsigned, payloadUnsignedTrailer, payloadSigned, payloadSignedTrailer:
+		return true
+	}
+	sum, err := hex.DecodeString(v)
+	return err == nil && len(sum) == sha256.Size
 }
 
 func noSuchBucket(name string) *apiError {
@@ -272,6 +316,9 @@ func (c *s3Call) locate() (*bucket, error) {
 		return nil, noSuchBucket(c.bucketName)
 	}
 	c.w.Header().Set("x-amz-bucket-region", b.region)
+	if c.sig.isPresigned() && c.sig.region != b.region {
+		return nil, fail(http.StatusBadRequest, "AuthorizationQueryParametersError", "Error parsing the X-Amz-Credential parameter; the region '%s' is wrong; expecting '%s'", c.sig.region, b.region).with("Region", b.region)
+	}
 	if c.sig != nil && c.sig.region != b.region {
 		if c.sig.region == "us-east-1" {
 			// Clients of the global endpoint sign for us-east-1.
@@ -366,8 +413,9 @@ func (c *s3Call) allow(b *bucket, action, resource string) error {
 		return nil
 	}
 	e := accessDenied()
-	// S3 explains itself to callers of the bucket owner's account only.
-	if c.caller.account == b.account {
+	// S3 explains itself to callers of the bucket owner's account or organization
+	// only, and never how an endpoint's policy decided.
+	if c.s.world.sameOrganization(c.caller.account, b.account) && iampolicy.BlamedLayer(sc, res) != iampolicy.LayerVPCEndpoint {
 		e.Message = iampolicy.AccessDeniedText(sc, res)
 	}
 	return e

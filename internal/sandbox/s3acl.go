@@ -20,7 +20,7 @@ const (
 	groupAuthenticated = "http://acs.amazonaws.com/groups/global/AuthenticatedUsers"
 	groupLogDelivery   = "http://acs.amazonaws.com/groups/s3/LogDelivery"
 
-	maxGrants = 100
+	maxACLGrants = 100
 )
 
 // grant gives one permission to an account or to a group.
@@ -142,8 +142,8 @@ func (w *world) headerGrants(h http.Header) (*accessList, error) {
 }
 
 func (l *accessList) check() error {
-	if len(l.Grants) > maxGrants {
-		return invalidArgument("The number of grants exceeds the maximum of %d", maxGrants)
+	if len(l.Grants) > maxACLGrants {
+		return invalidArgument("The number of grants exceeds the maximum of %d", maxACLGrants)
 	}
 	return nil
 }

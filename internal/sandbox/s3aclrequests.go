@@ -59,7 +59,7 @@ func getBucketACL(c *s3Call, b *bucket) error {
 }
 
 func putBucketACL(c *s3Call, _ *bucket) error {
-	return c.configure(maxConfigBody, func(b *bucket, data []byte) error {
+	return c.configureMaybe(maxConfigBody, func(b *bucket, data []byte) error {
 		l, err := c.requestedACL(b, data, b.account, "")
 		if err != nil {
 			return err
@@ -82,7 +82,7 @@ func getObjectACL(c *s3Call, b *bucket) error {
 }
 
 func putObjectACL(c *s3Call, _ *bucket) error {
-	return c.configure(maxConfigBody, func(b *bucket, data []byte) error {
+	return c.configureMaybe(maxConfigBody, func(b *bucket, data []byte) error {
 		o, err := c.findVersion(b)
 		if err != nil {
 			return err

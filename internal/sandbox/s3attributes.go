@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"encoding/xml"
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -10,20 +11,9 @@ import (
 
 // GetObjectAttributes.
 
-type checksumXML struct {
-	ChecksumCRC32     string `xml:",omitempty"`
-	ChecksumCRC32C    string `xml:",omitempty"`
-	ChecksumCRC64NVME string `xml:",omitempty"`
-	ChecksumSHA1      string `xml:",omitempty"`
-	ChecksumSHA256    string `xml:",omitempty"`
-	ChecksumType      string `xml:",omitempty"`
-}
-
-func (x *checksumXML) set(algorithm, sum string) {
-	var full completeResult
-	full.setChecksum(algorithm, sum)
-	x.ChecksumCRC32, x.ChecksumCRC32C, x.ChecksumCRC64NVME = full.ChecksumCRC32, full.ChecksumCRC32C, full.ChecksumCRC64NVME
-	x.ChecksumSHA1, x.ChecksumSHA256 = full.ChecksumSHA1, full.ChecksumSHA256
+type objectChecksumXML struct {
+	checksumXML
+	ChecksumType string `xml:",omitempty"`
 }
 
 type attributePartXML struct {
@@ -42,13 +32,13 @@ type objectPartsXML struct {
 }
 
 type attributesXML struct {
-	XMLName      xml.Name        `xml:"GetObjectAttributesResponse"`
-	Xmlns        string          `xml:"xmlns,attr"`
-	ETag         string          `xml:",omitempty"`
-	Checksum     *checksumXML    `xml:",omitempty"`
-	ObjectParts  *objectPartsXML `xml:",omitempty"`
-	StorageClass string          `xml:",omitempty"`
-	ObjectSize   *int64          `xml:",omitempty"`
+	XMLName      xml.Name           `xml:"GetObjectAttributesResponse"`
+	Xmlns        string             `xml:"xmlns,attr"`
+	ETag         string             `xml:",omitempty"`
+	Checksum     *objectChecksumXML `xml:",omitempty"`
+	ObjectParts  *objectPartsXML    `xml:",omitempty"`
+	StorageClass string             `xml:",omitempty"`
+	ObjectSize   *int64             `xml:",omitempty"`
 }
 
 var objectAttributes = []string{"ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"}
@@ -67,6 +57,10 @@ func getObjectAttributes(c *s3Call, b *bucket) error {
 		return err
 	}
 	o, err := c.findVersion(b)
+	var api *apiError
+	if errors.As(err, &api) && api.Status == http.StatusMethodNotAllowed {
+		return noSuchKey(c.key).header("x-amz-delete-marker", "true") // a delete marker has no attributes
+	}
 	if err != nil {
 		return err
 	}
@@ -79,7 +73,7 @@ func getObjectAttributes(c *s3Call, b *bucket) error {
 		case "ETag":
 			out.ETag = o.etag
 		case "Checksum":
-			out.Checksum = &checksumXML{ChecksumType: o.checksumType}
+			out.Checksum = &objectChecksumXML{ChecksumType: o.checksumType}
 			out.Checksum.set(o.algorithm, strings.TrimSuffix(o.checksum, "-"+strconv.Itoa(len(o.parts))))
 		case "ObjectParts":
 			if o.parts != nil {

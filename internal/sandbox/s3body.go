@@ -58,9 +58,6 @@ func (c *s3Call) openBody(needMD5 bool, compute ...string) (*incoming, error) {
 		}
 		in.length = n
 	default:
-		if sum, err := hex.DecodeString(c.payloadHash); err != nil || len(sum) != sha256.Size {
-			return nil, fail(http.StatusBadRequest, "InvalidArgument", "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value.")
-		}
 		in.payload, in.payloadH = c.payloadHash, sha256.New()
 	}
 	if in.length < 0 {
@@ -70,7 +67,8 @@ func (c *s3Call) openBody(needMD5 bool, compute ...string) (*incoming, error) {
 		return nil, fail(http.StatusBadRequest, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size").
 			with("ProposedSize", strconv.FormatInt(in.length, 10)).with("MaxSizeAllowed", strconv.FormatInt(maxPutSize, 10))
 	}
-	if text := h.Get("Content-Md5"); text != "" {
+	if values, ok := h["Content-Md5"]; ok {
+		text := values[0]
 		sum, err := base64.StdEncoding.DecodeString(text)
 		if err != nil || len(sum) != md5.Size {
 			return nil, fail(http.StatusBadRequest, "InvalidDigest", "The Content-MD5 you specified was invalid.").with("Content-MD5", text)
@@ -94,31 +92,52 @@ func (c *s3Call) openBody(needMD5 bool, compute ...string) (*incoming, error) {
 	return in, nil
 }
 
+// readChecksumHeaders finds the one checksum that the client sends, in a header or a trailer.
 func (in *incoming) readChecksumHeaders(h http.Header) error {
-	for _, a := range checksumAlgorithms {
-		text := h.Get(checksumHeader(a))
-		if text == "" {
+	for name, values := range h {
+		lower := strings.ToLower(name)
+		suffix, ok := strings.CutPrefix(lower, "x-amz-checksum-")
+		if !ok || slices.Contains([]string{"algorithm", "type", "mode"}, suffix) {
 			continue
 		}
-		if in.algorithm != "" {
-			return fail(http.StatusBadRequest, "InvalidRequest", "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
+		a := strings.ToUpper(suffix)
+		switch {
+		case !slices.Contains(checksumAlgorithms, a):
+			return fail(http.StatusBadRequest, "InvalidRequest", "The algorithm type you specified in x-amz-checksum- header is invalid.")
+		case in.algorithm != "":
+			return multipleChecksums()
 		}
-		if !validChecksumText(a, text) {
-			return fail(http.StatusBadRequest, "InvalidRequest", "Value for %s header is invalid.", checksumHeader(a))
-		}
-		in.algorithm, in.want = a, text
+		in.algorithm, in.want = a, values[0]
+	}
+	if in.algorithm != "" && !validChecksumText(in.algorithm, in.want) {
+		return fail(http.StatusBadRequest, "InvalidRequest", "Value for %s header is invalid.", checksumHeader(in.algorithm))
 	}
 	if name := strings.ToLower(strings.TrimSpace(h.Get("X-Amz-Trailer"))); name != "" {
 		a := strings.ToUpper(strings.TrimPrefix(name, "x-amz-checksum-"))
-		if !slices.Contains(checksumAlgorithms, a) || in.algorithm != "" || in.chunks == nil {
+		switch {
+		case !slices.Contains(checksumAlgorithms, a) || in.chunks == nil:
 			return fail(http.StatusBadRequest, "InvalidRequest", "The value specified in the x-amz-trailer header is not supported")
+		case in.algorithm != "":
+			return multipleChecksums()
 		}
 		in.algorithm, in.trailer = a, name
 	}
-	if sdk := strings.ToUpper(h.Get("X-Amz-Sdk-Checksum-Algorithm")); sdk != "" && in.algorithm != "" && in.algorithm != sdk {
+	sdk := strings.ToUpper(h.Get("X-Amz-Sdk-Checksum-Algorithm"))
+	switch {
+	case sdk == "" || sdk == in.algorithm:
+		return nil
+	case !slices.Contains(checksumAlgorithms, sdk):
+		return fail(http.StatusBadRequest, "InvalidRequest", "Value for x-amz-sdk-checksum-algorithm header is invalid.")
+	case in.algorithm == "" && h.Get("Content-Md5") == "":
+		return fail(http.StatusBadRequest, "InvalidRequest", "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.")
+	case in.algorithm != "":
 		return fail(http.StatusBadRequest, "InvalidRequest", "Value for x-amz-sdk-checksum-algorithm header is invalid.")
 	}
 	return nil
+}
+
+func multipleChecksums() *apiError {
+	return fail(http.StatusBadRequest, "InvalidRequest", "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
 }
 
 // writers are what every byte of the body has to pass.
@@ -139,11 +158,13 @@ func (in *incoming) writers() []io.Writer {
 // verify compares what came with what was promised.
 func (in *incoming) verify(size int64) error {
 	if size != in.length {
-		return incompleteBody()
+		return wrongLength()
+	}
+	if in.chunks != nil && !in.chunks.carried(in.trailer) {
+		return malformedTrailer()
 	}
 	if in.payloadH != nil && hex.EncodeToString(in.payloadH.Sum(nil)) != in.payload {
-		return fail(http.StatusBadRequest, "XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed.").
-			with("ClientComputedContentSHA256", in.payload).with("S3ComputedContentSHA256", hex.EncodeToString(in.payloadH.Sum(nil)))
+		return payloadMismatch(in.payload, hex.EncodeToString(in.payloadH.Sum(nil)))
 	}
 	if in.md5Want != nil && !bytes.Equal(in.md5Want, in.md5H.Sum(nil)) {
 		return fail(http.StatusBadRequest, "BadDigest", "The Content-MD5 you specified did not match what we received.").
@@ -161,6 +182,11 @@ func (in *incoming) verify(size int64) error {
 	return nil
 }
 
+func payloadMismatch(client, computed string) *apiError {
+	return fail(http.StatusBadRequest, "XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed.").
+		with("ClientComputedContentSHA256", client).with("S3ComputedContentSHA256", computed)
+}
+
 func badChecksum(algorithm string) *apiError {
 	return fail(http.StatusBadRequest, "BadDigest", "The %s you specified did not match the calculated checksum.", algorithm)
 }
@@ -173,6 +199,14 @@ func incompleteBody() *apiError {
 	return fail(http.StatusBadRequest, "IncompleteBody", "The request body terminated unexpectedly")
 }
 
+func wrongLength() *apiError {
+	return fail(http.StatusBadRequest, "IncompleteBody", "You did not provide the number of bytes specified by the Content-Length HTTP header")
+}
+
+func malformedTrailer() *apiError {
+	return fail(http.StatusBadRequest, "MalformedTrailerError", "The request contained trailing data that was not well-formed or did not conform to our published schema.")
+}
+
 // bodyError turns a failure to read a body into S3's words.
 func bodyError(err error) error {
 	var api *apiError
@@ -181,7 +215,13 @@ func bodyError(err error) error {
 		return err
 	case errors.Is(err, errChunkSignature):
 		return fail(http.StatusForbidden, "SignatureDoesNotMatch", "%s", s3AuthErrors.badSignatureText)
-	case errors.Is(err, errChunkFormat), errors.Is(err, errTooLarge), errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.Is(err, errTooLarge):
+		return wrongLength()
+	case errors.Is(err, errTrailer):
+		return malformedTrailer()
+	case errors.Is(err, errChunkSize):
+		return fail(http.StatusBadRequest, "InvalidChunkSizeError", "Only the last chunk is allowed to have a size less than %d bytes", minChunk)
+	case errors.Is(err, errChunkFormat), errors.Is(err, io.ErrUnexpectedEOF):
 		return incompleteBody()
 	}
 	return err
@@ -220,6 +260,16 @@ func (c *s3Call) control(limit int64) ([]byte, error) {
 // configure reads the body of a configuration call and hands it, with the
 // bucket found anew, to apply under mu.
 func (c *s3Call) configure(limit int64, apply func(b *bucket, data []byte) error) error {
+	return c.configureMaybe(limit, func(b *bucket, data []byte) error {
+		if len(data) == 0 {
+			return fail(http.StatusBadRequest, "MissingRequestBodyError", "Request Body is empty")
+		}
+		return apply(b, data)
+	})
+}
+
+// configureMaybe is configure for the calls whose body may be empty.
+func (c *s3Call) configureMaybe(limit int64, apply func(b *bucket, data []byte) error) error {
 	c.unlock()
 	data, err := c.control(limit)
 	if err != nil {

@@ -1,12 +1,16 @@
 package sandbox
 
 import (
+	"encoding/base64"
 	"encoding/xml"
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 )
+
+const maxListedBuckets = 10000
 
 func headBucket(c *s3Call, b *bucket) error {
 	defer c.unlock()
@@ -56,8 +60,13 @@ func canonicalID(account string) string {
 	return strings.Repeat("0", 64-len(account)) + account
 }
 
+type bucketEntryXML struct {
+	Name, CreationDate, BucketRegion, BucketArn string
+}
+
+// listBuckets lists the caller's own. Pages are only made when the caller asks for a size.
 func listBuckets(c *s3Call, _ *bucket) error {
-	w := c.s.world
+	w, q := c.s.world, c.query
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if c.caller.kind == anonymous {
@@ -66,19 +75,36 @@ func listBuckets(c *s3Call, _ *bucket) error {
 	if e := w.authorize(c.call, access{caller: c.caller, action: "s3:ListAllMyBuckets", resource: "*", owner: c.caller.account, context: c.requestContext(c.s.region(c.call))}); e != nil {
 		return e
 	}
-	type entry struct {
-		Name, CreationDate, BucketRegion string
+	limit := maxListedBuckets
+	if text := q.Get("max-buckets"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > maxListedBuckets {
+			return invalidArgument("Argument max-buckets must be an integer between 1 and %d", maxListedBuckets).with("ArgumentName", "max-buckets").with("ArgumentValue", text)
+		}
+		limit = n
+	}
+	after, err := base64.RawURLEncoding.DecodeString(q.Get("continuation-token"))
+	if err != nil {
+		return invalidArgument("The continuation token provided is incorrect").with("ArgumentName", "continuation-token")
 	}
 	out := struct {
-		XMLName xml.Name `xml:"ListAllMyBucketsResult"`
-		Xmlns   string   `xml:"xmlns,attr"`
-		Owner   ownerXML
-		Buckets []entry `xml:"Buckets>Bucket"`
-	}{Xmlns: s3Namespace, Owner: ownerXML{canonicalID(c.caller.account)}}
+		XMLName           xml.Name `xml:"ListAllMyBucketsResult"`
+		Xmlns             string   `xml:"xmlns,attr"`
+		Owner             ownerXML
+		Buckets           []bucketEntryXML `xml:"Buckets>Bucket"`
+		ContinuationToken string           `xml:",omitempty"`
+		Prefix            string           `xml:",omitempty"`
+	}{Xmlns: s3Namespace, Owner: ownerXML{ID: canonicalID(c.caller.account)}, Prefix: q.Get("prefix")}
 	for _, name := range slices.Sorted(maps.Keys(w.buckets)) {
-		if b := w.buckets[name]; b.account == c.caller.account {
-			out.Buckets = append(out.Buckets, entry{b.name, isoTime(b.created), b.region})
+		b := w.buckets[name]
+		if b.account != c.caller.account || !strings.HasPrefix(name, out.Prefix) || name <= string(after) || q.Has("bucket-region") && b.region != q.Get("bucket-region") {
+			continue
 		}
+		if len(out.Buckets) == limit {
+			out.ContinuationToken = base64.RawURLEncoding.EncodeToString([]byte(out.Buckets[limit-1].Name))
+			break
+		}
+		out.Buckets = append(out.Buckets, bucketEntryXML{b.name, isoTime(b.created), b.region, b.arn()})
 	}
 	return c.writeXML(out)
 }

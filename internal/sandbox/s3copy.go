@@ -37,6 +37,12 @@ func (c *s3Call) parseCopySource() (copySource, error) {
 	if err != nil {
 		return src, invalidArgument("Invalid copy source encoding.").with("ArgumentName", "x-amz-copy-source").with("ArgumentValue", text)
 	}
+	if before, version, ok := strings.Cut(path, "?versionId="); ok && src.version == "" {
+		path, src.version = before, version // some clients encode the whole
+	}
+	if src.version != "" && !validVersionID(src.version) {
+		return src, invalidVersionID(src.version)
+	}
 	if strings.HasPrefix(path, "arn:") {
 		return src, notImplemented("a copy source that is an access point")
 	}
@@ -120,23 +126,12 @@ func (c *s3Call) checkCopyConditions(o *object) error {
 }
 
 type copyResultXML struct {
-	XMLName           xml.Name
-	Xmlns             string `xml:"xmlns,attr"`
-	LastModified      string
-	ETag              string
-	ChecksumCRC32     string `xml:",omitempty"`
-	ChecksumCRC32C    string `xml:",omitempty"`
-	ChecksumCRC64NVME string `xml:",omitempty"`
-	ChecksumSHA1      string `xml:",omitempty"`
-	ChecksumSHA256    string `xml:",omitempty"`
-	ChecksumType      string `xml:",omitempty"`
-}
-
-func (r *copyResultXML) setChecksum(algorithm, sum string) {
-	var full completeResult
-	full.setChecksum(algorithm, sum)
-	r.ChecksumCRC32, r.ChecksumCRC32C, r.ChecksumCRC64NVME = full.ChecksumCRC32, full.ChecksumCRC32C, full.ChecksumCRC64NVME
-	r.ChecksumSHA1, r.ChecksumSHA256 = full.ChecksumSHA1, full.ChecksumSHA256
+	XMLName      xml.Name
+	Xmlns        string `xml:"xmlns,attr"`
+	LastModified string
+	ETag         string
+	checksumXML
+	ChecksumType string `xml:",omitempty"`
 }
 
 func copyObject(c *s3Call, b *bucket) error {
@@ -161,7 +156,7 @@ func copyObject(c *s3Call, b *bucket) error {
 		c.w.Header().Set("x-amz-copy-source-version-id", src.version)
 	}
 	out := copyResultXML{XMLName: xml.Name{Local: "CopyObjectResult"}, Xmlns: s3Namespace, LastModified: isoTime(o.modified), ETag: `"` + o.etag + `"`, ChecksumType: o.checksumType}
-	out.setChecksum(o.algorithm, o.checksum)
+	out.set(o.algorithm, o.checksum)
 	return c.writeXML(out)
 }
 
@@ -174,6 +169,9 @@ func (c *s3Call) prepareCopy(b *bucket) (o, src *object, err error) {
 			return nil, nil, invalidArgument("Unknown %s directive.", strings.ToLower(strings.Split(name, "-")[2])).with("ArgumentName", strings.ToLower(name)).with("ArgumentValue", v)
 		}
 		directives[name] = v
+	}
+	if a := strings.ToUpper(c.r.Header.Get("X-Amz-Checksum-Algorithm")); a != "" && newChecksum(a) == nil {
+		return nil, nil, unsupportedChecksum()
 	}
 	from, srcBucket, src, err := c.openSource()
 	if err != nil {
@@ -229,9 +227,6 @@ func (c *s3Call) sumCopy(o, src *object) error {
 	algorithm := strings.ToUpper(c.r.Header.Get("X-Amz-Checksum-Algorithm"))
 	if algorithm == "" {
 		algorithm = src.algorithm
-	}
-	if newChecksum(algorithm) == nil {
-		return unsupportedChecksum()
 	}
 	o.algorithm, o.checksumType = algorithm, fullObject
 	sums := map[string]hash.Hash{}
@@ -306,7 +301,7 @@ func uploadPartCopy(c *s3Call, b *bucket) error {
 	}
 	out := copyResultXML{XMLName: xml.Name{Local: "CopyPartResult"}, Xmlns: s3Namespace, LastModified: isoTime(p.modified), ETag: `"` + p.etag + `"`}
 	if u.explicit {
-		out.setChecksum(u.object.algorithm, p.checksum)
+		out.set(u.object.algorithm, p.checksum)
 	}
 	return c.writeXML(out)
 }
@@ -314,6 +309,9 @@ func uploadPartCopy(c *s3Call, b *bucket) error {
 // preparePartCopy decides a part's copy. The caller holds mu.
 func (c *s3Call) preparePartCopy(b *bucket) (number int, seal sealed, algorithm string, src *object, start, length int64, err error) {
 	if number, err = c.partNumber(); err != nil {
+		return
+	}
+	if _, err = c.parseCopySource(); err != nil {
 		return
 	}
 	u, err := c.upload(b)

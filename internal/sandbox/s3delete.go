@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"net/http"
+	"regexp"
 )
 
 // DeleteObject and DeleteObjects.
@@ -66,8 +67,8 @@ func (c *s3Call) deleteOne(b *bucket, version string) (deletion, error) {
 				return d, err
 			}
 			b.drop(c.key, version)
-		} else if version != "null" && !validVersionID(version) {
-			return d, invalidArgument("Invalid version id specified").with("ArgumentName", "versionId").with("ArgumentValue", version)
+		} else if !validVersionID(version) {
+			return d, invalidVersionID(version)
 		}
 		d.version = version
 		if o != nil && o.deleteMarker {
@@ -84,9 +85,13 @@ func (c *s3Call) deleteOne(b *bucket, version string) (deletion, error) {
 	return deletion{deleteMarker: true, markerVersion: marker.version}, nil
 }
 
-// validVersionID tells a version that is gone from a text that never was one.
-func validVersionID(v string) bool {
-	return len(v) == 32
+// versionIDForm tells a version that is gone from a text that never was one.
+var versionIDForm = regexp.MustCompile(`^(null|[A-Za-z0-9][A-Za-z0-9._-]{24,255})$`)
+
+func validVersionID(v string) bool { return versionIDForm.MatchString(v) }
+
+func invalidVersionID(v string) *apiError {
+	return invalidArgument("Invalid version id specified").with("ArgumentName", "versionId").with("ArgumentValue", v)
 }
 
 // version finds one version of a key; nil for none.

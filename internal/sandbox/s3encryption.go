@@ -95,6 +95,7 @@ func (c *s3Call) chooseEncryption(b *bucket) (sealed, error) {
 // aws/s3, which no other account can use.
 func (c *s3Call) sseKey(b *bucket, ref string) (*kmsKey, error) {
 	w := c.s.world
+	w.settleKeys(c.now)
 	if ref == "" || ref == "alias/aws/s3" {
 		account := b.account
 		if ref != "" {
@@ -140,10 +141,13 @@ func (c *s3Call) useKey(b *bucket, operation string, e sealed) error {
 		return accessDenied()
 	}
 	q := kmsRequest{operation: operation, key: e.key, encryption: maps.Clone(e.context), via: "s3." + b.region + ".amazonaws.com"}
+	if err := c.s.world.keyThere(e.key, c.now); err != nil {
+		return relayKMS(err)
+	}
 	if err := c.s.world.allowKMS(c.call, q); err != nil {
 		return relayKMS(err)
 	}
-	if err := e.key.usable(); err != nil {
+	if err := e.key.ready(operation); err != nil {
 		return relayKMS(err)
 	}
 	return nil

@@ -48,7 +48,10 @@ func (c *s3Call) limit(name string) (int, error) {
 		return maxListed, nil
 	}
 	n, err := strconv.Atoi(text)
-	if err != nil || n < 0 {
+	if err == nil && n < 0 {
+		return 0, invalidArgument("Argument %s must be an integer between 0 and 2147483647", name).with("ArgumentName", name).with("ArgumentValue", text)
+	}
+	if err != nil {
 		return 0, invalidArgument("Provided %s not an integer or within integer range", name).with("ArgumentName", name).with("ArgumentValue", text)
 	}
 	return min(n, maxListed), nil

@@ -173,9 +173,6 @@ func putLockConfiguration(c *s3Call, _ *bucket) error {
 		if in.ObjectLockEnabled != "Enabled" {
 			return malformedXML()
 		}
-		if b.versioning != "Enabled" {
-			return fail(http.StatusConflict, "InvalidBucketState", "Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration")
-		}
 		lock := &bucketLock{}
 		if in.Rule != nil {
 			r := in.Rule.DefaultRetention
@@ -194,6 +191,9 @@ func putLockConfiguration(c *s3Call, _ *bucket) error {
 			if lock.Days > 36500 || lock.Years > 100 {
 				return invalidArgument("Default retention period too large.")
 			}
+		}
+		if b.versioning != "Enabled" {
+			return fail(http.StatusConflict, "InvalidBucketState", "Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration")
 		}
 		b.lock = lock
 		return c.done(http.StatusOK)
@@ -228,31 +228,19 @@ func getObjectRetention(c *s3Call, b *bucket) error {
 
 func putObjectRetention(c *s3Call, _ *bucket) error {
 	return c.configure(maxConfigBody, func(b *bucket, data []byte) error {
+		mode, until, err := c.readRetention(data)
+		if err != nil {
+			return err
+		}
 		if b.lock == nil {
 			return missingLockConfiguration()
-		}
-		var in retentionXML
-		if err := parseXML(data, &in); err != nil {
-			return err
 		}
 		o, err := c.findVersion(b)
 		if err != nil {
 			return err
 		}
 		next := o.lock
-		next.Mode, next.Until = "", time.Time{}
-		if in.Mode != "" || in.RetainUntilDate != "" {
-			if in.Mode != lockGovernance && in.Mode != lockCompliance {
-				return malformedXML()
-			}
-			if next.Until, err = time.Parse(time.RFC3339Nano, in.RetainUntilDate); err != nil {
-				return malformedXML()
-			}
-			if !next.Until.After(c.now) {
-				return invalidArgument("The retain until date must be in the future!")
-			}
-			next.Mode = in.Mode
-		}
+		next.Mode, next.Until = mode, until
 		if weaker(o.lock, next, c.now) && (o.lock.Mode == lockCompliance || !c.bypass(b)) {
 			return lockedObject()
 		}
@@ -260,6 +248,27 @@ func putObjectRetention(c *s3Call, _ *bucket) error {
 		b.touch(o)
 		return c.done(http.StatusOK)
 	})
+}
+
+// readRetention reads a retention; an empty one takes it away.
+func (c *s3Call) readRetention(data []byte) (mode string, until time.Time, err error) {
+	var in retentionXML
+	if err := parseXML(data, &in); err != nil {
+		return "", until, err
+	}
+	if in.Mode == "" && in.RetainUntilDate == "" {
+		return "", until, nil
+	}
+	if in.Mode != lockGovernance && in.Mode != lockCompliance {
+		return "", until, malformedXML()
+	}
+	if until, err = time.Parse(time.RFC3339Nano, in.RetainUntilDate); err != nil {
+		return "", until, malformedXML()
+	}
+	if !until.After(c.now) {
+		return "", until, invalidArgument("The retain until date must be in the future!")
+	}
+	return in.Mode, until, nil
 }
 
 // weaker reports whether next protects for less time, or less strictly, than a
@@ -294,15 +303,15 @@ func getObjectLegalHold(c *s3Call, b *bucket) error {
 
 func putObjectLegalHold(c *s3Call, _ *bucket) error {
 	return c.configure(maxConfigBody, func(b *bucket, data []byte) error {
-		if b.lock == nil {
-			return missingLockConfiguration()
-		}
 		var in legalHoldXML
 		if err := parseXML(data, &in); err != nil {
 			return err
 		}
 		if in.Status != "ON" && in.Status != "OFF" {
 			return malformedXML()
+		}
+		if b.lock == nil {
+			return missingLockConfiguration()
 		}
 		o, err := c.findVersion(b)
 		if err != nil {

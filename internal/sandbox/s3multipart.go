@@ -59,7 +59,7 @@ func (c *s3Call) partNumber() (int, error) {
 }
 
 func unsupportedChecksum() *apiError {
-	return fail(http.StatusBadRequest, "InvalidRequest", "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]")
+	return fail(http.StatusBadRequest, "InvalidRequest", "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, MD5, SHA1, SHA256, SHA512, XXHASH128, XXHASH3, XXHASH64]")
 }
 
 func noSuchUpload(id string) *apiError {
@@ -120,6 +120,9 @@ func createMultipartUpload(c *s3Call, b *bucket) error {
 func (c *s3Call) checksumChoice() (algorithm, kind string, explicit bool, err error) {
 	algorithm = strings.ToUpper(c.r.Header.Get("X-Amz-Checksum-Algorithm"))
 	kind = strings.ToUpper(c.r.Header.Get("X-Amz-Checksum-Type"))
+	if kind != "" && kind != composite && kind != fullObject {
+		return "", "", false, fail(http.StatusBadRequest, "InvalidRequest", "Value for x-amz-checksum-type header is invalid.")
+	}
 	if algorithm == "" {
 		if kind != "" {
 			return "", "", false, fail(http.StatusBadRequest, "InvalidRequest", "The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.")
@@ -135,8 +138,7 @@ func (c *s3Call) checksumChoice() (algorithm, kind string, explicit bool, err er
 			kind = fullObject
 		}
 	}
-	sha := strings.HasPrefix(algorithm, "SHA")
-	if (kind != composite && kind != fullObject) || (kind == fullObject && sha) || (kind == composite && algorithm == defaultSum) {
+	if (kind != composite && kind != fullObject) || (kind == fullObject && !combines(algorithm)) || (kind == composite && algorithm == defaultSum) {
 		return "", "", false, fail(http.StatusBadRequest, "InvalidRequest", "The %s checksum type cannot be used with the %s checksum algorithm.", kind, strings.ToLower(algorithm))
 	}
 	return algorithm, kind, true, nil
@@ -195,6 +197,9 @@ func (c *s3Call) preparePart(b *bucket) (number int, in *incoming, kms bool, err
 	if in, err = c.openBody(!u.object.seal.isKMS(), u.object.algorithm); err != nil {
 		return 0, nil, false, err
 	}
+	if u.explicit && in.algorithm == "" && u.object.checksumType == composite {
+		return 0, nil, false, fail(http.StatusBadRequest, "InvalidRequest", "Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: null", strings.ToLower(u.object.algorithm))
+	}
 	if u.explicit && in.algorithm != "" && in.algorithm != u.object.algorithm {
 		return 0, nil, false, fail(http.StatusBadRequest, "InvalidRequest", "Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s",
 			strings.ToLower(u.object.algorithm), strings.ToLower(in.algorithm))
@@ -214,23 +219,9 @@ func abortMultipartUpload(c *s3Call, b *bucket) error {
 }
 
 type completedPart struct {
-	PartNumber                                                                     int
-	ETag                                                                           string
-	ChecksumCRC32, ChecksumCRC32C, ChecksumCRC64NVME, ChecksumSHA1, ChecksumSHA256 string
-}
-
-func (p *completedPart) checksum(algorithm string) string {
-	switch algorithm {
-	case "CRC32":
-		return p.ChecksumCRC32
-	case "CRC32C":
-		return p.ChecksumCRC32C
-	case "CRC64NVME":
-		return p.ChecksumCRC64NVME
-	case "SHA1":
-		return p.ChecksumSHA1
-	}
-	return p.ChecksumSHA256
+	PartNumber *int
+	ETag       string
+	checksumXML
 }
 
 type completeRequest struct {
@@ -239,33 +230,14 @@ type completeRequest struct {
 }
 
 type completeResult struct {
-	XMLName           xml.Name `xml:"CompleteMultipartUploadResult"`
-	Xmlns             string   `xml:"xmlns,attr"`
-	Location          string
-	Bucket            string
-	Key               string
-	ETag              string
-	ChecksumCRC32     string `xml:",omitempty"`
-	ChecksumCRC32C    string `xml:",omitempty"`
-	ChecksumCRC64NVME string `xml:",omitempty"`
-	ChecksumSHA1      string `xml:",omitempty"`
-	ChecksumSHA256    string `xml:",omitempty"`
-	ChecksumType      string `xml:",omitempty"`
-}
-
-func (r *completeResult) setChecksum(algorithm, sum string) {
-	switch algorithm {
-	case "CRC32":
-		r.ChecksumCRC32 = sum
-	case "CRC32C":
-		r.ChecksumCRC32C = sum
-	case "CRC64NVME":
-		r.ChecksumCRC64NVME = sum
-	case "SHA1":
-		r.ChecksumSHA1 = sum
-	case "SHA256":
-		r.ChecksumSHA256 = sum
-	}
+	XMLName  xml.Name `xml:"CompleteMultipartUploadResult"`
+	Xmlns    string   `xml:"xmlns,attr"`
+	Location string
+	Bucket   string
+	Key      string
+	ETag     string
+	checksumXML
+	ChecksumType string `xml:",omitempty"`
 }
 
 func completeMultipartUpload(c *s3Call, _ *bucket) error {
@@ -277,6 +249,14 @@ func completeMultipartUpload(c *s3Call, _ *bucket) error {
 			c.r.Header.Del(checksumHeader(a))
 		}
 	}
+	if len(objectSums) > 1 {
+		c.unlock()
+		return multipleChecksums()
+	}
+	if err := c.checkCompleteHeaders(); err != nil {
+		c.unlock()
+		return err
+	}
 	return c.configure(maxCompleteBody, func(b *bucket, data []byte) error {
 		var req completeRequest
 		if err := parseXML(data, &req); err != nil {
@@ -284,6 +264,9 @@ func completeMultipartUpload(c *s3Call, _ *bucket) error {
 		}
 		u, err := c.upload(b)
 		if err != nil {
+			if o := b.completed(c.key, c.query.Get("uploadId")); o != nil {
+				return c.writeCompleted(b, o) // asked again: the answer may have been lost
+			}
 			return err
 		}
 		o, err := c.assemble(u, req.Parts, objectSums)
@@ -299,18 +282,47 @@ func completeMultipartUpload(c *s3Call, _ *bucket) error {
 		o.body.retain()
 		u.release()
 		delete(b.uploads, u.id)
-		o.modified = c.now
+		o.modified, o.uploadID = c.now, u.id
 		b.add(o)
-		h := c.w.Header()
-		if b.versioning != "" {
-			h.Set("x-amz-version-id", o.version)
-		}
-		o.seal.writeHeaders(h)
-		out := completeResult{Xmlns: s3Namespace, Bucket: b.name, Key: c.key, ETag: `"` + o.etag + `"`, ChecksumType: o.checksumType}
-		out.Location = fmt.Sprintf("https://%s.s3.%s.amazonaws.com/%s", b.name, b.region, uriEncode(c.key, false))
-		out.setChecksum(o.algorithm, o.checksum)
-		return c.writeXML(out)
+		return c.writeCompleted(b, o)
 	})
+}
+
+// checkCompleteHeaders refuses headers that no object could fit.
+func (c *s3Call) checkCompleteHeaders() error {
+	if v := c.r.Header.Get("X-Amz-Mp-Object-Size"); v != "" {
+		n, err := strconv.ParseInt(v, 10, 64)
+		if err != nil {
+			return fail(http.StatusBadRequest, "InvalidRequest", "Value for x-amz-mp-object-size header is invalid: '%s'", v)
+		}
+		if n < 0 {
+			return fail(http.StatusBadRequest, "InvalidRequest", "Value for x-amz-mp-object-size header is less than zero: '%d'", n)
+		}
+	}
+	if v := strings.ToUpper(c.r.Header.Get("X-Amz-Checksum-Type")); v != "" && v != composite && v != fullObject {
+		return fail(http.StatusBadRequest, "InvalidRequest", "Value for x-amz-checksum-type header is invalid.")
+	}
+	return nil
+}
+
+// completed is the current object of a key if the upload of that id made it.
+func (b *bucket) completed(key, uploadID string) *object {
+	if o := b.current(key); o != nil && uploadID != "" && o.uploadID == uploadID {
+		return o
+	}
+	return nil
+}
+
+func (c *s3Call) writeCompleted(b *bucket, o *object) error {
+	h := c.w.Header()
+	if b.versioning != "" {
+		h.Set("x-amz-version-id", o.version)
+	}
+	o.seal.writeHeaders(h)
+	out := completeResult{Xmlns: s3Namespace, Bucket: b.name, Key: c.key, ETag: `"` + o.etag + `"`, ChecksumType: o.checksumType}
+	out.Location = fmt.Sprintf("https://%s.s3.%s.amazonaws.com/%s", b.name, b.region, uriEncode(c.key, false))
+	out.set(o.algorithm, o.checksum)
+	return c.writeXML(out)
 }
 
 // assemble checks the list of parts against what was uploaded and makes the object.
@@ -318,8 +330,13 @@ func (c *s3Call) assemble(u *multipart, list []completedPart, objectSums map[str
 	if len(list) == 0 || len(list) > maxPartNumber {
 		return nil, malformedXML()
 	}
-	for i := 1; i < len(list); i++ {
-		if list[i].PartNumber <= list[i-1].PartNumber {
+	for i, p := range list {
+		switch {
+		case p.PartNumber == nil || p.ETag == "":
+			return nil, malformedXML()
+		case *p.PartNumber < 1:
+			return nil, invalidArgument("PartNumber must be >= 1").with("ArgumentName", "partNumber").with("ArgumentValue", strconv.Itoa(*p.PartNumber))
+		case i > 0 && *p.PartNumber <= *list[i-1].PartNumber:
 			return nil, fail(http.StatusBadRequest, "InvalidPartOrder", "The list of parts was not in ascending order. Parts must be ordered by part number.").with("UploadId", u.id)
 		}
 	}
@@ -328,23 +345,28 @@ func (c *s3Call) assemble(u *multipart, list []completedPart, objectSums map[str
 	var sums []summedPart
 	digest := md5.New()
 	for i, want := range list {
-		p := u.parts[want.PartNumber]
-		given := want.checksum(o.algorithm)
+		number := *want.PartNumber
+		p := u.parts[number]
+		given := want.get(o.algorithm)
 		if p == nil || strings.Trim(want.ETag, `"`) != p.etag || (given != "" && given != p.checksum) {
 			return nil, fail(http.StatusBadRequest, "InvalidPart", "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.").
-				with("UploadId", u.id).with("PartNumber", strconv.Itoa(want.PartNumber)).with("ETag", strings.Trim(want.ETag, `"`))
+				with("UploadId", u.id).with("PartNumber", strconv.Itoa(number)).with("ETag", strings.Trim(want.ETag, `"`))
 		}
 		if given == "" && u.explicit && o.checksumType == composite {
 			return nil, fail(http.StatusBadRequest, "InvalidRequest", "The upload was created using a %s checksum. The complete request must include the checksum for each part. It was missing for part %d in the request.",
-				strings.ToLower(o.algorithm), want.PartNumber)
+				strings.ToLower(o.algorithm), number)
 		}
 		if i < len(list)-1 && p.blob.size < minPartSize {
 			return nil, fail(http.StatusBadRequest, "EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size").
 				with("ProposedSize", strconv.FormatInt(p.blob.size, 10)).with("MinSizeAllowed", strconv.Itoa(minPartSize)).
-				with("PartNumber", strconv.Itoa(want.PartNumber)).with("ETag", p.etag)
+				with("PartNumber", strconv.Itoa(number)).with("ETag", p.etag)
+		}
+		told := "" // S3 tells a part's checksum only when the client chose the algorithm
+		if u.explicit {
+			told = p.checksum
 		}
 		o.body = append(o.body, p.blob)
-		o.parts = append(o.parts, objectPart{want.PartNumber, p.blob.size, p.checksum})
+		o.parts = append(o.parts, objectPart{number, p.blob.size, told})
 		sums = append(sums, summedPart{p.checksum, p.blob.size})
 		digest.Write(p.md5)
 	}
@@ -374,6 +396,9 @@ func (c *s3Call) assemble(u *multipart, list []completedPart, objectSums map[str
 				continue // there is nothing to compare it with
 			}
 			return nil, fail(http.StatusBadRequest, "InvalidRequest", "Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s", strings.ToLower(o.algorithm), strings.ToLower(a))
+		}
+		if !validChecksumText(a, strings.TrimSuffix(want, fmt.Sprintf("-%d", len(list)))) {
+			return nil, fail(http.StatusBadRequest, "InvalidRequest", "Value for %s header is invalid.", checksumHeader(a))
 		}
 		if want != o.checksum && want != strings.TrimSuffix(o.checksum, fmt.Sprintf("-%d", len(list))) {
 			return nil, badChecksum(o.algorithm)

@@ -4,7 +4,6 @@ import (
 	"encoding/hex"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -33,6 +32,7 @@ type object struct {
 	algorithm    string
 	checksum     string
 	checksumType string
+	uploadID     string       // of the multipart upload that made it
 	parts        []objectPart // of a multipart upload; nil otherwise
 	headers      objectHeaders
 	tags         []tag
@@ -72,9 +72,6 @@ func (c *s3Call) readObjectHeaders() (objectHeaders, error) {
 		}
 	}
 	out.contentEncoding = strings.Join(encodings, ",")
-	if len(c.key) > maxKeyLength {
-		return out, fail(http.StatusBadRequest, "KeyTooLongError", "Your key is too long").with("Size", strconv.Itoa(len(c.key))).with("MaxSizeAllowed", strconv.Itoa(maxKeyLength))
-	}
 	if out.redirect != "" && !strings.HasPrefix(out.redirect, "/") && !strings.HasPrefix(out.redirect, "http://") && !strings.HasPrefix(out.redirect, "https://") {
 		return out, fail(http.StatusBadRequest, "InvalidRedirectLocation", "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.")
 	}

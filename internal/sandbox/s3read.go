@@ -19,6 +19,9 @@ func noSuchKey(key string) *apiError {
 func (c *s3Call) find(b *bucket) (*object, error) {
 	version := c.query.Get("versionId")
 	if version != "" {
+		if !validVersionID(version) {
+			return nil, invalidVersionID(version)
+		}
 		for _, o := range b.versions[c.key] {
 			if o.version != version {
 				continue
@@ -70,6 +73,11 @@ func (c *s3Call) read(b *bucket, withBody bool) error {
 
 // prepareRead decides a read and sets the headers of its answer. The caller holds mu.
 func (c *s3Call) prepareRead(b *bucket, withBody bool) (o *object, start, length int64, status int, err error) {
+	if c.query.Has("partNumber") {
+		if _, err := c.partNumber(); err != nil {
+			return nil, 0, 0, 0, err
+		}
+	}
 	if o, err = c.find(b); err != nil {
 		return nil, 0, 0, 0, err
 	}
@@ -87,15 +95,29 @@ func (c *s3Call) prepareRead(b *bucket, withBody bool) (o *object, start, length
 		return nil, 0, 0, 0, err
 	}
 	h := c.w.Header()
-	if status == http.StatusPartialContent {
+	if status == http.StatusPartialContent && o.size > 0 {
 		h.Set("Content-Range", "bytes "+strconv.FormatInt(start, 10)+"-"+strconv.FormatInt(start+length-1, 10)+"/"+strconv.FormatInt(o.size, 10))
 	}
 	c.writeObjectHeaders(o, b)
-	if sums && status == http.StatusOK {
-		h.Set(checksumHeader(o.algorithm), o.checksum)
-		h.Set("x-amz-checksum-type", o.checksumType)
+	if sums {
+		c.writeChecksum(o, status)
 	}
 	return o, start, length, status, nil
+}
+
+// writeChecksum tells the checksum of the bytes that are sent, where S3 knows it:
+// of the object, or of the part that was asked for.
+func (c *s3Call) writeChecksum(o *object, status int) {
+	h := c.w.Header()
+	switch number, err := strconv.Atoi(c.query.Get("partNumber")); {
+	case status == http.StatusOK, err == nil && o.parts == nil:
+		h.Set(checksumHeader(o.algorithm), o.checksum)
+	case err == nil && o.parts[number-1].Checksum != "":
+		h.Set(checksumHeader(o.algorithm), o.parts[number-1].Checksum)
+	default:
+		return
+	}
+	h.Set("x-amz-checksum-type", o.checksumType)
 }
 
 func (c *s3Call) writeObjectHeaders(o *object, b *bucket) {
@@ -181,10 +203,9 @@ func (c *s3Call) extent(o *object) (start, length int64, status int, err error) 
 }
 
 func (c *s3Call) partExtent(o *object, rangeSpec string) (start, length int64, status int, err error) {
-	text := c.query.Get("partNumber")
-	number, err := strconv.Atoi(text)
-	if err != nil || number < 1 || number > maxPartNumber {
-		return 0, 0, 0, invalidArgument("Part number must be an integer between 1 and 10000, inclusive").with("ArgumentName", "partNumber").with("ArgumentValue", text)
+	number, err := c.partNumber()
+	if err != nil {
+		return 0, 0, 0, err
 	}
 	if rangeSpec != "" {
 		return 0, 0, 0, fail(http.StatusBadRequest, "InvalidRequest", "Cannot specify both Range header and partNumber query parameter")
@@ -192,7 +213,7 @@ func (c *s3Call) partExtent(o *object, rangeSpec string) (start, length int64, s
 	count := max(1, len(o.parts))
 	if number > count {
 		return 0, 0, 0, fail(http.StatusRequestedRangeNotSatisfiable, "InvalidPartNumber", "The requested partnumber is not satisfiable").
-			with("ActualPartCount", strconv.Itoa(count)).with("PartNumberRequested", text)
+			with("ActualPartCount", strconv.Itoa(count)).with("PartNumberRequested", strconv.Itoa(number))
 	}
 	if o.parts == nil || o.size == 0 {
 		return 0, o.size, http.StatusPartialContent, nil

@@ -65,10 +65,14 @@ func (c *s3Call) headerTags(b *bucket) ([]tag, error) {
 	}
 	var tags []tag
 	for pair := range strings.SplitSeq(text, "&") {
+		if pair == "" {
+			continue
+		}
 		name, value, _ := strings.Cut(pair, "=")
 		key, err1 := url.QueryUnescape(name)
 		val, err2 := url.QueryUnescape(value)
-		if err1 != nil || err2 != nil || strings.Contains(value, "=") {
+		twice := slices.ContainsFunc(tags, func(t tag) bool { return t.Key == key })
+		if err1 != nil || err2 != nil || key == "" || twice || strings.Contains(value, "=") {
 			return nil, invalidArgument("The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.").
 				with("ArgumentName", "x-amz-tagging").with("ArgumentValue", text)
 		}

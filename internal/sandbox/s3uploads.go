@@ -87,6 +87,7 @@ func listMultipartUploads(c *s3Call, b *bucket) error {
 		count++
 		out.NextKeyMarker, out.NextUploadIDMarker = encode(u.key), u.id
 		if group != "" {
+			out.NextKeyMarker, out.NextUploadIDMarker = encode(group), ""
 			out.CommonPrefixes = append(out.CommonPrefixes, prefixXML{encode(group)})
 			last = group
 			continue
@@ -107,15 +108,11 @@ func listMultipartUploads(c *s3Call, b *bucket) error {
 }
 
 type partXML struct {
-	PartNumber        int
-	LastModified      string
-	ETag              string
-	Size              int64
-	ChecksumCRC32     string `xml:",omitempty"`
-	ChecksumCRC32C    string `xml:",omitempty"`
-	ChecksumCRC64NVME string `xml:",omitempty"`
-	ChecksumSHA1      string `xml:",omitempty"`
-	ChecksumSHA256    string `xml:",omitempty"`
+	PartNumber   int
+	LastModified string
+	ETag         string
+	Size         int64
+	checksumXML
 }
 
 type listPartsXML struct {
@@ -170,10 +167,7 @@ func listParts(c *s3Call, b *bucket) error {
 		p := u.parts[n]
 		x := partXML{PartNumber: n, LastModified: isoTime(p.modified), ETag: `"` + p.etag + `"`, Size: p.blob.size}
 		if u.explicit {
-			var sums completeResult
-			sums.setChecksum(u.object.algorithm, p.checksum)
-			x.ChecksumCRC32, x.ChecksumCRC32C, x.ChecksumCRC64NVME = sums.ChecksumCRC32, sums.ChecksumCRC32C, sums.ChecksumCRC64NVME
-			x.ChecksumSHA1, x.ChecksumSHA256 = sums.ChecksumSHA1, sums.ChecksumSHA256
+			x.set(u.object.algorithm, p.checksum)
 		}
 		out.Parts = append(out.Parts, x)
 		out.NextPartNumberMarker = n

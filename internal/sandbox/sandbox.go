@@ -11,7 +11,10 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/brokerd/brokerd/internal/sandbox/trail"
 )
 
 // shutdownGrace is how long open requests may finish once Run's context ended.
@@ -20,18 +23,24 @@ const shutdownGrace = time.Second
 // Sandbox is two AWS accounts behind one listener. All methods are safe for
 // concurrent use.
 type Sandbox struct {
-	opts     Options
-	listener net.Listener
-	server   *http.Server
-	caPEM    []byte
-	dir      string
-	world    *world
+	opts      Options
+	listener  net.Listener
+	server    *http.Server
+	caPEM     []byte
+	tlsConfig *tls.Config // nil: plain http
+	dir       string
+	world     *world
 
 	faultMu sync.Mutex
 	faults  []*Fault
 
 	callMu sync.Mutex
 	calls  []Call
+
+	trail       *trail.Log
+	clockOffset atomic.Int64
+	adminToken  string
+	stopping    chan struct{} // closed when the sandbox begins to stop
 
 	lifeMu  sync.Mutex
 	stop    context.CancelFunc // set by Start
@@ -56,7 +65,7 @@ func New(opts Options) (*Sandbox, error) {
 	if host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		return nil, fmt.Errorf("sandbox address %q is not a loopback address: it hands out keys to whoever asks, use 127.0.0.1", opts.Addr)
 	}
-	s := &Sandbox{opts: opts}
+	s := &Sandbox{opts: opts, trail: trail.New(maxEvents), adminToken: newSecret(), stopping: make(chan struct{})}
 	s.SetFaults(opts.Faults)
 	if s.dir, err = os.MkdirTemp(opts.Dir, "brokerd-sandbox-"); err != nil {
 		return nil, fmt.Errorf("making the sandbox's directory: %w", err)
@@ -73,6 +82,7 @@ func New(opts Options) (*Sandbox, error) {
 		ReadHeaderTimeout: 20 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
+		ConnContext:       s.markEndpoint,
 		// Refused handshakes and hung-up clients are the client's news, not ours.
 		ErrorLog: log.New(io.Discard, "", 0),
 	}
@@ -83,11 +93,12 @@ func New(opts Options) (*Sandbox, error) {
 		}
 		s.caPEM = caPEM
 		// HTTP/1.1 only, as S3 speaks.
-		listener = tls.NewListener(listener, &tls.Config{
+		s.tlsConfig = &tls.Config{
 			Certificates: []tls.Certificate{leaf},
 			MinVersion:   tls.VersionTLS12,
 			NextProtos:   []string{"http/1.1"},
-		})
+		}
+		listener = tls.NewListener(listener, s.tlsConfig)
 	}
 	s.listener = listener
 	return s, nil
@@ -123,6 +134,7 @@ func (s *Sandbox) run(ctx context.Context) error {
 		return fmt.Errorf("sandbox serving on %s: %w", s.listener.Addr(), err)
 	case <-ctx.Done():
 	}
+	close(s.stopping)
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
 	defer cancel()
 	err := s.server.Shutdown(grace)
@@ -210,6 +222,3 @@ func (s *Sandbox) Region() string { return s.opts.Region }
 func (s *Sandbox) RootKeys(account string) Credentials {
 	return s.world.rootKeys[account]
 }
-
-// now is the time by the sandbox's clock.
-func (s *Sandbox) now() time.Time { return time.Now() }

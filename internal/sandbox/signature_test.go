@@ -32,7 +32,7 @@ func TestSpoiledSignaturesAreRefused(t *testing.T) {
 		{"as it should be", nil, 0, nil, "", 200},
 		{"wrong secret", func(c *sandbox.Credentials) { c.SecretAccessKey = "x" }, 0, nil, "SignatureDoesNotMatch", 403},
 		{"unknown key", func(c *sandbox.Credentials) { c.AccessKeyID = "AKIAUNKNOWN" }, 0, nil, "InvalidAccessKeyId", 403},
-		{"session without its token", func(c *sandbox.Credentials) { c.SessionToken = "" }, 0, nil, "InvalidToken", 400},
+		{"session without its token", func(c *sandbox.Credentials) { c.SessionToken = "" }, 0, nil, "InvalidAccessKeyId", 403},
 		{"session with another token", func(c *sandbox.Credentials) { c.SessionToken = "other" }, 0, nil, "InvalidToken", 400},
 		{"clock 16 minutes behind", nil, -16 * time.Minute, nil, "RequestTimeTooSkewed", 403},
 		{"clock 16 minutes ahead", nil, 16 * time.Minute, nil, "RequestTimeTooSkewed", 403},

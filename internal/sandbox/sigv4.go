@@ -4,7 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -41,25 +41,38 @@ type signature struct {
 	token         string
 }
 
-var errMalformedAuth = errors.New("malformed authorization header")
+// authProblem is what is wrong with the form of a signature, in S3's words.
+type authProblem struct{ text string }
+
+func (p *authProblem) Error() string { return p.text }
+
+func malformedAuth(format string, args ...any) error {
+	return &authProblem{fmt.Errorf(format, args...).Error()}
+}
+
+const credentialForm = `the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".`
 
 // parseAuthorization reads the value of an Authorization header.
-func parseAuthorization(value string) (signature, error) {
+func parseAuthorization(value, service string) (signature, error) {
 	var sig signature
 	rest, ok := strings.CutPrefix(value, sigAlgorithm)
 	if !ok || rest == "" || (rest[0] != ' ' && rest[0] != '\t') {
-		return sig, errMalformedAuth
+		return sig, malformedAuth("the authorization header does not start with %q.", sigAlgorithm)
+	}
+	fields := strings.Split(rest, ",")
+	if len(fields) != 3 {
+		return sig, malformedAuth("the authorization header requires three components: Credential, SignedHeaders, and Signature.")
 	}
 	seen := map[string]bool{}
-	for field := range strings.SplitSeq(rest, ",") {
+	for _, field := range fields {
 		name, val, ok := strings.Cut(strings.TrimSpace(field), "=")
 		if !ok || seen[name] || val == "" {
-			return sig, errMalformedAuth
+			return sig, malformedAuth("the authorization component %q is malformed.", strings.TrimSpace(field))
 		}
 		seen[name] = true
 		switch name {
 		case "Credential":
-			if err := sig.parseScope(val); err != nil {
+			if err := sig.parseScope(val, service); err != nil {
 				return sig, err
 			}
 		case "SignedHeaders":
@@ -68,22 +81,32 @@ func parseAuthorization(value string) (signature, error) {
 			}
 		case "Signature":
 			sig.value = val
-		default:
-			return sig, errMalformedAuth
 		}
 	}
-	if sig.accessKey == "" || len(sig.signedHeaders) == 0 || len(sig.value) != 2*sha256.Size {
-		return sig, errMalformedAuth
+	for _, name := range []string{"Credential", "SignedHeaders", "Signature"} {
+		if !seen[name] {
+			return sig, malformedAuth("missing %s.", name)
+		}
 	}
 	return sig, nil
 }
 
-func (s *signature) parseScope(scope string) error {
+// parseScope reads a credential scope. A service other than the one asked is an error.
+func (s *signature) parseScope(scope, service string) error {
 	parts := strings.Split(scope, "/")
-	if len(parts) != 5 || parts[4] != "aws4_request" || slices.Contains(parts, "") || len(parts[1]) != 8 {
-		return errMalformedAuth
+	if len(parts) != 5 || slices.Contains(parts, "") {
+		return malformedAuth(credentialForm)
 	}
 	s.accessKey, s.date, s.region, s.service = parts[0], parts[1], parts[2], parts[3]
+	switch {
+	case parts[4] != "aws4_request":
+		return malformedAuth("incorrect terminal %q. This endpoint uses \"aws4_request\".", parts[4])
+	case s.service != service:
+		return malformedAuth("incorrect service %q. This endpoint belongs to %q.", s.service, service)
+	}
+	if _, err := time.Parse("20060102", s.date); err != nil {
+		return malformedAuth("incorrect date format %q. This date in the credential must be in the format \"yyyyMMdd\".", s.date)
+	}
 	return nil
 }
 
@@ -91,11 +114,11 @@ func (s *signature) parseSignedHeaders(list string) error {
 	s.signedHeaders = strings.Split(list, ";")
 	for _, h := range s.signedHeaders {
 		if h == "" || h != strings.ToLower(h) {
-			return errMalformedAuth
+			return malformedAuth("the authorization component \"SignedHeaders\" is malformed.")
 		}
 	}
 	if !slices.IsSorted(s.signedHeaders) {
-		return errMalformedAuth
+		return malformedAuth("the authorization component \"SignedHeaders\" is malformed.")
 	}
 	return nil
 }
@@ -105,27 +128,43 @@ func (s *signature) scope() string {
 }
 
 // parsePresigned reads a signature from the query string.
-func parsePresigned(q url.Values) (signature, error) {
+func parsePresigned(q url.Values, service string) (signature, error) {
 	sig := signature{presigned: true, value: q.Get("X-Amz-Signature"), token: q.Get("X-Amz-Security-Token")}
-	if q.Get("X-Amz-Algorithm") != sigAlgorithm || len(sig.value) != 2*sha256.Size {
-		return sig, errMalformedAuth
+	for _, name := range []string{"X-Amz-Signature", "X-Amz-Credential", "X-Amz-SignedHeaders", "X-Amz-Expires", "X-Amz-Date"} {
+		if q.Get(name) == "" {
+			return sig, malformedAuth("Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.")
+		}
 	}
-	if err := sig.parseScope(q.Get("X-Amz-Credential")); err != nil {
-		return sig, err
+	if q.Get("X-Amz-Algorithm") != sigAlgorithm {
+		return sig, malformedAuth("X-Amz-Algorithm only supports %q", sigAlgorithm)
+	}
+	if err := sig.parseScope(q.Get("X-Amz-Credential"), service); err != nil {
+		return sig, malformedAuth("Error parsing the X-Amz-Credential parameter; %w", err)
 	}
 	if err := sig.parseSignedHeaders(q.Get("X-Amz-SignedHeaders")); err != nil {
 		return sig, err
 	}
 	seconds, err := strconv.Atoi(q.Get("X-Amz-Expires"))
-	if err != nil || seconds < 1 || time.Duration(seconds)*time.Second > maxPresignLife {
-		return sig, errMalformedAuth
+	switch {
+	case err != nil:
+		return sig, malformedAuth("X-Amz-Expires should be a number")
+	case seconds < 0:
+		return sig, malformedAuth("X-Amz-Expires must be non-negative")
+	case time.Duration(seconds)*time.Second > maxPresignLife:
+		return sig, malformedAuth("X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds")
 	}
 	sig.expires = time.Duration(seconds) * time.Second
 	if sig.time, err = time.Parse(amzTimeLayout, q.Get("X-Amz-Date")); err != nil {
-		return sig, errMalformedAuth
+		return sig, malformedAuth("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"")
+	}
+	if stamp := q.Get("X-Amz-Date"); stamp[:8] != sig.date {
+		return sig, malformedAuth("Invalid credential date %q. This date is not the same as X-Amz-Date: %q.", sig.date, stamp[:8])
 	}
 	return sig, nil
 }
+
+// isPresigned is false for nil, an anonymous request's.
+func (s *signature) isPresigned() bool { return s != nil && s.presigned }
 
 // signingKey derives the key of a scope.
 func (s *signature) signingKey(secret string) []byte {
@@ -143,10 +182,13 @@ func mac(key []byte, data string) []byte {
 
 // matches recomputes the signature over r with the given payload hash.
 func (s *signature) matches(r *http.Request, key []byte, payloadHash string) bool {
-	canonical := sha256.Sum256([]byte(s.canonicalRequest(r, payloadHash)))
-	toSign := sigAlgorithm + "\n" + s.time.Format(amzTimeLayout) + "\n" + s.scope() + "\n" + hex.EncodeToString(canonical[:])
-	want := hex.EncodeToString(mac(key, toSign))
+	want := hex.EncodeToString(mac(key, s.stringToSign(r, payloadHash)))
 	return hmac.Equal([]byte(want), []byte(s.value))
+}
+
+func (s *signature) stringToSign(r *http.Request, payloadHash string) string {
+	canonical := sha256.Sum256([]byte(s.canonicalRequest(r, payloadHash)))
+	return sigAlgorithm + "\n" + s.time.UTC().Format(amzTimeLayout) + "\n" + s.scope() + "\n" + hex.EncodeToString(canonical[:])
 }
 
 func (s *signature) canonicalRequest(r *http.Request, payloadHash string) string {
@@ -201,22 +243,22 @@ func signedHeaderValue(r *http.Request, name string) string {
 	return strings.Join(out, ",")
 }
 
-// unsignedAmzHeader returns an x-amz header that the signature does not cover:
-// something between the client and here added it.
-func (s *signature) unsignedAmzHeader(r *http.Request) string {
+// unsignedHeaders are the x-amz headers, and the host, that the signature does
+// not cover: something between the client and here added them.
+func (s *signature) unsignedHeaders(r *http.Request) []string {
+	var out []string
 	for name := range r.Header {
 		lower := strings.ToLower(name)
-		if strings.HasPrefix(lower, "x-amz-") && !slices.Contains(s.signedHeaders, lower) {
-			if s.presigned && lower == "x-amz-content-sha256" {
-				continue
-			}
-			return lower
+		if !strings.HasPrefix(lower, "x-amz-") || slices.Contains(s.signedHeaders, lower) || s.presigned && lower == "x-amz-content-sha256" {
+			continue
 		}
+		out = append(out, lower)
 	}
 	if !slices.Contains(s.signedHeaders, "host") {
-		return "host"
+		out = append(out, "host")
 	}
-	return ""
+	slices.Sort(out)
+	return out
 }
 
 const upperHex = "0123456789ABCDEF"

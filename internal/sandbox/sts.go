@@ -24,6 +24,12 @@ func (s *Sandbox) handleSTS(cl *call) error {
 		return s.getCallerIdentity(cl)
 	case "AssumeRole":
 		return s.assumeRole(cl)
+	case "AssumeRoleWithWebIdentity":
+		return s.assumeRoleWithWebIdentity(cl)
+	case "GetSessionToken":
+		return s.getSessionToken(cl)
+	case "GetAccessKeyInfo":
+		return s.getAccessKeyInfo(cl)
 	}
 	return notImplemented("sts:" + cl.record.Operation)
 }
@@ -41,18 +47,22 @@ func (s *Sandbox) getCallerIdentity(cl *call) error {
 	return s.writeQuery(cl, callerIdentityResult{Arn: cl.caller.arn, UserID: cl.caller.id, Account: cl.caller.account})
 }
 
+type credentialsXML struct {
+	AccessKeyID     string `xml:"AccessKeyId"`
+	SecretAccessKey string
+	SessionToken    string
+	Expiration      string
+}
+
+type assumedRoleXML struct {
+	AssumedRoleID string `xml:"AssumedRoleId"`
+	Arn           string
+}
+
 type assumeRoleResult struct {
-	XMLName     xml.Name `xml:"AssumeRoleResult"`
-	Credentials struct {
-		AccessKeyID     string `xml:"AccessKeyId"`
-		SecretAccessKey string
-		SessionToken    string
-		Expiration      string
-	}
-	AssumedRoleUser struct {
-		AssumedRoleID string `xml:"AssumedRoleId"`
-		Arn           string
-	}
+	XMLName          xml.Name `xml:"AssumeRoleResult"`
+	Credentials      credentialsXML
+	AssumedRoleUser  assumedRoleXML
 	PackedPolicySize int    `xml:",omitempty"`
 	SourceIdentity   string `xml:",omitempty"`
 }
@@ -176,20 +186,14 @@ func (s *Sandbox) assumeRole(cl *call) error {
 		}
 	}
 
-	if in.duration == 0 {
-		in.duration = min(defaultSession, target.maxSession)
-	}
 	if c.kind == roleSession && in.duration > maxChainedSession {
 		return validationError("The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.")
 	}
-	if in.duration > target.maxSession {
-		return validationError("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
+	sess, err := newRoleSession(cl, target, in)
+	if err != nil {
+		return err
 	}
-	sess := &session{
-		token: "IQoJ" + newHex(180), role: target, name: in.name,
-		issued: cl.now, expires: cl.now.Add(in.duration).Truncate(time.Second),
-		tags: append(inherited, sessionTags...), transit: map[string]bool{}, source: in.source,
-	}
+	sess.tags = append(inherited, sessionTags...)
 	if c.session != nil {
 		if sess.source == "" {
 			sess.source = c.session.source
@@ -198,28 +202,60 @@ func (s *Sandbox) assumeRole(cl *call) error {
 			sess.transit[strings.ToLower(t.Key)] = true
 		}
 	}
+	key := w.issue(cl, sess, target.account)
+	return s.writeQuery(cl, assumeRoleResult{
+		Credentials: key.xml(), AssumedRoleUser: key.assumedRole(), SourceIdentity: sess.source, PackedPolicySize: in.packedSize(),
+	})
+}
+
+// newRoleSession makes the session that in asks for, within the role's limit.
+func newRoleSession(cl *call, target *role, in assumeRoleInput) (*session, error) {
+	if in.duration == 0 {
+		in.duration = min(defaultSession, target.maxSession)
+	}
+	if in.duration > target.maxSession {
+		return nil, validationError("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
+	}
+	sess := &session{
+		token: "IQoJ" + newHex(180), role: target, name: in.name,
+		issued: cl.now, expires: cl.now.Add(in.duration).Truncate(time.Second),
+		transit: map[string]bool{}, source: in.source,
+	}
 	for _, k := range in.transitive {
 		sess.transit[strings.ToLower(k)] = true
 	}
 	if in.policy != nil {
 		sess.policies = []*iampolicyText{in.policy}
 	}
-	key := &accessKey{id: newID("ASIA", 16), secret: newSecret(), account: target.account, session: sess, created: cl.now}
+	return sess, nil
+}
+
+// packedSize is the share of its space that the session policy takes, in percent.
+func (in *assumeRoleInput) packedSize() int {
+	if in.policy == nil {
+		return 0
+	}
+	return max(1, len(in.policy.text)*100/maxSessionPolicyLen)
+}
+
+// issue makes the access key of a session. The caller holds mu.
+func (w *world) issue(cl *call, sess *session, account string) *accessKey {
+	key := &accessKey{id: newID("ASIA", 16), secret: newSecret(), account: account, session: sess, created: cl.now}
 	w.keys[key.id] = key
 	w.dropExpired(cl.now)
-
-	var out assumeRoleResult
-	out.Credentials.AccessKeyID = key.id
-	out.Credentials.SecretAccessKey = key.secret
-	out.Credentials.SessionToken = sess.token
-	out.Credentials.Expiration = queryTime(sess.expires)
-	out.AssumedRoleUser.Arn = key.caller().arn
-	out.AssumedRoleUser.AssumedRoleID = target.id + ":" + in.name
-	out.SourceIdentity = sess.source
-	if in.policy != nil {
-		out.PackedPolicySize = max(1, len(in.policy.text)*100/maxSessionPolicyLen)
+	cl.response = map[string]any{"credentials": map[string]any{"accessKeyId": key.id, "expiration": queryTime(sess.expires)}}
+	if sess.role != nil {
+		cl.response["assumedRoleUser"] = map[string]any{"assumedRoleId": sess.role.id + ":" + sess.name, "arn": key.caller().arn}
 	}
-	return s.writeQuery(cl, out)
+	return key
+}
+
+func (k *accessKey) xml() credentialsXML {
+	return credentialsXML{AccessKeyID: k.id, SecretAccessKey: k.secret, SessionToken: k.session.token, Expiration: queryTime(k.session.expires)}
+}
+
+func (k *accessKey) assumedRole() assumedRoleXML {
+	return assumedRoleXML{Arn: k.caller().arn, AssumedRoleID: k.session.role.id + ":" + k.session.name}
 }
 
 // dropExpired forgets sessions that ended more than a day ago; until then they

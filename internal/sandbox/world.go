@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"crypto/ecdsa"
 	"crypto/rand"
 	"encoding/base32"
 	"encoding/hex"
@@ -24,16 +25,20 @@ type world struct {
 	// policies that name one are read anew after each.
 	generation uint64
 	buckets    map[string]*bucket
-	kmsKeys    map[string]*kmsKey // by ARN
-	kmsAliases map[string]string  // alias ARN to key ARN
+	kmsKeys    map[string]*kmsKey   // by ARN
+	kmsAliases map[string]*kmsAlias // by alias ARN
+	kmsGrants  map[string]*kmsGrant // by grant id
+	endpoints  map[string]*vpcEndpoint
 	blobs      *blobStore
 	rootPolicy *iampolicy.Document
+	issuerKey  *ecdsa.PrivateKey // signs web identity tokens
 }
 
 type account struct {
 	id    string
 	roles map[string]*role // by name
 	users map[string]*user
+	guard *guardrails // nil: none
 }
 
 // entity is a role or a user.
@@ -78,23 +83,25 @@ type tag struct {
 type accessKey struct {
 	id, secret string
 	account    string
-	user       *user // nil for root and sessions
+	user       *user // nil for root and for sessions of roles
 	session    *session
 	inactive   bool
 	created    time.Time
 }
 
-// session is what AssumeRole made. It is immutable.
+// session is what STS made. It is immutable.
 type session struct {
 	token    string
-	role     *role
+	role     *role // nil for the sessions of GetSessionToken, which are the user's
 	name     string
 	expires  time.Time
 	issued   time.Time
 	policies []*iampolicyText // nil: no session policy
 	tags     []tag
-	transit  map[string]bool // transitive tag keys, lower case
-	source   string          // source identity
+	transit  map[string]bool   // transitive tag keys, lower case
+	source   string            // source identity
+	provider string            // ARN of the identity provider, for web identities
+	claims   map[string]string // condition keys that the token gave
 }
 
 func newWorld(o Options, dir string) (*world, error) {
@@ -102,7 +109,12 @@ func newWorld(o Options, dir string) (*world, error) {
 	if err != nil {
 		return nil, err
 	}
+	issuerKey, err := newIssuerKey()
+	if err != nil {
+		return nil, err
+	}
 	w := &world{
+		issuerKey:  issuerKey,
 		home:       o.Region,
 		accounts:   map[string]*account{},
 		rootKeys:   map[string]Credentials{},
@@ -110,7 +122,9 @@ func newWorld(o Options, dir string) (*world, error) {
 		ids:        map[string]entity{},
 		buckets:    map[string]*bucket{},
 		kmsKeys:    map[string]*kmsKey{},
-		kmsAliases: map[string]string{},
+		kmsAliases: map[string]*kmsAlias{},
+		kmsGrants:  map[string]*kmsGrant{},
+		endpoints:  map[string]*vpcEndpoint{},
 		blobs:      &blobStore{dir: dir},
 		rootPolicy: rootPolicy,
 	}

@@ -236,7 +236,7 @@ func TestRefusalsNameTheirReason(t *testing.T) {
 			r.Sandbox.SetFaults([]sandbox.Fault{{Operation: "s3:UploadPart", Code: "InternalError", Status: 500}})
 		}, "AWS_UNAVAILABLE", 20 << 20},
 		"connections cut": {func(_ *testing.T, r *rig) {
-			r.Sandbox.SetFaults([]sandbox.Fault{{Operation: "s3:PutObject", ResetConnection: true}})
+			r.Sandbox.SetFaults([]sandbox.Fault{{Operation: "s3:PutObject", Reset: sandbox.ResetBeforeBody}})
 		}, "NETWORK", 10},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -261,7 +261,7 @@ func TestPassingFaultsAreRetried(t *testing.T) {
 	r := rigged(t)
 	r.Sandbox.SetFaults([]sandbox.Fault{
 		{Operation: "s3:CreateMultipartUpload", Code: "InternalError", Status: 500, Times: 1},
-		{Operation: "s3:UploadPart", ResetConnection: true, Times: 2},
+		{Operation: "s3:UploadPart", Reset: sandbox.ResetBeforeBody, Times: 2},
 		{Operation: "s3:CompleteMultipartUpload", Code: "SlowDown", Status: 503, Times: 1},
 	})
 	data := bytesOf(20 << 20)

@@ -1,0 +1,174 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/brokerd/brokerd/internal/sandbox"
+)
+
+// sandboxDo holds what no AWS API does: time, organizations, networks and mishaps.
+func (a *app) sandboxDo(connect *connectFlag) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "do",
+		Short: "Change the running sandbox past the AWS APIs: clock, sessions, organizations, endpoints",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(
+		a.adminCommand(connect, "clock OFFSET", "Move the sandbox's clock, for example 20m or -1h; 0s puts it right", "PUT", "clock", 1, func(args []string) (any, error) {
+			d, err := time.ParseDuration(args[0])
+			return map[string]sandbox.Duration{"offset": sandbox.Duration(d)}, err
+		}),
+		a.adminCommand(connect, "expire-sessions [ROLE-ARN]", "End the sessions of a role, or of all", "POST", "expire-sessions", -1, func(args []string) (any, error) {
+			return map[string]string{"role": firstOf(args)}, nil
+		}),
+		a.adminCommand(connect, "disable-key KEY-ARN", "Disable a KMS key", "POST", "disable-key", 1, argARN),
+		a.adminCommand(connect, "delete-role ROLE-ARN", "Delete a role with all that is attached", "POST", "delete-role", 1, argARN),
+		a.adminCommand(connect, "lifecycle", "Apply the buckets' lifecycle rules as of now by the sandbox's clock", "POST", "lifecycle", 0, func([]string) (any, error) { return nil, nil }),
+		a.guardrailsCommand(connect), a.endpointCommand(connect), a.webIdentityCommand(connect),
+	)
+	return cmd
+}
+
+func firstOf(args []string) string {
+	if len(args) == 0 {
+		return ""
+	}
+	return args[0]
+}
+
+func argARN(args []string) (any, error) { return map[string]string{"arn": args[0]}, nil }
+
+// adminCommand sends one request and prints its answer. n is the number of
+// arguments; -1 is one at most.
+func (a *app) adminCommand(connect *connectFlag, use, short, method, path string, n int, input func([]string) (any, error)) *cobra.Command {
+	args := cobra.ExactArgs(max(n, 0))
+	if n < 0 {
+		args = cobra.MaximumNArgs(1)
+	}
+	cmd := &cobra.Command{
+		Use: use, Short: short, Args: args,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			in, err := input(args)
+			if err != nil {
+				return usageError(err)
+			}
+			return a.admin(cmd, connect, method, path, in)
+		},
+	}
+	return cmd
+}
+
+func (a *app) admin(cmd *cobra.Command, connect *connectFlag, method, path string, in any) error {
+	c, err := connect.open()
+	if err != nil {
+		return err
+	}
+	var out json.RawMessage
+	if err := c.do(cmd.Context(), method, path, in, &out); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(a.Out, string(out))
+	return err
+}
+
+func (a *app) guardrailsCommand(connect *connectFlag) *cobra.Command {
+	var account, organization string
+	var scps, rcps []string
+	cmd := &cobra.Command{
+		Use:   "guardrails",
+		Short: "Set an account's organization and its service and resource control policies",
+		Long: `Set what an organization puts around an account. It replaces what was set
+before; without an organization all of it goes.`,
+		Example: `  brokerctl sandbox do guardrails --account b --organization o-exampleorg01 --rcp only-our-org.json`,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			g := sandbox.Guardrails{OrganizationID: organization}
+			for _, list := range []struct {
+				paths []string
+				into  *[]string
+			}{{scps, &g.ServiceControl}, {rcps, &g.ResourceControl}} {
+				for _, path := range list.paths {
+					text, err := os.ReadFile(path)
+					if err != nil {
+						return fmt.Errorf("reading a policy: %w", err)
+					}
+					*list.into = append(*list.into, string(text))
+				}
+			}
+			c, err := connect.open()
+			if err != nil {
+				return err
+			}
+			id := map[string]string{"a": c.AccountA, "b": c.AccountB}[account]
+			return a.admin(cmd, connect, "PUT", "guardrails", struct {
+				Account string `json:"account"`
+				sandbox.Guardrails
+			}{id, g})
+		},
+	}
+	cmd.Flags().StringVar(&account, "account", "a", "a or b")
+	cmd.Flags().StringVar(&organization, "organization", "", "organization id, o-…")
+	cmd.Flags().StringArrayVar(&scps, "scp", nil, "file with a service control policy (may be repeated)")
+	cmd.Flags().StringArrayVar(&rcps, "rcp", nil, "file with a resource control policy (may be repeated)")
+	return cmd
+}
+
+func (a *app) endpointCommand(connect *connectFlag) *cobra.Command {
+	var e sandbox.VPCEndpoint
+	var policy string
+	cmd := &cobra.Command{
+		Use:     "vpc-endpoint",
+		Short:   "Open a VPC endpoint: a second URL whose calls carry its ids and pass its policy",
+		Example: `  brokerctl sandbox do vpc-endpoint --id vpce-0a1b --vpc vpc-0c2d --policy only-our-buckets.json`,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if policy != "" {
+				text, err := os.ReadFile(policy)
+				if err != nil {
+					return fmt.Errorf("reading the endpoint's policy: %w", err)
+				}
+				e.Policy = string(text)
+			}
+			return a.admin(cmd, connect, "POST", "vpc-endpoints", e)
+		},
+	}
+	cmd.Flags().StringVar(&e.ID, "id", "vpce-0123456789abcdef0", "id of the endpoint")
+	cmd.Flags().StringVar(&e.VPC, "vpc", "vpc-0123456789abcdef0", "id of the VPC")
+	cmd.Flags().StringVar(&policy, "policy", "", "file with the endpoint's policy (default: all is allowed)")
+	return cmd
+}
+
+func (a *app) webIdentityCommand(connect *connectFlag) *cobra.Command {
+	var id sandbox.WebIdentity
+	var lifetime time.Duration
+	cmd := &cobra.Command{
+		Use:     "web-identity",
+		Short:   "Sign a token as a cluster's identity provider would, for AssumeRoleWithWebIdentity",
+		Example: `  brokerctl sandbox do web-identity --issuer https://oidc.example.com/id/1 --subject system:serviceaccount:logs:uploader > token`,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := connect.open()
+			if err != nil {
+				return err
+			}
+			id.Lifetime = sandbox.Duration(lifetime)
+			var out struct{ Token string }
+			if err := c.do(cmd.Context(), "POST", "web-identity", id, &out); err != nil {
+				return err
+			}
+			_, err = fmt.Fprint(a.Out, out.Token)
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&id.Issuer, "issuer", "", "URL of the identity provider, as IAM knows it")
+	cmd.Flags().StringVar(&id.Subject, "subject", "", "who the token is for")
+	cmd.Flags().StringVar(&id.Audience, "audience", "sts.amazonaws.com", "what the token is for")
+	cmd.Flags().DurationVar(&lifetime, "lifetime", time.Hour, "how long the token is good; negative: it is over")
+	return cmd
+}

@@ -1,0 +1,121 @@
+package cli
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/brokerd/brokerd/internal/sandbox/trail"
+)
+
+func (a *app) sandboxEvents(connect *connectFlag) *cobra.Command {
+	var (
+		follow        bool
+		name, account string
+		out           format
+	)
+	cmd := &cobra.Command{
+		Use:   "events",
+		Short: "Show the calls that the running sandbox answered, as CloudTrail records them",
+		Long: `Show every call with who made it, what was decided and the error: one line for
+each, or CloudTrail's records with -o json, one a line.
+
+A call across accounts is shown as the caller's account sees it. With --account
+the records of one account are shown; the copy that the owner of a resource gets
+names a caller of another account by id only, as on AWS.`,
+		Example: `  brokerctl sandbox events --follow
+  brokerctl sandbox events --name PutObject      # was it the role of account A?
+  brokerctl sandbox events -o json | jq 'select(.errorCode)'`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := connect.open()
+			if err != nil {
+				return err
+			}
+			q := url.Values{}
+			if follow {
+				q.Set("follow", "true")
+			}
+			if name != "" {
+				q.Set("name", name)
+			}
+			switch account {
+			case "":
+			case "a":
+				q.Set("account", c.AccountA)
+			case "b":
+				q.Set("account", c.AccountB)
+			default:
+				return usageError(fmt.Errorf("--account %q: want a or b", account))
+			}
+			body, err := c.request(cmd.Context(), "GET", "events?"+q.Encode(), nil)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = body.Close() }()
+			err = a.showEvents(body, out)
+			if cmd.Context().Err() != nil {
+				return nil // Ctrl-C is how --follow ends
+			}
+			return err
+		},
+	}
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on showing calls as they come")
+	cmd.Flags().StringVar(&name, "name", "", "only calls of this operation, for example PutObject")
+	cmd.Flags().StringVar(&account, "account", "", "only the records of account a or b")
+	outputFlag(cmd, &out)
+	return cmd
+}
+
+func (a *app) showEvents(r io.Reader, out format) error {
+	lines := bufio.NewReader(r)
+	p := paletteFor(a.Out)
+	for {
+		line, err := lines.ReadString('\n')
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("reading events: %w", err)
+		}
+		if out == formatJSON {
+			if _, err := io.WriteString(a.Out, line); err != nil {
+				return err
+			}
+			continue
+		}
+		var e trail.Event
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			return fmt.Errorf("reading events: %w", err)
+		}
+		if _, err := fmt.Fprintln(a.Out, eventLine(p, &e)); err != nil {
+			return err
+		}
+	}
+}
+
+// eventLine is one call: when, what, who, on what, and how it ended.
+func eventLine(p palette, e *trail.Event) string {
+	who := e.UserIdentity.ARN
+	if who == "" {
+		who = e.UserIdentity.PrincipalID
+	}
+	if e.UserIdentity.InvokedBy != "" {
+		who += " by way of S3"
+	}
+	what := strings.TrimSuffix(e.EventSource, ".amazonaws.com") + ":" + e.EventName
+	line := fmt.Sprintf("%s  %-34s %s", p.dim(e.EventTime.Format("15:04:05")), what, who)
+	if len(e.Resources) > 0 {
+		line += p.dim(" on ") + e.Resources[0].ARN
+	}
+	if e.ErrorCode == "" {
+		return line + "  " + p.good("ok")
+	}
+	return line + "  " + p.bad(e.ErrorCode) + "\n          " + e.ErrorMessage
+}

@@ -1,0 +1,81 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/brokerd/brokerd/internal/sandbox"
+)
+
+func (a *app) sandboxFault(connect *connectFlag) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "fault",
+		Short: "Make calls to the running sandbox go wrong on purpose",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	add := &cobra.Command{
+		Use:   "add OPERATION NAME=VALUE…",
+		Short: "Put a fault in force",
+		Long: `Put a fault in force. OPERATION is service:Operation, service:* or *. What
+goes wrong:
+
+  code=CODE            answer this error; "throttle" is the service's own throttling error
+  status=N message=M   its HTTP status (503) and text
+  latency=50ms         delay the call; jitter=50ms adds a random share
+  reset=POINT          drop the connection: before-body, after-body,
+                       before-response (done, but the answer is lost), after-response
+  truncate=N           send N bytes of the response's body, then drop the connection
+  bytes_per_second=N   send the response's body slowly
+  expire_session=true  end the session that signs the call
+  disable_key=ARN      disable a KMS key, delete_role=ARN delete a role, then go on
+
+and when: rate=0.1 of the calls, after skip=N of them, times=N in all. Which
+calls a rate hits follows from the sandbox's --seed.`,
+		Example: `  brokerctl sandbox fault add s3:PutObject code=throttle rate=0.2
+  brokerctl sandbox fault add s3:CompleteMultipartUpload reset=before-response times=1
+  brokerctl sandbox fault add kms:* latency=2s`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f, err := sandbox.ParseFault(strings.Join(args, " "))
+			if err != nil {
+				return usageError(err)
+			}
+			return a.faults(cmd, connect, "POST", f)
+		},
+	}
+	ls := &cobra.Command{
+		Use: "ls", Short: "Show the faults in force", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.faults(cmd, connect, "GET", nil) },
+	}
+	clear := &cobra.Command{
+		Use: "clear", Short: "Take all faults away", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.faults(cmd, connect, "DELETE", nil) },
+	}
+	cmd.AddCommand(add, ls, clear)
+	return cmd
+}
+
+// faults sends a request about faults and shows those that are then in force.
+func (a *app) faults(cmd *cobra.Command, connect *connectFlag, method string, in any) error {
+	c, err := connect.open()
+	if err != nil {
+		return err
+	}
+	var now []sandbox.Fault
+	if err := c.do(cmd.Context(), method, "faults", in, &now); err != nil {
+		return err
+	}
+	if len(now) == 0 {
+		_, err := fmt.Fprintln(a.Out, "no faults are in force")
+		return err
+	}
+	for i := range now {
+		if _, err := fmt.Fprintln(a.Out, now[i].String()); err != nil {
+			return err
+		}
+	}
+	return nil
+}

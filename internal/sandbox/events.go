@@ -1,0 +1,290 @@
+package sandbox
+
+import (
+	"crypto/tls"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/brokerd/brokerd/internal/sandbox/trail"
+)
+
+// maxEvents bounds the memory of the audit trail; with a data directory the
+// file there keeps them all.
+const maxEvents = 20000
+
+// note records a call that is about to be answered, with what S3 asked of KMS
+// for it. A client that has the answer finds the record.
+func (s *Sandbox) note(cl *call, status int) {
+	if cl.noted {
+		return
+	}
+	cl.noted = true
+	c := &cl.record
+	c.Principal, c.Account, c.AccessKey = cl.caller.arn, cl.caller.account, cl.caller.key
+	if cl.caller.kind == anonymous {
+		c.Principal = ""
+	}
+	c.Status, c.BytesIn = status, cl.payload.n
+	s.record(*c)
+	events := s.eventsOf(cl)
+	for i := range cl.forward {
+		s.record(cl.forward[i])
+		events = append(events, s.forwardEvents(cl, &cl.forward[i])...)
+	}
+	cl.forward = nil
+	s.trail.Append(events...)
+	s.keepEvents(events)
+}
+
+// isData tells object-level calls of S3 from those that manage something.
+func isData(service, operation string) bool {
+	if service != "s3" || strings.Contains(operation, "Bucket") || strings.Contains(operation, "PublicAccessBlock") || strings.Contains(operation, "LockConfiguration") {
+		return false
+	}
+	return true
+}
+
+// readOnlyOperations are reads by CloudTrail's reckoning although their names do not say so.
+var readOnlyOperations = []string{
+	"AssumeRole", "AssumeRoleWithWebIdentity", "Decrypt", "Encrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "GenerateDataKeyPair",
+	"GenerateDataKeyPairWithoutPlaintext", "GenerateMac", "GenerateRandom", "ReEncrypt", "Sign", "Verify", "VerifyMac",
+}
+
+func isReadOnly(operation string) bool {
+	for _, prefix := range []string{"Get", "List", "Head", "Describe", "Lookup", "Simulate"} {
+		if strings.HasPrefix(operation, prefix) {
+			return true
+		}
+	}
+	return slices.Contains(readOnlyOperations, operation)
+}
+
+// eventsOf makes the event of a call, and the copy that the other account gets
+// when the call crossed accounts.
+func (s *Sandbox) eventsOf(cl *call) []trail.Event {
+	c := &cl.record
+	if c.Operation == "" || cl.caller.account == "" && c.Owner == "" {
+		return nil // nobody's: CloudTrail has no account to tell it to
+	}
+	category := "Management"
+	if isData(c.Service, c.Operation) {
+		category = "Data"
+	}
+	e := trail.Event{
+		EventVersion: "1.11", UserIdentity: cl.caller.identity(), EventTime: c.Time.UTC().Truncate(time.Second),
+		EventSource: c.Service + ".amazonaws.com", EventName: c.Operation, AWSRegion: s.region(cl),
+		SourceIPAddress: remoteIP(cl.r), UserAgent: "[" + cl.r.UserAgent() + "]",
+		ErrorCode: c.ErrorCode, ErrorMessage: c.Message, RequestParameters: cl.requestParameters(), ResponseElements: cl.responseElements(),
+		RequestID: c.RequestID, EventID: newUUID(), ReadOnly: isReadOnly(c.Operation), Resources: resourcesOf(c),
+		EventType: "AwsApiCall", ManagementEvent: category == "Management", RecipientAccountID: cl.caller.account, EventCategory: category,
+		AdditionalEventData: cl.additionalData(),
+	}
+	if c.Service == "iam" {
+		e.AWSRegion = "us-east-1"
+	}
+	if cl.endpoint != nil {
+		e.VPCEndpointID = cl.endpoint.ID
+	}
+	if t := cl.r.TLS; t != nil {
+		e.TLSDetails = &trail.TLSDetails{TLSVersion: "TLSv" + tlsVersion(t.Version), CipherSuite: tls.CipherSuiteName(t.CipherSuite), ClientProvidedHostHeader: cl.r.Host}
+	}
+	if c.ErrorCode != "" {
+		e.ResponseElements = nil
+	}
+	return s.copies(e, c.Owner)
+}
+
+// forwardEvents are the events of a call that S3 made on the caller's behalf.
+func (s *Sandbox) forwardEvents(cl *call, c *Call) []trail.Event {
+	identity := cl.caller.identity()
+	identity.InvokedBy = "AWS Internal"
+	params := map[string]any{"keyId": c.Resource}
+	if len(c.EncryptionContext) > 0 {
+		params["encryptionContext"] = c.EncryptionContext
+	}
+	if c.Operation == "GenerateDataKey" {
+		params["keySpec"] = "AES_256"
+	}
+	return s.copies(trail.Event{
+		EventVersion: "1.11", UserIdentity: identity, EventTime: c.Time.UTC().Truncate(time.Second), EventSource: "kms.amazonaws.com", EventName: c.Operation,
+		AWSRegion: c.Region, SourceIPAddress: "AWS Internal", UserAgent: "AWS Internal", ErrorCode: c.ErrorCode, ErrorMessage: c.Message,
+		RequestParameters: params, RequestID: c.RequestID, EventID: newUUID(), ReadOnly: true, Resources: resourcesOf(c),
+		EventType: "AwsApiCall", ManagementEvent: true, RecipientAccountID: cl.caller.account, EventCategory: "Management",
+		AdditionalEventData: decisionData(c),
+	}, c.Owner)
+}
+
+// copies gives the event to the caller's account and, when the resource is
+// another's, to that account too: with the caller's id and account only.
+func (s *Sandbox) copies(e trail.Event, owner string) []trail.Event {
+	if owner == "" || owner == e.RecipientAccountID || s.world.accounts[owner] == nil {
+		return []trail.Event{e}
+	}
+	other := e
+	other.RecipientAccountID, other.EventID = owner, newUUID()
+	if e.RecipientAccountID == "" {
+		return []trail.Event{other} // an anonymous caller
+	}
+	e.SharedEventID = newUUID()
+	other.SharedEventID = e.SharedEventID
+	other.UserIdentity = trail.Identity{Type: "AWSAccount", PrincipalID: e.UserIdentity.PrincipalID, AccountID: e.UserIdentity.AccountID, InvokedBy: e.UserIdentity.InvokedBy}
+	return []trail.Event{e, other}
+}
+
+func resourcesOf(c *Call) []trail.Resource {
+	parts := strings.SplitN(c.Resource, ":", 6)
+	if len(parts) != 6 {
+		return nil
+	}
+	switch parts[2] {
+	case "s3":
+		bucket, key, isObject := strings.Cut(parts[5], "/")
+		b := trail.Resource{AccountID: c.Owner, Type: "AWS::S3::Bucket", ARN: "arn:aws:s3:::" + bucket}
+		if !isObject || key == "" {
+			return []trail.Resource{b}
+		}
+		return []trail.Resource{{Type: "AWS::S3::Object", ARN: c.Resource}, b}
+	case "kms":
+		return []trail.Resource{{AccountID: parts[4], Type: "AWS::KMS::Key", ARN: c.Resource}}
+	case "iam":
+		kind, _, _ := strings.Cut(parts[5], "/")
+		if names := map[string]string{"role": "Role", "user": "User", "policy": "Policy"}; names[kind] != "" {
+			return []trail.Resource{{AccountID: parts[4], Type: "AWS::IAM::" + names[kind], ARN: c.Resource}}
+		}
+	}
+	return nil
+}
+
+// identity is the caller in CloudTrail's words.
+func (c *caller) identity() trail.Identity {
+	id := trail.Identity{PrincipalID: c.id, ARN: c.arn, AccountID: c.account, AccessKeyID: c.key}
+	switch c.kind {
+	case anonymous:
+		return trail.Identity{Type: "AWSAccount", AccountID: "anonymous"}
+	case rootUser:
+		id.Type = "Root"
+	case iamUser:
+		id.Type, id.UserName = "IAMUser", c.user.name
+	case federated:
+		return trail.Identity{Type: "WebIdentityUser", PrincipalID: c.id, UserName: c.subject, IdentityProvider: c.arn}
+	case roleSession:
+		id.Type = "AssumedRole"
+		r := c.session.role
+		id.SessionContext = &trail.SessionContext{
+			SessionIssuer:  &trail.Issuer{Type: "Role", PrincipalID: r.id, ARN: r.arn, AccountID: r.account, UserName: r.name},
+			Attributes:     map[string]string{"creationDate": queryTime(c.session.issued), "mfaAuthenticated": "false"},
+			SourceIdentity: c.session.source,
+		}
+	}
+	return id
+}
+
+func decisionData(c *Call) map[string]any {
+	if c.Decision == "" {
+		return nil
+	}
+	return map[string]any{"sandboxDecision": c.Decision}
+}
+
+// additionalData holds what CloudTrail adds for S3, and the sandbox's decision.
+func (cl *call) additionalData() map[string]any {
+	data := decisionData(&cl.record)
+	if cl.record.Service != "s3" {
+		return data
+	}
+	if data == nil {
+		data = map[string]any{}
+	}
+	data["bytesTransferredIn"], data["x-amz-id-2"] = cl.payload.n, cl.hostID
+	if cl.sig != nil {
+		data["SignatureVersion"], data["AuthenticationMethod"] = "SigV4", "AuthHeader"
+		if cl.sig.presigned {
+			data["AuthenticationMethod"] = "QueryString"
+		}
+	}
+	switch h := cl.w.Header(); h.Get("x-amz-server-side-encryption") {
+	case sseKMS:
+		data["SSEApplied"] = "SSE_KMS"
+	case sseS3:
+		data["SSEApplied"] = "SSE_S3"
+	}
+	return data
+}
+
+// secretParameters never reach the trail.
+var secretParameters = []string{"webIdentityToken", "plaintext", "ciphertextBlob", "message", "mac", "secretAccessKey", "sessionToken", "tokenCode", "encryptedKeyMaterial", "importToken"}
+
+func (cl *call) requestParameters() map[string]any {
+	out := map[string]any{}
+	switch {
+	case cl.record.Service == "s3":
+		bucket, key := bucketAndKey(cl.r)
+		out["Host"] = cl.r.Host
+		if bucket != "" {
+			out["bucketName"] = bucket
+		}
+		if key != "" {
+			out["key"] = key
+		}
+		for name, values := range cl.r.URL.Query() {
+			if !strings.HasPrefix(strings.ToLower(name), "x-amz-") {
+				out[name] = values[0]
+			}
+		}
+		for name, values := range cl.r.Header {
+			lower := strings.ToLower(name)
+			if strings.HasPrefix(lower, "x-amz-") && lower != "x-amz-security-token" && lower != "x-amz-date" && lower != "x-amz-content-sha256" && !strings.Contains(lower, "customer-key") {
+				out[lower] = strings.Join(values, ",")
+			}
+		}
+	case cl.query != nil:
+		for name, values := range cl.query {
+			if name != "Action" && name != "Version" {
+				out[lowerFirst(name)] = values[0]
+			}
+		}
+	default:
+		for name, v := range cl.body {
+			out[lowerFirst(name)] = v
+		}
+	}
+	for _, name := range secretParameters {
+		delete(out, name)
+	}
+	maps.DeleteFunc(out, func(name string, _ any) bool {
+		return strings.HasPrefix(name, "X-Amz-") || name == "Signature" || name == "signature"
+	})
+	if len(out) == 0 {
+		return nil
+	}
+	return out
+}
+
+func (cl *call) responseElements() map[string]any {
+	if cl.response != nil {
+		return cl.response
+	}
+	if cl.record.Service != "s3" || isReadOnly(cl.record.Operation) {
+		return nil
+	}
+	out := map[string]any{}
+	for name, values := range cl.w.Header() {
+		lower := strings.ToLower(name)
+		if strings.HasPrefix(lower, "x-amz-server-side-encryption") || lower == "x-amz-version-id" || lower == "x-amz-delete-marker" {
+			out[lower] = values[0]
+		}
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return out
+}
+
+func lowerFirst(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToLower(s[:1]) + s[1:]
+}

@@ -1,0 +1,282 @@
+package sandbox
+
+import (
+	"maps"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// The operations on grants.
+
+var (
+	grantNamePattern = regexp.MustCompile(`^[a-zA-Z0-9:/_-]{1,256}$`)
+	grantOperations  = []string{
+		"Decrypt", "Encrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "ReEncryptFrom", "ReEncryptTo", "Sign", "Verify", "GetPublicKey",
+		"CreateGrant", "RetireGrant", "DescribeKey", "GenerateDataKeyPair", "GenerateDataKeyPairWithoutPlaintext", "GenerateMac", "VerifyMac", "DeriveSharedSecret",
+	}
+)
+
+// maxGrants of one key.
+const maxGrants = 50_000
+
+func (in *kmsInput) checkGrant() error {
+	if in.KeyID == "" {
+		return kmsMissing("keyId")
+	}
+	if in.GranteePrincipal == "" {
+		return kmsMissing("granteePrincipal")
+	}
+	if in.Operations == nil {
+		return kmsMissing("operations")
+	}
+	for _, op := range in.Operations {
+		if !slices.Contains(grantOperations, op) {
+			return kmsInvalid("Value '[%s]' at 'operations' failed to satisfy constraint: Member must satisfy constraint: [Member must satisfy enum value set: [%s]]",
+				strings.Join(in.Operations, ", "), strings.Join(grantOperations, ", "))
+		}
+	}
+	if len(in.Operations) == 0 {
+		return kmsFail("ValidationException", "At least one operation must be specified.") // [unverified] wording
+	}
+	if in.Name != "" && !grantNamePattern.MatchString(in.Name) {
+		return kmsInvalid("Value '%s' at 'name' failed to satisfy constraint: Member must satisfy regular expression pattern: ^[a-zA-Z0-9:/_-]+$", in.Name)
+	}
+	return nil
+}
+
+// grantContext holds the condition keys of CreateGrant.
+func (g *kmsGrant) context() map[string][]string {
+	ctx := map[string][]string{
+		"kms:GrantIsForAWSResource": {"false"}, // true only when an AWS service asks
+		"kms:GranteePrincipal":      {g.Grantee.ARN},
+		"kms:GrantOperations":       g.Operations,
+	}
+	if g.Retiring.ARN != "" {
+		ctx["kms:RetiringPrincipal"] = []string{g.Retiring.ARN}
+	}
+	if c := g.Constraints; c != nil {
+		// The context that the grant asks for stands in for one of the request [unverified].
+		if c.EncryptionContextEquals != nil {
+			ctx["kms:GrantConstraintType"] = []string{"EncryptionContextEquals"}
+			addEncryptionContext(ctx, c.EncryptionContextEquals)
+		}
+		if c.EncryptionContextSubset != nil {
+			ctx["kms:GrantConstraintType"] = append(ctx["kms:GrantConstraintType"], "EncryptionContextSubset")
+			addEncryptionContext(ctx, c.EncryptionContextSubset)
+		}
+	}
+	return ctx
+}
+
+func createGrant(s *Sandbox, cl *call, in *kmsInput) (any, error) {
+	if err := in.checkGrant(); err != nil {
+		return nil, err
+	}
+	w := s.world
+	g := &kmsGrant{ID: newHex(32), Name: in.Name, IssuingAccount: cl.caller.account, Operations: in.Operations, Constraints: in.Constraints, Created: cl.now}
+	if g.Constraints != nil && g.Constraints.EncryptionContextEquals == nil && g.Constraints.EncryptionContextSubset == nil {
+		g.Constraints = nil
+	}
+	g.Grantee.ARN, g.Retiring.ARN = in.GranteePrincipal, in.RetiringPrincipal
+	k, err := s.kmsUseKey(cl, in, kmsUse{ref: in.KeyID, operation: "CreateGrant", context: g.context(), grant: g})
+	if err != nil {
+		return nil, err
+	}
+	if e := k.usable(); e != nil {
+		return nil, e
+	}
+	for _, op := range g.Operations {
+		if !k.grantable(op) {
+			return nil, kmsFail("ValidationException", "Grant operation %s is not valid for a key with key usage %s and key spec %s.", op, k.Usage, k.Spec) // [unverified] wording
+		}
+	}
+	if g.Constraints != nil && !kmsSpecs[k.Spec].symmetric {
+		return nil, kmsFail("ValidationException", "Encryption context constraints are not valid for a key with key spec %s.", k.Spec) // [unverified] wording
+	}
+	var e *apiError
+	if g.Grantee, e = w.grantPrincipal(in.GranteePrincipal); e != nil {
+		return nil, e
+	}
+	if in.RetiringPrincipal != "" {
+		if g.Retiring, e = w.grantPrincipal(in.RetiringPrincipal); e != nil {
+			return nil, e
+		}
+	}
+	if in.DryRun {
+		return nil, dryRun()
+	}
+	g.KeyARN = k.arn
+	count := 0
+	for _, old := range w.kmsGrants {
+		if old.KeyARN != k.arn {
+			continue
+		}
+		if count++; g.Name != "" && old.sameAs(g) {
+			g = old
+			break
+		}
+	}
+	if count >= maxGrants {
+		return nil, kmsFail("LimitExceededException", "The key has %d grants, which is the limit.", maxGrants) // [unverified] wording
+	}
+	token := newHex(64)
+	g.Tokens = append(g.Tokens, token)
+	w.kmsGrants[g.ID] = g
+	return map[string]string{"GrantId": g.ID, "GrantToken": token}, nil
+}
+
+// sameAs says whether two grants of one key differ in nothing but identity:
+// with a name, asking twice gives one grant.
+func (g *kmsGrant) sameAs(o *kmsGrant) bool {
+	return g.Name == o.Name && g.Grantee == o.Grantee && g.Retiring == o.Retiring &&
+		slices.Equal(slices.Sorted(slices.Values(g.Operations)), slices.Sorted(slices.Values(o.Operations))) && reflect.DeepEqual(g.Constraints, o.Constraints)
+}
+
+// grantable says whether an operation of a grant can be done with the key.
+func (k *kmsKey) grantable(operation string) bool {
+	switch operation {
+	case "CreateGrant", "RetireGrant", "DescribeKey":
+		return true
+	case "GetPublicKey":
+		return kmsSpecs[k.Spec].asymmetric()
+	}
+	return k.fits(operation) == nil
+}
+
+type grantEntry struct {
+	KeyID             string `json:"KeyId"`
+	GrantID           string `json:"GrantId"`
+	Name              string `json:",omitempty"`
+	CreationDate      float64
+	GranteePrincipal  string
+	RetiringPrincipal string `json:",omitempty"`
+	IssuingAccount    string
+	Operations        []string
+	Constraints       *kmsConstraints `json:",omitempty"`
+}
+
+// grantPage lists the grants that pass a filter.
+func (w *world) grantPage(in *kmsInput, keep func(*kmsGrant) bool) (any, error) {
+	var out []grantEntry
+	for _, id := range slices.Sorted(maps.Keys(w.kmsGrants)) {
+		g := w.kmsGrants[id]
+		if !keep(g) {
+			continue
+		}
+		entry := grantEntry{
+			KeyID: g.KeyARN, GrantID: g.ID, Name: g.Name, CreationDate: kmsTime(g.Created), GranteePrincipal: w.principalNow(g.Grantee),
+			IssuingAccount: rootARN(g.IssuingAccount), Operations: g.Operations, Constraints: g.Constraints,
+		}
+		if g.Retiring.ARN != "" {
+			entry.RetiringPrincipal = w.principalNow(g.Retiring)
+		}
+		out = append(out, entry)
+	}
+	page, end, err := kmsPage(in, out, func(e grantEntry) string { return e.GrantID }, 50, 100)
+	if err != nil {
+		return nil, err
+	}
+	end["Grants"] = page
+	return end, nil
+}
+
+func listGrants(s *Sandbox, cl *call, in *kmsInput) (any, error) {
+	k, err := s.kmsCall(cl, in, map[string][]string{"kms:GrantIsForAWSResource": {"false"}})
+	if err != nil {
+		return nil, err
+	}
+	w := s.world
+	if in.GrantID != "" {
+		if g := w.kmsGrants[in.GrantID]; g == nil || g.KeyARN != k.arn {
+			return nil, grantNotFound(in.GrantID)
+		}
+	}
+	return w.grantPage(in, func(g *kmsGrant) bool {
+		return g.KeyARN == k.arn && (in.GrantID == "" || g.ID == in.GrantID) && (in.GranteePrincipal == "" || w.principalNow(g.Grantee) == in.GranteePrincipal)
+	})
+}
+
+func listRetirableGrants(s *Sandbox, cl *call, in *kmsInput) (any, error) {
+	if in.RetiringPrincipal == "" {
+		return nil, kmsMissing("retiringPrincipal")
+	}
+	if err := s.kmsAllow(cl, "kms:ListRetirableGrants", "*", nil); err != nil {
+		return nil, err
+	}
+	p, e := s.world.grantPrincipal(in.RetiringPrincipal)
+	if e != nil {
+		return nil, e
+	}
+	// "You must specify a principal in your AWS account."
+	if parts := strings.Split(s.world.principalNow(p), ":"); len(parts) < 6 || parts[4] != cl.caller.account {
+		return nil, kmsFail("InvalidArnException", "ARN does not refer to a valid principal: %s", in.RetiringPrincipal) // [unverified]
+	}
+	return s.world.grantPage(in, func(g *kmsGrant) bool {
+		return g.Retiring.ARN != "" && s.world.principalNow(g.Retiring) == s.world.principalNow(p) && s.world.kmsKeys[g.KeyARN].region == s.region(cl)
+	})
+}
+
+func grantNotFound(id string) *apiError {
+	return kmsFail("NotFoundException", "Grant ID %s not found", id) // [unverified] wording
+}
+
+func revokeGrant(s *Sandbox, cl *call, in *kmsInput) (any, error) {
+	if in.GrantID == "" {
+		return nil, kmsMissing("grantId")
+	}
+	k, err := s.kmsCall(cl, in, map[string][]string{"kms:GrantIsForAWSResource": {"false"}})
+	if err != nil {
+		return nil, err
+	}
+	g := s.world.kmsGrants[in.GrantID]
+	if g == nil || g.KeyARN != k.arn {
+		return nil, grantNotFound(in.GrantID)
+	}
+	if in.DryRun {
+		return nil, dryRun()
+	}
+	delete(s.world.kmsGrants, g.ID)
+	return nil, nil
+}
+
+// retireGrant ends a grant. Who may is first of all said by the grant: the
+// retiring principal, and the grantee when RetireGrant is among the operations.
+// The account of the key may too, by its policies.
+func retireGrant(s *Sandbox, cl *call, in *kmsInput) (any, error) {
+	w := s.world
+	var g *kmsGrant
+	switch {
+	case in.GrantToken != "" && (in.GrantID != "" || in.KeyID != ""):
+		return nil, kmsFail("ValidationException", "Please specify either the grant token or the grant ID with the key ID.") // [unverified] wording
+	case in.GrantToken != "":
+		if g = w.grantOfToken(in.GrantToken); g == nil {
+			return nil, invalidGrantToken()
+		}
+	case in.GrantID == "" || in.KeyID == "":
+		return nil, kmsFail("ValidationException", "Please specify either the grant token or the grant ID with the key ID.") // [unverified] wording
+	default:
+		if !strings.HasPrefix(in.KeyID, "arn:") {
+			return nil, kmsFail("InvalidArnException", "Invalid arn %s", in.KeyID) // RetireGrant takes key ARNs only; [unverified] wording
+		}
+		if g = w.kmsGrants[in.GrantID]; g == nil || g.KeyARN != in.KeyID {
+			g = nil
+		}
+	}
+	ref := in.KeyID
+	if ref == "" {
+		ref = g.KeyARN
+	}
+	if _, err := s.kmsUseKey(cl, in, kmsUse{ref: ref, operation: "RetireGrant", grant: g}); err != nil {
+		return nil, err
+	}
+	if g == nil {
+		return nil, grantNotFound(in.GrantID)
+	}
+	if in.DryRun {
+		return nil, dryRun()
+	}
+	delete(w.kmsGrants, g.ID)
+	return nil, nil
+}
