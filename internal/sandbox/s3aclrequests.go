@@ -117,11 +117,11 @@ func (c *s3Call) requestedACL(b *bucket, data []byte, owner, bucketOwner string)
 	default:
 		return nil, fail(http.StatusBadRequest, "MissingSecurityHeader", "Your request was missing a required header").with("MissingHeaderName", "x-amz-acl")
 	}
-	if err != nil || b.ownership != ownerEnforced {
+	if b.ownership != ownerEnforced {
 		return l, err
 	}
-	full := c.r.Header.Get("X-Amz-Acl") == "bucket-owner-full-control" ||
-		l != nil && slices.Equal(l.Grants, []grant{{Account: b.account, Permission: permFullControl}})
+	full := err == nil && (c.r.Header.Get("X-Amz-Acl") == "bucket-owner-full-control" ||
+		l != nil && slices.Equal(l.Grants, []grant{{Account: b.account, Permission: permFullControl}}))
 	if !full {
 		return nil, aclNotSupported()
 	}
@@ -141,7 +141,8 @@ func (c *s3Call) parseACL(data []byte, owner string) (*accessList, error) {
 			Grants []granteeReadXML `xml:"Grant"`
 		} `xml:"AccessControlList"`
 	}
-	if xml.Unmarshal(data, &in) != nil || in.Owner == nil || in.Owner.ID == "" || in.List == nil {
+	if xml.Unmarshal(data, &in) != nil || in.Owner == nil || in.Owner.ID == "" || in.List == nil ||
+		slices.ContainsFunc(in.List.Grants, func(x granteeReadXML) bool { _, _, ok := x.form(); return !ok }) {
 		return nil, malformedACL()
 	}
 	if in.Owner.ID != canonicalID(owner) {
@@ -172,12 +173,11 @@ type granteeReadXML struct {
 	Permission string
 }
 
-// readGrant resolves one grant of a body. The caller holds mu.
-func (c *s3Call) readGrant(x granteeReadXML) (grant, error) {
+// form reads the kind and name of the grantee; ok is false for what the schema refuses.
+func (x granteeReadXML) form() (kind, value string, ok bool) {
 	if x.Grantee == nil {
-		return grant{}, malformedACL()
+		return "", "", false
 	}
-	kind, value := "", ""
 	switch x.Grantee.Type {
 	case "CanonicalUser":
 		kind, value = "id", x.Grantee.ID
@@ -186,12 +186,17 @@ func (c *s3Call) readGrant(x granteeReadXML) (grant, error) {
 	case "AmazonCustomerByEmail":
 		kind, value = "emailAddress", x.Grantee.EmailAddress
 	}
-	if value == "" {
-		return grant{}, malformedACL()
-	}
 	switch x.Permission {
 	case permRead, permWrite, permReadACP, permWriteACP, permFullControl:
-	default:
+		return kind, value, value != ""
+	}
+	return kind, value, false
+}
+
+// readGrant resolves one grant of a body. The caller holds mu.
+func (c *s3Call) readGrant(x granteeReadXML) (grant, error) {
+	kind, value, ok := x.form()
+	if !ok {
 		return grant{}, malformedACL()
 	}
 	g, err := c.s.world.grantee(kind, value)

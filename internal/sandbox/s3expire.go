@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"maps"
+	"net/http"
 	"slices"
 	"time"
 )
@@ -79,19 +80,26 @@ func (l *lifecycleRun) apply() {
 	}
 }
 
-// due reports whether an expiration has come for something of the given age.
-func (l *lifecycleRun) due(e *lifecycleExpiration, since time.Time) bool {
+// due is when something of the given age expires; ok is false for what only
+// removes delete markers.
+func (e *lifecycleExpiration) due(since time.Time) (when time.Time, ok bool) {
 	switch {
 	case e.Days != nil:
-		return !l.now.Before(dueAfter(since, *e.Days))
+		return dueAfter(since, *e.Days), true
 	case e.Date != nil:
 		t, err := time.Parse(time.RFC3339, *e.Date)
 		if err != nil {
 			t, err = time.Parse("2006-01-02", *e.Date)
 		}
-		return err == nil && !l.now.Before(t)
+		return t, err == nil
 	}
-	return false
+	return when, false
+}
+
+// expired reports whether that time has come.
+func (l *lifecycleRun) expired(e *lifecycleExpiration, since time.Time) bool {
+	when, ok := e.due(since)
+	return ok && !l.now.Before(when)
 }
 
 func (l *lifecycleRun) expireCurrent(key string) {
@@ -103,13 +111,13 @@ func (l *lifecycleRun) expireCurrent(key string) {
 	o := versions[len(versions)-1]
 	if o.deleteMarker {
 		alone := len(versions) == 1 && scope.Tags == nil && scope.covers(o)
-		if alone && (e.DeleteMarker != nil && *e.DeleteMarker || e.Days != nil && l.due(e, o.modified)) {
+		if alone && (e.DeleteMarker != nil && *e.DeleteMarker || e.Days != nil && l.expired(e, o.modified)) {
 			b.drop(key, o.version)
 			l.note("remove-delete-marker", key, o.version, "")
 		}
 		return
 	}
-	if !scope.covers(o) || !l.due(e, o.modified) {
+	if !scope.covers(o) || !l.expired(e, o.modified) {
 		return
 	}
 	if b.versioning == "" {
@@ -146,5 +154,27 @@ func (l *lifecycleRun) expireNoncurrent(key string) {
 		}
 		b.drop(key, o.version)
 		l.note("delete-version", key, o.version, "")
+	}
+}
+
+// writeExpiration tells when the rules will expire an object that is current. The caller holds mu.
+func (b *bucket) writeExpiration(h http.Header, o *object) {
+	if b.conf.Lifecycle == nil || b.current(o.key) != o {
+		return
+	}
+	var when time.Time
+	rule := ""
+	for i := range b.conf.Lifecycle.Rules {
+		r := &b.conf.Lifecycle.Rules[i]
+		scope := r.scope()
+		if r.Status != "Enabled" || r.Expiration == nil || !scope.covers(o) {
+			continue
+		}
+		if due, ok := r.Expiration.due(o.modified); ok && (rule == "" || due.Before(when)) {
+			rule, when = r.ID, due
+		}
+	}
+	if rule != "" {
+		h.Set("x-amz-expiration", `expiry-date="`+httpTime(when)+`", rule-id="`+uriEncode(rule, true)+`"`)
 	}
 }

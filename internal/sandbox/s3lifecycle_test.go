@@ -265,3 +265,34 @@ func TestLifecycleExpires(t *testing.T) {
 		}
 	})
 }
+
+func TestExpirationHeader(t *testing.T) {
+	sb := start(t, sandbox.Options{})
+	b := as(t, sb, sb.RootKeys(accountB))
+	ctx := t.Context()
+	bucket := aclBucket(t, b, "expiration-header", "")
+	expire := func(days int32) *s3types.LifecycleExpiration {
+		return &s3types.LifecycleExpiration{Days: aws.Int32(days)}
+	}
+	if err := setLifecycle(t, b, bucket,
+		s3types.LifecycleRule{ID: aws.String("late"), Status: "Enabled", Filter: &s3types.LifecycleRuleFilter{Prefix: aws.String("")}, Expiration: expire(9)},
+		s3types.LifecycleRule{ID: aws.String("early"), Status: "Enabled", Filter: &s3types.LifecycleRuleFilter{Prefix: aws.String("a/")}, Expiration: expire(3)},
+	); err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string]struct {
+		rule string
+		days int
+	}{"a/k": {"early", 3}, "b/k": {"late", 9}} {
+		out := must[*s3.PutObjectOutput](t)(b.s3.PutObject(ctx, &s3.PutObjectInput{Bucket: bucket, Key: aws.String(key), Body: strings.NewReader("data")}))
+		head := must[*s3.HeadObjectOutput](t)(b.s3.HeadObject(ctx, &s3.HeadObjectInput{Bucket: bucket, Key: aws.String(key)}))
+		due := head.LastModified.AddDate(0, 0, want.days).Truncate(24*time.Hour).AddDate(0, 0, 1)
+		text := `expiry-date="` + due.Format(http.TimeFormat) + `", rule-id="` + want.rule + `"`
+		if aws.ToString(out.Expiration) != text {
+			t.Errorf("putting %s tells %s, want %s", key, aws.ToString(out.Expiration), text)
+		}
+		if aws.ToString(head.Expiration) != text {
+			t.Errorf("the head of %s tells %s, want %s", key, aws.ToString(head.Expiration), text)
+		}
+	}
+}

@@ -284,6 +284,7 @@ func completeMultipartUpload(c *s3Call, _ *bucket) error {
 		delete(b.uploads, u.id)
 		o.modified, o.uploadID = c.now, u.id
 		b.add(o)
+		b.writeExpiration(c.w.Header(), o)
 		return c.writeCompleted(b, o)
 	})
 }

@@ -245,6 +245,7 @@ func (c *s3Call) commit(o *object) error {
 		return err
 	}
 	b.add(o)
+	b.writeExpiration(c.w.Header(), o)
 	if b.versioning != "" {
 		c.w.Header().Set("x-amz-version-id", o.version)
 	}

@@ -152,6 +152,7 @@ func (c *s3Call) writeObjectHeaders(o *object, b *bucket) {
 	if b.versioning != "" {
 		h.Set("x-amz-version-id", o.version)
 	}
+	b.writeExpiration(h, o)
 	if o.parts != nil && c.query.Has("partNumber") {
 		h.Set("x-amz-mp-parts-count", strconv.Itoa(len(o.parts)))
 	}
