@@ -499,3 +499,38 @@ func TestCreateBucketActions(t *testing.T) {
 		}
 	}
 }
+
+// TestListsOfUploadsAndCopies: an upload keeps the list that it was begun with;
+// a copy has the list of its own request, not that of its source.
+func TestListsOfUploadsAndCopies(t *testing.T) {
+	sb := start(t, sandbox.Options{})
+	b, nobody := as(t, sb, sb.RootKeys(accountB)), unsigned(t, sb)
+	ctx := t.Context()
+	bucket := aclBucket(t, b, "acl-uploads", s3types.ObjectOwnershipObjectWriter)
+	up := must[*s3.CreateMultipartUploadOutput](t)(b.s3.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: bucket, Key: aws.String("parts"), ACL: s3types.ObjectCannedACLPublicRead}))
+	part := must[*s3.UploadPartOutput](t)(b.s3.UploadPart(ctx, &s3.UploadPartInput{Bucket: bucket, Key: up.Key, UploadId: up.UploadId, PartNumber: aws.Int32(1), Body: strings.NewReader("data")}))
+	must[*s3.CompleteMultipartUploadOutput](t)(b.s3.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
+		Bucket: bucket, Key: up.Key, UploadId: up.UploadId,
+		MultipartUpload: &s3types.CompletedMultipartUpload{Parts: []s3types.CompletedPart{{PartNumber: aws.Int32(1), ETag: part.ETag}}},
+	}))
+	if err := get(ctx, nobody, bucket, "parts"); err != nil {
+		t.Errorf("an upload begun as public-read: %v", err)
+	}
+	for key, acl := range map[string]s3types.ObjectCannedACL{"copy": "", "public-copy": s3types.ObjectCannedACLPublicRead} {
+		must[*s3.CopyObjectOutput](t)(b.s3.CopyObject(ctx, &s3.CopyObjectInput{Bucket: bucket, Key: aws.String(key), CopySource: aws.String("acl-uploads/parts"), ACL: acl}))
+		want := "AccessDenied"
+		if acl != "" {
+			want = ""
+		}
+		if err := get(ctx, nobody, bucket, key); code(err) != want {
+			t.Errorf("%s: got %v, want %q", key, err, want)
+		}
+	}
+	out := must[*s3.GetObjectAclOutput](t)(b.s3.GetObjectAcl(ctx, &s3.GetObjectAclInput{Bucket: bucket, Key: aws.String("copy")}))
+	if got := granted(out.Grants); got != accountB+":FULL_CONTROL" {
+		t.Errorf("the copy's list is %s", got)
+	}
+	if _, err := nobody.s3.CopyObject(ctx, &s3.CopyObjectInput{Bucket: bucket, Key: aws.String("stolen"), CopySource: aws.String("acl-uploads/copy")}); code(err) != "AccessDenied" {
+		t.Errorf("copying what one may not read: %v", err)
+	}
+}
