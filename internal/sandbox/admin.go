@@ -47,6 +47,7 @@ var adminHandlers = map[string]adminHandler{
 	"POST expire-sessions":  adminExpireSessions,
 	"POST disable-key":      adminDisableKey,
 	"POST delete-role":      adminDeleteRole,
+	"POST lifecycle":        func(s *Sandbox, _ http.ResponseWriter, _ *http.Request) (any, error) { return s.ApplyLifecycle(s.now()), nil },
 	"PUT guardrails":        adminGuardrails,
 	"POST vpc-endpoints":    adminVPCEndpoint,
 	"POST web-identity":     adminWebIdentity,

@@ -17,6 +17,9 @@
 //     digest, length and signature that was promised is right.
 //   - Errors have AWS's code, status, text and shape. What AWS keeps from a
 //     caller of another account is kept here too.
+//   - Access control lists are asked as policies of whoever owns the bucket or
+//     the object: they add to what policies allow, an explicit deny stands, and
+//     an object of another account is reached by its own list only.
 //   - What is not modelled answers NotImplemented (501), never a made-up success.
 //   - Bodies above 1 MiB are on disk, in a directory that Close removes; memory
 //     does not grow with the size of an upload.
@@ -30,7 +33,9 @@
 // ListObjectsV2. KMS: symmetric, asymmetric, MAC and key-agreement keys, policies,
 // grants, aliases, tags, rotation, imported material and every condition key of
 // kms: that depends on the request; no replicas of keys, no custom key stores.
-// The routes in s3.go, iam.go, sts.go and kms.go are the whole list.
+// Of a bucket also access control lists, tags, lifecycle rules, CORS, logging
+// targets and request payment; other configurations read as never set.
+// The routes in s3.go, s3configroutes.go, iam.go, sts.go and kms.go are the whole list.
 //
 // # Limits
 //
@@ -38,8 +43,10 @@
 //     once, where AWS takes seconds.
 //   - Other accounts than the two do not exist, so policies cannot name them.
 //   - No managed policies, permissions boundaries, organizations, VPC endpoints,
-//     federation, ACL grants, object lock, copying, SSE-C or DSSE.
+//     federation, object lock, copying, SSE-C or DSSE.
 //   - All Regions share the listener: a call is in the Region it is signed for.
+//   - Lifecycle rules run when ApplyLifecycle is called. They move nothing to
+//     another storage class, and access logs are not written.
 //   - Encryption at rest is bookkeeping: keys are checked at each use, bytes are
 //     stored as they came.
 //   - DNS names other than localhost resolve to the sandbox only when the client

@@ -28,6 +28,7 @@ type bucket struct {
 	block                 *iampolicy.PublicAccessBlock
 	versioning            string
 	lock                  *bucketLock
+	conf                  bucketConfig
 	versions              map[string][]*object // by key, oldest first
 	uploads               map[string]*multipart
 }
@@ -74,6 +75,9 @@ var versionActions = map[string]string{
 func (s *Sandbox) handleS3(cl *call) error {
 	c := &s3Call{call: cl, s: s, query: cl.r.URL.Query()}
 	c.bucketName, c.key = bucketAndKey(cl.r)
+	if cl.r.Method == http.MethodOptions && c.bucketName != "" {
+		return c.preflight()
+	}
 	route, err := c.route()
 	if err != nil {
 		return err
@@ -103,6 +107,10 @@ func (s *Sandbox) handleS3(cl *call) error {
 	}
 	s.world.mu.Lock()
 	b, err := c.locate()
+	if err == nil {
+		c.tellCORS(b)
+		err = c.checkPayer(b)
+	}
 	if err == nil && c.action != noAction {
 		err = c.allow(b, c.action, c.resource())
 	}
@@ -168,7 +176,14 @@ func (c *s3Call) route() (s3Route, error) {
 	if sel == "list-type" && c.query.Get("list-type") != "2" {
 		sel = "list-type=" + c.query.Get("list-type")
 	}
-	route, ok := s3Routes[level][c.r.Method+" "+sel]
+	name := c.r.Method + " " + sel
+	route, ok := s3Routes[level][name]
+	if !ok && level == "bucket" {
+		route, ok = configurationRoutes[name]
+	}
+	if !ok && level == "object" {
+		route, ok = objectACLRoutes[name]
+	}
 	if !ok {
 		if e := misplaced(c.r.Method, level, sel); e != nil {
 			return route, e
@@ -349,7 +364,7 @@ func (c *s3Call) conditionContext(owner, region string) map[string][]string {
 		ctx["s3:versionid"] = []string{v}
 	}
 	switch c.action {
-	case "s3:ListBucket", "s3:ListBucketMultipartUploads":
+	case "s3:ListBucket", "s3:ListBucketVersions":
 		for _, name := range []string{"prefix", "delimiter", "max-keys"} {
 			if c.query.Has(name) {
 				ctx["s3:"+name] = []string{c.query.Get(name)}
@@ -390,12 +405,11 @@ func tlsVersion(v uint16) string {
 
 // allow decides an action on a bucket or its objects. The caller holds mu.
 func (c *s3Call) allow(b *bucket, action, resource string) error {
-	a := c.question(b, action, resource)
-	sc, res := c.s.world.decide(a)
+	sc, res := c.judge(b, action, resource)
 	if res.Decision != iampolicy.Allowed && c.rootRescue(b, action) {
 		res.Decision = iampolicy.Allowed
 	}
-	c.decided(a, res)
+	c.decided(access{caller: c.caller, action: action, resource: resource, owner: b.account}, res)
 	if res.Decision == iampolicy.Allowed {
 		return nil
 	}
@@ -416,9 +430,16 @@ func (c *s3Call) question(b *bucket, action, resource string) access {
 			ctx["s3:ExistingObjectTag/"+t.Key] = []string{t.Value}
 		}
 	}
+	block := b.block
+	if block != nil && block.BlockPublicAcls && b.ownership == ownerEnforced {
+		// Lists have no effect here: that, and not their being public, is why they are refused.
+		unblocked := *block
+		unblocked.BlockPublicAcls = false
+		block = &unblocked
+	}
 	return access{
 		caller: c.caller, action: action, resource: resource, owner: b.account,
-		context: ctx, policy: policy, block: b.block,
+		context: ctx, policy: policy, block: block,
 	}
 }
 
@@ -437,7 +458,7 @@ func (c *s3Call) rootRescue(b *bucket, action string) bool {
 
 // may asks without leaving a trace. The caller holds mu.
 func (c *s3Call) may(b *bucket, action, resource string) bool {
-	_, res := c.s.world.decide(c.question(b, action, resource))
+	_, res := c.judge(b, action, resource)
 	return res.Decision == iampolicy.Allowed
 }
 

@@ -64,9 +64,6 @@ func getObjectAttributes(c *s3Call, b *bucket) error {
 	if err != nil {
 		return err
 	}
-	if o.owner != b.account && c.caller.account != o.owner {
-		return accessDenied()
-	}
 	if err := c.useKey(b, "Decrypt", o.seal); err != nil {
 		return err
 	}

@@ -260,11 +260,18 @@ func (c *s3Call) control(limit int64) ([]byte, error) {
 // configure reads the body of a configuration call and hands it, with the
 // bucket found anew, to apply under mu.
 func (c *s3Call) configure(limit int64, apply func(b *bucket, data []byte) error) error {
+	return c.configureMaybe(limit, func(b *bucket, data []byte) error {
+		if len(data) == 0 {
+			return fail(http.StatusBadRequest, "MissingRequestBodyError", "Request Body is empty")
+		}
+		return apply(b, data)
+	})
+}
+
+// configureMaybe is configure for the calls whose body may be empty.
+func (c *s3Call) configureMaybe(limit int64, apply func(b *bucket, data []byte) error) error {
 	c.unlock()
 	data, err := c.control(limit)
-	if err == nil && len(data) == 0 {
-		err = fail(http.StatusBadRequest, "MissingRequestBodyError", "Request Body is empty")
-	}
 	if err != nil {
 		return err
 	}

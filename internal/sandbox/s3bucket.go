@@ -4,100 +4,13 @@ import (
 	"encoding/base64"
 	"encoding/xml"
 	"maps"
-	"net"
 	"net/http"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/brokerd/brokerd/internal/iampolicy"
 )
 
 const maxListedBuckets = 10000
-
-var bucketNamePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
-
-func validBucketName(name string) bool {
-	return bucketNamePattern.MatchString(name) && !strings.Contains(name, "..") && net.ParseIP(name) == nil &&
-		!strings.HasPrefix(name, "xn--") && !strings.HasSuffix(name, "-s3alias")
-}
-
-func createBucket(c *s3Call, _ *bucket) error {
-	data, err := c.control(maxConfigBody)
-	if err != nil {
-		return err
-	}
-	var conf struct {
-		XMLName            xml.Name `xml:"CreateBucketConfiguration"`
-		LocationConstraint string
-	}
-	if len(data) > 0 {
-		if err := parseXML(data, &conf); err != nil {
-			return err
-		}
-	}
-	if c.caller.kind == anonymous {
-		return accessDenied()
-	}
-	signed, region := c.s.region(c.call), conf.LocationConstraint
-	switch {
-	case region == "us-east-1":
-		return fail(http.StatusBadRequest, "InvalidLocationConstraint", "The specified location-constraint is not valid").with("LocationConstraint", region)
-	case region == "" && signed == "us-east-1":
-		region = signed
-	case region == "":
-		return fail(http.StatusBadRequest, "IllegalLocationConstraintException", "The unspecified location constraint is incompatible for the region specific endpoint this request was sent to.")
-	case signed != "us-east-1" && signed != region:
-		return fail(http.StatusBadRequest, "IllegalLocationConstraintException", "The %s location constraint is incompatible for the region specific endpoint this request was sent to.", region)
-	case !regionPattern.MatchString(region):
-		return fail(http.StatusBadRequest, "InvalidLocationConstraint", "The specified location-constraint is not valid").with("LocationConstraint", region)
-	}
-	if !validBucketName(c.bucketName) {
-		return fail(http.StatusBadRequest, "InvalidBucketName", "The specified bucket is not valid.").with("BucketName", c.bucketName)
-	}
-	if acl := c.r.Header.Get("X-Amz-Acl"); acl != "" && acl != "private" {
-		return notImplemented("bucket ACLs")
-	}
-	ownership := c.r.Header.Get("X-Amz-Object-Ownership")
-	if ownership == "" {
-		ownership = "BucketOwnerEnforced"
-	}
-	if !validOwnership(ownership) {
-		return fail(http.StatusBadRequest, "InvalidArgument", "Invalid x-amz-object-ownership header: %s", ownership)
-	}
-
-	w := c.s.world
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	ctx := c.conditionContext(c.caller.account, region)
-	ctx["s3:LocationConstraint"] = []string{region}
-	if e := w.authorize(c.call, access{caller: c.caller, action: "s3:CreateBucket", resource: c.resource(), owner: c.caller.account, context: ctx}); e != nil {
-		return e
-	}
-	if old := w.buckets[c.bucketName]; old != nil {
-		if old.account != c.caller.account {
-			return fail(http.StatusConflict, "BucketAlreadyExists", "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again.").with("BucketName", c.bucketName)
-		}
-		if old.region == "us-east-1" && region == "us-east-1" {
-			c.w.Header().Set("Location", "/"+c.bucketName)
-			return c.done(http.StatusOK) // the oldest Region forgives this
-		}
-		return fail(http.StatusConflict, "BucketAlreadyOwnedByYou", "Your previous request to create the named bucket succeeded and you already own it.").with("BucketName", c.bucketName)
-	}
-	w.buckets[c.bucketName] = &bucket{
-		world: w, name: c.bucketName, region: region, account: c.caller.account, created: c.now,
-		encryption: bucketEncryption{algorithm: sseS3}, ownership: ownership,
-		block:    &iampolicy.PublicAccessBlock{BlockPublicAcls: true, IgnorePublicAcls: true, BlockPublicPolicy: true, RestrictPublicBuckets: true},
-		versions: map[string][]*object{}, uploads: map[string]*multipart{},
-	}
-	if strings.EqualFold(c.r.Header.Get("X-Amz-Bucket-Object-Lock-Enabled"), "true") {
-		b := w.buckets[c.bucketName]
-		b.lock, b.versioning = &bucketLock{}, "Enabled"
-	}
-	c.w.Header().Set("Location", "/"+c.bucketName)
-	return c.done(http.StatusOK)
-}
 
 func headBucket(c *s3Call, b *bucket) error {
 	defer c.unlock()
@@ -127,7 +40,10 @@ func getBucketLocation(c *s3Call, b *bucket) error {
 		return accessDenied() // not usable across accounts
 	}
 	region := b.region
-	if region == "us-east-1" {
+	switch {
+	case b.conf.Location != "":
+		region = b.conf.Location
+	case region == "us-east-1":
 		region = ""
 	}
 	return c.writeXML(struct {

@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"encoding/json"
 	"encoding/xml"
 	"errors"
 	"net/http"
@@ -18,13 +17,17 @@ func getBucketPolicy(c *s3Call, b *bucket) error {
 		return methodNotAllowed()
 	}
 	if b.policy == nil {
-		return fail(http.StatusNotFound, "NoSuchBucketPolicy", "The bucket policy does not exist").with("BucketName", b.name)
+		return noBucketPolicy(b)
 	}
 	text, _ := c.s.world.policyNow(b.policy)
 	c.w.Header().Set("Content-Type", "application/json")
 	c.s.reply(c.call, http.StatusOK)
 	_, err := c.w.Write([]byte(text))
 	return err
+}
+
+func noBucketPolicy(b *bucket) *apiError {
+	return fail(http.StatusNotFound, "NoSuchBucketPolicy", "The bucket policy does not exist").with("BucketName", b.name)
 }
 
 // methodNotAllowed: callers of other accounts get 405 from the policy calls even when allowed.
@@ -45,16 +48,19 @@ func putBucketPolicy(c *s3Call, b *bucket) error {
 		if len(data) > maxPolicyText {
 			return fail(http.StatusBadRequest, "PolicyTooLarge", "Policy exceeds the maximum allowed document size.")
 		}
+		if err := checkBucketPolicy(data, b.arn()); err != nil {
+			return err
+		}
+		if err := lintBucketPolicy(data); err != nil {
+			return err
+		}
 		p, err := c.s.world.storePolicy(string(data))
 		if errors.Is(err, errInvalidPrincipal) {
 			_, what, _ := strings.Cut(err.Error(), ": ")
-			return malformedPolicy("Invalid principal in policy").with("Detail", what)
+			return invalidPrincipal(what)
 		}
 		if err != nil {
 			return malformedPolicy("%v", err)
-		}
-		if err := checkBucketResources(data, b.arn()); err != nil {
-			return err
 		}
 		if b.block != nil && b.block.BlockPublicPolicy && p.doc.Public() {
 			e := accessDenied()
@@ -66,49 +72,6 @@ func putBucketPolicy(c *s3Call, b *bucket) error {
 	})
 }
 
-// checkBucketResources refuses statements about other buckets, and statements
-// without a principal.
-func checkBucketResources(data []byte, arn string) error {
-	var doc struct{ Statement json.RawMessage }
-	var statements []map[string]json.RawMessage
-	if err := json.Unmarshal(data, &doc); err != nil {
-		return malformedPolicy("Policies must be valid JSON and the first byte must be '{'")
-	}
-	if err := json.Unmarshal(doc.Statement, &statements); err != nil {
-		statements = make([]map[string]json.RawMessage, 1)
-		if err := json.Unmarshal(doc.Statement, &statements[0]); err != nil {
-			return malformedPolicy("Policy has invalid statements")
-		}
-	}
-	for _, st := range statements {
-		if st["Principal"] == nil && st["NotPrincipal"] == nil {
-			return malformedPolicy("Missing required field Principal")
-		}
-		raw := st["Resource"]
-		if raw == nil {
-			raw = st["NotResource"]
-		}
-		if raw == nil {
-			return malformedPolicy("Missing required field Resource")
-		}
-		var resources []string
-		if err := json.Unmarshal(raw, &resources); err != nil {
-			var one string
-			if err := json.Unmarshal(raw, &one); err != nil {
-				return malformedPolicy("Policy has invalid resource")
-			}
-			resources = []string{one}
-		}
-		for _, r := range resources {
-			below, ours := strings.CutPrefix(r, arn)
-			if !ours || below != "" && below[0] != '/' && below[0] != '*' {
-				return malformedPolicy("Policy has invalid resource").with("Detail", r)
-			}
-		}
-	}
-	return nil
-}
-
 func deleteBucketPolicy(c *s3Call, b *bucket) error {
 	defer c.unlock()
 	if c.caller.account != b.account {
@@ -118,8 +81,14 @@ func deleteBucketPolicy(c *s3Call, b *bucket) error {
 	return c.done(http.StatusNoContent)
 }
 
+const ownerEnforced = "BucketOwnerEnforced"
+
 func validOwnership(v string) bool {
-	return v == "BucketOwnerEnforced" || v == "BucketOwnerPreferred" || v == "ObjectWriter"
+	return v == ownerEnforced || v == "BucketOwnerPreferred" || v == "ObjectWriter"
+}
+
+func aclWithEnforcedOwnership() *apiError {
+	return fail(http.StatusBadRequest, "InvalidBucketAclWithObjectOwnership", "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting")
 }
 
 type ownershipXML struct {
@@ -148,6 +117,9 @@ func putOwnershipControls(c *s3Call, _ *bucket) error {
 		}
 		if len(in.Rules) != 1 || !validOwnership(in.Rules[0].ObjectOwnership) {
 			return malformedXML()
+		}
+		if in.Rules[0].ObjectOwnership == ownerEnforced && !b.conf.ACL.ownerOnly(b.account) {
+			return aclWithEnforcedOwnership()
 		}
 		b.ownership = in.Rules[0].ObjectOwnership
 		return c.done(http.StatusOK)
@@ -221,14 +193,14 @@ func putVersioning(c *s3Call, _ *bucket) error {
 		if in.MfaDelete == "Enabled" {
 			return notImplemented("MFA delete")
 		}
-		if in.Status != "" && in.Status != "Enabled" && in.Status != "Suspended" {
-			return malformedXML()
-		}
 		if in.Status == "" {
 			return fail(http.StatusBadRequest, "IllegalVersioningConfigurationException", "The Versioning element must be specified")
 		}
 		if b.lock != nil && in.Status != "Enabled" {
 			return fail(http.StatusConflict, "InvalidBucketState", "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.")
+		}
+		if in.Status != "Enabled" && in.Status != "Suspended" {
+			return malformedXML()
 		}
 		b.versioning = in.Status
 		return c.done(http.StatusOK)

@@ -81,15 +81,15 @@ func (c *s3Call) openSource() (*s3Call, *bucket, *object, error) {
 	if want := c.r.Header.Get("X-Amz-Source-Expected-Bucket-Owner"); want != "" && want != b.account {
 		return nil, nil, nil, accessDenied()
 	}
+	if err := c.checkPayer(b); err != nil {
+		return nil, nil, nil, err
+	}
 	if err := from.allow(b, from.action, from.resource()); err != nil {
 		return nil, nil, nil, err
 	}
 	o, err := from.find(b)
 	if err != nil {
 		return nil, nil, nil, err
-	}
-	if o.owner != b.account && c.caller.account != o.owner {
-		return nil, nil, nil, accessDenied()
 	}
 	if err := c.checkCopyConditions(o); err != nil {
 		return nil, nil, nil, err

@@ -20,6 +20,7 @@ type bucketEncryption struct {
 	algorithm string
 	keyRef    string
 	bucketKey bool
+	blocked   string // SSE-C or NONE; empty: not told
 }
 
 // sealed is how an object is encrypted.
@@ -52,6 +53,9 @@ func (c *s3Call) chooseEncryption(b *bucket) (sealed, error) {
 	h := c.r.Header
 	algorithm, keyRef := h.Get("X-Amz-Server-Side-Encryption"), h.Get("X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id")
 	if h.Get("X-Amz-Server-Side-Encryption-Customer-Algorithm") != "" {
+		if b.encryption.blocked == "SSE-C" {
+			return sealed{}, accessDenied()
+		}
 		return sealed{}, notImplemented("customer-provided keys (SSE-C)")
 	}
 	switch algorithm {
@@ -162,33 +166,34 @@ func relayKMS(e *apiError) *apiError {
 }
 
 type encryptionXML struct {
-	XMLName xml.Name `xml:"ServerSideEncryptionConfiguration"`
-	Xmlns   string   `xml:"xmlns,attr,omitempty"`
-	Rules   []struct {
-		Default *struct {
-			SSEAlgorithm   string
-			KMSMasterKeyID string `xml:",omitempty"`
-		} `xml:"ApplyServerSideEncryptionByDefault"`
-		BucketKeyEnabled bool
-	} `xml:"Rule"`
+	XMLName xml.Name            `xml:"ServerSideEncryptionConfiguration"`
+	Xmlns   string              `xml:"xmlns,attr,omitempty"`
+	Rules   []encryptionRuleXML `xml:"Rule"`
+}
+
+type encryptionRuleXML struct {
+	Default          *encryptionDefaultXML `xml:"ApplyServerSideEncryptionByDefault"`
+	BucketKeyEnabled bool
+	Blocked          *struct {
+		Types []string `xml:"EncryptionType"`
+	} `xml:"BlockedEncryptionTypes"`
+}
+
+type encryptionDefaultXML struct {
+	SSEAlgorithm   string
+	KMSMasterKeyID string `xml:",omitempty"`
 }
 
 func getBucketEncryption(c *s3Call, b *bucket) error {
 	defer c.unlock()
-	out := encryptionXML{Xmlns: s3Namespace}
-	out.Rules = make([]struct {
-		Default *struct {
-			SSEAlgorithm   string
-			KMSMasterKeyID string `xml:",omitempty"`
-		} `xml:"ApplyServerSideEncryptionByDefault"`
-		BucketKeyEnabled bool
-	}, 1)
-	out.Rules[0].BucketKeyEnabled = b.encryption.bucketKey
-	out.Rules[0].Default = &struct {
-		SSEAlgorithm   string
-		KMSMasterKeyID string `xml:",omitempty"`
-	}{b.encryption.algorithm, b.encryption.keyRef}
-	return c.writeXML(out)
+	e := b.encryption
+	rule := encryptionRuleXML{Default: &encryptionDefaultXML{e.algorithm, e.keyRef}, BucketKeyEnabled: e.bucketKey}
+	if e.blocked != "" {
+		rule.Blocked = &struct {
+			Types []string `xml:"EncryptionType"`
+		}{[]string{e.blocked}}
+	}
+	return c.writeXML(encryptionXML{Xmlns: s3Namespace, Rules: []encryptionRuleXML{rule}})
 }
 
 func putBucketEncryption(c *s3Call, _ *bucket) error {
@@ -212,7 +217,14 @@ func putBucketEncryption(c *s3Call, _ *bucket) error {
 		default:
 			return malformedXML()
 		}
-		b.encryption = bucketEncryption{rule.Default.SSEAlgorithm, rule.Default.KMSMasterKeyID, rule.BucketKeyEnabled}
+		e := bucketEncryption{algorithm: rule.Default.SSEAlgorithm, keyRef: rule.Default.KMSMasterKeyID, bucketKey: rule.BucketKeyEnabled}
+		if rule.Blocked != nil {
+			if len(rule.Blocked.Types) != 1 || rule.Blocked.Types[0] != "SSE-C" && rule.Blocked.Types[0] != "NONE" {
+				return malformedXML()
+			}
+			e.blocked = rule.Blocked.Types[0]
+		}
+		b.encryption = e
 		return c.done(http.StatusOK)
 	})
 }

@@ -119,6 +119,7 @@ func createMultipartUpload(c *s3Call, b *bucket) error {
 		w.store.put(uploadKind, u.id, u.save(b.name))
 	}
 	h := c.w.Header()
+	b.writeAbortHeaders(h, u)
 	o.seal.writeHeaders(h)
 	if explicit {
 		h.Set("x-amz-checksum-algorithm", algorithm)
@@ -297,6 +298,7 @@ func completeMultipartUpload(c *s3Call, _ *bucket) error {
 		b.endUpload(u)
 		o.modified, o.uploadID = c.now, u.id
 		b.add(o)
+		b.writeExpiration(c.w.Header(), o)
 		return c.writeCompleted(b, o)
 	})
 }

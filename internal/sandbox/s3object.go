@@ -20,7 +20,7 @@ type objectPart struct {
 	Checksum string // of the object's algorithm
 }
 
-// object is one version of an object. Tags and lock may change under the
+// object is one version of an object. Tags, lock and ACL may change under the
 // world's mu; nothing else does.
 type object struct {
 	id           string // of its file
@@ -39,8 +39,9 @@ type object struct {
 	headers      objectHeaders
 	tags         []tag
 	lock         objectLock
-	owner        string // account
-	writer       string // principal
+	acl          *accessList // nil: private
+	owner        string      // account
+	writer       string      // principal
 	modified     time.Time
 }
 
@@ -54,8 +55,8 @@ type objectHeaders struct {
 var storageClasses = []string{"STANDARD", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER", "GLACIER_IR", "DEEP_ARCHIVE", "REDUCED_REDUNDANCY"}
 
 // readObjectHeaders reads and checks the headers that PutObject and
-// CreateMultipartUpload share, and decides the actions that they imply.
-func (c *s3Call) readObjectHeaders(b *bucket) (objectHeaders, error) {
+// CreateMultipartUpload share.
+func (c *s3Call) readObjectHeaders() (objectHeaders, error) {
 	h := c.r.Header
 	out := objectHeaders{
 		contentType: h.Get("Content-Type"), cacheControl: h.Get("Cache-Control"), disposition: h.Get("Content-Disposition"),
@@ -89,54 +90,22 @@ func (c *s3Call) readObjectHeaders(b *bucket) (objectHeaders, error) {
 	if size > 2048 {
 		return out, fail(http.StatusBadRequest, "MetadataTooLarge", "Your metadata headers exceed the maximum allowed metadata size")
 	}
-	return out, c.checkImplied(b)
-}
-
-// checkImplied decides the further actions that headers ask for.
-func (c *s3Call) checkImplied(b *bucket) error {
-	h := c.r.Header
-	acl := h.Get("X-Amz-Acl")
-	grants := false
-	for name := range h {
-		grants = grants || strings.HasPrefix(strings.ToLower(name), "x-amz-grant-")
-	}
-	if acl != "" || grants {
-		if err := c.allow(b, "s3:PutObjectAcl", c.resource()); err != nil {
-			return err
-		}
-		switch {
-		case grants:
-			if b.ownership != "BucketOwnerEnforced" {
-				return notImplemented("ACL grants")
-			}
-			return aclNotSupported()
-		case acl == "bucket-owner-full-control" || acl == "private" && b.ownership != "BucketOwnerEnforced":
-		case b.ownership == "BucketOwnerEnforced":
-			return aclNotSupported()
-		case strings.HasPrefix(acl, "public-") && b.block != nil && b.block.BlockPublicAcls:
-			e := accessDenied()
-			if c.caller.account == b.account {
-				e.Message = "User: " + c.caller.arn + " is not authorized to perform: s3:PutObject on resource: \"" + c.resource() + "\" because public access control lists (ACLs) are blocked by the BlockPublicAcls block public access setting."
-			}
-			return e
-		default:
-			return notImplemented("the canned ACL " + acl)
-		}
-	}
-	return nil
-}
-
-func aclNotSupported() *apiError {
-	return fail(http.StatusBadRequest, "AccessControlListNotSupported", "The bucket does not allow ACLs")
+	return out, nil
 }
 
 // objectOwner is the account that a new object belongs to.
 func (c *s3Call) objectOwner(b *bucket) string {
-	if b.ownership == "BucketOwnerEnforced" || (b.ownership == "BucketOwnerPreferred" && c.r.Header.Get("X-Amz-Acl") == "bucket-owner-full-control") {
+	if b.ownership == ownerEnforced || (b.ownership == "BucketOwnerPreferred" && c.r.Header.Get("X-Amz-Acl") == "bucket-owner-full-control") {
 		return b.account
+	}
+	if c.caller.kind == anonymous {
+		return nobody
 	}
 	return c.caller.account
 }
+
+// nobody owns what anonymous callers write.
+const nobody = "000000000000"
 
 // current is the version that a plain read sees; nil for none or a delete marker.
 func (b *bucket) current(key string) *object {
@@ -246,7 +215,10 @@ func (c *s3Call) preparePut(b *bucket) (*object, *incoming, error) {
 func (c *s3Call) describeObject(b *bucket) (*object, error) {
 	o := &object{key: c.key, owner: c.objectOwner(b), writer: c.caller.arn}
 	var err error
-	if o.headers, err = c.readObjectHeaders(b); err != nil {
+	if o.headers, err = c.readObjectHeaders(); err != nil {
+		return nil, err
+	}
+	if o.acl, err = c.newObjectACL(b, o.owner); err != nil {
 		return nil, err
 	}
 	if o.tags, err = c.headerTags(b); err != nil {
@@ -275,6 +247,7 @@ func (c *s3Call) commit(o *object) error {
 		return err
 	}
 	b.add(o)
+	b.writeExpiration(c.w.Header(), o)
 	if b.versioning != "" {
 		c.w.Header().Set("x-amz-version-id", o.version)
 	}

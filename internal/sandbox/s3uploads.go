@@ -155,6 +155,7 @@ func listParts(c *s3Call, b *bucket) error {
 	if u.explicit {
 		out.ChecksumAlgorithm, out.ChecksumType = u.object.algorithm, u.object.checksumType
 	}
+	b.writeAbortHeaders(c.w.Header(), u)
 	for _, n := range slices.Sorted(maps.Keys(u.parts)) {
 		if n <= marker {
 			continue

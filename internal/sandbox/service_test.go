@@ -211,7 +211,9 @@ func TestBucketConfiguration(t *testing.T) {
 	if _, err := api.DeleteBucket(ctx, &s3.DeleteBucketInput{Bucket: b}); code(err) != "BucketNotEmpty" {
 		t.Errorf("deleting a full bucket: %v", err)
 	}
-	if _, err := api.GetBucketLifecycleConfiguration(ctx, &s3.GetBucketLifecycleConfigurationInput{Bucket: b}); code(err) != "NotImplemented" {
+	if _, err := api.PutBucketAccelerateConfiguration(ctx, &s3.PutBucketAccelerateConfigurationInput{
+		Bucket: b, AccelerateConfiguration: &s3types.AccelerateConfiguration{Status: s3types.BucketAccelerateStatusEnabled},
+	}); code(err) != "NotImplemented" {
 		t.Errorf("what is not modelled: %v", err)
 	}
 	if _, err := w.rootA.s3.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: b, CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: region}}); code(err) != "BucketAlreadyExists" {

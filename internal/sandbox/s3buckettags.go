@@ -1,0 +1,48 @@
+package sandbox
+
+import (
+	"net/http"
+	"strings"
+)
+
+// Tags of buckets.
+
+const maxBucketTags = 50
+
+func getBucketTagging(c *s3Call, b *bucket) error {
+	defer c.unlock()
+	if len(b.conf.Tags) == 0 {
+		return fail(http.StatusNotFound, "NoSuchTagSet", "The TagSet does not exist").with("BucketName", b.name)
+	}
+	return c.writeTagging(b.conf.Tags)
+}
+
+func putBucketTagging(c *s3Call, _ *bucket) error {
+	return c.configureDigested(func(b *bucket, data []byte) error {
+		tags, err := readTagging(data, maxBucketTags)
+		if err != nil {
+			return err
+		}
+		b.conf.Tags = tags
+		return c.done(http.StatusNoContent)
+	})
+}
+
+func deleteBucketTagging(c *s3Call, b *bucket) error {
+	defer c.unlock()
+	b.conf.Tags = nil
+	return c.done(http.StatusNoContent)
+}
+
+// configureDigested is configure for the calls that S3 takes with a digest of the body only.
+func (c *s3Call) configureDigested(apply func(b *bucket, data []byte) error) error {
+	digest := c.r.Header.Get("Content-Md5") != "" || strings.HasPrefix(strings.ToLower(c.r.Header.Get("X-Amz-Trailer")), "x-amz-checksum-")
+	for _, a := range checksumAlgorithms {
+		digest = digest || c.r.Header.Get(checksumHeader(a)) != ""
+	}
+	if !digest {
+		c.unlock()
+		return fail(http.StatusBadRequest, "InvalidRequest", "Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
+	}
+	return c.configure(maxConfigBody, apply)
+}

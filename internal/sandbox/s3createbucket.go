@@ -1,0 +1,202 @@
+package sandbox
+
+import (
+	"encoding/xml"
+	"net"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/brokerd/brokerd/internal/iampolicy"
+)
+
+// CreateBucket: the name, the place, and all that may be set on the way.
+
+var (
+	bucketNamePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
+	// S3 keeps these for itself (S3 User Guide, bucketnamingrules.html).
+	reservedPrefixes = []string{"xn--", "sthree-", "amzn-s3-demo-"}
+	reservedSuffixes = []string{"-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"}
+)
+
+func validBucketName(name string) bool {
+	return bucketNamePattern.MatchString(name) && !strings.Contains(name, "..") && net.ParseIP(name) == nil &&
+		!slices.ContainsFunc(reservedPrefixes, func(p string) bool { return strings.HasPrefix(name, p) }) &&
+		!slices.ContainsFunc(reservedSuffixes, func(s string) bool { return strings.HasSuffix(name, s) })
+}
+
+type createBucketXML struct {
+	XMLName            xml.Name `xml:"CreateBucketConfiguration"`
+	LocationConstraint string
+	Location           *struct{}
+	Bucket             *struct{}
+	Tags               []tagXML `xml:"Tags>Tag"`
+}
+
+// place is the Region that a new bucket goes to.
+func (c *s3Call) place(constraint string) (string, error) {
+	signed := c.s.region(c.call)
+	region := constraint
+	if region == "EU" {
+		region = "eu-west-1" // the constraint's name from before Regions had names
+	}
+	invalid := func() error {
+		return fail(http.StatusBadRequest, "InvalidLocationConstraint", "The specified location-constraint is not valid").with("LocationConstraint", constraint)
+	}
+	switch {
+	case region == "us-east-1":
+		return "", invalid()
+	case region == "" && signed == "us-east-1":
+		return signed, nil
+	case region == "":
+		return "", fail(http.StatusBadRequest, "IllegalLocationConstraintException", "The unspecified location constraint is incompatible for the region specific endpoint this request was sent to.")
+	case !regionPattern.MatchString(region):
+		return "", invalid()
+	case signed != "us-east-1" && signed != region:
+		return "", fail(http.StatusBadRequest, "IllegalLocationConstraintException", "The %s location constraint is incompatible for the region specific endpoint this request was sent to.", constraint)
+	}
+	return region, nil
+}
+
+func (c *s3Call) readCreateBucket() (createBucketXML, error) {
+	var conf createBucketXML
+	data, err := c.control(maxConfigBody)
+	if err != nil {
+		return conf, err
+	}
+	if len(data) > 0 {
+		if err := parseXML(data, &conf); err != nil {
+			return conf, err
+		}
+	}
+	if conf.Location != nil || conf.Bucket != nil {
+		return conf, notImplemented("directory buckets")
+	}
+	return conf, nil
+}
+
+func createBucket(c *s3Call, _ *bucket) error {
+	conf, err := c.readCreateBucket()
+	if err != nil {
+		return err
+	}
+	if c.caller.kind == anonymous {
+		return accessDenied()
+	}
+	if !validBucketName(c.bucketName) {
+		return fail(http.StatusBadRequest, "InvalidBucketName", "The specified bucket is not valid.").with("BucketName", c.bucketName)
+	}
+	region, err := c.place(conf.LocationConstraint)
+	if err != nil {
+		return err
+	}
+	w := c.s.world
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	b, err := c.newBucket(region, conf)
+	if err != nil {
+		return err
+	}
+	if err := c.allowCreateBucket(b, conf.LocationConstraint); err != nil {
+		return err
+	}
+	c.w.Header().Set("Location", "/"+c.bucketName)
+	c.w.Header().Set("x-amz-bucket-arn", b.arn())
+	if old := w.buckets[c.bucketName]; old != nil {
+		switch {
+		case old.account != c.caller.account:
+			return fail(http.StatusConflict, "BucketAlreadyExists", "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again.").with("BucketName", c.bucketName)
+		case old.region != "us-east-1" || region != "us-east-1":
+			return fail(http.StatusConflict, "BucketAlreadyOwnedByYou", "Your previous request to create the named bucket succeeded and you already own it.").with("BucketName", c.bucketName)
+		}
+		// us-east-1 says yes to a bucket that the caller has, and resets its list.
+		if old.ownership != ownerEnforced {
+			old.conf.ACL = nil
+		}
+		return c.done(http.StatusOK)
+	}
+	w.buckets[c.bucketName] = b
+	return c.done(http.StatusOK)
+}
+
+// newBucket makes the bucket that the request describes. The caller holds mu.
+func (c *s3Call) newBucket(region string, conf createBucketXML) (*bucket, error) {
+	ownership := c.r.Header.Get("X-Amz-Object-Ownership")
+	if ownership == "" {
+		ownership = ownerEnforced
+	}
+	if !validOwnership(ownership) {
+		return nil, invalidArgument("Invalid x-amz-object-ownership header: %s", ownership).with("ArgumentName", "x-amz-object-ownership")
+	}
+	b := &bucket{
+		world: c.s.world, name: c.bucketName, region: region, account: c.caller.account, created: c.now,
+		encryption: bucketEncryption{algorithm: sseS3}, ownership: ownership,
+		block:    &iampolicy.PublicAccessBlock{BlockPublicAcls: true, IgnorePublicAcls: true, BlockPublicPolicy: true, RestrictPublicBuckets: true},
+		versions: map[string][]*object{}, uploads: map[string]*multipart{},
+	}
+	if conf.LocationConstraint == "EU" {
+		b.conf.Location = conf.LocationConstraint
+	}
+	for _, t := range conf.Tags {
+		b.conf.Tags = append(b.conf.Tags, tag(t))
+	}
+	if err := checkTags(b.conf.Tags, maxBucketTags); err != nil {
+		return nil, err
+	}
+	l, err := c.headersACL(b.account, "")
+	switch {
+	case err != nil:
+		return nil, err
+	case ownership == ownerEnforced && !l.ownerOnly(b.account):
+		return nil, aclWithEnforcedOwnership()
+	case l.public():
+		// New buckets block public lists from the start.
+		return nil, fail(http.StatusBadRequest, "InvalidBucketAclWithBlockPublicAccessError", "Bucket cannot have public ACLs set with BlockPublicAccess enabled")
+	}
+	b.conf.ACL = l
+	switch v := c.r.Header.Get("X-Amz-Bucket-Object-Lock-Enabled"); {
+	case strings.EqualFold(v, "true"):
+		b.lock, b.versioning = &bucketLock{}, "Enabled"
+	case v != "" && !strings.EqualFold(v, "false"):
+		return nil, invalidArgument("Bucket Object Lock Enabled must be either of 'true' or 'false'").with("ArgumentName", "x-amz-bucket-object-lock-enabled").with("ArgumentValue", v)
+	}
+	return b, nil
+}
+
+// allowCreateBucket decides s3:CreateBucket and the actions that the request's
+// further wishes imply (API reference of CreateBucket, permissions). The caller holds mu.
+func (c *s3Call) allowCreateBucket(b *bucket, constraint string) error {
+	ctx := c.conditionContext(b.account, b.region)
+	if constraint != "" {
+		ctx["s3:LocationConstraint"] = []string{constraint}
+	}
+	var keys []string
+	for _, t := range b.conf.Tags {
+		ctx["aws:RequestTag/"+t.Key] = []string{t.Value}
+		keys = append(keys, t.Key)
+	}
+	if keys != nil {
+		ctx["aws:TagKeys"] = keys
+	}
+	h := c.r.Header
+	actions := []string{"s3:CreateBucket"}
+	if acl := h.Get("X-Amz-Acl"); hasGrantHeader(h) || acl != "" && acl != "private" {
+		actions = append(actions, "s3:PutBucketAcl")
+	}
+	if h.Get("X-Amz-Object-Ownership") != "" {
+		actions = append(actions, "s3:PutBucketOwnershipControls")
+	}
+	if b.lock != nil {
+		actions = append(actions, "s3:PutBucketObjectLockConfiguration", "s3:PutBucketVersioning")
+	}
+	if keys != nil {
+		actions = append(actions, "s3:TagResource")
+	}
+	for _, action := range actions {
+		if e := c.s.world.authorize(c.call, access{caller: c.caller, action: action, resource: c.resource(), owner: c.caller.account, context: ctx}); e != nil {
+			return e
+		}
+	}
+	return nil
+}

@@ -1,0 +1,135 @@
+package sandbox
+
+import (
+	"encoding/xml"
+	"net/http"
+)
+
+// Server access logging: where the logs are to go.
+
+// loggingTarget is the configuration as it is kept.
+type loggingTarget struct {
+	Bucket    string
+	Prefix    string
+	Grants    []grant `json:",omitempty"`
+	KeyFormat string  `json:",omitempty"` // SimplePrefix, EventTime or DeliveryTime; empty: not told
+}
+
+const simplePrefix = "SimplePrefix"
+
+type loggingXML struct {
+	XMLName xml.Name           `xml:"BucketLoggingStatus"`
+	Xmlns   string             `xml:"xmlns,attr,omitempty"`
+	Enabled *loggingEnabledXML `xml:"LoggingEnabled"`
+}
+
+type loggingEnabledXML struct {
+	TargetBucket string
+	TargetPrefix *string
+	Grants       *logGrantsXML  `xml:"TargetGrants"`
+	Format       *logKeyFormats `xml:"TargetObjectKeyFormat"`
+}
+
+type logGrantsXML struct {
+	Grants []grantXML `xml:"Grant"`
+}
+
+type logKeyFormats struct {
+	Simple      *struct{}           `xml:"SimplePrefix"`
+	Partitioned *partitionedLogKeys `xml:"PartitionedPrefix"`
+}
+
+type partitionedLogKeys struct{ PartitionDateSource string }
+
+func getBucketLogging(c *s3Call, b *bucket) error {
+	defer c.unlock()
+	out := loggingXML{Xmlns: s3Namespace}
+	if l := b.conf.Logging; l != nil {
+		out.Enabled = &loggingEnabledXML{TargetBucket: l.Bucket, TargetPrefix: &l.Prefix}
+		if len(l.Grants) > 0 {
+			out.Enabled.Grants = &logGrantsXML{grantsXML(l.Grants)}
+		}
+		switch l.KeyFormat {
+		case "":
+		case simplePrefix:
+			out.Enabled.Format = &logKeyFormats{Simple: &struct{}{}}
+		default:
+			out.Enabled.Format = &logKeyFormats{Partitioned: &partitionedLogKeys{l.KeyFormat}}
+		}
+	}
+	return c.writeXML(out)
+}
+
+func putBucketLogging(c *s3Call, _ *bucket) error {
+	return c.configure(maxConfigBody, func(b *bucket, data []byte) error {
+		var in loggingXML
+		if err := parseXML(data, &in); err != nil {
+			return err
+		}
+		if in.Enabled == nil {
+			b.conf.Logging = nil
+			return c.done(http.StatusOK)
+		}
+		// The grantees have their type in an attribute that the writing form cannot read.
+		var read struct {
+			Grants []granteeReadXML `xml:"LoggingEnabled>TargetGrants>Grant"`
+		}
+		if err := parseXML(data, &read); err != nil {
+			return err
+		}
+		l, err := c.loggingTo(b, in.Enabled, read.Grants)
+		if err != nil {
+			return err
+		}
+		b.conf.Logging = l
+		return c.done(http.StatusOK)
+	})
+}
+
+func badLoggingTarget(text, target string) *apiError {
+	return fail(http.StatusBadRequest, "InvalidTargetBucketForLogging", "%s", text).with("TargetBucket", target)
+}
+
+// loggingTo checks a target. The caller holds mu.
+func (c *s3Call) loggingTo(b *bucket, in *loggingEnabledXML, grants []granteeReadXML) (*loggingTarget, error) {
+	if in.TargetBucket == "" || in.TargetPrefix == nil {
+		return nil, malformedXML()
+	}
+	target := c.s.world.buckets[in.TargetBucket]
+	switch {
+	case target == nil:
+		return nil, badLoggingTarget("The target bucket for logging does not exist", in.TargetBucket)
+	case target.account != b.account:
+		return nil, badLoggingTarget("The owner for the bucket to be logged and the target bucket must be the same.", in.TargetBucket)
+	case target.region != b.region:
+		return nil, fail(http.StatusForbidden, "CrossLocationLoggingProhibited", "Cross S3 location logging not allowed. ").
+			with("TargetBucketLocation", target.region).with("SourceBucketLocation", b.region)
+	}
+	l := &loggingTarget{Bucket: in.TargetBucket, Prefix: *in.TargetPrefix}
+	for _, g := range grants {
+		one, err := c.readGrant(g)
+		if err != nil {
+			return nil, err
+		}
+		if one.Permission != permRead && one.Permission != permWrite && one.Permission != permFullControl {
+			return nil, malformedXML()
+		}
+		l.Grants = append(l.Grants, one)
+	}
+	if len(l.Grants) > 0 && target.ownership == ownerEnforced {
+		return nil, aclNotSupported()
+	}
+	if f := in.Format; f != nil {
+		switch {
+		case (f.Simple == nil) == (f.Partitioned == nil):
+			return nil, malformedXML()
+		case f.Simple != nil:
+			l.KeyFormat = simplePrefix
+		case f.Partitioned.PartitionDateSource != "EventTime" && f.Partitioned.PartitionDateSource != "DeliveryTime":
+			return nil, malformedXML()
+		default:
+			l.KeyFormat = f.Partitioned.PartitionDateSource
+		}
+	}
+	return l, nil
+}
