@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -44,9 +45,9 @@ State is in memory, unless --data names a directory to keep it in.`,
 	flags := cmd.Flags()
 	flags.StringVar(&f.opts.Addr, "addr", sandbox.DefaultAddr, "loopback address to listen on")
 	flags.BoolVar(&f.opts.PlainHTTP, "plain-http", false, "serve http instead of https; SSE-KMS is then refused, as on AWS")
-	flags.StringVar(&f.opts.AccountA, "account-a", sandbox.DefaultAccountA, "id of account A")
-	flags.StringVar(&f.opts.AccountB, "account-b", sandbox.DefaultAccountB, "id of account B")
-	flags.StringVar(&f.opts.Region, "region", sandbox.DefaultRegion, "home Region")
+	flags.StringVar(&f.opts.AccountA, "account-a", "", "id of account A (default "+sandbox.DefaultAccountA+", or what --data holds)")
+	flags.StringVar(&f.opts.AccountB, "account-b", "", "id of account B (default "+sandbox.DefaultAccountB+", or what --data holds)")
+	flags.StringVar(&f.opts.Region, "region", "", "home Region (default "+sandbox.DefaultRegion+", or what --data holds)")
 	flags.StringVar(&f.rootA, "root-key-a", "", "access key of account A's root user, ID:SECRET (default: made up)")
 	flags.StringVar(&f.rootB, "root-key-b", "", "access key of account B's root user, ID:SECRET (default: made up)")
 	flags.StringVar(&f.opts.DataDir, "data", "", "directory that keeps the state across restarts (default: none, memory)")
@@ -72,7 +73,8 @@ func (a *app) runSandbox(cmd *cobra.Command, f *sandboxFlags) (err error) {
 		opts.Faults = append(opts.Faults, fault)
 	}
 	opts.RootKeys = map[string]sandbox.Credentials{}
-	for account, text := range map[string]string{opts.AccountA: f.rootA, opts.AccountB: f.rootB} {
+	accountA, accountB := cmp.Or(opts.AccountA, sandbox.DefaultAccountA), cmp.Or(opts.AccountB, sandbox.DefaultAccountB)
+	for account, text := range map[string]string{accountA: f.rootA, accountB: f.rootB} {
 		if text == "" {
 			continue
 		}

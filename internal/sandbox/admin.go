@@ -38,16 +38,18 @@ type adminHandler func(s *Sandbox, w http.ResponseWriter, r *http.Request) (any,
 
 // adminHandlers are the requests by method and path below adminPath.
 var adminHandlers = map[string]adminHandler{
-	"GET info":              func(s *Sandbox, _ http.ResponseWriter, _ *http.Request) (any, error) { return s.info(), nil },
-	"GET faults":            func(s *Sandbox, _ http.ResponseWriter, _ *http.Request) (any, error) { return s.Faults(), nil },
-	"PUT faults":            adminSetFaults,
-	"POST faults":           adminAddFault,
-	"DELETE faults":         adminClearFaults,
-	"PUT clock":             adminClock,
-	"POST expire-sessions":  adminExpireSessions,
-	"POST disable-key":      adminDisableKey,
-	"POST delete-role":      adminDeleteRole,
-	"POST lifecycle":        func(s *Sandbox, _ http.ResponseWriter, _ *http.Request) (any, error) { return s.ApplyLifecycle(s.now()), nil },
+	"GET info":             func(s *Sandbox, _ http.ResponseWriter, _ *http.Request) (any, error) { return s.info(), nil },
+	"GET faults":           func(s *Sandbox, _ http.ResponseWriter, _ *http.Request) (any, error) { return s.Faults(), nil },
+	"PUT faults":           adminSetFaults,
+	"POST faults":          adminAddFault,
+	"DELETE faults":        adminClearFaults,
+	"PUT clock":            adminClock,
+	"POST expire-sessions": adminExpireSessions,
+	"POST disable-key":     adminDisableKey,
+	"POST delete-role":     adminDeleteRole,
+	"POST lifecycle": func(s *Sandbox, _ http.ResponseWriter, _ *http.Request) (any, error) {
+		return s.ApplyLifecycle(s.now()), nil
+	},
 	"PUT guardrails":        adminGuardrails,
 	"POST vpc-endpoints":    adminVPCEndpoint,
 	"POST web-identity":     adminWebIdentity,

@@ -31,23 +31,28 @@ var organizationPattern = regexp.MustCompile(`^o-[a-z0-9]{10,32}$`)
 
 const fullAccess = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}]}`
 
-// SetGuardrails replaces the guardrails of account A or B.
-func (s *Sandbox) SetGuardrails(account string, g Guardrails) error {
+// parseGuardrails checks and parses guardrails.
+func parseGuardrails(g Guardrails) (*guardrails, error) {
 	if g.OrganizationID != "" && !organizationPattern.MatchString(g.OrganizationID) {
-		return fmt.Errorf("organization id %q: want o- and 10 to 32 small letters and digits", g.OrganizationID)
+		return nil, fmt.Errorf("organization id %q: want o- and 10 to 32 small letters and digits", g.OrganizationID)
 	}
 	if g.OrganizationID == "" && len(g.ServiceControl)+len(g.ResourceControl) > 0 {
-		return errors.New("service and resource control policies come from an organization: give its id")
+		return nil, errors.New("service and resource control policies come from an organization: give its id")
 	}
 	parsed := &guardrails{given: g}
 	var err error
 	if parsed.service, err = levelPolicies(g.ServiceControl, iampolicy.KindServiceControl); err != nil {
-		return err
+		return nil, err
 	}
-	if len(g.ResourceControl) > 0 {
-		if parsed.control, err = levelPolicies(g.ResourceControl, iampolicy.KindResourceCtrl); err != nil {
-			return err
-		}
+	parsed.control, err = levelPolicies(g.ResourceControl, iampolicy.KindResourceCtrl)
+	return parsed, err
+}
+
+// SetGuardrails replaces the guardrails of account A or B.
+func (s *Sandbox) SetGuardrails(account string, g Guardrails) error {
+	parsed, err := parseGuardrails(g)
+	if err != nil {
+		return err
 	}
 	w := s.world
 	w.mu.Lock()

@@ -162,7 +162,12 @@ func keyPolicy(role string) string {
 // newWorld sets everything up with the SDK, as a user would.
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	sb := start(t, sandbox.Options{})
+	return worldIn(t, start(t, sandbox.Options{}))
+}
+
+// worldIn sets everything up in a sandbox that runs.
+func worldIn(t testing.TB, sb *sandbox.Sandbox) *world {
+	t.Helper()
 	w := &world{sb: sb, rootA: as(t, sb, sb.RootKeys(accountA)), rootB: as(t, sb, sb.RootKeys(accountB))}
 	ctx := t.Context()
 
@@ -235,6 +240,18 @@ func (w *world) create(key string) *s3.CreateMultipartUploadInput {
 		ServerSideEncryption: s3types.ServerSideEncryptionAwsKms, SSEKMSKeyId: aws.String(w.key), BucketKeyEnabled: aws.Bool(true),
 		ChecksumAlgorithm: s3types.ChecksumAlgorithmCrc32c, ChecksumType: s3types.ChecksumTypeFullObject,
 	}
+}
+
+func readAll(t testing.TB, r io.ReadCloser) []byte {
+	t.Helper()
+	data, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return data
 }
 
 func stored(t testing.TB, sb *sandbox.Sandbox, bucket, key string) (sandbox.ObjectInfo, []byte) {

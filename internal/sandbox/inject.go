@@ -100,7 +100,7 @@ func (s *Sandbox) expireSession(accessKeyID string) {
 	if k := w.keys[accessKeyID]; k != nil && k.session != nil {
 		ended := *k.session
 		ended.expires = s.now().Add(-time.Second)
-		k.session = &ended
+		k.session, w.dirty = &ended, true
 	}
 }
 
@@ -115,7 +115,7 @@ func (s *Sandbox) ExpireSessions(roleARN string) int {
 		if k.session != nil && k.session.expires.After(now) && (roleARN == "" || k.session.role != nil && k.session.role.arn == roleARN) {
 			ended := *k.session
 			ended.expires = now.Add(-time.Second)
-			k.session = &ended
+			k.session, w.dirty = &ended, true
 			n++
 		}
 	}
@@ -131,7 +131,7 @@ func (s *Sandbox) DisableKey(arn string) error {
 	if k == nil {
 		return ErrNotFound
 	}
-	k.disabled = true
+	k.disabled, w.dirty = true, true
 	return nil
 }
 
@@ -148,6 +148,7 @@ func (s *Sandbox) DeleteRole(arn string) error {
 	delete(w.accounts[r.account].roles, r.name)
 	delete(w.ids, r.id)
 	w.generation++
+	w.dirty = true
 	return nil
 }
 

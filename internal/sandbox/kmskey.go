@@ -213,6 +213,7 @@ func (w *world) managedS3Key(region, account string, now time.Time) (*kmsKey, er
 	if a, ok := w.kmsAliases[alias]; ok {
 		return w.kmsKeys[a.Target], nil
 	}
+	w.dirty = true
 	text := fmt.Sprintf(`{"Version":"2012-10-17","Id":"auto-s3-2","Statement":[`+
 		`{"Sid":"Allow access through S3 for all principals in the account that are authorized to use S3","Effect":"Allow","Principal":{"AWS":"*"},`+
 		`"Action":["kms:Encrypt","kms:Decrypt","kms:ReEncrypt*","kms:GenerateDataKey*","kms:DescribeKey"],"Resource":"*",`+
@@ -241,3 +242,6 @@ func (w *world) newKMSKey(region, account string, policy *storedPolicy, now time
 	w.kmsKeys[k.arn] = k
 	return k
 }
+
+// deletedKey stands for a key that objects were sealed under and that is gone.
+func deletedKey(arn string) *kmsKey { return &kmsKey{arn: arn} }

@@ -53,9 +53,8 @@ type Sandbox struct {
 // New makes the accounts and binds the listener; nothing is served before Run or Start.
 // Close must be called, also when Run was.
 func New(opts Options) (*Sandbox, error) {
-	opts, err := opts.withDefaults()
-	if err != nil {
-		return nil, fmt.Errorf("sandbox options: %w", err)
+	if opts.Addr == "" {
+		opts.Addr = DefaultAddr
 	}
 	host, _, err := net.SplitHostPort(opts.Addr)
 	if err != nil {
@@ -65,17 +64,20 @@ func New(opts Options) (*Sandbox, error) {
 	if host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		return nil, fmt.Errorf("sandbox address %q is not a loopback address: it hands out keys to whoever asks, use 127.0.0.1", opts.Addr)
 	}
-	s := &Sandbox{opts: opts, trail: trail.New(maxEvents), adminToken: newSecret(), stopping: make(chan struct{})}
+	s := &Sandbox{trail: trail.New(maxEvents), adminToken: newSecret(), stopping: make(chan struct{})}
+	if opts.DataDir == "" {
+		if s.dir, err = os.MkdirTemp(opts.Dir, "brokerd-sandbox-"); err != nil {
+			return nil, fmt.Errorf("making the sandbox's directory: %w", err)
+		}
+	}
+	if s.world, err = openWorld(&opts, s.dir); err != nil {
+		return nil, errors.Join(err, s.removeDir())
+	}
+	s.opts = opts
 	s.SetFaults(opts.Faults)
-	if s.dir, err = os.MkdirTemp(opts.Dir, "brokerd-sandbox-"); err != nil {
-		return nil, fmt.Errorf("making the sandbox's directory: %w", err)
-	}
-	if s.world, err = newWorld(opts, s.dir); err != nil {
-		return nil, errors.Join(err, os.RemoveAll(s.dir))
-	}
 	listener, err := net.Listen("tcp", opts.Addr)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("sandbox listening on %s: %w", opts.Addr, err), os.RemoveAll(s.dir))
+		return nil, errors.Join(fmt.Errorf("sandbox listening on %s: %w", opts.Addr, err), s.world.store.close(), s.removeDir())
 	}
 	s.server = &http.Server{
 		Handler:           s.handler(),
@@ -89,7 +91,7 @@ func New(opts Options) (*Sandbox, error) {
 	if !opts.PlainHTTP {
 		caPEM, leaf, err := newCertificate(opts.Region, ip, time.Now())
 		if err != nil {
-			return nil, errors.Join(err, listener.Close(), os.RemoveAll(s.dir))
+			return nil, errors.Join(err, listener.Close(), s.world.store.close(), s.removeDir())
 		}
 		s.caPEM = caPEM
 		// HTTP/1.1 only, as S3 speaks.
@@ -191,10 +193,18 @@ func (s *Sandbox) Close() error {
 	} else if closeErr := s.listener.Close(); closeErr != nil && !errors.Is(closeErr, net.ErrClosed) {
 		err = closeErr
 	}
-	if rmErr := os.RemoveAll(s.dir); rmErr != nil {
-		err = errors.Join(err, fmt.Errorf("removing the sandbox's directory: %w", rmErr))
+	return errors.Join(err, s.server.Close(), s.persistControl(), s.world.store.close(), s.removeDir())
+}
+
+// removeDir removes what does not outlive the process.
+func (s *Sandbox) removeDir() error {
+	if s.dir == "" {
+		return nil
 	}
-	return err
+	if err := os.RemoveAll(s.dir); err != nil {
+		return fmt.Errorf("removing the sandbox's directory: %w", err)
+	}
+	return nil
 }
 
 // Endpoint is the base URL of all services, for example https://127.0.0.1:41234.

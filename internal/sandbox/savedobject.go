@@ -47,6 +47,7 @@ type savedObject struct {
 	Headers                      savedHeaders
 	Tags                         []tag `json:",omitempty"`
 	Lock                         objectLock
+	ACL                          *accessList `json:",omitempty"`
 	Owner, Writer                string
 	Modified                     time.Time
 }
@@ -99,7 +100,7 @@ func (o *object) save(bucket string) savedObject {
 	out := savedObject{
 		ID: o.id, Bucket: bucket, Key: o.key, Version: o.version, Order: o.order, DeleteMarker: o.deleteMarker, Body: saveBody(o.body), Size: o.size, ETag: o.etag,
 		Seal:      savedSeal{Algorithm: o.seal.algorithm, BucketKey: o.seal.bucketKey, Context: o.seal.context},
-		Algorithm: o.algorithm, Checksum: o.checksum, SumType: o.checksumType, UploadID: o.uploadID, Parts: o.parts, Tags: o.tags, Lock: o.lock,
+		Algorithm: o.algorithm, Checksum: o.checksum, SumType: o.checksumType, UploadID: o.uploadID, Parts: o.parts, Tags: o.tags, Lock: o.lock, ACL: o.acl,
 		Owner: o.owner, Writer: o.writer, Modified: o.modified,
 		Headers: savedHeaders{
 			o.headers.contentType, o.headers.contentEncoding, o.headers.cacheControl, o.headers.disposition, o.headers.language,
@@ -116,7 +117,7 @@ func (w *world) restoreObject(s savedObject) (*object, error) {
 	o := &object{
 		id: s.ID, key: s.Key, version: s.Version, order: s.Order, deleteMarker: s.DeleteMarker, size: s.Size, etag: s.ETag,
 		seal:      sealed{algorithm: s.Seal.Algorithm, bucketKey: s.Seal.BucketKey, context: s.Seal.Context},
-		algorithm: s.Algorithm, checksum: s.Checksum, checksumType: s.SumType, uploadID: s.UploadID, parts: s.Parts, tags: s.Tags, lock: s.Lock,
+		algorithm: s.Algorithm, checksum: s.Checksum, checksumType: s.SumType, uploadID: s.UploadID, parts: s.Parts, tags: s.Tags, lock: s.Lock, acl: s.ACL,
 		owner: s.Owner, writer: s.Writer, modified: s.Modified,
 		headers: objectHeaders{
 			contentType: s.Headers.ContentType, contentEncoding: s.Headers.ContentEncoding, cacheControl: s.Headers.CacheControl,

@@ -106,7 +106,7 @@ func (s *Sandbox) serve(w http.ResponseWriter, r *http.Request) {
 		resetConnection(w)
 		return
 	}
-	if err == nil && answer.status != 0 && !isReadOnly(cl.record.Operation) {
+	if err == nil && answer.status != 0 && !answer.streaming {
 		err = s.persist(cl)
 	}
 	if err != nil && !answer.streaming {

@@ -149,6 +149,11 @@ func replaceFile(path string, data []byte) error {
 func (s *store) putState(data []byte) error {
 	s.writeMu.Lock()
 	defer s.writeMu.Unlock()
+	return s.putStateLocked(data)
+}
+
+// putStateLocked is putState for callers that hold writeMu.
+func (s *store) putStateLocked(data []byte) error {
 	if string(data) == string(s.state) {
 		return nil
 	}
@@ -180,4 +185,14 @@ func (s *store) each(kind string, load func(id string, data []byte) error) error
 		}
 	}
 	return nil
+}
+
+// appendEvents adds lines to the audit trail's file, and says so at the next
+// flush if it could not.
+func (s *store) appendEvents(lines []byte) {
+	s.noteMu.Lock()
+	defer s.noteMu.Unlock()
+	if _, err := s.events.Write(lines); err != nil {
+		s.failed = errors.Join(s.failed, fmt.Errorf("keeping the audit trail: %w", err))
+	}
 }

@@ -258,7 +258,7 @@ func (in *assumeRoleInput) packedSize() int {
 // issue makes the access key of a session. The caller holds mu.
 func (w *world) issue(cl *call, sess *session, account string) *accessKey {
 	key := &accessKey{id: newID("ASIA", 16), secret: newSecret(), account: account, session: sess, created: cl.now}
-	w.keys[key.id] = key
+	w.keys[key.id], w.dirty = key, true
 	w.dropExpired(cl.now)
 	cl.response = map[string]any{"credentials": map[string]any{"accessKeyId": key.id, "expiration": queryTime(sess.expires)}}
 	if sess.role != nil {
