@@ -38,10 +38,9 @@ type positionXML struct{ Line, Column int }
 
 // simulation is what both calls boil down to.
 type simulation struct {
-	base              iampolicy.Scenario
-	actions           []string
-	resources         []string
-	contextSuppliedBy map[string]bool
+	base      iampolicy.Scenario
+	actions   []string
+	resources []string
 }
 
 func simulatePrincipalPolicy(s *Sandbox, cl *call, acct *account) (any, error) {

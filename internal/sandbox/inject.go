@@ -43,7 +43,12 @@ func (s *Sandbox) applyFault(cl *call, service string) error {
 	if fault.Code == "" {
 		return nil
 	}
-	code, status, message := fault.Code, fault.Status, fault.Message
+	return fault.apiError(service)
+}
+
+// apiError is the error that the fault answers with.
+func (f *Fault) apiError(service string) *apiError {
+	code, status, message := f.Code, f.Status, f.Message
 	if code == throttle {
 		t := throttleCodes[service]
 		code = t.code

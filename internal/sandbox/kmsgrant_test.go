@@ -12,6 +12,9 @@ import (
 	kmstypes "github.com/aws/aws-sdk-go-v2/service/kms/types"
 )
 
+// opaque is all that KMS says to a caller of another account.
+const opaque = "because the resource does not exist in this Region, no resource-based policies allow access, or a resource-based policy explicitly denies access"
+
 // userWith is a new user with one inline policy; none when statement is empty.
 func userWith(t testing.TB, root *clients, name, statement string) (u *clients, arn string) {
 	t.Helper()

@@ -414,9 +414,9 @@ func (c *s3Call) allow(b *bucket, action, resource string) error {
 		return nil
 	}
 	e := accessDenied()
-	// S3 explains itself to callers of the bucket owner's account or organization
-	// only, and never how an endpoint's policy decided.
-	if c.s.world.sameOrganization(c.caller.account, b.account) && iampolicy.BlamedLayer(sc, res) != iampolicy.LayerVPCEndpoint {
+	// S3 explains itself to callers of the owner's account or organization only,
+	// and never how an endpoint's policy decided.
+	if c.s.world.sameOrganization(c.caller.account, sc.Request.ResourceAccount) && iampolicy.BlamedLayer(sc, res) != iampolicy.LayerVPCEndpoint {
 		e.Message = iampolicy.AccessDeniedText(sc, res)
 	}
 	return e

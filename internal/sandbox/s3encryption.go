@@ -144,6 +144,9 @@ func (c *s3Call) useKey(b *bucket, operation string, e sealed) error {
 	if err := c.s.world.keyThere(e.key, c.now); err != nil {
 		return relayKMS(err)
 	}
+	if f, ok := c.s.nextFault("kms", operation); ok && f.Code != "" {
+		return relayKMS(f.apiError("kms")) // of a fault in KMS, S3's callers see the error only
+	}
 	if err := c.s.world.allowKMS(c.call, q); err != nil {
 		return relayKMS(err)
 	}

@@ -265,7 +265,7 @@ func (s *Sandbox) admit(cl *call, service string, data []byte) error {
 	if c := cl.caller; c.session != nil && c.kind != roleSession && !userSessionAllows(service, cl.record.Operation) {
 		return fail(http.StatusForbidden, "AccessDenied", "Cannot call %s with session credentials", cl.record.Operation)
 	}
-	if cl.caller.kind == anonymous && !(service == "sts" && anonymousSTS[cl.record.Operation]) {
+	if cl.caller.kind == anonymous && (service != "sts" || !anonymousSTS[cl.record.Operation]) {
 		code := "MissingAuthenticationToken"
 		if service == "kms" || service == "cloudtrail" {
 			code = "MissingAuthenticationTokenException"
