@@ -51,11 +51,11 @@ func writeError(w http.ResponseWriter, r *http.Request, service string, e *apiEr
 	}
 	var body string
 	switch service {
-	case "kms":
+	case "kms", "cloudtrail":
 		h.Set("Content-Type", "application/x-amz-json-1.1")
 		text, err := json.Marshal(map[string]string{"__type": e.Code, "message": e.Message})
 		if err != nil {
-			text = []byte(`{"__type":"KMSInternalException"}`)
+			text = []byte(`{"__type":"InternalFailure"}`)
 		}
 		body = string(text)
 	case "sts", "iam":

@@ -52,7 +52,7 @@ func authErrorsOf(service string) *authErrors {
 	switch service {
 	case "s3":
 		return &s3AuthErrors
-	case "kms":
+	case "kms", "cloudtrail":
 		return &jsonAuthErrors
 	}
 	return &queryAuthErrors

@@ -11,6 +11,7 @@ import (
 	"hash"
 	"hash/crc32"
 	"hash/crc64"
+	"slices"
 	"strings"
 
 	"github.com/cespare/xxhash/v2"
@@ -82,6 +83,32 @@ func validChecksumText(algorithm, text string) bool {
 type summedPart struct {
 	sum  string // base64
 	size int64
+}
+
+// describeChecksum notes what came of a body; nothing when none was computed or told.
+func (o *object) describeChecksum(in *incoming) {
+	o.algorithm, o.checksumType = in.algorithm, fullObject
+	if o.algorithm == "" {
+		o.algorithm = defaultSum
+	}
+	if o.checksum = in.sum(o.algorithm); o.checksum == "" {
+		o.algorithm, o.checksumType = "", ""
+	}
+}
+
+// joinChecksums makes the object's checksum of its parts'. Without one of
+// those, which happens under Options.SkipChecksums only, there is none.
+func (o *object) joinChecksums(parts []summedPart) (err error) {
+	if slices.ContainsFunc(parts, func(p summedPart) bool { return p.sum == "" }) {
+		o.algorithm, o.checksum, o.checksumType = "", "", ""
+		return nil
+	}
+	if o.checksumType == composite {
+		o.checksum, err = compositeChecksum(o.algorithm, parts)
+	} else {
+		o.checksum, err = fullObjectChecksum(o.algorithm, parts)
+	}
+	return err
 }
 
 // compositeChecksum is the checksum of the parts' checksums, with the number of parts.

@@ -145,7 +145,7 @@ func (f *Fault) validate() error {
 	switch {
 	case f.Operation != "*" && (!ok || operation == "" || service != "*" && !services[service]):
 		return fmt.Errorf("fault: operation %q: want service:Operation, service:* or *, with a service of s3, sts, iam, kms and cloudtrail", f.Operation)
-	case f.Rate < 0 || f.Rate > 1:
+	case !(f.Rate >= 0 && f.Rate <= 1): // NaN is neither
 		return fmt.Errorf("fault: rate %v: want a share from 0 to 1", f.Rate)
 	case f.Status != 0 && (f.Status < 400 || f.Status > 599):
 		return fmt.Errorf("fault: status %d: want an error's, 400 to 599", f.Status)

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"time"
@@ -134,7 +135,7 @@ func (s *Sandbox) DisableKey(arn string) error {
 	defer w.mu.Unlock()
 	k := w.kmsKeys[arn]
 	if k == nil {
-		return ErrNotFound
+		return fmt.Errorf("KMS key %s: %w", arn, ErrNotFound)
 	}
 	k.disabled, w.dirty = true, true
 	return nil
@@ -148,7 +149,7 @@ func (s *Sandbox) DeleteRole(arn string) error {
 	defer w.mu.Unlock()
 	r := w.findRole(arn)
 	if r == nil {
-		return ErrNotFound
+		return fmt.Errorf("role %s: %w", arn, ErrNotFound)
 	}
 	delete(w.accounts[r.account].roles, r.name)
 	delete(w.ids, r.id)

@@ -2,14 +2,15 @@ package sandbox
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"slices"
 	"time"
 )
 
-// ErrNotFound is returned when there is no such bucket or object.
-var ErrNotFound = errors.New("no such bucket or object in the sandbox")
+// ErrNotFound is returned when what is named does not exist.
+var ErrNotFound = errors.New("not found in the sandbox")
 
 // ObjectInfo describes the current version of a stored object.
 type ObjectInfo struct {
@@ -61,7 +62,7 @@ func (w *world) openObject(bucketName, key string) (ObjectInfo, io.ReadCloser, e
 	defer w.mu.RUnlock()
 	b := w.buckets[bucketName]
 	if b == nil || b.current(key) == nil {
-		return ObjectInfo{}, nil, ErrNotFound
+		return ObjectInfo{}, nil, fmt.Errorf("object %s of bucket %s: %w", key, bucketName, ErrNotFound)
 	}
 	o := b.current(key)
 	return o.info(b), o.body.open(0, o.size), nil

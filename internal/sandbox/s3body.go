@@ -36,13 +36,14 @@ type incoming struct {
 	want      string // base64; empty while the trailer is to come
 	trailer   string // name of the trailing header
 	sums      map[string]hash.Hash
+	trusting  bool // no digest is computed: what the client says is believed
 }
 
 // openBody reads the headers that describe the body. compute lists algorithms
 // to sum besides the client's; needMD5 asks for the MD5 whatever was sent.
 func (c *s3Call) openBody(needMD5 bool, compute ...string) (*incoming, error) {
 	h := c.r.Header
-	in := &incoming{reader: c.payload, length: c.r.ContentLength, sums: map[string]hash.Hash{}}
+	in := &incoming{reader: c.payload, length: c.r.ContentLength, sums: map[string]hash.Hash{}, trusting: c.s.opts.SkipChecksums}
 	switch c.payloadHash {
 	case payloadUnsigned, "":
 	case payloadUnsignedTrailer, payloadSigned, payloadSignedTrailer:
@@ -58,7 +59,10 @@ func (c *s3Call) openBody(needMD5 bool, compute ...string) (*incoming, error) {
 		}
 		in.length = n
 	default:
-		in.payload, in.payloadH = c.payloadHash, sha256.New()
+		in.payload = c.payloadHash
+		if !in.trusting {
+			in.payloadH = sha256.New()
+		}
 	}
 	if in.length < 0 {
 		return nil, fail(http.StatusLengthRequired, "MissingContentLength", "You must provide the Content-Length HTTP header.")
@@ -75,21 +79,24 @@ func (c *s3Call) openBody(needMD5 bool, compute ...string) (*incoming, error) {
 		}
 		in.md5Want, needMD5 = sum, true
 	}
-	if needMD5 {
+	if needMD5 && !in.trusting {
 		in.md5H = md5.New()
 	}
 	if err := in.readChecksumHeaders(h); err != nil {
 		return nil, err
 	}
-	if in.algorithm != "" {
-		in.sums[in.algorithm] = newChecksum(in.algorithm)
-	}
+	in.compute(in.algorithm)
 	for _, a := range compute {
-		if a != "" && in.sums[a] == nil {
-			in.sums[a] = newChecksum(a)
-		}
+		in.compute(a)
 	}
 	return in, nil
+}
+
+// compute has the checksum of an algorithm taken; empty means none.
+func (in *incoming) compute(algorithm string) {
+	if algorithm != "" && !in.trusting && in.sums[algorithm] == nil {
+		in.sums[algorithm] = newChecksum(algorithm)
+	}
 }
 
 // readChecksumHeaders finds the one checksum that the client sends, in a header or a trailer.
@@ -166,7 +173,7 @@ func (in *incoming) verify(size int64) error {
 	if in.payloadH != nil && hex.EncodeToString(in.payloadH.Sum(nil)) != in.payload {
 		return payloadMismatch(in.payload, hex.EncodeToString(in.payloadH.Sum(nil)))
 	}
-	if in.md5Want != nil && !bytes.Equal(in.md5Want, in.md5H.Sum(nil)) {
+	if in.md5Want != nil && !in.trusting && !bytes.Equal(in.md5Want, in.md5H.Sum(nil)) {
 		return fail(http.StatusBadRequest, "BadDigest", "The Content-MD5 you specified did not match what we received.").
 			with("ExpectedDigest", hex.EncodeToString(in.md5Want)).with("CalculatedDigest", base64.StdEncoding.EncodeToString(in.md5H.Sum(nil)))
 	}
@@ -176,7 +183,7 @@ func (in *incoming) verify(size int64) error {
 			return fail(http.StatusBadRequest, "InvalidRequest", "Value for %s trailing header is invalid.", in.trailer)
 		}
 	}
-	if in.want != "" && in.want != in.sum(in.algorithm) {
+	if in.want != "" && !in.trusting && in.want != in.sum(in.algorithm) {
 		return badChecksum(in.algorithm)
 	}
 	return nil
@@ -191,8 +198,23 @@ func badChecksum(algorithm string) *apiError {
 	return fail(http.StatusBadRequest, "BadDigest", "The %s you specified did not match the calculated checksum.", algorithm)
 }
 
+// sum is the body's checksum; empty when it was not computed and the client did not tell it.
 func (in *incoming) sum(algorithm string) string {
+	if in.trusting {
+		if algorithm == in.algorithm {
+			return in.want
+		}
+		return ""
+	}
 	return base64.StdEncoding.EncodeToString(in.sums[algorithm].Sum(nil))
+}
+
+// md5 is the body's MD5; nil when it was not computed.
+func (in *incoming) md5() []byte {
+	if in.md5H == nil {
+		return nil
+	}
+	return in.md5H.Sum(nil)
 }
 
 func incompleteBody() *apiError {

@@ -171,8 +171,8 @@ func uploadPart(c *s3Call, b *bucket) error {
 		return err
 	}
 	p := &uploadedPart{blob: data, etag: newHex(16), modified: c.s.now()}
-	if !kms {
-		p.md5 = in.md5H.Sum(nil)
+	if sum := in.md5(); sum != nil && !kms {
+		p.md5 = sum
 		p.etag = hex.EncodeToString(p.md5)
 	}
 	w := c.s.world
@@ -190,7 +190,7 @@ func uploadPart(c *s3Call, b *bucket) error {
 	switch {
 	case in.algorithm != "":
 		h.Set(checksumHeader(in.algorithm), in.sum(in.algorithm))
-	case u.explicit:
+	case u.explicit && p.checksum != "":
 		h.Set(checksumHeader(u.object.algorithm), p.checksum)
 	}
 	u.object.seal.writeHeaders(h)
@@ -387,7 +387,7 @@ func (c *s3Call) assemble(u *multipart, list []completedPart, objectSums map[str
 	}
 	o.size = o.body.size()
 	o.etag = fmt.Sprintf("%x-%d", digest.Sum(nil), len(list))
-	if o.seal.isKMS() {
+	if o.seal.isKMS() || c.s.opts.SkipChecksums {
 		o.etag = fmt.Sprintf("%s-%d", newHex(16), len(list))
 	}
 	if v := c.r.Header.Get("X-Amz-Mp-Object-Size"); v != "" && v != strconv.FormatInt(o.size, 10) {
@@ -396,13 +396,7 @@ func (c *s3Call) assemble(u *multipart, list []completedPart, objectSums map[str
 	if v := strings.ToUpper(c.r.Header.Get("X-Amz-Checksum-Type")); v != "" && v != o.checksumType {
 		return nil, fail(http.StatusBadRequest, "InvalidRequest", "The upload was created using the %s checksum mode. The complete request must use the same checksum mode.", o.checksumType)
 	}
-	var err error
-	if o.checksumType == composite {
-		o.checksum, err = compositeChecksum(o.algorithm, sums)
-	} else {
-		o.checksum, err = fullObjectChecksum(o.algorithm, sums)
-	}
-	if err != nil {
+	if err := o.joinChecksums(sums); err != nil {
 		return nil, err
 	}
 	for a, want := range objectSums {
@@ -415,7 +409,7 @@ func (c *s3Call) assemble(u *multipart, list []completedPart, objectSums map[str
 		if !validChecksumText(a, strings.TrimSuffix(want, fmt.Sprintf("-%d", len(list)))) {
 			return nil, fail(http.StatusBadRequest, "InvalidRequest", "Value for %s header is invalid.", checksumHeader(a))
 		}
-		if want != o.checksum && want != strings.TrimSuffix(o.checksum, fmt.Sprintf("-%d", len(list))) {
+		if o.checksum != "" && want != o.checksum && want != strings.TrimSuffix(o.checksum, fmt.Sprintf("-%d", len(list))) {
 			return nil, badChecksum(o.algorithm)
 		}
 	}

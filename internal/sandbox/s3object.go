@@ -165,21 +165,21 @@ func putObject(c *s3Call, b *bucket) error {
 	o.body, o.size, o.modified = body{data}, data.size, c.s.now()
 	o.etag = newHex(16)
 	if !o.seal.isKMS() {
-		o.etag = hex.EncodeToString(in.md5H.Sum(nil))
+		if sum := in.md5(); sum != nil {
+			o.etag = hex.EncodeToString(sum)
+		}
 	}
-	o.algorithm, o.checksumType = in.algorithm, fullObject
-	if o.algorithm == "" {
-		o.algorithm = defaultSum
-	}
-	o.checksum = in.sum(o.algorithm)
+	o.describeChecksum(in)
 	if err := c.commit(o); err != nil {
 		data.release()
 		return err
 	}
 	h := c.w.Header()
 	h.Set("ETag", `"`+o.etag+`"`)
-	h.Set(checksumHeader(o.algorithm), o.checksum)
-	h.Set("x-amz-checksum-type", o.checksumType)
+	if o.algorithm != "" {
+		h.Set(checksumHeader(o.algorithm), o.checksum)
+		h.Set("x-amz-checksum-type", o.checksumType)
+	}
 	o.seal.writeHeaders(h)
 	return c.done(http.StatusOK)
 }
@@ -202,7 +202,7 @@ func (c *s3Call) preparePut(b *bucket) (*object, *incoming, error) {
 		return nil, nil, err
 	}
 	if in.algorithm == "" {
-		in.sums[defaultSum] = newChecksum(defaultSum)
+		in.compute(defaultSum)
 	}
 	if o.lock.set() && in.algorithm == "" && in.md5Want == nil {
 		return nil, nil, fail(http.StatusBadRequest, "InvalidRequest", "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock parameters")

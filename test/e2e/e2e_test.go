@@ -69,6 +69,7 @@ func TestScripts(t *testing.T) {
 			"replace":    replace,
 			"dead-port":  deadPort,
 			"exit":       exitCode,
+			"sandbox":    sandboxCommand,
 		},
 	})
 }
