@@ -66,7 +66,7 @@ func httpClient(t testing.TB, sb *sandbox.Sandbox) *http.Client {
 	}
 	tr := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}
 	t.Cleanup(tr.CloseIdleConnections)
-	return &http.Client{Transport: tr}
+	return &http.Client{Transport: spellChecker{t, tr}}
 }
 
 func as(t testing.TB, sb *sandbox.Sandbox, c sandbox.Credentials) *clients {

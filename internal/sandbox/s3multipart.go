@@ -126,9 +126,10 @@ func createMultipartUpload(c *s3Call, b *bucket) error {
 		h.Set("x-amz-checksum-type", kind)
 	}
 	return c.writeXML(struct {
-		XMLName               xml.Name `xml:"InitiateMultipartUploadResult"`
-		Xmlns                 string   `xml:"xmlns,attr"`
-		Bucket, Key, UploadID string
+		XMLName     xml.Name `xml:"InitiateMultipartUploadResult"`
+		Xmlns       string   `xml:"xmlns,attr"`
+		Bucket, Key string
+		UploadID    string `xml:"UploadId"`
 	}{Xmlns: s3Namespace, Bucket: b.name, Key: c.key, UploadID: u.id})
 }
 
