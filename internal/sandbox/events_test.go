@@ -107,6 +107,15 @@ func TestDenialsAreRecorded(t *testing.T) {
 	}
 }
 
+func TestBothListsAreOneEvent(t *testing.T) {
+	w := newWorld(t)
+	must[*s3.ListObjectsOutput](t)(w.rootB.s3.ListObjects(t.Context(), &s3.ListObjectsInput{Bucket: aws.String(bucketB)}))
+	must[*s3.ListObjectsV2Output](t)(w.rootB.s3.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucketB)}))
+	if got := lookUp(t, w.rootB, cttypes.LookupAttributeKeyEventName, "ListObjects"); len(got) != 2 || !got[0].ReadOnly {
+		t.Errorf("the records of two lists: %+v", got)
+	}
+}
+
 func TestLookupEventsIsItselfAuthorized(t *testing.T) {
 	w := newWorld(t)
 	ask := func(c *clients, in *cloudtrail.LookupEventsInput) error {
