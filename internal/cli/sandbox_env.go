@@ -35,7 +35,8 @@ Terraform (terraform), the AWS configuration files' places (files), or all as JS
 			case "terraform":
 				return terraformProviders.Execute(a.Out, &c.connection)
 			case "files":
-				_, err := fmt.Fprintf(a.Out, "export AWS_CONFIG_FILE=%s\nexport AWS_SHARED_CREDENTIALS_FILE=%s\n", c.Config, c.Credentials)
+				// What is set in the environment would win over the profiles.
+				_, err := fmt.Fprintf(a.Out, "export AWS_CONFIG_FILE=%s\nexport AWS_SHARED_CREDENTIALS_FILE=%s\nunset AWS_ENDPOINT_URL AWS_CA_BUNDLE AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_PROFILE\n", c.Config, c.Credentials)
 				return err
 			case "json":
 				enc := json.NewEncoder(a.Out)

@@ -1,5 +1,5 @@
-// Package sandbox is two AWS accounts in one process: STS, IAM, S3 and KMS on
-// one loopback listener, for rehearsing and testing access across accounts.
+// Package sandbox is two AWS accounts in one process: STS, IAM, S3, KMS and
+// CloudTrail on one loopback listener, for rehearsing and testing access across accounts.
 //
 // # What it guarantees
 //
@@ -24,31 +24,42 @@
 //   - Bodies above 1 MiB are on disk, in a directory that Close removes; memory
 //     does not grow with the size of an upload.
 //
+//   - Every call leaves its record in the trail before the client has its answer:
+//     who, what, the decision and the error, and no secret. What crosses
+//     accounts is recorded in both.
+//   - With Options.DataDir, what was answered is there after a kill -9. One
+//     sandbox uses a directory at a time; a damaged state is refused, not repaired.
+//   - Faults with a rate hit the same calls in every run of the same calls under
+//     the same seed.
+//
 // # What is modelled
 //
-// STS: AssumeRole (external id, session policy, tags, source identity, chaining
-// limit), GetCallerIdentity. IAM: roles, users, access keys, inline policies.
-// S3: buckets, policy, default encryption, ownership, public access block,
-// versioning, objects, multipart uploads, conditional creation, checksums, and
-// ListObjectsV2. KMS: symmetric, asymmetric, MAC and key-agreement keys, policies,
-// grants, aliases, tags, rotation, imported material and every condition key of
-// kms: that depends on the request; no replicas of keys, no custom key stores.
-// Of a bucket also access control lists, tags, lifecycle rules, CORS, logging
-// targets and request payment; other configurations read as never set.
+// STS: AssumeRole (external id, session policies, tags, source identity, chaining
+// limit), AssumeRoleWithWebIdentity, GetSessionToken, GetCallerIdentity. IAM:
+// roles, users, groups, access keys, inline and managed policies, boundaries,
+// instance profiles, OIDC providers, simulation. S3: buckets and their policy,
+// default encryption, ownership, public access block, versioning, access control
+// lists, tags, lifecycle rules, CORS, object lock, logging targets, request
+// payment; objects, copies, multipart uploads, conditional reads and writes,
+// checksums, tags, lists; other configurations read as never set. KMS: symmetric,
+// asymmetric, MAC and key-agreement keys, policies, grants, aliases, tags,
+// rotation, imported material and every condition key of kms: that depends on the
+// request. CloudTrail: LookupEvents. Around the accounts: an organization with
+// its control policies, VPC endpoints.
 // The routes in s3.go, s3configroutes.go, iam.go, sts.go and kms.go are the whole list.
 //
 // # Limits
 //
-//   - State is in memory and ends with the process; changes take effect at
-//     once, where AWS takes seconds.
+//   - Changes take effect at once, where AWS takes seconds.
 //   - Other accounts than the two do not exist, so policies cannot name them.
-//   - No managed policies, permissions boundaries, organizations, VPC endpoints,
-//     federation, object lock, copying, SSE-C or DSSE.
+//   - No SSE-C or DSSE, no replicas of keys, no custom key stores.
 //   - All Regions share the listener: a call is in the Region it is signed for.
 //   - Lifecycle rules run when ApplyLifecycle is called. They move nothing to
 //     another storage class, and access logs are not written.
 //   - Encryption at rest is bookkeeping: keys are checked at each use, bytes are
 //     stored as they came.
+//   - The trail in memory keeps the newest 20,000 records; the file of a data
+//     directory keeps all.
 //   - DNS names other than localhost resolve to the sandbox only when the client
 //     arranges that.
 //   - Wordings follow AWS's documentation and public reports. Where those are

@@ -101,7 +101,11 @@ func createBucket(c *s3Call, _ *bucket) error {
 	if err := c.allowCreateBucket(b, conf.LocationConstraint); err != nil {
 		return err
 	}
-	c.w.Header().Set("Location", "/"+c.bucketName)
+	location := "/" + c.bucketName
+	if region != "us-east-1" {
+		location = "http://" + c.bucketName + ".s3.amazonaws.com/"
+	}
+	c.w.Header().Set("Location", location)
 	c.w.Header().Set("x-amz-bucket-arn", b.arn())
 	if old := w.buckets[c.bucketName]; old != nil {
 		switch {

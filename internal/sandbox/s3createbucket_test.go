@@ -52,6 +52,15 @@ func TestCreateBucketWishes(t *testing.T) {
 			t.Errorf("%s: got %v, want %q", c.name, err, c.want)
 		}
 	}
+	for _, c := range []struct {
+		c    *clients
+		in   *s3.CreateBucketInput
+		want string
+	}{{b, &s3.CreateBucketInput{Bucket: aws.String("here-it-is"), CreateBucketConfiguration: here}, "http://here-it-is.s3.amazonaws.com/"}, {east, &s3.CreateBucketInput{Bucket: aws.String("there-it-is")}, "/there-it-is"}} {
+		if out := must[*s3.CreateBucketOutput](t)(c.c.s3.CreateBucket(ctx, c.in)); *out.Location != c.want {
+			t.Errorf("%s is at %s", *c.in.Bucket, *out.Location)
+		}
+	}
 	loc := must[*s3.GetBucketLocationOutput](t)(b.s3.GetBucketLocation(ctx, &s3.GetBucketLocationInput{Bucket: aws.String("wish-eu")}))
 	if loc.LocationConstraint != "EU" {
 		t.Errorf("the place of an EU bucket is told as %s", loc.LocationConstraint)

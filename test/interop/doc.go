@@ -1,6 +1,13 @@
-// Package interop delivers to real S3 servers with the real binaries: MinIO
-// (AssumeRole and SSE-KMS) and versitygw (neither). The suite has the build tag
-// "interop"; it runs the servers on loopback, from $MINIO and $VERSITYGW or PATH:
+// Package interop is where the product meets what others made, with the real
+// binaries of both sides.
+//
+// brokerd delivers to real S3 servers: MinIO (AssumeRole and SSE-KMS) and
+// versitygw (neither), from $MINIO and $VERSITYGW or PATH. Real clients use the
+// sandbox: rclone (from $RCLONE or PATH), boto3, the AWS SDK for JavaScript, the
+// AWS CLI, which runs every command of docs/sandbox.md, and Terraform. What is
+// not installed, and cannot be, is skipped with the reason.
+//
+// The suite has the build tag "interop":
 //
 //	go test -tags interop ./test/interop/...
 package interop
