@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"maps"
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
@@ -153,15 +154,9 @@ func withoutSpace(text string) int { return len(strings.Join(strings.Fields(text
 
 func createPolicy(s *Sandbox, cl *call, acct *account) (any, error) {
 	form := cl.query
-	name, err := requireName(form, "PolicyName", policyNamePattern)
-	if err != nil {
-		return nil, err
-	}
-	path, err := formPath(form)
-	if err != nil {
-		return nil, err
-	}
-	tags, err := formTags(form)
+	name := form.Get("PolicyName")
+	path := formPath(form)
+	tags, err := formExactTags(form)
 	if err != nil {
 		return nil, err
 	}
@@ -170,9 +165,12 @@ func createPolicy(s *Sandbox, cl *call, acct *account) (any, error) {
 		return nil, err
 	}
 	for _, p := range acct.policies {
-		if p.Name == name {
+		if strings.EqualFold(p.Name, name) {
 			return nil, fail(http.StatusConflict, "EntityAlreadyExists", "A policy called %s already exists. Duplicate names are not allowed.", name)
 		}
+	}
+	if err := checkQuota("PoliciesPerAccount", len(acct.policies), maxPolicies); err != nil {
+		return nil, err
 	}
 	doc, err := checkManaged(form.Get("PolicyDocument"))
 	if err != nil {
@@ -193,12 +191,16 @@ func noSuchManaged(arn string) *apiError {
 	return fail(http.StatusNotFound, "NoSuchEntity", "Policy %s does not exist or is not attachable.", arn)
 }
 
+func isPolicyARN(arn string) bool {
+	parts := strings.SplitN(arn, ":", 6)
+	return len(parts) == 6 && parts[0] == "arn" && parts[2] == "iam" && strings.HasPrefix(parts[5], "policy/")
+}
+
 // anyPolicy decides the call and finds the policy that it names, AWS's own included.
 func (s *Sandbox) anyPolicy(cl *call, acct *account) (*managedPolicy, error) {
 	arn := cl.query.Get("PolicyArn")
-	parts := strings.SplitN(arn, ":", 6)
-	if len(parts) != 6 || parts[2] != "iam" || !strings.HasPrefix(parts[5], "policy/") {
-		return nil, fail(http.StatusBadRequest, "InvalidInput", "ARN %s is not valid.", arn)
+	if !isPolicyARN(arn) {
+		return nil, invalidInput("ARN %s is not valid.", arn)
 	}
 	p := s.world.policyByARN(acct.id, arn)
 	var tags []tag
@@ -355,11 +357,19 @@ func listPolicyVersions(s *Sandbox, cl *call, acct *account) (any, error) {
 	for _, v := range slices.Backward(p.Versions) {
 		list = append(list, p.versionXML(v, false))
 	}
+	// The newest is first; numbers only grow, so the marker counts down.
+	list, rest, err := paginate(cl.query, list, func(x policyVersionXML) string {
+		n, _ := strconv.Atoi(strings.TrimPrefix(x.VersionID, "v")) // the ids are ours
+		return fmt.Sprintf("%020d", math.MaxInt-n)
+	})
+	if err != nil {
+		return nil, err
+	}
 	return struct {
 		XMLName  xml.Name
 		Versions []policyVersionXML `xml:"Versions>member"`
 		page
-	}{XMLName: resultName(cl), Versions: list}, nil
+	}{resultName(cl), list, rest}, nil
 }
 
 func deletePolicyVersion(s *Sandbox, cl *call, acct *account) (any, error) {
