@@ -16,6 +16,8 @@ import (
 // the calls decides here, too.
 
 type evaluationXML struct {
+	At int `xml:"-"` // number among the results
+
 	EvalActionName       string
 	EvalResourceName     string
 	EvalDecision         string
@@ -151,10 +153,12 @@ func (s *Sandbox) simulate(cl *call, sim simulation, acct *account) (any, error)
 			if err := sc.Validate(); err != nil {
 				return nil, invalidInput("%v", err)
 			}
-			list = append(list, evaluation(sc, iampolicy.Evaluate(sc)))
+			x := evaluation(sc, iampolicy.Evaluate(sc))
+			x.At = len(list)
+			list = append(list, x)
 		}
 	}
-	list, p, err := paginate(cl.query, list, func(x evaluationXML) string { return x.EvalActionName + "\x00" + x.EvalResourceName })
+	list, p, err := paginate(cl.query, list, func(x evaluationXML) string { return fmt.Sprintf("%09d", x.At) })
 	if err != nil {
 		return nil, err
 	}

@@ -119,10 +119,10 @@ func TestSTSValidatesParameters(t *testing.T) {
 		text  string
 	}{
 		"nothing given": {nil, "2 validation errors detected: Value null at 'roleArn' failed to satisfy constraint: Member must not be null; Value null at 'roleSessionName' failed to satisfy constraint: Member must not be null"},
-		"session name": {[]string{"RoleArn", w.role, "RoleSessionName", "a b"}, `1 validation error detected: Value 'a b' at 'roleSessionName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\w+=,.@-]*`},
-		"one letter":   {[]string{"RoleArn", w.role, "RoleSessionName", "a"}, "1 validation error detected: Value 'a' at 'roleSessionName' failed to satisfy constraint: Member must have length greater than or equal to 2"},
-		"duration":     {[]string{"RoleArn", w.role, "RoleSessionName", "ab", "DurationSeconds", "43201"}, "1 validation error detected: Value '43201' at 'durationSeconds' failed to satisfy constraint: Member must have value less than or equal to 43200"},
-		"external id":  {[]string{"RoleArn", w.role, "RoleSessionName", "ab", "ExternalId", "#"}, `2 validation errors detected: Value '#' at 'externalId' failed to satisfy constraint: Member must satisfy regular expression pattern: [\w+=,.@:\/-]*; Value '#' at 'externalId' failed to satisfy constraint: Member must have length greater than or equal to 2`},
+		"session name":  {[]string{"RoleArn", w.role, "RoleSessionName", "a b"}, `1 validation error detected: Value 'a b' at 'roleSessionName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\w+=,.@-]*`},
+		"one letter":    {[]string{"RoleArn", w.role, "RoleSessionName", "a"}, "1 validation error detected: Value 'a' at 'roleSessionName' failed to satisfy constraint: Member must have length greater than or equal to 2"},
+		"duration":      {[]string{"RoleArn", w.role, "RoleSessionName", "ab", "DurationSeconds", "43201"}, "1 validation error detected: Value '43201' at 'durationSeconds' failed to satisfy constraint: Member must have value less than or equal to 43200"},
+		"external id":   {[]string{"RoleArn", w.role, "RoleSessionName", "ab", "ExternalId", "#"}, `2 validation errors detected: Value '#' at 'externalId' failed to satisfy constraint: Member must satisfy regular expression pattern: [\w+=,.@:\/-]*; Value '#' at 'externalId' failed to satisfy constraint: Member must have length greater than or equal to 2`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := w.app.query("sts", formOf("AssumeRole", "2011-06-15", row.pairs...)); got.Code != "ValidationError" || got.Message != row.text {
