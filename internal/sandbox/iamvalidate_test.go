@@ -39,7 +39,10 @@ func (c *clients) query(service string, form url.Values) queryError {
 	if err := v4.NewSigner().SignHTTP(c.ctx, creds, req, hex.EncodeToString(sum[:]), service, "us-east-1", time.Now()); err != nil {
 		c.t.Fatal(err)
 	}
-	resp := must[*http.Response](c.t)(c.cfg.HTTPClient.Do(req))
+	resp, err := c.cfg.HTTPClient.Do(req)
+	if err != nil {
+		c.t.Fatal(err)
+	}
 	out := queryError{Status: resp.StatusCode}
 	if err := xml.Unmarshal(readAll(c.t, resp.Body), &out); err != nil {
 		c.t.Fatal(err)
