@@ -50,15 +50,15 @@ func writeError(w http.ResponseWriter, r *http.Request, service string, e *apiEr
 		h.Set(k, v)
 	}
 	var body string
-	switch service {
-	case "kms", "cloudtrail":
+	switch {
+	case service == "kms", service == "cloudtrail", r.Header.Get("X-Amz-Target") != "" && service != "s3":
 		h.Set("Content-Type", "application/x-amz-json-1.1")
 		text, err := json.Marshal(map[string]string{"__type": e.Code, "message": e.Message})
 		if err != nil {
 			text = []byte(`{"__type":"InternalFailure"}`)
 		}
 		body = string(text)
-	case "sts", "iam":
+	case service == "sts", service == "iam":
 		h.Set("Content-Type", "text/xml")
 		fault := "Sender"
 		if e.Status >= 500 {

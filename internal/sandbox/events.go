@@ -38,6 +38,14 @@ func (s *Sandbox) note(cl *call, status int) {
 	s.keepEvents(events)
 }
 
+// eventName is what CloudTrail calls an operation: one version of it like the other.
+func eventName(operation string) string {
+	if operation == "ListObjectsV2" {
+		return "ListObjects"
+	}
+	return operation
+}
+
 // isData tells object-level calls of S3 from those that manage something.
 func isData(service, operation string) bool {
 	if service != "s3" || strings.Contains(operation, "Bucket") || strings.Contains(operation, "PublicAccessBlock") || strings.Contains(operation, "LockConfiguration") {
@@ -74,7 +82,7 @@ func (s *Sandbox) eventsOf(cl *call) []trail.Event {
 	}
 	e := trail.Event{
 		EventVersion: "1.11", UserIdentity: cl.caller.identity(), EventTime: c.Time.UTC().Truncate(time.Second),
-		EventSource: c.Service + ".amazonaws.com", EventName: c.Operation, AWSRegion: s.region(cl),
+		EventSource: c.Service + ".amazonaws.com", EventName: eventName(c.Operation), AWSRegion: s.region(cl),
 		SourceIPAddress: remoteIP(cl.r), UserAgent: "[" + cl.r.UserAgent() + "]",
 		ErrorCode: c.ErrorCode, ErrorMessage: c.Message, RequestParameters: cl.requestParameters(), ResponseElements: cl.responseElements(),
 		RequestID: c.RequestID, EventID: newUUID(), ReadOnly: isReadOnly(c.Operation), Resources: resourcesOf(c),

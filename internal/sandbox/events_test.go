@@ -2,6 +2,7 @@ package sandbox_test
 
 import (
 	"encoding/json"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/brokerd/brokerd/internal/sandbox"
 	"github.com/brokerd/brokerd/internal/sandbox/trail"
 )
 
@@ -105,6 +107,15 @@ func TestDenialsAreRecorded(t *testing.T) {
 	}
 }
 
+func TestBothListsAreOneEvent(t *testing.T) {
+	w := newWorld(t)
+	must[*s3.ListObjectsOutput](t)(w.rootB.s3.ListObjects(t.Context(), &s3.ListObjectsInput{Bucket: aws.String(bucketB)}))
+	must[*s3.ListObjectsV2Output](t)(w.rootB.s3.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucketB)}))
+	if got := lookUp(t, w.rootB, cttypes.LookupAttributeKeyEventName, "ListObjects"); len(got) != 2 || !got[0].ReadOnly {
+		t.Errorf("the records of two lists: %+v", got)
+	}
+}
+
 func TestLookupEventsIsItselfAuthorized(t *testing.T) {
 	w := newWorld(t)
 	ask := func(c *clients, in *cloudtrail.LookupEventsInput) error {
@@ -129,6 +140,28 @@ func TestLookupEventsIsItselfAuthorized(t *testing.T) {
 	}
 	if _, err := cloudtrail.NewFromConfig(w.rootA.cfg).DescribeTrails(t.Context(), nil); code(err) != "NotImplemented" {
 		t.Errorf("an operation that is not modelled: %v", err)
+	}
+}
+
+func TestAServiceThatIsNotThereSaysSo(t *testing.T) {
+	sb := start(t, sandbox.Options{})
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, sb.Endpoint()+"/", strings.NewReader("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("X-Amz-Target", "secretsmanager.ListSecrets")
+	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=AKIAX/20260101/eu-west-1/secretsmanager/aws4_request, SignedHeaders=host, Signature=0")
+	resp, err := httpClient(t, sb).Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	var body struct {
+		Type    string `json:"__type"`
+		Message string `json:"message"`
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&body); err != nil || resp.StatusCode != 501 || body.Type != "NotImplemented" || !strings.Contains(body.Message, "secretsmanager") {
+		t.Errorf("%s %+v %v", resp.Status, body, err)
 	}
 }
 

@@ -177,11 +177,15 @@ func requestService(r *http.Request) string {
 	} else if r.URL.RawQuery != "" && strings.Contains(r.URL.RawQuery, "X-Amz-Credential=") {
 		scope = r.URL.Query().Get("X-Amz-Credential")
 	}
-	if parts := strings.Split(strings.TrimSpace(scope), "/"); len(parts) == 5 && services[parts[3]] {
+	parts := strings.Split(strings.TrimSpace(scope), "/")
+	if len(parts) == 5 && services[parts[3]] {
 		return parts[3]
 	}
 	if service, _ := jsonTarget(r); service != "" {
 		return service
+	}
+	if r.Header.Get("X-Amz-Target") != "" && len(parts) == 5 {
+		return parts[3] // one that the sandbox does not have, and says so
 	}
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err == nil && r.Method == http.MethodPost && kind == "application/x-www-form-urlencoded" {
 		return "sts"

@@ -147,11 +147,7 @@ func TestVirtualHostStyle(t *testing.T) {
 		t.Fatal(err)
 	}
 	hc := httpClient(t, w.sb)
-	tr, ok := hc.Transport.(*http.Transport)
-	if !ok {
-		t.Fatal("unexpected transport")
-	}
-	tr.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
+	hc.Transport.(spellChecker).next.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, network, "127.0.0.1:"+port)
 	}
 	cfg := w.uploader.cfg
