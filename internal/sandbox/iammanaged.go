@@ -100,7 +100,7 @@ type managedPolicyXML struct {
 	IsAttachable                  bool
 	Description                   string `xml:",omitempty"`
 	CreateDate, UpdateDate        string
-	Tags                          []tagXML `xml:"Tags>member,omitempty"`
+	Tags                          *tagListXML `xml:",omitempty"`
 }
 
 func (w *world) managedXML(acct *account, p *managedPolicy) managedPolicyXML {
@@ -108,7 +108,7 @@ func (w *world) managedXML(acct *account, p *managedPolicy) managedPolicyXML {
 	return managedPolicyXML{
 		PolicyName: p.Name, PolicyID: p.ID, Arn: p.ARN, Path: p.Path, DefaultVersionID: p.Default, AttachmentCount: attached,
 		PermissionsBoundaryUsageCount: bounding, IsAttachable: true, Description: p.Description, CreateDate: queryTime(p.Created), UpdateDate: queryTime(p.Updated),
-		Tags: tagsXML(p.Tags),
+		Tags: tagList(p.Tags),
 	}
 }
 

@@ -174,3 +174,28 @@ func TestInstanceProfiles(t *testing.T) {
 		t.Errorf("after deletion: %v", err)
 	}
 }
+
+func TestAnEntityWithoutTagsShowsNone(t *testing.T) {
+	sb := start(t, sandbox.Options{})
+	c := as(t, sb, sb.RootKeys(accountA))
+	ctx := t.Context()
+	made := must[*iam.CreateUserOutput](t)(c.iam.CreateUser(ctx, &iam.CreateUserInput{UserName: aws.String("app")}))
+	if made.User.Tags != nil {
+		t.Errorf("tags: %#v", made.User.Tags)
+	}
+	must[*iam.TagUserOutput](t)(c.iam.TagUser(ctx, &iam.TagUserInput{UserName: aws.String("app"), Tags: []iamtypes.Tag{{Key: aws.String("Team"), Value: aws.String("a")}}}))
+	must[*iam.TagUserOutput](t)(c.iam.TagUser(ctx, &iam.TagUserInput{UserName: aws.String("app"), Tags: []iamtypes.Tag{{Key: aws.String("team"), Value: aws.String("b")}}}))
+	if got := must[*iam.GetUserOutput](t)(c.iam.GetUser(ctx, &iam.GetUserInput{UserName: aws.String("app")})).User.Tags; len(got) != 1 || *got[0].Value != "b" {
+		t.Errorf("keys of a user that differ in case: %+v", got)
+	}
+	// Policies tell keys apart by case.
+	arn := createPolicy(t, c, "p", allow("s3:*", "*"))
+	must[*iam.TagPolicyOutput](t)(c.iam.TagPolicy(ctx, &iam.TagPolicyInput{PolicyArn: &arn, Tags: []iamtypes.Tag{{Key: aws.String("Team"), Value: aws.String("a")}, {Key: aws.String("team"), Value: aws.String("b")}}}))
+	if got := must[*iam.ListPolicyTagsOutput](t)(c.iam.ListPolicyTags(ctx, &iam.ListPolicyTagsInput{PolicyArn: &arn})).Tags; len(got) != 2 {
+		t.Errorf("tags of a policy: %+v", got)
+	}
+	must[*iam.UntagPolicyOutput](t)(c.iam.UntagPolicy(ctx, &iam.UntagPolicyInput{PolicyArn: &arn, TagKeys: []string{"team"}}))
+	if got := must[*iam.GetPolicyOutput](t)(c.iam.GetPolicy(ctx, &iam.GetPolicyInput{PolicyArn: &arn})).Policy.Tags; len(got) != 1 || *got[0].Key != "Team" {
+		t.Errorf("after untagging: %+v", got)
+	}
+}

@@ -25,12 +25,12 @@ type profileXML struct {
 	InstanceProfileID   string `xml:"InstanceProfileId"`
 	Arn                 string
 	CreateDate          string
-	Roles               []roleXML `xml:"Roles>member"`
-	Tags                []tagXML  `xml:"Tags>member,omitempty"`
+	Roles               []roleXML   `xml:"Roles>member"`
+	Tags                *tagListXML `xml:",omitempty"`
 }
 
 func (w *world) profileXML(acct *account, p *instanceProfile) profileXML {
-	x := profileXML{Path: p.Path, InstanceProfileName: p.Name, InstanceProfileID: p.ID, Arn: p.ARN, CreateDate: queryTime(p.Created), Tags: tagsXML(p.Tags)}
+	x := profileXML{Path: p.Path, InstanceProfileName: p.Name, InstanceProfileID: p.ID, Arn: p.ARN, CreateDate: queryTime(p.Created), Tags: tagList(p.Tags)}
 	for _, name := range p.Roles {
 		if r := acct.roles[name]; r != nil {
 			x.Roles = append(x.Roles, w.roleXML(r))

@@ -59,9 +59,9 @@ func createOIDCProvider(s *Sandbox, cl *call, acct *account) (any, error) {
 	s.world.generation++
 	return struct {
 		XMLName xml.Name
-		Arn     string   `xml:"OpenIDConnectProviderArn"`
-		Tags    []tagXML `xml:"Tags>member,omitempty"`
-	}{resultName(cl), arn, tagsXML(tags)}, nil
+		Arn     string      `xml:"OpenIDConnectProviderArn"`
+		Tags    *tagListXML `xml:",omitempty"`
+	}{resultName(cl), arn, tagList(tags)}, nil
 }
 
 func (p *oidcProvider) check() error {
@@ -128,8 +128,8 @@ func getOIDCProvider(s *Sandbox, cl *call, acct *account) (any, error) {
 		ClientIDs   []string `xml:"ClientIDList>member"`
 		Thumbprints []string `xml:"ThumbprintList>member"`
 		CreateDate  string
-		Tags        []tagXML `xml:"Tags>member,omitempty"`
-	}{resultName(cl), p.Issuer, p.ClientIDs, p.Thumbprints, queryTime(p.Created), tagsXML(p.Tags)}, nil
+		Tags        *tagListXML `xml:",omitempty"`
+	}{resultName(cl), p.Issuer, p.ClientIDs, p.Thumbprints, queryTime(p.Created), tagList(p.Tags)}, nil
 }
 
 func deleteOIDCProvider(s *Sandbox, cl *call, acct *account) (any, error) {

@@ -25,7 +25,7 @@ type roleXML struct {
 	Description              string `xml:",omitempty"`
 	MaxSessionDuration       int
 	PermissionsBoundary      *boundaryXML `xml:",omitempty"`
-	Tags                     []tagXML     `xml:"Tags>member,omitempty"`
+	Tags                     *tagListXML  `xml:",omitempty"`
 	RoleLastUsed             *lastUsedXML `xml:",omitempty"`
 }
 
@@ -49,9 +49,7 @@ func (w *world) roleXML(r *role) roleXML {
 	if !r.lastUsed.IsZero() {
 		out.RoleLastUsed.LastUsedDate = queryTime(r.lastUsed)
 	}
-	for _, t := range r.tags {
-		out.Tags = append(out.Tags, tagXML(t))
-	}
+	out.Tags = tagList(r.tags)
 	return out
 }
 

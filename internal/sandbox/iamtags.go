@@ -142,3 +142,15 @@ func tagsXML(tags []tag) []tagXML {
 	}
 	return out
 }
+
+// tagListXML are the tags in the answer about an entity; nil for one without.
+type tagListXML struct {
+	Tags []tagXML `xml:"member"`
+}
+
+func tagList(tags []tag) *tagListXML {
+	if len(tags) == 0 {
+		return nil
+	}
+	return &tagListXML{tagsXML(tags)}
+}

@@ -16,14 +16,12 @@ type userXML struct {
 	CreateDate string
 
 	PermissionsBoundary *boundaryXML `xml:",omitempty"`
-	Tags                []tagXML     `xml:"Tags>member,omitempty"`
+	Tags                *tagListXML  `xml:",omitempty"`
 }
 
 func (u *user) xml() userXML {
 	out := userXML{Path: u.path, UserName: u.name, UserID: u.id, Arn: u.arn, CreateDate: queryTime(u.created), PermissionsBoundary: u.boundaryXML()}
-	for _, t := range u.tags {
-		out.Tags = append(out.Tags, tagXML(t))
-	}
+	out.Tags = tagList(u.tags)
 	return out
 }
 

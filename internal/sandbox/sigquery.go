@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -19,7 +20,11 @@ func isQueryService(service string) bool { return service == "sts" || service ==
 // or IAM. It is good for 15 minutes: X-Amz-Expires is not looked at.
 func parseQueryPresigned(q url.Values, service string) (signature, error) {
 	sig := signature{presigned: true, value: q.Get("X-Amz-Signature"), token: q.Get("X-Amz-Security-Token")}
-	if q.Get("X-Amz-Algorithm") != sigAlgorithm {
+	switch q.Get("X-Amz-Algorithm") {
+	case sigAlgorithm:
+	case "":
+		return sig, fail(http.StatusForbidden, "MissingAuthenticationToken", "Request is missing Authentication Token")
+	default:
 		return sig, fail(http.StatusForbidden, "MissingAuthenticationToken", "Missing Authentication Token")
 	}
 	for _, name := range []string{"X-Amz-Credential", "X-Amz-Date", "X-Amz-SignedHeaders", "X-Amz-Signature"} {
@@ -35,9 +40,13 @@ func parseQueryPresigned(q url.Values, service string) (signature, error) {
 		return sig, queryAuthProblem(err)
 	}
 	if sig.time, err = time.Parse(amzTimeLayout, q.Get("X-Amz-Date")); err != nil {
-		return sig, incompleteSignature(http.StatusForbidden, "Date must be in ISO-8601 'basic format'. Got '"+q.Get("X-Amz-Date")+"'.")
+		return sig, incompleteSignature(http.StatusForbidden, wrongDate(q.Get("X-Amz-Date")))
 	}
 	return sig, sig.checkScopeDate()
+}
+
+func wrongDate(got string) string {
+	return "Date must be in ISO-8601 'basic format'. Got '" + got + "'. See http://en.wikipedia.org/wiki/ISO_8601"
 }
 
 func incompleteSignature(status int, text string) *apiError {
@@ -86,7 +95,7 @@ func queryHeaderSignature(r *http.Request, header, service string) (signature, e
 		return sig, queryAuthProblem(err)
 	}
 	if sig.time, err = signingTime(r); err != nil {
-		return sig, incompleteSignature(http.StatusBadRequest, "Date must be in ISO-8601 'basic format'. Got '"+r.Header.Get("X-Amz-Date")+"'.")
+		return sig, incompleteSignature(http.StatusBadRequest, wrongDate(cmp.Or(r.Header.Get("X-Amz-Date"), r.Header.Get("Date"))))
 	}
 	return sig, sig.checkScopeDate()
 }

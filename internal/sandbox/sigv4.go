@@ -105,13 +105,16 @@ func (s *signature) parseScope(scope, service string) error {
 	case parts[4] != "aws4_request":
 		return &authProblem{
 			text:  fmt.Sprintf("incorrect terminal %q. This endpoint uses \"aws4_request\".", parts[4]),
-			scope: "Credential should be scoped with a valid terminator: 'aws4_request', not '" + parts[4] + "'.",
+			scope: "Credential should be scoped with a valid terminator: 'aws4_request'.",
 		}
 	case s.service != service:
 		return malformedAuth("incorrect service %q. This endpoint belongs to %q.", s.service, service)
 	}
 	if _, err := time.Parse("20060102", s.date); err != nil {
-		return malformedAuth("incorrect date format %q. This date in the credential must be in the format \"yyyyMMdd\".", s.date)
+		return &authProblem{
+			text:  fmt.Sprintf("incorrect date format %q. This date in the credential must be in the format \"yyyyMMdd\".", s.date),
+			scope: "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP.",
+		}
 	}
 	return nil
 }
