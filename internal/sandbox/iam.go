@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"strings"
@@ -22,7 +23,7 @@ const (
 
 // requestTags are the tags of a tagging call; a malformed list is the handler's to refuse.
 func requestTags(cl *call) []tag {
-	tags, err := formTags(cl.query)
+	tags, err := formExactTags(cl.query)
 	if err != nil {
 		return nil
 	}
@@ -115,26 +116,43 @@ func (s *Sandbox) handleIAM(cl *call) error {
 
 // iamAllow decides an IAM call; IAM has no resource policies and never crosses accounts.
 func (s *Sandbox) iamAllow(cl *call, resource string, tags []tag) error {
-	return s.iamAllowOn(cl, resource, tags, nil)
+	return s.iamAllowOn(cl, iamResource{arn: resource}, tags)
 }
 
-// iamAllowOn is iamAllow for a resource with tags of its own.
-func (s *Sandbox) iamAllowOn(cl *call, resource string, tags, existing []tag) error {
-	ctx := cl.requestContext("us-east-1")
+// iamResource is what a call is about, with what conditions can ask of it.
+type iamResource struct {
+	arn      string
+	tags     []tag
+	boundary string // ARN of the entity's permissions boundary
+}
+
+// boundaryActions are the operations that the boundary of a user or role can
+// be a condition for: the one that the request sets, or else the one in force.
+var boundaryActions = map[string]bool{
+	"CreateUser": true, "CreateRole": true,
+	"PutUserPermissionsBoundary": true, "PutRolePermissionsBoundary": true, "DeleteUserPermissionsBoundary": true, "DeleteRolePermissionsBoundary": true,
+	"PutUserPolicy": true, "PutRolePolicy": true, "DeleteUserPolicy": true, "DeleteRolePolicy": true,
+	"AttachUserPolicy": true, "AttachRolePolicy": true, "DetachUserPolicy": true, "DetachRolePolicy": true,
+}
+
+// iamAllowOn is iamAllow for a resource that is there. tags are the request's.
+func (s *Sandbox) iamAllowOn(cl *call, on iamResource, tags []tag) error {
+	ctx, op := cl.requestContext("us-east-1"), cl.record.Operation
 	tagContext(ctx, tags)
-	for _, t := range existing {
+	for _, t := range on.tags {
 		ctx["aws:ResourceTag/"+t.Key], ctx["iam:ResourceTag/"+t.Key] = []string{t.Value}, []string{t.Value}
 	}
 	if keys := formList(cl.query, "TagKeys"); keys != nil {
 		ctx["aws:TagKeys"] = keys
 	}
-	for param, key := range map[string]string{"PolicyArn": "iam:PolicyARN", "PermissionsBoundary": "iam:PermissionsBoundary"} {
-		if v := cl.query.Get(param); v != "" {
-			ctx[key] = []string{v}
-		}
+	if strings.HasPrefix(op, "Attach") || strings.HasPrefix(op, "Detach") {
+		ctx["iam:PolicyARN"] = []string{cl.query.Get("PolicyArn")}
+	}
+	if b := cmp.Or(cl.query.Get("PermissionsBoundary"), on.boundary); b != "" && boundaryActions[op] {
+		ctx["iam:PermissionsBoundary"] = []string{b}
 	}
 	if e := s.world.authorize(cl, access{
-		caller: cl.caller, action: "iam:" + cl.record.Operation, resource: resource, owner: cl.caller.account, context: ctx,
+		caller: cl.caller, action: "iam:" + op, resource: on.arn, owner: cl.caller.account, context: ctx,
 	}); e != nil {
 		return e
 	}

@@ -207,7 +207,7 @@ func (s *Sandbox) anyPolicy(cl *call, acct *account) (*managedPolicy, error) {
 	if p != nil {
 		tags = p.Tags
 	}
-	if err := s.iamAllowOn(cl, arn, nil, tags); err != nil {
+	if err := s.iamAllowOn(cl, iamResource{arn: arn, tags: tags}, requestTags(cl)); err != nil {
 		return nil, err
 	}
 	if p == nil {

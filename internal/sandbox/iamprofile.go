@@ -72,7 +72,7 @@ func (s *Sandbox) namedProfile(cl *call, acct *account) (*instanceProfile, error
 	if p != nil {
 		arn, tags = p.ARN, p.Tags
 	}
-	if err := s.iamAllowOn(cl, arn, nil, tags); err != nil {
+	if err := s.iamAllowOn(cl, iamResource{arn: arn, tags: tags}, requestTags(cl)); err != nil {
 		return nil, err
 	}
 	if p == nil {

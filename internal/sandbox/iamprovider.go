@@ -104,7 +104,7 @@ func (s *Sandbox) namedProvider(cl *call, acct *account) (*oidcProvider, error) 
 	if p != nil {
 		tags = p.Tags
 	}
-	if err := s.iamAllowOn(cl, arn, nil, tags); err != nil {
+	if err := s.iamAllowOn(cl, iamResource{arn: arn, tags: tags}, requestTags(cl)); err != nil {
 		return nil, err
 	}
 	if p == nil {

@@ -117,12 +117,11 @@ func createRole(s *Sandbox, cl *call, acct *account) (any, error) {
 func (s *Sandbox) namedRole(cl *call, acct *account) (*role, error) {
 	name := cl.query.Get("RoleName")
 	r := acct.roles[name]
-	arn := roleARN(acct.id, "/", name)
-	var tags []tag
+	on := iamResource{arn: roleARN(acct.id, "/", name)}
 	if r != nil {
-		arn, tags = r.arn, r.tags
+		on = iamResource{r.arn, r.tags, r.Boundary}
 	}
-	if err := s.iamAllowOn(cl, arn, requestTags(cl), tags); err != nil {
+	if err := s.iamAllowOn(cl, on, requestTags(cl)); err != nil {
 		return nil, err
 	}
 	if r == nil {

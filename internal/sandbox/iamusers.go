@@ -71,12 +71,11 @@ func (s *Sandbox) namedUser(cl *call, acct *account) (*user, error) {
 		}
 	}
 	u := acct.users[name]
-	arn := userARN(acct.id, "/", name)
-	var tags []tag
+	on := iamResource{arn: userARN(acct.id, "/", name)}
 	if u != nil {
-		arn, tags = u.arn, u.tags
+		on = iamResource{u.arn, u.tags, u.Boundary}
 	}
-	if err := s.iamAllowOn(cl, arn, requestTags(cl), tags); err != nil {
+	if err := s.iamAllowOn(cl, on, requestTags(cl)); err != nil {
 		return nil, err
 	}
 	if u == nil {

@@ -39,12 +39,9 @@ func (c *clients) query(service string, form url.Values) queryError {
 	if err := v4.NewSigner().SignHTTP(c.ctx, creds, req, hex.EncodeToString(sum[:]), service, "us-east-1", time.Now()); err != nil {
 		c.t.Fatal(err)
 	}
-	resp, err := c.cfg.HTTPClient.Do(req)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	out := queryError{Status: resp.StatusCode}
-	if err := xml.Unmarshal(readAll(c.t, resp.Body), &out); err != nil {
+	status, body := send(c.t, c.cfg.HTTPClient, req)
+	out := queryError{Status: status}
+	if err := xml.Unmarshal(body, &out); err != nil {
 		c.t.Fatal(err)
 	}
 	return out

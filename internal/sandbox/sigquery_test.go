@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/xml"
+	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -34,11 +36,7 @@ func TestPresignedCallerIdentity(t *testing.T) {
 			w.sb.SetClockOffset(row.offset)
 			defer w.sb.SetClockOffset(0)
 			req := must[*http.Request](t)(http.NewRequestWithContext(t.Context(), http.MethodGet, row.url, nil))
-			resp, err := httpClient(t, w.sb).Do(req)
-			if err != nil {
-				t.Fatal(err)
-			}
-			body := readAll(t, resp.Body)
+			status, body := send(t, httpClient(t, w.sb), req)
 			var got struct {
 				queryError
 				Arn string `xml:"GetCallerIdentityResult>Arn"`
@@ -46,8 +44,8 @@ func TestPresignedCallerIdentity(t *testing.T) {
 			if err := xml.Unmarshal(body, &got); err != nil {
 				t.Fatal(err)
 			}
-			if resp.StatusCode != row.status || got.Code != row.code || row.code == "" && !strings.HasSuffix(got.Arn, "assumed-role/CrossAccountS3Uploader/brokerd") {
-				t.Errorf("%d: %s", resp.StatusCode, body)
+			if status != row.status || got.Code != row.code || row.code == "" && !strings.HasSuffix(got.Arn, "assumed-role/CrossAccountS3Uploader/brokerd") {
+				t.Errorf("%d: %s", status, body)
 			}
 		})
 	}
@@ -78,20 +76,30 @@ func TestQueryServicesWordTheirSignatures(t *testing.T) {
 				t.Fatal(err)
 			}
 			row.spoil(req)
-			resp, err := httpClient(t, w.sb).Do(req)
-			if err != nil {
-				t.Fatal(err)
-			}
 			var got queryError
-			answer := readAll(t, resp.Body)
+			status, answer := send(t, httpClient(t, w.sb), req)
 			if err := xml.Unmarshal(answer, &got); err != nil {
 				t.Fatal(err)
 			}
-			if resp.StatusCode != row.status || got.Code != row.code || !strings.HasPrefix(got.Message, row.text) {
-				t.Errorf("%d: %s", resp.StatusCode, answer)
+			if status != row.status || got.Code != row.code || !strings.HasPrefix(got.Message, row.text) {
+				t.Errorf("%d: %s", status, answer)
 			}
 		})
 	}
+}
+
+// send gives a request's status and body.
+func send(t testing.TB, hc aws.HTTPClient, req *http.Request) (int, []byte) {
+	t.Helper()
+	resp, err := hc.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err := errors.Join(err, resp.Body.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, body
 }
 
 func replaceIn(from, to string) func(*http.Request) {
