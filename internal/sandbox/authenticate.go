@@ -72,6 +72,13 @@ func (w *world) authenticate(cl *call, service, payloadHash string) error {
 		if isV2(header) {
 			return unsupportedSignature(e)
 		}
+		if isQueryService(service) {
+			if sig, err = queryHeaderSignature(r, header, service); err != nil {
+				return err
+			}
+			sig.token = r.Header.Get("X-Amz-Security-Token")
+			break
+		}
 		if service == "s3" && !strings.HasPrefix(header, sigAlgorithm) {
 			return invalidArgument("Unsupported Authorization Type").with("ArgumentName", "Authorization").with("ArgumentValue", strings.SplitN(header, " ", 2)[0])
 		}
@@ -85,6 +92,10 @@ func (w *world) authenticate(cl *call, service, payloadHash string) error {
 			return fail(e.badHeaderStatus, e.badHeader, "The authorization header is malformed; Invalid credential date. Date is not the same as X-Amz-Date.")
 		}
 		sig.token = r.Header.Get("X-Amz-Security-Token")
+	case isQueryService(service) && query.Has("X-Amz-Credential"):
+		if sig, err = parseQueryPresigned(query, service); err != nil {
+			return err
+		}
 	case query.Has("X-Amz-Algorithm") || query.Has("X-Amz-Signature") || query.Has("X-Amz-Credential"):
 		if sig, err = parsePresigned(query, service); err != nil {
 			return fail(http.StatusBadRequest, "AuthorizationQueryParametersError", "%v", err)
@@ -128,12 +139,17 @@ func (w *world) authenticate(cl *call, service, payloadHash string) error {
 	if err := checkTime(&sig, service, e, cl.now); err != nil {
 		return err
 	}
+	if isQueryService(service) {
+		if err := sig.checkSignedHost(); err != nil {
+			return err
+		}
+	}
 	if !sig.matches(r, signingKey, payloadHash) {
 		return fail(e.signatureStatus, e.badSignature, "%s", e.badSignatureText).
 			with("AWSAccessKeyId", sig.accessKey).with("StringToSign", sig.stringToSign(r, payloadHash)).with("SignatureProvided", sig.value).
 			with("CanonicalRequest", sig.canonicalRequest(r, payloadHash))
 	}
-	if names := sig.unsignedHeaders(r); names != nil {
+	if names := sig.unsignedHeaders(r); names != nil && !isQueryService(service) {
 		return fail(http.StatusForbidden, "AccessDenied", "There were headers present in the request which were not signed").with("HeadersNotSigned", strings.Join(names, ", "))
 	}
 	if session != nil && !cl.now.Before(session.expires) {
@@ -184,7 +200,7 @@ func presignedPayload(service, hash string) string {
 }
 
 func checkTime(sig *signature, service string, e *authErrors, now time.Time) error {
-	if sig.presigned {
+	if sig.presigned && !isQueryService(service) {
 		if now.Before(sig.time.Add(-maxClockSkew)) {
 			return fail(http.StatusForbidden, "AccessDenied", "Request is not yet valid")
 		}

@@ -1,13 +1,9 @@
 package sandbox
 
 import (
-	"encoding/xml"
+	"cmp"
 	"errors"
-	"maps"
 	"net/http"
-	"net/url"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -21,13 +17,13 @@ const (
 	maxInlineGroup  = 5120
 	maxKeysPerUser  = 2
 	defaultMaxRole  = time.Hour
-	longestMaxRole  = 12 * time.Hour
+	iamVersion      = "2010-05-08"
 	iamPrincipalTip = "Invalid principal in policy: "
 )
 
 // requestTags are the tags of a tagging call; a malformed list is the handler's to refuse.
 func requestTags(cl *call) []tag {
-	tags, err := formTags(cl.query)
+	tags, err := formExactTags(cl.query)
 	if err != nil {
 		return nil
 	}
@@ -101,6 +97,13 @@ func (s *Sandbox) handleIAM(cl *call) error {
 	if handler == nil {
 		return notImplemented("iam:" + cl.record.Operation)
 	}
+	if err := checkVersion(cl, iamVersion); err != nil {
+		return err
+	}
+	iam := model{parameters: iamParameters, shape: iamShape}
+	if err := iam.validate(cl.record.Operation, cl.query); err != nil {
+		return err
+	}
 	w := s.world
 	w.mu.Lock()
 	result, err := handler(s, cl, w.accounts[cl.caller.account])
@@ -113,26 +116,43 @@ func (s *Sandbox) handleIAM(cl *call) error {
 
 // iamAllow decides an IAM call; IAM has no resource policies and never crosses accounts.
 func (s *Sandbox) iamAllow(cl *call, resource string, tags []tag) error {
-	return s.iamAllowOn(cl, resource, tags, nil)
+	return s.iamAllowOn(cl, iamResource{arn: resource}, tags)
 }
 
-// iamAllowOn is iamAllow for a resource with tags of its own.
-func (s *Sandbox) iamAllowOn(cl *call, resource string, tags, existing []tag) error {
-	ctx := cl.requestContext("us-east-1")
+// iamResource is what a call is about, with what conditions can ask of it.
+type iamResource struct {
+	arn      string
+	tags     []tag
+	boundary string // ARN of the entity's permissions boundary
+}
+
+// boundaryActions are the operations that the boundary of a user or role can
+// be a condition for: the one that the request sets, or else the one in force.
+var boundaryActions = map[string]bool{
+	"CreateUser": true, "CreateRole": true,
+	"PutUserPermissionsBoundary": true, "PutRolePermissionsBoundary": true, "DeleteUserPermissionsBoundary": true, "DeleteRolePermissionsBoundary": true,
+	"PutUserPolicy": true, "PutRolePolicy": true, "DeleteUserPolicy": true, "DeleteRolePolicy": true,
+	"AttachUserPolicy": true, "AttachRolePolicy": true, "DetachUserPolicy": true, "DetachRolePolicy": true,
+}
+
+// iamAllowOn is iamAllow for a resource that is there. tags are the request's.
+func (s *Sandbox) iamAllowOn(cl *call, on iamResource, tags []tag) error {
+	ctx, op := cl.requestContext("us-east-1"), cl.record.Operation
 	tagContext(ctx, tags)
-	for _, t := range existing {
+	for _, t := range on.tags {
 		ctx["aws:ResourceTag/"+t.Key], ctx["iam:ResourceTag/"+t.Key] = []string{t.Value}, []string{t.Value}
 	}
 	if keys := formList(cl.query, "TagKeys"); keys != nil {
 		ctx["aws:TagKeys"] = keys
 	}
-	for param, key := range map[string]string{"PolicyArn": "iam:PolicyARN", "PermissionsBoundary": "iam:PermissionsBoundary"} {
-		if v := cl.query.Get(param); v != "" {
-			ctx[key] = []string{v}
-		}
+	if strings.HasPrefix(op, "Attach") || strings.HasPrefix(op, "Detach") {
+		ctx["iam:PolicyARN"] = []string{cl.query.Get("PolicyArn")}
+	}
+	if b := cmp.Or(cl.query.Get("PermissionsBoundary"), on.boundary); b != "" && boundaryActions[op] {
+		ctx["iam:PermissionsBoundary"] = []string{b}
 	}
 	if e := s.world.authorize(cl, access{
-		caller: cl.caller, action: "iam:" + cl.record.Operation, resource: resource, owner: cl.caller.account, context: ctx,
+		caller: cl.caller, action: "iam:" + op, resource: on.arn, owner: cl.caller.account, context: ctx,
 	}); e != nil {
 		return e
 	}
@@ -164,256 +184,4 @@ func iamPolicyError(err error) *apiError {
 		return fail(http.StatusBadRequest, "MalformedPolicyDocument", "%s%s", iamPrincipalTip, what)
 	}
 	return fail(http.StatusBadRequest, "MalformedPolicyDocument", "%v", err)
-}
-
-// checkInline parses an identity policy.
-func checkInline(text string, limit int) (*iampolicyText, error) {
-	if err := checkDocument(text, iampolicy.KindIdentity); err != nil {
-		return nil, err
-	}
-	if withoutSpace(text) > limit {
-		return nil, fail(http.StatusConflict, "LimitExceeded", "Maximum policy size of %d bytes exceeded", limit)
-	}
-	doc, err := iampolicy.Parse([]byte(text))
-	if err != nil {
-		return nil, iamPolicyError(err)
-	}
-	return &iampolicyText{text, doc}, nil
-}
-
-type tagXML struct{ Key, Value string }
-
-type roleXML struct {
-	Path                     string
-	RoleName                 string
-	RoleID                   string `xml:"RoleId"`
-	Arn                      string
-	CreateDate               string
-	AssumeRolePolicyDocument string
-	Description              string `xml:",omitempty"`
-	MaxSessionDuration       int
-	PermissionsBoundary      *boundaryXML `xml:",omitempty"`
-	Tags                     []tagXML     `xml:"Tags>member,omitempty"`
-	RoleLastUsed             *lastUsedXML `xml:",omitempty"`
-}
-
-type lastUsedXML struct {
-	LastUsedDate string `xml:",omitempty"`
-	Region       string `xml:",omitempty"`
-}
-
-// escapeDocument is the form in which IAM returns policies.
-func escapeDocument(text string) string {
-	return strings.ReplaceAll(url.QueryEscape(text), "+", "%20")
-}
-
-func (w *world) roleXML(r *role) roleXML {
-	trust, _ := w.policyNow(r.trust)
-	out := roleXML{
-		Path: r.path, RoleName: r.name, RoleID: r.id, Arn: r.arn, CreateDate: queryTime(r.created),
-		AssumeRolePolicyDocument: escapeDocument(trust), Description: r.description, MaxSessionDuration: seconds(r.maxSession),
-		PermissionsBoundary: r.boundaryXML(), RoleLastUsed: &lastUsedXML{Region: r.lastIn},
-	}
-	if !r.lastUsed.IsZero() {
-		out.RoleLastUsed.LastUsedDate = queryTime(r.lastUsed)
-	}
-	for _, t := range r.tags {
-		out.Tags = append(out.Tags, tagXML(t))
-	}
-	return out
-}
-
-func formPath(form url.Values) (string, error) {
-	path := form.Get("Path")
-	if path == "" {
-		return "/", nil
-	}
-	if !pathPattern.MatchString(path) || len(path) > 512 {
-		return "", validationError("The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters and/or / characters.")
-	}
-	return path, nil
-}
-
-func formMaxSession(form url.Values) (time.Duration, error) {
-	text := form.Get("MaxSessionDuration")
-	if text == "" {
-		return defaultMaxRole, nil
-	}
-	n, err := strconv.Atoi(text)
-	d := time.Duration(n) * time.Second
-	if err != nil || d < time.Hour || d > longestMaxRole {
-		return 0, validationError("1 validation error detected: Value '%s' at 'maxSessionDuration' failed to satisfy constraint: Member must have value between 3600 and 43200", text)
-	}
-	return d, nil
-}
-
-func createRole(s *Sandbox, cl *call, acct *account) (any, error) {
-	form := cl.query
-	name, err := requireName(form, "RoleName", roleNamePattern)
-	if err != nil {
-		return nil, err
-	}
-	path, err := formPath(form)
-	if err != nil {
-		return nil, err
-	}
-	maxSession, err := formMaxSession(form)
-	if err != nil {
-		return nil, err
-	}
-	tags, err := formTags(form)
-	if err != nil {
-		return nil, err
-	}
-	arn := roleARN(acct.id, path, name)
-	if err := s.iamAllow(cl, arn, tags); err != nil {
-		return nil, err
-	}
-	if acct.roles[name] != nil {
-		return nil, fail(http.StatusConflict, "EntityAlreadyExists", "Role with name %s already exists.", name)
-	}
-	trust, err := s.world.checkTrust(form.Get("AssumeRolePolicyDocument"))
-	if err != nil {
-		return nil, err
-	}
-	r := &role{
-		entity: entity{arn: arn, id: newID("AROA", 17)}, name: name, path: path, account: acct.id,
-		description: form.Get("Description"), maxSession: maxSession, trust: trust, inline: namedDocuments{}, tags: tags, created: cl.now,
-	}
-	if b := form.Get("PermissionsBoundary"); b != "" {
-		if err := r.setBoundary(s.world, acct, b); err != nil {
-			return nil, err
-		}
-	}
-	acct.roles[name] = r
-	s.world.ids[r.id] = r.entity
-	s.world.generation++
-	return struct {
-		XMLName xml.Name `xml:"CreateRoleResult"`
-		Role    roleXML
-	}{Role: s.world.roleXML(r)}, nil
-}
-
-// namedRole decides the call and finds the role it names.
-func (s *Sandbox) namedRole(cl *call, acct *account) (*role, error) {
-	name, err := requireName(cl.query, "RoleName", roleNamePattern)
-	if err != nil {
-		return nil, err
-	}
-	r := acct.roles[name]
-	arn := roleARN(acct.id, "/", name)
-	var tags []tag
-	if r != nil {
-		arn, tags = r.arn, r.tags
-	}
-	if err := s.iamAllowOn(cl, arn, requestTags(cl), tags); err != nil {
-		return nil, err
-	}
-	if r == nil {
-		return nil, noSuchEntity("role", name)
-	}
-	return r, nil
-}
-
-func getRole(s *Sandbox, cl *call, acct *account) (any, error) {
-	r, err := s.namedRole(cl, acct)
-	if err != nil {
-		return nil, err
-	}
-	return struct {
-		XMLName xml.Name `xml:"GetRoleResult"`
-		Role    roleXML
-	}{Role: s.world.roleXML(r)}, nil
-}
-
-func deleteRole(s *Sandbox, cl *call, acct *account) (any, error) {
-	r, err := s.namedRole(cl, acct)
-	if err != nil {
-		return nil, err
-	}
-	switch {
-	case len(r.inline) > 0:
-		return nil, fail(http.StatusConflict, "DeleteConflict", "Cannot delete entity, must delete policies first.")
-	case len(r.Attached) > 0:
-		return nil, fail(http.StatusConflict, "DeleteConflict", "Cannot delete entity, must detach all policies first.")
-	}
-	for _, p := range acct.profiles {
-		if slices.Contains(p.Roles, r.name) {
-			return nil, fail(http.StatusConflict, "DeleteConflict", "Cannot delete entity, must remove roles from instance profile first.")
-		}
-	}
-	delete(acct.roles, r.name)
-	delete(s.world.ids, r.id)
-	s.world.generation++
-	return nil, nil
-}
-
-func updateRole(s *Sandbox, cl *call, acct *account) (any, error) {
-	r, err := s.namedRole(cl, acct)
-	if err != nil {
-		return nil, err
-	}
-	if cl.query.Get("MaxSessionDuration") != "" {
-		if r.maxSession, err = formMaxSession(cl.query); err != nil {
-			return nil, err
-		}
-	}
-	if d, ok := cl.query["Description"]; ok {
-		r.description = d[0]
-	}
-	return struct {
-		XMLName xml.Name `xml:"UpdateRoleResult"`
-	}{}, nil
-}
-
-func updateRoleDescription(s *Sandbox, cl *call, acct *account) (any, error) {
-	r, err := s.namedRole(cl, acct)
-	if err != nil {
-		return nil, err
-	}
-	r.description = cl.query.Get("Description")
-	return struct {
-		XMLName xml.Name
-		Role    roleXML
-	}{resultName(cl), s.world.roleXML(r)}, nil
-}
-
-func listRoles(s *Sandbox, cl *call, acct *account) (any, error) {
-	prefix := cl.query.Get("PathPrefix")
-	if prefix == "" {
-		prefix = "/"
-	}
-	if err := s.iamAllow(cl, "arn:aws:iam::"+acct.id+":role"+prefix, nil); err != nil {
-		return nil, err
-	}
-	var list []roleXML
-	for _, name := range slices.Sorted(maps.Keys(acct.roles)) {
-		if r := acct.roles[name]; strings.HasPrefix(r.path, prefix) {
-			x := s.world.roleXML(r)
-			x.Tags, x.PermissionsBoundary, x.RoleLastUsed = nil, nil, nil // only GetRole tells these
-			list = append(list, x)
-		}
-	}
-	list, p, err := paginate(cl.query, list, func(x roleXML) string { return x.RoleName })
-	if err != nil {
-		return nil, err
-	}
-	return struct {
-		XMLName xml.Name
-		Roles   []roleXML `xml:"Roles>member"`
-		page
-	}{resultName(cl), list, p}, nil
-}
-
-func updateAssumeRolePolicy(s *Sandbox, cl *call, acct *account) (any, error) {
-	r, err := s.namedRole(cl, acct)
-	if err != nil {
-		return nil, err
-	}
-	trust, err := s.world.checkTrust(cl.query.Get("PolicyDocument"))
-	if err != nil {
-		return nil, err
-	}
-	r.trust = trust
-	return nil, nil
 }

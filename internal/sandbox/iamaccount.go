@@ -16,10 +16,7 @@ func createAccountAlias(s *Sandbox, cl *call, acct *account) (any, error) {
 	if err := s.iamAllow(cl, "*", nil); err != nil {
 		return nil, err
 	}
-	alias, err := requireName(cl.query, "AccountAlias", accountAliasPattern)
-	if err != nil {
-		return nil, err
-	}
+	alias := cl.query.Get("AccountAlias")
 	for _, other := range s.world.accounts {
 		if other.alias == alias {
 			return nil, fail(http.StatusConflict, "EntityAlreadyExists", "The account alias %s already exists.", alias)

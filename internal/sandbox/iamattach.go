@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"encoding/xml"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -22,6 +21,7 @@ type grants struct {
 
 // attachment is the entity that an attaching call is about.
 type attachment struct {
+	kind   string // "Role", "User" or "Group"
 	arn    string
 	grants *grants
 }
@@ -33,7 +33,7 @@ func roleGrants(s *Sandbox, cl *call, acct *account) (attachment, error) {
 	if err != nil {
 		return attachment{}, err
 	}
-	return attachment{r.arn, &r.grants}, nil
+	return attachment{"Role", r.arn, &r.grants}, nil
 }
 
 func userGrants(s *Sandbox, cl *call, acct *account) (attachment, error) {
@@ -41,7 +41,7 @@ func userGrants(s *Sandbox, cl *call, acct *account) (attachment, error) {
 	if err != nil {
 		return attachment{}, err
 	}
-	return attachment{u.arn, &u.grants}, nil
+	return attachment{"User", u.arn, &u.grants}, nil
 }
 
 func groupGrants(s *Sandbox, cl *call, acct *account) (attachment, error) {
@@ -49,7 +49,7 @@ func groupGrants(s *Sandbox, cl *call, acct *account) (attachment, error) {
 	if err != nil {
 		return attachment{}, err
 	}
-	return attachment{g.ARN, &g.grants}, nil
+	return attachment{"Group", g.ARN, &g.grants}, nil
 }
 
 func attaching(target attachTarget) iamHandler {
@@ -59,14 +59,17 @@ func attaching(target attachTarget) iamHandler {
 			return nil, err
 		}
 		arn := cl.query.Get("PolicyArn")
+		if !isPolicyARN(arn) {
+			return nil, invalidInput("ARN %s is not valid.", arn)
+		}
 		if s.world.policyByARN(acct.id, arn) == nil {
 			return nil, noSuchManaged(arn)
 		}
 		if slices.Contains(t.grants.Attached, arn) {
 			return nil, nil
 		}
-		if len(t.grants.Attached) >= maxAttached {
-			return nil, fail(http.StatusConflict, "LimitExceeded", "Cannot exceed quota for PoliciesPerEntity: %d", maxAttached)
+		if err := checkQuota("PoliciesPer"+t.kind, len(t.grants.Attached), maxAttached); err != nil {
+			return nil, err
 		}
 		t.grants.Attached = append(slices.Clone(t.grants.Attached), arn)
 		return nil, nil
@@ -128,11 +131,8 @@ func putBoundary(target attachTarget) iamHandler {
 }
 
 func (g *grants) setBoundary(w *world, acct *account, arn string) error {
-	if arn == "" {
-		return validationError("1 validation error detected: Value null at 'permissionsBoundary' failed to satisfy constraint: Member must not be null")
-	}
-	if !strings.HasPrefix(arn, "arn:aws:iam::") {
-		return validationError("Invalid ARN for permissions boundary: %s", arn)
+	if !isPolicyARN(arn) {
+		return invalidInput("ARN %s is not valid.", arn)
 	}
 	if w.policyByARN(acct.id, arn) == nil {
 		return fail(http.StatusNotFound, "NoSuchEntity", "Policy %s does not exist or is not attachable.", arn)
@@ -182,57 +182,4 @@ func (g *grants) documents(w *world, account string) (attached, boundary []iampo
 		}
 	}
 	return attached, boundary
-}
-
-func listEntitiesForPolicy(s *Sandbox, cl *call, acct *account) (any, error) {
-	p, err := s.anyPolicy(cl, acct)
-	if err != nil {
-		return nil, err
-	}
-	type roleEntry struct {
-		RoleName string
-		RoleID   string `xml:"RoleId"`
-	}
-	type userEntry struct {
-		UserName string
-		UserID   string `xml:"UserId"`
-	}
-	type groupEntry struct {
-		GroupName string
-		GroupID   string `xml:"GroupId"`
-	}
-	out := struct {
-		XMLName xml.Name
-		Groups  []groupEntry `xml:"PolicyGroups>member"`
-		Users   []userEntry  `xml:"PolicyUsers>member"`
-		Roles   []roleEntry  `xml:"PolicyRoles>member"`
-		page
-	}{XMLName: resultName(cl)}
-	boundaries := cl.query.Get("PolicyUsageFilter") == "PermissionsBoundary"
-	filter := cl.query.Get("EntityFilter")
-	uses := func(kind string, g grants) bool {
-		if filter != "" && filter != kind {
-			return false
-		}
-		if boundaries {
-			return g.Boundary == p.ARN
-		}
-		return slices.Contains(g.Attached, p.ARN)
-	}
-	for _, name := range slices.Sorted(maps.Keys(acct.roles)) {
-		if r := acct.roles[name]; uses("Role", r.grants) {
-			out.Roles = append(out.Roles, roleEntry{r.name, r.id})
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(acct.users)) {
-		if u := acct.users[name]; uses("User", u.grants) {
-			out.Users = append(out.Users, userEntry{u.name, u.id})
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(acct.groups)) {
-		if g := acct.groups[name]; uses("Group", g.grants) {
-			out.Groups = append(out.Groups, groupEntry{g.Name, g.ID})
-		}
-	}
-	return out, nil
 }

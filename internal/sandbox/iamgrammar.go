@@ -17,15 +17,22 @@ func malformedDocument(format string, args ...any) *apiError {
 
 // checkDocument refuses a policy that IAM refuses for its grammar.
 func checkDocument(text string, kind iampolicy.Kind) error {
-	if strings.TrimSpace(text) == "" {
-		return validationError("1 validation error detected: Value at 'policyDocument' failed to satisfy constraint: Member must have length greater than or equal to 1")
+	if err := checkGrammar(text, kind); err != nil {
+		return err
 	}
+	for _, f := range iampolicy.LintText([]byte(text), kind) {
+		if f.Code == "POL003" && kind == iampolicy.KindIdentity {
+			return malformedDocument("Policy document must be version 2012-10-17 or greater.")
+		}
+	}
+	return nil
+}
+
+// checkGrammar is checkDocument for policies that need no version.
+func checkGrammar(text string, kind iampolicy.Kind) error {
 	for _, f := range iampolicy.LintText([]byte(text), kind) {
 		if f.Severity == iampolicy.SeverityError {
 			return malformedDocument("%s", grammarText(f))
-		}
-		if f.Code == "POL003" && kind == iampolicy.KindIdentity {
-			return malformedDocument("Policy document must be version 2012-10-17 or greater.")
 		}
 	}
 	return nil

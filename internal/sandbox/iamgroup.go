@@ -33,20 +33,17 @@ func (g *group) xml() groupXML {
 }
 
 func createGroup(s *Sandbox, cl *call, acct *account) (any, error) {
-	name, err := requireName(cl.query, "GroupName", policyNamePattern)
-	if err != nil {
-		return nil, err
-	}
-	path, err := formPath(cl.query)
-	if err != nil {
-		return nil, err
-	}
+	name := cl.query.Get("GroupName")
+	path := formPath(cl.query)
 	arn := "arn:aws:iam::" + acct.id + ":group" + path + name
 	if err := s.iamAllow(cl, arn, nil); err != nil {
 		return nil, err
 	}
-	if acct.groups[name] != nil {
+	if taken(acct.groups, name) {
 		return nil, fail(http.StatusConflict, "EntityAlreadyExists", "Group with name %s already exists.", name)
+	}
+	if err := checkQuota("GroupsPerAccount", len(acct.groups), maxGroups); err != nil {
+		return nil, err
 	}
 	g := &group{ARN: arn, ID: newID("AGPA", 17), Name: name, Path: path, Created: cl.now, inline: namedDocuments{}}
 	acct.groups[name] = g
@@ -57,10 +54,7 @@ func createGroup(s *Sandbox, cl *call, acct *account) (any, error) {
 }
 
 func (s *Sandbox) namedGroup(cl *call, acct *account) (*group, error) {
-	name, err := requireName(cl.query, "GroupName", policyNamePattern)
-	if err != nil {
-		return nil, err
-	}
+	name := cl.query.Get("GroupName")
 	g := acct.groups[name]
 	arn := "arn:aws:iam::" + acct.id + ":group/" + name
 	if g != nil {
@@ -86,12 +80,16 @@ func getGroup(s *Sandbox, cl *call, acct *account) (any, error) {
 			users = append(users, u.xml())
 		}
 	}
+	users, p, err := paginate(cl.query, users, func(x userXML) string { return x.UserName })
+	if err != nil {
+		return nil, err
+	}
 	return struct {
 		XMLName xml.Name
 		Group   groupXML
 		Users   []userXML `xml:"Users>member"`
 		page
-	}{XMLName: resultName(cl), Group: g.xml(), Users: users}, nil
+	}{resultName(cl), g.xml(), users, p}, nil
 }
 
 func deleteGroup(s *Sandbox, cl *call, acct *account) (any, error) {
@@ -155,6 +153,15 @@ func addUserToGroup(s *Sandbox, cl *call, acct *account) (any, error) {
 		return nil, noSuchEntity("user", name)
 	}
 	if !slices.Contains(g.Members, name) {
+		in := 0
+		for _, other := range acct.groups {
+			if slices.Contains(other.Members, name) {
+				in++
+			}
+		}
+		if err := checkQuota("GroupsPerUser", in, maxGroupsPerUser); err != nil {
+			return nil, err
+		}
 		g.Members = append(slices.Clone(g.Members), name)
 	}
 	return nil, nil
@@ -178,7 +185,7 @@ func putGroupPolicy(s *Sandbox, cl *call, acct *account) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return putInline(cl, g.inline, maxInlineGroup)
+	return putInline(cl, g.inline, maxInlineGroup, "group "+g.Name)
 }
 
 func getGroupPolicy(s *Sandbox, cl *call, acct *account) (any, error) {

@@ -21,15 +21,7 @@ type page struct {
 // an item is sorted by.
 func paginate[T any](form url.Values, items []T, name func(T) string) ([]T, page, error) {
 	limit := defaultListed
-	if text := form.Get("MaxItems"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || n > maxIAMListed {
-			bound := "greater than or equal to 1"
-			if n > maxIAMListed {
-				bound = "less than or equal to 1000"
-			}
-			return nil, page{}, validationError("1 validation error detected: Value '%s' at 'maxItems' failed to satisfy constraint: Member must have value %s", text, bound)
-		}
+	if n, err := strconv.Atoi(form.Get("MaxItems")); err == nil {
 		limit = n
 	}
 	after, err := base64.RawURLEncoding.DecodeString(form.Get("Marker"))

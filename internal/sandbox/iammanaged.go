@@ -6,7 +6,6 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -99,7 +98,7 @@ type managedPolicyXML struct {
 	IsAttachable                  bool
 	Description                   string `xml:",omitempty"`
 	CreateDate, UpdateDate        string
-	Tags                          []tagXML `xml:"Tags>member,omitempty"`
+	Tags                          *tagListXML `xml:",omitempty"`
 }
 
 func (w *world) managedXML(acct *account, p *managedPolicy) managedPolicyXML {
@@ -107,7 +106,7 @@ func (w *world) managedXML(acct *account, p *managedPolicy) managedPolicyXML {
 	return managedPolicyXML{
 		PolicyName: p.Name, PolicyID: p.ID, Arn: p.ARN, Path: p.Path, DefaultVersionID: p.Default, AttachmentCount: attached,
 		PermissionsBoundaryUsageCount: bounding, IsAttachable: true, Description: p.Description, CreateDate: queryTime(p.Created), UpdateDate: queryTime(p.Updated),
-		Tags: tagsXML(p.Tags),
+		Tags: tagList(p.Tags),
 	}
 }
 
@@ -153,15 +152,9 @@ func withoutSpace(text string) int { return len(strings.Join(strings.Fields(text
 
 func createPolicy(s *Sandbox, cl *call, acct *account) (any, error) {
 	form := cl.query
-	name, err := requireName(form, "PolicyName", policyNamePattern)
-	if err != nil {
-		return nil, err
-	}
-	path, err := formPath(form)
-	if err != nil {
-		return nil, err
-	}
-	tags, err := formTags(form)
+	name := form.Get("PolicyName")
+	path := formPath(form)
+	tags, err := formExactTags(form)
 	if err != nil {
 		return nil, err
 	}
@@ -170,9 +163,12 @@ func createPolicy(s *Sandbox, cl *call, acct *account) (any, error) {
 		return nil, err
 	}
 	for _, p := range acct.policies {
-		if p.Name == name {
+		if strings.EqualFold(p.Name, name) {
 			return nil, fail(http.StatusConflict, "EntityAlreadyExists", "A policy called %s already exists. Duplicate names are not allowed.", name)
 		}
+	}
+	if err := checkQuota("PoliciesPerAccount", len(acct.policies), maxPolicies); err != nil {
+		return nil, err
 	}
 	doc, err := checkManaged(form.Get("PolicyDocument"))
 	if err != nil {
@@ -193,19 +189,23 @@ func noSuchManaged(arn string) *apiError {
 	return fail(http.StatusNotFound, "NoSuchEntity", "Policy %s does not exist or is not attachable.", arn)
 }
 
+func isPolicyARN(arn string) bool {
+	parts := strings.SplitN(arn, ":", 6)
+	return len(parts) == 6 && parts[0] == "arn" && parts[2] == "iam" && strings.HasPrefix(parts[5], "policy/")
+}
+
 // anyPolicy decides the call and finds the policy that it names, AWS's own included.
 func (s *Sandbox) anyPolicy(cl *call, acct *account) (*managedPolicy, error) {
 	arn := cl.query.Get("PolicyArn")
-	parts := strings.SplitN(arn, ":", 6)
-	if len(parts) != 6 || parts[2] != "iam" || !strings.HasPrefix(parts[5], "policy/") {
-		return nil, fail(http.StatusBadRequest, "InvalidInput", "ARN %s is not valid.", arn)
+	if !isPolicyARN(arn) {
+		return nil, invalidInput("ARN %s is not valid.", arn)
 	}
 	p := s.world.policyByARN(acct.id, arn)
 	var tags []tag
 	if p != nil {
 		tags = p.Tags
 	}
-	if err := s.iamAllowOn(cl, arn, nil, tags); err != nil {
+	if err := s.iamAllowOn(cl, iamResource{arn: arn, tags: tags}, requestTags(cl)); err != nil {
 		return nil, err
 	}
 	if p == nil {
@@ -279,114 +279,4 @@ func listPolicies(s *Sandbox, cl *call, acct *account) (any, error) {
 		Policies []managedPolicyXML `xml:"Policies>member"`
 		page
 	}{resultName(cl), list, p}, nil
-}
-
-type policyVersionXML struct {
-	Document         string `xml:",omitempty"`
-	VersionID        string `xml:"VersionId"`
-	IsDefaultVersion bool
-	CreateDate       string
-}
-
-func (p *managedPolicy) versionXML(v *policyVersion, withText bool) policyVersionXML {
-	x := policyVersionXML{VersionID: v.ID, IsDefaultVersion: v.ID == p.Default, CreateDate: queryTime(v.Created)}
-	if withText {
-		x.Document = escapeDocument(v.Text)
-	}
-	return x
-}
-
-func createPolicyVersion(s *Sandbox, cl *call, acct *account) (any, error) {
-	p, err := s.ownPolicy(cl, acct)
-	if err != nil {
-		return nil, err
-	}
-	if len(p.Versions) >= maxPolicyVersions {
-		return nil, fail(http.StatusConflict, "LimitExceeded", "A managed policy can have up to %d versions. Before you create a new version, you must delete an existing version.", maxPolicyVersions)
-	}
-	text := cl.query.Get("PolicyDocument")
-	doc, err := checkManaged(text)
-	if err != nil {
-		return nil, err
-	}
-	v := &policyVersion{ID: "v" + strconv.Itoa(p.Next), Text: text, Created: cl.now, doc: doc}
-	p.Next++
-	p.Versions = append(p.Versions, v)
-	if cl.query.Get("SetAsDefault") == "true" {
-		p.Default, p.Updated = v.ID, cl.now
-	}
-	return struct {
-		XMLName       xml.Name
-		PolicyVersion policyVersionXML
-	}{resultName(cl), p.versionXML(v, false)}, nil
-}
-
-// namedVersion finds the version that a call names.
-func (p *managedPolicy) namedVersion(cl *call) (*policyVersion, error) {
-	id := cl.query.Get("VersionId")
-	v := p.version(id)
-	if v == nil {
-		return nil, fail(http.StatusNotFound, "NoSuchEntity", "Policy %s version %s does not exist or is not attachable.", p.ARN, id)
-	}
-	return v, nil
-}
-
-func getPolicyVersion(s *Sandbox, cl *call, acct *account) (any, error) {
-	p, err := s.anyPolicy(cl, acct)
-	if err != nil {
-		return nil, err
-	}
-	v, err := p.namedVersion(cl)
-	if err != nil {
-		return nil, err
-	}
-	return struct {
-		XMLName       xml.Name
-		PolicyVersion policyVersionXML
-	}{resultName(cl), p.versionXML(v, true)}, nil
-}
-
-func listPolicyVersions(s *Sandbox, cl *call, acct *account) (any, error) {
-	p, err := s.anyPolicy(cl, acct)
-	if err != nil {
-		return nil, err
-	}
-	var list []policyVersionXML
-	for _, v := range slices.Backward(p.Versions) {
-		list = append(list, p.versionXML(v, false))
-	}
-	return struct {
-		XMLName  xml.Name
-		Versions []policyVersionXML `xml:"Versions>member"`
-		page
-	}{XMLName: resultName(cl), Versions: list}, nil
-}
-
-func deletePolicyVersion(s *Sandbox, cl *call, acct *account) (any, error) {
-	p, err := s.ownPolicy(cl, acct)
-	if err != nil {
-		return nil, err
-	}
-	v, err := p.namedVersion(cl)
-	if err != nil {
-		return nil, err
-	}
-	if v.ID == p.Default {
-		return nil, fail(http.StatusConflict, "DeleteConflict", "Cannot delete the default version of a policy.")
-	}
-	p.Versions = slices.DeleteFunc(slices.Clone(p.Versions), func(o *policyVersion) bool { return o == v })
-	return nil, nil
-}
-
-func setDefaultPolicyVersion(s *Sandbox, cl *call, acct *account) (any, error) {
-	p, err := s.ownPolicy(cl, acct)
-	if err != nil {
-		return nil, err
-	}
-	v, err := p.namedVersion(cl)
-	if err != nil {
-		return nil, err
-	}
-	p.Default, p.Updated = v.ID, cl.now
-	return nil, nil
 }

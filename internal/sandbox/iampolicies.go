@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/brokerd/brokerd/internal/iampolicy"
 )
 
 // Inline policies of roles and users.
@@ -25,17 +27,36 @@ type policyListXML struct {
 	page
 }
 
-func putInline(cl *call, inline namedDocuments, limit int) (any, error) {
-	name, err := requireName(cl.query, "PolicyName", policyNamePattern)
+// putInline stores a policy of an entity, whose policies together may have limit characters.
+func putInline(cl *call, inline namedDocuments, limit int, entity string) (any, error) {
+	name := cl.query.Get("PolicyName")
+	p, err := parseInline(cl.query.Get("PolicyDocument"))
 	if err != nil {
 		return nil, err
 	}
-	p, err := checkInline(cl.query.Get("PolicyDocument"), limit)
-	if err != nil {
-		return nil, err
+	size := withoutSpace(p.text)
+	for other, q := range inline {
+		if other != name {
+			size += withoutSpace(q.text)
+		}
+	}
+	if size > limit {
+		return nil, fail(http.StatusConflict, "LimitExceeded", "Maximum policy size of %d bytes exceeded for %s", limit, entity)
 	}
 	inline[name] = p
 	return nil, nil
+}
+
+// parseInline parses an identity policy.
+func parseInline(text string) (*iampolicyText, error) {
+	if err := checkDocument(text, iampolicy.KindIdentity); err != nil {
+		return nil, err
+	}
+	doc, err := iampolicy.Parse([]byte(text))
+	if err != nil {
+		return nil, iamPolicyError(err)
+	}
+	return &iampolicyText{text, doc}, nil
 }
 
 func getInline(cl *call, inline namedDocuments) (policyXML, error) {
@@ -82,7 +103,7 @@ func putRolePolicy(s *Sandbox, cl *call, acct *account) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return putInline(cl, r.inline, maxInlineRole)
+	return putInline(cl, r.inline, maxInlineRole, "role "+r.name)
 }
 
 func getRolePolicy(s *Sandbox, cl *call, acct *account) (any, error) {
@@ -116,7 +137,7 @@ func putUserPolicy(s *Sandbox, cl *call, acct *account) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return putInline(cl, u.inline, maxInlineUser)
+	return putInline(cl, u.inline, maxInlineUser, "user "+u.name)
 }
 
 func getUserPolicy(s *Sandbox, cl *call, acct *account) (any, error) {

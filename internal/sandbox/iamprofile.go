@@ -25,12 +25,12 @@ type profileXML struct {
 	InstanceProfileID   string `xml:"InstanceProfileId"`
 	Arn                 string
 	CreateDate          string
-	Roles               []roleXML `xml:"Roles>member"`
-	Tags                []tagXML  `xml:"Tags>member,omitempty"`
+	Roles               []roleXML   `xml:"Roles>member"`
+	Tags                *tagListXML `xml:",omitempty"`
 }
 
 func (w *world) profileXML(acct *account, p *instanceProfile) profileXML {
-	x := profileXML{Path: p.Path, InstanceProfileName: p.Name, InstanceProfileID: p.ID, Arn: p.ARN, CreateDate: queryTime(p.Created), Tags: tagsXML(p.Tags)}
+	x := profileXML{Path: p.Path, InstanceProfileName: p.Name, InstanceProfileID: p.ID, Arn: p.ARN, CreateDate: queryTime(p.Created), Tags: tagList(p.Tags)}
 	for _, name := range p.Roles {
 		if r := acct.roles[name]; r != nil {
 			x.Roles = append(x.Roles, w.roleXML(r))
@@ -40,15 +40,9 @@ func (w *world) profileXML(acct *account, p *instanceProfile) profileXML {
 }
 
 func createInstanceProfile(s *Sandbox, cl *call, acct *account) (any, error) {
-	name, err := requireName(cl.query, "InstanceProfileName", policyNamePattern)
-	if err != nil {
-		return nil, err
-	}
-	path, err := formPath(cl.query)
-	if err != nil {
-		return nil, err
-	}
-	tags, err := formTags(cl.query)
+	name := cl.query.Get("InstanceProfileName")
+	path := formPath(cl.query)
+	tags, err := formExactTags(cl.query)
 	if err != nil {
 		return nil, err
 	}
@@ -56,8 +50,11 @@ func createInstanceProfile(s *Sandbox, cl *call, acct *account) (any, error) {
 	if err := s.iamAllow(cl, arn, tags); err != nil {
 		return nil, err
 	}
-	if acct.profiles[name] != nil {
+	if taken(acct.profiles, name) {
 		return nil, fail(http.StatusConflict, "EntityAlreadyExists", "Instance Profile %s already exists.", name)
+	}
+	if err := checkQuota("InstanceProfilesPerAccount", len(acct.profiles), maxProfiles); err != nil {
+		return nil, err
 	}
 	p := &instanceProfile{ARN: arn, ID: newID("AIPA", 17), Name: name, Path: path, Tags: tags, Created: cl.now}
 	acct.profiles[name] = p
@@ -68,17 +65,14 @@ func createInstanceProfile(s *Sandbox, cl *call, acct *account) (any, error) {
 }
 
 func (s *Sandbox) namedProfile(cl *call, acct *account) (*instanceProfile, error) {
-	name, err := requireName(cl.query, "InstanceProfileName", policyNamePattern)
-	if err != nil {
-		return nil, err
-	}
+	name := cl.query.Get("InstanceProfileName")
 	p := acct.profiles[name]
 	arn := "arn:aws:iam::" + acct.id + ":instance-profile/" + name
 	var tags []tag
 	if p != nil {
 		arn, tags = p.ARN, p.Tags
 	}
-	if err := s.iamAllowOn(cl, arn, nil, tags); err != nil {
+	if err := s.iamAllowOn(cl, iamResource{arn: arn, tags: tags}, requestTags(cl)); err != nil {
 		return nil, err
 	}
 	if p == nil {

@@ -16,9 +16,11 @@ import (
 const (
 	maxClientIDs   = 100
 	maxThumbprints = 5
+
+	thumbprintLength = 40 // a SHA-1 sum in hexadecimal
 )
 
-var thumbprintPattern = regexp.MustCompile(`^[0-9a-fA-F]{40}$`)
+var issuerHost = regexp.MustCompile(`^[A-Za-z0-9.-]+$`)
 
 type oidcProvider struct {
 	ARN, Issuer string // Issuer is without the scheme, as in the ARN
@@ -31,21 +33,23 @@ type oidcProvider struct {
 
 func createOIDCProvider(s *Sandbox, cl *call, acct *account) (any, error) {
 	text := cl.query.Get("Url")
-	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || len(text) > 255 {
-		return nil, validationError("Invalid Open ID Connect Provider URL")
+	if err := checkIssuer(text); err != nil {
+		return nil, err
 	}
-	tags, err := formTags(cl.query)
+	tags, err := formExactTags(cl.query)
 	if err != nil {
 		return nil, err
 	}
-	issuer := strings.TrimSuffix(strings.TrimPrefix(text, "https://"), "/")
+	issuer := strings.TrimPrefix(text, "https://")
 	arn := "arn:aws:iam::" + acct.id + ":oidc-provider/" + issuer
 	if err := s.iamAllow(cl, arn, tags); err != nil {
 		return nil, err
 	}
 	if acct.providers[arn] != nil {
 		return nil, fail(http.StatusConflict, "EntityAlreadyExists", "Provider with url %s already exists.", text)
+	}
+	if err := checkQuota("OpenIDConnectProvidersPerAccount", len(acct.providers), maxProviders); err != nil {
+		return nil, err
 	}
 	p := &oidcProvider{ARN: arn, Issuer: issuer, ClientIDs: formList(cl.query, "ClientIDList"), Thumbprints: formList(cl.query, "ThumbprintList"), Tags: tags, Created: cl.now}
 	if err := p.check(); err != nil {
@@ -55,9 +59,9 @@ func createOIDCProvider(s *Sandbox, cl *call, acct *account) (any, error) {
 	s.world.generation++
 	return struct {
 		XMLName xml.Name
-		Arn     string   `xml:"OpenIDConnectProviderArn"`
-		Tags    []tagXML `xml:"Tags>member,omitempty"`
-	}{resultName(cl), arn, tagsXML(tags)}, nil
+		Arn     string      `xml:"OpenIDConnectProviderArn"`
+		Tags    *tagListXML `xml:",omitempty"`
+	}{resultName(cl), arn, tagList(tags)}, nil
 }
 
 func (p *oidcProvider) check() error {
@@ -65,17 +69,27 @@ func (p *oidcProvider) check() error {
 		return fail(http.StatusConflict, "LimitExceeded", "Cannot exceed quota for ClientIdsPerOpenIdConnectProvider: %d", maxClientIDs)
 	}
 	if len(p.Thumbprints) > maxThumbprints {
-		return fail(http.StatusBadRequest, "InvalidInput", "Thumbprint list must contain fewer than %d entries.", maxThumbprints)
+		return invalidInput("Thumbprint list must contain fewer than %d entries.", maxThumbprints)
 	}
 	for _, t := range p.Thumbprints {
-		if !thumbprintPattern.MatchString(t) {
-			return validationError("1 validation error detected: Value '%s' at 'thumbprintList' failed to satisfy constraint: Member must have length 40", t)
+		if len(t) != thumbprintLength {
+			return invalidInput("Thumbprint must be exactly %d characters.", thumbprintLength)
 		}
 	}
-	for _, c := range p.ClientIDs {
-		if c == "" || len(c) > 255 {
-			return validationError("1 validation error detected: Value '%s' at 'clientIDList' failed to satisfy constraint: Member must have length between 1 and 255", c)
-		}
+	return nil
+}
+
+// checkIssuer refuses URLs that no identity provider can have.
+func checkIssuer(text string) error {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme == "" || u.Host == "" {
+		return validationError("Invalid Open ID Connect Provider URL")
+	}
+	if u.Scheme != "https" {
+		return invalidInput("Invalid Open ID Connect Provider URL. The URL must begin with https://.")
+	}
+	if u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Port() != "" || !issuerHost.MatchString(u.Host) {
+		return invalidInput("Invalid Open ID Connect Provider URL.")
 	}
 	return nil
 }
@@ -90,11 +104,15 @@ func (s *Sandbox) namedProvider(cl *call, acct *account) (*oidcProvider, error) 
 	if p != nil {
 		tags = p.Tags
 	}
-	if err := s.iamAllowOn(cl, arn, nil, tags); err != nil {
+	if err := s.iamAllowOn(cl, iamResource{arn: arn, tags: tags}, requestTags(cl)); err != nil {
 		return nil, err
 	}
 	if p == nil {
-		return nil, fail(http.StatusNotFound, "NoSuchEntity", "OpenIDConnect Provider not found for arn %s", arn)
+		text := "OpenIDConnect Provider not found for arn %s"
+		if op := cl.record.Operation; op == "DeleteOpenIDConnectProvider" || strings.Contains(op, "Tag") {
+			text = "OpenId connect Provider %s cannot be found."
+		}
+		return nil, fail(http.StatusNotFound, "NoSuchEntity", text, arn)
 	}
 	return p, nil
 }
@@ -110,11 +128,10 @@ func getOIDCProvider(s *Sandbox, cl *call, acct *account) (any, error) {
 		ClientIDs   []string `xml:"ClientIDList>member"`
 		Thumbprints []string `xml:"ThumbprintList>member"`
 		CreateDate  string
-		Tags        []tagXML `xml:"Tags>member,omitempty"`
-	}{resultName(cl), p.Issuer, p.ClientIDs, p.Thumbprints, queryTime(p.Created), tagsXML(p.Tags)}, nil
+		Tags        *tagListXML `xml:",omitempty"`
+	}{resultName(cl), p.Issuer, p.ClientIDs, p.Thumbprints, queryTime(p.Created), tagList(p.Tags)}, nil
 }
 
-// deleteOIDCProvider succeeds for a provider that is not there, as IAM does.
 func deleteOIDCProvider(s *Sandbox, cl *call, acct *account) (any, error) {
 	p, err := s.namedProvider(cl, acct)
 	if err != nil {
@@ -175,7 +192,7 @@ func removeClientID(cl *call, p *oidcProvider) error {
 func updateThumbprints(cl *call, p *oidcProvider) error {
 	p.Thumbprints = formList(cl.query, "ThumbprintList")
 	if len(p.Thumbprints) == 0 {
-		return fail(http.StatusBadRequest, "InvalidInput", "Thumbprint list must not be empty.")
+		return invalidInput("Thumbprint list must contain at least one entry.")
 	}
 	return nil
 }

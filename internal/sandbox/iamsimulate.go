@@ -16,6 +16,8 @@ import (
 // the calls decides here, too.
 
 type evaluationXML struct {
+	At int `xml:"-"` // number among the results
+
 	EvalActionName       string
 	EvalResourceName     string
 	EvalDecision         string
@@ -50,21 +52,19 @@ func simulatePrincipalPolicy(s *Sandbox, cl *call, acct *account) (any, error) {
 	}
 	w := s.world
 	var c *caller
-	var g *grants
 	for _, r := range acct.roles {
 		if r.arn == arn {
-			c, g = &caller{kind: roleSession, account: acct.id, arn: arn, id: r.id, session: &session{role: r, issued: cl.now}}, &r.grants
+			c = &caller{kind: roleSession, account: acct.id, arn: arn, id: r.id, session: &session{role: r, issued: cl.now}}
 		}
 	}
 	for _, u := range acct.users {
 		if u.arn == arn {
-			c, g = &caller{kind: iamUser, account: acct.id, arn: arn, id: u.id, user: u}, &u.grants
+			c = &caller{kind: iamUser, account: acct.id, arn: arn, id: u.id, user: u}
 		}
 	}
 	if c == nil {
 		return nil, fail(http.StatusNotFound, "NoSuchEntity", "The entity %s cannot be found.", arn)
 	}
-	_ = g
 	sim := simulation{base: iampolicy.Scenario{Request: iampolicy.Request{Principal: arn, PrincipalID: c.id, Context: c.context()}}}
 	sim.base.Policies.Identity, sim.base.Policies.Boundary, _ = w.callerPolicies(c)
 	if acct.guard != nil {
@@ -80,9 +80,6 @@ func simulateCustomPolicy(s *Sandbox, cl *call, acct *account) (any, error) {
 	arn := cl.query.Get("CallerArn")
 	if arn == "" {
 		arn = userARN(acct.id, "/", "simulated")
-	}
-	if len(formList(cl.query, "PolicyInputList")) == 0 {
-		return nil, validationError("1 validation error detected: Value null at 'policyInputList' failed to satisfy constraint: Member must not be null")
 	}
 	return s.simulate(cl, simulation{base: iampolicy.Scenario{Request: iampolicy.Request{Principal: arn, Context: map[string][]string{}}}}, acct)
 }
@@ -107,9 +104,6 @@ func parsePolicies(form url.Values, name string) ([]iampolicy.NamedPolicy, error
 // complete adds what the form says to a simulation.
 func (sim *simulation) complete(form url.Values) error {
 	sim.actions, sim.resources = formList(form, "ActionNames"), formList(form, "ResourceArns")
-	if len(sim.actions) == 0 {
-		return validationError("1 validation error detected: Value null at 'actionNames' failed to satisfy constraint: Member must not be null")
-	}
 	if len(sim.resources) == 0 {
 		sim.resources = []string{"*"}
 	}
@@ -159,10 +153,12 @@ func (s *Sandbox) simulate(cl *call, sim simulation, acct *account) (any, error)
 			if err := sc.Validate(); err != nil {
 				return nil, invalidInput("%v", err)
 			}
-			list = append(list, evaluation(sc, iampolicy.Evaluate(sc)))
+			x := evaluation(sc, iampolicy.Evaluate(sc))
+			x.At = len(list)
+			list = append(list, x)
 		}
 	}
-	list, p, err := paginate(cl.query, list, func(x evaluationXML) string { return x.EvalActionName + "\x00" + x.EvalResourceName })
+	list, p, err := paginate(cl.query, list, func(x evaluationXML) string { return fmt.Sprintf("%09d", x.At) })
 	if err != nil {
 		return nil, err
 	}

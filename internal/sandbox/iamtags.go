@@ -13,8 +13,16 @@ const maxIAMTags = 50
 
 // tagged is an entity with tags.
 type tagged struct {
-	arn  string
-	tags *[]tag
+	arn   string
+	tags  *[]tag
+	exact bool // keys that differ in case only are different keys
+}
+
+func (t tagged) same(a, b string) bool {
+	if t.exact {
+		return a == b
+	}
+	return strings.EqualFold(a, b)
 }
 
 // tagTarget finds what a tagging call is about and decides the call.
@@ -25,7 +33,7 @@ func roleTags(s *Sandbox, cl *call, acct *account) (tagged, error) {
 	if err != nil {
 		return tagged{}, err
 	}
-	return tagged{r.arn, &r.tags}, nil
+	return tagged{arn: r.arn, tags: &r.tags}, nil
 }
 
 func userTags(s *Sandbox, cl *call, acct *account) (tagged, error) {
@@ -33,7 +41,7 @@ func userTags(s *Sandbox, cl *call, acct *account) (tagged, error) {
 	if err != nil {
 		return tagged{}, err
 	}
-	return tagged{u.arn, &u.tags}, nil
+	return tagged{arn: u.arn, tags: &u.tags}, nil
 }
 
 func policyTags(s *Sandbox, cl *call, acct *account) (tagged, error) {
@@ -41,7 +49,7 @@ func policyTags(s *Sandbox, cl *call, acct *account) (tagged, error) {
 	if err != nil {
 		return tagged{}, err
 	}
-	return tagged{p.ARN, &p.Tags}, nil
+	return tagged{p.ARN, &p.Tags, true}, nil
 }
 
 func profileTags(s *Sandbox, cl *call, acct *account) (tagged, error) {
@@ -49,7 +57,7 @@ func profileTags(s *Sandbox, cl *call, acct *account) (tagged, error) {
 	if err != nil {
 		return tagged{}, err
 	}
-	return tagged{p.ARN, &p.Tags}, nil
+	return tagged{p.ARN, &p.Tags, true}, nil
 }
 
 func providerTags(s *Sandbox, cl *call, acct *account) (tagged, error) {
@@ -57,22 +65,26 @@ func providerTags(s *Sandbox, cl *call, acct *account) (tagged, error) {
 	if err != nil {
 		return tagged{}, err
 	}
-	return tagged{p.ARN, &p.Tags}, nil
+	return tagged{p.ARN, &p.Tags, true}, nil
 }
 
 func tagging(target tagTarget) iamHandler {
 	return func(s *Sandbox, cl *call, acct *account) (any, error) {
-		tags, err := formTags(cl.query)
+		t, err := target(s, cl, acct)
 		if err != nil {
 			return nil, err
 		}
-		t, err := target(s, cl, acct)
+		read := formTags
+		if t.exact {
+			read = formExactTags
+		}
+		tags, err := read(cl.query)
 		if err != nil {
 			return nil, err
 		}
 		merged := slices.Clone(*t.tags)
 		for _, n := range tags {
-			i := slices.IndexFunc(merged, func(o tag) bool { return strings.EqualFold(o.Key, n.Key) })
+			i := slices.IndexFunc(merged, func(o tag) bool { return t.same(o.Key, n.Key) })
 			if i < 0 {
 				merged = append(merged, n)
 				continue
@@ -95,7 +107,7 @@ func untagging(target tagTarget) iamHandler {
 		}
 		gone := formList(cl.query, "TagKeys")
 		*t.tags = slices.DeleteFunc(slices.Clone(*t.tags), func(o tag) bool {
-			return slices.ContainsFunc(gone, func(k string) bool { return strings.EqualFold(k, o.Key) })
+			return slices.ContainsFunc(gone, func(k string) bool { return t.same(k, o.Key) })
 		})
 		return nil, nil
 	}
@@ -129,4 +141,16 @@ func tagsXML(tags []tag) []tagXML {
 		out = append(out, tagXML(t))
 	}
 	return out
+}
+
+// tagListXML are the tags in the answer about an entity; nil for one without.
+type tagListXML struct {
+	Tags []tagXML `xml:"member"`
+}
+
+func tagList(tags []tag) *tagListXML {
+	if len(tags) == 0 {
+		return nil
+	}
+	return &tagListXML{tagsXML(tags)}
 }

@@ -16,26 +16,18 @@ type userXML struct {
 	CreateDate string
 
 	PermissionsBoundary *boundaryXML `xml:",omitempty"`
-	Tags                []tagXML     `xml:"Tags>member,omitempty"`
+	Tags                *tagListXML  `xml:",omitempty"`
 }
 
 func (u *user) xml() userXML {
 	out := userXML{Path: u.path, UserName: u.name, UserID: u.id, Arn: u.arn, CreateDate: queryTime(u.created), PermissionsBoundary: u.boundaryXML()}
-	for _, t := range u.tags {
-		out.Tags = append(out.Tags, tagXML(t))
-	}
+	out.Tags = tagList(u.tags)
 	return out
 }
 
 func createUser(s *Sandbox, cl *call, acct *account) (any, error) {
-	name, err := requireName(cl.query, "UserName", roleNamePattern)
-	if err != nil {
-		return nil, err
-	}
-	path, err := formPath(cl.query)
-	if err != nil {
-		return nil, err
-	}
+	name := cl.query.Get("UserName")
+	path := formPath(cl.query)
 	tags, err := formTags(cl.query)
 	if err != nil {
 		return nil, err
@@ -44,8 +36,11 @@ func createUser(s *Sandbox, cl *call, acct *account) (any, error) {
 	if err := s.iamAllow(cl, arn, tags); err != nil {
 		return nil, err
 	}
-	if acct.users[name] != nil {
+	if taken(acct.users, name) {
 		return nil, fail(http.StatusConflict, "EntityAlreadyExists", "User with name %s already exists.", name)
+	}
+	if err := checkQuota("UsersPerAccount", len(acct.users), maxUsers); err != nil {
+		return nil, err
 	}
 	u := &user{entity: entity{arn: arn, id: newID("AIDA", 17)}, name: name, path: path, account: acct.id, inline: namedDocuments{}, tags: tags, created: cl.now}
 	if b := cl.query.Get("PermissionsBoundary"); b != "" {
@@ -64,20 +59,23 @@ func createUser(s *Sandbox, cl *call, acct *account) (any, error) {
 
 // namedUser decides the call and finds the user it names; no name means the caller.
 func (s *Sandbox) namedUser(cl *call, acct *account) (*user, error) {
-	if cl.query.Get("UserName") == "" && cl.caller.user != nil {
-		cl.query.Set("UserName", cl.caller.user.name)
-	}
-	name, err := requireName(cl.query, "UserName", roleNamePattern)
-	if err != nil {
-		return nil, err
+	name := cl.query.Get("UserName")
+	if !cl.query.Has("UserName") {
+		switch cl.caller.kind {
+		case iamUser:
+			name = cl.caller.user.name
+		case rootUser:
+			return nil, notImplemented("iam:" + cl.record.Operation + " for the root user itself")
+		default:
+			return nil, validationError("Must specify userName when calling with non-User credentials")
+		}
 	}
 	u := acct.users[name]
-	arn := userARN(acct.id, "/", name)
-	var tags []tag
+	on := iamResource{arn: userARN(acct.id, "/", name)}
 	if u != nil {
-		arn, tags = u.arn, u.tags
+		on = iamResource{u.arn, u.tags, u.Boundary}
 	}
-	if err := s.iamAllowOn(cl, arn, requestTags(cl), tags); err != nil {
+	if err := s.iamAllowOn(cl, on, requestTags(cl)); err != nil {
 		return nil, err
 	}
 	if u == nil {
@@ -86,7 +84,24 @@ func (s *Sandbox) namedUser(cl *call, acct *account) (*user, error) {
 	return u, nil
 }
 
+// rootUserXML is the root user as GetUser shows it: without a name.
+type rootUserXML struct {
+	UserID     string `xml:"UserId"`
+	Arn        string
+	CreateDate string
+}
+
 func getUser(s *Sandbox, cl *call, acct *account) (any, error) {
+	if cl.caller.kind == rootUser && !cl.query.Has("UserName") {
+		if err := s.iamAllow(cl, cl.caller.arn, nil); err != nil {
+			return nil, err
+		}
+		made := s.world.keys[s.world.rootKeys[acct.id].AccessKeyID].created
+		return struct {
+			XMLName xml.Name
+			User    rootUserXML
+		}{resultName(cl), rootUserXML{acct.id, cl.caller.arn, queryTime(made)}}, nil
+	}
 	u, err := s.namedUser(cl, acct)
 	if err != nil {
 		return nil, err
@@ -202,7 +217,7 @@ func (s *Sandbox) userKey(cl *call, u *user) (*accessKey, error) {
 	id := cl.query.Get("AccessKeyId")
 	k := s.world.keys[id]
 	if k == nil || k.user != u || k.session != nil {
-		return nil, fail(http.StatusNotFound, "NoSuchEntity", "The Access Key with id %s cannot be found.", id)
+		return nil, fail(http.StatusNotFound, "NoSuchEntity", "The Access Key with id %s cannot be found", id)
 	}
 	return k, nil
 }
@@ -216,12 +231,7 @@ func updateAccessKey(s *Sandbox, cl *call, acct *account) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch status := cl.query.Get("Status"); status {
-	case "Active", "Inactive":
-		k.inactive = status == "Inactive"
-	default:
-		return nil, validationError("1 validation error detected: Value '%s' at 'status' failed to satisfy constraint: Member must satisfy enum value set: [Active, Inactive, Expired]", status)
-	}
+	k.inactive = cl.query.Get("Status") == "Inactive"
 	return nil, nil
 }
 
@@ -229,7 +239,7 @@ func getAccessKeyLastUsed(s *Sandbox, cl *call, acct *account) (any, error) {
 	id := cl.query.Get("AccessKeyId")
 	k := s.world.keys[id]
 	if k == nil || k.account != acct.id || k.user == nil || k.session != nil {
-		return nil, fail(http.StatusNotFound, "NoSuchEntity", "The Access Key with id %s cannot be found.", id)
+		return nil, fail(http.StatusNotFound, "NoSuchEntity", "The Access Key with id %s cannot be found", id)
 	}
 	if err := s.iamAllow(cl, k.user.arn, nil); err != nil {
 		return nil, err
@@ -258,18 +268,13 @@ func updateUser(s *Sandbox, cl *call, acct *account) (any, error) {
 		return nil, err
 	}
 	name, path := u.name, u.path
-	if cl.query.Get("NewUserName") != "" {
-		if name, err = requireName(cl.query, "NewUserName", roleNamePattern); err != nil {
-			return nil, err
-		}
+	if n := cl.query.Get("NewUserName"); n != "" {
+		name = n
 	}
 	if p := cl.query.Get("NewPath"); p != "" {
-		if !pathPattern.MatchString(p) {
-			return nil, validationError("The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters and/or / characters.")
-		}
 		path = p
 	}
-	if name != u.name && acct.users[name] != nil {
+	if !strings.EqualFold(name, u.name) && taken(acct.users, name) {
 		return nil, fail(http.StatusConflict, "EntityAlreadyExists", "User with name %s already exists.", name)
 	}
 	for _, g := range acct.groups {

@@ -5,10 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 // The query protocol: form in, XML out. STS and IAM speak it.
@@ -42,52 +40,33 @@ func validationError(format string, args ...any) *apiError {
 	return fail(http.StatusBadRequest, "ValidationError", format, args...)
 }
 
-var (
-	roleNamePattern    = regexp.MustCompile(`^[\w+=,.@-]{1,64}$`)
-	sessionNamePattern = regexp.MustCompile(`^[\w+=,.@-]{2,64}$`)
-	externalIDPattern  = regexp.MustCompile(`^[\w+=,.@:/-]+$`)
-	policyNamePattern  = regexp.MustCompile(`^[\w+=,.@-]{1,128}$`)
-	pathPattern        = regexp.MustCompile(`^/([\x21-\x7e]*/)?$`)
-)
-
-func requireName(form url.Values, field string, pattern *regexp.Regexp) (string, error) {
-	v := form.Get(field)
-	if !pattern.MatchString(v) {
-		return "", validationError("1 validation error detected: Value '%s' at '%s' failed to satisfy constraint: Member must satisfy regular expression pattern: %s",
-			v, strings.ToLower(field[:1])+field[1:], pattern)
-	}
-	return v, nil
+// formTags reads Tags.member.N.Key and .Value of a validated request, for
+// what takes keys that differ in case only for the same key: users, roles and
+// sessions.
+func formTags(form url.Values) ([]tag, error) {
+	return readTags(form, strings.ToLower, "Duplicate tag keys found. Please note that Tag keys are case insensitive.")
 }
 
-// formTags reads Tags.member.N.Key and .Value.
-func formTags(form url.Values) ([]tag, error) {
+// formExactTags is formTags for what tells keys of other case apart.
+func formExactTags(form url.Values) ([]tag, error) {
+	return readTags(form, itself, "Duplicate tag keys found.")
+}
+
+func readTags(form url.Values, same func(string) string, duplicate string) ([]tag, error) {
 	var tags []tag
 	seen := map[string]bool{}
-	for i := 1; ; i++ {
-		prefix := fmt.Sprintf("Tags.member.%d.", i)
-		key := form.Get(prefix + "Key")
-		if key == "" {
-			return tags, nil
+	for i := 1; form.Has(tagField("Tags", i, "Key")); i++ {
+		t := tag{form.Get(tagField("Tags", i, "Key")), form.Get(tagField("Tags", i, "Value"))}
+		if strings.HasPrefix(strings.ToLower(t.Key), "aws:") {
+			return nil, invalidInput("aws: prefixed tag key names are not allowed for external use.")
 		}
-		if i > 50 {
-			return nil, validationError("1 validation error detected: Value at 'tags' failed to satisfy constraint: Member must have length less than or equal to 50")
+		if seen[same(t.Key)] {
+			return nil, invalidInput("%s", duplicate)
 		}
-		if strings.HasPrefix(strings.ToLower(key), "aws:") {
-			return nil, fail(http.StatusBadRequest, "InvalidInput", "aws: prefixed tag key names are not allowed for external use.")
-		}
-		if !tagText.MatchString(key) || utf8.RuneCountInString(key) > maxTagKey {
-			return nil, validationError("1 validation error detected: Value '%s' at 'tags.%d.member.key' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]+", key, i)
-		}
-		if v := form.Get(prefix + "Value"); !tagText.MatchString(v) || utf8.RuneCountInString(v) > maxTagValue {
-			return nil, validationError("1 validation error detected: Value '%s' at 'tags.%d.member.value' failed to satisfy constraint: Member must have length less than or equal to 256", v, i)
-		}
-		if lower := strings.ToLower(key); seen[lower] {
-			return nil, fail(http.StatusBadRequest, "InvalidParameterValue", "Duplicate tag keys found. Please note that Tag keys are case insensitive.")
-		} else {
-			seen[lower] = true
-		}
-		tags = append(tags, tag{key, form.Get(prefix + "Value")})
+		seen[same(t.Key)] = true
+		tags = append(tags, t)
 	}
+	return tags, nil
 }
 
 func formList(form url.Values, name string) []string {

@@ -193,7 +193,7 @@ func (s *Sandbox) Close() error {
 	} else if closeErr := s.listener.Close(); closeErr != nil && !errors.Is(closeErr, net.ErrClosed) {
 		err = closeErr
 	}
-	return errors.Join(err, s.server.Close(), s.persistControl(), s.world.store.close(), s.removeDir())
+	return errors.Join(err, s.server.Close(), s.closeEndpoints(), s.persistControl(), s.world.store.close(), s.removeDir())
 }
 
 // removeDir removes what does not outlive the process.

@@ -42,12 +42,15 @@ type signature struct {
 }
 
 // authProblem is what is wrong with the form of a signature, in S3's words.
-type authProblem struct{ text string }
+type authProblem struct {
+	text  string
+	scope string // in STS's and IAM's words, when the credential's scope is wrong
+}
 
 func (p *authProblem) Error() string { return p.text }
 
 func malformedAuth(format string, args ...any) error {
-	return &authProblem{fmt.Errorf(format, args...).Error()}
+	return &authProblem{text: fmt.Errorf(format, args...).Error()}
 }
 
 const credentialForm = `the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".`
@@ -100,12 +103,18 @@ func (s *signature) parseScope(scope, service string) error {
 	s.accessKey, s.date, s.region, s.service = parts[0], parts[1], parts[2], parts[3]
 	switch {
 	case parts[4] != "aws4_request":
-		return malformedAuth("incorrect terminal %q. This endpoint uses \"aws4_request\".", parts[4])
+		return &authProblem{
+			text:  fmt.Sprintf("incorrect terminal %q. This endpoint uses \"aws4_request\".", parts[4]),
+			scope: "Credential should be scoped with a valid terminator: 'aws4_request'.",
+		}
 	case s.service != service:
 		return malformedAuth("incorrect service %q. This endpoint belongs to %q.", s.service, service)
 	}
 	if _, err := time.Parse("20060102", s.date); err != nil {
-		return malformedAuth("incorrect date format %q. This date in the credential must be in the format \"yyyyMMdd\".", s.date)
+		return &authProblem{
+			text:  fmt.Sprintf("incorrect date format %q. This date in the credential must be in the format \"yyyyMMdd\".", s.date),
+			scope: "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP.",
+		}
 	}
 	return nil
 }

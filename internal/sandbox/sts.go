@@ -2,8 +2,10 @@ package sandbox
 
 import (
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,9 +19,17 @@ const (
 	defaultSession      = time.Hour
 	maxSessionPolicyLen = 2048
 	maxSessionPolicies  = 10
+	stsVersion          = "2011-06-15"
 )
 
 func (s *Sandbox) handleSTS(cl *call) error {
+	if err := checkVersion(cl, stsVersion); err != nil {
+		return err
+	}
+	sts := model{parameters: stsParameters, shape: stsShape, tellsValue: true}
+	if err := sts.validate(cl.record.Operation, cl.query); err != nil {
+		return err
+	}
 	switch cl.record.Operation {
 	case "GetCallerIdentity":
 		return s.getCallerIdentity(cl)
@@ -77,60 +87,79 @@ type assumeRoleInput struct {
 	transitive                        []string
 }
 
-func readAssumeRole(cl *call) (in assumeRoleInput, err error) {
+// readSession reads what the operations that assume roles have in common.
+func readSession(cl *call) (in assumeRoleInput, err error) {
 	form := cl.query
-	in.roleARN = form.Get("RoleArn")
-	if parts := strings.Split(in.roleARN, ":"); len(parts) != 6 || len(in.roleARN) < 20 {
+	in.roleARN, in.name = form.Get("RoleArn"), form.Get("RoleSessionName")
+	if len(strings.Split(in.roleARN, ":")) != 6 {
 		return in, validationError("%s is invalid", in.roleARN)
 	}
-	if in.name, err = requireName(form, "RoleSessionName", sessionNamePattern); err != nil {
-		return in, err
-	}
-	if in.externalID = form.Get("ExternalId"); in.externalID != "" {
-		if _, err := requireName(form, "ExternalId", externalIDPattern); err != nil {
-			return in, err
-		}
-		if n := len(in.externalID); n < 2 || n > 1224 {
-			return in, validationError("1 validation error detected: Value at 'externalId' failed to satisfy constraint: Member must have length between 2 and 1224")
-		}
-	}
-	if in.source = form.Get("SourceIdentity"); in.source != "" {
-		if _, err := requireName(form, "SourceIdentity", sessionNamePattern); err != nil {
-			return in, err
-		}
-	}
-	if text := form.Get("DurationSeconds"); text != "" {
-		n, err := strconv.Atoi(text)
+	if n, err := strconv.Atoi(form.Get("DurationSeconds")); err == nil {
 		in.duration = time.Duration(n) * time.Second
-		if err != nil || in.duration < minSession || n > 43200 {
-			return in, validationError("1 validation error detected: Value '%s' at 'durationSeconds' failed to satisfy constraint: Member must have value greater than or equal to 900 and less than or equal to 43200", text)
-		}
 	}
 	if text := form.Get("Policy"); text != "" {
-		if len(text) > maxSessionPolicyLen {
-			return in, fail(http.StatusBadRequest, "PackedPolicyTooLarge", "Packed policy consumes %d%% of allotted space, please use smaller policy.", len(text)*100/maxSessionPolicyLen)
+		if in.policy, err = parseSessionPolicy(text); err != nil {
+			return in, err
 		}
-		doc, err := iampolicy.Parse([]byte(text))
-		if err != nil {
-			return in, fail(http.StatusBadRequest, "MalformedPolicyDocument", "%v", err)
-		}
-		in.policy = &iampolicyText{text, doc}
 	}
-	for i := 1; ; i++ {
-		arn := form.Get(fmt.Sprintf("PolicyArns.member.%d.arn", i))
-		if arn == "" {
-			break
-		}
-		in.policyARNs = append(in.policyARNs, arn)
+	for i := 1; form.Has(fmt.Sprintf("PolicyArns.member.%d.arn", i)); i++ {
+		in.policyARNs = append(in.policyARNs, form.Get(fmt.Sprintf("PolicyArns.member.%d.arn", i)))
 	}
-	if len(in.policyARNs) > maxSessionPolicies {
-		return in, validationError("1 validation error detected: Value at 'policyArns' failed to satisfy constraint: Member must have length less than or equal to %d", maxSessionPolicies)
+	if n := len(in.policyARNs); n > maxSessionPolicies {
+		return in, validationError("1 validation error detected: Value '[%s]' at 'policyArns' failed to satisfy constraint: Member must have length less than or equal to %d", strings.Join(in.policyARNs, ", "), maxSessionPolicies)
 	}
+	return in, nil
+}
+
+func parseSessionPolicy(text string) (*iampolicyText, error) {
+	if len(text) > maxSessionPolicyLen {
+		return nil, fail(http.StatusBadRequest, "PackedPolicyTooLarge", "Packed policy consumes %d%% of allotted space, please use smaller policy.", len(text)*100/maxSessionPolicyLen)
+	}
+	if err := checkGrammar(text, iampolicy.KindIdentity); err != nil {
+		return nil, err
+	}
+	doc, err := iampolicy.Parse([]byte(text))
+	if err != nil {
+		return nil, malformedDocument("%v", err)
+	}
+	return &iampolicyText{text, doc}, nil
+}
+
+func readAssumeRole(cl *call) (in assumeRoleInput, err error) {
+	form := cl.query
+	if in, err = readSession(cl); err != nil {
+		return in, err
+	}
+	if form.Has("SerialNumber") || form.Has("TokenCode") {
+		return in, notImplemented("MFA of AssumeRole")
+	}
+	if form.Has("ProvidedContexts.member.1.ProviderArn") {
+		return in, notImplemented("provided contexts of AssumeRole")
+	}
+	in.externalID, in.source = form.Get("ExternalId"), form.Get("SourceIdentity")
 	if in.tags, err = formTags(form); err != nil {
+		// STS has its own code for what IAM calls an invalid input.
+		var e *apiError
+		if errors.As(err, &e) {
+			err = invalidParameter("%s", e.Message)
+		}
 		return in, err
 	}
 	in.transitive = formList(form, "TransitiveTagKeys")
-	return in, nil
+	return in, checkTransitive(in.tags, in.transitive)
+}
+
+func checkTransitive(tags []tag, keys []string) error {
+	for _, key := range keys {
+		if !slices.ContainsFunc(tags, func(t tag) bool { return strings.EqualFold(t.Key, key) }) {
+			return invalidParameter("The specified transitive tag key must be included in the requested tags.")
+		}
+	}
+	return nil
+}
+
+func invalidParameter(format string, args ...any) *apiError {
+	return fail(http.StatusBadRequest, "InvalidParameterValue", format, args...)
 }
 
 func (s *Sandbox) assumeRole(cl *call) error {
@@ -301,7 +330,7 @@ func mergeSessionTags(c *caller, tags []tag) (own, inherited []tag, err error) {
 	}
 	for _, t := range tags {
 		if c.session.transit[strings.ToLower(t.Key)] {
-			return nil, nil, fail(http.StatusBadRequest, "InvalidParameterValue", "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session.")
+			return nil, nil, invalidParameter("One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session.")
 		}
 	}
 	return tags, inherited, nil

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"encoding/xml"
+	"fmt"
 	"net/http"
 	"strconv"
 	"time"
@@ -39,10 +40,10 @@ func (s *Sandbox) getSessionToken(cl *call) error {
 	}
 	if text := cl.query.Get("DurationSeconds"); text != "" {
 		n, err := strconv.Atoi(text)
-		duration = time.Duration(n) * time.Second
-		if err != nil || duration < minSession || duration > longestUserSession {
-			return validationError("1 validation error detected: Value '%s' at 'durationSeconds' failed to satisfy constraint: Member must have value greater than or equal to 900 and less than or equal to 129600", text)
+		if err != nil {
+			return fmt.Errorf("a duration that was validated: %w", err)
 		}
+		duration = time.Duration(n) * time.Second
 		duration = min(duration, longest)
 	}
 	cl.record.Decision = "allowed"

@@ -5,8 +5,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/brokerd/brokerd/internal/iampolicy"
@@ -24,6 +26,8 @@ type vpcEndpoint struct {
 	VPCEndpoint
 	policies []iampolicy.NamedPolicy
 	url      string
+	listener net.Listener
+	served   chan struct{} // closed when nothing accepts from listener any more
 }
 
 // AddVPCEndpoint opens an endpoint and returns its URL, which serves what
@@ -56,7 +60,10 @@ func (s *Sandbox) AddVPCEndpoint(e VPCEndpoint) (string, error) {
 	if s.tlsConfig != nil {
 		scheme, listener = "https", tls.NewListener(listener, s.tlsConfig)
 	}
-	v := &vpcEndpoint{VPCEndpoint: e, policies: []iampolicy.NamedPolicy{{Name: e.ID, Policy: doc}}, url: scheme + "://" + plain.Addr().String()}
+	v := &vpcEndpoint{
+		VPCEndpoint: e, policies: []iampolicy.NamedPolicy{{Name: e.ID, Policy: doc}}, url: scheme + "://" + plain.Addr().String(),
+		listener: listener, served: make(chan struct{}),
+	}
 	s.world.mu.Lock()
 	if s.world.endpoints[e.ID] != nil {
 		s.world.mu.Unlock()
@@ -65,10 +72,27 @@ func (s *Sandbox) AddVPCEndpoint(e VPCEndpoint) (string, error) {
 	s.world.endpoints[e.ID] = v
 	s.world.mu.Unlock()
 	go func() {
-		// It ends when the server is shut down.
-		_ = s.server.Serve(listener)
+		defer close(v.served)
+		_ = s.server.Serve(listener) // until the server is shut down
 	}()
 	return v.url, nil
+}
+
+// closeEndpoints closes the endpoints' listeners, also those whose goroutine
+// did not come to serve before the server was closed, and waits for the
+// goroutines. The server must be closed.
+func (s *Sandbox) closeEndpoints() error {
+	s.world.mu.RLock()
+	endpoints := slices.Collect(maps.Values(s.world.endpoints))
+	s.world.mu.RUnlock()
+	var errs []error
+	for _, e := range endpoints {
+		if err := e.listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, fmt.Errorf("closing %s: %w", e.ID, err))
+		}
+		<-e.served
+	}
+	return errors.Join(errs...)
 }
 
 type endpointKey struct{}

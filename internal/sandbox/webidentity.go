@@ -117,18 +117,14 @@ func (s *Sandbox) readWebToken(text string) (*webClaims, error) {
 }
 
 func (s *Sandbox) assumeRoleWithWebIdentity(cl *call) error {
-	in, err := readAssumeRole(cl)
+	in, err := readSession(cl)
 	if err != nil {
 		return err
 	}
-	text := cl.query.Get("WebIdentityToken")
-	if len(text) < 4 {
-		return validationError("1 validation error detected: Value at 'webIdentityToken' failed to satisfy constraint: Member must have length greater than or equal to 4")
+	if cl.query.Has("ProviderId") {
+		return notImplemented("ProviderId of AssumeRoleWithWebIdentity")
 	}
-	if in.tags != nil || in.externalID != "" {
-		return validationError("Tags and ExternalId are not parameters of AssumeRoleWithWebIdentity")
-	}
-	claims, err := s.readWebToken(text)
+	claims, err := s.readWebToken(cl.query.Get("WebIdentityToken"))
 	if err != nil {
 		return err
 	}
@@ -215,6 +211,9 @@ func (c *webClaims) sessionTags() (tags []tag, transitive []string, err error) {
 		tags = append(tags, tag{k, v[0]})
 	}
 	slices.SortFunc(tags, func(a, b tag) int { return strings.Compare(a.Key, b.Key) })
+	if err := checkTransitive(tags, c.Tags.Transitive); err != nil {
+		return nil, nil, err
+	}
 	return tags, c.Tags.Transitive, nil
 }
 

@@ -1,0 +1,232 @@
+package sandbox
+
+import (
+	"encoding/xml"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Roles and their trust policies.
+
+type tagXML struct{ Key, Value string }
+
+type roleXML struct {
+	Path                     string
+	RoleName                 string
+	RoleID                   string `xml:"RoleId"`
+	Arn                      string
+	CreateDate               string
+	AssumeRolePolicyDocument string
+	Description              string `xml:",omitempty"`
+	MaxSessionDuration       int
+	PermissionsBoundary      *boundaryXML `xml:",omitempty"`
+	Tags                     *tagListXML  `xml:",omitempty"`
+	RoleLastUsed             *lastUsedXML `xml:",omitempty"`
+}
+
+type lastUsedXML struct {
+	LastUsedDate string `xml:",omitempty"`
+	Region       string `xml:",omitempty"`
+}
+
+// escapeDocument is the form in which IAM returns policies.
+func escapeDocument(text string) string {
+	return strings.ReplaceAll(url.QueryEscape(text), "+", "%20")
+}
+
+func (w *world) roleXML(r *role) roleXML {
+	trust, _ := w.policyNow(r.trust)
+	out := roleXML{
+		Path: r.path, RoleName: r.name, RoleID: r.id, Arn: r.arn, CreateDate: queryTime(r.created),
+		AssumeRolePolicyDocument: escapeDocument(trust), Description: r.description, MaxSessionDuration: seconds(r.maxSession),
+		PermissionsBoundary: r.boundaryXML(), RoleLastUsed: &lastUsedXML{Region: r.lastIn},
+	}
+	if !r.lastUsed.IsZero() {
+		out.RoleLastUsed.LastUsedDate = queryTime(r.lastUsed)
+	}
+	out.Tags = tagList(r.tags)
+	return out
+}
+
+func formPath(form url.Values) string {
+	if form.Has("Path") {
+		return form.Get("Path")
+	}
+	return "/"
+}
+
+// formMaxSession is 0 for a call that names none.
+func formMaxSession(form url.Values) time.Duration {
+	n, err := strconv.Atoi(form.Get("MaxSessionDuration"))
+	if err != nil {
+		return 0
+	}
+	return time.Duration(n) * time.Second
+}
+
+func createRole(s *Sandbox, cl *call, acct *account) (any, error) {
+	form := cl.query
+	name := form.Get("RoleName")
+	path := formPath(form)
+	maxSession := formMaxSession(form)
+	if maxSession == 0 {
+		maxSession = defaultMaxRole
+	}
+	tags, err := formTags(form)
+	if err != nil {
+		return nil, err
+	}
+	arn := roleARN(acct.id, path, name)
+	if err := s.iamAllow(cl, arn, tags); err != nil {
+		return nil, err
+	}
+	if taken(acct.roles, name) {
+		return nil, fail(http.StatusConflict, "EntityAlreadyExists", "Role with name %s already exists.", name)
+	}
+	if err := checkQuota("RolesPerAccount", len(acct.roles), maxRoles); err != nil {
+		return nil, err
+	}
+	trust, err := s.world.checkTrust(form.Get("AssumeRolePolicyDocument"))
+	if err != nil {
+		return nil, err
+	}
+	r := &role{
+		entity: entity{arn: arn, id: newID("AROA", 17)}, name: name, path: path, account: acct.id,
+		description: form.Get("Description"), maxSession: maxSession, trust: trust, inline: namedDocuments{}, tags: tags, created: cl.now,
+	}
+	if b := form.Get("PermissionsBoundary"); b != "" {
+		if err := r.setBoundary(s.world, acct, b); err != nil {
+			return nil, err
+		}
+	}
+	acct.roles[name] = r
+	s.world.ids[r.id] = r.entity
+	s.world.generation++
+	return struct {
+		XMLName xml.Name `xml:"CreateRoleResult"`
+		Role    roleXML
+	}{Role: s.world.roleXML(r)}, nil
+}
+
+// namedRole decides the call and finds the role it names.
+func (s *Sandbox) namedRole(cl *call, acct *account) (*role, error) {
+	name := cl.query.Get("RoleName")
+	r := acct.roles[name]
+	on := iamResource{arn: roleARN(acct.id, "/", name)}
+	if r != nil {
+		on = iamResource{r.arn, r.tags, r.Boundary}
+	}
+	if err := s.iamAllowOn(cl, on, requestTags(cl)); err != nil {
+		return nil, err
+	}
+	if r == nil {
+		return nil, noSuchEntity("role", name)
+	}
+	return r, nil
+}
+
+func getRole(s *Sandbox, cl *call, acct *account) (any, error) {
+	r, err := s.namedRole(cl, acct)
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		XMLName xml.Name `xml:"GetRoleResult"`
+		Role    roleXML
+	}{Role: s.world.roleXML(r)}, nil
+}
+
+func deleteRole(s *Sandbox, cl *call, acct *account) (any, error) {
+	r, err := s.namedRole(cl, acct)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case len(r.inline) > 0:
+		return nil, fail(http.StatusConflict, "DeleteConflict", "Cannot delete entity, must delete policies first.")
+	case len(r.Attached) > 0:
+		return nil, fail(http.StatusConflict, "DeleteConflict", "Cannot delete entity, must detach all policies first.")
+	}
+	for _, p := range acct.profiles {
+		if slices.Contains(p.Roles, r.name) {
+			return nil, fail(http.StatusConflict, "DeleteConflict", "Cannot delete entity, must remove roles from instance profile first.")
+		}
+	}
+	delete(acct.roles, r.name)
+	delete(s.world.ids, r.id)
+	s.world.generation++
+	return nil, nil
+}
+
+func updateRole(s *Sandbox, cl *call, acct *account) (any, error) {
+	r, err := s.namedRole(cl, acct)
+	if err != nil {
+		return nil, err
+	}
+	if d := formMaxSession(cl.query); d != 0 {
+		r.maxSession = d
+	}
+	if d, ok := cl.query["Description"]; ok {
+		r.description = d[0]
+	}
+	return struct {
+		XMLName xml.Name `xml:"UpdateRoleResult"`
+	}{}, nil
+}
+
+func updateRoleDescription(s *Sandbox, cl *call, acct *account) (any, error) {
+	r, err := s.namedRole(cl, acct)
+	if err != nil {
+		return nil, err
+	}
+	r.description = cl.query.Get("Description")
+	return struct {
+		XMLName xml.Name
+		Role    roleXML
+	}{resultName(cl), s.world.roleXML(r)}, nil
+}
+
+func listRoles(s *Sandbox, cl *call, acct *account) (any, error) {
+	prefix := cl.query.Get("PathPrefix")
+	if prefix == "" {
+		prefix = "/"
+	}
+	if err := s.iamAllow(cl, "arn:aws:iam::"+acct.id+":role"+prefix, nil); err != nil {
+		return nil, err
+	}
+	var list []roleXML
+	for _, name := range slices.Sorted(maps.Keys(acct.roles)) {
+		if r := acct.roles[name]; strings.HasPrefix(r.path, prefix) {
+			x := s.world.roleXML(r)
+			x.Tags, x.PermissionsBoundary, x.RoleLastUsed = nil, nil, nil // only GetRole tells these
+			list = append(list, x)
+		}
+	}
+	list, p, err := paginate(cl.query, list, func(x roleXML) string { return x.RoleName })
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		XMLName xml.Name
+		Roles   []roleXML `xml:"Roles>member"`
+		page
+	}{resultName(cl), list, p}, nil
+}
+
+func updateAssumeRolePolicy(s *Sandbox, cl *call, acct *account) (any, error) {
+	r, err := s.namedRole(cl, acct)
+	if err != nil {
+		return nil, err
+	}
+	trust, err := s.world.checkTrust(cl.query.Get("PolicyDocument"))
+	if err != nil {
+		return nil, err
+	}
+	r.trust = trust
+	return nil, nil
+}
