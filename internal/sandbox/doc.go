@@ -55,7 +55,7 @@
 // rotation, imported material and every condition key of kms: that depends on the
 // request. CloudTrail: LookupEvents. Around the accounts: an organization with
 // its control policies, VPC endpoints.
-// The routes in s3.go, s3configroutes.go, iam.go, sts.go and kms.go are the whole list.
+// The routes in s3routes.go, s3configroutes.go, iam.go, sts.go and kms.go are the whole list.
 //
 // # Limits
 //

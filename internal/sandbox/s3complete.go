@@ -1,0 +1,193 @@
+package sandbox
+
+import (
+	"crypto/md5"
+	"encoding/xml"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+type completedPart struct {
+	PartNumber *int
+	ETag       string
+	checksumXML
+}
+
+type completeRequest struct {
+	XMLName xml.Name        `xml:"CompleteMultipartUpload"`
+	Parts   []completedPart `xml:"Part"`
+}
+
+type completeResult struct {
+	XMLName  xml.Name `xml:"CompleteMultipartUploadResult"`
+	Xmlns    string   `xml:"xmlns,attr"`
+	Location string
+	Bucket   string
+	Key      string
+	ETag     string
+	checksumXML
+	ChecksumType string `xml:",omitempty"`
+}
+
+func completeMultipartUpload(c *s3Call, _ *bucket) error {
+	// The checksum headers of this call speak of the object, not of the request body.
+	objectSums := map[string]string{}
+	for _, a := range checksumAlgorithms {
+		if v := c.r.Header.Get(checksumHeader(a)); v != "" {
+			objectSums[a] = v
+			c.r.Header.Del(checksumHeader(a))
+		}
+	}
+	if len(objectSums) > 1 {
+		c.unlock()
+		return multipleChecksums()
+	}
+	if err := c.checkCompleteHeaders(); err != nil {
+		c.unlock()
+		return err
+	}
+	return c.configure(maxCompleteBody, func(b *bucket, data []byte) error {
+		var req completeRequest
+		if err := parseXML(data, &req); err != nil {
+			return err
+		}
+		u, err := c.upload(b)
+		if err != nil {
+			if o := b.completed(c.key, c.query.Get("uploadId")); o != nil {
+				return c.writeCompleted(b, o) // asked again: the answer may have been lost
+			}
+			return err
+		}
+		o, err := c.assemble(u, req.Parts, objectSums)
+		if err != nil {
+			return err
+		}
+		if err := c.checkConditions(b); err != nil {
+			return err
+		}
+		if err := c.useKey(b, "Decrypt", u.object.seal); err != nil {
+			return err
+		}
+		o.body.retain()
+		b.endUpload(u)
+		o.modified, o.uploadID = c.now, u.id
+		b.add(o)
+		b.writeExpiration(c.w.Header(), o)
+		return c.writeCompleted(b, o)
+	})
+}
+
+// checkCompleteHeaders refuses headers that no object could fit.
+func (c *s3Call) checkCompleteHeaders() error {
+	if v := c.r.Header.Get("X-Amz-Mp-Object-Size"); v != "" {
+		n, err := strconv.ParseInt(v, 10, 64)
+		if err != nil {
+			return fail(http.StatusBadRequest, "InvalidRequest", "Value for x-amz-mp-object-size header is invalid: '%s'", v)
+		}
+		if n < 0 {
+			return fail(http.StatusBadRequest, "InvalidRequest", "Value for x-amz-mp-object-size header is less than zero: '%d'", n)
+		}
+	}
+	if v := strings.ToUpper(c.r.Header.Get("X-Amz-Checksum-Type")); v != "" && v != composite && v != fullObject {
+		return fail(http.StatusBadRequest, "InvalidRequest", "Value for x-amz-checksum-type header is invalid.")
+	}
+	return nil
+}
+
+// completed is the current object of a key if the upload of that id made it.
+func (b *bucket) completed(key, uploadID string) *object {
+	if o := b.current(key); o != nil && uploadID != "" && o.uploadID == uploadID {
+		return o
+	}
+	return nil
+}
+
+func (c *s3Call) writeCompleted(b *bucket, o *object) error {
+	h := c.w.Header()
+	if b.versioning != "" {
+		h.Set("x-amz-version-id", o.version)
+	}
+	o.seal.writeHeaders(h)
+	out := completeResult{Xmlns: s3Namespace, Bucket: b.name, Key: c.key, ETag: `"` + o.etag + `"`, ChecksumType: o.checksumType}
+	out.Location = fmt.Sprintf("https://%s.s3.%s.amazonaws.com/%s", b.name, b.region, uriEncode(c.key, false))
+	out.set(o.algorithm, o.checksum)
+	return c.writeXML(out)
+}
+
+// assemble checks the list of parts against what was uploaded and makes the object.
+func (c *s3Call) assemble(u *multipart, list []completedPart, objectSums map[string]string) (*object, error) {
+	if len(list) == 0 || len(list) > maxPartNumber {
+		return nil, malformedXML()
+	}
+	for i, p := range list {
+		switch {
+		case p.PartNumber == nil || p.ETag == "":
+			return nil, malformedXML()
+		case *p.PartNumber < 1:
+			return nil, invalidArgument("PartNumber must be >= 1").with("ArgumentName", "partNumber").with("ArgumentValue", strconv.Itoa(*p.PartNumber))
+		case i > 0 && *p.PartNumber <= *list[i-1].PartNumber:
+			return nil, fail(http.StatusBadRequest, "InvalidPartOrder", "The list of parts was not in ascending order. Parts must be ordered by part number.").with("UploadId", u.id)
+		}
+	}
+	o := u.object
+	o.parts = nil
+	var sums []summedPart
+	digest := md5.New()
+	for i, want := range list {
+		number := *want.PartNumber
+		p := u.parts[number]
+		given := want.get(o.algorithm)
+		if p == nil || strings.Trim(want.ETag, `"`) != p.etag || (given != "" && given != p.checksum) {
+			return nil, fail(http.StatusBadRequest, "InvalidPart", "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.").
+				with("UploadId", u.id).with("PartNumber", strconv.Itoa(number)).with("ETag", strings.Trim(want.ETag, `"`))
+		}
+		if given == "" && u.explicit && o.checksumType == composite {
+			return nil, fail(http.StatusBadRequest, "InvalidRequest", "The upload was created using a %s checksum. The complete request must include the checksum for each part. It was missing for part %d in the request.",
+				strings.ToLower(o.algorithm), number)
+		}
+		if i < len(list)-1 && p.blob.size < minPartSize {
+			return nil, fail(http.StatusBadRequest, "EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size").
+				with("ProposedSize", strconv.FormatInt(p.blob.size, 10)).with("MinSizeAllowed", strconv.Itoa(minPartSize)).
+				with("PartNumber", strconv.Itoa(number)).with("ETag", p.etag)
+		}
+		told := "" // S3 tells a part's checksum only when the client chose the algorithm
+		if u.explicit {
+			told = p.checksum
+		}
+		o.body = append(o.body, p.blob)
+		o.parts = append(o.parts, objectPart{number, p.blob.size, told})
+		sums = append(sums, summedPart{p.checksum, p.blob.size})
+		digest.Write(p.md5)
+	}
+	o.size = o.body.size()
+	o.etag = fmt.Sprintf("%x-%d", digest.Sum(nil), len(list))
+	if o.seal.isKMS() || c.s.opts.SkipChecksums {
+		o.etag = fmt.Sprintf("%s-%d", newHex(16), len(list))
+	}
+	if v := c.r.Header.Get("X-Amz-Mp-Object-Size"); v != "" && v != strconv.FormatInt(o.size, 10) {
+		return nil, fail(http.StatusBadRequest, "InvalidRequest", "The provided 'x-amz-mp-object-size' header value %s does not match what was computed: %d", v, o.size)
+	}
+	if v := strings.ToUpper(c.r.Header.Get("X-Amz-Checksum-Type")); v != "" && v != o.checksumType {
+		return nil, fail(http.StatusBadRequest, "InvalidRequest", "The upload was created using the %s checksum mode. The complete request must use the same checksum mode.", o.checksumType)
+	}
+	if err := o.joinChecksums(sums); err != nil {
+		return nil, err
+	}
+	for a, want := range objectSums {
+		if a != o.algorithm {
+			if !u.explicit {
+				continue // there is nothing to compare it with
+			}
+			return nil, fail(http.StatusBadRequest, "InvalidRequest", "Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s", strings.ToLower(o.algorithm), strings.ToLower(a))
+		}
+		if !validChecksumText(a, strings.TrimSuffix(want, fmt.Sprintf("-%d", len(list)))) {
+			return nil, fail(http.StatusBadRequest, "InvalidRequest", "Value for %s header is invalid.", checksumHeader(a))
+		}
+		if o.checksum != "" && want != o.checksum && want != strings.TrimSuffix(o.checksum, fmt.Sprintf("-%d", len(list))) {
+			return nil, badChecksum(o.algorithm)
+		}
+	}
+	return &o, nil
+}

@@ -1,0 +1,132 @@
+package sandbox
+
+import (
+	"net/http"
+	"strings"
+)
+
+// s3Route is one operation. handle is called authenticated; for routes on a
+// bucket it gets the bucket, located, owner-checked and authorized, with mu
+// held for writing: it must give it up before bytes move.
+type s3Route struct {
+	name   string
+	action string // empty: the operation's name; noAction: the handler decides
+	handle func(*s3Call, *bucket) error
+}
+
+// noAction marks operations that are decided object by object.
+const noAction = "-"
+
+// versionActions are the actions of operations that name a version.
+var versionActions = map[string]string{
+	"s3:GetObject": "s3:GetObjectVersion", "s3:DeleteObject": "s3:DeleteObjectVersion", "s3:GetObjectAcl": "s3:GetObjectVersionAcl",
+	"s3:PutObjectAcl": "s3:PutObjectVersionAcl", "s3:GetObjectTagging": "s3:GetObjectVersionTagging", "s3:PutObjectTagging": "s3:PutObjectVersionTagging",
+	"s3:DeleteObjectTagging": "s3:DeleteObjectVersionTagging", "s3:GetObjectAttributes": "s3:GetObjectVersionAttributes",
+}
+
+func (c *s3Call) route() (s3Route, error) {
+	level := "service"
+	switch {
+	case c.key != "":
+		level = "object"
+	case c.bucketName != "":
+		level = "bucket"
+	}
+	sel := c.selector()
+	if sel == "list-type" && c.query.Get("list-type") != "2" {
+		sel = "list-type=" + c.query.Get("list-type")
+	}
+	name := c.r.Method + " " + sel
+	route, ok := s3Routes[level][name]
+	if !ok && level == "bucket" {
+		route, ok = configurationRoutes[name]
+	}
+	if !ok && level == "object" {
+		route, ok = objectACLRoutes[name]
+	}
+	if !ok {
+		if e := misplaced(c.r.Method, level, sel); e != nil {
+			return route, e
+		}
+		c.record.Operation = c.r.Method + " " + level + " " + sel
+		return route, notImplemented("s3 " + c.record.Operation)
+	}
+	if copied, ok := copyRoutes[route.name]; ok && c.r.Header.Get("X-Amz-Copy-Source") != "" {
+		return copied, nil
+	}
+	return route, nil
+}
+
+// misplaced are requests that S3 itself has no operation for.
+func misplaced(method, level, selector string) *apiError {
+	switch {
+	case level == "service" && method != http.MethodGet, level == "object" && method == http.MethodPut && selector == "uploadId":
+		return methodNotAllowed().with("Method", method).with("ResourceType", strings.ToUpper(level))
+	case level == "object" && method == http.MethodGet && selector == "uploads":
+		return fail(http.StatusBadRequest, "InvalidRequest", "Key is not expected for the GET method ?uploads subresource")
+	case level == "object" && method == http.MethodGet && selector == "versions":
+		return fail(http.StatusBadRequest, "InvalidRequest", "There is no such thing as the ?versions sub-resource for a key")
+	case level == "object" && method == http.MethodPut && selector == "partNumber":
+		return invalidArgument("This operation does not accept a part number without an upload id").with("ArgumentName", "partNumber")
+	}
+	return nil
+}
+
+// copyRoutes replace the operations of their names when the request names a source.
+var copyRoutes = map[string]s3Route{
+	"PutObject":  {"CopyObject", "s3:PutObject", copyObject},
+	"UploadPart": {"UploadPartCopy", "s3:PutObject", uploadPartCopy},
+}
+
+// s3Routes are the operations by level, method and selector.
+var s3Routes = map[string]map[string]s3Route{
+	"service": {"GET ": {"ListBuckets", "s3:ListAllMyBuckets", listBuckets}},
+	"bucket": {
+		"PUT ":                     {"CreateBucket", "", createBucket},
+		"HEAD ":                    {"HeadBucket", "s3:ListBucket", headBucket},
+		"DELETE ":                  {"DeleteBucket", "", deleteBucket},
+		"GET location":             {"GetBucketLocation", "", getBucketLocation},
+		"GET ":                     {"ListObjects", "s3:ListBucket", listObjects},
+		"GET versions":             {"ListObjectVersions", "s3:ListBucketVersions", listObjectVersions},
+		"POST delete":              {"DeleteObjects", noAction, deleteObjects},
+		"GET object-lock":          {"GetObjectLockConfiguration", "s3:GetBucketObjectLockConfiguration", getLockConfiguration},
+		"PUT object-lock":          {"PutObjectLockConfiguration", "s3:PutBucketObjectLockConfiguration", putLockConfiguration},
+		"GET list-type":            {"ListObjectsV2", "s3:ListBucket", listObjectsV2},
+		"GET uploads":              {"ListMultipartUploads", "s3:ListBucketMultipartUploads", listMultipartUploads},
+		"GET policy":               {"GetBucketPolicy", "", getBucketPolicy},
+		"PUT policy":               {"PutBucketPolicy", "", putBucketPolicy},
+		"DELETE policy":            {"DeleteBucketPolicy", "", deleteBucketPolicy},
+		"GET encryption":           {"GetBucketEncryption", "s3:GetEncryptionConfiguration", getBucketEncryption},
+		"PUT encryption":           {"PutBucketEncryption", "s3:PutEncryptionConfiguration", putBucketEncryption},
+		"DELETE encryption":        {"DeleteBucketEncryption", "s3:PutEncryptionConfiguration", deleteBucketEncryption},
+		"GET ownershipControls":    {"GetBucketOwnershipControls", "", getOwnershipControls},
+		"PUT ownershipControls":    {"PutBucketOwnershipControls", "", putOwnershipControls},
+		"DELETE ownershipControls": {"DeleteBucketOwnershipControls", "s3:PutBucketOwnershipControls", deleteOwnershipControls},
+		"GET publicAccessBlock":    {"GetPublicAccessBlock", "s3:GetBucketPublicAccessBlock", getPublicAccessBlock},
+		"PUT publicAccessBlock":    {"PutPublicAccessBlock", "s3:PutBucketPublicAccessBlock", putPublicAccessBlock},
+		"DELETE publicAccessBlock": {"DeletePublicAccessBlock", "s3:PutBucketPublicAccessBlock", deletePublicAccessBlock},
+		"GET versioning":           {"GetBucketVersioning", "", getVersioning},
+		"PUT versioning":           {"PutBucketVersioning", "", putVersioning},
+	},
+	"object": {
+		"PUT ":                    {"PutObject", "", putObject},
+		"GET ":                    {"GetObject", "", getObject},
+		"HEAD ":                   {"HeadObject", "s3:GetObject", headObject},
+		"DELETE ":                 {"DeleteObject", "", deleteObject},
+		"GET partNumber":          {"GetObject", "", getObject},
+		"HEAD partNumber":         {"HeadObject", "s3:GetObject", headObject},
+		"GET attributes":          {"GetObjectAttributes", "", getObjectAttributes},
+		"GET tagging":             {"GetObjectTagging", "", getObjectTagging},
+		"PUT tagging":             {"PutObjectTagging", "", putObjectTagging},
+		"DELETE tagging":          {"DeleteObjectTagging", "", deleteObjectTagging},
+		"GET retention":           {"GetObjectRetention", "", getObjectRetention},
+		"PUT retention":           {"PutObjectRetention", "", putObjectRetention},
+		"GET legal-hold":          {"GetObjectLegalHold", "", getObjectLegalHold},
+		"PUT legal-hold":          {"PutObjectLegalHold", "", putObjectLegalHold},
+		"POST uploads":            {"CreateMultipartUpload", "s3:PutObject", createMultipartUpload},
+		"PUT partNumber&uploadId": {"UploadPart", "s3:PutObject", uploadPart},
+		"POST uploadId":           {"CompleteMultipartUpload", "s3:PutObject", completeMultipartUpload},
+		"DELETE uploadId":         {"AbortMultipartUpload", "", abortMultipartUpload},
+		"GET uploadId":            {"ListParts", "s3:ListMultipartUploadParts", listParts},
+	},
+}
