@@ -101,7 +101,7 @@ diff -r source back
 rm source/a && echo changed > 'source/b b'
 r sync source :s3:kept/copy
 r check source :s3:kept/copy
-r size :s3:kept | head -1
+r size :s3:kept | sed -n 1p
 r cat ':s3:kept/copy/b b'
 r purge :s3:kept
 `)
