@@ -34,19 +34,21 @@ type Observer interface {
 	SessionRefreshed(destinations []string, s *Session, err error, took time.Duration)
 }
 
-// Options are what a Broker is made of. Config and HTTPClient are required.
+// Options are what a Broker is made of. Config is required, and HTTPClient or Issuer.
 type Options struct {
 	Config     *config.Config
 	HTTPClient *awshttp.BuildableClient
 	Logger     *zap.Logger // nil: silent
 	Observer   Observer    // nil: none
 	Rand       *rand.Rand  // nil: seeded by the runtime
+	// Issuer makes the sessions; nil: STS, by way of HTTPClient.
+	Issuer Issuer
 }
 
 // Broker holds the sessions of all configured destinations. All methods may be
 // called from several goroutines.
 type Broker struct {
-	issuer   issuer
+	issuer   Issuer
 	log      *zap.Logger
 	observer Observer
 	limiter  *rate.Limiter
@@ -76,13 +78,16 @@ type target struct {
 // New makes a Broker for the destinations of the configuration. It makes no call;
 // Run primes the sessions.
 func New(o Options) (*Broker, error) {
-	if o.Config == nil || o.HTTPClient == nil {
+	if o.Config == nil || o.HTTPClient == nil && o.Issuer == nil {
 		return nil, errors.New("broker: Config and HTTPClient are required")
 	}
-	return newBroker(o, newSTSIssuer(o.Config.AWS, o.HTTPClient))
+	if o.Issuer == nil {
+		o.Issuer = newSTSIssuer(o.Config.AWS, o.HTTPClient)
+	}
+	return newBroker(o, o.Issuer)
 }
 
-func newBroker(o Options, is issuer) (*Broker, error) {
+func newBroker(o Options, is Issuer) (*Broker, error) {
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}
