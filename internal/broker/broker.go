@@ -34,21 +34,19 @@ type Observer interface {
 	SessionRefreshed(destinations []string, s *Session, err error, took time.Duration)
 }
 
-// Options are what a Broker is made of. Config is required, and HTTPClient or Issuer.
+// Options are what a Broker is made of. Config and HTTPClient are required.
 type Options struct {
 	Config     *config.Config
 	HTTPClient *awshttp.BuildableClient
 	Logger     *zap.Logger // nil: silent
 	Observer   Observer    // nil: none
 	Rand       *rand.Rand  // nil: seeded by the runtime
-	// Issuer makes the sessions; nil: STS, by way of HTTPClient.
-	Issuer Issuer
 }
 
 // Broker holds the sessions of all configured destinations. All methods may be
 // called from several goroutines.
 type Broker struct {
-	issuer   Issuer
+	issuer   issuer
 	log      *zap.Logger
 	observer Observer
 	limiter  *rate.Limiter
@@ -78,16 +76,13 @@ type target struct {
 // New makes a Broker for the destinations of the configuration. It makes no call;
 // Run primes the sessions.
 func New(o Options) (*Broker, error) {
-	if o.Config == nil || o.HTTPClient == nil && o.Issuer == nil {
+	if o.Config == nil || o.HTTPClient == nil {
 		return nil, errors.New("broker: Config and HTTPClient are required")
 	}
-	if o.Issuer == nil {
-		o.Issuer = newSTSIssuer(o.Config.AWS, o.HTTPClient)
-	}
-	return newBroker(o, o.Issuer)
+	return newBroker(o, newSTSIssuer(o.Config.AWS, o.HTTPClient))
 }
 
-func newBroker(o Options, is Issuer) (*Broker, error) {
+func newBroker(o Options, is issuer) (*Broker, error) {
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}

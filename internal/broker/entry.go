@@ -16,7 +16,7 @@ const flightTimeout = 15 * time.Second
 // entry is the session of one key: the present one, the flight that fetches the
 // next, and what failed last. Reading the present session takes no lock.
 type entry struct {
-	req Request
+	req request
 	cur atomic.Pointer[Session]
 
 	mu       sync.Mutex

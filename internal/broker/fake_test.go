@@ -18,7 +18,7 @@ import (
 type scripted struct {
 	mu      sync.Mutex
 	answers []answer
-	calls   []Request
+	calls   []request
 }
 
 type answer struct {
@@ -29,7 +29,7 @@ type answer struct {
 	panic bool
 }
 
-func (s *scripted) Issue(ctx context.Context, r Request) (*Session, error) {
+func (s *scripted) Issue(ctx context.Context, r request) (*Session, error) {
 	s.mu.Lock()
 	n := len(s.calls)
 	s.calls = append(s.calls, r)
@@ -58,7 +58,7 @@ func (s *scripted) Issue(ctx context.Context, r Request) (*Session, error) {
 	}, nil
 }
 
-func (s *scripted) SourceARN(context.Context, Request) (string, error) {
+func (s *scripted) SourceARN(context.Context, request) (string, error) {
 	return "", errors.New("not used")
 }
 

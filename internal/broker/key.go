@@ -10,9 +10,9 @@ import (
 	"github.com/brokerd/brokerd/internal/config"
 )
 
-// Request is everything that changes an AssumeRole call. A field added here must
+// request is everything that changes an AssumeRole call. A field added here must
 // be added to key as well; a reflection test sees to it.
-type Request struct {
+type request struct {
 	Region         string
 	Endpoint       string
 	Profile        string
@@ -26,7 +26,7 @@ type Request struct {
 
 type sessionKey [sha256.Size]byte
 
-func requestOf(c *config.Config, d *config.Destination) Request {
+func requestOf(c *config.Config, d *config.Destination) request {
 	endpoint := d.Endpoints.STS
 	if endpoint == "" {
 		endpoint = c.AWS.Endpoints.STS
@@ -43,7 +43,7 @@ func requestOf(c *config.Config, d *config.Destination) Request {
 	if duration == 0 {
 		duration = time.Hour
 	}
-	return Request{
+	return request{
 		Region: d.Region, Endpoint: endpoint, Profile: profile, Role: d.Role,
 		ExternalID: d.Session.ExternalID, SessionName: name, SourceIdentity: d.Session.SourceIdentity,
 		Tags: d.Session.Tags, Duration: duration,
@@ -51,7 +51,7 @@ func requestOf(c *config.Config, d *config.Destination) Request {
 }
 
 // key hashes length-prefixed fields, so that no two requests can run together.
-func (r Request) key() sessionKey {
+func (r request) key() sessionKey {
 	var buf []byte
 	add := func(s string) {
 		buf = binary.AppendUvarint(buf, uint64(len(s)))

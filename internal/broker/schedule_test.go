@@ -82,9 +82,9 @@ func TestStateOf(t *testing.T) {
 // Every field of a request must change its key: one that did not would hand one
 // tenant's session to another.
 func TestKeyCoversEveryField(t *testing.T) {
-	base := reflect.ValueOf(&Request{}).Elem()
+	base := reflect.ValueOf(&request{}).Elem()
 	for i := range base.NumField() {
-		changed := Request{}
+		changed := request{}
 		f := reflect.ValueOf(&changed).Elem().Field(i)
 		switch f.Kind() {
 		case reflect.String:
@@ -94,9 +94,9 @@ func TestKeyCoversEveryField(t *testing.T) {
 		case reflect.Map:
 			f.Set(reflect.ValueOf(map[string]string{"k": "v"}))
 		default:
-			t.Fatalf("field %s has kind %s: teach this test and Request.key about it", base.Type().Field(i).Name, f.Kind())
+			t.Fatalf("field %s has kind %s: teach this test and request.key about it", base.Type().Field(i).Name, f.Kind())
 		}
-		if changed.key() == (Request{}).key() {
+		if changed.key() == (request{}).key() {
 			t.Errorf("field %s is not in the key", base.Type().Field(i).Name)
 		}
 	}
@@ -106,7 +106,7 @@ func FuzzKeyIsInjective(f *testing.F) {
 	f.Add("role", "ext", "rol", "eext")
 	f.Add("", "a", "a", "")
 	f.Fuzz(func(t *testing.T, role1, ext1, role2, ext2 string) {
-		one, two := Request{Role: role1, ExternalID: ext1}, Request{Role: role2, ExternalID: ext2}
+		one, two := request{Role: role1, ExternalID: ext1}, request{Role: role2, ExternalID: ext2}
 		if (one.key() == two.key()) != (role1 == role2 && ext1 == ext2) {
 			t.Errorf("%+v and %+v", one, two)
 		}

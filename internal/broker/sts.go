@@ -17,14 +17,14 @@ import (
 	"github.com/brokerd/brokerd/internal/config"
 )
 
-// Issuer makes sessions. The one that is used calls STS.
-type Issuer interface {
+// issuer makes sessions. The one that is used calls STS.
+type issuer interface {
 	// Issue performs one AssumeRole, or hands out the source credentials when
 	// the request names no role. It may be called from several goroutines. The
 	// session it returns has no RefreshAt and no Generation yet.
-	Issue(ctx context.Context, r Request) (*Session, error)
+	Issue(ctx context.Context, r request) (*Session, error)
 	// SourceARN is the identity behind the source credentials of the request.
-	SourceARN(ctx context.Context, r Request) (string, error)
+	SourceARN(ctx context.Context, r request) (string, error)
 }
 
 // stsIssuer loads the source credentials and calls STS. The SDK retries (three
@@ -45,7 +45,7 @@ func newSTSIssuer(cfg config.AWS, http *awshttp.BuildableClient) *stsIssuer {
 
 // source loads the SDK configuration once per profile and region. Its
 // credentials are the SDK's own cached chain: they are read anew as they expire.
-func (i *stsIssuer) source(ctx context.Context, r Request) (aws.Config, error) {
+func (i *stsIssuer) source(ctx context.Context, r request) (aws.Config, error) {
 	key := sourceKey{r.Profile, r.Region}
 	i.mu.Lock()
 	cfg, ok := i.sources[key]
@@ -76,7 +76,7 @@ func (i *stsIssuer) source(ctx context.Context, r Request) (aws.Config, error) {
 	return cfg, nil
 }
 
-func (i *stsIssuer) client(ctx context.Context, r Request) (*sts.Client, aws.Config, error) {
+func (i *stsIssuer) client(ctx context.Context, r request) (*sts.Client, aws.Config, error) {
 	cfg, err := i.source(ctx, r)
 	if err != nil {
 		return nil, aws.Config{}, err
@@ -88,8 +88,8 @@ func (i *stsIssuer) client(ctx context.Context, r Request) (*sts.Client, aws.Con
 	}), cfg, nil
 }
 
-// Issue implements Issuer.
-func (i *stsIssuer) Issue(ctx context.Context, r Request) (*Session, error) {
+// Issue implements issuer.
+func (i *stsIssuer) Issue(ctx context.Context, r request) (*Session, error) {
 	client, cfg, err := i.client(ctx, r)
 	if err != nil {
 		return nil, err
@@ -152,8 +152,8 @@ func sourceSession(ctx context.Context, provider aws.CredentialsProvider) (*Sess
 	return s, nil
 }
 
-// SourceARN implements Issuer.
-func (i *stsIssuer) SourceARN(ctx context.Context, r Request) (string, error) {
+// SourceARN implements issuer.
+func (i *stsIssuer) SourceARN(ctx context.Context, r request) (string, error) {
 	client, _, err := i.client(ctx, r)
 	if err != nil {
 		return "", err
