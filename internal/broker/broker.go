@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -51,8 +49,10 @@ type Broker struct {
 	observer Observer
 	limiter  *rate.Limiter
 
-	targets map[string]*target
-	pinned  map[sessionKey]*entry
+	// set is what the present configuration asks for. It is immutable: Reload
+	// swaps it, readers never lock.
+	set      atomic.Pointer[set]
+	reloadMu sync.Mutex // one Reload at a time
 	// variants holds the sessions that are handed to peers, one per destination
 	// and user. What configured destinations use is pinned and never evicted.
 	variants *lru.Cache[sessionKey, *entry]
@@ -66,11 +66,6 @@ type Broker struct {
 	flights   sync.WaitGroup
 	stopMu    sync.Mutex
 	stopped   bool
-}
-
-type target struct {
-	name  string
-	entry *entry
 }
 
 // New makes a Broker for the destinations of the configuration. It makes no call;
@@ -96,19 +91,11 @@ func newBroker(o Options, is issuer) (*Broker, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	b := &Broker{
 		issuer: is, log: o.Logger, observer: o.Observer,
-		limiter: rate.NewLimiter(5, 10),
-		targets: make(map[string]*target), pinned: make(map[sessionKey]*entry), variants: variants,
-		rng: rand.New(&lockedSource{rng: o.Rand}), wakeup: make(chan struct{}, 1), flightCtx: ctx, cancel: cancel,
+		limiter:  rate.NewLimiter(5, 10),
+		variants: variants,
+		rng:      rand.New(&lockedSource{rng: o.Rand}), wakeup: make(chan struct{}, 1), flightCtx: ctx, cancel: cancel,
 	}
-	for _, name := range slices.Sorted(maps.Keys(o.Config.Destinations)) {
-		r := requestOf(o.Config, o.Config.Destinations[name])
-		e := b.pinned[r.key()]
-		if e == nil {
-			e = &entry{req: r}
-			b.pinned[r.key()] = e
-		}
-		b.targets[name] = &target{name: name, entry: e}
-	}
+	b.set.Store(newSet(o.Config, nil))
 	return b, nil
 }
 

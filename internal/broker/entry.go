@@ -16,8 +16,9 @@ const flightTimeout = 15 * time.Second
 // entry is the session of one key: the present one, the flight that fetches the
 // next, and what failed last. Reading the present session takes no lock.
 type entry struct {
-	req request
-	cur atomic.Pointer[Session]
+	req  request
+	base sessionKey // of the configured destination that it belongs to, or is a variant of
+	cur  atomic.Pointer[Session]
 
 	mu       sync.Mutex
 	flight   *flight // nil: none under way

@@ -2,8 +2,6 @@ package broker
 
 import (
 	"context"
-	"maps"
-	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -34,7 +32,7 @@ func (b *Broker) Run(ctx context.Context) error {
 // refreshDue starts the flights that are due and says how long to sleep.
 func (b *Broker) refreshDue() time.Duration {
 	sleep := maxSleep
-	for _, e := range b.pinned {
+	for _, e := range b.set.Load().pinned {
 		at := e.nextAction()
 		if at.IsZero() {
 			continue
@@ -80,13 +78,12 @@ func (b *Broker) stop() {
 	<-done
 }
 
-func (b *Broker) names() []string { return slices.Sorted(maps.Keys(b.targets)) }
-
 // observe logs a change, not every repetition of it at the same level.
 func (b *Broker) observe(e *entry, err error, took time.Duration) {
 	var users []string
-	for _, name := range b.names() {
-		if b.targets[name].entry == e {
+	now := b.set.Load()
+	for _, name := range now.names {
+		if now.targets[name].entry == e {
 			users = append(users, name)
 		}
 	}

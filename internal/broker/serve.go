@@ -21,11 +21,24 @@ var ErrUnknownDestination = errors.New("unknown destination")
 // is no session or less than a minute of it; then it waits for one refresh, as
 // long as ctx lets it. The error is an *Error, ErrUnknownDestination or ctx's.
 func (b *Broker) Session(ctx context.Context, destination string) (*Session, error) {
-	t, ok := b.targets[destination]
-	if !ok {
-		return nil, fmt.Errorf("destination %q: %w", destination, ErrUnknownDestination)
+	for {
+		t, err := b.target(destination)
+		if err != nil {
+			return nil, err
+		}
+		s, err := b.session(ctx, destination, t.entry, criticalLife)
+		// When a reload came in between, what it made of the destination counts.
+		if now, _ := b.target(destination); now != nil && now.entry == t.entry {
+			return s, err
+		}
 	}
-	return b.session(ctx, t.name, t.entry, criticalLife)
+}
+
+func (b *Broker) target(destination string) (*target, error) {
+	if t, ok := b.set.Load().targets[destination]; ok {
+		return t, nil
+	}
+	return nil, fmt.Errorf("destination %q: %w", destination, ErrUnknownDestination)
 }
 
 // session waits for a refresh when less than need is left, and serves what is
@@ -81,25 +94,34 @@ func (e *entry) failure(destination string, err error) *Error {
 // 20 minutes of life while STS answers. Whether the peer may have it is the
 // caller's to decide, before.
 func (b *Broker) Vend(ctx context.Context, destination string, uid uint32) (*Session, error) {
-	t, ok := b.targets[destination]
-	if !ok {
-		return nil, fmt.Errorf("destination %q: %w", destination, ErrUnknownDestination)
+	for {
+		t, err := b.target(destination)
+		if err != nil {
+			return nil, err
+		}
+		s, err := b.vend(ctx, t, uid)
+		if now, _ := b.target(destination); now != nil && now.entry == t.entry {
+			return s, err
+		}
 	}
+}
+
+func (b *Broker) vend(ctx context.Context, t *target, uid uint32) (*Session, error) {
 	r := t.entry.req
 	if r.Role == "" {
 		// Long-lived keys of the host are not a session, and never leave.
-		return nil, &Error{Destination: destination, Denied: true, Err: errors.New("there is no role to make a session of, and the daemon's own source credentials are never handed out")}
+		return nil, &Error{Destination: t.name, Denied: true, Err: errors.New("there is no role to make a session of, and the daemon's own source credentials are never handed out")}
 	}
 	r.SessionName = vendedName(r.SessionName, uid)
 	k := r.key()
 	e, ok := b.variants.Get(k)
 	if !ok {
-		e = &entry{req: r}
+		e = &entry{req: r, base: t.entry.base}
 		if first, raced, _ := b.variants.PeekOrAdd(k, e); raced {
 			e = first
 		}
 	}
-	s, err := b.session(ctx, destination, e, vendedLife)
+	s, err := b.session(ctx, t.name, e, vendedLife)
 	if err == nil && stateOf(s, time.Now()) == StateDue {
 		// Nothing refreshes a variant that nobody asks for; its users do, here.
 		_, _ = b.join(e, false)
@@ -116,9 +138,9 @@ func vendedName(name string, uid uint32) string {
 // Refresh fetches a new session now, whatever the backoff says, and waits for
 // it. When it fails, the present session stays in use.
 func (b *Broker) Refresh(ctx context.Context, destination string) (Status, error) {
-	t, ok := b.targets[destination]
-	if !ok {
-		return Status{}, fmt.Errorf("destination %q: %w", destination, ErrUnknownDestination)
+	t, err := b.target(destination)
+	if err != nil {
+		return Status{}, err
 	}
 	if err := b.await(ctx, t.entry, true); err != nil {
 		if ctx.Err() != nil {
@@ -133,8 +155,8 @@ func (b *Broker) Refresh(ctx context.Context, destination string) (Status, error
 // no-op when the session was already replaced, acts at most once per 30 s, and
 // never bypasses the backoff. The rejected session stays until it is replaced.
 func (b *Broker) Invalidate(destination, accessKeyID string) {
-	t, ok := b.targets[destination]
-	if !ok {
+	t, err := b.target(destination)
+	if err != nil {
 		return
 	}
 	e := t.entry
@@ -158,9 +180,9 @@ func (b *Broker) Invalidate(destination, accessKeyID string) {
 // or the refresh that is under way fails, or ctx ends. It returns the session to
 // go on with. Use it after Invalidate.
 func (b *Broker) Replaced(ctx context.Context, destination, accessKeyID string) (*Session, error) {
-	t, ok := b.targets[destination]
-	if !ok {
-		return nil, fmt.Errorf("destination %q: %w", destination, ErrUnknownDestination)
+	t, err := b.target(destination)
+	if err != nil {
+		return nil, err
 	}
 	if cur := t.entry.cur.Load(); cur != nil && cur.AccessKeyID != accessKeyID {
 		return cur, nil
@@ -185,9 +207,9 @@ func (b *Broker) Credentials(destination string) aws.CredentialsProvider {
 // SourceIdentity is the ARN behind the source credentials of a destination, as
 // STS sees it. It is a call to STS each time.
 func (b *Broker) SourceIdentity(ctx context.Context, destination string) (string, error) {
-	t, ok := b.targets[destination]
-	if !ok {
-		return "", fmt.Errorf("destination %q: %w", destination, ErrUnknownDestination)
+	t, err := b.target(destination)
+	if err != nil {
+		return "", err
 	}
 	arn, err := b.issuer.SourceARN(ctx, t.entry.req)
 	if err != nil {
@@ -198,18 +220,19 @@ func (b *Broker) SourceIdentity(ctx context.Context, destination string) (string
 
 // Statuses describes the session of every destination, sorted by name.
 func (b *Broker) Statuses() []Status {
-	out := make([]Status, 0, len(b.targets))
-	for _, name := range b.names() {
-		out = append(out, b.targets[name].status())
+	now := b.set.Load()
+	out := make([]Status, 0, len(now.names))
+	for _, name := range now.names {
+		out = append(out, now.targets[name].status())
 	}
 	return out
 }
 
 // Status describes the session of one destination.
 func (b *Broker) Status(destination string) (Status, error) {
-	t, ok := b.targets[destination]
-	if !ok {
-		return Status{}, fmt.Errorf("destination %q: %w", destination, ErrUnknownDestination)
+	t, err := b.target(destination)
+	if err != nil {
+		return Status{}, err
 	}
 	return t.status(), nil
 }
