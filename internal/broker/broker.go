@@ -12,7 +12,6 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	lru "github.com/hashicorp/golang-lru/v2"
 	"go.uber.org/zap"
-	"golang.org/x/time/rate"
 
 	"github.com/brokerd/brokerd/internal/config"
 )
@@ -47,7 +46,9 @@ type Broker struct {
 	issuer   issuer
 	log      *zap.Logger
 	observer Observer
-	limiter  *rate.Limiter
+	clock    clock
+	agenda   *agenda
+	busy     atomic.Int32 // workers at work
 
 	// set is what the present configuration asks for. It is immutable: Reload
 	// swaps it, readers never lock.
@@ -74,7 +75,7 @@ func New(o Options) (*Broker, error) {
 	if o.Config == nil || o.HTTPClient == nil {
 		return nil, errors.New("broker: Config and HTTPClient are required")
 	}
-	return newBroker(o, newSTSIssuer(o.Config.AWS, o.HTTPClient))
+	return newBroker(o, newSTSIssuer(o.HTTPClient))
 }
 
 func newBroker(o Options, is issuer) (*Broker, error) {
@@ -84,19 +85,29 @@ func newBroker(o Options, is issuer) (*Broker, error) {
 	if o.Rand == nil {
 		o.Rand = rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
 	}
-	variants, err := lru.New[sessionKey, *entry](variantCache)
-	if err != nil {
-		return nil, fmt.Errorf("broker: making the session cache: %w", err)
-	}
 	ctx, cancel := context.WithCancel(context.Background())
 	b := &Broker{
 		issuer: is, log: o.Logger, observer: o.Observer,
-		limiter:  rate.NewLimiter(5, 10),
-		variants: variants,
-		rng:      rand.New(&lockedSource{rng: o.Rand}), wakeup: make(chan struct{}, 1), flightCtx: ctx, cancel: cancel,
+		agenda: newAgenda(),
+		rng:    rand.New(&lockedSource{rng: o.Rand}), wakeup: make(chan struct{}, 1), flightCtx: ctx, cancel: cancel,
 	}
-	b.set.Store(newSet(o.Config, nil))
+	var err error
+	if b.variants, err = lru.NewWithEvict(variantCache, b.evicted); err != nil {
+		cancel()
+		return nil, fmt.Errorf("broker: making the session cache: %w", err)
+	}
+	first := newSet(o.Config, nil)
+	b.set.Store(first)
+	for _, e := range first.pinned {
+		b.plan(e)
+	}
 	return b, nil
+}
+
+// evicted takes a variant that the cache let go of off the agenda.
+func (b *Broker) evicted(_ sessionKey, e *entry) {
+	e.gone.Store(true)
+	b.agenda.plan(e, func() time.Time { return time.Time{} })
 }
 
 // lockedSource lets several goroutines share one injected generator.

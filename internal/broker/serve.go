@@ -26,6 +26,9 @@ func (b *Broker) Session(ctx context.Context, destination string) (*Session, err
 		if err != nil {
 			return nil, err
 		}
+		if cur := t.entry.cur.Load(); cur != nil && (cur.Expires.IsZero() || cur.Expires.Sub(b.clock.now()) >= criticalLife) {
+			return cur, nil // nearly always
+		}
 		s, err := b.session(ctx, destination, t.entry, criticalLife)
 		// When a reload came in between, what it made of the destination counts.
 		if now, _ := b.target(destination); now != nil && now.entry == t.entry {
@@ -45,15 +48,12 @@ func (b *Broker) target(destination string) (*target, error) {
 // valid when that refresh fails.
 func (b *Broker) session(ctx context.Context, destination string, e *entry, need time.Duration) (*Session, error) {
 	cur := e.cur.Load()
-	state := stateOf(cur, time.Now())
-	if state == StateFresh || state == StateDue {
-		if cur.Expires.IsZero() || cur.Expires.Sub(time.Now().Round(0)) >= need {
-			return cur, nil
-		}
+	if cur != nil && (cur.Expires.IsZero() || cur.Expires.Sub(b.clock.now()) >= need) {
+		return cur, nil
 	}
 	err := b.await(ctx, e, false)
 	cur = e.cur.Load()
-	if s := stateOf(cur, time.Now()); s != StateEmpty && s != StateExpired {
+	if s := stateOf(cur, b.clock.now()); s != StateEmpty && s != StateExpired {
 		return cur, nil
 	}
 	if ctx.Err() != nil {
@@ -63,20 +63,6 @@ func (b *Broker) session(ctx context.Context, destination string, e *entry, need
 		err = errors.New("the session has expired")
 	}
 	return nil, e.failure(destination, err)
-}
-
-// await joins the flight, or starts one, and waits for its end or ctx's.
-func (b *Broker) await(ctx context.Context, e *entry, force bool) error {
-	f, err := b.join(e, force)
-	if err != nil {
-		return err
-	}
-	select {
-	case <-f.done:
-		return f.err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 func (e *entry) failure(destination string, err error) *Error {
@@ -116,17 +102,15 @@ func (b *Broker) vend(ctx context.Context, t *target, uid uint32) (*Session, err
 	k := r.key()
 	e, ok := b.variants.Get(k)
 	if !ok {
-		e = &entry{req: r, base: t.entry.base}
+		e = &entry{req: r, base: t.entry.base, parent: t.entry.parent, turns: t.entry.turns, variant: true}
 		if first, raced, _ := b.variants.PeekOrAdd(k, e); raced {
 			e = first
 		}
 	}
-	s, err := b.session(ctx, t.name, e, vendedLife)
-	if err == nil && stateOf(s, time.Now()) == StateDue {
-		// Nothing refreshes a variant that nobody asks for; its users do, here.
-		_, _ = b.join(e, false)
+	if !e.used.Swap(true) {
+		b.plan(e) // it may have been idle
 	}
-	return s, err
+	return b.session(ctx, t.name, e, vendedLife)
 }
 
 // vendedName keeps within the 64 characters of a role session name.
@@ -148,7 +132,7 @@ func (b *Broker) Refresh(ctx context.Context, destination string) (Status, error
 		}
 		return Status{}, t.entry.failure(destination, err)
 	}
-	return t.status(), nil
+	return b.status(t), nil
 }
 
 // Invalidate says that AWS rejected a key of the destination's session. It is a
@@ -172,7 +156,7 @@ func (b *Broker) Invalidate(destination, accessKeyID string) {
 	}
 	e.mu.Unlock()
 	if !tooSoon {
-		b.wake()
+		b.plan(e)
 	}
 }
 
@@ -211,6 +195,13 @@ func (b *Broker) SourceIdentity(ctx context.Context, destination string) (string
 	if err != nil {
 		return "", err
 	}
+	if t.entry.parent != nil {
+		via, err := b.parentSession(t.entry)
+		if err != nil {
+			return "", fmt.Errorf("destination %q: %w", destination, err)
+		}
+		return via.AssumedRoleARN, nil
+	}
 	arn, err := b.issuer.SourceARN(ctx, t.entry.req)
 	if err != nil {
 		return "", fmt.Errorf("destination %q: asking STS who the source credentials are: %w", destination, err)
@@ -223,7 +214,7 @@ func (b *Broker) Statuses() []Status {
 	now := b.set.Load()
 	out := make([]Status, 0, len(now.names))
 	for _, name := range now.names {
-		out = append(out, now.targets[name].status())
+		out = append(out, b.status(now.targets[name]))
 	}
 	return out
 }
@@ -234,15 +225,15 @@ func (b *Broker) Status(destination string) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	return t.status(), nil
+	return b.status(t), nil
 }
 
-func (t *target) status() Status {
+func (b *Broker) status(t *target) Status {
 	e := t.entry
 	cur := e.cur.Load()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	st := Status{Destination: t.name, State: stateOf(cur, time.Now()), STSCalls: e.stsCalls}
+	st := Status{Destination: t.name, State: stateOf(cur, b.clock.now()), STSCalls: e.stsCalls, Clamped: e.clamped.Load()}
 	if cur != nil {
 		st.AssumedRoleARN, st.AccessKeyMasked, st.Generation = cur.AssumedRoleARN, cur.MaskedAccessKeyID(), cur.Generation
 		st.Issued, st.Expires, st.RefreshAt = cur.Issued, cur.Expires, cur.RefreshAt

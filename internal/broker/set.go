@@ -24,6 +24,7 @@ type set struct {
 	names   []string // sorted
 	targets map[string]*target
 	pinned  map[sessionKey]*entry
+	turns   map[source]*turnstile
 }
 
 // newSet makes the set of a configuration. Sessions of old whose request is
@@ -32,6 +33,7 @@ func newSet(c *config.Config, old *set) *set {
 	s := &set{
 		cfg: c, names: slices.Sorted(maps.Keys(c.Destinations)),
 		targets: make(map[string]*target, len(c.Destinations)), pinned: make(map[sessionKey]*entry),
+		turns: make(map[source]*turnstile),
 	}
 	for _, name := range s.names {
 		s.targets[name] = &target{name: name, entry: s.pin(requestOf(c, c.Destinations[name]), old)}
@@ -49,10 +51,32 @@ func (s *set) pin(r request, old *set) *entry {
 		e = old.pinned[k]
 	}
 	if e == nil {
-		e = &entry{req: r, base: k}
+		e = &entry{req: r, base: k, turns: s.turnsOf(r.Source, old)}
+		if r.Parent != nil {
+			e.parent = s.pin(*r.Parent, old)
+		}
+	} else {
+		s.turns[r.Source] = e.turns
+		if e.parent != nil {
+			s.pin(e.parent.req, old) // a kept session keeps the roles it comes from
+		}
 	}
 	s.pinned[k] = e
 	return e
+}
+
+// turnsOf keeps the turnstile of a source across reloads: a reload gives nobody
+// more calls to STS.
+func (s *set) turnsOf(src source, old *set) *turnstile {
+	t := s.turns[src]
+	if t == nil && old != nil {
+		t = old.turns[src]
+	}
+	if t == nil {
+		t = newTurnstile()
+	}
+	s.turns[src] = t
+	return t
 }
 
 // Reload swaps the destinations for those of c, all at once. Destinations whose
@@ -84,8 +108,16 @@ func (b *Broker) Reload(c *config.Config) error {
 			b.variants.Remove(k)
 		}
 	}
+	for k, e := range old.pinned {
+		if next.pinned[k] == nil {
+			e.gone.Store(true)
+			b.plan(e)
+		}
+	}
+	for _, e := range next.pinned {
+		b.plan(e)
+	}
 	b.log.Info("destinations reloaded", zap.Strings("destinations", next.names))
-	b.wake()
 	return nil
 }
 
