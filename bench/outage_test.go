@@ -62,7 +62,7 @@ func (s *sts) assume() (time.Time, error) {
 }
 
 // Issue implements broker.Issuer.
-func (s *sts) Issue(context.Context, broker.Request) (*broker.Session, error) {
+func (s *sts) Issue(context.Context, broker.Request, *broker.Session) (*broker.Session, error) {
 	expires, err := s.assume()
 	if err != nil {
 		return nil, err
@@ -74,6 +74,9 @@ func (s *sts) Issue(context.Context, broker.Request) (*broker.Session, error) {
 func (s *sts) SourceARN(context.Context, broker.Request) (string, error) {
 	return "", errors.New("not asked for here")
 }
+
+// Forget implements broker.Issuer.
+func (s *sts) Forget(broker.Request) {}
 
 // Retrieve implements aws.CredentialsProvider.
 func (s *sts) Retrieve(context.Context) (aws.Credentials, error) {

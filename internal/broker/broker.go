@@ -31,13 +31,14 @@ type Observer interface {
 	SessionRefreshed(destinations []string, s *Session, err error, took time.Duration)
 }
 
-// Options are what a Broker is made of. Config and HTTPClient are required.
+// Options are what a Broker is made of. Config is required, and HTTPClient or Issuer.
 type Options struct {
 	Config     *config.Config
 	HTTPClient *awshttp.BuildableClient
 	Logger     *zap.Logger // nil: silent
 	Observer   Observer    // nil: none
 	Rand       *rand.Rand  // nil: seeded by the runtime
+	Issuer     Issuer      // nil: STS, by way of HTTPClient
 }
 
 // Broker holds the sessions of all configured destinations. All methods may be
@@ -72,10 +73,13 @@ type Broker struct {
 // New makes a Broker for the destinations of the configuration. It makes no call;
 // Run primes the sessions.
 func New(o Options) (*Broker, error) {
-	if o.Config == nil || o.HTTPClient == nil {
-		return nil, errors.New("broker: Config and HTTPClient are required")
+	if o.Config == nil || o.HTTPClient == nil && o.Issuer == nil {
+		return nil, errors.New("broker: Config is required, and HTTPClient or Issuer")
 	}
-	return newBroker(o, newSTSIssuer(o.HTTPClient))
+	if o.Issuer == nil {
+		o.Issuer = newSTSIssuer(o.HTTPClient)
+	}
+	return newBroker(o, o.Issuer)
 }
 
 func newBroker(o Options, is issuer) (*Broker, error) {
