@@ -215,12 +215,12 @@ func (o outage) endure(t *testing.T, k keeper, n int) (r result) {
 func TestOutages(t *testing.T) {
 	var table strings.Builder
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "session\tSTS down\tkept by\tdaemons with errors\tmean error seconds\tSTS calls a daemon")
+	_, _ = fmt.Fprintln(w, "session\tSTS down\tkept by\tdaemons with errors\tmean error seconds\tSTS calls a daemon")
 	for _, o := range outages {
 		for _, k := range keepers {
 			r := o.endure(t, k, *daemons)
 			n := float64(*daemons)
-			fmt.Fprintf(w, "%s\t%s\t%s\t%.1f %%\t%.1f\t%.1f\n", o.session, o.down, k.name, 100*float64(r.hit)/n, float64(r.errors)/n, float64(r.calls)/n)
+			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%.1f %%\t%.1f\t%.1f\n", o.session, o.down, k.name, 100*float64(r.hit)/n, float64(r.errors)/n, float64(r.calls)/n)
 			if k.name == "brokerd" && o.survived && r.hit > 0 {
 				t.Errorf("%s sessions, %s without STS: %d of %d daemons fail their callers", o.session, o.down, r.hit, *daemons)
 			}
