@@ -20,7 +20,7 @@ func (a *app) sandboxDo(connect *connectFlag) *cobra.Command {
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(
-		a.adminCommand(connect, "clock OFFSET", "Move the sandbox's clock, for example 20m or -1h; 0s puts it right", "PUT", "clock", 1, func(args []string) (any, error) {
+		a.adminCommand(connect, "clock OFFSET", "Move the sandbox's clock: 20m ahead, or -- -1h for back; 0s puts it right", "PUT", "clock", 1, func(args []string) (any, error) {
 			d, err := time.ParseDuration(args[0])
 			return map[string]sandbox.Duration{"offset": sandbox.Duration(d)}, err
 		}),
@@ -106,6 +106,9 @@ before; without an organization all of it goes.`,
 				return err
 			}
 			id := map[string]string{"a": c.AccountA, "b": c.AccountB}[account]
+			if id == "" {
+				return usageError(fmt.Errorf("--account %q: want a or b", account))
+			}
 			return a.admin(cmd, connect, "PUT", "guardrails", struct {
 				Account string `json:"account"`
 				sandbox.Guardrails

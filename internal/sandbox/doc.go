@@ -7,37 +7,27 @@
 //     chunked bodies) and then decided by internal/iampolicy over the documents
 //     that are stored at that moment, on both sides when two accounts are
 //     involved. There is no switch to turn that off.
-//
 //   - S3 asks KMS on the caller's behalf as AWS does: GenerateDataKey for
 //     PutObject and CreateMultipartUpload, Decrypt for UploadPart,
 //     CompleteMultipartUpload and reads; with kms:ViaService, the encryption
 //     context of S3, and without the client's source address.
-//
 //   - Roles and users in policies are kept by unique id. A role that is deleted
 //     and made again is another role.
-//
 //   - An object is visible only when its whole body came and every checksum,
 //     digest, length and signature that was promised is right.
-//
 //   - Errors have AWS's code, status, text and shape. What AWS keeps from a
 //     caller of another account is kept here too.
-//
 //   - Access control lists are asked as policies of whoever owns the bucket or
 //     the object: they add to what policies allow, an explicit deny stands, and
 //     an object of another account is reached by its own list only.
-//
 //   - What is not modelled answers NotImplemented (501), never a made-up success.
-//
 //   - Bodies above 1 MiB are on disk, in a directory that Close removes; memory
 //     does not grow with the size of an upload.
-//
 //   - Every call leaves its record in the trail before the client has its answer:
 //     who, what, the decision and the error, and no secret. What crosses
 //     accounts is recorded in both.
-//
 //   - With Options.DataDir, what was answered is there after a kill -9. One
 //     sandbox uses a directory at a time; a damaged state is refused, not repaired.
-//
 //   - Faults with a rate hit the same calls in every run of the same calls under
 //     the same seed.
 //

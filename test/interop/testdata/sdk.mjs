@@ -50,14 +50,21 @@ const body = randomBytes(11_000_000);
 await new Upload({ client: uploader, params: { ...target, Key: 'logs/parts', Body: body }, partSize: 5 << 20 }).done();
 const got = await s3.send(new GetObjectCommand({ Bucket: 'delivered', Key: 'logs/parts', ChecksumMode: 'ENABLED' }));
 assert.ok(body.equals(Buffer.from(await got.Body.transformToByteArray())), 'a multipart upload came back as something else');
+assert.equal((await s3.send(new GetObjectCommand({ Bucket: 'delivered', Key: 'logs/small', ChecksumMode: 'ENABLED' }))).ChecksumCRC32, put.ChecksumCRC32);
+assert.ok(put.ChecksumCRC32, 'the SDK computes a checksum unasked');
 const head = await s3.send(new HeadObjectCommand({ Bucket: 'delivered', Key: 'logs/parts' }));
 assert.equal(head.ContentLength, body.length);
 assert.equal(head.ServerSideEncryption, 'aws:kms');
 
 const url = await getSignedUrl(s3, new GetObjectCommand({ Bucket: 'delivered', Key: 'logs/small' }), { expiresIn: 60 });
 assert.equal(await (await fetch(url)).text(), 'text');
+// Without the checksum of a body that is not there yet.
+const plain = new S3Client({ ...b, forcePathStyle: true, requestChecksumCalculation: 'WHEN_REQUIRED' });
+const upload = await getSignedUrl(plain, new PutObjectCommand({ Bucket: 'delivered', Key: 'logs/signed' }), { expiresIn: 60 });
+assert.equal((await fetch(upload, { method: 'PUT', body: 'by address' })).status, 200);
+assert.equal((await fetch(upload.replace('/signed', '/other'), { method: 'PUT', body: 'x' })).status, 403);
 const list = await s3.send(new ListObjectsV2Command({ Bucket: 'delivered', Prefix: 'logs/' }));
-assert.deepEqual(list.Contents.map((o) => o.Key), ['logs/parts', 'logs/small']);
+assert.deepEqual(list.Contents.map((o) => o.Key), ['logs/parts', 'logs/signed', 'logs/small']);
 await assert.rejects(uploader.send(new PutObjectCommand({ ...target, Key: 'other', Body: 'x' })), { name: 'AccessDenied' });
 await assert.rejects(uploader.send(new PutObjectCommand({ ...target, SSEKMSKeyId: 'alias/none', Key: 'logs/x', Body: 'x' })), { name: 'KMS.NotFoundException' });
 console.log('ok');
