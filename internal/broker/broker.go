@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,7 +12,6 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	lru "github.com/hashicorp/golang-lru/v2"
 	"go.uber.org/zap"
-	"golang.org/x/time/rate"
 
 	"github.com/brokerd/brokerd/internal/config"
 )
@@ -34,13 +31,14 @@ type Observer interface {
 	SessionRefreshed(destinations []string, s *Session, err error, took time.Duration)
 }
 
-// Options are what a Broker is made of. Config and HTTPClient are required.
+// Options are what a Broker is made of. Config is required, and HTTPClient or Issuer.
 type Options struct {
 	Config     *config.Config
 	HTTPClient *awshttp.BuildableClient
 	Logger     *zap.Logger // nil: silent
 	Observer   Observer    // nil: none
 	Rand       *rand.Rand  // nil: seeded by the runtime
+	Issuer     Issuer      // nil: STS, by way of HTTPClient
 }
 
 // Broker holds the sessions of all configured destinations. All methods may be
@@ -49,10 +47,14 @@ type Broker struct {
 	issuer   issuer
 	log      *zap.Logger
 	observer Observer
-	limiter  *rate.Limiter
+	clock    clock
+	agenda   *agenda
+	busy     atomic.Int32 // workers at work
 
-	targets map[string]*target
-	pinned  map[sessionKey]*entry
+	// set is what the present configuration asks for. It is immutable: Reload
+	// swaps it, readers never lock.
+	set      atomic.Pointer[set]
+	reloadMu sync.Mutex // one Reload at a time
 	// variants holds the sessions that are handed to peers, one per destination
 	// and user. What configured destinations use is pinned and never evicted.
 	variants *lru.Cache[sessionKey, *entry]
@@ -68,18 +70,16 @@ type Broker struct {
 	stopped   bool
 }
 
-type target struct {
-	name  string
-	entry *entry
-}
-
 // New makes a Broker for the destinations of the configuration. It makes no call;
 // Run primes the sessions.
 func New(o Options) (*Broker, error) {
-	if o.Config == nil || o.HTTPClient == nil {
-		return nil, errors.New("broker: Config and HTTPClient are required")
+	if o.Config == nil || o.HTTPClient == nil && o.Issuer == nil {
+		return nil, errors.New("broker: Config is required, and HTTPClient or Issuer")
 	}
-	return newBroker(o, newSTSIssuer(o.Config.AWS, o.HTTPClient))
+	if o.Issuer == nil {
+		o.Issuer = newSTSIssuer(o.HTTPClient)
+	}
+	return newBroker(o, o.Issuer)
 }
 
 func newBroker(o Options, is issuer) (*Broker, error) {
@@ -89,27 +89,29 @@ func newBroker(o Options, is issuer) (*Broker, error) {
 	if o.Rand == nil {
 		o.Rand = rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
 	}
-	variants, err := lru.New[sessionKey, *entry](variantCache)
-	if err != nil {
-		return nil, fmt.Errorf("broker: making the session cache: %w", err)
-	}
 	ctx, cancel := context.WithCancel(context.Background())
 	b := &Broker{
 		issuer: is, log: o.Logger, observer: o.Observer,
-		limiter: rate.NewLimiter(5, 10),
-		targets: make(map[string]*target), pinned: make(map[sessionKey]*entry), variants: variants,
-		rng: rand.New(&lockedSource{rng: o.Rand}), wakeup: make(chan struct{}, 1), flightCtx: ctx, cancel: cancel,
+		agenda: newAgenda(),
+		rng:    rand.New(&lockedSource{rng: o.Rand}), wakeup: make(chan struct{}, 1), flightCtx: ctx, cancel: cancel,
 	}
-	for _, name := range slices.Sorted(maps.Keys(o.Config.Destinations)) {
-		r := requestOf(o.Config, o.Config.Destinations[name])
-		e := b.pinned[r.key()]
-		if e == nil {
-			e = &entry{req: r}
-			b.pinned[r.key()] = e
-		}
-		b.targets[name] = &target{name: name, entry: e}
+	var err error
+	if b.variants, err = lru.NewWithEvict(variantCache, b.evicted); err != nil {
+		cancel()
+		return nil, fmt.Errorf("broker: making the session cache: %w", err)
+	}
+	first := newSet(o.Config, nil)
+	b.set.Store(first)
+	for _, e := range first.pinned {
+		b.plan(e)
 	}
 	return b, nil
+}
+
+// evicted takes a variant that the cache let go of off the agenda.
+func (b *Broker) evicted(_ sessionKey, e *entry) {
+	e.gone.Store(true)
+	b.agenda.plan(e, func() time.Time { return time.Time{} })
 }
 
 // lockedSource lets several goroutines share one injected generator.

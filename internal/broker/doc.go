@@ -14,6 +14,8 @@
 //     and a failure is shared by all that waited for it.
 //   - Destinations with the same STS request share one session; destinations
 //     that differ in any field of it never do.
+//   - Reload swaps all destinations at once. Unchanged requests keep their session,
+//     their flight and their failures; a removed destination is unknown at once.
 //   - Secrets are of type [Secret], which prints REDACTED everywhere.
 //
 // It refuses to assume a role that is not in the configuration: callers name

@@ -1,23 +1,30 @@
 package broker
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// flightTimeout bounds one refresh with all the SDK's attempts: a source that
-// hangs must free the slot.
-const flightTimeout = 15 * time.Second
+// idleRefreshes is how many sessions of a variant may pass unused before the
+// background stops renewing it.
+const idleRefreshes = 2
 
 // entry is the session of one key: the present one, the flight that fetches the
 // next, and what failed last. Reading the present session takes no lock.
 type entry struct {
-	req request
-	cur atomic.Pointer[Session]
+	req     request
+	base    sessionKey // of the configured destination that it belongs to, or is a variant of
+	parent  *entry     // the role before it in a chain; nil: the source's own credentials
+	turns   *turnstile // of its source
+	variant bool       // not pinned by the configuration: it is let go of when nobody asks
+
+	cur     atomic.Pointer[Session]
+	used    atomic.Bool // a variant was asked for since its last refresh
+	clamped atomic.Bool // the duration is cut to the hour of role chaining
+	asked   atomic.Bool // the source was asked who it is
+	gone    atomic.Bool // no longer configured, or evicted
 
 	mu       sync.Mutex
 	flight   *flight // nil: none under way
@@ -28,93 +35,13 @@ type entry struct {
 	stsCalls uint64
 	wanted   bool // an Invalidate asked for a replacement, whatever its expiry
 	invalid  time.Time
-}
-
-// flight is one refresh. done is closed when err is final.
-type flight struct {
-	done chan struct{}
-	err  error
-}
-
-// join returns the flight under way, or starts one when the backoff allows it.
-// It returns the last error instead when it does not. force ignores the backoff:
-// an operator asked.
-func (b *Broker) join(e *entry, force bool) (*flight, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.flight != nil {
-		return e.flight, nil
-	}
-	now := time.Now().Round(0)
-	if !force && e.lastErr != nil && now.Before(e.retryAt) {
-		return nil, e.lastErr
-	}
-	f := &flight{done: make(chan struct{})}
-	if !b.launch(func() { b.fly(e, f) }) {
-		return nil, errStopped
-	}
-	e.flight = f
-	return f, nil
-}
-
-// launch runs fn in a goroutine that stop waits for; false once stopped.
-func (b *Broker) launch(fn func()) bool {
-	b.stopMu.Lock()
-	defer b.stopMu.Unlock()
-	if b.stopped {
-		return false
-	}
-	b.flights.Go(fn)
-	return true
-}
-
-var errStopped = errors.New("the daemon is stopping")
-
-// fly runs detached from every caller's context, under the broker's own.
-func (b *Broker) fly(e *entry, f *flight) {
-	ctx, cancel := context.WithTimeout(b.flightCtx, flightTimeout)
-	defer cancel()
-	started := time.Now()
-	next, err := b.issue(ctx, e)
-
-	e.mu.Lock()
-	e.stsCalls++
-	if err == nil {
-		err = e.accept(next, b)
-	}
-	if err != nil {
-		e.failures++
-		e.lastErr, e.class = err, classify(err)
-		e.retryAt = time.Now().Round(0).Add(retryDelay(e.class, e.failures, e.remaining(), b.rng))
-	} else {
-		e.failures, e.lastErr, e.retryAt, e.wanted = 0, nil, time.Time{}, false
-	}
-	e.flight = nil
-	e.mu.Unlock()
-
-	f.err = err
-	close(f.done)
-	b.observe(e, err, time.Since(started))
-	b.wake()
-}
-
-// issue turns a panic of a source into an error, so that the slot is freed.
-func (b *Broker) issue(ctx context.Context, e *entry) (s *Session, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("the credential source panicked: %v", p)
-		}
-	}()
-	if err := b.limiter.Wait(ctx); err != nil {
-		return nil, fmt.Errorf("waiting for a turn to call STS: %w", err)
-	}
-	return b.issuer.Issue(ctx, e.req)
+	unused   int // refreshes of a variant that nobody asked for, in a row
 }
 
 // accept installs next unless that would make things worse. e.mu is held.
 func (e *entry) accept(next *Session, b *Broker) error {
 	cur := e.cur.Load()
-	now := time.Now().Round(0)
+	now := b.clock.now()
 	if !next.Expires.IsZero() {
 		if left := next.Expires.Sub(now); left < criticalLife {
 			return &errTorn{fmt.Sprintf("the session ends in %s; check this host's clock", left.Round(time.Second))}
@@ -129,14 +56,19 @@ func (e *entry) accept(next *Session, b *Broker) error {
 		s.Generation = cur.Generation + 1
 	}
 	if !s.Expires.IsZero() {
-		s.RefreshAt = refreshAt(s.Issued.Round(0), s.Expires, b.rng)
+		s.RefreshAt = refreshAt(s.Issued.Round(0).Add(b.clock.skew()), s.Expires, b.rng)
 	}
 	e.cur.Store(&s)
+	if e.used.Swap(false) {
+		e.unused = 0
+	} else {
+		e.unused++
+	}
 	return nil
 }
 
 // remaining is the life of the present session; zero or less when there is none.
-func (e *entry) remaining() time.Duration {
+func (e *entry) remaining(now time.Time) time.Duration {
 	cur := e.cur.Load()
 	switch {
 	case cur == nil:
@@ -144,26 +76,34 @@ func (e *entry) remaining() time.Duration {
 	case cur.Expires.IsZero():
 		return time.Hour
 	default:
-		return cur.Expires.Sub(time.Now().Round(0))
+		return cur.Expires.Sub(now)
 	}
 }
 
-// nextAction says when the scheduler has to look at the entry; zero: not until something changes.
-func (e *entry) nextAction() time.Time {
+// nextAction says when, by the local clock, the scheduler has to look at the
+// entry; zero: not until something changes.
+func (e *entry) nextAction(skew time.Duration) time.Time {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.flight != nil {
+	if e.flight != nil || e.gone.Load() {
 		return time.Time{}
 	}
 	cur := e.cur.Load()
+	now := time.Now().Round(0)
+	if e.variant {
+		// Nobody renews for the dead; the first use primes it again.
+		if cur == nil || e.remaining(now.Add(skew)) <= 0 || (e.unused >= idleRefreshes && !e.used.Load()) {
+			return time.Time{}
+		}
+	}
 	var at time.Time
 	switch {
 	case cur == nil || e.wanted:
-		at = time.Now().Round(0)
+		at = now
 	case cur.RefreshAt.IsZero():
 		return time.Time{}
 	default:
-		at = cur.RefreshAt
+		at = cur.RefreshAt.Add(-skew)
 	}
 	if e.retryAt.After(at) {
 		at = e.retryAt

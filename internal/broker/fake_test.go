@@ -19,6 +19,10 @@ type scripted struct {
 	mu      sync.Mutex
 	answers []answer
 	calls   []request
+	vias    []*Session
+	forgot  int
+	source  string        // ARN of the source credentials; empty: not known
+	ahead   time.Duration // of STS's clock
 }
 
 type answer struct {
@@ -29,10 +33,10 @@ type answer struct {
 	panic bool
 }
 
-func (s *scripted) Issue(ctx context.Context, r request) (*Session, error) {
+func (s *scripted) Issue(ctx context.Context, r request, via *Session) (*Session, error) {
 	s.mu.Lock()
 	n := len(s.calls)
-	s.calls = append(s.calls, r)
+	s.calls, s.vias = append(s.calls, r), append(s.vias, via)
 	a := s.answers[min(n, len(s.answers)-1)]
 	s.mu.Unlock()
 	if a.panic {
@@ -51,15 +55,28 @@ func (s *scripted) Issue(ctx context.Context, r request) (*Session, error) {
 	if a.empty {
 		return nil, &errTorn{"a key, the token or the expiry is missing"}
 	}
-	return &Session{
+	out := &Session{
 		AccessKeyID: fmt.Sprintf("ASIA%04d", n+1), SecretAccessKey: NewSecret("hush"), SessionToken: NewSecret("hush-token"),
 		AssumedRoleARN: "arn:aws:sts::111122223333:assumed-role/up/" + r.SessionName,
-		Issued:         time.Now(), Expires: time.Now().Add(a.life),
-	}, nil
+		Issued:         time.Now(), Expires: time.Now().Add(s.ahead + a.life),
+	}
+	if s.ahead != 0 {
+		out.serverTime = time.Now().Add(s.ahead)
+	}
+	return out, nil
+}
+
+func (s *scripted) Forget(request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.forgot++
 }
 
 func (s *scripted) SourceARN(context.Context, request) (string, error) {
-	return "", errors.New("not used")
+	if s.source == "" {
+		return "", errors.New("not known")
+	}
+	return s.source, nil
 }
 
 func (s *scripted) count() int {

@@ -15,14 +15,26 @@ import (
 type request struct {
 	Region         string
 	Endpoint       string
-	Profile        string
+	Source         source
+	Parent         *request // the role before it in a chain; nil: assumed with the source's credentials
 	Role           string
 	ExternalID     string
 	SessionName    string
 	SourceIdentity string
 	Tags           map[string]string
+	TransitiveTags []string // sorted
+	Policy         string   // inline session policy, JSON; empty: the role's own rights
 	Duration       time.Duration
 }
+
+// source says where the credentials that begin a chain come from.
+type source struct {
+	Profile         string
+	CredentialsFile string
+}
+
+// straight is a role that is assumed without credentials: that is no chaining.
+func (r request) straight() bool { return false }
 
 type sessionKey [sha256.Size]byte
 
@@ -44,7 +56,7 @@ func requestOf(c *config.Config, d *config.Destination) request {
 		duration = time.Hour
 	}
 	return request{
-		Region: d.Region, Endpoint: endpoint, Profile: profile, Role: d.Role,
+		Region: d.Region, Endpoint: endpoint, Source: source{Profile: profile, CredentialsFile: c.AWS.CredentialsFile}, Role: d.Role,
 		ExternalID: d.Session.ExternalID, SessionName: name, SourceIdentity: d.Session.SourceIdentity,
 		Tags: d.Session.Tags, Duration: duration,
 	}
@@ -57,7 +69,10 @@ func (r request) key() sessionKey {
 		buf = binary.AppendUvarint(buf, uint64(len(s)))
 		buf = append(buf, s...)
 	}
-	for _, s := range []string{r.Region, r.Endpoint, r.Profile, r.Role, r.ExternalID, r.SessionName, r.SourceIdentity} {
+	for _, s := range []string{
+		r.Region, r.Endpoint, r.Source.Profile, r.Source.CredentialsFile,
+		r.Role, r.ExternalID, r.SessionName, r.SourceIdentity, r.Policy,
+	} {
 		add(s)
 	}
 	buf = binary.AppendUvarint(buf, uint64(len(r.Tags)))
@@ -65,6 +80,14 @@ func (r request) key() sessionKey {
 		add(k)
 		add(r.Tags[k])
 	}
+	buf = binary.AppendUvarint(buf, uint64(len(r.TransitiveTags)))
+	for _, k := range r.TransitiveTags {
+		add(k)
+	}
 	buf = binary.AppendVarint(buf, int64(r.Duration))
+	if r.Parent != nil {
+		parent := r.Parent.key()
+		buf = append(buf, parent[:]...)
+	}
 	return sha256.Sum256(buf)
 }

@@ -2,22 +2,29 @@ package broker
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"time"
 
 	"go.uber.org/zap"
 )
 
-// maxSleep bounds how long a suspended machine or a stepped clock goes unnoticed:
-// Go's timers stand still in both cases, the wall clock does not.
-const maxSleep = 5 * time.Second
+const (
+	// maxSleep bounds how long a suspended machine or a stepped clock goes unnoticed:
+	// Go's timers stand still in both cases, the wall clock does not.
+	maxSleep = 5 * time.Second
+	// workers is how many background refreshes run at a time. A role that hangs
+	// holds up one of them, and no caller: those do not queue here.
+	workers = 4
+	// stepNoise is how far wall clock and monotonic clock may drift apart in a nap.
+	stepNoise = 2 * time.Second
+)
 
 // Run primes the sessions and refreshes them until ctx ends, then lets open
 // flights finish for at most 5 s. It returns nil.
 func (b *Broker) Run(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	last := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
@@ -26,26 +33,54 @@ func (b *Broker) Run(ctx context.Context) error {
 		case <-b.wakeup:
 		case <-timer.C:
 		}
+		now := time.Now()
+		if steps(last, now).Abs() > stepNoise && b.clock.stepped() {
+			b.planAll()
+		}
+		last = now
 		timer.Reset(b.refreshDue())
 		b.beat.Store(time.Now().UnixNano())
 	}
 }
 
-// refreshDue starts the flights that are due and says how long to sleep.
+// refreshDue starts the flights that are due, the one with the least life first,
+// as far as workers are free, and says how long to sleep.
 func (b *Broker) refreshDue() time.Duration {
-	sleep := maxSleep
-	for _, e := range b.pinned {
-		at := e.nextAction()
-		if at.IsZero() {
-			continue
+	due := b.agenda.due(time.Now().Round(0))
+	now := b.clock.now()
+	slices.SortFunc(due, func(x, y *entry) int {
+		return int(min(max(x.remaining(now)-y.remaining(now), -1), 1))
+	})
+	for i, e := range due {
+		if b.busy.Load() >= workers {
+			for _, rest := range due[i:] {
+				b.agenda.plan(rest, func() time.Time { return rest.nextAction(b.clock.skew()) })
+			}
+			return maxSleep // a worker that gets free wakes the scheduler
 		}
-		if wait := at.Sub(time.Now().Round(0)); wait > 0 {
-			sleep = min(sleep, wait)
-			continue
+		b.busy.Add(1)
+		if _, started, _ := b.join(e, false, func() { b.busy.Add(-1) }); !started {
+			b.busy.Add(-1)
+			b.agenda.plan(e, func() time.Time { return e.nextAction(b.clock.skew()) })
 		}
-		_, _ = b.join(e, false) // its error is kept in the entry
 	}
-	return sleep
+	if at, ok := b.agenda.next(); ok {
+		return min(maxSleep, max(time.Until(at), time.Millisecond))
+	}
+	return maxSleep
+}
+
+// plan puts the entry on the agenda for when it is due next, and wakes the scheduler.
+func (b *Broker) plan(e *entry) {
+	b.agenda.plan(e, func() time.Time { return e.nextAction(b.clock.skew()) })
+	b.wake()
+}
+
+// planAll follows a change of the clock.
+func (b *Broker) planAll() {
+	for _, e := range b.agenda.entries() {
+		b.plan(e)
+	}
 }
 
 // Heartbeat is when the scheduler last looked at its sessions; zero before it
@@ -60,7 +95,7 @@ func (b *Broker) Heartbeat() time.Time {
 func (b *Broker) wake() {
 	select {
 	case b.wakeup <- struct{}{}:
-	default:
+	default: // one is pending already, and the scheduler looks at everything
 	}
 }
 
@@ -80,13 +115,12 @@ func (b *Broker) stop() {
 	<-done
 }
 
-func (b *Broker) names() []string { return slices.Sorted(maps.Keys(b.targets)) }
-
 // observe logs a change, not every repetition of it at the same level.
 func (b *Broker) observe(e *entry, err error, took time.Duration) {
 	var users []string
-	for _, name := range b.names() {
-		if b.targets[name].entry == e {
+	now := b.set.Load()
+	for _, name := range now.names {
+		if now.targets[name].entry == e {
 			users = append(users, name)
 		}
 	}
@@ -100,7 +134,7 @@ func (b *Broker) observe(e *entry, err error, took time.Duration) {
 		return
 	}
 	fields := []zap.Field{zap.Strings("destinations", users), zap.String("role", e.req.Role), zap.Error(err), zap.Duration("took", took)}
-	if left := e.remaining(); left > 0 {
+	if left := e.remaining(b.clock.now()); left > 0 {
 		b.log.Warn("session refresh failed; the present session stays in use", append(fields, zap.Duration("life_left", left))...)
 		return
 	}

@@ -82,24 +82,35 @@ func TestStateOf(t *testing.T) {
 // Every field of a request must change its key: one that did not would hand one
 // tenant's session to another.
 func TestKeyCoversEveryField(t *testing.T) {
-	base := reflect.ValueOf(&request{}).Elem()
-	for i := range base.NumField() {
-		changed := request{}
-		f := reflect.ValueOf(&changed).Elem().Field(i)
-		switch f.Kind() {
-		case reflect.String:
-			f.SetString("x")
-		case reflect.Int64:
-			f.SetInt(1)
-		case reflect.Map:
-			f.Set(reflect.ValueOf(map[string]string{"k": "v"}))
-		default:
-			t.Fatalf("field %s has kind %s: teach this test and request.key about it", base.Type().Field(i).Name, f.Kind())
-		}
-		if changed.key() == (request{}).key() {
-			t.Errorf("field %s is not in the key", base.Type().Field(i).Name)
+	var check func(path string, t reflect.Type, field func(*request) reflect.Value)
+	check = func(path string, typ reflect.Type, of func(*request) reflect.Value) {
+		for i := range typ.NumField() {
+			name := path + typ.Field(i).Name
+			changed := request{}
+			f := of(&changed).Field(i)
+			switch f.Kind() {
+			case reflect.String:
+				f.SetString("x")
+			case reflect.Int64:
+				f.SetInt(1)
+			case reflect.Map:
+				f.Set(reflect.ValueOf(map[string]string{"k": "v"}))
+			case reflect.Slice:
+				f.Set(reflect.ValueOf([]string{"k"}))
+			case reflect.Pointer:
+				f.Set(reflect.ValueOf(&request{}))
+			case reflect.Struct:
+				check(name+".", f.Type(), func(r *request) reflect.Value { return of(r).Field(i) })
+				continue
+			default:
+				t.Fatalf("field %s has kind %s: teach this test and request.key about it", name, f.Kind())
+			}
+			if changed.key() == (request{}).key() {
+				t.Errorf("field %s is not in the key", name)
+			}
 		}
 	}
+	check("", reflect.TypeFor[request](), func(r *request) reflect.Value { return reflect.ValueOf(r).Elem() })
 }
 
 func FuzzKeyIsInjective(f *testing.F) {

@@ -21,26 +21,39 @@ var ErrUnknownDestination = errors.New("unknown destination")
 // is no session or less than a minute of it; then it waits for one refresh, as
 // long as ctx lets it. The error is an *Error, ErrUnknownDestination or ctx's.
 func (b *Broker) Session(ctx context.Context, destination string) (*Session, error) {
-	t, ok := b.targets[destination]
-	if !ok {
-		return nil, fmt.Errorf("destination %q: %w", destination, ErrUnknownDestination)
+	for {
+		t, err := b.target(destination)
+		if err != nil {
+			return nil, err
+		}
+		if cur := t.entry.cur.Load(); cur != nil && (cur.Expires.IsZero() || cur.Expires.Sub(b.clock.now()) >= criticalLife) {
+			return cur, nil // nearly always
+		}
+		s, err := b.session(ctx, destination, t.entry, criticalLife)
+		// When a reload came in between, what it made of the destination counts.
+		if now, _ := b.target(destination); now != nil && now.entry == t.entry {
+			return s, err
+		}
 	}
-	return b.session(ctx, t.name, t.entry, criticalLife)
+}
+
+func (b *Broker) target(destination string) (*target, error) {
+	if t, ok := b.set.Load().targets[destination]; ok {
+		return t, nil
+	}
+	return nil, fmt.Errorf("destination %q: %w", destination, ErrUnknownDestination)
 }
 
 // session waits for a refresh when less than need is left, and serves what is
 // valid when that refresh fails.
 func (b *Broker) session(ctx context.Context, destination string, e *entry, need time.Duration) (*Session, error) {
 	cur := e.cur.Load()
-	state := stateOf(cur, time.Now())
-	if state == StateFresh || state == StateDue {
-		if cur.Expires.IsZero() || cur.Expires.Sub(time.Now().Round(0)) >= need {
-			return cur, nil
-		}
+	if cur != nil && (cur.Expires.IsZero() || cur.Expires.Sub(b.clock.now()) >= need) {
+		return cur, nil
 	}
 	err := b.await(ctx, e, false)
 	cur = e.cur.Load()
-	if s := stateOf(cur, time.Now()); s != StateEmpty && s != StateExpired {
+	if s := stateOf(cur, b.clock.now()); s != StateEmpty && s != StateExpired {
 		return cur, nil
 	}
 	if ctx.Err() != nil {
@@ -50,20 +63,6 @@ func (b *Broker) session(ctx context.Context, destination string, e *entry, need
 		err = errors.New("the session has expired")
 	}
 	return nil, e.failure(destination, err)
-}
-
-// await joins the flight, or starts one, and waits for its end or ctx's.
-func (b *Broker) await(ctx context.Context, e *entry, force bool) error {
-	f, err := b.join(e, force)
-	if err != nil {
-		return err
-	}
-	select {
-	case <-f.done:
-		return f.err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 func (e *entry) failure(destination string, err error) *Error {
@@ -81,30 +80,37 @@ func (e *entry) failure(destination string, err error) *Error {
 // 20 minutes of life while STS answers. Whether the peer may have it is the
 // caller's to decide, before.
 func (b *Broker) Vend(ctx context.Context, destination string, uid uint32) (*Session, error) {
-	t, ok := b.targets[destination]
-	if !ok {
-		return nil, fmt.Errorf("destination %q: %w", destination, ErrUnknownDestination)
+	for {
+		t, err := b.target(destination)
+		if err != nil {
+			return nil, err
+		}
+		s, err := b.vend(ctx, t, uid)
+		if now, _ := b.target(destination); now != nil && now.entry == t.entry {
+			return s, err
+		}
 	}
+}
+
+func (b *Broker) vend(ctx context.Context, t *target, uid uint32) (*Session, error) {
 	r := t.entry.req
 	if r.Role == "" {
 		// Long-lived keys of the host are not a session, and never leave.
-		return nil, &Error{Destination: destination, Denied: true, Err: errors.New("there is no role to make a session of, and the daemon's own source credentials are never handed out")}
+		return nil, &Error{Destination: t.name, Denied: true, Err: errors.New("there is no role to make a session of, and the daemon's own source credentials are never handed out")}
 	}
 	r.SessionName = vendedName(r.SessionName, uid)
 	k := r.key()
 	e, ok := b.variants.Get(k)
 	if !ok {
-		e = &entry{req: r}
+		e = &entry{req: r, base: t.entry.base, parent: t.entry.parent, turns: t.entry.turns, variant: true}
 		if first, raced, _ := b.variants.PeekOrAdd(k, e); raced {
 			e = first
 		}
 	}
-	s, err := b.session(ctx, destination, e, vendedLife)
-	if err == nil && stateOf(s, time.Now()) == StateDue {
-		// Nothing refreshes a variant that nobody asks for; its users do, here.
-		_, _ = b.join(e, false)
+	if !e.used.Swap(true) {
+		b.plan(e) // it may have been idle
 	}
-	return s, err
+	return b.session(ctx, t.name, e, vendedLife)
 }
 
 // vendedName keeps within the 64 characters of a role session name.
@@ -116,9 +122,9 @@ func vendedName(name string, uid uint32) string {
 // Refresh fetches a new session now, whatever the backoff says, and waits for
 // it. When it fails, the present session stays in use.
 func (b *Broker) Refresh(ctx context.Context, destination string) (Status, error) {
-	t, ok := b.targets[destination]
-	if !ok {
-		return Status{}, fmt.Errorf("destination %q: %w", destination, ErrUnknownDestination)
+	t, err := b.target(destination)
+	if err != nil {
+		return Status{}, err
 	}
 	if err := b.await(ctx, t.entry, true); err != nil {
 		if ctx.Err() != nil {
@@ -126,15 +132,15 @@ func (b *Broker) Refresh(ctx context.Context, destination string) (Status, error
 		}
 		return Status{}, t.entry.failure(destination, err)
 	}
-	return t.status(), nil
+	return b.status(t), nil
 }
 
 // Invalidate says that AWS rejected a key of the destination's session. It is a
 // no-op when the session was already replaced, acts at most once per 30 s, and
 // never bypasses the backoff. The rejected session stays until it is replaced.
 func (b *Broker) Invalidate(destination, accessKeyID string) {
-	t, ok := b.targets[destination]
-	if !ok {
+	t, err := b.target(destination)
+	if err != nil {
 		return
 	}
 	e := t.entry
@@ -150,7 +156,7 @@ func (b *Broker) Invalidate(destination, accessKeyID string) {
 	}
 	e.mu.Unlock()
 	if !tooSoon {
-		b.wake()
+		b.plan(e)
 	}
 }
 
@@ -158,9 +164,9 @@ func (b *Broker) Invalidate(destination, accessKeyID string) {
 // or the refresh that is under way fails, or ctx ends. It returns the session to
 // go on with. Use it after Invalidate.
 func (b *Broker) Replaced(ctx context.Context, destination, accessKeyID string) (*Session, error) {
-	t, ok := b.targets[destination]
-	if !ok {
-		return nil, fmt.Errorf("destination %q: %w", destination, ErrUnknownDestination)
+	t, err := b.target(destination)
+	if err != nil {
+		return nil, err
 	}
 	if cur := t.entry.cur.Load(); cur != nil && cur.AccessKeyID != accessKeyID {
 		return cur, nil
@@ -185,9 +191,16 @@ func (b *Broker) Credentials(destination string) aws.CredentialsProvider {
 // SourceIdentity is the ARN behind the source credentials of a destination, as
 // STS sees it. It is a call to STS each time.
 func (b *Broker) SourceIdentity(ctx context.Context, destination string) (string, error) {
-	t, ok := b.targets[destination]
-	if !ok {
-		return "", fmt.Errorf("destination %q: %w", destination, ErrUnknownDestination)
+	t, err := b.target(destination)
+	if err != nil {
+		return "", err
+	}
+	if t.entry.parent != nil {
+		via, err := b.parentSession(t.entry)
+		if err != nil {
+			return "", fmt.Errorf("destination %q: %w", destination, err)
+		}
+		return via.AssumedRoleARN, nil
 	}
 	arn, err := b.issuer.SourceARN(ctx, t.entry.req)
 	if err != nil {
@@ -198,28 +211,29 @@ func (b *Broker) SourceIdentity(ctx context.Context, destination string) (string
 
 // Statuses describes the session of every destination, sorted by name.
 func (b *Broker) Statuses() []Status {
-	out := make([]Status, 0, len(b.targets))
-	for _, name := range b.names() {
-		out = append(out, b.targets[name].status())
+	now := b.set.Load()
+	out := make([]Status, 0, len(now.names))
+	for _, name := range now.names {
+		out = append(out, b.status(now.targets[name]))
 	}
 	return out
 }
 
 // Status describes the session of one destination.
 func (b *Broker) Status(destination string) (Status, error) {
-	t, ok := b.targets[destination]
-	if !ok {
-		return Status{}, fmt.Errorf("destination %q: %w", destination, ErrUnknownDestination)
+	t, err := b.target(destination)
+	if err != nil {
+		return Status{}, err
 	}
-	return t.status(), nil
+	return b.status(t), nil
 }
 
-func (t *target) status() Status {
+func (b *Broker) status(t *target) Status {
 	e := t.entry
 	cur := e.cur.Load()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	st := Status{Destination: t.name, State: stateOf(cur, time.Now()), STSCalls: e.stsCalls}
+	st := Status{Destination: t.name, State: stateOf(cur, b.clock.now()), STSCalls: e.stsCalls, Clamped: e.clamped.Load()}
 	if cur != nil {
 		st.AssumedRoleARN, st.AccessKeyMasked, st.Generation = cur.AssumedRoleARN, cur.MaskedAccessKeyID(), cur.Generation
 		st.Issued, st.Expires, st.RefreshAt = cur.Issued, cur.Expires, cur.RefreshAt

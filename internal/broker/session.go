@@ -16,6 +16,8 @@ type Session struct {
 	Expires         time.Time // as STS said; zero for source credentials that do not expire
 	RefreshAt       time.Time // when the background refresh is due; zero: never
 	Generation      uint64    // counts the sessions of this key, from 1
+
+	serverTime time.Time // what STS's clock said with the answer; zero: unknown
 }
 
 // MaskedAccessKeyID shows the last four characters only.
@@ -62,4 +64,5 @@ type Status struct {
 	LastError       string // empty after a success
 	LastErrorReason string // SESSION_DENIED | SESSION_UNAVAILABLE
 	STSCalls        uint64
+	Clamped         bool // the configured duration was cut to 1h: the source is a role session
 }

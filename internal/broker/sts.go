@@ -9,12 +9,12 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/aws-sdk-go-v2/service/sts/types"
-
-	"github.com/brokerd/brokerd/internal/config"
 )
 
 // issuer makes sessions. The one that is used calls STS.
@@ -22,7 +22,12 @@ type issuer interface {
 	// Issue performs one AssumeRole, or hands out the source credentials when
 	// the request names no role. It may be called from several goroutines. The
 	// session it returns has no RefreshAt and no Generation yet.
-	Issue(ctx context.Context, r request) (*Session, error)
+	// via is the session of the role before in a chain; nil: the source's own
+	// credentials.
+	Issue(ctx context.Context, r request, via *Session) (*Session, error)
+	// Forget drops what is held of the request's source, so that the next call
+	// reads it anew.
+	Forget(r request)
 	// SourceARN is the identity behind the source credentials of the request.
 	SourceARN(ctx context.Context, r request) (string, error)
 }
@@ -30,23 +35,25 @@ type issuer interface {
 // stsIssuer loads the source credentials and calls STS. The SDK retries (three
 // attempts); nothing here adds a second layer of that.
 type stsIssuer struct {
-	cfg  config.AWS
 	http *awshttp.BuildableClient
 
 	mu      sync.Mutex
 	sources map[sourceKey]aws.Config
 }
 
-type sourceKey struct{ profile, region string }
+type sourceKey struct {
+	source source
+	region string
+}
 
-func newSTSIssuer(cfg config.AWS, http *awshttp.BuildableClient) *stsIssuer {
-	return &stsIssuer{cfg: cfg, http: http, sources: make(map[sourceKey]aws.Config)}
+func newSTSIssuer(http *awshttp.BuildableClient) *stsIssuer {
+	return &stsIssuer{http: http, sources: make(map[sourceKey]aws.Config)}
 }
 
 // source loads the SDK configuration once per profile and region. Its
 // credentials are the SDK's own cached chain: they are read anew as they expire.
 func (i *stsIssuer) source(ctx context.Context, r request) (aws.Config, error) {
-	key := sourceKey{r.Profile, r.Region}
+	key := sourceKey{r.Source, r.Region}
 	i.mu.Lock()
 	cfg, ok := i.sources[key]
 	i.mu.Unlock()
@@ -57,11 +64,11 @@ func (i *stsIssuer) source(ctx context.Context, r request) (aws.Config, error) {
 		awsconfig.WithRegion(r.Region),
 		awsconfig.WithHTTPClient(i.http),
 	}
-	if r.Profile != "" {
-		opts = append(opts, awsconfig.WithSharedConfigProfile(r.Profile))
+	if r.Source.Profile != "" {
+		opts = append(opts, awsconfig.WithSharedConfigProfile(r.Source.Profile))
 	}
-	if i.cfg.CredentialsFile != "" {
-		opts = append(opts, awsconfig.WithSharedCredentialsFiles([]string{i.cfg.CredentialsFile}))
+	if r.Source.CredentialsFile != "" {
+		opts = append(opts, awsconfig.WithSharedCredentialsFiles([]string{r.Source.CredentialsFile}))
 	}
 	cfg, err := awsconfig.LoadDefaultConfig(ctx, opts...)
 	if err != nil {
@@ -76,10 +83,20 @@ func (i *stsIssuer) source(ctx context.Context, r request) (aws.Config, error) {
 	return cfg, nil
 }
 
-func (i *stsIssuer) client(ctx context.Context, r request) (*sts.Client, aws.Config, error) {
+// Forget implements issuer.
+func (i *stsIssuer) Forget(r request) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	delete(i.sources, sourceKey{r.Source, r.Region})
+}
+
+func (i *stsIssuer) client(ctx context.Context, r request, via *Session) (*sts.Client, aws.Config, error) {
 	cfg, err := i.source(ctx, r)
 	if err != nil {
 		return nil, aws.Config{}, err
+	}
+	if via != nil {
+		cfg.Credentials = credentials.StaticCredentialsProvider{Value: via.credentials()}
 	}
 	return sts.NewFromConfig(cfg, func(o *sts.Options) {
 		if r.Endpoint != "" {
@@ -89,8 +106,8 @@ func (i *stsIssuer) client(ctx context.Context, r request) (*sts.Client, aws.Con
 }
 
 // Issue implements issuer.
-func (i *stsIssuer) Issue(ctx context.Context, r request) (*Session, error) {
-	client, cfg, err := i.client(ctx, r)
+func (i *stsIssuer) Issue(ctx context.Context, r request, via *Session) (*Session, error) {
+	client, cfg, err := i.client(ctx, r, via)
 	if err != nil {
 		return nil, err
 	}
@@ -111,6 +128,10 @@ func (i *stsIssuer) Issue(ctx context.Context, r request) (*Session, error) {
 	for _, k := range slices.Sorted(maps.Keys(r.Tags)) {
 		in.Tags = append(in.Tags, types.Tag{Key: aws.String(k), Value: aws.String(r.Tags[k])})
 	}
+	in.TransitiveTagKeys = r.TransitiveTags
+	if r.Policy != "" {
+		in.Policy = aws.String(r.Policy)
+	}
 	out, err := client.AssumeRole(ctx, in)
 	if err != nil {
 		return nil, err
@@ -125,6 +146,7 @@ func (i *stsIssuer) Issue(ctx context.Context, r request) (*Session, error) {
 		Issued:          time.Now(),
 		Expires:         aws.ToTime(out.Credentials.Expiration),
 	}
+	s.serverTime, _ = awsmiddleware.GetServerTime(out.ResultMetadata)
 	if out.AssumedRoleUser != nil {
 		s.AssumedRoleARN = aws.ToString(out.AssumedRoleUser.Arn)
 	}
@@ -154,7 +176,7 @@ func sourceSession(ctx context.Context, provider aws.CredentialsProvider) (*Sess
 
 // SourceARN implements issuer.
 func (i *stsIssuer) SourceARN(ctx context.Context, r request) (string, error) {
-	client, _, err := i.client(ctx, r)
+	client, _, err := i.client(ctx, r, nil)
 	if err != nil {
 		return "", err
 	}

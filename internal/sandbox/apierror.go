@@ -64,8 +64,12 @@ func writeError(w http.ResponseWriter, r *http.Request, service string, e *apiEr
 		if e.Status >= 500 {
 			fault = "Receiver"
 		}
-		body = fmt.Sprintf(`<ErrorResponse xmlns="%s"><Error><Type>%s</Type><Code>%s</Code><Message>%s</Message></Error><RequestId>%s</RequestId></ErrorResponse>`,
-			queryNamespace(service), fault, escapeXML(e.Code), escapeXML(e.Message), requestID)
+		namespace := queryNamespace(service)
+		if service == "sts" && e.Code == "InvalidAction" {
+			namespace = "http://webservices.amazon.com/AWSFault/2005-15-09" // STS says so of what it does not know
+		}
+		body = fmt.Sprintf(xml.Header+`<ErrorResponse xmlns="%s"><Error><Type>%s</Type><Code>%s</Code><Message>%s</Message></Error><RequestId>%s</RequestId></ErrorResponse>`,
+			namespace, fault, escapeXML(e.Code), escapeXML(e.Message), requestID)
 	default:
 		h.Set("Content-Type", "application/xml")
 		var b strings.Builder

@@ -107,35 +107,10 @@ func (w *world) authenticate(cl *call, service, payloadHash string) error {
 		return nil
 	}
 
-	w.mu.RLock()
-	key := w.keys[sig.accessKey]
-	var secret string
-	var session *session
-	inactive := false
-	if key != nil {
-		secret, session, inactive = key.secret, key.session, key.inactive
-		// With its role or user a session ends: nothing may pass for a new one of the name.
-		if session != nil && session.role != nil {
-			_, alive := w.ids[session.role.id]
-			inactive = !alive
-		}
-		if session != nil && key.user != nil {
-			_, alive := w.ids[key.user.id]
-			inactive = !alive
-		}
+	key, session, signingKey, err := w.signer(&sig, e)
+	if err != nil {
+		return err
 	}
-	w.mu.RUnlock()
-	if key == nil || inactive {
-		return fail(e.unknownKeyStatus, e.unknownKey, "%s", e.unknownKeyText).with("AWSAccessKeyId", sig.accessKey)
-	}
-	// A session's secret is in its token: without the right one there is nothing to verify against.
-	if session != nil && sig.token == "" {
-		return fail(e.unknownKeyStatus, e.unknownKey, "%s", e.unknownKeyText).with("AWSAccessKeyId", sig.accessKey)
-	}
-	if session == nil && sig.token != "" || session != nil && subtle.ConstantTimeCompare([]byte(session.token), []byte(sig.token)) != 1 {
-		return fail(e.badTokenStatus, e.badToken, "%s", e.badTokenText)
-	}
-	signingKey := sig.signingKey(secret)
 	if err := checkTime(&sig, service, e, cl.now); err != nil {
 		return err
 	}
@@ -158,6 +133,37 @@ func (w *world) authenticate(cl *call, service, payloadHash string) error {
 	cl.caller, cl.sig, cl.sigKey = key.caller(), &sig, signingKey
 	w.used(key, cl.now, service, sig.region)
 	return nil
+}
+
+// signer finds the key that a request says it is signed with, the session it
+// belongs to (nil: none), and what it signs with.
+func (w *world) signer(sig *signature, e *authErrors) (*accessKey, *session, []byte, error) {
+	w.mu.RLock()
+	key := w.keys[sig.accessKey]
+	var secret string
+	var session *session
+	inactive := false
+	if key != nil {
+		secret, session, inactive = key.secret, key.session, key.inactive
+		// With its role or user a session ends: nothing may pass for a new one of the name.
+		if session != nil && session.role != nil {
+			_, alive := w.ids[session.role.id]
+			inactive = !alive
+		}
+		if session != nil && key.user != nil {
+			_, alive := w.ids[key.user.id]
+			inactive = !alive
+		}
+	}
+	w.mu.RUnlock()
+	// A session's secret is in its token: without one there is nothing to verify against.
+	if key == nil || inactive || session != nil && sig.token == "" {
+		return nil, nil, nil, fail(e.unknownKeyStatus, e.unknownKey, "%s", e.unknownKeyText).with("AWSAccessKeyId", sig.accessKey)
+	}
+	if session == nil && sig.token != "" || session != nil && subtle.ConstantTimeCompare([]byte(session.token), []byte(sig.token)) != 1 {
+		return nil, nil, nil, fail(e.badTokenStatus, e.badToken, "%s", e.badTokenText)
+	}
+	return key, session, sig.signingKey(secret), nil
 }
 
 // used notes when a user's key or a role was used last.

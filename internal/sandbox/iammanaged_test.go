@@ -116,6 +116,10 @@ func TestABoundaryLimitsAndGrantsNothing(t *testing.T) {
 	if _, err := root.iam.DeletePolicy(ctx, &iam.DeletePolicyInput{PolicyArn: &bound}); code(err) != "DeleteConflict" {
 		t.Errorf("deleting a boundary in use: %v", err)
 	}
+	must[*iam.CreatePolicyVersionOutput](t)(root.iam.CreatePolicyVersion(ctx, &iam.CreatePolicyVersionInput{PolicyArn: &bound, PolicyDocument: aws.String(allow("s3:*", "*")), SetAsDefault: true}))
+	if !mayList(t, app) {
+		t.Error("denied inside the boundary")
+	}
 	by := must[*iam.ListEntitiesForPolicyOutput](t)(root.iam.ListEntitiesForPolicy(ctx, &iam.ListEntitiesForPolicyInput{PolicyArn: &bound, PolicyUsageFilter: iamtypes.PolicyUsageTypePermissionsBoundary}))
 	if len(by.PolicyUsers) != 1 {
 		t.Errorf("bounded users: %+v", by.PolicyUsers)

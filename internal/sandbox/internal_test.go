@@ -239,3 +239,23 @@ func FuzzPrincipals(f *testing.F) {
 		}
 	})
 }
+
+// Whatever a form's policy says, there is an error or a policy within S3's limits.
+func FuzzPostPolicy(f *testing.F) {
+	f.Add(`{"expiration":"2144-11-08T04:19:33Z","conditions":[{"bucket":"b"},["starts-with","$key","x"],["content-length-range",1,"9"]]}`)
+	f.Add(`{"expiration":"2020-01-01T00:00:00Z","conditions":[[]]}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		p, err := parsePostPolicy(base64.StdEncoding.EncodeToString([]byte(text)), time.Unix(1e9, 0))
+		if err != nil {
+			return
+		}
+		if p.most > maxPutSize || p.least < 0 {
+			t.Errorf("a range from %d to %d", p.least, p.most)
+		}
+		for _, c := range p.conditions {
+			if c.operator != "eq" && c.operator != "starts-with" {
+				t.Errorf("an operator %q", c.operator)
+			}
+		}
+	})
+}

@@ -37,6 +37,7 @@ type incoming struct {
 	trailer   string // name of the trailing header
 	sums      map[string]hash.Hash
 	trusting  bool // no digest is computed: what the client says is believed
+	unsized   bool // length is a limit: nobody said how long the body is
 }
 
 // openBody reads the headers that describe the body. compute lists algorithms
@@ -164,7 +165,7 @@ func (in *incoming) writers() []io.Writer {
 
 // verify compares what came with what was promised.
 func (in *incoming) verify(size int64) error {
-	if size != in.length {
+	if size != in.length && !in.unsized {
 		return wrongLength()
 	}
 	if in.chunks != nil && !in.chunks.carried(in.trailer) {
@@ -252,6 +253,9 @@ func bodyError(err error) error {
 // store streams the body into a blob and verifies it. mu must not be held.
 func (c *s3Call) store(in *incoming) (*blob, error) {
 	b, err := c.s.world.blobs.write(in.reader, in.length, in.writers()...)
+	if in.unsized && errors.Is(err, errTooLarge) {
+		return nil, fail(http.StatusBadRequest, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size").with("MaxSizeAllowed", strconv.FormatInt(in.length, 10))
+	}
 	if err != nil {
 		return nil, bodyError(err)
 	}

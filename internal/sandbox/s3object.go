@@ -162,6 +162,14 @@ func putObject(c *s3Call, b *bucket) error {
 	if err != nil {
 		return err
 	}
+	if err := c.commitBody(o, data, in); err != nil {
+		return err
+	}
+	return c.done(http.StatusOK)
+}
+
+// commitBody gives an object its bytes, makes it visible, and writes the headers that tell of it.
+func (c *s3Call) commitBody(o *object, data *blob, in *incoming) error {
 	o.body, o.size, o.modified = body{data}, data.size, c.s.now()
 	o.etag = newHex(16)
 	if !o.seal.isKMS() {
@@ -181,7 +189,7 @@ func putObject(c *s3Call, b *bucket) error {
 		h.Set("x-amz-checksum-type", o.checksumType)
 	}
 	o.seal.writeHeaders(h)
-	return c.done(http.StatusOK)
+	return nil
 }
 
 // preparePut does all that can be refused before a byte is read. The caller holds mu.

@@ -60,7 +60,7 @@ func (c *s3Call) route() (s3Route, error) {
 // misplaced are requests that S3 itself has no operation for.
 func misplaced(method, level, selector string) *apiError {
 	switch {
-	case level == "service" && method != http.MethodGet, level == "object" && method == http.MethodPut && selector == "uploadId":
+	case level == "service" && method != http.MethodGet, level == "object" && method == http.MethodPost && selector == "", level == "object" && method == http.MethodPut && selector == "uploadId":
 		return methodNotAllowed().with("Method", method).with("ResourceType", strings.ToUpper(level))
 	case level == "object" && method == http.MethodGet && selector == "uploads":
 		return fail(http.StatusBadRequest, "InvalidRequest", "Key is not expected for the GET method ?uploads subresource")
@@ -89,6 +89,7 @@ var s3Routes = map[string]map[string]s3Route{
 		"GET ":                     {"ListObjects", "s3:ListBucket", listObjects},
 		"GET versions":             {"ListObjectVersions", "s3:ListBucketVersions", listObjectVersions},
 		"POST delete":              {"DeleteObjects", noAction, deleteObjects},
+		"POST ":                    {"PostObject", noAction, postObject},
 		"GET object-lock":          {"GetObjectLockConfiguration", "s3:GetBucketObjectLockConfiguration", getLockConfiguration},
 		"PUT object-lock":          {"PutObjectLockConfiguration", "s3:PutBucketObjectLockConfiguration", putLockConfiguration},
 		"GET list-type":            {"ListObjectsV2", "s3:ListBucket", listObjectsV2},

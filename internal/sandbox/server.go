@@ -190,6 +190,12 @@ func requestService(r *http.Request) string {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err == nil && r.Method == http.MethodPost && kind == "application/x-www-form-urlencoded" {
 		return "sts"
 	}
+	if q := r.URL.Query(); r.URL.Path == "/" && q.Get("Action") != "" {
+		if q.Get("Version") == "2010-05-08" {
+			return "iam"
+		}
+		return "sts"
+	}
 	return "s3"
 }
 

@@ -86,8 +86,12 @@ func TestSessionTagsDecide(t *testing.T) {
 	passing := in(first, "tenant", "7")
 	passing.TransitiveTagKeys = []string{"Tenant"}
 	passed := w.assume(w.app, passing)
-	if !mayList(t, w.assume(passed, in(second))) {
+	chained := w.assume(passed, in(second))
+	if !mayList(t, chained) {
 		t.Error("a transitive tag did not go on")
+	}
+	if !mayList(t, w.assume(chained, in(first))) {
+		t.Error("a transitive tag went on once only")
 	}
 	again := in(second, "TENANT", "8")
 	again.RoleSessionName = aws.String("again")

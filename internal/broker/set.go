@@ -1,0 +1,132 @@
+package broker
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/brokerd/brokerd/internal/config"
+)
+
+// target is one configured destination.
+type target struct {
+	name  string
+	entry *entry
+}
+
+// set is what one configuration asks for: its destinations, and the sessions
+// they share. It never changes once it is made.
+type set struct {
+	cfg     *config.Config
+	names   []string // sorted
+	targets map[string]*target
+	pinned  map[sessionKey]*entry
+	turns   map[source]*turnstile
+}
+
+// newSet makes the set of a configuration. Sessions of old whose request is
+// asked for again are taken over with everything they hold.
+func newSet(c *config.Config, old *set) *set {
+	s := &set{
+		cfg: c, names: slices.Sorted(maps.Keys(c.Destinations)),
+		targets: make(map[string]*target, len(c.Destinations)), pinned: make(map[sessionKey]*entry),
+		turns: make(map[source]*turnstile),
+	}
+	for _, name := range s.names {
+		s.targets[name] = &target{name: name, entry: s.pin(requestOf(c, c.Destinations[name]), old)}
+	}
+	return s
+}
+
+func (s *set) pin(r request, old *set) *entry {
+	k := r.key()
+	if e := s.pinned[k]; e != nil {
+		return e
+	}
+	var e *entry
+	if old != nil {
+		e = old.pinned[k]
+	}
+	if e == nil {
+		e = &entry{req: r, base: k, turns: s.turnsOf(r.Source, old)}
+		if r.Parent != nil {
+			e.parent = s.pin(*r.Parent, old)
+		}
+	} else {
+		s.turns[r.Source] = e.turns
+		if e.parent != nil {
+			s.pin(e.parent.req, old) // a kept session keeps the roles it comes from
+		}
+	}
+	s.pinned[k] = e
+	return e
+}
+
+// turnsOf keeps the turnstile of a source across reloads: a reload gives nobody
+// more calls to STS.
+func (s *set) turnsOf(src source, old *set) *turnstile {
+	t := s.turns[src]
+	if t == nil && old != nil {
+		t = old.turns[src]
+	}
+	if t == nil {
+		t = newTurnstile()
+	}
+	s.turns[src] = t
+	return t
+}
+
+// Reload swaps the destinations for those of c, all at once. Destinations whose
+// AssumeRole request stays the same keep their session, the flight under way and
+// what failed last; a destination that is gone is unknown from now on, also to
+// callers that wait for its session. A destination whose request changed begins
+// anew: nothing that STS refused before holds it back.
+//
+// Reload makes no call. On an error nothing has changed.
+func (b *Broker) Reload(c *config.Config) error {
+	if c == nil {
+		return errors.New("broker: no configuration to reload")
+	}
+	b.reloadMu.Lock()
+	defer b.reloadMu.Unlock()
+	old := b.set.Load()
+	if c.AWS.CABundle != old.cfg.AWS.CABundle {
+		return errors.New("aws.ca_bundle is read once, when the daemon starts: restart it to change the bundle")
+	}
+	next := newSet(c, old)
+	b.set.Store(next)
+	for name, t := range next.targets {
+		if was := old.targets[name]; was == nil || was.entry != t.entry {
+			t.entry.forgive()
+		}
+	}
+	for _, k := range b.variants.Keys() {
+		if e, ok := b.variants.Peek(k); ok && next.pinned[e.base] == nil {
+			b.variants.Remove(k)
+		}
+	}
+	for k, e := range old.pinned {
+		if next.pinned[k] == nil {
+			e.gone.Store(true)
+			b.plan(e)
+		}
+	}
+	for _, e := range next.pinned {
+		b.plan(e)
+	}
+	b.log.Info("destinations reloaded", zap.Strings("destinations", next.names))
+	return nil
+}
+
+// forgive lets a refused request be tried again at once: somebody changed
+// something, and that may have been the cure.
+func (e *entry) forgive() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.class == failTerminal {
+		e.retryAt, e.failures = time.Time{}, 0
+	}
+}

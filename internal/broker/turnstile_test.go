@@ -1,0 +1,96 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func always(u urgency) func() urgency { return func() urgency { return u } }
+
+func TestTurnsAreFiveASecondAfterABurstOfTen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ts := newTurnstile()
+		began := time.Now()
+		var mu sync.Mutex
+		var at []time.Duration
+		var wg sync.WaitGroup
+		for range 30 {
+			wg.Go(func() {
+				if err := ts.wait(t.Context(), always(urgency{2, time.Hour})); err != nil {
+					t.Error(err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				at = append(at, time.Since(began))
+			})
+		}
+		wg.Wait()
+		if at[9] != 0 || at[10] < 190*time.Millisecond {
+			t.Errorf("the tenth came after %s, the eleventh after %s", at[9], at[10])
+		}
+		// One wait takes one turn: thirty entries are through after four seconds.
+		if last := at[29]; last < 3900*time.Millisecond || last > 4200*time.Millisecond {
+			t.Errorf("the thirtieth came after %s, want about 4 s", last)
+		}
+	})
+}
+
+func TestTheMostUrgentGoesFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ts := newTurnstile()
+		for range stsBurst {
+			_ = ts.wait(t.Context(), always(urgency{2, 0}))
+		}
+		var mu sync.Mutex
+		var order []string
+		var wg sync.WaitGroup
+		late := urgency{2, time.Hour} // becomes a cold miss while it waits
+		for name, u := range map[string]func() urgency{
+			"due in an hour": always(urgency{2, 59 * time.Minute}), "due in a minute": always(urgency{2, 2 * time.Minute}),
+			"critical": always(urgency{1, 30 * time.Second}), "cold": func() urgency { mu.Lock(); defer mu.Unlock(); return late },
+		} {
+			wg.Go(func() {
+				_ = ts.wait(t.Context(), u)
+				mu.Lock()
+				defer mu.Unlock()
+				order = append(order, name)
+			})
+		}
+		synctest.Wait()
+		mu.Lock()
+		late = urgency{0, 0}
+		mu.Unlock()
+		wg.Wait()
+		want := []string{"cold", "critical", "due in a minute", "due in an hour"}
+		for i := range want {
+			if order[i] != want[i] {
+				t.Fatalf("the order was %v, want %v", order, want)
+			}
+		}
+	})
+}
+
+func TestATurnThatIsNotTakenIsNotLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ts := newTurnstile()
+		for range stsBurst {
+			_ = ts.wait(t.Context(), always(urgency{}))
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		began := time.Now()
+		if err := ts.wait(ctx, always(urgency{})); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("the one that gave up: %v", err)
+		}
+		if err := ts.wait(t.Context(), always(urgency{})); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(began); took > 250*time.Millisecond {
+			t.Errorf("the next waited %s for the turn of the one that gave up", took)
+		}
+	})
+}
