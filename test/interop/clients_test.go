@@ -123,7 +123,7 @@ r --s3-server-side-encryption aws:kms copy source :s3:kept/sealed
 calls PutObject '"SSEApplied":"SSE_KMS"'
 calls CreateMultipartUpload '"SSEApplied":"SSE_KMS"'
 r check --download source :s3:kept/sealed
-r size :s3:kept | head -1
+r size :s3:kept | sed -n 1p
 r delete :s3:kept
 r backend cleanup-hidden :s3:kept
 r purge :s3:kept
