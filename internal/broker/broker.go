@@ -98,6 +98,7 @@ func newBroker(o Options, is issuer) (*Broker, error) {
 	}
 	first := newSet(o.Config, nil)
 	b.set.Store(first)
+	b.logScopes(first)
 	for _, e := range first.pinned {
 		b.plan(e)
 	}

@@ -23,6 +23,7 @@ type entry struct {
 	cur     atomic.Pointer[Session]
 	used    atomic.Bool // a variant was asked for since its last refresh
 	clamped atomic.Bool // the duration is cut to the hour of role chaining
+	wide    atomic.Bool // STS found the session policy too large: it is left out
 	asked   atomic.Bool // the source was asked who it is
 	gone    atomic.Bool // no longer configured, or evicted
 

@@ -149,6 +149,9 @@ func (b *Broker) issue(e *entry, f *flight) (s *Session, err error) {
 			return s, err
 		case refusedForChaining(err) && !e.clamped.Load() && e.req.Duration > chainedLife:
 			b.clamp(e, "STS says so")
+		case e.req.Policy != "" && tooLarge(err) && !e.wide.Swap(true):
+			b.log.Warn("STS finds the session policy too large together with the tags: it is left out, and the session keeps all rights of its role",
+				zap.String("role", e.req.Role))
 		case awserr.SessionFailure(err) == awserr.SessionSource:
 			// The keys behind the call were replaced or have ended: read them anew, once.
 			if e.parent != nil {
@@ -187,6 +190,9 @@ func (b *Broker) attempt(e *entry, f *flight) (*Session, error) {
 	b.detectChaining(ctx, e)
 	if e.clamped.Load() {
 		r.Duration = min(r.Duration, chainedLife)
+	}
+	if e.wide.Load() {
+		r.Policy = ""
 	}
 	return b.issuer.Issue(ctx, r, via)
 }
@@ -250,8 +256,17 @@ func (b *Broker) clamp(e *entry, why string) {
 }
 
 func refusedForChaining(err error) bool {
+	return codeOf(err) == "ValidationError" && strings.Contains(err.Error(), "role chaining")
+}
+
+func tooLarge(err error) bool { return codeOf(err) == "PackedPolicyTooLarge" }
+
+func codeOf(err error) string {
 	var api interface{ ErrorCode() string }
-	return errors.As(err, &api) && api.ErrorCode() == "ValidationError" && strings.Contains(err.Error(), "role chaining")
+	if !errors.As(err, &api) {
+		return ""
+	}
+	return api.ErrorCode()
 }
 
 // retryAfter is how long the server asked to wait; zero when it did not.

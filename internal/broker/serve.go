@@ -233,7 +233,10 @@ func (b *Broker) status(t *target) Status {
 	cur := e.cur.Load()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	st := Status{Destination: t.name, State: stateOf(cur, b.clock.now()), STSCalls: e.stsCalls, Clamped: e.clamped.Load()}
+	st := Status{Destination: t.name, State: stateOf(cur, b.clock.now()), STSCalls: e.stsCalls, Clamped: e.clamped.Load(), Scope: t.scope}
+	if e.wide.Load() {
+		st.Scope = "left out: STS finds the session policy too large together with the tags"
+	}
 	if cur != nil {
 		st.AssumedRoleARN, st.AccessKeyMasked, st.Generation = cur.AssumedRoleARN, cur.MaskedAccessKeyID(), cur.Generation
 		st.Issued, st.Expires, st.RefreshAt = cur.Issued, cur.Expires, cur.RefreshAt
