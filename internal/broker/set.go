@@ -55,7 +55,7 @@ func (s *set) pin(r request, old *set) *entry {
 		e = old.pinned[k]
 	}
 	if e == nil {
-		e = &entry{req: r, base: k, turns: s.turnsOf(r.Source, old)}
+		e = &entry{req: r, key: k, base: k, turns: s.turnsOf(r.Source, old)}
 		if r.Parent != nil {
 			e.parent = s.pin(*r.Parent, old)
 		}
@@ -118,12 +118,13 @@ func (b *Broker) Reload(c *config.Config) error {
 	}
 	for _, k := range b.variants.Keys() {
 		if e, ok := b.variants.Peek(k); ok && next.pinned[e.base] == nil {
+			e.cut()
 			b.variants.Remove(k)
 		}
 	}
 	for k, e := range old.pinned {
 		if next.pinned[k] == nil {
-			e.gone.Store(true)
+			e.cut()
 			b.plan(e)
 		}
 	}
