@@ -436,3 +436,18 @@ func TestWebIdentityStraightIntoTheRoleIsNoChaining(t *testing.T) {
 		}
 	})
 }
+
+func TestOnlyTheSDKRetriesWithinAFlight(t *testing.T) {
+	for failures, served := range map[int]bool{2: true, 3: false} { // the SDK makes three attempts
+		st := stage.New(t)
+		st.Sandbox.SetFaults([]sandbox.Fault{{Operation: "sts:AssumeRole", Code: "InternalFailure", Status: 500, Times: failures}})
+		b, err := broker.New(broker.Options{Config: st.Config, HTTPClient: st.HTTP})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = b.Session(t.Context(), stage.Destination)
+		if (err == nil) != served || status(t, b).STSCalls != 1 {
+			t.Errorf("%d failures: %v in %d flights", failures, err, status(t, b).STSCalls)
+		}
+	}
+}
