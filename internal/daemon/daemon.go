@@ -12,8 +12,11 @@ import (
 	"runtime/debug"
 	"slices"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"time"
 
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/coreos/go-systemd/v22/activation"
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
@@ -39,15 +42,23 @@ const (
 
 // Daemon is a brokerd made of its parts, not yet running.
 type Daemon struct {
-	cfg     *config.Config
+	cfg     atomic.Pointer[config.Config] // swapped by Reload
 	log     *zap.Logger
+	level   zap.AtomicLevel
+	http    *awshttp.BuildableClient
 	metrics *telemetry.Metrics
 	broker  *broker.Broker
 	budget  *uploader.Budget
 	upload  *uploader.Uploader
 	server  *rpc.Server
 	notify  notifier
+
+	verifier  currentVerifier
+	reloading sync.Mutex // one reload at a time
 }
+
+// config is the configuration in force.
+func (d *Daemon) config() *config.Config { return d.cfg.Load() }
 
 // Check builds what can be built from a configuration without a call to AWS or
 // a listener: what it returns nil for, Run can start.
@@ -64,15 +75,17 @@ func Check(cfg *config.Config) error {
 
 // New makes a daemon. Its log goes to w.
 func New(cfg *config.Config, version string, w io.Writer) (*Daemon, error) {
-	log, err := telemetry.NewLogger(w, cfg.Log.Level)
+	log, level, err := telemetry.NewLogger(w, cfg.Log.Level)
 	if err != nil {
 		return nil, err
 	}
-	d := &Daemon{cfg: cfg, log: log, metrics: telemetry.NewMetrics(version), notify: notifier{log}}
+	d := &Daemon{log: log, level: level, metrics: telemetry.NewMetrics(version), notify: notifier{log}}
+	d.cfg.Store(cfg)
 	client, err := broker.NewHTTPClient(cfg.AWS)
 	if err != nil {
 		return nil, fmt.Errorf("making the HTTP client: %w", err)
 	}
+	d.http = client
 	if d.broker, err = broker.New(broker.Options{Config: cfg, HTTPClient: client, Logger: log, Observer: d.metrics}); err != nil {
 		return nil, fmt.Errorf("making the session broker: %w", err)
 	}
@@ -88,6 +101,7 @@ func New(cfg *config.Config, version string, w io.Writer) (*Daemon, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the verifier: %w", err)
 	}
+	d.verifier.Store(verifier)
 	rules, err := access.New(cfg.Access, uint32(os.Geteuid()), access.SystemResolver())
 	if err != nil {
 		return nil, fmt.Errorf("reading the access rules: %w", err)
@@ -98,7 +112,7 @@ func New(cfg *config.Config, version string, w io.Writer) (*Daemon, error) {
 	}
 	d.server, err = rpc.NewServer(rpc.Options{
 		Config: cfg, Access: rules, Deliver: d.upload, Gate: d.budget, Sessions: d.broker,
-		Verify: verifications{verifier}, Meter: d.metrics, Ledger: ledger, Logger: log, Version: version,
+		Reload: d.Reload, Verify: verifications{&d.verifier}, Meter: d.metrics, Ledger: ledger, Logger: log, Version: version,
 		Unary:  []grpc.UnaryServerInterceptor{d.metrics.RPC.UnaryServerInterceptor()},
 		Stream: []grpc.StreamServerInterceptor{d.metrics.RPC.StreamServerInterceptor()},
 	})
@@ -123,12 +137,15 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	for _, w := range d.cfg.Warnings() {
+	hangups, ignore := catchHangups()
+	defer ignore()
+	cfg := d.config()
+	for _, w := range cfg.Warnings() {
 		d.log.Warn("configuration: " + w)
 	}
-	d.log.Info("starting", zap.String("config", d.cfg.Path), zap.Stringer("socket", socket.Addr()), zap.String("metrics", d.cfg.Metrics.Address),
-		zap.Strings("destinations", slices.Sorted(maps.Keys(d.cfg.Destinations))),
-		zap.Int64("memory_budget", d.budget.Total()), zap.Int("max_uploads", d.budget.MaxUploads()), zap.Duration("grace", d.cfg.Shutdown.Grace.Std()))
+	d.log.Info("starting", zap.String("config", cfg.Path), zap.Stringer("socket", socket.Addr()), zap.String("metrics", cfg.Metrics.Address),
+		zap.Strings("destinations", slices.Sorted(maps.Keys(cfg.Destinations))),
+		zap.Int64("memory_budget", d.budget.Total()), zap.Int("max_uploads", d.budget.MaxUploads()), zap.Duration("grace", cfg.Shutdown.Grace.Std()))
 
 	// What serves calls outlives ctx by the grace time; life is its context.
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
@@ -140,6 +157,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 		group.Go(func() error { return d.metrics.Serve(life, metrics) })
 	}
 	group.Go(func() error { return d.watch(life) })
+	group.Go(func() error { return d.hangups(life, hangups) })
 	group.Go(func() error {
 		select {
 		case <-ctx.Done():
@@ -156,8 +174,8 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 // stop ends the serving of calls; sessions live until the last call has ended.
 func (d *Daemon) stop() {
 	d.notify.stopping()
-	d.log.Info("stopping: open uploads may finish", zap.Duration("grace", d.cfg.Shutdown.Grace.Std()))
-	ctx, cancel := context.WithTimeout(context.Background(), d.cfg.Shutdown.Grace.Std())
+	d.log.Info("stopping: open uploads may finish", zap.Duration("grace", d.config().Shutdown.Grace.Std()))
+	ctx, cancel := context.WithTimeout(context.Background(), d.config().Shutdown.Grace.Std())
 	defer cancel()
 	// What goes on without its caller ends with the grace time as well.
 	unhook := context.AfterFunc(ctx, d.upload.Close)
@@ -177,11 +195,11 @@ func (d *Daemon) listen() (net.Listener, error) {
 	}
 	switch len(handed) {
 	case 0:
-		gid, err := socketGroup(d.cfg.Socket.Group)
+		gid, err := socketGroup(d.config().Socket.Group)
 		if err != nil {
 			return nil, err
 		}
-		return rpc.Listen(d.cfg.Socket.Path, os.FileMode(d.cfg.Socket.Mode), gid)
+		return rpc.Listen(d.config().Socket.Path, os.FileMode(d.config().Socket.Mode), gid)
 	case 1:
 		if _, ok := handed[0].(*net.UnixListener); !ok {
 			return nil, fmt.Errorf("systemd handed over a %s socket; brokerd.socket must listen on a Unix stream socket", handed[0].Addr().Network())
@@ -193,11 +211,11 @@ func (d *Daemon) listen() (net.Listener, error) {
 }
 
 func (d *Daemon) listenMetrics(ctx context.Context) (net.Listener, error) {
-	if d.cfg.Metrics.Address == "" {
+	if d.config().Metrics.Address == "" {
 		return nil, nil
 	}
 	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", d.cfg.Metrics.Address)
+	l, err := lc.Listen(ctx, "tcp", d.config().Metrics.Address)
 	if err != nil {
 		return nil, fmt.Errorf("listening for metrics: %w; change metrics.address, or set it to \"\" to go without", err)
 	}

@@ -10,11 +10,11 @@ import (
 )
 
 // verifications translates checks for the API.
-type verifications struct{ *verify.Verifier }
+type verifications struct{ now *currentVerifier }
 
 // Verify implements rpc.Verifier.
 func (v verifications) Verify(ctx context.Context, destination string, emit func(*brokerdv1.VerifyAccessResponse) error) error {
-	return v.Verifier.Verify(ctx, destination, func(c verify.Check) error {
+	return v.now.Load().Verify(ctx, destination, func(c verify.Check) error {
 		return emit(&brokerdv1.VerifyAccessResponse{
 			Destination: destination, Code: c.Code, Category: c.Category, Title: c.Title, Result: resultOf(c.Result),
 			Detail: c.Detail, Account: c.Account, Artefact: c.Artefact, ArtefactArn: c.ArtefactARN,

@@ -26,14 +26,14 @@ func (a *adminService) known(ctx context.Context) (access.Peer, []string, error)
 	if err != nil {
 		return p, nil, err
 	}
-	if !a.s.o.Access.Known(p) {
-		return p, nil, refuse(codes.PermissionDenied, "PEER_NOT_ALLOWED", "%s: no access rule names this user", a.s.o.Access.Describe(p))
+	if !a.s.rules().Known(p) {
+		return p, nil, refuse(codes.PermissionDenied, "PEER_NOT_ALLOWED", "%s: no access rule names this user", a.s.rules().Describe(p))
 	}
-	names := slices.Sorted(maps.Keys(a.s.o.Config.Destinations))
-	if a.s.o.Access.Decide(p, config.PermAdmin, "").Allowed {
+	names := slices.Sorted(maps.Keys(a.s.config().Destinations))
+	if a.s.rules().Decide(p, config.PermAdmin, "").Allowed {
 		return p, names, nil
 	}
-	return p, a.s.o.Access.Destinations(p, names), nil
+	return p, a.s.rules().Destinations(p, names), nil
 }
 
 func (a *adminService) admin(ctx context.Context) error {
@@ -55,7 +55,7 @@ func (a *adminService) ListDestinations(ctx context.Context, _ *brokerdv1.ListDe
 		if !slices.Contains(names, st.Destination) {
 			continue
 		}
-		d, t := a.s.o.Config.Destinations[st.Destination], a.s.o.Ledger.Tally(st.Destination)
+		d, t := a.s.config().Destinations[st.Destination], a.s.o.Ledger.Tally(st.Destination)
 		ready, why := a.s.ready(st)
 		out.Destinations = append(out.Destinations, &brokerdv1.Destination{
 			Name: d.Name, RoleArn: d.Role, Bucket: d.Bucket, OwnerAccount: d.Owner, Region: d.Region,
@@ -100,9 +100,9 @@ func (a *adminService) GetStatus(ctx context.Context, _ *brokerdv1.GetStatusRequ
 	bytes, open := a.s.o.Gate.Used()
 	return &brokerdv1.GetStatusResponse{
 		Version: a.s.o.Version, Pid: int32(os.Getpid()), StartTime: timestamppb.New(a.s.started),
-		ConfigPath: a.s.o.Config.Path, Stopping: a.s.stopping.Load(),
+		ConfigPath: a.s.config().Path, Stopping: a.s.stopping.Load(),
 		OpenUploads: uint32(open), MaxUploads: uint32(a.s.o.Gate.MaxUploads()),
-		MemoryBudgetBytes: uint64(a.s.o.Gate.Total()), MemoryUsedBytes: uint64(bytes), Caller: a.s.o.Access.Describe(p),
+		MemoryBudgetBytes: uint64(a.s.o.Gate.Total()), MemoryUsedBytes: uint64(bytes), Caller: a.s.rules().Describe(p),
 	}, nil
 }
 

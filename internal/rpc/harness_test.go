@@ -149,7 +149,8 @@ func serverFor(t *testing.T, changes ...change) *daemonUnderTest {
 		t.Fatal(err)
 	}
 	o := Options{Config: cfg, Deliver: d.sink, Gate: budget, Sessions: d.sessions, Verify: d.verifier,
-		Meter: d.meter, Ledger: ledger, Logger: zap.New(core), Version: "test"}
+		Meter: d.meter, Ledger: ledger, Logger: zap.New(core), Version: "test",
+		Reload: func() (Changes, error) { return Changes{}, errors.New("not in this test") }}
 	for _, c := range changes {
 		c(cfg, &o)
 	}

@@ -53,6 +53,22 @@ func NewLedger(destinations []string) (*Ledger, error) {
 	return l, nil
 }
 
+// open starts to count for a destination, unless it does already.
+func (l *Ledger) open(destination string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.tallies[destination] == nil {
+		l.tallies[destination] = &Tally{}
+	}
+}
+
+// close forgets a destination's counts.
+func (l *Ledger) close(destination string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.tallies, destination)
+}
+
 func (l *Ledger) begin(r record) { l.uploads.Add(r.id, r) }
 
 // end records the outcome: stored when failure is nil.

@@ -24,7 +24,7 @@ func (b *brokerService) GetUpload(ctx context.Context, req *brokerdv1.GetUploadR
 		return nil, refuse(codes.InvalidArgument, "INVALID_HEADER", "upload_id: want a ULID of 26 characters")
 	}
 	rec, ok := b.s.o.Ledger.uploads.Get(req.GetUploadId())
-	if !ok || rec.uid != p.UID && !b.s.o.Access.Decide(p, config.PermAdmin, "").Allowed {
+	if !ok || rec.uid != p.UID && !b.s.rules().Decide(p, config.PermAdmin, "").Allowed {
 		// A foreign id and an unknown one look the same: ids are no secret, but whose they are is.
 		return nil, refuse(codes.NotFound, "UPLOAD_NOT_FOUND", "no upload %s of this user is remembered; the daemon remembers the last %d, until it stops", req.GetUploadId(), remembered)
 	}
@@ -86,7 +86,7 @@ func (b *brokerService) GetCredentials(ctx context.Context, req *brokerdv1.GetCr
 	if err != nil {
 		return nil, faultOf(err)
 	}
-	b.s.o.Logger.Info("credentials handed out", zap.String("destination", req.GetDestination()), zap.String("peer", b.s.o.Access.Describe(p)),
+	b.s.o.Logger.Info("credentials handed out", zap.String("destination", req.GetDestination()), zap.String("peer", b.s.rules().Describe(p)),
 		zap.Int32("pid", p.PID), zap.String("access_key", sess.MaskedAccessKeyID()), zap.Uint64("generation", sess.Generation), zap.Time("expires", sess.Expires))
 	return &brokerdv1.GetCredentialsResponse{
 		AccessKeyId: sess.AccessKeyID, SecretAccessKey: sess.SecretAccessKey.Reveal(),

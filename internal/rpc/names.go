@@ -22,7 +22,7 @@ const (
 
 // unknown names the destinations that the peer may use: those, and no others.
 func (s *Server) unknown(p access.Peer, destination string) error {
-	mine := s.o.Access.Destinations(p, slices.Sorted(maps.Keys(s.o.Config.Destinations)))
+	mine := s.rules().Destinations(p, slices.Sorted(maps.Keys(s.config().Destinations)))
 	hint := "this user may use none"
 	if len(mine) > 0 {
 		hint = "this user may use: " + strings.Join(mine, ", ")

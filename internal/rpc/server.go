@@ -60,11 +60,13 @@ type Options struct {
 	Deliver  Deliverer
 	Gate     Gate
 	Sessions Sessions
-	Verify   Verifier
-	Meter    Meter
-	Ledger   *Ledger
-	Logger   *zap.Logger
-	Version  string
+	// Reload reads the configuration file again; see Server.Adopt.
+	Reload  func() (Changes, error)
+	Verify  Verifier
+	Meter   Meter
+	Ledger  *Ledger
+	Logger  *zap.Logger
+	Version string
 	// Unary and Stream are put around every call, outermost first.
 	Unary  []grpc.UnaryServerInterceptor
 	Stream []grpc.StreamServerInterceptor
@@ -73,6 +75,7 @@ type Options struct {
 // Server is the gRPC server on the socket.
 type Server struct {
 	o        Options
+	now      atomic.Pointer[present]
 	grpc     *grpc.Server
 	health   *health.Server
 	started  time.Time
@@ -85,10 +88,11 @@ type Server struct {
 // NewServer makes a server. Serve runs it.
 func NewServer(o Options) (*Server, error) {
 	if o.Config == nil || o.Access == nil || o.Deliver == nil || o.Gate == nil || o.Sessions == nil ||
-		o.Verify == nil || o.Meter == nil || o.Ledger == nil || o.Logger == nil {
+		o.Reload == nil || o.Verify == nil || o.Meter == nil || o.Ledger == nil || o.Logger == nil {
 		return nil, errors.New("rpc: an option is missing")
 	}
 	s := &Server{o: o, health: health.NewServer(), started: time.Now()}
+	s.now.Store(&present{o.Config, o.Access})
 	s.watching, s.unwatch = context.WithCancel(context.Background())
 	s.grpc = grpc.NewServer(
 		grpc.Creds(peerCredentials{}),
@@ -241,14 +245,14 @@ func caller(ctx context.Context) (access.Peer, error) {
 
 // allow decides whether peer has perm on a destination that exists.
 func (s *Server) allow(p access.Peer, perm config.Permission, destination string) error {
-	if _, ok := s.o.Config.Destinations[destination]; !ok {
+	if _, ok := s.config().Destinations[destination]; !ok {
 		return s.unknown(p, destination)
 	}
 	return s.decide(p, perm, destination)
 }
 
 func (s *Server) decide(p access.Peer, perm config.Permission, destination string) error {
-	d := s.o.Access.Decide(p, perm, destination)
+	d := s.rules().Decide(p, perm, destination)
 	if d.Allowed {
 		return nil
 	}
@@ -256,11 +260,11 @@ func (s *Server) decide(p access.Peer, perm config.Permission, destination strin
 	if perm == config.PermAdmin {
 		reason = "ADMIN_ONLY"
 	}
-	s.o.Logger.Warn("call refused by the access rules", zap.String("peer", s.o.Access.Describe(p)), zap.Int32("pid", p.PID),
+	s.o.Logger.Warn("call refused by the access rules", zap.String("peer", s.rules().Describe(p)), zap.Int32("pid", p.PID),
 		zap.String("permission", string(perm)), zap.String("destination", destination), zap.String("why", d.Reason))
 	f := refuse(codes.PermissionDenied, reason, "%s", d.Reason)
 	if d.Suggestion != "" {
-		f.msg += "; this rule under access: in " + s.o.Config.Path + " would allow it:\n" + d.Suggestion
+		f.msg += "; this rule under access: in " + s.config().Path + " would allow it:\n" + d.Suggestion
 		f = f.with("rule", d.Suggestion)
 	}
 	return f.with("destination", destination)

@@ -34,8 +34,8 @@ func (b *brokerService) Upload(stream brokerdv1.BrokerService_UploadServer) erro
 	if s.stopping.Load() {
 		return &fault{code: codes.Unavailable, reason: "SHUTTING_DOWN", msg: "the daemon is stopping and takes no new uploads", retry: retryAfter}
 	}
-	in := newBody(stream, s.o.Config.Limits.IdleTimeout.Std())
-	in.max = int64(s.o.Config.Limits.MaxObject)
+	in := newBody(stream, s.config().Limits.IdleTimeout.Std())
+	in.max = int64(s.config().Limits.MaxObject)
 	h, err := in.header()
 	if err != nil {
 		return faultOf(err)
@@ -80,7 +80,7 @@ func (s *Server) admissible(p access.Peer, h *brokerdv1.UploadHeader) error {
 	if err := s.allow(p, config.PermUpload, h.GetDestination()); err != nil {
 		return err
 	}
-	if most := uint64(s.o.Config.Limits.MaxObject); h.GetSize() > most {
+	if most := uint64(s.config().Limits.MaxObject); h.GetSize() > most {
 		return refuse(codes.InvalidArgument, "OBJECT_TOO_LARGE", "the header announces %d bytes, limits.max_object is %d", h.GetSize(), most)
 	}
 	return nil
@@ -91,7 +91,7 @@ func (s *Server) settle(rec record, p access.Peer, stored uploader.Stored, err e
 	took := time.Since(rec.started)
 	fields := []zap.Field{
 		zap.String("upload_id", rec.id), zap.String("destination", rec.destination), zap.String("name", rec.name),
-		zap.String("peer", s.o.Access.Describe(p)), zap.Int32("pid", p.PID), zap.Duration("took", took),
+		zap.String("peer", s.rules().Describe(p)), zap.Int32("pid", p.PID), zap.Duration("took", took),
 	}
 	if err != nil {
 		f := faultOf(err)

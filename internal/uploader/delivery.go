@@ -182,13 +182,14 @@ func (d *delivery) encryption() (types.ServerSideEncryption, *string, *bool) {
 // call makes one request and counts it. It signs anew, once, when the session
 // was refused as expired.
 func (d *delivery) call(ctx context.Context, op string, fn func(context.Context) (middleware.Metadata, error)) error {
-	n, err := d.u.call(ctx, d.lane.dest.Name, op, fn)
+	n, err := d.u.call(ctx, d.lane, op, fn)
 	d.attempts += n
 	return err
 }
 
-func (u *Uploader) call(ctx context.Context, destination, op string, fn func(context.Context) (middleware.Metadata, error)) (attempts int, err error) {
-	used, err := u.sessions.Session(ctx, destination)
+func (u *Uploader) call(ctx context.Context, l *lane, op string, fn func(context.Context) (middleware.Metadata, error)) (attempts int, err error) {
+	destination := l.dest.Name
+	used, err := l.credentials.Retrieve(ctx)
 	if err != nil {
 		return 0, err
 	}

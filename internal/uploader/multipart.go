@@ -157,7 +157,7 @@ func (m *multipart) sendPart(ctx context.Context, p *part, n int32) error {
 		ChecksumCRC32C: aws.String(checksum(p.crc)), ExpectedBucketOwner: m.owner(),
 	}
 	var out *s3.UploadPartOutput
-	attempts, err := m.u.call(ctx, m.lane.dest.Name, "s3:UploadPart", func(ctx context.Context) (md middleware.Metadata, err error) {
+	attempts, err := m.u.call(ctx, m.lane, "s3:UploadPart", func(ctx context.Context) (md middleware.Metadata, err error) {
 		in.Body = p.reader()
 		out, err = m.lane.client.UploadPart(ctx, in)
 		if out != nil {
@@ -219,7 +219,7 @@ func (m *multipart) complete(ctx context.Context) (Stored, error) {
 func (m *multipart) abort(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
 	defer cancel()
-	_, err := m.u.call(ctx, m.lane.dest.Name, "s3:AbortMultipartUpload", func(ctx context.Context) (md middleware.Metadata, err error) {
+	_, err := m.u.call(ctx, m.lane, "s3:AbortMultipartUpload", func(ctx context.Context) (md middleware.Metadata, err error) {
 		out, err := m.lane.client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{
 			Bucket: aws.String(m.lane.dest.Bucket), Key: aws.String(m.key), UploadId: aws.String(m.uploadID), ExpectedBucketOwner: m.owner(),
 		})

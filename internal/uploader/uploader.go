@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -46,7 +47,9 @@ type Options struct {
 // Uploader delivers objects to the configured destinations. Its methods may be
 // called from several goroutines.
 type Uploader struct {
-	lanes    map[string]*lane
+	// lanes are swapped whole by Reload; a delivery keeps the one it began with.
+	lanes    atomic.Pointer[map[string]*lane]
+	opts     Options
 	sessions Sessions
 	budget   *Budget
 	log      *zap.Logger
@@ -58,8 +61,9 @@ type Uploader struct {
 
 // lane is one destination with its client.
 type lane struct {
-	dest   *config.Destination
-	client *s3.Client
+	dest        *config.Destination
+	client      *s3.Client
+	credentials *lingering
 }
 
 // New makes an Uploader. It makes no call.
@@ -77,25 +81,34 @@ func New(o Options) (*Uploader, error) {
 		}
 		o.Host = host
 	}
-	u := &Uploader{lanes: make(map[string]*lane), sessions: o.Sessions, budget: o.Budget, log: o.Logger, host: o.Host}
+	u := &Uploader{opts: o, sessions: o.Sessions, budget: o.Budget, log: o.Logger, host: o.Host}
 	u.life, u.end = context.WithCancel(context.Background())
-	for name, d := range o.Config.Destinations {
+	u.Reload(o.Config)
+	return u, nil
+}
+
+// Reload delivers to the destinations of another configuration from now on.
+// Deliveries under way end as they began.
+func (u *Uploader) Reload(c *config.Config) {
+	lanes := make(map[string]*lane, len(c.Destinations))
+	for name, d := range c.Destinations {
 		endpoint := d.Endpoints.S3
 		if endpoint == "" {
-			endpoint = o.Config.AWS.Endpoints.S3
+			endpoint = c.AWS.Endpoints.S3
 		}
-		u.lanes[name] = &lane{dest: d, client: newClient(d, endpoint, o)}
+		credentials := &lingering{present: u.sessions.Credentials(name)}
+		lanes[name] = &lane{dest: d, credentials: credentials, client: newClient(d, endpoint, credentials, u.opts)}
 	}
-	return u, nil
+	u.lanes.Store(&lanes)
 }
 
 // newClient builds the S3 client of one destination. Each has a retryer of its
 // own, so that one bucket's outage does not drain another's retry quota.
-func newClient(d *config.Destination, endpoint string, o Options) *s3.Client {
+func newClient(d *config.Destination, endpoint string, credentials aws.CredentialsProvider, o Options) *s3.Client {
 	cfg := aws.Config{
 		Region:                     d.Region,
 		HTTPClient:                 expecting{o.HTTPClient},
-		Credentials:                o.Sessions.Credentials(d.Name),
+		Credentials:                credentials,
 		Retryer:                    func() aws.Retryer { return retry.NewStandard() },
 		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired,
 		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenRequired,
@@ -117,7 +130,7 @@ func (u *Uploader) Close() { u.end() }
 // unchanged inside the chain when that failed, or ctx's.
 // The caller has been admitted by the budget.
 func (u *Uploader) Put(ctx context.Context, destination string, obj Object, body Body) (Stored, error) {
-	l, ok := u.lanes[destination]
+	l, ok := (*u.lanes.Load())[destination]
 	if !ok {
 		return Stored{}, fmt.Errorf("destination %q: %w", destination, broker.ErrUnknownDestination)
 	}

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -62,14 +63,16 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"objects":    objects,
-			"key-policy": keyPolicy,
-			"apply-fix":  applyFix,
-			"config-for": configFor,
-			"replace":    replace,
-			"dead-port":  deadPort,
-			"exit":       exitCode,
-			"sandbox":    sandboxCommand,
+			"objects":         objects,
+			"key-policy":      keyPolicy,
+			"apply-fix":       applyFix,
+			"config-for":      configFor,
+			"replace":         replace,
+			"dead-port":       deadPort,
+			"exit":            exitCode,
+			"hangup":          hangup,
+			"sandbox":         sandboxCommand,
+			"add-destination": addDestination,
 		},
 	})
 }
@@ -164,6 +167,32 @@ func replace(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%q is not in the configuration", args[0])
 	}
 	ts.Check(os.WriteFile(path, []byte(strings.ReplaceAll(text, args[0], args[1])), 0o600))
+}
+
+// add-destination NAME: $CONFIG gets a second destination like the first one,
+// and its access rule is for all.
+func addDestination(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: add-destination NAME")
+	}
+	path := ts.Getenv("CONFIG")
+	text := ts.ReadFile(path)
+	head, rest, ok := strings.Cut(text, "  "+accounts.Destination+":\n")
+	stanza, tail, closed := strings.Cut(rest, "access:\n")
+	if !ok || !closed {
+		ts.Fatalf("the configuration is not what it was")
+	}
+	text = head + "  " + accounts.Destination + ":\n" + stanza + "  " + args[0] + ":\n" + stanza + "access:\n" + strings.Replace(tail, "["+accounts.Destination+"]", `["*"]`, 1)
+	ts.Check(os.WriteFile(path, []byte(text), 0o600))
+}
+
+// hangup: SIGHUP to the program that runs in the background.
+func hangup(ts *testscript.TestScript, neg bool, args []string) {
+	running := ts.BackgroundCmds()
+	if neg || len(args) != 0 || len(running) != 1 {
+		ts.Fatalf("usage: hangup, with one program in the background")
+	}
+	ts.Check(running[0].Process.Signal(syscall.SIGHUP))
 }
 
 // dead-port: $DEAD is a loopback address that nobody listens on, and $ENDPOINT the sandbox's.

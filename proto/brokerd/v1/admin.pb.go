@@ -644,6 +644,125 @@ func (x *RefreshSessionResponse) GetSession() *Session {
 	return nil
 }
 
+// ReloadRequest has no fields.
+type ReloadRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReloadRequest) Reset() {
+	*x = ReloadRequest{}
+	mi := &file_brokerd_v1_admin_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReloadRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReloadRequest) ProtoMessage() {}
+
+func (x *ReloadRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_brokerd_v1_admin_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReloadRequest.ProtoReflect.Descriptor instead.
+func (*ReloadRequest) Descriptor() ([]byte, []int) {
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{8}
+}
+
+// ReloadResponse says what the new configuration changed. Names are sorted.
+type ReloadResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Destinations that are new.
+	Added []string `protobuf:"bytes,1,rep,name=added,proto3" json:"added,omitempty"`
+	// Destinations whose stanza is another one.
+	Changed []string `protobuf:"bytes,2,rep,name=changed,proto3" json:"changed,omitempty"`
+	// Destinations that are gone.
+	Removed []string `protobuf:"bytes,3,rep,name=removed,proto3" json:"removed,omitempty"`
+	// Destinations that are as they were; their sessions were kept.
+	Unchanged []string `protobuf:"bytes,4,rep,name=unchanged,proto3" json:"unchanged,omitempty"`
+	// File that was read.
+	ConfigPath    string `protobuf:"bytes,5,opt,name=config_path,json=configPath,proto3" json:"config_path,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReloadResponse) Reset() {
+	*x = ReloadResponse{}
+	mi := &file_brokerd_v1_admin_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReloadResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReloadResponse) ProtoMessage() {}
+
+func (x *ReloadResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_brokerd_v1_admin_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReloadResponse.ProtoReflect.Descriptor instead.
+func (*ReloadResponse) Descriptor() ([]byte, []int) {
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ReloadResponse) GetAdded() []string {
+	if x != nil {
+		return x.Added
+	}
+	return nil
+}
+
+func (x *ReloadResponse) GetChanged() []string {
+	if x != nil {
+		return x.Changed
+	}
+	return nil
+}
+
+func (x *ReloadResponse) GetRemoved() []string {
+	if x != nil {
+		return x.Removed
+	}
+	return nil
+}
+
+func (x *ReloadResponse) GetUnchanged() []string {
+	if x != nil {
+		return x.Unchanged
+	}
+	return nil
+}
+
+func (x *ReloadResponse) GetConfigPath() string {
+	if x != nil {
+		return x.ConfigPath
+	}
+	return ""
+}
+
 // GetStatusRequest has no fields.
 type GetStatusRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -653,7 +772,7 @@ type GetStatusRequest struct {
 
 func (x *GetStatusRequest) Reset() {
 	*x = GetStatusRequest{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[8]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -665,7 +784,7 @@ func (x *GetStatusRequest) String() string {
 func (*GetStatusRequest) ProtoMessage() {}
 
 func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[8]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -678,7 +797,7 @@ func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetStatusRequest) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{8}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{10}
 }
 
 // GetStatusResponse describes the daemon.
@@ -710,7 +829,7 @@ type GetStatusResponse struct {
 
 func (x *GetStatusResponse) Reset() {
 	*x = GetStatusResponse{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[9]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -722,7 +841,7 @@ func (x *GetStatusResponse) String() string {
 func (*GetStatusResponse) ProtoMessage() {}
 
 func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[9]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -735,7 +854,7 @@ func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusResponse.ProtoReflect.Descriptor instead.
 func (*GetStatusResponse) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{9}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *GetStatusResponse) GetVersion() string {
@@ -859,7 +978,15 @@ const file_brokerd_v1_admin_proto_rawDesc = "" +
 	"\x15RefreshSessionRequest\x12 \n" +
 	"\vdestination\x18\x01 \x01(\tR\vdestination\"G\n" +
 	"\x16RefreshSessionResponse\x12-\n" +
-	"\asession\x18\x01 \x01(\v2\x13.brokerd.v1.SessionR\asession\"\x12\n" +
+	"\asession\x18\x01 \x01(\v2\x13.brokerd.v1.SessionR\asession\"\x0f\n" +
+	"\rReloadRequest\"\x99\x01\n" +
+	"\x0eReloadResponse\x12\x14\n" +
+	"\x05added\x18\x01 \x03(\tR\x05added\x12\x18\n" +
+	"\achanged\x18\x02 \x03(\tR\achanged\x12\x18\n" +
+	"\aremoved\x18\x03 \x03(\tR\aremoved\x12\x1c\n" +
+	"\tunchanged\x18\x04 \x03(\tR\tunchanged\x12\x1f\n" +
+	"\vconfig_path\x18\x05 \x01(\tR\n" +
+	"configPath\"\x12\n" +
 	"\x10GetStatusRequest\"\xef\x02\n" +
 	"\x11GetStatusResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x10\n" +
@@ -882,11 +1009,12 @@ const file_brokerd_v1_admin_proto_rawDesc = "" +
 	"\x13SESSION_STATE_FRESH\x10\x02\x12\x15\n" +
 	"\x11SESSION_STATE_DUE\x10\x03\x12\x1a\n" +
 	"\x16SESSION_STATE_CRITICAL\x10\x04\x12\x19\n" +
-	"\x15SESSION_STATE_EXPIRED\x10\x052\xe3\x02\n" +
+	"\x15SESSION_STATE_EXPIRED\x10\x052\xa4\x03\n" +
 	"\fAdminService\x12]\n" +
 	"\x10ListDestinations\x12#.brokerd.v1.ListDestinationsRequest\x1a$.brokerd.v1.ListDestinationsResponse\x12Q\n" +
 	"\fListSessions\x12\x1f.brokerd.v1.ListSessionsRequest\x1a .brokerd.v1.ListSessionsResponse\x12W\n" +
-	"\x0eRefreshSession\x12!.brokerd.v1.RefreshSessionRequest\x1a\".brokerd.v1.RefreshSessionResponse\x12H\n" +
+	"\x0eRefreshSession\x12!.brokerd.v1.RefreshSessionRequest\x1a\".brokerd.v1.RefreshSessionResponse\x12?\n" +
+	"\x06Reload\x12\x19.brokerd.v1.ReloadRequest\x1a\x1a.brokerd.v1.ReloadResponse\x12H\n" +
 	"\tGetStatus\x12\x1c.brokerd.v1.GetStatusRequest\x1a\x1d.brokerd.v1.GetStatusResponseB7Z5github.com/brokerd/brokerd/proto/brokerd/v1;brokerdv1b\x06proto3"
 
 var (
@@ -902,7 +1030,7 @@ func file_brokerd_v1_admin_proto_rawDescGZIP() []byte {
 }
 
 var file_brokerd_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_brokerd_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_brokerd_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_brokerd_v1_admin_proto_goTypes = []any{
 	(SessionState)(0),                // 0: brokerd.v1.SessionState
 	(*ListDestinationsRequest)(nil),  // 1: brokerd.v1.ListDestinationsRequest
@@ -913,30 +1041,34 @@ var file_brokerd_v1_admin_proto_goTypes = []any{
 	(*Session)(nil),                  // 6: brokerd.v1.Session
 	(*RefreshSessionRequest)(nil),    // 7: brokerd.v1.RefreshSessionRequest
 	(*RefreshSessionResponse)(nil),   // 8: brokerd.v1.RefreshSessionResponse
-	(*GetStatusRequest)(nil),         // 9: brokerd.v1.GetStatusRequest
-	(*GetStatusResponse)(nil),        // 10: brokerd.v1.GetStatusResponse
-	(*timestamppb.Timestamp)(nil),    // 11: google.protobuf.Timestamp
+	(*ReloadRequest)(nil),            // 9: brokerd.v1.ReloadRequest
+	(*ReloadResponse)(nil),           // 10: brokerd.v1.ReloadResponse
+	(*GetStatusRequest)(nil),         // 11: brokerd.v1.GetStatusRequest
+	(*GetStatusResponse)(nil),        // 12: brokerd.v1.GetStatusResponse
+	(*timestamppb.Timestamp)(nil),    // 13: google.protobuf.Timestamp
 }
 var file_brokerd_v1_admin_proto_depIdxs = []int32{
 	3,  // 0: brokerd.v1.ListDestinationsResponse.destinations:type_name -> brokerd.v1.Destination
-	11, // 1: brokerd.v1.Destination.last_stored_time:type_name -> google.protobuf.Timestamp
+	13, // 1: brokerd.v1.Destination.last_stored_time:type_name -> google.protobuf.Timestamp
 	6,  // 2: brokerd.v1.ListSessionsResponse.sessions:type_name -> brokerd.v1.Session
 	0,  // 3: brokerd.v1.Session.state:type_name -> brokerd.v1.SessionState
-	11, // 4: brokerd.v1.Session.issue_time:type_name -> google.protobuf.Timestamp
-	11, // 5: brokerd.v1.Session.expire_time:type_name -> google.protobuf.Timestamp
-	11, // 6: brokerd.v1.Session.refresh_time:type_name -> google.protobuf.Timestamp
+	13, // 4: brokerd.v1.Session.issue_time:type_name -> google.protobuf.Timestamp
+	13, // 5: brokerd.v1.Session.expire_time:type_name -> google.protobuf.Timestamp
+	13, // 6: brokerd.v1.Session.refresh_time:type_name -> google.protobuf.Timestamp
 	6,  // 7: brokerd.v1.RefreshSessionResponse.session:type_name -> brokerd.v1.Session
-	11, // 8: brokerd.v1.GetStatusResponse.start_time:type_name -> google.protobuf.Timestamp
+	13, // 8: brokerd.v1.GetStatusResponse.start_time:type_name -> google.protobuf.Timestamp
 	1,  // 9: brokerd.v1.AdminService.ListDestinations:input_type -> brokerd.v1.ListDestinationsRequest
 	4,  // 10: brokerd.v1.AdminService.ListSessions:input_type -> brokerd.v1.ListSessionsRequest
 	7,  // 11: brokerd.v1.AdminService.RefreshSession:input_type -> brokerd.v1.RefreshSessionRequest
-	9,  // 12: brokerd.v1.AdminService.GetStatus:input_type -> brokerd.v1.GetStatusRequest
-	2,  // 13: brokerd.v1.AdminService.ListDestinations:output_type -> brokerd.v1.ListDestinationsResponse
-	5,  // 14: brokerd.v1.AdminService.ListSessions:output_type -> brokerd.v1.ListSessionsResponse
-	8,  // 15: brokerd.v1.AdminService.RefreshSession:output_type -> brokerd.v1.RefreshSessionResponse
-	10, // 16: brokerd.v1.AdminService.GetStatus:output_type -> brokerd.v1.GetStatusResponse
-	13, // [13:17] is the sub-list for method output_type
-	9,  // [9:13] is the sub-list for method input_type
+	9,  // 12: brokerd.v1.AdminService.Reload:input_type -> brokerd.v1.ReloadRequest
+	11, // 13: brokerd.v1.AdminService.GetStatus:input_type -> brokerd.v1.GetStatusRequest
+	2,  // 14: brokerd.v1.AdminService.ListDestinations:output_type -> brokerd.v1.ListDestinationsResponse
+	5,  // 15: brokerd.v1.AdminService.ListSessions:output_type -> brokerd.v1.ListSessionsResponse
+	8,  // 16: brokerd.v1.AdminService.RefreshSession:output_type -> brokerd.v1.RefreshSessionResponse
+	10, // 17: brokerd.v1.AdminService.Reload:output_type -> brokerd.v1.ReloadResponse
+	12, // 18: brokerd.v1.AdminService.GetStatus:output_type -> brokerd.v1.GetStatusResponse
+	14, // [14:19] is the sub-list for method output_type
+	9,  // [9:14] is the sub-list for method input_type
 	9,  // [9:9] is the sub-list for extension type_name
 	9,  // [9:9] is the sub-list for extension extendee
 	0,  // [0:9] is the sub-list for field type_name
@@ -953,7 +1085,7 @@ func file_brokerd_v1_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_brokerd_v1_admin_proto_rawDesc), len(file_brokerd_v1_admin_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   10,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

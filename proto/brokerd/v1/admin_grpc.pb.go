@@ -22,6 +22,7 @@ const (
 	AdminService_ListDestinations_FullMethodName = "/brokerd.v1.AdminService/ListDestinations"
 	AdminService_ListSessions_FullMethodName     = "/brokerd.v1.AdminService/ListSessions"
 	AdminService_RefreshSession_FullMethodName   = "/brokerd.v1.AdminService/RefreshSession"
+	AdminService_Reload_FullMethodName           = "/brokerd.v1.AdminService/Reload"
 	AdminService_GetStatus_FullMethodName        = "/brokerd.v1.AdminService/GetStatus"
 )
 
@@ -40,6 +41,10 @@ type AdminServiceClient interface {
 	// RefreshSession fetches a new session now and waits for it. A failed refresh
 	// leaves the present session in use.
 	RefreshSession(ctx context.Context, in *RefreshSessionRequest, opts ...grpc.CallOption) (*RefreshSessionResponse, error)
+	// Reload reads the configuration file again, as SIGHUP does. What is wrong with
+	// the file, or needs a restart, leaves everything as it was. Open uploads end
+	// under the configuration that they began with. Needs `admin`.
+	Reload(ctx context.Context, in *ReloadRequest, opts ...grpc.CallOption) (*ReloadResponse, error)
 	// GetStatus shows the daemon's version, uptime, limits and load.
 	GetStatus(ctx context.Context, in *GetStatusRequest, opts ...grpc.CallOption) (*GetStatusResponse, error)
 }
@@ -82,6 +87,16 @@ func (c *adminServiceClient) RefreshSession(ctx context.Context, in *RefreshSess
 	return out, nil
 }
 
+func (c *adminServiceClient) Reload(ctx context.Context, in *ReloadRequest, opts ...grpc.CallOption) (*ReloadResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReloadResponse)
+	err := c.cc.Invoke(ctx, AdminService_Reload_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *adminServiceClient) GetStatus(ctx context.Context, in *GetStatusRequest, opts ...grpc.CallOption) (*GetStatusResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetStatusResponse)
@@ -107,6 +122,10 @@ type AdminServiceServer interface {
 	// RefreshSession fetches a new session now and waits for it. A failed refresh
 	// leaves the present session in use.
 	RefreshSession(context.Context, *RefreshSessionRequest) (*RefreshSessionResponse, error)
+	// Reload reads the configuration file again, as SIGHUP does. What is wrong with
+	// the file, or needs a restart, leaves everything as it was. Open uploads end
+	// under the configuration that they began with. Needs `admin`.
+	Reload(context.Context, *ReloadRequest) (*ReloadResponse, error)
 	// GetStatus shows the daemon's version, uptime, limits and load.
 	GetStatus(context.Context, *GetStatusRequest) (*GetStatusResponse, error)
 	mustEmbedUnimplementedAdminServiceServer()
@@ -127,6 +146,9 @@ func (UnimplementedAdminServiceServer) ListSessions(context.Context, *ListSessio
 }
 func (UnimplementedAdminServiceServer) RefreshSession(context.Context, *RefreshSessionRequest) (*RefreshSessionResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RefreshSession not implemented")
+}
+func (UnimplementedAdminServiceServer) Reload(context.Context, *ReloadRequest) (*ReloadResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Reload not implemented")
 }
 func (UnimplementedAdminServiceServer) GetStatus(context.Context, *GetStatusRequest) (*GetStatusResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetStatus not implemented")
@@ -206,6 +228,24 @@ func _AdminService_RefreshSession_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AdminService_Reload_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReloadRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).Reload(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_Reload_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).Reload(ctx, req.(*ReloadRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _AdminService_GetStatus_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetStatusRequest)
 	if err := dec(in); err != nil {
@@ -242,6 +282,10 @@ var AdminService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "RefreshSession",
 			Handler:    _AdminService_RefreshSession_Handler,
+		},
+		{
+			MethodName: "Reload",
+			Handler:    _AdminService_Reload_Handler,
 		},
 		{
 			MethodName: "GetStatus",

@@ -1,0 +1,31 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+)
+
+// Same reports whether two stanzas say the same, wherever they stand in their files.
+func (d *Destination) Same(other *Destination) bool {
+	a, b := *d, *other
+	a.Line, b.Line, a.KeyTemplate, b.KeyTemplate = 0, 0, nil, nil // the template is Key, parsed
+	return reflect.DeepEqual(a, b)
+}
+
+// RestartNeeded names the settings of next that a running daemon cannot take
+// over, with what they are and what they would be; empty when it can take over all.
+func (c *Config) RestartNeeded(next *Config) []string {
+	var out []string
+	for _, s := range []struct {
+		name     string
+		was, now any
+	}{
+		{"socket.path", c.Socket.Path, next.Socket.Path}, {"socket.mode", c.Socket.Mode, next.Socket.Mode}, {"socket.group", c.Socket.Group, next.Socket.Group},
+		{"metrics.address", c.Metrics.Address, next.Metrics.Address}, {"memory.max", c.Memory.Max, next.Memory.Max}, {"aws.ca_bundle", c.AWS.CABundle, next.AWS.CABundle},
+	} {
+		if s.was != s.now {
+			out = append(out, fmt.Sprintf("%s (%v, now %v)", s.name, s.was, s.now))
+		}
+	}
+	return out
+}

@@ -1,0 +1,71 @@
+package daemon
+
+import (
+	"io"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/brokerd/brokerd/test/stage"
+)
+
+// edit replaces text in the daemon's configuration file.
+func edit(t *testing.T, path, old, text string) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(data), old) {
+		t.Fatalf("%q is not in\n%s", old, data)
+	}
+	if err := os.WriteFile(path, []byte(strings.Replace(string(data), old, text, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// An upload that is open when its destination goes ends as it began; the next
+// one finds no destination. systemd hears of it.
+func TestAnOpenUploadOutlivesAReload(t *testing.T) {
+	st := stage.New(t)
+	sd := notifiedBy(t)
+	d := start(t, st.Config)
+	sd.hears(t, "READY=1")
+	in, out := io.Pipe()
+	uploaded := make(chan error, 1)
+	go func() {
+		_, err := d.Upload(t.Context(), stage.Destination, "open.log", in)
+		uploaded <- err
+	}()
+	if _, err := out.Write(make([]byte, 9<<20)); err != nil { // more than a part: the delivery is under way
+		t.Fatal(err)
+	}
+	edit(t, st.Config.Path, "  "+stage.Destination+":\n", "  renamed:\n")
+	edit(t, st.Config.Path, "["+stage.Destination+"]", "[renamed]")
+	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	sd.hears(t, "RELOADING=1")
+	sd.hears(t, "MONOTONIC_USEC=")
+	sd.hears(t, "READY=1")
+	if _, err := d.Upload(t.Context(), stage.Destination, "late.log", strings.NewReader("x")); err == nil || !strings.Contains(err.Error(), stage.Destination) {
+		t.Errorf("an upload to the destination that is gone: %v", err)
+	}
+	if _, err := d.Upload(t.Context(), "renamed", "new.log", strings.NewReader("x")); err != nil {
+		t.Errorf("an upload to the new one: %v", err)
+	}
+	if err := out.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-uploaded; err != nil {
+		t.Errorf("the open upload: %v", err)
+	}
+	if n := len(st.Sandbox.Objects(stage.Bucket)); n != 2 {
+		t.Errorf("%d objects", n)
+	}
+	d.stop()
+	if err := <-d.done; err != nil {
+		t.Error(err)
+	}
+}
