@@ -39,7 +39,7 @@ var pitfalls = []struct{ mistake, provedBy string }{
 	{"16 a session name that changes with each refresh", "TestSessionNameStaysTheSame"},
 	{"17 more than an hour for a chained role", "TestRefusalForChainingCutsTheDuration"},
 	{"18 timers across a suspend", "TestExpiryIsComparedByTheWallClock"},
-	{"19 relying on a process id", "internal/rpc TestRefusalNamesTheRuleThatWouldAllow"},
+	{"19 relying on a process id", "internal/access TestDecide"},
 	{"20 refreshing for the dead", "TestIdleVariantIsLetGoOfAndPrimedAgainByItsFirstUse"},
 	{"21 secrets in logs and errors", "TestOutputOfACredentialProcessIsNeverQuoted"},
 	{"23 a role taken from the caller", "TestUnknownDestination"},
