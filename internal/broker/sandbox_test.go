@@ -278,6 +278,10 @@ func TestRotatedKeysFileIsReadAnew(t *testing.T) {
 			b := started(t, st)
 			session(t, b)
 			writeKeys(t, st, newKeys(t, st))
+			// This asks once: it must not take a refusal to notice the new file.
+			if _, err := b.SourceIdentity(t.Context(), stage.Destination); err != nil {
+				t.Errorf("after the rotation, at the first call: %v", err)
+			}
 			if _, err := b.Refresh(t.Context(), stage.Destination); err != nil {
 				t.Errorf("after the rotation: %v", err)
 			}
