@@ -24,6 +24,9 @@ func (c *clock) skew() time.Duration { return time.Duration(c.offset.Load()) }
 // now never uses the monotonic clock: it stands still while a machine is suspended.
 func (c *clock) now() time.Time { return time.Now().Round(0).Add(c.skew()) }
 
+// nanoseconds is now for the reads from memory.
+func (c *clock) nanoseconds() int64 { return time.Now().UnixNano() + c.offset.Load() }
+
 // learn takes in the time that a server gave when the local clock said local.
 // It says whether the offset changed.
 func (c *clock) learn(server, local time.Time) bool {

@@ -14,6 +14,14 @@
 //     and a failure is shared by all that waited for it.
 //   - Destinations with the same STS request share one session; destinations
 //     that differ in any field of it never do.
+//   - At most five calls a second go to STS for one source, the most urgent first.
+//     Four background refreshes run at a time; callers never queue behind them.
+//   - Each role of a chain is a session of its own that destinations share. A role
+//     that is assumed by a role lasts an hour at most: longer is cut, and said.
+//   - Unless it is turned off, a session policy limits a session to writing below
+//     its destination's prefix; where STS cannot take it, Status says so.
+//   - Expiries are compared with AWS's time when the local clock is wrong, and by
+//     the wall clock always: a suspended machine serves nothing that has ended.
 //   - Reload swaps all destinations at once. Unchanged requests keep their session,
 //     their flight and their failures; a removed destination is unknown at once.
 //   - Secrets are of type [Secret], which prints REDACTED everywhere.

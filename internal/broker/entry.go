@@ -2,6 +2,7 @@ package broker
 
 import (
 	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -58,7 +59,9 @@ func (e *entry) accept(next *Session, b *Broker) error {
 	if cur != nil {
 		s.Generation = cur.Generation + 1
 	}
+	s.goodUntil = math.MaxInt64
 	if !s.Expires.IsZero() {
+		s.goodUntil = s.Expires.Add(-criticalLife).UnixNano()
 		s.RefreshAt = refreshAt(s.Issued.Round(0).Add(b.clock.skew()), s.Expires, b.rng)
 	}
 	e.cur.Store(&s)

@@ -128,7 +128,7 @@ func TestSessionIsLimitedToItsDestinationThoughTheRoleIsNot(t *testing.T) {
 
 func TestPolicyThatSTSFindsTooLargeIsLeftOutAndSaysSo(t *testing.T) {
 	st := stage.New(t)
-	st.Sandbox.SetFaults([]sandbox.Fault{sandbox.Fault{Operation: "sts:AssumeRole", Code: "PackedPolicyTooLarge", Status: 400, Times: 1}})
+	st.Sandbox.SetFaults([]sandbox.Fault{{Operation: "sts:AssumeRole", Code: "PackedPolicyTooLarge", Status: 400, Times: 1}})
 	b := started(t, st)
 	session(t, b)
 	if got := status(t, b).Scope; !strings.HasPrefix(got, "left out") {
@@ -209,7 +209,7 @@ func TestRefusalForChainingCutsTheDuration(t *testing.T) {
 			writeKeys(t, st, keys)
 			st.Dest.Role, st.Dest.Session.Duration = "arn:aws:iam::"+st.Sandbox.AccountA()+":role/"+stage.RoleName, config.Duration(2*time.Hour)
 			if !askable {
-				st.Sandbox.SetFaults([]sandbox.Fault{sandbox.Fault{Operation: "sts:GetCallerIdentity", Code: "AccessDenied", Status: 403}})
+				st.Sandbox.SetFaults([]sandbox.Fault{{Operation: "sts:GetCallerIdentity", Code: "AccessDenied", Status: 403}})
 			}
 			b := started(t, st)
 			s := session(t, b)
@@ -278,6 +278,10 @@ func TestRotatedKeysFileIsReadAnew(t *testing.T) {
 			b := started(t, st)
 			session(t, b)
 			writeKeys(t, st, newKeys(t, st))
+			// This asks once: it must not take a refusal to notice the new file.
+			if _, err := b.SourceIdentity(t.Context(), stage.Destination); err != nil {
+				t.Errorf("after the rotation, at the first call: %v", err)
+			}
 			if _, err := b.Refresh(t.Context(), stage.Destination); err != nil {
 				t.Errorf("after the rotation: %v", err)
 			}

@@ -21,13 +21,15 @@ var ErrUnknownDestination = errors.New("unknown destination")
 // is no session or less than a minute of it; then it waits for one refresh, as
 // long as ctx lets it. The error is an *Error, ErrUnknownDestination or ctx's.
 func (b *Broker) Session(ctx context.Context, destination string) (*Session, error) {
+	if t := b.set.Load().targets[destination]; t != nil {
+		if cur := t.entry.cur.Load(); cur != nil && cur.good(b.clock.nanoseconds()) {
+			return cur, nil // nearly always
+		}
+	}
 	for {
 		t, err := b.target(destination)
 		if err != nil {
 			return nil, err
-		}
-		if cur := t.entry.cur.Load(); cur != nil && (cur.Expires.IsZero() || cur.Expires.Sub(b.clock.now()) >= criticalLife) {
-			return cur, nil // nearly always
 		}
 		s, err := b.session(ctx, destination, t.entry, criticalLife)
 		// When a reload came in between, what it made of the destination counts.

@@ -17,8 +17,13 @@ type Session struct {
 	RefreshAt       time.Time // when the background refresh is due; zero: never
 	Generation      uint64    // counts the sessions of this key, from 1
 
+	goodUntil  int64     // Unix nanoseconds of STS's clock; until then it is served without another look
 	serverTime time.Time // what STS's clock said with the answer; zero: unknown
 }
+
+// good says whether more than a minute is left at a time of STS's clock, in Unix
+// nanoseconds. It is what nearly every read comes down to.
+func (s *Session) good(now int64) bool { return now < s.goodUntil }
 
 // MaskedAccessKeyID shows the last four characters only.
 func (s *Session) MaskedAccessKeyID() string {

@@ -48,7 +48,7 @@ func TestChainAndSourceFaults(t *testing.T) {
 		"a bad external id of a hop":     {in("hub-7", `"a b"`), "chain[0].external_id: this is not an external id"},
 		"a transitive tag that is none":  {in("[team]", "[cost]"), `chain[0].transitive_tags[0]: there is no tag "cost" here`},
 		"an unknown scope":               {replace(t, "external_id: tenant-7", "scope: prefix"), `session.scope: unknown scope "prefix"`},
-		"an unknown source":              {aws("  source: {type: proces}\n"), "did you mean process?"},
+		"an unknown source":              {aws("  source: {type: imd}\n"), "did you mean imds?"},
 		"a process without a command":    {aws("  source: {type: process}\n"), "aws.source.command: the command is missing"},
 		"a static source without a file": {aws("  source: {type: static}\n"), "aws.credentials_file: the file with the keys is missing"},
 		"a profile source without one":   {aws("  source: {type: profile}\n"), "aws.profile: the profile is missing"},
