@@ -118,6 +118,6 @@ func sessionOf(st broker.Status) *brokerdv1.Session {
 		Destination: st.Destination, AssumedRoleArn: st.AssumedRoleARN, State: states[st.State],
 		AccessKeyIdMasked: st.AccessKeyMasked, Generation: st.Generation, IssueTime: stamp(st.Issued),
 		ExpireTime: stamp(st.Expires), RefreshTime: stamp(st.RefreshAt),
-		LastError: st.LastError, LastErrorReason: st.LastErrorReason, StsCalls: st.STSCalls,
+		LastError: st.LastError, LastErrorReason: st.LastErrorReason, StsCalls: st.STSCalls, Clamped: st.Clamped, Scope: st.Scope,
 	}
 }

@@ -440,7 +440,12 @@ type Session struct {
 	// Stable reason of that failure.
 	LastErrorReason string `protobuf:"bytes,10,opt,name=last_error_reason,json=lastErrorReason,proto3" json:"last_error_reason,omitempty"`
 	// AssumeRole calls made for it.
-	StsCalls      uint64 `protobuf:"varint,11,opt,name=sts_calls,json=stsCalls,proto3" json:"sts_calls,omitempty"`
+	StsCalls uint64 `protobuf:"varint,11,opt,name=sts_calls,json=stsCalls,proto3" json:"sts_calls,omitempty"`
+	// True when the configured duration was cut to one hour, because AWS gives a
+	// role that is assumed by a role no more.
+	Clamped bool `protobuf:"varint,12,opt,name=clamped,proto3" json:"clamped,omitempty"`
+	// What the session is limited to, or why it is not, for people.
+	Scope         string `protobuf:"bytes,13,opt,name=scope,proto3" json:"scope,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -550,6 +555,20 @@ func (x *Session) GetStsCalls() uint64 {
 		return x.StsCalls
 	}
 	return 0
+}
+
+func (x *Session) GetClamped() bool {
+	if x != nil {
+		return x.Clamped
+	}
+	return false
+}
+
+func (x *Session) GetScope() string {
+	if x != nil {
+		return x.Scope
+	}
+	return ""
 }
 
 // RefreshSessionRequest names a destination.
@@ -956,7 +975,7 @@ const file_brokerd_v1_admin_proto_rawDesc = "" +
 	"\x10last_stored_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\x0elastStoredTime\"\x15\n" +
 	"\x13ListSessionsRequest\"G\n" +
 	"\x14ListSessionsResponse\x12/\n" +
-	"\bsessions\x18\x01 \x03(\v2\x13.brokerd.v1.SessionR\bsessions\"\xf5\x03\n" +
+	"\bsessions\x18\x01 \x03(\v2\x13.brokerd.v1.SessionR\bsessions\"\xa5\x04\n" +
 	"\aSession\x12 \n" +
 	"\vdestination\x18\x01 \x01(\tR\vdestination\x12(\n" +
 	"\x10assumed_role_arn\x18\x02 \x01(\tR\x0eassumedRoleArn\x12.\n" +
@@ -974,7 +993,9 @@ const file_brokerd_v1_admin_proto_rawDesc = "" +
 	"last_error\x18\t \x01(\tR\tlastError\x12*\n" +
 	"\x11last_error_reason\x18\n" +
 	" \x01(\tR\x0flastErrorReason\x12\x1b\n" +
-	"\tsts_calls\x18\v \x01(\x04R\bstsCalls\"9\n" +
+	"\tsts_calls\x18\v \x01(\x04R\bstsCalls\x12\x18\n" +
+	"\aclamped\x18\f \x01(\bR\aclamped\x12\x14\n" +
+	"\x05scope\x18\r \x01(\tR\x05scope\"9\n" +
 	"\x15RefreshSessionRequest\x12 \n" +
 	"\vdestination\x18\x01 \x01(\tR\vdestination\"G\n" +
 	"\x16RefreshSessionResponse\x12-\n" +
