@@ -50,6 +50,8 @@ type Broker struct {
 	clock    clock
 	agenda   *agenda
 	busy     atomic.Int32 // workers at work
+	flyingMu sync.Mutex
+	flying   map[sessionKey]*flight // the latest flight of each key, as long as it lasts
 
 	// set is what the present configuration asks for. It is immutable: Reload
 	// swaps it, readers never lock.
@@ -92,8 +94,8 @@ func newBroker(o Options, is issuer) (*Broker, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	b := &Broker{
 		issuer: is, log: o.Logger, observer: o.Observer,
-		agenda: newAgenda(),
-		rng:    rand.New(&lockedSource{rng: o.Rand}), wakeup: make(chan struct{}, 1), flightCtx: ctx, cancel: cancel,
+		agenda: newAgenda(), flying: make(map[sessionKey]*flight),
+		rng: rand.New(&lockedSource{rng: o.Rand}), wakeup: make(chan struct{}, 1), flightCtx: ctx, cancel: cancel,
 	}
 	var err error
 	if b.variants, err = lru.NewWithEvict(variantCache, b.evicted); err != nil {
@@ -102,6 +104,7 @@ func newBroker(o Options, is issuer) (*Broker, error) {
 	}
 	first := newSet(o.Config, nil)
 	b.set.Store(first)
+	b.logScopes(first)
 	for _, e := range first.pinned {
 		b.plan(e)
 	}

@@ -15,6 +15,7 @@ const idleRefreshes = 2
 // next, and what failed last. Reading the present session takes no lock.
 type entry struct {
 	req     request
+	key     sessionKey // of req
 	base    sessionKey // of the configured destination that it belongs to, or is a variant of
 	parent  *entry     // the role before it in a chain; nil: the source's own credentials
 	turns   *turnstile // of its source
@@ -23,6 +24,7 @@ type entry struct {
 	cur     atomic.Pointer[Session]
 	used    atomic.Bool // a variant was asked for since its last refresh
 	clamped atomic.Bool // the duration is cut to the hour of role chaining
+	wide    atomic.Bool // STS found the session policy too large: it is left out
 	asked   atomic.Bool // the source was asked who it is
 	gone    atomic.Bool // no longer configured, or evicted
 
@@ -35,7 +37,8 @@ type entry struct {
 	stsCalls uint64
 	wanted   bool // an Invalidate asked for a replacement, whatever its expiry
 	invalid  time.Time
-	unused   int // refreshes of a variant that nobody asked for, in a row
+	cutOff   bool // a reload removed it: nothing begins any more
+	unused   int  // refreshes of a variant that nobody asked for, in a row
 }
 
 // accept installs next unless that would make things worse. e.mu is held.

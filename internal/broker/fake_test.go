@@ -88,7 +88,7 @@ func (s *scripted) count() int {
 func destination(name string) *config.Destination {
 	return &config.Destination{
 		Name: name, Role: "arn:aws:iam::111122223333:role/up", Region: "eu-west-1",
-		Session: config.Session{Name: "brokerd-logs", Duration: config.Duration(time.Hour)},
+		Session: config.Session{Name: "brokerd-logs", Scope: config.ScopeAuto, Duration: config.Duration(time.Hour)},
 	}
 }
 

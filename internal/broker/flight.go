@@ -27,12 +27,17 @@ const (
 	chainedLife = time.Hour
 )
 
-var errStopped = errors.New("the daemon is stopping")
+var (
+	errStopped = errors.New("the daemon is stopping")
+	errCut     = errors.New("the destination was removed from the configuration, or changed")
+)
 
 // flight is one refresh. done is closed when err is final.
 type flight struct {
 	done    chan struct{}
 	err     error
+	ctx     context.Context // the broker's; ended early when the destination is removed
+	cancel  context.CancelFunc
 	awaited atomic.Bool // a caller waits
 }
 
@@ -46,13 +51,18 @@ func (b *Broker) join(e *entry, force bool, then func()) (f *flight, started boo
 	if e.flight != nil {
 		return e.flight, false, nil
 	}
+	if e.cutOff {
+		return nil, false, errCut
+	}
 	now := time.Now().Round(0)
 	if !force && e.lastErr != nil && now.Before(e.retryAt) {
 		return nil, false, e.lastErr
 	}
-	f = &flight{done: make(chan struct{})}
+	ctx, cancel := context.WithCancel(b.flightCtx)
+	f = &flight{done: make(chan struct{}), ctx: ctx, cancel: cancel}
 	f.awaited.Store(then == nil)
 	if !b.launch(func() { b.fly(e, f, then) }) {
+		cancel()
 		return nil, false, errStopped
 	}
 	e.flight = f
@@ -88,6 +98,9 @@ func (b *Broker) await(ctx context.Context, e *entry, force bool) error {
 // fly runs detached from every caller's context, under the broker's own.
 func (b *Broker) fly(e *entry, f *flight, then func()) {
 	started := time.Now()
+	defer f.cancel()
+	b.follow(e.key, f)
+	defer b.leave(e.key, f)
 	next, err := b.issue(e, f)
 	if err == nil {
 		b.learn(next.serverTime, next.Issued)
@@ -112,15 +125,49 @@ func (b *Broker) fly(e *entry, f *flight, then func()) {
 		e.failures, e.lastErr, e.retryAt, e.wanted = 0, nil, time.Time{}, false
 	}
 	e.flight = nil
+	cut := e.cutOff
 	e.mu.Unlock()
 
 	f.err = err
 	close(f.done)
-	b.observe(e, err, time.Since(started))
+	if !cut {
+		b.observe(e, err, time.Since(started))
+	}
 	if then != nil {
 		then()
 	}
 	b.plan(e)
+}
+
+// follow waits for the end of an earlier flight for the same key: one that was
+// cut off by a reload, or whose entry was evicted, and is still under way.
+func (b *Broker) follow(k sessionKey, f *flight) {
+	b.flyingMu.Lock()
+	before := b.flying[k]
+	b.flying[k] = f
+	b.flyingMu.Unlock()
+	if before != nil {
+		<-before.done
+	}
+}
+
+func (b *Broker) leave(k sessionKey, f *flight) {
+	b.flyingMu.Lock()
+	defer b.flyingMu.Unlock()
+	if b.flying[k] == f {
+		delete(b.flying, k)
+	}
+}
+
+// cut ends what is under way for an entry, and lets nothing begin.
+func (e *entry) cut() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.cutOff = true
+	e.gone.Store(true)
+	if e.flight != nil {
+		e.flight.cancel()
+	}
 }
 
 // learn corrects the clock by the time that a server gave; zero: it gave none.
@@ -149,6 +196,9 @@ func (b *Broker) issue(e *entry, f *flight) (s *Session, err error) {
 			return s, err
 		case refusedForChaining(err) && !e.clamped.Load() && e.req.Duration > chainedLife:
 			b.clamp(e, "STS says so")
+		case e.req.Policy != "" && tooLarge(err) && !e.wide.Swap(true):
+			b.log.Warn("STS finds the session policy too large together with the tags: it is left out, and the session keeps all rights of its role",
+				zap.String("role", e.req.Role))
 		case awserr.SessionFailure(err) == awserr.SessionSource:
 			// The keys behind the call were replaced or have ended: read them anew, once.
 			if e.parent != nil {
@@ -163,7 +213,7 @@ func (b *Broker) issue(e *entry, f *flight) (s *Session, err error) {
 }
 
 func (b *Broker) attempt(e *entry, f *flight) (*Session, error) {
-	via, err := b.parentSession(e)
+	via, err := b.parentSession(f.ctx, e)
 	if err != nil {
 		return nil, err
 	}
@@ -178,22 +228,25 @@ func (b *Broker) attempt(e *entry, f *flight) (*Session, error) {
 			return urgency{2, left}
 		}
 	}
-	if err := e.turns.wait(b.flightCtx, urgent); err != nil {
+	if err := e.turns.wait(f.ctx, urgent); err != nil {
 		return nil, fmt.Errorf("waiting for a turn to call STS: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(b.flightCtx, flightTimeout)
+	ctx, cancel := context.WithTimeout(f.ctx, flightTimeout)
 	defer cancel()
 	r := e.req
 	b.detectChaining(ctx, e)
 	if e.clamped.Load() {
 		r.Duration = min(r.Duration, chainedLife)
 	}
+	if e.wide.Load() {
+		r.Policy = ""
+	}
 	return b.issuer.Issue(ctx, r, via)
 }
 
 // parentSession is the session of the role before this one in a chain; nil when
 // there is none. It is refreshed first when little of it is left.
-func (b *Broker) parentSession(e *entry) (*Session, error) {
+func (b *Broker) parentSession(ctx context.Context, e *entry) (*Session, error) {
 	p := e.parent
 	if p == nil {
 		return nil, nil
@@ -204,7 +257,7 @@ func (b *Broker) parentSession(e *entry) (*Session, error) {
 	if cur := p.cur.Load(); cur != nil && !wanted && cur.Expires.Sub(b.clock.now()) >= parentLife {
 		return cur, nil
 	}
-	err := b.await(b.flightCtx, p, false)
+	err := b.await(ctx, p, false)
 	if cur := p.cur.Load(); cur != nil && cur.Expires.After(b.clock.now()) {
 		return cur, nil
 	}
@@ -250,8 +303,17 @@ func (b *Broker) clamp(e *entry, why string) {
 }
 
 func refusedForChaining(err error) bool {
+	return codeOf(err) == "ValidationError" && strings.Contains(err.Error(), "role chaining")
+}
+
+func tooLarge(err error) bool { return codeOf(err) == "PackedPolicyTooLarge" }
+
+func codeOf(err error) string {
 	var api interface{ ErrorCode() string }
-	return errors.As(err, &api) && api.ErrorCode() == "ValidationError" && strings.Contains(err.Error(), "role chaining")
+	if !errors.As(err, &api) {
+		return ""
+	}
+	return api.ErrorCode()
 }
 
 // retryAfter is how long the server asked to wait; zero when it did not.

@@ -29,12 +29,23 @@ type request struct {
 
 // source says where the credentials that begin a chain come from.
 type source struct {
+	Type            string
 	Profile         string
 	CredentialsFile string
+	TokenFile       string
+	URL             string
+	Command         string
 }
 
-// straight is a role that is assumed without credentials: that is no chaining.
-func (r request) straight() bool { return false }
+// hopName is the session name of the roles on the way: one for all, so that
+// destinations share them.
+const hopName = "brokerd"
+
+// straight is a role that is assumed with a web identity: without credentials,
+// and so without the limit of role chaining.
+func (r request) straight() bool {
+	return r.Parent == nil && r.Source.Type == config.SourceWebIdentity
+}
 
 type sessionKey [sha256.Size]byte
 
@@ -55,10 +66,35 @@ func requestOf(c *config.Config, d *config.Destination) request {
 	if duration == 0 {
 		duration = time.Hour
 	}
-	return request{
-		Region: d.Region, Endpoint: endpoint, Source: source{Profile: profile, CredentialsFile: c.AWS.CredentialsFile}, Role: d.Role,
+	r := request{
+		Region: d.Region, Endpoint: endpoint, Source: sourceOf(c.AWS, profile), Role: d.Role,
 		ExternalID: d.Session.ExternalID, SessionName: name, SourceIdentity: d.Session.SourceIdentity,
-		Tags: d.Session.Tags, Duration: duration,
+		Tags: d.Session.Tags, TransitiveTags: slices.Sorted(slices.Values(d.Session.TransitiveTags)), Duration: duration,
+	}
+	r.Policy, _ = scopePolicy(d)
+	for _, h := range d.Chain {
+		hop := request{
+			Region: r.Region, Endpoint: endpoint, Source: r.Source, Parent: r.Parent, Role: h.Role, ExternalID: h.ExternalID, SessionName: hopName,
+			Tags: h.Tags, TransitiveTags: slices.Sorted(slices.Values(h.TransitiveTags)), Duration: h.Duration.Std(),
+		}
+		if hop.Duration == 0 {
+			hop.Duration = time.Hour
+		}
+		// The first role sets it; STS hands it down, and lets nobody change it.
+		hop.SourceIdentity, r.SourceIdentity = r.SourceIdentity, ""
+		r.Parent = &hop
+	}
+	return r
+}
+
+func sourceOf(c config.AWS, profile string) source {
+	kind := c.Source.Type
+	if kind == "" {
+		kind = config.SourceDefault
+	}
+	return source{
+		Type: kind, Profile: profile, CredentialsFile: c.CredentialsFile,
+		TokenFile: c.Source.TokenFile, URL: c.Source.URL, Command: c.Source.Command,
 	}
 }
 
@@ -70,7 +106,8 @@ func (r request) key() sessionKey {
 		buf = append(buf, s...)
 	}
 	for _, s := range []string{
-		r.Region, r.Endpoint, r.Source.Profile, r.Source.CredentialsFile,
+		r.Region, r.Endpoint, r.Source.Type, r.Source.Profile, r.Source.CredentialsFile,
+		r.Source.TokenFile, r.Source.URL, r.Source.Command,
 		r.Role, r.ExternalID, r.SessionName, r.SourceIdentity, r.Policy,
 	} {
 		add(s)

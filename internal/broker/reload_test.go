@@ -56,6 +56,7 @@ func TestReloadCutsARemovedDestinationAtOnceAlsoForThoseWhoWait(t *testing.T) {
 		vended := make(chan error, 1)
 		go func() { _, err := b.Vend(t.Context(), "logs", 1000); vended <- err }()
 		synctest.Wait()
+		began := time.Now()
 		reload(t, b, elsewhere("audit", "audit"))
 		if _, err := b.Session(t.Context(), "logs"); !errors.Is(err, ErrUnknownDestination) {
 			t.Errorf("after the reload: %v", err)
@@ -64,6 +65,9 @@ func TestReloadCutsARemovedDestinationAtOnceAlsoForThoseWhoWait(t *testing.T) {
 			if err := <-c; !errors.Is(err, ErrUnknownDestination) {
 				t.Errorf("the %s that waited: %v", who, err)
 			}
+		}
+		if waited := time.Since(began); waited > 0 {
+			t.Errorf("they waited another %s", waited)
 		}
 		if n := b.variants.Len(); n != 0 {
 			t.Errorf("%d sessions of the removed destination's peers are still held", n)

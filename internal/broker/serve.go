@@ -102,7 +102,7 @@ func (b *Broker) vend(ctx context.Context, t *target, uid uint32) (*Session, err
 	k := r.key()
 	e, ok := b.variants.Get(k)
 	if !ok {
-		e = &entry{req: r, base: t.entry.base, parent: t.entry.parent, turns: t.entry.turns, variant: true}
+		e = &entry{req: r, base: t.entry.base, parent: t.entry.parent, turns: t.entry.turns, variant: true, key: k}
 		if first, raced, _ := b.variants.PeekOrAdd(k, e); raced {
 			e = first
 		}
@@ -196,7 +196,7 @@ func (b *Broker) SourceIdentity(ctx context.Context, destination string) (string
 		return "", err
 	}
 	if t.entry.parent != nil {
-		via, err := b.parentSession(t.entry)
+		via, err := b.parentSession(ctx, t.entry)
 		if err != nil {
 			return "", fmt.Errorf("destination %q: %w", destination, err)
 		}
@@ -233,7 +233,10 @@ func (b *Broker) status(t *target) Status {
 	cur := e.cur.Load()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	st := Status{Destination: t.name, State: stateOf(cur, b.clock.now()), STSCalls: e.stsCalls, Clamped: e.clamped.Load()}
+	st := Status{Destination: t.name, State: stateOf(cur, b.clock.now()), STSCalls: e.stsCalls, Clamped: e.clamped.Load(), Scope: t.scope}
+	if e.wide.Load() {
+		st.Scope = "left out: STS finds the session policy too large together with the tags"
+	}
 	if cur != nil {
 		st.AssumedRoleARN, st.AccessKeyMasked, st.Generation = cur.AssumedRoleARN, cur.MaskedAccessKeyID(), cur.Generation
 		st.Issued, st.Expires, st.RefreshAt = cur.Issued, cur.Expires, cur.RefreshAt

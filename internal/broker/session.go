@@ -64,5 +64,6 @@ type Status struct {
 	LastError       string // empty after a success
 	LastErrorReason string // SESSION_DENIED | SESSION_UNAVAILABLE
 	STSCalls        uint64
-	Clamped         bool // the configured duration was cut to 1h: the source is a role session
+	Clamped         bool   // the configured duration was cut to 1h: the source is a role session
+	Scope           string // what the session is limited to, or why it is not
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -15,6 +16,7 @@ import (
 type target struct {
 	name  string
 	entry *entry
+	scope string // what its session is limited to, or why it is not
 }
 
 // set is what one configuration asks for: its destinations, and the sessions
@@ -36,7 +38,9 @@ func newSet(c *config.Config, old *set) *set {
 		turns: make(map[source]*turnstile),
 	}
 	for _, name := range s.names {
-		s.targets[name] = &target{name: name, entry: s.pin(requestOf(c, c.Destinations[name]), old)}
+		d := c.Destinations[name]
+		_, scope := scopePolicy(d)
+		s.targets[name] = &target{name: name, scope: scope, entry: s.pin(requestOf(c, d), old)}
 	}
 	return s
 }
@@ -51,7 +55,7 @@ func (s *set) pin(r request, old *set) *entry {
 		e = old.pinned[k]
 	}
 	if e == nil {
-		e = &entry{req: r, base: k, turns: s.turnsOf(r.Source, old)}
+		e = &entry{req: r, key: k, base: k, turns: s.turnsOf(r.Source, old)}
 		if r.Parent != nil {
 			e.parent = s.pin(*r.Parent, old)
 		}
@@ -77,6 +81,15 @@ func (s *set) turnsOf(src source, old *set) *turnstile {
 	}
 	s.turns[src] = t
 	return t
+}
+
+// logScopes says which sessions may do all that their role may.
+func (b *Broker) logScopes(s *set) {
+	for _, name := range s.names {
+		if t := s.targets[name]; strings.HasPrefix(t.scope, "left out") {
+			b.log.Warn("the session keeps all rights of its role", zap.String("destination", name), zap.String("scope", t.scope))
+		}
+	}
 }
 
 // Reload swaps the destinations for those of c, all at once. Destinations whose
@@ -105,18 +118,20 @@ func (b *Broker) Reload(c *config.Config) error {
 	}
 	for _, k := range b.variants.Keys() {
 		if e, ok := b.variants.Peek(k); ok && next.pinned[e.base] == nil {
+			e.cut()
 			b.variants.Remove(k)
 		}
 	}
 	for k, e := range old.pinned {
 		if next.pinned[k] == nil {
-			e.gone.Store(true)
+			e.cut()
 			b.plan(e)
 		}
 	}
 	for _, e := range next.pinned {
 		b.plan(e)
 	}
+	b.logScopes(next)
 	b.log.Info("destinations reloaded", zap.Strings("destinations", next.names))
 	return nil
 }

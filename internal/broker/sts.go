@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,10 +12,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/aws-sdk-go-v2/service/sts/types"
+	"github.com/aws/smithy-go/middleware"
 )
 
 // issuer makes sessions. The one that is used calls STS.
@@ -38,7 +39,7 @@ type stsIssuer struct {
 	http *awshttp.BuildableClient
 
 	mu      sync.Mutex
-	sources map[sourceKey]aws.Config
+	sources map[sourceKey]heldSource
 }
 
 type sourceKey struct {
@@ -46,40 +47,37 @@ type sourceKey struct {
 	region string
 }
 
-func newSTSIssuer(http *awshttp.BuildableClient) *stsIssuer {
-	return &stsIssuer{http: http, sources: make(map[sourceKey]aws.Config)}
+type heldSource struct {
+	cfg   aws.Config
+	stamp fileStamp
 }
 
-// source loads the SDK configuration once per profile and region. Its
-// credentials are the SDK's own cached chain: they are read anew as they expire.
+func newSTSIssuer(http *awshttp.BuildableClient) *stsIssuer {
+	return &stsIssuer{http: http, sources: make(map[sourceKey]heldSource)}
+}
+
+// source loads the SDK configuration once per source and Region, and anew when
+// the credentials file has changed. Its credentials are cached, and read anew as
+// they expire.
 func (i *stsIssuer) source(ctx context.Context, r request) (aws.Config, error) {
 	key := sourceKey{r.Source, r.Region}
+	now := stampOf(r.Source)
 	i.mu.Lock()
-	cfg, ok := i.sources[key]
+	held, ok := i.sources[key]
 	i.mu.Unlock()
-	if ok {
-		return cfg, nil
+	if ok && held.stamp == now {
+		return held.cfg, nil
 	}
-	opts := []func(*awsconfig.LoadOptions) error{
-		awsconfig.WithRegion(r.Region),
-		awsconfig.WithHTTPClient(i.http),
-	}
-	if r.Source.Profile != "" {
-		opts = append(opts, awsconfig.WithSharedConfigProfile(r.Source.Profile))
-	}
-	if r.Source.CredentialsFile != "" {
-		opts = append(opts, awsconfig.WithSharedCredentialsFiles([]string{r.Source.CredentialsFile}))
-	}
-	cfg, err := awsconfig.LoadDefaultConfig(ctx, opts...)
+	cfg, err := loadSource(ctx, r.Source, r.Region, i.http)
 	if err != nil {
 		return aws.Config{}, fmt.Errorf("loading the source credentials: %w", err)
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if first, ok := i.sources[key]; ok {
-		return first, nil
+	if first, ok := i.sources[key]; ok && first.stamp == now {
+		return first.cfg, nil
 	}
-	i.sources[key] = cfg
+	i.sources[key] = heldSource{cfg, now}
 	return cfg, nil
 }
 
@@ -114,6 +112,9 @@ func (i *stsIssuer) Issue(ctx context.Context, r request, via *Session) (*Sessio
 	if r.Role == "" {
 		return sourceSession(ctx, cfg.Credentials)
 	}
+	if r.straight() {
+		return assumeWithWebIdentity(ctx, client, r)
+	}
 	in := &sts.AssumeRoleInput{
 		RoleArn:         aws.String(r.Role),
 		RoleSessionName: aws.String(r.SessionName),
@@ -136,19 +137,24 @@ func (i *stsIssuer) Issue(ctx context.Context, r request, via *Session) (*Sessio
 	if err != nil {
 		return nil, err
 	}
-	if out.Credentials == nil {
+	return sessionOf(out.Credentials, out.AssumedRoleUser, out.ResultMetadata)
+}
+
+// sessionOf refuses an answer in which something is missing.
+func sessionOf(c *types.Credentials, user *types.AssumedRoleUser, md middleware.Metadata) (*Session, error) {
+	if c == nil {
 		return nil, &errTorn{"no credentials in it"}
 	}
 	s := &Session{
-		AccessKeyID:     aws.ToString(out.Credentials.AccessKeyId),
-		SecretAccessKey: NewSecret(aws.ToString(out.Credentials.SecretAccessKey)),
-		SessionToken:    NewSecret(aws.ToString(out.Credentials.SessionToken)),
+		AccessKeyID:     aws.ToString(c.AccessKeyId),
+		SecretAccessKey: NewSecret(aws.ToString(c.SecretAccessKey)),
+		SessionToken:    NewSecret(aws.ToString(c.SessionToken)),
 		Issued:          time.Now(),
-		Expires:         aws.ToTime(out.Credentials.Expiration),
+		Expires:         aws.ToTime(c.Expiration),
 	}
-	s.serverTime, _ = awsmiddleware.GetServerTime(out.ResultMetadata)
-	if out.AssumedRoleUser != nil {
-		s.AssumedRoleARN = aws.ToString(out.AssumedRoleUser.Arn)
+	s.serverTime, _ = awsmiddleware.GetServerTime(md)
+	if user != nil {
+		s.AssumedRoleARN = aws.ToString(user.Arn)
 	}
 	if s.AccessKeyID == "" || s.SecretAccessKey.Empty() || s.SessionToken.Empty() || s.Expires.IsZero() {
 		return nil, &errTorn{"a key, the token or the expiry is missing"}
@@ -176,6 +182,9 @@ func sourceSession(ctx context.Context, provider aws.CredentialsProvider) (*Sess
 
 // SourceARN implements issuer.
 func (i *stsIssuer) SourceARN(ctx context.Context, r request) (string, error) {
+	if r.straight() {
+		return "", errors.New("a web identity has no ARN before it assumes a role")
+	}
 	client, _, err := i.client(ctx, r, nil)
 	if err != nil {
 		return "", err

@@ -54,11 +54,32 @@ type Memory struct {
 
 // AWS says where the source credentials come from and how AWS is reached.
 type AWS struct {
+	Source          Source    `yaml:"source"`
 	Profile         string    `yaml:"profile"`          // shared-config profile; empty: the SDK's default chain
 	CredentialsFile string    `yaml:"credentials_file"` // shared-credentials file, e.g. from systemd LoadCredential; empty: SDK default
 	Endpoints       Endpoints `yaml:"endpoints"`        // empty: the AWS endpoints of the destination's region
 	CABundle        string    `yaml:"ca_bundle"`        // PEM file trusted in addition to the system's roots
 }
+
+// Source says which source credentials are used. The first role of a destination
+// is assumed with them.
+type Source struct {
+	Type      string `yaml:"type"`       // one of SourceTypes; default: the SDK's chain
+	TokenFile string `yaml:"token_file"` // web-identity and container; empty: from the environment, as EKS sets it
+	URL       string `yaml:"url"`        // container; empty: from the environment
+	Command   string `yaml:"command"`    // process: what prints the credentials, as credential_process
+}
+
+// The types of source credentials.
+const (
+	SourceDefault     = "default"
+	SourceProfile     = "profile"
+	SourceStatic      = "static"
+	SourceWebIdentity = "web-identity"
+	SourceContainer   = "container"
+	SourceProcess     = "process"
+	SourceIMDS        = "imds"
+)
 
 // Endpoints override service URLs (a sandbox, an S3-compatible store, a VPC endpoint).
 type Endpoints struct {
@@ -72,6 +93,7 @@ type Destination struct {
 	Name string `yaml:"-"`
 
 	Role        string    `yaml:"role"`   // full IAM role ARN; may be empty only when Compatible (source credentials are used as they are)
+	Chain       []Hop     `yaml:"chain"`  // roles assumed on the way to Role, in this order
 	Bucket      string    `yaml:"bucket"` // bucket name
 	Owner       string    `yaml:"owner"`  // 12-digit account that owns the bucket; empty only when Compatible
 	Region      string    `yaml:"region"`
@@ -99,7 +121,24 @@ type Session struct {
 	Name           string            `yaml:"name"`     // RoleSessionName, default "brokerd-<destination>"; stable across refreshes
 	Duration       Duration          `yaml:"duration"` // default 1h, 15m..12h
 	Tags           map[string]string `yaml:"tags"`
+	TransitiveTags []string          `yaml:"transitive_tags"` // keys of Tags that roles further down a chain inherit
 	SourceIdentity string            `yaml:"source_identity"`
+	Scope          string            `yaml:"scope"` // auto (default): a session policy limits the session to the destination; off
+}
+
+// The values of Session.Scope.
+const (
+	ScopeAuto = "auto"
+	ScopeOff  = "off"
+)
+
+// Hop is one role on the way to a destination's role.
+type Hop struct {
+	Role           string            `yaml:"role"`
+	ExternalID     string            `yaml:"external_id"`
+	Tags           map[string]string `yaml:"tags"`
+	TransitiveTags []string          `yaml:"transitive_tags"`
+	Duration       Duration          `yaml:"duration"` // default 1h; more is possible for the first hop of a source that is no role
 }
 
 // Rule allows peers to do things with destinations. Rules only ever add rights.

@@ -211,6 +211,9 @@ func (d *decoder) decodeSlice(n ast.Node, v reflect.Value, path string) {
 		if rule, isRule := s.Index(i).Addr().Interface().(*Rule); isRule {
 			rule.Line = placeOf(item).line
 		}
+		if hop, isHop := s.Index(i).Addr().Interface().(*Hop); isHop {
+			*hop = newHop()
+		}
 		d.decode(item, s.Index(i), below)
 	}
 	v.Set(s)

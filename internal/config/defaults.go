@@ -16,6 +16,7 @@ func newConfig() *Config {
 		Shutdown: Shutdown{Grace: Duration(30 * time.Second)},
 		Limits:   Limits{IdleTimeout: Duration(time.Minute), MaxObject: 5 * TiB},
 		Memory:   Memory{Max: 48 * MiB},
+		AWS:      AWS{Source: Source{Type: SourceDefault}},
 	}
 }
 
@@ -27,9 +28,11 @@ func newDestination(name string) *Destination {
 		Durability:  "direct",
 		PartSize:    8 * MiB,
 		Concurrency: 4,
-		Session:     Session{Name: defaultSessionName(name), Duration: Duration(time.Hour)},
+		Session:     Session{Name: defaultSessionName(name), Duration: Duration(time.Hour), Scope: ScopeAuto},
 	}
 }
+
+func newHop() Hop { return Hop{Duration: Duration(time.Hour)} }
 
 // defaultSessionName is stable, because some services treat a change of the
 // session name as a change of the principal. STS allows 64 characters: a longer

@@ -26,7 +26,7 @@ func TestDocumentation(t *testing.T) {
 	for _, typ := range []reflect.Type{
 		reflect.TypeFor[Config](), reflect.TypeFor[Socket](), reflect.TypeFor[Metrics](), reflect.TypeFor[Log](), reflect.TypeFor[Shutdown](),
 		reflect.TypeFor[Limits](), reflect.TypeFor[Memory](), reflect.TypeFor[AWS](), reflect.TypeFor[Endpoints](), reflect.TypeFor[Destination](),
-		reflect.TypeFor[Session](), reflect.TypeFor[Rule](), reflect.TypeFor[Peer](),
+		reflect.TypeFor[Session](), reflect.TypeFor[Hop](), reflect.TypeFor[Source](), reflect.TypeFor[Rule](), reflect.TypeFor[Peer](),
 	} {
 		for key := range yamlFields(typ) {
 			if !strings.Contains(doc, "`"+key+"`") && !strings.Contains(doc, "."+key+"`") && !strings.Contains(doc, "## "+key+"\n") {

@@ -56,6 +56,7 @@ func (v *validator) config() {
 	v.profile("aws.profile", c.AWS.Profile)
 	v.file("aws.credentials_file", c.AWS.CredentialsFile)
 	v.file("aws.ca_bundle", c.AWS.CABundle)
+	v.source(c.AWS)
 	v.endpoints("aws.endpoints", c.AWS.Endpoints)
 	if len(c.Destinations) == 0 {
 		v.fail("destinations", "no destination is configured", "add at least one under destinations:, see docs/config.md")

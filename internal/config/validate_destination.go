@@ -5,9 +5,7 @@ import (
 	"net"
 	"regexp"
 	"strings"
-	"time"
 	"unicode"
-	"unicode/utf8"
 )
 
 var (
@@ -36,7 +34,12 @@ func (v *validator) destination(d *Destination) {
 	if !accountID.MatchString(d.Owner) && (d.Owner != "" || !d.Compatible) {
 		v.fail(path+".owner", fmt.Sprintf("%q is not an account", d.Owner), "write the 12 digits of the bucket owner's account, in quotes: \"444455556666\"")
 	}
-	v.role(path+".role", d, region)
+	if d.Compatible {
+		v.compatibleRole(path+".role", d)
+	} else {
+		v.role(path+".role", d.Role, region)
+	}
+	v.chain(path+".chain", d, region)
 	v.kmsKey(path+".kms_key", d, region)
 	v.key(path+".key", d)
 	switch d.Durability {
@@ -55,6 +58,7 @@ func (v *validator) destination(d *Destination) {
 		v.fail(path+".concurrency", fmt.Sprintf("%d is out of range", d.Concurrency), "from 1 to 64")
 	}
 	v.session(path+".session", d.Session)
+	v.sourceFits(path, d)
 	v.endpoints(path+".endpoints", d.Endpoints)
 	v.profile(path+".profile", d.Profile)
 }
@@ -107,22 +111,22 @@ func (v *validator) bucket(path, bucket string) {
 	}
 }
 
-func (v *validator) role(path string, d *Destination, region string) {
-	const hint = "write the full ARN: arn:aws:iam::111122223333:role/NAME"
-	if d.Compatible {
-		if d.Role != "" && (!strings.HasPrefix(d.Role, "arn:") || unprintable(d.Role)) {
-			v.fail(path, fmt.Sprintf("%q is not an ARN", d.Role), "leave it out, or write what the store's AssumeRole takes, such as arn:minio:iam:::role/x")
-		}
-		return
+func (v *validator) compatibleRole(path string, d *Destination) {
+	if d.Role != "" && (!strings.HasPrefix(d.Role, "arn:") || unprintable(d.Role)) {
+		v.fail(path, fmt.Sprintf("%q is not an ARN", d.Role), "leave it out, or write what the store's AssumeRole takes, such as arn:minio:iam:::role/x")
 	}
-	if d.Role == "" {
+}
+
+func (v *validator) role(path, role, region string) {
+	const hint = "write the full ARN: arn:aws:iam::111122223333:role/NAME"
+	if role == "" {
 		v.fail(path, "the role is missing", hint)
 		return
 	}
-	a, err := ParseARN(d.Role)
+	a, err := ParseARN(role)
 	switch {
 	case err != nil:
-		v.fail(path, fmt.Sprintf("%q is not an ARN", d.Role), hint)
+		v.fail(path, fmt.Sprintf("%q is not an ARN", role), hint)
 		return
 	case a.Service == "sts" && strings.HasPrefix(a.Resource, "assumed-role/"):
 		name, _, _ := strings.Cut(strings.TrimPrefix(a.Resource, "assumed-role/"), "/")
@@ -132,7 +136,7 @@ func (v *validator) role(path string, d *Destination, region string) {
 		v.fail(path, "this is the ARN of a user; a user cannot be assumed", hint)
 		return
 	case a.Service != "iam" || a.Region != "" || !accountID.MatchString(a.Account) || !roleResource.MatchString(a.Resource):
-		v.fail(path, fmt.Sprintf("%q is not the ARN of a role", d.Role), hint)
+		v.fail(path, fmt.Sprintf("%q is not the ARN of a role", role), hint)
 		return
 	}
 	if region != "" && a.Partition != partitionOf(region) {
@@ -182,45 +186,6 @@ func (v *validator) key(path string, d *Destination) {
 		return
 	}
 	d.KeyTemplate = t
-}
-
-func (v *validator) session(path string, s Session) {
-	if n := len(s.ExternalID); n > 0 && (n < 2 || n > 1224 || !externalID.MatchString(s.ExternalID)) {
-		// The external id is no secret to AWS, but it is treated as one here.
-		v.fail(path+".external_id", "this is not an external id", "2 to 1224 characters of A-Z a-z 0-9 _ + = , . @ : / -")
-	}
-	if !sessionName.MatchString(s.Name) {
-		v.fail(path+".name", fmt.Sprintf("%q is not a session name", s.Name), "2 to 64 characters of A-Z a-z 0-9 _ + = , . @ -")
-	}
-	if s.SourceIdentity != "" && (!sessionName.MatchString(s.SourceIdentity) || strings.HasPrefix(s.SourceIdentity, "aws:")) {
-		v.fail(path+".source_identity", fmt.Sprintf("%q is not a source identity", s.SourceIdentity), "2 to 64 characters of A-Z a-z 0-9 _ + = , . @ -")
-	}
-	v.durationWithin(path+".duration", s.Duration, 15*time.Minute, 12*time.Hour)
-	if s.Duration.Std()%time.Second != 0 {
-		v.fail(path+".duration", fmt.Sprintf("%v is not a whole number of seconds", s.Duration), "STS counts in seconds")
-	}
-	v.tags(path+".tags", s.Tags)
-}
-
-func (v *validator) tags(path string, tags map[string]string) {
-	if len(tags) > 50 {
-		v.fail(path, fmt.Sprintf("%d session tags", len(tags)), "STS allows 50")
-	}
-	folded := map[string]string{}
-	for key, value := range tags {
-		at := join(path, key)
-		if n := utf8.RuneCountInString(key); n < 1 || n > 128 || !tagText.MatchString(key) || strings.HasPrefix(strings.ToLower(key), "aws:") {
-			v.fail(at, fmt.Sprintf("%q is not a tag key", key), "1 to 128 letters, digits, spaces and _ . : / = + - @, not beginning with aws:")
-		}
-		if utf8.RuneCountInString(value) > 256 || !tagText.MatchString(value) {
-			v.fail(at, "this is not a tag value", "at most 256 letters, digits, spaces and _ . : / = + - @")
-		}
-		if other, dup := folded[strings.ToLower(key)]; dup {
-			keys := []string{key, other}
-			v.fail(join(path, max(key, other)), fmt.Sprintf("the tag keys %q and %q differ in case only", min(keys[0], keys[1]), max(keys[0], keys[1])), "STS does not tell them apart; keep one")
-		}
-		folded[strings.ToLower(key)] = key
-	}
 }
 
 func unprintable(s string) bool {

@@ -24,7 +24,7 @@ func (c *Config) Warnings() []string {
 			out = append(out, at+".key has no fixed first segment: the role must be allowed to write anywhere in the bucket")
 		}
 		if d.Role != "" && d.Session.Duration.Std() > time.Hour {
-			out = append(out, at+".session.duration is over 1h: STS refuses that when the source is itself a role, and when the role's maximum is lower")
+			out = append(out, at+".session.duration is over 1h: it is cut to 1h when the source is itself a role, and STS refuses it when the role's maximum is lower")
 		}
 		if !c.uploadable(name) {
 			out = append(out, at+": no access rule allows anybody to upload to it")

@@ -1,0 +1,209 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/ec2rolecreds"
+	"github.com/aws/aws-sdk-go-v2/credentials/endpointcreds"
+	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
+	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/brokerd/brokerd/internal/config"
+)
+
+const (
+	// sourceEarly is how long before their end source credentials are read anew.
+	sourceEarly = 5 * time.Minute
+	// processTimeout leaves time for the call to STS within one flight.
+	processTimeout = 10 * time.Second
+	// ecsHost serves what AWS_CONTAINER_CREDENTIALS_RELATIVE_URI names.
+	ecsHost = "http://169.254.170.2"
+)
+
+// loadSource makes the SDK configuration of one source. It reads files and the
+// environment, and calls nobody.
+func loadSource(ctx context.Context, src source, region string, client *awshttp.BuildableClient) (aws.Config, error) {
+	cfg := aws.Config{Region: region, HTTPClient: client}
+	switch src.Type {
+	case config.SourceDefault, config.SourceProfile:
+		opts := []func(*awsconfig.LoadOptions) error{awsconfig.WithRegion(region), awsconfig.WithHTTPClient(client)}
+		if src.Profile != "" {
+			opts = append(opts, awsconfig.WithSharedConfigProfile(src.Profile))
+		}
+		if src.CredentialsFile != "" {
+			opts = append(opts, awsconfig.WithSharedCredentialsFiles([]string{src.CredentialsFile}))
+		}
+		return awsconfig.LoadDefaultConfig(ctx, opts...)
+	case config.SourceStatic:
+		provider, err := staticKeys(ctx, src)
+		if err != nil {
+			return aws.Config{}, err
+		}
+		cfg.Credentials = provider
+	case config.SourceWebIdentity:
+		cfg.Credentials = aws.AnonymousCredentials{} // the token goes with the call itself
+	case config.SourceContainer:
+		provider, err := containerSource(src, client)
+		if err != nil {
+			return aws.Config{}, err
+		}
+		cfg.Credentials = cached(provider)
+	case config.SourceProcess:
+		cfg.Credentials = cached(processSource{processcreds.NewProvider(src.Command, func(o *processcreds.Options) { o.Timeout = processTimeout })})
+	case config.SourceIMDS:
+		cfg.Credentials = cached(ec2rolecreds.New(func(o *ec2rolecreds.Options) {
+			o.Client = imds.New(imds.Options{HTTPClient: client, EnableFallback: aws.FalseTernary})
+		}))
+	default:
+		return aws.Config{}, fmt.Errorf("unknown type of source %q", src.Type)
+	}
+	return cfg, nil
+}
+
+// cached hides every optional interface of the provider: the SDK's cache would
+// let that of IMDS rewrite the expiry of credentials that it failed to renew.
+func cached(p aws.CredentialsProvider) aws.CredentialsProvider {
+	return aws.NewCredentialsCache(aws.CredentialsProviderFunc(p.Retrieve), func(o *aws.CredentialsCacheOptions) {
+		o.ExpiryWindow, o.ExpiryWindowJitterFrac = sourceEarly, 0.2
+	})
+}
+
+// staticKeys reads the keys of one profile from one file, and nothing from the
+// environment.
+func staticKeys(ctx context.Context, src source) (aws.CredentialsProvider, error) {
+	profile := src.Profile
+	if profile == "" {
+		profile = "default"
+	}
+	shared, err := awsconfig.LoadSharedConfigProfile(ctx, profile, func(o *awsconfig.LoadSharedConfigOptions) {
+		o.CredentialsFiles, o.ConfigFiles = []string{src.CredentialsFile}, []string{}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading aws.credentials_file %s, profile %s: %w", src.CredentialsFile, profile, err)
+	}
+	c := shared.Credentials
+	if c.AccessKeyID == "" || c.SecretAccessKey == "" {
+		return nil, fmt.Errorf("aws.credentials_file %s holds no keys for profile %s; write aws_access_key_id and aws_secret_access_key under [%s]", src.CredentialsFile, profile, profile)
+	}
+	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return c, nil }), nil
+}
+
+// containerSource speaks to the endpoint of ECS or EKS Pod Identity. Its token
+// is read from the file at every call: EKS rotates it.
+func containerSource(src source, client *awshttp.BuildableClient) (aws.CredentialsProvider, error) {
+	url, tokenFile := src.URL, src.TokenFile
+	if url == "" {
+		url = os.Getenv("AWS_CONTAINER_CREDENTIALS_FULL_URI")
+	}
+	if relative := os.Getenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"); url == "" && relative != "" {
+		url = ecsHost + relative
+	}
+	if url == "" {
+		return nil, errors.New("no container endpoint: neither aws.source.url nor AWS_CONTAINER_CREDENTIALS_FULL_URI or _RELATIVE_URI is set; this process does not run in ECS or with EKS Pod Identity")
+	}
+	if tokenFile == "" {
+		tokenFile = os.Getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")
+	}
+	return endpointcreds.New(url, func(o *endpointcreds.Options) {
+		// The endpoint is on this host: its token never goes through a proxy.
+		o.HTTPClient = client.WithTransportOptions(func(t *http.Transport) { t.Proxy = nil })
+		o.AuthorizationToken = os.Getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN")
+		if tokenFile != "" {
+			o.AuthorizationTokenProvider = endpointcreds.TokenProviderFunc(func() (string, error) {
+				text, err := os.ReadFile(tokenFile)
+				if err != nil {
+					return "", fmt.Errorf("reading the token of the container endpoint: %w", err)
+				}
+				return strings.TrimSpace(string(text)), nil
+			})
+		}
+	}), nil
+}
+
+// processSource keeps what the command printed out of its errors: on a parse
+// failure the SDK quotes the output, and that holds the keys.
+type processSource struct{ inner aws.CredentialsProvider }
+
+func (p processSource) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	c, err := p.inner.Retrieve(ctx)
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return c, nil
+	case errors.As(err, &exit):
+		return aws.Credentials{}, fmt.Errorf("aws.source.command failed: %s; run it by hand as the daemon's user", exit.ProcessState)
+	case ctx.Err() != nil:
+		return aws.Credentials{}, fmt.Errorf("aws.source.command: %w", ctx.Err())
+	default:
+		return aws.Credentials{}, errors.New("aws.source.command did not print credentials as JSON, version 1, in time; run it by hand as the daemon's user")
+	}
+}
+
+// assumeWithWebIdentity takes the role with the token alone.
+func assumeWithWebIdentity(ctx context.Context, client *sts.Client, r request) (*Session, error) {
+	file := r.Source.TokenFile
+	if file == "" {
+		file = os.Getenv("AWS_WEB_IDENTITY_TOKEN_FILE")
+	}
+	if file == "" {
+		return nil, errors.New("no web identity: neither aws.source.token_file nor AWS_WEB_IDENTITY_TOKEN_FILE is set")
+	}
+	token, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("reading the web identity token: %w", err)
+	}
+	in := &sts.AssumeRoleWithWebIdentityInput{
+		RoleArn: aws.String(r.Role), RoleSessionName: aws.String(r.SessionName),
+		WebIdentityToken: aws.String(strings.TrimSpace(string(token))), DurationSeconds: aws.Int32(int32(r.Duration / time.Second)),
+	}
+	if r.Policy != "" {
+		in.Policy = aws.String(r.Policy)
+	}
+	out, err := client.AssumeRoleWithWebIdentity(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	return sessionOf(out.Credentials, out.AssumedRoleUser, out.ResultMetadata)
+}
+
+// fileStamp tells one state of a file from another. systemd and Kubernetes
+// replace files, editors write into them: all three fields are needed.
+type fileStamp struct {
+	modified time.Time
+	size     int64
+	inode    uint64
+}
+
+// stampOf is the state of the file that holds the source's keys; zero when there is none.
+func stampOf(src source) fileStamp {
+	file := src.CredentialsFile
+	if file == "" && (src.Type == config.SourceDefault || src.Type == config.SourceProfile) {
+		if file = os.Getenv("AWS_SHARED_CREDENTIALS_FILE"); file == "" {
+			file = awsconfig.DefaultSharedCredentialsFilename()
+		}
+	}
+	if file == "" {
+		return fileStamp{}
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		return fileStamp{}
+	}
+	s := fileStamp{modified: info.ModTime(), size: info.Size()}
+	if sys, ok := info.Sys().(*syscall.Stat_t); ok {
+		s.inode = sys.Ino
+	}
+	return s
+}
