@@ -28,6 +28,7 @@
 //     accounts is recorded in both.
 //   - With Options.DataDir, what was answered is there after a kill -9. One
 //     sandbox uses a directory at a time; a damaged state is refused, not repaired.
+//     Faults, VPC endpoints and the clock's offset are not kept.
 //   - Faults with a rate hit the same calls in every run of the same calls under
 //     the same seed.
 //
@@ -40,7 +41,7 @@
 // default encryption, ownership, public access block, versioning, access control
 // lists, tags, lifecycle rules, CORS, object lock, logging targets, request
 // payment; objects, copies, multipart uploads, conditional reads and writes,
-// checksums, tags, lists; other configurations read as never set. KMS: symmetric,
+// checksums, tags, lists, form uploads; other configurations read as never set. KMS: symmetric,
 // asymmetric, MAC and key-agreement keys, policies, grants, aliases, tags,
 // rotation, imported material and every condition key of kms: that depends on the
 // request. CloudTrail: LookupEvents. Around the accounts: an organization with
@@ -49,16 +50,19 @@
 //
 // # Limits
 //
-//   - Changes take effect at once, where AWS takes seconds.
+//   - Changes take effect at once, where AWS takes seconds. Nothing is throttled
+//     unless a fault says so.
 //   - Other accounts than the two do not exist, so policies cannot name them.
-//   - No SSE-C or DSSE, no replicas of keys, no custom key stores.
+//   - No SSE-C or DSSE, no replicas of keys, no custom key stores. SigV4 only.
 //   - All Regions share the listener: a call is in the Region it is signed for.
 //   - Lifecycle rules run when ApplyLifecycle is called. They move nothing to
 //     another storage class, and access logs are not written.
 //   - Encryption at rest is bookkeeping: keys are checked at each use, bytes are
 //     stored as they came.
-//   - The trail in memory keeps the newest 20,000 records; the file of a data
-//     directory keeps all.
+//   - The trail in memory keeps the newest 20,000 records since the start; the
+//     file of a data directory keeps all, and is not read again. LookupEvents shows data events, which AWS's does not.
+//   - Organizations are one level of policies, VPC endpoints a URL: both are set
+//     by the Go and the admin API, and tokens of identity providers are signed there.
 //   - DNS names other than localhost resolve to the sandbox only when the client
 //     arranges that.
 //   - Wordings follow AWS's documentation and public reports. Where those are
