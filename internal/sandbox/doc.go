@@ -59,8 +59,8 @@
 //     another storage class, and access logs are not written.
 //   - Encryption at rest is bookkeeping: keys are checked at each use, bytes are
 //     stored as they came.
-//   - The trail in memory keeps the newest 20,000 records since the start; the
-//     file of a data directory keeps all, and is not read again. LookupEvents shows data events, which AWS's does not.
+//   - The trail shows the newest 20,000 records; the file of a data directory
+//     keeps all. LookupEvents shows data events, which AWS's does not.
 //   - Organizations are one level of policies, VPC endpoints a URL: both are set
 //     by the Go and the admin API, and tokens of identity providers are signed there.
 //   - DNS names other than localhost resolve to the sandbox only when the client

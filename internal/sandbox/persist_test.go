@@ -2,17 +2,20 @@ package sandbox_test
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	cttypes "github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/brokerd/brokerd/internal/sandbox"
 )
@@ -152,5 +155,43 @@ func TestADamagedStateIsNotOverwritten(t *testing.T) {
 	}
 	if text, err := os.ReadFile(path); err != nil || string(text) != `{"Version":1,` {
 		t.Errorf("the file is now %q, %v", text, err)
+	}
+}
+
+func TestTheTrailSurvivesARestart(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "accounts")
+	w := worldIn(t, openIn(t, dir))
+	must[*s3.PutObjectOutput](t)(w.uploader.s3.PutObject(t.Context(), w.put("logs/x", []byte("text"))))
+	before := lookUp(t, w.rootB, cttypes.LookupAttributeKeyEventName, "PutObject")
+	if err := w.sb.Close(); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "events.jsonl")
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = file.WriteString(`{"eventVersion":"1.11","torn`) // by a kill
+	if err := errors.Join(err, file.Close()); err != nil {
+		t.Fatal(err)
+	}
+	sb := openIn(t, dir)
+	rootB := as(t, sb, sb.RootKeys(accountB))
+	after := lookUp(t, rootB, cttypes.LookupAttributeKeyEventName, "PutObject")
+	if d := cmp.Diff(before, after); d != "" || len(after) != 1 {
+		t.Error(d)
+	}
+	if err := sb.Close(); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil || strings.Contains(string(text), "torn") || !strings.HasSuffix(string(text), "}\n") {
+		t.Errorf("the torn line is still there, %v", err)
+	}
+	if err := os.WriteFile(path, append([]byte("damage\n"), text...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sandbox.New(sandbox.Options{DataDir: dir}); err == nil || !strings.Contains(err.Error(), "events.jsonl: line 1") {
+		t.Errorf("a damaged trail: %v", err)
 	}
 }

@@ -147,6 +147,9 @@ func (c *s3Call) selector() string {
 
 func (c *s3Call) authenticateS3() error {
 	c.payloadHash = c.r.Header.Get("X-Amz-Content-Sha256")
+	if header := c.r.Header.Get("Authorization"); isV2(header) || strings.HasPrefix(header, "AWS4-ECDSA-") {
+		return unsupportedSignature(&s3AuthErrors)
+	}
 	if c.r.Header.Get("Authorization") != "" && c.payloadHash == "" {
 		return fail(http.StatusBadRequest, "InvalidRequest", "Missing required header for this request: x-amz-content-sha256")
 	}

@@ -9,7 +9,7 @@ import (
 
 // LifecycleResult lists what a run of the lifecycle rules did, bucket by bucket in order of name.
 type LifecycleResult struct {
-	Done []LifecycleAction
+	Done []LifecycleAction `json:"done"`
 }
 
 // LifecycleAction is one thing that a rule did.
@@ -35,7 +35,7 @@ func (s *Sandbox) ApplyLifecycle(now time.Time) LifecycleResult {
 
 // applyLifecycle is ApplyLifecycle for callers that hold mu.
 func (w *world) applyLifecycle(now time.Time) LifecycleResult {
-	run := lifecycleRun{now: now}
+	run := lifecycleRun{now: now, result: LifecycleResult{Done: []LifecycleAction{}}}
 	for _, name := range slices.Sorted(maps.Keys(w.buckets)) {
 		run.bucket = w.buckets[name]
 		run.apply()

@@ -75,6 +75,13 @@ func New(opts Options) (*Sandbox, error) {
 	}
 	s.opts = opts
 	s.SetFaults(opts.Faults)
+	if kept := s.world.store; kept != nil {
+		events, err := kept.readEvents(maxEvents)
+		if err != nil {
+			return nil, errors.Join(err, kept.close())
+		}
+		s.trail.Append(events...)
+	}
 	listener, err := net.Listen("tcp", opts.Addr)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("sandbox listening on %s: %w", opts.Addr, err), s.world.store.close(), s.removeDir())
