@@ -14,12 +14,13 @@ type LifecycleResult struct {
 
 // LifecycleAction is one thing that a rule did.
 type LifecycleAction struct {
-	Bucket, Rule string
+	Bucket string `json:"bucket"`
+	Rule   string `json:"rule"`
 	// Action is "abort-upload", "delete-version", "add-delete-marker" or "remove-delete-marker".
-	Action    string
-	Key       string
-	VersionID string `json:",omitempty"`
-	UploadID  string `json:",omitempty"`
+	Action    string `json:"action"`
+	Key       string `json:"key"`
+	VersionID string `json:"version_id,omitempty"`
+	UploadID  string `json:"upload_id,omitempty"`
 }
 
 // ApplyLifecycle runs the rules of every bucket as if it were now: it gives
