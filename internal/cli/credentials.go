@@ -1,0 +1,115 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/brokerd/brokerd/client"
+	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
+)
+
+func (a *app) credentialsCommand() *cobra.Command {
+	var form string
+	cmd := &cobra.Command{
+		Use:   "credentials DESTINATION",
+		Short: "Print the session credentials of a destination, for programs that bring their own AWS client",
+		Long: `Print the session credentials of a destination. It is refused unless an access
+rule gives this user "credentials"; every answer is on record in the daemon's log.
+
+Forms: process is what credential_process of the AWS configuration file takes, and
+the AWS CLI and every SDK then ask again by themselves; env are export lines for a
+shell; json are the same fields for programs; ini is a profile for a credentials
+file. What is printed is a secret, good until the time that stands in it: 20
+minutes at least, while STS answers.`,
+		Example: `  brokerctl credentials audit-logs --format env
+  # ~/.aws/config:
+  #   [profile audit-logs]
+  #   credential_process = brokerctl credentials audit-logs --format process`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			write := map[string]func(io.Writer, string, *brokerdv1.GetCredentialsResponse) error{
+				"process": writeProcess, "env": writeEnv, "json": writeCredentialsJSON, "ini": writeINI,
+			}[form]
+			if write == nil {
+				return usageError(fmt.Errorf("--format %q: want process, env, json or ini", form))
+			}
+			c, err := a.dial()
+			if err != nil {
+				return err
+			}
+			defer func() { _ = c.Close() }()
+			r, err := c.Broker().GetCredentials(cmd.Context(), &brokerdv1.GetCredentialsRequest{Destination: args[0]})
+			if err != nil {
+				return c.FromError(err)
+			}
+			return write(a.Out, args[0], r)
+		},
+	}
+	cmd.Flags().StringVar(&form, "format", "process", "process, env, json or ini")
+	return cmd
+}
+
+// writeProcess is what the AWS SDKs take from a credential_process.
+func writeProcess(w io.Writer, _ string, r *brokerdv1.GetCredentialsResponse) error {
+	return json.NewEncoder(w).Encode(struct {
+		Version                                   int
+		AccessKeyID                               string `json:"AccessKeyId"`
+		SecretAccessKey, SessionToken, Expiration string
+	}{1, r.GetAccessKeyId(), r.GetSecretAccessKey(), r.GetSessionToken(), expiration(r)})
+}
+
+func writeCredentialsJSON(w io.Writer, destination string, r *brokerdv1.GetCredentialsResponse) error {
+	return json.NewEncoder(w).Encode(map[string]string{
+		"destination": destination, "access_key_id": r.GetAccessKeyId(), "secret_access_key": r.GetSecretAccessKey(),
+		"session_token": r.GetSessionToken(), "expiration": expiration(r),
+	})
+}
+
+func writeEnv(w io.Writer, _ string, r *brokerdv1.GetCredentialsResponse) error {
+	for _, v := range credentialVariables(r) {
+		name, value, _ := strings.Cut(v, "=")
+		// Keys and tokens are base64 or the like; quoted, they are text whatever they hold.
+		if _, err := fmt.Fprintf(w, "export %s='%s'\n", name, strings.ReplaceAll(value, "'", `'\''`)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func writeINI(w io.Writer, destination string, r *brokerdv1.GetCredentialsResponse) error {
+	_, err := fmt.Fprintf(w, "# until %s\n[%s]\naws_access_key_id = %s\naws_secret_access_key = %s\naws_session_token = %s\n",
+		expiration(r), destination, r.GetAccessKeyId(), r.GetSecretAccessKey(), r.GetSessionToken())
+	return err
+}
+
+// credentialVariables are the environment that every SDK reads.
+func credentialVariables(r *brokerdv1.GetCredentialsResponse) []string {
+	return []string{
+		"AWS_ACCESS_KEY_ID=" + r.GetAccessKeyId(), "AWS_SECRET_ACCESS_KEY=" + r.GetSecretAccessKey(),
+		"AWS_SESSION_TOKEN=" + r.GetSessionToken(), "AWS_CREDENTIAL_EXPIRATION=" + expiration(r),
+	}
+}
+
+func expiration(r *brokerdv1.GetCredentialsResponse) string {
+	return r.GetExpiration().AsTime().UTC().Format(time.RFC3339)
+}
+
+// regionOf is the Region of a destination, as the daemon has it.
+func regionOf(cmd *cobra.Command, c *client.Client, destination string) (string, error) {
+	r, err := c.Admin().ListDestinations(cmd.Context(), &brokerdv1.ListDestinationsRequest{})
+	if err != nil {
+		return "", c.FromError(err)
+	}
+	for _, d := range r.GetDestinations() {
+		if d.GetName() == destination {
+			return d.GetRegion(), nil
+		}
+	}
+	return "", errors.New("the daemon does not show destination " + destination)
+}

@@ -1,0 +1,78 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
+)
+
+// otherCredentials are variables by which an SDK would find an identity that is
+// not the one asked for.
+var otherCredentials = []string{
+	"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_CREDENTIAL_EXPIRATION", "AWS_PROFILE", "AWS_DEFAULT_PROFILE",
+	"AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+	"AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+}
+
+func (a *app) execCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "exec DESTINATION -- COMMAND [ARGUMENT…]",
+		Short: "Run a command with the session credentials of a destination",
+		Long: `Run a command with the session credentials of a destination in its environment,
+and with no other ones. Nothing is written to disk. The command takes the place of
+brokerctl: its signals and its exit status are its own.
+
+The credentials do not change while the command runs. One that runs longer than
+they live takes them from credential_process instead: see brokerctl credentials.
+It is refused unless an access rule gives this user "credentials".`,
+		Example: `  brokerctl exec audit-logs -- aws s3 cp report.csv s3://tenant-s3-test-bucket/logs/
+  brokerctl exec audit-logs -- env | grep AWS_CREDENTIAL_EXPIRATION`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if at := cmd.ArgsLenAtDash(); at != 1 || len(args) < 2 {
+				return usageError(errors.New("want a destination, --, and a command: brokerctl exec DESTINATION -- COMMAND"))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			path, err := exec.LookPath(args[1])
+			if err != nil {
+				return usageError(err)
+			}
+			c, err := a.dial()
+			if err != nil {
+				return err
+			}
+			defer func() { _ = c.Close() }()
+			r, err := c.Broker().GetCredentials(cmd.Context(), &brokerdv1.GetCredentialsRequest{Destination: args[0]})
+			if err != nil {
+				return c.FromError(err)
+			}
+			region, err := regionOf(cmd, c, args[0])
+			if err != nil {
+				return err
+			}
+			env := append(without(os.Environ(), otherCredentials), credentialVariables(r)...)
+			env = append(without(env, []string{"AWS_REGION", "AWS_DEFAULT_REGION"}), "AWS_REGION="+region, "AWS_DEFAULT_REGION="+region)
+			if err := syscall.Exec(path, args[1:], env); err != nil {
+				return fmt.Errorf("running %s: %w", path, err)
+			}
+			return nil
+		},
+	}
+}
+
+// without leaves out variables by name.
+func without(env, names []string) []string {
+	return slices.DeleteFunc(slices.Clone(env), func(v string) bool {
+		name, _, _ := strings.Cut(v, "=")
+		return slices.Contains(names, name)
+	})
+}
