@@ -44,7 +44,7 @@ type Options struct {
 // Broker holds the sessions of all configured destinations. All methods may be
 // called from several goroutines.
 type Broker struct {
-	issuer   issuer
+	issuer   Issuer
 	log      *zap.Logger
 	observer Observer
 	clock    clock
@@ -84,7 +84,7 @@ func New(o Options) (*Broker, error) {
 	return newBroker(o, o.Issuer)
 }
 
-func newBroker(o Options, is issuer) (*Broker, error) {
+func newBroker(o Options, is Issuer) (*Broker, error) {
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}

@@ -15,7 +15,7 @@ const idleRefreshes = 2
 // entry is the session of one key: the present one, the flight that fetches the
 // next, and what failed last. Reading the present session takes no lock.
 type entry struct {
-	req     request
+	req     Request
 	key     sessionKey // of req
 	base    sessionKey // of the configured destination that it belongs to, or is a variant of
 	parent  *entry     // the role before it in a chain; nil: the source's own credentials

@@ -18,7 +18,7 @@ import (
 type scripted struct {
 	mu      sync.Mutex
 	answers []answer
-	calls   []request
+	calls   []Request
 	vias    []*Session
 	forgot  int
 	source  string        // ARN of the source credentials; empty: not known
@@ -33,7 +33,7 @@ type answer struct {
 	panic bool
 }
 
-func (s *scripted) Issue(ctx context.Context, r request, via *Session) (*Session, error) {
+func (s *scripted) Issue(ctx context.Context, r Request, via *Session) (*Session, error) {
 	s.mu.Lock()
 	n := len(s.calls)
 	s.calls, s.vias = append(s.calls, r), append(s.vias, via)
@@ -66,13 +66,13 @@ func (s *scripted) Issue(ctx context.Context, r request, via *Session) (*Session
 	return out, nil
 }
 
-func (s *scripted) Forget(request) {
+func (s *scripted) Forget(Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.forgot++
 }
 
-func (s *scripted) SourceARN(context.Context, request) (string, error) {
+func (s *scripted) SourceARN(context.Context, Request) (string, error) {
 	if s.source == "" {
 		return "", errors.New("not known")
 	}

@@ -10,13 +10,13 @@ import (
 	"github.com/brokerd/brokerd/internal/config"
 )
 
-// request is everything that changes an AssumeRole call. A field added here must
+// Request is everything that changes an AssumeRole call. A field added here must
 // be added to key as well; a reflection test sees to it.
-type request struct {
+type Request struct {
 	Region         string
 	Endpoint       string
 	Source         source
-	Parent         *request // the role before it in a chain; nil: assumed with the source's credentials
+	Parent         *Request // the role before it in a chain; nil: assumed with the source's credentials
 	Role           string
 	ExternalID     string
 	SessionName    string
@@ -43,13 +43,13 @@ const hopName = "brokerd"
 
 // straight is a role that is assumed with a web identity: without credentials,
 // and so without the limit of role chaining.
-func (r request) straight() bool {
+func (r Request) straight() bool {
 	return r.Parent == nil && r.Source.Type == config.SourceWebIdentity
 }
 
 type sessionKey [sha256.Size]byte
 
-func requestOf(c *config.Config, d *config.Destination) request {
+func requestOf(c *config.Config, d *config.Destination) Request {
 	endpoint := d.Endpoints.STS
 	if endpoint == "" {
 		endpoint = c.AWS.Endpoints.STS
@@ -66,14 +66,14 @@ func requestOf(c *config.Config, d *config.Destination) request {
 	if duration == 0 {
 		duration = time.Hour
 	}
-	r := request{
+	r := Request{
 		Region: d.Region, Endpoint: endpoint, Source: sourceOf(c.AWS, profile), Role: d.Role,
 		ExternalID: d.Session.ExternalID, SessionName: name, SourceIdentity: d.Session.SourceIdentity,
 		Tags: d.Session.Tags, TransitiveTags: slices.Sorted(slices.Values(d.Session.TransitiveTags)), Duration: duration,
 	}
 	r.Policy, _ = scopePolicy(d)
 	for _, h := range d.Chain {
-		hop := request{
+		hop := Request{
 			Region: r.Region, Endpoint: endpoint, Source: r.Source, Parent: r.Parent, Role: h.Role, ExternalID: h.ExternalID, SessionName: hopName,
 			Tags: h.Tags, TransitiveTags: slices.Sorted(slices.Values(h.TransitiveTags)), Duration: h.Duration.Std(),
 		}
@@ -99,7 +99,7 @@ func sourceOf(c config.AWS, profile string) source {
 }
 
 // key hashes length-prefixed fields, so that no two requests can run together.
-func (r request) key() sessionKey {
+func (r Request) key() sessionKey {
 	var buf []byte
 	add := func(s string) {
 		buf = binary.AppendUvarint(buf, uint64(len(s)))

@@ -183,7 +183,7 @@ func TestExpiryIsComparedByTheWallClock(t *testing.T) {
 // paired is an STS whose keys can be told to belong together.
 type paired struct{ scripted }
 
-func (p *paired) Issue(ctx context.Context, r request, via *Session) (*Session, error) {
+func (p *paired) Issue(ctx context.Context, r Request, via *Session) (*Session, error) {
 	s, err := p.scripted.Issue(ctx, r, via)
 	if err == nil {
 		s.SecretAccessKey, s.SessionToken = NewSecret("secret of "+s.AccessKeyID), NewSecret("token of "+s.AccessKeyID)

@@ -82,11 +82,11 @@ func TestStateOf(t *testing.T) {
 // Every field of a request must change its key: one that did not would hand one
 // tenant's session to another.
 func TestKeyCoversEveryField(t *testing.T) {
-	var check func(path string, t reflect.Type, field func(*request) reflect.Value)
-	check = func(path string, typ reflect.Type, of func(*request) reflect.Value) {
+	var check func(path string, t reflect.Type, field func(*Request) reflect.Value)
+	check = func(path string, typ reflect.Type, of func(*Request) reflect.Value) {
 		for i := range typ.NumField() {
 			name := path + typ.Field(i).Name
-			changed := request{}
+			changed := Request{}
 			f := of(&changed).Field(i)
 			switch f.Kind() {
 			case reflect.String:
@@ -98,26 +98,26 @@ func TestKeyCoversEveryField(t *testing.T) {
 			case reflect.Slice:
 				f.Set(reflect.ValueOf([]string{"k"}))
 			case reflect.Pointer:
-				f.Set(reflect.ValueOf(&request{}))
+				f.Set(reflect.ValueOf(&Request{}))
 			case reflect.Struct:
-				check(name+".", f.Type(), func(r *request) reflect.Value { return of(r).Field(i) })
+				check(name+".", f.Type(), func(r *Request) reflect.Value { return of(r).Field(i) })
 				continue
 			default:
-				t.Fatalf("field %s has kind %s: teach this test and request.key about it", name, f.Kind())
+				t.Fatalf("field %s has kind %s: teach this test and Request.key about it", name, f.Kind())
 			}
-			if changed.key() == (request{}).key() {
+			if changed.key() == (Request{}).key() {
 				t.Errorf("field %s is not in the key", name)
 			}
 		}
 	}
-	check("", reflect.TypeFor[request](), func(r *request) reflect.Value { return reflect.ValueOf(r).Elem() })
+	check("", reflect.TypeFor[Request](), func(r *Request) reflect.Value { return reflect.ValueOf(r).Elem() })
 }
 
 func FuzzKeyIsInjective(f *testing.F) {
 	f.Add("role", "ext", "rol", "eext")
 	f.Add("", "a", "a", "")
 	f.Fuzz(func(t *testing.T, role1, ext1, role2, ext2 string) {
-		one, two := request{Role: role1, ExternalID: ext1}, request{Role: role2, ExternalID: ext2}
+		one, two := Request{Role: role1, ExternalID: ext1}, Request{Role: role2, ExternalID: ext2}
 		if (one.key() == two.key()) != (role1 == role2 && ext1 == ext2) {
 			t.Errorf("%+v and %+v", one, two)
 		}

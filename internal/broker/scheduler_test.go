@@ -27,7 +27,7 @@ type perRole struct {
 	held  sync.Mutex
 }
 
-func (p *perRole) Issue(ctx context.Context, r request, via *Session) (*Session, error) {
+func (p *perRole) Issue(ctx context.Context, r Request, via *Session) (*Session, error) {
 	p.held.Lock()
 	a, known := p.roles[r.Role]
 	id := fmt.Sprintf("%x", r.key())
@@ -58,7 +58,7 @@ func (p *perRole) Issue(ctx context.Context, r request, via *Session) (*Session,
 }
 
 // runningWith runs a broker over any issuer.
-func runningWith(t *testing.T, is issuer, fn func(t *testing.T, b *Broker), dests ...*config.Destination) {
+func runningWith(t *testing.T, is Issuer, fn func(t *testing.T, b *Broker), dests ...*config.Destination) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		b, err := newBroker(Options{Config: configured(dests...), Rand: rand.New(rand.NewPCG(7, 8))}, is)

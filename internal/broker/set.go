@@ -45,7 +45,7 @@ func newSet(c *config.Config, old *set) *set {
 	return s
 }
 
-func (s *set) pin(r request, old *set) *entry {
+func (s *set) pin(r Request, old *set) *entry {
 	k := r.key()
 	if e := s.pinned[k]; e != nil {
 		return e

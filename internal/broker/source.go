@@ -152,7 +152,7 @@ func (p processSource) Retrieve(ctx context.Context) (aws.Credentials, error) {
 }
 
 // assumeWithWebIdentity takes the role with the token alone.
-func assumeWithWebIdentity(ctx context.Context, client *sts.Client, r request) (*Session, error) {
+func assumeWithWebIdentity(ctx context.Context, client *sts.Client, r Request) (*Session, error) {
 	file := r.Source.TokenFile
 	if file == "" {
 		file = os.Getenv("AWS_WEB_IDENTITY_TOKEN_FILE")

@@ -18,19 +18,19 @@ import (
 	"github.com/aws/smithy-go/middleware"
 )
 
-// issuer makes sessions. The one that is used calls STS.
-type issuer interface {
+// Issuer makes sessions. The one that is used calls STS.
+type Issuer interface {
 	// Issue performs one AssumeRole, or hands out the source credentials when
 	// the request names no role. It may be called from several goroutines. The
 	// session it returns has no RefreshAt and no Generation yet.
 	// via is the session of the role before in a chain; nil: the source's own
 	// credentials.
-	Issue(ctx context.Context, r request, via *Session) (*Session, error)
+	Issue(ctx context.Context, r Request, via *Session) (*Session, error)
 	// Forget drops what is held of the request's source, so that the next call
 	// reads it anew.
-	Forget(r request)
+	Forget(r Request)
 	// SourceARN is the identity behind the source credentials of the request.
-	SourceARN(ctx context.Context, r request) (string, error)
+	SourceARN(ctx context.Context, r Request) (string, error)
 }
 
 // stsIssuer loads the source credentials and calls STS. The SDK retries (three
@@ -59,7 +59,7 @@ func newSTSIssuer(http *awshttp.BuildableClient) *stsIssuer {
 // source loads the SDK configuration once per source and Region, and anew when
 // the credentials file has changed. Its credentials are cached, and read anew as
 // they expire.
-func (i *stsIssuer) source(ctx context.Context, r request) (aws.Config, error) {
+func (i *stsIssuer) source(ctx context.Context, r Request) (aws.Config, error) {
 	key := sourceKey{r.Source, r.Region}
 	now := stampOf(r.Source)
 	i.mu.Lock()
@@ -81,14 +81,14 @@ func (i *stsIssuer) source(ctx context.Context, r request) (aws.Config, error) {
 	return cfg, nil
 }
 
-// Forget implements issuer.
-func (i *stsIssuer) Forget(r request) {
+// Forget implements Issuer.
+func (i *stsIssuer) Forget(r Request) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	delete(i.sources, sourceKey{r.Source, r.Region})
 }
 
-func (i *stsIssuer) client(ctx context.Context, r request, via *Session) (*sts.Client, aws.Config, error) {
+func (i *stsIssuer) client(ctx context.Context, r Request, via *Session) (*sts.Client, aws.Config, error) {
 	cfg, err := i.source(ctx, r)
 	if err != nil {
 		return nil, aws.Config{}, err
@@ -103,8 +103,8 @@ func (i *stsIssuer) client(ctx context.Context, r request, via *Session) (*sts.C
 	}), cfg, nil
 }
 
-// Issue implements issuer.
-func (i *stsIssuer) Issue(ctx context.Context, r request, via *Session) (*Session, error) {
+// Issue implements Issuer.
+func (i *stsIssuer) Issue(ctx context.Context, r Request, via *Session) (*Session, error) {
 	client, cfg, err := i.client(ctx, r, via)
 	if err != nil {
 		return nil, err
@@ -180,8 +180,8 @@ func sourceSession(ctx context.Context, provider aws.CredentialsProvider) (*Sess
 	return s, nil
 }
 
-// SourceARN implements issuer.
-func (i *stsIssuer) SourceARN(ctx context.Context, r request) (string, error) {
+// SourceARN implements Issuer.
+func (i *stsIssuer) SourceARN(ctx context.Context, r Request) (string, error) {
 	if r.straight() {
 		return "", errors.New("a web identity has no ARN before it assumes a role")
 	}

@@ -48,6 +48,9 @@ minutes at least, while STS answers.`,
 			if err != nil {
 				return c.FromError(err)
 			}
+			if r.GetExpiration() == nil {
+				return errors.New("the daemon's answer has no expiration: credentials without an end are not used")
+			}
 			return write(a.Out, args[0], r)
 		},
 	}

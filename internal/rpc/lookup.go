@@ -84,7 +84,10 @@ func (b *brokerService) GetCredentials(ctx context.Context, req *brokerdv1.GetCr
 	}
 	sess, err := b.s.o.Sessions.Vend(ctx, req.GetDestination(), p.UID)
 	if err != nil {
-		return nil, faultOf(err)
+		f := faultOf(err)
+		b.s.o.Logger.Warn("credentials not handed out", zap.String("destination", req.GetDestination()), zap.String("peer", b.s.rules().Describe(p)),
+			zap.Int32("pid", p.PID), zap.Error(f))
+		return nil, f
 	}
 	b.s.o.Logger.Info("credentials handed out", zap.String("destination", req.GetDestination()), zap.String("peer", b.s.rules().Describe(p)),
 		zap.Int32("pid", p.PID), zap.String("access_key", sess.MaskedAccessKeyID()), zap.Uint64("generation", sess.Generation), zap.Time("expires", sess.Expires))
