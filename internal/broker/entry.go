@@ -91,6 +91,11 @@ func (e *entry) remaining(now time.Time) time.Duration {
 func (e *entry) nextAction(skew time.Duration) time.Time {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	return e.actionAt(skew)
+}
+
+// actionAt is nextAction with e.mu held.
+func (e *entry) actionAt(skew time.Duration) time.Time {
 	if e.flight != nil || e.gone.Load() {
 		return time.Time{}
 	}

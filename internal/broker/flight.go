@@ -41,11 +41,16 @@ type flight struct {
 	awaited atomic.Bool // a caller waits
 }
 
+// need says, with the entry's lock held, whether a flight is still wanted: who
+// found the session wanting looked without the lock, and a flight may have ended
+// since. nil stands for an operator's wish, which ignores the backoff as well.
+type need func() bool
+
 // join returns the flight under way, or starts one when the backoff allows it.
-// It returns the last error instead when it does not. force ignores the backoff:
-// an operator asked. then, if given, is called when the new flight has ended; it
+// It returns the last error instead when it does not, and neither when no flight
+// is needed any more. then, if given, is called when the new flight has ended; it
 // is not when another one was joined.
-func (b *Broker) join(e *entry, force bool, then func()) (f *flight, started bool, err error) {
+func (b *Broker) join(e *entry, needed need, then func()) (f *flight, started bool, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.flight != nil {
@@ -54,9 +59,13 @@ func (b *Broker) join(e *entry, force bool, then func()) (f *flight, started boo
 	if e.cutOff {
 		return nil, false, errCut
 	}
-	now := time.Now().Round(0)
-	if !force && e.lastErr != nil && now.Before(e.retryAt) {
-		return nil, false, e.lastErr
+	if needed != nil {
+		if !needed() {
+			return nil, false, nil
+		}
+		if e.lastErr != nil && time.Now().Round(0).Before(e.retryAt) {
+			return nil, false, e.lastErr
+		}
 	}
 	ctx, cancel := context.WithCancel(b.flightCtx)
 	f = &flight{done: make(chan struct{}), ctx: ctx, cancel: cancel}
@@ -80,10 +89,10 @@ func (b *Broker) launch(fn func()) bool {
 	return true
 }
 
-// await joins the flight, or starts one, and waits for its end or ctx's.
-func (b *Broker) await(ctx context.Context, e *entry, force bool) error {
-	f, _, err := b.join(e, force, nil)
-	if err != nil {
+// await joins the flight, or starts one if it is needed, and waits for its end or ctx's.
+func (b *Broker) await(ctx context.Context, e *entry, needed need) error {
+	f, _, err := b.join(e, needed, nil)
+	if f == nil {
 		return err
 	}
 	f.awaited.Store(true)
@@ -251,13 +260,14 @@ func (b *Broker) parentSession(ctx context.Context, e *entry) (*Session, error) 
 	if p == nil {
 		return nil, nil
 	}
+	needed := func() bool { return p.wanted || p.remaining(b.clock.now()) < parentLife }
 	p.mu.Lock()
-	wanted := p.wanted
+	cur, serves := p.cur.Load(), !needed()
 	p.mu.Unlock()
-	if cur := p.cur.Load(); cur != nil && !wanted && cur.Expires.Sub(b.clock.now()) >= parentLife {
+	if serves {
 		return cur, nil
 	}
-	err := b.await(ctx, p, false)
+	err := b.await(ctx, p, needed)
 	if cur := p.cur.Load(); cur != nil && cur.Expires.After(b.clock.now()) {
 		return cur, nil
 	}

@@ -46,20 +46,24 @@ func (b *Broker) Run(ctx context.Context) error {
 // refreshDue starts the flights that are due, the one with the least life first,
 // as far as workers are free, and says how long to sleep.
 func (b *Broker) refreshDue() time.Duration {
-	due := b.agenda.due(time.Now().Round(0))
+	entries := b.agenda.due(time.Now().Round(0))
 	now := b.clock.now()
-	slices.SortFunc(due, func(x, y *entry) int {
+	slices.SortFunc(entries, func(x, y *entry) int {
 		return int(min(max(x.remaining(now)-y.remaining(now), -1), 1))
 	})
-	for i, e := range due {
+	for i, e := range entries {
 		if b.busy.Load() >= workers {
-			for _, rest := range due[i:] {
+			for _, rest := range entries[i:] {
 				b.agenda.plan(rest, func() time.Time { return rest.nextAction(b.clock.skew()) })
 			}
 			return maxSleep // a worker that gets free wakes the scheduler
 		}
 		b.busy.Add(1)
-		if _, started, _ := b.join(e, false, func() { b.busy.Add(-1) }); !started {
+		due := func() bool {
+			at := e.actionAt(b.clock.skew())
+			return !at.IsZero() && !at.After(time.Now())
+		}
+		if _, started, _ := b.join(e, due, func() { b.busy.Add(-1) }); !started {
 			b.busy.Add(-1)
 			b.agenda.plan(e, func() time.Time { return e.nextAction(b.clock.skew()) })
 		}

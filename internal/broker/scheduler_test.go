@@ -311,3 +311,25 @@ func TestSourceThatHasEndedIsReadAnewOnce(t *testing.T) {
 		})
 	}
 }
+
+// A caller that saw no session, and a scheduler that saw one due, may come to
+// the lock after the flight that helped: they need no second one.
+func TestLateComersNeedNoFlight(t *testing.T) {
+	sts := &perRole{roles: map[string]answer{roleOf("leaf"): {life: time.Hour}}}
+	runningWith(t, sts, func(t *testing.T, b *Broker) {
+		time.Sleep(time.Second)
+		e := b.set.Load().targets["leaf"].entry
+		for range 3 {
+			f, started, err := b.join(e, func() bool { return e.remaining(b.clock.now()) < criticalLife }, nil)
+			if f != nil || started || err != nil {
+				t.Fatalf("a flight for a session that has an hour left: %v, %v, %v", f, started, err)
+			}
+		}
+		if n := sts.callsOf("leaf"); n != 1 {
+			t.Errorf("%d calls", n)
+		}
+		if _, err := b.Refresh(t.Context(), "leaf"); err != nil || sts.callsOf("leaf") != 2 {
+			t.Errorf("an operator's refresh: %v, %d calls", err, sts.callsOf("leaf"))
+		}
+	}, elsewhere("leaf", "leaf"))
+}

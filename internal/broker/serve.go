@@ -46,15 +46,15 @@ func (b *Broker) target(destination string) (*target, error) {
 	return nil, fmt.Errorf("destination %q: %w", destination, ErrUnknownDestination)
 }
 
-// session waits for a refresh when less than need is left, and serves what is
+// session waits for a refresh when less than life is left, and serves what is
 // valid when that refresh fails.
-func (b *Broker) session(ctx context.Context, destination string, e *entry, need time.Duration) (*Session, error) {
-	cur := e.cur.Load()
-	if cur != nil && (cur.Expires.IsZero() || cur.Expires.Sub(b.clock.now()) >= need) {
-		return cur, nil
+func (b *Broker) session(ctx context.Context, destination string, e *entry, life time.Duration) (*Session, error) {
+	short := func() bool { return e.remaining(b.clock.now()) < life }
+	if !short() {
+		return e.cur.Load(), nil
 	}
-	err := b.await(ctx, e, false)
-	cur = e.cur.Load()
+	err := b.await(ctx, e, short)
+	cur := e.cur.Load()
 	if s := stateOf(cur, b.clock.now()); s != StateEmpty && s != StateExpired {
 		return cur, nil
 	}
@@ -128,7 +128,7 @@ func (b *Broker) Refresh(ctx context.Context, destination string) (Status, error
 	if err != nil {
 		return Status{}, err
 	}
-	if err := b.await(ctx, t.entry, true); err != nil {
+	if err := b.await(ctx, t.entry, nil); err != nil {
 		if ctx.Err() != nil {
 			return Status{}, fmt.Errorf("destination %q: waiting for the refresh: %w", destination, ctx.Err())
 		}
@@ -170,10 +170,14 @@ func (b *Broker) Replaced(ctx context.Context, destination, accessKeyID string) 
 	if err != nil {
 		return nil, err
 	}
-	if cur := t.entry.cur.Load(); cur != nil && cur.AccessKeyID != accessKeyID {
-		return cur, nil
+	same := func() bool {
+		cur := t.entry.cur.Load()
+		return cur == nil || cur.AccessKeyID == accessKeyID
 	}
-	if err := b.await(ctx, t.entry, false); err != nil {
+	if !same() {
+		return t.entry.cur.Load(), nil
+	}
+	if err := b.await(ctx, t.entry, same); err != nil {
 		return nil, t.entry.failure(destination, err)
 	}
 	return t.entry.cur.Load(), nil
