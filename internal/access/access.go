@@ -73,6 +73,30 @@ func New(rules []config.Rule, daemonUID uint32, resolver Resolver) (*Policy, err
 	return p, nil
 }
 
+// noID is no user and no group: the kernel has it for "none", and a rule cannot name it.
+const noID = 1<<32 - 1
+
+// PeerOf is a peer that a configuration names in the kernel's stead. Without a
+// group, rules that ask for one do not match it.
+func PeerOf(p config.Peer, resolver Resolver) (Peer, error) {
+	uid, err := resolve(p.UID, resolver.LookupUser)
+	if err != nil {
+		return Peer{}, fmt.Errorf("user %q: %w; create the user, or give its number", p.UID, err)
+	}
+	gid, err := resolve(p.GID, resolver.LookupGroup)
+	if err != nil {
+		return Peer{}, fmt.Errorf("group %q: %w; create the group, or give its number", p.GID, err)
+	}
+	if uid == nil {
+		return Peer{}, fmt.Errorf("no user is named")
+	}
+	out := Peer{UID: *uid, GID: noID}
+	if gid != nil {
+		out.GID = *gid
+	}
+	return out, nil
+}
+
 // resolve turns a name or a number into an id; nil when there is none. A number
 // is never looked up: it may belong to another user namespace.
 func resolve(s string, lookup func(string) (uint32, error)) (*uint32, error) {
@@ -189,6 +213,9 @@ func (p *Policy) Describe(peer Peer) string {
 	s := fmt.Sprintf("uid=%d", peer.UID)
 	if name := p.userName(peer.UID); name != "" {
 		s += "(" + name + ")"
+	}
+	if peer.GID == noID {
+		return s
 	}
 	s += fmt.Sprintf(" gid=%d", peer.GID)
 	if p.resolver.GroupName != nil {

@@ -23,18 +23,23 @@ var otherCredentials = []string{
 }
 
 func (a *app) execCommand() *cobra.Command {
-	return &cobra.Command{
+	var endpoint bool
+	cmd := &cobra.Command{
 		Use:   "exec DESTINATION -- COMMAND [ARGUMENT…]",
 		Short: "Run a command with the session credentials of a destination",
 		Long: `Run a command with the session credentials of a destination in its environment,
 and with no other ones. Nothing is written to disk. The command takes the place of
 brokerctl: its signals and its exit status are its own.
 
-The credentials do not change while the command runs. One that runs longer than
-they live takes them from credential_process instead: see brokerctl credentials.
+The credentials in the environment do not change while the command runs: 20 minutes
+at least, while STS answers. For one that runs longer, --endpoint gives it an
+address on loopback and a token of its own instead, from which its AWS SDK fetches
+credentials, and fetches them again before they end. brokerctl then stays, passes
+signals on, and ends as the command ends.
+
 It is refused unless an access rule gives this user "credentials".`,
 		Example: `  brokerctl exec audit-logs -- aws s3 cp report.csv s3://tenant-s3-test-bucket/logs/
-  brokerctl exec audit-logs -- env | grep AWS_CREDENTIAL_EXPIRATION`,
+  brokerctl exec --endpoint audit-logs -- ./nightly-export.sh`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if at := cmd.ArgsLenAtDash(); at != 1 || len(args) < 2 {
 				return usageError(errors.New("want a destination, --, and a command: brokerctl exec DESTINATION -- COMMAND"))
@@ -59,14 +64,19 @@ It is refused unless an access rule gives this user "credentials".`,
 			if err != nil {
 				return err
 			}
-			env := append(without(os.Environ(), otherCredentials), credentialVariables(r)...)
-			env = append(without(env, []string{"AWS_REGION", "AWS_DEFAULT_REGION"}), "AWS_REGION="+region, "AWS_DEFAULT_REGION="+region)
-			if err := syscall.Exec(path, args[1:], env); err != nil {
+			env := without(os.Environ(), append([]string{"AWS_REGION", "AWS_DEFAULT_REGION"}, otherCredentials...))
+			env = append(env, "AWS_REGION="+region, "AWS_DEFAULT_REGION="+region)
+			if endpoint {
+				return a.execWithEndpoint(cmd.Context(), c, args[0], path, args[1:], env)
+			}
+			if err := syscall.Exec(path, args[1:], append(env, credentialVariables(r)...)); err != nil {
 				return fmt.Errorf("running %s: %w", path, err)
 			}
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&endpoint, "endpoint", false, "serve credentials that stay fresh while the command runs")
+	return cmd
 }
 
 // without leaves out variables by name.

@@ -17,6 +17,7 @@ type Config struct {
 	AWS          AWS                     `yaml:"aws"`
 	Destinations map[string]*Destination `yaml:"destinations"`
 	Access       []Rule                  `yaml:"access"`
+	Vend         Vend                    `yaml:"vend"`
 }
 
 // Socket is the Unix socket of the gRPC API.
@@ -43,8 +44,9 @@ type Shutdown struct {
 
 // Limits protect the daemon from its clients.
 type Limits struct {
-	IdleTimeout Duration `yaml:"idle_timeout"` // default 60s: longest silence inside an upload stream
-	MaxObject   Size     `yaml:"max_object"`   // default 5TiB
+	IdleTimeout Duration `yaml:"idle_timeout"`           // default 60s: longest silence inside an upload stream
+	MaxObject   Size     `yaml:"max_object"`             // default 5TiB
+	Credentials int      `yaml:"credentials_per_second"` // default 50, 1..10000: how often a user may ask for credentials
 }
 
 // Memory is the process-wide budget for bytes in flight to S3.
@@ -153,6 +155,21 @@ type Rule struct {
 type Peer struct {
 	UID string `yaml:"uid"` // user name or number
 	GID string `yaml:"gid"` // group name or number (the peer's primary group)
+}
+
+// Vend is the HTTP endpoint from which AWS SDKs take session credentials. It is
+// off unless Address or Socket is set, and gives nothing that no access rule allows.
+type Vend struct {
+	Address string  `yaml:"address"` // loopback IP and port; callers show a token
+	Socket  string  `yaml:"socket"`  // Unix socket; callers are who the kernel says
+	Tokens  []Token `yaml:"tokens"`
+}
+
+// Token is a secret that stands for a peer where the kernel cannot attest one.
+type Token struct {
+	File         string   `yaml:"file"`         // absolute path; read anew when it changes
+	Peer         Peer     `yaml:"peer"`         // whose token it is; without a GID only rules by user apply
+	Destinations []string `yaml:"destinations"` // names, or "*": it is good for no other ones, whatever the peer may do
 }
 
 // Permission is one right of a rule.

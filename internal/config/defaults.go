@@ -14,7 +14,7 @@ func newConfig() *Config {
 		Metrics:  Metrics{Address: "127.0.0.1:9464"},
 		Log:      Log{Level: "info"},
 		Shutdown: Shutdown{Grace: Duration(30 * time.Second)},
-		Limits:   Limits{IdleTimeout: Duration(time.Minute), MaxObject: 5 * TiB},
+		Limits:   Limits{IdleTimeout: Duration(time.Minute), MaxObject: 5 * TiB, Credentials: 50},
 		Memory:   Memory{Max: 48 * MiB},
 		AWS:      AWS{Source: Source{Type: SourceDefault}},
 	}

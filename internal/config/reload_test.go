@@ -74,8 +74,9 @@ func TestEverySectionIsKnownToReload(t *testing.T) {
 		got = append(got, reflect.TypeFor[config.Config]().Field(i).Name)
 	}
 	// Path: the same. Socket, Metrics, Memory: restart. Shutdown, Limits, Log, AWS,
-	// Destinations, Access: taken over; of AWS the CA bundle needs a restart.
-	want := []string{"Path", "Socket", "Metrics", "Log", "Shutdown", "Limits", "Memory", "AWS", "Destinations", "Access"}
+	// Destinations, Access: taken over; of AWS the CA bundle needs a restart,
+	// of Vend the listeners.
+	want := []string{"Path", "Socket", "Metrics", "Log", "Shutdown", "Limits", "Memory", "AWS", "Destinations", "Access", "Vend"}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}

@@ -44,6 +44,7 @@ const socketPathMax = 104
 
 func (v *validator) config() {
 	c := v.cfg
+	v.socketPath("socket.path", c.Socket.Path)
 	v.socket(c.Socket)
 	v.metrics(c.Metrics.Address)
 	if levels := []string{"debug", "info", "warn", "error"}; !slices.Contains(levels, c.Log.Level) {
@@ -52,6 +53,9 @@ func (v *validator) config() {
 	v.durationWithin("shutdown.grace", c.Shutdown.Grace, 0, 15*time.Minute)
 	v.durationWithin("limits.idle_timeout", c.Limits.IdleTimeout, time.Second, time.Hour)
 	v.sizeWithin("limits.max_object", c.Limits.MaxObject, 1, 5*TiB)
+	if n := c.Limits.Credentials; n < 1 || n > 10000 {
+		v.fail("limits.credentials_per_second", fmt.Sprintf("%d is out of range", n), "from 1 to 10000")
+	}
 	v.sizeWithin("memory.max", c.Memory.Max, 16*MiB, TiB)
 	v.profile("aws.profile", c.AWS.Profile)
 	v.file("aws.credentials_file", c.AWS.CredentialsFile)
@@ -70,19 +74,23 @@ func (v *validator) config() {
 		v.destination(c.Destinations[name])
 	}
 	v.access(c.Access, names)
+	v.vend(c, names)
 }
 
 var accountName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.@-]{0,63}\$?$`)
 
-func (v *validator) socket(s Socket) {
+func (v *validator) socketPath(at, path string) {
 	switch {
-	case !strings.HasPrefix(s.Path, "/"):
-		v.fail("socket.path", fmt.Sprintf("%q is not an absolute path", s.Path), "for example /run/brokerd/brokerd.sock")
-	case strings.ContainsRune(s.Path, 0) || filepath.Clean(s.Path) != s.Path:
-		v.fail("socket.path", fmt.Sprintf("%q is not a clean path", s.Path), "write it without '.', '..', '//' and a '/' at the end")
-	case len(s.Path) > socketPathMax:
-		v.fail("socket.path", fmt.Sprintf("the path has %d bytes, a socket allows %d", len(s.Path), socketPathMax), "use a shorter directory, such as /run/brokerd")
+	case !strings.HasPrefix(path, "/"):
+		v.fail(at, fmt.Sprintf("%q is not an absolute path", path), "for example /run/brokerd/brokerd.sock")
+	case strings.ContainsRune(path, 0) || filepath.Clean(path) != path:
+		v.fail(at, fmt.Sprintf("%q is not a clean path", path), "write it without '.', '..', '//' and a '/' at the end")
+	case len(path) > socketPathMax:
+		v.fail(at, fmt.Sprintf("the path has %d bytes, a socket allows %d", len(path), socketPathMax), "use a shorter directory, such as /run/brokerd")
 	}
+}
+
+func (v *validator) socket(s Socket) {
 	if s.Mode&^0o666 != 0 {
 		v.fail("socket.mode", fmt.Sprintf("%v has bits that mean nothing on a socket", s.Mode), modeHint+" or \"0666\"")
 	} else if s.Mode&0o600 != 0o600 {
@@ -182,12 +190,7 @@ func (v *validator) access(rules []Rule, names []string) {
 		if r.Peer == (Peer{}) && !v.faulty[path+".peer"] && !v.faulty[path+".peer.uid"] && !v.faulty[path+".peer.gid"] {
 			v.fail(path+".peer", "the rule names no peer", "write peer: {uid: app} or peer: {gid: loggers}; there is no rule for everybody")
 		}
-		if r.Peer.UID != "" && !validID(r.Peer.UID) {
-			v.fail(path+".peer.uid", fmt.Sprintf("%q is not a user", r.Peer.UID), "write a user name or number")
-		}
-		if r.Peer.GID != "" && !validID(r.Peer.GID) {
-			v.fail(path+".peer.gid", fmt.Sprintf("%q is not a group", r.Peer.GID), "write a group name or number")
-		}
+		v.peer(path, r.Peer)
 		if len(r.Allow) == 0 {
 			v.fail(path+".allow", "the rule allows nothing", "write allow: [upload, verify]")
 		}
@@ -201,10 +204,24 @@ func (v *validator) access(rules []Rule, names []string) {
 		if needs && len(r.Destinations) == 0 {
 			v.fail(path+".destinations", "the rule names no destination", "write destinations: [name], or [\"*\"] for all")
 		}
-		for j, d := range r.Destinations {
-			if d != "*" && !slices.Contains(names, d) {
-				v.fail(fmt.Sprintf("%s.destinations[%d]", path, j), fmt.Sprintf("unknown destination %q", d), didYouMean(d, "destinations", names))
-			}
+		v.destinationsOf(path, r.Destinations, names)
+	}
+}
+
+func (v *validator) peer(path string, p Peer) {
+	if p.UID != "" && !validID(p.UID) {
+		v.fail(path+".peer.uid", fmt.Sprintf("%q is not a user", p.UID), "write a user name or number")
+	}
+	if p.GID != "" && !validID(p.GID) {
+		v.fail(path+".peer.gid", fmt.Sprintf("%q is not a group", p.GID), "write a group name or number")
+	}
+}
+
+// destinationsOf looks at a list of destinations under path.
+func (v *validator) destinationsOf(path string, list, names []string) {
+	for j, d := range list {
+		if d != "*" && !slices.Contains(names, d) {
+			v.fail(fmt.Sprintf("%s.destinations[%d]", path, j), fmt.Sprintf("unknown destination %q", d), didYouMean(d, "destinations", names))
 		}
 	}
 }

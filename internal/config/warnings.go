@@ -17,6 +17,11 @@ func (c *Config) Warnings() []string {
 	if host, _, err := net.SplitHostPort(c.Metrics.Address); err == nil && !loopback(host) {
 		out = append(out, fmt.Sprintf("metrics.address %s can be reached from other machines; it has no authentication", c.Metrics.Address))
 	}
+	if c.Vend.Address != "" || c.Vend.Socket != "" {
+		if !slices.ContainsFunc(c.Access, func(r Rule) bool { return slices.Contains(r.Allow, PermCredentials) }) {
+			out = append(out, "vend is on, but no access rule allows anybody to have credentials: it will refuse everybody")
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(c.Destinations)) {
 		d := c.Destinations[name]
 		at := "destinations." + name

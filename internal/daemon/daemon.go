@@ -28,6 +28,7 @@ import (
 	"github.com/brokerd/brokerd/internal/rpc"
 	"github.com/brokerd/brokerd/internal/telemetry"
 	"github.com/brokerd/brokerd/internal/uploader"
+	"github.com/brokerd/brokerd/internal/vend"
 	"github.com/brokerd/brokerd/internal/verify"
 )
 
@@ -51,6 +52,8 @@ type Daemon struct {
 	budget  *uploader.Budget
 	upload  *uploader.Uploader
 	server  *rpc.Server
+	desk    *vend.Desk
+	vending []*vend.Endpoint
 	notify  notifier
 
 	verifier  currentVerifier
@@ -68,6 +71,11 @@ func Check(cfg *config.Config) error {
 	}
 	if _, err := access.New(cfg.Access, uint32(os.Geteuid()), access.SystemResolver()); err != nil {
 		return err
+	}
+	for i, t := range cfg.Vend.Tokens {
+		if _, err := access.PeerOf(t.Peer, access.SystemResolver()); err != nil {
+			return fmt.Errorf("vend.tokens[%d].peer: %w", i, err)
+		}
 	}
 	_, err := socketGroup(cfg.Socket.Group)
 	return err
@@ -110,8 +118,14 @@ func New(cfg *config.Config, version string, w io.Writer) (*Daemon, error) {
 	if err != nil {
 		return nil, err
 	}
+	if d.desk, err = vend.New(vend.Options{
+		Config: cfg, Access: rules, Resolver: access.SystemResolver(), Sessions: d.broker, Logger: log, Observer: d.metrics,
+	}); err != nil {
+		return nil, err
+	}
+	d.vending = endpoints(cfg, d.desk, log)
 	d.server, err = rpc.NewServer(rpc.Options{
-		Config: cfg, Access: rules, Deliver: d.upload, Gate: d.budget, Sessions: d.broker,
+		Config: cfg, Access: rules, Deliver: d.upload, Gate: d.budget, Sessions: d.broker, Desk: d.desk, Parts: d.parts,
 		Reload: d.Reload, Verify: verifications{&d.verifier}, Meter: d.metrics, Ledger: ledger, Logger: log, Version: version,
 		Unary:  []grpc.UnaryServerInterceptor{d.metrics.RPC.UnaryServerInterceptor()},
 		Stream: []grpc.StreamServerInterceptor{d.metrics.RPC.StreamServerInterceptor()},
@@ -155,6 +169,9 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	group.Go(func() error { return d.server.Serve(socket) })
 	if metrics != nil {
 		group.Go(func() error { return d.metrics.Serve(life, metrics) })
+	}
+	for _, e := range d.vending {
+		group.Go(func() error { return e.Run(life) })
 	}
 	group.Go(func() error { return d.watch(life) })
 	group.Go(func() error { return d.hangups(life, hangups) })

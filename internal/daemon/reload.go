@@ -70,6 +70,10 @@ func (d *Daemon) reload() (rpc.Changes, error) {
 	if err != nil {
 		return rpc.Changes{}, fmt.Errorf("%s: %w", next.Path, err)
 	}
+	adopt, err := d.desk.Prepare(next, rules)
+	if err != nil {
+		return rpc.Changes{}, fmt.Errorf("%s: %w", next.Path, err)
+	}
 	verifier, err := verify.New(verify.Options{Config: next, Sessions: d.broker, HTTPClient: d.http})
 	if err != nil {
 		return rpc.Changes{}, fmt.Errorf("making the verifier: %w", err)
@@ -87,6 +91,7 @@ func (d *Daemon) reload() (rpc.Changes, error) {
 	d.upload.Reload(next)
 	d.verifier.Store(verifier)
 	d.server.Adopt(next, rules)
+	adopt()
 	d.level.SetLevel(level)
 	d.cfg.Store(next)
 	for _, w := range next.Warnings() {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/brokerd/brokerd/internal/broker"
 	"github.com/brokerd/brokerd/internal/uploader"
+	"github.com/brokerd/brokerd/internal/vend"
 )
 
 // Domain is the domain of all reasons in ErrorInfo.
@@ -62,6 +63,7 @@ func faultOf(err error) *fault {
 		noSess   *broker.Error
 		failed   *uploader.Error
 		mismatch *uploader.MismatchError
+		refusal  *vend.Refusal
 	)
 	switch {
 	case errors.As(err, &f):
@@ -77,6 +79,10 @@ func faultOf(err error) *fault {
 			with("aws_request_id", failed.Info.RequestID).with("operation", failed.Op)
 	case errors.As(err, &mismatch):
 		return coded("RESPONSE_MISMATCH", mismatch).with("destination", mismatch.Destination).with("field", mismatch.Field)
+	case errors.As(err, &refusal) && refusal.Code == "TOO_MANY_REQUESTS":
+		return &fault{code: codes.ResourceExhausted, reason: refusal.Code, msg: refusal.Message, retry: refusal.RetryAfter}
+	case errors.As(err, &refusal) && refusal.Err == nil:
+		return refuse(codes.PermissionDenied, refusal.Code, "%s", refusal.Message)
 	case errors.Is(err, broker.ErrUnknownDestination):
 		return refuse(codes.NotFound, "UNKNOWN_DESTINATION", "%s", err)
 	case errors.Is(err, uploader.ErrBusy):

@@ -20,6 +20,7 @@ import (
 	"github.com/brokerd/brokerd/internal/broker"
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/uploader"
+	"github.com/brokerd/brokerd/internal/vend"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
@@ -155,6 +156,10 @@ func serverFor(t *testing.T, changes ...change) *daemonUnderTest {
 		c(cfg, &o)
 	}
 	if o.Access, err = access.New(cfg.Access, 4242, access.SystemResolver()); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Limits.Credentials = 3
+	if o.Desk, err = vend.New(vend.Options{Config: cfg, Access: o.Access, Sessions: d.sessions, Logger: o.Logger}); err != nil {
 		t.Fatal(err)
 	}
 	if d.server, err = NewServer(o); err != nil {

@@ -2,15 +2,16 @@ package rpc
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/oklog/ulid/v2"
-	"go.uber.org/zap"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/vend"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
@@ -73,24 +74,23 @@ func (b *brokerService) VerifyAccess(req *brokerdv1.VerifyAccessRequest, stream 
 	return nil
 }
 
-// GetCredentials implements the API. Every answer is on record.
+// GetCredentials implements the API. The desk decides, and keeps the record.
 func (b *brokerService) GetCredentials(ctx context.Context, req *brokerdv1.GetCredentialsRequest) (*brokerdv1.GetCredentialsResponse, error) {
 	p, err := caller(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := b.s.allow(p, config.PermCredentials, req.GetDestination()); err != nil {
-		return nil, err
+	if _, ok := b.s.config().Destinations[req.GetDestination()]; !ok {
+		return nil, b.s.unknown(p, req.GetDestination())
 	}
-	sess, err := b.s.o.Sessions.Vend(ctx, req.GetDestination(), p.UID)
+	sess, err := b.s.o.Desk.Hand(ctx, vend.Caller{Peer: p, Via: "grpc"}, req.GetDestination())
 	if err != nil {
-		f := faultOf(err)
-		b.s.o.Logger.Warn("credentials not handed out", zap.String("destination", req.GetDestination()), zap.String("peer", b.s.rules().Describe(p)),
-			zap.Int32("pid", p.PID), zap.Error(f))
-		return nil, f
+		var r *vend.Refusal
+		if errors.As(err, &r) && r.Rule != "" {
+			return nil, b.s.refused(r.Code, r.Message, r.Rule).with("destination", req.GetDestination())
+		}
+		return nil, faultOf(err)
 	}
-	b.s.o.Logger.Info("credentials handed out", zap.String("destination", req.GetDestination()), zap.String("peer", b.s.rules().Describe(p)),
-		zap.Int32("pid", p.PID), zap.String("access_key", sess.MaskedAccessKeyID()), zap.Uint64("generation", sess.Generation), zap.Time("expires", sess.Expires))
 	return &brokerdv1.GetCredentialsResponse{
 		AccessKeyId: sess.AccessKeyID, SecretAccessKey: sess.SecretAccessKey.Reveal(),
 		SessionToken: sess.SessionToken.Reveal(), Expiration: stamp(sess.Expires),

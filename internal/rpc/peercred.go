@@ -27,25 +27,34 @@ func (peerInfo) AuthType() string { return "unix-peer" }
 
 // ServerHandshake implements credentials.TransportCredentials.
 func (peerCredentials) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
-	unixConn, ok := conn.(*net.UnixConn)
-	if !ok {
-		return nil, nil, fmt.Errorf("a %T connection has no peer that the kernel vouches for", conn)
-	}
-	raw, err := unixConn.SyscallConn()
+	p, err := KernelPeer(conn)
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading the peer's identity: %w", err)
-	}
-	var p access.Peer
-	var perr error
-	if err := raw.Control(func(fd uintptr) { p, perr = kernelPeer(int(fd)) }); err != nil {
-		return nil, nil, fmt.Errorf("reading the peer's identity: %w", err)
-	}
-	if perr != nil {
-		return nil, nil, fmt.Errorf("reading the peer's identity: %w", perr)
+		return nil, nil, err
 	}
 	return conn, peerInfo{
 		CommonAuthInfo: credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity}, peer: p,
 	}, nil
+}
+
+// KernelPeer asks the kernel who made a connection to a Unix socket.
+func KernelPeer(conn net.Conn) (access.Peer, error) {
+	unixConn, ok := conn.(*net.UnixConn)
+	if !ok {
+		return access.Peer{}, fmt.Errorf("a %T connection has no peer that the kernel vouches for", conn)
+	}
+	raw, err := unixConn.SyscallConn()
+	if err != nil {
+		return access.Peer{}, fmt.Errorf("reading the peer's identity: %w", err)
+	}
+	var p access.Peer
+	var perr error
+	if err := raw.Control(func(fd uintptr) { p, perr = kernelPeer(int(fd)) }); err != nil {
+		return access.Peer{}, fmt.Errorf("reading the peer's identity: %w", err)
+	}
+	if perr != nil {
+		return access.Peer{}, fmt.Errorf("reading the peer's identity: %w", perr)
+	}
+	return p, nil
 }
 
 // ClientHandshake implements credentials.TransportCredentials; the daemon is never a client.

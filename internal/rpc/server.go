@@ -20,6 +20,7 @@ import (
 	"github.com/brokerd/brokerd/internal/broker"
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/uploader"
+	"github.com/brokerd/brokerd/internal/vend"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
@@ -40,7 +41,11 @@ type Gate interface {
 type Sessions interface {
 	Statuses() []broker.Status
 	Refresh(ctx context.Context, destination string) (broker.Status, error)
-	Vend(ctx context.Context, destination string, uid uint32) (*broker.Session, error)
+}
+
+// Desk hands out credentials; vend.Desk does.
+type Desk interface {
+	Hand(ctx context.Context, c vend.Caller, destination string) (*broker.Session, error)
 }
 
 // Verifier proves the path of a destination and emits one message per check.
@@ -53,13 +58,16 @@ type Meter interface {
 	UploadEnded(destination, reason string, bytes int64, took time.Duration)
 }
 
-// Options are what a Server is made of. All are required but Interceptors.
+// Options are what a Server is made of. All are required but Parts and the interceptors.
 type Options struct {
 	Config   *config.Config
 	Access   *access.Policy
 	Deliver  Deliverer
 	Gate     Gate
 	Sessions Sessions
+	Desk     Desk
+	// Parts says which further parts of the daemon are up, for health; nil: there are none.
+	Parts func() map[string]bool
 	// Reload reads the configuration file again; see Server.Adopt.
 	Reload  func() (Changes, error)
 	Verify  Verifier
@@ -87,7 +95,7 @@ type Server struct {
 
 // NewServer makes a server. Serve runs it.
 func NewServer(o Options) (*Server, error) {
-	if o.Config == nil || o.Access == nil || o.Deliver == nil || o.Gate == nil || o.Sessions == nil ||
+	if o.Config == nil || o.Access == nil || o.Deliver == nil || o.Gate == nil || o.Sessions == nil || o.Desk == nil ||
 		o.Reload == nil || o.Verify == nil || o.Meter == nil || o.Ledger == nil || o.Logger == nil {
 		return nil, errors.New("rpc: an option is missing")
 	}
@@ -156,6 +164,11 @@ func (s *Server) UpdateHealth() {
 		ready, _ := s.ready(st)
 		s.health.SetServingStatus(st.Destination, serving(ready))
 		all = all && usable(st)
+	}
+	if s.o.Parts != nil {
+		for name, up := range s.o.Parts() {
+			s.health.SetServingStatus(name, serving(up))
+		}
 	}
 	if !s.stopping.Load() {
 		s.health.SetServingStatus("", serving(all))
@@ -262,10 +275,15 @@ func (s *Server) decide(p access.Peer, perm config.Permission, destination strin
 	}
 	s.o.Logger.Warn("call refused by the access rules", zap.String("peer", s.rules().Describe(p)), zap.Int32("pid", p.PID),
 		zap.String("permission", string(perm)), zap.String("destination", destination), zap.String("why", d.Reason))
-	f := refuse(codes.PermissionDenied, reason, "%s", d.Reason)
-	if d.Suggestion != "" {
-		f.msg += "; this rule under access: in " + s.config().Path + " would allow it:\n" + d.Suggestion
-		f = f.with("rule", d.Suggestion)
+	return s.refused(reason, d.Reason, d.Suggestion).with("destination", destination)
+}
+
+// refused says what rule would allow what was refused; it may be empty.
+func (s *Server) refused(reason, why, rule string) *fault {
+	f := refuse(codes.PermissionDenied, reason, "%s", why)
+	if rule != "" {
+		f.msg += "; this rule under access: in " + s.config().Path + " would allow it:\n" + rule
+		f = f.with("rule", rule)
 	}
-	return f.with("destination", destination)
+	return f
 }

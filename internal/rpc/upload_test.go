@@ -359,7 +359,11 @@ func TestStopDoesNotWaitForThoseWhoWatchTheHealth(t *testing.T) {
 func TestCredentialsNeedARule(t *testing.T) {
 	d := serverFor(t)
 	_, err := d.Broker().GetCredentials(t.Context(), &brokerdv1.GetCredentialsRequest{Destination: "logs"})
-	_ = wantFault(t, d.FromError(err), "PEER_NOT_ALLOWED")
+	if f := wantFault(t, d.FromError(err), "PEER_NOT_ALLOWED"); !strings.Contains(f.Message, "allow: [credentials]") {
+		t.Errorf("no rule that would help: %s", f.Message)
+	}
+	_, err = d.Broker().GetCredentials(t.Context(), &brokerdv1.GetCredentialsRequest{Destination: "nowhere"})
+	_ = wantFault(t, d.FromError(err), "UNKNOWN_DESTINATION")
 	if len(d.sessions.vended) != 0 {
 		t.Fatal("a session was fetched before the decision")
 	}
@@ -384,5 +388,19 @@ func TestCredentialsNeedARule(t *testing.T) {
 	}
 	if !audited {
 		t.Error("nobody wrote down that credentials were handed out")
+	}
+}
+
+func TestAClientThatAsksInALoopIsSlowedDown(t *testing.T) {
+	d := serverFor(t, func(c *config.Config, _ *Options) { c.Access[0].Allow = []config.Permission{config.PermCredentials} })
+	var refused error
+	for range 100 {
+		if _, err := d.Broker().GetCredentials(t.Context(), &brokerdv1.GetCredentialsRequest{Destination: "logs"}); err != nil {
+			refused = err
+			break
+		}
+	}
+	if f := wantFault(t, d.FromError(refused), "TOO_MANY_REQUESTS"); f.RetryAfter <= 0 || f.RetryAfter > time.Second {
+		t.Errorf("to be tried again after %s", f.RetryAfter)
 	}
 }

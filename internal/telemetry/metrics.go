@@ -28,6 +28,7 @@ type Metrics struct {
 	lastStored *prometheus.GaugeVec
 	refreshes  *prometheus.CounterVec
 	refreshSec *prometheus.HistogramVec
+	asked      *prometheus.CounterVec
 }
 
 // NewMetrics makes the metrics of a daemon of this version.
@@ -56,12 +57,15 @@ func NewMetrics(version string) *Metrics {
 			Buckets: prometheus.ExponentialBuckets(0.01, 2.5, 9),
 		}, []string{"destination"}),
 	}
+	m.asked = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "brokerd_credentials_requests_total", Help: "Requests for credentials, by the way they came (grpc, token, socket) and outcome (OK, or the reason of the refusal).",
+	}, []string{"destination", "via", "outcome"})
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "brokerd_build_info", Help: "Always 1; the version is the label.", ConstLabels: prometheus.Labels{"version": version},
 	})
 	info.Set(1)
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		info, m.RPC, m.uploads, m.bytes, m.seconds, m.lastStored, m.refreshes, m.refreshSec)
+		info, m.RPC, m.uploads, m.bytes, m.seconds, m.lastStored, m.refreshes, m.refreshSec, m.asked)
 	return m
 }
 
@@ -99,6 +103,11 @@ func (m *Metrics) SessionRefreshed(destinations []string, _ *broker.Session, err
 		m.refreshes.WithLabelValues(d, result).Inc()
 		m.refreshSec.WithLabelValues(d).Observe(took.Seconds())
 	}
+}
+
+// CredentialsAsked implements vend.Observer.
+func (m *Metrics) CredentialsAsked(destination, via, outcome string) {
+	m.asked.WithLabelValues(destination, via, outcome).Inc()
 }
 
 // sessionCollector reads the life that is left when it is asked, so that the

@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	binaries = dir
-	build := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "../../cmd/brokerd", "../../cmd/brokerctl")
+	build := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "../../cmd/brokerd", "../../cmd/brokerctl", "./whoami")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "building the programs: %v\n%s", err, out)
 		os.Exit(1)
@@ -56,6 +56,8 @@ func TestScripts(t *testing.T) {
 			env.Setenv("PATH", binaries+string(filepath.ListSeparator)+env.Getenv("PATH"))
 			env.Setenv("BROKERD_SOCKET", w.SocketPath)
 			env.Setenv("CONFIG", w.ConfigPath)
+			env.Setenv("ENDPOINT", w.Sandbox.Endpoint())
+			env.Setenv("CA", w.CAPath)
 			env.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 			env.Setenv("AWS_CONFIG_FILE", os.DevNull)
 			env.Setenv("UID", strconv.Itoa(os.Getuid()))

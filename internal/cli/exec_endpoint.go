@@ -1,0 +1,124 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/signal"
+	"slices"
+	"syscall"
+
+	"go.uber.org/zap"
+
+	"github.com/brokerd/brokerd/client"
+	"github.com/brokerd/brokerd/internal/broker"
+	"github.com/brokerd/brokerd/internal/vend"
+	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
+)
+
+// passedOn are the signals that are passed on to the command.
+var passedOn = []os.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2}
+
+// fromKeys are sent by a terminal, to the command as well: passed on they would
+// come twice, and to many programs the second one means to drop everything.
+var fromKeys = []os.Signal{syscall.SIGINT, syscall.SIGQUIT}
+
+// execWithEndpoint runs a command beside an endpoint of its own: on a port that
+// the kernel picks, with a token that nobody else has. What it answers comes from
+// the daemon, which knows this user from the kernel and keeps the record.
+func (a *app) execWithEndpoint(ctx context.Context, c *client.Client, destination, path string, args, env []string) error {
+	token := rand.Text() + rand.Text()
+	l, err := vend.ListenLoopback(ctx, "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	h := &vend.Handler{
+		Hosts: vend.HostsOf(l.Addr()), Log: zap.NewNop(),
+		Identify: func(r *http.Request) (vend.Caller, error) {
+			if subtle.ConstantTimeCompare([]byte(r.Header.Get("Authorization")), []byte(token)) != 1 {
+				return vend.Caller{}, &vend.Refusal{Status: http.StatusUnauthorized, Code: "TOKEN_REFUSED", Message: "the token is not the one that brokerctl exec gave its command"}
+			}
+			return vend.Caller{Only: []string{destination}, Via: "token"}, nil
+		},
+		Source: func(ctx context.Context, caller vend.Caller, asked string) (vend.Credentials, error) {
+			if asked != caller.Only[0] {
+				return vend.Credentials{}, &vend.Refusal{Status: http.StatusForbidden, Code: "PEER_NOT_ALLOWED", Message: "brokerctl exec was called for another destination"}
+			}
+			return fromDaemon(ctx, c, asked)
+		},
+	}
+	srv := vend.NewServer(h, zap.NewNop())
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(l) }()
+	defer func() {
+		_ = srv.Close()
+		<-served
+	}()
+	return a.runBeside(path, args, append(env,
+		"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://"+l.Addr().(*net.TCPAddr).String()+vend.Path+destination,
+		"AWS_CONTAINER_AUTHORIZATION_TOKEN="+token,
+		"AWS_EC2_METADATA_DISABLED=true"))
+}
+
+func fromDaemon(ctx context.Context, c *client.Client, destination string) (vend.Credentials, error) {
+	r, err := c.Broker().GetCredentials(ctx, &brokerdv1.GetCredentialsRequest{Destination: destination})
+	if err != nil {
+		refusal := &vend.Refusal{Status: http.StatusServiceUnavailable, Code: "SESSION_UNAVAILABLE", Message: err.Error()}
+		var failed *client.Error
+		if errors.As(c.FromError(err), &failed) {
+			refusal.Code, refusal.Message, refusal.RetryAfter = failed.Reason, failed.Message, failed.RetryAfter
+			if !failed.Temporary() {
+				refusal.Status = http.StatusForbidden
+			}
+		}
+		return vend.Credentials{}, refusal
+	}
+	return vend.Credentials{
+		AccessKeyID: r.GetAccessKeyId(), SecretAccessKey: broker.NewSecret(r.GetSecretAccessKey()), SessionToken: broker.NewSecret(r.GetSessionToken()),
+		Expiration: r.GetExpiration().AsTime(),
+	}, nil
+}
+
+// runBeside ends as the command ends: with its exit status, or 128 and the signal.
+func (a *app) runBeside(path string, args, env []string) error {
+	command := &exec.Cmd{Path: path, Args: args, Env: env, Stdin: a.In, Stdout: a.Out, Stderr: a.Err}
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, append(slices.Clone(passedOn), fromKeys...)...)
+	defer signal.Stop(signals)
+	if err := command.Start(); err != nil {
+		return fmt.Errorf("running %s: %w", path, err)
+	}
+	ended := make(chan struct{})
+	defer close(ended)
+	go func() {
+		for {
+			select {
+			case s := <-signals:
+				if slices.Contains(fromKeys, s) && isTerminal(a.In) {
+					continue
+				}
+				_ = command.Process.Signal(s) // it may have ended
+			case <-ended:
+				return
+			}
+		}
+	}()
+	err := command.Wait()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		if err != nil {
+			return fmt.Errorf("running %s: %w", path, err)
+		}
+		return nil
+	}
+	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return &exitError{code: 128 + int(status.Signal())}
+	}
+	return &exitError{code: exit.ExitCode()}
+}

@@ -1,0 +1,54 @@
+package daemon
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"os"
+
+	"go.uber.org/zap"
+
+	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/rpc"
+	"github.com/brokerd/brokerd/internal/vend"
+)
+
+// endpoints are the listeners that hand out credentials over HTTP.
+func endpoints(cfg *config.Config, desk *vend.Desk, log *zap.Logger) []*vend.Endpoint {
+	var out []*vend.Endpoint
+	if address := cfg.Vend.Address; address != "" {
+		out = append(out, &vend.Endpoint{
+			Name: "vend.address", Log: log,
+			Listen: func(ctx context.Context) (net.Listener, error) { return vend.ListenLoopback(ctx, address) },
+			Handler: func(a net.Addr) http.Handler {
+				return &vend.Handler{Identify: desk.Identify, Source: desk.Credentials, Hosts: vend.HostsOf(a), Log: log}
+			},
+		})
+	}
+	if path := cfg.Vend.Socket; path != "" {
+		out = append(out, &vend.Endpoint{
+			Name: "vend.socket", Log: log,
+			Listen: func(context.Context) (net.Listener, error) {
+				gid, err := socketGroup(cfg.Socket.Group)
+				if err != nil {
+					return nil, err
+				}
+				return rpc.Listen(path, os.FileMode(cfg.Socket.Mode), gid)
+			},
+			Handler: func(net.Addr) http.Handler {
+				return &vend.Handler{Identify: vend.IdentifyAttested, Source: desk.Credentials, Log: log}
+			},
+			ConnContext: vend.Attested(rpc.KernelPeer),
+		})
+	}
+	return out
+}
+
+// parts says which endpoints are up. A colon is in no destination's name.
+func (d *Daemon) parts() map[string]bool {
+	out := make(map[string]bool, len(d.vending))
+	for _, e := range d.vending {
+		out["brokerd:"+e.Name] = e.Up()
+	}
+	return out
+}

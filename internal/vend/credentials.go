@@ -1,0 +1,71 @@
+package vend
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/brokerd/brokerd/internal/access"
+	"github.com/brokerd/brokerd/internal/broker"
+)
+
+// Path is where the credentials of a destination are, before its name.
+const Path = "/v1/credentials/"
+
+// Credentials are the body of an answer. The names are those that AWS SDKs read.
+type Credentials struct {
+	AccessKeyID     string        `json:"AccessKeyId"`
+	SecretAccessKey broker.Secret `json:"-"`
+	SessionToken    broker.Secret `json:"-"`
+	Expiration      time.Time
+	RoleARN         string // of the role whose session it is; may be empty
+}
+
+// body is Credentials on the wire, the one place where the secrets are shown.
+type body struct {
+	AccessKeyID     string `json:"AccessKeyId"`
+	SecretAccessKey string
+	Token           string
+	Expiration      string
+	RoleARN         string `json:"RoleArn,omitempty"`
+	AccountID       string `json:"AccountId,omitempty"`
+}
+
+func (c Credentials) body() body {
+	out := body{
+		AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey.Reveal(), Token: c.SessionToken.Reveal(),
+		Expiration: c.Expiration.UTC().Format(time.RFC3339), RoleARN: c.RoleARN,
+	}
+	if parts := strings.SplitN(c.RoleARN, ":", 6); len(parts) == 6 {
+		out.AccountID = parts[4]
+	}
+	return out
+}
+
+// Caller is who asks.
+type Caller struct {
+	Peer access.Peer
+	// Only names the destinations that the caller's token is good for; nil: all.
+	Only []string
+	// Via says how the peer is known: "token" or "socket".
+	Via string
+}
+
+// Source gives a caller the credentials of a destination, or a *Refusal.
+type Source func(ctx context.Context, c Caller, destination string) (Credentials, error)
+
+// Refusal is an answer without credentials. Its text is for the caller.
+type Refusal struct {
+	Status     int    // of HTTP
+	Code       string // stable, see docs/error-codes.md
+	Message    string
+	RetryAfter time.Duration // zero: not said
+	Rule       string        // an access rule that would allow it; may be empty
+	Err        error         // the cause; may be nil
+}
+
+// Error is the text for people.
+func (r *Refusal) Error() string { return r.Message }
+
+// Unwrap is the cause.
+func (r *Refusal) Unwrap() error { return r.Err }

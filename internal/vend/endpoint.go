@@ -1,0 +1,139 @@
+package vend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// maxConns bounds what callers that send nothing can hold, for five seconds each.
+	maxConns = 256
+	// answerTimeout bounds the wait for a session; SDKs ask again.
+	answerTimeout = 15 * time.Second
+	listenFirst   = time.Second
+	listenCap     = 30 * time.Second
+)
+
+// Endpoint is one listener with its server.
+type Endpoint struct {
+	Name   string // for the log: "vend.address 127.0.0.1:9465"
+	Listen func(context.Context) (net.Listener, error)
+	// Handler makes the handler for the address that is listened on.
+	Handler func(net.Addr) http.Handler
+	// ConnContext, if given, sees every connection first.
+	ConnContext func(context.Context, net.Conn) context.Context
+	Log         *zap.Logger
+
+	up atomic.Bool
+}
+
+// Up says whether the endpoint listens.
+func (e *Endpoint) Up() bool { return e.up.Load() }
+
+// Run listens and serves until ctx ends. It does not give up: an address that is
+// taken today may be free tomorrow, and uploads do not depend on it. It returns nil.
+func (e *Endpoint) Run(ctx context.Context) error {
+	pause := listenFirst
+	for ctx.Err() == nil {
+		l, err := e.Listen(ctx)
+		if err == nil {
+			e.Log.Info("credentials are handed out", zap.String("at", e.Name), zap.Stringer("address", l.Addr()))
+			pause = listenFirst
+			err = e.serve(ctx, l)
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		e.Log.Error("credentials cannot be handed out", zap.String("at", e.Name), zap.Error(err), zap.Duration("trying_again_in", pause))
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+		pause = min(2*pause, listenCap)
+	}
+	return nil
+}
+
+func (e *Endpoint) serve(ctx context.Context, l net.Listener) error {
+	e.up.Store(true)
+	defer e.up.Store(false)
+	srv := NewServer(e.Handler(l.Addr()), e.Log)
+	srv.ConnContext = e.ConnContext
+	stop := context.AfterFunc(ctx, func() { _ = srv.Close() })
+	defer stop()
+	if err := srv.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
+		return errors.Join(err, srv.Close())
+	}
+	return nil
+}
+
+// NewServer is an HTTP server with the bounds of an endpoint.
+func NewServer(h http.Handler, log *zap.Logger) *http.Server {
+	errorLog, err := zap.NewStdLogAt(log, zap.DebugLevel)
+	if err != nil {
+		errorLog = nil // cannot be: the level is one of zap's
+	}
+	var open atomic.Int32
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second, WriteTimeout: answerTimeout + 5*time.Second, IdleTimeout: 10 * time.Second,
+		MaxHeaderBytes: 16 << 10, DisableGeneralOptionsHandler: true, ErrorLog: errorLog,
+		ConnState: func(c net.Conn, s http.ConnState) {
+			switch s {
+			case http.StateNew:
+				if open.Add(1) > maxConns {
+					_ = c.Close() // the server sees it, and counts it out below
+				}
+			case http.StateClosed, http.StateHijacked:
+				open.Add(-1)
+			}
+		},
+	}
+}
+
+// ListenLoopback listens on a loopback address, with a hop limit of 1 for what
+// is sent. Any other address is refused.
+func ListenLoopback(ctx context.Context, address string) (net.Listener, error) {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, fmt.Errorf("listening for credentials: %w", err)
+	}
+	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
+		return nil, fmt.Errorf("listening for credentials: %s is not a loopback address", host)
+	}
+	lc := net.ListenConfig{Control: func(network, _ string, c syscall.RawConn) error {
+		var serr error
+		err := c.Control(func(fd uintptr) {
+			if network == "tcp6" {
+				serr = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS, 1)
+			} else {
+				serr = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_TTL, 1)
+			}
+		})
+		return errors.Join(err, serr)
+	}}
+	l, err := lc.Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listening for credentials: %w", err)
+	}
+	return l, nil
+}
+
+// HostsOf are the Host headers of requests to a TCP address: as it is, and by the
+// name that every machine has for loopback.
+func HostsOf(a net.Addr) []string {
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok {
+		return nil
+	}
+	return []string{tcp.String(), "localhost:" + strconv.Itoa(tcp.Port)}
+}

@@ -1,0 +1,141 @@
+package vend
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/brokerd/brokerd/internal/access"
+	"github.com/brokerd/brokerd/internal/broker"
+	"github.com/brokerd/brokerd/internal/config"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	goodToken = "0123456789abcdef0123456789abcdef"
+	userApp   = 7001
+)
+
+// fakeSessions gives everybody a session, unless err is set.
+type fakeSessions struct {
+	mu    sync.Mutex
+	err   error
+	asked []string
+	block bool
+}
+
+func (f *fakeSessions) Vend(ctx context.Context, destination string, uid uint32) (*broker.Session, error) {
+	f.mu.Lock()
+	f.asked = append(f.asked, destination)
+	err, block := f.err, f.block
+	f.mu.Unlock()
+	if block {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &broker.Session{
+		AccessKeyID: "ASIAEXAMPLE12345", SecretAccessKey: broker.NewSecret("hush-secret"), SessionToken: broker.NewSecret("hush-token"),
+		Expires: time.Date(2030, 1, 2, 3, 4, 5, 600, time.UTC), Generation: uint64(uid),
+	}, nil
+}
+
+func (f *fakeSessions) calls() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.asked)
+}
+
+type counted struct {
+	mu sync.Mutex
+	of map[string]int
+}
+
+func (c *counted) CredentialsAsked(destination, via, outcome string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.of[destination+" "+via+" "+outcome]++
+}
+
+type deskUnderTest struct {
+	*Desk
+	config   *config.Config
+	sessions *fakeSessions
+	counted  *counted
+	logs     *observer.ObservedLogs
+	log      *zap.Logger
+}
+
+// deskFor has the destinations logs and audit; user app may have the credentials
+// of both, and a token that is good for logs.
+func deskFor(t *testing.T, changes ...func(*config.Config)) *deskUnderTest {
+	t.Helper()
+	core, logs := observer.New(zap.DebugLevel)
+	d := &deskUnderTest{sessions: &fakeSessions{}, counted: &counted{of: map[string]int{}}, logs: logs, log: zap.New(core)}
+	d.config = &config.Config{
+		Limits: config.Limits{Credentials: 1000},
+		Destinations: map[string]*config.Destination{
+			"logs":  {Name: "logs", Role: "arn:aws:iam::111122223333:role/up"},
+			"audit": {Name: "audit", Role: "arn:aws:iam::111122223333:role/up"},
+		},
+		Access: []config.Rule{
+			{Peer: config.Peer{UID: "7001"}, Destinations: []string{"*"}, Allow: []config.Permission{config.PermCredentials}},
+			{Peer: config.Peer{GID: "0"}, Destinations: []string{"*"}, Allow: []config.Permission{config.PermCredentials}},
+		},
+		Vend: config.Vend{Tokens: []config.Token{{File: tokenFile(t, goodToken, 0o640), Peer: config.Peer{UID: "7001"}, Destinations: []string{"logs"}}}},
+	}
+	for _, c := range changes {
+		c(d.config)
+	}
+	rules, err := access.New(d.config.Access, 4242, access.Resolver{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.Desk, err = New(Options{Config: d.config, Access: rules, Sessions: d.sessions, Logger: d.log, Observer: d.counted}); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func tokenFile(t *testing.T, text string, mode os.FileMode) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "token")
+	writeToken(t, path, text, mode)
+	return path
+}
+
+func writeToken(t *testing.T, path, text string, mode os.FileMode) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, mode); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// said is the log as text, with every field.
+func said(logs *observer.ObservedLogs) string {
+	var b strings.Builder
+	enc := zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig())
+	for _, e := range logs.All() {
+		buf, err := enc.EncodeEntry(e.Entry, e.Context)
+		if err != nil {
+			return err.Error()
+		}
+		b.WriteString(buf.String())
+	}
+	return b.String()
+}

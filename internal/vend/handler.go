@@ -1,0 +1,113 @@
+package vend
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"math"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.uber.org/zap"
+)
+
+// Handler answers GET Path+NAME with the credentials of destination NAME.
+type Handler struct {
+	// Identify says who sent a request, or refuses it with a *Refusal.
+	Identify func(*http.Request) (Caller, error)
+	Source   Source
+	// Hosts are the values of the Host header that are answered; nil: all.
+	// A web page that had its own name point to loopback is found out by it.
+	Hosts []string
+	Log   *zap.Logger
+}
+
+// fromElsewhere are headers that proxies and browsers add and SDKs do not: behind
+// either, somebody else than a program on this machine asks.
+var fromElsewhere = []string{
+	"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Via", "Origin", "Referer", "Sec-Fetch-Site", "Sec-Fetch-Mode",
+}
+
+// ServeHTTP implements http.Handler.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	header := w.Header()
+	header.Set("Cache-Control", "no-store")
+	header.Set("X-Content-Type-Options", "nosniff")
+	c, err := h.answer(r)
+	if err != nil {
+		h.refuse(w, r, err)
+		return
+	}
+	text, err := json.Marshal(c.body())
+	if err != nil {
+		h.refuse(w, r, err)
+		return
+	}
+	header.Set("Content-Type", "application/json")
+	header.Set("Content-Length", strconv.Itoa(len(text)))
+	_, _ = w.Write(text) // a caller that went away misses its answer
+}
+
+func (h *Handler) answer(r *http.Request) (Credentials, error) {
+	destination, err := h.destination(r)
+	if err != nil {
+		return Credentials{}, err
+	}
+	caller, err := h.Identify(r)
+	if err != nil {
+		return Credentials{}, err
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), answerTimeout)
+	defer cancel()
+	return h.Source(ctx, caller, destination)
+}
+
+// destination looks at everything but the caller. The path is taken as it came:
+// nothing is decoded, cleaned or redirected.
+func (h *Handler) destination(r *http.Request) (string, error) {
+	if h.Hosts != nil && !slices.Contains(h.Hosts, r.Host) {
+		return "", &Refusal{Status: http.StatusForbidden, Code: "FOREIGN_REQUEST", Message: "the Host header names another place than this endpoint; use the address that it listens on"}
+	}
+	for _, name := range fromElsewhere {
+		if len(r.Header.Values(name)) > 0 {
+			return "", &Refusal{Status: http.StatusForbidden, Code: "FOREIGN_REQUEST", Message: "the header " + name + " says that a proxy or a browser sent this; credentials are for programs on this machine"}
+		}
+	}
+	name, ok := strings.CutPrefix(r.RequestURI, Path)
+	if !ok || name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789._-") != "" {
+		return "", &Refusal{Status: http.StatusNotFound, Code: "NO_SUCH_PATH", Message: "there is nothing here; credentials are at " + Path + "DESTINATION"}
+	}
+	if r.Method != http.MethodGet || r.ContentLength != 0 {
+		return "", &Refusal{Status: http.StatusMethodNotAllowed, Code: "METHOD_NOT_ALLOWED", Message: "use GET, without a body"}
+	}
+	return name, nil
+}
+
+// refuse answers in the form of AWS's own endpoints, whose code and message SDKs
+// put into their errors.
+func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	var f *Refusal
+	if !errors.As(err, &f) {
+		h.Log.Error("a request for credentials failed", zap.Error(err))
+		f = &Refusal{Status: http.StatusInternalServerError, Code: "INTERNAL", Message: "the daemon failed inside this request; its log says where"}
+	}
+	if f.Code == "FOREIGN_REQUEST" {
+		h.Log.Warn("credentials not handed out", zap.String("reason", f.Code), zap.String("remote", r.RemoteAddr), zap.String("why", f.Message))
+	}
+	header := w.Header()
+	header.Set("Content-Type", "application/json")
+	if f.Status == http.StatusMethodNotAllowed {
+		header.Set("Allow", http.MethodGet)
+	}
+	if f.RetryAfter > 0 {
+		header.Set("Retry-After", strconv.Itoa(int(math.Ceil(f.RetryAfter.Seconds()))))
+	}
+	text, err := json.Marshal(map[string]string{"code": f.Code, "message": f.Message})
+	if err != nil {
+		text = nil
+	}
+	w.WriteHeader(f.Status)
+	_, _ = w.Write(append(text, '\n'))
+}
