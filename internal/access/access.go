@@ -76,6 +76,9 @@ func New(rules []config.Rule, daemonUID uint32, resolver Resolver) (*Policy, err
 // noID is no user and no group: the kernel has it for "none", and a rule cannot name it.
 const noID = 1<<32 - 1
 
+// Grouped says whether the peer's group is known.
+func (p Peer) Grouped() bool { return p.GID != noID }
+
 // PeerOf is a peer that a configuration names in the kernel's stead. Without a
 // group, rules that ask for one do not match it.
 func PeerOf(p config.Peer, resolver Resolver) (Peer, error) {
@@ -214,7 +217,7 @@ func (p *Policy) Describe(peer Peer) string {
 	if name := p.userName(peer.UID); name != "" {
 		s += "(" + name + ")"
 	}
-	if peer.GID == noID {
+	if !peer.Grouped() {
 		return s
 	}
 	s += fmt.Sprintf(" gid=%d", peer.GID)

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"slices"
+	"sync"
 	"syscall"
 
 	"go.uber.org/zap"
@@ -54,12 +55,10 @@ func (a *app) execWithEndpoint(ctx context.Context, c *client.Client, destinatio
 		},
 	}
 	srv := vend.NewServer(h, zap.NewNop())
-	served := make(chan error, 1)
-	go func() { served <- srv.Serve(l) }()
-	defer func() {
-		_ = srv.Close()
-		<-served
-	}()
+	var serving sync.WaitGroup
+	serving.Go(func() { _ = srv.Serve(l) }) // until Close
+	defer serving.Wait()
+	defer func() { _ = srv.Close() }()
 	return a.runBeside(path, args, append(env,
 		"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://"+l.Addr().(*net.TCPAddr).String()+vend.Path+destination,
 		"AWS_CONTAINER_AUTHORIZATION_TOKEN="+token,

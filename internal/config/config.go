@@ -46,7 +46,7 @@ type Shutdown struct {
 type Limits struct {
 	IdleTimeout Duration `yaml:"idle_timeout"`           // default 60s: longest silence inside an upload stream
 	MaxObject   Size     `yaml:"max_object"`             // default 5TiB
-	Credentials int      `yaml:"credentials_per_second"` // default 50, 1..10000: how often a user may ask for credentials
+	Credentials int      `yaml:"credentials_per_second"` // default 50, 1..1000000: how often a user may ask for credentials
 }
 
 // Memory is the process-wide budget for bytes in flight to S3.

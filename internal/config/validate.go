@@ -53,8 +53,8 @@ func (v *validator) config() {
 	v.durationWithin("shutdown.grace", c.Shutdown.Grace, 0, 15*time.Minute)
 	v.durationWithin("limits.idle_timeout", c.Limits.IdleTimeout, time.Second, time.Hour)
 	v.sizeWithin("limits.max_object", c.Limits.MaxObject, 1, 5*TiB)
-	if n := c.Limits.Credentials; n < 1 || n > 10000 {
-		v.fail("limits.credentials_per_second", fmt.Sprintf("%d is out of range", n), "from 1 to 10000")
+	if n := c.Limits.Credentials; n < 1 || n > 1e6 {
+		v.fail("limits.credentials_per_second", fmt.Sprintf("%d is out of range", n), "from 1 to 1000000")
 	}
 	v.sizeWithin("memory.max", c.Memory.Max, 16*MiB, TiB)
 	v.profile("aws.profile", c.AWS.Profile)

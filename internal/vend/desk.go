@@ -132,8 +132,13 @@ func (d *Desk) Hand(ctx context.Context, c Caller, destination string) (*broker.
 		label = destination
 	}
 	fields := []zap.Field{
-		zap.String("destination", destination), zap.String("peer", now.rules.Describe(c.Peer)), zap.Uint32("uid", c.Peer.UID), zap.Uint32("gid", c.Peer.GID),
-		zap.Int32("pid", c.Peer.PID), zap.String("via", c.Via),
+		zap.String("destination", destination), zap.String("peer", now.rules.Describe(c.Peer)), zap.String("via", c.Via), zap.Uint32("uid", c.Peer.UID),
+	}
+	if c.Peer.Grouped() {
+		fields = append(fields, zap.Uint32("gid", c.Peer.GID))
+	}
+	if c.Peer.PID != 0 { // 0: it lives in another pid namespace, or a token stands for it
+		fields = append(fields, zap.Int32("pid", c.Peer.PID))
 	}
 	outcome := "OK"
 	if err != nil {
