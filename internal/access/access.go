@@ -13,6 +13,10 @@ import (
 type Peer struct {
 	UID, GID uint32
 	PID      int32 // for logs only; 0 across pid namespaces
+	// Unit and Pod are the systemd unit and the UID of the Kubernetes pod that the
+	// process was in when it connected; empty when they are not known. No rule asks
+	// for them.
+	Unit, Pod string
 }
 
 // String gives the numbers alone: "uid=1000 gid=1000 pid=42".

@@ -66,13 +66,13 @@ func TestServiceResumesAfterAnOutage(t *testing.T) {
 	})
 }
 
-func TestThousandFirstCallersCauseOneCall(t *testing.T) {
+func TestTenThousandFirstCallersCauseOneCall(t *testing.T) {
 	sts := &scripted{answers: []answer{{life: time.Hour, takes: 2 * time.Second}}}
 	synctest.Test(t, func(t *testing.T) {
 		b := brokerOver(t, sts)
 		defer b.stop()
 		var wg sync.WaitGroup
-		for range 1000 {
+		for range 10_000 {
 			wg.Go(func() {
 				if _, err := b.Session(t.Context(), "logs"); err != nil {
 					t.Error(err)
@@ -263,11 +263,11 @@ func TestVendedSessionIsThePeersOwnAndLongEnough(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := brokerOver(t, sts)
 		defer b.stop()
-		one, err := b.Vend(t.Context(), "logs", 1000)
+		one, err := b.Vend(t.Context(), "logs", Peer{UID: 1000})
 		if err != nil {
 			t.Fatal(err)
 		}
-		two, err := b.Vend(t.Context(), "logs", 1001)
+		two, err := b.Vend(t.Context(), "logs", Peer{UID: 1001})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -276,7 +276,7 @@ func TestVendedSessionIsThePeersOwnAndLongEnough(t *testing.T) {
 		}
 		for range 120 {
 			time.Sleep(time.Minute)
-			s, err := b.Vend(t.Context(), "logs", 1000)
+			s, err := b.Vend(t.Context(), "logs", Peer{UID: 1000})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -297,7 +297,7 @@ func TestSourceCredentialsAreNeverHandedOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := brokerOver(t, sts, bare)
 		defer b.stop()
-		if s, err := b.Vend(t.Context(), "logs", 1000); err == nil {
+		if s, err := b.Vend(t.Context(), "logs", Peer{UID: 1000}); err == nil {
 			t.Errorf("handed out %s", s.AccessKeyID)
 		}
 		if sts.count() != 0 {

@@ -21,6 +21,12 @@ type entry struct {
 	parent  *entry     // the role before it in a chain; nil: the source's own credentials
 	turns   *turnstile // of its source
 	variant bool       // not pinned by the configuration: it is let go of when nobody asks
+	peer    string     // whose variant it is, for the log
+
+	served   tally
+	waiters  atomic.Int32
+	vended   atomic.Uint64
+	turnWait atomic.Int64 // time spent on waiting for turns to call STS, nanoseconds
 
 	cur     atomic.Pointer[Session]
 	used    atomic.Bool // a variant was asked for since its last refresh
@@ -59,10 +65,11 @@ func (e *entry) accept(next *Session, b *Broker) error {
 	if cur != nil {
 		s.Generation = cur.Generation + 1
 	}
-	s.goodUntil = math.MaxInt64
+	s.goodUntil, s.dueAt = math.MaxInt64, math.MaxInt64
 	if !s.Expires.IsZero() {
 		s.goodUntil = s.Expires.Add(-criticalLife).UnixNano()
-		s.RefreshAt = refreshAt(s.Issued.Round(0).Add(b.clock.skew()), s.Expires, b.rng)
+		s.RefreshAt = refreshAt(s.Issued.Round(0).Add(b.clock.skew()), s.Expires, e.req.MaxAge, b.rng)
+		s.dueAt = s.RefreshAt.UnixNano()
 	}
 	e.cur.Store(&s)
 	if e.used.Swap(false) {

@@ -96,6 +96,8 @@ func (b *Broker) await(ctx context.Context, e *entry, needed need) error {
 		return err
 	}
 	f.awaited.Store(true)
+	e.waiters.Add(1)
+	defer e.waiters.Add(-1)
 	select {
 	case <-f.done:
 		return f.err
@@ -237,7 +239,10 @@ func (b *Broker) attempt(e *entry, f *flight) (*Session, error) {
 			return urgency{2, left}
 		}
 	}
-	if err := e.turns.wait(f.ctx, urgent); err != nil {
+	began := time.Now()
+	err = e.turns.wait(f.ctx, urgent)
+	e.turnWait.Add(int64(time.Since(began)))
+	if err != nil {
 		return nil, fmt.Errorf("waiting for a turn to call STS: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(f.ctx, flightTimeout)

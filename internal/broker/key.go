@@ -25,6 +25,7 @@ type Request struct {
 	TransitiveTags []string // sorted
 	Policy         string   // inline session policy, JSON; empty: the role's own rights
 	Duration       time.Duration
+	MaxAge         time.Duration // not sent to STS; it decides when the session is replaced
 }
 
 // source says where the credentials that begin a chain come from.
@@ -69,7 +70,7 @@ func requestOf(c *config.Config, d *config.Destination) Request {
 	r := Request{
 		Region: d.Region, Endpoint: endpoint, Source: sourceOf(c.AWS, profile), Role: d.Role,
 		ExternalID: d.Session.ExternalID, SessionName: name, SourceIdentity: d.Session.SourceIdentity,
-		Tags: d.Session.Tags, TransitiveTags: slices.Sorted(slices.Values(d.Session.TransitiveTags)), Duration: duration,
+		Tags: d.Session.Tags, TransitiveTags: slices.Sorted(slices.Values(d.Session.TransitiveTags)), Duration: duration, MaxAge: d.Session.MaxAge.Std(),
 	}
 	r.Policy, _ = scopePolicy(d)
 	for _, h := range d.Chain {
@@ -122,6 +123,7 @@ func (r Request) key() sessionKey {
 		add(k)
 	}
 	buf = binary.AppendVarint(buf, int64(r.Duration))
+	buf = binary.AppendVarint(buf, int64(r.MaxAge))
 	if r.Parent != nil {
 		parent := r.Parent.key()
 		buf = append(buf, parent[:]...)

@@ -18,8 +18,7 @@ import (
 
 // pitfalls are the mistakes that brokers of credentials have been seen to make,
 // and the test that fails when this one makes it. A test in another room is
-// named with its folder. Number 22, comparing tokens with ==, is for the room that
-// has an endpoint with tokens; here there are none.
+// named with its folder.
 var pitfalls = []struct{ mistake, provedBy string }{
 	{"1 the key omits a field of the request", "TestKeyCoversEveryField"},
 	{"2 the first caller's context poisons waiters", "TestOneCallersCancelDoesNotFailAnother"},
@@ -42,6 +41,7 @@ var pitfalls = []struct{ mistake, provedBy string }{
 	{"19 relying on a process id", "internal/access TestDecide"},
 	{"20 refreshing for the dead", "TestIdleVariantIsLetGoOfAndPrimedAgainByItsFirstUse"},
 	{"21 secrets in logs and errors", "TestOutputOfACredentialProcessIsNeverQuoted"},
+	{"22 tokens compared with ==", "internal/vend TestWhatIsNotAnSDKIsRefusedBeforeAnybodyIsAsked"},
 	{"23 a role taken from the caller", "TestUnknownDestination"},
 	{"24 health that is always ok, or restarts in an outage", "internal/rpc TestFailureOfAWSReachesTheClientAndTheHealth"},
 	{"24 the same: liveness", "TestHeartbeatGoesOnWhileSTSHangs"},
@@ -290,7 +290,7 @@ func TestNothingIsLeftRunning(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- b.Run(ctx) }()
 	for uid := range uint32(30) {
-		go func() { _, _ = b.Vend(ctx, "logs", uid) }() // more than there are turns: some wait for theirs
+		go func() { _, _ = b.Vend(ctx, "logs", Peer{UID: uid}) }() // more than there are turns: some wait for theirs
 	}
 	if _, err := b.Session(ctx, "logs"); err != nil {
 		t.Error(err)

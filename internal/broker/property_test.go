@@ -77,7 +77,7 @@ func randomly(t *testing.T, seed uint64) {
 				check(s, err)
 			})
 		case 3, 4:
-			waiters.Go(func() { check(b.Vend(ctx, name, uid)) })
+			waiters.Go(func() { check(b.Vend(ctx, name, Peer{UID: uid})) })
 		case 5:
 			waiters.Go(func() { _, _ = b.Refresh(ctx, name) })
 		case 6:

@@ -54,7 +54,7 @@ func TestReloadCutsARemovedDestinationAtOnceAlsoForThoseWhoWait(t *testing.T) {
 		got := make(chan error, 1)
 		go func() { _, err := b.Session(t.Context(), "logs"); got <- err }()
 		vended := make(chan error, 1)
-		go func() { _, err := b.Vend(t.Context(), "logs", 1000); vended <- err }()
+		go func() { _, err := b.Vend(t.Context(), "logs", Peer{UID: 1000}); vended <- err }()
 		synctest.Wait()
 		began := time.Now()
 		reload(t, b, elsewhere("audit", "audit"))

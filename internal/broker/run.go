@@ -117,6 +117,19 @@ func (b *Broker) stop() {
 	}
 	b.cancel()
 	<-done
+	b.forget()
+}
+
+// forget lets go of all secrets. The bytes are the runtime's to overwrite: Go's
+// strings cannot be wiped.
+func (b *Broker) forget() {
+	for _, e := range b.set.Load().pinned {
+		e.cur.Store(nil)
+	}
+	for _, e := range b.variants.Values() {
+		e.cur.Store(nil)
+	}
+	b.variants.Purge()
 }
 
 // observe logs a change, not every repetition of it at the same level.
@@ -124,23 +137,27 @@ func (b *Broker) observe(e *entry, err error, took time.Duration) {
 	var users []string
 	now := b.set.Load()
 	for _, name := range now.names {
-		if now.targets[name].entry == e {
+		if t := now.targets[name]; t.entry == e || e.variant && t.entry.key == e.base {
 			users = append(users, name)
 		}
 	}
 	cur := e.cur.Load()
+	log := b.log
+	if e.variant {
+		log = log.With(zap.String("handed_to", e.peer))
+	}
 	if b.observer != nil {
 		b.observer.SessionRefreshed(users, cur, err, took)
 	}
 	if err == nil {
-		b.log.Info("session refreshed", zap.Strings("destinations", users), zap.String("identity", cur.AssumedRoleARN),
+		log.Info("session refreshed", zap.Strings("destinations", users), zap.String("identity", cur.AssumedRoleARN),
 			zap.Time("expires", cur.Expires), zap.Time("refresh_at", cur.RefreshAt), zap.Uint64("generation", cur.Generation), zap.Duration("took", took))
 		return
 	}
 	fields := []zap.Field{zap.Strings("destinations", users), zap.String("role", e.req.Role), zap.Error(err), zap.Duration("took", took)}
 	if left := e.remaining(b.clock.now()); left > 0 {
-		b.log.Warn("session refresh failed; the present session stays in use", append(fields, zap.Duration("life_left", left))...)
+		log.Warn("session refresh failed; the present session stays in use", append(fields, zap.Duration("life_left", left))...)
 		return
 	}
-	b.log.Error("session refresh failed; there is no valid session", fields...)
+	log.Error("session refresh failed; there is no valid session", fields...)
 }

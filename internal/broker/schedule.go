@@ -21,13 +21,20 @@ const (
 // be replaced. Lives up to 20 min are refreshed at the half; longer ones with a
 // third of their life left, 10 to 60 min. The jitter is rolled once per session:
 // rolled at each tick it would shrink to nothing.
-func refreshAt(issued, expires time.Time, rng *rand.Rand) time.Time {
+//
+// maxAge, if not zero, replaces it at that age at the latest: long sessions that
+// are renewed early ride out long outages.
+func refreshAt(issued, expires time.Time, maxAge time.Duration, rng *rand.Rand) time.Time {
 	life := expires.Sub(issued)
 	lead := life / 2
 	if life > 20*time.Minute {
 		lead = min(max(life/3, 10*time.Minute), time.Hour)
 	}
-	return expires.Add(-lead - between(rng, min(life/12, 10*time.Minute)))
+	age := life - lead
+	if maxAge > 0 && maxAge < age {
+		age, life = maxAge, maxAge
+	}
+	return issued.Add(age - between(rng, min(life/12, 10*time.Minute)))
 }
 
 // retryDelay says how long to wait after the nth failure in a row (from 1) when

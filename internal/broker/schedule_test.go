@@ -22,7 +22,7 @@ func TestRefreshLeavesALead(t *testing.T) {
 		t.Run(tc.life.String(), func(t *testing.T) {
 			seen := map[time.Duration]bool{}
 			for range 500 {
-				at := refreshAt(issued, issued.Add(tc.life), rng).Sub(issued)
+				at := refreshAt(issued, issued.Add(tc.life), 0, rng).Sub(issued)
 				if at < tc.earliest || at > tc.latest {
 					t.Fatalf("refresh at %s, want %s to %s", at, tc.earliest, tc.latest)
 				}

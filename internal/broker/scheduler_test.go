@@ -160,14 +160,14 @@ func TestIdleVariantIsLetGoOfAndPrimedAgainByItsFirstUse(t *testing.T) {
 			}
 			return n
 		}
-		if _, err := b.Vend(t.Context(), "logs", 1000); err != nil {
+		if _, err := b.Vend(t.Context(), "logs", Peer{UID: 1000}); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(24 * time.Hour)
 		if n := vends(); n != 1+idleRefreshes {
 			t.Errorf("%d calls in a day for a peer that is gone, want %d", n, 1+idleRefreshes)
 		}
-		if _, err := b.Vend(t.Context(), "logs", 1000); err != nil {
+		if _, err := b.Vend(t.Context(), "logs", Peer{UID: 1000}); err != nil {
 			t.Fatal(err)
 		}
 		n := vends()
@@ -185,11 +185,11 @@ func TestEvictedVariantsAreForgotten(t *testing.T) {
 	sts := &scripted{answers: []answer{{life: time.Hour}}}
 	running(t, sts, func(t *testing.T, b *Broker) {
 		for uid := range uint32(variantCache + 50) {
-			if _, err := b.Vend(t.Context(), "logs", uid); err != nil {
+			if _, err := b.Vend(t.Context(), "logs", Peer{UID: uid}); err != nil {
 				t.Fatal(err)
 			}
 			if uid%20 == 0 { // a busy one is never the oldest
-				if _, err := b.Vend(t.Context(), "logs", 0); err != nil {
+				if _, err := b.Vend(t.Context(), "logs", Peer{UID: 0}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -201,7 +201,7 @@ func TestEvictedVariantsAreForgotten(t *testing.T) {
 			t.Errorf("%d sessions are on the agenda", n)
 		}
 		n := sts.count()
-		if _, err := b.Vend(t.Context(), "logs", 0); err != nil || sts.count() != n {
+		if _, err := b.Vend(t.Context(), "logs", Peer{UID: 0}); err != nil || sts.count() != n {
 			t.Errorf("the busiest peer's session was evicted (%v)", err)
 		}
 	})

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
+	"maps"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -22,7 +22,12 @@ var ErrUnknownDestination = errors.New("unknown destination")
 // long as ctx lets it. The error is an *Error, ErrUnknownDestination or ctx's.
 func (b *Broker) Session(ctx context.Context, destination string) (*Session, error) {
 	if t := b.set.Load().targets[destination]; t != nil {
-		if cur := t.entry.cur.Load(); cur != nil && cur.good(b.clock.nanoseconds()) {
+		if cur, now := t.entry.cur.Load(), b.clock.nanoseconds(); cur != nil && cur.good(now) {
+			if now < cur.dueAt {
+				t.entry.served.add(servedFresh)
+			} else {
+				t.entry.served.add(servedDue)
+			}
 			return cur, nil // nearly always
 		}
 	}
@@ -51,11 +56,14 @@ func (b *Broker) target(destination string) (*target, error) {
 func (b *Broker) session(ctx context.Context, destination string, e *entry, life time.Duration) (*Session, error) {
 	short := func() bool { return e.remaining(b.clock.now()) < life }
 	if !short() {
-		return e.cur.Load(), nil
+		cur := e.cur.Load()
+		e.served.addState(stateOf(cur, b.clock.now()))
+		return cur, nil
 	}
 	err := b.await(ctx, e, short)
 	cur := e.cur.Load()
 	if s := stateOf(cur, b.clock.now()); s != StateEmpty && s != StateExpired {
+		e.served.addState(s)
 		return cur, nil
 	}
 	if ctx.Err() != nil {
@@ -81,30 +89,36 @@ func (e *entry) failure(destination string, err error) *Error {
 // peer's user id so that the trail in account A tells peers apart, with at least
 // 20 minutes of life while STS answers. Whether the peer may have it is the
 // caller's to decide, before.
-func (b *Broker) Vend(ctx context.Context, destination string, uid uint32) (*Session, error) {
+func (b *Broker) Vend(ctx context.Context, destination string, p Peer) (*Session, error) {
 	for {
 		t, err := b.target(destination)
 		if err != nil {
 			return nil, err
 		}
-		s, err := b.vend(ctx, t, uid)
-		if now, _ := b.target(destination); now != nil && now.entry == t.entry {
+		s, err := b.vend(ctx, t, p)
+		// The peer's facts are of no use when a reload changed what is asked of them.
+		if now, _ := b.target(destination); now != nil && now.entry == t.entry && samePeer(now, t) {
+			if err == nil {
+				t.entry.vended.Add(1)
+			}
 			return s, err
 		}
 	}
 }
 
-func (b *Broker) vend(ctx context.Context, t *target, uid uint32) (*Session, error) {
-	r := t.entry.req
-	if r.Role == "" {
-		// Long-lived keys of the host are not a session, and never leave.
-		return nil, &Error{Destination: t.name, Denied: true, Err: errors.New("there is no role to make a session of, and the daemon's own source credentials are never handed out")}
+func samePeer(x, y *target) bool {
+	return x.peer.SourceIdentity == y.peer.SourceIdentity && maps.Equal(x.peer.Tags, y.peer.Tags)
+}
+
+func (b *Broker) vend(ctx context.Context, t *target, p Peer) (*Session, error) {
+	r, err := t.requestFor(p)
+	if err != nil {
+		return nil, &Error{Destination: t.name, Role: t.entry.req.Role, Denied: true, Err: err}
 	}
-	r.SessionName = vendedName(r.SessionName, uid)
 	k := r.key()
 	e, ok := b.variants.Get(k)
 	if !ok {
-		e = &entry{req: r, base: t.entry.base, parent: t.entry.parent, turns: t.entry.turns, variant: true, key: k}
+		e = &entry{req: r, base: t.entry.base, parent: t.entry.parent, turns: t.entry.turns, variant: true, peer: p.name(), key: k}
 		if first, raced, _ := b.variants.PeekOrAdd(k, e); raced {
 			e = first
 		}
@@ -113,12 +127,6 @@ func (b *Broker) vend(ctx context.Context, t *target, uid uint32) (*Session, err
 		b.plan(e) // it may have been idle
 	}
 	return b.session(ctx, t.name, e, vendedLife)
-}
-
-// vendedName keeps within the 64 characters of a role session name.
-func vendedName(name string, uid uint32) string {
-	suffix := "-uid" + strconv.FormatUint(uint64(uid), 10)
-	return name[:min(len(name), 64-len(suffix))] + suffix
 }
 
 // Refresh fetches a new session now, whatever the backoff says, and waits for
@@ -239,7 +247,9 @@ func (b *Broker) status(t *target) Status {
 	cur := e.cur.Load()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	st := Status{Destination: t.name, State: stateOf(cur, b.clock.now()), STSCalls: e.stsCalls, Clamped: e.clamped.Load(), Scope: t.scope}
+	st := Status{Destination: t.name, State: stateOf(cur, b.clock.now()), STSCalls: e.stsCalls, Clamped: e.clamped.Load(), Scope: t.scope,
+		ServedFresh: e.served.count(servedFresh), ServedDue: e.served.count(servedDue), ServedCritical: e.served.count(servedCritical),
+		Vended: e.vended.Load(), Waiters: int(e.waiters.Load()), TurnWait: time.Duration(e.turnWait.Load())}
 	if e.wide.Load() {
 		st.Scope = "left out: STS finds the session policy too large together with the tags"
 	}

@@ -18,6 +18,7 @@ type Session struct {
 	Generation      uint64    // counts the sessions of this key, from 1
 
 	goodUntil  int64     // Unix nanoseconds of STS's clock; until then it is served without another look
+	dueAt      int64     // RefreshAt, the same way
 	serverTime time.Time // what STS's clock said with the answer; zero: unknown
 }
 
@@ -71,4 +72,11 @@ type Status struct {
 	STSCalls        uint64
 	Clamped         bool   // the configured duration was cut to 1h: the source is a role session
 	Scope           string // what the session is limited to, or why it is not
+
+	// What follows counts since the daemon began with this session. Destinations
+	// that share a session share the counts.
+	ServedFresh, ServedDue, ServedCritical uint64
+	Vended                                 uint64        // sessions of their own that peers were given
+	Waiters                                int           // callers that wait for a refresh now
+	TurnWait                               time.Duration // time spent on waiting for a turn to call STS
 }

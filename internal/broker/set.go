@@ -16,6 +16,7 @@ import (
 type target struct {
 	name  string
 	entry *entry
+	peer  config.PeerSession
 	scope string // what its session is limited to, or why it is not
 }
 
@@ -40,7 +41,7 @@ func newSet(c *config.Config, old *set) *set {
 	for _, name := range s.names {
 		d := c.Destinations[name]
 		_, scope := scopePolicy(d)
-		s.targets[name] = &target{name: name, scope: scope, entry: s.pin(requestOf(c, d), old)}
+		s.targets[name] = &target{name: name, peer: d.Session.Peer, scope: scope, entry: s.pin(requestOf(c, d), old)}
 	}
 	return s
 }

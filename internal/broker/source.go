@@ -64,7 +64,8 @@ func loadSource(ctx context.Context, src source, region string, client *awshttp.
 		cfg.Credentials = cached(processSource{processcreds.NewProvider(src.Command, func(o *processcreds.Options) { o.Timeout = processTimeout })})
 	case config.SourceIMDS:
 		cfg.Credentials = cached(ec2rolecreds.New(func(o *ec2rolecreds.Options) {
-			o.Client = imds.New(imds.Options{HTTPClient: client, EnableFallback: aws.FalseTernary})
+			// The variable is for hosts with IPv6 alone; empty, it is the link-local address.
+			o.Client = imds.New(imds.Options{HTTPClient: client, EnableFallback: aws.FalseTernary, Endpoint: os.Getenv("AWS_EC2_METADATA_SERVICE_ENDPOINT")})
 		}))
 	default:
 		return aws.Config{}, fmt.Errorf("unknown type of source %q", src.Type)

@@ -114,11 +114,11 @@ func writeSessions(w io.Writer, sessions []*brokerdv1.Session, now time.Time) er
 	row := func(cells ...any) {
 		_, _ = fmt.Fprintf(tw, strings.TrimSuffix(strings.Repeat("%v\t", len(cells)), "\t")+"\n", cells...)
 	}
-	row("DESTINATION", "STATE", "AGE", "ENDS IN", "REFRESH IN", "GEN", "STS CALLS")
+	row("DESTINATION", "STATE", "AGE", "ENDS IN", "REFRESH IN", "GEN", "STS", "SERVED", "VENDED")
 	for _, s := range sessions {
 		row(s.GetDestination(), stateText(s.GetState()), span(s.GetIssueTime() != nil, now.Sub(s.GetIssueTime().AsTime())),
 			span(s.GetExpireTime() != nil, s.GetExpireTime().AsTime().Sub(now)), span(s.GetRefreshTime() != nil, s.GetRefreshTime().AsTime().Sub(now)),
-			s.GetGeneration(), s.GetStsCalls())
+			s.GetGeneration(), s.GetStsCalls(), s.GetServedFresh()+s.GetServedDue()+s.GetServedCritical(), s.GetVended())
 	}
 	if err := tw.Flush(); err != nil {
 		return err
@@ -136,6 +136,12 @@ func writeSessions(w io.Writer, sessions []*brokerdv1.Session, now time.Time) er
 		}
 		if strings.HasPrefix(s.GetScope(), "left out") {
 			text += "  " + p.warn("not limited to the destination; "+s.GetScope()) + "\n"
+		}
+		if n := s.GetServedCritical(); n > 0 {
+			text += "  " + p.warn(fmt.Sprintf("used %d times with less than a minute left: a refresh failed", n)) + "\n"
+		}
+		if n := s.GetWaiters(); n > 0 {
+			text += "  " + p.warn(fmt.Sprintf("%d callers wait for it", n)) + "\n"
 		}
 		if s.GetLastError() != "" {
 			text += "  " + p.bad(s.GetLastErrorReason()) + ": " + s.GetLastError() + "\n"

@@ -125,8 +125,24 @@ type Session struct {
 	Tags           map[string]string `yaml:"tags"`
 	TransitiveTags []string          `yaml:"transitive_tags"` // keys of Tags that roles further down a chain inherit
 	SourceIdentity string            `yaml:"source_identity"`
+	MaxAge         Duration          `yaml:"max_age"` // the session is replaced at this age at the latest; 0: as its end asks for
+	Peer           PeerSession       `yaml:"peer"`
 	Scope          string            `yaml:"scope"` // auto (default): a session policy limits the session to the destination; off
 }
+
+// PeerSession is what a session that is handed to a peer says about it, in the
+// words of PeerFacts. The daemon's own session says none of it.
+type PeerSession struct {
+	SourceIdentity string            `yaml:"source_identity"`
+	Tags           map[string]string `yaml:"tags"` // by tag key
+}
+
+// What the kernel tells of a peer.
+const (
+	PeerUID  = "uid"  // user: uid1000
+	PeerUnit = "unit" // systemd unit: app.service
+	PeerPod  = "pod"  // UID of the Kubernetes pod
+)
 
 // The values of Session.Scope.
 const (

@@ -16,8 +16,46 @@ func (v *validator) session(path string, s Session) {
 	if s.SourceIdentity != "" && (!sessionName.MatchString(s.SourceIdentity) || strings.HasPrefix(s.SourceIdentity, "aws:")) {
 		v.fail(path+".source_identity", fmt.Sprintf("%q is not a source identity", s.SourceIdentity), "2 to 64 characters of A-Z a-z 0-9 _ + = , . @ -")
 	}
+	if s.MaxAge != 0 {
+		v.durationWithin(path+".max_age", s.MaxAge, 15*time.Minute, 12*time.Hour)
+		if s.MaxAge >= s.Duration {
+			v.fail(path+".max_age", fmt.Sprintf("%v is never reached: the session ends after %v", s.MaxAge, s.Duration), "leave it out, or raise session.duration")
+		}
+	}
+	v.peerSession(path+".peer", s)
 	if scopes := []string{ScopeAuto, ScopeOff}; !slices.Contains(scopes, s.Scope) {
 		v.fail(path+".scope", fmt.Sprintf("unknown scope %q", s.Scope), didYouMean(s.Scope, "scopes", scopes))
+	}
+}
+
+// peerSession holds what STS asks of tags and source identities that are made of
+// facts about a peer.
+func (v *validator) peerSession(path string, s Session) {
+	facts := []string{PeerUID, PeerUnit, PeerPod}
+	fact := func(at, f string) {
+		if !slices.Contains(facts, f) {
+			v.fail(at, fmt.Sprintf("%q is nothing that the kernel tells of a peer", f), didYouMean(f, "facts", facts))
+		}
+	}
+	if s.Peer.SourceIdentity != "" {
+		fact(path+".source_identity", s.Peer.SourceIdentity)
+		if s.SourceIdentity != "" {
+			v.fail(path+".source_identity", "session.source_identity is set as well, and a session has one", "keep one of them")
+		}
+	}
+	all := map[string]string{}
+	for key, f := range s.Peer.Tags {
+		fact(join(path+".tags", key), f)
+		all[key] = ""
+	}
+	for key, value := range s.Tags {
+		if _, both := s.Peer.Tags[key]; both {
+			v.fail(join(path+".tags", key), "session.tags has this key as well", "keep one of them")
+		}
+		all[key] = value
+	}
+	if len(s.Peer.Tags) > 0 {
+		v.tags(path+".tags", all)
 	}
 }
 

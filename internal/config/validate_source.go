@@ -70,7 +70,8 @@ func (v *validator) sourceFits(path string, d *Destination) {
 	if len(d.Chain) > 0 {
 		at, external, tags = path+".chain[0]", d.Chain[0].ExternalID, d.Chain[0].Tags
 	}
-	for field, given := range map[string]bool{at + ".external_id": external != "", at + ".tags": len(tags) > 0, path + ".session.source_identity": d.Session.SourceIdentity != ""} {
+	for field, given := range map[string]bool{at + ".external_id": external != "", at + ".tags": len(tags) > 0, path + ".session.source_identity": d.Session.SourceIdentity != "",
+		path + ".session.peer": len(d.Chain) == 0 && (d.Session.Peer.SourceIdentity != "" || len(d.Session.Peer.Tags) > 0)} {
 		if given {
 			v.fail(field, "AssumeRoleWithWebIdentity does not take it", hint)
 		}

@@ -265,6 +265,12 @@ func TestMetricsAndLogShowTheWorkAndNoSecret(t *testing.T) {
 		`brokerd_upload_bytes_total{destination="audit-logs"} 5`,
 		`brokerd_session_refreshes_total{destination="audit-logs",result="ok"} 1`,
 		`brokerd_session_expires_in_seconds{destination="audit-logs"} 35`,
+		`brokerd_session_served_total{destination="audit-logs",state="fresh"} `,
+		`brokerd_session_served_total{destination="audit-logs",state="critical"} 0`,
+		`brokerd_session_sts_calls_total{destination="audit-logs"} 1`,
+		`brokerd_session_vended_total{destination="audit-logs"} 0`,
+		`brokerd_session_waiters{destination="audit-logs"} 0`,
+		`brokerd_session_turn_wait_seconds_total{destination="audit-logs"} `,
 		`brokerd_last_stored_timestamp_seconds{destination="audit-logs"}`,
 		`grpc_server_handled_total{grpc_code="OK",grpc_method="Upload"`,
 	} {

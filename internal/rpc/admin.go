@@ -119,5 +119,6 @@ func sessionOf(st broker.Status) *brokerdv1.Session {
 		AccessKeyIdMasked: st.AccessKeyMasked, Generation: st.Generation, IssueTime: stamp(st.Issued),
 		ExpireTime: stamp(st.Expires), RefreshTime: stamp(st.RefreshAt),
 		LastError: st.LastError, LastErrorReason: st.LastErrorReason, StsCalls: st.STSCalls, Clamped: st.Clamped, Scope: st.Scope,
+		ServedFresh: st.ServedFresh, ServedDue: st.ServedDue, ServedCritical: st.ServedCritical, Vended: st.Vended, Waiters: uint32(st.Waiters),
 	}
 }

@@ -74,8 +74,8 @@ func (f *fakeSessions) Refresh(_ context.Context, d string) (broker.Status, erro
 	return broker.Status{Destination: d, State: broker.StateFresh, Generation: 2}, nil
 }
 
-func (f *fakeSessions) Vend(_ context.Context, d string, uid uint32) (*broker.Session, error) {
-	f.vended = append(f.vended, fmt.Sprintf("%s for %d", d, uid))
+func (f *fakeSessions) Vend(_ context.Context, d string, p broker.Peer) (*broker.Session, error) {
+	f.vended = append(f.vended, fmt.Sprintf("%s for %d", d, p.UID))
 	return &broker.Session{AccessKeyID: "ASIAEXAMPLE1", SecretAccessKey: broker.NewSecret("hush-secret"),
 		SessionToken: broker.NewSecret("hush-token"), Expires: time.Now().Add(time.Hour)}, nil
 }

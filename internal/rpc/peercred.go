@@ -48,7 +48,11 @@ func KernelPeer(conn net.Conn) (access.Peer, error) {
 	}
 	var p access.Peer
 	var perr error
-	if err := raw.Control(func(fd uintptr) { p, perr = kernelPeer(int(fd)) }); err != nil {
+	if err := raw.Control(func(fd uintptr) {
+		if p, perr = kernelPeer(int(fd)); perr == nil {
+			p.Unit, p.Pod = placeOf(int(fd), p.PID)
+		}
+	}); err != nil {
 		return access.Peer{}, fmt.Errorf("reading the peer's identity: %w", err)
 	}
 	if perr != nil {

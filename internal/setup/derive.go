@@ -33,10 +33,10 @@ func (d deriver) trust(source string) []statement {
 		Action:    "sts:AssumeRole",
 	}
 	actions := []string{"sts:AssumeRole"}
-	if len(d.dest.Session.Tags) > 0 {
+	if len(d.dest.Session.Tags)+len(d.dest.Session.Peer.Tags) > 0 {
 		actions = append(actions, "sts:TagSession")
 	}
-	if d.dest.Session.SourceIdentity != "" {
+	if d.dest.Session.SourceIdentity != "" || d.dest.Session.Peer.SourceIdentity != "" {
 		actions = append(actions, "sts:SetSourceIdentity")
 	}
 	if len(actions) > 1 {

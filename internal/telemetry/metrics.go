@@ -72,7 +72,7 @@ func NewMetrics(version string) *Metrics {
 // Watch registers gauges that are read when they are scraped.
 func (m *Metrics) Watch(statuses func() []broker.Status, memory func() (bytes int64, uploads int), budget int64) {
 	m.registry.MustRegister(
-		&sessionCollector{statuses: statuses},
+		&sessionCollector{statuses, newSessionDescs()},
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "brokerd_memory_used_bytes", Help: "Bytes of the body budget in use."},
 			func() float64 { b, _ := memory(); return float64(b) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "brokerd_open_uploads", Help: "Upload streams open now."},
@@ -112,22 +112,54 @@ func (m *Metrics) CredentialsAsked(destination, via, outcome string) {
 
 // sessionCollector reads the life that is left when it is asked, so that the
 // gauge falls by itself.
-type sessionCollector struct{ statuses func() []broker.Status }
+type sessionCollector struct {
+	statuses func() []broker.Status
+	descs    sessionDescs
+}
 
-func lifeDesc() *prometheus.Desc {
-	return prometheus.NewDesc("brokerd_session_expires_in_seconds", "Life left in the session; absent when there is none or it does not expire.", []string{"destination"}, nil)
+// sessionDescs are what is told of each session. Destinations that share one tell
+// the same.
+type sessionDescs struct{ life, served, vended, waiters, calls, turns *prometheus.Desc }
+
+func newSessionDescs() sessionDescs {
+	of := func(name, help string, more ...string) *prometheus.Desc {
+		return prometheus.NewDesc("brokerd_session_"+name, help, append([]string{"destination"}, more...), nil)
+	}
+	return sessionDescs{
+		life:    of("expires_in_seconds", "Life left in the session; absent when there is none or it does not expire."),
+		served:  of("served_total", "Uses of the session by deliveries, by its state then (fresh, due, critical).", "state"),
+		vended:  of("vended_total", "Sessions of their own that peers were given."),
+		waiters: of("waiters", "Callers that wait for a refresh now."),
+		calls:   of("sts_calls_total", "Attempts to fetch the session from STS."),
+		turns:   of("turn_wait_seconds_total", "Time spent on waiting for a turn to call STS: five a second for one source."),
+	}
 }
 
 // Describe implements prometheus.Collector.
-func (c *sessionCollector) Describe(ch chan<- *prometheus.Desc) { ch <- lifeDesc() }
+func (c *sessionCollector) Describe(ch chan<- *prometheus.Desc) {
+	d := c.descs
+	for _, desc := range []*prometheus.Desc{d.life, d.served, d.vended, d.waiters, d.calls, d.turns} {
+		ch <- desc
+	}
+}
 
 // Collect implements prometheus.Collector.
 func (c *sessionCollector) Collect(ch chan<- prometheus.Metric) {
+	d := c.descs
 	for _, s := range c.statuses() {
-		if s.Expires.IsZero() {
-			continue
+		tell := func(desc *prometheus.Desc, kind prometheus.ValueType, v float64, labels ...string) {
+			ch <- prometheus.MustNewConstMetric(desc, kind, v, append([]string{s.Destination}, labels...)...)
 		}
-		ch <- prometheus.MustNewConstMetric(lifeDesc(), prometheus.GaugeValue, time.Until(s.Expires.Round(0)).Seconds(), s.Destination)
+		if !s.Expires.IsZero() {
+			tell(d.life, prometheus.GaugeValue, time.Until(s.Expires.Round(0)).Seconds())
+		}
+		tell(d.served, prometheus.CounterValue, float64(s.ServedFresh), "fresh")
+		tell(d.served, prometheus.CounterValue, float64(s.ServedDue), "due")
+		tell(d.served, prometheus.CounterValue, float64(s.ServedCritical), "critical")
+		tell(d.vended, prometheus.CounterValue, float64(s.Vended))
+		tell(d.waiters, prometheus.GaugeValue, float64(s.Waiters))
+		tell(d.calls, prometheus.CounterValue, float64(s.STSCalls))
+		tell(d.turns, prometheus.CounterValue, s.TurnWait.Seconds())
 	}
 }
 

@@ -23,7 +23,7 @@ const knownUsers = 4096
 
 // Sessions is what the desk needs of the broker.
 type Sessions interface {
-	Vend(ctx context.Context, destination string, uid uint32) (*broker.Session, error)
+	Vend(ctx context.Context, destination string, p broker.Peer) (*broker.Session, error)
 }
 
 // Observer counts what the desk does. destination is empty when it is not configured.
@@ -140,6 +140,12 @@ func (d *Desk) Hand(ctx context.Context, c Caller, destination string) (*broker.
 	if c.Peer.PID != 0 { // 0: it lives in another pid namespace, or a token stands for it
 		fields = append(fields, zap.Int32("pid", c.Peer.PID))
 	}
+	if c.Peer.Unit != "" {
+		fields = append(fields, zap.String("unit", c.Peer.Unit))
+	}
+	if c.Peer.Pod != "" {
+		fields = append(fields, zap.String("pod", c.Peer.Pod))
+	}
 	outcome := "OK"
 	if err != nil {
 		outcome = "INTERNAL"
@@ -173,7 +179,7 @@ func (d *Desk) hand(ctx context.Context, now *terms, c Caller, destination strin
 	if now.config.Destinations[destination] == nil {
 		return nil, &Refusal{Status: http.StatusNotFound, Code: "UNKNOWN_DESTINATION", Message: fmt.Sprintf("there is no destination %q", destination)}
 	}
-	s, err := d.o.Sessions.Vend(ctx, destination, c.Peer.UID)
+	s, err := d.o.Sessions.Vend(ctx, destination, broker.Peer{UID: c.Peer.UID, Unit: c.Peer.Unit, Pod: c.Peer.Pod})
 	if err != nil {
 		return nil, refusalOf(err)
 	}

@@ -34,7 +34,7 @@ type fakeSessions struct {
 	block bool
 }
 
-func (f *fakeSessions) Vend(ctx context.Context, destination string, uid uint32) (*broker.Session, error) {
+func (f *fakeSessions) Vend(ctx context.Context, destination string, p broker.Peer) (*broker.Session, error) {
 	f.mu.Lock()
 	f.asked = append(f.asked, destination)
 	err, block := f.err, f.block
@@ -48,7 +48,7 @@ func (f *fakeSessions) Vend(ctx context.Context, destination string, uid uint32)
 	}
 	return &broker.Session{
 		AccessKeyID: "ASIAEXAMPLE12345", SecretAccessKey: broker.NewSecret("hush-secret"), SessionToken: broker.NewSecret("hush-token"),
-		Expires: time.Date(2030, 1, 2, 3, 4, 5, 600, time.UTC), Generation: uint64(uid),
+		Expires: time.Date(2030, 1, 2, 3, 4, 5, 600, time.UTC), Generation: uint64(p.UID),
 	}, nil
 }
 

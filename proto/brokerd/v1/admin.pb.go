@@ -445,7 +445,18 @@ type Session struct {
 	// role that is assumed by a role no more.
 	Clamped bool `protobuf:"varint,12,opt,name=clamped,proto3" json:"clamped,omitempty"`
 	// What the session is limited to, or why it is not, for people.
-	Scope         string `protobuf:"bytes,13,opt,name=scope,proto3" json:"scope,omitempty"`
+	Scope string `protobuf:"bytes,13,opt,name=scope,proto3" json:"scope,omitempty"`
+	// How often it was used while its refresh was not due yet. Destinations that
+	// share a session share all counts.
+	ServedFresh uint64 `protobuf:"varint,14,opt,name=served_fresh,json=servedFresh,proto3" json:"served_fresh,omitempty"`
+	// How often it was used while its refresh was due or under way.
+	ServedDue uint64 `protobuf:"varint,15,opt,name=served_due,json=servedDue,proto3" json:"served_due,omitempty"`
+	// How often it was used with less than a minute left, because a refresh failed.
+	ServedCritical uint64 `protobuf:"varint,16,opt,name=served_critical,json=servedCritical,proto3" json:"served_critical,omitempty"`
+	// How often a session of this destination was handed to a peer.
+	Vended uint64 `protobuf:"varint,17,opt,name=vended,proto3" json:"vended,omitempty"`
+	// Callers that wait for a refresh now.
+	Waiters       uint32 `protobuf:"varint,18,opt,name=waiters,proto3" json:"waiters,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -569,6 +580,41 @@ func (x *Session) GetScope() string {
 		return x.Scope
 	}
 	return ""
+}
+
+func (x *Session) GetServedFresh() uint64 {
+	if x != nil {
+		return x.ServedFresh
+	}
+	return 0
+}
+
+func (x *Session) GetServedDue() uint64 {
+	if x != nil {
+		return x.ServedDue
+	}
+	return 0
+}
+
+func (x *Session) GetServedCritical() uint64 {
+	if x != nil {
+		return x.ServedCritical
+	}
+	return 0
+}
+
+func (x *Session) GetVended() uint64 {
+	if x != nil {
+		return x.Vended
+	}
+	return 0
+}
+
+func (x *Session) GetWaiters() uint32 {
+	if x != nil {
+		return x.Waiters
+	}
+	return 0
 }
 
 // RefreshSessionRequest names a destination.
@@ -975,7 +1021,7 @@ const file_brokerd_v1_admin_proto_rawDesc = "" +
 	"\x10last_stored_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\x0elastStoredTime\"\x15\n" +
 	"\x13ListSessionsRequest\"G\n" +
 	"\x14ListSessionsResponse\x12/\n" +
-	"\bsessions\x18\x01 \x03(\v2\x13.brokerd.v1.SessionR\bsessions\"\xa5\x04\n" +
+	"\bsessions\x18\x01 \x03(\v2\x13.brokerd.v1.SessionR\bsessions\"\xc2\x05\n" +
 	"\aSession\x12 \n" +
 	"\vdestination\x18\x01 \x01(\tR\vdestination\x12(\n" +
 	"\x10assumed_role_arn\x18\x02 \x01(\tR\x0eassumedRoleArn\x12.\n" +
@@ -995,7 +1041,13 @@ const file_brokerd_v1_admin_proto_rawDesc = "" +
 	" \x01(\tR\x0flastErrorReason\x12\x1b\n" +
 	"\tsts_calls\x18\v \x01(\x04R\bstsCalls\x12\x18\n" +
 	"\aclamped\x18\f \x01(\bR\aclamped\x12\x14\n" +
-	"\x05scope\x18\r \x01(\tR\x05scope\"9\n" +
+	"\x05scope\x18\r \x01(\tR\x05scope\x12!\n" +
+	"\fserved_fresh\x18\x0e \x01(\x04R\vservedFresh\x12\x1d\n" +
+	"\n" +
+	"served_due\x18\x0f \x01(\x04R\tservedDue\x12'\n" +
+	"\x0fserved_critical\x18\x10 \x01(\x04R\x0eservedCritical\x12\x16\n" +
+	"\x06vended\x18\x11 \x01(\x04R\x06vended\x12\x18\n" +
+	"\awaiters\x18\x12 \x01(\rR\awaiters\"9\n" +
 	"\x15RefreshSessionRequest\x12 \n" +
 	"\vdestination\x18\x01 \x01(\tR\vdestination\"G\n" +
 	"\x16RefreshSessionResponse\x12-\n" +
