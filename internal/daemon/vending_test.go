@@ -18,7 +18,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/endpointcreds"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
+	"github.com/brokerd/brokerd/internal/broker"
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/setup"
+	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 	"github.com/brokerd/brokerd/test/stage"
 )
 
@@ -166,5 +169,57 @@ func TestATakenPortStopsNoUpload(t *testing.T) {
 	}
 	if !up {
 		t.Error("the endpoint did not come up when the port was free")
+	}
+}
+
+// What a session says about its peer is what the trust policy has to allow, and
+// can ask for.
+func TestSessionsOfPeersSayWhoseTheyAre(t *testing.T) {
+	st := stage.New(t)
+	vendingAt(t, st, "127.0.0.1:0")
+	d := st.Config.Destinations[stage.Destination]
+	d.Session.Peer = config.PeerSession{SourceIdentity: config.PeerUID, Tags: map[string]string{"who": config.PeerUID}}
+	sd := notifiedBy(t)
+	r := start(t, st.Config)
+	sd.hears(t, "READY=1")
+	ask := func() error {
+		var err error
+		for range 50 { // a refusal is remembered for a second, longer each time
+			_, err = r.Broker().GetCredentials(t.Context(), &brokerdv1.GetCredentialsRequest{Destination: stage.Destination})
+			if err == nil {
+				break
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		return r.FromError(err)
+	}
+	if err := ask(); err == nil || !strings.Contains(err.Error(), "AccessDenied") {
+		t.Fatalf("under a trust policy that allows neither tags nor a source identity: %v", err)
+	}
+	docs, err := setup.Desired(d, setup.Options{SourcePrincipalARN: st.UserARN})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := st.PutTrust(t.Context(), string(docs.Trust)); err != nil {
+		t.Fatal(err)
+	}
+	if err := ask(); err != nil {
+		t.Fatalf("under the trust policy that setup derives: %v", err)
+	}
+	// The sandbox takes a session whose values fit, and no other one.
+	for who, allowed := range map[string]bool{fmt.Sprintf("uid%d", os.Getuid()): true, "uid4242": false} {
+		if err := st.PutTrust(t.Context(), fmt.Sprintf(`{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": %q},
+			"Action": ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"],
+			"Condition": {"StringEquals": {"sts:SourceIdentity": %q, "aws:RequestTag/who": %q}}}]}`, st.UserARN, who, who)); err != nil {
+			t.Fatal(err)
+		}
+		sessions, err := broker.New(broker.Options{Config: st.Config, HTTPClient: st.HTTP})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = sessions.Vend(t.Context(), stage.Destination, broker.Peer{UID: uint32(os.Getuid())})
+		if (err == nil) != allowed {
+			t.Errorf("a role for %s: %v", who, err)
+		}
 	}
 }
