@@ -66,5 +66,9 @@ func reloadSummary(r *brokerdv1.ReloadResponse) string {
 			parts = append(parts, p.word+" "+strings.Join(p.names, ", "))
 		}
 	}
-	return strings.Join(append(parts, fmt.Sprintf("%d destinations as before", len(r.GetUnchanged()))), "; ")
+	kept := fmt.Sprintf("%d destinations as before", len(r.GetUnchanged()))
+	if len(r.GetUnchanged()) == 1 {
+		kept = "1 destination as before"
+	}
+	return strings.Join(append(parts, kept), "; ")
 }
