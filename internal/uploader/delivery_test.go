@@ -16,6 +16,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"github.com/brokerd/brokerd/internal/broker"
+	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/sandbox"
 	"github.com/brokerd/brokerd/internal/uploader"
 	"github.com/brokerd/brokerd/test/stage"
@@ -287,6 +288,36 @@ func TestExpiredSessionIsReplacedAndTheRequestSignedAnew(t *testing.T) {
 }
 
 // A part that fails must end an upload whose client is silent.
+// The destination goes between the first byte of a body and the first call to S3.
+func TestDeliveryThatHasBegunOutlivesItsDestination(t *testing.T) {
+	r := rigged(t)
+	data := bytesOf(5000)
+	body := bytes.NewReader(data)
+	removed := false
+	b := newBody(readerFunc(func(p []byte) (int, error) {
+		if !removed {
+			removed = true
+			next, renamed := *r.Config, *r.Config.Destinations[stage.Destination]
+			renamed.Name = "renamed"
+			next.Destinations = map[string]*config.Destination{renamed.Name: &renamed}
+			if err := r.broker.Reload(&next); err != nil {
+				return 0, err
+			}
+			r.up.Reload(&next)
+		}
+		return body.Read(p)
+	}))
+	if _, err := r.put(t.Context(), t, "open.log", data, b, -1); err != nil {
+		t.Errorf("the delivery that was under way: %v", err)
+	}
+	if n := len(r.Sandbox.Objects(stage.Bucket)); n != 1 {
+		t.Errorf("%d objects", n)
+	}
+	if _, err := r.put(t.Context(), t, "late.log", data, newBody(bytes.NewReader(data)), -1); !errors.Is(err, broker.ErrUnknownDestination) {
+		t.Errorf("a delivery that begins afterwards: %v", err)
+	}
+}
+
 func TestFailedPartInterruptsASilentClient(t *testing.T) {
 	r := rigged(t)
 	r.Sandbox.SetFaults([]sandbox.Fault{{Operation: "s3:UploadPart", Code: "AccessDenied", Status: 403}})

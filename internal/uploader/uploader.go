@@ -27,7 +27,6 @@ const (
 
 // Sessions is what the uploader needs of the broker.
 type Sessions interface {
-	Session(ctx context.Context, destination string) (*broker.Session, error)
 	Credentials(destination string) aws.CredentialsProvider
 	Invalidate(destination, accessKeyID string)
 	Replaced(ctx context.Context, destination, accessKeyID string) (*broker.Session, error)
@@ -140,8 +139,10 @@ func (u *Uploader) Put(ctx context.Context, destination string, obj Object, body
 	if err != nil {
 		return Stored{}, fmt.Errorf("destination %q: making the key: %w", destination, err)
 	}
-	// A session first: there is no use in taking bytes that cannot be delivered.
-	if _, err := u.sessions.Session(ctx, destination); err != nil {
+	// Credentials first: there is no use in taking bytes that cannot be delivered,
+	// and with these the delivery ends even when a reload removes the destination
+	// before the first call.
+	if _, err := l.credentials.Retrieve(ctx); err != nil {
 		return Stored{}, err
 	}
 	d := &delivery{u: u, lane: l, obj: obj, key: key, body: body, metadata: metadata(obj)}
