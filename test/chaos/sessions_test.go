@@ -11,6 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+
 	"github.com/brokerd/brokerd/client"
 	"github.com/brokerd/brokerd/internal/daemon"
 	"github.com/brokerd/brokerd/internal/sandbox"
@@ -40,6 +43,9 @@ func TestNoCallerSuffersWhileASessionIsValid(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = c.Close() }()
+	if _, err := c.Health().Check(t.Context(), &healthpb.HealthCheckRequest{}, grpc.WaitForReady(true)); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := c.Upload(t.Context(), stage.Destination, "first.log", strings.NewReader("x")); err != nil {
 		t.Fatal(err)
 	}
