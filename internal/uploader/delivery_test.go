@@ -287,7 +287,6 @@ func TestExpiredSessionIsReplacedAndTheRequestSignedAnew(t *testing.T) {
 	}
 }
 
-// A part that fails must end an upload whose client is silent.
 // The destination goes between the first byte of a body and the first call to S3.
 func TestDeliveryThatHasBegunOutlivesItsDestination(t *testing.T) {
 	r := rigged(t)
@@ -318,6 +317,7 @@ func TestDeliveryThatHasBegunOutlivesItsDestination(t *testing.T) {
 	}
 }
 
+// A part that fails must end an upload whose client is silent.
 func TestFailedPartInterruptsASilentClient(t *testing.T) {
 	r := rigged(t)
 	r.Sandbox.SetFaults([]sandbox.Fault{{Operation: "s3:UploadPart", Code: "AccessDenied", Status: 403}})
