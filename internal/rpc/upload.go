@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"context"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -31,29 +32,50 @@ func (b *brokerService) Upload(stream brokerdv1.BrokerService_UploadServer) erro
 	if err != nil {
 		return err
 	}
-	if s.stopping.Load() {
-		return &fault{code: codes.Unavailable, reason: "SHUTTING_DOWN", msg: "the daemon is stopping and takes no new uploads", retry: retryAfter}
-	}
 	in := newBody(stream, s.config().Limits.IdleTimeout.Std())
 	in.max = int64(s.config().Limits.MaxObject)
 	h, err := in.header()
 	if err != nil {
 		return faultOf(err)
 	}
-	if err := s.admissible(p, h); err != nil {
+	resp, err := s.receive(stream.Context(), p, h, incoming{Body: in, verify: in.verify, accepted: func(id string) error {
+		return stream.SendHeader(metadata.Pairs(UploadIDHeader, id))
+	}})
+	if err != nil {
 		return faultOf(err)
+	}
+	return stream.SendAndClose(resp)
+}
+
+// incoming is what comes after the header of an upload, however it comes.
+type incoming struct {
+	uploader.Body
+	// verify compares what came with what the sender says it sent.
+	verify func(length int64, crc32c uint32) error
+	// accepted tells the sender the id of its upload, before any byte is taken.
+	accepted func(id string) error
+}
+
+// receive is the one way in for an upload: rights, limits, admission, delivery,
+// record.
+func (s *Server) receive(ctx context.Context, p access.Peer, h *brokerdv1.UploadHeader, in incoming) (*brokerdv1.UploadResponse, error) {
+	if s.stopping.Load() {
+		return nil, &fault{code: codes.Unavailable, reason: "SHUTTING_DOWN", msg: "the daemon is stopping and takes no new uploads", retry: retryAfter}
+	}
+	if err := s.admissible(p, h); err != nil {
+		return nil, err
 	}
 	leave, err := s.o.Gate.Admit()
 	if err != nil {
-		return faultOf(err)
+		return nil, err
 	}
 	defer leave()
 
 	rec := record{id: ulid.Make().String(), destination: h.GetDestination(), name: h.GetName(), uid: p.UID, started: time.Now()}
 	s.o.Ledger.begin(rec)
-	if err := stream.SendHeader(metadata.Pairs(UploadIDHeader, rec.id)); err != nil {
+	if err := in.accepted(rec.id); err != nil {
 		s.o.Ledger.end(rec, uploader.Stored{}, faultOf(err))
-		return faultOf(err)
+		return nil, err
 	}
 	obj := uploader.Object{
 		ID: rec.id, Name: h.GetName(), UID: p.UID, Received: rec.started,
@@ -62,14 +84,14 @@ func (b *brokerService) Upload(stream brokerdv1.BrokerService_UploadServer) erro
 	if h.Size != nil {
 		obj.Size = int64(h.GetSize())
 	}
-	stored, err := s.o.Deliver.Put(stream.Context(), rec.destination, obj, in)
+	stored, err := s.o.Deliver.Put(ctx, rec.destination, obj, in)
 	s.settle(rec, p, stored, err)
 	if err != nil {
-		return faultOf(err)
+		return nil, err
 	}
-	return stream.SendAndClose(&brokerdv1.UploadResponse{
+	return &brokerdv1.UploadResponse{
 		UploadId: rec.id, State: brokerdv1.UploadState_UPLOAD_STATE_STORED, Object: objectOf(stored),
-	})
+	}, nil
 }
 
 // admissible decides on a header before anything is reserved for it.

@@ -9,6 +9,7 @@ package brokerdv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -85,6 +86,67 @@ func (x SessionState) Number() protoreflect.EnumNumber {
 // Deprecated: Use SessionState.Descriptor instead.
 func (SessionState) EnumDescriptor() ([]byte, []int) {
 	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{0}
+}
+
+// SpoolState is where an object in the spool stands.
+type SpoolState int32
+
+const (
+	// Never sent.
+	SpoolState_SPOOL_STATE_UNSPECIFIED SpoolState = 0
+	// It waits for its turn, or for its next try.
+	SpoolState_SPOOL_STATE_QUEUED SpoolState = 1
+	// It is being delivered.
+	SpoolState_SPOOL_STATE_DELIVERING SpoolState = 2
+	// Its destination is parked.
+	SpoolState_SPOOL_STATE_PARKED SpoolState = 3
+	// It cannot be delivered as it is, and waits for an operator.
+	SpoolState_SPOOL_STATE_DEAD SpoolState = 4
+)
+
+// Enum value maps for SpoolState.
+var (
+	SpoolState_name = map[int32]string{
+		0: "SPOOL_STATE_UNSPECIFIED",
+		1: "SPOOL_STATE_QUEUED",
+		2: "SPOOL_STATE_DELIVERING",
+		3: "SPOOL_STATE_PARKED",
+		4: "SPOOL_STATE_DEAD",
+	}
+	SpoolState_value = map[string]int32{
+		"SPOOL_STATE_UNSPECIFIED": 0,
+		"SPOOL_STATE_QUEUED":      1,
+		"SPOOL_STATE_DELIVERING":  2,
+		"SPOOL_STATE_PARKED":      3,
+		"SPOOL_STATE_DEAD":        4,
+	}
+)
+
+func (x SpoolState) Enum() *SpoolState {
+	p := new(SpoolState)
+	*p = x
+	return p
+}
+
+func (x SpoolState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (SpoolState) Descriptor() protoreflect.EnumDescriptor {
+	return file_brokerd_v1_admin_proto_enumTypes[1].Descriptor()
+}
+
+func (SpoolState) Type() protoreflect.EnumType {
+	return &file_brokerd_v1_admin_proto_enumTypes[1]
+}
+
+func (x SpoolState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use SpoolState.Descriptor instead.
+func (SpoolState) EnumDescriptor() ([]byte, []int) {
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{1}
 }
 
 // ListDestinationsRequest has no fields.
@@ -187,7 +249,7 @@ type Destination struct {
 	KmsKeyArn string `protobuf:"bytes,6,opt,name=kms_key_arn,json=kmsKeyArn,proto3" json:"kms_key_arn,omitempty"`
 	// Key template.
 	KeyTemplate string `protobuf:"bytes,7,opt,name=key_template,json=keyTemplate,proto3" json:"key_template,omitempty"`
-	// "direct".
+	// "direct", "spool" or "spool-wait".
 	Durability string `protobuf:"bytes,8,opt,name=durability,proto3" json:"durability,omitempty"`
 	// True when a session is usable and the last delivery, if any, did not end in an access failure.
 	Ready bool `protobuf:"varint,9,opt,name=ready,proto3" json:"ready,omitempty"`
@@ -201,8 +263,10 @@ type Destination struct {
 	UploadsFailed uint64 `protobuf:"varint,13,opt,name=uploads_failed,json=uploadsFailed,proto3" json:"uploads_failed,omitempty"`
 	// Last time an object was stored. Unset: never since the start.
 	LastStoredTime *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=last_stored_time,json=lastStoredTime,proto3" json:"last_stored_time,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// What the spool holds for it. Unset where nothing was ever spooled.
+	Spool         *SpoolUsage `protobuf:"bytes,15,opt,name=spool,proto3" json:"spool,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Destination) Reset() {
@@ -333,6 +397,141 @@ func (x *Destination) GetLastStoredTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Destination) GetSpool() *SpoolUsage {
+	if x != nil {
+		return x.Spool
+	}
+	return nil
+}
+
+// SpoolUsage is what the spool holds for one destination.
+type SpoolUsage struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Objects that wait or are being delivered.
+	QueuedObjects uint64 `protobuf:"varint,1,opt,name=queued_objects,json=queuedObjects,proto3" json:"queued_objects,omitempty"`
+	// Bytes of them.
+	QueuedBytes uint64 `protobuf:"varint,2,opt,name=queued_bytes,json=queuedBytes,proto3" json:"queued_bytes,omitempty"`
+	// Objects that cannot be delivered as they are.
+	DeadObjects uint64 `protobuf:"varint,3,opt,name=dead_objects,json=deadObjects,proto3" json:"dead_objects,omitempty"`
+	// Bytes of them.
+	DeadBytes uint64 `protobuf:"varint,4,opt,name=dead_bytes,json=deadBytes,proto3" json:"dead_bytes,omitempty"`
+	// When the oldest that waits was received.
+	OldestTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=oldest_time,json=oldestTime,proto3" json:"oldest_time,omitempty"`
+	// Deliveries under way.
+	InFlight uint32 `protobuf:"varint,6,opt,name=in_flight,json=inFlight,proto3" json:"in_flight,omitempty"`
+	// Most deliveries under way at a time, as the answers of AWS allow now.
+	InFlightLimit uint32 `protobuf:"varint,7,opt,name=in_flight_limit,json=inFlightLimit,proto3" json:"in_flight_limit,omitempty"`
+	// Stable reason why the destination is parked: all is kept, and one object at
+	// a time probes whether it goes again. Empty when it is not.
+	ParkedReason string `protobuf:"bytes,8,opt,name=parked_reason,json=parkedReason,proto3" json:"parked_reason,omitempty"`
+	// Text for people. Set with parked_reason.
+	ParkedMessage string `protobuf:"bytes,9,opt,name=parked_message,json=parkedMessage,proto3" json:"parked_message,omitempty"`
+	// Since when it is parked.
+	ParkedTime    *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=parked_time,json=parkedTime,proto3" json:"parked_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SpoolUsage) Reset() {
+	*x = SpoolUsage{}
+	mi := &file_brokerd_v1_admin_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SpoolUsage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SpoolUsage) ProtoMessage() {}
+
+func (x *SpoolUsage) ProtoReflect() protoreflect.Message {
+	mi := &file_brokerd_v1_admin_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SpoolUsage.ProtoReflect.Descriptor instead.
+func (*SpoolUsage) Descriptor() ([]byte, []int) {
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *SpoolUsage) GetQueuedObjects() uint64 {
+	if x != nil {
+		return x.QueuedObjects
+	}
+	return 0
+}
+
+func (x *SpoolUsage) GetQueuedBytes() uint64 {
+	if x != nil {
+		return x.QueuedBytes
+	}
+	return 0
+}
+
+func (x *SpoolUsage) GetDeadObjects() uint64 {
+	if x != nil {
+		return x.DeadObjects
+	}
+	return 0
+}
+
+func (x *SpoolUsage) GetDeadBytes() uint64 {
+	if x != nil {
+		return x.DeadBytes
+	}
+	return 0
+}
+
+func (x *SpoolUsage) GetOldestTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.OldestTime
+	}
+	return nil
+}
+
+func (x *SpoolUsage) GetInFlight() uint32 {
+	if x != nil {
+		return x.InFlight
+	}
+	return 0
+}
+
+func (x *SpoolUsage) GetInFlightLimit() uint32 {
+	if x != nil {
+		return x.InFlightLimit
+	}
+	return 0
+}
+
+func (x *SpoolUsage) GetParkedReason() string {
+	if x != nil {
+		return x.ParkedReason
+	}
+	return ""
+}
+
+func (x *SpoolUsage) GetParkedMessage() string {
+	if x != nil {
+		return x.ParkedMessage
+	}
+	return ""
+}
+
+func (x *SpoolUsage) GetParkedTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ParkedTime
+	}
+	return nil
+}
+
 // ListSessionsRequest has no fields.
 type ListSessionsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -342,7 +541,7 @@ type ListSessionsRequest struct {
 
 func (x *ListSessionsRequest) Reset() {
 	*x = ListSessionsRequest{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[3]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -354,7 +553,7 @@ func (x *ListSessionsRequest) String() string {
 func (*ListSessionsRequest) ProtoMessage() {}
 
 func (x *ListSessionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[3]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -367,7 +566,7 @@ func (x *ListSessionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSessionsRequest.ProtoReflect.Descriptor instead.
 func (*ListSessionsRequest) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{3}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{4}
 }
 
 // ListSessionsResponse lists sessions by destination.
@@ -381,7 +580,7 @@ type ListSessionsResponse struct {
 
 func (x *ListSessionsResponse) Reset() {
 	*x = ListSessionsResponse{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[4]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -393,7 +592,7 @@ func (x *ListSessionsResponse) String() string {
 func (*ListSessionsResponse) ProtoMessage() {}
 
 func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[4]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -406,7 +605,7 @@ func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSessionsResponse.ProtoReflect.Descriptor instead.
 func (*ListSessionsResponse) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{4}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ListSessionsResponse) GetSessions() []*Session {
@@ -463,7 +662,7 @@ type Session struct {
 
 func (x *Session) Reset() {
 	*x = Session{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[5]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -475,7 +674,7 @@ func (x *Session) String() string {
 func (*Session) ProtoMessage() {}
 
 func (x *Session) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[5]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -488,7 +687,7 @@ func (x *Session) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Session.ProtoReflect.Descriptor instead.
 func (*Session) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{5}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Session) GetDestination() string {
@@ -628,7 +827,7 @@ type RefreshSessionRequest struct {
 
 func (x *RefreshSessionRequest) Reset() {
 	*x = RefreshSessionRequest{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[6]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -640,7 +839,7 @@ func (x *RefreshSessionRequest) String() string {
 func (*RefreshSessionRequest) ProtoMessage() {}
 
 func (x *RefreshSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[6]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -653,7 +852,7 @@ func (x *RefreshSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefreshSessionRequest.ProtoReflect.Descriptor instead.
 func (*RefreshSessionRequest) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{6}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *RefreshSessionRequest) GetDestination() string {
@@ -674,7 +873,7 @@ type RefreshSessionResponse struct {
 
 func (x *RefreshSessionResponse) Reset() {
 	*x = RefreshSessionResponse{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[7]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -686,7 +885,7 @@ func (x *RefreshSessionResponse) String() string {
 func (*RefreshSessionResponse) ProtoMessage() {}
 
 func (x *RefreshSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[7]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -699,7 +898,7 @@ func (x *RefreshSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefreshSessionResponse.ProtoReflect.Descriptor instead.
 func (*RefreshSessionResponse) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{7}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *RefreshSessionResponse) GetSession() *Session {
@@ -718,7 +917,7 @@ type ReloadRequest struct {
 
 func (x *ReloadRequest) Reset() {
 	*x = ReloadRequest{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[8]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -730,7 +929,7 @@ func (x *ReloadRequest) String() string {
 func (*ReloadRequest) ProtoMessage() {}
 
 func (x *ReloadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[8]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -743,7 +942,7 @@ func (x *ReloadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReloadRequest.ProtoReflect.Descriptor instead.
 func (*ReloadRequest) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{8}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{9}
 }
 
 // ReloadResponse says what the new configuration changed. Names are sorted.
@@ -765,7 +964,7 @@ type ReloadResponse struct {
 
 func (x *ReloadResponse) Reset() {
 	*x = ReloadResponse{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[9]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -777,7 +976,7 @@ func (x *ReloadResponse) String() string {
 func (*ReloadResponse) ProtoMessage() {}
 
 func (x *ReloadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[9]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -790,7 +989,7 @@ func (x *ReloadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReloadResponse.ProtoReflect.Descriptor instead.
 func (*ReloadResponse) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{9}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ReloadResponse) GetAdded() []string {
@@ -837,7 +1036,7 @@ type GetStatusRequest struct {
 
 func (x *GetStatusRequest) Reset() {
 	*x = GetStatusRequest{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[10]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -849,7 +1048,7 @@ func (x *GetStatusRequest) String() string {
 func (*GetStatusRequest) ProtoMessage() {}
 
 func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[10]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -862,7 +1061,7 @@ func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetStatusRequest) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{10}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{11}
 }
 
 // GetStatusResponse describes the daemon.
@@ -894,7 +1093,7 @@ type GetStatusResponse struct {
 
 func (x *GetStatusResponse) Reset() {
 	*x = GetStatusResponse{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[11]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -906,7 +1105,7 @@ func (x *GetStatusResponse) String() string {
 func (*GetStatusResponse) ProtoMessage() {}
 
 func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[11]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -919,7 +1118,7 @@ func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusResponse.ProtoReflect.Descriptor instead.
 func (*GetStatusResponse) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{11}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *GetStatusResponse) GetVersion() string {
@@ -992,15 +1191,684 @@ func (x *GetStatusResponse) GetCaller() string {
 	return ""
 }
 
+// ListSpoolRequest selects what is shown.
+type ListSpoolRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Only this destination. Empty: all.
+	Destination string `protobuf:"bytes,1,opt,name=destination,proto3" json:"destination,omitempty"`
+	// Only these states. Empty: all.
+	States []SpoolState `protobuf:"varint,2,rep,packed,name=states,proto3,enum=brokerd.v1.SpoolState" json:"states,omitempty"`
+	// Only this upload. Empty: all.
+	UploadId string `protobuf:"bytes,3,opt,name=upload_id,json=uploadId,proto3" json:"upload_id,omitempty"`
+	// At most so many. 0: all.
+	Limit         uint32 `protobuf:"varint,4,opt,name=limit,proto3" json:"limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSpoolRequest) Reset() {
+	*x = ListSpoolRequest{}
+	mi := &file_brokerd_v1_admin_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSpoolRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSpoolRequest) ProtoMessage() {}
+
+func (x *ListSpoolRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_brokerd_v1_admin_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSpoolRequest.ProtoReflect.Descriptor instead.
+func (*ListSpoolRequest) Descriptor() ([]byte, []int) {
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *ListSpoolRequest) GetDestination() string {
+	if x != nil {
+		return x.Destination
+	}
+	return ""
+}
+
+func (x *ListSpoolRequest) GetStates() []SpoolState {
+	if x != nil {
+		return x.States
+	}
+	return nil
+}
+
+func (x *ListSpoolRequest) GetUploadId() string {
+	if x != nil {
+		return x.UploadId
+	}
+	return ""
+}
+
+func (x *ListSpoolRequest) GetLimit() uint32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+// ListSpoolResponse is one object in the spool.
+type ListSpoolResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the upload.
+	UploadId string `protobuf:"bytes,1,opt,name=upload_id,json=uploadId,proto3" json:"upload_id,omitempty"`
+	// Destination it goes to.
+	Destination string `protobuf:"bytes,2,opt,name=destination,proto3" json:"destination,omitempty"`
+	// Object name the client gave.
+	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	// Key it will have in the bucket.
+	Key string `protobuf:"bytes,4,opt,name=key,proto3" json:"key,omitempty"`
+	// User that uploaded it.
+	Uid uint32 `protobuf:"varint,5,opt,name=uid,proto3" json:"uid,omitempty"`
+	// Length in bytes.
+	Size uint64 `protobuf:"varint,6,opt,name=size,proto3" json:"size,omitempty"`
+	// CRC32C of the bytes, base64 of 4 big-endian bytes.
+	ChecksumCrc32C string `protobuf:"bytes,7,opt,name=checksum_crc32c,json=checksumCrc32c,proto3" json:"checksum_crc32c,omitempty"`
+	// Where it stands.
+	State SpoolState `protobuf:"varint,8,opt,name=state,proto3,enum=brokerd.v1.SpoolState" json:"state,omitempty"`
+	// When it was received.
+	ReceivedTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=received_time,json=receivedTime,proto3" json:"received_time,omitempty"`
+	// Deliveries that were tried since the daemon started.
+	Tries uint32 `protobuf:"varint,10,opt,name=tries,proto3" json:"tries,omitempty"`
+	// Stable reason why the last try failed; empty when none did.
+	FailureReason string `protobuf:"bytes,11,opt,name=failure_reason,json=failureReason,proto3" json:"failure_reason,omitempty"`
+	// Text for people.
+	FailureMessage string `protobuf:"bytes,12,opt,name=failure_message,json=failureMessage,proto3" json:"failure_message,omitempty"`
+	// When the next try is due.
+	NextTryTime   *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=next_try_time,json=nextTryTime,proto3" json:"next_try_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSpoolResponse) Reset() {
+	*x = ListSpoolResponse{}
+	mi := &file_brokerd_v1_admin_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSpoolResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSpoolResponse) ProtoMessage() {}
+
+func (x *ListSpoolResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_brokerd_v1_admin_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSpoolResponse.ProtoReflect.Descriptor instead.
+func (*ListSpoolResponse) Descriptor() ([]byte, []int) {
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *ListSpoolResponse) GetUploadId() string {
+	if x != nil {
+		return x.UploadId
+	}
+	return ""
+}
+
+func (x *ListSpoolResponse) GetDestination() string {
+	if x != nil {
+		return x.Destination
+	}
+	return ""
+}
+
+func (x *ListSpoolResponse) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ListSpoolResponse) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *ListSpoolResponse) GetUid() uint32 {
+	if x != nil {
+		return x.Uid
+	}
+	return 0
+}
+
+func (x *ListSpoolResponse) GetSize() uint64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *ListSpoolResponse) GetChecksumCrc32C() string {
+	if x != nil {
+		return x.ChecksumCrc32C
+	}
+	return ""
+}
+
+func (x *ListSpoolResponse) GetState() SpoolState {
+	if x != nil {
+		return x.State
+	}
+	return SpoolState_SPOOL_STATE_UNSPECIFIED
+}
+
+func (x *ListSpoolResponse) GetReceivedTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ReceivedTime
+	}
+	return nil
+}
+
+func (x *ListSpoolResponse) GetTries() uint32 {
+	if x != nil {
+		return x.Tries
+	}
+	return 0
+}
+
+func (x *ListSpoolResponse) GetFailureReason() string {
+	if x != nil {
+		return x.FailureReason
+	}
+	return ""
+}
+
+func (x *ListSpoolResponse) GetFailureMessage() string {
+	if x != nil {
+		return x.FailureMessage
+	}
+	return ""
+}
+
+func (x *ListSpoolResponse) GetNextTryTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.NextTryTime
+	}
+	return nil
+}
+
+// RetrySpoolRequest selects what is tried again.
+type RetrySpoolRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// These uploads.
+	UploadIds []string `protobuf:"bytes,1,rep,name=upload_ids,json=uploadIds,proto3" json:"upload_ids,omitempty"`
+	// All of this destination; "*": of every one. Exactly one of the two is set.
+	Destination   string `protobuf:"bytes,2,opt,name=destination,proto3" json:"destination,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RetrySpoolRequest) Reset() {
+	*x = RetrySpoolRequest{}
+	mi := &file_brokerd_v1_admin_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RetrySpoolRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RetrySpoolRequest) ProtoMessage() {}
+
+func (x *RetrySpoolRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_brokerd_v1_admin_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RetrySpoolRequest.ProtoReflect.Descriptor instead.
+func (*RetrySpoolRequest) Descriptor() ([]byte, []int) {
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *RetrySpoolRequest) GetUploadIds() []string {
+	if x != nil {
+		return x.UploadIds
+	}
+	return nil
+}
+
+func (x *RetrySpoolRequest) GetDestination() string {
+	if x != nil {
+		return x.Destination
+	}
+	return ""
+}
+
+// RetrySpoolResponse says how many are tried again.
+type RetrySpoolResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Objects that are tried again.
+	Retried       uint32 `protobuf:"varint,1,opt,name=retried,proto3" json:"retried,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RetrySpoolResponse) Reset() {
+	*x = RetrySpoolResponse{}
+	mi := &file_brokerd_v1_admin_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RetrySpoolResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RetrySpoolResponse) ProtoMessage() {}
+
+func (x *RetrySpoolResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_brokerd_v1_admin_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RetrySpoolResponse.ProtoReflect.Descriptor instead.
+func (*RetrySpoolResponse) Descriptor() ([]byte, []int) {
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *RetrySpoolResponse) GetRetried() uint32 {
+	if x != nil {
+		return x.Retried
+	}
+	return 0
+}
+
+// ExportSpoolRequest names an object in the spool.
+type ExportSpoolRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the upload.
+	UploadId      string `protobuf:"bytes,1,opt,name=upload_id,json=uploadId,proto3" json:"upload_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExportSpoolRequest) Reset() {
+	*x = ExportSpoolRequest{}
+	mi := &file_brokerd_v1_admin_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportSpoolRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportSpoolRequest) ProtoMessage() {}
+
+func (x *ExportSpoolRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_brokerd_v1_admin_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportSpoolRequest.ProtoReflect.Descriptor instead.
+func (*ExportSpoolRequest) Descriptor() ([]byte, []int) {
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *ExportSpoolRequest) GetUploadId() string {
+	if x != nil {
+		return x.UploadId
+	}
+	return ""
+}
+
+// ExportSpoolResponse is a piece of the object. The stream ends with OK only
+// when all bytes were sent and agreed with their checksum.
+type ExportSpoolResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most 262,144 bytes.
+	Chunk         []byte `protobuf:"bytes,1,opt,name=chunk,proto3" json:"chunk,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExportSpoolResponse) Reset() {
+	*x = ExportSpoolResponse{}
+	mi := &file_brokerd_v1_admin_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportSpoolResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportSpoolResponse) ProtoMessage() {}
+
+func (x *ExportSpoolResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_brokerd_v1_admin_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportSpoolResponse.ProtoReflect.Descriptor instead.
+func (*ExportSpoolResponse) Descriptor() ([]byte, []int) {
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *ExportSpoolResponse) GetChunk() []byte {
+	if x != nil {
+		return x.Chunk
+	}
+	return nil
+}
+
+// DropSpoolRequest names what is deleted.
+type DropSpoolRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Ids of the uploads.
+	UploadIds []string `protobuf:"bytes,1,rep,name=upload_ids,json=uploadIds,proto3" json:"upload_ids,omitempty"`
+	// Also what could still be delivered. Without it only dead objects and those of
+	// a parked destination are dropped.
+	Force         bool `protobuf:"varint,2,opt,name=force,proto3" json:"force,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DropSpoolRequest) Reset() {
+	*x = DropSpoolRequest{}
+	mi := &file_brokerd_v1_admin_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DropSpoolRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DropSpoolRequest) ProtoMessage() {}
+
+func (x *DropSpoolRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_brokerd_v1_admin_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DropSpoolRequest.ProtoReflect.Descriptor instead.
+func (*DropSpoolRequest) Descriptor() ([]byte, []int) {
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *DropSpoolRequest) GetUploadIds() []string {
+	if x != nil {
+		return x.UploadIds
+	}
+	return nil
+}
+
+func (x *DropSpoolRequest) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
+}
+
+// DropSpoolResponse says how much was deleted.
+type DropSpoolResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Objects that were deleted.
+	Dropped       uint32 `protobuf:"varint,1,opt,name=dropped,proto3" json:"dropped,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DropSpoolResponse) Reset() {
+	*x = DropSpoolResponse{}
+	mi := &file_brokerd_v1_admin_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DropSpoolResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DropSpoolResponse) ProtoMessage() {}
+
+func (x *DropSpoolResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_brokerd_v1_admin_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DropSpoolResponse.ProtoReflect.Descriptor instead.
+func (*DropSpoolResponse) Descriptor() ([]byte, []int) {
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *DropSpoolResponse) GetDropped() uint32 {
+	if x != nil {
+		return x.Dropped
+	}
+	return 0
+}
+
+// DrainRequest says how long draining may take.
+type DrainRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Ends the waiting, not the draining. Unset: until the call ends.
+	Timeout *durationpb.Duration `protobuf:"bytes,1,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	// Take uploads again instead.
+	Resume        bool `protobuf:"varint,2,opt,name=resume,proto3" json:"resume,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DrainRequest) Reset() {
+	*x = DrainRequest{}
+	mi := &file_brokerd_v1_admin_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DrainRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DrainRequest) ProtoMessage() {}
+
+func (x *DrainRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_brokerd_v1_admin_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DrainRequest.ProtoReflect.Descriptor instead.
+func (*DrainRequest) Descriptor() ([]byte, []int) {
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *DrainRequest) GetTimeout() *durationpb.Duration {
+	if x != nil {
+		return x.Timeout
+	}
+	return nil
+}
+
+func (x *DrainRequest) GetResume() bool {
+	if x != nil {
+		return x.Resume
+	}
+	return false
+}
+
+// DrainResponse is sent about once a second, and a last time with `done`.
+type DrainResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Upload streams still open.
+	OpenUploads uint32 `protobuf:"varint,1,opt,name=open_uploads,json=openUploads,proto3" json:"open_uploads,omitempty"`
+	// Objects in the spool that can still be delivered.
+	QueuedObjects uint64 `protobuf:"varint,2,opt,name=queued_objects,json=queuedObjects,proto3" json:"queued_objects,omitempty"`
+	// Bytes of them.
+	QueuedBytes uint64 `protobuf:"varint,3,opt,name=queued_bytes,json=queuedBytes,proto3" json:"queued_bytes,omitempty"`
+	// Objects of parked destinations; they stay in the spool.
+	ParkedObjects uint64 `protobuf:"varint,4,opt,name=parked_objects,json=parkedObjects,proto3" json:"parked_objects,omitempty"`
+	// Objects that wait for an operator; they stay in the spool.
+	DeadObjects uint64 `protobuf:"varint,5,opt,name=dead_objects,json=deadObjects,proto3" json:"dead_objects,omitempty"`
+	// True in the last message: nothing is left that could be delivered, or the time is over.
+	Done          bool `protobuf:"varint,6,opt,name=done,proto3" json:"done,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DrainResponse) Reset() {
+	*x = DrainResponse{}
+	mi := &file_brokerd_v1_admin_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DrainResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DrainResponse) ProtoMessage() {}
+
+func (x *DrainResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_brokerd_v1_admin_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DrainResponse.ProtoReflect.Descriptor instead.
+func (*DrainResponse) Descriptor() ([]byte, []int) {
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *DrainResponse) GetOpenUploads() uint32 {
+	if x != nil {
+		return x.OpenUploads
+	}
+	return 0
+}
+
+func (x *DrainResponse) GetQueuedObjects() uint64 {
+	if x != nil {
+		return x.QueuedObjects
+	}
+	return 0
+}
+
+func (x *DrainResponse) GetQueuedBytes() uint64 {
+	if x != nil {
+		return x.QueuedBytes
+	}
+	return 0
+}
+
+func (x *DrainResponse) GetParkedObjects() uint64 {
+	if x != nil {
+		return x.ParkedObjects
+	}
+	return 0
+}
+
+func (x *DrainResponse) GetDeadObjects() uint64 {
+	if x != nil {
+		return x.DeadObjects
+	}
+	return 0
+}
+
+func (x *DrainResponse) GetDone() bool {
+	if x != nil {
+		return x.Done
+	}
+	return false
+}
+
 var File_brokerd_v1_admin_proto protoreflect.FileDescriptor
 
 const file_brokerd_v1_admin_proto_rawDesc = "" +
 	"\n" +
 	"\x16brokerd/v1/admin.proto\x12\n" +
-	"brokerd.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x19\n" +
+	"brokerd.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x19\n" +
 	"\x17ListDestinationsRequest\"W\n" +
 	"\x18ListDestinationsResponse\x12;\n" +
-	"\fdestinations\x18\x01 \x03(\v2\x17.brokerd.v1.DestinationR\fdestinations\"\xd9\x03\n" +
+	"\fdestinations\x18\x01 \x03(\v2\x17.brokerd.v1.DestinationR\fdestinations\"\x87\x04\n" +
 	"\vDestination\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x19\n" +
 	"\brole_arn\x18\x02 \x01(\tR\aroleArn\x12\x16\n" +
@@ -1018,7 +1886,24 @@ const file_brokerd_v1_admin_proto_rawDesc = "" +
 	"\x0eobjects_stored\x18\v \x01(\x04R\robjectsStored\x12!\n" +
 	"\fbytes_stored\x18\f \x01(\x04R\vbytesStored\x12%\n" +
 	"\x0euploads_failed\x18\r \x01(\x04R\ruploadsFailed\x12D\n" +
-	"\x10last_stored_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\x0elastStoredTime\"\x15\n" +
+	"\x10last_stored_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\x0elastStoredTime\x12,\n" +
+	"\x05spool\x18\x0f \x01(\v2\x16.brokerd.v1.SpoolUsageR\x05spool\"\xa3\x03\n" +
+	"\n" +
+	"SpoolUsage\x12%\n" +
+	"\x0equeued_objects\x18\x01 \x01(\x04R\rqueuedObjects\x12!\n" +
+	"\fqueued_bytes\x18\x02 \x01(\x04R\vqueuedBytes\x12!\n" +
+	"\fdead_objects\x18\x03 \x01(\x04R\vdeadObjects\x12\x1d\n" +
+	"\n" +
+	"dead_bytes\x18\x04 \x01(\x04R\tdeadBytes\x12;\n" +
+	"\voldest_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"oldestTime\x12\x1b\n" +
+	"\tin_flight\x18\x06 \x01(\rR\binFlight\x12&\n" +
+	"\x0fin_flight_limit\x18\a \x01(\rR\rinFlightLimit\x12#\n" +
+	"\rparked_reason\x18\b \x01(\tR\fparkedReason\x12%\n" +
+	"\x0eparked_message\x18\t \x01(\tR\rparkedMessage\x12;\n" +
+	"\vparked_time\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"parkedTime\"\x15\n" +
 	"\x13ListSessionsRequest\"G\n" +
 	"\x14ListSessionsResponse\x12/\n" +
 	"\bsessions\x18\x01 \x03(\v2\x13.brokerd.v1.SessionR\bsessions\"\xc2\x05\n" +
@@ -1075,19 +1960,78 @@ const file_brokerd_v1_admin_proto_rawDesc = "" +
 	"\x13memory_budget_bytes\x18\b \x01(\x04R\x11memoryBudgetBytes\x12*\n" +
 	"\x11memory_used_bytes\x18\t \x01(\x04R\x0fmemoryUsedBytes\x12\x16\n" +
 	"\x06caller\x18\n" +
-	" \x01(\tR\x06caller*\xad\x01\n" +
+	" \x01(\tR\x06caller\"\x97\x01\n" +
+	"\x10ListSpoolRequest\x12 \n" +
+	"\vdestination\x18\x01 \x01(\tR\vdestination\x12.\n" +
+	"\x06states\x18\x02 \x03(\x0e2\x16.brokerd.v1.SpoolStateR\x06states\x12\x1b\n" +
+	"\tupload_id\x18\x03 \x01(\tR\buploadId\x12\x14\n" +
+	"\x05limit\x18\x04 \x01(\rR\x05limit\"\xdc\x03\n" +
+	"\x11ListSpoolResponse\x12\x1b\n" +
+	"\tupload_id\x18\x01 \x01(\tR\buploadId\x12 \n" +
+	"\vdestination\x18\x02 \x01(\tR\vdestination\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12\x10\n" +
+	"\x03key\x18\x04 \x01(\tR\x03key\x12\x10\n" +
+	"\x03uid\x18\x05 \x01(\rR\x03uid\x12\x12\n" +
+	"\x04size\x18\x06 \x01(\x04R\x04size\x12'\n" +
+	"\x0fchecksum_crc32c\x18\a \x01(\tR\x0echecksumCrc32c\x12,\n" +
+	"\x05state\x18\b \x01(\x0e2\x16.brokerd.v1.SpoolStateR\x05state\x12?\n" +
+	"\rreceived_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\freceivedTime\x12\x14\n" +
+	"\x05tries\x18\n" +
+	" \x01(\rR\x05tries\x12%\n" +
+	"\x0efailure_reason\x18\v \x01(\tR\rfailureReason\x12'\n" +
+	"\x0ffailure_message\x18\f \x01(\tR\x0efailureMessage\x12>\n" +
+	"\rnext_try_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\vnextTryTime\"T\n" +
+	"\x11RetrySpoolRequest\x12\x1d\n" +
+	"\n" +
+	"upload_ids\x18\x01 \x03(\tR\tuploadIds\x12 \n" +
+	"\vdestination\x18\x02 \x01(\tR\vdestination\".\n" +
+	"\x12RetrySpoolResponse\x12\x18\n" +
+	"\aretried\x18\x01 \x01(\rR\aretried\"1\n" +
+	"\x12ExportSpoolRequest\x12\x1b\n" +
+	"\tupload_id\x18\x01 \x01(\tR\buploadId\"+\n" +
+	"\x13ExportSpoolResponse\x12\x14\n" +
+	"\x05chunk\x18\x01 \x01(\fR\x05chunk\"G\n" +
+	"\x10DropSpoolRequest\x12\x1d\n" +
+	"\n" +
+	"upload_ids\x18\x01 \x03(\tR\tuploadIds\x12\x14\n" +
+	"\x05force\x18\x02 \x01(\bR\x05force\"-\n" +
+	"\x11DropSpoolResponse\x12\x18\n" +
+	"\adropped\x18\x01 \x01(\rR\adropped\"[\n" +
+	"\fDrainRequest\x123\n" +
+	"\atimeout\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\atimeout\x12\x16\n" +
+	"\x06resume\x18\x02 \x01(\bR\x06resume\"\xda\x01\n" +
+	"\rDrainResponse\x12!\n" +
+	"\fopen_uploads\x18\x01 \x01(\rR\vopenUploads\x12%\n" +
+	"\x0equeued_objects\x18\x02 \x01(\x04R\rqueuedObjects\x12!\n" +
+	"\fqueued_bytes\x18\x03 \x01(\x04R\vqueuedBytes\x12%\n" +
+	"\x0eparked_objects\x18\x04 \x01(\x04R\rparkedObjects\x12!\n" +
+	"\fdead_objects\x18\x05 \x01(\x04R\vdeadObjects\x12\x12\n" +
+	"\x04done\x18\x06 \x01(\bR\x04done*\xad\x01\n" +
 	"\fSessionState\x12\x1d\n" +
 	"\x19SESSION_STATE_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13SESSION_STATE_EMPTY\x10\x01\x12\x17\n" +
 	"\x13SESSION_STATE_FRESH\x10\x02\x12\x15\n" +
 	"\x11SESSION_STATE_DUE\x10\x03\x12\x1a\n" +
 	"\x16SESSION_STATE_CRITICAL\x10\x04\x12\x19\n" +
-	"\x15SESSION_STATE_EXPIRED\x10\x052\xa4\x03\n" +
+	"\x15SESSION_STATE_EXPIRED\x10\x05*\x8b\x01\n" +
+	"\n" +
+	"SpoolState\x12\x1b\n" +
+	"\x17SPOOL_STATE_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12SPOOL_STATE_QUEUED\x10\x01\x12\x1a\n" +
+	"\x16SPOOL_STATE_DELIVERING\x10\x02\x12\x16\n" +
+	"\x12SPOOL_STATE_PARKED\x10\x03\x12\x14\n" +
+	"\x10SPOOL_STATE_DEAD\x10\x042\x99\x06\n" +
 	"\fAdminService\x12]\n" +
 	"\x10ListDestinations\x12#.brokerd.v1.ListDestinationsRequest\x1a$.brokerd.v1.ListDestinationsResponse\x12Q\n" +
 	"\fListSessions\x12\x1f.brokerd.v1.ListSessionsRequest\x1a .brokerd.v1.ListSessionsResponse\x12W\n" +
 	"\x0eRefreshSession\x12!.brokerd.v1.RefreshSessionRequest\x1a\".brokerd.v1.RefreshSessionResponse\x12?\n" +
-	"\x06Reload\x12\x19.brokerd.v1.ReloadRequest\x1a\x1a.brokerd.v1.ReloadResponse\x12H\n" +
+	"\x06Reload\x12\x19.brokerd.v1.ReloadRequest\x1a\x1a.brokerd.v1.ReloadResponse\x12J\n" +
+	"\tListSpool\x12\x1c.brokerd.v1.ListSpoolRequest\x1a\x1d.brokerd.v1.ListSpoolResponse0\x01\x12K\n" +
+	"\n" +
+	"RetrySpool\x12\x1d.brokerd.v1.RetrySpoolRequest\x1a\x1e.brokerd.v1.RetrySpoolResponse\x12P\n" +
+	"\vExportSpool\x12\x1e.brokerd.v1.ExportSpoolRequest\x1a\x1f.brokerd.v1.ExportSpoolResponse0\x01\x12H\n" +
+	"\tDropSpool\x12\x1c.brokerd.v1.DropSpoolRequest\x1a\x1d.brokerd.v1.DropSpoolResponse\x12>\n" +
+	"\x05Drain\x12\x18.brokerd.v1.DrainRequest\x1a\x19.brokerd.v1.DrainResponse0\x01\x12H\n" +
 	"\tGetStatus\x12\x1c.brokerd.v1.GetStatusRequest\x1a\x1d.brokerd.v1.GetStatusResponseB7Z5github.com/brokerd/brokerd/proto/brokerd/v1;brokerdv1b\x06proto3"
 
 var (
@@ -1102,49 +2046,80 @@ func file_brokerd_v1_admin_proto_rawDescGZIP() []byte {
 	return file_brokerd_v1_admin_proto_rawDescData
 }
 
-var file_brokerd_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_brokerd_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_brokerd_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_brokerd_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_brokerd_v1_admin_proto_goTypes = []any{
 	(SessionState)(0),                // 0: brokerd.v1.SessionState
-	(*ListDestinationsRequest)(nil),  // 1: brokerd.v1.ListDestinationsRequest
-	(*ListDestinationsResponse)(nil), // 2: brokerd.v1.ListDestinationsResponse
-	(*Destination)(nil),              // 3: brokerd.v1.Destination
-	(*ListSessionsRequest)(nil),      // 4: brokerd.v1.ListSessionsRequest
-	(*ListSessionsResponse)(nil),     // 5: brokerd.v1.ListSessionsResponse
-	(*Session)(nil),                  // 6: brokerd.v1.Session
-	(*RefreshSessionRequest)(nil),    // 7: brokerd.v1.RefreshSessionRequest
-	(*RefreshSessionResponse)(nil),   // 8: brokerd.v1.RefreshSessionResponse
-	(*ReloadRequest)(nil),            // 9: brokerd.v1.ReloadRequest
-	(*ReloadResponse)(nil),           // 10: brokerd.v1.ReloadResponse
-	(*GetStatusRequest)(nil),         // 11: brokerd.v1.GetStatusRequest
-	(*GetStatusResponse)(nil),        // 12: brokerd.v1.GetStatusResponse
-	(*timestamppb.Timestamp)(nil),    // 13: google.protobuf.Timestamp
+	(SpoolState)(0),                  // 1: brokerd.v1.SpoolState
+	(*ListDestinationsRequest)(nil),  // 2: brokerd.v1.ListDestinationsRequest
+	(*ListDestinationsResponse)(nil), // 3: brokerd.v1.ListDestinationsResponse
+	(*Destination)(nil),              // 4: brokerd.v1.Destination
+	(*SpoolUsage)(nil),               // 5: brokerd.v1.SpoolUsage
+	(*ListSessionsRequest)(nil),      // 6: brokerd.v1.ListSessionsRequest
+	(*ListSessionsResponse)(nil),     // 7: brokerd.v1.ListSessionsResponse
+	(*Session)(nil),                  // 8: brokerd.v1.Session
+	(*RefreshSessionRequest)(nil),    // 9: brokerd.v1.RefreshSessionRequest
+	(*RefreshSessionResponse)(nil),   // 10: brokerd.v1.RefreshSessionResponse
+	(*ReloadRequest)(nil),            // 11: brokerd.v1.ReloadRequest
+	(*ReloadResponse)(nil),           // 12: brokerd.v1.ReloadResponse
+	(*GetStatusRequest)(nil),         // 13: brokerd.v1.GetStatusRequest
+	(*GetStatusResponse)(nil),        // 14: brokerd.v1.GetStatusResponse
+	(*ListSpoolRequest)(nil),         // 15: brokerd.v1.ListSpoolRequest
+	(*ListSpoolResponse)(nil),        // 16: brokerd.v1.ListSpoolResponse
+	(*RetrySpoolRequest)(nil),        // 17: brokerd.v1.RetrySpoolRequest
+	(*RetrySpoolResponse)(nil),       // 18: brokerd.v1.RetrySpoolResponse
+	(*ExportSpoolRequest)(nil),       // 19: brokerd.v1.ExportSpoolRequest
+	(*ExportSpoolResponse)(nil),      // 20: brokerd.v1.ExportSpoolResponse
+	(*DropSpoolRequest)(nil),         // 21: brokerd.v1.DropSpoolRequest
+	(*DropSpoolResponse)(nil),        // 22: brokerd.v1.DropSpoolResponse
+	(*DrainRequest)(nil),             // 23: brokerd.v1.DrainRequest
+	(*DrainResponse)(nil),            // 24: brokerd.v1.DrainResponse
+	(*timestamppb.Timestamp)(nil),    // 25: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),      // 26: google.protobuf.Duration
 }
 var file_brokerd_v1_admin_proto_depIdxs = []int32{
-	3,  // 0: brokerd.v1.ListDestinationsResponse.destinations:type_name -> brokerd.v1.Destination
-	13, // 1: brokerd.v1.Destination.last_stored_time:type_name -> google.protobuf.Timestamp
-	6,  // 2: brokerd.v1.ListSessionsResponse.sessions:type_name -> brokerd.v1.Session
-	0,  // 3: brokerd.v1.Session.state:type_name -> brokerd.v1.SessionState
-	13, // 4: brokerd.v1.Session.issue_time:type_name -> google.protobuf.Timestamp
-	13, // 5: brokerd.v1.Session.expire_time:type_name -> google.protobuf.Timestamp
-	13, // 6: brokerd.v1.Session.refresh_time:type_name -> google.protobuf.Timestamp
-	6,  // 7: brokerd.v1.RefreshSessionResponse.session:type_name -> brokerd.v1.Session
-	13, // 8: brokerd.v1.GetStatusResponse.start_time:type_name -> google.protobuf.Timestamp
-	1,  // 9: brokerd.v1.AdminService.ListDestinations:input_type -> brokerd.v1.ListDestinationsRequest
-	4,  // 10: brokerd.v1.AdminService.ListSessions:input_type -> brokerd.v1.ListSessionsRequest
-	7,  // 11: brokerd.v1.AdminService.RefreshSession:input_type -> brokerd.v1.RefreshSessionRequest
-	9,  // 12: brokerd.v1.AdminService.Reload:input_type -> brokerd.v1.ReloadRequest
-	11, // 13: brokerd.v1.AdminService.GetStatus:input_type -> brokerd.v1.GetStatusRequest
-	2,  // 14: brokerd.v1.AdminService.ListDestinations:output_type -> brokerd.v1.ListDestinationsResponse
-	5,  // 15: brokerd.v1.AdminService.ListSessions:output_type -> brokerd.v1.ListSessionsResponse
-	8,  // 16: brokerd.v1.AdminService.RefreshSession:output_type -> brokerd.v1.RefreshSessionResponse
-	10, // 17: brokerd.v1.AdminService.Reload:output_type -> brokerd.v1.ReloadResponse
-	12, // 18: brokerd.v1.AdminService.GetStatus:output_type -> brokerd.v1.GetStatusResponse
-	14, // [14:19] is the sub-list for method output_type
-	9,  // [9:14] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	4,  // 0: brokerd.v1.ListDestinationsResponse.destinations:type_name -> brokerd.v1.Destination
+	25, // 1: brokerd.v1.Destination.last_stored_time:type_name -> google.protobuf.Timestamp
+	5,  // 2: brokerd.v1.Destination.spool:type_name -> brokerd.v1.SpoolUsage
+	25, // 3: brokerd.v1.SpoolUsage.oldest_time:type_name -> google.protobuf.Timestamp
+	25, // 4: brokerd.v1.SpoolUsage.parked_time:type_name -> google.protobuf.Timestamp
+	8,  // 5: brokerd.v1.ListSessionsResponse.sessions:type_name -> brokerd.v1.Session
+	0,  // 6: brokerd.v1.Session.state:type_name -> brokerd.v1.SessionState
+	25, // 7: brokerd.v1.Session.issue_time:type_name -> google.protobuf.Timestamp
+	25, // 8: brokerd.v1.Session.expire_time:type_name -> google.protobuf.Timestamp
+	25, // 9: brokerd.v1.Session.refresh_time:type_name -> google.protobuf.Timestamp
+	8,  // 10: brokerd.v1.RefreshSessionResponse.session:type_name -> brokerd.v1.Session
+	25, // 11: brokerd.v1.GetStatusResponse.start_time:type_name -> google.protobuf.Timestamp
+	1,  // 12: brokerd.v1.ListSpoolRequest.states:type_name -> brokerd.v1.SpoolState
+	1,  // 13: brokerd.v1.ListSpoolResponse.state:type_name -> brokerd.v1.SpoolState
+	25, // 14: brokerd.v1.ListSpoolResponse.received_time:type_name -> google.protobuf.Timestamp
+	25, // 15: brokerd.v1.ListSpoolResponse.next_try_time:type_name -> google.protobuf.Timestamp
+	26, // 16: brokerd.v1.DrainRequest.timeout:type_name -> google.protobuf.Duration
+	2,  // 17: brokerd.v1.AdminService.ListDestinations:input_type -> brokerd.v1.ListDestinationsRequest
+	6,  // 18: brokerd.v1.AdminService.ListSessions:input_type -> brokerd.v1.ListSessionsRequest
+	9,  // 19: brokerd.v1.AdminService.RefreshSession:input_type -> brokerd.v1.RefreshSessionRequest
+	11, // 20: brokerd.v1.AdminService.Reload:input_type -> brokerd.v1.ReloadRequest
+	15, // 21: brokerd.v1.AdminService.ListSpool:input_type -> brokerd.v1.ListSpoolRequest
+	17, // 22: brokerd.v1.AdminService.RetrySpool:input_type -> brokerd.v1.RetrySpoolRequest
+	19, // 23: brokerd.v1.AdminService.ExportSpool:input_type -> brokerd.v1.ExportSpoolRequest
+	21, // 24: brokerd.v1.AdminService.DropSpool:input_type -> brokerd.v1.DropSpoolRequest
+	23, // 25: brokerd.v1.AdminService.Drain:input_type -> brokerd.v1.DrainRequest
+	13, // 26: brokerd.v1.AdminService.GetStatus:input_type -> brokerd.v1.GetStatusRequest
+	3,  // 27: brokerd.v1.AdminService.ListDestinations:output_type -> brokerd.v1.ListDestinationsResponse
+	7,  // 28: brokerd.v1.AdminService.ListSessions:output_type -> brokerd.v1.ListSessionsResponse
+	10, // 29: brokerd.v1.AdminService.RefreshSession:output_type -> brokerd.v1.RefreshSessionResponse
+	12, // 30: brokerd.v1.AdminService.Reload:output_type -> brokerd.v1.ReloadResponse
+	16, // 31: brokerd.v1.AdminService.ListSpool:output_type -> brokerd.v1.ListSpoolResponse
+	18, // 32: brokerd.v1.AdminService.RetrySpool:output_type -> brokerd.v1.RetrySpoolResponse
+	20, // 33: brokerd.v1.AdminService.ExportSpool:output_type -> brokerd.v1.ExportSpoolResponse
+	22, // 34: brokerd.v1.AdminService.DropSpool:output_type -> brokerd.v1.DropSpoolResponse
+	24, // 35: brokerd.v1.AdminService.Drain:output_type -> brokerd.v1.DrainResponse
+	14, // 36: brokerd.v1.AdminService.GetStatus:output_type -> brokerd.v1.GetStatusResponse
+	27, // [27:37] is the sub-list for method output_type
+	17, // [17:27] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_brokerd_v1_admin_proto_init() }
@@ -1157,8 +2132,8 @@ func file_brokerd_v1_admin_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_brokerd_v1_admin_proto_rawDesc), len(file_brokerd_v1_admin_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   12,
+			NumEnums:      2,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -23,6 +23,11 @@ const (
 	AdminService_ListSessions_FullMethodName     = "/brokerd.v1.AdminService/ListSessions"
 	AdminService_RefreshSession_FullMethodName   = "/brokerd.v1.AdminService/RefreshSession"
 	AdminService_Reload_FullMethodName           = "/brokerd.v1.AdminService/Reload"
+	AdminService_ListSpool_FullMethodName        = "/brokerd.v1.AdminService/ListSpool"
+	AdminService_RetrySpool_FullMethodName       = "/brokerd.v1.AdminService/RetrySpool"
+	AdminService_ExportSpool_FullMethodName      = "/brokerd.v1.AdminService/ExportSpool"
+	AdminService_DropSpool_FullMethodName        = "/brokerd.v1.AdminService/DropSpool"
+	AdminService_Drain_FullMethodName            = "/brokerd.v1.AdminService/Drain"
 	AdminService_GetStatus_FullMethodName        = "/brokerd.v1.AdminService/GetStatus"
 )
 
@@ -45,6 +50,20 @@ type AdminServiceClient interface {
 	// the file, or needs a restart, leaves everything as it was. Open uploads end
 	// under the configuration that they began with. Needs `admin`.
 	Reload(ctx context.Context, in *ReloadRequest, opts ...grpc.CallOption) (*ReloadResponse, error)
+	// ListSpool shows what is in the spool, oldest first. Needs `admin`.
+	ListSpool(ctx context.Context, in *ListSpoolRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListSpoolResponse], error)
+	// RetrySpool tries parked and dead objects, and those that wait, again now.
+	// Needs `admin`.
+	RetrySpool(ctx context.Context, in *RetrySpoolRequest, opts ...grpc.CallOption) (*RetrySpoolResponse, error)
+	// ExportSpool streams the bytes of one object in the spool, compared with
+	// their checksum; it leaves the object where it is. Needs `admin`.
+	ExportSpool(ctx context.Context, in *ExportSpoolRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ExportSpoolResponse], error)
+	// DropSpool deletes objects from the spool for ever. Needs `admin`.
+	DropSpool(ctx context.Context, in *DropSpoolRequest, opts ...grpc.CallOption) (*DropSpoolResponse, error)
+	// Drain makes the daemon take no new uploads and waits until open ones have
+	// ended and the spool is delivered. It stays so until the daemon is restarted or
+	// `resume` is asked for. Needs `admin`.
+	Drain(ctx context.Context, in *DrainRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[DrainResponse], error)
 	// GetStatus shows the daemon's version, uptime, limits and load.
 	GetStatus(ctx context.Context, in *GetStatusRequest, opts ...grpc.CallOption) (*GetStatusResponse, error)
 }
@@ -97,6 +116,83 @@ func (c *adminServiceClient) Reload(ctx context.Context, in *ReloadRequest, opts
 	return out, nil
 }
 
+func (c *adminServiceClient) ListSpool(ctx context.Context, in *ListSpoolRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListSpoolResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &AdminService_ServiceDesc.Streams[0], AdminService_ListSpool_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ListSpoolRequest, ListSpoolResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type AdminService_ListSpoolClient = grpc.ServerStreamingClient[ListSpoolResponse]
+
+func (c *adminServiceClient) RetrySpool(ctx context.Context, in *RetrySpoolRequest, opts ...grpc.CallOption) (*RetrySpoolResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RetrySpoolResponse)
+	err := c.cc.Invoke(ctx, AdminService_RetrySpool_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminServiceClient) ExportSpool(ctx context.Context, in *ExportSpoolRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ExportSpoolResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &AdminService_ServiceDesc.Streams[1], AdminService_ExportSpool_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ExportSpoolRequest, ExportSpoolResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type AdminService_ExportSpoolClient = grpc.ServerStreamingClient[ExportSpoolResponse]
+
+func (c *adminServiceClient) DropSpool(ctx context.Context, in *DropSpoolRequest, opts ...grpc.CallOption) (*DropSpoolResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DropSpoolResponse)
+	err := c.cc.Invoke(ctx, AdminService_DropSpool_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminServiceClient) Drain(ctx context.Context, in *DrainRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[DrainResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &AdminService_ServiceDesc.Streams[2], AdminService_Drain_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[DrainRequest, DrainResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type AdminService_DrainClient = grpc.ServerStreamingClient[DrainResponse]
+
 func (c *adminServiceClient) GetStatus(ctx context.Context, in *GetStatusRequest, opts ...grpc.CallOption) (*GetStatusResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetStatusResponse)
@@ -126,6 +222,20 @@ type AdminServiceServer interface {
 	// the file, or needs a restart, leaves everything as it was. Open uploads end
 	// under the configuration that they began with. Needs `admin`.
 	Reload(context.Context, *ReloadRequest) (*ReloadResponse, error)
+	// ListSpool shows what is in the spool, oldest first. Needs `admin`.
+	ListSpool(*ListSpoolRequest, grpc.ServerStreamingServer[ListSpoolResponse]) error
+	// RetrySpool tries parked and dead objects, and those that wait, again now.
+	// Needs `admin`.
+	RetrySpool(context.Context, *RetrySpoolRequest) (*RetrySpoolResponse, error)
+	// ExportSpool streams the bytes of one object in the spool, compared with
+	// their checksum; it leaves the object where it is. Needs `admin`.
+	ExportSpool(*ExportSpoolRequest, grpc.ServerStreamingServer[ExportSpoolResponse]) error
+	// DropSpool deletes objects from the spool for ever. Needs `admin`.
+	DropSpool(context.Context, *DropSpoolRequest) (*DropSpoolResponse, error)
+	// Drain makes the daemon take no new uploads and waits until open ones have
+	// ended and the spool is delivered. It stays so until the daemon is restarted or
+	// `resume` is asked for. Needs `admin`.
+	Drain(*DrainRequest, grpc.ServerStreamingServer[DrainResponse]) error
 	// GetStatus shows the daemon's version, uptime, limits and load.
 	GetStatus(context.Context, *GetStatusRequest) (*GetStatusResponse, error)
 	mustEmbedUnimplementedAdminServiceServer()
@@ -149,6 +259,21 @@ func (UnimplementedAdminServiceServer) RefreshSession(context.Context, *RefreshS
 }
 func (UnimplementedAdminServiceServer) Reload(context.Context, *ReloadRequest) (*ReloadResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Reload not implemented")
+}
+func (UnimplementedAdminServiceServer) ListSpool(*ListSpoolRequest, grpc.ServerStreamingServer[ListSpoolResponse]) error {
+	return status.Error(codes.Unimplemented, "method ListSpool not implemented")
+}
+func (UnimplementedAdminServiceServer) RetrySpool(context.Context, *RetrySpoolRequest) (*RetrySpoolResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RetrySpool not implemented")
+}
+func (UnimplementedAdminServiceServer) ExportSpool(*ExportSpoolRequest, grpc.ServerStreamingServer[ExportSpoolResponse]) error {
+	return status.Error(codes.Unimplemented, "method ExportSpool not implemented")
+}
+func (UnimplementedAdminServiceServer) DropSpool(context.Context, *DropSpoolRequest) (*DropSpoolResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DropSpool not implemented")
+}
+func (UnimplementedAdminServiceServer) Drain(*DrainRequest, grpc.ServerStreamingServer[DrainResponse]) error {
+	return status.Error(codes.Unimplemented, "method Drain not implemented")
 }
 func (UnimplementedAdminServiceServer) GetStatus(context.Context, *GetStatusRequest) (*GetStatusResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetStatus not implemented")
@@ -246,6 +371,75 @@ func _AdminService_Reload_Handler(srv interface{}, ctx context.Context, dec func
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AdminService_ListSpool_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(ListSpoolRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(AdminServiceServer).ListSpool(m, &grpc.GenericServerStream[ListSpoolRequest, ListSpoolResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type AdminService_ListSpoolServer = grpc.ServerStreamingServer[ListSpoolResponse]
+
+func _AdminService_RetrySpool_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RetrySpoolRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).RetrySpool(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_RetrySpool_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).RetrySpool(ctx, req.(*RetrySpoolRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AdminService_ExportSpool_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(ExportSpoolRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(AdminServiceServer).ExportSpool(m, &grpc.GenericServerStream[ExportSpoolRequest, ExportSpoolResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type AdminService_ExportSpoolServer = grpc.ServerStreamingServer[ExportSpoolResponse]
+
+func _AdminService_DropSpool_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DropSpoolRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).DropSpool(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_DropSpool_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).DropSpool(ctx, req.(*DropSpoolRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AdminService_Drain_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(DrainRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(AdminServiceServer).Drain(m, &grpc.GenericServerStream[DrainRequest, DrainResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type AdminService_DrainServer = grpc.ServerStreamingServer[DrainResponse]
+
 func _AdminService_GetStatus_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetStatusRequest)
 	if err := dec(in); err != nil {
@@ -288,10 +482,34 @@ var AdminService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _AdminService_Reload_Handler,
 		},
 		{
+			MethodName: "RetrySpool",
+			Handler:    _AdminService_RetrySpool_Handler,
+		},
+		{
+			MethodName: "DropSpool",
+			Handler:    _AdminService_DropSpool_Handler,
+		},
+		{
 			MethodName: "GetStatus",
 			Handler:    _AdminService_GetStatus_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "ListSpool",
+			Handler:       _AdminService_ListSpool_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "ExportSpool",
+			Handler:       _AdminService_ExportSpool_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "Drain",
+			Handler:       _AdminService_Drain_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "brokerd/v1/admin.proto",
 }

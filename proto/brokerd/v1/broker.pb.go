@@ -18,6 +18,7 @@ package brokerdv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	anypb "google.golang.org/protobuf/types/known/anypb"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
@@ -44,6 +45,12 @@ const (
 	UploadState_UPLOAD_STATE_STORED UploadState = 2
 	// There is no object. See failure_reason.
 	UploadState_UPLOAD_STATE_FAILED UploadState = 3
+	// The object is safe on the daemon's disk and on its way to S3. While
+	// failure_reason is set, the last try failed and others follow.
+	UploadState_UPLOAD_STATE_SPOOLED UploadState = 4
+	// The object is on the daemon's disk, and cannot be delivered as it is. It is
+	// kept until an operator retries, exports or drops it. See failure_reason.
+	UploadState_UPLOAD_STATE_DEAD UploadState = 5
 )
 
 // Enum value maps for UploadState.
@@ -53,12 +60,16 @@ var (
 		1: "UPLOAD_STATE_IN_PROGRESS",
 		2: "UPLOAD_STATE_STORED",
 		3: "UPLOAD_STATE_FAILED",
+		4: "UPLOAD_STATE_SPOOLED",
+		5: "UPLOAD_STATE_DEAD",
 	}
 	UploadState_value = map[string]int32{
 		"UPLOAD_STATE_UNSPECIFIED": 0,
 		"UPLOAD_STATE_IN_PROGRESS": 1,
 		"UPLOAD_STATE_STORED":      2,
 		"UPLOAD_STATE_FAILED":      3,
+		"UPLOAD_STATE_SPOOLED":     4,
+		"UPLOAD_STATE_DEAD":        5,
 	}
 )
 
@@ -275,10 +286,20 @@ type UploadHeader struct {
 	Size *uint64 `protobuf:"varint,4,opt,name=size,proto3,oneof" json:"size,omitempty"`
 	// User metadata stored with the object: at most 16 entries, keys of 1 to 64
 	// characters of [a-z0-9-], values of printable ASCII, 1,024 bytes in all.
-	// Keys that start with "brokerd-" are reserved.
-	Metadata      map[string]string `protobuf:"bytes,5,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// Keys that start with "brokerd-" are reserved. An entry fills {meta.KEY} in
+	// the destination's key template.
+	Metadata map[string]string `protobuf:"bytes,5,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Names this object for as long as the client may send it again: 1 to 128
+	// characters of printable ASCII, chosen anew for every object. An upload with
+	// the key of an earlier one of the same user and destination is that upload: it
+	// is answered with what became of it, and nothing is stored twice. A key in the
+	// form of a ULID holds even when the daemon was restarted in between.
+	IdempotencyKey string `protobuf:"bytes,6,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
+	// Content encoding stored with the object, such as "gzip"; at most 64
+	// characters. Refused where the destination compresses.
+	ContentEncoding string `protobuf:"bytes,7,opt,name=content_encoding,json=contentEncoding,proto3" json:"content_encoding,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *UploadHeader) Reset() {
@@ -346,6 +367,20 @@ func (x *UploadHeader) GetMetadata() map[string]string {
 	return nil
 }
 
+func (x *UploadHeader) GetIdempotencyKey() string {
+	if x != nil {
+		return x.IdempotencyKey
+	}
+	return ""
+}
+
+func (x *UploadHeader) GetContentEncoding() string {
+	if x != nil {
+		return x.ContentEncoding
+	}
+	return ""
+}
+
 // UploadTrailer closes an upload and states what was sent.
 type UploadTrailer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -401,13 +436,151 @@ func (x *UploadTrailer) GetCrc32C() uint32 {
 	return 0
 }
 
+// FileUpload opens an upload by descriptor. It does not travel over gRPC: see
+// the package documentation of `client` for the exchange on the socket.
+type FileUpload struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What is uploaded. `size` is required: so many bytes of the file are taken.
+	Header *UploadHeader `protobuf:"bytes,1,opt,name=header,proto3" json:"header,omitempty"`
+	// Where in the file the object begins, in bytes.
+	Offset        uint64 `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FileUpload) Reset() {
+	*x = FileUpload{}
+	mi := &file_brokerd_v1_broker_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FileUpload) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FileUpload) ProtoMessage() {}
+
+func (x *FileUpload) ProtoReflect() protoreflect.Message {
+	mi := &file_brokerd_v1_broker_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FileUpload.ProtoReflect.Descriptor instead.
+func (*FileUpload) Descriptor() ([]byte, []int) {
+	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *FileUpload) GetHeader() *UploadHeader {
+	if x != nil {
+		return x.Header
+	}
+	return nil
+}
+
+func (x *FileUpload) GetOffset() uint64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+// FileUploadResult answers a FileUpload.
+type FileUploadResult struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// google.rpc.Code; 0 when the upload succeeded.
+	Code int32 `protobuf:"varint,1,opt,name=code,proto3" json:"code,omitempty"`
+	// Text for people when code is not 0.
+	Message string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
+	// ErrorInfo and RetryInfo, as with a gRPC status, when code is not 0.
+	Details []*anypb.Any `protobuf:"bytes,3,rep,name=details,proto3" json:"details,omitempty"`
+	// Set when code is 0.
+	Response *UploadResponse `protobuf:"bytes,4,opt,name=response,proto3" json:"response,omitempty"`
+	// Id of the upload. Also set when it failed after its header was accepted.
+	UploadId      string `protobuf:"bytes,5,opt,name=upload_id,json=uploadId,proto3" json:"upload_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FileUploadResult) Reset() {
+	*x = FileUploadResult{}
+	mi := &file_brokerd_v1_broker_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FileUploadResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FileUploadResult) ProtoMessage() {}
+
+func (x *FileUploadResult) ProtoReflect() protoreflect.Message {
+	mi := &file_brokerd_v1_broker_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FileUploadResult.ProtoReflect.Descriptor instead.
+func (*FileUploadResult) Descriptor() ([]byte, []int) {
+	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *FileUploadResult) GetCode() int32 {
+	if x != nil {
+		return x.Code
+	}
+	return 0
+}
+
+func (x *FileUploadResult) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *FileUploadResult) GetDetails() []*anypb.Any {
+	if x != nil {
+		return x.Details
+	}
+	return nil
+}
+
+func (x *FileUploadResult) GetResponse() *UploadResponse {
+	if x != nil {
+		return x.Response
+	}
+	return nil
+}
+
+func (x *FileUploadResult) GetUploadId() string {
+	if x != nil {
+		return x.UploadId
+	}
+	return ""
+}
+
 // UploadResponse describes a delivered object. What it says was verified
 // against the response of S3, not assumed.
 type UploadResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the upload: a ULID, 26 characters.
 	UploadId string `protobuf:"bytes,1,opt,name=upload_id,json=uploadId,proto3" json:"upload_id,omitempty"`
-	// Always UPLOAD_STATE_STORED for durability `direct`.
+	// STORED for the durabilities `direct` and `spool-wait`; SPOOLED or STORED for `spool`.
 	State UploadState `protobuf:"varint,2,opt,name=state,proto3,enum=brokerd.v1.UploadState" json:"state,omitempty"`
 	// The stored object. Set when the state is STORED.
 	Object        *StoredObject `protobuf:"bytes,3,opt,name=object,proto3" json:"object,omitempty"`
@@ -417,7 +590,7 @@ type UploadResponse struct {
 
 func (x *UploadResponse) Reset() {
 	*x = UploadResponse{}
-	mi := &file_brokerd_v1_broker_proto_msgTypes[3]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -429,7 +602,7 @@ func (x *UploadResponse) String() string {
 func (*UploadResponse) ProtoMessage() {}
 
 func (x *UploadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_broker_proto_msgTypes[3]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -442,7 +615,7 @@ func (x *UploadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadResponse.ProtoReflect.Descriptor instead.
 func (*UploadResponse) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{3}
+	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *UploadResponse) GetUploadId() string {
@@ -497,7 +670,7 @@ type StoredObject struct {
 
 func (x *StoredObject) Reset() {
 	*x = StoredObject{}
-	mi := &file_brokerd_v1_broker_proto_msgTypes[4]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -509,7 +682,7 @@ func (x *StoredObject) String() string {
 func (*StoredObject) ProtoMessage() {}
 
 func (x *StoredObject) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_broker_proto_msgTypes[4]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -522,7 +695,7 @@ func (x *StoredObject) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StoredObject.ProtoReflect.Descriptor instead.
 func (*StoredObject) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{4}
+	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *StoredObject) GetBucket() string {
@@ -607,14 +780,17 @@ type GetUploadRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id from an UploadResponse or from the `brokerd-upload-id` response header
 	// of the Upload call; a ULID, 26 characters.
-	UploadId      string `protobuf:"bytes,1,opt,name=upload_id,json=uploadId,proto3" json:"upload_id,omitempty"`
+	UploadId string `protobuf:"bytes,1,opt,name=upload_id,json=uploadId,proto3" json:"upload_id,omitempty"`
+	// How long to wait for the upload to be STORED, FAILED or DEAD. Unset: not at all.
+	// When the time is over the answer is the present state, not an error.
+	Wait          *durationpb.Duration `protobuf:"bytes,2,opt,name=wait,proto3" json:"wait,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetUploadRequest) Reset() {
 	*x = GetUploadRequest{}
-	mi := &file_brokerd_v1_broker_proto_msgTypes[5]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -626,7 +802,7 @@ func (x *GetUploadRequest) String() string {
 func (*GetUploadRequest) ProtoMessage() {}
 
 func (x *GetUploadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_broker_proto_msgTypes[5]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -639,7 +815,7 @@ func (x *GetUploadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetUploadRequest.ProtoReflect.Descriptor instead.
 func (*GetUploadRequest) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{5}
+	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *GetUploadRequest) GetUploadId() string {
@@ -647,6 +823,13 @@ func (x *GetUploadRequest) GetUploadId() string {
 		return x.UploadId
 	}
 	return ""
+}
+
+func (x *GetUploadRequest) GetWait() *durationpb.Duration {
+	if x != nil {
+		return x.Wait
+	}
+	return nil
 }
 
 // GetUploadResponse describes an upload.
@@ -662,19 +845,24 @@ type GetUploadResponse struct {
 	State UploadState `protobuf:"varint,4,opt,name=state,proto3,enum=brokerd.v1.UploadState" json:"state,omitempty"`
 	// The stored object. Set when the state is STORED.
 	Object *StoredObject `protobuf:"bytes,5,opt,name=object,proto3" json:"object,omitempty"`
-	// Stable reason, as in ErrorInfo. Set when the state is FAILED.
+	// Stable reason, as in ErrorInfo. Set when the state is FAILED or DEAD, or
+	// SPOOLED and the last try failed.
 	FailureReason string `protobuf:"bytes,6,opt,name=failure_reason,json=failureReason,proto3" json:"failure_reason,omitempty"`
-	// Text for people. Set when the state is FAILED.
+	// Text for people. Set with failure_reason.
 	FailureMessage string `protobuf:"bytes,7,opt,name=failure_message,json=failureMessage,proto3" json:"failure_message,omitempty"`
 	// When the header was accepted.
-	StartTime     *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
+	StartTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
+	// Deliveries that were tried. Set for what was spooled.
+	Tries uint32 `protobuf:"varint,9,opt,name=tries,proto3" json:"tries,omitempty"`
+	// When the next try is due. Set when the state is SPOOLED and a try failed.
+	NextTryTime   *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=next_try_time,json=nextTryTime,proto3" json:"next_try_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetUploadResponse) Reset() {
 	*x = GetUploadResponse{}
-	mi := &file_brokerd_v1_broker_proto_msgTypes[6]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -686,7 +874,7 @@ func (x *GetUploadResponse) String() string {
 func (*GetUploadResponse) ProtoMessage() {}
 
 func (x *GetUploadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_broker_proto_msgTypes[6]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -699,7 +887,7 @@ func (x *GetUploadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetUploadResponse.ProtoReflect.Descriptor instead.
 func (*GetUploadResponse) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{6}
+	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *GetUploadResponse) GetUploadId() string {
@@ -758,6 +946,20 @@ func (x *GetUploadResponse) GetStartTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *GetUploadResponse) GetTries() uint32 {
+	if x != nil {
+		return x.Tries
+	}
+	return 0
+}
+
+func (x *GetUploadResponse) GetNextTryTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.NextTryTime
+	}
+	return nil
+}
+
 // VerifyAccessRequest names what to verify.
 type VerifyAccessRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -769,7 +971,7 @@ type VerifyAccessRequest struct {
 
 func (x *VerifyAccessRequest) Reset() {
 	*x = VerifyAccessRequest{}
-	mi := &file_brokerd_v1_broker_proto_msgTypes[7]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -781,7 +983,7 @@ func (x *VerifyAccessRequest) String() string {
 func (*VerifyAccessRequest) ProtoMessage() {}
 
 func (x *VerifyAccessRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_broker_proto_msgTypes[7]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -794,7 +996,7 @@ func (x *VerifyAccessRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyAccessRequest.ProtoReflect.Descriptor instead.
 func (*VerifyAccessRequest) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{7}
+	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *VerifyAccessRequest) GetDestination() string {
@@ -843,7 +1045,7 @@ type VerifyAccessResponse struct {
 
 func (x *VerifyAccessResponse) Reset() {
 	*x = VerifyAccessResponse{}
-	mi := &file_brokerd_v1_broker_proto_msgTypes[8]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -855,7 +1057,7 @@ func (x *VerifyAccessResponse) String() string {
 func (*VerifyAccessResponse) ProtoMessage() {}
 
 func (x *VerifyAccessResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_broker_proto_msgTypes[8]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -868,7 +1070,7 @@ func (x *VerifyAccessResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyAccessResponse.ProtoReflect.Descriptor instead.
 func (*VerifyAccessResponse) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{8}
+	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *VerifyAccessResponse) GetDestination() string {
@@ -987,7 +1189,7 @@ type GetCredentialsRequest struct {
 
 func (x *GetCredentialsRequest) Reset() {
 	*x = GetCredentialsRequest{}
-	mi := &file_brokerd_v1_broker_proto_msgTypes[9]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -999,7 +1201,7 @@ func (x *GetCredentialsRequest) String() string {
 func (*GetCredentialsRequest) ProtoMessage() {}
 
 func (x *GetCredentialsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_broker_proto_msgTypes[9]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1012,7 +1214,7 @@ func (x *GetCredentialsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCredentialsRequest.ProtoReflect.Descriptor instead.
 func (*GetCredentialsRequest) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{9}
+	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *GetCredentialsRequest) GetDestination() string {
@@ -1039,7 +1241,7 @@ type GetCredentialsResponse struct {
 
 func (x *GetCredentialsResponse) Reset() {
 	*x = GetCredentialsResponse{}
-	mi := &file_brokerd_v1_broker_proto_msgTypes[10]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1051,7 +1253,7 @@ func (x *GetCredentialsResponse) String() string {
 func (*GetCredentialsResponse) ProtoMessage() {}
 
 func (x *GetCredentialsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_broker_proto_msgTypes[10]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1064,7 +1266,7 @@ func (x *GetCredentialsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCredentialsResponse.ProtoReflect.Descriptor instead.
 func (*GetCredentialsResponse) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{10}
+	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *GetCredentialsResponse) GetAccessKeyId() string {
@@ -1100,25 +1302,37 @@ var File_brokerd_v1_broker_proto protoreflect.FileDescriptor
 const file_brokerd_v1_broker_proto_rawDesc = "" +
 	"\n" +
 	"\x17brokerd/v1/broker.proto\x12\n" +
-	"brokerd.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9a\x01\n" +
+	"brokerd.v1\x1a\x19google/protobuf/any.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9a\x01\n" +
 	"\rUploadRequest\x122\n" +
 	"\x06header\x18\x01 \x01(\v2\x18.brokerd.v1.UploadHeaderH\x00R\x06header\x12\x16\n" +
 	"\x05chunk\x18\x02 \x01(\fH\x00R\x05chunk\x125\n" +
 	"\atrailer\x18\x03 \x01(\v2\x19.brokerd.v1.UploadTrailerH\x00R\atrailerB\x06\n" +
-	"\x04part\"\x8a\x02\n" +
+	"\x04part\"\xde\x02\n" +
 	"\fUploadHeader\x12 \n" +
 	"\vdestination\x18\x01 \x01(\tR\vdestination\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12!\n" +
 	"\fcontent_type\x18\x03 \x01(\tR\vcontentType\x12\x17\n" +
 	"\x04size\x18\x04 \x01(\x04H\x00R\x04size\x88\x01\x01\x12B\n" +
-	"\bmetadata\x18\x05 \x03(\v2&.brokerd.v1.UploadHeader.MetadataEntryR\bmetadata\x1a;\n" +
+	"\bmetadata\x18\x05 \x03(\v2&.brokerd.v1.UploadHeader.MetadataEntryR\bmetadata\x12'\n" +
+	"\x0fidempotency_key\x18\x06 \x01(\tR\x0eidempotencyKey\x12)\n" +
+	"\x10content_encoding\x18\a \x01(\tR\x0fcontentEncoding\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\a\n" +
 	"\x05_size\"?\n" +
 	"\rUploadTrailer\x12\x16\n" +
 	"\x06length\x18\x01 \x01(\x04R\x06length\x12\x16\n" +
-	"\x06crc32c\x18\x02 \x01(\aR\x06crc32c\"\x8e\x01\n" +
+	"\x06crc32c\x18\x02 \x01(\aR\x06crc32c\"V\n" +
+	"\n" +
+	"FileUpload\x120\n" +
+	"\x06header\x18\x01 \x01(\v2\x18.brokerd.v1.UploadHeaderR\x06header\x12\x16\n" +
+	"\x06offset\x18\x02 \x01(\x04R\x06offset\"\xc5\x01\n" +
+	"\x10FileUploadResult\x12\x12\n" +
+	"\x04code\x18\x01 \x01(\x05R\x04code\x12\x18\n" +
+	"\amessage\x18\x02 \x01(\tR\amessage\x12.\n" +
+	"\adetails\x18\x03 \x03(\v2\x14.google.protobuf.AnyR\adetails\x126\n" +
+	"\bresponse\x18\x04 \x01(\v2\x1a.brokerd.v1.UploadResponseR\bresponse\x12\x1b\n" +
+	"\tupload_id\x18\x05 \x01(\tR\buploadId\"\x8e\x01\n" +
 	"\x0eUploadResponse\x12\x1b\n" +
 	"\tupload_id\x18\x01 \x01(\tR\buploadId\x12-\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x17.brokerd.v1.UploadStateR\x05state\x120\n" +
@@ -1137,9 +1351,10 @@ const file_brokerd_v1_broker_proto_rawDesc = "" +
 	"\battempts\x18\n" +
 	" \x01(\rR\battempts\x12;\n" +
 	"\vstored_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"storedTime\"/\n" +
+	"storedTime\"^\n" +
 	"\x10GetUploadRequest\x12\x1b\n" +
-	"\tupload_id\x18\x01 \x01(\tR\buploadId\"\xd2\x02\n" +
+	"\tupload_id\x18\x01 \x01(\tR\buploadId\x12-\n" +
+	"\x04wait\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x04wait\"\xa8\x03\n" +
 	"\x11GetUploadResponse\x12\x1b\n" +
 	"\tupload_id\x18\x01 \x01(\tR\buploadId\x12 \n" +
 	"\vdestination\x18\x02 \x01(\tR\vdestination\x12\x12\n" +
@@ -1149,7 +1364,10 @@ const file_brokerd_v1_broker_proto_rawDesc = "" +
 	"\x0efailure_reason\x18\x06 \x01(\tR\rfailureReason\x12'\n" +
 	"\x0ffailure_message\x18\a \x01(\tR\x0efailureMessage\x129\n" +
 	"\n" +
-	"start_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\"7\n" +
+	"start_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x12\x14\n" +
+	"\x05tries\x18\t \x01(\rR\x05tries\x12>\n" +
+	"\rnext_try_time\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\vnextTryTime\"7\n" +
 	"\x13VerifyAccessRequest\x12 \n" +
 	"\vdestination\x18\x01 \x01(\tR\vdestination\"\xe7\x03\n" +
 	"\x14VerifyAccessResponse\x12 \n" +
@@ -1179,12 +1397,14 @@ const file_brokerd_v1_broker_proto_rawDesc = "" +
 	"\rsession_token\x18\x03 \x01(\tB\x03\x80\x01\x01R\fsessionToken\x12:\n" +
 	"\n" +
 	"expiration\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"expiration*{\n" +
+	"expiration*\xac\x01\n" +
 	"\vUploadState\x12\x1c\n" +
 	"\x18UPLOAD_STATE_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18UPLOAD_STATE_IN_PROGRESS\x10\x01\x12\x17\n" +
 	"\x13UPLOAD_STATE_STORED\x10\x02\x12\x17\n" +
-	"\x13UPLOAD_STATE_FAILED\x10\x03*\xa1\x01\n" +
+	"\x13UPLOAD_STATE_FAILED\x10\x03\x12\x18\n" +
+	"\x14UPLOAD_STATE_SPOOLED\x10\x04\x12\x15\n" +
+	"\x11UPLOAD_STATE_DEAD\x10\x05*\xa1\x01\n" +
 	"\vCheckResult\x12\x1c\n" +
 	"\x18CHECK_RESULT_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11CHECK_RESULT_PASS\x10\x01\x12\x15\n" +
@@ -1211,51 +1431,59 @@ func file_brokerd_v1_broker_proto_rawDescGZIP() []byte {
 }
 
 var file_brokerd_v1_broker_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_brokerd_v1_broker_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_brokerd_v1_broker_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_brokerd_v1_broker_proto_goTypes = []any{
 	(UploadState)(0),               // 0: brokerd.v1.UploadState
 	(CheckResult)(0),               // 1: brokerd.v1.CheckResult
 	(*UploadRequest)(nil),          // 2: brokerd.v1.UploadRequest
 	(*UploadHeader)(nil),           // 3: brokerd.v1.UploadHeader
 	(*UploadTrailer)(nil),          // 4: brokerd.v1.UploadTrailer
-	(*UploadResponse)(nil),         // 5: brokerd.v1.UploadResponse
-	(*StoredObject)(nil),           // 6: brokerd.v1.StoredObject
-	(*GetUploadRequest)(nil),       // 7: brokerd.v1.GetUploadRequest
-	(*GetUploadResponse)(nil),      // 8: brokerd.v1.GetUploadResponse
-	(*VerifyAccessRequest)(nil),    // 9: brokerd.v1.VerifyAccessRequest
-	(*VerifyAccessResponse)(nil),   // 10: brokerd.v1.VerifyAccessResponse
-	(*GetCredentialsRequest)(nil),  // 11: brokerd.v1.GetCredentialsRequest
-	(*GetCredentialsResponse)(nil), // 12: brokerd.v1.GetCredentialsResponse
-	nil,                            // 13: brokerd.v1.UploadHeader.MetadataEntry
-	(*timestamppb.Timestamp)(nil),  // 14: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),    // 15: google.protobuf.Duration
+	(*FileUpload)(nil),             // 5: brokerd.v1.FileUpload
+	(*FileUploadResult)(nil),       // 6: brokerd.v1.FileUploadResult
+	(*UploadResponse)(nil),         // 7: brokerd.v1.UploadResponse
+	(*StoredObject)(nil),           // 8: brokerd.v1.StoredObject
+	(*GetUploadRequest)(nil),       // 9: brokerd.v1.GetUploadRequest
+	(*GetUploadResponse)(nil),      // 10: brokerd.v1.GetUploadResponse
+	(*VerifyAccessRequest)(nil),    // 11: brokerd.v1.VerifyAccessRequest
+	(*VerifyAccessResponse)(nil),   // 12: brokerd.v1.VerifyAccessResponse
+	(*GetCredentialsRequest)(nil),  // 13: brokerd.v1.GetCredentialsRequest
+	(*GetCredentialsResponse)(nil), // 14: brokerd.v1.GetCredentialsResponse
+	nil,                            // 15: brokerd.v1.UploadHeader.MetadataEntry
+	(*anypb.Any)(nil),              // 16: google.protobuf.Any
+	(*timestamppb.Timestamp)(nil),  // 17: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),    // 18: google.protobuf.Duration
 }
 var file_brokerd_v1_broker_proto_depIdxs = []int32{
 	3,  // 0: brokerd.v1.UploadRequest.header:type_name -> brokerd.v1.UploadHeader
 	4,  // 1: brokerd.v1.UploadRequest.trailer:type_name -> brokerd.v1.UploadTrailer
-	13, // 2: brokerd.v1.UploadHeader.metadata:type_name -> brokerd.v1.UploadHeader.MetadataEntry
-	0,  // 3: brokerd.v1.UploadResponse.state:type_name -> brokerd.v1.UploadState
-	6,  // 4: brokerd.v1.UploadResponse.object:type_name -> brokerd.v1.StoredObject
-	14, // 5: brokerd.v1.StoredObject.stored_time:type_name -> google.protobuf.Timestamp
-	0,  // 6: brokerd.v1.GetUploadResponse.state:type_name -> brokerd.v1.UploadState
-	6,  // 7: brokerd.v1.GetUploadResponse.object:type_name -> brokerd.v1.StoredObject
-	14, // 8: brokerd.v1.GetUploadResponse.start_time:type_name -> google.protobuf.Timestamp
-	1,  // 9: brokerd.v1.VerifyAccessResponse.result:type_name -> brokerd.v1.CheckResult
-	15, // 10: brokerd.v1.VerifyAccessResponse.elapsed:type_name -> google.protobuf.Duration
-	14, // 11: brokerd.v1.GetCredentialsResponse.expiration:type_name -> google.protobuf.Timestamp
-	2,  // 12: brokerd.v1.BrokerService.Upload:input_type -> brokerd.v1.UploadRequest
-	7,  // 13: brokerd.v1.BrokerService.GetUpload:input_type -> brokerd.v1.GetUploadRequest
-	9,  // 14: brokerd.v1.BrokerService.VerifyAccess:input_type -> brokerd.v1.VerifyAccessRequest
-	11, // 15: brokerd.v1.BrokerService.GetCredentials:input_type -> brokerd.v1.GetCredentialsRequest
-	5,  // 16: brokerd.v1.BrokerService.Upload:output_type -> brokerd.v1.UploadResponse
-	8,  // 17: brokerd.v1.BrokerService.GetUpload:output_type -> brokerd.v1.GetUploadResponse
-	10, // 18: brokerd.v1.BrokerService.VerifyAccess:output_type -> brokerd.v1.VerifyAccessResponse
-	12, // 19: brokerd.v1.BrokerService.GetCredentials:output_type -> brokerd.v1.GetCredentialsResponse
-	16, // [16:20] is the sub-list for method output_type
-	12, // [12:16] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	15, // 2: brokerd.v1.UploadHeader.metadata:type_name -> brokerd.v1.UploadHeader.MetadataEntry
+	3,  // 3: brokerd.v1.FileUpload.header:type_name -> brokerd.v1.UploadHeader
+	16, // 4: brokerd.v1.FileUploadResult.details:type_name -> google.protobuf.Any
+	7,  // 5: brokerd.v1.FileUploadResult.response:type_name -> brokerd.v1.UploadResponse
+	0,  // 6: brokerd.v1.UploadResponse.state:type_name -> brokerd.v1.UploadState
+	8,  // 7: brokerd.v1.UploadResponse.object:type_name -> brokerd.v1.StoredObject
+	17, // 8: brokerd.v1.StoredObject.stored_time:type_name -> google.protobuf.Timestamp
+	18, // 9: brokerd.v1.GetUploadRequest.wait:type_name -> google.protobuf.Duration
+	0,  // 10: brokerd.v1.GetUploadResponse.state:type_name -> brokerd.v1.UploadState
+	8,  // 11: brokerd.v1.GetUploadResponse.object:type_name -> brokerd.v1.StoredObject
+	17, // 12: brokerd.v1.GetUploadResponse.start_time:type_name -> google.protobuf.Timestamp
+	17, // 13: brokerd.v1.GetUploadResponse.next_try_time:type_name -> google.protobuf.Timestamp
+	1,  // 14: brokerd.v1.VerifyAccessResponse.result:type_name -> brokerd.v1.CheckResult
+	18, // 15: brokerd.v1.VerifyAccessResponse.elapsed:type_name -> google.protobuf.Duration
+	17, // 16: brokerd.v1.GetCredentialsResponse.expiration:type_name -> google.protobuf.Timestamp
+	2,  // 17: brokerd.v1.BrokerService.Upload:input_type -> brokerd.v1.UploadRequest
+	9,  // 18: brokerd.v1.BrokerService.GetUpload:input_type -> brokerd.v1.GetUploadRequest
+	11, // 19: brokerd.v1.BrokerService.VerifyAccess:input_type -> brokerd.v1.VerifyAccessRequest
+	13, // 20: brokerd.v1.BrokerService.GetCredentials:input_type -> brokerd.v1.GetCredentialsRequest
+	7,  // 21: brokerd.v1.BrokerService.Upload:output_type -> brokerd.v1.UploadResponse
+	10, // 22: brokerd.v1.BrokerService.GetUpload:output_type -> brokerd.v1.GetUploadResponse
+	12, // 23: brokerd.v1.BrokerService.VerifyAccess:output_type -> brokerd.v1.VerifyAccessResponse
+	14, // 24: brokerd.v1.BrokerService.GetCredentials:output_type -> brokerd.v1.GetCredentialsResponse
+	21, // [21:25] is the sub-list for method output_type
+	17, // [17:21] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_brokerd_v1_broker_proto_init() }
@@ -1275,7 +1503,7 @@ func file_brokerd_v1_broker_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_brokerd_v1_broker_proto_rawDesc), len(file_brokerd_v1_broker_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   12,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

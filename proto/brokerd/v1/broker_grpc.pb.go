@@ -44,9 +44,10 @@ type BrokerServiceClient interface {
 	// chunks, exactly one trailer, then half-close. Without a valid trailer there
 	// is no object: a cancelled, broken or short stream leaves nothing behind.
 	Upload(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[UploadRequest, UploadResponse], error)
-	// GetUpload says what became of an upload. Only the user that started the
-	// upload may ask. The daemon remembers the most recent uploads, in memory;
-	// a forgotten or foreign id is NOT_FOUND.
+	// GetUpload says what became of an upload, and can wait for it. Only the user
+	// that started the upload may ask. The daemon remembers the most recent
+	// uploads: in memory those of durability `direct`, on disk those it spooled.
+	// A forgotten or foreign id is NOT_FOUND.
 	GetUpload(ctx context.Context, in *GetUploadRequest, opts ...grpc.CallOption) (*GetUploadResponse, error)
 	// VerifyAccess proves the whole path of one destination and streams one
 	// message per check, in order, as each ends.
@@ -126,9 +127,10 @@ type BrokerServiceServer interface {
 	// chunks, exactly one trailer, then half-close. Without a valid trailer there
 	// is no object: a cancelled, broken or short stream leaves nothing behind.
 	Upload(grpc.ClientStreamingServer[UploadRequest, UploadResponse]) error
-	// GetUpload says what became of an upload. Only the user that started the
-	// upload may ask. The daemon remembers the most recent uploads, in memory;
-	// a forgotten or foreign id is NOT_FOUND.
+	// GetUpload says what became of an upload, and can wait for it. Only the user
+	// that started the upload may ask. The daemon remembers the most recent
+	// uploads: in memory those of durability `direct`, on disk those it spooled.
+	// A forgotten or foreign id is NOT_FOUND.
 	GetUpload(context.Context, *GetUploadRequest) (*GetUploadResponse, error)
 	// VerifyAccess proves the whole path of one destination and streams one
 	// message per check, in order, as each ends.
