@@ -44,7 +44,7 @@ func scopePolicy(d *config.Destination) (policy, note string) {
 	}
 	objects := "arn:" + role.Partition + ":s3:::" + d.Bucket + "/" + prefix + "*"
 	statements := []scopeStatement{
-		{Effect: "Allow", Action: []string{"s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"}, Resource: objects},
+		{Effect: "Allow", Action: d.WriteActions(), Resource: objects},
 	}
 	if strings.HasPrefix(d.KMSKey, "arn:") {
 		statements = append(statements, scopeStatement{Effect: "Allow", Action: []string{"kms:GenerateDataKey", "kms:Decrypt"}, Resource: d.KMSKey})

@@ -14,6 +14,7 @@ type Config struct {
 	Shutdown     Shutdown                `yaml:"shutdown"`
 	Limits       Limits                  `yaml:"limits"`
 	Memory       Memory                  `yaml:"memory"`
+	Spool        Spool                   `yaml:"spool"`
 	AWS          AWS                     `yaml:"aws"`
 	Destinations map[string]*Destination `yaml:"destinations"`
 	Access       []Rule                  `yaml:"access"`
@@ -51,8 +52,41 @@ type Limits struct {
 
 // Memory is the process-wide budget for bytes in flight to S3.
 type Memory struct {
-	Max Size `yaml:"max"` // default 48MiB, at least 16MiB
+	Max Size `yaml:"max"` // at least 16MiB; 0 (default): the daemon derives it from the memory its cgroup allows
 }
+
+// Spool is where destinations of durability spool and spool-wait keep what was
+// accepted until it is delivered.
+type Spool struct {
+	Dir           string `yaml:"dir"`            // default /var/lib/brokerd/spool; absolute, on a file system that keeps its promises
+	Max           Size   `yaml:"max"`            // default 10GiB: all that is kept at a time
+	MaxPerUID     Size   `yaml:"max_per_uid"`    // what one user's uploads may take; 0 (default): as much as max
+	MinFree       Size   `yaml:"min_free"`       // default 512MiB: what stays free on the file system
+	Concurrency   int    `yaml:"concurrency"`    // default 16, 1..256: deliveries at a time over all destinations
+	AllowVolatile bool   `yaml:"allow_volatile"` // accept a file system that can lose what it acknowledged
+}
+
+// Spools reports whether any destination keeps its objects in the spool.
+func (c *Config) Spools() bool {
+	for _, d := range c.Destinations {
+		if d.Spools() {
+			return true
+		}
+	}
+	return false
+}
+
+// Spools reports whether objects are kept on disk before they are delivered.
+func (d *Destination) Spools() bool {
+	return d.Durability == DurabilitySpool || d.Durability == DurabilitySpoolWait
+}
+
+// The values of Destination.Durability.
+const (
+	DurabilityDirect    = "direct"     // acknowledged when S3 has confirmed the object; nothing is kept
+	DurabilitySpool     = "spool"      // acknowledged when the object is safe on the daemon's disk
+	DurabilitySpoolWait = "spool-wait" // safe on disk first, acknowledged when S3 has confirmed it
+)
 
 // AWS says where the source credentials come from and how AWS is reached.
 type AWS struct {
@@ -102,7 +136,7 @@ type Destination struct {
 	KMSKey      string    `yaml:"kms_key"`     // full key ARN, same region, partition and account as the bucket; Compatible stores take any id, or empty for no SSE-KMS
 	BucketKey   *bool     `yaml:"bucket_key"`  // default true
 	Key         string    `yaml:"key"`         // template, see Placeholders
-	Durability  string    `yaml:"durability"`  // direct (default); spool and spool-wait are refused until they exist
+	Durability  string    `yaml:"durability"`  // one of the Durability constants; default direct
 	PartSize    Size      `yaml:"part_size"`   // default 8MiB, 5MiB..64MiB
 	Concurrency int       `yaml:"concurrency"` // parts in flight per upload, default 4, 1..64
 	Session     Session   `yaml:"session"`
@@ -110,11 +144,46 @@ type Destination struct {
 	Compatible  bool      `yaml:"compatible"` // S3-compatible store: relaxes the role, owner and key-ARN rules; what it cannot prove is unknown
 	Endpoints   Endpoints `yaml:"endpoints"`  // overrides AWS.Endpoints
 	Profile     string    `yaml:"profile"`    // overrides AWS.Profile
+	Proxy       string    `yaml:"proxy"`      // HTTP proxy for S3; empty: the environment's; "none": none
+	CABundle    string    `yaml:"ca_bundle"`  // PEM file for S3; empty: AWS.CABundle
+	FIPS        bool      `yaml:"fips"`       // AWS's FIPS endpoints of S3
+	DualStack   bool      `yaml:"dual_stack"` // AWS's IPv6 endpoints of S3
+
+	// What every object of the destination gets.
+	FixedKey          bool              `yaml:"fixed_key"` // Key needs no {id}: a later object replaces an earlier one
+	ContentType       string            `yaml:"content_type"`
+	ContentEncoding   string            `yaml:"content_encoding"`
+	Metadata          map[string]string `yaml:"metadata"`           // beside the client's, and stronger
+	Tags              map[string]string `yaml:"tags"`               // object tags, at most 10
+	StorageClass      string            `yaml:"storage_class"`      // empty: STANDARD
+	ACL               string            `yaml:"acl"`                // bucket-owner-full-control, for buckets whose owner still wants it
+	Compression       string            `yaml:"compression"`        // gzip | zstd: the broker compresses; empty: as it comes
+	EncryptionContext map[string]string `yaml:"encryption_context"` // KMS encryption context, beside S3's own pair
+	Rate              Size              `yaml:"rate"`               // bytes a second to S3; 0: as fast as it goes
+	Spool             SpoolLimits       `yaml:"spool"`
 
 	// KeyTemplate is Key, parsed.
 	KeyTemplate *KeyTemplate `yaml:"-"`
 	// Line is the line of the stanza in the file, for messages.
 	Line int `yaml:"-"`
+}
+
+// WriteActions are the S3 actions that an upload with the destination's options takes.
+func (d *Destination) WriteActions() []string {
+	actions := []string{"s3:PutObject", "s3:AbortMultipartUpload"}
+	if len(d.Tags) > 0 {
+		actions = append(actions, "s3:PutObjectTagging")
+	}
+	if d.ACL != "" {
+		actions = append(actions, "s3:PutObjectAcl")
+	}
+	return actions
+}
+
+// SpoolLimits bound what the spool keeps for one destination.
+type SpoolLimits struct {
+	Max        Size `yaml:"max"`         // 0 (default): as much as the spool takes
+	MaxObjects int  `yaml:"max_objects"` // 0 (default): 1,000,000
 }
 
 // Session shapes the AssumeRole request.

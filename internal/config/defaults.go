@@ -15,7 +15,7 @@ func newConfig() *Config {
 		Log:      Log{Level: "info"},
 		Shutdown: Shutdown{Grace: Duration(30 * time.Second)},
 		Limits:   Limits{IdleTimeout: Duration(time.Minute), MaxObject: 5 * TiB, Credentials: 50},
-		Memory:   Memory{Max: 48 * MiB},
+		Spool:    Spool{Dir: "/var/lib/brokerd/spool", Max: 10 * GiB, MinFree: 512 * MiB, Concurrency: 16},
 		AWS:      AWS{Source: Source{Type: SourceDefault}},
 	}
 }
@@ -25,7 +25,7 @@ func newDestination(name string) *Destination {
 	return &Destination{
 		Name:        name,
 		BucketKey:   &bucketKey,
-		Durability:  "direct",
+		Durability:  DurabilityDirect,
 		PartSize:    8 * MiB,
 		Concurrency: 4,
 		Session:     Session{Name: defaultSessionName(name), Duration: Duration(time.Hour), Scope: ScopeAuto},

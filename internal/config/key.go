@@ -13,7 +13,10 @@ import (
 const maxKey = 1024
 
 // placeholders in the order the documentation gives them.
-var placeholders = []string{"host", "yyyy", "mm", "dd", "HH", "name", "id", "uid"}
+var placeholders = []string{"host", "yyyy", "mm", "dd", "HH", "name", "id", "uid", "gid", "unit", "pod", "meta.KEY"}
+
+// metaPlaceholder begins the placeholders that an entry of the metadata fills.
+const metaPlaceholder = "meta."
 
 // literalChars are what a template may hold outside its placeholders. '*', '?'
 // and '$' are left out on purpose: the prefix becomes part of a policy's
@@ -26,6 +29,7 @@ const literalChars = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345
 type KeyTemplate struct {
 	parts  []keyPart
 	prefix string
+	unique bool
 }
 
 // keyPart is a literal, or a placeholder when name is set.
@@ -33,11 +37,32 @@ type keyPart struct{ literal, name string }
 
 // KeyValues fill the placeholders of a key template.
 type KeyValues struct {
-	Host string    // {host}
-	Time time.Time // {yyyy} {mm} {dd} {HH}; rendered in UTC
-	Name string    // {name}: a valid object name, see ValidateName
-	ID   string    // {id}: the upload id
-	UID  uint32    // {uid}
+	Host string            // {host}
+	Time time.Time         // {yyyy} {mm} {dd} {HH}; rendered in UTC
+	Name string            // {name}: a valid object name, see ValidateName
+	ID   string            // {id}: the upload id
+	UID  uint32            // {uid}
+	GID  uint32            // {gid}: the peer's primary group
+	Unit string            // {unit}: the peer's systemd unit
+	Pod  string            // {pod}: UID of the peer's Kubernetes pod
+	Meta map[string]string // {meta.KEY}
+}
+
+// MissingValueError says that nothing fills a placeholder of the key template.
+type MissingValueError struct {
+	Placeholder string // with its braces
+}
+
+// Error says which one, and what would fill it.
+func (e *MissingValueError) Error() string {
+	why := "is empty"
+	switch {
+	case strings.HasPrefix(e.Placeholder, "{"+metaPlaceholder):
+		why = "is filled by an entry of the upload's metadata, which has none of that name"
+	case e.Placeholder == "{unit}", e.Placeholder == "{pod}":
+		why = "is not known of this peer: the kernel tells it on Linux 6.5 and later, of processes that the daemon sees"
+	}
+	return "making the key: " + e.Placeholder + " " + why
 }
 
 // ParseKeyTemplate parses a key template such as "logs/{host}/{name}-{id}". It
@@ -45,8 +70,13 @@ type KeyValues struct {
 // uploads must never share a key.
 func ParseKeyTemplate(s string) (*KeyTemplate, error) {
 	t, _, err := parseKeyTemplate(s)
+	if err == nil && !t.Unique() {
+		err = errNoID
+	}
 	return t, err
 }
+
+var errNoID = errors.New("the key template has no {id}")
 
 // parseKeyTemplate also returns a hint for the person who wrote the template.
 func parseKeyTemplate(s string) (t *KeyTemplate, hint string, err error) {
@@ -58,7 +88,6 @@ func parseKeyTemplate(s string) (t *KeyTemplate, hint string, err error) {
 		return nil, "remove the '/' at the front", errors.New("a key is not an absolute path")
 	}
 	t = &KeyTemplate{}
-	hasID := false
 	for rest := s; rest != ""; {
 		open := strings.IndexAny(rest, "{}")
 		if open < 0 {
@@ -76,10 +105,10 @@ func parseKeyTemplate(s string) (t *KeyTemplate, hint string, err error) {
 			return nil, example, errors.New("a '{' without its '}'")
 		}
 		name := rest[open+1 : open+end]
-		if !contains(placeholders, name) {
+		if !contains(placeholders, name) && !metaName(name) {
 			return nil, didYouMean(name, "placeholders", placeholders), fmt.Errorf("unknown placeholder {%s}", printable(name))
 		}
-		hasID = hasID || name == "id"
+		t.unique = t.unique || name == "id"
 		t.parts = append(t.parts, keyPart{name: name})
 		rest = rest[open+end+1:]
 	}
@@ -103,9 +132,6 @@ func parseKeyTemplate(s string) (t *KeyTemplate, hint string, err error) {
 			return nil, "remove it", fmt.Errorf("the segment %q in the key template", segment)
 		}
 	}
-	if !hasID {
-		return nil, "end it with -{id}; without it one upload would overwrite another", errors.New("the key template has no {id}")
-	}
 	if len(shape) > maxKey/2 {
 		return nil, "shorten it", fmt.Errorf("the fixed part of the key template has more than %d bytes", maxKey/2)
 	}
@@ -119,6 +145,15 @@ func parseKeyTemplate(s string) (t *KeyTemplate, hint string, err error) {
 // before the first placeholder. Every key the template renders starts with it;
 // policies allow nothing else. It is "" when the first segment is not static.
 func (t *KeyTemplate) Prefix() string { return t.prefix }
+
+// Unique reports whether the template holds {id}, so that no two uploads share a key.
+func (t *KeyTemplate) Unique() bool { return t.unique }
+
+// metaName accepts meta.KEY for what may be a metadata key.
+func metaName(name string) bool {
+	key, ok := strings.CutPrefix(name, metaPlaceholder)
+	return ok && ValidateMetadataKey(key) == nil
+}
 
 // Render fills the template. Every value is escaped so that it stays within its
 // segment: what is no letter, digit or one of -_.~=@+,:!'() is written as %XX.
@@ -140,28 +175,43 @@ func (t *KeyTemplate) Render(v KeyValues) (string, error) {
 				}
 				escapeSegment(&b, segment)
 			}
-		case "host", "id":
-			value := v.Host
-			if p.name == "id" {
-				value = v.ID
-			}
-			if value == "" {
-				return "", fmt.Errorf("rendering the key: no value for {%s}", p.name)
-			}
-			escapeSegment(&b, value)
 		case "uid":
 			b.WriteString(strconv.FormatUint(uint64(v.UID), 10))
-		default:
+		case "gid":
+			b.WriteString(strconv.FormatUint(uint64(v.GID), 10))
+		case "yyyy", "mm", "dd", "HH":
 			if v.Time.IsZero() || utc.Year() > 9999 {
 				return "", fmt.Errorf("rendering the key: no usable time for {%s}", p.name)
 			}
 			b.WriteString(utc.Format(timeLayouts[p.name]))
+		default:
+			value := v.text(p.name)
+			if value == "" {
+				return "", &MissingValueError{Placeholder: "{" + p.name + "}"}
+			}
+			escapeSegment(&b, value)
 		}
 	}
 	if b.Len() > maxKey {
 		return "", fmt.Errorf("the key would have %d bytes, S3 allows %d: shorten the object name", b.Len(), maxKey)
 	}
 	return b.String(), nil
+}
+
+// text is the value of a placeholder that is plain text; empty when there is none.
+func (v KeyValues) text(name string) string {
+	switch name {
+	case "host":
+		return v.Host
+	case "id":
+		return v.ID
+	case "unit":
+		return v.Unit
+	case "pod":
+		return v.Pod
+	default:
+		return v.Meta[strings.TrimPrefix(name, metaPlaceholder)]
+	}
 }
 
 var timeLayouts = map[string]string{"yyyy": "2006", "mm": "01", "dd": "02", "HH": "15"}

@@ -56,7 +56,10 @@ func (v *validator) config() {
 	if n := c.Limits.Credentials; n < 1 || n > 1e6 {
 		v.fail("limits.credentials_per_second", fmt.Sprintf("%d is out of range", n), "from 1 to 1000000")
 	}
-	v.sizeWithin("memory.max", c.Memory.Max, 16*MiB, TiB)
+	if c.Memory.Max != 0 {
+		v.sizeWithin("memory.max", c.Memory.Max, leastMemory, TiB)
+	}
+	v.spool(c.Spool)
 	v.profile("aws.profile", c.AWS.Profile)
 	v.file("aws.credentials_file", c.AWS.CredentialsFile)
 	v.file("aws.ca_bundle", c.AWS.CABundle)

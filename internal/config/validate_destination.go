@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -42,15 +43,11 @@ func (v *validator) destination(d *Destination) {
 	v.chain(path+".chain", d, region)
 	v.kmsKey(path+".kms_key", d, region)
 	v.key(path+".key", d)
-	switch d.Durability {
-	case "direct":
-	case "spool", "spool-wait":
-		v.fail(path+".durability", fmt.Sprintf("%q is not available in this version", d.Durability), "use direct")
-	default:
-		v.fail(path+".durability", fmt.Sprintf("unknown durability %q", d.Durability), "use direct")
+	if all := []string{DurabilityDirect, DurabilitySpool, DurabilitySpoolWait}; !slices.Contains(all, d.Durability) {
+		v.fail(path+".durability", fmt.Sprintf("unknown durability %q", d.Durability), didYouMean(d.Durability, "durabilities", all))
 	}
 	v.sizeWithin(path+".part_size", d.PartSize, 5*MiB, 64*MiB)
-	if d.PartSize <= 64*MiB && v.cfg.Memory.Max >= 16*MiB && 2*d.PartSize > v.cfg.Memory.Max {
+	if d.PartSize <= 64*MiB && v.cfg.Memory.Max >= leastMemory && 2*d.PartSize > v.cfg.Memory.Max {
 		v.fail(path+".part_size", fmt.Sprintf("two parts of %v do not fit into memory.max of %v", d.PartSize, v.cfg.Memory.Max),
 			fmt.Sprintf("make part_size at most %v, or memory.max at least %v", v.cfg.Memory.Max/2, 2*d.PartSize))
 	}
@@ -61,6 +58,8 @@ func (v *validator) destination(d *Destination) {
 	v.sourceFits(path, d)
 	v.endpoints(path+".endpoints", d.Endpoints)
 	v.profile(path+".profile", d.Profile)
+	v.reach(path, d)
+	v.objects(path, d)
 }
 
 // region returns the Region when it is well-formed, else "".
@@ -184,6 +183,12 @@ func (v *validator) key(path string, d *Destination) {
 	if err != nil {
 		v.fail(path, err.Error(), hint)
 		return
+	}
+	switch {
+	case !t.Unique() && !d.FixedKey:
+		v.fail(path, errNoID.Error(), "end it with -{id}; without it one upload would overwrite another. If that is what you want, say fixed_key: true")
+	case t.Unique() && d.FixedKey:
+		v.fail(path, "fixed_key is set and the key template has an {id}", "leave one of them out")
 	}
 	d.KeyTemplate = t
 }

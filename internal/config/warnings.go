@@ -31,6 +31,9 @@ func (c *Config) Warnings() []string {
 		if d.Role != "" && d.Session.Duration.Std() > time.Hour {
 			out = append(out, at+".session.duration is over 1h: it is cut to 1h when the source is itself a role, and STS refuses it when the role's maximum is lower")
 		}
+		if d.FixedKey {
+			out = append(out, at+".fixed_key: a later object replaces an earlier one of the same key, and a retry may store an object twice in a versioned bucket")
+		}
 		if !c.uploadable(name) {
 			out = append(out, at+": no access rule allows anybody to upload to it")
 		}

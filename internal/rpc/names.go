@@ -13,11 +13,9 @@ import (
 )
 
 const (
-	maxDestination = 64
-	maxContentType = 255
-	maxMetadata    = 16
-	maxMetadataKey = 64
-	maxMetadataSum = 1024
+	maxDestination    = 64
+	maxIdempotencyKey = 128
+	maxMetadata       = 16
 )
 
 // unknown names the destinations that the peer may use: those, and no others.
@@ -44,27 +42,30 @@ func validate(h *brokerdv1.UploadHeader) error {
 	if h.GetDestination() == "" {
 		return bad("the header names no destination")
 	}
-	if ct := h.GetContentType(); len(ct) > maxContentType || !printable(ct) {
-		return bad("content_type: want at most %d characters of printable ASCII", maxContentType)
+	if err := config.ValidateContentType(h.GetContentType()); err != nil {
+		return bad("content_type: %s", err)
+	}
+	if err := config.ValidateContentEncoding(h.GetContentEncoding()); err != nil {
+		return bad("content_encoding: %s", err)
+	}
+	if key := h.GetIdempotencyKey(); len(key) > maxIdempotencyKey || !printable(key) {
+		return bad("idempotency_key: want at most %d characters of printable ASCII", maxIdempotencyKey)
 	}
 	if len(h.GetMetadata()) > maxMetadata {
 		return bad("metadata: %d entries, at most %d are taken", len(h.GetMetadata()), maxMetadata)
 	}
 	sum := 0
 	for k, v := range h.GetMetadata() {
-		if k == "" || len(k) > maxMetadataKey || strings.Trim(k, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
-			return bad("metadata key %q: want 1 to %d characters of a-z, 0-9 and '-'", k, maxMetadataKey)
+		if err := config.ValidateMetadataKey(k); err != nil {
+			return bad("%s", err)
 		}
-		if strings.HasPrefix(k, "brokerd-") {
-			return bad("metadata key %q: keys that start with \"brokerd-\" are the daemon's own", k)
-		}
-		if !printable(v) || strings.TrimSpace(v) != v {
-			return bad("metadata %q: want printable ASCII without space at the ends", k)
+		if err := config.ValidateMetadataValue(v); err != nil {
+			return bad("metadata %q: %s", k, err)
 		}
 		sum += len(k) + len(v)
 	}
-	if sum > maxMetadataSum {
-		return bad("metadata: %d bytes, at most %d are taken", sum, maxMetadataSum)
+	if sum > config.MaxMetadata {
+		return bad("metadata: %d bytes, at most %d are taken", sum, config.MaxMetadata)
 	}
 	return nil
 }

@@ -48,16 +48,13 @@ func (d deriver) trust(source string) []statement {
 	return []statement{s}
 }
 
-var (
-	writeActions = []string{"s3:PutObject", "s3:AbortMultipartUpload"}
-	// No kms:Encrypt: S3 never calls it for an upload. Decrypt is what
-	// UploadPart needs; without s3:GetObject it reads nothing.
-	keyActions = []string{"kms:GenerateDataKey", "kms:Decrypt"}
-)
+// No kms:Encrypt: S3 never calls it for an upload. Decrypt is what
+// UploadPart needs; without s3:GetObject it reads nothing.
+var keyActions = []string{"kms:GenerateDataKey", "kms:Decrypt"}
 
 func (d deriver) identity() []statement {
 	return []statement{
-		{Sid: SidWrite, Effect: "Allow", Action: writeActions, Resource: d.objects},
+		{Sid: SidWrite, Effect: "Allow", Action: d.dest.WriteActions(), Resource: d.objects},
 		{
 			Sid: SidEncrypt, Effect: "Allow", Action: keyActions, Resource: d.dest.KMSKey,
 			Condition: map[string]map[string]string{"StringEquals": {"kms:ViaService": d.viaS3()}},
@@ -80,7 +77,7 @@ func (d deriver) bucketPolicy() []statement {
 		{
 			Sid: SidBucketWrite, Effect: "Allow",
 			Principal: map[string]string{"AWS": d.dest.Role},
-			Action:    writeActions, Resource: d.objects,
+			Action:    d.dest.WriteActions(), Resource: d.objects,
 		},
 		{
 			Sid: SidDenyPlainHTTP, Effect: "Deny", Principal: everybody, Action: "s3:*",

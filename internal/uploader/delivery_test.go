@@ -70,7 +70,7 @@ func rigOn(t *testing.T, st *stage.Stage) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	budget, err := uploader.NewBudget(int64(st.Config.Memory.Max))
+	budget, err := uploader.NewBudget(48 << 20)
 	if err != nil {
 		t.Fatal(err)
 	}
