@@ -54,6 +54,21 @@ func (c Class) Fate() Fate {
 	return Park
 }
 
+// objectFaults are the refusals that one object brings on itself. Every other
+// invalid request is the arrangement's fault: of the next object it would be
+// said as well.
+var objectFaults = map[string]bool{
+	"EntityTooLarge": true, "KeyTooLongError": true, "MetadataTooLarge": true, "InvalidObjectName": true, "RequestHeaderSectionTooLarge": true,
+}
+
+// Fate says what to do with the work that failed so.
+func (i Info) Fate() Fate {
+	if i.Class == Invalid && !objectFaults[i.Code] {
+		return Park
+	}
+	return i.Class.Fate()
+}
+
 // Retryable says whether the same call may succeed without anybody changing anything.
 func (c Class) Retryable() bool {
 	f := c.Fate()
@@ -102,7 +117,7 @@ var codes = map[string]Class{
 
 	// What was sent.
 	"BadDigest": Integrity, "XAmzContentSHA256Mismatch": Integrity, "XAmzContentChecksumMismatch": Integrity, "IncompleteBody": Integrity,
-	"InvalidDigest": Invalid, "EntityTooLarge": Invalid, "EntityTooSmall": Invalid, "KeyTooLongError": Invalid, "MetadataTooLarge": Invalid,
+	"InvalidDigest": Invalid, "EntityTooLarge": Invalid, "EntityTooSmall": Invalid, "KeyTooLongError": Invalid, "MetadataTooLarge": Invalid, "RequestHeaderSectionTooLarge": Invalid,
 	"InvalidPart": Invalid, "InvalidPartOrder": Invalid, "InvalidArgument": Invalid, "InvalidRequest": Invalid, "InvalidBucketName": Invalid,
 	"InvalidObjectName": Invalid, "InvalidStorageClass": Invalid, "InvalidTag": Invalid, "MalformedXML": Invalid, "MissingContentLength": Invalid,
 	"ValidationError": Invalid, "ValidationException": Invalid, "MalformedPolicyDocument": Invalid, "PackedPolicyTooLarge": Invalid, "NotImplemented": Invalid,

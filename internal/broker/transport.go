@@ -22,18 +22,9 @@ const maxIdlePerHost = 128
 // the configured CA bundle added to the system's roots. Make it once: copies do
 // not share connections.
 func NewHTTPClient(cfg config.AWS) (*awshttp.BuildableClient, error) {
-	var roots *x509.CertPool
-	if cfg.CABundle != "" {
-		pem, err := os.ReadFile(cfg.CABundle)
-		if err != nil {
-			return nil, fmt.Errorf("reading aws.ca_bundle: %w", err)
-		}
-		if roots, err = x509.SystemCertPool(); err != nil {
-			roots = x509.NewCertPool()
-		}
-		if !roots.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("aws.ca_bundle %s: no certificate in PEM form found", cfg.CABundle)
-		}
+	roots, err := Roots(cfg.CABundle)
+	if err != nil {
+		return nil, err
 	}
 	return awshttp.NewBuildableClient().
 		WithDialerOptions(func(d *net.Dialer) { d.Timeout = 5 * time.Second }).
@@ -44,4 +35,24 @@ func NewHTTPClient(cfg config.AWS) (*awshttp.BuildableClient, error) {
 			t.TLSHandshakeTimeout = 10 * time.Second
 			t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, ClientSessionCache: tls.NewLRUClientSessionCache(64)}
 		}), nil
+}
+
+// Roots are the system's roots and those of a PEM file; nil, which means the
+// system's, when path is empty.
+func Roots(path string) (*x509.CertPool, error) {
+	if path == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading ca_bundle: %w", err)
+	}
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		roots = x509.NewCertPool()
+	}
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("ca_bundle %s: no certificate in PEM form found", path)
+	}
+	return roots, nil
 }

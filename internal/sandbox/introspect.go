@@ -28,6 +28,8 @@ type ObjectInfo struct {
 	Parts             int    // 0 when it was not a multipart upload
 	ContentType       string
 	ContentEncoding   string
+	StorageClass      string // empty: STANDARD
+	Tags              map[string]string
 	Metadata          map[string]string
 	Writer            string // ARN of the principal that wrote it
 	LastModified      time.Time
@@ -107,11 +109,19 @@ func (o *object) info(b *bucket) ObjectInfo {
 		Bucket: b.name, Key: o.key, Account: b.account, Size: o.size, ETag: o.etag, VersionID: o.version,
 		Encryption: o.seal.algorithm, BucketKeyEnabled: o.seal.bucketKey,
 		ChecksumAlgorithm: o.algorithm, Checksum: o.checksum, ChecksumType: o.checksumType, Parts: len(o.parts),
-		ContentType: o.headers.contentType, ContentEncoding: o.headers.contentEncoding, Metadata: maps.Clone(o.headers.metadata),
+		ContentType: o.headers.contentType, ContentEncoding: o.headers.contentEncoding, StorageClass: o.headers.storageClass, Tags: tagMap(o.tags), Metadata: maps.Clone(o.headers.metadata),
 		Writer: o.writer, LastModified: o.modified,
 	}
 	if o.seal.key != nil {
 		i.KMSKeyARN = o.seal.key.arn
 	}
 	return i
+}
+
+func tagMap(tags []tag) map[string]string {
+	m := make(map[string]string, len(tags))
+	for _, t := range tags {
+		m[t.Key] = t.Value
+	}
+	return m
 }

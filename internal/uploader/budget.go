@@ -27,6 +27,8 @@ type Budget struct {
 	open  *semaphore.Weighted
 	parts *semaphore.Weighted
 	pages pagePool
+	// encoders bounds compressors, beside the bodies: an eighth as much again.
+	encoders *semaphore.Weighted
 
 	mu   sync.Mutex
 	used int64
@@ -43,6 +45,8 @@ func NewBudget(total int64) (*Budget, error) {
 		total: total, doors: doors,
 		open:  semaphore.NewWeighted(doors),
 		parts: semaphore.NewWeighted(total - doors*pageSize),
+
+		encoders: semaphore.NewWeighted(max(2, total/8/encoderMemory)),
 	}, nil
 }
 

@@ -2,18 +2,12 @@ package uploader
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"io"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/s3/types"
-	"github.com/aws/smithy-go/middleware"
-
 	"github.com/brokerd/brokerd/internal/awserr"
-	"github.com/brokerd/brokerd/internal/broker"
+	"github.com/brokerd/brokerd/internal/uploader/wire"
 )
 
 // putTimeout bounds the calls that are finished without their caller. Completing
@@ -22,12 +16,10 @@ const putTimeout = 5 * time.Minute
 
 // delivery is one object on its way.
 type delivery struct {
-	u        *Uploader
-	lane     *lane
-	obj      Object
-	key      string
-	body     Body
-	metadata map[string]string
+	u    *Uploader
+	lane *lane
+	obj  Object
+	body Body
 
 	whole    uint32 // CRC32C of all bytes read so far
 	length   int64
@@ -37,7 +29,7 @@ type delivery struct {
 // run reads the first part and decides: one PutObject when the body ends in it,
 // a multipart upload otherwise.
 func (d *delivery) run(ctx context.Context) (Stored, error) {
-	p := planFor(d.partSize(), d.obj.Size, d.u.budget.Largest())
+	p := planFor(d.lane.partSize(), d.obj.Size, d.u.budget.Largest())
 	first := &part{budget: d.u.budget}
 	end, err := d.readFirst(ctx, first, p.part(1))
 	if err != nil {
@@ -50,20 +42,6 @@ func (d *delivery) run(ctx context.Context) (Stored, error) {
 	}
 	m := &multipart{delivery: d, plan: p}
 	return m.run(ctx, first)
-}
-
-func (d *delivery) partSize() int64 {
-	if s := int64(d.lane.dest.PartSize); s > 0 {
-		return s
-	}
-	return defaultPartSize
-}
-
-func (d *delivery) concurrency() int {
-	if c := d.lane.dest.Concurrency; c > 0 {
-		return c
-	}
-	return defaultConcurrency
 }
 
 // readFirst fills one page, and a whole part only when the body does not end there.
@@ -119,122 +97,60 @@ func (d *delivery) finish(err error) (bool, error) {
 func (d *delivery) putObject(ctx context.Context, p *part) (Stored, error) {
 	ctx, cancel := d.u.detached(ctx, putTimeout)
 	defer cancel()
-	in := &s3.PutObjectInput{
-		Bucket: aws.String(d.lane.dest.Bucket), Key: aws.String(d.key),
-		ContentLength: aws.Int64(p.size), ContentType: d.contentType(), Metadata: d.metadata,
-		ChecksumCRC32C: aws.String(checksum(p.crc)), ExpectedBucketOwner: d.owner(),
+	return d.putWhole(ctx, func() io.Reader { return p.reader() }, p.size, p.crc)
+}
+
+// putWhole writes the object in one request.
+func (d *delivery) putWhole(ctx context.Context, open func() io.Reader, size int64, crc uint32) (Stored, error) {
+	payload, read := d.lane.payload(ctx, open, size, crc)
+	var out wire.Written
+	put := func(ctx context.Context) (err error) {
+		out, err = d.lane.client.PutObject(ctx, d.lane.object(d.obj), payload)
+		return read(err)
 	}
-	in.ServerSideEncryption, in.SSEKMSKeyId, in.BucketKeyEnabled = d.encryption()
-	var out *s3.PutObjectOutput
-	err := d.call(ctx, "s3:PutObject", func(ctx context.Context) (md middleware.Metadata, err error) {
-		in.Body = p.reader()
-		out, err = d.lane.client.PutObject(ctx, in)
-		if out != nil {
-			md = out.ResultMetadata
-		}
-		return md, err
-	})
+	err := d.call(ctx, "s3:PutObject", put)
+	if err != nil && d.u.tryWithoutCondition(d.lane, err) {
+		err = d.call(ctx, "s3:PutObject", put)
+	}
+	if existed, s := d.existed(err, size, 1); existed {
+		return s, nil
+	}
 	if err != nil {
 		return Stored{}, err
 	}
-	s := d.stored(1)
-	s.VersionID, s.ETag = aws.ToString(out.VersionId), unquote(out.ETag)
-	s.ChecksumCRC32C, s.Encryption, s.KMSKeyARN = aws.ToString(out.ChecksumCRC32C), string(out.ServerSideEncryption), aws.ToString(out.SSEKMSKeyId)
-	if err := confirmed(d.lane.dest, s, checksum(p.crc), true); err != nil {
+	s := d.stored(size, 1).with(out)
+	if err := confirmed(d.lane.dest, s, checksum(crc), true); err != nil {
 		return Stored{}, err
 	}
 	return s, nil
 }
 
-func (d *delivery) stored(parts int) Stored {
+// existed reports whether err says that the key is taken. Nobody but this upload
+// makes keys with its id: an earlier try of it succeeded, and the answer was lost.
+func (d *delivery) existed(err error, size int64, parts int) (bool, Stored) {
+	if !refusedAs(err, awserr.Precondition) || d.lane.condition() == "" {
+		return false, Stored{}
+	}
+	s := d.stored(size, parts)
+	s.Existed = true
+	return true, s
+}
+
+func (d *delivery) stored(size int64, parts int) Stored {
 	return Stored{
-		Bucket: d.lane.dest.Bucket, Key: d.key, Size: d.length,
+		Bucket: d.lane.dest.Bucket, Key: d.obj.Key, Size: size,
 		Parts: parts, Attempts: d.attempts, Time: time.Now(),
 	}
 }
 
-func (d *delivery) contentType() *string {
-	if d.obj.ContentType == "" {
-		return aws.String("application/octet-stream")
-	}
-	return aws.String(d.obj.ContentType)
+// with adds what S3 said.
+func (s Stored) with(w wire.Written) Stored {
+	s.VersionID, s.ETag, s.ChecksumCRC32C, s.Encryption, s.KMSKeyARN = w.VersionID, w.ETag, w.ChecksumCRC32C, w.Encryption, w.KMSKey
+	return s
 }
 
-func (d *delivery) owner() *string {
-	if d.lane.dest.Owner == "" {
-		return nil
-	}
-	return aws.String(d.lane.dest.Owner)
-}
-
-// encryption is always spelt out: a policy sees the headers of the request, not
-// the bucket's default, and aws:kms without a key means a key that cannot be shared.
-func (d *delivery) encryption() (types.ServerSideEncryption, *string, *bool) {
-	if d.lane.dest.KMSKey == "" {
-		return "", nil, nil
-	}
-	if d.lane.dest.BucketKey != nil && !*d.lane.dest.BucketKey {
-		return types.ServerSideEncryptionAwsKms, aws.String(d.lane.dest.KMSKey), nil
-	}
-	return types.ServerSideEncryptionAwsKms, aws.String(d.lane.dest.KMSKey), aws.Bool(true)
-}
-
-// call makes one request and counts it. It signs anew, once, when the session
-// was refused as expired.
-func (d *delivery) call(ctx context.Context, op string, fn func(context.Context) (middleware.Metadata, error)) error {
+func (d *delivery) call(ctx context.Context, op string, fn func(context.Context) error) error {
 	n, err := d.u.call(ctx, d.lane, op, fn)
 	d.attempts += n
 	return err
-}
-
-func (u *Uploader) call(ctx context.Context, l *lane, op string, fn func(context.Context) (middleware.Metadata, error)) (attempts int, err error) {
-	destination := l.dest.Name
-	used, err := l.credentials.Retrieve(ctx)
-	if err != nil {
-		return 0, err
-	}
-	md, err := fn(ctx)
-	attempts = attemptsOf(md, err)
-	if err == nil {
-		return attempts, nil
-	}
-	info := awserr.Classify(err, "s3")
-	if info.Class == awserr.ExpiredCredentials {
-		u.sessions.Invalidate(destination, used.AccessKeyID)
-		if _, rerr := u.sessions.Replaced(ctx, destination, used.AccessKeyID); rerr == nil {
-			md, err = fn(ctx)
-			attempts += attemptsOf(md, err)
-			if err == nil {
-				return attempts, nil
-			}
-			info = awserr.Classify(err, "s3")
-		}
-	}
-	var noSession *broker.Error
-	if errors.As(err, &noSession) {
-		return attempts, noSession
-	}
-	if ctx.Err() != nil && info.Class == awserr.Canceled {
-		return attempts, fmt.Errorf("destination %q: %s: %w", destination, op, ctx.Err())
-	}
-	return attempts, &Error{Destination: destination, Op: op, Reason: reasonOf(info.Class), Info: info, Err: err}
-}
-
-func attemptsOf(md middleware.Metadata, err error) int {
-	if res, ok := retry.GetAttemptResults(md); ok && len(res.Results) > 0 {
-		return len(res.Results)
-	}
-	var max *retry.MaxAttemptsError
-	if errors.As(err, &max) {
-		return max.Attempt
-	}
-	return 1
-}
-
-func unquote(etag *string) string {
-	s := aws.ToString(etag)
-	if len(s) >= 2 && s[0] == '"' && s[len(s)-1] == '"' {
-		return s[1 : len(s)-1]
-	}
-	return s
 }

@@ -74,7 +74,7 @@ func rigOn(t *testing.T, st *stage.Stage) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	up, err := uploader.New(uploader.Options{Config: st.Config, HTTPClient: st.HTTP, Sessions: b, Budget: budget, Host: "host-1"})
+	up, err := uploader.New(uploader.Options{Config: st.Config, Sessions: b, Budget: budget, Host: "host-1"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,10 +97,20 @@ func (r *rig) put(ctx context.Context, t *testing.T, name string, data []byte, b
 		t.Fatal(err)
 	}
 	defer leave()
-	return r.up.Put(ctx, stage.Destination, uploader.Object{
+	return r.deliver(ctx, uploader.Object{
 		ID: ulid.Make().String(), Name: name, Received: time.Now(), Size: size, Verify: verifying(data), ContentType: "text/plain",
 		Metadata: map[string]string{"app": "billing"},
 	}, body)
+}
+
+// deliver does what the door does with an upload that it lets in.
+func (r *rig) deliver(ctx context.Context, obj uploader.Object, body uploader.Body) (uploader.Stored, error) {
+	encoded, done, err := r.up.Open(ctx, stage.Destination, &obj, body)
+	if err != nil {
+		return uploader.Stored{}, err
+	}
+	defer done()
+	return r.up.Put(ctx, stage.Destination, obj, encoded)
 }
 
 // nothingLeft asserts that a bucket holds neither objects nor uploads.
@@ -302,7 +312,9 @@ func TestDeliveryThatHasBegunOutlivesItsDestination(t *testing.T) {
 			if err := r.broker.Reload(&next); err != nil {
 				return 0, err
 			}
-			r.up.Reload(&next)
+			if err := r.up.Reload(&next); err != nil {
+				return 0, err
+			}
 		}
 		return body.Read(p)
 	}))

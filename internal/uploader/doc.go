@@ -16,10 +16,19 @@
 //     takes one page, a larger one a part at a time; waiting for memory means
 //     not reading, never allocating.
 //
+//   - A key with the upload's id is written under the condition that nobody has it.
+//     That it is taken means that an earlier try of the same upload succeeded, and
+//     its answer was lost: one object, one version, and success.
+//   - An object at rest ([AtRest]) goes on where an interrupted try ended; what of
+//     a stream a crash left in the bucket is aborted at the next start ([Leftovers]).
+//
+// What a destination decides of an object, its key above all, is decided once, by
+// [Uploader.Open], when the object is accepted.
+//
 // It refuses to choose a bucket, key, role or encryption by what a caller says:
 // all of that comes from the destination.
 //
-// Retries are the SDK's (three attempts a request), with one addition: a
-// request refused for an expired session is signed anew, once, with the session
-// that replaced it.
+// A request is tried up to four times, with growing pauses; one that was refused
+// for an expired session is signed anew, once, with the session that replaced it.
+// What a failure means for an object that is kept, [Judge] says.
 package uploader

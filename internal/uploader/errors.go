@@ -1,9 +1,13 @@
 package uploader
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/brokerd/brokerd/internal/awserr"
+	"github.com/brokerd/brokerd/internal/broker"
 )
 
 // Error is a delivery that AWS, or the way to it, made fail.
@@ -12,6 +16,7 @@ type Error struct {
 	Op          string // "s3:PutObject", "s3:UploadPart", …
 	Reason      string // stable, as in ErrorInfo
 	Info        awserr.Info
+	After       time.Duration // how long the store wants to be left alone; 0: not said
 	Err         error
 }
 
@@ -50,7 +55,7 @@ func reasonOf(class awserr.Class) string {
 		return "NETWORK"
 	case awserr.Throttle:
 		return "THROTTLED"
-	case awserr.Transient, awserr.Conflict:
+	case awserr.Transient, awserr.Conflict, awserr.NoSuchUpload:
 		return "AWS_UNAVAILABLE"
 	case awserr.ExpiredCredentials:
 		return "CREDENTIALS_EXPIRED"
@@ -88,4 +93,58 @@ func (e *MismatchError) Error() string {
 		got = "nothing"
 	}
 	return fmt.Sprintf("destination %q: asked for %s %s, the answer says %s; %s", e.Destination, e.Field, e.Want, got, fate)
+}
+
+// EncodedError says that an upload came with a content encoding to a destination
+// that compresses.
+type EncodedError struct{ Destination, Encoding, Compression string }
+
+// Error says what to leave out.
+func (e *EncodedError) Error() string {
+	return fmt.Sprintf("destination %q compresses with %s, and the upload came with the content encoding %q: send it as it is", e.Destination, e.Compression, e.Encoding)
+}
+
+// Verdict is what a failed delivery means for an object that is kept.
+type Verdict struct {
+	Fate      awserr.Fate
+	Reason    string        // stable, as in ErrorInfo
+	After     time.Duration // the least time to the next try; 0: not said
+	Throttled bool
+}
+
+// Judge says what a failed delivery means for an object that is kept: the one
+// table of fates, for whatever Put and PutAtRest return.
+//
+// Retry: it may pass by itself. Park: somebody has to repair something, and every
+// object of the destination would fail the same way. Dead: this object can never
+// be delivered as it is, and others can.
+func Judge(err error) Verdict {
+	var (
+		failed   *Error
+		noSess   *broker.Error
+		mismatch *MismatchError
+		source   *sourceError
+	)
+	switch {
+	case errors.As(err, &failed):
+		return Verdict{Fate: failed.Info.Fate(), Reason: failed.Reason, After: failed.After, Throttled: failed.Info.Class == awserr.Throttle}
+	case errors.As(err, &noSess) && noSess.Denied:
+		return Verdict{Fate: awserr.Park, Reason: noSess.Reason(), After: noSess.RetryAfter}
+	case errors.As(err, &noSess):
+		return Verdict{Fate: awserr.RetryNow, Reason: noSess.Reason(), After: noSess.RetryAfter}
+	case errors.As(err, &mismatch) && mismatch.Stored:
+		// The object exists, and not as it should: another try would find it there
+		// and call that success. A person has to look.
+		return Verdict{Fate: awserr.Dead, Reason: "RESPONSE_MISMATCH"}
+	case errors.As(err, &mismatch):
+		return Verdict{Fate: awserr.Park, Reason: "RESPONSE_MISMATCH"}
+	case errors.Is(err, broker.ErrUnknownDestination):
+		return Verdict{Fate: awserr.Park, Reason: "UNKNOWN_DESTINATION"}
+	case errors.As(err, &source):
+		return Verdict{Fate: awserr.RetryNow, Reason: "SPOOL_READ_FAILED"}
+	case errors.Is(err, context.Canceled):
+		return Verdict{Fate: awserr.GiveUp, Reason: "CANCELED"}
+	default:
+		return Verdict{Fate: awserr.RetryNow, Reason: "INTERNAL"}
+	}
 }

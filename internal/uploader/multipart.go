@@ -4,16 +4,16 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"sync"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/s3/types"
-	"github.com/aws/smithy-go/middleware"
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/brokerd/brokerd/internal/awserr"
+	"github.com/brokerd/brokerd/internal/uploader/wire"
 )
 
 const (
@@ -29,7 +29,7 @@ type multipart struct {
 	opened   Stored // what S3 said of the encryption before completion
 
 	mu   sync.Mutex
-	done []types.CompletedPart
+	done []wire.Part
 }
 
 // run owns first and every part after it. It completes the upload or aborts it.
@@ -38,18 +38,30 @@ func (m *multipart) run(ctx context.Context, first *part) (Stored, error) {
 		first.retire()
 		return Stored{}, err
 	}
-	err := m.sendAll(ctx, first)
+	forget := m.u.opts.Leftovers.remember(leftover{Destination: m.lane.dest.Name, Bucket: m.lane.dest.Bucket, Key: m.obj.Key, UploadID: m.uploadID})
+	err := m.verifyOpened()
+	if err != nil {
+		first.retire()
+	} else {
+		err = m.sendAll(ctx, first)
+	}
 	if err == nil {
 		// Before anything is completed: a store that encrypts otherwise gets no object.
 		err = confirmed(m.lane.dest, m.opened, "", false)
 	}
 	if err == nil {
 		var s Stored
-		if s, err = m.complete(ctx); err == nil {
+		if s, err = m.complete(ctx, m.length, m.whole); err == nil {
+			if s.Existed && !m.abort(ctx) {
+				return s, nil
+			}
+			forget()
 			return s, nil
 		}
 	}
-	m.abort(ctx)
+	if m.abort(ctx) {
+		forget()
+	}
 	return Stored{}, err
 }
 
@@ -58,34 +70,27 @@ func (m *multipart) run(ctx context.Context, first *part) (Stored, error) {
 func (m *multipart) create(ctx context.Context) error {
 	ctx, cancel := m.u.detached(ctx, createTimeout)
 	defer cancel()
-	in := &s3.CreateMultipartUploadInput{
-		Bucket: aws.String(m.lane.dest.Bucket), Key: aws.String(m.key),
-		ContentType: m.contentType(), Metadata: m.metadata, ExpectedBucketOwner: m.owner(),
-		ChecksumAlgorithm: types.ChecksumAlgorithmCrc32c, ChecksumType: types.ChecksumTypeFullObject,
-	}
-	in.ServerSideEncryption, in.SSEKMSKeyId, in.BucketKeyEnabled = m.encryption()
-	var out *s3.CreateMultipartUploadOutput
-	err := m.call(ctx, "s3:CreateMultipartUpload", func(ctx context.Context) (md middleware.Metadata, err error) {
-		out, err = m.lane.client.CreateMultipartUpload(ctx, in)
-		if out != nil {
-			md = out.ResultMetadata
-		}
-		return md, err
+	var out wire.Created
+	err := m.call(ctx, "s3:CreateMultipartUpload", func(ctx context.Context) (err error) {
+		out, err = m.lane.client.CreateMultipartUpload(ctx, m.lane.object(m.obj))
+		return err
 	})
 	if err != nil {
 		return err
 	}
-	m.uploadID = aws.ToString(out.UploadId)
-	m.opened = m.stored(0)
-	m.opened.Encryption, m.opened.KMSKeyARN = string(out.ServerSideEncryption), aws.ToString(out.SSEKMSKeyId)
-	if m.lane.dest.Compatible && m.opened.Encryption == "" {
-		return nil // some stores say it with the parts: sendAll looks there
-	}
-	if err := confirmed(m.lane.dest, m.opened, "", false); err != nil {
-		m.abort(ctx)
-		return err
-	}
+	m.uploadID = out.UploadID
+	m.opened = m.stored(0, 0)
+	m.opened.Encryption, m.opened.KMSKeyARN = out.Encryption, out.KMSKey
 	return nil
+}
+
+// verifyOpened compares what S3 said when it opened the upload. Some compatible
+// stores say it only with the parts: then there is nothing to compare yet.
+func (m *multipart) verifyOpened() error {
+	if m.lane.dest.Compatible && m.opened.Encryption == "" {
+		return nil
+	}
+	return confirmed(m.lane.dest, m.opened, "", false)
 }
 
 // sendAll reads and sends parts until the body has ended. Reading is done by the
@@ -94,7 +99,7 @@ func (m *multipart) sendAll(ctx context.Context, first *part) error {
 	sending, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	group, gctx := errgroup.WithContext(sending)
-	group.SetLimit(m.concurrency())
+	group.SetLimit(m.lane.concurrency())
 	// A part that failed must not wait for a sender that says nothing.
 	unhook := context.AfterFunc(gctx, func() { m.body.Interrupt(context.Cause(gctx)) })
 	defer unhook()
@@ -102,7 +107,8 @@ func (m *multipart) sendAll(ctx context.Context, first *part) error {
 	readErr := m.readAll(gctx, first, func(p *part, n int32) {
 		group.Go(func() error {
 			defer p.retire()
-			return m.sendPart(gctx, p, n)
+			_, err := m.sendPart(gctx, func() io.Reader { return p.reader() }, n, p.size, p.crc)
+			return err
 		})
 	})
 	if readErr == nil {
@@ -150,87 +156,82 @@ func (m *multipart) readPart(ctx context.Context, n int32) (*part, bool, error) 
 	return p, end, nil
 }
 
-func (m *multipart) sendPart(ctx context.Context, p *part, n int32) error {
-	in := &s3.UploadPartInput{
-		Bucket: aws.String(m.lane.dest.Bucket), Key: aws.String(m.key), UploadId: aws.String(m.uploadID),
-		PartNumber: aws.Int32(n), ContentLength: aws.Int64(p.size),
-		ChecksumCRC32C: aws.String(checksum(p.crc)), ExpectedBucketOwner: m.owner(),
-	}
-	var out *s3.UploadPartOutput
-	attempts, err := m.u.call(ctx, m.lane, "s3:UploadPart", func(ctx context.Context) (md middleware.Metadata, err error) {
-		in.Body = p.reader()
-		out, err = m.lane.client.UploadPart(ctx, in)
-		if out != nil {
-			md = out.ResultMetadata
-		}
-		return md, err
+// sendPart sends one part and notes that S3 has it.
+func (m *multipart) sendPart(ctx context.Context, open func() io.Reader, n int32, size int64, crc uint32) (wire.Part, error) {
+	payload, read := m.lane.payload(ctx, open, size, crc)
+	var out wire.Written
+	attempts, err := m.u.call(ctx, m.lane, "s3:UploadPart", func(ctx context.Context) (err error) {
+		out, err = m.lane.client.UploadPart(ctx, m.obj.Key, m.uploadID, n, payload)
+		return read(err)
 	})
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.attempts += attempts
 	if err != nil {
-		return err
+		return wire.Part{}, err
 	}
 	if m.opened.Encryption == "" {
-		m.opened.Encryption, m.opened.KMSKeyARN = string(out.ServerSideEncryption), aws.ToString(out.SSEKMSKeyId)
+		m.opened.Encryption, m.opened.KMSKeyARN = out.Encryption, out.KMSKey
 	}
-	m.done = append(m.done, types.CompletedPart{
-		PartNumber: aws.Int32(n), ETag: out.ETag, ChecksumCRC32C: aws.String(checksum(p.crc)),
-	})
-	return nil
+	p := wire.Part{Number: n, ETag: out.ETag, CRC32C: crc}
+	m.done = append(m.done, p)
+	return p, nil
 }
 
 // complete is not cancelled with its caller: the body has ended and was verified.
-func (m *multipart) complete(ctx context.Context) (Stored, error) {
+func (m *multipart) complete(ctx context.Context, length int64, whole uint32) (Stored, error) {
 	ctx, cancel := m.u.detached(ctx, putTimeout)
 	defer cancel()
-	slices.SortFunc(m.done, func(a, b types.CompletedPart) int { return cmp.Compare(*a.PartNumber, *b.PartNumber) })
-	in := &s3.CompleteMultipartUploadInput{
-		Bucket: aws.String(m.lane.dest.Bucket), Key: aws.String(m.key), UploadId: aws.String(m.uploadID),
-		MultipartUpload: &types.CompletedMultipartUpload{Parts: m.done},
-		ChecksumCRC32C:  aws.String(checksum(m.whole)), ChecksumType: types.ChecksumTypeFullObject,
-		MpuObjectSize: aws.Int64(m.length), ExpectedBucketOwner: m.owner(),
+	slices.SortFunc(m.done, func(a, b wire.Part) int { return cmp.Compare(a.Number, b.Number) })
+	var out wire.Written
+	finish := func(ctx context.Context) (err error) {
+		out, err = m.lane.client.CompleteMultipartUpload(ctx, wire.Completion{
+			Key: m.obj.Key, UploadID: m.uploadID, Parts: m.done, Size: length, CRC32C: whole, IfNoneMatch: m.lane.condition(),
+		})
+		return err
 	}
-	var out *s3.CompleteMultipartUploadOutput
-	err := m.call(ctx, "s3:CompleteMultipartUpload", func(ctx context.Context) (md middleware.Metadata, err error) {
-		out, err = m.lane.client.CompleteMultipartUpload(ctx, in)
-		if out != nil {
-			md = out.ResultMetadata
-		}
-		return md, err
-	})
+	err := m.call(ctx, "s3:CompleteMultipartUpload", finish)
+	if err != nil && m.u.tryWithoutCondition(m.lane, err) {
+		err = m.call(ctx, "s3:CompleteMultipartUpload", finish)
+	}
+	if existed, s := m.existed(err, length, len(m.done)); existed {
+		return s, nil
+	}
 	if err != nil {
 		return Stored{}, err
 	}
-	s := m.stored(len(m.done))
-	s.VersionID, s.ETag = aws.ToString(out.VersionId), unquote(out.ETag)
-	s.ChecksumCRC32C, s.Encryption, s.KMSKeyARN = aws.ToString(out.ChecksumCRC32C), string(out.ServerSideEncryption), aws.ToString(out.SSEKMSKeyId)
+	s := m.stored(length, len(m.done)).with(out)
 	if s.Encryption == "" && m.lane.dest.Compatible {
 		// Some stores report the encryption only before completion; it was compared there.
 		s.Encryption, s.KMSKeyARN = m.opened.Encryption, m.opened.KMSKeyARN
 	}
-	if err := confirmed(m.lane.dest, s, checksum(m.whole), true); err != nil {
+	if err := confirmed(m.lane.dest, s, checksum(whole), true); err != nil {
 		return Stored{}, err
 	}
 	return s, nil
 }
 
-// abort has a context of its own: the usual reason for it is that the caller's is dead.
-func (m *multipart) abort(ctx context.Context) {
+// abort has a context of its own: the usual reason for it is that the caller's is
+// dead. It reports whether the upload is gone.
+func (m *multipart) abort(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
 	defer cancel()
-	_, err := m.u.call(ctx, m.lane, "s3:AbortMultipartUpload", func(ctx context.Context) (md middleware.Metadata, err error) {
-		out, err := m.lane.client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{
-			Bucket: aws.String(m.lane.dest.Bucket), Key: aws.String(m.key), UploadId: aws.String(m.uploadID), ExpectedBucketOwner: m.owner(),
-		})
-		if out != nil {
-			md = out.ResultMetadata
-		}
-		return md, err
-	})
+	err := m.u.abort(ctx, m.lane, m.obj.Key, m.uploadID)
 	if err != nil {
 		m.u.log.Error("an unfinished multipart upload stays in the bucket until a lifecycle rule or somebody aborts it",
 			zap.String("destination", m.lane.dest.Name), zap.String("bucket", m.lane.dest.Bucket),
-			zap.String("key", m.key), zap.String("multipart_upload_id", m.uploadID), zap.Error(err))
+			zap.String("key", m.obj.Key), zap.String("multipart_upload_id", m.uploadID), zap.Error(err))
 	}
+	return err == nil
+}
+
+// abort returns nil when there is no such upload any more.
+func (u *Uploader) abort(ctx context.Context, l *lane, key, uploadID string) error {
+	_, err := u.call(ctx, l, "s3:AbortMultipartUpload", func(ctx context.Context) error {
+		return l.client.AbortMultipartUpload(ctx, key, uploadID)
+	})
+	if refusedAs(err, awserr.NoSuchUpload) {
+		return nil
+	}
+	return err
 }

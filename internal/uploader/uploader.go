@@ -5,24 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"go.uber.org/zap"
 
 	"github.com/brokerd/brokerd/internal/broker"
 	"github.com/brokerd/brokerd/internal/config"
-)
-
-const (
-	defaultPartSize    = 8 << 20
-	defaultConcurrency = 4
 )
 
 // Sessions is what the uploader needs of the broker.
@@ -32,15 +24,17 @@ type Sessions interface {
 	Replaced(ctx context.Context, destination, accessKeyID string) (*broker.Session, error)
 }
 
-// Options are what an Uploader is made of. All but Logger, Host and Version are required.
+// Options are what an Uploader is made of. Config, Sessions and Budget are required.
 type Options struct {
-	Config     *config.Config
-	HTTPClient *awshttp.BuildableClient
-	Sessions   Sessions
-	Budget     *Budget
-	Logger     *zap.Logger
-	Host       string // fills {host}; empty: the machine's name
-	Version    string // for the User-Agent
+	Config   *config.Config
+	Sessions Sessions
+	Budget   *Budget
+	Logger   *zap.Logger
+	Host     string // fills {host}; empty: the machine's name
+	Version  string // for the User-Agent
+	// Leftovers remembers multipart uploads of streams over a crash; nil: a crash
+	// leaves them to the bucket's lifecycle rule.
+	Leftovers *Leftovers
 }
 
 // Uploader delivers objects to the configured destinations. Its methods may be
@@ -54,21 +48,17 @@ type Uploader struct {
 	log      *zap.Logger
 	host     string
 
+	reloading sync.Mutex
+	ways      map[way]*wayOut // guarded by reloading; the connections outlive a reload
+
 	life context.Context
 	end  context.CancelFunc
 }
 
-// lane is one destination with its client.
-type lane struct {
-	dest        *config.Destination
-	client      *s3.Client
-	credentials *lingering
-}
-
 // New makes an Uploader. It makes no call.
 func New(o Options) (*Uploader, error) {
-	if o.Config == nil || o.HTTPClient == nil || o.Sessions == nil || o.Budget == nil {
-		return nil, errors.New("uploader: Config, HTTPClient, Sessions and Budget are required")
+	if o.Config == nil || o.Sessions == nil || o.Budget == nil {
+		return nil, errors.New("uploader: Config, Sessions and Budget are required")
 	}
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
@@ -80,64 +70,84 @@ func New(o Options) (*Uploader, error) {
 		}
 		o.Host = host
 	}
-	u := &Uploader{opts: o, sessions: o.Sessions, budget: o.Budget, log: o.Logger, host: o.Host}
+	u := &Uploader{opts: o, sessions: o.Sessions, budget: o.Budget, log: o.Logger, host: o.Host, ways: make(map[way]*wayOut)}
 	u.life, u.end = context.WithCancel(context.Background())
-	u.Reload(o.Config)
+	if err := u.Reload(o.Config); err != nil {
+		return nil, err
+	}
 	return u, nil
 }
 
 // Reload delivers to the destinations of another configuration from now on.
-// Deliveries under way end as they began.
-func (u *Uploader) Reload(c *config.Config) {
-	lanes := make(map[string]*lane, len(c.Destinations))
-	for name, d := range c.Destinations {
-		endpoint := d.Endpoints.S3
-		if endpoint == "" {
-			endpoint = c.AWS.Endpoints.S3
-		}
-		credentials := &lingering{present: u.sessions.Credentials(name)}
-		lanes[name] = &lane{dest: d, credentials: credentials, client: newClient(d, endpoint, credentials, u.opts)}
+// Deliveries under way end as they began. With an error nothing has changed.
+func (u *Uploader) Reload(c *config.Config) error {
+	adopt, err := u.Prepare(c)
+	if err == nil {
+		adopt()
 	}
-	u.lanes.Store(&lanes)
+	return err
 }
 
-// newClient builds the S3 client of one destination. Each has a retryer of its
-// own, so that one bucket's outage does not drain another's retry quota.
-func newClient(d *config.Destination, endpoint string, credentials aws.CredentialsProvider, o Options) *s3.Client {
-	cfg := aws.Config{
-		Region:                     d.Region,
-		HTTPClient:                 expecting{o.HTTPClient},
-		Credentials:                credentials,
-		Retryer:                    func() aws.Retryer { return retry.NewStandard() },
-		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired,
-		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenRequired,
-		AppID:                      "brokerd/" + o.Version,
-	}
-	return s3.NewFromConfig(cfg, func(so *s3.Options) {
-		so.UsePathStyle = d.PathStyle
-		if endpoint != "" {
-			so.BaseEndpoint = aws.String(endpoint)
+// Prepare does what of a reload can fail. The function it returns does the rest.
+func (u *Uploader) Prepare(c *config.Config) (adopt func(), err error) {
+	u.reloading.Lock()
+	defer u.reloading.Unlock()
+	lanes := make(map[string]*lane, len(c.Destinations))
+	for name, d := range c.Destinations {
+		l, err := u.newLane(c, d)
+		if err != nil {
+			return nil, fmt.Errorf("destination %q: %w", name, err)
 		}
-	})
+		lanes[name] = l
+	}
+	return func() { u.lanes.Store(&lanes) }, nil
 }
 
 // Close ends deliveries that outlived their callers.
-func (u *Uploader) Close() { u.end() }
+func (u *Uploader) Close() {
+	u.end()
+	u.reloading.Lock()
+	defer u.reloading.Unlock()
+	for _, w := range u.ways {
+		w.transport.CloseIdleConnections()
+	}
+}
 
-// Put delivers one object. It returns an *Error when AWS or the network failed,
-// a *MismatchError when S3 confirmed something else, the body's own error
-// unchanged inside the chain when that failed, or ctx's.
-// The caller has been admitted by the budget.
-func (u *Uploader) Put(ctx context.Context, destination string, obj Object, body Body) (Stored, error) {
+func (u *Uploader) lane(destination string) (*lane, error) {
 	l, ok := (*u.lanes.Load())[destination]
 	if !ok {
-		return Stored{}, fmt.Errorf("destination %q: %w", destination, broker.ErrUnknownDestination)
+		return nil, fmt.Errorf("destination %q: %w", destination, broker.ErrUnknownDestination)
 	}
-	key, err := l.dest.KeyTemplate.Render(config.KeyValues{
-		Host: u.host, Time: obj.Received, Name: obj.Name, ID: obj.ID, UID: obj.UID,
-	})
+	return l, nil
+}
+
+// Open decides what of an object its destination decides, its key above all, and
+// compresses the body where the destination wants that. It is asked once, when the
+// object is accepted: a later try must not ask again, for another day or another
+// configuration would make it another object. done gives back what compressing
+// takes; call it when the body is not read any more.
+func (u *Uploader) Open(ctx context.Context, destination string, obj *Object, body Body) (encoded Body, done func(), err error) {
+	l, err := u.lane(destination)
 	if err != nil {
-		return Stored{}, fmt.Errorf("destination %q: making the key: %w", destination, err)
+		return nil, nil, err
+	}
+	if err := l.fix(u.host, obj); err != nil {
+		return nil, nil, err
+	}
+	return u.encode(ctx, l, obj, body)
+}
+
+// Put delivers one object while its body comes in. It returns an *Error when AWS
+// or the network failed, a *MismatchError when S3 confirmed something else, the
+// body's own error unchanged inside the chain when that failed, or ctx's.
+// The caller has been admitted by the budget, and obj comes from Open.
+func (u *Uploader) Put(ctx context.Context, destination string, obj Object, body Body) (Stored, error) {
+	l, err := u.lane(destination)
+	if err != nil {
+		return Stored{}, err
+	}
+	if obj.Key == "" {
+		return Stored{}, fmt.Errorf("destination %q: the object has no key: it was not opened", destination)
 	}
 	// Credentials first: there is no use in taking bytes that cannot be delivered,
 	// and with these the delivery ends even when a reload removes the destination
@@ -145,17 +155,8 @@ func (u *Uploader) Put(ctx context.Context, destination string, obj Object, body
 	if _, err := l.credentials.Retrieve(ctx); err != nil {
 		return Stored{}, err
 	}
-	d := &delivery{u: u, lane: l, obj: obj, key: key, body: body, metadata: metadata(obj)}
+	d := &delivery{u: u, lane: l, obj: obj, body: body}
 	return d.run(ctx)
-}
-
-func metadata(obj Object) map[string]string {
-	m := maps.Clone(obj.Metadata)
-	if m == nil {
-		m = make(map[string]string, 1)
-	}
-	m["brokerd-id"] = obj.ID
-	return m
 }
 
 // detached ends with the uploader, not with the caller.
