@@ -41,6 +41,7 @@ type Log struct {
 // Shutdown bounds a graceful stop.
 type Shutdown struct {
 	Grace Duration `yaml:"grace"` // default 30s: how long open uploads may take to finish
+	Drain bool     `yaml:"drain"` // also deliver what the spool holds, within grace
 }
 
 // Limits protect the daemon from its clients.

@@ -26,6 +26,7 @@ import (
 	"github.com/brokerd/brokerd/internal/broker"
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/rpc"
+	"github.com/brokerd/brokerd/internal/spool"
 	"github.com/brokerd/brokerd/internal/telemetry"
 	"github.com/brokerd/brokerd/internal/uploader"
 	"github.com/brokerd/brokerd/internal/vend"
@@ -33,8 +34,6 @@ import (
 )
 
 const (
-	// heapLimit is the collector's soft limit. Body memory is mapped and not part of it.
-	heapLimit = 32 << 20
 	// primeTimeout bounds how long READY waits for the first sessions.
 	primeTimeout = 10 * time.Second
 	// healthEvery bounds how old the published health may be.
@@ -51,6 +50,8 @@ type Daemon struct {
 	broker  *broker.Broker
 	budget  *uploader.Budget
 	upload  *uploader.Uploader
+	spool   *spool.Spool // nil when no destination spools
+	memory  memory
 	server  *rpc.Server
 	desk    *vend.Desk
 	vending []*vend.Endpoint
@@ -97,11 +98,12 @@ func New(cfg *config.Config, version string, w io.Writer) (*Daemon, error) {
 	if d.broker, err = broker.New(broker.Options{Config: cfg, HTTPClient: client, Logger: log, Observer: d.metrics}); err != nil {
 		return nil, fmt.Errorf("making the session broker: %w", err)
 	}
-	if d.budget, err = uploader.NewBudget(int64(cfg.Memory.Max)); err != nil {
+	d.memory = shareMemory(int64(cfg.Memory.Max), cgroupLimit("/sys/fs/cgroup", "/proc/self/cgroup"))
+	if d.budget, err = uploader.NewBudget(d.memory.budget); err != nil {
 		return nil, fmt.Errorf("making the memory budget: %w", err)
 	}
 	if d.upload, err = uploader.New(uploader.Options{
-		Config: cfg, HTTPClient: client, Sessions: d.broker, Budget: d.budget, Logger: log, Version: version,
+		Config: cfg, Sessions: d.broker, Budget: d.budget, Logger: log, Version: version, Leftovers: leftovers(cfg, log),
 	}); err != nil {
 		return nil, fmt.Errorf("making the uploader: %w", err)
 	}
@@ -118,6 +120,14 @@ func New(cfg *config.Config, version string, w io.Writer) (*Daemon, error) {
 	if err != nil {
 		return nil, err
 	}
+	var kept rpc.Spool
+	if cfg.Spools() {
+		link := &delivery{upload: d.upload, ledger: ledger, metrics: d.metrics, log: log}
+		if d.spool, err = link.openSpool(cfg); err != nil {
+			return nil, err
+		}
+		kept = d.spool
+	}
 	if d.desk, err = vend.New(vend.Options{
 		Config: cfg, Access: rules, Resolver: access.SystemResolver(), Sessions: d.broker, Logger: log, Observer: d.metrics,
 	}); err != nil {
@@ -125,7 +135,7 @@ func New(cfg *config.Config, version string, w io.Writer) (*Daemon, error) {
 	}
 	d.vending = endpoints(cfg, d.desk, log)
 	d.server, err = rpc.NewServer(rpc.Options{
-		Config: cfg, Access: rules, Deliver: d.upload, Gate: d.budget, Sessions: d.broker, Desk: d.desk, Parts: d.parts,
+		Config: cfg, Access: rules, Deliver: d.upload, Spool: kept, Gate: d.budget, Sessions: d.broker, Desk: d.desk, Parts: d.parts,
 		Reload: d.Reload, Verify: verifications{&d.verifier}, Meter: d.metrics, Ledger: ledger, Logger: log, Version: version,
 		Unary:  []grpc.UnaryServerInterceptor{d.metrics.RPC.UnaryServerInterceptor()},
 		Stream: []grpc.StreamServerInterceptor{d.metrics.RPC.StreamServerInterceptor()},
@@ -135,13 +145,17 @@ func New(cfg *config.Config, version string, w io.Writer) (*Daemon, error) {
 	}
 	d.metrics.RPC.InitializeMetrics(d.server.GRPC())
 	d.metrics.Watch(d.broker.Statuses, d.budget.Used, d.budget.Total())
+	if d.spool != nil {
+		d.metrics.WatchSpool(d.spool.Usage)
+	}
 	return d, nil
 }
 
 // Run serves until ctx ends, then stops within the grace time. It returns nil
 // after an orderly stop.
 func (d *Daemon) Run(ctx context.Context) (err error) {
-	debug.SetMemoryLimit(heapLimit)
+	debug.SetMemoryLimit(d.memory.heap)
+	defer func() { err = errors.Join(err, d.closeSpool()) }()
 	socket, err := d.listen()
 	if err != nil {
 		return err
@@ -159,7 +173,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	}
 	d.log.Info("starting", zap.String("config", cfg.Path), zap.Stringer("socket", socket.Addr()), zap.String("metrics", cfg.Metrics.Address),
 		zap.Strings("destinations", slices.Sorted(maps.Keys(cfg.Destinations))),
-		zap.Int64("memory_budget", d.budget.Total()), zap.Int("max_uploads", d.budget.MaxUploads()), zap.Duration("grace", cfg.Shutdown.Grace.Std()))
+		zap.Int64("memory_limit", d.memory.limit), zap.Int64("memory_budget", d.budget.Total()), zap.Int64("heap_limit", d.memory.heap), zap.Int("max_uploads", d.budget.MaxUploads()), zap.Duration("grace", cfg.Shutdown.Grace.Std()))
 
 	// What serves calls outlives ctx by the grace time; life is its context.
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
@@ -167,6 +181,10 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	group, life := errgroup.WithContext(life)
 	group.Go(func() error { return d.broker.Run(life) })
 	group.Go(func() error { return d.server.Serve(socket) })
+	group.Go(func() error { d.upload.Sweep(life); return nil })
+	if d.spool != nil {
+		group.Go(func() error { return d.spool.Run(life) })
+	}
 	if metrics != nil {
 		group.Go(func() error { return d.metrics.Serve(life, metrics) })
 	}
@@ -200,8 +218,16 @@ func (d *Daemon) stop() {
 	if !d.server.Stop(ctx) {
 		d.log.Warn("the grace time ended with calls open; their uploads were aborted and left no object")
 	}
+	d.drainSpool(ctx)
 	d.upload.Close()
 	d.log.Info("stopped")
+}
+
+func (d *Daemon) closeSpool() error {
+	if d.spool == nil {
+		return nil
+	}
+	return d.spool.Close()
 }
 
 // listen takes the sockets that systemd hands over, or makes its own.

@@ -82,13 +82,23 @@ func (d *Daemon) reload() (rpc.Changes, error) {
 	if err != nil {
 		return rpc.Changes{}, err
 	}
+	if next.Spools() && d.spool == nil {
+		return rpc.Changes{}, fmt.Errorf("%s: a destination has durability spool or spool-wait, and none had when the daemon started: %w", next.Path, rpc.ErrNeedsRestart)
+	}
+	reach, err := d.upload.Prepare(next)
+	if err != nil {
+		return rpc.Changes{}, fmt.Errorf("%s: %w", next.Path, err)
+	}
 	// From here on nothing fails but the broker, which then has changed nothing.
 	// A destination has its session before it takes uploads, and takes none before
 	// its session goes.
 	if err := d.broker.Reload(next); err != nil {
 		return rpc.Changes{}, err
 	}
-	d.upload.Reload(next)
+	reach()
+	if d.spool != nil {
+		d.spool.Reload(spoolLimits(next), int64(next.Spool.Max), int64(next.Spool.MaxPerUID), int64(next.Spool.MinFree))
+	}
 	d.verifier.Store(verifier)
 	d.server.Adopt(next, rules)
 	adopt()

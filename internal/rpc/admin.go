@@ -51,16 +51,17 @@ func (a *adminService) ListDestinations(ctx context.Context, _ *brokerdv1.ListDe
 		return nil, err
 	}
 	out := &brokerdv1.ListDestinationsResponse{}
+	parked, usage := a.s.parked(), a.usage()
 	for _, st := range a.s.o.Sessions.Statuses() {
 		if !slices.Contains(names, st.Destination) {
 			continue
 		}
 		d, t := a.s.config().Destinations[st.Destination], a.s.o.Ledger.Tally(st.Destination)
-		ready, why := a.s.ready(st)
+		ready, why := a.s.ready(st, parked)
 		out.Destinations = append(out.Destinations, &brokerdv1.Destination{
 			Name: d.Name, RoleArn: d.Role, Bucket: d.Bucket, OwnerAccount: d.Owner, Region: d.Region,
 			KmsKeyArn: d.KMSKey, KeyTemplate: d.Key, Durability: d.Durability, Ready: ready, Reason: why,
-			ObjectsStored: t.Objects, BytesStored: t.Bytes, UploadsFailed: t.Failed, LastStoredTime: stamp(t.LastStored),
+			ObjectsStored: t.Objects, BytesStored: t.Bytes, UploadsFailed: t.Failed, LastStoredTime: stamp(t.LastStored), Spool: usage[d.Name],
 		})
 	}
 	return out, nil

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/brokerd/brokerd/internal/broker"
+	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/uploader"
 	"github.com/brokerd/brokerd/internal/vend"
 )
@@ -64,10 +65,19 @@ func faultOf(err error) *fault {
 		failed   *uploader.Error
 		mismatch *uploader.MismatchError
 		refusal  *vend.Refusal
+		missing  *config.MissingValueError
+		encoded  *uploader.EncodedError
 	)
+	if s := faultOfSpool(err); s != nil {
+		return s
+	}
 	switch {
 	case errors.As(err, &f):
 		return f
+	case errors.As(err, &missing):
+		return refuse(codes.InvalidArgument, "KEY_VALUE_MISSING", "%s", err).with("placeholder", missing.Placeholder)
+	case errors.As(err, &encoded):
+		return refuse(codes.InvalidArgument, "INVALID_HEADER", "%s", err)
 	case errors.As(err, &noSess):
 		out := coded(noSess.Reason(), noSess)
 		if noSess.RetryAfter > 0 {

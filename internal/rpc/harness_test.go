@@ -34,6 +34,11 @@ type sink struct {
 	entered chan struct{} // told when a delivery begins, if not nil
 }
 
+func (s *sink) Open(_ context.Context, destination string, obj *uploader.Object, body uploader.Body) (uploader.Body, func(), error) {
+	obj.Key = destination + "/" + obj.Name + "-" + obj.ID
+	return body, func() {}, nil
+}
+
 func (s *sink) Put(_ context.Context, destination string, obj uploader.Object, body uploader.Body) (uploader.Stored, error) {
 	if s.entered != nil {
 		s.entered <- struct{}{}
@@ -101,6 +106,8 @@ func (m *meter) UploadEnded(_, reason string, _ int64, _ time.Duration) {
 	defer m.mu.Unlock()
 	m.reasons[reason]++
 }
+
+func (m *meter) UploadSpooled(string, int64) { m.UploadEnded("", "SPOOLED", 0, 0) }
 
 // daemonUnderTest is a server on a real socket, whose peer is this test's user.
 type daemonUnderTest struct {

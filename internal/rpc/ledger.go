@@ -37,6 +37,8 @@ type Tally struct {
 type Ledger struct {
 	mu      sync.Mutex
 	uploads *lru.Cache[string, record]
+	keys    *lru.Cache[string, string] // ids by what an idempotency key names
+	running map[string]chan struct{}   // by id; closed at the end
 	tallies map[string]*Tally
 }
 
@@ -46,7 +48,11 @@ func NewLedger(destinations []string) (*Ledger, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the memory of uploads: %w", err)
 	}
-	l := &Ledger{uploads: uploads, tallies: make(map[string]*Tally, len(destinations))}
+	keys, err := lru.New[string, string](remembered)
+	if err != nil {
+		return nil, fmt.Errorf("making the memory of idempotency keys: %w", err)
+	}
+	l := &Ledger{uploads: uploads, keys: keys, running: make(map[string]chan struct{}), tallies: make(map[string]*Tally, len(destinations))}
 	for _, d := range destinations {
 		l.tallies[d] = &Tally{}
 	}
@@ -69,27 +75,40 @@ func (l *Ledger) close(destination string) {
 	delete(l.tallies, destination)
 }
 
-func (l *Ledger) begin(r record) { l.uploads.Add(r.id, r) }
-
 // end records the outcome: stored when failure is nil.
 func (l *Ledger) end(r record, stored uploader.Stored, failure *fault) {
 	r.ended, r.stored, r.failure = true, stored, failure
 	l.uploads.Add(r.id, r)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	t := l.tallies[r.destination]
-	if t == nil {
+	if failure == nil {
+		l.Stored(r.destination, stored)
 		return
 	}
-	if failure == nil {
+	l.Failed(r.destination, failure.reason, failure.msg)
+}
+
+// Stored counts an object that S3 has confirmed.
+func (l *Ledger) Stored(destination string, stored uploader.Stored) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if t := l.tallies[destination]; t != nil {
 		t.Objects++
 		t.Bytes += uint64(stored.Size)
 		t.LastStored, t.Broken = stored.Time, ""
+	}
+}
+
+// Failed counts a delivery that failed. What AWS refused makes the destination
+// unready until the next one that succeeds.
+func (l *Ledger) Failed(destination, reason, message string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	t := l.tallies[destination]
+	if t == nil {
 		return
 	}
 	t.Failed++
-	if refusedByAWS(failure.reason) {
-		t.Broken = failure.msg
+	if refusedByAWS(reason) {
+		t.Broken = message
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/spool"
 	"github.com/brokerd/brokerd/internal/vend"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
@@ -24,23 +25,80 @@ func (b *brokerService) GetUpload(ctx context.Context, req *brokerdv1.GetUploadR
 	if _, err := ulid.ParseStrict(req.GetUploadId()); err != nil {
 		return nil, refuse(codes.InvalidArgument, "INVALID_HEADER", "upload_id: want a ULID of 26 characters")
 	}
-	rec, ok := b.s.o.Ledger.uploads.Get(req.GetUploadId())
-	if !ok || rec.uid != p.UID && !b.s.rules().Decide(p, config.PermAdmin, "").Allowed {
+	if err := b.waitFor(ctx, req); err != nil {
+		return nil, err
+	}
+	out, uid, ok := b.s.look(req.GetUploadId())
+	if !ok || uid != p.UID && !b.s.rules().Decide(p, config.PermAdmin, "").Allowed {
 		// A foreign id and an unknown one look the same: ids are no secret, but whose they are is.
-		return nil, refuse(codes.NotFound, "UPLOAD_NOT_FOUND", "no upload %s of this user is remembered; the daemon remembers the last %d, until it stops", req.GetUploadId(), remembered)
-	}
-	out := &brokerdv1.GetUploadResponse{
-		UploadId: rec.id, Destination: rec.destination, Name: rec.name,
-		State: brokerdv1.UploadState_UPLOAD_STATE_IN_PROGRESS, StartTime: timestamppb.New(rec.started),
-	}
-	switch {
-	case rec.failure != nil:
-		out.State = brokerdv1.UploadState_UPLOAD_STATE_FAILED
-		out.FailureReason, out.FailureMessage = rec.failure.reason, rec.failure.msg
-	case rec.ended:
-		out.State, out.Object = brokerdv1.UploadState_UPLOAD_STATE_STORED, objectOf(rec.stored)
+		return nil, refuse(codes.NotFound, "UPLOAD_NOT_FOUND", "no upload %s of this user is remembered; the daemon remembers the last %d, until it stops, and what it spooled for a day after its delivery", req.GetUploadId(), remembered)
 	}
 	return out, nil
+}
+
+// waitFor waits until an upload has ended, as long as the request allows.
+func (b *brokerService) waitFor(ctx context.Context, req *brokerdv1.GetUploadRequest) error {
+	wait := req.GetWait().AsDuration()
+	if req.GetWait() == nil || wait <= 0 {
+		return nil
+	}
+	limited, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	unhook := context.AfterFunc(b.s.watching, cancel)
+	defer unhook()
+	if c := b.s.o.Ledger.ended(req.GetUploadId()); c != nil {
+		select {
+		case <-c:
+		case <-limited.Done():
+		}
+	}
+	if b.s.o.Spool != nil {
+		// It may have been handed over to the spool meanwhile. Whose it is, and
+		// whether it is known at all, is looked at afterwards.
+		if _, ok := b.s.o.Spool.Status(req.GetUploadId()); ok {
+			_, _ = b.s.o.Spool.Wait(limited, req.GetUploadId())
+		}
+	}
+	return ctx.Err()
+}
+
+// look describes an upload, and says whose it is.
+func (s *Server) look(id string) (out *brokerdv1.GetUploadResponse, uid uint32, ok bool) {
+	if rec, ok := s.o.Ledger.uploads.Get(id); ok {
+		out := &brokerdv1.GetUploadResponse{
+			UploadId: rec.id, Destination: rec.destination, Name: rec.name,
+			State: brokerdv1.UploadState_UPLOAD_STATE_IN_PROGRESS, StartTime: timestamppb.New(rec.started),
+		}
+		switch {
+		case rec.failure != nil:
+			out.State = brokerdv1.UploadState_UPLOAD_STATE_FAILED
+			out.FailureReason, out.FailureMessage = rec.failure.reason, rec.failure.msg
+		case rec.ended:
+			out.State, out.Object = brokerdv1.UploadState_UPLOAD_STATE_STORED, objectOf(rec.stored)
+		}
+		return out, rec.uid, true
+	}
+	if s.o.Spool == nil {
+		return nil, 0, false
+	}
+	st, ok := s.o.Spool.Status(id)
+	if !ok {
+		return nil, 0, false
+	}
+	out = &brokerdv1.GetUploadResponse{
+		UploadId: st.ID, Destination: st.Destination, Name: st.Name, State: brokerdv1.UploadState_UPLOAD_STATE_SPOOLED,
+		StartTime: stamp(st.Received), Tries: uint32(st.Attempts), FailureReason: st.LastReason, FailureMessage: st.LastError, NextTryTime: stamp(st.NextTry),
+	}
+	switch st.State {
+	case spool.Delivered:
+		out.State, out.FailureReason, out.FailureMessage, out.NextTryTime = brokerdv1.UploadState_UPLOAD_STATE_STORED, "", "", nil
+		if stored, err := Receipt(st); err == nil {
+			out.Object = objectOf(stored)
+		}
+	case spool.Dead:
+		out.State = brokerdv1.UploadState_UPLOAD_STATE_DEAD
+	}
+	return out, st.UID, true
 }
 
 // VerifyAccess implements the API.

@@ -26,6 +26,7 @@ import (
 
 // Deliverer delivers objects; uploader.Uploader does.
 type Deliverer interface {
+	Open(ctx context.Context, destination string, obj *uploader.Object, body uploader.Body) (encoded uploader.Body, done func(), err error)
 	Put(ctx context.Context, destination string, obj uploader.Object, body uploader.Body) (uploader.Stored, error)
 }
 
@@ -53,16 +54,19 @@ type Verifier interface {
 	Verify(ctx context.Context, destination string, emit func(*brokerdv1.VerifyAccessResponse) error) error
 }
 
-// Meter counts uploads that ended.
+// Meter counts uploads.
 type Meter interface {
+	UploadSpooled(destination string, bytes int64)
 	UploadEnded(destination, reason string, bytes int64, took time.Duration)
 }
 
-// Options are what a Server is made of. All are required but Parts and the interceptors.
+// Options are what a Server is made of. All are required but Spool, which only
+// destinations that spool need, Parts and the interceptors.
 type Options struct {
 	Config   *config.Config
 	Access   *access.Policy
 	Deliver  Deliverer
+	Spool    Spool
 	Gate     Gate
 	Sessions Sessions
 	Desk     Desk
@@ -88,6 +92,7 @@ type Server struct {
 	health   *health.Server
 	started  time.Time
 	stopping atomic.Bool
+	draining atomic.Bool
 	// watching ends with Stop: calls that only watch must not hold it up.
 	watching context.Context
 	unwatch  context.CancelFunc
@@ -160,8 +165,9 @@ func (s *Server) Stop(ctx context.Context) (finished bool) {
 // needs its last delivery not to have been refused by AWS.
 func (s *Server) UpdateHealth() {
 	all := true
+	parked := s.parked()
 	for _, st := range s.o.Sessions.Statuses() {
-		ready, _ := s.ready(st)
+		ready, _ := s.ready(st, parked)
 		s.health.SetServingStatus(st.Destination, serving(ready))
 		all = all && usable(st)
 	}
@@ -171,7 +177,7 @@ func (s *Server) UpdateHealth() {
 		}
 	}
 	if !s.stopping.Load() {
-		s.health.SetServingStatus("", serving(all))
+		s.health.SetServingStatus("", serving(all && !s.draining.Load()))
 	}
 }
 
@@ -187,17 +193,34 @@ func usable(st broker.Status) bool {
 }
 
 // ready says whether a destination takes objects, and why not.
-func (s *Server) ready(st broker.Status) (bool, string) {
+func (s *Server) ready(st broker.Status, parked map[string]string) (bool, string) {
 	if !usable(st) {
 		if st.LastError != "" {
 			return false, "no session: " + st.LastError
 		}
 		return false, "no session yet"
 	}
+	if why := parked[st.Destination]; why != "" {
+		return false, why
+	}
 	if broken := s.o.Ledger.Tally(st.Destination).Broken; broken != "" {
 		return false, broken
 	}
 	return true, ""
+}
+
+// parked says why destinations are parked, by name.
+func (s *Server) parked() map[string]string {
+	if s.o.Spool == nil {
+		return nil
+	}
+	out := make(map[string]string)
+	for _, u := range s.o.Spool.Usage() {
+		if u.ParkedReason != "" {
+			out[u.Destination] = fmt.Sprintf("parked with %d objects in the spool: %s: %s", u.Parked, u.ParkedReason, u.ParkedError)
+		}
+	}
+	return out
 }
 
 // guardUnary gives every error its details and turns a panic into one.

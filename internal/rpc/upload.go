@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/oklog/ulid/v2"
 	"go.uber.org/zap"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
@@ -56,11 +55,11 @@ type incoming struct {
 	accepted func(id string) error
 }
 
-// receive is the one way in for an upload: rights, limits, admission, delivery,
-// record.
+// receive is the one way in for an upload: rights, limits, admission, and then
+// what the destination's durability asks for.
 func (s *Server) receive(ctx context.Context, p access.Peer, h *brokerdv1.UploadHeader, in incoming) (*brokerdv1.UploadResponse, error) {
-	if s.stopping.Load() {
-		return nil, &fault{code: codes.Unavailable, reason: "SHUTTING_DOWN", msg: "the daemon is stopping and takes no new uploads", retry: retryAfter}
+	if err := s.closed(); err != nil {
+		return nil, err
 	}
 	if err := s.admissible(p, h); err != nil {
 		return nil, err
@@ -71,20 +70,37 @@ func (s *Server) receive(ctx context.Context, p access.Peer, h *brokerdv1.Upload
 	}
 	defer leave()
 
-	rec := record{id: ulid.Make().String(), destination: h.GetDestination(), name: h.GetName(), uid: p.UID, started: time.Now()}
-	s.o.Ledger.begin(rec)
+	id, received := s.o.Ledger.identify(p.UID, h.GetDestination(), h.GetIdempotencyKey(), time.Now())
+	rec := record{id: id, destination: h.GetDestination(), name: h.GetName(), uid: p.UID, started: received}
+	earlier, end, err := s.o.Ledger.begin(ctx, rec)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
 	if err := in.accepted(rec.id); err != nil {
 		s.o.Ledger.end(rec, uploader.Stored{}, faultOf(err))
 		return nil, err
 	}
+	if earlier != nil {
+		return &brokerdv1.UploadResponse{UploadId: id, State: brokerdv1.UploadState_UPLOAD_STATE_STORED, Object: objectOf(earlier.stored)}, nil
+	}
 	obj := uploader.Object{
-		ID: rec.id, Name: h.GetName(), UID: p.UID, Received: rec.started,
-		ContentType: h.GetContentType(), Metadata: h.GetMetadata(), Size: -1, Verify: in.verify,
+		ID: rec.id, Name: h.GetName(), UID: p.UID, GID: p.GID, Unit: p.Unit, Pod: p.Pod, Received: received,
+		ContentType: h.GetContentType(), ContentEncoding: h.GetContentEncoding(), Metadata: h.GetMetadata(), Size: -1, Verify: in.verify,
 	}
 	if h.Size != nil {
 		obj.Size = int64(h.GetSize())
 	}
-	stored, err := s.o.Deliver.Put(ctx, rec.destination, obj, in)
+	body, done, err := s.o.Deliver.Open(ctx, rec.destination, &obj, in)
+	if err != nil {
+		s.settle(rec, p, uploader.Stored{}, err)
+		return nil, err
+	}
+	defer done()
+	if d := s.config().Destinations[rec.destination]; d != nil && d.Spools() {
+		return s.keep(ctx, p, rec, obj, body, h.GetIdempotencyKey(), d)
+	}
+	stored, err := s.o.Deliver.Put(ctx, rec.destination, obj, body)
 	s.settle(rec, p, stored, err)
 	if err != nil {
 		return nil, err
@@ -92,6 +108,18 @@ func (s *Server) receive(ctx context.Context, p access.Peer, h *brokerdv1.Upload
 	return &brokerdv1.UploadResponse{
 		UploadId: rec.id, State: brokerdv1.UploadState_UPLOAD_STATE_STORED, Object: objectOf(stored),
 	}, nil
+}
+
+// closed says why no upload is taken now; nil when one is.
+func (s *Server) closed() error {
+	switch {
+	case s.stopping.Load():
+		return &fault{code: codes.Unavailable, reason: "SHUTTING_DOWN", msg: "the daemon is stopping and takes no new uploads", retry: retryAfter}
+	case s.draining.Load():
+		return &fault{code: codes.Unavailable, reason: "DRAINING", msg: "the daemon is being drained and takes no new uploads; 'brokerctl drain --resume' ends that", retry: retryAfter}
+	default:
+		return nil
+	}
 }
 
 // admissible decides on a header before anything is reserved for it.

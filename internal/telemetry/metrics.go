@@ -29,6 +29,9 @@ type Metrics struct {
 	refreshes  *prometheus.CounterVec
 	refreshSec *prometheus.HistogramVec
 	asked      *prometheus.CounterVec
+	spooled    *prometheus.CounterVec
+	spoolBytes *prometheus.CounterVec
+	spoolEvent *prometheus.CounterVec
 }
 
 // NewMetrics makes the metrics of a daemon of this version.
@@ -60,12 +63,21 @@ func NewMetrics(version string) *Metrics {
 	m.asked = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "brokerd_credentials_requests_total", Help: "Requests for credentials, by the way they came (grpc, token, socket) and outcome (OK, or the reason of the refusal).",
 	}, []string{"destination", "via", "outcome"})
+	m.spooled = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "brokerd_spool_accepted_total", Help: "Objects that the spool has taken.",
+	}, []string{"destination"})
+	m.spoolBytes = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "brokerd_spool_accepted_bytes_total", Help: "Bytes of objects that the spool has taken.",
+	}, []string{"destination"})
+	m.spoolEvent = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "brokerd_spool_events_total", Help: "What happened in the spool, by kind (delivered, retried, parked, resumed, buried, dropped, quarantined, receipt-lost, litter) and reason.",
+	}, []string{"destination", "kind", "reason"})
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "brokerd_build_info", Help: "Always 1; the version is the label.", ConstLabels: prometheus.Labels{"version": version},
 	})
 	info.Set(1)
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		info, m.RPC, m.uploads, m.bytes, m.seconds, m.lastStored, m.refreshes, m.refreshSec, m.asked)
+		info, m.RPC, m.uploads, m.bytes, m.seconds, m.lastStored, m.refreshes, m.refreshSec, m.asked, m.spooled, m.spoolBytes, m.spoolEvent)
 	return m
 }
 

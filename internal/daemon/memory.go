@@ -1,0 +1,87 @@
+package daemon
+
+import (
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+const (
+	leastBudget = 16 << 20
+	mostBudget  = 64 << 20
+	// leastHeap is the least of the collector's soft limit. Body memory is mapped
+	// and no part of it.
+	leastHeap = 32 << 20
+)
+
+// memory is how the daemon shares out what it may use, in bytes.
+type memory struct {
+	limit  int64 // of the cgroup; 0: none
+	budget int64 // for bodies in flight
+	heap   int64 // the collector's soft limit
+}
+
+// shareMemory derives the budget from the cgroup's limit, unless it is configured.
+func shareMemory(configured, limit int64) memory {
+	m := memory{limit: limit, budget: configured}
+	if m.budget == 0 {
+		m.budget = mostBudget
+		if limit > 0 {
+			m.budget = max(leastBudget, min(mostBudget, limit/4))
+		}
+	}
+	m.heap = max(leastHeap, m.budget/2)
+	return m
+}
+
+// cgroupLimit is the least memory limit of the process's cgroup and those above
+// it, in bytes; 0 when there is none, or none that can be read. root is
+// /sys/fs/cgroup, self /proc/self/cgroup.
+func cgroupLimit(root, self string) int64 {
+	text, err := os.ReadFile(self)
+	if err != nil {
+		return 0
+	}
+	limit := int64(math.MaxInt64)
+	for line := range strings.Lines(string(text)) {
+		parts := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(parts) != 3 {
+			continue
+		}
+		base, file := root, "memory.max"
+		switch {
+		case parts[1] == "": // the unified hierarchy
+		case strings.Contains(","+parts[1]+",", ",memory,"):
+			base, file = filepath.Join(root, "memory"), "memory.limit_in_bytes"
+		default:
+			continue
+		}
+		// Within a container the path may be that of the host: then only the root of
+		// what is mounted counts.
+		for dir := filepath.Clean("/" + parts[2]); ; dir = filepath.Dir(dir) {
+			limit = min(limit, limitIn(filepath.Join(base, dir, file)))
+			if dir == "/" {
+				break
+			}
+		}
+	}
+	// Version 1 says "no limit" with a number near the largest.
+	if limit > 1<<60 {
+		return 0
+	}
+	return limit
+}
+
+func limitIn(path string) int64 {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return math.MaxInt64
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+	if err != nil || n <= 0 {
+		return math.MaxInt64
+	}
+	return n
+}

@@ -1,0 +1,167 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/brokerd/brokerd/internal/awserr"
+	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/rpc"
+	"github.com/brokerd/brokerd/internal/spool"
+	"github.com/brokerd/brokerd/internal/telemetry"
+	"github.com/brokerd/brokerd/internal/uploader"
+)
+
+// leftoversDir is where uploads of streams are written down, beside the spool's
+// own directories.
+const leftoversDir = "streams"
+
+// defaultMaxObjects bounds a destination's objects in the spool: an index entry
+// of each is in memory.
+const defaultMaxObjects = 1_000_000
+
+// delivery ties the spool to the uploader, and tells everybody what came of it.
+type delivery struct {
+	upload  *uploader.Uploader
+	ledger  *rpc.Ledger
+	metrics *telemetry.Metrics
+	log     *zap.Logger
+}
+
+// openSpool recovers the spool of a configuration that has one.
+func (d *delivery) openSpool(c *config.Config) (*spool.Spool, error) {
+	s, err := spool.Open(spool.Options{
+		Dir: c.Spool.Dir, Total: int64(c.Spool.Max), PerUID: int64(c.Spool.MaxPerUID), MinFree: int64(c.Spool.MinFree),
+		Destinations: spoolLimits(c), Workers: c.Spool.Concurrency, AllowVolatile: c.Spool.AllowVolatile,
+		Deliver: d.deliver, Abandon: d.abandon, Observer: d,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("opening the spool: %w", err)
+	}
+	for _, w := range s.Warnings() {
+		d.log.Warn("spool: " + w)
+	}
+	r := s.Recovery()
+	d.log.Info("spool opened", zap.String("dir", c.Spool.Dir), zap.Int("queued", r.Queued), zap.Int("dead", r.Dead), zap.Int64("bytes", r.Bytes),
+		zap.Int("receipts", r.Receipts), zap.Int("discarded", r.Discarded), zap.Int("finished", r.Finished))
+	for _, q := range r.Quarantined {
+		d.log.Error("a file of the spool cannot be read; it was put aside", zap.String("file", q.Name), zap.String("reason", q.Reason))
+	}
+	return s, nil
+}
+
+// spoolLimits are those of all destinations: also of one that does not spool any
+// more, so that what it left is delivered.
+func spoolLimits(c *config.Config) map[string]spool.Limits {
+	out := make(map[string]spool.Limits, len(c.Destinations))
+	for name, d := range c.Destinations {
+		files := d.Spool.MaxObjects
+		if files == 0 {
+			files = defaultMaxObjects
+		}
+		out[name] = spool.Limits{Bytes: int64(d.Spool.Max), Files: files, MaxInFlight: c.Spool.Concurrency}
+	}
+	return out
+}
+
+func (d *delivery) deliver(ctx context.Context, e *spool.Entry) (json.RawMessage, error) {
+	h := e.Header()
+	stored, err := d.upload.PutAtRest(ctx, h.Destination, uploader.Object{
+		ID: h.ID, Name: h.Name, UID: h.UID, GID: h.GID, Received: h.Received, Key: h.Key, Size: h.Size,
+		ContentType: h.ContentType, ContentEncoding: h.ContentEncoding, Metadata: h.Metadata,
+	}, e)
+	if err != nil {
+		v := uploader.Judge(err)
+		if v.Fate != awserr.GiveUp {
+			d.ledger.Failed(h.Destination, v.Reason, err.Error())
+		}
+		return nil, &spool.Failure{Fate: fate(v.Fate), Reason: v.Reason, After: v.After, Throttled: v.Throttled, Err: err}
+	}
+	d.ledger.Stored(h.Destination, stored)
+	d.metrics.UploadEnded(h.Destination, "STORED", stored.Size, time.Since(h.Received))
+	d.log.Info("upload stored", zap.String("upload_id", h.ID), zap.String("destination", h.Destination), zap.String("name", h.Name),
+		zap.Uint32("uid", h.UID), zap.String("bucket", stored.Bucket), zap.String("key", stored.Key), zap.String("version_id", stored.VersionID),
+		zap.Int64("size", stored.Size), zap.Int("parts", stored.Parts), zap.Int("attempts", stored.Attempts), zap.Bool("existed", stored.Existed),
+		zap.Duration("took", time.Since(h.Received)))
+	return json.Marshal(stored)
+}
+
+func fate(f awserr.Fate) spool.Fate {
+	switch f {
+	case awserr.Park:
+		return spool.Park
+	case awserr.Dead:
+		return spool.Bury
+	default:
+		return spool.Retry
+	}
+}
+
+func (d *delivery) abandon(ctx context.Context, e *spool.Entry) error {
+	return d.upload.Abandon(ctx, e.Header().Destination, e.Header().Key, e)
+}
+
+// Event implements spool.Observer.
+func (d *delivery) Event(e spool.Event) {
+	d.metrics.SpoolEvent(e)
+	fields := []zap.Field{zap.String("destination", e.Destination)}
+	if e.ID != "" {
+		fields = append(fields, zap.String("upload_id", e.ID), zap.Uint32("uid", e.UID), zap.Int64("size", e.Size))
+	}
+	if e.Reason != "" {
+		fields = append(fields, zap.String("reason", e.Reason))
+	}
+	if e.Err != nil {
+		fields = append(fields, zap.Error(e.Err))
+	}
+	switch e.Kind {
+	case spool.EventRetried:
+		d.log.Warn("a delivery failed and is tried again", append(fields, zap.Int("attempts", e.Attempts), zap.Duration("next_try_in", e.Delay))...)
+	case spool.EventParked:
+		d.log.Error("destination parked: all of its objects are kept, and one at a time probes whether it goes again", append(fields, zap.Duration("next_probe_in", e.Delay))...)
+	case spool.EventResumed:
+		d.log.Info("destination resumed", fields...)
+	case spool.EventBuried:
+		d.log.Error("an object cannot be delivered as it is; it is kept for an operator", fields...)
+	case spool.EventQuarantined:
+		d.log.Error("a file of the spool cannot be read; it was put aside", fields...)
+	case spool.EventReceiptLost:
+		d.log.Error("an object was delivered, and its receipt is lost", fields...)
+	case spool.EventLitter:
+		d.log.Warn("a file that is not needed any more could not be removed", fields...)
+	}
+}
+
+// leftovers are where a configuration keeps its spool. Without a directory that
+// can be written there are none: a crash then leaves the parts of open streams to
+// the bucket's lifecycle rule.
+func leftovers(c *config.Config, log *zap.Logger) *uploader.Leftovers {
+	l, err := uploader.NewLeftovers(filepath.Join(c.Spool.Dir, leftoversDir), log)
+	if err != nil {
+		log.Info("uploads under way are not written down; what a crash leaves of them, the bucket's lifecycle rule removes", zap.Error(err))
+		return nil
+	}
+	return l
+}
+
+// drainSpool delivers what is left, as long as ctx allows, and says what stays.
+func (d *Daemon) drainSpool(ctx context.Context) {
+	if d.spool == nil {
+		return
+	}
+	if d.config().Shutdown.Drain {
+		_ = d.spool.Drained(ctx) // what it did not come to is counted below
+	}
+	var objects int
+	var bytes int64
+	for _, u := range d.spool.Usage() {
+		objects += u.Queued + u.Parked + u.Delivering + u.Dead
+		bytes += u.QueuedBytes + u.ParkedBytes + u.DeliveringBytes + u.DeadBytes
+	}
+	d.log.Info("what the spool holds stays there until the next start", zap.Int("objects", objects), zap.Int64("bytes", bytes))
+}

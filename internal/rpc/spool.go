@@ -1,0 +1,131 @@
+package rpc
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"time"
+
+	"go.uber.org/zap"
+	"google.golang.org/grpc/codes"
+
+	"github.com/brokerd/brokerd/internal/access"
+	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/spool"
+	"github.com/brokerd/brokerd/internal/uploader"
+	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
+)
+
+// Spool keeps what was accepted until it is delivered; spool.Spool does.
+type Spool interface {
+	Accept(ctx context.Context, h spool.Header, body io.Reader, verify func(length int64, crc32c uint32) error) (spool.Status, bool, error)
+	Wait(ctx context.Context, id string) (spool.Status, error)
+	Status(id string) (spool.Status, bool)
+	Usage() []spool.Usage
+	List(f spool.Filter) iter.Seq[spool.Status]
+	Retry(destination string, ids ...string) (int, error)
+	Export(ctx context.Context, id string, w io.Writer) (int64, error)
+	Drop(ctx context.Context, id string, force bool) error
+}
+
+// keep puts an upload into the spool, and waits for its delivery where the
+// destination asks for that.
+func (s *Server) keep(ctx context.Context, p access.Peer, rec record, obj uploader.Object, body io.Reader, key string, d *config.Destination) (*brokerdv1.UploadResponse, error) {
+	h := spool.Header{
+		ID: obj.ID, Destination: rec.destination, Name: obj.Name, Key: obj.Key, UID: obj.UID, GID: obj.GID, Received: obj.Received,
+		Size: obj.Size, PartSize: int64(d.PartSize), ContentType: obj.ContentType, ContentEncoding: obj.ContentEncoding, Metadata: obj.Metadata, IdempotencyKey: key,
+	}
+	st, known, err := s.o.Spool.Accept(ctx, h, body, obj.Verify)
+	if err != nil {
+		s.settle(rec, p, uploader.Stored{}, err)
+		return nil, err
+	}
+	s.o.Ledger.forget(rec.id) // from here on the spool knows, over restarts as well
+	s.o.Meter.UploadSpooled(rec.destination, st.Size)
+	s.o.Logger.Info("upload spooled", zap.String("upload_id", st.ID), zap.String("destination", rec.destination), zap.String("name", rec.name),
+		zap.String("peer", s.rules().Describe(p)), zap.Int32("pid", p.PID), zap.Int64("size", st.Size), zap.String("key", st.Key),
+		zap.Bool("known", known), zap.Duration("took", time.Since(rec.started)))
+	if d.Durability == config.DurabilitySpoolWait {
+		return s.delivered(ctx, st)
+	}
+	return spooled(st)
+}
+
+// delivered waits until S3 has confirmed an object of the spool.
+func (s *Server) delivered(ctx context.Context, st spool.Status) (*brokerdv1.UploadResponse, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	unhook := context.AfterFunc(s.watching, cancel)
+	defer unhook()
+	id := st.ID
+	st, err := s.o.Spool.Wait(ctx, id)
+	switch {
+	case err != nil && s.stopping.Load():
+		return nil, (&fault{code: codes.Unavailable, reason: "SHUTTING_DOWN", retry: retryAfter,
+			msg: "the daemon is stopping; upload " + id + " is safe in its spool and is delivered after the restart"}).with("upload_id", id)
+	case err != nil:
+		f := faultOf(err)
+		f.msg = "upload " + id + " is safe in the spool and will be delivered; waiting for that ended: " + f.msg
+		return nil, f.with("upload_id", id)
+	case st.State == spool.Dead:
+		return nil, coded(st.LastReason, fmt.Errorf("upload %s is kept in the spool, and cannot be delivered as it is: %s", id, st.LastError)).with("upload_id", id)
+	default:
+		return spooled(st)
+	}
+}
+
+// spooled describes an upload that the spool has taken, now or earlier.
+func spooled(st spool.Status) (*brokerdv1.UploadResponse, error) {
+	out := &brokerdv1.UploadResponse{UploadId: st.ID, State: brokerdv1.UploadState_UPLOAD_STATE_SPOOLED}
+	switch st.State {
+	case spool.Delivered:
+		stored, err := Receipt(st)
+		if err != nil {
+			return nil, err
+		}
+		out.State, out.Object = brokerdv1.UploadState_UPLOAD_STATE_STORED, objectOf(stored)
+	case spool.Dead:
+		out.State = brokerdv1.UploadState_UPLOAD_STATE_DEAD
+	}
+	return out, nil
+}
+
+// Receipt is what S3 confirmed of an object that the spool has delivered.
+func Receipt(st spool.Status) (uploader.Stored, error) {
+	var stored uploader.Stored
+	if err := json.Unmarshal(st.Receipt, &stored); err != nil {
+		return stored, fmt.Errorf("upload %s was delivered, and its receipt cannot be read: %w", st.ID, err)
+	}
+	return stored, nil
+}
+
+// faultOfSpool gives the spool's errors their code; nil for others'.
+func faultOfSpool(err error) *fault {
+	var (
+		full   *spool.FullError
+		broken *spool.IOError
+	)
+	switch {
+	case errors.As(err, &full):
+		return &fault{code: codes.ResourceExhausted, reason: "SPOOL_FULL", msg: err.Error(), retry: full.RetryAfter}
+	case errors.As(err, &broken):
+		return &fault{code: codes.Unavailable, reason: "SPOOL_FAILED", msg: err.Error() + "; nothing was accepted", retry: retryAfter}
+	case errors.Is(err, spool.ErrClosed):
+		return &fault{code: codes.Unavailable, reason: "SHUTTING_DOWN", msg: "the daemon is stopping", retry: retryAfter}
+	case errors.Is(err, spool.ErrUnknown):
+		return refuse(codes.NotFound, "UPLOAD_NOT_FOUND", "%s", err)
+	case errors.Is(err, spool.ErrConflict):
+		return refuse(codes.AlreadyExists, "IDEMPOTENCY_CONFLICT", "%s", err)
+	case errors.Is(err, spool.ErrState):
+		return refuse(codes.FailedPrecondition, "SPOOL_STATE", "%s", err)
+	case errors.Is(err, spool.ErrUnknownDestination):
+		return refuse(codes.NotFound, "UNKNOWN_DESTINATION", "%s", err)
+	case errors.Is(err, spool.ErrSize):
+		return refuse(codes.InvalidArgument, "SIZE_MISMATCH", "%s", err)
+	default:
+		return nil
+	}
+}
