@@ -1,0 +1,292 @@
+package spool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/oklog/ulid/v2"
+)
+
+const (
+	largeBuffer = 256 << 10
+	smallBuffer = 32 << 10
+	spaceEvery  = 16 << 20 // the free space is looked at again after so many bytes
+)
+
+// Accept takes one object. When it returns without an error, the object is on the
+// medium and will be delivered. Any error leaves nothing: a *FullError, an
+// *IOError, the body's own error in the chain, verify's, or ctx's.
+//
+// verify, which may be nil, is asked once at the end of the body.
+//
+// known says that the object was accepted before, by its id or by the
+// idempotency key of this user for this destination; then the body is not read
+// and the status is the earlier object's. Of two calls at a time with one key the
+// second waits for the first, and takes over when that fails.
+func (s *Spool) Accept(ctx context.Context, h Header, body io.Reader, verify func(length int64, crc32c uint32) error) (st Status, known bool, err error) {
+	id, err := h.check()
+	if err != nil {
+		return Status{}, false, err
+	}
+	key := h.idem()
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return Status{}, false, ErrClosed
+	}
+	s.accepts.Add(1)
+	s.mu.Unlock()
+	defer s.accepts.Done()
+
+	earlier, release, err := s.claim(ctx, id, key, &h)
+	if err != nil {
+		return Status{}, false, err
+	}
+	if release == nil {
+		st, ok := s.status(earlier)
+		if !ok {
+			return Status{}, false, fmt.Errorf("spool: %s: %w", earlier, ErrUnknown)
+		}
+		return st, true, nil
+	}
+	defer release()
+
+	res, err := s.reserve(&h)
+	if err != nil {
+		return Status{}, false, err
+	}
+	foot, err := s.receive(ctx, id, &h, body, verify, res)
+	if err != nil {
+		res.cancel()
+		return Status{}, false, err
+	}
+
+	s.mu.Lock()
+	res.settle(foot.size)
+	r := s.newRecord(id, foot, Queued)
+	s.enter(r)
+	st = r.status(&foot.header)
+	s.notify()
+	s.mu.Unlock()
+	s.tell(Event{Kind: EventAccepted, ID: h.ID, Destination: h.Destination, UID: h.UID, Size: foot.size})
+	return st, false, nil
+}
+
+// receive writes the file and makes it durable, or leaves none.
+func (s *Spool) receive(ctx context.Context, id ulid.ULID, h *Header, body io.Reader, verify func(int64, uint32) error, res *reservation) (*footer, error) {
+	temporary, name := nameOf(id, dirQueue, extTemporary), nameOf(id, dirQueue, extObject)
+	f, err := s.fs.OpenFile(s.path(temporary), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, ioError("create", temporary, err)
+	}
+	kept, open := false, true
+	present := temporary
+	defer func() {
+		if open {
+			_ = f.Close()
+		}
+		if !kept {
+			s.removeQuietly(present)
+		}
+	}()
+
+	sum, err := s.copy(ctx, f, h, body, temporary, res)
+	if err != nil {
+		return nil, err
+	}
+	if verify != nil {
+		if err := verify(sum.size, sum.whole); err != nil {
+			return nil, err
+		}
+	}
+	foot := &footer{header: *h, size: sum.size, crc: sum.whole, segments: sum.end()}
+	text, err := foot.encode()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := f.Write(text); err != nil {
+		return nil, ioError("write", temporary, err)
+	}
+	// The last moment at which giving up is certain to leave nothing.
+	if err := s.alive(ctx); err != nil {
+		return nil, err
+	}
+	// A failed sync is final: the kernel has dropped the pages and would call the
+	// next one a success. The file is lost, the object was not accepted.
+	if err := f.Sync(); err != nil {
+		return nil, ioError("sync", temporary, err)
+	}
+	open = false
+	if err := f.Close(); err != nil {
+		return nil, ioError("close", temporary, err)
+	}
+	if err := s.fs.Rename(s.path(temporary), s.path(name)); err != nil {
+		return nil, ioError("rename", name, err)
+	}
+	present = name
+	if err := s.queueDir.commit(); err != nil {
+		return nil, ioError("sync directory", dirQueue, err)
+	}
+	kept = true
+	return foot, nil
+}
+
+// copy writes the body.
+func (s *Spool) copy(ctx context.Context, f File, h *Header, body io.Reader, name string, res *reservation) (*sums, error) {
+	pool := &s.large
+	if h.Size >= 0 && h.Size < smallBuffer {
+		pool = &s.small
+	}
+	buffer := pool.Get().(*[]byte)
+	defer pool.Put(buffer)
+	sum := &sums{segment: h.PartSize}
+	next := int64(spaceEvery)
+	for {
+		if err := s.alive(ctx); err != nil {
+			return nil, err
+		}
+		n, end, err := fill(body, *buffer)
+		if err != nil {
+			return nil, fmt.Errorf("spool: reading the body of %s: %w", h.ID, err)
+		}
+		if h.Size >= 0 && sum.size+int64(n) > h.Size {
+			return nil, fmt.Errorf("spool: %s: more than %d bytes: %w", h.ID, h.Size, ErrSize)
+		}
+		if n > 0 {
+			if err := res.grow(sum.size + int64(n)); err != nil {
+				return nil, err
+			}
+			chunk := (*buffer)[:n]
+			if _, err := f.Write(chunk); err != nil {
+				return nil, ioError("write", name, err)
+			}
+			sum.write(chunk)
+			if sum.size >= next {
+				next = sum.size + spaceEvery
+				if err := s.checkFree(h.Destination, 0); err != nil {
+					return nil, err
+				}
+			}
+		}
+		if end {
+			if h.Size >= 0 && sum.size != h.Size {
+				return nil, fmt.Errorf("spool: %s: %d of %d bytes: %w", h.ID, sum.size, h.Size, ErrSize)
+			}
+			return sum, nil
+		}
+	}
+}
+
+// fill reads until the buffer is full or the body ends: small chunks of a stream
+// become large writes.
+func fill(body io.Reader, p []byte) (n int, end bool, err error) {
+	for idle := 0; n < len(p); {
+		m, err := body.Read(p[n:])
+		n += m
+		if err == io.EOF {
+			return n, true, nil
+		}
+		if err != nil {
+			return n, false, err
+		}
+		if m > 0 {
+			idle = 0
+		} else if idle++; idle > 100 {
+			return n, false, io.ErrNoProgress
+		}
+	}
+	return n, false, nil
+}
+
+// alive says whether the caller and the spool are still there.
+func (s *Spool) alive(ctx context.Context) error {
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	if s.life.Err() != nil {
+		return ErrClosed
+	}
+	return nil
+}
+
+// claimKey is an id or an idempotency key that an Accept works on.
+type claimKey struct {
+	idem bool
+	sum  [16]byte
+}
+
+// claim makes the caller the only one that accepts this id and this key, until
+// it calls release. Without a release the object is known: earlier is it.
+func (s *Spool) claim(ctx context.Context, id ulid.ULID, key idem, h *Header) (earlier ulid.ULID, release func(), err error) {
+	claims := []claimKey{{false, id}}
+	if key != (idem{}) {
+		claims = append(claims, claimKey{true, key})
+	}
+	for {
+		s.mu.Lock()
+		if earlier, known, err := s.find(id, key, h); known || err != nil {
+			s.mu.Unlock()
+			return earlier, nil, err
+		}
+		var other chan struct{}
+		for _, c := range claims {
+			if other == nil {
+				other = s.claims[c]
+			}
+		}
+		if other == nil {
+			mine := make(chan struct{})
+			for _, c := range claims {
+				s.claims[c] = mine
+			}
+			s.mu.Unlock()
+			return id, func() {
+				s.mu.Lock()
+				for _, c := range claims {
+					delete(s.claims, c)
+				}
+				s.mu.Unlock()
+				close(mine)
+			}, nil
+		}
+		s.mu.Unlock()
+		select {
+		case <-other:
+		case <-ctx.Done():
+			return id, nil, context.Cause(ctx)
+		case <-s.life.Done():
+			return id, nil, ErrClosed
+		}
+	}
+}
+
+// find looks for the object that an Accept would repeat; mu is held.
+func (s *Spool) find(id ulid.ULID, key idem, h *Header) (ulid.ULID, bool, error) {
+	if key != (idem{}) {
+		if earlier, ok := s.idems[key]; ok {
+			return earlier, true, nil
+		}
+	}
+	if r := s.records[id]; r != nil {
+		if r.uid != h.UID || r.lane.name != h.Destination {
+			return id, false, fmt.Errorf("spool: %s: %w", id, ErrConflict)
+		}
+		return id, true, nil
+	}
+	if _, ok := s.done[id]; ok {
+		return id, true, nil
+	}
+	if l := s.lanes[h.Destination]; l == nil || !l.known {
+		return id, false, fmt.Errorf("spool: destination %q: %w", h.Destination, ErrUnknownDestination)
+	}
+	return id, false, nil
+}
+
+// full says whether an error is fullness.
+func full(err error) bool {
+	var f *FullError
+	return errors.As(err, &f)
+}

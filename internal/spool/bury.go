@@ -1,0 +1,89 @@
+package spool
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+)
+
+// reason is why an object lies in dead/ or quarantine/, in a file beside it.
+type reason struct {
+	Reason string    `json:"reason"`
+	Error  string    `json:"error,omitempty"`
+	At     time.Time `json:"at"`
+	From   string    `json:"from,omitempty"`
+}
+
+func (s *Spool) readReason(id ulid.ULID) (reason, error) {
+	var why reason
+	name := nameOf(id, dirDead, extReason)
+	f, err := s.fs.OpenFile(s.path(name), os.O_RDONLY, 0)
+	if err != nil {
+		return why, ioError("open", name, err)
+	}
+	defer func() { _ = f.Close() }()
+	size, err := f.Size()
+	if err != nil || size > maxHeader {
+		return why, ioError("stat", name, errors.Join(err, fs.ErrInvalid))
+	}
+	text := make([]byte, size)
+	if err := readAt(f, text, 0); err != nil {
+		return why, ioError("read", name, err)
+	}
+	if !parseLine(text, &why) {
+		return why, ioError("read", name, errors.New("the line is damaged"))
+	}
+	return why, nil
+}
+
+// transfer moves a file to another directory. A rename between two directories
+// may be half done after a crash on some file systems; a link first is not: the
+// file is in one of them at every moment.
+func (s *Spool) transfer(from, to string) error {
+	if err := s.fs.Link(s.path(from), s.path(to)); err != nil && !errors.Is(err, fs.ErrExist) {
+		return ioError("link", to, err)
+	}
+	if err := s.fs.SyncDir(s.path(path.Dir(to))); err != nil {
+		return ioError("sync directory", path.Dir(to), err)
+	}
+	if err := s.fs.Remove(s.path(from)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return ioError("remove", from, err)
+	}
+	return nil
+}
+
+// inter moves the file of an object that will never be delivered to dead/. Its
+// journal stays: an operator may yet retry it.
+func (s *Spool) inter(id ulid.ULID, why reason) error {
+	text, err := line(why)
+	if err != nil {
+		return err
+	}
+	// The reason first: a dead file without one is not yet buried.
+	if err := s.writeSmall(nameOf(id, dirDead, extReason), text); err != nil {
+		return err
+	}
+	from := nameOf(id, dirQueue, extObject)
+	if _, err := s.fs.Stat(s.path(from)); errors.Is(err, fs.ErrNotExist) {
+		return nil // somebody removed it; there is nothing to move
+	}
+	return s.transfer(from, nameOf(id, dirDead, extObject))
+}
+
+// exhume is the way back.
+func (s *Spool) exhume(id ulid.ULID) error {
+	dead, queued := nameOf(id, dirDead, extObject), nameOf(id, dirQueue, extObject)
+	if err := s.transfer(dead, queued); err != nil {
+		return err
+	}
+	s.removeQuietly(nameOf(id, dirDead, extReason))
+	// Durable, or the next start finds it dead after it was delivered.
+	if err := s.deadDir.commit(); err != nil {
+		return ioError("sync directory", dirDead, err)
+	}
+	return nil
+}

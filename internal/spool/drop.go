@@ -1,0 +1,110 @@
+package spool
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+)
+
+// Drop removes an object that was accepted and not delivered; this is the only
+// way it can be lost. Dead and parked objects are dropped when asked, queued ones
+// when forced; one that is being delivered never is (ErrState). A multipart
+// upload of it is aborted first; where that fails the object stays, unless forced.
+func (s *Spool) Drop(ctx context.Context, id string, force bool) error {
+	u, err := ulid.ParseStrict(id)
+	if err != nil {
+		return fmt.Errorf("spool: %q: %w", id, ErrUnknown)
+	}
+	r, free, err := s.seize(u)
+	if err != nil {
+		return err
+	}
+	defer free()
+	s.mu.Lock()
+	state := r.status(nil).State
+	if state == Delivering || state == Queued && !force {
+		s.mu.Unlock()
+		return fmt.Errorf("spool: %s is %s: %w", id, state, ErrState)
+	}
+	waiting := state != Dead
+	if waiting {
+		s.withdraw(r)
+	}
+	journaled := r.journaled
+	event := Event{Kind: EventDropped, ID: id, Destination: r.lane.name, UID: r.uid, Size: r.size}
+	s.mu.Unlock()
+
+	err = s.drop(ctx, u, journaled, force)
+
+	s.mu.Lock()
+	if err != nil {
+		if waiting {
+			s.restore(r)
+		}
+		s.mu.Unlock()
+		return err
+	}
+	s.forget(r)
+	s.settled(u)
+	s.mu.Unlock()
+	s.tell(event)
+	return nil
+}
+
+// drop removes the files, wherever they are.
+func (s *Spool) drop(ctx context.Context, id ulid.ULID, journaled, force bool) error {
+	if journaled && s.opts.Abandon != nil {
+		if err := s.abandon(ctx, id); err != nil && !force {
+			return fmt.Errorf("spool: aborting the multipart upload of %s: %w", id, err)
+		}
+	}
+	for _, name := range []string{
+		nameOf(id, dirQueue, extObject), nameOf(id, dirDead, extObject), nameOf(id, dirDead, extReason),
+	} {
+		if err := s.discard(name); err != nil {
+			return err
+		}
+	}
+	if journaled {
+		s.removeQuietly(nameOf(id, dirQueue, extJournal))
+	}
+	if err := s.queueDir.commit(); err != nil {
+		return ioError("sync directory", dirQueue, err)
+	}
+	if err := s.deadDir.commit(); err != nil {
+		return ioError("sync directory", dirDead, err)
+	}
+	return nil
+}
+
+func (s *Spool) abandon(ctx context.Context, id ulid.ULID) error {
+	e, err := s.openAnywhere(id)
+	if err != nil {
+		return err
+	}
+	defer e.close()
+	if upload, _ := e.UploadID(); upload == "" {
+		return nil
+	}
+	return s.opts.Abandon(ctx, e)
+}
+
+// withdraw takes a queued record from the scheduler; mu is held. It counts as
+// being delivered until it is forgotten or restored.
+func (s *Spool) withdraw(r *record) {
+	r.dropped = true
+	s.move(r, Delivering)
+}
+
+// restore puts a copy back: the record itself may still lie in a heap, where it
+// is skipped. mu is held.
+func (s *Spool) restore(r *record) {
+	s.move(r, Queued)
+	again := *r
+	again.dropped = false
+	s.records[r.id] = &again
+	r.lane.put(&again, time.Now())
+	s.notify()
+}

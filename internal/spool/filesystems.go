@@ -1,0 +1,43 @@
+package spool
+
+// unsafeFileSystem is a kind of file system on which an acknowledgement would be a lie.
+type unsafeFileSystem struct {
+	magic uint64 // f_type of statfs(2), 32 bits
+	name  string
+	why   string
+}
+
+const (
+	whyMemory  = "it keeps files in memory, which a restart of the machine empties"
+	whyNetwork = "another machine decides when data is durable, and a lock may be lost with the network"
+	whyFUSE    = "a user-space program decides what fsync and rename mean"
+	whyOverlay = "it is a container's own layer, which goes with the container"
+	whyNoLinks = "it has neither hard links nor permissions, and a rename may be torn"
+)
+
+// The numbers are those of linux/magic.h and of the file systems' own sources.
+var unsafeFileSystems = []unsafeFileSystem{
+	{0x01021994, "tmpfs", whyMemory},
+	{0x858458f6, "ramfs", whyMemory},
+	{0x00006969, "NFS", whyNetwork},
+	{0x0000517b, "SMB", whyNetwork},
+	{0xff534d42, "CIFS", whyNetwork},
+	{0xfe534d42, "SMB2", whyNetwork},
+	{0x00c36400, "Ceph", whyNetwork},
+	{0x5346414f, "AFS", whyNetwork},
+	{0x01021997, "9p", whyNetwork},
+	{0x65735546, "FUSE", whyFUSE},
+	{0x794c7630, "overlayfs", whyOverlay},
+	{0x00004d44, "FAT", whyNoLinks},
+	{0x2011bab0, "exFAT", whyNoLinks},
+}
+
+// checkFileSystem says why a file system is unsafe; nil when nothing is known against it.
+func checkFileSystem(dir string, magic uint64) *UnsafeError {
+	for _, u := range unsafeFileSystems {
+		if u.magic == magic {
+			return &UnsafeError{Dir: dir, FileSystem: u.name, Why: u.why}
+		}
+	}
+	return nil
+}

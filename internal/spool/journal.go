@@ -1,0 +1,203 @@
+package spool
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"sync"
+)
+
+// mark is one line of a multipart upload's journal.
+type mark struct {
+	Upload   string `json:"upload,omitempty"` // begins anew: earlier parts are void
+	PartSize int64  `json:"part_size,omitempty"`
+	Forget   bool   `json:"forget,omitempty"`
+
+	Part   int32  `json:"part,omitempty"`
+	ETag   string `json:"etag,omitempty"`
+	CRC32C uint32 `json:"crc32c,omitempty"`
+}
+
+type sentPart struct {
+	number int32
+	etag   string
+	crc    uint32
+}
+
+// progress is what a journal says.
+type progress struct {
+	upload   string
+	partSize int64
+	parts    []sentPart // the last word on each number, in the order of their numbers
+}
+
+// readProgress replays a journal. Torn and damaged lines are skipped: a part that
+// is missing is sent again, which S3 takes.
+func readProgress(text []byte) progress {
+	var p progress
+	for l := range bytes.Lines(text) {
+		var m mark
+		if parseLine(l, &m) {
+			p.apply(m)
+		}
+	}
+	return p
+}
+
+func (p *progress) apply(m mark) {
+	switch {
+	case m.Forget:
+		*p = progress{}
+	case m.Upload != "":
+		*p = progress{upload: m.Upload, partSize: m.PartSize}
+	case m.Part > 0 && p.upload != "":
+		part := sentPart{m.Part, m.ETag, m.CRC32C}
+		at, known := slices.BinarySearchFunc(p.parts, m.Part, func(s sentPart, n int32) int { return int(s.number) - int(n) })
+		if known {
+			p.parts[at] = part
+		} else {
+			p.parts = slices.Insert(p.parts, at, part)
+		}
+	}
+}
+
+// journal is the append-only file beside an object that is sent in parts.
+type journal struct {
+	s    *Spool
+	name string // relative
+
+	mu   sync.Mutex
+	file File // opened by the first append
+	progress
+}
+
+// loadJournal reads a journal; one that is missing or unreadable is empty, and
+// the upload begins anew.
+func (s *Spool) loadJournal(name string) *journal {
+	j := &journal{s: s, name: name}
+	f, err := s.fs.OpenFile(s.path(name), os.O_RDONLY, 0)
+	if err != nil {
+		return j
+	}
+	defer func() { _ = f.Close() }()
+	size, err := f.Size()
+	if err != nil || size > maxFooter {
+		return j
+	}
+	text, err := io.ReadAll(io.NewSectionReader(f, 0, size))
+	if err == nil {
+		j.progress = readProgress(text)
+	}
+	return j
+}
+
+// append adds a mark. Durable means: on the medium, with its name, on return.
+func (j *journal) append(m mark, durable bool) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	text, err := line(m)
+	if err != nil {
+		return err
+	}
+	if j.file == nil {
+		j.file, err = j.s.fs.OpenFile(j.s.path(j.name), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+		if err != nil {
+			return ioError("open", j.name, err)
+		}
+		// The last line may be torn: it ends here.
+		text = append([]byte{'\n'}, text...)
+	}
+	if _, err := j.file.Write(text); err != nil {
+		j.abandon()
+		return ioError("write", j.name, err)
+	}
+	if durable {
+		if err := j.file.Sync(); err != nil {
+			j.abandon()
+			return ioError("sync", j.name, err)
+		}
+		if err := j.s.queueDir.commit(); err != nil {
+			return ioError("sync directory", dirQueue, err)
+		}
+	}
+	j.apply(m)
+	return nil
+}
+
+// abandon closes the file, so that the next append ends the torn line first.
+func (j *journal) abandon() {
+	_ = j.file.Close()
+	j.file = nil
+}
+
+func (j *journal) close() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.file != nil {
+		j.abandon()
+	}
+}
+
+// UploadID is the multipart upload that was begun for this object and not
+// forgotten; empty when there is none.
+func (e *Entry) UploadID() (id string, partSize int64) {
+	e.journal.mu.Lock()
+	defer e.journal.mu.Unlock()
+	return e.journal.upload, e.journal.partSize
+}
+
+// EachPart calls f for every part that is known to be sent, in the order of their
+// numbers, once each. f must not call e's methods that write the journal.
+func (e *Entry) EachPart(f func(number int32, etag string, crc32c uint32)) {
+	e.journal.mu.Lock()
+	parts := slices.Clone(e.journal.parts)
+	e.journal.mu.Unlock()
+	for _, p := range parts {
+		f(p.number, p.etag, p.crc)
+	}
+}
+
+// BeginUpload records a multipart upload, in place of any earlier one. It is
+// durable on return: call it before the first part is sent, so that a crash
+// leaves no upload that nobody knows.
+func (e *Entry) BeginUpload(id string, partSize int64) error {
+	if id == "" || partSize <= 0 {
+		return fmt.Errorf("spool: journal of %s: an upload needs an id and a part size", e.id)
+	}
+	e.s.journaled(e.id)
+	return e.journal.append(mark{Upload: id, PartSize: partSize}, true)
+}
+
+// PartSent records a part. It is not synced: a part that is forgotten by a crash
+// is sent again.
+func (e *Entry) PartSent(number int32, etag string, crc32c uint32) error {
+	if number <= 0 {
+		return fmt.Errorf("spool: journal of %s: part number %d", e.id, number)
+	}
+	if id, _ := e.UploadID(); id == "" {
+		return fmt.Errorf("spool: journal of %s: a part without an upload", e.id)
+	}
+	return e.journal.append(mark{Part: number, ETag: etag, CRC32C: crc32c}, false)
+}
+
+// ForgetUpload records that the upload is gone: aborted, or lost by the store.
+func (e *Entry) ForgetUpload() error {
+	if id, _ := e.UploadID(); id == "" {
+		return nil
+	}
+	return e.journal.append(mark{Forget: true}, false)
+}
+
+// removeQuietly takes a file away whose absence is what is wanted.
+func (s *Spool) removeQuietly(name string) {
+	if err := s.fs.Remove(s.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.mu.Lock()
+		s.litter[name] = struct{}{}
+		s.mu.Unlock()
+		s.tell(Event{Kind: EventLitter, Reason: name, Err: err})
+	}
+}

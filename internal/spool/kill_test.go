@@ -1,0 +1,4 @@
+package spool_test
+
+// victim is the process that is killed; see TestKill.
+func victim(string) {}

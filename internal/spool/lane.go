@@ -1,0 +1,164 @@
+package spool
+
+import (
+	"slices"
+	"time"
+)
+
+const defaultInFlight = 16
+
+// Limits are those of one destination. 0 bytes or files is no limit.
+type Limits struct {
+	Bytes       int64
+	Files       int
+	MaxInFlight int // deliveries at a time; 0: 16
+}
+
+// lane is the queue of one destination.
+//
+// What is ready waits with its user, oldest first; what failed waits in delayed
+// until it is due. Users take turns, so that one with a million objects does not
+// stop another with one.
+type lane struct {
+	name   string
+	limits Limits
+	known  bool // configured; if not, its objects wait until it is again
+
+	users   map[uint32]*heap
+	turns   []uint32 // the users that have something ready, next first
+	delayed heap
+
+	inFlight int
+	window   window
+	streak   int       // failures since the last success
+	pause    time.Time // nothing is begun before
+	parked   *parking
+
+	bytes                                 int64 // reserved, waiting and dead
+	files                                 int
+	queued, dead, delivering              int
+	queuedBytes, deadBytes, deliveryBytes int64
+}
+
+// parking is why and since when a destination is parked.
+type parking struct {
+	reason, err string
+	since       time.Time
+	probe       time.Time // the next one, not before
+	probes      int       // that failed
+	canary      *record   // under way
+}
+
+func newLane(name string) *lane {
+	return &lane{name: name, users: map[uint32]*heap{}, delayed: heap{less: sooner}}
+}
+
+func (l *lane) configure(limits Limits) {
+	if limits.MaxInFlight <= 0 {
+		limits.MaxInFlight = defaultInFlight
+	}
+	l.known = true
+	l.limits = limits
+	l.window.resize(limits.MaxInFlight)
+}
+
+// put queues a record, now or when it is due.
+func (l *lane) put(r *record, now time.Time) {
+	if r.due().After(now) {
+		l.delayed.push(r)
+		return
+	}
+	h := l.users[r.uid]
+	if h == nil {
+		h = &heap{less: older}
+		l.users[r.uid] = h
+		l.turns = append(l.turns, r.uid)
+	}
+	h.push(r)
+}
+
+// ripen makes ready what is due.
+func (l *lane) ripen(now time.Time) {
+	for r := l.delayed.peek(); r != nil && !r.due().After(now); r = l.delayed.peek() {
+		l.delayed.pop()
+		l.put(r, now)
+	}
+}
+
+// next takes the oldest record of the user whose turn it is.
+func (l *lane) next() *record {
+	for len(l.turns) > 0 {
+		uid := l.turns[0]
+		h := l.users[uid]
+		r := h.pop()
+		l.turns = slices.Delete(l.turns, 0, 1)
+		if h.peek() == nil {
+			delete(l.users, uid)
+		} else {
+			l.turns = append(l.turns, uid)
+		}
+		if r != nil {
+			return r
+		}
+	}
+	return nil
+}
+
+// take gives what may be delivered now, or when to ask again: zero when only a
+// change can bring something.
+func (l *lane) take(now time.Time) (r *record, again time.Time) {
+	if !l.known || l.queued == 0 {
+		return nil, time.Time{}
+	}
+	if l.parked != nil {
+		return l.canary(now)
+	}
+	if l.pause.After(now) {
+		return nil, l.pause
+	}
+	if l.inFlight >= l.window.size() {
+		return nil, time.Time{}
+	}
+	l.ripen(now)
+	if r := l.next(); r != nil {
+		return r, time.Time{}
+	}
+	if r := l.delayed.peek(); r != nil {
+		return nil, r.due()
+	}
+	return nil, time.Time{}
+}
+
+// canary gives the one object that probes a parked destination. One that failed
+// waits behind the others: a single refused object does not keep them all.
+func (l *lane) canary(now time.Time) (*record, time.Time) {
+	p := l.parked
+	if p.canary != nil {
+		return nil, time.Time{}
+	}
+	if p.probe.After(now) {
+		return nil, p.probe
+	}
+	r := l.next()
+	if r == nil {
+		r = l.delayed.pop()
+	}
+	p.canary = r
+	return r, time.Time{}
+}
+
+// probed ends the probe that r was, if it was one.
+func (l *lane) probed(r *record) {
+	if l.parked != nil && l.parked.canary == r {
+		l.parked.canary = nil
+	}
+}
+
+// resort makes ready what became due out of turn.
+func (l *lane) resort(now time.Time) {
+	for _, r := range l.delayed.drain() {
+		if !r.dropped {
+			l.put(r, now)
+		}
+	}
+}

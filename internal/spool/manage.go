@@ -1,0 +1,152 @@
+package spool
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+)
+
+// Filter chooses objects; empty fields choose all.
+type Filter struct {
+	Destination string
+	States      []State
+	UID         *uint32
+}
+
+// List gives the objects that wait, are being delivered or are dead, oldest
+// first. Those that are gone when their turn comes are left out; new ones are
+// not in it. It reads each object's header when it is asked for it.
+func (s *Spool) List(f Filter) iter.Seq[Status] {
+	return func(yield func(Status) bool) {
+		s.mu.Lock()
+		ids := make([]ulid.ULID, 0, len(s.records))
+		for id, r := range s.records {
+			if f.takes(r.status(nil)) {
+				ids = append(ids, id)
+			}
+		}
+		s.mu.Unlock()
+		slices.SortFunc(ids, ulid.ULID.Compare)
+		for _, id := range ids {
+			if st, ok := s.status(id); ok && f.takes(st) && !yield(st) {
+				return
+			}
+		}
+	}
+}
+
+func (f *Filter) takes(st Status) bool {
+	return cmp.Or(f.Destination, st.Destination) == st.Destination &&
+		(f.UID == nil || *f.UID == st.UID) &&
+		(len(f.States) == 0 || slices.Contains(f.States, st.State))
+}
+
+// Retry brings dead objects back and lets waiting ones go at once: those of ids,
+// or all of a destination, whose parking is probed at once too. It returns how
+// many, and what failed for the others.
+func (s *Spool) Retry(destination string, ids ...string) (int, error) {
+	var chosen []ulid.ULID
+	var failed error
+	for _, id := range ids {
+		u, err := ulid.ParseStrict(id)
+		if err != nil {
+			failed = errors.Join(failed, fmt.Errorf("spool: %q: %w", id, ErrUnknown))
+			continue
+		}
+		chosen = append(chosen, u)
+	}
+	if destination != "" {
+		s.mu.Lock()
+		for id, r := range s.records {
+			if r.lane.name == destination && r.state != Delivering {
+				chosen = append(chosen, id)
+			}
+		}
+		s.mu.Unlock()
+		slices.SortFunc(chosen, ulid.ULID.Compare)
+		chosen = slices.Compact(chosen)
+	}
+	n := 0
+	touched := map[*lane]bool{}
+	for _, id := range chosen {
+		l, err := s.revive(id)
+		if err != nil {
+			failed = errors.Join(failed, err)
+			continue
+		}
+		touched[l] = true
+		n++
+	}
+	s.mu.Lock()
+	now := time.Now()
+	for l := range touched {
+		if l.parked != nil {
+			l.parked.probe = now
+		}
+		l.pause = time.Time{}
+		l.resort(now)
+	}
+	s.notify()
+	s.mu.Unlock()
+	return n, failed
+}
+
+// revive readies one object; its lane has to be sorted anew.
+func (s *Spool) revive(id ulid.ULID) (*lane, error) {
+	r, free, err := s.seize(id)
+	if err != nil {
+		return nil, err
+	}
+	defer free()
+	s.mu.Lock()
+	dead := r.state == Dead
+	s.mu.Unlock()
+	if dead {
+		if err := s.exhume(id); err != nil {
+			return nil, err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r.trouble != nil {
+		r.trouble.next = time.Time{}
+	}
+	if dead {
+		s.move(r, Queued)
+		r.lane.put(r, time.Now())
+	}
+	return r.lane, nil
+}
+
+// seize keeps others from an object until free is called. It fails for one that
+// is being delivered, or worked on.
+func (s *Spool) seize(id ulid.ULID) (r *record, free func(), err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := claimKey{false, id}
+	r = s.records[id]
+	_, delivered := s.done[id]
+	switch {
+	case delivered:
+		return nil, nil, fmt.Errorf("spool: %s is delivered: %w", id, ErrState)
+	case r == nil:
+		return nil, nil, fmt.Errorf("spool: %s: %w", id, ErrUnknown)
+	case r.state == Delivering:
+		return nil, nil, fmt.Errorf("spool: %s is being delivered: %w", id, ErrState)
+	case s.claims[key] != nil:
+		return nil, nil, fmt.Errorf("spool: %s is being worked on: %w", id, ErrState)
+	}
+	mine := make(chan struct{})
+	s.claims[key] = mine
+	return r, func() {
+		s.mu.Lock()
+		delete(s.claims, key)
+		s.mu.Unlock()
+		close(mine)
+	}, nil
+}

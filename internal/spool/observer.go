@@ -1,0 +1,47 @@
+package spool
+
+import "time"
+
+// EventKind says what happened.
+type EventKind string
+
+// The kinds of events. Lines about Parked, Buried, Quarantined and ReceiptLost
+// must not be dropped by a log's sampling.
+const (
+	EventAccepted    EventKind = "accepted"
+	EventDelivered   EventKind = "delivered"   // Delay: since it was received
+	EventRetried     EventKind = "retried"     // Delay: until the next attempt
+	EventParked      EventKind = "parked"      // a destination; Delay: until the first probe
+	EventResumed     EventKind = "resumed"     // a destination
+	EventBuried      EventKind = "buried"      // moved to dead/
+	EventDropped     EventKind = "dropped"     // by an operator
+	EventQuarantined EventKind = "quarantined" // unreadable at recovery
+	EventReceiptLost EventKind = "receipt-lost"
+	EventLitter      EventKind = "litter" // a file that is no longer wanted could not be removed
+)
+
+// Event is one thing that happened. Fields that do not apply are zero.
+type Event struct {
+	Kind        EventKind
+	ID          string
+	Destination string
+	UID         uint32
+	Size        int64
+	Reason      string
+	Err         error
+	Attempts    int
+	Delay       time.Duration
+}
+
+// Observer is told what happens, in no lock of the spool and from several
+// goroutines. It must not block.
+type Observer interface{ Event(Event) }
+
+func (s *Spool) tell(events ...Event) {
+	if s.opts.Observer == nil {
+		return
+	}
+	for _, e := range events {
+		s.opts.Observer.Event(e)
+	}
+}

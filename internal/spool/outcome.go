@@ -1,0 +1,188 @@
+package spool
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// delivered makes the receipt durable and then removes the data.
+func (s *Spool) delivered(r *record, head *Header, result json.RawMessage) {
+	if !json.Valid(result) {
+		result = nil
+	}
+	now := time.Now().UTC().Round(0)
+	rec := &receipt{
+		ID: head.ID, Destination: head.Destination, Name: head.Name, Key: head.Key, UID: head.UID, Size: r.size, CRC32C: r.crc,
+		Received: head.Received, Delivered: now, Attempts: r.attempts() + 1, Result: result,
+	}
+	if r.idem != (idem{}) {
+		rec.Idem = r.idem[:]
+	}
+	ref, err := s.receipts.append(rec)
+	switch {
+	case err == nil:
+		s.unlink(r)
+	case full(err):
+		// The disk is full, and the room is what this object takes. A crash between
+		// the two loses the receipt and not the object.
+		s.unlink(r)
+		if ref, err = s.receipts.append(rec); err != nil {
+			ref = receiptRef{idem: r.idem, lost: rec}
+			s.tell(Event{Kind: EventReceiptLost, ID: rec.ID, Destination: rec.Destination, UID: rec.UID, Err: err})
+		}
+	default:
+		s.unreceipted(r, result, err)
+		return
+	}
+
+	s.mu.Lock()
+	l := r.lane
+	s.succeeded(l)
+	s.forget(r)
+	s.done[r.id] = ref
+	if ref.idem != (idem{}) {
+		s.idems[ref.idem] = r.id
+	}
+	resumed := l.parked != nil
+	l.parked = nil
+	s.settled(r.id)
+	s.mu.Unlock()
+
+	s.tell(Event{
+		Kind: EventDelivered, ID: rec.ID, Destination: rec.Destination, UID: rec.UID, Size: rec.Size,
+		Attempts: rec.Attempts, Delay: now.Sub(rec.Received),
+	})
+	if resumed {
+		s.tell(Event{Kind: EventResumed, Destination: rec.Destination})
+	}
+}
+
+// unlink removes the files of a delivered object.
+func (s *Spool) unlink(r *record) {
+	s.removeQuietly(nameOf(r.id, dirQueue, extObject))
+	s.mu.Lock()
+	journaled := r.journaled
+	s.mu.Unlock()
+	if journaled {
+		s.removeQuietly(nameOf(r.id, dirQueue, extJournal))
+	}
+}
+
+// unreceipted keeps an object that S3 has and the receipt of which could not be
+// written: only that is tried again.
+func (s *Spool) unreceipted(r *record, result json.RawMessage, err error) {
+	s.mu.Lock()
+	t := r.failing()
+	t.attempts++
+	t.delivered, t.result, t.err, t.reason = true, result, err.Error(), "RECEIPT"
+	wait := backoff(t.attempts, retryBase, s.rand)
+	t.next = time.Now().Add(wait)
+	event := Event{Kind: EventRetried, ID: r.id.String(), Destination: r.lane.name, UID: r.uid, Size: r.size, Reason: t.reason, Err: err, Attempts: t.attempts, Delay: wait}
+	s.back(r)
+	s.mu.Unlock()
+	s.tell(event)
+}
+
+// succeeded opens the lane wider; mu is held.
+func (s *Spool) succeeded(l *lane) {
+	l.inFlight--
+	s.delivering--
+	l.streak = 0
+	l.pause = time.Time{}
+	l.window.success()
+}
+
+// forget takes a record out of the index and gives its bytes back; mu is held.
+func (s *Spool) forget(r *record) {
+	s.count(r, -1)
+	r.dropped = true
+	delete(s.records, r.id)
+	if s.idems[r.idem] == r.id {
+		delete(s.idems, r.idem)
+	}
+	s.release(r.lane, r.uid, r.size)
+	r.lane.files--
+}
+
+// failed settles an attempt that failed.
+func (s *Spool) failed(r *record, epoch int, f Failure) {
+	if f.Fate == Bury {
+		why := reason{Reason: f.Reason, Error: f.Err.Error(), At: time.Now().UTC()}
+		if err := s.inter(r.id, why); err != nil {
+			// It stays in the queue; the verdict will be the same.
+			f = Failure{Fate: Retry, Reason: f.Reason, Err: err}
+		}
+	}
+	now := time.Now()
+	s.mu.Lock()
+	l := r.lane
+	t := r.failing()
+	t.attempts++
+	t.reason, t.err = f.Reason, f.Err.Error()
+	event := Event{ID: r.id.String(), Destination: l.name, UID: r.uid, Size: r.size, Reason: f.Reason, Err: f.Err, Attempts: t.attempts}
+	if f.Throttled {
+		l.window.throttled(epoch)
+	}
+	switch f.Fate {
+	case Bury:
+		event.Kind = EventBuried
+		l.inFlight--
+		s.delivering--
+		l.probed(r) // it said nothing of the destination
+		t.next = time.Time{}
+		s.move(r, Dead)
+		s.settled(r.id)
+	default:
+		event.Kind = EventRetried
+		event.Delay = max(backoff(t.attempts, retryBase, s.rand), f.After)
+		t.next = now.Add(event.Delay)
+		if f.Fate == Park || l.parked != nil {
+			if s.park(r, f, now, &event) {
+				t.next = time.Time{} // its destination's wait is its own
+			}
+		} else {
+			s.slow(l, f, now)
+		}
+		s.back(r)
+	}
+	s.mu.Unlock()
+	s.tell(event)
+}
+
+// park parks a lane, or puts off its next probe; mu is held. It says whether the
+// lane was parked by this.
+func (s *Spool) park(r *record, f Failure, now time.Time, event *Event) bool {
+	l := r.lane
+	p := l.parked
+	fresh := p == nil
+	if fresh {
+		p = &parking{since: now}
+		l.parked = p
+	} else if p.canary != r {
+		return false // begun before the destination was parked
+	}
+	if f.Fate == Park {
+		p.reason, p.err = f.Reason, f.Err.Error()
+	}
+	p.probes++
+	wait := max(backoff(p.probes, probeBase, s.rand), f.After)
+	p.probe = now.Add(wait)
+	if fresh {
+		event.Kind, event.Delay = EventParked, wait
+	}
+	return fresh
+}
+
+// slow pauses a lane where everything fails: after as many failures in a row as
+// are in flight, with a wait that doubles. mu is held.
+func (s *Spool) slow(l *lane, f Failure, now time.Time) {
+	l.streak++
+	wait := time.Duration(0)
+	if n := l.streak / max(l.window.size(), 1); n > 0 {
+		wait = backoff(n, retryBase, s.rand)
+	}
+	if f.Throttled {
+		wait = max(wait, f.After)
+	}
+	l.pause = later(l.pause, now.Add(wait))
+}

@@ -1,0 +1,138 @@
+package spool
+
+import "time"
+
+const (
+	retryAfterFull   = 5 * time.Second
+	retryAfterParked = time.Minute
+)
+
+// reservation is an object's share of the quotas while it is received.
+type reservation struct {
+	s         *Spool
+	lane      *lane
+	uid       uint32
+	bytes     int64 // reserved
+	announced bool
+	ahead     int64 // of bytes, not yet written
+}
+
+// reserve takes the announced size, and one file, before a byte is read.
+func (s *Spool) reserve(h *Header) (*reservation, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	res := &reservation{s: s, lane: s.lane(h.Destination), uid: h.UID, announced: h.Size >= 0}
+	if most := res.lane.limits.Files; most > 0 && res.lane.files >= most {
+		return nil, res.full(QuotaDestinationFiles, int64(most), int64(res.lane.files), 0)
+	}
+	n := max(h.Size, 0)
+	if err := res.take(n); err != nil {
+		return nil, err
+	}
+	res.ahead = n
+	s.unwritten += n
+	res.lane.files++
+	// statfs is answered from memory: no reason to let go of mu.
+	if err := s.freeLocked(h.Destination, 0); err != nil {
+		res.drop()
+		return nil, err
+	}
+	return res, nil
+}
+
+// take adds n bytes, or says which quota they cross; mu is held.
+func (r *reservation) take(n int64) error {
+	s := r.s
+	for _, q := range []struct {
+		which       Quota
+		limit, used int64
+	}{
+		{QuotaTotal, s.limits.total, s.total},
+		{QuotaDestinationBytes, r.lane.limits.Bytes, r.lane.bytes},
+		{QuotaUser, s.limits.perUID, s.userBytes[r.uid]},
+	} {
+		if q.limit > 0 && n > q.limit-q.used {
+			return r.full(q.which, q.limit, q.used, r.bytes+n)
+		}
+	}
+	s.total += n
+	r.lane.bytes += n
+	s.userBytes[r.uid] += n
+	r.bytes += n
+	return nil
+}
+
+func (r *reservation) full(which Quota, limit, used, want int64) error {
+	e := &FullError{Which: which, Destination: r.lane.name, Limit: limit, Used: used, RetryAfter: retryAfterFull}
+	switch {
+	case want > limit:
+		e.RetryAfter = 0
+	case r.lane.parked != nil:
+		e.RetryAfter = retryAfterParked
+	}
+	return e
+}
+
+// grow makes room for a body that has reached size bytes.
+func (r *reservation) grow(size int64) error {
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	if !r.announced {
+		return r.take(size - r.bytes)
+	}
+	r.s.unwritten -= r.ahead - (r.bytes - size)
+	r.ahead = r.bytes - size
+	return nil
+}
+
+// settle ends the reservation of an object that was accepted; mu is held. The
+// bytes are the object's from now on.
+func (r *reservation) settle(size int64) {
+	r.s.unwritten -= r.ahead
+	r.ahead = 0
+	r.s.release(r.lane, r.uid, r.bytes-size)
+}
+
+// cancel gives everything back.
+func (r *reservation) cancel() {
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	r.drop()
+}
+
+func (r *reservation) drop() {
+	r.settle(0)
+	r.lane.files--
+}
+
+// release takes n bytes off the figures; mu is held.
+func (s *Spool) release(l *lane, uid uint32, n int64) {
+	s.total -= n
+	l.bytes -= n
+	if s.userBytes[uid] -= n; s.userBytes[uid] == 0 {
+		delete(s.userBytes, uid)
+	}
+}
+
+// checkFree compares the file system's free space with the floor, less n bytes
+// and what others have announced and not yet written.
+func (s *Spool) checkFree(destination string, n int64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.freeLocked(destination, n)
+}
+
+func (s *Spool) freeLocked(destination string, n int64) error {
+	floor := s.limits.minFree
+	if floor <= 0 {
+		return nil
+	}
+	space, err := s.fs.Space(s.opts.Dir)
+	if err != nil {
+		return ioError("statfs", ".", err)
+	}
+	if left := space.Free - s.unwritten - n; left < floor {
+		return &FullError{Which: QuotaFree, Destination: destination, Limit: floor, Used: max(left, 0), RetryAfter: retryAfterFull}
+	}
+	return nil
+}

@@ -1,0 +1,169 @@
+package spool
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"sync"
+	"time"
+)
+
+// housekeeping is how often receipts are pruned and leftovers removed.
+const housekeeping = 10 * time.Minute
+
+// Run delivers until ctx ends, and returns when the deliveries under way have.
+// What they did not finish stays queued. One Run at a time.
+func (s *Spool) Run(ctx context.Context) error {
+	s.mu.Lock()
+	if s.closed || s.ran != nil {
+		closed := s.closed
+		s.mu.Unlock()
+		if closed {
+			return ErrClosed
+		}
+		return errors.New("spool: it runs already")
+	}
+	ran := make(chan struct{})
+	s.ran = ran
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		s.ran = nil
+		s.mu.Unlock()
+		close(ran)
+	}()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.life, cancel)()
+
+	var deliveries sync.WaitGroup
+	defer deliveries.Wait()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	clean := time.Now().Add(housekeeping)
+	for ctx.Err() == nil {
+		now := time.Now()
+		if !now.Before(clean) {
+			s.clean(now)
+			clean = now.Add(housekeeping)
+		}
+		r, epoch, again := s.pick(now)
+		if r != nil {
+			deliveries.Go(func() { s.deliver(ctx, r, epoch) })
+			continue
+		}
+		if again.IsZero() || again.After(clean) {
+			again = clean
+		}
+		timer.Reset(time.Until(again))
+		select {
+		case <-ctx.Done():
+		case <-s.wake:
+		case <-timer.C:
+		}
+	}
+	return nil
+}
+
+// pick takes the next object to deliver, the destinations in turn, or says when
+// to ask again.
+func (s *Spool) pick(now time.Time) (r *record, epoch int, again time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.delivering >= s.opts.Workers {
+		return nil, 0, time.Time{}
+	}
+	for range s.order {
+		l := s.order[s.cursor%len(s.order)]
+		s.cursor = (s.cursor + 1) % len(s.order)
+		r, next := l.take(now)
+		if r != nil {
+			s.move(r, Delivering)
+			l.inFlight++
+			s.delivering++
+			return r, l.window.epoch, time.Time{}
+		}
+		if again.IsZero() || !next.IsZero() && next.Before(again) {
+			again = next
+		}
+	}
+	return nil, 0, again
+}
+
+// deliver makes one attempt and settles what follows from it.
+func (s *Spool) deliver(ctx context.Context, r *record, epoch int) {
+	result, head, err := s.attempt(ctx, r)
+	switch {
+	case err == nil:
+		s.delivered(r, head, result)
+	case ctx.Err() != nil:
+		// Stopped, not failed: as if nothing had happened.
+		s.mu.Lock()
+		s.back(r)
+		s.mu.Unlock()
+	default:
+		s.failed(r, epoch, fateOf(err))
+	}
+}
+
+func (s *Spool) attempt(ctx context.Context, r *record) (json.RawMessage, *Header, error) {
+	s.mu.Lock()
+	journaled, t := r.journaled, r.trouble
+	s.mu.Unlock()
+	e, err := s.openEntry(r.id, nameOf(r.id, dirQueue, extObject), journaled)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, &Failure{Fate: Bury, Reason: ReasonMissing, Err: err}
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	defer e.close()
+	head := e.Header()
+	if t != nil && t.delivered {
+		return t.result, &head, nil
+	}
+	result, err := s.opts.Deliver(ctx, e)
+	return result, &head, err
+}
+
+// back returns a record to its queue; mu is held.
+func (s *Spool) back(r *record) {
+	l := r.lane
+	l.inFlight--
+	s.delivering--
+	l.probed(r)
+	s.move(r, Queued)
+	l.put(r, time.Now())
+	s.notify()
+}
+
+// clean prunes receipts and removes what could not be removed before.
+func (s *Spool) clean(now time.Time) {
+	if gone := s.receipts.expired(now, s.opts.ReceiptAge, s.opts.ReceiptCount); len(gone) > 0 {
+		// A receipt outlives its data's unlink: it is what would stop a repetition.
+		if err := s.queueDir.commit(); err != nil {
+			s.tell(Event{Kind: EventLitter, Reason: "sync directory", Err: err})
+		}
+		s.mu.Lock()
+		for id, ref := range s.done {
+			if gone[ref.log] {
+				delete(s.done, id)
+				if s.idems[ref.idem] == id {
+					delete(s.idems, ref.idem)
+				}
+			}
+		}
+		s.mu.Unlock()
+		for f := range gone {
+			s.removeQuietly(f.name)
+		}
+	}
+	s.mu.Lock()
+	litter := s.litter
+	s.litter = map[string]struct{}{}
+	s.mu.Unlock()
+	for name := range litter {
+		s.removeQuietly(name)
+	}
+}

@@ -1,0 +1,100 @@
+package spool
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+)
+
+// State is where an object is on its way.
+type State uint8
+
+// The states of an object. Parked is Queued while its destination is parked.
+const (
+	Queued State = iota + 1
+	Delivering
+	Delivered // only the receipt is left
+	Parked
+	Dead // waits for an operator
+)
+
+var stateNames = [...]string{Queued: "queued", Delivering: "delivering", Delivered: "delivered", Parked: "parked", Dead: "dead"}
+
+func (s State) String() string {
+	if int(s) < len(stateNames) && stateNames[s] != "" {
+		return stateNames[s]
+	}
+	return "unknown"
+}
+
+// Status is what is known of one object.
+type Status struct {
+	ID, Destination, Name, Key string
+	State                      State
+	UID                        uint32
+	Size                       int64
+	CRC32C                     uint32
+	Received                   time.Time
+	Delivered                  time.Time // zero unless delivered
+	Attempts                   int       // since the daemon started
+	LastError, LastReason      string    // of the last attempt that failed, or why it is dead
+	NextTry                    time.Time // not before; zero: as soon as its turn comes
+	Receipt                    json.RawMessage
+}
+
+// record is what memory holds of an object on disk. There is one for each: keep it small.
+type record struct {
+	id        ulid.ULID
+	lane      *lane
+	trouble   *trouble // nil until an attempt failed
+	idem      idem
+	size      int64
+	received  int64 // Unix, nanoseconds
+	uid, crc  uint32
+	state     State // never Parked
+	journaled bool  // there is, or was, a journal file
+	dropped   bool  // still in a heap, to be skipped
+}
+
+// trouble is what an object that failed takes in addition.
+type trouble struct {
+	attempts int
+	next     time.Time
+	reason   string
+	err      string
+	// S3 has it, only the receipt could not be written: what Deliver returned.
+	delivered bool
+	result    json.RawMessage
+}
+
+func (r *record) attempts() int {
+	if r.trouble == nil {
+		return 0
+	}
+	return r.trouble.attempts
+}
+
+func (r *record) due() time.Time {
+	if r.trouble == nil {
+		return time.Time{}
+	}
+	return r.trouble.next
+}
+
+// failing gives the record its trouble.
+func (r *record) failing() *trouble {
+	if r.trouble == nil {
+		r.trouble = &trouble{}
+	}
+	return r.trouble
+}
+
+func older(a, b *record) bool { return a.id.Compare(b.id) < 0 }
+
+func sooner(a, b *record) bool {
+	if c := a.due().Compare(b.due()); c != 0 {
+		return c < 0
+	}
+	return older(a, b)
+}

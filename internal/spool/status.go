@@ -1,0 +1,217 @@
+package spool
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+)
+
+// reasonUnknownDestination parks what waits for a destination that is not configured.
+const reasonUnknownDestination = "UNKNOWN_DESTINATION"
+
+// status gives a record's status; head may be nil. mu is held.
+func (r *record) status(head *Header) Status {
+	st := Status{
+		ID: r.id.String(), Destination: r.lane.name, State: r.state, UID: r.uid, Size: r.size, CRC32C: r.crc,
+		Received: time.Unix(0, r.received).UTC(), Attempts: r.attempts(), NextTry: r.due(),
+	}
+	if head != nil {
+		st.Name, st.Key = head.Name, head.Key
+	}
+	if t := r.trouble; t != nil {
+		st.LastError, st.LastReason = t.err, t.reason
+	}
+	if r.state != Queued {
+		return st
+	}
+	switch p := r.lane.parked; {
+	case !r.lane.known:
+		st.State, st.LastReason = Parked, reasonUnknownDestination
+	case p != nil:
+		st.State, st.NextTry, st.LastReason = Parked, p.probe, p.reason
+		if st.LastError == "" {
+			st.LastError = p.err
+		}
+	}
+	return st
+}
+
+// Status gives what is known of an object. It reads the object's name and key
+// from disk; where that fails they are empty.
+func (s *Spool) Status(id string) (Status, bool) {
+	u, err := ulid.ParseStrict(id)
+	if err != nil {
+		return Status{}, false
+	}
+	return s.status(u)
+}
+
+func (s *Spool) status(id ulid.ULID) (Status, bool) {
+	s.mu.Lock()
+	r := s.records[id]
+	s.mu.Unlock()
+	var head *Header
+	if r != nil {
+		// It may be moved while we look: then it is found in the other place.
+		for _, dir := range []string{dirQueue, dirDead} {
+			if foot, err := s.footerOf(id, nameOf(id, dir, extObject)); err == nil {
+				head = &foot.header
+				break
+			}
+		}
+	}
+	s.mu.Lock()
+	if r := s.records[id]; r != nil {
+		defer s.mu.Unlock()
+		return r.status(head), true
+	}
+	ref, ok := s.done[id]
+	s.mu.Unlock()
+	if !ok {
+		return Status{}, false
+	}
+	rec, err := s.receipts.read(ref)
+	if err != nil {
+		return Status{ID: id.String(), State: Delivered, LastError: err.Error()}, true
+	}
+	return rec.status(), true
+}
+
+// Wait returns when the object is delivered or dead, not when it is parked. It
+// returns ErrUnknown for an object that is not there, or was dropped, and ctx's error.
+func (s *Spool) Wait(ctx context.Context, id string) (Status, error) {
+	u, err := ulid.ParseStrict(id)
+	if err != nil {
+		return Status{}, fmt.Errorf("spool: %q: %w", id, ErrUnknown)
+	}
+	for {
+		s.mu.Lock()
+		r := s.records[u]
+		if r == nil || r.state == Dead {
+			s.mu.Unlock()
+			st, ok := s.status(u)
+			if !ok {
+				return Status{}, fmt.Errorf("spool: %s: %w", id, ErrUnknown)
+			}
+			if st.State == Delivered || st.State == Dead {
+				return st, nil
+			}
+			continue // an operator retried it meanwhile
+		}
+		c := make(chan struct{})
+		s.waiters[u] = append(s.waiters[u], c)
+		s.mu.Unlock()
+		select {
+		case <-c:
+		case <-ctx.Done():
+			s.unwait(u, c)
+			return Status{}, context.Cause(ctx)
+		case <-s.life.Done():
+			s.unwait(u, c)
+			return Status{}, ErrClosed
+		}
+	}
+}
+
+func (s *Spool) unwait(id ulid.ULID, c chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	left := slices.DeleteFunc(s.waiters[id], func(o chan struct{}) bool { return o == c })
+	if len(left) == 0 {
+		delete(s.waiters, id)
+	} else {
+		s.waiters[id] = left
+	}
+}
+
+// Drained returns when nothing is queued or being delivered, but for parked
+// destinations. Dead objects do not count. It returns ctx's error.
+func (s *Spool) Drained(ctx context.Context) error {
+	for {
+		s.mu.Lock()
+		waiting := 0
+		for _, l := range s.order {
+			waiting += l.delivering
+			if l.known && l.parked == nil {
+				waiting += l.queued
+			}
+		}
+		if waiting == 0 {
+			s.mu.Unlock()
+			return nil
+		}
+		if s.changed == nil {
+			s.changed = make(chan struct{})
+		}
+		changed := s.changed
+		s.mu.Unlock()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-s.life.Done():
+			return ErrClosed
+		}
+	}
+}
+
+// Usage is what one destination holds.
+type Usage struct {
+	Destination                               string
+	Queued, Parked, Delivering, Dead          int
+	QueuedBytes, ParkedBytes, DeliveringBytes int64
+	DeadBytes                                 int64
+	ReservedBytes                             int64     // with what is being received
+	Oldest                                    time.Time // received; of what waits; zero when nothing does
+	InFlight, Window                          int       // deliveries under way, and at most now
+	Limits                                    Limits
+	ParkedReason, ParkedError                 string
+	ParkedSince, NextProbe                    time.Time
+}
+
+// Usage gives the figures of every destination that is configured or holds
+// something, by name. It looks at every object.
+func (s *Spool) Usage() []Usage {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	oldest := map[*lane]*record{}
+	for _, r := range s.records {
+		if o := oldest[r.lane]; r.state != Dead && (o == nil || r.received < o.received) {
+			oldest[r.lane] = r
+		}
+	}
+	var out []Usage
+	for _, l := range s.order {
+		if !l.known && l.files == 0 {
+			continue
+		}
+		u := Usage{
+			Destination: l.name, Delivering: l.delivering, DeliveringBytes: l.deliveryBytes, Dead: l.dead, DeadBytes: l.deadBytes,
+			ReservedBytes: l.bytes, InFlight: l.inFlight, Window: l.window.size(), Limits: l.limits,
+			Queued: l.queued, QueuedBytes: l.queuedBytes,
+		}
+		if r := oldest[l]; r != nil {
+			u.Oldest = time.Unix(0, r.received).UTC()
+		}
+		switch p := l.parked; {
+		case !l.known:
+			u.ParkedReason = reasonUnknownDestination
+		case p != nil:
+			u.ParkedReason, u.ParkedError, u.ParkedSince, u.NextProbe = p.reason, p.err, p.since, p.probe
+		}
+		if u.ParkedReason != "" || l.parked != nil {
+			u.Parked, u.ParkedBytes, u.Queued, u.QueuedBytes = u.Queued, u.QueuedBytes, 0, 0
+		}
+		out = append(out, u)
+	}
+	slices.SortFunc(out, func(a, b Usage) int {
+		if a.Destination < b.Destination {
+			return -1
+		}
+		return 1
+	})
+	return out
+}
