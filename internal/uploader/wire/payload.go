@@ -74,7 +74,7 @@ func (c *call) awaitLocked() {
 }
 
 // end takes the payload back. No byte of it is read afterwards.
-func (c *call) end() error {
+func (c *call) end() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.ended = true
@@ -82,7 +82,6 @@ func (c *call) end() error {
 	if c.timer != nil {
 		c.timer.Stop()
 	}
-	return c.err
 }
 
 // failure is what the payload did wrong so far.

@@ -102,7 +102,7 @@ func refusal(resp *http.Response, r *request, bucket string, doc *document) *Res
 func unexpected(r *request, bucket string, h http.Header) *ResponseError {
 	return &ResponseError{
 		Operation: r.operation, Bucket: bucket, Key: r.key, Status: http.StatusBadGateway,
-		Code: codeOf(http.StatusBadGateway), Message: errNotXML.Error(), RequestID: line(get(h, "X-Amz-Request-Id")),
+		Code: codeOf(http.StatusBadGateway), Message: "the answer has a good status, but it is not one that S3 gives", RequestID: line(get(h, "X-Amz-Request-Id")),
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -150,7 +151,8 @@ func (c *Client) prepare(ctx context.Context, r *request) (*http.Request, error)
 func (c *Client) broken(ctx context.Context, req *http.Request, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause // what net/http says of its own interruption adds nothing
-		if _, silent := cause.(*silence); !silent && ctx.Err() != cause {
+		var silent *silence
+		if !errors.As(cause, &silent) && !errors.Is(cause, ctx.Err()) {
 			err = fmt.Errorf("%w: %w", ctx.Err(), cause)
 		}
 	}

@@ -3,7 +3,6 @@ package wire
 import (
 	"bytes"
 	"encoding/xml"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -43,8 +42,6 @@ type listedPart struct {
 	ETag           string `xml:"ETag"`
 	ChecksumCRC32C string `xml:"ChecksumCRC32C"`
 }
-
-var errNotXML = errors.New("the answer is not the XML that was expected")
 
 // readDocument reads the body of an answer to its end. An empty one is a
 // document without a name. Its error, with a good status, is a broken answer.

@@ -374,7 +374,7 @@ func (broken) Read([]byte) (int, error) { return 0, errGone }
 func TestCancelIsACancel(t *testing.T) {
 	r := rigged(t)
 	ctx, cancel := context.WithCancelCause(t.Context())
-	p := wire.Payload{Size: 1 << 50}
+	p := wire.Payload{Size: 1 << 32}
 	p.Open = func() (io.Reader, error) {
 		return readerFunc(func(p []byte) (int, error) { cancel(errGone); return len(p), nil }), nil
 	}
