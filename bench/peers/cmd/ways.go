@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/feature/s3/manager" //nolint:staticcheck // deprecated, and what most applications use
+	"github.com/aws/aws-sdk-go-v2/feature/s3/manager"
 	"github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager"
 	tmtypes "github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -23,10 +23,10 @@ func (s store) way(name string, client *s3.Client) (load.Put, error) {
 			return err
 		}), nil
 	case "manager":
-		uploader := manager.NewUploader(client) //nolint:staticcheck // see above
+		uploader := manager.NewUploader(client)
 		return s.opened(func(ctx context.Context, in *s3.PutObjectInput) error {
 			in.ContentLength = nil // it finds out
-			_, err := uploader.Upload(ctx, in)
+			_, err := uploader.Upload(ctx, in) //nolint:staticcheck // deprecated, and what most applications use
 			return err
 		}), nil
 	case "transfermanager":
