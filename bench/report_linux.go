@@ -116,7 +116,7 @@ func (r *report) print(w io.Writer) error {
 		line(f.Contest+": "+f.Figure, ours, peer, f.figure.peer, ratio, quartiles, f.figure.bound(f.Floor), f.figure.bound(f.Aim), string(f.Verdict))
 	}
 	line()
-	line("everybody's medians", "cpu s/GiB", "of it the application's", "MiB/s", "objects/s", "peak RSS, MiB", "sink's cpu s/GiB", "sink's core busy")
+	line("everybody's medians", "cpu s/GiB", "of it the application's", "MiB/s", "objects/s", "peak RSS, MiB", "sink's cpu s/GiB", "sink's core busy", "cores taken by others")
 	for _, c := range r.Results {
 		for _, name := range c.field {
 			r.standing(line, c, name)
@@ -141,7 +141,7 @@ func (r *report) standing(line func(...string), c outcome, name string) {
 	cells := []string{title}
 	for _, m := range []metric{
 		cpuPerGiB, gib(func(s sample) float64 { return s.Client }), throughput, objectRate, peakMemory,
-		gib(func(s sample) float64 { return s.SinkCPU }), {of: sample.busy},
+		gib(func(s sample) float64 { return s.SinkCPU }), {of: sample.busy}, {of: sample.disturbed},
 	} {
 		cells = append(cells, number(spreadOf(c.series(name, m)).Median))
 	}

@@ -62,6 +62,10 @@ func (s *arena) take(ctx context.Context, e *endpoint, d *process, job load.Job,
 			return sample{}, err
 		}
 	}
+	atFirst, err := proc.Busy(s.work, s.sink)
+	if err != nil {
+		return sample{}, err
+	}
 	began := time.Now()
 	a, err := do(ctx, job)
 	if err != nil {
@@ -83,17 +87,24 @@ func (s *arena) take(ctx context.Context, e *endpoint, d *process, job load.Job,
 	if r.Wall == 0 { // a program that does not tell: its start counts, too
 		r.Wall = wall.Seconds()
 	}
-	if d == nil {
-		return r, nil
-	}
-	now, err := proc.CPUOf(d.pid())
+	atLast, err := proc.Busy(s.work, s.sink)
 	if err != nil {
 		return sample{}, err
 	}
-	memory, err := proc.MemoryOf(d.pid())
-	r.CPU += (now - brokered).Seconds()
-	r.Peak = memory.Peak
-	return r, err
+	if d != nil {
+		now, err := proc.CPUOf(d.pid())
+		if err != nil {
+			return sample{}, err
+		}
+		memory, err := proc.MemoryOf(d.pid())
+		if err != nil {
+			return sample{}, err
+		}
+		r.CPU += (now - brokered).Seconds()
+		r.Peak = memory.Peak
+	}
+	r.Others = max(0, (atLast-atFirst).Seconds()-r.CPU-r.SinkCPU)
+	return r, nil
 }
 
 // throughBroker hands the objects to d.

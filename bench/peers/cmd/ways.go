@@ -23,10 +23,10 @@ func (s store) way(name string, client *s3.Client) (load.Put, error) {
 			return err
 		}), nil
 	case "manager":
-		uploader := manager.NewUploader(client)
+		uploader := manager.NewUploader(client) //nolint:staticcheck // deprecated, and what most applications use
 		return s.opened(func(ctx context.Context, in *s3.PutObjectInput) error {
-			in.ContentLength = nil // it finds out
-			_, err := uploader.Upload(ctx, in) //nolint:staticcheck // deprecated, and what most applications use
+			in.ContentLength = nil             // it finds out
+			_, err := uploader.Upload(ctx, in) //nolint:staticcheck // as above
 			return err
 		}), nil
 	case "transfermanager":
