@@ -1,6 +1,6 @@
 //go:build linux
 
-package bench
+package main
 
 import (
 	"bytes"
@@ -24,12 +24,10 @@ import (
 )
 
 const (
-	accessKey, secretKey = "AKIAIOSFODNN7EXAMPLE", "bench-secret"
-	region               = "eu-west-1"
-	bodySize             = 64 << 20
-	bodies               = 48 // a round: 3 GiB
-	inFlight             = 4
-	rounds               = 3
+	bodySize = 64 << 20
+	bodies   = 48 // a round: 3 GiB
+	inFlight = 4
+	rounds   = 3
 )
 
 // server is a process that takes PUTs.

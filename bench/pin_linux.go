@@ -1,0 +1,50 @@
+package main
+
+import (
+	"fmt"
+	"os/exec"
+	"runtime"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// cores are the two that a benchmark needs: one for brokerd and the applications,
+// one for the sink. The same one twice on a machine that has no other.
+type cores struct{ work, sink int }
+
+func pickCores() (cores, error) {
+	var set unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &set); err != nil {
+		return cores{}, fmt.Errorf("asking for the cores: %w", err)
+	}
+	var found []int
+	for cpu := 0; cpu < 8*len(set)*8 && len(found) < 2; cpu++ {
+		if set.IsSet(cpu) {
+			found = append(found, cpu)
+		}
+	}
+	return cores{found[0], found[len(found)-1]}, nil
+}
+
+// startOn starts a program on one core. A child inherits the affinity of the
+// thread that starts it: setting it afterwards would miss the threads it has by
+// then. It does not outlive a killed benchmark.
+func startOn(cpu int, cmd *exec.Cmd) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var before, one unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &before); err != nil {
+		return err
+	}
+	one.Set(cpu)
+	if err := unix.SchedSetaffinity(0, &one); err != nil {
+		return fmt.Errorf("pinning to core %d: %w", cpu, err)
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	err := cmd.Start()
+	if back := unix.SchedSetaffinity(0, &before); err == nil {
+		err = back
+	}
+	return err
+}
