@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/mem"
 
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
@@ -19,18 +20,20 @@ const MaxChunk = 256 << 10
 // an answer that names the limit.
 const maxMessage = 1 << 20
 
+// uploadStream is a stream whose codec knows *frame.
 type uploadStream interface {
 	Context() context.Context
-	Recv() (*brokerdv1.UploadRequest, error)
+	RecvMsg(m any) error
 }
 
 type received struct {
-	msg *brokerdv1.UploadRequest
+	frame
 	err error
 }
 
 // body turns the messages of an upload into a uploader.Body. A goroutine
-// receives, so that a reader can be interrupted; it ends with the stream.
+// receives, so that a reader can be interrupted; it ends with the stream, and
+// what was received and not read is freed then.
 type body struct {
 	ctx  context.Context
 	msgs chan received
@@ -42,7 +45,11 @@ type body struct {
 	interrupted chan struct{}
 	why         error
 
-	left    []byte
+	mu     sync.Mutex // guards what follows: the stream may end during a Read
+	left   mem.BufferSlice
+	ended  bool
+	offset int // in left[0]
+
 	total   int64
 	trailer *brokerdv1.UploadTrailer
 	err     error // final, io.EOF after a good end
@@ -52,18 +59,30 @@ func newBody(stream uploadStream, idle time.Duration) *body {
 	b := &body{ctx: stream.Context(), msgs: make(chan received), idle: idle, interrupted: make(chan struct{})}
 	go func() {
 		for {
-			m, err := stream.Recv()
+			var m received
+			m.err = stream.RecvMsg(&m.frame)
 			select {
-			case b.msgs <- received{m, err}:
+			case b.msgs <- m:
 			case <-b.ctx.Done():
+				m.free()
 				return
 			}
-			if err != nil {
+			if m.err != nil {
 				return
 			}
 		}
 	}()
+	context.AfterFunc(b.ctx, b.release)
 	return b
+}
+
+// release frees what nobody will read.
+func (b *body) release() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ended = true
+	b.left.Free()
+	b.left = nil
 }
 
 // Interrupt implements uploader.Body.
@@ -75,21 +94,22 @@ func (b *body) Interrupt(err error) {
 }
 
 // next waits for a message, as long as the client may be silent. io.EOF is the half-close.
-func (b *body) next() (*brokerdv1.UploadRequest, error) {
+// The frame is the caller's to free.
+func (b *body) next() (frame, error) {
 	timer := time.NewTimer(b.idle)
 	defer timer.Stop()
 	select {
 	case m := <-b.msgs:
 		if m.err != nil && !errors.Is(m.err, io.EOF) {
-			return nil, m.err
+			return frame{}, m.err
 		}
-		return m.msg, m.err
+		return m.frame, m.err
 	case <-b.interrupted:
-		return nil, b.why
+		return frame{}, b.why
 	case <-b.ctx.Done():
-		return nil, b.ctx.Err()
+		return frame{}, b.ctx.Err()
 	case <-timer.C:
-		return nil, refuse(codes.DeadlineExceeded, "CLIENT_TOO_SLOW",
+		return frame{}, refuse(codes.DeadlineExceeded, "CLIENT_TOO_SLOW",
 			"nothing came for %s; send at least a byte within limits.idle_timeout, or raise it", b.idle)
 	}
 }
@@ -107,7 +127,8 @@ func (b *body) header() (*brokerdv1.UploadHeader, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := m.GetHeader()
+	defer m.free()
+	h := m.msg.GetHeader()
 	if h == nil {
 		return nil, refuse(codes.InvalidArgument, "PROTOCOL_VIOLATION", "the first message of an upload must be its header")
 	}
@@ -117,7 +138,11 @@ func (b *body) header() (*brokerdv1.UploadHeader, error) {
 
 // Read implements io.Reader. io.EOF comes only after a trailer and the half-close.
 func (b *body) Read(dst []byte) (int, error) {
-	for len(b.left) == 0 {
+	for {
+		n, err := b.copy(dst)
+		if n > 0 || err != nil || len(dst) == 0 {
+			return n, err
+		}
 		if b.err == nil {
 			b.err = b.advance()
 		}
@@ -125,8 +150,26 @@ func (b *body) Read(dst []byte) (int, error) {
 			return 0, b.err
 		}
 	}
-	n := copy(dst, b.left)
-	b.left = b.left[n:]
+}
+
+// copy takes from the chunk that is being read, and frees each of its buffers
+// when all of it was taken.
+func (b *body) copy(dst []byte) (n int, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ended {
+		return 0, b.ctx.Err()
+	}
+	for n < len(dst) && len(b.left) > 0 {
+		data := b.left[0].ReadOnlyData()
+		took := copy(dst[n:], data[b.offset:])
+		n += took
+		b.offset += took
+		if b.offset == len(data) {
+			b.left[0].Free()
+			b.left, b.offset = b.left[1:], 0
+		}
+	}
 	return n, nil
 }
 
@@ -139,9 +182,12 @@ func (b *body) advance() error {
 	if err != nil {
 		return err
 	}
-	switch part := m.GetPart().(type) {
+	if m.chunk != nil {
+		return b.take(m.chunk)
+	}
+	switch part := m.msg.GetPart().(type) {
 	case *brokerdv1.UploadRequest_Chunk:
-		return b.take(part.Chunk)
+		return b.take(mem.BufferSlice{mem.SliceBuffer(part.Chunk)})
 	case *brokerdv1.UploadRequest_Trailer:
 		b.trailer = part.Trailer
 		return b.close()
@@ -152,8 +198,25 @@ func (b *body) advance() error {
 	}
 }
 
-func (b *body) take(chunk []byte) error {
-	switch n := int64(len(chunk)); {
+// take makes a chunk the one that is being read, or frees it.
+func (b *body) take(chunk mem.BufferSlice) error {
+	if err := b.fits(int64(chunk.Len())); err != nil {
+		chunk.Free()
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ended {
+		chunk.Free()
+		return b.ctx.Err()
+	}
+	b.total += int64(chunk.Len())
+	b.left = chunk
+	return nil
+}
+
+func (b *body) fits(n int64) error {
+	switch {
 	case n == 0:
 		return refuse(codes.InvalidArgument, "PROTOCOL_VIOLATION", "an empty chunk")
 	case n > MaxChunk:
@@ -163,8 +226,6 @@ func (b *body) take(chunk []byte) error {
 	case b.size != nil && uint64(b.total+n) > *b.size:
 		return refuse(codes.InvalidArgument, "SIZE_MISMATCH", "the header announced %d bytes and more came", *b.size)
 	default:
-		b.total += n
-		b.left = chunk
 		return nil
 	}
 }
@@ -172,13 +233,14 @@ func (b *body) take(chunk []byte) error {
 // close waits for the half-close: whatever comes after a trailer shows a client
 // that does not know what it sent.
 func (b *body) close() error {
-	_, err := b.next()
+	m, err := b.next()
 	if errors.Is(err, io.EOF) {
 		return io.EOF
 	}
 	if err != nil {
 		return err
 	}
+	m.free()
 	return refuse(codes.InvalidArgument, "PROTOCOL_VIOLATION", "a message after the trailer")
 }
 

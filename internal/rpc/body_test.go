@@ -7,26 +7,27 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/proto"
 
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
-// messages is a stream of messages as a fuzzer wrote them.
+// messages is a stream of encoded messages as a fuzzer wrote them.
 type messages struct {
 	ctx  context.Context
-	left []*brokerdv1.UploadRequest
+	left [][]byte
 }
 
 func (m *messages) Context() context.Context { return m.ctx }
 
-func (m *messages) Recv() (*brokerdv1.UploadRequest, error) {
+func (m *messages) RecvMsg(v any) error {
 	if len(m.left) == 0 {
-		return nil, io.EOF
+		return io.EOF
 	}
-	next := m.left[0]
+	next := mem.BufferSlice{mem.SliceBuffer(m.left[0])}
 	m.left = m.left[1:]
-	return next, nil
+	return newCodec().Unmarshal(next, v)
 }
 
 // Whatever comes, a body ends well only with a trailer that states what arrived.
@@ -54,11 +55,10 @@ func FuzzBody(f *testing.F) {
 		defer cancel()
 		stream := &messages{ctx: ctx}
 		for _, raw := range [][]byte{a, b, c} {
-			m := &brokerdv1.UploadRequest{}
-			if proto.Unmarshal(raw, m) != nil {
+			if proto.Unmarshal(raw, &brokerdv1.UploadRequest{}) != nil {
 				return
 			}
-			stream.left = append(stream.left, m)
+			stream.left = append(stream.left, raw)
 		}
 		in := newBody(stream, time.Minute)
 		in.max = 1 << 20

@@ -109,6 +109,7 @@ func NewServer(o Options) (*Server, error) {
 	s.watching, s.unwatch = context.WithCancel(context.Background())
 	s.grpc = grpc.NewServer(
 		grpc.Creds(peerCredentials{}),
+		grpc.ForceServerCodecV2(newCodec()),
 		grpc.MaxRecvMsgSize(maxMessage),
 		grpc.MaxConcurrentStreams(uint32(o.Gate.MaxUploads())+64),
 		// Unread bytes of a stream are bounded: not reading is the backpressure.

@@ -1,0 +1,263 @@
+package rpc
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/encoding"
+	stock "google.golang.org/grpc/encoding/proto"
+	"google.golang.org/grpc/experimental"
+	"google.golang.org/grpc/mem"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/brokerd/brokerd/client"
+	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
+)
+
+// poison is a pool that overwrites what is given back, never hands it out again,
+// and counts what is out.
+type poison struct {
+	mu  sync.Mutex
+	out map[*[]byte]bool
+	bad int
+}
+
+func (p *poison) Get(n int) *[]byte {
+	b := make([]byte, n, max(n, 2048)) // below that gRPC does not count references
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.out == nil {
+		p.out = make(map[*[]byte]bool)
+	}
+	p.out[&b] = true
+	return &b
+}
+
+func (p *poison) Put(b *[]byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.out[b] {
+		p.bad++
+	}
+	delete(p.out, b)
+	whole := (*b)[:cap(*b)]
+	for i := range whole {
+		whole[i] = 0xdb
+	}
+}
+
+func (p *poison) counts() (out, bad int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.out), p.bad
+}
+
+// buffers is raw in pieces of step bytes, as it might come off the wire.
+func (p *poison) buffers(raw []byte, step int) mem.BufferSlice {
+	var out mem.BufferSlice
+	for len(raw) > 0 {
+		n := min(step, len(raw))
+		b := p.Get(n)
+		copy(*b, raw)
+		out, raw = append(out, mem.NewBuffer(b, p)), raw[n:]
+	}
+	return out
+}
+
+// Whatever comes, in whatever pieces, the codec takes and refuses what the stock
+// one does, finds the same in it, and gives every buffer back once.
+func FuzzCodec(f *testing.F) {
+	add := func(m *brokerdv1.UploadRequest, step int) {
+		raw, err := proto.Marshal(m)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(raw, step)
+	}
+	data := bytes.Repeat([]byte("0123456789"), 40)
+	for _, step := range []int{1, 2, 3, 7, 1 << 20} {
+		add(chunk(data), step)
+		add(chunk([]byte("x")), step)
+		add(chunk(nil), step)
+		add(header("n"), step)
+		add(trailer(3, 4), step)
+	}
+	f.Add([]byte{0x12, 0x81, 0x00, 'x'}, 9)                   // a length longer than need be
+	f.Add([]byte{0x92, 0x00, 0x01, 'x'}, 9)                   // a tag longer than need be
+	f.Add([]byte{0x12, 0x01, 'x', 0x12, 0x01, 'y'}, 9)        // two chunks: the last counts
+	f.Add([]byte{0x12, 0x01, 'x', 0x78, 0x01}, 9)             // an unknown field
+	f.Add([]byte{0x12, 0x05, 'x'}, 9)                         // cut short
+	f.Add([]byte{0x12, 0xff, 0xff, 0xff, 0xff, 0x7f, 'x'}, 9) // a length out of all bounds
+	f.Add([]byte{0x12, 0x01, 'x', 0x0a, 0x02, 0x0a, 0x00}, 9) // chunk, then header
+	f.Add([]byte{0x12}, 1)
+	f.Fuzz(func(t *testing.T, raw []byte, step int) {
+		if len(raw) > 4096 {
+			return // nothing new, and slow
+		}
+		step = max(step, 1, len(raw)/64)
+		want := &brokerdv1.UploadRequest{}
+		wantErr := encoding.GetCodecV2(stock.Name).Unmarshal(mem.BufferSlice{mem.SliceBuffer(raw)}, want)
+
+		p := &poison{}
+		in := p.buffers(raw, step)
+		var got frame
+		err := newCodec().Unmarshal(in, &got)
+		in.Free() // as gRPC does, whatever came of it
+		if (err == nil) != (wantErr == nil) {
+			t.Fatalf("%v, the stock codec says %v", err, wantErr)
+		}
+		if err == nil && got.chunk != nil {
+			if got.msg != nil || got.chunk.Len() == 0 || !bytes.Equal(got.chunk.Materialize(), want.GetChunk()) {
+				t.Errorf("the chunk differs: %x, want %x", got.chunk.Materialize(), want.GetChunk())
+			}
+			if len(want.ProtoReflect().GetUnknown()) > 0 {
+				t.Error("unknown fields were passed over")
+			}
+		}
+		if err == nil && got.chunk == nil && !proto.Equal(got.msg, want) {
+			t.Errorf("%v, want %v", got.msg, want)
+		}
+		got.free()
+		if out, bad := p.counts(); out != 0 || bad != 0 {
+			t.Errorf("%d buffers were not given back, %d twice", out, bad)
+		}
+	})
+}
+
+// What the codec saves must be saved for what clients send.
+func TestAChunkOfAnOrdinaryClientIsNotCopied(t *testing.T) {
+	raw, err := proto.Marshal(chunk(make([]byte, MaxChunk)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &poison{}
+	in := p.buffers(raw, 16<<10)
+	var got frame
+	if err := newCodec().Unmarshal(in, &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.chunk == nil || &got.chunk[1].ReadOnlyData()[0] != &in[1].ReadOnlyData()[0] {
+		t.Error("the bytes were moved")
+	}
+	in.Free()
+	got.free()
+}
+
+// reception is a server whose uploads are read by what the test says.
+type reception struct {
+	brokerdv1.UnimplementedBrokerServiceServer
+	read func(*body) error
+	wrap func(grpc.ServerStream) uploadStream
+}
+
+func (r *reception) Upload(stream brokerdv1.BrokerService_UploadServer) error {
+	var s uploadStream = stream
+	if r.wrap != nil {
+		s = r.wrap(stream)
+	}
+	b := newBody(s, time.Minute)
+	b.max = 1 << 40
+	if _, err := b.header(); err != nil {
+		return err
+	}
+	if err := r.read(b); err != nil {
+		return err
+	}
+	return stream.SendAndClose(&brokerdv1.UploadResponse{UploadId: "x", State: brokerdv1.UploadState_UPLOAD_STATE_STORED})
+}
+
+func (r *reception) serve(tb testing.TB, opts ...grpc.ServerOption) (socket string) {
+	tb.Helper()
+	dir, err := os.MkdirTemp("", "codec")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = os.RemoveAll(dir) })
+	l, err := net.Listen("unix", filepath.Join(dir, "s"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	server := grpc.NewServer(append([]grpc.ServerOption{grpc.ForceServerCodecV2(newCodec()), grpc.MaxRecvMsgSize(maxMessage),
+		grpc.WaitForHandlers(true), grpc.StaticStreamWindowSize(1 << 20), grpc.StaticConnWindowSize(4 << 20)}, opts...)...)
+	brokerdv1.RegisterBrokerServiceServer(server, r)
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(l) }()
+	tb.Cleanup(func() {
+		server.Stop()
+		if err := <-served; err != nil {
+			tb.Error(err)
+		}
+	})
+	return filepath.Join(dir, "s")
+}
+
+// Memory that was given back too early would show: the pool overwrites it. Memory
+// that was never given back would too: the pool counts.
+func TestBuffersOfAStreamAreFreedOnceOnEveryWay(t *testing.T) {
+	data := bytes.Repeat([]byte("all work and no play "), 100_000)
+	gaveUp := errors.New("interrupted")
+	for name, tc := range map[string]struct {
+		read func(*body) error
+		fine bool
+	}{
+		"read to the end": {func(b *body) error {
+			got, err := io.ReadAll(b)
+			if err == nil && !bytes.Equal(got, data) {
+				err = errors.New("the bytes differ")
+			}
+			return err
+		}, true},
+		"never read":     {func(*body) error { return errors.New("not wanted") }, false},
+		"read in part":   {func(b *body) error { _, err := io.ReadFull(b, make([]byte, 300_000)); return errors.Join(err, gaveUp) }, false},
+		"interrupted":    {func(b *body) error { b.Interrupt(gaveUp); _, err := io.ReadAll(b); return err }, false},
+		"over the limit": {func(b *body) error { b.max = 100_000; _, err := io.ReadAll(b); return err }, false},
+		"read after the stream has ended": {func(b *body) error {
+			_, _ = io.ReadFull(b, make([]byte, 10))
+			ended := make(chan struct{})
+			context.AfterFunc(b.ctx, func() { close(ended) })
+			go func() {
+				<-ended
+				_, _ = io.ReadAll(b)
+			}()
+			return gaveUp
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := &poison{}
+			t.Cleanup(func() { // after the server has ended
+				deadline := time.Now().Add(10 * time.Second)
+				for {
+					out, bad := p.counts()
+					if bad != 0 {
+						t.Fatalf("%d buffers were given back twice", bad)
+					}
+					if out == 0 {
+						return
+					}
+					if time.Now().After(deadline) {
+						t.Fatalf("%d buffers were never given back", out)
+					}
+					time.Sleep(time.Millisecond)
+				}
+			})
+			socket := (&reception{read: tc.read}).serve(t, experimental.BufferPool(p))
+			c, err := client.Dial(socket)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = c.Close() }()
+			if _, err := c.Upload(t.Context(), "d", "n", bytes.NewReader(data)); (err == nil) != tc.fine {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
