@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"golang.org/x/sys/unix"
 )
 
 // sink is a store that reads and forgets, as cheap as one can be, so that what is
@@ -94,6 +95,7 @@ func BenchmarkPutObject(b *testing.B) {
 			o := Object{Key: key, ContentType: "text/plain", Metadata: meta, Encryption: "aws:kms", KMSKey: arn, IfNoneMatch: "*"}
 			b.SetBytes(int64(size))
 			b.ReportAllocs()
+			defer cpu(b)()
 			for b.Loop() {
 				if _, err := c.PutObject(b.Context(), o, p); err != nil {
 					b.Fatal(err)
@@ -109,6 +111,7 @@ func BenchmarkPutObject(b *testing.B) {
 			}, func(o *s3.Options) { o.BaseEndpoint, o.UsePathStyle = aws.String(endpoint), true })
 			b.SetBytes(int64(size))
 			b.ReportAllocs()
+			defer cpu(b)()
 			for b.Loop() {
 				_, err := c.PutObject(b.Context(), &s3.PutObjectInput{
 					Bucket: aws.String("bucket"), Key: aws.String(key), Body: bytes.NewReader(data), ContentLength: aws.Int64(int64(size)), ContentType: aws.String("text/plain"),
@@ -120,4 +123,17 @@ func BenchmarkPutObject(b *testing.B) {
 			}
 		})
 	}
+}
+
+// cpu reports the processor's time of the process, both sides of it, for an operation.
+func cpu(b *testing.B) func() {
+	used := func() int64 {
+		var u unix.Rusage
+		if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+			b.Fatal(err)
+		}
+		return u.Utime.Nano() + u.Stime.Nano()
+	}
+	before := used()
+	return func() { b.ReportMetric(float64(used()-before)/float64(b.N), "cpu-ns/op") }
 }

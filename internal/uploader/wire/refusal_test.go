@@ -11,15 +11,11 @@ import (
 	"github.com/brokerd/brokerd/internal/awserr"
 )
 
-func answer(status int, h http.Header, text string) *http.Response {
-	if h == nil {
-		h = http.Header{}
-	}
-	return &http.Response{StatusCode: status, Header: h, Body: io.NopCloser(strings.NewReader(text))}
-}
-
-func refused(t *testing.T, resp *http.Response, method string) *ResponseError {
+// refused is what is made of an answer.
+func refused(t *testing.T, method string, status int, h http.Header, text string) *ResponseError {
 	t.Helper()
+	resp := &http.Response{StatusCode: status, Header: h, Body: io.NopCloser(strings.NewReader(text))}
+	defer func() { _ = resp.Body.Close() }()
 	r := &request{operation: "PutObject", method: method, key: "k"}
 	doc, err := readDocument(resp, r)
 	if err != nil {
@@ -65,7 +61,7 @@ func TestRefusalsAreUnderstood(t *testing.T) {
 			if c.method == "" {
 				c.method = "PUT"
 			}
-			e := refused(t, answer(c.status, c.header, c.text), c.method)
+			e := refused(t, c.method, c.status, c.header, c.text)
 			if e == nil {
 				t.Fatal("it passed for a success")
 			}
@@ -84,7 +80,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Add(500, "<a><b></a>", "", "-1")
 	f.Fuzz(func(t *testing.T, status int, text, region, after string) {
 		status = 200 + (status&0x7fffffff)%400
-		e := refused(t, answer(status, http.Header{"X-Amz-Bucket-Region": {region}, "Retry-After": {after}, "X-Amz-Request-Id": {text}}, text), "PUT")
+		e := refused(t, "PUT", status, http.Header{"X-Amz-Bucket-Region": {region}, "Retry-After": {after}, "X-Amz-Request-Id": {text}}, text)
 		if e == nil {
 			if status >= 300 {
 				t.Fatal("a refusal passed for a success")

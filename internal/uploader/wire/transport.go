@@ -24,7 +24,7 @@ type TransportOptions struct {
 	// carries one request at a time on each. 0 means no bound, and 128 idle ones.
 	MaxConnsPerHost int
 	// WriteBuffer is how much of a TLS burst is gathered before it leaves, in bytes;
-	// 0 means 256 KiB. A connection holds it only while it writes.
+	// 0 means 128 KiB, from where on more brings nothing. A connection holds it only while it writes.
 	WriteBuffer int
 	// DialTimeout bounds name resolution and TCP's connect; 0 means 5 seconds.
 	DialTimeout time.Duration
@@ -33,7 +33,7 @@ type TransportOptions struct {
 }
 
 const (
-	defaultBurst     = 256 << 10
+	defaultBurst     = 128 << 10
 	defaultIdle      = 128
 	handshakeTimeout = 10 * time.Second
 	// headBuffer is net/http's own buffer of a connection, which lives as long as
