@@ -83,13 +83,18 @@ func Check(cfg *config.Config) error {
 }
 
 // New makes a daemon. Its log goes to w.
-func New(cfg *config.Config, version string, w io.Writer) (*Daemon, error) {
+func New(cfg *config.Config, version string, w io.Writer) (_ *Daemon, err error) {
 	log, level, err := telemetry.NewLogger(w, cfg.Log.Level)
 	if err != nil {
 		return nil, err
 	}
 	d := &Daemon{log: log, level: level, metrics: telemetry.NewMetrics(version), notify: notifier{log}}
 	d.cfg.Store(cfg)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.closeSpool())
+		}
+	}()
 	client, err := broker.NewHTTPClient(cfg.AWS)
 	if err != nil {
 		return nil, fmt.Errorf("making the HTTP client: %w", err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"go.uber.org/zap"
@@ -17,9 +16,9 @@ import (
 	"github.com/brokerd/brokerd/internal/uploader"
 )
 
-// leftoversDir is where uploads of streams are written down, beside the spool's
-// own directories.
-const leftoversDir = "streams"
+// leftoversSuffix makes the spool's directory that of the uploads of streams that
+// are under way, beside it.
+const leftoversSuffix = ".streams"
 
 // defaultMaxObjects bounds a destination's objects in the spool: an index entry
 // of each is in memory.
@@ -141,7 +140,7 @@ func (d *delivery) Event(e spool.Event) {
 // can be written there are none: a crash then leaves the parts of open streams to
 // the bucket's lifecycle rule.
 func leftovers(c *config.Config, log *zap.Logger) *uploader.Leftovers {
-	l, err := uploader.NewLeftovers(filepath.Join(c.Spool.Dir, leftoversDir), log)
+	l, err := uploader.NewLeftovers(c.Spool.Dir+leftoversSuffix, log)
 	if err != nil {
 		log.Info("uploads under way are not written down; what a crash leaves of them, the bucket's lifecycle rule removes", zap.Error(err))
 		return nil
