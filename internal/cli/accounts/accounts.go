@@ -107,6 +107,8 @@ socket:
   path: {{printf "%q" .Socket}}
 metrics:
   address: ""
+spool:
+  dir: {{printf "%q" .Spool}}
 aws:
   credentials_file: {{printf "%q" .Credentials}}
   ca_bundle: {{printf "%q" .CA}}
@@ -141,7 +143,7 @@ func (w *World) WriteConfig(uid int) (string, *config.Config, error) {
 		return "", nil, fmt.Errorf("writing the configuration: %w", err)
 	}
 	err = configText.Execute(f, map[string]any{
-		"Socket": w.SocketPath, "Credentials": filepath.Join(w.Dir, "credentials"), "CA": w.CAPath, "Endpoint": w.Sandbox.Endpoint(), "Name": Destination, "Role": RoleName, "Bucket": Bucket,
+		"Socket": w.SocketPath, "Credentials": filepath.Join(w.Dir, "credentials"), "CA": w.CAPath, "Spool": filepath.Join(w.Dir, "spool"), "Endpoint": w.Sandbox.Endpoint(), "Name": Destination, "Role": RoleName, "Bucket": Bucket,
 		"A": w.Sandbox.AccountA(), "B": w.Sandbox.AccountB(), "Region": w.Sandbox.Region(), "Key": w.KeyARN, "UID": uid,
 	})
 	if cerr := f.Close(); err == nil {
