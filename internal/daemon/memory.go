@@ -10,10 +10,11 @@ import (
 
 const (
 	leastBudget = 16 << 20
-	mostBudget  = 64 << 20
-	// leastHeap is the least of the collector's soft limit. Body memory is mapped
-	// and no part of it.
-	leastHeap = 32 << 20
+	mostBudget  = 48 << 20
+	// leastHeap is the least of the collector's soft limit. Body memory is mapped and
+	// no part of it; what clients have sent and nobody has read is. A limit below
+	// what is alive would make the collector run all the time.
+	leastHeap = 64 << 20
 )
 
 // memory is how the daemon shares out what it may use, in bytes.
@@ -32,7 +33,7 @@ func shareMemory(configured, limit int64) memory {
 			m.budget = max(leastBudget, min(mostBudget, limit/4))
 		}
 	}
-	m.heap = max(leastHeap, m.budget/2)
+	m.heap = max(leastHeap, m.budget)
 	return m
 }
 

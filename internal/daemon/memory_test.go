@@ -9,7 +9,7 @@ import (
 func TestBudgetFollowsTheCgroup(t *testing.T) {
 	const MiB = 1 << 20
 	for _, row := range []struct{ configured, limit, want int64 }{
-		{0, 0, 64 * MiB}, {0, 256 * MiB, 64 * MiB}, {0, 128 * MiB, 32 * MiB}, {0, 20 * MiB, 16 * MiB}, {0, 1 << 40, 64 * MiB},
+		{0, 0, 48 * MiB}, {0, 256 * MiB, 48 * MiB}, {0, 128 * MiB, 32 * MiB}, {0, 20 * MiB, 16 * MiB}, {0, 1 << 40, 48 * MiB},
 		{200 * MiB, 64 * MiB, 200 * MiB},
 	} {
 		if got := shareMemory(row.configured, row.limit); got.budget != row.want || got.heap < leastHeap {

@@ -84,6 +84,9 @@ type Options struct {
 	Stream []grpc.StreamServerInterceptor
 }
 
+// streamWindow is how much of a stream may lie unread, in bytes.
+const streamWindow = 512 << 10
+
 // Server is the gRPC server on the socket.
 type Server struct {
 	o        Options
@@ -112,8 +115,10 @@ func NewServer(o Options) (*Server, error) {
 		grpc.ForceServerCodecV2(newCodec()),
 		grpc.MaxRecvMsgSize(maxMessage),
 		grpc.MaxConcurrentStreams(uint32(o.Gate.MaxUploads())+64),
-		// Unread bytes of a stream are bounded: not reading is the backpressure.
-		grpc.StaticStreamWindowSize(1<<20),
+		// Unread bytes of a stream are bounded: not reading is the backpressure. They
+		// are no part of the body budget, so a larger window costs every stream its
+		// memory; below 256 KiB a single stream gets slower.
+		grpc.StaticStreamWindowSize(streamWindow),
 		grpc.StaticConnWindowSize(4<<20),
 		grpc.WaitForHandlers(true),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
