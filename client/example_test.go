@@ -17,7 +17,7 @@ func ExampleClient_Upload() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	res, err := c.Upload(context.Background(), "audit-logs", "report.csv", strings.NewReader("a,b\n1,2\n"))
 	if err != nil {
 		log.Fatal(err, "; may be stored: ", client.MayBeStored(err))
@@ -31,7 +31,7 @@ func ExampleClient_Wait() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
 	defer cancel()
 	res, err := c.UploadFile(ctx, "audit-logs", "dump.sql", "/var/backups/dump.sql")
@@ -50,7 +50,7 @@ func ExampleClient_NewWriter() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	name := func(begun time.Time, seq uint64) string {
 		return fmt.Sprintf("app/%s-%d-%d.jsonl", begun.UTC().Format("20060102T150405"), os.Getpid(), seq)
 	}

@@ -19,9 +19,9 @@ const chunkSize = 256 << 10
 type State string
 
 const (
-	// Stored: S3 confirmed the object.
+	// Stored says that S3 confirmed the object.
 	Stored State = "stored"
-	// Spooled: the object is safe on the daemon's disk and on its way; see Client.Wait.
+	// Spooled says that the object is safe on the daemon's disk and on its way; see Client.Wait.
 	Spooled State = "spooled"
 )
 
