@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -24,6 +25,8 @@ const DefaultSocket = "/run/brokerd/brokerd.sock"
 type Client struct {
 	conn   *grpc.ClientConn
 	socket string
+	// streamsOnly is set when the daemon turned out to take no descriptors.
+	streamsOnly atomic.Bool
 }
 
 // Option changes how Dial connects.

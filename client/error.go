@@ -18,6 +18,9 @@ type Error struct {
 	Message    string            // for people
 	Metadata   map[string]string // facts about the reason; never a secret
 	RetryAfter time.Duration     // how long to wait before the next try; 0: the daemon did not say
+	// MayBeStored is true when an upload was sent whole and nobody knows what
+	// became of it. False: there is no object. See the function of that name.
+	MayBeStored bool
 }
 
 // Error is the message with its reason.
@@ -31,6 +34,47 @@ func (e *Error) Error() string {
 // Temporary says whether the same call may succeed later with nothing changed.
 func (e *Error) Temporary() bool {
 	return e.Code == codes.Unavailable || e.Code == codes.ResourceExhausted || e.Code == codes.Aborted || e.RetryAfter > 0
+}
+
+// MayBeStored says whether the object may exist although err says that the upload
+// failed. False: there is none, and sending it again stores it once. True: nobody
+// answered after all was sent, or the daemon itself lost the answer of S3; send it
+// again with the same idempotency key, or look.
+func MayBeStored(err error) bool {
+	var e *Error
+	var g *givenUp
+	switch {
+	case errors.As(err, &e):
+		return e.MayBeStored
+	case errors.As(err, &g):
+		return g.mayBeStored
+	}
+	return false
+}
+
+// givenUp is the end of ctx during an upload.
+type givenUp struct {
+	err         error
+	mayBeStored bool
+}
+
+func (g *givenUp) Error() string {
+	if g.mayBeStored {
+		return g.err.Error() + "; all was sent, and the object may be stored"
+	}
+	return g.err.Error() + "; nothing was stored"
+}
+
+func (g *givenUp) Unwrap() error { return g.err }
+
+// ambiguous are reasons with which the daemon does not know whether S3 has the object.
+func ambiguous(reason string) bool {
+	switch reason {
+	case "", "AWS_UNAVAILABLE", "NETWORK", "THROTTLED", "RESPONSE_MISMATCH", "INTERNAL", "DEADLINE", "CANCELED":
+		return true
+	default:
+		return false
+	}
 }
 
 // FromError turns an error of the raw API into an *Error; nil stays nil.

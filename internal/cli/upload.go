@@ -14,12 +14,12 @@ import (
 )
 
 type uploadFlags struct {
-	destination, name, prefix, contentType, filesFrom string
-	metadata                                          map[string]string
-	jobs                                              int
-	retryFor                                          time.Duration
-	quiet                                             bool
-	out                                               format
+	destination, name, prefix, contentType, filesFrom, key string
+	metadata                                               map[string]string
+	jobs                                                   int
+	retryFor                                               time.Duration
+	quiet, wait                                            bool
+	out                                                    format
 }
 
 func (a *app) uploadCommand() *cobra.Command {
@@ -32,7 +32,11 @@ object's name is the file's base name; where it lands is the daemon's business.
 
 A file is stored whole and verified, or not at all. When the daemon or AWS cannot
 be reached, files are sent again from their start, with growing pauses, for
---retry-for; standard input cannot be read twice and is not.
+--retry-for; standard input cannot be read twice and is sent again only as long
+as no more than 1 MiB of it was read. All tries are one upload to the daemon.
+
+A destination may answer once the object is safe on the daemon's disk; it is then
+"spooled", and --wait waits until it is stored.
 
 Several files are sent at a time (--jobs). Those that failed are named on standard
 error; with -o json there is one line for every file, with "retryable". See
@@ -64,6 +68,8 @@ error; with -o json there is one line for every file, with "retryable". See
 	fl.StringVar(&f.filesFrom, "files-from", "", "read more file names from this file, one a line; - is standard input")
 	fl.IntVarP(&f.jobs, "jobs", "j", 4, "files sent at a time")
 	fl.DurationVar(&f.retryFor, "retry-for", 30*time.Second, "how long a file is tried again after a temporary failure; 0: not at all")
+	fl.StringVar(&f.key, "idempotency-key", "", "names the object for as long as it may be sent again, also by a later call; for one file")
+	fl.BoolVar(&f.wait, "wait", false, "wait until what was spooled is stored")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "no progress bar and no line for stored files")
 	outputFlag(cmd, &f.out)
 	return cmd
@@ -104,6 +110,8 @@ func (f *uploadFlags) plan(args []string, stdin io.Reader) ([]uploadJob, error) 
 		return nil, errors.New("standard input has no name: say --name NAME")
 	case f.name != "" && len(files) != 1:
 		return nil, errors.New("--name is for one file; for several, use --name-prefix")
+	case f.key != "" && len(files) != 1:
+		return nil, errors.New("--idempotency-key is for one file: one key names one object")
 	case f.jobs < 1 || f.jobs > 64:
 		return nil, fmt.Errorf("--jobs %d: want 1 to 64", f.jobs)
 	case f.retryFor < 0:

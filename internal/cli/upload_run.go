@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"sync"
 	"time"
@@ -14,11 +13,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/brokerd/brokerd/client"
-)
-
-const (
-	firstPause = 200 * time.Millisecond
-	longPause  = 5 * time.Second
 )
 
 // uploads is one run of `brokerctl upload`.
@@ -37,7 +31,7 @@ type uploads struct {
 type outcome struct {
 	File       string `json:"file"`
 	Name       string `json:"name"`
-	State      string `json:"state"` // stored or failed
+	State      string `json:"state"` // stored, spooled or failed
 	Retryable  bool   `json:"retryable"`
 	Error      string `json:"error,omitempty"`
 	Reason     string `json:"reason,omitempty"`
@@ -85,57 +79,30 @@ func (u *uploads) run(ctx context.Context, jobs []uploadJob) error {
 	return nil
 }
 
-// one delivers a file, trying again what is worth it, and reports.
+// one delivers a file and reports.
 func (u *uploads) one(ctx context.Context, j uploadJob) {
-	started := time.Now()
+	tries := 1
+	opts := []client.UploadOption{
+		client.WithProgress(u.bar.track(j)), client.WithContentType(u.flags.contentType), client.WithMetadata(u.flags.metadata),
+		client.WithRetry(u.flags.retryFor), client.WithRetryNotice(func(error, time.Duration) { tries++ }),
+	}
+	if u.flags.key != "" {
+		opts = append(opts, client.WithIdempotencyKey(u.flags.key))
+	}
+	if u.bar.bar != nil {
+		opts = append(opts, client.WithStream()) // a bar is drawn: it is to move
+	}
 	var res *client.Result
 	var err error
-	tries := 0
-	for pause := firstPause; ; pause = min(2*pause, longPause) {
-		tries++
-		res, err = u.try(ctx, j)
-		if err == nil || !rewindable(j.file) || codeOf(err) != exitTemporary || ctx.Err() != nil {
-			break
-		}
-		wait := max(pause/2+rand.N(pause/2), retryAfter(err))
-		if time.Since(started)+wait > u.flags.retryFor {
-			break
-		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-		}
+	if j.file == "-" {
+		res, err = u.client.Upload(ctx, u.flags.destination, j.name, u.In, opts...)
+	} else {
+		res, err = u.client.UploadFile(ctx, u.flags.destination, j.name, j.file, opts...)
+	}
+	if err == nil && u.flags.wait && res.State == client.Spooled {
+		res, err = u.client.Wait(ctx, res.UploadID)
 	}
 	u.report(j, res, err, tries)
-}
-
-// rewindable says whether a file can be read a second time: a pipe cannot.
-func rewindable(path string) bool {
-	info, err := os.Stat(path)
-	return path != "-" && err == nil && info.Mode().IsRegular()
-}
-
-func retryAfter(err error) time.Duration {
-	var ce *client.Error
-	if errors.As(err, &ce) {
-		return ce.RetryAfter
-	}
-	return 0
-}
-
-func (u *uploads) try(ctx context.Context, j uploadJob) (*client.Result, error) {
-	track := u.bar.track(j)
-	opts := []client.UploadOption{client.WithProgress(track), client.WithContentType(u.flags.contentType), client.WithMetadata(u.flags.metadata)}
-	if j.file == "-" {
-		return u.client.Upload(ctx, u.flags.destination, j.name, u.In, opts...)
-	}
-	res, err := u.client.UploadFile(ctx, u.flags.destination, j.name, j.file, opts...)
-	if err != nil {
-		track(0)
-	}
-	return res, err
 }
 
 func (u *uploads) report(j uploadJob, res *client.Result, err error, tries int) {
@@ -151,6 +118,7 @@ func (u *uploads) report(j uploadJob, res *client.Result, err error, tries int) 
 			o.Error, o.Reason = ce.Message, ce.Reason
 		}
 	} else {
+		o.State = string(res.State)
 		o.UploadID, o.Bucket, o.Key, o.VersionID, o.ETag, o.Size = res.UploadID, res.Bucket, res.Key, res.VersionID, res.ETag, res.Size
 		o.CRC32C, o.Encryption, o.KMSKeyARN, o.Parts = res.ChecksumCRC32C, res.ServerSideEncryption, res.KMSKeyARN, res.Parts
 	}
@@ -166,6 +134,8 @@ func (u *uploads) report(j uploadJob, res *client.Result, err error, tries int) 
 			return
 		}
 		u.keep(fmt.Fprintf(u.Out, "%s\n", line))
+	case err == nil && !u.flags.quiet && res.State == client.Spooled:
+		u.keep(fmt.Fprintf(u.Out, "%s -> spooled as %s, on its way\n", j.file, o.UploadID))
 	case err == nil && !u.flags.quiet:
 		u.keep(fmt.Fprintf(u.Out, "%s -> s3://%s/%s (%s)\n", j.file, o.Bucket, o.Key, bytesText(o.Size)))
 	}
@@ -177,6 +147,9 @@ func (u *uploads) failureText(err error) string {
 		return "no such file"
 	}
 	if exitCode(err) == exitSignal {
+		if client.MayBeStored(err) {
+			return "interrupted after all was sent; the object may be stored"
+		}
 		return "interrupted; nothing was stored"
 	}
 	return u.explainError(err)

@@ -34,6 +34,7 @@ func TestPlanOfAnUpload(t *testing.T) {
 		{name: "standard input as list and as body", flags: flags(func(f *uploadFlags) { f.filesFrom = "-" }), args: []string{"-"}, err: "once only"},
 		{name: "standard input among files", flags: flags(func(*uploadFlags) {}), args: []string{"-", "x"}, err: "mixed"},
 		{name: "one name for two files", flags: flags(func(f *uploadFlags) { f.name = "n" }), args: []string{"x", "y"}, err: "--name is for one file"},
+		{name: "one key for two files", flags: flags(func(f *uploadFlags) { f.key = "k" }), args: []string{"x", "y"}, err: "--idempotency-key is for one file"},
 		{name: "two files of one name", flags: flags(func(*uploadFlags) {}), args: []string{"a/x", "b/x"}, err: "both be named"},
 		{name: "no job at a time", flags: flags(func(f *uploadFlags) { f.jobs = 0 }), args: []string{"x"}, err: "--jobs"},
 		{name: "a negative time", flags: flags(func(f *uploadFlags) { f.retryFor = -1 }), args: []string{"x"}, err: "--retry-for"},

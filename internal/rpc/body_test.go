@@ -17,6 +17,7 @@ import (
 type messages struct {
 	ctx  context.Context
 	left [][]byte
+	pool *poison // where the bytes are, if not nil
 }
 
 func (m *messages) Context() context.Context { return m.ctx }
@@ -26,7 +27,11 @@ func (m *messages) RecvMsg(v any) error {
 		return io.EOF
 	}
 	next := mem.BufferSlice{mem.SliceBuffer(m.left[0])}
+	if m.pool != nil {
+		next = m.pool.buffers(m.left[0], 16<<10)
+	}
 	m.left = m.left[1:]
+	defer next.Free()
 	return newCodec().Unmarshal(next, v)
 }
 

@@ -32,7 +32,7 @@ func TestFileThatChangesWhileItIsUploaded(t *testing.T) {
 				t.Fatal(err)
 			}
 			changed := false
-			res, err := d.UploadFile(t.Context(), "logs", "app.log", path, client.WithProgress(func(int64) {
+			res, err := d.UploadFile(t.Context(), "logs", "app.log", path, client.WithStream(), client.WithProgress(func(int64) {
 				if !changed {
 					changed = true
 					if err := tc.change(path); err != nil {

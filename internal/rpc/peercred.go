@@ -13,8 +13,8 @@ import (
 )
 
 // peerCredentials is a transport without encryption that asks the kernel who is
-// at the other end of a Unix socket.
-type peerCredentials struct{}
+// at the other end of a Unix socket. Connections that hand over files leave gRPC here.
+type peerCredentials struct{ files *handover }
 
 // peerInfo is the kernel's answer, carried by the connection.
 type peerInfo struct {
@@ -26,10 +26,15 @@ type peerInfo struct {
 func (peerInfo) AuthType() string { return "unix-peer" }
 
 // ServerHandshake implements credentials.TransportCredentials.
-func (peerCredentials) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
+func (c peerCredentials) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	p, err := KernelPeer(conn)
 	if err != nil {
 		return nil, nil, err
+	}
+	if unixConn, ok := conn.(*net.UnixConn); ok {
+		if conn, err = c.files.dispatch(unixConn, p); err != nil {
+			return nil, nil, err
+		}
 	}
 	return conn, peerInfo{
 		CommonAuthInfo: credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity}, peer: p,

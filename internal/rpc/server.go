@@ -99,6 +99,7 @@ type Server struct {
 	// watching ends with Stop: calls that only watch must not hold it up.
 	watching context.Context
 	unwatch  context.CancelFunc
+	files    *handover
 }
 
 // NewServer makes a server. Serve runs it.
@@ -110,8 +111,9 @@ func NewServer(o Options) (*Server, error) {
 	s := &Server{o: o, health: health.NewServer(), started: time.Now()}
 	s.now.Store(&present{o.Config, o.Access})
 	s.watching, s.unwatch = context.WithCancel(context.Background())
+	s.files = newHandover(s)
 	s.grpc = grpc.NewServer(
-		grpc.Creds(peerCredentials{}),
+		grpc.Creds(peerCredentials{s.files}),
 		grpc.ForceServerCodecV2(newCodec()),
 		grpc.MaxRecvMsgSize(maxMessage),
 		grpc.MaxConcurrentStreams(uint32(o.Gate.MaxUploads())+64),
@@ -160,6 +162,7 @@ func (s *Server) Stop(ctx context.Context) (finished bool) {
 	case <-done:
 		return true
 	case <-ctx.Done():
+		s.files.cut()
 		s.grpc.Stop()
 		<-done
 		return false

@@ -224,7 +224,7 @@ func TestFullHouseIsRefusedWithARetryTime(t *testing.T) {
 		}
 		defer leave()
 	}
-	_, err := d.Upload(t.Context(), "logs", "n", strings.NewReader("x"))
+	_, err := d.Upload(t.Context(), "logs", "n", strings.NewReader("x"), client.WithRetry(0))
 	if e := wantFault(t, err, "TOO_MANY_UPLOADS"); e.RetryAfter <= 0 || !e.Temporary() {
 		t.Errorf("no retry time: %+v", e)
 	}
@@ -311,7 +311,7 @@ func TestStopLetsOpenUploadsFinishAndTakesNoNewOnes(t *testing.T) {
 	if string(d.sink.objects["logs/open"]) != "the rest" {
 		t.Error("the open upload is not there")
 	}
-	if _, err := d.Upload(t.Context(), "logs", "late", strings.NewReader("x")); err == nil {
+	if _, err := d.Upload(t.Context(), "logs", "late", strings.NewReader("x"), client.WithRetry(0)); err == nil {
 		t.Error("a stopped server took an upload")
 	}
 }

@@ -1,0 +1,62 @@
+package client_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/brokerd/brokerd/client"
+)
+
+func ExampleClient_Upload() {
+	c, err := client.Dial("")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	res, err := c.Upload(context.Background(), "audit-logs", "report.csv", strings.NewReader("a,b\n1,2\n"))
+	if err != nil {
+		log.Fatal(err, "; may be stored: ", client.MayBeStored(err))
+	}
+	fmt.Println(res.State, res.Bucket, res.Key)
+}
+
+// What a destination spools is stored later: Wait for it where that matters.
+func ExampleClient_Wait() {
+	c, err := client.Dial("")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
+	defer cancel()
+	res, err := c.UploadFile(ctx, "audit-logs", "dump.sql", "/var/backups/dump.sql")
+	if err == nil && res.State == client.Spooled {
+		res, err = c.Wait(ctx, res.UploadID)
+	}
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(res.VersionID)
+}
+
+// A Writer stands where a rotated log file would.
+func ExampleClient_NewWriter() {
+	c, err := client.Dial("")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	name := func(begun time.Time, seq uint64) string {
+		return fmt.Sprintf("app/%s-%d-%d.jsonl", begun.UTC().Format("20060102T150405"), os.Getpid(), seq)
+	}
+	w := c.NewWriter(context.Background(), "audit-logs", name, client.WithRotateEvery(time.Minute), client.WithRotateSize(4<<20))
+	slog.New(slog.NewJSONHandler(w, nil)).Info("started")
+	if err := w.Close(); err != nil {
+		log.Fatal(err)
+	}
+}
