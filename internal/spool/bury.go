@@ -44,7 +44,10 @@ func (s *Spool) readReason(id ulid.ULID) (reason, error) {
 // may be half done after a crash on some file systems; a link first is not: the
 // file is in one of them at every moment.
 func (s *Spool) transfer(from, to string) error {
-	if err := s.fs.Link(s.path(from), s.path(to)); err != nil && !errors.Is(err, fs.ErrExist) {
+	err := s.fs.Link(s.path(from), s.path(to))
+	// An earlier try may have failed after any of its steps: this one goes on from there.
+	done := errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) && s.exists(to)
+	if err != nil && !done {
 		return ioError("link", to, err)
 	}
 	if err := s.fs.SyncDir(s.path(path.Dir(to))); err != nil {

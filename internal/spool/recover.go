@@ -86,15 +86,20 @@ func (s *Spool) format() error {
 	}
 	fresh := err != nil
 	if fresh {
+		foreign := ""
 		err := s.fs.ReadDir(s.opts.Dir, func(name string) error {
 			switch name {
 			case "lock", "version.tmp", dirQueue, dirReceipts, dirDead, dirQuarantine, "lost+found":
 				return nil
 			}
-			return fmt.Errorf("spool: %s is no spool and not empty: it holds %q", s.opts.Dir, name)
+			foreign = name
+			return nil
 		})
 		if err != nil {
-			return err
+			return ioError("read directory", ".", err)
+		}
+		if foreign != "" {
+			return fmt.Errorf("spool: %s is no spool and not empty: it holds %q", s.opts.Dir, foreign)
 		}
 	}
 	for _, d := range []string{dirQueue, dirReceipts, dirDead, dirQuarantine} {

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"sync"
 	"time"
+
+	"github.com/oklog/ulid/v2"
 )
 
 // housekeeping is how often receipts are pruned and leftovers removed.
@@ -159,11 +161,33 @@ func (s *Spool) clean(now time.Time) {
 			s.removeQuietly(f.name)
 		}
 	}
+	s.rewrite()
 	s.mu.Lock()
 	litter := s.litter
 	s.litter = map[string]struct{}{}
 	s.mu.Unlock()
 	for name := range litter {
 		s.removeQuietly(name)
+	}
+}
+
+// rewrite makes durable the receipts for which there was no room.
+func (s *Spool) rewrite() {
+	lost := map[ulid.ULID]*receipt{}
+	s.mu.Lock()
+	for id, ref := range s.done {
+		if ref.lost != nil {
+			lost[id] = ref.lost
+		}
+	}
+	s.mu.Unlock()
+	for id, r := range lost {
+		ref, err := s.receipts.append(r)
+		if err != nil {
+			return // still no room
+		}
+		s.mu.Lock()
+		s.done[id] = ref
+		s.mu.Unlock()
 	}
 }
