@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -27,6 +28,8 @@ type Client struct {
 	socket string
 	// streamsOnly is set when the daemon turned out to take no descriptors.
 	streamsOnly atomic.Bool
+	// chunks holds buffers of chunkSize, as *[]byte.
+	chunks sync.Pool
 }
 
 // Option changes how Dial connects.
@@ -74,7 +77,9 @@ func Dial(socket string, opts ...Option) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
-	return &Client{conn: conn, socket: socket}, nil
+	c := &Client{conn: conn, socket: socket}
+	c.chunks.New = func() any { b := make([]byte, chunkSize); return &b }
+	return c, nil
 }
 
 // Socket is the path of the daemon's socket.

@@ -235,7 +235,9 @@ func (c *Client) stream(ctx context.Context, o *uploadOptions, r io.Reader) (res
 	if err != nil {
 		return nil, false, c.FromError(err)
 	}
-	err = send(stream, o, r)
+	buf := c.chunks.Get().(*[]byte)
+	defer c.chunks.Put(buf)
+	err = send(stream, o, r, *buf)
 	var reading *readError
 	switch {
 	case errors.As(err, &reading):
@@ -254,12 +256,11 @@ type readError struct{ err error }
 func (e *readError) Error() string { return "reading what is to be uploaded: " + e.err.Error() }
 func (e *readError) Unwrap() error { return e.err }
 
-func send(stream brokerdv1.BrokerService_UploadClient, o *uploadOptions, r io.Reader) error {
+func send(stream brokerdv1.BrokerService_UploadClient, o *uploadOptions, r io.Reader, buf []byte) error {
 	if err := stream.Send(&brokerdv1.UploadRequest{Part: &brokerdv1.UploadRequest_Header{Header: o.header}}); err != nil {
 		return err
 	}
 	var (
-		buf   = make([]byte, chunkSize)
 		chunk = &brokerdv1.UploadRequest_Chunk{}
 		msg   = &brokerdv1.UploadRequest{Part: chunk}
 		table = crc32.MakeTable(crc32.Castagnoli)

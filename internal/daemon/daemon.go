@@ -34,6 +34,8 @@ import (
 )
 
 const (
+	// gcPercent is large because the heap is small: the memory limit is what holds it.
+	gcPercent = 300
 	// primeTimeout bounds how long READY waits for the first sessions.
 	primeTimeout = 10 * time.Second
 	// healthEvery bounds how old the published health may be.
@@ -160,6 +162,7 @@ func New(cfg *config.Config, version string, w io.Writer) (_ *Daemon, err error)
 // after an orderly stop.
 func (d *Daemon) Run(ctx context.Context) (err error) {
 	debug.SetMemoryLimit(d.memory.heap)
+	debug.SetGCPercent(gcPercent)
 	defer func() { err = errors.Join(err, d.closeSpool()) }()
 	socket, err := d.listen()
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -37,9 +38,15 @@ type received struct {
 type body struct {
 	ctx  context.Context
 	msgs chan received
-	idle time.Duration
-	max  int64
-	size *uint64 // announced
+	// ahead is how many bytes msgs holds; room is told when they have become fewer.
+	ahead atomic.Int64
+	room  chan struct{}
+	idle  time.Duration
+	max   int64
+	size  *uint64 // announced
+
+	// late is called before a wait for the client; nil: nothing is to be done then.
+	late func() error
 
 	once        sync.Once
 	interrupted chan struct{}
@@ -55,25 +62,55 @@ type body struct {
 	err     error // final, io.EOF after a good end
 }
 
+// lookahead is how much may be received before it is asked for, in bytes: all of
+// a small upload, so that its few messages cost no change of goroutines each.
+const lookahead = 64 << 10
+
 func newBody(stream uploadStream, idle time.Duration) *body {
-	b := &body{ctx: stream.Context(), msgs: make(chan received), idle: idle, interrupted: make(chan struct{})}
-	go func() {
-		for {
-			var m received
-			m.err = stream.RecvMsg(&m.frame)
+	b := &body{ctx: stream.Context(), msgs: make(chan received, 8), room: make(chan struct{}, 1), idle: idle, interrupted: make(chan struct{})}
+	go b.receive(stream)
+	context.AfterFunc(b.ctx, b.release)
+	return b
+}
+
+func (b *body) receive(stream uploadStream) {
+	for {
+		var m received
+		m.err = stream.RecvMsg(&m.frame)
+		b.ahead.Add(int64(m.chunk.Len()))
+		select {
+		case b.msgs <- m:
+		case <-b.ctx.Done():
+			m.free()
+			return
+		}
+		if b.ctx.Err() != nil {
+			b.drain() // release may have looked before m was there
+			return
+		}
+		if m.err != nil {
+			return
+		}
+		for b.ahead.Load() > lookahead {
 			select {
-			case b.msgs <- m:
+			case <-b.room:
 			case <-b.ctx.Done():
-				m.free()
-				return
-			}
-			if m.err != nil {
 				return
 			}
 		}
-	}()
-	context.AfterFunc(b.ctx, b.release)
-	return b
+	}
+}
+
+// drain frees what was received and not asked for.
+func (b *body) drain() {
+	for {
+		select {
+		case m := <-b.msgs:
+			m.free()
+		default:
+			return
+		}
+	}
 }
 
 // release frees what nobody will read.
@@ -83,6 +120,7 @@ func (b *body) release() {
 	b.ended = true
 	b.left.Free()
 	b.left = nil
+	b.drain()
 }
 
 // Interrupt implements uploader.Body.
@@ -96,14 +134,21 @@ func (b *body) Interrupt(err error) {
 // next waits for a message, as long as the client may be silent. io.EOF is the half-close.
 // The frame is the caller's to free.
 func (b *body) next() (frame, error) {
+	select {
+	case m := <-b.msgs:
+		return b.took(m)
+	default:
+	}
+	if b.late != nil {
+		if err := b.late(); err != nil {
+			return frame{}, err
+		}
+	}
 	timer := time.NewTimer(b.idle)
 	defer timer.Stop()
 	select {
 	case m := <-b.msgs:
-		if m.err != nil && !errors.Is(m.err, io.EOF) {
-			return frame{}, m.err
-		}
-		return m.frame, m.err
+		return b.took(m)
 	case <-b.interrupted:
 		return frame{}, b.why
 	case <-b.ctx.Done():
@@ -112,6 +157,19 @@ func (b *body) next() (frame, error) {
 		return frame{}, refuse(codes.DeadlineExceeded, "CLIENT_TOO_SLOW",
 			"nothing came for %s; send at least a byte within limits.idle_timeout, or raise it", b.idle)
 	}
+}
+
+func (b *body) took(m received) (frame, error) {
+	if b.ahead.Add(-int64(m.chunk.Len())) <= lookahead {
+		select {
+		case b.room <- struct{}{}:
+		default:
+		}
+	}
+	if m.err != nil && !errors.Is(m.err, io.EOF) {
+		return frame{}, m.err
+	}
+	return m.frame, m.err
 }
 
 func tooLarge() *fault {

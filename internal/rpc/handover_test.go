@@ -274,6 +274,10 @@ func TestAFileThatShrinksUnderItsReaderIsNoObject(t *testing.T) {
 // held is a delivery that ends only with its caller.
 type held struct{ began, ended chan struct{} }
 
+func (h *held) Open(_ context.Context, _ string, _ *uploader.Object, body uploader.Body) (uploader.Body, func(), error) {
+	return body, func() {}, nil
+}
+
 func (h *held) Put(ctx context.Context, _ string, _ uploader.Object, _ uploader.Body) (uploader.Stored, error) {
 	close(h.began)
 	defer close(h.ended)
@@ -390,6 +394,8 @@ func TestAPanicEndsOneUploadAndNothingElse(t *testing.T) {
 }
 
 type panicking struct{}
+
+func (panicking) UploadSpooled(string, int64) {}
 
 func (panicking) UploadEnded(string, string, int64, time.Duration) { panic("as the test wants") }
 

@@ -87,6 +87,8 @@ type Options struct {
 // streamWindow is how much of a stream may lie unread, in bytes.
 const streamWindow = 512 << 10
 
+const streamWorkers = 8
+
 // Server is the gRPC server on the socket.
 type Server struct {
 	o        Options
@@ -123,6 +125,8 @@ func NewServer(o Options) (*Server, error) {
 		grpc.StaticStreamWindowSize(streamWindow),
 		grpc.StaticConnWindowSize(4<<20),
 		grpc.WaitForHandlers(true),
+		// Uploads in small numbers find a goroutine whose stack has grown already.
+		grpc.NumStreamWorkers(streamWorkers),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
 		grpc.ChainUnaryInterceptor(append(o.Unary, s.guardUnary)...),
 		grpc.ChainStreamInterceptor(append(o.Stream, s.guardStream)...),

@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -38,7 +39,10 @@ func (b *brokerService) Upload(stream brokerdv1.BrokerService_UploadServer) erro
 		return faultOf(err)
 	}
 	resp, err := s.receive(stream.Context(), p, h, incoming{Body: in, verify: in.verify, accepted: func(id string) error {
-		return stream.SendHeader(metadata.Pairs(UploadIDHeader, id))
+		// It travels with the answer, unless the client takes its time: an upload that
+		// has come whole is answered at once.
+		in.late = sync.OnceValue(func() error { return stream.SendHeader(nil) })
+		return stream.SetHeader(metadata.Pairs(UploadIDHeader, id))
 	}})
 	if err != nil {
 		return faultOf(err)
@@ -71,7 +75,7 @@ func (s *Server) receive(ctx context.Context, p access.Peer, h *brokerdv1.Upload
 	defer leave()
 
 	id, received := s.o.Ledger.identify(p.UID, h.GetDestination(), h.GetIdempotencyKey(), time.Now())
-	rec := record{id: id, destination: h.GetDestination(), name: h.GetName(), uid: p.UID, started: received}
+	rec := record{id: id, destination: h.GetDestination(), name: h.GetName(), uid: p.UID, started: time.Now()}
 	earlier, end, err := s.o.Ledger.begin(ctx, rec)
 	if err != nil {
 		return nil, err

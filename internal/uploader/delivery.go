@@ -22,6 +22,7 @@ type delivery struct {
 	body Body
 
 	whole    uint32 // CRC32C of all bytes read so far
+	before   uint32 // of those before the present part
 	length   int64
 	attempts int
 }
@@ -72,9 +73,13 @@ func (d *delivery) readFirst(ctx context.Context, p *part, size int64) (end bool
 
 // read fills p up to limit bytes and says whether the body has ended, and ended well.
 func (d *delivery) read(p *part, limit int64) (end bool, err error) {
+	if p.size == 0 {
+		d.before = d.whole
+	}
 	before := p.size
-	err = p.fill(d.body, limit, &d.whole)
+	err = p.fill(d.body, limit)
 	d.length += p.size - before
+	d.whole = joinCRC(d.before, p.crc, p.size)
 	if err == nil {
 		return false, nil
 	}

@@ -33,7 +33,7 @@ type part struct {
 var errRetired = errors.New("the part was given back")
 
 // fill reads up to limit bytes from r. The end of r is io.EOF, with whatever came before it in the part.
-func (p *part) fill(r io.Reader, limit int64, whole *uint32) error {
+func (p *part) fill(r io.Reader, limit int64) error {
 	for p.size < limit {
 		at := int(p.size % pageSize)
 		if at == 0 {
@@ -48,7 +48,6 @@ func (p *part) fill(r io.Reader, limit int64, whole *uint32) error {
 		n, err := r.Read(dst)
 		if n > 0 {
 			p.crc = crc32.Update(p.crc, castagnoli, dst[:n])
-			*whole = crc32.Update(*whole, castagnoli, dst[:n])
 			p.size += int64(n)
 		}
 		if err != nil {
