@@ -18,6 +18,7 @@ import (
 var configuration = template.Must(template.New("").Parse(`socket: {path: {{.Socket}}, mode: "0600"}
 metrics: {address: ""}
 log: {level: warn}
+spool: {dir: {{.Spool}}, allow_volatile: true, min_free: 0}
 {{- with .Settings.Memory}}
 memory: {max: {{.}}}
 {{- end}}
@@ -113,7 +114,7 @@ func (s *arena) configure(name, socket string, e *endpoint, set settings) (strin
 	keys, config := s.path("keys"), s.path(name+".yaml")
 	var text bytes.Buffer
 	if err := configuration.Execute(&text, map[string]any{
-		"Socket": socket, "Keys": keys, "CA": e.ca, "URL": e.url, "Bucket": bucket, "Owner": owner, "Region": region, "Key": kmsKey, "UID": os.Getuid(),
+		"Socket": socket, "Spool": s.path("spool-" + name), "Keys": keys, "CA": e.ca, "URL": e.url, "Bucket": bucket, "Owner": owner, "Region": region, "Key": kmsKey, "UID": os.Getuid(),
 		"Settings": map[string]any{"Memory": set.memory, "Concurrency": set.concurrency, "Durability": set.durability},
 	}); err != nil {
 		return "", err
