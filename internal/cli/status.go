@@ -22,7 +22,8 @@ func (a *app) statusCommand() *cobra.Command {
 		Use:   "status",
 		Short: "Show the daemon, its destinations and, for administrators, its sessions",
 		Long: `Show the daemon's version and load, the destinations that this user has rights
-on and, when an access rule gives this user "admin", the role sessions.
+on, with what the spool holds for them, and, when an access rule gives this user
+"admin", the role sessions.
 
 Exits 0 when every destination shown is ready, 1 when one is not, 75 when the
 daemon does not answer.`,
@@ -120,6 +121,7 @@ func (a *app) writeStatus(st *brokerdv1.GetStatusResponse, dests *brokerdv1.List
 		row("  role\t%s", d.GetRoleArn())
 		row("  key\t%s", d.GetKmsKeyArn())
 		row("  stored\t%d objects, %s; %d failed", d.GetObjectsStored(), bytesText(int64(d.GetBytesStored())), d.GetUploadsFailed())
+		writeSpoolUsage(row, p, d, time.Now())
 	}
 	if sessions != nil {
 		row("\n%s", p.bold("sessions"))

@@ -1,0 +1,191 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
+)
+
+func (a *app) drainCommand() *cobra.Command {
+	var timeout time.Duration
+	var resume bool
+	var out format
+	cmd := &cobra.Command{
+		Use:   "drain",
+		Short: "Take no new uploads, and wait until the spool is delivered",
+		Long: `Have the daemon take no new uploads, and wait until those that are open have
+ended and the spool is delivered. Objects of parked destinations and dead ones
+cannot be delivered now and stay in the spool: it says how many, and does not
+wait for them.
+
+The daemon goes on refusing uploads (DRAINING) afterwards, also when the time was
+over or this command was interrupted, until it is restarted or --resume is asked
+for. Needs the right "admin".
+
+Exits 0 when nothing is left that could be delivered, 75 when the time was over.`,
+		Example: `  brokerctl drain --timeout 5m && systemctl stop brokerd
+  brokerctl drain --resume`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			switch {
+			case timeout < 0:
+				return usageError(errors.New("--timeout must not be negative"))
+			case resume && cmd.Flags().Changed("timeout"):
+				return usageError(errors.New("--resume takes uploads again at once: --timeout does not go with it"))
+			}
+			return a.drain(cmd.Context(), timeout, resume, out)
+		},
+	}
+	cmd.Flags().DurationVar(&timeout, "timeout", 30*time.Second, "how long to wait; 0: as long as it takes")
+	cmd.Flags().BoolVar(&resume, "resume", false, "take uploads again")
+	outputFlag(cmd, &out)
+	return cmd
+}
+
+// drained is the JSON of how draining ended.
+type drained struct {
+	Drained       bool   `json:"drained"` // nothing is left that could be delivered
+	OpenUploads   uint32 `json:"open_uploads"`
+	QueuedObjects uint64 `json:"queued_objects"`
+	QueuedBytes   uint64 `json:"queued_bytes"`
+	ParkedObjects uint64 `json:"parked_objects"`
+	DeadObjects   uint64 `json:"dead_objects"`
+}
+
+func drainedOf(m *brokerdv1.DrainResponse) drained {
+	return drained{
+		Drained: m.GetOpenUploads() == 0 && m.GetQueuedObjects() == 0, OpenUploads: m.GetOpenUploads(), QueuedObjects: m.GetQueuedObjects(),
+		QueuedBytes: m.GetQueuedBytes(), ParkedObjects: m.GetParkedObjects(), DeadObjects: m.GetDeadObjects(),
+	}
+}
+
+func (a *app) drain(ctx context.Context, timeout time.Duration, resume bool, out format) error {
+	c, err := a.dial()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = c.Close() }()
+	inner, cancel := context.WithCancel(ctx)
+	defer cancel()
+	req := &brokerdv1.DrainRequest{Resume: resume}
+	if timeout > 0 && !resume {
+		req.Timeout = durationpb.New(timeout)
+	}
+	stream, err := c.Admin().Drain(inner, req)
+	if err != nil {
+		return c.FromError(err)
+	}
+	bar := newStatusLine(a.Err)
+	for {
+		m, err := stream.Recv()
+		if err != nil {
+			bar.clear()
+			if errors.Is(err, io.EOF) {
+				err = errors.New("the daemon ended the call before it said how draining ended")
+			}
+			if ctx.Err() != nil {
+				_, _ = fmt.Fprintln(a.Err, "brokerctl: interrupted; the daemon goes on draining and takes no uploads: `brokerctl drain --resume` ends that")
+				return ctx.Err()
+			}
+			return c.FromError(err)
+		}
+		if !m.GetDone() {
+			bar.set(drainProgress(drainedOf(m)))
+			continue
+		}
+		bar.clear()
+		return a.endDrain(drainedOf(m), resume, out)
+	}
+}
+
+// endDrain says what stays, and what that means for the exit code.
+func (a *app) endDrain(d drained, resume bool, out format) error {
+	text := drainSummary(d)
+	if resume {
+		text = "uploads are taken again"
+	}
+	var err error
+	if out == formatJSON {
+		err = json.NewEncoder(a.Out).Encode(d)
+	} else {
+		_, err = fmt.Fprintln(a.Out, text)
+	}
+	if err == nil && !d.Drained && !resume {
+		err = &exitError{exitTemporary, nil}
+	}
+	return err
+}
+
+func drainProgress(d drained) string {
+	var parts []string
+	if d.OpenUploads > 0 {
+		parts = append(parts, counted(uint64(d.OpenUploads), "upload")+" open")
+	}
+	if d.QueuedObjects > 0 {
+		parts = append(parts, fmt.Sprintf("%s (%s) to deliver", counted(d.QueuedObjects, "object"), bytesText(int64(d.QueuedBytes))))
+	}
+	return "draining: " + strings.Join(parts, ", ")
+}
+
+func drainSummary(d drained) string {
+	text := "drained: nothing is left to deliver"
+	if !d.Drained {
+		text = "not drained: " + strings.TrimPrefix(drainProgress(d), "draining: ")
+		if d.QueuedObjects > 0 {
+			text += "; what is not delivered stays in the spool"
+		}
+	}
+	if n := d.ParkedObjects; n > 0 {
+		text += fmt.Sprintf("\n%s of parked destinations stay in the spool: `brokerctl status` says why", counted(n, "object"))
+		if n == 1 {
+			text = strings.Replace(text, "destinations stay", "destinations stays", 1)
+		}
+	}
+	if n := d.DeadObjects; n == 1 {
+		text += "\n1 dead object stays in the spool: `brokerctl spool ls --state dead`"
+	} else if n > 1 {
+		text += fmt.Sprintf("\n%d dead objects stay in the spool: `brokerctl spool ls --state dead`", n)
+	}
+	return text + "\nno uploads are taken until the daemon is restarted, or `brokerctl drain --resume`"
+}
+
+// statusLine is one line that is rewritten on a terminal. Elsewhere it is a new
+// line each time that it changes.
+type statusLine struct {
+	w       io.Writer
+	rewrite bool
+	last    string
+}
+
+func newStatusLine(w io.Writer) *statusLine {
+	return &statusLine{w: w, rewrite: isTerminal(w) && os.Getenv("TERM") != "dumb"}
+}
+
+func (l *statusLine) set(text string) {
+	if text == l.last {
+		return
+	}
+	l.last = text
+	if l.rewrite {
+		text = "\r\x1b[K" + text
+	} else {
+		text += "\n"
+	}
+	_, _ = io.WriteString(l.w, text) // progress only
+}
+
+func (l *statusLine) clear() {
+	if l.rewrite && l.last != "" {
+		_, _ = io.WriteString(l.w, "\r\x1b[K")
+	}
+}

@@ -1,0 +1,194 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/oklog/ulid/v2"
+	"github.com/spf13/cobra"
+
+	"github.com/brokerd/brokerd/client"
+	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
+)
+
+func (a *app) spoolCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "spool",
+		Short: "Show and handle what waits on the daemon's disk for its delivery",
+		Long: `The spool holds what destinations of durability spool and spool-wait have
+accepted and not yet delivered. An object in it is
+
+  queued      waiting for its turn or for its next try
+  delivering  on its way
+  parked      kept while AWS refuses its destination; goes by itself once that is
+              repaired: ` + "`brokerctl verify DESTINATION`" + ` names what to repair
+  dead        impossible to deliver as it is; kept until an operator retries,
+              exports or drops it
+
+Nothing leaves the spool but by its delivery or by ` + "`brokerctl spool drop`" + `. All of
+these commands need the right "admin", which root and the daemon's user have.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(a.spoolLs(), a.spoolShow(), a.spoolRetry(), a.spoolExport(), a.spoolDrop())
+	for _, c := range cmd.Commands() {
+		wrapArgs(c)
+	}
+	return cmd
+}
+
+// spoolStates are the words for the states of an object.
+var spoolStates = map[brokerdv1.SpoolState]string{
+	brokerdv1.SpoolState_SPOOL_STATE_QUEUED:     "queued",
+	brokerdv1.SpoolState_SPOOL_STATE_DELIVERING: "delivering",
+	brokerdv1.SpoolState_SPOOL_STATE_PARKED:     "parked",
+	brokerdv1.SpoolState_SPOOL_STATE_DEAD:       "dead",
+}
+
+func spoolStateNames() []string { return []string{"queued", "delivering", "parked", "dead"} }
+
+func parseSpoolStates(names []string) ([]brokerdv1.SpoolState, error) {
+	var out []brokerdv1.SpoolState
+next:
+	for _, name := range names {
+		for s, text := range spoolStates {
+			if text == name {
+				out = append(out, s)
+				continue next
+			}
+		}
+		return nil, fmt.Errorf("--state %q: want %s", name, strings.Join(spoolStateNames(), ", "))
+	}
+	return out, nil
+}
+
+// spooled is the JSON of one object.
+type spooled struct {
+	UploadID    string     `json:"upload_id"`
+	Destination string     `json:"destination"`
+	Name        string     `json:"name"`
+	Key         string     `json:"key"`
+	State       string     `json:"state"`
+	UID         uint32     `json:"uid"`
+	Size        uint64     `json:"size"`
+	CRC32C      string     `json:"checksum_crc32c"`
+	Received    time.Time  `json:"received"`
+	Tries       uint32     `json:"tries"` // since the daemon started
+	Reason      string     `json:"reason,omitempty"`
+	Error       string     `json:"error,omitempty"`
+	NextTry     *time.Time `json:"next_try,omitempty"`
+	ParkedSince *time.Time `json:"parked_since,omitempty"` // of `show`
+	Fix         string     `json:"fix,omitempty"`          // of `show`
+}
+
+func spooledOf(m *brokerdv1.ListSpoolResponse) spooled {
+	o := spooled{
+		UploadID: m.GetUploadId(), Destination: m.GetDestination(), Name: m.GetName(), Key: m.GetKey(), State: spoolStates[m.GetState()],
+		UID: m.GetUid(), Size: m.GetSize(), CRC32C: m.GetChecksumCrc32C(), Received: m.GetReceivedTime().AsTime(), Tries: m.GetTries(),
+		Reason: m.GetFailureReason(), Error: m.GetFailureMessage(),
+	}
+	if m.GetNextTryTime() != nil {
+		t := m.GetNextTryTime().AsTime()
+		o.NextTry = &t
+	}
+	return o
+}
+
+// eachSpooled hands what the daemon lists to fn, one at a time: a spool may hold
+// more than anybody wants in memory.
+func eachSpooled(ctx context.Context, c *client.Client, req *brokerdv1.ListSpoolRequest, fn func(spooled) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stream, err := c.Admin().ListSpool(ctx, req)
+	if err != nil {
+		return c.FromError(err)
+	}
+	for {
+		m, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return c.FromError(err)
+		}
+		if err := fn(spooledOf(m)); err != nil {
+			return err
+		}
+	}
+}
+
+// oneSpooled fetches one object.
+func oneSpooled(ctx context.Context, c *client.Client, id string) (found spooled, err error) {
+	err = eachSpooled(ctx, c, &brokerdv1.ListSpoolRequest{UploadId: id}, func(o spooled) error {
+		found = o
+		return nil
+	})
+	if err == nil && found.UploadID == "" {
+		err = fmt.Errorf("there is no upload %s in the spool", id)
+	}
+	return found, err
+}
+
+// uploadIDs checks arguments that are ids, and leaves out those named twice.
+func uploadIDs(args []string) ([]string, error) {
+	var ids []string
+	for _, arg := range args {
+		u, err := ulid.ParseStrict(arg)
+		if err != nil {
+			return nil, usageError(fmt.Errorf("%q is not the id of an upload: want its 26 letters and digits, as `brokerctl spool ls` shows them", arg))
+		}
+		if id := u.String(); !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids, nil
+}
+
+// each does something with every id, tells what failed, and goes on.
+func (a *app) each(ctx context.Context, ids []string, do func(id string) error) (done int, err error) {
+	code := exitOK
+	for _, id := range ids {
+		err := do(id)
+		if err == nil {
+			done++
+			continue
+		}
+		if ctx.Err() != nil {
+			return done, ctx.Err()
+		}
+		if _, werr := fmt.Fprintln(a.Err, "brokerctl: "+a.explainError(err)); werr != nil {
+			return done, werr
+		}
+		if c := exitCode(err); code == exitOK || c != exitTemporary && code == exitTemporary {
+			code = c
+		}
+	}
+	if code != exitOK {
+		return done, &exitError{code, nil}
+	}
+	return done, nil
+}
+
+// counted is a number with its noun.
+func counted(n uint64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// printable takes out of a text of AWS or of a client what a terminal would obey.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, text)
+}

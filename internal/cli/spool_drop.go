@@ -1,0 +1,179 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/brokerd/brokerd/client"
+	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
+)
+
+func (a *app) spoolDrop() *cobra.Command {
+	var force, yes bool
+	cmd := &cobra.Command{
+		Use:   "drop ID…",
+		Short: "Delete objects from the spool for ever",
+		Long: `Delete objects that were accepted and not delivered. They are gone then: whoever
+sent them was told that they are safe. ` + "`brokerctl spool export`" + ` saves one first.
+
+Dead and parked objects are dropped when asked, queued ones with --force, one
+that is being delivered never. A multipart upload of it is aborted first; where
+AWS refuses that, --force drops the object all the same and leaves the parts to
+the bucket's lifecycle rule.
+
+On a terminal it asks; elsewhere it wants --yes.`,
+		Example: `  brokerctl spool drop 01KAW3P5E2M9W7V5C1J0X8T4RQ
+  brokerctl spool ls --state dead -o json | jq -r .upload_id | xargs -r brokerctl spool drop --yes`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ids, err := uploadIDs(args)
+			if err != nil {
+				return err
+			}
+			asks := isTerminal(a.In) && isTerminal(a.Err)
+			if !yes && !asks {
+				return usageError(errors.New("nothing was dropped: without a terminal to ask on, say --yes"))
+			}
+			c, err := a.dial()
+			if err != nil {
+				return err
+			}
+			defer func() { _ = c.Close() }()
+			d := &dropping{app: a, client: c, force: force}
+			if err := d.look(cmd.Context(), ids); err != nil {
+				return err
+			}
+			if err := d.tell(); err != nil {
+				return err
+			}
+			if !yes {
+				if err := a.confirm(cmd.Context(), "Type yes to delete: "); err != nil {
+					return err
+				}
+			}
+			return d.drop(cmd.Context())
+		},
+	}
+	cmd.Flags().BoolVar(&force, "force", false, "also what could still be delivered, and what cannot be aborted at AWS")
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	return cmd
+}
+
+// dropping is one run of `spool drop`.
+type dropping struct {
+	*app
+	client  *client.Client
+	force   bool
+	objects []spooled
+}
+
+// look fetches what is to be dropped. Nothing is dropped when one of them is not
+// there or may not be: a list with a mistake in it is looked at again.
+func (d *dropping) look(ctx context.Context, ids []string) error {
+	_, err := d.each(ctx, ids, func(id string) error {
+		o, err := oneSpooled(ctx, d.client, id)
+		switch {
+		case err != nil:
+			return err
+		case o.State == "delivering":
+			return fmt.Errorf("%s is being delivered: it cannot be dropped now", id)
+		case o.State == "queued" && !d.force:
+			return fmt.Errorf("%s is queued and can still be delivered: --force drops it all the same", id)
+		}
+		d.objects = append(d.objects, o)
+		return nil
+	})
+	if err != nil && ctx.Err() == nil {
+		_, werr := fmt.Fprintln(d.Err, "brokerctl: nothing was dropped")
+		return errors.Join(err, werr)
+	}
+	return err
+}
+
+// tell says exactly what is lost.
+func (d *dropping) tell() error {
+	now := time.Now()
+	t := newColumns(d.Err, now, "ID", "DESTINATION", "STATE", "SIZE", "AGE", "UID", "REASON", "NAME")
+	var tally spoolTally
+	mismatched := false
+	for _, o := range d.objects {
+		tally.add(o)
+		mismatched = mismatched || o.Reason == "RESPONSE_MISMATCH"
+		row := spoolRow(o, now)
+		row[5] = fmt.Sprint(o.UID)
+		if err := t.add(row...); err != nil {
+			return err
+		}
+	}
+	if err := t.flush(); err != nil {
+		return err
+	}
+	text := fmt.Sprintf("\n%s. They were accepted and not delivered, and brokerd has no other copy.\n", tally.String())
+	if len(d.objects) == 1 {
+		text = fmt.Sprintf("\n%s. It was accepted and not delivered, and brokerd has no other copy.\n", tally.String())
+	}
+	if mismatched {
+		text += "Those with RESPONSE_MISMATCH are in the bucket, but not as they were asked for.\n"
+	}
+	_, err := io.WriteString(d.Err, text)
+	return err
+}
+
+func (d *dropping) drop(ctx context.Context) error {
+	var lost spoolTally
+	byID := make(map[string]spooled, len(d.objects))
+	var ids []string
+	for _, o := range d.objects {
+		byID[o.UploadID] = o
+		ids = append(ids, o.UploadID)
+	}
+	_, err := d.each(ctx, ids, func(id string) error {
+		_, err := d.client.Admin().DropSpool(ctx, &brokerdv1.DropSpoolRequest{UploadIds: []string{id}, Force: d.force})
+		if err != nil {
+			return d.explainDrop(id, d.client.FromError(err))
+		}
+		lost.add(byID[id])
+		return nil
+	})
+	_, werr := fmt.Fprintf(d.Out, "dropped %s, %s\n", counted(lost.objects, "object"), bytesText(int64(lost.bytes)))
+	return errors.Join(err, werr)
+}
+
+func (d *dropping) explainDrop(id string, err error) error {
+	var ce *client.Error
+	if errors.As(err, &ce) && strings.HasSuffix(ce.Metadata["operation"], "AbortMultipartUpload") {
+		return fmt.Errorf("%s was kept, its multipart upload could not be aborted: %w\n  --force drops it all the same, and leaves the parts to the bucket's lifecycle rule", id, err)
+	}
+	return err
+}
+
+// confirm asks on the terminal; anything but "yes" is an error.
+func (a *app) confirm(ctx context.Context, question string) error {
+	if _, err := io.WriteString(a.Err, question); err != nil {
+		return err
+	}
+	// Reading a terminal cannot be interrupted. The program ends after this, and
+	// the reading with it.
+	answer := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(a.In).ReadString('\n') // an end without a line is no yes
+		answer <- strings.TrimSpace(line)
+	}()
+	select {
+	case line := <-answer:
+		if line != "yes" {
+			return errors.New("nothing was dropped")
+		}
+		return nil
+	case <-ctx.Done():
+		_, _ = fmt.Fprintln(a.Err)
+		return ctx.Err()
+	}
+}

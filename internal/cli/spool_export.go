@@ -1,0 +1,184 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/brokerd/brokerd/client"
+	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
+)
+
+func (a *app) spoolExport() *cobra.Command {
+	var file string
+	var force bool
+	cmd := &cobra.Command{
+		Use:   "export ID",
+		Short: "Write the bytes of one object to a file, compared with their checksum",
+		Long: `Write the bytes of one object to a file, and leave the object where it is. The
+file appears under its name when all bytes have come, agreed with the checksum
+that they were accepted with, and are on the disk; after an error there is none.
+
+Without -f the file is named by the id, in the present directory: the object's
+name was chosen by whoever sent it. A file that exists is kept unless --force.
+
+"-" is standard output: there a script has to look at the exit code, because
+bytes that were written cannot be taken back.`,
+		Example: `  brokerctl spool export 01KAW3P5E2M9W7V5C1J0X8T4RQ -f report.csv
+  brokerctl spool export 01KAW3P5E2M9W7V5C1J0X8T4RQ -f - | sha256sum`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ids, err := uploadIDs(args)
+			if err != nil {
+				return err
+			}
+			if file == "" {
+				file = ids[0]
+			}
+			var t *exportFile
+			if file != "-" {
+				if t, err = newExportFile(file, force); err != nil {
+					return err
+				}
+			}
+			c, err := a.dial()
+			if err != nil {
+				return err
+			}
+			defer func() { _ = c.Close() }()
+			o, err := oneSpooled(cmd.Context(), c, ids[0])
+			if err != nil {
+				return err
+			}
+			if t == nil {
+				if err := export(cmd.Context(), c, o, a.Out); err != nil {
+					return err
+				}
+				_, err = fmt.Fprintf(a.Err, "%s: %d bytes, CRC32C %s verified\n", o.UploadID, o.Size, o.CRC32C)
+				return err
+			}
+			if err := t.write(func(w io.Writer) error { return export(cmd.Context(), c, o, w) }); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(a.Out, "%s -> %s (%d bytes, CRC32C %s verified)\n", o.UploadID, file, o.Size, o.CRC32C)
+			return err
+		},
+	}
+	cmd.Flags().StringVarP(&file, "file", "f", "", "file to write; - is standard output (default: the id)")
+	cmd.Flags().BoolVar(&force, "force", false, "replace a file that exists")
+	return cmd
+}
+
+// export copies the bytes of o to w. It fails when they are not those that were accepted.
+func export(ctx context.Context, c *client.Client, o spooled, w io.Writer) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stream, err := c.Admin().ExportSpool(ctx, &brokerdv1.ExportSpoolRequest{UploadId: o.UploadID})
+	if err != nil {
+		return c.FromError(err)
+	}
+	sum, n := crc32.New(crc32.MakeTable(crc32.Castagnoli)), uint64(0)
+	out := bufio.NewWriterSize(io.MultiWriter(w, sum), 1<<18)
+	for {
+		m, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			// What came before stays readable where it can still be of use.
+			return errors.Join(c.FromError(err), out.Flush())
+		}
+		n += uint64(len(m.GetChunk()))
+		if _, err := out.Write(m.GetChunk()); err != nil {
+			return err
+		}
+	}
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	got := base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, sum.Sum32()))
+	if n != o.Size || got != o.CRC32C {
+		return fmt.Errorf("%s came as %d bytes with CRC32C %s, and is %d bytes with %s: what was written is not the object", o.UploadID, n, got, o.Size, o.CRC32C)
+	}
+	return nil
+}
+
+// exportFile is a file that appears whole or not at all.
+type exportFile struct {
+	path  string
+	force bool
+}
+
+// newExportFile refuses what could not be written in the end, before anything is read.
+func newExportFile(path string, force bool) (*exportFile, error) {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return &exportFile{path, force}, nil
+	case err != nil:
+		return nil, err
+	case info.IsDir():
+		return nil, fmt.Errorf("%s is a directory: say -f FILE", path)
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is not a regular file: it is not replaced; -f - writes to standard output", path)
+	case !force:
+		return nil, fmt.Errorf("%s exists: --force replaces it", path)
+	}
+	return &exportFile{path, force}, nil
+}
+
+// write lets fill write to a file beside, makes it durable, and gives it its name.
+func (e *exportFile) write(fill func(io.Writer) error) (err error) {
+	dir := filepath.Dir(e.path)
+	f, err := os.CreateTemp(dir, "."+filepath.Base(e.path)+".*.part") // readable by this user only
+	if err != nil {
+		return err
+	}
+	defer func() {
+		_ = f.Close()
+		if rerr := os.Remove(f.Name()); rerr != nil && !errors.Is(rerr, fs.ErrNotExist) {
+			err = errors.Join(err, rerr)
+		}
+	}()
+	if err := fill(f); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := e.name(f.Name()); err != nil {
+		return err
+	}
+	// The next step may be to drop the object: the name has to last as well.
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// name gives the finished file its name. A link refuses a file that has come
+// meanwhile; a rename would replace it.
+func (e *exportFile) name(temporary string) error {
+	if e.force {
+		return os.Rename(temporary, e.path)
+	}
+	err := os.Link(temporary, e.path)
+	if err == nil {
+		return nil
+	}
+	if _, serr := os.Lstat(e.path); !errors.Is(serr, fs.ErrNotExist) {
+		return fmt.Errorf("%s exists: --force replaces it", e.path)
+	}
+	return os.Rename(temporary, e.path) // a file system without links
+}

@@ -1,0 +1,205 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/brokerd/brokerd/client"
+	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
+)
+
+// spoolFilter is what `spool ls` is asked for.
+type spoolFilter struct {
+	destination string
+	states      []string
+	limit       uint32
+}
+
+func (a *app) spoolLs() *cobra.Command {
+	var f spoolFilter
+	var out format
+	cmd := &cobra.Command{
+		Use:   "ls [DESTINATION]",
+		Short: "List what is in the spool, oldest first",
+		Long: `List what is in the spool, oldest first, and what it comes to. TRIES counts
+deliveries since the daemon started; REASON is why the last one failed.
+
+With -o json there is one line for each object, and nothing else.`,
+		Example: `  brokerctl spool ls
+  brokerctl spool ls audit-logs --state dead
+  brokerctl spool ls --state dead -o json | jq -r .upload_id | xargs -r -n1 brokerctl spool export`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				f.destination = args[0]
+			}
+			states, err := parseSpoolStates(f.states)
+			if err != nil {
+				return usageError(err)
+			}
+			c, err := a.dial()
+			if err != nil {
+				return err
+			}
+			defer func() { _ = c.Close() }()
+			req := &brokerdv1.ListSpoolRequest{Destination: f.destination, States: states}
+			if f.limit > 0 {
+				req.Limit = f.limit + 1 // one more says whether there are more
+			}
+			l := &spoolList{app: a, filter: f, json: out == formatJSON, table: newSpoolTable(a, time.Now())}
+			if err := eachSpooled(cmd.Context(), c, req, l.add); err != nil {
+				return err
+			}
+			return l.end(cmd.Context(), c)
+		},
+	}
+	fl := cmd.Flags()
+	fl.StringSliceVar(&f.states, "state", nil, "only these: queued, delivering, parked, dead")
+	fl.Uint32Var(&f.limit, "limit", 0, "at most so many; 0: all")
+	_ = cmd.RegisterFlagCompletionFunc("state", cobra.FixedCompletions(spoolStateNames(), cobra.ShellCompDirectiveNoFileComp))
+	outputFlag(cmd, &out)
+	return cmd
+}
+
+// spoolList tells objects as they come.
+type spoolList struct {
+	*app
+	filter spoolFilter
+	json   bool
+	table  *columns
+	tally  spoolTally
+	more   bool // than the limit
+	parked map[string]bool
+}
+
+func (l *spoolList) add(o spooled) error {
+	if l.filter.limit > 0 && l.tally.objects == uint64(l.filter.limit) {
+		l.more = true
+		return nil
+	}
+	l.tally.add(o)
+	if l.json {
+		return json.NewEncoder(l.Out).Encode(o)
+	}
+	if o.State == "parked" {
+		if l.parked == nil {
+			l.parked = make(map[string]bool)
+		}
+		l.parked[o.Destination] = true
+	}
+	return l.table.add(spoolRow(o, l.table.now)...)
+}
+
+// end tells what it came to.
+func (l *spoolList) end(ctx context.Context, c *client.Client) error {
+	if l.tally.objects == 0 && l.filter.destination != "" {
+		if err := l.known(ctx, c); err != nil {
+			return err
+		}
+	}
+	if l.json {
+		return nil
+	}
+	if err := l.table.flush(); err != nil {
+		return err
+	}
+	if l.tally.objects == 0 {
+		_, err := fmt.Fprintln(l.Out, l.nothing())
+		return err
+	}
+	text := "\n" + l.tally.String()
+	if l.more {
+		text = fmt.Sprintf("\nthe first %s; there are more", l.tally.String())
+	}
+	for _, d := range slices.Sorted(maps.Keys(l.parked)) {
+		text += fmt.Sprintf("\n%s is parked, everything of it is kept: `brokerctl verify %s` says what to repair", d, d)
+	}
+	_, err := fmt.Fprintln(l.Out, text)
+	return err
+}
+
+// known makes an error of a destination that nobody has heard of: a misspelt one
+// would always be empty.
+func (l *spoolList) known(ctx context.Context, c *client.Client) error {
+	r, err := c.Admin().ListDestinations(ctx, &brokerdv1.ListDestinationsRequest{})
+	if err != nil {
+		return c.FromError(err)
+	}
+	for _, d := range r.GetDestinations() {
+		if d.GetName() == l.filter.destination {
+			return nil
+		}
+	}
+	return fmt.Errorf("there is no destination %q, and the spool holds nothing for one: `brokerctl status` lists them", l.filter.destination)
+}
+
+func (l *spoolList) nothing() string {
+	text := "the spool is empty"
+	if l.filter.destination != "" {
+		text = "the spool holds nothing for " + l.filter.destination
+	}
+	if len(l.filter.states) > 0 {
+		text = strings.Replace(text, "the spool is empty", "the spool holds nothing", 1) + " that is " + strings.Join(l.filter.states, " or ")
+	}
+	return text
+}
+
+// spoolTally counts objects by state.
+type spoolTally struct {
+	objects, bytes uint64
+	states         map[string]uint64
+}
+
+func (t *spoolTally) add(o spooled) {
+	if t.states == nil {
+		t.states = make(map[string]uint64)
+	}
+	t.objects++
+	t.bytes += o.Size
+	t.states[o.State]++
+}
+
+// String is "3 objects, 36 B: 1 queued, 2 parked".
+func (t *spoolTally) String() string {
+	var parts []string
+	for _, s := range spoolStateNames() {
+		if n := t.states[s]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, s))
+		}
+	}
+	return fmt.Sprintf("%s, %s: %s", counted(t.objects, "object"), bytesText(int64(t.bytes)), strings.Join(parts, ", "))
+}
+
+func newSpoolTable(a *app, now time.Time) *columns {
+	p := paletteFor(a.Out)
+	t := newColumns(a.Out, now, "ID", "DESTINATION", "STATE", "SIZE", "AGE", "TRIES", "REASON", "NAME")
+	t.head = p.dim
+	t.paint[2] = func(state string) string {
+		switch strings.TrimRight(state, " ") {
+		case "parked":
+			return p.warn(state)
+		case "dead":
+			return p.bad(state)
+		}
+		return state
+	}
+	return t
+}
+
+func spoolRow(o spooled, now time.Time) []string {
+	reason := o.Reason
+	if reason == "" {
+		reason = "-"
+	}
+	return []string{
+		o.UploadID, o.Destination, o.State, bytesText(int64(o.Size)), span(true, now.Sub(o.Received)),
+		fmt.Sprint(o.Tries), reason, printable(o.Name),
+	}
+}

@@ -1,0 +1,96 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
+)
+
+func (a *app) spoolRetry() *cobra.Command {
+	var destination string
+	var all bool
+	cmd := &cobra.Command{
+		Use:   "retry ID… | --destination DESTINATION | --all",
+		Short: "Try objects again now: those that wait, and those that are dead",
+		Long: `Try objects again now instead of at their next turn. Dead ones come back into
+the queue. A parked destination is probed at once, with one object; its first
+success lets all others go.
+
+It says how many are tried, not how that ended: see ` + "`brokerctl spool ls`" + `.`,
+		Example: `  brokerctl spool retry 01KAW3P5E2M9W7V5C1J0X8T4RQ
+  brokerctl verify audit-logs && brokerctl spool retry --destination audit-logs`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ways := len(args)
+			if destination != "" {
+				ways++
+			}
+			if all {
+				ways++
+			}
+			switch {
+			case ways == 0:
+				return usageError(errors.New("name objects, or --destination DESTINATION, or --all"))
+			case ways != len(args) && ways != 1:
+				return usageError(errors.New("objects, --destination and --all do not go together"))
+			}
+			ids, err := uploadIDs(args)
+			if err != nil {
+				return err
+			}
+			c, err := a.dial()
+			if err != nil {
+				return err
+			}
+			defer func() { _ = c.Close() }()
+			ctx := cmd.Context()
+			retry := func(req *brokerdv1.RetrySpoolRequest) (uint32, error) {
+				r, err := c.Admin().RetrySpool(ctx, req)
+				return r.GetRetried(), c.FromError(err)
+			}
+			if len(ids) > 0 {
+				done, err := a.each(ctx, ids, func(id string) error {
+					_, err := retry(&brokerdv1.RetrySpoolRequest{UploadIds: []string{id}})
+					return err
+				})
+				return errors.Join(a.retried(uint32(done), ""), err)
+			}
+			if all {
+				destination = "*"
+			}
+			n, err := retry(&brokerdv1.RetrySpoolRequest{Destination: destination})
+			if err != nil {
+				return err
+			}
+			if n == 0 && !all {
+				l := &spoolList{app: a, filter: spoolFilter{destination: destination}}
+				if err := l.known(ctx, c); err != nil {
+					return err
+				}
+			}
+			if all {
+				destination = ""
+			}
+			return a.retried(n, destination)
+		},
+	}
+	cmd.Flags().StringVarP(&destination, "destination", "d", "", "all objects of this destination")
+	cmd.Flags().BoolVar(&all, "all", false, "all objects of all destinations")
+	return cmd
+}
+
+func (a *app) retried(n uint32, destination string) error {
+	text := counted(uint64(n), "object")
+	if destination != "" {
+		text += " of " + destination
+	}
+	if n == 1 {
+		text += " is tried again"
+	} else {
+		text += " are tried again"
+	}
+	_, err := fmt.Fprintln(a.Out, text)
+	return err
+}

@@ -1,0 +1,154 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os/user"
+	"strconv"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/brokerd/brokerd/client"
+	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
+)
+
+func (a *app) spoolShow() *cobra.Command {
+	var out format
+	cmd := &cobra.Command{
+		Use:     "show ID",
+		Short:   "Show all that is known of one object, and what to do about it",
+		Long:    "Show all that is known of one object in the spool: where it goes, who sent it,\nwhy it has not gone, and what to do about that.",
+		Example: "  brokerctl spool show 01KAW3P5E2M9W7V5C1J0X8T4RQ",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ids, err := uploadIDs(args)
+			if err != nil {
+				return err
+			}
+			c, err := a.dial()
+			if err != nil {
+				return err
+			}
+			defer func() { _ = c.Close() }()
+			o, err := oneSpooled(cmd.Context(), c, ids[0])
+			if err != nil {
+				return err
+			}
+			o.Fix = spoolFix(o)
+			if o.State == "parked" {
+				o.ParkedSince = parkedSince(cmd.Context(), c, o.Destination)
+			}
+			if out == formatJSON {
+				return json.NewEncoder(a.Out).Encode(o)
+			}
+			return a.writeSpooled(o, time.Now())
+		},
+	}
+	outputFlag(cmd, &out)
+	return cmd
+}
+
+// parkedSince asks since when a destination is parked; nil when nobody can say.
+func parkedSince(ctx context.Context, c *client.Client, destination string) *time.Time {
+	r, err := c.Admin().ListDestinations(ctx, &brokerdv1.ListDestinationsRequest{})
+	if err != nil {
+		return nil
+	}
+	for _, d := range r.GetDestinations() {
+		if t := d.GetSpool().GetParkedTime(); d.GetName() == destination && t != nil {
+			since := t.AsTime()
+			return &since
+		}
+	}
+	return nil
+}
+
+func (a *app) writeSpooled(o spooled, now time.Time) error {
+	p := paletteFor(a.Out)
+	tw := tabwriter.NewWriter(a.Out, 0, 0, 2, ' ', 0)
+	row := func(name, format string, args ...any) {
+		_, _ = fmt.Fprintf(tw, "%s\t%s\n", name, fmt.Sprintf(format, args...))
+	}
+	row("id", "%s", o.UploadID)
+	state := o.State
+	switch {
+	case o.ParkedSince != nil:
+		state = p.warn(o.State) + fmt.Sprintf(" since %s (%s ago)", o.ParkedSince.UTC().Format(time.RFC3339), span(true, now.Sub(*o.ParkedSince)))
+	case o.State == "parked":
+		state = p.warn(o.State)
+	case o.State == "dead":
+		state = p.bad(o.State)
+	}
+	row("state", "%s", state)
+	row("destination", "%s", o.Destination)
+	row("name", "%s", printable(o.Name))
+	row("key", "%s", printable(o.Key))
+	row("uploaded by", "%s", userText(o.UID))
+	row("received", "%s (%s ago)", o.Received.UTC().Format(time.RFC3339), span(true, now.Sub(o.Received)))
+	row("size", "%s (%d bytes)", bytesText(int64(o.Size)), o.Size)
+	row("crc32c", "%s", o.CRC32C)
+	row("tries", "%d since the daemon started", o.Tries)
+	if o.NextTry != nil {
+		row("next try", "%s (%s)", o.NextTry.UTC().Format(time.RFC3339), nextText(o.NextTry.Sub(now)))
+	}
+	if o.Reason != "" {
+		row("reason", "%s", o.Reason)
+	}
+	if o.Error != "" {
+		row("error", "%s", printable(o.Error))
+	}
+	if err := tw.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(a.Out, "\n%s\n", wrap(o.Fix, 80))
+	return err
+}
+
+func nextText(d time.Duration) string {
+	if d <= 0 {
+		return "as soon as its turn comes"
+	}
+	return "in " + span(true, d)
+}
+
+// userText names a user of this machine, if it has a name.
+func userText(uid uint32) string {
+	id := strconv.FormatUint(uint64(uid), 10)
+	if u, err := user.LookupId(id); err == nil {
+		return fmt.Sprintf("uid %s (%s)", id, u.Username)
+	}
+	return "uid " + id
+}
+
+// spoolFix says what to do about an object.
+func spoolFix(o spooled) string {
+	verify := "`brokerctl verify " + o.Destination + "`"
+	export := "`brokerctl spool export " + o.UploadID + "`"
+	drop := "`brokerctl spool drop " + o.UploadID + "`"
+	retry := "`brokerctl spool retry " + o.UploadID + "`"
+	switch {
+	case o.State == "delivering":
+		return "It is on its way: nothing to do."
+	case o.State == "parked" && o.Reason == "UNKNOWN_DESTINATION":
+		return "The configuration has no destination " + o.Destination + " any more. Put it back and `brokerctl reload`: the object then goes by itself. Or save it with " + export + " and then " + drop + "."
+	case o.State == "parked":
+		return verify + " names what to repair. Nothing is lost: one object at a time probes, and all go by themselves once it is repaired. `brokerctl spool retry --destination " + o.Destination + "` probes at once."
+	case o.State == "queued" && o.Reason == "":
+		return "It waits for its turn: nothing to do."
+	case o.State == "queued":
+		return "It is tried again by itself, with growing pauses and without end. " + retry + " tries it now."
+	}
+	switch o.Reason {
+	case "CORRUPT":
+		return "The disk gave back other bytes than were accepted. Look at the disk. " + export + " ends where the damage is; have the object sent again by whoever has it, and then " + drop + "."
+	case "MISSING":
+		return "Its file was removed by somebody else than brokerd. Have the object sent again by whoever has it, and then " + drop + "."
+	case "RESPONSE_MISMATCH":
+		return "S3 has the object, but not as it was asked for: the error says what differs. The bucket's owner looks at it there. Then " + retry + " to take it as delivered, or " + export + " and " + drop + "."
+	default:
+		return "AWS refuses this object and takes others: the error says why. When what it names was changed, " + retry + "; else save it with " + export + ", and then " + drop + "."
+	}
+}

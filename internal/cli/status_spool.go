@@ -1,0 +1,39 @@
+package cli
+
+import (
+	"fmt"
+	"time"
+
+	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
+)
+
+// writeSpoolUsage shows what the spool holds for a destination, and what is the
+// matter with it. row writes two columns.
+func writeSpoolUsage(row func(format string, args ...any), p palette, d *brokerdv1.Destination, now time.Time) {
+	u := d.GetSpool()
+	spools := d.GetDurability() != "" && d.GetDurability() != "direct"
+	if !spools && u.GetQueuedObjects()+u.GetDeadObjects() == 0 {
+		return
+	}
+	text := "empty"
+	if u.GetQueuedObjects() > 0 {
+		text = fmt.Sprintf("%s, %s, the oldest for %s; %d of at most %d deliveries under way",
+			counted(u.GetQueuedObjects(), "object"), bytesText(int64(u.GetQueuedBytes())), span(true, now.Sub(u.GetOldestTime().AsTime())), u.GetInFlight(), u.GetInFlightLimit())
+	}
+	if u.GetParkedReason() != "" {
+		since := ""
+		if u.GetParkedTime() != nil {
+			t := u.GetParkedTime().AsTime()
+			since = fmt.Sprintf(" since %s (%s)", t.UTC().Format(time.RFC3339), span(true, now.Sub(t)))
+		}
+		text = fmt.Sprintf("%s, %s, the oldest for %s", counted(u.GetQueuedObjects(), "object"), bytesText(int64(u.GetQueuedBytes())), span(true, now.Sub(u.GetOldestTime().AsTime())))
+		row("  spool\t%s", text)
+		row("  parked\t%s%s", p.warn(u.GetParkedReason()), since)
+		row("\tall is kept, and goes once it is repaired: brokerctl verify %s", d.GetName())
+	} else {
+		row("  spool\t%s", text)
+	}
+	if u.GetDeadObjects() > 0 {
+		row("  dead\t%s, %s: brokerctl spool ls %s --state dead", p.bad(counted(u.GetDeadObjects(), "object")), bytesText(int64(u.GetDeadBytes())), d.GetName())
+	}
+}
