@@ -94,8 +94,7 @@ func (a *app) drain(ctx context.Context, timeout time.Duration, resume bool, out
 				err = errors.New("the daemon ended the call before it said how draining ended")
 			}
 			if ctx.Err() != nil {
-				_, _ = fmt.Fprintln(a.Err, "brokerctl: interrupted; the daemon goes on draining and takes no uploads: `brokerctl drain --resume` ends that")
-				return ctx.Err()
+				return &exitError{exitSignal, errors.New("interrupted; the daemon still takes no uploads: `brokerctl drain --resume` ends that")}
 			}
 			return c.FromError(err)
 		}

@@ -91,7 +91,7 @@ func spooledOf(m *brokerdv1.ListSpoolResponse) spooled {
 	o := spooled{
 		UploadID: m.GetUploadId(), Destination: m.GetDestination(), Name: m.GetName(), Key: m.GetKey(), State: spoolStates[m.GetState()],
 		UID: m.GetUid(), Size: m.GetSize(), CRC32C: m.GetChecksumCrc32C(), Received: m.GetReceivedTime().AsTime(), Tries: m.GetTries(),
-		Reason: m.GetFailureReason(), Error: m.GetFailureMessage(),
+		Reason: m.GetFailureReason(), Error: strings.TrimPrefix(m.GetFailureMessage(), m.GetFailureReason()+": "),
 	}
 	if m.GetNextTryTime() != nil {
 		t := m.GetNextTryTime().AsTime()
@@ -150,7 +150,8 @@ func uploadIDs(args []string) ([]string, error) {
 	return ids, nil
 }
 
-// each does something with every id, tells what failed, and goes on.
+// each does something with every id, tells what failed, and goes on, unless the
+// next one would fail the same way: no daemon, no right.
 func (a *app) each(ctx context.Context, ids []string, do func(id string) error) (done int, err error) {
 	code := exitOK
 	for _, id := range ids {
@@ -159,8 +160,12 @@ func (a *app) each(ctx context.Context, ids []string, do func(id string) error) 
 			done++
 			continue
 		}
-		if ctx.Err() != nil {
+		var ce *client.Error
+		switch {
+		case ctx.Err() != nil:
 			return done, ctx.Err()
+		case exitCode(err) == exitRefused, errors.As(err, &ce) && ce.Reason == "":
+			return done, err
 		}
 		if _, werr := fmt.Fprintln(a.Err, "brokerctl: "+a.explainError(err)); werr != nil {
 			return done, werr

@@ -173,7 +173,6 @@ func (a *app) confirm(ctx context.Context, question string) error {
 		}
 		return nil
 	case <-ctx.Done():
-		_, _ = fmt.Fprintln(a.Err)
-		return ctx.Err()
+		return &exitError{exitSignal, errors.New("interrupted; nothing was dropped")}
 	}
 }

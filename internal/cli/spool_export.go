@@ -142,7 +142,7 @@ func (e *exportFile) write(fill func(io.Writer) error) (err error) {
 	dir := filepath.Dir(e.path)
 	f, err := os.CreateTemp(dir, "."+filepath.Base(e.path)+".*.part") // readable by this user only
 	if err != nil {
-		return err
+		return fmt.Errorf("making the file for %s: %w", e.path, err)
 	}
 	defer func() {
 		_ = f.Close()

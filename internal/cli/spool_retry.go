@@ -55,7 +55,10 @@ It says how many are tried, not how that ended: see ` + "`brokerctl spool ls`" +
 					_, err := retry(&brokerdv1.RetrySpoolRequest{UploadIds: []string{id}})
 					return err
 				})
-				return errors.Join(a.retried(uint32(done), ""), err)
+				if err != nil && done == 0 {
+					return err
+				}
+				return errors.Join(err, a.retried(uint32(done), ""))
 			}
 			if all {
 				destination = "*"
@@ -82,6 +85,10 @@ It says how many are tried, not how that ended: see ` + "`brokerctl spool ls`" +
 }
 
 func (a *app) retried(n uint32, destination string) error {
+	if n == 0 {
+		_, err := fmt.Fprintln(a.Out, "there is nothing to try again")
+		return err
+	}
 	text := counted(uint64(n), "object")
 	if destination != "" {
 		text += " of " + destination

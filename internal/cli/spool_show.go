@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os/user"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -98,7 +99,11 @@ func (a *app) writeSpooled(o spooled, now time.Time) error {
 		row("reason", "%s", o.Reason)
 	}
 	if o.Error != "" {
-		row("error", "%s", printable(o.Error))
+		name := "error"
+		for _, line := range strings.Split(wrap(printable(o.Error), 66), "\n") {
+			row(name, "%s", line)
+			name = ""
+		}
 	}
 	if err := tw.Flush(); err != nil {
 		return err

@@ -15,7 +15,7 @@ func writeSpoolUsage(row func(format string, args ...any), p palette, d *brokerd
 	if !spools && u.GetQueuedObjects()+u.GetDeadObjects() == 0 {
 		return
 	}
-	text := "empty"
+	text := "nothing waits"
 	if u.GetQueuedObjects() > 0 {
 		text = fmt.Sprintf("%s, %s, the oldest for %s; %d of at most %d deliveries under way",
 			counted(u.GetQueuedObjects(), "object"), bytesText(int64(u.GetQueuedBytes())), span(true, now.Sub(u.GetOldestTime().AsTime())), u.GetInFlight(), u.GetInFlightLimit())
