@@ -1,0 +1,149 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/brokerd/brokerd/client"
+	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
+	"github.com/brokerd/brokerd/test/stage"
+)
+
+// keeper runs brokerd, kills it, and runs it again.
+type keeper struct {
+	st     *stage.Stage
+	config string // path
+	logs   string // directory; a file for every life
+	rng    *rand.Rand
+	lives  []life
+}
+
+// life is one process of brokerd, from its start to its end.
+type life struct {
+	log     string // path
+	ended   time.Time
+	secrets []string // of the sessions it held
+}
+
+// process is a life that goes on.
+type process struct {
+	cmd     *exec.Cmd
+	exited  chan error
+	asked   sync.WaitGroup
+	unask   context.CancelFunc
+	life    life
+	secrets []string
+}
+
+// start runs brokerd. Nothing is waited for.
+func (k *keeper) start() (*process, error) {
+	p := &process{exited: make(chan error, 1), life: life{log: filepath.Join(k.logs, fmt.Sprintf("%04d.log", len(k.lives)))}}
+	log, err := os.Create(p.life.log)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = log.Close() }() // the process has its own
+	p.cmd = exec.Command(filepath.Join(binaries, "brokerd"), "serve", "--config", k.config)
+	p.cmd.Stderr, p.cmd.Stdout = log, log
+	p.cmd.Env = append(os.Environ(), "AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE="+os.DevNull)
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() { p.exited <- p.cmd.Wait() }()
+	ctx, cancel := context.WithCancel(context.Background())
+	p.unask = cancel
+	p.asked.Go(func() { p.secrets = askSecrets(ctx, k.st.SocketPath) })
+	return p, nil
+}
+
+// askSecrets is given what the sessions of a life are signed with, to look for it
+// in the log afterwards. It returns when it has it, or ctx ends.
+func askSecrets(ctx context.Context, socket string) []string {
+	c, err := client.Dial(socket)
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = c.Close() }()
+	var secrets []string
+	for _, d := range destinations {
+		got, err := c.Broker().GetCredentials(ctx, &brokerdv1.GetCredentialsRequest{Destination: d}, grpc.WaitForReady(true))
+		if err == nil {
+			secrets = append(secrets, got.GetSecretAccessKey(), got.GetSessionToken())
+		}
+	}
+	return secrets
+}
+
+// end waits for the end that a signal has brought on, and keeps the life's record.
+func (k *keeper) end(p *process, signal syscall.Signal) error {
+	if err := p.cmd.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	var err error
+	select {
+	case err = <-p.exited:
+	case <-time.After(30 * time.Second):
+		_ = p.cmd.Process.Kill()
+		<-p.exited
+		err = errors.New("it did not stop within 30 s")
+	}
+	p.unask()
+	p.asked.Wait()
+	p.life.secrets, p.life.ended = p.secrets, time.Now()
+	k.lives = append(k.lives, p.life)
+	if s, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && signal == syscall.SIGKILL && s.Signaled() && s.Signal() == syscall.SIGKILL {
+		return nil
+	}
+	return err
+}
+
+// run has brokerd live and die until ctx ends. atRest is called while it is dead.
+// The last one that was started is dead when run returns.
+func (k *keeper) run(ctx context.Context, t *testing.T, atRest func()) {
+	for ctx.Err() == nil {
+		p, err := k.start()
+		if err != nil {
+			t.Errorf("starting brokerd: %v", err)
+			return
+		}
+		timer := time.NewTimer(500*time.Millisecond + time.Duration(k.rng.Int64N(int64(2500*time.Millisecond))))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+		case err := <-p.exited:
+			p.exited <- err // end says it
+		}
+		timer.Stop()
+		if err := k.end(p, syscall.SIGKILL); err != nil {
+			t.Errorf("brokerd ended by itself: %v\n%s", err, tail(p.life.log))
+			return
+		}
+		atRest()
+	}
+}
+
+// killedBetween says whether brokerd was killed in a span of time.
+func (k *keeper) killedBetween(from, to time.Time) bool {
+	return slices.ContainsFunc(k.lives, func(l life) bool { return !l.ended.Before(from) && !l.ended.After(to) })
+}
+
+// tail is the end of a log.
+func tail(path string) string {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text[max(0, len(text)-8<<10):])
+}

@@ -1,0 +1,103 @@
+package chaos
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/brokerd/brokerd/test/stage"
+)
+
+// rest looks at what there is while brokerd is dead: nothing moves then.
+type rest struct {
+	st    *stage.Stage
+	spool string // directory
+	items []*item
+
+	mu      sync.Mutex
+	written strings.Builder // of all that was written down about multipart uploads
+	looks   int
+	held    int // the most objects that were in the spool
+}
+
+// look wants every acknowledged object in the bucket or in the spool.
+func (r *rest) look(t *testing.T) {
+	t.Helper()
+	safe := map[string]bool{}
+	held := 0
+	for _, dir := range []string{"queue", "dead"} {
+		entries, err := os.ReadDir(filepath.Join(r.spool, dir))
+		if err != nil {
+			if !os.IsNotExist(err) {
+				t.Error(err)
+			}
+			continue // not yet made: the first life was too short
+		}
+		for _, e := range entries {
+			name := filepath.Join(r.spool, dir, e.Name())
+			switch filepath.Ext(name) {
+			case ".obj":
+				safe[strings.TrimSuffix(e.Name(), ".obj")] = true
+				held++
+			case ".mpu":
+				r.read(t, name)
+			}
+		}
+	}
+	leftovers, err := filepath.Glob(filepath.Join(r.spool+".streams", "*"))
+	if err != nil {
+		t.Error(err)
+	}
+	for _, name := range leftovers {
+		r.read(t, name)
+	}
+	for _, o := range r.st.Sandbox.Objects(stage.Bucket) {
+		safe[idOf(o.Key)] = true
+	}
+	for _, i := range r.items {
+		i.mu.Lock()
+		acked := i.acked
+		i.mu.Unlock()
+		if acked != "" && !safe[acked] {
+			t.Errorf("%s was acknowledged by %s as %s, and is neither in the bucket nor in the spool", i.name(), i.destination, acked)
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.looks++
+	r.held = max(r.held, held)
+}
+
+func (r *rest) read(t *testing.T, path string) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Error(err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.written.Write(text)
+	r.written.WriteByte('\n')
+}
+
+// wroteDown says whether a multipart upload was ever found written down.
+func (r *rest) wroteDown(uploadID string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return strings.Contains(r.written.String(), uploadID)
+}
+
+// idOf is the upload's id in a key of the torture's template; empty when there is none.
+func idOf(key string) string {
+	if len(key) <= ulid.EncodedSize {
+		return ""
+	}
+	id := key[len(key)-ulid.EncodedSize:]
+	if _, err := ulid.ParseStrict(id); err != nil {
+		return ""
+	}
+	return id
+}

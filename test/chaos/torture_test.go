@@ -1,0 +1,329 @@
+package chaos
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"flag"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"google.golang.org/grpc"
+
+	"github.com/brokerd/brokerd/client"
+	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
+	"github.com/brokerd/brokerd/test/stage"
+)
+
+var (
+	seedFlag    = flag.Uint64("chaos.seed", 0, "seed of the torture; 0: a new one")
+	uploadsFlag = flag.Int("uploads", 1500, "objects that the torture sends")
+)
+
+var binaries string // where TestMain built the daemon
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	dir, err := os.MkdirTemp("", "brokerd-chaos-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	binaries = dir
+	args := []string{"build", "-o", dir + string(filepath.Separator)}
+	if raced {
+		args = append(args, "-race")
+	}
+	if out, err := exec.Command("go", append(args, "../../cmd/brokerd")...).CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "building brokerd: %v\n%s", err, out)
+		os.Exit(1)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// torture is one run.
+type torture struct {
+	st      *stage.Stage
+	dir     string // of the daemon's files
+	items   []*item
+	all     *answers
+	trail   *follower
+	rest    *rest
+	keeper  *keeper
+	weather *weather
+	started time.Time
+}
+
+func TestTorture(t *testing.T) {
+	seed, count := *seedFlag, *uploadsFlag
+	if seed == 0 {
+		seed = uint64(time.Now().UnixNano())
+	}
+	t.Logf("-chaos.seed %d -uploads %d", seed, count)
+	st := stage.New(t)
+	if _, err := st.S3.PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{
+		Bucket: aws.String(stage.Bucket), VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	r := &torture{
+		st: st, dir: st.Dir, items: planItems(seed, count), all: newAnswers(), trail: follow(t, st.Sandbox), started: time.Now(),
+		weather: &weather{st: st, rng: rand.New(rand.NewPCG(seed, 2)), hits: map[string]int{}},
+	}
+	spool := filepath.Join(r.dir, "spool")
+	r.rest = &rest{st: st, spool: spool, items: r.items}
+	r.keeper = &keeper{st: st, config: writeConfig(t, st, limits{Max: "8GiB"}), logs: t.TempDir(), rng: rand.New(rand.NewPCG(seed, 3))}
+
+	r.storm(t, seed)
+	r.settle(t)
+	r.judge(t)
+	r.report(t)
+}
+
+// callers are how many send to each destination at a time.
+const callers = 12
+
+// storm sends everything, with weather and kills, until it is acknowledged.
+func (r *torture) storm(t *testing.T, seed uint64) {
+	planned := max(25*time.Second, time.Duration(len(r.items))*12*time.Millisecond)
+	rounds := max(1, int(planned/(80*time.Second)))
+	shares := 0
+	for _, s := range spells {
+		shares += max(s.length, 1)
+	}
+	most := 4*planned + 2*time.Minute
+	calling, giveUp := context.WithTimeout(t.Context(), most)
+	defer giveUp()
+	around, calm := context.WithCancel(t.Context())
+	defer calm()
+
+	files := t.TempDir()
+	queues := map[string]chan *item{}
+	for _, d := range destinations {
+		queues[d] = make(chan *item, len(r.items))
+	}
+	var sending, surroundings sync.WaitGroup
+	var left atomic.Int64
+	left.Store(int64(len(r.items)))
+	for n := range callers * len(destinations) {
+		// A few connections, as of as many programs.
+		c, err := client.Dial(r.st.SocketPath)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = c.Close() }()
+		one := &caller{client: c, rng: rand.New(rand.NewPCG(seed, 100+uint64(n))), all: r.all, dir: files}
+		sending.Go(func() { one.run(calling, queues[destinations[n%len(destinations)]], func() { left.Add(-1) }) })
+	}
+	surroundings.Go(func() {
+		r.weather.run(around, t, rounds, planned/time.Duration(rounds*shares))
+	})
+	surroundings.Go(func() {
+		defer giveUp() // without a daemon nothing comes of it
+		r.keeper.run(around, t, func() { r.rest.look(t) })
+	})
+	sending.Go(func() {
+		defer func() {
+			for _, q := range queues {
+				close(q)
+			}
+		}()
+		feed(calling, r.items, planned, queues)
+	})
+	sending.Wait()
+	calm()
+	surroundings.Wait()
+	if n := left.Load(); n > 0 {
+		t.Errorf("%d of %d uploads were not acknowledged within %s", n, len(r.items), most)
+	}
+}
+
+// feed hands the items to the callers, evenly over a time.
+func feed(ctx context.Context, items []*item, over time.Duration, queues map[string]chan *item) {
+	began := time.Now()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for n := 0; n < len(items); {
+		due := int(float64(len(items)) * min(1, float64(time.Since(began))/float64(over)))
+		for ; n < due; n++ {
+			queues[items[n].destination] <- items[n]
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// settle starts brokerd once more, with nothing in its way: it has to deliver
+// what is left, to tidy up, and to stop in order.
+func (r *torture) settle(t *testing.T) {
+	p, err := r.keeper.start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	if err := r.drain(ctx, t); err != nil {
+		t.Errorf("draining: %v", err)
+	}
+	r.awaitEmpty(ctx, t, filepath.Join(r.dir, "spool.streams"))
+	if err := r.keeper.end(p, syscall.SIGTERM); err != nil {
+		t.Errorf("brokerd did not stop in order: %v\n%s", err, tail(p.life.log))
+	}
+	r.rest.look(t)
+}
+
+func (r *torture) drain(ctx context.Context, t *testing.T) error {
+	c, err := client.Dial(r.st.SocketPath)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = c.Close() }()
+	if _, err := c.Admin().RetrySpool(ctx, &brokerdv1.RetrySpoolRequest{Destination: "*"}, grpc.WaitForReady(true)); err != nil {
+		return c.FromError(err)
+	}
+	stream, err := c.Admin().Drain(ctx, &brokerdv1.DrainRequest{})
+	if err != nil {
+		return c.FromError(err)
+	}
+	for {
+		m, err := stream.Recv()
+		if err != nil {
+			return c.FromError(err)
+		}
+		if !m.GetDone() {
+			continue
+		}
+		if m.GetQueuedObjects()+m.GetParkedObjects()+m.GetDeadObjects() > 0 {
+			t.Errorf("drained, and the spool still holds %d objects that wait, %d of parked destinations, %d dead", m.GetQueuedObjects(), m.GetParkedObjects(), m.GetDeadObjects())
+		}
+		return nil
+	}
+}
+
+// awaitEmpty waits until nothing is in a directory.
+func (r *torture) awaitEmpty(ctx context.Context, t *testing.T, dir string) {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		entries, err := os.ReadDir(dir)
+		if len(entries) == 0 && (err == nil || os.IsNotExist(err)) {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Errorf("%s: %v, %v", dir, entries, err)
+			return
+		}
+	}
+}
+
+// report prints the figures.
+func (r *torture) report(t *testing.T) {
+	took := time.Since(r.started)
+	var b strings.Builder
+	var bytes, multipart int64
+	for _, i := range r.items {
+		bytes += i.size
+		if i.size > partSize {
+			multipart++
+		}
+	}
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	line("%d uploads, %d of them above a part, %.1f MiB, in %s", len(r.items), multipart, float64(bytes)/(1<<20), took.Round(time.Second))
+	line("brokerd was started %d times and killed %d times; the most that the spool held at a kill: %d objects", len(r.keeper.lives), len(r.keeper.lives)-1, r.rest.held)
+	line("acknowledged: %d as spooled, %d as stored, %d of these by an earlier try; given up by the caller: %d; sent again after the acknowledgement: %d", r.all.spooled, r.all.stored, r.all.existed, r.all.cut, r.all.repeats)
+	tries := 0
+	for _, n := range r.all.by {
+		tries += n
+	}
+	line("tries that failed: %d", tries)
+	for _, name := range slices.Sorted(maps.Keys(r.all.by)) {
+		line("  %6d %s", r.all.by[name], name)
+	}
+	line("faults that hit:")
+	for _, name := range slices.Sorted(maps.Keys(r.weather.hits)) {
+		line("  %6d %s", r.weather.hits[name], name)
+	}
+	line("calls of AWS:")
+	for _, name := range slices.Sorted(maps.Keys(r.trail.calls)) {
+		line("  %6d %s", r.trail.calls[name], name)
+	}
+	t.Log("\n" + b.String())
+}
+
+// limits are what the torture's configurations differ by.
+type limits struct{ Max string }
+
+// writeConfig writes a configuration with the stage's destination three times,
+// once for each durability.
+func writeConfig(t *testing.T, st *stage.Stage, l limits) string {
+	t.Helper()
+	var b strings.Builder
+	fmt.Fprintf(&b, `socket:
+  path: %q
+metrics:
+  address: ""
+shutdown:
+  grace: 10s
+limits:
+  idle_timeout: 10s
+spool:
+  dir: %q
+  max: %s
+  min_free: 16MiB
+  allow_volatile: true
+aws:
+  credentials_file: %q
+  ca_bundle: %q
+  endpoints: {sts: %[6]q, s3: %[6]q, kms: %[6]q}
+destinations:
+`, st.SocketPath, filepath.Join(st.Dir, "spool"), l.Max, filepath.Join(st.Dir, "credentials"), st.CAPath, st.Sandbox.Endpoint())
+	for _, name := range destinations {
+		fmt.Fprintf(&b, `  %s:
+    durability: %[1]s
+    role: %[2]s
+    bucket: %[3]s
+    owner: %[4]q
+    region: %[5]s
+    kms_key: %[6]s
+    key: logs/%[1]s/{yyyy}/{mm}/{dd}/{name}-{id}
+    path_style: true
+    part_size: %[7]d
+`, name, st.Dest.Role, stage.Bucket, st.Sandbox.AccountB(), st.Sandbox.Region(), st.KeyARN, partSize)
+	}
+	fmt.Fprintf(&b, `access:
+  - peer: {uid: "%d"}
+    destinations: ["*"]
+    allow: [upload, admin, credentials]
+`, os.Getuid())
+	path := filepath.Join(st.Dir, "torture.yaml")
+	if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// base64CRC is a checksum as S3 writes it.
+func base64CRC(crc uint32) string {
+	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc))
+}
