@@ -43,6 +43,9 @@ type Result struct {
 	Parts                int
 	Attempts             int
 	Stored               time.Time
+	// Existed says that an earlier try of this upload had stored the object, and
+	// its answer was lost. S3 then tells no version, ETag, checksum or key.
+	Existed bool
 }
 
 type uploadOptions struct {
@@ -305,13 +308,13 @@ func fill(r io.Reader, buf []byte) (n int, err error) {
 
 func resultOf(r *brokerdv1.UploadResponse) *Result {
 	o := r.GetObject()
-	state := Stored
-	if r.GetState() == brokerdv1.UploadState_UPLOAD_STATE_SPOOLED {
-		state = Spooled
+	state := Spooled // the least that an answer without an error says
+	if r.GetState() == brokerdv1.UploadState_UPLOAD_STATE_STORED {
+		state = Stored
 	}
 	return &Result{
 		UploadID: r.GetUploadId(), State: state, Bucket: o.GetBucket(), Key: o.GetKey(), VersionID: o.GetVersionId(), ETag: o.GetEtag(),
 		Size: int64(o.GetSize()), ChecksumCRC32C: o.GetChecksumCrc32C(), ServerSideEncryption: o.GetServerSideEncryption(),
-		KMSKeyARN: o.GetKmsKeyArn(), Parts: int(o.GetParts()), Attempts: int(o.GetAttempts()), Stored: o.GetStoredTime().AsTime(),
+		KMSKeyARN: o.GetKmsKeyArn(), Parts: int(o.GetParts()), Attempts: int(o.GetAttempts()), Stored: o.GetStoredTime().AsTime(), Existed: o.GetExisted(),
 	}
 }

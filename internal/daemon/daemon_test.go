@@ -299,7 +299,7 @@ func TestUnreachableAWSDegradesAndNamesTheNetwork(t *testing.T) {
 	d := start(t, st.Config)
 	sd.hears(t, "READY=1") // an outage of AWS is no reason not to start
 	sd.hears(t, "STATUS=DEGRADED: 0 of 1 destinations")
-	_, err := d.Upload(t.Context(), stage.Destination, "n", strings.NewReader("x"))
+	_, err := d.Upload(t.Context(), stage.Destination, "n", strings.NewReader("x"), client.WithRetry(0))
 	if err == nil || !strings.Contains(err.Error(), "127.0.0.1:1") || !strings.Contains(err.Error(), "SESSION_UNAVAILABLE") {
 		t.Errorf("got %v", err)
 	}

@@ -330,12 +330,16 @@ func TestDeadObjectIsKeptForAnOperator(t *testing.T) {
 	st.Sandbox.SetFaults([]sandbox.Fault{{Operation: "s3:PutObject", Code: "EntityTooLarge", Status: 400, Times: 1}})
 	d := ready(t, st)
 	data, other := randomBytes(4000), randomBytes(700)
-	resp, err := d.send(t.Context(), "a.log", "", data)
+	key := ulid.Make().String()
+	resp, err := d.send(t.Context(), "a.log", key, data)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got := d.upload(t, resp.GetUploadId(), time.Minute); got.GetState() != brokerdv1.UploadState_UPLOAD_STATE_DEAD || got.GetFailureReason() == "" {
 		t.Fatalf("got %v", got)
+	}
+	if again, err := d.send(t.Context(), "a.log", key, data); err == nil {
+		t.Errorf("the same upload again is answered with %v", again)
 	}
 	next, err := d.send(t.Context(), "b.log", "", other)
 	if err != nil {

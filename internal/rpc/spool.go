@@ -70,8 +70,6 @@ func (s *Server) delivered(ctx context.Context, st spool.Status) (*brokerdv1.Upl
 		f := faultOf(err)
 		f.msg = "upload " + id + " is safe in the spool and will be delivered; waiting for that ended: " + f.msg
 		return nil, f.with("upload_id", id)
-	case st.State == spool.Dead:
-		return nil, coded(st.LastReason, fmt.Errorf("upload %s is kept in the spool, and cannot be delivered as it is: %s", id, st.LastError)).with("upload_id", id)
 	default:
 		return spooled(st)
 	}
@@ -88,7 +86,7 @@ func spooled(st spool.Status) (*brokerdv1.UploadResponse, error) {
 		}
 		out.State, out.Object = brokerdv1.UploadState_UPLOAD_STATE_STORED, objectOf(stored)
 	case spool.Dead:
-		out.State = brokerdv1.UploadState_UPLOAD_STATE_DEAD
+		return nil, coded(st.LastReason, fmt.Errorf("upload %s is kept in the spool, and cannot be delivered as it is: %s", st.ID, st.LastError)).with("upload_id", st.ID)
 	}
 	return out, nil
 }

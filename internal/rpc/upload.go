@@ -164,6 +164,6 @@ func objectOf(o uploader.Stored) *brokerdv1.StoredObject {
 	return &brokerdv1.StoredObject{
 		Bucket: o.Bucket, Key: o.Key, VersionId: o.VersionID, Etag: o.ETag, Size: uint64(o.Size),
 		ChecksumCrc32C: o.ChecksumCRC32C, ServerSideEncryption: o.Encryption, KmsKeyArn: o.KMSKeyARN,
-		Parts: uint32(o.Parts), Attempts: uint32(o.Attempts), StoredTime: timestamppb.New(o.Time),
+		Parts: uint32(o.Parts), Attempts: uint32(o.Attempts), StoredTime: timestamppb.New(o.Time), Existed: o.Existed,
 	}
 }

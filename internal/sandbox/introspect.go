@@ -119,6 +119,9 @@ func (o *object) info(b *bucket) ObjectInfo {
 }
 
 func tagMap(tags []tag) map[string]string {
+	if len(tags) == 0 {
+		return nil
+	}
 	m := make(map[string]string, len(tags))
 	for _, t := range tags {
 		m[t.Key] = t.Value

@@ -580,7 +580,8 @@ type UploadResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the upload: a ULID, 26 characters.
 	UploadId string `protobuf:"bytes,1,opt,name=upload_id,json=uploadId,proto3" json:"upload_id,omitempty"`
-	// STORED for the durabilities `direct` and `spool-wait`; SPOOLED or STORED for `spool`.
+	// STORED for the durabilities `direct` and `spool-wait`; SPOOLED or STORED for
+	// `spool`. An upload that is DEAD is answered with an error.
 	State UploadState `protobuf:"varint,2,opt,name=state,proto3,enum=brokerd.v1.UploadState" json:"state,omitempty"`
 	// The stored object. Set when the state is STORED.
 	Object        *StoredObject `protobuf:"bytes,3,opt,name=object,proto3" json:"object,omitempty"`
@@ -663,7 +664,11 @@ type StoredObject struct {
 	// HTTP requests that were made for the object's data, retries included.
 	Attempts uint32 `protobuf:"varint,10,opt,name=attempts,proto3" json:"attempts,omitempty"`
 	// When S3 confirmed the object.
-	StoredTime    *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=stored_time,json=storedTime,proto3" json:"stored_time,omitempty"`
+	StoredTime *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=stored_time,json=storedTime,proto3" json:"stored_time,omitempty"`
+	// True when S3 said that the object is there already: an earlier try of this
+	// upload had succeeded, and its answer was lost. S3 then says nothing more, so
+	// version, ETag, checksum and encryption are empty.
+	Existed       bool `protobuf:"varint,12,opt,name=existed,proto3" json:"existed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -773,6 +778,13 @@ func (x *StoredObject) GetStoredTime() *timestamppb.Timestamp {
 		return x.StoredTime
 	}
 	return nil
+}
+
+func (x *StoredObject) GetExisted() bool {
+	if x != nil {
+		return x.Existed
+	}
+	return false
 }
 
 // GetUploadRequest names an upload.
@@ -1336,7 +1348,7 @@ const file_brokerd_v1_broker_proto_rawDesc = "" +
 	"\x0eUploadResponse\x12\x1b\n" +
 	"\tupload_id\x18\x01 \x01(\tR\buploadId\x12-\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x17.brokerd.v1.UploadStateR\x05state\x120\n" +
-	"\x06object\x18\x03 \x01(\v2\x18.brokerd.v1.StoredObjectR\x06object\"\xed\x02\n" +
+	"\x06object\x18\x03 \x01(\v2\x18.brokerd.v1.StoredObjectR\x06object\"\x87\x03\n" +
 	"\fStoredObject\x12\x16\n" +
 	"\x06bucket\x18\x01 \x01(\tR\x06bucket\x12\x10\n" +
 	"\x03key\x18\x02 \x01(\tR\x03key\x12\x1d\n" +
@@ -1351,7 +1363,8 @@ const file_brokerd_v1_broker_proto_rawDesc = "" +
 	"\battempts\x18\n" +
 	" \x01(\rR\battempts\x12;\n" +
 	"\vstored_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"storedTime\"^\n" +
+	"storedTime\x12\x18\n" +
+	"\aexisted\x18\f \x01(\bR\aexisted\"^\n" +
 	"\x10GetUploadRequest\x12\x1b\n" +
 	"\tupload_id\x18\x01 \x01(\tR\buploadId\x12-\n" +
 	"\x04wait\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x04wait\"\xa8\x03\n" +
