@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -28,6 +29,9 @@ type keeper struct {
 	logs   string // directory; a file for every life
 	rng    *rand.Rand
 	lives  []life
+
+	stopped int         // lives that were asked to stop before they were killed
+	ease    atomic.Bool // from now on every life is longer than the one before, so that the largest objects get through
 }
 
 // life is one process of brokerd, from its start to its end.
@@ -41,6 +45,7 @@ type life struct {
 type process struct {
 	cmd     *exec.Cmd
 	exited  chan error
+	orderly bool // it was asked to stop, and did
 	asked   sync.WaitGroup
 	unask   context.CancelFunc
 	life    life
@@ -103,6 +108,9 @@ func (k *keeper) end(p *process, signal syscall.Signal) error {
 	p.asked.Wait()
 	p.life.secrets, p.life.ended = p.secrets, time.Now()
 	k.lives = append(k.lives, p.life)
+	if p.orderly {
+		return nil
+	}
 	if s, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && signal == syscall.SIGKILL && s.Signaled() && s.Signal() == syscall.SIGKILL {
 		return nil
 	}
@@ -112,13 +120,16 @@ func (k *keeper) end(p *process, signal syscall.Signal) error {
 // run has brokerd live and die until ctx ends. atRest is called while it is dead.
 // The last one that was started is dead when run returns.
 func (k *keeper) run(ctx context.Context, t *testing.T, atRest func()) {
-	for ctx.Err() == nil {
+	for longer := time.Duration(0); ctx.Err() == nil; {
+		if k.ease.Load() {
+			longer += time.Second
+		}
 		p, err := k.start()
 		if err != nil {
 			t.Errorf("starting brokerd: %v", err)
 			return
 		}
-		timer := time.NewTimer(500*time.Millisecond + time.Duration(k.rng.Int64N(int64(2500*time.Millisecond))))
+		timer := time.NewTimer(longer + 500*time.Millisecond + time.Duration(k.rng.Int64N(int64(2500*time.Millisecond))))
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
@@ -126,6 +137,19 @@ func (k *keeper) run(ctx context.Context, t *testing.T, atRest func()) {
 			p.exited <- err // end says it
 		}
 		timer.Stop()
+		// Now and then the kill comes while it stops in order.
+		if ctx.Err() == nil && k.rng.IntN(8) == 0 {
+			k.stopped++
+			stopping := time.NewTimer(time.Duration(k.rng.Int64N(int64(600 * time.Millisecond))))
+			_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended: end says it
+			select {
+			case <-stopping.C:
+			case err := <-p.exited:
+				p.exited <- err
+				p.orderly = err == nil
+			}
+			stopping.Stop()
+		}
 		if err := k.end(p, syscall.SIGKILL); err != nil {
 			t.Errorf("brokerd ended by itself: %v\n%s", err, tail(p.life.log))
 			return

@@ -45,7 +45,8 @@ var spells = []spell{
 	{name: "conditional writes collide", faults: []string{"s3:PutObject code=ConditionalRequestConflict status=409 rate=0.3", "s3:CompleteMultipartUpload code=ConditionalRequestConflict status=409 rate=0.5"}},
 	{name: "multipart uploads go wrong", loses: true, faults: []string{
 		"s3:CreateMultipartUpload reset=before-response rate=0.4", "s3:CompleteMultipartUpload reset=before-response rate=0.6",
-		"s3:AbortMultipartUpload code=InternalError status=500 rate=0.8", "s3:UploadPart reset=before-response rate=0.2"}},
+		"s3:AbortMultipartUpload code=InternalError status=500", "s3:UploadPart reset=before-response rate=0.2"}},
+	{name: "parts are refused and aborts fail", faults: []string{"s3:UploadPart code=ServiceUnavailable rate=0.8", "s3:AbortMultipartUpload code=ServiceUnavailable"}},
 	{name: "STS is slow", faults: []string{"sts:* latency=300ms jitter=700ms"}},
 	{name: "STS is down", length: 4, faults: []string{"sts:* code=ServiceUnavailable"}},
 	{name: "STS loses answers", faults: []string{"sts:* reset=before-response rate=0.5", "sts:* truncate=40 rate=0.3"}},
