@@ -78,7 +78,7 @@ func TestTorture(t *testing.T) {
 	if count <= 0 {
 		count = 1500
 		if raced {
-			count = 600
+			count = 300
 		}
 	}
 	t.Logf("-chaos.seed %d -uploads %d", seed, count)
@@ -113,7 +113,7 @@ func (r *torture) storm(t *testing.T, seed uint64) {
 	for _, s := range spells {
 		shares += max(s.length, 1)
 	}
-	most := 4*planned + 2*time.Minute
+	most := 4*planned + 4*time.Minute
 	calling, giveUp := context.WithTimeout(t.Context(), most)
 	defer giveUp()
 	around, calm := context.WithCancel(t.Context())
