@@ -162,13 +162,7 @@ func (s *Spool) clean(now time.Time) {
 		}
 	}
 	s.rewrite()
-	s.mu.Lock()
-	litter := s.litter
-	s.litter = map[string]struct{}{}
-	s.mu.Unlock()
-	for name := range litter {
-		s.removeQuietly(name)
-	}
+	s.tidy()
 }
 
 // rewrite makes durable the receipts for which there was no room.
