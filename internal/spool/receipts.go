@@ -148,7 +148,7 @@ func (l *receiptLog) current(now time.Time) (*receiptFile, error) {
 		return nil, ioError("sync directory", dirReceipts, err)
 	}
 	l.active = &receiptFile{name: name, file: file, opened: now, newest: now}
-	l.active.committer.sync = file.Sync
+	l.active.committer.sync, l.active.committer.final = file.Sync, true
 	l.logs = append(l.logs, l.active)
 	return l.active, nil
 }
