@@ -75,3 +75,76 @@ func takenAgain(t *testing.T, broken string) {
 }
 
 func baseOf(name string) string { return path.Base(name) }
+
+// A receipt is what stops a repetition: it stays as long as the data does.
+func TestAReceiptOutlivesDataThatCannotBeRemoved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fs := newModelFS()
+		stuck := true
+		fs.fault = func(_ int, what, name string) error {
+			if stuck && what == "remove" && path.Ext(name) == ".obj" {
+				return pathError{what, name, syscall.EIO}
+			}
+			return nil
+		}
+		st := newStore()
+		o := spool.Options{Dir: "/spool", FS: fs, Deliver: st.Deliver, Destinations: map[string]spool.Limits{"logs": {}}}
+		s := open(t, o)
+		accept(t, s, headerOf(1), bytesOf(1, 1000))
+		stop := running(t, s)
+		time.Sleep(72 * time.Hour)
+		stop()
+		if got, ok := s.Status(idOf(1)); !ok || got.State != spool.Delivered {
+			t.Errorf("its data is still there, its receipt: %+v, %v", got, ok)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		stuck = false
+		o.FS = fs.reboot(loseNothing, nil)
+		s = open(t, o)
+		stop = running(t, s)
+		time.Sleep(72 * time.Hour)
+		stop()
+		if n := len(st.delivered()); n != 1 {
+			t.Errorf("delivered %d times", n)
+		}
+		if _, ok := s.Status(idOf(1)); ok {
+			t.Error("the receipt is kept for ever")
+		}
+	})
+}
+
+// A log of receipts that the disk does not give back is no reason not to start.
+func TestAReceiptThatCannotBeReadStopsNoStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fs := newModelFS()
+		st := newStore()
+		o := spool.Options{Dir: "/spool", FS: fs, Deliver: st.Deliver, Destinations: map[string]spool.Limits{"logs": {}}}
+		s := open(t, o)
+		stop := running(t, s)
+		accept(t, s, headerOf(1), bytesOf(1, 1000))
+		time.Sleep(time.Minute)
+		stop()
+		accept(t, s, headerOf(2), bytesOf(2, 1000))
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		fs.fault = func(_ int, what, name string) error {
+			if path.Ext(name) == ".log" {
+				return pathError{what, name, syscall.EIO}
+			}
+			return nil
+		}
+		s, err := spool.Open(o)
+		if err != nil {
+			t.Fatalf("it does not start: %v", err)
+		}
+		if r := s.Recovery(); r.Queued != 1 || len(r.Quarantined) != 1 || len(s.Warnings()) == 0 {
+			t.Errorf("recovery: %+v, warnings %v", r, s.Warnings())
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
