@@ -6,6 +6,8 @@ import (
 	"maps"
 	"path"
 	"slices"
+
+	"github.com/oklog/ulid/v2"
 )
 
 // removeQuietly takes a file away whose absence is what is wanted. What cannot
@@ -37,24 +39,32 @@ func (s *Spool) tidy() {
 // meanwhile, or is about to be, the file may be that object's. It then stays
 // until the object is gone.
 func (s *Spool) unowned(name string) (free func(), mine bool) {
-	id, _, ours := splitName(path.Base(name))
-	key := claimKey{false, id}
+	free = func() {}
+	if id, _, ours := splitName(path.Base(name)); ours {
+		if free, mine = s.hold(id); !mine {
+			return nil, false
+		}
+	}
+	s.mu.Lock()
+	delete(s.litter, name)
+	s.mu.Unlock()
+	return free, true
+}
+
+// hold keeps others from an id that no object has, until free is called.
+func (s *Spool) hold(id ulid.ULID) (free func(), mine bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !ours {
-		delete(s.litter, name)
-		return func() {}, true
-	}
+	key := claimKey{false, id}
 	if s.records[id] != nil || s.claims[key] != nil {
 		return nil, false
 	}
-	delete(s.litter, name)
-	mineUntil := make(chan struct{})
-	s.claims[key] = mineUntil
+	held := make(chan struct{})
+	s.claims[key] = held
 	return func() {
 		s.mu.Lock()
 		delete(s.claims, key)
 		s.mu.Unlock()
-		close(mineUntil)
+		close(held)
 	}, true
 }

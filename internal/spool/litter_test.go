@@ -148,3 +148,46 @@ func TestAReceiptThatCannotBeReadStopsNoStart(t *testing.T) {
 		}
 	})
 }
+
+// What the disk does not give at the start is accepted all the same: it is
+// delivered when the disk gives it.
+func TestAnObjectThatCannotBeReadAtTheStartIsAskedForAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fs := newModelFS()
+		st := newStore()
+		o := spool.Options{Dir: "/spool", FS: fs, Deliver: st.Deliver, Destinations: map[string]spool.Limits{"logs": {}}}
+		s := open(t, o)
+		for n := 1; n <= 3; n++ {
+			accept(t, s, headerOf(n), bytesOf(n, 1000))
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		var ill atomic.Bool
+		fs.fault = func(_ int, what, name string) error {
+			if ill.Load() && what == "open" && (path.Base(name) == idOf(1)+".obj" || path.Base(name) == idOf(2)+".obj") {
+				return pathError{what, name, syscall.EMFILE}
+			}
+			return nil
+		}
+		ill.Store(true)
+		s = open(t, o)
+		if r := s.Recovery(); r.Queued != 1 || len(r.Quarantined) != 2 {
+			t.Errorf("recovery: %+v", r)
+		}
+		running(t, s)
+		time.Sleep(15 * time.Minute)
+		ill.Store(false)
+		// Its sender has lost patience and sends one of them again.
+		accept(t, s, headerOf(2), bytesOf(2, 1000))
+		time.Sleep(time.Hour)
+		for n := 1; n <= 3; n++ {
+			if got, _ := s.Status(idOf(n)); got.State != spool.Delivered {
+				t.Errorf("object %d: %+v", n, got)
+			}
+		}
+		if n := len(st.delivered()); n != 3 {
+			t.Errorf("%d deliveries", n)
+		}
+	})
+}

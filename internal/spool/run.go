@@ -143,6 +143,7 @@ func (s *Spool) back(r *record) {
 
 // clean prunes receipts and removes what could not be removed before.
 func (s *Spool) clean(now time.Time) {
+	s.reread()
 	s.tidy()
 	if gone := s.receipts.expired(now, s.opts.ReceiptAge, s.opts.ReceiptCount, s.unlinked); len(gone) > 0 {
 		s.mu.Lock()
