@@ -16,6 +16,8 @@ import (
 	"github.com/brokerd/brokerd/internal/uploader/wire"
 )
 
+const opComplete = "s3:CompleteMultipartUpload"
+
 const (
 	createTimeout = time.Minute
 	abortTimeout  = 30 * time.Second
@@ -27,6 +29,7 @@ type multipart struct {
 	plan     plan
 	uploadID string
 	opened   Stored // what S3 said of the encryption before completion
+	resumed  bool   // an earlier try began it
 
 	mu   sync.Mutex
 	done []wire.Part
@@ -190,9 +193,9 @@ func (m *multipart) complete(ctx context.Context, length int64, whole uint32) (S
 		})
 		return err
 	}
-	err := m.call(ctx, "s3:CompleteMultipartUpload", finish)
+	err := m.call(ctx, opComplete, finish)
 	if err != nil && m.u.tryWithoutCondition(m.lane, err) {
-		err = m.call(ctx, "s3:CompleteMultipartUpload", finish)
+		err = m.call(ctx, opComplete, finish)
 	}
 	if existed, s := m.existed(err, length, len(m.done)); existed {
 		return s, nil
