@@ -138,7 +138,7 @@ func (m *multipart) fromRest(ctx context.Context, file AtRest) (Stored, error) {
 		}
 		// Written down before the first part: what nobody remembers, nobody aborts.
 		if err := file.BeginUpload(m.uploadID, partSize); err != nil {
-			m.abort(ctx)
+			m.discard(ctx)
 			return Stored{}, &journalError{err}
 		}
 		if err := m.verifyOpened(); err != nil {
@@ -187,7 +187,7 @@ func (m *multipart) fromRest(ctx context.Context, file AtRest) (Stored, error) {
 	}
 	s, err := m.complete(ctx, size, file.CRC32C())
 	if err == nil && s.Existed {
-		m.abort(ctx) // what could not be aborted is in the log
+		m.discard(ctx)
 	}
 	return s, err
 }
