@@ -305,6 +305,7 @@ func TestBodyFollowsA100(t *testing.T) {
 		if got, err := io.Copy(io.Discard, r.Body); err != nil || got != n {
 			t.Errorf("%d bytes, %v", got, err)
 		}
+		w.Header().Set("Etag", `"e"`)
 	}, TransportOptions{})
 	for range 3 {
 		if _, err := c.PutObject(t.Context(), Object{Key: "k"}, sized(n)); err != nil {
@@ -334,12 +335,13 @@ func TestRequestOfWhichNothingLeftGoesToAnotherConnection(t *testing.T) {
 	const n = 100 << 10
 	served := 0
 	var mu sync.Mutex
-	c, srv := store(t, func(_ http.ResponseWriter, r *http.Request) {
+	c, srv := store(t, func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
 		if got, _ := io.Copy(io.Discard, r.Body); got == n {
 			served++
 		}
+		w.Header().Set("Etag", `"e"`)
 	}, TransportOptions{})
 	var last *counted
 	d := &dialer{stall: time.Minute, bursts: newBursts(defaultBurst), tls: &tls.Config{RootCAs: roots(srv)}}

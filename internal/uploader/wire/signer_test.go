@@ -147,7 +147,7 @@ func TestSignatureIsTheSDKs(t *testing.T) {
 		case req.Method == http.MethodPost:
 			text = "<CompleteMultipartUploadResult/>"
 		}
-		return &http.Response{StatusCode: 200, Header: http.Header{"Content-Length": {"0"}}, Body: io.NopCloser(strings.NewReader(text))}, nil
+		return &http.Response{StatusCode: 200, Header: http.Header{"Content-Length": {"0"}, "Etag": {"e"}}, Body: io.NopCloser(strings.NewReader(text))}, nil
 	})
 	var clients []*wire.Client
 	for _, o := range places {
