@@ -77,15 +77,21 @@ func (c *burstConn) send(head []byte, body io.Reader) error {
 	return err
 }
 
-// pour writes head and body through a buffer, head first.
-func pour(w io.Writer, plain, head []byte, body io.Reader) error {
+// pour writes head and body through a buffer, head first. Of a large body that lies
+// in memory nothing is moved.
+func pour(w io.Writer, plain, head []byte, r io.Reader) error {
+	if b, ok := r.(*body); ok && len(head) == 0 {
+		if from, ok := b.r.(Slicer); ok {
+			return pourSlices(w, b, from)
+		}
+	}
 	for {
 		n := copy(plain, head)
 		head = head[n:]
 		var end error
 		if len(head) == 0 {
 			var m int
-			m, end = fill(body, plain[n:])
+			m, end = fill(r, plain[n:])
 			n += m
 		}
 		// What the source said goes before what was read: a body that is not what it
@@ -97,6 +103,21 @@ func pour(w io.Writer, plain, head []byte, body io.Reader) error {
 			if _, err := w.Write(plain[:n]); err != nil {
 				return err
 			}
+		}
+		if end == io.EOF {
+			return nil
+		}
+	}
+}
+
+func pourSlices(w io.Writer, b *body, from Slicer) error {
+	for {
+		p, end := b.next(from, plainSize)
+		if end != nil && end != io.EOF {
+			return end
+		}
+		if _, err := w.Write(p); err != nil {
+			return err
 		}
 		if end == io.EOF {
 			return nil

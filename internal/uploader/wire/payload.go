@@ -20,6 +20,15 @@ type Payload struct {
 	CRC32C uint32
 }
 
+// Slicer is a body whose bytes lie in memory already: they are sent from there. What
+// Open returns may be one.
+type Slicer interface {
+	io.Reader
+	// Next returns at least one and at most n bytes, which stay as they are until the
+	// next call, or an error; io.EOF comes alone.
+	Next(n int) ([]byte, error)
+}
+
 // bodyError is a fault of the payload's, not of the network's.
 type bodyError struct{ err error }
 
@@ -43,6 +52,20 @@ func (b *body) Read(p []byte) (int, error) {
 		return 0, errAnswered
 	}
 	n, err := b.r.Read(p)
+	return n, b.check(n, err)
+}
+
+// next is Read without a buffer, for a body that is a Slicer.
+func (b *body) next(from Slicer, n int) ([]byte, error) {
+	if b.stop.Load() {
+		return nil, errAnswered
+	}
+	p, err := from.Next(n)
+	return p, b.check(len(p), err)
+}
+
+// check counts what was read, and looks past the last byte.
+func (b *body) check(n int, err error) error {
 	b.left -= int64(n)
 	for b.left == 0 && err == nil {
 		var more [1]byte
@@ -59,7 +82,7 @@ func (b *body) Read(p []byte) (int, error) {
 	if err != nil && err != io.EOF {
 		b.err = err
 	}
-	return n, err
+	return err
 }
 
 func closeReader(r io.Reader) {
