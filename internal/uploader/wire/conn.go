@@ -211,7 +211,7 @@ func (c *conn) read(method string, patience time.Duration, consent chan<- struct
 	}
 	for range maxInterim {
 		c.limit.N = maxHead
-		resp, err := http.ReadResponse(c.in, asked)
+		resp, err := http.ReadResponse(c.in, asked) //nolint:bodyclose // it is read to its end, or the connection is closed
 		if err != nil {
 			return nil, err
 		}

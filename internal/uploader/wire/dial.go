@@ -126,7 +126,7 @@ func tunnel(ctx context.Context, sock, c net.Conn, address, authorization string
 		return err
 	}
 	// The store says nothing before it is spoken to: nothing of it is in the buffer.
-	resp, err := http.ReadResponse(bufio.NewReaderSize(io.LimitReader(c, maxHead), 1024), &http.Request{Method: http.MethodConnect})
+	resp, err := http.ReadResponse(bufio.NewReaderSize(io.LimitReader(c, maxHead), 1024), &http.Request{Method: http.MethodConnect}) //nolint:bodyclose // a tunnel has no body
 	if err != nil {
 		if ctx.Err() != nil {
 			err = ctx.Err()
