@@ -193,7 +193,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	group, life := errgroup.WithContext(life)
 	group.Go(func() error { return d.broker.Run(life) })
 	group.Go(func() error { return d.server.Serve(socket) })
-	group.Go(func() error { d.upload.Sweep(life); return nil })
+	group.Go(func() error { d.upload.KeepTidy(life); return nil })
 	if d.spool != nil {
 		group.Go(func() error { return d.spool.Run(life) })
 	}

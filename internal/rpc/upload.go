@@ -87,14 +87,14 @@ func (s *Server) receive(ctx context.Context, p access.Peer, h *brokerdv1.Upload
 		return nil, err
 	}
 	if earlier != nil {
+		if err := takenBefore(earlier).again(rec.name, announced(h), s.config().Destinations[rec.destination], in); err != nil {
+			return nil, err
+		}
 		return &brokerdv1.UploadResponse{UploadId: id, State: brokerdv1.UploadState_UPLOAD_STATE_STORED, Object: objectOf(earlier.stored)}, nil
 	}
 	obj := uploader.Object{
 		ID: rec.id, Name: h.GetName(), UID: p.UID, GID: p.GID, Unit: p.Unit, Pod: p.Pod, Received: received,
-		ContentType: h.GetContentType(), ContentEncoding: h.GetContentEncoding(), Metadata: h.GetMetadata(), Size: -1, Verify: in.verify,
-	}
-	if h.Size != nil {
-		obj.Size = int64(h.GetSize())
+		ContentType: h.GetContentType(), ContentEncoding: h.GetContentEncoding(), Metadata: h.GetMetadata(), Size: announced(h), Verify: in.verify,
 	}
 	body, done, err := s.o.Deliver.Open(ctx, rec.destination, &obj, in)
 	if err != nil {
@@ -103,7 +103,7 @@ func (s *Server) receive(ctx context.Context, p access.Peer, h *brokerdv1.Upload
 	}
 	defer done()
 	if d := s.config().Destinations[rec.destination]; d != nil && d.Spools() {
-		return s.keep(ctx, p, rec, obj, body, h.GetIdempotencyKey(), d)
+		return s.keep(ctx, p, rec, obj, incoming{Body: body, verify: in.verify}, h.GetIdempotencyKey(), d)
 	}
 	stored, err := s.o.Deliver.Put(ctx, rec.destination, obj, body)
 	s.settle(rec, p, stored, err)
@@ -113,6 +113,14 @@ func (s *Server) receive(ctx context.Context, p access.Peer, h *brokerdv1.Upload
 	return &brokerdv1.UploadResponse{
 		UploadId: rec.id, State: brokerdv1.UploadState_UPLOAD_STATE_STORED, Object: objectOf(stored),
 	}, nil
+}
+
+// announced is the size that a header names, -1 when it names none.
+func announced(h *brokerdv1.UploadHeader) int64 {
+	if h.Size == nil {
+		return -1
+	}
+	return int64(h.GetSize())
 }
 
 // closed says why no upload is taken now; nil when one is.

@@ -148,9 +148,9 @@ func (l *lane) object(obj Object) wire.Object {
 	}
 	if l.dest.KMSKey != "" {
 		o.Encryption, o.KMSKey, o.EncryptionContext = "aws:kms", l.dest.KMSKey, l.context
-		if bucketKey := l.dest.BucketKey == nil || *l.dest.BucketKey; bucketKey {
-			o.BucketKey = &bucketKey
-		}
+		// False is said as well: without the header the bucket's default decides.
+		bucketKey := l.dest.BucketKey == nil || *l.dest.BucketKey
+		o.BucketKey = &bucketKey
 	}
 	return o
 }
