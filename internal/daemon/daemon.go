@@ -168,6 +168,8 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	debug.SetMemoryLimit(d.memory.heap)
 	debug.SetGCPercent(gcPercent)
 	defer func() { err = errors.Join(err, d.closeSpool()) }()
+	defer d.server.GRPC().Stop() // its workers, when it comes to nothing before it serves
+	defer d.upload.Close()
 	socket, err := d.listen()
 	if err != nil {
 		return err

@@ -19,10 +19,18 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 )
 
+// confirming is a store that confirms what it takes, as h does the rest.
+func confirming(h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Etag", `"e"`)
+		h(w, r)
+	}
+}
+
 // store is a client of a server that h is.
 func store(t testing.TB, h http.HandlerFunc, o TransportOptions) (*Client, *httptest.Server) {
 	t.Helper()
-	srv := httptest.NewTLSServer(h)
+	srv := httptest.NewTLSServer(confirming(h))
 	t.Cleanup(srv.Close)
 	o.RootCAs = roots(srv)
 	tr := NewTransport(o)
@@ -192,7 +200,7 @@ func (c *Client) through(t *testing.T, proxy func(*http.Request) (*url.URL, erro
 func connections(t *testing.T, h http.HandlerFunc) (*Client, *atomic.Int32) {
 	t.Helper()
 	var opened atomic.Int32
-	srv := httptest.NewUnstartedServer(h)
+	srv := httptest.NewUnstartedServer(confirming(h))
 	srv.Config.ConnState = func(_ net.Conn, s http.ConnState) {
 		if s == http.StateNew {
 			opened.Add(1)

@@ -124,9 +124,11 @@ func codeOf(status int) string {
 	case http.StatusLengthRequired:
 		return "MissingContentLength"
 	case http.StatusPreconditionFailed:
-		return "PreconditionFailed"
+		// S3's own has a document with its code, and means that the object is there.
+		// What a proxy means by it is not known.
+		return "UnexplainedPrecondition"
 	case http.StatusRequestEntityTooLarge:
-		return "EntityTooLarge"
+		return "RequestEntityTooLarge" // a proxy's limit: nothing is wrong with the object
 	case http.StatusTooManyRequests:
 		return "TooManyRequests"
 	case http.StatusInternalServerError:

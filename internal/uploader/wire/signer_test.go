@@ -150,6 +150,7 @@ func TestSignatureIsTheSDKs(t *testing.T) {
 		case req.Method == http.MethodPost:
 			text = "<CompleteMultipartUploadResult/>"
 		}
+		w.Header().Set("Etag", `"e"`)
 		if req.Method == http.MethodHead {
 			w.Header().Set("Content-Length", "0")
 			return
