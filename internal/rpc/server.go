@@ -85,7 +85,7 @@ type Options struct {
 }
 
 // streamWindow is how much of a stream may lie unread, in bytes.
-const streamWindow = 512 << 10
+const streamWindow = 256 << 10
 
 const streamWorkers = 16
 
