@@ -32,7 +32,8 @@ func (b *brokerService) Upload(stream brokerdv1.BrokerService_UploadServer) erro
 	if err != nil {
 		return err
 	}
-	in := newBody(stream, s.config().Limits.IdleTimeout.Std())
+	in := newBody(stream, s.config().Limits.IdleTimeout.Std(), s.receivers)
+	defer in.release()
 	in.max = int64(s.config().Limits.MaxObject)
 	h, err := in.header()
 	if err != nil {
@@ -151,20 +152,25 @@ func (s *Server) admissible(p access.Peer, h *brokerdv1.UploadHeader) error {
 // settle records, counts and logs how an upload ended.
 func (s *Server) settle(rec record, p access.Peer, stored uploader.Stored, err error) {
 	took := time.Since(rec.started)
-	fields := []zap.Field{
-		zap.String("upload_id", rec.id), zap.String("destination", rec.destination), zap.String("name", rec.name),
-		zap.String("peer", s.rules().Describe(p)), zap.Int32("pid", p.PID), zap.Duration("took", took),
+	about := func() []zap.Field {
+		return []zap.Field{
+			zap.String("upload_id", rec.id), zap.String("destination", rec.destination), zap.String("name", rec.name),
+			zap.String("peer", s.rules().Describe(p)), zap.Int32("pid", p.PID), zap.Duration("took", took),
+		}
 	}
 	if err != nil {
 		f := faultOf(err)
 		s.o.Ledger.end(rec, uploader.Stored{}, f)
 		s.o.Meter.UploadEnded(rec.destination, f.reason, 0, took)
-		s.o.Logger.Warn("upload failed", append(fields, zap.String("reason", f.reason), zap.String("error", f.msg))...)
+		s.o.Logger.Warn("upload failed", append(about(), zap.String("reason", f.reason), zap.String("error", f.msg))...)
 		return
 	}
 	s.o.Ledger.end(rec, stored, nil)
 	s.o.Meter.UploadEnded(rec.destination, "STORED", stored.Size, took)
-	s.o.Logger.Info("upload stored", append(fields, zap.String("bucket", stored.Bucket), zap.String("key", stored.Key),
+	if !s.o.Logger.Core().Enabled(zap.InfoLevel) {
+		return
+	}
+	s.o.Logger.Info("upload stored", append(about(), zap.String("bucket", stored.Bucket), zap.String("key", stored.Key),
 		zap.String("version_id", stored.VersionID), zap.Int64("size", stored.Size), zap.Int("parts", stored.Parts), zap.Int("attempts", stored.Attempts))...)
 }
 

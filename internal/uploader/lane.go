@@ -38,7 +38,7 @@ type lane struct {
 // their connections.
 type way struct{ proxy, roots string }
 
-type wayOut struct{ transport *http.Transport }
+type wayOut struct{ transport *wire.Transport }
 
 func (u *Uploader) newLane(c *config.Config, d *config.Destination) (*lane, error) {
 	transport, err := u.transport(c, d)
@@ -68,7 +68,7 @@ func (u *Uploader) newLane(c *config.Config, d *config.Destination) (*lane, erro
 }
 
 // transport is called with u.reloading held.
-func (u *Uploader) transport(c *config.Config, d *config.Destination) (*http.Transport, error) {
+func (u *Uploader) transport(c *config.Config, d *config.Destination) (*wire.Transport, error) {
 	w := way{proxy: d.Proxy, roots: d.CABundle}
 	if w.roots == "" {
 		w.roots = c.AWS.CABundle
