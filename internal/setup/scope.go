@@ -13,6 +13,7 @@ type Scope struct {
 	Buckets    []BucketRef
 	Keys       []string // ARNs
 	Trails     []string // ARNs
+	Policies   []string // ARNs of managed policies: the boundaries to come
 }
 
 // BucketRef is a bucket and where it is expected.
@@ -42,6 +43,9 @@ func ScopeOf(cfg *config.Config, destinations ...string) Scope {
 		s.Keys = with(s.Keys, d.KMSKey)
 		if ref := (BucketRef{d.Bucket, d.Owner, d.Region}); !slices.Contains(s.Buckets, ref) {
 			s.Buckets = append(s.Buckets, ref)
+		}
+		if as.Boundary != "" {
+			s.Policies = with(s.Policies, as.Boundary)
 		}
 		if as.Trail != "" {
 			s.Trails = with(s.Trails, as.Trail)

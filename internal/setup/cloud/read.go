@@ -15,6 +15,7 @@ func (a *Accounts) Read(ctx context.Context, scope setup.Scope) (*setup.Snapshot
 	s := &setup.Snapshot{
 		Taken: time.Now().UTC(), Callers: a.Callers(),
 		Identities: map[string]*setup.Identity{}, Buckets: map[string]*setup.BucketAt{}, Keys: map[string]*setup.KeyAt{}, Trails: map[string]*setup.TrailAt{},
+		Policies: map[string]setup.Part[setup.Document]{},
 	}
 	for _, arn := range scope.Identities {
 		s.Identities[arn] = a.readIdentity(ctx, arn)
@@ -27,6 +28,9 @@ func (a *Accounts) Read(ctx context.Context, scope setup.Scope) (*setup.Snapshot
 	}
 	for _, arn := range scope.Trails {
 		s.Trails[arn] = a.readTrail(ctx, arn)
+	}
+	for _, arn := range scope.Policies {
+		s.Policies[arn] = a.readPolicy(ctx, arn)
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("reading the accounts: %w", err)

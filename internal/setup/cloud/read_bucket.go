@@ -123,9 +123,12 @@ func lifecycleRules(rules []types.LifecycleRule) ([]setup.LifecycleRule, error) 
 			return nil, fmt.Errorf("keeping lifecycle rule %s: %w", aws.ToString(rule.ID), err)
 		}
 		r := setup.LifecycleRule{ID: aws.ToString(rule.ID), Enabled: rule.Status == types.ExpirationStatusEnabled, Raw: raw}
-		if rule.Filter != nil {
-			r.Prefix = aws.ToString(rule.Filter.Prefix)
+		r.Whole = true
+		if f := rule.Filter; f != nil {
+			r.Prefix = aws.ToString(f.Prefix)
+			r.Whole = f.And == nil && f.Tag == nil && f.ObjectSizeGreaterThan == nil && f.ObjectSizeLessThan == nil
 		}
+		r.Only = rule.Filter != nil && rule.Expiration == nil && rule.NoncurrentVersionExpiration == nil && len(rule.NoncurrentVersionTransitions)+len(rule.Transitions) == 0
 		if rule.AbortIncompleteMultipartUpload != nil {
 			r.AbortIncompleteDays = int(aws.ToInt32(rule.AbortIncompleteMultipartUpload.DaysAfterInitiation))
 		}

@@ -130,6 +130,22 @@ func (r iamReader) documents(ctx context.Context, all []types.AttachedPolicy) ([
 	return docs, nil
 }
 
+// readPolicy reads a managed policy with the credentials of its account; AWS's
+// own, which have none, with any.
+func (a *Accounts) readPolicy(ctx context.Context, arn string) setup.Part[setup.Document] {
+	acc, parts, err := a.of(arn)
+	if parts.Account == "aws" {
+		for _, acc = range a.byID {
+			err = nil
+		}
+	}
+	if err != nil {
+		return setup.UnreadPart[setup.Document](err.Error())
+	}
+	doc, err := iamReader{a.iam(acc)}.managed(ctx, arn)
+	return partOf(doc, err, noSuchEntity)
+}
+
 // managed reads a managed policy in its default version.
 func (r iamReader) managed(ctx context.Context, arn string) (setup.Document, error) {
 	p, err := r.api.GetPolicy(ctx, &iam.GetPolicyInput{PolicyArn: aws.String(arn)})

@@ -36,6 +36,7 @@ func (a *Accounts) readTrail(ctx context.Context, arn string) *setup.TrailAt {
 		if t.Selectors, err = json.Marshal(s); err != nil {
 			return nil, fmt.Errorf("keeping the selectors of trail %s: %w", arn, err)
 		}
+		t.Ours = s.ours()
 		return s.objects(), nil
 	}, "TrailNotFoundException")
 	return t
@@ -62,6 +63,32 @@ func (s selectors) objects() []string {
 	slices.Sort(out)
 	return slices.Compact(out)
 }
+
+// ours are the prefixes of our own selector.
+func (s selectors) ours() []string {
+	var out []string
+	for _, e := range s.Advanced {
+		if aws.ToString(e.Name) == selectorName {
+			out = append(out, advancedObjects(e)...)
+		}
+	}
+	for _, e := range s.Basic {
+		if ownBasic(e) {
+			out = append(out, e.DataResources[0].Values...)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// ownBasic reports whether a basic selector has the form of ours: they have no
+// names. What stands in it beside our prefixes is kept.
+func ownBasic(e types.EventSelector) bool {
+	return e.ReadWriteType == types.ReadWriteTypeWriteOnly && !aws.ToBool(e.IncludeManagementEvents) && len(e.DataResources) == 1 && aws.ToString(e.DataResources[0].Type) == s3Objects
+}
+
+// selectorName marks our selector.
+const selectorName = "brokerd"
 
 // advancedObjects reads the selectors of the form that is written here, and those
 // without a limit on ARNs; what others limit in other ways counts as nothing.
