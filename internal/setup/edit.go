@@ -99,7 +99,8 @@ func (t *text) statements(value json.RawMessage, at int) error {
 }
 
 // loneMark stands after the bracket that is put around a statement which stood
-// alone, so that it can stand alone again.
+// alone, so that it can stand alone again. In a list that begins with it, ours
+// would come after a comma and the same mark, and not after the comma alone.
 const loneMark = " "
 
 // edit is the document with some statements replaced (by index), some removed
@@ -150,7 +151,7 @@ func (t *text) edit(replaced map[int]string, removed map[int]bool, added []State
 		return ""
 	case !t.list && n > 1:
 		return before + "[" + loneMark + b.String() + "]" + after
-	case t.list && n == 1 && len(t.items) > 1 && lead == loneMark && tail == "":
+	case t.list && n == 1 && len(t.items) > 1 && lead == loneMark && tail == "" && t.doc[t.items[0].end:t.items[1].start] == ",":
 		return strings.TrimSuffix(before, "[") + b.String() + strings.TrimPrefix(after, "]")
 	}
 	return before + lead + b.String() + tail + after

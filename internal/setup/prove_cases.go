@@ -59,6 +59,7 @@ func (p *prover) assuming() {
 		if i > 0 {
 			caller = hops[i-1].Role
 		}
+		actions := p.assumeActions(h.Role, caller, h.ExternalID)
 		set, missing, more := p.callerPolicies(caller)
 		assumed = append(assumed, more...)
 		if a, err := config.ParseARN(caller); err == nil && strings.HasPrefix(a.Resource, "role/") {
@@ -68,7 +69,7 @@ func (p *prover) assuming() {
 		if h.ExternalID != "" {
 			context["sts:ExternalId"] = []string{h.ExternalID}
 		}
-		p.decide(name, wantAllowed, assumed, ask(caller, role, p.assumeActions(h.Role), set, missing, context)...)
+		p.decide(name, wantAllowed, assumed, ask(caller, role, actions, set, missing, context)...)
 		first := Strings{"sts:AssumeRole"}
 		if h.ExternalID != "" {
 			p.decide(name+" without its external id", wantDenied, assumed, ask(caller, role, first, set, missing, nil)...)
@@ -77,14 +78,14 @@ func (p *prover) assuming() {
 	}
 }
 
-// assumeActions are those that the trust statement gives.
-func (p *prover) assumeActions(role string) Strings {
+// assumeActions are those that the role's trust statement for the caller gives.
+func (p *prover) assumeActions(role, caller, external string) Strings {
 	for _, r := range p.state.Roles {
 		if r.ARN != role {
 			continue
 		}
 		for _, s := range r.Trust.Statement {
-			if strings.HasSuffix(s.Sid, p.d.Sid) {
+			if slices.Contains(s.Principal["AWS"], caller) && (external == "" && s.Condition == nil || slices.Contains(s.Condition["StringEquals"]["sts:ExternalId"], external)) {
 				return s.Action
 			}
 		}
