@@ -57,7 +57,7 @@ func planPolicy(kind Kind, current string, want Policy, own ownership) (policyEd
 				continue
 			}
 			removed[i] = true
-			e.statements = append(e.statements, StatementChange{Op: StatementRemoved, Sid: item.sid, Before: raw})
+			e.statements = append(e.statements, StatementChange{Op: StatementRemoved, Sid: item.sid, Before: raw, Elements: factsOf([]byte(raw)).changes(nil, []byte(raw))})
 			continue
 		}
 		wanted := []byte(compact(want.Statement[w]))
@@ -80,7 +80,7 @@ func planPolicy(kind Kind, current string, want Policy, own ownership) (policyEd
 			continue
 		}
 		added = append(added, s)
-		e.statements = append(e.statements, StatementChange{Op: StatementAdded, Sid: s.Sid, After: compact(s)})
+		e.statements = append(e.statements, addition(s))
 	}
 	if len(replaced)+len(removed)+len(added) == 0 {
 		return e, nil
@@ -110,9 +110,14 @@ func newPolicy(want Policy) (policyEdit, error) {
 	}
 	e := policyEdit{op: OpCreate, after: strings.TrimSuffix(string(out), "\n")}
 	for _, s := range want.Statement {
-		e.statements = append(e.statements, StatementChange{Op: StatementAdded, Sid: s.Sid, After: compact(s)})
+		e.statements = append(e.statements, addition(s))
 	}
 	return e, nil
+}
+
+func addition(s Statement) StatementChange {
+	after := compact(s)
+	return StatementChange{Op: StatementAdded, Sid: s.Sid, After: after, Elements: facts(nil).changes(factsOf([]byte(after)), []byte(after))}
 }
 
 // said reports whether somebody else's statement says the same already. The
