@@ -161,9 +161,9 @@ func (a *app) change(ctx context.Context, r *arrangement, p *setup.Plan, f *appl
 		switch {
 		case !text || s == cloud.Writing:
 		case s == cloud.Waiting:
-			v.line("  %s %s of %s: AWS does not know the new role everywhere yet", v.p.dim("…"), c.Kind, c.ARN)
+			v.line("  %s %s: AWS does not know the new role everywhere yet", v.p.dim("…"), what(c))
 		default:
-			v.line("  %s %s of %s  %s", v.p.good("✓"), c.Kind, c.ARN, v.p.dim(string(s)))
+			v.line("  %s %s  %s", v.p.good("✓"), what(c), v.p.dim(string(s)))
 		}
 	}})
 	if text && out.Backup != "" {

@@ -51,7 +51,7 @@ func handOver(id string, r *arrangement, p *setup.Plan) string {
 	say("    brokerctl setup %s --config %s %s YOUR-PROFILE\n", verb, filepath.Base(r.cfg.Path), half)
 	for _, c := range p.Changes {
 		if c.Account == id && c.Op == setup.OpHandOver {
-			say("## %s\n", handOverTitle(c))
+			say("## %s\n", strings.ToUpper(what(&c)[:1])+what(&c)[1:])
 			say("For %s.\n", strings.Join(c.Destinations, ", "))
 			if c.After != "" {
 				say("```json\n%s\n```\n", strings.TrimSpace(c.After))
@@ -64,20 +64,4 @@ func handOver(id string, r *arrangement, p *setup.Plan) string {
 		say("the key policy and the bucket policy have to be saved again.")
 	}
 	return b.String()
-}
-
-func handOverTitle(c setup.Change) string {
-	switch c.Kind {
-	case setup.KindTrust:
-		return "Role " + c.ARN + ": trust policy"
-	case setup.KindIdentity:
-		return c.ARN + ": inline policy named " + setup.InlineName
-	case setup.KindKey:
-		return "Key " + c.ARN + ": key policy"
-	case setup.KindBucket:
-		return "Bucket policy of " + c.ARN
-	case setup.KindBucketMade:
-		return "Bucket " + c.ARN + ", if it is not there"
-	}
-	return "Bucket " + c.ARN + ": " + string(c.Kind)
 }

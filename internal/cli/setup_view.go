@@ -42,7 +42,7 @@ func (v *planView) plan(p *setup.Plan, callers map[string]string) {
 	}
 	for _, w := range p.Warnings {
 		v.line("  %s %s  %s", v.p.warn("!"), w.Message, v.p.dim(w.Code))
-		v.line("      %s of %s, account %s", w.Kind, w.ARN, w.Account)
+		v.line("      %s, account %s", what(&setup.Change{Kind: w.Kind, ARN: w.ARN}), w.Account)
 		if w.Fix != "" {
 			v.line("      %s", w.Fix)
 		}
@@ -53,7 +53,7 @@ func (v *planView) plan(p *setup.Plan, callers map[string]string) {
 
 func (v *planView) change(c setup.Change) {
 	mark, word := v.mark(c.Op)
-	v.line("  %s %s of %s  %s", mark, c.Kind, c.ARN, v.p.dim(word))
+	v.line("  %s %s  %s", mark, what(&c), v.p.dim(word))
 	if c.Reason != "" {
 		v.line("      %s", v.p.warn(c.Reason))
 	}
@@ -100,18 +100,36 @@ func (v *planView) statement(s setup.StatementChange) {
 	mark := map[setup.StatementOp]string{setup.StatementAdded: v.p.good("+"), setup.StatementChanged: v.p.warn("~"), setup.StatementRemoved: v.p.bad("-")}[s.Op]
 	v.line("      %s %s", mark, v.p.bold(s.Sid))
 	for _, e := range s.Elements {
-		name := strings.Replace(strings.Replace(e.Element, "Condition.", "", 1), "Principal.", "", 1)
-		if strings.HasPrefix(e.Element, "Condition.") {
-			operator, key, _ := strings.Cut(name, ".")
-			name = operator + " " + key
+		name := strings.TrimPrefix(e.Element, "Principal.")
+		if condition, ok := strings.CutPrefix(e.Element, "Condition."); ok {
+			operator, key, _ := strings.Cut(condition, ".")
+			name = operator + " " + key + ":"
 		}
-		for _, value := range e.Removed {
-			v.line("          %s %-12s %s", v.p.bad("-"), name, value)
-		}
-		for _, value := range e.Added {
-			v.line("          %s %-12s %s", v.p.good("+"), name, value)
+		switch {
+		case s.Op != setup.StatementChanged: // all of it comes, or goes
+			v.line("          %-10s %s", name, strings.Join(append(slices.Clone(e.Added), e.Removed...), ", "))
+		default:
+			for _, value := range e.Removed {
+				v.line("          %s %-10s %s", v.p.bad("-"), name, value)
+			}
+			for _, value := range e.Added {
+				v.line("          %s %-10s %s", v.p.good("+"), name, value)
+			}
 		}
 	}
+}
+
+// what names a change for people.
+func what(c *setup.Change) string {
+	name := map[setup.Kind]string{
+		setup.KindTrust: "trust policy of role", setup.KindIdentity: "inline policy " + setup.InlineName + " of", setup.KindRole: "role", setup.KindBoundary: "permissions boundary of role",
+		setup.KindMaxSession: "longest session of role", setup.KindKey: "key policy of", setup.KindBucketMade: "bucket", setup.KindPublicBlock: "public-access block of", setup.KindOwnership: "object ownership of",
+		setup.KindEncryption: "default encryption of", setup.KindLifecycle: "lifecycle rules of", setup.KindLogging: "access logs of", setup.KindBucket: "bucket policy of", setup.KindTrail: "data events of trail",
+	}[c.Kind]
+	if name == "" {
+		name = string(c.Kind) + " of"
+	}
+	return name + " " + c.ARN
 }
 
 // setting shows what has one value; lifecycle rules by their ids.
