@@ -120,27 +120,15 @@ func addition(s Statement) StatementChange {
 	return StatementChange{Op: StatementAdded, Sid: s.Sid, After: after, Elements: facts(nil).changes(factsOf([]byte(after)), []byte(after))}
 }
 
-// said reports whether somebody else's statement says the same already. The
-// account's hold on its key may also be said in more words.
+// said reports whether somebody else's statement says the same already. Who
+// administers a key is said by its policy as it is: giving the whole account a
+// hold on it would be more than anybody asked for.
 func said(s Statement, foreign []facts) bool {
+	if s.Sid == SidKeyAdmin && len(foreign) > 0 {
+		return true
+	}
 	shall := factsOf([]byte(compact(s)))
-	for _, f := range foreign {
-		if f.equal(shall) || (s.Sid == SidKeyAdmin && adminOf(f, s.Principal["AWS"][0])) {
-			return true
-		}
-	}
-	return false
-}
-
-// adminOf reports whether a statement of a key policy gives the account every
-// right to the key without a condition.
-func adminOf(f facts, root string) bool {
-	for element := range f {
-		if strings.HasPrefix(element, "Condition.") {
-			return false
-		}
-	}
-	return f.has("Effect", "Allow") && f.has("Action", "kms:*") && f.has("Resource", "*") && (f.has("Principal.AWS", root) || f.has("Principal.AWS", accountOf(root)))
+	return slices.ContainsFunc(foreign, func(f facts) bool { return f.equal(shall) })
 }
 
 // mustStay says why a statement that nobody here asks for stays nevertheless.
