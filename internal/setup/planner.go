@@ -190,13 +190,15 @@ func (p *planner) role(r *Role) error {
 
 // roleSettings are for a role that is there; a new one is made with them.
 func (p *planner) roleSettings(base Change, r *Role, at *Identity) {
-	if r.Boundary != "" && !(at.Boundary.Is() && at.Boundary.Value.ARN == r.Boundary) {
+	if r.Boundary != "" && at.Boundary.Value.ARN != r.Boundary {
 		c := base
 		c.Kind, c.Op, c.Before, c.After = KindBoundary, OpUpdate, at.Boundary.Value.ARN, r.Boundary
-		if at.Boundary.Presence == Absent {
+		switch at.Boundary.Presence {
+		case Absent:
 			c.Op = OpCreate
-		} else if at.Boundary.Presence == Unread {
+		case Unread:
 			c.Op, c.Reason = OpUnknown, at.Boundary.Reason
+		case Known:
 		}
 		p.add(c)
 	}
