@@ -79,7 +79,7 @@ func (w *world) config(t *testing.T, replace ...string) *config.Config {
 
 // second is a further destination, to be put before the access rules.
 func second(stanza string) []string {
-	return []string{"    path_style: true\nsetup:", "    path_style: true\n" + stanza + "setup:"}
+	return []string{"    path_style: true\naccess:", "    path_style: true\n" + stanza + "access:"}
 }
 
 func (w *world) root(account string) aws.Config {
