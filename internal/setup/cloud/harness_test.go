@@ -1,6 +1,7 @@
 package cloud_test
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -168,4 +169,11 @@ func (w *world) verify(t *testing.T, cfg *config.Config) map[string]verify.Repor
 		out[name] = report
 	}
 	return out
+}
+
+// fixed gives the same keys at every call.
+func fixed(id, secret string) func(context.Context) (aws.Credentials, error) {
+	return func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{AccessKeyID: id, SecretAccessKey: secret}, nil
+	}
 }
