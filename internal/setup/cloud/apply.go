@@ -143,7 +143,7 @@ func (r *applying) write(ctx context.Context, c *setup.Change) error {
 		switch {
 		case err == nil:
 			return struct{}{}, nil
-		case r.made && unknownPrincipal(err):
+		case r.made && unknownYet(err):
 			r.options.Notify(c, Waiting)
 			return struct{}{}, err
 		}
@@ -152,11 +152,11 @@ func (r *applying) write(ctx context.Context, c *setup.Change) error {
 	return err
 }
 
-// unknownPrincipal is how IAM, KMS and S3 refuse a policy that names somebody who
-// does not exist.
-func unknownPrincipal(err error) bool {
+// unknownYet is how IAM, KMS and S3 refuse what is about a role that does not exist,
+// and a policy that names one.
+func unknownYet(err error) bool {
 	switch codeOf(err) {
-	case "MalformedPolicy", "MalformedPolicyDocument", "MalformedPolicyDocumentException":
+	case noSuchEntity, "MalformedPolicy", "MalformedPolicyDocument", "MalformedPolicyDocumentException":
 		return true
 	}
 	return false
