@@ -156,6 +156,9 @@ func sameIdentity(caller, principal string) bool {
 // worst is the result of all reports together.
 func worst(reports []verify.Report) verify.Result {
 	order := []verify.Result{verify.Pass, verify.Unknown, verify.Fail}
+	if len(reports) == 0 {
+		return verify.Unknown
+	}
 	at := 0
 	for _, r := range reports {
 		at = max(at, slices.Index(order, r.Result()))
