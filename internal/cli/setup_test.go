@@ -7,7 +7,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/brokerd/brokerd/internal/setup"
-	"github.com/brokerd/brokerd/internal/verify"
 )
 
 func TestPlanView(t *testing.T) {
@@ -89,28 +88,5 @@ func TestWhoseCredentialsAreHere(t *testing.T) {
 	}
 	if user := "arn:aws:iam::111122223333:user/app"; !sameIdentity(user, user) {
 		t.Error("a user is itself")
-	}
-}
-
-func TestWorstResult(t *testing.T) {
-	report := func(r ...verify.Result) verify.Report {
-		var out verify.Report
-		for _, x := range r {
-			out.Checks = append(out.Checks, verify.Check{Result: x})
-		}
-		return out
-	}
-	for _, c := range []struct {
-		reports []verify.Report
-		want    verify.Result
-	}{
-		{[]verify.Report{report(verify.Pass), report(verify.Pass, verify.Warn)}, verify.Pass},
-		{[]verify.Report{report(verify.Pass), report(verify.Pass, verify.Unknown)}, verify.Unknown},
-		{[]verify.Report{report(verify.Unknown), report(verify.Fail), report(verify.Pass)}, verify.Fail},
-		{nil, verify.Unknown},
-	} {
-		if got := worst(c.reports); got != c.want {
-			t.Errorf("%v: %s", c.reports, got)
-		}
 	}
 }
