@@ -160,6 +160,27 @@ func TestAPolicyThatNamesANewRoleIsTriedAgain(t *testing.T) {
 	w.verified(t, cfg)
 }
 
+// A run that gave up waiting is followed by one that has made no role itself.
+func TestTheNextRunWaitsForTheRoleAsWell(t *testing.T) {
+	w := newWorld(t)
+	cfg, a := w.config(t), w.connect(t)
+	refused := sandbox.Fault{Operation: "kms:PutKeyPolicy", Code: "MalformedPolicyDocumentException", Status: 400}
+	w.Sandbox.SetFaults([]sandbox.Fault{refused})
+	if _, err := a.Apply(t.Context(), w.plan(t, a, cfg, setup.PlanOptions{}), cloud.ApplyOptions{Every: time.Millisecond, Wait: 20 * time.Millisecond}); err == nil {
+		t.Fatal("the fault did not hit")
+	}
+	refused.Times = 2
+	w.Sandbox.SetFaults([]sandbox.Fault{refused})
+	p := w.plan(t, a, cfg, setup.PlanOptions{})
+	if c := p.Change(setup.KindTrust, cfg.Destinations["audit-logs"].Role); c == nil || c.Pending() {
+		t.Fatalf("%+v", c)
+	}
+	if _, err := a.Apply(t.Context(), p, cloud.ApplyOptions{Every: time.Millisecond}); err != nil {
+		t.Fatal(err)
+	}
+	w.verified(t, cfg)
+}
+
 func TestARoleUnderAnotherPathIsNotOurs(t *testing.T) {
 	w := newWorld(t)
 	w.inhabited(t)
