@@ -132,10 +132,14 @@ func (p *probe) notRead(kind, account, artefact, arn, why string) finding {
 		Fix:    "Give it by `--policies DIR`, or run verify with a profile that may read it."}
 }
 
-var lintKinds = map[string]iampolicy.Kind{
-	DocumentTrust: iampolicy.KindTrust, DocumentIdentity: iampolicy.KindIdentity, DocumentSource: iampolicy.KindIdentity, DocumentBoundary: iampolicy.KindBoundary,
-	DocumentSessionPolicy: iampolicy.KindSession, DocumentSCP: iampolicy.KindServiceControl, DocumentRCP: iampolicy.KindResourceCtrl,
-	DocumentEndpointPolicy: iampolicy.KindVPCEndpoint, DocumentBucketPolicy: iampolicy.KindBucket, DocumentKeyPolicy: iampolicy.KindKey,
+// policyKind is the use that a kind of policy is linted for; false for settings.
+func policyKind(kind string) (iampolicy.Kind, bool) {
+	use, ok := map[string]iampolicy.Kind{
+		DocumentTrust: iampolicy.KindTrust, DocumentIdentity: iampolicy.KindIdentity, DocumentSource: iampolicy.KindIdentity, DocumentBoundary: iampolicy.KindBoundary,
+		DocumentSessionPolicy: iampolicy.KindSession, DocumentSCP: iampolicy.KindServiceControl, DocumentRCP: iampolicy.KindResourceCtrl,
+		DocumentEndpointPolicy: iampolicy.KindVPCEndpoint, DocumentBucketPolicy: iampolicy.KindBucket, DocumentKeyPolicy: iampolicy.KindKey,
+	}[kind]
+	return use, ok
 }
 
 // checkForm reports what AWS refuses to store, and what it is about to.
@@ -145,7 +149,7 @@ func checkForm(_ context.Context, p *probe) []finding {
 	}
 	var out []finding
 	for _, l := range layout {
-		kind, isPolicy := lintKinds[l.kind]
+		kind, isPolicy := policyKind(l.kind)
 		for _, d := range p.docs.byKind[l.kind] {
 			if d.State != Known {
 				continue
