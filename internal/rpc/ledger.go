@@ -121,8 +121,8 @@ func refusedByAWS(reason string) bool {
 	}
 }
 
-// verified records that the whole path was proven, or why it was not.
-func (l *Ledger) verified(destination, broken string) {
+// Verified records that the whole path was proven, or why it was not.
+func (l *Ledger) Verified(destination, broken string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if t := l.tallies[destination]; t != nil {

@@ -126,7 +126,7 @@ func (b *brokerService) VerifyAccess(req *brokerdv1.VerifyAccessRequest, stream 
 		return faultOf(err)
 	}
 	if broken != "" || !undecided {
-		b.s.o.Ledger.verified(req.GetDestination(), broken)
+		b.s.o.Ledger.Verified(req.GetDestination(), broken)
 		b.s.UpdateHealth()
 	}
 	return nil
