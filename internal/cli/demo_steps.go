@@ -188,8 +188,7 @@ func (d *demo) verify(ctx context.Context, brief bool) (report verify.Report, fa
 	defer run.close()
 	render := newCheckRenderer(d.Out)
 	render.margin, render.brief = "   ", brief
-	err = run.verify(ctx, accounts.Destination, func(c verify.Check) error {
-		report.Checks = append(report.Checks, c)
+	report, err = run.verify(ctx, accounts.Destination, func(c verify.Check) error {
 		if c.Result == verify.Fail && failed == nil {
 			failed = &c
 		}
@@ -257,15 +256,15 @@ func (d *demo) repair(ctx context.Context) error {
 	switch {
 	case failed == nil:
 		return errors.New("verify passes although the key policy is broken")
-	case failed.Artefact != verify.ArtefactKeyPolicy || failed.Account != d.sb.AccountB() || failed.FixStatement == "":
-		return fmt.Errorf("verify blames %q of account %q instead of the key policy of account %s", failed.Artefact, failed.Account, d.sb.AccountB())
+	case failed.Artefact.Kind != verify.ArtefactKeyPolicy || failed.Account.ID != d.sb.AccountB() || len(failed.Fix.Patch) == 0:
+		return fmt.Errorf("verify blames %q of account %q instead of the key policy of account %s", failed.Artefact.Kind, failed.Account.ID, d.sb.AccountB())
 	}
 	d.say.heading("Account B applies the printed statement")
 	policy, err := d.world.KeyPolicy(ctx)
 	if err != nil {
 		return err
 	}
-	if policy, err = accounts.AddStatement(policy, failed.FixStatement); err != nil {
+	if policy, err = accounts.AddStatement(policy, string(failed.Fix.Patch)); err != nil {
 		return err
 	}
 	if err := d.world.PutKeyPolicy(ctx, policy); err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/brokerd/brokerd/internal/broker"
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/verifypb"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
@@ -72,7 +73,7 @@ something is unknown, 3 when it could not run.`,
 // verification is a way to verify: through the daemon or in this process.
 type verification struct {
 	names  func(context.Context) ([]string, error)
-	verify func(ctx context.Context, destination string, emit func(verify.Check) error) error
+	verify func(ctx context.Context, destination string, emit func(verify.Check) error) (verify.Report, error)
 	close  func()
 }
 
@@ -101,18 +102,26 @@ func (a *app) verifyThrough(standalone bool, configPath string) (*verification, 
 			}
 			return names, nil
 		},
-		verify: func(ctx context.Context, destination string, emit func(verify.Check) error) error {
-			stream, err := c.Broker().VerifyAccess(ctx, &brokerdv1.VerifyAccessRequest{Destination: destination})
+		verify: func(ctx context.Context, destination string, emit func(verify.Check) error) (verify.Report, error) {
+			report := verify.Report{Destination: destination}
+			stream, err := c.Broker().VerifyAccess(ctx, verifypb.ToRequest(destination, verify.RunOptions{}))
 			for err == nil {
 				var resp *brokerdv1.VerifyAccessResponse
-				if resp, err = stream.Recv(); err == nil {
-					err = emit(checkOf(resp))
+				if resp, err = stream.Recv(); err != nil {
+					break
 				}
+				if s := resp.GetSummary(); s != nil {
+					verifypb.Complete(&report, s)
+					continue
+				}
+				check := verifypb.ToCheck(resp)
+				report.Checks = append(report.Checks, check)
+				err = emit(check)
 			}
 			if errors.Is(err, io.EOF) {
-				return nil
+				return report, nil
 			}
-			return c.FromError(err)
+			return report, c.FromError(err)
 		},
 		close: func() { _ = c.Close() },
 	}, nil
@@ -139,30 +148,12 @@ func verifyHere(path string) (*verification, error) {
 	}
 	return &verification{
 		names:  func(context.Context) ([]string, error) { return slices.Sorted(maps.Keys(cfg.Destinations)), nil },
-		verify: v.Verify,
+		verify: func(ctx context.Context, destination string, emit func(verify.Check) error) (verify.Report, error) {
+			return v.Verify(ctx, destination, verify.RunOptions{}, emit)
+		},
 		// The broker's flights are not bound to a caller: end them with the command.
 		close: func() { cancel(); _ = b.Run(ctx) },
 	}, nil
-}
-
-var checkResults = map[brokerdv1.CheckResult]verify.Result{
-	brokerdv1.CheckResult_CHECK_RESULT_PASS:    verify.Pass,
-	brokerdv1.CheckResult_CHECK_RESULT_WARN:    verify.Warn,
-	brokerdv1.CheckResult_CHECK_RESULT_FAIL:    verify.Fail,
-	brokerdv1.CheckResult_CHECK_RESULT_UNKNOWN: verify.Unknown,
-	brokerdv1.CheckResult_CHECK_RESULT_SKIP:    verify.Skip,
-}
-
-func checkOf(r *brokerdv1.VerifyAccessResponse) verify.Check {
-	result, ok := checkResults[r.GetResult()]
-	if !ok {
-		result = verify.Unknown // of a newer daemon
-	}
-	return verify.Check{
-		Code: r.GetCode(), Category: r.GetCategory(), Title: r.GetTitle(), Result: result, Detail: r.GetDetail(),
-		Account: r.GetAccount(), Artefact: r.GetArtefact(), ArtefactARN: r.GetArtefactArn(), Fix: r.GetFix(), FixStatement: r.GetFixStatement(),
-		AWSCode: r.GetAwsCode(), AWSMessage: r.GetAwsMessage(), RequestID: r.GetRequestId(), Elapsed: r.GetElapsed().AsDuration(),
-	}
 }
 
 func (a *app) verifyAll(ctx context.Context, run *verification, names []string, out format) error {
@@ -170,12 +161,12 @@ func (a *app) verifyAll(ctx context.Context, run *verification, names []string, 
 	var reports []verify.Report
 	render := newCheckRenderer(a.Out)
 	for _, name := range names {
-		report := verify.Report{Destination: name}
-		err := run.verify(ctx, name, func(c verify.Check) error {
-			report.Checks = append(report.Checks, c)
+		begun := false
+		report, err := run.verify(ctx, name, func(c verify.Check) error {
 			if out == formatText {
-				if len(report.Checks) == 1 {
+				if !begun {
 					render.begin(name)
+					begun = true
 				}
 				return render.check(c)
 			}

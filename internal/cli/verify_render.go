@@ -57,44 +57,49 @@ func (r *checkRenderer) check(c verify.Check) error {
 	r.line("  %s %s  %s", r.mark(c.Result), title, r.p.dim(c.Code))
 	switch c.Result {
 	case verify.Pass:
-		if c.Detail != "" && !r.brief {
-			r.line("      %s", r.p.dim(c.Detail))
+		if c.Why != "" && !r.brief {
+			r.line("      %s", r.p.dim(c.Why))
 		}
 		return r.err
 	case verify.Skip:
 		if !r.brief {
-			r.line("      %s", r.p.dim(c.Detail))
+			r.line("      %s", r.p.dim(c.Why))
 		}
 		return r.err
 	}
 	if where := whereText(c); where != "" {
 		r.line("      %s", r.p.bold(where))
 	}
-	r.block("", c.Detail)
-	if c.AWSMessage != "" {
-		r.block("AWS said: ", c.AWSCode+": "+c.AWSMessage)
+	r.block("", c.Why)
+	for _, e := range c.Evidence {
+		if e.AWSMessage != "" {
+			r.block("AWS said: ", e.AWSCode+": "+e.AWSMessage)
+		}
+		if e.RequestID != "" {
+			r.line("      request id %s", e.RequestID)
+		}
 	}
-	if c.RequestID != "" {
-		r.line("      request id %s", c.RequestID)
+	if c.Confirms != "" {
+		return r.err
 	}
-	r.block("Fix: ", c.Fix)
-	if c.FixStatement != "" {
-		r.line("%s", indent(c.FixStatement, "        "))
+	r.block("Fix: ", c.Fix.Text)
+	if len(c.Fix.Patch) > 0 {
+		r.line("%s", indent(string(c.Fix.Patch), "        "))
 	}
 	r.line("      More: brokerctl explain %s", c.Code)
 	return r.err
 }
 
 func whereText(c verify.Check) string {
-	if c.Artefact == "" {
+	if c.Artefact.Kind == "" {
 		return ""
 	}
-	text := "at fault: " + c.Artefact
-	if c.ArtefactARN != "" {
-		text += " of " + c.ArtefactARN
+	text := "at fault: " + c.Artefact.Kind
+	if c.Artefact.ARN != "" {
+		text += " of " + c.Artefact.ARN
 	}
-	if c.Account != "" {
-		text += ", account " + c.Account
+	if c.Account.ID != "" {
+		text += ", account " + c.Account.ID
 	}
 	return text
 }

@@ -190,7 +190,7 @@ func (p *Patrol) one(ctx context.Context, name string, b *beat) {
 	after := found(name, report)
 	if err != nil && after.Result != verify.Fail {
 		after.Result = verify.Unknown
-		after.Problems = append(after.Problems, verify.Check{Result: verify.Unknown, Detail: fmt.Sprintf("the verification did not end: %v", err)})
+		after.Problems = append(after.Problems, verify.Check{Result: verify.Unknown, Why: fmt.Sprintf("the verification did not end: %v", err)})
 	}
 	after.Checked = time.Now()
 	after.Took = after.Checked.Sub(began)

@@ -101,6 +101,16 @@ func (s *Server) look(id string) (out *brokerdv1.GetUploadResponse, uid uint32, 
 	return out, st.UID, true
 }
 
+// aboutDelivery says whether a check decides over the destination's health. A
+// role that may do more than it should delivers all the same.
+func aboutDelivery(c *brokerdv1.VerifyAccessResponse) bool {
+	switch c.GetCategory() {
+	case "policy", "least privilege", "audit":
+		return false
+	}
+	return !c.GetAdvisory()
+}
+
 // VerifyAccess implements the API.
 func (b *brokerService) VerifyAccess(req *brokerdv1.VerifyAccessRequest, stream grpc.ServerStreamingServer[brokerdv1.VerifyAccessResponse]) error {
 	p, err := caller(stream.Context())
@@ -111,13 +121,14 @@ func (b *brokerService) VerifyAccess(req *brokerdv1.VerifyAccessRequest, stream 
 		return err
 	}
 	broken, undecided := "", false
-	err = b.s.o.Verify.Verify(stream.Context(), req.GetDestination(), func(c *brokerdv1.VerifyAccessResponse) error {
-		switch c.GetResult() {
-		case brokerdv1.CheckResult_CHECK_RESULT_FAIL:
+	err = b.s.o.Verify.Verify(stream.Context(), req, func(c *brokerdv1.VerifyAccessResponse) error {
+		switch {
+		case c.GetSummary() != nil || !aboutDelivery(c):
+		case c.GetResult() == brokerdv1.CheckResult_CHECK_RESULT_FAIL:
 			if broken == "" {
 				broken = c.GetCode() + ": " + c.GetDetail()
 			}
-		case brokerdv1.CheckResult_CHECK_RESULT_UNKNOWN, brokerdv1.CheckResult_CHECK_RESULT_SKIP:
+		case c.GetResult() == brokerdv1.CheckResult_CHECK_RESULT_UNKNOWN, c.GetResult() == brokerdv1.CheckResult_CHECK_RESULT_SKIP:
 			undecided = true
 		}
 		return stream.Send(c)

@@ -49,9 +49,10 @@ type Desk interface {
 	Hand(ctx context.Context, c vend.Caller, destination string) (*broker.Session, error)
 }
 
-// Verifier proves the path of a destination and emits one message per check.
+// Verifier proves the path of the request's destination and emits one message
+// per check, and a summary when it is asked for.
 type Verifier interface {
-	Verify(ctx context.Context, destination string, emit func(*brokerdv1.VerifyAccessResponse) error) error
+	Verify(ctx context.Context, req *brokerdv1.VerifyAccessRequest, emit func(*brokerdv1.VerifyAccessResponse) error) error
 }
 
 // Meter counts uploads.

@@ -7,7 +7,7 @@ type check struct {
 	code, category, title string
 	// needs are the checks without which this one proves nothing.
 	needs []string
-	run   func(context.Context, *probe) Check
+	run   func(context.Context, *probe) finding
 }
 
 // The codes of the checks. The codes of causes are in codes.go.

@@ -33,34 +33,34 @@ func (p *probe) createInput() *s3.CreateMultipartUploadInput {
 	return in
 }
 
-func checkCreate(ctx context.Context, p *probe) Check {
+func checkCreate(ctx context.Context, p *probe) finding {
 	out, err := p.s3().CreateMultipartUpload(ctx, p.createInput())
 	if err != nil {
 		return p.diagnose(ctx, step{name: "starting a multipart upload", service: "s3", action: "s3:PutObject", create: true}, err)
 	}
 	p.created, p.uploadID = out, aws.ToString(out.UploadId)
-	return Check{Result: Pass, Detail: "S3 accepted a multipart upload of " + p.key}
+	return finding{Result: Pass, Detail: "S3 accepted a multipart upload of " + p.key}
 }
 
 // checkEncryption believes the response only: what was asked for proves nothing.
-func checkEncryption(_ context.Context, p *probe) Check {
+func checkEncryption(_ context.Context, p *probe) finding {
 	got, key := p.created.ServerSideEncryption, aws.ToString(p.created.SSEKMSKeyId)
 	switch {
 	case p.dest.KMSKey == "":
-		return Check{Code: causeNoKeyProof, Result: Unknown, Artefact: ArtefactEncryption, Detail: fmt.Sprintf("no key is configured; the store reports encryption %q", got)}
+		return finding{Code: causeNoKeyProof, Result: Unknown, Artefact: ArtefactEncryption, Detail: fmt.Sprintf("no key is configured; the store reports encryption %q", got)}
 	case got == types.ServerSideEncryptionAwsKms && key == p.dest.KMSKey:
-		return Check{Result: Pass, Detail: "S3 reports aws:kms with " + key}
+		return finding{Result: Pass, Detail: "S3 reports aws:kms with " + key}
 	case p.dest.Compatible && got == types.ServerSideEncryptionAwsKms:
-		return Check{Code: causeNoKeyProof, Result: Unknown, Artefact: ArtefactEncryption, Detail: fmt.Sprintf("the compatible store reports aws:kms with key %q, which is not literally the configured %q", key, p.dest.KMSKey)}
+		return finding{Code: causeNoKeyProof, Result: Unknown, Artefact: ArtefactEncryption, Detail: fmt.Sprintf("the compatible store reports aws:kms with key %q, which is not literally the configured %q", key, p.dest.KMSKey)}
 	case p.dest.Compatible && got == "":
-		return Check{Code: causeNoKeyProof, Result: Unknown, Artefact: ArtefactEncryption, Detail: "the compatible store does not say that it encrypts"}
+		return finding{Code: causeNoKeyProof, Result: Unknown, Artefact: ArtefactEncryption, Detail: "the compatible store does not say that it encrypts"}
 	}
-	return Check{Code: causeOtherKey, Result: Fail, Account: p.accountB(), Artefact: ArtefactEncryption, ArtefactARN: p.bucketARN(),
+	return finding{Code: causeOtherKey, Result: Fail, Account: p.accountB(), Artefact: ArtefactEncryption, ArtefactARN: p.bucketARN(),
 		Detail: fmt.Sprintf("asked for aws:kms with %s, S3 reports %q with %q", p.dest.KMSKey, got, key),
 		Fix:    "Do not upload until this is understood: something between here and S3 changes or drops the encryption headers. If the store is not AWS and cannot do SSE-KMS, say `compatible: true` and leave `kms_key` empty."}
 }
 
-func checkPart(ctx context.Context, p *probe) Check {
+func checkPart(ctx context.Context, p *probe) finding {
 	body := []byte{0}
 	sum := binary.BigEndian.AppendUint32(nil, crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)))
 	in := &s3.UploadPartInput{
@@ -74,10 +74,10 @@ func checkPart(ctx context.Context, p *probe) Check {
 	if _, err := p.s3().UploadPart(ctx, in); err != nil {
 		return p.diagnose(ctx, step{name: "sending a part of one byte", service: "s3", action: "s3:PutObject", part: true}, err)
 	}
-	return Check{Result: Pass, Detail: "a part of one byte was stored, so kms:Decrypt is allowed where a key is used"}
+	return finding{Result: Pass, Detail: "a part of one byte was stored, so kms:Decrypt is allowed where a key is used"}
 }
 
-func checkAbort(ctx context.Context, p *probe) Check {
+func checkAbort(ctx context.Context, p *probe) finding {
 	id := p.uploadID
 	if err := p.abort(ctx); err != nil {
 		c := p.diagnose(ctx, step{name: "aborting the multipart upload", service: "s3", action: "s3:AbortMultipartUpload"}, err)
@@ -90,7 +90,7 @@ func checkAbort(ctx context.Context, p *probe) Check {
 		c.Fix += fmt.Sprintf(" Abort the one left behind: `aws s3api abort-multipart-upload --bucket %s --key %s --upload-id %s`; a lifecycle rule AbortIncompleteMultipartUpload on the bucket catches such leftovers.", p.dest.Bucket, p.key, id)
 		return c
 	}
-	return Check{Result: Pass, Detail: "the multipart upload was aborted; nothing is left behind"}
+	return finding{Result: Pass, Detail: "the multipart upload was aborted; nothing is left behind"}
 }
 
 // abort ends the probe's upload, if one is open. It has its own deadline.

@@ -12,24 +12,24 @@ import (
 	"github.com/brokerd/brokerd/internal/config"
 )
 
-func checkSource(ctx context.Context, p *probe) Check {
+func checkSource(ctx context.Context, p *probe) finding {
 	if p.dest.Compatible && p.dest.Role == "" {
-		return Check{Code: causeNoSTS, Result: Unknown, Artefact: ArtefactCredentials, Detail: "no role is configured, the source credentials are used as they are; only the delivery checks can say whether they are right"}
+		return finding{Code: causeNoSTS, Result: Unknown, Artefact: ArtefactCredentials, Detail: "no role is configured, the source credentials are used as they are; only the delivery checks can say whether they are right"}
 	}
 	arn, err := p.sessions.SourceIdentity(ctx, p.dest.Name)
 	if err != nil {
 		c := p.diagnose(ctx, step{name: "asking STS who the source credentials are", service: "sts", source: true}, err)
 		if p.dest.Compatible && c.Code != causeNetwork {
-			return Check{Code: causeNoSTS, Result: Unknown, Artefact: ArtefactCredentials, AWSCode: c.AWSCode, AWSMessage: c.AWSMessage, Detail: "the compatible store does not say who the source credentials are"}
+			return finding{Code: causeNoSTS, Result: Unknown, Artefact: ArtefactCredentials, AWSCode: c.AWSCode, AWSMessage: c.AWSMessage, Detail: "the compatible store does not say who the source credentials are"}
 		}
 		return c
 	}
 	p.source = arn
-	return Check{Result: Pass, Detail: "the daemon is " + arn}
+	return finding{Result: Pass, Detail: "the daemon is " + arn}
 }
 
 // checkAssume asks STS anew: a session in memory says nothing about the trust policy of today.
-func checkAssume(ctx context.Context, p *probe) Check {
+func checkAssume(ctx context.Context, p *probe) finding {
 	if p.dest.Role != "" {
 		if _, err := p.sessions.Refresh(ctx, p.dest.Name); err != nil {
 			return p.diagnose(ctx, step{name: "assuming the role", service: "sts", action: "sts:AssumeRole"}, err)
@@ -41,20 +41,20 @@ func checkAssume(ctx context.Context, p *probe) Check {
 	}
 	p.session = s
 	if p.dest.Role == "" {
-		return Check{Result: Pass, Detail: "no role to assume; the source credentials are used as they are"}
+		return finding{Result: Pass, Detail: "no role to assume; the source credentials are used as they are"}
 	}
-	return Check{Result: Pass, Detail: fmt.Sprintf("a session of %s until %s", p.dest.Role, s.Expires.UTC().Format("15:04:05 MST"))}
+	return finding{Result: Pass, Detail: fmt.Sprintf("a session of %s until %s", p.dest.Role, s.Expires.UTC().Format("15:04:05 MST"))}
 }
 
-func checkIdentity(ctx context.Context, p *probe) Check {
+func checkIdentity(ctx context.Context, p *probe) finding {
 	if p.dest.Role == "" {
-		return Check{Code: causeNoSTS, Result: Unknown, Artefact: ArtefactSession, Detail: "no role is configured, so there is nothing to compare with"}
+		return finding{Code: causeNoSTS, Result: Unknown, Artefact: ArtefactSession, Detail: "no role is configured, so there is nothing to compare with"}
 	}
 	out, err := p.sts().GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {
 		c := p.diagnose(ctx, step{name: "asking STS who the session is", service: "sts"}, err)
 		if p.dest.Compatible && c.Code != causeNetwork {
-			return Check{Code: causeNoSTS, Result: Unknown, Artefact: ArtefactSession, AWSCode: c.AWSCode, AWSMessage: c.AWSMessage, Detail: "the compatible store does not say who the session is"}
+			return finding{Code: causeNoSTS, Result: Unknown, Artefact: ArtefactSession, AWSCode: c.AWSCode, AWSMessage: c.AWSMessage, Detail: "the compatible store does not say who the session is"}
 		}
 		return c
 	}
@@ -62,16 +62,16 @@ func checkIdentity(ctx context.Context, p *probe) Check {
 	g, err := config.ParseARN(got)
 	want, werr := config.ParseARN(p.dest.Role)
 	if err := errors.Join(err, werr); err != nil || g.Partition != want.Partition || g.Account != want.Account || roleName(got) != roleName(p.dest.Role) {
-		return Check{Code: causeOtherRole, Result: Fail, Account: p.accountA(), Artefact: ArtefactSession, ArtefactARN: got,
+		return finding{Code: causeOtherRole, Result: Fail, Account: p.accountA(), Artefact: ArtefactSession, ArtefactARN: got,
 			Detail: fmt.Sprintf("the session is %s, but the configuration names %s", got, p.dest.Role),
 			Fix:    "Check `role`, the STS endpoint and the profile: another identity answers than the one that the policies are written for."}
 	}
-	return Check{Result: Pass, Detail: "the session is " + got}
+	return finding{Result: Pass, Detail: "the session is " + got}
 }
 
 // assumeDenied explains a refused AssumeRole. STS says the same words whether the
 // role is missing, does not trust the caller, or asks for a condition.
-func (p *probe) assumeDenied(c Check, info awserr.Info) Check {
+func (p *probe) assumeDenied(c finding, info awserr.Info) finding {
 	source := p.source
 	if source == "" {
 		source = "the source identity"

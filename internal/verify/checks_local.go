@@ -22,14 +22,14 @@ const (
 
 // checkConfig repeats what the configuration's own validation promises: every
 // later conclusion leans on it.
-func checkConfig(_ context.Context, p *probe) Check {
+func checkConfig(_ context.Context, p *probe) finding {
 	d := p.dest
-	bad := func(format string, args ...any) Check {
-		return Check{Code: causeIncoherent, Result: Fail, Artefact: ArtefactConfig, Detail: fmt.Sprintf(format, args...),
+	bad := func(format string, args ...any) finding {
+		return finding{Code: causeIncoherent, Result: Fail, Artefact: ArtefactConfig, Detail: fmt.Sprintf(format, args...),
 			Fix: "Correct the stanza of destination " + d.Name + " in the configuration file, and try `brokerd check-config`."}
 	}
 	if d.Compatible {
-		return Check{Result: Pass, Detail: fmt.Sprintf("S3-compatible store, bucket %s, region %s; accounts and key ARNs are not checked", d.Bucket, d.Region)}
+		return finding{Result: Pass, Detail: fmt.Sprintf("S3-compatible store, bucket %s, region %s; accounts and key ARNs are not checked", d.Bucket, d.Region)}
 	}
 	role, err := config.ParseARN(d.Role)
 	if err != nil {
@@ -47,11 +47,11 @@ func checkConfig(_ context.Context, p *probe) Check {
 	case key.Account != d.Owner:
 		return bad("the key belongs to account %s, the bucket to %s", key.Account, d.Owner)
 	}
-	return Check{Result: Pass, Detail: fmt.Sprintf("role in account A %s, bucket and key in account B %s, %s", role.Account, d.Owner, d.Region)}
+	return finding{Result: Pass, Detail: fmt.Sprintf("role in account A %s, bucket and key in account B %s, %s", role.Account, d.Owner, d.Region)}
 }
 
 // checkBucket asks without signing: S3 tells the bucket's Region to anybody.
-func checkBucket(ctx context.Context, p *probe) Check {
+func checkBucket(ctx context.Context, p *probe) finding {
 	p.asked = time.Now()
 	out, err := p.s3As(aws.AnonymousCredentials{}).HeadBucket(ctx, &s3.HeadBucketInput{Bucket: aws.String(p.dest.Bucket)})
 	var header http.Header
@@ -70,11 +70,11 @@ func checkBucket(ctx context.Context, p *probe) Check {
 	}
 	switch {
 	case region != "" && region != p.dest.Region:
-		return Check{Code: causeRegion, Result: Fail, Account: p.accountB(), Artefact: ArtefactConfig, ArtefactARN: p.bucketARN(),
+		return finding{Code: causeRegion, Result: Fail, Account: p.accountB(), Artefact: ArtefactConfig, ArtefactARN: p.bucketARN(),
 			Detail: fmt.Sprintf("bucket %s is in %s, the configuration says %s", p.dest.Bucket, region, p.dest.Region),
 			Fix:    fmt.Sprintf("Set `region: %s` in the destination; its KMS key must be in that Region too.", region)}
 	case status == http.StatusNotFound:
-		return Check{Code: causeNoBucket, Result: Fail, Account: p.accountB(), Artefact: ArtefactBucket, ArtefactARN: p.bucketARN(),
+		return finding{Code: causeNoBucket, Result: Fail, Account: p.accountB(), Artefact: ArtefactBucket, ArtefactARN: p.bucketARN(),
 			AWSCode:   "NoSuchBucket",
 			RequestID: awserr.Classify(err, "s3").RequestID,
 			Detail:    fmt.Sprintf("there is no bucket %s", p.dest.Bucket),
@@ -82,27 +82,27 @@ func checkBucket(ctx context.Context, p *probe) Check {
 	case status >= 500:
 		return p.diagnose(ctx, step{name: "asking S3 for the bucket's Region", service: "s3"}, err)
 	case region == "":
-		return Check{Code: causeRegionUnsaid, Result: Unknown, Artefact: ArtefactBucket, ArtefactARN: p.bucketARN(),
+		return finding{Code: causeRegionUnsaid, Result: Unknown, Artefact: ArtefactBucket, ArtefactARN: p.bucketARN(),
 			Detail: fmt.Sprintf("the bucket answers (HTTP %d), but the store does not say its Region", status)}
 	}
-	return Check{Result: Pass, Detail: fmt.Sprintf("bucket %s is in %s", p.dest.Bucket, region)}
+	return finding{Result: Pass, Detail: fmt.Sprintf("bucket %s is in %s", p.dest.Bucket, region)}
 }
 
 // checkClock uses the Date of the answer that checkBucket got: signatures fail when the clock is off.
-func checkClock(_ context.Context, p *probe) Check {
+func checkClock(_ context.Context, p *probe) finding {
 	if p.date.IsZero() {
-		return Check{Code: causeClock, Result: Unknown, Artefact: ArtefactClock, Detail: "S3 sent no date to compare with"}
+		return finding{Code: causeClock, Result: Unknown, Artefact: ArtefactClock, Detail: "S3 sent no date to compare with"}
 	}
 	skew := p.asked.Sub(p.date).Truncate(time.Second)
 	detail := fmt.Sprintf("local time differs from S3's by %s", skew.Abs())
 	fix := "Set the clock: check the NTP service of this host (`timedatectl status`, `chronyc tracking`)."
 	switch {
 	case skew.Abs() > clockFail:
-		return Check{Code: causeClock, Result: Fail, Artefact: ArtefactClock, Detail: detail + "; AWS refuses signatures that are 15 minutes off", Fix: fix}
+		return finding{Code: causeClock, Result: Fail, Artefact: ArtefactClock, Detail: detail + "; AWS refuses signatures that are 15 minutes off", Fix: fix}
 	case skew.Abs() > clockWarn:
-		return Check{Code: causeClock, Result: Warn, Artefact: ArtefactClock, Detail: detail, Fix: fix}
+		return finding{Code: causeClock, Result: Warn, Artefact: ArtefactClock, Detail: detail, Fix: fix}
 	}
-	return Check{Result: Pass, Detail: "less than a minute apart"}
+	return finding{Result: Pass, Detail: "less than a minute apart"}
 }
 
 func orUnknown(account string) string {

@@ -24,7 +24,7 @@ var otherLayers = map[awserr.Layer]struct{ code, kind, where, fix string }{
 
 // denied explains a refusal. Where AWS's text names a layer, that layer is at
 // fault; where it does not, one more question is asked with one thing changed.
-func (p *probe) denied(ctx context.Context, c Check, s step, info awserr.Info) Check {
+func (p *probe) denied(ctx context.Context, c finding, s step, info awserr.Info) finding {
 	if s.action == "sts:AssumeRole" {
 		return p.assumeDenied(c, info)
 	}
@@ -51,7 +51,7 @@ func (p *probe) denied(ctx context.Context, c Check, s step, info awserr.Info) C
 }
 
 // keyDenied: the write itself was allowed, KMS refused what S3 asked in the role's name.
-func (p *probe) keyDenied(c *Check, s step, info awserr.Info, action string) {
+func (p *probe) keyDenied(c *finding, s step, info awserr.Info, action string) {
 	decrypt := strings.EqualFold(action, "kms:Decrypt")
 	why := "without a data key S3 cannot encrypt"
 	if decrypt {
@@ -87,14 +87,14 @@ func (p *probe) keyDenied(c *Check, s step, info awserr.Info, action string) {
 	}
 }
 
-func (p *probe) keySideUnknown(c *Check, action, why string) {
+func (p *probe) keySideUnknown(c *finding, action, why string) {
 	c.Code, c.Artefact, c.ArtefactARN = causeKeySide, ArtefactIdentityKey, p.dest.KMSKey
 	c.Detail = fmt.Sprintf("%s is refused, and AWS does not say by which side; %s", action, why)
 	c.Fix = fmt.Sprintf("Both must allow it: the key policy in account %s (statement below) and the identity policy of the role in account %s:\n%s", p.accountB(), p.accountA(), p.statement(docIdentity, action))
 	c.FixStatement = p.statement(docKey, action)
 }
 
-func (p *probe) bucketDenied(c *Check, s step, info awserr.Info, action string) {
+func (p *probe) bucketDenied(c *finding, s step, info awserr.Info, action string) {
 	switch {
 	case info.Explicit && info.Layer == awserr.LayerIdentity:
 		c.Code, c.Account, c.Artefact, c.ArtefactARN = causeS3Deny, p.accountA(), ArtefactIdentity, p.dest.Role
@@ -122,7 +122,7 @@ func (p *probe) bucketDenied(c *Check, s step, info awserr.Info, action string) 
 	}
 }
 
-func (p *probe) sideUnknown(c *Check, s step, action string) {
+func (p *probe) sideUnknown(c *finding, s step, action string) {
 	c.Code, c.Artefact, c.ArtefactARN = causeS3Side, ArtefactIdentityBucket, p.bucketARN()
 	c.Detail = fmt.Sprintf("%s: S3 refuses %s and does not say by which policy, as it does for callers outside the organization of the bucket's account. KMS refusals have a text, so it is S3's side", s.name, action)
 	if p.dest.Role == "" || p.dest.Compatible {
@@ -138,7 +138,7 @@ func (p *probe) objectARN() string { return p.bucketARN() + "/" + p.key }
 
 // bareDenied asks twice more, to tell the owner check, KMS and S3's own policies
 // apart. Whatever a question starts is aborted at once.
-func (p *probe) bareDenied(ctx context.Context, c *Check, s step) {
+func (p *probe) bareDenied(ctx context.Context, c *finding, s step) {
 	if p.dest.Owner != "" {
 		in := p.createInput()
 		in.ExpectedBucketOwner = nil
@@ -161,7 +161,7 @@ func (p *probe) bareDenied(ctx context.Context, c *Check, s step) {
 }
 
 // discard aborts an upload that a question started.
-func (p *probe) discard(ctx context.Context, c *Check, id string, expectOwner bool) {
+func (p *probe) discard(ctx context.Context, c *finding, id string, expectOwner bool) {
 	keep := p.dest
 	if !expectOwner {
 		d := *p.dest

@@ -21,9 +21,9 @@ type step struct {
 }
 
 // diagnose turns the error of a step into a check: what it is, where, and what repairs it.
-func (p *probe) diagnose(ctx context.Context, s step, err error) Check {
+func (p *probe) diagnose(ctx context.Context, s step, err error) finding {
 	info := awserr.Classify(err, s.service)
-	c := Check{Result: Fail, AWSCode: info.Code, RequestID: info.RequestID}
+	c := finding{Result: Fail, AWSCode: info.Code, RequestID: info.RequestID}
 	var api smithy.APIError
 	if errors.As(err, &api) {
 		c.AWSMessage = api.ErrorMessage()
@@ -61,7 +61,7 @@ func (p *probe) diagnose(ctx context.Context, s step, err error) Check {
 	return c
 }
 
-func (p *probe) networkFailure(c Check, s step, info awserr.Info, err error) Check {
+func (p *probe) networkFailure(c finding, s step, info awserr.Info, err error) finding {
 	endpoint := info.Endpoint
 	if endpoint == "" {
 		endpoint = p.endpointOf(s.service)
@@ -113,7 +113,7 @@ func rootCause(err error) string {
 	}
 }
 
-func (p *probe) credentialFailure(c *Check, s step, info awserr.Info, err error) {
+func (p *probe) credentialFailure(c *finding, s step, info awserr.Info, err error) {
 	c.Artefact, c.Account = ArtefactCredentials, accountOf(p.source)
 	if s.source || s.action == "sts:AssumeRole" {
 		if info.Code == "" {
@@ -140,7 +140,7 @@ func orA(account string) string {
 }
 
 // keyState is about the key itself: no policy edit repairs it.
-func (p *probe) keyState(c *Check, info awserr.Info) {
+func (p *probe) keyState(c *finding, info awserr.Info) {
 	c.Account, c.Artefact, c.ArtefactARN = p.accountB(), ArtefactKeyState, p.dest.KMSKey
 	owner := orUnknown(p.accountB())
 	switch info.Code {
@@ -162,13 +162,13 @@ func (p *probe) keyState(c *Check, info awserr.Info) {
 	}
 }
 
-func (p *probe) ownerMismatch(c *Check) {
+func (p *probe) ownerMismatch(c *finding) {
 	c.Code, c.Result, c.Account, c.Artefact, c.ArtefactARN = causeOwner, Fail, p.accountB(), ArtefactBucket, p.bucketARN()
 	c.Detail = fmt.Sprintf("SECURITY: bucket %s exists and lets the role write, but it does not belong to account %s. Uploads are refused, so nothing was sent there", p.dest.Bucket, p.dest.Owner)
 	c.Fix = "Find out who owns the bucket before anything else: a wrong `owner` in the configuration is harmless, a bucket that was deleted and created again by somebody else is not."
 }
 
-func (p *probe) otherFailure(c *Check, s step, err error) {
+func (p *probe) otherFailure(c *finding, s step, err error) {
 	c.Code, c.Artefact = causeOther, ArtefactService
 	c.Detail = fmt.Sprintf("%s: %s", s.name, orText(c.AWSMessage, rootCause(err)))
 	c.Fix = "Read the service's message; the request id helps AWS support."

@@ -18,7 +18,7 @@ func TestEveryMistakeOfADeliveryIsFound(t *testing.T) {
 			if err := m.Make(t.Context(), w); err != nil {
 				t.Fatal(err)
 			}
-			r, err := verifier(t, w).Run(t.Context(), w.Dest, nil)
+			r, err := verifier(t, w).Run(t.Context(), w.Dest, verify.RunOptions{}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -26,7 +26,7 @@ func TestEveryMistakeOfADeliveryIsFound(t *testing.T) {
 				t.Fatalf("verify finds nothing wrong: %+v", r.Checks)
 			}
 			got := firstProblem(t, r)
-			if got.Detail == "" || got.Fix == "" {
+			if got.Why == "" || got.Fix.Text == "" {
 				t.Errorf("%s says neither what is wrong nor what to do: %+v", got.Code, got)
 			}
 			t.Logf("%s %s", got.Code, got.Title)

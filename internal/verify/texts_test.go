@@ -60,10 +60,10 @@ func TestTheTextsOfAWSLeadToTheLayer(t *testing.T) {
 			w.Sandbox.SetFaults([]sandbox.Fault{fault})
 			got := firstProblem(t, run(t, w))
 			account := map[string]string{"A": w.Sandbox.AccountA(), "B": w.Sandbox.AccountB()}[c.account]
-			if got.Code != c.code || got.Account != account || got.Artefact != c.artefact {
-				t.Errorf("got %s, account %q, %q; want %s, account %q, %q\n%s", got.Code, got.Account, got.Artefact, c.code, account, c.artefact, got.Detail)
+			if got.Code != c.code || got.Account.ID != account || got.Artefact.Kind != c.artefact {
+				t.Errorf("got %s, account %q, %q; want %s, account %q, %q\n%s", got.Code, got.Account.ID, got.Artefact.Kind, c.code, account, c.artefact, got.Why)
 			}
-			if !strings.Contains(got.AWSMessage, c.text) || got.RequestID == "" || got.Fix == "" {
+			if !strings.Contains(evidence(got).AWSMessage, c.text) || evidence(got).RequestID == "" || got.Fix.Text == "" {
 				t.Errorf("AWS's words, the request id or the fix are missing: %+v", got)
 			}
 		})

@@ -50,19 +50,18 @@ func New(o Options) (*Verifier, error) {
 }
 
 // Verify checks a destination by its name and hands each result to emit, in
-// order, as it ends. The error is emit's, the context's or ErrUnknownDestination;
+// order, as it ends; emit may be nil. The error is emit's, the context's or ErrUnknownDestination;
 // a failed check is a result, not an error.
-func (v *Verifier) Verify(ctx context.Context, destination string, emit func(Check) error) error {
+func (v *Verifier) Verify(ctx context.Context, destination string, o RunOptions, emit func(Check) error) (Report, error) {
 	dest, ok := v.opts.Config.Destinations[destination]
 	if !ok {
-		return fmt.Errorf("destination %q: %w", destination, ErrUnknownDestination)
+		return Report{}, fmt.Errorf("destination %q: %w", destination, ErrUnknownDestination)
 	}
-	_, err := v.Run(ctx, dest, emit)
-	return err
+	return v.Run(ctx, dest, o, emit)
 }
 
-// Run is Verify for a destination at hand, and returns the report as well. emit may be nil.
-func (v *Verifier) Run(ctx context.Context, dest *config.Destination, emit func(Check) error) (report Report, err error) {
+// Run is Verify for a destination at hand. emit may be nil.
+func (v *Verifier) Run(ctx context.Context, dest *config.Destination, o RunOptions, emit func(Check) error) (report Report, err error) {
 	report.Destination = dest.Name
 	p := v.newProbe(dest)
 	// Whatever stops the run, the probe's upload does not stay.
@@ -95,16 +94,13 @@ func (v *Verifier) Run(ctx context.Context, dest *config.Destination, emit func(
 func (v *Verifier) one(ctx context.Context, c check, p *probe, failed map[string]string) Check {
 	for _, need := range c.needs {
 		if cause, ok := failed[need]; ok {
-			return Check{Code: c.code, Category: c.category, Title: c.title, Result: Skip, Detail: "not run, because " + need + " did not hold (" + cause + ")"}
+			return p.record(c, finding{Result: Skip, Detail: "not run, because " + need + " did not hold (" + cause + ")"})
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	started := time.Now()
-	out := c.run(ctx, p)
-	out.Category, out.Title, out.Elapsed = c.category, c.title, time.Since(started)
-	if out.Code == "" {
-		out.Code = c.code
-	}
+	out := p.record(c, c.run(ctx, p))
+	out.Elapsed = time.Since(started)
 	return out
 }

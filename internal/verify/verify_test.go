@@ -45,7 +45,7 @@ func world(t *testing.T) *accounts.World {
 
 func run(t *testing.T, w *accounts.World) verify.Report {
 	t.Helper()
-	report, err := verifier(t, w).Run(t.Context(), w.Dest, nil)
+	report, err := verifier(t, w).Run(t.Context(), w.Dest, verify.RunOptions{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +112,7 @@ func TestEverythingInPlacePasses(t *testing.T) {
 	r := run(t, w)
 	for _, c := range r.Checks {
 		if c.Result != verify.Pass {
-			t.Errorf("%s (%s): %s, %s", c.Title, c.Code, c.Result, c.Detail)
+			t.Errorf("%s (%s): %s, %s", c.Title, c.Code, c.Result, c.Why)
 		}
 	}
 	if r.Result() != verify.Pass || len(r.Checks) != 10 {
@@ -283,23 +283,33 @@ func TestOneBrokenThingIsNamedAndItsPrintedRepairWorks(t *testing.T) {
 			if want == "" {
 				want = verify.Fail
 			}
-			if got.Result != want || got.Code != b.code || got.Account != account || got.Artefact != b.kind {
+			if got.Result != want || got.Code != b.code || got.Account.ID != account || got.Artefact.Kind != b.kind {
 				t.Errorf("got %s %s, account %q, artefact %q; want %s %s, account %q, artefact %q\ndetail: %s\nAWS: %s: %s",
-					got.Result, got.Code, got.Account, got.Artefact, want, b.code, account, b.kind, got.Detail, got.AWSCode, got.AWSMessage)
+					got.Result, got.Code, got.Account.ID, got.Artefact.Kind, want, b.code, account, b.kind, got.Why, evidence(got).AWSCode, evidence(got).AWSMessage)
 			}
-			if got.Detail == "" || got.Fix == "" {
+			if got.Why == "" || got.Fix.Text == "" {
 				t.Errorf("no detail or no fix: %+v", got)
 			}
 			if b.repair == nil {
 				return
 			}
-			if got.FixStatement == "" {
+			if string(got.Fix.Patch) == "" {
 				t.Fatal("no statement to repair it with")
 			}
-			b.repair(t, w, got.FixStatement)
+			b.repair(t, w, string(got.Fix.Patch))
 			if r := run(t, w); r.Result() != verify.Pass {
 				t.Errorf("after applying the printed statement: %+v", firstProblem(t, r))
 			}
 		})
 	}
+}
+
+// evidence is the first call that a finding rests on.
+func evidence(c verify.Check) verify.Evidence {
+	for _, e := range c.Evidence {
+		if e.Source == verify.SourceProbe {
+			return e
+		}
+	}
+	return verify.Evidence{}
 }
