@@ -147,7 +147,7 @@ func verifyHere(path string) (*verification, error) {
 		return nil, err
 	}
 	return &verification{
-		names:  func(context.Context) ([]string, error) { return slices.Sorted(maps.Keys(cfg.Destinations)), nil },
+		names: func(context.Context) ([]string, error) { return slices.Sorted(maps.Keys(cfg.Destinations)), nil },
 		verify: func(ctx context.Context, destination string, emit func(verify.Check) error) (verify.Report, error) {
 			return v.Verify(ctx, destination, verify.RunOptions{}, emit)
 		},

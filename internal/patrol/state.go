@@ -40,12 +40,13 @@ func (s State) like(other State) bool {
 	return true
 }
 
-// found makes a state of a report.
+// found makes a state of a report. A check that only confirms another one, and
+// one that is advisory, is no problem of its own.
 func found(destination string, r verify.Report) State {
 	s := State{Destination: destination, Result: r.Result()}
 	for _, result := range []verify.Result{verify.Fail, verify.Unknown} {
 		for _, c := range r.Checks {
-			if c.Result == result {
+			if c.Result == result && c.Confirms == "" && (result == verify.Fail || !c.Advisory) {
 				s.Problems = append(s.Problems, c)
 			}
 		}
