@@ -45,7 +45,7 @@ func (r Run) Verdict() (result verify.Result, ran bool) {
 // Verdict is the report's, but for a destination that was not verified to the
 // end and in which nothing had failed by then: that is unknown.
 func (r Result) Verdict() verify.Result {
-	if found := r.Report.Result(); r.Err == nil || found == verify.Fail {
+	if found := r.Result(); r.Err == nil || found == verify.Fail {
 		return found
 	}
 	return verify.Unknown
@@ -62,12 +62,14 @@ type Problem struct {
 
 // Problems are the checks that are not all right: failures first, those of
 // account A before those of B, then what should be changed, then what could not
-// be decided.
+// be decided. What only confirms another finding is left out, and so is what
+// could not be decided and decides nothing; see Advisory.
 func Problems(r verify.Report) []Problem {
 	var out []Problem
 	for _, c := range r.Checks {
-		switch c.Result {
-		case verify.Fail, verify.Warn, verify.Unknown:
+		switch {
+		case c.Confirms != "" || advisory(c):
+		case c.Result == verify.Fail, c.Result == verify.Warn, c.Result == verify.Unknown:
 			out = append(out, Problem{Check: c})
 		}
 	}
@@ -87,6 +89,21 @@ func Problems(r verify.Report) []Problem {
 			} else {
 				seen[id] = i + 1
 			}
+		}
+	}
+	return out
+}
+
+// advisory says that a check could not be decided, and that nothing hangs on it.
+func advisory(c verify.Check) bool { return c.Result == verify.Unknown && c.Advisory }
+
+// Advisory are the checks that could not be decided and decide nothing: most lack
+// a document that was not given.
+func Advisory(r verify.Report) []verify.Check {
+	var out []verify.Check
+	for _, c := range r.Checks {
+		if advisory(c) {
+			out = append(out, c)
 		}
 	}
 	return out

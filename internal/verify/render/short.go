@@ -11,7 +11,7 @@ import (
 // destination without one is not mentioned.
 func Short(w io.Writer, p Paint, r Result) error {
 	for _, problem := range Problems(r.Report) {
-		if _, err := fmt.Fprintf(w, "%s %s %s %s\n", p.mark(problem.Result), p.Bold(r.Destination), problem.Code, verdict(problem.Check)); err != nil {
+		if _, err := fmt.Fprintf(w, "%s %s %s %s\n", p.Mark(problem.Result), p.Bold(clean(r.Destination)), problem.Code, verdict(problem.Check)); err != nil {
 			return err
 		}
 		todo := problem.Fix.Text
@@ -26,12 +26,12 @@ func Short(w io.Writer, p Paint, r Result) error {
 		if todo == "" {
 			continue
 		}
-		if _, err := fmt.Fprintln(w, Indent(Wrap(todo, Width), "    ")); err != nil {
+		if _, err := fmt.Fprintln(w, Indent(Wrap(clean(todo), Width), "    ")); err != nil {
 			return err
 		}
 	}
 	if r.Err != nil {
-		if _, err := fmt.Fprintf(w, "%s %s could not be verified: %v\n", p.mark(verify.Unknown), p.Bold(r.Destination), r.Err); err != nil {
+		if _, err := fmt.Fprintf(w, "%s %s could not be verified: %s\n", p.Mark(verify.Unknown), p.Bold(clean(r.Destination)), clean(r.Err.Error())); err != nil {
 			return err
 		}
 	}

@@ -16,7 +16,8 @@ type Paint struct{ Good, Bad, Warn, Dim, Bold func(...any) string }
 // Plain leaves text as it is.
 func Plain() Paint { return Paint{fmt.Sprint, fmt.Sprint, fmt.Sprint, fmt.Sprint, fmt.Sprint} }
 
-func (p Paint) mark(r verify.Result) string {
+// Mark is the sign of an outcome, in its colour.
+func (p Paint) Mark(r verify.Result) string {
 	m := markOf(r)
 	switch r {
 	case verify.Pass:
@@ -57,14 +58,14 @@ func (t *Text) line(format string, args ...any) {
 // block prints prose below a hanging indent.
 func (t *Text) block(indent, label, text string) {
 	if text != "" {
-		t.line("%s", Indent(Wrap(label+text, Width), indent))
+		t.line("%s", Indent(Wrap(label+clean(text), Width), indent))
 	}
 }
 
 // Begin opens a destination.
 func (t *Text) Begin(destination string) error {
 	t.category = ""
-	t.line("%s", t.Paint.Bold("destination "+destination))
+	t.line("%s", t.Paint.Bold("destination "+clean(destination)))
 	return t.err
 }
 
@@ -74,7 +75,7 @@ func (t *Text) Check(c verify.Check) error {
 		t.category = c.Category
 		t.line("  %s", t.Paint.Dim(c.Category))
 	}
-	title, code := c.Title, ""
+	title, code := clean(c.Title), ""
 	switch c.Result {
 	case verify.Skip:
 		title = t.Paint.Dim(title)
@@ -82,9 +83,9 @@ func (t *Text) Check(c verify.Check) error {
 	default:
 		code = "  " + t.Paint.Dim(c.Code)
 	}
-	t.line("  %s %s%s", t.Paint.mark(c.Result), title, code)
+	t.line("  %s %s%s", t.Paint.Mark(c.Result), title, code)
 	if (t.Verbose || c.Result == verify.Skip) && c.Why != "" && (c.Result == verify.Pass || c.Result == verify.Skip) {
-		t.line("%s", t.Paint.Dim(Indent(Wrap(c.Why, Width), "      ")))
+		t.line("%s", t.Paint.Dim(Indent(Wrap(clean(c.Why), Width), "      ")))
 	}
 	return t.err
 }
@@ -103,6 +104,7 @@ func (t *Text) End(r Result) error {
 	if r.Err != nil {
 		t.block("  ", "not verified to the end: ", r.Err.Error())
 	}
+	t.undecided(Advisory(r.Report))
 	t.line("  %s", counts(r.Checks))
 	if s := summary(problems); s != "" {
 		t.line("  %s", t.Paint.Bold(s))
@@ -113,9 +115,27 @@ func (t *Text) End(r Result) error {
 	return t.err
 }
 
+// undecided says, once for each reason, what nothing hangs on.
+func (t *Text) undecided(list []verify.Check) {
+	var order []string
+	n := make(map[string]int)
+	for _, c := range list {
+		if n[c.Why]++; n[c.Why] == 1 {
+			order = append(order, c.Why)
+		}
+	}
+	for _, why := range order {
+		noun := "checks"
+		if n[why] == 1 {
+			noun = "check"
+		}
+		t.block("  ", fmt.Sprintf("%s %d %s decided nothing: ", t.Paint.Mark(verify.Unknown), n[why], noun), why)
+	}
+}
+
 // problem prints one: the verdict, the statement, the fix, who applies it.
 func (t *Text) problem(p Problem) {
-	mark := t.Paint.mark(p.Result)
+	mark := t.Paint.Mark(p.Result)
 	if p.Number > 0 {
 		mark += fmt.Sprintf(" %d.", p.Number)
 	}
@@ -136,11 +156,11 @@ func (t *Text) problem(p Problem) {
 	t.fix(p)
 	about := "More: brokerctl explain " + p.Code
 	if p.Confidence != "" && p.Result == verify.Fail {
-		about = "This is " + string(p.Confidence) + ". " + about
+		about = "Confidence: " + string(p.Confidence) + ". " + about
 	}
 	t.line("%s%s", in, t.Paint.Dim(about))
 	if t.Verbose && len(p.Assumptions) > 0 {
-		t.line("%s", t.Paint.Dim(Indent(Wrap("Assumed: "+strings.Join(p.Assumptions, "; "), Width), in)))
+		t.line("%s", t.Paint.Dim(Indent(Wrap("Assumed: "+clean(strings.Join(p.Assumptions, "; ")), Width), in)))
 	}
 }
 
@@ -162,7 +182,7 @@ func (t *Text) fix(p Problem) {
 	}
 	if p.Fix.Command != "" {
 		t.line("%sPaste, signed in there:", in)
-		t.line("%s", Indent(p.Fix.Command, in+"  "))
+		t.line("%s", Indent(clean(p.Fix.Command), in+"  "))
 	}
 	if p.Result == verify.Fail {
 		t.block(in, "Who: ", whoText(p.Check))
@@ -172,7 +192,7 @@ func (t *Text) fix(p Problem) {
 // document prints JSON, indented anew where it is JSON.
 func (t *Text) document(text string) {
 	if text != "" {
-		t.line("%s", Indent(prettyJSON(text), "        "))
+		t.line("%s", Indent(clean(prettyJSON(text)), "        "))
 	}
 }
 
@@ -192,9 +212,9 @@ func (t *Text) letters(messages []verify.Message) {
 		}
 		t.line("")
 		t.line("  %s", t.Paint.Dim("--- for the administrators of account "+accountText(m.Account)+" ---"))
-		t.line("  Subject: %s", m.Subject)
+		t.line("  Subject: %s", clean(m.Subject))
 		t.line("")
-		t.line("%s", Indent(m.Text, "  "))
+		t.line("%s", Indent(clean(m.Text), "  "))
 		t.line("  %s", t.Paint.Dim("--- end ---"))
 	}
 }
@@ -219,7 +239,7 @@ func (t *Text) Done(r Run) error {
 		if k.result != verify.Pass {
 			text += ": " + strings.Join(names, ", ")
 		}
-		t.line("%s", Wrap(t.Paint.mark(k.result)+" "+text, Width))
+		t.line("%s", Wrap(t.Paint.Mark(k.result)+" "+text, Width))
 	}
 	return t.err
 }

@@ -99,8 +99,8 @@ func accountText(a verify.Account) string {
 	return ""
 }
 
-// where names what is at fault and whose it is: "account 444455556666 (B), key policy".
-func where(c verify.Check) string {
+// Where names what is at fault and whose it is: "account 444455556666 (B), key policy".
+func Where(c verify.Check) string {
 	var parts []string
 	if account := accountText(c.Account); account != "" {
 		parts = append(parts, "account "+account)
@@ -120,10 +120,10 @@ func verdict(c verify.Check) string {
 	if c.Result == verify.Unknown && c.Code == c.ID {
 		what = "could not be decided: " + c.Title
 	}
-	if at := where(c); at != "" {
-		return upperFirst(at) + ": " + what
+	if at := Where(c); at != "" {
+		return clean(upperFirst(at) + ": " + what)
 	}
-	return upperFirst(what)
+	return clean(upperFirst(what))
 }
 
 func upperFirst(s string) string {
@@ -145,9 +145,9 @@ func statementName(s verify.Statement) string {
 		name = fmt.Sprintf("statement %q", s.Sid)
 	}
 	if len(at) == 0 {
-		return name
+		return clean(name)
 	}
-	return name + " (" + strings.Join(at, ", ") + ")"
+	return clean(name + " (" + strings.Join(at, ", ") + ")")
 }
 
 // missText says why a statement that almost allows the request does not.
@@ -171,7 +171,7 @@ func missText(m verify.NearMiss) string {
 	if m.Note != "" {
 		text += ". " + upperFirst(m.Note)
 	}
-	return text
+	return clean(text)
 }
 
 // evidenceText is one thing that was seen, in one line.
@@ -208,13 +208,13 @@ func evidenceText(e verify.Evidence) string {
 	if len(ids) > 0 {
 		text += " (" + strings.Join(ids, ", ") + ")"
 	}
-	return text
+	return clean(text)
 }
 
 // whoText says who must apply a fix.
 func whoText(c verify.Check) string {
 	if c.Fix.Owner != "" {
-		return c.Fix.Owner
+		return clean(c.Fix.Owner)
 	}
 	if account := accountText(fixAccount(c)); account != "" {
 		return "an administrator of account " + account

@@ -5,9 +5,15 @@ import "strings"
 // Width is how long lines of prose are.
 const Width = 94
 
-// Indent puts by in front of every line.
+// Indent puts by in front of every line that holds something.
 func Indent(text, by string) string {
-	return by + strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n"+by)
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	for i, line := range lines {
+		if line != "" {
+			lines[i] = by + line
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 // Wrap breaks text at spaces; what has none, such as an ARN, stays whole. Lines
