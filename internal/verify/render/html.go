@@ -110,7 +110,7 @@ func HTML(w io.Writer, r Run) error {
 	if err := t.Execute(&out, p); err != nil {
 		return fmt.Errorf("making the page: %w", err)
 	}
-	_, err = w.Write(out.Bytes())
+	_, err = w.Write(append(bytes.TrimSpace(out.Bytes()), '\n'))
 	return err
 }
 

@@ -36,7 +36,7 @@ type Text struct {
 	W       io.Writer
 	Paint   Paint
 	Margin  string
-	Verbose bool // also what was seen where all is right
+	Verbose bool // also what was seen where all is right, and why something was not run
 	// NoLetters leaves out the messages for others.
 	NoLetters bool
 
@@ -84,7 +84,7 @@ func (t *Text) Check(c verify.Check) error {
 		code = "  " + t.Paint.Dim(c.Code)
 	}
 	t.line("  %s %s%s", t.Paint.Mark(c.Result), title, code)
-	if (t.Verbose || c.Result == verify.Skip) && c.Why != "" && (c.Result == verify.Pass || c.Result == verify.Skip) {
+	if t.Verbose && c.Why != "" && (c.Result == verify.Pass || c.Result == verify.Skip) {
 		t.line("%s", t.Paint.Dim(Indent(Wrap(clean(c.Why), Width), "      ")))
 	}
 	return t.err
@@ -141,6 +141,9 @@ func (t *Text) problem(p Problem) {
 	}
 	t.line("  %s %s  %s", mark, t.Paint.Bold(verdict(p.Check)), t.Paint.Dim(p.Code))
 	const in = "      "
+	if p.Artefact.ARN != "" {
+		t.line("%s%s", in, t.Paint.Dim(clean(p.Artefact.ARN)))
+	}
 	t.block(in, "", p.Why)
 	if s := p.Artefact.Statement; s != nil {
 		t.block(in, "At fault: ", statementName(*s))
