@@ -434,8 +434,7 @@ func TestFlagsThatContradictEachOther(t *testing.T) {
 
 func TestPoliciesOfADirectory(t *testing.T) {
 	dir := t.TempDir()
-	write := func(name, text string) {
-		t.Helper()
+	for name, text := range map[string]string{"key-policy.json": `{"shared":1}`, "boundary.json": "\n", "audit-logs/key-policy.json": `{"own":1}`} {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			t.Fatal(err)
@@ -444,39 +443,28 @@ func TestPoliciesOfADirectory(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write("key-policy.json", "{}")
-	write("identity.json", `{"shared":1}`)
-	write("boundary.json", "\n")
-	write("scp-root.json", "[]")
-	write("README.md", "no policy")
-	write("trust-other.json", "not known: there is one trust policy")
-	write("audit-logs/identity-a.json", `{"own":1}`)
-	write("audit-logs/identity-b.json", `{"own":2}`)
-	got, err := readPolicies(dir, "audit-logs")
+	b := newBench(verifyFlags{policies: policyFlags{dir: dir}}, "audit-logs", "other")
+	options, err := b.verifyOptions(t.Context(), b.flags, b.way, b.names)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []verify.PolicyDocument{
-		{Kind: verify.DocumentIdentity, Name: "a", State: verify.Known, Text: `{"own":1}`}, {Kind: verify.DocumentIdentity, Name: "b", State: verify.Known, Text: `{"own":2}`},
-		{Kind: verify.DocumentBoundary, State: verify.Absent}, {Kind: verify.DocumentKeyPolicy, State: verify.Known, Text: "{}"}, {Kind: verify.DocumentSCP, Name: "root", State: verify.Known, Text: "[]"},
+	key := func(destination string) string {
+		for _, d := range options(destination).Policies.Documents {
+			if d.Kind == verify.DocumentKeyPolicy {
+				return d.Text
+			}
+		}
+		return ""
 	}
-	if d := cmp.Diff(want, got.Documents); d != "" {
-		t.Error(d)
+	if own, shared := key("audit-logs"), key("other"); own != `{"own":1}` || shared != `{"shared":1}` {
+		t.Errorf("its own directory gives %s, the others get %s", own, shared)
 	}
-	other, err := readPolicies(dir, "other")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := cmp.Diff(`{"shared":1}`, other.Documents[slices.IndexFunc(other.Documents, func(d verify.PolicyDocument) bool { return d.Kind == verify.DocumentIdentity })].Text); d != "" {
-		t.Error(d)
-	}
-	write("bucket-policy.json", strings.Repeat(" ", verify.MaxPolicyBytes+1))
-	if _, err := readPolicies(dir, "other"); err == nil || !strings.Contains(err.Error(), "bucket-policy.json is larger") {
-		t.Errorf("%v", err)
+	if n := len(options("other").Policies.Documents); n != 2 {
+		t.Errorf("%d documents, want the key policy and the boundary that is said not to be", n)
 	}
 	// A directory without any is a mistake, and is said.
-	b := newBench(verifyFlags{policies: policyFlags{dir: t.TempDir()}}, "a")
-	if _, err := b.verifyOptions(t.Context(), b.flags, b.way, b.names); err == nil || !strings.Contains(err.Error(), "bucket-policy.json") {
+	b = newBench(verifyFlags{policies: policyFlags{dir: t.TempDir()}}, "a")
+	if _, err := b.verifyOptions(t.Context(), b.flags, b.way, b.names); !errors.Is(err, verify.ErrNoPolicies) {
 		t.Errorf("%v", err)
 	}
 }

@@ -54,7 +54,6 @@ const (
 	DocumentTrail        = ArtefactTrail        // GetEventSelectors, with the trail's name
 	DocumentEvent        = "trail-event"        // an event of LookupEvents
 	DocumentPayment      = "request-payment"    // GetBucketRequestPayment
-	DocumentLock         = "object-lock"        // GetObjectLockConfiguration
 )
 
 // MaxPolicyBytes is how much of documents a run takes in.
