@@ -63,7 +63,7 @@ type card struct {
 	Problem
 	View      view
 	Verdict   string
-	Where     string
+	Told      string // why, as a sentence
 	Who       string
 	Statement string // name of the statement at fault
 	Misses    []string
@@ -171,7 +171,7 @@ func sectionOf(i int, d Result) section {
 }
 
 func cardOf(r verify.Report, p Problem) card {
-	c := card{Problem: p, View: viewOf(p.Result), Verdict: verdict(p.Check), Where: Where(p.Check), Who: whoText(p.Check)}
+	c := card{Problem: p, View: viewOf(p.Result), Verdict: verdict(p.Check), Told: sentence(p.Why), Who: whoText(p.Check)}
 	if p.Artefact.Statement != nil {
 		c.Statement = statementName(*p.Artefact.Statement)
 	}

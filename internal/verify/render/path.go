@@ -62,6 +62,9 @@ func zonesOf(p verify.Path) []zone {
 		if kind == "" {
 			kind = n.ID
 		}
+		if kind == n.Label {
+			kind = "" // it has no name of its own
+		}
 		last := &out[len(out)-1]
 		last.Stations = append(last.Stations, station{Step: s, Label: pieces(n.Label), Kind: kind, ARN: n.ARN})
 	}
@@ -133,7 +136,7 @@ func pieces(name string) []string {
 // wide says whether the stations of a path fit beside each other on a desktop.
 // The numbers are those of the style sheet, in pixels.
 func wide(zones []zone) bool {
-	const room, works, fails, character, around = 1096, 74, 104, 9, 18
+	const room, works, fails, character, around = 1094, 74, 104, 9, 18
 	need := 0
 	take := func(s *step) {
 		switch {
@@ -149,7 +152,10 @@ func wide(zones []zone) bool {
 		take(z.Entry)
 		for _, st := range z.Stations {
 			take(st.Step)
-			longest := utf8.RuneCountInString(st.Kind) * 3 / 4 // its words may stand below each other, and are smaller
+			longest := 0
+			for word := range strings.FieldsSeq(st.Kind) {
+				longest = max(longest, utf8.RuneCountInString(word)*3/4) // it is set smaller
+			}
 			for _, p := range st.Label {
 				longest = max(longest, utf8.RuneCountInString(p))
 			}

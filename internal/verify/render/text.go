@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/brokerd/brokerd/docs/checks"
 	"github.com/brokerd/brokerd/internal/verify"
 )
 
@@ -36,7 +37,7 @@ type Text struct {
 	W       io.Writer
 	Paint   Paint
 	Margin  string
-	Verbose bool // also what was seen where all is right, and why something was not run
+	Verbose bool // also what was seen where all is right, why something was not run, and what nothing hangs on
 	// NoLetters leaves out the messages for others.
 	NoLetters bool
 
@@ -71,9 +72,12 @@ func (t *Text) Begin(destination string) error {
 
 // Check prints one check as it ends; what is wrong is explained at the end.
 func (t *Text) Check(c verify.Check) error {
+	if advisory(c) && !t.Verbose {
+		return t.err // counted at the end
+	}
 	if c.Category != t.category {
 		t.category = c.Category
-		t.line("  %s", t.Paint.Dim(c.Category))
+		t.line("  %s", t.Paint.Dim(clean(c.Category)))
 	}
 	title, code := clean(c.Title), ""
 	switch c.Result {
@@ -84,7 +88,7 @@ func (t *Text) Check(c verify.Check) error {
 		code = "  " + t.Paint.Dim(c.Code)
 	}
 	t.line("  %s %s%s", t.Paint.Mark(c.Result), title, code)
-	if t.Verbose && c.Why != "" && (c.Result == verify.Pass || c.Result == verify.Skip) {
+	if t.Verbose && c.Why != "" && (c.Result == verify.Pass || c.Result == verify.Skip || advisory(c)) {
 		t.line("%s", t.Paint.Dim(Indent(Wrap(clean(c.Why), Width), "      ")))
 	}
 	return t.err
@@ -115,21 +119,26 @@ func (t *Text) End(r Result) error {
 	return t.err
 }
 
-// undecided says, once for each reason, what nothing hangs on.
+// undecided says, once for each reason, how much could not be decided and decides
+// nothing.
 func (t *Text) undecided(list []verify.Check) {
 	var order []string
 	n := make(map[string]int)
 	for _, c := range list {
-		if n[c.Why]++; n[c.Why] == 1 {
-			order = append(order, c.Why)
+		if n[c.Code]++; n[c.Code] == 1 {
+			order = append(order, c.Code)
 		}
 	}
-	for _, why := range order {
+	for _, code := range order {
 		noun := "checks"
-		if n[why] == 1 {
+		if n[code] == 1 {
 			noun = "check"
 		}
-		t.block("  ", fmt.Sprintf("%s %d %s decided nothing: ", t.Paint.Mark(verify.Unknown), n[why], noun), why)
+		why := checks.Title(code)
+		if why == "" {
+			why = "see -v"
+		}
+		t.line("  %s %d %s could not be decided, and nothing hangs on it: %s  %s", t.Paint.Mark(verify.Unknown), n[code], noun, why, t.Paint.Dim(code))
 	}
 }
 
@@ -144,7 +153,7 @@ func (t *Text) problem(p Problem) {
 	if p.Artefact.ARN != "" {
 		t.line("%s%s", in, t.Paint.Dim(clean(p.Artefact.ARN)))
 	}
-	t.block(in, "", p.Why)
+	t.block(in, "", sentence(p.Why))
 	if s := p.Artefact.Statement; s != nil {
 		t.block(in, "At fault: ", statementName(*s))
 		t.document(s.Text)
@@ -180,7 +189,7 @@ func (t *Text) fix(p Problem) {
 	if s := p.Fix.Statement; s != nil && p.Artefact.Statement == nil {
 		t.block(in, "It concerns ", statementName(*s))
 	}
-	if len(p.Fix.Patch) > 0 {
+	if len(p.Fix.Patch) > 0 && !strings.Contains(p.Fix.Command, string(p.Fix.Patch)) {
 		t.document(string(p.Fix.Patch))
 	}
 	if p.Fix.Command != "" {

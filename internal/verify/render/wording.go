@@ -131,6 +131,21 @@ func upperFirst(s string) string {
 	return string(unicode.ToUpper(r)) + s[n:]
 }
 
+// sentence gives a finding the form of one.
+func sentence(s string) string {
+	s = strings.TrimSpace(s)
+	if s == "" {
+		return ""
+	}
+	if first, _, _ := strings.Cut(s, " "); !strings.ContainsAny(first, ":/.") { // an ARN, a name of an action or a host stays as it is
+		s = upperFirst(s)
+	}
+	if !strings.HasSuffix(s, ".") && !strings.HasSuffix(s, "!") && !strings.HasSuffix(s, "?") {
+		s += "."
+	}
+	return s
+}
+
 // statementName is how people find a statement: `statement "Sid" (number 2, line 12)`.
 func statementName(s verify.Statement) string {
 	var at []string
