@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net"
 	"os"
@@ -67,7 +66,11 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"objects":         objects,
 			"key-policy":      keyPolicy,
-			"apply-fix":       applyFix,
+			"mistake":         mistake,
+			"repair":          repair,
+			"policies":        policies,
+			"until":           until,
+			"rounds":          rounds,
 			"config-for":      configFor,
 			"replace":         replace,
 			"dead-port":       deadPort,
@@ -128,20 +131,6 @@ func keyPolicy(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	w := worldOf(ts)
 	doc, err := accounts.RemoveAllow(string(w.Docs.Key), accounts.RoleName)
-	ts.Check(err)
-	ts.Check(w.PutKeyPolicy(context.Background(), doc))
-}
-
-// apply-fix FILE: adds the fix statement in the JSON report FILE to the key policy.
-func applyFix(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: apply-fix REPORT")
-	}
-	statement := fixStatement(ts, ts.ReadFile(args[0]))
-	w := worldOf(ts)
-	doc, err := w.KeyPolicy(context.Background())
-	ts.Check(err)
-	doc, err = accounts.AddStatement(doc, statement)
 	ts.Check(err)
 	ts.Check(w.PutKeyPolicy(context.Background(), doc))
 }
@@ -223,24 +212,4 @@ func exitCode(ts *testscript.TestScript, neg bool, args []string) {
 	if strconv.Itoa(got) != args[0] {
 		ts.Fatalf("%s exited with %d, want %s", strings.Join(args[1:], " "), got, args[0])
 	}
-}
-
-func fixStatement(ts *testscript.TestScript, report string) string {
-	var r struct {
-		Destinations []struct {
-			Checks []struct {
-				FixStatement string `json:"fix_statement"`
-			}
-		}
-	}
-	ts.Check(json.Unmarshal([]byte(report), &r))
-	for _, d := range r.Destinations {
-		for _, c := range d.Checks {
-			if c.FixStatement != "" {
-				return c.FixStatement
-			}
-		}
-	}
-	ts.Fatalf("the report has no fix statement")
-	return ""
 }

@@ -238,39 +238,49 @@ func whoText(c verify.Check) string {
 }
 
 // summary says how many changes are needed, and whose they are: "2 fixes needed:
-// 1 in account 111122223333 (A: yours), 1 in account 444455556666 (B: theirs)".
-// It is empty when nothing failed.
+// 1 in account 111122223333 (A: yours), 1 in account 444455556666 (B: send this to
+// them)". It is empty when nothing failed.
 func summary(problems []Problem) string {
-	var order []verify.Account
-	n, total := make(map[verify.Account]int), 0
+	var order []string
+	n, total := make(map[string]int), 0
 	for _, p := range problems {
 		if p.Result != verify.Fail || p.SameFixAs != 0 {
 			continue
 		}
-		account := fixAccount(p.Check)
-		if n[account] == 0 {
-			order = append(order, account)
+		at := fixPlace(p.Check)
+		if n[at] == 0 {
+			order = append(order, at)
 		}
-		n[account]++
+		n[at]++
 		total++
 	}
 	if total == 0 {
 		return ""
 	}
 	var parts []string
-	for _, account := range order {
-		where := "on this host or of unknown side"
-		switch account.Side {
-		case verify.SideA:
-			where = "in account " + strings.TrimSpace(account.ID+" (A: yours)")
-		case verify.SideB:
-			where = "in account " + strings.TrimSpace(account.ID+" (B: send this to them)")
-		}
-		parts = append(parts, fmt.Sprintf("%d %s", n[account], where))
+	for _, at := range order {
+		parts = append(parts, fmt.Sprintf("%d %s", n[at], at))
 	}
 	noun := "fixes"
 	if total == 1 {
 		noun = "fix"
 	}
 	return fmt.Sprintf("%d %s needed: %s", total, noun, strings.Join(parts, ", "))
+}
+
+// fixPlace is where a check is repaired, and whose place that is.
+func fixPlace(c verify.Check) string {
+	switch c.Artefact.Kind {
+	case verify.ArtefactConfig, verify.ArtefactNetwork, verify.ArtefactClock, verify.ArtefactCredentials, verify.ArtefactSession:
+		return "on this host"
+	case verify.ArtefactIdentityBucket, verify.ArtefactIdentityKey, verify.ArtefactUnseen:
+		return "in one of the two accounts"
+	}
+	switch account := fixAccount(c); account.Side {
+	case verify.SideA:
+		return "in account " + strings.TrimSpace(account.ID+" (A: yours)")
+	case verify.SideB:
+		return "in account " + strings.TrimSpace(account.ID+" (B: send this to them)")
+	}
+	return "of unknown place"
 }
