@@ -129,6 +129,9 @@ func lackCode(kind, action string, misses []NearMiss) string {
 	onResource := near.FailedOn == string(iampolicy.ElementResource)
 	onCondition := near.FailedOn == string(iampolicy.ElementCondition)
 	stale := slices.ContainsFunc(misses, NearMiss.stale)
+	if isOption(action) && (kind == ArtefactIdentity || kind == ArtefactBucketPolicy) {
+		return causeOptionDenied
+	}
 	switch kind {
 	case ArtefactBoundary:
 		return causeBoundary
@@ -144,6 +147,8 @@ func lackCode(kind, action string, misses []NearMiss) string {
 		return causeSourcePolicy
 	case ArtefactTrust:
 		switch {
+		case action == "sts:AssumeRoleWithWebIdentity":
+			return causeWebIdentity
 		case onCondition && strings.EqualFold(near.Key, "sts:ExternalId"):
 			return causeExternalID
 		case stale:
@@ -188,6 +193,15 @@ func lackCode(kind, action string, misses []NearMiss) string {
 		return causeBucketNetwork
 	}
 	return causeS3Bucket
+}
+
+// isOption lists the actions that headers of a destination's options ask for.
+func isOption(action string) bool {
+	switch action {
+	case "s3:PutObjectTagging", "s3:PutObjectAcl", "s3:PutObjectRetention", "s3:PutObjectLegalHold":
+		return true
+	}
+	return false
 }
 
 // stale says that the statement names a role or user that was deleted.

@@ -20,7 +20,7 @@ const (
 func encryptionChecks() []check {
 	return []check{
 		{codeEncrypt, CategoryEncryption, "S3 uses the configured key", []string{codeCreate}, one(checkEncryption)},
-		{codeDirect, CategoryEncryption, "the key works, through S3 and not beside it", []string{codeKeyName, codeIdentity}, one(checkDirect)},
+		{codeDirect, CategoryEncryption, "the key works, through S3 and not beside it", []string{codeConfig, codeKeyName, codeIdentity}, one(checkDirect)},
 	}
 }
 

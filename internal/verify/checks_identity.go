@@ -99,17 +99,19 @@ func checkIdentity(ctx context.Context, p *probe) []finding {
 	return []finding{{Result: Pass, Detail: "the session is " + got}}
 }
 
+// noRole is told before anything else of the policies: the others name the role.
+func (p *probe) noRole(c finding) finding {
+	c.Code, c.Account, c.Artefact, c.ArtefactARN, c.step = causeNoRole, p.accountA(), ArtefactTrust, p.dest.Role, stepAssume
+	c.Detail = fmt.Sprintf("there is no role %s: STS says the same for a role that is missing as for one that does not trust the caller", p.dest.Role)
+	c.Fix = "Create the role (`brokerctl setup` does, and then what names it), or correct `role` in the configuration."
+	return c
+}
+
 // assumeDenied explains a refused AssumeRole that the documents do not explain.
 // STS says the same words whether the role is missing, does not trust the caller,
 // or asks for a condition.
 func (p *probe) assumeDenied(c finding, info awserr.Info) []finding {
 	source := orText(p.source, "the source identity")
-	if state, _ := p.docs.state(DocumentTrust); state == Absent {
-		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeNoRole, p.accountA(), ArtefactTrust, p.dest.Role, Proven
-		c.Detail = fmt.Sprintf("there is no role %s: STS says the same for a role that is missing as for one that does not trust the caller", p.dest.Role)
-		c.Fix = "Create the role (`brokerctl setup` does), or correct `role` in the configuration."
-		return []finding{c}
-	}
 	if info.Layer == awserr.LayerIdentity || info.Layer == awserr.LayerBoundary || info.Layer == awserr.LayerSCP {
 		c.Code, c.Account, c.Artefact, c.ArtefactARN = causeSourcePolicy, accountOf(p.source), ArtefactSourcePolicy, principalARN(p.source)
 		c.Detail = fmt.Sprintf("a policy of %s itself does not let it assume %s", source, p.dest.Role)

@@ -27,8 +27,14 @@ const (
 )
 
 func policyChecks() []check {
+	// Without role, bucket and key as they should be, the policies are about something else.
+	sound := []string{codeConfig, codeKeyName, codeBucket}
 	row := func(code, title string, kinds ...string) check {
-		return check{code, CategoryPolicy, title, nil, func(_ context.Context, p *probe) []finding { return p.policyFindings(code, kinds) }}
+		needs := sound
+		if code == codeStaticTrust {
+			needs = nil
+		}
+		return check{code, CategoryPolicy, title, needs, func(_ context.Context, p *probe) []finding { return p.policyFindings(code, kinds) }}
 	}
 	return []check{
 		{codeStaticForm, CategoryPolicy, "the policies are well-formed", nil, checkForm},
@@ -41,10 +47,10 @@ func policyChecks() []check {
 		row(codeStaticDeny, "no statement denies the upload", DocumentIdentity, DocumentBucketPolicy, DocumentKeyPolicy),
 		row(codeStaticGuard, "what stands around the accounts allows it", DocumentBoundary, DocumentSCP, DocumentRCP, DocumentEndpointPolicy),
 		row(codeStaticPublic, "no public statement locks other accounts out", DocumentBucketPolicy, DocumentPublicAccess),
-		{codeStaticOwnership, CategoryPolicy, "the bucket's owner owns what is written", nil, one(checkOwnership)},
-		{codeStaticDefault, CategoryPolicy, "the bucket's default encryption works for other accounts", nil, one(checkDefaultEncryption)},
-		{codeStaticKeyState, CategoryPolicy, "the key is enabled, and of the right kind", nil, checkReadKey},
-		{codeStaticPayment, CategoryPolicy, "the bucket's owner pays for its requests", nil, one(checkPayment)},
+		{codeStaticOwnership, CategoryPolicy, "the bucket's owner owns what is written", []string{codeBucket}, one(checkOwnership)},
+		{codeStaticDefault, CategoryPolicy, "the bucket's default encryption works for other accounts", sound, one(checkDefaultEncryption)},
+		{codeStaticKeyState, CategoryPolicy, "the key is enabled, and of the right kind", []string{codeConfig, codeKeyName}, checkReadKey},
+		{codeStaticPayment, CategoryPolicy, "the bucket's owner pays for its requests", []string{codeBucket}, one(checkPayment)},
 	}
 }
 
@@ -132,10 +138,14 @@ func (p *probe) notRead(kind, account, artefact, arn, why string) finding {
 		Fix:    "Give it by `--policies DIR`, or run verify with a profile that may read it."}
 }
 
-var lintKinds = map[string]iampolicy.Kind{
-	DocumentTrust: iampolicy.KindTrust, DocumentIdentity: iampolicy.KindIdentity, DocumentSource: iampolicy.KindIdentity, DocumentBoundary: iampolicy.KindBoundary,
-	DocumentSessionPolicy: iampolicy.KindSession, DocumentSCP: iampolicy.KindServiceControl, DocumentRCP: iampolicy.KindResourceCtrl,
-	DocumentEndpointPolicy: iampolicy.KindVPCEndpoint, DocumentBucketPolicy: iampolicy.KindBucket, DocumentKeyPolicy: iampolicy.KindKey,
+// policyKind is the use that a kind of policy is linted for; false for settings.
+func policyKind(kind string) (iampolicy.Kind, bool) {
+	use, ok := map[string]iampolicy.Kind{
+		DocumentTrust: iampolicy.KindTrust, DocumentIdentity: iampolicy.KindIdentity, DocumentSource: iampolicy.KindIdentity, DocumentBoundary: iampolicy.KindBoundary,
+		DocumentSessionPolicy: iampolicy.KindSession, DocumentSCP: iampolicy.KindServiceControl, DocumentRCP: iampolicy.KindResourceCtrl,
+		DocumentEndpointPolicy: iampolicy.KindVPCEndpoint, DocumentBucketPolicy: iampolicy.KindBucket, DocumentKeyPolicy: iampolicy.KindKey,
+	}[kind]
+	return use, ok
 }
 
 // checkForm reports what AWS refuses to store, and what it is about to.
@@ -145,7 +155,7 @@ func checkForm(_ context.Context, p *probe) []finding {
 	}
 	var out []finding
 	for _, l := range layout {
-		kind, isPolicy := lintKinds[l.kind]
+		kind, isPolicy := policyKind(l.kind)
 		for _, d := range p.docs.byKind[l.kind] {
 			if d.State != Known {
 				continue

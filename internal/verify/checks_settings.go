@@ -49,6 +49,20 @@ func checkOwnership(_ context.Context, p *probe) finding {
 		}}
 }
 
+// ownership is the bucket's setting; empty when it has none, or it was not read.
+func (p *probe) ownership() string {
+	var out struct {
+		OwnershipControls struct {
+			Rules []struct{ ObjectOwnership string }
+		}
+	}
+	p.docs.setting(DocumentOwnership, &out)
+	if len(out.OwnershipControls.Rules) == 0 {
+		return ""
+	}
+	return out.OwnershipControls.Rules[0].ObjectOwnership
+}
+
 // checkDefaultEncryption: brokerd always names the key; others that write to the
 // bucket, and tools that copy in it, may not.
 func checkDefaultEncryption(_ context.Context, p *probe) finding {

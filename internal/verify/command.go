@@ -53,9 +53,12 @@ func (p *probe) command(kind string, f Fix) string {
 // jqFilter changes one statement of a document. A Statement may be an object
 // instead of a list.
 func jqFilter(f Fix) string {
-	const list = `.Statement |= if type=="array" then . else [.] end`
+	list := `.Statement |= if type=="array" then . else [.] end`
 	switch {
 	case f.Kind == FixAddStatement && len(f.Patch) > 0:
+		if sid := parseStatement(string(f.Patch)).Sid; sid != "" {
+			list += fmt.Sprintf(" | .Statement |= map(select(.Sid != %q))", sid)
+		}
 		return list + " | .Statement += [" + string(f.Patch) + "]"
 	case f.Statement == nil || f.Statement.Index < 0:
 	case f.Kind == FixReplaceStatement && len(f.Patch) > 0:

@@ -116,15 +116,11 @@ func (p *probe) untold(ctx context.Context, c finding, s step) []finding {
 		return p.confirmed(suspects, c, s, awserr.Info{})
 	}
 	identity, bucket := p.docs.read(DocumentIdentity) && p.docs.read(DocumentBoundary), p.docs.read(DocumentBucketPolicy)
-	if s.id == stepPart {
-		bucket = p.docs.read(DocumentKeyPolicy)
-	}
 	switch {
 	case identity && bucket:
 		return []finding{p.unseen(c, s, s.action)}
 	case s.id == stepPart:
-		// The same permission as the start, which passed, and kms:Decrypt: it is the latter.
-		return []finding{p.keySide(c, "kms:Decrypt", s.name, identity, bucket)}
+		return []finding{p.partSide(c, s)}
 	}
 	return []finding{p.bucketSide(c, s, identity, bucket)}
 }
@@ -198,6 +194,16 @@ func (p *probe) keySide(c finding, action, doing string, identityRead, keyRead b
 		c.Fix = fmt.Sprintf("Both must allow it: the key policy in account %s (this statement) and the identity policy of the role in account %s:\n%s", p.accountB(), p.accountA(), p.statement(docIdentity, action))
 		c.FixStatement = p.statement(docKey, action)
 	}
+	return c
+}
+
+// partSide: the start of the upload passed by the same permission, and KMS says
+// what it refuses. What is different is that a part carries no encryption headers.
+func (p *probe) partSide(c finding, s step) finding {
+	c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeBucketEncryption, p.accountB(), ArtefactBucketPolicy, p.bucketARN(), Weak
+	c.Assumptions = p.unread()
+	c.Detail = s.name + ": S3 refuses it without saying why, and took the start of the same upload. A part carries no encryption headers: a Deny of the bucket policy that insists on them refuses every part, so that small objects arrive and large ones do not"
+	c.Fix = "In account " + orUnknown(p.accountB()) + ", let the Deny statements on encryption speak of requests that carry the header (add `\"Null\": {\"s3:x-amz-server-side-encryption\": \"false\"}` to their conditions), as setup writes them. If there is no such statement, look for kms:Decrypt in the key policy and in the policy of the role."
 	return c
 }
 

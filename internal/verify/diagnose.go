@@ -109,7 +109,7 @@ func (p *probe) otherRegion(c *finding, s step, info awserr.Info) {
 }
 
 func (p *probe) tampered(c finding, s step, what string) finding {
-	c.Code, c.Artefact, c.Confidence = causeTampered, ArtefactNetwork, Strong
+	c.Code, c.Account, c.Artefact, c.Confidence = causeTampered, "", ArtefactNetwork, Strong
 	c.Detail = fmt.Sprintf("%s: %s, so the signature no longer fits. No policy was asked", s.name, what)
 	c.Fix = "Look for a proxy between this host and S3 that rewrites requests or adds headers, and take it out of the way: `proxy: none` in the destination, or NO_PROXY."
 	return c

@@ -19,11 +19,6 @@ type shelf struct {
 	fault  error               // why it could not
 }
 
-// settings are the kinds that are no policies.
-var settings = map[string]bool{
-	DocumentPublicAccess: true, DocumentOwnership: true, DocumentEncryption: true, DocumentKey: true, DocumentRole: true,
-}
-
 func newLibrary(p Policies) library {
 	l := library{byKind: make(map[string][]shelf)}
 	size := 0
@@ -32,7 +27,7 @@ func newLibrary(p Policies) library {
 		if size += len(d.Text); size > MaxPolicyBytes {
 			s.State, s.Text, s.Reason = Unreadable, "", "the documents are larger than 512 KiB together"
 		}
-		if s.State == Known && !settings[d.Kind] {
+		if _, isPolicy := policyKind(d.Kind); s.State == Known && isPolicy {
 			s.policy, s.fault = iampolicy.Parse([]byte(d.Text))
 		} else if s.State == Known && !json.Valid([]byte(d.Text)) {
 			s.fault = errors.New("it is no JSON")

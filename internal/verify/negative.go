@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"strings"
-	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
@@ -16,20 +15,13 @@ import (
 	"github.com/brokerd/brokerd/internal/broker"
 )
 
-// together is how many negative questions are asked at a time.
-const together = 4
-
-// negative is the answer to one question. The first that is wanted asks them
-// all: they do not depend on each other.
+// negative is the answer to one question. They are asked one after the other:
+// so the calls of a run are used to the last one.
 func (p *probe) negative(ctx context.Context, n negative) finding {
 	if p.dest.Compatible || p.dest.Role == "" {
 		return finding{Result: Skip, Detail: "an S3-compatible store has its own rules"}
 	}
-	if n.code == codeNoExternalID || n.code == codeOtherID {
-		return p.askOne(ctx, n)
-	}
-	p.negatives.Do(func() { p.askAll(ctx) })
-	return p.negativeDone[n.code]
+	return p.askOne(ctx, n)
 }
 
 func (p *probe) askOne(ctx context.Context, n negative) finding {
@@ -41,36 +33,25 @@ func (p *probe) askOne(ctx context.Context, n negative) finding {
 	return n.ask(ctx, p)
 }
 
-// askAll asks with a session of the role as it is: what brokerd's own limits
-// hide would show to whoever takes the role elsewhere.
-func (p *probe) askAll(ctx context.Context) {
-	p.negativeDone = make(map[string]finding)
+// asRole is a session of the role as it is: what brokerd's own limits hide would
+// show to whoever takes the role elsewhere.
+func (p *probe) asRole(ctx context.Context) *broker.Session {
+	if p.wide != nil {
+		return p.wide
+	}
 	p.wide = p.session
 	if policy, err := p.sessions.ScopePolicy(p.dest.Name); err == nil && policy != "" {
-		p.calls.spend(ctx)
+		reserved, release, ok := p.calls.reserve(context.WithoutCancel(ctx), 1)
+		defer release()
+		if !ok {
+			return p.wide
+		}
+		p.calls.spend(reserved)
 		if s, err := p.sessions.Try(ctx, p.dest.Name, broker.Trial{Unscoped: true}); err == nil {
 			p.wide = s
 		}
 	}
-	var (
-		wg sync.WaitGroup
-		mu sync.Mutex
-	)
-	slots := make(chan struct{}, together)
-	for _, n := range negatives() {
-		if n.code == codeNoExternalID || n.code == codeOtherID {
-			continue
-		}
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			f := p.askOne(ctx, n)
-			mu.Lock()
-			defer mu.Unlock()
-			p.negativeDone[n.code] = f
-		})
-	}
-	wg.Wait()
+	return p.wide
 }
 
 // refused judges the answer to a question: no is right.
@@ -103,7 +84,7 @@ func (p *probe) allowed(operation, what string, kind string) finding {
 func (p *probe) begin(ctx context.Context, change func(*s3.CreateMultipartUploadInput)) (*s3.CreateMultipartUploadOutput, string, error) {
 	in := p.createInput()
 	change(in)
-	api := p.asking(p.wide)
+	api := p.asking(p.asRole(ctx))
 	out, err := api.CreateMultipartUpload(ctx, in)
 	if err != nil {
 		return nil, "", err
@@ -128,6 +109,7 @@ func (p *probe) askID(ctx context.Context, id, how string) finding {
 		return finding{Result: Skip, Detail: "no external id is configured"}
 	}
 	// The session is dropped with the answer.
+	p.calls.spend(ctx)
 	_, err := p.sessions.Try(ctx, p.dest.Name, broker.Trial{Unscoped: true, ExternalID: &id})
 	if err != nil {
 		return p.refused("sts:AssumeRole", err)
@@ -234,7 +216,7 @@ func askPublicACL(ctx context.Context, p *probe) finding {
 }
 
 func askList(ctx context.Context, p *probe) finding {
-	_, err := p.asking(p.wide).ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: aws.String(p.dest.Bucket), MaxKeys: aws.Int32(1), ExpectedBucketOwner: p.expectedOwner()})
+	_, err := p.asking(p.asRole(ctx)).ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: aws.String(p.dest.Bucket), MaxKeys: aws.Int32(1), ExpectedBucketOwner: p.expectedOwner()})
 	if err != nil {
 		return p.refused("s3:ListObjectsV2", err)
 	}
@@ -247,7 +229,7 @@ func askRead(ctx context.Context, p *probe) finding {
 	if p.canary == "" {
 		return finding{Result: Skip, Detail: "it needs an object that is known to be there: run verify with --canary"}
 	}
-	out, err := p.asking(p.wide).GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(p.dest.Bucket), Key: aws.String(p.canary), ExpectedBucketOwner: p.expectedOwner()})
+	out, err := p.asking(p.asRole(ctx)).GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(p.dest.Bucket), Key: aws.String(p.canary), ExpectedBucketOwner: p.expectedOwner()})
 	if err != nil {
 		return p.refused("s3:GetObject", err)
 	}
@@ -256,7 +238,7 @@ func askRead(ctx context.Context, p *probe) finding {
 }
 
 func askReadPolicy(ctx context.Context, p *probe) finding {
-	_, err := p.asking(p.wide).GetBucketPolicy(ctx, &s3.GetBucketPolicyInput{Bucket: aws.String(p.dest.Bucket), ExpectedBucketOwner: p.expectedOwner()})
+	_, err := p.asking(p.asRole(ctx)).GetBucketPolicy(ctx, &s3.GetBucketPolicyInput{Bucket: aws.String(p.dest.Bucket), ExpectedBucketOwner: p.expectedOwner()})
 	if err != nil {
 		return p.refused("s3:GetBucketPolicy", err)
 	}
@@ -266,7 +248,7 @@ func askReadPolicy(ctx context.Context, p *probe) finding {
 }
 
 func askEncrypt(ctx context.Context, p *probe) finding {
-	_, err := p.kms(p.wide).Encrypt(ctx, &kms.EncryptInput{KeyId: aws.String(p.dest.KMSKey), Plaintext: []byte{0}, DryRun: aws.Bool(true)})
+	_, err := p.kms(p.asRole(ctx)).Encrypt(ctx, &kms.EncryptInput{KeyId: aws.String(p.dest.KMSKey), Plaintext: []byte{0}, DryRun: aws.Bool(true)})
 	if info := awserr.Classify(err, "kms"); err == nil || info.Code == "DryRunOperationException" {
 		f := p.allowed("kms:Encrypt (DryRun)", "the role may call kms:Encrypt itself, which no upload needs: S3 takes data keys", ArtefactIdentityKey)
 		f.Evidence = []Evidence{p.callEvidence("kms:Encrypt (DryRun)", "it would have succeeded", err)}
@@ -276,7 +258,7 @@ func askEncrypt(ctx context.Context, p *probe) finding {
 }
 
 func askDescribe(ctx context.Context, p *probe) finding {
-	_, err := p.kms(p.wide).DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: aws.String(p.dest.KMSKey)})
+	_, err := p.kms(p.asRole(ctx)).DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: aws.String(p.dest.KMSKey)})
 	if err != nil {
 		return p.refused("kms:DescribeKey", err)
 	}

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -55,12 +54,10 @@ type probe struct {
 	created  *s3.CreateMultipartUploadOutput
 	canary   string // key of the object that was written
 
-	negatives sync.Once
-	wide      *broker.Session // of the role, without brokerd's own limits
+	wide *broker.Session // of the role, without brokerd's own limits
 
-	negativeDone map[string]finding
-	direct       *directUse
-	s3Address    string // how this host reaches S3, in words
+	direct    *directUse
+	s3Address string // how this host reaches S3, in words
 }
 
 func (v *Verifier) newProbe(dest *config.Destination, o RunOptions) (*probe, error) {

@@ -168,6 +168,9 @@ func (p *probe) publicAccess() *iampolicy.PublicAccessBlock {
 	}
 	p.docs.setting(DocumentPublicAccess, &out)
 	c := out.PublicAccessBlockConfiguration
+	if p.ownership() == "BucketOwnerEnforced" {
+		c.BlockPublicAcls = false // ACLs are refused as such, public or not
+	}
 	return &iampolicy.PublicAccessBlock{BlockPublicAcls: c.BlockPublicAcls, IgnorePublicAcls: c.IgnorePublicAcls, BlockPublicPolicy: c.BlockPublicPolicy, RestrictPublicBuckets: c.RestrictPublicBuckets}
 }
 

@@ -126,7 +126,7 @@ type FixKind string
 
 // The kinds of fix.
 const (
-	FixAddStatement     FixKind = "add_statement"
+	FixAddStatement     FixKind = "add_statement" // in place of one with the same Sid, if there is one
 	FixReplaceStatement FixKind = "replace_statement"
 	FixRemoveStatement  FixKind = "remove_statement"
 	FixSetting          FixKind = "change_setting" // of a bucket, a key or a role

@@ -149,6 +149,9 @@ func (p *probe) liftDeny(f finding, q question, sc iampolicy.Scenario, s stateme
 			}
 		}
 		text = "Let the statement speak of requests that carry the header: parts and the completion of an upload carry none, and are refused."
+	case onHeader && f.Artefact == ArtefactBucketPolicy && s.rename(encryptionKeyID, p.dest.KMSKey):
+		condition("Null", encryptionKeyID, "false")
+		text = "Name the key by its full ARN: what brokerd sends is compared letter by letter."
 	case f.Artefact == ArtefactBucketPolicy || f.Artefact == ArtefactKeyPolicy || f.Artefact == ArtefactSCP || f.Artefact == ArtefactRCP:
 		s.except(p.dest.Role)
 		text = "Except the role."
@@ -178,6 +181,19 @@ func (s statementParts) values(key string) []string {
 		}
 	}
 	return nil
+}
+
+// rename puts another value into a StringNotEquals on a key; false when there is none.
+func (s statementParts) rename(key, value string) bool {
+	for operator, keys := range s.Condition {
+		for k := range keys {
+			if strings.HasPrefix(operator, "StringNotEquals") && strings.EqualFold(k, key) {
+				keys[k] = json.RawMessage(`"` + value + `"`)
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // except adds the role to whom a statement does not apply.

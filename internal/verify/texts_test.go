@@ -37,7 +37,7 @@ func TestTheTextsOfAWSLeadToTheLayer(t *testing.T) {
 		{name: "wrong clock", awsCode: "RequestTimeTooSkewed", text: "The difference between the request time and the current time is too large.", code: "BRK-HOST-010", artefact: verify.ArtefactClock},
 		{name: "a quota", awsCode: "TooManyThings", status: 400, text: "no more", code: "BRK-AWS-002", artefact: verify.ArtefactService},
 		{
-			name: "source identity without sts:AssumeRole", operation: "sts:AssumeRole", code: "BRK-ID-021", account: "A", artefact: verify.ArtefactIdentity,
+			name: "source identity without sts:AssumeRole", operation: "sts:AssumeRole", code: "BRK-ID-021", account: "A", artefact: verify.ArtefactSourcePolicy,
 			text: "User: arn:aws:iam::111122223333:user/app-host is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::111122223333:role/CrossAccountS3Uploader because no identity-based policy allows the sts:AssumeRole action",
 		},
 		{

@@ -24,6 +24,11 @@ type decided struct {
 // policy without kms:GenerateDataKey lacks kms:Decrypt by the same statement.
 func (p *probe) predict() prediction {
 	out := prediction{decided: make(map[stepID][]decided)}
+	if state, _ := p.docs.state(DocumentTrust); state == Absent && p.dest.Role != "" {
+		// What else names the role can only be judged when it is there.
+		out.blockers = []finding{p.noRole(finding{Result: Fail, Confidence: Strong, row: codeStaticTrust})}
+		return out
+	}
 	for _, q := range p.questions() {
 		for _, sc := range q.scenarios {
 			r := iampolicy.Evaluate(sc)
@@ -159,7 +164,9 @@ func (p *probe) lack(q question, sc iampolicy.Scenario, l *iampolicy.LayerResult
 	if l.Layer == iampolicy.LayerPublicAccess {
 		return p.publicStatement(f, l)
 	}
-	for _, n := range l.NearMisses[:min(3, len(l.NearMisses))] {
+	near := slices.Clone(l.NearMisses)
+	slices.SortStableFunc(near, func(a, b int) int { return farness(&l.Statements[a]) - farness(&l.Statements[b]) })
+	for _, n := range near[:min(3, len(near))] {
 		f.NearMisses = append(f.NearMisses, p.nearMiss(sc, l, n))
 	}
 	f.Code = lackCode(f.Artefact, sc.Request.Action, f.NearMisses)
@@ -182,6 +189,17 @@ func (p *probe) lack(q question, sc iampolicy.Scenario, l *iampolicy.LayerResult
 	}
 	f.Repair = p.allow(f, sc)
 	return f
+}
+
+// farness orders near misses: by how many elements do not fit, then by what does
+// not. A statement that fails by a condition, or by an id of somebody who was
+// deleted, was meant for this request; one for another principal was not.
+func farness(s *iampolicy.StatementResult) int {
+	rank := map[iampolicy.Element]int{iampolicy.ElementCondition: 0, iampolicy.ElementResource: 1, iampolicy.ElementAction: 2, iampolicy.ElementPrincipal: 3}[s.FailedOn]
+	if s.FailedOn == iampolicy.ElementPrincipal && slices.ContainsFunc(s.Want, isUniqueID) {
+		rank = 0
+	}
+	return 4*s.Distance + rank
 }
 
 // about says whose artefact a layer is.
@@ -239,7 +257,10 @@ func (p *probe) publicStatement(f finding, l *iampolicy.LayerResult) finding {
 		}
 	}
 	if f.Statement == nil {
-		f.Statement = &Statement{Index: -1}
+		f.Code, f.Artefact = causeACLRefused, ArtefactPublicAccess
+		f.Detail = "the destination sends the ACL " + p.dest.ACL + ", and the bucket's public access block refuses public ACLs"
+		f.Fix = "Take `acl` out of the destination."
+		return f
 	}
 	f.Detail = fmt.Sprintf("%s of %s is public, and RestrictPublicBuckets is on: S3 then refuses every caller from another account, also those that a neighbouring statement names", statementName(f.Statement), place(f))
 	f.Repair = p.removeStatement(f, "Remove the public statement, or limit it by a condition on fixed accounts. Leave the public access block on.")

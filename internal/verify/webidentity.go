@@ -61,9 +61,7 @@ func isWebIdentity(info awserr.Info) bool {
 // webIdentity explains a token that STS does not take.
 func (p *probe) webIdentity(c finding, s step) finding {
 	if blockers := of(p.predicted.blockers, stepAssume); len(blockers) > 0 {
-		f := p.confirmed(blockers, c, s, awserr.Info{})[0]
-		f.Code = causeWebIdentity
-		return f
+		return p.confirmed(blockers, c, s, awserr.Info{})[0]
 	}
 	c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeWebIdentity, p.accountA(), ArtefactTrust, p.dest.Role, Strong
 	c.Detail = fmt.Sprintf("%s: STS does not take the web identity%s: %s", s.name, p.token.words(), c.AWSMessage)
