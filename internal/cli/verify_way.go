@@ -23,8 +23,8 @@ type verifyWay struct {
 	names func(context.Context) ([]string, error)
 	// verify verifies one, and may be called for several at a time.
 	verify func(ctx context.Context, destination string, o verify.RunOptions, emit func(verify.Check) error) (verify.Report, error)
-	// config is the configuration where it is known: not through the daemon.
-	config *config.Config
+	// source is who the source credentials of a destination are; in this process only.
+	source func(ctx context.Context, destination string) (string, error)
 	close  func()
 }
 
@@ -104,7 +104,7 @@ func verifyHere(path string) (*verifyWay, error) {
 		title:  fmt.Sprintf("brokerctl itself, by %s", path),
 		names:  func(context.Context) ([]string, error) { return slices.Sorted(maps.Keys(cfg.Destinations)), nil },
 		verify: v.Verify,
-		config: cfg,
+		source: b.SourceIdentity,
 		// The broker's flights are not bound to a caller: end them with the command.
 		close: func() { cancel(); _ = b.Run(ctx) },
 	}, nil
