@@ -85,10 +85,21 @@ func (f *setupFlags) open(ctx context.Context, destinations []string) (*arrangem
 	if err != nil {
 		return nil, err
 	}
-	region := state.Deliveries[0].Destination.Region
-	e := setupEndpoints(cfg, state)
+	accounts, err := connect(ctx, client, state.Deliveries[0].Destination.Region, setupEndpoints(cfg, state), append(slices.Clone(f.source), f.target...))
+	if err != nil {
+		return nil, err
+	}
+	if err := expected(state, accounts); err != nil {
+		return nil, err
+	}
+	return &arrangement{cfg, state, accounts}, nil
+}
+
+// connect reaches accounts with profiles of the shared AWS configuration, roles'
+// ARNs, or, for "-", the environment's credentials.
+func connect(ctx context.Context, client awsconfig.HTTPClient, region string, e cloud.Endpoints, profiles []string) (*cloud.Accounts, error) {
 	var configs []aws.Config
-	for _, profile := range append(slices.Clone(f.source), f.target...) {
+	for _, profile := range profiles {
 		opts := []func(*awsconfig.LoadOptions) error{awsconfig.WithRegion(region), awsconfig.WithHTTPClient(client)}
 		if profile != "-" && !strings.HasPrefix(profile, "arn:") {
 			opts = append(opts, awsconfig.WithSharedConfigProfile(profile))
@@ -107,14 +118,7 @@ func (f *setupFlags) open(ctx context.Context, destinations []string) (*arrangem
 		}
 		configs = append(configs, c)
 	}
-	accounts, err := cloud.Connect(ctx, e, configs...)
-	if err != nil {
-		return nil, err
-	}
-	if err := expected(state, accounts); err != nil {
-		return nil, err
-	}
-	return &arrangement{cfg, state, accounts}, nil
+	return cloud.Connect(ctx, e, configs...)
 }
 
 // expected refuses credentials of an account that the configuration knows nothing

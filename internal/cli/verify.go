@@ -70,7 +70,7 @@ something is unknown, 3 when it could not run.`,
 	verifyFormatFlag(cmd, &f.out)
 	cmd.Flags().StringVar(&f.file, "output-file", "", "write to this file, which appears whole or not at all")
 	cmd.Flags().BoolVar(&f.standalone, "standalone", false, "verify in this process, without the daemon; needs --config")
-	cmd.Flags().StringVar(&f.config, "config", "", "configuration file, for --standalone")
+	cmd.Flags().StringVar(&f.config, "config", "", "configuration file, for --standalone; with profiles it says where the accounts are reached")
 	cmd.Flags().BoolVar(&f.canary, "canary", false, "also store a real object of a few bytes, which stays in the bucket")
 	cmd.Flags().DurationVar(&f.wait, "wait", 0, "verify again what does not pass, until it does or this time is over")
 	cmd.Flags().DurationVarP(&f.watch, "watch", "w", 0, "verify again and again, until Ctrl-C; without a value every 10s")
@@ -88,8 +88,8 @@ func (f verifyFlags) check(terminal bool) error {
 	switch {
 	case f.standalone && f.config == "":
 		return errors.New("--standalone needs --config FILE")
-	case !f.standalone && f.config != "":
-		return errors.New("--config is for --standalone; the daemon has its own")
+	case !f.standalone && f.config != "" && !f.policies.reads():
+		return errors.New("--config is for --standalone, --source-profile and --target-profile; the daemon has its own")
 	case f.wait < 0:
 		return errors.New("--wait takes a time such as 2m")
 	case f.watch != 0 && f.watch < leastWatch:

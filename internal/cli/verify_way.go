@@ -23,6 +23,8 @@ type verifyWay struct {
 	names func(context.Context) ([]string, error)
 	// verify verifies one, and may be called for several at a time.
 	verify func(ctx context.Context, destination string, o verify.RunOptions, emit func(verify.Check) error) (verify.Report, error)
+	// config is the configuration of the destinations, as far as it is known.
+	config func(context.Context) (*config.Config, error)
 	// source is who the source credentials of a destination are; in this process only.
 	source func(ctx context.Context, destination string) (string, error)
 	close  func()
@@ -49,11 +51,29 @@ func (a *app) verifyThrough(standalone bool, configPath string) (*verifyWay, err
 			}
 			return names, nil
 		},
+		config: func(ctx context.Context) (*config.Config, error) { return configOfDaemon(ctx, c) },
 		verify: func(ctx context.Context, destination string, o verify.RunOptions, emit func(verify.Check) error) (verify.Report, error) {
 			return verifyByDaemon(ctx, c, destination, o, emit)
 		},
 		close: func() { _ = c.Close() },
 	}, nil
+}
+
+// configOfDaemon is what the daemon tells of its destinations: the names of what
+// its policies are about.
+func configOfDaemon(ctx context.Context, c *client.Client) (*config.Config, error) {
+	resp, err := c.Admin().ListDestinations(ctx, &brokerdv1.ListDestinationsRequest{})
+	if err != nil {
+		return nil, c.FromError(err)
+	}
+	cfg := &config.Config{Destinations: make(map[string]*config.Destination)}
+	for _, d := range resp.GetDestinations() {
+		cfg.Destinations[d.GetName()] = &config.Destination{
+			Name: d.GetName(), Role: d.GetRoleArn(), Bucket: d.GetBucket(), Owner: d.GetOwnerAccount(), Region: d.GetRegion(), KMSKey: d.GetKmsKeyArn(),
+			Compatible: d.GetRoleArn() == "" || d.GetOwnerAccount() == "", // no accounts with policies to read
+		}
+	}
+	return cfg, nil
 }
 
 func verifyByDaemon(ctx context.Context, c *client.Client, destination string, o verify.RunOptions, emit func(verify.Check) error) (verify.Report, error) {
@@ -104,6 +124,7 @@ func verifyHere(path string) (*verifyWay, error) {
 		title:  fmt.Sprintf("brokerctl itself, by %s", path),
 		names:  func(context.Context) ([]string, error) { return slices.Sorted(maps.Keys(cfg.Destinations)), nil },
 		verify: v.Verify,
+		config: func(context.Context) (*config.Config, error) { return cfg, nil },
 		source: b.SourceIdentity,
 		// The broker's flights are not bound to a caller: end them with the command.
 		close: func() { cancel(); _ = b.Run(ctx) },
