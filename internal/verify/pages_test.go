@@ -5,6 +5,7 @@ import (
 	"go/parser"
 	"go/token"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,6 +13,8 @@ import (
 
 	"github.com/brokerd/brokerd/docs/checks"
 )
+
+var codePattern = regexp.MustCompile(`^BRK-[A-Z0-9]+-[0-9]{3}$`)
 
 // Every code in the source has a page, and every page a code: the source is read
 // as text, so that nobody can forget one.
@@ -31,7 +34,7 @@ func TestEveryCodeHasAPageAndEveryPageACode(t *testing.T) {
 		}
 		ast.Inspect(file, func(n ast.Node) bool {
 			if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING {
-				if s, err := strconv.Unquote(lit.Value); err == nil && strings.HasPrefix(s, "BRK-") {
+				if s, err := strconv.Unquote(lit.Value); err == nil && codePattern.MatchString(s) {
 					codes = append(codes, s)
 				}
 			}
