@@ -44,7 +44,7 @@ var ErrNoPolicies = errors.New("there is no file that verify knows")
 // LoadPolicies reads a directory: NAME.json for each document, and for the kinds
 // that can have several (identity, source, scp, rcp, trail, event) also
 // NAME/ANYTHING.json. An empty file says that there is none. SCPs and RCPs of
-// one level are in a directory of its name: scp/LEVEL/ANYTHING.json. docs/verify.md
+// one level are in a directory of its name: scp/LEVEL/ANYTHING.json. docs/guide-verify.md
 // lists the names.
 func LoadPolicies(dir string) (Policies, error) {
 	var out Policies
