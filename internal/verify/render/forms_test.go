@@ -294,14 +294,23 @@ func TestThePageShowsTheStatementAndTheStep(t *testing.T) {
 	if got, want := fmt.Sprint(marked("fault")), "[4 5 6 7 8 9 10]"; got != want {
 		t.Errorf("lines %s are marked as at fault, want %s", got, want)
 	}
-	if got, want := fmt.Sprint(marked("near")), "[11 12 13 14 15 16 17 18]"; got != want {
-		t.Errorf("lines %s are marked as near, want %s", got, want)
+	if got := marked("near"); len(got) > 0 {
+		t.Errorf("lines %s are marked as near beside what is at fault", got)
 	}
 	if n := strings.Count(page, `<div class="step fail">`); n != 1 {
 		t.Errorf("%d red steps, want 1", n)
 	}
 	if n := strings.Count(page, `<div class="step pass">`); n != 3 {
 		t.Errorf("%d green steps, want 3", n)
+	}
+	r.Checks[5].Artefact.Statement = nil
+	out.Reset()
+	if err := HTML(&out, runOf(r)); err != nil {
+		t.Fatal(err)
+	}
+	page = out.String()
+	if got, want := fmt.Sprint(marked("near"), marked("fault")), "[11 12 13 14 15 16 17 18] []"; got != want {
+		t.Errorf("lines %s are marked as near and at fault, want %s", got, want)
 	}
 	step := page[strings.Index(page, `<div class="step fail">`):]
 	step = step[:strings.Index(step, "</div>")]
@@ -374,5 +383,74 @@ func TestALongPathIsDrawnFromTopToBottom(t *testing.T) {
 	// A step that nobody spoke of is unknown, not green.
 	if s := zonesOf(r.Path)[1].Stations[2].Step; s == nil || s.View.Class != "unknown" {
 		t.Errorf("the step to the endpoint is %+v", s)
+	}
+}
+
+// What is far from the statement is folded, and nothing is lost.
+func TestLongDocumentsAreFolded(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("{\"Statement\": [\n")
+	for i := range 40 {
+		fmt.Fprintf(&b, "{\n\"Sid\": \"s%d\"\n}%s\n", i, map[bool]string{true: ",", false: ""}[i < 39])
+	}
+	b.WriteString("]}\n")
+	for index, want := range map[int]string{
+		0: "1-8 [9-122]", 20: "[1-57] 58-68 [69-122]", 39: "[1-114] 115-122", 1: "1-11 [12-122]",
+	} {
+		lines := linesOf(b.String())
+		first, last := statementLines(b.String(), index)
+		if !mark(lines, first, last, "fault") {
+			t.Fatalf("statement %d is not found", index)
+		}
+		var got []string
+		next := 1
+		for _, p := range parts(lines) {
+			text := fmt.Sprintf("%d-%d", p.First, p.Last)
+			if p.Folded {
+				text = "[" + text + "]"
+			}
+			got = append(got, text)
+			for _, l := range p.Lines {
+				if l.Number != next {
+					t.Fatalf("line %d follows line %d", l.Number, next-1)
+				}
+				next++
+			}
+		}
+		if next != len(lines)+1 {
+			t.Errorf("%d of %d lines are shown", next-1, len(lines))
+		}
+		if d := strings.Join(got, " "); d != want {
+			t.Errorf("statement %d: %s, want %s", index, d, want)
+		}
+	}
+	if got := parts(linesOf(b.String())); len(got) != 1 || got[0].Folded {
+		t.Errorf("a document without a mark is cut: %d parts", len(got))
+	}
+}
+
+func TestTheDocumentIsTheOneTheCheckIsAbout(t *testing.T) {
+	r := verify.Report{Documents: []verify.PolicyDocument{
+		{Kind: verify.DocumentIdentity, Name: "first", State: verify.Known, Text: "1"}, {Kind: verify.DocumentIdentity, Name: "second", State: verify.Known, Text: "2"},
+		{Kind: verify.DocumentKeyPolicy, State: verify.Known, Text: "key"}, {Kind: verify.DocumentTrust, State: verify.Unreadable},
+	}}
+	at := func(kind, name string) verify.Artefact { return verify.Artefact{Kind: kind, Name: name} }
+	for _, c := range []struct {
+		name  string
+		check verify.Check
+		want  string
+	}{
+		{"by its name", verify.Check{Artefact: at(verify.ArtefactIdentity, "second")}, "2"},
+		{"by the fix", verify.Check{Artefact: at(verify.ArtefactIdentity, ""), Fix: verify.Fix{Policy: "second"}}, "2"},
+		{"by the nearest statement", verify.Check{Artefact: at(verify.ArtefactIdentity, ""), NearMisses: []verify.NearMiss{{Policy: "second"}}}, "2"},
+		{"the only one", verify.Check{Artefact: at(verify.ArtefactKeyPolicy, "")}, "key"},
+		{"the only one has no name", verify.Check{Artefact: at(verify.ArtefactKeyPolicy, "default")}, "key"},
+		{"one that was not given", verify.Check{Artefact: at(verify.ArtefactIdentity, "third")}, ""},
+		{"one that could not be read", verify.Check{Artefact: at(verify.ArtefactTrust, "")}, ""},
+		{"none", verify.Check{}, ""},
+	} {
+		if got, _ := documentOf(r, c.check); got.Text != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got.Text, c.want)
+		}
 	}
 }

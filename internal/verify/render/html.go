@@ -61,16 +61,15 @@ type section struct {
 // card is a problem with all that belongs to it.
 type card struct {
 	Problem
-	View      view
-	Verdict   string
-	Told      string // why, as a sentence
-	Who       string
-	Statement string // name of the statement at fault
-	Misses    []string
-	Patch     string
-	Document  *sheet
-	Evidence  []string
-	Page      string // of the code, as `brokerctl explain` shows it
+	View     view
+	Verdict  string
+	Told     string // why, as a sentence
+	Who      string
+	Misses   []string
+	Patch    string
+	Document *sheet
+	Evidence []string
+	Page     string // of the code, as `brokerctl explain` shows it
 }
 
 type letter struct {
@@ -172,9 +171,6 @@ func sectionOf(i int, d Result) section {
 
 func cardOf(r verify.Report, p Problem) card {
 	c := card{Problem: p, View: viewOf(p.Result), Verdict: verdict(p.Check), Told: sentence(p.Why), Who: whoText(p.Check)}
-	if p.Artefact.Statement != nil {
-		c.Statement = statementName(*p.Artefact.Statement)
-	}
 	for _, m := range p.NearMisses {
 		c.Misses = append(c.Misses, missText(m))
 	}

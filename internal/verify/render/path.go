@@ -136,7 +136,7 @@ func pieces(name string) []string {
 // wide says whether the stations of a path fit beside each other on a desktop.
 // The numbers are those of the style sheet, in pixels.
 func wide(zones []zone) bool {
-	const room, works, fails, character, around = 1094, 74, 104, 9, 18
+	const room, works, fails, character, around = 1094, 74, 92, 9, 18
 	need := 0
 	take := func(s *step) {
 		switch {

@@ -188,7 +188,7 @@ func (r *sarifRun) location(d Result, c verify.Check) sarifLocation {
 		full = d.Destination + "/" + name
 	}
 	out := sarifLocation{Logical: []sarifLogical{{Name: name, FullyQualifiedName: full, Kind: "resource"}}}
-	doc, ok := documentOf(d.Report, c.Artefact)
+	doc, ok := documentOf(d.Report, c)
 	if !ok {
 		return out
 	}
@@ -211,19 +211,4 @@ func policyURI(destination string, d verify.PolicyDocument) string {
 		name += "-" + d.Name
 	}
 	return "policies/" + url.PathEscape(destination) + "/" + url.PathEscape(strings.ReplaceAll(name, "/", "-")) + ".json"
-}
-
-// documentOf is the document of an artefact, if it was given.
-func documentOf(r verify.Report, a verify.Artefact) (verify.PolicyDocument, bool) {
-	if a.Kind == "" {
-		return verify.PolicyDocument{}, false
-	}
-	for _, exact := range []bool{true, false} {
-		for _, d := range r.Documents {
-			if d.Kind == a.Kind && d.State == verify.Known && (d.Name == a.Name || (!exact && a.Name == "")) {
-				return d, true
-			}
-		}
-	}
-	return verify.PolicyDocument{}, false
 }

@@ -186,9 +186,6 @@ func (t *Text) fix(p Problem) {
 		return
 	}
 	t.block(in, "Fix: ", p.Fix.Text)
-	if s := p.Fix.Statement; s != nil && p.Artefact.Statement == nil {
-		t.block(in, "It concerns ", statementName(*s))
-	}
 	if len(p.Fix.Patch) > 0 && !strings.Contains(p.Fix.Command, string(p.Fix.Patch)) {
 		t.document(string(p.Fix.Patch))
 	}

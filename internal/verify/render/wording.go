@@ -114,17 +114,24 @@ func Where(c verify.Check) string {
 // verdict is the first line of a problem: which policy of which account, and what about it.
 func verdict(c verify.Check) string {
 	what := checks.Title(c.Code)
-	if what == "" || c.Code == c.ID {
-		what = "not so: " + c.Title // the check has no finding of its own
-	}
-	if c.Result == verify.Unknown && c.Code == c.ID {
-		what = "could not be decided: " + c.Title
+	if what == "" || c.Code == c.ID { // the check has no finding of its own
+		switch first, _, _ := strings.Cut(c.Why, "; "); {
+		case first != "" && len(first) <= shortWhy:
+			what = strings.TrimSuffix(first, ".")
+		case c.Result == verify.Unknown:
+			what = "could not be decided: " + c.Title
+		default:
+			what = "not so: " + c.Title
+		}
 	}
 	if at := Where(c); at != "" {
 		return clean(upperFirst(at) + ": " + what)
 	}
 	return clean(upperFirst(what))
 }
+
+// shortWhy is how long a reason may be that stands in the first line, in bytes.
+const shortWhy = 90
 
 func upperFirst(s string) string {
 	r, n := utf8.DecodeRuneInString(s)
