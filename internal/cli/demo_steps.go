@@ -180,14 +180,14 @@ func (d *demo) asAccountB(ctx context.Context) error {
 }
 
 // verify runs verify through the daemon and prints it; it returns the first failed check.
-func (d *demo) verify(ctx context.Context) (report verify.Report, failed *verify.Check, err error) {
+func (d *demo) verify(ctx context.Context, brief bool) (report verify.Report, failed *verify.Check, err error) {
 	d.say.line("%s", d.say.p.dim("$ brokerctl verify "+accounts.Destination))
 	way, err := (&app{Streams: d.Streams, socket: d.world.SocketPath}).verifyThrough(false, "")
 	if err != nil {
 		return report, nil, err
 	}
 	defer way.close()
-	text := &render.Text{W: d.Out, Paint: paintFor(d.Out), Margin: "   "}
+	text := &render.Text{W: d.Out, Paint: paintFor(d.Out), Margin: "   ", Brief: brief}
 	if err := text.Begin(accounts.Destination); err != nil {
 		return report, nil, err
 	}
@@ -205,7 +205,7 @@ func (d *demo) verify(ctx context.Context) (report verify.Report, failed *verify
 
 func (d *demo) allWell(ctx context.Context) error {
 	d.say.heading("verify proves the way, without leaving an object")
-	report, failed, err := d.verify(ctx)
+	report, failed, err := d.verify(ctx, false)
 	if err != nil {
 		return err
 	}
@@ -252,7 +252,7 @@ func orNil(err error) error {
 
 func (d *demo) repair(ctx context.Context) error {
 	d.say.heading("verify names the policy, the account and the statement")
-	_, failed, err := d.verify(ctx)
+	_, failed, err := d.verify(ctx, true)
 	if err != nil {
 		return err
 	}
@@ -273,7 +273,7 @@ func (d *demo) repair(ctx context.Context) error {
 	if err := d.world.PutKeyPolicy(ctx, policy); err != nil {
 		return err
 	}
-	report, failed, err := d.verify(ctx)
+	report, failed, err := d.verify(ctx, true)
 	if err != nil {
 		return err
 	}

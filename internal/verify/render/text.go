@@ -38,6 +38,8 @@ type Text struct {
 	Paint   Paint
 	Margin  string
 	Verbose bool // also what was seen where all is right, why something was not run, and what nothing hangs on
+	// Brief leaves out of the list what passed or was not run; it is counted all the same.
+	Brief bool
 	// NoLetters leaves out the messages for others.
 	NoLetters bool
 
@@ -72,7 +74,7 @@ func (t *Text) Begin(destination string) error {
 
 // Check prints one check as it ends; what is wrong is explained at the end.
 func (t *Text) Check(c verify.Check) error {
-	if advisory(c) && !t.Verbose {
+	if (advisory(c) && !t.Verbose) || (t.Brief && (c.Result == verify.Pass || c.Result == verify.Skip)) {
 		return t.err // counted at the end
 	}
 	if c.Category != t.category {
