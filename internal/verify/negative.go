@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -13,6 +14,7 @@ import (
 
 	"github.com/brokerd/brokerd/internal/awserr"
 	"github.com/brokerd/brokerd/internal/broker"
+	"github.com/brokerd/brokerd/internal/iampolicy"
 )
 
 // negative is the answer to one question. They are asked one after the other:
@@ -116,8 +118,34 @@ func (p *probe) askID(ctx context.Context, id, how string) finding {
 	}
 	f := p.allowed("sts:AssumeRole", "the role can be assumed "+how+": the trust policy does not ask for it. The session was dropped", ArtefactTrust)
 	f.FixStatement = p.statement(docTrust, "sts:AssumeRole")
-	f.Fix = "Replace the statement in the trust policy by this one."
+	f.Fix = "Put this statement in the place of every one in the trust policy that lets the source in without the condition."
+	if at := p.openTrust(id); at != nil && f.FixStatement != "" {
+		f.Statement = at
+		f.Repair = p.replaceStatement(f, at, json.RawMessage(f.FixStatement), fmt.Sprintf("Replace statement %s of the trust policy by this one.", statementName(at)))
+	}
 	return f
+}
+
+// openTrust is the statement that lets the source in with an external id that is not the agreed one.
+func (p *probe) openTrust(id string) *Statement {
+	sc, ok := p.assumeScenario()
+	if !ok {
+		return nil
+	}
+	delete(sc.Request.Context, "sts:ExternalId")
+	if id != "" {
+		sc.Request.Context["sts:ExternalId"] = []string{id}
+	}
+	r := iampolicy.Evaluate(sc)
+	for i := range r.Layers {
+		l := &r.Layers[i]
+		for n := range l.Statements {
+			if s := &l.Statements[n]; l.Layer == iampolicy.LayerResource && s.Effect == "Allow" && s.Outcome == iampolicy.Matched {
+				return p.statementAt(sc, l, n)
+			}
+		}
+	}
+	return nil
 }
 
 func askOutside(ctx context.Context, p *probe) finding {
