@@ -101,16 +101,6 @@ func (s *Server) look(id string) (out *brokerdv1.GetUploadResponse, uid uint32, 
 	return out, st.UID, true
 }
 
-// aboutDelivery says whether a check decides over the destination's health. A
-// role that may do more than it should delivers all the same.
-func aboutDelivery(c *brokerdv1.VerifyAccessResponse) bool {
-	switch c.GetCategory() {
-	case "policy", "least privilege", "audit":
-		return false
-	}
-	return !c.GetAdvisory()
-}
-
 // VerifyAccess implements the API.
 func (b *brokerService) VerifyAccess(req *brokerdv1.VerifyAccessRequest, stream grpc.ServerStreamingServer[brokerdv1.VerifyAccessResponse]) error {
 	p, err := caller(stream.Context())
@@ -120,26 +110,16 @@ func (b *brokerService) VerifyAccess(req *brokerdv1.VerifyAccessRequest, stream 
 	if err := b.s.allow(p, config.PermVerify, req.GetDestination()); err != nil {
 		return err
 	}
-	broken, undecided := "", false
+	var proof Proof
 	err = b.s.o.Verify.Verify(stream.Context(), req, func(c *brokerdv1.VerifyAccessResponse) error {
-		switch {
-		case c.GetSummary() != nil || !aboutDelivery(c):
-		case c.GetResult() == brokerdv1.CheckResult_CHECK_RESULT_FAIL:
-			if broken == "" {
-				broken = c.GetCode() + ": " + c.GetDetail()
-			}
-		case c.GetResult() == brokerdv1.CheckResult_CHECK_RESULT_UNKNOWN, c.GetResult() == brokerdv1.CheckResult_CHECK_RESULT_SKIP:
-			undecided = true
-		}
+		proof.Add(c)
 		return stream.Send(c)
 	})
 	if err != nil {
 		return faultOf(err)
 	}
-	if broken != "" || !undecided {
-		b.s.o.Ledger.verified(req.GetDestination(), broken)
-		b.s.UpdateHealth()
-	}
+	b.s.o.Ledger.Verified(req.GetDestination(), proof)
+	b.s.UpdateHealth()
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -73,15 +74,24 @@ func (f facts) equal(g facts) bool {
 // has reports whether an element holds a value.
 func (f facts) has(element, value string) bool { return slices.Contains(f[element], value) }
 
-// changes says which values come and go on the way from f to g. Actions keep the
-// case in which they are written.
+// changes says which values come and go on the way from f to g, in the order in
+// which people read a statement. Actions and condition keys keep the case in which
+// they are written.
 func (f facts) changes(g facts, spelled ...[]byte) []ElementChange {
 	spelling := map[string]string{}
 	for _, raw := range spelled {
-		var st struct{ Action, NotAction scalars }
+		var st struct {
+			Action, NotAction scalars
+			Condition         map[string]map[string]json.RawMessage
+		}
 		if json.Unmarshal(raw, &st) == nil {
 			for _, a := range append(st.Action, st.NotAction...) {
 				spelling[strings.ToLower(a)] = a
+			}
+			for operator, keys := range st.Condition {
+				for key := range keys {
+					spelling["Condition."+operator+"."+strings.ToLower(key)] = "Condition." + operator + "." + key
+				}
 			}
 		}
 	}
@@ -91,7 +101,7 @@ func (f facts) changes(g facts, spelled ...[]byte) []ElementChange {
 			names = append(names, name)
 		}
 	}
-	slices.Sort(names)
+	slices.SortFunc(names, func(a, b string) int { return cmp.Or(rank(a)-rank(b), strings.Compare(a, b)) })
 	var out []ElementChange
 	for _, name := range names {
 		c := ElementChange{Element: name, Removed: without(f[name], g[name]), Added: without(g[name], f[name])}
@@ -105,9 +115,22 @@ func (f facts) changes(g facts, spelled ...[]byte) []ElementChange {
 				}
 			}
 		}
+		if s, ok := spelling[name]; ok {
+			c.Element = s
+		}
 		out = append(out, c)
 	}
 	return out
+}
+
+// rank is the place of an element in a statement.
+func rank(element string) int {
+	head, _, _ := strings.Cut(element, ".")
+	at := slices.Index([]string{"Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource"}, head)
+	if at < 0 {
+		return 9 // conditions, and what AWS may add
+	}
+	return at
 }
 
 func without(list, others []string) []string {

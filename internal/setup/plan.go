@@ -82,7 +82,8 @@ type StatementChange struct {
 	Sid    string      `json:"sid,omitempty"`
 	Before string      `json:"before,omitempty"`
 	After  string      `json:"after,omitempty"`
-	// Elements say, for a changed statement, which values come and go.
+	// Elements say which values come and go; all of them for a statement that is
+	// added or removed.
 	Elements []ElementChange `json:"elements,omitempty"`
 }
 

@@ -57,7 +57,7 @@ func planPolicy(kind Kind, current string, want Policy, own ownership) (policyEd
 				continue
 			}
 			removed[i] = true
-			e.statements = append(e.statements, StatementChange{Op: StatementRemoved, Sid: item.sid, Before: raw})
+			e.statements = append(e.statements, StatementChange{Op: StatementRemoved, Sid: item.sid, Before: raw, Elements: factsOf([]byte(raw)).changes(nil, []byte(raw))})
 			continue
 		}
 		wanted := []byte(compact(want.Statement[w]))
@@ -80,7 +80,7 @@ func planPolicy(kind Kind, current string, want Policy, own ownership) (policyEd
 			continue
 		}
 		added = append(added, s)
-		e.statements = append(e.statements, StatementChange{Op: StatementAdded, Sid: s.Sid, After: compact(s)})
+		e.statements = append(e.statements, addition(s))
 	}
 	if len(replaced)+len(removed)+len(added) == 0 {
 		return e, nil
@@ -110,32 +110,25 @@ func newPolicy(want Policy) (policyEdit, error) {
 	}
 	e := policyEdit{op: OpCreate, after: strings.TrimSuffix(string(out), "\n")}
 	for _, s := range want.Statement {
-		e.statements = append(e.statements, StatementChange{Op: StatementAdded, Sid: s.Sid, After: compact(s)})
+		e.statements = append(e.statements, addition(s))
 	}
 	return e, nil
 }
 
-// said reports whether somebody else's statement says the same already. The
-// account's hold on its key may also be said in more words.
-func said(s Statement, foreign []facts) bool {
-	shall := factsOf([]byte(compact(s)))
-	for _, f := range foreign {
-		if f.equal(shall) || (s.Sid == SidKeyAdmin && adminOf(f, s.Principal["AWS"][0])) {
-			return true
-		}
-	}
-	return false
+func addition(s Statement) StatementChange {
+	after := compact(s)
+	return StatementChange{Op: StatementAdded, Sid: s.Sid, After: after, Elements: facts(nil).changes(factsOf([]byte(after)), []byte(after))}
 }
 
-// adminOf reports whether a statement of a key policy gives the account every
-// right to the key without a condition.
-func adminOf(f facts, root string) bool {
-	for element := range f {
-		if strings.HasPrefix(element, "Condition.") {
-			return false
-		}
+// said reports whether somebody else's statement says the same already. Who
+// administers a key is said by its policy as it is: giving the whole account a
+// hold on it would be more than anybody asked for.
+func said(s Statement, foreign []facts) bool {
+	if s.Sid == SidKeyAdmin && len(foreign) > 0 {
+		return true
 	}
-	return f.has("Effect", "Allow") && f.has("Action", "kms:*") && f.has("Resource", "*") && (f.has("Principal.AWS", root) || f.has("Principal.AWS", accountOf(root)))
+	shall := factsOf([]byte(compact(s)))
+	return slices.ContainsFunc(foreign, func(f facts) bool { return f.equal(shall) })
 }
 
 // mustStay says why a statement that nobody here asks for stays nevertheless.

@@ -137,7 +137,7 @@ func (p *planner) policy(c Change, current Part[string], want Policy) error {
 			}
 			c.After = string(out)
 			for _, s := range want.Statement {
-				c.Statements = append(c.Statements, StatementChange{Op: StatementAdded, Sid: s.Sid, After: compact(s)})
+				c.Statements = append(c.Statements, addition(s))
 			}
 		}
 		p.add(c)

@@ -115,6 +115,7 @@ func (p *prover) uploading() {
 	object := strings.TrimSuffix(p.d.Objects, "*") + "proof/object"
 	multi := put(object, "")
 	p.putCase("an upload below the prefix", wantAllowed, assumed, multi, nil)
+	p.putCase("uploading a part, which names no key", wantAllowed, assumed, multi, map[string]string{sseHeader: "", keyHeader: ""})
 	abort := multi
 	abort.Request.Action, abort.KeyARN, abort.ACL, abort.Tags = "s3:AbortMultipartUpload", "", "", nil
 	abort.Request.Context = map[string][]string{"aws:SecureTransport": {"true"}}
@@ -126,6 +127,11 @@ func (p *prover) uploading() {
 	p.putCase("an upload with another key", wantDenied, assumed, multi, map[string]string{keyHeader: otherKey(d.KMSKey)})
 	p.putCase("an upload with SSE-S3", wantDenied, assumed, multi, map[string]string{sseHeader: "AES256", keyHeader: ""})
 	p.putCase("an upload over plain HTTP", wantDenied, assumed, multi, map[string]string{"aws:SecureTransport": "false"})
+	admin := put(object, p.stranger(d.Owner))
+	p.decide("listing the bucket over plain HTTP, as an administrator of account "+d.Owner, wantDenied, assumed, iampolicy.Scenario{
+		Name: "s3:ListBucket", Policies: admin.Policies, PublicAccessBlock: admin.PublicAccessBlock, NotSupplied: admin.NotSupplied,
+		Request: iampolicy.Request{Principal: admin.Request.Principal, Action: "s3:ListBucket", Resource: p.d.BucketARN, ResourceAccount: d.Owner, Context: map[string][]string{"aws:SecureTransport": {"false"}}},
+	})
 	other := put(object, p.stranger(accountOf(d.Role)))
 	p.putCase("an upload by another role of account "+accountOf(d.Role), wantDenied, assumed, other, nil)
 	for _, c := range []struct{ name, action, resource string }{

@@ -59,13 +59,13 @@ const (
 // MaxPolicyBytes is how much of documents a run takes in.
 const MaxPolicyBytes = 512 << 10
 
-// Options of one run.
+// RunOptions are those of one run.
 type RunOptions struct {
 	// Policies are what is known of the documents.
 	Policies Policies
 	// Canary writes a real object, which stays: an upload role has no right to delete.
 	Canary bool
-	// Cheap leaves out what asks on purpose for what must be denied, and what
-	// costs a multipart upload: for checks that repeat.
+	// Cheap leaves out what asks on purpose for what must be denied, the direct
+	// call to KMS and the look at the audit trail: for checks that repeat.
 	Cheap bool
 }

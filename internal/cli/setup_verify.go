@@ -1,0 +1,136 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/setup"
+	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/render"
+)
+
+const (
+	verifyAgain = 5 * time.Second
+	fromTheHost = "run `brokerctl verify` where the daemon runs"
+)
+
+// verifySetup verifies what was set up with the daemon's source credentials. When
+// they are not here, or an account is still to follow, it says so: that is not a
+// failure, and not a pass either.
+func (a *app) verifySetup(ctx context.Context, r *arrangement, destinations []string, f *applyFlags, result *setupResult) error {
+	skip := func(why string) error {
+		result.NotVerified = why
+		if f.out == formatText {
+			_, err := fmt.Fprintln(a.Out, "Not verified: "+why)
+			return err
+		}
+		return nil
+	}
+	for _, role := range r.state.Roles {
+		if !r.accounts.Reached(role.Account) {
+			return skip("account " + role.Account + " is still to follow; then " + fromTheHost)
+		}
+	}
+	for _, b := range r.state.Buckets {
+		if !r.accounts.Reached(b.Account) {
+			return skip("account " + b.Account + " is still to follow; then " + fromTheHost)
+		}
+	}
+	if len(destinations) == 0 {
+		for _, d := range r.state.Deliveries {
+			destinations = append(destinations, d.Destination.Name)
+		}
+	}
+	way, err := verifyHere(f.config)
+	if err != nil {
+		return err
+	}
+	defer way.close()
+	if why := here(ctx, way, r.state, destinations); why != "" {
+		return skip(why + "; " + fromTheHost)
+	}
+	run, err := a.verifyUntil(ctx, way, destinations, f, len(result.Done) > 0)
+	if err != nil {
+		return err
+	}
+	result.Verified, _ = run.Verdict()
+	for _, d := range run.Results {
+		result.Destinations = append(result.Destinations, d.Report)
+	}
+	if f.out == formatText {
+		v := &verifyRun{app: a, names: destinations, flags: verifyFlags{out: verifyText}}
+		if err := v.write(a.Out, run); err != nil {
+			return err
+		}
+	}
+	if result.Verified == verify.Fail {
+		return &exitError{exitFailed, errors.New("the changes are made, and verify fails: see above")}
+	}
+	return nil
+}
+
+// verifyUntil verifies until nothing fails; when something was changed, again and
+// again for a while: what was written a moment ago may not have reached every part
+// of AWS.
+func (a *app) verifyUntil(ctx context.Context, way *verifyWay, names []string, f *applyFlags, changed bool) (render.Run, error) {
+	v := &verifyRun{app: a, way: way, names: names, options: func(string) verify.RunOptions { return verify.RunOptions{} }}
+	live := newLive(a.Err, names)
+	defer live.stop()
+	deadline := time.Now().Add(f.wait)
+	for {
+		run, err := v.all(ctx, names, false, live)
+		if err != nil {
+			return run, err
+		}
+		for _, d := range run.Results {
+			if d.Err != nil {
+				return run, fmt.Errorf("verifying %s: %w", d.Destination, d.Err)
+			}
+		}
+		if result, _ := run.Verdict(); result != verify.Fail || !changed || time.Now().After(deadline) {
+			return run, nil
+		}
+		live.again(names, "what was changed may not be in force everywhere yet")
+		select {
+		case <-ctx.Done():
+			return run, ctx.Err()
+		case <-time.After(min(verifyAgain, max(0, time.Until(deadline)))):
+		}
+	}
+}
+
+// here says why the daemon's source credentials are not those that are found
+// here; "" when they are.
+func here(ctx context.Context, way *verifyWay, state setup.State, names []string) string {
+	for _, d := range state.Deliveries {
+		if !slices.Contains(names, d.Destination.Name) {
+			continue
+		}
+		arn, err := way.source(ctx, d.Destination.Name)
+		if err != nil {
+			return "the daemon's source credentials do not work from here: " + err.Error()
+		}
+		as := d.Setup.RunsAs
+		if len(d.Roles) == 1 && as.Type != config.RunsWebIdentity && !sameIdentity(arn, as.Principal) {
+			return "the credentials here are those of " + arn + ", and the daemon runs as " + as.Principal
+		}
+	}
+	return ""
+}
+
+// sameIdentity compares who STS says it is with the ARN of a role or user. A
+// session does not tell its role's path.
+func sameIdentity(caller, principal string) bool {
+	if caller == principal {
+		return true
+	}
+	c, err := config.ParseARN(caller)
+	p, perr := config.ParseARN(principal)
+	name, _, _ := strings.Cut(strings.TrimPrefix(c.Resource, "assumed-role/"), "/")
+	return err == nil && perr == nil && c.Account == p.Account && strings.HasPrefix(c.Resource, "assumed-role/") && strings.HasSuffix(p.Resource, "/"+name)
+}
