@@ -135,7 +135,7 @@ func (p *probe) toldBy(f finding) string {
 func (p *probe) notRead(kind, account, artefact, arn, why string) finding {
 	return finding{Code: causeUnread, Result: Unknown, Advisory: true, Account: account, Artefact: artefact, ArtefactARN: arn,
 		Detail: fmt.Sprintf("the %s: %s", noun(kind), why),
-		Fix:    "Give it by `--policies DIR`, or run verify with a profile that may read it."}
+		Repair: Fix{Kind: FixConfig, Text: "Give it by `--policies DIR`, or run verify with a profile that may read it.", Owner: "whoever runs verify"}}
 }
 
 // policyKind is the use that a kind of policy is linted for; false for settings.

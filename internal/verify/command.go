@@ -38,11 +38,10 @@ func (p *probe) command(kind string, f Fix) string {
 		return pipe(fmt.Sprintf("aws iam get-%s-policy %s%s --query PolicyDocument --output json", verb, who, policy), filter,
 			fmt.Sprintf("aws iam put-%s-policy %s%s --policy-document", verb, who, policy))
 	case ArtefactBucketPolicy, ArtefactIdentityBucket:
-		get := "aws s3api get-bucket-policy --bucket " + p.dest.Bucket + " --query Policy --output text"
-		if f.Kind == FixAddStatement {
-			get = `{ ` + get + ` || echo '{"Version":"2012-10-17","Statement":[]}'; }`
+		if state, _ := p.docs.state(DocumentBucketPolicy); state == Absent && f.Kind == FixAddStatement {
+			return "aws s3api put-bucket-policy --bucket " + p.dest.Bucket + " --policy " + quote(`{"Version":"2012-10-17","Statement":[`+string(f.Patch)+`]}`)
 		}
-		return pipe(get, filter, "aws s3api put-bucket-policy --bucket "+p.dest.Bucket+" --policy")
+		return pipe("aws s3api get-bucket-policy --bucket "+p.dest.Bucket+" --query Policy --output text", filter, "aws s3api put-bucket-policy --bucket "+p.dest.Bucket+" --policy")
 	case ArtefactKeyPolicy, ArtefactIdentityKey:
 		return pipe("aws kms get-key-policy"+region+" --key-id "+p.dest.KMSKey+" --query Policy --output text", filter,
 			"aws kms put-key-policy"+region+" --key-id "+p.dest.KMSKey+" --policy-name default --policy")
@@ -69,8 +68,9 @@ func jqFilter(f Fix) string {
 	return ""
 }
 
+// pipe reads, changes and writes. A document that cannot be read is not written.
 func pipe(get, filter, put string) string {
-	return fmt.Sprintf(`policy="$(%s | jq -c %s)" && %s "$policy"`, get, quote(filter), put)
+	return fmt.Sprintf(`policy="$(%s | jq -c %s)" && test -n "$policy" && %s "$policy"`, get, quote(filter), put)
 }
 
 // quote makes text one word of a POSIX shell.

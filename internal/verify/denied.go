@@ -45,10 +45,11 @@ func (p *probe) denied(ctx context.Context, c finding, s step, info awserr.Info)
 func (p *probe) confirmed(list []finding, c finding, s step, info awserr.Info) []finding {
 	out := make([]finding, 0, len(list))
 	for _, f := range list {
-		if f.Confidence == Weak && len(list) > 1 {
-			f.Confidence = Weak
-		} else {
-			f.Confidence = Proven
+		switch {
+		case f.Confidence == Strong:
+			f.Confidence = Proven // the documents and AWS agree
+		case len(list) == 1:
+			f.Confidence = Strong // the one statement that can explain it
 		}
 		f.takeCall(c)
 		f.Detail = s.name + ": " + f.Detail

@@ -57,11 +57,11 @@ type Message struct {
 }
 
 // Fixes are the findings with something to do, each once: what a later check
-// only confirms is left out.
+// only confirms is left out, and so is what is unknown for want of a document.
 func (r Report) Fixes() []Check {
 	var out []Check
 	for _, c := range r.Checks {
-		if c.Confirms == "" && !c.Fix.IsZero() && (c.Result == Fail || c.Result == Warn || c.Result == Unknown) {
+		if c.Confirms == "" && !c.Fix.IsZero() && !(c.Result == Unknown && c.Advisory) && (c.Result == Fail || c.Result == Warn || c.Result == Unknown) {
 			out = append(out, c)
 		}
 	}

@@ -141,13 +141,12 @@ func (p *probe) denial(q question, sc iampolicy.Scenario, l *iampolicy.LayerResu
 	}
 	parts := parseStatement(f.Statement.Text)
 	f.Code = denyCode(f.Artefact, sc.Request.Action, parts)
-	verb := "refuses"
-	if sure == Weak {
-		verb = "may refuse, depending on " + s.Key + ", which is not known here,"
-	}
-	f.Detail = fmt.Sprintf("%s %s of %s %s %s", sentence(f.Artefact), statementName(f.Statement), place(f), verb, sc.Request.Action)
+	f.Detail = fmt.Sprintf("statement %s of %s refuses %s", statementName(f.Statement), place(f), sc.Request.Action)
 	if keys := parts.keys(); len(keys) > 0 {
 		f.Detail += " by its condition on " + strings.Join(keys, ", ")
+	}
+	if sure == Weak {
+		f.Detail += fmt.Sprintf(", unless %s fits (%s %s): what AWS sees of it is not known here", s.Key, s.Operator, strings.Join(s.Want, ", "))
 	}
 	f.Detail += "; an explicit deny wins over every Allow"
 	if note := forwardedNote(sc.Request.Action, parts); note != "" {

@@ -26,6 +26,26 @@ func noun(kind string) string {
 		return "resource control policy"
 	case ArtefactEndpointPolicy:
 		return "VPC endpoint policy"
+	case ArtefactOwnership:
+		return "object ownership of the bucket"
+	case ArtefactEncryption:
+		return "default encryption of the bucket"
+	case ArtefactPublicAccess:
+		return "public access block of the bucket"
+	case ArtefactAccessLog:
+		return "access logging of the bucket"
+	case DocumentPayment:
+		return "request payment of the bucket"
+	case ArtefactTrail:
+		return "event selectors of a trail"
+	case DocumentEvent:
+		return "events of the role's session"
+	case DocumentKey:
+		return "description of the key"
+	case ArtefactKeyState:
+		return "state of the key"
+	case ArtefactUnseen:
+		return "policy that was not seen"
 	}
 	return strings.ReplaceAll(kind, "-", " ")
 }
@@ -49,8 +69,6 @@ func place(f finding) string {
 	}
 	return out
 }
-
-func sentence(string) string { return "the statement" }
 
 // statementName names a statement: "BrokerdDeny (statement 3, line 20)".
 func statementName(s *Statement) string {
