@@ -128,20 +128,21 @@ func TestManyDestinationsAreVerifiedAtOnceAndPrintedInOrder(t *testing.T) {
 func TestTextIsPrintedAsItComes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(verifyFlags{}, "a", "b")
+		looked := make(chan struct{})
 		b.answer = func(_ context.Context, d string, _ int, emit func(verify.Check) error) error {
 			if err := emit(passed("of " + d)); err != nil || d == "b" {
 				return err
 			}
-			time.Sleep(time.Minute)
+			<-looked
 			return nil
 		}
 		done := make(chan error)
 		go func() { done <- b.once(t.Context()) }()
-		time.Sleep(time.Second)
 		synctest.Wait()
 		if out := b.out.String(); !strings.Contains(out, "of a") || strings.Contains(out, "of b") {
 			t.Errorf("while a is under way there stands %q", out)
 		}
+		close(looked)
 		if err := <-done; err != nil {
 			t.Fatal(err)
 		}

@@ -62,7 +62,9 @@ func TestTheDaemonFindsBrokenAccessByItself(t *testing.T) {
 	st := stage.New(t)
 	st.Config.Verify.Every = config.Duration(100 * time.Millisecond)
 	st.Config.Metrics.Address = "127.0.0.1:0"
+	sd := notifiedBy(t)
 	d := start(t, st.Config)
+	sd.hears(t, "READY=1")
 	healthy := func() bool {
 		h, err := d.Health().Check(t.Context(), &healthpb.HealthCheckRequest{Service: stage.Destination})
 		return err == nil && h.GetStatus() == healthpb.HealthCheckResponse_SERVING
