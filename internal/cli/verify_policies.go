@@ -148,9 +148,19 @@ func readAccounts(ctx context.Context, f verifyFlags, way *verifyWay, names []st
 	}
 	out := make(map[string]verify.Policies, len(names))
 	for _, name := range names {
-		out[name] = verify.FromSnapshot(cfg.Destinations[name], sources[name], *snap)
+		d := cfg.Destinations[name]
+		audit := accounts.ReadAudit(ctx, accountOf(d.Role), d.Owner, d.Region, d.Session.Name)
+		out[name] = together(verify.FromSnapshot(d, sources[name], *snap), verify.FromAudit(audit.Selectors, audit.Events))
 	}
 	return out, nil
+}
+
+func accountOf(arn string) string {
+	a, err := config.ParseARN(arn)
+	if err != nil {
+		return ""
+	}
+	return a.Account
 }
 
 func orThis(s, this string) string {
