@@ -19,6 +19,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/brokerd/brokerd/internal/cli/accounts"
+	"github.com/brokerd/brokerd/internal/setup"
 	"github.com/brokerd/brokerd/internal/verify"
 	"github.com/brokerd/brokerd/test/mistakes"
 )
@@ -57,7 +58,7 @@ var documents = map[string]document{
 		return url.QueryUnescape(aws.ToString(out.Role.AssumeRolePolicyDocument))
 	}, (*accounts.World).PutTrust},
 	verify.ArtefactIdentity: {func(ctx context.Context, w *accounts.World) (string, error) {
-		out, err := w.IAM.GetRolePolicy(ctx, &iam.GetRolePolicyInput{RoleName: aws.String(accounts.RoleName), PolicyName: aws.String("brokerd-audit-logs")})
+		out, err := w.IAM.GetRolePolicy(ctx, &iam.GetRolePolicyInput{RoleName: aws.String(accounts.RoleName), PolicyName: aws.String(setup.InlineName)})
 		if err != nil {
 			return "", err
 		}
