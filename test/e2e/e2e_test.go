@@ -192,11 +192,11 @@ func addDestination(ts *testscript.TestScript, neg bool, args []string) {
 	path := ts.Getenv("CONFIG")
 	text := ts.ReadFile(path)
 	head, rest, ok := strings.Cut(text, "  "+accounts.Destination+":\n")
-	stanza, tail, closed := strings.Cut(rest, "setup:\n")
+	stanza, tail, closed := strings.Cut(rest, "access:\n")
 	if !ok || !closed {
 		ts.Fatalf("the configuration is not what it was")
 	}
-	text = head + "  " + accounts.Destination + ":\n" + stanza + "  " + args[0] + ":\n" + stanza + "setup:\n" + strings.Replace(tail, "["+accounts.Destination+"]", `["*"]`, 1)
+	text = head + "  " + accounts.Destination + ":\n" + stanza + "  " + args[0] + ":\n" + stanza + "access:\n" + strings.Replace(tail, "["+accounts.Destination+"]", `["*"]`, 1)
 	ts.Check(os.WriteFile(path, []byte(text), 0o600))
 }
 
