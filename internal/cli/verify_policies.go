@@ -156,6 +156,9 @@ func policiesOf(ctx context.Context, cfg *config.Config, accounts *cloud.Account
 	for _, name := range names {
 		d := cfg.Destinations[name]
 		audit := accounts.ReadAudit(ctx, accountOf(d.Role), d.Owner, d.Region, d.Session.Name)
+		if d.Session.Name == "" { // the daemon does not tell it, and a guess would find another's events
+			audit.Events = setup.UnreadPart[[]string]("the name of the session is in the daemon's configuration; give it with --config")
+		}
 		out[name] = together(verify.FromSnapshot(d, sources[name], *snap), verify.FromAudit(audit.Selectors, audit.Events))
 	}
 	return out, nil
