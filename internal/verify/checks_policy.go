@@ -79,6 +79,9 @@ func (p *probe) policyFindings(row string, kinds []string) []finding {
 		if f.row != row {
 			continue
 		}
+		if f.step == stepAbort {
+			f.Result = Warn // uploads work without, and leave something behind when they fail
+		}
 		switch confirmed := p.toldBy(f); {
 		case confirmed != "":
 			f.Confirms = confirmed
@@ -124,7 +127,7 @@ func (p *probe) policyFindings(row string, kinds []string) []finding {
 // toldBy is the check that has told a finding already.
 func (p *probe) toldBy(f finding) string {
 	for _, t := range p.told {
-		if t.finding.sameRepair(f) && (t.finding.Code == f.Code || t.finding.Statement != nil) {
+		if t.finding.sameRepair(f) && (t.finding.Code == f.Code || t.finding.Statement != nil || len(f.Repair.Patch) > 0) {
 			return t.check
 		}
 	}

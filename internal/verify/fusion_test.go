@@ -152,3 +152,25 @@ func TestThePathShowsWhereAnObjectStops(t *testing.T) {
 		})
 	}
 }
+
+// A role that cannot clean up uploads all the same: a warning, however much is known.
+func TestAnAbortThatIsNotAllowedIsAWarning(t *testing.T) {
+	for _, sides := range []string{"AB", "A", ""} {
+		w := world(t)
+		must(t, w.PutBucketPolicy(t.Context(), withoutWord(w.Docs.Bucket, "s3:AbortMultipartUpload")))
+		r := runWith(t, w, verify.RunOptions{Policies: documents(t, w, sides)})
+		got := checkOf(t, r, "BRK-S3-003")
+		if got.Result != verify.Warn || got.Code != "BRK-S3-030" || r.Result() != verify.Pass || !strings.Contains(got.Fix.Text, "abort-multipart-upload") {
+			t.Errorf("reading %q: %s %s, the whole is %s: %s", sides, got.Result, got.Code, r.Result(), got.Fix.Text)
+		}
+		told := 0
+		for _, c := range r.Fixes() {
+			if len(c.Fix.Patch) > 0 {
+				told++
+			}
+		}
+		if told != 1 {
+			t.Errorf("reading %q: the repair is told %d times", sides, told)
+		}
+	}
+}

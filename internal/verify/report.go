@@ -61,7 +61,8 @@ type Message struct {
 func (r Report) Fixes() []Check {
 	var out []Check
 	for _, c := range r.Checks {
-		if c.Confirms == "" && !c.Fix.IsZero() && !(c.Result == Unknown && c.Advisory) && (c.Result == Fail || c.Result == Warn || c.Result == Unknown) {
+		toDo := c.Result == Fail || c.Result == Warn || c.Result == Unknown && !c.Advisory
+		if toDo && c.Confirms == "" && !c.Fix.IsZero() {
 			out = append(out, c)
 		}
 	}

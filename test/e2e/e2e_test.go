@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -192,11 +193,12 @@ func addDestination(ts *testscript.TestScript, neg bool, args []string) {
 	path := ts.Getenv("CONFIG")
 	text := ts.ReadFile(path)
 	head, rest, ok := strings.Cut(text, "  "+accounts.Destination+":\n")
-	stanza, tail, closed := strings.Cut(rest, "access:\n")
-	if !ok || !closed {
+	end := regexp.MustCompile(`(?m)^\S`).FindStringIndex(rest) // the next key of the file
+	if !ok || end == nil {
 		ts.Fatalf("the configuration is not what it was")
 	}
-	text = head + "  " + accounts.Destination + ":\n" + stanza + "  " + args[0] + ":\n" + stanza + "access:\n" + strings.Replace(tail, "["+accounts.Destination+"]", `["*"]`, 1)
+	stanza, tail := rest[:end[0]], rest[end[0]:]
+	text = head + "  " + accounts.Destination + ":\n" + stanza + "  " + args[0] + ":\n" + stanza + strings.Replace(tail, "["+accounts.Destination+"]", `["*"]`, 1)
 	ts.Check(os.WriteFile(path, []byte(text), 0o600))
 }
 
