@@ -2,11 +2,15 @@ package cli
 
 import (
 	"bytes"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/brokerd/brokerd/internal/setup"
+	"github.com/brokerd/brokerd/internal/setup/cloud"
+	"github.com/brokerd/brokerd/test/stage"
 )
 
 func TestPlanView(t *testing.T) {
@@ -88,5 +92,32 @@ func TestWhoseCredentialsAreHere(t *testing.T) {
 	}
 	if user := "arn:aws:iam::111122223333:user/app"; !sameIdentity(user, user) {
 		t.Error("a user is itself")
+	}
+}
+
+// In place of a profile's name stand the environment's credentials, or a role that
+// is assumed with them.
+func TestProfilesRolesAndTheEnvironment(t *testing.T) {
+	w := stage.New(t)
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", filepath.Join(w.Dir, "credentials"))
+	t.Setenv("AWS_CONFIG_FILE", filepath.Join(w.Dir, "none"))
+	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+	e := cloud.Endpoints{STS: w.Sandbox.Endpoint()}
+	for profile, want := range map[string]string{
+		"-":         w.UserARN,
+		"default":   w.UserARN,
+		w.Dest.Role: "assumed-role/" + stage.RoleName + "/brokerctl-setup",
+	} {
+		a, err := connect(t.Context(), w.HTTP, w.Dest.Region, e, []string{profile})
+		if err != nil {
+			t.Errorf("%s: %v", profile, err)
+			continue
+		}
+		if got := a.Callers()[w.Sandbox.AccountA()]; !strings.HasSuffix(got, want) {
+			t.Errorf("%s: %q", profile, got)
+		}
+	}
+	if _, err := connect(t.Context(), w.HTTP, w.Dest.Region, e, []string{"nobody"}); err == nil || !strings.Contains(err.Error(), "profile nobody") {
+		t.Errorf("got %v", err)
 	}
 }

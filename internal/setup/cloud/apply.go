@@ -55,7 +55,7 @@ func (a *Accounts) Apply(ctx context.Context, plan *setup.Plan, o ApplyOptions) 
 	if o.Notify == nil {
 		o.Notify = func(*setup.Change, Stage) {}
 	}
-	run := &applying{Accounts: a, options: o, backup: backup{dir: o.Backup}, fresh: map[string]bool{}}
+	run := &applying{Accounts: a, options: o, backup: backup{dir: o.Backup}, fresh: map[string]bool{}, made: plan.NewRoles}
 	var out Outcome
 	for i := range plan.Changes {
 		c := &plan.Changes[i]
@@ -86,7 +86,7 @@ type applying struct {
 	*Accounts
 	options ApplyOptions
 	backup  backup
-	made    bool // a role was made in this run
+	made    bool // a role was made in this run, or shortly before it
 	// fresh are the buckets of this run: what is set on them is S3's own default.
 	fresh map[string]bool
 }
