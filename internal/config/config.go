@@ -19,6 +19,7 @@ type Config struct {
 	Destinations map[string]*Destination `yaml:"destinations"`
 	Access       []Rule                  `yaml:"access"`
 	Vend         Vend                    `yaml:"vend"`
+	Setup        Setup                   `yaml:"setup"` // for brokerctl setup alone
 }
 
 // Socket is the Unix socket of the gRPC API.
@@ -162,6 +163,8 @@ type Destination struct {
 	EncryptionContext map[string]string `yaml:"encryption_context"` // KMS encryption context, beside S3's own pair
 	Rate              Size              `yaml:"rate"`               // bytes a second to S3; 0: as fast as it goes
 	Spool             SpoolLimits       `yaml:"spool"`
+
+	Setup Setup `yaml:"setup"` // for brokerctl setup alone; see Config.SetupOf
 
 	// KeyTemplate is Key, parsed.
 	KeyTemplate *KeyTemplate `yaml:"-"`

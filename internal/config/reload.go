@@ -9,6 +9,7 @@ import (
 func (d *Destination) Same(other *Destination) bool {
 	a, b := *d, *other
 	a.Line, b.Line, a.KeyTemplate, b.KeyTemplate = 0, 0, nil, nil // the template is Key, parsed
+	a.Setup, b.Setup = Setup{}, Setup{}                           // nothing that the daemon goes by
 	return reflect.DeepEqual(a, b)
 }
 

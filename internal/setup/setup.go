@@ -13,7 +13,8 @@ import (
 type Options struct {
 	// SourcePrincipalARN is the identity in account A that assumes the role: an
 	// IAM role or user, by its full ARN. A session ARN is turned into its role's. Empty: not known, and
-	// Documents.Trust is left out rather than opened to a whole account.
+	// Documents.Trust is left out rather than opened to a whole account. A role at
+	// the end of a chain is assumed by the role before it, whatever stands here.
 	SourcePrincipalARN string
 }
 
@@ -30,32 +31,7 @@ type Documents struct {
 	Key      []byte // key policy, account B
 }
 
-// Kind names one of the documents.
-type Kind string
-
-// The kinds, by the names that verify uses for artefacts.
-const (
-	KindTrust    Kind = "trust"
-	KindIdentity Kind = "identity"
-	KindBucket   Kind = "bucket-policy"
-	KindKey      Kind = "key-policy"
-)
-
-// The statement ids. They are stable: apply and remove find their statements
-// in other people's policies by them.
-const (
-	SidAssume        = "BrokerdAssumeRole"
-	SidWrite         = "BrokerdWriteObjects"
-	SidEncrypt       = "BrokerdUseKeyThroughS3"
-	SidBucketWrite   = "BrokerdAllowWrite"
-	SidDenyPlainHTTP = "BrokerdDenyInsecureTransport"
-	SidDenyNoKMS     = "BrokerdDenyOtherEncryption"
-	SidDenyOtherKey  = "BrokerdDenyOtherKey"
-	SidKeyAdmin      = "BrokerdKeepAccountAdmin"
-	SidKeyUse        = "BrokerdAllowUseThroughS3"
-)
-
-// Desired derives the policies of dest. It refuses a Compatible destination:
+// Desired derives the policies of dest alone. It refuses a Compatible destination:
 // such a store has no accounts and no key policies to write.
 func Desired(dest *config.Destination, opts Options) (Documents, error) {
 	switch {
@@ -68,28 +44,28 @@ func Desired(dest *config.Destination, opts Options) (Documents, error) {
 	if err != nil {
 		return Documents{}, fmt.Errorf("destination %s: role: %w", dest.Name, err)
 	}
-	source := ""
+	as := config.RunsAs{}
 	if opts.SourcePrincipalARN != "" {
-		if source, err = sourcePrincipal(opts.SourcePrincipalARN, role.Partition); err != nil {
+		as.Type = config.RunsRole
+		if as.Principal, err = sourcePrincipal(opts.SourcePrincipalARN, role.Partition); err != nil {
 			return Documents{}, fmt.Errorf("destination %s: %w", dest.Name, err)
 		}
 	}
-	d := deriver{dest: dest, partition: role.Partition, bucket: "arn:" + role.Partition + ":s3:::" + dest.Bucket}
-	d.objects = d.bucket + "/" + dest.KeyTemplate.Prefix() + "*"
-	out := Documents{RoleARN: dest.Role, BucketARN: d.bucket, KeyARN: dest.KMSKey}
+	b := newBuilder()
+	if err := b.add(dest, config.Setup{RunsAs: as}); err != nil {
+		return Documents{}, fmt.Errorf("destination %s: %w", dest.Name, err)
+	}
+	state := b.state()
+	own := state.Roles[len(state.Roles)-1]
+	out := Documents{RoleARN: dest.Role, BucketARN: state.Buckets[0].ARN, KeyARN: dest.KMSKey}
 	for _, doc := range []struct {
-		into       *[]byte
-		statements []statement
-	}{
-		{&out.Trust, d.trust(source)},
-		{&out.Identity, d.identity()},
-		{&out.Bucket, d.bucketPolicy()},
-		{&out.Key, d.keyPolicy()},
-	} {
-		if doc.into == &out.Trust && source == "" {
+		into   *[]byte
+		policy Policy
+	}{{&out.Trust, own.Trust}, {&out.Identity, own.Inline}, {&out.Bucket, state.Buckets[0].Policy}, {&out.Key, state.Keys[0].Policy}} {
+		if doc.policy.Empty() {
 			continue
 		}
-		if *doc.into, err = marshal(document{Version: "2012-10-17", Statement: doc.statements}); err != nil {
+		if *doc.into, err = doc.policy.JSON(); err != nil {
 			return Documents{}, fmt.Errorf("destination %s: %w", dest.Name, err)
 		}
 	}
@@ -118,21 +94,20 @@ func sourcePrincipal(arn, partition string) (string, error) {
 	return a.String(), nil
 }
 
-// Statement returns the statement with this sid as indented JSON, ready to be
-// pasted; nil when the document has none.
+// Statement returns the first statement of this kind, by one of the Sid constants
+// or by its whole Sid, as indented JSON, ready to be pasted; nil when the
+// document has none.
 func (d Documents) Statement(kind Kind, sid string) []byte {
 	raw := map[Kind][]byte{KindTrust: d.Trust, KindIdentity: d.Identity, KindBucket: d.Bucket, KindKey: d.Key}[kind]
-	var doc document
+	var doc Policy
 	if len(raw) == 0 || json.Unmarshal(raw, &doc) != nil {
 		return nil
 	}
 	for _, s := range doc.Statement {
-		if s.Sid == sid {
-			out, err := marshal(s)
-			if err != nil {
-				return nil
+		if s.Sid == sid || (strings.HasPrefix(s.Sid, sid) && alike(s.Sid)) {
+			if out, err := s.JSON(); err == nil {
+				return out
 			}
-			return out
 		}
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -67,12 +68,12 @@ func TestDesired(t *testing.T) {
 				if diff := cmp.Diff(string(want), string(got)); diff != "" {
 					t.Errorf("%s: %s", path, diff)
 				}
-				var doc document
+				var doc Policy
 				if err := json.Unmarshal(got, &doc); err != nil {
 					t.Fatal(err)
 				}
 				for _, s := range doc.Statement {
-					if !strings.HasPrefix(s.Sid, "Brokerd") || (s.Effect == "Allow" && s.Principal["AWS"] == "*") {
+					if !strings.HasPrefix(s.Sid, "Brokerd") || (s.Effect == "Allow" && slices.Contains(s.Principal["AWS"], "*")) {
 						t.Errorf("%s: %+v", path, s)
 					}
 				}
@@ -87,7 +88,7 @@ func TestStatement(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `{
-  "Sid": "BrokerdWriteObjects",
+  "Sid": "BrokerdWriteObjectsAuditLogs",
   "Effect": "Allow",
   "Action": [
     "s3:PutObject",

@@ -1,0 +1,155 @@
+package config
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+var (
+	userResource     = regexp.MustCompile(`^user/([\x21-\x7e]{1,510}/)?[A-Za-z0-9_+=,.@-]{1,64}$`)
+	policyResource   = regexp.MustCompile(`^policy/([\x21-\x7e]{1,510}/)?[A-Za-z0-9_+=,.@-]{1,128}$`)
+	providerResource = regexp.MustCompile(`^oidc-provider/[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9_./-]+)?$`)
+	trailResource    = regexp.MustCompile(`^trail/[A-Za-z0-9][A-Za-z0-9._-]{1,126}[A-Za-z0-9]$`)
+	// A wildcard in a subject would let every service account of the cluster in:
+	// trust policies compare with StringEquals, and so does this.
+	tokenClaim = regexp.MustCompile(`^[A-Za-z0-9_.:/@=+-]{1,255}$`)
+)
+
+func runsAsTypes() []string {
+	return []string{RunsEC2, RunsECS, RunsPodIdentity, RunsWebIdentity, RunsRole, RunsUser}
+}
+
+// setup holds the rules of a setup section; d is nil for the file's own.
+func (v *validator) setup(path string, s Setup, d *Destination) {
+	if d != nil && d.Compatible && s != (Setup{}) {
+		v.fail(path, "an S3-compatible store has no accounts to set up", "leave setup out")
+		return
+	}
+	v.runsAs(path+".runs_as", s.RunsAs)
+	if s.Boundary != "" {
+		const hint = "write the full ARN: arn:aws:iam::111122223333:policy/NAME"
+		a, err := ParseARN(s.Boundary)
+		switch {
+		case err != nil || a.Service != "iam" || !policyResource.MatchString(a.Resource) || (!accountID.MatchString(a.Account) && a.Account != "aws"):
+			v.fail(path+".boundary", fmt.Sprintf("%q is not the ARN of a managed policy", s.Boundary), hint)
+		case d != nil && accountID.MatchString(a.Account) && a.Account != accountOf(d.Role) && accountOf(d.Role) != "":
+			v.fail(path+".boundary", fmt.Sprintf("the policy is of account %s, the role of %s", a.Account, accountOf(d.Role)), "a boundary is a policy of the role's own account")
+		}
+	}
+	if s.AccessLogs.Bucket != "" {
+		v.bucket(path+".access_logs.bucket", s.AccessLogs.Bucket)
+		if d != nil && s.AccessLogs.Bucket == d.Bucket {
+			v.fail(path+".access_logs.bucket", "the logs would be written into the bucket that they are about", "name another bucket")
+		}
+	} else if s.AccessLogs.Prefix != "" {
+		v.fail(path+".access_logs.bucket", "the bucket of the access logs is missing", "name it, or leave access_logs out")
+	}
+	if s.Trail != "" {
+		const hint = "write the full ARN: arn:aws:cloudtrail:REGION:ACCOUNT:trail/NAME"
+		a, err := ParseARN(s.Trail)
+		switch {
+		case err != nil || a.Service != "cloudtrail" || a.Region == "" || !accountID.MatchString(a.Account) || !trailResource.MatchString(a.Resource):
+			v.fail(path+".trail", fmt.Sprintf("%q is not the ARN of a trail", s.Trail), hint)
+		case d != nil && accountID.MatchString(d.Owner) && a.Account != d.Owner:
+			v.fail(path+".trail", fmt.Sprintf("the trail is of account %s, the bucket of %s", a.Account, d.Owner), "name a trail of the bucket's account")
+		}
+	}
+	if d != nil && s.Endpoints != (SetupEndpoints{}) {
+		v.fail(path+".endpoints", "endpoints of setup are for the whole file", "write them under setup: at the top of the file")
+		return
+	}
+	v.endpoint(path+".endpoints.iam", s.Endpoints.IAM)
+	v.endpoint(path+".endpoints.cloudtrail", s.Endpoints.CloudTrail)
+}
+
+func (v *validator) runsAs(path string, r RunsAs) {
+	if r == (RunsAs{}) {
+		return
+	}
+	if !slices.Contains(runsAsTypes(), r.Type) {
+		v.fail(path+".type", fmt.Sprintf("unknown type %q", r.Type), didYouMean(r.Type, "types", runsAsTypes()))
+		return
+	}
+	if r.Type == RunsWebIdentity {
+		v.webIdentity(path, r)
+		return
+	}
+	for field, value := range map[string]string{".provider": r.Provider, ".subject": r.Subject, ".audience": r.Audience} {
+		if value != "" {
+			v.fail(path+field, "runs_as.type "+r.Type+" has no use for it", "leave it out, or change the type to "+RunsWebIdentity)
+		}
+	}
+	a, err := ParseARN(r.Principal)
+	form, hint := roleResource, "write the full ARN of the role that the daemon runs as: arn:aws:iam::111122223333:role/NAME"
+	if r.Type == RunsUser {
+		form, hint = userResource, "write the full ARN of the user: arn:aws:iam::111122223333:user/NAME"
+	}
+	switch {
+	case r.Principal == "":
+		v.fail(path+".principal", "the principal is missing", hint)
+	case err == nil && a.Service == "sts" && strings.HasPrefix(a.Resource, "assumed-role/"):
+		v.fail(path+".principal", "this is the ARN of a session, which ends", hint)
+	case err == nil && a.Resource == "root":
+		v.fail(path+".principal", "this is the whole account: everybody in it could assume the role", hint)
+	case err != nil || a.Service != "iam" || a.Region != "" || !accountID.MatchString(a.Account) || !form.MatchString(a.Resource) || strings.ContainsAny(r.Principal, "*?"):
+		v.fail(path+".principal", fmt.Sprintf("%q is not the ARN of a %s", r.Principal, map[bool]string{true: "user", false: "role"}[r.Type == RunsUser]), hint)
+	}
+}
+
+func (v *validator) webIdentity(path string, r RunsAs) {
+	if r.Principal != "" {
+		v.fail(path+".principal", "a web identity has no principal before the destination's role", "leave it out; name provider and subject")
+	}
+	a, err := ParseARN(r.Provider)
+	if err != nil || a.Service != "iam" || !accountID.MatchString(a.Account) || !providerResource.MatchString(a.Resource) {
+		v.fail(path+".provider", fmt.Sprintf("%q is not the ARN of an OpenID Connect provider", r.Provider), "write arn:aws:iam::111122223333:oidc-provider/oidc.eks.REGION.amazonaws.com/id/ID")
+	}
+	if !tokenClaim.MatchString(r.Subject) {
+		v.fail(path+".subject", fmt.Sprintf("%q is not the subject of a token", r.Subject), "one service account, without wildcards: system:serviceaccount:NAMESPACE:NAME")
+	}
+	if r.Audience != "" && !tokenClaim.MatchString(r.Audience) {
+		v.fail(path+".audience", fmt.Sprintf("%q is not an audience", r.Audience), "leave it out for sts.amazonaws.com")
+	}
+}
+
+// setupFits compares what setup goes by for a destination with how the daemon
+// reaches it. v.cfg is complete when it is called.
+func (v *validator) setupFits(d *Destination) {
+	if d.Compatible {
+		return
+	}
+	path := "destinations." + d.Name + ".setup.runs_as"
+	if d.Setup.RunsAs == (RunsAs{}) {
+		path = "setup.runs_as"
+	}
+	r := v.cfg.SetupOf(d).RunsAs
+	if r == (RunsAs{}) || v.faulty[path] {
+		return
+	}
+	first := d.Role
+	if len(d.Chain) > 0 {
+		first = d.Chain[0].Role
+	}
+	if a, err := ParseARN(r.Principal); err == nil && r.Principal == first && a.Resource != "" {
+		v.fail(path+".principal", "this is the role of destination "+d.Name+" itself", "name the identity that assumes it")
+	}
+	web := v.cfg.AWS.Source.Type == SourceWebIdentity
+	switch {
+	case web && r.Type != RunsWebIdentity:
+		v.fail(path+".type", "aws.source.type is web-identity, so the role is assumed with a token", "write type: web-identity, with provider and subject")
+	case !web && r.Type == RunsWebIdentity:
+		v.fail(path+".type", "a web identity assumes the role itself only with aws.source.type web-identity", "set that, or name the role that the token is exchanged for first: type: role")
+	case web && accountOf(r.Provider) != accountOf(first) && accountOf(first) != "" && accountOf(r.Provider) != "":
+		v.fail(path+".provider", fmt.Sprintf("the provider is of account %s, the role of %s", accountOf(r.Provider), accountOf(first)), "the provider has to be one of the role's account")
+	}
+}
+
+func accountOf(arn string) string {
+	a, err := ParseARN(arn)
+	if err != nil {
+		return ""
+	}
+	return a.Account
+}

@@ -1,0 +1,142 @@
+package setup
+
+// Op is what a change does.
+type Op string
+
+// The operations.
+const (
+	OpKeep    Op = "keep"    // it is as the configuration asks
+	OpCreate  Op = "create"  // it is not there
+	OpUpdate  Op = "update"  // it is there and differs
+	OpDelete  Op = "delete"  // nothing of it would be left
+	OpUnknown Op = "unknown" // it could not be read: see Reason
+)
+
+// Kind names what a change is about.
+type Kind string
+
+// The kinds, in the words that verify uses for artefacts where it has one.
+const (
+	KindTrust       Kind = "trust"    // trust policy of a role; to create it is to create the role
+	KindIdentity    Kind = "identity" // inline policy of a role or user
+	KindBoundary    Kind = "boundary"
+	KindMaxSession  Kind = "max-session"
+	KindKey         Kind = "key-policy"
+	KindBucketMade  Kind = "bucket"
+	KindPublicBlock Kind = "public-access-block"
+	KindOwnership   Kind = "ownership"
+	KindEncryption  Kind = "encryption"
+	KindLifecycle   Kind = "lifecycle"
+	KindLogging     Kind = "access-logs"
+	KindBucket      Kind = "bucket-policy"
+	KindTrail       Kind = "trail"
+)
+
+// Change is one document or setting: as it is, and as it will be.
+type Change struct {
+	Op      Op     `json:"op"`
+	Kind    Kind   `json:"kind"`
+	Account string `json:"account"`
+	ARN     string `json:"arn"` // of the role, user, bucket, key or trail
+	// Before and After are the document, or the setting as JSON; empty for none.
+	Before string `json:"before,omitempty"`
+	After  string `json:"after,omitempty"`
+	// Statements are the differences of a policy, statement by statement, in the order of After.
+	Statements []StatementChange `json:"statements,omitempty"`
+	// Reason says why the part is unknown, or why something foreign stays.
+	Reason       string   `json:"reason,omitempty"`
+	Destinations []string `json:"destinations"`
+
+	role   *Role
+	bucket *Bucket
+}
+
+// Pending reports whether the change has something to do.
+func (c *Change) Pending() bool { return c.Op == OpCreate || c.Op == OpUpdate || c.Op == OpDelete }
+
+// Role is the role that the change creates or belongs to; nil when it is about none.
+func (c *Change) Role() *Role { return c.role }
+
+// Bucket is the bucket that the change creates or belongs to; nil when it is about none.
+func (c *Change) Bucket() *Bucket { return c.bucket }
+
+// StatementOp is what happens to a statement.
+type StatementOp string
+
+// The operations on statements.
+const (
+	StatementAdded   StatementOp = "added"
+	StatementChanged StatementOp = "changed"
+	StatementRemoved StatementOp = "removed"
+	StatementSame    StatementOp = "same"    // ours, and as it should be
+	StatementForeign StatementOp = "foreign" // somebody else's: kept byte for byte
+)
+
+// StatementChange is one statement before and after.
+type StatementChange struct {
+	Op     StatementOp `json:"op"`
+	Sid    string      `json:"sid,omitempty"`
+	Before string      `json:"before,omitempty"`
+	After  string      `json:"after,omitempty"`
+	// Elements say, for a changed statement, which values come and go.
+	Elements []ElementChange `json:"elements,omitempty"`
+}
+
+// ElementChange is one element of a statement, such as "Action" or
+// "Condition.StringEquals.kms:ViaService".
+type ElementChange struct {
+	Element string   `json:"element"`
+	Removed []string `json:"removed,omitempty"`
+	Added   []string `json:"added,omitempty"`
+}
+
+// Warning is something that works, or not, for a reason outside the changes.
+type Warning struct {
+	Code    string `json:"code"` // stable: stale-principal, public-statement, …
+	Kind    Kind   `json:"kind"`
+	Account string `json:"account"`
+	ARN     string `json:"arn"`
+	Message string `json:"message"`
+	Fix     string `json:"fix,omitempty"`
+}
+
+// Verdict is what the policy engine says of a case.
+type Verdict string
+
+// The verdicts.
+const (
+	Holds   Verdict = "holds"
+	Fails   Verdict = "fails"
+	Unclear Verdict = "unknown" // a policy that takes part could not be read
+)
+
+// Case is one request, and whether it will be decided as it should be after apply.
+type Case struct {
+	Destination string  `json:"destination"`
+	Name        string  `json:"name"` // "an upload below the prefix"
+	Want        string  `json:"want"` // allowed or denied
+	Verdict     Verdict `json:"verdict"`
+	Why         string  `json:"why"`
+	// Assumptions say what was taken for granted.
+	Assumptions []string `json:"assumptions,omitempty"`
+}
+
+// Plan is what apply would do, why it is right, and what to look at.
+type Plan struct {
+	Changes  []Change  `json:"changes"` // in the order in which apply makes them
+	Warnings []Warning `json:"warnings"`
+	Proof    []Case    `json:"proof"`
+	// Unreached are the accounts for which there are no credentials: their changes
+	// are for somebody else to make.
+	Unreached []string `json:"unreached,omitempty"`
+}
+
+// Pending reports whether anything is to be done in an account that was reached.
+func (p *Plan) Pending() bool {
+	for i := range p.Changes {
+		if p.Changes[i].Pending() {
+			return true
+		}
+	}
+	return false
+}
