@@ -37,8 +37,8 @@ the network does not answer is "?" and stops nothing.`,
   brokerctl init --print --runs-as web-identity --subject logs/uploader …`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			i.lines = newLines(a.In)
-			i.asks = isTerminal(a.In) && isTerminal(a.Err) && !yes
+			i.lines = newAnswers(a.In)
+			i.asks = isTerminal(a.In) && !yes
 			return i.run(cmd.Context())
 		},
 	}
@@ -57,7 +57,7 @@ type initiation struct {
 	path           string
 	asks           bool
 	print, offline bool
-	lines          *lineReader
+	lines          *answerReader
 	answers        answers
 }
 

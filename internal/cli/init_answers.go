@@ -188,6 +188,9 @@ var sources = map[string]string{
 // other answers is left to those.
 func (s *answers) check(q question) error {
 	d := s.draft()
+	if role, err := config.ParseARN(s.role); q.flag == "role" && err == nil && s.sourceAccount != "" && role.Account != s.sourceAccount {
+		return fmt.Errorf("the role is of account %s, and account A is %s", role.Account, s.sourceAccount)
+	}
 	_, err := draft.New("", d)
 	var faults config.Errors
 	if !errors.As(err, &faults) {

@@ -15,7 +15,7 @@ func (i *initiation) collect(ctx context.Context) error {
 	questions := s.questions()
 	// What was given is looked at before anybody is asked for the rest.
 	for _, q := range questions {
-		if *q.value == "" {
+		if *q.value == "" || q.skipped() {
 			continue
 		}
 		if err := s.check(q); err != nil {
@@ -48,6 +48,9 @@ func (i *initiation) collect(ctx context.Context) error {
 		return usageError(fmt.Errorf("missing: %s; give them, or run this on a terminal to be asked", strings.Join(missing, ", ")))
 	}
 	for _, q := range questions {
+		if q.skipped() {
+			continue
+		}
 		if err := s.check(q); err != nil {
 			return usageError(fmt.Errorf("--%s: %w", q.flag, err))
 		}
@@ -120,8 +123,10 @@ func (i *initiation) agree(ctx context.Context, old, text []byte) error {
 
 // linesAdded are the lines of now that old does not have. Lines were only added.
 func linesAdded(old, now string) []string {
-	var out []string
-	before := strings.Split(old, "\n")
+	var out, before []string
+	if old != "" {
+		before = strings.Split(old, "\n")
+	}
 	for _, line := range strings.Split(strings.TrimSuffix(now, "\n"), "\n") {
 		if len(before) > 0 && before[0] == line {
 			before = before[1:]
@@ -132,14 +137,14 @@ func linesAdded(old, now string) []string {
 	return out
 }
 
-// lineReader reads a terminal line by line, and gives up with its context:
+// answerReader reads a terminal line by line, and gives up with its context:
 // reading itself cannot be interrupted. The program ends after that, and the
 // reading with it.
-type lineReader struct{ in *bufio.Reader }
+type answerReader struct{ in *bufio.Reader }
 
-func newLines(in io.Reader) *lineReader { return &lineReader{bufio.NewReader(in)} }
+func newAnswers(in io.Reader) *answerReader { return &answerReader{bufio.NewReader(in)} }
 
-func (l *lineReader) next(ctx context.Context) (string, error) {
+func (l *answerReader) next(ctx context.Context) (string, error) {
 	type answer struct {
 		line string
 		err  error

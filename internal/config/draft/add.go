@@ -42,12 +42,20 @@ func Add(path string, data []byte, d Draft) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	additions := []addition{{"destinations", d.Destination.Name, d.Destination.node()}}
+	stanza := d.Destination.node()
+	if d.RunsAs.Type != "" && d.RunsAs != old.Setup.RunsAs {
+		stanza.add(entry{key: "setup", value: d.runsAs()})
+	}
+	additions := []addition{{"destinations", d.Destination.Name, stanza}}
 	if d.Uploader != "" && !mayUpload(old, d.Uploader) {
 		additions = append(additions, addition{"access", "", d.rule()})
 	}
 	byHand := &NoPlaceError{Lines: byHand(additions)}
 	alone, err := config.Parse("the new destination", []byte(byHand.Lines))
+	if err != nil && old.AWS.Source.Type == config.SourceWebIdentity {
+		// Alone it would be one of a daemon without a token.
+		alone, err = config.Parse("the new destination", []byte("aws: {source: {type: web-identity}}\n"+byHand.Lines))
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -23,7 +23,7 @@ const inBrackets = `{role: "arn:aws:iam::111122223333:role/Up", bucket: tenant-b
 
 func wanted() Draft {
 	no := false
-	return Draft{Uploader: "app", Destination: Destination{
+	return Draft{Uploader: "app", RunsAs: config.RunsAs{Type: config.RunsEC2, Principal: "arn:aws:iam::111122223333:role/app-host"}, Destination: Destination{
 		Name: "second", Role: "arn:aws:iam::111122223333:role/path/Second", Bucket: "second-bucket", Owner: "444455556666", Region: "eu-west-1",
 		KMSKey: "arn:aws:kms:eu-west-1:444455556666:key/5678", Key: KeyBelow("/in/"), ExternalID: "tenant:7", BucketKey: &no,
 		Tags: map[string]string{"retention": "7 years", "team": "a"}, Durability: "spool",
@@ -148,6 +148,10 @@ destinations: # all of them
       team: a
     session:
       external_id: tenant:7
+    setup:
+      runs_as:
+        type: ec2
+        principal: arn:aws:iam::111122223333:role/app-host
 
 # who
 access:
@@ -181,6 +185,11 @@ func TestAddRefusesWhatWouldNotBeValid(t *testing.T) {
 	if _, err := Add("f", []byte("destinations: {}\n"), wanted()); !errors.As(err, &faults) {
 		t.Errorf("a file with a fault: %v", err)
 	}
+	same := wanted()
+	out, err := Add("f", []byte("setup: {runs_as: {type: ec2, principal: \"arn:aws:iam::111122223333:role/app-host\"}}\n"+files["usual"]), same)
+	if err != nil || strings.Count(string(out), "runs_as") != 1 {
+		t.Errorf("who runs the daemon is said twice: %v\n%s", err, out)
+	}
 	bad := wanted()
 	bad.Destination.Region = "us-east-1"
 	if _, err := Add("f", []byte(files["usual"]), bad); !errors.As(err, &faults) || !strings.Contains(err.Error(), "Region") {
@@ -188,8 +197,14 @@ func TestAddRefusesWhatWouldNotBeValid(t *testing.T) {
 	}
 	// Alone it is valid; with the source of this file it is not.
 	text := "aws:\n  source: {type: web-identity}\n" + files["no rules"]
-	if _, err := Add("f", []byte(text), wanted()); !errors.As(err, &faults) || !strings.Contains(err.Error(), "external_id") {
+	token := wanted()
+	token.RunsAs = config.RunsAs{Type: config.RunsWebIdentity, Provider: "arn:aws:iam::111122223333:oidc-provider/oidc.example.org", Subject: "system:serviceaccount:a:b"}
+	if _, err := Add("f", []byte(text), token); !errors.As(err, &faults) || !strings.Contains(err.Error(), "external_id") {
 		t.Errorf("an external id for a web identity: %v", err)
+	}
+	token.Destination.ExternalID = ""
+	if out, err := Add("f", []byte(text), token); err != nil || keeps([]byte(text), out, token) != nil {
+		t.Errorf("a web identity: %v\n%s", err, out)
 	}
 }
 

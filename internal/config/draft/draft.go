@@ -15,6 +15,9 @@ type Draft struct {
 	Destination Destination
 	// Uploader is the local user whom an access rule lets upload; empty: no rule.
 	Uploader string
+	// RunsAs is who runs the daemon. It stands at the top of a new file, and in the
+	// stanza where it is added to a file that says something else or nothing.
+	RunsAs config.RunsAs
 	// Source is where the source credentials come from, a type of config.Source.
 	// Only a new file gets it: an existing one has its own, for all its destinations.
 	Source string
@@ -86,6 +89,19 @@ func ordered(m map[string]string) node {
 		n.add(pair(k, m[k]))
 	}
 	return n
+}
+
+// runsAs is the setup section with nothing else in it.
+func (d Draft) runsAs() node {
+	var n node
+	for _, f := range []struct{ key, value string }{
+		{"type", d.RunsAs.Type}, {"principal", d.RunsAs.Principal}, {"provider", d.RunsAs.Provider}, {"subject", d.RunsAs.Subject}, {"audience", d.RunsAs.Audience},
+	} {
+		if f.value != "" {
+			n.add(pair(f.key, f.value))
+		}
+	}
+	return mapping(entry{key: "runs_as", value: n})
 }
 
 // rule lets the uploader upload and verify.
