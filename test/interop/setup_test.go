@@ -1,0 +1,199 @@
+//go:build interop
+
+package interop
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// prepared is a sandbox in which account B has a bucket and a key with policies
+// of other people's, and account A an application: what setup starts from.
+type prepared struct {
+	dir string // holds brokerd.yaml
+	env []string
+}
+
+// foreign are statements that have to outlive everything that setup does.
+const foreignSid = "AuditorsRead"
+
+const prepareScript = `
+brokerctl sandbox env --format json > sandbox.json
+j() { python3 -c 'import json,sys; d=json.load(open("sandbox.json")); print(eval("d"+sys.argv[1]))' "$1"; }
+A=$(j '["account_a"]'); B=$(j '["account_b"]')
+eval "$(brokerctl sandbox env --account a)"
+aws iam create-user --user-name app > /dev/null
+aws iam create-role --role-name auditors --assume-role-policy-document '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::'$A':root"},"Action":"sts:AssumeRole"}]}' > /dev/null
+aws iam create-access-key --user-name app --query 'AccessKey.[AccessKeyId,SecretAccessKey]' --output text | (read -r id secret; printf '[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n' "$id" "$secret" > credentials)
+ENDPOINT=$AWS_ENDPOINT_URL CA=$AWS_CA_BUNDLE
+eval "$(brokerctl sandbox env --account b)"
+KEY=$(aws kms create-key --query KeyMetadata.Arn --output text)
+aws kms put-key-policy --key-id "$KEY" --policy-name default --policy '{"Version":"2012-10-17","Statement":[{"Sid":"Admins","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::'$B':root"},"Action":"kms:*","Resource":"*"},{"Sid":"` + foreignSid + `","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::'$A':role/auditors"},"Action":"kms:Decrypt","Resource":"*"}]}'
+if [ "$MAKE_BUCKET" = yes ]; then
+  aws s3api create-bucket --bucket tenant-logs --create-bucket-configuration LocationConstraint=eu-west-1 > /dev/null
+  aws s3api put-bucket-policy --bucket tenant-logs --policy '{"Version":"2012-10-17","Statement":[{"Sid":"` + foreignSid + `","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::'$A':role/auditors"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::tenant-logs/*"}]}'
+  aws s3api put-bucket-lifecycle-configuration --bucket tenant-logs --lifecycle-configuration '{"Rules":[{"ID":"theirs","Status":"Enabled","Filter":{"Prefix":"tmp/"},"Expiration":{"Days":9}}]}' > /dev/null
+fi
+cat > brokerd.yaml <<END
+socket: {path: $PWD/s.sock}
+metrics: {address: ""}
+aws:
+  credentials_file: $PWD/credentials
+  ca_bundle: $CA
+  endpoints: {sts: $ENDPOINT, s3: $ENDPOINT, kms: $ENDPOINT}
+destinations:
+  audit-logs:
+    role: arn:aws:iam::$A:role/apps/uploads
+    bucket: tenant-logs
+    owner: "$B"
+    region: eu-west-1
+    kms_key: $KEY
+    key: logs/{name}-{id}
+    path_style: true
+    tags: {retention: 7y}
+    session: {external_id: tenant-7}
+setup:
+  runs_as: {type: user, principal: "arn:aws:iam::$A:user/app"}
+  create_bucket: $CREATE_BUCKET
+access:
+  - peer: {uid: "$(id -u)"}
+    destinations: ["*"]
+    allow: [upload, verify, admin]
+END
+brokerd check-config --config brokerd.yaml > /dev/null
+`
+
+// prepare makes the two accounts; with a bucket there is one with a policy and a
+// lifecycle rule, otherwise the configuration asks for one to be made.
+func prepare(t *testing.T, bucket bool) prepared {
+	t.Helper()
+	onPath(t, "bash", "aws", "python3")
+	// Short, and nobody else's: a socket's path has a limit.
+	dir, err := os.MkdirTemp("", "setup")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	p := prepared{dir, sandboxProcess(t)}
+	p.env = append(p.env, "AWS_EC2_METADATA_DISABLED=true")
+	if bucket {
+		p.env = append(p.env, "MAKE_BUCKET=yes", "CREATE_BUCKET=false")
+	} else {
+		p.env = append(p.env, "MAKE_BUCKET=no", "CREATE_BUCKET=true")
+	}
+	if out, err := shell(t, dir, p.env, prepareScript); err != nil {
+		t.Fatalf("preparing the accounts: %v\n%s", err, out)
+	}
+	return p
+}
+
+func (p prepared) run(t *testing.T, commands string) string {
+	t.Helper()
+	out, err := shell(t, p.dir, p.env, commands)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return out
+}
+
+// delivers starts the daemon and uploads: small, and in parts.
+func (p prepared) delivers(t *testing.T) {
+	t.Helper()
+	out := p.run(t, `
+unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_PROFILE
+export BROKERD_SOCKET=$PWD/s.sock
+brokerd serve --config brokerd.yaml 2> daemon.log &
+trap 'kill $!; wait' EXIT
+brokerctl wait --timeout 30s > /dev/null
+head -c 12000000 /dev/zero > big; echo small > little
+brokerctl upload -d audit-logs big little > /dev/null || { tail -5 daemon.log; exit 1; }
+brokerctl verify audit-logs > verify.log || { cat verify.log; exit 1; }
+echo delivered`)
+	if strings.TrimSpace(out) != "delivered" {
+		t.Errorf("%s", out)
+	}
+}
+
+// keepsTheirs looks at what others had in the accounts.
+func (p prepared) keepsTheirs(t *testing.T, bucket bool) {
+	t.Helper()
+	out := p.run(t, `eval "$(brokerctl sandbox env --account b)"
+aws kms get-key-policy --policy-name default --query Policy --output text --key-id $(sed -n 's/ *kms_key: //p' brokerd.yaml)
+aws s3api get-bucket-policy --query Policy --output text --bucket tenant-logs
+aws s3api get-bucket-lifecycle-configuration --bucket tenant-logs --query 'Rules[].ID' --output text || true`)
+	want := 1
+	if bucket {
+		want = 2
+	}
+	if n := strings.Count(out, foreignSid); n != want {
+		t.Errorf("%d of %d statements of others are left:\n%s", n, want, out)
+	}
+	if bucket && !strings.Contains(out, "theirs") {
+		t.Errorf("the lifecycle rule of others is gone:\n%s", out)
+	}
+}
+
+func TestRenderedTerraformMakesTheArrangement(t *testing.T) {
+	t.Parallel()
+	onPath(t, "terraform")
+	for _, bucket := range []bool{true, false} {
+		t.Run(fmt.Sprintf("bucket=%v", bucket), func(t *testing.T) {
+			t.Parallel()
+			p := prepare(t, bucket)
+			p.env = append(p.env, "CHECKPOINT_DISABLE=1", "TF_IN_AUTOMATION=1")
+			p.run(t, `brokerctl setup render --config brokerd.yaml --format terraform --output-dir tf > /dev/null; cd tf && terraform fmt -check -diff`)
+			if out, err := shell(t, filepath.Join(p.dir, "tf"), p.env, `terraform init -no-color -input=false`); err != nil {
+				t.Skipf("the provider cannot be installed: %v\n%s", err, out)
+			}
+			// The providers of the sandbox have endpoints; the rendered ones are meant to be replaced.
+			p.run(t, `cd tf && terraform validate -no-color
+sed -n '/^terraform/,/^}/p' brokerd-providers.tf > versions && mv versions brokerd-providers.tf
+brokerctl sandbox env --format terraform | sed 's/alias  *= "b"/alias = "target"/; 0,/provider "aws" {/s//provider "aws" {\n  alias = "source"/' > sandbox.tf`)
+			p.variables(t, bucket)
+			for _, step := range []string{
+				"terraform validate -no-color",
+				"terraform apply -no-color -input=false -auto-approve",
+				"terraform plan -no-color -input=false -detailed-exitcode",
+			} {
+				p.run(t, "cd tf && "+step)
+			}
+			p.delivers(t)
+			p.keepsTheirs(t, bucket)
+			// The policies as they are now, ours among them, are the same to it.
+			p.variables(t, bucket)
+			p.run(t, "cd tf && terraform plan -no-color -input=false -detailed-exitcode")
+		})
+	}
+}
+
+// variables hands Terraform the policies as they are.
+func (p prepared) variables(t *testing.T, bucket bool) {
+	t.Helper()
+	p.run(t, `eval "$(brokerctl sandbox env --account b)"
+aws kms get-key-policy --policy-name default --query Policy --output text --key-id $(sed -n 's/ *kms_key: //p' brokerd.yaml) > key.json
+aws s3api get-bucket-policy --query Policy --output text --bucket tenant-logs > bucket.json || true`)
+	read := func(name string) string {
+		text, err := os.ReadFile(filepath.Join(p.dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.TrimSpace(string(text))
+	}
+	_, after, _ := strings.Cut(read("brokerd.yaml"), "kms_key: ")
+	key, _, _ := strings.Cut(after, "\n")
+	vars := map[string]any{"existing_key_policies": map[string]string{key: read("key.json")}}
+	if bucket {
+		vars["existing_bucket_policies"] = map[string]string{"tenant-logs": read("bucket.json")}
+	}
+	text, err := json.Marshal(vars)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(p.dir, "tf", "terraform.tfvars.json"), text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
