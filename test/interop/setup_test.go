@@ -197,3 +197,59 @@ aws s3api get-bucket-policy --query Policy --output text --bucket tenant-logs > 
 		t.Fatal(err)
 	}
 }
+
+func TestRenderedScriptsMakeTheArrangementAndThenDoNothing(t *testing.T) {
+	t.Parallel()
+	for _, bucket := range []bool{true, false} {
+		t.Run(fmt.Sprintf("bucket=%v", bucket), func(t *testing.T) {
+			t.Parallel()
+			p := prepare(t, bucket)
+			// For a POSIX shell: dash where there is one.
+			out := p.run(t, `SH=$(command -v dash || echo sh)
+brokerctl setup render --config brokerd.yaml --format cli --output-dir out > /dev/null
+for script in out/*.sh; do $SH -n $script; done
+twice() { eval "$(brokerctl sandbox env --account $1)"; $SH out/brokerd-$2.sh | tail -1; $SH out/brokerd-$2.sh; }
+eval "$(brokerctl sandbox env --account b)"; ! $SH out/brokerd-source.sh 2> wrong.txt; grep -c 'these credentials are of account' wrong.txt
+eval "$(brokerctl sandbox env --account a)"; DRY_RUN=1 $SH out/brokerd-source.sh | tail -1
+twice a source
+twice b target`)
+			b := "5"
+			if !bucket {
+				b = "5"
+			}
+			lines := strings.Split(strings.TrimSpace(out), "\n")
+			if len(lines) != 6 || lines[0] != "1" || !strings.Contains(lines[1], "2 pending changes") || !strings.Contains(lines[2], "2 changes") || !strings.HasSuffix(lines[3], "nothing to do") ||
+				!strings.Contains(lines[4], b+" changes") || !strings.HasSuffix(lines[5], "nothing to do") {
+				t.Errorf("the scripts said:\n%s", out)
+			}
+			p.delivers(t)
+			p.keepsTheirs(t, bucket)
+		})
+	}
+}
+
+func TestRenderedTemplatesMakeTheArrangement(t *testing.T) {
+	t.Parallel()
+	for _, bucket := range []bool{true, false} {
+		t.Run(fmt.Sprintf("bucket=%v", bucket), func(t *testing.T) {
+			t.Parallel()
+			p := prepare(t, bucket)
+			p.run(t, `for f in cloudformation cdk-json; do brokerctl setup render --config brokerd.yaml --format $f --output-dir out > /dev/null; done
+if command -v cfn-lint > /dev/null; then cfn-lint out/*; fi`)
+			if out, err := shell(t, p.dir, p.env, `python3 -c "import boto3"`); err != nil {
+				t.Skipf("boto3 is not installed: %s", out)
+			}
+			copyTestdata(t, "cloudformation.py", p.dir)
+			p.run(t, `eval "$(brokerctl sandbox env --account a)"; python3 cloudformation.py out/brokerd-source.template.json Create
+eval "$(brokerctl sandbox env --account b)"; python3 cloudformation.py out/brokerd-target.template.json Create; python3 cloudformation.py out/brokerd-target.template.json Update`)
+			p.delivers(t)
+			p.keepsTheirs(t, bucket)
+			out := p.run(t, `eval "$(brokerctl sandbox env --account b)"; python3 cloudformation.py out/brokerd-target.template.json Delete
+aws kms get-key-policy --policy-name default --query Policy --output text --key-id $(sed -n 's/ *kms_key: //p' brokerd.yaml)`)
+			if strings.Contains(out, "BrokerdAllowUse") || !strings.Contains(out, "BrokerdKeepAccountAdmin") {
+				t.Errorf("a deleted stack leaves %s", out)
+			}
+			p.keepsTheirs(t, bucket)
+		})
+	}
+}
