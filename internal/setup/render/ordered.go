@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"regexp"
 
 	"github.com/goccy/go-yaml"
 
@@ -68,8 +69,11 @@ func toYAML(v any) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("writing a template: %w", err)
 	}
-	return out, nil
+	// An empty line of a text is empty: YAML does not ask for its indentation.
+	return emptyLines.ReplaceAll(out, nil), nil
 }
+
+var emptyLines = regexp.MustCompile(`(?m)^ +$`)
 
 // document is a policy as an object; principal turns every principal into a value.
 func document(p setup.Policy, principal func(arn string) any) object {
