@@ -6,9 +6,14 @@ func (a *app) setupCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "setup",
 		Short: "Make the accounts as the configuration asks",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Long: `Compare the roles, policies, buckets and keys of both accounts with what the
+configuration asks for, and change what differs. Statements of others are never
+touched: ours are known by their Sids, which begin with Brokerd.
+
+Start with ` + "`brokerctl setup plan`" + `: it changes nothing.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(a.setupRender())
+	cmd.AddCommand(a.setupPlan(), a.setupApply(), a.setupRemove(), a.setupRender())
 	return cmd
 }

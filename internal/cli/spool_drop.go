@@ -54,7 +54,7 @@ On a terminal it asks; elsewhere it wants --yes.`,
 				return err
 			}
 			if !yes {
-				if err := a.confirm(cmd.Context(), "Type yes to delete: "); err != nil {
+				if err := a.confirm(cmd.Context(), "Type yes to delete: ", "nothing was dropped"); err != nil {
 					return err
 				}
 			}
@@ -154,8 +154,8 @@ func (d *dropping) explainDrop(id string, err error) error {
 	return err
 }
 
-// confirm asks on the terminal; anything but "yes" is an error.
-func (a *app) confirm(ctx context.Context, question string) error {
+// confirm asks on the terminal; anything but "yes" is an error that says what nothing was.
+func (a *app) confirm(ctx context.Context, question, nothing string) error {
 	if _, err := io.WriteString(a.Err, question); err != nil {
 		return err
 	}
@@ -169,10 +169,10 @@ func (a *app) confirm(ctx context.Context, question string) error {
 	select {
 	case line := <-answer:
 		if line != "yes" {
-			return errors.New("nothing was dropped")
+			return errors.New(nothing)
 		}
 		return nil
 	case <-ctx.Done():
-		return &exitError{exitSignal, errors.New("interrupted; nothing was dropped")}
+		return &exitError{exitSignal, errors.New("interrupted; " + nothing)}
 	}
 }

@@ -73,6 +73,7 @@ something is unknown, 3 when it could not run.`,
 type verification struct {
 	names  func(context.Context) ([]string, error)
 	verify func(ctx context.Context, destination string, emit func(verify.Check) error) error
+	source func(ctx context.Context, destination string) (string, error) // who the source credentials are; in this process only
 	close  func()
 }
 
@@ -140,6 +141,7 @@ func verifyHere(path string) (*verification, error) {
 	return &verification{
 		names:  func(context.Context) ([]string, error) { return slices.Sorted(maps.Keys(cfg.Destinations)), nil },
 		verify: v.Verify,
+		source: b.SourceIdentity,
 		// The broker's flights are not bound to a caller: end them with the command.
 		close: func() { cancel(); _ = b.Run(ctx) },
 	}, nil

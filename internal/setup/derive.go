@@ -185,7 +185,7 @@ func (b *builder) bucket(p part) error {
 	t.plain.add(p.denyPlainHTTP(), "")
 	t.noKMS.add(p.denyNoKMS(), p.sid)
 	t.otherKey.add(p.denyOtherKey(), p.sid)
-	t.Lifecycle = append(t.Lifecycle, LifecycleRule{ID: LifecycleID + d.Name, Prefix: d.KeyTemplate.Prefix(), AbortIncompleteDays: abortAfterDays, Enabled: true})
+	t.Lifecycle = append(t.Lifecycle, LifecycleRule{ID: LifecycleID + d.Name, Prefix: d.KeyTemplate.Prefix(), AbortIncompleteDays: abortAfterDays, Enabled: true, Whole: true, Only: true})
 	if logs := p.setup.AccessLogs; logs.Bucket != "" {
 		want := &Logging{Bucket: logs.Bucket, Prefix: logs.Prefix}
 		if t.Logging != nil && *t.Logging != *want {

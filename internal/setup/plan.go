@@ -9,7 +9,10 @@ const (
 	OpCreate  Op = "create"  // it is not there
 	OpUpdate  Op = "update"  // it is there and differs
 	OpDelete  Op = "delete"  // nothing of it would be left
-	OpUnknown Op = "unknown" // it could not be read: see Reason
+	OpUnknown Op = "unknown" // it could not be read, or cannot be made: see Reason
+	// OpHandOver is for an account that was not reached: After is what its
+	// administrator has to see to, our statements alone.
+	OpHandOver Op = "hand-over"
 )
 
 // Kind names what a change is about.
@@ -19,6 +22,7 @@ type Kind string
 const (
 	KindTrust       Kind = "trust"    // trust policy of a role; to create it is to create the role
 	KindIdentity    Kind = "identity" // inline policy of a role or user
+	KindRole        Kind = "role"     // a role that setup made, when it goes
 	KindBoundary    Kind = "boundary"
 	KindMaxSession  Kind = "max-session"
 	KindKey         Kind = "key-policy"
@@ -78,7 +82,8 @@ type StatementChange struct {
 	Sid    string      `json:"sid,omitempty"`
 	Before string      `json:"before,omitempty"`
 	After  string      `json:"after,omitempty"`
-	// Elements say, for a changed statement, which values come and go.
+	// Elements say which values come and go; all of them for a statement that is
+	// added or removed.
 	Elements []ElementChange `json:"elements,omitempty"`
 }
 
@@ -123,7 +128,8 @@ type Case struct {
 
 // Plan is what apply would do, why it is right, and what to look at.
 type Plan struct {
-	Changes  []Change  `json:"changes"` // in the order in which apply makes them
+	Remove   bool      `json:"remove,omitempty"` // it takes out what is ours
+	Changes  []Change  `json:"changes"`          // in the order in which apply makes them
 	Warnings []Warning `json:"warnings"`
 	Proof    []Case    `json:"proof"`
 	// Unreached are the accounts for which there are no credentials: their changes
@@ -139,4 +145,44 @@ func (p *Plan) Pending() bool {
 		}
 	}
 	return false
+}
+
+// Unknown lists the changes that could not be decided. Apply refuses a plan that
+// has any.
+func (p *Plan) Unknown() []Change {
+	var out []Change
+	for _, c := range p.Changes {
+		if c.Op == OpUnknown {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// Proven is the worst verdict about what has to be allowed: Fails means that no
+// upload would work after apply.
+func (p *Plan) Proven() Verdict {
+	worst := Holds
+	for _, c := range p.Proof {
+		if c.Want != wantAllowed {
+			continue
+		}
+		switch {
+		case c.Verdict == Fails:
+			return Fails
+		case c.Verdict == Unclear:
+			worst = Unclear
+		}
+	}
+	return worst
+}
+
+// Change returns the change of a kind for an ARN; nil when there is none.
+func (p *Plan) Change(kind Kind, arn string) *Change {
+	for i := range p.Changes {
+		if p.Changes[i].Kind == kind && p.Changes[i].ARN == arn {
+			return &p.Changes[i]
+		}
+	}
+	return nil
 }

@@ -38,11 +38,12 @@ type Snapshot struct {
 	Taken time.Time `json:"taken"`
 	// Callers are the identities that read, by account; an account that is missing
 	// was not reached at all, and everything in it is unread.
-	Callers    map[string]string    `json:"callers"`
-	Identities map[string]*Identity `json:"identities"` // roles and users, by ARN
-	Buckets    map[string]*BucketAt `json:"buckets"`    // by name
-	Keys       map[string]*KeyAt    `json:"keys"`       // by ARN
-	Trails     map[string]*TrailAt  `json:"trails"`     // by ARN
+	Callers    map[string]string         `json:"callers"`
+	Identities map[string]*Identity      `json:"identities"` // roles and users, by ARN
+	Buckets    map[string]*BucketAt      `json:"buckets"`    // by name
+	Keys       map[string]*KeyAt         `json:"keys"`       // by ARN
+	Trails     map[string]*TrailAt       `json:"trails"`     // by ARN
+	Policies   map[string]Part[Document] `json:"policies"`   // managed policies of the scope, by ARN
 }
 
 // Document is a policy as it is stored, byte for byte.
@@ -112,6 +113,8 @@ type TrailAt struct {
 	ARN string `json:"arn"`
 	// Objects are the ARN prefixes of S3 objects whose writes the trail records.
 	Objects Part[[]string] `json:"objects"`
+	// Ours are those of them that setup keeps, in a selector of its own.
+	Ours []string `json:"ours,omitempty"`
 	// Selectors are all its event selectors, as the reader encodes them.
 	Selectors []byte `json:"-"`
 }

@@ -83,6 +83,10 @@ type LifecycleRule struct {
 	// aborted; 0: the rule does not say.
 	AbortIncompleteDays int  `json:"abort_incomplete_days,omitempty"`
 	Enabled             bool `json:"enabled"`
+	// Whole says that nothing but the prefix limits the rule, Only that it does
+	// nothing but abort uploads.
+	Whole bool `json:"-"`
+	Only  bool `json:"-"`
 	// Raw is a rule that somebody else made, as the reader encodes it. It is written
 	// back as it is. Nil for our own.
 	Raw []byte `json:"-"`

@@ -60,21 +60,25 @@ func TestScripts(t *testing.T) {
 			env.Setenv("CA", w.CAPath)
 			env.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 			env.Setenv("AWS_CONFIG_FILE", os.DevNull)
+			env.Setenv("PROFILES", filepath.Join(w.Dir, "profiles"))
+			env.Setenv("ACCOUNT_A", w.Sandbox.AccountA())
+			env.Setenv("ACCOUNT_B", w.Sandbox.AccountB())
 			env.Setenv("UID", strconv.Itoa(os.Getuid()))
 			env.Setenv("NO_COLOR", "1")
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"objects":         objects,
-			"key-policy":      keyPolicy,
-			"apply-fix":       applyFix,
-			"config-for":      configFor,
-			"replace":         replace,
-			"dead-port":       deadPort,
-			"exit":            exitCode,
-			"hangup":          hangup,
-			"sandbox":         sandboxCommand,
-			"add-destination": addDestination,
+			"objects":           objects,
+			"key-policy":        keyPolicy,
+			"apply-fix":         applyFix,
+			"config-for":        configFor,
+			"replace":           replace,
+			"dead-port":         deadPort,
+			"exit":              exitCode,
+			"hangup":            hangup,
+			"sandbox":           sandboxCommand,
+			"add-destination":   addDestination,
+			"put-bucket-policy": putBucketPolicy,
 		},
 	})
 }
@@ -94,7 +98,26 @@ func newWorld(env *testscript.Env) (*accounts.World, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := writeProfiles(filepath.Join(dir, "profiles"), sb); err != nil {
+		return nil, err
+	}
+	if strings.HasPrefix(filepath.Base(env.WorkDir), "script-setup") {
+		return w, nil // these scripts make the arrangement themselves
+	}
 	return w, w.Apply(context.Background())
+}
+
+// writeProfiles writes a shared configuration file with an administrator of each account.
+func writeProfiles(path string, sb *sandbox.Sandbox) error {
+	var text strings.Builder
+	for name, account := range map[string]string{"a-admin": sb.AccountA(), "b-admin": sb.AccountB()} {
+		keys := sb.RootKeys(account)
+		fmt.Fprintf(&text, "[profile %s]\naws_access_key_id = %s\naws_secret_access_key = %s\n", name, keys.AccessKeyID, keys.SecretAccessKey)
+		if keys.SessionToken != "" {
+			fmt.Fprintf(&text, "aws_session_token = %s\n", keys.SessionToken)
+		}
+	}
+	return os.WriteFile(path, []byte(text.String()), 0o600)
 }
 
 func worldOf(ts *testscript.TestScript) *accounts.World {
@@ -243,4 +266,14 @@ func fixStatement(ts *testscript.TestScript, report string) string {
 	}
 	ts.Fatalf("the report has no fix statement")
 	return ""
+}
+
+// put-bucket-policy FILE: somebody replaces the bucket policy.
+func putBucketPolicy(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: put-bucket-policy FILE")
+	}
+	w := worldOf(ts)
+	text := strings.ReplaceAll(ts.ReadFile(args[0]), "ACCOUNT_B", w.Sandbox.AccountB())
+	ts.Check(w.PutBucketPolicy(context.Background(), text))
 }

@@ -26,7 +26,7 @@ const (
 	Bucket      = "tenant-s3-test-bucket"
 	RoleName    = "CrossAccountS3Uploader"
 	UserName    = "app-host"
-	policyName  = "brokerd-audit-logs"
+	policyName  = setup.InlineName
 )
 
 // World is two accounts that are ready for a delivery, and the files the daemon needs.
@@ -125,6 +125,10 @@ destinations:
     kms_key: {{.Key}}
     key: logs/{host}/{yyyy}/{mm}/{dd}/{name}-{id}
     path_style: true
+setup:
+  runs_as: {type: user, principal: {{.User}}}
+  create_bucket: true
+  endpoints: {iam: {{.Endpoint}}, cloudtrail: {{.Endpoint}}}
 access:
   - peer: {uid: "{{.UID}}"}
     destinations: [{{.Name}}]
@@ -144,7 +148,7 @@ func (w *World) WriteConfig(uid int) (string, *config.Config, error) {
 	}
 	err = configText.Execute(f, map[string]any{
 		"Socket": w.SocketPath, "Credentials": filepath.Join(w.Dir, "credentials"), "CA": w.CAPath, "Spool": filepath.Join(w.Dir, "spool"), "Endpoint": w.Sandbox.Endpoint(), "Name": Destination, "Role": RoleName, "Bucket": Bucket,
-		"A": w.Sandbox.AccountA(), "B": w.Sandbox.AccountB(), "Region": w.Sandbox.Region(), "Key": w.KeyARN, "UID": uid,
+		"A": w.Sandbox.AccountA(), "B": w.Sandbox.AccountB(), "Region": w.Sandbox.Region(), "Key": w.KeyARN, "UID": uid, "User": w.UserARN,
 	})
 	if cerr := f.Close(); err == nil {
 		err = cerr

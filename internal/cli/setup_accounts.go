@@ -1,0 +1,174 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/spf13/cobra"
+
+	"github.com/brokerd/brokerd/internal/broker"
+	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/setup"
+	"github.com/brokerd/brokerd/internal/setup/cloud"
+)
+
+// setupFlags are what plan, apply and remove share.
+type setupFlags struct {
+	config         string
+	source, target []string
+	handOver       string
+	out            format
+}
+
+const accountsHelp = `
+The accounts are reached with profiles of the shared AWS configuration. One of
+--source-profile (account A, the roles) and --target-profile (account B, bucket
+and key) is enough: the other half is then written to a file for that account's
+administrator. In place of a profile's name, the ARN of a role is assumed with
+the environment's credentials, and "-" means those credentials themselves. Roles of a chain in
+further accounts take one more --source-profile each.`
+
+func (f *setupFlags) add(cmd *cobra.Command) {
+	fl := cmd.Flags()
+	fl.StringVar(&f.config, "config", "", "configuration file")
+	fl.StringArrayVar(&f.source, "source-profile", nil, "profile for account A, a role's ARN, or \"-\"; may be given more than once")
+	fl.StringArrayVar(&f.target, "target-profile", nil, "profile for account B, a role's ARN, or \"-\"; may be given more than once")
+	fl.StringVar(&f.handOver, "handover", ".", "directory for the file for the administrator of an account that is not reached")
+	outputFlag(cmd, &f.out)
+	// 2 means "there are changes" here, so wrong flags cannot be 2 as well.
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return &exitError{exitFailed, fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())}
+	})
+}
+
+// arrangement is the accounts and what the configuration asks of them.
+type arrangement struct {
+	cfg      *config.Config
+	state    setup.State
+	accounts *cloud.Accounts
+}
+
+func (f *setupFlags) open(ctx context.Context, destinations []string) (*arrangement, error) {
+	if f.config == "" {
+		return nil, errors.New("--config FILE is missing")
+	}
+	if len(f.source)+len(f.target) == 0 {
+		return nil, errors.New("give --source-profile for account A, --target-profile for account B, or both")
+	}
+	cfg, err := config.Load(f.config)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range destinations {
+		if d, ok := cfg.Destinations[name]; !ok {
+			return nil, fmt.Errorf("destination %q is not in %s; there are %s", name, f.config, strings.Join(slices.Sorted(maps.Keys(cfg.Destinations)), ", "))
+		} else if d.Compatible {
+			return nil, fmt.Errorf("destination %q is an S3-compatible store: it has no accounts to set up", name)
+		}
+	}
+	state, err := setup.StateOf(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if len(state.Deliveries) == 0 {
+		return nil, errors.New("every destination is an S3-compatible store: there are no accounts to set up")
+	}
+	client, err := broker.NewHTTPClient(cfg.AWS)
+	if err != nil {
+		return nil, err
+	}
+	region := state.Deliveries[0].Destination.Region
+	e := setupEndpoints(cfg, state)
+	var configs []aws.Config
+	for _, profile := range append(slices.Clone(f.source), f.target...) {
+		opts := []func(*awsconfig.LoadOptions) error{awsconfig.WithRegion(region), awsconfig.WithHTTPClient(client)}
+		if profile != "-" && !strings.HasPrefix(profile, "arn:") {
+			opts = append(opts, awsconfig.WithSharedConfigProfile(profile))
+		}
+		c, err := awsconfig.LoadDefaultConfig(ctx, opts...)
+		if err != nil {
+			return nil, fmt.Errorf("profile %s: %w", profile, err)
+		}
+		if strings.HasPrefix(profile, "arn:") {
+			by := sts.NewFromConfig(c, func(o *sts.Options) {
+				if e.STS != "" {
+					o.BaseEndpoint = aws.String(e.STS)
+				}
+			})
+			c.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(by, profile, func(o *stscreds.AssumeRoleOptions) { o.RoleSessionName = "brokerctl-setup" }))
+		}
+		configs = append(configs, c)
+	}
+	accounts, err := cloud.Connect(ctx, e, configs...)
+	if err != nil {
+		return nil, err
+	}
+	if err := expected(state, accounts); err != nil {
+		return nil, err
+	}
+	return &arrangement{cfg, state, accounts}, nil
+}
+
+// expected refuses credentials of an account that the configuration knows nothing
+// of: the wrong profile, most likely.
+func expected(state setup.State, accounts *cloud.Accounts) error {
+	var known []string
+	note := func(id string) {
+		if !slices.Contains(known, id) {
+			known = append(known, id)
+		}
+	}
+	for _, r := range state.Roles {
+		note(r.Account)
+	}
+	for _, s := range state.Sources {
+		note(s.Account)
+	}
+	for _, b := range state.Buckets {
+		note(b.Account)
+	}
+	for id, caller := range accounts.Callers() {
+		if !slices.Contains(known, id) {
+			return fmt.Errorf("%s is of account %s, and the configuration is about %s: is it the right profile?", caller, id, strings.Join(known, " and "))
+		}
+	}
+	return nil
+}
+
+// setupEndpoints are the configuration's, the file's before a destination's.
+func setupEndpoints(cfg *config.Config, state setup.State) cloud.Endpoints {
+	e := cloud.Endpoints{
+		STS: cfg.AWS.Endpoints.STS, S3: cfg.AWS.Endpoints.S3, KMS: cfg.AWS.Endpoints.KMS,
+		IAM: cfg.Setup.Endpoints.IAM, CloudTrail: cfg.Setup.Endpoints.CloudTrail,
+	}
+	for _, d := range state.Deliveries {
+		own := d.Destination.Endpoints
+		for _, pair := range []struct {
+			into *string
+			from string
+		}{{&e.STS, own.STS}, {&e.S3, own.S3}, {&e.KMS, own.KMS}} {
+			if *pair.into == "" {
+				*pair.into = pair.from
+			}
+		}
+		e.PathStyle = e.PathStyle || d.Destination.PathStyle
+	}
+	return e
+}
+
+// plan reads the accounts and plans.
+func (r *arrangement) plan(ctx context.Context, o setup.PlanOptions) (*setup.Plan, error) {
+	snap, err := r.accounts.Read(ctx, setup.ScopeOf(r.cfg))
+	if err != nil {
+		return nil, err
+	}
+	return setup.NewPlan(r.state, snap, o)
+}

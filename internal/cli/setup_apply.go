@@ -1,0 +1,212 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/brokerd/brokerd/internal/setup"
+	"github.com/brokerd/brokerd/internal/setup/cloud"
+	"github.com/brokerd/brokerd/internal/verify"
+)
+
+var errNotProven = errors.New("after these changes an upload would still be refused: see ✗ above")
+
+// applyFlags are what apply and remove share.
+type applyFlags struct {
+	setupFlags
+	yes    bool
+	backup string
+	wait   time.Duration
+}
+
+func (f *applyFlags) add(cmd *cobra.Command) {
+	f.setupFlags.add(cmd)
+	fl := cmd.Flags()
+	fl.BoolVarP(&f.yes, "yes", "y", false, "do not ask")
+	fl.StringVar(&f.backup, "backup", "", "directory for what is replaced (default $XDG_STATE_HOME/brokerd/setup/TIME, else ~/.local/state/brokerd/setup/TIME)")
+	fl.DurationVar(&f.wait, "wait", 2*time.Minute, "how long AWS may take to know a new role everywhere")
+}
+
+const backupHelp = `
+Right before each write the document is read again: when it is not the one that
+the plan was made with, apply stops. What is replaced is kept in --backup. When a
+call fails, the rest is left undone, and the same command goes on from there.`
+
+func (a *app) setupApply() *cobra.Command {
+	var f applyFlags
+	cmd := &cobra.Command{
+		Use:   "apply [DESTINATION…]",
+		Short: "Bring the accounts to what the configuration asks",
+		Long: `Plan, show the plan, ask, and make the changes: the roles of account A, then key
+and bucket of account B. Then verify, when the daemon's own source credentials
+are here.
+` + backupHelp + "\n" + accountsHelp + `
+
+Exits 0 when everything is as the configuration asks, 1 when something failed.`,
+		Example: `  brokerctl setup apply --config brokerd.yaml --source-profile a-admin --target-profile b-admin
+  brokerctl setup apply audit-logs --config brokerd.yaml --target-profile b-admin --yes`,
+		RunE: func(cmd *cobra.Command, args []string) error { return a.runSetup(cmd.Context(), &f, args, false) },
+	}
+	f.add(cmd)
+	return cmd
+}
+
+func (a *app) setupRemove() *cobra.Command {
+	var f applyFlags
+	cmd := &cobra.Command{
+		Use:   "remove [DESTINATION…]",
+		Short: "Take out exactly what setup has put into the accounts",
+		Long: `Take our statements out of the policies, and leave those of others as they were
+before, byte for byte. Roles go when setup made them and nobody else has put a
+policy on them. Buckets, objects and keys stay, and so do the settings that
+shield the bucket: public-access block, ownership, default encryption.
+
+Without a destination, everything of the configuration is taken out. Remove a
+destination here before you take it out of the file.
+` + backupHelp + "\n" + accountsHelp + `
+
+Exits 0 when nothing of ours is left, 1 when something failed.`,
+		Example: `  brokerctl setup remove audit-logs --config brokerd.yaml --source-profile a-admin --target-profile b-admin`,
+		RunE:    func(cmd *cobra.Command, args []string) error { return a.runSetup(cmd.Context(), &f, args, true) },
+	}
+	f.add(cmd)
+	return cmd
+}
+
+func (a *app) runSetup(ctx context.Context, f *applyFlags, destinations []string, remove bool) error {
+	if f.out == formatJSON && !f.yes {
+		return errors.New("-o json needs --yes: there is nobody to ask")
+	}
+	r, err := f.open(ctx, destinations)
+	if err != nil {
+		return err
+	}
+	p, err := r.plan(ctx, setup.PlanOptions{Destinations: destinations, Remove: remove})
+	if err != nil {
+		return err
+	}
+	if f.out == formatText {
+		if err := a.showPlan(r, p, &f.setupFlags); err != nil {
+			return err
+		}
+	} else if _, err := writeHandOvers(f.handOver, r, p); err != nil {
+		return err
+	}
+	switch {
+	case len(p.Unknown()) > 0:
+		return fmt.Errorf("nothing was changed: %d parts could not be decided", len(p.Unknown()))
+	case !remove && p.Proven() == setup.Fails:
+		return fmt.Errorf("nothing was changed: %w", errNotProven)
+	}
+	if p.Pending() {
+		if err := a.confirmSetup(ctx, f.yes, remove); err != nil {
+			return err
+		}
+	}
+	out, err := a.change(ctx, r, p, f)
+	result := &setupResult{Outcome: out}
+	if err == nil && !remove {
+		err = a.verifySetup(ctx, r, destinations, f, result)
+	}
+	if f.out == formatJSON {
+		enc := json.NewEncoder(a.Out)
+		enc.SetEscapeHTML(false)
+		enc.SetIndent("", "  ")
+		if werr := enc.Encode(result); werr != nil {
+			return werr
+		}
+	}
+	return err
+}
+
+// setupResult is what apply and remove tell scripts.
+type setupResult struct {
+	cloud.Outcome
+	// Verified is pass, warn, fail or unknown; empty when nothing was verified, and
+	// then NotVerified says why.
+	Verified     verify.Result   `json:"verified,omitempty"`
+	NotVerified  string          `json:"not_verified,omitempty"`
+	Destinations []verify.Report `json:"destinations,omitempty"`
+}
+
+// confirmSetup asks on a terminal. Elsewhere --yes has to be given.
+func (a *app) confirmSetup(ctx context.Context, yes, remove bool) error {
+	switch {
+	case yes:
+		return nil
+	case !isTerminal(a.In):
+		return errors.New("nothing was changed: there is no terminal to ask on; give --yes")
+	case remove:
+		return a.confirm(ctx, "Type yes to take this out: ", "nothing was changed")
+	}
+	return a.confirm(ctx, "Type yes to make these changes: ", "nothing was changed")
+}
+
+func (a *app) change(ctx context.Context, r *arrangement, p *setup.Plan, f *applyFlags) (cloud.Outcome, error) {
+	dir := f.backup
+	if dir == "" {
+		dir = backupDir()
+	}
+	v := newPlanView(a.Out)
+	text := f.out == formatText
+	out, err := r.accounts.Apply(ctx, p, cloud.ApplyOptions{Backup: dir, Wait: f.wait, Notify: func(c *setup.Change, s cloud.Stage) {
+		switch {
+		case !text || s == cloud.Writing:
+		case s == cloud.Waiting:
+			v.line("  %s %s: AWS does not know the new role everywhere yet", v.p.dim("…"), what(c))
+		default:
+			v.line("  %s %s  %s", v.p.good("✓"), what(c), v.p.dim(string(s)))
+		}
+	}})
+	if text && out.Backup != "" {
+		v.line("What was replaced is in %s", out.Backup)
+	}
+	if err == nil {
+		return out, v.err
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%v\n  Done: %s. Not done: %s.", err, names(out.Done), names(append([]setup.Change{*out.Failed}, out.Left...)))
+	b.WriteString("\n  Nothing is half written. Repair the cause and run the same command again: it goes on from here.")
+	if out.Backup != "" {
+		b.WriteString("\n  What was replaced is in " + out.Backup)
+	}
+	return out, fmt.Errorf("%s%w", b.String(), silently{err})
+}
+
+// silently keeps an error in the chain whose text has been said.
+type silently struct{ error }
+
+func (s silently) Error() string { return "" }
+func (s silently) Unwrap() error { return s.error }
+
+func names(list []setup.Change) string {
+	if len(list) == 0 {
+		return "nothing"
+	}
+	out := make([]string, len(list))
+	for i, c := range list {
+		out[i] = string(c.Kind) + " of " + c.ARN[strings.LastIndexAny(c.ARN, ":/")+1:]
+	}
+	return strings.Join(out, ", ")
+}
+
+// backupDir is where programs keep what they may need again.
+func backupDir() string {
+	state := os.Getenv("XDG_STATE_HOME")
+	if !filepath.IsAbs(state) {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			home = "."
+		}
+		state = filepath.Join(home, ".local", "state")
+	}
+	return filepath.Join(state, "brokerd", "setup", time.Now().UTC().Format("20060102T150405.000Z"))
+}

@@ -1,0 +1,82 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/brokerd/brokerd/internal/setup"
+)
+
+func (a *app) setupPlan() *cobra.Command {
+	var f setupFlags
+	cmd := &cobra.Command{
+		Use:   "plan [DESTINATION…]",
+		Short: "Show what apply would change, and prove that uploads work afterwards",
+		Long: `Read both accounts, and show what apply would change: statement by statement,
+with everything that belongs to others left as it is. Then the policy engine
+decides, with the documents as they will be, whether an upload is allowed, and
+whether what should be refused is refused. Nothing is changed.
+
+Without a destination, all are planned. Destinations that share a role, a bucket
+or a key share its documents.
+` + accountsHelp + `
+
+Exits 0 when nothing is to be done, 2 when there are changes, 1 when it failed
+or something that matters could not be read.`,
+		Example: `  brokerctl setup plan --config brokerd.yaml --source-profile a-admin --target-profile b-admin
+  brokerctl setup plan audit-logs --config brokerd.yaml --source-profile a-admin
+  brokerctl setup plan --config brokerd.yaml --target-profile b-admin -o json | jq '.changes[] | select(.op != "keep")'`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r, err := f.open(cmd.Context(), args)
+			if err != nil {
+				return err
+			}
+			p, err := r.plan(cmd.Context(), setup.PlanOptions{Destinations: args})
+			if err != nil {
+				return err
+			}
+			if err := a.showPlan(r, p, &f); err != nil {
+				return err
+			}
+			switch {
+			case len(p.Unknown()) > 0:
+				return &exitError{exitFailed, fmt.Errorf("%d parts could not be decided: see ? above", len(p.Unknown()))}
+			case p.Proven() == setup.Fails:
+				return &exitError{exitFailed, errNotProven}
+			case p.Pending():
+				return &exitError{exitUsage, nil}
+			}
+			return nil
+		},
+	}
+	f.add(cmd)
+	return cmd
+}
+
+// showPlan prints a plan, and writes what somebody else has to apply.
+func (a *app) showPlan(r *arrangement, p *setup.Plan, f *setupFlags) error {
+	files, err := writeHandOvers(f.handOver, r, p)
+	if err != nil {
+		return err
+	}
+	if f.out == formatJSON {
+		enc := json.NewEncoder(a.Out)
+		enc.SetEscapeHTML(false)
+		enc.SetIndent("", "  ")
+		return enc.Encode(struct {
+			*setup.Plan
+			Pending   bool              `json:"pending"`
+			Proven    setup.Verdict     `json:"proven"`
+			Callers   map[string]string `json:"callers"`
+			HandOvers []string          `json:"handovers,omitempty"`
+		}{p, p.Pending(), p.Proven(), r.accounts.Callers(), files})
+	}
+	v := newPlanView(a.Out)
+	v.plan(p, r.accounts.Callers())
+	for _, file := range files {
+		v.line("Wrote %s for the administrator of the account that was not reached.", file)
+	}
+	return v.err
+}

@@ -1,0 +1,207 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/brokerd/brokerd/internal/setup"
+)
+
+// planView prints a plan for people.
+type planView struct {
+	w   io.Writer
+	p   palette
+	err error
+}
+
+func newPlanView(w io.Writer) *planView { return &planView{w: w, p: paletteFor(w)} }
+
+func (v *planView) line(format string, args ...any) {
+	if v.err == nil {
+		_, v.err = fmt.Fprintf(v.w, format+"\n", args...)
+	}
+}
+
+func (v *planView) plan(p *setup.Plan, callers map[string]string) {
+	account := ""
+	for _, c := range p.Changes {
+		if c.Account != account {
+			account = c.Account
+			who := v.p.dim("as " + callers[account])
+			if callers[account] == "" {
+				who = v.p.warn("not reached: for its administrator")
+			}
+			v.line("%s  %s", v.p.bold("account "+account), who)
+		}
+		v.change(c)
+	}
+	if len(p.Warnings) > 0 {
+		v.line("%s", v.p.bold("to look at"))
+	}
+	for _, w := range p.Warnings {
+		v.line("  %s %s  %s", v.p.warn("!"), w.Message, v.p.dim(w.Code))
+		v.line("      %s, account %s", what(&setup.Change{Kind: w.Kind, ARN: w.ARN}), w.Account)
+		if w.Fix != "" {
+			v.line("      %s", w.Fix)
+		}
+	}
+	v.proof(p.Proof)
+	v.line("%s", v.p.bold(summary(p)))
+}
+
+func (v *planView) change(c setup.Change) {
+	mark, word := v.mark(c.Op)
+	v.line("  %s %s  %s", mark, what(&c), v.p.dim(word))
+	if c.Reason != "" {
+		v.line("      %s", v.p.warn(c.Reason))
+	}
+	if len(c.Statements) == 0 {
+		v.setting(c)
+		return
+	}
+	foreign, same := 0, 0
+	for _, s := range c.Statements {
+		switch s.Op {
+		case setup.StatementForeign:
+			foreign++
+		case setup.StatementSame:
+			same++
+		default:
+			v.statement(s)
+		}
+	}
+	if same > 0 {
+		v.line("      %s", v.p.dim(fmt.Sprintf("= %s as it should be", count(same, "statement of ours", "statements of ours"))))
+	}
+	if foreign > 0 {
+		v.line("      %s", v.p.dim(fmt.Sprintf("= %s of others, kept byte for byte", count(foreign, "statement", "statements"))))
+	}
+}
+
+func (v *planView) mark(op setup.Op) (mark, word string) {
+	switch op {
+	case setup.OpCreate:
+		return v.p.good("+"), "new"
+	case setup.OpUpdate:
+		return v.p.warn("~"), "changes"
+	case setup.OpDelete:
+		return v.p.bad("-"), "goes"
+	case setup.OpKeep:
+		return v.p.dim("="), "stays"
+	case setup.OpHandOver:
+		return v.p.warn(">"), "handed over"
+	}
+	return v.p.bad("?"), "could not be decided"
+}
+
+func (v *planView) statement(s setup.StatementChange) {
+	mark := map[setup.StatementOp]string{setup.StatementAdded: v.p.good("+"), setup.StatementChanged: v.p.warn("~"), setup.StatementRemoved: v.p.bad("-")}[s.Op]
+	v.line("      %s %s", mark, v.p.bold(s.Sid))
+	for _, e := range s.Elements {
+		name := strings.TrimPrefix(e.Element, "Principal.")
+		if condition, ok := strings.CutPrefix(e.Element, "Condition."); ok {
+			operator, key, _ := strings.Cut(condition, ".")
+			name = operator + " " + key + ":"
+		}
+		switch {
+		case s.Op != setup.StatementChanged: // all of it comes, or goes
+			v.line("          %-10s %s", name, strings.Join(append(slices.Clone(e.Added), e.Removed...), ", "))
+		default:
+			for _, value := range e.Removed {
+				v.line("          %s %-10s %s", v.p.bad("-"), name, value)
+			}
+			for _, value := range e.Added {
+				v.line("          %s %-10s %s", v.p.good("+"), name, value)
+			}
+		}
+	}
+}
+
+// what names a change for people.
+func what(c *setup.Change) string {
+	name := map[setup.Kind]string{
+		setup.KindTrust: "trust policy of role", setup.KindIdentity: "inline policy " + setup.InlineName + " of", setup.KindRole: "role", setup.KindBoundary: "permissions boundary of role",
+		setup.KindMaxSession: "longest session of role", setup.KindKey: "key policy of", setup.KindBucketMade: "bucket", setup.KindPublicBlock: "public-access block of", setup.KindOwnership: "object ownership of",
+		setup.KindEncryption: "default encryption of", setup.KindLifecycle: "lifecycle rules of", setup.KindLogging: "access logs of", setup.KindBucket: "bucket policy of", setup.KindTrail: "data events of trail",
+	}[c.Kind]
+	if name == "" {
+		name = string(c.Kind) + " of"
+	}
+	return name + " " + c.ARN
+}
+
+// setting shows what has one value; lifecycle rules by their ids.
+func (v *planView) setting(c setup.Change) {
+	if !c.Pending() && c.Op != setup.OpHandOver {
+		return
+	}
+	if c.Before != "" {
+		v.line("      %s %s", v.p.bad("-"), c.Before)
+	}
+	if c.After != "" {
+		v.line("      %s %s", v.p.good("+"), c.After)
+	}
+}
+
+func (v *planView) proof(cases []setup.Case) {
+	if len(cases) == 0 {
+		return
+	}
+	v.line("%s", v.p.bold("after apply, says the policy engine"))
+	destination := ""
+	var assumptions []string
+	for _, c := range cases {
+		if c.Destination != destination {
+			destination = c.Destination
+			v.line("  destination %s", destination)
+		}
+		mark, word := v.p.good("✓"), c.Want
+		switch c.Verdict {
+		case setup.Fails:
+			mark, word = v.p.bad("✗"), "NOT "+c.Want
+		case setup.Unclear:
+			mark, word = v.p.warn("?"), "should be "+c.Want
+		}
+		v.line("    %s %s: %s  %s", mark, c.Name, word, v.p.dim(c.Why))
+		for _, a := range c.Assumptions {
+			if !slices.Contains(assumptions, a) {
+				assumptions = append(assumptions, a)
+			}
+		}
+	}
+	for _, a := range assumptions {
+		v.line("  %s", v.p.dim("taken for granted: "+a))
+	}
+}
+
+func summary(p *setup.Plan) string {
+	n := map[setup.Op]int{}
+	for _, c := range p.Changes {
+		n[c.Op]++
+	}
+	if n[setup.OpCreate]+n[setup.OpUpdate]+n[setup.OpDelete]+n[setup.OpUnknown]+n[setup.OpHandOver] == 0 {
+		if p.Remove {
+			return "Nothing of ours is left to take out."
+		}
+		return "Nothing to do: both accounts are as the configuration asks."
+	}
+	parts := []string{}
+	for _, k := range []struct {
+		op   setup.Op
+		word string
+	}{{setup.OpCreate, "new"}, {setup.OpUpdate, "to change"}, {setup.OpDelete, "to go"}, {setup.OpHandOver, "for another administrator"}, {setup.OpUnknown, "not decided"}} {
+		if n[k.op] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n[k.op], k.word))
+		}
+	}
+	return "Plan: " + strings.Join(parts, ", ") + "."
+}
+
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}

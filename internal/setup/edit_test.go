@@ -1,0 +1,146 @@
+package setup
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// documents are the ways in which people write policies.
+var documents = map[string]string{
+	"dense":        `{"Version":"2012-10-17","Statement":[{"Sid":"Theirs","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::444455556666:root"},"Action":"s3:*","Resource":"*"}]}`,
+	"alone":        `{"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Principal": "*", "Action": "s3:DeleteBucket", "Resource": "arn:aws:s3:::b"}, "Id": "last"}`,
+	"on lines":     "{\n  \"Version\": \"2012-10-17\",\n  \"Id\": \"x\",\n  \"Statement\": [\n    {\n      \"Sid\": \"One\",\n      \"Effect\": \"Allow\",\n      \"Principal\": {\"AWS\": \"444455556666\"},\n      \"Action\": \"s3:GetObject\",\n      \"Resource\": \"arn:aws:s3:::b/*\"\n    },\n    {\n      \"Sid\": \"Two\", \"Effect\": \"Deny\", \"Principal\": \"*\", \"Action\": \"s3:*\", \"Resource\": \"arn:aws:s3:::b/x\"\n    }\n  ]\n}\n",
+	"odd spaces":   "{ \"Statement\" :[ {\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":[\"s3:GetObject\"],\"Resource\":\"*\"}\t,\n{\"Sid\":\"\\u0042\",\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"s3:GetObject\",\"Resource\":\"*\"} ],\"Version\":\"2008-10-17\"}",
+	"one on lines": "{\n\t\"Version\": \"2012-10-17\",\n\t\"Statement\": [\n\t\t{\"Sid\": \"One\", \"Effect\": \"Allow\", \"Principal\": {\"AWS\": \"444455556666\"}, \"Action\": \"s3:GetObject\", \"Resource\": \"*\"}\n\t]\n}",
+}
+
+func TestWhatIsAddedCanBeTakenOutByteForByte(t *testing.T) {
+	want := stateOf(t, stanza).Buckets[0].Policy
+	own := ownership{[]string{sidOf("audit-logs")}}
+	for name, doc := range documents {
+		t.Run(name, func(t *testing.T) {
+			added, err := planPolicy(KindBucket, doc, want, own)
+			if err != nil || added.op != OpUpdate || !json.Valid([]byte(added.after)) {
+				t.Fatalf("%v %v %s", err, added.op, added.after)
+			}
+			before, err := readText(doc)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range before.items {
+				if !strings.Contains(added.after, before.raw(i)) {
+					t.Errorf("a statement of somebody else was changed:\n%s\nin\n%s", before.raw(i), added.after)
+				}
+			}
+			again, err := planPolicy(KindBucket, added.after, want, own)
+			if err != nil || again.op != OpKeep || again.after != added.after {
+				t.Errorf("planning again: %v %v", err, again.op)
+			}
+			gone, err := planPolicy(KindBucket, added.after, Policy{}, own)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(doc, gone.after); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+func FuzzEditing(f *testing.F) {
+	for _, doc := range documents {
+		f.Add(doc)
+	}
+	cfg := loadConfig(f, stanza+asRole)
+	state, err := StateOf(cfg)
+	if err != nil {
+		f.Fatal(err)
+	}
+	want, own := state.Buckets[0].Policy, ownership{[]string{sidOf("audit-logs")}}
+	f.Fuzz(func(t *testing.T, doc string) {
+		before, err := readText(doc)
+		if err != nil {
+			return
+		}
+		for _, i := range before.items {
+			if own.ours(i.sid) || alike(i.sid) {
+				return
+			}
+		}
+		e, err := planPolicy(KindBucket, doc, want, own)
+		if err != nil {
+			t.Fatalf("a document that could be read could not be planned: %v", err)
+		}
+		if !json.Valid([]byte(e.after)) && json.Valid([]byte(doc)) {
+			t.Fatalf("no JSON any more: %s", e.after)
+		}
+		gone, err := planPolicy(KindBucket, e.after, Policy{}, own)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if gone.after != doc && len(before.items) > 0 {
+			t.Fatalf("was %q, is %q after adding and removing", doc, gone.after)
+		}
+	})
+}
+
+func TestOthersOfBrokerdAreNotOurs(t *testing.T) {
+	own := ownership{[]string{sidOf("audit-logs")}}
+	theirs := strings.ReplaceAll(`{"Version":"2012-10-17","Statement":[{"Sid":"BrokerdAllowWriteMetrics","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/Other"},"Action":"s3:PutObject","Resource":"arn:aws:s3:::tenant-bucket/metrics/*"},PLAIN]}`,
+		"PLAIN", compact(stateOf(t, stanza).Buckets[0].Policy.Statement[1]))
+	e, err := planPolicy(KindBucket, theirs, stateOf(t, stanza).Buckets[0].Policy, own)
+	if err != nil || !strings.Contains(e.after, "BrokerdAllowWriteMetrics") {
+		t.Fatalf("%v %s", err, e.after)
+	}
+	gone, err := planPolicy(KindBucket, e.after, Policy{}, own)
+	if err != nil || gone.after != theirs || gone.reason == "" {
+		t.Errorf("%v: the refusal of plain HTTP has to stay for the other configuration\n%s", err, cmp.Diff(theirs, gone.after))
+	}
+}
+
+func TestMeaningIsComparedNotText(t *testing.T) {
+	state := stateOf(t, stanza)
+	own := ownership{[]string{sidOf("audit-logs")}}
+	other := `{"Version":"2012-10-17","Statement":[{"Condition":{"StringEquals":{"kms:viaservice":["s3.eu-west-1.amazonaws.com"]}},"Resource":["` + state.Keys[0].ARN + `"],"Action":["KMS:Decrypt","kms:generatedatakey"],"Effect":"Allow","Sid":"BrokerdUseKeyThroughS3AuditLogs"},
+		{"Sid":"BrokerdWriteObjectsAuditLogs","Effect":"Allow","Action":["s3:AbortMultipartUpload","s3:PutObject"],"Resource":"arn:aws:s3:::tenant-bucket/logs/*"}]}`
+	e, err := planPolicy(KindIdentity, other, state.Roles[0].Inline, own)
+	if err != nil || e.op != OpKeep {
+		t.Errorf("%v %v: %+v", err, e.op, e.statements)
+	}
+	changed := strings.Replace(other, "s3:PutObject", "s3:GetObject", 1)
+	e, err = planPolicy(KindIdentity, changed, state.Roles[0].Inline, own)
+	if err != nil || e.op != OpUpdate {
+		t.Fatalf("%v %v", err, e.op)
+	}
+	want := []ElementChange{{Element: "Action", Removed: []string{"s3:GetObject"}, Added: []string{"s3:PutObject"}}}
+	for _, s := range e.statements {
+		if s.Op == StatementChanged {
+			if d := cmp.Diff(want, s.Elements); d != "" {
+				t.Error(d)
+			}
+		}
+	}
+	if !strings.Contains(e.after, `"KMS:Decrypt"`) {
+		t.Error("a statement that means the right thing was written anew")
+	}
+}
+
+func TestSidsOfDestinationsDiffer(t *testing.T) {
+	seen := map[string]string{}
+	for _, name := range []string{"a-b", "ab", "a.b", "a_b", "a--b", "a-1", "a1", "1a", "a-b-", "audit-logs", "auditlogs"} {
+		sid := sidOf(name)
+		if other, twice := seen[sid]; twice {
+			t.Errorf("%s and %s are both %s", name, other, sid)
+		}
+		seen[sid] = name
+		if strings.Trim(sid, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789") != "" {
+			t.Errorf("IAM takes letters and digits in a Sid: %q", sid)
+		}
+		if !alike(SidWrite + sid) {
+			t.Errorf("%s is not recognised", SidWrite+sid)
+		}
+	}
+}
