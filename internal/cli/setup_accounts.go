@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -87,8 +88,24 @@ func (f *setupFlags) open(ctx context.Context, destinations []string) (*arrangem
 	}
 	region := state.Deliveries[0].Destination.Region
 	e := setupEndpoints(cfg, state)
+	configs, err := profileConfigs(ctx, append(slices.Clone(f.source), f.target...), region, client, e)
+	if err != nil {
+		return nil, err
+	}
+	accounts, err := cloud.Connect(ctx, e, configs...)
+	if err != nil {
+		return nil, err
+	}
+	if err := expected(state, accounts); err != nil {
+		return nil, err
+	}
+	return &arrangement{cfg, state, accounts}, nil
+}
+
+// profileConfigs are the SDK's configurations of profiles, roles and "-".
+func profileConfigs(ctx context.Context, profiles []string, region string, client *awshttp.BuildableClient, e cloud.Endpoints) ([]aws.Config, error) {
 	var configs []aws.Config
-	for _, profile := range append(slices.Clone(f.source), f.target...) {
+	for _, profile := range profiles {
 		opts := []func(*awsconfig.LoadOptions) error{awsconfig.WithRegion(region), awsconfig.WithHTTPClient(client)}
 		if profile != "-" && !strings.HasPrefix(profile, "arn:") {
 			opts = append(opts, awsconfig.WithSharedConfigProfile(profile))
@@ -107,14 +124,7 @@ func (f *setupFlags) open(ctx context.Context, destinations []string) (*arrangem
 		}
 		configs = append(configs, c)
 	}
-	accounts, err := cloud.Connect(ctx, e, configs...)
-	if err != nil {
-		return nil, err
-	}
-	if err := expected(state, accounts); err != nil {
-		return nil, err
-	}
-	return &arrangement{cfg, state, accounts}, nil
+	return configs, nil
 }
 
 // expected refuses credentials of an account that the configuration knows nothing

@@ -43,8 +43,15 @@ func Add(path string, data []byte, d Draft) ([]byte, error) {
 		return nil, err
 	}
 	stanza := d.Destination.node()
-	if d.RunsAs.Type != "" && d.RunsAs != old.Setup.RunsAs {
-		stanza.add(entry{key: "setup", value: d.runsAs()})
+	said := d
+	if d.RunsAs == old.Setup.RunsAs {
+		said.RunsAs = config.RunsAs{}
+	}
+	if d.Boundary == old.Setup.Boundary {
+		said.Boundary = ""
+	}
+	if section := said.setup(); !section.scalar() {
+		stanza.add(entry{key: "setup", value: section})
 	}
 	additions := []addition{{"destinations", d.Destination.Name, stanza}}
 	if d.Uploader != "" && !mayUpload(old, d.Uploader) {

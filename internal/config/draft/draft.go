@@ -18,6 +18,8 @@ type Draft struct {
 	// RunsAs is who runs the daemon. It stands at the top of a new file, and in the
 	// stanza where it is added to a file that says something else or nothing.
 	RunsAs config.RunsAs
+	// Boundary is the ARN of the managed policy that bounds the role; it goes where RunsAs goes.
+	Boundary string
 	// Source is where the source credentials come from, a type of config.Source.
 	// Only a new file gets it: an existing one has its own, for all its destinations.
 	Source string
@@ -91,9 +93,9 @@ func ordered(m map[string]string) node {
 	return n
 }
 
-// runsAs is the setup section with nothing else in it.
-func (d Draft) runsAs() node {
-	var n node
+// setup is the setup section with nothing else in it.
+func (d Draft) setup() node {
+	var n, out node
 	for _, f := range []struct{ key, value string }{
 		{"type", d.RunsAs.Type}, {"principal", d.RunsAs.Principal}, {"provider", d.RunsAs.Provider}, {"subject", d.RunsAs.Subject}, {"audience", d.RunsAs.Audience},
 	} {
@@ -101,7 +103,13 @@ func (d Draft) runsAs() node {
 			n.add(pair(f.key, f.value))
 		}
 	}
-	return mapping(entry{key: "runs_as", value: n})
+	if len(n.entries) > 0 {
+		out.add(entry{key: "runs_as", value: n})
+	}
+	if d.Boundary != "" {
+		out.add(pair("boundary", d.Boundary))
+	}
+	return out
 }
 
 // rule lets the uploader upload and verify.

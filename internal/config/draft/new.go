@@ -34,9 +34,9 @@ destinations:
 	for _, o := range d.options() {
 		b.WriteString("    # " + o + "\n")
 	}
-	if d.RunsAs.Type != "" {
+	if section := d.setup(); !section.scalar() {
 		b.WriteString("\n# What only brokerctl setup goes by: who runs the daemon, and so may assume the role.\nsetup:\n")
-		b.WriteString(strings.Join(d.runsAs().lines(2), "\n") + "\n")
+		b.WriteString(strings.Join(section.lines(2), "\n") + "\n")
 	}
 	if d.Uploader != "" {
 		b.WriteString("\n# Who may do what. The kernel says who a caller is; there is no password.\naccess:\n")
