@@ -171,15 +171,15 @@ const (
 func gives(kind setup.Kind, doc *iampolicy.Document, r iampolicy.Request) bool {
 	var set iampolicy.PolicySet
 	if kind == setup.KindIdentity {
-		set.Identity, set.Resource = []iampolicy.NamedPolicy{{Policy: doc}}, mustParse(anyResource)
+		set.Identity, set.Resource = []iampolicy.NamedPolicy{{Policy: doc}}, parsed(anyResource)
 	} else {
-		set.Identity, set.Resource = []iampolicy.NamedPolicy{{Policy: mustParse(anyIdentity)}}, doc
+		set.Identity, set.Resource = []iampolicy.NamedPolicy{{Policy: parsed(anyIdentity)}}, doc
 	}
 	return iampolicy.Evaluate(iampolicy.Scenario{Request: r, Policies: set}).Decision == iampolicy.Allowed
 }
 
-// mustParse is for the two constants above; a nil document allows nothing.
-func mustParse(text string) *iampolicy.Document {
+// parsed is for the two constants above; a nil document allows nothing.
+func parsed(text string) *iampolicy.Document {
 	doc, err := iampolicy.Parse([]byte(text))
 	if err != nil {
 		return nil
