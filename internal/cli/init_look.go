@@ -53,7 +53,9 @@ func (i *initiation) look(ctx context.Context, cfg *config.Config, d *config.Des
 // lookAtAWS goes by the credentials of whoever runs init: this is rarely the
 // machine on which the daemon will run.
 func lookAtAWS(ctx context.Context, cfg *config.Config, d *config.Destination) []finding {
-	client, err := broker.NewHTTPClient(cfg.AWS)
+	reach := cfg.AWS
+	reach.CABundle = cmp.Or(reach.CABundle, os.Getenv("AWS_CA_BUNDLE"))
+	client, err := broker.NewHTTPClient(reach)
 	if err != nil {
 		return []finding{{"?", "AWS was not looked at: " + err.Error()}}
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/spf13/cobra"
 
 	"github.com/brokerd/brokerd/internal/broker"
@@ -123,7 +124,7 @@ func (i *adoption) run(ctx context.Context) error {
 // connect reaches the accounts as the file says, if there is one: a sandbox has
 // endpoints of its own.
 func (i *adoption) connect(ctx context.Context, file *config.Config, region string) (*cloud.Accounts, error) {
-	var reach config.AWS
+	reach := config.AWS{CABundle: os.Getenv("AWS_CA_BUNDLE")}
 	e := cloud.Endpoints{PathStyle: os.Getenv("AWS_ENDPOINT_URL") != "" || os.Getenv("AWS_ENDPOINT_URL_S3") != ""}
 	if file != nil {
 		reach = file.AWS
@@ -133,9 +134,13 @@ func (i *adoption) connect(ctx context.Context, file *config.Config, region stri
 	if err != nil {
 		return nil, err
 	}
-	configs, err := profileConfigs(ctx, append(append([]string{}, i.source...), i.target...), region, client, e)
-	if err != nil {
-		return nil, err
+	var configs []aws.Config
+	for _, profile := range append(append([]string{}, i.source...), i.target...) {
+		c, err := profileConfig(ctx, profile, region, e.STS, client)
+		if err != nil {
+			return nil, err
+		}
+		configs = append(configs, c)
 	}
 	return cloud.Connect(ctx, e, configs...)
 }

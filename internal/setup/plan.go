@@ -167,10 +167,10 @@ func (p *Plan) Proven() Verdict {
 		if c.Want != wantAllowed {
 			continue
 		}
-		switch {
-		case c.Verdict == Fails:
+		if c.Verdict == Fails {
 			return Fails
-		case c.Verdict == Unclear:
+		}
+		if c.Verdict == Unclear {
 			worst = Unclear
 		}
 	}

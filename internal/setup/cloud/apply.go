@@ -96,10 +96,10 @@ func (r *applying) change(ctx context.Context, c *setup.Change) error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("reading it again before writing: %w", err)
-	case is == c.After && c.Kind != setup.KindRole:
+	case c.Same(is, c.After) && c.Kind != setup.KindRole:
 		r.options.Notify(c, Already)
 		return nil
-	case is != c.Before && !(c.Before == "" && r.fresh[c.ARN]):
+	case !c.Same(is, c.Before) && (c.Before != "" || !r.fresh[c.ARN]):
 		return ErrChanged
 	}
 	if err := r.backup.keep(c); err != nil {
@@ -109,7 +109,7 @@ func (r *applying) change(ctx context.Context, c *setup.Change) error {
 	if err := r.write(ctx, c); err != nil {
 		// An answer that was lost says nothing about what was done.
 		again, rerr := r.current(ctx, c)
-		if rerr != nil || again != c.After || again == c.Before {
+		if rerr != nil || !c.Same(again, c.After) || c.Same(again, c.Before) {
 			return err
 		}
 	}
@@ -140,13 +140,14 @@ func (r *applying) write(ctx context.Context, c *setup.Change) error {
 	pause.InitialInterval, pause.MaxInterval = r.options.Every, 15*time.Second
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
 		err := r.put(ctx, c)
-		if err != nil && !(r.made && unknownPrincipal(err)) {
-			return struct{}{}, backoff.Permanent(err)
-		}
-		if err != nil {
+		switch {
+		case err == nil:
+			return struct{}{}, nil
+		case r.made && unknownPrincipal(err):
 			r.options.Notify(c, Waiting)
+			return struct{}{}, err
 		}
-		return struct{}{}, err
+		return struct{}{}, backoff.Permanent(err)
 	}, backoff.WithBackOff(pause), backoff.WithMaxElapsedTime(r.options.Wait))
 	return err
 }

@@ -83,7 +83,7 @@ func TestAFailedChangeDoesNotBreakWhatWorks(t *testing.T) {
 			w := newWorld(t)
 			cfg, a := w.config(t), w.connect(t)
 			w.apply(t, a, w.plan(t, a, cfg, setup.PlanOptions{}))
-			more := w.config(t, "    path_style: true\nsetup:", "    path_style: true\n    tags: {kept: 7y}\n"+second2(w)+"setup:")
+			more := w.config(t, "    path_style: true\naccess:", "    path_style: true\n    tags: {kept: 7y}\n"+second2(w)+"access:")
 			w.Sandbox.SetFaults([]sandbox.Fault{{Operation: op, Code: "InternalError", Status: 500, Times: 1}})
 			_, err := a.Apply(t.Context(), w.plan(t, a, more, setup.PlanOptions{}), cloud.ApplyOptions{Backup: t.TempDir()})
 			w.Sandbox.SetFaults(nil)
