@@ -129,14 +129,6 @@ func (w *writer) side(h Half, p place) string {
 	return string(h) + "_" + p.account + "_" + identifier(p.region)
 }
 
-func partitionOf(arn string) string {
-	a, err := config.ParseARN(arn)
-	if err != nil {
-		return "aws"
-	}
-	return a.Partition
-}
-
 // lastOf is the name at the end of the resource of an ARN.
 func lastOf(arn string) string { return arn[strings.LastIndexAny(arn, "/:")+1:] }
 
