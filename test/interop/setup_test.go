@@ -241,6 +241,7 @@ func TestRenderedScriptsMakeTheArrangementAndThenDoNothing(t *testing.T) {
 		t.Run(fmt.Sprintf("bucket=%v", bucket), func(t *testing.T) {
 			t.Parallel()
 			p := prepare(t, bucket)
+			p.trail(t, bucket)
 			// For a POSIX shell: dash where there is one.
 			out := p.run(t, `SH=$(command -v dash || echo sh)
 brokerctl setup render --config brokerd.yaml --format cli --output-dir out > /dev/null
@@ -251,9 +252,9 @@ eval "$(brokerctl sandbox env --account a)"; DRY_RUN=1 $SH out/brokerd-source.sh
 twice a source
 export BUCKET_SETTINGS="ownership public_access lifecycle encryption"
 twice b target`)
-			b := "5" // the key's policy; the bucket itself, its encryption, lifecycle rule and policy
+			b := "6" // the policy of the key, the trail; the bucket itself, its encryption, lifecycle rule and policy
 			if bucket {
-				b = "4" // the same without the bucket itself; a bucket begins with the other settings
+				b = "5" // the same without the bucket itself; a bucket begins with the other settings
 			}
 			lines := strings.Split(strings.TrimSpace(out), "\n")
 			if len(lines) != 6 || lines[0] != "1" || !strings.Contains(lines[1], "2 pending changes") || !strings.Contains(lines[2], "2 changes") || !strings.HasSuffix(lines[3], "nothing to do") ||
@@ -294,6 +295,21 @@ aws kms get-key-policy --policy-name default --query Policy --output text --key-
 			p.keepsTheirs(t, bucket)
 		})
 	}
+}
+
+// trail makes a trail in B that records something already, with selectors of
+// either kind, and has the configuration ask for one more.
+func (p prepared) trail(t *testing.T, advanced bool) {
+	t.Helper()
+	selectors := `--event-selectors '[{"ReadWriteType":"All","IncludeManagementEvents":true,"DataResources":[{"Type":"AWS::S3::Object","Values":["arn:aws:s3:::theirs/"]}]}]'`
+	if advanced {
+		selectors = `--advanced-event-selectors '[{"Name":"theirs","FieldSelectors":[{"Field":"eventCategory","Equals":["Management"]}]}]'`
+	}
+	p.run(t, `eval "$(brokerctl sandbox env --account b)"
+aws s3api create-bucket --bucket trails --create-bucket-configuration LocationConstraint=eu-west-1 > /dev/null
+ARN=$(aws cloudtrail create-trail --name all --s3-bucket-name trails --query TrailARN --output text)
+aws cloudtrail put-event-selectors --trail-name "$ARN" `+selectors+` > /dev/null
+sed -i "s|^setup:|setup:\n  trail: $ARN|" brokerd.yaml`)
 }
 
 // planned asks setup itself what is left to do: what was rendered is what it would write.
