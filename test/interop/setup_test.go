@@ -35,7 +35,7 @@ KEY=$(aws kms create-key --query KeyMetadata.Arn --output text)
 aws kms put-key-policy --key-id "$KEY" --policy-name default --policy '{"Version":"2012-10-17","Statement":[{"Sid":"Admins","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::'$B':root"},"Action":"kms:*","Resource":"*"},{"Sid":"` + foreignSid + `","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::'$A':role/auditors"},"Action":"kms:Decrypt","Resource":"*"}]}'
 if [ "$MAKE_BUCKET" = yes ]; then
   aws s3api create-bucket --bucket tenant-logs --create-bucket-configuration LocationConstraint=eu-west-1 > /dev/null
-  aws s3api put-bucket-policy --bucket tenant-logs --policy '{"Version":"2012-10-17","Statement":[{"Sid":"` + foreignSid + `","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::'$A':role/auditors"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::tenant-logs/*"}]}'
+  aws s3api put-bucket-policy --bucket tenant-logs --policy '{"Version":"2012-10-17","Statement":[{"Sid":"` + foreignSid + `","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::'$A':role/auditors"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::tenant-logs/${aws:username}/*"}]}'
   aws s3api put-bucket-lifecycle-configuration --bucket tenant-logs --lifecycle-configuration '{"Rules":[{"ID":"theirs","Status":"Enabled","Filter":{"Prefix":"tmp/"},"Expiration":{"Days":9}}]}' > /dev/null
 fi
 cat > brokerd.yaml <<END
@@ -131,6 +131,9 @@ aws s3api get-bucket-lifecycle-configuration --bucket tenant-logs --query 'Rules
 	}
 	if n := strings.Count(out, foreignSid); n != want {
 		t.Errorf("%d of %d statements of others are left:\n%s", n, want, out)
+	}
+	if bucket && !strings.Contains(out, "tenant-logs/${aws:username}/*") {
+		t.Errorf("the variable in the statement of others is gone:\n%s", out)
 	}
 	if bucket && !strings.Contains(out, "theirs") {
 		t.Errorf("the lifecycle rule of others is gone:\n%s", out)
@@ -264,6 +267,9 @@ twice b target`)
 			p.delivers(t)
 			p.keepsTheirs(t, bucket)
 			p.planned(t)
+			if out := p.run(t, `eval "$(brokerctl sandbox env --account b)"; aws cloudtrail get-event-selectors --trail-name all`); strings.Count(out, "theirs") != 1 || !strings.Contains(out, "tenant-logs/logs/") {
+				t.Errorf("the selectors are %s", out)
+			}
 		})
 	}
 }
