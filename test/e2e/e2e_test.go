@@ -61,6 +61,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 			env.Setenv("AWS_CONFIG_FILE", os.DevNull)
 			env.Setenv("PROFILES", filepath.Join(w.Dir, "profiles"))
+			env.Setenv("KEY", w.KeyARN)
 			env.Setenv("ACCOUNT_A", w.Sandbox.AccountA())
 			env.Setenv("ACCOUNT_B", w.Sandbox.AccountB())
 			env.Setenv("UID", strconv.Itoa(os.Getuid()))
