@@ -302,6 +302,7 @@ func TestNoOptionIsForgotten(t *testing.T) {
 	seen := map[string]string{
 		"Name": "", "KeyTemplate": "", "Line": "", // not of the file
 		"Role": "broker", "Chain": "broker", "Session": "broker", "Profile": "broker", // of the session
+		"Setup":      "setup",
 		"Durability": "daemon", "Spool": "daemon",
 		"Compatible": "interop",
 		"Bucket":     "here", "Owner": "here", "Region": "here", "KMSKey": "here", "BucketKey": "here", "Key": "here", "PartSize": "here", "Concurrency": "here",
