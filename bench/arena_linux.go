@@ -78,6 +78,9 @@ func sourceTree(ctx context.Context) (string, error) {
 	return dir, nil
 }
 
+// releaseTags are those that brokerd is built with for use, as README.md says.
+const releaseTags = "grpcnotrace"
+
 // build makes the programs. The peers' module follows the versions of the
 // product's: a copy of its go.mod is brought up to date, never the one in the tree.
 func (s *arena) build(ctx context.Context, root string) error {
@@ -90,7 +93,7 @@ func (s *arena) build(ctx context.Context, root string) error {
 		return err
 	}
 	for _, args := range [][]string{
-		{"-C", root, "build", "-o", s.dir + "/", "./cmd/brokerd", "./bench/cmd/sink", "./bench/cmd/caller"},
+		{"-C", root, "build", "-tags", releaseTags, "-o", s.dir + "/", "./cmd/brokerd", "./bench/cmd/sink", "./bench/cmd/caller"},
 		{"-C", filepath.Join(root, "bench/peers"), "build", "-mod=mod", "-modfile", mod, "-o", s.path("peers"), "./cmd"},
 	} {
 		if out, err := exec.CommandContext(ctx, "go", args...).CombinedOutput(); err != nil {

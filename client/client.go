@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -28,8 +27,7 @@ type Client struct {
 	socket string
 	// streamsOnly is set when the daemon turned out to take no descriptors.
 	streamsOnly atomic.Bool
-	// chunks holds buffers of chunkSize, as *[]byte.
-	chunks sync.Pool
+	chunks      chunkPool
 }
 
 // Option changes how Dial connects.
@@ -78,7 +76,6 @@ func Dial(socket string, opts ...Option) (*Client, error) {
 		return nil, fmt.Errorf("client: %w", err)
 	}
 	c := &Client{conn: conn, socket: socket}
-	c.chunks.New = func() any { b := make([]byte, chunkSize); return &b }
 	return c, nil
 }
 

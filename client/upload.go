@@ -9,6 +9,8 @@ import (
 	"os"
 	"time"
 
+	"google.golang.org/grpc"
+
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
@@ -234,13 +236,11 @@ func (c *Client) stream(ctx context.Context, o *uploadOptions, r io.Reader) (res
 	// Cancelling the stream before a trailer was sent is how an upload is given up.
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	stream, err := c.Broker().Upload(ctx)
+	stream, err := c.Broker().Upload(ctx, grpc.ForceCodecV2(newCodec()))
 	if err != nil {
 		return nil, false, c.FromError(err)
 	}
-	buf := c.chunks.Get().(*[]byte)
-	defer c.chunks.Put(buf)
-	err = send(stream, o, r, *buf)
+	err = send(stream, o, r, &c.chunks)
 	var reading *readError
 	switch {
 	case errors.As(err, &reading):
@@ -259,32 +259,31 @@ type readError struct{ err error }
 func (e *readError) Error() string { return "reading what is to be uploaded: " + e.err.Error() }
 func (e *readError) Unwrap() error { return e.err }
 
-func send(stream brokerdv1.BrokerService_UploadClient, o *uploadOptions, r io.Reader, buf []byte) error {
+func send(stream brokerdv1.BrokerService_UploadClient, o *uploadOptions, r io.Reader, chunks *chunkPool) error {
 	if err := stream.Send(&brokerdv1.UploadRequest{Part: &brokerdv1.UploadRequest_Header{Header: o.header}}); err != nil {
 		return err
 	}
 	var (
-		chunk = &brokerdv1.UploadRequest_Chunk{}
-		msg   = &brokerdv1.UploadRequest{Part: chunk}
 		table = crc32.MakeTable(crc32.Castagnoli)
 		crc   uint32
 		sent  int64
 	)
 	for rerr := error(nil); rerr == nil; {
 		var n int
-		n, rerr = fill(r, buf)
-		if rerr != nil && rerr != io.EOF {
-			return &readError{rerr}
-		}
-		if n == 0 {
+		buf := chunks.Get(chunkSize)
+		n, rerr = fill(r, (*buf)[chunkRoom:])
+		if n == 0 || rerr != nil && rerr != io.EOF {
+			chunks.Put(buf)
+			if rerr != nil && rerr != io.EOF {
+				return &readError{rerr}
+			}
 			continue
 		}
-		chunk.Chunk = buf[:n] // Send has copied it when it returns
-		if err := stream.Send(msg); err != nil {
+		crc = crc32.Update(crc, table, (*buf)[chunkRoom:chunkRoom+n])
+		sent += int64(n)
+		if err := stream.SendMsg(chunks.seal(buf, n)); err != nil {
 			return err
 		}
-		crc = crc32.Update(crc, table, buf[:n])
-		sent += int64(n)
 		if o.progress != nil {
 			o.progress(sent)
 		}

@@ -102,7 +102,7 @@ and prints every error with its line and column. Exit status 78 when there is on
 			for _, w := range cfg.Warnings() {
 				cmd.PrintErrln("warning:", w)
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: valid, %d destinations, %d access rules\n", path, len(cfg.Destinations), len(cfg.Access))
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: valid, %s, %s\n", path, counted(len(cfg.Destinations), "destination"), counted(len(cfg.Access), "access rule"))
 			return err
 		},
 	}
@@ -129,4 +129,12 @@ func buildVersion() string {
 		return info.Main.Version
 	}
 	return "devel"
+}
+
+// counted is a number with its noun.
+func counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }

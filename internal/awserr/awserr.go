@@ -157,7 +157,8 @@ func classOf(code, message string, status int) Class {
 	case status == http.StatusConflict:
 		return Conflict
 	case status == http.StatusPreconditionFailed:
-		return Precondition
+		// Without S3's own code nobody says that the object is there, nor that it is not.
+		return Transient
 	case status == http.StatusMovedPermanently || status == http.StatusTemporaryRedirect:
 		return Region
 	case status == http.StatusRequestEntityTooLarge:

@@ -36,8 +36,10 @@ printed.`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d := &demo{app: a, say: newStory(a.Out), keep: keep, brokerd: brokerd}
-			err := d.run(cmd.Context())
-			if cmd.Context().Err() != nil && (err != nil || !keep) {
+			ctx, stop := untilHangup(cmd.Context())
+			defer stop()
+			err := d.run(ctx)
+			if ctx.Err() != nil && (err != nil || !keep) {
 				return &exitError{exitSignal, errors.New("interrupted; everything was cleaned up")}
 			}
 			return err

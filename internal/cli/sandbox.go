@@ -98,7 +98,9 @@ func (a *app) runSandbox(cmd *cobra.Command, f *sandboxFlags) (err error) {
 	if err := writeSandboxBanner(a.Out, conn); err != nil {
 		return err
 	}
-	return sb.Run(cmd.Context())
+	ctx, stop := untilHangup(cmd.Context())
+	defer stop()
+	return sb.Run(ctx)
 }
 
 // writeSandboxBanner prints what a shell can evaluate and a person can read.

@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -87,17 +85,7 @@ func (f *setupFlags) open(ctx context.Context, destinations []string) (*arrangem
 	if err != nil {
 		return nil, err
 	}
-	region := state.Deliveries[0].Destination.Region
-	e := setupEndpoints(cfg, state)
-	var configs []aws.Config
-	for _, profile := range append(slices.Clone(f.source), f.target...) {
-		c, err := profileConfig(ctx, profile, region, e.STS, client)
-		if err != nil {
-			return nil, err
-		}
-		configs = append(configs, c)
-	}
-	accounts, err := cloud.Connect(ctx, e, configs...)
+	accounts, err := connect(ctx, client, state.Deliveries[0].Destination.Region, setupEndpoints(cfg, state), append(slices.Clone(f.source), f.target...))
 	if err != nil {
 		return nil, err
 	}
@@ -107,40 +95,30 @@ func (f *setupFlags) open(ctx context.Context, destinations []string) (*arrangem
 	return &arrangement{cfg, state, accounts}, nil
 }
 
-// profileConfig is the SDK's configuration for the name of a profile, the ARN of a
-// role that is assumed with the environment's credentials, or "-" for those.
-func profileConfig(ctx context.Context, profile, region, endpointSTS string, client *awshttp.BuildableClient) (aws.Config, error) {
-	opts := []func(*awsconfig.LoadOptions) error{awsconfig.WithRegion(region), awsconfig.WithHTTPClient(client)}
-	role := strings.HasPrefix(profile, "arn:")
-	if profile != "-" && !role {
-		opts = append(opts, awsconfig.WithSharedConfigProfile(profile))
+// connect reaches accounts with profiles of the shared AWS configuration, roles'
+// ARNs, or, for "-", the environment's credentials.
+func connect(ctx context.Context, client awsconfig.HTTPClient, region string, e cloud.Endpoints, profiles []string) (*cloud.Accounts, error) {
+	var configs []aws.Config
+	for _, profile := range profiles {
+		opts := []func(*awsconfig.LoadOptions) error{awsconfig.WithRegion(region), awsconfig.WithHTTPClient(client)}
+		if profile != "-" && !strings.HasPrefix(profile, "arn:") {
+			opts = append(opts, awsconfig.WithSharedConfigProfile(profile))
+		}
+		c, err := awsconfig.LoadDefaultConfig(ctx, opts...)
+		if err != nil {
+			return nil, fmt.Errorf("profile %s: %w", profile, err)
+		}
+		if strings.HasPrefix(profile, "arn:") {
+			by := sts.NewFromConfig(c, func(o *sts.Options) {
+				if e.STS != "" {
+					o.BaseEndpoint = aws.String(e.STS)
+				}
+			})
+			c.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(by, profile, func(o *stscreds.AssumeRoleOptions) { o.RoleSessionName = "brokerctl-setup" }))
+		}
+		configs = append(configs, c)
 	}
-	c, err := awsconfig.LoadDefaultConfig(ctx, opts...)
-	if err != nil {
-		return c, fmt.Errorf("profile %s: %w", profile, err)
-	}
-	if role {
-		by := sts.NewFromConfig(c, func(o *sts.Options) {
-			if endpointSTS != "" {
-				o.BaseEndpoint = aws.String(endpointSTS)
-			}
-		})
-		c.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(by, profile, func(o *stscreds.AssumeRoleOptions) { o.RoleSessionName = "brokerctl-setup" }))
-	}
-	return c, nil
-}
-
-// connectOne reaches one account without a configuration.
-func connectOne(ctx context.Context, profile, region, endpoint string) (*cloud.Accounts, error) {
-	client, err := broker.NewHTTPClient(config.AWS{CABundle: os.Getenv("AWS_CA_BUNDLE")})
-	if err != nil {
-		return nil, err
-	}
-	c, err := profileConfig(ctx, profile, region, endpoint, client)
-	if err != nil {
-		return nil, err
-	}
-	return cloud.Connect(ctx, cloud.Endpoints{STS: endpoint, KMS: endpoint}, c)
+	return cloud.Connect(ctx, e, configs...)
 }
 
 // expected refuses credentials of an account that the configuration knows nothing

@@ -9,7 +9,6 @@ import (
 	"os"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/spf13/cobra"
 
 	"github.com/brokerd/brokerd/internal/broker"
@@ -134,15 +133,7 @@ func (i *adoption) connect(ctx context.Context, file *config.Config, region stri
 	if err != nil {
 		return nil, err
 	}
-	var configs []aws.Config
-	for _, profile := range append(append([]string{}, i.source...), i.target...) {
-		c, err := profileConfig(ctx, profile, region, e.STS, client)
-		if err != nil {
-			return nil, err
-		}
-		configs = append(configs, c)
-	}
-	return cloud.Connect(ctx, e, configs...)
+	return connect(ctx, client, region, e, append(append([]string{}, i.source...), i.target...))
 }
 
 func (i *adoption) tell(text []byte, adopted adopt.Adoption) error {

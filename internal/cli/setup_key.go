@@ -4,8 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
+
+	"github.com/brokerd/brokerd/internal/broker"
+	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/setup/cloud"
 )
 
 func (a *app) setupCreateKey() *cobra.Command {
@@ -28,7 +33,11 @@ A second call makes a second key.`,
 			if profile == "" || region == "" {
 				return errors.New("--target-profile and --region are needed")
 			}
-			accounts, err := connectOne(cmd.Context(), profile, region, endpoint)
+			client, err := broker.NewHTTPClient(config.AWS{CABundle: os.Getenv("AWS_CA_BUNDLE")})
+			if err != nil {
+				return err
+			}
+			accounts, err := connect(cmd.Context(), client, region, cloud.Endpoints{STS: endpoint, KMS: endpoint}, []string{profile})
 			if err != nil {
 				return err
 			}

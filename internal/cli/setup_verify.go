@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -51,7 +50,7 @@ func (a *app) verifySetup(ctx context.Context, r *arrangement, destinations []st
 		return err
 	}
 	defer run.close()
-	if why := here(ctx, run, r.cfg, r.state, destinations); why != "" {
+	if why := here(ctx, run, r.state, destinations); why != "" {
 		return skip(why + "; " + fromTheHost)
 	}
 	var reports []verify.Report
@@ -109,36 +108,21 @@ func collect(ctx context.Context, run *verification, names []string) ([]verify.R
 
 // here says why the daemon's source credentials are not those that are found
 // here; "" when they are.
-func here(ctx context.Context, run *verification, cfg *config.Config, state setup.State, names []string) string {
+func here(ctx context.Context, run *verification, state setup.State, names []string) string {
 	for _, d := range state.Deliveries {
 		if !slices.Contains(names, d.Destination.Name) {
 			continue
-		}
-		as := d.Setup.RunsAs
-		if as.Type == config.RunsWebIdentity {
-			if file := tokenFile(cfg); file == "" {
-				return "the daemon's token is not here"
-			} else if _, err := os.Stat(file); err != nil {
-				return "the daemon's token is not here: " + err.Error()
-			}
-			continue // a token is nobody before it assumes a role
 		}
 		arn, err := run.source(ctx, d.Destination.Name)
 		if err != nil {
 			return "the daemon's source credentials do not work from here: " + err.Error()
 		}
-		if len(d.Roles) == 1 && !sameIdentity(arn, as.Principal) {
+		as := d.Setup.RunsAs
+		if len(d.Roles) == 1 && as.Type != config.RunsWebIdentity && !sameIdentity(arn, as.Principal) {
 			return "the credentials here are those of " + arn + ", and the daemon runs as " + as.Principal
 		}
 	}
 	return ""
-}
-
-func tokenFile(cfg *config.Config) string {
-	if cfg.AWS.Source.TokenFile != "" {
-		return cfg.AWS.Source.TokenFile
-	}
-	return os.Getenv("AWS_WEB_IDENTITY_TOKEN_FILE")
 }
 
 // sameIdentity compares who STS says it is with the ARN of a role or user. A

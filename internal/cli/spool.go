@@ -91,7 +91,7 @@ func spooledOf(m *brokerdv1.ListSpoolResponse) spooled {
 	o := spooled{
 		UploadID: m.GetUploadId(), Destination: m.GetDestination(), Name: m.GetName(), Key: m.GetKey(), State: spoolStates[m.GetState()],
 		UID: m.GetUid(), Size: m.GetSize(), CRC32C: m.GetChecksumCrc32C(), Received: m.GetReceivedTime().AsTime(), Tries: m.GetTries(),
-		Reason: m.GetFailureReason(), Error: strings.TrimPrefix(m.GetFailureMessage(), m.GetFailureReason()+": "),
+		Reason: m.GetFailureReason(), Error: m.GetFailureMessage(),
 	}
 	if m.GetNextTryTime() != nil {
 		t := m.GetNextTryTime().AsTime()

@@ -148,7 +148,7 @@ func spoolFix(o spooled) string {
 	}
 	switch o.Reason {
 	case "CORRUPT":
-		return "The disk gave back other bytes than were accepted. Look at the disk. " + export + " ends where the damage is; have the object sent again by whoever has it, and then " + drop + "."
+		return "The disk gave back other bytes than were accepted. Look at the disk. `brokerctl spool export " + o.UploadID + " -f -` ends where the damage is; have the object sent again by whoever has it, and then " + drop + "."
 	case "MISSING":
 		return "Its file was removed by somebody else than brokerd. Have the object sent again by whoever has it, and then " + drop + "."
 	case "RESPONSE_MISMATCH":

@@ -200,7 +200,7 @@ const (
 
 func threeObjects() *fakeAdmin {
 	refused := object(idB, "audit-logs", parked, "body of b")
-	refused.Tries, refused.FailureReason, refused.FailureMessage = 3, "ACCESS_DENIED", "ACCESS_DENIED: s3:PutObject: \x1b[31mno\nno"
+	refused.Tries, refused.FailureReason, refused.FailureMessage = 3, "ACCESS_DENIED", "s3:PutObject: \x1b[31mno\nno"
 	big := object(idC, "backups", dead, "body of c")
 	big.FailureReason, big.FailureMessage, big.Name = "AWS_REFUSED", "EntityTooLarge", "x\x1by"
 	return &fakeAdmin{

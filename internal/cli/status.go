@@ -126,7 +126,7 @@ func (a *app) writeStatus(st *brokerdv1.GetStatusResponse, dests *brokerdv1.List
 	if sessions != nil {
 		row("\n%s", p.bold("sessions"))
 		for _, s := range sessions.GetSessions() {
-			row("  %s\t%s, generation %d, %d STS calls, until %s", s.GetDestination(), stateText(s.GetState()), s.GetGeneration(), s.GetStsCalls(), timeText(s))
+			row("  %s\t%s, generation %d, %s, until %s", s.GetDestination(), stateText(s.GetState()), s.GetGeneration(), counted(s.GetStsCalls(), "STS call"), timeText(s))
 			if s.GetLastError() != "" {
 				row("\t%s", p.warn(s.GetLastError()))
 			}

@@ -124,7 +124,7 @@ func (u *uploads) report(j uploadJob, res *client.Result, err error, tries int) 
 	}
 	u.bar.clear()
 	if err != nil {
-		u.keep(fmt.Fprintf(u.Err, "brokerctl: %s: %s\n", j.file, u.failureText(err)))
+		u.keep(fmt.Fprintf(u.Err, "brokerctl: %s: %s\n", shown(j), u.failureText(err)))
 	}
 	switch {
 	case u.flags.out == formatJSON:
@@ -135,10 +135,18 @@ func (u *uploads) report(j uploadJob, res *client.Result, err error, tries int) 
 		}
 		u.keep(fmt.Fprintf(u.Out, "%s\n", line))
 	case err == nil && !u.flags.quiet && res.State == client.Spooled:
-		u.keep(fmt.Fprintf(u.Out, "%s -> spooled as %s, on its way\n", j.file, o.UploadID))
+		u.keep(fmt.Fprintf(u.Out, "%s -> spooled as %s, on its way\n", shown(j), o.UploadID))
 	case err == nil && !u.flags.quiet:
-		u.keep(fmt.Fprintf(u.Out, "%s -> s3://%s/%s (%s)\n", j.file, o.Bucket, o.Key, bytesText(o.Size)))
+		u.keep(fmt.Fprintf(u.Out, "%s -> s3://%s/%s (%s)\n", shown(j), o.Bucket, o.Key, bytesText(o.Size)))
 	}
+}
+
+// shown is what a job is called in text: standard input goes by its object's name.
+func shown(j uploadJob) string {
+	if j.file == "-" {
+		return j.name
+	}
+	return j.file
 }
 
 func (u *uploads) failureText(err error) string {

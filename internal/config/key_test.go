@@ -100,10 +100,11 @@ func TestValidateName(t *testing.T) {
 // FuzzKeyTemplate holds the promise of the package: whatever a client and a
 // host name say, the key stays below the prefix and is one that S3 takes.
 func FuzzKeyTemplate(f *testing.F) {
-	f.Add("logs/{host}/{yyyy}/{name}-{id}", "h", "a/b", "01J")
-	f.Add("a/.{host}/{id}", ".", "..", "/")
-	f.Add("{id}", "", "\xff", "%")
-	f.Fuzz(func(t *testing.T, tmpl, host, name, id string) {
+	f.Add("logs/{host}/{yyyy}/{name}-{id}", "h", "a/b", "01J", "", "", "")
+	f.Add("a/.{host}/{id}", ".", "..", "/", "", "", "")
+	f.Add("{id}", "", "\xff", "%", "", "", "")
+	f.Add("p/{unit}.{pod}/{meta.k}/{uid}.{gid}/{id}", "", "n", "01J", "..", ".", "../../x")
+	f.Fuzz(func(t *testing.T, tmpl, host, name, id, unit, pod, meta string) {
 		k, err := ParseKeyTemplate(tmpl)
 		if err != nil {
 			return
@@ -111,7 +112,7 @@ func FuzzKeyTemplate(f *testing.F) {
 		if !strings.HasPrefix(tmpl, k.Prefix()) || strings.ContainsAny(k.Prefix(), "*?${}") {
 			t.Fatalf("prefix %q of %q", k.Prefix(), tmpl)
 		}
-		v := KeyValues{Host: host, Name: name, ID: id, Time: time.Unix(1e9, 0)}
+		v := KeyValues{Host: host, Name: name, ID: id, Time: time.Unix(1e9, 0), Unit: unit, Pod: pod, Meta: map[string]string{"k": meta}}
 		key, err := k.Render(v)
 		if err != nil {
 			return

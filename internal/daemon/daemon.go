@@ -141,11 +141,15 @@ func New(cfg *config.Config, version string, w io.Writer) (_ *Daemon, err error)
 		return nil, err
 	}
 	d.vending = endpoints(cfg, d.desk, log)
+	var unary []grpc.UnaryServerInterceptor
+	var stream []grpc.StreamServerInterceptor
+	if cfg.Metrics.Address != "" { // counting what nobody reads is not free
+		unary, stream = append(unary, d.metrics.RPC.UnaryServerInterceptor()), append(stream, d.metrics.RPC.StreamServerInterceptor())
+	}
 	d.server, err = rpc.NewServer(rpc.Options{
 		Config: cfg, Access: rules, Deliver: d.upload, Spool: kept, Gate: d.budget, Sessions: d.broker, Desk: d.desk, Parts: d.parts,
 		Reload: d.Reload, Verify: verifications{&d.verifier}, Meter: d.metrics, Ledger: ledger, Logger: log, Version: version,
-		Unary:  []grpc.UnaryServerInterceptor{d.metrics.RPC.UnaryServerInterceptor()},
-		Stream: []grpc.StreamServerInterceptor{d.metrics.RPC.StreamServerInterceptor()},
+		Unary: unary, Stream: stream,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("making the server: %w", err)
@@ -164,6 +168,8 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	debug.SetMemoryLimit(d.memory.heap)
 	debug.SetGCPercent(gcPercent)
 	defer func() { err = errors.Join(err, d.closeSpool()) }()
+	defer d.server.GRPC().Stop() // its workers, when it comes to nothing before it serves
+	defer d.upload.Close()
 	socket, err := d.listen()
 	if err != nil {
 		return err
@@ -189,7 +195,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	group, life := errgroup.WithContext(life)
 	group.Go(func() error { return d.broker.Run(life) })
 	group.Go(func() error { return d.server.Serve(socket) })
-	group.Go(func() error { d.upload.Sweep(life); return nil })
+	group.Go(func() error { d.upload.KeepTidy(life); return nil })
 	if d.spool != nil {
 		group.Go(func() error { return d.spool.Run(life) })
 	}

@@ -14,7 +14,7 @@ const (
 	// leastHeap is the least of the collector's soft limit. Body memory is mapped and
 	// no part of it; what clients have sent and nobody has read is. A limit below
 	// what is alive would make the collector run all the time.
-	leastHeap = 64 << 20
+	leastHeap = 48 << 20
 )
 
 // memory is how the daemon shares out what it may use, in bytes.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -254,6 +255,51 @@ func TestSameKeyIsTheSameUpload(t *testing.T) {
 			}
 			d.upload(t, other.GetUploadId(), time.Minute)
 			holds(t, st, data, data)
+			d.halt(t)
+		})
+	}
+}
+
+// Another object under a key that is taken would be acknowledged and be nowhere.
+func TestAnotherObjectUnderATakenKeyIsRefused(t *testing.T) {
+	for _, durability := range []string{config.DurabilityDirect, config.DurabilitySpool, config.DurabilitySpoolWait} {
+		t.Run(durability, func(t *testing.T) {
+			st := spooling(t, durability)
+			d := ready(t, st)
+			key, data := ulid.Make().String(), randomBytes(5000)
+			first, err := d.send(t.Context(), "a.log", key, data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			refused := func(when string) {
+				t.Helper()
+				for what, other := range map[string]struct {
+					name string
+					data []byte
+				}{
+					"another name":             {"b.log", data},
+					"a longer one":             {"a.log", append(slices.Clone(data), 'x')},
+					"a shorter one":            {"a.log", data[:4999]},
+					"other bytes, same length": {"a.log", append(slices.Clone(data[:4999]), data[4999]+1)},
+				} {
+					got, err := d.send(t.Context(), other.name, key, other.data)
+					if status.Code(err) != codes.AlreadyExists {
+						t.Errorf("%s, %s: %v, %v", when, what, got, err)
+					}
+				}
+				if again, err := d.send(t.Context(), "a.log", key, data); err != nil || again.GetUploadId() != first.GetUploadId() {
+					t.Errorf("%s, the same: %v, %v", when, again, err)
+				}
+			}
+			refused("at once")
+			d.upload(t, first.GetUploadId(), time.Minute)
+			refused("after the delivery")
+			if durability != config.DurabilityDirect {
+				d.halt(t)
+				d = ready(t, st)
+				refused("after a restart")
+			}
+			holds(t, st, data)
 			d.halt(t)
 		})
 	}

@@ -28,6 +28,7 @@ func (d *Daemon) watch(ctx context.Context) error {
 	defer tick.Stop()
 	started := time.Now()
 	told, ready := "", false
+	var rest rest
 	for {
 		statuses := d.broker.Statuses()
 		d.server.UpdateHealth()
@@ -44,6 +45,10 @@ func (d *Daemon) watch(ctx context.Context) error {
 		// reason for a restart, and is not looked at here.
 		if beat > 0 && time.Since(d.broker.Heartbeat()) < schedulerDead {
 			d.notify.send(daemon.SdNotifyWatchdog)
+		}
+		if ready {
+			_, uploads := d.budget.Used()
+			rest.look(uploads > 0)
 		}
 		wait := tick.C
 		if !ready {

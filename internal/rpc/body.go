@@ -48,6 +48,9 @@ type body struct {
 	// late is called before a wait for the client; nil: nothing is to be done then.
 	late func() error
 
+	// over says that nobody reads any more.
+	over atomic.Bool
+
 	once        sync.Once
 	interrupted chan struct{}
 	why         error
@@ -62,14 +65,17 @@ type body struct {
 	err     error // final, io.EOF after a good end
 }
 
+var errReleased = errors.New("the stream of the upload has ended")
+
 // lookahead is how much may be received before it is asked for, in bytes: all of
 // a small upload, so that its few messages cost no change of goroutines each.
 const lookahead = 64 << 10
 
-func newBody(stream uploadStream, idle time.Duration) *body {
-	b := &body{ctx: stream.Context(), msgs: make(chan received, 8), room: make(chan struct{}, 1), idle: idle, interrupted: make(chan struct{})}
-	go b.receive(stream)
-	context.AfterFunc(b.ctx, b.release)
+// newBody starts to receive. Call release when nobody will read any more, and end the
+// stream then.
+func newBody(stream uploadStream, idle time.Duration, by *receivers) *body {
+	b := &body{ctx: stream.Context(), msgs: make(chan received, 4), room: make(chan struct{}, 1), idle: idle, interrupted: make(chan struct{})}
+	by.run(func() { b.receive(stream) })
 	return b
 }
 
@@ -84,7 +90,7 @@ func (b *body) receive(stream uploadStream) {
 			m.free()
 			return
 		}
-		if b.ctx.Err() != nil {
+		if b.over.Load() {
 			b.drain() // release may have looked before m was there
 			return
 		}
@@ -113,8 +119,9 @@ func (b *body) drain() {
 	}
 }
 
-// release frees what nobody will read.
+// release frees what nobody will read. What is still to come is freed as it comes.
 func (b *body) release() {
+	b.over.Store(true)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.ended = true
@@ -216,7 +223,7 @@ func (b *body) copy(dst []byte) (n int, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.ended {
-		return 0, b.ctx.Err()
+		return 0, errReleased
 	}
 	for n < len(dst) && len(b.left) > 0 {
 		data := b.left[0].ReadOnlyData()
@@ -266,7 +273,7 @@ func (b *body) take(chunk mem.BufferSlice) error {
 	defer b.mu.Unlock()
 	if b.ended {
 		chunk.Free()
-		return b.ctx.Err()
+		return errReleased
 	}
 	b.total += int64(chunk.Len())
 	b.left = chunk

@@ -50,6 +50,8 @@ func FuzzBody(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
+	workers := newReceivers()
+	f.Cleanup(workers.close)
 	f.Add(head, one, good)
 	f.Add(head, good, one)
 	f.Add(head, head, good)
@@ -65,7 +67,8 @@ func FuzzBody(f *testing.F) {
 			}
 			stream.left = append(stream.left, raw)
 		}
-		in := newBody(stream, time.Minute)
+		in := newBody(stream, time.Minute, workers)
+		defer in.release()
 		in.max = 1 << 20
 		h, err := in.header()
 		if err != nil {

@@ -158,6 +158,8 @@ type reception struct {
 	brokerdv1.UnimplementedBrokerServiceServer
 	read func(*body) error
 	wrap func(grpc.ServerStream) uploadStream
+
+	workers *receivers // of serve
 }
 
 func (r *reception) Upload(stream brokerdv1.BrokerService_UploadServer) error {
@@ -165,7 +167,8 @@ func (r *reception) Upload(stream brokerdv1.BrokerService_UploadServer) error {
 	if r.wrap != nil {
 		s = r.wrap(stream)
 	}
-	b := newBody(s, time.Minute)
+	b := newBody(s, time.Minute, r.workers)
+	defer b.release()
 	b.max = 1 << 40
 	if _, err := b.header(); err != nil {
 		return err
@@ -189,6 +192,8 @@ func (r *reception) serve(tb testing.TB, opts ...grpc.ServerOption) (socket stri
 	}
 	server := grpc.NewServer(append([]grpc.ServerOption{grpc.ForceServerCodecV2(newCodec()), grpc.MaxRecvMsgSize(maxMessage),
 		grpc.WaitForHandlers(true), grpc.StaticStreamWindowSize(1 << 20), grpc.StaticConnWindowSize(4 << 20)}, opts...)...)
+	r.workers = newReceivers()
+	tb.Cleanup(r.workers.close)
 	brokerdv1.RegisterBrokerServiceServer(server, r)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()
@@ -251,12 +256,15 @@ func TestBuffersOfAStreamAreFreedOnceOnEveryWay(t *testing.T) {
 					}
 					stream.left = append(stream.left, raw)
 				}
-				b := newBody(stream, time.Minute)
+				workers := newReceivers()
+				defer workers.close()
+				b := newBody(stream, time.Minute, workers)
 				b.max = 1 << 20
 				if _, err := b.header(); err != nil {
 					t.Fatal(err)
 				}
 				read(b)
+				b.release()
 				cancel()
 				synctest.Wait()
 				if _, err := b.Read(make([]byte, 1)); err == nil {

@@ -33,17 +33,24 @@ type Spool interface {
 
 // keep puts an upload into the spool, and waits for its delivery where the
 // destination asks for that.
-func (s *Server) keep(ctx context.Context, p access.Peer, rec record, obj uploader.Object, body io.Reader, key string, d *config.Destination) (*brokerdv1.UploadResponse, error) {
+func (s *Server) keep(ctx context.Context, p access.Peer, rec record, obj uploader.Object, in incoming, key string, d *config.Destination) (*brokerdv1.UploadResponse, error) {
 	h := spool.Header{
 		ID: obj.ID, Destination: rec.destination, Name: obj.Name, Key: obj.Key, UID: obj.UID, GID: obj.GID, Received: obj.Received,
 		Size: obj.Size, PartSize: int64(d.PartSize), ContentType: obj.ContentType, ContentEncoding: obj.ContentEncoding, Metadata: obj.Metadata, IdempotencyKey: key,
 	}
-	st, known, err := s.o.Spool.Accept(ctx, h, body, obj.Verify)
+	st, known, err := s.o.Spool.Accept(ctx, h, in, obj.Verify)
 	if err != nil {
 		s.settle(rec, p, uploader.Stored{}, err)
 		return nil, err
 	}
 	s.o.Ledger.forget(rec.id) // from here on the spool knows, over restarts as well
+	if known {
+		if err := takenBySpool(st).again(rec.name, obj.Size, d, in); err != nil {
+			s.o.Logger.Warn("an upload came under a key that is taken", zap.String("upload_id", st.ID), zap.String("destination", rec.destination),
+				zap.String("name", rec.name), zap.String("peer", s.rules().Describe(p)), zap.Error(err))
+			return nil, err
+		}
+	}
 	s.o.Meter.UploadSpooled(rec.destination, st.Size)
 	s.o.Logger.Info("upload spooled", zap.String("upload_id", st.ID), zap.String("destination", rec.destination), zap.String("name", rec.name),
 		zap.String("peer", s.rules().Describe(p)), zap.Int32("pid", p.PID), zap.Int64("size", st.Size), zap.String("key", st.Key),

@@ -32,7 +32,8 @@ func (b *brokerService) Upload(stream brokerdv1.BrokerService_UploadServer) erro
 	if err != nil {
 		return err
 	}
-	in := newBody(stream, s.config().Limits.IdleTimeout.Std())
+	in := newBody(stream, s.config().Limits.IdleTimeout.Std(), s.receivers)
+	defer in.release()
 	in.max = int64(s.config().Limits.MaxObject)
 	h, err := in.header()
 	if err != nil {
@@ -86,14 +87,14 @@ func (s *Server) receive(ctx context.Context, p access.Peer, h *brokerdv1.Upload
 		return nil, err
 	}
 	if earlier != nil {
+		if err := takenBefore(earlier).again(rec.name, announced(h), s.config().Destinations[rec.destination], in); err != nil {
+			return nil, err
+		}
 		return &brokerdv1.UploadResponse{UploadId: id, State: brokerdv1.UploadState_UPLOAD_STATE_STORED, Object: objectOf(earlier.stored)}, nil
 	}
 	obj := uploader.Object{
 		ID: rec.id, Name: h.GetName(), UID: p.UID, GID: p.GID, Unit: p.Unit, Pod: p.Pod, Received: received,
-		ContentType: h.GetContentType(), ContentEncoding: h.GetContentEncoding(), Metadata: h.GetMetadata(), Size: -1, Verify: in.verify,
-	}
-	if h.Size != nil {
-		obj.Size = int64(h.GetSize())
+		ContentType: h.GetContentType(), ContentEncoding: h.GetContentEncoding(), Metadata: h.GetMetadata(), Size: announced(h), Verify: in.verify,
 	}
 	body, done, err := s.o.Deliver.Open(ctx, rec.destination, &obj, in)
 	if err != nil {
@@ -102,7 +103,7 @@ func (s *Server) receive(ctx context.Context, p access.Peer, h *brokerdv1.Upload
 	}
 	defer done()
 	if d := s.config().Destinations[rec.destination]; d != nil && d.Spools() {
-		return s.keep(ctx, p, rec, obj, body, h.GetIdempotencyKey(), d)
+		return s.keep(ctx, p, rec, obj, incoming{Body: body, verify: in.verify}, h.GetIdempotencyKey(), d)
 	}
 	stored, err := s.o.Deliver.Put(ctx, rec.destination, obj, body)
 	s.settle(rec, p, stored, err)
@@ -112,6 +113,14 @@ func (s *Server) receive(ctx context.Context, p access.Peer, h *brokerdv1.Upload
 	return &brokerdv1.UploadResponse{
 		UploadId: rec.id, State: brokerdv1.UploadState_UPLOAD_STATE_STORED, Object: objectOf(stored),
 	}, nil
+}
+
+// announced is the size that a header names, -1 when it names none.
+func announced(h *brokerdv1.UploadHeader) int64 {
+	if h.Size == nil {
+		return -1
+	}
+	return int64(h.GetSize())
 }
 
 // closed says why no upload is taken now; nil when one is.
@@ -143,20 +152,25 @@ func (s *Server) admissible(p access.Peer, h *brokerdv1.UploadHeader) error {
 // settle records, counts and logs how an upload ended.
 func (s *Server) settle(rec record, p access.Peer, stored uploader.Stored, err error) {
 	took := time.Since(rec.started)
-	fields := []zap.Field{
-		zap.String("upload_id", rec.id), zap.String("destination", rec.destination), zap.String("name", rec.name),
-		zap.String("peer", s.rules().Describe(p)), zap.Int32("pid", p.PID), zap.Duration("took", took),
+	about := func() []zap.Field {
+		return []zap.Field{
+			zap.String("upload_id", rec.id), zap.String("destination", rec.destination), zap.String("name", rec.name),
+			zap.String("peer", s.rules().Describe(p)), zap.Int32("pid", p.PID), zap.Duration("took", took),
+		}
 	}
 	if err != nil {
 		f := faultOf(err)
 		s.o.Ledger.end(rec, uploader.Stored{}, f)
 		s.o.Meter.UploadEnded(rec.destination, f.reason, 0, took)
-		s.o.Logger.Warn("upload failed", append(fields, zap.String("reason", f.reason), zap.String("error", f.msg))...)
+		s.o.Logger.Warn("upload failed", append(about(), zap.String("reason", f.reason), zap.String("error", f.msg))...)
 		return
 	}
 	s.o.Ledger.end(rec, stored, nil)
 	s.o.Meter.UploadEnded(rec.destination, "STORED", stored.Size, took)
-	s.o.Logger.Info("upload stored", append(fields, zap.String("bucket", stored.Bucket), zap.String("key", stored.Key),
+	if !s.o.Logger.Core().Enabled(zap.InfoLevel) {
+		return
+	}
+	s.o.Logger.Info("upload stored", append(about(), zap.String("bucket", stored.Bucket), zap.String("key", stored.Key),
 		zap.String("version_id", stored.VersionID), zap.Int64("size", stored.Size), zap.Int("parts", stored.Parts), zap.Int("attempts", stored.Attempts))...)
 }
 

@@ -130,7 +130,7 @@ func (w *world) authenticate(cl *call, service, payloadHash string) error {
 	if session != nil && !cl.now.Before(session.expires) {
 		return fail(e.expiredStatus, e.expired, "%s", e.expiredText)
 	}
-	cl.caller, cl.sig, cl.sigKey = key.caller(), &sig, signingKey
+	cl.caller, cl.sig, cl.sigKey = key.caller(session), &sig, signingKey
 	w.used(key, cl.now, service, sig.region)
 	return nil
 }

@@ -27,18 +27,20 @@ type caller struct {
 // anonymousCaller has no account.
 func anonymousCaller() *caller { return &caller{kind: anonymous, arn: "*", id: "anonymous"} }
 
-func (k *accessKey) caller() *caller {
-	c := &caller{account: k.account, key: k.id}
+// caller is who signs with k in this session of its; nil: in none. A session is
+// replaced when it is ended, so it is looked at once, under the lock.
+func (k *accessKey) caller(s *session) *caller {
+	c := &caller{account: k.account, key: k.id, session: s}
 	switch {
-	case k.session != nil && k.session.role != nil:
-		c.kind, c.session = roleSession, k.session
-		c.arn = "arn:aws:sts::" + k.account + ":assumed-role/" + k.session.role.name + "/" + k.session.name
-		c.id = k.session.role.id + ":" + k.session.name
+	case s != nil && s.role != nil:
+		c.kind = roleSession
+		c.arn = "arn:aws:sts::" + k.account + ":assumed-role/" + s.role.name + "/" + s.name
+		c.id = s.role.id + ":" + s.name
 	case k.user != nil:
-		c.kind, c.user, c.session = iamUser, k.user, k.session
+		c.kind, c.user = iamUser, k.user
 		c.arn, c.id = k.user.arn, k.user.id
 	default:
-		c.kind, c.arn, c.id, c.session = rootUser, rootARN(k.account), k.account, k.session
+		c.kind, c.arn, c.id = rootUser, rootARN(k.account), k.account
 	}
 	return c
 }

@@ -153,7 +153,7 @@ func (c *s3Call) authenticatePost(f *postForm) error {
 	if session != nil && !c.now.Before(session.expires) {
 		return fail(s3AuthErrors.expiredStatus, s3AuthErrors.expired, "%s", s3AuthErrors.expiredText)
 	}
-	c.caller, c.sig, c.sigKey = key.caller(), &sig, signingKey
+	c.caller, c.sig, c.sigKey = key.caller(session), &sig, signingKey
 	c.s.world.used(key, c.now, "s3", sig.region)
 	return nil
 }

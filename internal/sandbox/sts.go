@@ -294,7 +294,7 @@ func (w *world) issue(cl *call, sess *session, account string) *accessKey {
 	w.dropExpired(cl.now)
 	cl.response = map[string]any{"credentials": map[string]any{"accessKeyId": key.id, "expiration": queryTime(sess.expires)}}
 	if sess.role != nil {
-		cl.response["assumedRoleUser"] = map[string]any{"assumedRoleId": sess.role.id + ":" + sess.name, "arn": key.caller().arn}
+		cl.response["assumedRoleUser"] = map[string]any{"assumedRoleId": sess.role.id + ":" + sess.name, "arn": key.caller(sess).arn}
 	}
 	return key
 }
@@ -304,7 +304,7 @@ func (k *accessKey) xml() credentialsXML {
 }
 
 func (k *accessKey) assumedRole() assumedRoleXML {
-	return assumedRoleXML{Arn: k.caller().arn, AssumedRoleID: k.session.role.id + ":" + k.session.name}
+	return assumedRoleXML{Arn: k.caller(k.session).arn, AssumedRoleID: k.session.role.id + ":" + k.session.name}
 }
 
 // dropExpired forgets sessions that ended more than a day ago; until then they

@@ -39,6 +39,10 @@ func NewPlan(state State, snap *Snapshot, o PlanOptions) (*Plan, error) {
 	if err := p.changes(state); err != nil {
 		return nil, err
 	}
+	for _, r := range state.Roles {
+		created := p.identity(r.ARN).Info.Value.Created
+		p.plan.NewRoles = p.plan.NewRoles || (!created.IsZero() && snap.Taken.Sub(created) < newFor)
+	}
 	if o.Remove {
 		// What names a role goes before the role.
 		slices.Reverse(p.plan.Changes)
@@ -49,6 +53,9 @@ func NewPlan(state State, snap *Snapshot, o PlanOptions) (*Plan, error) {
 	}
 	return p.plan, nil
 }
+
+// newFor is longer than IAM takes to tell everybody of a role.
+const newFor = 10 * time.Minute
 
 // present reports whether a destination's statements are in the bucket policy, or
 // could be: a document that was not read keeps everybody's. One that nobody has

@@ -78,7 +78,8 @@ func (s *Spool) Accept(ctx context.Context, h Header, body io.Reader, verify fun
 // receive writes the file and makes it durable, or leaves none.
 func (s *Spool) receive(ctx context.Context, id ulid.ULID, h *Header, body io.Reader, verify func(int64, uint32) error, res *reservation) (*footer, error) {
 	temporary, name := nameOf(id, dirQueue, extTemporary), nameOf(id, dirQueue, extObject)
-	f, err := s.fs.OpenFile(s.path(temporary), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	// This id is ours alone: a file of that name is what an earlier try could not remove.
+	f, err := s.fs.OpenFile(s.path(temporary), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return nil, ioError("create", temporary, err)
 	}

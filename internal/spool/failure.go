@@ -54,7 +54,9 @@ func fateOf(err error) Failure {
 	var f *Failure
 	if errors.As(err, &f) {
 		out := *f
-		out.Err = err
+		if whole, ok := err.(*Failure); !ok || whole.Err == nil {
+			out.Err = err // what was added around it counts as well
+		}
 		return out
 	}
 	return Failure{Fate: Retry, Err: err}

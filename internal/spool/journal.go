@@ -2,10 +2,8 @@ package spool
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"slices"
 	"sync"
@@ -190,14 +188,4 @@ func (e *Entry) ForgetUpload() error {
 		return nil
 	}
 	return e.journal.append(mark{Forget: true}, false)
-}
-
-// removeQuietly takes a file away whose absence is what is wanted.
-func (s *Spool) removeQuietly(name string) {
-	if err := s.fs.Remove(s.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		s.mu.Lock()
-		s.litter[name] = struct{}{}
-		s.mu.Unlock()
-		s.tell(Event{Kind: EventLitter, Reason: name, Err: err})
-	}
 }

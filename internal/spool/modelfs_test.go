@@ -1,6 +1,7 @@
 package spool_test
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"io/fs"
@@ -48,7 +49,26 @@ type modelNode struct {
 	file *modelFile
 }
 
-type modelFile struct{ data, durable []byte }
+// modelFile is a file. lost are the bytes that a failed sync gave up: they can
+// still be read, and the next sync calls itself a success, but no crash leaves them.
+type modelFile struct {
+	data, durable []byte
+	lost          []lostBytes
+}
+
+type lostBytes struct{ from, to int }
+
+// medium is what a sync that succeeds leaves there.
+func (f *modelFile) medium() []byte {
+	if len(f.lost) == 0 {
+		return f.data
+	}
+	out := bytes.Clone(f.data)
+	for _, l := range f.lost {
+		clear(out[l.from:l.to])
+	}
+	return out
+}
 
 var errCrashed = errors.New("the machine has stopped")
 
@@ -152,7 +172,7 @@ func (m *modelFS) OpenFile(name string, flag int, _ fs.FileMode) (spool.File, er
 		n = modelNode{file: &modelFile{}}
 		d.do(change{name: base, node: n})
 	case flag&os.O_TRUNC != 0:
-		n.file.data = nil
+		n.file.data, n.file.lost = nil, nil
 	}
 	return &modelHandle{m: m, f: n.file, name: name}, nil
 }
@@ -359,10 +379,12 @@ func (h *modelHandle) Write(p []byte) (int, error) {
 func (h *modelHandle) Sync() error {
 	err := h.m.begin("sync", h.name)
 	defer h.m.mu.Unlock()
-	if err == nil {
-		h.f.durable = h.f.data
+	if err != nil {
+		h.f.lost = append(h.f.lost, lostBytes{min(len(h.f.durable), len(h.f.data)), len(h.f.data)})
+		return err
 	}
-	return err
+	h.f.durable = h.f.medium()
+	return nil
 }
 
 func (h *modelHandle) Size() (int64, error) {
@@ -425,7 +447,7 @@ func (f *modelFile) reboot(l loss, r *rand.Rand) *modelFile {
 	data := f.durable
 	switch {
 	case l == loseNothing:
-		data = f.data
+		data = f.medium()
 	case l == loseSome && len(f.data) > len(f.durable):
 		kept := len(f.durable) + r.IntN(len(f.data)-len(f.durable)+1)
 		data = append([]byte(nil), f.data[:kept]...)

@@ -148,7 +148,7 @@ func (l *receiptLog) current(now time.Time) (*receiptFile, error) {
 		return nil, ioError("sync directory", dirReceipts, err)
 	}
 	l.active = &receiptFile{name: name, file: file, opened: now, newest: now}
-	l.active.committer.sync = file.Sync
+	l.active.committer.sync, l.active.committer.final = file.Sync, true
 	l.logs = append(l.logs, l.active)
 	return l.active, nil
 }
@@ -215,7 +215,9 @@ func (l *receiptLog) recover(found func(id ulid.ULID, r *receipt, ref receiptRef
 		l.number = n
 		f := &receiptFile{name: fmt.Sprintf("%s/%020d%s", dirReceipts, n, extLog), sealed: true}
 		if err := l.replay(f, found); err != nil {
-			return err
+			// What is in it costs a repetition at most. It is kept as long as a new one.
+			f.newest = time.Now()
+			l.s.unrecovered(f.name, err.Error())
 		}
 		l.logs = append(l.logs, f)
 		l.count += f.count
@@ -255,22 +257,25 @@ func (l *receiptLog) replay(f *receiptFile, found func(id ulid.ULID, r *receipt,
 }
 
 // expired gives the sealed logs that are older than age or too many, and
-// forgets them. Their files are still there.
-func (l *receiptLog) expired(now time.Time, age time.Duration, most int) map[*receiptFile]bool {
+// forgets them, unless may forbids it. Their files are still there.
+func (l *receiptLog) expired(now time.Time, age time.Duration, most int, may func() bool) map[*receiptFile]bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if f := l.active; f != nil && now.Sub(f.opened) >= logAge {
 		l.seal(f)
 	}
 	out := map[*receiptFile]bool{}
-	for len(l.logs) > 0 {
-		f := l.logs[0]
-		if !f.sealed || f.writers > 0 || (now.Sub(f.newest) < age && l.count <= most) {
+	left := l.count
+	for _, f := range l.logs {
+		if !f.sealed || f.writers > 0 || (now.Sub(f.newest) < age && left <= most) {
 			break
 		}
 		out[f] = true
-		l.count -= f.count
-		l.logs = l.logs[1:]
+		left -= f.count
 	}
+	if len(out) == 0 || !may() {
+		return nil
+	}
+	l.logs, l.count = l.logs[len(out):], left
 	return out
 }

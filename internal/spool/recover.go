@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"time"
@@ -333,13 +334,19 @@ func (s *Spool) footerOf(id ulid.ULID, name string) (*footer, error) {
 func (s *Spool) index(id ulid.ULID, foot *footer, state State) *record {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	r := s.found(id, foot, state)
+	s.recovery.Bytes += r.size
+	return r
+}
+
+// found makes known what is on disk; mu is held.
+func (s *Spool) found(id ulid.ULID, foot *footer, state State) *record {
 	r := s.newRecord(id, foot, state)
 	s.total += r.size
 	s.userBytes[r.uid] += r.size
 	r.lane.bytes += r.size
 	r.lane.files++
 	s.enter(r)
-	s.recovery.Bytes += r.size
 	return r
 }
 
@@ -363,27 +370,34 @@ func (s *Spool) enter(r *record) {
 }
 
 // quarantine moves a damaged file out of the way. One that the disk would not
-// give, or that cannot be moved, stays for the next start. Neither stops this
-// one, both are reported.
+// give is asked for again while the spool runs; one that cannot be moved stays
+// for the next start. Neither stops this one, both are reported.
 func (s *Spool) quarantine(name string, why error) {
 	var corrupt *CorruptError
 	if !errors.As(why, &corrupt) {
+		if id, ext, ok := splitName(path.Base(name)); ok && ext == extObject && path.Dir(name) == dirQueue {
+			s.unread = append(s.unread, id)
+		}
 		s.unrecovered(name, why.Error())
 		return
 	}
-	base := name[strings.LastIndexByte(name, '/')+1:]
+	s.unrecovered(name, s.putAside(name, why))
+}
+
+// putAside moves a damaged file to quarantine, and gives what is to be said of it.
+func (s *Spool) putAside(name string, why error) string {
+	aside := dirQuarantine + "/" + path.Base(name)
 	text, err := line(reason{Reason: "UNREADABLE", Error: why.Error(), At: time.Now().UTC(), From: name})
 	if err == nil {
-		err = s.writeSmall(dirQuarantine+"/"+base+extReason, text)
+		err = s.writeSmall(aside+extReason, text)
 	}
 	if err == nil {
-		err = s.transfer(name, dirQuarantine+"/"+base)
+		err = s.transfer(name, aside)
 	}
-	said := why.Error()
 	if err != nil {
-		said = fmt.Sprintf("%v; and it could not be moved to quarantine: %v", why, err)
+		return fmt.Sprintf("%v; and it could not be moved to quarantine: %v", why, err)
 	}
-	s.unrecovered(name, said)
+	return why.Error()
 }
 
 func (s *Spool) unrecovered(name, said string) {

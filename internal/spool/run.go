@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"path"
 	"sync"
 	"time"
 
@@ -142,11 +143,9 @@ func (s *Spool) back(r *record) {
 
 // clean prunes receipts and removes what could not be removed before.
 func (s *Spool) clean(now time.Time) {
-	if gone := s.receipts.expired(now, s.opts.ReceiptAge, s.opts.ReceiptCount); len(gone) > 0 {
-		// A receipt outlives its data's unlink: it is what would stop a repetition.
-		if err := s.queueDir.commit(); err != nil {
-			s.tell(Event{Kind: EventLitter, Reason: "sync directory", Err: err})
-		}
+	s.reread()
+	s.tidy()
+	if gone := s.receipts.expired(now, s.opts.ReceiptAge, s.opts.ReceiptCount, s.unlinked); len(gone) > 0 {
 		s.mu.Lock()
 		for id, ref := range s.done {
 			if gone[ref.log] {
@@ -162,13 +161,24 @@ func (s *Spool) clean(now time.Time) {
 		}
 	}
 	s.rewrite()
+}
+
+// unlinked says whether no data of a delivered object is left, on the medium as
+// well. A receipt outlives its data: it is what would stop a repetition.
+func (s *Spool) unlinked() bool {
 	s.mu.Lock()
-	litter := s.litter
-	s.litter = map[string]struct{}{}
-	s.mu.Unlock()
-	for name := range litter {
-		s.removeQuietly(name)
+	for name := range s.litter {
+		if path.Ext(name) == extObject {
+			s.mu.Unlock()
+			return false
+		}
 	}
+	s.mu.Unlock()
+	err := s.queueDir.commit()
+	if err != nil {
+		s.tell(Event{Kind: EventLitter, Reason: "sync directory", Err: err})
+	}
+	return err == nil
 }
 
 // rewrite makes durable the receipts for which there was no room.

@@ -93,6 +93,7 @@ type Spool struct {
 	waiters    map[ulid.ULID][]chan struct{}
 	changed    chan struct{} // closed at the next change; nil when nobody waits
 	litter     map[string]struct{}
+	unread     []ulid.ULID // accepted, and not given by the disk at the start; Open's, then Run's
 	rand       *rand.Rand
 }
 

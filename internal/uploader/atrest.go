@@ -2,20 +2,29 @@ package uploader
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
 
+	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/brokerd/brokerd/internal/awserr"
 	"github.com/brokerd/brokerd/internal/uploader/wire"
 )
 
-// restarts is how often an upload in parts is begun anew because S3 does not know
-// it any more: a lifecycle rule ended it, or an earlier completion whose answer
-// was lost had succeeded. The next try finds out which.
+// restarts is how often an upload in parts is begun anew within one try.
 const restarts = 2
+
+// maxPut is the largest object that one request may write, in bytes.
+const maxPut = 5 << 30
+
+// journalError is a failure to write down what a delivery has begun.
+type journalError struct{ err error }
+
+func (e *journalError) Error() string { return "writing the delivery down: " + e.err.Error() }
+func (e *journalError) Unwrap() error { return e.err }
 
 // PutAtRest delivers an object from disk. It takes no body memory: parts are read
 // as they are sent. What S3 has of an interrupted try is not sent again. Errors
@@ -28,8 +37,11 @@ func (u *Uploader) PutAtRest(ctx context.Context, destination string, obj Object
 	}
 	d := &delivery{u: u, lane: l, obj: obj}
 	size := file.Size()
-	if id, _ := file.UploadID(); id == "" && size <= l.partSize() {
+	whole := func() (Stored, error) {
 		return d.putWhole(ctx, func() io.Reader { return file.Section(0, size) }, size, file.CRC32C())
+	}
+	if id, _ := file.UploadID(); id == "" && size <= l.partSize() {
+		return whole()
 	}
 	for n := 0; ; n++ {
 		m := &multipart{delivery: d}
@@ -37,17 +49,55 @@ func (u *Uploader) PutAtRest(ctx context.Context, destination string, obj Object
 		if err == nil {
 			return s, nil
 		}
-		gone := refusedAs(err, awserr.NoSuchUpload) || refusedAs(err, awserr.Conflict)
-		if !gone || n == restarts {
+		if n < restarts && m.outdated(err) {
+			if !refusedAs(err, awserr.NoSuchUpload) && !m.abort(ctx) {
+				return Stored{}, err
+			}
+			if ferr := file.ForgetUpload(); ferr == nil {
+				continue
+			} else {
+				err = &journalError{ferr}
+			}
+		}
+		var unwritten *journalError
+		if !errors.As(err, &unwritten) {
 			return Stored{}, m.unfinished(ctx, file, err)
 		}
-		if refusedAs(err, awserr.Conflict) && !m.abort(ctx) {
+		if size > maxPut {
 			return Stored{}, err
 		}
-		if err := file.ForgetUpload(); err != nil {
-			return Stored{}, &sourceError{err}
-		}
+		// A full disk, as a rule: what makes room is that this object leaves it. One
+		// request has nothing to be written down.
+		u.log.Warn("an upload in parts cannot be written down; the object is sent in one request", zap.String("destination", destination), zap.String("upload_id", obj.ID), zap.Error(err))
+		return whole()
 	}
+}
+
+// outdated says whether an upload failed because of what was begun for it, so
+// that a new one can succeed: S3 does not know it any more (a lifecycle rule
+// ended it, or an earlier completion whose answer was lost had succeeded, which
+// the next one finds out), another write was under way, or what an earlier try
+// left does not make the object.
+func (m *multipart) outdated(err error) bool {
+	if refusedAs(err, awserr.NoSuchUpload) || refusedAs(err, awserr.Conflict) {
+		return true
+	}
+	if !m.resumed {
+		return false
+	}
+	var mismatch *MismatchError
+	if errors.As(err, &mismatch) {
+		return !mismatch.Stored // begun under another key than is configured now
+	}
+	var refused *Error
+	if !errors.As(err, &refused) || refused.Op != opComplete {
+		return false
+	}
+	switch refused.Info.Code {
+	case "InvalidPart", "InvalidPartOrder", "EntityTooSmall":
+		return true
+	}
+	return refused.Info.Class == awserr.Integrity
 }
 
 // Abandon aborts what was begun of an object that is not to be delivered.
@@ -88,14 +138,14 @@ func (m *multipart) fromRest(ctx context.Context, file AtRest) (Stored, error) {
 		}
 		// Written down before the first part: what nobody remembers, nobody aborts.
 		if err := file.BeginUpload(m.uploadID, partSize); err != nil {
-			m.abort(ctx)
-			return Stored{}, &sourceError{err}
+			m.discard(ctx)
+			return Stored{}, &journalError{err}
 		}
 		if err := m.verifyOpened(); err != nil {
 			return Stored{}, err
 		}
 	} else {
-		m.uploadID, m.opened = id, m.stored(0, 0)
+		m.uploadID, m.opened, m.resumed = id, m.stored(0, 0), true
 		file.EachPart(func(number int32, etag string, crc uint32) {
 			if !sent[number] {
 				sent[number] = true
@@ -117,7 +167,8 @@ func (m *multipart) fromRest(ctx context.Context, file AtRest) (Stored, error) {
 				return err
 			}
 			if err := file.PartSent(p.Number, p.ETag, p.CRC32C); err != nil {
-				return &sourceError{err}
+				// It costs sending this part again, if there is a next try.
+				m.u.log.Warn("a part that was sent cannot be written down", zap.String("destination", m.lane.dest.Name), zap.String("upload_id", m.obj.ID), zap.Error(err))
 			}
 			return nil
 		})
@@ -136,7 +187,7 @@ func (m *multipart) fromRest(ctx context.Context, file AtRest) (Stored, error) {
 	}
 	s, err := m.complete(ctx, size, file.CRC32C())
 	if err == nil && s.Existed {
-		m.abort(ctx) // what could not be aborted is in the log
+		m.discard(ctx)
 	}
 	return s, err
 }

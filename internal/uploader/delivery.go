@@ -133,7 +133,8 @@ func (d *delivery) putWhole(ctx context.Context, open func() io.Reader, size int
 // existed reports whether err says that the key is taken. Nobody but this upload
 // makes keys with its id: an earlier try of it succeeded, and the answer was lost.
 func (d *delivery) existed(err error, size int64, parts int) (bool, Stored) {
-	if !refusedAs(err, awserr.Precondition) || d.lane.condition() == "" {
+	// The lane may have become blind since: who got a 412 has stated the condition.
+	if !refusedAs(err, awserr.Precondition) || d.lane.dest.FixedKey {
 		return false, Stored{}
 	}
 	s := d.stored(size, parts)

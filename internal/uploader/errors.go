@@ -124,6 +124,7 @@ func Judge(err error) Verdict {
 		noSess   *broker.Error
 		mismatch *MismatchError
 		source   *sourceError
+		journal  *journalError
 	)
 	switch {
 	case errors.As(err, &failed):
@@ -142,6 +143,8 @@ func Judge(err error) Verdict {
 		return Verdict{Fate: awserr.Park, Reason: "UNKNOWN_DESTINATION"}
 	case errors.As(err, &source):
 		return Verdict{Fate: awserr.RetryNow, Reason: "SPOOL_READ_FAILED"}
+	case errors.As(err, &journal):
+		return Verdict{Fate: awserr.RetryNow, Reason: "SPOOL_WRITE_FAILED"}
 	case errors.Is(err, context.Canceled):
 		return Verdict{Fate: awserr.GiveUp, Reason: "CANCELED"}
 	default:

@@ -38,7 +38,7 @@ type lane struct {
 // their connections.
 type way struct{ proxy, roots string }
 
-type wayOut struct{ transport *http.Transport }
+type wayOut struct{ transport *wire.Transport }
 
 func (u *Uploader) newLane(c *config.Config, d *config.Destination) (*lane, error) {
 	transport, err := u.transport(c, d)
@@ -68,7 +68,7 @@ func (u *Uploader) newLane(c *config.Config, d *config.Destination) (*lane, erro
 }
 
 // transport is called with u.reloading held.
-func (u *Uploader) transport(c *config.Config, d *config.Destination) (*http.Transport, error) {
+func (u *Uploader) transport(c *config.Config, d *config.Destination) (*wire.Transport, error) {
 	w := way{proxy: d.Proxy, roots: d.CABundle}
 	if w.roots == "" {
 		w.roots = c.AWS.CABundle
@@ -148,9 +148,9 @@ func (l *lane) object(obj Object) wire.Object {
 	}
 	if l.dest.KMSKey != "" {
 		o.Encryption, o.KMSKey, o.EncryptionContext = "aws:kms", l.dest.KMSKey, l.context
-		if bucketKey := l.dest.BucketKey == nil || *l.dest.BucketKey; bucketKey {
-			o.BucketKey = &bucketKey
-		}
+		// False is said as well: without the header the bucket's default decides.
+		bucketKey := l.dest.BucketKey == nil || *l.dest.BucketKey
+		o.BucketKey = &bucketKey
 	}
 	return o
 }

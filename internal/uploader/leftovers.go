@@ -6,21 +6,28 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/oklog/ulid/v2"
 	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
 )
 
 // Leftovers remembers, in a directory, the multipart uploads of streams that are
 // under way. Their bytes cannot be had again after a crash; what is left of them
 // in the bucket is aborted then.
 type Leftovers struct {
-	dir   string
-	log   *zap.Logger
-	found []string // of an earlier run
+	dir  string
+	log  *zap.Logger
+	lock *os.File // the directory itself, flock'ed
+
+	mu   sync.Mutex
+	left map[string]bool // paths of what is to be aborted; true: that this failed was said
 }
 
 // leftover is one upload, as its file holds it.
@@ -28,30 +35,47 @@ type leftover struct{ Destination, Bucket, Key, UploadID string }
 
 const leftoverSuffix = ".json"
 
-// NewLeftovers uses dir, and makes it when it is missing. What is in it now is of
-// an earlier run; see Uploader.Sweep.
+// NewLeftovers takes dir for this process, and makes it when it is missing: what
+// another daemon has under way is not left over. What is in it now is of
+// an earlier run; see Uploader.KeepTidy.
 func NewLeftovers(dir string, log *zap.Logger) (*Leftovers, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the directory for unfinished uploads: %w", err)
 	}
+	lock, err := os.Open(dir)
+	if err != nil {
+		return nil, fmt.Errorf("locking the unfinished uploads: %w", err)
+	}
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s is used by another daemon: %w", dir, err), lock.Close())
+	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, fmt.Errorf("reading the unfinished uploads: %w", err)
+		return nil, errors.Join(fmt.Errorf("reading the unfinished uploads: %w", err), lock.Close())
 	}
-	l := &Leftovers{dir: dir, log: log}
+	l := &Leftovers{lock: lock, dir: dir, log: log, left: make(map[string]bool)}
 	for _, e := range entries {
 		if strings.HasSuffix(e.Name(), leftoverSuffix) && e.Type().IsRegular() {
-			l.found = append(l.found, filepath.Join(dir, e.Name()))
+			l.left[filepath.Join(dir, e.Name())] = false
 		}
 	}
 	return l, nil
 }
 
-// remember writes an upload down. A failure costs no delivery: it leaves the
-// upload, should the daemon crash now, to the bucket's lifecycle rule.
-func (l *Leftovers) remember(o leftover) (forget func()) {
+// close lets go of the directory.
+func (l *Leftovers) close() {
+	if l != nil {
+		_ = l.lock.Close() // nothing was written to it
+	}
+}
+
+// remember writes an upload down, until ended is called with whether it is gone.
+// One that is not is aborted by the next sweep. A failure to write costs no
+// delivery: it leaves the upload, should the daemon crash now, to the bucket's
+// lifecycle rule.
+func (l *Leftovers) remember(o leftover) (ended func(gone bool)) {
 	if l == nil {
-		return func() {}
+		return func(bool) {}
 	}
 	path := filepath.Join(l.dir, ulid.Make().String()+leftoverSuffix)
 	text, err := json.Marshal(o)
@@ -61,32 +85,70 @@ func (l *Leftovers) remember(o leftover) (forget func()) {
 	if err != nil {
 		l.log.Warn("an upload in parts cannot be written down; a crash would leave it to the lifecycle rule", zap.String("destination", o.Destination), zap.Error(err))
 	}
-	return func() {
+	return func(gone bool) {
+		if !gone {
+			l.mu.Lock()
+			l.left[path] = false
+			l.mu.Unlock()
+			return
+		}
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			l.log.Warn("an upload that has ended is still written down", zap.String("path", path), zap.Error(err))
 		}
 	}
 }
 
-// Sweep aborts what a crash left behind. It goes on after a failure; what could
-// not be aborted is tried again at the next start.
+// sweepEvery is how often what could not be aborted is tried again.
+const sweepEvery = 10 * time.Minute
+
+// KeepTidy aborts what a crash, or an abort that failed, left in the bucket, until
+// ctx ends.
+func (u *Uploader) KeepTidy(ctx context.Context) {
+	if u.opts.Leftovers == nil {
+		return
+	}
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		u.Sweep(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// Sweep tries once to abort what is left. It goes on after a failure.
 func (u *Uploader) Sweep(ctx context.Context) {
 	l := u.opts.Leftovers
 	if l == nil {
 		return
 	}
-	for _, path := range l.found {
+	l.mu.Lock()
+	left := maps.Clone(l.left)
+	l.mu.Unlock()
+	for path, said := range left {
+		err := u.sweep(ctx, path)
 		if ctx.Err() != nil {
 			return
 		}
-		if err := u.sweep(ctx, path); err != nil {
-			l.log.Warn("an unfinished upload of an earlier run could not be aborted; it is tried again at the next start", zap.String("path", path), zap.Error(err))
+		l.mu.Lock()
+		if l.left[path] = err != nil; err == nil {
+			delete(l.left, path)
+		}
+		l.mu.Unlock()
+		if err != nil && !said {
+			l.log.Warn("an unfinished multipart upload could not be aborted; it is tried again", zap.Duration("every", sweepEvery), zap.String("path", path), zap.Error(err))
 		}
 	}
 }
 
 func (u *Uploader) sweep(ctx context.Context, path string) error {
 	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // it was never written, or somebody has dealt with it
+	}
 	if err != nil {
 		return err
 	}
@@ -102,9 +164,11 @@ func (u *Uploader) sweep(ctx context.Context, path string) error {
 	if l.dest.Bucket != o.Bucket {
 		return fmt.Errorf("destination %q has another bucket now than %s", o.Destination, o.Bucket)
 	}
+	ctx, cancel := context.WithTimeout(ctx, abortTimeout)
+	defer cancel()
 	if err := u.abort(ctx, l, o.Key, o.UploadID); err != nil {
 		return err
 	}
-	u.log.Info("an upload that a crash had cut was aborted", zap.String("destination", o.Destination), zap.String("key", o.Key))
+	u.log.Info("a multipart upload that was left behind was aborted", zap.String("destination", o.Destination), zap.String("key", o.Key))
 	return os.Remove(path)
 }

@@ -21,11 +21,15 @@ type lingering struct {
 // Retrieve implements aws.CredentialsProvider.
 func (l *lingering) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	c, err := l.present.Retrieve(ctx)
+	last := l.last.Load()
 	if err == nil {
-		l.last.Store(&c)
+		if last == nil || last.AccessKeyID != c.AccessKeyID {
+			kept := c
+			l.last.Store(&kept)
+		}
 		return c, nil
 	}
-	if last := l.last.Load(); last != nil && errors.Is(err, broker.ErrUnknownDestination) {
+	if last != nil && errors.Is(err, broker.ErrUnknownDestination) {
 		return *last, nil
 	}
 	return c, err

@@ -16,6 +16,8 @@ import (
 	"github.com/brokerd/brokerd/internal/uploader/wire"
 )
 
+const opComplete = "s3:CompleteMultipartUpload"
+
 const (
 	createTimeout = time.Minute
 	abortTimeout  = 30 * time.Second
@@ -27,6 +29,7 @@ type multipart struct {
 	plan     plan
 	uploadID string
 	opened   Stored // what S3 said of the encryption before completion
+	resumed  bool   // an earlier try began it
 
 	mu   sync.Mutex
 	done []wire.Part
@@ -38,7 +41,7 @@ func (m *multipart) run(ctx context.Context, first *part) (Stored, error) {
 		first.retire()
 		return Stored{}, err
 	}
-	forget := m.u.opts.Leftovers.remember(leftover{Destination: m.lane.dest.Name, Bucket: m.lane.dest.Bucket, Key: m.obj.Key, UploadID: m.uploadID})
+	ended := m.u.opts.Leftovers.remember(m.leftover())
 	err := m.verifyOpened()
 	if err != nil {
 		first.retire()
@@ -52,17 +55,23 @@ func (m *multipart) run(ctx context.Context, first *part) (Stored, error) {
 	if err == nil {
 		var s Stored
 		if s, err = m.complete(ctx, m.length, m.whole); err == nil {
-			if s.Existed && !m.abort(ctx) {
-				return s, nil
-			}
-			forget()
+			ended(!s.Existed || m.abort(ctx))
 			return s, nil
 		}
 	}
-	if m.abort(ctx) {
-		forget()
-	}
+	ended(m.abort(ctx))
 	return Stored{}, err
+}
+
+func (m *multipart) leftover() leftover {
+	return leftover{Destination: m.lane.dest.Name, Bucket: m.lane.dest.Bucket, Key: m.obj.Key, UploadID: m.uploadID}
+}
+
+// discard aborts an upload that nothing else will remember.
+func (m *multipart) discard(ctx context.Context) {
+	if !m.abort(ctx) {
+		m.u.opts.Leftovers.remember(m.leftover())(false)
+	}
 }
 
 // create is not cancelled with its caller: an upload that S3 opened and nobody
@@ -190,9 +199,9 @@ func (m *multipart) complete(ctx context.Context, length int64, whole uint32) (S
 		})
 		return err
 	}
-	err := m.call(ctx, "s3:CompleteMultipartUpload", finish)
+	err := m.call(ctx, opComplete, finish)
 	if err != nil && m.u.tryWithoutCondition(m.lane, err) {
-		err = m.call(ctx, "s3:CompleteMultipartUpload", finish)
+		err = m.call(ctx, opComplete, finish)
 	}
 	if existed, s := m.existed(err, length, len(m.done)); existed {
 		return s, nil
@@ -218,7 +227,7 @@ func (m *multipart) abort(ctx context.Context) bool {
 	defer cancel()
 	err := m.u.abort(ctx, m.lane, m.obj.Key, m.uploadID)
 	if err != nil {
-		m.u.log.Error("an unfinished multipart upload stays in the bucket until a lifecycle rule or somebody aborts it",
+		m.u.log.Error("an unfinished multipart upload could not be aborted",
 			zap.String("destination", m.lane.dest.Name), zap.String("bucket", m.lane.dest.Bucket),
 			zap.String("key", m.obj.Key), zap.String("multipart_upload_id", m.uploadID), zap.Error(err))
 	}

@@ -24,8 +24,7 @@ type part struct {
 	size     int64
 	crc      uint32
 
-	// mu keeps the HTTP transport, which may read a request body for a moment
-	// after the call has returned, away from pages that were given back.
+	// mu keeps a reader that outlives its call away from pages that were given back.
 	mu      sync.Mutex
 	retired bool
 }
@@ -72,7 +71,7 @@ func (p *part) retire() {
 	}
 }
 
-// reader returns a seekable reader from the part's start.
+// reader returns a reader from the part's start.
 func (p *part) reader() *partReader { return &partReader{p: p} }
 
 type partReader struct {
@@ -101,17 +100,19 @@ func (r *partReader) Read(dst []byte) (int, error) {
 	return total, nil
 }
 
-// Seek implements io.Seeker; the SDK rewinds a body to send it again.
-func (r *partReader) Seek(offset int64, whence int) (int64, error) {
-	switch whence {
-	case io.SeekCurrent:
-		offset += r.at
-	case io.SeekEnd:
-		offset += r.p.size
+// Next implements wire.Slicer: pages are sent from where they are.
+func (r *partReader) Next(n int) ([]byte, error) {
+	r.p.mu.Lock()
+	defer r.p.mu.Unlock()
+	if r.p.retired {
+		return nil, errRetired
 	}
-	if offset < 0 {
-		return 0, errors.New("seek before the start of the part")
+	if r.at >= r.p.size {
+		return nil, io.EOF
 	}
-	r.at = offset
-	return offset, nil
+	from := r.at % pageSize
+	to := min(pageSize, r.p.size-(r.at-from), from+int64(n))
+	out := r.p.pages[r.at/pageSize][from:to]
+	r.at += int64(len(out))
+	return out, nil
 }

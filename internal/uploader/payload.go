@@ -24,7 +24,11 @@ func (e *sourceError) Unwrap() error { return e.err }
 func (l *lane) payload(ctx context.Context, open func() io.Reader, size int64, crc uint32) (p wire.Payload, read func(error) error) {
 	var failed atomic.Pointer[sourceError]
 	p = wire.Payload{Size: size, CRC32C: crc, Open: func() (io.Reader, error) {
-		return &source{ctx: ctx, r: open(), pace: l.pace, failed: &failed}, nil
+		r := open()
+		if from, ok := r.(wire.Slicer); ok && l.pace == nil {
+			return from, nil // a part in memory, which cannot fail
+		}
+		return &source{ctx: ctx, r: r, pace: l.pace, failed: &failed}, nil
 	}}
 	return p, func(err error) error {
 		if f := failed.Load(); err != nil && f != nil {

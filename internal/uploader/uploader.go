@@ -106,6 +106,7 @@ func (u *Uploader) Prepare(c *config.Config) (adopt func(), err error) {
 // Close ends deliveries that outlived their callers.
 func (u *Uploader) Close() {
 	u.end()
+	u.opts.Leftovers.close()
 	u.reloading.Lock()
 	defer u.reloading.Unlock()
 	for _, w := range u.ways {

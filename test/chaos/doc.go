@@ -5,8 +5,9 @@
 // real brokerd, to destinations of all three durabilities, while brokerd is killed
 // with SIGKILL every half second to three seconds, and the sandbox that stands in
 // for AWS throttles, fails, stalls, cuts connections, loses answers, ends sessions,
-// and loses its key, its bucket policy and STS. Callers that get an error send the
-// same object again under the same idempotency key, until it is acknowledged.
+// and loses its key, its bucket policy and STS, for two minutes at a stretch when
+// the run is long. Callers that get an error send the same object again under the
+// same idempotency key, until it is acknowledged.
 //
 // What has to hold:
 //

@@ -102,6 +102,9 @@ func TestTorture(t *testing.T) {
 	r.report(t)
 }
 
+// long is from how many uploads on a run has time for an outage of minutes.
+const long = 10_000
+
 // callers are how many send to each destination at a time.
 const callers = 12
 
@@ -109,10 +112,16 @@ const callers = 12
 func (r *torture) storm(t *testing.T, seed uint64) {
 	planned := max(25*time.Second, time.Duration(len(r.items))*12*time.Millisecond)
 	rounds := max(1, int(planned/(80*time.Second)))
+	away := time.Duration(0)
+	if len(r.items) >= long {
+		away = 2 * time.Minute
+	}
 	shares := 0
 	for _, s := range spells {
 		shares += max(s.length, 1)
 	}
+	each := planned / time.Duration(rounds*shares)
+	planned += away
 	most := 4*planned + 4*time.Minute
 	calling, giveUp := context.WithTimeout(t.Context(), most)
 	defer giveUp()
@@ -138,7 +147,7 @@ func (r *torture) storm(t *testing.T, seed uint64) {
 		sending.Go(func() { one.run(calling, queues[destinations[n%len(destinations)]], func() { left.Add(-1) }) })
 	}
 	surroundings.Go(func() {
-		r.weather.run(around, t, rounds, planned/time.Duration(rounds*shares))
+		r.weather.run(around, t, rounds, each, away)
 	})
 	surroundings.Go(func() {
 		defer giveUp() // without a daemon nothing comes of it
@@ -267,6 +276,7 @@ func (r *torture) report(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(r.all.by)) {
 		line("  %6d %s", r.all.by[name], name)
 	}
+	line("%d spells: %s", len(r.weather.seen), strings.Join(r.weather.seen, ", "))
 	line("faults that hit:")
 	for _, name := range slices.Sorted(maps.Keys(r.weather.hits)) {
 		line("  %6d %s", r.weather.hits[name], name)

@@ -26,6 +26,8 @@ type spell struct {
 	begin, end func(context.Context, *stage.Stage) error
 }
 
+const stsDown = "STS is down"
+
 // spells are all that the weather knows. What reaches the callers' destinations
 // only names the operations of deliveries, so that begin and end get through.
 var spells = []spell{
@@ -48,7 +50,7 @@ var spells = []spell{
 		"s3:AbortMultipartUpload code=InternalError status=500", "s3:UploadPart reset=before-response rate=0.2"}},
 	{name: "parts are refused and aborts fail", faults: []string{"s3:UploadPart code=ServiceUnavailable rate=0.8", "s3:AbortMultipartUpload code=ServiceUnavailable"}},
 	{name: "STS is slow", faults: []string{"sts:* latency=300ms jitter=700ms"}},
-	{name: "STS is down", length: 4, faults: []string{"sts:* code=ServiceUnavailable"}},
+	{name: stsDown, length: 4, faults: []string{"sts:* code=ServiceUnavailable"}},
 	{name: "STS loses answers", faults: []string{"sts:* reset=before-response rate=0.5", "sts:* truncate=40 rate=0.3"}},
 	{name: "everything at once", length: 2, loses: true, faults: []string{
 		"sts:* code=InternalFailure status=500 rate=0.3", "s3:* code=throttle rate=0.2", "s3:* reset=before-response rate=0.2", "s3:* reset=after-body rate=0.1", "s3:* latency=20ms jitter=100ms rate=0.3"}},
@@ -93,11 +95,16 @@ type weather struct {
 
 type span struct{ from, to time.Time }
 
-func (w *weather) run(ctx context.Context, t *testing.T, rounds int, each time.Duration) {
-	for range rounds {
+// run goes through the spells so many times; each lasts about so long. In the
+// first round STS is away for longer, as long as outages of a service last.
+func (w *weather) run(ctx context.Context, t *testing.T, rounds int, each, away time.Duration) {
+	for round := range rounds {
 		for _, n := range w.rng.Perm(len(spells)) {
 			s := spells[n]
 			length := time.Duration(float64(each) * float64(max(s.length, 1)) * (0.5 + w.rng.Float64()))
+			if s.name == stsDown && round == 0 {
+				length += away
+			}
 			if err := w.spend(ctx, s, length); err != nil {
 				t.Errorf("%s: %v", s.name, err)
 			}

@@ -181,6 +181,12 @@ func TestAnUploadThatIsCutShortLeavesNothing(t *testing.T) {
 }
 
 func TestDemoCleansUpOnInterrupt(t *testing.T) {
+	for name, signal := range map[string]syscall.Signal{"Ctrl-C": syscall.SIGINT, "a terminal that is closed": syscall.SIGHUP} {
+		t.Run(name, func(t *testing.T) { demoEnds(t, signal) })
+	}
+}
+
+func demoEnds(t *testing.T, signal syscall.Signal) {
 	dir, err := os.MkdirTemp("", "brokerd-int-")
 	if err != nil {
 		t.Fatal(err)
@@ -206,11 +212,11 @@ func TestDemoCleansUpOnInterrupt(t *testing.T) {
 		}
 	}
 	pid := between(text.String(), "(pid ", ")")
-	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+	if err := cmd.Process.Signal(signal); err != nil {
 		t.Fatal(err)
 	}
 	if err := waitFor(t, cmd); err != nil {
-		t.Errorf("exit after Ctrl-C: %v", err)
+		t.Errorf("exit: %v", err)
 	}
 	left, err := os.ReadDir(dir)
 	if err != nil || len(left) > 0 {

@@ -80,6 +80,7 @@ func TestScripts(t *testing.T) {
 			"sandbox":           sandboxCommand,
 			"add-destination":   addDestination,
 			"put-bucket-policy": putBucketPolicy,
+			"fault":             fault,
 		},
 	})
 }
@@ -277,4 +278,18 @@ func putBucketPolicy(ts *testscript.TestScript, neg bool, args []string) {
 	w := worldOf(ts)
 	text := strings.ReplaceAll(ts.ReadFile(args[0]), "ACCOUNT_B", w.Sandbox.AccountB())
 	ts.Check(w.PutBucketPolicy(context.Background(), text))
+}
+
+// fault OPERATION CODE: calls of the operation are refused with the code from now
+// on. fault none ends that.
+func fault(ts *testscript.TestScript, neg bool, args []string) {
+	w := worldOf(ts)
+	switch {
+	case !neg && len(args) == 1 && args[0] == "none":
+		w.Sandbox.SetFaults(nil)
+	case !neg && len(args) == 2:
+		w.Sandbox.SetFaults([]sandbox.Fault{{Operation: args[0], Code: args[1], Status: 403}})
+	default:
+		ts.Fatalf("usage: fault OPERATION CODE | fault none")
+	}
 }

@@ -4,8 +4,9 @@
 // brokerd delivers to real S3 servers: MinIO (AssumeRole and SSE-KMS) and
 // versitygw (neither), from $MINIO and $VERSITYGW or PATH. Real clients use the
 // sandbox: rclone (from $RCLONE or PATH), boto3, the AWS SDK for JavaScript, the
-// AWS CLI, which runs every command of docs/sandbox.md, and Terraform. What is
-// not installed, and cannot be, is skipped with the reason.
+// AWS CLI, which runs every command of docs/sandbox.md, and Terraform. The
+// examples of docs/guide-clients.md upload with grpcio and grpcurl (from $GRPCURL
+// or PATH). What is not installed, and cannot be, is skipped with the reason.
 //
 // The suite has the build tag "interop":
 //

@@ -55,7 +55,7 @@ func (a *Accounts) Apply(ctx context.Context, plan *setup.Plan, o ApplyOptions) 
 	if o.Notify == nil {
 		o.Notify = func(*setup.Change, Stage) {}
 	}
-	run := &applying{Accounts: a, options: o, backup: backup{dir: o.Backup}, fresh: map[string]bool{}}
+	run := &applying{Accounts: a, options: o, backup: backup{dir: o.Backup}, fresh: map[string]bool{}, made: plan.NewRoles}
 	var out Outcome
 	for i := range plan.Changes {
 		c := &plan.Changes[i]
@@ -86,7 +86,7 @@ type applying struct {
 	*Accounts
 	options ApplyOptions
 	backup  backup
-	made    bool // a role was made in this run
+	made    bool // a role was made in this run, or shortly before it
 	// fresh are the buckets of this run: what is set on them is S3's own default.
 	fresh map[string]bool
 }
@@ -143,7 +143,7 @@ func (r *applying) write(ctx context.Context, c *setup.Change) error {
 		switch {
 		case err == nil:
 			return struct{}{}, nil
-		case r.made && unknownPrincipal(err):
+		case r.made && unknownYet(err):
 			r.options.Notify(c, Waiting)
 			return struct{}{}, err
 		}
@@ -152,11 +152,11 @@ func (r *applying) write(ctx context.Context, c *setup.Change) error {
 	return err
 }
 
-// unknownPrincipal is how IAM, KMS and S3 refuse a policy that names somebody who
-// does not exist.
-func unknownPrincipal(err error) bool {
+// unknownYet is how IAM, KMS and S3 refuse what is about a role that does not exist,
+// and a policy that names one.
+func unknownYet(err error) bool {
 	switch codeOf(err) {
-	case "MalformedPolicy", "MalformedPolicyDocument", "MalformedPolicyDocumentException":
+	case noSuchEntity, "MalformedPolicy", "MalformedPolicyDocument", "MalformedPolicyDocumentException":
 		return true
 	}
 	return false

@@ -5,24 +5,22 @@ import (
 	"io"
 	"net"
 	"sync"
-	"sync/atomic"
 )
 
 // crypto/tls hands every record of 16 KiB to the connection below it in a write
 // of its own. A burst gathers them:
 //
-//	net/http ── Write, ReadFrom ──> burstConn ──> tls.Conn ── records ──> gather ──> TCP
-//	                                    └── hold, release ─────────────────┘
+//	conn ── send ──> burstConn ──> tls.Conn ── records ──> gather ──> TCP
+//	                     └── hold, release ──────────────────┘
 //
-// burstConn is above tls.Conn and so sees where a write of net/http begins and
-// ends; gather is below and holds records only in between. When Write or ReadFrom
-// return, everything is with the kernel. So nobody can wait for an answer to
-// bytes that are still here: net/http waits, for an answer or for a 100, after
-// its write has returned. Handshake, alerts and answers to key updates are
-// outside a burst and pass straight through, or inside one and leave in order with it.
+// burstConn is above tls.Conn and so sees where a request begins and ends; gather
+// is below and holds records only in between. When send returns, everything is
+// with the kernel: nobody waits for an answer to bytes that are still here.
+// Handshake, alerts and answers to key updates are outside a burst and pass
+// straight through, or inside one and leave in order with it.
 //
-// While ReadFrom reads its source, up to a buffer of records may be held, as
-// bufio.Writer would hold plain bytes. The source does not depend on the peer.
+// While send reads its source, up to a buffer of records may be held. The source
+// does not depend on the peer.
 //
 // Buffers come from a pool when a burst begins and go back when it ends: a
 // connection that is idle, or waits, holds none.
@@ -35,7 +33,7 @@ type bursts struct {
 }
 
 const (
-	// plainSize is what ReadFrom reads at a time: whole records.
+	// plainSize is what send reads at a time: whole records.
 	plainSize = 64 << 10
 	maxRecord = 16 << 10
 )
@@ -50,7 +48,7 @@ func newBursts(size int) *bursts {
 	return b
 }
 
-// client makes a TLS client on conn whose writes leave in bursts. The handshake is the caller's.
+// client makes a TLS client on conn whose requests leave in bursts. The handshake is the caller's.
 func (b *bursts) client(conn net.Conn, cfg *tls.Config) *burstConn {
 	g := &gather{Conn: conn, bursts: b}
 	return &burstConn{Conn: tls.Client(g, cfg), below: g}
@@ -59,52 +57,79 @@ func (b *bursts) client(conn net.Conn, cfg *tls.Config) *burstConn {
 // burstConn is a tls.Conn that tells the connection below when a burst is over.
 type burstConn struct {
 	*tls.Conn
-	below   *gather
-	writing atomic.Int32
+	below *gather
 }
 
-// Write implements net.Conn. When it returns, p has left.
-func (c *burstConn) Write(p []byte) (int, error) {
-	if len(p) <= maxRecord {
-		return c.Conn.Write(p) // one record: there is nothing to gather
+// send implements stream.
+func (c *burstConn) send(head []byte, body io.Reader) error {
+	if len(head) <= maxRecord && body == nil {
+		_, err := c.Write(head) // one record: there is nothing to gather
+		return err
 	}
-	c.writing.Add(1)
-	defer c.writing.Add(-1)
-	c.below.hold()
-	n, err := c.Conn.Write(p)
-	m, err := c.settle(int64(n), err)
-	return int(m), err
-}
-
-// ReadFrom implements io.ReaderFrom, through which net/http sends a body. When
-// it returns, all that was read has left.
-func (c *burstConn) ReadFrom(r io.Reader) (int64, error) {
-	c.writing.Add(1)
-	defer c.writing.Add(-1)
 	plain := c.below.bursts.plains.Get().(*[]byte)
 	defer c.below.bursts.plains.Put(plain)
 	c.below.hold()
-	var total int64
+	err := pour(c.Conn, *plain, head, body)
+	if ferr := c.below.release(); err == nil {
+		err = ferr
+	}
+	clear((*plain)[:min(len(head), len(*plain))]) // a session token was in it
+	return err
+}
+
+// pour writes head and body through a buffer, head first. Of a large body that lies
+// in memory nothing is moved.
+func pour(w io.Writer, plain, head []byte, r io.Reader) error {
+	if b, ok := r.(*body); ok && len(head) == 0 {
+		if from, ok := b.r.(Slicer); ok {
+			return pourSlices(w, b, from)
+		}
+	}
 	for {
-		n, end := fill(r, *plain)
+		n := copy(plain, head)
+		head = head[n:]
+		var end error
+		if len(head) == 0 {
+			var m int
+			m, end = fill(r, plain[n:])
+			n += m
+		}
+		// What the source said goes before what was read: a body that is not what it
+		// should be must not be complete.
+		if end != nil && end != io.EOF {
+			return end
+		}
 		if n > 0 {
-			w, err := c.Conn.Write((*plain)[:n])
-			total += int64(w)
-			if err != nil {
-				return c.settle(total, err)
+			if _, err := w.Write(plain[:n]); err != nil {
+				return err
 			}
 		}
 		if end == io.EOF {
-			return c.settle(total, nil)
-		}
-		if end != nil {
-			return c.settle(total, end)
+			return nil
 		}
 	}
 }
 
-// fill reads until p is full or r says why not.
+func pourSlices(w io.Writer, b *body, from Slicer) error {
+	for {
+		p, end := b.next(from, plainSize)
+		if end != nil && end != io.EOF {
+			return end
+		}
+		if _, err := w.Write(p); err != nil {
+			return err
+		}
+		if end == io.EOF {
+			return nil
+		}
+	}
+}
+
+// fill reads until p is full or r says why not. A nil r is empty.
 func fill(r io.Reader, p []byte) (n int, err error) {
+	if r == nil {
+		return 0, io.EOF
+	}
 	for n < len(p) && err == nil {
 		var m int
 		m, err = r.Read(p[n:])
@@ -113,24 +138,17 @@ func fill(r io.Reader, p []byte) (n int, err error) {
 	return n, err
 }
 
-// settle ends a burst of n plain bytes. When nothing of it has left, it says so:
-// net/http may then use another connection.
-func (c *burstConn) settle(n int64, err error) (int64, error) {
-	sent, ferr := c.below.release()
-	if err == nil {
-		err = ferr
-	}
-	if ferr != nil && sent == 0 {
-		n = 0
-	}
-	return n, err
+// plainConn is a stream without TLS.
+type plainConn struct {
+	net.Conn
+	bursts *bursts
 }
 
-// Close implements net.Conn. A burst under way is cut: what is left of it is for
-// nobody, and a goodbye could not overtake it.
-func (c *burstConn) Close() error {
-	if c.writing.Load() > 0 {
-		return c.below.Close()
-	}
-	return c.Conn.Close()
+// send implements stream.
+func (c *plainConn) send(head []byte, body io.Reader) error {
+	plain := c.bursts.plains.Get().(*[]byte)
+	defer c.bursts.plains.Put(plain)
+	err := pour(c.Conn, *plain, head, body)
+	clear((*plain)[:min(len(head), len(*plain))]) // a session token was in it
+	return err
 }

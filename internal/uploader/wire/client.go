@@ -2,7 +2,6 @@ package wire
 
 import (
 	"errors"
-	"net/http"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -25,19 +24,22 @@ type Options struct {
 	Owner string
 	// Credentials are asked at each call; they should be cached.
 	Credentials aws.CredentialsProvider
-	// Transport sends the requests; see NewTransport. Many clients may share it.
-	Transport http.RoundTripper
-	// UserAgent is the header's value; empty means net/http's.
+	// Transport sends the requests. Many clients may share it.
+	Transport *Transport
+	// UserAgent is the header's value; empty means none.
 	UserAgent string
 }
 
 // Client makes the calls of deliveries to one bucket. Its methods may be called
 // from several goroutines.
 type Client struct {
-	opts   Options
-	place  place
-	sign   signer
-	memory sync.Pool // of *scratch
+	opts               Options
+	place              place
+	route              route
+	target             string // scheme and host of the request line, for a proxy that forwards
+	proxyAuthorization string
+	sign               signer
+	memory             sync.Pool // of *scratch
 }
 
 // New makes a Client. It makes no call.
@@ -49,8 +51,16 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{
-		opts: o, place: where, sign: signer{region: o.Region},
-		memory: sync.Pool{New: func() any { return &scratch{buf: make([]byte, 0, 4096)} }},
-	}, nil
+	way, err := o.Transport.routeTo(where)
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{
+		opts: o, place: where, route: way, sign: signer{region: o.Region},
+		memory: sync.Pool{New: func() any { return &scratch{buf: make([]byte, 0, 4096), head: make([]byte, 0, 4096)} }},
+	}
+	if authorization, yes := way.forwarded(); yes {
+		c.target, c.proxyAuthorization = where.scheme+"://"+where.host, authorization
+	}
+	return c, nil
 }

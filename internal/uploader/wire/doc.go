@@ -1,16 +1,17 @@
 // Package wire is the request path of the data plane: the S3 calls of a
-// delivery, straight over net/http, signed by a SigV4 of its own.
+// delivery over HTTP/1.1 connections of its own, signed by a SigV4 of its own.
 //
-// An SDK spends most of a small object's time in its middleware. Here a call is
-// one header, one signature with a key that is derived once a day and session,
-// and one round trip. Over TLS a burst of records leaves in one system call.
+// An SDK spends most of a small object's time in its middleware, and net/http
+// hands each request from goroutine to goroutine. Here a call is one header, one
+// signature with a key that is derived once a day and session, and one exchange
+// in the caller's goroutine: over TLS, head and body of a small object leave in one
+// system call. What is read is parsed by net/http.
 //
 // It guarantees:
 //
 //   - A call is one attempt. Retries, the refresh of sessions and the fate of an
-//     object are the caller's. The one exception is net/http's own: a request of
-//     which no byte reached an idle connection that had gone stale is sent on
-//     another one.
+//     object are the caller's. The one exception: a request of which no byte left,
+//     because the store had closed a kept connection, goes to another one.
 //   - What is signed is what the SDK would sign: the same canonical request, byte
 //     for byte, for every key. No path is cleaned on its way.
 //   - Bodies go out unhashed (UNSIGNED-PAYLOAD) under the CRC32C that their owner

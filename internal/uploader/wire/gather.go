@@ -15,7 +15,6 @@ type gather struct {
 	mu      sync.Mutex
 	holding bool
 	buf     *[]byte // nil unless something is held
-	sent    int64   // bytes that have left since hold
 	err     error
 }
 
@@ -48,12 +47,11 @@ func (g *gather) Write(p []byte) (int, error) {
 func (g *gather) hold() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.holding, g.sent = true, 0
+	g.holding = true
 }
 
-// release ends a burst: what is held leaves. It returns how many bytes of the
-// burst have left, records' frames included.
-func (g *gather) release() (int64, error) {
+// release ends a burst: what is held leaves.
+func (g *gather) release() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.holding = false
@@ -66,7 +64,7 @@ func (g *gather) release() (int64, error) {
 		g.bursts.gathers.Put(g.buf)
 		g.buf = nil
 	}
-	return g.sent, err
+	return err
 }
 
 func (g *gather) flush() error {
@@ -80,7 +78,6 @@ func (g *gather) flush() error {
 
 func (g *gather) pass(p []byte) (int, error) {
 	n, err := g.Conn.Write(p)
-	g.sent += int64(n)
 	if err != nil {
 		g.err = err
 	}

@@ -95,18 +95,20 @@ func (r *request) describe(o *Object) error {
 	return nil
 }
 
-// check refuses what would end or forge a header line. net/http would, too, but
-// as what looks like an error of the network.
+// check refuses what would end or forge a header line. Names that are not
+// constants are those of metadata.
 func (r *request) check() error {
-	for _, f := range r.fields {
-		for i := range len(f.name) {
-			if b := f.name[i]; b <= ' ' || b >= 0x7f || strings.IndexByte(`"(),/:;<=>?@[\]{}`, b) >= 0 {
-				return fmt.Errorf("%q is not the name of a header", f.name)
-			}
-		}
+	for i := range r.fields {
+		f := &r.fields[i]
 		for i := range len(f.value) {
 			if b := f.value[i]; b < ' ' && b != '\t' || b == 0x7f {
 				return fmt.Errorf("the value of %s holds a control character", f.name)
+			}
+		}
+		name, meta := strings.CutPrefix(f.lower, metaPrefix)
+		for i := 0; meta && i < len(name); i++ {
+			if b := name[i]; b <= ' ' || b >= 0x7f || strings.IndexByte(`"(),/:;<=>?@[\]{}`, b) >= 0 {
+				return fmt.Errorf("%q is not the name of a header", f.name)
 			}
 		}
 	}

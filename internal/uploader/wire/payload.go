@@ -1,12 +1,10 @@
 package wire
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"sync"
-	"time"
+	"sync/atomic"
 )
 
 // Payload is the body of an object or a part.
@@ -22,125 +20,73 @@ type Payload struct {
 	CRC32C uint32
 }
 
-var errEnded = errors.New("the call has ended")
-
-// call is one request under way: it lends the payload to net/http, which may go
-// on reading after it has answered, and takes it back.
-type call struct {
-	payload  *Payload
-	patience time.Duration // for the answer, once the request is written
-	giveUp   context.CancelCauseFunc
-
-	mu    sync.Mutex
-	body  *body // the one that counts
-	err   error // the payload's
-	ended bool
-	timer *time.Timer
+// Slicer is a body whose bytes lie in memory already: they are sent from there. What
+// Open returns may be one.
+type Slicer interface {
+	io.Reader
+	// Next returns at least one and at most n bytes, which stay as they are until the
+	// next call, or an error; io.EOF comes alone.
+	Next(n int) ([]byte, error)
 }
 
-// open makes a body, in place of any that was open.
-func (c *call) open() (io.ReadCloser, error) {
-	r, err := c.payload.Open()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err == nil && c.ended {
-		closeReader(r)
-		err = errEnded
+// bodyError is a fault of the payload's, not of the network's.
+type bodyError struct{ err error }
+
+func (e *bodyError) Error() string { return e.err.Error() }
+func (e *bodyError) Unwrap() error { return e.err }
+
+var errAnswered = errors.New("the store has answered before it had everything")
+
+// body is a payload as it is sent: of exactly its size, or an error. Its last
+// bytes come together with io.EOF, or not at all.
+type body struct {
+	r          io.Reader
+	left, size int64
+	err        error       // the payload's
+	stop       atomic.Bool // nobody wants the rest
+}
+
+// Read implements io.Reader.
+func (b *body) Read(p []byte) (int, error) {
+	if b.stop.Load() {
+		return 0, errAnswered
 	}
-	if err != nil {
-		c.err = err
-		return nil, err
+	n, err := b.r.Read(p)
+	return n, b.check(n, err)
+}
+
+// next is Read without a buffer, for a body that is a Slicer.
+func (b *body) next(from Slicer, n int) ([]byte, error) {
+	if b.stop.Load() {
+		return nil, errAnswered
 	}
-	c.retire()
-	c.body = &body{call: c, r: r, left: c.payload.Size}
-	return c.body, nil
+	p, err := from.Next(n)
+	return p, b.check(len(p), err)
 }
 
-// await starts, or starts again, the wait for an answer.
-func (c *call) await() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.awaitLocked()
-}
-
-func (c *call) awaitLocked() {
+// check counts what was read, and looks past the last byte.
+func (b *body) check(n int, err error) error {
+	b.left -= int64(n)
+	for b.left == 0 && err == nil {
+		var more [1]byte
+		var m int
+		m, err = b.r.Read(more[:])
+		b.left -= int64(m)
+	}
 	switch {
-	case c.ended || c.patience <= 0:
-	case c.timer == nil:
-		c.timer = time.AfterFunc(c.patience, func() { c.giveUp(&silence{c.patience}) })
-	default:
-		c.timer.Reset(c.patience)
+	case b.left < 0:
+		err = fmt.Errorf("it is longer than the %d bytes that were announced", b.size)
+	case err == io.EOF && b.left > 0:
+		err = fmt.Errorf("it ended %d bytes before the %d that were announced", b.left, b.size)
 	}
-}
-
-// end takes the payload back. No byte of it is read afterwards.
-func (c *call) end() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.ended = true
-	c.retire()
-	if c.timer != nil {
-		c.timer.Stop()
+	if err != nil && err != io.EOF {
+		b.err = err
 	}
-}
-
-// failure is what the payload did wrong so far.
-func (c *call) failure() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.err
-}
-
-func (c *call) retire() {
-	if c.body != nil {
-		closeReader(c.body.r)
-		c.body = nil
-	}
+	return err
 }
 
 func closeReader(r io.Reader) {
 	if closer, ok := r.(io.Closer); ok {
 		_ = closer.Close() // it was read to its end, or its end does not matter
 	}
-}
-
-// body is the payload as net/http reads it.
-type body struct {
-	call *call
-	r    io.Reader
-	left int64
-}
-
-// Read implements io.Reader.
-func (b *body) Read(p []byte) (int, error) {
-	c := b.call
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.body != b {
-		return 0, errEnded
-	}
-	n, err := b.r.Read(p)
-	b.left -= int64(n)
-	switch {
-	case b.left < 0:
-		err = fmt.Errorf("it is longer than the %d bytes that were announced", c.payload.Size)
-	case err == io.EOF && b.left > 0:
-		err = fmt.Errorf("it ended %d bytes before the %d that were announced", b.left, c.payload.Size)
-	}
-	if err != nil && err != io.EOF {
-		c.err = err
-	}
-	return n, err
-}
-
-// Close implements io.Closer. net/http closes a body when it has written it.
-func (b *body) Close() error {
-	c := b.call
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.body == b {
-		c.retire()
-		c.awaitLocked()
-	}
-	return nil
 }

@@ -32,7 +32,9 @@ func (c *Client) UploadPart(ctx context.Context, key, uploadID string, number in
 func (c *Client) write(ctx context.Context, r *request) (out Written, err error) {
 	r.say(hChecksum, base64CRC(r.payload.CRC32C))
 	err = c.do(ctx, r, func(h http.Header, _ *document) error {
-		out = confirmed(h)
+		if out = confirmed(h); out.ETag == "" {
+			return unexpected(r, c.opts.Bucket, h)
+		}
 		return nil
 	})
 	return out, err

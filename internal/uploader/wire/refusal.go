@@ -69,15 +69,15 @@ func (e *ResponseError) WantRegion() string { return e.Region }
 
 // refusal returns nil when the answer is a success: a good status, and no error
 // in the body. S3 begins some answers before it knows how they end.
-func refusal(resp *http.Response, r *request, bucket string, doc *document) *ResponseError {
+func refusal(a *answer, r *request, bucket string, doc *document) *ResponseError {
 	isError := doc.XMLName.Local == "Error"
-	if resp.StatusCode >= 200 && resp.StatusCode < 300 && !isError {
+	if a.status >= 200 && a.status < 300 && !isError {
 		return nil
 	}
 	e := &ResponseError{
-		Operation: r.operation, Bucket: bucket, Key: r.key, Status: resp.StatusCode,
-		RequestID: line(get(resp.Header, "X-Amz-Request-Id")), HostID: line(get(resp.Header, "X-Amz-Id-2")),
-		Region: regionName(get(resp.Header, "X-Amz-Bucket-Region")), Wait: wait(resp.Header, time.Now()),
+		Operation: r.operation, Bucket: bucket, Key: r.key, Status: a.status,
+		RequestID: line(get(a.header, "X-Amz-Request-Id")), HostID: line(get(a.header, "X-Amz-Id-2")),
+		Region: regionName(get(a.header, "X-Amz-Bucket-Region")), Wait: wait(a.header, time.Now()),
 	}
 	if isError {
 		e.Code, e.Message = line(doc.Code), line(doc.Message)
@@ -124,9 +124,11 @@ func codeOf(status int) string {
 	case http.StatusLengthRequired:
 		return "MissingContentLength"
 	case http.StatusPreconditionFailed:
-		return "PreconditionFailed"
+		// S3's own has a document with its code, and means that the object is there.
+		// What a proxy means by it is not known.
+		return "UnexplainedPrecondition"
 	case http.StatusRequestEntityTooLarge:
-		return "EntityTooLarge"
+		return "RequestEntityTooLarge" // a proxy's limit: nothing is wrong with the object
 	case http.StatusTooManyRequests:
 		return "TooManyRequests"
 	case http.StatusInternalServerError:

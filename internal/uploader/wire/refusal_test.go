@@ -12,16 +12,11 @@ import (
 )
 
 // refused is what is made of an answer.
-func refused(t *testing.T, method string, status int, h http.Header, text string) *ResponseError {
-	t.Helper()
-	resp := &http.Response{StatusCode: status, Header: h, Body: io.NopCloser(strings.NewReader(text))}
-	defer func() { _ = resp.Body.Close() }()
-	r := &request{operation: "PutObject", method: method, key: "k"}
-	doc, err := readDocument(resp, r)
-	if err != nil {
-		t.Fatal(err)
+func refused(method string, status int, h http.Header, text string) *ResponseError {
+	if method == http.MethodHead {
+		text = ""
 	}
-	return refusal(resp, r, "bucket", doc)
+	return refusal(&answer{status: status, header: h, text: []byte(text)}, &request{operation: "PutObject", method: method, key: "k"}, "bucket", parseDocument([]byte(text)))
 }
 
 func TestRefusalsAreUnderstood(t *testing.T) {
@@ -52,7 +47,10 @@ func TestRefusalsAreUnderstood(t *testing.T) {
 		"slow down, for ever":         {status: 429, header: http.Header{"Retry-After": {"4000000000"}}, code: "TooManyRequests", class: awserr.Throttle, wait: time.Hour},
 		"slow down until yesterday":   {status: 503, header: http.Header{"Retry-After": {"Mon, 02 Jan 2006 15:04:05 GMT"}}, code: "ServiceUnavailable", class: awserr.Transient},
 		"a conflict without a body":   {status: 409, code: "OperationAborted", class: awserr.Conflict},
-		"a precondition":              {status: 412, code: "PreconditionFailed", class: awserr.Precondition},
+		"a precondition":              {status: 412, text: xml("PreconditionFailed", ""), code: "PreconditionFailed", class: awserr.Precondition},
+		"a proxy's precondition":      {status: 412, text: "<html>no</html>", code: "UnexplainedPrecondition", class: awserr.Transient},
+		"a precondition that is cut":  {status: 412, text: xml("PreconditionFailed", "")[:30], code: "UnexplainedPrecondition", class: awserr.Transient},
+		"a proxy's limit":             {status: 413, text: "too large", code: "RequestEntityTooLarge", class: awserr.Invalid},
 		"a status nobody knows":       {status: 599, code: "Status599", class: awserr.Transient},
 		"a Region that is no name":    {status: 301, header: http.Header{"X-Amz-Bucket-Region": {"evil/../x"}}, code: "PermanentRedirect", class: awserr.Region},
 		"an error that came with 200": {status: 200, text: "\n \n" + xml("SlowDown", ""), code: "SlowDown", class: awserr.Throttle},
@@ -61,7 +59,7 @@ func TestRefusalsAreUnderstood(t *testing.T) {
 			if c.method == "" {
 				c.method = "PUT"
 			}
-			e := refused(t, c.method, c.status, c.header, c.text)
+			e := refused(c.method, c.status, c.header, c.text)
 			if e == nil {
 				t.Fatal("it passed for a success")
 			}
@@ -80,7 +78,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Add(500, "<a><b></a>", "", "-1")
 	f.Fuzz(func(t *testing.T, status int, text, region, after string) {
 		status = 200 + (status&0x7fffffff)%400
-		e := refused(t, "PUT", status, http.Header{"X-Amz-Bucket-Region": {region}, "Retry-After": {after}, "X-Amz-Request-Id": {text}}, text)
+		e := refused("PUT", status, http.Header{"X-Amz-Bucket-Region": {region}, "Retry-After": {after}, "X-Amz-Request-Id": {text}}, text)
 		if e == nil {
 			if status >= 300 {
 				t.Fatal("a refusal passed for a success")
@@ -95,4 +93,21 @@ func FuzzAnswer(f *testing.F) {
 		}
 		awserr.Classify(e, "s3")
 	})
+}
+
+// A good status alone is no success: a portal or a proxy has one for its pages.
+func TestAPageWithAGoodStatusIsNoObject(t *testing.T) {
+	c, _ := store(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Del("Etag")
+		_, _ = io.WriteString(w, "<html><body>Please log in</body></html>")
+	}, TransportOptions{})
+	_, put := c.PutObject(t.Context(), Object{Key: "k"}, sized(10))
+	_, part := c.UploadPart(t.Context(), "k", "u", 1, sized(10))
+	_, create := c.CreateMultipartUpload(t.Context(), Object{Key: "k"})
+	_, complete := c.CompleteMultipartUpload(t.Context(), Completion{Key: "k", UploadID: "u"})
+	for name, err := range map[string]error{"PutObject": put, "UploadPart": part, "CreateMultipartUpload": create, "CompleteMultipartUpload": complete} {
+		if info := awserr.Classify(err, "s3"); err == nil || info.Fate() != awserr.RetryNow {
+			t.Errorf("%s: %v, %s", name, err, info.Fate())
+		}
+	}
 }

@@ -8,9 +8,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -43,46 +43,34 @@ func (c *Client) do(ctx context.Context, r *request, read func(http.Header, *doc
 	if r.key == "" {
 		return fmt.Errorf("%s: the key of the object is empty", r.operation)
 	}
-	ctx, giveUp := context.WithCancelCause(ctx)
-	defer giveUp(nil)
-	cl := &call{payload: r.payload, patience: r.patience, giveUp: giveUp}
-	defer cl.end()
-	if r.payload == nil {
-		// There is no body whose end would tell that the request is out.
-		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { cl.await() }})
-	}
-	req, err := c.prepare(ctx, r)
-	if err != nil {
+	sc := c.memory.Get().(*scratch)
+	defer func() {
+		sc.wipe()
+		c.memory.Put(sc)
+	}()
+	out := outgoing{method: r.method, payload: r.payload, patience: r.patience}
+	var err error
+	if out.head, err = c.prepare(ctx, r, sc); err != nil {
 		return fmt.Errorf("%s: %w", r.operation, err)
 	}
-	if r.payload != nil && r.payload.Size > 0 {
-		if req.Body, err = cl.open(); err != nil {
-			return fmt.Errorf("%s: opening the body: %w", r.operation, err)
-		}
-		req.GetBody = cl.open
-	}
-	resp, err := c.opts.Transport.RoundTrip(req)
+	a, err := c.opts.Transport.exchange(ctx, c.route, &out)
 	if err != nil {
-		if bad := cl.failure(); bad != nil {
-			return fmt.Errorf("%s: reading the body: %w", r.operation, bad)
+		var bad *bodyError
+		if errors.As(err, &bad) && ctx.Err() == nil {
+			return fmt.Errorf("%s: %w", r.operation, bad)
 		}
-		return c.broken(ctx, req, err)
+		return c.broken(ctx, r, err)
 	}
-	defer func() { _ = resp.Body.Close() }() // it was read as far as it matters
-	cl.await()                               // again, for the rest of the answer
-	doc, err := readDocument(resp, r)
-	if err != nil && resp.StatusCode < 300 {
-		return c.broken(ctx, req, err)
-	}
-	if refused := refusal(resp, r, c.opts.Bucket, doc); refused != nil {
-		c.learn(refused, resp.Header)
+	doc := parseDocument(a.text)
+	if refused := refusal(a, r, c.opts.Bucket, doc); refused != nil {
+		c.learn(refused, a.header)
 		return refused
 	}
-	return read(resp.Header, doc)
+	return read(a.header, doc)
 }
 
-// prepare builds and signs the request, all but its body.
-func (c *Client) prepare(ctx context.Context, r *request) (*http.Request, error) {
+// prepare signs the request and writes its head.
+func (c *Client) prepare(ctx context.Context, r *request, sc *scratch) ([]byte, error) {
 	credentials, err := c.opts.Credentials.Retrieve(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("retrieving credentials: %w", err)
@@ -104,72 +92,55 @@ func (c *Client) prepare(ctx context.Context, r *request) (*http.Request, error)
 		return nil, err
 	}
 	sortFields(r.fields)
-
-	path := c.place.base + "/" + r.key
-	raw := c.place.base + "/" + escaped(r.key, true)
-	if c.place.base != "" {
-		if path, err = url.PathUnescape(c.place.base); err != nil {
-			return nil, err
-		}
-		path += "/" + r.key
+	path := c.place.base + "/" + escaped(r.key, true)
+	b := append(append(sc.head[:0], r.method...), ' ')
+	b = append(append(b, c.target...), path...)
+	if r.query != "" {
+		b = append(append(b, '?'), r.query...)
 	}
-	sc := c.memory.Get().(*scratch)
-	authorization := c.sign.sign(sc, credentials, stamp, r.method, raw, r.query, r.hash, r.fields)
-	sc.wipe()
-	c.memory.Put(sc)
-
-	// One array backs the values of all headers.
-	values := make([]string, 0, len(r.fields)+3)
-	headers := make(http.Header, len(r.fields)+3)
-	set := func(name, value string) {
-		values = append(values, value)
-		headers[name] = values[len(values)-1:]
-	}
+	b = append(b, " HTTP/1.1\r\n"...)
 	for i := range r.fields {
-		if l := r.fields[i].lower; l != hHost.lower && l != hContentLength.lower {
-			set(r.fields[i].name, r.fields[i].value)
-		}
+		b = appendField(b, r.fields[i].name, r.fields[i].value)
 	}
-	set("Authorization", authorization)
+	b = append(b, "Authorization: "...)
+	b = c.sign.sign(sc, b, credentials, stamp, r.method, path, r.query, r.hash, r.fields)
+	b = append(b, "\r\n"...)
 	if c.opts.UserAgent != "" {
-		set("User-Agent", c.opts.UserAgent)
+		b = appendField(b, "User-Agent", c.opts.UserAgent)
 	}
-	if length > expectAbove {
-		set("Expect", "100-continue")
+	if c.proxyAuthorization != "" {
+		b = appendField(b, "Proxy-Authorization", c.proxyAuthorization)
 	}
-	// The protocol's version is what makes net/http wait for the 100.
-	req := &http.Request{
-		Method: r.method, Host: c.place.host, Header: headers, ContentLength: length,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		URL: &url.URL{Scheme: c.place.scheme, Host: c.place.host, Path: path, RawPath: raw, RawQuery: r.query},
+	switch {
+	case length > expectAbove:
+		b = appendField(b, "Expect", "100-continue")
+	case length == 0 && (r.method == http.MethodPut || r.method == http.MethodPost):
+		b = appendField(b, hContentLength.name, "0")
 	}
-	return req.WithContext(ctx), nil
+	b = append(b, "\r\n"...)
+	sc.head = b
+	return b, nil
+}
+
+func appendField(b []byte, name, value string) []byte {
+	b = append(append(b, name...), ": "...)
+	return append(append(b, value...), "\r\n"...)
 }
 
 // broken is a call without an answer. It says where the request went, but not
 // with what query.
-func (c *Client) broken(ctx context.Context, req *http.Request, err error) error {
+func (c *Client) broken(ctx context.Context, r *request, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
-		err = cause // what net/http says of its own interruption adds nothing
-		var silent *silence
-		if !errors.As(cause, &silent) && !errors.Is(cause, ctx.Err()) {
+		err = cause // what its interruption did to the connection adds nothing
+		if !errors.Is(cause, ctx.Err()) {
 			err = fmt.Errorf("%w: %w", ctx.Err(), cause)
 		}
 	}
 	if err == io.EOF {
 		err = io.ErrUnexpectedEOF
 	}
-	where := *req.URL
-	where.RawQuery = ""
-	return &url.Error{Op: req.Method[:1] + lowered(req.Method[1:]), URL: where.String(), Err: err}
-}
-
-func lowered(s string) string {
-	b := []byte(s)
-	for i := range b {
-		b[i] |= 0x20
-	}
-	return string(b)
+	where := c.place.scheme + "://" + c.place.host + c.place.base + "/" + escaped(r.key, true)
+	return &url.Error{Op: r.method[:1] + strings.ToLower(r.method[1:]), URL: where, Err: err}
 }
 
 // silence is a store that took a request and did not answer.

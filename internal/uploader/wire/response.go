@@ -3,8 +3,6 @@ package wire
 import (
 	"bytes"
 	"encoding/xml"
-	"fmt"
-	"io"
 	"net/http"
 	"strings"
 )
@@ -41,23 +39,6 @@ type listedPart struct {
 	Number         int32  `xml:"PartNumber"`
 	ETag           string `xml:"ETag"`
 	ChecksumCRC32C string `xml:"ChecksumCRC32C"`
-}
-
-// readDocument reads the body of an answer to its end. An empty one is a
-// document without a name. Its error, with a good status, is a broken answer.
-func readDocument(resp *http.Response, r *request) (*document, error) {
-	limit := int64(maxAnswer)
-	if resp.StatusCode >= 300 {
-		limit = maxRefusal
-	}
-	if r.method == http.MethodHead || resp.Body == http.NoBody {
-		return &document{}, nil
-	}
-	text, err := io.ReadAll(io.LimitReader(resp.Body, limit))
-	if err != nil {
-		return &document{}, fmt.Errorf("reading the answer: %w", err)
-	}
-	return parseDocument(text), nil
 }
 
 // parseDocument reads XML as far as it is. A document that is something else

@@ -66,16 +66,19 @@ func (s *signer) derived(c aws.Credentials, date string) *signingKey {
 	return k
 }
 
-// scratch is what one canonical request is built in.
-type scratch struct{ buf []byte }
+// scratch is what one request is built in: its canonical form, then its head.
+type scratch struct{ buf, head []byte }
 
 // wipe makes scratch memory fit for a pool: a session token was in it.
-func (s *scratch) wipe() { clear(s.buf[:cap(s.buf)]) }
+func (s *scratch) wipe() {
+	clear(s.buf)
+	clear(s.head)
+}
 
-// sign returns the value of the Authorization header. fields are all headers
+// sign appends the value of the Authorization header to out. fields are all headers
 // that are signed, sorted by their lower-case names; stamp is the value of
 // x-amz-date; path and query are in their canonical form.
-func (s *signer) sign(sc *scratch, c aws.Credentials, stamp, method, path, query, bodyHash string, fields []field) string {
+func (s *signer) sign(sc *scratch, out []byte, c aws.Credentials, stamp, method, path, query, bodyHash string, fields []field) []byte {
 	b := append(sc.buf[:0], method...)
 	b = append(append(b, '\n'), path...)
 	b = append(append(b, '\n'), query...)
@@ -105,17 +108,13 @@ func (s *signer) sign(sc *scratch, c aws.Credentials, stamp, method, path, query
 	mac.Sum(sum[:0])
 	key.macs.Put(mac)
 
-	var out strings.Builder
-	out.Grow(len(algorithm) + len(c.AccessKeyID) + 180 + 24*len(fields))
-	out.WriteString(algorithm + " Credential=")
-	out.WriteString(c.AccessKeyID)
-	out.WriteByte('/')
-	out.Write(s.appendScope(room[:0], date))
-	out.WriteString(", SignedHeaders=")
-	out.Write(appendNames(room[:0], fields))
-	out.WriteString(", Signature=")
-	out.Write(hex.AppendEncode(room[:0], sum[:]))
-	return out.String()
+	out = append(out, algorithm+" Credential="...)
+	out = append(append(out, c.AccessKeyID...), '/')
+	out = s.appendScope(out, date)
+	out = append(out, ", SignedHeaders="...)
+	out = appendNames(out, fields)
+	out = append(out, ", Signature="...)
+	return hex.AppendEncode(out, sum[:])
 }
 
 func (s *signer) appendScope(b []byte, date string) []byte {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -325,12 +326,11 @@ func answering(t *testing.T, status int, text string) *wire.Client {
 	t.Helper()
 	c, err := wire.New(wire.Options{
 		Region: "eu-west-1", Bucket: "bucket", Credentials: credentials.NewStaticCredentialsProvider("AK", "SK", "TOK"),
-		Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
-			if req.Body != nil {
-				_, _ = io.Copy(io.Discard, req.Body)
-				_ = req.Body.Close()
-			}
-			return &http.Response{StatusCode: status, Header: http.Header{"X-Amz-Request-Id": {"R"}}, Body: io.NopCloser(strings.NewReader(text)), Request: req}, nil
+		Transport: to(t, func(w http.ResponseWriter, req *http.Request) {
+			_, _ = io.Copy(io.Discard, req.Body)
+			w.Header().Set("X-Amz-Request-Id", "R")
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, text)
 		}),
 	})
 	if err != nil {
@@ -339,9 +339,18 @@ func answering(t *testing.T, status int, text string) *wire.Client {
 	return c
 }
 
-type roundTripper func(*http.Request) (*http.Response, error)
-
-func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+// to is a transport that leads to h, whatever the address.
+func to(t testing.TB, h http.HandlerFunc) *wire.Transport {
+	t.Helper()
+	plain, secure := httptest.NewServer(h), httptest.NewTLSServer(h)
+	tr := wire.Leading(plain.Listener.Addr().String(), secure.Listener.Addr().String())
+	t.Cleanup(func() {
+		tr.CloseIdleConnections()
+		plain.Close()
+		secure.Close()
+	})
+	return tr
+}
 
 var errGone = errors.New("gone")
 

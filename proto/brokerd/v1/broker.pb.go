@@ -292,7 +292,8 @@ type UploadHeader struct {
 	// Names this object for as long as the client may send it again: 1 to 128
 	// characters of printable ASCII, chosen anew for every object. An upload with
 	// the key of an earlier one of the same user and destination is that upload: it
-	// is answered with what became of it, and nothing is stored twice. A key in the
+	// is answered with what became of it, and nothing is stored twice; another
+	// object under a key that is taken is refused. A key in the
 	// form of a ULID holds even when the daemon was restarted in between.
 	IdempotencyKey string `protobuf:"bytes,6,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
 	// Content encoding stored with the object, such as "gzip"; at most 64

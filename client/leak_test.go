@@ -1,0 +1,10 @@
+package client_test
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// No goroutine outlives the tests: neither a writer nor a connection's.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

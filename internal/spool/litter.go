@@ -1,0 +1,70 @@
+package spool
+
+import (
+	"errors"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+
+	"github.com/oklog/ulid/v2"
+)
+
+// removeQuietly takes a file away whose absence is what is wanted. What cannot
+// be removed now is tried again by tidy.
+func (s *Spool) removeQuietly(name string) {
+	if err := s.fs.Remove(s.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.mu.Lock()
+		s.litter[name] = struct{}{}
+		s.mu.Unlock()
+		s.tell(Event{Kind: EventLitter, Reason: name, Err: err})
+	}
+}
+
+// tidy removes what could not be removed before.
+func (s *Spool) tidy() {
+	s.mu.Lock()
+	names := slices.Collect(maps.Keys(s.litter))
+	s.mu.Unlock()
+	for _, name := range names {
+		if free, mine := s.unowned(name); mine {
+			s.removeQuietly(name)
+			free()
+		}
+	}
+}
+
+// unowned takes a name off the litter, and keeps others from it until free is
+// called. A name goes by the id in it: when an object of that id was accepted
+// meanwhile, or is about to be, the file may be that object's. It then stays
+// until the object is gone.
+func (s *Spool) unowned(name string) (free func(), mine bool) {
+	free = func() {}
+	if id, _, ours := splitName(path.Base(name)); ours {
+		if free, mine = s.hold(id); !mine {
+			return nil, false
+		}
+	}
+	s.mu.Lock()
+	delete(s.litter, name)
+	s.mu.Unlock()
+	return free, true
+}
+
+// hold keeps others from an id that no object has, until free is called.
+func (s *Spool) hold(id ulid.ULID) (free func(), mine bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := claimKey{false, id}
+	if s.records[id] != nil || s.claims[key] != nil {
+		return nil, false
+	}
+	held := make(chan struct{})
+	s.claims[key] = held
+	return func() {
+		s.mu.Lock()
+		delete(s.claims, key)
+		s.mu.Unlock()
+		close(held)
+	}, true
+}
