@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/spf13/pflag"
+	"github.com/spf13/cobra"
 
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/config/draft"
@@ -29,9 +29,9 @@ type answers struct {
 	file *config.Config // the file that is added to; nil: a new one
 }
 
-func (s *answers) register(fl *pflag.FlagSet) {
+func (s *answers) register(cmd *cobra.Command) {
 	for _, q := range s.questions() {
-		fl.StringVar(q.value, q.flag, "", q.help)
+		cmd.Flags().StringVar(q.value, q.flag, "", q.help)
 	}
 }
 
