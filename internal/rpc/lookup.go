@@ -113,6 +113,11 @@ func (b *brokerService) VerifyAccess(req *brokerdv1.VerifyAccessRequest, stream 
 	if err := b.s.allow(p, config.PermVerify, req.GetDestination()); err != nil {
 		return err
 	}
+	if req.GetCanary() { // it is an upload, and stays
+		if err := b.s.allow(p, config.PermUpload, req.GetDestination()); err != nil {
+			return err
+		}
+	}
 	size := 0
 	for _, d := range req.GetPolicies() {
 		if size += len(d.GetText()); size > maxPolicies {

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/brokerd/brokerd/internal/config"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
@@ -45,6 +46,21 @@ func TestOnlyTheDeliveryDecidesOverHealth(t *testing.T) {
 	} {
 		if got := aboutDelivery(c.msg); got != c.want {
 			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// A canary is an object: who may only look may not write one.
+func TestACanaryNeedsTheRightToUpload(t *testing.T) {
+	d := serverFor(t, func(c *config.Config, _ *Options) { c.Access[0].Allow = []config.Permission{config.PermVerify} })
+	d.verifier.results = []brokerdv1.CheckResult{brokerdv1.CheckResult_CHECK_RESULT_PASS}
+	for canary, want := range map[bool]codes.Code{false: codes.OK, true: codes.PermissionDenied} {
+		stream, err := d.Broker().VerifyAccess(t.Context(), &brokerdv1.VerifyAccessRequest{Destination: "logs", Canary: canary})
+		if err == nil {
+			_, err = stream.Recv()
+		}
+		if status.Code(err) != want {
+			t.Errorf("canary %v: %v, want %s", canary, err, want)
 		}
 	}
 }
