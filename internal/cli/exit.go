@@ -14,7 +14,7 @@ import (
 const (
 	exitOK        = 0
 	exitFailed    = 1  // failed, and trying again does not help
-	exitUsage     = 2  // wrong flags or arguments; for verify: nothing failed, but something is unknown
+	exitUsage     = 2  // wrong flags or arguments; for verify: nothing failed, but something is unknown; for setup plan: there are changes
 	exitNoRun     = 3  // verify could not run
 	exitTemporary = 75 // EX_TEMPFAIL: the same call may succeed later
 	exitRefused   = 77 // EX_NOPERM: the daemon does not let this user do it
@@ -73,7 +73,7 @@ const exitCodesText = `Exit codes of brokerctl:
   1    failed, and the same call will fail again until somebody changes something:
        at least one upload failed for good, a check of verify failed
   2    wrong flags or arguments; for verify: no check failed, but at least one
-       could not be decided
+       could not be decided; for setup plan: there are changes, and wrong flags are 1
   3    verify could not run (no daemon, unknown destination, refused)
   75   temporary: the daemon or AWS could not be reached, or is busy. Try the
        same call again. Of several files, those that failed are named on standard

@@ -102,7 +102,7 @@ func (a *app) runSetup(ctx context.Context, f *applyFlags, destinations []string
 	}
 	switch {
 	case len(p.Unknown()) > 0:
-		return fmt.Errorf("nothing was changed: %d parts could not be decided", len(p.Unknown()))
+		return fmt.Errorf("nothing was changed: %s could not be decided", count(len(p.Unknown()), "part", "parts"))
 	case !remove && p.Proven() == setup.Fails:
 		return fmt.Errorf("nothing was changed: %w", errNotProven)
 	}

@@ -53,6 +53,10 @@ func handOver(id string, r *arrangement, p *setup.Plan) string {
 		if c.Account == id && c.Op == setup.OpHandOver {
 			say("## %s\n", strings.ToUpper(what(&c)[:1])+what(&c)[1:])
 			say("For %s.\n", strings.Join(c.Destinations, ", "))
+			if role := c.Role(); role != nil && c.Kind == setup.KindTrust && !p.Remove {
+				say("The role is to be made if it is not there: name `%s`, path `%s`, longest session %d seconds at least, permissions boundary %s.\n",
+					role.Name, role.Path, int(role.MaxSession.Seconds()), orNone(role.Boundary))
+			}
 			if c.After != "" {
 				say("```json\n%s\n```\n", strings.TrimSpace(c.After))
 			}
@@ -64,4 +68,11 @@ func handOver(id string, r *arrangement, p *setup.Plan) string {
 		say("the key policy and the bucket policy have to be saved again.")
 	}
 	return b.String()
+}
+
+func orNone(arn string) string {
+	if arn == "" {
+		return "as the account has it"
+	}
+	return "`" + arn + "`"
 }

@@ -42,7 +42,7 @@ or something that matters could not be read.`,
 			}
 			switch {
 			case len(p.Unknown()) > 0:
-				return &exitError{exitFailed, fmt.Errorf("%d parts could not be decided: see ? above", len(p.Unknown()))}
+				return &exitError{exitFailed, fmt.Errorf("%s could not be decided: see ? above", count(len(p.Unknown()), "part", "parts"))}
 			case p.Proven() == setup.Fails:
 				return &exitError{exitFailed, errNotProven}
 			case p.Pending():

@@ -54,7 +54,7 @@ func (a *app) verifySetup(ctx context.Context, r *arrangement, destinations []st
 	if why := here(ctx, way, r.state, destinations); why != "" {
 		return skip(why + "; " + fromTheHost)
 	}
-	run, err := a.verifyUntil(ctx, way, destinations, f, len(result.Done) > 0)
+	run, err := a.verifyUntil(ctx, r, way, destinations, f, len(result.Done) > 0)
 	if err != nil {
 		return err
 	}
@@ -74,15 +74,20 @@ func (a *app) verifySetup(ctx context.Context, r *arrangement, destinations []st
 	return nil
 }
 
-// verifyUntil verifies until nothing fails; when something was changed, again and
+// verifyUntil verifies, with the policies as they are now, until nothing fails; when something was changed, again and
 // again for a while: what was written a moment ago may not have reached every part
 // of AWS.
-func (a *app) verifyUntil(ctx context.Context, way *verifyWay, names []string, f *applyFlags, changed bool) (render.Run, error) {
-	v := &verifyRun{app: a, way: way, names: names, options: func(string) verify.RunOptions { return verify.RunOptions{} }}
+func (a *app) verifyUntil(ctx context.Context, r *arrangement, way *verifyWay, names []string, f *applyFlags, changed bool) (render.Run, error) {
+	v := &verifyRun{app: a, way: way, names: names}
 	live := newLive(a.Err, names)
 	defer live.stop()
 	deadline := time.Now().Add(f.wait)
 	for {
+		policies, err := policiesOf(ctx, r.cfg, r.accounts, way.source, names)
+		if err != nil {
+			return render.Run{}, err
+		}
+		v.options = func(name string) verify.RunOptions { return verify.RunOptions{Policies: policies[name]} }
 		run, err := v.all(ctx, names, false, live)
 		if err != nil {
 			return run, err

@@ -124,15 +124,21 @@ func readAccounts(ctx context.Context, f verifyFlags, way *verifyWay, names []st
 	if err != nil {
 		return nil, err
 	}
+	return policiesOf(ctx, cfg, accounts, way.source, names)
+}
+
+// policiesOf reads what there is to know of the policies around destinations.
+// source says who assumes the role of one; nil: nobody here knows.
+func policiesOf(ctx context.Context, cfg *config.Config, accounts *cloud.Accounts, source func(context.Context, string) (string, error), names []string) (map[string]verify.Policies, error) {
 	scope := setup.ScopeOf(cfg, names...)
 	sources := make(map[string]string, len(names))
 	for _, name := range names {
 		sources[name] = cfg.SetupOf(cfg.Destinations[name]).RunsAs.Principal
-		if way.source == nil {
+		if source == nil {
 			continue // who the daemon is, the daemon alone knows
 		}
 		// That it cannot be asked is for verify to find.
-		if arn, err := way.source(ctx, name); err == nil {
+		if arn, err := source(ctx, name); err == nil {
 			sources[name] = arn
 			if who := principalOf(arn); !slices.Contains(scope.Identities, who) {
 				scope.Identities = append(scope.Identities, who)
@@ -150,6 +156,9 @@ func readAccounts(ctx context.Context, f verifyFlags, way *verifyWay, names []st
 	for _, name := range names {
 		d := cfg.Destinations[name]
 		audit := accounts.ReadAudit(ctx, accountOf(d.Role), d.Owner, d.Region, d.Session.Name)
+		if d.Session.Name == "" { // the daemon does not tell it, and a guess would find another's events
+			audit.Events = setup.UnreadPart[[]string]("the name of the session is in the daemon's configuration; give it with --config")
+		}
 		out[name] = together(verify.FromSnapshot(d, sources[name], *snap), verify.FromAudit(audit.Selectors, audit.Events))
 	}
 	return out, nil

@@ -132,8 +132,13 @@ func (v *validator) setupFits(d *Destination) {
 	if len(d.Chain) > 0 {
 		first = d.Chain[0].Role
 	}
-	if a, err := ParseARN(r.Principal); err == nil && r.Principal == first && a.Resource != "" {
+	principal, perr := ParseARN(r.Principal)
+	role, rerr := ParseARN(first)
+	switch {
+	case r.Principal != "" && r.Principal == first:
 		v.fail(path+".principal", "this is the role of destination "+d.Name+" itself", "name the identity that assumes it")
+	case perr == nil && rerr == nil && principal.Partition != role.Partition:
+		v.fail(path+".principal", fmt.Sprintf("the principal is in partition %s, role %s in %s", principal.Partition, first, role.Partition), "nothing is shared between partitions")
 	}
 	web := v.cfg.AWS.Source.Type == SourceWebIdentity
 	switch {

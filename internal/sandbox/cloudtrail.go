@@ -41,6 +41,9 @@ type lookupEvent struct {
 type lookupResource struct{ ResourceType, ResourceName string }
 
 func (s *Sandbox) handleCloudTrail(cl *call, data []byte) error {
+	if handle, ok := trailOperations[cl.record.Operation]; ok {
+		return s.handleTrail(cl, data, handle)
+	}
 	if cl.record.Operation != "LookupEvents" {
 		return notImplemented("cloudtrail:" + cl.record.Operation)
 	}

@@ -44,7 +44,8 @@
 // checksums, tags, lists, form uploads; other configurations read as never set. KMS: symmetric,
 // asymmetric, MAC and key-agreement keys, policies, grants, aliases, tags,
 // rotation, imported material and every condition key of kms: that depends on the
-// request. CloudTrail: LookupEvents. Around the accounts: an organization with
+// request. S3 Control: the public-access block of an account. CloudTrail: LookupEvents,
+// and trails with their event selectors, which decide nothing here. Around the accounts: an organization with
 // its control policies, VPC endpoints.
 // The routes in s3routes.go, s3configroutes.go, iam.go, sts.go and kms.go are the whole list.
 //

@@ -60,6 +60,14 @@ func (s *Sandbox) handleS3(cl *call) error {
 		return c.preflight()
 	}
 	route, err := c.route()
+	if cl.r.URL.Path == accountBlockPath {
+		c.bucketName, c.key = "", ""
+		var ok bool
+		if route, ok = accountRoutes[cl.r.Method]; !ok {
+			return methodNotAllowed().with("Method", cl.r.Method).with("ResourceType", "ACCOUNT")
+		}
+		err = nil
+	}
 	if err != nil {
 		return err
 	}

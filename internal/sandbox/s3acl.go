@@ -221,7 +221,7 @@ func aclNotSupported() *apiError {
 
 // checkPublicACL refuses a public list where BlockPublicAcls is on.
 func (c *s3Call) checkPublicACL(b *bucket, l *accessList, action string) error {
-	if !l.public() || b.block == nil || !b.block.BlockPublicAcls {
+	if block := b.blocked(); !l.public() || block == nil || !block.BlockPublicAcls {
 		return nil
 	}
 	e := accessDenied()

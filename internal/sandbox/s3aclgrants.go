@@ -136,8 +136,9 @@ func (c *s3Call) grantPolicy(b *bucket, l *accessList, permission, action, resou
 	}
 	var everybody bool
 	var accounts []string
+	block := b.blocked()
 	for _, g := range l.Grants {
-		if g.Permission != permission && g.Permission != permFullControl || g.public() && b.block != nil && b.block.IgnorePublicAcls {
+		if g.Permission != permission && g.Permission != permFullControl || g.public() && block != nil && block.IgnorePublicAcls {
 			continue
 		}
 		switch {

@@ -97,7 +97,7 @@ func (c *s3Call) question(b *bucket, action, resource string) access {
 			ctx["s3:ExistingObjectTag/"+t.Key] = []string{t.Value}
 		}
 	}
-	block := b.block
+	block := b.blocked()
 	if block != nil && block.BlockPublicAcls && b.ownership == ownerEnforced {
 		// Lists have no effect here: that, and not their being public, is why they are refused.
 		unblocked := *block

@@ -62,7 +62,7 @@ func putBucketPolicy(c *s3Call, b *bucket) error {
 		if err != nil {
 			return malformedPolicy("%v", err)
 		}
-		if b.block != nil && b.block.BlockPublicPolicy && p.doc.Public() {
+		if block := b.blocked(); block != nil && block.BlockPublicPolicy && p.doc.Public() {
 			e := accessDenied()
 			e.Message = "User: " + c.caller.arn + " is not authorized to perform: s3:PutBucketPolicy on resource: \"" + b.arn() + "\" because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access."
 			return e

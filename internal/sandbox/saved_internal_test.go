@@ -139,7 +139,7 @@ func TestNothingIsLostOnTheWayToDisk(t *testing.T) {
 	acct.users[u.name], w.ids[u.id] = u, u.entity
 	acct.alias = f.text()
 	acct.guard = f.made[reflect.TypeFor[*guardrails]()]().(*guardrails)
-	for _, m := range []any{&acct.groups, &acct.policies, &acct.profiles, &acct.providers, &w.kmsAliases, &w.kmsGrants} {
+	for _, m := range []any{&acct.groups, &acct.policies, &acct.profiles, &acct.providers, &acct.block, &acct.trails, &w.kmsAliases, &w.kmsGrants} {
 		f.fill(reflect.ValueOf(m).Elem())
 	}
 	for _, g := range acct.groups {

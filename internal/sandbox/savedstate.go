@@ -37,7 +37,9 @@ type savedState struct {
 
 type savedAccount struct {
 	ID, Alias string
-	Guard     *Guardrails `json:",omitempty"`
+	Guard     *Guardrails                  `json:",omitempty"`
+	Block     *iampolicy.PublicAccessBlock `json:",omitempty"`
+	Trails    map[string]*savedTrail       `json:",omitempty"`
 	Roles     []savedRole
 	Users     []savedUser
 	Groups    []savedGroup
@@ -175,6 +177,7 @@ func (a *account) save() savedAccount {
 		Roles: sorted(a.roles, (*role).save), Users: sorted(a.users, (*user).save),
 		Groups: sorted(a.groups, func(g *group) savedGroup { return savedGroup{*g, g.inline.save()} }),
 	}
+	out.Block, out.Trails = a.block, a.trails
 	if a.guard != nil {
 		out.Guard = &a.guard.given
 	}
@@ -382,6 +385,10 @@ func (w *world) restoreIdentities(s *savedAccount) error {
 		made := g.Group
 		made.inline = inline
 		acct.groups[made.Name] = &made
+	}
+	acct.block = s.Block
+	if s.Trails != nil {
+		acct.trails = s.Trails
 	}
 	if s.Guard == nil {
 		return nil

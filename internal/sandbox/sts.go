@@ -199,7 +199,10 @@ func (s *Sandbox) assumeRole(cl *call) error {
 		ctx["sts:TransitiveTagKeys"] = in.transitive
 	}
 	actions := []string{"sts:AssumeRole"}
-	if len(sessionTags) > 0 {
+	// Tags that the calling session passes on count as well: a role behind EKS Pod
+	// Identity, whose sessions have transitive tags, has to allow sts:TagSession
+	// (EKS User Guide, pod-id-assign-target-role). Not compared with AWS.
+	if len(sessionTags)+len(inherited) > 0 {
 		actions = append(actions, "sts:TagSession")
 	}
 	if in.source != "" {

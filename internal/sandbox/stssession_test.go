@@ -93,6 +93,10 @@ func TestSessionTagsDecide(t *testing.T) {
 	if !mayList(t, w.assume(chained, in(first))) {
 		t.Error("a transitive tag went on once only")
 	}
+	untagged := w.role("untagged", strings.ReplaceAll(anyoneIn(accountA), `,"sts:TagSession"`, ""), onTag("tenant", "7"))
+	if _, err := passed.sts.AssumeRole(t.Context(), &sts.AssumeRoleInput{RoleArn: &untagged, RoleSessionName: aws.String("untagged")}); code(err) != "AccessDenied" || !strings.Contains(message(err), "sts:TagSession") {
+		t.Errorf("a tag that is passed on to a role that takes none: %v", err)
+	}
 	again := in(second, "TENANT", "8")
 	again.RoleSessionName = aws.String("again")
 	if _, err := passed.sts.AssumeRole(t.Context(), again); code(err) != "InvalidParameterValue" || !strings.Contains(message(err), "conflicts with a transitive tag key from the calling session") {

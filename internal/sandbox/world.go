@@ -48,12 +48,14 @@ type account struct {
 	profiles  map[string]*instanceProfile
 	providers map[string]*oidcProvider // by ARN
 	guard     *guardrails              // nil: none
+	block     *iampolicy.PublicAccessBlock
+	trails    map[string]*savedTrail // by ARN
 }
 
 func newAccount(id string) *account {
 	return &account{
 		id: id, roles: map[string]*role{}, users: map[string]*user{}, groups: map[string]*group{}, policies: map[string]*managedPolicy{},
-		profiles: map[string]*instanceProfile{}, providers: map[string]*oidcProvider{},
+		profiles: map[string]*instanceProfile{}, providers: map[string]*oidcProvider{}, trails: map[string]*savedTrail{},
 	}
 }
 

@@ -1,6 +1,11 @@
 package setup
 
-import "time"
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"time"
+)
 
 // Current is what a snapshot says of the document or setting of a change, in the
 // form of Before and After: "" when there is none. ok is false when it was not read.
@@ -62,6 +67,39 @@ func (c *Change) identity(id *Identity) (string, bool) {
 }
 
 func textOf[T any](p Part[T]) (string, bool) { return before(p), p.Presence != Unread }
+
+// Same reports whether two states of the document or setting mean the same. AWS
+// may write a policy's lists in another order each time it is read.
+func (c *Change) Same(a, b string) bool {
+	if a == b {
+		return true
+	}
+	switch c.Kind {
+	case KindTrust, KindRole, KindIdentity, KindKey, KindBucket:
+	default:
+		return false
+	}
+	x, err := readText(a)
+	y, yerr := readText(b)
+	return err == nil && yerr == nil && maps.Equal(x.rest(), y.rest()) && slices.EqualFunc(x.items, y.items, func(i, j span) bool {
+		return i.sid == j.sid && factsOf([]byte(a[i.start:i.end])).equal(factsOf([]byte(b[j.start:j.end])))
+	})
+}
+
+// rest is what stands beside the statements: Version and Id.
+func (t *text) rest() map[string]string {
+	var elements map[string]json.RawMessage
+	if json.Unmarshal([]byte(t.doc), &elements) != nil {
+		return nil
+	}
+	out := map[string]string{}
+	for name, value := range elements {
+		if name != "Statement" {
+			out[name] = compact(value)
+		}
+	}
+	return out
+}
 
 // Scope is what there is to read around the change alone.
 func (c *Change) Scope() Scope {

@@ -38,6 +38,8 @@ func (b *builder) assume(p part) error {
 		if tagged || len(h.Tags) > 0 || (last && len(d.Session.Peer.Tags) > 0) {
 			actions = append(actions, "sts:TagSession")
 		}
+		// The first role sets it and the others inherit it. Whether they have to allow
+		// it as well is not verified on real AWS; they do no harm by it.
 		if d.Session.SourceIdentity != "" || (last && d.Session.Peer.SourceIdentity != "") {
 			actions = append(actions, "sts:SetSourceIdentity")
 		}

@@ -144,3 +144,25 @@ func TestSidsOfDestinationsDiffer(t *testing.T) {
 		}
 	}
 }
+
+func TestTheSamePolicyInAnotherOrderIsNoChange(t *testing.T) {
+	c := Change{Kind: KindBucket}
+	a := `{"Version":"2012-10-17","Statement":[{"Sid":"A","Effect":"Allow","Principal":{"AWS":["x","y"]},"Action":["s3:GetObject","s3:PutObject"],"Resource":"*"}]}`
+	for other, want := range map[string]bool{
+		strings.Replace(a, `["x","y"]`, `["y","x"]`, 1):                                true,
+		strings.Replace(a, `"Sid":"A",`, `"Sid":"B",`, 1):                              false,
+		strings.Replace(a, `,"s3:PutObject"`, ``, 1):                                   false,
+		strings.Replace(a, `"Allow"`, `"Deny"`, 1):                                     false,
+		strings.Replace(a, `}]}`, `},{"Effect":"Deny","Principal":"*"}]}`, 1):          false,
+		strings.Replace(a, `"2012-10-17","Statement"`, `"2012-10-17", "Statement"`, 1): true,
+		strings.Replace(a, `2012`, `2008`, 1):                                          false,
+		"":                                                                             false,
+	} {
+		if c.Same(a, other) != want || c.Same(other, a) != want {
+			t.Errorf("%s: want %v", other, want)
+		}
+	}
+	if (&Change{Kind: KindLifecycle}).Same(a, strings.Replace(a, `["x","y"]`, `["y","x"]`, 1)) {
+		t.Error("a setting is compared as it is")
+	}
+}

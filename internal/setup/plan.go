@@ -132,6 +132,8 @@ type Plan struct {
 	Changes  []Change  `json:"changes"`          // in the order in which apply makes them
 	Warnings []Warning `json:"warnings"`
 	Proof    []Case    `json:"proof"`
+	// NewRoles says that a role was made so recently that not all of AWS may know it.
+	NewRoles bool `json:"new_roles,omitempty"`
 	// Unreached are the accounts for which there are no credentials: their changes
 	// are for somebody else to make.
 	Unreached []string `json:"unreached,omitempty"`
@@ -167,10 +169,10 @@ func (p *Plan) Proven() Verdict {
 		if c.Want != wantAllowed {
 			continue
 		}
-		switch {
-		case c.Verdict == Fails:
+		if c.Verdict == Fails {
 			return Fails
-		case c.Verdict == Unclear:
+		}
+		if c.Verdict == Unclear {
 			worst = Unclear
 		}
 	}

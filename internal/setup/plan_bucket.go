@@ -3,6 +3,7 @@ package setup
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/brokerd/brokerd/internal/iampolicy"
 )
@@ -107,9 +108,11 @@ func (p *planner) lifecycle(b *Bucket, at *BucketAt) {
 			want = w.Lifecycle
 		}
 	}
-	ours := make([]string, len(b.Lifecycle))
-	for i, r := range b.Lifecycle {
-		ours[i] = r.ID
+	var ours []string
+	for _, r := range b.Lifecycle {
+		if !slices.Contains(p.apart, strings.TrimPrefix(r.ID, LifecycleID)) {
+			ours = append(ours, r.ID)
+		}
 	}
 	after := []LifecycleRule{}
 	for _, r := range at.Lifecycle.Value {

@@ -19,19 +19,29 @@ type PlanOptions struct {
 
 // NewPlan compares a state with a snapshot of its whole scope.
 func NewPlan(state State, snap *Snapshot, o PlanOptions) (*Plan, error) {
-	want := state
-	if o.Remove {
-		var err error
-		if want, err = state.without(o.Destinations); err != nil {
-			return nil, err
+	want, err := state.of(func(d Delivery) bool {
+		if len(o.Destinations) == 0 || slices.Contains(o.Destinations, d.Destination.Name) {
+			return !o.Remove
 		}
+		return d.present(snap)
+	})
+	if err != nil {
+		return nil, err
 	}
 	p := &planner{snap: snap, options: o, want: want, plan: &Plan{Remove: o.Remove}}
 	for _, d := range state.Deliveries {
 		p.own.suffixes = append(p.own.suffixes, d.Sid)
+		stays := slices.ContainsFunc(want.Deliveries, func(w Delivery) bool { return w.Sid == d.Sid })
+		if named := len(o.Destinations) == 0 || slices.Contains(o.Destinations, d.Destination.Name); !stays && !named {
+			p.apart = append(p.apart, d.Destination.Name)
+		}
 	}
 	if err := p.changes(state); err != nil {
 		return nil, err
+	}
+	for _, r := range state.Roles {
+		created := p.identity(r.ARN).Info.Value.Created
+		p.plan.NewRoles = p.plan.NewRoles || (!created.IsZero() && snap.Taken.Sub(created) < newFor)
 	}
 	if o.Remove {
 		// What names a role goes before the role.
@@ -44,12 +54,35 @@ func NewPlan(state State, snap *Snapshot, o PlanOptions) (*Plan, error) {
 	return p.plan, nil
 }
 
-// without is the state that is asked for without some destinations; without all
-// of them when none is named.
-func (s State) without(destinations []string) (State, error) {
+// newFor is longer than IAM takes to tell everybody of a role.
+const newFor = 10 * time.Minute
+
+// present reports whether a destination's statements are in the bucket policy, or
+// could be: a document that was not read keeps everybody's. One that nobody has
+// set up yet stays so while others are planned with which it shares documents.
+func (d Delivery) present(snap *Snapshot) bool {
+	b, ok := snap.Buckets[d.Destination.Bucket]
+	if !ok || b.Policy.Presence == Unread {
+		return true
+	}
+	if b.Policy.Value == "" {
+		return false
+	}
+	t, err := readText(b.Policy.Value)
+	if err != nil {
+		return true
+	}
+	return slices.ContainsFunc(t.items, func(i span) bool {
+		own := ownership{[]string{d.Sid}}
+		return own.ours(i.sid) || (alike(i.sid) && factsOf([]byte(t.doc[i.start:i.end])).has("Resource", d.Objects))
+	})
+}
+
+// of is what is asked for by some of the destinations.
+func (s State) of(wanted func(Delivery) bool) (State, error) {
 	b := newBuilder()
 	for _, d := range s.Deliveries {
-		if len(destinations) == 0 || slices.Contains(destinations, d.Destination.Name) {
+		if !wanted(d) {
 			continue
 		}
 		if err := b.add(d.Destination, d.Setup); err != nil {
@@ -64,6 +97,7 @@ type planner struct {
 	options PlanOptions
 	want    State
 	own     ownership
+	apart   []string // destinations that are neither planned nor set up: what there is of them stays
 	plan    *Plan
 }
 
@@ -190,13 +224,15 @@ func (p *planner) role(r *Role) error {
 
 // roleSettings are for a role that is there; a new one is made with them.
 func (p *planner) roleSettings(base Change, r *Role, at *Identity) {
-	if r.Boundary != "" && !(at.Boundary.Is() && at.Boundary.Value.ARN == r.Boundary) {
+	if r.Boundary != "" && at.Boundary.Value.ARN != r.Boundary {
 		c := base
 		c.Kind, c.Op, c.Before, c.After = KindBoundary, OpUpdate, at.Boundary.Value.ARN, r.Boundary
-		if at.Boundary.Presence == Absent {
+		switch at.Boundary.Presence {
+		case Absent:
 			c.Op = OpCreate
-		} else if at.Boundary.Presence == Unread {
+		case Unread:
 			c.Op, c.Reason = OpUnknown, at.Boundary.Reason
+		case Known:
 		}
 		p.add(c)
 	}

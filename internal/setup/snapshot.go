@@ -68,6 +68,7 @@ type Identity struct {
 type IdentityInfo struct {
 	ID         string        `json:"id"` // AROA…, AIDA…
 	Path       string        `json:"path"`
+	Created    time.Time     `json:"created,omitzero"`
 	MaxSession time.Duration `json:"max_session,omitempty"` // of a role
 	Made       bool          `json:"made"`                  // it carries the tag that setup gives to roles it makes
 }

@@ -123,3 +123,37 @@ func TestNobodyIsTrustedByDefault(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// One role, bucket or key cannot be two things at once.
+func TestDestinationsThatContradictEachOther(t *testing.T) {
+	other := func(change ...string) string {
+		return strings.NewReplacer(append([]string{"destinations:\n", "", "audit-logs:", "metrics:", "logs/", "metrics/"}, change...)...).Replace(stanza)
+	}
+	for name, c := range map[string]struct{ yaml, want string }{
+		"two boundaries": {stanza + "    setup: {boundary: \"arn:aws:iam::111122223333:policy/a\"}\n" + other() + "    setup: {boundary: \"arn:aws:iam::111122223333:policy/b\"}\n",
+			"role arn:aws:iam::111122223333:role/Up has the boundary arn:aws:iam::111122223333:policy/a for one destination and arn:aws:iam::111122223333:policy/b for another"},
+		"two Regions": {stanza + other("eu-west-1", "eu-west-2"), "bucket tenant-bucket is in account 444455556666 and Region eu-west-1"},
+		"two targets of access logs": {stanza + "    setup: {access_logs: {bucket: logs-a}}\n" + other() + "    setup: {access_logs: {bucket: logs-b}}\n",
+			"the access logs of bucket tenant-bucket go to logs-a for one destination and to logs-b for another"},
+	} {
+		_, err := StateOf(loadConfig(t, c.yaml+asRole))
+		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "destination metrics: ") {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+// The default encryption of a bucket with two keys is the first destination's; the
+// other one's uploads name their own key.
+func TestTwoKeysInOneBucket(t *testing.T) {
+	two := strings.NewReplacer("destinations:\n", "", "audit-logs:", "metrics:", "logs/", "metrics/", "key/1234abcd", "key/5678").Replace(stanza)
+	s := stateOf(t, stanza+two)
+	if b := s.Buckets[0]; len(s.Buckets) != 1 || len(s.Keys) != 2 || !strings.HasSuffix(b.Encryption.KeyARN, "key/1234abcd") {
+		t.Errorf("%+v", s.Buckets)
+	}
+	for _, c := range prove(s, arranged(t, s, nil), &Plan{}, nil) {
+		if c.Verdict != Holds {
+			t.Errorf("%+v", c)
+		}
+	}
+}

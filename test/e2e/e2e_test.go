@@ -61,6 +61,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 			env.Setenv("AWS_CONFIG_FILE", os.DevNull)
 			env.Setenv("PROFILES", filepath.Join(w.Dir, "profiles"))
+			env.Setenv("KEY", w.KeyARN)
 			env.Setenv("ACCOUNT_A", w.Sandbox.AccountA())
 			env.Setenv("ACCOUNT_B", w.Sandbox.AccountB())
 			env.Setenv("UID", strconv.Itoa(os.Getuid()))
@@ -83,6 +84,7 @@ func TestScripts(t *testing.T) {
 			"sandbox":           sandboxCommand,
 			"add-destination":   addDestination,
 			"put-bucket-policy": putBucketPolicy,
+			"fault":             fault,
 		},
 	})
 }
@@ -247,4 +249,18 @@ func putBucketPolicy(ts *testscript.TestScript, neg bool, args []string) {
 	w := worldOf(ts)
 	text := strings.ReplaceAll(ts.ReadFile(args[0]), "ACCOUNT_B", w.Sandbox.AccountB())
 	ts.Check(w.PutBucketPolicy(context.Background(), text))
+}
+
+// fault OPERATION CODE: calls of the operation are refused with the code from now
+// on. fault none ends that.
+func fault(ts *testscript.TestScript, neg bool, args []string) {
+	w := worldOf(ts)
+	switch {
+	case !neg && len(args) == 1 && args[0] == "none":
+		w.Sandbox.SetFaults(nil)
+	case !neg && len(args) == 2:
+		w.Sandbox.SetFaults([]sandbox.Fault{{Operation: args[0], Code: args[1], Status: 403}})
+	default:
+		ts.Fatalf("usage: fault OPERATION CODE | fault none")
+	}
 }

@@ -118,6 +118,10 @@ aws:
     sts: {{.Endpoint}}
     s3: {{.Endpoint}}
     kms: {{.Endpoint}}
+setup:
+  runs_as: {type: user, principal: {{.User}}}
+  create_bucket: true
+  endpoints: {iam: {{.Endpoint}}, cloudtrail: {{.Endpoint}}}
 destinations:
   {{.Name}}:
     role: arn:aws:iam::{{.A}}:role/{{.Role}}
@@ -127,10 +131,6 @@ destinations:
     kms_key: {{.Key}}
     key: logs/{host}/{yyyy}/{mm}/{dd}/{name}-{id}
     path_style: true
-setup:
-  runs_as: {type: user, principal: {{.User}}}
-  create_bucket: true
-  endpoints: {iam: {{.Endpoint}}, cloudtrail: {{.Endpoint}}}
 access:
   - peer: {uid: "{{.UID}}"}
     destinations: [{{.Name}}]

@@ -55,7 +55,7 @@ func (a *Accounts) Apply(ctx context.Context, plan *setup.Plan, o ApplyOptions) 
 	if o.Notify == nil {
 		o.Notify = func(*setup.Change, Stage) {}
 	}
-	run := &applying{Accounts: a, options: o, backup: backup{dir: o.Backup}, fresh: map[string]bool{}}
+	run := &applying{Accounts: a, options: o, backup: backup{dir: o.Backup}, fresh: map[string]bool{}, made: plan.NewRoles}
 	var out Outcome
 	for i := range plan.Changes {
 		c := &plan.Changes[i]
@@ -86,7 +86,7 @@ type applying struct {
 	*Accounts
 	options ApplyOptions
 	backup  backup
-	made    bool // a role was made in this run
+	made    bool // a role was made in this run, or shortly before it
 	// fresh are the buckets of this run: what is set on them is S3's own default.
 	fresh map[string]bool
 }
@@ -96,10 +96,10 @@ func (r *applying) change(ctx context.Context, c *setup.Change) error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("reading it again before writing: %w", err)
-	case is == c.After && c.Kind != setup.KindRole:
+	case c.Same(is, c.After) && c.Kind != setup.KindRole:
 		r.options.Notify(c, Already)
 		return nil
-	case is != c.Before && !(c.Before == "" && r.fresh[c.ARN]):
+	case !c.Same(is, c.Before) && (c.Before != "" || !r.fresh[c.ARN]):
 		return ErrChanged
 	}
 	if err := r.backup.keep(c); err != nil {
@@ -109,7 +109,7 @@ func (r *applying) change(ctx context.Context, c *setup.Change) error {
 	if err := r.write(ctx, c); err != nil {
 		// An answer that was lost says nothing about what was done.
 		again, rerr := r.current(ctx, c)
-		if rerr != nil || again != c.After || again == c.Before {
+		if rerr != nil || !c.Same(again, c.After) || c.Same(again, c.Before) {
 			return err
 		}
 	}
@@ -140,22 +140,23 @@ func (r *applying) write(ctx context.Context, c *setup.Change) error {
 	pause.InitialInterval, pause.MaxInterval = r.options.Every, 15*time.Second
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
 		err := r.put(ctx, c)
-		if err != nil && !(r.made && unknownPrincipal(err)) {
-			return struct{}{}, backoff.Permanent(err)
-		}
-		if err != nil {
+		switch {
+		case err == nil:
+			return struct{}{}, nil
+		case r.made && unknownYet(err):
 			r.options.Notify(c, Waiting)
+			return struct{}{}, err
 		}
-		return struct{}{}, err
+		return struct{}{}, backoff.Permanent(err)
 	}, backoff.WithBackOff(pause), backoff.WithMaxElapsedTime(r.options.Wait))
 	return err
 }
 
-// unknownPrincipal is how IAM, KMS and S3 refuse a policy that names somebody who
-// does not exist.
-func unknownPrincipal(err error) bool {
+// unknownYet is how IAM, KMS and S3 refuse what is about a role that does not exist,
+// and a policy that names one.
+func unknownYet(err error) bool {
 	switch codeOf(err) {
-	case "MalformedPolicy", "MalformedPolicyDocument", "MalformedPolicyDocumentException":
+	case noSuchEntity, "MalformedPolicy", "MalformedPolicyDocument", "MalformedPolicyDocumentException":
 		return true
 	}
 	return false

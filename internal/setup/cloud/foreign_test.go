@@ -254,3 +254,31 @@ func TestSharedKeyPolicyIsNotClosedAgainstItsOwner(t *testing.T) {
 		t.Errorf("%v: nobody can administer the key any more: %s", err, text)
 	}
 }
+
+// What is planned for one destination does not set another one up, and does not
+// take anything from one that is.
+func TestADestinationThatNobodyAskedForIsLeftAlone(t *testing.T) {
+	w := newWorld(t)
+	stanza := strings.Replace(second2(w), "CrossAccountS3Uploader", "Another", 1)
+	both, a := w.config(t, second(stanza)...), w.connect(t)
+	w.apply(t, a, w.plan(t, a, both, setup.PlanOptions{Destinations: []string{"metrics"}}))
+	report := w.verify(t, both)
+	if report["metrics"].Result() != "pass" || report["audit-logs"].Result() == "pass" {
+		t.Errorf("metrics %s, audit-logs %s", report["metrics"].Result(), report["audit-logs"].Result())
+	}
+	for what, text := range w.documents(t, both) {
+		if strings.Contains(text, "AuditLogs") || strings.Contains(what, "uploads-audit-logs") {
+			t.Errorf("%s: %s", what, text)
+		}
+	}
+	w.apply(t, a, w.plan(t, a, both, setup.PlanOptions{Destinations: []string{"audit-logs"}}))
+	w.verified(t, both)
+	w.apply(t, a, w.plan(t, a, both, setup.PlanOptions{Destinations: []string{"audit-logs"}, Remove: true}))
+	report = w.verify(t, both)
+	if report["metrics"].Result() != "pass" || report["audit-logs"].Result() == "pass" {
+		t.Errorf("metrics %s, audit-logs %s", report["metrics"].Result(), report["audit-logs"].Result())
+	}
+	if p := w.plan(t, a, both, setup.PlanOptions{Destinations: []string{"metrics"}}); p.Pending() {
+		t.Errorf("%+v", p.Changes)
+	}
+}

@@ -1,6 +1,7 @@
 package cloud_test
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -79,7 +80,7 @@ func (w *world) config(t *testing.T, replace ...string) *config.Config {
 
 // second is a further destination, to be put before the access rules.
 func second(stanza string) []string {
-	return []string{"    path_style: true\nsetup:", "    path_style: true\n" + stanza + "setup:"}
+	return []string{"    path_style: true\naccess:", "    path_style: true\n" + stanza + "access:"}
 }
 
 func (w *world) root(account string) aws.Config {
@@ -168,4 +169,11 @@ func (w *world) verify(t *testing.T, cfg *config.Config) map[string]verify.Repor
 		out[name] = report
 	}
 	return out
+}
+
+// fixed gives the same keys at every call.
+func fixed(id, secret string) func(context.Context) (aws.Credentials, error) {
+	return func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{AccessKeyID: id, SecretAccessKey: secret}, nil
+	}
 }

@@ -63,14 +63,23 @@ func (r iamReader) role(ctx context.Context, name string, id *setup.Identity) (*
 		return nil, err
 	}
 	role := out.Role
+	if got := aws.ToString(role.Arn); got != id.ARN {
+		return nil, otherPath(got)
+	}
 	id.Info = setup.KnownPart(setup.IdentityInfo{
-		ID: aws.ToString(role.RoleId), Path: aws.ToString(role.Path), MaxSession: time.Duration(aws.ToInt32(role.MaxSessionDuration)) * time.Second,
+		ID: aws.ToString(role.RoleId), Path: aws.ToString(role.Path), Created: aws.ToTime(role.CreateDate), MaxSession: time.Duration(aws.ToInt32(role.MaxSessionDuration)) * time.Second,
 		Made: slices.ContainsFunc(role.Tags, func(t types.Tag) bool { return aws.ToString(t.Key) == madeTag && aws.ToString(t.Value) == madeValue }),
 	})
 	id.Trust = partOf(decoded(role.AssumeRolePolicyDocument))
 	id.Inline = partOf(r.inline(ctx, name))
 	id.Attached = partOf(r.attached(ctx, name))
 	return role.PermissionsBoundary, nil
+}
+
+// otherPath is what a role or user of the same name under another path is: names
+// are unique in an account, and IAM asks by the name alone.
+func otherPath(arn string) error {
+	return fmt.Errorf("the account has it under another path, as %s: correct the ARN in the configuration", arn)
 }
 
 // decoded undoes the percent-encoding in which IAM sends documents.

@@ -1,0 +1,74 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/brokerd/brokerd/internal/broker"
+	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/setup/cloud"
+)
+
+func (a *app) setupCreateKey() *cobra.Command {
+	var (
+		profile, region, alias, endpoint string
+		yes                              bool
+		out                              format
+	)
+	cmd := &cobra.Command{
+		Use:   "create-key",
+		Short: "Make the KMS key in account B, and print its ARN",
+		Long: `Make a symmetric KMS key with rotation. KMS chooses the ids of keys, so this comes
+before the configuration: write the ARN that is printed as kms_key. Nobody but the
+account itself has a right to the key until ` + "`brokerctl setup apply`" + ` gives one.
+
+A second call makes a second key.`,
+		Example: `  brokerctl setup create-key --target-profile b-admin --region eu-west-1 --alias audit-logs`,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if profile == "" || region == "" {
+				return errors.New("--target-profile and --region are needed")
+			}
+			client, err := broker.NewHTTPClient(config.AWS{CABundle: os.Getenv("AWS_CA_BUNDLE")})
+			if err != nil {
+				return err
+			}
+			accounts, err := connect(cmd.Context(), client, region, cloud.Endpoints{STS: endpoint, KMS: endpoint}, []string{profile})
+			if err != nil {
+				return err
+			}
+			for id, caller := range accounts.Callers() {
+				if !yes && !isTerminal(a.In) {
+					return errors.New("nothing was made: there is no terminal to ask on; give --yes")
+				}
+				if !yes {
+					if err := a.confirm(cmd.Context(), fmt.Sprintf("A key in account %s, as %s. Type yes to make it: ", id, caller), "nothing was made"); err != nil {
+						return err
+					}
+				}
+				arn, err := accounts.CreateKey(cmd.Context(), id, region, alias)
+				if err != nil {
+					return err
+				}
+				if out == formatJSON {
+					return json.NewEncoder(a.Out).Encode(map[string]string{"account": id, "kms_key": arn})
+				}
+				_, err = fmt.Fprintln(a.Out, arn)
+				return err
+			}
+			return nil
+		},
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&profile, "target-profile", "", "profile for account B, a role's ARN, or \"-\" for the environment's credentials")
+	fl.StringVar(&region, "region", "", "Region of the bucket")
+	fl.StringVar(&alias, "alias", "", "alias of the key, for people: the configuration takes the ARN")
+	fl.StringVar(&endpoint, "endpoint", "", "URL of STS and KMS, for a sandbox (default AWS's, or what the environment says)")
+	fl.BoolVarP(&yes, "yes", "y", false, "do not ask")
+	outputFlag(cmd, &out)
+	return cmd
+}

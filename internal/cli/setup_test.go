@@ -1,0 +1,123 @@
+package cli
+
+import (
+	"bytes"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/brokerd/brokerd/internal/setup"
+	"github.com/brokerd/brokerd/internal/setup/cloud"
+	"github.com/brokerd/brokerd/test/stage"
+)
+
+func TestPlanView(t *testing.T) {
+	const bucket = "arn:aws:s3:::b"
+	p := &setup.Plan{
+		Changes: []setup.Change{
+			{Op: setup.OpHandOver, Kind: setup.KindTrust, Account: "111122223333", ARN: "arn:aws:iam::111122223333:role/Up", Statements: []setup.StatementChange{
+				{Op: setup.StatementAdded, Sid: "BrokerdAssumeRoleLogs", Elements: []setup.ElementChange{{Element: "Effect", Added: []string{"Allow"}}, {Element: "Principal.AWS", Added: []string{"arn:x"}}}},
+			}},
+			{Op: setup.OpUpdate, Kind: setup.KindBucket, Account: "444455556666", ARN: bucket, Statements: []setup.StatementChange{
+				{Op: setup.StatementForeign, Sid: "Theirs"}, {Op: setup.StatementSame, Sid: "BrokerdDenyInsecureTransport"},
+				{Op: setup.StatementChanged, Sid: "BrokerdAllowWriteLogs", Elements: []setup.ElementChange{{Element: "Action", Removed: []string{"s3:GetObject"}, Added: []string{"s3:PutObject"}}}},
+				{Op: setup.StatementRemoved, Sid: "BrokerdAllowWriteOld", Elements: []setup.ElementChange{{Element: "Action", Removed: []string{"s3:PutObject", "s3:AbortMultipartUpload"}}, {Element: "Condition.StringEquals.kms:ViaService", Removed: []string{"s3"}}}},
+			}},
+			{Op: setup.OpUpdate, Kind: setup.KindOwnership, Account: "444455556666", ARN: bucket, Before: `"ObjectWriter"`, After: `"BucketOwnerEnforced"`},
+			{Op: setup.OpKeep, Kind: setup.KindEncryption, Account: "444455556666", ARN: bucket, Before: "{}", After: "{}", Reason: "somebody chose another key"},
+			{Op: setup.OpUnknown, Kind: setup.KindLifecycle, Account: "444455556666", ARN: bucket, Reason: "AccessDenied"},
+		},
+		Warnings: []setup.Warning{{Code: setup.WarnPublicStatement, Kind: setup.KindBucket, Account: "444455556666", ARN: bucket, Message: "it is public", Fix: "Take it out."}},
+		Proof: []setup.Case{
+			{Destination: "logs", Name: "an upload below the prefix", Want: "allowed", Verdict: setup.Fails, Why: "s3:PutObject is refused by the resource policy", Assumptions: []string{"no control policy"}},
+			{Destination: "logs", Name: "reading an object", Want: "denied", Verdict: setup.Unclear, Why: "it depends", Assumptions: []string{"no control policy"}},
+		},
+	}
+	var out bytes.Buffer
+	v := newPlanView(&out)
+	v.plan(p, map[string]string{"444455556666": "arn:aws:iam::444455556666:role/admin"})
+	want := `account 111122223333  not reached: for its administrator
+  > trust policy of role arn:aws:iam::111122223333:role/Up  handed over
+      + BrokerdAssumeRoleLogs
+          Effect     Allow
+          AWS        arn:x
+account 444455556666  as arn:aws:iam::444455556666:role/admin
+  ~ bucket policy of arn:aws:s3:::b  changes
+      ~ BrokerdAllowWriteLogs
+          - Action     s3:GetObject
+          + Action     s3:PutObject
+      - BrokerdAllowWriteOld
+          Action     s3:PutObject, s3:AbortMultipartUpload
+          StringEquals kms:ViaService: s3
+      = 1 statement of ours as it should be
+      = 1 statement of others, kept byte for byte
+  ~ object ownership of arn:aws:s3:::b  changes
+      - "ObjectWriter"
+      + "BucketOwnerEnforced"
+  = default encryption of arn:aws:s3:::b  stays
+      somebody chose another key
+  ? lifecycle rules of arn:aws:s3:::b  could not be decided
+      AccessDenied
+to look at
+  ! it is public  public-statement
+      bucket policy of arn:aws:s3:::b, account 444455556666
+      Take it out.
+after apply, says the policy engine
+  destination logs
+    ✗ an upload below the prefix: NOT allowed  s3:PutObject is refused by the resource policy
+    ? reading an object: should be denied  it depends
+  taken for granted: no control policy
+Plan: 2 to change, 1 for another administrator, 1 not decided.
+`
+	if d := cmp.Diff(want, out.String()); d != "" || v.err != nil {
+		t.Errorf("%v %s", v.err, d)
+	}
+}
+
+func TestWhoseCredentialsAreHere(t *testing.T) {
+	const role = "arn:aws:iam::111122223333:role/path/app"
+	for caller, want := range map[string]bool{
+		"arn:aws:sts::111122223333:assumed-role/app/i-1":   true,
+		"arn:aws:sts::111122223333:assumed-role/other/i-1": false,
+		"arn:aws:sts::444455556666:assumed-role/app/i-1":   false,
+		"arn:aws:sts::111122223333:assumed-role/a/app":     false,
+		"arn:aws:iam::111122223333:user/app":               false,
+		"":                                                 false,
+	} {
+		if sameIdentity(caller, role) != want {
+			t.Errorf("%s: want %v", caller, want)
+		}
+	}
+	if user := "arn:aws:iam::111122223333:user/app"; !sameIdentity(user, user) {
+		t.Error("a user is itself")
+	}
+}
+
+// In place of a profile's name stand the environment's credentials, or a role that
+// is assumed with them.
+func TestProfilesRolesAndTheEnvironment(t *testing.T) {
+	w := stage.New(t)
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", filepath.Join(w.Dir, "credentials"))
+	t.Setenv("AWS_CONFIG_FILE", filepath.Join(w.Dir, "none"))
+	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+	e := cloud.Endpoints{STS: w.Sandbox.Endpoint()}
+	for profile, want := range map[string]string{
+		"-":         w.UserARN,
+		"default":   w.UserARN,
+		w.Dest.Role: "assumed-role/" + stage.RoleName + "/brokerctl-setup",
+	} {
+		a, err := connect(t.Context(), w.HTTP, w.Dest.Region, e, []string{profile})
+		if err != nil {
+			t.Errorf("%s: %v", profile, err)
+			continue
+		}
+		if got := a.Callers()[w.Sandbox.AccountA()]; !strings.HasSuffix(got, want) {
+			t.Errorf("%s: %q", profile, got)
+		}
+	}
+	if _, err := connect(t.Context(), w.HTTP, w.Dest.Region, e, []string{"nobody"}); err == nil || !strings.Contains(err.Error(), "profile nobody") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,183 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Trails and their event selectors. They are kept and told, as policies are; what
+// the trail of the sandbox records does not depend on them, and nothing is
+// delivered to their buckets.
+
+// savedTrail is a trail in the form in which it is kept.
+type savedTrail struct {
+	ARN, Name, Bucket string
+	MultiRegion       bool
+	Basic             []eventSelector    `json:",omitempty"`
+	Advanced          []advancedSelector `json:",omitempty"`
+}
+
+type eventSelector struct {
+	ReadWriteType                 string
+	IncludeManagementEvents       *bool          `json:",omitempty"`
+	DataResources                 []dataResource `json:",omitempty"`
+	ExcludeManagementEventSources []string       `json:",omitempty"`
+}
+
+type dataResource struct {
+	Type   string
+	Values []string
+}
+
+type advancedSelector struct {
+	Name           string `json:",omitempty"`
+	FieldSelectors []fieldSelector
+}
+
+type fieldSelector struct {
+	Field         string
+	Equals        []string `json:",omitempty"`
+	StartsWith    []string `json:",omitempty"`
+	EndsWith      []string `json:",omitempty"`
+	NotEquals     []string `json:",omitempty"`
+	NotStartsWith []string `json:",omitempty"`
+	NotEndsWith   []string `json:",omitempty"`
+}
+
+// trailInput is what the operations on trails take.
+type trailInput struct {
+	Name, TrailName, S3BucketName string
+	IsMultiRegionTrail            bool
+	EventSelectors                []eventSelector
+	AdvancedEventSelectors        []advancedSelector
+}
+
+type trailOperation func(acct *account, region string, in *trailInput) (any, error)
+
+var trailOperations = map[string]trailOperation{
+	"CreateTrail": createTrail, "DeleteTrail": deleteTrail, "GetEventSelectors": getEventSelectors, "PutEventSelectors": putEventSelectors,
+}
+
+func (s *Sandbox) handleTrail(cl *call, data []byte, handle trailOperation) error {
+	var in trailInput
+	if err := json.Unmarshal(data, &in); err != nil {
+		return kmsFail("SerializationException", "The request body is not the JSON that %s takes.", cl.record.Operation)
+	}
+	region := s.region(cl)
+	name := in.Name
+	if name == "" {
+		name = in.TrailName
+	}
+	resource := name
+	if !strings.HasPrefix(name, "arn:") {
+		resource = trailARN(region, cl.caller.account, name)
+	}
+	s.world.mu.Lock()
+	var out any
+	var err error
+	if e := s.world.authorize(cl, access{caller: cl.caller, action: "cloudtrail:" + cl.record.Operation, resource: resource, owner: cl.caller.account, context: cl.requestContext(region)}); e != nil {
+		e.Code, e.Status = "AccessDeniedException", http.StatusBadRequest
+		err = e
+	} else {
+		in.TrailName, in.Name = resource, name
+		out, err = handle(s.world.accounts[cl.caller.account], region, &in)
+	}
+	s.world.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return s.writeJSON(cl, out)
+}
+
+func trailARN(region, account, name string) string {
+	return "arn:aws:cloudtrail:" + region + ":" + account + ":trail/" + name
+}
+
+var trailNamePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{1,126}[A-Za-z0-9]$`)
+
+func createTrail(acct *account, _ string, in *trailInput) (any, error) {
+	switch {
+	case !trailNamePattern.MatchString(in.Name):
+		return nil, kmsFail("InvalidTrailNameException", "Trail name %q is not valid.", in.Name)
+	case in.S3BucketName == "":
+		return nil, kmsFail("InvalidS3BucketNameException", "The S3 bucket name is missing.")
+	case acct.trails[in.TrailName] != nil:
+		return nil, kmsFail("TrailAlreadyExistsException", "Trail %s already exists for customer: %s", in.Name, acct.id)
+	}
+	yes := true
+	t := &savedTrail{ARN: in.TrailName, Name: in.Name, Bucket: in.S3BucketName, MultiRegion: in.IsMultiRegionTrail, Basic: []eventSelector{{ReadWriteType: "All", IncludeManagementEvents: &yes}}}
+	acct.trails[t.ARN] = t
+	return map[string]any{"Name": t.Name, "S3BucketName": t.Bucket, "TrailARN": t.ARN, "IsMultiRegionTrail": t.MultiRegion, "IncludeGlobalServiceEvents": true, "LogFileValidationEnabled": false, "IsOrganizationTrail": false}, nil
+}
+
+func (a *account) trailOf(in *trailInput) (*savedTrail, error) {
+	t := a.trails[in.TrailName]
+	if t == nil {
+		return nil, kmsFail("TrailNotFoundException", "Unknown trail: %s for the user: %s", in.TrailName, a.id)
+	}
+	return t, nil
+}
+
+func deleteTrail(acct *account, _ string, in *trailInput) (any, error) {
+	t, err := acct.trailOf(in)
+	if err != nil {
+		return nil, err
+	}
+	delete(acct.trails, t.ARN)
+	return struct{}{}, nil
+}
+
+func (t *savedTrail) selectors() map[string]any {
+	out := map[string]any{"TrailARN": t.ARN}
+	if len(t.Advanced) > 0 {
+		out["AdvancedEventSelectors"] = t.Advanced
+	} else {
+		out["EventSelectors"] = t.Basic
+	}
+	return out
+}
+
+func getEventSelectors(acct *account, _ string, in *trailInput) (any, error) {
+	t, err := acct.trailOf(in)
+	if err != nil {
+		return nil, err
+	}
+	return t.selectors(), nil
+}
+
+const maxBasicSelectors = 5
+
+func putEventSelectors(acct *account, _ string, in *trailInput) (any, error) {
+	t, err := acct.trailOf(in)
+	if err != nil {
+		return nil, err
+	}
+	if (len(in.EventSelectors) == 0) == (len(in.AdvancedEventSelectors) == 0) {
+		return nil, kmsFail("InvalidEventSelectorsException", "Specify either event selectors or advanced event selectors.")
+	}
+	if len(in.EventSelectors) > maxBasicSelectors {
+		return nil, kmsFail("InvalidEventSelectorsException", "A trail has at most %d event selectors.", maxBasicSelectors)
+	}
+	for _, e := range in.EventSelectors {
+		if !slices.Contains([]string{"All", "ReadOnly", "WriteOnly"}, e.ReadWriteType) {
+			return nil, kmsFail("InvalidEventSelectorsException", "ReadWriteType %q is not valid.", e.ReadWriteType)
+		}
+		for _, r := range e.DataResources {
+			for _, v := range r.Values {
+				if r.Type == "AWS::S3::Object" && v != "arn:aws:s3" && !strings.HasPrefix(v, "arn:aws:s3:::") {
+					return nil, kmsFail("InvalidEventSelectorsException", "Value %q is not the ARN of an S3 object or prefix.", v)
+				}
+			}
+		}
+	}
+	for _, e := range in.AdvancedEventSelectors {
+		if !slices.ContainsFunc(e.FieldSelectors, func(f fieldSelector) bool { return f.Field == "eventCategory" && len(f.Equals) == 1 }) {
+			return nil, kmsFail("InvalidEventSelectorsException", "An advanced event selector needs eventCategory with one value.")
+		}
+	}
+	t.Basic, t.Advanced = in.EventSelectors, in.AdvancedEventSelectors
+	return t.selectors(), nil
+}
