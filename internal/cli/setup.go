@@ -14,6 +14,6 @@ Start with ` + "`brokerctl setup plan`" + `: it changes nothing.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(a.setupPlan(), a.setupApply(), a.setupRemove(), a.setupCreateKey())
+	cmd.AddCommand(a.setupPlan(), a.setupApply(), a.setupRemove(), a.setupCreateKey(), a.setupRender(), a.setupImport())
 	return cmd
 }

@@ -1,0 +1,150 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/config/draft"
+)
+
+func (a *app) initCommand() *cobra.Command {
+	i := &initiation{app: a}
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "init",
+		Short: "Write a configuration file, or add a destination to one",
+		Long: `Write a commented configuration file for brokerd from a few answers: the two
+accounts, the bucket, the key, who runs the daemon. On a terminal it asks for
+what no flag gives; elsewhere, and with --yes, it never asks, and names the flags
+that are missing.
+
+A file that is there is kept: the destination is inserted into it, and every byte
+that was there stays, comments and layout too. The same call twice changes
+nothing. The file appears whole or not at all.
+
+What can be checked is checked at once: the file as the daemon would, and, with
+the network at hand, whose credentials these are and where the bucket is. What
+the network does not answer is "?" and stops nothing.`,
+		Example: `  brokerctl init --config brokerd.yaml
+  brokerctl init --config brokerd.yaml --yes --source-account 111122223333 \
+    --target-account 444455556666 --bucket tenant-s3-test-bucket --region eu-west-1 \
+    --kms-key 1234abcd-12ab-34cd-56ef-1234567890ab --runs-as ec2 --principal app-host
+  brokerctl init --print --runs-as web-identity --subject logs/uploader …`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			i.lines = newAnswers(a.In)
+			i.asks = isTerminal(a.In) && !yes
+			return i.run(cmd.Context())
+		},
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&i.path, "config", "brokerd.yaml", "file to write, or to add to")
+	fl.BoolVar(&yes, "yes", false, "do not ask")
+	fl.BoolVar(&i.print, "print", false, "print what would be written, and write nothing")
+	fl.BoolVar(&i.offline, "offline", false, "do not look at AWS")
+	i.answers.register(fl)
+	return cmd
+}
+
+// initiation is one run of `brokerctl init`.
+type initiation struct {
+	*app
+	path           string
+	asks           bool
+	print, offline bool
+	lines          *answerReader
+	answers        answers
+}
+
+func (i *initiation) run(ctx context.Context) error {
+	old, info, err := readConfigFile(i.path)
+	if err != nil {
+		return err
+	}
+	if old != nil && !onlyComments(old) {
+		if i.answers.file, err = config.Parse(i.path, old); err != nil {
+			return fmt.Errorf("the file is there and not valid, so nothing is added to it:\n%w", err)
+		}
+	}
+	if err := i.collect(ctx); err != nil {
+		return err
+	}
+	d := i.answers.draft()
+	text, err := i.compose(old, d)
+	var exists *draft.ExistsError
+	if errors.As(err, &exists) {
+		if !exists.Same {
+			return fmt.Errorf("%w and says something else there: change it by hand, or give another --destination", err)
+		}
+		_, err = fmt.Fprintf(i.Out, "%s: destination %s is there already, nothing was changed\n", i.path, exists.Name)
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	if i.print {
+		_, err := i.Out.Write(text)
+		return err
+	}
+	if i.asks {
+		if err := i.agree(ctx, old, text); err != nil {
+			return err
+		}
+	}
+	if err := writeConfigFile(i.path, old, info, text); err != nil {
+		return err
+	}
+	done := "written"
+	if old != nil {
+		done = "destination " + d.Destination.Name + " added"
+	}
+	if _, err := fmt.Fprintf(i.Out, "%s: %s\n", i.path, done); err != nil {
+		return err
+	}
+	cfg, err := config.Parse(i.path, text)
+	if err != nil {
+		return err // cannot be: compose has parsed it
+	}
+	if err := i.look(ctx, cfg, cfg.Destinations[d.Destination.Name]); err != nil {
+		return err
+	}
+	return i.next(d.Destination.Name)
+}
+
+// compose gives the whole text of the file as it is to be.
+func (i *initiation) compose(old []byte, d draft.Draft) ([]byte, error) {
+	if i.answers.file != nil {
+		return draft.Add(i.path, old, d)
+	}
+	text, err := draft.New(i.path, d)
+	if err != nil {
+		return nil, err
+	}
+	return append(old[:len(old):len(old)], text...), nil
+}
+
+func (i *initiation) next(name string) error {
+	_, err := fmt.Fprintf(i.Out, `
+Next:
+  brokerd check-config --config %[1]s
+  brokerctl setup plan --config %[1]s                    # what both accounts need
+  brokerctl setup render --format terraform --config %[1]s  # or cloudformation, cli, json
+  brokerctl verify --standalone --config %[1]s %[2]s      # when the policies are in place
+`, i.path, name)
+	return err
+}
+
+// onlyComments says that a file configures nothing yet, as one that a package brought.
+func onlyComments(text []byte) bool {
+	for line := range strings.Lines(string(text)) {
+		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
+			return false
+		}
+	}
+	return true
+}

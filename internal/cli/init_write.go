@@ -1,0 +1,103 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// readConfigFile returns nil and no error when there is no file.
+func readConfigFile(path string) ([]byte, fs.FileInfo, error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, nil, fmt.Errorf("%s is not a regular file", path)
+	}
+	text, err := os.ReadFile(path)
+	return text, info, err
+}
+
+// writeConfigFile puts text at path, whole or not at all. info is what was there;
+// nil: nothing, and nothing that came meanwhile is replaced. What is there has to
+// be old still.
+func writeConfigFile(path string, old []byte, info fs.FileInfo, text []byte) (err error) {
+	mode := fs.FileMode(0o640)
+	if info != nil {
+		mode = info.Mode().Perm()
+		if path, err = filepath.EvalSymlinks(path); err != nil {
+			return err
+		}
+	}
+	dir := filepath.Dir(path)
+	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*.part")
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	defer func() {
+		_ = f.Close()
+		if rerr := os.Remove(f.Name()); rerr != nil && !errors.Is(rerr, fs.ErrNotExist) {
+			err = errors.Join(err, rerr)
+		}
+	}()
+	if _, err := f.Write(text); err != nil {
+		return err
+	}
+	if info != nil {
+		if err := keepOwner(f, info); err != nil {
+			return err
+		}
+	}
+	if err := errors.Join(f.Chmod(mode), f.Sync()); err != nil {
+		return err
+	}
+	if info == nil {
+		// A link refuses a file that has come meanwhile; a rename would replace it.
+		if err := os.Link(f.Name(), path); err != nil {
+			return fmt.Errorf("giving the file its name: %w", err)
+		}
+	} else {
+		now, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if string(now) != string(old) {
+			return fmt.Errorf("%s was changed meanwhile: nothing was written, run it again", path)
+		}
+		if err := os.Rename(f.Name(), path); err != nil {
+			return err
+		}
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// keepOwner gives the new file to those whom the old one belongs to: the daemon
+// may read the file through its group.
+func keepOwner(f *os.File, info fs.FileInfo) error {
+	was, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return nil
+	}
+	now, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if is, ok := now.Sys().(*syscall.Stat_t); ok && is.Uid == was.Uid && is.Gid == was.Gid {
+		return nil
+	}
+	if err := f.Chown(int(was.Uid), int(was.Gid)); err != nil {
+		return fmt.Errorf("the file belongs to user %d and group %d, and would not any more: %w", was.Uid, was.Gid, err)
+	}
+	return nil
+}
