@@ -47,7 +47,7 @@ the network does not answer is "?" and stops nothing.`,
 	fl.BoolVar(&yes, "yes", false, "do not ask")
 	fl.BoolVar(&i.print, "print", false, "print what would be written, and write nothing")
 	fl.BoolVar(&i.offline, "offline", false, "do not look at AWS")
-	i.answers.register(fl)
+	i.answers.register(cmd)
 	return cmd
 }
 

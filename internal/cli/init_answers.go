@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/spf13/pflag"
+	"github.com/spf13/cobra"
 
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/config/draft"
@@ -29,9 +29,9 @@ type answers struct {
 	file *config.Config // the file that is added to; nil: a new one
 }
 
-func (s *answers) register(fl *pflag.FlagSet) {
+func (s *answers) register(cmd *cobra.Command) {
 	for _, q := range s.questions() {
-		fl.StringVar(q.value, q.flag, "", q.help)
+		cmd.Flags().StringVar(q.value, q.flag, "", q.help)
 	}
 }
 
@@ -71,6 +71,10 @@ func (s *answers) questions() []question {
 			value: &s.kmsKey, at: []string{stanza + "kms_key"}},
 		{flag: "prefix", ask: "Prefix in the bucket", help: `prefix of all objects; / for the whole bucket (default logs)`,
 			value: &s.prefix, usual: func() string { return "logs" }, at: []string{stanza + "key"}},
+		{flag: "destination", ask: "Name of the destination", help: "name of the destination (default: the bucket's)",
+			value: &s.destination, usual: func() string { return s.bucket }, optional: true, at: []string{"destinations.NAME"}},
+		{flag: "role", ask: "Role that brokerd assumes in account A (name or ARN)", help: "name or ARN of the role that the daemon assumes (default brokerd-DESTINATION)",
+			value: &s.role, usual: func() string { return roleName(s.destination) }, at: []string{stanza + "role"}},
 		{flag: "runs-as", ask: whoRuns, help: "who the daemon runs as: ec2, ecs, pod-identity, web-identity, role or user",
 			value: &s.runsAs, usual: s.runner, wrong: inFile, at: []string{runsAs + "type"}},
 		{flag: "principal", ask: "Name or ARN of that role or user", help: "name or ARN of the role or user that the daemon runs as",
@@ -79,10 +83,6 @@ func (s *answers) questions() []question {
 			value: &s.provider, wrong: notToken, at: []string{runsAs + "provider"}},
 		{flag: "subject", ask: "Service account (NAMESPACE/NAME, or the token's sub)", help: "for web-identity: NAMESPACE/NAME of the service account, or the token's sub",
 			value: &s.subject, wrong: notToken, at: []string{runsAs + "subject"}},
-		{flag: "destination", ask: "Name of the destination", help: "name of the destination (default: the bucket's)",
-			value: &s.destination, usual: func() string { return s.bucket }, at: []string{"destinations.NAME"}},
-		{flag: "role", ask: "Role that brokerd assumes in account A (name or ARN)", help: "name or ARN of the role that the daemon assumes (default brokerd-DESTINATION)",
-			value: &s.role, usual: func() string { return roleName(s.destination) }, at: []string{stanza + "role"}},
 		{flag: "external-id", ask: "External id (empty: none)", help: "external id that the role's trust policy is to ask for",
 			value: &s.externalID, optional: true, wrong: web, at: []string{stanza + "session.external_id"}},
 		{flag: "user", ask: "Local user whose programs upload", help: "local user who may upload (default: you)",

@@ -101,6 +101,9 @@ func (s *Server) look(id string) (out *brokerdv1.GetUploadResponse, uid uint32, 
 	return out, st.UID, true
 }
 
+// maxPolicies bounds the documents that one verification takes in, in bytes.
+const maxPolicies = 512 << 10
+
 // VerifyAccess implements the API.
 func (b *brokerService) VerifyAccess(req *brokerdv1.VerifyAccessRequest, stream grpc.ServerStreamingServer[brokerdv1.VerifyAccessResponse]) error {
 	p, err := caller(stream.Context())
@@ -109,6 +112,17 @@ func (b *brokerService) VerifyAccess(req *brokerdv1.VerifyAccessRequest, stream 
 	}
 	if err := b.s.allow(p, config.PermVerify, req.GetDestination()); err != nil {
 		return err
+	}
+	if req.GetCanary() { // it is an upload, and stays
+		if err := b.s.allow(p, config.PermUpload, req.GetDestination()); err != nil {
+			return err
+		}
+	}
+	size := 0
+	for _, d := range req.GetPolicies() {
+		if size += len(d.GetText()); size > maxPolicies {
+			return refuse(codes.InvalidArgument, "POLICIES_TOO_LARGE", "the policies are larger than %d bytes together; leave out those of other destinations", maxPolicies)
+		}
 	}
 	var proof Proof
 	err = b.s.o.Verify.Verify(stream.Context(), req, func(c *brokerdv1.VerifyAccessResponse) error {

@@ -86,7 +86,7 @@ func (p *probe) keyText(c *finding, s step, info awserr.Info, action string) {
 		c.Detail = fmt.Sprintf("an explicit deny in the key policy refuses %s; %s", action, why)
 		c.Fix = "In account " + p.accountB() + ", remove or narrow the Deny statement of the key policy: no Allow overrides it."
 	case info.Layer == awserr.LayerKeyPolicy || info.Layer == awserr.LayerResource:
-		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeKeyPolicy, p.accountB(), ArtefactKeyPolicy, p.dest.KMSKey, Strong
+		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeKeyPolicy, p.accountB(), ArtefactKeyPolicy, p.dest.KMSKey, p.whenIdentityAllows()
 		if decrypt {
 			c.Code = causeDecryptKey
 		}
@@ -99,6 +99,15 @@ func (p *probe) keyText(c *finding, s step, info awserr.Info, action string) {
 	default:
 		*c = p.keySide(*c, action, s.name, p.docs.read(DocumentIdentity), p.docs.read(DocumentKeyPolicy))
 	}
+}
+
+// whenIdentityAllows is how sure AWS's blame of a resource's policy is: it says the
+// same when that policy lets the account in and the role's own policy lacks it.
+func (p *probe) whenIdentityAllows() Confidence {
+	if p.docs.read(DocumentIdentity) {
+		return Strong
+	}
+	return Weak
 }
 
 func (p *probe) bucketText(c *finding, s step, info awserr.Info, action string) {
@@ -117,7 +126,7 @@ func (p *probe) bucketText(c *finding, s step, info awserr.Info, action string) 
 		c.Fix = fmt.Sprintf("In account %s, add this statement to the identity policy of the role.", p.accountA())
 		c.FixStatement = p.statement(docIdentity, action)
 	case info.Layer == awserr.LayerResource:
-		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeS3Bucket, p.accountB(), ArtefactBucketPolicy, p.bucketARN(), Strong
+		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeS3Bucket, p.accountB(), ArtefactBucketPolicy, p.bucketARN(), p.whenIdentityAllows()
 		c.Detail = fmt.Sprintf("the bucket policy in account %s does not let the role do %s on %s", p.accountB(), action, p.objectARN())
 		c.Fix = fmt.Sprintf("In account %s, add this statement to the bucket policy. If the bucket policy delegates to account %s as a whole (principal :root), the missing statement is in the identity policy of the role instead.", p.accountB(), p.accountA())
 		c.FixStatement = p.statement(docBucket, action)

@@ -217,11 +217,11 @@ func (p *probe) bucketSide(c finding, s step, identityRead, bucketRead bool) fin
 		c.Detail = fmt.Sprintf("%s: the store refuses %s", s.name, s.action)
 		c.Fix = "Give the credentials the right to write below the prefix, in the store's own way."
 	case identityRead:
-		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeS3Bucket, p.accountB(), ArtefactBucketPolicy, p.bucketARN(), Strong
+		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeS3Bucket, p.accountB(), ArtefactBucketPolicy, p.bucketARN(), Weak
 		c.Detail = fmt.Sprintf("%s: S3 refuses %s, and the policies of the role allow it: the bucket policy in account %s, which was not read, does not let the role in", s.name, s.action, p.accountB())
 		c.Fix, c.FixStatement = "Add this statement to the bucket policy. If it is there: look for a Deny, a public statement together with RestrictPublicBuckets, and a resource control policy of the organization.", p.statement(docBucket, s.action)
 	case bucketRead:
-		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeS3Identity, p.accountA(), ArtefactIdentity, p.dest.Role, Strong
+		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeS3Identity, p.accountA(), ArtefactIdentity, p.dest.Role, Weak
 		c.Detail = fmt.Sprintf("%s: S3 refuses %s, and the bucket policy allows it: the identity policy of the role in account %s, which was not read, does not", s.name, s.action, p.accountA())
 		c.Fix, c.FixStatement = "Add this statement to the identity policy of the role. If it is there: look at its permissions boundary, the service control policies and the VPC endpoint on the way.", p.statement(docIdentity, s.action)
 	default:

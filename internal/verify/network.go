@@ -78,7 +78,8 @@ func (p *probe) serviceURL(service string) string {
 		if p.dest.DualStack {
 			name += ".dualstack"
 		}
-		if p.dest.PathStyle {
+		// No certificate of S3's is for a bucket with dots in its name: the SDK goes by paths as well.
+		if p.dest.PathStyle || strings.Contains(p.dest.Bucket, ".") {
 			return fmt.Sprintf("https://%s.%s.%s", name, p.dest.Region, suffix)
 		}
 		return fmt.Sprintf("https://%s.%s.%s.%s", p.dest.Bucket, name, p.dest.Region, suffix)

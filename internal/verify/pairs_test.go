@@ -94,3 +94,33 @@ func TestOneReadableAccountNarrowsTheOther(t *testing.T) {
 		})
 	}
 }
+
+// Whoever reads one account only is never told with any certainty that the other
+// is at fault when it is not: what is left open is said to be weak.
+func TestNothingIsClaimedAboutTheWrongAccount(t *testing.T) {
+	for _, m := range mistakes.All() {
+		f := m.Finding
+		if f == nil || f.Blind == "-" || f.Result != "" || f.Code == "BRK-ID-027" {
+			continue // of a role that is not there, account B's policies do not speak either
+		}
+		for _, sides := range []string{"A", "B", ""} {
+			t.Run(m.String()+"/reading "+sides, func(t *testing.T) {
+				t.Parallel()
+				w := world(t)
+				stage := m.Make
+				if f.Stage != nil {
+					stage = f.Stage
+				}
+				must(t, stage(t.Context(), w))
+				for _, c := range runWith(t, w, verify.RunOptions{Policies: documents(t, w, sides)}).Checks {
+					if c.Result != verify.Fail || c.Confidence == verify.Weak || c.Account.ID == "" || c.Code == f.Code || related(c.Code, f.Code) {
+						continue
+					}
+					if string(c.Account.Side) != f.Side {
+						t.Errorf("%s is %s about account %s, and the fault is %s in %q: %s", c.Code, c.Confidence, c.Account.Side, f.Code, f.Side, c.Why)
+					}
+				}
+			})
+		}
+	}
+}

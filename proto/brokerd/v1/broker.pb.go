@@ -1035,8 +1035,8 @@ type VerifyAccessRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Destination of the daemon's configuration.
 	Destination string `protobuf:"bytes,1,opt,name=destination,proto3" json:"destination,omitempty"`
-	// Write a real object, which stays. Without it nothing is written that is not
-	// aborted at once.
+	// Write a real object, which stays; it needs the right to upload. Without it
+	// nothing is written that is not aborted at once.
 	Canary bool `protobuf:"varint,2,opt,name=canary,proto3" json:"canary,omitempty"`
 	// What the caller could read of the policies of both accounts; at most 524,288
 	// bytes of text. The daemon reads no policy: its role has no right to.
