@@ -18,6 +18,7 @@ import (
 var configuration = template.Must(template.New("").Parse(`socket: {path: {{.Socket}}, mode: "0600"}
 metrics: {address: ""}
 log: {level: warn}
+verify: {every: 0s}
 spool: {dir: {{.Spool}}, allow_volatile: true, min_free: 0}
 {{- with .Settings.Memory}}
 memory: {max: {{.}}}

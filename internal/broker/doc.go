@@ -14,8 +14,10 @@
 //     and a failure is shared by all that waited for it.
 //   - Destinations with the same STS request share one session; destinations
 //     that differ in any field of it never do.
-//   - At most five calls a second go to STS for one source, the most urgent first.
-//     Four background refreshes run at a time; callers never queue behind them.
+//   - At most five calls a second go to STS for one source, the most urgent first;
+//     thirty at once after a quiet time, so that fifty destinations are verified
+//     within six seconds. Four background refreshes run at a time; callers never
+//     queue behind them.
 //   - Each role of a chain is a session of its own that destinations share. A role
 //     that is assumed by a role lasts an hour at most: longer is cut, and said.
 //   - Unless it is turned off, a session policy limits a session to writing below

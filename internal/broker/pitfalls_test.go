@@ -31,7 +31,7 @@ var pitfalls = []struct{ mistake, provedBy string }{
 	{"9 jitter rolled at each tick", "TestJitterIsRolledOncePerSession"},
 	{"10 a backoff longer than the lead", "TestRetryDelays"},
 	{"11 one slow role stalls a serial sweep", "TestHungRolesHoldUpNeitherCallersNorOtherRolesForLong"},
-	{"12 two turns spent for one call", "TestTurnsAreFiveASecondAfterABurstOfTen"},
+	{"12 two turns spent for one call", "TestTurnsAreFiveASecondAfterABurstOfThirty"},
 	{"13 an LRU whose reads do not count", "TestEvictedVariantsAreForgotten"},
 	{"14 notifications dropped on a full channel", "TestNoWakeUpIsLost"},
 	{"15 handing out less than 15 minutes", "TestVendedSessionIsThePeersOwnAndLongEnough"},

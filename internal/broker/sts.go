@@ -180,10 +180,13 @@ func sourceSession(ctx context.Context, provider aws.CredentialsProvider) (*Sess
 	return s, nil
 }
 
+// ErrNoSourceARN is returned for a source that is nobody to AWS yet.
+var ErrNoSourceARN = errors.New("a web identity has no ARN before it assumes a role")
+
 // SourceARN implements Issuer.
 func (i *stsIssuer) SourceARN(ctx context.Context, r Request) (string, error) {
 	if r.straight() {
-		return "", errors.New("a web identity has no ARN before it assumes a role")
+		return "", ErrNoSourceARN
 	}
 	client, _, err := i.client(ctx, r, nil)
 	if err != nil {

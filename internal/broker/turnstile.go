@@ -8,7 +8,7 @@ import (
 
 const (
 	stsRate  = 5  // calls a second to STS, for each source of credentials
-	stsBurst = 10 // calls at once after a quiet time
+	stsBurst = 30 // calls at once after a quiet time: STS allows hundreds a second to an account
 )
 
 // urgency orders those who wait for a turn: the lower one goes first.

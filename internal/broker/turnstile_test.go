@@ -11,14 +11,14 @@ import (
 
 func always(u urgency) func() urgency { return func() urgency { return u } }
 
-func TestTurnsAreFiveASecondAfterABurstOfTen(t *testing.T) {
+func TestTurnsAreFiveASecondAfterABurstOfThirty(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ts := newTurnstile()
 		began := time.Now()
 		var mu sync.Mutex
 		var at []time.Duration
 		var wg sync.WaitGroup
-		for range 30 {
+		for range 50 {
 			wg.Go(func() {
 				if err := ts.wait(t.Context(), always(urgency{2, time.Hour})); err != nil {
 					t.Error(err)
@@ -29,12 +29,12 @@ func TestTurnsAreFiveASecondAfterABurstOfTen(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if at[9] != 0 || at[10] < 190*time.Millisecond {
-			t.Errorf("the tenth came after %s, the eleventh after %s", at[9], at[10])
+		if at[29] != 0 || at[30] < 190*time.Millisecond {
+			t.Errorf("the thirtieth came after %s, the one after it after %s", at[29], at[30])
 		}
-		// One wait takes one turn: thirty entries are through after four seconds.
-		if last := at[29]; last < 3900*time.Millisecond || last > 4200*time.Millisecond {
-			t.Errorf("the thirtieth came after %s, want about 4 s", last)
+		// One wait takes one turn: fifty entries are through after four seconds.
+		if last := at[49]; last < 3900*time.Millisecond || last > 4200*time.Millisecond {
+			t.Errorf("the fiftieth came after %s, want about 4 s", last)
 		}
 	})
 }

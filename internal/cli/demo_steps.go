@@ -22,6 +22,7 @@ import (
 	"github.com/brokerd/brokerd/client"
 	"github.com/brokerd/brokerd/internal/cli/accounts"
 	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/render"
 )
 
 const readyTimeout = 20 * time.Second
@@ -181,22 +182,23 @@ func (d *demo) asAccountB(ctx context.Context) error {
 // verify runs verify through the daemon and prints it; it returns the first failed check.
 func (d *demo) verify(ctx context.Context, brief bool) (report verify.Report, failed *verify.Check, err error) {
 	d.say.line("%s", d.say.p.dim("$ brokerctl verify "+accounts.Destination))
-	run, err := (&app{Streams: d.Streams, socket: d.world.SocketPath}).verifyThrough(false, "")
+	way, err := (&app{Streams: d.Streams, socket: d.world.SocketPath}).verifyThrough(false, "")
 	if err != nil {
 		return report, nil, err
 	}
-	defer run.close()
-	render := newCheckRenderer(d.Out)
-	render.margin, render.brief = "   ", brief
-	err = run.verify(ctx, accounts.Destination, func(c verify.Check) error {
-		report.Checks = append(report.Checks, c)
-		if c.Result == verify.Fail && failed == nil {
+	defer way.close()
+	text := &render.Text{W: d.Out, Paint: paintFor(d.Out), Margin: "   ", Brief: brief}
+	if err := text.Begin(accounts.Destination); err != nil {
+		return report, nil, err
+	}
+	report, err = way.verify(ctx, accounts.Destination, verify.RunOptions{}, func(c verify.Check) error {
+		if c.Result == verify.Fail && c.Confirms == "" && failed == nil {
 			failed = &c
 		}
-		return render.check(c)
+		return text.Check(c)
 	})
 	if err == nil {
-		err = render.end(report)
+		err = text.End(render.Result{Report: report})
 	}
 	return report, failed, err
 }
@@ -233,7 +235,7 @@ func (d *demo) breakKey(ctx context.Context) error {
 		return fmt.Errorf("the upload should have been refused, but: %w", orNil(err))
 	}
 	d.say.line("%s", d.say.p.dim("$ brokerctl upload -d "+accounts.Destination+" "+d.name))
-	d.say.bad("%s", strings.TrimSpace(indent(wrap(refused.Error(), textWidth), "     ")))
+	d.say.bad("%s", strings.TrimSpace(render.Indent(render.Wrap(refused.Error(), render.Width), "     ")))
 	if left := d.sb.MultipartUploads(accounts.Bucket); len(left) > 0 || len(d.sb.Objects(accounts.Bucket)) != before {
 		return fmt.Errorf("the refused upload left something behind: %d multipart uploads", len(left))
 	}
@@ -257,15 +259,15 @@ func (d *demo) repair(ctx context.Context) error {
 	switch {
 	case failed == nil:
 		return errors.New("verify passes although the key policy is broken")
-	case failed.Artefact != verify.ArtefactKeyPolicy || failed.Account != d.sb.AccountB() || failed.FixStatement == "":
-		return fmt.Errorf("verify blames %q of account %q instead of the key policy of account %s", failed.Artefact, failed.Account, d.sb.AccountB())
+	case failed.Artefact.Kind != verify.ArtefactKeyPolicy || failed.Account.ID != d.sb.AccountB() || len(failed.Fix.Patch) == 0:
+		return fmt.Errorf("verify blames %q of account %q instead of the key policy of account %s", failed.Artefact.Kind, failed.Account.ID, d.sb.AccountB())
 	}
 	d.say.heading("Account B applies the printed statement")
 	policy, err := d.world.KeyPolicy(ctx)
 	if err != nil {
 		return err
 	}
-	if policy, err = accounts.AddStatement(policy, failed.FixStatement); err != nil {
+	if policy, err = accounts.AddStatement(policy, string(failed.Fix.Patch)); err != nil {
 		return err
 	}
 	if err := d.world.PutKeyPolicy(ctx, policy); err != nil {

@@ -3,7 +3,8 @@ package cli
 import (
 	"fmt"
 	"io"
-	"strings"
+
+	"github.com/brokerd/brokerd/internal/verify/render"
 )
 
 // story prints numbered headings and what happens under them.
@@ -37,5 +38,5 @@ func (s *story) fact(name, format string, args ...any) {
 }
 
 func (s *story) text(text string) { // keeps its own lines
-	_, _ = fmt.Fprintln(s.w, indent(strings.TrimRight(text, "\n"), "   "))
+	_, _ = fmt.Fprintln(s.w, render.Indent(text, "   "))
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -13,8 +14,13 @@ func (a *app) explainCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "explain [CODE]",
 		Short: "Explain a code of verify: cause, how to see it, how to repair it",
-		Long:  "Show the page of a code such as BRK-KMS-010. Without a code, list all. It needs no daemon and no network.",
+		Long: `Show the page of a code such as BRK-KMS-010: what causes it, how to see it, how
+to repair it. It needs no daemon and no network.
+
+The code may be written short: "kms-10" is BRK-KMS-010. Of a word that is no code,
+the codes that it may mean are named. Without an argument all codes are listed.`,
 		Example: `  brokerctl explain BRK-KMS-010
+  brokerctl explain kms-10
   brokerctl explain`,
 		Args: cobra.MaximumNArgs(1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
@@ -22,19 +28,30 @@ func (a *app) explainCommand() *cobra.Command {
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				for _, code := range checks.Codes() {
-					if _, err := fmt.Fprintf(a.Out, "%-14s %s\n", code, checks.Title(code)); err != nil {
-						return err
-					}
-				}
-				return nil
+				return a.listCodes(checks.Codes())
 			}
-			page, ok := checks.Page(strings.ToUpper(args[0]))
-			if !ok {
+			if page, ok := checks.Page(checks.Normalize(args[0])); ok {
+				_, err := fmt.Fprint(a.Out, page)
+				return err
+			}
+			near := checks.Near(args[0])
+			if len(near) == 0 {
 				return usageError(fmt.Errorf("there is no code %q; `brokerctl explain` lists all", args[0]))
 			}
-			_, err := fmt.Fprint(a.Out, page)
-			return err
+			lines := []string{fmt.Sprintf("there is no code %q; did you mean", args[0])}
+			for _, code := range near {
+				lines = append(lines, fmt.Sprintf("  %-14s %s", code, checks.Title(code)))
+			}
+			return usageError(errors.New(strings.Join(lines, "\n")))
 		},
 	}
+}
+
+func (a *app) listCodes(codes []string) error {
+	for _, code := range codes {
+		if _, err := fmt.Fprintf(a.Out, "%-14s %s\n", code, checks.Title(code)); err != nil {
+			return err
+		}
+	}
+	return nil
 }

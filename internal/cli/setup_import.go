@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -133,7 +134,7 @@ func (i *adoption) connect(ctx context.Context, file *config.Config, region stri
 	if err != nil {
 		return nil, err
 	}
-	return connect(ctx, client, region, e, append(append([]string{}, i.source...), i.target...))
+	return connect(ctx, client, region, e, slices.Concat(i.source, i.target))
 }
 
 func (i *adoption) tell(text []byte, adopted adopt.Adoption) error {

@@ -11,6 +11,7 @@ import (
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/setup"
 	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/render"
 )
 
 const (
@@ -45,44 +46,26 @@ func (a *app) verifySetup(ctx context.Context, r *arrangement, destinations []st
 			destinations = append(destinations, d.Destination.Name)
 		}
 	}
-	run, err := verifyHere(f.config)
+	way, err := verifyHere(f.config)
 	if err != nil {
 		return err
 	}
-	defer run.close()
-	if why := here(ctx, run, r.state, destinations); why != "" {
+	defer way.close()
+	if why := here(ctx, way, r.state, destinations); why != "" {
 		return skip(why + "; " + fromTheHost)
 	}
-	var reports []verify.Report
-	deadline := time.Now().Add(f.wait)
-	for {
-		if reports, err = collect(ctx, run, destinations); err != nil {
-			return err
-		}
-		// What was written a moment ago may not have reached every part of AWS.
-		if worst(reports) != verify.Fail || len(result.Done) == 0 || time.Now().After(deadline) {
-			break
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(min(verifyAgain, max(0, time.Until(deadline)))):
-		}
+	run, err := a.verifyUntil(ctx, r, way, destinations, f, len(result.Done) > 0)
+	if err != nil {
+		return err
 	}
-	result.Verified, result.Destinations = worst(reports), reports
+	result.Verified, _ = run.Verdict()
+	for _, d := range run.Results {
+		result.Destinations = append(result.Destinations, d.Report)
+	}
 	if f.out == formatText {
-		render := newCheckRenderer(a.Out)
-		render.brief = true
-		for _, report := range reports {
-			render.begin(report.Destination)
-			for _, c := range report.Checks {
-				if err := render.check(c); err != nil {
-					return err
-				}
-			}
-			if err := render.end(report); err != nil {
-				return err
-			}
+		v := &verifyRun{app: a, names: destinations, flags: verifyFlags{out: verifyText}}
+		if err := v.write(a.Out, run); err != nil {
+			return err
 		}
 	}
 	if result.Verified == verify.Fail {
@@ -91,29 +74,49 @@ func (a *app) verifySetup(ctx context.Context, r *arrangement, destinations []st
 	return nil
 }
 
-func collect(ctx context.Context, run *verification, names []string) ([]verify.Report, error) {
-	var reports []verify.Report
-	for _, name := range names {
-		report := verify.Report{Destination: name}
-		if err := run.verify(ctx, name, func(c verify.Check) error {
-			report.Checks = append(report.Checks, c)
-			return nil
-		}); err != nil {
-			return nil, fmt.Errorf("verifying %s: %w", name, err)
+// verifyUntil verifies, with the policies as they are now, until nothing fails; when something was changed, again and
+// again for a while: what was written a moment ago may not have reached every part
+// of AWS.
+func (a *app) verifyUntil(ctx context.Context, r *arrangement, way *verifyWay, names []string, f *applyFlags, changed bool) (render.Run, error) {
+	v := &verifyRun{app: a, way: way, names: names}
+	live := newLive(a.Err, names)
+	defer live.stop()
+	deadline := time.Now().Add(f.wait)
+	for {
+		policies, err := policiesOf(ctx, r.cfg, r.accounts, way.source, names)
+		if err != nil {
+			return render.Run{}, err
 		}
-		reports = append(reports, report)
+		v.options = func(name string) verify.RunOptions { return verify.RunOptions{Policies: policies[name]} }
+		run, err := v.all(ctx, names, false, live)
+		if err != nil {
+			return run, err
+		}
+		for _, d := range run.Results {
+			if d.Err != nil {
+				return run, fmt.Errorf("verifying %s: %w", d.Destination, d.Err)
+			}
+		}
+		if result, _ := run.Verdict(); result != verify.Fail || !changed || time.Now().After(deadline) {
+			return run, nil
+		}
+		live.again(names, "what was changed may not be in force everywhere yet")
+		select {
+		case <-ctx.Done():
+			return run, ctx.Err()
+		case <-time.After(min(verifyAgain, max(0, time.Until(deadline)))):
+		}
 	}
-	return reports, nil
 }
 
 // here says why the daemon's source credentials are not those that are found
 // here; "" when they are.
-func here(ctx context.Context, run *verification, state setup.State, names []string) string {
+func here(ctx context.Context, way *verifyWay, state setup.State, names []string) string {
 	for _, d := range state.Deliveries {
 		if !slices.Contains(names, d.Destination.Name) {
 			continue
 		}
-		arn, err := run.source(ctx, d.Destination.Name)
+		arn, err := way.source(ctx, d.Destination.Name)
 		if err != nil {
 			return "the daemon's source credentials do not work from here: " + err.Error()
 		}
@@ -135,14 +138,4 @@ func sameIdentity(caller, principal string) bool {
 	p, perr := config.ParseARN(principal)
 	name, _, _ := strings.Cut(strings.TrimPrefix(c.Resource, "assumed-role/"), "/")
 	return err == nil && perr == nil && c.Account == p.Account && strings.HasPrefix(c.Resource, "assumed-role/") && strings.HasSuffix(p.Resource, "/"+name)
-}
-
-// worst is the result of all reports together.
-func worst(reports []verify.Report) verify.Result {
-	order := []verify.Result{verify.Pass, verify.Unknown, verify.Fail}
-	at := 0
-	for _, r := range reports {
-		at = max(at, slices.Index(order, r.Result()))
-	}
-	return order[at]
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/brokerd/brokerd/client"
+	"github.com/brokerd/brokerd/internal/verify/render"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
@@ -100,7 +101,7 @@ func (a *app) writeSpooled(o spooled, now time.Time) error {
 	}
 	if o.Error != "" {
 		name := "error"
-		for _, line := range strings.Split(wrap(printable(o.Error), 66), "\n") {
+		for _, line := range strings.Split(render.Wrap(printable(o.Error), 66), "\n") {
 			row(name, "%s", line)
 			name = ""
 		}
@@ -108,7 +109,7 @@ func (a *app) writeSpooled(o spooled, now time.Time) error {
 	if err := tw.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(a.Out, "\n%s\n", wrap(o.Fix, 80))
+	_, err := fmt.Fprintf(a.Out, "\n%s\n", render.Wrap(o.Fix, 80))
 	return err
 }
 

@@ -121,6 +121,7 @@ func (a *app) writeStatus(st *brokerdv1.GetStatusResponse, dests *brokerdv1.List
 		row("  role\t%s", d.GetRoleArn())
 		row("  key\t%s", d.GetKmsKeyArn())
 		row("  stored\t%d objects, %s; %d failed", d.GetObjectsStored(), bytesText(int64(d.GetBytesStored())), d.GetUploadsFailed())
+		writeVerification(row, p, d.GetVerification(), time.Now())
 		writeSpoolUsage(row, p, d, time.Now())
 	}
 	if sessions != nil {

@@ -56,12 +56,3 @@ func TestPlanOfAnUpload(t *testing.T) {
 		})
 	}
 }
-
-func TestWrapKeepsWhatHasNoSpacesAndJSON(t *testing.T) {
-	arn := "arn:aws:kms:eu-west-1:444455556666:key/1234abcd"
-	got := wrap("one two "+arn+" three\n{\n  \"a b\": 1\n}", 12)
-	want := "one two\n" + arn + "\nthree\n{\n  \"a b\": 1\n}"
-	if got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
-}

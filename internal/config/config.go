@@ -16,6 +16,7 @@ type Config struct {
 	Memory       Memory                  `yaml:"memory"`
 	Spool        Spool                   `yaml:"spool"`
 	AWS          AWS                     `yaml:"aws"`
+	Verify       Verify                  `yaml:"verify"`
 	Destinations map[string]*Destination `yaml:"destinations"`
 	Access       []Rule                  `yaml:"access"`
 	Vend         Vend                    `yaml:"vend"`
@@ -55,6 +56,11 @@ type Limits struct {
 // Memory is the process-wide budget for bytes in flight to S3.
 type Memory struct {
 	Max Size `yaml:"max"` // at least 16MiB; 0 (default): the daemon derives it from the memory its cgroup allows
+}
+
+// Verify is the daemon's own verification of its destinations.
+type Verify struct {
+	Every Duration `yaml:"every"` // default 15m, 1m..24h, give or take a tenth; 0: never
 }
 
 // Spool is where destinations of durability spool and spool-wait keep what was

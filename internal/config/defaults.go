@@ -16,6 +16,7 @@ func newConfig() *Config {
 		Shutdown: Shutdown{Grace: Duration(30 * time.Second)},
 		Limits:   Limits{IdleTimeout: Duration(time.Minute), MaxObject: 5 * TiB, Credentials: 50},
 		Spool:    Spool{Dir: "/var/lib/brokerd/spool", Max: 10 * GiB, MinFree: 512 * MiB, Concurrency: 16},
+		Verify:   Verify{Every: Duration(15 * time.Minute)},
 		AWS:      AWS{Source: Source{Type: SourceDefault}},
 	}
 }

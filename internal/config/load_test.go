@@ -134,6 +134,7 @@ func TestParseRefuses(t *testing.T) {
 		"a duration without a unit":             {appended("shutdown: {grace: 30}"), "17:19: shutdown.grace: \"30\" is not a duration (write a number with a unit"},
 		"a size with an unknown unit":           {appended("memory: {max: 64M}"), "memory.max: \"64M\" has the unknown unit \"M\""},
 		"a size that overflows":                 {appended("memory: {max: 99999999TiB}"), "is too large for a size"},
+		"verification every second":             {appended("verify: {every: 1s}"), "verify.every: 1s is out of range (from 1m0s to 24h0m0s)"},
 		"too little memory":                     {appended("memory: {max: 15MiB}"), "memory.max: 15MiB is out of range (from 16MiB to 1TiB)"},
 		"parts that are too small":              {inDestination("part_size: 4MiB"), "part_size: 4MiB is out of range (from 5MiB to 64MiB)"},
 		"parts that do not fit into the memory": {strings.Replace(inDestination("part_size: 32MiB"), "socket:", "memory:\n  max: 48MiB\nsocket:", 1), "two parts of 32MiB do not fit into memory.max of 48MiB"},

@@ -74,9 +74,9 @@ func TestEverySectionIsKnownToReload(t *testing.T) {
 		got = append(got, reflect.TypeFor[config.Config]().Field(i).Name)
 	}
 	// Path: the same. Socket, Metrics, Memory: restart. Shutdown, Limits, Log, AWS,
-	// Destinations, Access: taken over; of AWS the CA bundle needs a restart,
+	// Verify, Destinations, Access: taken over; of AWS the CA bundle needs a restart,
 	// of Vend the listeners, of Spool all but the limits. Setup: the daemon has no use for it.
-	want := []string{"Path", "Socket", "Metrics", "Log", "Shutdown", "Limits", "Memory", "Spool", "AWS", "Destinations", "Access", "Vend", "Setup"}
+	want := []string{"Path", "Socket", "Metrics", "Log", "Shutdown", "Limits", "Memory", "Spool", "AWS", "Verify", "Destinations", "Access", "Vend", "Setup"}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}

@@ -60,6 +60,9 @@ func (v *validator) config() {
 		v.sizeWithin("memory.max", c.Memory.Max, leastMemory, TiB)
 	}
 	v.spool(c.Spool)
+	if c.Verify.Every != 0 {
+		v.durationWithin("verify.every", c.Verify.Every, time.Minute, 24*time.Hour)
+	}
 	v.profile("aws.profile", c.AWS.Profile)
 	v.file("aws.credentials_file", c.AWS.CredentialsFile)
 	v.file("aws.ca_bundle", c.AWS.CABundle)

@@ -25,6 +25,7 @@ import (
 	"github.com/brokerd/brokerd/internal/access"
 	"github.com/brokerd/brokerd/internal/broker"
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/patrol"
 	"github.com/brokerd/brokerd/internal/rpc"
 	"github.com/brokerd/brokerd/internal/spool"
 	"github.com/brokerd/brokerd/internal/telemetry"
@@ -57,6 +58,7 @@ type Daemon struct {
 	server  *rpc.Server
 	desk    *vend.Desk
 	vending []*vend.Endpoint
+	patrol  *patrol.Patrol
 	notify  notifier
 
 	verifier  currentVerifier
@@ -127,6 +129,9 @@ func New(cfg *config.Config, version string, w io.Writer) (_ *Daemon, err error)
 	if err != nil {
 		return nil, err
 	}
+	if d.patrol, err = d.newPatrol(cfg, ledger); err != nil {
+		return nil, err
+	}
 	var kept rpc.Spool
 	if cfg.Spools() {
 		link := &delivery{upload: d.upload, ledger: ledger, metrics: d.metrics, log: log}
@@ -148,7 +153,7 @@ func New(cfg *config.Config, version string, w io.Writer) (_ *Daemon, err error)
 	}
 	d.server, err = rpc.NewServer(rpc.Options{
 		Config: cfg, Access: rules, Deliver: d.upload, Spool: kept, Gate: d.budget, Sessions: d.broker, Desk: d.desk, Parts: d.parts,
-		Reload: d.Reload, Verify: verifications{&d.verifier}, Meter: d.metrics, Ledger: ledger, Logger: log, Version: version,
+		Reload: d.Reload, Verify: verifications{&d.verifier}, Verified: d.verified, Meter: d.metrics, Ledger: ledger, Logger: log, Version: version,
 		Unary: unary, Stream: stream,
 	})
 	if err != nil {
@@ -156,6 +161,7 @@ func New(cfg *config.Config, version string, w io.Writer) (_ *Daemon, err error)
 	}
 	d.metrics.RPC.InitializeMetrics(d.server.GRPC())
 	d.metrics.Watch(d.broker.Statuses, d.budget.Used, d.budget.Total())
+	d.metrics.WatchVerification(d.patrol.States)
 	if d.spool != nil {
 		d.metrics.WatchSpool(d.spool.Usage)
 	}
@@ -205,6 +211,10 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	for _, e := range d.vending {
 		group.Go(func() error { return e.Run(life) })
 	}
+	// What the daemon does for itself ends before what it does for others.
+	own, rest := context.WithCancel(life)
+	defer rest()
+	group.Go(func() error { return d.patrol.Run(own) })
 	group.Go(func() error { return d.watch(life) })
 	group.Go(func() error { return d.hangups(life, hangups) })
 	group.Go(func() error {
@@ -212,6 +222,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 		case <-ctx.Done():
 		case <-life.Done(): // a part failed
 		}
+		rest()
 		d.stop()
 		end()
 		return nil

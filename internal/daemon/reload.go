@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
 	"slices"
@@ -104,10 +105,12 @@ func (d *Daemon) reload() (rpc.Changes, error) {
 	adopt()
 	d.level.SetLevel(level)
 	d.cfg.Store(next)
+	done := changes(was, next)
+	d.patrol.Adopt(next.Verify.Every.Std(), slices.Collect(maps.Keys(next.Destinations)), done.Changed)
 	for _, w := range next.Warnings() {
 		d.log.Warn("configuration: " + w)
 	}
-	return changes(was, next), nil
+	return done, nil
 }
 
 // changes compares destinations. Who is known to AWS, and where it is, is part of each.

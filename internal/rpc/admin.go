@@ -52,6 +52,10 @@ func (a *adminService) ListDestinations(ctx context.Context, _ *brokerdv1.ListDe
 	}
 	out := &brokerdv1.ListDestinationsResponse{}
 	parked, usage := a.s.parked(), a.usage()
+	var verified map[string]*brokerdv1.Verification
+	if a.s.o.Verified != nil {
+		verified = a.s.o.Verified()
+	}
 	for _, st := range a.s.o.Sessions.Statuses() {
 		if !slices.Contains(names, st.Destination) {
 			continue
@@ -62,6 +66,7 @@ func (a *adminService) ListDestinations(ctx context.Context, _ *brokerdv1.ListDe
 			Name: d.Name, RoleArn: d.Role, Bucket: d.Bucket, OwnerAccount: d.Owner, Region: d.Region,
 			KmsKeyArn: d.KMSKey, KeyTemplate: d.Key, Durability: d.Durability, Ready: ready, Reason: why,
 			ObjectsStored: t.Objects, BytesStored: t.Bytes, UploadsFailed: t.Failed, LastStoredTime: stamp(t.LastStored), Spool: usage[d.Name],
+			Verification: verified[d.Name],
 		})
 	}
 	return out, nil

@@ -87,9 +87,9 @@ func (f *fakeSessions) Vend(_ context.Context, d string, p broker.Peer) (*broker
 
 type fakeVerifier struct{ results []brokerdv1.CheckResult }
 
-func (f *fakeVerifier) Verify(_ context.Context, d string, emit func(*brokerdv1.VerifyAccessResponse) error) error {
+func (f *fakeVerifier) Verify(_ context.Context, req *brokerdv1.VerifyAccessRequest, emit func(*brokerdv1.VerifyAccessResponse) error) error {
 	for i, r := range f.results {
-		if err := emit(&brokerdv1.VerifyAccessResponse{Destination: d, Code: fmt.Sprintf("BRK-X-%03d", i), Result: r}); err != nil {
+		if err := emit(&brokerdv1.VerifyAccessResponse{Destination: req.GetDestination(), Code: fmt.Sprintf("BRK-X-%03d", i), Result: r}); err != nil {
 			return err
 		}
 	}

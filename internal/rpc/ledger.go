@@ -121,12 +121,13 @@ func refusedByAWS(reason string) bool {
 	}
 }
 
-// verified records that the whole path was proven, or why it was not.
-func (l *Ledger) verified(destination, broken string) {
+// Verified records that the whole path was proven, or why it was not. What is
+// undecided changes nothing.
+func (l *Ledger) Verified(destination string, p Proof) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if t := l.tallies[destination]; t != nil {
-		t.Broken = broken
+	if t := l.tallies[destination]; t != nil && (p.broken != "" || !p.undecided) {
+		t.Broken = p.broken
 	}
 }
 

@@ -110,25 +110,16 @@ func (b *brokerService) VerifyAccess(req *brokerdv1.VerifyAccessRequest, stream 
 	if err := b.s.allow(p, config.PermVerify, req.GetDestination()); err != nil {
 		return err
 	}
-	broken, undecided := "", false
-	err = b.s.o.Verify.Verify(stream.Context(), req.GetDestination(), func(c *brokerdv1.VerifyAccessResponse) error {
-		switch c.GetResult() {
-		case brokerdv1.CheckResult_CHECK_RESULT_FAIL:
-			if broken == "" {
-				broken = c.GetCode() + ": " + c.GetDetail()
-			}
-		case brokerdv1.CheckResult_CHECK_RESULT_UNKNOWN, brokerdv1.CheckResult_CHECK_RESULT_SKIP:
-			undecided = true
-		}
+	var proof Proof
+	err = b.s.o.Verify.Verify(stream.Context(), req, func(c *brokerdv1.VerifyAccessResponse) error {
+		proof.Add(c)
 		return stream.Send(c)
 	})
 	if err != nil {
 		return faultOf(err)
 	}
-	if broken != "" || !undecided {
-		b.s.o.Ledger.verified(req.GetDestination(), broken)
-		b.s.UpdateHealth()
-	}
+	b.s.o.Ledger.Verified(req.GetDestination(), proof)
+	b.s.UpdateHealth()
 	return nil
 }
 

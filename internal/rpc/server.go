@@ -49,9 +49,10 @@ type Desk interface {
 	Hand(ctx context.Context, c vend.Caller, destination string) (*broker.Session, error)
 }
 
-// Verifier proves the path of a destination and emits one message per check.
+// Verifier proves the path of the request's destination and emits one message
+// per check, and a summary when it is asked for.
 type Verifier interface {
-	Verify(ctx context.Context, destination string, emit func(*brokerdv1.VerifyAccessResponse) error) error
+	Verify(ctx context.Context, req *brokerdv1.VerifyAccessRequest, emit func(*brokerdv1.VerifyAccessResponse) error) error
 }
 
 // Meter counts uploads.
@@ -61,7 +62,7 @@ type Meter interface {
 }
 
 // Options are what a Server is made of. All are required but Spool, which only
-// destinations that spool need, Parts and the interceptors.
+// destinations that spool need, Parts, Verified and the interceptors.
 type Options struct {
 	Config   *config.Config
 	Access   *access.Policy
@@ -73,12 +74,14 @@ type Options struct {
 	// Parts says which further parts of the daemon are up, for health; nil: there are none.
 	Parts func() map[string]bool
 	// Reload reads the configuration file again; see Server.Adopt.
-	Reload  func() (Changes, error)
-	Verify  Verifier
-	Meter   Meter
-	Ledger  *Ledger
-	Logger  *zap.Logger
-	Version string
+	Reload func() (Changes, error)
+	Verify Verifier
+	// Verified is what the daemon's own verification found, by destination; nil: it has none.
+	Verified func() map[string]*brokerdv1.Verification
+	Meter    Meter
+	Ledger   *Ledger
+	Logger   *zap.Logger
+	Version  string
 	// Unary and Stream are put around every call, outermost first.
 	Unary  []grpc.UnaryServerInterceptor
 	Stream []grpc.StreamServerInterceptor

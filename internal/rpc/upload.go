@@ -74,6 +74,11 @@ func (s *Server) receive(ctx context.Context, p access.Peer, h *brokerdv1.Upload
 		return nil, err
 	}
 	defer leave()
+	// Again, now that it is counted: a drain that began meanwhile has either seen
+	// this upload, or is seen here.
+	if err := s.closed(); err != nil {
+		return nil, err
+	}
 
 	id, received := s.o.Ledger.identify(p.UID, h.GetDestination(), h.GetIdempotencyKey(), time.Now())
 	rec := record{id: id, destination: h.GetDestination(), name: h.GetName(), uid: p.UID, started: time.Now()}

@@ -54,8 +54,8 @@ func fateOf(err error) Failure {
 	var f *Failure
 	if errors.As(err, &f) {
 		out := *f
-		if whole, ok := err.(*Failure); !ok || whole.Err == nil {
-			out.Err = err // what was added around it counts as well
+		if out.Err == nil {
+			out.Err = err
 		}
 		return out
 	}

@@ -28,6 +28,8 @@ var unsafeFileSystems = []unsafeFileSystem{
 	{0x01021997, "9p", whyNetwork},
 	{0x65735546, "FUSE", whyFUSE},
 	{0x794c7630, "overlayfs", whyOverlay},
+	{0x61756673, "aufs", whyOverlay},
+	{0x786f4256, "vboxsf", whyNetwork}, // the host of a virtual machine is another machine
 	{0x00004d44, "FAT", whyNoLinks},
 	{0x2011bab0, "exFAT", whyNoLinks},
 }

@@ -12,7 +12,7 @@ import (
 )
 
 func TestUnsafeFileSystemsAreNamed(t *testing.T) {
-	for magic, name := range map[uint64]string{0x01021994: "tmpfs", 0x6969: "NFS", 0xff534d42: "CIFS", 0x65735546: "FUSE", 0x794c7630: "overlayfs"} {
+	for magic, name := range map[uint64]string{0x01021994: "tmpfs", 0x6969: "NFS", 0xff534d42: "CIFS", 0x65735546: "FUSE", 0x794c7630: "overlayfs", 0x61756673: "aufs", 0x786f4256: "vboxsf"} {
 		if e := checkFileSystem("/x", magic); e == nil || e.FileSystem != name || e.Why == "" {
 			t.Errorf("%x: %v", magic, e)
 		}

@@ -33,6 +33,7 @@ type lane struct {
 	streak   int       // failures since the last success
 	pause    time.Time // nothing is begun before
 	parked   *parking
+	oldest   *record // of what waits, as far as is known
 
 	bytes                                 int64 // reserved, waiting and dead
 	files                                 int

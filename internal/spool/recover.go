@@ -363,6 +363,9 @@ func (s *Spool) enter(r *record) {
 	if r.idem != (idem{}) {
 		s.idems[r.idem] = r.id
 	}
+	if r.state != Dead {
+		r.lane.aged(r)
+	}
 	s.count(r, 1)
 	if r.state == Queued {
 		r.lane.put(r, time.Now())

@@ -90,6 +90,7 @@ type Spool struct {
 	unwritten  int64 // announced, reserved, not yet on disk
 	userBytes  map[uint32]int64
 	limits     limits
+	looked     time.Time // for the oldest of all
 	waiters    map[ulid.ULID][]chan struct{}
 	changed    chan struct{} // closed at the next change; nil when nobody waits
 	litter     map[string]struct{}
@@ -256,6 +257,9 @@ func (s *Spool) count(r *record, sign int64) {
 // move changes a record's state; mu is held.
 func (s *Spool) move(r *record, to State) {
 	s.count(r, -1)
+	if r.state == Dead {
+		r.lane.aged(r)
+	}
 	r.state = to
 	s.count(r, 1)
 }

@@ -173,16 +173,11 @@ type Usage struct {
 }
 
 // Usage gives the figures of every destination that is configured or holds
-// something, by name. It looks at every object.
+// something, by name. Oldest may be some seconds behind when there are very many.
 func (s *Spool) Usage() []Usage {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	oldest := map[*lane]*record{}
-	for _, r := range s.records {
-		if o := oldest[r.lane]; r.state != Dead && (o == nil || r.received < o.received) {
-			oldest[r.lane] = r
-		}
-	}
+	s.findOldest(time.Now())
 	var out []Usage
 	for _, l := range s.order {
 		if !l.known && l.files == 0 {
@@ -193,7 +188,7 @@ func (s *Spool) Usage() []Usage {
 			ReservedBytes: l.bytes, InFlight: l.inFlight, Window: l.window.size(), Limits: l.limits,
 			Queued: l.queued, QueuedBytes: l.queuedBytes,
 		}
-		if r := oldest[l]; r != nil {
+		if r := l.oldest; r != nil && l.queued+l.delivering > 0 {
 			u.Oldest = time.Unix(0, r.received).UTC()
 		}
 		switch p := l.parked; {

@@ -32,6 +32,8 @@ type Metrics struct {
 	spooled    *prometheus.CounterVec
 	spoolBytes *prometheus.CounterVec
 	spoolEvent *prometheus.CounterVec
+
+	verification verification
 }
 
 // NewMetrics makes the metrics of a daemon of this version.
@@ -72,12 +74,14 @@ func NewMetrics(version string) *Metrics {
 	m.spoolEvent = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "brokerd_spool_events_total", Help: "What happened in the spool, by kind (delivered, retried, parked, resumed, buried, dropped, quarantined, receipt-lost, litter) and reason.",
 	}, []string{"destination", "kind", "reason"})
+	m.verification = newVerification()
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "brokerd_build_info", Help: "Always 1; the version is the label.", ConstLabels: prometheus.Labels{"version": version},
 	})
 	info.Set(1)
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		info, m.RPC, m.uploads, m.bytes, m.seconds, m.lastStored, m.refreshes, m.refreshSec, m.asked, m.spooled, m.spoolBytes, m.spoolEvent)
+		info, m.RPC, m.uploads, m.bytes, m.seconds, m.lastStored, m.refreshes, m.refreshSec, m.asked, m.spooled, m.spoolBytes, m.spoolEvent,
+		m.verification.runs, m.verification.seconds)
 	return m
 }
 

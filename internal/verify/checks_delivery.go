@@ -5,14 +5,34 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"net/url"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
+
+const (
+	codeCreate = "BRK-S3-002"
+	codePart   = "BRK-KMS-002"
+	codeAbort  = "BRK-S3-003"
+	codeCanary = "BRK-S3-004"
+)
+
+func deliveryChecks() []check {
+	ready := []string{codeConfig, codeKeyName, codeReachS3, codeBucket, codeIdentity}
+	return []check{
+		{codeCreate, CategoryDelivery, "the role may write below the prefix, encrypted with the key", ready, checkCreate},
+		{codePart, CategoryDelivery, "the role may send parts of large objects", []string{codeCreate}, checkPart},
+		{codeAbort, CategoryDelivery, "an interrupted upload can be cleaned up", []string{codeCreate}, checkAbort},
+		{codeCanary, CategoryDelivery, "a real object arrives", []string{codeCreate, codePart}, checkCanary},
+	}
+}
 
 // createInput is the request that an upload of the destination would make.
 func (p *probe) createInput() *s3.CreateMultipartUploadInput {
@@ -28,69 +48,142 @@ func (p *probe) createInput() *s3.CreateMultipartUploadInput {
 	if p.dest.KMSKey != "" {
 		in.ServerSideEncryption = types.ServerSideEncryptionAwsKms
 		in.SSEKMSKeyId = aws.String(p.dest.KMSKey)
-		in.BucketKeyEnabled = aws.Bool(p.dest.BucketKey == nil || *p.dest.BucketKey)
+		in.BucketKeyEnabled = aws.Bool(p.bucketKey())
+		if len(p.dest.EncryptionContext) > 0 {
+			if text, err := json.Marshal(p.dest.EncryptionContext); err == nil {
+				in.SSEKMSEncryptionContext = aws.String(base64.StdEncoding.EncodeToString(text))
+			}
+		}
+	}
+	in.StorageClass, in.ACL = types.StorageClass(p.dest.StorageClass), types.ObjectCannedACL(p.dest.ACL)
+	if len(p.dest.Tags) > 0 {
+		tags := url.Values{}
+		for k, v := range p.dest.Tags {
+			tags.Set(k, v)
+		}
+		in.Tagging = aws.String(tags.Encode())
 	}
 	return in
 }
 
-func checkCreate(ctx context.Context, p *probe) Check {
+func checkCreate(ctx context.Context, p *probe) []finding {
 	out, err := p.s3().CreateMultipartUpload(ctx, p.createInput())
 	if err != nil {
-		return p.diagnose(ctx, step{name: "starting a multipart upload", service: "s3", action: "s3:PutObject", create: true}, err)
+		list := p.diagnose(ctx, step{name: "starting a multipart upload", service: "s3", action: "s3:PutObject", operation: "s3:CreateMultipartUpload", id: stepCreate}, err)
+		return p.optionsDenied(list)
 	}
 	p.created, p.uploadID = out, aws.ToString(out.UploadId)
-	return Check{Result: Pass, Detail: "S3 accepted a multipart upload of " + p.key}
+	p.passed[stepCreate] = true
+	return []finding{{Result: Pass, Detail: "S3 accepted a multipart upload of " + p.key, Evidence: []Evidence{{Source: SourceProbe, Operation: "s3:CreateMultipartUpload", HTTPStatus: 200, Text: "accepted"}}}}
 }
 
-// checkEncryption believes the response only: what was asked for proves nothing.
-func checkEncryption(_ context.Context, p *probe) Check {
-	got, key := p.created.ServerSideEncryption, aws.ToString(p.created.SSEKMSKeyId)
-	switch {
-	case p.dest.KMSKey == "":
-		return Check{Code: causeNoKeyProof, Result: Unknown, Artefact: ArtefactEncryption, Detail: fmt.Sprintf("no key is configured; the store reports encryption %q", got)}
-	case got == types.ServerSideEncryptionAwsKms && key == p.dest.KMSKey:
-		return Check{Result: Pass, Detail: "S3 reports aws:kms with " + key}
-	case p.dest.Compatible && got == types.ServerSideEncryptionAwsKms:
-		return Check{Code: causeNoKeyProof, Result: Unknown, Artefact: ArtefactEncryption, Detail: fmt.Sprintf("the compatible store reports aws:kms with key %q, which is not literally the configured %q", key, p.dest.KMSKey)}
-	case p.dest.Compatible && got == "":
-		return Check{Code: causeNoKeyProof, Result: Unknown, Artefact: ArtefactEncryption, Detail: "the compatible store does not say that it encrypts"}
+// optionsDenied names the headers of the destination's own options among what a
+// bare refusal can be about.
+func (p *probe) optionsDenied(list []finding) []finding {
+	actions := p.dest.WriteActions()[2:]
+	for i := range list {
+		if len(actions) > 0 && list[i].Code == causeS3Side {
+			list[i].Code = causeOptionDenied
+			list[i].Detail += fmt.Sprintf(". The destination sends headers that ask for %s as well, of both sides", join(actions))
+		}
 	}
-	return Check{Code: causeOtherKey, Result: Fail, Account: p.accountB(), Artefact: ArtefactEncryption, ArtefactARN: p.bucketARN(),
-		Detail: fmt.Sprintf("asked for aws:kms with %s, S3 reports %q with %q", p.dest.KMSKey, got, key),
-		Fix:    "Do not upload until this is understood: something between here and S3 changes or drops the encryption headers. If the store is not AWS and cannot do SSE-KMS, say `compatible: true` and leave `kms_key` empty."}
+	return list
 }
 
-func checkPart(ctx context.Context, p *probe) Check {
+func checkPart(ctx context.Context, p *probe) []finding {
 	body := []byte{0}
 	sum := binary.BigEndian.AppendUint32(nil, crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)))
 	in := &s3.UploadPartInput{
 		Bucket: aws.String(p.dest.Bucket), Key: aws.String(p.key), UploadId: aws.String(p.uploadID),
 		PartNumber: aws.Int32(1), Body: bytes.NewReader(body), ContentLength: aws.Int64(1),
 		ChecksumAlgorithm: types.ChecksumAlgorithmCrc32c, ChecksumCRC32C: aws.String(base64.StdEncoding.EncodeToString(sum)),
-	}
-	if p.dest.Owner != "" {
-		in.ExpectedBucketOwner = aws.String(p.dest.Owner)
+		ExpectedBucketOwner: p.expectedOwner(),
 	}
 	if _, err := p.s3().UploadPart(ctx, in); err != nil {
-		return p.diagnose(ctx, step{name: "sending a part of one byte", service: "s3", action: "s3:PutObject", part: true}, err)
+		return p.diagnose(ctx, step{name: "sending a part of one byte", service: "s3", action: "s3:PutObject", operation: "s3:UploadPart", id: stepPart}, err)
 	}
-	return Check{Result: Pass, Detail: "a part of one byte was stored, so kms:Decrypt is allowed where a key is used"}
+	p.passed[stepPart] = true
+	return []finding{{Result: Pass, Detail: "a part of one byte was stored, so kms:Decrypt is allowed where a key is used"}}
 }
 
-func checkAbort(ctx context.Context, p *probe) Check {
+func (p *probe) expectedOwner() *string {
+	if p.dest.Owner == "" {
+		return nil
+	}
+	return aws.String(p.dest.Owner)
+}
+
+func checkAbort(ctx context.Context, p *probe) []finding {
 	id := p.uploadID
-	if err := p.abort(ctx); err != nil {
-		c := p.diagnose(ctx, step{name: "aborting the multipart upload", service: "s3", action: "s3:AbortMultipartUpload"}, err)
+	err := p.abort(ctx)
+	if err == nil {
+		p.passed[stepAbort] = true
+		return []finding{{Result: Pass, Detail: "the multipart upload was aborted; nothing is left behind"}}
+	}
+	list := p.diagnose(ctx, step{name: "aborting the multipart upload", service: "s3", action: "s3:AbortMultipartUpload", operation: "s3:AbortMultipartUpload", id: stepAbort}, err)
+	for i := range list {
+		c := &list[i]
 		c.Result = Warn
 		if c.Code == causeS3Side || c.Code == causeS3Identity || c.Code == causeS3Bucket {
 			c.Code = causeAbort
+		}
+		if c.Repair.IsZero() && c.FixStatement == "" {
 			c.FixStatement = p.statement(docBucket, "s3:AbortMultipartUpload")
 		}
 		c.Detail = fmt.Sprintf("uploads work, but multipart upload %s of %s was left behind: %s", id, p.key, c.Detail)
-		c.Fix += fmt.Sprintf(" Abort the one left behind: `aws s3api abort-multipart-upload --bucket %s --key %s --upload-id %s`; a lifecycle rule AbortIncompleteMultipartUpload on the bucket catches such leftovers.", p.dest.Bucket, p.key, id)
-		return c
+		left := fmt.Sprintf(" Abort the one left behind: `aws s3api abort-multipart-upload --bucket %s --key %s --upload-id %s`; a lifecycle rule AbortIncompleteMultipartUpload on the bucket catches such leftovers.", p.dest.Bucket, p.key, id)
+		if c.Repair.IsZero() {
+			c.Fix += left
+		} else {
+			c.Repair.Text += left
+		}
 	}
-	return Check{Result: Pass, Detail: "the multipart upload was aborted; nothing is left behind"}
+	return list
+}
+
+// checkCanary writes a real object. It stays: a role that can only write cannot delete.
+func checkCanary(ctx context.Context, p *probe) []finding {
+	ctx, release, ok := p.calls.reserve(ctx, 1)
+	defer release()
+	if !ok {
+		return []finding{usedUp()}
+	}
+	create := p.createInput()
+	body := []byte("written by brokerctl verify --canary\n")
+	key := p.key + "-canary"
+	in := &s3.PutObjectInput{
+		Bucket: create.Bucket, Key: aws.String(key), Body: bytes.NewReader(body), ContentType: aws.String("text/plain"), ExpectedBucketOwner: create.ExpectedBucketOwner,
+		ServerSideEncryption: create.ServerSideEncryption, SSEKMSKeyId: create.SSEKMSKeyId, BucketKeyEnabled: create.BucketKeyEnabled, SSEKMSEncryptionContext: create.SSEKMSEncryptionContext,
+		StorageClass: create.StorageClass, ACL: create.ACL, Tagging: create.Tagging, ChecksumAlgorithm: types.ChecksumAlgorithmCrc32c,
+	}
+	out, err := p.asking(p.session).PutObject(ctx, in)
+	if err != nil {
+		return p.diagnose(ctx, step{name: "writing an object", service: "s3", action: "s3:PutObject", operation: "s3:PutObject", id: stepCreate}, err)
+	}
+	p.canary = key
+	if f := p.compareKey(out.ServerSideEncryption, aws.ToString(out.SSEKMSKeyId)); f.Result == Fail {
+		return []finding{f}
+	}
+	return []finding{{Result: Pass, Detail: fmt.Sprintf("object %s of %d bytes was stored, and stays: the role has no right to delete it", key, len(body)), Evidence: []Evidence{{Source: SourceProbe, Operation: "s3:PutObject", HTTPStatus: 200, Text: key}}}}
+}
+
+func usedUp() finding {
+	return finding{Code: causeBudget, Result: Unknown, Advisory: true, Artefact: ArtefactService, Detail: fmt.Sprintf("it was not asked: a run makes at most %d calls, and they are used up", maxCalls), Fix: "Look at it with the policies at hand (`--policies`), or run verify again when what failed is repaired."}
+}
+
+func join(list []string) string {
+	out := ""
+	for i, s := range slices.Clone(list) {
+		switch {
+		case i == 0:
+		case i == len(list)-1:
+			out += " and "
+		default:
+			out += ", "
+		}
+		out += s
+	}
+	return out
 }
 
 // abort ends the probe's upload, if one is open. It has its own deadline.
@@ -100,7 +193,7 @@ func (p *probe) abort(ctx context.Context) error {
 	}
 	id := p.uploadID
 	p.uploadID = ""
-	err := p.abortUpload(ctx, id)
+	err := p.abortUpload(ctx, p.createInput(), id)
 	var gone *types.NoSuchUpload
 	if errors.As(err, &gone) {
 		return nil
@@ -108,13 +201,16 @@ func (p *probe) abort(ctx context.Context) error {
 	return err
 }
 
-func (p *probe) abortUpload(ctx context.Context, id string) error {
+// abortUpload ends an upload that was begun with in. It has its own deadline.
+func (p *probe) abortUpload(ctx context.Context, begun *s3.CreateMultipartUploadInput, id string) error {
+	return p.abortAs(ctx, p.s3(), begun, id)
+}
+
+func (p *probe) abortAs(ctx context.Context, api *s3.Client, begun *s3.CreateMultipartUploadInput, id string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
 	defer cancel()
-	in := &s3.AbortMultipartUploadInput{Bucket: aws.String(p.dest.Bucket), Key: aws.String(p.key), UploadId: aws.String(id)}
-	if p.dest.Owner != "" {
-		in.ExpectedBucketOwner = aws.String(p.dest.Owner)
-	}
-	_, err := p.s3().AbortMultipartUpload(ctx, in)
+	_, err := api.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{
+		Bucket: begun.Bucket, Key: begun.Key, UploadId: aws.String(id), ExpectedBucketOwner: begun.ExpectedBucketOwner, RequestPayer: begun.RequestPayer,
+	})
 	return err
 }

@@ -3,174 +3,235 @@ package verify
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
-	"time"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/brokerd/brokerd/internal/awserr"
 )
 
-// otherLayers are the policies that setup does not write and this program cannot see.
-var otherLayers = map[awserr.Layer]struct{ code, kind, where, fix string }{
-	awserr.LayerBoundary:     {causeBoundary, "boundary", "A", "Allow the action in the permissions boundary of the role."},
-	awserr.LayerSession:      {causeSessionPol, "session-policy", "A", "Allow the action in the session policy of the AssumeRole call; brokerd sends none, so look for what stands between it and STS."},
-	awserr.LayerSCP:          {causeSCP, "scp", "A", "The organization of account A has to allow the action in its service control policies."},
-	awserr.LayerRCP:          {causeRCP, "rcp", "B", "The organization of account B has to except the role in its resource control policies."},
-	awserr.LayerVPCEndpoint:  {causeEndpoint, "vpc-endpoint-policy", "A", "Allow the bucket in the policy of the VPC endpoint that this host's requests take."},
-	awserr.LayerPublicAccess: {causePublicAccess, "public-access-block", "B", "Remove the public statement from the bucket policy, not the public access block: with both, S3 refuses every other account."},
-}
-
-// denied explains a refusal. Where AWS's text names a layer, that layer is at
-// fault; where it does not, one more question is asked with one thing changed.
-func (p *probe) denied(ctx context.Context, c Check, s step, info awserr.Info) Check {
-	if s.action == "sts:AssumeRole" {
+// denied explains a refusal by fusing what the documents say, what AWS's text
+// says, and what the same question with one thing changed is answered. The
+// documents come first: AWS names one layer even when several refuse, says
+// nothing at all to callers from other organizations, and names the resource's
+// policy when the caller's own is what is missing.
+func (p *probe) denied(ctx context.Context, c finding, s step, info awserr.Info) []finding {
+	text, told := p.byText(c, s, info)
+	if blockers := of(p.predicted.blockers, s.id); len(blockers) > 0 {
+		out := p.confirmed(blockers, c, s, info)
+		// A layer that no document shows, and that AWS names all the same.
+		if told && text.precise && !p.docs.read(text.Artefact) && !slices.ContainsFunc(out, func(f finding) bool { return f.Artefact == text.Artefact }) {
+			out = append(out, text.finding)
+		}
+		return out
+	}
+	if s.id == stepAssume {
 		return p.assumeDenied(c, info)
 	}
-	action := orText(info.Action, s.action)
-	isKMS := strings.HasPrefix(strings.ToLower(action), "kms:")
-	if other, ok := otherLayers[info.Layer]; ok {
-		account := p.accountA()
-		if other.where == "B" {
-			account = p.accountB()
+	if told {
+		if suspects := of(p.predicted.suspects, s.id); !text.precise || p.docs.read(text.Artefact) {
+			if same := slices.DeleteFunc(suspects, func(f finding) bool { return f.Artefact != text.Artefact }); len(same) > 0 {
+				return p.confirmed(same, c, s, info)
+			}
 		}
-		c.Code, c.Account, c.Artefact, c.ArtefactARN = other.code, account, other.kind, info.PolicyARN
-		c.Detail, c.Fix = fmt.Sprintf("%s: %s is refused by a %s", s.name, action, strings.ReplaceAll(other.kind, "-", " ")), other.fix
-		return c
+		if p.docs.read(text.Artefact) {
+			return []finding{p.contradicted(c, s, info, text.finding)}
+		}
+		return []finding{text.finding}
 	}
+	return p.untold(ctx, c, s)
+}
+
+// confirmed gives findings that follow from documents what AWS answered.
+func (p *probe) confirmed(list []finding, c finding, s step, info awserr.Info) []finding {
+	out := make([]finding, 0, len(list))
+	for _, f := range list {
+		switch {
+		case f.Confidence == Strong:
+			f.Confidence = Proven // the documents and AWS agree
+		case len(list) == 1:
+			f.Confidence = Strong // the one statement that can explain it
+		}
+		f.takeCall(c)
+		f.Detail = s.name + ": " + f.Detail
+		if note := misleading(f, info); note != "" {
+			f.Detail += ". " + note
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+// takeCall takes over what was seen of a call.
+func (f *finding) takeCall(c finding) {
+	f.AWSCode, f.AWSMessage, f.RequestID, f.HostID, f.HTTPStatus, f.Operation = c.AWSCode, c.AWSMessage, c.RequestID, c.HostID, c.HTTPStatus, c.Operation
+	f.Evidence = slices.Concat(c.Evidence, f.Evidence)
+}
+
+// misleading corrects AWS's text where it names another policy than the one at fault.
+func misleading(f finding, info awserr.Info) string {
+	kind := kindOf(info)
+	if kind == "" || kind == f.Artefact {
+		return ""
+	}
+	return fmt.Sprintf("AWS's text names the %s: that is not where the fault is", noun(kind))
+}
+
+// kindOf is the artefact that AWS's text names.
+func kindOf(info awserr.Info) string {
+	isKMS := strings.HasPrefix(strings.ToLower(info.Action), "kms:")
+	switch info.Layer {
+	case awserr.LayerIdentity:
+		return ArtefactIdentity
+	case awserr.LayerKeyPolicy:
+		return ArtefactKeyPolicy
+	case awserr.LayerResource:
+		if isKMS {
+			return ArtefactKeyPolicy
+		}
+		return ArtefactBucketPolicy
+	case awserr.LayerTrust:
+		return ArtefactTrust
+	}
+	if other, ok := otherLayer(info.Layer); ok {
+		return other.kind
+	}
+	return ""
+}
+
+// contradicted: AWS says that a document refuses, and the copy that was read
+// does not.
+func (p *probe) contradicted(c finding, s step, info awserr.Info, text finding) finding {
+	f := p.unseen(c, s, orText(info.Action, s.action))
+	f.Detail = fmt.Sprintf("%s: AWS's text names the %s, and the copy of it that was read allows %s. Either the copy is old, or it is another one than AWS asks, or a policy that nobody here can see refuses", s.name, noun(text.Artefact), orText(info.Action, s.action))
+	return f
+}
+
+// untold: AWS says "Access Denied" and not why.
+func (p *probe) untold(ctx context.Context, c finding, s step) []finding {
+	if s.id == stepCreate {
+		if f, ok := p.differ(ctx, c); ok {
+			return f
+		}
+	}
+	if suspects := of(p.predicted.suspects, s.id); len(suspects) > 0 {
+		return p.confirmed(suspects, c, s, awserr.Info{})
+	}
+	identity, bucket := p.docs.read(DocumentIdentity) && p.docs.read(DocumentBoundary), p.docs.read(DocumentBucketPolicy)
 	switch {
-	case isKMS:
-		p.keyDenied(&c, s, info, action)
-	case s.create && info.Layer == awserr.LayerUnknown && !info.Explicit:
-		p.bareDenied(ctx, &c, s)
-	default:
-		p.bucketDenied(&c, s, info, action)
+	case identity && bucket:
+		return []finding{p.unseen(c, s, s.action)}
+	case s.id == stepPart:
+		return []finding{p.partSide(c, s)}
+	}
+	return []finding{p.bucketSide(c, s, identity, bucket)}
+}
+
+// unseen: every document that was read allows it, and AWS refuses. What remains
+// is what neither account's administrators see.
+func (p *probe) unseen(c finding, s step, action string) finding {
+	c.Code, c.Artefact, c.Confidence = causeUnseen, ArtefactUnseen, Strong
+	var left []string
+	for _, l := range []struct{ kind, text string }{
+		{DocumentSCP, "a service control policy over account " + orA(p.accountA())},
+		{DocumentRCP, "a resource control policy over account " + orUnknown(p.accountB())},
+		{DocumentEndpointPolicy, "the policy of a VPC endpoint on the way"},
+		{DocumentBoundary, "a permissions boundary of the role"},
+	} {
+		if !p.docs.read(l.kind) {
+			left = append(left, l.text)
+		}
+	}
+	if len(left) == 0 {
+		left = []string{"a copy that is older than the policy, or a condition key that AWS sets and nobody here knows"}
+	}
+	c.Detail = fmt.Sprintf("%s: every policy that was read allows %s, and AWS refuses it. What is left: %s", s.name, action, strings.Join(left, "; "))
+	c.Assumptions = p.unread()
+	account := p.account(p.accountA())
+	c.Repair = Fix{
+		Kind: FixSetting, Target: p.dest.Role, Account: account, Owner: p.owner(ArtefactSCP, account),
+		Text:    "Ask the administrators of the organizations for the policy that refuses. CloudTrail has the refusal: the command finds it by the session and the request id " + orText(c.RequestID, "of this report") + ".",
+		Command: p.trailQuery(action),
 	}
 	return c
 }
 
-// keyDenied: the write itself was allowed, KMS refused what S3 asked in the role's name.
-func (p *probe) keyDenied(c *Check, s step, info awserr.Info, action string) {
+// trailQuery finds a refusal in CloudTrail. Calls to S3 objects are data events,
+// which LookupEvents does not have: they are in a trail's or an event data store.
+func (p *probe) trailQuery(action string) string {
+	session := p.sessionARN()
+	if strings.HasPrefix(action, "kms:") || strings.HasPrefix(action, "sts:") {
+		name := session[strings.LastIndexByte(session, '/')+1:]
+		return fmt.Sprintf("aws cloudtrail lookup-events --region %s --lookup-attributes AttributeKey=Username,AttributeValue=%s --query 'Events[].CloudTrailEvent' --output text", p.dest.Region, quote(name))
+	}
+	return fmt.Sprintf(`aws cloudtrail start-query --region %s --query-statement "SELECT eventTime, eventName, errorCode, errorMessage, vpcEndpointId, requestID FROM EVENT_DATA_STORE_ID WHERE userIdentity.arn = '%s' AND errorCode = 'AccessDenied'"`, p.dest.Region, session)
+}
+
+// keySide: KMS refuses, and it is not said which of the two policies.
+func (p *probe) keySide(c finding, action, doing string, identityRead, keyRead bool) finding {
 	decrypt := strings.EqualFold(action, "kms:Decrypt")
 	why := "without a data key S3 cannot encrypt"
 	if decrypt {
 		why = "S3 needs it for every part of a multipart upload: small files pass, large ones fail"
 	}
+	c.Assumptions = p.unread()
 	switch {
-	case info.Layer == awserr.LayerIdentity && info.Explicit:
-		c.Code, c.Account, c.Artefact, c.ArtefactARN = causeKeyDeny, p.accountA(), ArtefactIdentity, p.dest.Role
-		c.Detail = fmt.Sprintf("an explicit deny in a policy of the role refuses %s; %s", action, why)
-		c.Fix = "In account " + p.accountA() + ", remove or narrow the Deny statement: no Allow overrides it. S3 calls KMS from AWS's own addresses, so a Deny on aws:SourceIp or aws:SourceVpce needs an exception for aws:ViaAWSService."
-	case info.Layer == awserr.LayerIdentity:
-		c.Code, c.Account, c.Artefact, c.ArtefactARN = causeKeyIdentity, p.accountA(), ArtefactIdentity, p.dest.Role
-		if decrypt {
-			c.Code = causeDecryptIdentity
-		}
-		c.Detail = fmt.Sprintf("the identity policy of the role in account %s does not allow %s on the key; %s", p.accountA(), action, why)
-		c.Fix = fmt.Sprintf("In account %s, add this statement to the identity policy of the role.", p.accountA())
-		c.FixStatement = p.statement(docIdentity, action)
-	case info.Explicit:
-		c.Code, c.Account, c.Artefact, c.ArtefactARN = causeKeyDeny, p.accountB(), ArtefactKeyPolicy, p.dest.KMSKey
-		c.Detail = fmt.Sprintf("an explicit deny in the key policy refuses %s; %s", action, why)
-		c.Fix = "In account " + p.accountB() + ", remove or narrow the Deny statement of the key policy: no Allow overrides it."
-	case info.Layer == awserr.LayerKeyPolicy || info.Layer == awserr.LayerResource:
-		c.Code, c.Account, c.Artefact, c.ArtefactARN = causeKeyPolicy, p.accountB(), ArtefactKeyPolicy, p.dest.KMSKey
+	case identityRead:
+		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeKeyPolicy, p.accountB(), ArtefactKeyPolicy, p.dest.KMSKey, Strong
 		if decrypt {
 			c.Code = causeDecryptKey
 		}
-		c.Detail = fmt.Sprintf("the key policy in account %s does not let the role use the key (%s); %s", p.accountB(), action, why)
-		c.Fix = fmt.Sprintf("In account %s, add this statement to the key policy. If the key policy delegates to account %s as a whole (principal :root), the missing statement is in the identity policy of the role instead: AWS's text does not tell the two apart.", p.accountB(), p.accountA())
+		c.Detail = fmt.Sprintf("%s: %s is refused, and the identity policy of the role allows it: so it is the key policy in account %s; %s", doing, action, p.accountB(), why)
+		c.Fix, c.FixStatement = "Add this statement to the key policy.", p.statement(docKey, action)
+	case keyRead:
+		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeKeyIdentity, p.accountA(), ArtefactIdentity, p.dest.Role, Strong
+		if decrypt {
+			c.Code = causeDecryptIdentity
+		}
+		c.Detail = fmt.Sprintf("%s: %s is refused, and the key policy allows it: so it is the identity policy of the role in account %s; %s", doing, action, p.accountA(), why)
+		c.Fix, c.FixStatement = "Add this statement to the identity policy of the role.", p.statement(docIdentity, action)
+	default:
+		c.Code, c.Artefact, c.ArtefactARN, c.Confidence = causeKeySide, ArtefactIdentityKey, p.dest.KMSKey, Weak
+		c.Detail = fmt.Sprintf("%s: %s is refused, and AWS does not say by which side; %s", doing, action, why)
+		c.Fix = fmt.Sprintf("Both must allow it: the key policy in account %s (this statement) and the identity policy of the role in account %s:\n%s", p.accountB(), p.accountA(), p.statement(docIdentity, action))
 		c.FixStatement = p.statement(docKey, action)
-	default:
-		p.keySideUnknown(c, action, why)
 	}
+	return c
 }
 
-func (p *probe) keySideUnknown(c *Check, action, why string) {
-	c.Code, c.Artefact, c.ArtefactARN = causeKeySide, ArtefactIdentityKey, p.dest.KMSKey
-	c.Detail = fmt.Sprintf("%s is refused, and AWS does not say by which side; %s", action, why)
-	c.Fix = fmt.Sprintf("Both must allow it: the key policy in account %s (statement below) and the identity policy of the role in account %s:\n%s", p.accountB(), p.accountA(), p.statement(docIdentity, action))
-	c.FixStatement = p.statement(docKey, action)
+// partSide: the start of the upload passed by the same permission, and KMS says
+// what it refuses. What is different is that a part carries no encryption headers.
+func (p *probe) partSide(c finding, s step) finding {
+	c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeBucketEncryption, p.accountB(), ArtefactBucketPolicy, p.bucketARN(), Weak
+	c.Assumptions = p.unread()
+	c.Detail = s.name + ": S3 refuses it without saying why, and took the start of the same upload. A part carries no encryption headers: a Deny of the bucket policy that insists on them refuses every part, so that small objects arrive and large ones do not"
+	c.Fix = "In account " + orUnknown(p.accountB()) + ", let the Deny statements on encryption speak of requests that carry the header (add `\"Null\": {\"s3:x-amz-server-side-encryption\": \"false\"}` to their conditions), as setup writes them. If there is no such statement, look for kms:Decrypt in the key policy and in the policy of the role."
+	return c
 }
 
-func (p *probe) bucketDenied(c *Check, s step, info awserr.Info, action string) {
+// bucketSide: S3 refuses, and it is not said which of the two policies.
+func (p *probe) bucketSide(c finding, s step, identityRead, bucketRead bool) finding {
+	c.Assumptions = p.unread()
 	switch {
-	case info.Explicit && info.Layer == awserr.LayerIdentity:
-		c.Code, c.Account, c.Artefact, c.ArtefactARN = causeS3Deny, p.accountA(), ArtefactIdentity, p.dest.Role
-		c.Detail = fmt.Sprintf("an explicit deny in a policy of the role refuses %s", action)
-		c.Fix = "In account " + p.accountA() + ", remove or narrow the Deny statement: no Allow overrides it."
-	case info.Explicit:
-		c.Code, c.Account, c.Artefact, c.ArtefactARN = causeS3Deny, p.accountB(), ArtefactBucketPolicy, p.bucketARN()
-		c.Detail = fmt.Sprintf("an explicit deny in the bucket policy refuses %s", action)
-		c.Fix = "In account " + p.accountB() + ", compare the Deny statements of the bucket policy with what is sent: TLS, SSE-KMS with the full key ARN " + p.dest.KMSKey + ", signature v4. A Deny on addresses, VPC endpoints or organizations has to except the role."
-	case info.Layer == awserr.LayerIdentity:
-		c.Code, c.Account, c.Artefact, c.ArtefactARN = causeS3Identity, p.accountA(), ArtefactIdentity, p.dest.Role
-		c.Detail = fmt.Sprintf("the identity policy of the role in account %s does not allow %s on %s", p.accountA(), action, p.objectARN())
-		c.Fix = fmt.Sprintf("In account %s, add this statement to the identity policy of the role.", p.accountA())
-		c.FixStatement = p.statement(docIdentity, action)
-	case info.Layer == awserr.LayerResource:
-		c.Code, c.Account, c.Artefact, c.ArtefactARN = causeS3Bucket, p.accountB(), ArtefactBucketPolicy, p.bucketARN()
-		c.Detail = fmt.Sprintf("the bucket policy in account %s does not let the role do %s on %s", p.accountB(), action, p.objectARN())
-		c.Fix = fmt.Sprintf("In account %s, add this statement to the bucket policy. If the bucket policy delegates to account %s as a whole (principal :root), the missing statement is in the identity policy of the role instead.", p.accountB(), p.accountA())
-		c.FixStatement = p.statement(docBucket, action)
-	case s.part:
-		// The same permission as Create, which passed, and kms:Decrypt: it is the latter.
-		p.keySideUnknown(c, "kms:Decrypt", "S3 needs it for every part of a multipart upload: small files pass, large ones fail")
-	default:
-		p.sideUnknown(c, s, action)
-	}
-}
-
-func (p *probe) sideUnknown(c *Check, s step, action string) {
-	c.Code, c.Artefact, c.ArtefactARN = causeS3Side, ArtefactIdentityBucket, p.bucketARN()
-	c.Detail = fmt.Sprintf("%s: S3 refuses %s and does not say by which policy, as it does for callers outside the organization of the bucket's account. KMS refusals have a text, so it is S3's side", s.name, action)
-	if p.dest.Role == "" || p.dest.Compatible {
+	case p.dest.Role == "" || p.dest.Compatible:
+		c.Code, c.Artefact, c.ArtefactARN, c.Confidence = causeS3Side, ArtefactIdentityBucket, p.bucketARN(), Weak
+		c.Detail = fmt.Sprintf("%s: the store refuses %s", s.name, s.action)
 		c.Fix = "Give the credentials the right to write below the prefix, in the store's own way."
-		return
+	case identityRead:
+		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeS3Bucket, p.accountB(), ArtefactBucketPolicy, p.bucketARN(), Strong
+		c.Detail = fmt.Sprintf("%s: S3 refuses %s, and the policies of the role allow it: the bucket policy in account %s, which was not read, does not let the role in", s.name, s.action, p.accountB())
+		c.Fix, c.FixStatement = "Add this statement to the bucket policy. If it is there: look for a Deny, a public statement together with RestrictPublicBuckets, and a resource control policy of the organization.", p.statement(docBucket, s.action)
+	case bucketRead:
+		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeS3Identity, p.accountA(), ArtefactIdentity, p.dest.Role, Strong
+		c.Detail = fmt.Sprintf("%s: S3 refuses %s, and the bucket policy allows it: the identity policy of the role in account %s, which was not read, does not", s.name, s.action, p.accountA())
+		c.Fix, c.FixStatement = "Add this statement to the identity policy of the role. If it is there: look at its permissions boundary, the service control policies and the VPC endpoint on the way.", p.statement(docIdentity, s.action)
+	default:
+		c.Code, c.Artefact, c.ArtefactARN, c.Confidence = causeS3Side, ArtefactIdentityBucket, p.bucketARN(), Weak
+		c.Detail = fmt.Sprintf("%s: S3 refuses %s and does not say by which policy, as it does for callers outside the organization of the bucket's account. KMS refusals have a text, so it is S3's side", s.name, s.action)
+		c.Fix = fmt.Sprintf("Two policies must allow it. In account %s, the bucket policy (this statement). In account %s, the identity policy of the role:\n%s\nIf both do: look for a Deny in the bucket policy, a public statement together with RestrictPublicBuckets, an RCP in B's organization, an SCP in A's, a VPC endpoint policy on the way. With the policies at hand (--policies) this is decided.",
+			p.accountB(), p.accountA(), p.statement(docIdentity, s.action))
+		c.FixStatement = p.statement(docBucket, s.action)
 	}
-	c.Fix = fmt.Sprintf("Two policies must allow it. In account %s, the bucket policy (statement below). In account %s, the identity policy of the role:\n%s\nIf both do: look for a Deny in the bucket policy, a public statement together with RestrictPublicBuckets, an RCP in B's organization, an SCP in A's, a VPC endpoint policy on the way.",
-		p.accountB(), p.accountA(), p.statement(docIdentity, action))
-	c.FixStatement = p.statement(docBucket, action)
+	return c
 }
 
 func (p *probe) objectARN() string { return p.bucketARN() + "/" + p.key }
-
-// bareDenied asks twice more, to tell the owner check, KMS and S3's own policies
-// apart. Whatever a question starts is aborted at once.
-func (p *probe) bareDenied(ctx context.Context, c *Check, s step) {
-	if p.dest.Owner != "" {
-		in := p.createInput()
-		in.ExpectedBucketOwner = nil
-		if out, err := p.s3().CreateMultipartUpload(ctx, in); err == nil {
-			p.ownerMismatch(c)
-			p.discard(ctx, c, aws.ToString(out.UploadId), false)
-			return
-		}
-	}
-	if p.dest.KMSKey != "" {
-		in := p.createInput()
-		in.ServerSideEncryption, in.SSEKMSKeyId, in.BucketKeyEnabled = types.ServerSideEncryptionAes256, nil, nil
-		if out, err := p.s3().CreateMultipartUpload(ctx, in); err == nil {
-			p.keySideUnknown(c, "kms:GenerateDataKey", "the same upload without the key is accepted, so S3's side is fine")
-			p.discard(ctx, c, aws.ToString(out.UploadId), true)
-			return
-		}
-	}
-	p.sideUnknown(c, s, "s3:PutObject")
-}
-
-// discard aborts an upload that a question started.
-func (p *probe) discard(ctx context.Context, c *Check, id string, expectOwner bool) {
-	keep := p.dest
-	if !expectOwner {
-		d := *p.dest
-		d.Owner = ""
-		p.dest = &d
-	}
-	err := p.abortUpload(ctx, id)
-	p.dest = keep
-	if err != nil {
-		c.Detail += fmt.Sprintf("; multipart upload %s of %s was left behind, tried to abort it at %s", id, p.key, time.Now().UTC().Format(time.RFC3339))
-	}
-}

@@ -4,6 +4,8 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,18 +14,27 @@ import (
 	"github.com/brokerd/brokerd/docs/checks"
 )
 
+var codePattern = regexp.MustCompile(`^BRK-[A-Z0-9]+-[0-9]{3}$`)
+
 // Every code in the source has a page, and every page a code: the source is read
 // as text, so that nobody can forget one.
 func TestEveryCodeHasAPageAndEveryPageACode(t *testing.T) {
 	var codes []string
-	for _, name := range []string{"checks.go", "codes.go"} {
+	sources, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range sources {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
 		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
 		ast.Inspect(file, func(n ast.Node) bool {
 			if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING {
-				if s, err := strconv.Unquote(lit.Value); err == nil && strings.HasPrefix(s, "BRK-") {
+				if s, err := strconv.Unquote(lit.Value); err == nil && codePattern.MatchString(s) {
 					codes = append(codes, s)
 				}
 			}
@@ -31,7 +42,7 @@ func TestEveryCodeHasAPageAndEveryPageACode(t *testing.T) {
 		})
 	}
 	slices.Sort(codes)
-	if unique := slices.Compact(slices.Clone(codes)); len(unique) != len(codes) || len(codes) < 40 {
+	if unique := slices.Compact(slices.Clone(codes)); len(unique) != len(codes) || len(codes) < 100 {
 		t.Errorf("%d codes, %d of them different", len(codes), len(unique))
 	}
 	pages := checks.Codes()
@@ -41,7 +52,7 @@ func TestEveryCodeHasAPageAndEveryPageACode(t *testing.T) {
 			t.Errorf("%s has no page in docs/checks", code)
 			continue
 		}
-		for _, part := range []string{"# " + code + ": ", "\n## Cause\n", "\n## How to see it\n", "\n## Fix\n"} {
+		for _, part := range []string{"# " + code + ": ", "\n## Cause\n", "\n## How to see it\n", "\n## Fix\n", "\n## Sources\n"} {
 			if !strings.Contains(page, part) {
 				t.Errorf("the page of %s lacks %q", code, strings.TrimSpace(part))
 			}

@@ -2,11 +2,15 @@ package verify
 
 import (
 	"context"
+	"fmt"
+	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	smithymiddleware "github.com/aws/smithy-go/middleware"
@@ -20,35 +24,63 @@ import (
 type probe struct {
 	dest     *config.Destination
 	sessions Sessions
-	aws      aws.Config
+	opts     RunOptions
+	docs     library
+	calls    *budget
+	aws      aws.Config // with the HTTP client of STS and KMS
+	s3HTTP   aws.HTTPClient
 	s3URL    string
 	stsURL   string
+	kmsURL   string
+	proxy    func(*http.Request) (*url.URL, error) // for S3
+	roots    tlsRoots
 
-	source  string // ARN of the source identity, when STS said it
-	session *broker.Session
-	date    time.Time // of the last answer of S3
-	asked   time.Time
+	source     string // ARN of the source identity, when STS said it
+	noSource   string // why it has none: a web identity
+	tokenFile  string // of a web identity, when it is configured
+	token      webToken
+	session    *broker.Session
+	date       time.Time // of the last answer of S3
+	asked      time.Time
+	headStatus int
+	headRegion string
+	headErr    error
+	predicted  prediction
+	told       []told // findings that earlier checks have told
+	passed     map[stepID]bool
 
 	key      string
 	uploadID string // of the probe's upload while it is open
 	created  *s3.CreateMultipartUploadOutput
+	canary   string // key of the object that was written
+
+	wide *broker.Session // of the role, without brokerd's own limits
+
+	direct    *directUse
+	s3Address string // how this host reaches S3, in words
 }
 
-func (v *Verifier) newProbe(dest *config.Destination) *probe {
+func (v *Verifier) newProbe(dest *config.Destination, o RunOptions) (*probe, error) {
+	calls := &budget{}
 	p := &probe{
-		dest: dest, sessions: v.opts.Sessions,
+		dest: dest, sessions: v.opts.Sessions, opts: o, docs: newLibrary(o.Policies), calls: calls, passed: make(map[stepID]bool),
 		aws: aws.Config{
-			Region: dest.Region, HTTPClient: v.opts.HTTPClient, RetryMaxAttempts: 2,
+			Region: dest.Region, HTTPClient: counted{v.opts.HTTPClient, calls}, RetryMaxAttempts: 2,
 			APIOptions: []func(*smithymiddleware.Stack) error{middleware.AddUserAgentKey("brokerd-verify")},
 		},
-		s3URL:  first(dest.Endpoints.S3, v.opts.Config.AWS.Endpoints.S3),
-		stsURL: first(dest.Endpoints.STS, v.opts.Config.AWS.Endpoints.STS),
+		s3URL:     first(dest.Endpoints.S3, v.opts.Config.AWS.Endpoints.S3),
+		stsURL:    first(dest.Endpoints.STS, v.opts.Config.AWS.Endpoints.STS),
+		tokenFile: v.opts.Config.AWS.Source.TokenFile,
+		kmsURL:    first(dest.Endpoints.KMS, v.opts.Config.AWS.Endpoints.KMS),
+	}
+	if err := p.network(v); err != nil {
+		return nil, fmt.Errorf("verifying destination %q: %w", dest.Name, err)
 	}
 	if dest.KeyTemplate != nil {
 		p.key = dest.KeyTemplate.Prefix()
 	}
 	p.key += ".brokerd-verify/" + ulid.Make().String()
-	return p
+	return p, nil
 }
 
 func first(a, b string) string {
@@ -59,12 +91,23 @@ func first(a, b string) string {
 }
 
 // s3 makes a client with the session's credentials.
-func (p *probe) s3() *s3.Client { return p.s3As(p.credentials()) }
+func (p *probe) s3() *s3.Client { return p.s3As(credentialsOf(p.session), p.aws.RetryMaxAttempts) }
 
-func (p *probe) s3As(creds aws.CredentialsProvider) *s3.Client {
+// asking is a client for questions whose answer is expected to be no: it asks once.
+func (p *probe) asking(s *broker.Session) *s3.Client { return p.s3As(credentialsOf(s), 1) }
+
+func (p *probe) s3As(creds aws.CredentialsProvider, attempts int) *s3.Client {
 	return s3.NewFromConfig(p.aws, func(o *s3.Options) {
 		o.Credentials = creds
+		o.HTTPClient = p.s3HTTP
+		o.RetryMaxAttempts = attempts
 		o.UsePathStyle = p.dest.PathStyle
+		if p.dest.FIPS {
+			o.EndpointOptions.UseFIPSEndpoint = aws.FIPSEndpointStateEnabled
+		}
+		if p.dest.DualStack {
+			o.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateEnabled
+		}
 		if p.s3URL != "" {
 			o.BaseEndpoint = aws.String(p.s3URL)
 		}
@@ -73,15 +116,24 @@ func (p *probe) s3As(creds aws.CredentialsProvider) *s3.Client {
 
 func (p *probe) sts() *sts.Client {
 	return sts.NewFromConfig(p.aws, func(o *sts.Options) {
-		o.Credentials = p.credentials()
+		o.Credentials = credentialsOf(p.session)
 		if p.stsURL != "" {
 			o.BaseEndpoint = aws.String(p.stsURL)
 		}
 	})
 }
 
-func (p *probe) credentials() aws.CredentialsProvider {
-	s := p.session
+func (p *probe) kms(s *broker.Session) *kms.Client {
+	return kms.NewFromConfig(p.aws, func(o *kms.Options) {
+		o.Credentials = credentialsOf(s)
+		o.RetryMaxAttempts = 1
+		if p.kmsURL != "" {
+			o.BaseEndpoint = aws.String(p.kmsURL)
+		}
+	})
+}
+
+func credentialsOf(s *broker.Session) aws.CredentialsProvider {
 	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{AccessKeyID: s.AccessKeyID, SecretAccessKey: s.SecretAccessKey.Reveal(), SessionToken: s.SessionToken.Reveal()}, nil
 	})
@@ -98,16 +150,16 @@ func (p *probe) accountB() string {
 	return accountOf(p.dest.KMSKey)
 }
 
-func (p *probe) bucketARN() string {
-	partition := "aws"
+func (p *probe) partition() string {
 	for _, s := range []string{p.dest.Role, p.dest.KMSKey} {
 		if a, err := config.ParseARN(s); err == nil {
-			partition = a.Partition
-			break
+			return a.Partition
 		}
 	}
-	return "arn:" + partition + ":s3:::" + p.dest.Bucket
+	return "aws"
 }
+
+func (p *probe) bucketARN() string { return "arn:" + p.partition() + ":s3:::" + p.dest.Bucket }
 
 func accountOf(arn string) string {
 	a, err := config.ParseARN(arn)

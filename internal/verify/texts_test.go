@@ -37,7 +37,7 @@ func TestTheTextsOfAWSLeadToTheLayer(t *testing.T) {
 		{name: "wrong clock", awsCode: "RequestTimeTooSkewed", text: "The difference between the request time and the current time is too large.", code: "BRK-HOST-010", artefact: verify.ArtefactClock},
 		{name: "a quota", awsCode: "TooManyThings", status: 400, text: "no more", code: "BRK-AWS-002", artefact: verify.ArtefactService},
 		{
-			name: "source identity without sts:AssumeRole", operation: "sts:AssumeRole", code: "BRK-ID-021", account: "A", artefact: verify.ArtefactIdentity,
+			name: "source identity without sts:AssumeRole", operation: "sts:AssumeRole", code: "BRK-ID-021", account: "A", artefact: verify.ArtefactSourcePolicy,
 			text: "User: arn:aws:iam::111122223333:user/app-host is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::111122223333:role/CrossAccountS3Uploader because no identity-based policy allows the sts:AssumeRole action",
 		},
 		{
@@ -60,10 +60,10 @@ func TestTheTextsOfAWSLeadToTheLayer(t *testing.T) {
 			w.Sandbox.SetFaults([]sandbox.Fault{fault})
 			got := firstProblem(t, run(t, w))
 			account := map[string]string{"A": w.Sandbox.AccountA(), "B": w.Sandbox.AccountB()}[c.account]
-			if got.Code != c.code || got.Account != account || got.Artefact != c.artefact {
-				t.Errorf("got %s, account %q, %q; want %s, account %q, %q\n%s", got.Code, got.Account, got.Artefact, c.code, account, c.artefact, got.Detail)
+			if got.Code != c.code || got.Account.ID != account || got.Artefact.Kind != c.artefact {
+				t.Errorf("got %s, account %q, %q; want %s, account %q, %q\n%s", got.Code, got.Account.ID, got.Artefact.Kind, c.code, account, c.artefact, got.Why)
 			}
-			if !strings.Contains(got.AWSMessage, c.text) || got.RequestID == "" || got.Fix == "" {
+			if !strings.Contains(evidence(got).AWSMessage, c.text) || evidence(got).RequestID == "" || got.Fix.Text == "" {
 				t.Errorf("AWS's words, the request id or the fix are missing: %+v", got)
 			}
 		})

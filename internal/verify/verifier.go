@@ -20,12 +20,17 @@ const (
 
 // Sessions is what verify needs of the broker.
 type Sessions interface {
-	// SourceIdentity is the ARN behind the source credentials.
+	// SourceIdentity is the ARN behind the source credentials;
+	// broker.ErrNoSourceARN when they are nobody to AWS yet.
 	SourceIdentity(ctx context.Context, destination string) (string, error)
 	// Refresh assumes the role now, whatever is cached; a failure leaves the session in use.
 	Refresh(ctx context.Context, destination string) (broker.Status, error)
 	// Session is the session in use.
 	Session(ctx context.Context, destination string) (*broker.Session, error)
+	// ScopePolicy is the session policy that is sent along; empty when there is none.
+	ScopePolicy(destination string) (string, error)
+	// Try assumes the role once with one thing changed. Nothing of it is kept.
+	Try(ctx context.Context, destination string, t broker.Trial) (*broker.Session, error)
 }
 
 // ErrUnknownDestination is returned for a destination that is not configured.
@@ -50,21 +55,30 @@ func New(o Options) (*Verifier, error) {
 }
 
 // Verify checks a destination by its name and hands each result to emit, in
-// order, as it ends. The error is emit's, the context's or ErrUnknownDestination;
-// a failed check is a result, not an error.
-func (v *Verifier) Verify(ctx context.Context, destination string, emit func(Check) error) error {
+// order, as it ends; emit may be nil. The error is emit's, the context's or
+// ErrUnknownDestination; a failed check is a result, not an error.
+func (v *Verifier) Verify(ctx context.Context, destination string, o RunOptions, emit func(Check) error) (Report, error) {
 	dest, ok := v.opts.Config.Destinations[destination]
 	if !ok {
-		return fmt.Errorf("destination %q: %w", destination, ErrUnknownDestination)
+		return Report{}, fmt.Errorf("destination %q: %w", destination, ErrUnknownDestination)
 	}
-	_, err := v.Run(ctx, dest, emit)
-	return err
+	return v.Run(ctx, dest, o, emit)
 }
 
-// Run is Verify for a destination at hand, and returns the report as well. emit may be nil.
-func (v *Verifier) Run(ctx context.Context, dest *config.Destination, emit func(Check) error) (report Report, err error) {
-	report.Destination = dest.Name
-	p := v.newProbe(dest)
+// told is a finding that a check has told.
+type told struct {
+	finding finding
+	check   string
+}
+
+// Run is Verify for a destination at hand. emit may be nil.
+func (v *Verifier) Run(ctx context.Context, dest *config.Destination, o RunOptions, emit func(Check) error) (report Report, err error) {
+	report = Report{Destination: dest.Name, Documents: o.Policies.Documents}
+	p, err := v.newProbe(dest, o)
+	if err != nil {
+		return report, err
+	}
+	p.predicted = p.predict()
 	// Whatever stops the run, the probe's upload does not stay.
 	defer func() {
 		id := p.uploadID
@@ -73,38 +87,49 @@ func (v *Verifier) Run(ctx context.Context, dest *config.Destination, emit func(
 		}
 	}()
 	failed := make(map[string]string) // code of a check that did not hold -> code of the cause
-	for _, c := range checks {
+	for _, c := range checks(o) {
 		if err := ctx.Err(); err != nil {
 			return report, fmt.Errorf("verifying destination %q: %w", dest.Name, err)
 		}
-		out := v.one(ctx, c, p, failed)
-		// An undecided call has no result to build on; other unknowns only prove less.
-		if out.Result == Fail || out.Result == Skip || out.Code == causeThrottled {
-			failed[c.code] = out.Code
-		}
-		report.Checks = append(report.Checks, out)
-		if emit != nil {
-			if err := emit(out); err != nil {
-				return report, err
+		for _, out := range v.rows(ctx, c, p, failed) {
+			// An undecided call has no result to build on; other unknowns only prove less.
+			if out.Result == Fail || out.Result == Skip || out.Code == causeThrottled || out.Code == causeKeyThrottled {
+				if _, ok := failed[c.code]; !ok {
+					failed[c.code] = out.Code
+				}
+			}
+			report.Checks = append(report.Checks, out)
+			if emit != nil {
+				if err := emit(out); err != nil {
+					return report, err
+				}
 			}
 		}
 	}
+	report.Calls = p.calls.made()
+	report.Path = p.path(report.Checks)
+	report.Messages = p.messages(report)
 	return report, nil
 }
 
-func (v *Verifier) one(ctx context.Context, c check, p *probe, failed map[string]string) Check {
+// rows are the records of one check: several when it found several faults.
+func (v *Verifier) rows(ctx context.Context, c check, p *probe, failed map[string]string) []Check {
 	for _, need := range c.needs {
 		if cause, ok := failed[need]; ok {
-			return Check{Code: c.code, Category: c.category, Title: c.title, Result: Skip, Detail: "not run, because " + need + " did not hold (" + cause + ")"}
+			return []Check{p.record(c, finding{Result: Skip, Detail: "not run, because " + need + " did not hold (" + cause + ")"})}
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	started := time.Now()
-	out := c.run(ctx, p)
-	out.Category, out.Title, out.Elapsed = c.category, c.title, time.Since(started)
-	if out.Code == "" {
-		out.Code = c.code
+	var out []Check
+	for _, f := range c.run(ctx, p) {
+		row := p.record(c, f)
+		row.Elapsed = time.Since(started)
+		out = append(out, row)
+		if f.Confirms == "" && (f.Result == Fail || f.Result == Warn) && c.category != CategoryPolicy {
+			p.told = append(p.told, told{f, c.code})
+		}
 	}
 	return out
 }

@@ -187,27 +187,19 @@ func (a *arena) spooledBytes(t *testing.T) int64 {
 // A spool that cannot be written to says so to its callers, takes nothing, and
 // goes on as soon as it can be.
 func TestReadOnlySpoolIsReported(t *testing.T) {
-	if os.Geteuid() == 0 {
-		t.Skip("root writes wherever it likes")
-	}
 	a := newArena(t, 4)
 	queue := filepath.Join(a.dir, "spool", "queue")
 	p := a.ready(t)
 	if err := a.once(t.Context(), a.items[0]); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(queue, 0o500); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.Chmod(queue, 0o700) })
+	undo := readOnly(t, queue)
 	err := a.once(t.Context(), a.items[1])
 	var e *client.Error
 	if !errors.As(err, &e) || e.Code != codes.Unavailable || e.Reason != "SPOOL_FAILED" || e.RetryAfter <= 0 {
 		t.Errorf("want UNAVAILABLE, SPOOL_FAILED and when to come again; got %v, %+v", err, e)
 	}
-	if err := os.Chmod(queue, 0o700); err != nil {
-		t.Fatal(err)
-	}
+	undo()
 	if err := a.once(t.Context(), a.items[1]); err != nil {
 		t.Errorf("once it can be written to again: %v", err)
 	}
@@ -221,4 +213,15 @@ func TestReadOnlySpoolIsReported(t *testing.T) {
 	if n := len(a.st.Sandbox.Objects(stage.Bucket)); n != 2 {
 		t.Errorf("%d objects for two uploads", n)
 	}
+}
+
+// chmodded is readOnly by permissions.
+func chmodded(t *testing.T, dir string) (undo func()) {
+	t.Helper()
+	if err := os.Chmod(dir, 0o500); err != nil {
+		t.Fatal(err)
+	}
+	undo = func() { _ = os.Chmod(dir, 0o700) }
+	t.Cleanup(undo)
+	return undo
 }

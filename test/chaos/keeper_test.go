@@ -101,8 +101,7 @@ func (k *keeper) end(p *process, signal syscall.Signal) error {
 	case err = <-p.exited:
 	case <-time.After(30 * time.Second):
 		_ = p.cmd.Process.Kill()
-		_ = <-p.exited
-		err = errors.New("it did not stop within 30 s")
+		err = errors.Join(errors.New("it did not stop within 30 s"), <-p.exited)
 	}
 	p.unask()
 	p.asked.Wait()

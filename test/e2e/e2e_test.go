@@ -4,12 +4,12 @@ package e2e
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -71,7 +71,11 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"objects":           objects,
 			"key-policy":        keyPolicy,
-			"apply-fix":         applyFix,
+			"mistake":           mistake,
+			"repair":            repair,
+			"policies":          policies,
+			"until":             until,
+			"rounds":            rounds,
 			"config-for":        configFor,
 			"replace":           replace,
 			"dead-port":         deadPort,
@@ -157,20 +161,6 @@ func keyPolicy(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(w.PutKeyPolicy(context.Background(), doc))
 }
 
-// apply-fix FILE: adds the fix statement in the JSON report FILE to the key policy.
-func applyFix(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: apply-fix REPORT")
-	}
-	statement := fixStatement(ts, ts.ReadFile(args[0]))
-	w := worldOf(ts)
-	doc, err := w.KeyPolicy(context.Background())
-	ts.Check(err)
-	doc, err = accounts.AddStatement(doc, statement)
-	ts.Check(err)
-	ts.Check(w.PutKeyPolicy(context.Background(), doc))
-}
-
 // config-for UID: $CONFIG names a configuration whose only rule is for UID.
 func configFor(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
@@ -205,11 +195,12 @@ func addDestination(ts *testscript.TestScript, neg bool, args []string) {
 	path := ts.Getenv("CONFIG")
 	text := ts.ReadFile(path)
 	head, rest, ok := strings.Cut(text, "  "+accounts.Destination+":\n")
-	stanza, tail, closed := strings.Cut(rest, "access:\n")
-	if !ok || !closed {
+	end := regexp.MustCompile(`(?m)^\S`).FindStringIndex(rest) // the next key of the file
+	if !ok || end == nil {
 		ts.Fatalf("the configuration is not what it was")
 	}
-	text = head + "  " + accounts.Destination + ":\n" + stanza + "  " + args[0] + ":\n" + stanza + "access:\n" + strings.Replace(tail, "["+accounts.Destination+"]", `["*"]`, 1)
+	stanza, tail := rest[:end[0]], rest[end[0]:]
+	text = head + "  " + accounts.Destination + ":\n" + stanza + "  " + args[0] + ":\n" + stanza + strings.Replace(tail, "["+accounts.Destination+"]", `["*"]`, 1)
 	ts.Check(os.WriteFile(path, []byte(text), 0o600))
 }
 
@@ -248,26 +239,6 @@ func exitCode(ts *testscript.TestScript, neg bool, args []string) {
 	if strconv.Itoa(got) != args[0] {
 		ts.Fatalf("%s exited with %d, want %s", strings.Join(args[1:], " "), got, args[0])
 	}
-}
-
-func fixStatement(ts *testscript.TestScript, report string) string {
-	var r struct {
-		Destinations []struct {
-			Checks []struct {
-				FixStatement string `json:"fix_statement"`
-			}
-		}
-	}
-	ts.Check(json.Unmarshal([]byte(report), &r))
-	for _, d := range r.Destinations {
-		for _, c := range d.Checks {
-			if c.FixStatement != "" {
-				return c.FixStatement
-			}
-		}
-	}
-	ts.Fatalf("the report has no fix statement")
-	return ""
 }
 
 // put-bucket-policy FILE: somebody replaces the bucket policy.

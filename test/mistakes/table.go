@@ -24,6 +24,8 @@ type Mistake struct {
 	Text string
 	// Delivery says that brokerd's own deliveries suffer from it, so that verify has to find it.
 	Delivery bool
+	// Finding is what verify says of it; nil when brokerd's deliveries cannot meet it.
+	Finding *Finding
 }
 
 // String is the row's name with its number.
@@ -39,7 +41,13 @@ func (m Mistake) Meet(ctx context.Context, a *Actor) error {
 
 // All are the rows in the order of their numbers.
 func All() []Mistake {
-	all := slices.Concat(identityMistakes(), policyMistakes(), bucketMistakes(), requestMistakes(), keyMistakes())
+	all := slices.Concat(identityMistakes(), policyMistakes(), bucketMistakes(), requestMistakes(), keyMistakes(), hostMistakes())
+	found := findings()
+	for i := range all {
+		if f, ok := found[all[i].Name]; ok {
+			all[i].Finding = &f
+		}
+	}
 	slices.SortStableFunc(all, func(a, b Mistake) int { return a.Number - b.Number })
 	return all
 }

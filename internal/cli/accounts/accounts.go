@@ -107,6 +107,8 @@ socket:
   path: {{printf "%q" .Socket}}
 metrics:
   address: ""
+verify:
+  every: 0s # only when it is asked for, so that every call to the sandbox has its reason
 spool:
   dir: {{printf "%q" .Spool}}
 aws:

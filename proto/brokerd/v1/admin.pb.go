@@ -264,7 +264,9 @@ type Destination struct {
 	// Last time an object was stored. Unset: never since the start.
 	LastStoredTime *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=last_stored_time,json=lastStoredTime,proto3" json:"last_stored_time,omitempty"`
 	// What the spool holds for it. Unset where nothing was ever spooled.
-	Spool         *SpoolUsage `protobuf:"bytes,15,opt,name=spool,proto3" json:"spool,omitempty"`
+	Spool *SpoolUsage `protobuf:"bytes,15,opt,name=spool,proto3" json:"spool,omitempty"`
+	// What the daemon's own verification found. Unset where it is off, or has not ended yet.
+	Verification  *Verification `protobuf:"bytes,16,opt,name=verification,proto3" json:"verification,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -404,6 +406,186 @@ func (x *Destination) GetSpool() *SpoolUsage {
 	return nil
 }
 
+func (x *Destination) GetVerification() *Verification {
+	if x != nil {
+		return x.Verification
+	}
+	return nil
+}
+
+// Verification is what the daemon's own verification of a destination found last.
+type Verification struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// PASS, FAIL or UNKNOWN.
+	Result CheckResult `protobuf:"varint,1,opt,name=result,proto3,enum=brokerd.v1.CheckResult" json:"result,omitempty"`
+	// Since when that is so, by the same causes.
+	SinceTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=since_time,json=sinceTime,proto3" json:"since_time,omitempty"`
+	// When it was found last.
+	CheckTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=check_time,json=checkTime,proto3" json:"check_time,omitempty"`
+	// When it is looked at again.
+	NextTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=next_time,json=nextTime,proto3" json:"next_time,omitempty"`
+	// Checks that failed or could not be decided, those that failed first.
+	Problems      []*VerificationProblem `protobuf:"bytes,5,rep,name=problems,proto3" json:"problems,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Verification) Reset() {
+	*x = Verification{}
+	mi := &file_brokerd_v1_admin_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Verification) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Verification) ProtoMessage() {}
+
+func (x *Verification) ProtoReflect() protoreflect.Message {
+	mi := &file_brokerd_v1_admin_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Verification.ProtoReflect.Descriptor instead.
+func (*Verification) Descriptor() ([]byte, []int) {
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Verification) GetResult() CheckResult {
+	if x != nil {
+		return x.Result
+	}
+	return CheckResult_CHECK_RESULT_UNSPECIFIED
+}
+
+func (x *Verification) GetSinceTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.SinceTime
+	}
+	return nil
+}
+
+func (x *Verification) GetCheckTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CheckTime
+	}
+	return nil
+}
+
+func (x *Verification) GetNextTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.NextTime
+	}
+	return nil
+}
+
+func (x *Verification) GetProblems() []*VerificationProblem {
+	if x != nil {
+		return x.Problems
+	}
+	return nil
+}
+
+// VerificationProblem is a check that did not pass.
+type VerificationProblem struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Stable code such as "BRK-KMS-010".
+	Code string `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
+	// FAIL or UNKNOWN.
+	Result CheckResult `protobuf:"varint,2,opt,name=result,proto3,enum=brokerd.v1.CheckResult" json:"result,omitempty"`
+	// What was seen, for people.
+	Detail string `protobuf:"bytes,3,opt,name=detail,proto3" json:"detail,omitempty"`
+	// 12-digit account that holds the artefact at fault, where it is known.
+	Account string `protobuf:"bytes,4,opt,name=account,proto3" json:"account,omitempty"`
+	// Kind of the artefact at fault.
+	Artefact string `protobuf:"bytes,5,opt,name=artefact,proto3" json:"artefact,omitempty"`
+	// ARN of the artefact at fault.
+	ArtefactArn   string `protobuf:"bytes,6,opt,name=artefact_arn,json=artefactArn,proto3" json:"artefact_arn,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VerificationProblem) Reset() {
+	*x = VerificationProblem{}
+	mi := &file_brokerd_v1_admin_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VerificationProblem) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VerificationProblem) ProtoMessage() {}
+
+func (x *VerificationProblem) ProtoReflect() protoreflect.Message {
+	mi := &file_brokerd_v1_admin_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VerificationProblem.ProtoReflect.Descriptor instead.
+func (*VerificationProblem) Descriptor() ([]byte, []int) {
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *VerificationProblem) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *VerificationProblem) GetResult() CheckResult {
+	if x != nil {
+		return x.Result
+	}
+	return CheckResult_CHECK_RESULT_UNSPECIFIED
+}
+
+func (x *VerificationProblem) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
+func (x *VerificationProblem) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *VerificationProblem) GetArtefact() string {
+	if x != nil {
+		return x.Artefact
+	}
+	return ""
+}
+
+func (x *VerificationProblem) GetArtefactArn() string {
+	if x != nil {
+		return x.ArtefactArn
+	}
+	return ""
+}
+
 // SpoolUsage is what the spool holds for one destination.
 type SpoolUsage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -434,7 +616,7 @@ type SpoolUsage struct {
 
 func (x *SpoolUsage) Reset() {
 	*x = SpoolUsage{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[3]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -446,7 +628,7 @@ func (x *SpoolUsage) String() string {
 func (*SpoolUsage) ProtoMessage() {}
 
 func (x *SpoolUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[3]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -459,7 +641,7 @@ func (x *SpoolUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpoolUsage.ProtoReflect.Descriptor instead.
 func (*SpoolUsage) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{3}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *SpoolUsage) GetQueuedObjects() uint64 {
@@ -541,7 +723,7 @@ type ListSessionsRequest struct {
 
 func (x *ListSessionsRequest) Reset() {
 	*x = ListSessionsRequest{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[4]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -553,7 +735,7 @@ func (x *ListSessionsRequest) String() string {
 func (*ListSessionsRequest) ProtoMessage() {}
 
 func (x *ListSessionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[4]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -566,7 +748,7 @@ func (x *ListSessionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSessionsRequest.ProtoReflect.Descriptor instead.
 func (*ListSessionsRequest) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{4}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{6}
 }
 
 // ListSessionsResponse lists sessions by destination.
@@ -580,7 +762,7 @@ type ListSessionsResponse struct {
 
 func (x *ListSessionsResponse) Reset() {
 	*x = ListSessionsResponse{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[5]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -592,7 +774,7 @@ func (x *ListSessionsResponse) String() string {
 func (*ListSessionsResponse) ProtoMessage() {}
 
 func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[5]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -605,7 +787,7 @@ func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSessionsResponse.ProtoReflect.Descriptor instead.
 func (*ListSessionsResponse) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{5}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ListSessionsResponse) GetSessions() []*Session {
@@ -662,7 +844,7 @@ type Session struct {
 
 func (x *Session) Reset() {
 	*x = Session{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[6]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -674,7 +856,7 @@ func (x *Session) String() string {
 func (*Session) ProtoMessage() {}
 
 func (x *Session) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[6]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -687,7 +869,7 @@ func (x *Session) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Session.ProtoReflect.Descriptor instead.
 func (*Session) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{6}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Session) GetDestination() string {
@@ -827,7 +1009,7 @@ type RefreshSessionRequest struct {
 
 func (x *RefreshSessionRequest) Reset() {
 	*x = RefreshSessionRequest{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[7]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -839,7 +1021,7 @@ func (x *RefreshSessionRequest) String() string {
 func (*RefreshSessionRequest) ProtoMessage() {}
 
 func (x *RefreshSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[7]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -852,7 +1034,7 @@ func (x *RefreshSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefreshSessionRequest.ProtoReflect.Descriptor instead.
 func (*RefreshSessionRequest) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{7}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *RefreshSessionRequest) GetDestination() string {
@@ -873,7 +1055,7 @@ type RefreshSessionResponse struct {
 
 func (x *RefreshSessionResponse) Reset() {
 	*x = RefreshSessionResponse{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[8]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -885,7 +1067,7 @@ func (x *RefreshSessionResponse) String() string {
 func (*RefreshSessionResponse) ProtoMessage() {}
 
 func (x *RefreshSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[8]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -898,7 +1080,7 @@ func (x *RefreshSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefreshSessionResponse.ProtoReflect.Descriptor instead.
 func (*RefreshSessionResponse) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{8}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *RefreshSessionResponse) GetSession() *Session {
@@ -917,7 +1099,7 @@ type ReloadRequest struct {
 
 func (x *ReloadRequest) Reset() {
 	*x = ReloadRequest{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[9]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -929,7 +1111,7 @@ func (x *ReloadRequest) String() string {
 func (*ReloadRequest) ProtoMessage() {}
 
 func (x *ReloadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[9]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -942,7 +1124,7 @@ func (x *ReloadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReloadRequest.ProtoReflect.Descriptor instead.
 func (*ReloadRequest) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{9}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{11}
 }
 
 // ReloadResponse says what the new configuration changed. Names are sorted.
@@ -964,7 +1146,7 @@ type ReloadResponse struct {
 
 func (x *ReloadResponse) Reset() {
 	*x = ReloadResponse{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[10]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -976,7 +1158,7 @@ func (x *ReloadResponse) String() string {
 func (*ReloadResponse) ProtoMessage() {}
 
 func (x *ReloadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[10]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -989,7 +1171,7 @@ func (x *ReloadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReloadResponse.ProtoReflect.Descriptor instead.
 func (*ReloadResponse) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{10}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ReloadResponse) GetAdded() []string {
@@ -1036,7 +1218,7 @@ type GetStatusRequest struct {
 
 func (x *GetStatusRequest) Reset() {
 	*x = GetStatusRequest{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[11]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1048,7 +1230,7 @@ func (x *GetStatusRequest) String() string {
 func (*GetStatusRequest) ProtoMessage() {}
 
 func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[11]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1061,7 +1243,7 @@ func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetStatusRequest) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{11}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{13}
 }
 
 // GetStatusResponse describes the daemon.
@@ -1093,7 +1275,7 @@ type GetStatusResponse struct {
 
 func (x *GetStatusResponse) Reset() {
 	*x = GetStatusResponse{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[12]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1105,7 +1287,7 @@ func (x *GetStatusResponse) String() string {
 func (*GetStatusResponse) ProtoMessage() {}
 
 func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[12]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1118,7 +1300,7 @@ func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusResponse.ProtoReflect.Descriptor instead.
 func (*GetStatusResponse) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{12}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *GetStatusResponse) GetVersion() string {
@@ -1208,7 +1390,7 @@ type ListSpoolRequest struct {
 
 func (x *ListSpoolRequest) Reset() {
 	*x = ListSpoolRequest{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[13]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1220,7 +1402,7 @@ func (x *ListSpoolRequest) String() string {
 func (*ListSpoolRequest) ProtoMessage() {}
 
 func (x *ListSpoolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[13]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1233,7 +1415,7 @@ func (x *ListSpoolRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSpoolRequest.ProtoReflect.Descriptor instead.
 func (*ListSpoolRequest) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{13}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ListSpoolRequest) GetDestination() string {
@@ -1299,7 +1481,7 @@ type ListSpoolResponse struct {
 
 func (x *ListSpoolResponse) Reset() {
 	*x = ListSpoolResponse{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[14]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1311,7 +1493,7 @@ func (x *ListSpoolResponse) String() string {
 func (*ListSpoolResponse) ProtoMessage() {}
 
 func (x *ListSpoolResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[14]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1324,7 +1506,7 @@ func (x *ListSpoolResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSpoolResponse.ProtoReflect.Descriptor instead.
 func (*ListSpoolResponse) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{14}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ListSpoolResponse) GetUploadId() string {
@@ -1431,7 +1613,7 @@ type RetrySpoolRequest struct {
 
 func (x *RetrySpoolRequest) Reset() {
 	*x = RetrySpoolRequest{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[15]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1443,7 +1625,7 @@ func (x *RetrySpoolRequest) String() string {
 func (*RetrySpoolRequest) ProtoMessage() {}
 
 func (x *RetrySpoolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[15]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1456,7 +1638,7 @@ func (x *RetrySpoolRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetrySpoolRequest.ProtoReflect.Descriptor instead.
 func (*RetrySpoolRequest) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{15}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *RetrySpoolRequest) GetUploadIds() []string {
@@ -1484,7 +1666,7 @@ type RetrySpoolResponse struct {
 
 func (x *RetrySpoolResponse) Reset() {
 	*x = RetrySpoolResponse{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[16]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1496,7 +1678,7 @@ func (x *RetrySpoolResponse) String() string {
 func (*RetrySpoolResponse) ProtoMessage() {}
 
 func (x *RetrySpoolResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[16]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1509,7 +1691,7 @@ func (x *RetrySpoolResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetrySpoolResponse.ProtoReflect.Descriptor instead.
 func (*RetrySpoolResponse) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{16}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *RetrySpoolResponse) GetRetried() uint32 {
@@ -1530,7 +1712,7 @@ type ExportSpoolRequest struct {
 
 func (x *ExportSpoolRequest) Reset() {
 	*x = ExportSpoolRequest{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[17]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1542,7 +1724,7 @@ func (x *ExportSpoolRequest) String() string {
 func (*ExportSpoolRequest) ProtoMessage() {}
 
 func (x *ExportSpoolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[17]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1555,7 +1737,7 @@ func (x *ExportSpoolRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportSpoolRequest.ProtoReflect.Descriptor instead.
 func (*ExportSpoolRequest) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{17}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ExportSpoolRequest) GetUploadId() string {
@@ -1577,7 +1759,7 @@ type ExportSpoolResponse struct {
 
 func (x *ExportSpoolResponse) Reset() {
 	*x = ExportSpoolResponse{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[18]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1589,7 +1771,7 @@ func (x *ExportSpoolResponse) String() string {
 func (*ExportSpoolResponse) ProtoMessage() {}
 
 func (x *ExportSpoolResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[18]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1602,7 +1784,7 @@ func (x *ExportSpoolResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportSpoolResponse.ProtoReflect.Descriptor instead.
 func (*ExportSpoolResponse) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{18}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ExportSpoolResponse) GetChunk() []byte {
@@ -1626,7 +1808,7 @@ type DropSpoolRequest struct {
 
 func (x *DropSpoolRequest) Reset() {
 	*x = DropSpoolRequest{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[19]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1638,7 +1820,7 @@ func (x *DropSpoolRequest) String() string {
 func (*DropSpoolRequest) ProtoMessage() {}
 
 func (x *DropSpoolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[19]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1651,7 +1833,7 @@ func (x *DropSpoolRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropSpoolRequest.ProtoReflect.Descriptor instead.
 func (*DropSpoolRequest) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{19}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *DropSpoolRequest) GetUploadIds() []string {
@@ -1679,7 +1861,7 @@ type DropSpoolResponse struct {
 
 func (x *DropSpoolResponse) Reset() {
 	*x = DropSpoolResponse{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[20]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1691,7 +1873,7 @@ func (x *DropSpoolResponse) String() string {
 func (*DropSpoolResponse) ProtoMessage() {}
 
 func (x *DropSpoolResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[20]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1704,7 +1886,7 @@ func (x *DropSpoolResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropSpoolResponse.ProtoReflect.Descriptor instead.
 func (*DropSpoolResponse) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{20}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *DropSpoolResponse) GetDropped() uint32 {
@@ -1727,7 +1909,7 @@ type DrainRequest struct {
 
 func (x *DrainRequest) Reset() {
 	*x = DrainRequest{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[21]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1739,7 +1921,7 @@ func (x *DrainRequest) String() string {
 func (*DrainRequest) ProtoMessage() {}
 
 func (x *DrainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[21]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1752,7 +1934,7 @@ func (x *DrainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainRequest.ProtoReflect.Descriptor instead.
 func (*DrainRequest) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{21}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *DrainRequest) GetTimeout() *durationpb.Duration {
@@ -1790,7 +1972,7 @@ type DrainResponse struct {
 
 func (x *DrainResponse) Reset() {
 	*x = DrainResponse{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[22]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1802,7 +1984,7 @@ func (x *DrainResponse) String() string {
 func (*DrainResponse) ProtoMessage() {}
 
 func (x *DrainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[22]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1815,7 +1997,7 @@ func (x *DrainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainResponse.ProtoReflect.Descriptor instead.
 func (*DrainResponse) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{22}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *DrainResponse) GetOpenUploads() uint32 {
@@ -1865,10 +2047,10 @@ var File_brokerd_v1_admin_proto protoreflect.FileDescriptor
 const file_brokerd_v1_admin_proto_rawDesc = "" +
 	"\n" +
 	"\x16brokerd/v1/admin.proto\x12\n" +
-	"brokerd.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x19\n" +
+	"brokerd.v1\x1a\x17brokerd/v1/broker.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x19\n" +
 	"\x17ListDestinationsRequest\"W\n" +
 	"\x18ListDestinationsResponse\x12;\n" +
-	"\fdestinations\x18\x01 \x03(\v2\x17.brokerd.v1.DestinationR\fdestinations\"\x87\x04\n" +
+	"\fdestinations\x18\x01 \x03(\v2\x17.brokerd.v1.DestinationR\fdestinations\"\xc5\x04\n" +
 	"\vDestination\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x19\n" +
 	"\brole_arn\x18\x02 \x01(\tR\aroleArn\x12\x16\n" +
@@ -1887,7 +2069,23 @@ const file_brokerd_v1_admin_proto_rawDesc = "" +
 	"\fbytes_stored\x18\f \x01(\x04R\vbytesStored\x12%\n" +
 	"\x0euploads_failed\x18\r \x01(\x04R\ruploadsFailed\x12D\n" +
 	"\x10last_stored_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\x0elastStoredTime\x12,\n" +
-	"\x05spool\x18\x0f \x01(\v2\x16.brokerd.v1.SpoolUsageR\x05spool\"\xa3\x03\n" +
+	"\x05spool\x18\x0f \x01(\v2\x16.brokerd.v1.SpoolUsageR\x05spool\x12<\n" +
+	"\fverification\x18\x10 \x01(\v2\x18.brokerd.v1.VerificationR\fverification\"\xab\x02\n" +
+	"\fVerification\x12/\n" +
+	"\x06result\x18\x01 \x01(\x0e2\x17.brokerd.v1.CheckResultR\x06result\x129\n" +
+	"\n" +
+	"since_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\tsinceTime\x129\n" +
+	"\n" +
+	"check_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tcheckTime\x127\n" +
+	"\tnext_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\bnextTime\x12;\n" +
+	"\bproblems\x18\x05 \x03(\v2\x1f.brokerd.v1.VerificationProblemR\bproblems\"\xcb\x01\n" +
+	"\x13VerificationProblem\x12\x12\n" +
+	"\x04code\x18\x01 \x01(\tR\x04code\x12/\n" +
+	"\x06result\x18\x02 \x01(\x0e2\x17.brokerd.v1.CheckResultR\x06result\x12\x16\n" +
+	"\x06detail\x18\x03 \x01(\tR\x06detail\x12\x18\n" +
+	"\aaccount\x18\x04 \x01(\tR\aaccount\x12\x1a\n" +
+	"\bartefact\x18\x05 \x01(\tR\bartefact\x12!\n" +
+	"\fartefact_arn\x18\x06 \x01(\tR\vartefactArn\"\xa3\x03\n" +
 	"\n" +
 	"SpoolUsage\x12%\n" +
 	"\x0equeued_objects\x18\x01 \x01(\x04R\rqueuedObjects\x12!\n" +
@@ -2047,79 +2245,89 @@ func file_brokerd_v1_admin_proto_rawDescGZIP() []byte {
 }
 
 var file_brokerd_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_brokerd_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_brokerd_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_brokerd_v1_admin_proto_goTypes = []any{
 	(SessionState)(0),                // 0: brokerd.v1.SessionState
 	(SpoolState)(0),                  // 1: brokerd.v1.SpoolState
 	(*ListDestinationsRequest)(nil),  // 2: brokerd.v1.ListDestinationsRequest
 	(*ListDestinationsResponse)(nil), // 3: brokerd.v1.ListDestinationsResponse
 	(*Destination)(nil),              // 4: brokerd.v1.Destination
-	(*SpoolUsage)(nil),               // 5: brokerd.v1.SpoolUsage
-	(*ListSessionsRequest)(nil),      // 6: brokerd.v1.ListSessionsRequest
-	(*ListSessionsResponse)(nil),     // 7: brokerd.v1.ListSessionsResponse
-	(*Session)(nil),                  // 8: brokerd.v1.Session
-	(*RefreshSessionRequest)(nil),    // 9: brokerd.v1.RefreshSessionRequest
-	(*RefreshSessionResponse)(nil),   // 10: brokerd.v1.RefreshSessionResponse
-	(*ReloadRequest)(nil),            // 11: brokerd.v1.ReloadRequest
-	(*ReloadResponse)(nil),           // 12: brokerd.v1.ReloadResponse
-	(*GetStatusRequest)(nil),         // 13: brokerd.v1.GetStatusRequest
-	(*GetStatusResponse)(nil),        // 14: brokerd.v1.GetStatusResponse
-	(*ListSpoolRequest)(nil),         // 15: brokerd.v1.ListSpoolRequest
-	(*ListSpoolResponse)(nil),        // 16: brokerd.v1.ListSpoolResponse
-	(*RetrySpoolRequest)(nil),        // 17: brokerd.v1.RetrySpoolRequest
-	(*RetrySpoolResponse)(nil),       // 18: brokerd.v1.RetrySpoolResponse
-	(*ExportSpoolRequest)(nil),       // 19: brokerd.v1.ExportSpoolRequest
-	(*ExportSpoolResponse)(nil),      // 20: brokerd.v1.ExportSpoolResponse
-	(*DropSpoolRequest)(nil),         // 21: brokerd.v1.DropSpoolRequest
-	(*DropSpoolResponse)(nil),        // 22: brokerd.v1.DropSpoolResponse
-	(*DrainRequest)(nil),             // 23: brokerd.v1.DrainRequest
-	(*DrainResponse)(nil),            // 24: brokerd.v1.DrainResponse
-	(*timestamppb.Timestamp)(nil),    // 25: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),      // 26: google.protobuf.Duration
+	(*Verification)(nil),             // 5: brokerd.v1.Verification
+	(*VerificationProblem)(nil),      // 6: brokerd.v1.VerificationProblem
+	(*SpoolUsage)(nil),               // 7: brokerd.v1.SpoolUsage
+	(*ListSessionsRequest)(nil),      // 8: brokerd.v1.ListSessionsRequest
+	(*ListSessionsResponse)(nil),     // 9: brokerd.v1.ListSessionsResponse
+	(*Session)(nil),                  // 10: brokerd.v1.Session
+	(*RefreshSessionRequest)(nil),    // 11: brokerd.v1.RefreshSessionRequest
+	(*RefreshSessionResponse)(nil),   // 12: brokerd.v1.RefreshSessionResponse
+	(*ReloadRequest)(nil),            // 13: brokerd.v1.ReloadRequest
+	(*ReloadResponse)(nil),           // 14: brokerd.v1.ReloadResponse
+	(*GetStatusRequest)(nil),         // 15: brokerd.v1.GetStatusRequest
+	(*GetStatusResponse)(nil),        // 16: brokerd.v1.GetStatusResponse
+	(*ListSpoolRequest)(nil),         // 17: brokerd.v1.ListSpoolRequest
+	(*ListSpoolResponse)(nil),        // 18: brokerd.v1.ListSpoolResponse
+	(*RetrySpoolRequest)(nil),        // 19: brokerd.v1.RetrySpoolRequest
+	(*RetrySpoolResponse)(nil),       // 20: brokerd.v1.RetrySpoolResponse
+	(*ExportSpoolRequest)(nil),       // 21: brokerd.v1.ExportSpoolRequest
+	(*ExportSpoolResponse)(nil),      // 22: brokerd.v1.ExportSpoolResponse
+	(*DropSpoolRequest)(nil),         // 23: brokerd.v1.DropSpoolRequest
+	(*DropSpoolResponse)(nil),        // 24: brokerd.v1.DropSpoolResponse
+	(*DrainRequest)(nil),             // 25: brokerd.v1.DrainRequest
+	(*DrainResponse)(nil),            // 26: brokerd.v1.DrainResponse
+	(*timestamppb.Timestamp)(nil),    // 27: google.protobuf.Timestamp
+	(CheckResult)(0),                 // 28: brokerd.v1.CheckResult
+	(*durationpb.Duration)(nil),      // 29: google.protobuf.Duration
 }
 var file_brokerd_v1_admin_proto_depIdxs = []int32{
 	4,  // 0: brokerd.v1.ListDestinationsResponse.destinations:type_name -> brokerd.v1.Destination
-	25, // 1: brokerd.v1.Destination.last_stored_time:type_name -> google.protobuf.Timestamp
-	5,  // 2: brokerd.v1.Destination.spool:type_name -> brokerd.v1.SpoolUsage
-	25, // 3: brokerd.v1.SpoolUsage.oldest_time:type_name -> google.protobuf.Timestamp
-	25, // 4: brokerd.v1.SpoolUsage.parked_time:type_name -> google.protobuf.Timestamp
-	8,  // 5: brokerd.v1.ListSessionsResponse.sessions:type_name -> brokerd.v1.Session
-	0,  // 6: brokerd.v1.Session.state:type_name -> brokerd.v1.SessionState
-	25, // 7: brokerd.v1.Session.issue_time:type_name -> google.protobuf.Timestamp
-	25, // 8: brokerd.v1.Session.expire_time:type_name -> google.protobuf.Timestamp
-	25, // 9: brokerd.v1.Session.refresh_time:type_name -> google.protobuf.Timestamp
-	8,  // 10: brokerd.v1.RefreshSessionResponse.session:type_name -> brokerd.v1.Session
-	25, // 11: brokerd.v1.GetStatusResponse.start_time:type_name -> google.protobuf.Timestamp
-	1,  // 12: brokerd.v1.ListSpoolRequest.states:type_name -> brokerd.v1.SpoolState
-	1,  // 13: brokerd.v1.ListSpoolResponse.state:type_name -> brokerd.v1.SpoolState
-	25, // 14: brokerd.v1.ListSpoolResponse.received_time:type_name -> google.protobuf.Timestamp
-	25, // 15: brokerd.v1.ListSpoolResponse.next_try_time:type_name -> google.protobuf.Timestamp
-	26, // 16: brokerd.v1.DrainRequest.timeout:type_name -> google.protobuf.Duration
-	2,  // 17: brokerd.v1.AdminService.ListDestinations:input_type -> brokerd.v1.ListDestinationsRequest
-	6,  // 18: brokerd.v1.AdminService.ListSessions:input_type -> brokerd.v1.ListSessionsRequest
-	9,  // 19: brokerd.v1.AdminService.RefreshSession:input_type -> brokerd.v1.RefreshSessionRequest
-	11, // 20: brokerd.v1.AdminService.Reload:input_type -> brokerd.v1.ReloadRequest
-	15, // 21: brokerd.v1.AdminService.ListSpool:input_type -> brokerd.v1.ListSpoolRequest
-	17, // 22: brokerd.v1.AdminService.RetrySpool:input_type -> brokerd.v1.RetrySpoolRequest
-	19, // 23: brokerd.v1.AdminService.ExportSpool:input_type -> brokerd.v1.ExportSpoolRequest
-	21, // 24: brokerd.v1.AdminService.DropSpool:input_type -> brokerd.v1.DropSpoolRequest
-	23, // 25: brokerd.v1.AdminService.Drain:input_type -> brokerd.v1.DrainRequest
-	13, // 26: brokerd.v1.AdminService.GetStatus:input_type -> brokerd.v1.GetStatusRequest
-	3,  // 27: brokerd.v1.AdminService.ListDestinations:output_type -> brokerd.v1.ListDestinationsResponse
-	7,  // 28: brokerd.v1.AdminService.ListSessions:output_type -> brokerd.v1.ListSessionsResponse
-	10, // 29: brokerd.v1.AdminService.RefreshSession:output_type -> brokerd.v1.RefreshSessionResponse
-	12, // 30: brokerd.v1.AdminService.Reload:output_type -> brokerd.v1.ReloadResponse
-	16, // 31: brokerd.v1.AdminService.ListSpool:output_type -> brokerd.v1.ListSpoolResponse
-	18, // 32: brokerd.v1.AdminService.RetrySpool:output_type -> brokerd.v1.RetrySpoolResponse
-	20, // 33: brokerd.v1.AdminService.ExportSpool:output_type -> brokerd.v1.ExportSpoolResponse
-	22, // 34: brokerd.v1.AdminService.DropSpool:output_type -> brokerd.v1.DropSpoolResponse
-	24, // 35: brokerd.v1.AdminService.Drain:output_type -> brokerd.v1.DrainResponse
-	14, // 36: brokerd.v1.AdminService.GetStatus:output_type -> brokerd.v1.GetStatusResponse
-	27, // [27:37] is the sub-list for method output_type
-	17, // [17:27] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	27, // 1: brokerd.v1.Destination.last_stored_time:type_name -> google.protobuf.Timestamp
+	7,  // 2: brokerd.v1.Destination.spool:type_name -> brokerd.v1.SpoolUsage
+	5,  // 3: brokerd.v1.Destination.verification:type_name -> brokerd.v1.Verification
+	28, // 4: brokerd.v1.Verification.result:type_name -> brokerd.v1.CheckResult
+	27, // 5: brokerd.v1.Verification.since_time:type_name -> google.protobuf.Timestamp
+	27, // 6: brokerd.v1.Verification.check_time:type_name -> google.protobuf.Timestamp
+	27, // 7: brokerd.v1.Verification.next_time:type_name -> google.protobuf.Timestamp
+	6,  // 8: brokerd.v1.Verification.problems:type_name -> brokerd.v1.VerificationProblem
+	28, // 9: brokerd.v1.VerificationProblem.result:type_name -> brokerd.v1.CheckResult
+	27, // 10: brokerd.v1.SpoolUsage.oldest_time:type_name -> google.protobuf.Timestamp
+	27, // 11: brokerd.v1.SpoolUsage.parked_time:type_name -> google.protobuf.Timestamp
+	10, // 12: brokerd.v1.ListSessionsResponse.sessions:type_name -> brokerd.v1.Session
+	0,  // 13: brokerd.v1.Session.state:type_name -> brokerd.v1.SessionState
+	27, // 14: brokerd.v1.Session.issue_time:type_name -> google.protobuf.Timestamp
+	27, // 15: brokerd.v1.Session.expire_time:type_name -> google.protobuf.Timestamp
+	27, // 16: brokerd.v1.Session.refresh_time:type_name -> google.protobuf.Timestamp
+	10, // 17: brokerd.v1.RefreshSessionResponse.session:type_name -> brokerd.v1.Session
+	27, // 18: brokerd.v1.GetStatusResponse.start_time:type_name -> google.protobuf.Timestamp
+	1,  // 19: brokerd.v1.ListSpoolRequest.states:type_name -> brokerd.v1.SpoolState
+	1,  // 20: brokerd.v1.ListSpoolResponse.state:type_name -> brokerd.v1.SpoolState
+	27, // 21: brokerd.v1.ListSpoolResponse.received_time:type_name -> google.protobuf.Timestamp
+	27, // 22: brokerd.v1.ListSpoolResponse.next_try_time:type_name -> google.protobuf.Timestamp
+	29, // 23: brokerd.v1.DrainRequest.timeout:type_name -> google.protobuf.Duration
+	2,  // 24: brokerd.v1.AdminService.ListDestinations:input_type -> brokerd.v1.ListDestinationsRequest
+	8,  // 25: brokerd.v1.AdminService.ListSessions:input_type -> brokerd.v1.ListSessionsRequest
+	11, // 26: brokerd.v1.AdminService.RefreshSession:input_type -> brokerd.v1.RefreshSessionRequest
+	13, // 27: brokerd.v1.AdminService.Reload:input_type -> brokerd.v1.ReloadRequest
+	17, // 28: brokerd.v1.AdminService.ListSpool:input_type -> brokerd.v1.ListSpoolRequest
+	19, // 29: brokerd.v1.AdminService.RetrySpool:input_type -> brokerd.v1.RetrySpoolRequest
+	21, // 30: brokerd.v1.AdminService.ExportSpool:input_type -> brokerd.v1.ExportSpoolRequest
+	23, // 31: brokerd.v1.AdminService.DropSpool:input_type -> brokerd.v1.DropSpoolRequest
+	25, // 32: brokerd.v1.AdminService.Drain:input_type -> brokerd.v1.DrainRequest
+	15, // 33: brokerd.v1.AdminService.GetStatus:input_type -> brokerd.v1.GetStatusRequest
+	3,  // 34: brokerd.v1.AdminService.ListDestinations:output_type -> brokerd.v1.ListDestinationsResponse
+	9,  // 35: brokerd.v1.AdminService.ListSessions:output_type -> brokerd.v1.ListSessionsResponse
+	12, // 36: brokerd.v1.AdminService.RefreshSession:output_type -> brokerd.v1.RefreshSessionResponse
+	14, // 37: brokerd.v1.AdminService.Reload:output_type -> brokerd.v1.ReloadResponse
+	18, // 38: brokerd.v1.AdminService.ListSpool:output_type -> brokerd.v1.ListSpoolResponse
+	20, // 39: brokerd.v1.AdminService.RetrySpool:output_type -> brokerd.v1.RetrySpoolResponse
+	22, // 40: brokerd.v1.AdminService.ExportSpool:output_type -> brokerd.v1.ExportSpoolResponse
+	24, // 41: brokerd.v1.AdminService.DropSpool:output_type -> brokerd.v1.DropSpoolResponse
+	26, // 42: brokerd.v1.AdminService.Drain:output_type -> brokerd.v1.DrainResponse
+	16, // 43: brokerd.v1.AdminService.GetStatus:output_type -> brokerd.v1.GetStatusResponse
+	34, // [34:44] is the sub-list for method output_type
+	24, // [24:34] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_brokerd_v1_admin_proto_init() }
@@ -2127,13 +2335,14 @@ func file_brokerd_v1_admin_proto_init() {
 	if File_brokerd_v1_admin_proto != nil {
 		return
 	}
+	file_brokerd_v1_broker_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_brokerd_v1_admin_proto_rawDesc), len(file_brokerd_v1_admin_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   23,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

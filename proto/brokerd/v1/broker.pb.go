@@ -100,6 +100,63 @@ func (UploadState) EnumDescriptor() ([]byte, []int) {
 	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{0}
 }
 
+// DocumentState says what is known of a document.
+type DocumentState int32
+
+const (
+	// Taken as unreadable.
+	DocumentState_DOCUMENT_STATE_UNSPECIFIED DocumentState = 0
+	// It was read.
+	DocumentState_DOCUMENT_STATE_KNOWN DocumentState = 1
+	// It was looked for and is not there.
+	DocumentState_DOCUMENT_STATE_ABSENT DocumentState = 2
+	// It could not be read.
+	DocumentState_DOCUMENT_STATE_UNREADABLE DocumentState = 3
+)
+
+// Enum value maps for DocumentState.
+var (
+	DocumentState_name = map[int32]string{
+		0: "DOCUMENT_STATE_UNSPECIFIED",
+		1: "DOCUMENT_STATE_KNOWN",
+		2: "DOCUMENT_STATE_ABSENT",
+		3: "DOCUMENT_STATE_UNREADABLE",
+	}
+	DocumentState_value = map[string]int32{
+		"DOCUMENT_STATE_UNSPECIFIED": 0,
+		"DOCUMENT_STATE_KNOWN":       1,
+		"DOCUMENT_STATE_ABSENT":      2,
+		"DOCUMENT_STATE_UNREADABLE":  3,
+	}
+)
+
+func (x DocumentState) Enum() *DocumentState {
+	p := new(DocumentState)
+	*p = x
+	return p
+}
+
+func (x DocumentState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (DocumentState) Descriptor() protoreflect.EnumDescriptor {
+	return file_brokerd_v1_broker_proto_enumTypes[1].Descriptor()
+}
+
+func (DocumentState) Type() protoreflect.EnumType {
+	return &file_brokerd_v1_broker_proto_enumTypes[1]
+}
+
+func (x DocumentState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use DocumentState.Descriptor instead.
+func (DocumentState) EnumDescriptor() ([]byte, []int) {
+	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{1}
+}
+
 // CheckResult is the outcome of one check.
 type CheckResult int32
 
@@ -149,11 +206,11 @@ func (x CheckResult) String() string {
 }
 
 func (CheckResult) Descriptor() protoreflect.EnumDescriptor {
-	return file_brokerd_v1_broker_proto_enumTypes[1].Descriptor()
+	return file_brokerd_v1_broker_proto_enumTypes[2].Descriptor()
 }
 
 func (CheckResult) Type() protoreflect.EnumType {
-	return &file_brokerd_v1_broker_proto_enumTypes[1]
+	return &file_brokerd_v1_broker_proto_enumTypes[2]
 }
 
 func (x CheckResult) Number() protoreflect.EnumNumber {
@@ -162,7 +219,7 @@ func (x CheckResult) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use CheckResult.Descriptor instead.
 func (CheckResult) EnumDescriptor() ([]byte, []int) {
-	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{1}
+	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{2}
 }
 
 // UploadRequest is one message of an upload stream.
@@ -977,7 +1034,15 @@ func (x *GetUploadResponse) GetNextTryTime() *timestamppb.Timestamp {
 type VerifyAccessRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Destination of the daemon's configuration.
-	Destination   string `protobuf:"bytes,1,opt,name=destination,proto3" json:"destination,omitempty"`
+	Destination string `protobuf:"bytes,1,opt,name=destination,proto3" json:"destination,omitempty"`
+	// Write a real object, which stays. Without it nothing is written that is not
+	// aborted at once.
+	Canary bool `protobuf:"varint,2,opt,name=canary,proto3" json:"canary,omitempty"`
+	// What the caller could read of the policies of both accounts; at most 524,288
+	// bytes of text. The daemon reads no policy: its role has no right to.
+	Policies []*PolicyDocument `protobuf:"bytes,3,rep,name=policies,proto3" json:"policies,omitempty"`
+	// Send a last message that carries only `summary`.
+	Summary       bool `protobuf:"varint,4,opt,name=summary,proto3" json:"summary,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1019,6 +1084,129 @@ func (x *VerifyAccessRequest) GetDestination() string {
 	return ""
 }
 
+func (x *VerifyAccessRequest) GetCanary() bool {
+	if x != nil {
+		return x.Canary
+	}
+	return false
+}
+
+func (x *VerifyAccessRequest) GetPolicies() []*PolicyDocument {
+	if x != nil {
+		return x.Policies
+	}
+	return nil
+}
+
+func (x *VerifyAccessRequest) GetSummary() bool {
+	if x != nil {
+		return x.Summary
+	}
+	return false
+}
+
+// PolicyDocument is one document, or the knowledge that there is none.
+type PolicyDocument struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Kind: "trust", "identity", "source-policy", "boundary", "session-policy",
+	// "scp", "rcp", "vpc-endpoint-policy", "bucket-policy", "key-policy", or a
+	// setting such as "public-access-block".
+	Kind string `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	// What is known of it.
+	State DocumentState `protobuf:"varint,2,opt,name=state,proto3,enum=brokerd.v1.DocumentState" json:"state,omitempty"`
+	// ARN of what it is attached to.
+	Arn string `protobuf:"bytes,3,opt,name=arn,proto3" json:"arn,omitempty"`
+	// Name of the policy, where there can be several.
+	Name string `protobuf:"bytes,4,opt,name=name,proto3" json:"name,omitempty"`
+	// Root, organizational unit or account of an SCP or RCP.
+	Level string `protobuf:"bytes,5,opt,name=level,proto3" json:"level,omitempty"`
+	// JSON: a policy, or a setting as AWS's API answers it. Set when it is known.
+	Text string `protobuf:"bytes,6,opt,name=text,proto3" json:"text,omitempty"`
+	// Why it could not be read.
+	Reason        string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PolicyDocument) Reset() {
+	*x = PolicyDocument{}
+	mi := &file_brokerd_v1_broker_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PolicyDocument) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PolicyDocument) ProtoMessage() {}
+
+func (x *PolicyDocument) ProtoReflect() protoreflect.Message {
+	mi := &file_brokerd_v1_broker_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PolicyDocument.ProtoReflect.Descriptor instead.
+func (*PolicyDocument) Descriptor() ([]byte, []int) {
+	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *PolicyDocument) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *PolicyDocument) GetState() DocumentState {
+	if x != nil {
+		return x.State
+	}
+	return DocumentState_DOCUMENT_STATE_UNSPECIFIED
+}
+
+func (x *PolicyDocument) GetArn() string {
+	if x != nil {
+		return x.Arn
+	}
+	return ""
+}
+
+func (x *PolicyDocument) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *PolicyDocument) GetLevel() string {
+	if x != nil {
+		return x.Level
+	}
+	return ""
+}
+
+func (x *PolicyDocument) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *PolicyDocument) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 // VerifyAccessResponse is the result of one check.
 type VerifyAccessResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1026,7 +1214,8 @@ type VerifyAccessResponse struct {
 	Destination string `protobuf:"bytes,1,opt,name=destination,proto3" json:"destination,omitempty"`
 	// Stable code such as "BRK-KMS-001".
 	Code string `protobuf:"bytes,2,opt,name=code,proto3" json:"code,omitempty"`
-	// Group of checks: "config", "identity", "bucket", "delivery", "encryption".
+	// Group of checks: "config", "host", "bucket", "identity", "delivery",
+	// "encryption", "policy", "least privilege", "audit".
 	Category string `protobuf:"bytes,3,opt,name=category,proto3" json:"category,omitempty"`
 	// What the check asserts, as a positive statement.
 	Title string `protobuf:"bytes,4,opt,name=title,proto3" json:"title,omitempty"`
@@ -1051,14 +1240,41 @@ type VerifyAccessResponse struct {
 	// The service's request id.
 	RequestId string `protobuf:"bytes,14,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// How long the check took.
-	Elapsed       *durationpb.Duration `protobuf:"bytes,15,opt,name=elapsed,proto3" json:"elapsed,omitempty"`
+	Elapsed *durationpb.Duration `protobuf:"bytes,15,opt,name=elapsed,proto3" json:"elapsed,omitempty"`
+	// Code of the check itself, the same whatever it finds.
+	Check string `protobuf:"bytes,16,opt,name=check,proto3" json:"check,omitempty"`
+	// Side of the account: "A" is the caller's, "B" the owner's of the bucket.
+	Side string `protobuf:"bytes,17,opt,name=side,proto3" json:"side,omitempty"`
+	// Name of the artefact, where there can be several of a kind.
+	ArtefactName string `protobuf:"bytes,18,opt,name=artefact_name,json=artefactName,proto3" json:"artefact_name,omitempty"`
+	// Statement of the artefact that is at fault.
+	Statement *PolicyStatement `protobuf:"bytes,19,opt,name=statement,proto3" json:"statement,omitempty"`
+	// What was seen.
+	Evidence []*CheckEvidence `protobuf:"bytes,20,rep,name=evidence,proto3" json:"evidence,omitempty"`
+	// Statements that almost allow the request, the nearest first.
+	NearMisses []*NearMiss `protobuf:"bytes,21,rep,name=near_misses,json=nearMisses,proto3" json:"near_misses,omitempty"`
+	// What repairs it. `fix` and `fix_statement` are parts of it.
+	Repair *CheckFix `protobuf:"bytes,22,opt,name=repair,proto3" json:"repair,omitempty"`
+	// How sure a finding is: "proven", "strong" or "weak".
+	Confidence string `protobuf:"bytes,23,opt,name=confidence,proto3" json:"confidence,omitempty"`
+	// What was taken for granted.
+	Assumptions []string `protobuf:"bytes,24,rep,name=assumptions,proto3" json:"assumptions,omitempty"`
+	// Address of the page of the code.
+	Docs string `protobuf:"bytes,25,opt,name=docs,proto3" json:"docs,omitempty"`
+	// Set in the last message, and there alone, when the request asked for it.
+	Summary *VerifySummary `protobuf:"bytes,26,opt,name=summary,proto3" json:"summary,omitempty"`
+	// An UNKNOWN of it does not make the whole unknown: it is about documents that
+	// were not given, or about something else than the delivery.
+	Advisory bool `protobuf:"varint,27,opt,name=advisory,proto3" json:"advisory,omitempty"`
+	// The earlier check whose finding this one has met as well; its fix is there.
+	Confirms      string `protobuf:"bytes,28,opt,name=confirms,proto3" json:"confirms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *VerifyAccessResponse) Reset() {
 	*x = VerifyAccessResponse{}
-	mi := &file_brokerd_v1_broker_proto_msgTypes[10]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1070,7 +1286,7 @@ func (x *VerifyAccessResponse) String() string {
 func (*VerifyAccessResponse) ProtoMessage() {}
 
 func (x *VerifyAccessResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_broker_proto_msgTypes[10]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1083,7 +1299,7 @@ func (x *VerifyAccessResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyAccessResponse.ProtoReflect.Descriptor instead.
 func (*VerifyAccessResponse) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{10}
+	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *VerifyAccessResponse) GetDestination() string {
@@ -1191,6 +1407,834 @@ func (x *VerifyAccessResponse) GetElapsed() *durationpb.Duration {
 	return nil
 }
 
+func (x *VerifyAccessResponse) GetCheck() string {
+	if x != nil {
+		return x.Check
+	}
+	return ""
+}
+
+func (x *VerifyAccessResponse) GetSide() string {
+	if x != nil {
+		return x.Side
+	}
+	return ""
+}
+
+func (x *VerifyAccessResponse) GetArtefactName() string {
+	if x != nil {
+		return x.ArtefactName
+	}
+	return ""
+}
+
+func (x *VerifyAccessResponse) GetStatement() *PolicyStatement {
+	if x != nil {
+		return x.Statement
+	}
+	return nil
+}
+
+func (x *VerifyAccessResponse) GetEvidence() []*CheckEvidence {
+	if x != nil {
+		return x.Evidence
+	}
+	return nil
+}
+
+func (x *VerifyAccessResponse) GetNearMisses() []*NearMiss {
+	if x != nil {
+		return x.NearMisses
+	}
+	return nil
+}
+
+func (x *VerifyAccessResponse) GetRepair() *CheckFix {
+	if x != nil {
+		return x.Repair
+	}
+	return nil
+}
+
+func (x *VerifyAccessResponse) GetConfidence() string {
+	if x != nil {
+		return x.Confidence
+	}
+	return ""
+}
+
+func (x *VerifyAccessResponse) GetAssumptions() []string {
+	if x != nil {
+		return x.Assumptions
+	}
+	return nil
+}
+
+func (x *VerifyAccessResponse) GetDocs() string {
+	if x != nil {
+		return x.Docs
+	}
+	return ""
+}
+
+func (x *VerifyAccessResponse) GetSummary() *VerifySummary {
+	if x != nil {
+		return x.Summary
+	}
+	return nil
+}
+
+func (x *VerifyAccessResponse) GetAdvisory() bool {
+	if x != nil {
+		return x.Advisory
+	}
+	return false
+}
+
+func (x *VerifyAccessResponse) GetConfirms() string {
+	if x != nil {
+		return x.Confirms
+	}
+	return ""
+}
+
+// PolicyStatement is a place in a policy document.
+type PolicyStatement struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its Sid, if it has one.
+	Sid string `protobuf:"bytes,1,opt,name=sid,proto3" json:"sid,omitempty"`
+	// Its place among the statements, from 0.
+	Index uint32 `protobuf:"varint,2,opt,name=index,proto3" json:"index,omitempty"`
+	// Line in the document, from 1; 0 when it is not known.
+	Line uint32 `protobuf:"varint,3,opt,name=line,proto3" json:"line,omitempty"`
+	// Column in the document, from 1.
+	Column uint32 `protobuf:"varint,4,opt,name=column,proto3" json:"column,omitempty"`
+	// Part of the document that matters, such as "Statement[1].Condition".
+	Path string `protobuf:"bytes,5,opt,name=path,proto3" json:"path,omitempty"`
+	// The statement as the document has it.
+	Text          string `protobuf:"bytes,6,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PolicyStatement) Reset() {
+	*x = PolicyStatement{}
+	mi := &file_brokerd_v1_broker_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PolicyStatement) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PolicyStatement) ProtoMessage() {}
+
+func (x *PolicyStatement) ProtoReflect() protoreflect.Message {
+	mi := &file_brokerd_v1_broker_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PolicyStatement.ProtoReflect.Descriptor instead.
+func (*PolicyStatement) Descriptor() ([]byte, []int) {
+	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *PolicyStatement) GetSid() string {
+	if x != nil {
+		return x.Sid
+	}
+	return ""
+}
+
+func (x *PolicyStatement) GetIndex() uint32 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *PolicyStatement) GetLine() uint32 {
+	if x != nil {
+		return x.Line
+	}
+	return 0
+}
+
+func (x *PolicyStatement) GetColumn() uint32 {
+	if x != nil {
+		return x.Column
+	}
+	return 0
+}
+
+func (x *PolicyStatement) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *PolicyStatement) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+// CheckEvidence is one thing that was seen.
+type CheckEvidence struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Where it is from: "static" (policies), "probe" (a call) or "host".
+	Source string `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	// What was asked, such as "s3:CreateMultipartUpload".
+	Operation string `protobuf:"bytes,2,opt,name=operation,proto3" json:"operation,omitempty"`
+	// HTTP status of the answer.
+	HttpStatus uint32 `protobuf:"varint,3,opt,name=http_status,json=httpStatus,proto3" json:"http_status,omitempty"`
+	// The service's request id.
+	RequestId string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// S3's second id.
+	HostId string `protobuf:"bytes,5,opt,name=host_id,json=hostId,proto3" json:"host_id,omitempty"`
+	// The service's error code.
+	AwsCode string `protobuf:"bytes,6,opt,name=aws_code,json=awsCode,proto3" json:"aws_code,omitempty"`
+	// The service's error text.
+	AwsMessage string `protobuf:"bytes,7,opt,name=aws_message,json=awsMessage,proto3" json:"aws_message,omitempty"`
+	// In words, where there was no call.
+	Text          string `protobuf:"bytes,8,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckEvidence) Reset() {
+	*x = CheckEvidence{}
+	mi := &file_brokerd_v1_broker_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckEvidence) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckEvidence) ProtoMessage() {}
+
+func (x *CheckEvidence) ProtoReflect() protoreflect.Message {
+	mi := &file_brokerd_v1_broker_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckEvidence.ProtoReflect.Descriptor instead.
+func (*CheckEvidence) Descriptor() ([]byte, []int) {
+	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *CheckEvidence) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *CheckEvidence) GetOperation() string {
+	if x != nil {
+		return x.Operation
+	}
+	return ""
+}
+
+func (x *CheckEvidence) GetHttpStatus() uint32 {
+	if x != nil {
+		return x.HttpStatus
+	}
+	return 0
+}
+
+func (x *CheckEvidence) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *CheckEvidence) GetHostId() string {
+	if x != nil {
+		return x.HostId
+	}
+	return ""
+}
+
+func (x *CheckEvidence) GetAwsCode() string {
+	if x != nil {
+		return x.AwsCode
+	}
+	return ""
+}
+
+func (x *CheckEvidence) GetAwsMessage() string {
+	if x != nil {
+		return x.AwsMessage
+	}
+	return ""
+}
+
+func (x *CheckEvidence) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+// NearMiss is a statement that would allow the request if one element were different.
+type NearMiss struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of its policy, where there are several.
+	Policy string `protobuf:"bytes,1,opt,name=policy,proto3" json:"policy,omitempty"`
+	// Where it is.
+	Statement *PolicyStatement `protobuf:"bytes,2,opt,name=statement,proto3" json:"statement,omitempty"`
+	// What does not fit: "principal", "action", "resource" or "condition".
+	FailedOn string `protobuf:"bytes,3,opt,name=failed_on,json=failedOn,proto3" json:"failed_on,omitempty"`
+	// Operator of the condition.
+	Operator string `protobuf:"bytes,4,opt,name=operator,proto3" json:"operator,omitempty"`
+	// Key of the condition.
+	Key string `protobuf:"bytes,5,opt,name=key,proto3" json:"key,omitempty"`
+	// What the statement asks for.
+	Want []string `protobuf:"bytes,6,rep,name=want,proto3" json:"want,omitempty"`
+	// What the request has.
+	Got []string `protobuf:"bytes,7,rep,name=got,proto3" json:"got,omitempty"`
+	// What the other fields do not say.
+	Note          string `protobuf:"bytes,8,opt,name=note,proto3" json:"note,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NearMiss) Reset() {
+	*x = NearMiss{}
+	mi := &file_brokerd_v1_broker_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NearMiss) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NearMiss) ProtoMessage() {}
+
+func (x *NearMiss) ProtoReflect() protoreflect.Message {
+	mi := &file_brokerd_v1_broker_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NearMiss.ProtoReflect.Descriptor instead.
+func (*NearMiss) Descriptor() ([]byte, []int) {
+	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *NearMiss) GetPolicy() string {
+	if x != nil {
+		return x.Policy
+	}
+	return ""
+}
+
+func (x *NearMiss) GetStatement() *PolicyStatement {
+	if x != nil {
+		return x.Statement
+	}
+	return nil
+}
+
+func (x *NearMiss) GetFailedOn() string {
+	if x != nil {
+		return x.FailedOn
+	}
+	return ""
+}
+
+func (x *NearMiss) GetOperator() string {
+	if x != nil {
+		return x.Operator
+	}
+	return ""
+}
+
+func (x *NearMiss) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *NearMiss) GetWant() []string {
+	if x != nil {
+		return x.Want
+	}
+	return nil
+}
+
+func (x *NearMiss) GetGot() []string {
+	if x != nil {
+		return x.Got
+	}
+	return nil
+}
+
+func (x *NearMiss) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+// CheckFix is one change that repairs what was found.
+type CheckFix struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "add_statement", "replace_statement", "remove_statement", "change_setting" or "change_config".
+	Kind string `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	// What to do, for people.
+	Text string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	// ARN of what is changed.
+	TargetArn string `protobuf:"bytes,3,opt,name=target_arn,json=targetArn,proto3" json:"target_arn,omitempty"`
+	// Name of the policy that is changed, where there can be several.
+	Policy string `protobuf:"bytes,4,opt,name=policy,proto3" json:"policy,omitempty"`
+	// JSON: the statement to add, or what replaces `statement`.
+	Patch string `protobuf:"bytes,5,opt,name=patch,proto3" json:"patch,omitempty"`
+	// The statement to replace or to remove.
+	Statement *PolicyStatement `protobuf:"bytes,6,opt,name=statement,proto3" json:"statement,omitempty"`
+	// A command that does it, for a shell that is signed in to the account.
+	Command string `protobuf:"bytes,7,opt,name=command,proto3" json:"command,omitempty"`
+	// Who must apply it, for people.
+	Owner string `protobuf:"bytes,8,opt,name=owner,proto3" json:"owner,omitempty"`
+	// 12-digit account in which it is applied.
+	Account string `protobuf:"bytes,9,opt,name=account,proto3" json:"account,omitempty"`
+	// Side of that account.
+	Side          string `protobuf:"bytes,10,opt,name=side,proto3" json:"side,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckFix) Reset() {
+	*x = CheckFix{}
+	mi := &file_brokerd_v1_broker_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckFix) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckFix) ProtoMessage() {}
+
+func (x *CheckFix) ProtoReflect() protoreflect.Message {
+	mi := &file_brokerd_v1_broker_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckFix.ProtoReflect.Descriptor instead.
+func (*CheckFix) Descriptor() ([]byte, []int) {
+	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *CheckFix) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *CheckFix) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *CheckFix) GetTargetArn() string {
+	if x != nil {
+		return x.TargetArn
+	}
+	return ""
+}
+
+func (x *CheckFix) GetPolicy() string {
+	if x != nil {
+		return x.Policy
+	}
+	return ""
+}
+
+func (x *CheckFix) GetPatch() string {
+	if x != nil {
+		return x.Patch
+	}
+	return ""
+}
+
+func (x *CheckFix) GetStatement() *PolicyStatement {
+	if x != nil {
+		return x.Statement
+	}
+	return nil
+}
+
+func (x *CheckFix) GetCommand() string {
+	if x != nil {
+		return x.Command
+	}
+	return ""
+}
+
+func (x *CheckFix) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *CheckFix) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *CheckFix) GetSide() string {
+	if x != nil {
+		return x.Side
+	}
+	return ""
+}
+
+// VerifySummary is what a run says as a whole.
+type VerifySummary struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Stations of an object's way, in order.
+	Nodes []*PathNode `protobuf:"bytes,1,rep,name=nodes,proto3" json:"nodes,omitempty"`
+	// Steps between the stations.
+	Edges []*PathEdge `protobuf:"bytes,2,rep,name=edges,proto3" json:"edges,omitempty"`
+	// Texts for the administrators of accounts that have something to change.
+	Messages []*AccountMessage `protobuf:"bytes,3,rep,name=messages,proto3" json:"messages,omitempty"`
+	// Calls to AWS that were made.
+	Calls         uint32 `protobuf:"varint,4,opt,name=calls,proto3" json:"calls,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VerifySummary) Reset() {
+	*x = VerifySummary{}
+	mi := &file_brokerd_v1_broker_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VerifySummary) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VerifySummary) ProtoMessage() {}
+
+func (x *VerifySummary) ProtoReflect() protoreflect.Message {
+	mi := &file_brokerd_v1_broker_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VerifySummary.ProtoReflect.Descriptor instead.
+func (*VerifySummary) Descriptor() ([]byte, []int) {
+	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *VerifySummary) GetNodes() []*PathNode {
+	if x != nil {
+		return x.Nodes
+	}
+	return nil
+}
+
+func (x *VerifySummary) GetEdges() []*PathEdge {
+	if x != nil {
+		return x.Edges
+	}
+	return nil
+}
+
+func (x *VerifySummary) GetMessages() []*AccountMessage {
+	if x != nil {
+		return x.Messages
+	}
+	return nil
+}
+
+func (x *VerifySummary) GetCalls() uint32 {
+	if x != nil {
+		return x.Calls
+	}
+	return 0
+}
+
+// PathNode is one station of an object's way.
+type PathNode struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "peer", "brokerd", "source", "role", "endpoint", "bucket" or "key".
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Its name, for people.
+	Label string `protobuf:"bytes,2,opt,name=label,proto3" json:"label,omitempty"`
+	// Its ARN, where it has one.
+	Arn string `protobuf:"bytes,3,opt,name=arn,proto3" json:"arn,omitempty"`
+	// Its account, where it is known.
+	Account string `protobuf:"bytes,4,opt,name=account,proto3" json:"account,omitempty"`
+	// Side of the account.
+	Side          string `protobuf:"bytes,5,opt,name=side,proto3" json:"side,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PathNode) Reset() {
+	*x = PathNode{}
+	mi := &file_brokerd_v1_broker_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PathNode) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PathNode) ProtoMessage() {}
+
+func (x *PathNode) ProtoReflect() protoreflect.Message {
+	mi := &file_brokerd_v1_broker_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PathNode.ProtoReflect.Descriptor instead.
+func (*PathNode) Descriptor() ([]byte, []int) {
+	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *PathNode) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *PathNode) GetLabel() string {
+	if x != nil {
+		return x.Label
+	}
+	return ""
+}
+
+func (x *PathNode) GetArn() string {
+	if x != nil {
+		return x.Arn
+	}
+	return ""
+}
+
+func (x *PathNode) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *PathNode) GetSide() string {
+	if x != nil {
+		return x.Side
+	}
+	return ""
+}
+
+// PathEdge is the step from one station to the next.
+type PathEdge struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of a node.
+	From string `protobuf:"bytes,1,opt,name=from,proto3" json:"from,omitempty"`
+	// Id of a node.
+	To string `protobuf:"bytes,2,opt,name=to,proto3" json:"to,omitempty"`
+	// PASS, FAIL or UNKNOWN.
+	Result CheckResult `protobuf:"varint,3,opt,name=result,proto3,enum=brokerd.v1.CheckResult" json:"result,omitempty"`
+	// Codes of the findings that make it so.
+	Codes         []string `protobuf:"bytes,4,rep,name=codes,proto3" json:"codes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PathEdge) Reset() {
+	*x = PathEdge{}
+	mi := &file_brokerd_v1_broker_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PathEdge) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PathEdge) ProtoMessage() {}
+
+func (x *PathEdge) ProtoReflect() protoreflect.Message {
+	mi := &file_brokerd_v1_broker_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PathEdge.ProtoReflect.Descriptor instead.
+func (*PathEdge) Descriptor() ([]byte, []int) {
+	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *PathEdge) GetFrom() string {
+	if x != nil {
+		return x.From
+	}
+	return ""
+}
+
+func (x *PathEdge) GetTo() string {
+	if x != nil {
+		return x.To
+	}
+	return ""
+}
+
+func (x *PathEdge) GetResult() CheckResult {
+	if x != nil {
+		return x.Result
+	}
+	return CheckResult_CHECK_RESULT_UNSPECIFIED
+}
+
+func (x *PathEdge) GetCodes() []string {
+	if x != nil {
+		return x.Codes
+	}
+	return nil
+}
+
+// AccountMessage is a text for the administrator of an account.
+type AccountMessage struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 12-digit account.
+	Account string `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
+	// Its side.
+	Side string `protobuf:"bytes,2,opt,name=side,proto3" json:"side,omitempty"`
+	// One line.
+	Subject string `protobuf:"bytes,3,opt,name=subject,proto3" json:"subject,omitempty"`
+	// The text.
+	Text          string `protobuf:"bytes,4,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccountMessage) Reset() {
+	*x = AccountMessage{}
+	mi := &file_brokerd_v1_broker_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccountMessage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccountMessage) ProtoMessage() {}
+
+func (x *AccountMessage) ProtoReflect() protoreflect.Message {
+	mi := &file_brokerd_v1_broker_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccountMessage.ProtoReflect.Descriptor instead.
+func (*AccountMessage) Descriptor() ([]byte, []int) {
+	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *AccountMessage) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *AccountMessage) GetSide() string {
+	if x != nil {
+		return x.Side
+	}
+	return ""
+}
+
+func (x *AccountMessage) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+func (x *AccountMessage) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
 // GetCredentialsRequest names whose credentials are wanted.
 type GetCredentialsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1202,7 +2246,7 @@ type GetCredentialsRequest struct {
 
 func (x *GetCredentialsRequest) Reset() {
 	*x = GetCredentialsRequest{}
-	mi := &file_brokerd_v1_broker_proto_msgTypes[11]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1214,7 +2258,7 @@ func (x *GetCredentialsRequest) String() string {
 func (*GetCredentialsRequest) ProtoMessage() {}
 
 func (x *GetCredentialsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_broker_proto_msgTypes[11]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1227,7 +2271,7 @@ func (x *GetCredentialsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCredentialsRequest.ProtoReflect.Descriptor instead.
 func (*GetCredentialsRequest) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{11}
+	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *GetCredentialsRequest) GetDestination() string {
@@ -1254,7 +2298,7 @@ type GetCredentialsResponse struct {
 
 func (x *GetCredentialsResponse) Reset() {
 	*x = GetCredentialsResponse{}
-	mi := &file_brokerd_v1_broker_proto_msgTypes[12]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1266,7 +2310,7 @@ func (x *GetCredentialsResponse) String() string {
 func (*GetCredentialsResponse) ProtoMessage() {}
 
 func (x *GetCredentialsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_broker_proto_msgTypes[12]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1279,7 +2323,7 @@ func (x *GetCredentialsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCredentialsResponse.ProtoReflect.Descriptor instead.
 func (*GetCredentialsResponse) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{12}
+	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *GetCredentialsResponse) GetAccessKeyId() string {
@@ -1381,9 +2425,20 @@ const file_brokerd_v1_broker_proto_rawDesc = "" +
 	"start_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x12\x14\n" +
 	"\x05tries\x18\t \x01(\rR\x05tries\x12>\n" +
 	"\rnext_try_time\x18\n" +
-	" \x01(\v2\x1a.google.protobuf.TimestampR\vnextTryTime\"7\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\vnextTryTime\"\xa1\x01\n" +
 	"\x13VerifyAccessRequest\x12 \n" +
-	"\vdestination\x18\x01 \x01(\tR\vdestination\"\xe7\x03\n" +
+	"\vdestination\x18\x01 \x01(\tR\vdestination\x12\x16\n" +
+	"\x06canary\x18\x02 \x01(\bR\x06canary\x126\n" +
+	"\bpolicies\x18\x03 \x03(\v2\x1a.brokerd.v1.PolicyDocumentR\bpolicies\x12\x18\n" +
+	"\asummary\x18\x04 \x01(\bR\asummary\"\xbd\x01\n" +
+	"\x0ePolicyDocument\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\tR\x04kind\x12/\n" +
+	"\x05state\x18\x02 \x01(\x0e2\x19.brokerd.v1.DocumentStateR\x05state\x12\x10\n" +
+	"\x03arn\x18\x03 \x01(\tR\x03arn\x12\x12\n" +
+	"\x04name\x18\x04 \x01(\tR\x04name\x12\x14\n" +
+	"\x05level\x18\x05 \x01(\tR\x05level\x12\x12\n" +
+	"\x04text\x18\x06 \x01(\tR\x04text\x12\x16\n" +
+	"\x06reason\x18\a \x01(\tR\x06reason\"\xd0\a\n" +
 	"\x14VerifyAccessResponse\x12 \n" +
 	"\vdestination\x18\x01 \x01(\tR\vdestination\x12\x12\n" +
 	"\x04code\x18\x02 \x01(\tR\x04code\x12\x1a\n" +
@@ -1402,7 +2457,85 @@ const file_brokerd_v1_broker_proto_rawDesc = "" +
 	"awsMessage\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x0e \x01(\tR\trequestId\x123\n" +
-	"\aelapsed\x18\x0f \x01(\v2\x19.google.protobuf.DurationR\aelapsed\"9\n" +
+	"\aelapsed\x18\x0f \x01(\v2\x19.google.protobuf.DurationR\aelapsed\x12\x14\n" +
+	"\x05check\x18\x10 \x01(\tR\x05check\x12\x12\n" +
+	"\x04side\x18\x11 \x01(\tR\x04side\x12#\n" +
+	"\rartefact_name\x18\x12 \x01(\tR\fartefactName\x129\n" +
+	"\tstatement\x18\x13 \x01(\v2\x1b.brokerd.v1.PolicyStatementR\tstatement\x125\n" +
+	"\bevidence\x18\x14 \x03(\v2\x19.brokerd.v1.CheckEvidenceR\bevidence\x125\n" +
+	"\vnear_misses\x18\x15 \x03(\v2\x14.brokerd.v1.NearMissR\n" +
+	"nearMisses\x12,\n" +
+	"\x06repair\x18\x16 \x01(\v2\x14.brokerd.v1.CheckFixR\x06repair\x12\x1e\n" +
+	"\n" +
+	"confidence\x18\x17 \x01(\tR\n" +
+	"confidence\x12 \n" +
+	"\vassumptions\x18\x18 \x03(\tR\vassumptions\x12\x12\n" +
+	"\x04docs\x18\x19 \x01(\tR\x04docs\x123\n" +
+	"\asummary\x18\x1a \x01(\v2\x19.brokerd.v1.VerifySummaryR\asummary\x12\x1a\n" +
+	"\badvisory\x18\x1b \x01(\bR\badvisory\x12\x1a\n" +
+	"\bconfirms\x18\x1c \x01(\tR\bconfirms\"\x8d\x01\n" +
+	"\x0fPolicyStatement\x12\x10\n" +
+	"\x03sid\x18\x01 \x01(\tR\x03sid\x12\x14\n" +
+	"\x05index\x18\x02 \x01(\rR\x05index\x12\x12\n" +
+	"\x04line\x18\x03 \x01(\rR\x04line\x12\x16\n" +
+	"\x06column\x18\x04 \x01(\rR\x06column\x12\x12\n" +
+	"\x04path\x18\x05 \x01(\tR\x04path\x12\x12\n" +
+	"\x04text\x18\x06 \x01(\tR\x04text\"\xee\x01\n" +
+	"\rCheckEvidence\x12\x16\n" +
+	"\x06source\x18\x01 \x01(\tR\x06source\x12\x1c\n" +
+	"\toperation\x18\x02 \x01(\tR\toperation\x12\x1f\n" +
+	"\vhttp_status\x18\x03 \x01(\rR\n" +
+	"httpStatus\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x04 \x01(\tR\trequestId\x12\x17\n" +
+	"\ahost_id\x18\x05 \x01(\tR\x06hostId\x12\x19\n" +
+	"\baws_code\x18\x06 \x01(\tR\aawsCode\x12\x1f\n" +
+	"\vaws_message\x18\a \x01(\tR\n" +
+	"awsMessage\x12\x12\n" +
+	"\x04text\x18\b \x01(\tR\x04text\"\xe2\x01\n" +
+	"\bNearMiss\x12\x16\n" +
+	"\x06policy\x18\x01 \x01(\tR\x06policy\x129\n" +
+	"\tstatement\x18\x02 \x01(\v2\x1b.brokerd.v1.PolicyStatementR\tstatement\x12\x1b\n" +
+	"\tfailed_on\x18\x03 \x01(\tR\bfailedOn\x12\x1a\n" +
+	"\boperator\x18\x04 \x01(\tR\boperator\x12\x10\n" +
+	"\x03key\x18\x05 \x01(\tR\x03key\x12\x12\n" +
+	"\x04want\x18\x06 \x03(\tR\x04want\x12\x10\n" +
+	"\x03got\x18\a \x03(\tR\x03got\x12\x12\n" +
+	"\x04note\x18\b \x01(\tR\x04note\"\x98\x02\n" +
+	"\bCheckFix\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\x12\x1d\n" +
+	"\n" +
+	"target_arn\x18\x03 \x01(\tR\ttargetArn\x12\x16\n" +
+	"\x06policy\x18\x04 \x01(\tR\x06policy\x12\x14\n" +
+	"\x05patch\x18\x05 \x01(\tR\x05patch\x129\n" +
+	"\tstatement\x18\x06 \x01(\v2\x1b.brokerd.v1.PolicyStatementR\tstatement\x12\x18\n" +
+	"\acommand\x18\a \x01(\tR\acommand\x12\x14\n" +
+	"\x05owner\x18\b \x01(\tR\x05owner\x12\x18\n" +
+	"\aaccount\x18\t \x01(\tR\aaccount\x12\x12\n" +
+	"\x04side\x18\n" +
+	" \x01(\tR\x04side\"\xb5\x01\n" +
+	"\rVerifySummary\x12*\n" +
+	"\x05nodes\x18\x01 \x03(\v2\x14.brokerd.v1.PathNodeR\x05nodes\x12*\n" +
+	"\x05edges\x18\x02 \x03(\v2\x14.brokerd.v1.PathEdgeR\x05edges\x126\n" +
+	"\bmessages\x18\x03 \x03(\v2\x1a.brokerd.v1.AccountMessageR\bmessages\x12\x14\n" +
+	"\x05calls\x18\x04 \x01(\rR\x05calls\"p\n" +
+	"\bPathNode\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
+	"\x05label\x18\x02 \x01(\tR\x05label\x12\x10\n" +
+	"\x03arn\x18\x03 \x01(\tR\x03arn\x12\x18\n" +
+	"\aaccount\x18\x04 \x01(\tR\aaccount\x12\x12\n" +
+	"\x04side\x18\x05 \x01(\tR\x04side\"u\n" +
+	"\bPathEdge\x12\x12\n" +
+	"\x04from\x18\x01 \x01(\tR\x04from\x12\x0e\n" +
+	"\x02to\x18\x02 \x01(\tR\x02to\x12/\n" +
+	"\x06result\x18\x03 \x01(\x0e2\x17.brokerd.v1.CheckResultR\x06result\x12\x14\n" +
+	"\x05codes\x18\x04 \x03(\tR\x05codes\"l\n" +
+	"\x0eAccountMessage\x12\x18\n" +
+	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x12\n" +
+	"\x04side\x18\x02 \x01(\tR\x04side\x12\x18\n" +
+	"\asubject\x18\x03 \x01(\tR\asubject\x12\x12\n" +
+	"\x04text\x18\x04 \x01(\tR\x04text\"9\n" +
 	"\x15GetCredentialsRequest\x12 \n" +
 	"\vdestination\x18\x01 \x01(\tR\vdestination\"\xd3\x01\n" +
 	"\x16GetCredentialsResponse\x12\"\n" +
@@ -1418,7 +2551,12 @@ const file_brokerd_v1_broker_proto_rawDesc = "" +
 	"\x13UPLOAD_STATE_STORED\x10\x02\x12\x17\n" +
 	"\x13UPLOAD_STATE_FAILED\x10\x03\x12\x18\n" +
 	"\x14UPLOAD_STATE_SPOOLED\x10\x04\x12\x15\n" +
-	"\x11UPLOAD_STATE_DEAD\x10\x05*\xa1\x01\n" +
+	"\x11UPLOAD_STATE_DEAD\x10\x05*\x83\x01\n" +
+	"\rDocumentState\x12\x1e\n" +
+	"\x1aDOCUMENT_STATE_UNSPECIFIED\x10\x00\x12\x18\n" +
+	"\x14DOCUMENT_STATE_KNOWN\x10\x01\x12\x19\n" +
+	"\x15DOCUMENT_STATE_ABSENT\x10\x02\x12\x1d\n" +
+	"\x19DOCUMENT_STATE_UNREADABLE\x10\x03*\xa1\x01\n" +
 	"\vCheckResult\x12\x1c\n" +
 	"\x18CHECK_RESULT_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11CHECK_RESULT_PASS\x10\x01\x12\x15\n" +
@@ -1444,60 +2582,83 @@ func file_brokerd_v1_broker_proto_rawDescGZIP() []byte {
 	return file_brokerd_v1_broker_proto_rawDescData
 }
 
-var file_brokerd_v1_broker_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_brokerd_v1_broker_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_brokerd_v1_broker_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_brokerd_v1_broker_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_brokerd_v1_broker_proto_goTypes = []any{
 	(UploadState)(0),               // 0: brokerd.v1.UploadState
-	(CheckResult)(0),               // 1: brokerd.v1.CheckResult
-	(*UploadRequest)(nil),          // 2: brokerd.v1.UploadRequest
-	(*UploadHeader)(nil),           // 3: brokerd.v1.UploadHeader
-	(*UploadTrailer)(nil),          // 4: brokerd.v1.UploadTrailer
-	(*FileUpload)(nil),             // 5: brokerd.v1.FileUpload
-	(*FileUploadResult)(nil),       // 6: brokerd.v1.FileUploadResult
-	(*UploadResponse)(nil),         // 7: brokerd.v1.UploadResponse
-	(*StoredObject)(nil),           // 8: brokerd.v1.StoredObject
-	(*GetUploadRequest)(nil),       // 9: brokerd.v1.GetUploadRequest
-	(*GetUploadResponse)(nil),      // 10: brokerd.v1.GetUploadResponse
-	(*VerifyAccessRequest)(nil),    // 11: brokerd.v1.VerifyAccessRequest
-	(*VerifyAccessResponse)(nil),   // 12: brokerd.v1.VerifyAccessResponse
-	(*GetCredentialsRequest)(nil),  // 13: brokerd.v1.GetCredentialsRequest
-	(*GetCredentialsResponse)(nil), // 14: brokerd.v1.GetCredentialsResponse
-	nil,                            // 15: brokerd.v1.UploadHeader.MetadataEntry
-	(*anypb.Any)(nil),              // 16: google.protobuf.Any
-	(*timestamppb.Timestamp)(nil),  // 17: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),    // 18: google.protobuf.Duration
+	(DocumentState)(0),             // 1: brokerd.v1.DocumentState
+	(CheckResult)(0),               // 2: brokerd.v1.CheckResult
+	(*UploadRequest)(nil),          // 3: brokerd.v1.UploadRequest
+	(*UploadHeader)(nil),           // 4: brokerd.v1.UploadHeader
+	(*UploadTrailer)(nil),          // 5: brokerd.v1.UploadTrailer
+	(*FileUpload)(nil),             // 6: brokerd.v1.FileUpload
+	(*FileUploadResult)(nil),       // 7: brokerd.v1.FileUploadResult
+	(*UploadResponse)(nil),         // 8: brokerd.v1.UploadResponse
+	(*StoredObject)(nil),           // 9: brokerd.v1.StoredObject
+	(*GetUploadRequest)(nil),       // 10: brokerd.v1.GetUploadRequest
+	(*GetUploadResponse)(nil),      // 11: brokerd.v1.GetUploadResponse
+	(*VerifyAccessRequest)(nil),    // 12: brokerd.v1.VerifyAccessRequest
+	(*PolicyDocument)(nil),         // 13: brokerd.v1.PolicyDocument
+	(*VerifyAccessResponse)(nil),   // 14: brokerd.v1.VerifyAccessResponse
+	(*PolicyStatement)(nil),        // 15: brokerd.v1.PolicyStatement
+	(*CheckEvidence)(nil),          // 16: brokerd.v1.CheckEvidence
+	(*NearMiss)(nil),               // 17: brokerd.v1.NearMiss
+	(*CheckFix)(nil),               // 18: brokerd.v1.CheckFix
+	(*VerifySummary)(nil),          // 19: brokerd.v1.VerifySummary
+	(*PathNode)(nil),               // 20: brokerd.v1.PathNode
+	(*PathEdge)(nil),               // 21: brokerd.v1.PathEdge
+	(*AccountMessage)(nil),         // 22: brokerd.v1.AccountMessage
+	(*GetCredentialsRequest)(nil),  // 23: brokerd.v1.GetCredentialsRequest
+	(*GetCredentialsResponse)(nil), // 24: brokerd.v1.GetCredentialsResponse
+	nil,                            // 25: brokerd.v1.UploadHeader.MetadataEntry
+	(*anypb.Any)(nil),              // 26: google.protobuf.Any
+	(*timestamppb.Timestamp)(nil),  // 27: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),    // 28: google.protobuf.Duration
 }
 var file_brokerd_v1_broker_proto_depIdxs = []int32{
-	3,  // 0: brokerd.v1.UploadRequest.header:type_name -> brokerd.v1.UploadHeader
-	4,  // 1: brokerd.v1.UploadRequest.trailer:type_name -> brokerd.v1.UploadTrailer
-	15, // 2: brokerd.v1.UploadHeader.metadata:type_name -> brokerd.v1.UploadHeader.MetadataEntry
-	3,  // 3: brokerd.v1.FileUpload.header:type_name -> brokerd.v1.UploadHeader
-	16, // 4: brokerd.v1.FileUploadResult.details:type_name -> google.protobuf.Any
-	7,  // 5: brokerd.v1.FileUploadResult.response:type_name -> brokerd.v1.UploadResponse
+	4,  // 0: brokerd.v1.UploadRequest.header:type_name -> brokerd.v1.UploadHeader
+	5,  // 1: brokerd.v1.UploadRequest.trailer:type_name -> brokerd.v1.UploadTrailer
+	25, // 2: brokerd.v1.UploadHeader.metadata:type_name -> brokerd.v1.UploadHeader.MetadataEntry
+	4,  // 3: brokerd.v1.FileUpload.header:type_name -> brokerd.v1.UploadHeader
+	26, // 4: brokerd.v1.FileUploadResult.details:type_name -> google.protobuf.Any
+	8,  // 5: brokerd.v1.FileUploadResult.response:type_name -> brokerd.v1.UploadResponse
 	0,  // 6: brokerd.v1.UploadResponse.state:type_name -> brokerd.v1.UploadState
-	8,  // 7: brokerd.v1.UploadResponse.object:type_name -> brokerd.v1.StoredObject
-	17, // 8: brokerd.v1.StoredObject.stored_time:type_name -> google.protobuf.Timestamp
-	18, // 9: brokerd.v1.GetUploadRequest.wait:type_name -> google.protobuf.Duration
+	9,  // 7: brokerd.v1.UploadResponse.object:type_name -> brokerd.v1.StoredObject
+	27, // 8: brokerd.v1.StoredObject.stored_time:type_name -> google.protobuf.Timestamp
+	28, // 9: brokerd.v1.GetUploadRequest.wait:type_name -> google.protobuf.Duration
 	0,  // 10: brokerd.v1.GetUploadResponse.state:type_name -> brokerd.v1.UploadState
-	8,  // 11: brokerd.v1.GetUploadResponse.object:type_name -> brokerd.v1.StoredObject
-	17, // 12: brokerd.v1.GetUploadResponse.start_time:type_name -> google.protobuf.Timestamp
-	17, // 13: brokerd.v1.GetUploadResponse.next_try_time:type_name -> google.protobuf.Timestamp
-	1,  // 14: brokerd.v1.VerifyAccessResponse.result:type_name -> brokerd.v1.CheckResult
-	18, // 15: brokerd.v1.VerifyAccessResponse.elapsed:type_name -> google.protobuf.Duration
-	17, // 16: brokerd.v1.GetCredentialsResponse.expiration:type_name -> google.protobuf.Timestamp
-	2,  // 17: brokerd.v1.BrokerService.Upload:input_type -> brokerd.v1.UploadRequest
-	9,  // 18: brokerd.v1.BrokerService.GetUpload:input_type -> brokerd.v1.GetUploadRequest
-	11, // 19: brokerd.v1.BrokerService.VerifyAccess:input_type -> brokerd.v1.VerifyAccessRequest
-	13, // 20: brokerd.v1.BrokerService.GetCredentials:input_type -> brokerd.v1.GetCredentialsRequest
-	7,  // 21: brokerd.v1.BrokerService.Upload:output_type -> brokerd.v1.UploadResponse
-	10, // 22: brokerd.v1.BrokerService.GetUpload:output_type -> brokerd.v1.GetUploadResponse
-	12, // 23: brokerd.v1.BrokerService.VerifyAccess:output_type -> brokerd.v1.VerifyAccessResponse
-	14, // 24: brokerd.v1.BrokerService.GetCredentials:output_type -> brokerd.v1.GetCredentialsResponse
-	21, // [21:25] is the sub-list for method output_type
-	17, // [17:21] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	9,  // 11: brokerd.v1.GetUploadResponse.object:type_name -> brokerd.v1.StoredObject
+	27, // 12: brokerd.v1.GetUploadResponse.start_time:type_name -> google.protobuf.Timestamp
+	27, // 13: brokerd.v1.GetUploadResponse.next_try_time:type_name -> google.protobuf.Timestamp
+	13, // 14: brokerd.v1.VerifyAccessRequest.policies:type_name -> brokerd.v1.PolicyDocument
+	1,  // 15: brokerd.v1.PolicyDocument.state:type_name -> brokerd.v1.DocumentState
+	2,  // 16: brokerd.v1.VerifyAccessResponse.result:type_name -> brokerd.v1.CheckResult
+	28, // 17: brokerd.v1.VerifyAccessResponse.elapsed:type_name -> google.protobuf.Duration
+	15, // 18: brokerd.v1.VerifyAccessResponse.statement:type_name -> brokerd.v1.PolicyStatement
+	16, // 19: brokerd.v1.VerifyAccessResponse.evidence:type_name -> brokerd.v1.CheckEvidence
+	17, // 20: brokerd.v1.VerifyAccessResponse.near_misses:type_name -> brokerd.v1.NearMiss
+	18, // 21: brokerd.v1.VerifyAccessResponse.repair:type_name -> brokerd.v1.CheckFix
+	19, // 22: brokerd.v1.VerifyAccessResponse.summary:type_name -> brokerd.v1.VerifySummary
+	15, // 23: brokerd.v1.NearMiss.statement:type_name -> brokerd.v1.PolicyStatement
+	15, // 24: brokerd.v1.CheckFix.statement:type_name -> brokerd.v1.PolicyStatement
+	20, // 25: brokerd.v1.VerifySummary.nodes:type_name -> brokerd.v1.PathNode
+	21, // 26: brokerd.v1.VerifySummary.edges:type_name -> brokerd.v1.PathEdge
+	22, // 27: brokerd.v1.VerifySummary.messages:type_name -> brokerd.v1.AccountMessage
+	2,  // 28: brokerd.v1.PathEdge.result:type_name -> brokerd.v1.CheckResult
+	27, // 29: brokerd.v1.GetCredentialsResponse.expiration:type_name -> google.protobuf.Timestamp
+	3,  // 30: brokerd.v1.BrokerService.Upload:input_type -> brokerd.v1.UploadRequest
+	10, // 31: brokerd.v1.BrokerService.GetUpload:input_type -> brokerd.v1.GetUploadRequest
+	12, // 32: brokerd.v1.BrokerService.VerifyAccess:input_type -> brokerd.v1.VerifyAccessRequest
+	23, // 33: brokerd.v1.BrokerService.GetCredentials:input_type -> brokerd.v1.GetCredentialsRequest
+	8,  // 34: brokerd.v1.BrokerService.Upload:output_type -> brokerd.v1.UploadResponse
+	11, // 35: brokerd.v1.BrokerService.GetUpload:output_type -> brokerd.v1.GetUploadResponse
+	14, // 36: brokerd.v1.BrokerService.VerifyAccess:output_type -> brokerd.v1.VerifyAccessResponse
+	24, // 37: brokerd.v1.BrokerService.GetCredentials:output_type -> brokerd.v1.GetCredentialsResponse
+	34, // [34:38] is the sub-list for method output_type
+	30, // [30:34] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_brokerd_v1_broker_proto_init() }
@@ -1516,8 +2677,8 @@ func file_brokerd_v1_broker_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_brokerd_v1_broker_proto_rawDesc), len(file_brokerd_v1_broker_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   14,
+			NumEnums:      3,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -1,0 +1,34 @@
+package cli
+
+import (
+	"time"
+
+	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
+)
+
+// writeVerification shows what the daemon's own verification found last. row
+// writes two columns.
+func writeVerification(row func(format string, args ...any), p palette, v *brokerdv1.Verification, now time.Time) {
+	if v == nil {
+		return // it is off, or has not ended yet
+	}
+	mark := p.warn("? unknown")
+	switch v.GetResult() {
+	case brokerdv1.CheckResult_CHECK_RESULT_PASS:
+		mark = p.good("✓ passed")
+	case brokerdv1.CheckResult_CHECK_RESULT_FAIL:
+		mark = p.bad("✗ failed")
+	}
+	next := ""
+	if v.GetNextTime() != nil {
+		next = ", again in " + span(true, v.GetNextTime().AsTime().Sub(now))
+	}
+	row("  verified\t%s for %s; last looked %s ago%s", mark, span(true, now.Sub(v.GetSinceTime().AsTime())), span(true, now.Sub(v.GetCheckTime().AsTime())), next)
+	for _, problem := range v.GetProblems() {
+		where := ""
+		if problem.GetAccount() != "" {
+			where = " (" + problem.GetArtefact() + ", account " + problem.GetAccount() + ")"
+		}
+		row("\t%s%s: %s", problem.GetCode(), where, problem.GetDetail())
+	}
+}

@@ -1,0 +1,37 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
+)
+
+func TestStatusShowsTheDaemonsOwnVerification(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	ago := func(d time.Duration) *timestamppb.Timestamp { return timestamppb.New(now.Add(-d)) }
+	show := func(v *brokerdv1.Verification) string {
+		var out strings.Builder
+		writeVerification(func(format string, args ...any) { fmt.Fprintf(&out, format+"\n", args...) }, paletteFor(&out), v, now)
+		return out.String()
+	}
+	for name, c := range map[string]struct {
+		v    *brokerdv1.Verification
+		want string
+	}{
+		"off":    {nil, ""},
+		"passed": {&brokerdv1.Verification{Result: brokerdv1.CheckResult_CHECK_RESULT_PASS, SinceTime: ago(3 * time.Hour), CheckTime: ago(90 * time.Second), NextTime: ago(-10 * time.Minute)}, "  verified\t✓ passed for 3h00m; last looked 0h01m ago, again in 0h10m\n"},
+		"failed": {&brokerdv1.Verification{Result: brokerdv1.CheckResult_CHECK_RESULT_FAIL, SinceTime: ago(5 * time.Second), CheckTime: ago(5 * time.Second), NextTime: ago(-time.Minute), Problems: []*brokerdv1.VerificationProblem{
+			{Code: "BRK-KMS-010", Detail: "the key policy refuses", Account: "444455556666", Artefact: "key-policy"},
+		}}, "  verified\t✗ failed for 5s; last looked 5s ago, again in 0h01m\n\tBRK-KMS-010 (key-policy, account 444455556666): the key policy refuses\n"},
+		"undecided, and of a newer daemon": {&brokerdv1.Verification{Result: 99, SinceTime: ago(0), CheckTime: ago(0)}, "  verified\t? unknown for 0s; last looked 0s ago\n"},
+	} {
+		if got := show(c.v); got != c.want {
+			t.Errorf("%s:\n%s\nwant\n%s", name, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,162 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+
+	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/render"
+)
+
+const (
+	spinEvery = 100 * time.Millisecond
+	clearLine = "\r\x1b[K"
+)
+
+var spinFrames = []string{"⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"}
+
+// live is one line on a terminal that says what is being done; elsewhere it is
+// silent. It is a listener, and can be put around another one that prints: then
+// the line makes room for what is printed.
+type live struct {
+	names []string
+	next  listener // nil: none
+	halt  func()
+
+	mu      sync.Mutex
+	w       io.Writer // nil: silent
+	paint   palette
+	began   time.Time
+	note    string
+	at      map[int]string // what is being checked of those under way
+	done    int
+	frame   int
+	stopped bool
+}
+
+// newLive makes a line on w, if that is a terminal. stop ends it.
+func newLive(w io.Writer, names []string) *live {
+	l := &live{names: names, at: make(map[int]string), halt: func() {}}
+	if isTerminal(w) && os.Getenv("TERM") != "dumb" {
+		l.start(w)
+	}
+	return l
+}
+
+func (l *live) start(w io.Writer) {
+	l.w, l.paint, l.began = w, paletteFor(w), time.Now()
+	ended, gone := make(chan struct{}), make(chan struct{})
+	l.halt = sync.OnceFunc(func() { close(ended); <-gone })
+	go func() {
+		defer close(gone)
+		tick := time.NewTicker(spinEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ended:
+				return
+			case <-tick.C:
+				l.mu.Lock()
+				l.frame++
+				l.draw()
+				l.mu.Unlock()
+			}
+		}
+	}()
+}
+
+// stop takes the line away. It may be called more than once.
+func (l *live) stop() {
+	l.halt()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.w != nil && !l.stopped {
+		_, _ = io.WriteString(l.w, clearLine)
+	}
+	l.stopped = true
+}
+
+// around makes l hand on what it hears.
+func (l *live) around(next listener) *live {
+	l.next = next
+	return l
+}
+
+// again makes the line speak of another round over these destinations.
+func (l *live) again(names []string, note string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.names, l.note, l.done = names, note, 0
+	clear(l.at)
+	l.draw()
+}
+
+func (l *live) check(i int, c verify.Check) error {
+	return l.heard(func() { l.at[i] = c.Category }, func() error { return l.next.check(i, c) })
+}
+
+func (l *live) end(i int, r render.Result) error {
+	return l.heard(func() { delete(l.at, i); l.done++ }, func() error { return l.next.end(i, r) })
+}
+
+func (l *live) heard(note func(), hand func() error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	note()
+	if l.next == nil {
+		return nil
+	}
+	if l.w != nil && !l.stopped {
+		_, _ = io.WriteString(l.w, clearLine)
+	}
+	err := hand()
+	l.draw()
+	return err
+}
+
+// draw is called with the lock held. A terminal that is gone is no reason to fail.
+func (l *live) draw() {
+	if l.w == nil || l.stopped {
+		return
+	}
+	text := l.text()
+	if limit := width(l.w) - 1; utf8.RuneCountInString(text) > limit {
+		text = string([]rune(text)[:max(0, limit-1)]) + "…" // a longer line could not be taken away
+	}
+	_, _ = io.WriteString(l.w, clearLine+l.paint.dim(text))
+}
+
+func (l *live) text() string {
+	text := spinFrames[l.frame%len(spinFrames)] + " verifying"
+	if len(l.names) > 1 {
+		text += fmt.Sprintf(", %d of %d done", l.done, len(l.names))
+	}
+	if first := slices.Sorted(maps.Keys(l.at)); len(first) > 0 {
+		text += fmt.Sprintf(": %s, %s", l.names[first[0]], l.at[first[0]])
+	} else if len(l.names) == 1 {
+		text += ": " + l.names[0]
+	}
+	text += fmt.Sprintf(" · %ds", int(time.Since(l.began).Seconds()))
+	if l.note != "" {
+		text += " · " + l.note
+	}
+	return text
+}
+
+// width is the terminal's; 80 where it does not say.
+func width(w io.Writer) int {
+	if f, ok := w.(*os.File); ok {
+		if n, _, err := term.GetSize(int(f.Fd())); err == nil && n > 0 {
+			return n
+		}
+	}
+	return 80
+}

@@ -1,0 +1,230 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/brokerd/brokerd/internal/broker"
+	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/setup"
+	"github.com/brokerd/brokerd/internal/setup/cloud"
+	"github.com/brokerd/brokerd/internal/verify"
+)
+
+// policyFlags say where the policies of both accounts can be read.
+type policyFlags struct {
+	dir            string
+	source, target []string
+}
+
+func (f *policyFlags) register(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.dir, "policies", "", "directory with policies as JSON files, such as bucket-policy.json; see docs/guide-verify.md")
+	_ = cmd.MarkFlagDirname("policies")
+	cmd.Flags().StringArrayVar(&f.source, "source-profile", nil, "read the policies of account A with this profile, a role's ARN, or \"-\" for the environment's credentials; may be given more than once")
+	cmd.Flags().StringArrayVar(&f.target, "target-profile", nil, "the same for account B")
+}
+
+// reads says that policies are read from the accounts.
+func (f policyFlags) reads() bool { return len(f.source)+len(f.target) > 0 }
+
+func (f policyFlags) check() error {
+	if f.dir == "" {
+		return nil
+	}
+	info, err := os.Stat(f.dir)
+	if err != nil {
+		return fmt.Errorf("--policies: %w", err)
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("--policies: %s is not a directory", f.dir)
+	}
+	return nil
+}
+
+// verifyOptions reads what is to be known of the policies, before anything is
+// asked. What a directory holds goes before what an account says.
+func (a *app) verifyOptions(ctx context.Context, f verifyFlags, way *verifyWay, names []string) (func(string) verify.RunOptions, error) {
+	all := make(map[string]verify.Policies)
+	if f.policies.dir != "" {
+		for _, name := range names {
+			p, err := policiesFor(f.policies.dir, name)
+			if err != nil {
+				return nil, err
+			}
+			all[name] = p
+		}
+	}
+	if f.policies.reads() {
+		read, err := readAccounts(ctx, f, way, names)
+		if err != nil {
+			return nil, err
+		}
+		for name, p := range read {
+			all[name] = together(all[name], p)
+		}
+	}
+	return func(destination string) verify.RunOptions {
+		return verify.RunOptions{Policies: all[destination]}
+	}, nil
+}
+
+// policiesFor reads the documents of a destination: those in the directory of its
+// name, and else those of dir itself, which then are for all destinations.
+func policiesFor(dir, destination string) (verify.Policies, error) {
+	own := filepath.Join(dir, destination)
+	if info, err := os.Stat(own); err == nil && info.IsDir() {
+		dir = own
+	}
+	return verify.LoadPolicies(dir)
+}
+
+// together adds the documents of kinds that first does not have.
+func together(first, then verify.Policies) verify.Policies {
+	out := verify.Policies{Documents: slices.Clone(first.Documents)}
+	for _, d := range then.Documents {
+		if !slices.ContainsFunc(first.Documents, func(o verify.PolicyDocument) bool { return o.Kind == d.Kind }) {
+			out.Documents = append(out.Documents, d)
+		}
+	}
+	return out
+}
+
+// readAccounts reads the policies around the destinations with the profiles that
+// were given. What they may not read is said to be unreadable.
+func readAccounts(ctx context.Context, f verifyFlags, way *verifyWay, names []string) (map[string]verify.Policies, error) {
+	cfg, err := way.config(ctx)
+	if f.config != "" && !f.standalone {
+		cfg, err = config.Load(f.config)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		if cfg.Destinations[name] == nil {
+			return nil, fmt.Errorf("there is no destination %q in %s", name, orThis(cfg.Path, "the daemon's configuration"))
+		}
+	}
+	names = slices.DeleteFunc(slices.Clone(names), func(n string) bool { return cfg.Destinations[n].Compatible })
+	if len(names) == 0 {
+		return nil, errors.New("no destination has accounts whose policies could be read: they are S3-compatible stores")
+	}
+	client, err := broker.NewHTTPClient(cfg.AWS)
+	if err != nil {
+		return nil, err
+	}
+	accounts, err := connect(ctx, client, cfg.Destinations[names[0]].Region, readEndpoints(cfg, names), append(slices.Clone(f.policies.source), f.policies.target...))
+	if err != nil {
+		return nil, err
+	}
+	return policiesOf(ctx, cfg, accounts, way.source, names)
+}
+
+// policiesOf reads what there is to know of the policies around destinations.
+// source says who assumes the role of one; nil: nobody here knows.
+func policiesOf(ctx context.Context, cfg *config.Config, accounts *cloud.Accounts, source func(context.Context, string) (string, error), names []string) (map[string]verify.Policies, error) {
+	scope := setup.ScopeOf(cfg, names...)
+	sources := make(map[string]string, len(names))
+	for _, name := range names {
+		sources[name] = cfg.SetupOf(cfg.Destinations[name]).RunsAs.Principal
+		if source == nil {
+			continue // who the daemon is, the daemon alone knows
+		}
+		// That it cannot be asked is for verify to find.
+		if arn, err := source(ctx, name); err == nil {
+			sources[name] = arn
+			if who := principalOf(arn); !slices.Contains(scope.Identities, who) {
+				scope.Identities = append(scope.Identities, who)
+			}
+		}
+	}
+	if err := concerned(scope, accounts); err != nil {
+		return nil, err
+	}
+	snap, err := accounts.Read(ctx, scope)
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[string]verify.Policies, len(names))
+	for _, name := range names {
+		d := cfg.Destinations[name]
+		audit := accounts.ReadAudit(ctx, accountOf(d.Role), d.Owner, d.Region, d.Session.Name)
+		if d.Session.Name == "" { // the daemon does not tell it, and a guess would find another's events
+			audit.Events = setup.UnreadPart[[]string]("the name of the session is in the daemon's configuration; give it with --config")
+		}
+		out[name] = together(verify.FromSnapshot(d, sources[name], *snap), verify.FromAudit(audit.Selectors, audit.Events))
+	}
+	return out, nil
+}
+
+func accountOf(arn string) string {
+	a, err := config.ParseARN(arn)
+	if err != nil {
+		return ""
+	}
+	return a.Account
+}
+
+func orThis(s, this string) string {
+	if s == "" {
+		return this
+	}
+	return s
+}
+
+// readEndpoints are where the accounts are reached: as the configuration says, else
+// as the SDK's environment does. A store at an address of its own is addressed by
+// paths, for its certificate is for no bucket's name.
+func readEndpoints(cfg *config.Config, names []string) cloud.Endpoints {
+	e := cloud.Endpoints{
+		STS: cfg.AWS.Endpoints.STS, S3: cfg.AWS.Endpoints.S3, KMS: cfg.AWS.Endpoints.KMS,
+		IAM: cfg.Setup.Endpoints.IAM, CloudTrail: cfg.Setup.Endpoints.CloudTrail,
+		PathStyle: os.Getenv("AWS_ENDPOINT_URL_S3") != "" || os.Getenv("AWS_ENDPOINT_URL") != "",
+	}
+	for _, name := range names {
+		d := cfg.Destinations[name]
+		e.STS, e.S3, e.KMS = orThis(e.STS, d.Endpoints.STS), orThis(e.S3, d.Endpoints.S3), orThis(e.KMS, d.Endpoints.KMS)
+		e.PathStyle = e.PathStyle || d.PathStyle
+	}
+	return e
+}
+
+// principalOf is the role of a session, without its path, which a session's ARN
+// does not tell; other identities are themselves.
+func principalOf(arn string) string {
+	head, session, ok := strings.Cut(arn, ":assumed-role/")
+	if !ok {
+		return arn
+	}
+	role, _, _ := strings.Cut(session, "/")
+	return strings.Replace(head, ":sts:", ":iam:", 1) + ":role/" + role
+}
+
+// concerned refuses credentials of an account that no destination is in: the wrong
+// profile, most likely.
+func concerned(scope setup.Scope, accounts *cloud.Accounts) error {
+	known := make(map[string]bool)
+	for _, list := range [][]string{scope.Identities, scope.Keys} {
+		for _, s := range list {
+			if arn, err := config.ParseARN(s); err == nil {
+				known[arn.Account] = true
+			}
+		}
+	}
+	for _, b := range scope.Buckets {
+		known[b.Account] = true
+	}
+	for id, caller := range accounts.Callers() {
+		if !known[id] {
+			return fmt.Errorf("%s is of account %s, and the destinations are of %s: is it the right profile?", caller, id, strings.Join(slices.Sorted(maps.Keys(known)), " and "))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,150 @@
+package cli
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/render"
+)
+
+// verifyAtOnce is how many destinations are verified at a time.
+const verifyAtOnce = 8
+
+// verifyRun is one call of verify.
+type verifyRun struct {
+	*app
+	way     *verifyWay
+	names   []string
+	options func(destination string) verify.RunOptions
+	flags   verifyFlags
+}
+
+// listener hears of checks as they end; for each destination in order, of
+// several at a time.
+type listener interface {
+	check(destination int, c verify.Check) error
+	end(destination int, r render.Result) error
+}
+
+// all verifies the named destinations, several at a time. What could not be
+// verified is a result with an error; the error that it returns is the listener's.
+func (v *verifyRun) all(ctx context.Context, names []string, canary bool, l listener) (render.Run, error) {
+	run := render.Run{Version: version(), Started: time.Now(), Through: v.way.title, Results: make([]render.Result, len(names))}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(verifyAtOnce)
+	for i, name := range names {
+		group.Go(func() error {
+			o := v.options(name)
+			o.Canary = canary
+			began := time.Now()
+			var told error
+			report, err := v.way.verify(ctx, name, o, func(c verify.Check) error {
+				told = l.check(i, c)
+				return told
+			})
+			if told != nil {
+				return told
+			}
+			report.Destination = name
+			run.Results[i] = render.Result{Report: report, Took: time.Since(began), Err: err}
+			return l.end(i, run.Results[i])
+		})
+	}
+	err := group.Wait()
+	run.Took = time.Since(run.Started)
+	return run, err
+}
+
+// once verifies, and shows it as it goes where the format allows it.
+func (v *verifyRun) once(ctx context.Context) error {
+	live := newLive(v.Err, v.names)
+	defer live.stop()
+	if v.flags.out == verifyText && v.flags.file == "" {
+		text := v.text(v.Out)
+		run, err := v.all(ctx, v.names, v.flags.canary, live.around(newInOrder(v.names, text)))
+		live.stop()
+		if err == nil {
+			err = text.Done(run)
+		}
+		return v.outcome(ctx, run, err)
+	}
+	run, err := v.all(ctx, v.names, v.flags.canary, live)
+	live.stop()
+	if err == nil {
+		err = v.show(run)
+	}
+	return v.outcome(ctx, run, err)
+}
+
+func (v *verifyRun) outcome(ctx context.Context, run render.Run, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err() // interrupted
+	case err != nil:
+		return cannotRun(err)
+	}
+	return exitOf(run)
+}
+
+// inOrder hands what is heard of several destinations to a text, one after the
+// other: what comes before its turn waits.
+type inOrder struct {
+	names []string
+	text  *render.Text
+
+	mu      sync.Mutex
+	turn    int
+	begun   bool
+	waiting [][]verify.Check
+	ended   []*render.Result
+}
+
+func newInOrder(names []string, text *render.Text) *inOrder {
+	return &inOrder{names: names, text: text, waiting: make([][]verify.Check, len(names)), ended: make([]*render.Result, len(names))}
+}
+
+func (o *inOrder) check(i int, c verify.Check) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.waiting[i] = append(o.waiting[i], c)
+	return o.flush()
+}
+
+func (o *inOrder) end(i int, r render.Result) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.ended[i] = &r
+	return o.flush()
+}
+
+// flush prints what may be printed now.
+func (o *inOrder) flush() error {
+	for ; o.turn < len(o.names); o.turn, o.begun = o.turn+1, false {
+		if !o.begun {
+			if len(o.waiting[o.turn]) == 0 && o.ended[o.turn] == nil {
+				return nil
+			}
+			o.begun = true
+			if err := o.text.Begin(o.names[o.turn]); err != nil {
+				return err
+			}
+		}
+		for _, c := range o.waiting[o.turn] {
+			if err := o.text.Check(c); err != nil {
+				return err
+			}
+		}
+		o.waiting[o.turn] = nil
+		if o.ended[o.turn] == nil {
+			return nil
+		}
+		if err := o.text.End(*o.ended[o.turn]); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,93 @@
+package cli
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/brokerd/brokerd/internal/verify/render"
+)
+
+// paintFor are the colours of w.
+func paintFor(w io.Writer) render.Paint {
+	p := paletteFor(w)
+	return render.Paint{Good: p.good, Bad: p.bad, Warn: p.warn, Dim: p.dim, Bold: p.bold}
+}
+
+func (v *verifyRun) text(w io.Writer) *render.Text {
+	return &render.Text{W: w, Paint: paintFor(w), Verbose: v.flags.verbose}
+}
+
+// show writes a run that has ended in the format that was asked for.
+func (v *verifyRun) show(run render.Run) error {
+	if v.flags.file == "" {
+		return v.write(v.Out, run)
+	}
+	var page bytes.Buffer
+	if err := v.write(&page, run); err != nil {
+		return err
+	}
+	if err := writeWhole(v.flags.file, page.Bytes()); err != nil {
+		return err
+	}
+	result, _ := run.Verdict()
+	_, err := fmt.Fprintf(v.Err, "%s written: %s\n", v.flags.file, result)
+	return err
+}
+
+func (v *verifyRun) write(w io.Writer, run render.Run) error {
+	switch v.flags.out {
+	case verifyJSON:
+		return render.JSON(w, run, false)
+	case verifyJUnit:
+		return render.JUnit(w, run)
+	case verifySARIF:
+		return render.SARIF(w, run)
+	case verifyHTML:
+		return render.HTML(w, run)
+	case verifyShort:
+		for _, r := range run.Results {
+			if err := render.Short(w, paintFor(w), r); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	text := v.text(w)
+	l := newInOrder(v.names, text)
+	for i, r := range run.Results {
+		for _, c := range r.Checks {
+			if err := l.check(i, c); err != nil {
+				return err
+			}
+		}
+		if err := l.end(i, r); err != nil {
+			return err
+		}
+	}
+	return text.Done(run)
+}
+
+// writeWhole makes a file appear with all of data, or leaves what was there.
+func writeWhole(path string, data []byte) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), ".brokerctl-*")
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("writing %s: %w", path, err), os.Remove(f.Name()))
+		}
+	}()
+	if _, err := f.Write(data); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	// It is made to be read and sent: it holds ARNs and policies, and no secret.
+	if err := errors.Join(f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}

@@ -1,0 +1,132 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+
+	"github.com/brokerd/brokerd/client"
+	"github.com/brokerd/brokerd/internal/broker"
+	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/verifypb"
+	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
+)
+
+// verifyWay is a way to verify: through the daemon or in this process.
+type verifyWay struct {
+	title string // who verifies, for people
+	// names are the destinations that may be verified.
+	names func(context.Context) ([]string, error)
+	// verify verifies one, and may be called for several at a time.
+	verify func(ctx context.Context, destination string, o verify.RunOptions, emit func(verify.Check) error) (verify.Report, error)
+	// config is the configuration of the destinations, as far as it is known.
+	config func(context.Context) (*config.Config, error)
+	// source is who the source credentials of a destination are; in this process only.
+	source func(ctx context.Context, destination string) (string, error)
+	close  func()
+}
+
+func (a *app) verifyThrough(standalone bool, configPath string) (*verifyWay, error) {
+	if standalone {
+		return verifyHere(configPath)
+	}
+	c, err := a.dial()
+	if err != nil {
+		return nil, err
+	}
+	return &verifyWay{
+		title: "the daemon at " + c.Socket(),
+		names: func(ctx context.Context) ([]string, error) {
+			resp, err := c.Admin().ListDestinations(ctx, &brokerdv1.ListDestinationsRequest{})
+			if err != nil {
+				return nil, c.FromError(err)
+			}
+			var names []string
+			for _, d := range resp.GetDestinations() {
+				names = append(names, d.GetName())
+			}
+			return names, nil
+		},
+		config: func(ctx context.Context) (*config.Config, error) { return configOfDaemon(ctx, c) },
+		verify: func(ctx context.Context, destination string, o verify.RunOptions, emit func(verify.Check) error) (verify.Report, error) {
+			return verifyByDaemon(ctx, c, destination, o, emit)
+		},
+		close: func() { _ = c.Close() },
+	}, nil
+}
+
+// configOfDaemon is what the daemon tells of its destinations: the names of what
+// its policies are about.
+func configOfDaemon(ctx context.Context, c *client.Client) (*config.Config, error) {
+	resp, err := c.Admin().ListDestinations(ctx, &brokerdv1.ListDestinationsRequest{})
+	if err != nil {
+		return nil, c.FromError(err)
+	}
+	cfg := &config.Config{Destinations: make(map[string]*config.Destination)}
+	for _, d := range resp.GetDestinations() {
+		cfg.Destinations[d.GetName()] = &config.Destination{
+			Name: d.GetName(), Role: d.GetRoleArn(), Bucket: d.GetBucket(), Owner: d.GetOwnerAccount(), Region: d.GetRegion(), KMSKey: d.GetKmsKeyArn(),
+			Compatible: d.GetRoleArn() == "" || d.GetOwnerAccount() == "", // no accounts with policies to read
+		}
+	}
+	return cfg, nil
+}
+
+func verifyByDaemon(ctx context.Context, c *client.Client, destination string, o verify.RunOptions, emit func(verify.Check) error) (verify.Report, error) {
+	// The documents that were given are shown in their place; the daemon does not send them back.
+	report := verify.Report{Destination: destination, Documents: o.Policies.Documents}
+	stream, err := c.Broker().VerifyAccess(ctx, verifypb.ToRequest(destination, o))
+	if err != nil {
+		return report, c.FromError(err)
+	}
+	for {
+		resp, err := stream.Recv()
+		switch {
+		case errors.Is(err, io.EOF):
+			return report, nil
+		case err != nil:
+			return report, c.FromError(err)
+		case resp.GetSummary() != nil:
+			verifypb.Complete(&report, resp.GetSummary())
+			continue
+		}
+		check := verifypb.ToCheck(resp)
+		report.Checks = append(report.Checks, check)
+		if err := emit(check); err != nil {
+			return report, err
+		}
+	}
+}
+
+func verifyHere(path string) (*verifyWay, error) {
+	cfg, err := config.Load(path)
+	if err != nil {
+		return nil, err
+	}
+	client, err := broker.NewHTTPClient(cfg.AWS)
+	if err != nil {
+		return nil, err
+	}
+	b, err := broker.New(broker.Options{Config: cfg, HTTPClient: client})
+	if err != nil {
+		return nil, err
+	}
+	v, err := verify.New(verify.Options{Config: cfg, Sessions: b, HTTPClient: client})
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	return &verifyWay{
+		title:  fmt.Sprintf("brokerctl itself, by %s", path),
+		names:  func(context.Context) ([]string, error) { return slices.Sorted(maps.Keys(cfg.Destinations)), nil },
+		verify: v.Verify,
+		config: func(context.Context) (*config.Config, error) { return cfg, nil },
+		source: b.SourceIdentity,
+		// The broker's flights are not bound to a caller: end them with the command.
+		close: func() { cancel(); _ = b.Run(ctx) },
+	}, nil
+}

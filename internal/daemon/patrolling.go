@@ -1,0 +1,115 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/patrol"
+	"github.com/brokerd/brokerd/internal/rpc"
+	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/verifypb"
+	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
+)
+
+// rounds tells everybody what the daemon's own verification finds.
+type rounds struct {
+	now    *currentVerifier
+	ledger *rpc.Ledger
+	log    *zap.Logger
+}
+
+func (d *Daemon) newPatrol(cfg *config.Config, ledger *rpc.Ledger) (*patrol.Patrol, error) {
+	r := rounds{&d.verifier, ledger, d.log}
+	p, err := patrol.New(patrol.Options{
+		Verify: r.verify, Changed: r.changed, Ended: d.metrics.VerificationEnded,
+		Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("making the patrol: %w", err)
+	}
+	p.Adopt(cfg.Verify.Every.Std(), slices.Collect(maps.Keys(cfg.Destinations)), nil)
+	return p, nil
+}
+
+// verify runs the cheap checks: no question that must be refused, no billed call.
+func (r rounds) verify(ctx context.Context, destination string) (verify.Report, error) {
+	var proof rpc.Proof
+	report, err := r.now.Load().Verify(ctx, destination, verify.RunOptions{Cheap: true}, func(c verify.Check) error {
+		proof.Add(verifypb.FromCheck(destination, c))
+		return nil
+	})
+	if err == nil {
+		r.ledger.Verified(destination, proof)
+	}
+	return report, err
+}
+
+// changed writes a line when a result is not what it was before.
+func (r rounds) changed(before, after patrol.State) {
+	fields := []zap.Field{zap.String("destination", after.Destination), zap.String("result", string(after.Result))}
+	if before.Result != "" {
+		fields = append(fields, zap.String("was", string(before.Result)), zap.Duration("for", after.Since.Sub(before.Since)))
+	}
+	if len(after.Problems) > 0 {
+		var codes []string
+		for _, c := range after.Problems {
+			codes = append(codes, c.Code)
+		}
+		first := after.Problems[0]
+		fields = append(fields, zap.Strings("codes", codes), zap.String("detail", first.Why))
+		if first.Account.ID != "" {
+			fields = append(fields, zap.String("account", first.Account.ID))
+		}
+		if first.Artefact.Kind != "" {
+			fields = append(fields, zap.String("artefact", first.Artefact.Kind), zap.String("artefact_arn", first.Artefact.ARN))
+		}
+	}
+	switch after.Result {
+	case verify.Pass:
+		r.log.Info("access verified", fields...)
+	case verify.Fail:
+		r.log.Error("access is broken; brokerctl verify says what to change", fields...)
+	default:
+		r.log.Warn("access could not be verified", fields...)
+	}
+}
+
+// verified is what the daemon's own verification found, for the API.
+func (d *Daemon) verified() map[string]*brokerdv1.Verification {
+	out := make(map[string]*brokerdv1.Verification)
+	for _, s := range d.patrol.States() {
+		if s.Result == "" {
+			continue
+		}
+		v := &brokerdv1.Verification{
+			Result: resultOf(s.Result), SinceTime: stampOf(s.Since), CheckTime: stampOf(s.Checked), NextTime: stampOf(s.Next),
+		}
+		for _, c := range s.Problems {
+			v.Problems = append(v.Problems, &brokerdv1.VerificationProblem{
+				Code: c.Code, Result: resultOf(c.Result), Detail: c.Why,
+				Account: c.Account.ID, Artefact: c.Artefact.Kind, ArtefactArn: c.Artefact.ARN,
+			})
+		}
+		out[s.Destination] = v
+	}
+	return out
+}
+
+func resultOf(r verify.Result) brokerdv1.CheckResult {
+	return verifypb.FromCheck("", verify.Check{Result: r}).GetResult()
+}
+
+func stampOf(t time.Time) *timestamppb.Timestamp {
+	if t.IsZero() {
+		return nil
+	}
+	return timestamppb.New(t)
+}

@@ -1,0 +1,46 @@
+package rpc
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/brokerd/brokerd/client"
+	"github.com/brokerd/brokerd/internal/config"
+	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
+)
+
+// lateGate has a drain begin in the moment in which an upload is let in, after
+// the first look at whether any is.
+type lateGate struct {
+	Gate
+	drain func()
+}
+
+func (g *lateGate) Admit() (func(), error) {
+	g.drain()
+	return g.Gate.Admit()
+}
+
+// What a drain has called done must not be followed by an upload that it did not see.
+func TestADrainThatIsDoneIsDone(t *testing.T) {
+	gate := &lateGate{}
+	d := serverFor(t, func(c *config.Config, o *Options) {
+		gate.Gate, o.Gate = o.Gate, gate
+		c.Access[0].Allow = append(c.Access[0].Allow, config.PermAdmin)
+	})
+	gate.drain = func() {
+		stream, err := d.Admin().Drain(t.Context(), &brokerdv1.DrainRequest{})
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if m, err := stream.Recv(); err != nil || !m.GetDone() || m.GetOpenUploads() != 0 {
+			t.Errorf("%v, %v", m, err)
+		}
+	}
+	_, err := d.Upload(t.Context(), "logs", "n", bytes.NewReader([]byte("late")), client.WithRetry(0))
+	wantFault(t, err, "DRAINING")
+	if n := len(d.sink.objects); n != 0 {
+		t.Errorf("%d objects came of it", n)
+	}
+}

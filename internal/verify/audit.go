@@ -1,0 +1,37 @@
+package verify
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/brokerd/brokerd/internal/setup"
+)
+
+// FromAudit are the documents of what CloudTrail shows: the event selectors of
+// trails by their ARN, and events as CloudTrail keeps them.
+func FromAudit(selectors setup.Part[map[string]string], events setup.Part[[]string]) Policies {
+	var out Policies
+	add := func(kind, name string, p setup.Presence, reason, text string) {
+		d := PolicyDocument{Kind: kind, State: Unreadable, Name: name, Reason: reason}
+		switch {
+		case p == setup.Known && text != "":
+			d.State, d.Text = Known, text
+		case p == setup.Known, p == setup.Absent:
+			d.State = Absent
+		}
+		out.Documents = append(out.Documents, d)
+	}
+	if len(selectors.Value) == 0 {
+		add(DocumentTrail, "", selectors.Presence, selectors.Reason, "")
+	}
+	for _, arn := range slices.Sorted(maps.Keys(selectors.Value)) {
+		add(DocumentTrail, arn, selectors.Presence, "", selectors.Value[arn])
+	}
+	if len(events.Value) == 0 {
+		add(DocumentEvent, "", events.Presence, events.Reason, "")
+	}
+	for _, e := range events.Value {
+		add(DocumentEvent, "", events.Presence, "", e)
+	}
+	return out
+}

@@ -1,0 +1,110 @@
+package verify_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+
+	"github.com/brokerd/brokerd/internal/broker"
+	"github.com/brokerd/brokerd/internal/cli/accounts"
+	"github.com/brokerd/brokerd/internal/setup"
+	"github.com/brokerd/brokerd/internal/setup/cloud"
+	"github.com/brokerd/brokerd/internal/verify"
+)
+
+// connected is the administrator of account A, and B as well when cloudTrail
+// stands in for its CloudTrail.
+func connected(t *testing.T, w *accounts.World, cloudTrail string) *cloud.Accounts {
+	t.Helper()
+	client, err := broker.NewHTTPClient(w.Config.AWS)
+	must(t, err)
+	url := w.Sandbox.Endpoint()
+	e := cloud.Endpoints{STS: url, IAM: url, S3: url, KMS: url, CloudTrail: url, PathStyle: true}
+	account := w.Sandbox.AccountA()
+	if cloudTrail != "" {
+		e.CloudTrail, account = cloudTrail, w.Sandbox.AccountB()
+	}
+	keys := w.Sandbox.RootKeys(account)
+	accs, err := cloud.Connect(t.Context(), e, aws.Config{Region: w.Sandbox.Region(), HTTPClient: client, Credentials: credentials.NewStaticCredentialsProvider(keys.AccessKeyID, keys.SecretAccessKey, keys.SessionToken)})
+	must(t, err)
+	return accs
+}
+
+// The last step of the guide: CloudTrail shows the session of the role.
+func TestCloudTrailShowsTheSession(t *testing.T) {
+	w := world(t)
+	audit := func() verify.Policies {
+		a := connected(t, w, "").ReadAudit(t.Context(), w.Sandbox.AccountA(), w.Sandbox.AccountB(), w.Dest.Region, w.Dest.Session.Name)
+		return verify.FromAudit(a.Selectors, a.Events)
+	}
+	before := checkOf(t, runWith(t, w, verify.RunOptions{Policies: audit()}), "BRK-AUD-002")
+	if before.Result != verify.Warn || !strings.Contains(before.Why, "no event") {
+		t.Errorf("before anything was done: %s %s", before.Result, before.Why)
+	}
+	r := runWith(t, w, verify.RunOptions{Policies: audit()})
+	if got := checkOf(t, r, "BRK-AUD-002"); got.Result != verify.Pass || !strings.Contains(got.Why, "assumed-role/"+accounts.RoleName) {
+		t.Errorf("got %s: %s", got.Result, got.Why)
+	}
+	// Nobody read account B: whether a trail is there is unknown, with the reason.
+	if got := checkOf(t, r, "BRK-AUD-001"); got.Result != verify.Unknown || !strings.Contains(got.Why, "no credentials") {
+		t.Errorf("trails: %s %s", got.Result, got.Why)
+	}
+	other := verify.FromAudit(setup.UnreadPart[map[string]string](""), setup.KnownPart([]string{`{"eventName":"AssumeRole","userIdentity":{"arn":"arn:aws:sts::111122223333:assumed-role/Other/brokerd"}}`, `no JSON`}))
+	if got := checkOf(t, runWith(t, w, verify.RunOptions{Policies: other}), "BRK-AUD-002"); got.Result == verify.Pass {
+		t.Errorf("an event of another session passes: %s", got.Why)
+	}
+}
+
+// The selectors are read as CloudTrail answers them, in both of their forms.
+func TestATrailRecordsTheWritesOrDoesNot(t *testing.T) {
+	const (
+		basic    = `{"EventSelectors":[{"ReadWriteType":"%","DataResources":[{"Type":"AWS::S3::Object","Values":["@"]}]}]}`
+		advanced = `{"AdvancedEventSelectors":[{"FieldSelectors":[{"Field":"eventCategory","Equals":["Data"]},{"Field":"resources.type","Equals":["AWS::S3::Object"]},%{"Field":"resources.ARN","StartsWith":["@"]}]}]}`
+		bucket   = "arn:aws:s3:::tenant-s3-test-bucket/"
+	)
+	fill := func(form, middle, arn string) string {
+		return strings.NewReplacer("%", middle, "@", arn).Replace(form)
+	}
+	for _, c := range []struct {
+		name, selectors string
+		want            verify.Result
+	}{
+		{"all writes of the bucket", fill(basic, "WriteOnly", bucket), verify.Pass},
+		{"everything of all buckets", fill(basic, "All", "arn:aws:s3"), verify.Pass},
+		{"the destination's prefix", fill(basic, "All", bucket+"logs/"), verify.Pass},
+		{"reads alone", fill(basic, "ReadOnly", bucket), verify.Warn},
+		{"another bucket", fill(basic, "All", "arn:aws:s3:::other/"), verify.Warn},
+		{"another prefix", fill(basic, "All", bucket+"other/"), verify.Warn},
+		{"advanced, writes", fill(advanced, `{"Field":"readOnly","Equals":["false"]},`, bucket), verify.Pass},
+		{"advanced, reads", fill(advanced, `{"Field":"readOnly","Equals":["true"]},`, bucket), verify.Warn},
+		{"advanced, both", fill(advanced, "", bucket), verify.Pass},
+		{"advanced, another bucket", fill(advanced, "", "arn:aws:s3:::other/"), verify.Warn},
+		{"management events", `{"AdvancedEventSelectors":[{"FieldSelectors":[{"Field":"eventCategory","Equals":["Management"]}]}]}`, verify.Warn},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			w := world(t)
+			trails := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+				rw.Header().Set("Content-Type", "application/x-amz-json-1.1")
+				answer := `{"trailList":[{"Name":"all","TrailARN":"arn:aws:cloudtrail:eu-west-1:444455556666:trail/all"}]}`
+				if strings.HasSuffix(r.Header.Get("X-Amz-Target"), "GetEventSelectors") {
+					answer = c.selectors
+				}
+				_, _ = rw.Write([]byte(answer))
+			}))
+			t.Cleanup(trails.Close)
+			a := connected(t, w, trails.URL).ReadAudit(t.Context(), w.Sandbox.AccountA(), w.Sandbox.AccountB(), w.Dest.Region, w.Dest.Session.Name)
+			got := checkOf(t, runWith(t, w, verify.RunOptions{Policies: verify.FromAudit(a.Selectors, a.Events)}), "BRK-AUD-001")
+			if got.Result != c.want {
+				t.Errorf("got %s: %s", got.Result, got.Why)
+			}
+			if c.want == verify.Warn && !strings.Contains(got.Fix.Command, bucket+"logs/") {
+				t.Errorf("the command does not select the prefix: %s", got.Fix.Command)
+			}
+		})
+	}
+}

@@ -1,0 +1,127 @@
+package verify
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/brokerd/brokerd/internal/awserr"
+)
+
+// layerFinding is what a refusal by one of the layers that setup does not write says.
+type layerFinding struct{ code, kind, where, fix string }
+
+func otherLayer(l awserr.Layer) (layerFinding, bool) {
+	switch l {
+	case awserr.LayerBoundary:
+		return layerFinding{causeBoundary, ArtefactBoundary, "A", "Allow the action in the permissions boundary of the role."}, true
+	case awserr.LayerSession:
+		return layerFinding{causeSessionPol, ArtefactSessionPolicy, "A", "Allow the action in the session policy of the AssumeRole call. What brokerd sends is what `session.scope` limits: the destination's prefix and key; else look for what stands between it and STS."}, true
+	case awserr.LayerSCP:
+		return layerFinding{causeSCP, ArtefactSCP, "A", "The organization of account A has to allow the action in its service control policies."}, true
+	case awserr.LayerRCP:
+		return layerFinding{causeRCP, ArtefactRCP, "B", "The organization of account B has to except the role in its resource control policies."}, true
+	case awserr.LayerVPCEndpoint:
+		return layerFinding{causeEndpoint, ArtefactEndpointPolicy, "A", "Allow the bucket in the policy of the VPC endpoint that this host's requests take."}, true
+	case awserr.LayerPublicAccess:
+		return layerFinding{causePublicAccess, ArtefactPublicAccess, "B", "Remove the public statement from the bucket policy, not the public access block: with both, S3 refuses every other account."}, true
+	}
+	return layerFinding{}, false
+}
+
+// textFinding is what AWS's text says.
+type textFinding struct {
+	finding
+	precise bool // AWS does not say it when another layer is at fault
+}
+
+// byText reads AWS's text. It is evidence and no proof; told is false when it
+// says nothing.
+func (p *probe) byText(c finding, s step, info awserr.Info) (out textFinding, told bool) {
+	action := orText(info.Action, s.action)
+	isKMS := strings.HasPrefix(strings.ToLower(action), "kms:")
+	if other, ok := otherLayer(info.Layer); ok {
+		account := p.accountA()
+		if other.where == "B" {
+			account = p.accountB()
+		}
+		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = other.code, account, other.kind, info.PolicyARN, Proven
+		c.Detail, c.Fix = fmt.Sprintf("%s: %s is refused by a %s", s.name, action, strings.ReplaceAll(other.kind, "-", " ")), other.fix
+		return textFinding{c, true}, true
+	}
+	if info.Layer == awserr.LayerUnknown && !info.Explicit && !isKMS {
+		return textFinding{}, false
+	}
+	precise := info.Layer == awserr.LayerIdentity || info.Explicit
+	switch {
+	case isKMS:
+		p.keyText(&c, s, info, action)
+	default:
+		p.bucketText(&c, s, info, action)
+	}
+	return textFinding{c, precise}, true
+}
+
+// keyText: the write itself was allowed, KMS refused what S3 asked in the role's name.
+func (p *probe) keyText(c *finding, s step, info awserr.Info, action string) {
+	decrypt := strings.EqualFold(action, "kms:Decrypt")
+	why := "without a data key S3 cannot encrypt"
+	if decrypt {
+		why = "S3 needs it for every part of a multipart upload: small files pass, large ones fail"
+	}
+	switch {
+	case info.Layer == awserr.LayerIdentity && info.Explicit:
+		c.Code, c.Account, c.Artefact, c.ArtefactARN = causeKeyDeny, p.accountA(), ArtefactIdentity, p.dest.Role
+		c.Detail = fmt.Sprintf("an explicit deny in a policy of the role refuses %s; %s", action, why)
+		c.Fix = "In account " + p.accountA() + ", remove or narrow the Deny statement: no Allow overrides it. S3 calls KMS from AWS's own addresses, so a Deny on aws:SourceIp or aws:SourceVpce needs an exception for aws:ViaAWSService."
+	case info.Layer == awserr.LayerIdentity:
+		c.Code, c.Account, c.Artefact, c.ArtefactARN = causeKeyIdentity, p.accountA(), ArtefactIdentity, p.dest.Role
+		if decrypt {
+			c.Code = causeDecryptIdentity
+		}
+		c.Detail = fmt.Sprintf("the identity policy of the role in account %s does not allow %s on the key; %s", p.accountA(), action, why)
+		c.Fix = fmt.Sprintf("In account %s, add this statement to the identity policy of the role. If it is there, it has a condition that S3's own call to KMS does not meet: an address, a VPC endpoint, MFA.", p.accountA())
+		c.FixStatement = p.statement(docIdentity, action)
+	case info.Explicit:
+		c.Code, c.Account, c.Artefact, c.ArtefactARN = causeKeyDeny, p.accountB(), ArtefactKeyPolicy, p.dest.KMSKey
+		c.Detail = fmt.Sprintf("an explicit deny in the key policy refuses %s; %s", action, why)
+		c.Fix = "In account " + p.accountB() + ", remove or narrow the Deny statement of the key policy: no Allow overrides it."
+	case info.Layer == awserr.LayerKeyPolicy || info.Layer == awserr.LayerResource:
+		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeKeyPolicy, p.accountB(), ArtefactKeyPolicy, p.dest.KMSKey, Strong
+		if decrypt {
+			c.Code = causeDecryptKey
+		}
+		c.Detail = fmt.Sprintf("the key policy in account %s does not let the role use the key (%s); %s", p.accountB(), action, why)
+		c.Fix = fmt.Sprintf("In account %s, add this statement to the key policy. If the key policy delegates to account %s as a whole (principal :root), the missing statement is in the identity policy of the role instead: AWS's text does not tell the two apart.", p.accountB(), p.accountA())
+		c.FixStatement = p.statement(docKey, action)
+		if p.docs.read(DocumentKeyPolicy) && !p.docs.read(DocumentIdentity) {
+			*c = p.keySide(*c, action, s.name, false, true)
+		}
+	default:
+		*c = p.keySide(*c, action, s.name, p.docs.read(DocumentIdentity), p.docs.read(DocumentKeyPolicy))
+	}
+}
+
+func (p *probe) bucketText(c *finding, s step, info awserr.Info, action string) {
+	switch {
+	case info.Explicit && info.Layer == awserr.LayerIdentity:
+		c.Code, c.Account, c.Artefact, c.ArtefactARN = causeS3Deny, p.accountA(), ArtefactIdentity, p.dest.Role
+		c.Detail = fmt.Sprintf("an explicit deny in a policy of the role refuses %s", action)
+		c.Fix = "In account " + p.accountA() + ", remove or narrow the Deny statement: no Allow overrides it."
+	case info.Explicit:
+		c.Code, c.Account, c.Artefact, c.ArtefactARN = causeS3Deny, p.accountB(), ArtefactBucketPolicy, p.bucketARN()
+		c.Detail = fmt.Sprintf("an explicit deny in the bucket policy refuses %s", action)
+		c.Fix = "In account " + p.accountB() + ", compare the Deny statements of the bucket policy with what is sent: TLS, SSE-KMS with the full key ARN " + p.dest.KMSKey + ", signature v4. A Deny on addresses, VPC endpoints or organizations has to except the role."
+	case info.Layer == awserr.LayerIdentity:
+		c.Code, c.Account, c.Artefact, c.ArtefactARN = causeS3Identity, p.accountA(), ArtefactIdentity, p.dest.Role
+		c.Detail = fmt.Sprintf("the identity policy of the role in account %s does not allow %s on %s", p.accountA(), action, p.objectARN())
+		c.Fix = fmt.Sprintf("In account %s, add this statement to the identity policy of the role.", p.accountA())
+		c.FixStatement = p.statement(docIdentity, action)
+	case info.Layer == awserr.LayerResource:
+		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeS3Bucket, p.accountB(), ArtefactBucketPolicy, p.bucketARN(), Strong
+		c.Detail = fmt.Sprintf("the bucket policy in account %s does not let the role do %s on %s", p.accountB(), action, p.objectARN())
+		c.Fix = fmt.Sprintf("In account %s, add this statement to the bucket policy. If the bucket policy delegates to account %s as a whole (principal :root), the missing statement is in the identity policy of the role instead.", p.accountB(), p.accountA())
+		c.FixStatement = p.statement(docBucket, action)
+	default:
+		*c = p.bucketSide(*c, s, p.docs.read(DocumentIdentity), p.docs.read(DocumentBucketPolicy))
+	}
+}

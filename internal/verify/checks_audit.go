@@ -1,0 +1,150 @@
+package verify
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+const (
+	codeTrail     = "BRK-AUD-001"
+	codeEvent     = "BRK-AUD-002"
+	codeAccessLog = "BRK-AUD-003"
+)
+
+func auditChecks() []check {
+	return []check{
+		{codeTrail, CategoryAudit, "a trail records the writes to the bucket", nil, one(checkTrail)},
+		{codeEvent, CategoryAudit, "CloudTrail shows the session of the role", nil, one(checkEvent)},
+		{codeAccessLog, CategoryAudit, "the bucket keeps access logs", nil, one(checkAccessLog)},
+	}
+}
+
+// eventSelectors is GetEventSelectors, in the old form and in the new.
+type eventSelectors struct {
+	EventSelectors []struct {
+		ReadWriteType string
+		DataResources []struct {
+			Type   string
+			Values []string
+		}
+	}
+	AdvancedEventSelectors []struct {
+		FieldSelectors []struct {
+			Field              string
+			Equals, StartsWith []string
+		}
+	}
+}
+
+// records says that data events of writes to the object are among those selected.
+func (e eventSelectors) records(object string) bool {
+	for _, s := range e.EventSelectors {
+		if s.ReadWriteType == "ReadOnly" {
+			continue
+		}
+		for _, d := range s.DataResources {
+			for _, v := range d.Values {
+				if d.Type == "AWS::S3::Object" && strings.HasPrefix(object, v) {
+					return true
+				}
+			}
+		}
+	}
+	for _, s := range e.AdvancedEventSelectors {
+		data, objects, hit := false, false, true
+		for _, f := range s.FieldSelectors {
+			is := func(list []string, match func(string) bool) bool {
+				for _, v := range list {
+					if match(v) {
+						return true
+					}
+				}
+				return false
+			}
+			equals := func(want string) bool { return is(f.Equals, func(v string) bool { return v == want }) }
+			switch f.Field {
+			case "eventCategory":
+				data = equals("Data")
+			case "resources.type":
+				objects = equals("AWS::S3::Object")
+			case "readOnly":
+				hit = hit && equals("false")
+			case "resources.ARN":
+				hit = hit && (equals(object) || is(f.StartsWith, func(v string) bool { return strings.HasPrefix(object, v) }))
+			}
+		}
+		if data && objects && hit {
+			return true
+		}
+	}
+	return false
+}
+
+func checkTrail(_ context.Context, p *probe) finding {
+	state, why := p.docs.state(DocumentTrail)
+	if state == Unreadable {
+		return p.notRead(DocumentTrail, "", ArtefactTrail, "", why)
+	}
+	for _, d := range p.docs.byKind[DocumentTrail] {
+		var s eventSelectors
+		if d.State == Known && json.Unmarshal([]byte(d.Text), &s) == nil && s.records(p.objectARN()) {
+			return finding{Result: Pass, Detail: orText(d.Name, "a trail") + " records them"}
+		}
+	}
+	account := p.account(p.accountB())
+	return finding{Result: Warn, Account: account.ID, Artefact: ArtefactTrail, ArtefactARN: p.bucketARN(), Confidence: Strong,
+		Detail: "no trail that was read records the writes to the bucket: who wrote what does not show in CloudTrail. A refusal without a text cannot be looked up either",
+		Repair: Fix{
+			Kind: FixSetting, Target: p.bucketARN(), Account: account, Owner: p.owner(ArtefactTrail, account),
+			Text:    "Add data events of the bucket's prefix to a trail. They are billed by the event.",
+			Command: fmt.Sprintf(`aws cloudtrail put-event-selectors --region %s --trail-name TRAIL --advanced-event-selectors '[{"Name":"brokerd","FieldSelectors":[{"Field":"eventCategory","Equals":["Data"]},{"Field":"resources.type","Equals":["AWS::S3::Object"]},{"Field":"readOnly","Equals":["false"]},{"Field":"resources.ARN","StartsWith":["%s"]}]}]'`, p.dest.Region, strings.TrimSuffix(p.objectsARN(), "*")),
+		}}
+}
+
+// checkEvent looks for the role's session among the events that were read.
+func checkEvent(_ context.Context, p *probe) finding {
+	state, why := p.docs.state(DocumentEvent)
+	if state == Unreadable {
+		return p.notRead(DocumentEvent, p.accountA(), ArtefactTrail, p.dest.Role, why)
+	}
+	session := p.sessionARN()
+	for _, d := range p.docs.byKind[DocumentEvent] {
+		var e struct {
+			EventName         string `json:"eventName"`
+			EventTime         string `json:"eventTime"`
+			UserIdentity      struct{ ARN string }
+			RequestParameters struct{ RoleArn, RoleSessionName string }
+		}
+		if json.Unmarshal([]byte(d.Text), &e) != nil {
+			continue
+		}
+		if e.UserIdentity.ARN == session || e.RequestParameters.RoleArn == p.dest.Role && e.RequestParameters.RoleSessionName == p.sessionName() {
+			return finding{Result: Pass, Detail: fmt.Sprintf("%s at %s, by %s", e.EventName, e.EventTime, session)}
+		}
+	}
+	account := p.account(p.accountA())
+	return finding{Result: Warn, Account: account.ID, Artefact: ArtefactTrail, ArtefactARN: p.dest.Role, Confidence: Weak,
+		Detail: "no event that was read is of the session " + session + ": CloudTrail shows an event after minutes",
+		Repair: Fix{Kind: FixSetting, Target: p.dest.Role, Account: account, Owner: p.owner(ArtefactTrail, account), Text: "Look again after 15 minutes.", Command: p.trailQuery("sts:AssumeRole")}}
+}
+
+func checkAccessLog(_ context.Context, p *probe) finding {
+	state, why := p.docs.state(DocumentLogging)
+	if state == Unreadable {
+		return p.notRead(DocumentLogging, p.accountB(), ArtefactAccessLog, p.bucketARN(), why)
+	}
+	var out struct {
+		LoggingEnabled struct{ TargetBucket, TargetPrefix string }
+	}
+	p.docs.setting(DocumentLogging, &out)
+	if target := out.LoggingEnabled.TargetBucket; target != "" {
+		return finding{Result: Pass, Detail: "in " + target + "/" + out.LoggingEnabled.TargetPrefix}
+	}
+	account := p.account(p.accountB())
+	return finding{Result: Warn, Account: account.ID, Artefact: ArtefactAccessLog, ArtefactARN: p.bucketARN(), Confidence: Strong,
+		Detail: "the bucket keeps no access logs",
+		Repair: Fix{Kind: FixSetting, Target: p.bucketARN(), Account: account, Owner: p.owner(ArtefactAccessLog, account), Text: "Name a bucket for the logs; setup does with `access_logs`.",
+			Command: "aws s3api put-bucket-logging --bucket " + p.dest.Bucket + ` --bucket-logging-status '{"LoggingEnabled":{"TargetBucket":"LOGS","TargetPrefix":"` + p.dest.Bucket + `/"}}'`}}
+}

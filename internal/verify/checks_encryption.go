@@ -1,0 +1,127 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/brokerd/brokerd/internal/awserr"
+	"github.com/brokerd/brokerd/internal/iampolicy"
+)
+
+const (
+	codeEncrypt = "BRK-KMS-001"
+	codeDirect  = "BRK-KMS-003"
+)
+
+func encryptionChecks() []check {
+	return []check{
+		{codeEncrypt, CategoryEncryption, "S3 uses the configured key", []string{codeCreate}, one(checkEncryption)},
+		{codeDirect, CategoryEncryption, "the key works, through S3 and not beside it", []string{codeConfig, codeKeyName, codeIdentity}, one(checkDirect)},
+	}
+}
+
+// checkEncryption believes the response only: what was asked for proves nothing.
+func checkEncryption(_ context.Context, p *probe) finding {
+	return p.compareKey(p.created.ServerSideEncryption, aws.ToString(p.created.SSEKMSKeyId))
+}
+
+func (p *probe) compareKey(got types.ServerSideEncryption, key string) finding {
+	switch {
+	case p.dest.KMSKey == "":
+		return finding{Code: causeNoKeyProof, Result: Unknown, Artefact: ArtefactEncryption, Detail: fmt.Sprintf("no key is configured; the store reports encryption %q", got)}
+	case got == types.ServerSideEncryptionAwsKms && key == p.dest.KMSKey:
+		return finding{Result: Pass, Detail: "S3 reports aws:kms with " + key}
+	case p.dest.Compatible && got == types.ServerSideEncryptionAwsKms:
+		return finding{Code: causeNoKeyProof, Result: Unknown, Artefact: ArtefactEncryption, Detail: fmt.Sprintf("the compatible store reports aws:kms with key %q, which is not literally the configured %q", key, p.dest.KMSKey)}
+	case p.dest.Compatible && got == "":
+		return finding{Code: causeNoKeyProof, Result: Unknown, Artefact: ArtefactEncryption, Detail: "the compatible store does not say that it encrypts"}
+	}
+	return finding{Code: causeOtherKey, Result: Fail, Account: p.accountB(), Artefact: ArtefactEncryption, ArtefactARN: p.bucketARN(), Confidence: Proven,
+		Detail: fmt.Sprintf("asked for aws:kms with %s, S3 reports %q with %q", p.dest.KMSKey, got, key),
+		Fix:    "Do not upload until this is understood: something between here and S3 changes or drops the encryption headers. If the store is not AWS and cannot do SSE-KMS, say `compatible: true` and leave `kms_key` empty."}
+}
+
+// directUse is what KMS says to the session itself.
+type directUse struct {
+	allowed bool
+	info    awserr.Info
+	seen    Evidence
+}
+
+// checkDirect asks KMS for a data key that it does not give (DryRun). What the
+// answer means depends on the policies: with kms:ViaService, which setup writes,
+// a refusal is right. The state of the key shows in either case.
+func checkDirect(ctx context.Context, p *probe) finding {
+	if p.dest.Compatible || p.dest.KMSKey == "" {
+		return finding{Result: Skip, Detail: "no KMS key of AWS is configured"}
+	}
+	ctx, release, ok := p.calls.reserve(ctx, 1)
+	defer release()
+	if !ok {
+		return usedUp()
+	}
+	encryptionContext := map[string]string{"aws:s3:arn": p.objectARN()}
+	if p.bucketKey() {
+		encryptionContext["aws:s3:arn"] = p.bucketARN()
+	}
+	for k, v := range p.dest.EncryptionContext {
+		encryptionContext[k] = v
+	}
+	// Never without DryRun: KMS would answer with a key in plain text.
+	_, err := p.kms(p.session).GenerateDataKey(ctx, &kms.GenerateDataKeyInput{
+		KeyId: aws.String(p.dest.KMSKey), NumberOfBytes: aws.Int32(32), EncryptionContext: encryptionContext, DryRun: aws.Bool(true),
+	})
+	p.direct = &directUse{info: awserr.Classify(err, "kms"), seen: p.callEvidence("kms:GenerateDataKey (DryRun)", "", err)}
+	p.direct.allowed = p.direct.info.Code == "DryRunOperationException"
+	return p.judgeDirect(ctx, err)
+}
+
+func (p *probe) judgeDirect(ctx context.Context, err error) finding {
+	seen := []Evidence{p.direct.seen}
+	through := p.passed[stepCreate]
+	switch d := p.direct; {
+	case err == nil:
+		return finding{Code: causeOther, Result: Fail, Artefact: ArtefactService, Confidence: Proven, Evidence: seen, Detail: "KMS gave a data key although DryRun was asked for; it was dropped", Fix: "Whatever stands in for KMS at this endpoint does not know DryRun: correct `endpoints.kms`."}
+	case d.allowed && p.predictsDirect() == iampolicy.ImplicitDeny, d.allowed && p.predictsDirect() == iampolicy.ExplicitDeny:
+		return finding{Code: causeStaleCopy, Result: Warn, Account: accountOf(p.dest.KMSKey), Artefact: ArtefactKeyPolicy, ArtefactARN: p.dest.KMSKey, Evidence: seen, Detail: "KMS lets the role use the key outside S3, and the policies that were read do not: the copies are old, or a grant allows it", Fix: "Read the policies again, and look at the key's grants (`aws kms list-grants`)."}
+	case d.allowed:
+		return finding{Code: causeKeyDirect, Result: Warn, Account: accountOf(p.dest.KMSKey), Artefact: ArtefactKeyPolicy, ArtefactARN: p.dest.KMSKey, Evidence: seen,
+			Detail: "the key works. The role may use it outside S3, too: neither policy has the condition kms:ViaService",
+			Fix:    "Replace the role's statement in the key policy by this one.", FixStatement: p.statement(docKey, "kms:GenerateDataKey")}
+	case d.info.Class == awserr.KeyState:
+		f := finding{Result: Fail, Confidence: Proven, Operation: d.seen.Operation, AWSCode: d.seen.AWSCode, AWSMessage: d.seen.AWSMessage, RequestID: d.seen.RequestID, HTTPStatus: d.seen.HTTPStatus, step: stepCreate}
+		p.keyState(&f, d.info.Code)
+		return f
+	case d.info.Class == awserr.AccessDenied && through:
+		return finding{Result: Pass, Detail: "KMS refuses the role outside S3, as kms:ViaService asks for; through S3 the key works", Evidence: seen}
+	case d.info.Class == awserr.AccessDenied:
+		return finding{Code: causeKeyUnproven, Result: Unknown, Advisory: true, Artefact: ArtefactKeyPolicy, ArtefactARN: p.dest.KMSKey, Account: accountOf(p.dest.KMSKey), Evidence: seen,
+			Detail: "KMS refuses the role outside S3, which is right with kms:ViaService; whether the key works through S3 did not show", Fix: "Repair what keeps the upload from being started, and run verify again."}
+	}
+	f := p.diagnose(ctx, step{name: "asking KMS", service: "kms", action: "kms:GenerateDataKey", operation: "kms:GenerateDataKey (DryRun)", id: stepCreate}, err)[0]
+	if f.Result == Fail {
+		f.Result = Unknown
+	}
+	f.Advisory = true // deliveries do not need this way to KMS
+	return f
+}
+
+// predictsDirect is what the policies say of the key's use outside S3.
+func (p *probe) predictsDirect() iampolicy.Decision {
+	for _, d := range p.predicted.decided[stepCreate] {
+		if d.scenario.Request.Action != "kms:GenerateDataKey" {
+			continue
+		}
+		sc := d.scenario
+		sc.Request = p.request("kms:GenerateDataKey", p.dest.KMSKey, accountOf(p.dest.KMSKey), map[string][]string{
+			"kms:EncryptionContext:aws:s3:arn": sc.Request.Context["kms:EncryptionContext:aws:s3:arn"],
+			"kms:EncryptionContextKeys":        sc.Request.Context["kms:EncryptionContextKeys"],
+		})
+		return iampolicy.Evaluate(sc).Decision
+	}
+	return iampolicy.Unknown
+}

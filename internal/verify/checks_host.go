@@ -1,0 +1,115 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+)
+
+const (
+	codeClock    = "BRK-HOST-001"
+	codeReachS3  = "BRK-HOST-002"
+	codeReachSTS = "BRK-HOST-003"
+	codeReachKMS = "BRK-HOST-004"
+	codeRoute    = "BRK-HOST-005"
+
+	clockWarn = time.Minute
+	clockFail = 5 * time.Minute // AWS refuses at 15 min; nobody wants to learn it then
+)
+
+func hostChecks() []check {
+	return []check{
+		{codeReachS3, CategoryHost, "S3 is reached, over TLS", nil, one(func(ctx context.Context, p *probe) finding { return p.reachSafely(ctx, "s3") })},
+		{codeReachSTS, CategoryHost, "STS is reached, over TLS", nil, one(func(ctx context.Context, p *probe) finding {
+			if p.dest.Role == "" {
+				return finding{Result: Skip, Detail: "no role is assumed, so nothing is asked of STS"}
+			}
+			return p.reachSafely(ctx, "sts")
+		})},
+		{codeReachKMS, CategoryHost, "KMS is reached, over TLS", nil, one(checkReachKMS)},
+		{codeRoute, CategoryHost, "the way to S3 is known", []string{codeReachS3}, one(checkRoute)},
+		{codeClock, CategoryHost, "this host's clock agrees with AWS", []string{codeReachS3}, one(checkClock)},
+	}
+}
+
+// reachSafely refuses an endpoint without TLS: the requests carry the session's token.
+func (p *probe) reachSafely(ctx context.Context, service string) finding {
+	at, err := url.Parse(p.serviceURL(service))
+	if err == nil && at.Scheme == "http" {
+		if ip, err := netip.ParseAddr(at.Hostname()); (err != nil || !ip.IsLoopback()) && at.Hostname() != "localhost" {
+			return finding{Code: causePlainHTTP, Result: Fail, Artefact: ArtefactConfig, Confidence: Proven,
+				Detail: fmt.Sprintf("the endpoint of %s is %s: a request over plain http shows the session's token to everybody on the way, so none is sent", service, at.Redacted()),
+				Fix:    "Give an https:// URL under `endpoints`."}
+		}
+	}
+	return p.reach(ctx, service)
+}
+
+// checkReachKMS is for verify's own question: in a delivery S3 calls KMS, not this host.
+func checkReachKMS(ctx context.Context, p *probe) finding {
+	if p.dest.Compatible || p.dest.KMSKey == "" {
+		return finding{Result: Skip, Detail: "no KMS key of AWS is configured"}
+	}
+	f := p.reachSafely(ctx, "kms")
+	if f.Result == Fail {
+		f.Result, f.Advisory = Unknown, true
+		f.Detail += ". Deliveries do not need it: S3 calls KMS for them"
+	}
+	return f
+}
+
+func checkRoute(_ context.Context, p *probe) finding {
+	if p.s3Address == "" {
+		return finding{Code: causeRouteUnknown, Result: Unknown, Advisory: true, Artefact: ArtefactNetwork, Detail: "the address of S3 does not show by which way it is reached"}
+	}
+	return finding{Result: Pass, Detail: "S3 is reached " + p.s3Address, Evidence: []Evidence{{Source: SourceHost, Operation: "connect", Text: p.s3Address}}}
+}
+
+// head asks for the bucket without signing, once: S3 tells the bucket's Region,
+// and its own time, to anybody.
+func (p *probe) head(ctx context.Context) (status int, region string, err error) {
+	if !p.asked.IsZero() {
+		return p.headStatus, p.headRegion, p.headErr
+	}
+	p.asked = time.Now()
+	out, err := p.s3As(aws.AnonymousCredentials{}, p.aws.RetryMaxAttempts).HeadBucket(ctx, &s3.HeadBucketInput{Bucket: aws.String(p.dest.Bucket)})
+	p.headErr, p.headStatus = err, http.StatusOK
+	if err == nil {
+		p.headRegion = aws.ToString(out.BucketRegion)
+	}
+	var re *smithyhttp.ResponseError
+	if errors.As(err, &re) && re.Response != nil && re.Response.Response != nil {
+		p.headStatus, p.headRegion = re.HTTPStatusCode(), re.Response.Header.Get("x-amz-bucket-region")
+		p.date, _ = http.ParseTime(re.Response.Header.Get("Date"))
+	} else if err != nil {
+		p.headStatus = 0
+	}
+	return p.headStatus, p.headRegion, p.headErr
+}
+
+// checkClock compares before anything is signed: signatures fail when the clock is off.
+func checkClock(ctx context.Context, p *probe) finding {
+	_, _, _ = p.head(ctx) // what went wrong is for the bucket's check to say
+	if p.date.IsZero() {
+		return finding{Code: causeClock, Result: Unknown, Artefact: ArtefactClock, Detail: "S3 sent no date to compare with"}
+	}
+	skew := p.asked.Sub(p.date).Truncate(time.Second)
+	detail := fmt.Sprintf("local time differs from S3's by %s", skew.Abs())
+	fix := "Set the clock: check the NTP service of this host (`timedatectl status`, `chronyc tracking`)."
+	seen := []Evidence{{Source: SourceHost, Operation: "Date", Text: detail}}
+	switch {
+	case skew.Abs() > clockFail:
+		return finding{Code: causeClock, Result: Fail, Artefact: ArtefactClock, Confidence: Proven, Evidence: seen, Detail: detail + "; AWS refuses signatures that are 15 minutes off", Fix: fix}
+	case skew.Abs() > clockWarn:
+		return finding{Code: causeClock, Result: Warn, Artefact: ArtefactClock, Confidence: Proven, Evidence: seen, Detail: detail, Fix: fix}
+	}
+	return finding{Result: Pass, Detail: "less than a minute apart"}
+}

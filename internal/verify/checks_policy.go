@@ -1,0 +1,243 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/brokerd/brokerd/internal/iampolicy"
+)
+
+const (
+	codeStaticForm      = "BRK-POL-101"
+	codeStaticStale     = "BRK-POL-102"
+	codeStaticTrust     = "BRK-POL-103"
+	codeStaticWrite     = "BRK-POL-104"
+	codeStaticUse       = "BRK-POL-105"
+	codeStaticBucket    = "BRK-POL-106"
+	codeStaticKey       = "BRK-POL-107"
+	codeStaticDeny      = "BRK-POL-108"
+	codeStaticGuard     = "BRK-POL-109"
+	codeStaticPublic    = "BRK-POL-110"
+	codeStaticOwnership = "BRK-POL-111"
+	codeStaticDefault   = "BRK-POL-112"
+	codeStaticKeyState  = "BRK-POL-113"
+	codeStaticPayment   = "BRK-POL-114"
+)
+
+func policyChecks() []check {
+	// Without role, bucket and key as they should be, the policies are about something else.
+	sound := []string{codeConfig, codeKeyName, codeBucket}
+	row := func(code, title string, kinds ...string) check {
+		needs := sound
+		if code == codeStaticTrust {
+			needs = nil
+		}
+		return check{code, CategoryPolicy, title, needs, func(_ context.Context, p *probe) []finding { return p.policyFindings(code, kinds) }}
+	}
+	return []check{
+		{codeStaticForm, CategoryPolicy, "the policies are well-formed", nil, checkForm},
+		{codeStaticStale, CategoryPolicy, "no policy names somebody who was deleted", nil, checkStale},
+		row(codeStaticTrust, "the trust policy lets the source assume the role", DocumentTrust),
+		row(codeStaticWrite, "the role's policy allows the write", DocumentIdentity),
+		row(codeStaticUse, "the role's policy allows the key", DocumentIdentity),
+		row(codeStaticBucket, "the bucket policy lets the role write", DocumentBucketPolicy),
+		row(codeStaticKey, "the key policy lets the role use the key", DocumentKeyPolicy),
+		row(codeStaticDeny, "no statement denies the upload", DocumentIdentity, DocumentBucketPolicy, DocumentKeyPolicy),
+		row(codeStaticGuard, "what stands around the accounts allows it", DocumentBoundary, DocumentSCP, DocumentRCP, DocumentEndpointPolicy),
+		row(codeStaticPublic, "no public statement locks other accounts out", DocumentBucketPolicy, DocumentPublicAccess),
+		{codeStaticOwnership, CategoryPolicy, "the bucket's owner owns what is written", []string{codeBucket}, one(checkOwnership)},
+		{codeStaticDefault, CategoryPolicy, "the bucket's default encryption works for other accounts", sound, one(checkDefaultEncryption)},
+		{codeStaticKeyState, CategoryPolicy, "the key is enabled, and of the right kind", []string{codeConfig, codeKeyName}, checkReadKey},
+		{codeStaticPayment, CategoryPolicy, "the bucket's owner pays for its requests", []string{codeBucket}, one(checkPayment)},
+	}
+}
+
+// policyRow is the check that tells what a layer lacks.
+func policyRow(kind, action string) string {
+	switch kind {
+	case ArtefactTrust, ArtefactSourcePolicy:
+		return codeStaticTrust
+	case ArtefactIdentity:
+		if strings.HasPrefix(action, "kms:") {
+			return codeStaticUse
+		}
+		return codeStaticWrite
+	case ArtefactBucketPolicy:
+		return codeStaticBucket
+	case ArtefactKeyPolicy:
+		return codeStaticKey
+	}
+	return codeStaticGuard
+}
+
+// policyFindings tells what the documents say, after AWS was asked.
+func (p *probe) policyFindings(row string, kinds []string) []finding {
+	var out []finding
+	for _, f := range p.predicted.blockers {
+		if f.row != row {
+			continue
+		}
+		if f.step == stepAbort {
+			f.Result = Warn // uploads work without, and leave something behind when they fail
+		}
+		switch confirmed := p.toldBy(f); {
+		case confirmed != "":
+			f.Confirms = confirmed
+			f.Confidence = Proven
+		case p.passed[f.step]:
+			f.Result, f.Code, f.Confidence = Warn, causeStaleCopy, Strong
+			f.Detail = "AWS allowed it a moment ago, and by the copy that was read it should not: " + f.Detail + ". The copy is old, or another document than AWS's"
+			f.Repair = Fix{}
+			f.Fix = "Read the policy again. Nothing has to be repaired for uploads."
+		}
+		out = append(out, f)
+	}
+	if len(out) > 0 {
+		return out
+	}
+	for _, f := range p.predicted.suspects {
+		if f.row != row || p.passed[f.step] {
+			continue
+		}
+		f.Result = Unknown
+		if f.Confirms = p.toldBy(f); f.Confirms != "" {
+			f.Result = Fail
+		} else {
+			f.Advisory = true
+		}
+		out = append(out, f)
+	}
+	if len(out) > 0 {
+		return out
+	}
+	for _, kind := range kinds {
+		if state, why := p.docs.state(kind); state == Unreadable {
+			account := p.accountOfKind(kind)
+			return []finding{p.notRead(kind, account.ID, kind, p.target(kind), why)}
+		}
+	}
+	if p.dest.Compatible || p.dest.Role == "" {
+		return []finding{p.notRead(kinds[0], "", kinds[0], "", "an S3-compatible store has no such document")}
+	}
+	return []finding{{Result: Pass, Detail: "by the documents that were read", Evidence: []Evidence{{Source: SourceStatic, Text: "every request of an upload, decided by the policy engine"}}}}
+}
+
+// toldBy is the check that has told a finding already.
+func (p *probe) toldBy(f finding) string {
+	for _, t := range p.told {
+		if t.finding.sameRepair(f) && (t.finding.Code == f.Code || t.finding.Statement != nil || len(f.Repair.Patch) > 0) {
+			return t.check
+		}
+	}
+	return ""
+}
+
+// notRead is never a pass, and never a reason to call the whole unknown.
+func (p *probe) notRead(kind, account, artefact, arn, why string) finding {
+	return finding{Code: causeUnread, Result: Unknown, Advisory: true, Account: account, Artefact: artefact, ArtefactARN: arn,
+		Detail: fmt.Sprintf("the %s: %s", noun(kind), why),
+		Repair: Fix{Kind: FixConfig, Text: "Give it by `--policies DIR`, or run verify with a profile that may read it.", Owner: "whoever runs verify"}}
+}
+
+// policyKind is the use that a kind of policy is linted for; false for settings.
+func policyKind(kind string) (iampolicy.Kind, bool) {
+	use, ok := map[string]iampolicy.Kind{
+		DocumentTrust: iampolicy.KindTrust, DocumentIdentity: iampolicy.KindIdentity, DocumentSource: iampolicy.KindIdentity, DocumentBoundary: iampolicy.KindBoundary,
+		DocumentSessionPolicy: iampolicy.KindSession, DocumentSCP: iampolicy.KindServiceControl, DocumentRCP: iampolicy.KindResourceCtrl,
+		DocumentEndpointPolicy: iampolicy.KindVPCEndpoint, DocumentBucketPolicy: iampolicy.KindBucket, DocumentKeyPolicy: iampolicy.KindKey,
+	}[kind]
+	return use, ok
+}
+
+// checkForm reports what AWS refuses to store, and what it is about to.
+func checkForm(_ context.Context, p *probe) []finding {
+	if p.docs.empty() {
+		return []finding{p.notRead("policies", "", "policies", "", "none was read")}
+	}
+	var out []finding
+	for _, l := range layout {
+		kind, isPolicy := policyKind(l.kind)
+		for _, d := range p.docs.byKind[l.kind] {
+			if d.State != Known {
+				continue
+			}
+			f := finding{Code: causeMalformed, Result: Fail, Account: p.accountOfKind(l.kind).ID, Artefact: l.kind, ArtefactARN: orText(d.ARN, p.target(l.kind)), Name: d.Name, Confidence: Strong,
+				Fix: "Correct the document; AWS refuses to store it as it is."}
+			if d.fault != nil {
+				f.Detail = fmt.Sprintf("the %s %s: %s", noun(l.kind), d.Name, d.fault)
+				out = append(out, f)
+				continue
+			}
+			if !isPolicy {
+				continue
+			}
+			for _, remark := range d.policy.Lint(kind) {
+				size := remark.Code == "POL002"
+				if remark.Severity != iampolicy.SeverityError && !size {
+					continue
+				}
+				g := f
+				if size {
+					g.Result, g.Fix = Warn, "Shorten the policy, or have the quota raised: AWS refuses to store one that is larger."
+				}
+				g.Statement = &Statement{Line: remark.Line, Column: remark.Column, Path: remark.Path}
+				g.Detail = fmt.Sprintf("the %s %s, line %d: %s", noun(l.kind), d.Name, remark.Line, remark.Message)
+				out = append(out, g)
+			}
+		}
+	}
+	if len(out) > 0 {
+		return out
+	}
+	return []finding{{Result: Pass, Detail: "every document that was read"}}
+}
+
+// checkStale finds principals that AWS shows by their id, because they are gone.
+func checkStale(_ context.Context, p *probe) []finding {
+	var out []finding
+	read := false
+	for _, kind := range []string{DocumentTrust, DocumentBucketPolicy, DocumentKeyPolicy} {
+		doc := p.docs.one(kind)
+		read = read || p.docs.read(kind)
+		for i := range doc.Len() {
+			text, line, column := doc.StatementText(i)
+			s := parseStatement(text)
+			ids := slices.DeleteFunc(principalsOf(s), func(v string) bool { return !isUniqueID(v) })
+			if len(ids) == 0 {
+				continue
+			}
+			account := p.accountOfKind(kind)
+			f := finding{
+				Code: staleCode(kind), Result: Warn, Account: account.ID, Artefact: kind, ArtefactARN: p.target(kind), Confidence: Strong,
+				Statement: &Statement{Sid: s.Sid, Index: i, Line: line, Column: column, Path: fmt.Sprintf("Statement[%d].Principal", i), Text: text},
+			}
+			f.Detail = fmt.Sprintf("statement %s of %s names %s: a role or user that was deleted. One made again under its name is another one, and the statement does not meet it", statementName(f.Statement), place(f), strings.Join(ids, ", "))
+			f.Repair = p.removeStatement(f, fmt.Sprintf("Remove statement %s of %s, or save it again with the ARN of the role.", statementName(f.Statement), place(f)))
+			for _, t := range p.told {
+				if t.finding.Code == f.Code {
+					f.Result, f.Confirms = Fail, t.check
+				}
+			}
+			out = append(out, f)
+		}
+	}
+	switch {
+	case len(out) > 0:
+		return out
+	case !read:
+		return []finding{p.notRead(DocumentBucketPolicy, "", "policies", "", "none that names principals was read")}
+	}
+	return []finding{{Result: Pass, Detail: "every principal in the documents that were read is there by its ARN"}}
+}
+
+func staleCode(kind string) string {
+	switch kind {
+	case DocumentTrust:
+		return causeTrustStale
+	case DocumentKeyPolicy:
+		return causeKeyStale
+	}
+	return causeBucketStale
+}

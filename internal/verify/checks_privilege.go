@@ -1,0 +1,128 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/brokerd/brokerd/internal/iampolicy"
+)
+
+// The negative checks, N1 to N11: what an upload's role must not be able to do.
+const (
+	codeNoExternalID = "BRK-LP-001"
+	codeOtherID      = "BRK-LP-002"
+	codeOutside      = "BRK-LP-003"
+	codeOtherSSE     = "BRK-LP-004"
+	codeNoSSE        = "BRK-LP-005"
+	codeOtherKey     = "BRK-LP-006"
+	codePublicACL    = "BRK-LP-007"
+	codeList         = "BRK-LP-008"
+	codeRead         = "BRK-LP-009"
+	codeReadPolicy   = "BRK-LP-010"
+	codeEncryptKey   = "BRK-LP-011"
+	codeDescribeKey  = "BRK-LP-012"
+	codeDelete       = "BRK-LP-013"
+)
+
+// negative is a question that must be answered with no.
+type negative struct {
+	code, title string
+	needs       []string
+	// calls are what it can cost, the undoing included.
+	calls int
+	ask   func(context.Context, *probe) finding
+}
+
+func negatives() []negative {
+	return []negative{
+		{codeNoExternalID, "the role cannot be assumed without its external id", []string{codeAssume}, 1, askWithoutExternalID},
+		{codeOtherID, "the role cannot be assumed with another external id", []string{codeAssume}, 1, askWithOtherID},
+		{codeOutside, "the role cannot write outside the prefix", []string{codeIdentity, codeBucket}, 2, askOutside},
+		{codeOtherSSE, "the bucket takes no object that another key encrypts", []string{codeIdentity, codeBucket}, 2, askOtherSSE},
+		{codeNoSSE, "an object without encryption headers gets the key all the same, or is refused", []string{codeIdentity, codeBucket}, 2, askNoSSE},
+		{codeOtherKey, "the bucket insists on the key's own name", []string{codeIdentity, codeBucket}, 2, askOtherKey},
+		{codePublicACL, "the role cannot make an object public", []string{codeIdentity, codeBucket}, 2, askPublicACL},
+		{codeList, "the role cannot list the bucket", []string{codeIdentity, codeBucket}, 1, askList},
+		{codeRead, "the role cannot read objects", []string{codeIdentity, codeBucket}, 1, askRead},
+		{codeReadPolicy, "the role cannot read the bucket policy", []string{codeIdentity, codeBucket}, 1, askReadPolicy},
+		{codeEncryptKey, "the role cannot encrypt with the key itself", []string{codeKeyName, codeIdentity}, 1, askEncrypt},
+		{codeDescribeKey, "the role cannot describe the key", []string{codeKeyName, codeIdentity}, 1, askDescribe},
+	}
+}
+
+func privilegeChecks() []check {
+	var out []check
+	for _, n := range negatives() {
+		out = append(out, check{n.code, CategoryPrivilege, n.title, n.needs, func(ctx context.Context, p *probe) []finding { return []finding{p.negative(ctx, n)} }})
+	}
+	return append(out, check{codeDelete, CategoryPrivilege, "the role cannot delete objects", nil, one(checkDelete)})
+}
+
+// checkDelete asks the policies alone: on a versioned bucket a delete that is
+// allowed leaves a marker behind, and nobody may try that on somebody's data.
+func checkDelete(_ context.Context, p *probe) finding {
+	if p.dest.Compatible || p.dest.Role == "" {
+		return p.notRead(DocumentIdentity, "", ArtefactIdentity, "", "an S3-compatible store has no such document")
+	}
+	put := p.put("s3:DeleteObject", nil)
+	put.KeyARN, put.Policies.Session = "", nil // the role's own rights, not what brokerd limits its session to
+	list, err := put.Scenarios()
+	if err != nil {
+		return p.notRead(DocumentIdentity, p.accountA(), ArtefactIdentity, p.dest.Role, err.Error())
+	}
+	switch r := iampolicy.Evaluate(list[0]); r.Decision {
+	case iampolicy.ImplicitDeny, iampolicy.ExplicitDeny:
+		return finding{Result: Pass, Detail: "by the policies; it is never tried", Evidence: []Evidence{{Source: SourceStatic, Operation: "s3:DeleteObject", Text: string(r.Decision)}}}
+	case iampolicy.Unknown:
+		// Both sides must allow it: one that is known not to is enough.
+		kind := DocumentIdentity
+		if p.docs.read(DocumentIdentity) {
+			kind = DocumentBucketPolicy
+		}
+		if p.docs.read(kind) {
+			return p.tooMuch(list[0], r)
+		}
+		state, why := p.docs.state(kind)
+		return p.notRead(kind, p.accountOfKind(kind).ID, kind, p.target(kind), orText(why, string(state)))
+	default:
+		return p.tooMuch(list[0], r)
+	}
+}
+
+func (p *probe) tooMuch(sc iampolicy.Scenario, r iampolicy.Result) finding {
+	f := finding{Result: Fail, Account: p.accountA(), Artefact: ArtefactIdentity, ArtefactARN: p.dest.Role, Confidence: Strong, Assumptions: p.unread(),
+		Evidence: []Evidence{{Source: SourceStatic, Operation: sc.Request.Action, Text: string(r.Decision)}},
+		Detail:   fmt.Sprintf("the policies of both accounts let the role do %s: whoever gets its session can destroy what was delivered", sc.Request.Action)}
+	for i := range r.Layers {
+		l := &r.Layers[i]
+		if l.Layer != iampolicy.LayerIdentity && l.Layer != iampolicy.LayerResource {
+			continue
+		}
+		for n := range l.Statements {
+			s := &l.Statements[n]
+			if s.Effect == "Allow" && s.Outcome == iampolicy.Matched && f.Statement == nil {
+				f.Statement, f.Name = p.statementAt(sc, l, n), s.Policy
+				if l.Layer == iampolicy.LayerResource {
+					f.Artefact, f.ArtefactARN, f.Account = ArtefactBucketPolicy, p.bucketARN(), p.accountB()
+				}
+			}
+		}
+	}
+	if f.Statement != nil {
+		f.Repair = p.narrow(f)
+	}
+	if f.Repair.IsZero() {
+		f.Fix = "Take s3:DeleteObject out of the role's policy: an upload needs " + join(p.dest.WriteActions()) + " alone."
+	}
+	return f
+}
+
+// narrow replaces a statement that allows too much by the one that setup writes.
+func (p *probe) narrow(f finding) Fix {
+	patch := p.setupStatement(f.Artefact, "s3:PutObject")
+	if patch == nil || !strings.Contains(f.Statement.Text, "s3:") && !strings.Contains(f.Statement.Text, `"*"`) {
+		return Fix{}
+	}
+	return p.replaceStatement(f, f.Statement, patch, fmt.Sprintf("Replace statement %s of %s by this one, which allows what an upload needs.", statementName(f.Statement), place(f)))
+}

@@ -1,0 +1,84 @@
+package verify_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/brokerd/brokerd/internal/verify"
+)
+
+func write(t *testing.T, dir, name, text string) {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	must(t, os.MkdirAll(filepath.Dir(path), 0o700))
+	must(t, os.WriteFile(path, []byte(text), 0o600))
+}
+
+func TestADirectoryHoldsPolicies(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "trust.json", `{"a":1}`)
+	write(t, dir, "bucket-policy.json", " \n")
+	write(t, dir, "identity/write.json", `{"b":1}`)
+	write(t, dir, "identity/key.json", `{"b":2}`)
+	write(t, dir, "scp/Root/perimeter.json", `{"c":1}`)
+	write(t, dir, "scp/Workloads/regions.json", `{"c":2}`)
+	write(t, dir, "README.md", "not read")
+	got, err := verify.LoadPolicies(dir)
+	must(t, err)
+	want := verify.Policies{Documents: []verify.PolicyDocument{
+		{Kind: verify.DocumentTrust, State: verify.Known, Name: "trust", Text: `{"a":1}`},
+		{Kind: verify.DocumentIdentity, State: verify.Known, Name: "key", Text: `{"b":2}`},
+		{Kind: verify.DocumentIdentity, State: verify.Known, Name: "write", Text: `{"b":1}`},
+		{Kind: verify.DocumentSCP, State: verify.Known, Name: "perimeter", Level: "Root", Text: `{"c":1}`},
+		{Kind: verify.DocumentSCP, State: verify.Known, Name: "regions", Level: "Workloads", Text: `{"c":2}`},
+		{Kind: verify.DocumentBucketPolicy, State: verify.Absent, Name: "bucket-policy"},
+	}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestADirectoryIsRefused(t *testing.T) {
+	empty := t.TempDir()
+	write(t, empty, "other.json", "{}")
+	if _, err := verify.LoadPolicies(empty); !errors.Is(err, verify.ErrNoPolicies) {
+		t.Errorf("nothing of the layout: %v", err)
+	}
+	if _, err := verify.LoadPolicies(filepath.Join(empty, "nowhere")); err == nil {
+		t.Error("a directory that is not there")
+	}
+	large := t.TempDir()
+	write(t, large, "trust.json", strings.Repeat(" ", verify.MaxPolicyBytes/2+1))
+	write(t, large, "key-policy.json", strings.Repeat(" ", verify.MaxPolicyBytes/2+1))
+	if _, err := verify.LoadPolicies(large); err == nil {
+		t.Error("more than 512 KiB")
+	}
+	odd := t.TempDir()
+	must(t, os.Mkdir(filepath.Join(odd, "trust.json"), 0o700))
+	if _, err := verify.LoadPolicies(odd); err == nil {
+		t.Error("a directory in the place of a file")
+	}
+}
+
+// The files that an administrator exports say as much as what brokerctl reads.
+func TestExportedFilesFindTheStatement(t *testing.T) {
+	w := world(t)
+	doc := strings.Replace(string(w.Docs.Bucket), "/logs/*", "/log/*", 1)
+	must(t, w.PutBucketPolicy(t.Context(), doc))
+	dir := t.TempDir()
+	write(t, dir, "identity.json", string(w.Docs.Identity))
+	write(t, dir, "boundary.json", "")
+	write(t, dir, "bucket-policy.json", doc)
+	write(t, dir, "key-policy.json", string(w.Docs.Key))
+	policies, err := verify.LoadPolicies(dir)
+	must(t, err)
+	got := firstProblem(t, runWith(t, w, verify.RunOptions{Policies: policies}))
+	if got.Code != "BRK-S3-026" || len(got.NearMisses) == 0 || got.NearMisses[0].Statement.Sid != "BrokerdAllowWriteAuditLogs" || got.NearMisses[0].Statement.Line == 0 {
+		t.Errorf("got %s %+v", got.Code, got.NearMisses)
+	}
+}

@@ -1,0 +1,106 @@
+package verify
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/brokerd/brokerd/internal/broker"
+	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/setup"
+)
+
+// noSessions is a broker that was never asked.
+type noSessions struct{ Sessions }
+
+func (noSessions) ScopePolicy(string) (string, error) { return "", nil }
+
+func fuzzed(t testing.TB) (*probe, setup.Documents) {
+	t.Helper()
+	cfg, err := config.Parse("f", []byte(`destinations:
+  audit-logs:
+    role: arn:aws:iam::111122223333:role/Up
+    bucket: tenant-bucket
+    owner: "444455556666"
+    region: eu-west-1
+    kms_key: arn:aws:kms:eu-west-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab
+    key: logs/{name}-{id}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dest := cfg.Destinations["audit-logs"]
+	docs, err := setup.Desired(dest, setup.Options{SourcePrincipalARN: "arn:aws:iam::111122223333:user/app"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &probe{dest: dest, sessions: noSessions{}, calls: &budget{}, passed: map[stepID]bool{}, source: "arn:aws:iam::111122223333:user/app", key: "logs/.brokerd-verify/x"}, docs
+}
+
+// Documents come from other people's accounts and over the API. Whatever they
+// hold, the checks end, every record can be written as JSON, every patch is JSON,
+// and a document that cannot be understood never gives a pass.
+func FuzzDocuments(f *testing.F) {
+	_, docs := fuzzed(f)
+	f.Add(string(docs.Trust), string(docs.Identity), string(docs.Bucket), string(docs.Key), `{"KeyMetadata":{"KeyState":"Disabled"}}`)
+	f.Add(`{`, `{"Statement":[]}`, `{"Version":"2012-10-17","Statement":{"Effect":"Deny","Principal":"*","Action":"*","Resource":"*"}}`, `[]`, `null`)
+	f.Add(strings.ReplaceAll(string(docs.Trust), "app", "other"), strings.ReplaceAll(string(docs.Identity), "kms:", "ksm:"), strings.Replace(string(docs.Bucket), "arn:aws:iam::111122223333:role/Up", "AROAEXAMPLEEXAMPLE00", 1),
+		strings.Replace(string(docs.Key), `"kms:ViaService"`, `"aws:SourceVpce"`, 1), `{"LoggingEnabled":{},"Payer":"Requester","OwnershipControls":{"Rules":[{}]}}`)
+	f.Fuzz(func(t *testing.T, trust, identity, bucket, key, setting string) {
+		p, _ := fuzzed(t)
+		var policies Policies
+		for kind, text := range map[string]string{
+			DocumentTrust: trust, DocumentIdentity: identity, DocumentBucketPolicy: bucket, DocumentKeyPolicy: key, DocumentBoundary: identity, DocumentSCP: identity, DocumentRCP: bucket, DocumentEndpointPolicy: bucket,
+			DocumentKey: setting, DocumentOwnership: setting, DocumentEncryption: setting, DocumentPublicAccess: setting, DocumentLogging: setting, DocumentTrail: setting, DocumentEvent: setting, DocumentPayment: setting, DocumentRole: setting,
+		} {
+			policies.Documents = append(policies.Documents, PolicyDocument{Kind: kind, State: Known, Text: text})
+		}
+		p.docs = newLibrary(policies)
+		p.predicted = p.predict()
+		var all []Check
+		for _, c := range append(policyChecks(), auditChecks()...) {
+			for _, found := range c.run(context.Background(), p) {
+				all = append(all, p.record(c, found))
+			}
+		}
+		c := check{codeDelete, CategoryPrivilege, "", nil, one(checkDelete)}
+		all = append(all, p.record(c, checkDelete(context.Background(), p)))
+		for _, c := range all {
+			if c.Result == Pass && c.Code == codeStaticForm && p.docs.one(DocumentBucketPolicy) == nil && strings.TrimSpace(bucket) != "" {
+				t.Errorf("a bucket policy that is none passes as well-formed: %q", bucket)
+			}
+			if len(c.Fix.Patch) > 0 && !json.Valid(c.Fix.Patch) {
+				t.Errorf("%s: the patch is no JSON: %q", c.Code, c.Fix.Patch)
+			}
+		}
+		r := Report{Checks: all, Path: p.path(all)}
+		r.Messages = p.messages(r)
+		if _, err := json.Marshal(r); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func FuzzToken(f *testing.F) {
+	f.Add("a." + base64.RawURLEncoding.EncodeToString([]byte(`{"iss":"https://oidc.example.com/id/C0","sub":"system:serviceaccount:logs:app","aud":["sts.amazonaws.com"]}`)) + ".c")
+	f.Add("..")
+	f.Fuzz(func(t *testing.T, text string) {
+		p, _ := fuzzed(t)
+		p.source, p.noSource, p.token = "", "a web identity", parseToken(text)
+		p.docs = newLibrary(Policies{Documents: []PolicyDocument{{Kind: DocumentTrust, State: Known, Text: p.trustText()}}})
+		p.predicted = p.predict()
+		for _, b := range p.predicted.blockers {
+			if len(b.Repair.Patch) > 0 && !json.Valid(b.Repair.Patch) {
+				t.Errorf("the patch is no JSON: %q", b.Repair.Patch)
+			}
+		}
+	})
+}
+
+func (p *probe) trustText() string {
+	return `{"Version":"2012-10-17","Statement":[` + p.webTrust() + `]}`
+}
+
+var _ Sessions = noSessions{&broker.Broker{}}

@@ -1,0 +1,67 @@
+package verify
+
+import "fmt"
+
+// keyState is about the key itself: no policy edit repairs it.
+func (p *probe) keyState(c *finding, awsCode string) {
+	c.Account, c.Artefact, c.ArtefactARN = accountOf(p.dest.KMSKey), ArtefactKeyState, p.dest.KMSKey
+	account := p.account(c.Account)
+	owner := orUnknown(c.Account)
+	at := " --region " + p.dest.Region + " --key-id " + p.dest.KMSKey
+	repair := Fix{Kind: FixSetting, Target: p.dest.KMSKey, Account: account, Owner: p.owner(ArtefactKeyState, account)}
+	switch awsCode {
+	case "KMS.DisabledException", "DisabledException":
+		c.Code, c.Detail = causeKeyDisabled, "the key is disabled"
+		repair.Text, repair.Command = fmt.Sprintf("Enable the key in account %s.", owner), "aws kms enable-key"+at
+	case "KMS.KMSInvalidStateException", "KMSInvalidStateException":
+		c.Code, c.Detail = causeKeyPending, "the key is in a state in which it cannot be used (pending deletion or import)"
+		repair.Text = fmt.Sprintf("In account %s, look at its state (`aws kms describe-key`). A key that is pending deletion comes back by the command; one that waits for its material needs it imported.", owner)
+		repair.Command = "aws kms cancel-key-deletion" + at + " && aws kms enable-key" + at
+	case "KMS.NotFoundException", "NotFoundException":
+		c.Code, c.Detail = causeKeyNotFound, "KMS knows no such key in "+p.dest.Region
+		c.Fix = "Correct `kms_key`: it must be the full ARN of a key in the bucket's Region."
+		return
+	default:
+		c.Code, c.Detail = causeKeyUnusable, "the key cannot be used for this"
+		c.Fix = "Use a symmetric encryption key (KeySpec SYMMETRIC_DEFAULT, KeyUsage ENCRYPT_DECRYPT) in `kms_key`."
+		return
+	}
+	if c.AWSMessage != "" {
+		c.Detail += ": " + c.AWSMessage
+	}
+	c.Repair = repair
+}
+
+// keyMetadata is what DescribeKey says, where it was read.
+type keyMetadata struct {
+	KeyMetadata struct{ KeyState, KeySpec, KeyUsage, KeyManager string }
+}
+
+// checkKeyState looks at what was read of the key.
+func (p *probe) readKeyState() []finding {
+	var m keyMetadata
+	if state, why := p.docs.state(DocumentKey); state != Known {
+		if state == Absent {
+			f := finding{Result: Fail, Confidence: Strong}
+			p.keyState(&f, "NotFoundException")
+			return []finding{f}
+		}
+		return []finding{p.notRead(DocumentKey, p.accountB(), ArtefactKeyState, p.dest.KMSKey, why)}
+	}
+	p.docs.setting(DocumentKey, &m)
+	f := finding{Result: Fail, Confidence: Strong, step: stepCreate, Evidence: []Evidence{{Source: SourceStatic, Operation: "kms:DescribeKey", Text: "state " + m.KeyMetadata.KeyState + ", " + m.KeyMetadata.KeySpec + ", " + m.KeyMetadata.KeyUsage}}}
+	switch k := m.KeyMetadata; {
+	case k.KeyState == "Disabled":
+		p.keyState(&f, "DisabledException")
+	case k.KeyState == "PendingDeletion", k.KeyState == "PendingImport", k.KeyState == "Unavailable", k.KeyState == "PendingReplicaDeletion":
+		p.keyState(&f, "KMSInvalidStateException")
+	case k.KeySpec != "" && k.KeySpec != "SYMMETRIC_DEFAULT", k.KeyUsage != "" && k.KeyUsage != "ENCRYPT_DECRYPT":
+		p.keyState(&f, "InvalidKeyUsageException")
+	case k.KeyManager == "AWS":
+		p.keyState(&f, "InvalidKeyUsageException")
+		f.Detail = "the key is managed by AWS for account B alone: it can never be used from another account"
+	default:
+		return []finding{{Result: Pass, Detail: "a symmetric key, " + orText(k.KeyState, "enabled")}}
+	}
+	return []finding{f}
+}

@@ -1,0 +1,296 @@
+package verify
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/brokerd/brokerd/internal/awserr"
+	"github.com/brokerd/brokerd/internal/broker"
+	"github.com/brokerd/brokerd/internal/iampolicy"
+)
+
+// negative is the answer to one question. They are asked one after the other:
+// so the calls of a run are used to the last one.
+func (p *probe) negative(ctx context.Context, n negative) finding {
+	if p.dest.Compatible || p.dest.Role == "" {
+		return finding{Result: Skip, Detail: "an S3-compatible store has its own rules"}
+	}
+	return p.askOne(ctx, n)
+}
+
+func (p *probe) askOne(ctx context.Context, n negative) finding {
+	ctx, release, ok := p.calls.reserve(ctx, n.calls)
+	defer release()
+	if !ok {
+		return usedUp()
+	}
+	return n.ask(ctx, p)
+}
+
+// asRole is a session of the role as it is: what brokerd's own limits hide would
+// show to whoever takes the role elsewhere.
+func (p *probe) asRole(ctx context.Context) *broker.Session {
+	if p.wide != nil {
+		return p.wide
+	}
+	p.wide = p.session
+	if policy, err := p.sessions.ScopePolicy(p.dest.Name); err == nil && policy != "" {
+		reserved, release, ok := p.calls.reserve(context.WithoutCancel(ctx), 1)
+		defer release()
+		if !ok {
+			return p.wide
+		}
+		p.calls.spend(reserved)
+		if s, err := p.sessions.Try(ctx, p.dest.Name, broker.Trial{Unscoped: true}); err == nil {
+			p.wide = s
+		}
+	}
+	return p.wide
+}
+
+// refused judges the answer to a question: no is right.
+func (p *probe) refused(operation string, err error) finding {
+	service, _, _ := strings.Cut(operation, ":")
+	info := awserr.Classify(err, service)
+	seen := []Evidence{p.callEvidence(operation, "refused, as it should be", err)}
+	switch {
+	case info.Class == awserr.AccessDenied, info.Code == "AccessControlListNotSupported":
+		return finding{Result: Pass, Detail: "refused (" + info.Code + ")", Evidence: seen}
+	case info.Class == awserr.NotFound, info.Class == awserr.KeyState, info.Class == awserr.Invalid:
+		return finding{Result: Pass, Detail: fmt.Sprintf("not possible (%s)", info.Code), Evidence: seen}
+	}
+	seen[0].Text = "no answer that decides it"
+	return finding{Code: causeUndecided, Result: Unknown, Advisory: true, Artefact: ArtefactService, Evidence: seen, Detail: "the service did not decide: " + orText(info.Code, rootCause(err)), Fix: "Run verify again."}
+}
+
+// allowed is a question that was answered with yes. What it started is undone.
+func (p *probe) allowed(operation, what string, kind string) finding {
+	account := p.accountOfKind(kind)
+	return finding{
+		Result: Fail, Account: account.ID, Artefact: kind, ArtefactARN: p.target(kind), Confidence: Proven,
+		Evidence: []Evidence{{Source: SourceProbe, Operation: operation, HTTPStatus: 200, Text: "accepted, although it should be refused"}},
+		Detail:   what,
+		Fix:      "Allow the role what setup writes and no more: `brokerctl setup plan` shows the difference.",
+	}
+}
+
+// begin starts an upload that should be refused, and aborts it when it is not.
+func (p *probe) begin(ctx context.Context, change func(*s3.CreateMultipartUploadInput)) (*s3.CreateMultipartUploadOutput, string, error) {
+	in := p.createInput()
+	change(in)
+	api := p.asking(p.asRole(ctx))
+	out, err := api.CreateMultipartUpload(ctx, in)
+	if err != nil {
+		return nil, "", err
+	}
+	undone := "it was aborted at once"
+	if err := p.abortAs(ctx, api, in, aws.ToString(out.UploadId)); err != nil {
+		undone = fmt.Sprintf("it could NOT be aborted: `aws s3api abort-multipart-upload --bucket %s --key %s --upload-id %s`", p.dest.Bucket, aws.ToString(in.Key), aws.ToString(out.UploadId))
+	}
+	return out, undone, nil
+}
+
+func askWithoutExternalID(ctx context.Context, p *probe) finding {
+	return p.askID(ctx, "", "without the external id")
+}
+
+func askWithOtherID(ctx context.Context, p *probe) finding {
+	return p.askID(ctx, "verify-"+rand.Text(), "with any other external id")
+}
+
+func (p *probe) askID(ctx context.Context, id, how string) finding {
+	if p.dest.Session.ExternalID == "" {
+		return finding{Result: Skip, Detail: "no external id is configured"}
+	}
+	// The session is dropped with the answer.
+	p.calls.spend(ctx)
+	_, err := p.sessions.Try(ctx, p.dest.Name, broker.Trial{Unscoped: true, ExternalID: &id})
+	if err != nil {
+		return p.refused("sts:AssumeRole", err)
+	}
+	f := p.allowed("sts:AssumeRole", "the role can be assumed "+how+": the trust policy does not ask for it. The session was dropped", ArtefactTrust)
+	f.FixStatement = p.statement(docTrust, "sts:AssumeRole")
+	f.Fix = "Put this statement in the place of every one in the trust policy that lets the source in without the condition."
+	if at := p.openTrust(id); at != nil && f.FixStatement != "" {
+		f.Statement = at
+		f.Repair = p.replaceStatement(f, at, json.RawMessage(f.FixStatement), fmt.Sprintf("Replace statement %s of the trust policy by this one.", statementName(at)))
+	}
+	return f
+}
+
+// openTrust is the statement that lets the source in with an external id that is not the agreed one.
+func (p *probe) openTrust(id string) *Statement {
+	sc, ok := p.assumeScenario()
+	if !ok {
+		return nil
+	}
+	delete(sc.Request.Context, "sts:ExternalId")
+	if id != "" {
+		sc.Request.Context["sts:ExternalId"] = []string{id}
+	}
+	r := iampolicy.Evaluate(sc)
+	for i := range r.Layers {
+		l := &r.Layers[i]
+		for n := range l.Statements {
+			if s := &l.Statements[n]; l.Layer == iampolicy.LayerResource && s.Effect == "Allow" && s.Outcome == iampolicy.Matched {
+				return p.statementAt(sc, l, n)
+			}
+		}
+	}
+	return nil
+}
+
+func askOutside(ctx context.Context, p *probe) finding {
+	if p.dest.KeyTemplate == nil || p.dest.KeyTemplate.Prefix() == "" {
+		return finding{Result: Skip, Detail: "the destination has no prefix to be outside of"}
+	}
+	outside := ".brokerd-verify-outside" + p.key[strings.LastIndexByte(p.key, '/'):]
+	_, undone, err := p.begin(ctx, func(in *s3.CreateMultipartUploadInput) { in.Key = aws.String(outside) })
+	if err != nil {
+		return p.refused("s3:CreateMultipartUpload", err)
+	}
+	return p.allowed("s3:CreateMultipartUpload", fmt.Sprintf("the role may write outside its prefix: an upload of %s was accepted; %s", outside, undone), ArtefactIdentityBucket)
+}
+
+// claims says that the bucket policy was read and denies other encryption.
+func (p *probe) claims() bool {
+	doc := p.docs.one(DocumentBucketPolicy)
+	for i := range doc.Len() {
+		text, _, _ := doc.StatementText(i)
+		s := parseStatement(text)
+		for _, k := range s.keys() {
+			if s.Effect == "Deny" && (k == encryptionKey || k == encryptionKeyID) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// unforced is a bucket that does not insist on the key: not wrong for brokerd's
+// own uploads, and wrong when the policy says that it does.
+func (p *probe) unforced(what string) finding {
+	f := p.allowed("s3:CreateMultipartUpload", what, ArtefactBucketPolicy)
+	if !p.claims() {
+		f.Result = Warn
+	}
+	f.Fix = "Add the Deny statements on other encryption that setup writes to the bucket policy (`brokerctl setup plan`)."
+	return f
+}
+
+func askOtherSSE(ctx context.Context, p *probe) finding {
+	_, undone, err := p.begin(ctx, func(in *s3.CreateMultipartUploadInput) {
+		in.ServerSideEncryption, in.SSEKMSKeyId, in.BucketKeyEnabled, in.SSEKMSEncryptionContext = types.ServerSideEncryptionAes256, nil, nil, nil
+	})
+	if err != nil {
+		return p.refused("s3:CreateMultipartUpload", err)
+	}
+	return p.unforced("the bucket takes objects that S3's own key encrypts (AES256): an upload was accepted; " + undone)
+}
+
+func askNoSSE(ctx context.Context, p *probe) finding {
+	out, undone, err := p.begin(ctx, func(in *s3.CreateMultipartUploadInput) {
+		in.ServerSideEncryption, in.SSEKMSKeyId, in.BucketKeyEnabled, in.SSEKMSEncryptionContext = "", nil, nil, nil
+	})
+	if err != nil {
+		return p.refused("s3:CreateMultipartUpload", err)
+	}
+	if key := aws.ToString(out.SSEKMSKeyId); out.ServerSideEncryption == types.ServerSideEncryptionAwsKms && key == p.dest.KMSKey {
+		return finding{Result: Pass, Detail: "the bucket's default encryption takes the same key; " + undone}
+	}
+	f := p.unforced(fmt.Sprintf("an object without encryption headers would be encrypted by %s %s, not by the key; %s", out.ServerSideEncryption, aws.ToString(out.SSEKMSKeyId), undone))
+	f.Code, f.Result, f.Artefact = causeHeaderless, Warn, ArtefactEncryption
+	f.Fix = "Set the bucket's default encryption to the key. brokerd's own uploads name it always."
+	return f
+}
+
+// askOtherKey names a key of account B that there is not: a policy that insists
+// on the key's own ARN refuses before KMS is asked.
+func askOtherKey(ctx context.Context, p *probe) finding {
+	key := "arn:" + p.partition() + ":kms:" + p.dest.Region + ":" + p.accountB() + ":alias/brokerd-verify"
+	_, undone, err := p.begin(ctx, func(in *s3.CreateMultipartUploadInput) {
+		in.SSEKMSKeyId = aws.String(key)
+	})
+	if err == nil {
+		return p.unforced("the bucket takes objects that another key encrypts: an upload with " + key + " was accepted; " + undone)
+	}
+	f := p.refused("s3:CreateMultipartUpload", err)
+	if awserr.Classify(err, "s3").Class == awserr.KeyState {
+		// It got as far as KMS: the bucket policy had no objection.
+		if g := p.unforced("the bucket policy does not insist on the key's own ARN: a request with another name came as far as KMS"); g.Result == Fail || !p.docs.read(DocumentBucketPolicy) {
+			g.Evidence = f.Evidence
+			g.Result = Warn
+			return g
+		}
+		f.Detail = "KMS knows no such key; the bucket policy does not insist on the key's own ARN"
+	}
+	return f
+}
+
+func askPublicACL(ctx context.Context, p *probe) finding {
+	_, undone, err := p.begin(ctx, func(in *s3.CreateMultipartUploadInput) { in.ACL = types.ObjectCannedACLPublicRead })
+	if err != nil {
+		return p.refused("s3:CreateMultipartUpload", err)
+	}
+	return p.allowed("s3:CreateMultipartUpload", "an upload with the ACL public-read was accepted; "+undone, ArtefactBucketPolicy)
+}
+
+func askList(ctx context.Context, p *probe) finding {
+	_, err := p.asking(p.asRole(ctx)).ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: aws.String(p.dest.Bucket), MaxKeys: aws.Int32(1), ExpectedBucketOwner: p.expectedOwner()})
+	if err != nil {
+		return p.refused("s3:ListObjectsV2", err)
+	}
+	return p.allowed("s3:ListObjectsV2", "the role may list the bucket", ArtefactIdentityBucket)
+}
+
+// askRead needs an object that is there: one that is not is refused to everybody
+// who may not list, which proves nothing.
+func askRead(ctx context.Context, p *probe) finding {
+	if p.canary == "" {
+		return finding{Result: Skip, Detail: "it needs an object that is known to be there: run verify with --canary"}
+	}
+	out, err := p.asking(p.asRole(ctx)).GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(p.dest.Bucket), Key: aws.String(p.canary), ExpectedBucketOwner: p.expectedOwner()})
+	if err != nil {
+		return p.refused("s3:GetObject", err)
+	}
+	_ = out.Body.Close()
+	return p.allowed("s3:GetObject", "the role may read what it wrote: "+p.canary, ArtefactIdentityBucket)
+}
+
+func askReadPolicy(ctx context.Context, p *probe) finding {
+	_, err := p.asking(p.asRole(ctx)).GetBucketPolicy(ctx, &s3.GetBucketPolicyInput{Bucket: aws.String(p.dest.Bucket), ExpectedBucketOwner: p.expectedOwner()})
+	if err != nil {
+		return p.refused("s3:GetBucketPolicy", err)
+	}
+	f := p.allowed("s3:GetBucketPolicy", "the role may read the bucket policy", ArtefactIdentityBucket)
+	f.Result = Warn
+	return f
+}
+
+func askEncrypt(ctx context.Context, p *probe) finding {
+	_, err := p.kms(p.asRole(ctx)).Encrypt(ctx, &kms.EncryptInput{KeyId: aws.String(p.dest.KMSKey), Plaintext: []byte{0}, DryRun: aws.Bool(true)})
+	if info := awserr.Classify(err, "kms"); err == nil || info.Code == "DryRunOperationException" {
+		f := p.allowed("kms:Encrypt (DryRun)", "the role may call kms:Encrypt itself, which no upload needs: S3 takes data keys", ArtefactIdentityKey)
+		f.Evidence = []Evidence{p.callEvidence("kms:Encrypt (DryRun)", "it would have succeeded", err)}
+		return f
+	}
+	return p.refused("kms:Encrypt (DryRun)", err)
+}
+
+func askDescribe(ctx context.Context, p *probe) finding {
+	_, err := p.kms(p.asRole(ctx)).DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: aws.String(p.dest.KMSKey)})
+	if err != nil {
+		return p.refused("kms:DescribeKey", err)
+	}
+	f := p.allowed("kms:DescribeKey", "the role may describe the key, which no upload needs", ArtefactIdentityKey)
+	f.Result = Warn
+	return f
+}

@@ -1,0 +1,96 @@
+package verify_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/test/mistakes"
+)
+
+// One fault in account A and one in account B: one run tells both.
+func TestFaultsInBothAccountsAreFoundInOneRun(t *testing.T) {
+	rows := map[string]mistakes.Mistake{}
+	for _, m := range mistakes.All() {
+		rows[m.Name] = m
+	}
+	inA := []string{
+		"the role's policy lacks s3:PutObject", "the role's policy is about another prefix", "the role's policy lacks kms:GenerateDataKey",
+		"the role's policy lacks kms:Decrypt: parts are not", "the role's policy names the key by an alias", "the trust policy names somebody else",
+		"the role's boundary knows nothing of KMS", "the role's policy is bound to a network: S3's call to KMS comes from none",
+	}
+	inB := []string{
+		"the bucket policy does not let the role write", "there is no bucket policy", "the bucket policy is about another prefix",
+		"a legacy policy wants the ACL bucket-owner-full-control", "a public statement beside the role's, with RestrictPublicBuckets",
+		"the key policy does not let the role in", "the key policy is for S3 of another Region", "the key policy wants the object's ARN, and bucket keys are on", "the key is disabled",
+	}
+	for _, a := range inA {
+		for _, b := range inB {
+			t.Run(a+" and "+b, func(t *testing.T) {
+				t.Parallel()
+				w := world(t)
+				for _, name := range []string{a, b} {
+					m, ok := rows[name]
+					if !ok {
+						t.Fatalf("there is no row %q", name)
+					}
+					must(t, m.Make(t.Context(), w))
+				}
+				look := func() verify.Report {
+					return runWith(t, w, verify.RunOptions{Policies: documents(t, w, "AB")})
+				}
+				r := look()
+				for _, name := range []string{a, b} {
+					f := rows[name].Finding
+					if !slices.ContainsFunc(r.Fixes(), func(c verify.Check) bool { return c.Code == f.Code && string(c.Account.Side) == f.Side }) {
+						t.Errorf("%s of account %s is not told: %s", f.Code, f.Side, codesOf(r))
+					}
+				}
+				if b := rows[b].Finding; len(r.Messages) != 1 || r.Messages[0].Account.Side != verify.SideB || !strings.Contains(r.Messages[0].Text, b.Code) {
+					t.Errorf("the message to account B does not tell of %s: %+v", b.Code, r.Messages)
+				}
+				if rows[b].Finding.Repair != mistakes.ByHand {
+					repaired(t, w, r, look)
+				}
+			})
+		}
+	}
+}
+
+func codesOf(r verify.Report) string {
+	var out []string
+	for _, c := range r.Fixes() {
+		out = append(out, string(c.Result)+" "+c.Code)
+	}
+	return strings.Join(out, ", ")
+}
+
+// Who can read account A only, or account B only, is told what of it is wrong,
+// and where the rest must be.
+func TestOneReadableAccountNarrowsTheOther(t *testing.T) {
+	for _, c := range []struct{ name, sides, mistake, code, side, kind string }{
+		{"the bucket policy, from account A", "A", "the bucket policy does not let the role write", "BRK-S3-021", "B", verify.ArtefactBucketPolicy},
+		{"the role's policy, from account B", "B", "the role's policy lacks s3:PutObject", "BRK-S3-020", "A", verify.ArtefactIdentity},
+		{"the key policy, from account A", "A", "the key policy does not let the role in", "BRK-KMS-010", "B", verify.ArtefactKeyPolicy},
+		{"the role's policy behind a key policy that delegates, from account B", "B", "the key policy lets the account in, and the role's policy lacks KMS: the key policy is blamed", "BRK-KMS-011", "A", verify.ArtefactIdentity},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			w := world(t)
+			for _, m := range mistakes.All() {
+				if m.Name == c.mistake {
+					must(t, m.Make(t.Context(), w))
+				}
+			}
+			r := runWith(t, w, verify.RunOptions{Policies: documents(t, w, c.sides)})
+			got := firstProblem(t, r)
+			if got.Code != c.code || string(got.Account.Side) != c.side || got.Artefact.Kind != c.kind {
+				t.Errorf("got %s %s %s: %s", got.Code, got.Account.Side, got.Artefact.Kind, got.Why)
+			}
+			repaired(t, w, r, func() verify.Report {
+				return runWith(t, w, verify.RunOptions{Policies: documents(t, w, c.sides)})
+			})
+		})
+	}
+}

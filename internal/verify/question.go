@@ -1,0 +1,314 @@
+package verify
+
+import (
+	"strings"
+
+	"github.com/brokerd/brokerd/internal/iampolicy"
+)
+
+// question is what one call of a delivery asks of the policies.
+type question struct {
+	name      string // of the call, for people
+	step      stepID
+	scenarios []iampolicy.Scenario
+}
+
+// stepID names the calls of a delivery whose outcome the policies decide.
+type stepID int
+
+const (
+	stepAssume stepID = iota
+	stepCreate
+	stepPart
+	stepAbort
+)
+
+// unknownKeys are the condition keys that AWS puts on a request and that nobody
+// can know on this host: where it comes from, and whose organization is whose.
+func unknownKeys() []string {
+	return []string{
+		"aws:SourceIp", "aws:SourceVpce", "aws:SourceVpc", "aws:VpcSourceIp", "aws:SourceVpcArn",
+		"aws:PrincipalOrgID", "aws:PrincipalOrgPaths", "aws:ResourceOrgID", "aws:ResourceOrgPaths", "aws:userid",
+	}
+}
+
+// forwardedUnknown are those that a call which S3 makes to KMS carries as well.
+// The network is not among them: S3 calls from AWS's own (facts of KMS's guide,
+// conditions-aws.html).
+func forwardedUnknown() []string {
+	return []string{"aws:PrincipalOrgID", "aws:PrincipalOrgPaths", "aws:ResourceOrgID", "aws:ResourceOrgPaths", "aws:userid"}
+}
+
+// sessionARN is the session as policies see it.
+func (p *probe) sessionARN() string {
+	if p.session != nil && p.session.AssumedRoleARN != "" {
+		return p.session.AssumedRoleARN
+	}
+	name := p.dest.Session.Name
+	if name == "" {
+		name = "brokerd-" + p.dest.Name
+	}
+	return "arn:" + p.partition() + ":sts::" + p.accountA() + ":assumed-role/" + roleName(p.dest.Role) + "/" + name
+}
+
+// request is a request of the session; with says what it carries beside what every request does.
+func (p *probe) request(action, resource, owner string, with map[string][]string) iampolicy.Request {
+	r := iampolicy.Request{
+		Principal: p.sessionARN(), RoleARN: p.dest.Role, PrincipalID: p.roleID(),
+		Action: action, Resource: resource, ResourceAccount: owner,
+		Context: map[string][]string{
+			"aws:SecureTransport": {"true"}, "aws:RequestedRegion": {p.dest.Region},
+			"s3:signatureversion": {"AWS4-HMAC-SHA256"}, "s3:authType": {"REST-HEADER"}, "s3:TlsVersion": {"1.3"},
+			"s3:ResourceAccount": {owner},
+		},
+		UnknownContext: unknownKeys(),
+	}
+	if !strings.HasPrefix(action, "s3:") {
+		for k := range r.Context {
+			if strings.HasPrefix(k, "s3:") {
+				delete(r.Context, k)
+			}
+		}
+	}
+	for k, v := range p.dest.Session.Tags {
+		r.Context["aws:PrincipalTag/"+k] = []string{v}
+	}
+	if id := p.dest.Session.SourceIdentity; id != "" {
+		r.Context["aws:SourceIdentity"] = []string{id}
+	}
+	for k, v := range with {
+		r.Context[k] = v
+	}
+	return r
+}
+
+// roleID is the role's unique id, where GetRole was read.
+func (p *probe) roleID() string {
+	var out struct {
+		Role struct {
+			RoleID string `json:"RoleId"`
+		}
+	}
+	p.docs.setting(DocumentRole, &out)
+	return out.Role.RoleID
+}
+
+// put is an upload as the policies see it, with everything that was read.
+func (p *probe) put(action string, with map[string][]string) iampolicy.Put {
+	put := iampolicy.Put{
+		Request: p.request(action, p.objectARN(), p.accountB(), with),
+		KeyARN:  p.dest.KMSKey, KeyPolicy: p.docs.one(DocumentKeyPolicy), KeyNotSupplied: !p.docs.read(DocumentKeyPolicy),
+		KeyResourceControl: p.docs.levels(DocumentRCP),
+		BucketKey:          p.bucketKey(),
+	}
+	put.Policies, put.NotSupplied = p.policySet()
+	put.Policies.Resource = p.docs.one(DocumentBucketPolicy)
+	if !p.docs.read(DocumentBucketPolicy) {
+		put.NotSupplied = append(put.NotSupplied, iampolicy.LayerResource)
+	}
+	put.PublicAccessBlock = p.publicAccess()
+	if put.PublicAccessBlock == nil {
+		put.NotSupplied = append(put.NotSupplied, iampolicy.LayerPublicAccess)
+	}
+	put.Policies.VPCEndpoint = p.docs.all(DocumentEndpointPolicy)
+	if !p.docs.read(DocumentEndpointPolicy) {
+		put.NotSupplied = append(put.NotSupplied, iampolicy.LayerVPCEndpoint)
+	} else if len(put.Policies.VPCEndpoint) == 0 {
+		put.Policies.VPCEndpoint = nil // known: the requests take none
+	}
+	return put
+}
+
+// bucketKey says what encryption context S3 gives to KMS.
+func (p *probe) bucketKey() bool { return p.dest.BucketKey == nil || *p.dest.BucketKey }
+
+// policySet are the policies of the caller's side.
+func (p *probe) policySet() (set iampolicy.PolicySet, missing []iampolicy.Layer) {
+	need := func(kind string, l iampolicy.Layer) {
+		if !p.docs.read(kind) {
+			missing = append(missing, l)
+		}
+	}
+	set.Identity = p.docs.all(DocumentIdentity)
+	need(DocumentIdentity, iampolicy.LayerIdentity)
+	if set.Boundary = p.docs.all(DocumentBoundary); len(set.Boundary) == 0 {
+		set.Boundary = nil
+	}
+	need(DocumentBoundary, iampolicy.LayerBoundary)
+	set.Session = p.sessionPolicy()
+	set.ServiceControl = p.docs.levels(DocumentSCP)
+	need(DocumentSCP, iampolicy.LayerSCP)
+	set.ResourceControl = p.docs.levels(DocumentRCP)
+	need(DocumentRCP, iampolicy.LayerRCP)
+	return set, missing
+}
+
+// sessionPolicy is what brokerd sends along with AssumeRole.
+func (p *probe) sessionPolicy() []iampolicy.NamedPolicy {
+	if list := p.docs.all(DocumentSessionPolicy); len(list) > 0 {
+		return list
+	}
+	text, err := p.sessions.ScopePolicy(p.dest.Name)
+	if err != nil || text == "" {
+		return nil
+	}
+	doc, err := iampolicy.Parse([]byte(text))
+	if err != nil {
+		return nil
+	}
+	return []iampolicy.NamedPolicy{{Name: "sent by brokerd", Policy: doc}}
+}
+
+func (p *probe) publicAccess() *iampolicy.PublicAccessBlock {
+	if !p.docs.read(DocumentPublicAccess) {
+		return nil
+	}
+	var out struct {
+		PublicAccessBlockConfiguration struct{ BlockPublicAcls, IgnorePublicAcls, BlockPublicPolicy, RestrictPublicBuckets bool }
+	}
+	p.docs.setting(DocumentPublicAccess, &out)
+	c := out.PublicAccessBlockConfiguration
+	if p.ownership() == "BucketOwnerEnforced" {
+		c.BlockPublicAcls = false // ACLs are refused as such, public or not
+	}
+	return &iampolicy.PublicAccessBlock{BlockPublicAcls: c.BlockPublicAcls, IgnorePublicAcls: c.IgnorePublicAcls, BlockPublicPolicy: c.BlockPublicPolicy, RestrictPublicBuckets: c.RestrictPublicBuckets}
+}
+
+// encryptionHeaders are the condition keys of the headers that brokerd sends
+// when it begins an upload.
+func (p *probe) encryptionHeaders() map[string][]string {
+	out := map[string][]string{}
+	if p.dest.KMSKey != "" {
+		out["s3:x-amz-server-side-encryption"] = []string{"aws:kms"}
+		out["s3:x-amz-server-side-encryption-aws-kms-key-id"] = []string{p.dest.KMSKey}
+	}
+	if p.dest.StorageClass != "" {
+		out["s3:x-amz-storage-class"] = []string{p.dest.StorageClass}
+	}
+	return out
+}
+
+// questions are what a delivery asks, in its order. A destination without ARNs
+// asks nothing that could be decided here.
+func (p *probe) questions() []question {
+	if p.dest.Compatible || p.dest.Role == "" {
+		return nil
+	}
+	var out []question
+	if sc, ok := p.assumeScenario(); ok {
+		list := []iampolicy.Scenario{sc}
+		for action, wanted := range map[string]bool{
+			"sts:TagSession": len(p.dest.Session.Tags) > 0, "sts:SetSourceIdentity": p.dest.Session.SourceIdentity != "",
+		} {
+			if wanted {
+				sc.Name, sc.Request.Action = action, action
+				list = append(list, sc)
+			}
+		}
+		out = append(out, question{name: "assuming the role", step: stepAssume, scenarios: list})
+	}
+	create := p.put("s3:PutObject", p.encryptionHeaders())
+	create.Tags, create.ACL = p.dest.Tags, p.dest.ACL
+	if list, err := create.Scenarios(); err == nil {
+		p.mark(list)
+		out = append(out, question{name: "starting a multipart upload", step: stepCreate, scenarios: list})
+	}
+	part := p.put("s3:PutObject", nil)
+	part.Multipart = true
+	if list, err := part.Scenarios(); err == nil {
+		p.mark(list)
+		kept := list[:1] // the put itself, and of KMS only what a part needs
+		for _, sc := range list[1:] {
+			if sc.Request.Action == "kms:Decrypt" {
+				kept = append(kept, sc)
+			}
+		}
+		out = append(out, question{name: "sending a part", step: stepPart, scenarios: kept})
+	}
+	abort := p.put("s3:AbortMultipartUpload", nil)
+	abort.KeyARN = ""
+	if list, err := abort.Scenarios(); err == nil {
+		out = append(out, question{name: "aborting an upload", step: stepAbort, scenarios: list})
+	}
+	return out
+}
+
+// mark gives the calls that S3 forwards what cannot be known of them.
+func (p *probe) mark(list []iampolicy.Scenario) {
+	for i := range list {
+		if strings.HasPrefix(list[i].Request.Action, "kms:") {
+			list[i].Request.UnknownContext = forwardedUnknown()
+			for k, v := range p.dest.EncryptionContext {
+				list[i].Request.Context["kms:EncryptionContext:"+k] = []string{v}
+				list[i].Request.Context["kms:EncryptionContextKeys"] = append(list[i].Request.Context["kms:EncryptionContextKeys"], k)
+			}
+		}
+	}
+}
+
+// assumeScenario asks whether the source may assume the role, when its identity
+// is known.
+func (p *probe) assumeScenario() (iampolicy.Scenario, bool) {
+	if p.noSource != "" && p.token.Issuer != "" {
+		return p.webScenario(), true
+	}
+	if !strings.HasPrefix(p.source, "arn:") {
+		return iampolicy.Scenario{}, false
+	}
+	sc := iampolicy.Scenario{
+		Name: "sts:AssumeRole",
+		Request: iampolicy.Request{
+			Principal: p.source, Action: "sts:AssumeRole", Resource: p.dest.Role, ResourceAccount: p.accountA(),
+			Context:        map[string][]string{"aws:SecureTransport": {"true"}, "sts:RoleSessionName": {p.sessionName()}},
+			UnknownContext: append(unknownKeys(), "aws:MultiFactorAuthPresent", "aws:MultiFactorAuthAge"),
+		},
+		Policies: iampolicy.PolicySet{
+			Identity: p.docs.all(DocumentSource), Resource: p.docs.one(DocumentTrust), ServiceControl: p.docs.levels(DocumentSCP),
+		},
+		NotSupplied: []iampolicy.Layer{iampolicy.LayerBoundary, iampolicy.LayerSession, iampolicy.LayerRCP},
+	}
+	if id := p.dest.Session.ExternalID; id != "" {
+		sc.Request.Context["sts:ExternalId"] = []string{id}
+	}
+	if id := p.dest.Session.SourceIdentity; id != "" {
+		sc.Request.Context["sts:SourceIdentity"] = []string{id}
+	}
+	for k, v := range p.dest.Session.Tags {
+		sc.Request.Context["aws:RequestTag/"+k] = []string{v}
+	}
+	for kind, layer := range map[string]iampolicy.Layer{
+		DocumentSource: iampolicy.LayerIdentity, DocumentTrust: iampolicy.LayerResource, DocumentSCP: iampolicy.LayerSCP,
+	} {
+		if !p.docs.read(kind) {
+			sc.NotSupplied = append(sc.NotSupplied, layer)
+		}
+	}
+	return sc, true
+}
+
+// webScenario asks whether the token of a web identity may assume the role.
+func (p *probe) webScenario() iampolicy.Scenario {
+	host := p.token.provider()
+	sc := iampolicy.Scenario{
+		Name: "sts:AssumeRoleWithWebIdentity",
+		Request: iampolicy.Request{
+			Principal: p.providerARN(), Action: "sts:AssumeRoleWithWebIdentity", Resource: p.dest.Role, ResourceAccount: p.accountA(),
+			Context: map[string][]string{
+				"aws:SecureTransport": {"true"}, "sts:RoleSessionName": {p.sessionName()},
+				host + ":sub": {p.token.Subject}, host + ":aud": p.token.Audience,
+			},
+			UnknownContext: unknownKeys(),
+		},
+		Policies:    iampolicy.PolicySet{Resource: p.docs.one(DocumentTrust)},
+		NotSupplied: []iampolicy.Layer{iampolicy.LayerRCP},
+	}
+	if !p.docs.read(DocumentTrust) {
+		sc.NotSupplied = append(sc.NotSupplied, iampolicy.LayerResource)
+	}
+	return sc
+}
+
+func (p *probe) sessionName() string {
+	arn := p.sessionARN()
+	return arn[strings.LastIndexByte(arn, '/')+1:]
+}

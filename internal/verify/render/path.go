@@ -1,0 +1,166 @@
+package render
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/brokerd/brokerd/internal/verify"
+)
+
+// zone is a box of the picture: a host or an account, with its stations. Before
+// each station but the first of all stands the step that leads to it.
+type zone struct {
+	Title    string
+	Class    string // host, a or b
+	Entry    *step  // the step into the zone; nil for the first
+	Stations []station
+}
+
+type station struct {
+	Step *step // nil for the first of its zone
+	// Label is in pieces between which a line may break.
+	Label []string
+	Kind  string
+	ARN   string
+}
+
+// step is an edge of the path.
+type step struct {
+	View  view
+	Label string
+	Codes []string
+}
+
+var stationKinds = map[string]string{
+	verify.NodePeer: "application", verify.NodeBroker: "daemon", verify.NodeSource: "source identity", verify.NodeRole: "role",
+	verify.NodeEndpoint: "VPC endpoint", verify.NodeBucket: "bucket", verify.NodeKey: "KMS key",
+}
+
+// zonesOf cuts a path where the account changes.
+func zonesOf(p verify.Path) []zone {
+	steps := make(map[string]verify.Edge, len(p.Edges))
+	for _, e := range p.Edges {
+		steps[e.To] = e
+	}
+	var out []zone
+	before := verify.Account{}
+	for i, n := range p.Nodes {
+		var s *step
+		if i > 0 {
+			s = stepOf(steps[n.ID])
+		}
+		if len(out) == 0 || n.Account != before {
+			z := zone{Title: zoneTitle(n.Account), Class: zoneClass(n.Account), Entry: s}
+			s = nil
+			out = append(out, z)
+		}
+		before = n.Account
+		kind := stationKinds[n.ID]
+		if kind == "" {
+			kind = n.ID
+		}
+		if kind == n.Label {
+			kind = "" // it has no name of its own
+		}
+		last := &out[len(out)-1]
+		last.Stations = append(last.Stations, station{Step: s, Label: pieces(n.Label), Kind: kind, ARN: n.ARN})
+	}
+	return out
+}
+
+// mostCodes is how many there is room for below a step.
+const mostCodes = 2
+
+func stepOf(e verify.Edge) *step {
+	result := e.Result
+	if result == "" {
+		result = verify.Unknown // a step that nobody spoke of
+	}
+	s := &step{View: viewOf(result), Codes: e.Codes}
+	if more := len(e.Codes) - mostCodes; more > 0 {
+		s.Codes = append(slices.Clone(e.Codes[:mostCodes]), fmt.Sprintf("+%d more", more))
+	}
+	switch result {
+	case verify.Pass:
+		s.Label = "works"
+	case verify.Fail:
+		s.Label = "fails"
+	case verify.Warn:
+		s.Label = "look at it"
+	case verify.Skip:
+		s.View, s.Label = view{Class: "unknown", Mark: "?", Word: "not reached"}, "not reached"
+	default:
+		s.Label = "unknown"
+	}
+	return s
+}
+
+func zoneTitle(a verify.Account) string {
+	switch {
+	case a == (verify.Account{}):
+		return "this host"
+	case a.ID == "":
+		return "account " + string(a.Side)
+	}
+	return "account " + accountText(a)
+}
+
+func zoneClass(a verify.Account) string {
+	if a.Side == "" {
+		return "host"
+	}
+	return strings.ToLower(string(a.Side))
+}
+
+// longestPiece is what fits into a station of the picture, in characters.
+const longestPiece = 12
+
+// pieces cuts a name where people would: after punctuation, before a capital that
+// follows a small letter, and anywhere in what is too long all the same.
+func pieces(name string) []string {
+	var out []string
+	var piece []rune
+	before := rune(0)
+	for _, r := range name {
+		if len(piece) > 0 && (strings.ContainsRune("-_./@: ", before) || (unicode.IsUpper(r) && unicode.IsLower(before)) || len(piece) == longestPiece) {
+			out, piece = append(out, string(piece)), nil
+		}
+		piece, before = append(piece, r), r
+	}
+	return append(out, string(piece))
+}
+
+// wide says whether the stations of a path fit beside each other on a desktop.
+// The numbers are those of the style sheet, in pixels.
+func wide(zones []zone) bool {
+	const room, works, fails, character, around = 1094, 74, 92, 9, 18
+	need := 0
+	take := func(s *step) {
+		switch {
+		case s == nil:
+		case s.View.Class == string(verify.Fail):
+			need += fails
+		default:
+			need += works
+		}
+	}
+	for _, z := range zones {
+		need += 28
+		take(z.Entry)
+		for _, st := range z.Stations {
+			take(st.Step)
+			longest := 0
+			for word := range strings.FieldsSeq(st.Kind) {
+				longest = max(longest, utf8.RuneCountInString(word)*3/4) // it is set smaller
+			}
+			for _, p := range st.Label {
+				longest = max(longest, utf8.RuneCountInString(p))
+			}
+			need += around + longest*character
+		}
+	}
+	return need <= room
+}

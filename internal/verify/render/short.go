@@ -1,0 +1,39 @@
+package render
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/brokerd/brokerd/internal/verify"
+)
+
+// Short prints what is not all right, two lines a problem, and nothing else: a
+// destination without one is not mentioned.
+func Short(w io.Writer, p Paint, r Result) error {
+	for _, problem := range Problems(r.Report) {
+		if _, err := fmt.Fprintf(w, "%s %s %s %s\n", p.Mark(problem.Result), p.Bold(clean(r.Destination)), problem.Code, verdict(problem.Check)); err != nil {
+			return err
+		}
+		todo := problem.Fix.Text
+		switch {
+		case problem.SameFixAs > 0:
+			todo = "the same fix as above"
+		case todo == "":
+			todo = problem.Why
+		case problem.Result == verify.Fail:
+			todo += " Who: " + whoText(problem.Check) + "."
+		}
+		if todo == "" {
+			continue
+		}
+		if _, err := fmt.Fprintln(w, Indent(Wrap(clean(todo), Width), "    ")); err != nil {
+			return err
+		}
+	}
+	if r.Err != nil {
+		if _, err := fmt.Fprintf(w, "%s %s could not be verified: %s\n", p.Mark(verify.Unknown), p.Bold(clean(r.Destination)), clean(r.Err.Error())); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,293 @@
+package render
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/brokerd/brokerd/docs/checks"
+	"github.com/brokerd/brokerd/internal/verify"
+)
+
+// results are the words and marks of the outcomes, in the order in which they are counted.
+var results = []struct {
+	result            verify.Result
+	mark, word, count string
+}{
+	{verify.Fail, "✗", "failed", "failed"},
+	{verify.Unknown, "?", "unknown", "unknown"},
+	{verify.Warn, "!", "to look at", "to look at"},
+	{verify.Pass, "✓", "passed", "passed"},
+	{verify.Skip, "-", "not run", "not run"},
+}
+
+func markOf(r verify.Result) string {
+	for _, k := range results {
+		if k.result == r {
+			return k.mark
+		}
+	}
+	return "?"
+}
+
+func wordOf(r verify.Result) string {
+	for _, k := range results {
+		if k.result == r {
+			return k.word
+		}
+	}
+	return "unknown"
+}
+
+// counts says how many checks ended how: "1 failed, 3 not run, 12 passed".
+func counts(list []verify.Check) string {
+	n := make(map[verify.Result]int)
+	for _, c := range list {
+		n[c.Result]++
+	}
+	var parts []string
+	for _, k := range results {
+		if n[k.result] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n[k.result], k.count))
+		}
+	}
+	if len(parts) == 0 {
+		return "nothing was checked"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// artefacts are the kinds of artefacts in the words of the field.
+var artefacts = map[string]string{
+	verify.ArtefactConfig: "configuration of brokerd", verify.ArtefactNetwork: "network of this host", verify.ArtefactClock: "clock of this host",
+	verify.ArtefactCredentials: "source credentials", verify.ArtefactSourcePolicy: "policy of the source identity", verify.ArtefactTrust: "trust policy",
+	verify.ArtefactIdentity: "identity policy", verify.ArtefactBoundary: "permissions boundary", verify.ArtefactSession: "role session",
+	verify.ArtefactSessionPolicy: "session policy", verify.ArtefactSCP: "service control policy (SCP)", verify.ArtefactRCP: "resource control policy (RCP)",
+	verify.ArtefactEndpointPolicy: "VPC endpoint policy", verify.ArtefactBucket: "bucket", verify.ArtefactBucketPolicy: "bucket policy",
+	verify.ArtefactPublicAccess: "public access block", verify.ArtefactOwnership: "object ownership", verify.ArtefactEncryption: "encryption",
+	verify.ArtefactIdentityBucket: "identity policy or bucket policy", verify.ArtefactKeyPolicy: "key policy", verify.ArtefactIdentityKey: "identity policy or key policy",
+	verify.ArtefactKeyState: "KMS key", verify.ArtefactUnseen: "a policy that could not be read", verify.ArtefactTrail: "CloudTrail trail",
+	verify.ArtefactAccessLog: "S3 access log", verify.ArtefactService: "AWS service",
+}
+
+// artefactText is what is at fault, with its name where there can be several.
+func artefactText(a verify.Artefact) string {
+	if a.Kind == "" {
+		return ""
+	}
+	text, ok := artefacts[a.Kind]
+	if !ok {
+		text = a.Kind
+	}
+	if a.Name != "" {
+		text += fmt.Sprintf(" %q", a.Name)
+	}
+	return text
+}
+
+// accountText is "444455556666 (B)".
+func accountText(a verify.Account) string {
+	switch {
+	case a.ID != "" && a.Side != "":
+		return a.ID + " (" + string(a.Side) + ")"
+	case a.ID != "":
+		return a.ID
+	case a.Side != "":
+		return string(a.Side)
+	}
+	return ""
+}
+
+// Where names what is at fault and whose it is: "account 444455556666 (B), key policy".
+func Where(c verify.Check) string {
+	var parts []string
+	if account := accountText(c.Account); account != "" {
+		parts = append(parts, "account "+account)
+	}
+	if a := artefactText(c.Artefact); a != "" {
+		parts = append(parts, a)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// verdict is the first line of a problem: which policy of which account, and what about it.
+func verdict(c verify.Check) string {
+	what := checks.Title(c.Code)
+	if what == "" || c.Code == c.ID { // the check has no finding of its own
+		switch first, _, _ := strings.Cut(c.Why, "; "); {
+		case first != "" && len(first) <= shortWhy:
+			what = strings.TrimSuffix(first, ".")
+		case c.Result == verify.Unknown:
+			what = "could not be decided: " + c.Title
+		default:
+			what = "not so: " + c.Title
+		}
+	}
+	if at := Where(c); at != "" {
+		return clean(upperFirst(at) + ": " + what)
+	}
+	return clean(upperFirst(what))
+}
+
+// shortWhy is how long a reason may be that stands in the first line, in bytes.
+const shortWhy = 90
+
+func upperFirst(s string) string {
+	r, n := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(r)) + s[n:]
+}
+
+// sentence gives a finding the form of one.
+func sentence(s string) string {
+	s = strings.TrimSpace(s)
+	if s == "" {
+		return ""
+	}
+	if first, _, _ := strings.Cut(s, " "); !strings.ContainsAny(first, ":/.") { // an ARN, a name of an action or a host stays as it is
+		s = upperFirst(s)
+	}
+	if !strings.HasSuffix(s, ".") && !strings.HasSuffix(s, "!") && !strings.HasSuffix(s, "?") {
+		s += "."
+	}
+	return s
+}
+
+// statementName is how people find a statement: `statement "Sid" (number 2, line 12)`.
+func statementName(s verify.Statement) string {
+	var at []string
+	if s.Sid != "" {
+		at = append(at, fmt.Sprintf("number %d", s.Index+1))
+	}
+	if s.Line > 0 {
+		at = append(at, fmt.Sprintf("line %d", s.Line))
+	}
+	name := fmt.Sprintf("statement number %d", s.Index+1)
+	if s.Sid != "" {
+		name = fmt.Sprintf("statement %q", s.Sid)
+	}
+	if len(at) == 0 {
+		return clean(name)
+	}
+	return clean(name + " (" + strings.Join(at, ", ") + ")")
+}
+
+// missText says why a statement that almost allows the request does not.
+func missText(m verify.NearMiss) string {
+	text := statementName(m.Statement)
+	if m.Policy != "" {
+		text += " of policy " + m.Policy
+	}
+	text += ": its " + m.FailedOn + " does not match"
+	if m.Key != "" {
+		text += " (" + strings.TrimSpace(m.Operator+" "+m.Key) + ")"
+	}
+	if len(m.Want) > 0 {
+		text += "; it says " + strings.Join(m.Want, ", ")
+	}
+	if len(m.Got) > 0 {
+		text += "; the request has " + strings.Join(m.Got, ", ")
+	} else if m.FailedOn == "condition" {
+		text += "; the request has no such key"
+	}
+	if m.Note != "" {
+		text += ". " + upperFirst(m.Note)
+	}
+	return clean(text)
+}
+
+// evidenceText is one thing that was seen, in one line.
+func evidenceText(e verify.Evidence) string {
+	var parts []string
+	switch e.Source {
+	case verify.SourceStatic:
+		parts = append(parts, "the policies")
+	case verify.SourceHost:
+		parts = append(parts, "this host")
+	default:
+		parts = append(parts, "AWS")
+	}
+	if e.Operation != "" {
+		parts[0] += ", " + e.Operation
+	}
+	answer := e.AWSCode
+	if e.HTTPStatus != 0 {
+		answer = strings.TrimSpace(fmt.Sprintf("%d %s", e.HTTPStatus, e.AWSCode))
+	}
+	for _, s := range []string{answer, e.AWSMessage, e.Text} {
+		if s != "" {
+			parts = append(parts, s)
+		}
+	}
+	text := strings.Join(parts, ": ")
+	var ids []string
+	if e.RequestID != "" {
+		ids = append(ids, "request id "+e.RequestID)
+	}
+	if e.HostID != "" {
+		ids = append(ids, "host id "+e.HostID)
+	}
+	if len(ids) > 0 {
+		text += " (" + strings.Join(ids, ", ") + ")"
+	}
+	return clean(text)
+}
+
+// whoText says who must apply a fix.
+func whoText(c verify.Check) string {
+	if c.Fix.Owner != "" {
+		return clean(c.Fix.Owner)
+	}
+	if account := accountText(fixAccount(c)); account != "" {
+		return "an administrator of account " + account
+	}
+	return "whoever runs brokerd on this host"
+}
+
+// summary says how many changes are needed, and whose they are: "2 fixes needed:
+// 1 in account 111122223333 (A: yours), 1 in account 444455556666 (B: send this to
+// them)". It is empty when nothing failed.
+func summary(problems []Problem) string {
+	var order []string
+	n, total := make(map[string]int), 0
+	for _, p := range problems {
+		if p.Result != verify.Fail || p.SameFixAs != 0 {
+			continue
+		}
+		at := fixPlace(p.Check)
+		if n[at] == 0 {
+			order = append(order, at)
+		}
+		n[at]++
+		total++
+	}
+	if total == 0 {
+		return ""
+	}
+	var parts []string
+	for _, at := range order {
+		parts = append(parts, fmt.Sprintf("%d %s", n[at], at))
+	}
+	noun := "fixes"
+	if total == 1 {
+		noun = "fix"
+	}
+	return fmt.Sprintf("%d %s needed: %s", total, noun, strings.Join(parts, ", "))
+}
+
+// fixPlace is where a check is repaired, and whose place that is.
+func fixPlace(c verify.Check) string {
+	switch c.Artefact.Kind {
+	case verify.ArtefactConfig, verify.ArtefactNetwork, verify.ArtefactClock, verify.ArtefactCredentials, verify.ArtefactSession:
+		return "on this host"
+	case verify.ArtefactIdentityBucket, verify.ArtefactIdentityKey, verify.ArtefactUnseen:
+		return "in one of the two accounts"
+	}
+	switch account := fixAccount(c); account.Side {
+	case verify.SideA:
+		return "in account " + strings.TrimSpace(account.ID+" (A: yours)")
+	case verify.SideB:
+		return "in account " + strings.TrimSpace(account.ID+" (B: send this to them)")
+	}
+	return "of unknown place"
+}

@@ -1,0 +1,173 @@
+package verify_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/brokerd/brokerd/internal/cli/accounts"
+	"github.com/brokerd/brokerd/internal/verify"
+)
+
+// broad gives the role everything, on both sides.
+func broad(t *testing.T, w *accounts.World) {
+	t.Helper()
+	must(t, w.PutIdentity(t.Context(), `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*","kms:*"],"Resource":"*"}]}`))
+	must(t, w.PutBucketPolicy(t.Context(), `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"`+w.Dest.Role+`"},"Action":"s3:*","Resource":["arn:aws:s3:::tenant-s3-test-bucket","arn:aws:s3:::tenant-s3-test-bucket/*"]}]}`))
+	must(t, w.PutKeyPolicy(t.Context(), `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":["`+w.Dest.Role+`","arn:aws:iam::`+w.Sandbox.AccountB()+`:root"]},"Action":"kms:*","Resource":"*"}]}`))
+}
+
+// brokerd limits its own sessions; what it hides is found, undone and reported.
+func TestWhatARoleMayDoTooMuchIsFoundAndUndone(t *testing.T) {
+	w := world(t)
+	broad(t, w)
+	r := runWith(t, w, verify.RunOptions{Policies: documents(t, w, "AB")})
+	for id, want := range map[string]verify.Result{
+		"BRK-LP-003": verify.Fail, "BRK-LP-004": verify.Warn, "BRK-LP-007": verify.Pass, "BRK-LP-008": verify.Fail, "BRK-LP-010": verify.Pass,
+		"BRK-LP-013": verify.Fail, "BRK-KMS-003": verify.Warn, "BRK-S3-002": verify.Pass,
+	} {
+		if got := checkOf(t, r, id); got.Result != want {
+			t.Errorf("%s is %s, want %s: %s", id, got.Result, want, got.Why)
+		}
+	}
+	if got := checkOf(t, r, "BRK-LP-003"); !strings.Contains(got.Why, "aborted at once") {
+		t.Errorf("it does not say that the upload was undone: %s", got.Why)
+	}
+	if got := checkOf(t, r, "BRK-LP-013"); got.Artefact.Statement == nil || len(got.Fix.Patch) == 0 {
+		t.Errorf("the statement that allows to delete is not named: %+v", got)
+	}
+	if left := w.Sandbox.MultipartUploads(accounts.Bucket); len(left)+len(w.Sandbox.Objects(accounts.Bucket)) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	for _, c := range w.Sandbox.Calls() {
+		switch c.Operation {
+		case "DeleteObject", "PutObject", "PutBucketPolicy", "GenerateDataKey":
+			if c.Operation != "GenerateDataKey" && strings.Contains(c.Principal, ":assumed-role/") {
+				t.Errorf("verify called %s", c.Operation)
+			}
+		}
+	}
+}
+
+func TestACanaryIsWrittenOnlyWhenItIsAskedForAndReadBack(t *testing.T) {
+	w := world(t)
+	broad(t, w)
+	r := runWith(t, w, verify.RunOptions{Canary: true})
+	if got := checkOf(t, r, "BRK-S3-004"); got.Result != verify.Pass || len(w.Sandbox.Objects(accounts.Bucket)) != 1 {
+		t.Errorf("canary %s: %s; %d objects", got.Result, got.Why, len(w.Sandbox.Objects(accounts.Bucket)))
+	}
+	if got := checkOf(t, r, "BRK-LP-009"); got.Result != verify.Fail {
+		t.Errorf("the role may read what it wrote, and the check is %s: %s", got.Result, got.Why)
+	}
+}
+
+func TestAnExternalIDThatNobodyAsksForIsFound(t *testing.T) {
+	for _, c := range []struct {
+		name, condition string
+		without, other  verify.Result
+	}{
+		{"asked for", `{"StringEquals":{"sts:ExternalId":"agreed"}}`, verify.Pass, verify.Pass},
+		{"not asked for", `{}`, verify.Fail, verify.Fail},
+		{"any is taken", `{"StringLike":{"sts:ExternalId":"*"}}`, verify.Pass, verify.Fail},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := world(t)
+			w.Dest.Session.ExternalID = "agreed"
+			must(t, w.PutTrust(t.Context(), `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"`+w.UserARN+`"},"Action":"sts:AssumeRole","Condition":`+c.condition+`}]}`))
+			r := runWith(t, w, verify.RunOptions{Policies: documents(t, w, "A")})
+			if a, b := checkOf(t, r, "BRK-LP-001"), checkOf(t, r, "BRK-LP-002"); a.Result != c.without || b.Result != c.other {
+				t.Errorf("without: %s %s; with another: %s %s", a.Result, a.Why, b.Result, b.Why)
+			}
+			if c.other == verify.Fail {
+				repaired(t, w, r, func() verify.Report { return runWith(t, w, verify.RunOptions{Policies: documents(t, w, "A")}) })
+			}
+		})
+	}
+}
+
+// The calls that a run reports are those that AWS sees, and there are never more than 20.
+func TestCallsAreCountedAsAWSSeesThem(t *testing.T) {
+	for name, o := range map[string]verify.RunOptions{"usual": {}, "with a canary": {Canary: true}, "cheap": {Cheap: true}} {
+		t.Run(name, func(t *testing.T) {
+			w := world(t)
+			w.Dest.Session.ExternalID = "agreed"
+			must(t, w.PutTrust(t.Context(), strings.Replace(string(w.Docs.Trust), `"Action": "sts:AssumeRole"`, `"Action": "sts:AssumeRole", "Condition": {"StringEquals": {"sts:ExternalId": "agreed"}}`, 1)))
+			before := len(w.Sandbox.Calls())
+			r := runWith(t, w, o)
+			seen := 0
+			for _, c := range w.Sandbox.Calls()[before:] {
+				if c.Via == "" {
+					seen++
+				}
+			}
+			if r.Calls != seen || seen > 20 {
+				t.Errorf("%d calls reported, %d seen", r.Calls, seen)
+			}
+			if o.Cheap && (seen > 8 || r.Result() != verify.Pass) {
+				t.Errorf("a cheap run made %d calls and is %s", seen, r.Result())
+			}
+			t.Logf("%d calls", seen)
+		})
+	}
+}
+
+// A run in which everything that must be refused is accepted costs most.
+func TestARunStaysWithinItsCallsWhenEverythingIsAllowed(t *testing.T) {
+	w := world(t)
+	broad(t, w)
+	if _, err := w.S3.DeleteBucketOwnershipControls(t.Context(), &s3.DeleteBucketOwnershipControlsInput{Bucket: aws.String(accounts.Bucket)}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.S3.DeletePublicAccessBlock(t.Context(), &s3.DeletePublicAccessBlockInput{Bucket: aws.String(accounts.Bucket)}); err != nil {
+		t.Fatal(err)
+	}
+	before := len(w.Sandbox.Calls())
+	r := runWith(t, w, verify.RunOptions{Canary: true})
+	seen := 0
+	for _, c := range w.Sandbox.Calls()[before:] {
+		if c.Via == "" {
+			seen++
+		}
+	}
+	if seen > 20 || r.Calls != seen {
+		t.Errorf("%d calls reported, %d seen", r.Calls, seen)
+	}
+	if left := w.Sandbox.MultipartUploads(accounts.Bucket); len(left) > 0 {
+		t.Errorf("%d uploads left behind", len(left))
+	}
+	if got := checkOf(t, r, "BRK-LP-007"); got.Result != verify.Fail {
+		t.Errorf("a public ACL: %s %s", got.Result, got.Why)
+	}
+}
+
+func TestNoTokenIsSentOverPlainHTTP(t *testing.T) {
+	w := world(t)
+	w.Config.AWS.Endpoints.S3 = "http://192.0.2.1"
+	r := runWith(t, w, verify.RunOptions{})
+	if got := checkOf(t, r, "BRK-HOST-002"); got.Code != "BRK-HOST-011" || got.Result != verify.Fail {
+		t.Errorf("got %s %s: %s", got.Result, got.Code, got.Why)
+	}
+	for _, id := range []string{"BRK-S3-001", "BRK-S3-002", "BRK-LP-003", "BRK-LP-008"} {
+		if got := checkOf(t, r, id); got.Result != verify.Skip {
+			t.Errorf("%s was run: %s", id, got.Result)
+		}
+	}
+}
+
+func TestASessionOfAnotherRoleIsFatal(t *testing.T) {
+	w := world(t)
+	other := *w.Dest
+	other.Role = strings.Replace(other.Role, accounts.RoleName, "Another", 1)
+	r, err := verifier(t, w).Run(t.Context(), &other, verify.RunOptions{}, nil)
+	must(t, err)
+	if got := checkOf(t, r, "BRK-ID-003"); got.Code != "BRK-ID-030" || got.Result != verify.Fail || !strings.Contains(got.Why, "Another") || !strings.Contains(got.Why, accounts.RoleName) {
+		t.Errorf("got %s %s: %s", got.Result, got.Code, got.Why)
+	}
+	for _, id := range []string{"BRK-S3-002", "BRK-KMS-003", "BRK-LP-003"} {
+		if got := checkOf(t, r, id); got.Result != verify.Skip {
+			t.Errorf("%s was run although the session is another's", id)
+		}
+	}
+}

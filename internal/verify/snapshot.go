@@ -1,0 +1,120 @@
+package verify
+
+import (
+	"encoding/json"
+
+	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/setup"
+)
+
+// FromSnapshot takes from what setup read of both accounts what concerns a
+// destination. source is the ARN of the identity that assumes its role; empty
+// when it is not known.
+func FromSnapshot(dest *config.Destination, source string, snap setup.Snapshot) Policies {
+	s := snapshotReader{}
+	if role := snap.Identities[dest.Role]; role != nil {
+		take(&s, DocumentTrust, role.ARN, "", role.Trust, func(text string) string { return text })
+		s.identity(DocumentIdentity, role)
+		take(&s, DocumentBoundary, role.Boundary.Value.ARN, role.Boundary.Value.Name, role.Boundary, func(d setup.Document) string { return d.Text })
+		take(&s, DocumentRole, role.ARN, "", role.Info, func(i setup.IdentityInfo) string {
+			return encode(map[string]any{"Role": map[string]any{"Arn": role.ARN, "RoleId": i.ID, "MaxSessionDuration": int(i.MaxSession.Seconds())}})
+		})
+	}
+	if who := snap.Identities[principalARN(source)]; who != nil {
+		s.identity(DocumentSource, who)
+	}
+	if b := snap.Buckets[dest.Bucket]; b != nil {
+		s.bucket(b)
+	}
+	if k := snap.Keys[dest.KMSKey]; k != nil {
+		take(&s, DocumentKeyPolicy, k.ARN, "", k.Policy, func(text string) string { return text })
+		take(&s, DocumentKey, k.ARN, "", k.Info, func(i setup.KeyInfo) string {
+			return encode(map[string]any{"KeyMetadata": map[string]any{"Arn": k.ARN, "KeyState": i.State, "KeySpec": i.Spec, "KeyUsage": i.Usage, "KeyManager": i.Manager}})
+		})
+	}
+	for arn, t := range snap.Trails {
+		take(&s, DocumentTrail, arn, arn, t.Objects, func(prefixes []string) string {
+			return encode(map[string]any{"EventSelectors": []any{map[string]any{"ReadWriteType": "WriteOnly", "DataResources": []any{map[string]any{"Type": "AWS::S3::Object", "Values": prefixes}}}}})
+		})
+	}
+	return s.out
+}
+
+type snapshotReader struct{ out Policies }
+
+func (s *snapshotReader) add(d PolicyDocument) { s.out.Documents = append(s.out.Documents, d) }
+
+// identity adds a role's or user's own policies, inline and attached.
+func (s *snapshotReader) identity(kind string, who *setup.Identity) {
+	known := 0
+	for _, part := range []setup.Part[[]setup.Document]{who.Inline, who.Attached} {
+		switch part.Presence {
+		case setup.Known:
+			for _, d := range part.Value {
+				known++
+				s.add(PolicyDocument{Kind: kind, State: Known, ARN: orText(d.ARN, who.ARN), Name: d.Name, Text: d.Text})
+			}
+		case setup.Absent:
+		default:
+			s.add(PolicyDocument{Kind: kind, State: Unreadable, ARN: who.ARN, Reason: part.Reason})
+			known++
+		}
+	}
+	if known == 0 {
+		s.add(PolicyDocument{Kind: kind, State: Absent, ARN: who.ARN})
+	}
+}
+
+func (s *snapshotReader) bucket(b *setup.BucketAt) {
+	take(s, DocumentBucketPolicy, "", b.Name, b.Policy, func(text string) string { return text })
+	take(s, DocumentPublicAccess, "", b.Name, strictest(b.PublicAccess, b.AccountPublicAccess), func(p setup.PublicAccess) string {
+		return encode(map[string]any{"PublicAccessBlockConfiguration": map[string]bool{
+			"BlockPublicAcls": p.BlockPublicACLs, "IgnorePublicAcls": p.IgnorePublicACLs, "BlockPublicPolicy": p.BlockPublicPolicy, "RestrictPublicBuckets": p.RestrictPublicBuckets,
+		}})
+	})
+	take(s, DocumentOwnership, "", b.Name, b.Ownership, func(o string) string {
+		return encode(map[string]any{"OwnershipControls": map[string]any{"Rules": []any{map[string]string{"ObjectOwnership": o}}}})
+	})
+	take(s, DocumentEncryption, "", b.Name, b.Encryption, func(e setup.Encryption) string {
+		return encode(map[string]any{"ServerSideEncryptionConfiguration": map[string]any{"Rules": []any{map[string]any{
+			"ApplyServerSideEncryptionByDefault": map[string]string{"SSEAlgorithm": e.Algorithm, "KMSMasterKeyID": e.KeyARN}, "BucketKeyEnabled": e.BucketKey,
+		}}}})
+	})
+	take(s, DocumentLogging, "", b.Name, b.Logging, func(l setup.Logging) string {
+		return encode(map[string]any{"LoggingEnabled": map[string]string{"TargetBucket": l.Bucket, "TargetPrefix": l.Prefix}})
+	})
+}
+
+// strictest is the block that is in force: the stricter of bucket and account.
+func strictest(bucket, account setup.Part[setup.PublicAccess]) setup.Part[setup.PublicAccess] {
+	switch {
+	case bucket.Presence == setup.Unread:
+		return bucket
+	case account.Presence == setup.Unread && (!bucket.Is() || !bucket.Value.RestrictPublicBuckets):
+		return account
+	}
+	a, b := account.Value, bucket.Value
+	return setup.KnownPart(setup.PublicAccess{
+		BlockPublicACLs: a.BlockPublicACLs || b.BlockPublicACLs, IgnorePublicACLs: a.IgnorePublicACLs || b.IgnorePublicACLs,
+		BlockPublicPolicy: a.BlockPublicPolicy || b.BlockPublicPolicy, RestrictPublicBuckets: a.RestrictPublicBuckets || b.RestrictPublicBuckets,
+	})
+}
+
+func take[T any](s *snapshotReader, kind, arn, name string, part setup.Part[T], text func(T) string) {
+	d := PolicyDocument{Kind: kind, State: Unreadable, ARN: arn, Name: name, Reason: part.Reason}
+	switch part.Presence {
+	case setup.Known:
+		d.State, d.Text = Known, text(part.Value)
+	case setup.Absent:
+		d.State = Absent
+	}
+	s.add(d)
+}
+
+func encode(v any) string {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return ""
+	}
+	return string(data)
+}

@@ -1,0 +1,333 @@
+package verify
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/brokerd/brokerd/internal/iampolicy"
+)
+
+// prediction is what the engine says of every question, before any call.
+type prediction struct {
+	blockers []finding            // what certainly stands in the way, by the documents
+	suspects []finding            // what may, depending on what nobody knows here
+	decided  map[stepID][]decided // what was decided of each question
+}
+
+type decided struct {
+	scenario iampolicy.Scenario
+	result   iampolicy.Result
+}
+
+// predict asks the engine. Findings of the same repair are told once: a key
+// policy without kms:GenerateDataKey lacks kms:Decrypt by the same statement.
+func (p *probe) predict() prediction {
+	out := prediction{decided: make(map[stepID][]decided)}
+	if state, _ := p.docs.state(DocumentTrust); state == Absent && p.dest.Role != "" {
+		// What else names the role can only be judged when it is there.
+		out.blockers = []finding{p.noRole(finding{Result: Fail, Confidence: Strong, row: codeStaticTrust})}
+		return out
+	}
+	for _, q := range p.questions() {
+		for _, sc := range q.scenarios {
+			r := iampolicy.Evaluate(sc)
+			out.decided[q.step] = append(out.decided[q.step], decided{sc, r})
+			for _, f := range p.blockersOf(q, sc, r) {
+				if !slices.ContainsFunc(out.blockers, f.sameRepair) {
+					out.blockers = append(out.blockers, f)
+				}
+			}
+			for _, f := range p.suspectsOf(q, sc, r) {
+				if !slices.ContainsFunc(out.suspects, f.sameRepair) {
+					out.suspects = append(out.suspects, f)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// sameRepair says that one change repairs both.
+func (f finding) sameRepair(other finding) bool {
+	if f.Artefact != other.Artefact || f.Name != other.Name {
+		return false
+	}
+	if f.Statement != nil || other.Statement != nil {
+		return f.Statement != nil && other.Statement != nil && f.Statement.Index == other.Statement.Index && f.Statement.Line == other.Statement.Line
+	}
+	return string(f.Repair.Patch) == string(other.Repair.Patch) && f.Repair.Kind == other.Repair.Kind
+}
+
+// of are the findings of some steps.
+func of(list []finding, steps ...stepID) []finding {
+	var out []finding
+	for _, f := range list {
+		if slices.Contains(steps, f.step) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// blockersOf are the layers that certainly refuse a request.
+func (p *probe) blockersOf(q question, sc iampolicy.Scenario, r iampolicy.Result) []finding {
+	var out []finding
+	for i := range r.Layers {
+		l := &r.Layers[i]
+		if !slices.Contains(r.BlockedBy, l.Layer) || l.Decision == iampolicy.Allowed || l.Decision == iampolicy.Unknown {
+			continue
+		}
+		found := false
+		for n := range l.Statements {
+			if s := &l.Statements[n]; s.Effect == "Deny" && s.Outcome == iampolicy.Matched {
+				out = append(out, p.denial(q, sc, l, n, Strong))
+				found = true
+			}
+		}
+		if !found {
+			out = append(out, p.lack(q, sc, l))
+		}
+	}
+	return out
+}
+
+// suspectsOf are the statements that refuse or do not allow a request, depending
+// on a condition key that nobody knows here.
+func (p *probe) suspectsOf(q question, sc iampolicy.Scenario, r iampolicy.Result) []finding {
+	var out []finding
+	for i := range r.Layers {
+		l := &r.Layers[i]
+		if l.Decision != iampolicy.Unknown {
+			continue
+		}
+		allows := false
+		for n := range l.Statements {
+			s := &l.Statements[n]
+			allows = allows || s.Effect == "Allow" && s.Outcome == iampolicy.Matched
+			if s.Effect == "Deny" && s.Outcome == iampolicy.UnknownOutcome {
+				out = append(out, p.denial(q, sc, l, n, Weak))
+			}
+		}
+		if allows || l.Reason == "not supplied" {
+			continue
+		}
+		for n := range l.Statements {
+			if s := &l.Statements[n]; s.Effect == "Allow" && s.Outcome == iampolicy.UnknownOutcome {
+				f := p.lack(q, sc, l)
+				f.Confidence, f.NearMisses = Weak, []NearMiss{p.nearMiss(sc, l, n)}
+				f.Detail += fmt.Sprintf("; one statement would, depending on %s, which is not known here", s.Key)
+				out = append(out, f)
+				break
+			}
+		}
+	}
+	return out
+}
+
+// denial is a finding about one Deny statement.
+func (p *probe) denial(q question, sc iampolicy.Scenario, l *iampolicy.LayerResult, n int, sure Confidence) finding {
+	s := &l.Statements[n]
+	f := p.about(q, sc, l)
+	f.Confidence = sure
+	f.Statement = p.statementAt(sc, l, n)
+	if s.Policy != "" {
+		f.Name = s.Policy
+		for _, d := range p.docs.byKind[f.Artefact] {
+			if d.Name == s.Policy && strings.Contains(d.ARN, ":policy/") {
+				f.ArtefactARN = d.ARN
+			}
+		}
+	}
+	parts := parseStatement(f.Statement.Text)
+	f.Code = denyCode(f.Artefact, sc.Request.Action, parts)
+	f.Detail = fmt.Sprintf("statement %s of %s refuses %s", statementName(f.Statement), place(f), sc.Request.Action)
+	if keys := parts.keys(); len(keys) > 0 {
+		f.Detail += " by its condition on " + strings.Join(keys, ", ")
+	}
+	if sure == Weak {
+		f.Detail += fmt.Sprintf(", unless %s fits (%s %s): what AWS sees of it is not known here", s.Key, s.Operator, strings.Join(s.Want, ", "))
+	}
+	f.Detail += "; an explicit deny wins over every Allow"
+	if note := forwardedNote(sc.Request.Action, parts); note != "" {
+		f.Detail += ". " + note
+	}
+	f.Repair = p.liftDeny(f, q, sc, parts)
+	return f
+}
+
+// lack is a finding about a layer in which nothing allows the request.
+func (p *probe) lack(q question, sc iampolicy.Scenario, l *iampolicy.LayerResult) finding {
+	f := p.about(q, sc, l)
+	f.Confidence = Strong
+	if l.Layer == iampolicy.LayerPublicAccess {
+		return p.publicStatement(f, l)
+	}
+	near := slices.Clone(l.NearMisses)
+	slices.SortStableFunc(near, func(a, b int) int { return farness(&l.Statements[a]) - farness(&l.Statements[b]) })
+	for _, n := range near[:min(3, len(near))] {
+		f.NearMisses = append(f.NearMisses, p.nearMiss(sc, l, n))
+	}
+	f.Code = lackCode(f.Artefact, sc.Request.Action, f.NearMisses)
+	f.Detail = fmt.Sprintf("%s does not allow %s on %s", place(f), sc.Request.Action, sc.Request.Resource)
+	switch l.Layer {
+	case iampolicy.LayerIdentity:
+	case iampolicy.LayerResource:
+		f.Detail = fmt.Sprintf("%s does not let %s do %s", place(f), p.callerOf(sc), sc.Request.Action)
+		if l.Reason == "no policy" {
+			f.Detail = fmt.Sprintf("there is no %s in account %s, so nobody from another account may do %s", noun(f.Artefact), f.Account, sc.Request.Action)
+		}
+	}
+	if len(f.NearMisses) > 0 {
+		if text := f.NearMisses[0].text(); text != "" {
+			f.Detail += ". Nearest: " + text
+		}
+	}
+	if note := p.lackNote(sc, f); note != "" {
+		f.Detail += ". " + note
+	}
+	f.Repair = p.allow(f, sc)
+	return f
+}
+
+// farness orders near misses: by how many elements do not fit, then by what does
+// not. A statement that fails by a condition, or by an id of somebody who was
+// deleted, was meant for this request; one for another principal was not.
+func farness(s *iampolicy.StatementResult) int {
+	rank := map[iampolicy.Element]int{iampolicy.ElementCondition: 0, iampolicy.ElementResource: 1, iampolicy.ElementAction: 2, iampolicy.ElementPrincipal: 3}[s.FailedOn]
+	if s.FailedOn == iampolicy.ElementPrincipal && slices.ContainsFunc(s.Want, isUniqueID) {
+		rank = 0
+	}
+	return 4*s.Distance + rank
+}
+
+// about says whose artefact a layer is.
+func (p *probe) about(q question, sc iampolicy.Scenario, l *iampolicy.LayerResult) finding {
+	service, _, _ := strings.Cut(sc.Request.Action, ":")
+	f := finding{Result: Fail, Account: l.Account, step: q.step}
+	switch l.Layer {
+	case iampolicy.LayerIdentity:
+		f.Artefact, f.ArtefactARN = ArtefactIdentity, p.dest.Role
+		if service == "sts" {
+			f.Artefact, f.ArtefactARN = ArtefactSourcePolicy, principalARN(p.source)
+		}
+	case iampolicy.LayerBoundary:
+		f.Artefact, f.ArtefactARN = ArtefactBoundary, p.dest.Role
+		if list := p.docs.byKind[DocumentBoundary]; len(list) == 1 {
+			f.ArtefactARN, f.Name = orText(list[0].ARN, f.ArtefactARN), list[0].Name
+		}
+	case iampolicy.LayerSession:
+		f.Artefact, f.ArtefactARN = ArtefactSessionPolicy, p.dest.Role
+	case iampolicy.LayerSCP:
+		f.Artefact, f.Name, f.Account = ArtefactSCP, l.Level, p.accountA()
+	case iampolicy.LayerRCP:
+		f.Artefact, f.Name, f.Account = ArtefactRCP, l.Level, p.accountB()
+	case iampolicy.LayerVPCEndpoint:
+		f.Artefact, f.Account = ArtefactEndpointPolicy, p.accountA()
+	case iampolicy.LayerPublicAccess:
+		f.Artefact, f.ArtefactARN, f.Account = ArtefactBucketPolicy, p.bucketARN(), p.accountB()
+	default:
+		switch service {
+		case "sts":
+			f.Artefact, f.ArtefactARN, f.Account = ArtefactTrust, p.dest.Role, p.accountA()
+		case "kms":
+			f.Artefact, f.ArtefactARN, f.Account = ArtefactKeyPolicy, p.dest.KMSKey, accountOf(p.dest.KMSKey)
+		default:
+			f.Artefact, f.ArtefactARN, f.Account = ArtefactBucketPolicy, p.bucketARN(), p.accountB()
+		}
+	}
+	f.row = policyRow(f.Artefact, sc.Request.Action)
+	f.Evidence = []Evidence{{Source: SourceStatic, Operation: sc.Request.Action, Text: fmt.Sprintf("by the documents, %s is %s in the layer %q", sc.Request.Action, strings.ReplaceAll(string(l.Decision), "_", " "), l.Layer)}}
+	f.Assumptions = p.unread()
+	return f
+}
+
+// publicStatement is S3's rule that one public statement locks every other
+// account out while RestrictPublicBuckets is on.
+func (p *probe) publicStatement(f finding, l *iampolicy.LayerResult) finding {
+	f.Code, f.row = causePublicAccess, codeStaticPublic
+	doc := p.docs.one(DocumentBucketPolicy)
+	for i := range doc.Len() {
+		text, line, column := doc.StatementText(i)
+		alone, err := iampolicy.Parse([]byte(`{"Version":"2012-10-17","Statement":[` + text + `]}`))
+		if err == nil && alone.Public() {
+			f.Statement = &Statement{Sid: parseStatement(text).Sid, Index: i, Line: line, Column: column, Path: fmt.Sprintf("Statement[%d]", i), Text: text}
+			break
+		}
+	}
+	if f.Statement == nil {
+		f.Code, f.Artefact = causeACLRefused, ArtefactPublicAccess
+		f.Detail = "the destination sends the ACL " + p.dest.ACL + ", and the bucket's public access block refuses public ACLs"
+		f.Fix = "Take `acl` out of the destination."
+		return f
+	}
+	f.Detail = fmt.Sprintf("%s of %s is public, and RestrictPublicBuckets is on: S3 then refuses every caller from another account, also those that a neighbouring statement names", statementName(f.Statement), place(f))
+	f.Repair = p.removeStatement(f, "Remove the public statement, or limit it by a condition on fixed accounts. Leave the public access block on.")
+	return f
+}
+
+// statementAt is the place and text of the n-th traced statement of a layer.
+func (p *probe) statementAt(sc iampolicy.Scenario, l *iampolicy.LayerResult, n int) *Statement {
+	t := &l.Statements[n]
+	out := &Statement{Sid: t.Sid, Index: t.Index, Line: t.Line, Column: t.Column, Path: fmt.Sprintf("Statement[%d]", t.Index)}
+	for _, d := range documentsOf(sc, l) {
+		if n < d.Len() {
+			out.Text, _, _ = d.StatementText(n)
+			break
+		}
+		n -= d.Len()
+	}
+	return out
+}
+
+// documentsOf lists the documents of a layer in the order in which they were weighed.
+func documentsOf(sc iampolicy.Scenario, l *iampolicy.LayerResult) []*iampolicy.Document {
+	var list []iampolicy.NamedPolicy
+	levels := sc.Policies.ServiceControl
+	switch l.Layer {
+	case iampolicy.LayerIdentity:
+		list = sc.Policies.Identity
+	case iampolicy.LayerBoundary:
+		list = sc.Policies.Boundary
+	case iampolicy.LayerSession:
+		list = sc.Policies.Session
+	case iampolicy.LayerVPCEndpoint:
+		list = sc.Policies.VPCEndpoint
+	case iampolicy.LayerResource:
+		return []*iampolicy.Document{sc.Policies.Resource}
+	case iampolicy.LayerRCP:
+		levels = sc.Policies.ResourceControl
+		fallthrough
+	case iampolicy.LayerSCP:
+		for i := range levels {
+			if levels[i].Level == l.Level {
+				list = levels[i].Policies
+				break
+			}
+		}
+	}
+	var out []*iampolicy.Document
+	for i := range list {
+		out = append(out, list[i].Policy)
+	}
+	return out
+}
+
+func (p *probe) nearMiss(sc iampolicy.Scenario, l *iampolicy.LayerResult, n int) NearMiss {
+	t := &l.Statements[n]
+	return NearMiss{
+		Policy: t.Policy, Statement: *p.statementAt(sc, l, n), FailedOn: string(t.FailedOn), Operator: t.Operator, Key: t.Key,
+		Want: slices.Clone(t.Want), Got: slices.Clone(t.Got), Note: t.Note,
+	}
+}
+
+// unread says which documents a conclusion does without.
+func (p *probe) unread() []string {
+	var out []string
+	for _, kind := range []string{DocumentIdentity, DocumentBoundary, DocumentBucketPolicy, DocumentKeyPolicy, DocumentSCP, DocumentRCP, DocumentEndpointPolicy} {
+		if !p.docs.read(kind) {
+			out = append(out, "not read: "+noun(kind))
+		}
+	}
+	return out
+}
