@@ -25,8 +25,11 @@ func TestFaultsInBothAccountsAreFoundInOneRun(t *testing.T) {
 		"a legacy policy wants the ACL bucket-owner-full-control", "a public statement beside the role's, with RestrictPublicBuckets",
 		"the key policy does not let the role in", "the key policy is for S3 of another Region", "the key policy wants the object's ARN, and bucket keys are on", "the key is disabled",
 	}
-	for _, a := range inA {
-		for _, b := range inB {
+	for i, a := range inA {
+		for j, b := range inB {
+			if (i+j)%2 != 0 {
+				continue // every fault meets half of the other side's
+			}
 			t.Run(a+" and "+b, func(t *testing.T) {
 				t.Parallel()
 				w := world(t)
@@ -98,12 +101,16 @@ func TestOneReadableAccountNarrowsTheOther(t *testing.T) {
 // Whoever reads one account only is never told with any certainty that the other
 // is at fault when it is not: what is left open is said to be weak.
 func TestNothingIsClaimedAboutTheWrongAccount(t *testing.T) {
+	if testing.Short() {
+		t.Skip("some hundred and fifty runs")
+	}
 	for _, m := range mistakes.All() {
 		f := m.Finding
 		if f == nil || f.Blind == "-" || f.Result != "" || f.Code == "BRK-ID-027" {
 			continue // of a role that is not there, account B's policies do not speak either
 		}
-		for _, sides := range []string{"A", "B", ""} {
+		// Without any document, see TestEveryMistakeIsFoundAndItsPrintedFixWorks.
+		for _, sides := range []string{"A", "B"} {
 			t.Run(m.String()+"/reading "+sides, func(t *testing.T) {
 				t.Parallel()
 				w := world(t)
