@@ -302,8 +302,8 @@ func TestNoOptionIsForgotten(t *testing.T) {
 	seen := map[string]string{
 		"Name": "", "KeyTemplate": "", "Line": "", // not of the file
 		"Role": "broker", "Chain": "broker", "Session": "broker", "Profile": "broker", // of the session
-		"Setup":      "setup",
 		"Durability": "daemon", "Spool": "daemon",
+		"Compatible": "interop", "Setup": "setup", // the latter is nothing that an upload goes by
 		"Bucket": "here", "Owner": "here", "Region": "here", "KMSKey": "here", "BucketKey": "here", "Key": "here", "PartSize": "here", "Concurrency": "here",
 		"PathStyle": "here", "Endpoints": "here", "Proxy": "here", "CABundle": "here", "FIPS": "here", "DualStack": "here", "FixedKey": "here",
 		"ContentType": "here", "ContentEncoding": "here", "Metadata": "here", "Tags": "here", "StorageClass": "here", "ACL": "here", "Compression": "here",
