@@ -45,21 +45,22 @@ const (
 
 // Daemon is a brokerd made of its parts, not yet running.
 type Daemon struct {
-	cfg     atomic.Pointer[config.Config] // swapped by Reload
-	log     *zap.Logger
-	level   zap.AtomicLevel
-	http    *awshttp.BuildableClient
-	metrics *telemetry.Metrics
-	broker  *broker.Broker
-	budget  *uploader.Budget
-	upload  *uploader.Uploader
-	spool   *spool.Spool // nil when no destination spools
-	memory  memory
-	server  *rpc.Server
-	desk    *vend.Desk
-	vending []*vend.Endpoint
-	patrol  *patrol.Patrol
-	notify  notifier
+	cfg       atomic.Pointer[config.Config] // swapped by Reload
+	log       *zap.Logger
+	level     zap.AtomicLevel
+	http      *awshttp.BuildableClient
+	metrics   *telemetry.Metrics
+	broker    *broker.Broker
+	budget    *uploader.Budget
+	upload    *uploader.Uploader
+	leftovers *uploader.Leftovers // nil where nothing can be written down
+	spool     *spool.Spool        // nil when no destination spools
+	memory    memory
+	server    *rpc.Server
+	desk      *vend.Desk
+	vending   []*vend.Endpoint
+	patrol    *patrol.Patrol
+	notify    notifier
 
 	verifier  currentVerifier
 	reloading sync.Mutex // one reload at a time
@@ -111,12 +112,13 @@ func New(cfg *config.Config, version string, w io.Writer) (_ *Daemon, err error)
 	if d.budget, err = uploader.NewBudget(d.memory.budget); err != nil {
 		return nil, fmt.Errorf("making the memory budget: %w", err)
 	}
+	d.leftovers = leftovers(cfg, log)
 	if d.upload, err = uploader.New(uploader.Options{
-		Config: cfg, Sessions: d.broker, Budget: d.budget, Logger: log, Version: version, Leftovers: leftovers(cfg, log),
+		Config: cfg, Sessions: d.broker, Budget: d.budget, Logger: log, Version: version, Leftovers: d.leftovers,
 	}); err != nil {
 		return nil, fmt.Errorf("making the uploader: %w", err)
 	}
-	verifier, err := verify.New(verify.Options{Config: cfg, Sessions: d.broker, HTTPClient: client})
+	verifier, err := verify.New(verify.Options{Config: cfg, Sessions: d.broker, HTTPClient: client, Leftovers: d.leftovers})
 	if err != nil {
 		return nil, fmt.Errorf("making the verifier: %w", err)
 	}

@@ -75,7 +75,7 @@ func (d *Daemon) reload() (rpc.Changes, error) {
 	if err != nil {
 		return rpc.Changes{}, fmt.Errorf("%s: %w", next.Path, err)
 	}
-	verifier, err := verify.New(verify.Options{Config: next, Sessions: d.broker, HTTPClient: d.http})
+	verifier, err := verify.New(verify.Options{Config: next, Sessions: d.broker, HTTPClient: d.http, Leftovers: d.leftovers})
 	if err != nil {
 		return rpc.Changes{}, fmt.Errorf("making the verifier: %w", err)
 	}

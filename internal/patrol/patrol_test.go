@@ -77,6 +77,28 @@ func (p *post) run(t *testing.T) {
 	})
 }
 
+// sights are what a patrol did so far.
+type sights struct {
+	calls       []time.Time
+	names, told []string // names sorted
+	ended       int
+}
+
+// seen waits until every goroutine of the bubble does.
+func (p *post) seen() sights {
+	synctest.Wait()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return sights{slices.Clone(p.calls), slices.Sorted(slices.Values(p.names)), slices.Clone(p.told), p.ended}
+}
+
+// forget begins anew with the names.
+func (p *post) forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.names = nil
+}
+
 func (p *post) say(r verify.Report, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -90,19 +112,18 @@ func TestEachDestinationIsVerifiedSoonAndThenAtItsInterval(t *testing.T) {
 		p.Adopt(15*time.Minute, []string{"a"}, nil)
 		p.run(t)
 		time.Sleep(soon)
-		synctest.Wait()
-		if len(p.calls) != 1 {
-			t.Fatalf("verified %d times within %v of the start", len(p.calls), soon)
+		if n := len(p.seen().calls); n != 1 {
+			t.Fatalf("verified %d times within %v of the start", n, soon)
 		}
 		time.Sleep(24 * time.Hour)
-		synctest.Wait()
+		calls := p.seen().calls
 		// 96 intervals of 15 minutes, give or take a tenth.
-		if n := len(p.calls); n < 87 || n > 107 {
+		if n := len(calls); n < 87 || n > 107 {
 			t.Errorf("verified %d times in a day", n)
 		}
 		different := map[time.Duration]bool{}
-		for i := 1; i < len(p.calls); i++ {
-			gap := p.calls[i].Sub(p.calls[i-1])
+		for i := 1; i < len(calls); i++ {
+			gap := calls[i].Sub(calls[i-1])
 			different[gap] = true
 			if gap < 13*time.Minute+30*time.Second || gap > 16*time.Minute+30*time.Second {
 				t.Errorf("%v between two verifications", gap)
@@ -124,9 +145,8 @@ func TestOffIsSilent(t *testing.T) {
 		p.run(t)
 		began := time.Now()
 		time.Sleep(1000 * time.Hour)
-		synctest.Wait()
-		if len(p.calls) != 0 {
-			t.Fatalf("verified %d times", len(p.calls))
+		if n := len(p.seen().calls); n != 0 {
+			t.Fatalf("verified %d times", n)
 		}
 		for _, s := range p.States() {
 			if s.Result != "" || !s.Next.IsZero() {
@@ -135,16 +155,13 @@ func TestOffIsSilent(t *testing.T) {
 		}
 		p.Adopt(time.Hour, []string{"a", "b"}, nil)
 		time.Sleep(soon)
-		synctest.Wait()
-		slices.Sort(p.names)
-		if !slices.Equal(p.names, []string{"a", "b"}) {
-			t.Errorf("after it was turned on, %v were verified within %v (the bubble is %v old)", p.names, soon, time.Since(began))
+		if names := p.seen().names; !slices.Equal(names, []string{"a", "b"}) {
+			t.Errorf("after it was turned on, %v were verified within %v (the bubble is %v old)", names, soon, time.Since(began))
 		}
 		p.Adopt(0, []string{"a", "b"}, nil)
 		time.Sleep(1000 * time.Hour)
-		synctest.Wait()
-		if len(p.calls) != 2 {
-			t.Errorf("after it was turned off, %d verifications", len(p.calls))
+		if n := len(p.seen().calls); n != 2 {
+			t.Errorf("after it was turned off, %d verifications", n)
 		}
 	})
 }
@@ -164,13 +181,13 @@ func TestOnlyChangesAreTold(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		p.say(report(verify.Pass), nil)
 		time.Sleep(10 * time.Minute)
-		synctest.Wait()
+		got := p.seen()
 		want := []string{"a:  -> pass ", "a: pass -> fail BRK-X-001", "a: fail -> fail BRK-X-000", "a: fail -> unknown ", "a: unknown -> pass "}
-		if !slices.Equal(p.told, want) {
-			t.Errorf("told %q, want %q", p.told, want)
+		if !slices.Equal(got.told, want) {
+			t.Errorf("told %q, want %q", got.told, want)
 		}
-		if p.ended != len(p.calls) || p.ended < 45 {
-			t.Errorf("%d of %d verifications were counted", p.ended, len(p.calls))
+		if got.ended != len(got.calls) || got.ended < 45 {
+			t.Errorf("%d of %d verifications were counted", got.ended, len(got.calls))
 		}
 		if ago := time.Since(since); ago < 39*time.Minute {
 			t.Errorf("the failure is said to have begun %v ago", ago)
@@ -212,13 +229,11 @@ func TestAReloadKeepsWhatIsUnchanged(t *testing.T) {
 		p.run(t)
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		p.names = nil
+		p.forget()
 		p.Adopt(time.Hour, []string{"a", "b", "d"}, []string{"b"})
 		time.Sleep(time.Minute)
-		synctest.Wait()
-		slices.Sort(p.names)
-		if !slices.Equal(p.names, []string{"b", "d"}) {
-			t.Errorf("after the reload %v were verified, want the one that changed and the new one", p.names)
+		if names := p.seen().names; !slices.Equal(names, []string{"b", "d"}) {
+			t.Errorf("after the reload %v were verified, want the one that changed and the new one", names)
 		}
 		var names []string
 		for _, s := range p.States() {
@@ -247,9 +262,8 @@ func TestAResultThatAReloadOvertookIsDropped(t *testing.T) {
 		time.Sleep(15 * time.Second)
 		p.Adopt(time.Hour, []string{"a"}, []string{"a"})
 		time.Sleep(time.Minute)
-		synctest.Wait()
-		if want := []string{"a:  -> pass "}; !slices.Equal(p.told, want) || calls.Load() != 2 {
-			t.Errorf("told %q after %d verifications, want %q after 2", p.told, calls.Load(), want)
+		if told, want := p.seen().told, []string{"a:  -> pass "}; !slices.Equal(told, want) || calls.Load() != 2 {
+			t.Errorf("told %q after %d verifications, want %q after 2", told, calls.Load(), want)
 		}
 	})
 }
@@ -311,8 +325,8 @@ func TestStoppingIsNoResult(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
-		if len(p.told) > 0 || p.ended > 0 {
-			t.Errorf("a stop was told as %q", p.told)
+		if got := p.seen(); len(got.told) > 0 || got.ended > 0 {
+			t.Errorf("a stop was told as %q", got.told)
 		}
 	})
 }

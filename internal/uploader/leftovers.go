@@ -69,6 +69,11 @@ func (l *Leftovers) close() {
 	}
 }
 
+// Remember is for uploads that others begin: those of a verification.
+func (l *Leftovers) Remember(destination, bucket, key, uploadID string) (ended func(gone bool)) {
+	return l.remember(leftover{Destination: destination, Bucket: bucket, Key: key, UploadID: uploadID})
+}
+
 // remember writes an upload down, until ended is called with whether it is gone.
 // One that is not is aborted by the next sweep. A failure to write costs no
 // delivery: it leaves the upload, should the daemon crash now, to the bucket's

@@ -73,6 +73,7 @@ func checkCreate(ctx context.Context, p *probe) []finding {
 		return p.optionsDenied(list)
 	}
 	p.created, p.uploadID = out, aws.ToString(out.UploadId)
+	p.opened(p.createInput(), p.uploadID)
 	p.passed[stepCreate] = true
 	return []finding{{Result: Pass, Detail: "S3 accepted a multipart upload of " + p.key, Evidence: []Evidence{{Source: SourceProbe, Operation: "s3:CreateMultipartUpload", HTTPStatus: 200, Text: "accepted"}}}}
 }
@@ -193,12 +194,15 @@ func (p *probe) abort(ctx context.Context) error {
 	}
 	id := p.uploadID
 	p.uploadID = ""
-	err := p.abortUpload(ctx, p.createInput(), id)
-	var gone *types.NoSuchUpload
-	if errors.As(err, &gone) {
-		return nil
+	return p.abortUpload(ctx, p.createInput(), id)
+}
+
+// opened writes an upload down that S3 has begun, for the case that nobody lives to
+// abort it.
+func (p *probe) opened(in *s3.CreateMultipartUploadInput, id string) {
+	if p.leftovers != nil {
+		p.begun[id] = p.leftovers.Remember(p.dest.Name, aws.ToString(in.Bucket), aws.ToString(in.Key), id)
 	}
-	return err
 }
 
 // abortUpload ends an upload that was begun with in. It has its own deadline.
@@ -212,5 +216,13 @@ func (p *probe) abortAs(ctx context.Context, api *s3.Client, begun *s3.CreateMul
 	_, err := api.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{
 		Bucket: begun.Bucket, Key: begun.Key, UploadId: aws.String(id), ExpectedBucketOwner: begun.ExpectedBucketOwner, RequestPayer: begun.RequestPayer,
 	})
+	var gone *types.NoSuchUpload
+	if errors.As(err, &gone) {
+		err = nil
+	}
+	if ended := p.begun[id]; ended != nil {
+		ended(err == nil)
+		delete(p.begun, id)
+	}
 	return err
 }

@@ -60,6 +60,7 @@ func (p *probe) accepted(ctx context.Context, c *finding, what string, change fu
 		c.Evidence = append(c.Evidence, p.callEvidence("s3:CreateMultipartUpload", "the same "+what+": refused", err))
 		return false
 	}
+	p.opened(in, aws.ToString(out.UploadId))
 	c.Evidence = append(c.Evidence, Evidence{Source: SourceProbe, Operation: "s3:CreateMultipartUpload", Text: "the same " + what + ": accepted, and aborted again"})
 	if err := p.abortUpload(ctx, in, aws.ToString(out.UploadId)); err != nil {
 		c.Detail += fmt.Sprintf("; multipart upload %s of %s was left behind", aws.ToString(out.UploadId), p.key)

@@ -91,6 +91,7 @@ func (p *probe) begin(ctx context.Context, change func(*s3.CreateMultipartUpload
 	if err != nil {
 		return nil, "", err
 	}
+	p.opened(in, aws.ToString(out.UploadId))
 	undone := "it was aborted at once"
 	if err := p.abortAs(ctx, api, in, aws.ToString(out.UploadId)); err != nil {
 		undone = fmt.Sprintf("it could NOT be aborted: `aws s3api abort-multipart-upload --bucket %s --key %s --upload-id %s`", p.dest.Bucket, aws.ToString(in.Key), aws.ToString(out.UploadId))

@@ -54,6 +54,9 @@ type probe struct {
 	created  *s3.CreateMultipartUploadOutput
 	canary   string // key of the object that was written
 
+	leftovers Leftovers                  // nil: there are none
+	begun     map[string]func(gone bool) // by upload id: what is written down
+
 	wide *broker.Session // of the role, without brokerd's own limits
 
 	direct    *directUse
@@ -64,6 +67,7 @@ func (v *Verifier) newProbe(dest *config.Destination, o RunOptions) (*probe, err
 	calls := &budget{}
 	p := &probe{
 		dest: dest, sessions: v.opts.Sessions, opts: o, docs: newLibrary(o.Policies), calls: calls, passed: make(map[stepID]bool),
+		leftovers: v.opts.Leftovers, begun: make(map[string]func(bool)),
 		aws: aws.Config{
 			Region: dest.Region, HTTPClient: counted{v.opts.HTTPClient, calls}, RetryMaxAttempts: 2,
 			APIOptions: []func(*smithymiddleware.Stack) error{middleware.AddUserAgentKey("brokerd-verify")},

@@ -36,11 +36,20 @@ type Sessions interface {
 // ErrUnknownDestination is returned for a destination that is not configured.
 var ErrUnknownDestination = errors.New("no such destination in the configuration")
 
-// Options are what a Verifier is made of. All are required.
+// Leftovers remembers the uploads of probes over a crash; uploader.Leftovers does.
+type Leftovers interface {
+	// Remember writes an upload down, until ended is called with whether it is gone.
+	Remember(destination, bucket, key, uploadID string) (ended func(gone bool))
+}
+
+// Options are what a Verifier is made of. All but Leftovers are required.
 type Options struct {
 	Config     *config.Config
 	Sessions   Sessions
 	HTTPClient *awshttp.BuildableClient
+	// Leftovers keeps a probe that a crash cut off from staying in the bucket; nil: the
+	// bucket's lifecycle rule does.
+	Leftovers Leftovers
 }
 
 // Verifier runs the checks. Its methods may be called from several goroutines.

@@ -88,6 +88,11 @@ func leftIsKnown(r verify.Report) bool {
 
 func verifier(t *testing.T, w *accounts.World) *verify.Verifier {
 	t.Helper()
+	return verifierWith(t, w, nil)
+}
+
+func verifierWith(t *testing.T, w *accounts.World, leftovers verify.Leftovers) *verify.Verifier {
+	t.Helper()
 	client, err := broker.NewHTTPClient(w.Config.AWS)
 	if err != nil {
 		t.Fatal(err)
@@ -103,7 +108,7 @@ func verifier(t *testing.T, w *accounts.World) *verify.Verifier {
 			t.Error(err)
 		}
 	})
-	v, err := verify.New(verify.Options{Config: w.Config, Sessions: b, HTTPClient: client})
+	v, err := verify.New(verify.Options{Config: w.Config, Sessions: b, HTTPClient: client, Leftovers: leftovers})
 	if err != nil {
 		t.Fatal(err)
 	}
