@@ -323,9 +323,9 @@ func (d *demo) whoDidIt(context.Context) error {
 func (d *demo) next(context.Context) error {
 	d.say.heading("On real AWS")
 	d.say.text(`This was a stand-in for AWS on your machine. For the real thing:
-  - write a stanza as in step 2, without endpoints and ca_bundle: brokerd check-config --config FILE
-  - put the four policies in place, the role in A first, then key and bucket in B
-  - brokerctl verify --standalone --config FILE says what is missing, one policy at a time
+  - brokerctl init --config FILE asks for the two accounts and writes the stanza
+  - brokerctl setup plan --config FILE --source-profile A --target-profile B shows the policies that are missing, setup apply writes them
+  - brokerctl verify --standalone --config FILE names what is in the way, with the line to change
   - start brokerd (deploy/systemd), then brokerctl upload, or the Go package client
 README.md and docs/ tell the rest.`)
 	return nil
