@@ -215,6 +215,9 @@ func (c *conn) read(method string, patience time.Duration, consent chan<- struct
 		if err != nil {
 			return nil, err
 		}
+		if resp.ProtoMajor != 1 {
+			return nil, fmt.Errorf("the answer is of %s, not of HTTP/1", resp.Proto)
+		}
 		if resp.StatusCode == http.StatusContinue && consent != nil {
 			close(consent)
 			consent = nil

@@ -489,7 +489,7 @@ func FuzzAnswerBytes(f *testing.F) {
 		"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nEtag: \"e\"\r\n\r\n",
 		"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n<a/>x\r\n0\r\n\r\n",
 		"HTTP/1.1 403 Forbidden\r\nContent-Length: 99\r\n\r\n<Error>",
-		"HTTP/1.0 200 OK\r\n\r\nrest", "HTTP/1.1 101 Switching Protocols\r\n\r\n", "", "\x15\x03\x01\x00\x02",
+		"HTTP/1.0 200 OK\r\n\r\nrest", "HTTP/0.0 200 OK\n\n", "HTTP/1.1 101 Switching Protocols\r\n\r\n", "", "\x15\x03\x01\x00\x02",
 		strings.Repeat("HTTP/1.1 102 Processing\r\n\r\n", 40), "HTTP/1.1 200 OK\r\nA: " + strings.Repeat("x", maxHead),
 	} {
 		f.Add(s, true)
