@@ -14,7 +14,7 @@ var (
 	accountID       = regexp.MustCompile(`^[0-9]{12}$`)
 	regionName      = regexp.MustCompile(`^[a-z]{2,}(-[a-z]+)+-[0-9]{1,2}$`)
 	anyRegion       = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
-	roleResource    = regexp.MustCompile(`^role/([\x21-\x7e]{1,510}/)?[A-Za-z0-9_+=,.@-]{1,64}$`)
+	roleResource    = entity{regexp.MustCompile(`^role/([\x21-\x7e]+/)?[A-Za-z0-9_+=,.@-]{1,64}$`)}
 	keyResource     = regexp.MustCompile(`^key/[0-9A-Za-z][0-9A-Za-z-]{0,127}$`)
 	bucketName      = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 	externalID      = regexp.MustCompile(`^[A-Za-z0-9_+=,.@:/-]+$`)

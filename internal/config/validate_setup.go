@@ -8,13 +8,13 @@ import (
 )
 
 var (
-	userResource     = regexp.MustCompile(`^user/([\x21-\x7e]{1,510}/)?[A-Za-z0-9_+=,.@-]{1,64}$`)
-	policyResource   = regexp.MustCompile(`^policy/([\x21-\x7e]{1,510}/)?[A-Za-z0-9_+=,.@-]{1,128}$`)
+	userResource     = entity{regexp.MustCompile(`^user/([\x21-\x7e]+/)?[A-Za-z0-9_+=,.@-]{1,64}$`)}
+	policyResource   = entity{regexp.MustCompile(`^policy/([\x21-\x7e]+/)?[A-Za-z0-9_+=,.@-]{1,128}$`)}
 	providerResource = regexp.MustCompile(`^oidc-provider/[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9_./-]+)?$`)
 	trailResource    = regexp.MustCompile(`^trail/[A-Za-z0-9][A-Za-z0-9._-]{1,126}[A-Za-z0-9]$`)
 	// A wildcard in a subject would let every service account of the cluster in:
 	// trust policies compare with StringEquals, and so does this.
-	tokenClaim = regexp.MustCompile(`^[A-Za-z0-9_.:/@=+-]{1,255}$`)
+	tokenClaim = bounded{regexp.MustCompile(`^[A-Za-z0-9_.:/@=+-]+$`), 255}
 )
 
 func runsAsTypes() []string {

@@ -161,7 +161,9 @@ func New(cfg *config.Config, version string, w io.Writer) (_ *Daemon, err error)
 	if err != nil {
 		return nil, fmt.Errorf("making the server: %w", err)
 	}
-	d.metrics.RPC.InitializeMetrics(d.server.GRPC())
+	if cfg.Metrics.Address != "" {
+		d.metrics.RPC.InitializeMetrics(d.server.GRPC())
+	}
 	d.metrics.Watch(d.broker.Statuses, d.budget.Used, d.budget.Total())
 	d.metrics.WatchVerification(d.patrol.States)
 	if d.spool != nil {
