@@ -173,7 +173,7 @@ func (c *conn) long(out *outgoing, b *body) (*answer, error) {
 	case h := <-end:
 		h.stuck.Stop()
 		c.sound = false // nobody knows whether the store waits for the body
-		return h.answer, h.err
+		return premature(h.answer, h.err)
 	}
 	err := c.stream.send(nil, b)
 	switch {
@@ -195,6 +195,7 @@ func (c *conn) long(out *outgoing, b *body) (*answer, error) {
 		if h.answer == nil && !errors.Is(err, errAnswered) {
 			return nil, err
 		}
+		return premature(h.answer, h.err)
 	case errors.Is(h.err, os.ErrDeadlineExceeded):
 		return nil, &silence{out.patience}
 	}
@@ -266,7 +267,16 @@ func (c *conn) parting(method string, err error) (*answer, error) {
 	a, _ := c.listen(method, lastWord) // err is the one that counts
 	c.sound = false
 	if a != nil {
-		return a, nil
+		return premature(a, nil)
 	}
 	return nil, err
+}
+
+// premature is an answer to a request that was not sent to its end. It can be a
+// refusal; a success it cannot be, whatever it says.
+func premature(a *answer, err error) (*answer, error) {
+	if a != nil && a.status < 300 {
+		return nil, fmt.Errorf("HTTP %d: %w", a.status, errAnswered)
+	}
+	return a, err
 }

@@ -276,13 +276,14 @@ func TestRequestOfWhichNothingLeftGoesToAnotherConnection(t *testing.T) {
 	}
 }
 
-func TestAnswerThatComesWhileTheBodyIsSentEndsIt(t *testing.T) {
-	srv := httptest.NewUnstartedServer(nil)
+// early is a client of a store that reads a megabyte of a body, answers, takes no
+// more, and does not close.
+func early(t *testing.T, answer string) *Client {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv.Listener = l
 	gone := make(chan struct{})
 	t.Cleanup(func() { close(gone); _ = l.Close() })
 	go func() {
@@ -296,8 +297,8 @@ func TestAnswerThatComesWhileTheBodyIsSentEndsIt(t *testing.T) {
 				_, _ = io.ReadFull(conn, make([]byte, 64))
 				_, _ = io.WriteString(conn, "HTTP/1.1 100 Continue\r\n\r\n")
 				_, _ = io.CopyN(io.Discard, conn, 1<<20)
-				_, _ = io.WriteString(conn, "HTTP/1.1 503 Slow Down\r\nContent-Length: 38\r\n\r\n<Error><Code>SlowDown</Code></Error>   ")
-				<-gone // it takes no more, and does not close
+				_, _ = io.WriteString(conn, answer)
+				<-gone
 			}()
 		}
 	}()
@@ -306,10 +307,20 @@ func TestAnswerThatComesWhileTheBodyIsSentEndsIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = c.PutObject(t.Context(), Object{Key: "k"}, Payload{Size: 1 << 40, Open: func() (io.Reader, error) { return endless{}, nil }})
+	return c
+}
+
+func TestAnswerThatComesWhileTheBodyIsSentEndsIt(t *testing.T) {
+	long := Payload{Size: 1 << 40, Open: func() (io.Reader, error) { return endless{}, nil }}
+	_, err := early(t, "HTTP/1.1 503 Slow Down\r\nContent-Length: 38\r\n\r\n<Error><Code>SlowDown</Code></Error>   ").PutObject(t.Context(), Object{Key: "k"}, long)
 	var refused *ResponseError
 	if !errors.As(err, &refused) || refused.Code != "SlowDown" {
-		t.Errorf("got %v", err)
+		t.Errorf("a refusal: %v", err)
+	}
+	// Nobody has stored what was not sent.
+	_, err = early(t, "HTTP/1.1 200 OK\r\nEtag: \"e\"\r\nContent-Length: 0\r\n\r\n").PutObject(t.Context(), Object{Key: "k"}, long)
+	if err == nil || errors.As(err, &refused) && refused.Status < 300 {
+		t.Errorf("a success: %v", err)
 	}
 }
 
