@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -181,17 +182,21 @@ func TestAnUploadThatIsCutShortLeavesNothing(t *testing.T) {
 }
 
 func TestDemoCleansUpOnInterrupt(t *testing.T) {
-	for name, signal := range map[string]syscall.Signal{"Ctrl-C": syscall.SIGINT, "a terminal that is closed": syscall.SIGHUP} {
-		t.Run(name, func(t *testing.T) { demoEnds(t, signal) })
+	for name, by := range map[string]syscall.Signal{"Ctrl-C": syscall.SIGINT, "a terminal that is closed": syscall.SIGHUP} {
+		t.Run(name, func(t *testing.T) { demoEnds(t, by) })
 	}
 }
 
-func demoEnds(t *testing.T, signal syscall.Signal) {
+func demoEnds(t *testing.T, by syscall.Signal) {
 	dir, err := os.MkdirTemp("", "brokerd-int-")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	// Where hangups are ignored, as under nohup, a child would ignore them, too.
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
 	cmd := exec.Command(filepath.Join(binaries, "brokerctl"), "demo", "--keep")
 	cmd.Env = append(os.Environ(), "TMPDIR="+dir)
 	out, err := cmd.StdoutPipe()
@@ -212,7 +217,7 @@ func demoEnds(t *testing.T, signal syscall.Signal) {
 		}
 	}
 	pid := between(text.String(), "(pid ", ")")
-	if err := cmd.Process.Signal(signal); err != nil {
+	if err := cmd.Process.Signal(by); err != nil {
 		t.Fatal(err)
 	}
 	if err := waitFor(t, cmd); err != nil {

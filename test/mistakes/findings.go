@@ -190,6 +190,7 @@ func webSource(id sandbox.WebIdentity) func(context.Context, *accounts.World) er
 		if err := makeWebIdentity(ctx, w); err != nil {
 			return err
 		}
+		id := id // tests run beside each other
 		if id.Issuer == "" {
 			id.Issuer = issuer
 		}
