@@ -85,6 +85,9 @@ func TestDecide(t *testing.T) {
 			if d.Allowed != (c.rule != 0) || (c.rule >= 0 && d.Rule != c.rule) {
 				t.Errorf("got %+v", d)
 			}
+			if allows := p.Allows(c.peer, c.perm, c.destination); allows != (d.Rule != 0) {
+				t.Errorf("without its reasons the answer is %v", allows)
+			}
 			if d.Reason == "" || (d.Suggestion == "") != d.Allowed {
 				t.Errorf("reason or suggestion: %+v", d)
 			}
