@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/brokerd/brokerd/client"
-	"github.com/brokerd/brokerd/internal/cli/accounts"
 	"github.com/brokerd/brokerd/internal/sandbox"
+	"github.com/brokerd/brokerd/internal/testbed"
 )
 
 // maxSocketPath leaves room for the kernel's limit on socket paths, 108 bytes.
@@ -59,7 +59,7 @@ type demo struct {
 
 	dir    string
 	sb     *sandbox.Sandbox
-	world  *accounts.World
+	world  *testbed.World
 	client *client.Client
 	file   string // what is uploaded
 	name   string

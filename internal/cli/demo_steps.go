@@ -20,7 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/brokerd/brokerd/client"
-	"github.com/brokerd/brokerd/internal/cli/accounts"
+	"github.com/brokerd/brokerd/internal/testbed"
 	"github.com/brokerd/brokerd/internal/verify"
 	"github.com/brokerd/brokerd/internal/verify/render"
 )
@@ -29,7 +29,7 @@ const readyTimeout = 20 * time.Second
 
 func (d *demo) twoAccounts(ctx context.Context) (err error) {
 	d.say.heading("Two AWS accounts, on this machine")
-	if d.world, err = accounts.Prepare(ctx, d.sb, d.dir, os.Getuid()); err != nil {
+	if d.world, err = testbed.Prepare(ctx, d.sb, d.dir, os.Getuid()); err != nil {
 		return err
 	}
 	d.say.fact("account A", "%s: the application's; its identity is %s", d.sb.AccountA(), d.world.UserARN)
@@ -50,8 +50,8 @@ func (d *demo) policies(ctx context.Context) error {
 	if err := d.world.Apply(ctx); err != nil {
 		return err
 	}
-	d.say.good("in A: role %s, trusted by %s only, may write below the prefix and use the key through S3", accounts.RoleName, accounts.UserName)
-	d.say.good("in B: key policy, then bucket %s (private, bucket owner enforced, encrypted by default) and its policy", accounts.Bucket)
+	d.say.good("in A: role %s, trusted by %s only, may write below the prefix and use the key through S3", testbed.RoleName, testbed.UserName)
+	d.say.good("in B: key policy, then bucket %s (private, bucket owner enforced, encrypted by default) and its policy", testbed.Bucket)
 	return nil
 }
 
@@ -60,7 +60,7 @@ func (d *demo) daemonReady(ctx context.Context, child *daemon) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	child.onExit(cancel)
-	for _, service := range []string{"", accounts.Destination} {
+	for _, service := range []string{"", testbed.Destination} {
 		if err := waitServing(ctx, d.client, service); err != nil {
 			return fmt.Errorf("brokerd did not become ready: %w", err)
 		}
@@ -78,11 +78,11 @@ func (d *demo) deliver(ctx context.Context) error {
 	}
 	d.say.fact("file", "%s, %s", source, bytesText(d.size))
 	started := time.Now()
-	res, err := d.client.UploadFile(ctx, accounts.Destination, d.name, d.file)
+	res, err := d.client.UploadFile(ctx, testbed.Destination, d.name, d.file)
 	if err != nil {
 		return fmt.Errorf("uploading %s: %w", source, err)
 	}
-	d.say.line("%s", d.say.p.dim("$ brokerctl upload -d "+accounts.Destination+" "+source))
+	d.say.line("%s", d.say.p.dim("$ brokerctl upload -d "+testbed.Destination+" "+source))
 	d.say.good("stored in %s as s3://%s/%s", time.Since(started).Round(time.Millisecond), res.Bucket, res.Key)
 	d.say.line("The application named a destination and a file. Bucket, key prefix, role and encryption are the daemon's business.")
 	return nil
@@ -151,14 +151,14 @@ func crcText(h hash.Hash32) string {
 
 func (d *demo) asAccountB(ctx context.Context) error {
 	d.say.heading("The object, as account B sees it")
-	list, err := d.world.S3.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: aws.String(accounts.Bucket)})
+	list, err := d.world.S3.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: aws.String(testbed.Bucket)})
 	if err != nil {
 		return fmt.Errorf("listing the bucket as account B: %w", err)
 	}
 	if len(list.Contents) != 1 {
 		return fmt.Errorf("the bucket holds %d objects instead of one", len(list.Contents))
 	}
-	out, err := d.world.S3.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(accounts.Bucket), Key: list.Contents[0].Key, ChecksumMode: types.ChecksumModeEnabled})
+	out, err := d.world.S3.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(testbed.Bucket), Key: list.Contents[0].Key, ChecksumMode: types.ChecksumModeEnabled})
 	if err != nil {
 		return fmt.Errorf("reading the object as account B: %w", err)
 	}
@@ -181,17 +181,17 @@ func (d *demo) asAccountB(ctx context.Context) error {
 
 // verify runs verify through the daemon and prints it; it returns the first failed check.
 func (d *demo) verify(ctx context.Context, brief bool) (report verify.Report, failed *verify.Check, err error) {
-	d.say.line("%s", d.say.p.dim("$ brokerctl verify "+accounts.Destination))
+	d.say.line("%s", d.say.p.dim("$ brokerctl verify "+testbed.Destination))
 	way, err := (&app{Streams: d.Streams, socket: d.world.SocketPath}).verifyThrough(false, "")
 	if err != nil {
 		return report, nil, err
 	}
 	defer way.close()
 	text := &render.Text{W: d.Out, Paint: paintFor(d.Out), Margin: "   ", Brief: brief}
-	if err := text.Begin(accounts.Destination); err != nil {
+	if err := text.Begin(testbed.Destination); err != nil {
 		return report, nil, err
 	}
-	report, err = way.verify(ctx, accounts.Destination, verify.RunOptions{}, func(c verify.Check) error {
+	report, err = way.verify(ctx, testbed.Destination, verify.RunOptions{}, func(c verify.Check) error {
 		if c.Result == verify.Fail && c.Confirms == "" && failed == nil {
 			failed = &c
 		}
@@ -221,22 +221,22 @@ func (d *demo) breakKey(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if policy, err = accounts.RemoveAllow(policy, accounts.RoleName); err != nil {
+	if policy, err = testbed.RemoveAllow(policy, testbed.RoleName); err != nil {
 		return err
 	}
 	if err := d.world.PutKeyPolicy(ctx, policy); err != nil {
 		return err
 	}
 	d.say.bad("the statement for the role is gone from the key policy")
-	before := len(d.sb.Objects(accounts.Bucket))
-	_, err = d.client.UploadFile(ctx, accounts.Destination, d.name, d.file)
+	before := len(d.sb.Objects(testbed.Bucket))
+	_, err = d.client.UploadFile(ctx, testbed.Destination, d.name, d.file)
 	var refused *client.Error
 	if !errors.As(err, &refused) {
 		return fmt.Errorf("the upload should have been refused, but: %w", orNil(err))
 	}
-	d.say.line("%s", d.say.p.dim("$ brokerctl upload -d "+accounts.Destination+" "+d.name))
+	d.say.line("%s", d.say.p.dim("$ brokerctl upload -d "+testbed.Destination+" "+d.name))
 	d.say.bad("%s", strings.TrimSpace(render.Indent(render.Wrap(refused.Error(), render.Width), "     ")))
-	if left := d.sb.MultipartUploads(accounts.Bucket); len(left) > 0 || len(d.sb.Objects(accounts.Bucket)) != before {
+	if left := d.sb.MultipartUploads(testbed.Bucket); len(left) > 0 || len(d.sb.Objects(testbed.Bucket)) != before {
 		return fmt.Errorf("the refused upload left something behind: %d multipart uploads", len(left))
 	}
 	d.say.good("no object and no unfinished upload was left behind")
@@ -267,7 +267,7 @@ func (d *demo) repair(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if policy, err = accounts.AddStatement(policy, string(failed.Fix.Patch)); err != nil {
+	if policy, err = testbed.AddStatement(policy, string(failed.Fix.Patch)); err != nil {
 		return err
 	}
 	if err := d.world.PutKeyPolicy(ctx, policy); err != nil {
@@ -280,7 +280,7 @@ func (d *demo) repair(ctx context.Context) error {
 	if failed != nil || report.Result() != verify.Pass {
 		return errors.New("verify does not pass after the repair")
 	}
-	res, err := d.client.UploadFile(ctx, accounts.Destination, d.name, d.file)
+	res, err := d.client.UploadFile(ctx, testbed.Destination, d.name, d.file)
 	if err != nil {
 		return fmt.Errorf("uploading after the repair: %w", err)
 	}
@@ -294,7 +294,7 @@ func (d *demo) whoDidIt(context.Context) error {
 	var order []string
 	who := ""
 	for _, c := range d.sb.Calls() {
-		if !strings.Contains(c.Principal, ":assumed-role/"+accounts.RoleName+"/") || c.Operation == "" {
+		if !strings.Contains(c.Principal, ":assumed-role/"+testbed.RoleName+"/") || c.Operation == "" {
 			continue
 		}
 		who = c.Principal
@@ -348,5 +348,5 @@ aws s3 ls --recursive s3://%s
 
 # brokerd: %s serve --config %s`,
 		d.world.SocketPath, d.sb.Endpoint(), d.world.CAPath, d.sb.Region(), keysB.AccessKeyID, keysB.SecretAccessKey,
-		keysA.AccessKeyID, keysA.SecretAccessKey, accounts.Destination, accounts.Bucket, program, d.world.ConfigPath))
+		keysA.AccessKeyID, keysA.SecretAccessKey, testbed.Destination, testbed.Bucket, program, d.world.ConfigPath))
 }

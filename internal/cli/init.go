@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/brokerd/brokerd/internal/config"
-	"github.com/brokerd/brokerd/internal/config/draft"
+	"github.com/brokerd/brokerd/internal/config/edit"
 )
 
 func (a *app) initCommand() *cobra.Command {
@@ -76,7 +76,7 @@ func (i *initiation) run(ctx context.Context) error {
 	}
 	d := i.answers.draft()
 	text, err := i.compose(old, d)
-	var exists *draft.ExistsError
+	var exists *edit.ExistsError
 	if errors.As(err, &exists) {
 		if !exists.Same {
 			return fmt.Errorf("%w and says something else there: change it by hand, or give another --destination", err)
@@ -117,11 +117,11 @@ func (i *initiation) run(ctx context.Context) error {
 }
 
 // compose gives the whole text of the file as it is to be.
-func (i *initiation) compose(old []byte, d draft.Draft) ([]byte, error) {
+func (i *initiation) compose(old []byte, d edit.Draft) ([]byte, error) {
 	if i.answers.file != nil {
-		return draft.Add(i.path, old, d)
+		return edit.Add(i.path, old, d)
 	}
-	text, err := draft.New(i.path, d)
+	text, err := edit.New(i.path, d)
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/brokerd/brokerd/internal/config"
-	"github.com/brokerd/brokerd/internal/config/draft"
+	"github.com/brokerd/brokerd/internal/config/edit"
 )
 
 // answers are what init has to be told, as it was said: names where the
@@ -130,7 +130,7 @@ var keyID = regexp.MustCompile(`^(mrk-)?[0-9A-Za-z][0-9A-Za-z-]*$`)
 
 // draft turns the answers into what a file says. Where an answer is missing yet
 // something stands that is in nobody's way.
-func (s *answers) draft() draft.Draft {
+func (s *answers) draft() edit.Draft {
 	key, _ := config.ParseARN(s.kmsKey) // nothing of one where it is an id
 	ofRole, _ := config.ParseARN(s.role)
 	region := cmp.Or(s.region, key.Region, "eu-west-1")
@@ -148,9 +148,9 @@ func (s *answers) draft() draft.Draft {
 		arn = "arn:" + partition + ":kms:" + region + ":" + owner + ":key/" + arn
 	}
 	name := cmp.Or(s.destination, "audit-logs")
-	d := draft.Draft{Uploader: cmp.Or(s.user, "app"), Destination: draft.Destination{
+	d := edit.Draft{Uploader: cmp.Or(s.user, "app"), Destination: edit.Destination{
 		Name: name, Role: inIAM("role", cmp.Or(s.role, roleName(name))), Bucket: cmp.Or(s.bucket, "a-bucket"),
-		Owner: owner, Region: region, KMSKey: arn, Key: draft.KeyBelow(s.prefix), ExternalID: s.externalID,
+		Owner: owner, Region: region, KMSKey: arn, Key: edit.KeyBelow(s.prefix), ExternalID: s.externalID,
 	}}
 	if s.durability != config.DurabilityDirect {
 		d.Destination.Durability = s.durability
@@ -191,7 +191,7 @@ func (s *answers) check(q question) error {
 	if role, err := config.ParseARN(s.role); q.flag == "role" && err == nil && s.sourceAccount != "" && role.Account != s.sourceAccount {
 		return fmt.Errorf("the role is of account %s, and account A is %s", role.Account, s.sourceAccount)
 	}
-	_, err := draft.New("", d)
+	_, err := edit.New("", d)
 	var faults config.Errors
 	if !errors.As(err, &faults) {
 		return err

@@ -17,7 +17,7 @@ import (
 	"github.com/brokerd/brokerd/internal/broker"
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/setup"
-	"github.com/brokerd/brokerd/internal/setup/cloud"
+	"github.com/brokerd/brokerd/internal/setup/awsaccounts"
 )
 
 // setupFlags are what plan, apply and remove share.
@@ -53,7 +53,7 @@ func (f *setupFlags) add(cmd *cobra.Command) {
 type arrangement struct {
 	cfg      *config.Config
 	state    setup.State
-	accounts *cloud.Accounts
+	accounts *awsaccounts.Accounts
 }
 
 func (f *setupFlags) open(ctx context.Context, destinations []string) (*arrangement, error) {
@@ -97,7 +97,7 @@ func (f *setupFlags) open(ctx context.Context, destinations []string) (*arrangem
 
 // connect reaches accounts with profiles of the shared AWS configuration, roles'
 // ARNs, or, for "-", the environment's credentials.
-func connect(ctx context.Context, client awsconfig.HTTPClient, region string, e cloud.Endpoints, profiles []string) (*cloud.Accounts, error) {
+func connect(ctx context.Context, client awsconfig.HTTPClient, region string, e awsaccounts.Endpoints, profiles []string) (*awsaccounts.Accounts, error) {
 	var configs []aws.Config
 	for _, profile := range profiles {
 		opts := []func(*awsconfig.LoadOptions) error{awsconfig.WithRegion(region), awsconfig.WithHTTPClient(client)}
@@ -118,12 +118,12 @@ func connect(ctx context.Context, client awsconfig.HTTPClient, region string, e 
 		}
 		configs = append(configs, c)
 	}
-	return cloud.Connect(ctx, e, configs...)
+	return awsaccounts.Connect(ctx, e, configs...)
 }
 
 // expected refuses credentials of an account that the configuration knows nothing
 // of: the wrong profile, most likely.
-func expected(state setup.State, accounts *cloud.Accounts) error {
+func expected(state setup.State, accounts *awsaccounts.Accounts) error {
 	var known []string
 	note := func(id string) {
 		if !slices.Contains(known, id) {
@@ -148,8 +148,8 @@ func expected(state setup.State, accounts *cloud.Accounts) error {
 }
 
 // setupEndpoints are the configuration's, the file's before a destination's.
-func setupEndpoints(cfg *config.Config, state setup.State) cloud.Endpoints {
-	e := cloud.Endpoints{
+func setupEndpoints(cfg *config.Config, state setup.State) awsaccounts.Endpoints {
+	e := awsaccounts.Endpoints{
 		STS: cfg.AWS.Endpoints.STS, S3: cfg.AWS.Endpoints.S3, KMS: cfg.AWS.Endpoints.KMS,
 		IAM: cfg.Setup.Endpoints.IAM, CloudTrail: cfg.Setup.Endpoints.CloudTrail,
 	}

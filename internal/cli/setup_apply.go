@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/brokerd/brokerd/internal/setup"
-	"github.com/brokerd/brokerd/internal/setup/cloud"
+	"github.com/brokerd/brokerd/internal/setup/awsaccounts"
 	"github.com/brokerd/brokerd/internal/verify"
 )
 
@@ -129,7 +129,7 @@ func (a *app) runSetup(ctx context.Context, f *applyFlags, destinations []string
 
 // setupResult is what apply and remove tell scripts.
 type setupResult struct {
-	cloud.Outcome
+	awsaccounts.Outcome
 	// Verified is pass, warn, fail or unknown; empty when nothing was verified, and
 	// then NotVerified says why.
 	Verified     verify.Result   `json:"verified,omitempty"`
@@ -150,17 +150,17 @@ func (a *app) confirmSetup(ctx context.Context, yes, remove bool) error {
 	return a.confirm(ctx, "Type yes to make these changes: ", "nothing was changed")
 }
 
-func (a *app) change(ctx context.Context, r *arrangement, p *setup.Plan, f *applyFlags) (cloud.Outcome, error) {
+func (a *app) change(ctx context.Context, r *arrangement, p *setup.Plan, f *applyFlags) (awsaccounts.Outcome, error) {
 	dir := f.backup
 	if dir == "" {
 		dir = backupDir()
 	}
 	v := newPlanView(a.Out)
 	text := f.out == formatText
-	out, err := r.accounts.Apply(ctx, p, cloud.ApplyOptions{Backup: dir, Wait: f.wait, Notify: func(c *setup.Change, s cloud.Stage) {
+	out, err := r.accounts.Apply(ctx, p, awsaccounts.ApplyOptions{Backup: dir, Wait: f.wait, Notify: func(c *setup.Change, s awsaccounts.Stage) {
 		switch {
-		case !text || s == cloud.Writing:
-		case s == cloud.Waiting:
+		case !text || s == awsaccounts.Writing:
+		case s == awsaccounts.Waiting:
 			v.line("  %s %s: AWS does not know the new role everywhere yet", v.p.dim("…"), what(c))
 		default:
 			v.line("  %s %s  %s", v.p.good("✓"), what(c), v.p.dim(string(s)))

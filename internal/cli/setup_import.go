@@ -14,9 +14,9 @@ import (
 
 	"github.com/brokerd/brokerd/internal/broker"
 	"github.com/brokerd/brokerd/internal/config"
-	"github.com/brokerd/brokerd/internal/config/draft"
-	"github.com/brokerd/brokerd/internal/setup/adopt"
-	"github.com/brokerd/brokerd/internal/setup/cloud"
+	"github.com/brokerd/brokerd/internal/config/edit"
+	"github.com/brokerd/brokerd/internal/setup/awsaccounts"
+	"github.com/brokerd/brokerd/internal/setup/importer"
 )
 
 func (a *app) setupImport() *cobra.Command {
@@ -59,7 +59,7 @@ there keeps every byte. Findings do not change the exit code.` + "\n" + accounts
 // adoption is one run of `brokerctl setup import`.
 type adoption struct {
 	*app
-	asked          adopt.Asked
+	asked          importer.Asked
 	user, path     string
 	source, target []string
 	out            format
@@ -97,7 +97,7 @@ func (i *adoption) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	adopted, err := adopt.Adopt(i.asked, snap)
+	adopted, err := importer.Adopt(i.asked, snap)
 	if err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func (i *adoption) run(ctx context.Context) error {
 		adopted.Draft.Uploader = currentUser()
 	}
 	text, err := init.compose(old, adopted.Draft)
-	var exists *draft.ExistsError
+	var exists *edit.ExistsError
 	if errors.As(err, &exists) && exists.Same {
 		text, err = old, nil
 	}
@@ -123,12 +123,12 @@ func (i *adoption) run(ctx context.Context) error {
 
 // connect reaches the accounts as the file says, if there is one: a sandbox has
 // endpoints of its own.
-func (i *adoption) connect(ctx context.Context, file *config.Config, region string) (*cloud.Accounts, error) {
+func (i *adoption) connect(ctx context.Context, file *config.Config, region string) (*awsaccounts.Accounts, error) {
 	reach := config.AWS{CABundle: os.Getenv("AWS_CA_BUNDLE")}
-	e := cloud.Endpoints{PathStyle: os.Getenv("AWS_ENDPOINT_URL") != "" || os.Getenv("AWS_ENDPOINT_URL_S3") != ""}
+	e := awsaccounts.Endpoints{PathStyle: os.Getenv("AWS_ENDPOINT_URL") != "" || os.Getenv("AWS_ENDPOINT_URL_S3") != ""}
 	if file != nil {
 		reach = file.AWS
-		e = cloud.Endpoints{STS: reach.Endpoints.STS, S3: reach.Endpoints.S3, KMS: reach.Endpoints.KMS, IAM: file.Setup.Endpoints.IAM, CloudTrail: file.Setup.Endpoints.CloudTrail, PathStyle: e.PathStyle || reach.Endpoints.S3 != ""}
+		e = awsaccounts.Endpoints{STS: reach.Endpoints.STS, S3: reach.Endpoints.S3, KMS: reach.Endpoints.KMS, IAM: file.Setup.Endpoints.IAM, CloudTrail: file.Setup.Endpoints.CloudTrail, PathStyle: e.PathStyle || reach.Endpoints.S3 != ""}
 	}
 	client, err := broker.NewHTTPClient(reach)
 	if err != nil {
@@ -137,14 +137,14 @@ func (i *adoption) connect(ctx context.Context, file *config.Config, region stri
 	return connect(ctx, client, region, e, slices.Concat(i.source, i.target))
 }
 
-func (i *adoption) tell(text []byte, adopted adopt.Adoption) error {
+func (i *adoption) tell(text []byte, adopted importer.Adoption) error {
 	if i.out == formatJSON {
 		enc := json.NewEncoder(i.Out)
 		enc.SetEscapeHTML(false)
 		enc.SetIndent("", "  ")
 		return enc.Encode(struct {
 			Config string `json:"config"`
-			adopt.Adoption
+			importer.Adoption
 		}{string(text), adopted})
 	}
 	if i.path == "" {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/brokerd/brokerd/internal/broker"
 	"github.com/brokerd/brokerd/internal/config"
-	"github.com/brokerd/brokerd/internal/setup/cloud"
+	"github.com/brokerd/brokerd/internal/setup/awsaccounts"
 )
 
 func (a *app) setupCreateKey() *cobra.Command {
@@ -37,7 +37,7 @@ A second call makes a second key.`,
 			if err != nil {
 				return err
 			}
-			accounts, err := connect(cmd.Context(), client, region, cloud.Endpoints{STS: endpoint, KMS: endpoint}, []string{profile})
+			accounts, err := connect(cmd.Context(), client, region, awsaccounts.Endpoints{STS: endpoint, KMS: endpoint}, []string{profile})
 			if err != nil {
 				return err
 			}

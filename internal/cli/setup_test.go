@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/brokerd/brokerd/internal/setup"
-	"github.com/brokerd/brokerd/internal/setup/cloud"
+	"github.com/brokerd/brokerd/internal/setup/awsaccounts"
 	"github.com/brokerd/brokerd/test/stage"
 )
 
@@ -102,7 +102,7 @@ func TestProfilesRolesAndTheEnvironment(t *testing.T) {
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", filepath.Join(w.Dir, "credentials"))
 	t.Setenv("AWS_CONFIG_FILE", filepath.Join(w.Dir, "none"))
 	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
-	e := cloud.Endpoints{STS: w.Sandbox.Endpoint()}
+	e := awsaccounts.Endpoints{STS: w.Sandbox.Endpoint()}
 	for profile, want := range map[string]string{
 		"-":         w.UserARN,
 		"default":   w.UserARN,

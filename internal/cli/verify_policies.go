@@ -15,7 +15,7 @@ import (
 	"github.com/brokerd/brokerd/internal/broker"
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/setup"
-	"github.com/brokerd/brokerd/internal/setup/cloud"
+	"github.com/brokerd/brokerd/internal/setup/awsaccounts"
 	"github.com/brokerd/brokerd/internal/verify"
 )
 
@@ -129,7 +129,7 @@ func readAccounts(ctx context.Context, f verifyFlags, way *verifyWay, names []st
 
 // policiesOf reads what there is to know of the policies around destinations.
 // source says who assumes the role of one; nil: nobody here knows.
-func policiesOf(ctx context.Context, cfg *config.Config, accounts *cloud.Accounts, source func(context.Context, string) (string, error), names []string) (map[string]verify.Policies, error) {
+func policiesOf(ctx context.Context, cfg *config.Config, accounts *awsaccounts.Accounts, source func(context.Context, string) (string, error), names []string) (map[string]verify.Policies, error) {
 	scope := setup.ScopeOf(cfg, names...)
 	sources := make(map[string]string, len(names))
 	for _, name := range names {
@@ -182,8 +182,8 @@ func orThis(s, this string) string {
 // readEndpoints are where the accounts are reached: as the configuration says, else
 // as the SDK's environment does. A store at an address of its own is addressed by
 // paths, for its certificate is for no bucket's name.
-func readEndpoints(cfg *config.Config, names []string) cloud.Endpoints {
-	e := cloud.Endpoints{
+func readEndpoints(cfg *config.Config, names []string) awsaccounts.Endpoints {
+	e := awsaccounts.Endpoints{
 		STS: cfg.AWS.Endpoints.STS, S3: cfg.AWS.Endpoints.S3, KMS: cfg.AWS.Endpoints.KMS,
 		IAM: cfg.Setup.Endpoints.IAM, CloudTrail: cfg.Setup.Endpoints.CloudTrail,
 		PathStyle: os.Getenv("AWS_ENDPOINT_URL_S3") != "" || os.Getenv("AWS_ENDPOINT_URL") != "",
@@ -209,7 +209,7 @@ func principalOf(arn string) string {
 
 // concerned refuses credentials of an account that no destination is in: the wrong
 // profile, most likely.
-func concerned(scope setup.Scope, accounts *cloud.Accounts) error {
+func concerned(scope setup.Scope, accounts *awsaccounts.Accounts) error {
 	known := make(map[string]bool)
 	for _, list := range [][]string{scope.Identities, scope.Keys} {
 		for _, s := range list {

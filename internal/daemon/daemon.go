@@ -25,7 +25,7 @@ import (
 	"github.com/brokerd/brokerd/internal/access"
 	"github.com/brokerd/brokerd/internal/broker"
 	"github.com/brokerd/brokerd/internal/config"
-	"github.com/brokerd/brokerd/internal/patrol"
+	"github.com/brokerd/brokerd/internal/monitor"
 	"github.com/brokerd/brokerd/internal/rpc"
 	"github.com/brokerd/brokerd/internal/spool"
 	"github.com/brokerd/brokerd/internal/telemetry"
@@ -59,7 +59,7 @@ type Daemon struct {
 	server    *rpc.Server
 	desk      *vend.Desk
 	vending   []*vend.Endpoint
-	patrol    *patrol.Patrol
+	patrol    *monitor.Patrol
 	notify    notifier
 
 	verifier  currentVerifier

@@ -12,7 +12,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/brokerd/brokerd/internal/config"
-	"github.com/brokerd/brokerd/internal/patrol"
+	"github.com/brokerd/brokerd/internal/monitor"
 	"github.com/brokerd/brokerd/internal/rpc"
 	"github.com/brokerd/brokerd/internal/verify"
 	"github.com/brokerd/brokerd/internal/verify/verifypb"
@@ -26,9 +26,9 @@ type rounds struct {
 	log    *zap.Logger
 }
 
-func (d *Daemon) newPatrol(cfg *config.Config, ledger *rpc.Ledger) (*patrol.Patrol, error) {
+func (d *Daemon) newPatrol(cfg *config.Config, ledger *rpc.Ledger) (*monitor.Patrol, error) {
 	r := rounds{&d.verifier, ledger, d.log}
-	p, err := patrol.New(patrol.Options{
+	p, err := monitor.New(monitor.Options{
 		Verify: r.verify, Changed: r.changed, Ended: d.metrics.VerificationEnded,
 		Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 	})
@@ -53,7 +53,7 @@ func (r rounds) verify(ctx context.Context, destination string) (verify.Report, 
 }
 
 // changed writes a line when a result is not what it was before.
-func (r rounds) changed(before, after patrol.State) {
+func (r rounds) changed(before, after monitor.State) {
 	fields := []zap.Field{zap.String("destination", after.Destination), zap.String("result", string(after.Result))}
 	if before.Result != "" {
 		fields = append(fields, zap.String("was", string(before.Result)), zap.Duration("for", after.Since.Sub(before.Since)))

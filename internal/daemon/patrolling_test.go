@@ -11,8 +11,8 @@ import (
 
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
-	"github.com/brokerd/brokerd/internal/cli/accounts"
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/testbed"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 	"github.com/brokerd/brokerd/test/stage"
 )
@@ -78,7 +78,7 @@ func TestTheDaemonFindsBrokenAccessByItself(t *testing.T) {
 		t.Error("the metrics do not say that it passed")
 	}
 
-	broken, err := accounts.RemoveAllow(string(st.Docs.Key), accounts.RoleName)
+	broken, err := testbed.RemoveAllow(string(st.Docs.Key), testbed.RoleName)
 	if err != nil {
 		t.Fatal(err)
 	}

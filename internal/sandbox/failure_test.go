@@ -11,7 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
-// The table of what goes wrong across accounts is in test/mistakes; here are
+// The table of what goes wrong across accounts is in test/misconfig; here are
 // the mistakes that have more than one step.
 
 func TestAPublicPolicyIsBlocked(t *testing.T) {

@@ -3,7 +3,7 @@ package telemetry
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/brokerd/brokerd/internal/patrol"
+	"github.com/brokerd/brokerd/internal/monitor"
 	"github.com/brokerd/brokerd/internal/verify"
 )
 
@@ -26,14 +26,14 @@ func newVerification() verification {
 }
 
 // VerificationEnded counts a verification that the daemon made by itself.
-func (m *Metrics) VerificationEnded(s patrol.State) {
+func (m *Metrics) VerificationEnded(s monitor.State) {
 	m.verification.runs.WithLabelValues(s.Destination, string(s.Result)).Inc()
 	m.verification.seconds.WithLabelValues(s.Destination).Observe(s.Took.Seconds())
 }
 
 // WatchVerification registers gauges of what was found last; states is asked when
 // they are scraped.
-func (m *Metrics) WatchVerification(states func() []patrol.State) {
+func (m *Metrics) WatchVerification(states func() []monitor.State) {
 	of := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc("brokerd_verify_"+name, help, append([]string{"destination"}, labels...), nil)
 	}
@@ -47,7 +47,7 @@ func (m *Metrics) WatchVerification(states func() []patrol.State) {
 }
 
 type verificationCollector struct {
-	states                          func() []patrol.State
+	states                          func() []monitor.State
 	result, problem, checked, since *prometheus.Desc
 }
 

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/brokerd/brokerd/internal/awserr"
-	"github.com/brokerd/brokerd/internal/uploader/wire"
+	"github.com/brokerd/brokerd/internal/uploader/s3client"
 )
 
 // restarts is how often an upload in parts is begun anew within one try.
@@ -149,7 +149,7 @@ func (m *multipart) fromRest(ctx context.Context, file AtRest) (Stored, error) {
 		file.EachPart(func(number int32, etag string, crc uint32) {
 			if !sent[number] {
 				sent[number] = true
-				m.done = append(m.done, wire.Part{Number: number, ETag: etag, CRC32C: crc})
+				m.done = append(m.done, s3client.Part{Number: number, ETag: etag, CRC32C: crc})
 			}
 		})
 	}

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/brokerd/brokerd/internal/awserr"
-	"github.com/brokerd/brokerd/internal/uploader/wire"
+	"github.com/brokerd/brokerd/internal/uploader/s3client"
 )
 
 // putTimeout bounds the calls that are finished without their caller. Completing
@@ -108,7 +108,7 @@ func (d *delivery) putObject(ctx context.Context, p *part) (Stored, error) {
 // putWhole writes the object in one request.
 func (d *delivery) putWhole(ctx context.Context, open func() io.Reader, size int64, crc uint32) (Stored, error) {
 	payload, read := d.lane.payload(ctx, open, size, crc)
-	var out wire.Written
+	var out s3client.Written
 	put := func(ctx context.Context) (err error) {
 		out, err = d.lane.client.PutObject(ctx, d.lane.object(d.obj), payload)
 		return read(err)
@@ -150,7 +150,7 @@ func (d *delivery) stored(size int64, parts int) Stored {
 }
 
 // with adds what S3 said.
-func (s Stored) with(w wire.Written) Stored {
+func (s Stored) with(w s3client.Written) Stored {
 	s.VersionID, s.ETag, s.ChecksumCRC32C, s.Encryption, s.KMSKeyARN = w.VersionID, w.ETag, w.ChecksumCRC32C, w.Encryption, w.KMSKey
 	return s
 }

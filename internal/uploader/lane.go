@@ -13,7 +13,7 @@ import (
 
 	"github.com/brokerd/brokerd/internal/broker"
 	"github.com/brokerd/brokerd/internal/config"
-	"github.com/brokerd/brokerd/internal/uploader/wire"
+	"github.com/brokerd/brokerd/internal/uploader/s3client"
 )
 
 const (
@@ -25,7 +25,7 @@ const (
 // lane is one destination with its client.
 type lane struct {
 	dest        *config.Destination
-	client      *wire.Client
+	client      *s3client.Client
 	credentials *lingering
 	pace        *rate.Limiter // nil: as fast as it goes
 	tagging     string
@@ -38,7 +38,7 @@ type lane struct {
 // their connections.
 type way struct{ proxy, roots string }
 
-type wayOut struct{ transport *wire.Transport }
+type wayOut struct{ transport *s3client.Transport }
 
 func (u *Uploader) newLane(c *config.Config, d *config.Destination) (*lane, error) {
 	transport, err := u.transport(c, d)
@@ -60,7 +60,7 @@ func (u *Uploader) newLane(c *config.Config, d *config.Destination) (*lane, erro
 	if endpoint == "" {
 		endpoint = c.AWS.Endpoints.S3
 	}
-	l.client, err = wire.New(wire.Options{
+	l.client, err = s3client.New(s3client.Options{
 		Endpoint: endpoint, Region: d.Region, Bucket: d.Bucket, PathStyle: d.PathStyle, FIPS: d.FIPS, DualStack: d.DualStack,
 		Owner: d.Owner, Credentials: l.credentials, Transport: transport, UserAgent: "brokerd/" + u.opts.Version,
 	})
@@ -68,7 +68,7 @@ func (u *Uploader) newLane(c *config.Config, d *config.Destination) (*lane, erro
 }
 
 // transport is called with u.reloading held.
-func (u *Uploader) transport(c *config.Config, d *config.Destination) (*wire.Transport, error) {
+func (u *Uploader) transport(c *config.Config, d *config.Destination) (*s3client.Transport, error) {
 	w := way{proxy: d.Proxy, roots: d.CABundle}
 	if w.roots == "" {
 		w.roots = c.AWS.CABundle
@@ -92,7 +92,7 @@ func (u *Uploader) transport(c *config.Config, d *config.Destination) (*wire.Tra
 		}
 		proxy = http.ProxyURL(fixed)
 	}
-	out := &wayOut{wire.NewTransport(wire.TransportOptions{RootCAs: roots, Proxy: proxy})}
+	out := &wayOut{s3client.NewTransport(s3client.TransportOptions{RootCAs: roots, Proxy: proxy})}
 	u.ways[w] = out
 	return out.transport, nil
 }
@@ -141,8 +141,8 @@ func (l *lane) fix(host string, obj *Object) error {
 // object is what S3 is told of obj. Encryption is always spelt out: a policy sees
 // the headers of the request, not the bucket's default, and aws:kms without a key
 // means a key that cannot be shared.
-func (l *lane) object(obj Object) wire.Object {
-	o := wire.Object{
+func (l *lane) object(obj Object) s3client.Object {
+	o := s3client.Object{
 		Key: obj.Key, ContentType: obj.ContentType, ContentEncoding: obj.ContentEncoding, StorageClass: l.dest.StorageClass,
 		ACL: l.dest.ACL, Tagging: l.tagging, Metadata: obj.Metadata, IfNoneMatch: l.condition(),
 	}

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/brokerd/brokerd/internal/awserr"
-	"github.com/brokerd/brokerd/internal/uploader/wire"
+	"github.com/brokerd/brokerd/internal/uploader/s3client"
 )
 
 const opComplete = "s3:CompleteMultipartUpload"
@@ -32,7 +32,7 @@ type multipart struct {
 	resumed  bool   // an earlier try began it
 
 	mu   sync.Mutex
-	done []wire.Part
+	done []s3client.Part
 }
 
 // run owns first and every part after it. It completes the upload or aborts it.
@@ -79,7 +79,7 @@ func (m *multipart) discard(ctx context.Context) {
 func (m *multipart) create(ctx context.Context) error {
 	ctx, cancel := m.u.detached(ctx, createTimeout)
 	defer cancel()
-	var out wire.Created
+	var out s3client.Created
 	err := m.call(ctx, "s3:CreateMultipartUpload", func(ctx context.Context) (err error) {
 		out, err = m.lane.client.CreateMultipartUpload(ctx, m.lane.object(m.obj))
 		return err
@@ -166,9 +166,9 @@ func (m *multipart) readPart(ctx context.Context, n int32) (*part, bool, error) 
 }
 
 // sendPart sends one part and notes that S3 has it.
-func (m *multipart) sendPart(ctx context.Context, open func() io.Reader, n int32, size int64, crc uint32) (wire.Part, error) {
+func (m *multipart) sendPart(ctx context.Context, open func() io.Reader, n int32, size int64, crc uint32) (s3client.Part, error) {
 	payload, read := m.lane.payload(ctx, open, size, crc)
-	var out wire.Written
+	var out s3client.Written
 	attempts, err := m.u.call(ctx, m.lane, "s3:UploadPart", func(ctx context.Context) (err error) {
 		out, err = m.lane.client.UploadPart(ctx, m.obj.Key, m.uploadID, n, payload)
 		return read(err)
@@ -177,12 +177,12 @@ func (m *multipart) sendPart(ctx context.Context, open func() io.Reader, n int32
 	defer m.mu.Unlock()
 	m.attempts += attempts
 	if err != nil {
-		return wire.Part{}, err
+		return s3client.Part{}, err
 	}
 	if m.opened.Encryption == "" {
 		m.opened.Encryption, m.opened.KMSKeyARN = out.Encryption, out.KMSKey
 	}
-	p := wire.Part{Number: n, ETag: out.ETag, CRC32C: crc}
+	p := s3client.Part{Number: n, ETag: out.ETag, CRC32C: crc}
 	m.done = append(m.done, p)
 	return p, nil
 }
@@ -191,10 +191,10 @@ func (m *multipart) sendPart(ctx context.Context, open func() io.Reader, n int32
 func (m *multipart) complete(ctx context.Context, length int64, whole uint32) (Stored, error) {
 	ctx, cancel := m.u.detached(ctx, putTimeout)
 	defer cancel()
-	slices.SortFunc(m.done, func(a, b wire.Part) int { return cmp.Compare(a.Number, b.Number) })
-	var out wire.Written
+	slices.SortFunc(m.done, func(a, b s3client.Part) int { return cmp.Compare(a.Number, b.Number) })
+	var out s3client.Written
 	finish := func(ctx context.Context) (err error) {
-		out, err = m.lane.client.CompleteMultipartUpload(ctx, wire.Completion{
+		out, err = m.lane.client.CompleteMultipartUpload(ctx, s3client.Completion{
 			Key: m.obj.Key, UploadID: m.uploadID, Parts: m.done, Size: length, CRC32C: whole, IfNoneMatch: m.lane.condition(),
 		})
 		return err

@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"github.com/brokerd/brokerd/internal/uploader/wire"
+	"github.com/brokerd/brokerd/internal/uploader/s3client"
 )
 
 // paceBurst is the least that a paced lane sends at a time, in bytes.
@@ -21,11 +21,11 @@ func (e *sourceError) Unwrap() error { return e.err }
 
 // payload makes a body of what open gives, paced as the destination wants it. Call
 // read after a failure: it says whether reading was what failed.
-func (l *lane) payload(ctx context.Context, open func() io.Reader, size int64, crc uint32) (p wire.Payload, read func(error) error) {
+func (l *lane) payload(ctx context.Context, open func() io.Reader, size int64, crc uint32) (p s3client.Payload, read func(error) error) {
 	var failed atomic.Pointer[sourceError]
-	p = wire.Payload{Size: size, CRC32C: crc, Open: func() (io.Reader, error) {
+	p = s3client.Payload{Size: size, CRC32C: crc, Open: func() (io.Reader, error) {
 		r := open()
-		if from, ok := r.(wire.Slicer); ok && l.pace == nil {
+		if from, ok := r.(s3client.Slicer); ok && l.pace == nil {
 			return from, nil // a part in memory, which cannot fail
 		}
 		return &source{ctx: ctx, r: r, pace: l.pace, failed: &failed}, nil

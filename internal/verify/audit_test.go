@@ -10,26 +10,26 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
 	"github.com/brokerd/brokerd/internal/broker"
-	"github.com/brokerd/brokerd/internal/cli/accounts"
 	"github.com/brokerd/brokerd/internal/setup"
-	"github.com/brokerd/brokerd/internal/setup/cloud"
+	"github.com/brokerd/brokerd/internal/setup/awsaccounts"
+	"github.com/brokerd/brokerd/internal/testbed"
 	"github.com/brokerd/brokerd/internal/verify"
 )
 
 // connected is the administrator of account A, and B as well when cloudTrail
 // stands in for its CloudTrail.
-func connected(t *testing.T, w *accounts.World, cloudTrail string) *cloud.Accounts {
+func connected(t *testing.T, w *testbed.World, cloudTrail string) *awsaccounts.Accounts {
 	t.Helper()
 	client, err := broker.NewHTTPClient(w.Config.AWS)
 	must(t, err)
 	url := w.Sandbox.Endpoint()
-	e := cloud.Endpoints{STS: url, IAM: url, S3: url, KMS: url, CloudTrail: url, PathStyle: true}
+	e := awsaccounts.Endpoints{STS: url, IAM: url, S3: url, KMS: url, CloudTrail: url, PathStyle: true}
 	account := w.Sandbox.AccountA()
 	if cloudTrail != "" {
 		e.CloudTrail, account = cloudTrail, w.Sandbox.AccountB()
 	}
 	keys := w.Sandbox.RootKeys(account)
-	accs, err := cloud.Connect(t.Context(), e, aws.Config{Region: w.Sandbox.Region(), HTTPClient: client, Credentials: credentials.NewStaticCredentialsProvider(keys.AccessKeyID, keys.SecretAccessKey, keys.SessionToken)})
+	accs, err := awsaccounts.Connect(t.Context(), e, aws.Config{Region: w.Sandbox.Region(), HTTPClient: client, Credentials: credentials.NewStaticCredentialsProvider(keys.AccessKeyID, keys.SecretAccessKey, keys.SessionToken)})
 	must(t, err)
 	return accs
 }
@@ -46,7 +46,7 @@ func TestCloudTrailShowsTheSession(t *testing.T) {
 		t.Errorf("before anything was done: %s %s", before.Result, before.Why)
 	}
 	r := runWith(t, w, verify.RunOptions{Policies: audit()})
-	if got := checkOf(t, r, "BRK-AUD-002"); got.Result != verify.Pass || !strings.Contains(got.Why, "assumed-role/"+accounts.RoleName) {
+	if got := checkOf(t, r, "BRK-AUD-002"); got.Result != verify.Pass || !strings.Contains(got.Why, "assumed-role/"+testbed.RoleName) {
 		t.Errorf("got %s: %s", got.Result, got.Why)
 	}
 	// Nobody read account B: whether a trail is there is unknown, with the reason.

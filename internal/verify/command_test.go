@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/brokerd/brokerd/internal/verify"
-	"github.com/brokerd/brokerd/test/mistakes"
+	"github.com/brokerd/brokerd/test/misconfig"
 )
 
 // The printed command is run as it is, by a shell with the AWS CLI and jq, signed
@@ -21,8 +21,8 @@ func TestPrintedCommandsAreRunByAShell(t *testing.T) {
 			t.Skip("needs sh, the AWS CLI and jq")
 		}
 	}
-	rows := map[string]mistakes.Mistake{}
-	for _, m := range mistakes.All() {
+	rows := map[string]misconfig.Mistake{}
+	for _, m := range misconfig.All() {
 		rows[m.Name] = m
 	}
 	for _, name := range []string{

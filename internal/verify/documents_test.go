@@ -8,14 +8,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/brokerd/brokerd/internal/broker"
-	"github.com/brokerd/brokerd/internal/cli/accounts"
 	"github.com/brokerd/brokerd/internal/setup"
-	"github.com/brokerd/brokerd/internal/setup/cloud"
+	"github.com/brokerd/brokerd/internal/setup/awsaccounts"
+	"github.com/brokerd/brokerd/internal/testbed"
 	"github.com/brokerd/brokerd/internal/verify"
 )
 
 // documents reads both accounts as their administrators would; sides limits it.
-func documents(t *testing.T, w *accounts.World, sides string) verify.Policies {
+func documents(t *testing.T, w *testbed.World, sides string) verify.Policies {
 	t.Helper()
 	client, err := broker.NewHTTPClient(w.Config.AWS)
 	must(t, err)
@@ -30,7 +30,7 @@ func documents(t *testing.T, w *accounts.World, sides string) verify.Policies {
 		}
 	}
 	url := w.Sandbox.Endpoint()
-	accs, err := cloud.Connect(t.Context(), cloud.Endpoints{STS: url, IAM: url, S3: url, KMS: url, CloudTrail: url, PathStyle: true}, configs...)
+	accs, err := awsaccounts.Connect(t.Context(), awsaccounts.Endpoints{STS: url, IAM: url, S3: url, KMS: url, CloudTrail: url, PathStyle: true}, configs...)
 	must(t, err)
 	scope := setup.Scope{
 		Identities: []string{w.Dest.Role, w.UserARN}, Keys: []string{w.Dest.KMSKey},
@@ -57,7 +57,7 @@ func checkOf(t *testing.T, r verify.Report, id string) verify.Check {
 	return verify.Check{}
 }
 
-func runWith(t *testing.T, w *accounts.World, o verify.RunOptions) verify.Report {
+func runWith(t *testing.T, w *testbed.World, o verify.RunOptions) verify.Report {
 	t.Helper()
 	report, err := verifier(t, w).Run(t.Context(), w.Dest, o, nil)
 	must(t, err)

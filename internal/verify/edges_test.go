@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/brokerd/brokerd/internal/cli/accounts"
 	"github.com/brokerd/brokerd/internal/sandbox"
+	"github.com/brokerd/brokerd/internal/testbed"
 	"github.com/brokerd/brokerd/internal/verify"
 )
 
@@ -52,16 +52,16 @@ func TestAnUnreachableEndpointIsTheNetworkNotIAM(t *testing.T) {
 
 func TestTwoFaultsShowOneAfterTheOther(t *testing.T) {
 	w := world(t)
-	key, err := accounts.RemoveAllow(string(w.Docs.Key), accounts.RoleName)
+	key, err := testbed.RemoveAllow(string(w.Docs.Key), testbed.RoleName)
 	must(t, w.PutKeyPolicy(t.Context(), edited(t, key, err)))
-	identity, err := accounts.RemoveAllow(string(w.Docs.Identity), "kms:")
+	identity, err := testbed.RemoveAllow(string(w.Docs.Identity), "kms:")
 	must(t, w.PutIdentity(t.Context(), edited(t, identity, err)))
 
 	first := firstProblem(t, run(t, w))
 	if first.Code != "BRK-KMS-010" {
 		t.Fatalf("got %s first, want the key policy", first.Code)
 	}
-	key, err = accounts.AddStatement(key, string(first.Fix.Patch))
+	key, err = testbed.AddStatement(key, string(first.Fix.Patch))
 	must(t, w.PutKeyPolicy(t.Context(), edited(t, key, err)))
 	second := firstProblem(t, run(t, w))
 	if second.Code != "BRK-KMS-011" || second.Account.ID != w.Sandbox.AccountA() {
@@ -71,7 +71,7 @@ func TestTwoFaultsShowOneAfterTheOther(t *testing.T) {
 
 func TestAnExplicitDenyHasNoStatementThatRepairsIt(t *testing.T) {
 	w := world(t)
-	doc, err := accounts.AddStatement(string(w.Docs.Identity), `{"Sid":"NoKeys","Effect":"Deny","Action":"kms:*","Resource":"*"}`)
+	doc, err := testbed.AddStatement(string(w.Docs.Identity), `{"Sid":"NoKeys","Effect":"Deny","Action":"kms:*","Resource":"*"}`)
 	must(t, w.PutIdentity(t.Context(), edited(t, doc, err)))
 	got := firstProblem(t, run(t, w))
 	if got.Code != "BRK-KMS-014" || got.Account.ID != w.Sandbox.AccountA() || got.Artefact.Kind != verify.ArtefactIdentity || string(got.Fix.Patch) != "" {
@@ -112,9 +112,9 @@ func TestACompatibleStoreWithoutKeyIsUnknownNotPassed(t *testing.T) {
 	}
 }
 
-func bucketPolicyWithoutDenies(t *testing.T, w *accounts.World) string {
+func bucketPolicyWithoutDenies(t *testing.T, w *testbed.World) string {
 	t.Helper()
-	doc, err := accounts.RemoveDeny(string(w.Docs.Bucket))
+	doc, err := testbed.RemoveDeny(string(w.Docs.Bucket))
 	return edited(t, doc, err)
 }
 
@@ -126,7 +126,7 @@ func TestTheProbeIsAbortedWhenTheCallerGoes(t *testing.T) {
 			defer cancel()
 			_, err := verifier(t, w).Run(ctx, w.Dest, verify.RunOptions{}, func(c verify.Check) error {
 				if c.Code == after {
-					if n := len(w.Sandbox.MultipartUploads(accounts.Bucket)); n != 1 {
+					if n := len(w.Sandbox.MultipartUploads(testbed.Bucket)); n != 1 {
 						t.Errorf("%d uploads open while the probe runs, want 1", n)
 					}
 					cancel()
@@ -136,7 +136,7 @@ func TestTheProbeIsAbortedWhenTheCallerGoes(t *testing.T) {
 			if !errors.Is(err, context.Canceled) {
 				t.Errorf("error %v, want a cancellation", err)
 			}
-			if left := w.Sandbox.MultipartUploads(accounts.Bucket); len(left) > 0 {
+			if left := w.Sandbox.MultipartUploads(testbed.Bucket); len(left) > 0 {
 				t.Errorf("%d multipart uploads left behind", len(left))
 			}
 		})
@@ -146,7 +146,7 @@ func TestTheProbeIsAbortedWhenTheCallerGoes(t *testing.T) {
 func TestAnEmitThatFailsEndsTheRunAndCleansUp(t *testing.T) {
 	w := world(t)
 	gone := errors.New("the reader is gone")
-	_, err := verifier(t, w).Verify(t.Context(), accounts.Destination, verify.RunOptions{}, func(c verify.Check) error {
+	_, err := verifier(t, w).Verify(t.Context(), testbed.Destination, verify.RunOptions{}, func(c verify.Check) error {
 		if c.Code == "BRK-S3-002" {
 			return gone
 		}
@@ -155,7 +155,7 @@ func TestAnEmitThatFailsEndsTheRunAndCleansUp(t *testing.T) {
 	if !errors.Is(err, gone) {
 		t.Errorf("error %v", err)
 	}
-	if left := w.Sandbox.MultipartUploads(accounts.Bucket); len(left) > 0 {
+	if left := w.Sandbox.MultipartUploads(testbed.Bucket); len(left) > 0 {
 		t.Errorf("%d multipart uploads left behind", len(left))
 	}
 }

@@ -4,10 +4,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/brokerd/brokerd/internal/cli/accounts"
 	"github.com/brokerd/brokerd/internal/sandbox"
+	"github.com/brokerd/brokerd/internal/testbed"
 	"github.com/brokerd/brokerd/internal/verify"
-	"github.com/brokerd/brokerd/test/mistakes"
+	"github.com/brokerd/brokerd/test/misconfig"
 )
 
 // AWS allows what an old copy denies: a warning about the copy, and no fault.
@@ -31,7 +31,7 @@ func TestADisagreementIsAFindingOfItsOwn(t *testing.T) {
 	r := runWith(t, w, verify.RunOptions{Policies: documents(t, w, "AB")})
 	got := firstProblem(t, r)
 	if got.Code != "BRK-POL-010" || !strings.Contains(got.Why, "service control policy") || !strings.Contains(got.Why, "resource control policy") || !strings.Contains(got.Fix.Command, "cloudtrail") ||
-		!strings.Contains(got.Fix.Command, "assumed-role/"+accounts.RoleName) || !strings.Contains(got.Fix.Text, got.Evidence[0].RequestID) || !strings.Contains(got.Fix.Owner, "organization") {
+		!strings.Contains(got.Fix.Command, "assumed-role/"+testbed.RoleName) || !strings.Contains(got.Fix.Text, got.Evidence[0].RequestID) || !strings.Contains(got.Fix.Owner, "organization") {
 		t.Errorf("got %s: %s\n%+v", got.Code, got.Why, got.Fix)
 	}
 }
@@ -46,42 +46,42 @@ const (
 func TestPoliciesOfAnOrganizationAreNamedWhenTheyAreGiven(t *testing.T) {
 	for _, c := range []struct {
 		name                  string
-		make                  func(w *accounts.World) error
-		doc                   func(w *accounts.World) verify.PolicyDocument
+		make                  func(w *testbed.World) error
+		doc                   func(w *testbed.World) verify.PolicyDocument
 		code, side, kind, sid string
 	}{
 		{
-			"an SCP that denies", func(w *accounts.World) error {
+			"an SCP that denies", func(w *testbed.World) error {
 				return w.Sandbox.SetGuardrails(w.Sandbox.AccountA(), sandbox.Guardrails{OrganizationID: "o-accountsaaa1", ServiceControl: []string{scpInside}})
 			},
-			func(*accounts.World) verify.PolicyDocument {
+			func(*testbed.World) verify.PolicyDocument {
 				return verify.PolicyDocument{Kind: verify.DocumentSCP, State: verify.Known, Name: "perimeter", Level: "Root", Text: scpInside}
 			}, "BRK-POL-003", "A", verify.ArtefactSCP, "Inside",
 		},
 		{
-			"an SCP that does not list KMS", func(w *accounts.World) error {
+			"an SCP that does not list KMS", func(w *testbed.World) error {
 				return w.Sandbox.SetGuardrails(w.Sandbox.AccountA(), sandbox.Guardrails{OrganizationID: "o-accountsaaa1", ServiceControl: []string{scpList}})
 			},
-			func(*accounts.World) verify.PolicyDocument {
+			func(*testbed.World) verify.PolicyDocument {
 				return verify.PolicyDocument{Kind: verify.DocumentSCP, State: verify.Known, Name: "services", Level: "Root", Text: scpList}
 			}, "BRK-POL-003", "A", verify.ArtefactSCP, "",
 		},
 		{
-			"an RCP", func(w *accounts.World) error {
+			"an RCP", func(w *testbed.World) error {
 				return w.Sandbox.SetGuardrails(w.Sandbox.AccountB(), sandbox.Guardrails{OrganizationID: "o-bucketsorg1", ResourceControl: []string{rcpInside}})
 			},
-			func(*accounts.World) verify.PolicyDocument {
+			func(*testbed.World) verify.PolicyDocument {
 				return verify.PolicyDocument{Kind: verify.DocumentRCP, State: verify.Known, Name: "perimeter", Level: "Root", Text: rcpInside}
 			}, "BRK-POL-004", "B", verify.ArtefactRCP, "Inside",
 		},
 		{
-			"the policy of a VPC endpoint", func(w *accounts.World) error {
-				url, err := w.Sandbox.AddVPCEndpoint(sandbox.VPCEndpoint{ID: "vpce-0a", VPC: "vpc-0b", Policy: mistakes.OnlyAccountA(w)})
+			"the policy of a VPC endpoint", func(w *testbed.World) error {
+				url, err := w.Sandbox.AddVPCEndpoint(sandbox.VPCEndpoint{ID: "vpce-0a", VPC: "vpc-0b", Policy: misconfig.OnlyAccountA(w)})
 				w.Config.AWS.Endpoints.S3 = url
 				return err
 			},
-			func(w *accounts.World) verify.PolicyDocument {
-				return verify.PolicyDocument{Kind: verify.DocumentEndpointPolicy, State: verify.Known, Name: "vpce-0a", Text: mistakes.OnlyAccountA(w)}
+			func(w *testbed.World) verify.PolicyDocument {
+				return verify.PolicyDocument{Kind: verify.DocumentEndpointPolicy, State: verify.Known, Name: "vpce-0a", Text: misconfig.OnlyAccountA(w)}
 			}, "BRK-POL-005", "A", verify.ArtefactEndpointPolicy, "",
 		},
 	} {
@@ -106,7 +106,7 @@ func TestPoliciesOfAnOrganizationAreNamedWhenTheyAreGiven(t *testing.T) {
 // AWS's text names the key policy, and it is the role's policy: said so.
 func TestAMisleadingTextIsCorrected(t *testing.T) {
 	w := world(t)
-	for _, m := range mistakes.All() {
+	for _, m := range misconfig.All() {
 		if m.Name == "the key policy lets the account in, and the role's policy lacks KMS: the key policy is blamed" {
 			must(t, m.Make(t.Context(), w))
 		}
@@ -125,8 +125,8 @@ func TestThePathShowsWhereAnObjectStops(t *testing.T) {
 		}
 		return strings.Join(out, ", ")
 	}
-	rows := map[string]mistakes.Mistake{}
-	for _, m := range mistakes.All() {
+	rows := map[string]misconfig.Mistake{}
+	for _, m := range misconfig.All() {
 		rows[m.Name] = m
 	}
 	for name, want := range map[string]string{

@@ -3,7 +3,7 @@ package verify_test
 import (
 	"testing"
 
-	"github.com/brokerd/brokerd/internal/cli/accounts"
+	"github.com/brokerd/brokerd/internal/testbed"
 	"github.com/brokerd/brokerd/internal/verify"
 )
 
@@ -11,7 +11,7 @@ import (
 type notebook map[string]string
 
 func (n notebook) Remember(destination, bucket, key, uploadID string) func(gone bool) {
-	if destination != accounts.Destination || bucket != accounts.Bucket || key == "" {
+	if destination != testbed.Destination || bucket != testbed.Bucket || key == "" {
 		n[uploadID] = "is of " + destination + ", " + bucket + ", " + key
 		return func(bool) {}
 	}
@@ -30,7 +30,7 @@ func TestUploadsOfAProbeAreWrittenDownWhileTheyAreOpen(t *testing.T) {
 	if _, err := verifierWith(t, w, book).Run(t.Context(), w.Dest, verify.RunOptions{}, func(c verify.Check) error {
 		if c.Code == "BRK-S3-002" {
 			for id, state := range book {
-				if open := w.Sandbox.MultipartUploads(accounts.Bucket); state == "open" && (len(open) != 1 || open[0].UploadID != id) {
+				if open := w.Sandbox.MultipartUploads(testbed.Bucket); state == "open" && (len(open) != 1 || open[0].UploadID != id) {
 					t.Errorf("%s is written down, %+v is open", id, open)
 				}
 			}
@@ -53,7 +53,7 @@ func TestUploadsOfAProbeAreWrittenDownWhileTheyAreOpen(t *testing.T) {
 	if _, err := verifierWith(t, w, book).Run(t.Context(), w.Dest, verify.RunOptions{}, nil); err != nil {
 		t.Fatal(err)
 	}
-	for _, left := range w.Sandbox.MultipartUploads(accounts.Bucket) {
+	for _, left := range w.Sandbox.MultipartUploads(testbed.Bucket) {
 		if book[left.UploadID] != "left" {
 			t.Errorf("upload %s is left, and the book says %q", left.UploadID, book[left.UploadID])
 		}

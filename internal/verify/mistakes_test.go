@@ -5,16 +5,16 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/brokerd/brokerd/internal/cli/accounts"
+	"github.com/brokerd/brokerd/internal/testbed"
 	"github.com/brokerd/brokerd/internal/verify"
-	"github.com/brokerd/brokerd/test/mistakes"
+	"github.com/brokerd/brokerd/test/misconfig"
 )
 
 // Every failure mode is found: with the policies at hand down to the statement,
 // without them as far as AWS's answers tell. What is printed repairs it.
 func TestEveryMistakeIsFoundAndItsPrintedFixWorks(t *testing.T) {
 	seen := map[int]bool{}
-	for _, m := range mistakes.All() {
+	for _, m := range misconfig.All() {
 		f := m.Finding
 		if f == nil {
 			continue
@@ -48,11 +48,11 @@ func TestEveryMistakeIsFoundAndItsPrintedFixWorks(t *testing.T) {
 				if got.Why == "" || got.Fix.Text == "" || got.Docs == "" {
 					t.Errorf("%s says neither what is wrong nor what to do: %+v", got.Code, got)
 				}
-				left := w.Sandbox.MultipartUploads(accounts.Bucket)
+				left := w.Sandbox.MultipartUploads(testbed.Bucket)
 				if len(left) > 0 && !strings.Contains(got.Why, "left behind") {
 					t.Errorf("%d multipart uploads left behind", len(left))
 				}
-				if f.Repair == mistakes.ByHand || f.Repair == mistakes.ByStatement && !readable {
+				if f.Repair == misconfig.ByHand || f.Repair == misconfig.ByStatement && !readable {
 					return
 				}
 				repaired(t, w, r, look)
@@ -60,14 +60,14 @@ func TestEveryMistakeIsFoundAndItsPrintedFixWorks(t *testing.T) {
 		}
 	}
 	for n := 1; n <= 58; n++ {
-		if _, reason := mistakes.Impossible()[n]; !seen[n] && !reason {
+		if _, reason := misconfig.Impossible()[n]; !seen[n] && !reason {
 			t.Errorf("failure mode %d has neither a row with a finding nor a reason", n)
 		}
 	}
 }
 
 // expect finds what a mistake is to be told as, in the first record with its code.
-func expect(t *testing.T, w *accounts.World, r verify.Report, f *mistakes.Finding, readable bool) verify.Check {
+func expect(t *testing.T, w *testbed.World, r verify.Report, f *misconfig.Finding, readable bool) verify.Check {
 	t.Helper()
 	code, kind, result := f.Code, f.Kind, verify.Fail
 	side := f.Side

@@ -6,13 +6,13 @@ import (
 	"testing"
 
 	"github.com/brokerd/brokerd/internal/verify"
-	"github.com/brokerd/brokerd/test/mistakes"
+	"github.com/brokerd/brokerd/test/misconfig"
 )
 
 // One fault in account A and one in account B: one run tells both.
 func TestFaultsInBothAccountsAreFoundInOneRun(t *testing.T) {
-	rows := map[string]mistakes.Mistake{}
-	for _, m := range mistakes.All() {
+	rows := map[string]misconfig.Mistake{}
+	for _, m := range misconfig.All() {
 		rows[m.Name] = m
 	}
 	inA := []string{
@@ -53,7 +53,7 @@ func TestFaultsInBothAccountsAreFoundInOneRun(t *testing.T) {
 				if b := rows[b].Finding; len(r.Messages) != 1 || r.Messages[0].Account.Side != verify.SideB || !strings.Contains(r.Messages[0].Text, b.Code) {
 					t.Errorf("the message to account B does not tell of %s: %+v", b.Code, r.Messages)
 				}
-				if rows[b].Finding.Repair != mistakes.ByHand {
+				if rows[b].Finding.Repair != misconfig.ByHand {
 					repaired(t, w, r, look)
 				}
 			})
@@ -81,7 +81,7 @@ func TestOneReadableAccountNarrowsTheOther(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			w := world(t)
-			for _, m := range mistakes.All() {
+			for _, m := range misconfig.All() {
 				if m.Name == c.mistake {
 					must(t, m.Make(t.Context(), w))
 				}
@@ -104,7 +104,7 @@ func TestNothingIsClaimedAboutTheWrongAccount(t *testing.T) {
 	if testing.Short() {
 		t.Skip("some hundred and fifty runs")
 	}
-	for _, m := range mistakes.All() {
+	for _, m := range misconfig.All() {
 		f := m.Finding
 		if f == nil || f.Blind == "-" || f.Result != "" || f.Code == "BRK-ID-027" {
 			continue // of a role that is not there, account B's policies do not speak either

@@ -14,15 +14,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go"
 
-	"github.com/brokerd/brokerd/internal/cli/accounts"
+	"github.com/brokerd/brokerd/internal/testbed"
 	"github.com/brokerd/brokerd/internal/verify"
 )
 
 // apply does to the accounts what a fix says, and nothing else.
-func apply(t *testing.T, w *accounts.World, c verify.Check) {
+func apply(t *testing.T, w *testbed.World, c verify.Check) {
 	t.Helper()
 	ctx, f := t.Context(), c.Fix
-	role := aws.String(accounts.RoleName)
+	role := aws.String(testbed.RoleName)
 	if f.Kind == verify.FixConfig {
 		var patch struct {
 			Session struct {
@@ -57,11 +57,11 @@ func apply(t *testing.T, w *accounts.World, c verify.Check) {
 		_, err := w.IAM.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: role, PolicyName: aws.String(f.Policy), PolicyDocument: aws.String(patched(t, doc, f))})
 		must(t, err)
 	case c.Artefact.Kind == verify.ArtefactSourcePolicy:
-		_, err := w.IAM.PutUserPolicy(ctx, &iam.PutUserPolicyInput{UserName: aws.String(accounts.UserName), PolicyName: aws.String(f.Policy), PolicyDocument: aws.String(patched(t, emptyPolicy, f))})
+		_, err := w.IAM.PutUserPolicy(ctx, &iam.PutUserPolicyInput{UserName: aws.String(testbed.UserName), PolicyName: aws.String(f.Policy), PolicyDocument: aws.String(patched(t, emptyPolicy, f))})
 		must(t, err)
 	case c.Artefact.Kind == verify.ArtefactBucketPolicy, c.Artefact.Kind == verify.ArtefactIdentityBucket:
 		doc := emptyPolicy
-		out, err := w.S3.GetBucketPolicy(ctx, &s3.GetBucketPolicyInput{Bucket: aws.String(accounts.Bucket)})
+		out, err := w.S3.GetBucketPolicy(ctx, &s3.GetBucketPolicyInput{Bucket: aws.String(testbed.Bucket)})
 		var api smithy.APIError
 		switch {
 		case err == nil:
@@ -120,7 +120,7 @@ func sidOf(statement json.RawMessage) string {
 
 // repaired applies what verify prints until it passes. AWS shows some faults only
 // when others are gone, so that it may take several rounds.
-func repaired(t *testing.T, w *accounts.World, r verify.Report, again func() verify.Report) {
+func repaired(t *testing.T, w *testbed.World, r verify.Report, again func() verify.Report) {
 	t.Helper()
 	for range 4 {
 		if r.Result() == verify.Pass {

@@ -7,12 +7,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
-	"github.com/brokerd/brokerd/internal/cli/accounts"
+	"github.com/brokerd/brokerd/internal/testbed"
 	"github.com/brokerd/brokerd/internal/verify"
 )
 
 // broad gives the role everything, on both sides.
-func broad(t *testing.T, w *accounts.World) {
+func broad(t *testing.T, w *testbed.World) {
 	t.Helper()
 	must(t, w.PutIdentity(t.Context(), `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*","kms:*"],"Resource":"*"}]}`))
 	must(t, w.PutBucketPolicy(t.Context(), `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"`+w.Dest.Role+`"},"Action":"s3:*","Resource":["arn:aws:s3:::tenant-s3-test-bucket","arn:aws:s3:::tenant-s3-test-bucket/*"]}]}`))
@@ -38,7 +38,7 @@ func TestWhatARoleMayDoTooMuchIsFoundAndUndone(t *testing.T) {
 	if got := checkOf(t, r, "BRK-LP-013"); got.Artefact.Statement == nil || len(got.Fix.Patch) == 0 {
 		t.Errorf("the statement that allows to delete is not named: %+v", got)
 	}
-	if left := w.Sandbox.MultipartUploads(accounts.Bucket); len(left)+len(w.Sandbox.Objects(accounts.Bucket)) > 0 {
+	if left := w.Sandbox.MultipartUploads(testbed.Bucket); len(left)+len(w.Sandbox.Objects(testbed.Bucket)) > 0 {
 		t.Errorf("left behind: %v", left)
 	}
 	for _, c := range w.Sandbox.Calls() {
@@ -55,8 +55,8 @@ func TestACanaryIsWrittenOnlyWhenItIsAskedForAndReadBack(t *testing.T) {
 	w := world(t)
 	broad(t, w)
 	r := runWith(t, w, verify.RunOptions{Canary: true})
-	if got := checkOf(t, r, "BRK-S3-004"); got.Result != verify.Pass || len(w.Sandbox.Objects(accounts.Bucket)) != 1 {
-		t.Errorf("canary %s: %s; %d objects", got.Result, got.Why, len(w.Sandbox.Objects(accounts.Bucket)))
+	if got := checkOf(t, r, "BRK-S3-004"); got.Result != verify.Pass || len(w.Sandbox.Objects(testbed.Bucket)) != 1 {
+		t.Errorf("canary %s: %s; %d objects", got.Result, got.Why, len(w.Sandbox.Objects(testbed.Bucket)))
 	}
 	if got := checkOf(t, r, "BRK-LP-009"); got.Result != verify.Fail {
 		t.Errorf("the role may read what it wrote, and the check is %s: %s", got.Result, got.Why)
@@ -117,10 +117,10 @@ func TestCallsAreCountedAsAWSSeesThem(t *testing.T) {
 func TestARunStaysWithinItsCallsWhenEverythingIsAllowed(t *testing.T) {
 	w := world(t)
 	broad(t, w)
-	if _, err := w.S3.DeleteBucketOwnershipControls(t.Context(), &s3.DeleteBucketOwnershipControlsInput{Bucket: aws.String(accounts.Bucket)}); err != nil {
+	if _, err := w.S3.DeleteBucketOwnershipControls(t.Context(), &s3.DeleteBucketOwnershipControlsInput{Bucket: aws.String(testbed.Bucket)}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.S3.DeletePublicAccessBlock(t.Context(), &s3.DeletePublicAccessBlockInput{Bucket: aws.String(accounts.Bucket)}); err != nil {
+	if _, err := w.S3.DeletePublicAccessBlock(t.Context(), &s3.DeletePublicAccessBlockInput{Bucket: aws.String(testbed.Bucket)}); err != nil {
 		t.Fatal(err)
 	}
 	before := len(w.Sandbox.Calls())
@@ -134,7 +134,7 @@ func TestARunStaysWithinItsCallsWhenEverythingIsAllowed(t *testing.T) {
 	if seen > 20 || r.Calls != seen {
 		t.Errorf("%d calls reported, %d seen", r.Calls, seen)
 	}
-	if left := w.Sandbox.MultipartUploads(accounts.Bucket); len(left) > 0 {
+	if left := w.Sandbox.MultipartUploads(testbed.Bucket); len(left) > 0 {
 		t.Errorf("%d uploads left behind", len(left))
 	}
 	if got := checkOf(t, r, "BRK-LP-007"); got.Result != verify.Fail {
@@ -159,10 +159,10 @@ func TestNoTokenIsSentOverPlainHTTP(t *testing.T) {
 func TestASessionOfAnotherRoleIsFatal(t *testing.T) {
 	w := world(t)
 	other := *w.Dest
-	other.Role = strings.Replace(other.Role, accounts.RoleName, "Another", 1)
+	other.Role = strings.Replace(other.Role, testbed.RoleName, "Another", 1)
 	r, err := verifier(t, w).Run(t.Context(), &other, verify.RunOptions{}, nil)
 	must(t, err)
-	if got := checkOf(t, r, "BRK-ID-003"); got.Code != "BRK-ID-030" || got.Result != verify.Fail || !strings.Contains(got.Why, "Another") || !strings.Contains(got.Why, accounts.RoleName) {
+	if got := checkOf(t, r, "BRK-ID-003"); got.Code != "BRK-ID-030" || got.Result != verify.Fail || !strings.Contains(got.Why, "Another") || !strings.Contains(got.Why, testbed.RoleName) {
 		t.Errorf("got %s %s: %s", got.Result, got.Code, got.Why)
 	}
 	for _, id := range []string{"BRK-S3-002", "BRK-KMS-003", "BRK-LP-003"} {

@@ -14,8 +14,8 @@ import (
 
 	"github.com/brokerd/brokerd/docs/checks"
 	"github.com/brokerd/brokerd/internal/broker"
-	"github.com/brokerd/brokerd/internal/cli/accounts"
 	"github.com/brokerd/brokerd/internal/sandbox"
+	"github.com/brokerd/brokerd/internal/testbed"
 	"github.com/brokerd/brokerd/internal/verify"
 )
 
@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 }
 
 // world is two accounts that work, and a verifier for them.
-func world(t *testing.T) *accounts.World {
+func world(t *testing.T) *testbed.World {
 	t.Helper()
 	sb, err := sandbox.New(sandbox.Options{Dir: t.TempDir()})
 	if err != nil {
@@ -47,7 +47,7 @@ func world(t *testing.T) *accounts.World {
 			t.Error(err)
 		}
 	})
-	w, err := accounts.Prepare(t.Context(), sb, t.TempDir(), os.Getuid())
+	w, err := testbed.Prepare(t.Context(), sb, t.TempDir(), os.Getuid())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,16 +57,16 @@ func world(t *testing.T) *accounts.World {
 	return w
 }
 
-func run(t *testing.T, w *accounts.World) verify.Report {
+func run(t *testing.T, w *testbed.World) verify.Report {
 	t.Helper()
 	report, err := verifier(t, w).Run(t.Context(), w.Dest, verify.RunOptions{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if left := w.Sandbox.MultipartUploads(accounts.Bucket); len(left) > 0 && !leftIsKnown(report) {
+	if left := w.Sandbox.MultipartUploads(testbed.Bucket); len(left) > 0 && !leftIsKnown(report) {
 		t.Errorf("verify left %d multipart uploads behind", len(left))
 	}
-	if objects := w.Sandbox.Objects(accounts.Bucket); len(objects) > 0 {
+	if objects := w.Sandbox.Objects(testbed.Bucket); len(objects) > 0 {
 		t.Errorf("verify wrote %d objects", len(objects))
 	}
 	for _, c := range report.Checks {
@@ -86,12 +86,12 @@ func leftIsKnown(r verify.Report) bool {
 	return false
 }
 
-func verifier(t *testing.T, w *accounts.World) *verify.Verifier {
+func verifier(t *testing.T, w *testbed.World) *verify.Verifier {
 	t.Helper()
 	return verifierWith(t, w, nil)
 }
 
-func verifierWith(t *testing.T, w *accounts.World, leftovers verify.Leftovers) *verify.Verifier {
+func verifierWith(t *testing.T, w *testbed.World, leftovers verify.Leftovers) *verify.Verifier {
 	t.Helper()
 	client, err := broker.NewHTTPClient(w.Config.AWS)
 	if err != nil {
@@ -143,12 +143,12 @@ func TestEverythingInPlacePasses(t *testing.T) {
 // breakage takes one thing away; repair puts back what verify printed.
 type breakage struct {
 	name    string
-	apply   func(t *testing.T, w *accounts.World)
+	apply   func(t *testing.T, w *testbed.World)
 	code    string
 	account string // "A", "B" or ""
 	kind    string
 	result  verify.Result
-	repair  func(t *testing.T, w *accounts.World, statement string) // nil: no statement repairs it
+	repair  func(t *testing.T, w *testbed.World, statement string) // nil: no statement repairs it
 }
 
 func must(t *testing.T, err error) {
@@ -177,119 +177,119 @@ func withoutWord(doc []byte, action string) string {
 }
 
 func TestOneBrokenThingIsNamedAndItsPrintedRepairWorks(t *testing.T) {
-	addKey := func(t *testing.T, w *accounts.World, statement string) {
+	addKey := func(t *testing.T, w *testbed.World, statement string) {
 		doc, err := w.KeyPolicy(t.Context())
 		must(t, err)
-		doc, err = accounts.AddStatement(doc, statement)
+		doc, err = testbed.AddStatement(doc, statement)
 		must(t, w.PutKeyPolicy(t.Context(), edited(t, doc, err)))
 	}
-	addIdentity := func(t *testing.T, w *accounts.World, statement string) {
-		doc, err := accounts.AddStatement(string(w.Docs.Identity), statement)
+	addIdentity := func(t *testing.T, w *testbed.World, statement string) {
+		doc, err := testbed.AddStatement(string(w.Docs.Identity), statement)
 		must(t, w.PutIdentity(t.Context(), edited(t, doc, err)))
 	}
 	for _, b := range []breakage{
 		{
 			name: "key policy without the role", code: "BRK-KMS-010", account: "B", kind: verify.ArtefactKeyPolicy, repair: addKey,
-			apply: func(t *testing.T, w *accounts.World) {
-				doc, err := accounts.RemoveAllow(string(w.Docs.Key), accounts.RoleName)
+			apply: func(t *testing.T, w *testbed.World) {
+				doc, err := testbed.RemoveAllow(string(w.Docs.Key), testbed.RoleName)
 				must(t, w.PutKeyPolicy(t.Context(), edited(t, doc, err)))
 			},
 		},
 		{
 			name: "key policy without Decrypt", code: "BRK-KMS-013", account: "B", kind: verify.ArtefactKeyPolicy, repair: addKey,
-			apply: func(t *testing.T, w *accounts.World) {
+			apply: func(t *testing.T, w *testbed.World) {
 				must(t, w.PutKeyPolicy(t.Context(), withoutWord(w.Docs.Key, "kms:Decrypt")))
 			},
 		},
 		{
 			name: "identity policy without the KMS statement", code: "BRK-KMS-011", account: "A", kind: verify.ArtefactIdentity, repair: addIdentity,
-			apply: func(t *testing.T, w *accounts.World) {
-				doc, err := accounts.RemoveAllow(string(w.Docs.Identity), "kms:")
+			apply: func(t *testing.T, w *testbed.World) {
+				doc, err := testbed.RemoveAllow(string(w.Docs.Identity), "kms:")
 				must(t, w.PutIdentity(t.Context(), edited(t, doc, err)))
 			},
 		},
 		{
 			name: "identity policy without Decrypt", code: "BRK-KMS-012", account: "A", kind: verify.ArtefactIdentity, repair: addIdentity,
-			apply: func(t *testing.T, w *accounts.World) {
+			apply: func(t *testing.T, w *testbed.World) {
 				must(t, w.PutIdentity(t.Context(), withoutWord(w.Docs.Identity, "kms:Decrypt")))
 			},
 		},
 		{
 			name: "bucket policy without the role, bare refusal", code: "BRK-S3-023", kind: verify.ArtefactIdentityBucket,
-			apply: func(t *testing.T, w *accounts.World) {
-				doc, err := accounts.RemoveAllow(string(w.Docs.Bucket), "s3:PutObject")
-				if _, derr := w.S3.DeleteBucketPolicy(t.Context(), &s3.DeleteBucketPolicyInput{Bucket: aws.String(accounts.Bucket)}); derr != nil {
+			apply: func(t *testing.T, w *testbed.World) {
+				doc, err := testbed.RemoveAllow(string(w.Docs.Bucket), "s3:PutObject")
+				if _, derr := w.S3.DeleteBucketPolicy(t.Context(), &s3.DeleteBucketPolicyInput{Bucket: aws.String(testbed.Bucket)}); derr != nil {
 					t.Fatal(derr)
 				}
 				must(t, w.PutBucketPolicy(t.Context(), edited(t, doc, err)))
 			},
-			repair: func(t *testing.T, w *accounts.World, statement string) {
-				doc, err := accounts.RemoveAllow(string(w.Docs.Bucket), "s3:PutObject")
+			repair: func(t *testing.T, w *testbed.World, statement string) {
+				doc, err := testbed.RemoveAllow(string(w.Docs.Bucket), "s3:PutObject")
 				must(t, err)
-				doc, err = accounts.AddStatement(doc, statement)
+				doc, err = testbed.AddStatement(doc, statement)
 				must(t, w.PutBucketPolicy(t.Context(), edited(t, doc, err)))
 			},
 		},
 		{
 			name: "trust policy that names somebody else", code: "BRK-ID-020", account: "A", kind: verify.ArtefactTrust,
-			apply: func(t *testing.T, w *accounts.World) {
+			apply: func(t *testing.T, w *testbed.World) {
 				_, err := w.IAM.CreateUser(t.Context(), &iam.CreateUserInput{UserName: aws.String("other")})
 				must(t, err)
-				must(t, w.PutTrust(t.Context(), strings.ReplaceAll(string(w.Docs.Trust), "user/"+accounts.UserName, "user/other")))
+				must(t, w.PutTrust(t.Context(), strings.ReplaceAll(string(w.Docs.Trust), "user/"+testbed.UserName, "user/other")))
 			},
-			repair: func(t *testing.T, w *accounts.World, statement string) {
-				doc, err := accounts.AddStatement(`{"Version":"2012-10-17","Statement":[]}`, statement)
+			repair: func(t *testing.T, w *testbed.World, statement string) {
+				doc, err := testbed.AddStatement(`{"Version":"2012-10-17","Statement":[]}`, statement)
 				must(t, w.PutTrust(t.Context(), edited(t, doc, err)))
 			},
 		},
 		{
 			name: "trust policy that asks for an external id", code: "BRK-ID-020", account: "A", kind: verify.ArtefactTrust,
-			apply: func(t *testing.T, w *accounts.World) {
+			apply: func(t *testing.T, w *testbed.World) {
 				must(t, w.PutTrust(t.Context(), `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"`+w.UserARN+`"},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"sts:ExternalId":"agreed"}}}]}`))
 			},
-			repair: func(t *testing.T, w *accounts.World, statement string) {
-				doc, err := accounts.AddStatement(`{"Version":"2012-10-17","Statement":[]}`, statement)
+			repair: func(t *testing.T, w *testbed.World, statement string) {
+				doc, err := testbed.AddStatement(`{"Version":"2012-10-17","Statement":[]}`, statement)
 				must(t, w.PutTrust(t.Context(), edited(t, doc, err)))
 			},
 		},
 		{
 			name: "key disabled", code: "BRK-KMS-020", account: "B", kind: verify.ArtefactKeyState,
-			apply: func(t *testing.T, w *accounts.World) {
+			apply: func(t *testing.T, w *testbed.World) {
 				_, err := w.KMS.DisableKey(t.Context(), &kms.DisableKeyInput{KeyId: aws.String(w.KeyARN)})
 				must(t, err)
 			},
 		},
 		{
 			name: "no such bucket", code: "BRK-S3-010", account: "B", kind: verify.ArtefactBucket,
-			apply: func(_ *testing.T, w *accounts.World) { w.Dest.Bucket = "no-such-bucket-of-anybody" },
+			apply: func(_ *testing.T, w *testbed.World) { w.Dest.Bucket = "no-such-bucket-of-anybody" },
 		},
 		{
 			name: "bucket in another Region", code: "BRK-S3-011", account: "B", kind: verify.ArtefactConfig,
-			apply: func(_ *testing.T, w *accounts.World) {
+			apply: func(_ *testing.T, w *testbed.World) {
 				w.Dest.Region = "eu-central-1"
 				w.Dest.KMSKey = strings.Replace(w.Dest.KMSKey, "eu-west-1", "eu-central-1", 1)
 			},
 		},
 		{
 			name: "key of another Region", code: "BRK-CFG-010", kind: verify.ArtefactConfig,
-			apply: func(_ *testing.T, w *accounts.World) {
+			apply: func(_ *testing.T, w *testbed.World) {
 				w.Dest.KMSKey = strings.Replace(w.Dest.KMSKey, "eu-west-1", "eu-central-1", 1)
 			},
 		},
 		{
 			name: "source key deleted", code: "BRK-ID-011", kind: verify.ArtefactCredentials,
-			apply: func(t *testing.T, w *accounts.World) {
-				out, err := w.IAM.ListAccessKeys(t.Context(), &iam.ListAccessKeysInput{UserName: aws.String(accounts.UserName)})
+			apply: func(t *testing.T, w *testbed.World) {
+				out, err := w.IAM.ListAccessKeys(t.Context(), &iam.ListAccessKeysInput{UserName: aws.String(testbed.UserName)})
 				must(t, err)
 				for _, k := range out.AccessKeyMetadata {
-					_, err := w.IAM.DeleteAccessKey(t.Context(), &iam.DeleteAccessKeyInput{UserName: aws.String(accounts.UserName), AccessKeyId: k.AccessKeyId})
+					_, err := w.IAM.DeleteAccessKey(t.Context(), &iam.DeleteAccessKeyInput{UserName: aws.String(testbed.UserName), AccessKeyId: k.AccessKeyId})
 					must(t, err)
 				}
 			},
 		},
 		{
 			name: "abort not allowed", code: "BRK-S3-030", kind: verify.ArtefactIdentityBucket, result: verify.Warn,
-			apply: func(t *testing.T, w *accounts.World) {
+			apply: func(t *testing.T, w *testbed.World) {
 				must(t, w.PutBucketPolicy(t.Context(), withoutWord(w.Docs.Bucket, "s3:AbortMultipartUpload")))
 			},
 		},

@@ -18,13 +18,13 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/brokerd/brokerd/client"
-	"github.com/brokerd/brokerd/internal/cli/accounts"
 	"github.com/brokerd/brokerd/internal/sandbox"
+	"github.com/brokerd/brokerd/internal/testbed"
 )
 
 // running is a brokerd that serves a world of its own.
 type running struct {
-	*accounts.World
+	*testbed.World
 	cmd    *exec.Cmd
 	client *client.Client
 	log    *bytes.Buffer
@@ -43,7 +43,7 @@ func start(t *testing.T) *running {
 	}
 	sb.Start()
 	t.Cleanup(func() { _ = sb.Close() })
-	w, err := accounts.Prepare(t.Context(), sb, dir, os.Getuid())
+	w, err := testbed.Prepare(t.Context(), sb, dir, os.Getuid())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func start(t *testing.T) *running {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = r.cmd.Process.Kill() })
-	if out, err := exec.CommandContext(t.Context(), filepath.Join(binaries, "brokerctl"), "wait", "--timeout", "20s", "--socket", w.SocketPath, accounts.Destination).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), filepath.Join(binaries, "brokerctl"), "wait", "--timeout", "20s", "--socket", w.SocketPath, testbed.Destination).CombinedOutput(); err != nil {
 		t.Fatalf("waiting for brokerd: %v\n%s", err, out)
 	}
 	if r.client, err = client.Dial(w.SocketPath); err != nil {
@@ -96,7 +96,7 @@ func TestAnOpenUploadIsStoredAfterSIGTERM(t *testing.T) {
 	}
 	done := make(chan answer, 1)
 	go func() {
-		res, err := r.client.Upload(t.Context(), accounts.Destination, "slow.bin", g, client.WithProgress(func(int64) { once.Do(func() { close(sent) }) }))
+		res, err := r.client.Upload(t.Context(), testbed.Destination, "slow.bin", g, client.WithProgress(func(int64) { once.Do(func() { close(sent) }) }))
 		done <- answer{res, err}
 	}()
 	<-sent
@@ -157,7 +157,7 @@ func TestAnUploadThatIsCutShortLeavesNothing(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
-		_, err := r.client.Upload(ctx, accounts.Destination, "cut.bin", g)
+		_, err := r.client.Upload(ctx, testbed.Destination, "cut.bin", g)
 		done <- err
 	}()
 	<-g.begun
@@ -173,10 +173,10 @@ func TestAnUploadThatIsCutShortLeavesNothing(t *testing.T) {
 	if err := waitFor(t, r.cmd); err != nil {
 		t.Errorf("brokerd did not stop in order: %v\n%s", err, r.log)
 	}
-	if n := len(r.Sandbox.Objects(accounts.Bucket)); n != 0 {
+	if n := len(r.Sandbox.Objects(testbed.Bucket)); n != 0 {
 		t.Errorf("%d objects", n)
 	}
-	if open := r.Sandbox.MultipartUploads(accounts.Bucket); len(open) > 0 {
+	if open := r.Sandbox.MultipartUploads(testbed.Bucket); len(open) > 0 {
 		t.Errorf("%d unfinished uploads left", len(open))
 	}
 }

@@ -17,8 +17,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/brokerd/brokerd/internal/cli/accounts"
 	"github.com/brokerd/brokerd/internal/sandbox"
+	"github.com/brokerd/brokerd/internal/testbed"
 )
 
 var binaries string // where TestMain built the programs
@@ -89,7 +89,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-func newWorld(env *testscript.Env) (*accounts.World, error) {
+func newWorld(env *testscript.Env) (*testbed.World, error) {
 	dir := filepath.Join(env.WorkDir, "w")
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
@@ -100,7 +100,7 @@ func newWorld(env *testscript.Env) (*accounts.World, error) {
 	}
 	sb.Start()
 	env.Defer(func() { _ = sb.Close() })
-	w, err := accounts.Prepare(context.Background(), sb, dir, os.Getuid())
+	w, err := testbed.Prepare(context.Background(), sb, dir, os.Getuid())
 	if err != nil {
 		return nil, err
 	}
@@ -126,8 +126,8 @@ func writeProfiles(path string, sb *sandbox.Sandbox) error {
 	return os.WriteFile(path, []byte(text.String()), 0o600)
 }
 
-func worldOf(ts *testscript.TestScript) *accounts.World {
-	return ts.Value(worldKey{}).(*accounts.World)
+func worldOf(ts *testscript.TestScript) *testbed.World {
+	return ts.Value(worldKey{}).(*testbed.World)
 }
 
 // objects N: the bucket holds N objects, all encrypted with the key, and no unfinished upload.
@@ -136,7 +136,7 @@ func objects(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: objects N")
 	}
 	w := worldOf(ts)
-	got := w.Sandbox.Objects(accounts.Bucket)
+	got := w.Sandbox.Objects(testbed.Bucket)
 	if strconv.Itoa(len(got)) != args[0] {
 		ts.Fatalf("the bucket holds %d objects, want %s", len(got), args[0])
 	}
@@ -145,7 +145,7 @@ func objects(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("object %s has %s with %s", o.Key, o.Encryption, o.KMSKeyARN)
 		}
 	}
-	if open := w.Sandbox.MultipartUploads(accounts.Bucket); len(open) > 0 {
+	if open := w.Sandbox.MultipartUploads(testbed.Bucket); len(open) > 0 {
 		ts.Fatalf("%d unfinished uploads are left", len(open))
 	}
 }
@@ -156,7 +156,7 @@ func keyPolicy(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: key-policy break")
 	}
 	w := worldOf(ts)
-	doc, err := accounts.RemoveAllow(string(w.Docs.Key), accounts.RoleName)
+	doc, err := testbed.RemoveAllow(string(w.Docs.Key), testbed.RoleName)
 	ts.Check(err)
 	ts.Check(w.PutKeyPolicy(context.Background(), doc))
 }
@@ -194,13 +194,13 @@ func addDestination(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	path := ts.Getenv("CONFIG")
 	text := ts.ReadFile(path)
-	head, rest, ok := strings.Cut(text, "  "+accounts.Destination+":\n")
+	head, rest, ok := strings.Cut(text, "  "+testbed.Destination+":\n")
 	end := regexp.MustCompile(`(?m)^\S`).FindStringIndex(rest) // the next key of the file
 	if !ok || end == nil {
 		ts.Fatalf("the configuration is not what it was")
 	}
 	stanza, tail := rest[:end[0]], rest[end[0]:]
-	text = head + "  " + accounts.Destination + ":\n" + stanza + "  " + args[0] + ":\n" + stanza + strings.Replace(tail, "["+accounts.Destination+"]", `["*"]`, 1)
+	text = head + "  " + testbed.Destination + ":\n" + stanza + "  " + args[0] + ":\n" + stanza + strings.Replace(tail, "["+testbed.Destination+"]", `["*"]`, 1)
 	ts.Check(os.WriteFile(path, []byte(text), 0o600))
 }
 

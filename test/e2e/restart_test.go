@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/brokerd/brokerd/client"
-	"github.com/brokerd/brokerd/internal/cli/accounts"
+	"github.com/brokerd/brokerd/internal/testbed"
 )
 
 // seekable is a gate that can be read again: the second time nothing holds it up.
@@ -41,7 +41,7 @@ func TestADaemonThatIsKilledDuringAnUploadCostsTheCallerNothing(t *testing.T) {
 	done := make(chan answer, 1)
 	tries := 1
 	go func() {
-		res, err := r.client.Upload(t.Context(), accounts.Destination, "kept.bin", body,
+		res, err := r.client.Upload(t.Context(), testbed.Destination, "kept.bin", body,
 			client.WithRetryNotice(func(error, time.Duration) { tries++ }))
 		done <- answer{res, err}
 	}()
@@ -68,7 +68,7 @@ func TestADaemonThatIsKilledDuringAnUploadCostsTheCallerNothing(t *testing.T) {
 	if tries < 2 {
 		t.Error("the daemon was not killed during the upload")
 	}
-	if n := len(r.Sandbox.Objects(accounts.Bucket)); n != 1 {
+	if n := len(r.Sandbox.Objects(testbed.Bucket)); n != 1 {
 		t.Errorf("%d objects, want one", n)
 	}
 }

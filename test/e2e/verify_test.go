@@ -18,13 +18,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/brokerd/brokerd/internal/cli/accounts"
 	"github.com/brokerd/brokerd/internal/setup"
+	"github.com/brokerd/brokerd/internal/testbed"
 	"github.com/brokerd/brokerd/internal/verify"
-	"github.com/brokerd/brokerd/test/mistakes"
+	"github.com/brokerd/brokerd/test/misconfig"
 )
 
-// mistake N: somebody makes the mistake of that number of test/mistakes; several
+// mistake N: somebody makes the mistake of that number of test/misconfig; several
 // may be named.
 func mistake(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
@@ -33,8 +33,8 @@ func mistake(ts *testscript.TestScript, neg bool, args []string) {
 	for _, arg := range args {
 		n, err := strconv.Atoi(arg)
 		ts.Check(err)
-		all := mistakes.All()
-		i := slices.IndexFunc(all, func(m mistakes.Mistake) bool { return m.Number == n && m.Delivery && m.Make != nil })
+		all := misconfig.All()
+		i := slices.IndexFunc(all, func(m misconfig.Mistake) bool { return m.Number == n && m.Delivery && m.Make != nil })
 		if i < 0 {
 			ts.Fatalf("there is no mistake %d that a delivery suffers from", n)
 		}
@@ -45,33 +45,33 @@ func mistake(ts *testscript.TestScript, neg bool, args []string) {
 
 // document is one of the four policies, as it is and as it can be put.
 type document struct {
-	get func(context.Context, *accounts.World) (string, error)
-	put func(*accounts.World, context.Context, string) error
+	get func(context.Context, *testbed.World) (string, error)
+	put func(*testbed.World, context.Context, string) error
 }
 
 var documents = map[string]document{
-	verify.ArtefactTrust: {func(ctx context.Context, w *accounts.World) (string, error) {
-		out, err := w.IAM.GetRole(ctx, &iam.GetRoleInput{RoleName: aws.String(accounts.RoleName)})
+	verify.ArtefactTrust: {func(ctx context.Context, w *testbed.World) (string, error) {
+		out, err := w.IAM.GetRole(ctx, &iam.GetRoleInput{RoleName: aws.String(testbed.RoleName)})
 		if err != nil {
 			return "", err
 		}
 		return url.QueryUnescape(aws.ToString(out.Role.AssumeRolePolicyDocument))
-	}, (*accounts.World).PutTrust},
-	verify.ArtefactIdentity: {func(ctx context.Context, w *accounts.World) (string, error) {
-		out, err := w.IAM.GetRolePolicy(ctx, &iam.GetRolePolicyInput{RoleName: aws.String(accounts.RoleName), PolicyName: aws.String(setup.InlineName)})
+	}, (*testbed.World).PutTrust},
+	verify.ArtefactIdentity: {func(ctx context.Context, w *testbed.World) (string, error) {
+		out, err := w.IAM.GetRolePolicy(ctx, &iam.GetRolePolicyInput{RoleName: aws.String(testbed.RoleName), PolicyName: aws.String(setup.InlineName)})
 		if err != nil {
 			return "", err
 		}
 		return url.QueryUnescape(aws.ToString(out.PolicyDocument))
-	}, (*accounts.World).PutIdentity},
-	verify.ArtefactBucketPolicy: {func(ctx context.Context, w *accounts.World) (string, error) {
-		out, err := w.S3.GetBucketPolicy(ctx, &s3.GetBucketPolicyInput{Bucket: aws.String(accounts.Bucket)})
+	}, (*testbed.World).PutIdentity},
+	verify.ArtefactBucketPolicy: {func(ctx context.Context, w *testbed.World) (string, error) {
+		out, err := w.S3.GetBucketPolicy(ctx, &s3.GetBucketPolicyInput{Bucket: aws.String(testbed.Bucket)})
 		if err != nil {
 			return "", err
 		}
 		return aws.ToString(out.Policy), nil
-	}, (*accounts.World).PutBucketPolicy},
-	verify.ArtefactKeyPolicy: {func(ctx context.Context, w *accounts.World) (string, error) { return w.KeyPolicy(ctx) }, (*accounts.World).PutKeyPolicy},
+	}, (*testbed.World).PutBucketPolicy},
+	verify.ArtefactKeyPolicy: {func(ctx context.Context, w *testbed.World) (string, error) { return w.KeyPolicy(ctx) }, (*testbed.World).PutKeyPolicy},
 }
 
 // repair REPORT: the administrators of both accounts do what the JSON report says.
@@ -108,7 +108,7 @@ func repair(ts *testscript.TestScript, neg bool, args []string) {
 
 func repaired(text string, fix verify.Fix) (string, error) {
 	if fix.Kind == verify.FixAddStatement {
-		return accounts.AddStatement(text, string(fix.Patch))
+		return testbed.AddStatement(text, string(fix.Patch))
 	}
 	var doc map[string]json.RawMessage
 	var statements []json.RawMessage

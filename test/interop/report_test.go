@@ -23,7 +23,7 @@ import (
 	"time"
 
 	"github.com/brokerd/brokerd/internal/cli"
-	"github.com/brokerd/brokerd/test/mistakes"
+	"github.com/brokerd/brokerd/test/misconfig"
 	"github.com/brokerd/brokerd/test/stage"
 )
 
@@ -207,8 +207,8 @@ func TestTheReportInARealBrowser(t *testing.T) {
 
 	st := stage.New(t)
 	whole := report(t, st)
-	all := mistakes.All()
-	i := slices.IndexFunc(all, func(m mistakes.Mistake) bool { return m.Number == 45 && m.Delivery })
+	all := misconfig.All()
+	i := slices.IndexFunc(all, func(m misconfig.Mistake) bool { return m.Number == 45 && m.Delivery })
 	if err := all[i].Make(t.Context(), st.World); err != nil {
 		t.Fatal(err)
 	}

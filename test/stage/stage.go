@@ -9,21 +9,21 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 
 	"github.com/brokerd/brokerd/internal/broker"
-	"github.com/brokerd/brokerd/internal/cli/accounts"
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/sandbox"
+	"github.com/brokerd/brokerd/internal/testbed"
 )
 
 // The names of what a stage holds.
 const (
-	Destination = accounts.Destination
-	Bucket      = accounts.Bucket
-	RoleName    = accounts.RoleName
+	Destination = testbed.Destination
+	Bucket      = testbed.Bucket
+	RoleName    = testbed.RoleName
 )
 
 // Stage is the arrangement, with an HTTP client that trusts its sandbox.
 type Stage struct {
-	*accounts.World
+	*testbed.World
 	HTTP *awshttp.BuildableClient
 }
 
@@ -46,7 +46,7 @@ func New(t testing.TB) *Stage {
 			t.Errorf("closing the sandbox: %v", err)
 		}
 	})
-	w, err := accounts.Prepare(t.Context(), sb, dir, os.Getuid())
+	w, err := testbed.Prepare(t.Context(), sb, dir, os.Getuid())
 	if err != nil {
 		t.Fatalf("setting the stage: %v", err)
 	}

@@ -1,0 +1,79 @@
+package edit
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/brokerd/brokerd/internal/config"
+)
+
+// New writes a configuration file for one destination, with what can be changed
+// in comments. An error is a config.Errors value.
+func New(path string, d Draft) ([]byte, error) {
+	var b strings.Builder
+	b.WriteString(`# brokerd: deliver what local programs hand over into another account's bucket.
+# Check this file with: brokerd check-config --config FILE
+# Lines that begin with # and a key show defaults. Every key is in docs/config.md.
+
+# socket:
+#   path: /run/brokerd/brokerd.sock
+#   mode: "0660"            # the access rules below decide who may do what
+# memory:
+#   max: 48MiB              # bytes of objects in flight, over all uploads
+`)
+	if s := sourceText(d.Source); s != "" {
+		b.WriteString("\n" + s)
+	}
+	b.WriteString(`
+# One stanza a destination. The role session, the upload, the policies of both
+# accounts and the checks are all derived from it.
+destinations:
+`)
+	lines := mapping(entry{key: d.Destination.Name, value: d.Destination.node()}).lines(2)
+	b.WriteString(strings.Join(lines, "\n") + "\n")
+	for _, o := range d.options() {
+		b.WriteString("    # " + o + "\n")
+	}
+	if section := d.setup(); !section.scalar() {
+		b.WriteString("\n# What only brokerctl setup goes by: who runs the daemon, and so may assume the role.\nsetup:\n")
+		b.WriteString(strings.Join(section.lines(2), "\n") + "\n")
+	}
+	if d.Uploader != "" {
+		b.WriteString("\n# Who may do what. The kernel says who a caller is; there is no password.\naccess:\n")
+		b.WriteString(strings.Join(d.rule().item(2), "\n") + "\n")
+	}
+	out := []byte(b.String())
+	if _, err := config.Parse(path, out); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// options are keys that are worth knowing, where the stanza does not have them.
+func (d Draft) options() []string {
+	var out []string
+	show := func(given bool, line string) {
+		if !given {
+			out = append(out, line)
+		}
+	}
+	show(d.Destination.Durability != "", "durability: direct   # spool: acknowledged when it is safe on this machine's disk")
+	show(len(d.Destination.Tags) > 0, "tags: {}             # on every object; the role then needs s3:PutObjectTagging")
+	show(d.Destination.ExternalID != "" || d.Destination.Duration != 0, "session: {duration: 1h}")
+	return out
+}
+
+func sourceText(source string) string {
+	why := map[string]string{
+		config.SourceIMDS:        "the instance's own role, by IMDSv2",
+		config.SourceWebIdentity: "the pod's OpenID Connect token; AWS_WEB_IDENTITY_TOKEN_FILE names it",
+		config.SourceContainer:   "the container's credentials endpoint, as ECS and EKS Pod Identity set it",
+	}[source]
+	switch {
+	case source == "" || source == config.SourceDefault:
+		return ""
+	case why == "":
+		return fmt.Sprintf("aws:\n  source: {type: %s}\n", source)
+	}
+	return fmt.Sprintf("aws:\n  source: {type: %s}   # %s\n", source, why)
+}

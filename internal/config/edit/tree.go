@@ -1,0 +1,144 @@
+package edit
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// node is a piece of YAML: a scalar, a mapping or a list. It can be written in
+// lines or in brackets, as the text around it asks for.
+type node struct {
+	text    string // a scalar's value, before any quoting
+	literal bool   // text stands as it is: numbers, true, durations
+	entries []entry
+	items   []node
+}
+
+// entry is one key of a mapping.
+type entry struct {
+	key     string
+	value   node
+	comment string // after the value, in lines only
+}
+
+func text(s string) node              { return node{text: s} }
+func literal(s string) node           { return node{text: s, literal: true} }
+func mapping(entries ...entry) node   { return node{entries: entries} }
+func list(items ...node) node         { return node{items: items} }
+func (n node) scalar() bool           { return len(n.entries) == 0 && len(n.items) == 0 }
+func (n node) short() bool            { return n.scalar() || (len(n.items) > 0 && n.flat()) }
+func pair(key, value string) entry    { return entry{key: key, value: text(value)} }
+func (e entry) noted(s string) entry  { e.comment = s; return e }
+func (n *node) add(entries ...entry)  { n.entries = append(n.entries, entries...) }
+func texts(values []string) (ns node) { return list(each(values, text)...) }
+
+func each(values []string, f func(string) node) []node {
+	out := make([]node, len(values))
+	for i, v := range values {
+		out[i] = f(v)
+	}
+	return out
+}
+
+// flat says that every item is a scalar.
+func (n node) flat() bool {
+	for _, item := range n.items {
+		if !item.scalar() {
+			return false
+		}
+	}
+	return true
+}
+
+// lines writes a mapping with one key a line, each line with its indentation.
+// Comments of one mapping stand below each other.
+func (n node) lines(indent int) []string {
+	pad := strings.Repeat(" ", indent)
+	var out []string
+	var commented []int
+	width := 0
+	for _, e := range n.entries {
+		switch {
+		case e.value.short():
+			line := pad + quoted(e.key, plainInLines) + ": " + e.value.inline(plainInLines)
+			if e.comment != "" {
+				commented = append(commented, len(out))
+				width = max(width, len(line))
+			}
+			out = append(out, line)
+		case len(e.value.items) > 0:
+			out = append(out, withComment(pad+quoted(e.key, plainInLines)+":", e.comment))
+			for _, item := range e.value.items {
+				out = append(out, item.item(indent+2)...)
+			}
+		default:
+			out = append(out, withComment(pad+quoted(e.key, plainInLines)+":", e.comment))
+			out = append(out, e.value.lines(indent+2)...)
+		}
+	}
+	// Comments are given in the order of the entries, and so are their lines.
+	i := 0
+	for _, e := range n.entries {
+		if e.comment != "" && e.value.short() {
+			at := commented[i]
+			out[at] += strings.Repeat(" ", width-len(out[at])) + "  # " + e.comment
+			i++
+		}
+	}
+	return out
+}
+
+// item writes a mapping as an item of a list.
+func (n node) item(indent int) []string {
+	lines := n.lines(indent + 2)
+	lines[0] = lines[0][:indent] + "- " + lines[0][indent+2:]
+	return lines
+}
+
+func withComment(line, comment string) string {
+	if comment == "" {
+		return line
+	}
+	return line + " # " + comment
+}
+
+// flow writes n in brackets, on one line.
+func (n node) flow() string { return n.inline(plainInBrackets) }
+
+func (n node) inline(plain *regexp.Regexp) string {
+	switch {
+	case len(n.items) > 0:
+		parts := make([]string, len(n.items))
+		for i, item := range n.items {
+			parts[i] = item.inline(plainInBrackets)
+		}
+		return "[" + strings.Join(parts, ", ") + "]"
+	case len(n.entries) > 0:
+		parts := make([]string, len(n.entries))
+		for i, e := range n.entries {
+			parts[i] = e.flow()
+		}
+		return "{" + strings.Join(parts, ", ") + "}"
+	case n.literal:
+		return n.text
+	}
+	return quoted(n.text, plain)
+}
+
+func (e entry) flow() string { return quoted(e.key, plainInBrackets) + ": " + e.value.flow() }
+
+var (
+	plainInLines    = regexp.MustCompile(`^[A-Za-z/][A-Za-z0-9_./@+=:{}-]*$`)
+	plainInBrackets = regexp.MustCompile(`^[A-Za-z/][A-Za-z0-9_./@+=-]*$`)
+	meansMore       = regexp.MustCompile(`(?i)^(true|false|null|yes|no|on|off|y|n|\.inf|\.nan)$`)
+)
+
+// quoted writes a scalar: plain where nobody could read it as anything but
+// this text, in double quotes otherwise.
+func quoted(s string, plain *regexp.Regexp) string {
+	if plain.MatchString(s) && !meansMore.MatchString(s) && !strings.HasSuffix(s, ":") {
+		return s
+	}
+	return strconv.Quote(s)
+}

@@ -1,0 +1,74 @@
+package awsaccounts
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/setup"
+)
+
+// readsAtATime keeps the reading of many destinations short, and far from the rates
+// at which IAM begins to throttle.
+const readsAtATime = 6
+
+// Read reads what the scope names. It fails only when ctx ends: what may not be
+// read is part of the answer.
+func (a *Accounts) Read(ctx context.Context, scope setup.Scope) (*setup.Snapshot, error) {
+	s := &setup.Snapshot{
+		Taken: time.Now().UTC(), Callers: a.Callers(),
+		Identities: map[string]*setup.Identity{}, Buckets: map[string]*setup.BucketAt{}, Keys: map[string]*setup.KeyAt{}, Trails: map[string]*setup.TrailAt{},
+		Policies: map[string]setup.Part[setup.Document]{},
+	}
+	var (
+		mu    sync.Mutex
+		tasks errgroup.Group
+	)
+	tasks.SetLimit(readsAtATime)
+	// read keeps what f finds, which f hands over under the lock.
+	read := func(f func() (keep func())) {
+		tasks.Go(func() error {
+			keep := f()
+			mu.Lock()
+			defer mu.Unlock()
+			keep()
+			return nil
+		})
+	}
+	for _, arn := range scope.Identities {
+		read(func() func() { id := a.readIdentity(ctx, arn); return func() { s.Identities[arn] = id } })
+	}
+	for _, arn := range scope.Keys {
+		read(func() func() { k := a.readKey(ctx, arn); return func() { s.Keys[arn] = k } })
+	}
+	for _, ref := range scope.Buckets {
+		read(func() func() { b := a.readBucket(ctx, ref); return func() { s.Buckets[ref.Name] = b } })
+	}
+	for _, arn := range scope.Trails {
+		read(func() func() { t := a.readTrail(ctx, arn); return func() { s.Trails[arn] = t } })
+	}
+	for _, arn := range scope.Policies {
+		read(func() func() { p := a.readPolicy(ctx, arn); return func() { s.Policies[arn] = p } })
+	}
+	if err := tasks.Wait(); err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("reading the accounts: %w", err)
+	}
+	return s, nil
+}
+
+// of finds the account and the Region of an ARN.
+func (a *Accounts) of(arn string) (account, config.ARN, error) {
+	parts, err := config.ParseARN(arn)
+	if err != nil {
+		return account{}, parts, err
+	}
+	acc, err := a.account(parts.Account)
+	return acc, parts, err
+}

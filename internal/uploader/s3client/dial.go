@@ -1,0 +1,155 @@
+package s3client
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"golang.org/x/net/proxy"
+)
+
+// dialer makes connections.
+type dialer struct {
+	tcp    proxy.ContextDialer
+	tls    *tls.Config
+	stall  time.Duration
+	bursts *bursts
+}
+
+// connect makes a connection on which requests to a store can be made.
+func (d *dialer) connect(ctx context.Context, r route) (c *conn, err error) {
+	sock, below, err := d.reach(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = sock.Close() // the error is the one that counts
+		}
+	}()
+	if !r.secure {
+		return newConn(sock, &plainConn{Conn: below, bursts: d.bursts}), nil
+	}
+	cfg := d.configFor(r.address)
+	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
+	defer cancel()
+	s := d.bursts.client(below, cfg)
+	if err := s.HandshakeContext(ctx); err != nil {
+		return nil, err
+	}
+	return newConn(sock, s), nil
+}
+
+func (d *dialer) configFor(address string) *tls.Config {
+	cfg := d.tls.Clone()
+	cfg.ServerName = address
+	if host, _, err := net.SplitHostPort(address); err == nil {
+		cfg.ServerName = host
+	}
+	return cfg
+}
+
+// reach makes a connection that leads to the store, through a proxy or not. sock
+// is the TCP connection at its bottom.
+func (d *dialer) reach(ctx context.Context, r route) (sock *restless, leads net.Conn, err error) {
+	if r.proxy == "" {
+		sock, err = d.open(ctx, d.tcp, r.address)
+		return sock, sock, err
+	}
+	u, err := url.Parse(r.proxy)
+	if err != nil {
+		return nil, nil, fmt.Errorf("the URL of the proxy: %w", err)
+	}
+	if u.Scheme == "socks5" || u.Scheme == "socks5h" {
+		var auth *proxy.Auth
+		if u.User != nil {
+			password, _ := u.User.Password()
+			auth = &proxy.Auth{User: u.User.Username(), Password: password}
+		}
+		socks, err := proxy.SOCKS5("tcp", withPort(u, "1080"), auth, forward{d.tcp})
+		if err != nil {
+			return nil, nil, fmt.Errorf("connecting to the proxy: %w", err)
+		}
+		sock, err = d.open(ctx, socks.(proxy.ContextDialer), r.address)
+		return sock, sock, err
+	}
+	port := "80"
+	if u.Scheme == "https" {
+		port = "443"
+	}
+	if sock, err = d.open(ctx, d.tcp, withPort(u, port)); err != nil {
+		return nil, nil, fmt.Errorf("connecting to the proxy: %w", err)
+	}
+	leads = sock
+	if u.Scheme == "https" {
+		over := tls.Client(sock, d.configFor(withPort(u, port)))
+		if err := over.HandshakeContext(ctx); err != nil {
+			_ = sock.Close()
+			return nil, nil, fmt.Errorf("connecting to the proxy: %w", err)
+		}
+		leads = over
+	}
+	if r.secure {
+		if err := tunnel(ctx, sock, leads, r.address, basic(u.User)); err != nil {
+			_ = sock.Close()
+			return nil, nil, fmt.Errorf("asking the proxy for %s: %w", r.address, err)
+		}
+	}
+	return sock, leads, nil
+}
+
+func (d *dialer) open(ctx context.Context, by proxy.ContextDialer, address string) (*restless, error) {
+	c, err := by.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	return &restless{Conn: c, stall: d.stall}, nil
+}
+
+// tunnel asks a proxy for a connection to address.
+func tunnel(ctx context.Context, sock, c net.Conn, address, authorization string) error {
+	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
+	defer cancel()
+	unhook := context.AfterFunc(ctx, func() { _ = sock.Close() })
+	defer unhook()
+	text := "CONNECT " + address + " HTTP/1.1\r\nHost: " + address + "\r\n"
+	if authorization != "" {
+		text += "Proxy-Authorization: " + authorization + "\r\n"
+	}
+	if _, err := io.WriteString(c, text+"\r\n"); err != nil {
+		return err
+	}
+	// The store says nothing before it is spoken to: nothing of it is in the buffer.
+	resp, err := http.ReadResponse(bufio.NewReaderSize(io.LimitReader(c, maxHead), 1024), &http.Request{Method: http.MethodConnect}) //nolint:bodyclose // a tunnel has no body
+	if err != nil {
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("it answered HTTP %d", resp.StatusCode)
+	}
+	return nil
+}
+
+func withPort(u *url.URL, port string) string {
+	if p := u.Port(); p != "" {
+		port = p
+	}
+	return net.JoinHostPort(u.Hostname(), port)
+}
+
+// forward is a ContextDialer where a Dialer is asked for.
+type forward struct{ proxy.ContextDialer }
+
+// Dial implements proxy.Dialer; it is not called as long as there is a DialContext.
+func (f forward) Dial(network, address string) (net.Conn, error) {
+	return f.DialContext(context.Background(), network, address)
+}

@@ -1,0 +1,75 @@
+package s3client
+
+import (
+	"bytes"
+	"encoding/xml"
+	"net/http"
+	"strings"
+)
+
+// Answers are small, but for a list of parts.
+const (
+	maxAnswer  = 4 << 20
+	maxRefusal = 64 << 10
+)
+
+// document is the union of the XML answers of all calls.
+type document struct {
+	XMLName xml.Name
+
+	// Error
+	Code      string `xml:"Code"`
+	Message   string `xml:"Message"`
+	RequestID string `xml:"RequestId"`
+	HostID    string `xml:"HostId"`
+	Region    string `xml:"Region"`
+
+	// InitiateMultipartUploadResult, CompleteMultipartUploadResult
+	UploadID       string `xml:"UploadId"`
+	ETag           string `xml:"ETag"`
+	ChecksumCRC32C string `xml:"ChecksumCRC32C"`
+
+	// ListPartsResult
+	IsTruncated          string       `xml:"IsTruncated"`
+	NextPartNumberMarker string       `xml:"NextPartNumberMarker"`
+	Parts                []listedPart `xml:"Part"`
+}
+
+type listedPart struct {
+	Number         int32  `xml:"PartNumber"`
+	ETag           string `xml:"ETag"`
+	ChecksumCRC32C string `xml:"ChecksumCRC32C"`
+}
+
+// parseDocument reads XML as far as it is. A document that is something else
+// has a name that no answer has.
+func parseDocument(text []byte) *document {
+	// S3 keeps a long completion alive with blanks before the declaration.
+	text = bytes.TrimSpace(text)
+	if len(text) == 0 {
+		return &document{}
+	}
+	var d document
+	if err := xml.Unmarshal(text, &d); err != nil {
+		return &document{XMLName: xml.Name{Local: "?"}}
+	}
+	return &d
+}
+
+// confirmed is what the headers of a good answer say.
+func confirmed(h http.Header) Written {
+	return Written{
+		ETag: unquoted(get(h, "Etag")), VersionID: get(h, "X-Amz-Version-Id"), ChecksumCRC32C: get(h, hChecksum.name),
+		Encryption: get(h, hEncryption.name), KMSKey: get(h, hKMSKey.name), RequestID: get(h, "X-Amz-Request-Id"),
+	}
+}
+
+// get is http.Header.Get for names that are canonical already.
+func get(h http.Header, name string) string {
+	if v := h[name]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}
+
+func unquoted(etag string) string { return strings.Trim(etag, `"`) }

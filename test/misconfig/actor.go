@@ -1,0 +1,121 @@
+package misconfig
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/brokerd/brokerd/internal/broker"
+	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/testbed"
+)
+
+// Actor is the application of account A, with a session of the role: it asks
+// for what meets a mistake.
+type Actor struct {
+	*testbed.World
+	App     aws.CredentialsProvider // the application's user
+	Session aws.CredentialsProvider // the role's session
+	http    *awshttp.BuildableClient
+	// Endpoint is where requests go; another one than the sandbox's for VPC endpoints.
+	Endpoint string
+}
+
+// NewActor gives the application keys and a session in accounts that work.
+func NewActor(ctx context.Context, w *testbed.World) (*Actor, error) {
+	client, err := broker.NewHTTPClient(config.AWS{CABundle: w.CAPath})
+	if err != nil {
+		return nil, err
+	}
+	key, err := w.IAM.CreateAccessKey(ctx, &iam.CreateAccessKeyInput{UserName: aws.String(testbed.UserName)})
+	if err != nil {
+		return nil, fmt.Errorf("making a key for the application: %w", err)
+	}
+	a := &Actor{
+		World: w, http: client, Endpoint: w.Sandbox.Endpoint(),
+		App: credentials.NewStaticCredentialsProvider(*key.AccessKey.AccessKeyId, *key.AccessKey.SecretAccessKey, ""),
+	}
+	out, err := a.Assume(ctx, nil)
+	if err != nil {
+		return nil, fmt.Errorf("assuming the role: %w", err)
+	}
+	a.Session = credentials.NewStaticCredentialsProvider(*out.Credentials.AccessKeyId, *out.Credentials.SecretAccessKey, *out.Credentials.SessionToken)
+	return a, nil
+}
+
+// Config is an SDK configuration without retries.
+func (a *Actor) Config(creds aws.CredentialsProvider, region string) aws.Config {
+	return aws.Config{
+		Region: region, BaseEndpoint: aws.String(a.Endpoint), HTTPClient: a.http, Credentials: creds,
+		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenSupported,
+		Retryer:                    func() aws.Retryer { return aws.NopRetryer{} },
+	}
+}
+
+// S3In is S3 under the role's session, signed for a Region.
+func (a *Actor) S3In(region string) *s3.Client {
+	return s3.NewFromConfig(a.Config(a.Session, region), func(o *s3.Options) { o.UsePathStyle = true })
+}
+
+// Assume assumes the role as the application; change may alter the request.
+func (a *Actor) Assume(ctx context.Context, change func(*sts.AssumeRoleInput)) (*sts.AssumeRoleOutput, error) {
+	in := &sts.AssumeRoleInput{RoleArn: aws.String(a.Dest.Role), RoleSessionName: aws.String("brokerd")}
+	if change != nil {
+		change(in)
+	}
+	return sts.NewFromConfig(a.Config(a.App, a.Dest.Region)).AssumeRole(ctx, in)
+}
+
+// Put stores an object as brokerd does; change may alter the request.
+func (a *Actor) Put(ctx context.Context, change func(*s3.PutObjectInput)) error {
+	in := &s3.PutObjectInput{
+		Bucket: aws.String(a.Dest.Bucket), Key: aws.String("logs/mistake"), Body: bytes.NewReader([]byte("a line")), ExpectedBucketOwner: aws.String(a.Dest.Owner),
+		ServerSideEncryption: s3types.ServerSideEncryptionAwsKms, SSEKMSKeyId: aws.String(a.KeyARN), BucketKeyEnabled: aws.Bool(true),
+	}
+	if change != nil {
+		change(in)
+	}
+	_, err := a.S3In(a.Dest.Region).PutObject(ctx, in)
+	return err
+}
+
+var errBegun = errors.New("beginning the upload was expected to work")
+
+// Part begins a multipart upload and stores one part of it.
+func (a *Actor) Part(ctx context.Context) error {
+	api := a.S3In(a.Dest.Region)
+	out, err := api.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{
+		Bucket: aws.String(a.Dest.Bucket), Key: aws.String("logs/mistake"), ExpectedBucketOwner: aws.String(a.Dest.Owner),
+		ServerSideEncryption: s3types.ServerSideEncryptionAwsKms, SSEKMSKeyId: aws.String(a.KeyARN), BucketKeyEnabled: aws.Bool(true),
+	})
+	if err != nil {
+		return fmt.Errorf("%w: %w", errBegun, err)
+	}
+	_, err = api.UploadPart(ctx, &s3.UploadPartInput{Bucket: out.Bucket, Key: out.Key, UploadId: out.UploadId, PartNumber: aws.Int32(1), Body: strings.NewReader("1")})
+	return err
+}
+
+// Empty removes what a working delivery left in the bucket.
+func Empty(ctx context.Context, w *testbed.World) error {
+	for _, o := range w.Sandbox.Objects(testbed.Bucket) {
+		if _, err := w.S3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: aws.String(o.Bucket), Key: aws.String(o.Key)}); err != nil {
+			return err
+		}
+	}
+	for _, u := range w.Sandbox.MultipartUploads(testbed.Bucket) {
+		if _, err := w.S3.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: aws.String(u.Bucket), Key: aws.String(u.Key), UploadId: aws.String(u.UploadID)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
