@@ -18,6 +18,7 @@ import (
 
 	"github.com/brokerd/brokerd/internal/broker"
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/secret"
 )
 
 var daemons = flag.Int("daemons", 200, "daemons in each simulated outage; 4000 for the published table")
@@ -67,7 +68,7 @@ func (s *sts) Issue(context.Context, broker.Request, *broker.Session) (*broker.S
 	if err != nil {
 		return nil, err
 	}
-	return &broker.Session{AccessKeyID: "ASIAEXAMPLE", SecretAccessKey: broker.NewSecret("s"), SessionToken: broker.NewSecret("t"), Issued: time.Now(), Expires: expires}, nil
+	return &broker.Session{AccessKeyID: "ASIAEXAMPLE", SecretAccessKey: secret.New("s"), SessionToken: secret.New("t"), Issued: time.Now(), Expires: expires}, nil
 }
 
 // SourceARN implements broker.Issuer.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"github.com/brokerd/brokerd/internal/awsclient"
 	"github.com/brokerd/brokerd/internal/broker"
 	"github.com/brokerd/brokerd/internal/config"
 )
@@ -48,7 +49,7 @@ destinations:
 	if err != nil {
 		b.Fatal(err)
 	}
-	client, err := broker.NewHTTPClient(cfg.AWS)
+	client, err := awsclient.New(cfg.AWS)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -26,7 +26,7 @@
 //     the wall clock always: a suspended machine serves nothing that has ended.
 //   - Reload swaps all destinations at once. Unchanged requests keep their session,
 //     their flight and their failures; a removed destination is unknown at once.
-//   - Secrets are of type [Secret], which prints REDACTED everywhere.
+//   - Secrets are of type [secret.String], which prints REDACTED everywhere.
 //
 // It refuses to assume a role that is not in the configuration: callers name
 // a destination, never an ARN. Who may ask is not decided here but in access.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/secret"
 )
 
 // scripted is an STS whose answers a test writes. Answers are used in order;
@@ -56,7 +57,7 @@ func (s *scripted) Issue(ctx context.Context, r Request, via *Session) (*Session
 		return nil, &errTorn{"a key, the token or the expiry is missing"}
 	}
 	out := &Session{
-		AccessKeyID: fmt.Sprintf("ASIA%04d", n+1), SecretAccessKey: NewSecret("hush"), SessionToken: NewSecret("hush-token"),
+		AccessKeyID: fmt.Sprintf("ASIA%04d", n+1), SecretAccessKey: secret.New("hush"), SessionToken: secret.New("hush-token"),
 		AssumedRoleARN: "arn:aws:sts::111122223333:assumed-role/up/" + r.SessionName,
 		Issued:         time.Now(), Expires: time.Now().Add(s.ahead + a.life),
 	}

@@ -14,6 +14,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"go.uber.org/goleak"
+
+	"github.com/brokerd/brokerd/internal/secret"
 )
 
 // pitfalls are the mistakes that brokers of credentials have been seen to make,
@@ -186,7 +188,7 @@ type paired struct{ scripted }
 func (p *paired) Issue(ctx context.Context, r Request, via *Session) (*Session, error) {
 	s, err := p.scripted.Issue(ctx, r, via)
 	if err == nil {
-		s.SecretAccessKey, s.SessionToken = NewSecret("secret of "+s.AccessKeyID), NewSecret("token of "+s.AccessKeyID)
+		s.SecretAccessKey, s.SessionToken = secret.New("secret of "+s.AccessKeyID), secret.New("token of "+s.AccessKeyID)
 	}
 	return s, err
 }

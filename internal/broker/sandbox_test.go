@@ -22,6 +22,7 @@ import (
 	"github.com/brokerd/brokerd/internal/broker"
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/sandbox"
+	"github.com/brokerd/brokerd/internal/secret"
 	"github.com/brokerd/brokerd/test/stage"
 )
 
@@ -263,7 +264,7 @@ func newKeys(t *testing.T, st *stage.Stage) *broker.Session {
 			t.Fatal(err)
 		}
 	}
-	return &broker.Session{AccessKeyID: aws.ToString(out.AccessKey.AccessKeyId), SecretAccessKey: broker.NewSecret(aws.ToString(out.AccessKey.SecretAccessKey))}
+	return &broker.Session{AccessKeyID: aws.ToString(out.AccessKey.AccessKeyId), SecretAccessKey: secret.New(aws.ToString(out.AccessKey.SecretAccessKey))}
 }
 
 func TestRotatedKeysFileIsReadAnew(t *testing.T) {

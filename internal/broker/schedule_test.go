@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/brokerd/brokerd/internal/secret"
 )
 
 func TestRefreshLeavesALead(t *testing.T) {
@@ -125,7 +127,7 @@ func FuzzKeyIsInjective(f *testing.F) {
 }
 
 func TestSecretNeverPrints(t *testing.T) {
-	s := Session{AccessKeyID: "ASIAEXAMPLE", SecretAccessKey: NewSecret("hush"), SessionToken: NewSecret("hush")}
+	s := Session{AccessKeyID: "ASIAEXAMPLE", SecretAccessKey: secret.New("hush"), SessionToken: secret.New("hush")}
 	js, err := json.Marshal(s)
 	if err != nil {
 		t.Fatal(err)

@@ -4,13 +4,15 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/brokerd/brokerd/internal/secret"
 )
 
 // Session is one role session. It is immutable: a refresh makes a new one.
 type Session struct {
 	AccessKeyID     string
-	SecretAccessKey Secret
-	SessionToken    Secret
+	SecretAccessKey secret.String
+	SessionToken    secret.String
 	AssumedRoleARN  string    // ARN of the assumed-role user; empty when source credentials are used as they are
 	Issued          time.Time // when the answer arrived, by the local clock
 	Expires         time.Time // as STS said; zero for source credentials that do not expire

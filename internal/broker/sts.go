@@ -16,6 +16,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/aws-sdk-go-v2/service/sts/types"
 	"github.com/aws/smithy-go/middleware"
+
+	"github.com/brokerd/brokerd/internal/secret"
 )
 
 // Issuer makes sessions. The one that is used calls STS.
@@ -147,8 +149,8 @@ func sessionOf(c *types.Credentials, user *types.AssumedRoleUser, md middleware.
 	}
 	s := &Session{
 		AccessKeyID:     aws.ToString(c.AccessKeyId),
-		SecretAccessKey: NewSecret(aws.ToString(c.SecretAccessKey)),
-		SessionToken:    NewSecret(aws.ToString(c.SessionToken)),
+		SecretAccessKey: secret.New(aws.ToString(c.SecretAccessKey)),
+		SessionToken:    secret.New(aws.ToString(c.SessionToken)),
 		Issued:          time.Now(),
 		Expires:         aws.ToTime(c.Expiration),
 	}
@@ -168,8 +170,8 @@ func sourceSession(ctx context.Context, provider aws.CredentialsProvider) (*Sess
 		return nil, fmt.Errorf("reading the source credentials: %w", err)
 	}
 	s := &Session{
-		AccessKeyID: c.AccessKeyID, SecretAccessKey: NewSecret(c.SecretAccessKey),
-		SessionToken: NewSecret(c.SessionToken), Issued: time.Now(),
+		AccessKeyID: c.AccessKeyID, SecretAccessKey: secret.New(c.SecretAccessKey),
+		SessionToken: secret.New(c.SessionToken), Issued: time.Now(),
 	}
 	if c.CanExpire {
 		s.Expires = c.Expires

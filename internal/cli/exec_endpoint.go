@@ -18,7 +18,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/brokerd/brokerd/client"
-	"github.com/brokerd/brokerd/internal/broker"
+	"github.com/brokerd/brokerd/internal/secret"
 	"github.com/brokerd/brokerd/internal/vend"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
@@ -79,7 +79,7 @@ func fromDaemon(ctx context.Context, c *client.Client, destination string) (vend
 		return vend.Credentials{}, refusal
 	}
 	return vend.Credentials{
-		AccessKeyID: r.GetAccessKeyId(), SecretAccessKey: broker.NewSecret(r.GetSecretAccessKey()), SessionToken: broker.NewSecret(r.GetSessionToken()),
+		AccessKeyID: r.GetAccessKeyId(), SecretAccessKey: secret.New(r.GetSecretAccessKey()), SessionToken: secret.New(r.GetSessionToken()),
 		Expiration: r.GetExpiration().AsTime(),
 	}, nil
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
-	"github.com/brokerd/brokerd/internal/broker"
+	"github.com/brokerd/brokerd/internal/awsclient"
 	"github.com/brokerd/brokerd/internal/config"
 )
 
@@ -55,7 +55,7 @@ func (i *initiation) look(ctx context.Context, cfg *config.Config, d *config.Des
 func lookAtAWS(ctx context.Context, cfg *config.Config, d *config.Destination) []finding {
 	reach := cfg.AWS
 	reach.CABundle = cmp.Or(reach.CABundle, os.Getenv("AWS_CA_BUNDLE"))
-	client, err := broker.NewHTTPClient(reach)
+	client, err := awsclient.New(reach)
 	if err != nil {
 		return []finding{{"?", "AWS was not looked at: " + err.Error()}}
 	}

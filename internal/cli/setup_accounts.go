@@ -14,7 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/spf13/cobra"
 
-	"github.com/brokerd/brokerd/internal/broker"
+	"github.com/brokerd/brokerd/internal/awsclient"
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/setup"
 	"github.com/brokerd/brokerd/internal/setup/awsaccounts"
@@ -81,7 +81,7 @@ func (f *setupFlags) open(ctx context.Context, destinations []string) (*arrangem
 	if len(state.Deliveries) == 0 {
 		return nil, errors.New("every destination is an S3-compatible store: there are no accounts to set up")
 	}
-	client, err := broker.NewHTTPClient(cfg.AWS)
+	client, err := awsclient.New(cfg.AWS)
 	if err != nil {
 		return nil, err
 	}

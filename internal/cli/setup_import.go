@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/brokerd/brokerd/internal/broker"
+	"github.com/brokerd/brokerd/internal/awsclient"
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/config/edit"
 	"github.com/brokerd/brokerd/internal/setup/awsaccounts"
@@ -130,7 +130,7 @@ func (i *adoption) connect(ctx context.Context, file *config.Config, region stri
 		reach = file.AWS
 		e = awsaccounts.Endpoints{STS: reach.Endpoints.STS, S3: reach.Endpoints.S3, KMS: reach.Endpoints.KMS, IAM: file.Setup.Endpoints.IAM, CloudTrail: file.Setup.Endpoints.CloudTrail, PathStyle: e.PathStyle || reach.Endpoints.S3 != ""}
 	}
-	client, err := broker.NewHTTPClient(reach)
+	client, err := awsclient.New(reach)
 	if err != nil {
 		return nil, err
 	}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/brokerd/brokerd/internal/broker"
+	"github.com/brokerd/brokerd/internal/awsclient"
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/setup/awsaccounts"
 )
@@ -33,7 +33,7 @@ A second call makes a second key.`,
 			if profile == "" || region == "" {
 				return errors.New("--target-profile and --region are needed")
 			}
-			client, err := broker.NewHTTPClient(config.AWS{CABundle: os.Getenv("AWS_CA_BUNDLE")})
+			client, err := awsclient.New(config.AWS{CABundle: os.Getenv("AWS_CA_BUNDLE")})
 			if err != nil {
 				return err
 			}

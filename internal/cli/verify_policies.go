@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/brokerd/brokerd/internal/broker"
+	"github.com/brokerd/brokerd/internal/awsclient"
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/setup"
 	"github.com/brokerd/brokerd/internal/setup/awsaccounts"
@@ -116,7 +116,7 @@ func readAccounts(ctx context.Context, f verifyFlags, way *verifyWay, names []st
 	if len(names) == 0 {
 		return nil, errors.New("no destination has accounts whose policies could be read: they are S3-compatible stores")
 	}
-	client, err := broker.NewHTTPClient(cfg.AWS)
+	client, err := awsclient.New(cfg.AWS)
 	if err != nil {
 		return nil, err
 	}

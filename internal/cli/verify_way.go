@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/brokerd/brokerd/client"
+	"github.com/brokerd/brokerd/internal/awsclient"
 	"github.com/brokerd/brokerd/internal/broker"
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/verify"
@@ -107,7 +108,7 @@ func verifyHere(path string) (*verifyWay, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := broker.NewHTTPClient(cfg.AWS)
+	client, err := awsclient.New(cfg.AWS)
 	if err != nil {
 		return nil, err
 	}

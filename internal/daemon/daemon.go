@@ -23,6 +23,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/brokerd/brokerd/internal/access"
+	"github.com/brokerd/brokerd/internal/awsclient"
 	"github.com/brokerd/brokerd/internal/broker"
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/monitor"
@@ -72,7 +73,7 @@ func (d *Daemon) config() *config.Config { return d.cfg.Load() }
 // Check builds what can be built from a configuration without a call to AWS or
 // a listener: what it returns nil for, Run can start.
 func Check(cfg *config.Config) error {
-	if _, err := broker.NewHTTPClient(cfg.AWS); err != nil {
+	if _, err := awsclient.New(cfg.AWS); err != nil {
 		return err
 	}
 	if _, err := access.New(cfg.Access, uint32(os.Geteuid()), access.SystemResolver()); err != nil {
@@ -100,7 +101,7 @@ func New(cfg *config.Config, version string, w io.Writer) (_ *Daemon, err error)
 			err = errors.Join(err, d.closeSpool())
 		}
 	}()
-	client, err := broker.NewHTTPClient(cfg.AWS)
+	client, err := awsclient.New(cfg.AWS)
 	if err != nil {
 		return nil, fmt.Errorf("making the HTTP client: %w", err)
 	}

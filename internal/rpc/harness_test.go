@@ -19,6 +19,7 @@ import (
 	"github.com/brokerd/brokerd/internal/access"
 	"github.com/brokerd/brokerd/internal/broker"
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/secret"
 	"github.com/brokerd/brokerd/internal/uploader"
 	"github.com/brokerd/brokerd/internal/vend"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
@@ -81,8 +82,8 @@ func (f *fakeSessions) Refresh(_ context.Context, d string) (broker.Status, erro
 
 func (f *fakeSessions) Vend(_ context.Context, d string, p broker.Peer) (*broker.Session, error) {
 	f.vended = append(f.vended, fmt.Sprintf("%s for %d", d, p.UID))
-	return &broker.Session{AccessKeyID: "ASIAEXAMPLE1", SecretAccessKey: broker.NewSecret("hush-secret"),
-		SessionToken: broker.NewSecret("hush-token"), Expires: time.Now().Add(time.Hour)}, nil
+	return &broker.Session{AccessKeyID: "ASIAEXAMPLE1", SecretAccessKey: secret.New("hush-secret"),
+		SessionToken: secret.New("hush-token"), Expires: time.Now().Add(time.Hour)}, nil
 }
 
 type fakeVerifier struct{ results []brokerdv1.CheckResult }

@@ -14,7 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
-	"github.com/brokerd/brokerd/internal/broker"
+	"github.com/brokerd/brokerd/internal/awsclient"
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/sandbox"
 	"github.com/brokerd/brokerd/internal/setup"
@@ -59,7 +59,7 @@ func Prepare(ctx context.Context, sb *sandbox.Sandbox, dir string, uid int) (*Wo
 	if err := os.WriteFile(w.CAPath, sb.CABundlePEM(), 0o600); err != nil {
 		return nil, fmt.Errorf("writing the CA bundle: %w", err)
 	}
-	client, err := broker.NewHTTPClient(config.AWS{CABundle: w.CAPath})
+	client, err := awsclient.New(config.AWS{CABundle: w.CAPath})
 	if err != nil {
 		return nil, err
 	}

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"github.com/brokerd/brokerd/internal/broker"
+	"github.com/brokerd/brokerd/internal/awsclient"
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/uploader/s3client"
 )
@@ -76,7 +76,7 @@ func (u *Uploader) transport(c *config.Config, d *config.Destination) (*s3client
 	if out := u.ways[w]; out != nil {
 		return out.transport, nil
 	}
-	roots, err := broker.Roots(w.roots)
+	roots, err := awsclient.Roots(w.roots)
 	if err != nil {
 		return nil, err
 	}

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/brokerd/brokerd/internal/access"
-	"github.com/brokerd/brokerd/internal/broker"
+	"github.com/brokerd/brokerd/internal/secret"
 )
 
 // Path is where the credentials of a destination are, before its name.
@@ -15,8 +15,8 @@ const Path = "/v1/credentials/"
 // Credentials are the body of an answer. The names are those that AWS SDKs read.
 type Credentials struct {
 	AccessKeyID     string        `json:"AccessKeyId"`
-	SecretAccessKey broker.Secret `json:"-"`
-	SessionToken    broker.Secret `json:"-"`
+	SecretAccessKey secret.String `json:"-"`
+	SessionToken    secret.String `json:"-"`
 	Expiration      time.Time
 	RoleARN         string // of the role whose session it is; may be empty
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/brokerd/brokerd/internal/access"
 	"github.com/brokerd/brokerd/internal/broker"
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/secret"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -47,7 +48,7 @@ func (f *fakeSessions) Vend(ctx context.Context, destination string, p broker.Pe
 		return nil, err
 	}
 	return &broker.Session{
-		AccessKeyID: "ASIAEXAMPLE12345", SecretAccessKey: broker.NewSecret("hush-secret"), SessionToken: broker.NewSecret("hush-token"),
+		AccessKeyID: "ASIAEXAMPLE12345", SecretAccessKey: secret.New("hush-secret"), SessionToken: secret.New("hush-token"),
 		Expires: time.Date(2030, 1, 2, 3, 4, 5, 600, time.UTC), Generation: uint64(p.UID),
 	}, nil
 }

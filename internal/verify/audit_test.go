@@ -9,7 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
-	"github.com/brokerd/brokerd/internal/broker"
+	"github.com/brokerd/brokerd/internal/awsclient"
 	"github.com/brokerd/brokerd/internal/setup"
 	"github.com/brokerd/brokerd/internal/setup/awsaccounts"
 	"github.com/brokerd/brokerd/internal/testbed"
@@ -20,7 +20,7 @@ import (
 // stands in for its CloudTrail.
 func connected(t *testing.T, w *testbed.World, cloudTrail string) *awsaccounts.Accounts {
 	t.Helper()
-	client, err := broker.NewHTTPClient(w.Config.AWS)
+	client, err := awsclient.New(w.Config.AWS)
 	must(t, err)
 	url := w.Sandbox.Endpoint()
 	e := awsaccounts.Endpoints{STS: url, IAM: url, S3: url, KMS: url, CloudTrail: url, PathStyle: true}

@@ -7,7 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
-	"github.com/brokerd/brokerd/internal/broker"
+	"github.com/brokerd/brokerd/internal/awsclient"
 	"github.com/brokerd/brokerd/internal/setup"
 	"github.com/brokerd/brokerd/internal/setup/awsaccounts"
 	"github.com/brokerd/brokerd/internal/testbed"
@@ -17,7 +17,7 @@ import (
 // documents reads both accounts as their administrators would; sides limits it.
 func documents(t *testing.T, w *testbed.World, sides string) verify.Policies {
 	t.Helper()
-	client, err := broker.NewHTTPClient(w.Config.AWS)
+	client, err := awsclient.New(w.Config.AWS)
 	must(t, err)
 	var configs []aws.Config
 	for side, account := range map[rune]string{'A': w.Sandbox.AccountA(), 'B': w.Sandbox.AccountB()} {

@@ -13,8 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/brokerd/brokerd/internal/awsclient"
 	"github.com/brokerd/brokerd/internal/awserr"
-	"github.com/brokerd/brokerd/internal/broker"
 )
 
 // tlsRoots are the certificates that are trusted; nil for the system's.
@@ -43,7 +43,7 @@ func (p *probe) network(v *Verifier) error {
 		p.proxy, own = http.ProxyURL(fixed), true
 	}
 	if p.dest.CABundle != "" {
-		roots, err := broker.Roots(p.dest.CABundle)
+		roots, err := awsclient.Roots(p.dest.CABundle)
 		if err != nil {
 			return err
 		}

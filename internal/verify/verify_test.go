@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/brokerd/brokerd/docs/checks"
+	"github.com/brokerd/brokerd/internal/awsclient"
 	"github.com/brokerd/brokerd/internal/broker"
 	"github.com/brokerd/brokerd/internal/sandbox"
 	"github.com/brokerd/brokerd/internal/testbed"
@@ -93,7 +94,7 @@ func verifier(t *testing.T, w *testbed.World) *verify.Verifier {
 
 func verifierWith(t *testing.T, w *testbed.World, leftovers verify.Leftovers) *verify.Verifier {
 	t.Helper()
-	client, err := broker.NewHTTPClient(w.Config.AWS)
+	client, err := awsclient.New(w.Config.AWS)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
-	"github.com/brokerd/brokerd/internal/broker"
+	"github.com/brokerd/brokerd/internal/awsclient"
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/testbed"
 )
@@ -33,7 +33,7 @@ type Actor struct {
 
 // NewActor gives the application keys and a session in accounts that work.
 func NewActor(ctx context.Context, w *testbed.World) (*Actor, error) {
-	client, err := broker.NewHTTPClient(config.AWS{CABundle: w.CAPath})
+	client, err := awsclient.New(config.AWS{CABundle: w.CAPath})
 	if err != nil {
 		return nil, err
 	}

@@ -8,7 +8,7 @@ import (
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 
-	"github.com/brokerd/brokerd/internal/broker"
+	"github.com/brokerd/brokerd/internal/awsclient"
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/sandbox"
 	"github.com/brokerd/brokerd/internal/testbed"
@@ -53,7 +53,7 @@ func New(t testing.TB) *Stage {
 	if err := w.Apply(t.Context()); err != nil {
 		t.Fatalf("setting the stage: %v", err)
 	}
-	client, err := broker.NewHTTPClient(config.AWS{CABundle: w.CAPath})
+	client, err := awsclient.New(config.AWS{CABundle: w.CAPath})
 	if err != nil {
 		t.Fatal(err)
 	}

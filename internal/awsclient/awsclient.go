@@ -1,4 +1,11 @@
-package broker
+// Package awsclient makes the HTTP client for calls to AWS through the SDK, and
+// reads the root certificates that every client of AWS trusts.
+//
+// It guarantees that connecting, the TLS handshake and the wait for the headers of
+// an answer all have limits, and that TLS is at least version 1.2.
+//
+// It makes no call, and keeps no state: the caller shares the client that it makes.
+package awsclient
 
 import (
 	"crypto/tls"
@@ -14,14 +21,13 @@ import (
 	"github.com/brokerd/brokerd/internal/config"
 )
 
-// maxIdlePerHost keeps a connection for every part in flight: fewer would cost
-// a TLS handshake per part.
+// maxIdlePerHost keeps a connection for each call in flight: fewer would cost a
+// TLS handshake per call.
 const maxIdlePerHost = 128
 
-// NewHTTPClient returns the one HTTP client that all calls to AWS share, with
-// the configured CA bundle added to the system's roots. Make it once: copies do
-// not share connections.
-func NewHTTPClient(cfg config.AWS) (*awshttp.BuildableClient, error) {
+// New returns an HTTP client for the AWS SDK. It trusts the system's roots and
+// those of cfg.CABundle. Make it once: two clients do not share connections.
+func New(cfg config.AWS) (*awshttp.BuildableClient, error) {
 	roots, err := Roots(cfg.CABundle)
 	if err != nil {
 		return nil, err
@@ -37,8 +43,8 @@ func NewHTTPClient(cfg config.AWS) (*awshttp.BuildableClient, error) {
 		}), nil
 }
 
-// Roots are the system's roots and those of a PEM file; nil, which means the
-// system's, when path is empty.
+// Roots returns the system's roots and those of the PEM file at path. With an
+// empty path it returns nil, which crypto/tls takes as the system's roots.
 func Roots(path string) (*x509.CertPool, error) {
 	if path == "" {
 		return nil, nil
