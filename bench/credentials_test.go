@@ -18,9 +18,10 @@ import (
 	"github.com/brokerd/brokerd/client"
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/daemon"
+	"github.com/brokerd/brokerd/internal/testbed"
+	"github.com/brokerd/brokerd/internal/testbed/testbedtest"
 	"github.com/brokerd/brokerd/internal/vend"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
-	"github.com/brokerd/brokerd/test/stage"
 )
 
 // BenchmarkCredentials is what a program waits for its credentials: over the
@@ -31,7 +32,7 @@ import (
 func BenchmarkCredentials(b *testing.B) {
 	v := vending(b)
 	grpc := func() error {
-		_, err := v.client.Broker().GetCredentials(b.Context(), &brokerdv1.GetCredentialsRequest{Destination: stage.Destination})
+		_, err := v.client.Broker().GetCredentials(b.Context(), &brokerdv1.GetCredentialsRequest{Destination: testbed.Destination})
 		return err
 	}
 	bare := bareServer(b)
@@ -85,7 +86,7 @@ type vendingDaemon struct {
 
 func vending(b *testing.B) *vendingDaemon {
 	b.Helper()
-	st := stage.New(b)
+	st := testbedtest.New(b)
 	v := &vendingDaemon{token: strings.Repeat("0123456789abcdef", 2)}
 	file := filepath.Join(st.Dir, "token")
 	if err := os.WriteFile(file, []byte(v.token), 0o600); err != nil {
@@ -99,13 +100,13 @@ func vending(b *testing.B) *vendingDaemon {
 	if err := l.Close(); err != nil {
 		b.Fatal(err)
 	}
-	v.url = "http://" + address + vend.Path + stage.Destination
+	v.url = "http://" + address + vend.Path + testbed.Destination
 	text, err := os.ReadFile(st.Config.Path)
 	if err != nil {
 		b.Fatal(err)
 	}
 	cfg, err := config.Parse(st.Config.Path, fmt.Appendf(nil, "%s\nlimits: {credentials_per_second: 1000000}\nvend: {address: %s, tokens: [{file: %s, peer: {uid: %q}, destinations: [%s]}]}\n",
-		strings.Replace(string(text), "[upload, verify, admin]", "[upload, verify, admin, credentials]", 1), address, file, fmt.Sprint(os.Getuid()), stage.Destination))
+		strings.Replace(string(text), "[upload, verify, admin]", "[upload, verify, admin, credentials]", 1), address, file, fmt.Sprint(os.Getuid()), testbed.Destination))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -126,7 +127,7 @@ func vending(b *testing.B) *vendingDaemon {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = v.client.Close() })
-	if _, err := v.client.Broker().GetCredentials(ctx, &brokerdv1.GetCredentialsRequest{Destination: stage.Destination}); err != nil {
+	if _, err := v.client.Broker().GetCredentials(ctx, &brokerdv1.GetCredentialsRequest{Destination: testbed.Destination}); err != nil {
 		b.Fatal(err)
 	}
 	return v

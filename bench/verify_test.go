@@ -9,8 +9,8 @@ import (
 
 	"github.com/brokerd/brokerd/internal/broker"
 	"github.com/brokerd/brokerd/internal/sandbox"
+	"github.com/brokerd/brokerd/internal/testbed/testbedtest"
 	"github.com/brokerd/brokerd/internal/verify"
-	"github.com/brokerd/brokerd/test/stage"
 )
 
 // BenchmarkVerify is what an operator waits for when a call to AWS takes 20 ms:
@@ -21,7 +21,7 @@ import (
 func BenchmarkVerify(b *testing.B) {
 	for _, n := range []int{1, 50} {
 		b.Run(fmt.Sprintf("destinations=%d", n), func(b *testing.B) {
-			s := stage.New(b)
+			s := testbedtest.New(b)
 			var names []string
 			for i := range n {
 				dest := *s.Dest

@@ -23,11 +23,12 @@ import (
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/sandbox"
 	"github.com/brokerd/brokerd/internal/secret"
-	"github.com/brokerd/brokerd/test/stage"
+	"github.com/brokerd/brokerd/internal/testbed"
+	"github.com/brokerd/brokerd/internal/testbed/testbedtest"
 )
 
 // started runs a broker over the stage for the length of the test.
-func started(t *testing.T, st *stage.Stage) *broker.Broker {
+func started(t *testing.T, st *testbedtest.Bed) *broker.Broker {
 	t.Helper()
 	b, err := broker.New(broker.Options{Config: st.Config, HTTPClient: st.HTTP})
 	if err != nil {
@@ -47,7 +48,7 @@ func started(t *testing.T, st *stage.Stage) *broker.Broker {
 
 func session(t *testing.T, b *broker.Broker) *broker.Session {
 	t.Helper()
-	s, err := b.Session(t.Context(), stage.Destination)
+	s, err := b.Session(t.Context(), testbed.Destination)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +57,7 @@ func session(t *testing.T, b *broker.Broker) *broker.Session {
 
 func status(t *testing.T, b *broker.Broker) broker.Status {
 	t.Helper()
-	st, err := b.Status(stage.Destination)
+	st, err := b.Status(testbed.Destination)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,16 +65,16 @@ func status(t *testing.T, b *broker.Broker) broker.Status {
 }
 
 // as is S3 in the eyes of a broker's session.
-func as(st *stage.Stage, b *broker.Broker) *s3.Client {
+func as(st *testbedtest.Bed, b *broker.Broker) *s3.Client {
 	return s3.New(s3.Options{
 		Region: st.Dest.Region, HTTPClient: st.HTTP, BaseEndpoint: aws.String(st.Sandbox.Endpoint()), UsePathStyle: true,
-		Credentials: b.Credentials(stage.Destination), RetryMaxAttempts: 1,
+		Credentials: b.Credentials(testbed.Destination), RetryMaxAttempts: 1,
 	})
 }
 
 func put(t *testing.T, c *s3.Client, key string) error {
 	t.Helper()
-	_, err := c.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(stage.Bucket), Key: aws.String(key), Body: strings.NewReader("x")})
+	_, err := c.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(testbed.Bucket), Key: aws.String(key), Body: strings.NewReader("x")})
 	return err
 }
 
@@ -86,10 +87,10 @@ func code(err error) string {
 }
 
 // generous lets the role write anywhere in the bucket, in both accounts.
-func generous(t *testing.T, st *stage.Stage) {
+func generous(t *testing.T, st *testbedtest.Bed) {
 	t.Helper()
 	widen := func(doc []byte) string {
-		return strings.ReplaceAll(string(doc), stage.Bucket+"/logs/*", stage.Bucket+"/*")
+		return strings.ReplaceAll(string(doc), testbed.Bucket+"/logs/*", testbed.Bucket+"/*")
 	}
 	if err := errors.Join(st.PutIdentity(t.Context(), widen(st.Docs.Identity)), st.PutBucketPolicy(t.Context(), widen(st.Docs.Bucket))); err != nil {
 		t.Fatal(err)
@@ -99,7 +100,7 @@ func generous(t *testing.T, st *stage.Stage) {
 func TestSessionIsLimitedToItsDestinationThoughTheRoleIsNot(t *testing.T) {
 	for scope, refused := range map[string]bool{config.ScopeAuto: true, config.ScopeOff: false} {
 		t.Run(scope, func(t *testing.T) {
-			st := stage.New(t)
+			st := testbedtest.New(t)
 			generous(t, st)
 			st.Dest.Session.Scope = scope
 			b := started(t, st)
@@ -107,7 +108,7 @@ func TestSessionIsLimitedToItsDestinationThoughTheRoleIsNot(t *testing.T) {
 			if err := put(t, c, "logs/inside"); err != nil {
 				t.Errorf("a put below the prefix: %v", err)
 			}
-			up, err := c.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(stage.Bucket), Key: aws.String("logs/parts")})
+			up, err := c.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(testbed.Bucket), Key: aws.String("logs/parts")})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -128,7 +129,7 @@ func TestSessionIsLimitedToItsDestinationThoughTheRoleIsNot(t *testing.T) {
 }
 
 func TestPolicyThatSTSFindsTooLargeIsLeftOutAndSaysSo(t *testing.T) {
-	st := stage.New(t)
+	st := testbedtest.New(t)
 	st.Sandbox.SetFaults([]sandbox.Fault{{Operation: "sts:AssumeRole", Code: "PackedPolicyTooLarge", Status: 400, Times: 1}})
 	b := started(t, st)
 	session(t, b)
@@ -139,13 +140,13 @@ func TestPolicyThatSTSFindsTooLargeIsLeftOutAndSaysSo(t *testing.T) {
 
 // role makes a role in account A that trusts trusted, with an identity policy that
 // lets it assume next, and gives its ARN.
-func role(t *testing.T, st *stage.Stage, name, trusted, next string) string {
+func role(t *testing.T, st *testbedtest.Bed, name, trusted, next string) string {
 	t.Helper()
 	trust := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":%q},"Action":["sts:AssumeRole","sts:TagSession","sts:SetSourceIdentity"]}]}`, trusted)
 	return roleWith(t, st, name, trust, next)
 }
 
-func roleWith(t *testing.T, st *stage.Stage, name, trust, next string) string {
+func roleWith(t *testing.T, st *testbedtest.Bed, name, trust, next string) string {
 	t.Helper()
 	out, err := st.IAM.CreateRole(t.Context(), &iam.CreateRoleInput{RoleName: aws.String(name), AssumeRolePolicyDocument: aws.String(trust), MaxSessionDuration: aws.Int32(43200)})
 	if err != nil {
@@ -159,12 +160,12 @@ func roleWith(t *testing.T, st *stage.Stage, name, trust, next string) string {
 }
 
 // trust makes the destination's role trust as the statement says, and lets its sessions last twelve hours.
-func trust(t *testing.T, st *stage.Stage, statement string) {
+func trust(t *testing.T, st *testbedtest.Bed, statement string) {
 	t.Helper()
-	if err := st.PutTrust(t.Context(), fmt.Sprintf(`{"Version":"2012-10-17","Statement":[%s]}`, statement)); err != nil {
+	if err := testbedtest.PutTrust(t.Context(), st.World, fmt.Sprintf(`{"Version":"2012-10-17","Statement":[%s]}`, statement)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := st.IAM.UpdateRole(t.Context(), &iam.UpdateRoleInput{RoleName: aws.String(stage.RoleName), MaxSessionDuration: aws.Int32(43200)}); err != nil {
+	if _, err := st.IAM.UpdateRole(t.Context(), &iam.UpdateRoleInput{RoleName: aws.String(testbed.RoleName), MaxSessionDuration: aws.Int32(43200)}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -174,7 +175,7 @@ func trusting(arn string) string {
 }
 
 func TestChainOfThreeRolesDeliversAndIsCutToAnHour(t *testing.T) {
-	st := stage.New(t)
+	st := testbedtest.New(t)
 	hub := role(t, st, "hub", st.UserARN, "*")
 	spoke := role(t, st, "spoke", hub, "*")
 	trust(t, st, trusting(spoke))
@@ -192,7 +193,7 @@ func TestChainOfThreeRolesDeliversAndIsCutToAnHour(t *testing.T) {
 	if err := put(t, as(st, b), "logs/chained"); err != nil {
 		t.Error(err)
 	}
-	if arn, err := b.SourceIdentity(t.Context(), stage.Destination); err != nil || !strings.HasSuffix(arn, ":assumed-role/spoke/brokerd") {
+	if arn, err := b.SourceIdentity(t.Context(), testbed.Destination); err != nil || !strings.HasSuffix(arn, ":assumed-role/spoke/brokerd") {
 		t.Errorf("the one who assumes the role is %q, %v", arn, err)
 	}
 }
@@ -201,14 +202,14 @@ func TestChainOfThreeRolesDeliversAndIsCutToAnHour(t *testing.T) {
 func TestRefusalForChainingCutsTheDuration(t *testing.T) {
 	for _, askable := range []bool{true, false} {
 		t.Run(fmt.Sprint("GetCallerIdentity works: ", askable), func(t *testing.T) {
-			st := stage.New(t)
+			st := testbedtest.New(t)
 			host := role(t, st, "host", st.UserARN, "*")
 			trust(t, st, trusting(host))
 			// The keys file of the host holds a role's session, as on EC2.
 			st.Dest.Role, st.Dest.Session.Scope = host, config.ScopeOff
 			keys := session(t, started(t, st))
 			writeKeys(t, st, keys)
-			st.Dest.Role, st.Dest.Session.Duration = "arn:aws:iam::"+st.Sandbox.AccountA()+":role/"+stage.RoleName, config.Duration(2*time.Hour)
+			st.Dest.Role, st.Dest.Session.Duration = "arn:aws:iam::"+st.Sandbox.AccountA()+":role/"+testbed.RoleName, config.Duration(2*time.Hour)
 			if !askable {
 				st.Sandbox.SetFaults([]sandbox.Fault{{Operation: "sts:GetCallerIdentity", Code: "AccessDenied", Status: 403}})
 			}
@@ -225,7 +226,7 @@ func TestRefusalForChainingCutsTheDuration(t *testing.T) {
 }
 
 func TestUserAsASourceMayHaveLongSessions(t *testing.T) {
-	st := stage.New(t)
+	st := testbedtest.New(t)
 	trust(t, st, trusting(st.UserARN))
 	st.Dest.Session.Duration = config.Duration(4 * time.Hour)
 	b := started(t, st)
@@ -234,7 +235,7 @@ func TestUserAsASourceMayHaveLongSessions(t *testing.T) {
 	}
 }
 
-func writeKeys(t *testing.T, st *stage.Stage, s *broker.Session) {
+func writeKeys(t *testing.T, st *testbedtest.Bed, s *broker.Session) {
 	t.Helper()
 	text := fmt.Sprintf("[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n", s.AccessKeyID, s.SecretAccessKey.Reveal())
 	if !s.SessionToken.Empty() {
@@ -248,7 +249,7 @@ func writeKeys(t *testing.T, st *stage.Stage, s *broker.Session) {
 }
 
 // newKeys are further keys of the host's user; the others are deleted.
-func newKeys(t *testing.T, st *stage.Stage) *broker.Session {
+func newKeys(t *testing.T, st *testbedtest.Bed) *broker.Session {
 	t.Helper()
 	user := aws.String("app-host")
 	old, err := st.IAM.ListAccessKeys(t.Context(), &iam.ListAccessKeysInput{UserName: user})
@@ -270,7 +271,7 @@ func newKeys(t *testing.T, st *stage.Stage) *broker.Session {
 func TestRotatedKeysFileIsReadAnew(t *testing.T) {
 	for _, kind := range []string{config.SourceDefault, config.SourceStatic} {
 		t.Run(kind, func(t *testing.T) {
-			st := stage.New(t)
+			st := testbedtest.New(t)
 			if kind == config.SourceStatic {
 				t.Setenv("AWS_ACCESS_KEY_ID", "AKIASTRANGER") // nothing but the file counts
 				t.Setenv("AWS_SECRET_ACCESS_KEY", "strange")
@@ -280,10 +281,10 @@ func TestRotatedKeysFileIsReadAnew(t *testing.T) {
 			session(t, b)
 			writeKeys(t, st, newKeys(t, st))
 			// This asks once: it must not take a refusal to notice the new file.
-			if _, err := b.SourceIdentity(t.Context(), stage.Destination); err != nil {
+			if _, err := b.SourceIdentity(t.Context(), testbed.Destination); err != nil {
 				t.Errorf("after the rotation, at the first call: %v", err)
 			}
-			if _, err := b.Refresh(t.Context(), stage.Destination); err != nil {
+			if _, err := b.Refresh(t.Context(), testbed.Destination); err != nil {
 				t.Errorf("after the rotation: %v", err)
 			}
 		})
@@ -304,7 +305,7 @@ func printed(t *testing.T, s *broker.Session, token string) []byte {
 }
 
 func TestContainerEndpointAsASourceAndItsRotatedKeys(t *testing.T) {
-	st := stage.New(t)
+	st := testbedtest.New(t)
 	var answer atomic.Pointer[[]byte]
 	var calls atomic.Int32
 	body := printed(t, newKeys(t, st), "Token")
@@ -334,13 +335,13 @@ func TestContainerEndpointAsASourceAndItsRotatedKeys(t *testing.T) {
 	// The keys are replaced behind the cache: STS refuses the old ones, once.
 	body = printed(t, newKeys(t, st), "Token")
 	answer.Store(&body)
-	if _, err := b.Refresh(t.Context(), stage.Destination); err != nil {
+	if _, err := b.Refresh(t.Context(), testbed.Destination); err != nil {
 		t.Errorf("after the rotation: %v", err)
 	}
 }
 
 func TestCredentialProcessAsASource(t *testing.T) {
-	st := stage.New(t)
+	st := testbedtest.New(t)
 	out := filepath.Join(st.Dir, "out.json")
 	if err := os.WriteFile(out, printed(t, newKeys(t, st), "SessionToken"), 0o600); err != nil {
 		t.Fatal(err)
@@ -353,7 +354,7 @@ func TestCredentialProcessAsASource(t *testing.T) {
 	st.Config.AWS.Source = config.Source{Type: config.SourceProcess, Command: script}
 	b := started(t, st)
 	session(t, b)
-	if _, err := b.Refresh(t.Context(), stage.Destination); err != nil {
+	if _, err := b.Refresh(t.Context(), testbed.Destination); err != nil {
 		t.Error(err)
 	}
 	if runs, _ := os.ReadFile(filepath.Join(st.Dir, "runs")); string(runs) != "run\n" {
@@ -362,7 +363,7 @@ func TestCredentialProcessAsASource(t *testing.T) {
 	if err := os.WriteFile(out, printed(t, newKeys(t, st), "SessionToken"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Refresh(t.Context(), stage.Destination); err != nil {
+	if _, err := b.Refresh(t.Context(), testbed.Destination); err != nil {
 		t.Errorf("after the keys were replaced: %v", err)
 	}
 }
@@ -372,11 +373,11 @@ func TestOutputOfACredentialProcessIsNeverQuoted(t *testing.T) {
 		"not JSON": `echo 'SecretAccessKey: hush'`, "cut off": `printf '{"Version":1,"SecretAccessKey":"hush"'`,
 		"another version": `echo '{"Version":2,"AccessKeyId":"hush","SecretAccessKey":"hush"}'`, "fails": `echo hush; echo hush >&2; exit 3`,
 	} {
-		st := stage.New(t)
+		st := testbedtest.New(t)
 		st.Config.AWS.CredentialsFile = ""
 		st.Config.AWS.Source = config.Source{Type: config.SourceProcess, Command: command}
 		b := started(t, st)
-		_, err := b.Session(t.Context(), stage.Destination)
+		_, err := b.Session(t.Context(), testbed.Destination)
 		if err == nil || strings.Contains(err.Error(), "hush") || strings.Contains(status(t, b).LastError, "hush") {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -387,7 +388,7 @@ func TestOutputOfACredentialProcessIsNeverQuoted(t *testing.T) {
 }
 
 func TestProfileAsASource(t *testing.T) {
-	st := stage.New(t)
+	st := testbedtest.New(t)
 	path := filepath.Join(st.Dir, "credentials")
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -405,7 +406,7 @@ func TestProfileAsASource(t *testing.T) {
 const oidcIssuer = "https://oidc.example.com/id/ABC"
 
 func TestWebIdentityStraightIntoTheRoleIsNoChaining(t *testing.T) {
-	st := stage.New(t)
+	st := testbedtest.New(t)
 	provider, err := st.IAM.CreateOpenIDConnectProvider(t.Context(), &iam.CreateOpenIDConnectProviderInput{Url: aws.String(oidcIssuer), ClientIDList: []string{"sts.amazonaws.com"}})
 	if err != nil {
 		t.Fatal(err)
@@ -444,13 +445,13 @@ func TestWebIdentityStraightIntoTheRoleIsNoChaining(t *testing.T) {
 
 func TestOnlyTheSDKRetriesWithinAFlight(t *testing.T) {
 	for failures, served := range map[int]bool{2: true, 3: false} { // the SDK makes three attempts
-		st := stage.New(t)
+		st := testbedtest.New(t)
 		st.Sandbox.SetFaults([]sandbox.Fault{{Operation: "sts:AssumeRole", Code: "InternalFailure", Status: 500, Times: failures}})
 		b, err := broker.New(broker.Options{Config: st.Config, HTTPClient: st.HTTP})
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = b.Session(t.Context(), stage.Destination)
+		_, err = b.Session(t.Context(), testbed.Destination)
 		if (err == nil) != served || status(t, b).STSCalls != 1 {
 			t.Errorf("%d failures: %v in %d flights", failures, err, status(t, b).STSCalls)
 		}

@@ -10,7 +10,8 @@ import (
 
 	"github.com/brokerd/brokerd/internal/setup"
 	"github.com/brokerd/brokerd/internal/setup/awsaccounts"
-	"github.com/brokerd/brokerd/test/stage"
+	"github.com/brokerd/brokerd/internal/testbed"
+	"github.com/brokerd/brokerd/internal/testbed/testbedtest"
 )
 
 func TestPlanView(t *testing.T) {
@@ -98,7 +99,7 @@ func TestWhoseCredentialsAreHere(t *testing.T) {
 // In place of a profile's name stand the environment's credentials, or a role that
 // is assumed with them.
 func TestProfilesRolesAndTheEnvironment(t *testing.T) {
-	w := stage.New(t)
+	w := testbedtest.New(t)
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", filepath.Join(w.Dir, "credentials"))
 	t.Setenv("AWS_CONFIG_FILE", filepath.Join(w.Dir, "none"))
 	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -106,7 +107,7 @@ func TestProfilesRolesAndTheEnvironment(t *testing.T) {
 	for profile, want := range map[string]string{
 		"-":         w.UserARN,
 		"default":   w.UserARN,
-		w.Dest.Role: "assumed-role/" + stage.RoleName + "/brokerctl-setup",
+		w.Dest.Role: "assumed-role/" + testbed.RoleName + "/brokerctl-setup",
 	} {
 		a, err := connect(t.Context(), w.HTTP, w.Dest.Region, e, []string{profile})
 		if err != nil {

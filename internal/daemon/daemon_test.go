@@ -21,7 +21,8 @@ import (
 
 	"github.com/brokerd/brokerd/client"
 	"github.com/brokerd/brokerd/internal/config"
-	"github.com/brokerd/brokerd/test/stage"
+	"github.com/brokerd/brokerd/internal/testbed"
+	"github.com/brokerd/brokerd/internal/testbed/testbedtest"
 )
 
 // log collects what the daemon writes.
@@ -127,7 +128,7 @@ func start(t *testing.T, cfg *config.Config) *running {
 }
 
 func TestTwoThousandSmallFilesCostOneAssumeRole(t *testing.T) {
-	st := stage.New(t)
+	st := testbedtest.New(t)
 	sd := notifiedBy(t)
 	d := start(t, st.Config)
 	sd.hears(t, "READY=1")
@@ -140,7 +141,7 @@ func TestTwoThousandSmallFilesCostOneAssumeRole(t *testing.T) {
 		group.Go(func() error {
 			data := make([]byte, 16<<10)
 			_, _ = rand.NewChaCha8([32]byte{byte(i), byte(i >> 8)}).Read(data)
-			res, err := d.Upload(ctx, stage.Destination, fmt.Sprintf("app/%d.log", i), bytes.NewReader(data))
+			res, err := d.Upload(ctx, testbed.Destination, fmt.Sprintf("app/%d.log", i), bytes.NewReader(data))
 			if err != nil {
 				return fmt.Errorf("file %d: %w", i, err)
 			}
@@ -153,11 +154,11 @@ func TestTwoThousandSmallFilesCostOneAssumeRole(t *testing.T) {
 	if err := group.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(st.Sandbox.Objects(stage.Bucket)); n != files || len(sums) != files {
+	if n := len(st.Sandbox.Objects(testbed.Bucket)); n != files || len(sums) != files {
 		t.Errorf("%d objects under %d keys, want %d", n, len(sums), files)
 	}
 	for key, want := range sums {
-		_, body, err := st.Sandbox.Object(stage.Bucket, key)
+		_, body, err := st.Sandbox.Object(testbed.Bucket, key)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -181,14 +182,14 @@ func TestTwoThousandSmallFilesCostOneAssumeRole(t *testing.T) {
 }
 
 func TestOpenUploadSurvivesTheStop(t *testing.T) {
-	st := stage.New(t)
+	st := testbedtest.New(t)
 	sd := notifiedBy(t)
 	d := start(t, st.Config)
 	sd.hears(t, "READY=1")
 	in, out := io.Pipe()
 	uploaded := make(chan error, 1)
 	go func() {
-		_, err := d.Upload(t.Context(), stage.Destination, "open", in)
+		_, err := d.Upload(t.Context(), testbed.Destination, "open", in)
 		uploaded <- err
 	}()
 	if _, err := out.Write(make([]byte, 9<<20)); err != nil { // more than the buffers in between hold
@@ -206,14 +207,14 @@ func TestOpenUploadSurvivesTheStop(t *testing.T) {
 	if err := <-d.done; err != nil {
 		t.Errorf("Run: %v", err)
 	}
-	objs := st.Sandbox.Objects(stage.Bucket)
+	objs := st.Sandbox.Objects(testbed.Bucket)
 	if len(objs) != 1 || objs[0].Size != 10<<20 {
 		t.Errorf("objects: %+v", objs)
 	}
 }
 
 func TestStuckUploadIsCutAndAborted(t *testing.T) {
-	st := stage.New(t)
+	st := testbedtest.New(t)
 	st.Config.Shutdown.Grace = config.Duration(200 * time.Millisecond)
 	sd := notifiedBy(t)
 	d := start(t, st.Config)
@@ -221,7 +222,7 @@ func TestStuckUploadIsCutAndAborted(t *testing.T) {
 	in, out := io.Pipe()
 	uploaded := make(chan error, 1)
 	go func() {
-		_, err := d.Upload(t.Context(), stage.Destination, "stuck", in)
+		_, err := d.Upload(t.Context(), testbed.Destination, "stuck", in)
 		uploaded <- err
 	}()
 	if _, err := out.Write(make([]byte, 20<<20)); err != nil {
@@ -235,19 +236,19 @@ func TestStuckUploadIsCutAndAborted(t *testing.T) {
 	if err := <-uploaded; err == nil {
 		t.Error("a cut upload was reported as stored")
 	}
-	if objs, ups := st.Sandbox.Objects(stage.Bucket), st.Sandbox.MultipartUploads(stage.Bucket); len(objs)+len(ups) != 0 {
+	if objs, ups := st.Sandbox.Objects(testbed.Bucket), st.Sandbox.MultipartUploads(testbed.Bucket); len(objs)+len(ups) != 0 {
 		t.Errorf("left behind: %v %v", objs, ups)
 	}
 }
 
 func TestMetricsAndLogShowTheWorkAndNoSecret(t *testing.T) {
-	st := stage.New(t)
+	st := testbedtest.New(t)
 	st.Config.Metrics.Address = "127.0.0.1:0"
 	st.Config.Log.Level = "debug"
 	sd := notifiedBy(t)
 	d := start(t, st.Config)
 	sd.hears(t, "READY=1")
-	if _, err := d.Upload(t.Context(), stage.Destination, "n", strings.NewReader("hello")); err != nil {
+	if _, err := d.Upload(t.Context(), testbed.Destination, "n", strings.NewReader("hello")); err != nil {
 		t.Fatal(err)
 	}
 	url := regexp.MustCompile(`http://[^"]+/metrics`).FindString(d.log.String())
@@ -292,21 +293,21 @@ func TestMetricsAndLogShowTheWorkAndNoSecret(t *testing.T) {
 }
 
 func TestUnreachableAWSDegradesAndNamesTheNetwork(t *testing.T) {
-	st := stage.New(t)
+	st := testbedtest.New(t)
 	dead := "https://127.0.0.1:1"
 	st.Config.AWS.Endpoints = config.Endpoints{STS: dead, S3: dead, KMS: dead}
 	sd := notifiedBy(t)
 	d := start(t, st.Config)
 	sd.hears(t, "READY=1") // an outage of AWS is no reason not to start
 	sd.hears(t, "STATUS=DEGRADED: 0 of 1 destinations")
-	_, err := d.Upload(t.Context(), stage.Destination, "n", strings.NewReader("x"), client.WithRetry(0))
+	_, err := d.Upload(t.Context(), testbed.Destination, "n", strings.NewReader("x"), client.WithRetry(0))
 	if err == nil || !strings.Contains(err.Error(), "127.0.0.1:1") || !strings.Contains(err.Error(), "SESSION_UNAVAILABLE") {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestSecondDaemonOnTheSameSocketIsRefused(t *testing.T) {
-	st := stage.New(t)
+	st := testbedtest.New(t)
 	sd := notifiedBy(t)
 	start(t, st.Config)
 	sd.hears(t, "READY=1")

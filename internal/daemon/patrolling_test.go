@@ -13,8 +13,8 @@ import (
 
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/testbed"
+	"github.com/brokerd/brokerd/internal/testbed/testbedtest"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
-	"github.com/brokerd/brokerd/test/stage"
 )
 
 // until asks again and again until ok, and fails after a while.
@@ -59,14 +59,14 @@ func (r *running) page(t *testing.T) string {
 // Somebody takes the role out of the key policy while nobody uploads: the daemon
 // says so by itself, everywhere, and takes it back when it is repaired.
 func TestTheDaemonFindsBrokenAccessByItself(t *testing.T) {
-	st := stage.New(t)
+	st := testbedtest.New(t)
 	st.Config.Verify.Every = config.Duration(100 * time.Millisecond)
 	st.Config.Metrics.Address = "127.0.0.1:0"
 	sd := notifiedBy(t)
 	d := start(t, st.Config)
 	sd.hears(t, "READY=1")
 	healthy := func() bool {
-		h, err := d.Health().Check(t.Context(), &healthpb.HealthCheckRequest{Service: stage.Destination})
+		h, err := d.Health().Check(t.Context(), &healthpb.HealthCheckRequest{Service: testbed.Destination})
 		return err == nil && h.GetStatus() == healthpb.HealthCheckResponse_SERVING
 	}
 	result := func(want brokerdv1.CheckResult) func() bool {
@@ -121,13 +121,13 @@ func TestTheDaemonFindsBrokenAccessByItself(t *testing.T) {
 	if want := []string{"access verified", "access is broken", "access verified"}; !slices.Equal(told, want) {
 		t.Errorf("the log says %q, want %q", told, want)
 	}
-	if open := st.Sandbox.MultipartUploads(stage.Bucket); len(open) > 0 {
+	if open := st.Sandbox.MultipartUploads(testbed.Bucket); len(open) > 0 {
 		t.Errorf("%d multipart uploads are left behind", len(open))
 	}
 }
 
 func TestVerificationThatIsOffAsksAWSNothing(t *testing.T) {
-	st := stage.New(t)
+	st := testbedtest.New(t)
 	st.Config.Verify.Every = 0
 	sd := notifiedBy(t)
 	d := start(t, st.Config)

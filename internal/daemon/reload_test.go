@@ -7,7 +7,8 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/brokerd/brokerd/test/stage"
+	"github.com/brokerd/brokerd/internal/testbed"
+	"github.com/brokerd/brokerd/internal/testbed/testbedtest"
 )
 
 // edit replaces text in the daemon's configuration file.
@@ -28,28 +29,28 @@ func edit(t *testing.T, path, old, text string) {
 // An upload that is open when its destination goes ends as it began; the next
 // one finds no destination. systemd hears of it.
 func TestAnOpenUploadOutlivesAReload(t *testing.T) {
-	st := stage.New(t)
+	st := testbedtest.New(t)
 	sd := notifiedBy(t)
 	d := start(t, st.Config)
 	sd.hears(t, "READY=1")
 	in, out := io.Pipe()
 	uploaded := make(chan error, 1)
 	go func() {
-		_, err := d.Upload(t.Context(), stage.Destination, "open.log", in)
+		_, err := d.Upload(t.Context(), testbed.Destination, "open.log", in)
 		uploaded <- err
 	}()
 	if _, err := out.Write(make([]byte, 9<<20)); err != nil { // more than a part: the delivery is under way
 		t.Fatal(err)
 	}
-	edit(t, st.Config.Path, "  "+stage.Destination+":\n", "  renamed:\n")
-	edit(t, st.Config.Path, "["+stage.Destination+"]", "[renamed]")
+	edit(t, st.Config.Path, "  "+testbed.Destination+":\n", "  renamed:\n")
+	edit(t, st.Config.Path, "["+testbed.Destination+"]", "[renamed]")
 	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
 	sd.hears(t, "RELOADING=1")
 	sd.hears(t, "MONOTONIC_USEC=")
 	sd.hears(t, "READY=1")
-	if _, err := d.Upload(t.Context(), stage.Destination, "late.log", strings.NewReader("x")); err == nil || !strings.Contains(err.Error(), stage.Destination) {
+	if _, err := d.Upload(t.Context(), testbed.Destination, "late.log", strings.NewReader("x")); err == nil || !strings.Contains(err.Error(), testbed.Destination) {
 		t.Errorf("an upload to the destination that is gone: %v", err)
 	}
 	if _, err := d.Upload(t.Context(), "renamed", "new.log", strings.NewReader("x")); err != nil {
@@ -61,7 +62,7 @@ func TestAnOpenUploadOutlivesAReload(t *testing.T) {
 	if err := <-uploaded; err != nil {
 		t.Errorf("the open upload: %v", err)
 	}
-	if n := len(st.Sandbox.Objects(stage.Bucket)); n != 2 {
+	if n := len(st.Sandbox.Objects(testbed.Bucket)); n != 2 {
 		t.Errorf("%d objects", n)
 	}
 	d.stop()

@@ -22,21 +22,22 @@ import (
 
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/sandbox"
+	"github.com/brokerd/brokerd/internal/testbed"
+	"github.com/brokerd/brokerd/internal/testbed/testbedtest"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
-	"github.com/brokerd/brokerd/test/stage"
 )
 
 // spooling is a stage whose destination keeps its objects first.
-func spooling(t *testing.T, durability string) *stage.Stage {
+func spooling(t *testing.T, durability string) *testbedtest.Bed {
 	t.Helper()
-	st := stage.New(t)
-	st.Config.Destinations[stage.Destination].Durability = durability
+	st := testbedtest.New(t)
+	st.Config.Destinations[testbed.Destination].Durability = durability
 	st.Config.Spool = config.Spool{Dir: filepath.Join(st.Dir, "spool"), Max: config.GiB, Concurrency: 4, AllowVolatile: true}
 	st.Config.Access[0].Allow = append(st.Config.Access[0].Allow, config.PermAdmin)
 	return st
 }
 
-func ready(t *testing.T, st *stage.Stage) *running {
+func ready(t *testing.T, st *testbedtest.Bed) *running {
 	t.Helper()
 	d := start(t, st.Config)
 	if _, err := d.Health().Check(t.Context(), &healthpb.HealthCheckRequest{}, grpc.WaitForReady(true)); err != nil {
@@ -59,7 +60,7 @@ func (r *running) send(ctx context.Context, name, key string, data []byte) (*bro
 	if err != nil {
 		return nil, err
 	}
-	parts := []*brokerdv1.UploadRequest{{Part: &brokerdv1.UploadRequest_Header{Header: &brokerdv1.UploadHeader{Destination: stage.Destination, Name: name, IdempotencyKey: key}}}}
+	parts := []*brokerdv1.UploadRequest{{Part: &brokerdv1.UploadRequest_Header{Header: &brokerdv1.UploadHeader{Destination: testbed.Destination, Name: name, IdempotencyKey: key}}}}
 	for rest := data; len(rest) > 0; {
 		n := min(len(rest), 256<<10)
 		parts = append(parts, &brokerdv1.UploadRequest{Part: &brokerdv1.UploadRequest_Chunk{Chunk: rest[:n]}})
@@ -90,14 +91,14 @@ func randomBytes(n int) []byte {
 	return out
 }
 
-func holds(t *testing.T, st *stage.Stage, want ...[]byte) {
+func holds(t *testing.T, st *testbedtest.Bed, want ...[]byte) {
 	t.Helper()
-	objs := st.Sandbox.Objects(stage.Bucket)
+	objs := st.Sandbox.Objects(testbed.Bucket)
 	if len(objs) != len(want) {
 		t.Fatalf("%d objects, want %d", len(objs), len(want))
 	}
 	for _, o := range objs {
-		_, body, err := st.Sandbox.Object(stage.Bucket, o.Key)
+		_, body, err := st.Sandbox.Object(testbed.Bucket, o.Key)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -113,7 +114,7 @@ func holds(t *testing.T, st *stage.Stage, want ...[]byte) {
 	}
 }
 
-const denied = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::` + stage.Bucket + `/*"}]}`
+const denied = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::` + testbed.Bucket + `/*"}]}`
 
 // An acknowledgement of the spool becomes one of S3; refused by AWS, everything
 // is kept, over a restart too, until access is repaired.
@@ -173,7 +174,7 @@ func TestSpooledObjectsOutliveARefusalAndARestart(t *testing.T) {
 	if err := st.PutBucketPolicy(t.Context(), string(st.Docs.Bucket)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.Admin().RetrySpool(t.Context(), &brokerdv1.RetrySpoolRequest{Destination: stage.Destination}); err != nil {
+	if _, err := d.Admin().RetrySpool(t.Context(), &brokerdv1.RetrySpoolRequest{Destination: testbed.Destination}); err != nil {
 		t.Fatal(err)
 	}
 	for _, id := range ids {
@@ -182,7 +183,7 @@ func TestSpooledObjectsOutliveARefusalAndARestart(t *testing.T) {
 		}
 	}
 	holds(t, st, small, small, large)
-	if ups := st.Sandbox.MultipartUploads(stage.Bucket); len(ups) != 0 {
+	if ups := st.Sandbox.MultipartUploads(testbed.Bucket); len(ups) != 0 {
 		t.Errorf("%d multipart uploads are left", len(ups))
 	}
 	d.halt(t)
@@ -334,7 +335,7 @@ func TestFullSpoolRefusesAndLosesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	drained(t, d)
-	if n := len(st.Sandbox.Objects(stage.Bucket)); n != kept {
+	if n := len(st.Sandbox.Objects(testbed.Bucket)); n != kept {
 		t.Errorf("%d objects of %d that were acknowledged", n, kept)
 	}
 	if _, err := d.send(t.Context(), "b.log", "", data); status.Code(err) != codes.Unavailable {
@@ -434,7 +435,7 @@ func TestStreamsThatACrashCutAreAborted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := stream.Send(&brokerdv1.UploadRequest{Part: &brokerdv1.UploadRequest_Header{Header: &brokerdv1.UploadHeader{Destination: stage.Destination, Name: "a.log"}}}); err != nil {
+	if err := stream.Send(&brokerdv1.UploadRequest{Part: &brokerdv1.UploadRequest_Header{Header: &brokerdv1.UploadHeader{Destination: testbed.Destination, Name: "a.log"}}}); err != nil {
 		t.Fatal(err)
 	}
 	chunk := randomBytes(256 << 10)
@@ -443,19 +444,19 @@ func TestStreamsThatACrashCutAreAborted(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for len(st.Sandbox.MultipartUploads(stage.Bucket)) == 0 {
+	for len(st.Sandbox.MultipartUploads(testbed.Bucket)) == 0 {
 		time.Sleep(time.Millisecond)
 	}
 	// S3 does not let the daemon abort it: to the next one that looks like a crash.
 	st.Sandbox.SetFaults([]sandbox.Fault{{Operation: "s3:AbortMultipartUpload", Code: "AccessDenied", Status: 403}})
 	st.Config.Shutdown.Grace = config.Duration(100 * time.Millisecond)
 	d.halt(t)
-	if len(st.Sandbox.MultipartUploads(stage.Bucket)) != 1 {
+	if len(st.Sandbox.MultipartUploads(testbed.Bucket)) != 1 {
 		t.Fatal("the upload is gone already")
 	}
 	st.Sandbox.SetFaults(nil)
 	d = ready(t, st)
-	for limit := time.Now().Add(20 * time.Second); len(st.Sandbox.MultipartUploads(stage.Bucket)) != 0; time.Sleep(5 * time.Millisecond) {
+	for limit := time.Now().Add(20 * time.Second); len(st.Sandbox.MultipartUploads(testbed.Bucket)) != 0; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(limit) {
 			t.Fatal("the upload is still there")
 		}

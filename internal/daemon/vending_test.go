@@ -21,12 +21,13 @@ import (
 	"github.com/brokerd/brokerd/internal/broker"
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/setup"
+	"github.com/brokerd/brokerd/internal/testbed"
+	"github.com/brokerd/brokerd/internal/testbed/testbedtest"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
-	"github.com/brokerd/brokerd/test/stage"
 )
 
 // vendingAt rewrites the stage's configuration with an endpoint in it.
-func vendingAt(t *testing.T, st *stage.Stage, address string) (token string) {
+func vendingAt(t *testing.T, st *testbedtest.Bed, address string) (token string) {
 	t.Helper()
 	token = strings.Repeat("t0", 20)
 	file := filepath.Join(st.Dir, "token")
@@ -63,7 +64,7 @@ func addressIn(t *testing.T, d *running) string {
 }
 
 func TestCredentialsOverHTTP(t *testing.T) {
-	st := stage.New(t)
+	st := testbedtest.New(t)
 	token := vendingAt(t, st, "127.0.0.1:0")
 	sd := notifiedBy(t)
 	d := start(t, st.Config)
@@ -74,7 +75,7 @@ func TestCredentialsOverHTTP(t *testing.T) {
 			t.Errorf("%s is %s", part, got)
 		}
 	}
-	url := "http://" + addressIn(t, d) + "/v1/credentials/" + stage.Destination
+	url := "http://" + addressIn(t, d) + "/v1/credentials/" + testbed.Destination
 	sdk := func() error {
 		got, err := endpointcreds.New(url, func(o *endpointcreds.Options) { o.AuthorizationToken = token }).Retrieve(t.Context())
 		if err != nil {
@@ -93,14 +94,14 @@ func TestCredentialsOverHTTP(t *testing.T) {
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", filepath.Join(st.Dir, "v.sock"))
 	}}}
-	r, err := client.Get("http://localhost/v1/credentials/" + stage.Destination)
+	r, err := client.Get("http://localhost/v1/credentials/" + testbed.Destination)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var got struct{ AccessKeyID, Token, RoleArn string }
 	err = json.NewDecoder(r.Body).Decode(&got)
 	_ = r.Body.Close()
-	if err != nil || r.StatusCode != 200 || !strings.HasPrefix(got.AccessKeyID, "ASIA") || got.Token == "" || got.RoleArn != st.Config.Destinations[stage.Destination].Role {
+	if err != nil || r.StatusCode != 200 || !strings.HasPrefix(got.AccessKeyID, "ASIA") || got.Token == "" || got.RoleArn != st.Config.Destinations[testbed.Destination].Role {
 		t.Errorf("%d %+v %v", r.StatusCode, got, err)
 	}
 
@@ -139,12 +140,12 @@ func TestATakenPortStopsNoUpload(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = taken.Close() }()
-	st := stage.New(t)
+	st := testbedtest.New(t)
 	vendingAt(t, st, taken.Addr().String())
 	sd := notifiedBy(t)
 	d := start(t, st.Config)
 	sd.hears(t, "READY=1")
-	if _, err := d.Upload(t.Context(), stage.Destination, "n", strings.NewReader("x")); err != nil {
+	if _, err := d.Upload(t.Context(), testbed.Destination, "n", strings.NewReader("x")); err != nil {
 		t.Error(err)
 	}
 	if got := health(t, d, "brokerd:vend.address"); got != healthpb.HealthCheckResponse_NOT_SERVING {
@@ -175,9 +176,9 @@ func TestATakenPortStopsNoUpload(t *testing.T) {
 // What a session says about its peer is what the trust policy has to allow, and
 // can ask for.
 func TestSessionsOfPeersSayWhoseTheyAre(t *testing.T) {
-	st := stage.New(t)
+	st := testbedtest.New(t)
 	vendingAt(t, st, "127.0.0.1:0")
-	d := st.Config.Destinations[stage.Destination]
+	d := st.Config.Destinations[testbed.Destination]
 	d.Session.Peer = config.PeerSession{SourceIdentity: config.PeerUID, Tags: map[string]string{"who": config.PeerUID}}
 	sd := notifiedBy(t)
 	r := start(t, st.Config)
@@ -185,7 +186,7 @@ func TestSessionsOfPeersSayWhoseTheyAre(t *testing.T) {
 	ask := func() error {
 		var err error
 		for range 50 { // a refusal is remembered for a second, longer each time
-			_, err = r.Broker().GetCredentials(t.Context(), &brokerdv1.GetCredentialsRequest{Destination: stage.Destination})
+			_, err = r.Broker().GetCredentials(t.Context(), &brokerdv1.GetCredentialsRequest{Destination: testbed.Destination})
 			if err == nil {
 				break
 			}
@@ -200,7 +201,7 @@ func TestSessionsOfPeersSayWhoseTheyAre(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := st.PutTrust(t.Context(), string(docs.Trust)); err != nil {
+	if err := testbedtest.PutTrust(t.Context(), st.World, string(docs.Trust)); err != nil {
 		t.Fatal(err)
 	}
 	if err := ask(); err != nil {
@@ -208,7 +209,7 @@ func TestSessionsOfPeersSayWhoseTheyAre(t *testing.T) {
 	}
 	// The sandbox takes a session whose values fit, and no other one.
 	for who, allowed := range map[string]bool{fmt.Sprintf("uid%d", os.Getuid()): true, "uid4242": false} {
-		if err := st.PutTrust(t.Context(), fmt.Sprintf(`{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": %q},
+		if err := testbedtest.PutTrust(t.Context(), st.World, fmt.Sprintf(`{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": %q},
 			"Action": ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"],
 			"Condition": {"StringEquals": {"sts:SourceIdentity": %q, "aws:RequestTag/who": %q}}}]}`, st.UserARN, who, who)); err != nil {
 			t.Fatal(err)
@@ -217,7 +218,7 @@ func TestSessionsOfPeersSayWhoseTheyAre(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = sessions.Vend(t.Context(), stage.Destination, broker.Peer{UID: uint32(os.Getuid())})
+		_, err = sessions.Vend(t.Context(), testbed.Destination, broker.Peer{UID: uint32(os.Getuid())})
 		if (err == nil) != allowed {
 			t.Errorf("a role for %s: %v", who, err)
 		}

@@ -60,14 +60,6 @@ func (w *World) makeBucket(ctx context.Context) error {
 	return nil
 }
 
-// PutTrust replaces the role's trust policy.
-func (w *World) PutTrust(ctx context.Context, doc string) error {
-	if _, err := w.IAM.UpdateAssumeRolePolicy(ctx, &iam.UpdateAssumeRolePolicyInput{RoleName: aws.String(RoleName), PolicyDocument: aws.String(doc)}); err != nil {
-		return fmt.Errorf("putting the trust policy of %s: %w", RoleName, err)
-	}
-	return nil
-}
-
 // PutIdentity replaces the role's inline policy.
 func (w *World) PutIdentity(ctx context.Context, doc string) error {
 	if _, err := w.IAM.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: aws.String(RoleName), PolicyName: aws.String(policyName), PolicyDocument: aws.String(doc)}); err != nil {

@@ -23,18 +23,13 @@ func AddStatement(doc, statement string) (string, error) {
 }
 
 // RemoveAllow removes the Allow statements in which text occurs.
-func RemoveAllow(doc, text string) (string, error) { return remove(doc, "Allow", text) }
-
-// RemoveDeny removes all Deny statements.
-func RemoveDeny(doc string) (string, error) { return remove(doc, "Deny", "") }
-
-func remove(doc, effect, text string) (string, error) {
+func RemoveAllow(doc, text string) (string, error) {
 	return edit(doc, func(in []json.RawMessage) []json.RawMessage {
 		return slices.DeleteFunc(in, func(s json.RawMessage) bool {
 			var st struct {
 				Effect string `json:"Effect"`
 			}
-			return json.Unmarshal(s, &st) == nil && st.Effect == effect && strings.Contains(string(s), text)
+			return json.Unmarshal(s, &st) == nil && st.Effect == "Allow" && strings.Contains(string(s), text)
 		})
 	})
 }

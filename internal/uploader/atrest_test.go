@@ -14,8 +14,8 @@ import (
 
 	"github.com/brokerd/brokerd/internal/awserr"
 	"github.com/brokerd/brokerd/internal/sandbox"
+	"github.com/brokerd/brokerd/internal/testbed"
 	"github.com/brokerd/brokerd/internal/uploader"
-	"github.com/brokerd/brokerd/test/stage"
 )
 
 // file is an object at rest, with its journal in memory.
@@ -84,7 +84,7 @@ func (f *file) ForgetUpload() error {
 func (r *rig) accepted(t *testing.T) uploader.Object {
 	t.Helper()
 	obj := uploader.Object{ID: ulid.Make().String(), Name: "rest.log", Received: time.Now(), Size: -1}
-	if _, done, err := r.up.Open(t.Context(), stage.Destination, &obj, newBody(nil)); err != nil {
+	if _, done, err := r.up.Open(t.Context(), testbed.Destination, &obj, newBody(nil)); err != nil {
 		t.Fatal(err)
 	} else {
 		done()
@@ -95,11 +95,11 @@ func (r *rig) accepted(t *testing.T) uploader.Object {
 // holds asserts that the bucket holds exactly one object, with these bytes, in one version.
 func (r *rig) holds(t *testing.T, data []byte) {
 	t.Helper()
-	objs := r.Sandbox.Objects(stage.Bucket)
+	objs := r.Sandbox.Objects(testbed.Bucket)
 	if len(objs) != 1 {
 		t.Fatalf("%d objects", len(objs))
 	}
-	_, body, err := r.Sandbox.Object(stage.Bucket, objs[0].Key)
+	_, body, err := r.Sandbox.Object(testbed.Bucket, objs[0].Key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func (r *rig) holds(t *testing.T, data []byte) {
 	if err != nil || !bytes.Equal(got, data) {
 		t.Errorf("the object differs: %d bytes of %d, %v", len(got), len(data), err)
 	}
-	if ups := r.Sandbox.MultipartUploads(stage.Bucket); len(ups) != 0 {
+	if ups := r.Sandbox.MultipartUploads(testbed.Bucket); len(ups) != 0 {
 		t.Errorf("%d multipart uploads are left", len(ups))
 	}
 }
@@ -117,7 +117,7 @@ func TestObjectsAtRestArrive(t *testing.T) {
 	for _, n := range []int{0, 1, 5 << 20, 8 << 20, 8<<20 + 1, 23<<20 + 77} {
 		r := rigged(t)
 		f := fileOf(n)
-		s, err := r.up.PutAtRest(t.Context(), stage.Destination, r.accepted(t), f)
+		s, err := r.up.PutAtRest(t.Context(), testbed.Destination, r.accepted(t), f)
 		if err != nil {
 			t.Fatalf("%d bytes: %v", n, err)
 		}
@@ -133,17 +133,17 @@ func TestInterruptedUploadGoesOn(t *testing.T) {
 	r := rigged(t)
 	f, obj := fileOf(23<<20), r.accepted(t)
 	r.Sandbox.SetFaults([]sandbox.Fault{{Operation: "s3:CompleteMultipartUpload", Code: "AccessDenied", Status: 403}})
-	_, err := r.up.PutAtRest(t.Context(), stage.Destination, obj, f)
+	_, err := r.up.PutAtRest(t.Context(), testbed.Destination, obj, f)
 	if v := uploader.Judge(err); v.Fate != awserr.Park || v.Reason != "ACCESS_DENIED" {
 		t.Fatalf("judged %+v: %v", v, err)
 	}
-	if len(r.Sandbox.MultipartUploads(stage.Bucket)) != 1 || len(f.parts) != 5 {
+	if len(r.Sandbox.MultipartUploads(testbed.Bucket)) != 1 || len(f.parts) != 5 {
 		t.Fatal("what was sent was thrown away")
 	}
 	delete(f.parts, 3) // as if the crash had come before it was written down
 	r.Sandbox.SetFaults(nil)
 	before := r.Sandbox.CountCalls("s3", "UploadPart")
-	if _, err := r.up.PutAtRest(t.Context(), stage.Destination, obj, f); err != nil {
+	if _, err := r.up.PutAtRest(t.Context(), testbed.Destination, obj, f); err != nil {
 		t.Fatal(err)
 	}
 	if n := r.Sandbox.CountCalls("s3", "UploadPart") - before; n != 1 || f.begun != 1 {
@@ -163,13 +163,13 @@ func TestLostAnswerIsNoSecondObject(t *testing.T) {
 			r := rigged(t)
 			f, obj := fileOf(tc.size), r.accepted(t)
 			r.Sandbox.SetFaults([]sandbox.Fault{{Operation: tc.op, Reset: sandbox.ResetBeforeResponse, Times: 1}})
-			if _, err := r.up.PutAtRest(t.Context(), stage.Destination, obj, f); err != nil {
+			if _, err := r.up.PutAtRest(t.Context(), testbed.Destination, obj, f); err != nil {
 				t.Fatal(err)
 			}
 			r.holds(t, f.data)
 			// The same upload once more, as after a crash before it was written down.
 			f.id = ""
-			s, err := r.up.PutAtRest(t.Context(), stage.Destination, obj, f)
+			s, err := r.up.PutAtRest(t.Context(), testbed.Destination, obj, f)
 			if err != nil || !s.Existed {
 				t.Errorf("%+v, %v", s, err)
 			}
@@ -187,7 +187,7 @@ func TestUploadThatVanishedIsBegunAnew(t *testing.T) {
 	if err := f.PartSent(1, "gone", 7); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.up.PutAtRest(t.Context(), stage.Destination, obj, f); err != nil {
+	if _, err := r.up.PutAtRest(t.Context(), testbed.Destination, obj, f); err != nil {
 		t.Fatal(err)
 	}
 	r.holds(t, f.data)
@@ -197,7 +197,7 @@ func TestConflictBeginsAnew(t *testing.T) {
 	r := rigged(t)
 	f, obj := fileOf(12<<20), r.accepted(t)
 	r.Sandbox.SetFaults([]sandbox.Fault{{Operation: "s3:CompleteMultipartUpload", Code: "ConditionalRequestConflict", Status: 409, Times: 4}})
-	if _, err := r.up.PutAtRest(t.Context(), stage.Destination, obj, f); err != nil {
+	if _, err := r.up.PutAtRest(t.Context(), testbed.Destination, obj, f); err != nil {
 		t.Fatal(err)
 	}
 	if f.begun != 2 {
@@ -210,13 +210,13 @@ func TestAbandonedObjectLeavesNoParts(t *testing.T) {
 	r := rigged(t)
 	f, obj := fileOf(12<<20), r.accepted(t)
 	r.Sandbox.SetFaults([]sandbox.Fault{{Operation: "s3:CompleteMultipartUpload", Code: "AccessDenied", Status: 403}})
-	if _, err := r.up.PutAtRest(t.Context(), stage.Destination, obj, f); err == nil {
+	if _, err := r.up.PutAtRest(t.Context(), testbed.Destination, obj, f); err == nil {
 		t.Fatal("it was delivered")
 	}
-	if err := r.up.Abandon(t.Context(), stage.Destination, obj.Key, f); err != nil {
+	if err := r.up.Abandon(t.Context(), testbed.Destination, obj.Key, f); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.up.Abandon(t.Context(), stage.Destination, obj.Key, f); err != nil {
+	if err := r.up.Abandon(t.Context(), testbed.Destination, obj.Key, f); err != nil {
 		t.Errorf("abandoning what is abandoned: %v", err)
 	}
 	r.nothingLeft(t)
@@ -228,11 +228,11 @@ func TestBytesThatCannotBeReadAreNotStored(t *testing.T) {
 	rot := errors.New("the disk rots")
 	for _, n := range []int{100, 12 << 20} {
 		r := rigged(t)
-		_, err := r.up.PutAtRest(t.Context(), stage.Destination, r.accepted(t), rotten{fileOf(n), rot})
+		_, err := r.up.PutAtRest(t.Context(), testbed.Destination, r.accepted(t), rotten{fileOf(n), rot})
 		if !errors.Is(err, rot) {
 			t.Errorf("%d bytes: %v", n, err)
 		}
-		if len(r.Sandbox.Objects(stage.Bucket)) != 0 {
+		if len(r.Sandbox.Objects(testbed.Bucket)) != 0 {
 			t.Errorf("%d bytes: an object came of it", n)
 		}
 	}
@@ -252,13 +252,13 @@ func TestStoppedDeliveryKeepsItsUploadOpen(t *testing.T) {
 	f, obj := fileOf(23<<20), r.accepted(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	stopping := stopAfter{f, 3, cancel}
-	if _, err := r.up.PutAtRest(ctx, stage.Destination, obj, &stopping); !errors.Is(err, context.Canceled) {
+	if _, err := r.up.PutAtRest(ctx, testbed.Destination, obj, &stopping); !errors.Is(err, context.Canceled) {
 		t.Fatalf("got %v", err)
 	}
 	if f.id == "" || len(f.parts) == 0 {
 		t.Fatal("what was sent is forgotten")
 	}
-	if _, err := r.up.PutAtRest(t.Context(), stage.Destination, obj, f); err != nil {
+	if _, err := r.up.PutAtRest(t.Context(), testbed.Destination, obj, f); err != nil {
 		t.Fatal(err)
 	}
 	if f.begun != 1 {

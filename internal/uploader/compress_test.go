@@ -13,8 +13,9 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"github.com/brokerd/brokerd/internal/setup"
+	"github.com/brokerd/brokerd/internal/testbed"
+	"github.com/brokerd/brokerd/internal/testbed/testbedtest"
 	"github.com/brokerd/brokerd/internal/uploader"
-	"github.com/brokerd/brokerd/test/stage"
 )
 
 func TestDestinationThatCompresses(t *testing.T) {
@@ -24,14 +25,14 @@ func TestDestinationThatCompresses(t *testing.T) {
 		"zstd": func(r io.Reader) (io.Reader, error) { return zstd.NewReader(r) },
 	} {
 		t.Run(kind, func(t *testing.T) {
-			st := stage.New(t)
-			st.Config.Destinations[stage.Destination].Compression = kind
+			st := testbedtest.New(t)
+			st.Config.Destinations[testbed.Destination].Compression = kind
 			r := rigOn(t, st)
 			got, err := r.put(t.Context(), t, "n", lines, newBody(bytes.NewReader(lines)), int64(len(lines)))
 			if err != nil {
 				t.Fatal(err)
 			}
-			info, body, err := r.Sandbox.Object(stage.Bucket, got.Key)
+			info, body, err := r.Sandbox.Object(testbed.Bucket, got.Key)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -56,12 +57,12 @@ func TestDestinationThatCompresses(t *testing.T) {
 			if _, err = r.put(t.Context(), t, "n", nil, newBody(io.MultiReader(bytes.NewReader(lines), failing{broken})), -1); !errors.Is(err, broken) {
 				t.Errorf("a body that failed: %v", err)
 			}
-			if n := len(r.Sandbox.Objects(stage.Bucket)); n != 1 {
+			if n := len(r.Sandbox.Objects(testbed.Bucket)); n != 1 {
 				t.Errorf("%d objects", n)
 			}
 			obj := uploader.Object{ID: ulid.Make().String(), Name: "n", Received: time.Now(), ContentEncoding: "br"}
 			var encoded *uploader.EncodedError
-			if _, _, err := r.up.Open(t.Context(), stage.Destination, &obj, newBody(nil)); !errors.As(err, &encoded) {
+			if _, _, err := r.up.Open(t.Context(), testbed.Destination, &obj, newBody(nil)); !errors.As(err, &encoded) {
 				t.Errorf("what is compressed already: %v", err)
 			}
 		})
@@ -69,8 +70,8 @@ func TestDestinationThatCompresses(t *testing.T) {
 }
 
 func TestWhatTheDestinationAddsToItsObjects(t *testing.T) {
-	st := stage.New(t)
-	d := st.Config.Destinations[stage.Destination]
+	st := testbedtest.New(t)
+	d := st.Config.Destinations[testbed.Destination]
 	d.Metadata = map[string]string{"team": "audit", "app": "of the destination"}
 	d.Tags, d.ACL = map[string]string{"retention": "7 years"}, "bucket-owner-full-control"
 	d.StorageClass, d.ContentEncoding = "STANDARD_IA", "identity"
@@ -92,7 +93,7 @@ func TestWhatTheDestinationAddsToItsObjects(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	info, body, err := r.Sandbox.Object(stage.Bucket, got.Key)
+	info, body, err := r.Sandbox.Object(testbed.Bucket, got.Key)
 	if err != nil {
 		t.Fatal(err)
 	}

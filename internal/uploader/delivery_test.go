@@ -18,8 +18,9 @@ import (
 	"github.com/brokerd/brokerd/internal/broker"
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/sandbox"
+	"github.com/brokerd/brokerd/internal/testbed"
+	"github.com/brokerd/brokerd/internal/testbed/testbedtest"
 	"github.com/brokerd/brokerd/internal/uploader"
-	"github.com/brokerd/brokerd/test/stage"
 )
 
 // bodyOf is a Body over a reader.
@@ -53,7 +54,7 @@ func verifying(data []byte) func(int64, uint32) error {
 }
 
 type rig struct {
-	*stage.Stage
+	*testbedtest.Bed
 	up     *uploader.Uploader
 	broker *broker.Broker
 	budget *uploader.Budget
@@ -61,10 +62,10 @@ type rig struct {
 
 func rigged(t *testing.T) *rig {
 	t.Helper()
-	return rigOn(t, stage.New(t))
+	return rigOn(t, testbedtest.New(t))
 }
 
-func rigOn(t *testing.T, st *stage.Stage) *rig {
+func rigOn(t *testing.T, st *testbedtest.Bed) *rig {
 	t.Helper()
 	b, err := broker.New(broker.Options{Config: st.Config, HTTPClient: st.HTTP})
 	if err != nil {
@@ -87,7 +88,7 @@ func rigOn(t *testing.T, st *stage.Stage) *rig {
 			t.Error(err)
 		}
 	})
-	return &rig{Stage: st, up: up, broker: b, budget: budget}
+	return &rig{Bed: st, up: up, broker: b, budget: budget}
 }
 
 func (r *rig) put(ctx context.Context, t *testing.T, name string, data []byte, body uploader.Body, size int64) (uploader.Stored, error) {
@@ -105,21 +106,21 @@ func (r *rig) put(ctx context.Context, t *testing.T, name string, data []byte, b
 
 // deliver does what the door does with an upload that it lets in.
 func (r *rig) deliver(ctx context.Context, obj uploader.Object, body uploader.Body) (uploader.Stored, error) {
-	encoded, done, err := r.up.Open(ctx, stage.Destination, &obj, body)
+	encoded, done, err := r.up.Open(ctx, testbed.Destination, &obj, body)
 	if err != nil {
 		return uploader.Stored{}, err
 	}
 	defer done()
-	return r.up.Put(ctx, stage.Destination, obj, encoded)
+	return r.up.Put(ctx, testbed.Destination, obj, encoded)
 }
 
 // nothingLeft asserts that a bucket holds neither objects nor uploads.
 func (r *rig) nothingLeft(t *testing.T) {
 	t.Helper()
-	if objs := r.Sandbox.Objects(stage.Bucket); len(objs) != 0 {
+	if objs := r.Sandbox.Objects(testbed.Bucket); len(objs) != 0 {
 		t.Errorf("an object came of it: %s", objs[0].Key)
 	}
-	if ups := r.Sandbox.MultipartUploads(stage.Bucket); len(ups) != 0 {
+	if ups := r.Sandbox.MultipartUploads(testbed.Bucket); len(ups) != 0 {
 		t.Errorf("a multipart upload is left: %s", ups[0].Key)
 	}
 }
@@ -139,7 +140,7 @@ func TestObjectsArriveByteForByteEncryptedAndChecked(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				info, body, err := r.Sandbox.Object(stage.Bucket, got.Key)
+				info, body, err := r.Sandbox.Object(testbed.Bucket, got.Key)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -161,7 +162,7 @@ func TestObjectsArriveByteForByteEncryptedAndChecked(t *testing.T) {
 				if info.Metadata["app"] != "billing" || info.Metadata["brokerd-id"] == "" || info.ContentType != "text/plain" {
 					t.Errorf("metadata %v, content type %s", info.Metadata, info.ContentType)
 				}
-				if !strings.HasPrefix(info.Key, "logs/") || !strings.Contains(info.Writer, "assumed-role/"+stage.RoleName) {
+				if !strings.HasPrefix(info.Key, "logs/") || !strings.Contains(info.Writer, "assumed-role/"+testbed.RoleName) {
 					t.Errorf("key %s written by %s", info.Key, info.Writer)
 				}
 			})
@@ -226,7 +227,7 @@ func TestRefusalsNameTheirReason(t *testing.T) {
 		size    int
 	}{
 		"bucket policy gone": {func(t *testing.T, r *rig) {
-			if err := r.PutBucketPolicy(t.Context(), `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"s3:DeleteBucket","Resource":"arn:aws:s3:::`+stage.Bucket+`"}]}`); err != nil {
+			if err := r.PutBucketPolicy(t.Context(), `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"s3:DeleteBucket","Resource":"arn:aws:s3:::`+testbed.Bucket+`"}]}`); err != nil {
 				t.Fatal(err)
 			}
 		}, "ACCESS_DENIED", 10},
@@ -252,7 +253,7 @@ func TestRefusalsNameTheirReason(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := rigged(t)
-			if _, err := r.broker.Session(t.Context(), stage.Destination); err != nil {
+			if _, err := r.broker.Session(t.Context(), testbed.Destination); err != nil {
 				t.Fatal(err)
 			}
 			tc.breakIt(t, r)
@@ -306,7 +307,7 @@ func TestDeliveryThatHasBegunOutlivesItsDestination(t *testing.T) {
 	b := newBody(readerFunc(func(p []byte) (int, error) {
 		if !removed {
 			removed = true
-			next, renamed := *r.Config, *r.Config.Destinations[stage.Destination]
+			next, renamed := *r.Config, *r.Config.Destinations[testbed.Destination]
 			renamed.Name = "renamed"
 			next.Destinations = map[string]*config.Destination{renamed.Name: &renamed}
 			if err := r.broker.Reload(&next); err != nil {
@@ -321,7 +322,7 @@ func TestDeliveryThatHasBegunOutlivesItsDestination(t *testing.T) {
 	if _, err := r.put(t.Context(), t, "open.log", data, b, -1); err != nil {
 		t.Errorf("the delivery that was under way: %v", err)
 	}
-	if n := len(r.Sandbox.Objects(stage.Bucket)); n != 1 {
+	if n := len(r.Sandbox.Objects(testbed.Bucket)); n != 1 {
 		t.Errorf("%d objects", n)
 	}
 	if _, err := r.put(t.Context(), t, "late.log", data, newBody(bytes.NewReader(data)), -1); !errors.Is(err, broker.ErrUnknownDestination) {
@@ -378,7 +379,7 @@ func TestManyLargeUploadsShareTheBudget(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if n := len(r.Sandbox.Objects(stage.Bucket)); n != 16 {
+	if n := len(r.Sandbox.Objects(testbed.Bucket)); n != 16 {
 		t.Errorf("%d objects of 16", n)
 	}
 }

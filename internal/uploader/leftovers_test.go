@@ -11,8 +11,8 @@ import (
 
 	"github.com/brokerd/brokerd/internal/broker"
 	"github.com/brokerd/brokerd/internal/sandbox"
+	"github.com/brokerd/brokerd/internal/testbed"
 	"github.com/brokerd/brokerd/internal/uploader"
-	"github.com/brokerd/brokerd/test/stage"
 )
 
 // remembering is a rig whose uploader writes down what it begins.
@@ -61,12 +61,12 @@ func TestAnAbortThatFailedIsTriedAgain(t *testing.T) {
 	t.Run("of an object at rest that was there already", func(t *testing.T) {
 		r.Sandbox.SetFaults(nil)
 		f, obj := fileOf(12<<20), r.accepted(t)
-		if _, err := r.up.PutAtRest(t.Context(), stage.Destination, obj, f); err != nil {
+		if _, err := r.up.PutAtRest(t.Context(), testbed.Destination, obj, f); err != nil {
 			t.Fatal(err)
 		}
 		f.id = ""
 		r.Sandbox.SetFaults([]sandbox.Fault{noAbort})
-		if s, err := r.up.PutAtRest(t.Context(), stage.Destination, obj, f); err != nil || !s.Existed {
+		if s, err := r.up.PutAtRest(t.Context(), testbed.Destination, obj, f); err != nil || !s.Existed {
 			t.Fatalf("%+v, %v", s, err)
 		}
 		r.stillLeft(t, dir)
@@ -74,7 +74,7 @@ func TestAnAbortThatFailedIsTriedAgain(t *testing.T) {
 	t.Run("of an object at rest that cannot be written down", func(t *testing.T) {
 		r.Sandbox.SetFaults([]sandbox.Fault{noAbort})
 		f := &unwritable{file: fileOf(12 << 20), begin: errors.New("the disk is full")}
-		if _, err := r.up.PutAtRest(t.Context(), stage.Destination, r.accepted(t), f); err != nil {
+		if _, err := r.up.PutAtRest(t.Context(), testbed.Destination, r.accepted(t), f); err != nil {
 			t.Fatal(err)
 		}
 		r.stillLeft(t, dir)
@@ -86,12 +86,12 @@ func TestAnAbortThatFailedIsTriedAgain(t *testing.T) {
 func (r *rig) stillLeft(t *testing.T, dir string) {
 	t.Helper()
 	r.up.Sweep(t.Context())
-	if n, m := len(r.Sandbox.MultipartUploads(stage.Bucket)), written(t, dir); n != 1 || m != 1 {
+	if n, m := len(r.Sandbox.MultipartUploads(testbed.Bucket)), written(t, dir); n != 1 || m != 1 {
 		t.Fatalf("%d multipart uploads are left, %d are written down", n, m)
 	}
 	r.Sandbox.SetFaults(nil)
 	r.up.Sweep(t.Context())
-	if n, m := len(r.Sandbox.MultipartUploads(stage.Bucket)), written(t, dir); n != 0 || m != 0 {
+	if n, m := len(r.Sandbox.MultipartUploads(testbed.Bucket)), written(t, dir); n != 0 || m != 0 {
 		t.Errorf("%d multipart uploads are left, %d are written down", n, m)
 	}
 }

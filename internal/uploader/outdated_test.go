@@ -11,8 +11,8 @@ import (
 
 	"github.com/brokerd/brokerd/internal/awserr"
 	"github.com/brokerd/brokerd/internal/sandbox"
+	"github.com/brokerd/brokerd/internal/testbed"
 	"github.com/brokerd/brokerd/internal/uploader"
-	"github.com/brokerd/brokerd/test/stage"
 )
 
 // interrupted is an object all parts of which S3 has, and no more.
@@ -20,7 +20,7 @@ func (r *rig) interrupted(t *testing.T) (*file, uploader.Object) {
 	t.Helper()
 	f, obj := fileOf(23<<20), r.accepted(t)
 	r.Sandbox.SetFaults([]sandbox.Fault{{Operation: "s3:CompleteMultipartUpload", Code: "AccessDenied", Status: 403}})
-	if _, err := r.up.PutAtRest(t.Context(), stage.Destination, obj, f); err == nil || len(f.parts) != 5 {
+	if _, err := r.up.PutAtRest(t.Context(), testbed.Destination, obj, f); err == nil || len(f.parts) != 5 {
 		t.Fatalf("not interrupted: %v", err)
 	}
 	r.Sandbox.SetFaults(nil)
@@ -38,7 +38,7 @@ func TestWhatAnEarlierTryLeftIsGivenUpWhenItMakesNoObject(t *testing.T) {
 			r := rigged(t)
 			f, obj := r.interrupted(t)
 			spoil(f)
-			if _, err := r.up.PutAtRest(t.Context(), stage.Destination, obj, f); err != nil {
+			if _, err := r.up.PutAtRest(t.Context(), testbed.Destination, obj, f); err != nil {
 				t.Fatal(err)
 			}
 			if f.begun != 2 {
@@ -54,11 +54,11 @@ func TestWhatAnEarlierTryLeftIsGivenUpWhenItMakesNoObject(t *testing.T) {
 func TestAnUploadThatWasBegunUnderAnotherKeyIsBegunAnew(t *testing.T) {
 	r := rigged(t)
 	f, obj := fileOf(12<<20), r.accepted(t)
-	open := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"` + r.Dest.Role + `"},"Action":"s3:*","Resource":"arn:aws:s3:::` + stage.Bucket + `/*"}]}`
-	if _, err := r.S3.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: aws.String(stage.Bucket), Policy: &open}); err != nil {
+	open := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"` + r.Dest.Role + `"},"Action":"s3:*","Resource":"arn:aws:s3:::` + testbed.Bucket + `/*"}]}`
+	if _, err := r.S3.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: aws.String(testbed.Bucket), Policy: &open}); err != nil {
 		t.Fatal(err)
 	}
-	other, err := r.S3.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(stage.Bucket), Key: &obj.Key,
+	other, err := r.S3.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(testbed.Bucket), Key: &obj.Key,
 		ServerSideEncryption: types.ServerSideEncryptionAes256, ChecksumAlgorithm: types.ChecksumAlgorithmCrc32c, ChecksumType: types.ChecksumTypeFullObject})
 	if err != nil {
 		t.Fatal(err)
@@ -66,7 +66,7 @@ func TestAnUploadThatWasBegunUnderAnotherKeyIsBegunAnew(t *testing.T) {
 	if err := f.BeginUpload(*other.UploadId, testSegment); err != nil {
 		t.Fatal(err)
 	}
-	s, err := r.up.PutAtRest(t.Context(), stage.Destination, obj, f)
+	s, err := r.up.PutAtRest(t.Context(), testbed.Destination, obj, f)
 	if err != nil || s.KMSKeyARN != r.KeyARN {
 		t.Fatalf("%+v, %v", s, err)
 	}
@@ -106,7 +106,7 @@ func TestAFullDiskStopsNoDelivery(t *testing.T) {
 	t.Run("an upload cannot be written down", func(t *testing.T) {
 		r := rigged(t)
 		f := &unwritable{file: fileOf(23 << 20), begin: syscall.ENOSPC}
-		s, err := r.up.PutAtRest(t.Context(), stage.Destination, r.accepted(t), f)
+		s, err := r.up.PutAtRest(t.Context(), testbed.Destination, r.accepted(t), f)
 		if err != nil || s.Parts != 1 {
 			t.Fatalf("%+v, %v", s, err)
 		}
@@ -115,7 +115,7 @@ func TestAFullDiskStopsNoDelivery(t *testing.T) {
 	t.Run("a part cannot be written down", func(t *testing.T) {
 		r := rigged(t)
 		f := &unwritable{file: fileOf(23 << 20), part: syscall.ENOSPC}
-		if _, err := r.up.PutAtRest(t.Context(), stage.Destination, r.accepted(t), f); err != nil {
+		if _, err := r.up.PutAtRest(t.Context(), testbed.Destination, r.accepted(t), f); err != nil {
 			t.Fatal(err)
 		}
 		r.holds(t, f.data)
@@ -126,7 +126,7 @@ func TestAFullDiskStopsNoDelivery(t *testing.T) {
 		if err := f.BeginUpload("an-upload-that-a-lifecycle-rule-ended", testSegment); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := r.up.PutAtRest(t.Context(), stage.Destination, r.accepted(t), f); err != nil {
+		if _, err := r.up.PutAtRest(t.Context(), testbed.Destination, r.accepted(t), f); err != nil {
 			t.Fatal(err)
 		}
 		r.holds(t, f.data)
@@ -135,7 +135,7 @@ func TestAFullDiskStopsNoDelivery(t *testing.T) {
 		r := rigged(t)
 		f := &unwritable{file: fileOf(23 << 20), begin: syscall.ENOSPC}
 		r.Sandbox.SetFaults([]sandbox.Fault{{Operation: "s3:PutObject", Code: "AccessDenied", Status: 403}})
-		_, err := r.up.PutAtRest(t.Context(), stage.Destination, r.accepted(t), f)
+		_, err := r.up.PutAtRest(t.Context(), testbed.Destination, r.accepted(t), f)
 		if v := uploader.Judge(err); v.Fate != awserr.Park || errors.Is(err, syscall.ENOSPC) {
 			t.Errorf("judged %+v: %v", v, err)
 		}

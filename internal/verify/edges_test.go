@@ -114,7 +114,7 @@ func TestACompatibleStoreWithoutKeyIsUnknownNotPassed(t *testing.T) {
 
 func bucketPolicyWithoutDenies(t *testing.T, w *testbed.World) string {
 	t.Helper()
-	doc, err := testbed.RemoveDeny(string(w.Docs.Bucket))
+	doc, err := withoutDenies(w.Docs.Bucket)
 	return edited(t, doc, err)
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/brokerd/brokerd/internal/testbed"
+	"github.com/brokerd/brokerd/internal/testbed/testbedtest"
 	"github.com/brokerd/brokerd/internal/verify"
 )
 
@@ -46,7 +47,7 @@ func apply(t *testing.T, w *testbed.World, c verify.Check) {
 	case c.Artefact.Kind == verify.ArtefactTrust:
 		out, err := w.IAM.GetRole(ctx, &iam.GetRoleInput{RoleName: role})
 		must(t, err)
-		must(t, w.PutTrust(ctx, patched(t, unescaped(t, out.Role.AssumeRolePolicyDocument), f)))
+		must(t, testbedtest.PutTrust(ctx, w, patched(t, unescaped(t, out.Role.AssumeRolePolicyDocument), f)))
 	case c.Artefact.Kind == verify.ArtefactIdentity:
 		doc := emptyPolicy
 		if f.Kind != verify.FixAddStatement {

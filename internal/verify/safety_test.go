@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/brokerd/brokerd/internal/testbed"
+	"github.com/brokerd/brokerd/internal/testbed/testbedtest"
 	"github.com/brokerd/brokerd/internal/verify"
 )
 
@@ -75,7 +76,7 @@ func TestAnExternalIDThatNobodyAsksForIsFound(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			w := world(t)
 			w.Dest.Session.ExternalID = "agreed"
-			must(t, w.PutTrust(t.Context(), `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"`+w.UserARN+`"},"Action":"sts:AssumeRole","Condition":`+c.condition+`}]}`))
+			must(t, testbedtest.PutTrust(t.Context(), w, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"`+w.UserARN+`"},"Action":"sts:AssumeRole","Condition":`+c.condition+`}]}`))
 			r := runWith(t, w, verify.RunOptions{Policies: documents(t, w, "A")})
 			if a, b := checkOf(t, r, "BRK-LP-001"), checkOf(t, r, "BRK-LP-002"); a.Result != c.without || b.Result != c.other {
 				t.Errorf("without: %s %s; with another: %s %s", a.Result, a.Why, b.Result, b.Why)
@@ -93,7 +94,7 @@ func TestCallsAreCountedAsAWSSeesThem(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := world(t)
 			w.Dest.Session.ExternalID = "agreed"
-			must(t, w.PutTrust(t.Context(), strings.Replace(string(w.Docs.Trust), `"Action": "sts:AssumeRole"`, `"Action": "sts:AssumeRole", "Condition": {"StringEquals": {"sts:ExternalId": "agreed"}}`, 1)))
+			must(t, testbedtest.PutTrust(t.Context(), w, strings.Replace(string(w.Docs.Trust), `"Action": "sts:AssumeRole"`, `"Action": "sts:AssumeRole", "Condition": {"StringEquals": {"sts:ExternalId": "agreed"}}`, 1)))
 			before := len(w.Sandbox.Calls())
 			r := runWith(t, w, o)
 			seen := 0

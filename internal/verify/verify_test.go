@@ -17,6 +17,7 @@ import (
 	"github.com/brokerd/brokerd/internal/broker"
 	"github.com/brokerd/brokerd/internal/sandbox"
 	"github.com/brokerd/brokerd/internal/testbed"
+	"github.com/brokerd/brokerd/internal/testbed/testbedtest"
 	"github.com/brokerd/brokerd/internal/verify"
 )
 
@@ -236,21 +237,21 @@ func TestOneBrokenThingIsNamedAndItsPrintedRepairWorks(t *testing.T) {
 			apply: func(t *testing.T, w *testbed.World) {
 				_, err := w.IAM.CreateUser(t.Context(), &iam.CreateUserInput{UserName: aws.String("other")})
 				must(t, err)
-				must(t, w.PutTrust(t.Context(), strings.ReplaceAll(string(w.Docs.Trust), "user/"+testbed.UserName, "user/other")))
+				must(t, testbedtest.PutTrust(t.Context(), w, strings.ReplaceAll(string(w.Docs.Trust), "user/"+testbed.UserName, "user/other")))
 			},
 			repair: func(t *testing.T, w *testbed.World, statement string) {
 				doc, err := testbed.AddStatement(`{"Version":"2012-10-17","Statement":[]}`, statement)
-				must(t, w.PutTrust(t.Context(), edited(t, doc, err)))
+				must(t, testbedtest.PutTrust(t.Context(), w, edited(t, doc, err)))
 			},
 		},
 		{
 			name: "trust policy that asks for an external id", code: "BRK-ID-020", account: "A", kind: verify.ArtefactTrust,
 			apply: func(t *testing.T, w *testbed.World) {
-				must(t, w.PutTrust(t.Context(), `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"`+w.UserARN+`"},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"sts:ExternalId":"agreed"}}}]}`))
+				must(t, testbedtest.PutTrust(t.Context(), w, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"`+w.UserARN+`"},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"sts:ExternalId":"agreed"}}}]}`))
 			},
 			repair: func(t *testing.T, w *testbed.World, statement string) {
 				doc, err := testbed.AddStatement(`{"Version":"2012-10-17","Statement":[]}`, statement)
-				must(t, w.PutTrust(t.Context(), edited(t, doc, err)))
+				must(t, testbedtest.PutTrust(t.Context(), w, edited(t, doc, err)))
 			},
 		},
 		{

@@ -18,7 +18,8 @@ import (
 
 	"github.com/brokerd/brokerd/client"
 	"github.com/brokerd/brokerd/internal/sandbox"
-	"github.com/brokerd/brokerd/test/stage"
+	"github.com/brokerd/brokerd/internal/testbed"
+	"github.com/brokerd/brokerd/internal/testbed/testbedtest"
 )
 
 // spoolMax is what the full spool takes.
@@ -33,7 +34,7 @@ type arena struct {
 
 func newArena(t *testing.T, count int) *arena {
 	t.Helper()
-	st := stage.New(t)
+	st := testbedtest.New(t)
 	r := &torture{st: st, dir: st.Dir, all: newAnswers()}
 	rng := rand.New(rand.NewPCG(1, 4))
 	for n := range count {
@@ -210,7 +211,7 @@ func TestReadOnlySpoolIsReported(t *testing.T) {
 		t.Errorf("brokerd did not stop in order: %v\n%s", err, tail(p.life.log))
 	}
 	a.judgeSpool(t)
-	if n := len(a.st.Sandbox.Objects(stage.Bucket)); n != 2 {
+	if n := len(a.st.Sandbox.Objects(testbed.Bucket)); n != 2 {
 		t.Errorf("%d objects for two uploads", n)
 	}
 }

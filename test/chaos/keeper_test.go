@@ -18,13 +18,13 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/brokerd/brokerd/client"
+	"github.com/brokerd/brokerd/internal/testbed/testbedtest"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
-	"github.com/brokerd/brokerd/test/stage"
 )
 
 // keeper runs brokerd, kills it, and runs it again.
 type keeper struct {
-	st     *stage.Stage
+	st     *testbedtest.Bed
 	config string // path
 	logs   string // directory; a file for every life
 	rng    *rand.Rand

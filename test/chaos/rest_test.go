@@ -9,12 +9,13 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
-	"github.com/brokerd/brokerd/test/stage"
+	"github.com/brokerd/brokerd/internal/testbed"
+	"github.com/brokerd/brokerd/internal/testbed/testbedtest"
 )
 
 // rest looks at what there is while brokerd is dead: nothing moves then.
 type rest struct {
-	st    *stage.Stage
+	st    *testbedtest.Bed
 	spool string // directory
 	items []*item
 
@@ -55,7 +56,7 @@ func (r *rest) look(t *testing.T) {
 	for _, name := range leftovers {
 		r.read(t, name)
 	}
-	for _, o := range r.st.Sandbox.Objects(stage.Bucket) {
+	for _, o := range r.st.Sandbox.Objects(testbed.Bucket) {
 		safe[idOf(o.Key)] = true
 	}
 	for _, i := range r.items {

@@ -17,8 +17,9 @@ import (
 	"github.com/brokerd/brokerd/client"
 	"github.com/brokerd/brokerd/internal/daemon"
 	"github.com/brokerd/brokerd/internal/sandbox"
+	"github.com/brokerd/brokerd/internal/testbed"
+	"github.com/brokerd/brokerd/internal/testbed/testbedtest"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
-	"github.com/brokerd/brokerd/test/stage"
 )
 
 // faults of STS, one at a time. None of them takes a valid session away.
@@ -30,7 +31,7 @@ var faults = []string{
 // While STS fails in every way there is, and operators ask for refreshes all
 // the time, no caller with a valid session sees an error.
 func TestNoCallerSuffersWhileASessionIsValid(t *testing.T) {
-	st := stage.New(t)
+	st := testbedtest.New(t)
 	d, err := daemon.New(st.Config, "chaos", io.Discard)
 	if err != nil {
 		t.Fatal(err)
@@ -46,7 +47,7 @@ func TestNoCallerSuffersWhileASessionIsValid(t *testing.T) {
 	if _, err := c.Health().Check(t.Context(), &healthpb.HealthCheckRequest{}, grpc.WaitForReady(true)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Upload(t.Context(), stage.Destination, "first.log", strings.NewReader("x")); err != nil {
+	if _, err := c.Upload(t.Context(), testbed.Destination, "first.log", strings.NewReader("x")); err != nil {
 		t.Fatal(err)
 	}
 
@@ -64,7 +65,7 @@ func TestNoCallerSuffersWhileASessionIsValid(t *testing.T) {
 					return
 				default:
 				}
-				if _, err := c.Upload(t.Context(), stage.Destination, fmt.Sprintf("%d/%d.log", caller, n), strings.NewReader("text")); err != nil {
+				if _, err := c.Upload(t.Context(), testbed.Destination, fmt.Sprintf("%d/%d.log", caller, n), strings.NewReader("text")); err != nil {
 					t.Errorf("an upload while the session was valid: %v", err)
 					return
 				}
@@ -79,7 +80,7 @@ func TestNoCallerSuffersWhileASessionIsValid(t *testing.T) {
 				return
 			default:
 			}
-			if _, err := c.Admin().RefreshSession(t.Context(), &brokerdv1.RefreshSessionRequest{Destination: stage.Destination}); err != nil {
+			if _, err := c.Admin().RefreshSession(t.Context(), &brokerdv1.RefreshSessionRequest{Destination: testbed.Destination}); err != nil {
 				refused.Add(1)
 			} else {
 				refreshed.Add(1)
@@ -105,7 +106,7 @@ func TestNoCallerSuffersWhileASessionIsValid(t *testing.T) {
 	if stored.Load() < 50 || refused.Load() == 0 || refreshed.Load() == 0 {
 		t.Errorf("%d uploads, %d refreshes that failed and %d that did not: this proves nothing", stored.Load(), refused.Load(), refreshed.Load())
 	}
-	if n := len(st.Sandbox.Objects(stage.Bucket)); int64(n) != stored.Load()+1 {
+	if n := len(st.Sandbox.Objects(testbed.Bucket)); int64(n) != stored.Load()+1 {
 		t.Errorf("%d objects for %d uploads", n, stored.Load()+1)
 	}
 }

@@ -25,8 +25,9 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/brokerd/brokerd/client"
+	"github.com/brokerd/brokerd/internal/testbed"
+	"github.com/brokerd/brokerd/internal/testbed/testbedtest"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
-	"github.com/brokerd/brokerd/test/stage"
 )
 
 var (
@@ -59,7 +60,7 @@ func TestMain(m *testing.M) {
 
 // torture is one run.
 type torture struct {
-	st      *stage.Stage
+	st      *testbedtest.Bed
 	dir     string // of the daemon's files
 	items   []*item
 	all     *answers
@@ -82,9 +83,9 @@ func TestTorture(t *testing.T) {
 		}
 	}
 	t.Logf("-chaos.seed %d -uploads %d", seed, count)
-	st := stage.New(t)
+	st := testbedtest.New(t)
 	if _, err := st.S3.PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{
-		Bucket: aws.String(stage.Bucket), VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled},
+		Bucket: aws.String(testbed.Bucket), VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled},
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -293,7 +294,7 @@ type limits struct{ Max string }
 
 // writeConfig writes a configuration with the stage's destination three times,
 // once for each durability.
-func writeConfig(t *testing.T, st *stage.Stage, l limits) string {
+func writeConfig(t *testing.T, st *testbedtest.Bed, l limits) string {
 	t.Helper()
 	var b strings.Builder
 	fmt.Fprintf(&b, `socket:
@@ -326,7 +327,7 @@ destinations:
     key: logs/%[1]s/{yyyy}/{mm}/{dd}/{name}-{id}
     path_style: true
     part_size: %[7]d
-`, name, st.Dest.Role, stage.Bucket, st.Sandbox.AccountB(), st.Sandbox.Region(), st.KeyARN, partSize)
+`, name, st.Dest.Role, testbed.Bucket, st.Sandbox.AccountB(), st.Sandbox.Region(), st.KeyARN, partSize)
 	}
 	fmt.Fprintf(&b, `access:
   - peer: {uid: "%d"}

@@ -18,7 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/brokerd/brokerd/internal/sandbox"
-	"github.com/brokerd/brokerd/test/stage"
+	"github.com/brokerd/brokerd/internal/testbed"
 )
 
 // judge holds what is there at the end against what was sent.
@@ -39,7 +39,7 @@ var itemKey = regexp.MustCompile(`^logs/([a-z-]+)/\d{4}/\d\d/\d\d/item/(\d{6})-(
 // judgeObjects wants every item once, as it was sent, and nothing else.
 func (r *torture) judgeObjects(t *testing.T) {
 	stored := map[int]string{}
-	for _, o := range r.st.Sandbox.Objects(stage.Bucket) {
+	for _, o := range r.st.Sandbox.Objects(testbed.Bucket) {
 		m := itemKey.FindStringSubmatch(o.Key)
 		if m == nil {
 			t.Errorf("%s: nobody sent this", o.Key)
@@ -79,7 +79,7 @@ func (r *torture) judgeObjects(t *testing.T) {
 
 // sameBytes compares a stored object with what was sent, byte by byte.
 func (r *torture) sameBytes(o sandbox.ObjectInfo, i *item) error {
-	_, got, err := r.st.Sandbox.Object(stage.Bucket, o.Key)
+	_, got, err := r.st.Sandbox.Object(testbed.Bucket, o.Key)
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (r *torture) sameBytes(o sandbox.ObjectInfo, i *item) error {
 
 // judgeVersions wants one version of every object.
 func (r *torture) judgeVersions(t *testing.T) {
-	pages := s3.NewListObjectVersionsPaginator(r.st.S3, &s3.ListObjectVersionsInput{Bucket: aws.String(stage.Bucket)})
+	pages := s3.NewListObjectVersionsPaginator(r.st.S3, &s3.ListObjectVersionsInput{Bucket: aws.String(testbed.Bucket)})
 	versions := map[string]int{}
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(context.WithoutCancel(t.Context()))
@@ -128,7 +128,7 @@ func (r *torture) judgeVersions(t *testing.T) {
 // judgeUploads explains every multipart upload that is left, or calls it an orphan.
 func (r *torture) judgeUploads(t *testing.T) {
 	lost, cut := 0, 0
-	for _, u := range r.st.Sandbox.MultipartUploads(stage.Bucket) {
+	for _, u := range r.st.Sandbox.MultipartUploads(testbed.Bucket) {
 		use := r.trail.lastUse(u.UploadID)
 		killed := r.keeper.killedBetween(u.Initiated.Add(-time.Second), u.Initiated.Add(2*time.Second))
 		switch {

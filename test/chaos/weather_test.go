@@ -13,7 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/brokerd/brokerd/internal/sandbox"
-	"github.com/brokerd/brokerd/test/stage"
+	"github.com/brokerd/brokerd/internal/testbed"
+	"github.com/brokerd/brokerd/internal/testbed/testbedtest"
 )
 
 // spell is a while in which AWS misbehaves in one way, or several.
@@ -23,7 +24,7 @@ type spell struct {
 	length int // in shares of the run; 0 is 1
 	// loses says that answers to CreateMultipartUpload may be lost.
 	loses      bool
-	begin, end func(context.Context, *stage.Stage) error
+	begin, end func(context.Context, *testbedtest.Bed) error
 }
 
 const stsDown = "STS is down"
@@ -58,24 +59,26 @@ var spells = []spell{
 	{name: "the bucket policy is revoked", begin: revokePolicy, end: restorePolicy},
 }
 
-func expireSessions(_ context.Context, st *stage.Stage) error {
+func expireSessions(_ context.Context, st *testbedtest.Bed) error {
 	st.Sandbox.ExpireSessions("")
 	return nil
 }
 
-func disableKey(_ context.Context, st *stage.Stage) error { return st.Sandbox.DisableKey(st.KeyARN) }
+func disableKey(_ context.Context, st *testbedtest.Bed) error {
+	return st.Sandbox.DisableKey(st.KeyARN)
+}
 
-func enableKey(ctx context.Context, st *stage.Stage) error {
+func enableKey(ctx context.Context, st *testbedtest.Bed) error {
 	_, err := st.KMS.EnableKey(ctx, &kms.EnableKeyInput{KeyId: aws.String(st.KeyARN)})
 	return err
 }
 
-func revokePolicy(ctx context.Context, st *stage.Stage) error {
-	_, err := st.S3.DeleteBucketPolicy(ctx, &s3.DeleteBucketPolicyInput{Bucket: aws.String(stage.Bucket)})
+func revokePolicy(ctx context.Context, st *testbedtest.Bed) error {
+	_, err := st.S3.DeleteBucketPolicy(ctx, &s3.DeleteBucketPolicyInput{Bucket: aws.String(testbed.Bucket)})
 	return err
 }
 
-func restorePolicy(ctx context.Context, st *stage.Stage) error {
+func restorePolicy(ctx context.Context, st *testbedtest.Bed) error {
 	return st.PutBucketPolicy(ctx, string(st.Docs.Bucket))
 }
 
@@ -84,7 +87,7 @@ const countless = 1 << 40
 
 // weather goes through all spells, in an order of its seed, and then stays calm.
 type weather struct {
-	st  *stage.Stage
+	st  *testbedtest.Bed
 	rng *rand.Rand
 
 	mu    sync.Mutex

@@ -20,6 +20,7 @@ import (
 
 	"github.com/brokerd/brokerd/internal/setup"
 	"github.com/brokerd/brokerd/internal/testbed"
+	"github.com/brokerd/brokerd/internal/testbed/testbedtest"
 	"github.com/brokerd/brokerd/internal/verify"
 	"github.com/brokerd/brokerd/test/misconfig"
 )
@@ -56,7 +57,9 @@ var documents = map[string]document{
 			return "", err
 		}
 		return url.QueryUnescape(aws.ToString(out.Role.AssumeRolePolicyDocument))
-	}, (*testbed.World).PutTrust},
+	}, func(w *testbed.World, ctx context.Context, doc string) error {
+		return testbedtest.PutTrust(ctx, w, doc)
+	}},
 	verify.ArtefactIdentity: {func(ctx context.Context, w *testbed.World) (string, error) {
 		out, err := w.IAM.GetRolePolicy(ctx, &iam.GetRolePolicyInput{RoleName: aws.String(testbed.RoleName), PolicyName: aws.String(setup.InlineName)})
 		if err != nil {

@@ -14,7 +14,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/brokerd/brokerd/test/stage"
+	"github.com/brokerd/brokerd/internal/testbed"
+	"github.com/brokerd/brokerd/internal/testbed/testbedtest"
 )
 
 // The examples of docs/guide-clients.md are run as they stand there.
@@ -38,13 +39,13 @@ func example(t *testing.T, language string) string {
 }
 
 // guided wants the one object that an example made.
-func guided(t *testing.T, st *stage.Stage, name string, data []byte) {
+func guided(t *testing.T, st *testbedtest.Bed, name string, data []byte) {
 	t.Helper()
-	objects := st.Sandbox.Objects(stage.Bucket)
+	objects := st.Sandbox.Objects(testbed.Bucket)
 	if len(objects) != 1 || !strings.Contains(objects[0].Key, name) || objects[0].KMSKeyARN != st.KeyARN {
 		t.Fatalf("stored: %+v", objects)
 	}
-	_, body, err := st.Sandbox.Object(stage.Bucket, objects[0].Key)
+	_, body, err := st.Sandbox.Object(testbed.Bucket, objects[0].Key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,11 +72,11 @@ func TestTheGuidesPythonUploads(t *testing.T) {
 	python := withGRPC(t)
 	for name, size := range map[string]int{"empty": 0, "several chunks": 600_001} {
 		t.Run(name, func(t *testing.T) {
-			st := stage.New(t)
+			st := testbedtest.New(t)
 			data := make([]byte, size)
 			_, _ = rand.NewChaCha8([32]byte{7}).Read(data)
 			dir := t.TempDir()
-			program := example(t, "python") + "\nassert upload(\"" + stage.Destination + "\", \"guide/by-python.log\", \"data\")\n"
+			program := example(t, "python") + "\nassert upload(\"" + testbed.Destination + "\", \"guide/by-python.log\", \"data\")\n"
 			for file, text := range map[string][]byte{"guide.py": []byte(program), "data": data} {
 				if err := os.WriteFile(filepath.Join(dir, file), text, 0o600); err != nil {
 					t.Fatal(err)
@@ -105,7 +106,7 @@ func TestTheGuidesShellUploads(t *testing.T) {
 			t.Skip("grpcurl is neither in $GRPCURL nor on PATH")
 		}
 	}
-	st := stage.New(t)
+	st := testbedtest.New(t)
 	serve(t, st.Config.Path, st.SocketPath)
 	data := []byte("a note\nof two lines\n")
 	dir := t.TempDir()

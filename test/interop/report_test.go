@@ -23,8 +23,8 @@ import (
 	"time"
 
 	"github.com/brokerd/brokerd/internal/cli"
+	"github.com/brokerd/brokerd/internal/testbed/testbedtest"
 	"github.com/brokerd/brokerd/test/misconfig"
-	"github.com/brokerd/brokerd/test/stage"
 )
 
 // browser is a headless Chromium of whose requests the test knows.
@@ -179,7 +179,7 @@ func overflows(img image.Image) bool {
 }
 
 // report verifies the stage as an operator does and returns the page.
-func report(t *testing.T, st *stage.Stage) string {
+func report(t *testing.T, st *testbedtest.Bed) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "report.html")
 	var complaints bytes.Buffer
@@ -205,7 +205,7 @@ func TestTheReportInARealBrowser(t *testing.T) {
 		t.Fatalf("the browser's requests are not seen: %v", got)
 	}
 
-	st := stage.New(t)
+	st := testbedtest.New(t)
 	whole := report(t, st)
 	all := misconfig.All()
 	i := slices.IndexFunc(all, func(m misconfig.Mistake) bool { return m.Number == 45 && m.Delivery })

@@ -18,19 +18,20 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
-	"github.com/brokerd/brokerd/test/stage"
+	"github.com/brokerd/brokerd/internal/testbed"
+	"github.com/brokerd/brokerd/internal/testbed/testbedtest"
 )
 
 // vending is a real brokerd that hands out the credentials of its destination.
 type vending struct {
-	*stage.Stage
+	*testbedtest.Bed
 	url, token string
 	env        []string // of an application, with no way to credentials yet
 }
 
 func vended(t *testing.T) *vending {
 	t.Helper()
-	v := &vending{Stage: stage.New(t), token: strings.Repeat("secret-", 6)}
+	v := &vending{Bed: testbedtest.New(t), token: strings.Repeat("secret-", 6)}
 	tokenFile := filepath.Join(v.Dir, "token")
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -46,21 +47,21 @@ func vended(t *testing.T) *vending {
 	}
 	with := strings.Replace(string(text), "[upload, verify, admin]", "[upload, verify, admin, credentials]", 1) +
 		fmt.Sprintf("vend:\n  address: %s\n  socket: %s\n  tokens:\n    - {file: %s, peer: {uid: %q}, destinations: [%s]}\n",
-			address, filepath.Join(v.Dir, "v.sock"), tokenFile, fmt.Sprint(os.Getuid()), stage.Destination)
+			address, filepath.Join(v.Dir, "v.sock"), tokenFile, fmt.Sprint(os.Getuid()), testbed.Destination)
 	for path, text := range map[string]string{v.Config.Path: with, tokenFile: v.token} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	run(t, nil, filepath.Join(binaries, "brokerd"), "serve", "--config", v.Config.Path)
-	if out, err := brokerctl(t, nil, v.SocketPath, "wait", "--timeout", "20s", stage.Destination); err != nil {
+	if out, err := brokerctl(t, nil, v.SocketPath, "wait", "--timeout", "20s", testbed.Destination); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	v.url = "http://" + address + "/v1/credentials/" + stage.Destination
+	v.url = "http://" + address + "/v1/credentials/" + testbed.Destination
 	v.env = slices.DeleteFunc(os.Environ(), func(s string) bool { return strings.HasPrefix(s, "AWS_") })
 	v.env = append(v.env, "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "AWS_EC2_METADATA_DISABLED=true",
 		"AWS_REGION="+v.Sandbox.Region(), "AWS_DEFAULT_REGION="+v.Sandbox.Region(), "AWS_ENDPOINT_URL="+v.Sandbox.Endpoint(), "AWS_CA_BUNDLE="+v.CAPath, "NODE_EXTRA_CA_CERTS="+v.CAPath,
-		"KEY="+v.KeyARN, "BUCKET="+stage.Bucket, "SOCK="+filepath.Join(v.Dir, "v.sock"))
+		"KEY="+v.KeyARN, "BUCKET="+testbed.Bucket, "SOCK="+filepath.Join(v.Dir, "v.sock"))
 	return v
 }
 
@@ -71,7 +72,7 @@ func (v *vending) byEndpoint() []string {
 
 func (v *vending) stored(t *testing.T, key string) {
 	t.Helper()
-	objects := v.Sandbox.Objects(stage.Bucket)
+	objects := v.Sandbox.Objects(testbed.Bucket)
 	if len(objects) != 1 || objects[0].Key != key || objects[0].KMSKeyARN != v.KeyARN {
 		t.Errorf("stored: %+v", objects)
 	}
@@ -84,7 +85,7 @@ func TestTheAWSCLITakesItsKeysFromTheDaemon(t *testing.T) {
 	v := vended(t)
 	dir := t.TempDir()
 	profile := fmt.Sprintf("[profile logs]\ncredential_process = %s credentials %s --format process --socket %s\ns3 =\n    addressing_style = path\n",
-		filepath.Join(binaries, "brokerctl"), stage.Destination, v.SocketPath)
+		filepath.Join(binaries, "brokerctl"), testbed.Destination, v.SocketPath)
 	if err := os.WriteFile(filepath.Join(dir, "config"), []byte(profile), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +158,7 @@ func TestTheGoSDKTakesItsKeysOverHTTP(t *testing.T) {
 	}
 	client := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
 	put := func(key string) error {
-		_, err := client.PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String(stage.Bucket), Key: &key, Body: strings.NewReader("hello"),
+		_, err := client.PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String(testbed.Bucket), Key: &key, Body: strings.NewReader("hello"),
 			ServerSideEncryption: types.ServerSideEncryptionAwsKms, SSEKMSKeyId: &v.KeyARN})
 		return err
 	}
@@ -173,7 +174,7 @@ func TestTheGoSDKTakesItsKeysOverHTTP(t *testing.T) {
 func TestCurlOnTheSocketNeedsNoToken(t *testing.T) {
 	onPath(t, "bash", "curl")
 	v := vended(t)
-	out, err := shell(t, t.TempDir(), v.env, fmt.Sprintf(`curl -sS --fail-with-body --unix-socket "$SOCK" http://localhost/v1/credentials/%s`, stage.Destination))
+	out, err := shell(t, t.TempDir(), v.env, fmt.Sprintf(`curl -sS --fail-with-body --unix-socket "$SOCK" http://localhost/v1/credentials/%s`, testbed.Destination))
 	if err != nil || !strings.Contains(out, `"AccessKeyId":"ASIA`) {
 		t.Errorf("%v\n%s", err, out)
 	}

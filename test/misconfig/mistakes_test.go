@@ -9,14 +9,14 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/brokerd/brokerd/internal/testbed"
+	"github.com/brokerd/brokerd/internal/testbed/testbedtest"
 	"github.com/brokerd/brokerd/test/misconfig"
-	"github.com/brokerd/brokerd/test/stage"
 )
 
 func TestEveryMistakeGivesItsError(t *testing.T) {
 	for _, m := range misconfig.All() {
 		t.Run(m.String(), func(t *testing.T) {
-			s := stage.New(t)
+			s := testbedtest.New(t)
 			ctx := t.Context()
 			a, err := misconfig.NewActor(ctx, s.World)
 			if err != nil {

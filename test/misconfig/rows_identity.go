@@ -16,6 +16,7 @@ import (
 
 	"github.com/brokerd/brokerd/internal/sandbox"
 	"github.com/brokerd/brokerd/internal/testbed"
+	"github.com/brokerd/brokerd/internal/testbed/testbedtest"
 )
 
 const (
@@ -47,7 +48,7 @@ func as(change func(aws.Credentials) aws.Credentials) func(context.Context, *Act
 
 func putTrust(change func(doc string, w *testbed.World) string) func(context.Context, *testbed.World) error {
 	return func(ctx context.Context, w *testbed.World) error {
-		return w.PutTrust(ctx, change(string(w.Docs.Trust), w))
+		return testbedtest.PutTrust(ctx, w, change(string(w.Docs.Trust), w))
 	}
 }
 
@@ -155,7 +156,7 @@ func identityMistakes() []Mistake {
 		{
 			Number: 10, Name: "a chained session of more than an hour", Code: "ValidationError", Status: 400, Text: "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.",
 			Make: func(ctx context.Context, w *testbed.World) error {
-				if err := w.PutTrust(ctx, strings.ReplaceAll(string(w.Docs.Trust), `"`+w.UserARN+`"`, `["`+w.UserARN+`","`+w.Dest.Role+`"]`)); err != nil {
+				if err := testbedtest.PutTrust(ctx, w, strings.ReplaceAll(string(w.Docs.Trust), `"`+w.UserARN+`"`, `["`+w.UserARN+`","`+w.Dest.Role+`"]`)); err != nil {
 					return err
 				}
 				_, err := w.IAM.UpdateRole(ctx, &iam.UpdateRoleInput{RoleName: aws.String(testbed.RoleName), MaxSessionDuration: aws.Int32(7200)})
@@ -202,7 +203,7 @@ func makeWebIdentity(ctx context.Context, w *testbed.World) error {
 		return err
 	}
 	host := strings.TrimPrefix(issuer, "https://")
-	return w.PutTrust(ctx, fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Federated":%q},"Action":"sts:AssumeRoleWithWebIdentity","Condition":{"StringEquals":{"%s:sub":"system:serviceaccount:logs:app"}}}]}`,
+	return testbedtest.PutTrust(ctx, w, fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Federated":%q},"Action":"sts:AssumeRoleWithWebIdentity","Condition":{"StringEquals":{"%s:sub":"system:serviceaccount:logs:app"}}}]}`,
 		*out.OpenIDConnectProviderArn, host))
 }
 

@@ -21,8 +21,9 @@ import (
 	"github.com/brokerd/brokerd/internal/awserr"
 	"github.com/brokerd/brokerd/internal/broker"
 	"github.com/brokerd/brokerd/internal/sandbox"
+	"github.com/brokerd/brokerd/internal/testbed"
+	"github.com/brokerd/brokerd/internal/testbed/testbedtest"
 	"github.com/brokerd/brokerd/internal/uploader/s3client"
-	"github.com/brokerd/brokerd/test/stage"
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -42,14 +43,14 @@ func payload(data []byte) s3client.Payload {
 
 // rig is a client of the sandbox's bucket under the role that may write there.
 type rig struct {
-	*stage.Stage
+	*testbedtest.Bed
 	opts   s3client.Options
 	client *s3client.Client
 }
 
 func rigged(t testing.TB) *rig {
 	t.Helper()
-	st := stage.New(t)
+	st := testbedtest.New(t)
 	b, err := broker.New(broker.Options{Config: st.Config, HTTPClient: st.HTTP})
 	if err != nil {
 		t.Fatal(err)
@@ -60,9 +61,9 @@ func rigged(t testing.TB) *rig {
 	}
 	transport := s3client.NewTransport(s3client.TransportOptions{RootCAs: roots})
 	t.Cleanup(transport.CloseIdleConnections)
-	r := &rig{Stage: st, opts: s3client.Options{
+	r := &rig{Bed: st, opts: s3client.Options{
 		Endpoint: st.Sandbox.Endpoint(), Region: st.Dest.Region, Bucket: st.Dest.Bucket, PathStyle: true, Owner: st.Dest.Owner,
-		Credentials: b.Credentials(stage.Destination), Transport: transport, UserAgent: "wire-test",
+		Credentials: b.Credentials(testbed.Destination), Transport: transport, UserAgent: "wire-test",
 	}}
 	r.client = r.with(t, func(*s3client.Options) {})
 	return r
@@ -97,7 +98,7 @@ func (r *rig) object(key string) s3client.Object {
 
 func (r *rig) holds(t *testing.T, key string, data []byte) sandbox.ObjectInfo {
 	t.Helper()
-	info, body, err := r.Sandbox.Object(stage.Bucket, key)
+	info, body, err := r.Sandbox.Object(testbed.Bucket, key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,7 +201,7 @@ func TestAbortLeavesNothing(t *testing.T) {
 	if err := r.client.AbortMultipartUpload(t.Context(), "logs/a", created.UploadID); err != nil {
 		t.Fatal(err)
 	}
-	if ups := r.Sandbox.MultipartUploads(stage.Bucket); len(ups) != 0 {
+	if ups := r.Sandbox.MultipartUploads(testbed.Bucket); len(ups) != 0 {
 		t.Errorf("left: %v", ups)
 	}
 }
@@ -279,7 +280,7 @@ func TestRefusalsAreClassifiedAsTheSDKs(t *testing.T) {
 			}
 		})
 	}
-	if n := len(r.Sandbox.Objects(stage.Bucket)); n != 1 {
+	if n := len(r.Sandbox.Objects(testbed.Bucket)); n != 1 {
 		t.Errorf("%d objects", n)
 	}
 }
@@ -371,7 +372,7 @@ func TestPayloadErrorsAreThePayloads(t *testing.T) {
 			t.Errorf("%s: the cause is gone from %v", name, err)
 		}
 	}
-	if n := len(r.Sandbox.Objects(stage.Bucket)); n != 0 {
+	if n := len(r.Sandbox.Objects(testbed.Bucket)); n != 0 {
 		t.Errorf("%d objects came of it", n)
 	}
 }
