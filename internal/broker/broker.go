@@ -53,10 +53,10 @@ type Broker struct {
 	flyingMu sync.Mutex
 	flying   map[sessionKey]*flight // the latest flight of each key, as long as it lasts
 
-	// set is what the present configuration asks for. It is immutable: Reload
+	// set is what the present configuration asks for. It is immutable: a reload
 	// swaps it, readers never lock.
 	set      atomic.Pointer[set]
-	reloadMu sync.Mutex // one Reload at a time
+	reloadMu sync.Mutex // one reload at a time
 	// variants holds the sessions that are handed to peers, one per destination
 	// and user. What configured destinations use is pinned and never evicted.
 	variants *lru.Cache[sessionKey, *entry]

@@ -24,7 +24,7 @@
 //     its destination's prefix; where STS cannot take it, Status says so.
 //   - Expiries are compared with AWS's time when the local clock is wrong, and by
 //     the wall clock always: a suspended machine serves nothing that has ended.
-//   - Reload swaps all destinations at once. Unchanged requests keep their session,
+//   - A reload swaps all destinations at once. Unchanged requests keep their session,
 //     their flight and their failures; a removed destination is unknown at once.
 //   - Secrets are of type [secret.String], which prints REDACTED everywhere.
 //

@@ -90,9 +90,7 @@ func randomly(t *testing.T, seed uint64) {
 			weather(func() answer { return choices[rng.IntN(len(choices))] })
 		case 8:
 			kept := all[:1+rng.IntN(len(all))]
-			if err := b.Reload(configured(kept...)); err != nil {
-				t.Error(err)
-			}
+			reload(t, b, kept...)
 		}
 		if b.variants.Len() > variantCache {
 			t.Fatalf("%d variants", b.variants.Len())
@@ -103,9 +101,7 @@ func randomly(t *testing.T, seed uint64) {
 	}
 	waiters.Wait() // the bubble deadlocks, and says so, when a waiter is lost
 	weather(func() answer { return answer{} })
-	if err := b.Reload(configured(all...)); err != nil {
-		t.Fatal(err)
-	}
+	reload(t, b, all...)
 	time.Sleep(4 * time.Minute)
 	for _, d := range all {
 		s, err := b.Session(ctx, d.Name)

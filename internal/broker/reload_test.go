@@ -12,9 +12,11 @@ import (
 
 func reload(t *testing.T, b *Broker, dests ...*config.Destination) {
 	t.Helper()
-	if err := b.Reload(configured(dests...)); err != nil {
+	change, err := b.Prepare(configured(dests...))
+	if err != nil {
 		t.Fatal(err)
 	}
+	change.Commit()
 }
 
 func elsewhere(name, role string) *config.Destination {
@@ -126,10 +128,10 @@ func TestReloadRefusesWhatItCannotDo(t *testing.T) {
 	running(t, sts, func(t *testing.T, b *Broker) {
 		c := configured(elsewhere("audit", "audit"))
 		c.AWS.CABundle = "/etc/ca.pem"
-		if err := b.Reload(c); err == nil {
+		if _, err := b.Prepare(c); err == nil {
 			t.Error("the CA bundle cannot be changed, and nothing was said")
 		}
-		if err := b.Reload(nil); err == nil {
+		if _, err := b.Prepare(nil); err == nil {
 			t.Error("reloaded nothing")
 		}
 		if _, err := b.Session(t.Context(), "logs"); err != nil {

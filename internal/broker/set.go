@@ -93,23 +93,37 @@ func (b *Broker) logScopes(s *set) {
 	}
 }
 
-// Reload swaps the destinations for those of c, all at once. Destinations whose
-// AssumeRole request stays the same keep their session, the flight under way and
-// what failed last; a destination that is gone is unknown from now on, also to
-// callers that wait for its session. A destination whose request changed begins
-// anew: nothing that STS refused before holds it back.
-//
-// Reload makes no call. On an error nothing has changed.
-func (b *Broker) Reload(c *config.Config) error {
+// Prepare checks that the broker can follow c. It makes no call to AWS and
+// changes nothing.
+func (b *Broker) Prepare(c *config.Config) (config.Change, error) {
 	if c == nil {
-		return errors.New("broker: no configuration to reload")
+		return nil, errors.New("broker: no configuration to reload")
 	}
+	if c.AWS.CABundle != b.set.Load().cfg.AWS.CABundle {
+		return nil, errors.New("aws.ca_bundle is read once, when the daemon starts: restart it to change the bundle")
+	}
+	return &change{b, c}, nil
+}
+
+// change is a prepared reload of the broker.
+type change struct {
+	b *Broker
+	c *config.Config
+}
+
+// Discard implements config.Change.
+func (*change) Discard() {}
+
+// Commit swaps the destinations for those of the new configuration, all at once.
+// A destination whose AssumeRole request stays the same keeps its session, its
+// refresh in flight and its last failure. A removed destination is unknown from
+// now on, also to callers that wait for its session. A destination whose request
+// changed starts without the failures of the old request.
+func (ch *change) Commit() {
+	b, c := ch.b, ch.c
 	b.reloadMu.Lock()
 	defer b.reloadMu.Unlock()
 	old := b.set.Load()
-	if c.AWS.CABundle != old.cfg.AWS.CABundle {
-		return errors.New("aws.ca_bundle is read once, when the daemon starts: restart it to change the bundle")
-	}
 	next := newSet(c, old)
 	b.set.Store(next)
 	for name, t := range next.targets {
@@ -134,7 +148,6 @@ func (b *Broker) Reload(c *config.Config) error {
 	}
 	b.logScopes(next)
 	b.log.Info("destinations reloaded", zap.Strings("destinations", next.names))
-	return nil
 }
 
 // forgive lets a refused request be tried again at once: somebody changed

@@ -1,9 +1,52 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 )
+
+// Change is a reload that one part of the daemon has prepared. The caller calls
+// either Commit or Discard, once.
+type Change interface {
+	// Commit makes the part follow the new configuration. It cannot fail.
+	Commit()
+	// Discard releases what Prepare made. The part stays as it was.
+	Discard()
+}
+
+// ErrNeedsRestart is wrapped by the error of a reload that needs a restart.
+var ErrNeedsRestart = errors.New("restart the daemon for that")
+
+// Changes lists what a reload did to the destinations. Names are sorted.
+type Changes struct{ Added, Changed, Removed, Unchanged []string }
+
+// Compare lists the destinations that differ between two configurations. The AWS
+// section is part of every destination: it decides the identity and the endpoints.
+func Compare(old, next *Config) Changes {
+	var out Changes
+	for name, d := range next.Destinations {
+		was := old.Destinations[name]
+		switch {
+		case was == nil:
+			out.Added = append(out.Added, name)
+		case !was.Same(d) || old.AWS != next.AWS:
+			out.Changed = append(out.Changed, name)
+		default:
+			out.Unchanged = append(out.Unchanged, name)
+		}
+	}
+	for name := range old.Destinations {
+		if next.Destinations[name] == nil {
+			out.Removed = append(out.Removed, name)
+		}
+	}
+	for _, list := range [][]string{out.Added, out.Changed, out.Removed, out.Unchanged} {
+		slices.Sort(list)
+	}
+	return out
+}
 
 // Same reports whether two stanzas say the same, wherever they stand in their files.
 func (d *Destination) Same(other *Destination) bool {

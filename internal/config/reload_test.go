@@ -81,3 +81,18 @@ func TestEverySectionIsKnownToReload(t *testing.T) {
 		t.Error(d)
 	}
 }
+
+func TestCompareNamesTheDestinationsThatDiffer(t *testing.T) {
+	dest := func(bucket string) *config.Destination { return &config.Destination{Bucket: bucket} }
+	old := &config.Config{Destinations: map[string]*config.Destination{"gone": dest("a"), "kept": dest("a"), "moved": dest("a")}}
+	next := &config.Config{Destinations: map[string]*config.Destination{"fresh": dest("a"), "kept": dest("a"), "moved": dest("b")}}
+	want := config.Changes{Added: []string{"fresh"}, Changed: []string{"moved"}, Removed: []string{"gone"}, Unchanged: []string{"kept"}}
+	if d := cmp.Diff(want, config.Compare(old, next)); d != "" {
+		t.Error(d)
+	}
+	next.AWS.Profile = "other" // part of every destination
+	want.Changed, want.Unchanged = []string{"kept", "moved"}, nil
+	if d := cmp.Diff(want, config.Compare(old, next)); d != "" {
+		t.Errorf("another AWS section: %s", d)
+	}
+}

@@ -16,7 +16,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/coreos/go-systemd/v22/activation"
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
@@ -49,7 +48,6 @@ type Daemon struct {
 	cfg       atomic.Pointer[config.Config] // swapped by Reload
 	log       *zap.Logger
 	level     zap.AtomicLevel
-	http      *awshttp.BuildableClient
 	metrics   *telemetry.Metrics
 	broker    *broker.Broker
 	budget    *uploader.Budget
@@ -60,10 +58,10 @@ type Daemon struct {
 	server    *rpc.Server
 	desk      *vend.Desk
 	vending   []*vend.Endpoint
-	patrol    *monitor.Patrol
+	monitor   *monitor.Patrol
 	notify    notifier
 
-	verifier  currentVerifier
+	verifier  *verifier
 	reloading sync.Mutex // one reload at a time
 }
 
@@ -76,13 +74,12 @@ func Check(cfg *config.Config) error {
 	if _, err := awsclient.New(cfg.AWS); err != nil {
 		return err
 	}
-	if _, err := access.New(cfg.Access, uint32(os.Geteuid()), access.SystemResolver()); err != nil {
+	compiler := access.SystemCompiler()
+	if _, err := compiler.Compile(cfg); err != nil {
 		return err
 	}
-	for i, t := range cfg.Vend.Tokens {
-		if _, err := access.PeerOf(t.Peer, access.SystemResolver()); err != nil {
-			return fmt.Errorf("vend.tokens[%d].peer: %w", i, err)
-		}
+	if _, err := compiler.TokenPeers(cfg); err != nil {
+		return err
 	}
 	_, err := socketGroup(cfg.Socket.Group)
 	return err
@@ -105,7 +102,6 @@ func New(cfg *config.Config, version string, w io.Writer) (_ *Daemon, err error)
 	if err != nil {
 		return nil, fmt.Errorf("making the HTTP client: %w", err)
 	}
-	d.http = client
 	if d.broker, err = broker.New(broker.Options{Config: cfg, HTTPClient: client, Logger: log, Observer: d.metrics}); err != nil {
 		return nil, fmt.Errorf("making the session broker: %w", err)
 	}
@@ -119,20 +115,15 @@ func New(cfg *config.Config, version string, w io.Writer) (_ *Daemon, err error)
 	}); err != nil {
 		return nil, fmt.Errorf("making the uploader: %w", err)
 	}
-	verifier, err := verify.New(verify.Options{Config: cfg, Sessions: d.broker, HTTPClient: client, Leftovers: d.leftovers})
-	if err != nil {
-		return nil, fmt.Errorf("making the verifier: %w", err)
+	if d.verifier, err = newVerifier(verify.Options{Config: cfg, Sessions: d.broker, HTTPClient: client, Leftovers: d.leftovers}); err != nil {
+		return nil, err
 	}
-	d.verifier.Store(verifier)
-	rules, err := access.New(cfg.Access, uint32(os.Geteuid()), access.SystemResolver())
-	if err != nil {
-		return nil, fmt.Errorf("reading the access rules: %w", err)
-	}
+	rules := access.SystemCompiler()
 	ledger, err := rpc.NewLedger(slices.Collect(maps.Keys(cfg.Destinations)))
 	if err != nil {
 		return nil, err
 	}
-	if d.patrol, err = d.newPatrol(cfg, ledger); err != nil {
+	if d.monitor, err = d.newMonitor(cfg, ledger); err != nil {
 		return nil, err
 	}
 	var kept rpc.Spool
@@ -144,7 +135,7 @@ func New(cfg *config.Config, version string, w io.Writer) (_ *Daemon, err error)
 		kept = d.spool
 	}
 	if d.desk, err = vend.New(vend.Options{
-		Config: cfg, Access: rules, Resolver: access.SystemResolver(), Sessions: d.broker, Logger: log, Observer: d.metrics,
+		Config: cfg, Access: rules, Sessions: d.broker, Logger: log, Observer: d.metrics,
 	}); err != nil {
 		return nil, err
 	}
@@ -156,7 +147,7 @@ func New(cfg *config.Config, version string, w io.Writer) (_ *Daemon, err error)
 	}
 	d.server, err = rpc.NewServer(rpc.Options{
 		Config: cfg, Access: rules, Deliver: d.upload, Spool: kept, Gate: d.budget, Sessions: d.broker, Desk: d.desk, Parts: d.parts,
-		Reload: d.Reload, Verify: verifications{&d.verifier}, Verified: d.verified, Meter: d.metrics, Ledger: ledger, Logger: log, Version: version,
+		Reload: d.Reload, Verify: d.verifier, Verified: d.verified, Meter: d.metrics, Ledger: ledger, Logger: log, Version: version,
 		Unary: unary, Stream: stream,
 	})
 	if err != nil {
@@ -166,7 +157,7 @@ func New(cfg *config.Config, version string, w io.Writer) (_ *Daemon, err error)
 		d.metrics.RPC.InitializeMetrics(d.server.GRPC())
 	}
 	d.metrics.Watch(d.broker.Statuses, d.budget.Used, d.budget.Total())
-	d.metrics.WatchVerification(d.patrol.States)
+	d.metrics.WatchVerification(d.monitor.States)
 	if d.spool != nil {
 		d.metrics.WatchSpool(d.spool.Usage)
 	}
@@ -219,7 +210,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	// What the daemon does for itself ends before what it does for others.
 	own, rest := context.WithCancel(life)
 	defer rest()
-	group.Go(func() error { return d.patrol.Run(own) })
+	group.Go(func() error { return d.monitor.Run(own) })
 	group.Go(func() error { return d.watch(life) })
 	group.Go(func() error { return d.hangups(life, hangups) })
 	group.Go(func() error {

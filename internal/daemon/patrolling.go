@@ -21,13 +21,13 @@ import (
 
 // rounds tells everybody what the daemon's own verification finds.
 type rounds struct {
-	now    *currentVerifier
+	now    *verifier
 	ledger *rpc.Ledger
 	log    *zap.Logger
 }
 
-func (d *Daemon) newPatrol(cfg *config.Config, ledger *rpc.Ledger) (*monitor.Patrol, error) {
-	r := rounds{&d.verifier, ledger, d.log}
+func (d *Daemon) newMonitor(cfg *config.Config, ledger *rpc.Ledger) (*monitor.Patrol, error) {
+	r := rounds{d.verifier, ledger, d.log}
 	p, err := monitor.New(monitor.Options{
 		Verify: r.verify, Changed: r.changed, Ended: d.metrics.VerificationEnded,
 		Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
@@ -42,7 +42,7 @@ func (d *Daemon) newPatrol(cfg *config.Config, ledger *rpc.Ledger) (*monitor.Pat
 // verify runs the cheap checks: no question that must be refused, no billed call.
 func (r rounds) verify(ctx context.Context, destination string) (verify.Report, error) {
 	var proof rpc.Proof
-	report, err := r.now.Load().Verify(ctx, destination, verify.RunOptions{Cheap: true}, func(c verify.Check) error {
+	report, err := r.now.current.Load().Verify(ctx, destination, verify.RunOptions{Cheap: true}, func(c verify.Check) error {
 		proof.Add(verifypb.FromCheck(destination, c))
 		return nil
 	})
@@ -85,7 +85,7 @@ func (r rounds) changed(before, after monitor.State) {
 // verified is what the daemon's own verification found, for the API.
 func (d *Daemon) verified() map[string]*brokerdv1.Verification {
 	out := make(map[string]*brokerdv1.Verification)
-	for _, s := range d.patrol.States() {
+	for _, s := range d.monitor.States() {
 		if s.Result == "" {
 			continue
 		}

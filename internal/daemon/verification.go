@@ -2,22 +2,50 @@ package daemon
 
 import (
 	"context"
+	"fmt"
+	"sync/atomic"
 
+	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/verify"
 	"github.com/brokerd/brokerd/internal/verify/verifypb"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
-// verifications translates checks for the API.
-type verifications struct{ now *currentVerifier }
+// verifier is the verifier of the current configuration. A verification ends with
+// the configuration that it began with.
+type verifier struct {
+	current atomic.Pointer[verify.Verifier]
+	options verify.Options // Config is that of the start
+}
 
-// Verify implements rpc.Verifier.
-func (v verifications) Verify(ctx context.Context, req *brokerdv1.VerifyAccessRequest, emit func(*brokerdv1.VerifyAccessResponse) error) error {
+func newVerifier(o verify.Options) (*verifier, error) {
+	v := &verifier{options: o}
+	first, err := v.Prepare(o.Config)
+	if err != nil {
+		return nil, err
+	}
+	first.Commit()
+	return v, nil
+}
+
+// Prepare implements reloadable.
+func (v *verifier) Prepare(c *config.Config) (config.Change, error) {
+	o := v.options
+	o.Config = c
+	next, err := verify.New(o)
+	if err != nil {
+		return nil, fmt.Errorf("making the verifier: %w", err)
+	}
+	return commit(func() { v.current.Store(next) }), nil
+}
+
+// Verify implements rpc.Verifier: it translates checks for the API.
+func (v *verifier) Verify(ctx context.Context, req *brokerdv1.VerifyAccessRequest, emit func(*brokerdv1.VerifyAccessResponse) error) error {
 	o, err := verifypb.FromRequest(req)
 	if err != nil {
 		return err
 	}
-	report, err := v.now.Load().Verify(ctx, req.GetDestination(), o, func(c verify.Check) error {
+	report, err := v.current.Load().Verify(ctx, req.GetDestination(), o, func(c verify.Check) error {
 		return emit(verifypb.FromCheck(req.GetDestination(), c))
 	})
 	if err != nil || !req.GetSummary() {

@@ -159,13 +159,11 @@ func serverFor(t *testing.T, changes ...change) *daemonUnderTest {
 	}
 	o := Options{Config: cfg, Deliver: d.sink, Gate: budget, Sessions: d.sessions, Verify: d.verifier,
 		Meter: d.meter, Ledger: ledger, Logger: zap.New(core), Version: "test",
-		Reload: func() (Changes, error) { return Changes{}, errors.New("not in this test") }}
+		Reload: func() (config.Changes, error) { return config.Changes{}, errors.New("not in this test") }}
 	for _, c := range changes {
 		c(cfg, &o)
 	}
-	if o.Access, err = access.New(cfg.Access, 4242, access.SystemResolver()); err != nil {
-		t.Fatal(err)
-	}
+	o.Access = access.Compiler{DaemonUID: 4242, Resolver: access.SystemResolver()}
 	cfg.Limits.Credentials = 3
 	if o.Desk, err = vend.New(vend.Options{Config: cfg, Access: o.Access, Sessions: d.sessions, Logger: o.Logger}); err != nil {
 		t.Fatal(err)

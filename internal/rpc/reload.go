@@ -12,7 +12,7 @@ import (
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
-// present is what calls that begin now go by. It is immutable: Adopt swaps it.
+// present is what calls that begin now go by. It is immutable: a reload swaps it.
 type present struct {
 	config *config.Config
 	rules  *access.Policy
@@ -21,10 +21,29 @@ type present struct {
 func (s *Server) config() *config.Config { return s.now.Load().config }
 func (s *Server) rules() *access.Policy  { return s.now.Load().rules }
 
-// Adopt makes calls that begin from now on go by another configuration. Uploads
-// that are open keep the limits and the rights that they began with.
-func (s *Server) Adopt(c *config.Config, rules *access.Policy) {
-	was := s.now.Swap(&present{c, rules})
+// Prepare compiles the access rules of another configuration.
+func (s *Server) Prepare(c *config.Config) (config.Change, error) {
+	rules, err := s.o.Access.Compile(c)
+	if err != nil {
+		return nil, err
+	}
+	return &reloadChange{s, &present{c, rules}}, nil
+}
+
+// reloadChange is a prepared reload of the server.
+type reloadChange struct {
+	s    *Server
+	next *present
+}
+
+// Discard implements config.Change.
+func (*reloadChange) Discard() {}
+
+// Commit makes calls that begin from now on follow the new configuration. Open
+// uploads keep the limits and the rights that they began with.
+func (ch *reloadChange) Commit() {
+	s, c := ch.s, ch.next.config
+	was := s.now.Swap(ch.next)
 	for name := range c.Destinations {
 		s.o.Ledger.open(name)
 	}
@@ -37,12 +56,6 @@ func (s *Server) Adopt(c *config.Config, rules *access.Policy) {
 	s.UpdateHealth()
 }
 
-// Changes are what a reload did to the destinations; names are sorted.
-type Changes struct{ Added, Changed, Removed, Unchanged []string }
-
-// ErrNeedsRestart is wrapped by the error of a reload that only a restart can bring about.
-var ErrNeedsRestart = errors.New("the daemon has to be restarted for that")
-
 // Reload implements the API.
 func (a *adminService) Reload(ctx context.Context, _ *brokerdv1.ReloadRequest) (*brokerdv1.ReloadResponse, error) {
 	if err := a.admin(ctx); err != nil {
@@ -50,7 +63,7 @@ func (a *adminService) Reload(ctx context.Context, _ *brokerdv1.ReloadRequest) (
 	}
 	done, err := a.s.o.Reload()
 	switch {
-	case errors.Is(err, ErrNeedsRestart):
+	case errors.Is(err, config.ErrNeedsRestart):
 		return nil, refuse(codes.FailedPrecondition, "RELOAD_NEEDS_RESTART", "%s", err)
 	case err != nil:
 		return nil, refuse(codes.FailedPrecondition, "CONFIG_INVALID", "nothing was changed: %s", err)

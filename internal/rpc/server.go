@@ -65,7 +65,7 @@ type Meter interface {
 // destinations that spool need, Parts, Verified and the interceptors.
 type Options struct {
 	Config   *config.Config
-	Access   *access.Policy
+	Access   access.Compiler
 	Deliver  Deliverer
 	Spool    Spool
 	Gate     Gate
@@ -73,8 +73,8 @@ type Options struct {
 	Desk     Desk
 	// Parts says which further parts of the daemon are up, for health; nil: there are none.
 	Parts func() map[string]bool
-	// Reload reads the configuration file again; see Server.Adopt.
-	Reload func() (Changes, error)
+	// Reload reads the configuration file again; see Server.Prepare.
+	Reload func() (config.Changes, error)
 	Verify Verifier
 	// Verified is what the daemon's own verification found, by destination; nil: it has none.
 	Verified func() map[string]*brokerdv1.Verification
@@ -110,12 +110,16 @@ type Server struct {
 
 // NewServer makes a server. Serve runs it.
 func NewServer(o Options) (*Server, error) {
-	if o.Config == nil || o.Access == nil || o.Deliver == nil || o.Gate == nil || o.Sessions == nil || o.Desk == nil ||
+	if o.Config == nil || o.Deliver == nil || o.Gate == nil || o.Sessions == nil || o.Desk == nil ||
 		o.Reload == nil || o.Verify == nil || o.Meter == nil || o.Ledger == nil || o.Logger == nil {
 		return nil, errors.New("rpc: an option is missing")
 	}
+	rules, err := o.Access.Compile(o.Config)
+	if err != nil {
+		return nil, err
+	}
 	s := &Server{o: o, health: health.NewServer(), started: time.Now(), receivers: newReceivers()}
-	s.now.Store(&present{o.Config, o.Access})
+	s.now.Store(&present{o.Config, rules})
 	s.watching, s.unwatch = context.WithCancel(context.Background())
 	s.files = newHandover(s)
 	s.grpc = grpc.NewServer(

@@ -310,11 +310,14 @@ func TestDeliveryThatHasBegunOutlivesItsDestination(t *testing.T) {
 			next, renamed := *r.Config, *r.Config.Destinations[testbed.Destination]
 			renamed.Name = "renamed"
 			next.Destinations = map[string]*config.Destination{renamed.Name: &renamed}
-			if err := r.broker.Reload(&next); err != nil {
-				return 0, err
-			}
-			if err := r.up.Reload(&next); err != nil {
-				return 0, err
+			for _, part := range []interface {
+				Prepare(c *config.Config) (config.Change, error)
+			}{r.broker, r.up} {
+				change, err := part.Prepare(&next)
+				if err != nil {
+					return 0, err
+				}
+				change.Commit()
 			}
 		}
 		return body.Read(p)

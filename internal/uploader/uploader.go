@@ -72,35 +72,12 @@ func New(o Options) (*Uploader, error) {
 	}
 	u := &Uploader{opts: o, sessions: o.Sessions, budget: o.Budget, log: o.Logger, host: o.Host, ways: make(map[way]*wayOut)}
 	u.life, u.end = context.WithCancel(context.Background())
-	if err := u.Reload(o.Config); err != nil {
+	first, err := u.Prepare(o.Config)
+	if err != nil {
 		return nil, err
 	}
+	first.Commit()
 	return u, nil
-}
-
-// Reload delivers to the destinations of another configuration from now on.
-// Deliveries under way end as they began. With an error nothing has changed.
-func (u *Uploader) Reload(c *config.Config) error {
-	adopt, err := u.Prepare(c)
-	if err == nil {
-		adopt()
-	}
-	return err
-}
-
-// Prepare does what of a reload can fail. The function it returns does the rest.
-func (u *Uploader) Prepare(c *config.Config) (adopt func(), err error) {
-	u.reloading.Lock()
-	defer u.reloading.Unlock()
-	lanes := make(map[string]*lane, len(c.Destinations))
-	for name, d := range c.Destinations {
-		l, err := u.newLane(c, d)
-		if err != nil {
-			return nil, fmt.Errorf("destination %q: %w", name, err)
-		}
-		lanes[name] = l
-	}
-	return func() { u.lanes.Store(&lanes) }, nil
 }
 
 // Close ends deliveries that outlived their callers.

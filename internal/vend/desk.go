@@ -35,8 +35,7 @@ type Observer interface {
 // Options are what a Desk is made of. All are required but Observer.
 type Options struct {
 	Config   *config.Config
-	Access   *access.Policy
-	Resolver access.Resolver
+	Access   access.Compiler
 	Sessions Sessions
 	Logger   *zap.Logger
 	Observer Observer
@@ -50,7 +49,7 @@ type Desk struct {
 	pace *lru.Cache[uint32, *rate.Limiter]
 }
 
-// terms are what requests that begin now go by. They are immutable: Adopt swaps them.
+// terms are what requests that begin now go by. They are immutable: a reload swaps them.
 type terms struct {
 	config *config.Config
 	rules  *access.Policy
@@ -60,7 +59,7 @@ type terms struct {
 // New makes a desk. Token files are read when they are used; what is wrong with
 // them now is logged.
 func New(o Options) (*Desk, error) {
-	if o.Config == nil || o.Access == nil || o.Sessions == nil || o.Logger == nil {
+	if o.Config == nil || o.Sessions == nil || o.Logger == nil {
 		return nil, errors.New("vend: an option is missing")
 	}
 	d := &Desk{o: o}
@@ -68,36 +67,52 @@ func New(o Options) (*Desk, error) {
 	if d.pace, err = lru.New[uint32, *rate.Limiter](knownUsers); err != nil {
 		return nil, fmt.Errorf("vend: making the rate limits: %w", err)
 	}
-	next, err := d.Prepare(o.Config, o.Access)
+	first, err := d.Prepare(o.Config)
 	if err != nil {
 		return nil, err
 	}
-	next()
+	first.Commit()
 	return d, nil
 }
 
-// Prepare makes ready to go by another configuration, and fails when one of its
-// names means nothing on this machine. adopt then takes it over, and cannot fail.
-func (d *Desk) Prepare(c *config.Config, rules *access.Policy) (adopt func(), err error) {
+// Prepare resolves the users and groups that another configuration names. A name
+// that this machine does not know is an error.
+func (d *Desk) Prepare(c *config.Config) (config.Change, error) {
+	rules, err := d.o.Access.Compile(c)
+	if err != nil {
+		return nil, err
+	}
+	peers, err := d.o.Access.TokenPeers(c)
+	if err != nil {
+		return nil, err
+	}
 	keys := &keyring{log: d.o.Logger}
 	for i, t := range c.Vend.Tokens {
-		peer, err := access.PeerOf(t.Peer, d.o.Resolver)
-		if err != nil {
-			return nil, fmt.Errorf("vend.tokens[%d].peer: %w", i, err)
-		}
-		k := &token{file: t.File, peer: peer, only: t.Destinations}
+		k := &token{file: t.File, peer: peers[i], only: t.Destinations}
 		if slices.Contains(t.Destinations, "*") {
 			k.only = nil
 		}
 		keys.tokens = append(keys.tokens, k)
 	}
-	return func() {
-		was := d.now.Swap(&terms{c, rules, keys})
-		if was != nil && was.config.Limits.Credentials != c.Limits.Credentials {
-			d.pace.Purge()
-		}
-		keys.check()
-	}, nil
+	return &change{d, &terms{c, rules, keys}}, nil
+}
+
+// change is a prepared reload of the desk.
+type change struct {
+	d    *Desk
+	next *terms
+}
+
+// Discard implements config.Change.
+func (*change) Discard() {}
+
+// Commit implements config.Change. Another rate limit starts with full buckets.
+func (ch *change) Commit() {
+	was := ch.d.now.Swap(ch.next)
+	if was != nil && was.config.Limits.Credentials != ch.next.config.Limits.Credentials {
+		ch.d.pace.Purge()
+	}
+	ch.next.keys.check()
 }
 
 // Identify knows callers by their tokens.

@@ -111,23 +111,19 @@ func TestWhatIsAdoptedCounts(t *testing.T) {
 	d := deskFor(t)
 	bad := *d.config
 	bad.Vend.Tokens = []config.Token{{File: "/x", Peer: config.Peer{UID: "nobody-of-that-name"}, Destinations: []string{"*"}}}
-	if _, err := d.Prepare(&bad, nil); err == nil || !strings.Contains(err.Error(), "vend.tokens[0].peer") {
+	if _, err := d.Prepare(&bad); err == nil || !strings.Contains(err.Error(), "vend.tokens[0].peer") {
 		t.Errorf("a user that does not exist: %v", err)
 	}
 	next := *d.config
-	next.Vend.Tokens = nil
-	rules, err := access.New(nil, 0, access.Resolver{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	adopt, err := d.Prepare(&next, rules)
+	next.Vend.Tokens, next.Access = nil, nil
+	change, err := d.Prepare(&next)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := shows(d, goodToken); err != nil {
 		t.Errorf("before it is adopted: %v", err)
 	}
-	adopt()
+	change.Commit()
 	if _, err := shows(d, goodToken); err == nil {
 		t.Error("a token that was taken out opens")
 	}

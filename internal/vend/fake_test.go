@@ -100,11 +100,8 @@ func deskFor(t *testing.T, changes ...func(*config.Config)) *deskUnderTest {
 	for _, c := range changes {
 		c(d.config)
 	}
-	rules, err := access.New(d.config.Access, 4242, access.Resolver{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d.Desk, err = New(Options{Config: d.config, Access: rules, Sessions: d.sessions, Logger: d.log, Observer: d.counted}); err != nil {
+	var err error
+	if d.Desk, err = New(Options{Config: d.config, Access: access.Compiler{DaemonUID: 4242}, Sessions: d.sessions, Logger: d.log, Observer: d.counted}); err != nil {
 		t.Fatal(err)
 	}
 	return d
