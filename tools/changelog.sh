@@ -1,5 +1,6 @@
 #!/bin/sh
 # Moves the fragments of changes/ into the section Unreleased of CHANGELOG.md.
+# With -check it looks at their form and changes nothing.
 set -eu
 cd "$(dirname "$0")/.."
 log=CHANGELOG.md
@@ -13,6 +14,7 @@ for f in changes/*.md; do
   esac
 done
 [ "$bad" -eq 0 ] || exit 1
+[ "${1:-}" != -check ] || exit 0
 
 for kind in added changed fixed removed security; do
   title=$(printf '%s' "$kind" | cut -c1 | tr '[:lower:]' '[:upper:]')$(printf '%s' "$kind" | cut -c2-)
