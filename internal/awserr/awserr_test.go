@@ -40,16 +40,16 @@ func TestClassify(t *testing.T) {
 		code, message string
 		status        int
 		class         Class
-		fate          Fate
+		disposition   Disposition
 	}{
-		"slow down":                 {"SlowDown", "", 503, Throttle, RetryNow},
-		"KMS throttling through S3": {"KMS.ThrottlingException", "", 400, Throttle, RetryNow},
-		"internal error":            {"InternalError", "", 500, Transient, RetryNow},
-		"a 502 without a code":      {"", "", 502, Transient, RetryNow},
-		"an unknown code with 500":  {"Strange", "", 500, Transient, RetryNow},
-		"conditional conflict":      {"ConditionalRequestConflict", "", 409, Conflict, RetryNow},
-		"upload gone":               {"NoSuchUpload", "", 404, NoSuchUpload, RetryNow},
-		"digest mismatch":           {"BadDigest", "", 400, Integrity, RetryNow},
+		"slow down":                 {"SlowDown", "", 503, Throttle, Retry},
+		"KMS throttling through S3": {"KMS.ThrottlingException", "", 400, Throttle, Retry},
+		"internal error":            {"InternalError", "", 500, Transient, Retry},
+		"a 502 without a code":      {"", "", 502, Transient, Retry},
+		"an unknown code with 500":  {"Strange", "", 500, Transient, Retry},
+		"conditional conflict":      {"ConditionalRequestConflict", "", 409, Conflict, Retry},
+		"upload gone":               {"NoSuchUpload", "", 404, NoSuchUpload, Retry},
+		"digest mismatch":           {"BadDigest", "", 400, Integrity, Retry},
 		"expired session, S3":       {"ExpiredToken", "", 400, ExpiredCredentials, RefreshThenRetry},
 		"expired session, STS":      {"ExpiredTokenException", "", 403, ExpiredCredentials, RefreshThenRetry},
 		"invalid session token":     {"InvalidToken", "", 400, ExpiredCredentials, RefreshThenRetry},
@@ -74,8 +74,8 @@ func TestClassify(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			i := Classify(fmt.Errorf("putting: %w", failure("S3", c.code, c.message, c.status)), "s3")
-			if i.Class != c.class || i.Class.Fate() != c.fate {
-				t.Errorf("got %s, %s", i.Class, i.Class.Fate())
+			if i.Class != c.class || i.Class.Disposition() != c.disposition {
+				t.Errorf("got %s, %s", i.Class, i.Class.Disposition())
 			}
 			if i.Code != c.code || i.HTTPStatus != c.status || i.RequestID != "REQ1" || i.Message == "" || i.Service != "s3" {
 				t.Errorf("got %+v", i)

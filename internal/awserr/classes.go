@@ -26,53 +26,10 @@ const (
 	Terminal           Class = "terminal"            // anything else that was refused
 )
 
-// Fate says what to do with the work that failed.
-type Fate string
-
-// The fates.
-const (
-	RetryNow         Fate = "retry_now"          // with backoff
-	RefreshThenRetry Fate = "refresh_then_retry" // drop the session, sign again, once
-	Park             Fate = "park"               // keep the data: somebody has to repair something
-	Dead             Fate = "dead"               // this request can never succeed
-	GiveUp           Fate = "give_up"            // the caller is gone
-)
-
-// Fate says what to do with work that failed with class c. Refusals park and
-// never drop data: access is repaired by people, minutes or days later.
-func (c Class) Fate() Fate {
-	switch c {
-	case Network, Throttle, Transient, Conflict, NoSuchUpload, Integrity:
-		return RetryNow
-	case ExpiredCredentials:
-		return RefreshThenRetry
-	case Invalid, Precondition:
-		return Dead
-	case Canceled:
-		return GiveUp
-	}
-	return Park
-}
-
-// objectFaults are the refusals that one object brings on itself. Every other
-// invalid request is the arrangement's fault: of the next object it would be
-// said as well.
-var objectFaults = map[string]bool{
-	"EntityTooLarge": true, "KeyTooLongError": true, "MetadataTooLarge": true, "InvalidObjectName": true, "RequestHeaderSectionTooLarge": true,
-}
-
-// Fate says what to do with the work that failed so.
-func (i Info) Fate() Fate {
-	if i.Class == Invalid && !objectFaults[i.Code] {
-		return Park
-	}
-	return i.Class.Fate()
-}
-
-// Retryable says whether the same call may succeed without anybody changing anything.
+// Retryable reports whether the same call may succeed later with no repair.
 func (c Class) Retryable() bool {
-	f := c.Fate()
-	return f == RetryNow || f == RefreshThenRetry
+	d := c.Disposition()
+	return d == Retry || d == RefreshThenRetry
 }
 
 // codes maps a service's error codes. Codes that mean different things with

@@ -75,11 +75,11 @@ func (d *delivery) deliver(ctx context.Context, e *spool.Entry) (json.RawMessage
 		ContentType: h.ContentType, ContentEncoding: h.ContentEncoding, Metadata: h.Metadata,
 	}, e)
 	if err != nil {
-		v := uploader.Judge(err)
-		if v.Fate != awserr.GiveUp {
-			d.ledger.Failed(h.Destination, v.Reason, err.Error())
+		f := uploader.FailureOf(err)
+		if f.Disposition != awserr.Abort {
+			d.ledger.Failed(h.Destination, f.Reason, err.Error())
 		}
-		return nil, &spool.Failure{Fate: fate(v.Fate), Reason: v.Reason, After: v.After, Throttled: v.Throttled, Err: err}
+		return nil, f
 	}
 	d.ledger.Stored(h.Destination, stored)
 	d.metrics.UploadEnded(h.Destination, "STORED", stored.Size, time.Since(h.Received))
@@ -88,17 +88,6 @@ func (d *delivery) deliver(ctx context.Context, e *spool.Entry) (json.RawMessage
 		zap.Int64("size", stored.Size), zap.Int("parts", stored.Parts), zap.Int("attempts", stored.Attempts), zap.Bool("existed", stored.Existed),
 		zap.Duration("took", time.Since(h.Received)))
 	return json.Marshal(stored)
-}
-
-func fate(f awserr.Fate) spool.Fate {
-	switch f {
-	case awserr.Park:
-		return spool.Park
-	case awserr.Dead:
-		return spool.Bury
-	default:
-		return spool.Retry
-	}
 }
 
 func (d *delivery) abandon(ctx context.Context, e *spool.Entry) error {

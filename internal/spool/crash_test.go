@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/brokerd/brokerd/internal/awserr"
 	"github.com/brokerd/brokerd/internal/spool"
 )
 
@@ -82,12 +83,12 @@ func (l *life) deliver(_ context.Context, e *spool.Entry) (json.RawMessage, erro
 			return nil, err
 		}
 	case id == idOf(dropped):
-		return nil, &spool.Failure{Fate: spool.Bury, Reason: "INVALID", Err: errors.New("never")}
+		return nil, &awserr.Failure{Disposition: awserr.Dead, Reason: "INVALID", Err: errors.New("never")}
 	case !first:
 	case id == idOf(buried):
-		return nil, &spool.Failure{Fate: spool.Bury, Reason: "INVALID", Err: errors.New("not yet")}
+		return nil, &awserr.Failure{Disposition: awserr.Dead, Reason: "INVALID", Err: errors.New("not yet")}
 	case id == idOf(parks):
-		return nil, &spool.Failure{Fate: spool.Park, Reason: "ACCESS_DENIED", Err: errors.New("denied")}
+		return nil, &awserr.Failure{Disposition: awserr.Park, Reason: "ACCESS_DENIED", Err: errors.New("denied")}
 	case id == idOf(again):
 		return nil, errors.New("network")
 	}

@@ -26,7 +26,7 @@
 // may read, and a directory that another daemon uses.
 //
 // What it does not do: it knows nothing of S3. It is given a Deliver function,
-// which says by [Failure] what an error means.
+// which says by [awserr.Failure] what an error means.
 //
 // # On disk
 //

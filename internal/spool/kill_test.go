@@ -15,6 +15,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/brokerd/brokerd/internal/awserr"
 	"github.com/brokerd/brokerd/internal/spool"
 )
 
@@ -62,7 +63,7 @@ func toDirectory(dir string) func(context.Context, *spool.Entry) (json.RawMessag
 		}
 		name := filepath.Join(dir, e.Header().ID)
 		if had, err := os.ReadFile(name); err == nil && !bytes.Equal(had, data) {
-			return nil, &spool.Failure{Fate: spool.Bury, Reason: "DIFFERENT", Err: fmt.Errorf("%s differs", name)}
+			return nil, &awserr.Failure{Disposition: awserr.Dead, Reason: "DIFFERENT", Err: fmt.Errorf("%s differs", name)}
 		}
 		if err := os.WriteFile(name+".part", data, 0o600); err != nil {
 			return nil, err

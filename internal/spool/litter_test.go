@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/brokerd/brokerd/internal/awserr"
 	"github.com/brokerd/brokerd/internal/spool"
 )
 
@@ -43,7 +44,7 @@ func takenAgain(t *testing.T, broken string) {
 	s, err := spool.Open(spool.Options{Dir: "/spool", FS: fs, Destinations: map[string]spool.Limits{"logs": {}},
 		Deliver: func(_ context.Context, e *spool.Entry) (json.RawMessage, error) {
 			if time.Now().Before(repaired) {
-				return nil, &spool.Failure{Fate: spool.Park, Reason: "ACCESS_DENIED", Err: errors.New("denied")}
+				return nil, &awserr.Failure{Disposition: awserr.Park, Reason: "ACCESS_DENIED", Err: errors.New("denied")}
 			}
 			var err error
 			got, err = io.ReadAll(e.Section(0, e.Size()))

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/brokerd/brokerd/internal/awserr"
 	"github.com/brokerd/brokerd/internal/spool"
 )
 
@@ -22,7 +23,7 @@ func TestAnOperatorDecidesAboutTheDead(t *testing.T) {
 				return err
 			}
 		}
-		return &spool.Failure{Fate: spool.Bury, Reason: "TOO_LARGE", Err: errors.New("EntityTooLarge")}
+		return &awserr.Failure{Disposition: awserr.Dead, Reason: "TOO_LARGE", Err: errors.New("EntityTooLarge")}
 	}
 	var abandoned []string
 	o := optionsOf(t, st)

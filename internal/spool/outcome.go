@@ -3,6 +3,8 @@ package spool
 import (
 	"encoding/json"
 	"time"
+
+	"github.com/brokerd/brokerd/internal/awserr"
 )
 
 // delivered makes the receipt durable and then removes the data.
@@ -105,12 +107,12 @@ func (s *Spool) forget(r *record) {
 }
 
 // failed settles an attempt that failed.
-func (s *Spool) failed(r *record, epoch int, f Failure) {
-	if f.Fate == Bury {
+func (s *Spool) failed(r *record, epoch int, f awserr.Failure) {
+	if f.Disposition == awserr.Dead {
 		why := reason{Reason: f.Reason, Error: f.Err.Error(), At: time.Now().UTC()}
 		if err := s.inter(r.id, why); err != nil {
 			// It stays in the queue; the verdict will be the same.
-			f = Failure{Fate: Retry, Reason: f.Reason, Err: err}
+			f = awserr.Failure{Disposition: awserr.Retry, Reason: f.Reason, Err: err}
 		}
 	}
 	now := time.Now()
@@ -123,8 +125,8 @@ func (s *Spool) failed(r *record, epoch int, f Failure) {
 	if f.Throttled {
 		l.window.throttled(epoch)
 	}
-	switch f.Fate {
-	case Bury:
+	switch f.Disposition {
+	case awserr.Dead:
 		event.Kind = EventBuried
 		l.inFlight--
 		s.delivering--
@@ -136,7 +138,7 @@ func (s *Spool) failed(r *record, epoch int, f Failure) {
 		event.Kind = EventRetried
 		event.Delay = max(backoff(t.attempts, retryBase, s.rand), f.After)
 		t.next = now.Add(event.Delay)
-		if f.Fate == Park || l.parked != nil {
+		if f.Disposition == awserr.Park || l.parked != nil {
 			if s.park(r, f, now, &event) {
 				t.next = time.Time{} // its destination's wait is its own
 			}
@@ -151,7 +153,7 @@ func (s *Spool) failed(r *record, epoch int, f Failure) {
 
 // park parks a lane, or puts off its next probe; mu is held. It says whether the
 // lane was parked by this.
-func (s *Spool) park(r *record, f Failure, now time.Time, event *Event) bool {
+func (s *Spool) park(r *record, f awserr.Failure, now time.Time, event *Event) bool {
 	l := r.lane
 	p := l.parked
 	fresh := p == nil
@@ -161,7 +163,7 @@ func (s *Spool) park(r *record, f Failure, now time.Time, event *Event) bool {
 	} else if p.canary != r {
 		return false // begun before the destination was parked
 	}
-	if f.Fate == Park {
+	if f.Disposition == awserr.Park {
 		p.reason, p.err = f.Reason, f.Err.Error()
 	}
 	p.probes++
@@ -175,7 +177,7 @@ func (s *Spool) park(r *record, f Failure, now time.Time, event *Event) bool {
 
 // slow pauses a lane where everything fails: after as many failures in a row as
 // are in flight, with a wait that doubles. mu is held.
-func (s *Spool) slow(l *lane, f Failure, now time.Time) {
+func (s *Spool) slow(l *lane, f awserr.Failure, now time.Time) {
 	l.streak++
 	wait := time.Duration(0)
 	if n := l.streak / max(l.window.size(), 1); n > 0 {

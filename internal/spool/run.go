@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/oklog/ulid/v2"
+
+	"github.com/brokerd/brokerd/internal/awserr"
 )
 
 // housekeeping is how often receipts are pruned and leftovers removed.
@@ -106,7 +108,7 @@ func (s *Spool) deliver(ctx context.Context, r *record, epoch int) {
 		s.back(r)
 		s.mu.Unlock()
 	default:
-		s.failed(r, epoch, fateOf(err))
+		s.failed(r, epoch, failureOf(err))
 	}
 }
 
@@ -116,7 +118,7 @@ func (s *Spool) attempt(ctx context.Context, r *record) (json.RawMessage, *Heade
 	s.mu.Unlock()
 	e, err := s.openEntry(r.id, nameOf(r.id, dirQueue, extObject), journaled)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, &Failure{Fate: Bury, Reason: ReasonMissing, Err: err}
+		return nil, nil, &awserr.Failure{Disposition: awserr.Dead, Reason: ReasonMissing, Err: err}
 	}
 	if err != nil {
 		return nil, nil, err

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/brokerd/brokerd/internal/awserr"
 	"github.com/brokerd/brokerd/internal/spool"
 )
 
@@ -34,7 +35,7 @@ func TestARefusedDestinationIsParkedAndOneObjectProbes(t *testing.T) {
 			defer mu.Unlock()
 			times = append(times, time.Now())
 			if denied {
-				return &spool.Failure{Fate: spool.Park, Reason: "ACCESS_DENIED", Err: errors.New("no")}
+				return &awserr.Failure{Disposition: awserr.Park, Reason: "ACCESS_DENIED", Err: errors.New("no")}
 			}
 			return nil
 		}
@@ -156,7 +157,7 @@ func TestThrottlingHalvesTheWindowAndSuccessOpensIt(t *testing.T) {
 			inFlight--
 			mu.Unlock()
 			if refuse {
-				return nil, &spool.Failure{Reason: "SLOW_DOWN", Throttled: true, After: 10 * time.Second, Err: errors.New("slow down")}
+				return nil, &awserr.Failure{Reason: "SLOW_DOWN", Throttled: true, After: 10 * time.Second, Err: errors.New("slow down")}
 			}
 			return nil, nil
 		}
@@ -192,7 +193,7 @@ func TestTheEndOfRunIsNoFailure(t *testing.T) {
 	o.Deliver = func(ctx context.Context, _ *spool.Entry) (json.RawMessage, error) {
 		close(begun)
 		<-ctx.Done()
-		return nil, &spool.Failure{Fate: spool.Bury, Reason: "CUT", Err: ctx.Err()}
+		return nil, &awserr.Failure{Disposition: awserr.Dead, Reason: "CUT", Err: ctx.Err()}
 	}
 	s := open(t, o)
 	accept(t, s, headerOf(1), []byte("x"))

@@ -40,7 +40,7 @@ type Options struct {
 	MinFree      int64 // bytes to be left free on the file system
 	Destinations map[string]Limits
 
-	// Deliver sends one object and returns what is kept as its receipt. A *Failure
+	// Deliver sends one object and returns what is kept as its receipt. An *awserr.Failure
 	// in the error's chain says what the error means; any other is tried again. It
 	// must be safe to call again for an object that it delivered before.
 	Deliver func(ctx context.Context, e *Entry) (json.RawMessage, error)

@@ -28,7 +28,7 @@ func (e *journalError) Unwrap() error { return e.err }
 
 // PutAtRest delivers an object from disk. It takes no body memory: parts are read
 // as they are sent. What S3 has of an interrupted try is not sent again. Errors
-// are those of Put; Judge says what they mean for the object. When ctx ends, the
+// are those of Put; FailureOf returns what they mean for the object. When ctx ends, the
 // upload in parts stays open, to go on from there.
 func (u *Uploader) PutAtRest(ctx context.Context, destination string, obj Object, file AtRest) (Stored, error) {
 	l, err := u.lane(destination)
@@ -119,7 +119,7 @@ func (u *Uploader) Abandon(ctx context.Context, destination, key string, file At
 // unfinished gives up the upload of an object that can never be delivered; every
 // other failure leaves it open, for the next try to go on.
 func (m *multipart) unfinished(ctx context.Context, file AtRest, err error) error {
-	if Judge(err).Fate == awserr.Dead && m.uploadID != "" && m.abort(ctx) {
+	if FailureOf(err).Disposition == awserr.Dead && m.uploadID != "" && m.abort(ctx) {
 		if ferr := file.ForgetUpload(); ferr != nil {
 			return fmt.Errorf("%w; and its multipart upload, which was aborted, could not be forgotten: %w", err, ferr)
 		}

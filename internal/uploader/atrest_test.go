@@ -134,7 +134,7 @@ func TestInterruptedUploadGoesOn(t *testing.T) {
 	f, obj := fileOf(23<<20), r.accepted(t)
 	r.Sandbox.SetFaults([]sandbox.Fault{{Operation: "s3:CompleteMultipartUpload", Code: "AccessDenied", Status: 403}})
 	_, err := r.up.PutAtRest(t.Context(), testbed.Destination, obj, f)
-	if v := uploader.Judge(err); v.Fate != awserr.Park || v.Reason != "ACCESS_DENIED" {
+	if v := uploader.FailureOf(err); v.Disposition != awserr.Park || v.Reason != "ACCESS_DENIED" {
 		t.Fatalf("judged %+v: %v", v, err)
 	}
 	if len(r.Sandbox.MultipartUploads(testbed.Bucket)) != 1 || len(f.parts) != 5 {
@@ -290,14 +290,14 @@ func TestFates(t *testing.T) {
 	}
 	for _, row := range []struct {
 		err  error
-		want awserr.Fate
+		want awserr.Disposition
 	}{
-		{aws("SlowDown", 503), awserr.RetryNow},
-		{aws("InternalError", 500), awserr.RetryNow},
-		{aws("KMS.ThrottlingException", 400), awserr.RetryNow},
-		{aws("ConditionalRequestConflict", 409), awserr.RetryNow},
-		{aws("NoSuchUpload", 404), awserr.RetryNow},
-		{aws("BadDigest", 400), awserr.RetryNow},
+		{aws("SlowDown", 503), awserr.Retry},
+		{aws("InternalError", 500), awserr.Retry},
+		{aws("KMS.ThrottlingException", 400), awserr.Retry},
+		{aws("ConditionalRequestConflict", 409), awserr.Retry},
+		{aws("NoSuchUpload", 404), awserr.Retry},
+		{aws("BadDigest", 400), awserr.Retry},
 		{aws("ExpiredToken", 400), awserr.RefreshThenRetry},
 		{aws("AccessDenied", 403), awserr.Park},
 		{aws("NoSuchBucket", 404), awserr.Park},
@@ -314,10 +314,10 @@ func TestFates(t *testing.T) {
 		{aws("MetadataTooLarge", 400), awserr.Dead},
 		{&uploader.MismatchError{Stored: true}, awserr.Dead},
 		{&uploader.MismatchError{}, awserr.Park},
-		{context.Canceled, awserr.GiveUp},
-		{errors.New("anything else"), awserr.RetryNow},
+		{context.Canceled, awserr.Abort},
+		{errors.New("anything else"), awserr.Retry},
 	} {
-		if got := uploader.Judge(row.err); got.Fate != row.want || got.Reason == "" {
+		if got := uploader.FailureOf(row.err); got.Disposition != row.want || got.Reason == "" {
 			t.Errorf("%v: %+v, want %s", row.err, got, row.want)
 		}
 	}

@@ -55,7 +55,7 @@ func (u *Uploader) call(ctx context.Context, l *lane, op string, fn func(context
 		}
 		failure := &Error{Destination: destination, Op: op, Reason: reasonOf(info.Class), Info: info, After: wait(err), Err: err}
 		again := attempts < tries && info.Class != awserr.NoSuchUpload
-		switch info.Fate() {
+		switch info.Disposition() {
 		case awserr.RefreshThenRetry:
 			u.sessions.Invalidate(destination, used.AccessKeyID)
 			if refreshed {
@@ -66,7 +66,7 @@ func (u *Uploader) call(ctx context.Context, l *lane, op string, fn func(context
 				return attempts, failure
 			}
 			continue
-		case awserr.RetryNow:
+		case awserr.Retry:
 		default:
 			// The client has learned the store's clock from the refusal.
 			again = again && info.Class == awserr.ClockSkew && attempts == 1

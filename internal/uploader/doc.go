@@ -35,5 +35,5 @@
 //
 // A request is tried up to four times, with growing pauses; one that was refused
 // for an expired session is signed anew, once, with the session that replaced it.
-// What a failure means for an object that is kept, [Judge] says.
+// [FailureOf] returns what a failure means for an object that is kept.
 package uploader

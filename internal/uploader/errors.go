@@ -1,13 +1,10 @@
 package uploader
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/brokerd/brokerd/internal/awserr"
-	"github.com/brokerd/brokerd/internal/broker"
 )
 
 // Error is a delivery that AWS, or the way to it, made fail.
@@ -102,52 +99,4 @@ type EncodedError struct{ Destination, Encoding, Compression string }
 // Error says what to leave out.
 func (e *EncodedError) Error() string {
 	return fmt.Sprintf("destination %q compresses with %s, and the upload came with the content encoding %q: send it as it is", e.Destination, e.Compression, e.Encoding)
-}
-
-// Verdict is what a failed delivery means for an object that is kept.
-type Verdict struct {
-	Fate      awserr.Fate
-	Reason    string        // stable, as in ErrorInfo
-	After     time.Duration // the least time to the next try; 0: not said
-	Throttled bool
-}
-
-// Judge says what a failed delivery means for an object that is kept: the one
-// table of fates, for whatever Put and PutAtRest return.
-//
-// Retry: it may pass by itself. Park: somebody has to repair something, and every
-// object of the destination would fail the same way. Dead: this object can never
-// be delivered as it is, and others can.
-func Judge(err error) Verdict {
-	var (
-		failed   *Error
-		noSess   *broker.Error
-		mismatch *MismatchError
-		source   *sourceError
-		journal  *journalError
-	)
-	switch {
-	case errors.As(err, &failed):
-		return Verdict{Fate: failed.Info.Fate(), Reason: failed.Reason, After: failed.After, Throttled: failed.Info.Class == awserr.Throttle}
-	case errors.As(err, &noSess) && noSess.Denied:
-		return Verdict{Fate: awserr.Park, Reason: noSess.Reason(), After: noSess.RetryAfter}
-	case errors.As(err, &noSess):
-		return Verdict{Fate: awserr.RetryNow, Reason: noSess.Reason(), After: noSess.RetryAfter}
-	case errors.As(err, &mismatch) && mismatch.Stored:
-		// The object exists, and not as it should: another try would find it there
-		// and call that success. A person has to look.
-		return Verdict{Fate: awserr.Dead, Reason: "RESPONSE_MISMATCH"}
-	case errors.As(err, &mismatch):
-		return Verdict{Fate: awserr.Park, Reason: "RESPONSE_MISMATCH"}
-	case errors.Is(err, broker.ErrUnknownDestination):
-		return Verdict{Fate: awserr.Park, Reason: "UNKNOWN_DESTINATION"}
-	case errors.As(err, &source):
-		return Verdict{Fate: awserr.RetryNow, Reason: "SPOOL_READ_FAILED"}
-	case errors.As(err, &journal):
-		return Verdict{Fate: awserr.RetryNow, Reason: "SPOOL_WRITE_FAILED"}
-	case errors.Is(err, context.Canceled):
-		return Verdict{Fate: awserr.GiveUp, Reason: "CANCELED"}
-	default:
-		return Verdict{Fate: awserr.RetryNow, Reason: "INTERNAL"}
-	}
 }

@@ -136,7 +136,7 @@ func TestAFullDiskStopsNoDelivery(t *testing.T) {
 		f := &unwritable{file: fileOf(23 << 20), begin: syscall.ENOSPC}
 		r.Sandbox.SetFaults([]sandbox.Fault{{Operation: "s3:PutObject", Code: "AccessDenied", Status: 403}})
 		_, err := r.up.PutAtRest(t.Context(), testbed.Destination, r.accepted(t), f)
-		if v := uploader.Judge(err); v.Fate != awserr.Park || errors.Is(err, syscall.ENOSPC) {
+		if v := uploader.FailureOf(err); v.Disposition != awserr.Park || errors.Is(err, syscall.ENOSPC) {
 			t.Errorf("judged %+v: %v", v, err)
 		}
 		r.nothingLeft(t)

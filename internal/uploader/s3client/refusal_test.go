@@ -106,8 +106,8 @@ func TestAPageWithAGoodStatusIsNoObject(t *testing.T) {
 	_, create := c.CreateMultipartUpload(t.Context(), Object{Key: "k"})
 	_, complete := c.CompleteMultipartUpload(t.Context(), Completion{Key: "k", UploadID: "u"})
 	for name, err := range map[string]error{"PutObject": put, "UploadPart": part, "CreateMultipartUpload": create, "CompleteMultipartUpload": complete} {
-		if info := awserr.Classify(err, "s3"); err == nil || info.Fate() != awserr.RetryNow {
-			t.Errorf("%s: %v, %s", name, err, info.Fate())
+		if info := awserr.Classify(err, "s3"); err == nil || info.Disposition() != awserr.Retry {
+			t.Errorf("%s: %v, %s", name, err, info.Disposition())
 		}
 	}
 }

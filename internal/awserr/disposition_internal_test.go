@@ -5,10 +5,10 @@ import (
 	"testing"
 )
 
-// fates is the table of fates, spelt out for every code that is known. A code
-// that moves to another row changes what becomes of accepted data.
-var fates = map[Fate]string{
-	RetryNow: `
+// dispositions is the table of dispositions, spelt out for every known code. A code
+// that moves to another row changes what happens to accepted data.
+var dispositions = map[Disposition]string{
+	Retry: `
 		SlowDown SlowDownRead SlowDownWrite Throttling ThrottlingException ThrottledException RequestThrottled RequestThrottledException
 		TooManyRequestsException TooManyRequests RequestLimitExceeded BandwidthLimitExceeded LimitExceededException PriorRequestNotComplete
 		ProvisionedThroughputExceededException EC2ThrottledException
@@ -32,9 +32,9 @@ var fates = map[Fate]string{
 	Dead: `EntityTooLarge KeyTooLongError MetadataTooLarge RequestHeaderSectionTooLarge InvalidObjectName PreconditionFailed`,
 }
 
-func TestEveryCodeHasItsFate(t *testing.T) {
+func TestEveryCodeHasItsDisposition(t *testing.T) {
 	said := map[string]bool{}
-	for want, row := range fates {
+	for want, row := range dispositions {
 		for code := range strings.FieldsSeq(row) {
 			if said[code] {
 				t.Errorf("%s is in two rows", code)
@@ -42,7 +42,7 @@ func TestEveryCodeHasItsFate(t *testing.T) {
 			said[code] = true
 			for _, text := range []string{code, "KMS." + code} { // S3 relays KMS's codes with a prefix
 				info := Info{Code: text, Class: classOf(text, "a text", 400)}
-				if got := info.Fate(); got != want && (text == code || codes[code] == Throttle || codes[code] == KeyState) {
+				if got := info.Disposition(); got != want && (text == code || codes[code] == Throttle || codes[code] == KeyState) {
 					t.Errorf("%s: %s (%s), want %s", text, got, info.Class, want)
 				}
 			}
@@ -55,13 +55,13 @@ func TestEveryCodeHasItsFate(t *testing.T) {
 	}
 }
 
-// What nobody has heard of is never a reason to give data up.
+// An unknown code or status is never a reason to drop data.
 func TestAnUnknownAnswerNeverCostsData(t *testing.T) {
 	for status := 300; status < 600; status++ {
 		for _, code := range []string{"", "SomethingNew", "KMS.SomethingNew", "kms:SomethingNew"} {
 			class := classOf(code, "", status)
-			if fate := (Info{Code: code, Class: class}).Fate(); fate == Dead || fate == GiveUp || class == Precondition {
-				t.Errorf("%d %q: %s, %s", status, code, class, fate)
+			if d := (Info{Code: code, Class: class}).Disposition(); d == Dead || d == Abort || class == Precondition {
+				t.Errorf("%d %q: %s, %s", status, code, class, d)
 			}
 		}
 	}

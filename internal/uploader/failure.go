@@ -1,0 +1,51 @@
+package uploader
+
+import (
+	"context"
+	"errors"
+
+	"github.com/brokerd/brokerd/internal/awserr"
+	"github.com/brokerd/brokerd/internal/broker"
+)
+
+// FailureOf returns what happens to a kept object after a delivery failed with
+// err, an error of Put or PutAtRest. It is the one table of dispositions.
+//
+// Retry: the cause may pass by itself. Park: the cause needs a repair, and every
+// object of the destination would fail the same way. Dead: this object can never
+// be delivered as it is, and others can.
+func FailureOf(err error) *awserr.Failure {
+	var (
+		failed   *Error
+		noSess   *broker.Error
+		mismatch *MismatchError
+		source   *sourceError
+		journal  *journalError
+	)
+	f := &awserr.Failure{Err: err}
+	switch {
+	case errors.As(err, &failed):
+		f.Disposition, f.Reason, f.After, f.Throttled = failed.Info.Disposition(), failed.Reason, failed.After, failed.Info.Class == awserr.Throttle
+	case errors.As(err, &noSess) && noSess.Denied:
+		f.Disposition, f.Reason, f.After = awserr.Park, noSess.Reason(), noSess.RetryAfter
+	case errors.As(err, &noSess):
+		f.Disposition, f.Reason, f.After = awserr.Retry, noSess.Reason(), noSess.RetryAfter
+	case errors.As(err, &mismatch) && mismatch.Stored:
+		// The object exists with other properties than configured. A retry would find
+		// it and report success, so a person has to check it.
+		f.Disposition, f.Reason = awserr.Dead, "RESPONSE_MISMATCH"
+	case errors.As(err, &mismatch):
+		f.Disposition, f.Reason = awserr.Park, "RESPONSE_MISMATCH"
+	case errors.Is(err, broker.ErrUnknownDestination):
+		f.Disposition, f.Reason = awserr.Park, "UNKNOWN_DESTINATION"
+	case errors.As(err, &source):
+		f.Disposition, f.Reason = awserr.Retry, "SPOOL_READ_FAILED"
+	case errors.As(err, &journal):
+		f.Disposition, f.Reason = awserr.Retry, "SPOOL_WRITE_FAILED"
+	case errors.Is(err, context.Canceled):
+		f.Disposition, f.Reason = awserr.Abort, "CANCELED"
+	default:
+		f.Disposition, f.Reason = awserr.Retry, "INTERNAL"
+	}
+	return f
+}
