@@ -11,6 +11,7 @@ import (
 	"github.com/brokerd/brokerd/internal/sandbox"
 	"github.com/brokerd/brokerd/internal/testbed/testbedtest"
 	"github.com/brokerd/brokerd/internal/verify"
+	verified "github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // BenchmarkVerify is what an operator waits for when a call to AWS takes 20 ms:
@@ -49,9 +50,9 @@ func BenchmarkVerify(b *testing.B) {
 				counts := make([]int, n)
 				for i, name := range names {
 					group.Go(func() error {
-						r, err := v.Verify(ctx, name, verify.RunOptions{}, nil)
+						r, err := v.Verify(ctx, name, verified.RunOptions{}, nil)
 						counts[i] = r.Calls
-						if err == nil && r.Result() != verify.Pass {
+						if err == nil && r.Result() != verified.Pass {
 							err = fmt.Errorf("%s is %s", name, r.Result())
 						}
 						return err

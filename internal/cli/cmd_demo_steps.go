@@ -21,8 +21,8 @@ import (
 
 	"github.com/brokerd/brokerd/client"
 	"github.com/brokerd/brokerd/internal/testbed"
-	"github.com/brokerd/brokerd/internal/verify"
 	"github.com/brokerd/brokerd/internal/verify/render"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 const readyTimeout = 20 * time.Second
@@ -180,36 +180,36 @@ func (d *demo) asAccountB(ctx context.Context) error {
 }
 
 // verify runs verify through the daemon and prints it; it returns the first failed check.
-func (d *demo) verify(ctx context.Context, brief bool) (report verify.Report, failed *verify.Check, err error) {
+func (d *demo) verify(ctx context.Context, brief bool) (seen report.Report, failed *report.Check, err error) {
 	d.say.line("%s", d.say.p.dim("$ brokerctl verify "+testbed.Destination))
 	way, err := (&app{Streams: d.Streams, socket: d.world.SocketPath}).verifyThrough(false, "")
 	if err != nil {
-		return report, nil, err
+		return seen, nil, err
 	}
 	defer way.close()
 	text := &render.Text{W: d.Out, Paint: paintFor(d.Out), Margin: "   ", Brief: brief}
 	if err := text.Begin(testbed.Destination); err != nil {
-		return report, nil, err
+		return seen, nil, err
 	}
-	report, err = way.verify(ctx, testbed.Destination, verify.RunOptions{}, func(c verify.Check) error {
-		if c.Result == verify.Fail && c.Confirms == "" && failed == nil {
+	seen, err = way.verify(ctx, testbed.Destination, report.RunOptions{}, func(c report.Check) error {
+		if c.Result == report.Fail && c.Confirms == "" && failed == nil {
 			failed = &c
 		}
 		return text.Check(c)
 	})
 	if err == nil {
-		err = text.End(render.Result{Report: report})
+		err = text.End(render.Result{Report: seen})
 	}
-	return report, failed, err
+	return seen, failed, err
 }
 
 func (d *demo) allWell(ctx context.Context) error {
 	d.say.heading("verify proves the way, without leaving an object")
-	report, failed, err := d.verify(ctx, false)
+	seen, failed, err := d.verify(ctx, false)
 	if err != nil {
 		return err
 	}
-	if failed != nil || report.Result() != verify.Pass {
+	if failed != nil || seen.Result() != report.Pass {
 		return errors.New("verify does not pass although everything is in place")
 	}
 	return nil
@@ -259,7 +259,7 @@ func (d *demo) repair(ctx context.Context) error {
 	switch {
 	case failed == nil:
 		return errors.New("verify passes although the key policy is broken")
-	case failed.Artefact.Kind != verify.ArtefactKeyPolicy || failed.Account.ID != d.sb.AccountB() || len(failed.Fix.Patch) == 0:
+	case failed.Artefact.Kind != report.ArtefactKeyPolicy || failed.Account.ID != d.sb.AccountB() || len(failed.Fix.Patch) == 0:
 		return fmt.Errorf("verify blames %q of account %q instead of the key policy of account %s", failed.Artefact.Kind, failed.Account.ID, d.sb.AccountB())
 	}
 	d.say.heading("Account B applies the printed statement")
@@ -273,11 +273,11 @@ func (d *demo) repair(ctx context.Context) error {
 	if err := d.world.PutKeyPolicy(ctx, policy); err != nil {
 		return err
 	}
-	report, failed, err := d.verify(ctx, true)
+	seen, failed, err := d.verify(ctx, true)
 	if err != nil {
 		return err
 	}
-	if failed != nil || report.Result() != verify.Pass {
+	if failed != nil || seen.Result() != report.Pass {
 		return errors.New("verify does not pass after the repair")
 	}
 	res, err := d.client.UploadFile(ctx, testbed.Destination, d.name, d.file)

@@ -14,7 +14,7 @@ import (
 
 	"github.com/brokerd/brokerd/internal/setup"
 	"github.com/brokerd/brokerd/internal/setup/awsaccounts"
-	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 var errNotProven = errors.New("after these changes an upload would still be refused: see ✗ above")
@@ -132,9 +132,9 @@ type setupResult struct {
 	awsaccounts.Outcome
 	// Verified is pass, warn, fail or unknown; empty when nothing was verified, and
 	// then NotVerified says why.
-	Verified     verify.Result   `json:"verified,omitempty"`
+	Verified     report.Result   `json:"verified,omitempty"`
 	NotVerified  string          `json:"not_verified,omitempty"`
-	Destinations []verify.Report `json:"destinations,omitempty"`
+	Destinations []report.Report `json:"destinations,omitempty"`
 }
 
 // confirmSetup asks on a terminal. Elsewhere --yes has to be given.

@@ -10,8 +10,8 @@ import (
 
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/setup"
-	"github.com/brokerd/brokerd/internal/verify"
 	"github.com/brokerd/brokerd/internal/verify/render"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 const (
@@ -68,7 +68,7 @@ func (a *app) verifySetup(ctx context.Context, r *arrangement, destinations []st
 			return err
 		}
 	}
-	if result.Verified == verify.Fail {
+	if result.Verified == report.Fail {
 		return &exitError{exitFailed, errors.New("the changes are made, and verify fails: see above")}
 	}
 	return nil
@@ -87,7 +87,7 @@ func (a *app) verifyUntil(ctx context.Context, r *arrangement, way *verifyWay, n
 		if err != nil {
 			return render.Run{}, err
 		}
-		v.options = func(name string) verify.RunOptions { return verify.RunOptions{Policies: policies[name]} }
+		v.options = func(name string) report.RunOptions { return report.RunOptions{Policies: policies[name]} }
 		run, err := v.all(ctx, names, false, live)
 		if err != nil {
 			return run, err
@@ -97,7 +97,7 @@ func (a *app) verifyUntil(ctx context.Context, r *arrangement, way *verifyWay, n
 				return run, fmt.Errorf("verifying %s: %w", d.Destination, d.Err)
 			}
 		}
-		if result, _ := run.Verdict(); result != verify.Fail || !changed || time.Now().After(deadline) {
+		if result, _ := run.Verdict(); result != report.Fail || !changed || time.Now().After(deadline) {
 			return run, nil
 		}
 		live.again(names, "what was changed may not be in force everywhere yet")

@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/brokerd/brokerd/internal/verify"
 	"github.com/brokerd/brokerd/internal/verify/render"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // cannotRun is why verify ended without an answer.
@@ -139,7 +139,7 @@ func (a *app) verify(ctx context.Context, f verifyFlags, names []string) error {
 func exitOf(run render.Run) error {
 	result, ran := run.Verdict()
 	switch {
-	case result == verify.Fail:
+	case result == report.Fail:
 		return &exitError{exitFailed, nil}
 	case !ran:
 		for _, r := range run.Results {
@@ -148,7 +148,7 @@ func exitOf(run render.Run) error {
 			}
 		}
 		return cannotRun(errors.New("nothing was verified"))
-	case result == verify.Pass:
+	case result == report.Pass:
 		return nil
 	}
 	return &exitError{exitUsage, nil}

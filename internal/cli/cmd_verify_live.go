@@ -12,8 +12,8 @@ import (
 
 	"golang.org/x/term"
 
-	"github.com/brokerd/brokerd/internal/verify"
 	"github.com/brokerd/brokerd/internal/verify/render"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 const (
@@ -99,7 +99,7 @@ func (l *live) again(names []string, note string) {
 	l.draw()
 }
 
-func (l *live) check(i int, c verify.Check) error {
+func (l *live) check(i int, c report.Check) error {
 	return l.heard(func() { l.at[i] = c.Category }, func() error { return l.next.check(i, c) })
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/brokerd/brokerd/internal/setup"
 	"github.com/brokerd/brokerd/internal/setup/awsaccounts"
 	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // policyFlags say where the policies of both accounts can be read.
@@ -51,8 +52,8 @@ func (f policyFlags) check() error {
 
 // verifyOptions reads what is to be known of the policies, before anything is
 // asked. What a directory holds goes before what an account says.
-func (a *app) verifyOptions(ctx context.Context, f verifyFlags, way *verifyWay, names []string) (func(string) verify.RunOptions, error) {
-	all := make(map[string]verify.Policies)
+func (a *app) verifyOptions(ctx context.Context, f verifyFlags, way *verifyWay, names []string) (func(string) report.RunOptions, error) {
+	all := make(map[string]report.Policies)
 	if f.policies.dir != "" {
 		for _, name := range names {
 			p, err := policiesFor(f.policies.dir, name)
@@ -71,14 +72,14 @@ func (a *app) verifyOptions(ctx context.Context, f verifyFlags, way *verifyWay, 
 			all[name] = together(all[name], p)
 		}
 	}
-	return func(destination string) verify.RunOptions {
-		return verify.RunOptions{Policies: all[destination]}
+	return func(destination string) report.RunOptions {
+		return report.RunOptions{Policies: all[destination]}
 	}, nil
 }
 
 // policiesFor reads the documents of a destination: those in the directory of its
 // name, and else those of dir itself, which then are for all destinations.
-func policiesFor(dir, destination string) (verify.Policies, error) {
+func policiesFor(dir, destination string) (report.Policies, error) {
 	own := filepath.Join(dir, destination)
 	if info, err := os.Stat(own); err == nil && info.IsDir() {
 		dir = own
@@ -87,10 +88,10 @@ func policiesFor(dir, destination string) (verify.Policies, error) {
 }
 
 // together adds the documents of kinds that first does not have.
-func together(first, then verify.Policies) verify.Policies {
-	out := verify.Policies{Documents: slices.Clone(first.Documents)}
+func together(first, then report.Policies) report.Policies {
+	out := report.Policies{Documents: slices.Clone(first.Documents)}
 	for _, d := range then.Documents {
-		if !slices.ContainsFunc(first.Documents, func(o verify.PolicyDocument) bool { return o.Kind == d.Kind }) {
+		if !slices.ContainsFunc(first.Documents, func(o report.PolicyDocument) bool { return o.Kind == d.Kind }) {
 			out.Documents = append(out.Documents, d)
 		}
 	}
@@ -99,7 +100,7 @@ func together(first, then verify.Policies) verify.Policies {
 
 // readAccounts reads the policies around the destinations with the profiles that
 // were given. What they may not read is said to be unreadable.
-func readAccounts(ctx context.Context, f verifyFlags, way *verifyWay, names []string) (map[string]verify.Policies, error) {
+func readAccounts(ctx context.Context, f verifyFlags, way *verifyWay, names []string) (map[string]report.Policies, error) {
 	cfg, err := way.config(ctx)
 	if f.config != "" && !f.standalone {
 		cfg, err = config.Load(f.config)
@@ -129,7 +130,7 @@ func readAccounts(ctx context.Context, f verifyFlags, way *verifyWay, names []st
 
 // policiesOf reads what there is to know of the policies around destinations.
 // source says who assumes the role of one; nil: nobody here knows.
-func policiesOf(ctx context.Context, cfg *config.Config, accounts *awsaccounts.Accounts, source func(context.Context, string) (string, error), names []string) (map[string]verify.Policies, error) {
+func policiesOf(ctx context.Context, cfg *config.Config, accounts *awsaccounts.Accounts, source func(context.Context, string) (string, error), names []string) (map[string]report.Policies, error) {
 	scope := setup.ScopeOf(cfg, names...)
 	sources := make(map[string]string, len(names))
 	for _, name := range names {
@@ -152,7 +153,7 @@ func policiesOf(ctx context.Context, cfg *config.Config, accounts *awsaccounts.A
 	if err != nil {
 		return nil, err
 	}
-	out := make(map[string]verify.Policies, len(names))
+	out := make(map[string]report.Policies, len(names))
 	for _, name := range names {
 		d := cfg.Destinations[name]
 		audit := accounts.ReadAudit(ctx, accountOf(d.Role), d.Owner, d.Region, d.Session.Name)

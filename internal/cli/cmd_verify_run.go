@@ -7,8 +7,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/brokerd/brokerd/internal/verify"
 	"github.com/brokerd/brokerd/internal/verify/render"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // verifyAtOnce is how many destinations are verified at a time.
@@ -19,14 +19,14 @@ type verifyRun struct {
 	*app
 	way     *verifyWay
 	names   []string
-	options func(destination string) verify.RunOptions
+	options func(destination string) report.RunOptions
 	flags   verifyFlags
 }
 
 // listener hears of checks as they end; for each destination in order, of
 // several at a time.
 type listener interface {
-	check(destination int, c verify.Check) error
+	check(destination int, c report.Check) error
 	end(destination int, r render.Result) error
 }
 
@@ -42,7 +42,7 @@ func (v *verifyRun) all(ctx context.Context, names []string, canary bool, l list
 			o.Canary = canary
 			began := time.Now()
 			var told error
-			report, err := v.way.verify(ctx, name, o, func(c verify.Check) error {
+			report, err := v.way.verify(ctx, name, o, func(c report.Check) error {
 				told = l.check(i, c)
 				return told
 			})
@@ -99,15 +99,15 @@ type inOrder struct {
 	mu      sync.Mutex
 	turn    int
 	begun   bool
-	waiting [][]verify.Check
+	waiting [][]report.Check
 	ended   []*render.Result
 }
 
 func newInOrder(names []string, text *render.Text) *inOrder {
-	return &inOrder{names: names, text: text, waiting: make([][]verify.Check, len(names)), ended: make([]*render.Result, len(names))}
+	return &inOrder{names: names, text: text, waiting: make([][]report.Check, len(names)), ended: make([]*render.Result, len(names))}
 }
 
-func (o *inOrder) check(i int, c verify.Check) error {
+func (o *inOrder) check(i int, c report.Check) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.waiting[i] = append(o.waiting[i], c)

@@ -21,6 +21,7 @@ import (
 	"github.com/brokerd/brokerd/client"
 	"github.com/brokerd/brokerd/internal/verify"
 	"github.com/brokerd/brokerd/internal/verify/render"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // bench is verify over destinations that a test makes up.
@@ -32,7 +33,7 @@ type bench struct {
 	calls  []string
 	most   int // at a time
 	now    int
-	answer func(ctx context.Context, destination string, n int, emit func(verify.Check) error) error
+	answer func(ctx context.Context, destination string, n int, emit func(report.Check) error) error
 }
 
 func newBench(f verifyFlags, names ...string) *bench {
@@ -41,7 +42,7 @@ func newBench(f verifyFlags, names ...string) *bench {
 		f.out = verifyText
 	}
 	counts := map[string]int{}
-	way := &verifyWay{title: "a test", verify: func(ctx context.Context, d string, o verify.RunOptions, emit func(verify.Check) error) (verify.Report, error) {
+	way := &verifyWay{title: "a test", verify: func(ctx context.Context, d string, o report.RunOptions, emit func(report.Check) error) (report.Report, error) {
 		b.mu.Lock()
 		counts[d]++
 		n := counts[d]
@@ -53,29 +54,29 @@ func newBench(f verifyFlags, names ...string) *bench {
 		b.now++
 		b.most = max(b.most, b.now)
 		b.mu.Unlock()
-		report := verify.Report{Destination: d}
-		err := b.answer(ctx, d, n, func(c verify.Check) error {
-			report.Checks = append(report.Checks, c)
+		out := report.Report{Destination: d}
+		err := b.answer(ctx, d, n, func(c report.Check) error {
+			out.Checks = append(out.Checks, c)
 			return emit(c)
 		})
 		b.mu.Lock()
 		b.now--
 		b.mu.Unlock()
-		return report, err
+		return out, err
 	}}
 	b.verifyRun = &verifyRun{
 		app: &app{Streams: Streams{Out: &b.out, Err: &b.err}}, way: way, names: names, flags: f,
-		options: func(string) verify.RunOptions { return verify.RunOptions{} },
+		options: func(string) report.RunOptions { return report.RunOptions{} },
 	}
 	return b
 }
 
-func passed(title string) verify.Check {
-	return verify.Check{ID: "BRK-S3-001", Code: "BRK-S3-001", Category: "bucket", Title: title, Result: verify.Pass}
+func passed(title string) report.Check {
+	return report.Check{ID: "BRK-S3-001", Code: "BRK-S3-001", Category: "bucket", Title: title, Result: report.Pass}
 }
 
-func failed(code string) verify.Check {
-	return verify.Check{ID: "BRK-S3-002", Code: code, Category: "delivery", Title: "it may write", Result: verify.Fail, Account: verify.Account{ID: "444455556666", Side: verify.SideB}, Artefact: verify.Artefact{Kind: verify.ArtefactKeyPolicy}}
+func failed(code string) report.Check {
+	return report.Check{ID: "BRK-S3-002", Code: code, Category: "delivery", Title: "it may write", Result: report.Fail, Account: report.Account{ID: "444455556666", Side: report.SideB}, Artefact: report.Artefact{Kind: report.ArtefactKeyPolicy}}
 }
 
 // Fifty destinations end in any order, several at a time; what is printed is in
@@ -87,7 +88,7 @@ func TestManyDestinationsAreVerifiedAtOnceAndPrintedInOrder(t *testing.T) {
 			names = append(names, fmt.Sprintf("d%02d", i))
 		}
 		b := newBench(verifyFlags{}, names...)
-		b.answer = func(_ context.Context, d string, _ int, emit func(verify.Check) error) error {
+		b.answer = func(_ context.Context, d string, _ int, emit func(report.Check) error) error {
 			for i := range 3 {
 				time.Sleep(time.Duration(50-int(d[1]-'0')*10-int(d[2]-'0')) * time.Millisecond) // later ones are quicker
 				if err := emit(passed(fmt.Sprintf("%s step %d", d, i))); err != nil {
@@ -129,7 +130,7 @@ func TestTextIsPrintedAsItComes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(verifyFlags{}, "a", "b")
 		looked := make(chan struct{})
-		b.answer = func(_ context.Context, d string, _ int, emit func(verify.Check) error) error {
+		b.answer = func(_ context.Context, d string, _ int, emit func(report.Check) error) error {
 			if err := emit(passed("of " + d)); err != nil || d == "b" {
 				return err
 			}
@@ -153,27 +154,27 @@ func TestTextIsPrintedAsItComes(t *testing.T) {
 }
 
 func TestExitCodesOfVerify(t *testing.T) {
-	unknown := verify.Check{ID: "BRK-X-1", Code: "BRK-X-1", Result: verify.Unknown}
+	unknown := report.Check{ID: "BRK-X-1", Code: "BRK-X-1", Result: report.Unknown}
 	advisory := unknown
 	advisory.Advisory = true
 	for _, c := range []struct {
 		name   string
-		checks []verify.Check
+		checks []report.Check
 		err    error
 		want   int
 	}{
-		{"all pass", []verify.Check{passed("x")}, nil, exitOK},
-		{"one fails", []verify.Check{passed("x"), failed("BRK-KMS-010"), unknown}, nil, exitFailed},
-		{"one is unknown", []verify.Check{passed("x"), unknown}, nil, exitUsage},
-		{"one is unknown and nothing hangs on it", []verify.Check{passed("x"), advisory}, nil, exitOK},
+		{"all pass", []report.Check{passed("x")}, nil, exitOK},
+		{"one fails", []report.Check{passed("x"), failed("BRK-KMS-010"), unknown}, nil, exitFailed},
+		{"one is unknown", []report.Check{passed("x"), unknown}, nil, exitUsage},
+		{"one is unknown and nothing hangs on it", []report.Check{passed("x"), advisory}, nil, exitOK},
 		{"it could not run", nil, errors.New("no daemon"), exitNoRun},
-		{"it was cut off", []verify.Check{passed("x")}, errors.New("no daemon any more"), exitNoRun},
-		{"it was cut off after a failure", []verify.Check{failed("BRK-KMS-010")}, errors.New("no daemon any more"), exitFailed},
+		{"it was cut off", []report.Check{passed("x")}, errors.New("no daemon any more"), exitNoRun},
+		{"it was cut off after a failure", []report.Check{failed("BRK-KMS-010")}, errors.New("no daemon any more"), exitFailed},
 		{"nothing was checked", nil, nil, exitUsage},
 	} {
 		for _, out := range []verifyFormat{verifyText, verifyShort, verifyJSON, verifyJUnit, verifySARIF, verifyHTML} {
 			b := newBench(verifyFlags{out: out}, "a")
-			b.answer = func(_ context.Context, _ string, _ int, emit func(verify.Check) error) error {
+			b.answer = func(_ context.Context, _ string, _ int, emit func(report.Check) error) error {
 				for _, check := range c.checks {
 					if err := emit(check); err != nil {
 						return err
@@ -191,7 +192,7 @@ func TestExitCodesOfVerify(t *testing.T) {
 func TestInterruptedIsNoResult(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	b := newBench(verifyFlags{}, "a")
-	b.answer = func(ctx context.Context, _ string, _ int, _ func(verify.Check) error) error {
+	b.answer = func(ctx context.Context, _ string, _ int, _ func(report.Check) error) error {
 		cancel()
 		return ctx.Err()
 	}
@@ -205,7 +206,7 @@ func TestInterruptedIsNoResult(t *testing.T) {
 func TestWaitVerifiesWhatDoesNotPassAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(verifyFlags{out: verifyJSON, wait: 2 * time.Minute, canary: true}, "slow", "well")
-		b.answer = func(_ context.Context, d string, n int, emit func(verify.Check) error) error {
+		b.answer = func(_ context.Context, d string, n int, emit func(report.Check) error) error {
 			if d == "slow" && n <= 3 {
 				return emit(failed("BRK-KMS-010"))
 			}
@@ -225,7 +226,7 @@ func TestWaitVerifiesWhatDoesNotPassAgain(t *testing.T) {
 		}
 		var doc struct {
 			Result       string
-			Destinations []struct{ Checks []verify.Check }
+			Destinations []struct{ Checks []report.Check }
 		}
 		if err := json.Unmarshal(b.out.Bytes(), &doc); err != nil {
 			t.Fatal(err)
@@ -242,7 +243,7 @@ func TestWaitVerifiesWhatDoesNotPassAgain(t *testing.T) {
 func TestWaitEndsWithItsTimeAndSaysWhatIsWrong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(verifyFlags{wait: 30 * time.Second, canary: true}, "a")
-		b.answer = func(_ context.Context, _ string, _ int, emit func(verify.Check) error) error {
+		b.answer = func(_ context.Context, _ string, _ int, emit func(report.Check) error) error {
 			return emit(failed("BRK-KMS-010"))
 		}
 		began := time.Now()
@@ -264,7 +265,7 @@ func TestWaitEndsWithItsTimeAndSaysWhatIsWrong(t *testing.T) {
 func TestWaitDoesNotAskForWhatNoWaitingHelps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(verifyFlags{wait: time.Hour}, "a")
-		b.answer = func(context.Context, string, int, func(verify.Check) error) error {
+		b.answer = func(context.Context, string, int, func(report.Check) error) error {
 			return &client.Error{Code: codes.NotFound, Reason: "UNKNOWN_DESTINATION"}
 		}
 		if got := exitCode(b.waiting(t.Context())); got != exitNoRun || len(b.calls) != 1 {
@@ -272,7 +273,7 @@ func TestWaitDoesNotAskForWhatNoWaitingHelps(t *testing.T) {
 		}
 		// A daemon that is about to start is another matter.
 		b = newBench(verifyFlags{wait: time.Hour}, "a")
-		b.answer = func(_ context.Context, _ string, n int, emit func(verify.Check) error) error {
+		b.answer = func(_ context.Context, _ string, n int, emit func(report.Check) error) error {
 			if n == 1 {
 				return &client.Error{Code: codes.Unavailable}
 			}
@@ -288,7 +289,7 @@ func TestWatchPrintsALineForEachChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		b := newBench(verifyFlags{watch: 10 * time.Second}, "a", "b")
-		b.answer = func(_ context.Context, d string, n int, emit func(verify.Check) error) error {
+		b.answer = func(_ context.Context, d string, n int, emit func(report.Check) error) error {
 			if d == "a" && n >= 3 && n < 6 {
 				return emit(failed("BRK-KMS-010"))
 			}
@@ -317,7 +318,7 @@ func TestWatchAsJSONIsADocumentALine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		b := newBench(verifyFlags{watch: time.Second, out: verifyJSON}, "a")
-		b.answer = func(_ context.Context, _ string, _ int, emit func(verify.Check) error) error {
+		b.answer = func(_ context.Context, _ string, _ int, emit func(report.Check) error) error {
 			return emit(failed("BRK-KMS-010"))
 		}
 		time.AfterFunc(2500*time.Millisecond, stop)
@@ -339,7 +340,7 @@ func TestWatchAsJSONIsADocumentALine(t *testing.T) {
 func TestWatchDrawsOverWhatWasThere(t *testing.T) {
 	b := newBench(verifyFlags{watch: time.Second}, "a")
 	w := &watcher{verifyRun: b.verifyRun, terminal: true, before: map[string]string{}}
-	run := render.Run{Results: []render.Result{{Report: verify.Report{Destination: "a", Checks: []verify.Check{failed("BRK-KMS-010")}}}}}
+	run := render.Run{Results: []render.Result{{Report: report.Report{Destination: "a", Checks: []report.Check{failed("BRK-KMS-010")}}}}}
 	if err := w.show(run); err != nil {
 		t.Fatal(err)
 	}
@@ -371,7 +372,7 @@ func TestTheLiveLineMakesRoom(t *testing.T) {
 		}
 		time.Sleep(3*time.Second + time.Millisecond)
 		synctest.Wait()
-		if err := l.end(0, render.Result{Report: verify.Report{Destination: "a", Checks: []verify.Check{passed("it is well")}}}); err != nil {
+		if err := l.end(0, render.Result{Report: report.Report{Destination: "a", Checks: []report.Check{passed("it is well")}}}); err != nil {
 			t.Fatal(err)
 		}
 		l.again([]string{"b"}, "not yet: "+strings.Repeat("a long reason ", 20))
@@ -451,7 +452,7 @@ func TestPoliciesOfADirectory(t *testing.T) {
 	}
 	key := func(destination string) string {
 		for _, d := range options(destination).Policies.Documents {
-			if d.Kind == verify.DocumentKeyPolicy {
+			if d.Kind == report.DocumentKeyPolicy {
 				return d.Text
 			}
 		}
@@ -473,7 +474,7 @@ func TestPoliciesOfADirectory(t *testing.T) {
 func TestAFileIsWrittenWholeOrNotAtAll(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "report.html")
 	b := newBench(verifyFlags{out: verifyHTML, file: path}, "a")
-	b.answer = func(_ context.Context, _ string, _ int, emit func(verify.Check) error) error {
+	b.answer = func(_ context.Context, _ string, _ int, emit func(report.Check) error) error {
 		return emit(failed("BRK-KMS-010"))
 	}
 	if got := exitCode(b.once(t.Context())); got != exitFailed {
@@ -487,7 +488,7 @@ func TestAFileIsWrittenWholeOrNotAtAll(t *testing.T) {
 		t.Errorf("output %q, errors %q", b.out.String(), b.err.String())
 	}
 	b = newBench(verifyFlags{out: verifyHTML, file: filepath.Join(path, "no", "directory")}, "a")
-	b.answer = func(_ context.Context, _ string, _ int, emit func(verify.Check) error) error {
+	b.answer = func(_ context.Context, _ string, _ int, emit func(report.Check) error) error {
 		return emit(passed("x"))
 	}
 	if got := exitCode(b.once(t.Context())); got != exitNoRun {

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/brokerd/brokerd/client"
-	"github.com/brokerd/brokerd/internal/verify"
 	"github.com/brokerd/brokerd/internal/verify/render"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // The pauses between two rounds of --wait.
@@ -53,7 +53,7 @@ func (v *verifyRun) waiting(ctx context.Context) error {
 		}
 		run.Took = time.Since(run.Started)
 	}
-	if result, _ := run.Verdict(); v.flags.canary && err == nil && ctx.Err() == nil && result == verify.Pass {
+	if result, _ := run.Verdict(); v.flags.canary && err == nil && ctx.Err() == nil && result == report.Pass {
 		run, err = v.all(ctx, v.names, true, live)
 	}
 	live.stop()
@@ -72,7 +72,7 @@ func (v *verifyRun) unsettled(run render.Run) (names []string, at []int, why str
 		if r.Err != nil && (!errors.As(r.Err, &ce) || !ce.Temporary()) {
 			continue // no such destination, no right to it: asking again changes nothing
 		}
-		if r.Verdict() == verify.Pass {
+		if r.Verdict() == report.Pass {
 			continue
 		}
 		names, at = append(names, r.Destination), append(at, i)
@@ -83,7 +83,7 @@ func (v *verifyRun) unsettled(run render.Run) (names []string, at []int, why str
 
 // reasonOf is the code of what is wrong first, or the error.
 func reasonOf(r render.Result) string {
-	if problems := render.Problems(r.Report); len(problems) > 0 && problems[0].Result != verify.Warn {
+	if problems := render.Problems(r.Report); len(problems) > 0 && problems[0].Result != report.Warn {
 		return problems[0].Code
 	}
 	if r.Err != nil {

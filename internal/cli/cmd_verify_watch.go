@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/brokerd/brokerd/internal/verify"
 	"github.com/brokerd/brokerd/internal/verify/render"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // watch verifies again and again until ctx ends: on a terminal the picture is
@@ -93,12 +93,12 @@ func (w *watcher) lines(run render.Run) error {
 // standing is a destination's state in a line.
 func standing(p render.Paint, r render.Result) string {
 	text := fmt.Sprintf("%s %s", p.Mark(r.Verdict()), p.Bold(r.Destination))
-	if r.Verdict() == verify.Pass {
+	if r.Verdict() == report.Pass {
 		return text + " passes"
 	}
 	var parts []string
 	for _, problem := range render.Problems(r.Report) {
-		if problem.Result != verify.Warn {
+		if problem.Result != report.Warn {
 			parts = append(parts, problem.Code+" "+render.Where(problem.Check))
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/brokerd/brokerd/internal/broker"
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/report"
 	"github.com/brokerd/brokerd/internal/verify/verifypb"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
@@ -23,7 +24,7 @@ type verifyWay struct {
 	// names are the destinations that may be verified.
 	names func(context.Context) ([]string, error)
 	// verify verifies one, and may be called for several at a time.
-	verify func(ctx context.Context, destination string, o verify.RunOptions, emit func(verify.Check) error) (verify.Report, error)
+	verify func(ctx context.Context, destination string, o report.RunOptions, emit func(report.Check) error) (report.Report, error)
 	// config is the configuration of the destinations, as far as it is known.
 	config func(context.Context) (*config.Config, error)
 	// source is who the source credentials of a destination are; in this process only.
@@ -53,7 +54,7 @@ func (a *app) verifyThrough(standalone bool, configPath string) (*verifyWay, err
 			return names, nil
 		},
 		config: func(ctx context.Context) (*config.Config, error) { return configOfDaemon(ctx, c) },
-		verify: func(ctx context.Context, destination string, o verify.RunOptions, emit func(verify.Check) error) (verify.Report, error) {
+		verify: func(ctx context.Context, destination string, o report.RunOptions, emit func(report.Check) error) (report.Report, error) {
 			return verifyByDaemon(ctx, c, destination, o, emit)
 		},
 		close: func() { _ = c.Close() },
@@ -77,28 +78,28 @@ func configOfDaemon(ctx context.Context, c *client.Client) (*config.Config, erro
 	return cfg, nil
 }
 
-func verifyByDaemon(ctx context.Context, c *client.Client, destination string, o verify.RunOptions, emit func(verify.Check) error) (verify.Report, error) {
+func verifyByDaemon(ctx context.Context, c *client.Client, destination string, o report.RunOptions, emit func(report.Check) error) (report.Report, error) {
 	// The documents that were given are shown in their place; the daemon does not send them back.
-	report := verify.Report{Destination: destination, Documents: o.Policies.Documents}
+	out := report.Report{Destination: destination, Documents: o.Policies.Documents}
 	stream, err := c.Broker().VerifyAccess(ctx, verifypb.ToRequest(destination, o))
 	if err != nil {
-		return report, c.FromError(err)
+		return out, c.FromError(err)
 	}
 	for {
 		resp, err := stream.Recv()
 		switch {
 		case errors.Is(err, io.EOF):
-			return report, nil
+			return out, nil
 		case err != nil:
-			return report, c.FromError(err)
+			return out, c.FromError(err)
 		case resp.GetSummary() != nil:
-			verifypb.Complete(&report, resp.GetSummary())
+			verifypb.Complete(&out, resp.GetSummary())
 			continue
 		}
 		check := verifypb.ToCheck(resp)
-		report.Checks = append(report.Checks, check)
+		out.Checks = append(out.Checks, check)
 		if err := emit(check); err != nil {
-			return report, err
+			return out, err
 		}
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/monitor"
 	"github.com/brokerd/brokerd/internal/rpc"
-	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/report"
 	"github.com/brokerd/brokerd/internal/verify/verifypb"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
@@ -40,9 +40,9 @@ func (d *Daemon) newMonitor(cfg *config.Config, ledger *rpc.Ledger) (*monitor.Pa
 }
 
 // verify runs the cheap checks: no question that must be refused, no billed call.
-func (r rounds) verify(ctx context.Context, destination string) (verify.Report, error) {
+func (r rounds) verify(ctx context.Context, destination string) (report.Report, error) {
 	var proof rpc.Proof
-	report, err := r.now.current.Load().Verify(ctx, destination, verify.RunOptions{Cheap: true}, func(c verify.Check) error {
+	report, err := r.now.current.Load().Verify(ctx, destination, report.RunOptions{Cheap: true}, func(c report.Check) error {
 		proof.Add(verifypb.FromCheck(destination, c))
 		return nil
 	})
@@ -73,9 +73,9 @@ func (r rounds) changed(before, after monitor.State) {
 		}
 	}
 	switch after.Result {
-	case verify.Pass:
+	case report.Pass:
 		r.log.Info("access verified", fields...)
-	case verify.Fail:
+	case report.Fail:
 		r.log.Error("access is broken; brokerctl verify says what to change", fields...)
 	default:
 		r.log.Warn("access could not be verified", fields...)
@@ -103,8 +103,8 @@ func (d *Daemon) verified() map[string]*brokerdv1.Verification {
 	return out
 }
 
-func resultOf(r verify.Result) brokerdv1.CheckResult {
-	return verifypb.FromCheck("", verify.Check{Result: r}).GetResult()
+func resultOf(r report.Result) brokerdv1.CheckResult {
+	return verifypb.FromCheck("", report.Check{Result: r}).GetResult()
 }
 
 func stampOf(t time.Time) *timestamppb.Timestamp {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/report"
 	"github.com/brokerd/brokerd/internal/verify/verifypb"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
@@ -45,7 +46,7 @@ func (v *verifier) Verify(ctx context.Context, req *brokerdv1.VerifyAccessReques
 	if err != nil {
 		return err
 	}
-	report, err := v.current.Load().Verify(ctx, req.GetDestination(), o, func(c verify.Check) error {
+	report, err := v.current.Load().Verify(ctx, req.GetDestination(), o, func(c report.Check) error {
 		return emit(verifypb.FromCheck(req.GetDestination(), c))
 	})
 	if err != nil || !req.GetSummary() {

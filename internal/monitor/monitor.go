@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 const (
@@ -27,7 +27,7 @@ const (
 type Options struct {
 	// Verify verifies one destination. It is called from several goroutines, for a
 	// destination once at a time. An error means that it could not be verified.
-	Verify func(ctx context.Context, destination string) (verify.Report, error)
+	Verify func(ctx context.Context, destination string) (report.Report, error)
 	// Changed is told the state before, whose Result is empty at first, and the
 	// state after. It is called from several goroutines, for a destination in order.
 	Changed func(before, after State)
@@ -186,11 +186,11 @@ func (p *Patrol) one(ctx context.Context, name string, b *beat) {
 	bounded, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	began := time.Now()
-	report, err := p.o.Verify(bounded, name)
-	after := found(name, report)
-	if err != nil && after.Result != verify.Fail {
-		after.Result = verify.Unknown
-		after.Problems = append(after.Problems, verify.Check{Result: verify.Unknown, Why: fmt.Sprintf("the verification did not end: %v", err)})
+	seen, err := p.o.Verify(bounded, name)
+	after := found(name, seen)
+	if err != nil && after.Result != report.Fail {
+		after.Result = report.Unknown
+		after.Problems = append(after.Problems, report.Check{Result: report.Unknown, Why: fmt.Sprintf("the verification did not end: %v", err)})
 	}
 	after.Checked = time.Now()
 	after.Took = after.Checked.Sub(began)

@@ -14,7 +14,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -27,24 +27,24 @@ type post struct {
 	names  []string
 	told   []string // changes
 	ended  int
-	answer func(destination string) (verify.Report, error)
+	answer func(destination string) (report.Report, error)
 }
 
-func report(results ...verify.Result) verify.Report {
-	var r verify.Report
+func reportOf(results ...report.Result) report.Report {
+	var r report.Report
 	for i, res := range results {
-		r.Checks = append(r.Checks, verify.Check{Code: fmt.Sprintf("BRK-X-%03d", i), Result: res})
+		r.Checks = append(r.Checks, report.Check{Code: fmt.Sprintf("BRK-X-%03d", i), Result: res})
 	}
 	return r
 }
 
 func newPost(t *testing.T) *post {
 	t.Helper()
-	p := &post{answer: func(string) (verify.Report, error) { return report(verify.Pass), nil }}
+	p := &post{answer: func(string) (report.Report, error) { return reportOf(report.Pass), nil }}
 	var err error
 	p.Patrol, err = New(Options{
 		Rand: rand.New(rand.NewPCG(1, 2)),
-		Verify: func(_ context.Context, d string) (verify.Report, error) {
+		Verify: func(_ context.Context, d string) (report.Report, error) {
 			p.mu.Lock()
 			p.calls, p.names = append(p.calls, time.Now()), append(p.names, d)
 			answer := p.answer
@@ -99,10 +99,10 @@ func (p *post) forget() {
 	p.names = nil
 }
 
-func (p *post) say(r verify.Report, err error) {
+func (p *post) say(r report.Report, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.answer = func(string) (verify.Report, error) { return r, err }
+	p.answer = func(string) (report.Report, error) { return r, err }
 }
 
 func TestEachDestinationIsVerifiedSoonAndThenAtItsInterval(t *testing.T) {
@@ -132,7 +132,7 @@ func TestEachDestinationIsVerifiedSoonAndThenAtItsInterval(t *testing.T) {
 		if len(different) < 50 {
 			t.Errorf("only %d different intervals: they are not spread", len(different))
 		}
-		if s := p.States()[0]; s.Result != verify.Pass || s.Since.Sub(began) > soon || !s.Next.After(time.Now()) {
+		if s := p.States()[0]; s.Result != report.Pass || s.Since.Sub(began) > soon || !s.Next.After(time.Now()) {
 			t.Errorf("the state is %+v", s)
 		}
 	})
@@ -172,14 +172,14 @@ func TestOnlyChangesAreTold(t *testing.T) {
 		p.Adopt(time.Minute, []string{"a"}, nil)
 		p.run(t)
 		time.Sleep(10 * time.Minute)
-		p.say(report(verify.Pass, verify.Fail), nil)
+		p.say(reportOf(report.Pass, report.Fail), nil)
 		time.Sleep(10 * time.Minute)
 		since := p.States()[0].Since
-		p.say(report(verify.Fail, verify.Pass), nil) // by another cause
+		p.say(reportOf(report.Fail, report.Pass), nil) // by another cause
 		time.Sleep(10 * time.Minute)
-		p.say(verify.Report{}, errors.New("no answer"))
+		p.say(report.Report{}, errors.New("no answer"))
 		time.Sleep(10 * time.Minute)
-		p.say(report(verify.Pass), nil)
+		p.say(reportOf(report.Pass), nil)
 		time.Sleep(10 * time.Minute)
 		got := p.seen()
 		want := []string{"a:  -> pass ", "a: pass -> fail BRK-X-001", "a: fail -> fail BRK-X-000", "a: fail -> unknown ", "a: unknown -> pass "}
@@ -199,12 +199,12 @@ func TestOnlyChangesAreTold(t *testing.T) {
 func TestAVerificationThatDoesNotEndIsNoPass(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		r    verify.Report
-		want verify.Result
+		r    report.Report
+		want report.Result
 	}{
-		{"after passes", report(verify.Pass, verify.Pass), verify.Unknown},
-		{"after nothing", verify.Report{}, verify.Unknown},
-		{"after a failure", report(verify.Pass, verify.Fail), verify.Fail},
+		{"after passes", reportOf(report.Pass, report.Pass), report.Unknown},
+		{"after nothing", report.Report{}, report.Unknown},
+		{"after a failure", reportOf(report.Pass, report.Fail), report.Fail},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -250,12 +250,12 @@ func TestAResultThatAReloadOvertookIsDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPost(t)
 		calls := atomic.Int32{}
-		p.answer = func(string) (verify.Report, error) {
+		p.answer = func(string) (report.Report, error) {
 			if calls.Add(1) == 1 {
 				time.Sleep(30 * time.Second)
-				return report(verify.Fail), nil
+				return reportOf(report.Fail), nil
 			}
-			return report(verify.Pass), nil
+			return reportOf(report.Pass), nil
 		}
 		p.Adopt(time.Hour, []string{"a"}, nil)
 		p.run(t)
@@ -273,7 +273,7 @@ func TestFewAtOnceAndOneForEach(t *testing.T) {
 		p := newPost(t)
 		var mu sync.Mutex
 		now, most, each := 0, 0, map[string]int{}
-		p.answer = func(d string) (verify.Report, error) {
+		p.answer = func(d string) (report.Report, error) {
 			mu.Lock()
 			now++
 			each[d]++
@@ -287,7 +287,7 @@ func TestFewAtOnceAndOneForEach(t *testing.T) {
 			now--
 			each[d]--
 			mu.Unlock()
-			return report(verify.Pass), nil
+			return reportOf(report.Pass), nil
 		}
 		var names []string
 		for i := range 20 {
@@ -297,7 +297,7 @@ func TestFewAtOnceAndOneForEach(t *testing.T) {
 		p.run(t)
 		time.Sleep(time.Hour)
 		for _, s := range p.States() {
-			if s.Result != verify.Pass {
+			if s.Result != report.Pass {
 				t.Errorf("%s starves: %+v", s.Destination, s)
 			}
 		}
@@ -313,9 +313,9 @@ func TestStoppingIsNoResult(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPost(t)
 		ctx, stop := context.WithCancel(context.Background())
-		p.o.Verify = func(ctx context.Context, _ string) (verify.Report, error) {
+		p.o.Verify = func(ctx context.Context, _ string) (report.Report, error) {
 			<-ctx.Done()
-			return verify.Report{}, ctx.Err()
+			return report.Report{}, ctx.Err()
 		}
 		p.Adopt(time.Minute, []string{"a"}, nil)
 		done := make(chan error)

@@ -3,16 +3,16 @@ package monitor
 import (
 	"time"
 
-	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // State is what was found of one destination.
 type State struct {
 	Destination string
-	Result      verify.Result // Pass, Fail or Unknown; empty before the first verification has ended
+	Result      report.Result // Pass, Fail or Unknown; empty before the first verification has ended
 	// Problems are the checks that failed or could not be decided, those that
 	// failed first.
-	Problems []verify.Check
+	Problems []report.Check
 	Checked  time.Time // when the last verification ended
 	Since    time.Time // since when the result has been what it is, by the same cause
 	Took     time.Duration
@@ -42,11 +42,11 @@ func (s State) like(other State) bool {
 
 // found makes a state of a report. A check that only confirms another one, and
 // one that is advisory, is no problem of its own.
-func found(destination string, r verify.Report) State {
+func found(destination string, r report.Report) State {
 	s := State{Destination: destination, Result: r.Result()}
-	for _, result := range []verify.Result{verify.Fail, verify.Unknown} {
+	for _, result := range []report.Result{report.Fail, report.Unknown} {
 		for _, c := range r.Checks {
-			if c.Result == result && c.Confirms == "" && (result == verify.Fail || !c.Advisory) {
+			if c.Result == result && c.Confirms == "" && (result == report.Fail || !c.Advisory) {
 				s.Problems = append(s.Problems, c)
 			}
 		}

@@ -4,7 +4,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/brokerd/brokerd/internal/monitor"
-	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // verification are the metrics of the daemon's own verification.
@@ -67,7 +67,7 @@ func (c *verificationCollector) Collect(ch chan<- prometheus.Metric) {
 		tell := func(d *prometheus.Desc, v float64, labels ...string) {
 			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, append([]string{s.Destination}, labels...)...)
 		}
-		for _, r := range []verify.Result{verify.Pass, verify.Fail, verify.Unknown} {
+		for _, r := range []report.Result{report.Pass, report.Fail, report.Unknown} {
 			v := 0.0
 			if r == s.Result {
 				v = 1

@@ -5,33 +5,34 @@ import (
 	"slices"
 
 	"github.com/brokerd/brokerd/internal/setup"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // FromAudit are the documents of what CloudTrail shows: the event selectors of
 // trails by their ARN, and events as CloudTrail keeps them.
-func FromAudit(selectors setup.Part[map[string]string], events setup.Part[[]string]) Policies {
-	var out Policies
+func FromAudit(selectors setup.Part[map[string]string], events setup.Part[[]string]) report.Policies {
+	var out report.Policies
 	add := func(kind, name string, p setup.Presence, reason, text string) {
-		d := PolicyDocument{Kind: kind, State: Unreadable, Name: name, Reason: reason}
+		d := report.PolicyDocument{Kind: kind, State: report.Unreadable, Name: name, Reason: reason}
 		switch {
 		case p == setup.Known && text != "":
-			d.State, d.Text = Known, text
+			d.State, d.Text = report.Known, text
 		case p == setup.Known, p == setup.Absent:
-			d.State = Absent
+			d.State = report.Absent
 		}
 		out.Documents = append(out.Documents, d)
 	}
 	if len(selectors.Value) == 0 {
-		add(DocumentTrail, "", selectors.Presence, selectors.Reason, "")
+		add(report.DocumentTrail, "", selectors.Presence, selectors.Reason, "")
 	}
 	for _, arn := range slices.Sorted(maps.Keys(selectors.Value)) {
-		add(DocumentTrail, arn, selectors.Presence, "", selectors.Value[arn])
+		add(report.DocumentTrail, arn, selectors.Presence, "", selectors.Value[arn])
 	}
 	if len(events.Value) == 0 {
-		add(DocumentEvent, "", events.Presence, events.Reason, "")
+		add(report.DocumentEvent, "", events.Presence, events.Reason, "")
 	}
 	for _, e := range events.Value {
-		add(DocumentEvent, "", events.Presence, "", e)
+		add(report.DocumentEvent, "", events.Presence, "", e)
 	}
 	return out
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/brokerd/brokerd/internal/setup/awsaccounts"
 	"github.com/brokerd/brokerd/internal/testbed"
 	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // connected is the administrator of account A, and B as well when cloudTrail
@@ -37,24 +38,24 @@ func connected(t *testing.T, w *testbed.World, cloudTrail string) *awsaccounts.A
 // The last step of the guide: CloudTrail shows the session of the role.
 func TestCloudTrailShowsTheSession(t *testing.T) {
 	w := world(t)
-	audit := func() verify.Policies {
+	audit := func() report.Policies {
 		a := connected(t, w, "").ReadAudit(t.Context(), w.Sandbox.AccountA(), w.Sandbox.AccountB(), w.Dest.Region, w.Dest.Session.Name)
 		return verify.FromAudit(a.Selectors, a.Events)
 	}
-	before := checkOf(t, runWith(t, w, verify.RunOptions{Policies: audit()}), "BRK-AUD-002")
-	if before.Result != verify.Warn || !strings.Contains(before.Why, "no event") {
+	before := checkOf(t, runWith(t, w, report.RunOptions{Policies: audit()}), "BRK-AUD-002")
+	if before.Result != report.Warn || !strings.Contains(before.Why, "no event") {
 		t.Errorf("before anything was done: %s %s", before.Result, before.Why)
 	}
-	r := runWith(t, w, verify.RunOptions{Policies: audit()})
-	if got := checkOf(t, r, "BRK-AUD-002"); got.Result != verify.Pass || !strings.Contains(got.Why, "assumed-role/"+testbed.RoleName) {
+	r := runWith(t, w, report.RunOptions{Policies: audit()})
+	if got := checkOf(t, r, "BRK-AUD-002"); got.Result != report.Pass || !strings.Contains(got.Why, "assumed-role/"+testbed.RoleName) {
 		t.Errorf("got %s: %s", got.Result, got.Why)
 	}
 	// Nobody read account B: whether a trail is there is unknown, with the reason.
-	if got := checkOf(t, r, "BRK-AUD-001"); got.Result != verify.Unknown || !strings.Contains(got.Why, "no credentials") {
+	if got := checkOf(t, r, "BRK-AUD-001"); got.Result != report.Unknown || !strings.Contains(got.Why, "no credentials") {
 		t.Errorf("trails: %s %s", got.Result, got.Why)
 	}
 	other := verify.FromAudit(setup.UnreadPart[map[string]string](""), setup.KnownPart([]string{`{"eventName":"AssumeRole","userIdentity":{"arn":"arn:aws:sts::111122223333:assumed-role/Other/brokerd"}}`, `no JSON`}))
-	if got := checkOf(t, runWith(t, w, verify.RunOptions{Policies: other}), "BRK-AUD-002"); got.Result == verify.Pass {
+	if got := checkOf(t, runWith(t, w, report.RunOptions{Policies: other}), "BRK-AUD-002"); got.Result == report.Pass {
 		t.Errorf("an event of another session passes: %s", got.Why)
 	}
 }
@@ -71,19 +72,19 @@ func TestATrailRecordsTheWritesOrDoesNot(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name, selectors string
-		want            verify.Result
+		want            report.Result
 	}{
-		{"all writes of the bucket", fill(basic, "WriteOnly", bucket), verify.Pass},
-		{"everything of all buckets", fill(basic, "All", "arn:aws:s3"), verify.Pass},
-		{"the destination's prefix", fill(basic, "All", bucket+"logs/"), verify.Pass},
-		{"reads alone", fill(basic, "ReadOnly", bucket), verify.Warn},
-		{"another bucket", fill(basic, "All", "arn:aws:s3:::other/"), verify.Warn},
-		{"another prefix", fill(basic, "All", bucket+"other/"), verify.Warn},
-		{"advanced, writes", fill(advanced, `{"Field":"readOnly","Equals":["false"]},`, bucket), verify.Pass},
-		{"advanced, reads", fill(advanced, `{"Field":"readOnly","Equals":["true"]},`, bucket), verify.Warn},
-		{"advanced, both", fill(advanced, "", bucket), verify.Pass},
-		{"advanced, another bucket", fill(advanced, "", "arn:aws:s3:::other/"), verify.Warn},
-		{"management events", `{"AdvancedEventSelectors":[{"FieldSelectors":[{"Field":"eventCategory","Equals":["Management"]}]}]}`, verify.Warn},
+		{"all writes of the bucket", fill(basic, "WriteOnly", bucket), report.Pass},
+		{"everything of all buckets", fill(basic, "All", "arn:aws:s3"), report.Pass},
+		{"the destination's prefix", fill(basic, "All", bucket+"logs/"), report.Pass},
+		{"reads alone", fill(basic, "ReadOnly", bucket), report.Warn},
+		{"another bucket", fill(basic, "All", "arn:aws:s3:::other/"), report.Warn},
+		{"another prefix", fill(basic, "All", bucket+"other/"), report.Warn},
+		{"advanced, writes", fill(advanced, `{"Field":"readOnly","Equals":["false"]},`, bucket), report.Pass},
+		{"advanced, reads", fill(advanced, `{"Field":"readOnly","Equals":["true"]},`, bucket), report.Warn},
+		{"advanced, both", fill(advanced, "", bucket), report.Pass},
+		{"advanced, another bucket", fill(advanced, "", "arn:aws:s3:::other/"), report.Warn},
+		{"management events", `{"AdvancedEventSelectors":[{"FieldSelectors":[{"Field":"eventCategory","Equals":["Management"]}]}]}`, report.Warn},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -98,11 +99,11 @@ func TestATrailRecordsTheWritesOrDoesNot(t *testing.T) {
 			}))
 			t.Cleanup(trails.Close)
 			a := connected(t, w, trails.URL).ReadAudit(t.Context(), w.Sandbox.AccountA(), w.Sandbox.AccountB(), w.Dest.Region, w.Dest.Session.Name)
-			got := checkOf(t, runWith(t, w, verify.RunOptions{Policies: verify.FromAudit(a.Selectors, a.Events)}), "BRK-AUD-001")
+			got := checkOf(t, runWith(t, w, report.RunOptions{Policies: verify.FromAudit(a.Selectors, a.Events)}), "BRK-AUD-001")
 			if got.Result != c.want {
 				t.Errorf("got %s: %s", got.Result, got.Why)
 			}
-			if c.want == verify.Warn && !strings.Contains(got.Fix.Command, bucket+"logs/") {
+			if c.want == report.Warn && !strings.Contains(got.Fix.Command, bucket+"logs/") {
 				t.Errorf("the command does not select the prefix: %s", got.Fix.Command)
 			}
 		})

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/brokerd/brokerd/internal/awserr"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // layerFinding is what a refusal by one of the layers that setup does not write says.
@@ -13,17 +14,17 @@ type layerFinding struct{ code, kind, where, fix string }
 func otherLayer(l awserr.Layer) (layerFinding, bool) {
 	switch l {
 	case awserr.LayerBoundary:
-		return layerFinding{causeBoundary, ArtefactBoundary, "A", "Allow the action in the permissions boundary of the role."}, true
+		return layerFinding{causeBoundary, report.ArtefactBoundary, "A", "Allow the action in the permissions boundary of the role."}, true
 	case awserr.LayerSession:
-		return layerFinding{causeSessionPol, ArtefactSessionPolicy, "A", "Allow the action in the session policy of the AssumeRole call. What brokerd sends is what `session.scope` limits: the destination's prefix and key; else look for what stands between it and STS."}, true
+		return layerFinding{causeSessionPol, report.ArtefactSessionPolicy, "A", "Allow the action in the session policy of the AssumeRole call. What brokerd sends is what `session.scope` limits: the destination's prefix and key; else look for what stands between it and STS."}, true
 	case awserr.LayerSCP:
-		return layerFinding{causeSCP, ArtefactSCP, "A", "The organization of account A has to allow the action in its service control policies."}, true
+		return layerFinding{causeSCP, report.ArtefactSCP, "A", "The organization of account A has to allow the action in its service control policies."}, true
 	case awserr.LayerRCP:
-		return layerFinding{causeRCP, ArtefactRCP, "B", "The organization of account B has to except the role in its resource control policies."}, true
+		return layerFinding{causeRCP, report.ArtefactRCP, "B", "The organization of account B has to except the role in its resource control policies."}, true
 	case awserr.LayerVPCEndpoint:
-		return layerFinding{causeEndpoint, ArtefactEndpointPolicy, "A", "Allow the bucket in the policy of the VPC endpoint that this host's requests take."}, true
+		return layerFinding{causeEndpoint, report.ArtefactEndpointPolicy, "A", "Allow the bucket in the policy of the VPC endpoint that this host's requests take."}, true
 	case awserr.LayerPublicAccess:
-		return layerFinding{causePublicAccess, ArtefactPublicAccess, "B", "Remove the public statement from the bucket policy, not the public access block: with both, S3 refuses every other account."}, true
+		return layerFinding{causePublicAccess, report.ArtefactPublicAccess, "B", "Remove the public statement from the bucket policy, not the public access block: with both, S3 refuses every other account."}, true
 	}
 	return layerFinding{}, false
 }
@@ -44,7 +45,7 @@ func (p *probe) byText(c finding, s step, info awserr.Info) (out textFinding, to
 		if other.where == "B" {
 			account = p.accountB()
 		}
-		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = other.code, account, other.kind, info.PolicyARN, Proven
+		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = other.code, account, other.kind, info.PolicyARN, report.Proven
 		c.Detail, c.Fix = fmt.Sprintf("%s: %s is refused by a %s", s.name, action, strings.ReplaceAll(other.kind, "-", " ")), other.fix
 		return textFinding{c, true}, true
 	}
@@ -70,11 +71,11 @@ func (p *probe) keyText(c *finding, s step, info awserr.Info, action string) {
 	}
 	switch {
 	case info.Layer == awserr.LayerIdentity && info.Explicit:
-		c.Code, c.Account, c.Artefact, c.ArtefactARN = causeKeyDeny, p.accountA(), ArtefactIdentity, p.dest.Role
+		c.Code, c.Account, c.Artefact, c.ArtefactARN = causeKeyDeny, p.accountA(), report.ArtefactIdentity, p.dest.Role
 		c.Detail = fmt.Sprintf("an explicit deny in a policy of the role refuses %s; %s", action, why)
 		c.Fix = "In account " + p.accountA() + ", remove or narrow the Deny statement: no Allow overrides it. S3 calls KMS from AWS's own addresses, so a Deny on aws:SourceIp or aws:SourceVpce needs an exception for aws:ViaAWSService."
 	case info.Layer == awserr.LayerIdentity:
-		c.Code, c.Account, c.Artefact, c.ArtefactARN = causeKeyIdentity, p.accountA(), ArtefactIdentity, p.dest.Role
+		c.Code, c.Account, c.Artefact, c.ArtefactARN = causeKeyIdentity, p.accountA(), report.ArtefactIdentity, p.dest.Role
 		if decrypt {
 			c.Code = causeDecryptIdentity
 		}
@@ -82,55 +83,55 @@ func (p *probe) keyText(c *finding, s step, info awserr.Info, action string) {
 		c.Fix = fmt.Sprintf("In account %s, add this statement to the identity policy of the role. If it is there, it has a condition that S3's own call to KMS does not meet: an address, a VPC endpoint, MFA.", p.accountA())
 		c.FixStatement = p.statement(docIdentity, action)
 	case info.Explicit:
-		c.Code, c.Account, c.Artefact, c.ArtefactARN = causeKeyDeny, p.accountB(), ArtefactKeyPolicy, p.dest.KMSKey
+		c.Code, c.Account, c.Artefact, c.ArtefactARN = causeKeyDeny, p.accountB(), report.ArtefactKeyPolicy, p.dest.KMSKey
 		c.Detail = fmt.Sprintf("an explicit deny in the key policy refuses %s; %s", action, why)
 		c.Fix = "In account " + p.accountB() + ", remove or narrow the Deny statement of the key policy: no Allow overrides it."
 	case info.Layer == awserr.LayerKeyPolicy || info.Layer == awserr.LayerResource:
-		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeKeyPolicy, p.accountB(), ArtefactKeyPolicy, p.dest.KMSKey, p.whenIdentityAllows()
+		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeKeyPolicy, p.accountB(), report.ArtefactKeyPolicy, p.dest.KMSKey, p.whenIdentityAllows()
 		if decrypt {
 			c.Code = causeDecryptKey
 		}
 		c.Detail = fmt.Sprintf("the key policy in account %s does not let the role use the key (%s); %s", p.accountB(), action, why)
 		c.Fix = fmt.Sprintf("In account %s, add this statement to the key policy. If the key policy delegates to account %s as a whole (principal :root), the missing statement is in the identity policy of the role instead: AWS's text does not tell the two apart.", p.accountB(), p.accountA())
 		c.FixStatement = p.statement(docKey, action)
-		if p.docs.read(DocumentKeyPolicy) && !p.docs.read(DocumentIdentity) {
+		if p.docs.read(report.DocumentKeyPolicy) && !p.docs.read(report.DocumentIdentity) {
 			*c = p.keySide(*c, action, s.name, false, true)
 		}
 	default:
-		*c = p.keySide(*c, action, s.name, p.docs.read(DocumentIdentity), p.docs.read(DocumentKeyPolicy))
+		*c = p.keySide(*c, action, s.name, p.docs.read(report.DocumentIdentity), p.docs.read(report.DocumentKeyPolicy))
 	}
 }
 
 // whenIdentityAllows is how sure AWS's blame of a resource's policy is: it says the
 // same when that policy lets the account in and the role's own policy lacks it.
-func (p *probe) whenIdentityAllows() Confidence {
-	if p.docs.read(DocumentIdentity) {
-		return Strong
+func (p *probe) whenIdentityAllows() report.Confidence {
+	if p.docs.read(report.DocumentIdentity) {
+		return report.Strong
 	}
-	return Weak
+	return report.Weak
 }
 
 func (p *probe) bucketText(c *finding, s step, info awserr.Info, action string) {
 	switch {
 	case info.Explicit && info.Layer == awserr.LayerIdentity:
-		c.Code, c.Account, c.Artefact, c.ArtefactARN = causeS3Deny, p.accountA(), ArtefactIdentity, p.dest.Role
+		c.Code, c.Account, c.Artefact, c.ArtefactARN = causeS3Deny, p.accountA(), report.ArtefactIdentity, p.dest.Role
 		c.Detail = fmt.Sprintf("an explicit deny in a policy of the role refuses %s", action)
 		c.Fix = "In account " + p.accountA() + ", remove or narrow the Deny statement: no Allow overrides it."
 	case info.Explicit:
-		c.Code, c.Account, c.Artefact, c.ArtefactARN = causeS3Deny, p.accountB(), ArtefactBucketPolicy, p.bucketARN()
+		c.Code, c.Account, c.Artefact, c.ArtefactARN = causeS3Deny, p.accountB(), report.ArtefactBucketPolicy, p.bucketARN()
 		c.Detail = fmt.Sprintf("an explicit deny in the bucket policy refuses %s", action)
 		c.Fix = "In account " + p.accountB() + ", compare the Deny statements of the bucket policy with what is sent: TLS, SSE-KMS with the full key ARN " + p.dest.KMSKey + ", signature v4. A Deny on addresses, VPC endpoints or organizations has to except the role."
 	case info.Layer == awserr.LayerIdentity:
-		c.Code, c.Account, c.Artefact, c.ArtefactARN = causeS3Identity, p.accountA(), ArtefactIdentity, p.dest.Role
+		c.Code, c.Account, c.Artefact, c.ArtefactARN = causeS3Identity, p.accountA(), report.ArtefactIdentity, p.dest.Role
 		c.Detail = fmt.Sprintf("the identity policy of the role in account %s does not allow %s on %s", p.accountA(), action, p.objectARN())
 		c.Fix = fmt.Sprintf("In account %s, add this statement to the identity policy of the role.", p.accountA())
 		c.FixStatement = p.statement(docIdentity, action)
 	case info.Layer == awserr.LayerResource:
-		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeS3Bucket, p.accountB(), ArtefactBucketPolicy, p.bucketARN(), p.whenIdentityAllows()
+		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeS3Bucket, p.accountB(), report.ArtefactBucketPolicy, p.bucketARN(), p.whenIdentityAllows()
 		c.Detail = fmt.Sprintf("the bucket policy in account %s does not let the role do %s on %s", p.accountB(), action, p.objectARN())
 		c.Fix = fmt.Sprintf("In account %s, add this statement to the bucket policy. If the bucket policy delegates to account %s as a whole (principal :root), the missing statement is in the identity policy of the role instead.", p.accountB(), p.accountA())
 		c.FixStatement = p.statement(docBucket, action)
 	default:
-		*c = p.bucketSide(*c, s, p.docs.read(DocumentIdentity), p.docs.read(DocumentBucketPolicy))
+		*c = p.bucketSide(*c, s, p.docs.read(report.DocumentIdentity), p.docs.read(report.DocumentBucketPolicy))
 	}
 }

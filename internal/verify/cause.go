@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/brokerd/brokerd/internal/iampolicy"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // statementParts is a statement taken apart, in the order in which people read it.
@@ -76,26 +77,26 @@ func denyCode(kind, action string, s statementParts) string {
 	isKMS := strings.HasPrefix(action, "kms:")
 	has := func(is func(string) bool) bool { return slices.ContainsFunc(s.keys(), is) }
 	switch kind {
-	case ArtefactBoundary:
+	case report.ArtefactBoundary:
 		return causeBoundary
-	case ArtefactSessionPolicy:
+	case report.ArtefactSessionPolicy:
 		return causeSessionPol
-	case ArtefactSCP:
+	case report.ArtefactSCP:
 		return causeSCP
-	case ArtefactRCP:
+	case report.ArtefactRCP:
 		return causeRCP
-	case ArtefactEndpointPolicy:
+	case report.ArtefactEndpointPolicy:
 		return causeEndpoint
-	case ArtefactTrust:
+	case report.ArtefactTrust:
 		return causeTrust
-	case ArtefactSourcePolicy:
+	case report.ArtefactSourcePolicy:
 		return causeSourcePolicy
-	case ArtefactKeyPolicy:
+	case report.ArtefactKeyPolicy:
 		if has(isNetworkKey) {
 			return causeKeyNetwork
 		}
 		return causeKeyDeny
-	case ArtefactIdentity:
+	case report.ArtefactIdentity:
 		switch {
 		case isKMS && has(isNetworkKey):
 			return causeKeyIdentityNetwork
@@ -120,32 +121,32 @@ func denyCode(kind, action string, s statementParts) string {
 }
 
 // lackCode is the code of a document in which nothing allows, by what came nearest.
-func lackCode(kind, action string, misses []NearMiss) string {
+func lackCode(kind, action string, misses []report.NearMiss) string {
 	isKMS, decrypt := strings.HasPrefix(action, "kms:"), strings.EqualFold(action, "kms:Decrypt")
-	var near NearMiss
+	var near report.NearMiss
 	if len(misses) > 0 {
 		near = misses[0]
 	}
 	onResource := near.FailedOn == string(iampolicy.ElementResource)
 	onCondition := near.FailedOn == string(iampolicy.ElementCondition)
-	stale := slices.ContainsFunc(misses, NearMiss.stale)
-	if isOption(action) && (kind == ArtefactIdentity || kind == ArtefactBucketPolicy) {
+	stale := slices.ContainsFunc(misses, isStale)
+	if isOption(action) && (kind == report.ArtefactIdentity || kind == report.ArtefactBucketPolicy) {
 		return causeOptionDenied
 	}
 	switch kind {
-	case ArtefactBoundary:
+	case report.ArtefactBoundary:
 		return causeBoundary
-	case ArtefactSessionPolicy:
+	case report.ArtefactSessionPolicy:
 		return causeSessionPol
-	case ArtefactSCP:
+	case report.ArtefactSCP:
 		return causeSCP
-	case ArtefactRCP:
+	case report.ArtefactRCP:
 		return causeRCP
-	case ArtefactEndpointPolicy:
+	case report.ArtefactEndpointPolicy:
 		return causeEndpoint
-	case ArtefactSourcePolicy:
+	case report.ArtefactSourcePolicy:
 		return causeSourcePolicy
-	case ArtefactTrust:
+	case report.ArtefactTrust:
 		switch {
 		case action == "sts:AssumeRoleWithWebIdentity":
 			return causeWebIdentity
@@ -155,7 +156,7 @@ func lackCode(kind, action string, misses []NearMiss) string {
 			return causeTrustStale
 		}
 		return causeTrust
-	case ArtefactIdentity:
+	case report.ArtefactIdentity:
 		switch {
 		case isKMS && onCondition && isNetworkKey(near.Key):
 			return causeKeyIdentityNetwork
@@ -169,7 +170,7 @@ func lackCode(kind, action string, misses []NearMiss) string {
 			return causeS3IdentityResource
 		}
 		return causeS3Identity
-	case ArtefactKeyPolicy:
+	case report.ArtefactKeyPolicy:
 		switch {
 		case stale:
 			return causeKeyStale
@@ -205,7 +206,7 @@ func isOption(action string) bool {
 }
 
 // stale says that the statement names a role or user that was deleted.
-func (n NearMiss) stale() bool {
+func isStale(n report.NearMiss) bool {
 	return n.FailedOn == string(iampolicy.ElementPrincipal) && slices.ContainsFunc(n.Want, isUniqueID)
 }
 
@@ -244,10 +245,10 @@ func (p *probe) lackNote(sc iampolicy.Scenario, f finding) string {
 	case causeDecryptIdentity, causeDecryptKey:
 		return "S3 needs it for every part of a multipart upload: small files pass, large ones fail"
 	}
-	if f.Artefact == ArtefactSourcePolicy {
+	if f.Artefact == report.ArtefactSourcePolicy {
 		return "The trust policy lets the account in rather than this identity, so that its own policy must allow, too"
 	}
-	if f.Artefact == ArtefactIdentity && p.delegates(sc) {
+	if f.Artefact == report.ArtefactIdentity && p.delegates(sc) {
 		return "AWS blames the resource's policy for it, because that lets the whole account in and leaves the choice to its administrators"
 	}
 	return ""

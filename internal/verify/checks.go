@@ -3,6 +3,8 @@ package verify
 import (
 	"context"
 	"slices"
+
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // check is one row of the table: a positive assertion and what proves it.
@@ -21,7 +23,7 @@ func one(run func(context.Context, *probe) finding) func(context.Context, *probe
 // checks run in this order: what is cheap and would mislead everything after it
 // comes first. What the documents say is decided before any call, explains the
 // calls that fail, and is told after them, when it is known whether AWS agrees.
-func checks(o RunOptions) []check {
+func checks(o report.RunOptions) []check {
 	all := slices.Concat(configChecks(), hostChecks(), bucketChecks(), identityChecks(), deliveryChecks(), encryptionChecks(), policyChecks())
 	if !o.Cheap {
 		all = slices.Concat(all, privilegeChecks(), auditChecks())

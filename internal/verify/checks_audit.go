@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 const (
@@ -15,9 +17,9 @@ const (
 
 func auditChecks() []check {
 	return []check{
-		{codeTrail, CategoryAudit, "a trail records the writes to the bucket", nil, one(checkTrail)},
-		{codeEvent, CategoryAudit, "CloudTrail shows the session of the role", nil, one(checkEvent)},
-		{codeAccessLog, CategoryAudit, "the bucket keeps access logs", nil, one(checkAccessLog)},
+		{codeTrail, report.CategoryAudit, "a trail records the writes to the bucket", nil, one(checkTrail)},
+		{codeEvent, report.CategoryAudit, "CloudTrail shows the session of the role", nil, one(checkEvent)},
+		{codeAccessLog, report.CategoryAudit, "the bucket keeps access logs", nil, one(checkAccessLog)},
 	}
 }
 
@@ -83,21 +85,21 @@ func (e eventSelectors) records(object string) bool {
 }
 
 func checkTrail(_ context.Context, p *probe) finding {
-	state, why := p.docs.state(DocumentTrail)
-	if state == Unreadable {
-		return p.notRead(DocumentTrail, "", ArtefactTrail, "", why)
+	state, why := p.docs.state(report.DocumentTrail)
+	if state == report.Unreadable {
+		return p.notRead(report.DocumentTrail, "", report.ArtefactTrail, "", why)
 	}
-	for _, d := range p.docs.byKind[DocumentTrail] {
+	for _, d := range p.docs.byKind[report.DocumentTrail] {
 		var s eventSelectors
-		if d.State == Known && json.Unmarshal([]byte(d.Text), &s) == nil && s.records(p.objectARN()) {
-			return finding{Result: Pass, Detail: orText(d.Name, "a trail") + " records them"}
+		if d.State == report.Known && json.Unmarshal([]byte(d.Text), &s) == nil && s.records(p.objectARN()) {
+			return finding{Result: report.Pass, Detail: orText(d.Name, "a trail") + " records them"}
 		}
 	}
 	account := p.account(p.accountB())
-	return finding{Result: Warn, Account: account.ID, Artefact: ArtefactTrail, ArtefactARN: p.bucketARN(), Confidence: Strong,
+	return finding{Result: report.Warn, Account: account.ID, Artefact: report.ArtefactTrail, ArtefactARN: p.bucketARN(), Confidence: report.Strong,
 		Detail: "no trail that was read records the writes to the bucket: who wrote what does not show in CloudTrail. A refusal without a text cannot be looked up either",
-		Repair: Fix{
-			Kind: FixSetting, Target: p.bucketARN(), Account: account, Owner: p.owner(ArtefactTrail, account),
+		Repair: report.Fix{
+			Kind: report.FixSetting, Target: p.bucketARN(), Account: account, Owner: p.owner(report.ArtefactTrail, account),
 			Text:    "Add data events of the bucket's prefix to a trail. They are billed by the event.",
 			Command: fmt.Sprintf(`aws cloudtrail put-event-selectors --region %s --trail-name TRAIL --advanced-event-selectors '[{"Name":"brokerd","FieldSelectors":[{"Field":"eventCategory","Equals":["Data"]},{"Field":"resources.type","Equals":["AWS::S3::Object"]},{"Field":"readOnly","Equals":["false"]},{"Field":"resources.ARN","StartsWith":["%s"]}]}]'`, p.dest.Region, strings.TrimSuffix(p.objectsARN(), "*")),
 		}}
@@ -105,12 +107,12 @@ func checkTrail(_ context.Context, p *probe) finding {
 
 // checkEvent looks for the role's session among the events that were read.
 func checkEvent(_ context.Context, p *probe) finding {
-	state, why := p.docs.state(DocumentEvent)
-	if state == Unreadable {
-		return p.notRead(DocumentEvent, p.accountA(), ArtefactTrail, p.dest.Role, why)
+	state, why := p.docs.state(report.DocumentEvent)
+	if state == report.Unreadable {
+		return p.notRead(report.DocumentEvent, p.accountA(), report.ArtefactTrail, p.dest.Role, why)
 	}
 	session := p.sessionARN()
-	for _, d := range p.docs.byKind[DocumentEvent] {
+	for _, d := range p.docs.byKind[report.DocumentEvent] {
 		var e struct {
 			EventName         string `json:"eventName"`
 			EventTime         string `json:"eventTime"`
@@ -121,30 +123,30 @@ func checkEvent(_ context.Context, p *probe) finding {
 			continue
 		}
 		if e.UserIdentity.ARN == session || e.RequestParameters.RoleArn == p.dest.Role && e.RequestParameters.RoleSessionName == p.sessionName() {
-			return finding{Result: Pass, Detail: fmt.Sprintf("%s at %s, by %s", e.EventName, e.EventTime, session)}
+			return finding{Result: report.Pass, Detail: fmt.Sprintf("%s at %s, by %s", e.EventName, e.EventTime, session)}
 		}
 	}
 	account := p.account(p.accountA())
-	return finding{Result: Warn, Account: account.ID, Artefact: ArtefactTrail, ArtefactARN: p.dest.Role, Confidence: Weak,
+	return finding{Result: report.Warn, Account: account.ID, Artefact: report.ArtefactTrail, ArtefactARN: p.dest.Role, Confidence: report.Weak,
 		Detail: "no event that was read is of the session " + session + ": CloudTrail shows an event after minutes",
-		Repair: Fix{Kind: FixSetting, Target: p.dest.Role, Account: account, Owner: p.owner(ArtefactTrail, account), Text: "Look again after 15 minutes.", Command: p.trailQuery("sts:AssumeRole")}}
+		Repair: report.Fix{Kind: report.FixSetting, Target: p.dest.Role, Account: account, Owner: p.owner(report.ArtefactTrail, account), Text: "Look again after 15 minutes.", Command: p.trailQuery("sts:AssumeRole")}}
 }
 
 func checkAccessLog(_ context.Context, p *probe) finding {
-	state, why := p.docs.state(DocumentLogging)
-	if state == Unreadable {
-		return p.notRead(DocumentLogging, p.accountB(), ArtefactAccessLog, p.bucketARN(), why)
+	state, why := p.docs.state(report.DocumentLogging)
+	if state == report.Unreadable {
+		return p.notRead(report.DocumentLogging, p.accountB(), report.ArtefactAccessLog, p.bucketARN(), why)
 	}
 	var out struct {
 		LoggingEnabled struct{ TargetBucket, TargetPrefix string }
 	}
-	p.docs.setting(DocumentLogging, &out)
+	p.docs.setting(report.DocumentLogging, &out)
 	if target := out.LoggingEnabled.TargetBucket; target != "" {
-		return finding{Result: Pass, Detail: "in " + target + "/" + out.LoggingEnabled.TargetPrefix}
+		return finding{Result: report.Pass, Detail: "in " + target + "/" + out.LoggingEnabled.TargetPrefix}
 	}
 	account := p.account(p.accountB())
-	return finding{Result: Warn, Account: account.ID, Artefact: ArtefactAccessLog, ArtefactARN: p.bucketARN(), Confidence: Strong,
+	return finding{Result: report.Warn, Account: account.ID, Artefact: report.ArtefactAccessLog, ArtefactARN: p.bucketARN(), Confidence: report.Strong,
 		Detail: "the bucket keeps no access logs",
-		Repair: Fix{Kind: FixSetting, Target: p.bucketARN(), Account: account, Owner: p.owner(ArtefactAccessLog, account), Text: "Name a bucket for the logs; setup does with `access_logs`.",
+		Repair: report.Fix{Kind: report.FixSetting, Target: p.bucketARN(), Account: account, Owner: p.owner(report.ArtefactAccessLog, account), Text: "Name a bucket for the logs; setup does with `access_logs`.",
 			Command: "aws s3api put-bucket-logging --bucket " + p.dest.Bucket + ` --bucket-logging-status '{"LoggingEnabled":{"TargetBucket":"LOGS","TargetPrefix":"` + p.dest.Bucket + `/"}}'`}}
 }

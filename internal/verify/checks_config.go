@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 const (
@@ -16,14 +17,14 @@ const (
 
 func configChecks() []check {
 	return []check{
-		{codeConfig, CategoryConfig, "role, bucket and key of the configuration belong together", nil, one(checkConfig)},
-		{codeKeyName, CategoryConfig, "the key is named by its own ARN", nil, one(checkKeyName)},
-		{codePrefix, CategoryConfig, "objects have a prefix of their own", nil, one(checkPrefix)},
+		{codeConfig, report.CategoryConfig, "role, bucket and key of the configuration belong together", nil, one(checkConfig)},
+		{codeKeyName, report.CategoryConfig, "the key is named by its own ARN", nil, one(checkKeyName)},
+		{codePrefix, report.CategoryConfig, "objects have a prefix of their own", nil, one(checkPrefix)},
 	}
 }
 
 func (p *probe) incoherent(format string, args ...any) finding {
-	return finding{Code: causeIncoherent, Result: Fail, Artefact: ArtefactConfig, Confidence: Proven, Detail: fmt.Sprintf(format, args...),
+	return finding{Code: causeIncoherent, Result: report.Fail, Artefact: report.ArtefactConfig, Confidence: report.Proven, Detail: fmt.Sprintf(format, args...),
 		Fix: "Correct the stanza of destination " + p.dest.Name + " in the configuration file, and try `brokerd check-config`."}
 }
 
@@ -32,7 +33,7 @@ func (p *probe) incoherent(format string, args ...any) finding {
 func checkConfig(_ context.Context, p *probe) finding {
 	d := p.dest
 	if d.Compatible {
-		return finding{Result: Pass, Detail: fmt.Sprintf("S3-compatible store, bucket %s, region %s; accounts and key ARNs are not checked", d.Bucket, d.Region)}
+		return finding{Result: report.Pass, Detail: fmt.Sprintf("S3-compatible store, bucket %s, region %s; accounts and key ARNs are not checked", d.Bucket, d.Region)}
 	}
 	role, err := config.ParseARN(d.Role)
 	if err != nil {
@@ -50,20 +51,20 @@ func checkConfig(_ context.Context, p *probe) finding {
 	case key.Account != d.Owner:
 		return p.incoherent("the key belongs to account %s, the bucket to %s", key.Account, d.Owner)
 	}
-	return finding{Result: Pass, Detail: fmt.Sprintf("role in account A %s, bucket and key in account B %s, %s", role.Account, d.Owner, d.Region)}
+	return finding{Result: report.Pass, Detail: fmt.Sprintf("role in account A %s, bucket and key in account B %s, %s", role.Account, d.Owner, d.Region)}
 }
 
 // checkKeyName: an alias or a bare id is looked up in the caller's account, and
 // aws/s3 is nobody else's.
 func checkKeyName(_ context.Context, p *probe) finding {
 	if p.dest.Compatible {
-		return finding{Result: Pass, Detail: "a compatible store names its keys as it likes"}
+		return finding{Result: report.Pass, Detail: "a compatible store names its keys as it likes"}
 	}
 	key, err := config.ParseARN(p.dest.KMSKey)
 	if err != nil || key.Service != "kms" || !strings.HasPrefix(key.Resource, "key/") {
 		return p.incoherent("kms_key is %q: an alias or an id is looked up in account A, and the key aws/s3 belongs to one account alone; give the full ARN of a key (arn:aws:kms:REGION:ACCOUNT:key/ID)", p.dest.KMSKey)
 	}
-	return finding{Result: Pass, Detail: "key " + strings.TrimPrefix(key.Resource, "key/")}
+	return finding{Result: report.Pass, Detail: "key " + strings.TrimPrefix(key.Resource, "key/")}
 }
 
 func checkPrefix(_ context.Context, p *probe) finding {
@@ -75,7 +76,7 @@ func checkPrefix(_ context.Context, p *probe) finding {
 	case strings.Contains("/"+prefix, "/../"), strings.HasPrefix(prefix, "/"):
 		return p.incoherent("the prefix of `key` is %q: it must not begin with / and must not hold ..", prefix)
 	case prefix == "":
-		return finding{Code: causeNoPrefix, Result: Warn, Artefact: ArtefactConfig, Detail: "`key` begins with a placeholder, so the role may write to the whole bucket", Fix: "Begin `key` with a fixed prefix, such as `logs/`, unless the bucket is this destination's alone."}
+		return finding{Code: causeNoPrefix, Result: report.Warn, Artefact: report.ArtefactConfig, Detail: "`key` begins with a placeholder, so the role may write to the whole bucket", Fix: "Begin `key` with a fixed prefix, such as `logs/`, unless the bucket is this destination's alone."}
 	}
-	return finding{Result: Pass, Detail: "below " + prefix}
+	return finding{Result: report.Pass, Detail: "below " + prefix}
 }

@@ -15,6 +15,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 const (
@@ -27,10 +29,10 @@ const (
 func deliveryChecks() []check {
 	ready := []string{codeConfig, codeKeyName, codeReachS3, codeBucket, codeIdentity}
 	return []check{
-		{codeCreate, CategoryDelivery, "the role may write below the prefix, encrypted with the key", ready, checkCreate},
-		{codePart, CategoryDelivery, "the role may send parts of large objects", []string{codeCreate}, checkPart},
-		{codeAbort, CategoryDelivery, "an interrupted upload can be cleaned up", []string{codeCreate}, checkAbort},
-		{codeCanary, CategoryDelivery, "a real object arrives", []string{codeCreate, codePart}, checkCanary},
+		{codeCreate, report.CategoryDelivery, "the role may write below the prefix, encrypted with the key", ready, checkCreate},
+		{codePart, report.CategoryDelivery, "the role may send parts of large objects", []string{codeCreate}, checkPart},
+		{codeAbort, report.CategoryDelivery, "an interrupted upload can be cleaned up", []string{codeCreate}, checkAbort},
+		{codeCanary, report.CategoryDelivery, "a real object arrives", []string{codeCreate, codePart}, checkCanary},
 	}
 }
 
@@ -75,7 +77,7 @@ func checkCreate(ctx context.Context, p *probe) []finding {
 	p.created, p.uploadID = out, aws.ToString(out.UploadId)
 	p.opened(p.createInput(), p.uploadID)
 	p.passed[stepCreate] = true
-	return []finding{{Result: Pass, Detail: "S3 accepted a multipart upload of " + p.key, Evidence: []Evidence{{Source: SourceProbe, Operation: "s3:CreateMultipartUpload", HTTPStatus: 200, Text: "accepted"}}}}
+	return []finding{{Result: report.Pass, Detail: "S3 accepted a multipart upload of " + p.key, Evidence: []report.Evidence{{Source: report.SourceProbe, Operation: "s3:CreateMultipartUpload", HTTPStatus: 200, Text: "accepted"}}}}
 }
 
 // optionsDenied names the headers of the destination's own options among what a
@@ -104,7 +106,7 @@ func checkPart(ctx context.Context, p *probe) []finding {
 		return p.diagnose(ctx, step{name: "sending a part of one byte", service: "s3", action: "s3:PutObject", operation: "s3:UploadPart", id: stepPart}, err)
 	}
 	p.passed[stepPart] = true
-	return []finding{{Result: Pass, Detail: "a part of one byte was stored, so kms:Decrypt is allowed where a key is used"}}
+	return []finding{{Result: report.Pass, Detail: "a part of one byte was stored, so kms:Decrypt is allowed where a key is used"}}
 }
 
 func (p *probe) expectedOwner() *string {
@@ -119,12 +121,12 @@ func checkAbort(ctx context.Context, p *probe) []finding {
 	err := p.abort(ctx)
 	if err == nil {
 		p.passed[stepAbort] = true
-		return []finding{{Result: Pass, Detail: "the multipart upload was aborted; nothing is left behind"}}
+		return []finding{{Result: report.Pass, Detail: "the multipart upload was aborted; nothing is left behind"}}
 	}
 	list := p.diagnose(ctx, step{name: "aborting the multipart upload", service: "s3", action: "s3:AbortMultipartUpload", operation: "s3:AbortMultipartUpload", id: stepAbort}, err)
 	for i := range list {
 		c := &list[i]
-		c.Result = Warn
+		c.Result = report.Warn
 		if c.Code == causeS3Side || c.Code == causeS3Identity || c.Code == causeS3Bucket {
 			c.Code = causeAbort
 		}
@@ -162,14 +164,14 @@ func checkCanary(ctx context.Context, p *probe) []finding {
 		return p.diagnose(ctx, step{name: "writing an object", service: "s3", action: "s3:PutObject", operation: "s3:PutObject", id: stepCreate}, err)
 	}
 	p.canary = key
-	if f := p.compareKey(out.ServerSideEncryption, aws.ToString(out.SSEKMSKeyId)); f.Result == Fail {
+	if f := p.compareKey(out.ServerSideEncryption, aws.ToString(out.SSEKMSKeyId)); f.Result == report.Fail {
 		return []finding{f}
 	}
-	return []finding{{Result: Pass, Detail: fmt.Sprintf("object %s of %d bytes was stored, and stays: the role has no right to delete it", key, len(body)), Evidence: []Evidence{{Source: SourceProbe, Operation: "s3:PutObject", HTTPStatus: 200, Text: key}}}}
+	return []finding{{Result: report.Pass, Detail: fmt.Sprintf("object %s of %d bytes was stored, and stays: the role has no right to delete it", key, len(body)), Evidence: []report.Evidence{{Source: report.SourceProbe, Operation: "s3:PutObject", HTTPStatus: 200, Text: key}}}}
 }
 
 func usedUp() finding {
-	return finding{Code: causeBudget, Result: Unknown, Advisory: true, Artefact: ArtefactService, Detail: fmt.Sprintf("it was not asked: a run makes at most %d calls, and they are used up", maxCalls), Fix: "Look at it with the policies at hand (`--policies`), or run verify again when what failed is repaired."}
+	return finding{Code: causeBudget, Result: report.Unknown, Advisory: true, Artefact: report.ArtefactService, Detail: fmt.Sprintf("it was not asked: a run makes at most %d calls, and they are used up", maxCalls), Fix: "Look at it with the policies at hand (`--policies`), or run verify again when what failed is repaired."}
 }
 
 func join(list []string) string {

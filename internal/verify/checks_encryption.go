@@ -10,6 +10,7 @@ import (
 
 	"github.com/brokerd/brokerd/internal/awserr"
 	"github.com/brokerd/brokerd/internal/iampolicy"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 const (
@@ -19,8 +20,8 @@ const (
 
 func encryptionChecks() []check {
 	return []check{
-		{codeEncrypt, CategoryEncryption, "S3 uses the configured key", []string{codeCreate}, one(checkEncryption)},
-		{codeDirect, CategoryEncryption, "the key works, through S3 and not beside it", []string{codeConfig, codeKeyName, codeIdentity}, one(checkDirect)},
+		{codeEncrypt, report.CategoryEncryption, "S3 uses the configured key", []string{codeCreate}, one(checkEncryption)},
+		{codeDirect, report.CategoryEncryption, "the key works, through S3 and not beside it", []string{codeConfig, codeKeyName, codeIdentity}, one(checkDirect)},
 	}
 }
 
@@ -32,15 +33,15 @@ func checkEncryption(_ context.Context, p *probe) finding {
 func (p *probe) compareKey(got types.ServerSideEncryption, key string) finding {
 	switch {
 	case p.dest.KMSKey == "":
-		return finding{Code: causeNoKeyProof, Result: Unknown, Artefact: ArtefactEncryption, Detail: fmt.Sprintf("no key is configured; the store reports encryption %q", got)}
+		return finding{Code: causeNoKeyProof, Result: report.Unknown, Artefact: report.ArtefactEncryption, Detail: fmt.Sprintf("no key is configured; the store reports encryption %q", got)}
 	case got == types.ServerSideEncryptionAwsKms && key == p.dest.KMSKey:
-		return finding{Result: Pass, Detail: "S3 reports aws:kms with " + key}
+		return finding{Result: report.Pass, Detail: "S3 reports aws:kms with " + key}
 	case p.dest.Compatible && got == types.ServerSideEncryptionAwsKms:
-		return finding{Code: causeNoKeyProof, Result: Unknown, Artefact: ArtefactEncryption, Detail: fmt.Sprintf("the compatible store reports aws:kms with key %q, which is not literally the configured %q", key, p.dest.KMSKey)}
+		return finding{Code: causeNoKeyProof, Result: report.Unknown, Artefact: report.ArtefactEncryption, Detail: fmt.Sprintf("the compatible store reports aws:kms with key %q, which is not literally the configured %q", key, p.dest.KMSKey)}
 	case p.dest.Compatible && got == "":
-		return finding{Code: causeNoKeyProof, Result: Unknown, Artefact: ArtefactEncryption, Detail: "the compatible store does not say that it encrypts"}
+		return finding{Code: causeNoKeyProof, Result: report.Unknown, Artefact: report.ArtefactEncryption, Detail: "the compatible store does not say that it encrypts"}
 	}
-	return finding{Code: causeOtherKey, Result: Fail, Account: p.accountB(), Artefact: ArtefactEncryption, ArtefactARN: p.bucketARN(), Confidence: Proven,
+	return finding{Code: causeOtherKey, Result: report.Fail, Account: p.accountB(), Artefact: report.ArtefactEncryption, ArtefactARN: p.bucketARN(), Confidence: report.Proven,
 		Detail: fmt.Sprintf("asked for aws:kms with %s, S3 reports %q with %q", p.dest.KMSKey, got, key),
 		Fix:    "Do not upload until this is understood: something between here and S3 changes or drops the encryption headers. If the store is not AWS and cannot do SSE-KMS, say `compatible: true` and leave `kms_key` empty."}
 }
@@ -49,7 +50,7 @@ func (p *probe) compareKey(got types.ServerSideEncryption, key string) finding {
 type directUse struct {
 	allowed bool
 	info    awserr.Info
-	seen    Evidence
+	seen    report.Evidence
 }
 
 // checkDirect asks KMS for a data key that it does not give (DryRun). What the
@@ -57,7 +58,7 @@ type directUse struct {
 // a refusal is right. The state of the key shows in either case.
 func checkDirect(ctx context.Context, p *probe) finding {
 	if p.dest.Compatible || p.dest.KMSKey == "" {
-		return finding{Result: Skip, Detail: "no KMS key of AWS is configured"}
+		return finding{Result: report.Skip, Detail: "no KMS key of AWS is configured"}
 	}
 	ctx, release, ok := p.calls.reserve(ctx, 1)
 	defer release()
@@ -81,30 +82,30 @@ func checkDirect(ctx context.Context, p *probe) finding {
 }
 
 func (p *probe) judgeDirect(ctx context.Context, err error) finding {
-	seen := []Evidence{p.direct.seen}
+	seen := []report.Evidence{p.direct.seen}
 	through := p.passed[stepCreate]
 	switch d := p.direct; {
 	case err == nil:
-		return finding{Code: causeOther, Result: Fail, Artefact: ArtefactService, Confidence: Proven, Evidence: seen, Detail: "KMS gave a data key although DryRun was asked for; it was dropped", Fix: "Whatever stands in for KMS at this endpoint does not know DryRun: correct `endpoints.kms`."}
+		return finding{Code: causeOther, Result: report.Fail, Artefact: report.ArtefactService, Confidence: report.Proven, Evidence: seen, Detail: "KMS gave a data key although DryRun was asked for; it was dropped", Fix: "Whatever stands in for KMS at this endpoint does not know DryRun: correct `endpoints.kms`."}
 	case d.allowed && p.predictsDirect() == iampolicy.ImplicitDeny, d.allowed && p.predictsDirect() == iampolicy.ExplicitDeny:
-		return finding{Code: causeStaleCopy, Result: Warn, Account: accountOf(p.dest.KMSKey), Artefact: ArtefactKeyPolicy, ArtefactARN: p.dest.KMSKey, Evidence: seen, Detail: "KMS lets the role use the key outside S3, and the policies that were read do not: the copies are old, or a grant allows it", Fix: "Read the policies again, and look at the key's grants (`aws kms list-grants`)."}
+		return finding{Code: causeStaleCopy, Result: report.Warn, Account: accountOf(p.dest.KMSKey), Artefact: report.ArtefactKeyPolicy, ArtefactARN: p.dest.KMSKey, Evidence: seen, Detail: "KMS lets the role use the key outside S3, and the policies that were read do not: the copies are old, or a grant allows it", Fix: "Read the policies again, and look at the key's grants (`aws kms list-grants`)."}
 	case d.allowed:
-		return finding{Code: causeKeyDirect, Result: Warn, Account: accountOf(p.dest.KMSKey), Artefact: ArtefactKeyPolicy, ArtefactARN: p.dest.KMSKey, Evidence: seen,
+		return finding{Code: causeKeyDirect, Result: report.Warn, Account: accountOf(p.dest.KMSKey), Artefact: report.ArtefactKeyPolicy, ArtefactARN: p.dest.KMSKey, Evidence: seen,
 			Detail: "the key works. The role may use it outside S3, too: neither policy has the condition kms:ViaService",
 			Fix:    "Replace the role's statement in the key policy by this one.", FixStatement: p.statement(docKey, "kms:GenerateDataKey")}
 	case d.info.Class == awserr.KeyState:
-		f := finding{Result: Fail, Confidence: Proven, Operation: d.seen.Operation, AWSCode: d.seen.AWSCode, AWSMessage: d.seen.AWSMessage, RequestID: d.seen.RequestID, HTTPStatus: d.seen.HTTPStatus, step: stepCreate}
+		f := finding{Result: report.Fail, Confidence: report.Proven, Operation: d.seen.Operation, AWSCode: d.seen.AWSCode, AWSMessage: d.seen.AWSMessage, RequestID: d.seen.RequestID, HTTPStatus: d.seen.HTTPStatus, step: stepCreate}
 		p.keyState(&f, d.info.Code)
 		return f
 	case d.info.Class == awserr.AccessDenied && through:
-		return finding{Result: Pass, Detail: "KMS refuses the role outside S3, as kms:ViaService asks for; through S3 the key works", Evidence: seen}
+		return finding{Result: report.Pass, Detail: "KMS refuses the role outside S3, as kms:ViaService asks for; through S3 the key works", Evidence: seen}
 	case d.info.Class == awserr.AccessDenied:
-		return finding{Code: causeKeyUnproven, Result: Unknown, Advisory: true, Artefact: ArtefactKeyPolicy, ArtefactARN: p.dest.KMSKey, Account: accountOf(p.dest.KMSKey), Evidence: seen,
+		return finding{Code: causeKeyUnproven, Result: report.Unknown, Advisory: true, Artefact: report.ArtefactKeyPolicy, ArtefactARN: p.dest.KMSKey, Account: accountOf(p.dest.KMSKey), Evidence: seen,
 			Detail: "KMS refuses the role outside S3, which is right with kms:ViaService; whether the key works through S3 did not show", Fix: "Repair what keeps the upload from being started, and run verify again."}
 	}
 	f := p.diagnose(ctx, step{name: "asking KMS", service: "kms", action: "kms:GenerateDataKey", operation: "kms:GenerateDataKey (DryRun)", id: stepCreate}, err)[0]
-	if f.Result == Fail {
-		f.Result = Unknown
+	if f.Result == report.Fail {
+		f.Result = report.Unknown
 	}
 	f.Advisory = true // deliveries do not need this way to KMS
 	return f

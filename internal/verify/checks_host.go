@@ -12,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 const (
@@ -27,16 +29,16 @@ const (
 
 func hostChecks() []check {
 	return []check{
-		{codeReachS3, CategoryHost, "S3 is reached, over TLS", nil, one(func(ctx context.Context, p *probe) finding { return p.reachSafely(ctx, "s3") })},
-		{codeReachSTS, CategoryHost, "STS is reached, over TLS", nil, one(func(ctx context.Context, p *probe) finding {
+		{codeReachS3, report.CategoryHost, "S3 is reached, over TLS", nil, one(func(ctx context.Context, p *probe) finding { return p.reachSafely(ctx, "s3") })},
+		{codeReachSTS, report.CategoryHost, "STS is reached, over TLS", nil, one(func(ctx context.Context, p *probe) finding {
 			if p.dest.Role == "" {
-				return finding{Result: Skip, Detail: "no role is assumed, so nothing is asked of STS"}
+				return finding{Result: report.Skip, Detail: "no role is assumed, so nothing is asked of STS"}
 			}
 			return p.reachSafely(ctx, "sts")
 		})},
-		{codeReachKMS, CategoryHost, "KMS is reached, over TLS", nil, one(checkReachKMS)},
-		{codeRoute, CategoryHost, "the way to S3 is known", []string{codeReachS3}, one(checkRoute)},
-		{codeClock, CategoryHost, "this host's clock agrees with AWS", []string{codeReachS3}, one(checkClock)},
+		{codeReachKMS, report.CategoryHost, "KMS is reached, over TLS", nil, one(checkReachKMS)},
+		{codeRoute, report.CategoryHost, "the way to S3 is known", []string{codeReachS3}, one(checkRoute)},
+		{codeClock, report.CategoryHost, "this host's clock agrees with AWS", []string{codeReachS3}, one(checkClock)},
 	}
 }
 
@@ -45,7 +47,7 @@ func (p *probe) reachSafely(ctx context.Context, service string) finding {
 	at, err := url.Parse(p.serviceURL(service))
 	if err == nil && at.Scheme == "http" {
 		if ip, err := netip.ParseAddr(at.Hostname()); (err != nil || !ip.IsLoopback()) && at.Hostname() != "localhost" {
-			return finding{Code: causePlainHTTP, Result: Fail, Artefact: ArtefactConfig, Confidence: Proven,
+			return finding{Code: causePlainHTTP, Result: report.Fail, Artefact: report.ArtefactConfig, Confidence: report.Proven,
 				Detail: fmt.Sprintf("the endpoint of %s is %s: a request over plain http shows the session's token to everybody on the way, so none is sent", service, at.Redacted()),
 				Fix:    "Give an https:// URL under `endpoints`."}
 		}
@@ -56,11 +58,11 @@ func (p *probe) reachSafely(ctx context.Context, service string) finding {
 // checkReachKMS is for verify's own question: in a delivery S3 calls KMS, not this host.
 func checkReachKMS(ctx context.Context, p *probe) finding {
 	if p.dest.Compatible || p.dest.KMSKey == "" {
-		return finding{Result: Skip, Detail: "no KMS key of AWS is configured"}
+		return finding{Result: report.Skip, Detail: "no KMS key of AWS is configured"}
 	}
 	f := p.reachSafely(ctx, "kms")
-	if f.Result == Fail {
-		f.Result, f.Advisory = Unknown, true
+	if f.Result == report.Fail {
+		f.Result, f.Advisory = report.Unknown, true
 		f.Detail += ". Deliveries do not need it: S3 calls KMS for them"
 	}
 	return f
@@ -68,9 +70,9 @@ func checkReachKMS(ctx context.Context, p *probe) finding {
 
 func checkRoute(_ context.Context, p *probe) finding {
 	if p.s3Address == "" {
-		return finding{Code: causeRouteUnknown, Result: Unknown, Advisory: true, Artefact: ArtefactNetwork, Detail: "the address of S3 does not show by which way it is reached"}
+		return finding{Code: causeRouteUnknown, Result: report.Unknown, Advisory: true, Artefact: report.ArtefactNetwork, Detail: "the address of S3 does not show by which way it is reached"}
 	}
-	return finding{Result: Pass, Detail: "S3 is reached " + p.s3Address, Evidence: []Evidence{{Source: SourceHost, Operation: "connect", Text: p.s3Address}}}
+	return finding{Result: report.Pass, Detail: "S3 is reached " + p.s3Address, Evidence: []report.Evidence{{Source: report.SourceHost, Operation: "connect", Text: p.s3Address}}}
 }
 
 // head asks for the bucket without signing, once: S3 tells the bucket's Region,
@@ -99,17 +101,17 @@ func (p *probe) head(ctx context.Context) (status int, region string, err error)
 func checkClock(ctx context.Context, p *probe) finding {
 	_, _, _ = p.head(ctx) // what went wrong is for the bucket's check to say
 	if p.date.IsZero() {
-		return finding{Code: causeClock, Result: Unknown, Artefact: ArtefactClock, Detail: "S3 sent no date to compare with"}
+		return finding{Code: causeClock, Result: report.Unknown, Artefact: report.ArtefactClock, Detail: "S3 sent no date to compare with"}
 	}
 	skew := p.asked.Sub(p.date).Truncate(time.Second)
 	detail := fmt.Sprintf("local time differs from S3's by %s", skew.Abs())
 	fix := "Set the clock: check the NTP service of this host (`timedatectl status`, `chronyc tracking`)."
-	seen := []Evidence{{Source: SourceHost, Operation: "Date", Text: detail}}
+	seen := []report.Evidence{{Source: report.SourceHost, Operation: "Date", Text: detail}}
 	switch {
 	case skew.Abs() > clockFail:
-		return finding{Code: causeClock, Result: Fail, Artefact: ArtefactClock, Confidence: Proven, Evidence: seen, Detail: detail + "; AWS refuses signatures that are 15 minutes off", Fix: fix}
+		return finding{Code: causeClock, Result: report.Fail, Artefact: report.ArtefactClock, Confidence: report.Proven, Evidence: seen, Detail: detail + "; AWS refuses signatures that are 15 minutes off", Fix: fix}
 	case skew.Abs() > clockWarn:
-		return finding{Code: causeClock, Result: Warn, Artefact: ArtefactClock, Confidence: Proven, Evidence: seen, Detail: detail, Fix: fix}
+		return finding{Code: causeClock, Result: report.Warn, Artefact: report.ArtefactClock, Confidence: report.Proven, Evidence: seen, Detail: detail, Fix: fix}
 	}
-	return finding{Result: Pass, Detail: "less than a minute apart"}
+	return finding{Result: report.Pass, Detail: "less than a minute apart"}
 }

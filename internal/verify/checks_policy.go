@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/brokerd/brokerd/internal/iampolicy"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 const (
@@ -34,39 +35,39 @@ func policyChecks() []check {
 		if code == codeStaticTrust {
 			needs = nil
 		}
-		return check{code, CategoryPolicy, title, needs, func(_ context.Context, p *probe) []finding { return p.policyFindings(code, kinds) }}
+		return check{code, report.CategoryPolicy, title, needs, func(_ context.Context, p *probe) []finding { return p.policyFindings(code, kinds) }}
 	}
 	return []check{
-		{codeStaticForm, CategoryPolicy, "the policies are well-formed", nil, checkForm},
-		{codeStaticStale, CategoryPolicy, "no policy names somebody who was deleted", nil, checkStale},
-		row(codeStaticTrust, "the trust policy lets the source assume the role", DocumentTrust),
-		row(codeStaticWrite, "the role's policy allows the write", DocumentIdentity),
-		row(codeStaticUse, "the role's policy allows the key", DocumentIdentity),
-		row(codeStaticBucket, "the bucket policy lets the role write", DocumentBucketPolicy),
-		row(codeStaticKey, "the key policy lets the role use the key", DocumentKeyPolicy),
-		row(codeStaticDeny, "no statement denies the upload", DocumentIdentity, DocumentBucketPolicy, DocumentKeyPolicy),
-		row(codeStaticGuard, "what stands around the accounts allows it", DocumentBoundary, DocumentSCP, DocumentRCP, DocumentEndpointPolicy),
-		row(codeStaticPublic, "no public statement locks other accounts out", DocumentBucketPolicy, DocumentPublicAccess),
-		{codeStaticOwnership, CategoryPolicy, "the bucket's owner owns what is written", []string{codeBucket}, one(checkOwnership)},
-		{codeStaticDefault, CategoryPolicy, "the bucket's default encryption works for other accounts", sound, one(checkDefaultEncryption)},
-		{codeStaticKeyState, CategoryPolicy, "the key is enabled, and of the right kind", []string{codeConfig, codeKeyName}, checkReadKey},
-		{codeStaticPayment, CategoryPolicy, "the bucket's owner pays for its requests", []string{codeBucket}, one(checkPayment)},
+		{codeStaticForm, report.CategoryPolicy, "the policies are well-formed", nil, checkForm},
+		{codeStaticStale, report.CategoryPolicy, "no policy names somebody who was deleted", nil, checkStale},
+		row(codeStaticTrust, "the trust policy lets the source assume the role", report.DocumentTrust),
+		row(codeStaticWrite, "the role's policy allows the write", report.DocumentIdentity),
+		row(codeStaticUse, "the role's policy allows the key", report.DocumentIdentity),
+		row(codeStaticBucket, "the bucket policy lets the role write", report.DocumentBucketPolicy),
+		row(codeStaticKey, "the key policy lets the role use the key", report.DocumentKeyPolicy),
+		row(codeStaticDeny, "no statement denies the upload", report.DocumentIdentity, report.DocumentBucketPolicy, report.DocumentKeyPolicy),
+		row(codeStaticGuard, "what stands around the accounts allows it", report.DocumentBoundary, report.DocumentSCP, report.DocumentRCP, report.DocumentEndpointPolicy),
+		row(codeStaticPublic, "no public statement locks other accounts out", report.DocumentBucketPolicy, report.DocumentPublicAccess),
+		{codeStaticOwnership, report.CategoryPolicy, "the bucket's owner owns what is written", []string{codeBucket}, one(checkOwnership)},
+		{codeStaticDefault, report.CategoryPolicy, "the bucket's default encryption works for other accounts", sound, one(checkDefaultEncryption)},
+		{codeStaticKeyState, report.CategoryPolicy, "the key is enabled, and of the right kind", []string{codeConfig, codeKeyName}, checkReadKey},
+		{codeStaticPayment, report.CategoryPolicy, "the bucket's owner pays for its requests", []string{codeBucket}, one(checkPayment)},
 	}
 }
 
 // policyRow is the check that tells what a layer lacks.
 func policyRow(kind, action string) string {
 	switch kind {
-	case ArtefactTrust, ArtefactSourcePolicy:
+	case report.ArtefactTrust, report.ArtefactSourcePolicy:
 		return codeStaticTrust
-	case ArtefactIdentity:
+	case report.ArtefactIdentity:
 		if strings.HasPrefix(action, "kms:") {
 			return codeStaticUse
 		}
 		return codeStaticWrite
-	case ArtefactBucketPolicy:
+	case report.ArtefactBucketPolicy:
 		return codeStaticBucket
-	case ArtefactKeyPolicy:
+	case report.ArtefactKeyPolicy:
 		return codeStaticKey
 	}
 	return codeStaticGuard
@@ -80,16 +81,16 @@ func (p *probe) policyFindings(row string, kinds []string) []finding {
 			continue
 		}
 		if f.step == stepAbort {
-			f.Result = Warn // uploads work without, and leave something behind when they fail
+			f.Result = report.Warn // uploads work without, and leave something behind when they fail
 		}
 		switch confirmed := p.toldBy(f); {
 		case confirmed != "":
 			f.Confirms = confirmed
-			f.Confidence = Proven
+			f.Confidence = report.Proven
 		case p.passed[f.step]:
-			f.Result, f.Code, f.Confidence = Warn, causeStaleCopy, Strong
+			f.Result, f.Code, f.Confidence = report.Warn, causeStaleCopy, report.Strong
 			f.Detail = "AWS allowed it a moment ago, and by the copy that was read it should not: " + f.Detail + ". The copy is old, or another document than AWS's"
-			f.Repair = Fix{}
+			f.Repair = report.Fix{}
 			f.Fix = "Read the policy again. Nothing has to be repaired for uploads."
 		}
 		out = append(out, f)
@@ -101,9 +102,9 @@ func (p *probe) policyFindings(row string, kinds []string) []finding {
 		if f.row != row || p.passed[f.step] {
 			continue
 		}
-		f.Result = Unknown
+		f.Result = report.Unknown
 		if f.Confirms = p.toldBy(f); f.Confirms != "" {
-			f.Result = Fail
+			f.Result = report.Fail
 		} else {
 			f.Advisory = true
 		}
@@ -113,7 +114,7 @@ func (p *probe) policyFindings(row string, kinds []string) []finding {
 		return out
 	}
 	for _, kind := range kinds {
-		if state, why := p.docs.state(kind); state == Unreadable {
+		if state, why := p.docs.state(kind); state == report.Unreadable {
 			account := p.accountOfKind(kind)
 			return []finding{p.notRead(kind, account.ID, kind, p.target(kind), why)}
 		}
@@ -121,7 +122,7 @@ func (p *probe) policyFindings(row string, kinds []string) []finding {
 	if p.dest.Compatible || p.dest.Role == "" {
 		return []finding{p.notRead(kinds[0], "", kinds[0], "", "an S3-compatible store has no such document")}
 	}
-	return []finding{{Result: Pass, Detail: "by the documents that were read", Evidence: []Evidence{{Source: SourceStatic, Text: "every request of an upload, decided by the policy engine"}}}}
+	return []finding{{Result: report.Pass, Detail: "by the documents that were read", Evidence: []report.Evidence{{Source: report.SourceStatic, Text: "every request of an upload, decided by the policy engine"}}}}
 }
 
 // toldBy is the check that has told a finding already.
@@ -136,17 +137,17 @@ func (p *probe) toldBy(f finding) string {
 
 // notRead is never a pass, and never a reason to call the whole unknown.
 func (p *probe) notRead(kind, account, artefact, arn, why string) finding {
-	return finding{Code: causeUnread, Result: Unknown, Advisory: true, Account: account, Artefact: artefact, ArtefactARN: arn,
+	return finding{Code: causeUnread, Result: report.Unknown, Advisory: true, Account: account, Artefact: artefact, ArtefactARN: arn,
 		Detail: fmt.Sprintf("the %s: %s", noun(kind), why),
-		Repair: Fix{Kind: FixConfig, Text: "Give it by `--policies DIR`, or run verify with a profile that may read it.", Owner: "whoever runs verify"}}
+		Repair: report.Fix{Kind: report.FixConfig, Text: "Give it by `--policies DIR`, or run verify with a profile that may read it.", Owner: "whoever runs verify"}}
 }
 
 // policyKind is the use that a kind of policy is linted for; false for settings.
 func policyKind(kind string) (iampolicy.Kind, bool) {
 	use, ok := map[string]iampolicy.Kind{
-		DocumentTrust: iampolicy.KindTrust, DocumentIdentity: iampolicy.KindIdentity, DocumentSource: iampolicy.KindIdentity, DocumentBoundary: iampolicy.KindBoundary,
-		DocumentSessionPolicy: iampolicy.KindSession, DocumentSCP: iampolicy.KindServiceControl, DocumentRCP: iampolicy.KindResourceCtrl,
-		DocumentEndpointPolicy: iampolicy.KindVPCEndpoint, DocumentBucketPolicy: iampolicy.KindBucket, DocumentKeyPolicy: iampolicy.KindKey,
+		report.DocumentTrust: iampolicy.KindTrust, report.DocumentIdentity: iampolicy.KindIdentity, report.DocumentSource: iampolicy.KindIdentity, report.DocumentBoundary: iampolicy.KindBoundary,
+		report.DocumentSessionPolicy: iampolicy.KindSession, report.DocumentSCP: iampolicy.KindServiceControl, report.DocumentRCP: iampolicy.KindResourceCtrl,
+		report.DocumentEndpointPolicy: iampolicy.KindVPCEndpoint, report.DocumentBucketPolicy: iampolicy.KindBucket, report.DocumentKeyPolicy: iampolicy.KindKey,
 	}[kind]
 	return use, ok
 }
@@ -160,10 +161,10 @@ func checkForm(_ context.Context, p *probe) []finding {
 	for _, l := range layout {
 		kind, isPolicy := policyKind(l.kind)
 		for _, d := range p.docs.byKind[l.kind] {
-			if d.State != Known {
+			if d.State != report.Known {
 				continue
 			}
-			f := finding{Code: causeMalformed, Result: Fail, Account: p.accountOfKind(l.kind).ID, Artefact: l.kind, ArtefactARN: orText(d.ARN, p.target(l.kind)), Name: d.Name, Confidence: Strong,
+			f := finding{Code: causeMalformed, Result: report.Fail, Account: p.accountOfKind(l.kind).ID, Artefact: l.kind, ArtefactARN: orText(d.ARN, p.target(l.kind)), Name: d.Name, Confidence: report.Strong,
 				Fix: "Correct the document; AWS refuses to store it as it is."}
 			if d.fault != nil {
 				f.Detail = fmt.Sprintf("the %s %s: %s", noun(l.kind), d.Name, d.fault)
@@ -180,9 +181,9 @@ func checkForm(_ context.Context, p *probe) []finding {
 				}
 				g := f
 				if size {
-					g.Result, g.Fix = Warn, "Shorten the policy, or have the quota raised: AWS refuses to store one that is larger."
+					g.Result, g.Fix = report.Warn, "Shorten the policy, or have the quota raised: AWS refuses to store one that is larger."
 				}
-				g.Statement = &Statement{Line: remark.Line, Column: remark.Column, Path: remark.Path}
+				g.Statement = &report.Statement{Line: remark.Line, Column: remark.Column, Path: remark.Path}
 				g.Detail = fmt.Sprintf("the %s %s, line %d: %s", noun(l.kind), d.Name, remark.Line, remark.Message)
 				out = append(out, g)
 			}
@@ -191,14 +192,14 @@ func checkForm(_ context.Context, p *probe) []finding {
 	if len(out) > 0 {
 		return out
 	}
-	return []finding{{Result: Pass, Detail: "every document that was read"}}
+	return []finding{{Result: report.Pass, Detail: "every document that was read"}}
 }
 
 // checkStale finds principals that AWS shows by their id, because they are gone.
 func checkStale(_ context.Context, p *probe) []finding {
 	var out []finding
 	read := false
-	for _, kind := range []string{DocumentTrust, DocumentBucketPolicy, DocumentKeyPolicy} {
+	for _, kind := range []string{report.DocumentTrust, report.DocumentBucketPolicy, report.DocumentKeyPolicy} {
 		doc := p.docs.one(kind)
 		read = read || p.docs.read(kind)
 		for i := range doc.Len() {
@@ -210,14 +211,14 @@ func checkStale(_ context.Context, p *probe) []finding {
 			}
 			account := p.accountOfKind(kind)
 			f := finding{
-				Code: staleCode(kind), Result: Warn, Account: account.ID, Artefact: kind, ArtefactARN: p.target(kind), Confidence: Strong,
-				Statement: &Statement{Sid: s.Sid, Index: i, Line: line, Column: column, Path: fmt.Sprintf("Statement[%d].Principal", i), Text: text},
+				Code: staleCode(kind), Result: report.Warn, Account: account.ID, Artefact: kind, ArtefactARN: p.target(kind), Confidence: report.Strong,
+				Statement: &report.Statement{Sid: s.Sid, Index: i, Line: line, Column: column, Path: fmt.Sprintf("Statement[%d].Principal", i), Text: text},
 			}
 			f.Detail = fmt.Sprintf("statement %s of %s names %s: a role or user that was deleted. One made again under its name is another one, and the statement does not meet it", statementName(f.Statement), place(f), strings.Join(ids, ", "))
 			f.Repair = p.removeStatement(f, fmt.Sprintf("Remove statement %s of %s, or save it again with the ARN of the role.", statementName(f.Statement), place(f)))
 			for _, t := range p.told {
 				if t.finding.Code == f.Code {
-					f.Result, f.Confirms = Fail, t.check
+					f.Result, f.Confirms = report.Fail, t.check
 				}
 			}
 			out = append(out, f)
@@ -227,16 +228,16 @@ func checkStale(_ context.Context, p *probe) []finding {
 	case len(out) > 0:
 		return out
 	case !read:
-		return []finding{p.notRead(DocumentBucketPolicy, "", "policies", "", "none that names principals was read")}
+		return []finding{p.notRead(report.DocumentBucketPolicy, "", "policies", "", "none that names principals was read")}
 	}
-	return []finding{{Result: Pass, Detail: "every principal in the documents that were read is there by its ARN"}}
+	return []finding{{Result: report.Pass, Detail: "every principal in the documents that were read is there by its ARN"}}
 }
 
 func staleCode(kind string) string {
 	switch kind {
-	case DocumentTrust:
+	case report.DocumentTrust:
 		return causeTrustStale
-	case DocumentKeyPolicy:
+	case report.DocumentKeyPolicy:
 		return causeKeyStale
 	}
 	return causeBucketStale

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/brokerd/brokerd/internal/iampolicy"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // The negative checks, N1 to N11: what an upload's role must not be able to do.
@@ -54,31 +55,31 @@ func negatives() []negative {
 func privilegeChecks() []check {
 	var out []check
 	for _, n := range negatives() {
-		out = append(out, check{n.code, CategoryPrivilege, n.title, n.needs, func(ctx context.Context, p *probe) []finding { return []finding{p.negative(ctx, n)} }})
+		out = append(out, check{n.code, report.CategoryPrivilege, n.title, n.needs, func(ctx context.Context, p *probe) []finding { return []finding{p.negative(ctx, n)} }})
 	}
-	return append(out, check{codeDelete, CategoryPrivilege, "the role cannot delete objects", nil, one(checkDelete)})
+	return append(out, check{codeDelete, report.CategoryPrivilege, "the role cannot delete objects", nil, one(checkDelete)})
 }
 
 // checkDelete asks the policies alone: on a versioned bucket a delete that is
 // allowed leaves a marker behind, and nobody may try that on somebody's data.
 func checkDelete(_ context.Context, p *probe) finding {
 	if p.dest.Compatible || p.dest.Role == "" {
-		return p.notRead(DocumentIdentity, "", ArtefactIdentity, "", "an S3-compatible store has no such document")
+		return p.notRead(report.DocumentIdentity, "", report.ArtefactIdentity, "", "an S3-compatible store has no such document")
 	}
 	put := p.put("s3:DeleteObject", nil)
 	put.KeyARN, put.Policies.Session = "", nil // the role's own rights, not what brokerd limits its session to
 	list, err := put.Scenarios()
 	if err != nil {
-		return p.notRead(DocumentIdentity, p.accountA(), ArtefactIdentity, p.dest.Role, err.Error())
+		return p.notRead(report.DocumentIdentity, p.accountA(), report.ArtefactIdentity, p.dest.Role, err.Error())
 	}
 	switch r := iampolicy.Evaluate(list[0]); r.Decision {
 	case iampolicy.ImplicitDeny, iampolicy.ExplicitDeny:
-		return finding{Result: Pass, Detail: "by the policies; it is never tried", Evidence: []Evidence{{Source: SourceStatic, Operation: "s3:DeleteObject", Text: string(r.Decision)}}}
+		return finding{Result: report.Pass, Detail: "by the policies; it is never tried", Evidence: []report.Evidence{{Source: report.SourceStatic, Operation: "s3:DeleteObject", Text: string(r.Decision)}}}
 	case iampolicy.Unknown:
 		// Both sides must allow it: one that is known not to is enough.
-		kind := DocumentIdentity
-		if p.docs.read(DocumentIdentity) {
-			kind = DocumentBucketPolicy
+		kind := report.DocumentIdentity
+		if p.docs.read(report.DocumentIdentity) {
+			kind = report.DocumentBucketPolicy
 		}
 		if p.docs.read(kind) {
 			return p.tooMuch(list[0], r)
@@ -91,8 +92,8 @@ func checkDelete(_ context.Context, p *probe) finding {
 }
 
 func (p *probe) tooMuch(sc iampolicy.Scenario, r iampolicy.Result) finding {
-	f := finding{Result: Fail, Account: p.accountA(), Artefact: ArtefactIdentity, ArtefactARN: p.dest.Role, Confidence: Strong, Assumptions: p.unread(),
-		Evidence: []Evidence{{Source: SourceStatic, Operation: sc.Request.Action, Text: string(r.Decision)}},
+	f := finding{Result: report.Fail, Account: p.accountA(), Artefact: report.ArtefactIdentity, ArtefactARN: p.dest.Role, Confidence: report.Strong, Assumptions: p.unread(),
+		Evidence: []report.Evidence{{Source: report.SourceStatic, Operation: sc.Request.Action, Text: string(r.Decision)}},
 		Detail:   fmt.Sprintf("the policies of both accounts let the role do %s: whoever gets its session can destroy what was delivered", sc.Request.Action)}
 	for i := range r.Layers {
 		l := &r.Layers[i]
@@ -104,7 +105,7 @@ func (p *probe) tooMuch(sc iampolicy.Scenario, r iampolicy.Result) finding {
 			if s.Effect == "Allow" && s.Outcome == iampolicy.Matched && f.Statement == nil {
 				f.Statement, f.Name = p.statementAt(sc, l, n), s.Policy
 				if l.Layer == iampolicy.LayerResource {
-					f.Artefact, f.ArtefactARN, f.Account = ArtefactBucketPolicy, p.bucketARN(), p.accountB()
+					f.Artefact, f.ArtefactARN, f.Account = report.ArtefactBucketPolicy, p.bucketARN(), p.accountB()
 				}
 			}
 		}
@@ -119,10 +120,10 @@ func (p *probe) tooMuch(sc iampolicy.Scenario, r iampolicy.Result) finding {
 }
 
 // narrow replaces a statement that allows too much by the one that setup writes.
-func (p *probe) narrow(f finding) Fix {
+func (p *probe) narrow(f finding) report.Fix {
 	patch := p.setupStatement(f.Artefact, "s3:PutObject")
 	if patch == nil || !strings.Contains(f.Statement.Text, "s3:") && !strings.Contains(f.Statement.Text, `"*"`) {
-		return Fix{}
+		return report.Fix{}
 	}
 	return p.replaceStatement(f, f.Statement, patch, fmt.Sprintf("Replace statement %s of %s by this one, which allows what an upload needs.", statementName(f.Statement), place(f)))
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // principalsOf lists the principals of a statement.
@@ -19,31 +21,31 @@ func principalsOf(s statementParts) []string {
 // checkOwnership: with other settings the writer owns its objects, and the
 // bucket's owner cannot read them.
 func checkOwnership(_ context.Context, p *probe) finding {
-	state, why := p.docs.state(DocumentOwnership)
-	if state == Unreadable {
-		return p.notRead(DocumentOwnership, p.accountB(), ArtefactOwnership, p.bucketARN(), why)
+	state, why := p.docs.state(report.DocumentOwnership)
+	if state == report.Unreadable {
+		return p.notRead(report.DocumentOwnership, p.accountB(), report.ArtefactOwnership, p.bucketARN(), why)
 	}
 	var out struct {
 		OwnershipControls struct {
 			Rules []struct{ ObjectOwnership string }
 		}
 	}
-	p.docs.setting(DocumentOwnership, &out)
+	p.docs.setting(report.DocumentOwnership, &out)
 	ownership := "ObjectWriter" // of buckets that never had the setting
 	if len(out.OwnershipControls.Rules) > 0 {
 		ownership = out.OwnershipControls.Rules[0].ObjectOwnership
 	}
 	switch {
 	case ownership == "BucketOwnerEnforced":
-		return finding{Result: Pass, Detail: "BucketOwnerEnforced"}
+		return finding{Result: report.Pass, Detail: "BucketOwnerEnforced"}
 	case ownership == "BucketOwnerPreferred" && p.dest.ACL == "bucket-owner-full-control":
-		return finding{Result: Pass, Detail: "BucketOwnerPreferred, and brokerd sends the ACL bucket-owner-full-control"}
+		return finding{Result: report.Pass, Detail: "BucketOwnerPreferred, and brokerd sends the ACL bucket-owner-full-control"}
 	}
 	account := p.account(p.accountB())
-	return finding{Code: causeOwnership, Result: Warn, Account: account.ID, Artefact: ArtefactOwnership, ArtefactARN: p.bucketARN(), Confidence: Strong,
+	return finding{Code: causeOwnership, Result: report.Warn, Account: account.ID, Artefact: report.ArtefactOwnership, ArtefactARN: p.bucketARN(), Confidence: report.Strong,
 		Detail: fmt.Sprintf("object ownership is %s: uploads succeed, and the objects belong to account %s, so that the bucket's owner cannot read them", ownership, p.accountA()),
-		Repair: Fix{
-			Kind: FixSetting, Target: p.bucketARN(), Account: account, Owner: p.owner(ArtefactOwnership, account),
+		Repair: report.Fix{
+			Kind: report.FixSetting, Target: p.bucketARN(), Account: account, Owner: p.owner(report.ArtefactOwnership, account),
 			Text:    "Set object ownership to BucketOwnerEnforced.",
 			Command: "aws s3api put-bucket-ownership-controls --bucket " + p.dest.Bucket + " --ownership-controls 'Rules=[{ObjectOwnership=BucketOwnerEnforced}]'",
 		}}
@@ -56,7 +58,7 @@ func (p *probe) ownership() string {
 			Rules []struct{ ObjectOwnership string }
 		}
 	}
-	p.docs.setting(DocumentOwnership, &out)
+	p.docs.setting(report.DocumentOwnership, &out)
 	if len(out.OwnershipControls.Rules) == 0 {
 		return ""
 	}
@@ -66,9 +68,9 @@ func (p *probe) ownership() string {
 // checkDefaultEncryption: brokerd always names the key; others that write to the
 // bucket, and tools that copy in it, may not.
 func checkDefaultEncryption(_ context.Context, p *probe) finding {
-	state, why := p.docs.state(DocumentEncryption)
-	if state == Unreadable {
-		return p.notRead(DocumentEncryption, p.accountB(), ArtefactEncryption, p.bucketARN(), why)
+	state, why := p.docs.state(report.DocumentEncryption)
+	if state == report.Unreadable {
+		return p.notRead(report.DocumentEncryption, p.accountB(), report.ArtefactEncryption, p.bucketARN(), why)
 	}
 	var out struct {
 		ServerSideEncryptionConfiguration struct {
@@ -77,15 +79,15 @@ func checkDefaultEncryption(_ context.Context, p *probe) finding {
 			}
 		}
 	}
-	p.docs.setting(DocumentEncryption, &out)
+	p.docs.setting(report.DocumentEncryption, &out)
 	algorithm, key := "AES256", "" // S3's own default
 	if rules := out.ServerSideEncryptionConfiguration.Rules; len(rules) > 0 {
 		algorithm, key = rules[0].ApplyServerSideEncryptionByDefault.SSEAlgorithm, rules[0].ApplyServerSideEncryptionByDefault.KMSMasterKeyID
 	}
 	if !strings.HasPrefix(algorithm, "aws:kms") || key == p.dest.KMSKey {
-		return finding{Result: Pass, Detail: strings.TrimSpace(algorithm + " " + key)}
+		return finding{Result: report.Pass, Detail: strings.TrimSpace(algorithm + " " + key)}
 	}
-	f := finding{Code: causeDefaultAlias, Result: Warn, Account: p.accountB(), Artefact: ArtefactEncryption, ArtefactARN: p.bucketARN(), Confidence: Strong}
+	f := finding{Code: causeDefaultAlias, Result: report.Warn, Account: p.accountB(), Artefact: report.ArtefactEncryption, ArtefactARN: p.bucketARN(), Confidence: report.Strong}
 	switch {
 	case key == "" || strings.HasSuffix(key, "alias/aws/s3"):
 		f.Code = causeDefaultManaged
@@ -100,8 +102,8 @@ func checkDefaultEncryption(_ context.Context, p *probe) finding {
 	rule, _ := json.Marshal(map[string]any{"Rules": []any{map[string]any{
 		"ApplyServerSideEncryptionByDefault": map[string]string{"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": p.dest.KMSKey}, "BucketKeyEnabled": p.bucketKey(),
 	}}})
-	f.Repair = Fix{
-		Kind: FixSetting, Target: p.bucketARN(), Patch: rule, Account: account, Owner: p.owner(ArtefactEncryption, account),
+	f.Repair = report.Fix{
+		Kind: report.FixSetting, Target: p.bucketARN(), Patch: rule, Account: account, Owner: p.owner(report.ArtefactEncryption, account),
 		Text:    "Name the key by its full ARN in the bucket's default encryption.",
 		Command: "aws s3api put-bucket-encryption --bucket " + p.dest.Bucket + " --server-side-encryption-configuration " + quote(string(rule)),
 	}
@@ -112,7 +114,7 @@ func checkDefaultEncryption(_ context.Context, p *probe) finding {
 func checkReadKey(_ context.Context, p *probe) []finding {
 	out := p.readKeyState()
 	for i := range out {
-		if out[i].Result == Fail {
+		if out[i].Result == report.Fail {
 			out[i].Confirms = p.toldBy(out[i])
 		}
 	}
@@ -121,16 +123,16 @@ func checkReadKey(_ context.Context, p *probe) []finding {
 
 // checkPayment: brokerd does not agree to pay.
 func checkPayment(_ context.Context, p *probe) finding {
-	state, why := p.docs.state(DocumentPayment)
-	if state == Unreadable {
-		return p.notRead(DocumentPayment, p.accountB(), ArtefactBucket, p.bucketARN(), why)
+	state, why := p.docs.state(report.DocumentPayment)
+	if state == report.Unreadable {
+		return p.notRead(report.DocumentPayment, p.accountB(), report.ArtefactBucket, p.bucketARN(), why)
 	}
 	var out struct{ Payer string }
-	p.docs.setting(DocumentPayment, &out)
+	p.docs.setting(report.DocumentPayment, &out)
 	if out.Payer != "Requester" {
-		return finding{Result: Pass, Detail: "the bucket's owner"}
+		return finding{Result: report.Pass, Detail: "the bucket's owner"}
 	}
-	f := p.requesterPays(finding{Result: Fail})
+	f := p.requesterPays(finding{Result: report.Fail})
 	f.Confirms = p.toldBy(f)
 	return f
 }

@@ -3,12 +3,14 @@ package verify
 import (
 	"fmt"
 	"strings"
+
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // command is a fix as one line for a shell that is signed in to the account. It
 // reads the document again and changes one statement of it: what others changed
 // since stays. It needs the AWS CLI and jq.
-func (p *probe) command(kind string, f Fix) string {
+func (p *probe) command(kind string, f report.Fix) string {
 	filter := jqFilter(f)
 	if filter == "" {
 		return ""
@@ -21,10 +23,10 @@ func (p *probe) command(kind string, f Fix) string {
 			"aws iam create-policy-version --policy-arn "+f.Target+" --set-as-default --policy-document")
 	}
 	switch kind {
-	case ArtefactTrust:
+	case report.ArtefactTrust:
 		return pipe("aws iam get-role --role-name "+name+" --query Role.AssumeRolePolicyDocument --output json", filter,
 			"aws iam update-assume-role-policy --role-name "+name+" --policy-document")
-	case ArtefactIdentity, ArtefactSourcePolicy:
+	case report.ArtefactIdentity, report.ArtefactSourcePolicy:
 		who := "role --role-name " + name
 		if i := strings.Index(f.Target, ":user/"); i >= 0 {
 			user := f.Target[strings.LastIndexByte(f.Target, '/')+1:]
@@ -32,17 +34,17 @@ func (p *probe) command(kind string, f Fix) string {
 		}
 		verb, who, _ := strings.Cut(who, " ")
 		policy := " --policy-name " + quote(f.Policy)
-		if f.Kind == FixAddStatement {
+		if f.Kind == report.FixAddStatement {
 			return fmt.Sprintf("aws iam put-%s-policy %s%s --policy-document %s", verb, who, policy, quote(`{"Version":"2012-10-17","Statement":[`+string(f.Patch)+`]}`))
 		}
 		return pipe(fmt.Sprintf("aws iam get-%s-policy %s%s --query PolicyDocument --output json", verb, who, policy), filter,
 			fmt.Sprintf("aws iam put-%s-policy %s%s --policy-document", verb, who, policy))
-	case ArtefactBucketPolicy, ArtefactIdentityBucket:
-		if state, _ := p.docs.state(DocumentBucketPolicy); state == Absent && f.Kind == FixAddStatement {
+	case report.ArtefactBucketPolicy, report.ArtefactIdentityBucket:
+		if state, _ := p.docs.state(report.DocumentBucketPolicy); state == report.Absent && f.Kind == report.FixAddStatement {
 			return "aws s3api put-bucket-policy --bucket " + p.dest.Bucket + " --policy " + quote(`{"Version":"2012-10-17","Statement":[`+string(f.Patch)+`]}`)
 		}
 		return pipe("aws s3api get-bucket-policy --bucket "+p.dest.Bucket+" --query Policy --output text", filter, "aws s3api put-bucket-policy --bucket "+p.dest.Bucket+" --policy")
-	case ArtefactKeyPolicy, ArtefactIdentityKey:
+	case report.ArtefactKeyPolicy, report.ArtefactIdentityKey:
 		return pipe("aws kms get-key-policy"+region+" --key-id "+p.dest.KMSKey+" --query Policy --output text", filter,
 			"aws kms put-key-policy"+region+" --key-id "+p.dest.KMSKey+" --policy-name default --policy")
 	}
@@ -51,18 +53,18 @@ func (p *probe) command(kind string, f Fix) string {
 
 // jqFilter changes one statement of a document. A Statement may be an object
 // instead of a list.
-func jqFilter(f Fix) string {
+func jqFilter(f report.Fix) string {
 	list := `.Statement |= if type=="array" then . else [.] end`
 	switch {
-	case f.Kind == FixAddStatement && len(f.Patch) > 0:
+	case f.Kind == report.FixAddStatement && len(f.Patch) > 0:
 		if sid := parseStatement(string(f.Patch)).Sid; sid != "" {
 			list += fmt.Sprintf(" | .Statement |= map(select(.Sid != %q))", sid)
 		}
 		return list + " | .Statement += [" + string(f.Patch) + "]"
 	case f.Statement == nil || f.Statement.Index < 0:
-	case f.Kind == FixReplaceStatement && len(f.Patch) > 0:
+	case f.Kind == report.FixReplaceStatement && len(f.Patch) > 0:
 		return fmt.Sprintf("%s | .Statement[%d] = %s", list, f.Statement.Index, f.Patch)
-	case f.Kind == FixRemoveStatement:
+	case f.Kind == report.FixRemoveStatement:
 		return fmt.Sprintf("%s | del(.Statement[%d])", list, f.Statement.Index)
 	}
 	return ""

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/report"
 	"github.com/brokerd/brokerd/test/misconfig"
 )
 
@@ -44,7 +44,7 @@ func TestPrintedCommandsAreRunByAShell(t *testing.T) {
 			w := world(t)
 			m := rows[name]
 			must(t, m.Make(t.Context(), w))
-			look := func() verify.Report { return runWith(t, w, verify.RunOptions{Policies: documents(t, w, "AB")}) }
+			look := func() report.Report { return runWith(t, w, report.RunOptions{Policies: documents(t, w, "AB")}) }
 			for _, c := range look().Fixes() {
 				if c.Code != m.Finding.Code {
 					continue
@@ -63,7 +63,7 @@ func TestPrintedCommandsAreRunByAShell(t *testing.T) {
 			}
 			r := look()
 			for _, c := range r.Checks {
-				if c.Code == m.Finding.Code || c.Result == verify.Fail {
+				if c.Code == m.Finding.Code || c.Result == report.Fail {
 					t.Errorf("after the command: %s %s: %s", c.Code, c.Result, c.Why)
 				}
 			}
@@ -76,7 +76,7 @@ func TestCommandsQuoteWhatTheyAreGiven(t *testing.T) {
 	w := world(t)
 	doc := strings.Replace(string(w.Docs.Bucket), `"Statement": [`, `"Statement": [{"Sid":"Guard","Effect":"Deny","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::tenant-s3-test-bucket/*","Condition":{"StringNotEquals":{"aws:UserAgent":"it's $(touch /tmp/x) `+"`id`"+` here"}}},`, 1)
 	must(t, w.PutBucketPolicy(t.Context(), doc))
-	r := runWith(t, w, verify.RunOptions{Policies: documents(t, w, "AB")})
+	r := runWith(t, w, report.RunOptions{Policies: documents(t, w, "AB")})
 	got := firstProblem(t, r)
 	if got.Artefact.Statement == nil || got.Artefact.Statement.Sid != "Guard" {
 		t.Fatalf("got %+v", got)

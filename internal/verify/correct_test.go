@@ -19,7 +19,7 @@ import (
 	"github.com/brokerd/brokerd/internal/setup"
 	"github.com/brokerd/brokerd/internal/testbed"
 	"github.com/brokerd/brokerd/internal/testbed/testbedtest"
-	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/report"
 	"github.com/brokerd/brokerd/test/misconfig"
 )
 
@@ -198,19 +198,19 @@ func TestNoFalseAlarmOnArrangementsThatWork(t *testing.T) {
 				t.Parallel()
 				w := world(t)
 				must(t, c.make(t.Context(), w))
-				o := verify.RunOptions{}
+				o := report.RunOptions{}
 				if sides != "" {
 					o.Policies = documents(t, w, sides)
 				}
 				r := runWith(t, w, o)
-				if r.Result() != verify.Pass {
+				if r.Result() != report.Pass {
 					t.Errorf("the result is %s", r.Result())
 				}
 				for _, k := range r.Checks {
-					if k.Result == verify.Pass || k.Result == verify.Skip || k.Result == verify.Unknown && k.Advisory || k.Category == verify.CategoryAudit {
+					if k.Result == report.Pass || k.Result == report.Skip || k.Result == report.Unknown && k.Advisory || k.Category == report.CategoryAudit {
 						continue
 					}
-					if k.Result == verify.Warn && strings.Contains(strings.Join(c.advice, " "), k.Code) {
+					if k.Result == report.Warn && strings.Contains(strings.Join(c.advice, " "), k.Code) {
 						continue
 					}
 					t.Errorf("%s %s %s: %s\n%+v", k.Result, k.ID, k.Code, k.Why, k.Evidence)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/brokerd/brokerd/internal/awserr"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // denied explains a refusal by fusing what the documents say, what AWS's text
@@ -46,10 +47,10 @@ func (p *probe) confirmed(list []finding, c finding, s step, info awserr.Info) [
 	out := make([]finding, 0, len(list))
 	for _, f := range list {
 		switch {
-		case f.Confidence == Strong:
-			f.Confidence = Proven // the documents and AWS agree
+		case f.Confidence == report.Strong:
+			f.Confidence = report.Proven // the documents and AWS agree
 		case len(list) == 1:
-			f.Confidence = Strong // the one statement that can explain it
+			f.Confidence = report.Strong // the one statement that can explain it
 		}
 		f.takeCall(c)
 		f.Detail = s.name + ": " + f.Detail
@@ -81,16 +82,16 @@ func kindOf(info awserr.Info) string {
 	isKMS := strings.HasPrefix(strings.ToLower(info.Action), "kms:")
 	switch info.Layer {
 	case awserr.LayerIdentity:
-		return ArtefactIdentity
+		return report.ArtefactIdentity
 	case awserr.LayerKeyPolicy:
-		return ArtefactKeyPolicy
+		return report.ArtefactKeyPolicy
 	case awserr.LayerResource:
 		if isKMS {
-			return ArtefactKeyPolicy
+			return report.ArtefactKeyPolicy
 		}
-		return ArtefactBucketPolicy
+		return report.ArtefactBucketPolicy
 	case awserr.LayerTrust:
-		return ArtefactTrust
+		return report.ArtefactTrust
 	}
 	if other, ok := otherLayer(info.Layer); ok {
 		return other.kind
@@ -116,7 +117,7 @@ func (p *probe) untold(ctx context.Context, c finding, s step) []finding {
 	if suspects := of(p.predicted.suspects, s.id); len(suspects) > 0 {
 		return p.confirmed(suspects, c, s, awserr.Info{})
 	}
-	identity, bucket := p.docs.read(DocumentIdentity) && p.docs.read(DocumentBoundary), p.docs.read(DocumentBucketPolicy)
+	identity, bucket := p.docs.read(report.DocumentIdentity) && p.docs.read(report.DocumentBoundary), p.docs.read(report.DocumentBucketPolicy)
 	switch {
 	case identity && bucket:
 		return []finding{p.unseen(c, s, s.action)}
@@ -129,13 +130,13 @@ func (p *probe) untold(ctx context.Context, c finding, s step) []finding {
 // unseen: every document that was read allows it, and AWS refuses. What remains
 // is what neither account's administrators see.
 func (p *probe) unseen(c finding, s step, action string) finding {
-	c.Code, c.Artefact, c.Confidence = causeUnseen, ArtefactUnseen, Strong
+	c.Code, c.Artefact, c.Confidence = causeUnseen, report.ArtefactUnseen, report.Strong
 	var left []string
 	for _, l := range []struct{ kind, text string }{
-		{DocumentSCP, "a service control policy over account " + orA(p.accountA())},
-		{DocumentRCP, "a resource control policy over account " + orUnknown(p.accountB())},
-		{DocumentEndpointPolicy, "the policy of a VPC endpoint on the way"},
-		{DocumentBoundary, "a permissions boundary of the role"},
+		{report.DocumentSCP, "a service control policy over account " + orA(p.accountA())},
+		{report.DocumentRCP, "a resource control policy over account " + orUnknown(p.accountB())},
+		{report.DocumentEndpointPolicy, "the policy of a VPC endpoint on the way"},
+		{report.DocumentBoundary, "a permissions boundary of the role"},
 	} {
 		if !p.docs.read(l.kind) {
 			left = append(left, l.text)
@@ -147,8 +148,8 @@ func (p *probe) unseen(c finding, s step, action string) finding {
 	c.Detail = fmt.Sprintf("%s: every policy that was read allows %s, and AWS refuses it. What is left: %s", s.name, action, strings.Join(left, "; "))
 	c.Assumptions = p.unread()
 	account := p.account(p.accountA())
-	c.Repair = Fix{
-		Kind: FixSetting, Target: p.dest.Role, Account: account, Owner: p.owner(ArtefactSCP, account),
+	c.Repair = report.Fix{
+		Kind: report.FixSetting, Target: p.dest.Role, Account: account, Owner: p.owner(report.ArtefactSCP, account),
 		Text:    "Ask the administrators of the organizations for the policy that refuses. CloudTrail has the refusal: the command finds it by the session and the request id " + orText(c.RequestID, "of this report") + ".",
 		Command: p.trailQuery(action),
 	}
@@ -176,21 +177,21 @@ func (p *probe) keySide(c finding, action, doing string, identityRead, keyRead b
 	c.Assumptions = p.unread()
 	switch {
 	case identityRead:
-		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeKeyPolicy, p.accountB(), ArtefactKeyPolicy, p.dest.KMSKey, Strong
+		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeKeyPolicy, p.accountB(), report.ArtefactKeyPolicy, p.dest.KMSKey, report.Strong
 		if decrypt {
 			c.Code = causeDecryptKey
 		}
 		c.Detail = fmt.Sprintf("%s: %s is refused, and the identity policy of the role allows it: so it is the key policy in account %s; %s", doing, action, p.accountB(), why)
 		c.Fix, c.FixStatement = "Add this statement to the key policy.", p.statement(docKey, action)
 	case keyRead:
-		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeKeyIdentity, p.accountA(), ArtefactIdentity, p.dest.Role, Strong
+		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeKeyIdentity, p.accountA(), report.ArtefactIdentity, p.dest.Role, report.Strong
 		if decrypt {
 			c.Code = causeDecryptIdentity
 		}
 		c.Detail = fmt.Sprintf("%s: %s is refused, and the key policy allows it: so it is the identity policy of the role in account %s; %s", doing, action, p.accountA(), why)
 		c.Fix, c.FixStatement = "Add this statement to the identity policy of the role.", p.statement(docIdentity, action)
 	default:
-		c.Code, c.Artefact, c.ArtefactARN, c.Confidence = causeKeySide, ArtefactIdentityKey, p.dest.KMSKey, Weak
+		c.Code, c.Artefact, c.ArtefactARN, c.Confidence = causeKeySide, report.ArtefactIdentityKey, p.dest.KMSKey, report.Weak
 		c.Detail = fmt.Sprintf("%s: %s is refused, and AWS does not say by which side; %s", doing, action, why)
 		c.Fix = fmt.Sprintf("Both must allow it: the key policy in account %s (this statement) and the identity policy of the role in account %s:\n%s", p.accountB(), p.accountA(), p.statement(docIdentity, action))
 		c.FixStatement = p.statement(docKey, action)
@@ -201,7 +202,7 @@ func (p *probe) keySide(c finding, action, doing string, identityRead, keyRead b
 // partSide: the start of the upload passed by the same permission, and KMS says
 // what it refuses. What is different is that a part carries no encryption headers.
 func (p *probe) partSide(c finding, s step) finding {
-	c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeBucketEncryption, p.accountB(), ArtefactBucketPolicy, p.bucketARN(), Weak
+	c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeBucketEncryption, p.accountB(), report.ArtefactBucketPolicy, p.bucketARN(), report.Weak
 	c.Assumptions = p.unread()
 	c.Detail = s.name + ": S3 refuses it without saying why, and took the start of the same upload. A part carries no encryption headers: a Deny of the bucket policy that insists on them refuses every part, so that small objects arrive and large ones do not"
 	c.Fix = "In account " + orUnknown(p.accountB()) + ", let the Deny statements on encryption speak of requests that carry the header (add `\"Null\": {\"s3:x-amz-server-side-encryption\": \"false\"}` to their conditions), as setup writes them. If there is no such statement, look for kms:Decrypt in the key policy and in the policy of the role."
@@ -213,19 +214,19 @@ func (p *probe) bucketSide(c finding, s step, identityRead, bucketRead bool) fin
 	c.Assumptions = p.unread()
 	switch {
 	case p.dest.Role == "" || p.dest.Compatible:
-		c.Code, c.Artefact, c.ArtefactARN, c.Confidence = causeS3Side, ArtefactIdentityBucket, p.bucketARN(), Weak
+		c.Code, c.Artefact, c.ArtefactARN, c.Confidence = causeS3Side, report.ArtefactIdentityBucket, p.bucketARN(), report.Weak
 		c.Detail = fmt.Sprintf("%s: the store refuses %s", s.name, s.action)
 		c.Fix = "Give the credentials the right to write below the prefix, in the store's own way."
 	case identityRead:
-		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeS3Bucket, p.accountB(), ArtefactBucketPolicy, p.bucketARN(), Weak
+		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeS3Bucket, p.accountB(), report.ArtefactBucketPolicy, p.bucketARN(), report.Weak
 		c.Detail = fmt.Sprintf("%s: S3 refuses %s, and the policies of the role allow it: the bucket policy in account %s, which was not read, does not let the role in", s.name, s.action, p.accountB())
 		c.Fix, c.FixStatement = "Add this statement to the bucket policy. If it is there: look for a Deny, a public statement together with RestrictPublicBuckets, and a resource control policy of the organization.", p.statement(docBucket, s.action)
 	case bucketRead:
-		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeS3Identity, p.accountA(), ArtefactIdentity, p.dest.Role, Weak
+		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeS3Identity, p.accountA(), report.ArtefactIdentity, p.dest.Role, report.Weak
 		c.Detail = fmt.Sprintf("%s: S3 refuses %s, and the bucket policy allows it: the identity policy of the role in account %s, which was not read, does not", s.name, s.action, p.accountA())
 		c.Fix, c.FixStatement = "Add this statement to the identity policy of the role. If it is there: look at its permissions boundary, the service control policies and the VPC endpoint on the way.", p.statement(docIdentity, s.action)
 	default:
-		c.Code, c.Artefact, c.ArtefactARN, c.Confidence = causeS3Side, ArtefactIdentityBucket, p.bucketARN(), Weak
+		c.Code, c.Artefact, c.ArtefactARN, c.Confidence = causeS3Side, report.ArtefactIdentityBucket, p.bucketARN(), report.Weak
 		c.Detail = fmt.Sprintf("%s: S3 refuses %s and does not say by which policy, as it does for callers outside the organization of the bucket's account. KMS refusals have a text, so it is S3's side", s.name, s.action)
 		c.Fix = fmt.Sprintf("Two policies must allow it. In account %s, the bucket policy (this statement). In account %s, the identity policy of the role:\n%s\nIf both do: look for a Deny in the bucket policy, a public statement together with RestrictPublicBuckets, an RCP in B's organization, an SCP in A's, a VPC endpoint policy on the way. With the policies at hand (--policies) this is decided.",
 			p.accountB(), p.accountA(), p.statement(docIdentity, s.action))

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 func write(t *testing.T, dir, name, text string) {
@@ -30,13 +31,13 @@ func TestADirectoryHoldsPolicies(t *testing.T) {
 	write(t, dir, "README.md", "not read")
 	got, err := verify.LoadPolicies(dir)
 	must(t, err)
-	want := verify.Policies{Documents: []verify.PolicyDocument{
-		{Kind: verify.DocumentTrust, State: verify.Known, Name: "trust", Text: `{"a":1}`},
-		{Kind: verify.DocumentIdentity, State: verify.Known, Name: "key", Text: `{"b":2}`},
-		{Kind: verify.DocumentIdentity, State: verify.Known, Name: "write", Text: `{"b":1}`},
-		{Kind: verify.DocumentSCP, State: verify.Known, Name: "perimeter", Level: "Root", Text: `{"c":1}`},
-		{Kind: verify.DocumentSCP, State: verify.Known, Name: "regions", Level: "Workloads", Text: `{"c":2}`},
-		{Kind: verify.DocumentBucketPolicy, State: verify.Absent, Name: "bucket-policy"},
+	want := report.Policies{Documents: []report.PolicyDocument{
+		{Kind: report.DocumentTrust, State: report.Known, Name: "trust", Text: `{"a":1}`},
+		{Kind: report.DocumentIdentity, State: report.Known, Name: "key", Text: `{"b":2}`},
+		{Kind: report.DocumentIdentity, State: report.Known, Name: "write", Text: `{"b":1}`},
+		{Kind: report.DocumentSCP, State: report.Known, Name: "perimeter", Level: "Root", Text: `{"c":1}`},
+		{Kind: report.DocumentSCP, State: report.Known, Name: "regions", Level: "Workloads", Text: `{"c":2}`},
+		{Kind: report.DocumentBucketPolicy, State: report.Absent, Name: "bucket-policy"},
 	}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -53,8 +54,8 @@ func TestADirectoryIsRefused(t *testing.T) {
 		t.Error("a directory that is not there")
 	}
 	large := t.TempDir()
-	write(t, large, "trust.json", strings.Repeat(" ", verify.MaxPolicyBytes/2+1))
-	write(t, large, "key-policy.json", strings.Repeat(" ", verify.MaxPolicyBytes/2+1))
+	write(t, large, "trust.json", strings.Repeat(" ", report.MaxPolicyBytes/2+1))
+	write(t, large, "key-policy.json", strings.Repeat(" ", report.MaxPolicyBytes/2+1))
 	if _, err := verify.LoadPolicies(large); err == nil {
 		t.Error("more than 512 KiB")
 	}
@@ -77,7 +78,7 @@ func TestExportedFilesFindTheStatement(t *testing.T) {
 	write(t, dir, "key-policy.json", string(w.Docs.Key))
 	policies, err := verify.LoadPolicies(dir)
 	must(t, err)
-	got := firstProblem(t, runWith(t, w, verify.RunOptions{Policies: policies}))
+	got := firstProblem(t, runWith(t, w, report.RunOptions{Policies: policies}))
 	if got.Code != "BRK-S3-026" || len(got.NearMisses) == 0 || got.NearMisses[0].Statement.Sid != "BrokerdAllowWriteAuditLogs" || got.NearMisses[0].Statement.Line == 0 {
 		t.Errorf("got %s %+v", got.Code, got.NearMisses)
 	}

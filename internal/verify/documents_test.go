@@ -12,10 +12,11 @@ import (
 	"github.com/brokerd/brokerd/internal/setup/awsaccounts"
 	"github.com/brokerd/brokerd/internal/testbed"
 	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // documents reads both accounts as their administrators would; sides limits it.
-func documents(t *testing.T, w *testbed.World, sides string) verify.Policies {
+func documents(t *testing.T, w *testbed.World, sides string) report.Policies {
 	t.Helper()
 	client, err := awsclient.New(w.Config.AWS)
 	must(t, err)
@@ -40,13 +41,13 @@ func documents(t *testing.T, w *testbed.World, sides string) verify.Policies {
 	must(t, err)
 	out := verify.FromSnapshot(w.Dest, w.UserARN, *snap)
 	if payment, err := w.S3.GetBucketRequestPayment(t.Context(), &s3.GetBucketRequestPaymentInput{Bucket: aws.String(w.Dest.Bucket)}); err == nil {
-		out.Documents = append(out.Documents, verify.PolicyDocument{Kind: verify.DocumentPayment, State: verify.Known, Text: `{"Payer":"` + string(payment.Payer) + `"}`})
+		out.Documents = append(out.Documents, report.PolicyDocument{Kind: report.DocumentPayment, State: report.Known, Text: `{"Payer":"` + string(payment.Payer) + `"}`})
 	}
 	return out
 }
 
 // checkOf is the first record of a check.
-func checkOf(t *testing.T, r verify.Report, id string) verify.Check {
+func checkOf(t *testing.T, r report.Report, id string) report.Check {
 	t.Helper()
 	for _, c := range r.Checks {
 		if c.ID == id {
@@ -54,10 +55,10 @@ func checkOf(t *testing.T, r verify.Report, id string) verify.Check {
 		}
 	}
 	t.Fatalf("there is no check %s", id)
-	return verify.Check{}
+	return report.Check{}
 }
 
-func runWith(t *testing.T, w *testbed.World, o verify.RunOptions) verify.Report {
+func runWith(t *testing.T, w *testbed.World, o report.RunOptions) report.Report {
 	t.Helper()
 	report, err := verifier(t, w).Run(t.Context(), w.Dest, o, nil)
 	must(t, err)

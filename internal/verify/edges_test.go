@@ -10,6 +10,7 @@ import (
 	"github.com/brokerd/brokerd/internal/sandbox"
 	"github.com/brokerd/brokerd/internal/testbed"
 	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 func TestABucketOfAnotherAccountIsASecurityAlert(t *testing.T) {
@@ -19,7 +20,7 @@ func TestABucketOfAnotherAccountIsASecurityAlert(t *testing.T) {
 	w.Dest.KMSKey = w.KeyARN
 	w.Dest.Compatible = true // past the configuration check, which would stop this earlier
 	got := firstProblem(t, run(t, w))
-	if got.Code != "BRK-S3-012" || got.Result != verify.Fail || !strings.Contains(got.Why, "SECURITY") {
+	if got.Code != "BRK-S3-012" || got.Result != report.Fail || !strings.Contains(got.Why, "SECURITY") {
 		t.Errorf("got %s %s: %s", got.Result, got.Code, got.Why)
 	}
 }
@@ -43,7 +44,7 @@ func TestAnUnreachableEndpointIsTheNetworkNotIAM(t *testing.T) {
 				w.Config.AWS.Endpoints.STS = "https://" + address
 			}
 			got := firstProblem(t, run(t, w))
-			if got.Code != "BRK-NET-001" || got.Artefact.Kind != verify.ArtefactNetwork || !strings.Contains(got.Why, address) || !strings.Contains(got.Why, "not IAM") {
+			if got.Code != "BRK-NET-001" || got.Artefact.Kind != report.ArtefactNetwork || !strings.Contains(got.Why, address) || !strings.Contains(got.Why, "not IAM") {
 				t.Errorf("got %s: %s", got.Code, got.Why)
 			}
 		})
@@ -74,7 +75,7 @@ func TestAnExplicitDenyHasNoStatementThatRepairsIt(t *testing.T) {
 	doc, err := testbed.AddStatement(string(w.Docs.Identity), `{"Sid":"NoKeys","Effect":"Deny","Action":"kms:*","Resource":"*"}`)
 	must(t, w.PutIdentity(t.Context(), edited(t, doc, err)))
 	got := firstProblem(t, run(t, w))
-	if got.Code != "BRK-KMS-014" || got.Account.ID != w.Sandbox.AccountA() || got.Artefact.Kind != verify.ArtefactIdentity || string(got.Fix.Patch) != "" {
+	if got.Code != "BRK-KMS-014" || got.Account.ID != w.Sandbox.AccountA() || got.Artefact.Kind != report.ArtefactIdentity || string(got.Fix.Patch) != "" {
 		t.Errorf("got %s, account %s, %s, statement %q", got.Code, got.Account.ID, got.Artefact.Kind, string(got.Fix.Patch))
 	}
 }
@@ -85,7 +86,7 @@ func TestABareRefusalThatComesFromKMSIsToldFromS3(t *testing.T) {
 	must(t, w.PutBucketPolicy(t.Context(), bucketPolicyWithoutDenies(t, w)))
 	w.Sandbox.SetFaults([]sandbox.Fault{{Operation: "s3:CreateMultipartUpload", Code: "AccessDenied", Message: "Access Denied", Status: 403, Times: 2}})
 	got := firstProblem(t, run(t, w))
-	if got.Code != "BRK-KMS-015" || got.Artefact.Kind != verify.ArtefactIdentityKey || string(got.Fix.Patch) == "" {
+	if got.Code != "BRK-KMS-015" || got.Artefact.Kind != report.ArtefactIdentityKey || string(got.Fix.Patch) == "" {
 		t.Errorf("got %s %q: %s", got.Code, got.Artefact.Kind, got.Why)
 	}
 }
@@ -94,7 +95,7 @@ func TestThrottlingIsUnknownNotFailed(t *testing.T) {
 	w := world(t)
 	w.Sandbox.SetFaults([]sandbox.Fault{{Operation: "s3:CreateMultipartUpload", Code: "SlowDown", Status: 503}})
 	r := run(t, w)
-	if r.Result() != verify.Unknown {
+	if r.Result() != report.Unknown {
 		t.Errorf("result %s, want unknown", r.Result())
 	}
 }
@@ -104,10 +105,10 @@ func TestACompatibleStoreWithoutKeyIsUnknownNotPassed(t *testing.T) {
 	w.Dest.Compatible, w.Dest.KMSKey = true, ""
 	must(t, w.PutBucketPolicy(t.Context(), bucketPolicyWithoutDenies(t, w)))
 	r := run(t, w)
-	if r.Result() != verify.Unknown {
+	if r.Result() != report.Unknown {
 		t.Errorf("result %s, want unknown: %+v", r.Result(), r.Checks)
 	}
-	if got := checkOf(t, r, "BRK-KMS-001"); got.Code != "BRK-KMS-031" || got.Result != verify.Unknown {
+	if got := checkOf(t, r, "BRK-KMS-001"); got.Code != "BRK-KMS-031" || got.Result != report.Unknown {
 		t.Errorf("encryption check: %s %s", got.Result, got.Code)
 	}
 }
@@ -124,7 +125,7 @@ func TestTheProbeIsAbortedWhenTheCallerGoes(t *testing.T) {
 			w := world(t)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			_, err := verifier(t, w).Run(ctx, w.Dest, verify.RunOptions{}, func(c verify.Check) error {
+			_, err := verifier(t, w).Run(ctx, w.Dest, report.RunOptions{}, func(c report.Check) error {
 				if c.Code == after {
 					if n := len(w.Sandbox.MultipartUploads(testbed.Bucket)); n != 1 {
 						t.Errorf("%d uploads open while the probe runs, want 1", n)
@@ -146,7 +147,7 @@ func TestTheProbeIsAbortedWhenTheCallerGoes(t *testing.T) {
 func TestAnEmitThatFailsEndsTheRunAndCleansUp(t *testing.T) {
 	w := world(t)
 	gone := errors.New("the reader is gone")
-	_, err := verifier(t, w).Verify(t.Context(), testbed.Destination, verify.RunOptions{}, func(c verify.Check) error {
+	_, err := verifier(t, w).Verify(t.Context(), testbed.Destination, report.RunOptions{}, func(c report.Check) error {
 		if c.Code == "BRK-S3-002" {
 			return gone
 		}
@@ -161,7 +162,7 @@ func TestAnEmitThatFailsEndsTheRunAndCleansUp(t *testing.T) {
 }
 
 func TestAnUnknownDestinationIsAnError(t *testing.T) {
-	_, err := verifier(t, world(t)).Verify(t.Context(), "nowhere", verify.RunOptions{}, nil)
+	_, err := verifier(t, world(t)).Verify(t.Context(), "nowhere", report.RunOptions{}, nil)
 	if !errors.Is(err, verify.ErrUnknownDestination) {
 		t.Errorf("error %v", err)
 	}

@@ -1,28 +1,32 @@
 package verify
 
-import "encoding/json"
+import (
+	"encoding/json"
+
+	"github.com/brokerd/brokerd/internal/verify/report"
+)
 
 // finding is the outcome of a check as the checks write it; record makes the
 // Check of it.
 type finding struct {
 	Code        string // empty: the check's own
-	Result      Result
+	Result      report.Result
 	Detail      string
 	Account     string
 	Artefact    string
 	ArtefactARN string
 	Name        string
-	Statement   *Statement
-	NearMisses  []NearMiss
-	Evidence    []Evidence
-	Confidence  Confidence
+	Statement   *report.Statement
+	NearMisses  []report.NearMiss
+	Evidence    []report.Evidence
+	Confidence  report.Confidence
 	Assumptions []string
 	Advisory    bool
 	Confirms    string
 
-	Fix          string // what to do, when there is nothing more to a repair
-	FixStatement string // the Allow statement that is missing
-	Repair       Fix    // the whole of it
+	Fix          string     // what to do, when there is nothing more to a repair
+	FixStatement string     // the Allow statement that is missing
+	Repair       report.Fix // the whole of it
 
 	AWSCode    string
 	AWSMessage string
@@ -35,27 +39,27 @@ type finding struct {
 	row  string // the check of the policies that it belongs to
 }
 
-func (p *probe) record(c check, f finding) Check {
-	out := Check{ID: c.code, Code: f.Code, Category: c.category, Title: c.title, Result: f.Result, Why: f.Detail, Evidence: f.Evidence, Assumptions: f.Assumptions, Advisory: f.Advisory, Confirms: f.Confirms}
+func (p *probe) record(c check, f finding) report.Check {
+	out := report.Check{ID: c.code, Code: f.Code, Category: c.category, Title: c.title, Result: f.Result, Why: f.Detail, Evidence: f.Evidence, Assumptions: f.Assumptions, Advisory: f.Advisory, Confirms: f.Confirms}
 	if out.Code == "" {
 		out.Code = c.code
 	}
-	out.Docs = DocsURL(out.Code)
+	out.Docs = report.DocsURL(out.Code)
 	if f.AWSCode != "" || f.RequestID != "" {
-		out.Evidence = append([]Evidence{{
-			Source: SourceProbe, Operation: f.Operation, HTTPStatus: f.HTTPStatus, RequestID: f.RequestID, HostID: f.HostID, AWSCode: f.AWSCode, AWSMessage: f.AWSMessage,
+		out.Evidence = append([]report.Evidence{{
+			Source: report.SourceProbe, Operation: f.Operation, HTTPStatus: f.HTTPStatus, RequestID: f.RequestID, HostID: f.HostID, AWSCode: f.AWSCode, AWSMessage: f.AWSMessage,
 		}}, out.Evidence...)
 	}
-	if f.Result == Pass || f.Result == Skip {
+	if f.Result == report.Pass || f.Result == report.Skip {
 		return out
 	}
 	out.Account = p.account(f.Account)
-	out.Artefact = Artefact{Kind: f.Artefact, ARN: f.ArtefactARN, Name: f.Name, Statement: f.Statement}
+	out.Artefact = report.Artefact{Kind: f.Artefact, ARN: f.ArtefactARN, Name: f.Name, Statement: f.Statement}
 	out.NearMisses, out.Confidence = f.NearMisses, f.Confidence
 	if out.Confidence == "" {
-		out.Confidence = Strong
+		out.Confidence = report.Strong
 		if f.AWSCode != "" {
-			out.Confidence = Proven
+			out.Confidence = report.Proven
 		}
 	}
 	out.Fix = f.Repair
@@ -63,10 +67,10 @@ func (p *probe) record(c check, f finding) Check {
 		out.Fix = p.addStatement(f.Artefact, "", json.RawMessage(f.FixStatement), f.Fix)
 	}
 	if out.Fix.IsZero() && f.Fix != "" {
-		out.Fix = Fix{Kind: FixConfig, Text: f.Fix, Target: f.ArtefactARN, Account: out.Account}
+		out.Fix = report.Fix{Kind: report.FixConfig, Text: f.Fix, Target: f.ArtefactARN, Account: out.Account}
 		out.Fix.Owner = p.owner(f.Artefact, out.Account)
 		if settingKinds[f.Artefact] {
-			out.Fix.Kind = FixSetting
+			out.Fix.Kind = report.FixSetting
 		}
 	}
 	return out
@@ -74,24 +78,19 @@ func (p *probe) record(c check, f finding) Check {
 
 // settingKinds are the artefacts that are settings of a resource.
 var settingKinds = map[string]bool{
-	ArtefactBucket: true, ArtefactKeyState: true, ArtefactOwnership: true, ArtefactPublicAccess: true, ArtefactEncryption: true,
-	ArtefactTrail: true, ArtefactAccessLog: true, ArtefactBoundary: true, ArtefactSCP: true, ArtefactRCP: true, ArtefactEndpointPolicy: true,
-	ArtefactIdentity: true, ArtefactTrust: true, ArtefactBucketPolicy: true, ArtefactKeyPolicy: true, ArtefactSourcePolicy: true,
-	ArtefactIdentityBucket: true, ArtefactIdentityKey: true, ArtefactUnseen: true,
+	report.ArtefactBucket: true, report.ArtefactKeyState: true, report.ArtefactOwnership: true, report.ArtefactPublicAccess: true, report.ArtefactEncryption: true,
+	report.ArtefactTrail: true, report.ArtefactAccessLog: true, report.ArtefactBoundary: true, report.ArtefactSCP: true, report.ArtefactRCP: true, report.ArtefactEndpointPolicy: true,
+	report.ArtefactIdentity: true, report.ArtefactTrust: true, report.ArtefactBucketPolicy: true, report.ArtefactKeyPolicy: true, report.ArtefactSourcePolicy: true,
+	report.ArtefactIdentityBucket: true, report.ArtefactIdentityKey: true, report.ArtefactUnseen: true,
 }
 
 // account says on whose side an account is.
-func (p *probe) account(id string) Account {
+func (p *probe) account(id string) report.Account {
 	switch {
 	case id == "":
-		return Account{}
+		return report.Account{}
 	case id == p.accountB() && id != p.accountA():
-		return Account{ID: id, Side: SideB}
+		return report.Account{ID: id, Side: report.SideB}
 	}
-	return Account{ID: id, Side: SideA}
-}
-
-// DocsURL is the address of the page of a code.
-func DocsURL(code string) string {
-	return "https://github.com/brokerd/brokerd/blob/main/docs/checks/" + code + ".md"
+	return report.Account{ID: id, Side: report.SideA}
 }

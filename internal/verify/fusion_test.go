@@ -6,7 +6,7 @@ import (
 
 	"github.com/brokerd/brokerd/internal/sandbox"
 	"github.com/brokerd/brokerd/internal/testbed"
-	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/report"
 	"github.com/brokerd/brokerd/test/misconfig"
 )
 
@@ -17,9 +17,9 @@ func TestAnOldCopyIsToldFromAFault(t *testing.T) {
 	must(t, w.PutIdentity(t.Context(), strings.Replace(good, `"s3:PutObject"`, `"s3:GetObject"`, 1)))
 	old := documents(t, w, "AB")
 	must(t, w.PutIdentity(t.Context(), good))
-	r := runWith(t, w, verify.RunOptions{Policies: old})
+	r := runWith(t, w, report.RunOptions{Policies: old})
 	got := checkOf(t, r, "BRK-POL-104")
-	if got.Result != verify.Warn || got.Code != "BRK-POL-011" || r.Result() != verify.Pass {
+	if got.Result != report.Warn || got.Code != "BRK-POL-011" || r.Result() != report.Pass {
 		t.Errorf("got %s %s, the whole is %s: %s", got.Result, got.Code, r.Result(), got.Why)
 	}
 }
@@ -28,7 +28,7 @@ func TestAnOldCopyIsToldFromAFault(t *testing.T) {
 func TestADisagreementIsAFindingOfItsOwn(t *testing.T) {
 	w := world(t)
 	must(t, w.Sandbox.SetGuardrails(w.Sandbox.AccountA(), sandbox.Guardrails{OrganizationID: "o-accountsaaa1", ServiceControl: []string{scpInside}}))
-	r := runWith(t, w, verify.RunOptions{Policies: documents(t, w, "AB")})
+	r := runWith(t, w, report.RunOptions{Policies: documents(t, w, "AB")})
 	got := firstProblem(t, r)
 	if got.Code != "BRK-POL-010" || !strings.Contains(got.Why, "service control policy") || !strings.Contains(got.Why, "resource control policy") || !strings.Contains(got.Fix.Command, "cloudtrail") ||
 		!strings.Contains(got.Fix.Command, "assumed-role/"+testbed.RoleName) || !strings.Contains(got.Fix.Text, got.Evidence[0].RequestID) || !strings.Contains(got.Fix.Owner, "organization") {
@@ -47,32 +47,32 @@ func TestPoliciesOfAnOrganizationAreNamedWhenTheyAreGiven(t *testing.T) {
 	for _, c := range []struct {
 		name                  string
 		make                  func(w *testbed.World) error
-		doc                   func(w *testbed.World) verify.PolicyDocument
+		doc                   func(w *testbed.World) report.PolicyDocument
 		code, side, kind, sid string
 	}{
 		{
 			"an SCP that denies", func(w *testbed.World) error {
 				return w.Sandbox.SetGuardrails(w.Sandbox.AccountA(), sandbox.Guardrails{OrganizationID: "o-accountsaaa1", ServiceControl: []string{scpInside}})
 			},
-			func(*testbed.World) verify.PolicyDocument {
-				return verify.PolicyDocument{Kind: verify.DocumentSCP, State: verify.Known, Name: "perimeter", Level: "Root", Text: scpInside}
-			}, "BRK-POL-003", "A", verify.ArtefactSCP, "Inside",
+			func(*testbed.World) report.PolicyDocument {
+				return report.PolicyDocument{Kind: report.DocumentSCP, State: report.Known, Name: "perimeter", Level: "Root", Text: scpInside}
+			}, "BRK-POL-003", "A", report.ArtefactSCP, "Inside",
 		},
 		{
 			"an SCP that does not list KMS", func(w *testbed.World) error {
 				return w.Sandbox.SetGuardrails(w.Sandbox.AccountA(), sandbox.Guardrails{OrganizationID: "o-accountsaaa1", ServiceControl: []string{scpList}})
 			},
-			func(*testbed.World) verify.PolicyDocument {
-				return verify.PolicyDocument{Kind: verify.DocumentSCP, State: verify.Known, Name: "services", Level: "Root", Text: scpList}
-			}, "BRK-POL-003", "A", verify.ArtefactSCP, "",
+			func(*testbed.World) report.PolicyDocument {
+				return report.PolicyDocument{Kind: report.DocumentSCP, State: report.Known, Name: "services", Level: "Root", Text: scpList}
+			}, "BRK-POL-003", "A", report.ArtefactSCP, "",
 		},
 		{
 			"an RCP", func(w *testbed.World) error {
 				return w.Sandbox.SetGuardrails(w.Sandbox.AccountB(), sandbox.Guardrails{OrganizationID: "o-bucketsorg1", ResourceControl: []string{rcpInside}})
 			},
-			func(*testbed.World) verify.PolicyDocument {
-				return verify.PolicyDocument{Kind: verify.DocumentRCP, State: verify.Known, Name: "perimeter", Level: "Root", Text: rcpInside}
-			}, "BRK-POL-004", "B", verify.ArtefactRCP, "Inside",
+			func(*testbed.World) report.PolicyDocument {
+				return report.PolicyDocument{Kind: report.DocumentRCP, State: report.Known, Name: "perimeter", Level: "Root", Text: rcpInside}
+			}, "BRK-POL-004", "B", report.ArtefactRCP, "Inside",
 		},
 		{
 			"the policy of a VPC endpoint", func(w *testbed.World) error {
@@ -80,9 +80,9 @@ func TestPoliciesOfAnOrganizationAreNamedWhenTheyAreGiven(t *testing.T) {
 				w.Config.AWS.Endpoints.S3 = url
 				return err
 			},
-			func(w *testbed.World) verify.PolicyDocument {
-				return verify.PolicyDocument{Kind: verify.DocumentEndpointPolicy, State: verify.Known, Name: "vpce-0a", Text: misconfig.OnlyAccountA(w)}
-			}, "BRK-POL-005", "A", verify.ArtefactEndpointPolicy, "",
+			func(w *testbed.World) report.PolicyDocument {
+				return report.PolicyDocument{Kind: report.DocumentEndpointPolicy, State: report.Known, Name: "vpce-0a", Text: misconfig.OnlyAccountA(w)}
+			}, "BRK-POL-005", "A", report.ArtefactEndpointPolicy, "",
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -91,7 +91,7 @@ func TestPoliciesOfAnOrganizationAreNamedWhenTheyAreGiven(t *testing.T) {
 			must(t, c.make(w))
 			policies := documents(t, w, "AB")
 			policies.Documents = append(policies.Documents, c.doc(w))
-			r := runWith(t, w, verify.RunOptions{Policies: policies})
+			r := runWith(t, w, report.RunOptions{Policies: policies})
 			got := firstProblem(t, r)
 			if got.Code != c.code || string(got.Account.Side) != c.side || got.Artefact.Kind != c.kind {
 				t.Fatalf("got %s %s %s: %s", got.Code, got.Account.Side, got.Artefact.Kind, got.Why)
@@ -111,14 +111,14 @@ func TestAMisleadingTextIsCorrected(t *testing.T) {
 			must(t, m.Make(t.Context(), w))
 		}
 	}
-	got := firstProblem(t, runWith(t, w, verify.RunOptions{Policies: documents(t, w, "AB")}))
-	if got.Code != "BRK-KMS-011" || got.Confidence != verify.Proven || !strings.Contains(got.Why, "AWS's text names the key policy: that is not where the fault is") || !strings.Contains(got.Why, "lets the whole account in") {
+	got := firstProblem(t, runWith(t, w, report.RunOptions{Policies: documents(t, w, "AB")}))
+	if got.Code != "BRK-KMS-011" || got.Confidence != report.Proven || !strings.Contains(got.Why, "AWS's text names the key policy: that is not where the fault is") || !strings.Contains(got.Why, "lets the whole account in") {
 		t.Errorf("got %s (%s): %s", got.Code, got.Confidence, got.Why)
 	}
 }
 
 func TestThePathShowsWhereAnObjectStops(t *testing.T) {
-	edges := func(r verify.Report) string {
+	edges := func(r report.Report) string {
 		var out []string
 		for _, e := range r.Path.Edges {
 			out = append(out, e.To+" "+string(e.Result))
@@ -145,7 +145,7 @@ func TestThePathShowsWhereAnObjectStops(t *testing.T) {
 			if name != "" {
 				must(t, rows[name].Make(t.Context(), w))
 			}
-			r := runWith(t, w, verify.RunOptions{Policies: documents(t, w, "AB")})
+			r := runWith(t, w, report.RunOptions{Policies: documents(t, w, "AB")})
 			if got := edges(r); got != want {
 				t.Errorf("got  %s\nwant %s", got, want)
 			}
@@ -158,9 +158,9 @@ func TestAnAbortThatIsNotAllowedIsAWarning(t *testing.T) {
 	for _, sides := range []string{"AB", "A", ""} {
 		w := world(t)
 		must(t, w.PutBucketPolicy(t.Context(), withoutWord(w.Docs.Bucket, "s3:AbortMultipartUpload")))
-		r := runWith(t, w, verify.RunOptions{Policies: documents(t, w, sides)})
+		r := runWith(t, w, report.RunOptions{Policies: documents(t, w, sides)})
 		got := checkOf(t, r, "BRK-S3-003")
-		if got.Result != verify.Warn || got.Code != "BRK-S3-030" || r.Result() != verify.Pass || !strings.Contains(got.Fix.Text, "abort-multipart-upload") {
+		if got.Result != report.Warn || got.Code != "BRK-S3-030" || r.Result() != report.Pass || !strings.Contains(got.Fix.Text, "abort-multipart-upload") {
 			t.Errorf("reading %q: %s %s, the whole is %s: %s", sides, got.Result, got.Code, r.Result(), got.Fix.Text)
 		}
 		told := 0

@@ -10,6 +10,7 @@ import (
 	"github.com/brokerd/brokerd/internal/broker"
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/setup"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // noSessions is a broker that was never asked.
@@ -50,32 +51,32 @@ func FuzzDocuments(f *testing.F) {
 		strings.Replace(string(docs.Key), `"kms:ViaService"`, `"aws:SourceVpce"`, 1), `{"LoggingEnabled":{},"Payer":"Requester","OwnershipControls":{"Rules":[{}]}}`)
 	f.Fuzz(func(t *testing.T, trust, identity, bucket, key, setting string) {
 		p, _ := fuzzed(t)
-		var policies Policies
+		var policies report.Policies
 		for kind, text := range map[string]string{
-			DocumentTrust: trust, DocumentIdentity: identity, DocumentBucketPolicy: bucket, DocumentKeyPolicy: key, DocumentBoundary: identity, DocumentSCP: identity, DocumentRCP: bucket, DocumentEndpointPolicy: bucket,
-			DocumentKey: setting, DocumentOwnership: setting, DocumentEncryption: setting, DocumentPublicAccess: setting, DocumentLogging: setting, DocumentTrail: setting, DocumentEvent: setting, DocumentPayment: setting, DocumentRole: setting,
+			report.DocumentTrust: trust, report.DocumentIdentity: identity, report.DocumentBucketPolicy: bucket, report.DocumentKeyPolicy: key, report.DocumentBoundary: identity, report.DocumentSCP: identity, report.DocumentRCP: bucket, report.DocumentEndpointPolicy: bucket,
+			report.DocumentKey: setting, report.DocumentOwnership: setting, report.DocumentEncryption: setting, report.DocumentPublicAccess: setting, report.DocumentLogging: setting, report.DocumentTrail: setting, report.DocumentEvent: setting, report.DocumentPayment: setting, report.DocumentRole: setting,
 		} {
-			policies.Documents = append(policies.Documents, PolicyDocument{Kind: kind, State: Known, Text: text})
+			policies.Documents = append(policies.Documents, report.PolicyDocument{Kind: kind, State: report.Known, Text: text})
 		}
 		p.docs = newLibrary(policies)
 		p.predicted = p.predict()
-		var all []Check
+		var all []report.Check
 		for _, c := range append(policyChecks(), auditChecks()...) {
 			for _, found := range c.run(context.Background(), p) {
 				all = append(all, p.record(c, found))
 			}
 		}
-		c := check{codeDelete, CategoryPrivilege, "", nil, one(checkDelete)}
+		c := check{codeDelete, report.CategoryPrivilege, "", nil, one(checkDelete)}
 		all = append(all, p.record(c, checkDelete(context.Background(), p)))
 		for _, c := range all {
-			if c.Result == Pass && c.Code == codeStaticForm && p.docs.one(DocumentBucketPolicy) == nil && strings.TrimSpace(bucket) != "" {
+			if c.Result == report.Pass && c.Code == codeStaticForm && p.docs.one(report.DocumentBucketPolicy) == nil && strings.TrimSpace(bucket) != "" {
 				t.Errorf("a bucket policy that is none passes as well-formed: %q", bucket)
 			}
 			if len(c.Fix.Patch) > 0 && !json.Valid(c.Fix.Patch) {
 				t.Errorf("%s: the patch is no JSON: %q", c.Code, c.Fix.Patch)
 			}
 		}
-		r := Report{Checks: all, Path: p.path(all)}
+		r := report.Report{Checks: all, Path: p.path(all)}
 		r.Messages = p.messages(r)
 		if _, err := json.Marshal(r); err != nil {
 			t.Error(err)
@@ -89,7 +90,7 @@ func FuzzToken(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		p, _ := fuzzed(t)
 		p.source, p.noSource, p.token = "", "a web identity", parseToken(text)
-		p.docs = newLibrary(Policies{Documents: []PolicyDocument{{Kind: DocumentTrust, State: Known, Text: p.trustText()}}})
+		p.docs = newLibrary(report.Policies{Documents: []report.PolicyDocument{{Kind: report.DocumentTrust, State: report.Known, Text: p.trustText()}}})
 		p.predicted = p.predict()
 		for _, b := range p.predicted.blockers {
 			if len(b.Repair.Patch) > 0 && !json.Valid(b.Repair.Patch) {

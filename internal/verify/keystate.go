@@ -1,14 +1,18 @@
 package verify
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/brokerd/brokerd/internal/verify/report"
+)
 
 // keyState is about the key itself: no policy edit repairs it.
 func (p *probe) keyState(c *finding, awsCode string) {
-	c.Account, c.Artefact, c.ArtefactARN = accountOf(p.dest.KMSKey), ArtefactKeyState, p.dest.KMSKey
+	c.Account, c.Artefact, c.ArtefactARN = accountOf(p.dest.KMSKey), report.ArtefactKeyState, p.dest.KMSKey
 	account := p.account(c.Account)
 	owner := orUnknown(c.Account)
 	at := " --region " + p.dest.Region + " --key-id " + p.dest.KMSKey
-	repair := Fix{Kind: FixSetting, Target: p.dest.KMSKey, Account: account, Owner: p.owner(ArtefactKeyState, account)}
+	repair := report.Fix{Kind: report.FixSetting, Target: p.dest.KMSKey, Account: account, Owner: p.owner(report.ArtefactKeyState, account)}
 	switch awsCode {
 	case "KMS.DisabledException", "DisabledException":
 		c.Code, c.Detail = causeKeyDisabled, "the key is disabled"
@@ -40,16 +44,16 @@ type keyMetadata struct {
 // checkKeyState looks at what was read of the key.
 func (p *probe) readKeyState() []finding {
 	var m keyMetadata
-	if state, why := p.docs.state(DocumentKey); state != Known {
-		if state == Absent {
-			f := finding{Result: Fail, Confidence: Strong}
+	if state, why := p.docs.state(report.DocumentKey); state != report.Known {
+		if state == report.Absent {
+			f := finding{Result: report.Fail, Confidence: report.Strong}
 			p.keyState(&f, "NotFoundException")
 			return []finding{f}
 		}
-		return []finding{p.notRead(DocumentKey, p.accountB(), ArtefactKeyState, p.dest.KMSKey, why)}
+		return []finding{p.notRead(report.DocumentKey, p.accountB(), report.ArtefactKeyState, p.dest.KMSKey, why)}
 	}
-	p.docs.setting(DocumentKey, &m)
-	f := finding{Result: Fail, Confidence: Strong, step: stepCreate, Evidence: []Evidence{{Source: SourceStatic, Operation: "kms:DescribeKey", Text: "state " + m.KeyMetadata.KeyState + ", " + m.KeyMetadata.KeySpec + ", " + m.KeyMetadata.KeyUsage}}}
+	p.docs.setting(report.DocumentKey, &m)
+	f := finding{Result: report.Fail, Confidence: report.Strong, step: stepCreate, Evidence: []report.Evidence{{Source: report.SourceStatic, Operation: "kms:DescribeKey", Text: "state " + m.KeyMetadata.KeyState + ", " + m.KeyMetadata.KeySpec + ", " + m.KeyMetadata.KeyUsage}}}
 	switch k := m.KeyMetadata; {
 	case k.KeyState == "Disabled":
 		p.keyState(&f, "DisabledException")
@@ -61,7 +65,7 @@ func (p *probe) readKeyState() []finding {
 		p.keyState(&f, "InvalidKeyUsageException")
 		f.Detail = "the key is managed by AWS for account B alone: it can never be used from another account"
 	default:
-		return []finding{{Result: Pass, Detail: "a symmetric key, " + orText(k.KeyState, "enabled")}}
+		return []finding{{Result: report.Pass, Detail: "a symmetric key, " + orText(k.KeyState, "enabled")}}
 	}
 	return []finding{f}
 }

@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/brokerd/brokerd/internal/testbed"
-	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // notebook is Leftovers that a test can read: what became of each upload, by id.
@@ -27,7 +27,7 @@ func (n notebook) Remember(destination, bucket, key, uploadID string) func(gone 
 func TestUploadsOfAProbeAreWrittenDownWhileTheyAreOpen(t *testing.T) {
 	w := world(t)
 	book := notebook{}
-	if _, err := verifierWith(t, w, book).Run(t.Context(), w.Dest, verify.RunOptions{}, func(c verify.Check) error {
+	if _, err := verifierWith(t, w, book).Run(t.Context(), w.Dest, report.RunOptions{}, func(c report.Check) error {
 		if c.Code == "BRK-S3-002" {
 			for id, state := range book {
 				if open := w.Sandbox.MultipartUploads(testbed.Bucket); state == "open" && (len(open) != 1 || open[0].UploadID != id) {
@@ -50,7 +50,7 @@ func TestUploadsOfAProbeAreWrittenDownWhileTheyAreOpen(t *testing.T) {
 
 	must(t, w.PutBucketPolicy(t.Context(), withoutWord(w.Docs.Bucket, "s3:AbortMultipartUpload")))
 	book = notebook{}
-	if _, err := verifierWith(t, w, book).Run(t.Context(), w.Dest, verify.RunOptions{}, nil); err != nil {
+	if _, err := verifierWith(t, w, book).Run(t.Context(), w.Dest, report.RunOptions{}, nil); err != nil {
 		t.Fatal(err)
 	}
 	for _, left := range w.Sandbox.MultipartUploads(testbed.Bucket) {

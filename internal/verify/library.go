@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/brokerd/brokerd/internal/iampolicy"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // library holds the documents of a run, parsed. What is not in it is unread.
@@ -14,22 +15,22 @@ type library struct {
 
 // shelf is one document.
 type shelf struct {
-	PolicyDocument
+	report.PolicyDocument
 	policy *iampolicy.Document // of a known policy that could be parsed
 	fault  error               // why it could not
 }
 
-func newLibrary(p Policies) library {
+func newLibrary(p report.Policies) library {
 	l := library{byKind: make(map[string][]shelf)}
 	size := 0
 	for _, d := range p.Documents {
 		s := shelf{PolicyDocument: d}
-		if size += len(d.Text); size > MaxPolicyBytes {
-			s.State, s.Text, s.Reason = Unreadable, "", "the documents are larger than 512 KiB together"
+		if size += len(d.Text); size > report.MaxPolicyBytes {
+			s.State, s.Text, s.Reason = report.Unreadable, "", "the documents are larger than 512 KiB together"
 		}
-		if _, isPolicy := policyKind(d.Kind); s.State == Known && isPolicy {
+		if _, isPolicy := policyKind(d.Kind); s.State == report.Known && isPolicy {
 			s.policy, s.fault = iampolicy.Parse([]byte(d.Text))
-		} else if s.State == Known && !json.Valid([]byte(d.Text)) {
+		} else if s.State == report.Known && !json.Valid([]byte(d.Text)) {
 			s.fault = errors.New("it is no JSON")
 		}
 		l.byKind[d.Kind] = append(l.byKind[d.Kind], s)
@@ -41,7 +42,7 @@ func newLibrary(p Policies) library {
 func (l library) empty() bool {
 	for _, list := range l.byKind {
 		for _, s := range list {
-			if s.State != Unreadable {
+			if s.State != report.Unreadable {
 				return false
 			}
 		}
@@ -51,20 +52,20 @@ func (l library) empty() bool {
 
 // state sums a kind up: it is known only when every document of it is, and could
 // be understood.
-func (l library) state(kind string) (state DocumentState, why string) {
+func (l library) state(kind string) (state report.DocumentState, why string) {
 	list := l.byKind[kind]
 	if len(list) == 0 {
-		return Unreadable, "it was not read"
+		return report.Unreadable, "it was not read"
 	}
-	state = Absent
+	state = report.Absent
 	for _, s := range list {
 		switch {
 		case s.fault != nil:
-			return Unreadable, "it cannot be understood: " + s.fault.Error()
-		case s.State == Known:
-			state = Known
-		case s.State != Absent:
-			return Unreadable, orText(s.Reason, "it was not read")
+			return report.Unreadable, "it cannot be understood: " + s.fault.Error()
+		case s.State == report.Known:
+			state = report.Known
+		case s.State != report.Absent:
+			return report.Unreadable, orText(s.Reason, "it was not read")
 		}
 	}
 	return state, ""
@@ -73,7 +74,7 @@ func (l library) state(kind string) (state DocumentState, why string) {
 // read says that a kind is known or known to be absent.
 func (l library) read(kind string) bool {
 	state, _ := l.state(kind)
-	return state != Unreadable
+	return state != report.Unreadable
 }
 
 // one is the document of a kind of which there is one; nil when there is none,
@@ -126,11 +127,11 @@ func (l library) levels(kind string) []iampolicy.LevelPolicies {
 
 // setting decodes a setting into v; false when it is absent or unread.
 func (l library) setting(kind string, v any) bool {
-	if state, _ := l.state(kind); state != Known {
+	if state, _ := l.state(kind); state != report.Known {
 		return false
 	}
 	for _, s := range l.byKind[kind] {
-		if s.State == Known {
+		if s.State == report.Known {
 			return json.Unmarshal([]byte(s.Text), v) == nil
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/brokerd/brokerd/internal/testbed"
-	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/report"
 	"github.com/brokerd/brokerd/test/misconfig"
 )
 
@@ -36,8 +36,8 @@ func TestEveryMistakeIsFoundAndItsPrintedFixWorks(t *testing.T) {
 					stage = f.Stage
 				}
 				must(t, stage(t.Context(), w))
-				look := func() verify.Report {
-					o := verify.RunOptions{}
+				look := func() report.Report {
+					o := report.RunOptions{}
 					if readable {
 						o.Policies = documents(t, w, "AB")
 					}
@@ -67,9 +67,9 @@ func TestEveryMistakeIsFoundAndItsPrintedFixWorks(t *testing.T) {
 }
 
 // expect finds what a mistake is to be told as, in the first record with its code.
-func expect(t *testing.T, w *testbed.World, r verify.Report, f *misconfig.Finding, readable bool) verify.Check {
+func expect(t *testing.T, w *testbed.World, r report.Report, f *misconfig.Finding, readable bool) report.Check {
 	t.Helper()
-	code, kind, result := f.Code, f.Kind, verify.Fail
+	code, kind, result := f.Code, f.Kind, report.Fail
 	side := f.Side
 	if !readable {
 		if f.Blind != "" {
@@ -83,12 +83,12 @@ func expect(t *testing.T, w *testbed.World, r verify.Report, f *misconfig.Findin
 		}
 	}
 	if f.Result != "" {
-		result = verify.Result(f.Result)
+		result = report.Result(f.Result)
 	}
 	var all []string
-	at := slices.IndexFunc(r.Checks, func(c verify.Check) bool { return c.Code == code && c.Result == result && c.Artefact.Kind == kind })
+	at := slices.IndexFunc(r.Checks, func(c report.Check) bool { return c.Code == code && c.Result == result && c.Artefact.Kind == kind })
 	for _, c := range r.Checks {
-		if c.Result == verify.Fail || c.Result == verify.Warn || c.Result == verify.Unknown && !c.Advisory {
+		if c.Result == report.Fail || c.Result == report.Warn || c.Result == report.Unknown && !c.Advisory {
 			all = append(all, string(c.Result)+" "+c.ID+" "+c.Code+" "+c.Artefact.Kind+": "+c.Why)
 		}
 	}
@@ -108,7 +108,7 @@ func expect(t *testing.T, w *testbed.World, r verify.Report, f *misconfig.Findin
 	}
 	// One fault is told as one: whatever else fails follows from it.
 	for _, c := range r.Checks {
-		if c.Result == verify.Fail && c.Confirms == "" && c.Code != code && !related(c.Code, code) {
+		if c.Result == report.Fail && c.Confirms == "" && c.Code != code && !related(c.Code, code) {
 			t.Errorf("beside it fails %s %s: %s", c.ID, c.Code, c.Why)
 		}
 	}

@@ -15,13 +15,14 @@ import (
 	"github.com/brokerd/brokerd/internal/awserr"
 	"github.com/brokerd/brokerd/internal/broker"
 	"github.com/brokerd/brokerd/internal/iampolicy"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // negative is the answer to one question. They are asked one after the other:
 // so the calls of a run are used to the last one.
 func (p *probe) negative(ctx context.Context, n negative) finding {
 	if p.dest.Compatible || p.dest.Role == "" {
-		return finding{Result: Skip, Detail: "an S3-compatible store has its own rules"}
+		return finding{Result: report.Skip, Detail: "an S3-compatible store has its own rules"}
 	}
 	return p.askOne(ctx, n)
 }
@@ -60,23 +61,23 @@ func (p *probe) asRole(ctx context.Context) *broker.Session {
 func (p *probe) refused(operation string, err error) finding {
 	service, _, _ := strings.Cut(operation, ":")
 	info := awserr.Classify(err, service)
-	seen := []Evidence{p.callEvidence(operation, "refused, as it should be", err)}
+	seen := []report.Evidence{p.callEvidence(operation, "refused, as it should be", err)}
 	switch {
 	case info.Class == awserr.AccessDenied, info.Code == "AccessControlListNotSupported":
-		return finding{Result: Pass, Detail: "refused (" + info.Code + ")", Evidence: seen}
+		return finding{Result: report.Pass, Detail: "refused (" + info.Code + ")", Evidence: seen}
 	case info.Class == awserr.NotFound, info.Class == awserr.KeyState, info.Class == awserr.Invalid:
-		return finding{Result: Pass, Detail: fmt.Sprintf("not possible (%s)", info.Code), Evidence: seen}
+		return finding{Result: report.Pass, Detail: fmt.Sprintf("not possible (%s)", info.Code), Evidence: seen}
 	}
 	seen[0].Text = "no answer that decides it"
-	return finding{Code: causeUndecided, Result: Unknown, Advisory: true, Artefact: ArtefactService, Evidence: seen, Detail: "the service did not decide: " + orText(info.Code, rootCause(err)), Fix: "Run verify again."}
+	return finding{Code: causeUndecided, Result: report.Unknown, Advisory: true, Artefact: report.ArtefactService, Evidence: seen, Detail: "the service did not decide: " + orText(info.Code, rootCause(err)), Fix: "Run verify again."}
 }
 
 // allowed is a question that was answered with yes. What it started is undone.
 func (p *probe) allowed(operation, what string, kind string) finding {
 	account := p.accountOfKind(kind)
 	return finding{
-		Result: Fail, Account: account.ID, Artefact: kind, ArtefactARN: p.target(kind), Confidence: Proven,
-		Evidence: []Evidence{{Source: SourceProbe, Operation: operation, HTTPStatus: 200, Text: "accepted, although it should be refused"}},
+		Result: report.Fail, Account: account.ID, Artefact: kind, ArtefactARN: p.target(kind), Confidence: report.Proven,
+		Evidence: []report.Evidence{{Source: report.SourceProbe, Operation: operation, HTTPStatus: 200, Text: "accepted, although it should be refused"}},
 		Detail:   what,
 		Fix:      "Allow the role what setup writes and no more: `brokerctl setup plan` shows the difference.",
 	}
@@ -109,7 +110,7 @@ func askWithOtherID(ctx context.Context, p *probe) finding {
 
 func (p *probe) askID(ctx context.Context, id, how string) finding {
 	if p.dest.Session.ExternalID == "" {
-		return finding{Result: Skip, Detail: "no external id is configured"}
+		return finding{Result: report.Skip, Detail: "no external id is configured"}
 	}
 	// The session is dropped with the answer.
 	p.calls.spend(ctx)
@@ -117,7 +118,7 @@ func (p *probe) askID(ctx context.Context, id, how string) finding {
 	if err != nil {
 		return p.refused("sts:AssumeRole", err)
 	}
-	f := p.allowed("sts:AssumeRole", "the role can be assumed "+how+": the trust policy does not ask for it. The session was dropped", ArtefactTrust)
+	f := p.allowed("sts:AssumeRole", "the role can be assumed "+how+": the trust policy does not ask for it. The session was dropped", report.ArtefactTrust)
 	f.FixStatement = p.statement(docTrust, "sts:AssumeRole")
 	f.Fix = "Put this statement in the place of every one in the trust policy that lets the source in without the condition."
 	if at := p.openTrust(id); at != nil && f.FixStatement != "" {
@@ -128,7 +129,7 @@ func (p *probe) askID(ctx context.Context, id, how string) finding {
 }
 
 // openTrust is the statement that lets the source in with an external id that is not the agreed one.
-func (p *probe) openTrust(id string) *Statement {
+func (p *probe) openTrust(id string) *report.Statement {
 	sc, ok := p.assumeScenario()
 	if !ok {
 		return nil
@@ -151,19 +152,19 @@ func (p *probe) openTrust(id string) *Statement {
 
 func askOutside(ctx context.Context, p *probe) finding {
 	if p.dest.KeyTemplate == nil || p.dest.KeyTemplate.Prefix() == "" {
-		return finding{Result: Skip, Detail: "the destination has no prefix to be outside of"}
+		return finding{Result: report.Skip, Detail: "the destination has no prefix to be outside of"}
 	}
 	outside := ".brokerd-verify-outside" + p.key[strings.LastIndexByte(p.key, '/'):]
 	_, undone, err := p.begin(ctx, func(in *s3.CreateMultipartUploadInput) { in.Key = aws.String(outside) })
 	if err != nil {
 		return p.refused("s3:CreateMultipartUpload", err)
 	}
-	return p.allowed("s3:CreateMultipartUpload", fmt.Sprintf("the role may write outside its prefix: an upload of %s was accepted; %s", outside, undone), ArtefactIdentityBucket)
+	return p.allowed("s3:CreateMultipartUpload", fmt.Sprintf("the role may write outside its prefix: an upload of %s was accepted; %s", outside, undone), report.ArtefactIdentityBucket)
 }
 
 // claims says that the bucket policy was read and denies other encryption.
 func (p *probe) claims() bool {
-	doc := p.docs.one(DocumentBucketPolicy)
+	doc := p.docs.one(report.DocumentBucketPolicy)
 	for i := range doc.Len() {
 		text, _, _ := doc.StatementText(i)
 		s := parseStatement(text)
@@ -179,9 +180,9 @@ func (p *probe) claims() bool {
 // unforced is a bucket that does not insist on the key: not wrong for brokerd's
 // own uploads, and wrong when the policy says that it does.
 func (p *probe) unforced(what string) finding {
-	f := p.allowed("s3:CreateMultipartUpload", what, ArtefactBucketPolicy)
+	f := p.allowed("s3:CreateMultipartUpload", what, report.ArtefactBucketPolicy)
 	if !p.claims() {
-		f.Result = Warn
+		f.Result = report.Warn
 	}
 	f.Fix = "Add the Deny statements on other encryption that setup writes to the bucket policy (`brokerctl setup plan`)."
 	return f
@@ -205,10 +206,10 @@ func askNoSSE(ctx context.Context, p *probe) finding {
 		return p.refused("s3:CreateMultipartUpload", err)
 	}
 	if key := aws.ToString(out.SSEKMSKeyId); out.ServerSideEncryption == types.ServerSideEncryptionAwsKms && key == p.dest.KMSKey {
-		return finding{Result: Pass, Detail: "the bucket's default encryption takes the same key; " + undone}
+		return finding{Result: report.Pass, Detail: "the bucket's default encryption takes the same key; " + undone}
 	}
 	f := p.unforced(fmt.Sprintf("an object without encryption headers would be encrypted by %s %s, not by the key; %s", out.ServerSideEncryption, aws.ToString(out.SSEKMSKeyId), undone))
-	f.Code, f.Result, f.Artefact = causeHeaderless, Warn, ArtefactEncryption
+	f.Code, f.Result, f.Artefact = causeHeaderless, report.Warn, report.ArtefactEncryption
 	f.Fix = "Set the bucket's default encryption to the key. brokerd's own uploads name it always."
 	return f
 }
@@ -226,9 +227,9 @@ func askOtherKey(ctx context.Context, p *probe) finding {
 	f := p.refused("s3:CreateMultipartUpload", err)
 	if awserr.Classify(err, "s3").Class == awserr.KeyState {
 		// It got as far as KMS: the bucket policy had no objection.
-		if g := p.unforced("the bucket policy does not insist on the key's own ARN: a request with another name came as far as KMS"); g.Result == Fail || !p.docs.read(DocumentBucketPolicy) {
+		if g := p.unforced("the bucket policy does not insist on the key's own ARN: a request with another name came as far as KMS"); g.Result == report.Fail || !p.docs.read(report.DocumentBucketPolicy) {
 			g.Evidence = f.Evidence
-			g.Result = Warn
+			g.Result = report.Warn
 			return g
 		}
 		f.Detail = "KMS knows no such key; the bucket policy does not insist on the key's own ARN"
@@ -241,7 +242,7 @@ func askPublicACL(ctx context.Context, p *probe) finding {
 	if err != nil {
 		return p.refused("s3:CreateMultipartUpload", err)
 	}
-	return p.allowed("s3:CreateMultipartUpload", "an upload with the ACL public-read was accepted; "+undone, ArtefactBucketPolicy)
+	return p.allowed("s3:CreateMultipartUpload", "an upload with the ACL public-read was accepted; "+undone, report.ArtefactBucketPolicy)
 }
 
 func askList(ctx context.Context, p *probe) finding {
@@ -249,21 +250,21 @@ func askList(ctx context.Context, p *probe) finding {
 	if err != nil {
 		return p.refused("s3:ListObjectsV2", err)
 	}
-	return p.allowed("s3:ListObjectsV2", "the role may list the bucket", ArtefactIdentityBucket)
+	return p.allowed("s3:ListObjectsV2", "the role may list the bucket", report.ArtefactIdentityBucket)
 }
 
 // askRead needs an object that is there: one that is not is refused to everybody
 // who may not list, which proves nothing.
 func askRead(ctx context.Context, p *probe) finding {
 	if p.canary == "" {
-		return finding{Result: Skip, Detail: "it needs an object that is known to be there: run verify with --canary"}
+		return finding{Result: report.Skip, Detail: "it needs an object that is known to be there: run verify with --canary"}
 	}
 	out, err := p.asking(p.asRole(ctx)).GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(p.dest.Bucket), Key: aws.String(p.canary), ExpectedBucketOwner: p.expectedOwner()})
 	if err != nil {
 		return p.refused("s3:GetObject", err)
 	}
 	_ = out.Body.Close()
-	return p.allowed("s3:GetObject", "the role may read what it wrote: "+p.canary, ArtefactIdentityBucket)
+	return p.allowed("s3:GetObject", "the role may read what it wrote: "+p.canary, report.ArtefactIdentityBucket)
 }
 
 func askReadPolicy(ctx context.Context, p *probe) finding {
@@ -271,16 +272,16 @@ func askReadPolicy(ctx context.Context, p *probe) finding {
 	if err != nil {
 		return p.refused("s3:GetBucketPolicy", err)
 	}
-	f := p.allowed("s3:GetBucketPolicy", "the role may read the bucket policy", ArtefactIdentityBucket)
-	f.Result = Warn
+	f := p.allowed("s3:GetBucketPolicy", "the role may read the bucket policy", report.ArtefactIdentityBucket)
+	f.Result = report.Warn
 	return f
 }
 
 func askEncrypt(ctx context.Context, p *probe) finding {
 	_, err := p.kms(p.asRole(ctx)).Encrypt(ctx, &kms.EncryptInput{KeyId: aws.String(p.dest.KMSKey), Plaintext: []byte{0}, DryRun: aws.Bool(true)})
 	if info := awserr.Classify(err, "kms"); err == nil || info.Code == "DryRunOperationException" {
-		f := p.allowed("kms:Encrypt (DryRun)", "the role may call kms:Encrypt itself, which no upload needs: S3 takes data keys", ArtefactIdentityKey)
-		f.Evidence = []Evidence{p.callEvidence("kms:Encrypt (DryRun)", "it would have succeeded", err)}
+		f := p.allowed("kms:Encrypt (DryRun)", "the role may call kms:Encrypt itself, which no upload needs: S3 takes data keys", report.ArtefactIdentityKey)
+		f.Evidence = []report.Evidence{p.callEvidence("kms:Encrypt (DryRun)", "it would have succeeded", err)}
 		return f
 	}
 	return p.refused("kms:Encrypt (DryRun)", err)
@@ -291,7 +292,7 @@ func askDescribe(ctx context.Context, p *probe) finding {
 	if err != nil {
 		return p.refused("kms:DescribeKey", err)
 	}
-	f := p.allowed("kms:DescribeKey", "the role may describe the key, which no upload needs", ArtefactIdentityKey)
-	f.Result = Warn
+	f := p.allowed("kms:DescribeKey", "the role may describe the key, which no upload needs", report.ArtefactIdentityKey)
+	f.Result = report.Warn
 	return f
 }

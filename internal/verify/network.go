@@ -15,6 +15,7 @@ import (
 
 	"github.com/brokerd/brokerd/internal/awsclient"
 	"github.com/brokerd/brokerd/internal/awserr"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // tlsRoots are the certificates that are trusted; nil for the system's.
@@ -91,7 +92,7 @@ func (p *probe) serviceURL(service string) string {
 func (p *probe) reach(ctx context.Context, service string) finding {
 	at, err := url.Parse(p.serviceURL(service))
 	if err != nil || at.Hostname() == "" {
-		return finding{Code: causeNetwork, Result: Fail, Artefact: ArtefactConfig, Detail: "the endpoint of " + service + " is no URL", Fix: "Correct `endpoints` in the configuration."}
+		return finding{Code: causeNetwork, Result: report.Fail, Artefact: report.ArtefactConfig, Detail: "the endpoint of " + service + " is no URL", Fix: "Correct `endpoints` in the configuration."}
 	}
 	port := at.Port()
 	if port == "" {
@@ -127,7 +128,7 @@ func (p *probe) reach(ctx context.Context, service string) finding {
 	if service == "s3" {
 		p.s3Address = wayTo(conn.RemoteAddr())
 	}
-	return finding{Result: Pass, Detail: detail, Evidence: []Evidence{{Source: SourceHost, Operation: "connect", Text: detail}}}
+	return finding{Result: report.Pass, Detail: detail, Evidence: []report.Evidence{{Source: report.SourceHost, Operation: "connect", Text: detail}}}
 }
 
 func (p *probe) reachProxy(ctx context.Context, service, address string, via *url.URL) finding {
@@ -147,12 +148,12 @@ func (p *probe) reachProxy(ctx context.Context, service, address string, via *ur
 	if service == "s3" {
 		p.s3Address = "through the proxy " + via.Host
 	}
-	return finding{Result: Pass, Detail: fmt.Sprintf("%s is reached through the proxy %s, which answers", address, via.Host)}
+	return finding{Result: report.Pass, Detail: fmt.Sprintf("%s is reached through the proxy %s, which answers", address, via.Host)}
 }
 
 func (p *probe) unreachable(service, address string, err error) finding {
 	info := awserr.Classify(err, service)
-	c := finding{Code: causeNetwork, Result: Fail, Artefact: ArtefactNetwork, Confidence: Proven}
+	c := finding{Code: causeNetwork, Result: report.Fail, Artefact: report.ArtefactNetwork, Confidence: report.Proven}
 	info.Endpoint = address
 	return p.networkFailure(c, step{name: "reaching " + service, service: service}, info, err)
 }
@@ -177,7 +178,7 @@ func (p *probe) networkFailure(c finding, s step, info awserr.Info, err error) f
 	if endpoint == "" {
 		endpoint = p.serviceURL(s.service)
 	}
-	c.Code, c.Artefact = causeNetwork, ArtefactNetwork
+	c.Code, c.Artefact = causeNetwork, report.ArtefactNetwork
 	c.Detail = fmt.Sprintf("%s: no answer from %s", s.name, endpoint)
 	if info.NetworkOp != "" {
 		c.Detail += " (" + info.NetworkOp + ")"
@@ -188,7 +189,7 @@ func (p *probe) networkFailure(c finding, s step, info awserr.Info, err error) f
 		c.Fix += "; the certificate must be signed by the system's roots or by aws.ca_bundle"
 	}
 	c.Fix += "."
-	c.Evidence = append(c.Evidence, Evidence{Source: SourceHost, Operation: orText(info.NetworkOp, "connect"), Text: rootCause(err)})
+	c.Evidence = append(c.Evidence, report.Evidence{Source: report.SourceHost, Operation: orText(info.NetworkOp, "connect"), Text: rootCause(err)})
 	return c
 }
 

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/report"
 	"github.com/brokerd/brokerd/test/misconfig"
 )
 
@@ -40,17 +40,17 @@ func TestFaultsInBothAccountsAreFoundInOneRun(t *testing.T) {
 					}
 					must(t, m.Make(t.Context(), w))
 				}
-				look := func() verify.Report {
-					return runWith(t, w, verify.RunOptions{Policies: documents(t, w, "AB")})
+				look := func() report.Report {
+					return runWith(t, w, report.RunOptions{Policies: documents(t, w, "AB")})
 				}
 				r := look()
 				for _, name := range []string{a, b} {
 					f := rows[name].Finding
-					if !slices.ContainsFunc(r.Fixes(), func(c verify.Check) bool { return c.Code == f.Code && string(c.Account.Side) == f.Side }) {
+					if !slices.ContainsFunc(r.Fixes(), func(c report.Check) bool { return c.Code == f.Code && string(c.Account.Side) == f.Side }) {
 						t.Errorf("%s of account %s is not told: %s", f.Code, f.Side, codesOf(r))
 					}
 				}
-				if b := rows[b].Finding; len(r.Messages) != 1 || r.Messages[0].Account.Side != verify.SideB || !strings.Contains(r.Messages[0].Text, b.Code) {
+				if b := rows[b].Finding; len(r.Messages) != 1 || r.Messages[0].Account.Side != report.SideB || !strings.Contains(r.Messages[0].Text, b.Code) {
 					t.Errorf("the message to account B does not tell of %s: %+v", b.Code, r.Messages)
 				}
 				if rows[b].Finding.Repair != misconfig.ByHand {
@@ -61,7 +61,7 @@ func TestFaultsInBothAccountsAreFoundInOneRun(t *testing.T) {
 	}
 }
 
-func codesOf(r verify.Report) string {
+func codesOf(r report.Report) string {
 	var out []string
 	for _, c := range r.Fixes() {
 		out = append(out, string(c.Result)+" "+c.Code)
@@ -73,10 +73,10 @@ func codesOf(r verify.Report) string {
 // and where the rest must be.
 func TestOneReadableAccountNarrowsTheOther(t *testing.T) {
 	for _, c := range []struct{ name, sides, mistake, code, side, kind string }{
-		{"the bucket policy, from account A", "A", "the bucket policy does not let the role write", "BRK-S3-021", "B", verify.ArtefactBucketPolicy},
-		{"the role's policy, from account B", "B", "the role's policy lacks s3:PutObject", "BRK-S3-020", "A", verify.ArtefactIdentity},
-		{"the key policy, from account A", "A", "the key policy does not let the role in", "BRK-KMS-010", "B", verify.ArtefactKeyPolicy},
-		{"the role's policy behind a key policy that delegates, from account B", "B", "the key policy lets the account in, and the role's policy lacks KMS: the key policy is blamed", "BRK-KMS-011", "A", verify.ArtefactIdentity},
+		{"the bucket policy, from account A", "A", "the bucket policy does not let the role write", "BRK-S3-021", "B", report.ArtefactBucketPolicy},
+		{"the role's policy, from account B", "B", "the role's policy lacks s3:PutObject", "BRK-S3-020", "A", report.ArtefactIdentity},
+		{"the key policy, from account A", "A", "the key policy does not let the role in", "BRK-KMS-010", "B", report.ArtefactKeyPolicy},
+		{"the role's policy behind a key policy that delegates, from account B", "B", "the key policy lets the account in, and the role's policy lacks KMS: the key policy is blamed", "BRK-KMS-011", "A", report.ArtefactIdentity},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -86,13 +86,13 @@ func TestOneReadableAccountNarrowsTheOther(t *testing.T) {
 					must(t, m.Make(t.Context(), w))
 				}
 			}
-			r := runWith(t, w, verify.RunOptions{Policies: documents(t, w, c.sides)})
+			r := runWith(t, w, report.RunOptions{Policies: documents(t, w, c.sides)})
 			got := firstProblem(t, r)
 			if got.Code != c.code || string(got.Account.Side) != c.side || got.Artefact.Kind != c.kind {
 				t.Errorf("got %s %s %s: %s", got.Code, got.Account.Side, got.Artefact.Kind, got.Why)
 			}
-			repaired(t, w, r, func() verify.Report {
-				return runWith(t, w, verify.RunOptions{Policies: documents(t, w, c.sides)})
+			repaired(t, w, r, func() report.Report {
+				return runWith(t, w, report.RunOptions{Policies: documents(t, w, c.sides)})
 			})
 		})
 	}
@@ -119,8 +119,8 @@ func TestNothingIsClaimedAboutTheWrongAccount(t *testing.T) {
 					stage = f.Stage
 				}
 				must(t, stage(t.Context(), w))
-				for _, c := range runWith(t, w, verify.RunOptions{Policies: documents(t, w, sides)}).Checks {
-					if c.Result != verify.Fail || c.Confidence == verify.Weak || c.Account.ID == "" || c.Code == f.Code || related(c.Code, f.Code) {
+				for _, c := range runWith(t, w, report.RunOptions{Policies: documents(t, w, sides)}).Checks {
+					if c.Result != report.Fail || c.Confidence == report.Weak || c.Account.ID == "" || c.Code == f.Code || related(c.Code, f.Code) {
 						continue
 					}
 					if string(c.Account.Side) != f.Side {

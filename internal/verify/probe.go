@@ -18,13 +18,14 @@ import (
 
 	"github.com/brokerd/brokerd/internal/broker"
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // probe is what one run knows so far.
 type probe struct {
 	dest     *config.Destination
 	sessions Sessions
-	opts     RunOptions
+	opts     report.RunOptions
 	docs     library
 	calls    *budget
 	aws      aws.Config // with the HTTP client of STS and KMS
@@ -63,7 +64,7 @@ type probe struct {
 	s3Address string // how this host reaches S3, in words
 }
 
-func (v *Verifier) newProbe(dest *config.Destination, o RunOptions) (*probe, error) {
+func (v *Verifier) newProbe(dest *config.Destination, o report.RunOptions) (*probe, error) {
 	calls := &budget{}
 	p := &probe{
 		dest: dest, sessions: v.opts.Sessions, opts: o, docs: newLibrary(o.Policies), calls: calls, passed: make(map[stepID]bool),

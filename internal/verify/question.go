@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/brokerd/brokerd/internal/iampolicy"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // question is what one call of a delivery asks of the policies.
@@ -89,7 +90,7 @@ func (p *probe) roleID() string {
 			RoleID string `json:"RoleId"`
 		}
 	}
-	p.docs.setting(DocumentRole, &out)
+	p.docs.setting(report.DocumentRole, &out)
 	return out.Role.RoleID
 }
 
@@ -97,21 +98,21 @@ func (p *probe) roleID() string {
 func (p *probe) put(action string, with map[string][]string) iampolicy.Put {
 	put := iampolicy.Put{
 		Request: p.request(action, p.objectARN(), p.accountB(), with),
-		KeyARN:  p.dest.KMSKey, KeyPolicy: p.docs.one(DocumentKeyPolicy), KeyNotSupplied: !p.docs.read(DocumentKeyPolicy),
-		KeyResourceControl: p.docs.levels(DocumentRCP),
+		KeyARN:  p.dest.KMSKey, KeyPolicy: p.docs.one(report.DocumentKeyPolicy), KeyNotSupplied: !p.docs.read(report.DocumentKeyPolicy),
+		KeyResourceControl: p.docs.levels(report.DocumentRCP),
 		BucketKey:          p.bucketKey(),
 	}
 	put.Policies, put.NotSupplied = p.policySet()
-	put.Policies.Resource = p.docs.one(DocumentBucketPolicy)
-	if !p.docs.read(DocumentBucketPolicy) {
+	put.Policies.Resource = p.docs.one(report.DocumentBucketPolicy)
+	if !p.docs.read(report.DocumentBucketPolicy) {
 		put.NotSupplied = append(put.NotSupplied, iampolicy.LayerResource)
 	}
 	put.PublicAccessBlock = p.publicAccess()
 	if put.PublicAccessBlock == nil {
 		put.NotSupplied = append(put.NotSupplied, iampolicy.LayerPublicAccess)
 	}
-	put.Policies.VPCEndpoint = p.docs.all(DocumentEndpointPolicy)
-	if !p.docs.read(DocumentEndpointPolicy) {
+	put.Policies.VPCEndpoint = p.docs.all(report.DocumentEndpointPolicy)
+	if !p.docs.read(report.DocumentEndpointPolicy) {
 		put.NotSupplied = append(put.NotSupplied, iampolicy.LayerVPCEndpoint)
 	} else if len(put.Policies.VPCEndpoint) == 0 {
 		put.Policies.VPCEndpoint = nil // known: the requests take none
@@ -129,23 +130,23 @@ func (p *probe) policySet() (set iampolicy.PolicySet, missing []iampolicy.Layer)
 			missing = append(missing, l)
 		}
 	}
-	set.Identity = p.docs.all(DocumentIdentity)
-	need(DocumentIdentity, iampolicy.LayerIdentity)
-	if set.Boundary = p.docs.all(DocumentBoundary); len(set.Boundary) == 0 {
+	set.Identity = p.docs.all(report.DocumentIdentity)
+	need(report.DocumentIdentity, iampolicy.LayerIdentity)
+	if set.Boundary = p.docs.all(report.DocumentBoundary); len(set.Boundary) == 0 {
 		set.Boundary = nil
 	}
-	need(DocumentBoundary, iampolicy.LayerBoundary)
+	need(report.DocumentBoundary, iampolicy.LayerBoundary)
 	set.Session = p.sessionPolicy()
-	set.ServiceControl = p.docs.levels(DocumentSCP)
-	need(DocumentSCP, iampolicy.LayerSCP)
-	set.ResourceControl = p.docs.levels(DocumentRCP)
-	need(DocumentRCP, iampolicy.LayerRCP)
+	set.ServiceControl = p.docs.levels(report.DocumentSCP)
+	need(report.DocumentSCP, iampolicy.LayerSCP)
+	set.ResourceControl = p.docs.levels(report.DocumentRCP)
+	need(report.DocumentRCP, iampolicy.LayerRCP)
 	return set, missing
 }
 
 // sessionPolicy is what brokerd sends along with AssumeRole.
 func (p *probe) sessionPolicy() []iampolicy.NamedPolicy {
-	if list := p.docs.all(DocumentSessionPolicy); len(list) > 0 {
+	if list := p.docs.all(report.DocumentSessionPolicy); len(list) > 0 {
 		return list
 	}
 	text, err := p.sessions.ScopePolicy(p.dest.Name)
@@ -160,13 +161,13 @@ func (p *probe) sessionPolicy() []iampolicy.NamedPolicy {
 }
 
 func (p *probe) publicAccess() *iampolicy.PublicAccessBlock {
-	if !p.docs.read(DocumentPublicAccess) {
+	if !p.docs.read(report.DocumentPublicAccess) {
 		return nil
 	}
 	var out struct {
 		PublicAccessBlockConfiguration struct{ BlockPublicAcls, IgnorePublicAcls, BlockPublicPolicy, RestrictPublicBuckets bool }
 	}
-	p.docs.setting(DocumentPublicAccess, &out)
+	p.docs.setting(report.DocumentPublicAccess, &out)
 	c := out.PublicAccessBlockConfiguration
 	if p.ownership() == "BucketOwnerEnforced" {
 		c.BlockPublicAcls = false // ACLs are refused as such, public or not
@@ -263,7 +264,7 @@ func (p *probe) assumeScenario() (iampolicy.Scenario, bool) {
 			UnknownContext: append(unknownKeys(), "aws:MultiFactorAuthPresent", "aws:MultiFactorAuthAge"),
 		},
 		Policies: iampolicy.PolicySet{
-			Identity: p.docs.all(DocumentSource), Resource: p.docs.one(DocumentTrust), ServiceControl: p.docs.levels(DocumentSCP),
+			Identity: p.docs.all(report.DocumentSource), Resource: p.docs.one(report.DocumentTrust), ServiceControl: p.docs.levels(report.DocumentSCP),
 		},
 		NotSupplied: []iampolicy.Layer{iampolicy.LayerBoundary, iampolicy.LayerSession, iampolicy.LayerRCP},
 	}
@@ -277,7 +278,7 @@ func (p *probe) assumeScenario() (iampolicy.Scenario, bool) {
 		sc.Request.Context["aws:RequestTag/"+k] = []string{v}
 	}
 	for kind, layer := range map[string]iampolicy.Layer{
-		DocumentSource: iampolicy.LayerIdentity, DocumentTrust: iampolicy.LayerResource, DocumentSCP: iampolicy.LayerSCP,
+		report.DocumentSource: iampolicy.LayerIdentity, report.DocumentTrust: iampolicy.LayerResource, report.DocumentSCP: iampolicy.LayerSCP,
 	} {
 		if !p.docs.read(kind) {
 			sc.NotSupplied = append(sc.NotSupplied, layer)
@@ -299,10 +300,10 @@ func (p *probe) webScenario() iampolicy.Scenario {
 			},
 			UnknownContext: unknownKeys(),
 		},
-		Policies:    iampolicy.PolicySet{Resource: p.docs.one(DocumentTrust)},
+		Policies:    iampolicy.PolicySet{Resource: p.docs.one(report.DocumentTrust)},
 		NotSupplied: []iampolicy.Layer{iampolicy.LayerRCP},
 	}
-	if !p.docs.read(DocumentTrust) {
+	if !p.docs.read(report.DocumentTrust) {
 		sc.NotSupplied = append(sc.NotSupplied, iampolicy.LayerResource)
 	}
 	return sc

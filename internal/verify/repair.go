@@ -8,17 +8,18 @@ import (
 	"strings"
 
 	"github.com/brokerd/brokerd/internal/iampolicy"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // owner says who must apply a change.
-func (p *probe) owner(kind string, a Account) string {
+func (p *probe) owner(kind string, a report.Account) string {
 	who := "an administrator of account " + a.ID
 	switch kind {
-	case ArtefactSCP, ArtefactRCP:
+	case report.ArtefactSCP, report.ArtefactRCP:
 		who = "an administrator of the organization of account " + a.ID
-	case ArtefactConfig, ArtefactNetwork, ArtefactClock, ArtefactCredentials, ArtefactSession:
+	case report.ArtefactConfig, report.ArtefactNetwork, report.ArtefactClock, report.ArtefactCredentials, report.ArtefactSession:
 		return "the operator of this host"
-	case ArtefactIdentityBucket, ArtefactIdentityKey, ArtefactUnseen:
+	case report.ArtefactIdentityBucket, report.ArtefactIdentityKey, report.ArtefactUnseen:
 		return fmt.Sprintf("administrators of account %s (A) and account %s (B)", orA(p.accountA()), orUnknown(p.accountB()))
 	}
 	if a.ID == "" {
@@ -32,7 +33,7 @@ func (p *probe) owner(kind string, a Account) string {
 
 // allow is the change that makes a layer allow a request. Where setup would
 // write the statement, its own is taken: what verify prints is what setup applies.
-func (p *probe) allow(f finding, sc iampolicy.Scenario) Fix {
+func (p *probe) allow(f finding, sc iampolicy.Scenario) report.Fix {
 	if f.Code == causeExternalID {
 		return p.externalIDFix(f)
 	}
@@ -41,8 +42,8 @@ func (p *probe) allow(f finding, sc iampolicy.Scenario) Fix {
 	if statement == nil {
 		statement = p.plainAllow(f.Artefact, sc)
 	}
-	if f.Artefact == ArtefactSessionPolicy {
-		return Fix{Kind: FixConfig, Text: "brokerd limits its sessions to the destination (`session.scope`). Set `scope: \"off\"` under `session` of the destination, or correct what stands between brokerd and STS.", Target: p.dest.Role, Owner: p.owner(ArtefactConfig, Account{}), Account: p.account(f.Account)}
+	if f.Artefact == report.ArtefactSessionPolicy {
+		return report.Fix{Kind: report.FixConfig, Text: "brokerd limits its sessions to the destination (`session.scope`). Set `scope: \"off\"` under `session` of the destination, or correct what stands between brokerd and STS.", Target: p.dest.Role, Owner: p.owner(report.ArtefactConfig, report.Account{}), Account: p.account(f.Account)}
 	}
 	// A statement of ours that somebody edited is put right, not doubled.
 	sid := parseStatement(string(statement)).Sid
@@ -53,7 +54,7 @@ func (p *probe) allow(f finding, sc iampolicy.Scenario) Fix {
 				continue
 			}
 			f.Name = orText(s.Name, f.Name)
-			at := &Statement{Sid: sid, Index: i, Line: line, Column: column, Path: fmt.Sprintf("Statement[%d]", i), Text: old}
+			at := &report.Statement{Sid: sid, Index: i, Line: line, Column: column, Path: fmt.Sprintf("Statement[%d]", i), Text: old}
 			return p.replaceStatement(f, at, statement, fmt.Sprintf("Replace statement %s of %s by this one.", statementName(at), place(f)))
 		}
 	}
@@ -62,9 +63,9 @@ func (p *probe) allow(f finding, sc iampolicy.Scenario) Fix {
 
 // setupStatement is the Allow statement with an action that setup writes; nil when it writes none.
 func (p *probe) setupStatement(kind, action string) json.RawMessage {
-	docs := map[string]docKind{ArtefactTrust: docTrust, ArtefactIdentity: docIdentity, ArtefactBucketPolicy: docBucket, ArtefactKeyPolicy: docKey}
+	docs := map[string]docKind{report.ArtefactTrust: docTrust, report.ArtefactIdentity: docIdentity, report.ArtefactBucketPolicy: docBucket, report.ArtefactKeyPolicy: docKey}
 	doc, ok := docs[kind]
-	if kind == ArtefactTrust && p.token.Issuer != "" {
+	if kind == report.ArtefactTrust && p.token.Issuer != "" {
 		return json.RawMessage(p.webTrust())
 	}
 	if !ok {
@@ -86,14 +87,14 @@ func (p *probe) plainAllow(kind string, sc iampolicy.Scenario) json.RawMessage {
 		actions, resource = p.dest.WriteActions(), p.objectsARN()
 	case strings.HasPrefix(sc.Request.Action, "kms:"):
 		st["Sid"], actions = "BrokerdUseKey", []string{"kms:GenerateDataKey", "kms:Decrypt"}
-	case kind == ArtefactSourcePolicy:
+	case kind == report.ArtefactSourcePolicy:
 		st["Sid"] = "BrokerdAssumeRole"
 	}
 	st["Action"], st["Resource"] = actions, resource
-	if kind == ArtefactEndpointPolicy {
+	if kind == report.ArtefactEndpointPolicy {
 		st["Principal"], st["Resource"] = "*", p.objectsARN()
 	}
-	if kind == ArtefactSCP {
+	if kind == report.ArtefactSCP {
 		st["Resource"] = "*"
 	}
 	return json.RawMessage(statementJSON(st))
@@ -107,13 +108,13 @@ func (p *probe) objectsARN() string {
 	return p.bucketARN() + "/" + prefix + "*"
 }
 
-func (p *probe) externalIDFix(f finding) Fix {
+func (p *probe) externalIDFix(f finding) report.Fix {
 	want := ""
 	if len(f.NearMisses) > 0 && len(f.NearMisses[0].Want) > 0 {
 		want = f.NearMisses[0].Want[0]
 	}
-	return Fix{
-		Kind: FixConfig, Target: p.dest.Role, Account: p.account(f.Account), Owner: p.owner(ArtefactConfig, Account{}),
+	return report.Fix{
+		Kind: report.FixConfig, Target: p.dest.Role, Account: p.account(f.Account), Owner: p.owner(report.ArtefactConfig, report.Account{}),
 		Text:  "Set the external id that the trust policy asks for in the destination: `session: {external_id: \"" + want + "\"}`. It protects the role: do not take the condition away instead.",
 		Patch: json.RawMessage(statementJSON(map[string]any{"session": map[string]string{"external_id": want}})),
 	}
@@ -121,7 +122,7 @@ func (p *probe) externalIDFix(f finding) Fix {
 
 // liftDeny is the change after which a Deny statement no longer meets the
 // delivery, and keeps its purpose where it can.
-func (p *probe) liftDeny(f finding, q question, sc iampolicy.Scenario, s statementParts) Fix {
+func (p *probe) liftDeny(f finding, q question, sc iampolicy.Scenario, s statementParts) report.Fix {
 	keys := s.keys()
 	condition := func(operator, key, value string) {
 		if s.Condition == nil {
@@ -136,23 +137,23 @@ func (p *probe) liftDeny(f finding, q question, sc iampolicy.Scenario, s stateme
 	onHeader := slices.ContainsFunc(keys, func(k string) bool { return k == encryptionKey || k == encryptionKeyID })
 	var text string
 	switch {
-	case f.Artefact == ArtefactTrust && slices.Contains(keys, "sts:externalid"):
-		f.NearMisses = []NearMiss{{Want: s.values("sts:externalid")}}
+	case f.Artefact == report.ArtefactTrust && slices.Contains(keys, "sts:externalid"):
+		f.NearMisses = []report.NearMiss{{Want: s.values("sts:externalid")}}
 		return p.externalIDFix(f)
 	case forwarded:
 		condition("BoolIfExists", "aws:ViaAWSService", "false")
 		text = "Except the calls that AWS services make in somebody's name."
-	case onHeader && f.Artefact == ArtefactBucketPolicy && f.step != stepCreate:
+	case onHeader && f.Artefact == report.ArtefactBucketPolicy && f.step != stepCreate:
 		for _, k := range keys {
 			if k == encryptionKey || k == encryptionKeyID {
 				condition("Null", k, "false")
 			}
 		}
 		text = "Let the statement speak of requests that carry the header: parts and the completion of an upload carry none, and are refused."
-	case onHeader && f.Artefact == ArtefactBucketPolicy && s.rename(encryptionKeyID, p.dest.KMSKey):
+	case onHeader && f.Artefact == report.ArtefactBucketPolicy && s.rename(encryptionKeyID, p.dest.KMSKey):
 		condition("Null", encryptionKeyID, "false")
 		text = "Name the key by its full ARN: what brokerd sends is compared letter by letter."
-	case f.Artefact == ArtefactBucketPolicy || f.Artefact == ArtefactKeyPolicy || f.Artefact == ArtefactSCP || f.Artefact == ArtefactRCP:
+	case f.Artefact == report.ArtefactBucketPolicy || f.Artefact == report.ArtefactKeyPolicy || f.Artefact == report.ArtefactSCP || f.Artefact == report.ArtefactRCP:
 		s.except(p.dest.Role)
 		text = "Except the role."
 		if f.Code == causeBucketACL {
@@ -163,7 +164,7 @@ func (p *probe) liftDeny(f finding, q question, sc iampolicy.Scenario, s stateme
 	}
 	patch, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
-		return Fix{}
+		return report.Fix{}
 	}
 	return p.replaceStatement(f, f.Statement, patch, text+fmt.Sprintf(" Replace statement %s of %s by this one.", statementName(f.Statement), place(f)))
 }
@@ -216,26 +217,26 @@ func (s *statementParts) except(role string) {
 	s.Condition[operator][key] = data
 }
 
-func (p *probe) addStatement(kind, target string, statement json.RawMessage, text string) Fix {
+func (p *probe) addStatement(kind, target string, statement json.RawMessage, text string) report.Fix {
 	account := p.accountOfKind(kind)
-	f := Fix{Kind: FixAddStatement, Text: text, Target: orText(target, p.target(kind)), Patch: indented(statement), Account: account, Owner: p.owner(kind, account)}
-	if kind == ArtefactIdentity || kind == ArtefactSourcePolicy {
+	f := report.Fix{Kind: report.FixAddStatement, Text: text, Target: orText(target, p.target(kind)), Patch: indented(statement), Account: account, Owner: p.owner(kind, account)}
+	if kind == report.ArtefactIdentity || kind == report.ArtefactSourcePolicy {
 		f.Policy = "brokerd-" + p.dest.Name + "-fix"
 	}
 	f.Command = p.command(kind, f)
 	return f
 }
 
-func (p *probe) replaceStatement(f finding, at *Statement, statement json.RawMessage, text string) Fix {
+func (p *probe) replaceStatement(f finding, at *report.Statement, statement json.RawMessage, text string) report.Fix {
 	account := p.account(f.Account)
-	out := Fix{Kind: FixReplaceStatement, Text: text, Target: orText(f.ArtefactARN, p.target(f.Artefact)), Policy: f.Name, Patch: indented(statement), Statement: at, Account: account, Owner: p.owner(f.Artefact, account)}
+	out := report.Fix{Kind: report.FixReplaceStatement, Text: text, Target: orText(f.ArtefactARN, p.target(f.Artefact)), Policy: f.Name, Patch: indented(statement), Statement: at, Account: account, Owner: p.owner(f.Artefact, account)}
 	out.Command = p.command(f.Artefact, out)
 	return out
 }
 
-func (p *probe) removeStatement(f finding, text string) Fix {
+func (p *probe) removeStatement(f finding, text string) report.Fix {
 	account := p.account(f.Account)
-	out := Fix{Kind: FixRemoveStatement, Text: text, Target: orText(f.ArtefactARN, p.target(f.Artefact)), Policy: f.Name, Statement: f.Statement, Account: account, Owner: p.owner(f.Artefact, account)}
+	out := report.Fix{Kind: report.FixRemoveStatement, Text: text, Target: orText(f.ArtefactARN, p.target(f.Artefact)), Policy: f.Name, Statement: f.Statement, Account: account, Owner: p.owner(f.Artefact, account)}
 	out.Command = p.command(f.Artefact, out)
 	return out
 }
@@ -251,21 +252,21 @@ func indented(raw json.RawMessage) json.RawMessage {
 // target is the ARN of what a kind of document is attached to.
 func (p *probe) target(kind string) string {
 	switch kind {
-	case ArtefactBucketPolicy, ArtefactIdentityBucket:
+	case report.ArtefactBucketPolicy, report.ArtefactIdentityBucket:
 		return p.bucketARN()
-	case ArtefactKeyPolicy, ArtefactIdentityKey:
+	case report.ArtefactKeyPolicy, report.ArtefactIdentityKey:
 		return p.dest.KMSKey
-	case ArtefactSourcePolicy:
+	case report.ArtefactSourcePolicy:
 		return principalARN(p.source)
 	}
 	return p.dest.Role
 }
 
-func (p *probe) accountOfKind(kind string) Account {
+func (p *probe) accountOfKind(kind string) report.Account {
 	switch kind {
-	case ArtefactBucketPolicy, ArtefactKeyPolicy, ArtefactRCP, ArtefactIdentityBucket, ArtefactIdentityKey, ArtefactPublicAccess, ArtefactEncryption, ArtefactOwnership:
+	case report.ArtefactBucketPolicy, report.ArtefactKeyPolicy, report.ArtefactRCP, report.ArtefactIdentityBucket, report.ArtefactIdentityKey, report.ArtefactPublicAccess, report.ArtefactEncryption, report.ArtefactOwnership:
 		return p.account(p.accountB())
-	case ArtefactSourcePolicy:
+	case report.ArtefactSourcePolicy:
 		return p.account(accountOf(p.source))
 	}
 	return p.account(p.accountA())

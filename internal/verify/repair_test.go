@@ -16,15 +16,15 @@ import (
 
 	"github.com/brokerd/brokerd/internal/testbed"
 	"github.com/brokerd/brokerd/internal/testbed/testbedtest"
-	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // apply does to the accounts what a fix says, and nothing else.
-func apply(t *testing.T, w *testbed.World, c verify.Check) {
+func apply(t *testing.T, w *testbed.World, c report.Check) {
 	t.Helper()
 	ctx, f := t.Context(), c.Fix
 	role := aws.String(testbed.RoleName)
-	if f.Kind == verify.FixConfig {
+	if f.Kind == report.FixConfig {
 		var patch struct {
 			Session struct {
 				ExternalID string `json:"external_id"`
@@ -44,23 +44,23 @@ func apply(t *testing.T, w *testbed.World, c verify.Check) {
 		must(t, err)
 		_, err = w.IAM.CreatePolicyVersion(ctx, &iam.CreatePolicyVersionInput{PolicyArn: aws.String(f.Target), SetAsDefault: true, PolicyDocument: aws.String(patched(t, unescaped(t, doc.PolicyVersion.Document), f))})
 		must(t, err)
-	case c.Artefact.Kind == verify.ArtefactTrust:
+	case c.Artefact.Kind == report.ArtefactTrust:
 		out, err := w.IAM.GetRole(ctx, &iam.GetRoleInput{RoleName: role})
 		must(t, err)
 		must(t, testbedtest.PutTrust(ctx, w, patched(t, unescaped(t, out.Role.AssumeRolePolicyDocument), f)))
-	case c.Artefact.Kind == verify.ArtefactIdentity:
+	case c.Artefact.Kind == report.ArtefactIdentity:
 		doc := emptyPolicy
-		if f.Kind != verify.FixAddStatement {
+		if f.Kind != report.FixAddStatement {
 			out, err := w.IAM.GetRolePolicy(ctx, &iam.GetRolePolicyInput{RoleName: role, PolicyName: aws.String(f.Policy)})
 			must(t, err)
 			doc = unescaped(t, out.PolicyDocument)
 		}
 		_, err := w.IAM.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: role, PolicyName: aws.String(f.Policy), PolicyDocument: aws.String(patched(t, doc, f))})
 		must(t, err)
-	case c.Artefact.Kind == verify.ArtefactSourcePolicy:
+	case c.Artefact.Kind == report.ArtefactSourcePolicy:
 		_, err := w.IAM.PutUserPolicy(ctx, &iam.PutUserPolicyInput{UserName: aws.String(testbed.UserName), PolicyName: aws.String(f.Policy), PolicyDocument: aws.String(patched(t, emptyPolicy, f))})
 		must(t, err)
-	case c.Artefact.Kind == verify.ArtefactBucketPolicy, c.Artefact.Kind == verify.ArtefactIdentityBucket:
+	case c.Artefact.Kind == report.ArtefactBucketPolicy, c.Artefact.Kind == report.ArtefactIdentityBucket:
 		doc := emptyPolicy
 		out, err := w.S3.GetBucketPolicy(ctx, &s3.GetBucketPolicyInput{Bucket: aws.String(testbed.Bucket)})
 		var api smithy.APIError
@@ -71,7 +71,7 @@ func apply(t *testing.T, w *testbed.World, c verify.Check) {
 			t.Fatal(err)
 		}
 		must(t, w.PutBucketPolicy(ctx, patched(t, doc, f)))
-	case c.Artefact.Kind == verify.ArtefactKeyPolicy, c.Artefact.Kind == verify.ArtefactIdentityKey:
+	case c.Artefact.Kind == report.ArtefactKeyPolicy, c.Artefact.Kind == report.ArtefactIdentityKey:
 		doc, err := w.KeyPolicy(ctx)
 		must(t, err)
 		must(t, w.PutKeyPolicy(ctx, patched(t, doc, f)))
@@ -90,7 +90,7 @@ func unescaped(t *testing.T, doc *string) string {
 }
 
 // patched changes one statement of a document, as the command of a fix does.
-func patched(t *testing.T, doc string, f verify.Fix) string {
+func patched(t *testing.T, doc string, f report.Fix) string {
 	t.Helper()
 	var d struct {
 		Version   string            `json:",omitempty"`
@@ -99,11 +99,11 @@ func patched(t *testing.T, doc string, f verify.Fix) string {
 	}
 	must(t, json.Unmarshal([]byte(doc), &d))
 	switch f.Kind {
-	case verify.FixAddStatement:
+	case report.FixAddStatement:
 		d.Statement = append(slices.DeleteFunc(d.Statement, func(s json.RawMessage) bool { return sidOf(s) != "" && sidOf(s) == sidOf(f.Patch) }), f.Patch)
-	case verify.FixReplaceStatement:
+	case report.FixReplaceStatement:
 		d.Statement[f.Statement.Index] = f.Patch
-	case verify.FixRemoveStatement:
+	case report.FixRemoveStatement:
 		d.Statement = slices.Delete(d.Statement, f.Statement.Index, f.Statement.Index+1)
 	default:
 		t.Fatalf("a fix of kind %q changes no document", f.Kind)
@@ -121,26 +121,26 @@ func sidOf(statement json.RawMessage) string {
 
 // repaired applies what verify prints until it passes. AWS shows some faults only
 // when others are gone, so that it may take several rounds.
-func repaired(t *testing.T, w *testbed.World, r verify.Report, again func() verify.Report) {
+func repaired(t *testing.T, w *testbed.World, r report.Report, again func() report.Report) {
 	t.Helper()
 	for range 4 {
-		if r.Result() == verify.Pass {
+		if r.Result() == report.Pass {
 			return
 		}
 		before := ""
 		for _, c := range r.Fixes() {
-			if c.Result != verify.Fail {
+			if c.Result != report.Fail {
 				continue
 			}
 			before += fmt.Sprintf("%s: %s\n%s\n", c.Code, c.Fix.Text, c.Fix.Patch)
 			apply(t, w, c)
 		}
-		if r = again(); r.Result() != verify.Pass {
+		if r = again(); r.Result() != report.Pass {
 			t.Logf("after\n%sit is %s", before, r.Result())
 		}
 	}
 	for _, c := range r.Checks {
-		if c.Result == verify.Fail || c.Result == verify.Unknown && !c.Advisory {
+		if c.Result == report.Fail || c.Result == report.Unknown && !c.Advisory {
 			t.Errorf("after the printed fixes: %s %s %s: %s\n%+v", c.ID, c.Code, c.Result, c.Why, c.Evidence)
 		}
 	}

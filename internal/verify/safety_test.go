@@ -9,7 +9,7 @@ import (
 
 	"github.com/brokerd/brokerd/internal/testbed"
 	"github.com/brokerd/brokerd/internal/testbed/testbedtest"
-	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // broad gives the role everything, on both sides.
@@ -24,10 +24,10 @@ func broad(t *testing.T, w *testbed.World) {
 func TestWhatARoleMayDoTooMuchIsFoundAndUndone(t *testing.T) {
 	w := world(t)
 	broad(t, w)
-	r := runWith(t, w, verify.RunOptions{Policies: documents(t, w, "AB")})
-	for id, want := range map[string]verify.Result{
-		"BRK-LP-003": verify.Fail, "BRK-LP-004": verify.Warn, "BRK-LP-007": verify.Pass, "BRK-LP-008": verify.Fail, "BRK-LP-010": verify.Pass,
-		"BRK-LP-013": verify.Fail, "BRK-KMS-003": verify.Warn, "BRK-S3-002": verify.Pass,
+	r := runWith(t, w, report.RunOptions{Policies: documents(t, w, "AB")})
+	for id, want := range map[string]report.Result{
+		"BRK-LP-003": report.Fail, "BRK-LP-004": report.Warn, "BRK-LP-007": report.Pass, "BRK-LP-008": report.Fail, "BRK-LP-010": report.Pass,
+		"BRK-LP-013": report.Fail, "BRK-KMS-003": report.Warn, "BRK-S3-002": report.Pass,
 	} {
 		if got := checkOf(t, r, id); got.Result != want {
 			t.Errorf("%s is %s, want %s: %s", id, got.Result, want, got.Why)
@@ -55,11 +55,11 @@ func TestWhatARoleMayDoTooMuchIsFoundAndUndone(t *testing.T) {
 func TestACanaryIsWrittenOnlyWhenItIsAskedForAndReadBack(t *testing.T) {
 	w := world(t)
 	broad(t, w)
-	r := runWith(t, w, verify.RunOptions{Canary: true})
-	if got := checkOf(t, r, "BRK-S3-004"); got.Result != verify.Pass || len(w.Sandbox.Objects(testbed.Bucket)) != 1 {
+	r := runWith(t, w, report.RunOptions{Canary: true})
+	if got := checkOf(t, r, "BRK-S3-004"); got.Result != report.Pass || len(w.Sandbox.Objects(testbed.Bucket)) != 1 {
 		t.Errorf("canary %s: %s; %d objects", got.Result, got.Why, len(w.Sandbox.Objects(testbed.Bucket)))
 	}
-	if got := checkOf(t, r, "BRK-LP-009"); got.Result != verify.Fail {
+	if got := checkOf(t, r, "BRK-LP-009"); got.Result != report.Fail {
 		t.Errorf("the role may read what it wrote, and the check is %s: %s", got.Result, got.Why)
 	}
 }
@@ -67,22 +67,22 @@ func TestACanaryIsWrittenOnlyWhenItIsAskedForAndReadBack(t *testing.T) {
 func TestAnExternalIDThatNobodyAsksForIsFound(t *testing.T) {
 	for _, c := range []struct {
 		name, condition string
-		without, other  verify.Result
+		without, other  report.Result
 	}{
-		{"asked for", `{"StringEquals":{"sts:ExternalId":"agreed"}}`, verify.Pass, verify.Pass},
-		{"not asked for", `{}`, verify.Fail, verify.Fail},
-		{"any is taken", `{"StringLike":{"sts:ExternalId":"*"}}`, verify.Pass, verify.Fail},
+		{"asked for", `{"StringEquals":{"sts:ExternalId":"agreed"}}`, report.Pass, report.Pass},
+		{"not asked for", `{}`, report.Fail, report.Fail},
+		{"any is taken", `{"StringLike":{"sts:ExternalId":"*"}}`, report.Pass, report.Fail},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := world(t)
 			w.Dest.Session.ExternalID = "agreed"
 			must(t, testbedtest.PutTrust(t.Context(), w, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"`+w.UserARN+`"},"Action":"sts:AssumeRole","Condition":`+c.condition+`}]}`))
-			r := runWith(t, w, verify.RunOptions{Policies: documents(t, w, "A")})
+			r := runWith(t, w, report.RunOptions{Policies: documents(t, w, "A")})
 			if a, b := checkOf(t, r, "BRK-LP-001"), checkOf(t, r, "BRK-LP-002"); a.Result != c.without || b.Result != c.other {
 				t.Errorf("without: %s %s; with another: %s %s", a.Result, a.Why, b.Result, b.Why)
 			}
-			if c.other == verify.Fail {
-				repaired(t, w, r, func() verify.Report { return runWith(t, w, verify.RunOptions{Policies: documents(t, w, "A")}) })
+			if c.other == report.Fail {
+				repaired(t, w, r, func() report.Report { return runWith(t, w, report.RunOptions{Policies: documents(t, w, "A")}) })
 			}
 		})
 	}
@@ -90,7 +90,7 @@ func TestAnExternalIDThatNobodyAsksForIsFound(t *testing.T) {
 
 // The calls that a run reports are those that AWS sees, and there are never more than 20.
 func TestCallsAreCountedAsAWSSeesThem(t *testing.T) {
-	for name, o := range map[string]verify.RunOptions{"usual": {}, "with a canary": {Canary: true}, "cheap": {Cheap: true}} {
+	for name, o := range map[string]report.RunOptions{"usual": {}, "with a canary": {Canary: true}, "cheap": {Cheap: true}} {
 		t.Run(name, func(t *testing.T) {
 			w := world(t)
 			w.Dest.Session.ExternalID = "agreed"
@@ -106,7 +106,7 @@ func TestCallsAreCountedAsAWSSeesThem(t *testing.T) {
 			if r.Calls != seen || seen > 20 {
 				t.Errorf("%d calls reported, %d seen", r.Calls, seen)
 			}
-			if o.Cheap && (seen > 8 || r.Result() != verify.Pass) {
+			if o.Cheap && (seen > 8 || r.Result() != report.Pass) {
 				t.Errorf("a cheap run made %d calls and is %s", seen, r.Result())
 			}
 			t.Logf("%d calls", seen)
@@ -125,7 +125,7 @@ func TestARunStaysWithinItsCallsWhenEverythingIsAllowed(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := len(w.Sandbox.Calls())
-	r := runWith(t, w, verify.RunOptions{Canary: true})
+	r := runWith(t, w, report.RunOptions{Canary: true})
 	seen := 0
 	for _, c := range w.Sandbox.Calls()[before:] {
 		if c.Via == "" {
@@ -138,7 +138,7 @@ func TestARunStaysWithinItsCallsWhenEverythingIsAllowed(t *testing.T) {
 	if left := w.Sandbox.MultipartUploads(testbed.Bucket); len(left) > 0 {
 		t.Errorf("%d uploads left behind", len(left))
 	}
-	if got := checkOf(t, r, "BRK-LP-007"); got.Result != verify.Fail {
+	if got := checkOf(t, r, "BRK-LP-007"); got.Result != report.Fail {
 		t.Errorf("a public ACL: %s %s", got.Result, got.Why)
 	}
 }
@@ -146,12 +146,12 @@ func TestARunStaysWithinItsCallsWhenEverythingIsAllowed(t *testing.T) {
 func TestNoTokenIsSentOverPlainHTTP(t *testing.T) {
 	w := world(t)
 	w.Config.AWS.Endpoints.S3 = "http://192.0.2.1"
-	r := runWith(t, w, verify.RunOptions{})
-	if got := checkOf(t, r, "BRK-HOST-002"); got.Code != "BRK-HOST-011" || got.Result != verify.Fail {
+	r := runWith(t, w, report.RunOptions{})
+	if got := checkOf(t, r, "BRK-HOST-002"); got.Code != "BRK-HOST-011" || got.Result != report.Fail {
 		t.Errorf("got %s %s: %s", got.Result, got.Code, got.Why)
 	}
 	for _, id := range []string{"BRK-S3-001", "BRK-S3-002", "BRK-LP-003", "BRK-LP-008"} {
-		if got := checkOf(t, r, id); got.Result != verify.Skip {
+		if got := checkOf(t, r, id); got.Result != report.Skip {
 			t.Errorf("%s was run: %s", id, got.Result)
 		}
 	}
@@ -161,13 +161,13 @@ func TestASessionOfAnotherRoleIsFatal(t *testing.T) {
 	w := world(t)
 	other := *w.Dest
 	other.Role = strings.Replace(other.Role, testbed.RoleName, "Another", 1)
-	r, err := verifier(t, w).Run(t.Context(), &other, verify.RunOptions{}, nil)
+	r, err := verifier(t, w).Run(t.Context(), &other, report.RunOptions{}, nil)
 	must(t, err)
-	if got := checkOf(t, r, "BRK-ID-003"); got.Code != "BRK-ID-030" || got.Result != verify.Fail || !strings.Contains(got.Why, "Another") || !strings.Contains(got.Why, testbed.RoleName) {
+	if got := checkOf(t, r, "BRK-ID-003"); got.Code != "BRK-ID-030" || got.Result != report.Fail || !strings.Contains(got.Why, "Another") || !strings.Contains(got.Why, testbed.RoleName) {
 		t.Errorf("got %s %s: %s", got.Result, got.Code, got.Why)
 	}
 	for _, id := range []string{"BRK-S3-002", "BRK-KMS-003", "BRK-LP-003"} {
-		if got := checkOf(t, r, id); got.Result != verify.Skip {
+		if got := checkOf(t, r, id); got.Result != report.Skip {
 			t.Errorf("%s was run although the session is another's", id)
 		}
 	}

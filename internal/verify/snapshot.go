@@ -5,44 +5,45 @@ import (
 
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/setup"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // FromSnapshot takes from what setup read of both accounts what concerns a
 // destination. source is the ARN of the identity that assumes its role; empty
 // when it is not known.
-func FromSnapshot(dest *config.Destination, source string, snap setup.Snapshot) Policies {
+func FromSnapshot(dest *config.Destination, source string, snap setup.Snapshot) report.Policies {
 	s := snapshotReader{}
 	if role := snap.Identities[dest.Role]; role != nil {
-		take(&s, DocumentTrust, role.ARN, "", role.Trust, func(text string) string { return text })
-		s.identity(DocumentIdentity, role)
-		take(&s, DocumentBoundary, role.Boundary.Value.ARN, role.Boundary.Value.Name, role.Boundary, func(d setup.Document) string { return d.Text })
-		take(&s, DocumentRole, role.ARN, "", role.Info, func(i setup.IdentityInfo) string {
+		take(&s, report.DocumentTrust, role.ARN, "", role.Trust, func(text string) string { return text })
+		s.identity(report.DocumentIdentity, role)
+		take(&s, report.DocumentBoundary, role.Boundary.Value.ARN, role.Boundary.Value.Name, role.Boundary, func(d setup.Document) string { return d.Text })
+		take(&s, report.DocumentRole, role.ARN, "", role.Info, func(i setup.IdentityInfo) string {
 			return encode(map[string]any{"Role": map[string]any{"Arn": role.ARN, "RoleId": i.ID, "MaxSessionDuration": int(i.MaxSession.Seconds())}})
 		})
 	}
 	if who := snap.Identities[principalARN(source)]; who != nil {
-		s.identity(DocumentSource, who)
+		s.identity(report.DocumentSource, who)
 	}
 	if b := snap.Buckets[dest.Bucket]; b != nil {
 		s.bucket(b)
 	}
 	if k := snap.Keys[dest.KMSKey]; k != nil {
-		take(&s, DocumentKeyPolicy, k.ARN, "", k.Policy, func(text string) string { return text })
-		take(&s, DocumentKey, k.ARN, "", k.Info, func(i setup.KeyInfo) string {
+		take(&s, report.DocumentKeyPolicy, k.ARN, "", k.Policy, func(text string) string { return text })
+		take(&s, report.DocumentKey, k.ARN, "", k.Info, func(i setup.KeyInfo) string {
 			return encode(map[string]any{"KeyMetadata": map[string]any{"Arn": k.ARN, "KeyState": i.State, "KeySpec": i.Spec, "KeyUsage": i.Usage, "KeyManager": i.Manager}})
 		})
 	}
 	for arn, t := range snap.Trails {
-		take(&s, DocumentTrail, arn, arn, t.Objects, func(prefixes []string) string {
+		take(&s, report.DocumentTrail, arn, arn, t.Objects, func(prefixes []string) string {
 			return encode(map[string]any{"EventSelectors": []any{map[string]any{"ReadWriteType": "WriteOnly", "DataResources": []any{map[string]any{"Type": "AWS::S3::Object", "Values": prefixes}}}}})
 		})
 	}
 	return s.out
 }
 
-type snapshotReader struct{ out Policies }
+type snapshotReader struct{ out report.Policies }
 
-func (s *snapshotReader) add(d PolicyDocument) { s.out.Documents = append(s.out.Documents, d) }
+func (s *snapshotReader) add(d report.PolicyDocument) { s.out.Documents = append(s.out.Documents, d) }
 
 // identity adds a role's or user's own policies, inline and attached.
 func (s *snapshotReader) identity(kind string, who *setup.Identity) {
@@ -52,35 +53,35 @@ func (s *snapshotReader) identity(kind string, who *setup.Identity) {
 		case setup.Known:
 			for _, d := range part.Value {
 				known++
-				s.add(PolicyDocument{Kind: kind, State: Known, ARN: orText(d.ARN, who.ARN), Name: d.Name, Text: d.Text})
+				s.add(report.PolicyDocument{Kind: kind, State: report.Known, ARN: orText(d.ARN, who.ARN), Name: d.Name, Text: d.Text})
 			}
 		case setup.Absent:
 		default:
-			s.add(PolicyDocument{Kind: kind, State: Unreadable, ARN: who.ARN, Reason: part.Reason})
+			s.add(report.PolicyDocument{Kind: kind, State: report.Unreadable, ARN: who.ARN, Reason: part.Reason})
 			known++
 		}
 	}
 	if known == 0 {
-		s.add(PolicyDocument{Kind: kind, State: Absent, ARN: who.ARN})
+		s.add(report.PolicyDocument{Kind: kind, State: report.Absent, ARN: who.ARN})
 	}
 }
 
 func (s *snapshotReader) bucket(b *setup.BucketAt) {
-	take(s, DocumentBucketPolicy, "", b.Name, b.Policy, func(text string) string { return text })
-	take(s, DocumentPublicAccess, "", b.Name, strictest(b.PublicAccess, b.AccountPublicAccess), func(p setup.PublicAccess) string {
+	take(s, report.DocumentBucketPolicy, "", b.Name, b.Policy, func(text string) string { return text })
+	take(s, report.DocumentPublicAccess, "", b.Name, strictest(b.PublicAccess, b.AccountPublicAccess), func(p setup.PublicAccess) string {
 		return encode(map[string]any{"PublicAccessBlockConfiguration": map[string]bool{
 			"BlockPublicAcls": p.BlockPublicACLs, "IgnorePublicAcls": p.IgnorePublicACLs, "BlockPublicPolicy": p.BlockPublicPolicy, "RestrictPublicBuckets": p.RestrictPublicBuckets,
 		}})
 	})
-	take(s, DocumentOwnership, "", b.Name, b.Ownership, func(o string) string {
+	take(s, report.DocumentOwnership, "", b.Name, b.Ownership, func(o string) string {
 		return encode(map[string]any{"OwnershipControls": map[string]any{"Rules": []any{map[string]string{"ObjectOwnership": o}}}})
 	})
-	take(s, DocumentEncryption, "", b.Name, b.Encryption, func(e setup.Encryption) string {
+	take(s, report.DocumentEncryption, "", b.Name, b.Encryption, func(e setup.Encryption) string {
 		return encode(map[string]any{"ServerSideEncryptionConfiguration": map[string]any{"Rules": []any{map[string]any{
 			"ApplyServerSideEncryptionByDefault": map[string]string{"SSEAlgorithm": e.Algorithm, "KMSMasterKeyID": e.KeyARN}, "BucketKeyEnabled": e.BucketKey,
 		}}}})
 	})
-	take(s, DocumentLogging, "", b.Name, b.Logging, func(l setup.Logging) string {
+	take(s, report.DocumentLogging, "", b.Name, b.Logging, func(l setup.Logging) string {
 		return encode(map[string]any{"LoggingEnabled": map[string]string{"TargetBucket": l.Bucket, "TargetPrefix": l.Prefix}})
 	})
 }
@@ -101,12 +102,12 @@ func strictest(bucket, account setup.Part[setup.PublicAccess]) setup.Part[setup.
 }
 
 func take[T any](s *snapshotReader, kind, arn, name string, part setup.Part[T], text func(T) string) {
-	d := PolicyDocument{Kind: kind, State: Unreadable, ARN: arn, Name: name, Reason: part.Reason}
+	d := report.PolicyDocument{Kind: kind, State: report.Unreadable, ARN: arn, Name: name, Reason: part.Reason}
 	switch part.Presence {
 	case setup.Known:
-		d.State, d.Text = Known, text(part.Value)
+		d.State, d.Text = report.Known, text(part.Value)
 	case setup.Absent:
-		d.State = Absent
+		d.State = report.Absent
 	}
 	s.add(d)
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/brokerd/brokerd/internal/iampolicy"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // prediction is what the engine says of every question, before any call.
@@ -24,9 +25,9 @@ type decided struct {
 // policy without kms:GenerateDataKey lacks kms:Decrypt by the same statement.
 func (p *probe) predict() prediction {
 	out := prediction{decided: make(map[stepID][]decided)}
-	if state, _ := p.docs.state(DocumentTrust); state == Absent && p.dest.Role != "" {
+	if state, _ := p.docs.state(report.DocumentTrust); state == report.Absent && p.dest.Role != "" {
 		// What else names the role can only be judged when it is there.
-		out.blockers = []finding{p.noRole(finding{Result: Fail, Confidence: Strong, row: codeStaticTrust})}
+		out.blockers = []finding{p.noRole(finding{Result: report.Fail, Confidence: report.Strong, row: codeStaticTrust})}
 		return out
 	}
 	for _, q := range p.questions() {
@@ -81,7 +82,7 @@ func (p *probe) blockersOf(q question, sc iampolicy.Scenario, r iampolicy.Result
 		found := false
 		for n := range l.Statements {
 			if s := &l.Statements[n]; s.Effect == "Deny" && s.Outcome == iampolicy.Matched {
-				out = append(out, p.denial(q, sc, l, n, Strong))
+				out = append(out, p.denial(q, sc, l, n, report.Strong))
 				found = true
 			}
 		}
@@ -106,7 +107,7 @@ func (p *probe) suspectsOf(q question, sc iampolicy.Scenario, r iampolicy.Result
 			s := &l.Statements[n]
 			allows = allows || s.Effect == "Allow" && s.Outcome == iampolicy.Matched
 			if s.Effect == "Deny" && s.Outcome == iampolicy.UnknownOutcome {
-				out = append(out, p.denial(q, sc, l, n, Weak))
+				out = append(out, p.denial(q, sc, l, n, report.Weak))
 			}
 		}
 		if allows || l.Reason == "not supplied" {
@@ -115,7 +116,7 @@ func (p *probe) suspectsOf(q question, sc iampolicy.Scenario, r iampolicy.Result
 		for n := range l.Statements {
 			if s := &l.Statements[n]; s.Effect == "Allow" && s.Outcome == iampolicy.UnknownOutcome {
 				f := p.lack(q, sc, l)
-				f.Confidence, f.NearMisses = Weak, []NearMiss{p.nearMiss(sc, l, n)}
+				f.Confidence, f.NearMisses = report.Weak, []report.NearMiss{p.nearMiss(sc, l, n)}
 				f.Detail += fmt.Sprintf("; one statement would, depending on %s, which is not known here", s.Key)
 				out = append(out, f)
 				break
@@ -126,7 +127,7 @@ func (p *probe) suspectsOf(q question, sc iampolicy.Scenario, r iampolicy.Result
 }
 
 // denial is a finding about one Deny statement.
-func (p *probe) denial(q question, sc iampolicy.Scenario, l *iampolicy.LayerResult, n int, sure Confidence) finding {
+func (p *probe) denial(q question, sc iampolicy.Scenario, l *iampolicy.LayerResult, n int, sure report.Confidence) finding {
 	s := &l.Statements[n]
 	f := p.about(q, sc, l)
 	f.Confidence = sure
@@ -145,7 +146,7 @@ func (p *probe) denial(q question, sc iampolicy.Scenario, l *iampolicy.LayerResu
 	if keys := parts.keys(); len(keys) > 0 {
 		f.Detail += " by its condition on " + strings.Join(keys, ", ")
 	}
-	if sure == Weak {
+	if sure == report.Weak {
 		f.Detail += fmt.Sprintf(", unless %s fits (%s %s): what AWS sees of it is not known here", s.Key, s.Operator, strings.Join(s.Want, ", "))
 	}
 	f.Detail += "; an explicit deny wins over every Allow"
@@ -159,7 +160,7 @@ func (p *probe) denial(q question, sc iampolicy.Scenario, l *iampolicy.LayerResu
 // lack is a finding about a layer in which nothing allows the request.
 func (p *probe) lack(q question, sc iampolicy.Scenario, l *iampolicy.LayerResult) finding {
 	f := p.about(q, sc, l)
-	f.Confidence = Strong
+	f.Confidence = report.Strong
 	if l.Layer == iampolicy.LayerPublicAccess {
 		return p.publicStatement(f, l)
 	}
@@ -179,7 +180,7 @@ func (p *probe) lack(q question, sc iampolicy.Scenario, l *iampolicy.LayerResult
 		}
 	}
 	if len(f.NearMisses) > 0 {
-		if text := f.NearMisses[0].text(); text != "" {
+		if text := missText(f.NearMisses[0]); text != "" {
 			f.Detail += ". Nearest: " + text
 		}
 	}
@@ -204,40 +205,40 @@ func farness(s *iampolicy.StatementResult) int {
 // about says whose artefact a layer is.
 func (p *probe) about(q question, sc iampolicy.Scenario, l *iampolicy.LayerResult) finding {
 	service, _, _ := strings.Cut(sc.Request.Action, ":")
-	f := finding{Result: Fail, Account: l.Account, step: q.step}
+	f := finding{Result: report.Fail, Account: l.Account, step: q.step}
 	switch l.Layer {
 	case iampolicy.LayerIdentity:
-		f.Artefact, f.ArtefactARN = ArtefactIdentity, p.dest.Role
+		f.Artefact, f.ArtefactARN = report.ArtefactIdentity, p.dest.Role
 		if service == "sts" {
-			f.Artefact, f.ArtefactARN = ArtefactSourcePolicy, principalARN(p.source)
+			f.Artefact, f.ArtefactARN = report.ArtefactSourcePolicy, principalARN(p.source)
 		}
 	case iampolicy.LayerBoundary:
-		f.Artefact, f.ArtefactARN = ArtefactBoundary, p.dest.Role
-		if list := p.docs.byKind[DocumentBoundary]; len(list) == 1 {
+		f.Artefact, f.ArtefactARN = report.ArtefactBoundary, p.dest.Role
+		if list := p.docs.byKind[report.DocumentBoundary]; len(list) == 1 {
 			f.ArtefactARN, f.Name = orText(list[0].ARN, f.ArtefactARN), list[0].Name
 		}
 	case iampolicy.LayerSession:
-		f.Artefact, f.ArtefactARN = ArtefactSessionPolicy, p.dest.Role
+		f.Artefact, f.ArtefactARN = report.ArtefactSessionPolicy, p.dest.Role
 	case iampolicy.LayerSCP:
-		f.Artefact, f.Name, f.Account = ArtefactSCP, l.Level, p.accountA()
+		f.Artefact, f.Name, f.Account = report.ArtefactSCP, l.Level, p.accountA()
 	case iampolicy.LayerRCP:
-		f.Artefact, f.Name, f.Account = ArtefactRCP, l.Level, p.accountB()
+		f.Artefact, f.Name, f.Account = report.ArtefactRCP, l.Level, p.accountB()
 	case iampolicy.LayerVPCEndpoint:
-		f.Artefact, f.Account = ArtefactEndpointPolicy, p.accountA()
+		f.Artefact, f.Account = report.ArtefactEndpointPolicy, p.accountA()
 	case iampolicy.LayerPublicAccess:
-		f.Artefact, f.ArtefactARN, f.Account = ArtefactBucketPolicy, p.bucketARN(), p.accountB()
+		f.Artefact, f.ArtefactARN, f.Account = report.ArtefactBucketPolicy, p.bucketARN(), p.accountB()
 	default:
 		switch service {
 		case "sts":
-			f.Artefact, f.ArtefactARN, f.Account = ArtefactTrust, p.dest.Role, p.accountA()
+			f.Artefact, f.ArtefactARN, f.Account = report.ArtefactTrust, p.dest.Role, p.accountA()
 		case "kms":
-			f.Artefact, f.ArtefactARN, f.Account = ArtefactKeyPolicy, p.dest.KMSKey, accountOf(p.dest.KMSKey)
+			f.Artefact, f.ArtefactARN, f.Account = report.ArtefactKeyPolicy, p.dest.KMSKey, accountOf(p.dest.KMSKey)
 		default:
-			f.Artefact, f.ArtefactARN, f.Account = ArtefactBucketPolicy, p.bucketARN(), p.accountB()
+			f.Artefact, f.ArtefactARN, f.Account = report.ArtefactBucketPolicy, p.bucketARN(), p.accountB()
 		}
 	}
 	f.row = policyRow(f.Artefact, sc.Request.Action)
-	f.Evidence = []Evidence{{Source: SourceStatic, Operation: sc.Request.Action, Text: fmt.Sprintf("by the documents, %s is %s in the layer %q", sc.Request.Action, strings.ReplaceAll(string(l.Decision), "_", " "), l.Layer)}}
+	f.Evidence = []report.Evidence{{Source: report.SourceStatic, Operation: sc.Request.Action, Text: fmt.Sprintf("by the documents, %s is %s in the layer %q", sc.Request.Action, strings.ReplaceAll(string(l.Decision), "_", " "), l.Layer)}}
 	f.Assumptions = p.unread()
 	return f
 }
@@ -246,17 +247,17 @@ func (p *probe) about(q question, sc iampolicy.Scenario, l *iampolicy.LayerResul
 // account out while RestrictPublicBuckets is on.
 func (p *probe) publicStatement(f finding, l *iampolicy.LayerResult) finding {
 	f.Code, f.row = causePublicAccess, codeStaticPublic
-	doc := p.docs.one(DocumentBucketPolicy)
+	doc := p.docs.one(report.DocumentBucketPolicy)
 	for i := range doc.Len() {
 		text, line, column := doc.StatementText(i)
 		alone, err := iampolicy.Parse([]byte(`{"Version":"2012-10-17","Statement":[` + text + `]}`))
 		if err == nil && alone.Public() {
-			f.Statement = &Statement{Sid: parseStatement(text).Sid, Index: i, Line: line, Column: column, Path: fmt.Sprintf("Statement[%d]", i), Text: text}
+			f.Statement = &report.Statement{Sid: parseStatement(text).Sid, Index: i, Line: line, Column: column, Path: fmt.Sprintf("Statement[%d]", i), Text: text}
 			break
 		}
 	}
 	if f.Statement == nil {
-		f.Code, f.Artefact = causeACLRefused, ArtefactPublicAccess
+		f.Code, f.Artefact = causeACLRefused, report.ArtefactPublicAccess
 		f.Detail = "the destination sends the ACL " + p.dest.ACL + ", and the bucket's public access block refuses public ACLs"
 		f.Fix = "Take `acl` out of the destination."
 		return f
@@ -267,9 +268,9 @@ func (p *probe) publicStatement(f finding, l *iampolicy.LayerResult) finding {
 }
 
 // statementAt is the place and text of the n-th traced statement of a layer.
-func (p *probe) statementAt(sc iampolicy.Scenario, l *iampolicy.LayerResult, n int) *Statement {
+func (p *probe) statementAt(sc iampolicy.Scenario, l *iampolicy.LayerResult, n int) *report.Statement {
 	t := &l.Statements[n]
-	out := &Statement{Sid: t.Sid, Index: t.Index, Line: t.Line, Column: t.Column, Path: fmt.Sprintf("Statement[%d]", t.Index)}
+	out := &report.Statement{Sid: t.Sid, Index: t.Index, Line: t.Line, Column: t.Column, Path: fmt.Sprintf("Statement[%d]", t.Index)}
 	for _, d := range documentsOf(sc, l) {
 		if n < d.Len() {
 			out.Text, _, _ = d.StatementText(n)
@@ -313,9 +314,9 @@ func documentsOf(sc iampolicy.Scenario, l *iampolicy.LayerResult) []*iampolicy.D
 	return out
 }
 
-func (p *probe) nearMiss(sc iampolicy.Scenario, l *iampolicy.LayerResult, n int) NearMiss {
+func (p *probe) nearMiss(sc iampolicy.Scenario, l *iampolicy.LayerResult, n int) report.NearMiss {
 	t := &l.Statements[n]
-	return NearMiss{
+	return report.NearMiss{
 		Policy: t.Policy, Statement: *p.statementAt(sc, l, n), FailedOn: string(t.FailedOn), Operator: t.Operator, Key: t.Key,
 		Want: slices.Clone(t.Want), Got: slices.Clone(t.Got), Note: t.Note,
 	}
@@ -324,7 +325,7 @@ func (p *probe) nearMiss(sc iampolicy.Scenario, l *iampolicy.LayerResult, n int)
 // unread says which documents a conclusion does without.
 func (p *probe) unread() []string {
 	var out []string
-	for _, kind := range []string{DocumentIdentity, DocumentBoundary, DocumentBucketPolicy, DocumentKeyPolicy, DocumentSCP, DocumentRCP, DocumentEndpointPolicy} {
+	for _, kind := range []string{report.DocumentIdentity, report.DocumentBoundary, report.DocumentBucketPolicy, report.DocumentKeyPolicy, report.DocumentSCP, report.DocumentRCP, report.DocumentEndpointPolicy} {
 		if !p.docs.read(kind) {
 			out = append(out, "not read: "+noun(kind))
 		}

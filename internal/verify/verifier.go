@@ -10,6 +10,7 @@ import (
 
 	"github.com/brokerd/brokerd/internal/broker"
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 const (
@@ -66,10 +67,10 @@ func New(o Options) (*Verifier, error) {
 // Verify checks a destination by its name and hands each result to emit, in
 // order, as it ends; emit may be nil. The error is emit's, the context's or
 // ErrUnknownDestination; a failed check is a result, not an error.
-func (v *Verifier) Verify(ctx context.Context, destination string, o RunOptions, emit func(Check) error) (Report, error) {
+func (v *Verifier) Verify(ctx context.Context, destination string, o report.RunOptions, emit func(report.Check) error) (report.Report, error) {
 	dest, ok := v.opts.Config.Destinations[destination]
 	if !ok {
-		return Report{}, fmt.Errorf("destination %q: %w", destination, ErrUnknownDestination)
+		return report.Report{}, fmt.Errorf("destination %q: %w", destination, ErrUnknownDestination)
 	}
 	return v.Run(ctx, dest, o, emit)
 }
@@ -81,11 +82,11 @@ type told struct {
 }
 
 // Run is Verify for a destination at hand. emit may be nil.
-func (v *Verifier) Run(ctx context.Context, dest *config.Destination, o RunOptions, emit func(Check) error) (report Report, err error) {
-	report = Report{Destination: dest.Name, Documents: o.Policies.Documents}
+func (v *Verifier) Run(ctx context.Context, dest *config.Destination, o report.RunOptions, emit func(report.Check) error) (out report.Report, err error) {
+	out = report.Report{Destination: dest.Name, Documents: o.Policies.Documents}
 	p, err := v.newProbe(dest, o)
 	if err != nil {
-		return report, err
+		return out, err
 	}
 	p.predicted = p.predict()
 	// Whatever stops the run, the probe's upload does not stay.
@@ -98,45 +99,45 @@ func (v *Verifier) Run(ctx context.Context, dest *config.Destination, o RunOptio
 	failed := make(map[string]string) // code of a check that did not hold -> code of the cause
 	for _, c := range checks(o) {
 		if err := ctx.Err(); err != nil {
-			return report, fmt.Errorf("verifying destination %q: %w", dest.Name, err)
+			return out, fmt.Errorf("verifying destination %q: %w", dest.Name, err)
 		}
-		for _, out := range v.rows(ctx, c, p, failed) {
+		for _, row := range v.rows(ctx, c, p, failed) {
 			// An undecided call has no result to build on; other unknowns only prove less.
-			if out.Result == Fail || out.Result == Skip || out.Code == causeThrottled || out.Code == causeKeyThrottled {
+			if row.Result == report.Fail || row.Result == report.Skip || row.Code == causeThrottled || row.Code == causeKeyThrottled {
 				if _, ok := failed[c.code]; !ok {
-					failed[c.code] = out.Code
+					failed[c.code] = row.Code
 				}
 			}
-			report.Checks = append(report.Checks, out)
+			out.Checks = append(out.Checks, row)
 			if emit != nil {
-				if err := emit(out); err != nil {
-					return report, err
+				if err := emit(row); err != nil {
+					return out, err
 				}
 			}
 		}
 	}
-	report.Calls = p.calls.made()
-	report.Path = p.path(report.Checks)
-	report.Messages = p.messages(report)
-	return report, nil
+	out.Calls = p.calls.made()
+	out.Path = p.path(out.Checks)
+	out.Messages = p.messages(out)
+	return out, nil
 }
 
 // rows are the records of one check: several when it found several faults.
-func (v *Verifier) rows(ctx context.Context, c check, p *probe, failed map[string]string) []Check {
+func (v *Verifier) rows(ctx context.Context, c check, p *probe, failed map[string]string) []report.Check {
 	for _, need := range c.needs {
 		if cause, ok := failed[need]; ok {
-			return []Check{p.record(c, finding{Result: Skip, Detail: "not run, because " + need + " did not hold (" + cause + ")"})}
+			return []report.Check{p.record(c, finding{Result: report.Skip, Detail: "not run, because " + need + " did not hold (" + cause + ")"})}
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	started := time.Now()
-	var out []Check
+	var out []report.Check
 	for _, f := range c.run(ctx, p) {
 		row := p.record(c, f)
 		row.Elapsed = time.Since(started)
 		out = append(out, row)
-		if f.Confirms == "" && (f.Result == Fail || f.Result == Warn) && c.category != CategoryPolicy {
+		if f.Confirms == "" && (f.Result == report.Fail || f.Result == report.Warn) && c.category != report.CategoryPolicy {
 			p.told = append(p.told, told{f, c.code})
 		}
 	}

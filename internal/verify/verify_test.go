@@ -19,6 +19,7 @@ import (
 	"github.com/brokerd/brokerd/internal/testbed"
 	"github.com/brokerd/brokerd/internal/testbed/testbedtest"
 	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // TestMain keeps this machine's own AWS settings out of the tests, which run beside each other.
@@ -59,9 +60,9 @@ func world(t *testing.T) *testbed.World {
 	return w
 }
 
-func run(t *testing.T, w *testbed.World) verify.Report {
+func run(t *testing.T, w *testbed.World) report.Report {
 	t.Helper()
-	report, err := verifier(t, w).Run(t.Context(), w.Dest, verify.RunOptions{}, nil)
+	report, err := verifier(t, w).Run(t.Context(), w.Dest, report.RunOptions{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +80,7 @@ func run(t *testing.T, w *testbed.World) verify.Report {
 	return report
 }
 
-func leftIsKnown(r verify.Report) bool {
+func leftIsKnown(r report.Report) bool {
 	for _, c := range r.Checks {
 		if c.Code == "BRK-S3-030" {
 			return true
@@ -117,27 +118,27 @@ func verifierWith(t *testing.T, w *testbed.World, leftovers verify.Leftovers) *v
 	return v
 }
 
-func firstProblem(t *testing.T, r verify.Report) verify.Check {
+func firstProblem(t *testing.T, r report.Report) report.Check {
 	t.Helper()
 	for _, c := range r.Checks {
-		if c.Result == verify.Fail || c.Result == verify.Warn {
+		if c.Result == report.Fail || c.Result == report.Warn {
 			return c
 		}
 	}
 	t.Fatalf("nothing failed: %+v", r.Checks)
-	return verify.Check{}
+	return report.Check{}
 }
 
 func TestEverythingInPlacePasses(t *testing.T) {
 	w := world(t)
 	r := run(t, w)
 	for _, c := range r.Checks {
-		unread := c.Result == verify.Unknown && c.Advisory && c.Code == "BRK-POL-020"
-		if c.Result != verify.Pass && c.Result != verify.Skip && !unread {
+		unread := c.Result == report.Unknown && c.Advisory && c.Code == "BRK-POL-020"
+		if c.Result != report.Pass && c.Result != report.Skip && !unread {
 			t.Errorf("%s (%s): %s, %s", c.Title, c.Code, c.Result, c.Why)
 		}
 	}
-	if r.Result() != verify.Pass || len(r.Checks) < 40 {
+	if r.Result() != report.Pass || len(r.Checks) < 40 {
 		t.Errorf("result %s of %d checks", r.Result(), len(r.Checks))
 	}
 }
@@ -149,7 +150,7 @@ type breakage struct {
 	code    string
 	account string // "A", "B" or ""
 	kind    string
-	result  verify.Result
+	result  report.Result
 	repair  func(t *testing.T, w *testbed.World, statement string) // nil: no statement repairs it
 }
 
@@ -191,33 +192,33 @@ func TestOneBrokenThingIsNamedAndItsPrintedRepairWorks(t *testing.T) {
 	}
 	for _, b := range []breakage{
 		{
-			name: "key policy without the role", code: "BRK-KMS-010", account: "B", kind: verify.ArtefactKeyPolicy, repair: addKey,
+			name: "key policy without the role", code: "BRK-KMS-010", account: "B", kind: report.ArtefactKeyPolicy, repair: addKey,
 			apply: func(t *testing.T, w *testbed.World) {
 				doc, err := testbed.RemoveAllow(string(w.Docs.Key), testbed.RoleName)
 				must(t, w.PutKeyPolicy(t.Context(), edited(t, doc, err)))
 			},
 		},
 		{
-			name: "key policy without Decrypt", code: "BRK-KMS-013", account: "B", kind: verify.ArtefactKeyPolicy, repair: addKey,
+			name: "key policy without Decrypt", code: "BRK-KMS-013", account: "B", kind: report.ArtefactKeyPolicy, repair: addKey,
 			apply: func(t *testing.T, w *testbed.World) {
 				must(t, w.PutKeyPolicy(t.Context(), withoutWord(w.Docs.Key, "kms:Decrypt")))
 			},
 		},
 		{
-			name: "identity policy without the KMS statement", code: "BRK-KMS-011", account: "A", kind: verify.ArtefactIdentity, repair: addIdentity,
+			name: "identity policy without the KMS statement", code: "BRK-KMS-011", account: "A", kind: report.ArtefactIdentity, repair: addIdentity,
 			apply: func(t *testing.T, w *testbed.World) {
 				doc, err := testbed.RemoveAllow(string(w.Docs.Identity), "kms:")
 				must(t, w.PutIdentity(t.Context(), edited(t, doc, err)))
 			},
 		},
 		{
-			name: "identity policy without Decrypt", code: "BRK-KMS-012", account: "A", kind: verify.ArtefactIdentity, repair: addIdentity,
+			name: "identity policy without Decrypt", code: "BRK-KMS-012", account: "A", kind: report.ArtefactIdentity, repair: addIdentity,
 			apply: func(t *testing.T, w *testbed.World) {
 				must(t, w.PutIdentity(t.Context(), withoutWord(w.Docs.Identity, "kms:Decrypt")))
 			},
 		},
 		{
-			name: "bucket policy without the role, bare refusal", code: "BRK-S3-023", kind: verify.ArtefactIdentityBucket,
+			name: "bucket policy without the role, bare refusal", code: "BRK-S3-023", kind: report.ArtefactIdentityBucket,
 			apply: func(t *testing.T, w *testbed.World) {
 				doc, err := testbed.RemoveAllow(string(w.Docs.Bucket), "s3:PutObject")
 				if _, derr := w.S3.DeleteBucketPolicy(t.Context(), &s3.DeleteBucketPolicyInput{Bucket: aws.String(testbed.Bucket)}); derr != nil {
@@ -233,7 +234,7 @@ func TestOneBrokenThingIsNamedAndItsPrintedRepairWorks(t *testing.T) {
 			},
 		},
 		{
-			name: "trust policy that names somebody else", code: "BRK-ID-020", account: "A", kind: verify.ArtefactTrust,
+			name: "trust policy that names somebody else", code: "BRK-ID-020", account: "A", kind: report.ArtefactTrust,
 			apply: func(t *testing.T, w *testbed.World) {
 				_, err := w.IAM.CreateUser(t.Context(), &iam.CreateUserInput{UserName: aws.String("other")})
 				must(t, err)
@@ -245,7 +246,7 @@ func TestOneBrokenThingIsNamedAndItsPrintedRepairWorks(t *testing.T) {
 			},
 		},
 		{
-			name: "trust policy that asks for an external id", code: "BRK-ID-020", account: "A", kind: verify.ArtefactTrust,
+			name: "trust policy that asks for an external id", code: "BRK-ID-020", account: "A", kind: report.ArtefactTrust,
 			apply: func(t *testing.T, w *testbed.World) {
 				must(t, testbedtest.PutTrust(t.Context(), w, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"`+w.UserARN+`"},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"sts:ExternalId":"agreed"}}}]}`))
 			},
@@ -255,31 +256,31 @@ func TestOneBrokenThingIsNamedAndItsPrintedRepairWorks(t *testing.T) {
 			},
 		},
 		{
-			name: "key disabled", code: "BRK-KMS-020", account: "B", kind: verify.ArtefactKeyState,
+			name: "key disabled", code: "BRK-KMS-020", account: "B", kind: report.ArtefactKeyState,
 			apply: func(t *testing.T, w *testbed.World) {
 				_, err := w.KMS.DisableKey(t.Context(), &kms.DisableKeyInput{KeyId: aws.String(w.KeyARN)})
 				must(t, err)
 			},
 		},
 		{
-			name: "no such bucket", code: "BRK-S3-010", account: "B", kind: verify.ArtefactBucket,
+			name: "no such bucket", code: "BRK-S3-010", account: "B", kind: report.ArtefactBucket,
 			apply: func(_ *testing.T, w *testbed.World) { w.Dest.Bucket = "no-such-bucket-of-anybody" },
 		},
 		{
-			name: "bucket in another Region", code: "BRK-S3-011", account: "B", kind: verify.ArtefactConfig,
+			name: "bucket in another Region", code: "BRK-S3-011", account: "B", kind: report.ArtefactConfig,
 			apply: func(_ *testing.T, w *testbed.World) {
 				w.Dest.Region = "eu-central-1"
 				w.Dest.KMSKey = strings.Replace(w.Dest.KMSKey, "eu-west-1", "eu-central-1", 1)
 			},
 		},
 		{
-			name: "key of another Region", code: "BRK-CFG-010", kind: verify.ArtefactConfig,
+			name: "key of another Region", code: "BRK-CFG-010", kind: report.ArtefactConfig,
 			apply: func(_ *testing.T, w *testbed.World) {
 				w.Dest.KMSKey = strings.Replace(w.Dest.KMSKey, "eu-west-1", "eu-central-1", 1)
 			},
 		},
 		{
-			name: "source key deleted", code: "BRK-ID-011", kind: verify.ArtefactCredentials,
+			name: "source key deleted", code: "BRK-ID-011", kind: report.ArtefactCredentials,
 			apply: func(t *testing.T, w *testbed.World) {
 				out, err := w.IAM.ListAccessKeys(t.Context(), &iam.ListAccessKeysInput{UserName: aws.String(testbed.UserName)})
 				must(t, err)
@@ -290,7 +291,7 @@ func TestOneBrokenThingIsNamedAndItsPrintedRepairWorks(t *testing.T) {
 			},
 		},
 		{
-			name: "abort not allowed", code: "BRK-S3-030", kind: verify.ArtefactIdentityBucket, result: verify.Warn,
+			name: "abort not allowed", code: "BRK-S3-030", kind: report.ArtefactIdentityBucket, result: report.Warn,
 			apply: func(t *testing.T, w *testbed.World) {
 				must(t, w.PutBucketPolicy(t.Context(), withoutWord(w.Docs.Bucket, "s3:AbortMultipartUpload")))
 			},
@@ -303,7 +304,7 @@ func TestOneBrokenThingIsNamedAndItsPrintedRepairWorks(t *testing.T) {
 			account := map[string]string{"A": w.Sandbox.AccountA(), "B": w.Sandbox.AccountB()}[b.account]
 			want := b.result
 			if want == "" {
-				want = verify.Fail
+				want = report.Fail
 			}
 			if got.Result != want || got.Code != b.code || got.Account.ID != account || got.Artefact.Kind != b.kind {
 				t.Errorf("got %s %s, account %q, artefact %q; want %s %s, account %q, artefact %q\ndetail: %s\nAWS: %s: %s",
@@ -319,7 +320,7 @@ func TestOneBrokenThingIsNamedAndItsPrintedRepairWorks(t *testing.T) {
 				t.Fatal("no statement to repair it with")
 			}
 			b.repair(t, w, string(got.Fix.Patch))
-			if r := run(t, w); r.Result() != verify.Pass {
+			if r := run(t, w); r.Result() != report.Pass {
 				t.Errorf("after applying the printed statement: %+v", firstProblem(t, r))
 			}
 		})
@@ -327,11 +328,11 @@ func TestOneBrokenThingIsNamedAndItsPrintedRepairWorks(t *testing.T) {
 }
 
 // evidence is the first call that a finding rests on.
-func evidence(c verify.Check) verify.Evidence {
+func evidence(c report.Check) report.Evidence {
 	for _, e := range c.Evidence {
-		if e.Source == verify.SourceProbe {
+		if e.Source == report.SourceProbe {
 			return e
 		}
 	}
-	return verify.Evidence{}
+	return report.Evidence{}
 }

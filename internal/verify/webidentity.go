@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/brokerd/brokerd/internal/awserr"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // webToken is what the payload of a web identity's token says. Its signature is
@@ -63,7 +64,7 @@ func (p *probe) webIdentity(c finding, s step) finding {
 	if blockers := of(p.predicted.blockers, stepAssume); len(blockers) > 0 {
 		return p.confirmed(blockers, c, s, awserr.Info{})[0]
 	}
-	c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeWebIdentity, p.accountA(), ArtefactTrust, p.dest.Role, Strong
+	c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeWebIdentity, p.accountA(), report.ArtefactTrust, p.dest.Role, report.Strong
 	c.Detail = fmt.Sprintf("%s: STS does not take the web identity%s: %s", s.name, p.token.words(), c.AWSMessage)
 	c.Fix = fmt.Sprintf("In account %s: an IAM identity provider for the token's issuer with the token's audience, and a trust policy whose conditions on sub and aud are the token's.", p.accountA())
 	if host := p.token.provider(); host != "" && c.AWSCode != "InvalidIdentityToken" {

@@ -5,46 +5,47 @@ import (
 	"strings"
 
 	"github.com/brokerd/brokerd/internal/iampolicy"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // noun is what people call an artefact.
 func noun(kind string) string {
 	switch kind {
-	case ArtefactTrust:
+	case report.ArtefactTrust:
 		return "trust policy"
-	case ArtefactIdentity:
+	case report.ArtefactIdentity:
 		return "identity policy"
-	case ArtefactSourcePolicy:
+	case report.ArtefactSourcePolicy:
 		return "identity policy of the source"
-	case ArtefactBoundary:
+	case report.ArtefactBoundary:
 		return "permissions boundary"
-	case ArtefactSessionPolicy:
+	case report.ArtefactSessionPolicy:
 		return "session policy"
-	case ArtefactSCP:
+	case report.ArtefactSCP:
 		return "service control policy"
-	case ArtefactRCP:
+	case report.ArtefactRCP:
 		return "resource control policy"
-	case ArtefactEndpointPolicy:
+	case report.ArtefactEndpointPolicy:
 		return "VPC endpoint policy"
-	case ArtefactOwnership:
+	case report.ArtefactOwnership:
 		return "object ownership of the bucket"
-	case ArtefactEncryption:
+	case report.ArtefactEncryption:
 		return "default encryption of the bucket"
-	case ArtefactPublicAccess:
+	case report.ArtefactPublicAccess:
 		return "public access block of the bucket"
-	case ArtefactAccessLog:
+	case report.ArtefactAccessLog:
 		return "access logging of the bucket"
-	case DocumentPayment:
+	case report.DocumentPayment:
 		return "request payment of the bucket"
-	case ArtefactTrail:
+	case report.ArtefactTrail:
 		return "event selectors of a trail"
-	case DocumentEvent:
+	case report.DocumentEvent:
 		return "events of the role's session"
-	case DocumentKey:
+	case report.DocumentKey:
 		return "description of the key"
-	case ArtefactKeyState:
+	case report.ArtefactKeyState:
 		return "state of the key"
-	case ArtefactUnseen:
+	case report.ArtefactUnseen:
 		return "policy that was not seen"
 	}
 	return strings.ReplaceAll(kind, "-", " ")
@@ -53,13 +54,13 @@ func noun(kind string) string {
 // place names a document and its account: "the bucket policy in account 444455556666".
 func place(f finding) string {
 	out := "the " + noun(f.Artefact)
-	if f.Name != "" && (f.Artefact == ArtefactIdentity || f.Artefact == ArtefactSourcePolicy) {
+	if f.Name != "" && (f.Artefact == report.ArtefactIdentity || f.Artefact == report.ArtefactSourcePolicy) {
 		out += " " + f.Name
 	}
 	switch f.Artefact {
-	case ArtefactIdentity, ArtefactTrust, ArtefactBoundary:
+	case report.ArtefactIdentity, report.ArtefactTrust, report.ArtefactBoundary:
 		out += " of the role"
-	case ArtefactSCP, ArtefactRCP:
+	case report.ArtefactSCP, report.ArtefactRCP:
 		if f.Name != "" {
 			out += " at " + f.Name
 		}
@@ -71,7 +72,7 @@ func place(f finding) string {
 }
 
 // statementName names a statement: "BrokerdDeny (statement 3, line 20)".
-func statementName(s *Statement) string {
+func statementName(s *report.Statement) string {
 	if s == nil {
 		return ""
 	}
@@ -85,8 +86,8 @@ func statementName(s *Statement) string {
 	return fmt.Sprintf("%s (number %s)", s.Sid, at)
 }
 
-// text says what a near miss lacks.
-func (n NearMiss) text() string {
+// missText says what a near miss lacks.
+func missText(n report.NearMiss) string {
 	who := "statement " + statementName(&n.Statement)
 	if n.Policy != "" {
 		who += " of " + n.Policy

@@ -21,7 +21,7 @@ import (
 	"github.com/brokerd/brokerd/internal/setup"
 	"github.com/brokerd/brokerd/internal/testbed"
 	"github.com/brokerd/brokerd/internal/testbed/testbedtest"
-	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/report"
 	"github.com/brokerd/brokerd/test/misconfig"
 )
 
@@ -51,7 +51,7 @@ type document struct {
 }
 
 var documents = map[string]document{
-	verify.ArtefactTrust: {func(ctx context.Context, w *testbed.World) (string, error) {
+	report.ArtefactTrust: {func(ctx context.Context, w *testbed.World) (string, error) {
 		out, err := w.IAM.GetRole(ctx, &iam.GetRoleInput{RoleName: aws.String(testbed.RoleName)})
 		if err != nil {
 			return "", err
@@ -60,21 +60,21 @@ var documents = map[string]document{
 	}, func(w *testbed.World, ctx context.Context, doc string) error {
 		return testbedtest.PutTrust(ctx, w, doc)
 	}},
-	verify.ArtefactIdentity: {func(ctx context.Context, w *testbed.World) (string, error) {
+	report.ArtefactIdentity: {func(ctx context.Context, w *testbed.World) (string, error) {
 		out, err := w.IAM.GetRolePolicy(ctx, &iam.GetRolePolicyInput{RoleName: aws.String(testbed.RoleName), PolicyName: aws.String(setup.InlineName)})
 		if err != nil {
 			return "", err
 		}
 		return url.QueryUnescape(aws.ToString(out.PolicyDocument))
 	}, (*testbed.World).PutIdentity},
-	verify.ArtefactBucketPolicy: {func(ctx context.Context, w *testbed.World) (string, error) {
+	report.ArtefactBucketPolicy: {func(ctx context.Context, w *testbed.World) (string, error) {
 		out, err := w.S3.GetBucketPolicy(ctx, &s3.GetBucketPolicyInput{Bucket: aws.String(testbed.Bucket)})
 		if err != nil {
 			return "", err
 		}
 		return aws.ToString(out.Policy), nil
 	}, (*testbed.World).PutBucketPolicy},
-	verify.ArtefactKeyPolicy: {func(ctx context.Context, w *testbed.World) (string, error) { return w.KeyPolicy(ctx) }, (*testbed.World).PutKeyPolicy},
+	report.ArtefactKeyPolicy: {func(ctx context.Context, w *testbed.World) (string, error) { return w.KeyPolicy(ctx) }, (*testbed.World).PutKeyPolicy},
 }
 
 // repair REPORT: the administrators of both accounts do what the JSON report says.
@@ -82,14 +82,14 @@ func repair(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: repair REPORT")
 	}
-	var report struct {
-		Destinations []struct{ Checks []verify.Check }
+	var printed struct {
+		Destinations []struct{ Checks []report.Check }
 	}
-	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &report))
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &printed))
 	done := 0
-	for _, d := range report.Destinations {
+	for _, d := range printed.Destinations {
 		for _, c := range d.Checks {
-			if c.Result != verify.Fail || c.Fix.IsZero() {
+			if c.Result != report.Fail || c.Fix.IsZero() {
 				continue
 			}
 			doc, ok := documents[c.Artefact.Kind]
@@ -109,8 +109,8 @@ func repair(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-func repaired(text string, fix verify.Fix) (string, error) {
-	if fix.Kind == verify.FixAddStatement {
+func repaired(text string, fix report.Fix) (string, error) {
+	if fix.Kind == report.FixAddStatement {
 		return testbed.AddStatement(text, string(fix.Patch))
 	}
 	var doc map[string]json.RawMessage
@@ -125,9 +125,9 @@ func repaired(text string, fix verify.Fix) (string, error) {
 		return "", fmt.Errorf("the fix %q names no statement of the policy", fix.Kind)
 	}
 	switch i := fix.Statement.Index; fix.Kind {
-	case verify.FixReplaceStatement:
+	case report.FixReplaceStatement:
 		statements[i] = fix.Patch
-	case verify.FixRemoveStatement:
+	case report.FixRemoveStatement:
 		statements = slices.Delete(statements, i, i+1)
 	default:
 		return "", fmt.Errorf("the fix %q is no edit of a policy", fix.Kind)

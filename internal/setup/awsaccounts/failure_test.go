@@ -16,7 +16,7 @@ import (
 	"github.com/brokerd/brokerd/internal/setup"
 	"github.com/brokerd/brokerd/internal/setup/awsaccounts"
 	"github.com/brokerd/brokerd/internal/testbed"
-	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // written are the operations of an apply that change something, in order.
@@ -314,7 +314,7 @@ func TestABoundaryIsSetAndProven(t *testing.T) {
 	w.apply(t, a, p)
 	w.verified(t, cfg)
 	for _, r := range w.verify(t, cfg) {
-		if r.Result() != verify.Pass {
+		if r.Result() != report.Pass {
 			t.Error(r.Result())
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/brokerd/brokerd/internal/setup/awsaccounts"
 	"github.com/brokerd/brokerd/internal/testbed"
 	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // world is two accounts in which the source identity and the key are there, and
@@ -142,16 +143,16 @@ func (w *world) apply(t *testing.T, a *awsaccounts.Accounts, p *setup.Plan) awsa
 // verified fails the test unless an upload of every destination would arrive.
 func (w *world) verified(t *testing.T, cfg *config.Config) {
 	t.Helper()
-	for name, report := range w.verify(t, cfg) {
-		for _, c := range report.Checks {
-			if c.Result == verify.Fail || c.Result == verify.Warn || c.Result == verify.Unknown && !c.Advisory {
+	for name, seen := range w.verify(t, cfg) {
+		for _, c := range seen.Checks {
+			if c.Result == report.Fail || c.Result == report.Warn || c.Result == report.Unknown && !c.Advisory {
 				t.Errorf("%s: %s %s: %s %+v", name, c.Code, c.Result, c.Why, c.Evidence)
 			}
 		}
 	}
 }
 
-func (w *world) verify(t *testing.T, cfg *config.Config) map[string]verify.Report {
+func (w *world) verify(t *testing.T, cfg *config.Config) map[string]report.Report {
 	t.Helper()
 	b, err := broker.New(broker.Options{Config: cfg, HTTPClient: w.client})
 	if err != nil {
@@ -161,13 +162,13 @@ func (w *world) verify(t *testing.T, cfg *config.Config) map[string]verify.Repor
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := map[string]verify.Report{}
+	out := map[string]report.Report{}
 	for name, d := range cfg.Destinations {
-		report, err := v.Run(t.Context(), d, verify.RunOptions{}, nil)
+		seen, err := v.Run(t.Context(), d, report.RunOptions{}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		out[name] = report
+		out[name] = seen
 	}
 	return out
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/brokerd/brokerd/internal/broker"
 	"github.com/brokerd/brokerd/internal/sandbox"
 	"github.com/brokerd/brokerd/internal/setup"
-	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 func TestAWebIdentityIsLetInByItself(t *testing.T) {
@@ -92,8 +92,8 @@ func TestPodIdentityMayTagTheSession(t *testing.T) {
 	a := w.connect(t)
 	for _, c := range []struct {
 		kind string
-		want verify.Result
-	}{{"role", verify.Fail}, {"pod-identity", verify.Pass}} {
+		want report.Result
+	}{{"role", report.Fail}, {"pod-identity", report.Pass}} {
 		cfg := w.config(t, "runs_as: {type: user, principal: "+w.UserARN+"}", "runs_as: {type: "+c.kind+", principal: \""+principal+"\"}", fmt.Sprintf("%q", filepath.Join(w.Dir, "credentials")), fmt.Sprintf("%q", file))
 		p := w.plan(t, a, cfg, setup.PlanOptions{})
 		w.apply(t, a, p)

@@ -10,7 +10,7 @@ import (
 
 	"github.com/brokerd/brokerd/internal/setup"
 	"github.com/brokerd/brokerd/internal/testbed"
-	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // Three destinations in one bucket come and go in any order while somebody else
@@ -89,9 +89,9 @@ func walk(t *testing.T, r *rand.Rand) {
 				t.Fatalf("step %d, %s: statement %s is gone", step, what, sid)
 			}
 		}
-		for name, report := range w.verify(t, cfg) {
-			if up[name] && report.Result() != verify.Pass {
-				t.Fatalf("step %d, %s: %s is set up and does not work: %+v", step, what, name, report.Checks)
+		for name, seen := range w.verify(t, cfg) {
+			if up[name] && seen.Result() != report.Pass {
+				t.Fatalf("step %d, %s: %s is set up and does not work: %+v", step, what, name, seen.Checks)
 			}
 		}
 		unique(t, docs)
@@ -102,8 +102,8 @@ func walk(t *testing.T, r *rand.Rand) {
 			t.Errorf("%s still holds something of ours: %s", what, text)
 		}
 	}
-	for name, report := range w.verify(t, cfg) {
-		if report.Result() == verify.Pass {
+	for name, seen := range w.verify(t, cfg) {
+		if seen.Result() == report.Pass {
 			t.Errorf("%s still works", name)
 		}
 	}

@@ -15,7 +15,7 @@ import (
 
 	"github.com/google/jsonschema-go/jsonschema"
 
-	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // hostile is a run with each field of the record filled, and text in it that
@@ -27,9 +27,9 @@ func hostile() Run {
 		c := &r.Checks[i]
 		c.Why, c.Title = c.Why+evil, c.Title+evil
 		c.Artefact.Name, c.Artefact.ARN = evil, evil
-		c.Artefact.Statement = &verify.Statement{Sid: evil, Index: 1, Line: 11, Column: 5, Path: evil, Text: evil}
-		c.Evidence = append(c.Evidence, verify.Evidence{Source: verify.SourceHost, AWSMessage: evil, RequestID: evil, Text: evil})
-		c.NearMisses = append(c.NearMisses, verify.NearMiss{Policy: evil, Statement: *c.Artefact.Statement, FailedOn: "condition", Operator: evil, Key: evil, Want: []string{evil}, Got: []string{evil}, Note: evil})
+		c.Artefact.Statement = &report.Statement{Sid: evil, Index: 1, Line: 11, Column: 5, Path: evil, Text: evil}
+		c.Evidence = append(c.Evidence, report.Evidence{Source: report.SourceHost, AWSMessage: evil, RequestID: evil, Text: evil})
+		c.NearMisses = append(c.NearMisses, report.NearMiss{Policy: evil, Statement: *c.Artefact.Statement, FailedOn: "condition", Operator: evil, Key: evil, Want: []string{evil}, Got: []string{evil}, Note: evil})
 		c.Assumptions = []string{evil}
 		c.Fix.Text, c.Fix.Command, c.Fix.Owner = evil, evil, evil
 	}
@@ -279,7 +279,7 @@ func TestThePageIsAloneAndEscaped(t *testing.T) {
 // The statement is marked in its document, and the red step carries its code.
 func TestThePageShowsTheStatementAndTheStep(t *testing.T) {
 	r := broken()
-	r.Checks[5].Artefact.Statement = &verify.Statement{Sid: "AdministerInAccountB", Index: 0, Line: 4}
+	r.Checks[5].Artefact.Statement = &report.Statement{Sid: "AdministerInAccountB", Index: 0, Line: 4}
 	var out bytes.Buffer
 	if err := HTML(&out, runOf(r)); err != nil {
 		t.Fatal(err)
@@ -375,7 +375,7 @@ func TestALongPathIsDrawnFromTopToBottom(t *testing.T) {
 	if !wide(zonesOf(r.Path)) {
 		t.Error("six stations with usual names do not fit")
 	}
-	r.Path.Nodes = slices.Insert(r.Path.Nodes, 4, verify.Node{ID: verify.NodeEndpoint, Label: "vpce-0123456789abcdef0", Account: accountA})
+	r.Path.Nodes = slices.Insert(r.Path.Nodes, 4, report.Node{ID: report.NodeEndpoint, Label: "vpce-0123456789abcdef0", Account: accountA})
 	r.Path.Nodes[3].Label = "averylongnameofarolethatnobodycut"
 	if wide(zonesOf(r.Path)) {
 		t.Error("seven stations with long names are said to fit")
@@ -430,24 +430,24 @@ func TestLongDocumentsAreFolded(t *testing.T) {
 }
 
 func TestTheDocumentIsTheOneTheCheckIsAbout(t *testing.T) {
-	r := verify.Report{Documents: []verify.PolicyDocument{
-		{Kind: verify.DocumentIdentity, Name: "first", State: verify.Known, Text: "1"}, {Kind: verify.DocumentIdentity, Name: "second", State: verify.Known, Text: "2"},
-		{Kind: verify.DocumentKeyPolicy, State: verify.Known, Text: "key"}, {Kind: verify.DocumentTrust, State: verify.Unreadable},
+	r := report.Report{Documents: []report.PolicyDocument{
+		{Kind: report.DocumentIdentity, Name: "first", State: report.Known, Text: "1"}, {Kind: report.DocumentIdentity, Name: "second", State: report.Known, Text: "2"},
+		{Kind: report.DocumentKeyPolicy, State: report.Known, Text: "key"}, {Kind: report.DocumentTrust, State: report.Unreadable},
 	}}
-	at := func(kind, name string) verify.Artefact { return verify.Artefact{Kind: kind, Name: name} }
+	at := func(kind, name string) report.Artefact { return report.Artefact{Kind: kind, Name: name} }
 	for _, c := range []struct {
 		name  string
-		check verify.Check
+		check report.Check
 		want  string
 	}{
-		{"by its name", verify.Check{Artefact: at(verify.ArtefactIdentity, "second")}, "2"},
-		{"by the fix", verify.Check{Artefact: at(verify.ArtefactIdentity, ""), Fix: verify.Fix{Policy: "second"}}, "2"},
-		{"by the nearest statement", verify.Check{Artefact: at(verify.ArtefactIdentity, ""), NearMisses: []verify.NearMiss{{Policy: "second"}}}, "2"},
-		{"the only one", verify.Check{Artefact: at(verify.ArtefactKeyPolicy, "")}, "key"},
-		{"the only one has no name", verify.Check{Artefact: at(verify.ArtefactKeyPolicy, "default")}, "key"},
-		{"one that was not given", verify.Check{Artefact: at(verify.ArtefactIdentity, "third")}, ""},
-		{"one that could not be read", verify.Check{Artefact: at(verify.ArtefactTrust, "")}, ""},
-		{"none", verify.Check{}, ""},
+		{"by its name", report.Check{Artefact: at(report.ArtefactIdentity, "second")}, "2"},
+		{"by the fix", report.Check{Artefact: at(report.ArtefactIdentity, ""), Fix: report.Fix{Policy: "second"}}, "2"},
+		{"by the nearest statement", report.Check{Artefact: at(report.ArtefactIdentity, ""), NearMisses: []report.NearMiss{{Policy: "second"}}}, "2"},
+		{"the only one", report.Check{Artefact: at(report.ArtefactKeyPolicy, "")}, "key"},
+		{"the only one has no name", report.Check{Artefact: at(report.ArtefactKeyPolicy, "default")}, "key"},
+		{"one that was not given", report.Check{Artefact: at(report.ArtefactIdentity, "third")}, ""},
+		{"one that could not be read", report.Check{Artefact: at(report.ArtefactTrust, "")}, ""},
+		{"none", report.Check{}, ""},
 	} {
 		if got, _ := documentOf(r, c.check); got.Text != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got.Text, c.want)

@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -86,14 +86,14 @@ func TestWhatIsAllRightIsNotMentionedInShort(t *testing.T) {
 func TestVerdicts(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		in   verify.Check
+		in   report.Check
 		want string
 	}{
-		{"policy and account", verify.Check{ID: "BRK-S3-002", Code: "BRK-S3-021", Result: verify.Fail, Account: accountB, Artefact: verify.Artefact{Kind: verify.ArtefactBucketPolicy}}, "Account 444455556666 (B), bucket policy: the bucket policy does not allow the write"},
-		{"no account", verify.Check{ID: "BRK-S3-002", Code: "BRK-NET-001", Result: verify.Fail, Artefact: verify.Artefact{Kind: verify.ArtefactNetwork}}, "Network of this host: there is no answer from an endpoint"},
-		{"a check without a code of its own for the fault", verify.Check{ID: "BRK-X-1", Code: "BRK-X-1", Title: "all is well", Result: verify.Fail}, "Not so: all is well"},
-		{"the same, undecided", verify.Check{ID: "BRK-X-1", Code: "BRK-X-1", Title: "all is well", Result: verify.Unknown}, "Could not be decided: all is well"},
-		{"an artefact of a newer daemon", verify.Check{ID: "BRK-S3-002", Code: "BRK-S3-021", Result: verify.Fail, Artefact: verify.Artefact{Kind: "moon-policy", Name: "full"}}, `Moon-policy "full": the bucket policy does not allow the write`},
+		{"policy and account", report.Check{ID: "BRK-S3-002", Code: "BRK-S3-021", Result: report.Fail, Account: accountB, Artefact: report.Artefact{Kind: report.ArtefactBucketPolicy}}, "Account 444455556666 (B), bucket policy: the bucket policy does not allow the write"},
+		{"no account", report.Check{ID: "BRK-S3-002", Code: "BRK-NET-001", Result: report.Fail, Artefact: report.Artefact{Kind: report.ArtefactNetwork}}, "Network of this host: there is no answer from an endpoint"},
+		{"a check without a code of its own for the fault", report.Check{ID: "BRK-X-1", Code: "BRK-X-1", Title: "all is well", Result: report.Fail}, "Not so: all is well"},
+		{"the same, undecided", report.Check{ID: "BRK-X-1", Code: "BRK-X-1", Title: "all is well", Result: report.Unknown}, "Could not be decided: all is well"},
+		{"an artefact of a newer daemon", report.Check{ID: "BRK-S3-002", Code: "BRK-S3-021", Result: report.Fail, Artefact: report.Artefact{Kind: "moon-policy", Name: "full"}}, `Moon-policy "full": the bucket policy does not allow the write`},
 	} {
 		if got := verdict(c.in); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
@@ -128,23 +128,23 @@ func TestProblemsAreInTheOrderOfTheAccountsAndCountedOnce(t *testing.T) {
 }
 
 func TestVerdictOfARun(t *testing.T) {
-	unknown := Result{Report: verify.Report{Checks: []verify.Check{{Result: verify.Unknown}}}}
+	unknown := Result{Report: report.Report{Checks: []report.Check{{Result: report.Unknown}}}}
 	half := broken()
 	half.Err = io.ErrUnexpectedEOF
 	for _, c := range []struct {
 		name    string
 		results []Result
-		want    verify.Result
+		want    report.Result
 		ran     bool
 	}{
-		{"nothing", nil, verify.Unknown, false},
-		{"all pass", []Result{whole(), whole()}, verify.Pass, true},
-		{"one fails", []Result{whole(), broken(), unknown}, verify.Fail, true},
-		{"one is unknown", []Result{unknown, whole()}, verify.Unknown, true},
-		{"one could not be verified", []Result{whole(), refused()}, verify.Unknown, false},
-		{"one fails and one could not be verified", []Result{refused(), broken()}, verify.Fail, true},
-		{"one failed before it was cut off", []Result{half}, verify.Fail, true},
-		{"passes before it was cut off are no pass", []Result{{Report: whole().Report, Err: io.ErrUnexpectedEOF}}, verify.Unknown, false},
+		{"nothing", nil, report.Unknown, false},
+		{"all pass", []Result{whole(), whole()}, report.Pass, true},
+		{"one fails", []Result{whole(), broken(), unknown}, report.Fail, true},
+		{"one is unknown", []Result{unknown, whole()}, report.Unknown, true},
+		{"one could not be verified", []Result{whole(), refused()}, report.Unknown, false},
+		{"one fails and one could not be verified", []Result{refused(), broken()}, report.Fail, true},
+		{"one failed before it was cut off", []Result{half}, report.Fail, true},
+		{"passes before it was cut off are no pass", []Result{{Report: whole().Report, Err: io.ErrUnexpectedEOF}}, report.Unknown, false},
 	} {
 		if got, ran := runOf(c.results...).Verdict(); got != c.want || ran != c.ran {
 			t.Errorf("%s: %s, ran %t; want %s, %t", c.name, got, ran, c.want, c.ran)

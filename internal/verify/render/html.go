@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/brokerd/brokerd/docs/checks"
-	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 //go:embed page.gohtml
@@ -35,7 +35,7 @@ type page struct {
 // view is an outcome in words, a sign and a class: never in colour alone.
 type view struct{ Class, Mark, Word string }
 
-func viewOf(r verify.Result) view {
+func viewOf(r report.Result) view {
 	return view{Class: string(r), Mark: markOf(r), Word: wordOf(r)}
 }
 
@@ -73,7 +73,7 @@ type card struct {
 }
 
 type letter struct {
-	verify.Message
+	report.Message
 	To     string
 	Mailto template.URL
 }
@@ -84,7 +84,7 @@ type category struct {
 }
 
 type row struct {
-	verify.Check
+	report.Check
 	View view
 	Took string
 }
@@ -113,7 +113,7 @@ func HTML(w io.Writer, r Run) error {
 	return err
 }
 
-func headlineOf(r Run, result verify.Result) string {
+func headlineOf(r Run, result report.Result) string {
 	if len(r.Results) == 1 {
 		return ""
 	}
@@ -141,11 +141,11 @@ func sectionOf(i int, d Result) section {
 		s.Headline = verdict(problems[0].Check)
 	case d.Err != nil:
 		s.Headline = "It could not be verified."
-	case d.Verdict() == verify.Pass:
+	case d.Verdict() == report.Pass:
 		s.Headline = "An upload would arrive, encrypted with the configured key."
 	}
 	for _, p := range problems {
-		if c := cardOf(d.Report, p); p.Result == verify.Fail {
+		if c := cardOf(d.Report, p); p.Result == report.Fail {
 			s.Failures = append(s.Failures, c)
 		} else {
 			s.Others = append(s.Others, c)
@@ -169,7 +169,7 @@ func sectionOf(i int, d Result) section {
 	return s
 }
 
-func cardOf(r verify.Report, p Problem) card {
+func cardOf(r report.Report, p Problem) card {
 	c := card{Problem: p, View: viewOf(p.Result), Verdict: verdict(p.Check), Told: sentence(p.Why), Who: whoText(p.Check)}
 	for _, m := range p.NearMisses {
 		c.Misses = append(c.Misses, missText(m))

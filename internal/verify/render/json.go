@@ -5,12 +5,12 @@ import (
 	"io"
 	"time"
 
-	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // document is the form of JSON; docs/verify.schema.json describes it.
 type document struct {
-	Result       verify.Result     `json:"result"`
+	Result       report.Result     `json:"result"`
 	Version      string            `json:"version,omitempty"`
 	Started      time.Time         `json:"started"`
 	ElapsedNs    time.Duration     `json:"elapsed_ns"`
@@ -20,12 +20,12 @@ type document struct {
 
 type jsonDestination struct {
 	Destination string           `json:"destination"`
-	Result      verify.Result    `json:"result"`
+	Result      report.Result    `json:"result"`
 	Error       string           `json:"error,omitempty"`
 	Summary     string           `json:"summary,omitempty"`
-	Checks      []verify.Check   `json:"checks"`
-	Path        verify.Path      `json:"path,omitzero"`
-	Messages    []verify.Message `json:"messages,omitempty"`
+	Checks      []report.Check   `json:"checks"`
+	Path        report.Path      `json:"path,omitzero"`
+	Messages    []report.Message `json:"messages,omitempty"`
 	Calls       int              `json:"calls"`
 	ElapsedNs   time.Duration    `json:"elapsed_ns"`
 }
@@ -44,7 +44,7 @@ func JSON(w io.Writer, r Run, oneLine bool) error {
 			out.Error = d.Err.Error()
 		}
 		if out.Checks == nil {
-			out.Checks = []verify.Check{}
+			out.Checks = []report.Check{}
 		}
 		doc.Destinations = append(doc.Destinations, out)
 	}

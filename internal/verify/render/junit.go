@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // The form of JUnit that CI systems agree on.
@@ -95,16 +95,16 @@ func (s *junitSuite) add(c junitCase) {
 	s.Cases = append(s.Cases, c)
 }
 
-func junitCaseOf(destination string, c verify.Check) junitCase {
+func junitCaseOf(destination string, c report.Check) junitCase {
 	out := junitCase{Name: clean(c.ID + " " + c.Title), ClassName: className(destination, c.Category), Time: seconds(c.Elapsed)}
 	switch c.Result {
-	case verify.Pass:
+	case report.Pass:
 		out.Out = clean(c.Why)
-	case verify.Warn:
+	case report.Warn:
 		out.Out = clean("to look at: " + plainProblem(c))
-	case verify.Fail:
+	case report.Fail:
 		out.Failure = &junitOutcome{Type: c.Code, Message: clean(verdict(c)), Text: clean(plainProblem(c))}
-	case verify.Skip:
+	case report.Skip:
 		out.Skipped = &junitSkipped{clean(c.Why)}
 	default:
 		if advisory(c) {
@@ -117,7 +117,7 @@ func junitCaseOf(destination string, c verify.Check) junitCase {
 }
 
 // plainProblem is a problem as the text form prints it.
-func plainProblem(c verify.Check) string {
+func plainProblem(c report.Check) string {
 	var b strings.Builder
 	t := Text{W: &b, Paint: Plain()}
 	t.problem(Problem{Check: c})

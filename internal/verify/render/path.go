@@ -7,7 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // zone is a box of the picture: a host or an account, with its stations. Before
@@ -35,18 +35,18 @@ type step struct {
 }
 
 var stationKinds = map[string]string{
-	verify.NodePeer: "application", verify.NodeBroker: "daemon", verify.NodeSource: "source identity", verify.NodeRole: "role",
-	verify.NodeEndpoint: "VPC endpoint", verify.NodeBucket: "bucket", verify.NodeKey: "KMS key",
+	report.NodePeer: "application", report.NodeBroker: "daemon", report.NodeSource: "source identity", report.NodeRole: "role",
+	report.NodeEndpoint: "VPC endpoint", report.NodeBucket: "bucket", report.NodeKey: "KMS key",
 }
 
 // zonesOf cuts a path where the account changes.
-func zonesOf(p verify.Path) []zone {
-	steps := make(map[string]verify.Edge, len(p.Edges))
+func zonesOf(p report.Path) []zone {
+	steps := make(map[string]report.Edge, len(p.Edges))
 	for _, e := range p.Edges {
 		steps[e.To] = e
 	}
 	var out []zone
-	before := verify.Account{}
+	before := report.Account{}
 	for i, n := range p.Nodes {
 		var s *step
 		if i > 0 {
@@ -74,23 +74,23 @@ func zonesOf(p verify.Path) []zone {
 // mostCodes is how many there is room for below a step.
 const mostCodes = 2
 
-func stepOf(e verify.Edge) *step {
+func stepOf(e report.Edge) *step {
 	result := e.Result
 	if result == "" {
-		result = verify.Unknown // a step that nobody spoke of
+		result = report.Unknown // a step that nobody spoke of
 	}
 	s := &step{View: viewOf(result), Codes: e.Codes}
 	if more := len(e.Codes) - mostCodes; more > 0 {
 		s.Codes = append(slices.Clone(e.Codes[:mostCodes]), fmt.Sprintf("+%d more", more))
 	}
 	switch result {
-	case verify.Pass:
+	case report.Pass:
 		s.Label = "works"
-	case verify.Fail:
+	case report.Fail:
 		s.Label = "fails"
-	case verify.Warn:
+	case report.Warn:
 		s.Label = "look at it"
-	case verify.Skip:
+	case report.Skip:
 		s.View, s.Label = view{Class: "unknown", Mark: "?", Word: "not reached"}, "not reached"
 	default:
 		s.Label = "unknown"
@@ -98,9 +98,9 @@ func stepOf(e verify.Edge) *step {
 	return s
 }
 
-func zoneTitle(a verify.Account) string {
+func zoneTitle(a report.Account) string {
 	switch {
-	case a == (verify.Account{}):
+	case a == (report.Account{}):
 		return "this host"
 	case a.ID == "":
 		return "account " + string(a.Side)
@@ -108,7 +108,7 @@ func zoneTitle(a verify.Account) string {
 	return "account " + accountText(a)
 }
 
-func zoneClass(a verify.Account) string {
+func zoneClass(a report.Account) string {
 	if a.Side == "" {
 		return "host"
 	}
@@ -141,7 +141,7 @@ func wide(zones []zone) bool {
 	take := func(s *step) {
 		switch {
 		case s == nil:
-		case s.View.Class == string(verify.Fail):
+		case s.View.Class == string(report.Fail):
 			need += fails
 		default:
 			need += works

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // Run is one run of verify over any number of destinations.
@@ -19,7 +19,7 @@ type Run struct {
 
 // Result is what came of one destination.
 type Result struct {
-	verify.Report
+	report.Report
 	Took time.Duration
 	// Err says why the destination could not be verified, or not to the end; what
 	// had been found by then is in the report.
@@ -28,32 +28,32 @@ type Result struct {
 
 // Verdict is the worst of all: Fail before what could not run before Unknown
 // before Pass. ran is false when nothing failed and something could not run.
-func (r Run) Verdict() (result verify.Result, ran bool) {
-	result, ran = verify.Pass, true
+func (r Run) Verdict() (result report.Result, ran bool) {
+	result, ran = report.Pass, true
 	if len(r.Results) == 0 {
-		return verify.Unknown, false
+		return report.Unknown, false
 	}
 	for _, d := range r.Results {
-		if found := d.Verdict(); found == verify.Fail || result == verify.Pass {
+		if found := d.Verdict(); found == report.Fail || result == report.Pass {
 			result = found
 		}
 		ran = ran && d.Err == nil
 	}
-	return result, ran || result == verify.Fail
+	return result, ran || result == report.Fail
 }
 
 // Verdict is the report's, but for a destination that was not verified to the
 // end and in which nothing had failed by then: that is unknown.
-func (r Result) Verdict() verify.Result {
-	if found := r.Result(); r.Err == nil || found == verify.Fail {
+func (r Result) Verdict() report.Result {
+	if found := r.Result(); r.Err == nil || found == report.Fail {
 		return found
 	}
-	return verify.Unknown
+	return report.Unknown
 }
 
 // Problem is a check that is not all right.
 type Problem struct {
-	verify.Check
+	report.Check
 	// Number is its place among the destination's failures, from 1; 0 for what did not fail.
 	Number int
 	// SameFixAs is the number of an earlier failure that the same change repairs.
@@ -64,22 +64,22 @@ type Problem struct {
 // account A before those of B, then what should be changed, then what could not
 // be decided. What only confirms another finding is left out, and so is what
 // could not be decided and decides nothing; see Advisory.
-func Problems(r verify.Report) []Problem {
+func Problems(r report.Report) []Problem {
 	var out []Problem
 	for _, c := range r.Checks {
 		switch {
 		case c.Confirms != "" || advisory(c):
-		case c.Result == verify.Fail, c.Result == verify.Warn, c.Result == verify.Unknown:
+		case c.Result == report.Fail, c.Result == report.Warn, c.Result == report.Unknown:
 			out = append(out, Problem{Check: c})
 		}
 	}
-	rank := map[verify.Result]int{verify.Fail: 0, verify.Warn: 1, verify.Unknown: 2}
+	rank := map[report.Result]int{report.Fail: 0, report.Warn: 1, report.Unknown: 2}
 	slices.SortStableFunc(out, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(rank[a.Result], rank[b.Result]), cmp.Compare(sideRank(a.Check), sideRank(b.Check)))
 	})
 	seen := make(map[string]int)
 	for i := range out {
-		if out[i].Result != verify.Fail {
+		if out[i].Result != report.Fail {
 			break
 		}
 		out[i].Number = i + 1
@@ -95,12 +95,12 @@ func Problems(r verify.Report) []Problem {
 }
 
 // advisory says that a check could not be decided, and that nothing hangs on it.
-func advisory(c verify.Check) bool { return c.Result == verify.Unknown && c.Advisory }
+func advisory(c report.Check) bool { return c.Result == report.Unknown && c.Advisory }
 
 // Advisory are the checks that could not be decided and decide nothing: most lack
 // a document that was not given.
-func Advisory(r verify.Report) []verify.Check {
-	var out []verify.Check
+func Advisory(r report.Report) []report.Check {
+	var out []report.Check
 	for _, c := range r.Checks {
 		if advisory(c) {
 			out = append(out, c)
@@ -109,26 +109,26 @@ func Advisory(r verify.Report) []verify.Check {
 	return out
 }
 
-func sideRank(c verify.Check) int {
+func sideRank(c report.Check) int {
 	switch fixAccount(c).Side {
-	case verify.SideA:
+	case report.SideA:
 		return 0
-	case verify.SideB:
+	case report.SideB:
 		return 1
 	}
 	return 2
 }
 
 // fixAccount is where the check is repaired: where its fix is, else where its fault is.
-func fixAccount(c verify.Check) verify.Account {
-	if c.Fix.Account != (verify.Account{}) {
+func fixAccount(c report.Check) report.Account {
+	if c.Fix.Account != (report.Account{}) {
 		return c.Fix.Account
 	}
 	return c.Account
 }
 
 // fixID is the same for fixes that are one change.
-func fixID(f verify.Fix) string {
+func fixID(f report.Fix) string {
 	switch {
 	case f.IsZero():
 		return ""

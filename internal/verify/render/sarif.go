@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/brokerd/brokerd/docs/checks"
-	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 const (
@@ -130,9 +130,9 @@ func SARIF(w io.Writer, r Run) error {
 func (r *sarifRun) add(d Result, p Problem) {
 	kind, level := "fail", "error"
 	switch p.Result {
-	case verify.Warn:
+	case report.Warn:
 		level = "warning"
-	case verify.Unknown:
+	case report.Unknown:
 		kind, level = "open", "none" // of all kinds but fail the level is none
 	}
 	sum := sha256.Sum256([]byte(d.Destination + "\x00" + p.ID + "\x00" + p.Code + "\x00" + p.Artefact.ARN))
@@ -155,7 +155,7 @@ func (r *sarifRun) add(d Result, p Problem) {
 }
 
 // rule is the index of a code among the rules.
-func (r *sarifRun) rule(c verify.Check) int {
+func (r *sarifRun) rule(c report.Check) int {
 	rules := &r.Tool.Driver.Rules
 	if i := slices.IndexFunc(*rules, func(s sarifRule) bool { return s.ID == c.Code }); i >= 0 {
 		return i
@@ -178,7 +178,7 @@ func (r *sarifRun) rule(c verify.Check) int {
 
 // location names the artefact at fault and, where its document is known, the
 // place in it. The document is in the log: it is no file of a repository.
-func (r *sarifRun) location(d Result, c verify.Check) sarifLocation {
+func (r *sarifRun) location(d Result, c report.Check) sarifLocation {
 	name := artefactText(c.Artefact)
 	if name == "" {
 		name = c.Title
@@ -205,7 +205,7 @@ func (r *sarifRun) location(d Result, c verify.Check) sarifLocation {
 	return out
 }
 
-func policyURI(destination string, d verify.PolicyDocument) string {
+func policyURI(destination string, d report.PolicyDocument) string {
 	name := d.Kind
 	if d.Name != "" {
 		name += "-" + d.Name

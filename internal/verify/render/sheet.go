@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // sheet is a policy document, line by line, with what matters marked.
@@ -32,17 +32,17 @@ type sheetLine struct {
 
 // documentOf is the document that a check is about, if it was given. Of several of
 // a kind it is the one that the check names.
-func documentOf(r verify.Report, c verify.Check) (verify.PolicyDocument, bool) {
+func documentOf(r report.Report, c report.Check) (report.PolicyDocument, bool) {
 	if c.Artefact.Kind == "" {
-		return verify.PolicyDocument{}, false
+		return report.PolicyDocument{}, false
 	}
 	names := []string{c.Artefact.Name, c.Fix.Policy}
 	if len(c.NearMisses) > 0 {
 		names = append(names, c.NearMisses[0].Policy)
 	}
-	var any *verify.PolicyDocument
+	var any *report.PolicyDocument
 	for _, d := range r.Documents {
-		if d.Kind != c.Artefact.Kind || d.State != verify.Known {
+		if d.Kind != c.Artefact.Kind || d.State != report.Known {
 			continue
 		}
 		if d.Name != "" && slices.Contains(names, d.Name) {
@@ -53,7 +53,7 @@ func documentOf(r verify.Report, c verify.Check) (verify.PolicyDocument, bool) {
 		}
 	}
 	if any == nil || (c.Artefact.Name != "" && any.Name != "") {
-		return verify.PolicyDocument{}, false // another one than the check is about
+		return report.PolicyDocument{}, false // another one than the check is about
 	}
 	return *any, true
 }
@@ -61,7 +61,7 @@ func documentOf(r verify.Report, c verify.Check) (verify.PolicyDocument, bool) {
 // sheetOf shows the document of a check's artefact: the statement at fault marked,
 // or else the nearest one. Without the document it is the statement alone; nil
 // when nothing is known of either.
-func sheetOf(r verify.Report, c verify.Check) *sheet {
+func sheetOf(r report.Report, c report.Check) *sheet {
 	s := c.Artefact.Statement
 	doc, ok := documentOf(r, c)
 	if !ok {

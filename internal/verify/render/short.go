@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // Short prints what is not all right, two lines a problem, and nothing else: a
@@ -20,7 +20,7 @@ func Short(w io.Writer, p Paint, r Result) error {
 			todo = "the same fix as above"
 		case todo == "":
 			todo = problem.Why
-		case problem.Result == verify.Fail:
+		case problem.Result == report.Fail:
 			todo += " Who: " + whoText(problem.Check) + "."
 		}
 		if todo == "" {
@@ -31,7 +31,7 @@ func Short(w io.Writer, p Paint, r Result) error {
 		}
 	}
 	if r.Err != nil {
-		if _, err := fmt.Fprintf(w, "%s %s could not be verified: %s\n", p.Mark(verify.Unknown), p.Bold(clean(r.Destination)), clean(r.Err.Error())); err != nil {
+		if _, err := fmt.Fprintf(w, "%s %s could not be verified: %s\n", p.Mark(report.Unknown), p.Bold(clean(r.Destination)), clean(r.Err.Error())); err != nil {
 			return err
 		}
 	}

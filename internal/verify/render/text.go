@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/brokerd/brokerd/docs/checks"
-	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // Paint colours text.
@@ -18,14 +18,14 @@ type Paint struct{ Good, Bad, Warn, Dim, Bold func(...any) string }
 func Plain() Paint { return Paint{fmt.Sprint, fmt.Sprint, fmt.Sprint, fmt.Sprint, fmt.Sprint} }
 
 // Mark is the sign of an outcome, in its colour.
-func (p Paint) Mark(r verify.Result) string {
+func (p Paint) Mark(r report.Result) string {
 	m := markOf(r)
 	switch r {
-	case verify.Pass:
+	case report.Pass:
 		return p.Good(m)
-	case verify.Fail:
+	case report.Fail:
 		return p.Bad(m)
-	case verify.Skip:
+	case report.Skip:
 		return p.Dim(m)
 	}
 	return p.Warn(m)
@@ -73,8 +73,8 @@ func (t *Text) Begin(destination string) error {
 }
 
 // Check prints one check as it ends; what is wrong is explained at the end.
-func (t *Text) Check(c verify.Check) error {
-	if (advisory(c) && !t.Verbose) || (t.Brief && (c.Result == verify.Pass || c.Result == verify.Skip)) {
+func (t *Text) Check(c report.Check) error {
+	if (advisory(c) && !t.Verbose) || (t.Brief && (c.Result == report.Pass || c.Result == report.Skip)) {
 		return t.err // counted at the end
 	}
 	if c.Category != t.category {
@@ -83,14 +83,14 @@ func (t *Text) Check(c verify.Check) error {
 	}
 	title, code := clean(c.Title), ""
 	switch c.Result {
-	case verify.Skip:
+	case report.Skip:
 		title = t.Paint.Dim(title)
-	case verify.Pass:
+	case report.Pass:
 	default:
 		code = "  " + t.Paint.Dim(c.Code)
 	}
 	t.line("  %s %s%s", t.Paint.Mark(c.Result), title, code)
-	if t.Verbose && c.Why != "" && (c.Result == verify.Pass || c.Result == verify.Skip || advisory(c)) {
+	if t.Verbose && c.Why != "" && (c.Result == report.Pass || c.Result == report.Skip || advisory(c)) {
 		t.line("%s", t.Paint.Dim(Indent(Wrap(clean(c.Why), Width), "      ")))
 	}
 	return t.err
@@ -123,7 +123,7 @@ func (t *Text) End(r Result) error {
 
 // undecided says, once for each reason, how much could not be decided and decides
 // nothing.
-func (t *Text) undecided(list []verify.Check) {
+func (t *Text) undecided(list []report.Check) {
 	var order []string
 	n := make(map[string]int)
 	for _, c := range list {
@@ -140,7 +140,7 @@ func (t *Text) undecided(list []verify.Check) {
 		if why == "" {
 			why = "see -v"
 		}
-		t.line("  %s %d %s could not be decided, and nothing hangs on it: %s  %s", t.Paint.Mark(verify.Unknown), n[code], noun, why, t.Paint.Dim(code))
+		t.line("  %s %d %s could not be decided, and nothing hangs on it: %s  %s", t.Paint.Mark(report.Unknown), n[code], noun, why, t.Paint.Dim(code))
 	}
 }
 
@@ -163,13 +163,13 @@ func (t *Text) problem(p Problem) {
 		t.block(in, "Nearest: ", missText(p.NearMisses[0]))
 	}
 	for _, e := range p.Evidence {
-		if e.Source == verify.SourceProbe || t.Verbose {
+		if e.Source == report.SourceProbe || t.Verbose {
 			t.line("%s", t.Paint.Dim(Indent(Wrap(evidenceText(e), Width), in)))
 		}
 	}
 	t.fix(p)
 	about := "More: brokerctl explain " + p.Code
-	if p.Confidence != "" && p.Result == verify.Fail {
+	if p.Confidence != "" && p.Result == report.Fail {
 		about = "Confidence: " + string(p.Confidence) + ". " + about
 	}
 	t.line("%s%s", in, t.Paint.Dim(about))
@@ -195,7 +195,7 @@ func (t *Text) fix(p Problem) {
 		t.line("%sPaste, signed in there:", in)
 		t.line("%s", Indent(clean(p.Fix.Command), in+"  "))
 	}
-	if p.Result == verify.Fail {
+	if p.Result == report.Fail {
 		t.block(in, "Who: ", whoText(p.Check))
 	}
 }
@@ -216,9 +216,9 @@ func prettyJSON(text string) string {
 }
 
 // letters prints what is ready to be sent to the other account.
-func (t *Text) letters(messages []verify.Message) {
+func (t *Text) letters(messages []report.Message) {
 	for _, m := range messages {
-		if m.Account.Side != verify.SideB {
+		if m.Account.Side != report.SideB {
 			continue // the reader's own account: all of it is above
 		}
 		t.line("")
@@ -247,7 +247,7 @@ func (t *Text) Done(r Run) error {
 			continue
 		}
 		text := fmt.Sprintf("%d of %d destinations %s", len(names), len(r.Results), k.word)
-		if k.result != verify.Pass {
+		if k.result != report.Pass {
 			text += ": " + strings.Join(names, ", ")
 		}
 		t.line("%s", Wrap(t.Paint.Mark(k.result)+" "+text, Width))

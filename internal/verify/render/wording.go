@@ -7,22 +7,22 @@ import (
 	"unicode/utf8"
 
 	"github.com/brokerd/brokerd/docs/checks"
-	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // results are the words and marks of the outcomes, in the order in which they are counted.
 var results = []struct {
-	result            verify.Result
+	result            report.Result
 	mark, word, count string
 }{
-	{verify.Fail, "✗", "failed", "failed"},
-	{verify.Unknown, "?", "unknown", "unknown"},
-	{verify.Warn, "!", "to look at", "to look at"},
-	{verify.Pass, "✓", "passed", "passed"},
-	{verify.Skip, "-", "not run", "not run"},
+	{report.Fail, "✗", "failed", "failed"},
+	{report.Unknown, "?", "unknown", "unknown"},
+	{report.Warn, "!", "to look at", "to look at"},
+	{report.Pass, "✓", "passed", "passed"},
+	{report.Skip, "-", "not run", "not run"},
 }
 
-func markOf(r verify.Result) string {
+func markOf(r report.Result) string {
 	for _, k := range results {
 		if k.result == r {
 			return k.mark
@@ -31,7 +31,7 @@ func markOf(r verify.Result) string {
 	return "?"
 }
 
-func wordOf(r verify.Result) string {
+func wordOf(r report.Result) string {
 	for _, k := range results {
 		if k.result == r {
 			return k.word
@@ -41,8 +41,8 @@ func wordOf(r verify.Result) string {
 }
 
 // counts says how many checks ended how: "1 failed, 3 not run, 12 passed".
-func counts(list []verify.Check) string {
-	n := make(map[verify.Result]int)
+func counts(list []report.Check) string {
+	n := make(map[report.Result]int)
 	for _, c := range list {
 		n[c.Result]++
 	}
@@ -60,19 +60,19 @@ func counts(list []verify.Check) string {
 
 // artefacts are the kinds of artefacts in the words of the field.
 var artefacts = map[string]string{
-	verify.ArtefactConfig: "configuration of brokerd", verify.ArtefactNetwork: "network of this host", verify.ArtefactClock: "clock of this host",
-	verify.ArtefactCredentials: "source credentials", verify.ArtefactSourcePolicy: "policy of the source identity", verify.ArtefactTrust: "trust policy",
-	verify.ArtefactIdentity: "identity policy", verify.ArtefactBoundary: "permissions boundary", verify.ArtefactSession: "role session",
-	verify.ArtefactSessionPolicy: "session policy", verify.ArtefactSCP: "service control policy (SCP)", verify.ArtefactRCP: "resource control policy (RCP)",
-	verify.ArtefactEndpointPolicy: "VPC endpoint policy", verify.ArtefactBucket: "bucket", verify.ArtefactBucketPolicy: "bucket policy",
-	verify.ArtefactPublicAccess: "public access block", verify.ArtefactOwnership: "object ownership", verify.ArtefactEncryption: "encryption",
-	verify.ArtefactIdentityBucket: "identity policy or bucket policy", verify.ArtefactKeyPolicy: "key policy", verify.ArtefactIdentityKey: "identity policy or key policy",
-	verify.ArtefactKeyState: "KMS key", verify.ArtefactUnseen: "a policy that could not be read", verify.ArtefactTrail: "CloudTrail trail",
-	verify.ArtefactAccessLog: "S3 access log", verify.ArtefactService: "AWS service",
+	report.ArtefactConfig: "configuration of brokerd", report.ArtefactNetwork: "network of this host", report.ArtefactClock: "clock of this host",
+	report.ArtefactCredentials: "source credentials", report.ArtefactSourcePolicy: "policy of the source identity", report.ArtefactTrust: "trust policy",
+	report.ArtefactIdentity: "identity policy", report.ArtefactBoundary: "permissions boundary", report.ArtefactSession: "role session",
+	report.ArtefactSessionPolicy: "session policy", report.ArtefactSCP: "service control policy (SCP)", report.ArtefactRCP: "resource control policy (RCP)",
+	report.ArtefactEndpointPolicy: "VPC endpoint policy", report.ArtefactBucket: "bucket", report.ArtefactBucketPolicy: "bucket policy",
+	report.ArtefactPublicAccess: "public access block", report.ArtefactOwnership: "object ownership", report.ArtefactEncryption: "encryption",
+	report.ArtefactIdentityBucket: "identity policy or bucket policy", report.ArtefactKeyPolicy: "key policy", report.ArtefactIdentityKey: "identity policy or key policy",
+	report.ArtefactKeyState: "KMS key", report.ArtefactUnseen: "a policy that could not be read", report.ArtefactTrail: "CloudTrail trail",
+	report.ArtefactAccessLog: "S3 access log", report.ArtefactService: "AWS service",
 }
 
 // artefactText is what is at fault, with its name where there can be several.
-func artefactText(a verify.Artefact) string {
+func artefactText(a report.Artefact) string {
 	if a.Kind == "" {
 		return ""
 	}
@@ -87,7 +87,7 @@ func artefactText(a verify.Artefact) string {
 }
 
 // accountText is "444455556666 (B)".
-func accountText(a verify.Account) string {
+func accountText(a report.Account) string {
 	switch {
 	case a.ID != "" && a.Side != "":
 		return a.ID + " (" + string(a.Side) + ")"
@@ -100,7 +100,7 @@ func accountText(a verify.Account) string {
 }
 
 // Where names what is at fault and whose it is: "account 444455556666 (B), key policy".
-func Where(c verify.Check) string {
+func Where(c report.Check) string {
 	var parts []string
 	if account := accountText(c.Account); account != "" {
 		parts = append(parts, "account "+account)
@@ -112,13 +112,13 @@ func Where(c verify.Check) string {
 }
 
 // verdict is the first line of a problem: which policy of which account, and what about it.
-func verdict(c verify.Check) string {
+func verdict(c report.Check) string {
 	what := checks.Title(c.Code)
 	if what == "" || c.Code == c.ID { // the check has no finding of its own
 		switch first, _, _ := strings.Cut(c.Why, "; "); {
 		case first != "" && len(first) <= shortWhy:
 			what = strings.TrimSuffix(first, ".")
-		case c.Result == verify.Unknown:
+		case c.Result == report.Unknown:
 			what = "could not be decided: " + c.Title
 		default:
 			what = "not so: " + c.Title
@@ -154,7 +154,7 @@ func sentence(s string) string {
 }
 
 // statementName is how people find a statement: `statement "Sid" (number 2, line 12)`.
-func statementName(s verify.Statement) string {
+func statementName(s report.Statement) string {
 	var at []string
 	if s.Sid != "" {
 		at = append(at, fmt.Sprintf("number %d", s.Index+1))
@@ -173,7 +173,7 @@ func statementName(s verify.Statement) string {
 }
 
 // missText says why a statement that almost allows the request does not.
-func missText(m verify.NearMiss) string {
+func missText(m report.NearMiss) string {
 	text := statementName(m.Statement)
 	if m.Policy != "" {
 		text += " of policy " + m.Policy
@@ -197,12 +197,12 @@ func missText(m verify.NearMiss) string {
 }
 
 // evidenceText is one thing that was seen, in one line.
-func evidenceText(e verify.Evidence) string {
+func evidenceText(e report.Evidence) string {
 	var parts []string
 	switch e.Source {
-	case verify.SourceStatic:
+	case report.SourceStatic:
 		parts = append(parts, "the policies")
-	case verify.SourceHost:
+	case report.SourceHost:
 		parts = append(parts, "this host")
 	default:
 		parts = append(parts, "AWS")
@@ -234,7 +234,7 @@ func evidenceText(e verify.Evidence) string {
 }
 
 // whoText says who must apply a fix.
-func whoText(c verify.Check) string {
+func whoText(c report.Check) string {
 	if c.Fix.Owner != "" {
 		return clean(c.Fix.Owner)
 	}
@@ -251,7 +251,7 @@ func summary(problems []Problem) string {
 	var order []string
 	n, total := make(map[string]int), 0
 	for _, p := range problems {
-		if p.Result != verify.Fail || p.SameFixAs != 0 {
+		if p.Result != report.Fail || p.SameFixAs != 0 {
 			continue
 		}
 		at := fixPlace(p.Check)
@@ -276,17 +276,17 @@ func summary(problems []Problem) string {
 }
 
 // fixPlace is where a check is repaired, and whose place that is.
-func fixPlace(c verify.Check) string {
+func fixPlace(c report.Check) string {
 	switch c.Artefact.Kind {
-	case verify.ArtefactConfig, verify.ArtefactNetwork, verify.ArtefactClock, verify.ArtefactCredentials, verify.ArtefactSession:
+	case report.ArtefactConfig, report.ArtefactNetwork, report.ArtefactClock, report.ArtefactCredentials, report.ArtefactSession:
 		return "on this host"
-	case verify.ArtefactIdentityBucket, verify.ArtefactIdentityKey, verify.ArtefactUnseen:
+	case report.ArtefactIdentityBucket, report.ArtefactIdentityKey, report.ArtefactUnseen:
 		return "in one of the two accounts"
 	}
 	switch account := fixAccount(c); account.Side {
-	case verify.SideA:
+	case report.SideA:
 		return "in account " + strings.TrimSpace(account.ID+" (A: yours)")
-	case verify.SideB:
+	case report.SideB:
 		return "in account " + strings.TrimSpace(account.ID+" (B: send this to them)")
 	}
 	return "of unknown place"

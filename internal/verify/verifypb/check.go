@@ -5,12 +5,12 @@ import (
 
 	"google.golang.org/protobuf/types/known/durationpb"
 
-	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/report"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
 // FromCheck is the message of a check.
-func FromCheck(destination string, c verify.Check) *brokerdv1.VerifyAccessResponse {
+func FromCheck(destination string, c report.Check) *brokerdv1.VerifyAccessResponse {
 	out := &brokerdv1.VerifyAccessResponse{
 		Destination: destination, Check: c.ID, Code: c.Code, Category: c.Category, Title: c.Title, Result: fromResult(c.Result),
 		Detail: c.Why, Account: c.Account.ID, Side: string(c.Account.Side),
@@ -38,29 +38,29 @@ func FromCheck(destination string, c verify.Check) *brokerdv1.VerifyAccessRespon
 }
 
 // ToCheck is the check of a message.
-func ToCheck(r *brokerdv1.VerifyAccessResponse) verify.Check {
-	out := verify.Check{
+func ToCheck(r *brokerdv1.VerifyAccessResponse) report.Check {
+	out := report.Check{
 		ID: r.GetCheck(), Code: r.GetCode(), Category: r.GetCategory(), Title: r.GetTitle(), Result: toResult(r.GetResult()),
-		Why: r.GetDetail(), Account: verify.Account{ID: r.GetAccount(), Side: verify.Side(r.GetSide())},
-		Artefact:   verify.Artefact{Kind: r.GetArtefact(), ARN: r.GetArtefactArn(), Name: r.GetArtefactName(), Statement: toStatement(r.GetStatement())},
+		Why: r.GetDetail(), Account: report.Account{ID: r.GetAccount(), Side: report.Side(r.GetSide())},
+		Artefact:   report.Artefact{Kind: r.GetArtefact(), ARN: r.GetArtefactArn(), Name: r.GetArtefactName(), Statement: toStatement(r.GetStatement())},
 		Fix:        toFix(r),
-		Confidence: verify.Confidence(r.GetConfidence()), Assumptions: r.GetAssumptions(), Docs: r.GetDocs(), Advisory: r.GetAdvisory(), Confirms: r.GetConfirms(),
+		Confidence: report.Confidence(r.GetConfidence()), Assumptions: r.GetAssumptions(), Docs: r.GetDocs(), Advisory: r.GetAdvisory(), Confirms: r.GetConfirms(),
 		Elapsed: r.GetElapsed().AsDuration(),
 	}
 	if out.ID == "" {
 		out.ID = out.Code // of an older daemon
 	}
 	for _, e := range r.GetEvidence() {
-		out.Evidence = append(out.Evidence, verify.Evidence{
-			Source: verify.Source(e.GetSource()), Operation: e.GetOperation(), HTTPStatus: int(e.GetHttpStatus()), RequestID: e.GetRequestId(), HostID: e.GetHostId(),
+		out.Evidence = append(out.Evidence, report.Evidence{
+			Source: report.Source(e.GetSource()), Operation: e.GetOperation(), HTTPStatus: int(e.GetHttpStatus()), RequestID: e.GetRequestId(), HostID: e.GetHostId(),
 			AWSCode: e.GetAwsCode(), AWSMessage: e.GetAwsMessage(), Text: e.GetText(),
 		})
 	}
 	if len(out.Evidence) == 0 && (r.GetAwsCode() != "" || r.GetRequestId() != "") {
-		out.Evidence = []verify.Evidence{{Source: verify.SourceProbe, RequestID: r.GetRequestId(), AWSCode: r.GetAwsCode(), AWSMessage: r.GetAwsMessage()}}
+		out.Evidence = []report.Evidence{{Source: report.SourceProbe, RequestID: r.GetRequestId(), AWSCode: r.GetAwsCode(), AWSMessage: r.GetAwsMessage()}}
 	}
 	for _, n := range r.GetNearMisses() {
-		miss := verify.NearMiss{
+		miss := report.NearMiss{
 			Policy: n.GetPolicy(), FailedOn: n.GetFailedOn(), Operator: n.GetOperator(), Key: n.GetKey(),
 			Want: n.GetWant(), Got: n.GetGot(), Note: n.GetNote(),
 		}
@@ -72,7 +72,7 @@ func ToCheck(r *brokerdv1.VerifyAccessResponse) verify.Check {
 	return out
 }
 
-func fromFix(f verify.Fix) *brokerdv1.CheckFix {
+func fromFix(f report.Fix) *brokerdv1.CheckFix {
 	if f.IsZero() {
 		return nil
 	}
@@ -82,14 +82,14 @@ func fromFix(f verify.Fix) *brokerdv1.CheckFix {
 	}
 }
 
-func toFix(r *brokerdv1.VerifyAccessResponse) verify.Fix {
+func toFix(r *brokerdv1.VerifyAccessResponse) report.Fix {
 	f := r.GetRepair()
 	if f == nil {
-		return verify.Fix{Text: r.GetFix(), Patch: raw(r.GetFixStatement())}
+		return report.Fix{Text: r.GetFix(), Patch: raw(r.GetFixStatement())}
 	}
-	return verify.Fix{
-		Kind: verify.FixKind(f.GetKind()), Text: f.GetText(), Target: f.GetTargetArn(), Policy: f.GetPolicy(), Patch: raw(f.GetPatch()), Statement: toStatement(f.GetStatement()),
-		Command: f.GetCommand(), Owner: f.GetOwner(), Account: verify.Account{ID: f.GetAccount(), Side: verify.Side(f.GetSide())},
+	return report.Fix{
+		Kind: report.FixKind(f.GetKind()), Text: f.GetText(), Target: f.GetTargetArn(), Policy: f.GetPolicy(), Patch: raw(f.GetPatch()), Statement: toStatement(f.GetStatement()),
+		Command: f.GetCommand(), Owner: f.GetOwner(), Account: report.Account{ID: f.GetAccount(), Side: report.Side(f.GetSide())},
 	}
 }
 
@@ -101,41 +101,41 @@ func raw(s string) json.RawMessage {
 	return json.RawMessage(s)
 }
 
-func fromStatement(s *verify.Statement) *brokerdv1.PolicyStatement {
+func fromStatement(s *report.Statement) *brokerdv1.PolicyStatement {
 	if s == nil {
 		return nil
 	}
 	return &brokerdv1.PolicyStatement{Sid: s.Sid, Index: uint32(s.Index), Line: uint32(s.Line), Column: uint32(s.Column), Path: s.Path, Text: s.Text}
 }
 
-func toStatement(s *brokerdv1.PolicyStatement) *verify.Statement {
+func toStatement(s *brokerdv1.PolicyStatement) *report.Statement {
 	if s == nil {
 		return nil
 	}
-	return &verify.Statement{Sid: s.GetSid(), Index: int(s.GetIndex()), Line: int(s.GetLine()), Column: int(s.GetColumn()), Path: s.GetPath(), Text: s.GetText()}
+	return &report.Statement{Sid: s.GetSid(), Index: int(s.GetIndex()), Line: int(s.GetLine()), Column: int(s.GetColumn()), Path: s.GetPath(), Text: s.GetText()}
 }
 
-var results = map[verify.Result]brokerdv1.CheckResult{
-	verify.Pass:    brokerdv1.CheckResult_CHECK_RESULT_PASS,
-	verify.Warn:    brokerdv1.CheckResult_CHECK_RESULT_WARN,
-	verify.Fail:    brokerdv1.CheckResult_CHECK_RESULT_FAIL,
-	verify.Unknown: brokerdv1.CheckResult_CHECK_RESULT_UNKNOWN,
-	verify.Skip:    brokerdv1.CheckResult_CHECK_RESULT_SKIP,
+var results = map[report.Result]brokerdv1.CheckResult{
+	report.Pass:    brokerdv1.CheckResult_CHECK_RESULT_PASS,
+	report.Warn:    brokerdv1.CheckResult_CHECK_RESULT_WARN,
+	report.Fail:    brokerdv1.CheckResult_CHECK_RESULT_FAIL,
+	report.Unknown: brokerdv1.CheckResult_CHECK_RESULT_UNKNOWN,
+	report.Skip:    brokerdv1.CheckResult_CHECK_RESULT_SKIP,
 }
 
 // fromResult never turns what it does not know into a pass.
-func fromResult(r verify.Result) brokerdv1.CheckResult {
+func fromResult(r report.Result) brokerdv1.CheckResult {
 	if out, ok := results[r]; ok {
 		return out
 	}
 	return brokerdv1.CheckResult_CHECK_RESULT_UNKNOWN
 }
 
-func toResult(r brokerdv1.CheckResult) verify.Result {
+func toResult(r brokerdv1.CheckResult) report.Result {
 	for out, in := range results {
 		if in == r {
 			return out
 		}
 	}
-	return verify.Unknown
+	return report.Unknown
 }

@@ -1,12 +1,12 @@
 package verifypb
 
 import (
-	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/report"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
 // FromReport is the last message of a run: what its checks do not say one by one.
-func FromReport(r verify.Report) *brokerdv1.VerifyAccessResponse {
+func FromReport(r report.Report) *brokerdv1.VerifyAccessResponse {
 	s := &brokerdv1.VerifySummary{Calls: uint32(r.Calls)}
 	for _, n := range r.Path.Nodes {
 		s.Nodes = append(s.Nodes, &brokerdv1.PathNode{Id: n.ID, Label: n.Label, Arn: n.ARN, Account: n.Account.ID, Side: string(n.Account.Side)})
@@ -21,15 +21,15 @@ func FromReport(r verify.Report) *brokerdv1.VerifyAccessResponse {
 }
 
 // Complete adds the summary of a run to the report of its checks.
-func Complete(r *verify.Report, s *brokerdv1.VerifySummary) {
+func Complete(r *report.Report, s *brokerdv1.VerifySummary) {
 	r.Calls = int(s.GetCalls())
 	for _, n := range s.GetNodes() {
-		r.Path.Nodes = append(r.Path.Nodes, verify.Node{ID: n.GetId(), Label: n.GetLabel(), ARN: n.GetArn(), Account: verify.Account{ID: n.GetAccount(), Side: verify.Side(n.GetSide())}})
+		r.Path.Nodes = append(r.Path.Nodes, report.Node{ID: n.GetId(), Label: n.GetLabel(), ARN: n.GetArn(), Account: report.Account{ID: n.GetAccount(), Side: report.Side(n.GetSide())}})
 	}
 	for _, e := range s.GetEdges() {
-		r.Path.Edges = append(r.Path.Edges, verify.Edge{From: e.GetFrom(), To: e.GetTo(), Result: toResult(e.GetResult()), Codes: e.GetCodes()})
+		r.Path.Edges = append(r.Path.Edges, report.Edge{From: e.GetFrom(), To: e.GetTo(), Result: toResult(e.GetResult()), Codes: e.GetCodes()})
 	}
 	for _, m := range s.GetMessages() {
-		r.Messages = append(r.Messages, verify.Message{Account: verify.Account{ID: m.GetAccount(), Side: verify.Side(m.GetSide())}, Subject: m.GetSubject(), Text: m.GetText()})
+		r.Messages = append(r.Messages, report.Message{Account: report.Account{ID: m.GetAccount(), Side: report.Side(m.GetSide())}, Subject: m.GetSubject(), Text: m.GetText()})
 	}
 }

@@ -3,7 +3,7 @@ package verifypb
 import (
 	"errors"
 
-	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/report"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
@@ -11,7 +11,7 @@ import (
 var ErrTooLarge = errors.New("the policies are larger than 512 KiB together")
 
 // ToRequest is the request of a run, with a summary at its end.
-func ToRequest(destination string, o verify.RunOptions) *brokerdv1.VerifyAccessRequest {
+func ToRequest(destination string, o report.RunOptions) *brokerdv1.VerifyAccessRequest {
 	out := &brokerdv1.VerifyAccessRequest{Destination: destination, Canary: o.Canary, Summary: true}
 	for _, d := range o.Policies.Documents {
 		out.Policies = append(out.Policies, &brokerdv1.PolicyDocument{
@@ -22,32 +22,32 @@ func ToRequest(destination string, o verify.RunOptions) *brokerdv1.VerifyAccessR
 }
 
 // FromRequest are the options of a request.
-func FromRequest(r *brokerdv1.VerifyAccessRequest) (verify.RunOptions, error) {
-	out := verify.RunOptions{Canary: r.GetCanary()}
+func FromRequest(r *brokerdv1.VerifyAccessRequest) (report.RunOptions, error) {
+	out := report.RunOptions{Canary: r.GetCanary()}
 	size := 0
 	for _, d := range r.GetPolicies() {
-		if size += len(d.GetText()); size > verify.MaxPolicyBytes {
-			return verify.RunOptions{}, ErrTooLarge
+		if size += len(d.GetText()); size > report.MaxPolicyBytes {
+			return report.RunOptions{}, ErrTooLarge
 		}
-		out.Policies.Documents = append(out.Policies.Documents, verify.PolicyDocument{
+		out.Policies.Documents = append(out.Policies.Documents, report.PolicyDocument{
 			Kind: d.GetKind(), State: toState(d.GetState()), ARN: d.GetArn(), Name: d.GetName(), Level: d.GetLevel(), Text: d.GetText(), Reason: d.GetReason(),
 		})
 	}
 	return out, nil
 }
 
-var states = map[verify.DocumentState]brokerdv1.DocumentState{
-	verify.Known:      brokerdv1.DocumentState_DOCUMENT_STATE_KNOWN,
-	verify.Absent:     brokerdv1.DocumentState_DOCUMENT_STATE_ABSENT,
-	verify.Unreadable: brokerdv1.DocumentState_DOCUMENT_STATE_UNREADABLE,
+var states = map[report.DocumentState]brokerdv1.DocumentState{
+	report.Known:      brokerdv1.DocumentState_DOCUMENT_STATE_KNOWN,
+	report.Absent:     brokerdv1.DocumentState_DOCUMENT_STATE_ABSENT,
+	report.Unreadable: brokerdv1.DocumentState_DOCUMENT_STATE_UNREADABLE,
 }
 
 // toState takes what it does not know for unreadable.
-func toState(s brokerdv1.DocumentState) verify.DocumentState {
+func toState(s brokerdv1.DocumentState) report.DocumentState {
 	for out, in := range states {
 		if in == s {
 			return out
 		}
 	}
-	return verify.Unreadable
+	return report.Unreadable
 }

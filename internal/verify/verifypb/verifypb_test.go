@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/report"
 	"github.com/brokerd/brokerd/internal/verify/verifypb"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
@@ -56,9 +56,9 @@ func through[M proto.Message](t *testing.T, in, out M) M {
 }
 
 func TestEveryFieldOfACheckArrives(t *testing.T) {
-	var want verify.Check
+	var want report.Check
 	fill(reflect.ValueOf(&want).Elem())
-	want.Result, want.Elapsed = verify.Warn, 3*time.Millisecond
+	want.Result, want.Elapsed = report.Warn, 3*time.Millisecond
 	got := verifypb.ToCheck(through(t, verifypb.FromCheck("d", want), &brokerdv1.VerifyAccessResponse{}))
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -66,10 +66,10 @@ func TestEveryFieldOfACheckArrives(t *testing.T) {
 }
 
 func TestEveryFieldOfASummaryArrives(t *testing.T) {
-	var want verify.Report
+	var want report.Report
 	fill(reflect.ValueOf(&want).Elem())
-	want.Path.Edges[0].Result = verify.Fail
-	got := verify.Report{Destination: want.Destination, Checks: want.Checks, Documents: want.Documents}
+	want.Path.Edges[0].Result = report.Fail
+	got := report.Report{Destination: want.Destination, Checks: want.Checks, Documents: want.Documents}
 	verifypb.Complete(&got, through(t, verifypb.FromReport(want), &brokerdv1.VerifyAccessResponse{}).GetSummary())
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -77,9 +77,9 @@ func TestEveryFieldOfASummaryArrives(t *testing.T) {
 }
 
 func TestEveryFieldOfARequestArrives(t *testing.T) {
-	var want verify.RunOptions
+	var want report.RunOptions
 	fill(reflect.ValueOf(&want).Elem())
-	want.Policies.Documents[0].State = verify.Absent
+	want.Policies.Documents[0].State = report.Absent
 	want.Cheap = false // the daemon's own
 	got, err := verifypb.FromRequest(through(t, verifypb.ToRequest("d", want), &brokerdv1.VerifyAccessRequest{}))
 	if err != nil {
@@ -91,14 +91,14 @@ func TestEveryFieldOfARequestArrives(t *testing.T) {
 }
 
 func TestWhatIsNotKnownIsNoPass(t *testing.T) {
-	if c := verifypb.ToCheck(&brokerdv1.VerifyAccessResponse{Result: 99}); c.Result != verify.Unknown {
+	if c := verifypb.ToCheck(&brokerdv1.VerifyAccessResponse{Result: 99}); c.Result != report.Unknown {
 		t.Errorf("a result of a newer daemon is %s", c.Result)
 	}
-	if m := verifypb.FromCheck("d", verify.Check{Result: "new"}); m.GetResult() != brokerdv1.CheckResult_CHECK_RESULT_UNKNOWN {
+	if m := verifypb.FromCheck("d", report.Check{Result: "new"}); m.GetResult() != brokerdv1.CheckResult_CHECK_RESULT_UNKNOWN {
 		t.Errorf("a new result is sent as %s", m.GetResult())
 	}
 	o, err := verifypb.FromRequest(&brokerdv1.VerifyAccessRequest{Policies: []*brokerdv1.PolicyDocument{{Kind: "trust"}}})
-	if err != nil || o.Policies.Documents[0].State != verify.Unreadable {
+	if err != nil || o.Policies.Documents[0].State != report.Unreadable {
 		t.Errorf("a document without a state is %v, %v", o.Policies, err)
 	}
 }
@@ -111,7 +111,7 @@ func TestAnOlderDaemonIsUnderstood(t *testing.T) {
 }
 
 func TestTooManyPoliciesAreRefused(t *testing.T) {
-	big := &brokerdv1.PolicyDocument{Text: strings.Repeat(" ", verify.MaxPolicyBytes/2+1)}
+	big := &brokerdv1.PolicyDocument{Text: strings.Repeat(" ", report.MaxPolicyBytes/2+1)}
 	if _, err := verifypb.FromRequest(&brokerdv1.VerifyAccessRequest{Policies: []*brokerdv1.PolicyDocument{big, big}}); !errors.Is(err, verifypb.ErrTooLarge) {
 		t.Errorf("error %v", err)
 	}

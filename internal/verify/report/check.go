@@ -1,4 +1,4 @@
-package verify
+package report
 
 import (
 	"encoding/json"
@@ -214,3 +214,8 @@ const (
 	ArtefactAccessLog      = "access-log"
 	ArtefactService        = "service"
 )
+
+// DocsURL is the address of the page of a code.
+func DocsURL(code string) string {
+	return "https://github.com/brokerd/brokerd/blob/main/docs/checks/" + code + ".md"
+}

@@ -1,4 +1,4 @@
-package verify
+package report
 
 // Policies are the documents of both accounts, as far as somebody could read them.
 // The zero value knows nothing: what is not there is unknown, never absent.
