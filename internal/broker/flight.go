@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/brokerd/brokerd/internal/awserr"
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 )
 
 const (
@@ -305,7 +306,7 @@ func (b *Broker) detectChaining(ctx context.Context, e *entry) {
 		return // STS will say so itself
 	}
 	e.asked.Store(true)
-	if strings.Contains(arn, ":assumed-role/") {
+	if awsarn.ResourceType(arn) == "assumed-role" {
 		b.clamp(e, "the source credentials are a role session: "+arn)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 )
 
 // scopeMax is STS's limit for an inline session policy, in characters. What is
@@ -33,7 +34,7 @@ func scopePolicy(d *config.Destination) (policy, note string) {
 	case d.Compatible:
 		return "", "off: an S3-compatible store"
 	}
-	role, err := config.ParseARN(d.Role)
+	role, err := awsarn.Parse(d.Role)
 	if err != nil || d.KeyTemplate == nil {
 		return "", "off: the destination was not loaded from a configuration"
 	}

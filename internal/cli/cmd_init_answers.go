@@ -13,6 +13,7 @@ import (
 
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/config/edit"
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 )
 
 // answers are what init has to be told, as it was said: names where the
@@ -131,8 +132,8 @@ var keyID = regexp.MustCompile(`^(mrk-)?[0-9A-Za-z][0-9A-Za-z-]*$`)
 // draft turns the answers into what a file says. Where an answer is missing yet
 // something stands that is in nobody's way.
 func (s *answers) draft() edit.Draft {
-	key, _ := config.ParseARN(s.kmsKey) // nothing of one where it is an id
-	ofRole, _ := config.ParseARN(s.role)
+	key, _ := awsarn.Parse(s.kmsKey) // nothing of one where it is an id
+	ofRole, _ := awsarn.Parse(s.role)
 	region := cmp.Or(s.region, key.Region, "eu-west-1")
 	owner := cmp.Or(s.targetAccount, key.Account, "444455556666")
 	account := cmp.Or(s.sourceAccount, ofRole.Account, "111122223333")
@@ -188,7 +189,7 @@ var sources = map[string]string{
 // other answers is left to those.
 func (s *answers) check(q question) error {
 	d := s.draft()
-	if role, err := config.ParseARN(s.role); q.flag == "role" && err == nil && s.sourceAccount != "" && role.Account != s.sourceAccount {
+	if role, err := awsarn.Parse(s.role); q.flag == "role" && err == nil && s.sourceAccount != "" && role.Account != s.sourceAccount {
 		return fmt.Errorf("the role is of account %s, and account A is %s", role.Account, s.sourceAccount)
 	}
 	_, err := edit.New("", d)

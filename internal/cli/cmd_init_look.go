@@ -17,6 +17,7 @@ import (
 
 	"github.com/brokerd/brokerd/internal/awsclient"
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 )
 
 // lookFor is how long init waits for AWS, all in all.
@@ -71,7 +72,7 @@ func lookAtAWS(ctx context.Context, cfg *config.Config, d *config.Destination) [
 }
 
 func lookAtCaller(ctx context.Context, ac aws.Config, cfg *config.Config, d *config.Destination) finding {
-	role, err := config.ParseARN(d.Role)
+	role, err := awsarn.Parse(d.Role)
 	if err != nil {
 		return finding{"?", err.Error()}
 	}

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 	"github.com/brokerd/brokerd/internal/setup"
 	"github.com/brokerd/brokerd/internal/verify/render"
 	"github.com/brokerd/brokerd/internal/verify/report"
@@ -134,8 +134,7 @@ func sameIdentity(caller, principal string) bool {
 	if caller == principal {
 		return true
 	}
-	c, err := config.ParseARN(caller)
-	p, perr := config.ParseARN(principal)
-	name, _, _ := strings.Cut(strings.TrimPrefix(c.Resource, "assumed-role/"), "/")
-	return err == nil && perr == nil && c.Account == p.Account && strings.HasPrefix(c.Resource, "assumed-role/") && strings.HasSuffix(p.Resource, "/"+name)
+	c, err := awsarn.Parse(awsarn.Role(caller))
+	p, perr := awsarn.Parse(principal)
+	return err == nil && perr == nil && awsarn.ResourceType(caller) == "assumed-role" && c.Account == p.Account && c.Name() == p.Name()
 }

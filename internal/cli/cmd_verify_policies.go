@@ -14,6 +14,7 @@ import (
 
 	"github.com/brokerd/brokerd/internal/awsclient"
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 	"github.com/brokerd/brokerd/internal/setup"
 	"github.com/brokerd/brokerd/internal/setup/awsaccounts"
 	"github.com/brokerd/brokerd/internal/verify"
@@ -141,7 +142,7 @@ func policiesOf(ctx context.Context, cfg *config.Config, accounts *awsaccounts.A
 		// That it cannot be asked is for verify to find.
 		if arn, err := source(ctx, name); err == nil {
 			sources[name] = arn
-			if who := principalOf(arn); !slices.Contains(scope.Identities, who) {
+			if who := awsarn.Role(arn); !slices.Contains(scope.Identities, who) {
 				scope.Identities = append(scope.Identities, who)
 			}
 		}
@@ -156,21 +157,13 @@ func policiesOf(ctx context.Context, cfg *config.Config, accounts *awsaccounts.A
 	out := make(map[string]report.Policies, len(names))
 	for _, name := range names {
 		d := cfg.Destinations[name]
-		audit := accounts.ReadAudit(ctx, accountOf(d.Role), d.Owner, d.Region, d.Session.Name)
+		audit := accounts.ReadAudit(ctx, awsarn.Account(d.Role), d.Owner, d.Region, d.Session.Name)
 		if d.Session.Name == "" { // the daemon does not tell it, and a guess would find another's events
 			audit.Events = setup.UnreadPart[[]string]("the name of the session is in the daemon's configuration; give it with --config")
 		}
 		out[name] = together(verify.FromSnapshot(d, sources[name], *snap), verify.FromAudit(audit.Selectors, audit.Events))
 	}
 	return out, nil
-}
-
-func accountOf(arn string) string {
-	a, err := config.ParseARN(arn)
-	if err != nil {
-		return ""
-	}
-	return a.Account
 }
 
 func orThis(s, this string) string {
@@ -197,24 +190,13 @@ func readEndpoints(cfg *config.Config, names []string) awsaccounts.Endpoints {
 	return e
 }
 
-// principalOf is the role of a session, without its path, which a session's ARN
-// does not tell; other identities are themselves.
-func principalOf(arn string) string {
-	head, session, ok := strings.Cut(arn, ":assumed-role/")
-	if !ok {
-		return arn
-	}
-	role, _, _ := strings.Cut(session, "/")
-	return strings.Replace(head, ":sts:", ":iam:", 1) + ":role/" + role
-}
-
 // concerned refuses credentials of an account that no destination is in: the wrong
 // profile, most likely.
 func concerned(scope setup.Scope, accounts *awsaccounts.Accounts) error {
 	known := make(map[string]bool)
 	for _, list := range [][]string{scope.Identities, scope.Keys} {
 		for _, s := range list {
-			if arn, err := config.ParseARN(s); err == nil {
+			if arn, err := awsarn.Parse(s); err == nil {
 				known[arn.Account] = true
 			}
 		}

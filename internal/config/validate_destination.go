@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 )
 
 var (
@@ -122,14 +124,13 @@ func (v *validator) role(path, role, region string) {
 		v.fail(path, "the role is missing", hint)
 		return
 	}
-	a, err := ParseARN(role)
+	a, err := awsarn.Parse(role)
 	switch {
 	case err != nil:
 		v.fail(path, fmt.Sprintf("%q is not an ARN", role), hint)
 		return
-	case a.Service == "sts" && strings.HasPrefix(a.Resource, "assumed-role/"):
-		name, _, _ := strings.Cut(strings.TrimPrefix(a.Resource, "assumed-role/"), "/")
-		v.fail(path, "this is the ARN of a session, not of a role", fmt.Sprintf("did you mean arn:%s:iam::%s:role/%s?", a.Partition, a.Account, name))
+	case a.Is("sts", "assumed-role"):
+		v.fail(path, "this is the ARN of a session, not of a role", fmt.Sprintf("did you mean %s?", awsarn.Role(role)))
 		return
 	case a.Service == "iam" && strings.HasPrefix(a.Resource, "user/"):
 		v.fail(path, "this is the ARN of a user; a user cannot be assumed", hint)
@@ -155,7 +156,7 @@ func (v *validator) kmsKey(path string, d *Destination, region string) {
 		v.fail(path, "the KMS key is missing", hint)
 		return
 	}
-	a, err := ParseARN(d.KMSKey)
+	a, err := awsarn.Parse(d.KMSKey)
 	switch {
 	case strings.HasPrefix(d.KMSKey, "alias/") || (err == nil && strings.HasPrefix(a.Resource, "alias/")):
 		v.fail(path, fmt.Sprintf("%q is an alias", d.KMSKey), "an alias is looked up in the caller's account, not the bucket's; "+hint)

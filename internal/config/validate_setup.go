@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 )
 
 var (
@@ -30,12 +32,12 @@ func (v *validator) setup(path string, s Setup, d *Destination) {
 	v.runsAs(path+".runs_as", s.RunsAs)
 	if s.Boundary != "" {
 		const hint = "write the full ARN: arn:aws:iam::111122223333:policy/NAME"
-		a, err := ParseARN(s.Boundary)
+		a, err := awsarn.Parse(s.Boundary)
 		switch {
 		case err != nil || a.Service != "iam" || !policyResource.MatchString(a.Resource) || (!accountID.MatchString(a.Account) && a.Account != "aws"):
 			v.fail(path+".boundary", fmt.Sprintf("%q is not the ARN of a managed policy", s.Boundary), hint)
-		case d != nil && accountID.MatchString(a.Account) && a.Account != accountOf(d.Role) && accountOf(d.Role) != "":
-			v.fail(path+".boundary", fmt.Sprintf("the policy is of account %s, the role of %s", a.Account, accountOf(d.Role)), "a boundary is a policy of the role's own account")
+		case d != nil && accountID.MatchString(a.Account) && a.Account != awsarn.Account(d.Role) && awsarn.Account(d.Role) != "":
+			v.fail(path+".boundary", fmt.Sprintf("the policy is of account %s, the role of %s", a.Account, awsarn.Account(d.Role)), "a boundary is a policy of the role's own account")
 		}
 	}
 	if s.AccessLogs.Bucket != "" {
@@ -48,7 +50,7 @@ func (v *validator) setup(path string, s Setup, d *Destination) {
 	}
 	if s.Trail != "" {
 		const hint = "write the full ARN: arn:aws:cloudtrail:REGION:ACCOUNT:trail/NAME"
-		a, err := ParseARN(s.Trail)
+		a, err := awsarn.Parse(s.Trail)
 		switch {
 		case err != nil || a.Service != "cloudtrail" || a.Region == "" || !accountID.MatchString(a.Account) || !trailResource.MatchString(a.Resource):
 			v.fail(path+".trail", fmt.Sprintf("%q is not the ARN of a trail", s.Trail), hint)
@@ -81,7 +83,7 @@ func (v *validator) runsAs(path string, r RunsAs) {
 			v.fail(path+field, "runs_as.type "+r.Type+" has no use for it", "leave it out, or change the type to "+RunsWebIdentity)
 		}
 	}
-	a, err := ParseARN(r.Principal)
+	a, err := awsarn.Parse(r.Principal)
 	form, hint := roleResource, "write the full ARN of the role that the daemon runs as: arn:aws:iam::111122223333:role/NAME"
 	if r.Type == RunsUser {
 		form, hint = userResource, "write the full ARN of the user: arn:aws:iam::111122223333:user/NAME"
@@ -102,7 +104,7 @@ func (v *validator) webIdentity(path string, r RunsAs) {
 	if r.Principal != "" {
 		v.fail(path+".principal", "a web identity has no principal before the destination's role", "leave it out; name provider and subject")
 	}
-	a, err := ParseARN(r.Provider)
+	a, err := awsarn.Parse(r.Provider)
 	if err != nil || a.Service != "iam" || !accountID.MatchString(a.Account) || !providerResource.MatchString(a.Resource) {
 		v.fail(path+".provider", fmt.Sprintf("%q is not the ARN of an OpenID Connect provider", r.Provider), "write arn:aws:iam::111122223333:oidc-provider/oidc.eks.REGION.amazonaws.com/id/ID")
 	}
@@ -132,8 +134,8 @@ func (v *validator) setupFits(d *Destination) {
 	if len(d.Chain) > 0 {
 		first = d.Chain[0].Role
 	}
-	principal, perr := ParseARN(r.Principal)
-	role, rerr := ParseARN(first)
+	principal, perr := awsarn.Parse(r.Principal)
+	role, rerr := awsarn.Parse(first)
 	switch {
 	case r.Principal != "" && r.Principal == first:
 		v.fail(path+".principal", "this is the role of destination "+d.Name+" itself", "name the identity that assumes it")
@@ -146,15 +148,7 @@ func (v *validator) setupFits(d *Destination) {
 		v.fail(path+".type", "aws.source.type is web-identity, so the role is assumed with a token", "write type: web-identity, with provider and subject")
 	case !web && r.Type == RunsWebIdentity:
 		v.fail(path+".type", "a web identity assumes the role itself only with aws.source.type web-identity", "set that, or name the role that the token is exchanged for first: type: role")
-	case web && accountOf(r.Provider) != accountOf(first) && accountOf(first) != "" && accountOf(r.Provider) != "":
-		v.fail(path+".provider", fmt.Sprintf("the provider is of account %s, the role of %s", accountOf(r.Provider), accountOf(first)), "the provider has to be one of the role's account")
+	case web && awsarn.Account(r.Provider) != awsarn.Account(first) && awsarn.Account(first) != "" && awsarn.Account(r.Provider) != "":
+		v.fail(path+".provider", fmt.Sprintf("the provider is of account %s, the role of %s", awsarn.Account(r.Provider), awsarn.Account(first)), "the provider has to be one of the role's account")
 	}
-}
-
-func accountOf(arn string) string {
-	a, err := ParseARN(arn)
-	if err != nil {
-		return ""
-	}
-	return a.Account
 }

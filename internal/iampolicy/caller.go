@@ -1,6 +1,10 @@
 package iampolicy
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
+)
 
 type callerKind uint8
 
@@ -56,12 +60,12 @@ func parseCaller(r *Request) caller {
 	case r.Principal == "*":
 		c.kind = callerAnonymous
 		return c
-	case isAccountID(r.Principal):
+	case awsarn.IsAccount(r.Principal):
 		c.kind, c.account, c.partition = callerRoot, r.Principal, "aws"
 		c.principalARN = "arn:aws:iam::" + r.Principal + ":root"
 		return c
 	}
-	a, ok := splitARN(r.Principal)
+	a, ok := awsarn.Split(r.Principal)
 	if !ok {
 		switch {
 		case isServiceName(r.Principal):
@@ -71,42 +75,42 @@ func parseCaller(r *Request) caller {
 		}
 		return c
 	}
-	if !knownPartition(a.partition) || a.region != "" || a.account == "" {
+	if !knownPartition(a.Partition) || a.Region != "" || a.Account == "" {
 		return c
 	}
-	c.partition, c.account = a.partition, a.account
-	last := a.resource[strings.LastIndexByte(a.resource, '/')+1:]
-	kind, rest, _ := strings.Cut(a.resource, "/")
+	c.partition, c.account = a.Partition, a.Account
+	last := a.Name()
+	kind, rest, _ := strings.Cut(a.Resource, "/")
 	switch {
-	case a.service == "iam" && a.resource == "root":
+	case a.Service == "iam" && a.Resource == "root":
 		c.kind, c.principalARN = callerRoot, r.Principal
-	case a.service == "iam" && kind == "user" && last != "":
+	case a.Service == "iam" && kind == "user" && last != "":
 		c.kind, c.name, c.principalARN = callerUser, last, r.Principal
-	case a.service == "iam" && kind == "role" && last != "":
+	case a.Service == "iam" && kind == "role" && last != "":
 		c.kind, c.name, c.principalARN, c.rolePathKnown = callerRole, last, r.Principal, true
 		c.serviceLinked = strings.HasPrefix(rest, "aws-service-role/")
-	case a.service == "sts" && kind == "assumed-role":
+	case a.Service == "sts" && kind == "assumed-role":
 		name, session, ok := strings.Cut(rest, "/")
 		if !ok || name == "" || session == "" || strings.Contains(session, "/") {
 			return c
 		}
 		c.kind, c.name, c.session = callerRole, name, session
 		c.principalARN = r.RoleARN
-		role, ok := splitARN(r.RoleARN)
-		if ok && role.service == "iam" && role.account == c.account && role.partition == c.partition &&
-			strings.HasPrefix(role.resource, "role/") && strings.HasSuffix(role.resource, "/"+name) {
+		role, ok := awsarn.Split(r.RoleARN)
+		if ok && role.Service == "iam" && role.Account == c.account && role.Partition == c.partition &&
+			strings.HasPrefix(role.Resource, "role/") && strings.HasSuffix(role.Resource, "/"+name) {
 			c.rolePathKnown = true
-			c.serviceLinked = strings.HasPrefix(role.resource, "role/aws-service-role/")
+			c.serviceLinked = strings.HasPrefix(role.Resource, "role/aws-service-role/")
 		} else {
-			c.principalARN = "arn:" + c.partition + ":iam::" + c.account + ":role/" + name
+			c.principalARN = awsarn.Role(r.Principal)
 			c.serviceLinked = strings.HasPrefix(name, "AWSServiceRoleFor")
 			if r.RoleARN != "" { // a role that the session is not of
 				c.kind = callerInvalid
 			}
 		}
-	case a.service == "sts" && kind == "federated-user" && rest != "":
+	case a.Service == "sts" && kind == "federated-user" && rest != "":
 		c.kind, c.name, c.session, c.principalARN = callerFederatedUser, rest, rest, r.Principal
-	case a.service == "iam" && (kind == "oidc-provider" || kind == "saml-provider") && rest != "":
+	case a.Service == "iam" && (kind == "oidc-provider" || kind == "saml-provider") && rest != "":
 		c.kind = callerFederated
 	}
 	return c
@@ -128,7 +132,7 @@ type parsedRequest struct {
 	caller          caller
 	actionLower     string
 	service         string
-	arn             arn
+	arn             awsarn.ARN
 	anyResource     bool // the action has no resource
 	resourceAccount string
 	accountGuessed  bool

@@ -202,7 +202,7 @@ func effectText(deny bool) string {
 func (e *evaluation) weighResource() {
 	r := &e.req
 	e.mandatory = r.service == "kms" && !r.anyResource && e.keyPolicyDecides() ||
-		r.service == "sts" && len(r.arn.resource) > 5 && r.arn.service == "iam" && r.arn.resource[:5] == "role/"
+		r.service == "sts" && len(r.arn.Resource) > 5 && r.arn.Service == "iam" && r.arn.Resource[:5] == "role/"
 	v := &e.resource
 	v.present = true
 	missing := slices.Contains(e.sc.NotSupplied, LayerResource)
@@ -230,7 +230,7 @@ func (e *evaluation) weighResource() {
 // unless the scenario comes with the policy of the key behind the alias.
 func (e *evaluation) keyPolicyDecides() bool {
 	const alias = "alias/"
-	name := e.req.arn.resource
+	name := e.req.arn.Resource
 	if len(name) < len(alias) || name[:len(alias)] != alias {
 		return true
 	}

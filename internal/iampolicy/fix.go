@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 )
 
 // fixRounds bounds the search: one change can uncover the next obstacle, as
@@ -274,9 +276,9 @@ func (f *fixer) target(l Layer, level string) string {
 	case LayerVPCEndpoint:
 		return "the policy of the VPC endpoint"
 	}
-	if f.req.service == "s3" && f.req.arn.service == "s3" {
-		bucket, _, _ := strings.Cut(f.req.arn.resource, "/")
-		return "arn:" + f.req.arn.partition + ":s3:::" + bucket
+	if f.req.service == "s3" && f.req.arn.Service == "s3" {
+		bucket, _, _ := strings.Cut(f.req.arn.Resource, "/")
+		return awsarn.Bucket(f.req.arn.Partition, bucket)
 	}
 	return f.req.Resource
 }

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 )
 
 // conditionValue is a value of a policy, made ready for its operator. One that
@@ -57,7 +59,7 @@ func (v *conditionValue) match(kind operatorKind, ctx *requestContext, got strin
 	switch kind {
 	case opString, opStringFold, opStringLike, opBool, opARN:
 		if kind == opARN && v.template.pieces == nil {
-			a, ok := splitARN(got)
+			a, ok := awsarn.Split(got)
 			return truth(ok && v.arn.match(&a))
 		}
 		want, known := v.template.resolve(ctx)
@@ -75,7 +77,7 @@ func (v *conditionValue) match(kind operatorKind, ctx *requestContext, got strin
 			return truth(isBool(want) && strings.EqualFold(want, got))
 		}
 		p, ok := compileARNCondition(want)
-		a, isARN := splitARN(got)
+		a, isARN := awsarn.Split(got)
 		return truth(ok && isARN && p.match(&a))
 	case opBinary:
 		return truth(equalBinary(v.template.text, got))

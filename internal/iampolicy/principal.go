@@ -1,6 +1,10 @@
 package iampolicy
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
+)
 
 type principalKind uint8
 
@@ -43,27 +47,27 @@ func compilePrincipal(class, value string) principal {
 	case value == "*":
 		p.kind = principalAny
 		return p
-	case isAccountID(value):
+	case awsarn.IsAccount(value):
 		p.kind, p.account = principalAccount, value
 		return p
 	case isUniqueID(value):
 		p.kind = principalUniqueID
 		return p
 	}
-	a, ok := splitARN(value)
+	a, ok := awsarn.Split(value)
 	// A wildcard inside a principal's ARN matches nothing: AWS refuses it
 	// (IAM User Guide, reference_policies_elements_principal.html).
-	if !ok || a.region != "" || strings.ContainsAny(value, "*?") {
+	if !ok || a.Region != "" || strings.ContainsAny(value, "*?") {
 		return p
 	}
-	p.partition, p.account = a.partition, a.account
+	p.partition, p.account = a.Partition, a.Account
 	switch {
-	case a.service == "iam" && a.resource == "root":
+	case a.Service == "iam" && a.Resource == "root":
 		p.kind = principalAccount
-	case a.service == "iam" && strings.HasPrefix(a.resource, "role/"):
+	case a.Service == "iam" && strings.HasPrefix(a.Resource, "role/"):
 		p.kind = principalRole
-		p.name = a.resource[strings.LastIndexByte(a.resource, '/')+1:]
-	case a.service == "iam" || a.service == "sts":
+		p.name = a.Name()
+	case a.Service == "iam" || a.Service == "sts":
 		p.kind = principalExact
 	}
 	return p

@@ -3,6 +3,8 @@ package iampolicy
 import (
 	"net/netip"
 	"strings"
+
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 )
 
 // weighPublicAccess applies the public-access block of the bucket.
@@ -149,8 +151,7 @@ func fixedEnough(key, value string) bool {
 		id, _, ok := strings.Cut(value, ":")
 		return ok && !strings.ContainsAny(id, "*?")
 	case "s3:dataaccesspointarn", "aws:principalarn", "aws:sourcearn":
-		parts := strings.SplitN(value, ":", 6)
-		return len(parts) == 6 && isAccountID(parts[4])
+		return awsarn.IsAccount(awsarn.Account(value))
 	}
 	return false
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 )
 
 // Put is an upload to S3 as far as policies see it.
@@ -45,9 +47,9 @@ type Put struct {
 // carry the caller's identity and not its network
 // (IAM User Guide, access_forward_access_sessions.html).
 func (p *Put) Scenarios() ([]Scenario, error) {
-	object, ok := splitARN(p.Request.Resource)
-	bucket, _, hasKey := strings.Cut(object.resource, "/")
-	if !ok || object.service != "s3" || !hasKey {
+	object, ok := awsarn.Split(p.Request.Resource)
+	bucket, _, hasKey := strings.Cut(object.Resource, "/")
+	if !ok || object.Service != "s3" || !hasKey {
 		return nil, fmt.Errorf("expanding a put: %q is no object ARN", p.Request.Resource)
 	}
 	base := Scenario{Request: p.Request, Policies: p.Policies, PublicAccessBlock: p.PublicAccessBlock, NotSupplied: p.NotSupplied}
@@ -81,13 +83,13 @@ func (p *Put) Scenarios() ([]Scenario, error) {
 	if p.KeyARN == "" {
 		return named(out), nil
 	}
-	key, ok := splitARN(p.KeyARN)
-	if !ok || key.service != "kms" {
+	key, ok := awsarn.Split(p.KeyARN)
+	if !ok || key.Service != "kms" {
 		return nil, errors.New("expanding a put: the key is no KMS ARN; an alias or a bare id resolves in the caller's account")
 	}
 	encryptionContext := p.Request.Resource
 	if p.BucketKey {
-		encryptionContext = "arn:" + object.partition + ":s3:::" + bucket
+		encryptionContext = awsarn.Bucket(object.Partition, bucket)
 	}
 	actions := []string{"kms:GenerateDataKey"}
 	if p.Multipart {
@@ -127,9 +129,9 @@ func (p *Put) impliedActions() []string {
 	return out
 }
 
-func (p *Put) keyScenario(action string, key arn, encryptionContext string) Scenario {
+func (p *Put) keyScenario(action string, key awsarn.ARN, encryptionContext string) Scenario {
 	sc := Scenario{Request: p.Request, Policies: p.Policies}
-	sc.Request.Action, sc.Request.Resource, sc.Request.ResourceAccount = action, p.KeyARN, key.account
+	sc.Request.Action, sc.Request.Resource, sc.Request.ResourceAccount = action, p.KeyARN, key.Account
 	sc.Policies.Resource, sc.Policies.ResourceControl, sc.Policies.VPCEndpoint = p.KeyPolicy, p.KeyResourceControl, nil
 	for _, l := range p.NotSupplied {
 		if l != LayerResource && l != LayerRCP && l != LayerVPCEndpoint && l != LayerPublicAccess {
@@ -140,7 +142,7 @@ func (p *Put) keyScenario(action string, key arn, encryptionContext string) Scen
 		sc.NotSupplied = append(sc.NotSupplied, LayerResource)
 	}
 	suffix := ""
-	if key.partition == "aws-cn" {
+	if key.Partition == "aws-cn" {
 		suffix = ".cn"
 	}
 	forwarded := map[string][]string{
@@ -148,11 +150,11 @@ func (p *Put) keyScenario(action string, key arn, encryptionContext string) Scen
 		"aws:CalledVia":                    {"s3.amazonaws.com"},
 		"aws:CalledViaFirst":               {"s3.amazonaws.com"},
 		"aws:CalledViaLast":                {"s3.amazonaws.com"},
-		"kms:ViaService":                   {"s3." + key.region + ".amazonaws.com" + suffix},
+		"kms:ViaService":                   {"s3." + key.Region + ".amazonaws.com" + suffix},
 		"kms:EncryptionContext:aws:s3:arn": {encryptionContext},
 		"kms:EncryptionContextKeys":        {"aws:s3:arn"},
 		"kms:EncryptionAlgorithm":          {"SYMMETRIC_DEFAULT"},
-		"aws:RequestedRegion":              {key.region},
+		"aws:RequestedRegion":              {key.Region},
 		"aws:SecureTransport":              {"true"},
 	}
 	// What is known of the principal goes along; the network and the headers do not.

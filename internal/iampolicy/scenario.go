@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 )
 
 const maxScenarioBytes = 4 << 20
@@ -201,16 +203,16 @@ func parseRequest(r *Request) parsedRequest {
 	p.service, _, _ = strings.Cut(p.actionLower, ":")
 	p.anyResource = r.Resource == "*" || r.Resource == ""
 	if !p.anyResource {
-		p.arn, _ = splitARN(r.Resource)
+		p.arn, _ = awsarn.Split(r.Resource)
 	}
 	switch {
 	case r.ResourceAccount != "":
 		p.resourceAccount = r.ResourceAccount
-	case p.arn.account != "":
-		p.resourceAccount = p.arn.account
+	case p.arn.Account != "":
+		p.resourceAccount = p.arn.Account
 	default:
 		for k, v := range r.Context {
-			if len(v) == 1 && isAccountID(v[0]) && (strings.EqualFold(k, "aws:ResourceAccount") || strings.EqualFold(k, "s3:ResourceAccount")) {
+			if len(v) == 1 && awsarn.IsAccount(v[0]) && (strings.EqualFold(k, "aws:ResourceAccount") || strings.EqualFold(k, "s3:ResourceAccount")) {
 				p.resourceAccount = v[0]
 			}
 		}
@@ -229,14 +231,14 @@ func (r *parsedRequest) check() error {
 		return fmt.Errorf("principal %q: want the ARN of a user, role, role session, root user or identity provider, a service such as s3.amazonaws.com, or \"*\"; a role_arn has to be that of the session", r.Principal)
 	case service == "" || name == "" || strings.ContainsAny(r.Action, "*? \t\n"):
 		return fmt.Errorf("action %q: want one action such as s3:PutObject", r.Action)
-	case r.ResourceAccount != "" && !isAccountID(r.ResourceAccount):
+	case r.ResourceAccount != "" && !awsarn.IsAccount(r.ResourceAccount):
 		return fmt.Errorf("resource_account %q: want 12 digits", r.ResourceAccount)
 	case r.anyResource:
 		return nil
-	case r.arn.partition == "" || r.arn.service == "" || r.arn.resource == "":
+	case r.arn.Partition == "" || r.arn.Service == "" || r.arn.Resource == "":
 		return fmt.Errorf("resource %q: want an ARN, or \"*\" for an action without one", r.Resource)
-	case !knownPartition(r.arn.partition):
-		return fmt.Errorf("resource %q: unknown partition %q", r.Resource, r.arn.partition)
+	case !knownPartition(r.arn.Partition):
+		return fmt.Errorf("resource %q: unknown partition %q", r.Resource, r.arn.Partition)
 	}
 	return nil
 }

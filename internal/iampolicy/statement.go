@@ -79,7 +79,7 @@ func (p *resourcePattern) match(r *parsedRequest, ctx *requestContext) tri {
 	if known != yes {
 		return known
 	}
-	return truth(glob(want, r.arn.resource))
+	return truth(glob(want, r.arn.Resource))
 }
 
 // compileAction makes an action pattern; "" for one that can match nothing. AWS

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 	"github.com/brokerd/brokerd/internal/sandbox/trail"
 )
 
@@ -142,24 +143,24 @@ func (s *Sandbox) copies(e trail.Event, owner string) []trail.Event {
 }
 
 func resourcesOf(c *Call) []trail.Resource {
-	parts := strings.SplitN(c.Resource, ":", 6)
-	if len(parts) != 6 {
+	arn, ok := awsarn.Split(c.Resource)
+	if !ok {
 		return nil
 	}
-	switch parts[2] {
+	switch arn.Service {
 	case "s3":
-		bucket, key, isObject := strings.Cut(parts[5], "/")
+		bucket, key, isObject := strings.Cut(arn.Resource, "/")
 		b := trail.Resource{AccountID: c.Owner, Type: "AWS::S3::Bucket", ARN: "arn:aws:s3:::" + bucket}
 		if !isObject || key == "" {
 			return []trail.Resource{b}
 		}
 		return []trail.Resource{{Type: "AWS::S3::Object", ARN: c.Resource}, b}
 	case "kms":
-		return []trail.Resource{{AccountID: parts[4], Type: "AWS::KMS::Key", ARN: c.Resource}}
+		return []trail.Resource{{AccountID: arn.Account, Type: "AWS::KMS::Key", ARN: c.Resource}}
 	case "iam":
-		kind, _, _ := strings.Cut(parts[5], "/")
+		kind := arn.Type()
 		if names := map[string]string{"role": "Role", "user": "User", "policy": "Policy"}; names[kind] != "" {
-			return []trail.Resource{{AccountID: parts[4], Type: "AWS::IAM::" + names[kind], ARN: c.Resource}}
+			return []trail.Resource{{AccountID: arn.Account, Type: "AWS::IAM::" + names[kind], ARN: c.Resource}}
 		}
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/brokerd/brokerd/internal/iampolicy"
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 )
 
 // Managed policies and their versions.
@@ -190,8 +191,8 @@ func noSuchManaged(arn string) *apiError {
 }
 
 func isPolicyARN(arn string) bool {
-	parts := strings.SplitN(arn, ":", 6)
-	return len(parts) == 6 && parts[0] == "arn" && parts[2] == "iam" && strings.HasPrefix(parts[5], "policy/")
+	a, err := awsarn.Parse(arn)
+	return err == nil && a.Is("iam", "policy")
 }
 
 // anyPolicy decides the call and finds the policy that it names, AWS's own included.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 )
 
 // kmsInput holds the fields of all modelled operations. Numbers are pointers
@@ -218,7 +220,7 @@ func (s *Sandbox) kmsUseKey(cl *call, in *kmsInput, u kmsUse) (*kmsKey, error) {
 	k, e := w.resolveKey(u.ref, s.region(cl), cl.caller.account)
 	if e != nil {
 		// Keys of other accounts are not to be found out by guessing.
-		if parts := strings.SplitN(u.ref, ":", 6); len(parts) == 6 && parts[4] != cl.caller.account && !strings.HasPrefix(e.Message, "Invalid") {
+		if arn, ok := awsarn.Split(u.ref); ok && arn.Account != cl.caller.account && !strings.HasPrefix(e.Message, "Invalid") {
 			return nil, opaqueDenial(cl, u.operation, u.ref)
 		}
 		return nil, e

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 )
 
 // kmsKey is a KMS key with what makes it usable.
@@ -124,12 +126,12 @@ func (w *world) resolveKey(ref, region, account string) (*kmsKey, *apiError) {
 	case ref == "":
 		return nil, kmsMissing("keyId")
 	case strings.HasPrefix(ref, "arn:"):
-		parts := strings.SplitN(ref, ":", 6)
-		if len(parts) != 6 || parts[2] != "kms" || parts[1] != "aws" {
+		a, ok := awsarn.Split(ref)
+		if !ok || a.Service != "kms" || a.Partition != "aws" {
 			return nil, kmsFail("NotFoundException", "Invalid keyId '%s'", ref)
 		}
-		if parts[3] != region {
-			return nil, kmsFail("NotFoundException", "Invalid arn %s", parts[3])
+		if a.Region != region {
+			return nil, kmsFail("NotFoundException", "Invalid arn %s", a.Region)
 		}
 	case strings.HasPrefix(ref, "alias/"):
 		arn = aliasARN(region, account, ref)

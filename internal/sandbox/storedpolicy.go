@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/brokerd/brokerd/internal/iampolicy"
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 )
 
 // storedPolicy is a policy with principals. Roles and users that it names are
@@ -111,8 +112,8 @@ func (w *world) resolvePrincipal(kind, value string) (string, error) {
 		return "", nil
 	case "Federated":
 		// The public providers always exist; an account's own have to be there.
-		parts := strings.SplitN(value, ":", 6)
-		if len(parts) == 6 && (w.accounts[parts[4]] == nil || w.accounts[parts[4]].providers[value] == nil) {
+		arn, ok := awsarn.Split(value)
+		if ok && (w.accounts[arn.Account] == nil || w.accounts[arn.Account].providers[value] == nil) {
 			return "", bad
 		}
 		return "", nil
@@ -134,31 +135,31 @@ func (w *world) resolvePrincipal(kind, value string) (string, error) {
 		}
 		return value, nil
 	}
-	parts := strings.SplitN(value, ":", 6)
-	if len(parts) != 6 || parts[0] != "arn" || parts[1] != "aws" || parts[3] != "" {
+	arn, ok := awsarn.Split(value)
+	if !ok || arn.Partition != "aws" || arn.Region != "" {
 		return "", bad
 	}
-	acct := w.accounts[parts[4]]
+	acct := w.accounts[arn.Account]
 	if acct == nil {
 		return "", bad
 	}
 	switch {
-	case parts[2] == "iam" && parts[5] == "root":
+	case arn.Service == "iam" && arn.Resource == "root":
 		return "", nil
-	case parts[2] == "iam" && strings.HasPrefix(parts[5], "role/"):
+	case arn.Is("iam", "role"):
 		for _, r := range acct.roles {
 			if r.arn == value {
 				return r.id, nil
 			}
 		}
-	case parts[2] == "iam" && strings.HasPrefix(parts[5], "user/"):
+	case arn.Is("iam", "user"):
 		for _, u := range acct.users {
 			if u.arn == value {
 				return u.id, nil
 			}
 		}
-	case parts[2] == "sts" && strings.HasPrefix(parts[5], "assumed-role/"):
-		if seg := strings.Split(parts[5], "/"); len(seg) == 3 && acct.roles[seg[1]] != nil && !strings.ContainsAny(seg[2], "*?") {
+	case arn.Is("sts", "assumed-role"):
+		if seg := strings.Split(arn.Resource, "/"); len(seg) == 3 && acct.roles[seg[1]] != nil && !strings.ContainsAny(seg[2], "*?") {
 			return "", nil
 		}
 	}

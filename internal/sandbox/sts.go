@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/brokerd/brokerd/internal/iampolicy"
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 )
 
 const (
@@ -174,7 +175,6 @@ func (s *Sandbox) assumeRole(cl *call) error {
 	if c.kind == rootUser {
 		return fail(http.StatusForbidden, "AccessDenied", "Roles may not be assumed by root accounts.")
 	}
-	parts := strings.SplitN(in.roleARN, ":", 6)
 	target := w.findRole(in.roleARN)
 	sessionTags, inherited, err := mergeSessionTags(c, in.tags)
 	if err != nil {
@@ -209,7 +209,7 @@ func (s *Sandbox) assumeRole(cl *call) error {
 		actions = append(actions, "sts:SetSourceIdentity")
 	}
 	for _, action := range actions {
-		a := access{caller: c, action: action, resource: in.roleARN, owner: parts[4], context: ctx}
+		a := access{caller: c, action: action, resource: in.roleARN, owner: awsarn.Account(in.roleARN), context: ctx}
 		if target != nil {
 			_, a.policy = w.policyNow(target.trust)
 		}
@@ -341,12 +341,11 @@ func mergeSessionTags(c *caller, tags []tag) (own, inherited []tag, err error) {
 
 // findRole looks a role up by its ARN, path included.
 func (w *world) findRole(arn string) *role {
-	parts := strings.SplitN(arn, ":", 6)
-	if len(parts) != 6 || w.accounts[parts[4]] == nil {
+	a, ok := awsarn.Split(arn)
+	if !ok || w.accounts[a.Account] == nil {
 		return nil
 	}
-	name := parts[5][strings.LastIndex(parts[5], "/")+1:]
-	r := w.accounts[parts[4]].roles[name]
+	r := w.accounts[a.Account].roles[a.Name()]
 	if r == nil || r.arn != arn {
 		return nil
 	}

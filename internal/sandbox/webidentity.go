@@ -17,6 +17,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/brokerd/brokerd/internal/iampolicy"
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 )
 
 // AssumeRoleWithWebIdentity. The sandbox is the identity provider too: it
@@ -134,7 +135,7 @@ func (s *Sandbox) assumeRoleWithWebIdentity(cl *call) error {
 	w := s.world
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	account := strings.SplitN(in.roleARN, ":", 6)[4]
+	account := awsarn.Account(in.roleARN)
 	issuer := strings.TrimPrefix(claims.Issuer, "https://")
 	provider, clients := w.identityProvider(account, issuer)
 	if provider == "" {
@@ -170,7 +171,7 @@ func (s *Sandbox) assumeRoleWithWebIdentity(cl *call) error {
 // trustsWebIdentity decides by the role's trust policy. The caller holds mu.
 func (w *world) trustsWebIdentity(s *Sandbox, cl *call, in assumeRoleInput, provider, issuer, audience, subject string) (*role, error) {
 	target := w.findRole(in.roleARN)
-	cl.caller = &caller{kind: federated, account: strings.SplitN(provider, ":", 6)[4], arn: provider, id: issuer + ":" + audience + ":" + subject, subject: subject}
+	cl.caller = &caller{kind: federated, account: awsarn.Account(provider), arn: provider, id: issuer + ":" + audience + ":" + subject, subject: subject}
 	ctx := cl.requestContext(s.region(cl))
 	ctx[issuer+":sub"], ctx[issuer+":aud"], ctx["sts:RoleSessionName"] = []string{subject}, []string{audience}, []string{in.name}
 	ctx["aws:FederatedProvider"] = []string{provider}

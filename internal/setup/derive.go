@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 )
 
 // StateOf derives what a whole configuration asks of the accounts: also of
@@ -82,7 +83,7 @@ func newBuilder() *builder {
 }
 
 func (b *builder) add(d *config.Destination, s config.Setup) error {
-	role, err := config.ParseARN(d.Role)
+	role, err := awsarn.Parse(d.Role)
 	if err != nil {
 		return fmt.Errorf("role: %w", err)
 	}
@@ -117,12 +118,11 @@ func (b *builder) add(d *config.Destination, s config.Setup) error {
 func (b *builder) role(arn, destination string) (*roleParts, error) {
 	r, ok := b.roles[arn]
 	if !ok {
-		a, err := config.ParseARN(arn)
+		a, err := awsarn.Parse(arn)
 		if err != nil {
 			return nil, fmt.Errorf("role: %w", err)
 		}
-		path, name := splitPath(a.Resource)
-		r = &roleParts{Role: Role{ARN: arn, Account: a.Account, Name: name, Path: path, MaxSession: time.Hour}}
+		r = &roleParts{Role: Role{ARN: arn, Account: a.Account, Name: a.Name(), Path: a.Path(), MaxSession: time.Hour}}
 		r.trust = family{base: SidAssume, merged: "Action"}
 		r.write = family{base: SidWrite, merged: "Resource"}
 		r.encrypt = family{base: SidEncrypt, merged: "Resource"}
@@ -132,13 +132,6 @@ func (b *builder) role(arn, destination string) (*roleParts, error) {
 	}
 	r.Destinations = with(r.Destinations, destination)
 	return r, nil
-}
-
-// splitPath splits the resource of an IAM ARN, role/a/b/NAME.
-func splitPath(resource string) (path, name string) {
-	_, rest, _ := strings.Cut(resource, "/")
-	i := strings.LastIndexByte(rest, '/')
-	return "/" + rest[:i+1], rest[i+1:]
 }
 
 func with(list []string, v string) []string {
@@ -151,7 +144,7 @@ func with(list []string, v string) []string {
 func (b *builder) key(p part) {
 	k, ok := b.keys[p.dest.KMSKey]
 	if !ok {
-		a, _ := config.ParseARN(p.dest.KMSKey) // validated with the configuration
+		a, _ := awsarn.Parse(p.dest.KMSKey) // validated with the configuration
 		k = &keyParts{Key: Key{ARN: p.dest.KMSKey, Account: a.Account, Region: a.Region}}
 		k.admin, k.use = family{base: SidKeyAdmin, merged: "Action"}, family{base: SidKeyUse, merged: "Action"}
 		b.keys[p.dest.KMSKey] = k
@@ -206,7 +199,7 @@ func (b *builder) trail(p part) error {
 	}
 	t, ok := b.trails[p.setup.Trail]
 	if !ok {
-		a, err := config.ParseARN(p.setup.Trail)
+		a, err := awsarn.Parse(p.setup.Trail)
 		if err != nil {
 			return fmt.Errorf("setup.trail: %w", err)
 		}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 )
 
 // assume derives who assumes whom on the way to a destination's role.
@@ -53,7 +54,7 @@ func (b *builder) assume(p part) error {
 		if caller != "" {
 			r.trust.add(trustStatement(caller, actions, h.ExternalID), p.sid)
 			grant := family{}
-			if accountOf(caller) != r.Account {
+			if awsarn.Account(caller) != r.Account {
 				grant.made = []Statement{{Effect: "Allow", Action: actions, Resource: Strings{h.Role}}}
 			}
 			if i == 0 {
@@ -75,7 +76,7 @@ func addAll(into *family, from family, sid string) {
 }
 
 func (r *roleParts) bound(boundary string) error {
-	if boundary == "" || (accountOf(boundary) != r.Account && accountOf(boundary) != "aws") {
+	if boundary == "" || (awsarn.Account(boundary) != r.Account && awsarn.Account(boundary) != "aws") {
 		return nil // roles of a chain in other accounts have boundaries of their own
 	}
 	if r.Boundary != "" && r.Boundary != boundary {
@@ -88,7 +89,7 @@ func (r *roleParts) bound(boundary string) error {
 func (b *builder) source(kind, arn, destination string) *sourceParts {
 	s, ok := b.sources[arn]
 	if !ok {
-		s = &sourceParts{Source: Source{Type: kind, ARN: arn, Account: accountOf(arn)}, assume: family{base: SidNextRole, merged: "Resource"}}
+		s = &sourceParts{Source: Source{Type: kind, ARN: arn, Account: awsarn.Account(arn)}, assume: family{base: SidNextRole, merged: "Resource"}}
 		b.sources[arn] = s
 	}
 	s.Destinations = with(s.Destinations, destination)
@@ -111,12 +112,4 @@ func webIdentityTrust(as config.RunsAs) Statement {
 		Effect: "Allow", Principal: map[string]Strings{"Federated": {as.Provider}}, Action: Strings{"sts:AssumeRoleWithWebIdentity"},
 		Condition: map[string]map[string]Strings{"StringEquals": {issuer + ":aud": {as.Audience}, issuer + ":sub": {as.Subject}}},
 	}
-}
-
-func accountOf(arn string) string {
-	a, err := config.ParseARN(arn)
-	if err != nil {
-		return ""
-	}
-	return a.Account
 }

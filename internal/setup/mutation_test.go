@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/brokerd/brokerd/internal/iampolicy"
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 )
 
 // mutant is a policy with one thing less.
@@ -87,7 +88,7 @@ func arranged(t *testing.T, s State, change func(kind Kind, arn string, p Policy
 			id.Inline = KnownPart([]Document{{Name: InlineName, Text: inline.Value}})
 		}
 		snap.Identities[arn] = id
-		snap.Callers[accountOf(arn)] = "arn:x"
+		snap.Callers[awsarn.Account(arn)] = "arn:x"
 	}
 	for _, src := range s.Sources {
 		put(src.ARN, AbsentPart[string](), text(KindIdentity, src.ARN, src.Inline))
@@ -121,7 +122,7 @@ func broken(t *testing.T, s State, snap *Snapshot) []string {
 			return append(out, "the key has no policy")
 		}
 		r := iampolicy.Evaluate(iampolicy.Scenario{Policies: iampolicy.PolicySet{Resource: doc}, Request: iampolicy.Request{
-			Principal: "arn:aws:iam::" + accountOf(arn) + ":root", Action: "kms:PutKeyPolicy", Resource: arn,
+			Principal: "arn:aws:iam::" + awsarn.Account(arn) + ":root", Action: "kms:PutKeyPolicy", Resource: arn,
 		}})
 		if r.Decision != iampolicy.Allowed {
 			out = append(out, "nobody can administer the key")

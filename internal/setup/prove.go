@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/iampolicy"
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 )
 
 // The values of Case.Want.
@@ -78,7 +78,7 @@ func (p *prover) callerPolicies(arn string) (set iampolicy.PolicySet, missing []
 		at = &Identity{ARN: arn}
 	}
 	inline := p.after(KindIdentity, arn, inlineOf(at))
-	_, reached := p.snap.Callers[accountOf(arn)]
+	_, reached := p.snap.Callers[awsarn.Account(arn)]
 	handedOver := !reached && inline.known
 	if inline.assumption != "" {
 		assumptions = append(assumptions, inline.assumption)
@@ -115,16 +115,6 @@ func (p *prover) callerPolicies(arn string) (set iampolicy.PolicySet, missing []
 		missing = append(missing, iampolicy.LayerBoundary)
 	}
 	return set, missing, assumptions
-}
-
-// session is the ARN of a session of a role.
-func session(role, name string) string {
-	a, err := config.ParseARN(role)
-	if err != nil {
-		return role
-	}
-	_, short := splitPath(a.Resource)
-	return fmt.Sprintf("arn:%s:sts::%s:assumed-role/%s/%s", a.Partition, a.Account, short, name)
 }
 
 // decide records what the engine says of all scenarios: allowed when all are,

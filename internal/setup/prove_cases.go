@@ -7,6 +7,7 @@ import (
 
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/iampolicy"
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 )
 
 // allowAll stands for a stranger's own policies at their worst: then it is the
@@ -38,7 +39,7 @@ func (p *prover) assuming() {
 			var out []iampolicy.Scenario
 			for _, action := range actions {
 				out = append(out, iampolicy.Scenario{Name: action, NotSupplied: missing, Policies: set, Request: iampolicy.Request{
-					Principal: principal, RoleARN: role, Action: action, Resource: h.Role, ResourceAccount: accountOf(h.Role), Context: context,
+					Principal: principal, RoleARN: role, Action: action, Resource: h.Role, ResourceAccount: awsarn.Account(h.Role), Context: context,
 				}})
 			}
 			return out
@@ -62,8 +63,8 @@ func (p *prover) assuming() {
 		actions := p.assumeActions(h.Role, caller, h.ExternalID)
 		set, missing, more := p.callerPolicies(caller)
 		assumed = append(assumed, more...)
-		if a, err := config.ParseARN(caller); err == nil && strings.HasPrefix(a.Resource, "role/") {
-			caller, role = session(caller, "brokerd"), caller
+		if a, err := awsarn.Parse(caller); err == nil && strings.HasPrefix(a.Resource, "role/") {
+			caller, role = awsarn.Session(caller, "brokerd"), caller
 		}
 		context := map[string][]string{}
 		if h.ExternalID != "" {
@@ -74,7 +75,7 @@ func (p *prover) assuming() {
 		if h.ExternalID != "" {
 			p.decide(name+" without its external id", wantDenied, assumed, ask(caller, role, first, set, missing, nil)...)
 		}
-		p.decide(name+" as another role of the account", wantDenied, assumed, ask(p.stranger(accountOf(h.Role)), "", first, everything(), nil, context)...)
+		p.decide(name+" as another role of the account", wantDenied, assumed, ask(p.stranger(awsarn.Account(h.Role)), "", first, everything(), nil, context)...)
 	}
 }
 
@@ -94,10 +95,10 @@ func (p *prover) assumeActions(role, caller, external string) Strings {
 }
 
 func (p *prover) stranger(account string) string {
-	return session("arn:"+p.partition()+":iam::"+account+":role/"+strangerName, "x")
+	return awsarn.Session("arn:"+p.partition()+":iam::"+account+":role/"+strangerName, "x")
 }
 
-func (p *prover) partition() string { return strings.SplitN(p.d.BucketARN, ":", 3)[1] }
+func (p *prover) partition() string { return awsarn.Partition(p.d.BucketARN) }
 
 func everything() iampolicy.PolicySet {
 	doc, err := iampolicy.Parse([]byte(allowAll))
@@ -133,7 +134,7 @@ func (p *prover) uploading() {
 		Request: iampolicy.Request{Principal: admin.Request.Principal, Action: "s3:ListBucket", Resource: p.d.BucketARN, ResourceAccount: d.Owner, Context: map[string][]string{"aws:SecureTransport": {"false"}}},
 	})
 	// Inside the bucket's own account its administrators decide who may write.
-	if a := accountOf(d.Role); a != d.Owner {
+	if a := awsarn.Account(d.Role); a != d.Owner {
 		p.putCase("an upload by another role of account "+a, wantDenied, assumed, put(object, p.stranger(a)), nil)
 	}
 	for _, c := range []struct{ name, action, resource string }{
@@ -185,7 +186,7 @@ func (p *prover) put() (func(object, stranger string) iampolicy.Put, []string) {
 			Policies: set, NotSupplied: missing, PublicAccessBlock: p.block(b), KeyARN: d.KMSKey, KeyPolicy: key.doc, KeyNotSupplied: !key.known,
 			Multipart: true, BucketKey: part{dest: d}.bucketKey(), ACL: d.ACL, Tags: d.Tags,
 			Request: iampolicy.Request{
-				Principal: session(d.Role, d.Session.Name), RoleARN: d.Role, Action: "s3:PutObject", Resource: object, ResourceAccount: d.Owner,
+				Principal: awsarn.Session(d.Role, d.Session.Name), RoleARN: d.Role, Action: "s3:PutObject", Resource: object, ResourceAccount: d.Owner,
 				Context: map[string][]string{"aws:SecureTransport": {"true"}, sseHeader: {"aws:kms"}, keyHeader: {d.KMSKey}},
 			},
 		}

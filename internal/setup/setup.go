@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 )
 
 // Options are what a destination does not say.
@@ -40,7 +41,7 @@ func Desired(dest *config.Destination, opts Options) (Documents, error) {
 	case dest.Compatible:
 		return Documents{}, fmt.Errorf("destination %s: an S3-compatible store has no policies that setup could write", dest.Name)
 	}
-	role, err := config.ParseARN(dest.Role)
+	role, err := awsarn.Parse(dest.Role)
 	if err != nil {
 		return Documents{}, fmt.Errorf("destination %s: role: %w", dest.Name, err)
 	}
@@ -77,13 +78,9 @@ func Desired(dest *config.Destination, opts Options) (Documents, error) {
 // told from its session ARN; who has one gives the role's ARN.
 func sourcePrincipal(arn, partition string) (string, error) {
 	const want = "give the application's own identity in account A, such as arn:aws:iam::111122223333:role/app"
-	a, err := config.ParseARN(arn)
+	a, err := awsarn.Parse(awsarn.Role(arn))
 	if err != nil {
 		return "", fmt.Errorf("the source principal: %w; %s", err, want)
-	}
-	if name, isSession := strings.CutPrefix(a.Resource, "assumed-role/"); isSession && a.Service == "sts" {
-		name, _, _ = strings.Cut(name, "/")
-		a = config.ARN{Partition: a.Partition, Service: "iam", Account: a.Account, Resource: "role/" + name}
 	}
 	switch {
 	case a.Partition != partition:

@@ -8,6 +8,7 @@ import (
 
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/iampolicy"
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 )
 
 // The codes of warnings.
@@ -142,7 +143,7 @@ func (p *planner) sourceWarnings(s Source) {
 
 func (p *planner) deliveryWarnings(d Delivery) {
 	if k, ok := p.snap.Keys[d.Destination.KMSKey]; ok && k.Info.Is() {
-		c, info := Change{Kind: KindKey, Account: accountOf(k.ARN), ARN: k.ARN}, k.Info.Value
+		c, info := Change{Kind: KindKey, Account: awsarn.Account(k.ARN), ARN: k.ARN}, k.Info.Value
 		switch {
 		case info.Manager == "AWS":
 			p.warn(WarnKeyState, c, "Use a key of the account's own.", "the key is managed by AWS: it can never be used from another account")
@@ -166,7 +167,7 @@ func (p *planner) deliveryWarnings(d Delivery) {
 		for _, doc := range append(slices.Clone(at.Inline.Value), at.Attached.Value...) {
 			for _, f := range lint(doc.Text) {
 				if f.Code == "POL009" {
-					p.warn(WarnNetwork, Change{Kind: KindIdentity, Account: accountOf(arn), ARN: arn}, "", "policy %s, line %d: %s", doc.Name, f.Line, f.Message)
+					p.warn(WarnNetwork, Change{Kind: KindIdentity, Account: awsarn.Account(arn), ARN: arn}, "", "policy %s, line %d: %s", doc.Name, f.Line, f.Message)
 				}
 			}
 		}
@@ -181,7 +182,7 @@ func lint(policy string) []iampolicy.Finding {
 // that an upload of ours does not meet.
 func (p *planner) keyConflicts(d Delivery) {
 	dest := d.Destination
-	via := part{dest: dest, partition: strings.SplitN(d.BucketARN, ":", 3)[1]}
+	via := part{dest: dest, partition: awsarn.Partition(d.BucketARN)}
 	bucketKey := via.bucketKey()
 	look := func(c Change, raw string, sid string) {
 		f := factsOf([]byte(raw))

@@ -2,10 +2,10 @@ package vend
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"github.com/brokerd/brokerd/internal/access"
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 	"github.com/brokerd/brokerd/internal/secret"
 )
 
@@ -34,10 +34,7 @@ type body struct {
 func (c Credentials) body() body {
 	out := body{
 		AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey.Reveal(), Token: c.SessionToken.Reveal(),
-		Expiration: c.Expiration.UTC().Format(time.RFC3339), RoleARN: c.RoleARN,
-	}
-	if parts := strings.SplitN(c.RoleARN, ":", 6); len(parts) == 6 {
-		out.AccountID = parts[4]
+		Expiration: c.Expiration.UTC().Format(time.RFC3339), RoleARN: c.RoleARN, AccountID: awsarn.Account(c.RoleARN),
 	}
 	return out
 }

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
@@ -35,11 +35,11 @@ func checkConfig(_ context.Context, p *probe) finding {
 	if d.Compatible {
 		return finding{Result: report.Pass, Detail: fmt.Sprintf("S3-compatible store, bucket %s, region %s; accounts and key ARNs are not checked", d.Bucket, d.Region)}
 	}
-	role, err := config.ParseARN(d.Role)
+	role, err := awsarn.Parse(d.Role)
 	if err != nil {
 		return p.incoherent("role: %v", err)
 	}
-	key, err := config.ParseARN(d.KMSKey)
+	key, err := awsarn.Parse(d.KMSKey)
 	if err != nil {
 		return p.incoherent("kms_key: %v", err)
 	}
@@ -60,7 +60,7 @@ func checkKeyName(_ context.Context, p *probe) finding {
 	if p.dest.Compatible {
 		return finding{Result: report.Pass, Detail: "a compatible store names its keys as it likes"}
 	}
-	key, err := config.ParseARN(p.dest.KMSKey)
+	key, err := awsarn.Parse(p.dest.KMSKey)
 	if err != nil || key.Service != "kms" || !strings.HasPrefix(key.Resource, "key/") {
 		return p.incoherent("kms_key is %q: an alias or an id is looked up in account A, and the key aws/s3 belongs to one account alone; give the full ARN of a key (arn:aws:kms:REGION:ACCOUNT:key/ID)", p.dest.KMSKey)
 	}

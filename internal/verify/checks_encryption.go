@@ -10,6 +10,7 @@ import (
 
 	"github.com/brokerd/brokerd/internal/awserr"
 	"github.com/brokerd/brokerd/internal/iampolicy"
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
@@ -88,9 +89,9 @@ func (p *probe) judgeDirect(ctx context.Context, err error) finding {
 	case err == nil:
 		return finding{Code: causeOther, Result: report.Fail, Artefact: report.ArtefactService, Confidence: report.Proven, Evidence: seen, Detail: "KMS gave a data key although DryRun was asked for; it was dropped", Fix: "Whatever stands in for KMS at this endpoint does not know DryRun: correct `endpoints.kms`."}
 	case d.allowed && p.predictsDirect() == iampolicy.ImplicitDeny, d.allowed && p.predictsDirect() == iampolicy.ExplicitDeny:
-		return finding{Code: causeStaleCopy, Result: report.Warn, Account: accountOf(p.dest.KMSKey), Artefact: report.ArtefactKeyPolicy, ArtefactARN: p.dest.KMSKey, Evidence: seen, Detail: "KMS lets the role use the key outside S3, and the policies that were read do not: the copies are old, or a grant allows it", Fix: "Read the policies again, and look at the key's grants (`aws kms list-grants`)."}
+		return finding{Code: causeStaleCopy, Result: report.Warn, Account: awsarn.Account(p.dest.KMSKey), Artefact: report.ArtefactKeyPolicy, ArtefactARN: p.dest.KMSKey, Evidence: seen, Detail: "KMS lets the role use the key outside S3, and the policies that were read do not: the copies are old, or a grant allows it", Fix: "Read the policies again, and look at the key's grants (`aws kms list-grants`)."}
 	case d.allowed:
-		return finding{Code: causeKeyDirect, Result: report.Warn, Account: accountOf(p.dest.KMSKey), Artefact: report.ArtefactKeyPolicy, ArtefactARN: p.dest.KMSKey, Evidence: seen,
+		return finding{Code: causeKeyDirect, Result: report.Warn, Account: awsarn.Account(p.dest.KMSKey), Artefact: report.ArtefactKeyPolicy, ArtefactARN: p.dest.KMSKey, Evidence: seen,
 			Detail: "the key works. The role may use it outside S3, too: neither policy has the condition kms:ViaService",
 			Fix:    "Replace the role's statement in the key policy by this one.", FixStatement: p.statement(docKey, "kms:GenerateDataKey")}
 	case d.info.Class == awserr.KeyState:
@@ -100,7 +101,7 @@ func (p *probe) judgeDirect(ctx context.Context, err error) finding {
 	case d.info.Class == awserr.AccessDenied && through:
 		return finding{Result: report.Pass, Detail: "KMS refuses the role outside S3, as kms:ViaService asks for; through S3 the key works", Evidence: seen}
 	case d.info.Class == awserr.AccessDenied:
-		return finding{Code: causeKeyUnproven, Result: report.Unknown, Advisory: true, Artefact: report.ArtefactKeyPolicy, ArtefactARN: p.dest.KMSKey, Account: accountOf(p.dest.KMSKey), Evidence: seen,
+		return finding{Code: causeKeyUnproven, Result: report.Unknown, Advisory: true, Artefact: report.ArtefactKeyPolicy, ArtefactARN: p.dest.KMSKey, Account: awsarn.Account(p.dest.KMSKey), Evidence: seen,
 			Detail: "KMS refuses the role outside S3, which is right with kms:ViaService; whether the key works through S3 did not show", Fix: "Repair what keeps the upload from being started, and run verify again."}
 	}
 	f := p.diagnose(ctx, step{name: "asking KMS", service: "kms", action: "kms:GenerateDataKey", operation: "kms:GenerateDataKey (DryRun)", id: stepCreate}, err)[0]
@@ -118,7 +119,7 @@ func (p *probe) predictsDirect() iampolicy.Decision {
 			continue
 		}
 		sc := d.scenario
-		sc.Request = p.request("kms:GenerateDataKey", p.dest.KMSKey, accountOf(p.dest.KMSKey), map[string][]string{
+		sc.Request = p.request("kms:GenerateDataKey", p.dest.KMSKey, awsarn.Account(p.dest.KMSKey), map[string][]string{
 			"kms:EncryptionContext:aws:s3:arn": sc.Request.Context["kms:EncryptionContext:aws:s3:arn"],
 			"kms:EncryptionContextKeys":        sc.Request.Context["kms:EncryptionContextKeys"],
 		})

@@ -10,7 +10,7 @@ import (
 
 	"github.com/brokerd/brokerd/internal/awserr"
 	"github.com/brokerd/brokerd/internal/broker"
-	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
@@ -89,8 +89,8 @@ func checkIdentity(ctx context.Context, p *probe) []finding {
 		return []finding{c}
 	}
 	got := aws.ToString(out.Arn)
-	g, err := config.ParseARN(got)
-	want, werr := config.ParseARN(p.dest.Role)
+	g, err := awsarn.Parse(got)
+	want, werr := awsarn.Parse(p.dest.Role)
 	if err := errors.Join(err, werr); err != nil || g.Partition != want.Partition || g.Account != want.Account || roleName(got) != roleName(p.dest.Role) {
 		return []finding{{Code: causeOtherRole, Result: report.Fail, Account: p.accountA(), Artefact: report.ArtefactSession, ArtefactARN: got, Confidence: report.Proven,
 			Detail: fmt.Sprintf("the session is %s, but the configuration names %s", got, p.dest.Role),
@@ -114,9 +114,9 @@ func (p *probe) noRole(c finding) finding {
 func (p *probe) assumeDenied(c finding, info awserr.Info) []finding {
 	source := orText(p.source, "the source identity")
 	if info.Layer == awserr.LayerIdentity || info.Layer == awserr.LayerBoundary || info.Layer == awserr.LayerSCP {
-		c.Code, c.Account, c.Artefact, c.ArtefactARN = causeSourcePolicy, accountOf(p.source), report.ArtefactSourcePolicy, principalARN(p.source)
+		c.Code, c.Account, c.Artefact, c.ArtefactARN = causeSourcePolicy, awsarn.Account(p.source), report.ArtefactSourcePolicy, awsarn.Role(p.source)
 		c.Detail = fmt.Sprintf("a policy of %s itself does not let it assume %s", source, p.dest.Role)
-		c.Fix = fmt.Sprintf("In account %s, allow sts:AssumeRole on the role in the identity policy of %s.", orUnknown(accountOf(p.source)), source)
+		c.Fix = fmt.Sprintf("In account %s, allow sts:AssumeRole on the role in the identity policy of %s.", orUnknown(awsarn.Account(p.source)), source)
 		c.FixStatement = statementJSON(map[string]any{"Sid": "BrokerdAssumeRole", "Effect": "Allow", "Action": "sts:AssumeRole", "Resource": p.dest.Role})
 		return []finding{c}
 	}
@@ -133,12 +133,12 @@ func (p *probe) assumeDenied(c finding, info awserr.Info) []finding {
 	if p.docs.read(report.DocumentTrust) {
 		c.Assumptions = nil
 		c.Detail = fmt.Sprintf("STS refuses to let %s assume %s, although the trust policy that was read allows it: the policy of the source, a service control policy, or an old copy", source, p.dest.Role)
-		c.Code, c.Artefact, c.ArtefactARN = causeSourcePolicy, report.ArtefactSourcePolicy, principalARN(p.source)
+		c.Code, c.Artefact, c.ArtefactARN = causeSourcePolicy, report.ArtefactSourcePolicy, awsarn.Role(p.source)
 		c.FixStatement = statementJSON(map[string]any{"Sid": "BrokerdAssumeRole", "Effect": "Allow", "Action": "sts:AssumeRole", "Resource": p.dest.Role})
 		c.Fix = "Add this statement to the identity policy of the source."
 	}
-	if accountOf(p.source) != "" && accountOf(p.source) != p.accountA() {
-		c.Fix += fmt.Sprintf(" %s is in another account (%s) and needs an identity policy that allows sts:AssumeRole on the role, too.", p.source, accountOf(p.source))
+	if awsarn.Account(p.source) != "" && awsarn.Account(p.source) != p.accountA() {
+		c.Fix += fmt.Sprintf(" %s is in another account (%s) and needs an identity policy that allows sts:AssumeRole on the role, too.", p.source, awsarn.Account(p.source))
 	}
 	return []finding{c}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/brokerd/brokerd/internal/awserr"
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
@@ -117,7 +118,7 @@ func (p *probe) tampered(c finding, s step, what string) finding {
 }
 
 func (p *probe) credentialFailure(c *finding, s step, info awserr.Info, err error) {
-	c.Artefact, c.Account = report.ArtefactCredentials, accountOf(p.source)
+	c.Artefact, c.Account = report.ArtefactCredentials, awsarn.Account(p.source)
 	if s.source || s.id == stepAssume && s.service == "sts" {
 		if info.Code == "" {
 			c.Code, c.Confidence = causeNoSource, report.Proven

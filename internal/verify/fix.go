@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"slices"
-	"strings"
 
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 	"github.com/brokerd/brokerd/internal/setup"
 )
 
@@ -24,7 +24,7 @@ func (p *probe) statement(kind docKind, action string) string {
 	if p.dest.Compatible || p.dest.Role == "" {
 		return ""
 	}
-	docs, err := setup.Desired(p.dest, setup.Options{SourcePrincipalARN: principalARN(p.source)})
+	docs, err := setup.Desired(p.dest, setup.Options{SourcePrincipalARN: awsarn.Role(p.source)})
 	if err != nil {
 		return ""
 	}
@@ -71,16 +71,6 @@ func (o *oneMany) UnmarshalJSON(data []byte) error {
 		return nil
 	}
 	return json.Unmarshal(data, (*[]string)(o))
-}
-
-// principalARN turns the ARN of a session into that of its role, which is what a
-// trust policy names. The path of the role is not in a session's ARN.
-func principalARN(arn string) string {
-	if !strings.Contains(arn, ":assumed-role/") {
-		return arn
-	}
-	head, _, _ := strings.Cut(arn, ":assumed-role/")
-	return strings.Replace(head, ":sts:", ":iam:", 1) + ":role/" + roleName(arn)
 }
 
 func statementJSON(st map[string]any) string {

@@ -3,12 +3,13 @@ package verify
 import (
 	"fmt"
 
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // keyState is about the key itself: no policy edit repairs it.
 func (p *probe) keyState(c *finding, awsCode string) {
-	c.Account, c.Artefact, c.ArtefactARN = accountOf(p.dest.KMSKey), report.ArtefactKeyState, p.dest.KMSKey
+	c.Account, c.Artefact, c.ArtefactARN = awsarn.Account(p.dest.KMSKey), report.ArtefactKeyState, p.dest.KMSKey
 	account := p.account(c.Account)
 	owner := orUnknown(c.Account)
 	at := " --region " + p.dest.Region + " --key-id " + p.dest.KMSKey

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
@@ -13,7 +14,7 @@ func (p *probe) path(list []report.Check) report.Path {
 	out := report.Path{Nodes: []report.Node{
 		{ID: report.NodePeer, Label: "application"},
 		{ID: report.NodeBroker, Label: "brokerd"},
-		{ID: report.NodeSource, Label: orText(shortName(p.source), orText(p.noSource, "source identity")), ARN: p.source, Account: p.account(accountOf(p.source))},
+		{ID: report.NodeSource, Label: orText(shortName(p.source), orText(p.noSource, "source identity")), ARN: p.source, Account: p.account(awsarn.Account(p.source))},
 		{ID: report.NodeRole, Label: orText(roleName(p.dest.Role), "source credentials"), ARN: p.dest.Role, Account: a},
 	}}
 	if strings.Contains(p.s3Address, "interface endpoint") || p.docs.one(report.DocumentEndpointPolicy) != nil {
@@ -21,7 +22,7 @@ func (p *probe) path(list []report.Check) report.Path {
 	}
 	out.Nodes = append(out.Nodes, report.Node{ID: report.NodeBucket, Label: p.dest.Bucket, ARN: p.bucketARN(), Account: b})
 	if p.dest.KMSKey != "" {
-		out.Nodes = append(out.Nodes, report.Node{ID: report.NodeKey, Label: p.dest.KMSKey[strings.LastIndexByte(p.dest.KMSKey, '/')+1:], ARN: p.dest.KMSKey, Account: p.account(accountOf(p.dest.KMSKey))})
+		out.Nodes = append(out.Nodes, report.Node{ID: report.NodeKey, Label: p.dest.KMSKey[strings.LastIndexByte(p.dest.KMSKey, '/')+1:], ARN: p.dest.KMSKey, Account: p.account(awsarn.Account(p.dest.KMSKey))})
 	}
 	for i := 1; i < len(out.Nodes); i++ {
 		out.Edges = append(out.Edges, p.edge(out.Nodes[i-1].ID, out.Nodes[i].ID, list))

@@ -18,6 +18,7 @@ import (
 
 	"github.com/brokerd/brokerd/internal/broker"
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
@@ -145,19 +146,19 @@ func credentialsOf(s *broker.Session) aws.CredentialsProvider {
 }
 
 // accountA is the account of the role.
-func (p *probe) accountA() string { return accountOf(p.dest.Role) }
+func (p *probe) accountA() string { return awsarn.Account(p.dest.Role) }
 
 // accountB is the account of the bucket and the key.
 func (p *probe) accountB() string {
 	if p.dest.Owner != "" {
 		return p.dest.Owner
 	}
-	return accountOf(p.dest.KMSKey)
+	return awsarn.Account(p.dest.KMSKey)
 }
 
 func (p *probe) partition() string {
 	for _, s := range []string{p.dest.Role, p.dest.KMSKey} {
-		if a, err := config.ParseARN(s); err == nil {
+		if a, err := awsarn.Parse(s); err == nil {
 			return a.Partition
 		}
 	}
@@ -166,17 +167,9 @@ func (p *probe) partition() string {
 
 func (p *probe) bucketARN() string { return "arn:" + p.partition() + ":s3:::" + p.dest.Bucket }
 
-func accountOf(arn string) string {
-	a, err := config.ParseARN(arn)
-	if err != nil {
-		return ""
-	}
-	return a.Account
-}
-
 // roleName is the last segment of a role's or a session's ARN that names the role.
 func roleName(arn string) string {
-	a, err := config.ParseARN(arn)
+	a, err := awsarn.Parse(arn)
 	if err != nil {
 		return ""
 	}

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/brokerd/brokerd/internal/iampolicy"
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
@@ -49,7 +50,7 @@ func (p *probe) sessionARN() string {
 	if name == "" {
 		name = "brokerd-" + p.dest.Name
 	}
-	return "arn:" + p.partition() + ":sts::" + p.accountA() + ":assumed-role/" + roleName(p.dest.Role) + "/" + name
+	return awsarn.Session(p.dest.Role, name)
 }
 
 // request is a request of the session; with says what it carries beside what every request does.

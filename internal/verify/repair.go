@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/brokerd/brokerd/internal/iampolicy"
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
@@ -257,7 +258,7 @@ func (p *probe) target(kind string) string {
 	case report.ArtefactKeyPolicy, report.ArtefactIdentityKey:
 		return p.dest.KMSKey
 	case report.ArtefactSourcePolicy:
-		return principalARN(p.source)
+		return awsarn.Role(p.source)
 	}
 	return p.dest.Role
 }
@@ -267,7 +268,7 @@ func (p *probe) accountOfKind(kind string) report.Account {
 	case report.ArtefactBucketPolicy, report.ArtefactKeyPolicy, report.ArtefactRCP, report.ArtefactIdentityBucket, report.ArtefactIdentityKey, report.ArtefactPublicAccess, report.ArtefactEncryption, report.ArtefactOwnership:
 		return p.account(p.accountB())
 	case report.ArtefactSourcePolicy:
-		return p.account(accountOf(p.source))
+		return p.account(awsarn.Account(p.source))
 	}
 	return p.account(p.accountA())
 }

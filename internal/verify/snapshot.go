@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 	"github.com/brokerd/brokerd/internal/setup"
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
@@ -21,7 +22,7 @@ func FromSnapshot(dest *config.Destination, source string, snap setup.Snapshot) 
 			return encode(map[string]any{"Role": map[string]any{"Arn": role.ARN, "RoleId": i.ID, "MaxSessionDuration": int(i.MaxSession.Seconds())}})
 		})
 	}
-	if who := snap.Identities[principalARN(source)]; who != nil {
+	if who := snap.Identities[awsarn.Role(source)]; who != nil {
 		s.identity(report.DocumentSource, who)
 	}
 	if b := snap.Buckets[dest.Bucket]; b != nil {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/brokerd/brokerd/internal/iampolicy"
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
@@ -210,7 +211,7 @@ func (p *probe) about(q question, sc iampolicy.Scenario, l *iampolicy.LayerResul
 	case iampolicy.LayerIdentity:
 		f.Artefact, f.ArtefactARN = report.ArtefactIdentity, p.dest.Role
 		if service == "sts" {
-			f.Artefact, f.ArtefactARN = report.ArtefactSourcePolicy, principalARN(p.source)
+			f.Artefact, f.ArtefactARN = report.ArtefactSourcePolicy, awsarn.Role(p.source)
 		}
 	case iampolicy.LayerBoundary:
 		f.Artefact, f.ArtefactARN = report.ArtefactBoundary, p.dest.Role
@@ -232,7 +233,7 @@ func (p *probe) about(q question, sc iampolicy.Scenario, l *iampolicy.LayerResul
 		case "sts":
 			f.Artefact, f.ArtefactARN, f.Account = report.ArtefactTrust, p.dest.Role, p.accountA()
 		case "kms":
-			f.Artefact, f.ArtefactARN, f.Account = report.ArtefactKeyPolicy, p.dest.KMSKey, accountOf(p.dest.KMSKey)
+			f.Artefact, f.ArtefactARN, f.Account = report.ArtefactKeyPolicy, p.dest.KMSKey, awsarn.Account(p.dest.KMSKey)
 		default:
 			f.Artefact, f.ArtefactARN, f.Account = report.ArtefactBucketPolicy, p.bucketARN(), p.accountB()
 		}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/brokerd/brokerd/internal/iampolicy"
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
@@ -113,7 +114,7 @@ func missText(n report.NearMiss) string {
 // callerOf names the caller as an administrator knows it.
 func (p *probe) callerOf(sc iampolicy.Scenario) string {
 	if strings.HasPrefix(sc.Request.Action, "sts:") {
-		return principalARN(sc.Request.Principal)
+		return awsarn.Role(sc.Request.Principal)
 	}
 	return p.dest.Role
 }

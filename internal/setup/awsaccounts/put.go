@@ -12,7 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 
-	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 	"github.com/brokerd/brokerd/internal/setup"
 )
 
@@ -27,15 +27,18 @@ func (r *applying) put(ctx context.Context, c *setup.Change) error {
 	}
 	switch c.Kind {
 	case setup.KindTrust, setup.KindRole, setup.KindIdentity, setup.KindBoundary, setup.KindMaxSession:
-		arn, err := config.ParseARN(c.ARN)
+		arn, err := awsarn.Parse(c.ARN)
 		if err != nil {
 			return err
 		}
-		w := iamWriter{api: r.iam(acc), name: arn.Resource[strings.LastIndexByte(arn.Resource, '/')+1:], user: strings.HasPrefix(arn.Resource, "user/")}
+		w := iamWriter{api: r.iam(acc), name: arn.Name(), user: arn.Is("iam", "user")}
 		return w.put(ctx, c)
 	case setup.KindKey:
-		region := strings.SplitN(c.ARN, ":", 5)[3]
-		_, err := r.kms(acc, region).PutKeyPolicy(ctx, &kms.PutKeyPolicyInput{KeyId: aws.String(c.ARN), PolicyName: aws.String(keyPolicyName), Policy: aws.String(c.After)})
+		key, err := awsarn.Parse(c.ARN)
+		if err != nil {
+			return err
+		}
+		_, err = r.kms(acc, key.Region).PutKeyPolicy(ctx, &kms.PutKeyPolicyInput{KeyId: aws.String(c.ARN), PolicyName: aws.String(keyPolicyName), Policy: aws.String(c.After)})
 		return err
 	case setup.KindTrail:
 		return r.putTrail(ctx, acc, c)

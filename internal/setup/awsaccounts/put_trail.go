@@ -4,12 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
 
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 	"github.com/brokerd/brokerd/internal/setup"
 )
 
@@ -58,6 +58,10 @@ func (r *applying) putTrail(ctx context.Context, acc account, c *setup.Change) e
 			})
 		}
 	}
-	_, err := r.trail(acc, strings.SplitN(c.ARN, ":", 5)[3]).PutEventSelectors(ctx, in)
+	trail, err := awsarn.Parse(c.ARN)
+	if err != nil {
+		return err
+	}
+	_, err = r.trail(acc, trail.Region).PutEventSelectors(ctx, in)
 	return err
 }

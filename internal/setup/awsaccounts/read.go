@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 	"github.com/brokerd/brokerd/internal/setup"
 )
 
@@ -64,8 +64,8 @@ func (a *Accounts) Read(ctx context.Context, scope setup.Scope) (*setup.Snapshot
 }
 
 // of finds the account and the Region of an ARN.
-func (a *Accounts) of(arn string) (account, config.ARN, error) {
-	parts, err := config.ParseARN(arn)
+func (a *Accounts) of(arn string) (account, awsarn.ARN, error) {
+	parts, err := awsarn.Parse(arn)
 	if err != nil {
 		return account{}, parts, err
 	}

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/iampolicy"
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 	"github.com/brokerd/brokerd/internal/setup"
 )
 
@@ -19,11 +19,11 @@ type Asked struct {
 
 // Scope is what has to be read for Adopt.
 func (a Asked) Scope() (setup.Scope, error) {
-	role, err := config.ParseARN(a.Role)
+	role, err := awsarn.Parse(a.Role)
 	if err != nil || role.Service != "iam" || !strings.HasPrefix(role.Resource, "role/") {
 		return setup.Scope{}, fmt.Errorf("%q is not the ARN of a role: arn:aws:iam::111122223333:role/NAME", a.Role)
 	}
-	key, err := config.ParseARN(a.Key)
+	key, err := awsarn.Parse(a.Key)
 	if err != nil || key.Service != "kms" || !strings.HasPrefix(key.Resource, "key/") {
 		return setup.Scope{}, fmt.Errorf("%q is not the ARN of a key: arn:aws:kms:REGION:ACCOUNT:key/ID", a.Key)
 	}
@@ -46,7 +46,7 @@ type policy struct {
 // arrangement is all that was read, and the engine to ask about it.
 type arrangement struct {
 	Asked
-	role, key   config.ARN
+	role, key   awsarn.ARN
 	trust       *policy // nil when it was not read or is not there
 	identity    []*policy
 	bucket      *policy
@@ -67,8 +67,8 @@ func open(asked Asked, snap *setup.Snapshot) (*arrangement, error) {
 		return nil, err
 	}
 	a := &arrangement{Asked: asked, snap: snap}
-	a.role, _ = config.ParseARN(asked.Role) // Scope has parsed both
-	a.key, _ = config.ParseARN(asked.Key)
+	a.role, _ = awsarn.Parse(asked.Role) // Scope has parsed both
+	a.key, _ = awsarn.Parse(asked.Key)
 	role, bucket, key := snap.Identities[asked.Role], snap.Buckets[asked.Bucket], snap.Keys[asked.Key]
 	if role == nil || bucket == nil || key == nil {
 		return nil, fmt.Errorf("the snapshot is not of role %s, bucket %s and key %s", asked.Role, asked.Bucket, asked.Key)
@@ -128,21 +128,12 @@ const (
 	context   = "kms:EncryptionContext:aws:s3:arn"
 )
 
-func session(role string) string {
-	a, err := config.ParseARN(role)
-	if err != nil {
-		return role
-	}
-	name := a.Resource[strings.LastIndexByte(a.Resource, '/')+1:]
-	return "arn:" + a.Partition + ":sts::" + a.Account + ":assumed-role/" + name + "/brokerd"
-}
-
 func (a *arrangement) bucketARN() string { return "arn:" + a.key.Partition + ":s3:::" + a.Bucket }
 
 // on is a call by the role with all that our uploads say.
 func (a *arrangement) on(action, resource string) iampolicy.Request {
 	r := iampolicy.Request{
-		Principal: session(a.Role), RoleARN: a.Role, Action: action, Resource: resource, ResourceAccount: a.key.Account,
+		Principal: awsarn.Session(a.Role, "brokerd"), RoleARN: a.Role, Action: action, Resource: resource, ResourceAccount: a.key.Account,
 		Context: map[string][]string{"aws:SecureTransport": {"true"}},
 	}
 	switch {

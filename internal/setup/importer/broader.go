@@ -8,6 +8,7 @@ import (
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/config/edit"
 	"github.com/brokerd/brokerd/internal/iampolicy"
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 	"github.com/brokerd/brokerd/internal/setup"
 )
 
@@ -268,7 +269,7 @@ func (a *arrangement) trusting(s *statement, as config.RunsAs) []string {
 		out = append(out, "the service "+service+" may assume the role")
 	}
 	for _, arn := range s.Principal["AWS"] {
-		p, err := config.ParseARN(arn)
+		p, err := awsarn.Parse(arn)
 		if err == nil && p.Resource != "root" && arn != as.Principal && as.Principal != "" {
 			out = append(out, arn+" may assume the role as well")
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/config/edit"
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 	"github.com/brokerd/brokerd/internal/setup"
 )
 
@@ -71,7 +72,7 @@ func (a *arrangement) runsAs(d *edit.Draft) {
 			found = append(found, as)
 		}
 		for _, arn := range s.Principal["AWS"] {
-			p, err := config.ParseARN(arn)
+			p, err := awsarn.Parse(arn)
 			switch {
 			case err == nil && p.Service == "iam" && strings.HasPrefix(p.Resource, "role/"):
 				found = append(found, config.RunsAs{Type: config.RunsRole, Principal: arn})

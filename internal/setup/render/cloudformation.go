@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 	"github.com/brokerd/brokerd/internal/setup"
 )
 
@@ -135,7 +136,7 @@ func (t *template) source() (object, error) {
 			continue
 		}
 		kind, key := "AWS::IAM::RolePolicy", "RoleName"
-		if kindOf(s.ARN) == "user" {
+		if awsarn.ResourceType(s.ARN) == "user" {
 			kind, key = "AWS::IAM::UserPolicy", "UserName"
 		}
 		t.add(t.logical.name(s.ARN, logicalName("RunsAs", lastOf(s.ARN))), kind,

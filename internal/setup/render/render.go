@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/setup"
 )
 
@@ -131,16 +130,6 @@ func (w *writer) side(h Half, p place) string {
 
 // lastOf is the name at the end of the resource of an ARN.
 func lastOf(arn string) string { return arn[strings.LastIndexAny(arn, "/:")+1:] }
-
-// kindOf is what a source is: role, user or oidc-provider.
-func kindOf(arn string) string {
-	a, err := config.ParseARN(arn)
-	if err != nil {
-		return ""
-	}
-	kind, _, _ := strings.Cut(a.Resource, "/")
-	return kind
-}
 
 // identifier turns a name into one that HCL and CloudFormation take.
 func identifier(name string) string {

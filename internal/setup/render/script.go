@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 	"github.com/brokerd/brokerd/internal/setup"
 )
 
@@ -125,7 +126,7 @@ func (s *script) source(account string) {
 	for _, src := range s.Sources {
 		if src.Account == account && !src.Inline.Empty() {
 			s.ours(src.Inline)
-			s.call("inline", kindOf(src.ARN), lastOf(src.ARN), setup.InlineName)
+			s.call("inline", awsarn.ResourceType(src.ARN), lastOf(src.ARN), setup.InlineName)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 	"github.com/brokerd/brokerd/internal/setup"
 )
 
@@ -123,7 +124,7 @@ func (t *terraformWriter) source() string {
 			continue
 		}
 		name := t.others.name(s.ARN, identifier("runs_as_"+lastOf(s.ARN)))
-		kind := kindOf(s.ARN)
+		kind := awsarn.ResourceType(s.ARN)
 		h.blank()
 		h.comment("The daemon's own identity exists already; it gets this one policy.")
 		h.block(`data "aws_iam_policy_document" `+quote(name), func() {

@@ -1,26 +1,10 @@
 package iampolicy
 
-import "strings"
+import (
+	"strings"
 
-// arn is an ARN cut at its first five colons.
-type arn struct {
-	partition, service, region, account, resource string
-}
-
-// splitARN cuts s; ok is false when s does not have the six fields of an ARN.
-func splitARN(s string) (a arn, ok bool) {
-	rest, ok := strings.CutPrefix(s, "arn:")
-	if !ok {
-		return arn{}, false
-	}
-	for _, field := range []*string{&a.partition, &a.service, &a.region, &a.account} {
-		if *field, rest, ok = strings.Cut(rest, ":"); !ok {
-			return arn{}, false
-		}
-	}
-	a.resource = rest
-	return a, true
-}
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
+)
 
 // knownPartition says whether p is a partition of AWS.
 func knownPartition(p string) bool {
@@ -29,18 +13,6 @@ func knownPartition(p string) bool {
 		return true
 	}
 	return false
-}
-
-func isAccountID(s string) bool {
-	if len(s) != 12 {
-		return false
-	}
-	for i := range len(s) {
-		if s[i] < '0' || s[i] > '9' {
-			return false
-		}
-	}
-	return true
 }
 
 // arnPattern is an ARN whose fields are compared one by one, so that a wildcard
@@ -73,9 +45,11 @@ func compileARN(s string, minFields int) (arnPattern, bool) {
 	return p, n >= minFields
 }
 
-func (p *arnPattern) matchHead(a *arn) bool {
-	return glob(p.fields[0], a.partition) && glob(p.fields[1], a.service) &&
-		glob(p.fields[2], a.region) && glob(p.fields[3], a.account)
+func (p *arnPattern) matchHead(a *awsarn.ARN) bool {
+	return glob(p.fields[0], a.Partition) && glob(p.fields[1], a.Service) &&
+		glob(p.fields[2], a.Region) && glob(p.fields[3], a.Account)
 }
 
-func (p *arnPattern) match(a *arn) bool { return p.matchHead(a) && glob(p.fields[4], a.resource) }
+func (p *arnPattern) match(a *awsarn.ARN) bool {
+	return p.matchHead(a) && glob(p.fields[4], a.Resource)
+}
