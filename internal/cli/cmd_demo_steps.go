@@ -182,16 +182,16 @@ func (d *demo) asAccountB(ctx context.Context) error {
 // verify runs verify through the daemon and prints it; it returns the first failed check.
 func (d *demo) verify(ctx context.Context, brief bool) (seen report.Report, failed *report.Check, err error) {
 	d.say.line("%s", d.say.p.dim("$ brokerctl verify "+testbed.Destination))
-	way, err := (&app{Streams: d.Streams, socket: d.world.SocketPath}).verifyThrough(false, "")
+	backend, err := (&app{Streams: d.Streams, socket: d.world.SocketPath}).newVerifyBackend(false, "")
 	if err != nil {
 		return seen, nil, err
 	}
-	defer way.close()
+	defer backend.close()
 	text := &render.Text{W: d.Out, Paint: paintFor(d.Out), Margin: "   ", Brief: brief}
 	if err := text.Begin(testbed.Destination); err != nil {
 		return seen, nil, err
 	}
-	seen, err = way.verify(ctx, testbed.Destination, report.RunOptions{}, func(c report.Check) error {
+	seen, err = backend.verify(ctx, testbed.Destination, report.RunOptions{}, func(c report.Check) error {
 		if c.Result == report.Fail && c.Confirms == "" && failed == nil {
 			failed = &c
 		}

@@ -161,9 +161,9 @@ func (a *app) change(ctx context.Context, r *arrangement, p *setup.Plan, f *appl
 		switch {
 		case !text || s == awsaccounts.Writing:
 		case s == awsaccounts.Waiting:
-			v.line("  %s %s: AWS does not know the new role everywhere yet", v.p.dim("…"), what(c))
+			v.line("  %s %s: AWS does not know the new role everywhere yet", v.p.dim("…"), describe(c))
 		default:
-			v.line("  %s %s  %s", v.p.good("✓"), what(c), v.p.dim(string(s)))
+			v.line("  %s %s  %s", v.p.good("✓"), describe(c), v.p.dim(string(s)))
 		}
 	}})
 	if text && out.Backup != "" {

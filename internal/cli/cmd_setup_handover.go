@@ -51,7 +51,7 @@ func handOver(id string, r *arrangement, p *setup.Plan) string {
 	say("    brokerctl setup %s --config %s %s YOUR-PROFILE\n", verb, filepath.Base(r.cfg.Path), half)
 	for _, c := range p.Changes {
 		if c.Account == id && c.Op == setup.OpHandOver {
-			say("## %s\n", strings.ToUpper(what(&c)[:1])+what(&c)[1:])
+			say("## %s\n", strings.ToUpper(describe(&c)[:1])+describe(&c)[1:])
 			say("For %s.\n", strings.Join(c.Destinations, ", "))
 			if role := c.Role(); role != nil && c.Kind == setup.KindTrust && !p.Remove {
 				say("The role is to be made if it is not there: name `%s`, path `%s`, longest session %d seconds at least, permissions boundary %s.\n",

@@ -46,15 +46,15 @@ func (a *app) verifySetup(ctx context.Context, r *arrangement, destinations []st
 			destinations = append(destinations, d.Destination.Name)
 		}
 	}
-	way, err := verifyHere(f.config)
+	backend, err := standaloneBackend(f.config)
 	if err != nil {
 		return err
 	}
-	defer way.close()
-	if why := here(ctx, way, r.state, destinations); why != "" {
+	defer backend.close()
+	if why := here(ctx, backend, r.state, destinations); why != "" {
 		return skip(why + "; " + fromTheHost)
 	}
-	run, err := a.verifyUntil(ctx, r, way, destinations, f, len(result.Done) > 0)
+	run, err := a.verifyUntil(ctx, r, backend, destinations, f, len(result.Done) > 0)
 	if err != nil {
 		return err
 	}
@@ -77,13 +77,13 @@ func (a *app) verifySetup(ctx context.Context, r *arrangement, destinations []st
 // verifyUntil verifies, with the policies as they are now, until nothing fails; when something was changed, again and
 // again for a while: what was written a moment ago may not have reached every part
 // of AWS.
-func (a *app) verifyUntil(ctx context.Context, r *arrangement, way *verifyWay, names []string, f *applyFlags, changed bool) (render.Run, error) {
-	v := &verifyRun{app: a, way: way, names: names}
+func (a *app) verifyUntil(ctx context.Context, r *arrangement, backend *verifyBackend, names []string, f *applyFlags, changed bool) (render.Run, error) {
+	v := &verifyRun{app: a, backend: backend, names: names}
 	live := newLive(a.Err, names)
 	defer live.stop()
 	deadline := time.Now().Add(f.wait)
 	for {
-		policies, err := policiesOf(ctx, r.cfg, r.accounts, way.source, names)
+		policies, err := policiesOf(ctx, r.cfg, r.accounts, backend.source, names)
 		if err != nil {
 			return render.Run{}, err
 		}
@@ -111,12 +111,12 @@ func (a *app) verifyUntil(ctx context.Context, r *arrangement, way *verifyWay, n
 
 // here says why the daemon's source credentials are not those that are found
 // here; "" when they are.
-func here(ctx context.Context, way *verifyWay, state setup.State, names []string) string {
+func here(ctx context.Context, backend *verifyBackend, state setup.State, names []string) string {
 	for _, d := range state.Deliveries {
 		if !slices.Contains(names, d.Destination.Name) {
 			continue
 		}
-		arn, err := way.source(ctx, d.Destination.Name)
+		arn, err := backend.source(ctx, d.Destination.Name)
 		if err != nil {
 			return "the daemon's source credentials do not work from here: " + err.Error()
 		}

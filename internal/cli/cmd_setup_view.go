@@ -42,7 +42,7 @@ func (v *planView) plan(p *setup.Plan, callers map[string]string) {
 	}
 	for _, w := range p.Warnings {
 		v.line("  %s %s  %s", v.p.warn("!"), w.Message, v.p.dim(w.Code))
-		v.line("      %s, account %s", what(&setup.Change{Kind: w.Kind, ARN: w.ARN}), w.Account)
+		v.line("      %s, account %s", describe(&setup.Change{Kind: w.Kind, ARN: w.ARN}), w.Account)
 		if w.Fix != "" {
 			v.line("      %s", w.Fix)
 		}
@@ -53,7 +53,7 @@ func (v *planView) plan(p *setup.Plan, callers map[string]string) {
 
 func (v *planView) change(c setup.Change) {
 	mark, word := v.mark(c.Op)
-	v.line("  %s %s  %s", mark, what(&c), v.p.dim(word))
+	v.line("  %s %s  %s", mark, describe(&c), v.p.dim(word))
 	if c.Reason != "" {
 		v.line("      %s", v.p.warn(c.Reason))
 	}
@@ -120,7 +120,7 @@ func (v *planView) statement(s setup.StatementChange) {
 }
 
 // what names a change for people.
-func what(c *setup.Change) string {
+func describe(c *setup.Change) string {
 	name := map[setup.Kind]string{
 		setup.KindTrust: "trust policy of role", setup.KindIdentity: "inline policy " + setup.InlineName + " of", setup.KindRole: "role", setup.KindBoundary: "permissions boundary of role",
 		setup.KindMaxSession: "longest session of role", setup.KindKey: "key policy of", setup.KindBucketMade: "bucket", setup.KindPublicBlock: "public-access block of", setup.KindOwnership: "object ownership of",

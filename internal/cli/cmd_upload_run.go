@@ -124,7 +124,7 @@ func (u *uploads) report(j uploadJob, res *client.Result, err error, tries int) 
 	}
 	u.bar.clear()
 	if err != nil {
-		u.keep(fmt.Fprintf(u.Err, "brokerctl: %s: %s\n", shown(j), u.failureText(err)))
+		u.recordWrite(fmt.Fprintf(u.Err, "brokerctl: %s: %s\n", j.displayName(), u.failureText(err)))
 	}
 	switch {
 	case u.flags.out == formatJSON:
@@ -133,16 +133,16 @@ func (u *uploads) report(j uploadJob, res *client.Result, err error, tries int) 
 			u.ioErr = jerr
 			return
 		}
-		u.keep(fmt.Fprintf(u.Out, "%s\n", line))
+		u.recordWrite(fmt.Fprintf(u.Out, "%s\n", line))
 	case err == nil && !u.flags.quiet && res.State == client.Spooled:
-		u.keep(fmt.Fprintf(u.Out, "%s -> spooled as %s, on its way\n", shown(j), o.UploadID))
+		u.recordWrite(fmt.Fprintf(u.Out, "%s -> spooled as %s, on its way\n", j.displayName(), o.UploadID))
 	case err == nil && !u.flags.quiet:
-		u.keep(fmt.Fprintf(u.Out, "%s -> s3://%s/%s (%s)\n", shown(j), o.Bucket, o.Key, bytesText(o.Size)))
+		u.recordWrite(fmt.Fprintf(u.Out, "%s -> s3://%s/%s (%s)\n", j.displayName(), o.Bucket, o.Key, bytesText(o.Size)))
 	}
 }
 
 // shown is what a job is called in text: standard input goes by its object's name.
-func shown(j uploadJob) string {
+func (j uploadJob) displayName() string {
 	if j.file == "-" {
 		return j.name
 	}
@@ -164,7 +164,7 @@ func (u *uploads) failureText(err error) string {
 }
 
 // keep remembers the first failure to write a report: a script must not take silence for success.
-func (u *uploads) keep(_ int, err error) {
+func (u *uploads) recordWrite(_ int, err error) {
 	if err != nil && u.ioErr == nil {
 		u.ioErr = fmt.Errorf("writing the report: %w", err)
 	}

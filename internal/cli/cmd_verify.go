@@ -108,24 +108,24 @@ func (f verifyFlags) check(terminal bool) error {
 
 // verify resolves what is to be verified, and does it in the way that f asks for.
 func (a *app) verify(ctx context.Context, f verifyFlags, names []string) error {
-	way, err := a.verifyThrough(f.standalone, f.config)
+	backend, err := a.newVerifyBackend(f.standalone, f.config)
 	if err != nil {
 		return cannotRun(err)
 	}
-	defer way.close()
+	defer backend.close()
 	if len(names) == 0 {
-		if names, err = way.names(ctx); err != nil {
+		if names, err = backend.names(ctx); err != nil {
 			return cannotRun(err)
 		}
 		if len(names) == 0 {
 			return cannotRun(errors.New("there is no destination that this user may verify"))
 		}
 	}
-	options, err := a.verifyOptions(ctx, f, way, names)
+	options, err := a.verifyOptions(ctx, f, backend, names)
 	if err != nil {
 		return cannotRun(err)
 	}
-	v := &verifyRun{app: a, way: way, names: names, options: options, flags: f}
+	v := &verifyRun{app: a, backend: backend, names: names, options: options, flags: f}
 	switch {
 	case f.watch != 0:
 		return v.watch(ctx)

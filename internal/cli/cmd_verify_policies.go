@@ -53,7 +53,7 @@ func (f policyFlags) check() error {
 
 // verifyOptions reads what is to be known of the policies, before anything is
 // asked. What a directory holds goes before what an account says.
-func (a *app) verifyOptions(ctx context.Context, f verifyFlags, way *verifyWay, names []string) (func(string) report.RunOptions, error) {
+func (a *app) verifyOptions(ctx context.Context, f verifyFlags, backend *verifyBackend, names []string) (func(string) report.RunOptions, error) {
 	all := make(map[string]report.Policies)
 	if f.policies.dir != "" {
 		for _, name := range names {
@@ -65,7 +65,7 @@ func (a *app) verifyOptions(ctx context.Context, f verifyFlags, way *verifyWay, 
 		}
 	}
 	if f.policies.reads() {
-		read, err := readAccounts(ctx, f, way, names)
+		read, err := readAccounts(ctx, f, backend, names)
 		if err != nil {
 			return nil, err
 		}
@@ -101,8 +101,8 @@ func together(first, then report.Policies) report.Policies {
 
 // readAccounts reads the policies around the destinations with the profiles that
 // were given. What they may not read is said to be unreadable.
-func readAccounts(ctx context.Context, f verifyFlags, way *verifyWay, names []string) (map[string]report.Policies, error) {
-	cfg, err := way.config(ctx)
+func readAccounts(ctx context.Context, f verifyFlags, backend *verifyBackend, names []string) (map[string]report.Policies, error) {
+	cfg, err := backend.config(ctx)
 	if f.config != "" && !f.standalone {
 		cfg, err = config.Load(f.config)
 	}
@@ -126,7 +126,7 @@ func readAccounts(ctx context.Context, f verifyFlags, way *verifyWay, names []st
 	if err != nil {
 		return nil, err
 	}
-	return policiesOf(ctx, cfg, accounts, way.source, names)
+	return policiesOf(ctx, cfg, accounts, backend.source, names)
 }
 
 // policiesOf reads what there is to know of the policies around destinations.

@@ -17,7 +17,7 @@ const verifyAtOnce = 8
 // verifyRun is one call of verify.
 type verifyRun struct {
 	*app
-	way     *verifyWay
+	backend *verifyBackend
 	names   []string
 	options func(destination string) report.RunOptions
 	flags   verifyFlags
@@ -33,7 +33,7 @@ type listener interface {
 // all verifies the named destinations, several at a time. What could not be
 // verified is a result with an error; the error that it returns is the listener's.
 func (v *verifyRun) all(ctx context.Context, names []string, canary bool, l listener) (render.Run, error) {
-	run := render.Run{Version: version(), Started: time.Now(), Through: v.way.title, Results: make([]render.Result, len(names))}
+	run := render.Run{Version: version(), Started: time.Now(), Through: v.backend.title, Results: make([]render.Result, len(names))}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(verifyAtOnce)
 	for i, name := range names {
@@ -42,7 +42,7 @@ func (v *verifyRun) all(ctx context.Context, names []string, canary bool, l list
 			o.Canary = canary
 			began := time.Now()
 			var told error
-			report, err := v.way.verify(ctx, name, o, func(c report.Check) error {
+			report, err := v.backend.verify(ctx, name, o, func(c report.Check) error {
 				told = l.check(i, c)
 				return told
 			})

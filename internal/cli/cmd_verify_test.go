@@ -42,7 +42,7 @@ func newBench(f verifyFlags, names ...string) *bench {
 		f.out = verifyText
 	}
 	counts := map[string]int{}
-	way := &verifyWay{title: "a test", verify: func(ctx context.Context, d string, o report.RunOptions, emit func(report.Check) error) (report.Report, error) {
+	backend := &verifyBackend{title: "a test", verify: func(ctx context.Context, d string, o report.RunOptions, emit func(report.Check) error) (report.Report, error) {
 		b.mu.Lock()
 		counts[d]++
 		n := counts[d]
@@ -65,7 +65,7 @@ func newBench(f verifyFlags, names ...string) *bench {
 		return out, err
 	}}
 	b.verifyRun = &verifyRun{
-		app: &app{Streams: Streams{Out: &b.out, Err: &b.err}}, way: way, names: names, flags: f,
+		app: &app{Streams: Streams{Out: &b.out, Err: &b.err}}, backend: backend, names: names, flags: f,
 		options: func(string) report.RunOptions { return report.RunOptions{} },
 	}
 	return b
@@ -446,7 +446,7 @@ func TestPoliciesOfADirectory(t *testing.T) {
 		}
 	}
 	b := newBench(verifyFlags{policies: policyFlags{dir: dir}}, "audit-logs", "other")
-	options, err := b.verifyOptions(t.Context(), b.flags, b.way, b.names)
+	options, err := b.verifyOptions(t.Context(), b.flags, b.backend, b.names)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -466,7 +466,7 @@ func TestPoliciesOfADirectory(t *testing.T) {
 	}
 	// A directory without any is a mistake, and is said.
 	b = newBench(verifyFlags{policies: policyFlags{dir: t.TempDir()}}, "a")
-	if _, err := b.verifyOptions(t.Context(), b.flags, b.way, b.names); !errors.Is(err, verify.ErrNoPolicies) {
+	if _, err := b.verifyOptions(t.Context(), b.flags, b.backend, b.names); !errors.Is(err, verify.ErrNoPolicies) {
 		t.Errorf("%v", err)
 	}
 }

@@ -18,8 +18,8 @@ import (
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
-// verifyWay is a way to verify: through the daemon or in this process.
-type verifyWay struct {
+// verifyBackend is a way to verify: through the daemon or in this process.
+type verifyBackend struct {
 	title string // who verifies, for people
 	// names are the destinations that may be verified.
 	names func(context.Context) ([]string, error)
@@ -32,15 +32,15 @@ type verifyWay struct {
 	close  func()
 }
 
-func (a *app) verifyThrough(standalone bool, configPath string) (*verifyWay, error) {
+func (a *app) newVerifyBackend(standalone bool, configPath string) (*verifyBackend, error) {
 	if standalone {
-		return verifyHere(configPath)
+		return standaloneBackend(configPath)
 	}
 	c, err := a.dial()
 	if err != nil {
 		return nil, err
 	}
-	return &verifyWay{
+	return &verifyBackend{
 		title: "the daemon at " + c.Socket(),
 		names: func(ctx context.Context) ([]string, error) {
 			resp, err := c.Admin().ListDestinations(ctx, &brokerdv1.ListDestinationsRequest{})
@@ -104,7 +104,7 @@ func verifyByDaemon(ctx context.Context, c *client.Client, destination string, o
 	}
 }
 
-func verifyHere(path string) (*verifyWay, error) {
+func standaloneBackend(path string) (*verifyBackend, error) {
 	cfg, err := config.Load(path)
 	if err != nil {
 		return nil, err
@@ -122,7 +122,7 @@ func verifyHere(path string) (*verifyWay, error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	return &verifyWay{
+	return &verifyBackend{
 		title:  fmt.Sprintf("brokerctl itself, by %s", path),
 		names:  func(context.Context) ([]string, error) { return slices.Sorted(maps.Keys(cfg.Destinations)), nil },
 		verify: v.Verify,
