@@ -100,7 +100,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 	defer func() { _ = d.client.Close() }()
 	steps := []func(context.Context) error{
 		func(ctx context.Context) error { return d.daemonReady(ctx, child) },
-		d.deliver, d.asAccountB, d.allWell, d.breakKey, d.repair, d.whoDidIt, d.next,
+		d.deliver, d.asAccountB, d.allWell, d.breakKey, d.repair, d.calls, d.next,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {

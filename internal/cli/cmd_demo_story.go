@@ -3,11 +3,15 @@ package cli
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/brokerd/brokerd/internal/verify/render"
 )
 
-// story prints numbered headings and what happens under them.
+// storyWidth is the widest line of the story; only names without a space, such as ARNs, are wider.
+const storyWidth = 80
+
+// story prints numbered headings and the steps below them.
 type story struct {
 	w io.Writer
 	p palette
@@ -25,18 +29,30 @@ func (s *story) line(format string, args ...any) {
 	_, _ = fmt.Fprintf(s.w, "   "+format+"\n", args...)
 }
 
+// command shows the command line that does the same.
+func (s *story) command(args ...string) {
+	s.line("%s", s.p.dim("$ brokerctl "+strings.Join(args, " ")))
+}
+
 func (s *story) good(format string, args ...any) {
-	s.line("%s %s", s.p.good("✓"), fmt.Sprintf(format, args...))
+	s.hanging("   "+s.p.good("✓")+" ", 5, fmt.Sprintf(format, args...))
 }
 
 func (s *story) bad(format string, args ...any) {
-	s.line("%s %s", s.p.bad("✗"), fmt.Sprintf(format, args...))
+	s.hanging("   "+s.p.bad("✗")+" ", 5, fmt.Sprintf(format, args...))
 }
 
 func (s *story) fact(name, format string, args ...any) {
-	s.line("%s %s", s.p.dim(fmt.Sprintf("%-12s", name)), fmt.Sprintf(format, args...))
+	s.hanging("   "+s.p.dim(fmt.Sprintf("%-11s", name))+" ", 15, fmt.Sprintf(format, args...))
 }
 
-func (s *story) text(text string) { // keeps its own lines
+// hanging prints text behind mark, and indents the lines that follow the first.
+func (s *story) hanging(mark string, indent int, text string) {
+	text = render.Indent(render.Wrap(text, storyWidth-indent), strings.Repeat(" ", indent))
+	_, _ = fmt.Fprintln(s.w, mark+strings.TrimLeft(text, " "))
+}
+
+// text prints text that has its own line breaks.
+func (s *story) text(text string) {
 	_, _ = fmt.Fprintln(s.w, render.Indent(text, "   "))
 }
