@@ -207,9 +207,9 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	for _, e := range d.vending {
 		group.Go(func() error { return e.Run(life) })
 	}
-	// What the daemon does for itself ends before what it does for others.
-	own, rest := context.WithCancel(life)
-	defer rest()
+	// The daemon's own verification ends before the calls of others do.
+	own, cancelOwn := context.WithCancel(life)
+	defer cancelOwn()
 	group.Go(func() error { return d.monitor.Run(own) })
 	group.Go(func() error { return d.watch(life) })
 	group.Go(func() error { return d.hangups(life, hangups) })
@@ -218,7 +218,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 		case <-ctx.Done():
 		case <-life.Done(): // a part failed
 		}
-		rest()
+		cancelOwn()
 		d.stop()
 		end()
 		return nil

@@ -271,7 +271,7 @@ func TestMetricsAndLogShowTheWorkAndNoSecret(t *testing.T) {
 		`brokerd_session_sts_calls_total{destination="audit-logs"} 1`,
 		`brokerd_session_vended_total{destination="audit-logs"} 0`,
 		`brokerd_session_waiters{destination="audit-logs"} 0`,
-		`brokerd_session_turn_wait_seconds_total{destination="audit-logs"} `,
+		`brokerd_session_limiter_wait_seconds_total{destination="audit-logs"} `,
 		`brokerd_last_stored_timestamp_seconds{destination="audit-logs"}`,
 		`grpc_server_handled_total{grpc_code="OK",grpc_method="Upload"`,
 	} {

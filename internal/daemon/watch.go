@@ -28,7 +28,7 @@ func (d *Daemon) watch(ctx context.Context) error {
 	defer tick.Stop()
 	started := time.Now()
 	told, ready := "", false
-	var rest rest
+	var memory memoryReleaser
 	for {
 		statuses := d.broker.Statuses()
 		d.server.UpdateHealth()
@@ -48,7 +48,7 @@ func (d *Daemon) watch(ctx context.Context) error {
 		}
 		if ready {
 			_, uploads := d.budget.Used()
-			rest.look(uploads > 0)
+			memory.check(uploads > 0)
 		}
 		wait := tick.C
 		if !ready {

@@ -71,7 +71,7 @@ func (s *Spool) Accept(ctx context.Context, h Header, body io.Reader, verify fun
 	st = r.status(&foot.header)
 	s.notify()
 	s.mu.Unlock()
-	s.tell(Event{Kind: EventAccepted, ID: h.ID, Destination: h.Destination, UID: h.UID, Size: foot.size})
+	s.emit(Event{Kind: EventAccepted, ID: h.ID, Destination: h.Destination, UID: h.UID, Size: foot.size})
 	return st, false, nil
 }
 
@@ -112,7 +112,7 @@ func (s *Spool) receive(ctx context.Context, id ulid.ULID, h *Header, body io.Re
 		return nil, ioError("write", temporary, err)
 	}
 	// The last moment at which giving up is certain to leave nothing.
-	if err := s.alive(ctx); err != nil {
+	if err := s.checkOpen(ctx); err != nil {
 		return nil, err
 	}
 	// A failed sync is final: the kernel has dropped the pages and would call the
@@ -146,7 +146,7 @@ func (s *Spool) copy(ctx context.Context, f File, h *Header, body io.Reader, nam
 	sum := &sums{segment: h.PartSize}
 	next := int64(spaceEvery)
 	for {
-		if err := s.alive(ctx); err != nil {
+		if err := s.checkOpen(ctx); err != nil {
 			return nil, err
 		}
 		n, end, err := fill(body, *buffer)
@@ -202,8 +202,8 @@ func fill(body io.Reader, p []byte) (n int, end bool, err error) {
 	return n, false, nil
 }
 
-// alive says whether the caller and the spool are still there.
-func (s *Spool) alive(ctx context.Context) error {
+// checkOpen says whether the caller and the spool are still there.
+func (s *Spool) checkOpen(ctx context.Context) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
@@ -272,7 +272,7 @@ func (s *Spool) find(id ulid.ULID, key idem, h *Header) (ulid.ULID, bool, error)
 		}
 	}
 	if r := s.records[id]; r != nil {
-		if r.uid != h.UID || r.lane.name != h.Destination {
+		if r.uid != h.UID || r.queue.name != h.Destination {
 			return id, false, fmt.Errorf("spool: %s: %w", id, ErrConflict)
 		}
 		return id, true, nil
@@ -280,7 +280,7 @@ func (s *Spool) find(id ulid.ULID, key idem, h *Header) (ulid.ULID, bool, error)
 	if _, ok := s.done[id]; ok {
 		return id, true, nil
 	}
-	if l := s.lanes[h.Destination]; l == nil || !l.known {
+	if l := s.queues[h.Destination]; l == nil || !l.known {
 		return id, false, fmt.Errorf("spool: destination %q: %w", h.Destination, ErrUnknownDestination)
 	}
 	return id, false, nil

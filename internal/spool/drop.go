@@ -17,7 +17,7 @@ func (s *Spool) Drop(ctx context.Context, id string, force bool) error {
 	if err != nil {
 		return fmt.Errorf("spool: %q: %w", id, ErrUnknown)
 	}
-	r, free, err := s.seize(u)
+	r, free, err := s.lockObject(u)
 	if err != nil {
 		return err
 	}
@@ -30,10 +30,10 @@ func (s *Spool) Drop(ctx context.Context, id string, force bool) error {
 	}
 	waiting := state != Dead
 	if waiting {
-		s.withdraw(r)
+		s.takeOut(r)
 	}
 	journaled := r.journaled
-	event := Event{Kind: EventDropped, ID: id, Destination: r.lane.name, UID: r.uid, Size: r.size}
+	event := Event{Kind: EventDropped, ID: id, Destination: r.queue.name, UID: r.uid, Size: r.size}
 	s.mu.Unlock()
 
 	err = s.drop(ctx, u, journaled, force)
@@ -41,7 +41,7 @@ func (s *Spool) Drop(ctx context.Context, id string, force bool) error {
 	s.mu.Lock()
 	if err != nil {
 		if waiting {
-			s.restore(r)
+			s.putBack(r)
 		}
 		s.mu.Unlock()
 		return err
@@ -49,7 +49,7 @@ func (s *Spool) Drop(ctx context.Context, id string, force bool) error {
 	s.forget(r)
 	s.settled(u)
 	s.mu.Unlock()
-	s.tell(event)
+	s.emit(event)
 	return nil
 }
 
@@ -91,20 +91,20 @@ func (s *Spool) abandon(ctx context.Context, id ulid.ULID) error {
 	return s.opts.Abandon(ctx, e)
 }
 
-// withdraw takes a queued record from the scheduler; mu is held. It counts as
+// takeOut takes a queued record from the scheduler; mu is held. It counts as
 // being delivered until it is forgotten or restored.
-func (s *Spool) withdraw(r *record) {
+func (s *Spool) takeOut(r *record) {
 	r.dropped = true
 	s.move(r, Delivering)
 }
 
-// restore puts a copy back: the record itself may still lie in a heap, where it
+// putBack puts a copy back: the record itself may still lie in a heap, where it
 // is skipped. mu is held.
-func (s *Spool) restore(r *record) {
+func (s *Spool) putBack(r *record) {
 	s.move(r, Queued)
 	again := *r
 	again.dropped = false
 	s.records[r.id] = &again
-	r.lane.put(&again, time.Now())
+	r.queue.put(&again, time.Now())
 	s.notify()
 }

@@ -120,7 +120,7 @@ func FuzzIdempotencyKey(f *testing.F) {
 func TestMemoryOfAQueuedObjectIsSmall(t *testing.T) {
 	const n = 100_000
 	s := &Spool{
-		records: map[ulid.ULID]*record{}, idems: map[idem]ulid.ULID{}, lanes: map[string]*lane{}, userBytes: map[uint32]int64{},
+		records: map[ulid.ULID]*record{}, idems: map[idem]ulid.ULID{}, queues: map[string]*destQueue{}, userBytes: map[uint32]int64{},
 		wake: make(chan struct{}, 1),
 	}
 	heapNow := func() uint64 {

@@ -47,7 +47,7 @@ func (f *Filter) takes(st Status) bool {
 }
 
 // Retry brings dead objects back and lets waiting ones go at once: those of ids,
-// or all of a destination, whose parking is probed at once too. It returns how
+// or all of a destination, whose parking is endProbe at once too. It returns how
 // many, and what failed for the others.
 func (s *Spool) Retry(destination string, ids ...string) (int, error) {
 	var chosen []ulid.ULID
@@ -63,7 +63,7 @@ func (s *Spool) Retry(destination string, ids ...string) (int, error) {
 	if destination != "" {
 		s.mu.Lock()
 		for id, r := range s.records {
-			if r.lane.name == destination && r.state != Delivering {
+			if r.queue.name == destination && r.state != Delivering {
 				chosen = append(chosen, id)
 			}
 		}
@@ -72,7 +72,7 @@ func (s *Spool) Retry(destination string, ids ...string) (int, error) {
 		chosen = slices.Compact(chosen)
 	}
 	n := 0
-	touched := map[*lane]bool{}
+	touched := map[*destQueue]bool{}
 	for _, id := range chosen {
 		l, err := s.revive(id)
 		if err != nil {
@@ -86,10 +86,10 @@ func (s *Spool) Retry(destination string, ids ...string) (int, error) {
 	now := time.Now()
 	for l := range touched {
 		if l.parked != nil {
-			l.parked.probe = now
+			l.parked.nextProbe = now
 		}
 		l.pause = time.Time{}
-		l.resort(now)
+		l.promoteAll(now)
 	}
 	s.notify()
 	s.mu.Unlock()
@@ -97,8 +97,8 @@ func (s *Spool) Retry(destination string, ids ...string) (int, error) {
 }
 
 // revive readies one object; its lane has to be sorted anew.
-func (s *Spool) revive(id ulid.ULID) (*lane, error) {
-	r, free, err := s.seize(id)
+func (s *Spool) revive(id ulid.ULID) (*destQueue, error) {
+	r, free, err := s.lockObject(id)
 	if err != nil {
 		return nil, err
 	}
@@ -107,25 +107,25 @@ func (s *Spool) revive(id ulid.ULID) (*lane, error) {
 	dead := r.state == Dead
 	s.mu.Unlock()
 	if dead {
-		if err := s.exhume(id); err != nil {
+		if err := s.reviveFromDead(id); err != nil {
 			return nil, err
 		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if r.trouble != nil {
-		r.trouble.next = time.Time{}
+	if r.failure != nil {
+		r.failure.next = time.Time{}
 	}
 	if dead {
 		s.move(r, Queued)
-		r.lane.put(r, time.Now())
+		r.queue.put(r, time.Now())
 	}
-	return r.lane, nil
+	return r.queue, nil
 }
 
-// seize keeps others from an object until free is called. It fails for one that
+// lockObject keeps others from an object until free is called. It fails for one that
 // is being delivered, or worked on.
-func (s *Spool) seize(id ulid.ULID) (r *record, free func(), err error) {
+func (s *Spool) lockObject(id ulid.ULID) (r *record, free func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	key := claimKey{false, id}

@@ -8,16 +8,16 @@ type EventKind string
 // The kinds of events. Lines about Parked, Buried, Quarantined and ReceiptLost
 // must not be dropped by a log's sampling.
 const (
-	EventAccepted    EventKind = "accepted"
-	EventDelivered   EventKind = "delivered"   // Delay: since it was received
-	EventRetried     EventKind = "retried"     // Delay: until the next attempt
-	EventParked      EventKind = "parked"      // a destination; Delay: until the first probe
-	EventResumed     EventKind = "resumed"     // a destination
-	EventBuried      EventKind = "buried"      // moved to dead/
-	EventDropped     EventKind = "dropped"     // by an operator
-	EventQuarantined EventKind = "quarantined" // unreadable at recovery
-	EventReceiptLost EventKind = "receipt-lost"
-	EventLitter      EventKind = "litter" // a file that is no longer wanted could not be removed
+	EventAccepted           EventKind = "accepted"
+	EventDelivered          EventKind = "delivered"   // Delay: since it was received
+	EventRetried            EventKind = "retried"     // Delay: until the next attempt
+	EventParked             EventKind = "parked"      // a destination; Delay: until the first probe
+	EventResumed            EventKind = "resumed"     // a destination
+	EventDead               EventKind = "dead"        // moved to dead/
+	EventDropped            EventKind = "dropped"     // by an operator
+	EventQuarantined        EventKind = "quarantined" // unreadable at recovery
+	EventReceiptLost        EventKind = "receipt-lost"
+	EventFilePendingRemoval EventKind = "file_pending_removal" // a file that is no longer wanted could not be removed
 )
 
 // Event is one thing that happened. Fields that do not apply are zero.
@@ -37,7 +37,7 @@ type Event struct {
 // goroutines. It must not block.
 type Observer interface{ Event(Event) }
 
-func (s *Spool) tell(events ...Event) {
+func (s *Spool) emit(events ...Event) {
 	if s.opts.Observer == nil {
 		return
 	}

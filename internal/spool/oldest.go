@@ -10,8 +10,8 @@ const (
 	lookMany = 10 * time.Second
 )
 
-// aged makes r its lane's oldest, if it is; mu is held. Called when r begins to wait.
-func (l *lane) aged(r *record) {
+// noteOldest makes r its lane's oldest, if it is; mu is held. Called when r begins to wait.
+func (l *destQueue) noteOldest(r *record) {
 	if l.queued+l.delivering == 0 || l.oldest != nil && r.received < l.oldest.received {
 		l.oldest = r
 	}
@@ -22,7 +22,7 @@ func (s *Spool) waits(r *record) bool {
 	return r != nil && r.state != Dead && s.records[r.id] == r
 }
 
-// findOldest brings the lanes' oldest up to date; mu is held.
+// findOldest brings the queues' oldest up to date; mu is held.
 func (s *Spool) findOldest(now time.Time) {
 	known := true
 	for _, l := range s.order {
@@ -36,7 +36,7 @@ func (s *Spool) findOldest(now time.Time) {
 		l.oldest = nil
 	}
 	for _, r := range s.records {
-		if l := r.lane; r.state != Dead && (l.oldest == nil || r.received < l.oldest.received) {
+		if l := r.queue; r.state != Dead && (l.oldest == nil || r.received < l.oldest.received) {
 			l.oldest = r
 		}
 	}

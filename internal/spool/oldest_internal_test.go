@@ -11,14 +11,14 @@ import (
 // Whatever objects come, go, die and are brought back: the oldest is the one that
 // a look at all of them finds.
 func TestTheOldestIsTheOldest(t *testing.T) {
-	s := &Spool{records: map[ulid.ULID]*record{}, idems: map[idem]ulid.ULID{}, lanes: map[string]*lane{}, userBytes: map[uint32]int64{}}
+	s := &Spool{records: map[ulid.ULID]*record{}, idems: map[idem]ulid.ULID{}, queues: map[string]*destQueue{}, userBytes: map[uint32]int64{}}
 	rng := rand.New(rand.NewPCG(1, 2))
-	lanes := []*lane{s.lane("a"), s.lane("b")}
+	queues := []*destQueue{s.queue("a"), s.queue("b")}
 	var all []*record
 	for n := range 20_000 {
 		switch k := rng.IntN(10); {
 		case k < 4 || len(all) == 0:
-			r := &record{id: ulid.ULID{byte(n >> 16), byte(n >> 8), byte(n)}, lane: lanes[rng.IntN(2)], received: int64(n) - rng.Int64N(50), state: Queued}
+			r := &record{id: ulid.ULID{byte(n >> 16), byte(n >> 8), byte(n)}, queue: queues[rng.IntN(2)], received: int64(n) - rng.Int64N(50), state: Queued}
 			s.enter(r)
 			all = append(all, r)
 		case k < 8:
@@ -33,10 +33,10 @@ func TestTheOldestIsTheOldest(t *testing.T) {
 			continue
 		}
 		s.findOldest(time.Time{})
-		for _, l := range lanes {
+		for _, l := range queues {
 			var want *record
 			for _, r := range all {
-				if r.lane == l && r.state != Dead && (want == nil || r.received < want.received) {
+				if r.queue == l && r.state != Dead && (want == nil || r.received < want.received) {
 					want = r
 				}
 			}

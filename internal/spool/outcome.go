@@ -30,15 +30,15 @@ func (s *Spool) delivered(r *record, head *Header, result json.RawMessage) {
 		s.unlink(r)
 		if ref, err = s.receipts.append(rec); err != nil {
 			ref = receiptRef{idem: r.idem, lost: rec}
-			s.tell(Event{Kind: EventReceiptLost, ID: rec.ID, Destination: rec.Destination, UID: rec.UID, Err: err})
+			s.emit(Event{Kind: EventReceiptLost, ID: rec.ID, Destination: rec.Destination, UID: rec.UID, Err: err})
 		}
 	default:
-		s.unreceipted(r, result, err)
+		s.receiptFailed(r, result, err)
 		return
 	}
 
 	s.mu.Lock()
-	l := r.lane
+	l := r.queue
 	s.succeeded(l)
 	s.forget(r)
 	s.done[r.id] = ref
@@ -50,12 +50,12 @@ func (s *Spool) delivered(r *record, head *Header, result json.RawMessage) {
 	s.settled(r.id)
 	s.mu.Unlock()
 
-	s.tell(Event{
+	s.emit(Event{
 		Kind: EventDelivered, ID: rec.ID, Destination: rec.Destination, UID: rec.UID, Size: rec.Size,
 		Attempts: rec.Attempts, Delay: now.Sub(rec.Received),
 	})
 	if resumed {
-		s.tell(Event{Kind: EventResumed, Destination: rec.Destination})
+		s.emit(Event{Kind: EventResumed, Destination: rec.Destination})
 	}
 }
 
@@ -70,23 +70,23 @@ func (s *Spool) unlink(r *record) {
 	}
 }
 
-// unreceipted keeps an object that S3 has and the receipt of which could not be
+// receiptFailed keeps an object that S3 has and the receipt of which could not be
 // written: only that is tried again.
-func (s *Spool) unreceipted(r *record, result json.RawMessage, err error) {
+func (s *Spool) receiptFailed(r *record, result json.RawMessage, err error) {
 	s.mu.Lock()
 	t := r.failing()
 	t.attempts++
 	t.delivered, t.result, t.err, t.reason = true, result, err.Error(), "RECEIPT"
 	wait := backoff(t.attempts, retryBase, s.rand)
 	t.next = time.Now().Add(wait)
-	event := Event{Kind: EventRetried, ID: r.id.String(), Destination: r.lane.name, UID: r.uid, Size: r.size, Reason: t.reason, Err: err, Attempts: t.attempts, Delay: wait}
+	event := Event{Kind: EventRetried, ID: r.id.String(), Destination: r.queue.name, UID: r.uid, Size: r.size, Reason: t.reason, Err: err, Attempts: t.attempts, Delay: wait}
 	s.back(r)
 	s.mu.Unlock()
-	s.tell(event)
+	s.emit(event)
 }
 
 // succeeded opens the lane wider; mu is held.
-func (s *Spool) succeeded(l *lane) {
+func (s *Spool) succeeded(l *destQueue) {
 	l.inFlight--
 	s.delivering--
 	l.streak = 0
@@ -102,22 +102,22 @@ func (s *Spool) forget(r *record) {
 	if s.idems[r.idem] == r.id {
 		delete(s.idems, r.idem)
 	}
-	s.release(r.lane, r.uid, r.size)
-	r.lane.files--
+	s.release(r.queue, r.uid, r.size)
+	r.queue.files--
 }
 
 // failed settles an attempt that failed.
 func (s *Spool) failed(r *record, epoch int, f awserr.Failure) {
 	if f.Disposition == awserr.Dead {
 		why := reason{Reason: f.Reason, Error: f.Err.Error(), At: time.Now().UTC()}
-		if err := s.inter(r.id, why); err != nil {
+		if err := s.moveToDead(r.id, why); err != nil {
 			// It stays in the queue; the verdict will be the same.
 			f = awserr.Failure{Disposition: awserr.Retry, Reason: f.Reason, Err: err}
 		}
 	}
 	now := time.Now()
 	s.mu.Lock()
-	l := r.lane
+	l := r.queue
 	t := r.failing()
 	t.attempts++
 	t.reason, t.err = f.Reason, f.Err.Error()
@@ -127,10 +127,10 @@ func (s *Spool) failed(r *record, epoch int, f awserr.Failure) {
 	}
 	switch f.Disposition {
 	case awserr.Dead:
-		event.Kind = EventBuried
+		event.Kind = EventDead
 		l.inFlight--
 		s.delivering--
-		l.probed(r) // it said nothing of the destination
+		l.endProbe(r) // it said nothing of the destination
 		t.next = time.Time{}
 		s.move(r, Dead)
 		s.settled(r.id)
@@ -143,41 +143,41 @@ func (s *Spool) failed(r *record, epoch int, f awserr.Failure) {
 				t.next = time.Time{} // its destination's wait is its own
 			}
 		} else {
-			s.slow(l, f, now)
+			s.pauseQueue(l, f, now)
 		}
 		s.back(r)
 	}
 	s.mu.Unlock()
-	s.tell(event)
+	s.emit(event)
 }
 
 // park parks a lane, or puts off its next probe; mu is held. It says whether the
 // lane was parked by this.
 func (s *Spool) park(r *record, f awserr.Failure, now time.Time, event *Event) bool {
-	l := r.lane
+	l := r.queue
 	p := l.parked
 	fresh := p == nil
 	if fresh {
 		p = &parking{since: now}
 		l.parked = p
-	} else if p.canary != r {
+	} else if p.probing != r {
 		return false // begun before the destination was parked
 	}
 	if f.Disposition == awserr.Park {
 		p.reason, p.err = f.Reason, f.Err.Error()
 	}
-	p.probes++
-	wait := max(backoff(p.probes, probeBase, s.rand), f.After)
-	p.probe = now.Add(wait)
+	p.failedProbes++
+	wait := max(backoff(p.failedProbes, probeBase, s.rand), f.After)
+	p.nextProbe = now.Add(wait)
 	if fresh {
 		event.Kind, event.Delay = EventParked, wait
 	}
 	return fresh
 }
 
-// slow pauses a lane where everything fails: after as many failures in a row as
+// pauseQueue pauses a lane where everything fails: after as many failures in a row as
 // are in flight, with a wait that doubles. mu is held.
-func (s *Spool) slow(l *lane, f awserr.Failure, now time.Time) {
+func (s *Spool) pauseQueue(l *destQueue, f awserr.Failure, now time.Time) {
 	l.streak++
 	wait := time.Duration(0)
 	if n := l.streak / max(l.window.size(), 1); n > 0 {

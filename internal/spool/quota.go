@@ -10,7 +10,7 @@ const (
 // reservation is an object's share of the quotas while it is received.
 type reservation struct {
 	s         *Spool
-	lane      *lane
+	queue     *destQueue
 	uid       uint32
 	bytes     int64 // reserved
 	announced bool
@@ -21,9 +21,9 @@ type reservation struct {
 func (s *Spool) reserve(h *Header) (*reservation, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	res := &reservation{s: s, lane: s.lane(h.Destination), uid: h.UID, announced: h.Size >= 0}
-	if most := res.lane.limits.Files; most > 0 && res.lane.files >= most {
-		return nil, res.full(QuotaDestinationFiles, int64(most), int64(res.lane.files), 0)
+	res := &reservation{s: s, queue: s.queue(h.Destination), uid: h.UID, announced: h.Size >= 0}
+	if most := res.queue.limits.Files; most > 0 && res.queue.files >= most {
+		return nil, res.full(QuotaDestinationFiles, int64(most), int64(res.queue.files), 0)
 	}
 	n := max(h.Size, 0)
 	if err := res.take(n); err != nil {
@@ -31,7 +31,7 @@ func (s *Spool) reserve(h *Header) (*reservation, error) {
 	}
 	res.ahead = n
 	s.unwritten += n
-	res.lane.files++
+	res.queue.files++
 	// statfs is answered from memory: no reason to let go of mu.
 	if err := s.freeLocked(h.Destination, 0); err != nil {
 		res.drop()
@@ -48,7 +48,7 @@ func (r *reservation) take(n int64) error {
 		limit, used int64
 	}{
 		{QuotaTotal, s.limits.total, s.total},
-		{QuotaDestinationBytes, r.lane.limits.Bytes, r.lane.bytes},
+		{QuotaDestinationBytes, r.queue.limits.Bytes, r.queue.bytes},
 		{QuotaUser, s.limits.perUID, s.userBytes[r.uid]},
 	} {
 		if q.limit > 0 && n > q.limit-q.used {
@@ -56,18 +56,18 @@ func (r *reservation) take(n int64) error {
 		}
 	}
 	s.total += n
-	r.lane.bytes += n
+	r.queue.bytes += n
 	s.userBytes[r.uid] += n
 	r.bytes += n
 	return nil
 }
 
 func (r *reservation) full(which Quota, limit, used, want int64) error {
-	e := &FullError{Which: which, Destination: r.lane.name, Limit: limit, Used: used, RetryAfter: retryAfterFull}
+	e := &FullError{Which: which, Destination: r.queue.name, Limit: limit, Used: used, RetryAfter: retryAfterFull}
 	switch {
 	case want > limit:
 		e.RetryAfter = 0
-	case r.lane.parked != nil:
+	case r.queue.parked != nil:
 		e.RetryAfter = retryAfterParked
 	}
 	return e
@@ -90,7 +90,7 @@ func (r *reservation) grow(size int64) error {
 func (r *reservation) settle(size int64) {
 	r.s.unwritten -= r.ahead
 	r.ahead = 0
-	r.s.release(r.lane, r.uid, r.bytes-size)
+	r.s.release(r.queue, r.uid, r.bytes-size)
 }
 
 // cancel gives everything back.
@@ -102,11 +102,11 @@ func (r *reservation) cancel() {
 
 func (r *reservation) drop() {
 	r.settle(0)
-	r.lane.files--
+	r.queue.files--
 }
 
 // release takes n bytes off the figures; mu is held.
-func (s *Spool) release(l *lane, uid uint32, n int64) {
+func (s *Spool) release(l *destQueue, uid uint32, n int64) {
 	s.total -= n
 	l.bytes -= n
 	if s.userBytes[uid] -= n; s.userBytes[uid] == 0 {

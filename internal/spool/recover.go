@@ -194,7 +194,7 @@ func (s *Spool) recover() error {
 		return ioError("sync directory", dirQueue, err)
 	}
 	for _, q := range s.recovery.Quarantined {
-		s.tell(Event{Kind: EventQuarantined, ID: q.Name, Reason: q.Reason})
+		s.emit(Event{Kind: EventQuarantined, ID: q.Name, Reason: q.Reason})
 	}
 	return nil
 }
@@ -344,15 +344,15 @@ func (s *Spool) found(id ulid.ULID, foot *footer, state State) *record {
 	r := s.newRecord(id, foot, state)
 	s.total += r.size
 	s.userBytes[r.uid] += r.size
-	r.lane.bytes += r.size
-	r.lane.files++
+	r.queue.bytes += r.size
+	r.queue.files++
 	s.enter(r)
 	return r
 }
 
 func (s *Spool) newRecord(id ulid.ULID, foot *footer, state State) *record {
 	return &record{
-		id: id, lane: s.lane(foot.header.Destination), idem: foot.header.idem(), size: foot.size,
+		id: id, queue: s.queue(foot.header.Destination), idem: foot.header.idem(), size: foot.size,
 		received: foot.header.Received.UnixNano(), uid: foot.header.UID, crc: foot.crc, state: state,
 	}
 }
@@ -364,11 +364,11 @@ func (s *Spool) enter(r *record) {
 		s.idems[r.idem] = r.id
 	}
 	if r.state != Dead {
-		r.lane.aged(r)
+		r.queue.noteOldest(r)
 	}
 	s.count(r, 1)
 	if r.state == Queued {
-		r.lane.put(r, time.Now())
+		r.queue.put(r, time.Now())
 	}
 }
 
@@ -384,11 +384,11 @@ func (s *Spool) quarantine(name string, why error) {
 		s.unrecovered(name, why.Error())
 		return
 	}
-	s.unrecovered(name, s.putAside(name, why))
+	s.unrecovered(name, s.moveToQuarantine(name, why))
 }
 
-// putAside moves a damaged file to quarantine, and gives what is to be said of it.
-func (s *Spool) putAside(name string, why error) string {
+// moveToQuarantine moves a damaged file to quarantine, and gives what is to be said of it.
+func (s *Spool) moveToQuarantine(name string, why error) string {
 	aside := dirQuarantine + "/" + path.Base(name)
 	text, err := line(reason{Reason: "UNREADABLE", Error: why.Error(), At: time.Now().UTC(), From: name})
 	if err == nil {

@@ -114,7 +114,7 @@ func (s *Spool) deliver(ctx context.Context, r *record, epoch int) {
 
 func (s *Spool) attempt(ctx context.Context, r *record) (json.RawMessage, *Header, error) {
 	s.mu.Lock()
-	journaled, t := r.journaled, r.trouble
+	journaled, t := r.journaled, r.failure
 	s.mu.Unlock()
 	e, err := s.openEntry(r.id, nameOf(r.id, dirQueue, extObject), journaled)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -134,10 +134,10 @@ func (s *Spool) attempt(ctx context.Context, r *record) (json.RawMessage, *Heade
 
 // back returns a record to its queue; mu is held.
 func (s *Spool) back(r *record) {
-	l := r.lane
+	l := r.queue
 	l.inFlight--
 	s.delivering--
-	l.probed(r)
+	l.endProbe(r)
 	s.move(r, Queued)
 	l.put(r, time.Now())
 	s.notify()
@@ -145,8 +145,8 @@ func (s *Spool) back(r *record) {
 
 // clean prunes receipts and removes what could not be removed before.
 func (s *Spool) clean(now time.Time) {
-	s.reread()
-	s.tidy()
+	s.retryAllUnread()
+	s.removePending()
 	if gone := s.receipts.expired(now, s.opts.ReceiptAge, s.opts.ReceiptCount, s.unlinked); len(gone) > 0 {
 		s.mu.Lock()
 		for id, ref := range s.done {
@@ -169,7 +169,7 @@ func (s *Spool) clean(now time.Time) {
 // well. A receipt outlives its data: it is what would stop a repetition.
 func (s *Spool) unlinked() bool {
 	s.mu.Lock()
-	for name := range s.litter {
+	for name := range s.pendingRemovals {
 		if path.Ext(name) == extObject {
 			s.mu.Unlock()
 			return false
@@ -178,7 +178,7 @@ func (s *Spool) unlinked() bool {
 	s.mu.Unlock()
 	err := s.queueDir.commit()
 	if err != nil {
-		s.tell(Event{Kind: EventLitter, Reason: "sync directory", Err: err})
+		s.emit(Event{Kind: EventFilePendingRemoval, Reason: "sync directory", Err: err})
 	}
 	return err == nil
 }

@@ -75,27 +75,27 @@ type Spool struct {
 	accepts sync.WaitGroup
 	wake    chan struct{}
 
-	mu         sync.Mutex
-	closed     bool
-	ran        chan struct{} // closed when Run has returned; nil when it does not run
-	records    map[ulid.ULID]*record
-	idems      map[idem]ulid.ULID
-	done       map[ulid.ULID]receiptRef
-	claims     map[claimKey]chan struct{}
-	lanes      map[string]*lane
-	order      []*lane
-	cursor     int
-	delivering int
-	total      int64
-	unwritten  int64 // announced, reserved, not yet on disk
-	userBytes  map[uint32]int64
-	limits     limits
-	looked     time.Time // for the oldest of all
-	waiters    map[ulid.ULID][]chan struct{}
-	changed    chan struct{} // closed at the next change; nil when nobody waits
-	litter     map[string]struct{}
-	unread     []ulid.ULID // accepted, and not given by the disk at the start; Open's, then Run's
-	rand       *rand.Rand
+	mu              sync.Mutex
+	closed          bool
+	ran             chan struct{} // closed when Run has returned; nil when it does not run
+	records         map[ulid.ULID]*record
+	idems           map[idem]ulid.ULID
+	done            map[ulid.ULID]receiptRef
+	claims          map[claimKey]chan struct{}
+	queues          map[string]*destQueue
+	order           []*destQueue
+	cursor          int
+	delivering      int
+	total           int64
+	unwritten       int64 // announced, reserved, not yet on disk
+	userBytes       map[uint32]int64
+	limits          limits
+	looked          time.Time // for the oldest of all
+	waiters         map[ulid.ULID][]chan struct{}
+	changed         chan struct{} // closed at the next change; nil when nobody waits
+	pendingRemovals map[string]struct{}
+	unread          []ulid.ULID // accepted, and not given by the disk at the start; Open's, then Run's
+	rand            *rand.Rand
 }
 
 // limits are those that concern all destinations.
@@ -125,8 +125,8 @@ func Open(o Options) (*Spool, error) {
 	s := &Spool{
 		opts: o, fs: o.FS, rand: o.Rand, wake: make(chan struct{}, 1),
 		records: map[ulid.ULID]*record{}, idems: map[idem]ulid.ULID{}, done: map[ulid.ULID]receiptRef{},
-		claims: map[claimKey]chan struct{}{}, lanes: map[string]*lane{}, userBytes: map[uint32]int64{},
-		waiters: map[ulid.ULID][]chan struct{}{}, litter: map[string]struct{}{},
+		claims: map[claimKey]chan struct{}{}, queues: map[string]*destQueue{}, userBytes: map[uint32]int64{},
+		waiters: map[ulid.ULID][]chan struct{}{}, pendingRemovals: map[string]struct{}{},
 	}
 	s.receipts = &receiptLog{s: s}
 	s.queueDir.sync = func() error { return s.fs.SyncDir(s.path(dirQueue)) }
@@ -185,24 +185,24 @@ func (s *Spool) Close() error {
 func (s *Spool) Reload(destinations map[string]Limits, total, perUID, minFree int64) {
 	s.mu.Lock()
 	s.limits = limits{total, perUID, minFree}
-	for name, l := range s.lanes {
+	for name, l := range s.queues {
 		if _, ok := destinations[name]; !ok {
 			l.known = false
 		}
 	}
 	for name, l := range destinations {
-		s.lane(name).configure(l)
+		s.queue(name).configure(l)
 	}
 	s.notify()
 	s.mu.Unlock()
 }
 
 // lane gives the lane of a destination, new if need be; mu is held.
-func (s *Spool) lane(name string) *lane {
-	l := s.lanes[name]
+func (s *Spool) queue(name string) *destQueue {
+	l := s.queues[name]
 	if l == nil {
-		l = newLane(name)
-		s.lanes[name] = l
+		l = newDestQueue(name)
+		s.queues[name] = l
 		s.order = append(s.order, l)
 	}
 	return l
@@ -240,7 +240,7 @@ func (s *Spool) journaled(id ulid.ULID) {
 
 // count adds a record to its lane's figures, or takes it out (-1); mu is held.
 func (s *Spool) count(r *record, sign int64) {
-	l := r.lane
+	l := r.queue
 	switch r.state {
 	case Queued:
 		l.queued += int(sign)
@@ -258,7 +258,7 @@ func (s *Spool) count(r *record, sign int64) {
 func (s *Spool) move(r *record, to State) {
 	s.count(r, -1)
 	if r.state == Dead {
-		r.lane.aged(r)
+		r.queue.noteOldest(r)
 	}
 	r.state = to
 	s.count(r, 1)

@@ -46,8 +46,8 @@ type Status struct {
 // record is what memory holds of an object on disk. There is one for each: keep it small.
 type record struct {
 	id        ulid.ULID
-	lane      *lane
-	trouble   *trouble // nil until an attempt failed
+	queue     *destQueue
+	failure   *failureState // nil until an attempt failed
 	idem      idem
 	size      int64
 	received  int64 // Unix, nanoseconds
@@ -58,7 +58,7 @@ type record struct {
 }
 
 // trouble is what an object that failed takes in addition.
-type trouble struct {
+type failureState struct {
 	attempts int
 	next     time.Time
 	reason   string
@@ -69,25 +69,25 @@ type trouble struct {
 }
 
 func (r *record) attempts() int {
-	if r.trouble == nil {
+	if r.failure == nil {
 		return 0
 	}
-	return r.trouble.attempts
+	return r.failure.attempts
 }
 
 func (r *record) due() time.Time {
-	if r.trouble == nil {
+	if r.failure == nil {
 		return time.Time{}
 	}
-	return r.trouble.next
+	return r.failure.next
 }
 
 // failing gives the record its trouble.
-func (r *record) failing() *trouble {
-	if r.trouble == nil {
-		r.trouble = &trouble{}
+func (r *record) failing() *failureState {
+	if r.failure == nil {
+		r.failure = &failureState{}
 	}
-	return r.trouble
+	return r.failure
 }
 
 func older(a, b *record) bool { return a.id.Compare(b.id) < 0 }

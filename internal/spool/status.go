@@ -15,23 +15,23 @@ const reasonUnknownDestination = "UNKNOWN_DESTINATION"
 // status gives a record's status; head may be nil. mu is held.
 func (r *record) status(head *Header) Status {
 	st := Status{
-		ID: r.id.String(), Destination: r.lane.name, State: r.state, UID: r.uid, Size: r.size, CRC32C: r.crc,
+		ID: r.id.String(), Destination: r.queue.name, State: r.state, UID: r.uid, Size: r.size, CRC32C: r.crc,
 		Received: time.Unix(0, r.received).UTC(), Attempts: r.attempts(), NextTry: r.due(),
 	}
 	if head != nil {
 		st.Name, st.Key = head.Name, head.Key
 	}
-	if t := r.trouble; t != nil {
+	if t := r.failure; t != nil {
 		st.LastError, st.LastReason = t.err, t.reason
 	}
 	if r.state != Queued {
 		return st
 	}
-	switch p := r.lane.parked; {
-	case !r.lane.known:
+	switch p := r.queue.parked; {
+	case !r.queue.known:
 		st.State, st.LastReason = Parked, reasonUnknownDestination
 	case p != nil:
-		st.State, st.NextTry, st.LastReason = Parked, p.probe, p.reason
+		st.State, st.NextTry, st.LastReason = Parked, p.nextProbe, p.reason
 		if st.LastError == "" {
 			st.LastError = p.err
 		}
@@ -195,7 +195,7 @@ func (s *Spool) Usage() []Usage {
 		case !l.known:
 			u.ParkedReason = reasonUnknownDestination
 		case p != nil:
-			u.ParkedReason, u.ParkedError, u.ParkedSince, u.NextProbe = p.reason, p.err, p.since, p.probe
+			u.ParkedReason, u.ParkedError, u.ParkedSince, u.NextProbe = p.reason, p.err, p.since, p.nextProbe
 		}
 		if u.ParkedReason != "" || l.parked != nil {
 			u.Parked, u.ParkedBytes, u.Queued, u.QueuedBytes = u.Queued, u.QueuedBytes, 0, 0

@@ -72,7 +72,7 @@ func NewMetrics(version string) *Metrics {
 		Name: "brokerd_spool_accepted_bytes_total", Help: "Bytes of objects that the spool has taken.",
 	}, []string{"destination"})
 	m.spoolEvent = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "brokerd_spool_events_total", Help: "What happened in the spool, by kind (delivered, retried, parked, resumed, buried, dropped, quarantined, receipt-lost, litter) and reason.",
+		Name: "brokerd_spool_events_total", Help: "What happened in the spool, by kind (delivered, retried, parked, resumed, dead, dropped, quarantined, receipt-lost, file_pending_removal) and reason.",
 	}, []string{"destination", "kind", "reason"})
 	m.verification = newVerification()
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
@@ -135,7 +135,7 @@ type sessionCollector struct {
 
 // sessionDescs are what is told of each session. Destinations that share one tell
 // the same.
-type sessionDescs struct{ life, served, vended, waiters, calls, turns *prometheus.Desc }
+type sessionDescs struct{ life, served, vended, waiters, calls, limited *prometheus.Desc }
 
 func newSessionDescs() sessionDescs {
 	of := func(name, help string, more ...string) *prometheus.Desc {
@@ -147,14 +147,14 @@ func newSessionDescs() sessionDescs {
 		vended:  of("vended_total", "Sessions of their own that peers were given."),
 		waiters: of("waiters", "Callers that wait for a refresh now."),
 		calls:   of("sts_calls_total", "Attempts to fetch the session from STS."),
-		turns:   of("turn_wait_seconds_total", "Time spent on waiting for a turn to call STS: five a second for one source."),
+		limited: of("limiter_wait_seconds_total", "Seconds that refreshes waited for the rate limiter of STS calls (five a second for one source identity)."),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (c *sessionCollector) Describe(ch chan<- *prometheus.Desc) {
 	d := c.descs
-	for _, desc := range []*prometheus.Desc{d.life, d.served, d.vended, d.waiters, d.calls, d.turns} {
+	for _, desc := range []*prometheus.Desc{d.life, d.served, d.vended, d.waiters, d.calls, d.limited} {
 		ch <- desc
 	}
 }
@@ -175,7 +175,7 @@ func (c *sessionCollector) Collect(ch chan<- prometheus.Metric) {
 		tell(d.vended, prometheus.CounterValue, float64(s.Vended))
 		tell(d.waiters, prometheus.GaugeValue, float64(s.Waiters))
 		tell(d.calls, prometheus.CounterValue, float64(s.STSCalls))
-		tell(d.turns, prometheus.CounterValue, s.TurnWait.Seconds())
+		tell(d.limited, prometheus.CounterValue, s.TurnWait.Seconds())
 	}
 }
 

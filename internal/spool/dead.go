@@ -59,9 +59,9 @@ func (s *Spool) transfer(from, to string) error {
 	return nil
 }
 
-// inter moves the file of an object that will never be delivered to dead/. Its
+// moveToDead moves the file of an object that will never be delivered to dead/. Its
 // journal stays: an operator may yet retry it.
-func (s *Spool) inter(id ulid.ULID, why reason) error {
+func (s *Spool) moveToDead(id ulid.ULID, why reason) error {
 	text, err := line(why)
 	if err != nil {
 		return err
@@ -77,8 +77,8 @@ func (s *Spool) inter(id ulid.ULID, why reason) error {
 	return s.transfer(from, nameOf(id, dirDead, extObject))
 }
 
-// exhume is the way back.
-func (s *Spool) exhume(id ulid.ULID) error {
+// reviveFromDead is the way back.
+func (s *Spool) reviveFromDead(id ulid.ULID) error {
 	dead, queued := nameOf(id, dirDead, extObject), nameOf(id, dirQueue, extObject)
 	if err := s.transfer(dead, queued); err != nil {
 		return err

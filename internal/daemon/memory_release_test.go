@@ -4,9 +4,9 @@ import "testing"
 
 func TestMemoryIsGivenBackOnceWorkHasEnded(t *testing.T) {
 	const mib = 1 << 20
-	var r rest
+	var r memoryReleaser
 	for _, step := range []struct {
-		what      string
+		name      string
 		allocated uint64
 		busy, due bool
 	}{
@@ -20,7 +20,7 @@ func TestMemoryIsGivenBackOnceWorkHasEnded(t *testing.T) {
 		{"health checks", 95*mib + 200<<10, false, false},
 	} {
 		if got := r.due(step.allocated, step.busy); got != step.due {
-			t.Errorf("%s: %v", step.what, got)
+			t.Errorf("%s: got due %v, want %v", step.name, got, step.due)
 		}
 	}
 }

@@ -7,21 +7,21 @@ import (
 	"github.com/oklog/ulid/v2"
 )
 
-// reread takes up objects that were accepted and that the disk did not give when
+// retryAllUnread takes up objects that were accepted and that the disk did not give when
 // the spool was opened: what hindered it may have passed.
-func (s *Spool) reread() {
+func (s *Spool) retryAllUnread() {
 	ids := s.unread
 	s.unread = nil
 	for _, id := range ids {
-		if !s.takeUp(id) {
+		if !s.retryUnread(id) {
 			s.unread = append(s.unread, id)
 		}
 	}
 }
 
-// takeUp says whether nothing is left to be done about an object.
-func (s *Spool) takeUp(id ulid.ULID) bool {
-	free, mine := s.hold(id)
+// retryUnread says whether nothing is left to be done about an object.
+func (s *Spool) retryUnread(id ulid.ULID) bool {
+	free, mine := s.lockID(id)
 	if !mine {
 		return false // it was sent again; when that has ended, so has this
 	}
@@ -33,7 +33,7 @@ func (s *Spool) takeUp(id ulid.ULID) bool {
 	case errors.Is(err, fs.ErrNotExist):
 		return true
 	case errors.As(err, &corrupt):
-		s.tell(Event{Kind: EventQuarantined, ID: name, Reason: s.putAside(name, err)})
+		s.emit(Event{Kind: EventQuarantined, ID: name, Reason: s.moveToQuarantine(name, err)})
 		return true
 	case err != nil:
 		return false

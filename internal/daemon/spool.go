@@ -114,13 +114,13 @@ func (d *delivery) Event(e spool.Event) {
 		d.log.Error("destination parked: all of its objects are kept, and one at a time probes whether it goes again", append(fields, zap.Duration("next_probe_in", e.Delay))...)
 	case spool.EventResumed:
 		d.log.Info("destination resumed", fields...)
-	case spool.EventBuried:
+	case spool.EventDead:
 		d.log.Error("an object cannot be delivered as it is; it is kept for an operator", fields...)
 	case spool.EventQuarantined:
 		d.log.Error("a file of the spool cannot be read; it was put aside", fields...)
 	case spool.EventReceiptLost:
 		d.log.Error("an object was delivered, and its receipt is lost", fields...)
-	case spool.EventLitter:
+	case spool.EventFilePendingRemoval:
 		d.log.Warn("a file that is not needed any more could not be removed", fields...)
 	}
 }

@@ -11,20 +11,20 @@ import (
 )
 
 // removeQuietly takes a file away whose absence is what is wanted. What cannot
-// be removed now is tried again by tidy.
+// be removed now is tried again by removePending.
 func (s *Spool) removeQuietly(name string) {
 	if err := s.fs.Remove(s.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		s.mu.Lock()
-		s.litter[name] = struct{}{}
+		s.pendingRemovals[name] = struct{}{}
 		s.mu.Unlock()
-		s.tell(Event{Kind: EventLitter, Reason: name, Err: err})
+		s.emit(Event{Kind: EventFilePendingRemoval, Reason: name, Err: err})
 	}
 }
 
-// tidy removes what could not be removed before.
-func (s *Spool) tidy() {
+// removePending removes what could not be removed before.
+func (s *Spool) removePending() {
 	s.mu.Lock()
-	names := slices.Collect(maps.Keys(s.litter))
+	names := slices.Collect(maps.Keys(s.pendingRemovals))
 	s.mu.Unlock()
 	for _, name := range names {
 		if free, mine := s.unowned(name); mine {
@@ -34,25 +34,25 @@ func (s *Spool) tidy() {
 	}
 }
 
-// unowned takes a name off the litter, and keeps others from it until free is
+// unowned takes a name off the pendingRemovals, and keeps others from it until free is
 // called. A name goes by the id in it: when an object of that id was accepted
 // meanwhile, or is about to be, the file may be that object's. It then stays
 // until the object is gone.
 func (s *Spool) unowned(name string) (free func(), mine bool) {
 	free = func() {}
 	if id, _, ours := splitName(path.Base(name)); ours {
-		if free, mine = s.hold(id); !mine {
+		if free, mine = s.lockID(id); !mine {
 			return nil, false
 		}
 	}
 	s.mu.Lock()
-	delete(s.litter, name)
+	delete(s.pendingRemovals, name)
 	s.mu.Unlock()
 	return free, true
 }
 
-// hold keeps others from an id that no object has, until free is called.
-func (s *Spool) hold(id ulid.ULID) (free func(), mine bool) {
+// lockID keeps others from an id that no object has, until free is called.
+func (s *Spool) lockID(id ulid.ULID) (free func(), mine bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	key := claimKey{false, id}

@@ -19,7 +19,7 @@ type Limits struct {
 // What is ready waits with its user, oldest first; what failed waits in delayed
 // until it is due. Users take turns, so that one with a million objects does not
 // stop another with one.
-type lane struct {
+type destQueue struct {
 	name   string
 	limits Limits
 	known  bool // configured; if not, its objects wait until it is again
@@ -43,18 +43,18 @@ type lane struct {
 
 // parking is why and since when a destination is parked.
 type parking struct {
-	reason, err string
-	since       time.Time
-	probe       time.Time // the next one, not before
-	probes      int       // that failed
-	canary      *record   // under way
+	reason, err  string
+	since        time.Time
+	nextProbe    time.Time // the next one, not before
+	failedProbes int       // that failed
+	probing      *record   // under way
 }
 
-func newLane(name string) *lane {
-	return &lane{name: name, users: map[uint32]*heap{}, delayed: heap{less: sooner}}
+func newDestQueue(name string) *destQueue {
+	return &destQueue{name: name, users: map[uint32]*heap{}, delayed: heap{less: sooner}}
 }
 
-func (l *lane) configure(limits Limits) {
+func (l *destQueue) configure(limits Limits) {
 	if limits.MaxInFlight <= 0 {
 		limits.MaxInFlight = defaultInFlight
 	}
@@ -64,7 +64,7 @@ func (l *lane) configure(limits Limits) {
 }
 
 // put queues a record, now or when it is due.
-func (l *lane) put(r *record, now time.Time) {
+func (l *destQueue) put(r *record, now time.Time) {
 	if r.due().After(now) {
 		l.delayed.push(r)
 		return
@@ -78,8 +78,8 @@ func (l *lane) put(r *record, now time.Time) {
 	h.push(r)
 }
 
-// ripen makes ready what is due.
-func (l *lane) ripen(now time.Time) {
+// promoteDue makes ready what is due.
+func (l *destQueue) promoteDue(now time.Time) {
 	for r := l.delayed.peek(); r != nil && !r.due().After(now); r = l.delayed.peek() {
 		l.delayed.pop()
 		l.put(r, now)
@@ -87,7 +87,7 @@ func (l *lane) ripen(now time.Time) {
 }
 
 // next takes the oldest record of the user whose turn it is.
-func (l *lane) next() *record {
+func (l *destQueue) next() *record {
 	for len(l.turns) > 0 {
 		uid := l.turns[0]
 		h := l.users[uid]
@@ -107,12 +107,12 @@ func (l *lane) next() *record {
 
 // take gives what may be delivered now, or when to ask again: zero when only a
 // change can bring something.
-func (l *lane) take(now time.Time) (r *record, again time.Time) {
+func (l *destQueue) take(now time.Time) (r *record, again time.Time) {
 	if !l.known || l.queued == 0 {
 		return nil, time.Time{}
 	}
 	if l.parked != nil {
-		return l.canary(now)
+		return l.takeProbe(now)
 	}
 	if l.pause.After(now) {
 		return nil, l.pause
@@ -120,7 +120,7 @@ func (l *lane) take(now time.Time) (r *record, again time.Time) {
 	if l.inFlight >= l.window.size() {
 		return nil, time.Time{}
 	}
-	l.ripen(now)
+	l.promoteDue(now)
 	if r := l.next(); r != nil {
 		return r, time.Time{}
 	}
@@ -130,33 +130,33 @@ func (l *lane) take(now time.Time) (r *record, again time.Time) {
 	return nil, time.Time{}
 }
 
-// canary gives the one object that probes a parked destination. One that failed
+// probing gives the one object that probes a parked destination. One that failed
 // waits behind the others: a single refused object does not keep them all.
-func (l *lane) canary(now time.Time) (*record, time.Time) {
+func (l *destQueue) takeProbe(now time.Time) (*record, time.Time) {
 	p := l.parked
-	if p.canary != nil {
+	if p.probing != nil {
 		return nil, time.Time{}
 	}
-	if p.probe.After(now) {
-		return nil, p.probe
+	if p.nextProbe.After(now) {
+		return nil, p.nextProbe
 	}
 	r := l.next()
 	if r == nil {
 		r = l.delayed.pop()
 	}
-	p.canary = r
+	p.probing = r
 	return r, time.Time{}
 }
 
-// probed ends the probe that r was, if it was one.
-func (l *lane) probed(r *record) {
-	if l.parked != nil && l.parked.canary == r {
-		l.parked.canary = nil
+// endProbe ends the probe that r was, if it was one.
+func (l *destQueue) endProbe(r *record) {
+	if l.parked != nil && l.parked.probing == r {
+		l.parked.probing = nil
 	}
 }
 
 // resort makes ready what became due out of turn.
-func (l *lane) resort(now time.Time) {
+func (l *destQueue) promoteAll(now time.Time) {
 	for _, r := range l.delayed.drain() {
 		if !r.dropped {
 			l.put(r, now)
