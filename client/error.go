@@ -67,16 +67,6 @@ func (g *givenUp) Error() string {
 
 func (g *givenUp) Unwrap() error { return g.err }
 
-// ambiguous are reasons with which the daemon does not know whether S3 has the object.
-func ambiguous(reason string) bool {
-	switch reason {
-	case "", "AWS_UNAVAILABLE", "NETWORK", "THROTTLED", "RESPONSE_MISMATCH", "INTERNAL", "DEADLINE", "CANCELED":
-		return true
-	default:
-		return false
-	}
-}
-
 // FromError turns an error of the raw API into an *Error; nil stays nil.
 func (c *Client) FromError(err error) error {
 	if err == nil {

@@ -16,6 +16,7 @@ import (
 
 	spb "google.golang.org/genproto/googleapis/rpc/status"
 
+	"github.com/brokerd/brokerd/internal/reason"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
@@ -125,7 +126,7 @@ func (c *Client) answer(raw []byte) (resp *brokerdv1.UploadResponse, final bool,
 	}
 	err = c.FromError(status.ErrorProto(&spb.Status{Code: out.GetCode(), Message: out.GetMessage(), Details: out.GetDetails()}))
 	var e *Error
-	if errors.As(err, &e) && e.Reason == "DESCRIPTOR_REFUSED" {
+	if errors.As(err, &e) && reason.Reason(e.Reason) == reason.DescriptorRefused {
 		return nil, true, errNotTaken
 	}
 	return nil, true, err

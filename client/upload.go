@@ -11,6 +11,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"github.com/brokerd/brokerd/internal/reason"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
@@ -211,7 +212,7 @@ func (c *Client) upload(ctx context.Context, o *uploadOptions, again func() bool
 		resp, complete, err = try()
 		var e *Error
 		if errors.As(err, &e) {
-			mayBe = mayBe || complete && ambiguous(e.Reason)
+			mayBe = mayBe || complete && reason.Reason(e.Reason).Ambiguous()
 			e.MayBeStored = mayBe
 		} else if err != nil && complete {
 			mayBe = true

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/brokerd/brokerd/internal/reason"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
@@ -32,7 +33,7 @@ func (c *Client) Wait(ctx context.Context, uploadID string) (*Result, error) {
 			return res, nil
 		case brokerdv1.UploadState_UPLOAD_STATE_FAILED, brokerdv1.UploadState_UPLOAD_STATE_DEAD:
 			return nil, &Error{Code: codes.FailedPrecondition, Reason: got.GetFailureReason(), Message: got.GetFailureMessage(),
-				MayBeStored: ambiguous(got.GetFailureReason())}
+				MayBeStored: reason.Reason(got.GetFailureReason()).Ambiguous()}
 		}
 		// A daemon may answer before the time is over.
 		if !sleep(ctx, pause) {

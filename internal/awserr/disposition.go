@@ -3,6 +3,8 @@ package awserr
 import (
 	"fmt"
 	"time"
+
+	"github.com/brokerd/brokerd/internal/reason"
 )
 
 // Disposition is what happens to the work after a failure. The zero value is
@@ -63,7 +65,7 @@ func (i Info) Disposition() Disposition {
 // happens to the object. Find it with errors.As.
 type Failure struct {
 	Disposition Disposition
-	Reason      string        // stable, as in ErrorInfo: ACCESS_DENIED
+	Reason      reason.Reason
 	After       time.Duration // the least time to the next try; 0: the keeper's own backoff
 	Throttled   bool          // the store asks for fewer requests
 	Err         error
@@ -72,7 +74,7 @@ type Failure struct {
 // Error returns the reason and the cause.
 func (f *Failure) Error() string {
 	if f.Err == nil {
-		return f.Reason
+		return string(f.Reason)
 	}
 	if f.Reason == "" {
 		return f.Err.Error()

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/brokerd/brokerd/internal/awserr"
+	"github.com/brokerd/brokerd/internal/reason"
 )
 
 type failureClass int
@@ -38,12 +39,12 @@ func (e *Error) Error() string {
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Reason is the stable reason: SESSION_DENIED or SESSION_UNAVAILABLE.
-func (e *Error) Reason() string {
+// Reason returns reason.SessionDenied or reason.SessionUnavailable.
+func (e *Error) Reason() reason.Reason {
 	if e.Denied {
-		return "SESSION_DENIED"
+		return reason.SessionDenied
 	}
-	return "SESSION_UNAVAILABLE"
+	return reason.SessionUnavailable
 }
 
 // errTorn is an answer that must not become a session.
@@ -67,4 +68,6 @@ func classify(err error) failureClass {
 }
 
 // ReasonOf is the stable reason of a failed refresh.
-func ReasonOf(err error) string { return (&Error{Denied: classify(err) == failTerminal}).Reason() }
+func ReasonOf(err error) reason.Reason {
+	return (&Error{Denied: classify(err) == failTerminal}).Reason()
+}

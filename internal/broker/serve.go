@@ -259,7 +259,7 @@ func (b *Broker) status(t *target) Status {
 	}
 	if e.lastErr != nil {
 		st.LastError = e.lastErr.Error()
-		st.LastErrorReason = (&Error{Denied: e.class == failTerminal}).Reason()
+		st.LastErrorReason = string((&Error{Denied: e.class == failTerminal}).Reason())
 	}
 	return st
 }

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/brokerd/brokerd/client"
+	"github.com/brokerd/brokerd/internal/reason"
 	"github.com/brokerd/brokerd/internal/secret"
 	"github.com/brokerd/brokerd/internal/vend"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
@@ -43,13 +44,13 @@ func (a *app) execWithEndpoint(ctx context.Context, c *client.Client, destinatio
 		Hosts: vend.HostsOf(l.Addr()), Log: zap.NewNop(),
 		Identify: func(r *http.Request) (vend.Caller, error) {
 			if subtle.ConstantTimeCompare([]byte(r.Header.Get("Authorization")), []byte(token)) != 1 {
-				return vend.Caller{}, &vend.Refusal{Status: http.StatusUnauthorized, Code: "TOKEN_REFUSED", Message: "the token is not the one that brokerctl exec gave its command"}
+				return vend.Caller{}, &vend.Refusal{Reason: reason.TokenRefused, Message: "the token is not the one that brokerctl exec gave its command"}
 			}
 			return vend.Caller{Only: []string{destination}, Via: "token"}, nil
 		},
 		Source: func(ctx context.Context, caller vend.Caller, asked string) (vend.Credentials, error) {
 			if asked != caller.Only[0] {
-				return vend.Credentials{}, &vend.Refusal{Status: http.StatusForbidden, Code: "PEER_NOT_ALLOWED", Message: "brokerctl exec was called for another destination"}
+				return vend.Credentials{}, &vend.Refusal{Reason: reason.PeerNotAllowed, Message: "brokerctl exec was called for another destination"}
 			}
 			return fromDaemon(ctx, c, asked)
 		},
@@ -68,10 +69,10 @@ func (a *app) execWithEndpoint(ctx context.Context, c *client.Client, destinatio
 func fromDaemon(ctx context.Context, c *client.Client, destination string) (vend.Credentials, error) {
 	r, err := c.Broker().GetCredentials(ctx, &brokerdv1.GetCredentialsRequest{Destination: destination})
 	if err != nil {
-		refusal := &vend.Refusal{Status: http.StatusServiceUnavailable, Code: "SESSION_UNAVAILABLE", Message: err.Error()}
+		refusal := &vend.Refusal{Reason: reason.SessionUnavailable, Message: err.Error()}
 		var failed *client.Error
 		if errors.As(c.FromError(err), &failed) {
-			refusal.Code, refusal.Message, refusal.RetryAfter = failed.Reason, failed.Message, failed.RetryAfter
+			refusal.Reason, refusal.Message, refusal.RetryAfter = reason.Reason(failed.Reason), failed.Message, failed.RetryAfter
 			if !failed.Temporary() {
 				refusal.Status = http.StatusForbidden
 			}

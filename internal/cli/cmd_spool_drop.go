@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/brokerd/brokerd/client"
+	"github.com/brokerd/brokerd/internal/reason"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
@@ -105,7 +106,7 @@ func (d *dropping) tell() error {
 	mismatched := false
 	for _, o := range d.objects {
 		tally.add(o)
-		mismatched = mismatched || o.Reason == "RESPONSE_MISMATCH"
+		mismatched = mismatched || reason.Reason(o.Reason) == reason.ResponseMismatch
 		row := spoolRow(o, now)
 		row[5] = fmt.Sprint(o.UID)
 		if err := t.add(row...); err != nil {

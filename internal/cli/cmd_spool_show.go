@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/brokerd/brokerd/client"
+	"github.com/brokerd/brokerd/internal/reason"
 	"github.com/brokerd/brokerd/internal/verify/render"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
@@ -138,7 +139,7 @@ func spoolFix(o spooled) string {
 	switch {
 	case o.State == "delivering":
 		return "It is on its way: nothing to do."
-	case o.State == "parked" && o.Reason == "UNKNOWN_DESTINATION":
+	case o.State == "parked" && reason.Reason(o.Reason) == reason.UnknownDestination:
 		return "The configuration has no destination " + o.Destination + " any more. Put it back and `brokerctl reload`: the object then goes by itself. Or save it with " + export + " and then " + drop + "."
 	case o.State == "parked":
 		return verify + " names what to repair. Nothing is lost: one object at a time probes, and all go by themselves once it is repaired. `brokerctl spool retry --destination " + o.Destination + "` probes at once."
@@ -147,12 +148,12 @@ func spoolFix(o spooled) string {
 	case o.State == "queued":
 		return "It is tried again by itself, with growing pauses and without end. " + retry + " tries it now."
 	}
-	switch o.Reason {
-	case "CORRUPT":
+	switch reason.Reason(o.Reason) {
+	case reason.Corrupt:
 		return "The disk gave back other bytes than were accepted. Look at the disk. `brokerctl spool export " + o.UploadID + " -f -` ends where the damage is; have the object sent again by whoever has it, and then " + drop + "."
-	case "MISSING":
+	case reason.Missing:
 		return "Its file was removed by somebody else than brokerd. Have the object sent again by whoever has it, and then " + drop + "."
-	case "RESPONSE_MISMATCH":
+	case reason.ResponseMismatch:
 		return "S3 has the object, but not as it was asked for: the error says what differs. The bucket's owner looks at it there. Then " + retry + " to take it as delivered, or " + export + " and " + drop + "."
 	default:
 		return "AWS refuses this object and takes others: the error says why. When what it names was changed, " + retry + "; else save it with " + export + ", and then " + drop + "."

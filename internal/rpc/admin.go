@@ -6,11 +6,10 @@ import (
 	"os"
 	"slices"
 
-	"google.golang.org/grpc/codes"
-
 	"github.com/brokerd/brokerd/internal/access"
 	"github.com/brokerd/brokerd/internal/broker"
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/reason"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
@@ -27,7 +26,7 @@ func (a *adminService) known(ctx context.Context) (access.Peer, []string, error)
 		return p, nil, err
 	}
 	if !a.s.rules().Known(p) {
-		return p, nil, refuse(codes.PermissionDenied, "PEER_NOT_ALLOWED", "%s: no access rule names this user", a.s.rules().Describe(p))
+		return p, nil, reason.New(reason.PeerNotAllowed, "%s: no access rule names this user", a.s.rules().Describe(p))
 	}
 	names := slices.Sorted(maps.Keys(a.s.config().Destinations))
 	if a.s.rules().Decide(p, config.PermAdmin, "").Allowed {
@@ -91,7 +90,7 @@ func (a *adminService) RefreshSession(ctx context.Context, req *brokerdv1.Refres
 	}
 	st, err := a.s.o.Sessions.Refresh(ctx, req.GetDestination())
 	if err != nil {
-		return nil, faultOf(err)
+		return nil, classify(err)
 	}
 	a.s.UpdateHealth()
 	return &brokerdv1.RefreshSessionResponse{Session: sessionOf(st)}, nil

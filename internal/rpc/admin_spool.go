@@ -9,8 +9,8 @@ import (
 
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
 
+	"github.com/brokerd/brokerd/internal/reason"
 	"github.com/brokerd/brokerd/internal/spool"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
@@ -26,7 +26,7 @@ func (a *adminService) usage() map[string]*brokerdv1.SpoolUsage {
 			QueuedObjects: uint64(u.Queued + u.Parked + u.Delivering), QueuedBytes: uint64(u.QueuedBytes + u.ParkedBytes + u.DeliveringBytes),
 			DeadObjects: uint64(u.Dead), DeadBytes: uint64(u.DeadBytes), OldestTime: stamp(u.Oldest),
 			InFlight: uint32(u.InFlight), InFlightLimit: uint32(u.Window),
-			ParkedReason: u.ParkedReason, ParkedMessage: u.ParkedError, ParkedTime: stamp(u.ParkedSince),
+			ParkedReason: string(u.ParkedReason), ParkedMessage: u.ParkedError, ParkedTime: stamp(u.ParkedSince),
 		}
 	}
 	return out
@@ -38,7 +38,7 @@ func (a *adminService) spool(ctx context.Context) (Spool, error) {
 		return nil, err
 	}
 	if a.s.o.Spool == nil {
-		return nil, refuse(codes.FailedPrecondition, "NO_SPOOL", "no destination had durability spool or spool-wait when the daemon started: there is no spool")
+		return nil, reason.New(reason.NoSpool, "no destination had durability spool or spool-wait when the daemon started: there is no spool")
 	}
 	return a.s.o.Spool, nil
 }
@@ -59,7 +59,7 @@ func (a *adminService) ListSpool(req *brokerdv1.ListSpoolRequest, stream grpc.Se
 	if id := req.GetUploadId(); id != "" {
 		st, ok := sp.Status(id)
 		if !ok || st.State == spool.Delivered {
-			return refuse(codes.NotFound, "UPLOAD_NOT_FOUND", "there is no upload %s in the spool", id)
+			return reason.New(reason.UploadNotFound, "there is no upload %s in the spool", id)
 		}
 		return stream.Send(spooledOf(st))
 	}
@@ -88,7 +88,7 @@ func spooledOf(st spool.Status) *brokerdv1.ListSpoolResponse {
 		UploadId: st.ID, Destination: st.Destination, Name: st.Name, Key: st.Key, Uid: st.UID, Size: uint64(st.Size),
 		ChecksumCrc32C: base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, st.CRC32C)),
 		State:          spoolStates[st.State], ReceivedTime: stamp(st.Received), Tries: uint32(st.Attempts),
-		FailureReason: st.LastReason, FailureMessage: st.LastError, NextTryTime: stamp(st.NextTry),
+		FailureReason: string(st.LastReason), FailureMessage: st.LastError, NextTryTime: stamp(st.NextTry),
 	}
 }
 
@@ -100,7 +100,7 @@ func (a *adminService) RetrySpool(ctx context.Context, req *brokerdv1.RetrySpool
 	}
 	ids, destination := req.GetUploadIds(), req.GetDestination()
 	if (len(ids) == 0) == (destination == "") {
-		return nil, refuse(codes.InvalidArgument, "INVALID_HEADER", "name either uploads or a destination")
+		return nil, reason.New(reason.InvalidHeader, "name either uploads or a destination")
 	}
 	n := 0
 	switch destination {
@@ -114,7 +114,7 @@ func (a *adminService) RetrySpool(ctx context.Context, req *brokerdv1.RetrySpool
 	}
 	a.s.o.Logger.Info("an operator asked for another try", zap.String("destination", destination), zap.Strings("upload_ids", ids), zap.Int("retried", n), zap.Error(err))
 	if err != nil {
-		return nil, faultOf(err)
+		return nil, classify(err)
 	}
 	return &brokerdv1.RetrySpoolResponse{Retried: uint32(n)}, nil
 }
@@ -126,7 +126,7 @@ func (a *adminService) ExportSpool(req *brokerdv1.ExportSpoolRequest, stream grp
 		return err
 	}
 	if _, err := sp.Export(stream.Context(), req.GetUploadId(), exporter{stream}); err != nil {
-		return faultOf(err)
+		return classify(err)
 	}
 	a.s.o.Logger.Info("an object of the spool was exported", zap.String("upload_id", req.GetUploadId()))
 	return nil
@@ -158,8 +158,8 @@ func (a *adminService) DropSpool(ctx context.Context, req *brokerdv1.DropSpoolRe
 	for _, id := range req.GetUploadIds() {
 		st, _ := sp.Status(id)
 		if err := sp.Drop(ctx, id, req.GetForce()); err != nil {
-			f := faultOf(err)
-			f.msg = f.msg + "; " + plural(int(out.Dropped)) + " dropped before it"
+			f := classify(err)
+			f.Message = f.Message + "; " + plural(int(out.Dropped)) + " dropped before it"
 			return nil, f
 		}
 		a.s.o.Logger.Warn("an operator dropped an object from the spool: it is gone", zap.String("upload_id", id),
@@ -225,7 +225,7 @@ func (a *adminService) Drain(req *brokerdv1.DrainRequest, stream grpc.ServerStre
 		case <-over:
 			out.Done = true
 		case <-stream.Context().Done():
-			return faultOf(stream.Context().Err())
+			return classify(stream.Context().Err())
 		case <-s.watching.Done():
 			out.Done = true
 		}

@@ -8,9 +8,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/mem"
 
+	"github.com/brokerd/brokerd/internal/reason"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
@@ -161,7 +161,7 @@ func (b *body) next() (frame, error) {
 	case <-b.ctx.Done():
 		return frame{}, b.ctx.Err()
 	case <-timer.C:
-		return frame{}, refuse(codes.DeadlineExceeded, "CLIENT_TOO_SLOW",
+		return frame{}, reason.New(reason.ClientTooSlow,
 			"nothing came for %s; send at least a byte within limits.idle_timeout, or raise it", b.idle)
 	}
 }
@@ -179,15 +179,15 @@ func (b *body) took(m received) (frame, error) {
 	return m.frame, m.err
 }
 
-func tooLarge() *fault {
-	return refuse(codes.InvalidArgument, "CHUNK_TOO_LARGE", "a chunk is larger than %d bytes: send the object in chunks of at most that size", MaxChunk)
+func tooLarge() *reason.Error {
+	return reason.New(reason.ChunkTooLarge, "a chunk is larger than %d bytes: send the object in chunks of at most that size", MaxChunk)
 }
 
 // header receives the first message.
 func (b *body) header() (*brokerdv1.UploadHeader, error) {
 	m, err := b.next()
 	if errors.Is(err, io.EOF) {
-		return nil, refuse(codes.InvalidArgument, "PROTOCOL_VIOLATION", "the stream ended before its header")
+		return nil, reason.New(reason.ProtocolViolation, "the stream ended before its header")
 	}
 	if err != nil {
 		return nil, err
@@ -195,7 +195,7 @@ func (b *body) header() (*brokerdv1.UploadHeader, error) {
 	defer m.free()
 	h := m.msg.GetHeader()
 	if h == nil {
-		return nil, refuse(codes.InvalidArgument, "PROTOCOL_VIOLATION", "the first message of an upload must be its header")
+		return nil, reason.New(reason.ProtocolViolation, "the first message of an upload must be its header")
 	}
 	b.size = h.Size
 	return h, nil
@@ -241,7 +241,7 @@ func (b *body) copy(dst []byte) (n int, err error) {
 func (b *body) advance() error {
 	m, err := b.next()
 	if errors.Is(err, io.EOF) {
-		return refuse(codes.InvalidArgument, "TRAILER_MISSING",
+		return reason.New(reason.TrailerMissing,
 			"the stream ended without a trailer after %d bytes; nothing was stored", b.total)
 	}
 	if err != nil {
@@ -257,9 +257,9 @@ func (b *body) advance() error {
 		b.trailer = part.Trailer
 		return b.close()
 	case *brokerdv1.UploadRequest_Header:
-		return refuse(codes.InvalidArgument, "PROTOCOL_VIOLATION", "a second header: one stream is one object")
+		return reason.New(reason.ProtocolViolation, "a second header: one stream is one object")
 	default:
-		return refuse(codes.InvalidArgument, "PROTOCOL_VIOLATION", "a message with neither chunk nor trailer")
+		return reason.New(reason.ProtocolViolation, "a message with neither chunk nor trailer")
 	}
 }
 
@@ -283,13 +283,13 @@ func (b *body) take(chunk mem.BufferSlice) error {
 func (b *body) fits(n int64) error {
 	switch {
 	case n == 0:
-		return refuse(codes.InvalidArgument, "PROTOCOL_VIOLATION", "an empty chunk")
+		return reason.New(reason.ProtocolViolation, "an empty chunk")
 	case n > MaxChunk:
 		return tooLarge()
 	case b.total+n > b.max:
-		return refuse(codes.InvalidArgument, "OBJECT_TOO_LARGE", "the object is larger than limits.max_object, %d bytes", b.max)
+		return reason.New(reason.ObjectTooLarge, "the object is larger than limits.max_object, %d bytes", b.max)
 	case b.size != nil && uint64(b.total+n) > *b.size:
-		return refuse(codes.InvalidArgument, "SIZE_MISMATCH", "the header announced %d bytes and more came", *b.size)
+		return reason.New(reason.SizeMismatch, "the header announced %d bytes and more came", *b.size)
 	default:
 		return nil
 	}
@@ -306,7 +306,7 @@ func (b *body) close() error {
 		return err
 	}
 	m.free()
-	return refuse(codes.InvalidArgument, "PROTOCOL_VIOLATION", "a message after the trailer")
+	return reason.New(reason.ProtocolViolation, "a message after the trailer")
 }
 
 // verify compares what arrived with what the client says it sent.
@@ -314,13 +314,13 @@ func (b *body) verify(length int64, crc uint32) error {
 	t := b.trailer
 	switch {
 	case t == nil:
-		return refuse(codes.InvalidArgument, "TRAILER_MISSING", "the stream ended without a trailer; nothing was stored")
+		return reason.New(reason.TrailerMissing, "the stream ended without a trailer; nothing was stored")
 	case t.GetLength() != uint64(length):
-		return refuse(codes.DataLoss, "LENGTH_MISMATCH", "the trailer says %d bytes, %d came; nothing was stored", t.GetLength(), length)
+		return reason.New(reason.LengthMismatch, "the trailer says %d bytes, %d came; nothing was stored", t.GetLength(), length)
 	case t.GetCrc32C() != crc:
-		return refuse(codes.DataLoss, "CHECKSUM_MISMATCH", "the trailer says CRC32C %08x, what came has %08x; nothing was stored", t.GetCrc32C(), crc)
+		return reason.New(reason.ChecksumMismatch, "the trailer says CRC32C %08x, what came has %08x; nothing was stored", t.GetCrc32C(), crc)
 	case b.size != nil && *b.size != uint64(length):
-		return refuse(codes.InvalidArgument, "SIZE_MISMATCH", "the header announced %d bytes, %d came; nothing was stored", *b.size, length)
+		return reason.New(reason.SizeMismatch, "the header announced %d bytes, %d came; nothing was stored", *b.size, length)
 	default:
 		return nil
 	}

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/brokerd/brokerd/internal/reason"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
@@ -79,8 +80,8 @@ func FuzzBody(f *testing.F) {
 		}
 		got, err := io.ReadAll(in)
 		if err != nil {
-			var f *fault
-			if !errors.As(err, &f) || f.reason == "" {
+			var f *reason.Error
+			if !errors.As(err, &f) || f.Reason == "" {
 				t.Errorf("an error without a reason: %v", err)
 			}
 			return

@@ -12,11 +12,11 @@ import (
 	"time"
 
 	"golang.org/x/sync/semaphore"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/brokerd/brokerd/internal/access"
+	"github.com/brokerd/brokerd/internal/reason"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
@@ -58,8 +58,8 @@ func (h *handover) serve(w *wire, p access.Peer) {
 	defer func() { _ = w.conn.Close() }() // what had to be said was written
 	defer w.drop()
 	if !h.open.TryAcquire(1) {
-		full := refuse(codes.ResourceExhausted, "TOO_MANY_CONNECTIONS", "%d connections that hand over files are open; close idle ones", maxHandovers)
-		full.retry = retryAfter
+		full := reason.New(reason.TooManyConnections, "%d connections that hand over files are open; close idle ones", maxHandovers)
+		full.RetryAfter = retryAfter
 		_ = w.answer(&brokerdv1.FileUploadResult{}, full) // it is closed anyway
 		return
 	}
@@ -72,7 +72,7 @@ func (h *handover) serve(w *wire, p access.Peer) {
 func (h *handover) one(w *wire, p access.Peer) (more bool) {
 	msg, f, err := h.request(w)
 	if err != nil {
-		var said *fault
+		var said *reason.Error
 		if errors.As(err, &said) {
 			_ = w.answer(&brokerdv1.FileUploadResult{}, said) // it is closed anyway
 		}
@@ -87,7 +87,7 @@ func (h *handover) one(w *wire, p access.Peer) (more bool) {
 	return w.answer(out, err) == nil
 }
 
-// request waits for the next upload. It returns a *fault when the peer is to be
+// request waits for the next upload. It returns a *reason.Error when the peer is to be
 // told what is wrong, any other error when there is nobody to be told.
 func (h *handover) request(w *wire) (*brokerdv1.FileUpload, *os.File, error) {
 	if err := w.conn.SetReadDeadline(time.Now().Add(h.s.config().Limits.IdleTimeout.Std())); err != nil {
@@ -142,11 +142,11 @@ func (h *handover) receive(w *wire, p access.Peer, msg *brokerdv1.FileUpload, f 
 	if errors.Is(context.Cause(ctx), errPeerLeft) {
 		return errPeerLeft
 	}
-	return &fault{code: codes.Unavailable, reason: "SHUTTING_DOWN", msg: "the daemon stopped before the upload had ended", retry: retryAfter}
+	return reason.New(reason.ShuttingDown, "the daemon stopped before the upload had ended").After(retryAfter)
 }
 
-func violation(format string, args ...any) *fault {
-	return refuse(codes.InvalidArgument, "PROTOCOL_VIOLATION", format, args...)
+func violation(format string, args ...any) *reason.Error {
+	return reason.New(reason.ProtocolViolation, format, args...)
 }
 
 // wire is the exchange of messages on one connection: each is a length of four
@@ -260,7 +260,7 @@ func (w *wire) answer(out *brokerdv1.FileUploadResult, err error) error {
 	if err != nil {
 		said, ok := status.FromError(err) // a fault, or what became of a panic
 		if !ok {
-			said = faultOf(err).GRPCStatus()
+			said = statusOf(classify(err))
 		}
 		st := said.Proto()
 		out.Code, out.Message, out.Details, out.Response = st.GetCode(), st.GetMessage(), st.GetDetails(), nil

@@ -9,7 +9,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
-	"google.golang.org/grpc/codes"
+
+	"github.com/brokerd/brokerd/internal/reason"
 )
 
 // fileBody reads an object from a file that a peer handed over. The file's own
@@ -42,12 +43,12 @@ func newFileBody(ctx context.Context, f *os.File, offset, size uint64) (*fileBod
 	return &fileBody{ctx: ctx, f: f, at: int64(offset), left: int64(size), size: int64(size)}, nil
 }
 
-func unusable(format string, args ...any) *fault {
-	return refuse(codes.FailedPrecondition, "DESCRIPTOR_REFUSED", "this descriptor is not taken: "+format+"; send the bytes in a stream", args...)
+func unusable(format string, args ...any) *reason.Error {
+	return reason.New(reason.DescriptorRefused, "this descriptor is not taken: "+format+"; send the bytes in a stream", args...)
 }
 
-func short(there, want int64) *fault {
-	return refuse(codes.InvalidArgument, "SIZE_MISMATCH", "the header announced %d bytes, the file has %d; nothing was stored", want, max(there, 0))
+func short(there, want int64) *reason.Error {
+	return reason.New(reason.SizeMismatch, "the header announced %d bytes, the file has %d; nothing was stored", want, max(there, 0))
 }
 
 // acceptable decides on a descriptor. Reading a regular file of a local file
@@ -100,7 +101,7 @@ func (b *fileBody) Read(dst []byte) (int, error) {
 	case errors.Is(err, io.EOF) && b.left > 0: // it was longer when it came
 		return n, short(b.size-b.left, b.size)
 	case err != nil && !errors.Is(err, io.EOF):
-		return n, refuse(codes.DataLoss, "FILE_UNREADABLE", "reading the file after %d bytes: %v; nothing was stored", b.size-b.left, err)
+		return n, reason.New(reason.FileUnreadable, "reading the file after %d bytes: %v; nothing was stored", b.size-b.left, err)
 	}
 	return n, nil
 }

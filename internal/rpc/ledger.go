@@ -7,6 +7,7 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
+	"github.com/brokerd/brokerd/internal/reason"
 	"github.com/brokerd/brokerd/internal/uploader"
 )
 
@@ -20,7 +21,7 @@ type record struct {
 	started               time.Time
 	ended                 bool
 	stored                uploader.Stored
-	failure               *fault
+	failure               *reason.Error
 }
 
 // Tally is what a destination has done since the daemon started.
@@ -76,14 +77,14 @@ func (l *Ledger) close(destination string) {
 }
 
 // end records the outcome: stored when failure is nil.
-func (l *Ledger) end(r record, stored uploader.Stored, failure *fault) {
+func (l *Ledger) end(r record, stored uploader.Stored, failure *reason.Error) {
 	r.ended, r.stored, r.failure = true, stored, failure
 	l.uploads.Add(r.id, r)
 	if failure == nil {
 		l.Stored(r.destination, stored)
 		return
 	}
-	l.Failed(r.destination, failure.reason, failure.msg)
+	l.Failed(r.destination, failure.Reason, failure.Message)
 }
 
 // Stored counts an object that S3 has confirmed.
@@ -99,7 +100,7 @@ func (l *Ledger) Stored(destination string, stored uploader.Stored) {
 
 // Failed counts a delivery that failed. What AWS refused makes the destination
 // unready until the next one that succeeds.
-func (l *Ledger) Failed(destination, reason, message string) {
+func (l *Ledger) Failed(destination string, why reason.Reason, message string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	t := l.tallies[destination]
@@ -107,17 +108,8 @@ func (l *Ledger) Failed(destination, reason, message string) {
 		return
 	}
 	t.Failed++
-	if refusedByAWS(reason) {
+	if why.RefusedByAWS() {
 		t.Broken = message
-	}
-}
-
-func refusedByAWS(reason string) bool {
-	switch reason {
-	case "ACCESS_DENIED", "AWS_REFUSED", "BUCKET_NOT_FOUND", "KMS_KEY_UNUSABLE", "WRONG_REGION", "RESPONSE_MISMATCH", "SESSION_DENIED":
-		return true
-	default:
-		return false
 	}
 }
 

@@ -7,10 +7,10 @@ import (
 
 	"github.com/oklog/ulid/v2"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/reason"
 	"github.com/brokerd/brokerd/internal/spool"
 	"github.com/brokerd/brokerd/internal/vend"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
@@ -23,7 +23,7 @@ func (b *brokerService) GetUpload(ctx context.Context, req *brokerdv1.GetUploadR
 		return nil, err
 	}
 	if _, err := ulid.ParseStrict(req.GetUploadId()); err != nil {
-		return nil, refuse(codes.InvalidArgument, "INVALID_HEADER", "upload_id: want a ULID of 26 characters")
+		return nil, reason.New(reason.InvalidHeader, "upload_id: want a ULID of 26 characters")
 	}
 	if err := b.waitFor(ctx, req); err != nil {
 		return nil, err
@@ -31,7 +31,7 @@ func (b *brokerService) GetUpload(ctx context.Context, req *brokerdv1.GetUploadR
 	out, uid, ok := b.s.look(req.GetUploadId())
 	if !ok || uid != p.UID && !b.s.rules().Decide(p, config.PermAdmin, "").Allowed {
 		// A foreign id and an unknown one look the same: ids are no secret, but whose they are is.
-		return nil, refuse(codes.NotFound, "UPLOAD_NOT_FOUND", "no upload %s of this user is remembered; the daemon remembers the last %d, until it stops, and what it spooled for a day after its delivery", req.GetUploadId(), remembered)
+		return nil, reason.New(reason.UploadNotFound, "no upload %s of this user is remembered; the daemon remembers the last %d, until it stops, and what it spooled for a day after its delivery", req.GetUploadId(), remembered)
 	}
 	return out, nil
 }
@@ -72,7 +72,7 @@ func (s *Server) look(id string) (out *brokerdv1.GetUploadResponse, uid uint32, 
 		switch {
 		case rec.failure != nil:
 			out.State = brokerdv1.UploadState_UPLOAD_STATE_FAILED
-			out.FailureReason, out.FailureMessage = rec.failure.reason, rec.failure.msg
+			out.FailureReason, out.FailureMessage = string(rec.failure.Reason), rec.failure.Message
 		case rec.ended:
 			out.State, out.Object = brokerdv1.UploadState_UPLOAD_STATE_STORED, objectOf(rec.stored)
 		}
@@ -87,7 +87,7 @@ func (s *Server) look(id string) (out *brokerdv1.GetUploadResponse, uid uint32, 
 	}
 	out = &brokerdv1.GetUploadResponse{
 		UploadId: st.ID, Destination: st.Destination, Name: st.Name, State: brokerdv1.UploadState_UPLOAD_STATE_SPOOLED,
-		StartTime: stamp(st.Received), Tries: uint32(st.Attempts), FailureReason: st.LastReason, FailureMessage: st.LastError, NextTryTime: stamp(st.NextTry),
+		StartTime: stamp(st.Received), Tries: uint32(st.Attempts), FailureReason: string(st.LastReason), FailureMessage: st.LastError, NextTryTime: stamp(st.NextTry),
 	}
 	switch st.State {
 	case spool.Delivered:
@@ -121,7 +121,7 @@ func (b *brokerService) VerifyAccess(req *brokerdv1.VerifyAccessRequest, stream 
 	size := 0
 	for _, d := range req.GetPolicies() {
 		if size += len(d.GetText()); size > maxPolicies {
-			return refuse(codes.InvalidArgument, "POLICIES_TOO_LARGE", "the policies are larger than %d bytes together; leave out those of other destinations", maxPolicies)
+			return reason.New(reason.PoliciesTooLarge, "the policies are larger than %d bytes together; leave out those of other destinations", maxPolicies)
 		}
 	}
 	var proof Proof
@@ -130,7 +130,7 @@ func (b *brokerService) VerifyAccess(req *brokerdv1.VerifyAccessRequest, stream 
 		return stream.Send(c)
 	})
 	if err != nil {
-		return faultOf(err)
+		return classify(err)
 	}
 	b.s.o.Ledger.Verified(req.GetDestination(), proof)
 	b.s.UpdateHealth()
@@ -150,9 +150,9 @@ func (b *brokerService) GetCredentials(ctx context.Context, req *brokerdv1.GetCr
 	if err != nil {
 		var r *vend.Refusal
 		if errors.As(err, &r) && r.Rule != "" {
-			return nil, b.s.refused(r.Code, r.Message, r.Rule).with("destination", req.GetDestination())
+			return nil, b.s.refused(r.Reason, r.Message, r.Rule).With("destination", req.GetDestination())
 		}
-		return nil, faultOf(err)
+		return nil, classify(err)
 	}
 	return &brokerdv1.GetCredentialsResponse{
 		AccessKeyId: sess.AccessKeyID, SecretAccessKey: sess.SecretAccessKey.Reveal(),

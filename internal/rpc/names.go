@@ -5,10 +5,9 @@ import (
 	"slices"
 	"strings"
 
-	"google.golang.org/grpc/codes"
-
 	"github.com/brokerd/brokerd/internal/access"
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/reason"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
@@ -28,16 +27,16 @@ func (s *Server) unknown(p access.Peer, destination string) error {
 	if len(destination) > maxDestination {
 		destination = destination[:maxDestination] + "…"
 	}
-	return refuse(codes.NotFound, "UNKNOWN_DESTINATION", "there is no destination %q; %s", destination, hint)
+	return reason.New(reason.UnknownDestination, "there is no destination %q; %s", destination, hint)
 }
 
 // validate checks what a header says, but not whether its destination exists.
 func validate(h *brokerdv1.UploadHeader) error {
 	if err := config.ValidateName(h.GetName()); err != nil {
-		return refuse(codes.InvalidArgument, "INVALID_NAME", "object name: %s", err)
+		return reason.New(reason.InvalidName, "object name: %s", err)
 	}
 	bad := func(format string, args ...any) error {
-		return refuse(codes.InvalidArgument, "INVALID_HEADER", format, args...)
+		return reason.New(reason.InvalidHeader, format, args...)
 	}
 	if h.GetDestination() == "" {
 		return bad("the header names no destination")

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 
-	"google.golang.org/grpc/codes"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/brokerd/brokerd/internal/access"
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/reason"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
@@ -64,9 +64,9 @@ func (a *adminService) Reload(ctx context.Context, _ *brokerdv1.ReloadRequest) (
 	done, err := a.s.o.Reload()
 	switch {
 	case errors.Is(err, config.ErrNeedsRestart):
-		return nil, refuse(codes.FailedPrecondition, "RELOAD_NEEDS_RESTART", "%s", err)
+		return nil, reason.New(reason.ReloadNeedsRestart, "%s", err)
 	case err != nil:
-		return nil, refuse(codes.FailedPrecondition, "CONFIG_INVALID", "nothing was changed: %s", err)
+		return nil, reason.New(reason.ConfigInvalid, "nothing was changed: %s", err)
 	}
 	return &brokerdv1.ReloadResponse{Added: done.Added, Changed: done.Changed, Removed: done.Removed, Unchanged: done.Unchanged, ConfigPath: a.s.config().Path}, nil
 }

@@ -6,9 +6,8 @@ import (
 	"hash/crc32"
 	"io"
 
-	"google.golang.org/grpc/codes"
-
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/reason"
 	"github.com/brokerd/brokerd/internal/spool"
 )
 
@@ -41,14 +40,14 @@ func takenBefore(r *record) taken {
 // sends it has to hear of that. size is what was announced, negative when nothing was.
 func (t taken) again(name string, size int64, d *config.Destination, in incoming) error {
 	if t.name != "" && t.name != name {
-		return refuse(codes.AlreadyExists, "IDEMPOTENCY_CONFLICT",
+		return reason.New(reason.IdempotencyConflict,
 			"the idempotency key belongs to another upload, %q: choose a new key for each object", t.name)
 	}
 	if d == nil || d.Compression != "" || t.name == "" {
 		return nil // what is stored has another length than what was sent, or nothing is known
 	}
 	other := func(n int64) error {
-		return refuse(codes.AlreadyExists, "IDEMPOTENCY_CONFLICT",
+		return reason.New(reason.IdempotencyConflict,
 			"the idempotency key belongs to an upload of %d bytes; this one of %d has other bytes: choose a new key for each object", t.size, n)
 	}
 	if size >= 0 && size != t.size {

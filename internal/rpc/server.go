@@ -19,6 +19,7 @@ import (
 	"github.com/brokerd/brokerd/internal/access"
 	"github.com/brokerd/brokerd/internal/broker"
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/reason"
 	"github.com/brokerd/brokerd/internal/uploader"
 	"github.com/brokerd/brokerd/internal/vend"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
@@ -276,7 +277,7 @@ func (w watched) Context() context.Context { return w.ctx }
 func (s *Server) recovered(method string, err *error) {
 	if p := recover(); p != nil {
 		s.o.Logger.Error("a call panicked", zap.String("method", method), zap.Any("panic", p), zap.Stack("stack"))
-		*err = refuse(codes.Internal, "INTERNAL", "the daemon failed inside this call; its log says where").GRPCStatus().Err()
+		*err = statusOf(reason.New(reason.Internal, "the daemon failed inside this call; its log says where")).Err()
 	}
 }
 
@@ -285,9 +286,9 @@ func (s *Server) outward(err error) error {
 	if err == nil {
 		return nil
 	}
-	var f *fault
+	var f *reason.Error
 	if errors.As(err, &f) {
-		return f.GRPCStatus().Err()
+		return statusOf(f).Err()
 	}
 	return err
 }
@@ -296,7 +297,7 @@ func (s *Server) outward(err error) error {
 func caller(ctx context.Context) (access.Peer, error) {
 	p, err := peerOf(ctx)
 	if err != nil {
-		return p, refuse(codes.Unauthenticated, "PEER_NOT_ALLOWED", "%s", err)
+		return p, &reason.Error{Reason: reason.PeerNotAllowed, Status: codes.Unauthenticated, Message: err.Error(), Err: err}
 	}
 	return p, nil
 }
@@ -317,21 +318,21 @@ func (s *Server) decide(p access.Peer, perm config.Permission, destination strin
 	if d.Allowed {
 		return nil
 	}
-	reason := "PEER_NOT_ALLOWED"
+	why := reason.PeerNotAllowed
 	if perm == config.PermAdmin {
-		reason = "ADMIN_ONLY"
+		why = reason.AdminOnly
 	}
 	s.o.Logger.Warn("call refused by the access rules", zap.String("peer", s.rules().Describe(p)), zap.Int32("pid", p.PID),
 		zap.String("permission", string(perm)), zap.String("destination", destination), zap.String("why", d.Reason))
-	return s.refused(reason, d.Reason, d.Suggestion).with("destination", destination)
+	return s.refused(why, d.Reason, d.Suggestion).With("destination", destination)
 }
 
 // refused says what rule would allow what was refused; it may be empty.
-func (s *Server) refused(reason, why, rule string) *fault {
-	f := refuse(codes.PermissionDenied, reason, "%s", why)
+func (s *Server) refused(r reason.Reason, why, rule string) *reason.Error {
+	f := reason.New(r, "%s", why)
 	if rule != "" {
-		f.msg += "; this rule under access: in " + s.config().Path + " would allow it:\n" + rule
-		f = f.with("rule", rule)
+		f.Message += "; this rule under access: in " + s.config().Path + " would allow it:\n" + rule
+		f = f.With("rule", rule)
 	}
 	return f
 }

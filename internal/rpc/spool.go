@@ -3,17 +3,16 @@ package rpc
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"time"
 
 	"go.uber.org/zap"
-	"google.golang.org/grpc/codes"
 
 	"github.com/brokerd/brokerd/internal/access"
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/reason"
 	"github.com/brokerd/brokerd/internal/spool"
 	"github.com/brokerd/brokerd/internal/uploader"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
@@ -71,12 +70,12 @@ func (s *Server) delivered(ctx context.Context, st spool.Status) (*brokerdv1.Upl
 	st, err := s.o.Spool.Wait(ctx, id)
 	switch {
 	case err != nil && s.stopping.Load():
-		return nil, (&fault{code: codes.Unavailable, reason: "SHUTTING_DOWN", retry: retryAfter,
-			msg: "the daemon is stopping; upload " + id + " is safe in its spool and is delivered after the restart"}).with("upload_id", id)
+		return nil, reason.New(reason.ShuttingDown, "the daemon is stopping; upload %s is safe in its spool and is delivered after the restart", id).
+			After(retryAfter).With("upload_id", id)
 	case err != nil:
-		f := faultOf(err)
-		f.msg = "upload " + id + " is safe in the spool and will be delivered; waiting for that ended: " + f.msg
-		return nil, f.with("upload_id", id)
+		f := classify(err)
+		f.Message = "upload " + id + " is safe in the spool and will be delivered; waiting for that ended: " + f.Message
+		return nil, f.With("upload_id", id)
 	default:
 		return spooled(st)
 	}
@@ -93,7 +92,7 @@ func spooled(st spool.Status) (*brokerdv1.UploadResponse, error) {
 		}
 		out.State, out.Object = brokerdv1.UploadState_UPLOAD_STATE_STORED, objectOf(stored)
 	case spool.Dead:
-		return nil, coded(st.LastReason, fmt.Errorf("upload %s is kept in the spool, and cannot be delivered as it is: %s", st.ID, st.LastError)).with("upload_id", st.ID)
+		return nil, retryable(st.LastReason, fmt.Errorf("upload %s is kept in the spool, and cannot be delivered as it is: %s", st.ID, st.LastError), 0).With("upload_id", st.ID)
 	}
 	return out, nil
 }
@@ -105,32 +104,4 @@ func Receipt(st spool.Status) (uploader.Stored, error) {
 		return stored, fmt.Errorf("upload %s was delivered, and its receipt cannot be read: %w", st.ID, err)
 	}
 	return stored, nil
-}
-
-// faultOfSpool gives the spool's errors their code; nil for others'.
-func faultOfSpool(err error) *fault {
-	var (
-		full   *spool.FullError
-		broken *spool.IOError
-	)
-	switch {
-	case errors.As(err, &full):
-		return &fault{code: codes.ResourceExhausted, reason: "SPOOL_FULL", msg: err.Error(), retry: full.RetryAfter}
-	case errors.As(err, &broken):
-		return &fault{code: codes.Unavailable, reason: "SPOOL_FAILED", msg: err.Error() + "; nothing was accepted", retry: retryAfter}
-	case errors.Is(err, spool.ErrClosed):
-		return &fault{code: codes.Unavailable, reason: "SHUTTING_DOWN", msg: "the daemon is stopping", retry: retryAfter}
-	case errors.Is(err, spool.ErrUnknown):
-		return refuse(codes.NotFound, "UPLOAD_NOT_FOUND", "%s", err)
-	case errors.Is(err, spool.ErrConflict):
-		return refuse(codes.AlreadyExists, "IDEMPOTENCY_CONFLICT", "%s", err)
-	case errors.Is(err, spool.ErrState):
-		return refuse(codes.FailedPrecondition, "SPOOL_STATE", "%s", err)
-	case errors.Is(err, spool.ErrUnknownDestination):
-		return refuse(codes.NotFound, "UNKNOWN_DESTINATION", "%s", err)
-	case errors.Is(err, spool.ErrSize):
-		return refuse(codes.InvalidArgument, "SIZE_MISMATCH", "%s", err)
-	default:
-		return nil
-	}
 }

@@ -6,12 +6,12 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/brokerd/brokerd/internal/access"
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/reason"
 	"github.com/brokerd/brokerd/internal/uploader"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
@@ -37,7 +37,7 @@ func (b *brokerService) Upload(stream brokerdv1.BrokerService_UploadServer) erro
 	in.max = int64(s.config().Limits.MaxObject)
 	h, err := in.header()
 	if err != nil {
-		return faultOf(err)
+		return classify(err)
 	}
 	resp, err := s.receive(stream.Context(), p, h, incoming{Body: in, verify: in.verify, accepted: func(id string) error {
 		// It travels with the answer, unless the client takes its time: an upload that
@@ -46,7 +46,7 @@ func (b *brokerService) Upload(stream brokerdv1.BrokerService_UploadServer) erro
 		return stream.SetHeader(metadata.Pairs(UploadIDHeader, id))
 	}})
 	if err != nil {
-		return faultOf(err)
+		return classify(err)
 	}
 	return stream.SendAndClose(resp)
 }
@@ -88,7 +88,7 @@ func (s *Server) receive(ctx context.Context, p access.Peer, h *brokerdv1.Upload
 	}
 	defer end()
 	if err := in.accepted(rec.id); err != nil {
-		s.o.Ledger.end(rec, uploader.Stored{}, faultOf(err))
+		s.o.Ledger.end(rec, uploader.Stored{}, classify(err))
 		return nil, err
 	}
 	if earlier != nil {
@@ -132,9 +132,9 @@ func announced(h *brokerdv1.UploadHeader) int64 {
 func (s *Server) closed() error {
 	switch {
 	case s.stopping.Load():
-		return &fault{code: codes.Unavailable, reason: "SHUTTING_DOWN", msg: "the daemon is stopping and takes no new uploads", retry: retryAfter}
+		return reason.New(reason.ShuttingDown, "the daemon is stopping and takes no new uploads").After(retryAfter)
 	case s.draining.Load():
-		return &fault{code: codes.Unavailable, reason: "DRAINING", msg: "the daemon is being drained and takes no new uploads; 'brokerctl drain --resume' ends that", retry: retryAfter}
+		return reason.New(reason.Draining, "the daemon is being drained and takes no new uploads; 'brokerctl drain --resume' ends that").After(retryAfter)
 	default:
 		return nil
 	}
@@ -149,7 +149,7 @@ func (s *Server) admissible(p access.Peer, h *brokerdv1.UploadHeader) error {
 		return err
 	}
 	if most := uint64(s.config().Limits.MaxObject); h.GetSize() > most {
-		return refuse(codes.InvalidArgument, "OBJECT_TOO_LARGE", "the header announces %d bytes, limits.max_object is %d", h.GetSize(), most)
+		return reason.New(reason.ObjectTooLarge, "the header announces %d bytes, limits.max_object is %d", h.GetSize(), most)
 	}
 	return nil
 }
@@ -164,10 +164,10 @@ func (s *Server) settle(rec record, p access.Peer, stored uploader.Stored, err e
 		}
 	}
 	if err != nil {
-		f := faultOf(err)
+		f := classify(err)
 		s.o.Ledger.end(rec, uploader.Stored{}, f)
-		s.o.Meter.UploadEnded(rec.destination, f.reason, 0, took)
-		s.o.Logger.Warn("upload failed", append(about(), zap.String("reason", f.reason), zap.String("error", f.msg))...)
+		s.o.Meter.UploadEnded(rec.destination, string(f.Reason), 0, took)
+		s.o.Logger.Warn("upload failed", append(about(), zap.String("reason", string(f.Reason)), zap.String("error", f.Message))...)
 		return
 	}
 	s.o.Ledger.end(rec, stored, nil)

@@ -17,6 +17,7 @@ import (
 	"github.com/brokerd/brokerd/internal/access"
 	"github.com/brokerd/brokerd/internal/awserr"
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/reason"
 	"github.com/brokerd/brokerd/internal/uploader"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
@@ -235,7 +236,7 @@ func TestFullHouseIsRefusedWithARetryTime(t *testing.T) {
 
 func TestFailureOfAWSReachesTheClientAndTheHealth(t *testing.T) {
 	d := serverFor(t)
-	d.sink.refused = &uploader.Error{Destination: "logs", Op: "s3:PutObject", Reason: "ACCESS_DENIED",
+	d.sink.refused = &uploader.Error{Destination: "logs", Op: "s3:PutObject", Reason: reason.AccessDenied,
 		Info: awserr.Info{Code: "AccessDenied", Message: "Access Denied", RequestID: "R1"}, Err: errors.New("x")}
 	_, err := d.Upload(t.Context(), "logs", "n", strings.NewReader("x"))
 	e := wantFault(t, err, "ACCESS_DENIED")

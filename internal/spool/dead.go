@@ -8,18 +8,20 @@ import (
 	"time"
 
 	"github.com/oklog/ulid/v2"
+
+	"github.com/brokerd/brokerd/internal/reason"
 )
 
-// reason is why an object lies in dead/ or quarantine/, in a file beside it.
-type reason struct {
-	Reason string    `json:"reason"`
-	Error  string    `json:"error,omitempty"`
-	At     time.Time `json:"at"`
-	From   string    `json:"from,omitempty"`
+// cause says why an object is in dead/ or quarantine/; it is kept in a file next to the object.
+type cause struct {
+	Reason reason.Reason `json:"reason"`
+	Error  string        `json:"error,omitempty"`
+	At     time.Time     `json:"at"`
+	From   string        `json:"from,omitempty"`
 }
 
-func (s *Spool) readReason(id ulid.ULID) (reason, error) {
-	var why reason
+func (s *Spool) readReason(id ulid.ULID) (cause, error) {
+	var why cause
 	name := nameOf(id, dirDead, extReason)
 	f, err := s.fs.OpenFile(s.path(name), os.O_RDONLY, 0)
 	if err != nil {
@@ -61,7 +63,7 @@ func (s *Spool) transfer(from, to string) error {
 
 // moveToDead moves the file of an object that will never be delivered to dead/. Its
 // journal stays: an operator may yet retry it.
-func (s *Spool) moveToDead(id ulid.ULID, why reason) error {
+func (s *Spool) moveToDead(id ulid.ULID, why cause) error {
 	text, err := line(why)
 	if err != nil {
 		return err

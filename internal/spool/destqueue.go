@@ -3,6 +3,8 @@ package spool
 import (
 	"slices"
 	"time"
+
+	"github.com/brokerd/brokerd/internal/reason"
 )
 
 const defaultInFlight = 16
@@ -43,7 +45,8 @@ type destQueue struct {
 
 // parking is why and since when a destination is parked.
 type parking struct {
-	reason, err  string
+	reason       reason.Reason
+	err          string
 	since        time.Time
 	nextProbe    time.Time // the next one, not before
 	failedProbes int       // that failed

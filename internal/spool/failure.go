@@ -4,12 +4,7 @@ import (
 	"errors"
 
 	"github.com/brokerd/brokerd/internal/awserr"
-)
-
-// The spool's own reasons to move an object to the dead-letter directory.
-const (
-	ReasonCorrupt = "CORRUPT" // the bytes are not those that were accepted
-	ReasonMissing = "MISSING" // the file is gone, and the spool did not remove it
+	"github.com/brokerd/brokerd/internal/reason"
 )
 
 // failureOf reads a delivery's error. Damage on this host's disk is final,
@@ -17,7 +12,7 @@ const (
 func failureOf(err error) awserr.Failure {
 	var corrupt *CorruptError
 	if errors.As(err, &corrupt) {
-		return awserr.Failure{Disposition: awserr.Dead, Reason: ReasonCorrupt, Err: err}
+		return awserr.Failure{Disposition: awserr.Dead, Reason: reason.Corrupt, Err: err}
 	}
 	var f *awserr.Failure
 	if errors.As(err, &f) {

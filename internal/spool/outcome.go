@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/brokerd/brokerd/internal/awserr"
+	"github.com/brokerd/brokerd/internal/reason"
 )
 
 // delivered makes the receipt durable and then removes the data.
@@ -76,10 +77,10 @@ func (s *Spool) receiptFailed(r *record, result json.RawMessage, err error) {
 	s.mu.Lock()
 	t := r.failing()
 	t.attempts++
-	t.delivered, t.result, t.err, t.reason = true, result, err.Error(), "RECEIPT"
+	t.delivered, t.result, t.err, t.reason = true, result, err.Error(), reason.Receipt
 	wait := backoff(t.attempts, retryBase, s.rand)
 	t.next = time.Now().Add(wait)
-	event := Event{Kind: EventRetried, ID: r.id.String(), Destination: r.queue.name, UID: r.uid, Size: r.size, Reason: t.reason, Err: err, Attempts: t.attempts, Delay: wait}
+	event := Event{Kind: EventRetried, ID: r.id.String(), Destination: r.queue.name, UID: r.uid, Size: r.size, Reason: string(t.reason), Err: err, Attempts: t.attempts, Delay: wait}
 	s.back(r)
 	s.mu.Unlock()
 	s.emit(event)
@@ -109,7 +110,7 @@ func (s *Spool) forget(r *record) {
 // failed settles an attempt that failed.
 func (s *Spool) failed(r *record, epoch int, f awserr.Failure) {
 	if f.Disposition == awserr.Dead {
-		why := reason{Reason: f.Reason, Error: f.Err.Error(), At: time.Now().UTC()}
+		why := cause{Reason: f.Reason, Error: f.Err.Error(), At: time.Now().UTC()}
 		if err := s.moveToDead(r.id, why); err != nil {
 			// It stays in the queue; the verdict will be the same.
 			f = awserr.Failure{Disposition: awserr.Retry, Reason: f.Reason, Err: err}
@@ -121,7 +122,7 @@ func (s *Spool) failed(r *record, epoch int, f awserr.Failure) {
 	t := r.failing()
 	t.attempts++
 	t.reason, t.err = f.Reason, f.Err.Error()
-	event := Event{ID: r.id.String(), Destination: l.name, UID: r.uid, Size: r.size, Reason: f.Reason, Err: f.Err, Attempts: t.attempts}
+	event := Event{ID: r.id.String(), Destination: l.name, UID: r.uid, Size: r.size, Reason: string(f.Reason), Err: f.Err, Attempts: t.attempts}
 	if f.Throttled {
 		l.window.throttled(epoch)
 	}

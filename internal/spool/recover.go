@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/oklog/ulid/v2"
+
+	"github.com/brokerd/brokerd/internal/reason"
 )
 
 const formatVersion = "brokerd spool 1\n"
@@ -272,7 +274,7 @@ func (s *Spool) recoverDead() error {
 			if s.exists(nameOf(id, dirQueue, extObject)) {
 				return s.discard(dirDead + "/" + name)
 			}
-			why = reason{Reason: "UNKNOWN", Error: "the reason is missing"}
+			why = cause{Reason: reason.Unknown, Error: "the reason is missing"}
 		}
 		foot, err := s.footerOf(id, dirDead+"/"+name)
 		if err != nil {
@@ -390,7 +392,7 @@ func (s *Spool) quarantine(name string, why error) {
 // moveToQuarantine moves a damaged file to quarantine, and gives what is to be said of it.
 func (s *Spool) moveToQuarantine(name string, why error) string {
 	aside := dirQuarantine + "/" + path.Base(name)
-	text, err := line(reason{Reason: "UNREADABLE", Error: why.Error(), At: time.Now().UTC(), From: name})
+	text, err := line(cause{Reason: reason.Unreadable, Error: why.Error(), At: time.Now().UTC(), From: name})
 	if err == nil {
 		err = s.writeSmall(aside+extReason, text)
 	}

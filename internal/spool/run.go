@@ -12,6 +12,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"github.com/brokerd/brokerd/internal/awserr"
+	"github.com/brokerd/brokerd/internal/reason"
 )
 
 // housekeeping is how often receipts are pruned and leftovers removed.
@@ -118,7 +119,7 @@ func (s *Spool) attempt(ctx context.Context, r *record) (json.RawMessage, *Heade
 	s.mu.Unlock()
 	e, err := s.openEntry(r.id, nameOf(r.id, dirQueue, extObject), journaled)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, &awserr.Failure{Disposition: awserr.Dead, Reason: ReasonMissing, Err: err}
+		return nil, nil, &awserr.Failure{Disposition: awserr.Dead, Reason: reason.Missing, Err: err}
 	}
 	if err != nil {
 		return nil, nil, err

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/oklog/ulid/v2"
+
+	"github.com/brokerd/brokerd/internal/reason"
 )
 
 // State is where an object is on its way.
@@ -38,7 +40,8 @@ type Status struct {
 	Received                   time.Time
 	Delivered                  time.Time // zero unless delivered
 	Attempts                   int       // since the daemon started
-	LastError, LastReason      string    // of the last attempt that failed, or why it is dead
+	LastError                  string    // of the last attempt that failed, or why it is dead
+	LastReason                 reason.Reason
 	NextTry                    time.Time // not before; zero: as soon as its turn comes
 	Receipt                    json.RawMessage
 }
@@ -61,7 +64,7 @@ type record struct {
 type failureState struct {
 	attempts int
 	next     time.Time
-	reason   string
+	reason   reason.Reason
 	err      string
 	// S3 has it, only the receipt could not be written: what Deliver returned.
 	delivered bool

@@ -7,10 +7,9 @@ import (
 	"time"
 
 	"github.com/oklog/ulid/v2"
-)
 
-// reasonUnknownDestination parks what waits for a destination that is not configured.
-const reasonUnknownDestination = "UNKNOWN_DESTINATION"
+	"github.com/brokerd/brokerd/internal/reason"
+)
 
 // status gives a record's status; head may be nil. mu is held.
 func (r *record) status(head *Header) Status {
@@ -29,7 +28,7 @@ func (r *record) status(head *Header) Status {
 	}
 	switch p := r.queue.parked; {
 	case !r.queue.known:
-		st.State, st.LastReason = Parked, reasonUnknownDestination
+		st.State, st.LastReason = Parked, reason.UnknownDestination
 	case p != nil:
 		st.State, st.NextTry, st.LastReason = Parked, p.nextProbe, p.reason
 		if st.LastError == "" {
@@ -168,7 +167,8 @@ type Usage struct {
 	Oldest                                    time.Time // received; of what waits; zero when nothing does
 	InFlight, Window                          int       // deliveries under way, and at most now
 	Limits                                    Limits
-	ParkedReason, ParkedError                 string
+	ParkedReason                              reason.Reason
+	ParkedError                               string
 	ParkedSince, NextProbe                    time.Time
 }
 
@@ -193,7 +193,7 @@ func (s *Spool) Usage() []Usage {
 		}
 		switch p := l.parked; {
 		case !l.known:
-			u.ParkedReason = reasonUnknownDestination
+			u.ParkedReason = reason.UnknownDestination
 		case p != nil:
 			u.ParkedReason, u.ParkedError, u.ParkedSince, u.NextProbe = p.reason, p.err, p.since, p.nextProbe
 		}

@@ -113,7 +113,7 @@ func (m *Metrics) UploadEnded(destination, reason string, bytes int64, took time
 func (m *Metrics) SessionRefreshed(destinations []string, _ *broker.Session, err error, took time.Duration) {
 	result := "ok"
 	if err != nil {
-		result = broker.ReasonOf(err)
+		result = string(broker.ReasonOf(err))
 	}
 	for _, d := range destinations {
 		m.refreshes.WithLabelValues(d, result).Inc()

@@ -17,6 +17,7 @@ import (
 
 	"github.com/brokerd/brokerd/internal/broker"
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/reason"
 	"github.com/brokerd/brokerd/internal/sandbox"
 	"github.com/brokerd/brokerd/internal/testbed"
 	"github.com/brokerd/brokerd/internal/testbed/testbedtest"
@@ -223,7 +224,7 @@ func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 func TestRefusalsNameTheirReason(t *testing.T) {
 	for name, tc := range map[string]struct {
 		breakIt func(t *testing.T, r *rig)
-		reason  string
+		reason  reason.Reason
 		size    int
 	}{
 		"bucket policy gone": {func(t *testing.T, r *rig) {

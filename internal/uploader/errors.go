@@ -5,13 +5,14 @@ import (
 	"time"
 
 	"github.com/brokerd/brokerd/internal/awserr"
+	"github.com/brokerd/brokerd/internal/reason"
 )
 
 // Error is a delivery that AWS, or the way to it, made fail.
 type Error struct {
 	Destination string
 	Op          string // "s3:PutObject", "s3:UploadPart", …
-	Reason      string // stable, as in ErrorInfo
+	Reason      reason.Reason
 	Info        awserr.Info
 	After       time.Duration // how long the store wants to be left alone; 0: not said
 	Err         error
@@ -37,37 +38,37 @@ func (e *Error) Error() string {
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-func hint(reason, destination string) string {
-	switch reason {
-	case "ACCESS_DENIED", "KMS_KEY_UNUSABLE", "WRONG_REGION", "BUCKET_NOT_FOUND":
+func hint(r reason.Reason, destination string) string {
+	switch r {
+	case reason.AccessDenied, reason.KMSKeyUnusable, reason.WrongRegion, reason.BucketNotFound:
 		return "; run 'brokerctl verify " + destination + "' to see what to change"
 	default:
 		return ""
 	}
 }
 
-func reasonOf(class awserr.Class) string {
+func reasonOf(class awserr.Class) reason.Reason {
 	switch class {
 	case awserr.Network:
-		return "NETWORK"
+		return reason.Network
 	case awserr.Throttle:
-		return "THROTTLED"
+		return reason.Throttled
 	case awserr.Transient, awserr.Conflict, awserr.NoSuchUpload:
-		return "AWS_UNAVAILABLE"
+		return reason.AWSUnavailable
 	case awserr.ExpiredCredentials:
-		return "CREDENTIALS_EXPIRED"
+		return reason.CredentialsExpired
 	case awserr.AccessDenied, awserr.BadCredentials, awserr.ClockSkew, awserr.Owner:
-		return "ACCESS_DENIED"
+		return reason.AccessDenied
 	case awserr.NotFound:
-		return "BUCKET_NOT_FOUND"
+		return reason.BucketNotFound
 	case awserr.KeyState:
-		return "KMS_KEY_UNUSABLE"
+		return reason.KMSKeyUnusable
 	case awserr.Region:
-		return "WRONG_REGION"
+		return reason.WrongRegion
 	case awserr.Integrity:
-		return "CHECKSUM_MISMATCH"
+		return reason.ChecksumMismatch
 	default:
-		return "AWS_REFUSED"
+		return reason.AWSRefused
 	}
 }
 

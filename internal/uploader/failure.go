@@ -6,6 +6,7 @@ import (
 
 	"github.com/brokerd/brokerd/internal/awserr"
 	"github.com/brokerd/brokerd/internal/broker"
+	"github.com/brokerd/brokerd/internal/reason"
 )
 
 // FailureOf returns what happens to a kept object after a delivery failed with
@@ -33,19 +34,19 @@ func FailureOf(err error) *awserr.Failure {
 	case errors.As(err, &mismatch) && mismatch.Stored:
 		// The object exists with other properties than configured. A retry would find
 		// it and report success, so a person has to check it.
-		f.Disposition, f.Reason = awserr.Dead, "RESPONSE_MISMATCH"
+		f.Disposition, f.Reason = awserr.Dead, reason.ResponseMismatch
 	case errors.As(err, &mismatch):
-		f.Disposition, f.Reason = awserr.Park, "RESPONSE_MISMATCH"
+		f.Disposition, f.Reason = awserr.Park, reason.ResponseMismatch
 	case errors.Is(err, broker.ErrUnknownDestination):
-		f.Disposition, f.Reason = awserr.Park, "UNKNOWN_DESTINATION"
+		f.Disposition, f.Reason = awserr.Park, reason.UnknownDestination
 	case errors.As(err, &source):
-		f.Disposition, f.Reason = awserr.Retry, "SPOOL_READ_FAILED"
+		f.Disposition, f.Reason = awserr.Retry, reason.SpoolReadFailed
 	case errors.As(err, &journal):
-		f.Disposition, f.Reason = awserr.Retry, "SPOOL_WRITE_FAILED"
+		f.Disposition, f.Reason = awserr.Retry, reason.SpoolWriteFailed
 	case errors.Is(err, context.Canceled):
-		f.Disposition, f.Reason = awserr.Abort, "CANCELED"
+		f.Disposition, f.Reason = awserr.Abort, reason.Canceled
 	default:
-		f.Disposition, f.Reason = awserr.Retry, "INTERNAL"
+		f.Disposition, f.Reason = awserr.Retry, reason.Internal
 	}
 	return f
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/brokerd/brokerd/internal/access"
 	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
+	"github.com/brokerd/brokerd/internal/reason"
 	"github.com/brokerd/brokerd/internal/secret"
 )
 
@@ -53,8 +54,8 @@ type Source func(ctx context.Context, c Caller, destination string) (Credentials
 
 // Refusal is an answer without credentials. Its text is for the caller.
 type Refusal struct {
-	Status     int    // of HTTP
-	Code       string // stable, see docs/error-codes.md
+	Reason     reason.Reason
+	Status     int // of HTTP; zero: that of the reason
 	Message    string
 	RetryAfter time.Duration // zero: not said
 	Rule       string        // an access rule that would allow it; may be empty
@@ -63,6 +64,14 @@ type Refusal struct {
 
 // Error is the text for people.
 func (r *Refusal) Error() string { return r.Message }
+
+// HTTPStatus returns the status of the answer.
+func (r *Refusal) HTTPStatus() int {
+	if r.Status != 0 {
+		return r.Status
+	}
+	return r.Reason.HTTP()
+}
 
 // Unwrap is the cause.
 func (r *Refusal) Unwrap() error { return r.Err }

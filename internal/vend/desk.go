@@ -16,6 +16,7 @@ import (
 	"github.com/brokerd/brokerd/internal/access"
 	"github.com/brokerd/brokerd/internal/broker"
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/reason"
 )
 
 // knownUsers bounds the memory of the rate limits. Who is forgotten begins anew.
@@ -163,10 +164,10 @@ func (d *Desk) Hand(ctx context.Context, c Caller, destination string) (*broker.
 	}
 	outcome := "OK"
 	if err != nil {
-		outcome = "INTERNAL"
+		outcome = string(reason.Internal)
 		var f *Refusal
 		if errors.As(err, &f) {
-			outcome = f.Code
+			outcome = string(f.Reason)
 		}
 		d.o.Logger.Warn("credentials not handed out", append(fields, zap.String("reason", outcome), zap.Error(err))...)
 	} else {
@@ -181,18 +182,18 @@ func (d *Desk) Hand(ctx context.Context, c Caller, destination string) (*broker.
 func (d *Desk) hand(ctx context.Context, now *terms, c Caller, destination string) (*broker.Session, error) {
 	if wait := d.wait(c.Peer.UID, now.config.Limits.Credentials); wait > 0 {
 		return nil, &Refusal{
-			Status: http.StatusTooManyRequests, Code: "TOO_MANY_REQUESTS", RetryAfter: wait,
+			Reason: reason.TooManyRequests, RetryAfter: wait,
 			Message: fmt.Sprintf("this user asks for credentials more than %d times a second (limits.credentials_per_second); keep them until they are about to expire", now.config.Limits.Credentials),
 		}
 	}
 	if decision := now.rules.Decide(c.Peer, config.PermCredentials, destination); !decision.Allowed {
-		return nil, &Refusal{Status: http.StatusForbidden, Code: "PEER_NOT_ALLOWED", Message: decision.Reason, Rule: decision.Suggestion}
+		return nil, &Refusal{Reason: reason.PeerNotAllowed, Message: decision.Reason, Rule: decision.Suggestion}
 	}
 	if c.Only != nil && !slices.Contains(c.Only, destination) {
-		return nil, &Refusal{Status: http.StatusForbidden, Code: "PEER_NOT_ALLOWED", Message: fmt.Sprintf("the token is not good for %q; vend.tokens names its destinations", destination)}
+		return nil, &Refusal{Reason: reason.PeerNotAllowed, Message: fmt.Sprintf("the token is not good for %q; vend.tokens names its destinations", destination)}
 	}
 	if now.config.Destinations[destination] == nil {
-		return nil, &Refusal{Status: http.StatusNotFound, Code: "UNKNOWN_DESTINATION", Message: fmt.Sprintf("there is no destination %q", destination)}
+		return nil, &Refusal{Reason: reason.UnknownDestination, Message: fmt.Sprintf("there is no destination %q", destination)}
 	}
 	s, err := d.o.Sessions.Vend(ctx, destination, broker.Peer{UID: c.Peer.UID, Unit: c.Peer.Unit, Pod: c.Peer.Pod})
 	if err != nil {
@@ -228,13 +229,13 @@ func refusalOf(err error) error {
 		if failed.Denied {
 			status = http.StatusForbidden
 		}
-		return &Refusal{Status: status, Code: failed.Reason(), Message: failed.Error(), RetryAfter: failed.RetryAfter, Err: err}
+		return &Refusal{Status: status, Reason: failed.Reason(), Message: failed.Error(), RetryAfter: failed.RetryAfter, Err: err}
 	case errors.Is(err, broker.ErrUnknownDestination):
-		return &Refusal{Status: http.StatusNotFound, Code: "UNKNOWN_DESTINATION", Message: err.Error(), Err: err}
+		return &Refusal{Reason: reason.UnknownDestination, Message: err.Error(), Err: err}
 	case errors.Is(err, context.Canceled):
-		return &Refusal{Status: 499, Code: "CANCELED", Message: "the caller gave up", Err: err}
+		return &Refusal{Reason: reason.Canceled, Message: "the caller gave up", Err: err}
 	case errors.Is(err, context.DeadlineExceeded):
-		return &Refusal{Status: http.StatusServiceUnavailable, Code: "DEADLINE", Message: err.Error(), RetryAfter: time.Second, Err: err}
+		return &Refusal{Reason: reason.Deadline, Message: err.Error(), RetryAfter: time.Second, Err: err}
 	}
 	return err
 }

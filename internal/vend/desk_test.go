@@ -20,7 +20,7 @@ import (
 func codeOf(err error) string {
 	var r *Refusal
 	if errors.As(err, &r) {
-		return r.Code
+		return string(r.Reason)
 	}
 	return ""
 }
@@ -91,7 +91,7 @@ func TestAUserInALoopIsSlowedDownAlone(t *testing.T) {
 			}
 		}
 		var r *Refusal
-		if err := ask(1); !errors.As(err, &r) || r.Code != "TOO_MANY_REQUESTS" || r.Status != 429 || r.RetryAfter != 100*time.Millisecond {
+		if err := ask(1); !errors.As(err, &r) || r.Reason != "TOO_MANY_REQUESTS" || r.HTTPStatus() != 429 || r.RetryAfter != 100*time.Millisecond {
 			t.Errorf("%+v", r)
 		}
 		for range 100 {

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"go.uber.org/zap"
+
+	"github.com/brokerd/brokerd/internal/reason"
 )
 
 // Handler answers GET Path+NAME with the credentials of destination NAME.
@@ -68,19 +70,19 @@ func (h *Handler) answer(r *http.Request) (Credentials, error) {
 // nothing is decoded, cleaned or redirected.
 func (h *Handler) destination(r *http.Request) (string, error) {
 	if h.Hosts != nil && !slices.Contains(h.Hosts, r.Host) {
-		return "", &Refusal{Status: http.StatusForbidden, Code: "FOREIGN_REQUEST", Message: "the Host header names another place than this endpoint; use the address that it listens on"}
+		return "", &Refusal{Reason: reason.ForeignRequest, Message: "the Host header names another place than this endpoint; use the address that it listens on"}
 	}
 	for _, name := range fromElsewhere {
 		if len(r.Header.Values(name)) > 0 {
-			return "", &Refusal{Status: http.StatusForbidden, Code: "FOREIGN_REQUEST", Message: "the header " + name + " says that a proxy or a browser sent this; credentials are for programs on this machine"}
+			return "", &Refusal{Reason: reason.ForeignRequest, Message: "the header " + name + " says that a proxy or a browser sent this; credentials are for programs on this machine"}
 		}
 	}
 	name, ok := strings.CutPrefix(r.RequestURI, Path)
 	if !ok || name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789._-") != "" {
-		return "", &Refusal{Status: http.StatusNotFound, Code: "NO_SUCH_PATH", Message: "there is nothing here; credentials are at " + Path + "DESTINATION"}
+		return "", &Refusal{Reason: reason.NoSuchPath, Message: "there is nothing here; credentials are at " + Path + "DESTINATION"}
 	}
 	if r.Method != http.MethodGet || r.ContentLength != 0 {
-		return "", &Refusal{Status: http.StatusMethodNotAllowed, Code: "METHOD_NOT_ALLOWED", Message: "use GET, without a body"}
+		return "", &Refusal{Reason: reason.MethodNotAllowed, Message: "use GET, without a body"}
 	}
 	return name, nil
 }
@@ -91,23 +93,23 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	var f *Refusal
 	if !errors.As(err, &f) {
 		h.Log.Error("a request for credentials failed", zap.Error(err))
-		f = &Refusal{Status: http.StatusInternalServerError, Code: "INTERNAL", Message: "the daemon failed inside this request; its log says where"}
+		f = &Refusal{Reason: reason.Internal, Message: "the daemon failed inside this request; its log says where"}
 	}
-	if f.Code == "FOREIGN_REQUEST" {
-		h.Log.Warn("credentials not handed out", zap.String("reason", f.Code), zap.String("remote", r.RemoteAddr), zap.String("why", f.Message))
+	if f.Reason == reason.ForeignRequest {
+		h.Log.Warn("credentials not handed out", zap.String("reason", string(f.Reason)), zap.String("remote", r.RemoteAddr), zap.String("why", f.Message))
 	}
 	header := w.Header()
 	header.Set("Content-Type", "application/json")
-	if f.Status == http.StatusMethodNotAllowed {
+	if f.HTTPStatus() == http.StatusMethodNotAllowed {
 		header.Set("Allow", http.MethodGet)
 	}
 	if f.RetryAfter > 0 {
 		header.Set("Retry-After", strconv.Itoa(int(math.Ceil(f.RetryAfter.Seconds()))))
 	}
-	text, err := json.Marshal(map[string]string{"code": f.Code, "message": f.Message})
+	text, err := json.Marshal(map[string]string{"code": string(f.Reason), "message": f.Message})
 	if err != nil {
 		text = nil
 	}
-	w.WriteHeader(f.Status)
+	w.WriteHeader(f.HTTPStatus())
 	_, _ = w.Write(append(text, '\n'))
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/brokerd/brokerd/internal/access"
+	"github.com/brokerd/brokerd/internal/reason"
 )
 
 type peerKey struct{}
@@ -26,7 +27,7 @@ func Attested(of func(net.Conn) (access.Peer, error)) func(context.Context, net.
 func IdentifyAttested(r *http.Request) (Caller, error) {
 	p, ok := r.Context().Value(peerKey{}).(access.Peer)
 	if !ok {
-		return Caller{}, &Refusal{Status: http.StatusUnauthorized, Code: "PEER_NOT_ALLOWED", Message: "the kernel did not say who is at the other end"}
+		return Caller{}, &Refusal{Status: http.StatusUnauthorized, Reason: reason.PeerNotAllowed, Message: "the kernel did not say who is at the other end"}
 	}
 	return Caller{Peer: p, Via: "socket"}, nil
 }

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/brokerd/brokerd/internal/access"
+	"github.com/brokerd/brokerd/internal/reason"
 )
 
 const (
@@ -49,7 +50,7 @@ type keyring struct {
 func (k *keyring) identify(r *http.Request) (Caller, error) {
 	values := r.Header.Values("Authorization")
 	if len(values) != 1 || values[0] == "" {
-		return Caller{}, &Refusal{Status: http.StatusUnauthorized, Code: "TOKEN_REFUSED", Message: "the request has no token; set AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE to the file that vend.tokens names for this user"}
+		return Caller{}, &Refusal{Reason: reason.TokenRefused, Message: "the request has no token; set AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE to the file that vend.tokens names for this user"}
 	}
 	shown := sha256.Sum256([]byte(values[0]))
 	var found []*token
@@ -65,11 +66,11 @@ func (k *keyring) identify(r *http.Request) (Caller, error) {
 		return Caller{Peer: found[0].peer, Only: found[0].only, Via: "token"}, nil
 	case 0:
 		k.log.Warn("credentials not handed out", zap.String("reason", "TOKEN_REFUSED"), zap.String("remote", r.RemoteAddr), zap.String("why", "the token is nobody's"))
-		return Caller{}, &Refusal{Status: http.StatusUnauthorized, Code: "TOKEN_REFUSED", Message: "the token is not one that vend.tokens names; the daemon's log says which files it could not use"}
+		return Caller{}, &Refusal{Reason: reason.TokenRefused, Message: "the token is not one that vend.tokens names; the daemon's log says which files it could not use"}
 	default:
 		k.log.Error("credentials not handed out", zap.String("reason", "TOKEN_REFUSED"), zap.String("why", "the files hold the same token, which then stands for nobody"),
 			zap.String("file", found[0].file), zap.String("other_file", found[1].file))
-		return Caller{}, &Refusal{Status: http.StatusUnauthorized, Code: "TOKEN_REFUSED", Message: "the token is that of two peers, and so of none; the daemon's log names the files"}
+		return Caller{}, &Refusal{Reason: reason.TokenRefused, Message: "the token is that of two peers, and so of none; the daemon's log names the files"}
 	}
 }
 
