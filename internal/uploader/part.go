@@ -100,7 +100,7 @@ func (r *partReader) Read(dst []byte) (int, error) {
 	return total, nil
 }
 
-// Next implements wire.Slicer: pages are sent from where they are.
+// Next implements s3client.Slicer: pages are sent from where they are.
 func (r *partReader) Next(n int) ([]byte, error) {
 	r.p.mu.Lock()
 	defer r.p.mu.Unlock()

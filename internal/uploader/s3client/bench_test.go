@@ -19,8 +19,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sink is a store that reads and forgets, as cheap as one can be, so that what is
-// measured is the client.
+// sink is a store that discards bodies at the lowest possible cost, so that the
+// benchmark measures the client.
 func sink(b *testing.B) (endpoint string, pool *x509.CertPool) {
 	b.Helper()
 	srv := httptest.NewTLSServer(nil) // for its certificate
@@ -75,15 +75,15 @@ func swallow(r *bufio.Reader, w io.Writer) bool {
 	return err == nil
 }
 
-// BenchmarkPutObject puts one object at a time into a local TLS sink: through
-// this package, and through the SDK as the uploader sets it. The sink's time is counted, too: it
-// is TLS's half.
+// BenchmarkPutObject writes one object at a time to a local TLS sink: with this
+// package, and with the SDK under the uploader's settings. It counts the sink's time
+// too, which is one side of TLS.
 func BenchmarkPutObject(b *testing.B) {
 	keys := credentials.NewStaticCredentialsProvider("AK", "SK", "TOK")
 	for _, size := range []int{16 << 10, 8 << 20} {
 		data, meta := random(size), map[string]string{"brokerd-id": "01JDK2Z6Q9M8C4N1H7T5V3W0XY"}
 		const key, arn = "logs/host/2026/11/25/name-01JDK2Z6Q9M8C4N1H7T5V3W0XY", "arn:aws:kms:eu-west-1:444455556666:key/1234abcd"
-		b.Run("wire/"+strconv.Itoa(size), func(b *testing.B) {
+		b.Run("s3client/"+strconv.Itoa(size), func(b *testing.B) {
 			endpoint, pool := sink(b)
 			tr := NewTransport(TransportOptions{RootCAs: pool})
 			defer tr.CloseIdleConnections()
@@ -125,7 +125,7 @@ func BenchmarkPutObject(b *testing.B) {
 	}
 }
 
-// cpu reports the processor's time of the process, both sides of it, for an operation.
+// cpu reports the processor time of an operation, for client and sink.
 func cpu(b *testing.B) func() {
 	used := func() int64 {
 		var u unix.Rusage

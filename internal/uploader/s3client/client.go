@@ -7,34 +7,34 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
-// Options say which bucket a Client speaks to, and how.
+// Options configure a Client: its bucket and the way to it.
 type Options struct {
-	// Endpoint is scheme://host[:port][/base]; empty means AWS's for the Region.
+	// Endpoint is scheme://host[:port][/base]; empty means AWS's endpoint of the Region.
 	Endpoint string
-	// Region is signed for, and decides AWS's endpoint.
+	// Region is part of the signature, and selects AWS's endpoint.
 	Region string
-	// Bucket is a bucket's name.
+	// Bucket is the bucket's name.
 	Bucket string
-	// PathStyle puts the bucket into the path. Without it the bucket is in the
-	// host name wherever a certificate for one label and DNS allow that.
+	// PathStyle puts the bucket into the path. Without it the bucket is in the host
+	// name wherever DNS and a wildcard certificate allow that.
 	PathStyle bool
-	// FIPS and DualStack choose variants of AWS's endpoint.
+	// FIPS and DualStack select variants of AWS's endpoint.
 	FIPS, DualStack bool
-	// Owner is the account that must own the bucket; empty means not said.
+	// Owner is the account that must own the bucket; empty: not checked.
 	Owner string
-	// Credentials are asked at each call; they should be cached.
+	// Credentials are retrieved at each call, so the provider should cache them.
 	Credentials aws.CredentialsProvider
-	// Transport sends the requests. Many clients may share it.
+	// Transport sends the requests. Clients may share it.
 	Transport *Transport
-	// UserAgent is the header's value; empty means none.
+	// UserAgent is the value of the header; empty: no header.
 	UserAgent string
 }
 
-// Client makes the calls of deliveries to one bucket. Its methods may be called
+// Client makes the S3 calls of deliveries to one bucket. Its methods may be called
 // from several goroutines.
 type Client struct {
 	opts               Options
-	place              place
+	endpoint           endpoint
 	route              route
 	target             string // scheme and host of the request line, for a proxy that forwards
 	proxyAuthorization string
@@ -45,22 +45,22 @@ type Client struct {
 // New makes a Client. It makes no call.
 func New(o Options) (*Client, error) {
 	if o.Credentials == nil || o.Transport == nil {
-		return nil, errors.New("wire: Credentials and Transport are required")
+		return nil, errors.New("s3client: Credentials and Transport are required")
 	}
-	where, err := locate(o)
+	at, err := resolve(o)
 	if err != nil {
 		return nil, err
 	}
-	way, err := o.Transport.routeTo(where)
+	via, err := o.Transport.routeTo(at)
 	if err != nil {
 		return nil, err
 	}
 	c := &Client{
-		opts: o, place: where, route: way, sign: signer{region: o.Region},
+		opts: o, endpoint: at, route: via, sign: signer{region: o.Region},
 		memory: sync.Pool{New: func() any { return &scratch{buf: make([]byte, 0, 4096), head: make([]byte, 0, 4096)} }},
 	}
-	if authorization, yes := way.forwarded(); yes {
-		c.target, c.proxyAuthorization = where.scheme+"://"+where.host, authorization
+	if authorization, forwarded := via.forwarded(); forwarded {
+		c.target, c.proxyAuthorization = at.scheme+"://"+at.host, authorization
 	}
 	return c, nil
 }

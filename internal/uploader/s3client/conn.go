@@ -14,28 +14,29 @@ import (
 	"time"
 )
 
-// An exchange is made by its caller's own goroutine, without those that net/http
-// keeps for each connection: head and body of a small object are sealed together
-// and leave in one system call, and the next one waits for the answer.
+// The caller's goroutine makes the exchange; net/http keeps two goroutines for each
+// connection. Head and body of a small object are sealed together and leave in one
+// system call, and the next system call waits for the response.
 //
-// What is large ([expectAbove]) needs a second goroutine, which listens: for the
-// consent that the body waits for, and for a refusal that comes while it is sent.
+// A large body (above [expectAbove]) needs a second goroutine. It reads the
+// 100 Continue that the body waits for, and a refusal that arrives while the body
+// is sent.
 
 const (
-	// maxHead bounds the head of an answer.
+	// maxHead is the largest head of a response, in bytes.
 	maxHead = 256 << 10
-	// consentPatience is how long a body waits for the store's consent. Not every
-	// store gives it.
-	consentPatience = time.Second
-	// lastWord is how long an answer is waited for from a store that stopped taking
-	// the request, or that has answered while it does not take it.
-	lastWord = time.Second
-	// maxInterim bounds what is said before the answer.
+	// expectContinueTimeout is how long a body waits for 100 Continue. Some stores
+	// never send it.
+	expectContinueTimeout = time.Second
+	// earlyResponseTimeout is how long to wait for the response of a store that stopped
+	// reading the request, and how long a store that has responded may take no byte.
+	earlyResponseTimeout = time.Second
+	// maxInterim is how many 1xx responses may come before the final one.
 	maxInterim = 32
 )
 
 // stream is a connection that sends a head and a body in as few system calls as
-// it can. body may be nil. When send returns, everything is with the kernel.
+// possible. body may be nil. When send returns, the kernel has every byte.
 type stream interface {
 	net.Conn
 	send(head []byte, body io.Reader) error
@@ -43,14 +44,14 @@ type stream interface {
 
 // outgoing is one request.
 type outgoing struct {
-	method   string
-	head     []byte // up to and with the empty line
-	payload  *Payload
-	patience time.Duration // for the answer, once the request is written
+	method          string
+	head            []byte // up to and with the empty line
+	payload         *Payload
+	responseTimeout time.Duration // from the end of the request to the response
 }
 
-// answer is what a store said, read to its end.
-type answer struct {
+// response is a store's response, read to its end.
+type response struct {
 	status int
 	header http.Header
 	text   []byte
@@ -58,53 +59,54 @@ type answer struct {
 
 // conn is one connection, used by one request at a time.
 type conn struct {
-	sock   *restless
-	stream stream
-	in     *bufio.Reader
-	limit  io.LimitedReader // between in and stream
-	raw    syscall.RawConn  // nil when there is none: then staleness is found by failing
-	since  time.Time        // idle since; of the transport
-	sound  bool             // after an exchange: another one can follow
-	before int64            // bytes that had left before the exchange
+	sock     *stallGuardConn
+	stream   stream
+	in       *bufio.Reader
+	limit    io.LimitedReader // between in and stream
+	raw      syscall.RawConn  // nil when there is none: then staleness is found by failing
+	idleAt   time.Time        // when it became idle; the transport's field
+	reusable bool             // after an exchange: the connection can carry another request
+	before   int64            // bytes that had been sent before the exchange
 }
 
-func newConn(sock *restless, s stream) *conn {
+func newConn(sock *stallGuardConn, s stream) *conn {
 	c := &conn{sock: sock, stream: s, limit: io.LimitedReader{R: s}}
 	c.in = bufio.NewReaderSize(&c.limit, 4096)
 	if sc, ok := sock.Conn.(syscall.Conn); ok {
-		c.raw, _ = sc.SyscallConn() // without it, a stale connection is found when it fails
+		c.raw, _ = sc.SyscallConn()
 	}
 	return c
 }
 
-// stale says whether the store has ended an idle connection, or says what nobody asked for.
+// stale reports whether the store has closed an idle connection or sent bytes unasked.
 func (c *conn) stale() bool { return c.in.Buffered() > 0 || c.raw != nil && readable(c.raw) }
 
-// sent is how many bytes of the last request have left, records' frames included.
-func (c *conn) sent() int64 { return c.sock.left.Load() - c.before }
+// sent returns how many bytes of the last request were sent, with the frames of
+// TLS records.
+func (c *conn) sent() int64 { return c.sock.sent.Load() - c.before }
 
-// cut ends whatever is under way. What is left of it is for nobody.
-func (c *conn) cut() { _ = c.sock.Close() }
+// abort closes the connection without TLS's closing alert.
+func (c *conn) abort() { _ = c.sock.Close() }
 
 func (c *conn) close() {
-	if c.sound {
-		_ = c.stream.Close() // with TLS's goodbye
+	if c.reusable {
+		_ = c.stream.Close() // sends TLS's closing alert
 		return
 	}
-	c.cut()
+	c.abort()
 }
 
-// exchange makes one request. Afterwards nothing of the payload is read any more.
-func (c *conn) exchange(ctx context.Context, out *outgoing) (*answer, error) {
-	c.sound, c.before = false, c.sock.left.Load()
-	unhook := context.AfterFunc(ctx, c.cut)
+// exchange makes one request. It does not read the payload after it has returned.
+func (c *conn) exchange(ctx context.Context, out *outgoing) (*response, error) {
+	c.reusable, c.before = false, c.sock.sent.Load()
+	unhook := context.AfterFunc(ctx, c.abort)
 	defer func() {
 		if !unhook() {
-			c.sound = false
+			c.reusable = false
 		}
 	}()
 	if out.payload == nil || out.payload.Size == 0 {
-		return c.short(out, nil)
+		return c.sendThenRead(out, nil)
 	}
 	r, err := out.payload.Open()
 	if err != nil {
@@ -113,13 +115,13 @@ func (c *conn) exchange(ctx context.Context, out *outgoing) (*answer, error) {
 	defer closeReader(r)
 	body := &body{r: r, left: out.payload.Size, size: out.payload.Size}
 	if out.payload.Size > expectAbove {
-		return c.long(out, body)
+		return c.sendWhileReading(out, body)
 	}
-	return c.short(out, body)
+	return c.sendThenRead(out, body)
 }
 
-// short sends all of the request and then reads.
-func (c *conn) short(out *outgoing, b *body) (*answer, error) {
+// sendThenRead sends the whole request, then reads the response.
+func (c *conn) sendThenRead(out *outgoing, b *body) (*response, error) {
 	var err error
 	if b == nil {
 		err = c.stream.send(out.head, nil)
@@ -127,120 +129,120 @@ func (c *conn) short(out *outgoing, b *body) (*answer, error) {
 		return nil, &bodyError{fmt.Errorf("reading the body: %w", b.err)}
 	}
 	if err != nil {
-		return c.parting(out.method, err)
+		return c.awaitEarlyResponse(out.method, err)
 	}
-	return c.listen(out.method, out.patience)
+	return c.awaitResponse(out.method, out.responseTimeout)
 }
 
-// listen reads an answer, past what is said in between.
-func (c *conn) listen(method string, patience time.Duration) (*answer, error) {
-	_ = c.stream.SetReadDeadline(time.Now().Add(patience)) // a closed connection fails on reading
-	a, err := c.read(method, patience, nil)
+// awaitResponse reads the final response within timeout.
+func (c *conn) awaitResponse(method string, timeout time.Duration) (*response, error) {
+	_ = c.stream.SetReadDeadline(time.Now().Add(timeout)) // a closed connection fails on reading
+	a, err := c.read(method, timeout, nil)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		err = &silence{patience}
+		err = &noResponseError{timeout}
 	}
 	return a, err
 }
 
-// heard is what the listener of a long request heard.
-type heard struct {
-	*answer
+// result is the outcome of the goroutine that reads during sendWhileReading.
+type result struct {
+	*response
 	err error
-	// stuck cuts the connection when nobody stops it in time: a store that has
-	// answered and takes no more would hold up whoever sends.
-	stuck *time.Timer
+	// stallTimer closes the connection unless it is stopped in time: a store that has
+	// responded and reads no more would block the sender.
+	stallTimer *time.Timer
 }
 
-// long sends the head, waits for consent, and sends the body while it listens.
-func (c *conn) long(out *outgoing, b *body) (*answer, error) {
+// sendWhileReading sends the head, waits for 100 Continue, and sends the body while
+// another goroutine reads.
+func (c *conn) sendWhileReading(out *outgoing, b *body) (*response, error) {
 	if err := c.stream.SetReadDeadline(time.Time{}); err != nil {
 		return nil, err
 	}
 	if err := c.stream.send(out.head, nil); err != nil {
-		return c.parting(out.method, err)
+		return c.awaitEarlyResponse(out.method, err)
 	}
-	consent, end := make(chan struct{}), make(chan heard, 1)
+	continueReceived, end := make(chan struct{}), make(chan result, 1)
 	go func() {
-		a, err := c.read(out.method, 0, consent)
+		a, err := c.read(out.method, 0, continueReceived)
 		b.stop.Store(true)
-		end <- heard{a, err, time.AfterFunc(lastWord, c.cut)}
+		end <- result{a, err, time.AfterFunc(earlyResponseTimeout, c.abort)}
 	}()
-	timer := time.NewTimer(consentPatience)
+	timer := time.NewTimer(expectContinueTimeout)
 	defer timer.Stop()
 	select {
-	case <-consent:
+	case <-continueReceived:
 	case <-timer.C:
 	case h := <-end:
-		h.stuck.Stop()
-		c.sound = false // nobody knows whether the store waits for the body
-		return premature(h.answer, h.err)
+		h.stallTimer.Stop()
+		c.reusable = false // the store may still wait for the body
+		return earlyResponse(h.response, h.err)
 	}
 	err := c.stream.send(nil, b)
 	switch {
 	case b.err != nil:
-		c.cut()
+		c.abort()
 	case err == nil:
-		_ = c.stream.SetReadDeadline(time.Now().Add(out.patience)) // a closed connection fails on reading
+		_ = c.stream.SetReadDeadline(time.Now().Add(out.responseTimeout)) // a closed connection fails on reading
 	default:
-		_ = c.stream.SetReadDeadline(time.Now().Add(lastWord))
+		_ = c.stream.SetReadDeadline(time.Now().Add(earlyResponseTimeout))
 	}
 	h := <-end
-	h.stuck.Stop()
+	h.stallTimer.Stop()
 	switch {
 	case b.err != nil:
-		c.sound = false
+		c.reusable = false
 		return nil, &bodyError{fmt.Errorf("reading the body: %w", b.err)}
 	case err != nil:
-		c.sound = false
-		if h.answer == nil && !errors.Is(err, errAnswered) {
+		c.reusable = false
+		if h.response == nil && !errors.Is(err, errEarlyResponse) {
 			return nil, err
 		}
-		return premature(h.answer, h.err)
+		return earlyResponse(h.response, h.err)
 	case errors.Is(h.err, os.ErrDeadlineExceeded):
-		return nil, &silence{out.patience}
+		return nil, &noResponseError{out.responseTimeout}
 	}
-	return h.answer, h.err
+	return h.response, h.err
 }
 
-// read reads an answer to its end, past what is said in between. consent is
-// closed when the store agrees to the body. patience, unless it is 0, begins anew
-// once the head is there.
-func (c *conn) read(method string, patience time.Duration, consent chan<- struct{}) (*answer, error) {
-	var asked *http.Request // what a body goes by
+// read reads the final response to its end. It closes continueReceived at the first
+// 100 Continue. timeout, unless it is 0, starts again once the head is complete.
+func (c *conn) read(method string, timeout time.Duration, continueReceived chan<- struct{}) (*response, error) {
+	var asked *http.Request // tells net/http that a HEAD has no body
 	if method == http.MethodHead {
 		asked = &http.Request{Method: method}
 	}
 	for range maxInterim {
 		c.limit.N = maxHead
-		resp, err := http.ReadResponse(c.in, asked) //nolint:bodyclose // it is read to its end, or the connection is closed
+		resp, err := http.ReadResponse(c.in, asked) //nolint:bodyclose // readBody reads it to its end, or the connection is closed
 		if err != nil {
 			return nil, err
 		}
 		if resp.ProtoMajor != 1 {
-			return nil, fmt.Errorf("the answer is of %s, not of HTTP/1", resp.Proto)
+			return nil, fmt.Errorf("the response is %s, not HTTP/1", resp.Proto)
 		}
-		if resp.StatusCode == http.StatusContinue && consent != nil {
-			close(consent)
-			consent = nil
+		if resp.StatusCode == http.StatusContinue && continueReceived != nil {
+			close(continueReceived)
+			continueReceived = nil
 		}
 		if resp.StatusCode < 200 && resp.StatusCode != http.StatusSwitchingProtocols {
 			continue
 		}
 		c.limit.N = math.MaxInt64
-		if patience > 0 {
-			_ = c.stream.SetReadDeadline(time.Now().Add(patience))
+		if timeout > 0 {
+			_ = c.stream.SetReadDeadline(time.Now().Add(timeout))
 		}
-		return c.rest(resp)
+		return c.readBody(resp)
 	}
-	return nil, errors.New("the store goes on saying that it will answer")
+	return nil, errors.New("more than 32 interim responses (1xx) came, and no final one")
 }
 
-// rest reads what follows the head of an answer.
-func (c *conn) rest(resp *http.Response) (*answer, error) {
-	a := &answer{status: resp.StatusCode, header: resp.Header}
+// readBody reads the body of a response.
+func (c *conn) readBody(resp *http.Response) (*response, error) {
+	a := &response{status: resp.StatusCode, header: resp.Header}
 	whole := true
 	if resp.Body != http.NoBody {
-		limit := maxAnswer
+		limit := maxResponse
 		if a.status >= 300 {
 			limit = maxRefusal
 		}
@@ -249,34 +251,34 @@ func (c *conn) rest(resp *http.Response) (*answer, error) {
 		if whole = err == nil && len(a.text) <= limit; !whole {
 			a.text = a.text[:min(len(a.text), limit)]
 		}
-		// Of a refusal the head is enough.
+		// A refusal is complete with its head.
 		if err != nil && a.status < 300 {
-			return nil, fmt.Errorf("reading the answer: %w", err)
+			return nil, fmt.Errorf("reading the response: %w", err)
 		}
 	}
-	c.sound = whole && !resp.Close && a.status >= 200 && c.in.Buffered() == 0
+	c.reusable = whole && !resp.Close && a.status >= 200 && c.in.Buffered() == 0
 	return a, nil
 }
 
-// parting is for a store that stopped taking the request: it may have said why,
-// unless it has seen nothing of it.
-func (c *conn) parting(method string, err error) (*answer, error) {
+// awaitEarlyResponse reads the response of a store that stopped reading the request.
+// Without one it returns err, the error of sending.
+func (c *conn) awaitEarlyResponse(method string, err error) (*response, error) {
 	if c.sent() == 0 {
 		return nil, err
 	}
-	a, _ := c.listen(method, lastWord) // err is the one that counts
-	c.sound = false
+	a, _ := c.awaitResponse(method, earlyResponseTimeout) // err tells more
+	c.reusable = false
 	if a != nil {
-		return premature(a, nil)
+		return earlyResponse(a, nil)
 	}
 	return nil, err
 }
 
-// premature is an answer to a request that was not sent to its end. It can be a
-// refusal; a success it cannot be, whatever it says.
-func premature(a *answer, err error) (*answer, error) {
+// earlyResponse checks a response to a request that was not sent to its end. It may
+// be a refusal. It is never a success, whatever its status.
+func earlyResponse(a *response, err error) (*response, error) {
 	if a != nil && a.status < 300 {
-		return nil, fmt.Errorf("HTTP %d: %w", a.status, errAnswered)
+		return nil, fmt.Errorf("HTTP %d: %w", a.status, errEarlyResponse)
 	}
 	return a, err
 }

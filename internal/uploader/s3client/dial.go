@@ -14,32 +14,32 @@ import (
 	"golang.org/x/net/proxy"
 )
 
-// dialer makes connections.
+// dialer makes connections to stores, directly or through a proxy.
 type dialer struct {
-	tcp    proxy.ContextDialer
-	tls    *tls.Config
-	stall  time.Duration
-	bursts *bursts
+	tcp     proxy.ContextDialer
+	tls     *tls.Config
+	stall   time.Duration
+	buffers *batchBuffers
 }
 
-// connect makes a connection on which requests to a store can be made.
+// connect returns a connection that can carry requests to a store.
 func (d *dialer) connect(ctx context.Context, r route) (c *conn, err error) {
-	sock, below, err := d.reach(ctx, r)
+	sock, below, err := d.dialRoute(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
-			_ = sock.Close() // the error is the one that counts
+			_ = sock.Close() // err tells more
 		}
 	}()
 	if !r.secure {
-		return newConn(sock, &plainConn{Conn: below, bursts: d.bursts}), nil
+		return newConn(sock, &plainConn{Conn: below, buffers: d.buffers}), nil
 	}
 	cfg := d.configFor(r.address)
 	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
-	s := d.bursts.client(below, cfg)
+	s := d.buffers.client(below, cfg)
 	if err := s.HandshakeContext(ctx); err != nil {
 		return nil, err
 	}
@@ -55,9 +55,9 @@ func (d *dialer) configFor(address string) *tls.Config {
 	return cfg
 }
 
-// reach makes a connection that leads to the store, through a proxy or not. sock
-// is the TCP connection at its bottom.
-func (d *dialer) reach(ctx context.Context, r route) (sock *restless, leads net.Conn, err error) {
+// dialRoute makes a connection to the store, through the route's proxy if it has one.
+// sock is the TCP connection, and leads is the connection to speak to the store on.
+func (d *dialer) dialRoute(ctx context.Context, r route) (sock *stallGuardConn, leads net.Conn, err error) {
 	if r.proxy == "" {
 		sock, err = d.open(ctx, d.tcp, r.address)
 		return sock, sock, err
@@ -104,15 +104,15 @@ func (d *dialer) reach(ctx context.Context, r route) (sock *restless, leads net.
 	return sock, leads, nil
 }
 
-func (d *dialer) open(ctx context.Context, by proxy.ContextDialer, address string) (*restless, error) {
+func (d *dialer) open(ctx context.Context, by proxy.ContextDialer, address string) (*stallGuardConn, error) {
 	c, err := by.DialContext(ctx, "tcp", address)
 	if err != nil {
 		return nil, err
 	}
-	return &restless{Conn: c, stall: d.stall}, nil
+	return &stallGuardConn{Conn: c, stall: d.stall}, nil
 }
 
-// tunnel asks a proxy for a connection to address.
+// tunnel makes an HTTP proxy connect c to address, by CONNECT.
 func tunnel(ctx context.Context, sock, c net.Conn, address, authorization string) error {
 	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
@@ -125,7 +125,7 @@ func tunnel(ctx context.Context, sock, c net.Conn, address, authorization string
 	if _, err := io.WriteString(c, text+"\r\n"); err != nil {
 		return err
 	}
-	// The store says nothing before it is spoken to: nothing of it is in the buffer.
+	// The buffer holds no byte of the store: the store sends none before the handshake.
 	resp, err := http.ReadResponse(bufio.NewReaderSize(io.LimitReader(c, maxHead), 1024), &http.Request{Method: http.MethodConnect}) //nolint:bodyclose // a tunnel has no body
 	if err != nil {
 		if ctx.Err() != nil {
@@ -134,7 +134,7 @@ func tunnel(ctx context.Context, sock, c net.Conn, address, authorization string
 		return err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("it answered HTTP %d", resp.StatusCode)
+		return fmt.Errorf("the proxy answered HTTP %d", resp.StatusCode)
 	}
 	return nil
 }
@@ -146,10 +146,10 @@ func withPort(u *url.URL, port string) string {
 	return net.JoinHostPort(u.Hostname(), port)
 }
 
-// forward is a ContextDialer where a Dialer is asked for.
+// forward makes a ContextDialer a proxy.Dialer.
 type forward struct{ proxy.ContextDialer }
 
-// Dial implements proxy.Dialer; it is not called as long as there is a DialContext.
+// Dial implements proxy.Dialer. The SOCKS dialer calls DialContext instead.
 func (f forward) Dial(network, address string) (net.Conn, error) {
 	return f.DialContext(context.Background(), network, address)
 }

@@ -9,14 +9,14 @@ import (
 	"strings"
 )
 
-// place is where the requests of one bucket go.
-type place struct {
+// endpoint is the address of one bucket.
+type endpoint struct {
 	scheme string
-	host   string // of the Host header: without a default port, as it is signed
+	host   string // for the Host header, which is signed: without a default port
 	base   string // escaped path before the key: "", "/bucket", "/base/bucket"
 }
 
-// suffixes are the DNS suffixes of the partitions by the prefix of their Regions.
+// suffixes are the DNS suffixes of the partitions, by the prefix of their Regions.
 // https://github.com/aws/aws-sdk-go-v2/blob/main/internal/endpoints/awsrulesfn/partitions.json
 var suffixes = []struct{ region, dns, dualStack string }{
 	{"cn-", "amazonaws.com.cn", "amazonaws.com.cn"},
@@ -27,20 +27,20 @@ var suffixes = []struct{ region, dns, dualStack string }{
 	{"eu-isoe-", "cloud.adc-e.uk", "cloud.adc-e.uk"},
 }
 
-// locate finds a bucket's place as the SDK's endpoint rules do.
-func locate(o Options) (place, error) {
+// resolve returns a bucket's endpoint by the rules of the SDK.
+func resolve(o Options) (endpoint, error) {
 	if err := checkNames(o); err != nil {
-		return place{}, err
+		return endpoint{}, err
 	}
 	if o.Endpoint == "" {
-		return locateAWS(o), nil
+		return resolveAWS(o), nil
 	}
 	u, err := url.Parse(o.Endpoint)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return place{}, errors.New("wire: an endpoint is scheme://host[:port][/base] with the scheme http or https")
+		return endpoint{}, errors.New("s3client: an endpoint must be http or https://host[:port][/base]")
 	}
 	if o.FIPS || o.DualStack {
-		return place{}, errors.New("wire: FIPS and dual-stack are endpoints of AWS, and another endpoint is given")
+		return endpoint{}, errors.New("s3client: FIPS and dual-stack select endpoints of AWS, and another endpoint is set: remove the one or the other")
 	}
 	host := u.Host
 	if port := u.Port(); u.Scheme == "https" && port == "443" || u.Scheme == "http" && port == "80" {
@@ -48,10 +48,10 @@ func locate(o Options) (place, error) {
 	}
 	base := strings.TrimSuffix(u.EscapedPath(), "/")
 	_, notIP := netip.ParseAddr(u.Hostname())
-	return seat(o, u.Scheme, host, base, notIP != nil), nil
+	return bucketEndpoint(o, u.Scheme, host, base, notIP != nil), nil
 }
 
-func locateAWS(o Options) place {
+func resolveAWS(o Options) endpoint {
 	dns := "amazonaws.com"
 	for _, s := range suffixes {
 		if strings.HasPrefix(o.Region, s.region) {
@@ -65,20 +65,20 @@ func locateAWS(o Options) place {
 	if o.DualStack {
 		service += ".dualstack"
 	}
-	return seat(o, "https", service+"."+o.Region+"."+dns, "", true)
+	return bucketEndpoint(o, "https", service+"."+o.Region+"."+dns, "", true)
 }
 
-// seat puts the bucket into the host name where a certificate and DNS allow it,
-// and into the path where not.
-func seat(o Options, scheme, host, base string, named bool) place {
+// bucketEndpoint puts the bucket into the host name where DNS and a certificate allow
+// it, and into the path otherwise.
+func bucketEndpoint(o Options, scheme, host, base string, named bool) endpoint {
 	if named && !o.PathStyle && hostLabel(o.Bucket, scheme == "http") {
-		return place{scheme: scheme, host: o.Bucket + "." + host, base: base}
+		return endpoint{scheme: scheme, host: o.Bucket + "." + host, base: base}
 	}
-	return place{scheme: scheme, host: host, base: base + "/" + escaped(o.Bucket, false)}
+	return endpoint{scheme: scheme, host: host, base: base + "/" + escaped(o.Bucket, false)}
 }
 
-// hostLabel says whether a bucket's name can stand in a host name. A wildcard
-// certificate covers one label, so names with dots cannot over TLS.
+// hostLabel reports whether a bucket's name can be part of a host name. A wildcard
+// certificate covers one label, so a name with dots cannot be one over TLS.
 func hostLabel(bucket string, dots bool) bool {
 	if len(bucket) < 3 || len(bucket) > 63 || net.ParseIP(bucket) != nil {
 		return false
@@ -99,17 +99,17 @@ func hostLabel(bucket string, dots bool) bool {
 func checkNames(o Options) error {
 	switch {
 	case o.Bucket == "":
-		return errors.New("wire: there is no bucket")
+		return errors.New("s3client: Bucket is required")
 	case strings.Contains(o.Bucket, ":"), strings.Contains(o.Bucket, "/"):
-		return fmt.Errorf("wire: %q is not the name of a bucket", o.Bucket)
+		return fmt.Errorf("s3client: %q is not the name of a bucket", o.Bucket)
 	case strings.HasSuffix(o.Bucket, "--x-s3"):
-		return fmt.Errorf("wire: %q is a directory bucket, which is signed in another way", o.Bucket)
+		return fmt.Errorf("s3client: %q is a directory bucket, whose requests are signed in another way; use a general purpose bucket", o.Bucket)
 	case o.Region == "":
-		return errors.New("wire: there is no Region to sign for")
+		return errors.New("s3client: Region is required")
 	}
 	for i := range len(o.Region) {
 		if b := o.Region[i]; (b < 'a' || b > 'z') && (b < '0' || b > '9') && b != '-' {
-			return fmt.Errorf("wire: %q is not a Region", o.Region)
+			return fmt.Errorf("s3client: %q is not a Region", o.Region)
 		}
 	}
 	return nil

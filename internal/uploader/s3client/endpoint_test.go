@@ -8,8 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
-// TestPlaceIsWhereTheSDKGoes compares with the rules of the SDK.
-func TestPlaceIsWhereTheSDKGoes(t *testing.T) {
+// TestEndpointIsTheSDKs compares with the endpoint rules of the SDK.
+func TestEndpointIsTheSDKs(t *testing.T) {
 	regions := []string{"us-east-1", "eu-west-1", "ap-southeast-3", "cn-north-1", "us-gov-west-1", "us-iso-east-1", "us-isob-east-1", "eu-isoe-west-1", "us-isof-south-1", "eusc-de-east-1"}
 	buckets := []string{"plain-bucket", "with.dots", "Upper", "under_score", "abc", "1.2.3.4", "bucket-s3alias"}
 	endpoints := []string{"", "https://store.example", "https://store.example:443", "http://store.example:9000", "http://store.example", "https://store.example/base", "https://127.0.0.1:9000", "https://[::1]:9000"}
@@ -29,9 +29,9 @@ func TestPlaceIsWhereTheSDKGoes(t *testing.T) {
 					}
 					want, err := resolver.ResolveEndpoint(t.Context(), p)
 					if err != nil {
-						continue // what the SDK cannot address is no measure
+						continue // the SDK refuses it: no comparison
 					}
-					got, err := locate(o)
+					got, err := resolve(o)
 					if err != nil {
 						if endpoint == "" || !o.FIPS && !o.DualStack {
 							t.Errorf("%+v: %v", o, err)
@@ -65,7 +65,7 @@ func TestPlacesThatAreRefused(t *testing.T) {
 		"an endpoint's query":    {Bucket: "bucket", Region: "eu-west-1", Endpoint: "https://store.example?a=b"},
 		"no host":                {Bucket: "bucket", Region: "eu-west-1", Endpoint: "https://"},
 	} {
-		if got, err := locate(o); err == nil || strings.Contains(err.Error(), "u:p") {
+		if got, err := resolve(o); err == nil || strings.Contains(err.Error(), "u:p") {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}

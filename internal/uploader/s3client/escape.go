@@ -2,9 +2,9 @@ package s3client
 
 const upperHex = "0123456789ABCDEF"
 
-// appendEscaped appends s as SigV4 wants it: every byte but RFC 3986's unreserved
-// ones as %XX, once. In paths the slash stays, and so do dots: S3's keys are
-// names, not paths, and ".." is as good a name as any.
+// appendEscaped appends s as SigV4 requires: every byte as %XX, once, except the
+// unreserved ones of RFC 3986. A path keeps its slashes and dots: S3's keys are names,
+// not paths, and ".." is a valid name.
 func appendEscaped(dst []byte, s string, path bool) []byte {
 	for i := range len(s) {
 		if b := s[i]; unreserved[b] || path && b == '/' {

@@ -17,7 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 )
 
-// confirming is a store that confirms what it takes, as h does the rest.
+// confirming sets the ETag that confirms a write, and calls h.
 func confirming(h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Etag", `"e"`)
@@ -25,7 +25,7 @@ func confirming(h http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// store is a client of a server that h is.
+// store starts a server with the handler h and returns a client of it.
 func store(t testing.TB, h http.HandlerFunc, o TransportOptions) (*Client, *httptest.Server) {
 	t.Helper()
 	srv := httptest.NewTLSServer(confirming(h))
@@ -53,7 +53,7 @@ func TestRefusalBeforeA100CostsNoByteOfTheBody(t *testing.T) {
 		if r.Header.Get("Expect") != "100-continue" {
 			t.Error("it was not asked for")
 		}
-		w.WriteHeader(http.StatusForbidden) // without having read: net/http sends no 100
+		w.WriteHeader(http.StatusForbidden) // without a read of the body: net/http then sends no 100
 	}, TransportOptions{})
 	p := sized(3 << 20)
 	read := false
@@ -89,7 +89,7 @@ func TestSilenceAfterTheRequestHasALimit(t *testing.T) {
 	}, TransportOptions{})
 	t.Cleanup(func() { close(gone) })
 	for _, p := range []*Payload{nil, new(sized(100 << 10))} {
-		r := &request{operation: "PutObject", method: http.MethodPut, key: "k", hash: unsignedPayload, payload: p, patience: 50 * time.Millisecond}
+		r := &request{operation: "PutObject", method: http.MethodPut, key: "k", hash: unsignedPayload, payload: p, responseTimeout: 50 * time.Millisecond}
 		err := c.do(t.Context(), r, func(http.Header, *document) error { return nil })
 		var ne net.Error
 		if !errors.As(err, &ne) || !ne.Timeout() || errors.Is(err, context.Canceled) {
@@ -101,7 +101,7 @@ func TestSilenceAfterTheRequestHasALimit(t *testing.T) {
 func TestPayloadIsNotReadAfterTheCall(t *testing.T) {
 	c, _ := store(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }, TransportOptions{})
 	for range 20 {
-		over := false // the race detector watches it, too
+		over := false // the race detector checks it too
 		p := Payload{Size: 1<<20 + 1, Open: func() (io.Reader, error) {
 			return readerFunc(func(p []byte) (int, error) {
 				if over {
@@ -121,7 +121,7 @@ func TestSecretsAreInNoError(t *testing.T) {
 		_, _ = io.WriteString(w, "<Error><Code>SignatureDoesNotMatch</Code><Message>no</Message><CanonicalRequest>"+r.Header.Get("X-Amz-Security-Token")+"</CanonicalRequest></Error>")
 	}, TransportOptions{})
 	_, refused := c.PutObject(t.Context(), Object{Key: "k"}, sized(1))
-	c.place.host = "127.0.0.1:1"
+	c.endpoint.host = "127.0.0.1:1"
 	c.opts.Transport = NewTransport(TransportOptions{})
 	_, unreached := c.PutObject(t.Context(), Object{Key: "k"}, sized(1))
 	_, forged := c.PutObject(t.Context(), Object{Key: "k", Metadata: map[string]string{"a": "\x01"}}, sized(1))
@@ -141,7 +141,7 @@ func mustURL(t *testing.T, s string) *url.URL {
 	return u
 }
 
-// connections is a store that counts them.
+// connections starts a store that counts its connections.
 func connections(t *testing.T, h http.HandlerFunc) (*Client, *atomic.Int32) {
 	t.Helper()
 	var opened atomic.Int32
@@ -219,7 +219,7 @@ func TestConnectionThatTheStoreHasClosedIsNotUsed(t *testing.T) {
 	put()
 	for _, list := range c.opts.Transport.idle {
 		for _, kept := range list {
-			_ = kept.sock.Conn.(*net.TCPConn).CloseRead() // the kernel then sees the end, as after a FIN
+			_ = kept.sock.Conn.(*net.TCPConn).CloseRead() // for the kernel this is a FIN of the store
 		}
 	}
 	put()
@@ -228,8 +228,8 @@ func TestConnectionThatTheStoreHasClosedIsNotUsed(t *testing.T) {
 	}
 }
 
-// dialCounted makes connections whose writes can be made to fail, and on which
-// nobody can see that they are stale.
+// dialCounted makes connections whose writes can fail, and whose staleness is not
+// visible before.
 type dialCounted struct{ last *counted }
 
 func (d *dialCounted) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
@@ -263,7 +263,7 @@ func TestRequestOfWhichNothingLeftGoesToAnotherConnection(t *testing.T) {
 		d.last.most, d.last.fail = most, errors.New("stale")
 		d.last.mu.Unlock()
 		_, err := c.PutObject(t.Context(), Object{Key: "k"}, p)
-		// Once a byte is out, nobody knows what the store did: that is the caller's to decide.
+		// Once a byte is sent, the outcome is unknown, and the caller decides.
 		if again := most == 0; again != (err == nil) {
 			t.Errorf("%d bytes out: %v", most, err)
 		}
@@ -276,7 +276,7 @@ func TestRequestOfWhichNothingLeftGoesToAnotherConnection(t *testing.T) {
 	}
 }
 
-// early is a client of a store that reads a megabyte of a body, answers, takes no
+// early returns a client of a store that reads 1 MiB of a body, responds, reads no
 // more, and does not close.
 func early(t *testing.T, answer string) *Client {
 	t.Helper()
@@ -317,7 +317,7 @@ func TestAnswerThatComesWhileTheBodyIsSentEndsIt(t *testing.T) {
 	if !errors.As(err, &refused) || refused.Code != "SlowDown" {
 		t.Errorf("a refusal: %v", err)
 	}
-	// Nobody has stored what was not sent.
+	// A store cannot have stored bytes that were not sent.
 	_, err = early(t, "HTTP/1.1 200 OK\r\nEtag: \"e\"\r\nContent-Length: 0\r\n\r\n").PutObject(t.Context(), Object{Key: "k"}, long)
 	if err == nil || errors.As(err, &refused) && refused.Status < 300 {
 		t.Errorf("a success: %v", err)
@@ -352,8 +352,8 @@ func TestIdleConnectionsAreClosedInTime(t *testing.T) {
 	}
 }
 
-// FuzzAnswerBytes has a store that answers anything at all, and then closes.
-func FuzzAnswerBytes(f *testing.F) {
+// FuzzResponseBytes has a store that sends arbitrary bytes and closes.
+func FuzzResponseBytes(f *testing.F) {
 	for _, s := range []string{
 		"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nEtag: \"e\"\r\n\r\n",
 		"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n<a/>x\r\n0\r\n\r\n",
@@ -371,16 +371,16 @@ func FuzzAnswerBytes(f *testing.F) {
 			go func() { _, _ = io.Copy(io.Discard, theirs) }()
 			_, _ = io.WriteString(theirs, text)
 		}()
-		b := newBursts(defaultBurst)
-		sock := &restless{Conn: ours, stall: time.Minute}
-		c := newConn(sock, &plainConn{Conn: sock, bursts: b})
+		b := newBatchBuffers(defaultBatch)
+		sock := &stallGuardConn{Conn: ours, stall: time.Minute}
+		c := newConn(sock, &plainConn{Conn: sock, buffers: b})
 		defer c.close()
 		size := 10
 		if large {
 			size = expectAbove + 1
 		}
 		p := sized(size)
-		a, err := c.exchange(t.Context(), &outgoing{method: http.MethodPut, head: []byte("PUT / HTTP/1.1\r\n\r\n"), payload: &p, patience: time.Minute})
+		a, err := c.exchange(t.Context(), &outgoing{method: http.MethodPut, head: []byte("PUT / HTTP/1.1\r\n\r\n"), payload: &p, responseTimeout: time.Minute})
 		if (a == nil) == (err == nil) {
 			t.Fatalf("an answer %v and an error %v", a, err)
 		}

@@ -5,8 +5,8 @@ import (
 	"net"
 )
 
-// Leading is a transport whose connections all lead to a test's own servers:
-// plain for port 80, secure, unchecked, for any other.
+// Leading returns a transport whose connections all go to a test's own servers: to
+// plain for port 80, and to secure, without a check of its certificate, for the others.
 func Leading(plain, secure string) *Transport {
 	t := NewTransport(TransportOptions{})
 	t.dial.tcp = leading{plain, secure}

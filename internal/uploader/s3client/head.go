@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Head is what the store says of an object that exists.
+// Head describes an object that exists.
 type Head struct {
 	Size               int64
 	ETag               string // without quotes
@@ -17,13 +17,13 @@ type Head struct {
 	Metadata           map[string]string // names in lower case, without the prefix
 }
 
-// HeadObject asks for an object's description with its checksum. A refusal has
-// no text: S3 answers a HEAD without a body, so its code comes of the status.
+// HeadObject returns an object's description with its checksum. A refusal has no text:
+// S3 answers a HEAD without a body, so the code is derived from the status.
 func (c *Client) HeadObject(ctx context.Context, key string) (out Head, err error) {
-	r := &request{operation: "HeadObject", method: http.MethodHead, key: key, hash: emptyPayload, patience: patience}
-	r.say(hChecksumMode, "ENABLED")
+	r := &request{operation: "HeadObject", method: http.MethodHead, key: key, hash: emptyPayload, responseTimeout: responseTimeout}
+	r.setHeader(hChecksumMode, "ENABLED")
 	err = c.do(ctx, r, func(h http.Header, _ *document) error {
-		w := confirmed(h)
+		w := writtenOf(h)
 		size, err := strconv.ParseInt(get(h, "Content-Length"), 10, 64)
 		if err != nil || size < 0 {
 			return unexpected(r, c.opts.Bucket, h)

@@ -16,14 +16,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// seen is a request as a store, and the conditions of a policy, see it.
+// seen is a request as the store and the conditions of a policy see it.
 type seen struct {
 	Method, Path, Query string
 	Header              http.Header
 	Body                string
 }
 
-// look takes away what is of the SDK and what differs by nature.
+// look removes headers of the SDK and headers that always differ.
 func look(t *testing.T, r *http.Request) seen {
 	t.Helper()
 	body, err := io.ReadAll(r.Body)
@@ -45,7 +45,7 @@ func look(t *testing.T, r *http.Request) seen {
 	return seen{Method: r.Method, Path: r.URL.EscapedPath(), Query: q.Encode(), Header: h, Body: canonicalXML(string(body))}
 }
 
-// canonicalXML makes two spellings of one completion one.
+// canonicalXML makes two spellings of one completion equal.
 func canonicalXML(text string) string {
 	var doc struct {
 		XMLName xml.Name
@@ -106,7 +106,7 @@ func TestRequestsAreWhatTheSDKSends(t *testing.T) {
 			},
 		},
 		"PutObject of nothing, with nothing said": {
-			// The SDK makes up a content type; here it is said or not sent.
+			// The SDK invents a content type; this package sends none by itself.
 			func() error {
 				_, err := ours.PutObject(ctx, Object{Key: key, ContentType: octets}, Payload{})
 				return err

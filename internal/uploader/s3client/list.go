@@ -8,12 +8,12 @@ import (
 	"strconv"
 )
 
-// ListParts returns the parts that an upload has, by ascending number: all
-// pages of them, each in one attempt.
+// ListParts returns all parts of an upload, by ascending number. It reads each page in
+// one attempt.
 func (c *Client) ListParts(ctx context.Context, key, uploadID string) ([]Part, error) {
 	var out []Part
 	for marker := 0; ; {
-		r := &request{operation: "ListParts", method: http.MethodGet, key: key, query: uploadQuery(uploadID), hash: emptyPayload, patience: patience}
+		r := &request{operation: "ListParts", method: http.MethodGet, key: key, query: uploadQuery(uploadID), hash: emptyPayload, responseTimeout: responseTimeout}
 		if marker > 0 {
 			r.query = "part-number-marker=" + strconv.Itoa(marker) + "&" + r.query
 		}
@@ -28,7 +28,7 @@ func (c *Client) ListParts(ctx context.Context, key, uploadID string) ([]Part, e
 			if more = doc.IsTruncated == "true"; !more {
 				return nil
 			}
-			// A page that leads nowhere new would be listed for ever.
+			// Without a larger marker the same page would be listed forever.
 			next, err := strconv.Atoi(doc.NextPartNumberMarker)
 			if err != nil || next <= marker {
 				return unexpected(r, c.opts.Bucket, h)
@@ -45,7 +45,7 @@ func (c *Client) ListParts(ctx context.Context, key, uploadID string) ([]Part, e
 	}
 }
 
-// crcOf is 0 for what is no CRC32C.
+// crcOf decodes a CRC32C; it returns 0 for any other text.
 func crcOf(text string) uint32 {
 	raw, err := base64.StdEncoding.DecodeString(text)
 	if err != nil || len(raw) != 4 {

@@ -7,21 +7,21 @@ import (
 	"strings"
 )
 
-// Object is what PutObject and CreateMultipartUpload say of an object. What is
-// empty is not said: no header is sent for it.
+// Object describes an object for PutObject and CreateMultipartUpload. An empty field
+// sends no header.
 type Object struct {
 	Key                                             string
 	ContentType, ContentEncoding, StorageClass, ACL string
 	Tagging                                         string            // an encoded query string, "a=b&c=d"
-	Metadata                                        map[string]string // names without the prefix; case does not count
+	Metadata                                        map[string]string // names without the prefix x-amz-meta-; in any case
 	Encryption, KMSKey                              string            // "aws:kms" and the key's full ARN
 	EncryptionContext                               string            // base64 of a JSON object
 	BucketKey                                       *bool
 	IfNoneMatch                                     string // "*" or empty; PutObject only
 }
 
-// Written is an object or a part as the store confirmed it. What the store did
-// not say is empty.
+// Written is an object or a part as the store confirmed it. A field that the response
+// did not have is empty.
 type Written struct {
 	ETag           string // without quotes
 	VersionID      string
@@ -31,10 +31,10 @@ type Written struct {
 	RequestID      string
 }
 
-// field is one header that is signed.
+// field is one signed header.
 type field struct{ lower, name, value string }
 
-// The headers, once in the spelling that is signed and once in net/http's.
+// header is the name of a header: lower as it is signed, name as net/http spells it.
 type header struct{ lower, name string }
 
 var (
@@ -63,31 +63,31 @@ var (
 
 const metaPrefix = "x-amz-meta-"
 
-// say adds a header to the request unless it is empty.
-func (r *request) say(h header, value string) {
+// setHeader adds a header to the request unless value is empty.
+func (r *request) setHeader(h header, value string) {
 	if value != "" {
 		r.fields = append(r.fields, field{lower: h.lower, name: h.name, value: value})
 	}
 }
 
-// describe adds what an object says of itself.
-func (r *request) describe(o *Object) error {
-	r.say(hContentType, o.ContentType)
-	r.say(hContentEncoding, o.ContentEncoding)
-	r.say(hStorageClass, o.StorageClass)
-	r.say(hACL, o.ACL)
-	r.say(hTagging, o.Tagging)
-	r.say(hEncryption, o.Encryption)
-	r.say(hKMSKey, o.KMSKey)
-	r.say(hContext, o.EncryptionContext)
+// setObjectHeaders adds the headers that describe an object.
+func (r *request) setObjectHeaders(o *Object) error {
+	r.setHeader(hContentType, o.ContentType)
+	r.setHeader(hContentEncoding, o.ContentEncoding)
+	r.setHeader(hStorageClass, o.StorageClass)
+	r.setHeader(hACL, o.ACL)
+	r.setHeader(hTagging, o.Tagging)
+	r.setHeader(hEncryption, o.Encryption)
+	r.setHeader(hKMSKey, o.KMSKey)
+	r.setHeader(hContext, o.EncryptionContext)
 	if o.BucketKey != nil {
-		r.say(hBucketKey, strconv.FormatBool(*o.BucketKey))
+		r.setHeader(hBucketKey, strconv.FormatBool(*o.BucketKey))
 	}
 	for name, value := range o.Metadata {
 		lower := metaPrefix + strings.ToLower(name)
 		for _, f := range r.fields {
 			if f.lower == lower {
-				return fmt.Errorf("the metadata name %q is there twice, in different cases", name)
+				return fmt.Errorf("the metadata name %q occurs twice, in different cases", name)
 			}
 		}
 		r.fields = append(r.fields, field{lower: lower, name: textproto.CanonicalMIMEHeaderKey(lower), value: value})
@@ -95,20 +95,20 @@ func (r *request) describe(o *Object) error {
 	return nil
 }
 
-// check refuses what would end or forge a header line. Names that are not
-// constants are those of metadata.
+// check refuses bytes that would end or forge a header line. Only the names of metadata
+// are not constants.
 func (r *request) check() error {
 	for i := range r.fields {
 		f := &r.fields[i]
 		for i := range len(f.value) {
 			if b := f.value[i]; b < ' ' && b != '\t' || b == 0x7f {
-				return fmt.Errorf("the value of %s holds a control character", f.name)
+				return fmt.Errorf("the value of %s contains a control character", f.name)
 			}
 		}
 		name, meta := strings.CutPrefix(f.lower, metaPrefix)
 		for i := 0; meta && i < len(name); i++ {
 			if b := name[i]; b <= ' ' || b >= 0x7f || strings.IndexByte(`"(),/:;<=>?@[\]{}`, b) >= 0 {
-				return fmt.Errorf("%q is not the name of a header", f.name)
+				return fmt.Errorf("%q is not a valid name of a header", f.name)
 			}
 		}
 	}

@@ -9,10 +9,9 @@ import (
 
 // Payload is the body of an object or a part.
 type Payload struct {
-	// Open returns the bytes from their beginning. It is called for each time that
-	// they are sent, once as a rule. What it returns is closed when it is an
-	// io.Closer. A Read should not block for long: a call that was cancelled
-	// returns only when the Read under way has.
+	// Open returns a reader at the first byte. It is called each time the bytes are
+	// sent, usually once. A reader that is an io.Closer is closed. A Read should not
+	// block for long: a canceled call returns only after the Read in flight.
 	Open func() (io.Reader, error)
 	// Size is the exact number of bytes.
 	Size int64
@@ -20,51 +19,51 @@ type Payload struct {
 	CRC32C uint32
 }
 
-// Slicer is a body whose bytes lie in memory already: they are sent from there. What
-// Open returns may be one.
+// Slicer is a body whose bytes are already in memory, and are sent from there.
+// [Payload.Open] may return one.
 type Slicer interface {
 	io.Reader
-	// Next returns at least one and at most n bytes, which stay as they are until the
-	// next call, or an error; io.EOF comes alone.
+	// Next returns 1 to n bytes, which do not change until the next call, or an error.
+	// io.EOF comes without bytes.
 	Next(n int) ([]byte, error)
 }
 
-// bodyError is a fault of the payload's, not of the network's.
+// bodyError is an error of the payload, not of the network.
 type bodyError struct{ err error }
 
 func (e *bodyError) Error() string { return e.err.Error() }
 func (e *bodyError) Unwrap() error { return e.err }
 
-var errAnswered = errors.New("the store has answered before it had everything")
+var errEarlyResponse = errors.New("the store responded before it had the whole request")
 
-// body is a payload as it is sent: of exactly its size, or an error. Its last
-// bytes come together with io.EOF, or not at all.
+// body reads a payload of exactly its size, or returns an error. Its last bytes come
+// together with io.EOF, or not at all.
 type body struct {
 	r          io.Reader
 	left, size int64
 	err        error       // the payload's
-	stop       atomic.Bool // nobody wants the rest
+	stop       atomic.Bool // the store has responded: send no more
 }
 
 // Read implements io.Reader.
 func (b *body) Read(p []byte) (int, error) {
 	if b.stop.Load() {
-		return 0, errAnswered
+		return 0, errEarlyResponse
 	}
 	n, err := b.r.Read(p)
 	return n, b.check(n, err)
 }
 
-// next is Read without a buffer, for a body that is a Slicer.
+// next is Read without a copy, for a body that is a Slicer.
 func (b *body) next(from Slicer, n int) ([]byte, error) {
 	if b.stop.Load() {
-		return nil, errAnswered
+		return nil, errEarlyResponse
 	}
 	p, err := from.Next(n)
 	return p, b.check(len(p), err)
 }
 
-// check counts what was read, and looks past the last byte.
+// check counts n bytes, and makes sure that the payload ends after its last byte.
 func (b *body) check(n int, err error) error {
 	b.left -= int64(n)
 	for b.left == 0 && err == nil {
@@ -87,6 +86,6 @@ func (b *body) check(n int, err error) error {
 
 func closeReader(r io.Reader) {
 	if closer, ok := r.(io.Closer); ok {
-		_ = closer.Close() // it was read to its end, or its end does not matter
+		_ = closer.Close() // every byte that counts has been read
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 )
 
-// through is the same client behind a proxy.
+// through returns the same client behind a proxy.
 func (c *Client) through(t *testing.T, proxy func(*http.Request) (*url.URL, error)) *Client {
 	t.Helper()
 	o := c.opts
@@ -91,7 +91,8 @@ func TestWithoutTLSAProxyForwards(t *testing.T) {
 	}
 }
 
-// socks is a proxy of SOCKS 5 for one kind of request: CONNECT to an IPv4 address, without a password.
+// socks starts a SOCKS 5 proxy that knows one request: CONNECT to an IPv4 address,
+// without a password.
 func socks(t *testing.T) (address string, used *atomic.Int32) {
 	t.Helper()
 	used = new(atomic.Int32)

@@ -6,33 +6,33 @@ import (
 	"strconv"
 )
 
-// PutObject writes an object in one request. The store compares the bytes with
-// p's checksum before there is an object.
+// PutObject writes an object in one request. The store compares the bytes with p's
+// checksum before it makes the object.
 func (c *Client) PutObject(ctx context.Context, o Object, p Payload) (Written, error) {
 	r := &request{
-		operation: "PutObject", method: http.MethodPut, key: o.Key, hash: unsignedPayload, payload: &p, patience: patience,
+		operation: "PutObject", method: http.MethodPut, key: o.Key, hash: unsignedPayload, payload: &p, responseTimeout: responseTimeout,
 		fields: make([]field, 0, 16+len(o.Metadata)),
 	}
-	if err := r.describe(&o); err != nil {
+	if err := r.setObjectHeaders(&o); err != nil {
 		return Written{}, err
 	}
-	r.say(hIfNoneMatch, o.IfNoneMatch)
+	r.setHeader(hIfNoneMatch, o.IfNoneMatch)
 	return c.write(ctx, r)
 }
 
 // UploadPart writes one part of a multipart upload; numbers begin at 1.
 func (c *Client) UploadPart(ctx context.Context, key, uploadID string, number int32, p Payload) (Written, error) {
 	return c.write(ctx, &request{
-		operation: "UploadPart", method: http.MethodPut, key: key, hash: unsignedPayload, payload: &p, patience: patience,
+		operation: "UploadPart", method: http.MethodPut, key: key, hash: unsignedPayload, payload: &p, responseTimeout: responseTimeout,
 		query:  "partNumber=" + strconv.Itoa(int(number)) + "&" + uploadQuery(uploadID),
 		fields: make([]field, 0, 12),
 	})
 }
 
 func (c *Client) write(ctx context.Context, r *request) (out Written, err error) {
-	r.say(hChecksum, base64CRC(r.payload.CRC32C))
+	r.setHeader(hChecksum, base64CRC(r.payload.CRC32C))
 	err = c.do(ctx, r, func(h http.Header, _ *document) error {
-		if out = confirmed(h); out.ETag == "" {
+		if out = writtenOf(h); out.ETag == "" {
 			return unexpected(r, c.opts.Bucket, h)
 		}
 		return nil

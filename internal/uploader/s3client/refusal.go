@@ -11,25 +11,25 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// ResponseError is the store's answer that it did not do what was asked. It
-// holds what the store says of the reason, and nothing that it quotes of the request.
+// ResponseError is an error response of the store. It holds the store's reason, and no
+// part of the request that the store quotes.
 type ResponseError struct {
 	Operation   string // of S3's API: "PutObject"
 	Bucket, Key string
-	// Status is the HTTP status. An error that came with 200 has 500 here, as the
-	// SDK has it: there is no success in it.
+	// Status is the HTTP status. An error document inside an HTTP 200 has status 500
+	// here, as in the SDK.
 	Status int
-	// Code is the store's, such as "AccessDenied"; when the answer had none, one
-	// that goes with the status.
+	// Code is the store's code, such as "AccessDenied". It is derived from the status
+	// when the response had none.
 	Code, Message     string
 	RequestID, HostID string
-	Region            string        // the bucket's, when the answer named one
-	Wait              time.Duration // that the store asked for; 0 when it did not
+	Region            string        // of the bucket; empty when the response named none
+	Wait              time.Duration // before the next request, as the store asked; 0: not stated
 }
 
 var _ smithy.APIError = (*ResponseError)(nil)
 
-// Error says which call on which object failed, how, and under which request id.
+// Error names the call, the object, the store's reason and the request id.
 func (e *ResponseError) Error() string {
 	text := fmt.Sprintf("%s s3://%s/%s: HTTP %d %s", e.Operation, e.Bucket, e.Key, e.Status, e.Code)
 	if e.Message != "" {
@@ -41,13 +41,13 @@ func (e *ResponseError) Error() string {
 	return text
 }
 
-// ErrorCode is the store's code.
+// ErrorCode returns Code.
 func (e *ResponseError) ErrorCode() string { return e.Code }
 
-// ErrorMessage is the store's text.
+// ErrorMessage returns Message.
 func (e *ResponseError) ErrorMessage() string { return e.Message }
 
-// ErrorFault says whose the fault is.
+// ErrorFault implements smithy.APIError.
 func (e *ResponseError) ErrorFault() smithy.ErrorFault {
 	if e.Status >= 500 {
 		return smithy.FaultServer
@@ -55,21 +55,22 @@ func (e *ResponseError) ErrorFault() smithy.ErrorFault {
 	return smithy.FaultClient
 }
 
-// HTTPStatusCode is the status.
+// HTTPStatusCode returns Status.
 func (e *ResponseError) HTTPStatusCode() int { return e.Status }
 
-// ServiceRequestID is the id to give to the store's support.
+// ServiceRequestID returns the id that the store's support asks for.
 func (e *ResponseError) ServiceRequestID() string { return e.RequestID }
 
-// RetryAfter is how long the store wants to be left alone; 0 when it did not say.
+// RetryAfter returns how long the store asked to wait before the next request; 0: not
+// stated.
 func (e *ResponseError) RetryAfter() time.Duration { return e.Wait }
 
-// WantRegion is the Region of the bucket, when the answer named one.
+// WantRegion returns the Region of the bucket; empty when the response named none.
 func (e *ResponseError) WantRegion() string { return e.Region }
 
-// refusal returns nil when the answer is a success: a good status, and no error
-// in the body. S3 begins some answers before it knows how they end.
-func refusal(a *answer, r *request, bucket string, doc *document) *ResponseError {
+// refusal returns nil when the response is a success: a 2xx status, and no error
+// document. S3 sends the status of some responses before it knows their outcome.
+func refusal(a *response, r *request, bucket string, doc *document) *ResponseError {
 	isError := doc.XMLName.Local == "Error"
 	if a.status >= 200 && a.status < 300 && !isError {
 		return nil
@@ -97,16 +98,16 @@ func refusal(a *answer, r *request, bucket string, doc *document) *ResponseError
 	return e
 }
 
-// unexpected is a good status over something that is no answer of S3's, such as
-// a proxy's page: nobody knows what was done.
+// unexpected returns the error for a 2xx status over a body that S3 never sends, such
+// as a proxy's page: the outcome of the request is not known.
 func unexpected(r *request, bucket string, h http.Header) *ResponseError {
 	return &ResponseError{
 		Operation: r.operation, Bucket: bucket, Key: r.key, Status: http.StatusBadGateway,
-		Code: codeOf(http.StatusBadGateway), Message: "the answer has a good status, but it is not one that S3 gives", RequestID: line(get(h, "X-Amz-Request-Id")),
+		Code: codeOf(http.StatusBadGateway), Message: "the response has a 2xx status but is not one of S3's; a proxy or captive portal may have sent it", RequestID: line(get(h, "X-Amz-Request-Id")),
 	}
 }
 
-// codeOf is a code for an answer that has none: to a HEAD, or of a proxy.
+// codeOf returns a code for a response without one: to a HEAD, or from a proxy.
 func codeOf(status int) string {
 	switch status {
 	case http.StatusMovedPermanently, http.StatusPermanentRedirect:
@@ -124,11 +125,11 @@ func codeOf(status int) string {
 	case http.StatusLengthRequired:
 		return "MissingContentLength"
 	case http.StatusPreconditionFailed:
-		// S3's own has a document with its code, and means that the object is there.
-		// What a proxy means by it is not known.
+		// S3's own 412 has a document with a code, and means that the object exists. The
+		// meaning of a proxy's 412 is not known.
 		return "UnexplainedPrecondition"
 	case http.StatusRequestEntityTooLarge:
-		return "RequestEntityTooLarge" // a proxy's limit: nothing is wrong with the object
+		return "RequestEntityTooLarge" // a proxy's limit, not S3's
 	case http.StatusTooManyRequests:
 		return "TooManyRequests"
 	case http.StatusInternalServerError:
@@ -144,7 +145,8 @@ func codeOf(status int) string {
 	return "Status" + strconv.Itoa(status)
 }
 
-// maxWait bounds what a store may ask for: a wrong header must not stop a delivery for days.
+// maxWait is the longest wait that is granted: a wrong header must not stop a delivery
+// for days.
 const maxWait = time.Hour
 
 // wait reads x-amz-retry-after (milliseconds) and Retry-After (seconds or a date).
@@ -162,7 +164,7 @@ func wait(h http.Header, now time.Time) time.Duration {
 	return min(max(d, 0), maxWait)
 }
 
-// regionName drops what cannot be a Region's name.
+// regionName returns s if it can be the name of a Region, and an empty string otherwise.
 func regionName(s string) string {
 	if len(s) > 63 {
 		return ""
@@ -175,10 +177,10 @@ func regionName(s string) string {
 	return s
 }
 
-// maxText bounds what is kept of a store's text, in bytes.
+// maxText is how many bytes of a store's text are kept.
 const maxText = 2048
 
-// line makes foreign text fit for one line of a log.
+// line makes text of the store fit for one line of a log.
 func line(s string) string {
 	if len(s) > maxText {
 		s = s[:maxText]

@@ -11,12 +11,12 @@ import (
 	"github.com/brokerd/brokerd/internal/awserr"
 )
 
-// refused is what is made of an answer.
+// refused returns the error that a response becomes.
 func refused(method string, status int, h http.Header, text string) *ResponseError {
 	if method == http.MethodHead {
 		text = ""
 	}
-	return refusal(&answer{status: status, header: h, text: []byte(text)}, &request{operation: "PutObject", method: method, key: "k"}, "bucket", parseDocument([]byte(text)))
+	return refusal(&response{status: status, header: h, text: []byte(text)}, &request{operation: "PutObject", method: method, key: "k"}, "bucket", parseDocument([]byte(text)))
 }
 
 func TestRefusalsAreUnderstood(t *testing.T) {
@@ -44,14 +44,14 @@ func TestRefusalsAreUnderstood(t *testing.T) {
 		"a proxy's refusal":           {status: 407, text: "no", code: "ProxyAuthenticationRequired", class: awserr.Terminal},
 		"slow down, in seconds":       {status: 503, header: http.Header{"Retry-After": {"7"}}, text: xml("SlowDown", ""), code: "SlowDown", class: awserr.Throttle, wait: 7 * time.Second},
 		"slow down, in milliseconds":  {status: 503, header: http.Header{"X-Amz-Retry-After": {"150"}, "Retry-After": {"7"}}, code: "ServiceUnavailable", class: awserr.Transient, wait: 150 * time.Millisecond},
-		"slow down, for ever":         {status: 429, header: http.Header{"Retry-After": {"4000000000"}}, code: "TooManyRequests", class: awserr.Throttle, wait: time.Hour},
+		"slow down, without an end":   {status: 429, header: http.Header{"Retry-After": {"4000000000"}}, code: "TooManyRequests", class: awserr.Throttle, wait: time.Hour},
 		"slow down until yesterday":   {status: 503, header: http.Header{"Retry-After": {"Mon, 02 Jan 2006 15:04:05 GMT"}}, code: "ServiceUnavailable", class: awserr.Transient},
 		"a conflict without a body":   {status: 409, code: "OperationAborted", class: awserr.Conflict},
 		"a precondition":              {status: 412, text: xml("PreconditionFailed", ""), code: "PreconditionFailed", class: awserr.Precondition},
 		"a proxy's precondition":      {status: 412, text: "<html>no</html>", code: "UnexplainedPrecondition", class: awserr.Transient},
 		"a precondition that is cut":  {status: 412, text: xml("PreconditionFailed", "")[:30], code: "UnexplainedPrecondition", class: awserr.Transient},
 		"a proxy's limit":             {status: 413, text: "too large", code: "RequestEntityTooLarge", class: awserr.Invalid},
-		"a status nobody knows":       {status: 599, code: "Status599", class: awserr.Transient},
+		"an unknown status":           {status: 599, code: "Status599", class: awserr.Transient},
 		"a Region that is no name":    {status: 301, header: http.Header{"X-Amz-Bucket-Region": {"evil/../x"}}, code: "PermanentRedirect", class: awserr.Region},
 		"an error that came with 200": {status: 200, text: "\n \n" + xml("SlowDown", ""), code: "SlowDown", class: awserr.Throttle},
 	} {
@@ -95,7 +95,7 @@ func FuzzAnswer(f *testing.F) {
 	})
 }
 
-// A good status alone is no success: a portal or a proxy has one for its pages.
+// A 2xx status alone is no success: captive portals and proxies send their pages so.
 func TestAPageWithAGoodStatusIsNoObject(t *testing.T) {
 	c, _ := store(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Del("Etag")

@@ -14,31 +14,31 @@ import (
 	"time"
 )
 
-// How long a request may stay unanswered once it is written. Completing an
-// upload of many parts can take minutes.
+// The longest waits for a response after the request was sent. Completing an upload
+// of many parts can take minutes.
 const (
-	patience         = time.Minute
-	completePatience = 15 * time.Minute
+	responseTimeout = time.Minute
+	completeTimeout = 15 * time.Minute
 )
 
-// expectAbove is the size from which a body waits for the store's consent:
-// nobody sends 8 MiB into a refusal. The SDK has the same threshold.
+// expectAbove is the size in bytes above which a body waits for 100 Continue, so that
+// a refusal costs no transfer. The SDK has the same threshold.
 const expectAbove = 2 << 20
 
 // request is one call before it is signed.
 type request struct {
-	operation string // of S3's API
-	method    string
-	key       string
-	query     string // in its canonical form
-	hash      string // of the body, for x-amz-content-sha256
-	fields    []field
-	payload   *Payload
-	patience  time.Duration
+	operation       string // of S3's API
+	method          string
+	key             string
+	query           string // in its canonical form
+	hash            string // of the body, for x-amz-content-sha256
+	fields          []field
+	payload         *Payload
+	responseTimeout time.Duration
 }
 
-// do makes the request and hands a good answer to read, with its body parsed
-// when there was one. Whatever it returns, the payload is not read any more.
+// do makes the request and passes a successful response to read, with its parsed body.
+// It does not read the payload after it has returned.
 func (c *Client) do(ctx context.Context, r *request, read func(http.Header, *document) error) error {
 	if r.key == "" {
 		return fmt.Errorf("%s: the key of the object is empty", r.operation)
@@ -48,7 +48,7 @@ func (c *Client) do(ctx context.Context, r *request, read func(http.Header, *doc
 		sc.wipe()
 		c.memory.Put(sc)
 	}()
-	out := outgoing{method: r.method, payload: r.payload, patience: r.patience}
+	out := outgoing{method: r.method, payload: r.payload, responseTimeout: r.responseTimeout}
 	var err error
 	if out.head, err = c.prepare(ctx, r, sc); err != nil {
 		return fmt.Errorf("%s: %w", r.operation, err)
@@ -59,11 +59,11 @@ func (c *Client) do(ctx context.Context, r *request, read func(http.Header, *doc
 		if errors.As(err, &bad) && ctx.Err() == nil {
 			return fmt.Errorf("%s: %w", r.operation, bad)
 		}
-		return c.broken(ctx, r, err)
+		return c.transportError(ctx, r, err)
 	}
 	doc := parseDocument(a.text)
 	if refused := refusal(a, r, c.opts.Bucket, doc); refused != nil {
-		c.learn(refused, a.header)
+		c.adjustClock(refused, a.header)
 		return refused
 	}
 	return read(a.header, doc)
@@ -80,19 +80,19 @@ func (c *Client) prepare(ctx context.Context, r *request, sc *scratch) ([]byte, 
 	if r.payload != nil {
 		length = r.payload.Size
 	}
-	r.say(hHost, c.place.host)
-	r.say(hDate, stamp)
-	r.say(hHash, r.hash)
-	r.say(hToken, credentials.SessionToken)
-	r.say(hOwner, c.opts.Owner)
+	r.setHeader(hHost, c.endpoint.host)
+	r.setHeader(hDate, stamp)
+	r.setHeader(hHash, r.hash)
+	r.setHeader(hToken, credentials.SessionToken)
+	r.setHeader(hOwner, c.opts.Owner)
 	if length > 0 {
-		r.say(hContentLength, strconv.FormatInt(length, 10))
+		r.setHeader(hContentLength, strconv.FormatInt(length, 10))
 	}
 	if err := r.check(); err != nil {
 		return nil, err
 	}
 	sortFields(r.fields)
-	path := c.place.base + "/" + escaped(r.key, true)
+	path := c.endpoint.base + "/" + escaped(r.key, true)
 	b := append(append(sc.head[:0], r.method...), ' ')
 	b = append(append(b, c.target...), path...)
 	if r.query != "" {
@@ -127,11 +127,11 @@ func appendField(b []byte, name, value string) []byte {
 	return append(append(b, value...), "\r\n"...)
 }
 
-// broken is a call without an answer. It says where the request went, but not
-// with what query.
-func (c *Client) broken(ctx context.Context, r *request, err error) error {
+// transportError returns the error of a call without a response. It names the URL
+// without the query.
+func (c *Client) transportError(ctx context.Context, r *request, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
-		err = cause // what its interruption did to the connection adds nothing
+		err = cause // the broken connection is a consequence of it
 		if !errors.Is(cause, ctx.Err()) {
 			err = fmt.Errorf("%w: %w", ctx.Err(), cause)
 		}
@@ -139,32 +139,33 @@ func (c *Client) broken(ctx context.Context, r *request, err error) error {
 	if err == io.EOF {
 		err = io.ErrUnexpectedEOF
 	}
-	where := c.place.scheme + "://" + c.place.host + c.place.base + "/" + escaped(r.key, true)
+	where := c.endpoint.scheme + "://" + c.endpoint.host + c.endpoint.base + "/" + escaped(r.key, true)
 	return &url.Error{Op: r.method[:1] + strings.ToLower(r.method[1:]), URL: where, Err: err}
 }
 
-// silence is a store that took a request and did not answer.
-type silence struct{ after time.Duration }
+// noResponseError is returned when a store received a request and did not respond.
+type noResponseError struct{ after time.Duration }
 
-// Error says how long it was waited for.
-func (s *silence) Error() string { return fmt.Sprintf("no answer within %s", s.after) }
+// Error returns the time that passed.
+func (e *noResponseError) Error() string { return fmt.Sprintf("no response within %s", e.after) }
 
-// Timeout is true, as it is of net.Error.
-func (s *silence) Timeout() bool { return true }
+// Timeout implements net.Error.
+func (e *noResponseError) Timeout() bool { return true }
 
-// Temporary makes it a net.Error.
-func (s *silence) Temporary() bool { return true }
+// Temporary implements net.Error.
+func (e *noResponseError) Temporary() bool { return true }
 
-func (c *Client) learn(refused *ResponseError, h http.Header) {
+// adjustClock takes over the store's time after it refused the time of a signature.
+func (c *Client) adjustClock(refused *ResponseError, h http.Header) {
 	switch refused.Code {
 	case "RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture":
 		if date, err := http.ParseTime(h.Get("Date")); err == nil {
-			c.sign.learn(date)
+			c.sign.setSkew(date)
 		}
 	}
 }
 
-// base64CRC is a checksum as S3 writes it: base64 of the big-endian bytes.
+// base64CRC encodes a checksum as S3 does: base64 of its big-endian bytes.
 func base64CRC(crc uint32) string {
 	var raw [4]byte
 	binary.BigEndian.PutUint32(raw[:], crc)

@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// Answers are small, but for a list of parts.
+// The largest bodies of responses in bytes; only a list of parts is large.
 const (
-	maxAnswer  = 4 << 20
-	maxRefusal = 64 << 10
+	maxResponse = 4 << 20
+	maxRefusal  = 64 << 10
 )
 
-// document is the union of the XML answers of all calls.
+// document is the union of the XML responses of all calls.
 type document struct {
 	XMLName xml.Name
 
@@ -41,10 +41,10 @@ type listedPart struct {
 	ChecksumCRC32C string `xml:"ChecksumCRC32C"`
 }
 
-// parseDocument reads XML as far as it is. A document that is something else
-// has a name that no answer has.
+// parseDocument parses the XML of a response. For any other text it returns a document
+// with a name that no response of S3 has.
 func parseDocument(text []byte) *document {
-	// S3 keeps a long completion alive with blanks before the declaration.
+	// During a long completion S3 sends blanks before the XML declaration.
 	text = bytes.TrimSpace(text)
 	if len(text) == 0 {
 		return &document{}
@@ -56,8 +56,8 @@ func parseDocument(text []byte) *document {
 	return &d
 }
 
-// confirmed is what the headers of a good answer say.
-func confirmed(h http.Header) Written {
+// writtenOf reads the headers of a successful response.
+func writtenOf(h http.Header) Written {
 	return Written{
 		ETag: unquoted(get(h, "Etag")), VersionID: get(h, "X-Amz-Version-Id"), ChecksumCRC32C: get(h, hChecksum.name),
 		Encryption: get(h, hEncryption.name), KMSKey: get(h, hKMSKey.name), RequestID: get(h, "X-Amz-Request-Id"),

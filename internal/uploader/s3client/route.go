@@ -8,17 +8,17 @@ import (
 	"net/url"
 )
 
-// route is how a store is reached: connections of the same route are interchangeable.
+// route is the way to a store. Connections of the same route are interchangeable.
 type route struct {
 	secure  bool   // TLS with the store
 	address string // host:port of the store
 	proxy   string // URL of the proxy; empty: none
 }
 
-// routeTo finds the way to a place.
-func (t *Transport) routeTo(p place) (route, error) {
-	r := route{secure: p.scheme == "https", address: p.host}
-	u := &url.URL{Scheme: p.scheme, Host: p.host, Path: "/"}
+// routeTo returns the route to an endpoint.
+func (t *Transport) routeTo(e endpoint) (route, error) {
+	r := route{secure: e.scheme == "https", address: e.host}
+	u := &url.URL{Scheme: e.scheme, Host: e.host, Path: "/"}
 	if u.Port() == "" {
 		port := "80"
 		if r.secure {
@@ -29,9 +29,9 @@ func (t *Transport) routeTo(p place) (route, error) {
 	if t.proxy == nil {
 		return r, nil
 	}
-	proxy, err := t.proxy(&http.Request{Method: http.MethodPut, URL: u, Host: p.host, Header: make(http.Header)})
+	proxy, err := t.proxy(&http.Request{Method: http.MethodPut, URL: u, Host: e.host, Header: make(http.Header)})
 	if err != nil {
-		return route{}, fmt.Errorf("wire: the proxy for %s: %w", p.host, err)
+		return route{}, fmt.Errorf("s3client: the proxy for %s: %w", e.host, err)
 	}
 	if proxy == nil {
 		return r, nil
@@ -39,15 +39,15 @@ func (t *Transport) routeTo(p place) (route, error) {
 	switch proxy.Scheme {
 	case "http", "https", "socks5", "socks5h":
 	default:
-		return route{}, fmt.Errorf("wire: a proxy is reached by http, https or socks5, not by %q", proxy.Scheme)
+		return route{}, fmt.Errorf("s3client: the proxy's URL has the scheme %q: use http, https or socks5", proxy.Scheme)
 	}
 	r.proxy = proxy.String()
 	return r, nil
 }
 
-// forwarded says whether requests go to the proxy itself, as they do without TLS
-// through an HTTP proxy, and what they say to it.
-func (r route) forwarded() (authorization string, yes bool) {
+// forwarded reports whether the proxy receives the requests itself, as an HTTP proxy
+// does without TLS. authorization is the value of Proxy-Authorization.
+func (r route) forwarded() (authorization string, forwarded bool) {
 	if r.secure || r.proxy == "" {
 		return "", false
 	}
@@ -58,7 +58,7 @@ func (r route) forwarded() (authorization string, yes bool) {
 	return basic(u.User), true
 }
 
-// basic is what a proxy is told of its user; empty when nothing is.
+// basic returns the value of Proxy-Authorization; empty without a user.
 func basic(u *url.Userinfo) string {
 	if u == nil {
 		return ""

@@ -22,34 +22,34 @@ const (
 	scopeEnd  = "/s3/aws4_request"
 )
 
-// signer signs the requests of one Region, header by header as the SDK's
-// signer does for S3 (no second escaping of the path).
+// signer signs the requests of one Region as the SDK's signer does for S3: header by
+// header, with a path that is escaped once.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
 type signer struct {
 	region string
-	key    atomic.Pointer[signingKey] // the one that was used last
-	skew   atomic.Int64               // what the store's clock is ahead of ours, in nanoseconds
+	key    atomic.Pointer[signingKey] // the last one used
+	skew   atomic.Int64               // how far the store's clock is ahead of this host's, in nanoseconds
 }
 
-// signingKey is good for one secret, one day, one Region. Its HMAC states are
-// kept ready: they cost more to make than to use.
+// signingKey is the key of one secret, day and Region. It keeps HMAC states, which cost
+// more to make than to use.
 type signingKey struct {
 	id, secret, date string
 	macs             sync.Pool // of hash.Hash
 }
 
-// learn takes over the store's time after it refused ours.
-func (s *signer) learn(date time.Time) {
+// setSkew makes date the present time of the store.
+func (s *signer) setSkew(date time.Time) {
 	s.skew.Store(int64(time.Until(date)))
 }
 
-// now is the time to sign with.
+// now returns the time to sign with: this host's, corrected by the skew.
 func (s *signer) now() time.Time {
 	return time.Now().Add(time.Duration(s.skew.Load())).UTC()
 }
 
-// derived returns the signing key, from memory when it is the last one. Two
-// sessions that alternate for a moment derive anew; nothing else does.
+// derived returns the signing key, from memory when it is the last one used. Only two
+// sessions that alternate make it derive a key again.
 func (s *signer) derived(c aws.Credentials, date string) *signingKey {
 	if k := s.key.Load(); k != nil && k.date == date && k.id == c.AccessKeyID && k.secret == c.SecretAccessKey {
 		return k
@@ -66,18 +66,18 @@ func (s *signer) derived(c aws.Credentials, date string) *signingKey {
 	return k
 }
 
-// scratch is what one request is built in: its canonical form, then its head.
+// scratch holds the memory for one request: its canonical form, then its head.
 type scratch struct{ buf, head []byte }
 
-// wipe makes scratch memory fit for a pool: a session token was in it.
+// wipe clears the memory before it goes to a pool: it held a session token.
 func (s *scratch) wipe() {
 	clear(s.buf)
 	clear(s.head)
 }
 
-// sign appends the value of the Authorization header to out. fields are all headers
-// that are signed, sorted by their lower-case names; stamp is the value of
-// x-amz-date; path and query are in their canonical form.
+// sign appends the value of the Authorization header to out. fields are the signed
+// headers, sorted by their lower-case names. stamp is the value of x-amz-date. path and
+// query are in their canonical form.
 func (s *signer) sign(sc *scratch, out []byte, c aws.Credentials, stamp, method, path, query, bodyHash string, fields []field) []byte {
 	b := append(sc.buf[:0], method...)
 	b = append(append(b, '\n'), path...)
@@ -132,8 +132,8 @@ func appendNames(b []byte, fields []field) []byte {
 	return b
 }
 
-// appendTrimmed appends a header's value as it is signed: without blanks around
-// it, and with one where there were several.
+// appendTrimmed appends a header's value as it is signed: without blanks around it, and
+// with several blanks reduced to one.
 func appendTrimmed(b []byte, v string) []byte {
 	v = strings.TrimSpace(v)
 	if !strings.Contains(v, "  ") {

@@ -17,7 +17,7 @@ import (
 	"github.com/brokerd/brokerd/internal/uploader/s3client"
 )
 
-// words makes strings that signing gets wrong when it can.
+// words makes strings that a wrong signer would fail on.
 type words struct{ *rand.Rand }
 
 func (w words) oneOf(s ...string) string { return s[w.IntN(len(s))] }
@@ -96,8 +96,8 @@ func (w words) call(t *testing.T, c *s3client.Client) {
 	}
 }
 
-// TestSignatureIsTheSDKs signs what this package signed again with the SDK's
-// signer, set as the SDK sets it for S3, and compares byte for byte.
+// TestSignatureIsTheSDKs signs the requests of this package again with the SDK's signer
+// under the settings for S3, and compares byte for byte.
 func TestSignatureIsTheSDKs(t *testing.T) {
 	const rounds = 12000
 	w := words{rand.New(rand.NewPCG(1, 2))}
@@ -112,7 +112,7 @@ func TestSignatureIsTheSDKs(t *testing.T) {
 		{Region: "eu-west-1", Bucket: "bucket", PathStyle: true, Endpoint: "https://[::1]:9000/base%20path/"},
 		{Region: "eu-west-1", Bucket: "Upper_Case", Endpoint: "http://store.example:80"},
 	}
-	var mu sync.Mutex // guards what follows
+	var mu sync.Mutex // guards the variables below
 	signed := 0
 	var session aws.Credentials
 	var region string
@@ -129,7 +129,7 @@ func TestSignatureIsTheSDKs(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		// A new one each time: the SDK's cache of keys does not look at the secret.
+		// A new signer each time: the SDK's cache of keys ignores the secret.
 		signer := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true })
 		if err := signer.SignHTTP(context.Background(), session, again, req.Header.Get("X-Amz-Content-Sha256"), "s3", region, at); err != nil {
 			t.Error(err)
@@ -138,7 +138,7 @@ func TestSignatureIsTheSDKs(t *testing.T) {
 		if want := again.Header.Get("Authorization"); got != want {
 			t.Errorf("%s %s %q\n got %s\nwant %s", req.Method, req.URL, req.Header, got, want)
 		}
-		// What went out is what was signed.
+		// The request was sent as it was signed.
 		if target, _, _ := strings.Cut(req.RequestURI, "?"); target != again.URL.EscapedPath() {
 			t.Errorf("signed for %s, sent to %s", again.URL.EscapedPath(), target)
 		}

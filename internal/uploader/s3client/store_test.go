@@ -41,7 +41,7 @@ func payload(data []byte) s3client.Payload {
 	}
 }
 
-// rig is a client of the sandbox's bucket under the role that may write there.
+// rig is a client of the sandbox's bucket, under the role that may write to it.
 type rig struct {
 	*testbedtest.Bed
 	opts   s3client.Options
@@ -63,7 +63,7 @@ func rigged(t testing.TB) *rig {
 	t.Cleanup(transport.CloseIdleConnections)
 	r := &rig{Bed: st, opts: s3client.Options{
 		Endpoint: st.Sandbox.Endpoint(), Region: st.Dest.Region, Bucket: st.Dest.Bucket, PathStyle: true, Owner: st.Dest.Owner,
-		Credentials: b.Credentials(testbed.Destination), Transport: transport, UserAgent: "wire-test",
+		Credentials: b.Credentials(testbed.Destination), Transport: transport, UserAgent: "s3client-test",
 	}}
 	r.client = r.with(t, func(*s3client.Options) {})
 	return r
@@ -80,7 +80,7 @@ func (r *rig) with(t testing.TB, change func(*s3client.Options)) *s3client.Clien
 	return c
 }
 
-// owner is a client of the bucket's own account, which may read.
+// owner returns a client of the bucket's own account, which may read.
 func (r *rig) owner(t testing.TB) *s3client.Client {
 	t.Helper()
 	root := r.Sandbox.RootKeys(r.Sandbox.AccountB())
@@ -306,7 +306,7 @@ func TestErrorInsideAGoodAnswerIsAnError(t *testing.T) {
 		class awserr.Class
 	}{
 		"an error":               {`  <?xml version="1.0"?><Error><Code>InternalError</Code><Message>We encountered an internal error.</Message><RequestId>R</RequestId></Error>`, awserr.Transient},
-		"a code nobody knows":    {"<Error><Code>Strange</Code></Error>", awserr.Transient},
+		"an unknown code":        {"<Error><Code>Strange</Code></Error>", awserr.Transient},
 		"a page of a proxy":      {"<html><body>hello</body></html>", awserr.Transient},
 		"no XML":                 {"hello", awserr.Transient},
 		"nothing":                {"", awserr.Transient},
@@ -322,7 +322,7 @@ func TestErrorInsideAGoodAnswerIsAnError(t *testing.T) {
 	}
 }
 
-// answering is a client whose every request has the same answer.
+// answering returns a client whose requests all get the same response.
 func answering(t *testing.T, status int, text string) *s3client.Client {
 	t.Helper()
 	c, err := s3client.New(s3client.Options{
@@ -340,7 +340,7 @@ func answering(t *testing.T, status int, text string) *s3client.Client {
 	return c
 }
 
-// to is a transport that leads to h, whatever the address.
+// to returns a transport that sends every request to h.
 func to(t testing.TB, h http.HandlerFunc) *s3client.Transport {
 	t.Helper()
 	plain, secure := httptest.NewServer(h), httptest.NewTLSServer(h)

@@ -13,19 +13,20 @@ import (
 	"time"
 )
 
-// TransportOptions are how a transport connects. The zero value is usable.
+// TransportOptions configure a transport. The zero value is usable.
 type TransportOptions struct {
 	// RootCAs are the trusted roots; nil means the system's.
 	RootCAs *x509.CertPool
-	// Proxy names the proxy of a request, as http.ProxyFromEnvironment does; nil
-	// means none. It is asked once for each bucket, for nothing but the request's URL.
+	// Proxy returns the proxy of a request, as http.ProxyFromEnvironment does; nil means
+	// none. It is called once for each bucket, with a request that has only a URL.
 	Proxy func(*http.Request) (*url.URL, error)
-	// MaxIdleConns is how many idle connections are kept for each way to a store; 0 means 128.
+	// MaxIdleConns is how many idle connections are kept for each route; 0 means 128.
 	MaxIdleConns int
 	// IdleTimeout is how long an idle connection is kept; 0 means 90 seconds.
 	IdleTimeout time.Duration
-	// WriteBuffer is how much of a TLS burst is gathered before it leaves, in bytes;
-	// 0 means 128 KiB, from where on more brings nothing. A connection holds it only while it writes.
+	// WriteBuffer is how many bytes of TLS records are combined into one write; 0 means
+	// 128 KiB, above which throughput did not grow. A connection holds it only while it
+	// writes.
 	WriteBuffer int
 	// DialTimeout bounds name resolution and TCP's connect; 0 means 5 seconds.
 	DialTimeout time.Duration
@@ -34,13 +35,13 @@ type TransportOptions struct {
 }
 
 const (
-	defaultBurst     = 128 << 10
+	defaultBatch     = 128 << 10
 	defaultIdle      = 128
 	handshakeTimeout = 10 * time.Second
 )
 
-// Transport keeps connections to stores, and makes one request at a time on
-// each: HTTP/1.1, TLS written in bursts. Share it: two transports share nothing.
+// Transport keeps connections to stores, and makes one request at a time on each:
+// HTTP/1.1, with TLS written in batches. Share it: two transports share no connection.
 // Its methods may be called from several goroutines.
 type Transport struct {
 	dial  *dialer
@@ -49,8 +50,8 @@ type Transport struct {
 	keep  time.Duration
 
 	mu     sync.Mutex
-	idle   map[route][]*conn // of each, the one that was used last is the last
-	reaper *time.Timer       // nil while nothing is idle
+	idle   map[route][]*conn // of each route, the last one used at the end
+	reaper *time.Timer       // nil while no connection is idle
 }
 
 // NewTransport makes a transport for S3. It makes no connection.
@@ -58,23 +59,23 @@ func NewTransport(o TransportOptions) *Transport {
 	return &Transport{
 		proxy: o.Proxy, most: cmp.Or(o.MaxIdleConns, defaultIdle), keep: cmp.Or(o.IdleTimeout, 90*time.Second), idle: make(map[route][]*conn),
 		dial: &dialer{
-			tcp:    &net.Dialer{Timeout: cmp.Or(o.DialTimeout, 5*time.Second), KeepAlive: 30 * time.Second},
-			stall:  cmp.Or(o.StallTimeout, 30*time.Second),
-			bursts: newBursts(cmp.Or(o.WriteBuffer, defaultBurst)),
+			tcp:     &net.Dialer{Timeout: cmp.Or(o.DialTimeout, 5*time.Second), KeepAlive: 30 * time.Second},
+			stall:   cmp.Or(o.StallTimeout, 30*time.Second),
+			buffers: newBatchBuffers(cmp.Or(o.WriteBuffer, defaultBatch)),
 			tls: &tls.Config{
 				MinVersion: tls.VersionTLS12, RootCAs: o.RootCAs, NextProtos: []string{"http/1.1"},
 				ClientSessionCache: tls.NewLRUClientSessionCache(64),
-				// Small first records serve a reader that shows pages; this one stores objects.
+				// Small first records speed up the display of pages, and cost system calls here.
 				DynamicRecordSizingDisabled: true,
 			},
 		},
 	}
 }
 
-// exchange makes one request and reads its answer. The request goes out once;
-// only when not a byte of it has left, because the store had closed a kept
-// connection, it goes to another one.
-func (t *Transport) exchange(ctx context.Context, r route, out *outgoing) (*answer, error) {
+// exchange makes one request and reads its response. It sends the request once. Only
+// when the store had closed a kept connection before any byte was sent, it sends the
+// request on another one.
+func (t *Transport) exchange(ctx context.Context, r route, out *outgoing) (*response, error) {
 	for {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -88,7 +89,7 @@ func (t *Transport) exchange(ctx context.Context, r route, out *outgoing) (*answ
 			}
 		}
 		a, err := c.exchange(ctx, out)
-		if err == nil && c.sound {
+		if err == nil && c.reusable {
 			t.put(r, c)
 			return a, nil
 		}
@@ -120,13 +121,13 @@ func (t *Transport) take(r route) *conn {
 	}
 }
 
-// put keeps a connection for the next request.
+// put keeps a connection for another request.
 func (t *Transport) put(r route, c *conn) {
-	c.since = time.Now()
+	c.idleAt = time.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.idle[r]) >= t.most {
-		go c.close() // its goodbye may have to wait for the peer
+		go c.close() // TLS's closing alert may block
 		return
 	}
 	t.idle[r] = append(t.idle[r], c)
@@ -135,14 +136,15 @@ func (t *Transport) put(r route, c *conn) {
 	}
 }
 
-// reap closes what has been idle for too long, and comes again while there is more.
+// reap closes connections that were idle for too long, and is scheduled again while
+// there are others.
 func (t *Transport) reap() {
 	var old []*conn
 	t.mu.Lock()
 	next := time.Duration(0)
 	for r, list := range t.idle {
 		n := 0
-		for n < len(list) && time.Since(list[n].since) >= t.keep {
+		for n < len(list) && time.Since(list[n].idleAt) >= t.keep {
 			n++
 		}
 		old = append(old, list[:n]...)
@@ -151,7 +153,7 @@ func (t *Transport) reap() {
 			continue
 		}
 		t.idle[r] = list
-		if wait := t.keep - time.Since(list[0].since); next == 0 || wait < next {
+		if wait := t.keep - time.Since(list[0].idleAt); next == 0 || wait < next {
 			next = max(wait, time.Millisecond)
 		}
 	}
@@ -166,7 +168,7 @@ func (t *Transport) reap() {
 	}
 }
 
-// CloseIdleConnections closes what no request uses.
+// CloseIdleConnections closes the connections that no request uses.
 func (t *Transport) CloseIdleConnections() {
 	t.mu.Lock()
 	all := t.idle

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// counted counts the writes that reach TCP, and can cut them up or fail them.
+// counted counts the writes that reach TCP, and can make them short or fail them.
 type counted struct {
 	net.Conn
 	mu     sync.Mutex
@@ -48,8 +48,8 @@ func roots(srv *httptest.Server) *x509.CertPool {
 	return p
 }
 
-// pair is a burstConn and its peer over a real TCP connection, handshake done.
-func pair(t *testing.T, b *bursts) (*burstConn, *tls.Conn, *counted) {
+// pair is a batchConn and its peer over a real TCP connection, handshake done.
+func pair(t *testing.T, b *batchBuffers) (*batchConn, *tls.Conn, *counted) {
 	t.Helper()
 	srv := httptest.NewTLSServer(nil)
 	t.Cleanup(srv.Close)
@@ -66,7 +66,7 @@ func pair(t *testing.T, b *bursts) (*burstConn, *tls.Conn, *counted) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	under := &counted{Conn: &restless{Conn: raw, stall: time.Minute}}
+	under := &counted{Conn: &stallGuardConn{Conn: raw, stall: time.Minute}}
 	c := b.client(under, &tls.Config{RootCAs: roots(srv), ServerName: "example.com", DynamicRecordSizingDisabled: true})
 	peer := tls.Server(accepted, &tls.Config{Certificates: srv.TLS.Certificates})
 	t.Cleanup(func() { _, _ = raw.Close(), accepted.Close() })
@@ -88,7 +88,7 @@ func random(n int) []byte {
 }
 
 func TestBurstLeavesInOneWriteAndWhole(t *testing.T) {
-	c, peer, under := pair(t, newBursts(256<<10))
+	c, peer, under := pair(t, newBatchBuffers(256<<10))
 	for _, n := range []int{1, maxRecord, maxRecord + 1, 64 << 10, 256 << 10} {
 		for name, send := range map[string]func([]byte) error{
 			"head":          func(p []byte) error { return c.send(p, nil) },
@@ -105,7 +105,7 @@ func TestBurstLeavesInOneWriteAndWhole(t *testing.T) {
 			if err := send(data); err != nil {
 				t.Fatalf("%s of %d: %v", name, n, err)
 			}
-			// The peer has it all though nothing else is ever written.
+			// The peer has every byte, with no later write.
 			if !bytes.Equal(<-arrived, data) {
 				t.Fatalf("%s of %d bytes arrived otherwise", name, n)
 			}
@@ -121,7 +121,7 @@ func TestBurstLeavesInOneWriteAndWhole(t *testing.T) {
 
 func TestLongBodyLeavesInFullBuffers(t *testing.T) {
 	const size, n = 256 << 10, 8 << 20
-	c, peer, under := pair(t, newBursts(size))
+	c, peer, under := pair(t, newBatchBuffers(size))
 	before, data := under.count(), random(n)
 	got := make([]byte, n)
 	done := make(chan struct{})
@@ -141,13 +141,13 @@ func TestLongBodyLeavesInFullBuffers(t *testing.T) {
 func TestBurstThatFailedIsTheLast(t *testing.T) {
 	boom := errors.New("boom")
 	for _, most := range []int{0, 1} {
-		c, _, under := pair(t, newBursts(256<<10))
+		c, _, under := pair(t, newBatchBuffers(256<<10))
 		under.most, under.fail = most, boom
 		if err := c.send(random(64<<10), nil); !errors.Is(err, boom) {
 			t.Errorf("%d bytes out: %v", most, err)
 		}
 		under.fail = nil
-		// Which records the peer has is not known: there is no going on.
+		// It is unknown which records the peer has, so the error is final.
 		if err := c.send(random(10), nil); !errors.Is(err, boom) {
 			t.Errorf("after the failure: %v", err)
 		}
@@ -158,7 +158,7 @@ func TestBurstThatFailedIsTheLast(t *testing.T) {
 }
 
 func TestSourceThatFailsEndsTheBurst(t *testing.T) {
-	c, peer, _ := pair(t, newBursts(256<<10))
+	c, peer, _ := pair(t, newBatchBuffers(256<<10))
 	boom := errors.New("boom")
 	go func() { _, _ = io.Copy(io.Discard, peer) }()
 	for _, err := range []error{boom, io.ErrUnexpectedEOF} {
@@ -177,8 +177,8 @@ type endless struct{}
 func (endless) Read(p []byte) (int, error) { return len(p), nil }
 
 func TestPeerThatTakesNothingIsAStall(t *testing.T) {
-	c, _, under := pair(t, newBursts(256<<10))
-	under.Conn.(*restless).stall = 20 * time.Millisecond
+	c, _, under := pair(t, newBatchBuffers(256<<10))
+	under.Conn.(*stallGuardConn).stall = 20 * time.Millisecond
 	if err := c.send(nil, endless{}); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
@@ -189,7 +189,7 @@ type readerFunc func([]byte) (int, error)
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 func TestCloseSaysGoodbyeWhenIdle(t *testing.T) {
-	c, peer, _ := pair(t, newBursts(256<<10))
+	c, peer, _ := pair(t, newBatchBuffers(256<<10))
 	if err := c.send(random(100<<10), nil); err != nil {
 		t.Fatal(err)
 	}
@@ -200,7 +200,7 @@ func TestCloseSaysGoodbyeWhenIdle(t *testing.T) {
 }
 
 func TestBothWaysAtOnce(t *testing.T) {
-	c, peer, _ := pair(t, newBursts(256<<10))
+	c, peer, _ := pair(t, newBatchBuffers(256<<10))
 	const n = 4 << 20
 	var g sync.WaitGroup
 	for _, f := range []func() error{

@@ -8,16 +8,16 @@ import (
 	"time"
 )
 
-// restless is a TCP connection whose peer has to take something every so often. It
-// is progress that counts, not size: a slow line is no stall.
-type restless struct {
+// stallGuardConn is a TCP connection whose writes fail when the peer takes no byte
+// for the stall timeout. Progress counts, not size: a slow line is no stall.
+type stallGuardConn struct {
 	net.Conn
 	stall time.Duration
-	left  atomic.Int64 // bytes that were written
+	sent  atomic.Int64 // bytes that were written
 }
 
 // Write implements net.Conn.
-func (c *restless) Write(p []byte) (int, error) {
+func (c *stallGuardConn) Write(p []byte) (int, error) {
 	written := 0
 	for {
 		if err := c.SetWriteDeadline(time.Now().Add(c.stall)); err != nil {
@@ -25,7 +25,7 @@ func (c *restless) Write(p []byte) (int, error) {
 		}
 		n, err := c.Conn.Write(p[written:])
 		written += n
-		c.left.Add(int64(n))
+		c.sent.Add(int64(n))
 		if err == nil || n == 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
 			return written, err
 		}
