@@ -74,7 +74,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = firstError(err, os.RemoveAll(d.dir)) }()
-	program, err := d.findBrokerd(ctx)
+	program, err := findBrokerd(ctx, d.brokerd, d.dir, func(text string) { d.say.line("%s", d.say.p.dim(text)) })
 	if err != nil {
 		return err
 	}

@@ -18,11 +18,11 @@ const (
 	stopGrace  = 5 * time.Second
 )
 
-// findBrokerd looks for the daemon: as told, next to this program, in this
-// module's source tree (then it is built), in $PATH.
-func (d *demo) findBrokerd(ctx context.Context) (string, error) {
-	if d.brokerd != "" {
-		path, err := exec.LookPath(d.brokerd)
+// findBrokerd looks for the daemon's program: as told, next to this program, in
+// this module's source tree (then it is built into dir), in $PATH. say announces a build.
+func findBrokerd(ctx context.Context, told, dir string, say func(string)) (string, error) {
+	if told != "" {
+		path, err := exec.LookPath(told)
 		if err != nil {
 			return "", usageError(fmt.Errorf("--brokerd: %w", err))
 		}
@@ -35,8 +35,8 @@ func (d *demo) findBrokerd(ctx context.Context) (string, error) {
 		}
 	}
 	if root := sourceTree(ctx); root != "" {
-		d.say.line("%s", d.say.p.dim("building brokerd from "+root+" (once; Go keeps what it compiled)"))
-		out := filepath.Join(d.dir, "brokerd")
+		say("building brokerd from " + root + " (once; Go keeps the compiled packages)")
+		out := filepath.Join(dir, "brokerd")
 		build := exec.CommandContext(ctx, "go", "build", "-o", out, "./cmd/brokerd")
 		build.Dir = root
 		if text, err := build.CombinedOutput(); err != nil {
@@ -46,7 +46,7 @@ func (d *demo) findBrokerd(ctx context.Context) (string, error) {
 	}
 	path, err := exec.LookPath("brokerd")
 	if err != nil {
-		return "", errors.New("there is no brokerd next to brokerctl nor in $PATH: say --brokerd PATH")
+		return "", errors.New("there is no brokerd next to brokerctl nor in $PATH: give --brokerd PATH")
 	}
 	return filepath.Abs(path)
 }

@@ -57,7 +57,7 @@ Start with ` + "`brokerctl demo`" + `: it shows the whole way on this machine, w
 	})
 	root.PersistentFlags().StringVar(&a.socket, "socket", "", "socket of the daemon (default $BROKERD_SOCKET, else "+client.DefaultSocket+")")
 	root.AddCommand(a.initCommand(), a.setupCommand(), a.uploadCommand(), a.verifyCommand(), a.statusCommand(), a.waitCommand(), a.spoolCommand(), a.drainCommand(), a.reloadCommand(), a.sessionsCommand(), a.credentialsCommand(), a.execCommand(), a.explainCommand(), a.policyCommand(),
-		a.demoCommand(), a.sandboxCommand(), a.versionCommand(), exitCodesTopic())
+		a.demoCommand(), a.devCommand(), a.sandboxCommand(), a.versionCommand(), exitCodesTopic())
 	for _, c := range append(root.Commands(), root) {
 		wrapArgs(c)
 	}
