@@ -13,19 +13,19 @@ import (
 const (
 	largeBuffer = 256 << 10
 	smallBuffer = 32 << 10
-	spaceEvery  = 16 << 20 // the free space is looked at again after so many bytes
+	spaceEvery  = 16 << 20 // bytes between two checks of the free space
 )
 
 // Accept takes one object. When it returns without an error, the object is on the
-// medium and will be delivered. Any error leaves nothing: a *FullError, an
-// *IOError, the body's own error in the chain, verify's, or ctx's.
+// medium and will be delivered. An error leaves no object; it is a *FullError, an
+// *IOError, or it wraps the error of the body, of verify or of ctx.
 //
-// verify, which may be nil, is asked once at the end of the body.
+// verify may be nil. Accept calls it once, at the end of the body.
 //
-// known says that the object was accepted before, by its id or by the
-// idempotency key of this user for this destination; then the body is not read
-// and the status is the earlier object's. Of two calls at a time with one key the
-// second waits for the first, and takes over when that fails.
+// known reports that the object was accepted before, under its id or under the
+// idempotency key of this user for this destination. Accept then does not read the
+// body and returns the status of the earlier object. When two calls with one key
+// overlap, the second waits for the first, and takes over if the first fails.
 func (s *Spool) Accept(ctx context.Context, h Header, body io.Reader, verify func(length int64, crc32c uint32) error) (st Status, known bool, err error) {
 	id, err := h.check()
 	if err != nil {
@@ -75,10 +75,11 @@ func (s *Spool) Accept(ctx context.Context, h Header, body io.Reader, verify fun
 	return st, false, nil
 }
 
-// receive writes the file and makes it durable, or leaves none.
+// receive writes the file and makes it durable. On an error it removes the file.
 func (s *Spool) receive(ctx context.Context, id ulid.ULID, h *Header, body io.Reader, verify func(int64, uint32) error, res *reservation) (*footer, error) {
 	temporary, name := nameOf(id, dirQueue, extTemporary), nameOf(id, dirQueue, extObject)
-	// This id is ours alone: a file of that name is what an earlier try could not remove.
+	// The claim makes this call the only user of the id: an existing file of that
+	// name is a leftover that an earlier call could not remove.
 	f, err := s.fs.OpenFile(s.path(temporary), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return nil, ioError("create", temporary, err)
@@ -111,12 +112,12 @@ func (s *Spool) receive(ctx context.Context, id ulid.ULID, h *Header, body io.Re
 	if _, err := f.Write(text); err != nil {
 		return nil, ioError("write", temporary, err)
 	}
-	// The last moment at which giving up is certain to leave nothing.
+	// After this point a cancelled call may still leave the object accepted.
 	if err := s.checkOpen(ctx); err != nil {
 		return nil, err
 	}
-	// A failed sync is final: the kernel has dropped the pages and would call the
-	// next one a success. The file is lost, the object was not accepted.
+	// A failed sync is final: the kernel has dropped the pages and would report the
+	// next sync as a success. The file is lost and the object was not accepted.
 	if err := f.Sync(); err != nil {
 		return nil, ioError("sync", temporary, err)
 	}
@@ -135,7 +136,7 @@ func (s *Spool) receive(ctx context.Context, id ulid.ULID, h *Header, body io.Re
 	return foot, nil
 }
 
-// copy writes the body.
+// copy writes the body to f and returns its checksums.
 func (s *Spool) copy(ctx context.Context, f File, h *Header, body io.Reader, name string, res *reservation) (*sums, error) {
 	pool := &s.large
 	if h.Size >= 0 && h.Size < smallBuffer {
@@ -181,7 +182,7 @@ func (s *Spool) copy(ctx context.Context, f File, h *Header, body io.Reader, nam
 	}
 }
 
-// fill reads until the buffer is full or the body ends: small chunks of a stream
+// fill reads until p is full or the body ends, so that small chunks of a stream
 // become large writes.
 func fill(body io.Reader, p []byte) (n int, end bool, err error) {
 	for idle := 0; n < len(p); {
@@ -202,7 +203,7 @@ func fill(body io.Reader, p []byte) (n int, end bool, err error) {
 	return n, false, nil
 }
 
-// checkOpen says whether the caller and the spool are still there.
+// checkOpen returns an error when the caller has gone or the spool is closing.
 func (s *Spool) checkOpen(ctx context.Context) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
@@ -213,14 +214,14 @@ func (s *Spool) checkOpen(ctx context.Context) error {
 	return nil
 }
 
-// claimKey is an id or an idempotency key that an Accept works on.
+// claimKey is an id or an idempotency key that one call works on at a time.
 type claimKey struct {
 	idem bool
 	sum  [16]byte
 }
 
-// claim makes the caller the only one that accepts this id and this key, until
-// it calls release. Without a release the object is known: earlier is it.
+// claim makes the caller the only user of this id and this key until it calls
+// release. A nil release means that the object is known already, as earlier.
 func (s *Spool) claim(ctx context.Context, id ulid.ULID, key idem, h *Header) (earlier ulid.ULID, release func(), err error) {
 	claims := []claimKey{{false, id}}
 	if key != (idem{}) {
@@ -264,7 +265,7 @@ func (s *Spool) claim(ctx context.Context, id ulid.ULID, key idem, h *Header) (e
 	}
 }
 
-// find looks for the object that an Accept would repeat; mu is held.
+// find returns the object that an Accept would repeat; mu is held.
 func (s *Spool) find(id ulid.ULID, key idem, h *Header) (ulid.ULID, bool, error) {
 	if key != (idem{}) {
 		if earlier, ok := s.idems[key]; ok {
@@ -286,7 +287,7 @@ func (s *Spool) find(id ulid.ULID, key idem, h *Header) (ulid.ULID, bool, error)
 	return id, false, nil
 }
 
-// full says whether an error is fullness.
+// full reports whether err is a *FullError.
 func full(err error) bool {
 	var f *FullError
 	return errors.As(err, &f)

@@ -12,7 +12,8 @@ import (
 	"github.com/brokerd/brokerd/internal/reason"
 )
 
-// cause says why an object is in dead/ or quarantine/; it is kept in a file next to the object.
+// cause says why an object is in dead/ or quarantine/. It is stored in a file next
+// to the object.
 type cause struct {
 	Reason reason.Reason `json:"reason"`
 	Error  string        `json:"error,omitempty"`
@@ -47,7 +48,7 @@ func (s *Spool) readReason(id ulid.ULID) (cause, error) {
 // file is in one of them at every moment.
 func (s *Spool) transfer(from, to string) error {
 	err := s.fs.Link(s.path(from), s.path(to))
-	// An earlier try may have failed after any of its steps: this one goes on from there.
+	// An earlier call may have failed after any of its steps; continue from there.
 	done := errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) && s.exists(to)
 	if err != nil && !done {
 		return ioError("link", to, err)
@@ -61,32 +62,33 @@ func (s *Spool) transfer(from, to string) error {
 	return nil
 }
 
-// moveToDead moves the file of an object that will never be delivered to dead/. Its
-// journal stays: an operator may yet retry it.
+// moveToDead moves the file of an object that cannot be delivered to dead/. Its
+// journal stays in queue/, because an operator may retry the object.
 func (s *Spool) moveToDead(id ulid.ULID, why cause) error {
 	text, err := line(why)
 	if err != nil {
 		return err
 	}
-	// The reason first: a dead file without one is not yet buried.
+	// The reason comes first: recovery does not take a dead file without one.
 	if err := s.writeSmall(nameOf(id, dirDead, extReason), text); err != nil {
 		return err
 	}
 	from := nameOf(id, dirQueue, extObject)
 	if _, err := s.fs.Stat(s.path(from)); errors.Is(err, fs.ErrNotExist) {
-		return nil // somebody removed it; there is nothing to move
+		return nil // the file was removed by hand: there is no file to move
 	}
 	return s.transfer(from, nameOf(id, dirDead, extObject))
 }
 
-// reviveFromDead is the way back.
+// reviveFromDead moves the file of a dead object back to queue/.
 func (s *Spool) reviveFromDead(id ulid.ULID) error {
 	dead, queued := nameOf(id, dirDead, extObject), nameOf(id, dirQueue, extObject)
 	if err := s.transfer(dead, queued); err != nil {
 		return err
 	}
 	s.removeQuietly(nameOf(id, dirDead, extReason))
-	// Durable, or the next start finds it dead after it was delivered.
+	// Without this sync the next start could find the object in dead/ after it was
+	// delivered.
 	if err := s.deadDir.commit(); err != nil {
 		return ioError("sync directory", dirDead, err)
 	}

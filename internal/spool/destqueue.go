@@ -9,33 +9,33 @@ import (
 
 const defaultInFlight = 16
 
-// Limits are those of one destination. 0 bytes or files is no limit.
+// Limits bound the objects of one destination. 0 bytes or files means no limit.
 type Limits struct {
 	Bytes       int64
 	Files       int
 	MaxInFlight int // deliveries at a time; 0: 16
 }
 
-// lane is the queue of one destination.
+// destQueue is the queue of one destination.
 //
-// What is ready waits with its user, oldest first; what failed waits in delayed
-// until it is due. Users take turns, so that one with a million objects does not
-// stop another with one.
+// A ready object waits in the heap of its user, oldest first. A failed object waits
+// in delayed until it is due. Users take turns (round robin), so that a user with a
+// million objects does not block a user with a single object.
 type destQueue struct {
 	name   string
 	limits Limits
-	known  bool // configured; if not, its objects wait until it is again
+	known  bool // configured; the objects of a removed destination wait until it returns
 
 	users   map[uint32]*heap
-	turns   []uint32 // the users that have something ready, next first
+	turns   []uint32 // the users with ready objects, the next user first
 	delayed heap
 
 	inFlight int
 	window   window
 	streak   int       // failures since the last success
-	pause    time.Time // nothing is begun before
+	pause    time.Time // no delivery starts before
 	parked   *parking
-	oldest   *record // of what waits, as far as is known
+	oldest   *record // the oldest waiting record; may be outdated, see findOldest
 
 	bytes                                 int64 // reserved, waiting and dead
 	files                                 int
@@ -43,12 +43,12 @@ type destQueue struct {
 	queuedBytes, deadBytes, deliveryBytes int64
 }
 
-// parking is why and since when a destination is parked.
+// parking describes a parked destination.
 type parking struct {
 	reason       reason.Reason
 	err          string
 	since        time.Time
-	nextProbe    time.Time // the next one, not before
+	nextProbe    time.Time // no probe starts before
 	failedProbes int       // that failed
 	probing      *record   // under way
 }
@@ -81,7 +81,7 @@ func (l *destQueue) put(r *record, now time.Time) {
 	h.push(r)
 }
 
-// promoteDue makes ready what is due.
+// promoteDue moves due records from delayed to the heaps of their users.
 func (l *destQueue) promoteDue(now time.Time) {
 	for r := l.delayed.peek(); r != nil && !r.due().After(now); r = l.delayed.peek() {
 		l.delayed.pop()
@@ -89,7 +89,7 @@ func (l *destQueue) promoteDue(now time.Time) {
 	}
 }
 
-// next takes the oldest record of the user whose turn it is.
+// next removes and returns the oldest record of the user whose turn it is.
 func (l *destQueue) next() *record {
 	for len(l.turns) > 0 {
 		uid := l.turns[0]
@@ -108,8 +108,8 @@ func (l *destQueue) next() *record {
 	return nil
 }
 
-// take gives what may be delivered now, or when to ask again: zero when only a
-// change can bring something.
+// take returns a record to deliver now, or the time at which to ask again. A zero
+// time means that only an event can make a record ready.
 func (l *destQueue) take(now time.Time) (r *record, again time.Time) {
 	if !l.known || l.queued == 0 {
 		return nil, time.Time{}
@@ -133,8 +133,9 @@ func (l *destQueue) take(now time.Time) (r *record, again time.Time) {
 	return nil, time.Time{}
 }
 
-// probing gives the one object that probes a parked destination. One that failed
-// waits behind the others: a single refused object does not keep them all.
+// takeProbe returns the object that probes a parked destination. An object whose
+// probe failed goes behind the others, so that a single refused object does not keep
+// its destination parked.
 func (l *destQueue) takeProbe(now time.Time) (*record, time.Time) {
 	p := l.parked
 	if p.probing != nil {
@@ -151,14 +152,14 @@ func (l *destQueue) takeProbe(now time.Time) (*record, time.Time) {
 	return r, time.Time{}
 }
 
-// endProbe ends the probe that r was, if it was one.
+// endProbe ends the probe if r was the probing record.
 func (l *destQueue) endProbe(r *record) {
 	if l.parked != nil && l.parked.probing == r {
 		l.parked.probing = nil
 	}
 }
 
-// resort makes ready what became due out of turn.
+// promoteAll sorts all delayed records again, after their due times were changed.
 func (l *destQueue) promoteAll(now time.Time) {
 	for _, r := range l.delayed.drain() {
 		if !r.dropped {

@@ -2,52 +2,54 @@
 //
 // Guarantees:
 //
-//   - When [Spool.Accept] has returned without an error, the object survives
-//     kill -9 and power loss: data and name were on the medium before. It stays
-//     until its delivery succeeded or an operator dropped it. Neither time nor a
-//     quota ever removes accepted data.
-//   - An Accept that fails leaves nothing that could be delivered: a body that
-//     ends early, a caller that gives up, a checksum that differs, a full disk.
-//   - An object is delivered whole, and delivered again only to the same header:
-//     the time, name and key that were accepted, never those of the retry. The
-//     receipt of a delivery is durable before the data is unlinked, so that a
-//     crash in between repeats at most a delivery to the key that is its own.
-//   - One bad file harms one object. What recovery cannot read is moved to
-//     quarantine and reported; it never stops the start. Damage that is found
-//     while an object is read for delivery buries that object, and nothing that
-//     failed its checksum is handed out as a whole segment.
-//   - Refused access parks a destination: its data is kept, one object at a time
-//     probes, and its first success resumes all.
-//   - Memory is a small record for each object, whatever its size; bodies take
-//     one buffer each. An idle object costs no goroutine.
+//   - When [Spool.Accept] returns without an error, the object survives kill -9
+//     and power loss: data and name are on the medium. The object stays until it
+//     is delivered or an operator drops it. Neither time nor a quota removes
+//     accepted data.
+//   - An Accept that fails leaves no object: not for a body that ends early, a
+//     caller that gives up, a checksum that differs, or a full disk.
+//   - An object is delivered whole. A retry delivers to the header that was
+//     accepted: the same time, name and key. The receipt of a delivery is durable
+//     before the data is unlinked, so a crash in between causes at most one more
+//     delivery, to the same key.
+//   - A damaged file harms no other object. Recovery moves it to quarantine,
+//     reports it, and goes on. When a delivery finds damage, it moves the object
+//     to dead/; a segment whose checksum differs is never handed out whole.
+//   - An object whose file cannot be read (wrong owner, I/O error, no descriptor
+//     left) stays in place, is counted in [Usage] and listed as [Unreadable], and
+//     is read again every ten minutes and at every Retry.
+//   - Refused access parks a destination: its objects stay, one object at a time
+//     probes, and the first success resumes all.
+//   - Memory holds a small record of each object, whatever its size. An idle
+//     object needs no goroutine.
 //
-// It refuses file systems that lose data when the machine stops or that do not
-// keep the promises of fsync and rename ([UnsafeError]), a directory that others
-// may read, and a directory that another daemon uses.
+// The spool refuses file systems that lose data when the machine stops or that
+// do not keep the promises of fsync and rename ([UnsafeError]), a directory that
+// others may read, and a directory that another daemon uses.
 //
-// What it does not do: it knows nothing of S3. It is given a Deliver function,
-// which says by [awserr.Failure] what an error means.
+// The spool does not know S3. It is given a Deliver function, whose errors say by
+// [Failure] how to go on.
 //
 // # On disk
 //
 //	DIR/lock         flock'ed by the daemon that uses DIR
-//	DIR/version      the format; another one is refused
-//	DIR/queue/       ULID.tmp   being written; not acknowledged, deleted by recovery
+//	DIR/version      the format; any other format is refused
+//	DIR/queue/       ULID.tmp   being written, not acknowledged; recovery deletes it
 //	                 ULID.obj   accepted: data, then the footer
 //	                 ULID.mpu   journal of its multipart upload
 //	DIR/receipts/    N.log      one line for each delivery, pruned by age and count
-//	DIR/dead/        ULID.obj   waits for an operator, with the reason beside it
-//	                 ULID.why
-//	DIR/quarantine/  NAME, NAME.why   what recovery could not read
+//	DIR/dead/        ULID.obj   dead letter, waits for an operator
+//	                 ULID.why   its reason
+//	DIR/quarantine/  NAME, NAME.why   damaged files that recovery found
 //
-// The data begins at offset 0, so that a part is read where it is sent from. The
-// footer follows it: header (JSON), a CRC32C for each segment, and a trailer of
-// fixed length with the sizes, the CRC32C of the whole and that of the footer.
-// A file that is torn anywhere has no valid footer, or not the length it names.
+// The data begins at offset 0, so that a part is sent from where it is read. The
+// footer follows: header (JSON), a CRC32C for each segment, and a trailer of
+// fixed length with the sizes, the CRC32C of all data and that of the footer.
+// A torn file has no valid footer, or another length than its footer says.
 //
 // Receipts are lines of a log instead of a file each: many deliveries share one
-// fdatasync, and a receipt takes its length and not a block. Each line carries
-// its own CRC32C, so that a torn one harms no other. A log is never appended to
+// fdatasync, and a receipt takes its own length and not a block. Each line carries
+// its own CRC32C, so that a torn line harms no other. A log is never appended to
 // after a restart.
 //
 // # States
@@ -63,9 +65,9 @@
 //	          |                                                     v
 //	          +-> dropped by an operator             unlink <-- DELIVERED (receipt, 24 h)
 //
-// An object is PARKED while it is queued and its destination is parked. A crash
-// between two steps is settled by recovery: a receipt wins over the data file,
-// a dead file with its reason wins over a queued one, anything else is undone.
-// Only renames within one directory are relied on; a move between two is a link,
-// an fsync and an unlink.
+// A queued object is PARKED while its destination is parked. Recovery settles a
+// crash between two steps: a receipt wins over the data file, a dead file with its
+// reason wins over a queued one, and every other half-done step is undone. A
+// rename happens within one directory only; a move between two directories is a
+// link, an fsync and an unlink.
 package spool

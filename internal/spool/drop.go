@@ -8,10 +8,10 @@ import (
 	"github.com/oklog/ulid/v2"
 )
 
-// Drop removes an object that was accepted and not delivered; this is the only
-// way it can be lost. Dead and parked objects are dropped when asked, queued ones
-// when forced; one that is being delivered never is (ErrState). A multipart
-// upload of it is aborted first; where that fails the object stays, unless forced.
+// Drop removes an object that was accepted and not delivered. No other call loses
+// an accepted object. Drop takes dead and parked objects, with force also queued
+// ones, and never one in delivery (ErrState). It first aborts the object's
+// multipart upload; when that fails, the object stays unless force is set.
 func (s *Spool) Drop(ctx context.Context, id string, force bool) error {
 	u, err := ulid.ParseStrict(id)
 	if err != nil {
@@ -53,7 +53,7 @@ func (s *Spool) Drop(ctx context.Context, id string, force bool) error {
 	return nil
 }
 
-// drop removes the files, wherever they are.
+// drop removes the files of an object from queue/ and dead/.
 func (s *Spool) drop(ctx context.Context, id ulid.ULID, journaled, force bool) error {
 	if journaled && s.opts.Abandon != nil {
 		if err := s.abandon(ctx, id); err != nil && !force {
@@ -91,15 +91,15 @@ func (s *Spool) abandon(ctx context.Context, id ulid.ULID) error {
 	return s.opts.Abandon(ctx, e)
 }
 
-// takeOut takes a queued record from the scheduler; mu is held. It counts as
-// being delivered until it is forgotten or restored.
+// takeOut takes a queued record from the scheduler; mu is held. The record counts
+// as in delivery until forget or putBack.
 func (s *Spool) takeOut(r *record) {
 	r.dropped = true
 	s.move(r, Delivering)
 }
 
-// putBack puts a copy back: the record itself may still lie in a heap, where it
-// is skipped. mu is held.
+// putBack returns a copy of r to its queue; mu is held. r itself may still be in a
+// heap, which skips it.
 func (s *Spool) putBack(r *record) {
 	s.move(r, Queued)
 	again := *r

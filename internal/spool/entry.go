@@ -10,7 +10,7 @@ import (
 	"github.com/oklog/ulid/v2"
 )
 
-// Entry is one object while it is delivered. It is valid until Deliver returns.
+// Entry is one object in delivery. It is valid until Deliver returns.
 // Its methods may be called from several goroutines.
 type Entry struct {
 	s       *Spool
@@ -20,7 +20,7 @@ type Entry struct {
 	journal *journal
 }
 
-// openEntry opens the data file name of an object and reads its footer anew.
+// openEntry opens the data file of an object and reads its footer.
 func (s *Spool) openEntry(id ulid.ULID, name string, journaled bool) (*Entry, error) {
 	f, err := s.fs.OpenFile(s.path(name), os.O_RDONLY, 0)
 	if err != nil {
@@ -52,23 +52,24 @@ func (e *Entry) close() {
 	_ = e.file.Close()
 }
 
-// Header is the header as it was accepted; Size is that of the data.
+// Header returns the accepted header. Its Size is the size of the data.
 func (e *Entry) Header() Header { return e.foot.header }
 
-// Size is the number of bytes of data.
+// Size returns the number of bytes of data.
 func (e *Entry) Size() int64 { return e.foot.size }
 
-// CRC32C is the checksum of all data as it was received.
+// CRC32C returns the checksum of all data, computed when it was received.
 func (e *Entry) CRC32C() uint32 { return e.foot.crc }
 
-// SegmentSize is how many bytes each of Segments covers; the last one may cover less.
+// SegmentSize returns the bytes that each of Segments covers. The last segment may
+// be shorter.
 func (e *Entry) SegmentSize() int64 { return e.foot.header.PartSize }
 
-// Segments are the CRC32Cs of the segments as they were received. The caller may
-// not change them.
+// Segments returns the CRC32C of each segment, computed when it was received. The
+// caller must not change the slice.
 func (e *Entry) Segments() []uint32 { return e.foot.segments }
 
-// ReadAt reads data without checking it. It never reads the footer.
+// ReadAt reads data without comparing checksums. It never reads the footer.
 func (e *Entry) ReadAt(p []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, fmt.Errorf("spool: reading %s at %d", e.id, off)
@@ -83,7 +84,7 @@ func (e *Entry) ReadAt(p []byte, off int64) (int, error) {
 	n, err := e.file.ReadAt(p, off)
 	switch {
 	case err == io.EOF && n < len(p):
-		return n, &CorruptError{ID: e.id.String(), Off: off - off%e.SegmentSize(), Why: "the file was cut"}
+		return n, &CorruptError{ID: e.id.String(), Off: off - off%e.SegmentSize(), Why: "the file is shorter than when it was accepted"}
 	case n == len(p) && short:
 		return n, io.EOF
 	case n == len(p):
@@ -92,10 +93,10 @@ func (e *Entry) ReadAt(p []byte, off int64) (int, error) {
 	return n, ioError("read", nameOf(e.id, dirQueue, extObject), err)
 }
 
-// Section reads n bytes from off, clipped to the data. Every segment that lies
-// wholly within is checked as it passes: one that differs ends the reader with a
-// *CorruptError in place of its last bytes, so that nobody reads n damaged bytes
-// to their end. Segments that are read in part are not checked.
+// Section returns a reader of n bytes from off, clipped to the data. It compares
+// the checksum of every segment that lies wholly within. For a segment that
+// differs, the reader returns a *CorruptError instead of the last bytes, so no
+// caller reads a damaged section to its end. Partly read segments are not checked.
 func (e *Entry) Section(off, n int64) io.Reader {
 	end := e.foot.size
 	if n < end-off {
@@ -108,7 +109,7 @@ type section struct {
 	e        *Entry
 	off, end int64
 	crc      uint32
-	whole    bool // the present segment was read from its first byte
+	whole    bool // the current segment was read from its first byte
 	err      error
 }
 
@@ -134,7 +135,7 @@ func (s *section) Read(p []byte) (int, error) {
 	s.off += int64(n)
 	if s.off == stop {
 		if want := s.e.foot.segments[begin/size]; s.whole && s.crc != want {
-			s.err = &CorruptError{ID: s.e.id.String(), Off: begin, Why: fmt.Sprintf("its CRC32C is %08x and was %08x", s.crc, want)}
+			s.err = &CorruptError{ID: s.e.id.String(), Off: begin, Why: fmt.Sprintf("its CRC32C is %08x; it was %08x when it was accepted", s.crc, want)}
 			return 0, s.err
 		}
 		s.crc, s.whole = 0, true

@@ -8,22 +8,22 @@ import (
 )
 
 var (
-	// ErrClosed says that the spool takes nothing any more.
+	// ErrClosed is returned after Close.
 	ErrClosed = errors.New("the spool is closed")
-	// ErrUnknown says that no object of that id is known: it never was, was
-	// dropped, or its receipt has been pruned.
+	// ErrUnknown is returned for an id without an object: it was never accepted,
+	// was dropped, or its receipt has expired.
 	ErrUnknown = errors.New("no such object in the spool")
 	// ErrUnknownDestination refuses an object for a destination that is not configured.
 	ErrUnknownDestination = errors.New("destination is not configured")
 	// ErrConflict refuses an id that belongs to another user or destination.
 	ErrConflict = errors.New("the id belongs to another object")
-	// ErrState says that the object is not in a state that allows the operation.
+	// ErrState is returned when the state of an object does not allow the operation.
 	ErrState = errors.New("not possible in this state")
-	// ErrSize says that a body was longer or shorter than announced.
+	// ErrSize is returned for a body that is longer or shorter than announced.
 	ErrSize = errors.New("the body is not as long as announced")
 )
 
-// Quota names what was exhausted.
+// Quota names the limit that was reached.
 type Quota string
 
 // The quotas of a spool.
@@ -32,15 +32,16 @@ const (
 	QuotaDestinationBytes Quota = "bytes of the destination"
 	QuotaDestinationFiles Quota = "files of the destination"
 	QuotaUser             Quota = "bytes of the user"
-	QuotaFree             Quota = "free space to be left on the file system"
+	QuotaFree             Quota = "free space to keep on the file system"
 	QuotaDisk             Quota = "file system" // the system's own answer: ENOSPC or EDQUOT
 )
 
-// FullError says that the spool does not take an object now. Nothing of it was kept.
+// FullError reports that the spool has no room for an object. The object was not
+// accepted.
 type FullError struct {
 	Which       Quota
 	Destination string
-	Limit, Used int64         // bytes or files; 0 when the file system itself is full
+	Limit, Used int64         // bytes or files; 0 when the file system is full
 	RetryAfter  time.Duration // 0: the object is larger than the limit, waiting does not help
 	Err         error         // the system's error, if there was one
 }
@@ -56,11 +57,11 @@ func (e *FullError) Error() string {
 	}
 }
 
-// Unwrap gives the system's error.
+// Unwrap returns the system's error.
 func (e *FullError) Unwrap() error { return e.Err }
 
-// IOError says which operation of the file system failed. The object that it hit
-// was not accepted, or stays as it was; the spool goes on.
+// IOError reports an operation of the file system that failed. Its object was not
+// accepted, or stays as it was. The spool goes on.
 type IOError struct {
 	Op   string // "create", "write", "sync", "rename", "sync directory", …
 	Name string // relative to the spool's directory
@@ -69,13 +70,13 @@ type IOError struct {
 
 func (e *IOError) Error() string { return fmt.Sprintf("spool: %s %s: %v", e.Op, e.Name, e.Err) }
 
-// Unwrap gives the system's error.
+// Unwrap returns the system's error.
 func (e *IOError) Unwrap() error { return e.Err }
 
-// CorruptError says that bytes on disk are not those that were accepted.
+// CorruptError reports bytes on disk that differ from the accepted ones.
 type CorruptError struct {
 	ID  string
-	Off int64 // where the damaged segment begins; -1: the footer
+	Off int64 // offset of the damaged segment; -1: the footer
 	Why string
 }
 
@@ -86,18 +87,18 @@ func (e *CorruptError) Error() string {
 	return fmt.Sprintf("spooled object %s is damaged in the segment at byte %d: %s", e.ID, e.Off, e.Why)
 }
 
-// UnsafeError refuses a directory on a file system that cannot keep the promise.
+// UnsafeError refuses a directory on a file system that may lose accepted objects.
 type UnsafeError struct {
 	Dir, FileSystem, Why string
 }
 
 func (e *UnsafeError) Error() string {
-	return fmt.Sprintf("%s is on %s: %s; put the spool on a local disk (ext4, xfs, btrfs), or set allow_volatile to accept the loss", e.Dir, e.FileSystem, e.Why)
+	return fmt.Sprintf("%s is on %s: %s; put the spool on a local disk (ext4, xfs, btrfs), or set spool.allow_volatile to accept that loss", e.Dir, e.FileSystem, e.Why)
 }
 
-// LockedError says that another process uses the directory.
+// LockedError reports that another process uses the directory.
 type LockedError struct {
-	Dir, Holder string // Holder is what that process wrote about itself, perhaps empty
+	Dir, Holder string // Holder is the text that the process wrote into the lock file; may be empty
 }
 
 func (e *LockedError) Error() string {
@@ -107,7 +108,7 @@ func (e *LockedError) Error() string {
 	return fmt.Sprintf("the spool %s is used by %s", e.Dir, e.Holder)
 }
 
-// ioError classes what the system said: a full disk is fullness, the rest is I/O.
+// ioError returns a *FullError for a full disk and an *IOError for other errors.
 func ioError(op, name string, err error) error {
 	if err == nil {
 		return nil

@@ -10,9 +10,9 @@ import (
 	"github.com/oklog/ulid/v2"
 )
 
-// Export writes the data of an object to w and returns how many bytes of it were
-// verified: all, unless there is an error. A *CorruptError ends it before the
-// damaged segment's last bytes.
+// Export writes the data of an object to w and returns the number of verified
+// bytes: all of them unless it returns an error. A *CorruptError ends the export
+// before the last bytes of the damaged segment.
 func (s *Spool) Export(ctx context.Context, id string, w io.Writer) (int64, error) {
 	u, err := ulid.ParseStrict(id)
 	if err != nil {
@@ -52,7 +52,7 @@ func (s *Spool) Export(ctx context.Context, id string, w io.Writer) (int64, erro
 	}
 }
 
-// verified is how much of n bytes lies in whole segments.
+// verified returns how many of the first n bytes lie in whole segments.
 func verified(e *Entry, n int64) int64 {
 	if n == e.Size() {
 		return n
@@ -60,7 +60,7 @@ func verified(e *Entry, n int64) int64 {
 	return n - n%e.SegmentSize()
 }
 
-// openAnywhere opens an object that is queued or dead.
+// openAnywhere opens a queued or dead object.
 func (s *Spool) openAnywhere(id ulid.ULID) (*Entry, error) {
 	e, err := s.openEntry(id, nameOf(id, dirQueue, extObject), true)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -18,13 +18,13 @@ import (
 //	footer     uint32  CRC32C of header, sums and the fields above
 const (
 	trailerSize = 36
-	maxFooter   = 64 << 20 // a bound for what recovery reads of a damaged file
+	maxFooter   = 64 << 20 // the most that recovery reads of a damaged file
 	firstRead   = 4 << 10  // holds the whole footer of most objects
 )
 
 var magic = [8]byte{'b', 'r', 'k', 'd', 's', 'p', 'l', '1'}
 
-// footer is what a file says about the data in it.
+// footer describes the data of a file. It is stored after the data.
 type footer struct {
 	header   Header
 	size     int64
@@ -32,7 +32,7 @@ type footer struct {
 	segments []uint32
 }
 
-// segmentCount is how many sums cover size bytes.
+// segmentCount returns how many segments cover size bytes.
 func segmentCount(size, segment int64) int64 {
 	n := size / segment
 	if size%segment != 0 {
@@ -59,14 +59,14 @@ func (f *footer) encode() ([]byte, error) {
 	return binary.LittleEndian.AppendUint32(out, crc32.Checksum(out, castagnoli)), nil
 }
 
-// readFooter reads the footer of a file of length bytes. A file that is not whole
-// gives a *CorruptError; a failing disk gives its own error.
+// readFooter reads the footer of a file of length bytes. It returns a *CorruptError
+// for a damaged file, and the disk's own error when a read fails.
 func readFooter(r io.ReaderAt, length int64, id string) (*footer, error) {
 	damaged := func(format string, args ...any) error {
 		return &CorruptError{ID: id, Off: -1, Why: fmt.Sprintf(format, args...)}
 	}
 	if length < trailerSize {
-		return nil, damaged("%d bytes are too few", length)
+		return nil, damaged("it has %d bytes, less than a footer", length)
 	}
 	tail := make([]byte, min(length, firstRead))
 	if err := readAt(r, tail, length-int64(len(tail))); err != nil {
@@ -79,12 +79,12 @@ func readFooter(r io.ReaderAt, length int64, id string) (*footer, error) {
 	size, segment := binary.LittleEndian.Uint64(t[8:]), binary.LittleEndian.Uint64(t[16:])
 	header := int64(binary.LittleEndian.Uint32(t[24:]))
 	if size > uint64(length) || segment < minSegment || segment > 1<<62 {
-		return nil, damaged("its footer makes no sense")
+		return nil, damaged("the sizes in its footer are not possible")
 	}
 	sums := segmentCount(int64(size), int64(segment))
 	total := header + 4*sums + trailerSize
 	if total > maxFooter || int64(size)+total != length {
-		return nil, damaged("it has %d bytes, its footer speaks of %d", length, int64(size)+total)
+		return nil, damaged("it has %d bytes; by its footer it should have %d", length, int64(size)+total)
 	}
 	if total > int64(len(tail)) {
 		tail = make([]byte, total)
@@ -94,14 +94,14 @@ func readFooter(r io.ReaderAt, length int64, id string) (*footer, error) {
 	}
 	tail = tail[int64(len(tail))-total:]
 	if crc32.Checksum(tail[:total-4], castagnoli) != binary.LittleEndian.Uint32(tail[total-4:]) {
-		return nil, damaged("its footer does not fit its checksum")
+		return nil, damaged("the checksum of its footer differs")
 	}
 	f := &footer{size: int64(size), crc: binary.LittleEndian.Uint32(tail[total-8:])}
 	if err := json.Unmarshal(tail[:header], &f.header); err != nil {
 		return nil, damaged("its header: %v", err)
 	}
 	if f.header.ID != id {
-		return nil, damaged("it holds the object %q", f.header.ID)
+		return nil, damaged("it holds another object, %q", f.header.ID)
 	}
 	if f.header.Size != f.size || f.header.PartSize != int64(segment) {
 		return nil, damaged("header and footer disagree")
@@ -113,7 +113,7 @@ func readFooter(r io.ReaderAt, length int64, id string) (*footer, error) {
 	return f, nil
 }
 
-// readAt fills p; io.EOF before its end means that the file was cut meanwhile.
+// readAt fills p. It returns io.ErrUnexpectedEOF when the file was cut meanwhile.
 func readAt(r io.ReaderAt, p []byte, off int64) error {
 	n, err := r.ReadAt(p, off)
 	if n == len(p) {

@@ -5,9 +5,8 @@ import (
 	"io/fs"
 )
 
-// FS is what the spool needs of a file system. Names are paths. Errors are the
-// system's, so that errors.Is finds the errno. All methods may be called from
-// several goroutines.
+// FS is the part of a file system that the spool uses. Names are paths. Errors wrap
+// the system's errno. All methods may be called from several goroutines.
 type FS interface {
 	OpenFile(name string, flag int, perm fs.FileMode) (File, error)
 	Mkdir(name string, perm fs.FileMode) error
@@ -15,14 +14,15 @@ type FS interface {
 	Link(from, to string) error
 	Remove(name string) error
 	Stat(name string) (fs.FileInfo, error)
-	// ReadDir calls each with every name, in any order, and holds few of them in
-	// memory at a time. Entries may be removed meanwhile. An error of each ends it.
+	// ReadDir calls each with every name, in any order, and holds few names in
+	// memory at a time. Entries may be removed meanwhile. ReadDir returns the first
+	// error of each.
 	ReadDir(name string, each func(name string) error) error
 	// SyncDir makes the names in a directory durable.
 	SyncDir(name string) error
 	Space(name string) (Space, error)
-	// Lock takes the lock file for this process, until it is closed. A *LockedError
-	// says who has it.
+	// Lock locks the lock file for this process until the returned Closer is closed.
+	// When another process holds the lock, the error is a *LockedError.
 	Lock(name, holder string) (io.Closer, error)
 }
 
@@ -35,8 +35,8 @@ type File interface {
 	Close() error
 }
 
-// Space is what statfs says.
+// Space is the result of statfs.
 type Space struct {
-	Free int64  // bytes that this process may still use
+	Free int64  // bytes that this process may use
 	Type uint64 // the magic number; 0 where there is none
 }

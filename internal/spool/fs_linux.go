@@ -2,7 +2,7 @@ package spool
 
 import "golang.org/x/sys/unix"
 
-// Sync writes the data and what is needed to read it again.
+// Sync writes the data and the metadata that is needed to read it (fdatasync).
 func (f osFile) Sync() error {
 	for {
 		if err := unix.Fdatasync(int(f.Fd())); err != unix.EINTR {

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// osFS is the operating system's file system.
+// osFS is the file system of the operating system.
 type osFS struct{}
 
 type osFile struct{ *os.File }
@@ -61,7 +61,7 @@ func (osFS) SyncDir(name string) error {
 	return errors.Join(err, d.Close())
 }
 
-// Lock uses flock: the kernel lets go of it when the process ends, however it ends.
+// Lock uses flock: the kernel releases the lock when the process ends in any way.
 func (osFS) Lock(name, holder string) (io.Closer, error) {
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
@@ -76,7 +76,7 @@ func (osFS) Lock(name, holder string) (io.Closer, error) {
 		}
 		return nil, err
 	}
-	// What is written is for people; the lock is what counts.
+	// The text only informs an operator; flock alone decides.
 	if err := f.Truncate(0); err == nil {
 		_, _ = f.WriteAt([]byte(holder+"\n"), 0)
 	}

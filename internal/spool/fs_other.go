@@ -4,7 +4,8 @@ package spool
 
 import "golang.org/x/sys/unix"
 
-// Space has no magic number here: no file system is refused. Not for production.
+// Space returns no magic number on this system, so no file system is refused. Use
+// it for development only.
 func (osFS) Space(name string) (Space, error) {
 	var s unix.Statfs_t
 	if err := unix.Statfs(name, &s); err != nil {

@@ -1,6 +1,6 @@
 package spool
 
-// unsafeFileSystem is a kind of file system on which an acknowledgement would be a lie.
+// unsafeFileSystem is a kind of file system that may lose acknowledged objects.
 type unsafeFileSystem struct {
 	magic uint64 // f_type of statfs(2), 32 bits
 	name  string
@@ -8,11 +8,11 @@ type unsafeFileSystem struct {
 }
 
 const (
-	whyMemory  = "it keeps files in memory, which a restart of the machine empties"
-	whyNetwork = "another machine decides when data is durable, and a lock may be lost with the network"
+	whyMemory  = "it keeps files in memory, and loses them when the machine restarts"
+	whyNetwork = "another machine decides when data is durable, and a network failure may lose the lock"
 	whyFUSE    = "a user-space program decides what fsync and rename mean"
-	whyOverlay = "it is a container's own layer, which goes with the container"
-	whyNoLinks = "it has neither hard links nor permissions, and a rename may be torn"
+	whyOverlay = "it is the layer of a container, and is deleted with the container"
+	whyNoLinks = "it has neither hard links nor permissions, and a crash may tear a rename"
 )
 
 // The numbers are those of linux/magic.h and of the file systems' own sources.
@@ -34,7 +34,7 @@ var unsafeFileSystems = []unsafeFileSystem{
 	{0x2011bab0, "exFAT", whyNoLinks},
 }
 
-// checkFileSystem says why a file system is unsafe; nil when nothing is known against it.
+// checkFileSystem returns why a file system is unsafe; nil when it is not on the list.
 func checkFileSystem(dir string, magic uint64) *UnsafeError {
 	for _, u := range unsafeFileSystems {
 		if u.magic == magic {

@@ -2,32 +2,33 @@ package spool
 
 import "sync"
 
-// committer lets concurrent callers share one sync. Who comes while one is under
-// way waits for the next, since the present one may have begun before its write.
-// A caller that is alone waits for nobody.
+// groupSync lets concurrent callers share one sync. A caller that arrives during a
+// sync waits for the next sync, because the current one may have begun before its
+// write. A caller that is alone does not wait.
 //
-// The kernel tells once that it gave dirty pages up, and calls the next sync a
-// success. So a failure is told to everybody who was waiting then, too: what they
-// wrote may have been among those pages.
-type committer struct {
+// The kernel reports a lost dirty page once, and the next sync succeeds. So every
+// caller that waits during a failed sync gets the error: its own pages may have
+// been among the lost ones.
+type groupSync struct {
 	sync  func() error
-	final bool // a failure is the last word, as of a file's data
+	final bool // after a failure all later calls fail, as for the data of a file
 
 	running sync.Mutex
 	mu      sync.Mutex
-	next    *round
-	fails   int   // syncs that failed
-	err     error // of the last of them
+	next    *syncBatch
+	fails   int   // failed syncs so far
+	err     error // of the last failed sync
 }
 
-type round struct {
+// syncBatch is the callers that share one sync.
+type syncBatch struct {
 	done  chan struct{}
-	fails int // when the first caller came
+	fails int // groupSync.fails when the first caller arrived
 	err   error
 }
 
-// commit returns when a sync that began after the call has ended, with its error.
-func (c *committer) commit() error {
+// commit waits until a sync that began after the call has ended, and returns its error.
+func (c *groupSync) commit() error {
 	c.mu.Lock()
 	r := c.next
 	if r != nil {
@@ -35,7 +36,7 @@ func (c *committer) commit() error {
 		<-r.done
 		return r.err
 	}
-	r = &round{done: make(chan struct{}), fails: c.fails}
+	r = &syncBatch{done: make(chan struct{}), fails: c.fails}
 	c.next = r
 	c.mu.Unlock()
 

@@ -28,7 +28,7 @@ func (d *disk) sync() error {
 // everything that was dirty.
 func TestALostPageIsToldToAllWhoMayHaveWrittenIt(t *testing.T) {
 	d := &disk{dirty: map[string]bool{}, medium: map[string]bool{}, begun: make(chan struct{}), end: make(chan error)}
-	c := committer{sync: d.sync}
+	c := groupSync{sync: d.sync}
 	answers := map[string]chan error{"a": make(chan error, 1), "b": make(chan error, 1), "c": make(chan error, 1)}
 	write := func(name string) {
 		d.dirty[name] = true
@@ -69,7 +69,7 @@ func TestALostPageIsToldToAllWhoMayHaveWrittenIt(t *testing.T) {
 // failure and the question.
 func TestAFileThatFailedToSyncStaysFailed(t *testing.T) {
 	fails := errors.New("input/output error")
-	c := committer{final: true, sync: func() (err error) { err, fails = fails, nil; return err }}
+	c := groupSync{final: true, sync: func() (err error) { err, fails = fails, nil; return err }}
 	for range 3 {
 		if c.commit() == nil {
 			t.Error("a file that lost a page was called durable")

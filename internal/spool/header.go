@@ -17,10 +17,10 @@ const (
 	maxHeader      = 256 << 10 // the encoded header
 )
 
-// Header is what is known of an object when it is accepted. It never changes:
-// a delivery a week later has the same name, key and time.
+// Header describes an accepted object. It never changes: a delivery a week later
+// has the same name, key and time.
 type Header struct {
-	ID              string            `json:"id"` // a ULID, the caller's choice; the object's name in the spool
+	ID              string            `json:"id"` // a ULID, chosen by the caller; names the object's file
 	Destination     string            `json:"destination"`
 	Name            string            `json:"name,omitempty"`
 	Key             string            `json:"key,omitempty"`
@@ -33,7 +33,7 @@ type Header struct {
 	ContentEncoding string            `json:"content_encoding,omitempty"`
 	Metadata        map[string]string `json:"metadata,omitempty"`
 	IdempotencyKey  string            `json:"idempotency_key,omitempty"`
-	Extra           json.RawMessage   `json:"extra,omitempty"` // the caller's own
+	Extra           json.RawMessage   `json:"extra,omitempty"` // opaque to the spool
 }
 
 // check completes a header and refuses one that could not be delivered.
@@ -43,7 +43,7 @@ func (h *Header) check() (ulid.ULID, error) {
 		return id, fmt.Errorf("spool: id %q: %w", h.ID, err)
 	}
 	if id.String() != h.ID {
-		return id, fmt.Errorf("spool: id %q: a ULID is written in capitals here", h.ID)
+		return id, fmt.Errorf("spool: id %q: write the ULID in capitals", h.ID)
 	}
 	if h.Destination == "" {
 		return id, errors.New("spool: an object needs a destination")
@@ -52,10 +52,10 @@ func (h *Header) check() (ulid.ULID, error) {
 		h.PartSize = defaultSegment
 	}
 	if h.PartSize < minSegment {
-		return id, fmt.Errorf("spool: segments of %d bytes: %d is the least", h.PartSize, minSegment)
+		return id, fmt.Errorf("spool: segments of %d bytes are too short; use at least %d", h.PartSize, minSegment)
 	}
 	if h.Size < -1 {
-		return id, fmt.Errorf("spool: a size of %d bytes", h.Size)
+		return id, fmt.Errorf("spool: the size %d is not possible", h.Size)
 	}
 	if h.Received.IsZero() {
 		h.Received = time.Now()
@@ -66,14 +66,14 @@ func (h *Header) check() (ulid.ULID, error) {
 		return id, fmt.Errorf("spool: encoding the header of %s: %w", h.ID, err)
 	}
 	if len(text) > maxHeader {
-		return id, fmt.Errorf("spool: the header of %s takes %d bytes: %d is the most", h.ID, len(text), maxHeader)
+		return id, fmt.Errorf("spool: the header of %s has %d bytes; at most %d fit. Shorten the metadata", h.ID, len(text), maxHeader)
 	}
 	return id, nil
 }
 
-// idem is the identity of a request: user, destination and idempotency key. Zero
-// is none. Half a SHA-256 is enough: who finds two that meet has met himself,
-// since the user is part of it.
+// idem identifies a request: user, destination and idempotency key. Zero means no
+// key. Half a SHA-256 suffices: the user is part of the hash, so a user who finds a
+// collision only collides with own requests.
 type idem [16]byte
 
 func (h *Header) idem() idem {

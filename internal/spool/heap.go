@@ -1,6 +1,6 @@
 package spool
 
-// heap is a binary heap of records; the zero value with a less is empty.
+// heap is a binary heap of records, ordered by less.
 type heap struct {
 	less func(a, b *record) bool
 	s    []*record
@@ -19,7 +19,7 @@ func (h *heap) push(r *record) {
 	}
 }
 
-// peek gives the first record that was not dropped; nil when there is none.
+// peek returns the first record that was not dropped; nil when there is none.
 func (h *heap) peek() *record {
 	for len(h.s) > 0 {
 		if !h.s[0].dropped {
@@ -58,11 +58,11 @@ func (h *heap) remove() {
 		i = c
 	}
 	if last == 0 {
-		h.s = nil // an empty queue holds nothing
+		h.s = nil // release the memory of an empty queue
 	}
 }
 
-// drain gives all records and leaves the heap empty.
+// drain returns all records and leaves the heap empty.
 func (h *heap) drain() []*record {
 	all := h.s
 	h.s = nil

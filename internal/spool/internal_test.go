@@ -56,7 +56,7 @@ func FuzzFooter(f *testing.F) {
 
 func FuzzJournal(f *testing.F) {
 	var text []byte
-	for _, m := range []mark{{Upload: "u", PartSize: 5}, {Part: 2, ETag: "b", CRC32C: 1}, {Part: 1, ETag: "a"}} {
+	for _, m := range []journalLine{{Upload: "u", PartSize: 5}, {Part: 2, ETag: "b", CRC32C: 1}, {Part: 1, ETag: "a"}} {
 		l, err := line(m)
 		if err != nil {
 			f.Fatal(err)
@@ -77,7 +77,7 @@ func FuzzJournal(f *testing.F) {
 			}
 		}
 		// Whatever stands before it, a line that is appended is read.
-		l, _ := line(mark{Upload: "new", PartSize: 1})
+		l, _ := line(journalLine{Upload: "new", PartSize: 1})
 		if p := readProgress(append(append(b, '\n'), l...)); p.upload != "new" {
 			t.Fatal("an appended line was lost")
 		}

@@ -9,9 +9,9 @@ import (
 	"sync"
 )
 
-// mark is one line of a multipart upload's journal.
-type mark struct {
-	Upload   string `json:"upload,omitempty"` // begins anew: earlier parts are void
+// journalLine is one line of a multipart upload's journal.
+type journalLine struct {
+	Upload   string `json:"upload,omitempty"` // a new upload: earlier parts do not count
 	PartSize int64  `json:"part_size,omitempty"`
 	Forget   bool   `json:"forget,omitempty"`
 
@@ -26,19 +26,19 @@ type sentPart struct {
 	crc    uint32
 }
 
-// progress is what a journal says.
+// progress is the state that a journal describes.
 type progress struct {
 	upload   string
 	partSize int64
-	parts    []sentPart // the last word on each number, in the order of their numbers
+	parts    []sentPart // the latest line of each part, ordered by number
 }
 
-// readProgress replays a journal. Torn and damaged lines are skipped: a part that
-// is missing is sent again, which S3 takes.
+// readProgress replays a journal. It skips torn and damaged lines: a part without a
+// line is sent again, which S3 allows.
 func readProgress(text []byte) progress {
 	var p progress
 	for l := range bytes.Lines(text) {
-		var m mark
+		var m journalLine
 		if parseLine(l, &m) {
 			p.apply(m)
 		}
@@ -46,7 +46,7 @@ func readProgress(text []byte) progress {
 	return p
 }
 
-func (p *progress) apply(m mark) {
+func (p *progress) apply(m journalLine) {
 	switch {
 	case m.Forget:
 		*p = progress{}
@@ -63,7 +63,7 @@ func (p *progress) apply(m mark) {
 	}
 }
 
-// journal is the append-only file beside an object that is sent in parts.
+// journal is the append-only file next to an object that is sent in parts.
 type journal struct {
 	s    *Spool
 	name string // relative
@@ -73,8 +73,8 @@ type journal struct {
 	progress
 }
 
-// loadJournal reads a journal; one that is missing or unreadable is empty, and
-// the upload begins anew.
+// loadJournal reads a journal. A missing or unreadable journal counts as empty, and
+// the object is sent again from its first part.
 func (s *Spool) loadJournal(name string) *journal {
 	j := &journal{s: s, name: name}
 	f, err := s.fs.OpenFile(s.path(name), os.O_RDONLY, 0)
@@ -93,8 +93,9 @@ func (s *Spool) loadJournal(name string) *journal {
 	return j
 }
 
-// append adds a mark. Durable means: on the medium, with its name, on return.
-func (j *journal) append(m mark, durable bool) error {
+// append adds a line. With durable set, the line and the file's name are on the
+// medium on return.
+func (j *journal) append(m journalLine, durable bool) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	text, err := line(m)
@@ -106,7 +107,7 @@ func (j *journal) append(m mark, durable bool) error {
 		if err != nil {
 			return ioError("open", j.name, err)
 		}
-		// The last line may be torn: it ends here.
+		// The last line may be torn; this newline ends it.
 		text = append([]byte{'\n'}, text...)
 	}
 	if _, err := j.file.Write(text); err != nil {
@@ -140,16 +141,16 @@ func (j *journal) close() {
 	}
 }
 
-// UploadID is the multipart upload that was begun for this object and not
-// forgotten; empty when there is none.
+// UploadID returns the multipart upload that BeginUpload recorded and ForgetUpload
+// did not end; empty when there is none.
 func (e *Entry) UploadID() (id string, partSize int64) {
 	e.journal.mu.Lock()
 	defer e.journal.mu.Unlock()
 	return e.journal.upload, e.journal.partSize
 }
 
-// EachPart calls f for every part that is known to be sent, in the order of their
-// numbers, once each. f must not call e's methods that write the journal.
+// EachPart calls f once for every part that was sent, ordered by number. f must not
+// call methods of e that write the journal.
 func (e *Entry) EachPart(f func(number int32, etag string, crc32c uint32)) {
 	e.journal.mu.Lock()
 	parts := slices.Clone(e.journal.parts)
@@ -159,19 +160,19 @@ func (e *Entry) EachPart(f func(number int32, etag string, crc32c uint32)) {
 	}
 }
 
-// BeginUpload records a multipart upload, in place of any earlier one. It is
-// durable on return: call it before the first part is sent, so that a crash
-// leaves no upload that nobody knows.
+// BeginUpload records a multipart upload and forgets any earlier one. The record is
+// durable on return. Call BeginUpload before the first part is sent: then every
+// upload that a crash leaves can be aborted.
 func (e *Entry) BeginUpload(id string, partSize int64) error {
 	if id == "" || partSize <= 0 {
 		return fmt.Errorf("spool: journal of %s: an upload needs an id and a part size", e.id)
 	}
 	e.s.journaled(e.id)
-	return e.journal.append(mark{Upload: id, PartSize: partSize}, true)
+	return e.journal.append(journalLine{Upload: id, PartSize: partSize}, true)
 }
 
-// PartSent records a part. It is not synced: a part that is forgotten by a crash
-// is sent again.
+// PartSent records a part, without a sync: a part whose record a crash loses is sent
+// again.
 func (e *Entry) PartSent(number int32, etag string, crc32c uint32) error {
 	if number <= 0 {
 		return fmt.Errorf("spool: journal of %s: part number %d", e.id, number)
@@ -179,13 +180,13 @@ func (e *Entry) PartSent(number int32, etag string, crc32c uint32) error {
 	if id, _ := e.UploadID(); id == "" {
 		return fmt.Errorf("spool: journal of %s: a part without an upload", e.id)
 	}
-	return e.journal.append(mark{Part: number, ETag: etag, CRC32C: crc32c}, false)
+	return e.journal.append(journalLine{Part: number, ETag: etag, CRC32C: crc32c}, false)
 }
 
-// ForgetUpload records that the upload is gone: aborted, or lost by the store.
+// ForgetUpload records that the upload was aborted, or that the store lost it.
 func (e *Entry) ForgetUpload() error {
 	if id, _ := e.UploadID(); id == "" {
 		return nil
 	}
-	return e.journal.append(mark{Forget: true}, false)
+	return e.journal.append(journalLine{Forget: true}, false)
 }

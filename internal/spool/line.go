@@ -10,9 +10,9 @@ import (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// Journal and receipts are lines: eight hexadecimal digits, the CRC32C of the
-// rest, a space, JSON. JSON of one line holds no newline, so that a damaged line
-// ends where it ends.
+// Journals and receipts are lines: eight hexadecimal digits (the CRC32C of the
+// JSON), a space, JSON. The JSON holds no newline, so that damage stays within one
+// line.
 
 // line encodes v.
 func line(v any) ([]byte, error) {
@@ -23,8 +23,8 @@ func line(v any) ([]byte, error) {
 	return append(fmt.Appendf(nil, "%08x %s", crc32.Checksum(text, castagnoli), text), '\n'), nil
 }
 
-// parseLine decodes one line, with or without its newline, into v. It says
-// whether the line is whole; v is untouched by a torn one.
+// parseLine decodes one line, with or without its newline, into v. It reports
+// whether the line is valid. A line whose checksum differs does not change v.
 func parseLine(l []byte, v any) bool {
 	l = bytes.TrimSuffix(l, []byte{'\n'})
 	if len(l) < 9 || l[8] != ' ' {

@@ -11,16 +11,16 @@ import (
 	"github.com/oklog/ulid/v2"
 )
 
-// Filter chooses objects; empty fields choose all.
+// Filter chooses objects. An empty field chooses all.
 type Filter struct {
 	Destination string
 	States      []State
 	UID         *uint32
 }
 
-// List gives the objects that wait, are being delivered or are dead, oldest
-// first. Those that are gone when their turn comes are left out; new ones are
-// not in it. It reads each object's header when it is asked for it.
+// List yields the queued, delivering, parked and dead objects, oldest first. It
+// skips objects that are delivered or dropped meanwhile, and does not yield objects
+// accepted after the call. It reads the header of each object when it yields it.
 func (s *Spool) List(f Filter) iter.Seq[Status] {
 	return func(yield func(Status) bool) {
 		s.mu.Lock()
@@ -46,9 +46,9 @@ func (f *Filter) takes(st Status) bool {
 		(len(f.States) == 0 || slices.Contains(f.States, st.State))
 }
 
-// Retry brings dead objects back and lets waiting ones go at once: those of ids,
-// or all of a destination, whose parking is endProbe at once too. It returns how
-// many, and what failed for the others.
+// Retry moves dead objects back to the queue and makes waiting objects due now: the
+// objects of ids, or all of a destination. A parked destination is probed at once.
+// It returns how many objects it rescheduled, and the joined errors of the others.
 func (s *Spool) Retry(destination string, ids ...string) (int, error) {
 	var chosen []ulid.ULID
 	var failed error
@@ -96,7 +96,7 @@ func (s *Spool) Retry(destination string, ids ...string) (int, error) {
 	return n, failed
 }
 
-// revive readies one object; its lane has to be sorted anew.
+// revive makes one object due. The caller sorts its queue again (promoteAll).
 func (s *Spool) revive(id ulid.ULID) (*destQueue, error) {
 	r, free, err := s.lockObject(id)
 	if err != nil {
@@ -123,8 +123,8 @@ func (s *Spool) revive(id ulid.ULID) (*destQueue, error) {
 	return r.queue, nil
 }
 
-// lockObject keeps others from an object until free is called. It fails for one that
-// is being delivered, or worked on.
+// lockObject locks an object until free is called. It fails for an object that is in
+// delivery or locked by another call.
 func (s *Spool) lockObject(id ulid.ULID) (r *record, free func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -139,7 +139,7 @@ func (s *Spool) lockObject(id ulid.ULID) (r *record, free func(), err error) {
 	case r.state == Delivering:
 		return nil, nil, fmt.Errorf("spool: %s is being delivered: %w", id, ErrState)
 	case s.claims[key] != nil:
-		return nil, nil, fmt.Errorf("spool: %s is being worked on: %w", id, ErrState)
+		return nil, nil, fmt.Errorf("spool: %s is in use by another command: %w", id, ErrState)
 	}
 	mine := make(chan struct{})
 	s.claims[key] = mine

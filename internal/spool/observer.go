@@ -2,11 +2,11 @@ package spool
 
 import "time"
 
-// EventKind says what happened.
+// EventKind is the kind of an event.
 type EventKind string
 
-// The kinds of events. Lines about Parked, Buried, Quarantined and ReceiptLost
-// must not be dropped by a log's sampling.
+// The kinds of events. A log must not drop lines about Parked, Dead, Quarantined,
+// Unreadable and ReceiptLost.
 const (
 	EventAccepted           EventKind = "accepted"
 	EventDelivered          EventKind = "delivered"   // Delay: since it was received
@@ -20,7 +20,7 @@ const (
 	EventFilePendingRemoval EventKind = "file_pending_removal" // a file that is no longer wanted could not be removed
 )
 
-// Event is one thing that happened. Fields that do not apply are zero.
+// Event describes one event. Fields that do not apply are zero.
 type Event struct {
 	Kind        EventKind
 	ID          string
@@ -33,8 +33,8 @@ type Event struct {
 	Delay       time.Duration
 }
 
-// Observer is told what happens, in no lock of the spool and from several
-// goroutines. It must not block.
+// Observer receives events. The spool calls it without holding a lock, from several
+// goroutines. Event must not block.
 type Observer interface{ Event(Event) }
 
 func (s *Spool) emit(events ...Event) {

@@ -8,7 +8,7 @@ import (
 	"github.com/brokerd/brokerd/internal/reason"
 )
 
-// delivered makes the receipt durable and then removes the data.
+// delivered makes the receipt durable, and then removes the data.
 func (s *Spool) delivered(r *record, head *Header, result json.RawMessage) {
 	if !json.Valid(result) {
 		result = nil
@@ -26,8 +26,8 @@ func (s *Spool) delivered(r *record, head *Header, result json.RawMessage) {
 	case err == nil:
 		s.unlink(r)
 	case full(err):
-		// The disk is full, and the room is what this object takes. A crash between
-		// the two loses the receipt and not the object.
+		// Removing the object makes room for its receipt on a full disk. A crash
+		// between the two steps loses the receipt, not the object.
 		s.unlink(r)
 		if ref, err = s.receipts.append(rec); err != nil {
 			ref = receiptRef{idem: r.idem, lost: rec}
@@ -71,8 +71,8 @@ func (s *Spool) unlink(r *record) {
 	}
 }
 
-// receiptFailed keeps an object that S3 has and the receipt of which could not be
-// written: only that is tried again.
+// receiptFailed keeps a delivered object whose receipt could not be written. Only
+// the receipt is written again, S3 has the object.
 func (s *Spool) receiptFailed(r *record, result json.RawMessage, err error) {
 	s.mu.Lock()
 	t := r.failing()
@@ -86,7 +86,7 @@ func (s *Spool) receiptFailed(r *record, result json.RawMessage, err error) {
 	s.emit(event)
 }
 
-// succeeded opens the lane wider; mu is held.
+// succeeded settles a successful delivery for its queue; mu is held.
 func (s *Spool) succeeded(l *destQueue) {
 	l.inFlight--
 	s.delivering--
@@ -95,7 +95,7 @@ func (s *Spool) succeeded(l *destQueue) {
 	l.window.success()
 }
 
-// forget takes a record out of the index and gives its bytes back; mu is held.
+// forget removes a record from the index and releases its bytes; mu is held.
 func (s *Spool) forget(r *record) {
 	s.count(r, -1)
 	r.dropped = true
@@ -107,12 +107,12 @@ func (s *Spool) forget(r *record) {
 	r.queue.files--
 }
 
-// failed settles an attempt that failed.
+// failed settles a failed attempt.
 func (s *Spool) failed(r *record, epoch int, f awserr.Failure) {
 	if f.Disposition == awserr.Dead {
 		why := cause{Reason: f.Reason, Error: f.Err.Error(), At: time.Now().UTC()}
 		if err := s.moveToDead(r.id, why); err != nil {
-			// It stays in the queue; the verdict will be the same.
+			// It stays in the queue; the next attempt will have the same result.
 			f = awserr.Failure{Disposition: awserr.Retry, Reason: f.Reason, Err: err}
 		}
 	}
@@ -131,7 +131,7 @@ func (s *Spool) failed(r *record, epoch int, f awserr.Failure) {
 		event.Kind = EventDead
 		l.inFlight--
 		s.delivering--
-		l.endProbe(r) // it said nothing of the destination
+		l.endProbe(r) // the failure concerns the object, not the destination
 		t.next = time.Time{}
 		s.move(r, Dead)
 		s.settled(r.id)
@@ -141,7 +141,7 @@ func (s *Spool) failed(r *record, epoch int, f awserr.Failure) {
 		t.next = now.Add(event.Delay)
 		if f.Disposition == awserr.Park || l.parked != nil {
 			if s.park(r, f, now, &event) {
-				t.next = time.Time{} // its destination's wait is its own
+				t.next = time.Time{} // the object waits as long as its destination
 			}
 		} else {
 			s.pauseQueue(l, f, now)
@@ -152,8 +152,8 @@ func (s *Spool) failed(r *record, epoch int, f awserr.Failure) {
 	s.emit(event)
 }
 
-// park parks a lane, or puts off its next probe; mu is held. It says whether the
-// lane was parked by this.
+// park parks a queue, or schedules the next probe of a parked one; mu is held. It
+// reports whether the queue was not parked before.
 func (s *Spool) park(r *record, f awserr.Failure, now time.Time, event *Event) bool {
 	l := r.queue
 	p := l.parked
@@ -162,7 +162,7 @@ func (s *Spool) park(r *record, f awserr.Failure, now time.Time, event *Event) b
 		p = &parking{since: now}
 		l.parked = p
 	} else if p.probing != r {
-		return false // begun before the destination was parked
+		return false // the delivery began before the destination was parked
 	}
 	if f.Disposition == awserr.Park {
 		p.reason, p.err = f.Reason, f.Err.Error()
@@ -176,8 +176,8 @@ func (s *Spool) park(r *record, f awserr.Failure, now time.Time, event *Event) b
 	return fresh
 }
 
-// pauseQueue pauses a lane where everything fails: after as many failures in a row as
-// are in flight, with a wait that doubles. mu is held.
+// pauseQueue pauses a queue in which every delivery fails. After each window of
+// consecutive failures the pause doubles. mu is held.
 func (s *Spool) pauseQueue(l *destQueue, f awserr.Failure, now time.Time) {
 	l.streak++
 	wait := time.Duration(0)

@@ -10,8 +10,8 @@ import (
 	"github.com/oklog/ulid/v2"
 )
 
-// removeQuietly takes a file away whose absence is what is wanted. What cannot
-// be removed now is tried again by removePending.
+// removeQuietly removes a file that is no longer needed. When the removal fails,
+// removePending repeats it.
 func (s *Spool) removeQuietly(name string) {
 	if err := s.fs.Remove(s.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		s.mu.Lock()
@@ -21,7 +21,7 @@ func (s *Spool) removeQuietly(name string) {
 	}
 }
 
-// removePending removes what could not be removed before.
+// removePending removes the files that could not be removed before.
 func (s *Spool) removePending() {
 	s.mu.Lock()
 	names := slices.Collect(maps.Keys(s.pendingRemovals))
@@ -34,10 +34,9 @@ func (s *Spool) removePending() {
 	}
 }
 
-// unowned takes a name off the pendingRemovals, and keeps others from it until free is
-// called. A name goes by the id in it: when an object of that id was accepted
-// meanwhile, or is about to be, the file may be that object's. It then stays
-// until the object is gone.
+// unowned takes a name off the pending removals, and locks its id until free is
+// called. When an object of that id has been accepted meanwhile, or is about to be,
+// the file may belong to that object. Then mine is false and the name stays.
 func (s *Spool) unowned(name string) (free func(), mine bool) {
 	free = func() {}
 	if id, _, ours := splitName(path.Base(name)); ours {
@@ -51,7 +50,7 @@ func (s *Spool) unowned(name string) (free func(), mine bool) {
 	return free, true
 }
 
-// lockID keeps others from an id that no object has, until free is called.
+// lockID locks an id that no object has, until free is called.
 func (s *Spool) lockID(id ulid.ULID) (free func(), mine bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -17,7 +17,8 @@ type reservation struct {
 	ahead     int64 // of bytes, not yet written
 }
 
-// reserve takes the announced size, and one file, before a byte is read.
+// reserve takes the announced size and one file from the quotas, before the first
+// byte is read.
 func (s *Spool) reserve(h *Header) (*reservation, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -32,7 +33,7 @@ func (s *Spool) reserve(h *Header) (*reservation, error) {
 	res.ahead = n
 	s.unwritten += n
 	res.queue.files++
-	// statfs is answered from memory: no reason to let go of mu.
+	// statfs reads no disk, so it may run under mu.
 	if err := s.freeLocked(h.Destination, 0); err != nil {
 		res.drop()
 		return nil, err
@@ -40,7 +41,7 @@ func (s *Spool) reserve(h *Header) (*reservation, error) {
 	return res, nil
 }
 
-// take adds n bytes, or says which quota they cross; mu is held.
+// take reserves n more bytes, or returns a *FullError; mu is held.
 func (r *reservation) take(n int64) error {
 	s := r.s
 	for _, q := range []struct {
@@ -73,7 +74,7 @@ func (r *reservation) full(which Quota, limit, used, want int64) error {
 	return e
 }
 
-// grow makes room for a body that has reached size bytes.
+// grow reserves room for a body that has reached size bytes.
 func (r *reservation) grow(size int64) error {
 	r.s.mu.Lock()
 	defer r.s.mu.Unlock()
@@ -85,15 +86,15 @@ func (r *reservation) grow(size int64) error {
 	return nil
 }
 
-// settle ends the reservation of an object that was accepted; mu is held. The
-// bytes are the object's from now on.
+// settle ends the reservation of an accepted object and returns the surplus; mu is
+// held. From now on the object holds the bytes.
 func (r *reservation) settle(size int64) {
 	r.s.unwritten -= r.ahead
 	r.ahead = 0
 	r.s.release(r.queue, r.uid, r.bytes-size)
 }
 
-// cancel gives everything back.
+// cancel returns the whole reservation.
 func (r *reservation) cancel() {
 	r.s.mu.Lock()
 	defer r.s.mu.Unlock()
@@ -105,7 +106,7 @@ func (r *reservation) drop() {
 	r.queue.files--
 }
 
-// release takes n bytes off the figures; mu is held.
+// release returns n bytes to the quotas; mu is held.
 func (s *Spool) release(l *destQueue, uid uint32, n int64) {
 	s.total -= n
 	l.bytes -= n
@@ -114,8 +115,8 @@ func (s *Spool) release(l *destQueue, uid uint32, n int64) {
 	}
 }
 
-// checkFree compares the file system's free space with the floor, less n bytes
-// and what others have announced and not yet written.
+// checkFree returns a *FullError when n more bytes, with the bytes that other
+// uploads have announced and not written, would leave less than the free space to keep.
 func (s *Spool) checkFree(destination string, n int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -17,11 +17,11 @@ import (
 )
 
 const (
-	logSize = 1 << 20   // a log that is longer is sealed
-	logAge  = time.Hour // so is one that is older: logs are pruned whole
+	logSize = 1 << 20   // a longer log is sealed
+	logAge  = time.Hour // an older log is sealed; logs are pruned as a whole
 )
 
-// receipt is one line of a log: what remains of a delivered object.
+// receipt is one line of a log. It remains after the object was delivered.
 type receipt struct {
 	ID          string          `json:"id"`
 	Destination string          `json:"destination"`
@@ -50,29 +50,29 @@ func (r *receipt) idem() idem {
 	return out
 }
 
-// receiptRef is where a receipt is found again.
+// receiptRef is the place of a receipt on disk.
 type receiptRef struct {
 	log      *receiptFile
 	off, len int32
 	idem     idem
-	lost     *receipt // it could not be written; log is nil
+	lost     *receipt // the receipt itself, when it could not be written; log is nil
 }
 
 // receiptFile is one log.
 type receiptFile struct {
-	name   string // relative
+	name   string // relative to the directory of the spool
 	newest time.Time
 	opened time.Time
 	count  int
 
-	committer committer
-	file      File // nil when sealed and no writer is left
-	size      int64
-	writers   int
-	sealed    bool
+	syncer  groupSync
+	file    File // nil when sealed and no writer is left
+	size    int64
+	writers int
+	sealed  bool
 }
 
-// receiptLog is all logs. The active one takes new receipts.
+// receiptLog is all log files. The active file takes new receipts.
 type receiptLog struct {
 	s *Spool
 
@@ -83,7 +83,7 @@ type receiptLog struct {
 	count  int
 }
 
-// append makes a receipt durable, together with those that come at the same time.
+// append makes a receipt durable. Concurrent calls share one sync.
 func (l *receiptLog) append(r *receipt) (receiptRef, error) {
 	text, err := line(r)
 	if err != nil {
@@ -96,7 +96,7 @@ func (l *receiptLog) append(r *receipt) (receiptRef, error) {
 		return receiptRef{}, err
 	}
 	if _, err := f.file.Write(text); err != nil {
-		l.seal(f) // its end is unknown now
+		l.seal(f) // the position of its end is unknown now
 		l.mu.Unlock()
 		return receiptRef{}, ioError("write", f.name, err)
 	}
@@ -105,7 +105,7 @@ func (l *receiptLog) append(r *receipt) (receiptRef, error) {
 	f.writers++
 	l.mu.Unlock()
 
-	err = f.committer.commit()
+	err = f.syncer.commit()
 
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -128,7 +128,7 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// current is the log to write to; mu is held.
+// current returns the log to write to; mu is held.
 func (l *receiptLog) current(now time.Time) (*receiptFile, error) {
 	if f := l.active; f != nil {
 		if f.size < logSize && now.Sub(f.opened) < logAge {
@@ -148,7 +148,7 @@ func (l *receiptLog) current(now time.Time) (*receiptFile, error) {
 		return nil, ioError("sync directory", dirReceipts, err)
 	}
 	l.active = &receiptFile{name: name, file: file, opened: now, newest: now}
-	l.active.committer.sync, l.active.committer.final = file.Sync, true
+	l.active.syncer.sync, l.active.syncer.final = file.Sync, true
 	l.logs = append(l.logs, l.active)
 	return l.active, nil
 }
@@ -176,7 +176,7 @@ func (l *receiptLog) close() {
 	}
 }
 
-// read gives a receipt.
+// read returns a receipt.
 func (l *receiptLog) read(ref receiptRef) (*receipt, error) {
 	if ref.lost != nil {
 		return ref.lost, nil
@@ -197,7 +197,7 @@ func (l *receiptLog) read(ref receiptRef) (*receipt, error) {
 	return &r, nil
 }
 
-// recover reads all logs, oldest first, and gives each receipt to found.
+// recover reads all logs, oldest first, and calls found with each receipt.
 func (l *receiptLog) recover(found func(id ulid.ULID, r *receipt, ref receiptRef)) error {
 	var numbers []uint64
 	err := l.s.fs.ReadDir(l.s.path(dirReceipts), func(name string) error {
@@ -215,7 +215,8 @@ func (l *receiptLog) recover(found func(id ulid.ULID, r *receipt, ref receiptRef
 		l.number = n
 		f := &receiptFile{name: fmt.Sprintf("%s/%020d%s", dirReceipts, n, extLog), sealed: true}
 		if err := l.replay(f, found); err != nil {
-			// What is in it costs a repetition at most. It is kept as long as a new one.
+			// A lost receipt causes one more delivery at most. Keep the log as long as a
+			// new one.
 			f.newest = time.Now()
 			l.s.unrecovered(f.name, err.Error())
 		}
@@ -256,8 +257,8 @@ func (l *receiptLog) replay(f *receiptFile, found func(id ulid.ULID, r *receipt,
 	}
 }
 
-// expired gives the sealed logs that are older than age or too many, and
-// forgets them, unless may forbids it. Their files are still there.
+// expired returns the sealed logs that are older than age or above the count, and
+// forgets them if may returns true. It does not remove their files.
 func (l *receiptLog) expired(now time.Time, age time.Duration, most int, may func() bool) map[*receiptFile]bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -15,11 +15,12 @@ import (
 	"github.com/brokerd/brokerd/internal/reason"
 )
 
-// housekeeping is how often receipts are pruned and leftovers removed.
+// housekeeping is the interval at which receipts are pruned, pending removals are
+// repeated and unreadable files are read again.
 const housekeeping = 10 * time.Minute
 
-// Run delivers until ctx ends, and returns when the deliveries under way have.
-// What they did not finish stays queued. One Run at a time.
+// Run delivers until ctx ends. It returns when the deliveries in flight have
+// returned; unfinished objects stay queued. Call one Run at a time.
 func (s *Spool) Run(ctx context.Context) error {
 	s.mu.Lock()
 	if s.closed || s.ran != nil {
@@ -28,7 +29,7 @@ func (s *Spool) Run(ctx context.Context) error {
 		if closed {
 			return ErrClosed
 		}
-		return errors.New("spool: it runs already")
+		return errors.New("spool: Run is already running")
 	}
 	ran := make(chan struct{})
 	s.ran = ran
@@ -72,8 +73,8 @@ func (s *Spool) Run(ctx context.Context) error {
 	return nil
 }
 
-// pick takes the next object to deliver, the destinations in turn, or says when
-// to ask again.
+// pick takes the next object to deliver, from the destinations in turn. Without
+// one, it returns the time at which to ask again.
 func (s *Spool) pick(now time.Time) (r *record, epoch int, again time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -97,14 +98,14 @@ func (s *Spool) pick(now time.Time) (r *record, epoch int, again time.Time) {
 	return nil, 0, again
 }
 
-// deliver makes one attempt and settles what follows from it.
+// deliver makes one attempt and settles its result.
 func (s *Spool) deliver(ctx context.Context, r *record, epoch int) {
 	result, head, err := s.attempt(ctx, r)
 	switch {
 	case err == nil:
 		s.delivered(r, head, result)
 	case ctx.Err() != nil:
-		// Stopped, not failed: as if nothing had happened.
+		// The attempt was stopped. It does not count as failed.
 		s.mu.Lock()
 		s.back(r)
 		s.mu.Unlock()
@@ -144,7 +145,7 @@ func (s *Spool) back(r *record) {
 	s.notify()
 }
 
-// clean prunes receipts and removes what could not be removed before.
+// clean is one round of housekeeping.
 func (s *Spool) clean(now time.Time) {
 	s.retryAllUnread()
 	s.removePending()
@@ -166,8 +167,8 @@ func (s *Spool) clean(now time.Time) {
 	s.rewrite()
 }
 
-// unlinked says whether no data of a delivered object is left, on the medium as
-// well. A receipt outlives its data: it is what would stop a repetition.
+// unlinked reports whether the data of all delivered objects is gone from the
+// medium. A receipt must outlive its data, because it prevents another delivery.
 func (s *Spool) unlinked() bool {
 	s.mu.Lock()
 	for name := range s.pendingRemovals {
@@ -184,7 +185,7 @@ func (s *Spool) unlinked() bool {
 	return err == nil
 }
 
-// rewrite makes durable the receipts for which there was no room.
+// rewrite writes the receipts for which the disk had no room.
 func (s *Spool) rewrite() {
 	lost := map[ulid.ULID]*receipt{}
 	s.mu.Lock()
@@ -197,7 +198,7 @@ func (s *Spool) rewrite() {
 	for id, r := range lost {
 		ref, err := s.receipts.append(r)
 		if err != nil {
-			return // still no room
+			return // the disk still has no room
 		}
 		s.mu.Lock()
 		s.done[id] = ref

@@ -31,30 +31,30 @@ const (
 	defaultReceiptCount = 20_000
 )
 
-// Options are what a Spool is made of. Dir and Deliver are required. A byte limit
-// of 0 is none.
+// Options configure a Spool. Dir and Deliver are required. A byte limit of 0 means
+// no limit.
 type Options struct {
 	Dir          string
 	Total        int64 // bytes of all objects
 	PerUID       int64 // bytes of one user's objects
-	MinFree      int64 // bytes to be left free on the file system
+	MinFree      int64 // free bytes to keep on the file system
 	Destinations map[string]Limits
 
-	// Deliver sends one object and returns what is kept as its receipt. An *awserr.Failure
-	// in the error's chain says what the error means; any other is tried again. It
-	// must be safe to call again for an object that it delivered before.
+	// Deliver sends one object and returns its receipt. An *awserr.Failure in the
+	// error's chain says how to go on; the spool retries after any other error. The
+	// spool may call Deliver again for an object that was delivered before.
 	Deliver func(ctx context.Context, e *Entry) (json.RawMessage, error)
 	// Abandon aborts the multipart upload of an object that an operator drops; may be nil.
 	Abandon func(ctx context.Context, e *Entry) error
-	Workers int // deliveries at a time, of all destinations; 0: 64
+	Workers int // concurrent deliveries of all destinations; 0: 64
 
-	ReceiptAge   time.Duration // receipts are kept so long, 0: 24 h
-	ReceiptCount int           // and as many, about; 0: 20,000
+	ReceiptAge   time.Duration // how long receipts are kept; 0: 24 h
+	ReceiptCount int           // about how many receipts are kept; 0: 20,000
 
-	AllowVolatile bool // take a file system that is refused otherwise
+	AllowVolatile bool // accept a file system that may lose objects
 	Observer      Observer
-	FS            FS         // nil: the operating system's
-	Rand          *rand.Rand // for jitter; nil: seeded by chance
+	FS            FS         // nil: that of the operating system
+	Rand          *rand.Rand // for jitter; nil: seeded at random
 }
 
 // Spool is an open spool. Its methods may be called from several goroutines.
@@ -64,8 +64,8 @@ type Spool struct {
 	lock     io.Closer
 	warnings []string
 	recovery Recovery
-	queueDir committer
-	deadDir  committer
+	queueDir groupSync
+	deadDir  groupSync
 	receipts *receiptLog
 	large    sync.Pool
 	small    sync.Pool
@@ -87,22 +87,22 @@ type Spool struct {
 	cursor          int
 	delivering      int
 	total           int64
-	unwritten       int64 // announced, reserved, not yet on disk
+	unwritten       int64 // bytes that are reserved and not on disk yet
 	userBytes       map[uint32]int64
 	limits          limits
-	looked          time.Time // for the oldest of all
+	scanned         time.Time // when findOldest last scanned all records
 	waiters         map[ulid.ULID][]chan struct{}
-	changed         chan struct{} // closed at the next change; nil when nobody waits
+	changed         chan struct{} // closed at the next change; nil when no call waits
 	pendingRemovals map[string]struct{}
 	unread          []ulid.ULID // accepted, and not given by the disk at the start; Open's, then Run's
 	rand            *rand.Rand
 }
 
-// limits are those that concern all destinations.
+// limits bound all destinations together.
 type limits struct{ total, perUID, minFree int64 }
 
-// Open takes the directory, checks what it stands on, and recovers what is in it.
-// It returns an *UnsafeError or a *LockedError, or an *IOError.
+// Open locks the directory, checks its file system, and recovers its objects. Its
+// error is an *UnsafeError, a *LockedError or an *IOError.
 func Open(o Options) (*Spool, error) {
 	if o.Dir == "" || o.Deliver == nil {
 		return nil, errors.New("spool: Dir and Deliver are required")
@@ -149,15 +149,15 @@ func (s *Spool) path(name string) string { return filepath.Join(s.opts.Dir, name
 
 func nameOf(id ulid.ULID, dir, ext string) string { return dir + "/" + id.String() + ext }
 
-// Warnings are what an operator should know of the directory, in plain words.
+// Warnings returns the messages about the directory that an operator should read.
 func (s *Spool) Warnings() []string { return s.warnings }
 
-// Recovery says what Open found.
+// Recovery returns the result of Open.
 func (s *Spool) Recovery() Recovery { return s.recovery }
 
-// Close ends Run, refuses new objects and waits for both; then it lets go of the
-// directory. A body that is being accepted is waited for at its next read: end the
-// bodies first. Everything accepted stays.
+// Close ends Run, refuses new objects, waits for both, and unlocks the directory.
+// It waits for a body that is being read until its next Read returns: end the bodies
+// first. Accepted objects stay on disk.
 func (s *Spool) Close() error {
 	s.mu.Lock()
 	if s.closed {
@@ -179,9 +179,9 @@ func (s *Spool) Close() error {
 	return nil
 }
 
-// Reload takes other destinations and limits. A destination that is no longer
-// there keeps its objects, parked; they go on when it returns. Limits below what
-// is used refuse new objects only.
+// Reload changes destinations and limits. The objects of a removed destination stay,
+// parked, until the destination returns. A limit below the present use refuses new
+// objects only.
 func (s *Spool) Reload(destinations map[string]Limits, total, perUID, minFree int64) {
 	s.mu.Lock()
 	s.limits = limits{total, perUID, minFree}
@@ -197,7 +197,7 @@ func (s *Spool) Reload(destinations map[string]Limits, total, perUID, minFree in
 	s.mu.Unlock()
 }
 
-// lane gives the lane of a destination, new if need be; mu is held.
+// queue returns the queue of a destination, a new one if there is none; mu is held.
 func (s *Spool) queue(name string) *destQueue {
 	l := s.queues[name]
 	if l == nil {
@@ -208,7 +208,7 @@ func (s *Spool) queue(name string) *destQueue {
 	return l
 }
 
-// notify tells the scheduler and those who wait for any change; mu is held.
+// notify wakes the scheduler and the calls that wait for a change; mu is held.
 func (s *Spool) notify() {
 	select {
 	case s.wake <- struct{}{}:
@@ -220,7 +220,7 @@ func (s *Spool) notify() {
 	}
 }
 
-// settled tells those who wait for one object; mu is held.
+// settled wakes the calls that wait for one object; mu is held.
 func (s *Spool) settled(id ulid.ULID) {
 	for _, c := range s.waiters[id] {
 		close(c)
@@ -229,7 +229,7 @@ func (s *Spool) settled(id ulid.ULID) {
 	s.notify()
 }
 
-// journaled remembers that an object has a journal.
+// journaled records that an object has a journal.
 func (s *Spool) journaled(id ulid.ULID) {
 	s.mu.Lock()
 	if r := s.records[id]; r != nil {
@@ -238,7 +238,8 @@ func (s *Spool) journaled(id ulid.ULID) {
 	s.mu.Unlock()
 }
 
-// count adds a record to its lane's figures, or takes it out (-1); mu is held.
+// count adds a record to the figures of its queue (sign 1), or subtracts it (-1); mu
+// is held.
 func (s *Spool) count(r *record, sign int64) {
 	l := r.queue
 	switch r.state {
@@ -254,7 +255,7 @@ func (s *Spool) count(r *record, sign int64) {
 	}
 }
 
-// move changes a record's state; mu is held.
+// move changes the state of a record; mu is held.
 func (s *Spool) move(r *record, to State) {
 	s.count(r, -1)
 	if r.state == Dead {
@@ -264,7 +265,7 @@ func (s *Spool) move(r *record, to State) {
 	s.count(r, 1)
 }
 
-// holder is what the lock file says of this process.
+// holder returns the text of the lock file for this process.
 func holder(pid int, since time.Time) string {
 	return fmt.Sprintf("process %d since %s", pid, since.UTC().Format(time.RFC3339))
 }

@@ -9,14 +9,14 @@ import (
 	"github.com/brokerd/brokerd/internal/reason"
 )
 
-// State is where an object is on its way.
+// State is the state of an object.
 type State uint8
 
-// The states of an object. Parked is Queued while its destination is parked.
+// The states of an object. A queued object is Parked while its destination is parked.
 const (
 	Queued State = iota + 1
 	Delivering
-	Delivered // only the receipt is left
+	Delivered // only its receipt remains
 	Parked
 	Dead // waits for an operator
 )
@@ -30,7 +30,7 @@ func (s State) String() string {
 	return "unknown"
 }
 
-// Status is what is known of one object.
+// Status describes one object.
 type Status struct {
 	ID, Destination, Name, Key string
 	State                      State
@@ -40,13 +40,14 @@ type Status struct {
 	Received                   time.Time
 	Delivered                  time.Time // zero unless delivered
 	Attempts                   int       // since the daemon started
-	LastError                  string    // of the last attempt that failed, or why it is dead
+	LastError                  string    // of the last failed attempt; for a dead object, why it is dead
 	LastReason                 reason.Reason
-	NextTry                    time.Time // not before; zero: as soon as its turn comes
+	NextTry                    time.Time // not before; zero: as soon as possible
 	Receipt                    json.RawMessage
 }
 
-// record is what memory holds of an object on disk. There is one for each: keep it small.
+// record is the part of an object that is held in memory. Keep it small: a spool may
+// hold a million.
 type record struct {
 	id        ulid.ULID
 	queue     *destQueue
@@ -56,8 +57,8 @@ type record struct {
 	received  int64 // Unix, nanoseconds
 	uid, crc  uint32
 	state     State // never Parked
-	journaled bool  // there is, or was, a journal file
-	dropped   bool  // still in a heap, to be skipped
+	journaled bool  // a journal file exists or existed
+	dropped   bool  // the record is in a heap, which skips it
 }
 
 // trouble is what an object that failed takes in addition.
@@ -66,7 +67,7 @@ type failureState struct {
 	next     time.Time
 	reason   reason.Reason
 	err      string
-	// S3 has it, only the receipt could not be written: what Deliver returned.
+	// S3 has the object, but its receipt could not be written: the result of Deliver.
 	delivered bool
 	result    json.RawMessage
 }

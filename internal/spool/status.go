@@ -11,7 +11,7 @@ import (
 	"github.com/brokerd/brokerd/internal/reason"
 )
 
-// status gives a record's status; head may be nil. mu is held.
+// status returns the status of a record; head may be nil. mu is held.
 func (r *record) status(head *Header) Status {
 	st := Status{
 		ID: r.id.String(), Destination: r.queue.name, State: r.state, UID: r.uid, Size: r.size, CRC32C: r.crc,
@@ -38,8 +38,8 @@ func (r *record) status(head *Header) Status {
 	return st
 }
 
-// Status gives what is known of an object. It reads the object's name and key
-// from disk; where that fails they are empty.
+// Status describes an object. It reads the object's name and key from disk; they are
+// empty when that fails.
 func (s *Spool) Status(id string) (Status, bool) {
 	u, err := ulid.ParseStrict(id)
 	if err != nil {
@@ -54,7 +54,7 @@ func (s *Spool) status(id ulid.ULID) (Status, bool) {
 	s.mu.Unlock()
 	var head *Header
 	if r != nil {
-		// It may be moved while we look: then it is found in the other place.
+		// The file may move between the two directories meanwhile.
 		for _, dir := range []string{dirQueue, dirDead} {
 			if foot, err := s.footerOf(id, nameOf(id, dir, extObject)); err == nil {
 				head = &foot.header
@@ -79,8 +79,8 @@ func (s *Spool) status(id ulid.ULID) (Status, bool) {
 	return rec.status(), true
 }
 
-// Wait returns when the object is delivered or dead, not when it is parked. It
-// returns ErrUnknown for an object that is not there, or was dropped, and ctx's error.
+// Wait returns when the object is delivered or dead. A parked object is waited for.
+// Wait returns ErrUnknown for an object that is unknown or dropped, and ctx's error.
 func (s *Spool) Wait(ctx context.Context, id string) (Status, error) {
 	u, err := ulid.ParseStrict(id)
 	if err != nil {
@@ -98,7 +98,7 @@ func (s *Spool) Wait(ctx context.Context, id string) (Status, error) {
 			if st.State == Delivered || st.State == Dead {
 				return st, nil
 			}
-			continue // an operator retried it meanwhile
+			continue // an operator has retried it meanwhile
 		}
 		c := make(chan struct{})
 		s.waiters[u] = append(s.waiters[u], c)
@@ -157,23 +157,23 @@ func (s *Spool) Drained(ctx context.Context) error {
 	}
 }
 
-// Usage is what one destination holds.
+// Usage describes the objects of one destination.
 type Usage struct {
 	Destination                               string
 	Queued, Parked, Delivering, Dead          int
 	QueuedBytes, ParkedBytes, DeliveringBytes int64
 	DeadBytes                                 int64
-	ReservedBytes                             int64     // with what is being received
-	Oldest                                    time.Time // received; of what waits; zero when nothing does
-	InFlight, Window                          int       // deliveries under way, and at most now
+	ReservedBytes                             int64     // all of the above, and uploads that are being received
+	Oldest                                    time.Time // when the oldest waiting object was received; zero without one
+	InFlight, Window                          int       // deliveries in flight, and their present limit
 	Limits                                    Limits
 	ParkedReason                              reason.Reason
 	ParkedError                               string
 	ParkedSince, NextProbe                    time.Time
 }
 
-// Usage gives the figures of every destination that is configured or holds
-// something, by name. Oldest may be some seconds behind when there are very many.
+// Usage describes every destination that is configured or has objects, sorted by
+// name. In a large spool Oldest may be some seconds old.
 func (s *Spool) Usage() []Usage {
 	s.mu.Lock()
 	defer s.mu.Unlock()

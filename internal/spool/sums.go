@@ -2,8 +2,8 @@ package spool
 
 import "hash/crc32"
 
-// sums computes the checksum of a whole and of its segments in one pass. The
-// first segment's is the whole's until it ends: most objects are summed once.
+// sums computes the checksums of an object and of its segments in one pass. Within
+// the first segment both are equal, so a small object is summed once.
 type sums struct {
 	segment  int64
 	size     int64

@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// window is how many deliveries to a destination are in flight at most: one more
-// after each window of successes, half as many when the store asks for less.
+// window limits the deliveries in flight to one destination. The limit grows by one
+// after each window of successes, and halves when the store throttles.
 type window struct {
 	limit, most int
 	good        int
-	epoch       int // counts the cuts
+	epoch       int // counts the halvings
 }
 
 func (w *window) resize(most int) {
@@ -30,7 +30,7 @@ func (w *window) success() {
 	}
 }
 
-// throttled halves the window, once for all deliveries that were begun under it.
+// throttled halves the limit, once for all deliveries that began under one limit.
 func (w *window) throttled(epoch int) {
 	if epoch != w.epoch {
 		return
@@ -41,17 +41,17 @@ func (w *window) throttled(epoch int) {
 }
 
 const (
-	retryBase = 500 * time.Millisecond
-	probeBase = time.Second
-	backoffOf = 5 * time.Minute // the longest wait of our own
+	retryBase  = 500 * time.Millisecond
+	probeBase  = time.Second
+	maxBackoff = 5 * time.Minute
 )
 
-// backoff is the wait after the n-th failure: base, doubled each time, up to five
-// minutes, of which the upper half is chance.
+// backoff returns the wait after the n-th failure: base, doubled with each failure,
+// up to maxBackoff. The upper half of the wait is random.
 func backoff(n int, base time.Duration, r *rand.Rand) time.Duration {
-	d := backoffOf
+	d := maxBackoff
 	if shift := max(n, 1) - 1; shift < 20 {
-		d = min(base<<shift, backoffOf)
+		d = min(base<<shift, maxBackoff)
 	}
 	return d/2 + time.Duration(r.Int64N(int64(d/2)+1))
 }
