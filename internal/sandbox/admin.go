@@ -48,7 +48,7 @@ var adminHandlers = map[string]adminHandler{
 	"POST disable-key":     adminDisableKey,
 	"POST delete-role":     adminDeleteRole,
 	"POST lifecycle": func(s *Sandbox, _ http.ResponseWriter, _ *http.Request) (any, error) {
-		return s.ApplyLifecycle(s.now()), nil
+		return s.ApplyLifecycle(s.k.now()), nil
 	},
 	"PUT guardrails":        adminGuardrails,
 	"POST vpc-endpoints":    adminVPCEndpoint,
@@ -77,7 +77,7 @@ func (s *Sandbox) serveAdmin(w http.ResponseWriter, r *http.Request) {
 	out, err := handler(s, w, r)
 	if err == nil {
 		// What is done past the AWS APIs has to survive as well.
-		err = s.persistControl()
+		err = s.writeState()
 	}
 	switch {
 	case errors.Is(err, ErrNotFound):
@@ -219,7 +219,7 @@ func adminWebIdentity(s *Sandbox, w http.ResponseWriter, r *http.Request) (any, 
 }
 
 func adminKeySet(s *Sandbox, _ http.ResponseWriter, _ *http.Request) (any, error) {
-	set, err := s.world.keySet()
+	set, err := s.sts.keySet()
 	return json.RawMessage(set), err
 }
 
@@ -234,7 +234,7 @@ func (s *Sandbox) serveEvents(w http.ResponseWriter, r *http.Request) {
 	flush := http.NewResponseController(w)
 	var seq uint64
 	for {
-		events, next, more := s.trail.Since(seq)
+		events, next, more := s.trails.log.Since(seq)
 		seq = next
 		for i := range events {
 			if !wanted(&events[i], q.Get("name"), q.Get("account")) {

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"encoding/json"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -95,3 +96,6 @@ func escapeXML(s string) string {
 	}
 	return b.String()
 }
+
+// ErrNotFound is returned when what is named does not exist.
+var ErrNotFound = errors.New("not found in the sandbox")

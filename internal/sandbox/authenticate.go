@@ -1,7 +1,9 @@
 package sandbox
 
 import (
+	"crypto/hmac"
 	"crypto/subtle"
+	"encoding/hex"
 	"net/http"
 	"strings"
 	"time"
@@ -60,7 +62,7 @@ func authErrorsOf(service string) *authErrors {
 
 // authenticate checks the signature and sets cl.caller. A request without one
 // stays anonymous. payloadHash is what the canonical request ends with.
-func (w *world) authenticate(cl *call, service, payloadHash string) error {
+func (cl *call) authenticate(keys keyring, service, payloadHash string) error {
 	e := authErrorsOf(service)
 	r := cl.r
 	var sig signature
@@ -107,10 +109,11 @@ func (w *world) authenticate(cl *call, service, payloadHash string) error {
 		return nil
 	}
 
-	key, session, signingKey, err := w.signer(&sig, e)
+	by, err := findSigner(keys, &sig, e)
 	if err != nil {
 		return err
 	}
+	signingKey := sig.signingKey(by.secret)
 	if err := checkTime(&sig, service, e, cl.now); err != nil {
 		return err
 	}
@@ -127,55 +130,63 @@ func (w *world) authenticate(cl *call, service, payloadHash string) error {
 	if names := sig.unsignedHeaders(r); names != nil && !isQueryService(service) {
 		return fail(http.StatusForbidden, "AccessDenied", "There were headers present in the request which were not signed").with("HeadersNotSigned", strings.Join(names, ", "))
 	}
-	if session != nil && !cl.now.Before(session.expires) {
+	if !by.expires.IsZero() && !cl.now.Before(by.expires) {
 		return fail(e.expiredStatus, e.expired, "%s", e.expiredText)
 	}
-	cl.caller, cl.sig, cl.sigKey = key.caller(session), &sig, signingKey
-	w.used(key, cl.now, service, sig.region)
+	cl.caller, cl.sig, cl.sigKey = by.caller, &sig, signingKey
+	keys.used(sig.accessKey, service, sig.region, cl.now)
 	return nil
 }
 
-// signer finds the key that a request says it is signed with, the session it
-// belongs to (nil: none), and what it signs with.
-func (w *world) signer(sig *signature, e *authErrors) (*accessKey, *session, []byte, error) {
-	w.mu.RLock()
-	key := w.keys[sig.accessKey]
-	var secret string
-	var session *session
-	inactive := false
-	if key != nil {
-		secret, session, inactive = key.secret, key.session, key.inactive
-		// With its role or user a session ends: nothing may pass for a new one of the name.
-		if session != nil && session.role != nil {
-			_, alive := w.ids[session.role.id]
-			inactive = !alive
-		}
-		if session != nil && key.user != nil {
-			_, alive := w.ids[key.user.id]
-			inactive = !alive
-		}
-	}
-	w.mu.RUnlock()
-	// A session's secret is in its token: without one there is nothing to verify against.
-	if key == nil || inactive || session != nil && sig.token == "" {
-		return nil, nil, nil, fail(e.unknownKeyStatus, e.unknownKey, "%s", e.unknownKeyText).with("AWSAccessKeyId", sig.accessKey)
-	}
-	if session == nil && sig.token != "" || session != nil && subtle.ConstantTimeCompare([]byte(session.token), []byte(sig.token)) != 1 {
-		return nil, nil, nil, fail(e.badTokenStatus, e.badToken, "%s", e.badTokenText)
-	}
-	return key, session, sig.signingKey(secret), nil
+// keyring finds the access keys of all accounts. IAM implements it.
+type keyring interface {
+	// signer looks an access key up. It returns nil for a key that is unknown or
+	// inactive, or whose user or role is deleted.
+	signer(accessKeyID string) *signer
+	// used notes that a call was signed with a key.
+	used(accessKeyID, service, region string, now time.Time)
 }
 
-// used notes when a user's key or a role was used last.
-func (w *world) used(k *accessKey, now time.Time, service, region string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	switch {
-	case k.session != nil && k.session.role != nil:
-		k.session.role.lastUsed, k.session.role.lastIn = now, region
-	case k.user != nil:
-		k.lastUsed, k.lastService, k.lastIn = now, service, region
+// signer is an access key as authentication needs it.
+type signer struct {
+	secret  string
+	token   string    // empty for long-term keys
+	expires time.Time // zero: never
+	caller  *caller
+}
+
+// findSigner finds the key that a request says it is signed with, and checks its session token.
+func findSigner(keys keyring, sig *signature, e *authErrors) (*signer, error) {
+	by := keys.signer(sig.accessKey)
+	// A session's secret is in its token: without one there is nothing to verify against.
+	if by == nil || by.token != "" && sig.token == "" {
+		return nil, fail(e.unknownKeyStatus, e.unknownKey, "%s", e.unknownKeyText).with("AWSAccessKeyId", sig.accessKey)
 	}
+	if subtle.ConstantTimeCompare([]byte(by.token), []byte(sig.token)) != 1 {
+		return nil, fail(e.badTokenStatus, e.badToken, "%s", e.badTokenText)
+	}
+	return by, nil
+}
+
+// authenticateText checks an S3 signature over a text, the policy of a form upload,
+// and sets cl.caller.
+func (cl *call) authenticateText(keys keyring, sig *signature, text string) error {
+	e := &s3AuthErrors
+	by, err := findSigner(keys, sig, e)
+	if err != nil {
+		return err
+	}
+	key := sig.signingKey(by.secret)
+	if !hmac.Equal([]byte(hex.EncodeToString(mac(key, text))), []byte(sig.value)) {
+		return fail(e.signatureStatus, e.badSignature, "%s", e.badSignatureText).
+			with("AWSAccessKeyId", sig.accessKey).with("StringToSign", text).with("SignatureProvided", sig.value)
+	}
+	if !by.expires.IsZero() && !cl.now.Before(by.expires) {
+		return fail(e.expiredStatus, e.expired, "%s", e.expiredText)
+	}
+	cl.caller, cl.sig, cl.sigKey = by.caller, sig, key
+	keys.used(sig.accessKey, "s3", sig.region, cl.now)
+	return nil
 }
 
 func isV2(header string) bool {
@@ -260,10 +271,10 @@ func (cl *call) requestContext(region string) map[string][]string {
 	return ctx
 }
 
-// region is what the caller signed for; the home region for anonymous callers.
-func (s *Sandbox) region(cl *call) string {
+// region is the Region that the caller signed for; the home Region for anonymous callers.
+func (cl *call) region() string {
 	if cl.sig == nil {
-		return s.opts.Region
+		return cl.k.region
 	}
 	return cl.sig.region
 }

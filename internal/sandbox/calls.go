@@ -28,20 +28,20 @@ type Call struct {
 	EncryptionContext map[string]string
 }
 
-// Calls returns the recorded calls, oldest first.
-func (s *Sandbox) Calls() []Call {
-	s.callMu.Lock()
-	defer s.callMu.Unlock()
-	return append([]Call(nil), s.calls...)
+// callsSoFar returns the recorded calls, oldest first.
+func (k *kernel) callsSoFar() []Call {
+	k.callMu.Lock()
+	defer k.callMu.Unlock()
+	return append([]Call(nil), k.calls...)
 }
 
-// CountCalls counts the recorded calls of one operation. S3's own calls to KMS are not counted.
-func (s *Sandbox) CountCalls(service, operation string) int {
-	s.callMu.Lock()
-	defer s.callMu.Unlock()
+// countCalls counts the recorded calls of one operation. S3's own calls to KMS are not counted.
+func (k *kernel) countCalls(service, operation string) int {
+	k.callMu.Lock()
+	defer k.callMu.Unlock()
 	n := 0
-	for i := range s.calls {
-		c := &s.calls[i]
+	for i := range k.calls {
+		c := &k.calls[i]
 		if c.Service == service && c.Operation == operation && c.Via == "" {
 			n++
 		}
@@ -49,18 +49,18 @@ func (s *Sandbox) CountCalls(service, operation string) int {
 	return n
 }
 
-// ResetCalls forgets the recorded calls.
-func (s *Sandbox) ResetCalls() {
-	s.callMu.Lock()
-	defer s.callMu.Unlock()
-	s.calls = nil
+// resetCalls forgets the recorded calls.
+func (k *kernel) resetCalls() {
+	k.callMu.Lock()
+	defer k.callMu.Unlock()
+	k.calls = nil
 }
 
-func (s *Sandbox) record(c Call) {
-	s.callMu.Lock()
-	defer s.callMu.Unlock()
-	if len(s.calls) >= maxCalls {
-		s.calls = append(s.calls[:0:0], s.calls[maxCalls/4:]...)
+func (k *kernel) recordCall(c Call) {
+	k.callMu.Lock()
+	defer k.callMu.Unlock()
+	if len(k.calls) >= maxCalls {
+		k.calls = append(k.calls[:0:0], k.calls[maxCalls/4:]...)
 	}
-	s.calls = append(s.calls, c)
+	k.calls = append(k.calls, c)
 }

@@ -3,17 +3,15 @@ package sandbox
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
+	"sync"
 	"time"
 
 	"github.com/brokerd/brokerd/internal/sandbox/trail"
 )
-
-// cloudTrailTarget is what X-Amz-Target starts with.
-const cloudTrailTarget = "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101."
 
 const maxLookupResults = 50
 
@@ -40,7 +38,59 @@ type lookupEvent struct {
 
 type lookupResource struct{ ResourceType, ResourceName string }
 
-func (s *Sandbox) handleCloudTrail(cl *call, data []byte) error {
+// trailService is CloudTrail of all accounts. mu guards trails.
+type trailService struct {
+	k   *kernel
+	log *trail.Log
+
+	mu     sync.Mutex
+	trails map[string]map[string]*savedTrail // by account and ARN
+}
+
+func newCloudTrail(k *kernel) *trailService {
+	s := &trailService{k: k, log: trail.New(maxEvents), trails: map[string]map[string]*savedTrail{}}
+	for id := range k.accounts {
+		s.trails[id] = map[string]*savedTrail{}
+	}
+	return s
+}
+
+type savedTrails struct{ Accounts []savedAccountTrails }
+
+type savedAccountTrails struct {
+	ID     string
+	Trails map[string]*savedTrail `json:",omitempty"`
+}
+
+// snapshot renders the trails of all accounts.
+func (s *trailService) snapshot() (json.RawMessage, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out savedTrails
+	for _, id := range slices.Sorted(maps.Keys(s.trails)) {
+		out.Accounts = append(out.Accounts, savedAccountTrails{id, s.trails[id]})
+	}
+	return json.Marshal(out)
+}
+
+// restore replaces the trails with those of a snapshot.
+func (s *trailService) restore(data json.RawMessage) error {
+	var saved savedTrails
+	if err := json.Unmarshal(data, &saved); err != nil {
+		return fmt.Errorf("reading the trails: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range saved.Accounts {
+		if a.Trails != nil {
+			s.trails[a.ID] = a.Trails
+		}
+	}
+	return nil
+}
+
+// serve answers a call to CloudTrail with its body.
+func (s *trailService) serve(cl *call, data []byte) error {
 	if handle, ok := trailOperations[cl.record.Operation]; ok {
 		return s.handleTrail(cl, data, handle)
 	}
@@ -49,11 +99,9 @@ func (s *Sandbox) handleCloudTrail(cl *call, data []byte) error {
 	}
 	var in lookupInput
 	if err := json.Unmarshal(data, &in); err != nil {
-		return kmsFail("SerializationException", "The request body is not the JSON that LookupEvents takes.")
+		return jsonFail("SerializationException", "The request body is not the JSON that LookupEvents takes.")
 	}
-	s.world.mu.Lock()
-	e := s.world.authorize(cl, access{caller: cl.caller, action: "cloudtrail:LookupEvents", resource: "*", owner: cl.caller.account, context: cl.requestContext(s.region(cl))})
-	s.world.mu.Unlock()
+	e := s.k.authorize(cl, access{caller: cl.caller, action: "cloudtrail:LookupEvents", resource: "*", owner: cl.caller.account, context: cl.requestContext(cl.region())})
 	if e != nil {
 		e.Code, e.Status = "AccessDeniedException", http.StatusBadRequest
 		return e
@@ -61,19 +109,19 @@ func (s *Sandbox) handleCloudTrail(cl *call, data []byte) error {
 	return s.lookupEvents(cl, &in)
 }
 
-func (s *Sandbox) lookupEvents(cl *call, in *lookupInput) error {
+func (s *trailService) lookupEvents(cl *call, in *lookupInput) error {
 	q := trail.Query{Account: cl.caller.account, Start: fromEpoch(in.StartTime), End: fromEpoch(in.EndTime)}
 	switch {
 	case len(in.LookupAttributes) > 1:
-		return kmsFail("InvalidLookupAttributesException", "You can provide a maximum of one lookup attribute")
+		return jsonFail("InvalidLookupAttributesException", "You can provide a maximum of one lookup attribute")
 	case len(in.LookupAttributes) == 1:
 		q.Attribute, q.Value = in.LookupAttributes[0].AttributeKey, in.LookupAttributes[0].AttributeValue
 		if !slices.Contains(trail.Attributes, q.Attribute) || q.Value == "" {
-			return kmsFail("InvalidLookupAttributesException", "Lookup attribute %q is not valid", q.Attribute)
+			return jsonFail("InvalidLookupAttributesException", "Lookup attribute %q is not valid", q.Attribute)
 		}
 	}
 	if !q.Start.IsZero() && !q.End.IsZero() && q.End.Before(q.Start) {
-		return kmsFail("InvalidTimeRangeException", "Start time must be before end time")
+		return jsonFail("InvalidTimeRangeException", "Start time must be before end time")
 	}
 	if in.EventCategory != "" {
 		return notImplemented("EventCategory of LookupEvents")
@@ -81,17 +129,17 @@ func (s *Sandbox) lookupEvents(cl *call, in *lookupInput) error {
 	limit := maxLookupResults
 	if in.MaxResults != nil {
 		if limit = *in.MaxResults; limit < 1 || limit > maxLookupResults {
-			return kmsFail("InvalidMaxResultsException", "A maximum results value of %d is invalid. Specify a value between 1 and %d.", limit, maxLookupResults)
+			return jsonFail("InvalidMaxResultsException", "A maximum results value of %d is invalid. Specify a value between 1 and %d.", limit, maxLookupResults)
 		}
 	}
 	var before uint64
 	if in.NextToken != "" {
 		var err error
 		if before, err = strconv.ParseUint(in.NextToken, 10, 64); err != nil || before == 0 {
-			return kmsFail("InvalidNextTokenException", "Invalid next token")
+			return jsonFail("InvalidNextTokenException", "Invalid next token")
 		}
 	}
-	events, next := s.trail.Lookup(q, limit, before)
+	events, next := s.log.Lookup(q, limit, before)
 	out := struct {
 		Events    []lookupEvent
 		NextToken string `json:",omitempty"`
@@ -114,7 +162,7 @@ func (s *Sandbox) lookupEvents(cl *call, in *lookupInput) error {
 	if next != 0 {
 		out.NextToken = strconv.FormatUint(next, 10)
 	}
-	return s.writeJSON(cl, out)
+	return cl.writeJSON(out)
 }
 
 func fromEpoch(seconds *float64) time.Time {
@@ -122,31 +170,4 @@ func fromEpoch(seconds *float64) time.Time {
 		return time.Time{}
 	}
 	return time.UnixMilli(int64(*seconds * 1000))
-}
-
-// jsonTarget finds the service and operation of the JSON protocol.
-func jsonTarget(r *http.Request) (service, operation string) {
-	target := r.Header.Get("X-Amz-Target")
-	if op, ok := strings.CutPrefix(target, "TrentService."); ok {
-		return "kms", op
-	}
-	if op, ok := strings.CutPrefix(target, cloudTrailTarget); ok {
-		return "cloudtrail", op
-	}
-	if op, ok := strings.CutPrefix(target, "CloudTrail_20131101."); ok {
-		return "cloudtrail", op
-	}
-	return "", ""
-}
-
-// writeJSON answers in the JSON protocol.
-func (s *Sandbox) writeJSON(cl *call, v any) error {
-	body, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("rendering the answer: %w", err)
-	}
-	cl.w.Header().Set("Content-Type", "application/x-amz-json-1.1")
-	s.reply(cl, http.StatusOK)
-	_, err = cl.w.Write(body)
-	return err
 }

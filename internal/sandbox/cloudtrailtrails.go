@@ -55,18 +55,18 @@ type trailInput struct {
 	AdvancedEventSelectors        []advancedSelector
 }
 
-type trailOperation func(acct *account, region string, in *trailInput) (any, error)
+type trailOperation func(acct accountTrails, in *trailInput) (any, error)
 
 var trailOperations = map[string]trailOperation{
 	"CreateTrail": createTrail, "DeleteTrail": deleteTrail, "GetEventSelectors": getEventSelectors, "PutEventSelectors": putEventSelectors,
 }
 
-func (s *Sandbox) handleTrail(cl *call, data []byte, handle trailOperation) error {
+func (s *trailService) handleTrail(cl *call, data []byte, handle trailOperation) error {
 	var in trailInput
 	if err := json.Unmarshal(data, &in); err != nil {
-		return kmsFail("SerializationException", "The request body is not the JSON that %s takes.", cl.record.Operation)
+		return jsonFail("SerializationException", "The request body is not the JSON that %s takes.", cl.record.Operation)
 	}
-	region := s.region(cl)
+	region := cl.region()
 	name := in.Name
 	if name == "" {
 		name = in.TrailName
@@ -75,21 +75,34 @@ func (s *Sandbox) handleTrail(cl *call, data []byte, handle trailOperation) erro
 	if !strings.HasPrefix(name, "arn:") {
 		resource = trailARN(region, cl.caller.account, name)
 	}
-	s.world.mu.Lock()
-	var out any
-	var err error
-	if e := s.world.authorize(cl, access{caller: cl.caller, action: "cloudtrail:" + cl.record.Operation, resource: resource, owner: cl.caller.account, context: cl.requestContext(region)}); e != nil {
+	if e := s.k.authorize(cl, access{caller: cl.caller, action: "cloudtrail:" + cl.record.Operation, resource: resource, owner: cl.caller.account, context: cl.requestContext(region)}); e != nil {
 		e.Code, e.Status = "AccessDeniedException", http.StatusBadRequest
-		err = e
-	} else {
-		in.TrailName, in.Name = resource, name
-		out, err = handle(s.world.accounts[cl.caller.account], region, &in)
+		return e
 	}
-	s.world.mu.Unlock()
+	in.TrailName, in.Name = resource, name
+	out, err := s.apply(cl.caller.account, &in, handle)
 	if err != nil {
 		return err
 	}
-	return s.writeJSON(cl, out)
+	return cl.writeJSON(out)
+}
+
+// apply runs an operation on the trails of an account. It renders the answer while mu
+// is held, for the answer may hold a trail.
+func (s *trailService) apply(account string, in *trailInput, handle trailOperation) (json.RawMessage, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out, err := handle(accountTrails{account, s.trails[account]}, in)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(out)
+}
+
+// accountTrails are the trails of one account, by ARN.
+type accountTrails struct {
+	id     string
+	trails map[string]*savedTrail
 }
 
 func trailARN(region, account, name string) string {
@@ -98,14 +111,14 @@ func trailARN(region, account, name string) string {
 
 var trailNamePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{1,126}[A-Za-z0-9]$`)
 
-func createTrail(acct *account, _ string, in *trailInput) (any, error) {
+func createTrail(acct accountTrails, in *trailInput) (any, error) {
 	switch {
 	case !trailNamePattern.MatchString(in.Name):
-		return nil, kmsFail("InvalidTrailNameException", "Trail name %q is not valid.", in.Name)
+		return nil, jsonFail("InvalidTrailNameException", "Trail name %q is not valid.", in.Name)
 	case in.S3BucketName == "":
-		return nil, kmsFail("InvalidS3BucketNameException", "The S3 bucket name is missing.")
+		return nil, jsonFail("InvalidS3BucketNameException", "The S3 bucket name is missing.")
 	case acct.trails[in.TrailName] != nil:
-		return nil, kmsFail("TrailAlreadyExistsException", "Trail %s already exists for customer: %s", in.Name, acct.id)
+		return nil, jsonFail("TrailAlreadyExistsException", "Trail %s already exists for customer: %s", in.Name, acct.id)
 	}
 	yes := true
 	t := &savedTrail{ARN: in.TrailName, Name: in.Name, Bucket: in.S3BucketName, MultiRegion: in.IsMultiRegionTrail, Basic: []eventSelector{{ReadWriteType: "All", IncludeManagementEvents: &yes}}}
@@ -113,15 +126,15 @@ func createTrail(acct *account, _ string, in *trailInput) (any, error) {
 	return map[string]any{"Name": t.Name, "S3BucketName": t.Bucket, "TrailARN": t.ARN, "IsMultiRegionTrail": t.MultiRegion, "IncludeGlobalServiceEvents": true, "LogFileValidationEnabled": false, "IsOrganizationTrail": false}, nil
 }
 
-func (a *account) trailOf(in *trailInput) (*savedTrail, error) {
+func (a accountTrails) trailOf(in *trailInput) (*savedTrail, error) {
 	t := a.trails[in.TrailName]
 	if t == nil {
-		return nil, kmsFail("TrailNotFoundException", "Unknown trail: %s for the user: %s", in.TrailName, a.id)
+		return nil, jsonFail("TrailNotFoundException", "Unknown trail: %s for the user: %s", in.TrailName, a.id)
 	}
 	return t, nil
 }
 
-func deleteTrail(acct *account, _ string, in *trailInput) (any, error) {
+func deleteTrail(acct accountTrails, in *trailInput) (any, error) {
 	t, err := acct.trailOf(in)
 	if err != nil {
 		return nil, err
@@ -140,7 +153,7 @@ func (t *savedTrail) selectors() map[string]any {
 	return out
 }
 
-func getEventSelectors(acct *account, _ string, in *trailInput) (any, error) {
+func getEventSelectors(acct accountTrails, in *trailInput) (any, error) {
 	t, err := acct.trailOf(in)
 	if err != nil {
 		return nil, err
@@ -150,32 +163,32 @@ func getEventSelectors(acct *account, _ string, in *trailInput) (any, error) {
 
 const maxBasicSelectors = 5
 
-func putEventSelectors(acct *account, _ string, in *trailInput) (any, error) {
+func putEventSelectors(acct accountTrails, in *trailInput) (any, error) {
 	t, err := acct.trailOf(in)
 	if err != nil {
 		return nil, err
 	}
 	if (len(in.EventSelectors) == 0) == (len(in.AdvancedEventSelectors) == 0) {
-		return nil, kmsFail("InvalidEventSelectorsException", "Specify either event selectors or advanced event selectors.")
+		return nil, jsonFail("InvalidEventSelectorsException", "Specify either event selectors or advanced event selectors.")
 	}
 	if len(in.EventSelectors) > maxBasicSelectors {
-		return nil, kmsFail("InvalidEventSelectorsException", "A trail has at most %d event selectors.", maxBasicSelectors)
+		return nil, jsonFail("InvalidEventSelectorsException", "A trail has at most %d event selectors.", maxBasicSelectors)
 	}
 	for _, e := range in.EventSelectors {
 		if !slices.Contains([]string{"All", "ReadOnly", "WriteOnly"}, e.ReadWriteType) {
-			return nil, kmsFail("InvalidEventSelectorsException", "ReadWriteType %q is not valid.", e.ReadWriteType)
+			return nil, jsonFail("InvalidEventSelectorsException", "ReadWriteType %q is not valid.", e.ReadWriteType)
 		}
 		for _, r := range e.DataResources {
 			for _, v := range r.Values {
 				if r.Type == "AWS::S3::Object" && v != "arn:aws:s3" && !strings.HasPrefix(v, "arn:aws:s3:::") {
-					return nil, kmsFail("InvalidEventSelectorsException", "Value %q is not the ARN of an S3 object or prefix.", v)
+					return nil, jsonFail("InvalidEventSelectorsException", "Value %q is not the ARN of an S3 object or prefix.", v)
 				}
 			}
 		}
 	}
 	for _, e := range in.AdvancedEventSelectors {
 		if !slices.ContainsFunc(e.FieldSelectors, func(f fieldSelector) bool { return f.Field == "eventCategory" && len(f.Equals) == 1 }) {
-			return nil, kmsFail("InvalidEventSelectorsException", "An advanced event selector needs eventCategory with one value.")
+			return nil, jsonFail("InvalidEventSelectorsException", "An advanced event selector needs eventCategory with one value.")
 		}
 	}
 	t.Basic, t.Advanced = in.EventSelectors, in.AdvancedEventSelectors

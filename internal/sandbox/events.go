@@ -3,7 +3,6 @@ package sandbox
 import (
 	"crypto/tls"
 	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -15,27 +14,13 @@ import (
 // file there keeps them all.
 const maxEvents = 20000
 
-// note records a call that is about to be answered, with what S3 asked of KMS
-// for it. A client that has the answer finds the record.
-func (s *Sandbox) note(cl *call, status int) {
-	if cl.noted {
-		return
-	}
-	cl.noted = true
-	c := &cl.record
-	c.Principal, c.Account, c.AccessKey = cl.caller.arn, cl.caller.account, cl.caller.key
-	if cl.caller.kind == anonymous {
-		c.Principal = ""
-	}
-	c.Status, c.BytesIn = status, cl.payload.n
-	s.record(*c)
+// note records the events of a call, and of the calls that S3 made to KMS for it.
+func (s *trailService) note(cl *call) {
 	events := s.eventsOf(cl)
 	for i := range cl.forward {
-		s.record(cl.forward[i])
 		events = append(events, s.forwardEvents(cl, &cl.forward[i])...)
 	}
-	cl.forward = nil
-	s.trail.Append(events...)
+	s.log.Append(events...)
 	s.keepEvents(events)
 }
 
@@ -47,32 +32,9 @@ func eventName(operation string) string {
 	return operation
 }
 
-// isData tells object-level calls of S3 from those that manage something.
-func isData(service, operation string) bool {
-	if service != "s3" || strings.Contains(operation, "Bucket") || strings.Contains(operation, "PublicAccessBlock") || strings.Contains(operation, "LockConfiguration") {
-		return false
-	}
-	return true
-}
-
-// readOnlyOperations are reads by CloudTrail's reckoning although their names do not say so.
-var readOnlyOperations = []string{
-	"AssumeRole", "AssumeRoleWithWebIdentity", "Decrypt", "Encrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "GenerateDataKeyPair",
-	"GenerateDataKeyPairWithoutPlaintext", "GenerateMac", "GenerateRandom", "ReEncrypt", "Sign", "Verify", "VerifyMac",
-}
-
-func isReadOnly(operation string) bool {
-	for _, prefix := range []string{"Get", "List", "Head", "Describe", "Lookup", "Simulate"} {
-		if strings.HasPrefix(operation, prefix) {
-			return true
-		}
-	}
-	return slices.Contains(readOnlyOperations, operation)
-}
-
 // eventsOf makes the event of a call, and the copy that the other account gets
 // when the call crossed accounts.
-func (s *Sandbox) eventsOf(cl *call) []trail.Event {
+func (s *trailService) eventsOf(cl *call) []trail.Event {
 	c := &cl.record
 	if c.Operation == "" || cl.caller.account == "" && c.Owner == "" {
 		return nil // nobody's: CloudTrail has no account to tell it to
@@ -82,13 +44,13 @@ func (s *Sandbox) eventsOf(cl *call) []trail.Event {
 		category = "Data"
 	}
 	e := trail.Event{
-		EventVersion: "1.11", UserIdentity: cl.caller.identity(), EventTime: c.Time.UTC().Truncate(time.Second),
-		EventSource: c.Service + ".amazonaws.com", EventName: eventName(c.Operation), AWSRegion: s.region(cl),
+		EventVersion: "1.11", UserIdentity: identityIn(cl.caller), EventTime: c.Time.UTC().Truncate(time.Second),
+		EventSource: c.Service + ".amazonaws.com", EventName: eventName(c.Operation), AWSRegion: cl.region(),
 		SourceIPAddress: remoteIP(cl.r), UserAgent: "[" + cl.r.UserAgent() + "]",
-		ErrorCode: c.ErrorCode, ErrorMessage: c.Message, RequestParameters: cl.requestParameters(), ResponseElements: cl.responseElements(),
+		ErrorCode: c.ErrorCode, ErrorMessage: c.Message, RequestParameters: requestParameters(cl), ResponseElements: responseElements(cl),
 		RequestID: c.RequestID, EventID: newUUID(), ReadOnly: isReadOnly(c.Operation), Resources: resourcesOf(c),
 		EventType: "AwsApiCall", ManagementEvent: category == "Management", RecipientAccountID: cl.caller.account, EventCategory: category,
-		AdditionalEventData: cl.additionalData(),
+		AdditionalEventData: additionalData(cl),
 	}
 	if c.Service == "iam" {
 		e.AWSRegion = "us-east-1"
@@ -106,8 +68,8 @@ func (s *Sandbox) eventsOf(cl *call) []trail.Event {
 }
 
 // forwardEvents are the events of a call that S3 made on the caller's behalf.
-func (s *Sandbox) forwardEvents(cl *call, c *Call) []trail.Event {
-	identity := cl.caller.identity()
+func (s *trailService) forwardEvents(cl *call, c *Call) []trail.Event {
+	identity := identityIn(cl.caller)
 	identity.InvokedBy = "AWS Internal"
 	params := map[string]any{"keyId": c.Resource}
 	if len(c.EncryptionContext) > 0 {
@@ -127,8 +89,8 @@ func (s *Sandbox) forwardEvents(cl *call, c *Call) []trail.Event {
 
 // copies gives the event to the caller's account and, when the resource is
 // another's, to that account too: with the caller's id and account only.
-func (s *Sandbox) copies(e trail.Event, owner string) []trail.Event {
-	if owner == "" || owner == e.RecipientAccountID || s.world.accounts[owner] == nil {
+func (s *trailService) copies(e trail.Event, owner string) []trail.Event {
+	if owner == "" || owner == e.RecipientAccountID || !s.k.hasAccount(owner) {
 		return []trail.Event{e}
 	}
 	other := e
@@ -166,8 +128,8 @@ func resourcesOf(c *Call) []trail.Resource {
 	return nil
 }
 
-// identity is the caller in CloudTrail's words.
-func (c *caller) identity() trail.Identity {
+// identityIn is a caller in CloudTrail's terms.
+func identityIn(c *caller) trail.Identity {
 	id := trail.Identity{PrincipalID: c.id, ARN: c.arn, AccountID: c.account, AccessKeyID: c.key}
 	switch c.kind {
 	case anonymous:
@@ -175,16 +137,15 @@ func (c *caller) identity() trail.Identity {
 	case rootUser:
 		id.Type = "Root"
 	case iamUser:
-		id.Type, id.UserName = "IAMUser", c.user.name
+		id.Type, id.UserName = "IAMUser", c.name
 	case federated:
 		return trail.Identity{Type: "WebIdentityUser", PrincipalID: c.id, UserName: c.subject, IdentityProvider: c.arn}
 	case roleSession:
 		id.Type = "AssumedRole"
-		r := c.session.role
 		id.SessionContext = &trail.SessionContext{
-			SessionIssuer:  &trail.Issuer{Type: "Role", PrincipalID: r.id, ARN: r.arn, AccountID: r.account, UserName: r.name},
-			Attributes:     map[string]string{"creationDate": queryTime(c.session.issued), "mfaAuthenticated": "false"},
-			SourceIdentity: c.session.source,
+			SessionIssuer:  &trail.Issuer{Type: "Role", PrincipalID: c.entityID, ARN: c.roleARN, AccountID: c.account, UserName: c.name},
+			Attributes:     map[string]string{"creationDate": queryTime(c.issued), "mfaAuthenticated": "false"},
+			SourceIdentity: c.source,
 		}
 	}
 	return id
@@ -198,7 +159,7 @@ func decisionData(c *Call) map[string]any {
 }
 
 // additionalData holds what CloudTrail adds for S3, and the sandbox's decision.
-func (cl *call) additionalData() map[string]any {
+func additionalData(cl *call) map[string]any {
 	data := decisionData(&cl.record)
 	if cl.record.Service != "s3" {
 		return data
@@ -225,7 +186,7 @@ func (cl *call) additionalData() map[string]any {
 // secretParameters never reach the trail.
 var secretParameters = []string{"webIdentityToken", "plaintext", "ciphertextBlob", "message", "mac", "secretAccessKey", "sessionToken", "tokenCode", "encryptedKeyMaterial", "importToken"}
 
-func (cl *call) requestParameters() map[string]any {
+func requestParameters(cl *call) map[string]any {
 	out := map[string]any{}
 	switch {
 	case cl.record.Service == "s3":
@@ -271,7 +232,7 @@ func (cl *call) requestParameters() map[string]any {
 	return out
 }
 
-func (cl *call) responseElements() map[string]any {
+func responseElements(cl *call) map[string]any {
 	if cl.response != nil {
 		return cl.response
 	}

@@ -163,35 +163,35 @@ func (f *Fault) validate() error {
 	return nil
 }
 
-// SetFaults replaces all faults that are in force.
-func (s *Sandbox) SetFaults(faults []Fault) {
-	s.faultMu.Lock()
-	defer s.faultMu.Unlock()
-	s.faults = make([]*Fault, 0, len(faults))
+// setFaults replaces all faults that are in force.
+func (k *kernel) setFaults(faults []Fault) {
+	k.faultMu.Lock()
+	defer k.faultMu.Unlock()
+	k.faults = make([]*Fault, 0, len(faults))
 	for _, f := range faults {
 		f.seen = 0
-		s.faults = append(s.faults, &f)
+		k.faults = append(k.faults, &f)
 	}
 }
 
-// AddFault puts one more fault in force, after those that are.
-func (s *Sandbox) AddFault(f Fault) error {
+// addFault puts one more fault in force, after those that are.
+func (k *kernel) addFault(f Fault) error {
 	if err := f.validate(); err != nil {
 		return err
 	}
-	s.faultMu.Lock()
-	defer s.faultMu.Unlock()
+	k.faultMu.Lock()
+	defer k.faultMu.Unlock()
 	f.seen = 0
-	s.faults = append(s.faults, &f)
+	k.faults = append(k.faults, &f)
 	return nil
 }
 
-// Faults returns the faults that are in force.
-func (s *Sandbox) Faults() []Fault {
-	s.faultMu.Lock()
-	defer s.faultMu.Unlock()
-	out := make([]Fault, 0, len(s.faults))
-	for _, f := range s.faults {
+// faultsInForce returns the faults that are in force.
+func (k *kernel) faultsInForce() []Fault {
+	k.faultMu.Lock()
+	defer k.faultMu.Unlock()
+	out := make([]Fault, 0, len(k.faults))
+	for _, f := range k.faults {
 		out = append(out, *f)
 	}
 	return out
@@ -200,10 +200,10 @@ func (s *Sandbox) Faults() []Fault {
 // nextFault takes the first fault that hits, counting it down. Which calls a
 // fault with a rate hits follows from the seed and from how many calls matched
 // it before: the same run of calls is hit in the same places.
-func (s *Sandbox) nextFault(service, operation string) (Fault, bool) {
-	s.faultMu.Lock()
-	defer s.faultMu.Unlock()
-	for i, f := range s.faults {
+func (k *kernel) nextFault(service, operation string) (Fault, bool) {
+	k.faultMu.Lock()
+	defer k.faultMu.Unlock()
+	for i, f := range k.faults {
 		if !f.matches(service, operation) {
 			continue
 		}
@@ -212,7 +212,7 @@ func (s *Sandbox) nextFault(service, operation string) (Fault, bool) {
 		if n < uint64(f.Skip) {
 			continue
 		}
-		draw := rand.New(rand.NewPCG(s.opts.Seed+uint64(i), n)) //nolint:gosec // a replayable draw, not a secret
+		draw := rand.New(rand.NewPCG(k.seed+uint64(i), n)) //nolint:gosec // a replayable draw, not a secret
 		if f.Rate > 0 && draw.Float64() >= f.Rate {
 			continue
 		}
@@ -222,7 +222,7 @@ func (s *Sandbox) nextFault(service, operation string) (Fault, bool) {
 		}
 		if f.Times > 0 {
 			if f.Times--; f.Times == 0 {
-				s.faults = append(s.faults[:i:i], s.faults[i+1:]...)
+				k.faults = append(k.faults[:i:i], k.faults[i+1:]...)
 			}
 		}
 		return hit, true

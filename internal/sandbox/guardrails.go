@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
@@ -23,6 +24,7 @@ type Guardrails struct {
 
 // guardrails are Guardrails that were parsed.
 type guardrails struct {
+	account          string
 	given            Guardrails
 	service, control []iampolicy.LevelPolicies
 }
@@ -48,20 +50,42 @@ func parseGuardrails(g Guardrails) (*guardrails, error) {
 	return parsed, err
 }
 
-// SetGuardrails replaces the guardrails of account A or B.
-func (s *Sandbox) SetGuardrails(account string, g Guardrails) error {
+// setGuardrails replaces the guardrails of an account.
+func (k *kernel) setGuardrails(account string, g Guardrails) error {
 	parsed, err := parseGuardrails(g)
 	if err != nil {
 		return err
 	}
-	w := s.world
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	acct := w.accounts[account]
-	if acct == nil {
+	if !k.hasAccount(account) {
 		return fmt.Errorf("account %s is neither A nor B", account)
 	}
-	acct.guard = parsed
+	k.networkMu.Lock()
+	defer k.networkMu.Unlock()
+	parsed.account = account
+	k.guards[account] = parsed
+	return nil
+}
+
+// guardrailsOf returns the guardrails of an account; nil for none.
+func (k *kernel) guardrailsOf(account string) *guardrails {
+	k.networkMu.RLock()
+	defer k.networkMu.RUnlock()
+	return k.guards[account]
+}
+
+// guardrailsGiven returns the guardrails of an account as they were set; nil for none.
+func (k *kernel) guardrailsGiven(account string) *Guardrails {
+	if g := k.guardrailsOf(account); g != nil {
+		return &g.given
+	}
+	return nil
+}
+
+// serviceControl returns the service control policies of an account; nil for none.
+func (k *kernel) serviceControl(account string) []iampolicy.LevelPolicies {
+	if g := k.guardrailsOf(account); g != nil {
+		return g.service
+	}
 	return nil
 }
 
@@ -80,28 +104,59 @@ func levelPolicies(texts []string, kind iampolicy.Kind) ([]iampolicy.LevelPolici
 	return []iampolicy.LevelPolicies{level}, nil
 }
 
-// guard puts the organizations' policies and condition keys into a scenario. The caller holds mu.
-func (w *world) guard(sc *iampolicy.Scenario, callerAccount, owner string) {
-	if acct := w.accounts[callerAccount]; acct != nil && acct.guard != nil {
-		sc.Policies.ServiceControl = acct.guard.service
-		if id := acct.guard.given.OrganizationID; id != "" {
+// guard puts the organizations' policies and condition keys into a scenario.
+func (k *kernel) guard(sc *iampolicy.Scenario, callerAccount, owner string) {
+	if g := k.guardrailsOf(callerAccount); g != nil {
+		sc.Policies.ServiceControl = g.service
+		if id := g.given.OrganizationID; id != "" {
 			sc.Request.Context["aws:PrincipalOrgID"] = []string{id}
 		}
 	}
-	if acct := w.accounts[owner]; acct != nil && acct.guard != nil {
-		sc.Policies.ResourceControl = acct.guard.control
-		if id := acct.guard.given.OrganizationID; id != "" {
+	if g := k.guardrailsOf(owner); g != nil {
+		sc.Policies.ResourceControl = g.control
+		if id := g.given.OrganizationID; id != "" {
 			sc.Request.Context["aws:ResourceOrgID"] = []string{id}
 		}
 	}
 }
 
-// sameOrganization reports whether two accounts are one or belong together:
-// then AWS explains its denials. The caller holds mu.
-func (w *world) sameOrganization(a, b string) bool {
+// sameOrganization reports whether two accounts are the same account or belong
+// to the same organization: then AWS explains its denials.
+func (k *kernel) sameOrganization(a, b string) bool {
 	if a == b {
 		return true
 	}
-	x, y := w.accounts[a], w.accounts[b]
-	return x != nil && y != nil && x.guard != nil && y.guard != nil && x.guard.given.OrganizationID != "" && x.guard.given.OrganizationID == y.guard.given.OrganizationID
+	x, y := k.guardrailsOf(a), k.guardrailsOf(b)
+	return x != nil && y != nil && x.given.OrganizationID != "" && x.given.OrganizationID == y.given.OrganizationID
+}
+
+type savedOrganization struct{ Accounts []savedGuardrails }
+
+type savedGuardrails struct {
+	ID    string
+	Guard *Guardrails `json:",omitempty"`
+}
+
+// snapshot renders the guardrails of all accounts.
+func (k *kernel) snapshot() (json.RawMessage, error) {
+	k.networkMu.RLock()
+	defer k.networkMu.RUnlock()
+	return json.Marshal(savedOrganization{sorted(k.guards, func(g *guardrails) savedGuardrails { return savedGuardrails{g.account, &g.given} })})
+}
+
+// restore replaces the guardrails with those of a snapshot.
+func (k *kernel) restore(data json.RawMessage) error {
+	var saved savedOrganization
+	if err := json.Unmarshal(data, &saved); err != nil {
+		return fmt.Errorf("reading the guardrails: %w", err)
+	}
+	for _, a := range saved.Accounts {
+		if a.Guard == nil {
+			continue
+		}
+		if err := k.setGuardrails(a.ID, *a.Guard); err != nil {
+			return fmt.Errorf("guardrails of account %s: %w", a.ID, err)
+		}
+	}
+	return nil
 }

@@ -30,7 +30,7 @@ func requestTags(cl *call) []tag {
 	return tags
 }
 
-type iamHandler func(*Sandbox, *call, *account) (any, error)
+type iamHandler func(*iamService, *call, *account) (any, error)
 
 // iamHandlers are the operations by name.
 var iamHandlers = map[string]iamHandler{
@@ -92,7 +92,8 @@ var iamHandlers = map[string]iamHandler{
 	"CreateAccountAlias": createAccountAlias, "DeleteAccountAlias": deleteAccountAlias, "ListAccountAliases": listAccountAliases, "GetAccountSummary": getAccountSummary,
 }
 
-func (s *Sandbox) handleIAM(cl *call) error {
+// serve answers a call to IAM.
+func (s *iamService) serve(cl *call) error {
 	handler := iamHandlers[cl.record.Operation]
 	if handler == nil {
 		return notImplemented("iam:" + cl.record.Operation)
@@ -100,22 +101,26 @@ func (s *Sandbox) handleIAM(cl *call) error {
 	if err := checkVersion(cl, iamVersion); err != nil {
 		return err
 	}
-	iam := model{parameters: iamParameters, shape: iamShape}
-	if err := iam.validate(cl.record.Operation, cl.query); err != nil {
+	m := model{parameters: iamParameters, shape: iamShape}
+	if err := m.validate(cl.record.Operation, cl.query); err != nil {
 		return err
 	}
-	w := s.world
-	w.mu.Lock()
-	result, err := handler(s, cl, w.accounts[cl.caller.account])
-	w.mu.Unlock()
+	result, err := s.run(cl, handler)
 	if err != nil {
 		return err
 	}
-	return s.writeQuery(cl, result)
+	return cl.writeQuery(result)
+}
+
+// run runs an operation with mu held.
+func (s *iamService) run(cl *call, handler iamHandler) (any, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return handler(s, cl, s.accounts[cl.caller.account])
 }
 
 // iamAllow decides an IAM call; IAM has no resource policies and never crosses accounts.
-func (s *Sandbox) iamAllow(cl *call, resource string, tags []tag) error {
+func (s *iamService) iamAllow(cl *call, resource string, tags []tag) error {
 	return s.iamAllowOn(cl, iamResource{arn: resource}, tags)
 }
 
@@ -136,7 +141,7 @@ var boundaryActions = map[string]bool{
 }
 
 // iamAllowOn is iamAllow for a resource that is there. tags are the request's.
-func (s *Sandbox) iamAllowOn(cl *call, on iamResource, tags []tag) error {
+func (s *iamService) iamAllowOn(cl *call, on iamResource, tags []tag) error {
 	ctx, op := cl.requestContext("us-east-1"), cl.record.Operation
 	tagContext(ctx, tags)
 	for _, t := range on.tags {
@@ -151,7 +156,7 @@ func (s *Sandbox) iamAllowOn(cl *call, on iamResource, tags []tag) error {
 	if b := cmp.Or(cl.query.Get("PermissionsBoundary"), on.boundary); b != "" && boundaryActions[op] {
 		ctx["iam:PermissionsBoundary"] = []string{b}
 	}
-	if e := s.world.authorize(cl, access{
+	if e := s.authorizeLocked(cl, access{
 		caller: cl.caller, action: "iam:" + op, resource: on.arn, owner: cl.caller.account, context: ctx,
 	}); e != nil {
 		return e
@@ -164,14 +169,14 @@ func noSuchEntity(kind, name string) *apiError {
 }
 
 // checkTrust stores a trust policy, with IAM's errors.
-func (w *world) checkTrust(text string) (*storedPolicy, error) {
+func (s *iamService) checkTrust(text string) (*storedPolicy, error) {
 	if err := checkDocument(text, iampolicy.KindTrust); err != nil {
 		return nil, err
 	}
 	if withoutSpace(text) > maxTrustPolicy {
 		return nil, fail(http.StatusConflict, "LimitExceeded", "Cannot exceed quota for ACLSizePerRole: %d", maxTrustPolicy)
 	}
-	p, err := w.storePolicy(text)
+	p, err := s.storePolicyLocked(text)
 	if err != nil {
 		return nil, iamPolicyError(err)
 	}

@@ -12,12 +12,12 @@ import (
 
 var accountAliasPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9]|-[a-z0-9]){2,62}$`)
 
-func createAccountAlias(s *Sandbox, cl *call, acct *account) (any, error) {
+func createAccountAlias(s *iamService, cl *call, acct *account) (any, error) {
 	if err := s.iamAllow(cl, "*", nil); err != nil {
 		return nil, err
 	}
 	alias := cl.query.Get("AccountAlias")
-	for _, other := range s.world.accounts {
+	for _, other := range s.accounts {
 		if other.alias == alias {
 			return nil, fail(http.StatusConflict, "EntityAlreadyExists", "The account alias %s already exists.", alias)
 		}
@@ -26,7 +26,7 @@ func createAccountAlias(s *Sandbox, cl *call, acct *account) (any, error) {
 	return nil, nil
 }
 
-func deleteAccountAlias(s *Sandbox, cl *call, acct *account) (any, error) {
+func deleteAccountAlias(s *iamService, cl *call, acct *account) (any, error) {
 	if err := s.iamAllow(cl, "*", nil); err != nil {
 		return nil, err
 	}
@@ -37,7 +37,7 @@ func deleteAccountAlias(s *Sandbox, cl *call, acct *account) (any, error) {
 	return nil, nil
 }
 
-func listAccountAliases(s *Sandbox, cl *call, acct *account) (any, error) {
+func listAccountAliases(s *iamService, cl *call, acct *account) (any, error) {
 	if err := s.iamAllow(cl, "*", nil); err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func listAccountAliases(s *Sandbox, cl *call, acct *account) (any, error) {
 	return out, nil
 }
 
-func getAccountSummary(s *Sandbox, cl *call, acct *account) (any, error) {
+func getAccountSummary(s *iamService, cl *call, acct *account) (any, error) {
 	if err := s.iamAllow(cl, "*", nil); err != nil {
 		return nil, err
 	}

@@ -26,9 +26,9 @@ type attachment struct {
 	grants *grants
 }
 
-type attachTarget func(s *Sandbox, cl *call, acct *account) (attachment, error)
+type attachTarget func(s *iamService, cl *call, acct *account) (attachment, error)
 
-func roleGrants(s *Sandbox, cl *call, acct *account) (attachment, error) {
+func roleGrants(s *iamService, cl *call, acct *account) (attachment, error) {
 	r, err := s.namedRole(cl, acct)
 	if err != nil {
 		return attachment{}, err
@@ -36,7 +36,7 @@ func roleGrants(s *Sandbox, cl *call, acct *account) (attachment, error) {
 	return attachment{"Role", r.arn, &r.grants}, nil
 }
 
-func userGrants(s *Sandbox, cl *call, acct *account) (attachment, error) {
+func userGrants(s *iamService, cl *call, acct *account) (attachment, error) {
 	u, err := s.namedUser(cl, acct)
 	if err != nil {
 		return attachment{}, err
@@ -44,7 +44,7 @@ func userGrants(s *Sandbox, cl *call, acct *account) (attachment, error) {
 	return attachment{"User", u.arn, &u.grants}, nil
 }
 
-func groupGrants(s *Sandbox, cl *call, acct *account) (attachment, error) {
+func groupGrants(s *iamService, cl *call, acct *account) (attachment, error) {
 	g, err := s.namedGroup(cl, acct)
 	if err != nil {
 		return attachment{}, err
@@ -53,7 +53,7 @@ func groupGrants(s *Sandbox, cl *call, acct *account) (attachment, error) {
 }
 
 func attaching(target attachTarget) iamHandler {
-	return func(s *Sandbox, cl *call, acct *account) (any, error) {
+	return func(s *iamService, cl *call, acct *account) (any, error) {
 		t, err := target(s, cl, acct)
 		if err != nil {
 			return nil, err
@@ -62,7 +62,7 @@ func attaching(target attachTarget) iamHandler {
 		if !isPolicyARN(arn) {
 			return nil, invalidInput("ARN %s is not valid.", arn)
 		}
-		if s.world.policyByARN(acct.id, arn) == nil {
+		if s.policyByARN(acct.id, arn) == nil {
 			return nil, noSuchManaged(arn)
 		}
 		if slices.Contains(t.grants.Attached, arn) {
@@ -77,7 +77,7 @@ func attaching(target attachTarget) iamHandler {
 }
 
 func detaching(target attachTarget) iamHandler {
-	return func(s *Sandbox, cl *call, acct *account) (any, error) {
+	return func(s *iamService, cl *call, acct *account) (any, error) {
 		t, err := target(s, cl, acct)
 		if err != nil {
 			return nil, err
@@ -97,14 +97,14 @@ type attachedXML struct {
 }
 
 func listingAttached(target attachTarget) iamHandler {
-	return func(s *Sandbox, cl *call, acct *account) (any, error) {
+	return func(s *iamService, cl *call, acct *account) (any, error) {
 		t, err := target(s, cl, acct)
 		if err != nil {
 			return nil, err
 		}
 		var list []attachedXML
 		for _, arn := range slices.Sorted(slices.Values(t.grants.Attached)) {
-			if p := s.world.policyByARN(acct.id, arn); p != nil && strings.HasPrefix(p.Path, cl.query.Get("PathPrefix")) {
+			if p := s.policyByARN(acct.id, arn); p != nil && strings.HasPrefix(p.Path, cl.query.Get("PathPrefix")) {
 				list = append(list, attachedXML{p.Name, arn})
 			}
 		}
@@ -121,20 +121,20 @@ func listingAttached(target attachTarget) iamHandler {
 }
 
 func putBoundary(target attachTarget) iamHandler {
-	return func(s *Sandbox, cl *call, acct *account) (any, error) {
+	return func(s *iamService, cl *call, acct *account) (any, error) {
 		t, err := target(s, cl, acct)
 		if err != nil {
 			return nil, err
 		}
-		return nil, t.grants.setBoundary(s.world, acct, cl.query.Get("PermissionsBoundary"))
+		return nil, t.grants.setBoundary(s, acct, cl.query.Get("PermissionsBoundary"))
 	}
 }
 
-func (g *grants) setBoundary(w *world, acct *account, arn string) error {
+func (g *grants) setBoundary(s *iamService, acct *account, arn string) error {
 	if !isPolicyARN(arn) {
 		return invalidInput("ARN %s is not valid.", arn)
 	}
-	if w.policyByARN(acct.id, arn) == nil {
+	if s.policyByARN(acct.id, arn) == nil {
 		return fail(http.StatusNotFound, "NoSuchEntity", "Policy %s does not exist or is not attachable.", arn)
 	}
 	g.Boundary = arn
@@ -142,7 +142,7 @@ func (g *grants) setBoundary(w *world, acct *account, arn string) error {
 }
 
 func deleteBoundary(target attachTarget) iamHandler {
-	return func(s *Sandbox, cl *call, acct *account) (any, error) {
+	return func(s *iamService, cl *call, acct *account) (any, error) {
 		t, err := target(s, cl, acct)
 		if err != nil {
 			return nil, err
@@ -169,15 +169,15 @@ func (g *grants) boundaryXML() *boundaryXML {
 
 // documents are the attached policies and the boundary, as they are now. A
 // boundary whose policy is gone allows nothing.
-func (g *grants) documents(w *world, account string) (attached, boundary []iampolicy.NamedPolicy) {
+func (g *grants) documents(s *iamService, account string) (attached, boundary []iampolicy.NamedPolicy) {
 	for _, arn := range g.Attached {
-		if p := w.policyByARN(account, arn); p != nil {
+		if p := s.policyByARN(account, arn); p != nil {
 			attached = append(attached, p.current())
 		}
 	}
 	if g.Boundary != "" {
 		boundary = []iampolicy.NamedPolicy{}
-		if p := w.policyByARN(account, g.Boundary); p != nil {
+		if p := s.policyByARN(account, g.Boundary); p != nil {
 			boundary = append(boundary, p.current())
 		}
 	}

@@ -58,7 +58,7 @@ func (a *account) policyEntities(cl *call, arn string) []policyEntity {
 // pageOrder are the kinds in the order in which pages show them.
 var pageOrder = map[string]string{"Group": "1", "User": "2", "Role": "3"}
 
-func listEntitiesForPolicy(s *Sandbox, cl *call, acct *account) (any, error) {
+func listEntitiesForPolicy(s *iamService, cl *call, acct *account) (any, error) {
 	p, err := s.anyPolicy(cl, acct)
 	if err != nil {
 		return nil, err

@@ -32,7 +32,7 @@ func (g *group) xml() groupXML {
 	return groupXML{g.Path, g.Name, g.ID, g.ARN, queryTime(g.Created)}
 }
 
-func createGroup(s *Sandbox, cl *call, acct *account) (any, error) {
+func createGroup(s *iamService, cl *call, acct *account) (any, error) {
 	name := cl.query.Get("GroupName")
 	path := formPath(cl.query)
 	arn := "arn:aws:iam::" + acct.id + ":group" + path + name
@@ -53,7 +53,7 @@ func createGroup(s *Sandbox, cl *call, acct *account) (any, error) {
 	}{resultName(cl), g.xml()}, nil
 }
 
-func (s *Sandbox) namedGroup(cl *call, acct *account) (*group, error) {
+func (s *iamService) namedGroup(cl *call, acct *account) (*group, error) {
 	name := cl.query.Get("GroupName")
 	g := acct.groups[name]
 	arn := "arn:aws:iam::" + acct.id + ":group/" + name
@@ -69,7 +69,7 @@ func (s *Sandbox) namedGroup(cl *call, acct *account) (*group, error) {
 	return g, nil
 }
 
-func getGroup(s *Sandbox, cl *call, acct *account) (any, error) {
+func getGroup(s *iamService, cl *call, acct *account) (any, error) {
 	g, err := s.namedGroup(cl, acct)
 	if err != nil {
 		return nil, err
@@ -92,7 +92,7 @@ func getGroup(s *Sandbox, cl *call, acct *account) (any, error) {
 	}{resultName(cl), g.xml(), users, p}, nil
 }
 
-func deleteGroup(s *Sandbox, cl *call, acct *account) (any, error) {
+func deleteGroup(s *iamService, cl *call, acct *account) (any, error) {
 	g, err := s.namedGroup(cl, acct)
 	if err != nil {
 		return nil, err
@@ -128,14 +128,14 @@ func writeGroups(cl *call, acct *account, keep func(*group) bool) (any, error) {
 	}{resultName(cl), list, p}, nil
 }
 
-func listGroups(s *Sandbox, cl *call, acct *account) (any, error) {
+func listGroups(s *iamService, cl *call, acct *account) (any, error) {
 	if err := s.iamAllow(cl, "arn:aws:iam::"+acct.id+":group/*", nil); err != nil {
 		return nil, err
 	}
 	return writeGroups(cl, acct, func(g *group) bool { return strings.HasPrefix(g.Path, cl.query.Get("PathPrefix")) })
 }
 
-func listGroupsForUser(s *Sandbox, cl *call, acct *account) (any, error) {
+func listGroupsForUser(s *iamService, cl *call, acct *account) (any, error) {
 	u, err := s.namedUser(cl, acct)
 	if err != nil {
 		return nil, err
@@ -143,7 +143,7 @@ func listGroupsForUser(s *Sandbox, cl *call, acct *account) (any, error) {
 	return writeGroups(cl, acct, func(g *group) bool { return slices.Contains(g.Members, u.name) })
 }
 
-func addUserToGroup(s *Sandbox, cl *call, acct *account) (any, error) {
+func addUserToGroup(s *iamService, cl *call, acct *account) (any, error) {
 	g, err := s.namedGroup(cl, acct)
 	if err != nil {
 		return nil, err
@@ -167,7 +167,7 @@ func addUserToGroup(s *Sandbox, cl *call, acct *account) (any, error) {
 	return nil, nil
 }
 
-func removeUserFromGroup(s *Sandbox, cl *call, acct *account) (any, error) {
+func removeUserFromGroup(s *iamService, cl *call, acct *account) (any, error) {
 	g, err := s.namedGroup(cl, acct)
 	if err != nil {
 		return nil, err
@@ -180,7 +180,7 @@ func removeUserFromGroup(s *Sandbox, cl *call, acct *account) (any, error) {
 	return nil, nil
 }
 
-func putGroupPolicy(s *Sandbox, cl *call, acct *account) (any, error) {
+func putGroupPolicy(s *iamService, cl *call, acct *account) (any, error) {
 	g, err := s.namedGroup(cl, acct)
 	if err != nil {
 		return nil, err
@@ -188,7 +188,7 @@ func putGroupPolicy(s *Sandbox, cl *call, acct *account) (any, error) {
 	return putInline(cl, g.inline, maxInlineGroup, "group "+g.Name)
 }
 
-func getGroupPolicy(s *Sandbox, cl *call, acct *account) (any, error) {
+func getGroupPolicy(s *iamService, cl *call, acct *account) (any, error) {
 	g, err := s.namedGroup(cl, acct)
 	if err != nil {
 		return nil, err
@@ -198,7 +198,7 @@ func getGroupPolicy(s *Sandbox, cl *call, acct *account) (any, error) {
 	return out, err
 }
 
-func deleteGroupPolicy(s *Sandbox, cl *call, acct *account) (any, error) {
+func deleteGroupPolicy(s *iamService, cl *call, acct *account) (any, error) {
 	g, err := s.namedGroup(cl, acct)
 	if err != nil {
 		return nil, err
@@ -206,7 +206,7 @@ func deleteGroupPolicy(s *Sandbox, cl *call, acct *account) (any, error) {
 	return deleteInline(cl, g.inline)
 }
 
-func listGroupPolicies(s *Sandbox, cl *call, acct *account) (any, error) {
+func listGroupPolicies(s *iamService, cl *call, acct *account) (any, error) {
 	g, err := s.namedGroup(cl, acct)
 	if err != nil {
 		return nil, err

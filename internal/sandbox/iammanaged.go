@@ -81,11 +81,11 @@ func newAWSPolicies(now time.Time) (map[string]*managedPolicy, error) {
 }
 
 // policyByARN finds a managed policy that an account can use.
-func (w *world) policyByARN(account, arn string) *managedPolicy {
-	if p := w.awsPolicies[arn]; p != nil {
+func (s *iamService) policyByARN(account, arn string) *managedPolicy {
+	if p := s.awsPolicies[arn]; p != nil {
 		return p
 	}
-	return w.accounts[account].policies[arn]
+	return s.accounts[account].policies[arn]
 }
 
 type managedPolicyXML struct {
@@ -102,7 +102,7 @@ type managedPolicyXML struct {
 	Tags                          *tagListXML `xml:",omitempty"`
 }
 
-func (w *world) managedXML(acct *account, p *managedPolicy) managedPolicyXML {
+func (s *iamService) managedXML(acct *account, p *managedPolicy) managedPolicyXML {
 	attached, bounding := acct.uses(p.ARN)
 	return managedPolicyXML{
 		PolicyName: p.Name, PolicyID: p.ID, Arn: p.ARN, Path: p.Path, DefaultVersionID: p.Default, AttachmentCount: attached,
@@ -151,7 +151,7 @@ func checkManaged(text string) (*iampolicy.Document, error) {
 // withoutSpace counts characters as IAM's quotas do.
 func withoutSpace(text string) int { return len(strings.Join(strings.Fields(text), "")) }
 
-func createPolicy(s *Sandbox, cl *call, acct *account) (any, error) {
+func createPolicy(s *iamService, cl *call, acct *account) (any, error) {
 	form := cl.query
 	name := form.Get("PolicyName")
 	path := formPath(form)
@@ -183,7 +183,7 @@ func createPolicy(s *Sandbox, cl *call, acct *account) (any, error) {
 	return struct {
 		XMLName xml.Name
 		Policy  managedPolicyXML
-	}{resultName(cl), s.world.managedXML(acct, p)}, nil
+	}{resultName(cl), s.managedXML(acct, p)}, nil
 }
 
 func noSuchManaged(arn string) *apiError {
@@ -196,12 +196,12 @@ func isPolicyARN(arn string) bool {
 }
 
 // anyPolicy decides the call and finds the policy that it names, AWS's own included.
-func (s *Sandbox) anyPolicy(cl *call, acct *account) (*managedPolicy, error) {
+func (s *iamService) anyPolicy(cl *call, acct *account) (*managedPolicy, error) {
 	arn := cl.query.Get("PolicyArn")
 	if !isPolicyARN(arn) {
 		return nil, invalidInput("ARN %s is not valid.", arn)
 	}
-	p := s.world.policyByARN(acct.id, arn)
+	p := s.policyByARN(acct.id, arn)
 	var tags []tag
 	if p != nil {
 		tags = p.Tags
@@ -216,7 +216,7 @@ func (s *Sandbox) anyPolicy(cl *call, acct *account) (*managedPolicy, error) {
 }
 
 // ownPolicy is anyPolicy for calls that change the policy: AWS's own cannot be.
-func (s *Sandbox) ownPolicy(cl *call, acct *account) (*managedPolicy, error) {
+func (s *iamService) ownPolicy(cl *call, acct *account) (*managedPolicy, error) {
 	p, err := s.anyPolicy(cl, acct)
 	if err == nil && strings.HasPrefix(p.ARN, awsPolicyARNPrefix) && !isReadOnly(cl.record.Operation) {
 		return nil, fail(http.StatusForbidden, "AccessDenied", "User: %s is not authorized to perform: iam:%s on resource: policy %s with an explicit deny", cl.caller.arn, cl.record.Operation, p.ARN)
@@ -224,7 +224,7 @@ func (s *Sandbox) ownPolicy(cl *call, acct *account) (*managedPolicy, error) {
 	return p, err
 }
 
-func getPolicy(s *Sandbox, cl *call, acct *account) (any, error) {
+func getPolicy(s *iamService, cl *call, acct *account) (any, error) {
 	p, err := s.anyPolicy(cl, acct)
 	if err != nil {
 		return nil, err
@@ -232,10 +232,10 @@ func getPolicy(s *Sandbox, cl *call, acct *account) (any, error) {
 	return struct {
 		XMLName xml.Name
 		Policy  managedPolicyXML
-	}{resultName(cl), s.world.managedXML(acct, p)}, nil
+	}{resultName(cl), s.managedXML(acct, p)}, nil
 }
 
-func deletePolicy(s *Sandbox, cl *call, acct *account) (any, error) {
+func deletePolicy(s *iamService, cl *call, acct *account) (any, error) {
 	p, err := s.ownPolicy(cl, acct)
 	if err != nil {
 		return nil, err
@@ -250,7 +250,7 @@ func deletePolicy(s *Sandbox, cl *call, acct *account) (any, error) {
 	return nil, nil
 }
 
-func listPolicies(s *Sandbox, cl *call, acct *account) (any, error) {
+func listPolicies(s *iamService, cl *call, acct *account) (any, error) {
 	if err := s.iamAllow(cl, "*", nil); err != nil {
 		return nil, err
 	}
@@ -260,11 +260,11 @@ func listPolicies(s *Sandbox, cl *call, acct *account) (any, error) {
 		maps.Copy(all, acct.policies)
 	}
 	if scope != "Local" {
-		maps.Copy(all, s.world.awsPolicies)
+		maps.Copy(all, s.awsPolicies)
 	}
 	var list []managedPolicyXML
 	for _, arn := range slices.Sorted(maps.Keys(all)) {
-		x := s.world.managedXML(acct, all[arn])
+		x := s.managedXML(acct, all[arn])
 		if !strings.HasPrefix(all[arn].Path, prefix) || cl.query.Get("OnlyAttached") == "true" && x.AttachmentCount == 0 {
 			continue
 		}

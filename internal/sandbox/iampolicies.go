@@ -98,7 +98,7 @@ func listInline(cl *call, inline namedDocuments) (any, error) {
 	return policyListXML{resultName(cl), names, p}, nil
 }
 
-func putRolePolicy(s *Sandbox, cl *call, acct *account) (any, error) {
+func putRolePolicy(s *iamService, cl *call, acct *account) (any, error) {
 	r, err := s.namedRole(cl, acct)
 	if err != nil {
 		return nil, err
@@ -106,7 +106,7 @@ func putRolePolicy(s *Sandbox, cl *call, acct *account) (any, error) {
 	return putInline(cl, r.inline, maxInlineRole, "role "+r.name)
 }
 
-func getRolePolicy(s *Sandbox, cl *call, acct *account) (any, error) {
+func getRolePolicy(s *iamService, cl *call, acct *account) (any, error) {
 	r, err := s.namedRole(cl, acct)
 	if err != nil {
 		return nil, err
@@ -116,7 +116,7 @@ func getRolePolicy(s *Sandbox, cl *call, acct *account) (any, error) {
 	return out, err
 }
 
-func deleteRolePolicy(s *Sandbox, cl *call, acct *account) (any, error) {
+func deleteRolePolicy(s *iamService, cl *call, acct *account) (any, error) {
 	r, err := s.namedRole(cl, acct)
 	if err != nil {
 		return nil, err
@@ -124,7 +124,7 @@ func deleteRolePolicy(s *Sandbox, cl *call, acct *account) (any, error) {
 	return deleteInline(cl, r.inline)
 }
 
-func listRolePolicies(s *Sandbox, cl *call, acct *account) (any, error) {
+func listRolePolicies(s *iamService, cl *call, acct *account) (any, error) {
 	r, err := s.namedRole(cl, acct)
 	if err != nil {
 		return nil, err
@@ -132,7 +132,7 @@ func listRolePolicies(s *Sandbox, cl *call, acct *account) (any, error) {
 	return listInline(cl, r.inline)
 }
 
-func putUserPolicy(s *Sandbox, cl *call, acct *account) (any, error) {
+func putUserPolicy(s *iamService, cl *call, acct *account) (any, error) {
 	u, err := s.namedUser(cl, acct)
 	if err != nil {
 		return nil, err
@@ -140,7 +140,7 @@ func putUserPolicy(s *Sandbox, cl *call, acct *account) (any, error) {
 	return putInline(cl, u.inline, maxInlineUser, "user "+u.name)
 }
 
-func getUserPolicy(s *Sandbox, cl *call, acct *account) (any, error) {
+func getUserPolicy(s *iamService, cl *call, acct *account) (any, error) {
 	u, err := s.namedUser(cl, acct)
 	if err != nil {
 		return nil, err
@@ -150,7 +150,7 @@ func getUserPolicy(s *Sandbox, cl *call, acct *account) (any, error) {
 	return out, err
 }
 
-func deleteUserPolicy(s *Sandbox, cl *call, acct *account) (any, error) {
+func deleteUserPolicy(s *iamService, cl *call, acct *account) (any, error) {
 	u, err := s.namedUser(cl, acct)
 	if err != nil {
 		return nil, err
@@ -158,7 +158,7 @@ func deleteUserPolicy(s *Sandbox, cl *call, acct *account) (any, error) {
 	return deleteInline(cl, u.inline)
 }
 
-func listUserPolicies(s *Sandbox, cl *call, acct *account) (any, error) {
+func listUserPolicies(s *iamService, cl *call, acct *account) (any, error) {
 	u, err := s.namedUser(cl, acct)
 	if err != nil {
 		return nil, err

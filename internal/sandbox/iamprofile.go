@@ -29,17 +29,17 @@ type profileXML struct {
 	Tags                *tagListXML `xml:",omitempty"`
 }
 
-func (w *world) profileXML(acct *account, p *instanceProfile) profileXML {
+func (s *iamService) profileXML(acct *account, p *instanceProfile) profileXML {
 	x := profileXML{Path: p.Path, InstanceProfileName: p.Name, InstanceProfileID: p.ID, Arn: p.ARN, CreateDate: queryTime(p.Created), Tags: tagList(p.Tags)}
 	for _, name := range p.Roles {
 		if r := acct.roles[name]; r != nil {
-			x.Roles = append(x.Roles, w.roleXML(r))
+			x.Roles = append(x.Roles, s.roleXML(r))
 		}
 	}
 	return x
 }
 
-func createInstanceProfile(s *Sandbox, cl *call, acct *account) (any, error) {
+func createInstanceProfile(s *iamService, cl *call, acct *account) (any, error) {
 	name := cl.query.Get("InstanceProfileName")
 	path := formPath(cl.query)
 	tags, err := formExactTags(cl.query)
@@ -61,10 +61,10 @@ func createInstanceProfile(s *Sandbox, cl *call, acct *account) (any, error) {
 	return struct {
 		XMLName         xml.Name
 		InstanceProfile profileXML
-	}{resultName(cl), s.world.profileXML(acct, p)}, nil
+	}{resultName(cl), s.profileXML(acct, p)}, nil
 }
 
-func (s *Sandbox) namedProfile(cl *call, acct *account) (*instanceProfile, error) {
+func (s *iamService) namedProfile(cl *call, acct *account) (*instanceProfile, error) {
 	name := cl.query.Get("InstanceProfileName")
 	p := acct.profiles[name]
 	arn := "arn:aws:iam::" + acct.id + ":instance-profile/" + name
@@ -81,7 +81,7 @@ func (s *Sandbox) namedProfile(cl *call, acct *account) (*instanceProfile, error
 	return p, nil
 }
 
-func getInstanceProfile(s *Sandbox, cl *call, acct *account) (any, error) {
+func getInstanceProfile(s *iamService, cl *call, acct *account) (any, error) {
 	p, err := s.namedProfile(cl, acct)
 	if err != nil {
 		return nil, err
@@ -89,10 +89,10 @@ func getInstanceProfile(s *Sandbox, cl *call, acct *account) (any, error) {
 	return struct {
 		XMLName         xml.Name
 		InstanceProfile profileXML
-	}{resultName(cl), s.world.profileXML(acct, p)}, nil
+	}{resultName(cl), s.profileXML(acct, p)}, nil
 }
 
-func deleteInstanceProfile(s *Sandbox, cl *call, acct *account) (any, error) {
+func deleteInstanceProfile(s *iamService, cl *call, acct *account) (any, error) {
 	p, err := s.namedProfile(cl, acct)
 	if err != nil {
 		return nil, err
@@ -105,11 +105,11 @@ func deleteInstanceProfile(s *Sandbox, cl *call, acct *account) (any, error) {
 }
 
 // listProfiles writes the profiles that keep picks.
-func (s *Sandbox) listProfiles(cl *call, acct *account, keep func(*instanceProfile) bool) (any, error) {
+func (s *iamService) listProfiles(cl *call, acct *account, keep func(*instanceProfile) bool) (any, error) {
 	var list []profileXML
 	for _, name := range slices.Sorted(maps.Keys(acct.profiles)) {
 		if p := acct.profiles[name]; keep(p) {
-			x := s.world.profileXML(acct, p)
+			x := s.profileXML(acct, p)
 			x.Tags = nil
 			list = append(list, x)
 		}
@@ -125,14 +125,14 @@ func (s *Sandbox) listProfiles(cl *call, acct *account, keep func(*instanceProfi
 	}{resultName(cl), list, p}, nil
 }
 
-func listInstanceProfiles(s *Sandbox, cl *call, acct *account) (any, error) {
+func listInstanceProfiles(s *iamService, cl *call, acct *account) (any, error) {
 	if err := s.iamAllow(cl, "arn:aws:iam::"+acct.id+":instance-profile/*", nil); err != nil {
 		return nil, err
 	}
 	return s.listProfiles(cl, acct, func(p *instanceProfile) bool { return strings.HasPrefix(p.Path, cl.query.Get("PathPrefix")) })
 }
 
-func listInstanceProfilesForRole(s *Sandbox, cl *call, acct *account) (any, error) {
+func listInstanceProfilesForRole(s *iamService, cl *call, acct *account) (any, error) {
 	r, err := s.namedRole(cl, acct)
 	if err != nil {
 		return nil, err
@@ -140,7 +140,7 @@ func listInstanceProfilesForRole(s *Sandbox, cl *call, acct *account) (any, erro
 	return s.listProfiles(cl, acct, func(p *instanceProfile) bool { return slices.Contains(p.Roles, r.name) })
 }
 
-func addRoleToInstanceProfile(s *Sandbox, cl *call, acct *account) (any, error) {
+func addRoleToInstanceProfile(s *iamService, cl *call, acct *account) (any, error) {
 	p, err := s.namedProfile(cl, acct)
 	if err != nil {
 		return nil, err
@@ -155,14 +155,14 @@ func addRoleToInstanceProfile(s *Sandbox, cl *call, acct *account) (any, error) 
 	// Who hands a role to EC2 has to be allowed to pass it.
 	ctx := cl.requestContext("")
 	ctx["iam:PassedToService"] = []string{"ec2.amazonaws.com"}
-	if e := s.world.authorize(cl, access{caller: cl.caller, action: "iam:PassRole", resource: r.arn, owner: acct.id, context: ctx}); e != nil {
+	if e := s.authorizeLocked(cl, access{caller: cl.caller, action: "iam:PassRole", resource: r.arn, owner: acct.id, context: ctx}); e != nil {
 		return nil, e
 	}
 	p.Roles = []string{r.name}
 	return nil, nil
 }
 
-func removeRoleFromInstanceProfile(s *Sandbox, cl *call, acct *account) (any, error) {
+func removeRoleFromInstanceProfile(s *iamService, cl *call, acct *account) (any, error) {
 	p, err := s.namedProfile(cl, acct)
 	if err != nil {
 		return nil, err

@@ -31,7 +31,7 @@ type oidcProvider struct {
 	Created     time.Time
 }
 
-func createOIDCProvider(s *Sandbox, cl *call, acct *account) (any, error) {
+func createOIDCProvider(s *iamService, cl *call, acct *account) (any, error) {
 	text := cl.query.Get("Url")
 	if err := checkIssuer(text); err != nil {
 		return nil, err
@@ -56,7 +56,7 @@ func createOIDCProvider(s *Sandbox, cl *call, acct *account) (any, error) {
 		return nil, err
 	}
 	acct.providers[arn] = p
-	s.world.generation++
+	s.generation++
 	return struct {
 		XMLName xml.Name
 		Arn     string      `xml:"OpenIDConnectProviderArn"`
@@ -94,7 +94,7 @@ func checkIssuer(text string) error {
 	return nil
 }
 
-func (s *Sandbox) namedProvider(cl *call, acct *account) (*oidcProvider, error) {
+func (s *iamService) namedProvider(cl *call, acct *account) (*oidcProvider, error) {
 	arn := cl.query.Get("OpenIDConnectProviderArn")
 	if !strings.HasPrefix(arn, "arn:aws:iam::") || !strings.Contains(arn, ":oidc-provider/") {
 		return nil, validationError("Invalid ARN: %s", arn)
@@ -117,7 +117,7 @@ func (s *Sandbox) namedProvider(cl *call, acct *account) (*oidcProvider, error) 
 	return p, nil
 }
 
-func getOIDCProvider(s *Sandbox, cl *call, acct *account) (any, error) {
+func getOIDCProvider(s *iamService, cl *call, acct *account) (any, error) {
 	p, err := s.namedProvider(cl, acct)
 	if err != nil {
 		return nil, err
@@ -132,17 +132,17 @@ func getOIDCProvider(s *Sandbox, cl *call, acct *account) (any, error) {
 	}{resultName(cl), p.Issuer, p.ClientIDs, p.Thumbprints, queryTime(p.Created), tagList(p.Tags)}, nil
 }
 
-func deleteOIDCProvider(s *Sandbox, cl *call, acct *account) (any, error) {
+func deleteOIDCProvider(s *iamService, cl *call, acct *account) (any, error) {
 	p, err := s.namedProvider(cl, acct)
 	if err != nil {
 		return nil, err
 	}
 	delete(acct.providers, p.ARN)
-	s.world.generation++
+	s.generation++
 	return nil, nil
 }
 
-func listOIDCProviders(s *Sandbox, cl *call, acct *account) (any, error) {
+func listOIDCProviders(s *iamService, cl *call, acct *account) (any, error) {
 	if err := s.iamAllow(cl, "*", nil); err != nil {
 		return nil, err
 	}
@@ -159,7 +159,7 @@ func listOIDCProviders(s *Sandbox, cl *call, acct *account) (any, error) {
 
 // changeProvider applies a change if the provider is then still valid.
 func changeProvider(change func(cl *call, p *oidcProvider) error) iamHandler {
-	return func(s *Sandbox, cl *call, acct *account) (any, error) {
+	return func(s *iamService, cl *call, acct *account) (any, error) {
 		p, err := s.namedProvider(cl, acct)
 		if err != nil {
 			return nil, err
@@ -199,8 +199,8 @@ func updateThumbprints(cl *call, p *oidcProvider) error {
 
 // identityProvider finds an account's provider by its issuer, without the
 // scheme; empty for none. The caller holds mu.
-func (w *world) identityProvider(account, issuer string) (arn string, clients []string) {
-	acct := w.accounts[account]
+func (s *iamService) identityProvider(account, issuer string) (arn string, clients []string) {
+	acct := s.accounts[account]
 	if acct == nil {
 		return "", nil
 	}

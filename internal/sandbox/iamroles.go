@@ -39,8 +39,8 @@ func escapeDocument(text string) string {
 	return strings.ReplaceAll(url.QueryEscape(text), "+", "%20")
 }
 
-func (w *world) roleXML(r *role) roleXML {
-	trust, _ := w.policyNow(r.trust)
+func (s *iamService) roleXML(r *role) roleXML {
+	trust, _ := s.policyNowLocked(r.trust)
 	out := roleXML{
 		Path: r.path, RoleName: r.name, RoleID: r.id, Arn: r.arn, CreateDate: queryTime(r.created),
 		AssumeRolePolicyDocument: escapeDocument(trust), Description: r.description, MaxSessionDuration: seconds(r.maxSession),
@@ -69,7 +69,7 @@ func formMaxSession(form url.Values) time.Duration {
 	return time.Duration(n) * time.Second
 }
 
-func createRole(s *Sandbox, cl *call, acct *account) (any, error) {
+func createRole(s *iamService, cl *call, acct *account) (any, error) {
 	form := cl.query
 	name := form.Get("RoleName")
 	path := formPath(form)
@@ -91,7 +91,7 @@ func createRole(s *Sandbox, cl *call, acct *account) (any, error) {
 	if err := checkQuota("RolesPerAccount", len(acct.roles), maxRoles); err != nil {
 		return nil, err
 	}
-	trust, err := s.world.checkTrust(form.Get("AssumeRolePolicyDocument"))
+	trust, err := s.checkTrust(form.Get("AssumeRolePolicyDocument"))
 	if err != nil {
 		return nil, err
 	}
@@ -100,21 +100,21 @@ func createRole(s *Sandbox, cl *call, acct *account) (any, error) {
 		description: form.Get("Description"), maxSession: maxSession, trust: trust, inline: namedDocuments{}, tags: tags, created: cl.now,
 	}
 	if b := form.Get("PermissionsBoundary"); b != "" {
-		if err := r.setBoundary(s.world, acct, b); err != nil {
+		if err := r.setBoundary(s, acct, b); err != nil {
 			return nil, err
 		}
 	}
 	acct.roles[name] = r
-	s.world.ids[r.id] = r.entity
-	s.world.generation++
+	s.ids[r.id] = r.entity
+	s.generation++
 	return struct {
 		XMLName xml.Name `xml:"CreateRoleResult"`
 		Role    roleXML
-	}{Role: s.world.roleXML(r)}, nil
+	}{Role: s.roleXML(r)}, nil
 }
 
 // namedRole decides the call and finds the role it names.
-func (s *Sandbox) namedRole(cl *call, acct *account) (*role, error) {
+func (s *iamService) namedRole(cl *call, acct *account) (*role, error) {
 	name := cl.query.Get("RoleName")
 	r := acct.roles[name]
 	on := iamResource{arn: roleARN(acct.id, "/", name)}
@@ -130,7 +130,7 @@ func (s *Sandbox) namedRole(cl *call, acct *account) (*role, error) {
 	return r, nil
 }
 
-func getRole(s *Sandbox, cl *call, acct *account) (any, error) {
+func getRole(s *iamService, cl *call, acct *account) (any, error) {
 	r, err := s.namedRole(cl, acct)
 	if err != nil {
 		return nil, err
@@ -138,10 +138,10 @@ func getRole(s *Sandbox, cl *call, acct *account) (any, error) {
 	return struct {
 		XMLName xml.Name `xml:"GetRoleResult"`
 		Role    roleXML
-	}{Role: s.world.roleXML(r)}, nil
+	}{Role: s.roleXML(r)}, nil
 }
 
-func deleteRole(s *Sandbox, cl *call, acct *account) (any, error) {
+func deleteRole(s *iamService, cl *call, acct *account) (any, error) {
 	r, err := s.namedRole(cl, acct)
 	if err != nil {
 		return nil, err
@@ -158,12 +158,12 @@ func deleteRole(s *Sandbox, cl *call, acct *account) (any, error) {
 		}
 	}
 	delete(acct.roles, r.name)
-	delete(s.world.ids, r.id)
-	s.world.generation++
+	delete(s.ids, r.id)
+	s.generation++
 	return nil, nil
 }
 
-func updateRole(s *Sandbox, cl *call, acct *account) (any, error) {
+func updateRole(s *iamService, cl *call, acct *account) (any, error) {
 	r, err := s.namedRole(cl, acct)
 	if err != nil {
 		return nil, err
@@ -179,7 +179,7 @@ func updateRole(s *Sandbox, cl *call, acct *account) (any, error) {
 	}{}, nil
 }
 
-func updateRoleDescription(s *Sandbox, cl *call, acct *account) (any, error) {
+func updateRoleDescription(s *iamService, cl *call, acct *account) (any, error) {
 	r, err := s.namedRole(cl, acct)
 	if err != nil {
 		return nil, err
@@ -188,10 +188,10 @@ func updateRoleDescription(s *Sandbox, cl *call, acct *account) (any, error) {
 	return struct {
 		XMLName xml.Name
 		Role    roleXML
-	}{resultName(cl), s.world.roleXML(r)}, nil
+	}{resultName(cl), s.roleXML(r)}, nil
 }
 
-func listRoles(s *Sandbox, cl *call, acct *account) (any, error) {
+func listRoles(s *iamService, cl *call, acct *account) (any, error) {
 	prefix := cl.query.Get("PathPrefix")
 	if prefix == "" {
 		prefix = "/"
@@ -202,7 +202,7 @@ func listRoles(s *Sandbox, cl *call, acct *account) (any, error) {
 	var list []roleXML
 	for _, name := range slices.Sorted(maps.Keys(acct.roles)) {
 		if r := acct.roles[name]; strings.HasPrefix(r.path, prefix) {
-			x := s.world.roleXML(r)
+			x := s.roleXML(r)
 			x.Tags, x.PermissionsBoundary, x.RoleLastUsed = nil, nil, nil // only GetRole tells these
 			list = append(list, x)
 		}
@@ -218,12 +218,12 @@ func listRoles(s *Sandbox, cl *call, acct *account) (any, error) {
 	}{resultName(cl), list, p}, nil
 }
 
-func updateAssumeRolePolicy(s *Sandbox, cl *call, acct *account) (any, error) {
+func updateAssumeRolePolicy(s *iamService, cl *call, acct *account) (any, error) {
 	r, err := s.namedRole(cl, acct)
 	if err != nil {
 		return nil, err
 	}
-	trust, err := s.world.checkTrust(cl.query.Get("PolicyDocument"))
+	trust, err := s.checkTrust(cl.query.Get("PolicyDocument"))
 	if err != nil {
 		return nil, err
 	}

@@ -45,35 +45,35 @@ type simulation struct {
 	resources []string
 }
 
-func simulatePrincipalPolicy(s *Sandbox, cl *call, acct *account) (any, error) {
+func simulatePrincipalPolicy(s *iamService, cl *call, acct *account) (any, error) {
 	arn := cl.query.Get("PolicySourceArn")
 	if err := s.iamAllow(cl, arn, nil); err != nil {
 		return nil, err
 	}
-	w := s.world
-	var c *caller
+
+	var k *accessKey
 	for _, r := range acct.roles {
 		if r.arn == arn {
-			c = &caller{kind: roleSession, account: acct.id, arn: arn, id: r.id, session: &session{role: r, issued: cl.now}}
+			k = &accessKey{account: acct.id, session: &session{role: r, issued: cl.now}}
 		}
 	}
 	for _, u := range acct.users {
 		if u.arn == arn {
-			c = &caller{kind: iamUser, account: acct.id, arn: arn, id: u.id, user: u}
+			k = &accessKey{account: acct.id, user: u}
 		}
 	}
-	if c == nil {
+	if k == nil {
 		return nil, fail(http.StatusNotFound, "NoSuchEntity", "The entity %s cannot be found.", arn)
 	}
-	sim := simulation{base: iampolicy.Scenario{Request: iampolicy.Request{Principal: arn, PrincipalID: c.id, Context: c.context()}}}
-	sim.base.Policies.Identity, sim.base.Policies.Boundary, _ = w.callerPolicies(c)
-	if acct.guard != nil {
-		sim.base.Policies.ServiceControl = acct.guard.service
-	}
+	c := s.callerLocked(k, k.session)
+	own := identityOf(c).policiesLocked()
+	sim := simulation{base: iampolicy.Scenario{Request: iampolicy.Request{Principal: arn, PrincipalID: c.entityID, Context: c.context()}}}
+	sim.base.Policies.Identity, sim.base.Policies.Boundary = own.identity, own.boundary
+	sim.base.Policies.ServiceControl = s.k.serviceControl(acct.id)
 	return s.simulate(cl, sim, acct)
 }
 
-func simulateCustomPolicy(s *Sandbox, cl *call, acct *account) (any, error) {
+func simulateCustomPolicy(s *iamService, cl *call, acct *account) (any, error) {
 	if err := s.iamAllow(cl, "*", nil); err != nil {
 		return nil, err
 	}
@@ -138,7 +138,7 @@ func (sim *simulation) complete(form url.Values) error {
 	}
 }
 
-func (s *Sandbox) simulate(cl *call, sim simulation, acct *account) (any, error) {
+func (s *iamService) simulate(cl *call, sim simulation, acct *account) (any, error) {
 	if err := sim.complete(cl.query); err != nil {
 		return nil, err
 	}

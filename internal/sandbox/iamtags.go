@@ -26,9 +26,9 @@ func (t tagged) same(a, b string) bool {
 }
 
 // tagTarget finds what a tagging call is about and decides the call.
-type tagTarget func(s *Sandbox, cl *call, acct *account) (tagged, error)
+type tagTarget func(s *iamService, cl *call, acct *account) (tagged, error)
 
-func roleTags(s *Sandbox, cl *call, acct *account) (tagged, error) {
+func roleTags(s *iamService, cl *call, acct *account) (tagged, error) {
 	r, err := s.namedRole(cl, acct)
 	if err != nil {
 		return tagged{}, err
@@ -36,7 +36,7 @@ func roleTags(s *Sandbox, cl *call, acct *account) (tagged, error) {
 	return tagged{arn: r.arn, tags: &r.tags}, nil
 }
 
-func userTags(s *Sandbox, cl *call, acct *account) (tagged, error) {
+func userTags(s *iamService, cl *call, acct *account) (tagged, error) {
 	u, err := s.namedUser(cl, acct)
 	if err != nil {
 		return tagged{}, err
@@ -44,7 +44,7 @@ func userTags(s *Sandbox, cl *call, acct *account) (tagged, error) {
 	return tagged{arn: u.arn, tags: &u.tags}, nil
 }
 
-func policyTags(s *Sandbox, cl *call, acct *account) (tagged, error) {
+func policyTags(s *iamService, cl *call, acct *account) (tagged, error) {
 	p, err := s.ownPolicy(cl, acct)
 	if err != nil {
 		return tagged{}, err
@@ -52,7 +52,7 @@ func policyTags(s *Sandbox, cl *call, acct *account) (tagged, error) {
 	return tagged{p.ARN, &p.Tags, true}, nil
 }
 
-func profileTags(s *Sandbox, cl *call, acct *account) (tagged, error) {
+func profileTags(s *iamService, cl *call, acct *account) (tagged, error) {
 	p, err := s.namedProfile(cl, acct)
 	if err != nil {
 		return tagged{}, err
@@ -60,7 +60,7 @@ func profileTags(s *Sandbox, cl *call, acct *account) (tagged, error) {
 	return tagged{p.ARN, &p.Tags, true}, nil
 }
 
-func providerTags(s *Sandbox, cl *call, acct *account) (tagged, error) {
+func providerTags(s *iamService, cl *call, acct *account) (tagged, error) {
 	p, err := s.namedProvider(cl, acct)
 	if err != nil {
 		return tagged{}, err
@@ -69,7 +69,7 @@ func providerTags(s *Sandbox, cl *call, acct *account) (tagged, error) {
 }
 
 func tagging(target tagTarget) iamHandler {
-	return func(s *Sandbox, cl *call, acct *account) (any, error) {
+	return func(s *iamService, cl *call, acct *account) (any, error) {
 		t, err := target(s, cl, acct)
 		if err != nil {
 			return nil, err
@@ -100,7 +100,7 @@ func tagging(target tagTarget) iamHandler {
 }
 
 func untagging(target tagTarget) iamHandler {
-	return func(s *Sandbox, cl *call, acct *account) (any, error) {
+	return func(s *iamService, cl *call, acct *account) (any, error) {
 		t, err := target(s, cl, acct)
 		if err != nil {
 			return nil, err
@@ -114,7 +114,7 @@ func untagging(target tagTarget) iamHandler {
 }
 
 func listingTags(target tagTarget) iamHandler {
-	return func(s *Sandbox, cl *call, acct *account) (any, error) {
+	return func(s *iamService, cl *call, acct *account) (any, error) {
 		t, err := target(s, cl, acct)
 		if err != nil {
 			return nil, err

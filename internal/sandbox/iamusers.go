@@ -25,7 +25,7 @@ func (u *user) xml() userXML {
 	return out
 }
 
-func createUser(s *Sandbox, cl *call, acct *account) (any, error) {
+func createUser(s *iamService, cl *call, acct *account) (any, error) {
 	name := cl.query.Get("UserName")
 	path := formPath(cl.query)
 	tags, err := formTags(cl.query)
@@ -44,13 +44,13 @@ func createUser(s *Sandbox, cl *call, acct *account) (any, error) {
 	}
 	u := &user{entity: entity{arn: arn, id: newID("AIDA", 17)}, name: name, path: path, account: acct.id, inline: namedDocuments{}, tags: tags, created: cl.now}
 	if b := cl.query.Get("PermissionsBoundary"); b != "" {
-		if err := u.setBoundary(s.world, acct, b); err != nil {
+		if err := u.setBoundary(s, acct, b); err != nil {
 			return nil, err
 		}
 	}
 	acct.users[name] = u
-	s.world.ids[u.id] = u.entity
-	s.world.generation++
+	s.ids[u.id] = u.entity
+	s.generation++
 	return struct {
 		XMLName xml.Name `xml:"CreateUserResult"`
 		User    userXML
@@ -58,12 +58,12 @@ func createUser(s *Sandbox, cl *call, acct *account) (any, error) {
 }
 
 // namedUser decides the call and finds the user it names; no name means the caller.
-func (s *Sandbox) namedUser(cl *call, acct *account) (*user, error) {
+func (s *iamService) namedUser(cl *call, acct *account) (*user, error) {
 	name := cl.query.Get("UserName")
 	if !cl.query.Has("UserName") {
 		switch cl.caller.kind {
 		case iamUser:
-			name = cl.caller.user.name
+			name = cl.caller.name
 		case rootUser:
 			return nil, notImplemented("iam:" + cl.record.Operation + " for the root user itself")
 		default:
@@ -91,12 +91,12 @@ type rootUserXML struct {
 	CreateDate string
 }
 
-func getUser(s *Sandbox, cl *call, acct *account) (any, error) {
+func getUser(s *iamService, cl *call, acct *account) (any, error) {
 	if cl.caller.kind == rootUser && !cl.query.Has("UserName") {
 		if err := s.iamAllow(cl, cl.caller.arn, nil); err != nil {
 			return nil, err
 		}
-		made := s.world.keys[s.world.rootKeys[acct.id].AccessKeyID].created
+		made := s.keys[s.rootKeys[acct.id].AccessKeyID].created
 		return struct {
 			XMLName xml.Name
 			User    rootUserXML
@@ -112,7 +112,7 @@ func getUser(s *Sandbox, cl *call, acct *account) (any, error) {
 	}{User: u.xml()}, nil
 }
 
-func deleteUser(s *Sandbox, cl *call, acct *account) (any, error) {
+func deleteUser(s *iamService, cl *call, acct *account) (any, error) {
 	u, err := s.namedUser(cl, acct)
 	if err != nil {
 		return nil, err
@@ -128,18 +128,18 @@ func deleteUser(s *Sandbox, cl *call, acct *account) (any, error) {
 			return nil, fail(http.StatusConflict, "DeleteConflict", "Cannot delete entity, must remove users from group first.")
 		}
 	}
-	if len(s.world.userKeys(u)) > 0 {
+	if len(s.userKeys(u)) > 0 {
 		return nil, fail(http.StatusConflict, "DeleteConflict", "Cannot delete entity, must delete access keys first.")
 	}
 	delete(acct.users, u.name)
-	delete(s.world.ids, u.id)
-	s.world.generation++
+	delete(s.ids, u.id)
+	s.generation++
 	return nil, nil
 }
 
-func (w *world) userKeys(u *user) []*accessKey {
+func (s *iamService) userKeys(u *user) []*accessKey {
 	var out []*accessKey
-	for _, k := range w.keys {
+	for _, k := range s.keys {
 		if k.user == u && k.session == nil {
 			out = append(out, k)
 		}
@@ -156,23 +156,23 @@ type accessKeyXML struct {
 	CreateDate      string
 }
 
-func createAccessKey(s *Sandbox, cl *call, acct *account) (any, error) {
+func createAccessKey(s *iamService, cl *call, acct *account) (any, error) {
 	u, err := s.namedUser(cl, acct)
 	if err != nil {
 		return nil, err
 	}
-	if len(s.world.userKeys(u)) >= maxKeysPerUser {
+	if len(s.userKeys(u)) >= maxKeysPerUser {
 		return nil, fail(http.StatusConflict, "LimitExceeded", "Cannot exceed quota for AccessKeysPerUser: %d", maxKeysPerUser)
 	}
 	k := &accessKey{id: newID("AKIA", 16), secret: newSecret(), account: acct.id, user: u, created: cl.now}
-	s.world.keys[k.id] = k
+	s.keys[k.id] = k
 	return struct {
 		XMLName   xml.Name `xml:"CreateAccessKeyResult"`
 		AccessKey accessKeyXML
 	}{AccessKey: accessKeyXML{u.name, k.id, "Active", k.secret, queryTime(k.created)}}, nil
 }
 
-func deleteAccessKey(s *Sandbox, cl *call, acct *account) (any, error) {
+func deleteAccessKey(s *iamService, cl *call, acct *account) (any, error) {
 	u, err := s.namedUser(cl, acct)
 	if err != nil {
 		return nil, err
@@ -181,17 +181,17 @@ func deleteAccessKey(s *Sandbox, cl *call, acct *account) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	delete(s.world.keys, k.id)
+	delete(s.keys, k.id)
 	return nil, nil
 }
 
-func listAccessKeys(s *Sandbox, cl *call, acct *account) (any, error) {
+func listAccessKeys(s *iamService, cl *call, acct *account) (any, error) {
 	u, err := s.namedUser(cl, acct)
 	if err != nil {
 		return nil, err
 	}
 	var list []accessKeyXML
-	for _, k := range s.world.userKeys(u) {
+	for _, k := range s.userKeys(u) {
 		list = append(list, accessKeyXML{UserName: u.name, AccessKeyID: k.id, Status: k.status(), CreateDate: queryTime(k.created)})
 	}
 	list, p, err := paginate(cl.query, list, func(x accessKeyXML) string { return x.AccessKeyID })
@@ -213,16 +213,16 @@ func (k *accessKey) status() string {
 }
 
 // userKey finds the key that a call names.
-func (s *Sandbox) userKey(cl *call, u *user) (*accessKey, error) {
+func (s *iamService) userKey(cl *call, u *user) (*accessKey, error) {
 	id := cl.query.Get("AccessKeyId")
-	k := s.world.keys[id]
+	k := s.keys[id]
 	if k == nil || k.user != u || k.session != nil {
 		return nil, fail(http.StatusNotFound, "NoSuchEntity", "The Access Key with id %s cannot be found", id)
 	}
 	return k, nil
 }
 
-func updateAccessKey(s *Sandbox, cl *call, acct *account) (any, error) {
+func updateAccessKey(s *iamService, cl *call, acct *account) (any, error) {
 	u, err := s.namedUser(cl, acct)
 	if err != nil {
 		return nil, err
@@ -235,9 +235,9 @@ func updateAccessKey(s *Sandbox, cl *call, acct *account) (any, error) {
 	return nil, nil
 }
 
-func getAccessKeyLastUsed(s *Sandbox, cl *call, acct *account) (any, error) {
+func getAccessKeyLastUsed(s *iamService, cl *call, acct *account) (any, error) {
 	id := cl.query.Get("AccessKeyId")
-	k := s.world.keys[id]
+	k := s.keys[id]
 	if k == nil || k.account != acct.id || k.user == nil || k.session != nil {
 		return nil, fail(http.StatusNotFound, "NoSuchEntity", "The Access Key with id %s cannot be found", id)
 	}
@@ -262,7 +262,7 @@ func getAccessKeyLastUsed(s *Sandbox, cl *call, acct *account) (any, error) {
 
 // updateUser renames or moves a user: the ARN changes, the id stays, and
 // policies that name the user show the new ARN.
-func updateUser(s *Sandbox, cl *call, acct *account) (any, error) {
+func updateUser(s *iamService, cl *call, acct *account) (any, error) {
 	u, err := s.namedUser(cl, acct)
 	if err != nil {
 		return nil, err
@@ -287,12 +287,12 @@ func updateUser(s *Sandbox, cl *call, acct *account) (any, error) {
 	delete(acct.users, u.name)
 	u.name, u.path, u.arn = name, path, userARN(acct.id, path, name)
 	acct.users[name] = u
-	s.world.ids[u.id] = u.entity
-	s.world.generation++
+	s.ids[u.id] = u.entity
+	s.generation++
 	return nil, nil
 }
 
-func listUsers(s *Sandbox, cl *call, acct *account) (any, error) {
+func listUsers(s *iamService, cl *call, acct *account) (any, error) {
 	if err := s.iamAllow(cl, "arn:aws:iam::"+acct.id+":user/*", nil); err != nil {
 		return nil, err
 	}

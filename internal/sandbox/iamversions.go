@@ -27,7 +27,7 @@ func (p *managedPolicy) versionXML(v *policyVersion, withText bool) policyVersio
 	return x
 }
 
-func createPolicyVersion(s *Sandbox, cl *call, acct *account) (any, error) {
+func createPolicyVersion(s *iamService, cl *call, acct *account) (any, error) {
 	p, err := s.ownPolicy(cl, acct)
 	if err != nil {
 		return nil, err
@@ -62,7 +62,7 @@ func (p *managedPolicy) namedVersion(cl *call) (*policyVersion, error) {
 	return v, nil
 }
 
-func getPolicyVersion(s *Sandbox, cl *call, acct *account) (any, error) {
+func getPolicyVersion(s *iamService, cl *call, acct *account) (any, error) {
 	p, err := s.anyPolicy(cl, acct)
 	if err != nil {
 		return nil, err
@@ -77,7 +77,7 @@ func getPolicyVersion(s *Sandbox, cl *call, acct *account) (any, error) {
 	}{resultName(cl), p.versionXML(v, true)}, nil
 }
 
-func listPolicyVersions(s *Sandbox, cl *call, acct *account) (any, error) {
+func listPolicyVersions(s *iamService, cl *call, acct *account) (any, error) {
 	p, err := s.anyPolicy(cl, acct)
 	if err != nil {
 		return nil, err
@@ -101,7 +101,7 @@ func listPolicyVersions(s *Sandbox, cl *call, acct *account) (any, error) {
 	}{resultName(cl), list, rest}, nil
 }
 
-func deletePolicyVersion(s *Sandbox, cl *call, acct *account) (any, error) {
+func deletePolicyVersion(s *iamService, cl *call, acct *account) (any, error) {
 	p, err := s.ownPolicy(cl, acct)
 	if err != nil {
 		return nil, err
@@ -117,7 +117,7 @@ func deletePolicyVersion(s *Sandbox, cl *call, acct *account) (any, error) {
 	return nil, nil
 }
 
-func setDefaultPolicyVersion(s *Sandbox, cl *call, acct *account) (any, error) {
+func setDefaultPolicyVersion(s *iamService, cl *call, acct *account) (any, error) {
 	p, err := s.ownPolicy(cl, acct)
 	if err != nil {
 		return nil, err

@@ -130,14 +130,14 @@ func TestSessionsEnd(t *testing.T) {
 		}
 	}()
 	r := &role{entity: entity{id: newID("AROA", 17)}, name: "r", account: DefaultAccountA, inline: namedDocuments{}}
-	s.world.ids[r.id] = r.entity
+	s.iam.ids[r.id] = r.entity
 	for name, row := range map[string]struct {
 		left   time.Duration
 		status int
 		code   string
 	}{"with a minute left": {time.Minute, 200, "<Arn>"}, "a second after the end": {-time.Second, 403, "<Code>ExpiredToken</Code>"}} {
 		k := &accessKey{id: newID("ASIA", 16), secret: "s", account: DefaultAccountA, session: &session{token: "tok", role: r, name: "n", expires: time.Now().Add(row.left)}}
-		s.world.keys[k.id] = k
+		s.iam.keys[k.id] = k
 		rec := httptest.NewRecorder()
 		s.serve(rec, signedRequest(t, k, "tok"))
 		if rec.Code != row.status || !strings.Contains(rec.Body.String(), row.code) {

@@ -1,16 +1,12 @@
 package sandbox
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
 	"time"
 )
-
-// ErrNotFound is returned when what is named does not exist.
-var ErrNotFound = errors.New("not found in the sandbox")
 
 // ObjectInfo describes the current version of a stored object.
 type ObjectInfo struct {
@@ -43,23 +39,7 @@ type MultipartUpload struct {
 	Initiated             time.Time
 }
 
-// Object opens the current version of an object, past all policies. The
-// reader must be closed. It returns ErrNotFound when there is none.
-func (s *Sandbox) Object(bucket, key string) (ObjectInfo, io.ReadCloser, error) {
-	return s.world.openObject(bucket, key)
-}
-
-// Objects lists the current objects of a bucket in key order, past all policies.
-func (s *Sandbox) Objects(bucket string) []ObjectInfo {
-	return s.world.listObjects(bucket)
-}
-
-// MultipartUploads lists the open uploads of a bucket, past all policies.
-func (s *Sandbox) MultipartUploads(bucket string) []MultipartUpload {
-	return s.world.listUploads(bucket)
-}
-
-func (w *world) openObject(bucketName, key string) (ObjectInfo, io.ReadCloser, error) {
+func (w *s3Service) openObject(bucketName, key string) (ObjectInfo, io.ReadCloser, error) {
 	w.mu.RLock()
 	defer w.mu.RUnlock()
 	b := w.buckets[bucketName]
@@ -70,7 +50,7 @@ func (w *world) openObject(bucketName, key string) (ObjectInfo, io.ReadCloser, e
 	return o.info(b), o.body.open(0, o.size), nil
 }
 
-func (w *world) listObjects(bucketName string) []ObjectInfo {
+func (w *s3Service) listObjects(bucketName string) []ObjectInfo {
 	w.mu.RLock()
 	defer w.mu.RUnlock()
 	b := w.buckets[bucketName]
@@ -86,7 +66,7 @@ func (w *world) listObjects(bucketName string) []ObjectInfo {
 	return out
 }
 
-func (w *world) listUploads(bucketName string) []MultipartUpload {
+func (w *s3Service) listUploads(bucketName string) []MultipartUpload {
 	w.mu.RLock()
 	defer w.mu.RUnlock()
 	b := w.buckets[bucketName]
@@ -107,13 +87,10 @@ func (w *world) listUploads(bucketName string) []MultipartUpload {
 func (o *object) info(b *bucket) ObjectInfo {
 	i := ObjectInfo{
 		Bucket: b.name, Key: o.key, Account: b.account, Size: o.size, ETag: o.etag, VersionID: o.version,
-		Encryption: o.seal.algorithm, BucketKeyEnabled: o.seal.bucketKey,
+		Encryption: o.seal.algorithm, KMSKeyARN: o.seal.keyARN, BucketKeyEnabled: o.seal.bucketKey,
 		ChecksumAlgorithm: o.algorithm, Checksum: o.checksum, ChecksumType: o.checksumType, Parts: len(o.parts),
 		ContentType: o.headers.contentType, ContentEncoding: o.headers.contentEncoding, StorageClass: o.headers.storageClass, Tags: tagMap(o.tags), Metadata: maps.Clone(o.headers.metadata),
 		Writer: o.writer, LastModified: o.modified,
-	}
-	if o.seal.key != nil {
-		i.KMSKeyARN = o.seal.key.arn
 	}
 	return i
 }

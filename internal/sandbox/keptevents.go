@@ -7,17 +7,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/brokerd/brokerd/internal/sandbox/trail"
 )
 
 // readEvents reads the newest events that were kept, most of them, and cuts off
 // a last line that a kill tore. A line that is no event is damage, and told.
-func (s *store) readEvents(most int) ([]trail.Event, error) {
-	path := s.events.Name()
+func readEvents(file *os.File, most int) ([]trail.Event, error) {
+	path := file.Name()
 	var newest [][]byte // lines; as many as fit are parsed
 	var whole int64
-	lines := bufio.NewReaderSize(s.events, 1<<20)
+	lines := bufio.NewReaderSize(file, 1<<20)
 	for number := 1; ; number++ {
 		line, err := lines.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
@@ -34,7 +35,7 @@ func (s *store) readEvents(most int) ([]trail.Event, error) {
 			newest = append(newest[:0], newest[len(newest)-most:]...)
 		}
 	}
-	if err := s.events.Truncate(whole); err != nil {
+	if err := file.Truncate(whole); err != nil {
 		return nil, fmt.Errorf("cutting off the torn end of the audit trail: %w", err)
 	}
 	newest = newest[max(0, len(newest)-most):]
@@ -45,4 +46,34 @@ func (s *store) readEvents(most int) ([]trail.Event, error) {
 		}
 	}
 	return events, nil
+}
+
+// readEvents fills the audit trail from the data directory.
+func (s *trailService) readEvents() error {
+	if s.k.store == nil {
+		return nil
+	}
+	events, err := readEvents(s.k.store.events, maxEvents)
+	if err != nil {
+		return err
+	}
+	s.log.Append(events...)
+	return nil
+}
+
+// keepEvents appends to the audit trail's file. A failure to write is reported by
+// the next change that is kept.
+func (s *trailService) keepEvents(events []trail.Event) {
+	if s.k.store == nil {
+		return
+	}
+	var lines []byte
+	for i := range events {
+		line, err := json.Marshal(&events[i])
+		if err != nil {
+			continue
+		}
+		lines = append(append(lines, line...), '\n')
+	}
+	s.k.store.appendEvents(lines)
 }

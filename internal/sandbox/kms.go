@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 )
@@ -81,7 +82,7 @@ func (in *kmsInput) keySpecText() string {
 	return in.CustomerMasterKeySpec
 }
 
-type kmsHandler func(*Sandbox, *call, *kmsInput) (any, error)
+type kmsHandler func(*kmsService, *call, *kmsInput) (any, error)
 
 // kmsHandlers are the operations by name.
 var kmsHandlers = map[string]kmsHandler{
@@ -132,14 +133,30 @@ var kmsHandlers = map[string]kmsHandler{
 	"DeleteImportedKeyMaterial":           deleteImportedKeyMaterial,
 }
 
-func (s *Sandbox) handleKMS(cl *call, data []byte) error {
+// kmsService is KMS of all accounts. mu guards keys, aliases and grants.
+type kmsService struct {
+	k   *kernel
+	iam *iamService
+
+	mu      sync.Mutex
+	keys    map[string]*kmsKey   // by ARN
+	aliases map[string]*kmsAlias // by alias ARN
+	grants  map[string]*kmsGrant // by grant id
+}
+
+func newKMS(k *kernel, iam *iamService) *kmsService {
+	return &kmsService{k: k, iam: iam, keys: map[string]*kmsKey{}, aliases: map[string]*kmsAlias{}, grants: map[string]*kmsGrant{}}
+}
+
+// serve answers a call to KMS with its body.
+func (s *kmsService) serve(cl *call, data []byte) error {
 	handler := kmsHandlers[cl.record.Operation]
 	if handler == nil {
 		return notImplemented("kms:" + cl.record.Operation)
 	}
 	var in kmsInput
 	if err := json.Unmarshal(data, &in); err != nil {
-		return kmsFail("SerializationException", "The request body is not the JSON that %s takes.", cl.record.Operation)
+		return jsonFail("SerializationException", "The request body is not the JSON that %s takes.", cl.record.Operation)
 	}
 	if in.Recipient != nil {
 		return notImplemented("attested recipients of KMS")
@@ -147,23 +164,31 @@ func (s *Sandbox) handleKMS(cl *call, data []byte) error {
 	if err := in.prepare(cl.record.Operation); err != nil {
 		return err
 	}
-	s.world.mu.Lock()
-	s.world.settleKeys(cl.now)
-	result, err := handler(s, cl, &in)
-	s.world.mu.Unlock()
+	body, err := s.run(cl, &in, handler)
 	if err != nil {
 		return err
 	}
-	var body []byte
-	if result != nil {
-		if body, err = json.Marshal(result); err != nil {
-			return fmt.Errorf("rendering the answer: %w", err)
-		}
-	}
-	cl.w.Header().Set("Content-Type", "application/x-amz-json-1.1")
-	s.reply(cl, http.StatusOK)
+	cl.w.Header().Set("Content-Type", jsonContentType)
+	cl.reply(http.StatusOK)
 	_, err = cl.w.Write(body)
 	return err
+}
+
+// run runs an operation and renders its answer with mu held; the answer is empty for
+// operations that have none.
+func (s *kmsService) run(cl *call, in *kmsInput, handler kmsHandler) ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.settleKeys(cl.now)
+	result, err := handler(s, cl, in)
+	if err != nil || result == nil {
+		return nil, err
+	}
+	body, err := json.Marshal(result)
+	if err != nil {
+		return nil, fmt.Errorf("rendering the answer: %w", err)
+	}
+	return body, nil
 }
 
 // prepare makes key material that takes long before the world is locked.
@@ -189,10 +214,6 @@ func (in *kmsInput) prepare(operation string) error {
 	return nil
 }
 
-func kmsFail(code, format string, args ...any) *apiError {
-	return fail(http.StatusBadRequest, code, format, args...)
-}
-
 // kmsUse is the use of one key that a call asks for.
 type kmsUse struct {
 	ref        string // KeyId as the caller gave it
@@ -203,21 +224,21 @@ type kmsUse struct {
 }
 
 // kmsCall decides the use of the key that the request names.
-func (s *Sandbox) kmsCall(cl *call, in *kmsInput, context map[string][]string) (*kmsKey, error) {
+func (s *kmsService) kmsCall(cl *call, in *kmsInput, context map[string][]string) (*kmsKey, error) {
 	return s.kmsUseKey(cl, in, kmsUse{ref: in.KeyID, operation: cl.record.Operation, encryption: in.EncryptionContext, context: context})
 }
 
 // kmsUseKey resolves the key, decides, and checks that a key of another account
 // is used only where KMS allows that.
-func (s *Sandbox) kmsUseKey(cl *call, in *kmsInput, u kmsUse) (*kmsKey, error) {
-	w := s.world
-	if err := w.checkGrantTokens(in.GrantTokens); err != nil {
+func (s *kmsService) kmsUseKey(cl *call, in *kmsInput, u kmsUse) (*kmsKey, error) {
+
+	if err := s.checkGrantTokens(in.GrantTokens); err != nil {
 		return nil, err
 	}
 	if e := aliasTaken(u.ref, cl.record.Operation); e != nil {
 		return nil, e
 	}
-	k, e := w.resolveKey(u.ref, s.region(cl), cl.caller.account)
+	k, e := s.resolveKey(u.ref, cl.region(), cl.caller.account)
 	if e != nil {
 		// Keys of other accounts are not to be found out by guessing.
 		if arn, ok := awsarn.Split(u.ref); ok && arn.Account != cl.caller.account && !strings.HasPrefix(e.Message, "Invalid") {
@@ -226,7 +247,7 @@ func (s *Sandbox) kmsUseKey(cl *call, in *kmsInput, u kmsUse) (*kmsKey, error) {
 		return nil, e
 	}
 	q := kmsRequest{operation: u.operation, key: k, encryption: u.encryption, ref: u.ref, extra: u.context, grant: u.grant}
-	if e := w.allowKMS(cl, q); e != nil {
+	if e := s.allowKMS(cl, q); e != nil {
 		return nil, e
 	}
 	if k.account != cl.caller.account && !kmsCrossAccount[cl.record.Operation] {
@@ -237,7 +258,7 @@ func (s *Sandbox) kmsUseKey(cl *call, in *kmsInput, u kmsUse) (*kmsKey, error) {
 }
 
 func opaqueDenial(cl *call, operation, resource string) *apiError {
-	e := kmsFail("AccessDeniedException", "User: %s is not authorized to perform: kms:%s on resource: %s %s", cl.caller.arn, operation, resource, opaqueTail)
+	e := jsonFail("AccessDeniedException", "User: %s is not authorized to perform: kms:%s on resource: %s %s", cl.caller.arn, operation, resource, opaqueTail)
 	e.denied = true
 	return e
 }
@@ -263,21 +284,21 @@ func aliasTaken(ref, operation string) *apiError {
 	}
 	switch {
 	case strings.HasPrefix(ref, "alias/"):
-		return kmsFail("NotFoundException", "Invalid keyId '%s'", ref)
+		return jsonFail("NotFoundException", "Invalid keyId '%s'", ref)
 	case strings.HasPrefix(ref, "arn:") && strings.Contains(ref, ":alias/"):
-		return kmsFail("InvalidArnException", "Invalid arn %s", ref) // [unverified] wording
+		return jsonFail("InvalidArnException", "Invalid arn %s", ref) // [unverified] wording
 	}
 	return nil
 }
 
 // kmsAllow decides a call that is not about one key: by the caller's own policies.
-func (s *Sandbox) kmsAllow(cl *call, action, resource string, context map[string][]string) error {
-	ctx := cl.requestContext(s.region(cl))
+func (s *kmsService) kmsAllow(cl *call, action, resource string, context map[string][]string) error {
+	ctx := cl.requestContext(cl.region())
 	for k, v := range context {
 		ctx[k] = v
 	}
 	ctx["kms:CallerAccount"] = []string{cl.caller.account}
-	e := s.world.authorize(cl, access{caller: cl.caller, action: action, resource: resource, owner: cl.caller.account, context: ctx})
+	e := s.k.authorize(cl, access{caller: cl.caller, action: action, resource: resource, owner: cl.caller.account, context: ctx})
 	if e != nil {
 		e.Code, e.Status = "AccessDeniedException", http.StatusBadRequest
 		return e

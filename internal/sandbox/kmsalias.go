@@ -27,20 +27,20 @@ func checkAliasName(name string) *apiError {
 	case !aliasPattern.MatchString(name):
 		return kmsInvalid("Value '%s' at 'aliasName' failed to satisfy constraint: Member must satisfy regular expression pattern: ^[a-zA-Z0-9:/_-]+$", name)
 	case !strings.HasPrefix(name, "alias/") || name == "alias/":
-		return kmsFail("ValidationException", "Alias must start with the prefix \"alias/\". Please see https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html")
+		return jsonFail("ValidationException", "Alias must start with the prefix \"alias/\". Please see https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html")
 	case strings.Contains(name, ":"):
-		return kmsFail("ValidationException", "%s contains invalid characters for an alias", name)
+		return jsonFail("ValidationException", "%s contains invalid characters for an alias", name)
 	}
 	return nil
 }
 
 // aliasTarget finds the key that an alias is to stand for.
-func (s *Sandbox) aliasTarget(cl *call, in *kmsInput) (*kmsKey, error) {
+func (s *kmsService) aliasTarget(cl *call, in *kmsInput) (*kmsKey, error) {
 	if in.TargetKeyID == "" {
 		return nil, kmsMissing("targetKeyId")
 	}
 	if aliasName(in.TargetKeyID) != "" {
-		return nil, kmsFail("ValidationException", "Aliases must refer to keys. Not aliases")
+		return nil, jsonFail("ValidationException", "Aliases must refer to keys. Not aliases")
 	}
 	k, err := s.kmsUseKey(cl, in, kmsUse{ref: in.TargetKeyID, operation: cl.record.Operation})
 	if err != nil {
@@ -52,17 +52,17 @@ func (s *Sandbox) aliasTarget(cl *call, in *kmsInput) (*kmsKey, error) {
 	return k, nil
 }
 
-func reservedAlias() *apiError { return kmsFail("NotAuthorizedException", "") }
+func reservedAlias() *apiError { return jsonFail("NotAuthorizedException", "") }
 
-func createAlias(s *Sandbox, cl *call, in *kmsInput) (any, error) {
-	w := s.world
+func createAlias(s *kmsService, cl *call, in *kmsInput) (any, error) {
+
 	if e := checkAliasName(in.AliasName); e != nil {
 		return nil, e
 	}
 	if strings.HasPrefix(in.AliasName, "alias/aws/") {
 		return nil, reservedAlias()
 	}
-	arn := aliasARN(s.region(cl), cl.caller.account, in.AliasName)
+	arn := aliasARN(cl.region(), cl.caller.account, in.AliasName)
 	if err := s.kmsAllow(cl, "kms:CreateAlias", arn, nil); err != nil {
 		return nil, err
 	}
@@ -70,29 +70,29 @@ func createAlias(s *Sandbox, cl *call, in *kmsInput) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, ok := w.kmsAliases[arn]; ok {
-		return nil, kmsFail("AlreadyExistsException", "An alias with the name %s already exists", arn)
+	if _, ok := s.aliases[arn]; ok {
+		return nil, jsonFail("AlreadyExistsException", "An alias with the name %s already exists", arn)
 	}
-	w.kmsAliases[arn] = &kmsAlias{Target: k.arn, Created: cl.now, Updated: cl.now}
+	s.aliases[arn] = &kmsAlias{Target: k.arn, Created: cl.now, Updated: cl.now}
 	return nil, nil
 }
 
 // updateAlias points an alias at another key. Permission is needed on the
 // alias and on both keys.
-func updateAlias(s *Sandbox, cl *call, in *kmsInput) (any, error) {
+func updateAlias(s *kmsService, cl *call, in *kmsInput) (any, error) {
 	if e := checkAliasName(in.AliasName); e != nil {
 		return nil, e
 	}
 	if strings.HasPrefix(in.AliasName, "alias/aws/") {
 		return nil, reservedAlias()
 	}
-	arn := aliasARN(s.region(cl), cl.caller.account, in.AliasName)
+	arn := aliasARN(cl.region(), cl.caller.account, in.AliasName)
 	if err := s.kmsAllow(cl, "kms:UpdateAlias", arn, nil); err != nil {
 		return nil, err
 	}
-	alias, ok := s.world.kmsAliases[arn]
+	alias, ok := s.aliases[arn]
 	if !ok {
-		return nil, kmsFail("NotFoundException", "Alias %s is not found.", arn)
+		return nil, jsonFail("NotFoundException", "Alias %s is not found.", arn)
 	}
 	old, err := s.kmsUseKey(cl, in, kmsUse{ref: alias.Target, operation: "UpdateAlias"})
 	if err != nil {
@@ -103,31 +103,31 @@ func updateAlias(s *Sandbox, cl *call, in *kmsInput) (any, error) {
 		return nil, err
 	}
 	if kmsSpecs[old.Spec].asymmetric() != kmsSpecs[k.Spec].asymmetric() || old.Usage != k.Usage {
-		return nil, kmsFail("ValidationException", "The current and the new key of alias %s must have the same type and the same key usage.", arn) // [unverified] wording
+		return nil, jsonFail("ValidationException", "The current and the new key of alias %s must have the same type and the same key usage.", arn) // [unverified] wording
 	}
 	alias.Target, alias.Updated = k.arn, cl.now
 	return nil, nil
 }
 
-func deleteAlias(s *Sandbox, cl *call, in *kmsInput) (any, error) {
+func deleteAlias(s *kmsService, cl *call, in *kmsInput) (any, error) {
 	if e := checkAliasName(in.AliasName); e != nil {
 		return nil, e
 	}
 	if strings.HasPrefix(in.AliasName, "alias/aws/") {
 		return nil, reservedAlias()
 	}
-	arn := aliasARN(s.region(cl), cl.caller.account, in.AliasName)
+	arn := aliasARN(cl.region(), cl.caller.account, in.AliasName)
 	if err := s.kmsAllow(cl, "kms:DeleteAlias", arn, nil); err != nil {
 		return nil, err
 	}
-	alias, ok := s.world.kmsAliases[arn]
+	alias, ok := s.aliases[arn]
 	if !ok {
-		return nil, kmsFail("NotFoundException", "Alias %s is not found.", arn)
+		return nil, jsonFail("NotFoundException", "Alias %s is not found.", arn)
 	}
 	if _, err := s.kmsUseKey(cl, in, kmsUse{ref: alias.Target, operation: "DeleteAlias"}); err != nil {
 		return nil, err
 	}
-	delete(s.world.kmsAliases, arn)
+	delete(s.aliases, arn)
 	return nil, nil
 }
 
@@ -137,26 +137,26 @@ type aliasEntry struct {
 	CreationDate, LastUpdatedDate float64
 }
 
-func listAliases(s *Sandbox, cl *call, in *kmsInput) (any, error) {
+func listAliases(s *kmsService, cl *call, in *kmsInput) (any, error) {
 	if err := s.kmsAllow(cl, "kms:ListAliases", "*", nil); err != nil {
 		return nil, err
 	}
-	w := s.world
-	prefix := aliasARN(s.region(cl), cl.caller.account, "alias/")
+
+	prefix := aliasARN(cl.region(), cl.caller.account, "alias/")
 	only := ""
 	if in.KeyID != "" {
 		if e := aliasTaken(in.KeyID, "ListAliases"); e != nil {
 			return nil, e
 		}
-		k, e := w.resolveKey(in.KeyID, s.region(cl), cl.caller.account)
+		k, e := s.resolveKey(in.KeyID, cl.region(), cl.caller.account)
 		if e != nil {
 			return nil, e
 		}
 		only = k.arn
 	}
 	var out []aliasEntry
-	for _, arn := range slices.Sorted(maps.Keys(w.kmsAliases)) {
-		a := w.kmsAliases[arn]
+	for _, arn := range slices.Sorted(maps.Keys(s.aliases)) {
+		a := s.aliases[arn]
 		if strings.HasPrefix(arn, prefix) && (only == "" || only == a.Target) {
 			out = append(out, aliasEntry{arn, aliasName(arn), a.Target[strings.LastIndex(a.Target, "/")+1:], kmsTime(a.Created), kmsTime(a.Updated)})
 		}
@@ -174,13 +174,13 @@ type keyEntry struct {
 	KeyArn string
 }
 
-func listKeys(s *Sandbox, cl *call, in *kmsInput) (any, error) {
+func listKeys(s *kmsService, cl *call, in *kmsInput) (any, error) {
 	if err := s.kmsAllow(cl, "kms:ListKeys", "*", nil); err != nil {
 		return nil, err
 	}
 	var out []keyEntry
-	for _, arn := range slices.Sorted(maps.Keys(s.world.kmsKeys)) {
-		if k := s.world.kmsKeys[arn]; k.account == cl.caller.account && k.region == s.region(cl) {
+	for _, arn := range slices.Sorted(maps.Keys(s.keys)) {
+		if k := s.keys[arn]; k.account == cl.caller.account && k.region == cl.region() {
 			out = append(out, keyEntry{k.id, k.arn})
 		}
 	}

@@ -24,22 +24,22 @@ const opaqueTail = "because the resource does not exist in this Region, no resou
 
 // allowKMS decides a KMS request: by the key policy and the caller's policies,
 // then by grants. The caller holds mu.
-func (w *world) allowKMS(cl *call, q kmsRequest) *apiError {
-	text, policy := w.policyNow(q.key.policy)
+func (s *kmsService) allowKMS(cl *call, q kmsRequest) *apiError {
+	text, policy := s.iam.policyNow(q.key.policy)
 	a := access{
 		caller: cl.caller, action: "kms:" + q.operation, resource: q.key.arn, owner: q.key.account,
-		context: w.kmsContext(cl, q), policy: policy,
+		context: s.kmsContext(cl, q), policy: policy,
 	}
-	sc, res := w.decide(a)
+	sc, res := s.k.decide(a)
 	if res.Decision == iampolicy.ImplicitDeny {
-		if granted := w.policyWithGrant(text, cl.caller, q); granted != nil {
+		if granted := s.policyWithGrant(text, cl.caller, q); granted != nil {
 			a.policy = granted
-			sc, res = w.decide(a)
+			sc, res = s.k.decide(a)
 		}
 	}
 	var e *apiError
 	if res.Decision != iampolicy.Allowed {
-		e = kmsFail("AccessDeniedException", "%s", iampolicy.AccessDeniedText(sc, res))
+		e = jsonFail("AccessDeniedException", "%s", iampolicy.AccessDeniedText(sc, res))
 		e.denied = true
 	}
 	if q.via == "" {
@@ -61,7 +61,7 @@ func (w *world) allowKMS(cl *call, q kmsRequest) *apiError {
 }
 
 // kmsContext holds the condition keys of a request about a key.
-func (w *world) kmsContext(cl *call, q kmsRequest) map[string][]string {
+func (s *kmsService) kmsContext(cl *call, q kmsRequest) map[string][]string {
 	var ctx map[string][]string
 	if q.via == "" {
 		ctx = cl.requestContext(q.key.region)
@@ -87,7 +87,7 @@ func (w *world) kmsContext(cl *call, q kmsRequest) map[string][]string {
 		ctx["kms:RequestAlias"] = []string{name}
 	}
 	var aliases []string
-	for alias, a := range w.kmsAliases {
+	for alias, a := range s.aliases {
 		if a.Target == q.key.arn {
 			aliases = append(aliases, aliasName(alias))
 		}

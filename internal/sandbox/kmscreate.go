@@ -86,7 +86,7 @@ func (in *kmsInput) newKeyFacts(now time.Time) (kmsKeyFacts, error) {
 		return f, err
 	}
 	if in.KeySpec != "" && in.CustomerMasterKeySpec != "" {
-		return f, kmsFail("ValidationException", "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is deprecated.")
+		return f, jsonFail("ValidationException", "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is deprecated.")
 	}
 	if in.CustomKeyStoreID != "" || in.XksKeyID != "" || in.Origin == "AWS_CLOUDHSM" || in.Origin == "EXTERNAL_KEY_STORE" {
 		return f, notImplemented("custom key stores of KMS")
@@ -104,12 +104,12 @@ func (in *kmsInput) newKeyFacts(now time.Time) (kmsKeyFacts, error) {
 	}
 	if f.Usage == "" {
 		if !spec.symmetric {
-			return f, kmsFail("ValidationException", "You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.")
+			return f, jsonFail("ValidationException", "You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.")
 		}
 		f.Usage = usageEncrypt
 	}
 	if !slices.Contains(spec.usages(), f.Usage) {
-		return f, kmsFail("ValidationException", "KeyUsage %s is not compatible with KeySpec %s", f.Usage, f.Spec)
+		return f, jsonFail("ValidationException", "KeyUsage %s is not compatible with KeySpec %s", f.Usage, f.Spec)
 	}
 	switch {
 	case f.Origin == originExternal:
@@ -124,7 +124,7 @@ func (in *kmsInput) newKeyFacts(now time.Time) (kmsKeyFacts, error) {
 	return f, nil
 }
 
-func createKey(s *Sandbox, cl *call, in *kmsInput) (any, error) {
+func createKey(s *kmsService, cl *call, in *kmsInput) (any, error) {
 	facts, err := in.newKeyFacts(cl.now)
 	if err != nil {
 		return nil, err
@@ -133,15 +133,15 @@ func createKey(s *Sandbox, cl *call, in *kmsInput) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, account := s.world, cl.caller.account
+	account := cl.caller.account
 	ctx := kmsTagContext(in.Tags, nil)
 	// A key that is not there yet has the properties it is asked for with.
-	(&kmsKey{kmsKeyFacts: facts, region: s.region(cl)}).addContext(ctx)
+	(&kmsKey{kmsKeyFacts: facts, region: cl.region()}).addContext(ctx)
 	ctx["kms:BypassPolicyLockoutSafetyCheck"] = []string{boolText(in.BypassPolicyLockoutSafetyCheck)}
 	if err := s.kmsAllow(cl, "kms:CreateKey", "*", ctx); err != nil {
 		return nil, err
 	}
-	arn := keyARN(s.region(cl), account, "*")
+	arn := keyARN(cl.region(), account, "*")
 	if len(tags) > 0 {
 		// "To use this parameter, you must have kms:TagResource permission in an IAM policy."
 		if err := s.kmsAllow(cl, "kms:TagResource", "*", ctx); err != nil {
@@ -159,15 +159,15 @@ func createKey(s *Sandbox, cl *call, in *kmsInput) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := w.newKMSKey(s.region(cl), account, policy, cl.now, facts)
+	k := s.newKMSKey(cl.region(), account, policy, cl.now, facts)
 	k.description, k.tags = in.Description, tags
 	cl.record.Resource = k.arn
 	return map[string]any{"KeyMetadata": k.metadata()}, nil
 }
 
-func describeKey(s *Sandbox, cl *call, in *kmsInput) (any, error) {
-	if alias := aliasARN(s.region(cl), cl.caller.account, "alias/aws/s3"); in.KeyID == "alias/aws/s3" || in.KeyID == alias {
-		if _, err := s.world.managedS3Key(s.region(cl), cl.caller.account, cl.now); err != nil {
+func describeKey(s *kmsService, cl *call, in *kmsInput) (any, error) {
+	if alias := aliasARN(cl.region(), cl.caller.account, "alias/aws/s3"); in.KeyID == "alias/aws/s3" || in.KeyID == alias {
+		if _, err := s.managedS3Key(cl.region(), cl.caller.account, cl.now); err != nil {
 			return nil, err
 		}
 	}
@@ -178,7 +178,7 @@ func describeKey(s *Sandbox, cl *call, in *kmsInput) (any, error) {
 	return map[string]any{"KeyMetadata": k.metadata()}, nil
 }
 
-func updateKeyDescription(s *Sandbox, cl *call, in *kmsInput) (any, error) {
+func updateKeyDescription(s *kmsService, cl *call, in *kmsInput) (any, error) {
 	if e := kmsLong(in.Description, "description", 8192); e != nil {
 		return nil, e
 	}

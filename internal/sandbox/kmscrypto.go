@@ -16,10 +16,10 @@ const (
 )
 
 func dryRun() *apiError {
-	return kmsFail("DryRunOperationException", "The request would have succeeded, but the DryRun option is set.")
+	return jsonFail("DryRunOperationException", "The request would have succeeded, but the DryRun option is set.")
 }
 
-func invalidCiphertext() *apiError { return kmsFail("InvalidCiphertextException", "") }
+func invalidCiphertext() *apiError { return jsonFail("InvalidCiphertextException", "") }
 
 // algorithmOr is the algorithm asked for, and what its absence means.
 func algorithmOr(name string) string {
@@ -47,7 +47,7 @@ func noContext(encryption map[string]string, algorithm string) *apiError {
 	if len(encryption) == 0 || algorithm == symmetricDefault {
 		return nil
 	}
-	return kmsFail("ValidationException", "Encryption context is not supported for encryption algorithm %s.", algorithm) // [unverified] wording
+	return jsonFail("ValidationException", "Encryption context is not supported for encryption algorithm %s.", algorithm) // [unverified] wording
 }
 
 // encrypt makes a ciphertext with the key's current material.
@@ -64,7 +64,7 @@ func (k *kmsKey) encrypt(plaintext []byte, algorithm string, encryption map[stri
 	}
 	hash := oaepHash(algorithm)
 	if most := key.Size() - 2*hash.Size() - 2; len(plaintext) > most {
-		return nil, kmsFail("ValidationException", "Algorithm %s and key spec %s cannot encrypt data larger than %d bytes.", algorithm, k.Spec, most)
+		return nil, jsonFail("ValidationException", "Algorithm %s and key spec %s cannot encrypt data larger than %d bytes.", algorithm, k.Spec, most)
 	}
 	return rsa.EncryptOAEP(hash.New(), rand.Reader, &key.PublicKey, plaintext, nil)
 }
@@ -90,7 +90,7 @@ func (k *kmsKey) decrypt(ciphertext []byte, algorithm string, encryption map[str
 	return plaintext, "", nil
 }
 
-func kmsEncrypt(s *Sandbox, cl *call, in *kmsInput) (any, error) {
+func kmsEncrypt(s *kmsService, cl *call, in *kmsInput) (any, error) {
 	algorithm := algorithmOr(in.EncryptionAlgorithm)
 	if err := kmsFirst(
 		kmsSized(in.Plaintext, "plaintext", maxPlaintext), kmsOneOf(algorithm, "encryptionAlgorithm", encryptionNames...), noContext(in.EncryptionContext, algorithm),
@@ -117,7 +117,7 @@ func kmsEncrypt(s *Sandbox, cl *call, in *kmsInput) (any, error) {
 // openWith finds the key that opens a ciphertext and decides its use. A
 // symmetric ciphertext says which key made it; the name that the caller gives
 // must then be of that key.
-func (s *Sandbox) openWith(cl *call, in *kmsInput, u kmsUse, algorithm string) (*kmsKey, error) {
+func (s *kmsService) openWith(cl *call, in *kmsInput, u kmsUse, algorithm string) (*kmsKey, error) {
 	arn := ""
 	if algorithm == symmetricDefault {
 		var err error
@@ -125,13 +125,13 @@ func (s *Sandbox) openWith(cl *call, in *kmsInput, u kmsUse, algorithm string) (
 			return nil, invalidCiphertext()
 		}
 		if u.ref == "" {
-			if s.world.kmsKeys[arn] == nil || s.world.kmsKeys[arn].region != s.region(cl) {
+			if s.keys[arn] == nil || s.keys[arn].region != cl.region() {
 				return nil, ciphertextDenied()
 			}
 			u.ref = arn
 		}
 	} else if u.ref == "" {
-		return nil, kmsFail("ValidationException", "KeyId is required for encryption algorithm %s.", algorithm) // [unverified] wording
+		return nil, jsonFail("ValidationException", "KeyId is required for encryption algorithm %s.", algorithm) // [unverified] wording
 	}
 	k, err := s.kmsUseKey(cl, in, u)
 	if err != nil {
@@ -146,7 +146,7 @@ func (s *Sandbox) openWith(cl *call, in *kmsInput, u kmsUse, algorithm string) (
 	return k, nil
 }
 
-func kmsDecrypt(s *Sandbox, cl *call, in *kmsInput) (any, error) {
+func kmsDecrypt(s *kmsService, cl *call, in *kmsInput) (any, error) {
 	algorithm := algorithmOr(in.EncryptionAlgorithm)
 	if err := kmsFirst(
 		kmsSized(in.CiphertextBlob, "ciphertextBlob", maxCiphertext), kmsOneOf(algorithm, "encryptionAlgorithm", encryptionNames...), noContext(in.EncryptionContext, algorithm),
@@ -172,7 +172,7 @@ func kmsDecrypt(s *Sandbox, cl *call, in *kmsInput) (any, error) {
 }
 
 // reEncrypt is two uses of keys: the source opens, the destination seals.
-func reEncrypt(s *Sandbox, cl *call, in *kmsInput) (any, error) {
+func reEncrypt(s *kmsService, cl *call, in *kmsInput) (any, error) {
 	from, to := algorithmOr(in.SourceEncryptionAlgorithm), algorithmOr(in.DestinationEncryptionAlgorithm)
 	if in.DestinationKeyID == "" {
 		return nil, kmsMissing("destinationKeyId")
@@ -226,8 +226,8 @@ func reEncrypt(s *Sandbox, cl *call, in *kmsInput) (any, error) {
 }
 
 // sameKey says whether a ReEncrypt stays with one key.
-func (s *Sandbox) sameKey(cl *call, in *kmsInput, from string) bool {
-	destination, e := s.world.resolveKey(in.DestinationKeyID, s.region(cl), cl.caller.account)
+func (s *kmsService) sameKey(cl *call, in *kmsInput, from string) bool {
+	destination, e := s.resolveKey(in.DestinationKeyID, cl.region(), cl.caller.account)
 	if e != nil {
 		return false
 	}
@@ -235,6 +235,6 @@ func (s *Sandbox) sameKey(cl *call, in *kmsInput, from string) bool {
 		arn, _, err := ciphertextKey(in.CiphertextBlob)
 		return err == nil && arn == destination.arn
 	}
-	source, e := s.world.resolveKey(in.SourceKeyID, s.region(cl), cl.caller.account)
+	source, e := s.resolveKey(in.SourceKeyID, cl.region(), cl.caller.account)
 	return e == nil && source == destination
 }

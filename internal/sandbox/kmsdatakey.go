@@ -8,12 +8,12 @@ import (
 
 // Data keys, data key pairs and random bytes.
 
-func generateDataKey(s *Sandbox, cl *call, in *kmsInput) (any, error) {
+func generateDataKey(s *kmsService, cl *call, in *kmsInput) (any, error) {
 	if err := kmsFirst(kmsWithin(in.NumberOfBytes, "numberOfBytes", 1, 1024), kmsOneOf(in.KeySpec, "keySpec", "AES_256", "AES_128")); err != nil {
 		return nil, err
 	}
 	if (in.NumberOfBytes == nil) == (in.KeySpec == "") {
-		return nil, kmsFail("ValidationException", "Please specify either number of bytes or key spec.")
+		return nil, jsonFail("ValidationException", "Please specify either number of bytes or key spec.")
 	}
 	size := 32
 	switch {
@@ -44,7 +44,7 @@ func generateDataKey(s *Sandbox, cl *call, in *kmsInput) (any, error) {
 	return out, nil
 }
 
-func generateDataKeyPair(s *Sandbox, cl *call, in *kmsInput) (any, error) {
+func generateDataKeyPair(s *kmsService, cl *call, in *kmsInput) (any, error) {
 	if in.KeyPairSpec == "" {
 		return nil, kmsMissing("keyPairSpec")
 	}
@@ -94,7 +94,7 @@ func publicOf(private []byte) ([]byte, error) {
 	return x509.MarshalPKIXPublicKey(signer.Public())
 }
 
-func generateRandom(s *Sandbox, cl *call, in *kmsInput) (any, error) {
+func generateRandom(s *kmsService, cl *call, in *kmsInput) (any, error) {
 	if e := kmsWithin(in.NumberOfBytes, "numberOfBytes", 1, 1024); e != nil {
 		return nil, e
 	}
@@ -102,7 +102,7 @@ func generateRandom(s *Sandbox, cl *call, in *kmsInput) (any, error) {
 		return nil, notImplemented("custom key stores of KMS")
 	}
 	if in.NumberOfBytes == nil {
-		return nil, kmsFail("ValidationException", "NumberOfBytes is required.")
+		return nil, jsonFail("ValidationException", "NumberOfBytes is required.")
 	}
 	if err := s.kmsAllow(cl, "kms:GenerateRandom", "*", nil); err != nil {
 		return nil, err

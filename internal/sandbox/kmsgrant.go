@@ -38,12 +38,12 @@ type kmsConstraints struct {
 }
 
 // grantPrincipal resolves a principal of a grant.
-func (w *world) grantPrincipal(ref string) (kmsPrincipal, *apiError) {
-	bad := kmsFail("InvalidArnException", "ARN does not refer to a valid principal: %s", ref)
+func (s *kmsService) grantPrincipal(ref string) (kmsPrincipal, *apiError) {
+	bad := jsonFail("InvalidArnException", "ARN does not refer to a valid principal: %s", ref)
 	if !strings.HasPrefix(ref, "arn:") && !uniqueIDPattern.MatchString(ref) {
 		return kmsPrincipal{}, bad
 	}
-	id, err := w.resolvePrincipal("AWS", ref)
+	id, err := s.iam.resolvePrincipal("AWS", ref)
 	if err != nil {
 		return kmsPrincipal{}, bad
 	}
@@ -51,12 +51,12 @@ func (w *world) grantPrincipal(ref string) (kmsPrincipal, *apiError) {
 }
 
 // principalNow is the ARN of a principal, or the unique id of one that is deleted.
-func (w *world) principalNow(p kmsPrincipal) string {
+func (s *kmsService) principalNow(p kmsPrincipal) string {
 	if p.EntityID == "" {
 		return p.ARN
 	}
-	if e, ok := w.ids[p.EntityID]; ok {
-		return e.arn
+	if arn := s.iam.arnOf(p.EntityID); arn != "" {
+		return arn
 	}
 	return p.EntityID
 }
@@ -67,7 +67,7 @@ func (p kmsPrincipal) is(c *caller) bool {
 	case p.ARN == "":
 		return false
 	case p.EntityID != "":
-		return c.user != nil && c.user.id == p.EntityID || c.session != nil && c.session.role != nil && c.session.role.id == p.EntityID
+		return c.entityID == p.EntityID
 	case strings.HasSuffix(p.ARN, ":root"):
 		return p.ARN == rootARN(c.account)
 	}
@@ -131,20 +131,20 @@ func (c *kmsConstraints) met(encryption map[string]string) bool {
 
 // grantedPrincipal finds the principal by which a grant lets the caller do what
 // is asked; "" for none.
-func (w *world) grantedPrincipal(c *caller, q kmsRequest) string {
+func (s *kmsService) grantedPrincipal(c *caller, q kmsRequest) string {
 	if q.operation == "RetireGrant" {
 		g := q.grant
 		if g != nil && g.Retiring.is(c) {
-			return w.principalNow(g.Retiring)
+			return s.principalNow(g.Retiring)
 		}
 		if g != nil && g.Grantee.is(c) && slices.Contains(g.Operations, "RetireGrant") {
-			return w.principalNow(g.Grantee)
+			return s.principalNow(g.Grantee)
 		}
 		return ""
 	}
-	for _, id := range slices.Sorted(maps.Keys(w.kmsGrants)) {
-		if g := w.kmsGrants[id]; g.KeyARN == q.key.arn && g.Grantee.is(c) && g.allows(q) {
-			return w.principalNow(g.Grantee)
+	for _, id := range slices.Sorted(maps.Keys(s.grants)) {
+		if g := s.grants[id]; g.KeyARN == q.key.arn && g.Grantee.is(c) && g.allows(q) {
+			return s.principalNow(g.Grantee)
 		}
 	}
 	return ""
@@ -155,8 +155,8 @@ func (w *world) grantedPrincipal(c *caller, q kmsRequest) string {
 // side only: a deny in the policy still wins, boundary and session policy of a
 // role still limit, and a caller of another account needs its own policies to
 // allow as well [unverified].
-func (w *world) policyWithGrant(text string, c *caller, q kmsRequest) *iampolicy.Document {
-	principal := w.grantedPrincipal(c, q)
+func (s *kmsService) policyWithGrant(text string, c *caller, q kmsRequest) *iampolicy.Document {
+	principal := s.grantedPrincipal(c, q)
 	if principal == "" {
 		return nil
 	}
@@ -189,12 +189,12 @@ func (w *world) policyWithGrant(text string, c *caller, q kmsRequest) *iampolicy
 }
 
 // checkGrantTokens refuses tokens that no grant has.
-func (w *world) checkGrantTokens(tokens []string) error {
+func (s *kmsService) checkGrantTokens(tokens []string) error {
 	if len(tokens) > 10 {
 		return kmsInvalid("Value at 'grantTokens' failed to satisfy constraint: Member must have length less than or equal to 10")
 	}
 	for _, token := range tokens {
-		if w.grantOfToken(token) == nil {
+		if s.grantOfToken(token) == nil {
 			return invalidGrantToken()
 		}
 	}
@@ -202,11 +202,11 @@ func (w *world) checkGrantTokens(tokens []string) error {
 }
 
 func invalidGrantToken() *apiError {
-	return kmsFail("InvalidGrantTokenException", "The grant token is not valid.") // [unverified] wording
+	return jsonFail("InvalidGrantTokenException", "The grant token is not valid.") // [unverified] wording
 }
 
-func (w *world) grantOfToken(token string) *kmsGrant {
-	for _, g := range w.kmsGrants {
+func (s *kmsService) grantOfToken(token string) *kmsGrant {
+	for _, g := range s.grants {
 		if slices.Contains(g.Tokens, token) {
 			return g
 		}

@@ -38,7 +38,7 @@ func (in *kmsInput) checkGrant() error {
 		}
 	}
 	if len(in.Operations) == 0 {
-		return kmsFail("ValidationException", "At least one operation must be specified.") // [unverified] wording
+		return jsonFail("ValidationException", "At least one operation must be specified.") // [unverified] wording
 	}
 	if in.Name != "" && !grantNamePattern.MatchString(in.Name) {
 		return kmsInvalid("Value '%s' at 'name' failed to satisfy constraint: Member must satisfy regular expression pattern: ^[a-zA-Z0-9:/_-]+$", in.Name)
@@ -70,11 +70,11 @@ func (g *kmsGrant) context() map[string][]string {
 	return ctx
 }
 
-func createGrant(s *Sandbox, cl *call, in *kmsInput) (any, error) {
+func createGrant(s *kmsService, cl *call, in *kmsInput) (any, error) {
 	if err := in.checkGrant(); err != nil {
 		return nil, err
 	}
-	w := s.world
+
 	g := &kmsGrant{ID: newHex(32), Name: in.Name, IssuingAccount: cl.caller.account, Operations: in.Operations, Constraints: in.Constraints, Created: cl.now}
 	if g.Constraints != nil && g.Constraints.EncryptionContextEquals == nil && g.Constraints.EncryptionContextSubset == nil {
 		g.Constraints = nil
@@ -89,18 +89,18 @@ func createGrant(s *Sandbox, cl *call, in *kmsInput) (any, error) {
 	}
 	for _, op := range g.Operations {
 		if !k.grantable(op) {
-			return nil, kmsFail("ValidationException", "Grant operation %s is not valid for a key with key usage %s and key spec %s.", op, k.Usage, k.Spec) // [unverified] wording
+			return nil, jsonFail("ValidationException", "Grant operation %s is not valid for a key with key usage %s and key spec %s.", op, k.Usage, k.Spec) // [unverified] wording
 		}
 	}
 	if g.Constraints != nil && !kmsSpecs[k.Spec].symmetric {
-		return nil, kmsFail("ValidationException", "Encryption context constraints are not valid for a key with key spec %s.", k.Spec) // [unverified] wording
+		return nil, jsonFail("ValidationException", "Encryption context constraints are not valid for a key with key spec %s.", k.Spec) // [unverified] wording
 	}
 	var e *apiError
-	if g.Grantee, e = w.grantPrincipal(in.GranteePrincipal); e != nil {
+	if g.Grantee, e = s.grantPrincipal(in.GranteePrincipal); e != nil {
 		return nil, e
 	}
 	if in.RetiringPrincipal != "" {
-		if g.Retiring, e = w.grantPrincipal(in.RetiringPrincipal); e != nil {
+		if g.Retiring, e = s.grantPrincipal(in.RetiringPrincipal); e != nil {
 			return nil, e
 		}
 	}
@@ -109,7 +109,7 @@ func createGrant(s *Sandbox, cl *call, in *kmsInput) (any, error) {
 	}
 	g.KeyARN = k.arn
 	count := 0
-	for _, old := range w.kmsGrants {
+	for _, old := range s.grants {
 		if old.KeyARN != k.arn {
 			continue
 		}
@@ -119,11 +119,11 @@ func createGrant(s *Sandbox, cl *call, in *kmsInput) (any, error) {
 		}
 	}
 	if count >= maxGrants {
-		return nil, kmsFail("LimitExceededException", "The key has %d grants, which is the limit.", maxGrants) // [unverified] wording
+		return nil, jsonFail("LimitExceededException", "The key has %d grants, which is the limit.", maxGrants) // [unverified] wording
 	}
 	token := newHex(64)
 	g.Tokens = append(g.Tokens, token)
-	w.kmsGrants[g.ID] = g
+	s.grants[g.ID] = g
 	return map[string]string{"GrantId": g.ID, "GrantToken": token}, nil
 }
 
@@ -158,19 +158,19 @@ type grantEntry struct {
 }
 
 // grantPage lists the grants that pass a filter.
-func (w *world) grantPage(in *kmsInput, keep func(*kmsGrant) bool) (any, error) {
+func (s *kmsService) grantPage(in *kmsInput, keep func(*kmsGrant) bool) (any, error) {
 	var out []grantEntry
-	for _, id := range slices.Sorted(maps.Keys(w.kmsGrants)) {
-		g := w.kmsGrants[id]
+	for _, id := range slices.Sorted(maps.Keys(s.grants)) {
+		g := s.grants[id]
 		if !keep(g) {
 			continue
 		}
 		entry := grantEntry{
-			KeyID: g.KeyARN, GrantID: g.ID, Name: g.Name, CreationDate: kmsTime(g.Created), GranteePrincipal: w.principalNow(g.Grantee),
+			KeyID: g.KeyARN, GrantID: g.ID, Name: g.Name, CreationDate: kmsTime(g.Created), GranteePrincipal: s.principalNow(g.Grantee),
 			IssuingAccount: rootARN(g.IssuingAccount), Operations: g.Operations, Constraints: g.Constraints,
 		}
 		if g.Retiring.ARN != "" {
-			entry.RetiringPrincipal = w.principalNow(g.Retiring)
+			entry.RetiringPrincipal = s.principalNow(g.Retiring)
 		}
 		out = append(out, entry)
 	}
@@ -182,47 +182,47 @@ func (w *world) grantPage(in *kmsInput, keep func(*kmsGrant) bool) (any, error) 
 	return end, nil
 }
 
-func listGrants(s *Sandbox, cl *call, in *kmsInput) (any, error) {
+func listGrants(s *kmsService, cl *call, in *kmsInput) (any, error) {
 	k, err := s.kmsCall(cl, in, map[string][]string{"kms:GrantIsForAWSResource": {"false"}})
 	if err != nil {
 		return nil, err
 	}
-	w := s.world
+
 	if in.GrantID != "" {
-		if g := w.kmsGrants[in.GrantID]; g == nil || g.KeyARN != k.arn {
+		if g := s.grants[in.GrantID]; g == nil || g.KeyARN != k.arn {
 			return nil, grantNotFound(in.GrantID)
 		}
 	}
-	return w.grantPage(in, func(g *kmsGrant) bool {
-		return g.KeyARN == k.arn && (in.GrantID == "" || g.ID == in.GrantID) && (in.GranteePrincipal == "" || w.principalNow(g.Grantee) == in.GranteePrincipal)
+	return s.grantPage(in, func(g *kmsGrant) bool {
+		return g.KeyARN == k.arn && (in.GrantID == "" || g.ID == in.GrantID) && (in.GranteePrincipal == "" || s.principalNow(g.Grantee) == in.GranteePrincipal)
 	})
 }
 
-func listRetirableGrants(s *Sandbox, cl *call, in *kmsInput) (any, error) {
+func listRetirableGrants(s *kmsService, cl *call, in *kmsInput) (any, error) {
 	if in.RetiringPrincipal == "" {
 		return nil, kmsMissing("retiringPrincipal")
 	}
 	if err := s.kmsAllow(cl, "kms:ListRetirableGrants", "*", nil); err != nil {
 		return nil, err
 	}
-	p, e := s.world.grantPrincipal(in.RetiringPrincipal)
+	p, e := s.grantPrincipal(in.RetiringPrincipal)
 	if e != nil {
 		return nil, e
 	}
 	// "You must specify a principal in your AWS account."
-	if parts := strings.Split(s.world.principalNow(p), ":"); len(parts) < 6 || parts[4] != cl.caller.account {
-		return nil, kmsFail("InvalidArnException", "ARN does not refer to a valid principal: %s", in.RetiringPrincipal) // [unverified]
+	if parts := strings.Split(s.principalNow(p), ":"); len(parts) < 6 || parts[4] != cl.caller.account {
+		return nil, jsonFail("InvalidArnException", "ARN does not refer to a valid principal: %s", in.RetiringPrincipal) // [unverified]
 	}
-	return s.world.grantPage(in, func(g *kmsGrant) bool {
-		return g.Retiring.ARN != "" && s.world.principalNow(g.Retiring) == s.world.principalNow(p) && s.world.kmsKeys[g.KeyARN].region == s.region(cl)
+	return s.grantPage(in, func(g *kmsGrant) bool {
+		return g.Retiring.ARN != "" && s.principalNow(g.Retiring) == s.principalNow(p) && s.keys[g.KeyARN].region == cl.region()
 	})
 }
 
 func grantNotFound(id string) *apiError {
-	return kmsFail("NotFoundException", "Grant ID %s not found", id) // [unverified] wording
+	return jsonFail("NotFoundException", "Grant ID %s not found", id) // [unverified] wording
 }
 
-func revokeGrant(s *Sandbox, cl *call, in *kmsInput) (any, error) {
+func revokeGrant(s *kmsService, cl *call, in *kmsInput) (any, error) {
 	if in.GrantID == "" {
 		return nil, kmsMissing("grantId")
 	}
@@ -230,37 +230,37 @@ func revokeGrant(s *Sandbox, cl *call, in *kmsInput) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := s.world.kmsGrants[in.GrantID]
+	g := s.grants[in.GrantID]
 	if g == nil || g.KeyARN != k.arn {
 		return nil, grantNotFound(in.GrantID)
 	}
 	if in.DryRun {
 		return nil, dryRun()
 	}
-	delete(s.world.kmsGrants, g.ID)
+	delete(s.grants, g.ID)
 	return nil, nil
 }
 
 // retireGrant ends a grant. Who may is first of all said by the grant: the
 // retiring principal, and the grantee when RetireGrant is among the operations.
 // The account of the key may too, by its policies.
-func retireGrant(s *Sandbox, cl *call, in *kmsInput) (any, error) {
-	w := s.world
+func retireGrant(s *kmsService, cl *call, in *kmsInput) (any, error) {
+
 	var g *kmsGrant
 	switch {
 	case in.GrantToken != "" && (in.GrantID != "" || in.KeyID != ""):
-		return nil, kmsFail("ValidationException", "Please specify either the grant token or the grant ID with the key ID.") // [unverified] wording
+		return nil, jsonFail("ValidationException", "Please specify either the grant token or the grant ID with the key ID.") // [unverified] wording
 	case in.GrantToken != "":
-		if g = w.grantOfToken(in.GrantToken); g == nil {
+		if g = s.grantOfToken(in.GrantToken); g == nil {
 			return nil, invalidGrantToken()
 		}
 	case in.GrantID == "" || in.KeyID == "":
-		return nil, kmsFail("ValidationException", "Please specify either the grant token or the grant ID with the key ID.") // [unverified] wording
+		return nil, jsonFail("ValidationException", "Please specify either the grant token or the grant ID with the key ID.") // [unverified] wording
 	default:
 		if !strings.HasPrefix(in.KeyID, "arn:") {
-			return nil, kmsFail("InvalidArnException", "Invalid arn %s", in.KeyID) // RetireGrant takes key ARNs only; [unverified] wording
+			return nil, jsonFail("InvalidArnException", "Invalid arn %s", in.KeyID) // RetireGrant takes key ARNs only; [unverified] wording
 		}
-		if g = w.kmsGrants[in.GrantID]; g == nil || g.KeyARN != in.KeyID {
+		if g = s.grants[in.GrantID]; g == nil || g.KeyARN != in.KeyID {
 			g = nil
 		}
 	}
@@ -277,6 +277,6 @@ func retireGrant(s *Sandbox, cl *call, in *kmsInput) (any, error) {
 	if in.DryRun {
 		return nil, dryRun()
 	}
-	delete(w.kmsGrants, g.ID)
+	delete(s.grants, g.ID)
 	return nil, nil
 }

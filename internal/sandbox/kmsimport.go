@@ -46,12 +46,12 @@ func (k *kmsKey) forgetMaterial() {
 // importable refuses keys that KMS made the material of.
 func (k *kmsKey) importable() *apiError {
 	if k.Origin != originExternal {
-		return kmsFail("UnsupportedOperationException", "%s origin is %s which is not valid for this operation.", k.arn, k.Origin)
+		return jsonFail("UnsupportedOperationException", "%s origin is %s which is not valid for this operation.", k.arn, k.Origin)
 	}
 	return k.notLeaving()
 }
 
-func getParametersForImport(s *Sandbox, cl *call, in *kmsInput) (any, error) {
+func getParametersForImport(s *kmsService, cl *call, in *kmsInput) (any, error) {
 	if in.WrappingAlgorithm == "" {
 		return nil, kmsMissing("wrappingAlgorithm")
 	}
@@ -86,7 +86,7 @@ func getParametersForImport(s *Sandbox, cl *call, in *kmsInput) (any, error) {
 	return map[string]any{"KeyId": k.arn, "ImportToken": i.Token, "PublicKey": public, "ParametersValidTo": kmsTime(i.TokenExpires)}, nil
 }
 
-func importKeyMaterial(s *Sandbox, cl *call, in *kmsInput) (any, error) {
+func importKeyMaterial(s *kmsService, cl *call, in *kmsInput) (any, error) {
 	if err := kmsFirst(
 		kmsSized(in.ImportToken, "importToken", maxCiphertext), kmsSized(in.EncryptedKeyMaterial, "encryptedKeyMaterial", maxCiphertext),
 		kmsOneOf(in.ExpirationModel, "expirationModel", materialExpires, materialStays),
@@ -114,31 +114,31 @@ func importKeyMaterial(s *Sandbox, cl *call, in *kmsInput) (any, error) {
 	}
 	switch {
 	case model == materialExpires && in.ValidTo == nil:
-		return nil, kmsFail("ValidationException", "A validTo date must be set if the ExpirationModel is KEY_MATERIAL_EXPIRES")
+		return nil, jsonFail("ValidationException", "A validTo date must be set if the ExpirationModel is KEY_MATERIAL_EXPIRES")
 	case model == materialStays && in.ValidTo != nil:
-		return nil, kmsFail("ValidationException", "A validTo date must not be set if the ExpirationModel is KEY_MATERIAL_DOES_NOT_EXPIRE") // [unverified] wording
+		return nil, jsonFail("ValidationException", "A validTo date must not be set if the ExpirationModel is KEY_MATERIAL_DOES_NOT_EXPIRE") // [unverified] wording
 	case in.ValidTo != nil && (!until.After(cl.now) || until.After(cl.now.Add(longestImport))):
-		return nil, kmsFail("ValidationException", "The validTo date must be in the future and not more than 365 days away.") // [unverified] wording
+		return nil, jsonFail("ValidationException", "The validTo date must be in the future and not more than 365 days away.") // [unverified] wording
 	}
 	i := k.Import
 	if i.Token == nil || subtle.ConstantTimeCompare(i.Token, in.ImportToken) != 1 {
-		return nil, kmsFail("InvalidImportTokenException", "")
+		return nil, jsonFail("InvalidImportTokenException", "")
 	}
 	if !cl.now.Before(i.TokenExpires) {
-		return nil, kmsFail("ExpiredImportTokenException", "")
+		return nil, jsonFail("ExpiredImportTokenException", "")
 	}
 	secret, err := i.unwrap(in.EncryptedKeyMaterial)
 	if err != nil {
 		return nil, err
 	}
 	if !materialFits(k.Spec, secret) {
-		return nil, kmsFail("InvalidCiphertextException", "")
+		return nil, jsonFail("InvalidCiphertextException", "")
 	}
 	digest := sha256.Sum256(secret)
 	if i.Digest == nil {
 		i.Digest, i.MaterialID = digest[:], newHex(32)
 	} else if !bytes.Equal(i.Digest, digest[:]) {
-		return nil, kmsFail("IncorrectKeyMaterialException", "")
+		return nil, jsonFail("IncorrectKeyMaterialException", "")
 	}
 	i.Model, i.ValidTo = model, until
 	k.Materials = []kmsMaterial{{ID: i.MaterialID, Secret: secret, Created: cl.now}}
@@ -182,7 +182,7 @@ func materialFits(name string, secret []byte) bool {
 	return ok && spec.curve != nil && e.Curve == spec.curve()
 }
 
-func deleteImportedKeyMaterial(s *Sandbox, cl *call, in *kmsInput) (any, error) {
+func deleteImportedKeyMaterial(s *kmsService, cl *call, in *kmsInput) (any, error) {
 	k, err := s.kmsCall(cl, in, nil)
 	if err != nil {
 		return nil, err

@@ -85,11 +85,11 @@ func (k *kmsKey) state() string {
 func (k *kmsKey) usable() *apiError {
 	switch k.state() {
 	case "Disabled":
-		return kmsFail("DisabledException", "%s is disabled.", k.arn)
+		return jsonFail("DisabledException", "%s is disabled.", k.arn)
 	case "PendingDeletion":
-		return kmsFail("KMSInvalidStateException", "%s is pending deletion.", k.arn)
+		return jsonFail("KMSInvalidStateException", "%s is pending deletion.", k.arn)
 	case "PendingImport":
-		return kmsFail("KMSInvalidStateException", "%s is pending import.", k.arn)
+		return jsonFail("KMSInvalidStateException", "%s is pending import.", k.arn)
 	}
 	return nil
 }
@@ -120,7 +120,7 @@ func aliasARN(region, account, name string) string {
 
 // resolveKey finds a key by id, ARN, alias or alias ARN as seen from an
 // account and region. The caller holds mu.
-func (w *world) resolveKey(ref, region, account string) (*kmsKey, *apiError) {
+func (s *kmsService) resolveKey(ref, region, account string) (*kmsKey, *apiError) {
 	arn := ref
 	switch {
 	case ref == "":
@@ -128,28 +128,28 @@ func (w *world) resolveKey(ref, region, account string) (*kmsKey, *apiError) {
 	case strings.HasPrefix(ref, "arn:"):
 		a, ok := awsarn.Split(ref)
 		if !ok || a.Service != "kms" || a.Partition != "aws" {
-			return nil, kmsFail("NotFoundException", "Invalid keyId '%s'", ref)
+			return nil, jsonFail("NotFoundException", "Invalid keyId '%s'", ref)
 		}
 		if a.Region != region {
-			return nil, kmsFail("NotFoundException", "Invalid arn %s", a.Region)
+			return nil, jsonFail("NotFoundException", "Invalid arn %s", a.Region)
 		}
 	case strings.HasPrefix(ref, "alias/"):
 		arn = aliasARN(region, account, ref)
 	case isKeyID(ref):
 		arn = keyARN(region, account, ref)
 	default:
-		return nil, kmsFail("NotFoundException", "Invalid keyId '%s'", ref)
+		return nil, jsonFail("NotFoundException", "Invalid keyId '%s'", ref)
 	}
 	if strings.Contains(arn, ":alias/") {
-		alias, ok := w.kmsAliases[arn]
+		alias, ok := s.aliases[arn]
 		if !ok {
-			return nil, kmsFail("NotFoundException", "Alias %s is not found.", arn)
+			return nil, jsonFail("NotFoundException", "Alias %s is not found.", arn)
 		}
 		arn = alias.Target
 	}
-	k := w.kmsKeys[arn]
+	k := s.keys[arn]
 	if k == nil {
-		return nil, kmsFail("NotFoundException", "Key '%s' does not exist", arn)
+		return nil, jsonFail("NotFoundException", "Key '%s' does not exist", arn)
 	}
 	return k, nil
 }
@@ -168,10 +168,10 @@ func isHex(s string) bool {
 
 // settleKeys does what has come due: keys are deleted on their date, rotated on
 // theirs, and imported material expires. The caller holds mu.
-func (w *world) settleKeys(now time.Time) {
-	for _, k := range w.kmsKeys {
+func (s *kmsService) settleKeys(now time.Time) {
+	for _, k := range s.keys {
 		if !k.deletion.IsZero() && !now.Before(k.deletion) {
-			w.dropKey(k)
+			s.dropKey(k)
 			continue
 		}
 		k.expireImport(now)
@@ -180,70 +180,57 @@ func (w *world) settleKeys(now time.Time) {
 }
 
 // dropKey ends a key with its aliases and grants.
-func (w *world) dropKey(k *kmsKey) {
-	delete(w.kmsKeys, k.arn)
-	for arn, alias := range w.kmsAliases {
+func (s *kmsService) dropKey(k *kmsKey) {
+	delete(s.keys, k.arn)
+	for arn, alias := range s.aliases {
 		if alias.Target == k.arn {
-			delete(w.kmsAliases, arn)
+			delete(s.aliases, arn)
 		}
 	}
-	for id, g := range w.kmsGrants {
+	for id, g := range s.grants {
 		if g.KeyARN == k.arn {
-			delete(w.kmsGrants, id)
+			delete(s.grants, id)
 		}
 	}
-}
-
-// keyThere refuses a key that an object was sealed under and that is deleted
-// by now. The caller holds mu.
-func (w *world) keyThere(k *kmsKey, now time.Time) *apiError {
-	w.settleKeys(now)
-	if w.kmsKeys[k.arn] != nil {
-		return nil
-	}
-	return ciphertextDenied()
 }
 
 // ciphertextDenied is the answer to ciphertexts of keys that are not there.
 func ciphertextDenied() *apiError {
-	return kmsFail("AccessDeniedException", "The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not allowed to access.")
+	return jsonFail("AccessDeniedException", "The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not allowed to access.")
 }
 
 // managedS3Key is the account's aws/s3 key, made on first use.
-func (w *world) managedS3Key(region, account string, now time.Time) (*kmsKey, error) {
+func (s *kmsService) managedS3Key(region, account string, now time.Time) (*kmsKey, error) {
 	alias := aliasARN(region, account, "alias/aws/s3")
-	if a, ok := w.kmsAliases[alias]; ok {
-		return w.kmsKeys[a.Target], nil
+	if a, ok := s.aliases[alias]; ok {
+		return s.keys[a.Target], nil
 	}
-	w.dirty = true
+	s.k.markDirty()
 	text := fmt.Sprintf(`{"Version":"2012-10-17","Id":"auto-s3-2","Statement":[`+
 		`{"Sid":"Allow access through S3 for all principals in the account that are authorized to use S3","Effect":"Allow","Principal":{"AWS":"*"},`+
 		`"Action":["kms:Encrypt","kms:Decrypt","kms:ReEncrypt*","kms:GenerateDataKey*","kms:DescribeKey"],"Resource":"*",`+
 		`"Condition":{"StringEquals":{"kms:ViaService":"s3.%s.amazonaws.com","kms:CallerAccount":"%s"}}},`+
 		`{"Sid":"Allow direct access to key metadata to the account","Effect":"Allow","Principal":{"AWS":"%s"},`+
 		`"Action":["kms:Describe*","kms:Get*","kms:List*","kms:RevokeGrant"],"Resource":"*"}]}`, region, account, rootARN(account))
-	policy, err := w.storePolicy(text)
+	policy, err := s.iam.storePolicy(text)
 	if err != nil {
 		return nil, fmt.Errorf("making aws/s3: %w", err)
 	}
-	k := w.newKMSKey(region, account, policy, now, kmsKeyFacts{
+	k := s.newKMSKey(region, account, policy, now, kmsKeyFacts{
 		Spec: symmetricDefault, Usage: usageEncrypt, Origin: originKMS, Materials: []kmsMaterial{newMaterial(kmsRandom(32), "", now)},
 		RotationPeriod: defaultRotation, NextRotation: now.AddDate(0, 0, defaultRotation), // AWS rotates its own keys every year
 	})
 	k.managed, k.description = true, "Default key that protects my S3 objects when no other key is defined"
-	w.kmsAliases[alias] = &kmsAlias{Target: k.arn, Created: now, Updated: now}
+	s.aliases[alias] = &kmsAlias{Target: k.arn, Created: now, Updated: now}
 	return k, nil
 }
 
-func (w *world) newKMSKey(region, account string, policy *storedPolicy, now time.Time, facts kmsKeyFacts) *kmsKey {
+func (s *kmsService) newKMSKey(region, account string, policy *storedPolicy, now time.Time, facts kmsKeyFacts) *kmsKey {
 	k := &kmsKey{id: newUUID(), region: region, account: account, policy: policy, created: now, kmsKeyFacts: facts}
 	if facts.MultiRegion {
 		k.id = "mrk-" + newHex(16)
 	}
 	k.arn = keyARN(region, account, k.id)
-	w.kmsKeys[k.arn] = k
+	s.keys[k.arn] = k
 	return k
 }
-
-// deletedKey stands for a key that objects were sealed under and that is gone.
-func deletedKey(arn string) *kmsKey { return &kmsKey{arn: arn} }

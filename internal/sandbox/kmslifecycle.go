@@ -5,10 +5,14 @@ import (
 	"time"
 )
 
-func enableKey(s *Sandbox, cl *call, in *kmsInput) (any, error)  { return setKeyState(s, cl, in, false) }
-func disableKey(s *Sandbox, cl *call, in *kmsInput) (any, error) { return setKeyState(s, cl, in, true) }
+func enableKey(s *kmsService, cl *call, in *kmsInput) (any, error) {
+	return setKeyState(s, cl, in, false)
+}
+func disableKey(s *kmsService, cl *call, in *kmsInput) (any, error) {
+	return setKeyState(s, cl, in, true)
+}
 
-func setKeyState(s *Sandbox, cl *call, in *kmsInput, disabled bool) (any, error) {
+func setKeyState(s *kmsService, cl *call, in *kmsInput, disabled bool) (any, error) {
 	k, err := s.kmsCall(cl, in, nil)
 	if err != nil {
 		return nil, err
@@ -21,7 +25,7 @@ func setKeyState(s *Sandbox, cl *call, in *kmsInput, disabled bool) (any, error)
 	return nil, nil
 }
 
-func scheduleKeyDeletion(s *Sandbox, cl *call, in *kmsInput) (any, error) {
+func scheduleKeyDeletion(s *kmsService, cl *call, in *kmsInput) (any, error) {
 	if e := kmsWithin(in.PendingWindowInDays, "pendingWindowInDays", 1, 365); e != nil {
 		return nil, e
 	}
@@ -34,7 +38,7 @@ func scheduleKeyDeletion(s *Sandbox, cl *call, in *kmsInput) (any, error) {
 		return nil, err
 	}
 	if days < 7 || days > 30 {
-		return nil, kmsFail("ValidationException", "PendingWindowInDays must be between 7 and 30 days.") // [unverified] wording
+		return nil, jsonFail("ValidationException", "PendingWindowInDays must be between 7 and 30 days.") // [unverified] wording
 	}
 	if e := k.notLeaving(); e != nil {
 		return nil, e
@@ -43,13 +47,13 @@ func scheduleKeyDeletion(s *Sandbox, cl *call, in *kmsInput) (any, error) {
 	return map[string]any{"KeyId": k.arn, "DeletionDate": kmsTime(k.deletion), "KeyState": "PendingDeletion", "PendingWindowInDays": days}, nil
 }
 
-func cancelKeyDeletion(s *Sandbox, cl *call, in *kmsInput) (any, error) {
+func cancelKeyDeletion(s *kmsService, cl *call, in *kmsInput) (any, error) {
 	k, err := s.kmsCall(cl, in, nil)
 	if err != nil {
 		return nil, err
 	}
 	if k.deletion.IsZero() {
-		return nil, kmsFail("KMSInvalidStateException", "%s is not pending deletion.", k.arn)
+		return nil, jsonFail("KMSInvalidStateException", "%s is not pending deletion.", k.arn)
 	}
 	k.deletion, k.PendingWindow, k.disabled = time.Time{}, 0, true // comes back disabled, as AWS does
 	return map[string]string{"KeyId": k.arn}, nil

@@ -20,7 +20,7 @@ func macHash(algorithm string) crypto.Hash {
 }
 
 // mac decides and computes the MAC of the message.
-func (s *Sandbox) mac(cl *call, in *kmsInput) (*kmsKey, []byte, error) {
+func (s *kmsService) mac(cl *call, in *kmsInput) (*kmsKey, []byte, error) {
 	if in.MacAlgorithm == "" {
 		return nil, nil, kmsMissing("macAlgorithm")
 	}
@@ -42,7 +42,7 @@ func (s *Sandbox) mac(cl *call, in *kmsInput) (*kmsKey, []byte, error) {
 	return k, h.Sum(nil), nil
 }
 
-func generateMac(s *Sandbox, cl *call, in *kmsInput) (any, error) {
+func generateMac(s *kmsService, cl *call, in *kmsInput) (any, error) {
 	k, mac, err := s.mac(cl, in)
 	if err != nil {
 		return nil, err
@@ -53,7 +53,7 @@ func generateMac(s *Sandbox, cl *call, in *kmsInput) (any, error) {
 	return map[string]any{"KeyId": k.arn, "Mac": mac, "MacAlgorithm": in.MacAlgorithm}, nil
 }
 
-func verifyMac(s *Sandbox, cl *call, in *kmsInput) (any, error) {
+func verifyMac(s *kmsService, cl *call, in *kmsInput) (any, error) {
 	if e := kmsSized(in.Mac, "mac", maxCiphertext); e != nil {
 		return nil, e
 	}
@@ -62,7 +62,7 @@ func verifyMac(s *Sandbox, cl *call, in *kmsInput) (any, error) {
 		return nil, err
 	}
 	if !hmac.Equal(mac, in.Mac) {
-		return nil, kmsFail("KMSInvalidMacException", "")
+		return nil, jsonFail("KMSInvalidMacException", "")
 	}
 	if in.DryRun {
 		return nil, dryRun()

@@ -21,7 +21,7 @@ func kmsPage[T any](in *kmsInput, items []T, key func(T) string, usual, most int
 		raw, err := base64.RawURLEncoding.DecodeString(in.Marker)
 		last, ok := strings.CutPrefix(string(raw), markerPrefix)
 		if err != nil || !ok {
-			return nil, nil, kmsFail("InvalidMarkerException", "Could not deserialize marker '%s'", in.Marker) // [unverified] wording
+			return nil, nil, jsonFail("InvalidMarkerException", "Could not deserialize marker '%s'", in.Marker) // [unverified] wording
 		}
 		for len(items) > 0 && key(items[0]) <= last {
 			items = items[1:]

@@ -17,40 +17,40 @@ func defaultKeyPolicy(account string) string {
 // checkKeyPolicy stores a key policy. Unless told otherwise it refuses one
 // under which the caller could not change it again. ctx holds what is known
 // about the key.
-func (s *Sandbox) checkKeyPolicy(cl *call, text, arn string, ctx map[string][]string, bypass bool) (*storedPolicy, error) {
-	w := s.world
+func (s *kmsService) checkKeyPolicy(cl *call, text, arn string, ctx map[string][]string, bypass bool) (*storedPolicy, error) {
+
 	if len(text) > maxKeyPolicy {
-		return nil, kmsFail("LimitExceededException", "The key policy exceeds %d bytes.", maxKeyPolicy) // [unverified] wording
+		return nil, jsonFail("LimitExceededException", "The key policy exceeds %d bytes.", maxKeyPolicy) // [unverified] wording
 	}
-	policy, err := w.storePolicy(text)
+	policy, err := s.iam.storePolicy(text)
 	if errors.Is(err, errInvalidPrincipal) {
-		return nil, kmsFail("MalformedPolicyDocumentException", "Policy contains a statement with one or more invalid principals.")
+		return nil, jsonFail("MalformedPolicyDocumentException", "Policy contains a statement with one or more invalid principals.")
 	}
 	if err != nil {
-		return nil, kmsFail("MalformedPolicyDocumentException", "%v", err)
+		return nil, jsonFail("MalformedPolicyDocumentException", "%v", err)
 	}
 	for _, f := range iampolicy.LintText([]byte(text), iampolicy.KindKey) {
 		if f.Severity == iampolicy.SeverityError {
-			return nil, kmsFail("MalformedPolicyDocumentException", "%s", f.Message)
+			return nil, jsonFail("MalformedPolicyDocumentException", "%s", f.Message)
 		}
 	}
 	if bypass {
 		return policy, nil
 	}
-	context := cl.requestContext(s.region(cl))
+	context := cl.requestContext(cl.region())
 	maps.Copy(context, ctx)
 	context["kms:CallerAccount"] = []string{cl.caller.account}
 	context["kms:BypassPolicyLockoutSafetyCheck"] = []string{"false"}
 	a := access{caller: cl.caller, action: "kms:PutKeyPolicy", resource: arn, owner: cl.caller.account, context: context, policy: policy.doc}
-	if _, res := w.decide(a); res.Decision != iampolicy.Allowed {
-		return nil, kmsFail("MalformedPolicyDocumentException", "The new key policy will not allow you to update the key policy in the future.")
+	if _, res := s.k.decide(a); res.Decision != iampolicy.Allowed {
+		return nil, jsonFail("MalformedPolicyDocumentException", "The new key policy will not allow you to update the key policy in the future.")
 	}
 	return policy, nil
 }
 
-func noSuchPolicy() *apiError { return kmsFail("NotFoundException", "No such policy exists") }
+func noSuchPolicy() *apiError { return jsonFail("NotFoundException", "No such policy exists") }
 
-func getKeyPolicy(s *Sandbox, cl *call, in *kmsInput) (any, error) {
+func getKeyPolicy(s *kmsService, cl *call, in *kmsInput) (any, error) {
 	k, err := s.kmsCall(cl, in, nil)
 	if err != nil {
 		return nil, err
@@ -58,11 +58,11 @@ func getKeyPolicy(s *Sandbox, cl *call, in *kmsInput) (any, error) {
 	if in.PolicyName != "" && in.PolicyName != "default" {
 		return nil, noSuchPolicy()
 	}
-	text, _ := s.world.policyNow(k.policy)
+	text, _ := s.iam.policyNow(k.policy)
 	return map[string]string{"Policy": text, "PolicyName": "default"}, nil
 }
 
-func putKeyPolicy(s *Sandbox, cl *call, in *kmsInput) (any, error) {
+func putKeyPolicy(s *kmsService, cl *call, in *kmsInput) (any, error) {
 	if in.Policy == "" {
 		return nil, kmsMissing("policy")
 	}
@@ -86,7 +86,7 @@ func putKeyPolicy(s *Sandbox, cl *call, in *kmsInput) (any, error) {
 	return nil, nil
 }
 
-func listKeyPolicies(s *Sandbox, cl *call, in *kmsInput) (any, error) {
+func listKeyPolicies(s *kmsService, cl *call, in *kmsInput) (any, error) {
 	if _, err := s.kmsCall(cl, in, nil); err != nil {
 		return nil, err
 	}

@@ -30,14 +30,14 @@ func (k *kmsKey) rotateDue(now time.Time) {
 func (k *kmsKey) rotatable() *apiError {
 	switch {
 	case k.Origin != originKMS:
-		return kmsFail("UnsupportedOperationException", "%s origin is %s which is not valid for this operation.", k.arn, k.Origin)
+		return jsonFail("UnsupportedOperationException", "%s origin is %s which is not valid for this operation.", k.arn, k.Origin)
 	case !kmsSpecs[k.Spec].symmetric:
-		return kmsFail("UnsupportedOperationException", "%s key spec is %s which is not valid for this operation.", k.arn, k.Spec) // [unverified] wording
+		return jsonFail("UnsupportedOperationException", "%s key spec is %s which is not valid for this operation.", k.arn, k.Spec) // [unverified] wording
 	}
 	return k.usable()
 }
 
-func enableKeyRotation(s *Sandbox, cl *call, in *kmsInput) (any, error) {
+func enableKeyRotation(s *kmsService, cl *call, in *kmsInput) (any, error) {
 	if e := kmsWithin(in.RotationPeriodInDays, "rotationPeriodInDays", 90, 2560); e != nil {
 		return nil, e
 	}
@@ -59,7 +59,7 @@ func enableKeyRotation(s *Sandbox, cl *call, in *kmsInput) (any, error) {
 	return nil, nil
 }
 
-func disableKeyRotation(s *Sandbox, cl *call, in *kmsInput) (any, error) {
+func disableKeyRotation(s *kmsService, cl *call, in *kmsInput) (any, error) {
 	k, err := s.kmsCall(cl, in, nil)
 	if err != nil {
 		return nil, err
@@ -71,7 +71,7 @@ func disableKeyRotation(s *Sandbox, cl *call, in *kmsInput) (any, error) {
 	return nil, nil
 }
 
-func getKeyRotationStatus(s *Sandbox, cl *call, in *kmsInput) (any, error) {
+func getKeyRotationStatus(s *kmsService, cl *call, in *kmsInput) (any, error) {
 	k, err := s.kmsCall(cl, in, nil)
 	if err != nil {
 		return nil, err
@@ -89,7 +89,7 @@ func getKeyRotationStatus(s *Sandbox, cl *call, in *kmsInput) (any, error) {
 	return out, nil
 }
 
-func rotateKeyOnDemand(s *Sandbox, cl *call, in *kmsInput) (any, error) {
+func rotateKeyOnDemand(s *kmsService, cl *call, in *kmsInput) (any, error) {
 	k, err := s.kmsCall(cl, in, nil)
 	if err != nil {
 		return nil, err
@@ -104,7 +104,7 @@ func rotateKeyOnDemand(s *Sandbox, cl *call, in *kmsInput) (any, error) {
 		}
 	}
 	if n >= maxOnDemandRotation {
-		return nil, kmsFail("LimitExceededException", "The on-demand rotations limit has been reached for the given keyId. No more on-demand rotations can be performed for this key: %s", k.arn)
+		return nil, jsonFail("LimitExceededException", "The on-demand rotations limit has been reached for the given keyId. No more on-demand rotations can be performed for this key: %s", k.arn)
 	}
 	k.Materials = append(k.Materials, newMaterial(kmsRandom(32), "ON_DEMAND", cl.now))
 	return map[string]string{"KeyId": k.id}, nil
@@ -119,7 +119,7 @@ type rotationEntry struct {
 	at               int
 }
 
-func listKeyRotations(s *Sandbox, cl *call, in *kmsInput) (any, error) {
+func listKeyRotations(s *kmsService, cl *call, in *kmsInput) (any, error) {
 	if e := kmsOneOf(in.IncludeKeyMaterial, "includeKeyMaterial", "ALL_KEY_MATERIAL", "ROTATIONS_ONLY"); e != nil {
 		return nil, e
 	}

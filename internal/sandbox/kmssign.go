@@ -53,7 +53,7 @@ func signingHash(algorithm string) crypto.Hash {
 
 // signedDigest checks the fields that Sign and Verify share, decides, and gives
 // the key and the digest that is signed.
-func (s *Sandbox) signedDigest(cl *call, in *kmsInput) (*kmsKey, []byte, error) {
+func (s *kmsService) signedDigest(cl *call, in *kmsInput) (*kmsKey, []byte, error) {
 	kind := in.MessageType
 	if kind == "" {
 		kind = "RAW"
@@ -79,10 +79,10 @@ func (s *Sandbox) signedDigest(cl *call, in *kmsInput) (*kmsKey, []byte, error) 
 	hash := signingHash(in.SigningAlgorithm)
 	switch kind {
 	case "EXTERNAL_MU":
-		return nil, nil, kmsFail("ValidationException", "Message type EXTERNAL_MU is not valid for algorithm %s.", in.SigningAlgorithm) // [unverified] wording
+		return nil, nil, jsonFail("ValidationException", "Message type EXTERNAL_MU is not valid for algorithm %s.", in.SigningAlgorithm) // [unverified] wording
 	case "DIGEST":
 		if len(in.Message) != hash.Size() {
-			return nil, nil, kmsFail("ValidationException", "Digest is invalid length for algorithm %s.", in.SigningAlgorithm)
+			return nil, nil, jsonFail("ValidationException", "Digest is invalid length for algorithm %s.", in.SigningAlgorithm)
 		}
 		return k, in.Message, nil
 	}
@@ -91,7 +91,7 @@ func (s *Sandbox) signedDigest(cl *call, in *kmsInput) (*kmsKey, []byte, error) 
 	return k, h.Sum(nil), nil
 }
 
-func kmsSign(s *Sandbox, cl *call, in *kmsInput) (any, error) {
+func kmsSign(s *kmsService, cl *call, in *kmsInput) (any, error) {
 	k, digest, err := s.signedDigest(cl, in)
 	if err != nil {
 		return nil, err
@@ -126,7 +126,7 @@ func kmsSign(s *Sandbox, cl *call, in *kmsInput) (any, error) {
 	return map[string]any{"KeyId": k.arn, "Signature": signature, "SigningAlgorithm": in.SigningAlgorithm}, nil
 }
 
-func kmsVerify(s *Sandbox, cl *call, in *kmsInput) (any, error) {
+func kmsVerify(s *kmsService, cl *call, in *kmsInput) (any, error) {
 	if e := kmsSized(in.Signature, "signature", maxCiphertext); e != nil {
 		return nil, e
 	}
@@ -154,7 +154,7 @@ func kmsVerify(s *Sandbox, cl *call, in *kmsInput) (any, error) {
 		}
 	}
 	if !valid {
-		return nil, kmsFail("KMSInvalidSignatureException", "")
+		return nil, jsonFail("KMSInvalidSignatureException", "")
 	}
 	if in.DryRun {
 		return nil, dryRun()
@@ -162,13 +162,13 @@ func kmsVerify(s *Sandbox, cl *call, in *kmsInput) (any, error) {
 	return map[string]any{"KeyId": k.arn, "SignatureValid": true, "SigningAlgorithm": in.SigningAlgorithm}, nil
 }
 
-func getPublicKey(s *Sandbox, cl *call, in *kmsInput) (any, error) {
+func getPublicKey(s *kmsService, cl *call, in *kmsInput) (any, error) {
 	k, err := s.kmsCall(cl, in, nil)
 	if err != nil {
 		return nil, err
 	}
 	if !kmsSpecs[k.Spec].asymmetric() {
-		return nil, kmsFail("UnsupportedOperationException", "%s key spec is %s which is not valid for GetPublicKey.", k.arn, k.Spec) // [unverified] wording
+		return nil, jsonFail("UnsupportedOperationException", "%s key spec is %s which is not valid for GetPublicKey.", k.arn, k.Spec) // [unverified] wording
 	}
 	if e := k.usable(); e != nil {
 		return nil, e
@@ -189,7 +189,7 @@ func getPublicKey(s *Sandbox, cl *call, in *kmsInput) (any, error) {
 	return out, nil
 }
 
-func deriveSharedSecret(s *Sandbox, cl *call, in *kmsInput) (any, error) {
+func deriveSharedSecret(s *kmsService, cl *call, in *kmsInput) (any, error) {
 	if in.KeyAgreementAlgorithm == "" {
 		return nil, kmsMissing("keyAgreementAlgorithm")
 	}
@@ -211,7 +211,7 @@ func deriveSharedSecret(s *Sandbox, cl *call, in *kmsInput) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	bad := kmsFail("ValidationException", "The public key is not a valid %s public key.", k.Spec) // [unverified] wording
+	bad := jsonFail("ValidationException", "The public key is not a valid %s public key.", k.Spec) // [unverified] wording
 	parsed, err := x509.ParsePKIXPublicKey(in.PublicKey)
 	if err != nil {
 		return nil, bad

@@ -146,15 +146,15 @@ func (k *kmsKey) fits(operation string) *apiError {
 	case k.Usage != need && (operation == "Decrypt" || operation == "ReEncryptFrom"):
 		return incorrectKey()
 	case k.Usage != need:
-		return kmsFail("InvalidKeyUsageException", "%s key usage is %s which is not valid for %s.", k.arn, k.Usage, operation)
+		return jsonFail("InvalidKeyUsageException", "%s key usage is %s which is not valid for %s.", k.arn, k.Usage, operation)
 	case len(operation) > 8 && operation[:8] == "Generate" && need == usageEncrypt && !kmsSpecs[k.Spec].symmetric:
-		return kmsFail("InvalidKeyUsageException", "You cannot generate a data key with an asymmetric CMK") // [unverified] wording
+		return jsonFail("InvalidKeyUsageException", "You cannot generate a data key with an asymmetric CMK") // [unverified] wording
 	}
 	return nil
 }
 
 func incorrectKey() *apiError {
-	return kmsFail("IncorrectKeyException", "The key ID in the request does not identify a CMK that can perform this operation.")
+	return jsonFail("IncorrectKeyException", "The key ID in the request does not identify a CMK that can perform this operation.")
 }
 
 // algorithmFits refuses an algorithm that the key cannot do.
@@ -162,5 +162,5 @@ func (k *kmsKey) algorithmFits(algorithm string, can []string) *apiError {
 	if slices.Contains(can, algorithm) {
 		return nil
 	}
-	return kmsFail("InvalidKeyUsageException", "Algorithm %s is incompatible with key spec %s.", algorithm, k.Spec)
+	return jsonFail("InvalidKeyUsageException", "Algorithm %s is incompatible with key spec %s.", algorithm, k.Spec)
 }

@@ -22,9 +22,9 @@ func kmsCheckTags(tags []kmsTag) ([]tag, error) {
 		case len(t.TagValue) > 256:
 			return nil, kmsInvalid("Value '%s' at 'tags.%d.member.tagValue' failed to satisfy constraint: Member must have length less than or equal to 256", t.TagValue, i+1)
 		case strings.HasPrefix(strings.ToLower(t.TagKey), "aws:"):
-			return nil, kmsFail("TagException", "Tags beginning with aws: are reserved")
+			return nil, jsonFail("TagException", "Tags beginning with aws: are reserved")
 		case slices.ContainsFunc(out, func(o tag) bool { return o.Key == t.TagKey }):
-			return nil, kmsFail("TagException", "Duplicate tag keys")
+			return nil, jsonFail("TagException", "Duplicate tag keys")
 		}
 		out = append(out, tag{t.TagKey, t.TagValue})
 	}
@@ -35,7 +35,7 @@ func kmsCheckTags(tags []kmsTag) ([]tag, error) {
 }
 
 func kmsTooManyTags() *apiError {
-	return kmsFail("LimitExceededException", "A key can have %d tags at most.", maxKeyTags) // [unverified] wording
+	return jsonFail("LimitExceededException", "A key can have %d tags at most.", maxKeyTags) // [unverified] wording
 }
 
 // kmsTagContext holds the condition keys of tags that a request brings or removes.
@@ -52,7 +52,7 @@ func kmsTagContext(tags []kmsTag, removed []string) map[string][]string {
 	return ctx
 }
 
-func kmsTagResource(s *Sandbox, cl *call, in *kmsInput) (any, error) {
+func kmsTagResource(s *kmsService, cl *call, in *kmsInput) (any, error) {
 	if in.Tags == nil {
 		return nil, kmsMissing("tags")
 	}
@@ -82,7 +82,7 @@ func kmsTagResource(s *Sandbox, cl *call, in *kmsInput) (any, error) {
 	return nil, nil
 }
 
-func kmsUntagResource(s *Sandbox, cl *call, in *kmsInput) (any, error) {
+func kmsUntagResource(s *kmsService, cl *call, in *kmsInput) (any, error) {
 	if in.TagKeys == nil {
 		return nil, kmsMissing("tagKeys")
 	}
@@ -97,7 +97,7 @@ func kmsUntagResource(s *Sandbox, cl *call, in *kmsInput) (any, error) {
 	return nil, nil
 }
 
-func listResourceTags(s *Sandbox, cl *call, in *kmsInput) (any, error) {
+func listResourceTags(s *kmsService, cl *call, in *kmsInput) (any, error) {
 	k, err := s.kmsCall(cl, in, nil)
 	if err != nil {
 		return nil, err

@@ -8,7 +8,7 @@ import (
 // The texts of KMS's validation of shapes, which comes before everything else.
 
 func kmsInvalid(format string, args ...any) *apiError {
-	return kmsFail("ValidationException", "1 validation error detected: "+format, args...)
+	return jsonFail("ValidationException", "1 validation error detected: "+format, args...)
 }
 
 func kmsMissing(field string) *apiError {

@@ -4,118 +4,207 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
-
-	"github.com/brokerd/brokerd/internal/sandbox/trail"
 )
 
-// openWorld makes the accounts: new ones, or those of the data directory.
-func openWorld(opts *Options, dir string) (*world, error) {
+// stateVersion changes when older sandboxes could not read the format.
+const stateVersion = 2
+
+// savedState is the content of state.json: one document a service.
+//
+// In version 1 all services shared one document. Each field had the name that it
+// has in the documents of version 2, so that every service reads a document of
+// version 1 as its own.
+type savedState struct {
+	Version                    int
+	AccountA, AccountB, Region string
+
+	Organization, IAM, STS, KMS, S3, CloudTrail json.RawMessage
+}
+
+// readState reads state.json; nil when there is none yet.
+func readState(dir string) (*savedState, error) {
+	path := filepath.Join(dir, stateFile)
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the data directory: %w", err)
+	}
+	var s savedState
+	if err := json.Unmarshal(data, &s); err != nil {
+		return nil, fmt.Errorf("reading %s: %w", path, err)
+	}
+	switch s.Version {
+	case 1:
+		s.Organization, s.IAM, s.STS, s.KMS, s.S3, s.CloudTrail = data, data, data, data, data, data
+	case stateVersion:
+	default:
+		return nil, fmt.Errorf("%s was written by another version of the sandbox (format %d, this one reads 1 and %d): use another directory", path, s.Version, stateVersion)
+	}
+	return &s, nil
+}
+
+// adopt fills options that are not set from the state, and refuses options that
+// contradict the state.
+func (s *savedState) adopt(o *Options) error {
+	for _, f := range []struct {
+		name  string
+		given *string
+		kept  string
+	}{{"account A", &o.AccountA, s.AccountA}, {"account B", &o.AccountB, s.AccountB}, {"the Region", &o.Region, s.Region}} {
+		if *f.given != "" && *f.given != f.kept {
+			return fmt.Errorf("data directory %s: %s is %s there, not %s: use another directory", o.DataDir, f.name, f.kept, *f.given)
+		}
+		*f.given = f.kept
+	}
+	return nil
+}
+
+// open makes the services: empty ones, or those of the data directory.
+func (s *Sandbox) open(opts Options) error {
 	if opts.DataDir == "" {
 		filled, err := opts.withDefaults()
 		if err != nil {
-			return nil, fmt.Errorf("sandbox options: %w", err)
+			return fmt.Errorf("sandbox options: %w", err)
 		}
-		*opts = filled
-		return newWorld(filled, dir)
+		s.opts = filled
+		return s.makeServices(nil, s.dir)
 	}
 	kept, err := openStore(opts.DataDir)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	w, err := loadWorld(opts, kept)
-	if err != nil {
-		return nil, errors.Join(err, kept.close())
+	if err := s.load(opts, kept); err != nil {
+		return errors.Join(err, kept.close())
 	}
-	return w, nil
+	return nil
 }
 
-func loadWorld(opts *Options, kept *store) (*world, error) {
+// load makes the services with the state of a data directory.
+func (s *Sandbox) load(opts Options, kept *store) error {
 	state, err := readState(opts.DataDir)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if state != nil {
-		if err := state.adopt(opts); err != nil {
-			return nil, err
+		if err := state.adopt(&opts); err != nil {
+			return err
 		}
 	}
-	if *opts, err = opts.withDefaults(); err != nil {
-		return nil, fmt.Errorf("sandbox options: %w", err)
+	if s.opts, err = opts.withDefaults(); err != nil {
+		return fmt.Errorf("sandbox options: %w", err)
 	}
-	w, err := newWorld(*opts, filepath.Join(opts.DataDir, bodyKind))
-	if err != nil {
-		return nil, err
+	if err := s.makeServices(kept, filepath.Join(opts.DataDir, bodyKind)); err != nil {
+		return err
 	}
-	w.store, w.blobs.kept, w.blobs.restored = kept, kept, map[string]*blob{}
 	if state != nil {
-		if err := w.restore(state, opts.RootKeys); err != nil {
-			return nil, fmt.Errorf("data directory %s: %w", opts.DataDir, err)
+		if err := s.restore(state); err != nil {
+			return fmt.Errorf("data directory %s: %w", opts.DataDir, err)
 		}
 	}
-	if err := w.loadObjects(); err != nil {
-		return nil, fmt.Errorf("data directory: %w", err)
+	if err := s.s3.loadObjects(); err != nil {
+		return fmt.Errorf("data directory: %w", err)
 	}
-	if err := w.sweepBodies(); err != nil {
-		return nil, err
+	if err := s.trails.readEvents(); err != nil {
+		return err
 	}
-	data, err := w.save(*opts)
+	return s.writeState()
+}
+
+// makeServices makes empty services, from the lowest layer to the highest.
+func (s *Sandbox) makeServices(kept *store, bodies string) error {
+	o := s.opts
+	s.k = newKernel(kernelOptions{Accounts: []string{o.AccountA, o.AccountB}, Region: o.Region, Seed: o.Seed, Store: kept})
+	s.k.setFaults(o.Faults)
+	s.trails = newCloudTrail(s.k)
+	var err error
+	if s.iam, err = newIAM(s.k, o.RootKeys); err != nil {
+		return err
+	}
+	if s.sts, err = newSTS(s.k, s.iam); err != nil {
+		return err
+	}
+	s.kms = newKMS(s.k, s.iam)
+	s.s3 = newS3(s.k, s.iam, s.kms, s3Options{BodyDir: bodies, SkipChecksums: o.SkipChecksums})
+	s.k.setHooks(s.disturb, s.trails.note)
+	return nil
+}
+
+// restore fills the services from a state, from the lowest layer to the highest.
+func (s *Sandbox) restore(state *savedState) error {
+	return firstError(
+		func() error { return s.k.restore(state.Organization) },
+		func() error { return s.trails.restore(state.CloudTrail) },
+		func() error { return s.iam.restore(state.IAM, s.opts.RootKeys) },
+		func() error { return s.sts.restore(state.STS) },
+		func() error { return s.kms.restore(state.KMS) },
+		func() error { return s.s3.restore(state.S3) },
+	)
+}
+
+func firstError(steps ...func() error) error {
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// save renders the state. Higher layers are read first: whatever they refer to
+// in a lower layer is older, and is in that layer's snapshot unless it was deleted.
+func (s *Sandbox) save() ([]byte, error) {
+	out := savedState{Version: stateVersion, AccountA: s.opts.AccountA, AccountB: s.opts.AccountB, Region: s.opts.Region}
+	for _, part := range []struct {
+		to       *json.RawMessage
+		snapshot func() (json.RawMessage, error)
+	}{
+		{&out.S3, s.s3.snapshot}, {&out.KMS, s.kms.snapshot}, {&out.STS, s.sts.snapshot}, {&out.IAM, s.iam.snapshot},
+		{&out.CloudTrail, s.trails.snapshot}, {&out.Organization, s.k.snapshot},
+	} {
+		data, err := part.snapshot()
+		if err != nil {
+			return nil, fmt.Errorf("rendering the state: %w", err)
+		}
+		*part.to = data
+	}
+	data, err := json.MarshalIndent(out, "", " ")
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("rendering the state: %w", err)
 	}
-	return w, kept.putState(data)
+	return data, nil
 }
 
 // persist writes what a call changed, before it is answered.
 func (s *Sandbox) persist(cl *call) error {
-	w := s.world
-	if w.store == nil {
+	if s.k.store == nil {
 		return nil
 	}
-	w.mu.RLock()
-	control := w.dirty || !isReadOnly(cl.record.Operation) && !isData(cl.record.Service, cl.record.Operation)
-	w.mu.RUnlock()
-	if control {
-		if err := s.persistControl(); err != nil {
+	if s.k.isDirty() || !isReadOnly(cl.record.Operation) && !isData(cl.record.Service, cl.record.Operation) {
+		if err := s.writeState(); err != nil {
 			return err
 		}
 	}
-	return w.store.flush()
+	return s.k.store.flush()
 }
 
-// persistControl writes state.json if it changed.
-func (s *Sandbox) persistControl() error {
-	w := s.world
-	if w.store == nil {
+// writeState writes state.json if it changed.
+func (s *Sandbox) writeState() error {
+	if s.k.store == nil {
 		return nil
 	}
-	w.mu.Lock()
-	data, err := w.save(s.opts)
-	w.dirty = false
-	// Rendered and written in one order: a later state is never overwritten by an earlier.
-	w.store.writeMu.Lock()
-	w.mu.Unlock()
-	defer w.store.writeMu.Unlock()
-	if err != nil {
-		return err
-	}
-	return w.store.putStateLocked(data)
-}
-
-// keepEvents appends to the audit trail's file. The trail is a record: what it
-// loses for want of space is said by the next change that cannot be kept either.
-func (s *Sandbox) keepEvents(events []trail.Event) {
-	kept := s.world.store
-	if kept == nil {
-		return
-	}
-	var lines []byte
-	for i := range events {
-		line, err := json.Marshal(&events[i])
+	return s.k.store.putState(func() ([]byte, error) {
+		// Cleared while the store's lock is held: a call that finds the mark cleared
+		// waits in flush until this state is written.
+		s.k.clearDirty()
+		data, err := s.save()
 		if err != nil {
-			continue
+			s.k.markDirty()
 		}
-		lines = append(append(lines, line...), '\n')
-	}
-	kept.appendEvents(lines)
+		return data, err
+	})
 }

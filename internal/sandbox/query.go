@@ -19,7 +19,7 @@ func queryNamespace(service string) string {
 }
 
 // writeQuery answers with result as the content of <ActionResult>; nil for none.
-func (s *Sandbox) writeQuery(cl *call, result any) error {
+func (cl *call) writeQuery(result any) error {
 	var inner []byte
 	if result != nil {
 		var err error
@@ -31,7 +31,7 @@ func (s *Sandbox) writeQuery(cl *call, result any) error {
 	body := fmt.Sprintf("<%sResponse xmlns=%q>%s<ResponseMetadata><RequestId>%s</RequestId></ResponseMetadata></%sResponse>",
 		op, queryNamespace(cl.record.Service), inner, cl.record.RequestID, op)
 	cl.w.Header().Set("Content-Type", "text/xml")
-	s.reply(cl, http.StatusOK)
+	cl.reply(http.StatusOK)
 	_, err := cl.w.Write([]byte(body))
 	return err
 }

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/brokerd/brokerd/internal/iampolicy"
@@ -18,8 +19,40 @@ import (
 
 const s3Namespace = "http://s3.amazonaws.com/doc/2006-03-01/"
 
+// s3Options configure S3.
+type s3Options struct {
+	BodyDir       string // for object bodies
+	SkipChecksums bool   // digests and checksums of object data are neither verified nor computed
+}
+
+// s3Service is S3 of all accounts. mu guards everything but the blobs and is never
+// held while bytes move or a network is waited for.
+type s3Service struct {
+	k             *kernel
+	iam           *iamService
+	kms           *kmsService
+	skipChecksums bool
+	blobs         *blobStore
+
+	mu      sync.RWMutex
+	buckets map[string]*bucket
+	blocks  map[string]*iampolicy.PublicAccessBlock // by account
+	order   uint64                                  // of the newest object version
+}
+
+func newS3(k *kernel, iam *iamService, kms *kmsService, o s3Options) *s3Service {
+	s := &s3Service{
+		k: k, iam: iam, kms: kms, skipChecksums: o.SkipChecksums, blobs: &blobStore{dir: o.BodyDir},
+		buckets: map[string]*bucket{}, blocks: map[string]*iampolicy.PublicAccessBlock{},
+	}
+	if k.store != nil {
+		s.blobs.kept, s.blobs.restored = k.store, map[string]*blob{}
+	}
+	return s
+}
+
 type bucket struct {
-	world                 *world
+	s                     *s3Service
 	name, region, account string
 	created               time.Time
 	policy                *storedPolicy
@@ -38,7 +71,7 @@ func (b *bucket) arn() string { return "arn:aws:s3:::" + b.name }
 // s3Call is a call on its way through S3.
 type s3Call struct {
 	*call
-	s           *Sandbox
+	s           *s3Service
 	bucketName  string
 	key         string
 	action      string // IAM action, "s3:PutObject"
@@ -53,7 +86,8 @@ func (c *s3Call) resource() string {
 	return "arn:aws:s3:::" + c.bucketName + "/" + c.key
 }
 
-func (s *Sandbox) handleS3(cl *call) error {
+// serve answers a call to S3.
+func (s *s3Service) serve(cl *call) error {
 	c := &s3Call{call: cl, s: s, query: cl.r.URL.Query()}
 	c.bucketName, c.key = bucketAndKey(cl.r)
 	if cl.r.Method == http.MethodOptions && c.bucketName != "" {
@@ -85,33 +119,42 @@ func (s *Sandbox) handleS3(cl *call) error {
 	if len(c.key) > maxKeyLength {
 		return fail(http.StatusBadRequest, "KeyTooLongError", "Your key is too long").with("Size", strconv.Itoa(len(c.key))).with("MaxSizeAllowed", strconv.Itoa(maxKeyLength))
 	}
-	if err := s.applyFault(cl, "s3"); err != nil {
+	if err := cl.applyFault("s3"); err != nil {
 		return err
 	}
 	if err := c.authenticateS3(); err != nil {
 		return err
 	}
-	if c.bucketName == "" || route.name == "CreateBucket" || route.name == "PostObject" {
-		return route.handle(c, nil)
-	}
-	s.world.mu.Lock()
-	b, err := c.locate()
-	if err == nil {
-		c.tellCORS(b)
-		err = c.checkPayer(b)
-	}
-	if err == nil && c.action != noAction {
-		err = c.allow(b, c.action, c.resource())
-	}
-	if err != nil {
-		s.world.mu.Unlock()
-		return err
-	}
-	return route.handle(c, b)
+	return route.handle(c)
 }
 
-// unlock gives up the world before bytes move.
-func (c *s3Call) unlock() { c.s.world.mu.Unlock() }
+// withBucket runs fn with mu held, on the bucket of the call. Before that it finds the
+// bucket, sends callers of the wrong Region away, and decides the call's action.
+func (c *s3Call) withBucket(fn func(b *bucket) error) error {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	b, err := c.locate()
+	if err != nil {
+		return err
+	}
+	c.tellCORS(b)
+	if err := c.checkPayer(b); err != nil {
+		return err
+	}
+	if c.action != noAction {
+		if err := c.allow(b, c.action, c.resource()); err != nil {
+			return err
+		}
+	}
+	return fn(b)
+}
+
+// locked is the handler of an operation that runs with mu held from beginning to end.
+func locked(run func(*s3Call, *bucket) error) func(*s3Call) error {
+	return func(c *s3Call) error {
+		return c.withBucket(func(b *bucket) error { return run(c, b) })
+	}
+}
 
 // virtualHosts are the host name endings before which a bucket name may stand.
 var virtualHosts = regexp.MustCompile(`^(.+)\.s3(?:[.-][a-z0-9-]+)?\.(?:localhost|amazonaws\.com)$`)
@@ -165,7 +208,7 @@ func (c *s3Call) authenticateS3() error {
 		return invalidArgument("x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER, STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD, STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER or a valid sha256 value.").
 			with("ArgumentName", "x-amz-content-sha256").with("ArgumentValue", c.payloadHash)
 	}
-	if err := c.s.world.authenticate(c.call, "s3", c.payloadHash); err != nil {
+	if err := c.authenticate(c.s.iam, "s3", c.payloadHash); err != nil {
 		return err
 	}
 	if c.r.ContentLength == 0 && len(c.payloadHash) == len(emptySHA256) && c.payloadHash != emptySHA256 && !c.sig.isPresigned() {
@@ -197,7 +240,7 @@ func accessDenied() *apiError {
 // locate finds the bucket, sends callers of the wrong Region away, and checks
 // the owner that the caller expects. The caller holds mu.
 func (c *s3Call) locate() (*bucket, error) {
-	b := c.s.world.buckets[c.bucketName]
+	b := c.s.buckets[c.bucketName]
 	if b == nil {
 		return nil, noSuchBucket(c.bucketName)
 	}
@@ -232,12 +275,12 @@ func (c *s3Call) writeXML(v any) error {
 		return fmt.Errorf("rendering the answer: %w", err)
 	}
 	c.w.Header().Set("Content-Type", "application/xml")
-	c.s.reply(c.call, http.StatusOK)
+	c.reply(http.StatusOK)
 	_, err = c.w.Write(append([]byte(xml.Header), body...))
 	return err
 }
 
 func (c *s3Call) done(status int) error {
-	c.s.reply(c.call, status)
+	c.reply(status)
 	return nil
 }

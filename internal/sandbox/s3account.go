@@ -20,10 +20,7 @@ var accountRoutes = map[string]s3Route{
 // blocked is what is blocked for a bucket: by its own setting or its account's.
 // The caller holds mu.
 func (b *bucket) blocked() *iampolicy.PublicAccessBlock {
-	var all *iampolicy.PublicAccessBlock
-	if acct := b.world.accounts[b.account]; acct != nil {
-		all = acct.block
-	}
+	all := b.s.blocks[b.account]
 	switch {
 	case all == nil:
 		return b.block
@@ -36,37 +33,45 @@ func (b *bucket) blocked() *iampolicy.PublicAccessBlock {
 	}
 }
 
-// ofAccount authorizes a call about the caller's account. It returns with mu held
-// for writing when there is no error.
-func (c *s3Call) ofAccount() (*account, error) {
+// ofAccount decides a call about the caller's account.
+func (c *s3Call) ofAccount() error {
 	if c.caller.kind == anonymous || c.r.Header.Get("X-Amz-Account-Id") != c.caller.account {
-		return nil, accessDenied()
+		return accessDenied()
 	}
-	w := c.s.world
-	w.mu.Lock()
-	if e := w.authorize(c.call, access{caller: c.caller, action: c.action, resource: "*", owner: c.caller.account, context: c.requestContext(c.s.region(c.call))}); e != nil {
-		w.mu.Unlock()
-		return nil, e
+	if e := c.s.k.authorize(c.call, access{caller: c.caller, action: c.action, resource: "*", owner: c.caller.account, context: c.requestContext(c.region())}); e != nil {
+		return e
 	}
-	return w.accounts[c.caller.account], nil
+	return nil
 }
 
-func getAccountBlock(c *s3Call, _ *bucket) error {
-	acct, err := c.ofAccount()
-	if err != nil {
+// setAccountBlock replaces the block of the caller's account; nil for none.
+func (c *s3Call) setAccountBlock(block *iampolicy.PublicAccessBlock) {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	if block == nil {
+		delete(c.s.blocks, c.caller.account)
+		return
+	}
+	c.s.blocks[c.caller.account] = block
+}
+
+func getAccountBlock(c *s3Call) error {
+	if err := c.ofAccount(); err != nil {
 		return err
 	}
-	defer c.unlock()
-	if acct.block == nil {
-		return fail(http.StatusNotFound, "NoSuchPublicAccessBlockConfiguration", "The public access block configuration was not found").with("AccountId", acct.id)
+	c.s.mu.RLock()
+	block := c.s.blocks[c.caller.account]
+	c.s.mu.RUnlock()
+	if block == nil {
+		return fail(http.StatusNotFound, "NoSuchPublicAccessBlockConfiguration", "The public access block configuration was not found").with("AccountId", c.caller.account)
 	}
 	return c.writeXML(publicAccessXML{
-		Xmlns: "http://awss3control.amazonaws.com/doc/2018-08-20/", BlockPublicAcls: acct.block.BlockPublicAcls, IgnorePublicAcls: acct.block.IgnorePublicAcls,
-		BlockPublicPolicy: acct.block.BlockPublicPolicy, RestrictPublicBuckets: acct.block.RestrictPublicBuckets,
+		Xmlns: "http://awss3control.amazonaws.com/doc/2018-08-20/", BlockPublicAcls: block.BlockPublicAcls, IgnorePublicAcls: block.IgnorePublicAcls,
+		BlockPublicPolicy: block.BlockPublicPolicy, RestrictPublicBuckets: block.RestrictPublicBuckets,
 	})
 }
 
-func putAccountBlock(c *s3Call, _ *bucket) error {
+func putAccountBlock(c *s3Call) error {
 	data, err := c.control(maxConfigBody)
 	if err != nil {
 		return err
@@ -75,24 +80,20 @@ func putAccountBlock(c *s3Call, _ *bucket) error {
 	if err := parseXML(data, &in); err != nil {
 		return err
 	}
-	acct, err := c.ofAccount()
-	if err != nil {
+	if err := c.ofAccount(); err != nil {
 		return err
 	}
-	defer c.unlock()
-	acct.block = &iampolicy.PublicAccessBlock{
+	c.setAccountBlock(&iampolicy.PublicAccessBlock{
 		BlockPublicAcls: in.BlockPublicAcls, IgnorePublicAcls: in.IgnorePublicAcls,
 		BlockPublicPolicy: in.BlockPublicPolicy, RestrictPublicBuckets: in.RestrictPublicBuckets,
-	}
+	})
 	return c.done(http.StatusCreated)
 }
 
-func deleteAccountBlock(c *s3Call, _ *bucket) error {
-	acct, err := c.ofAccount()
-	if err != nil {
+func deleteAccountBlock(c *s3Call) error {
+	if err := c.ofAccount(); err != nil {
 		return err
 	}
-	defer c.unlock()
-	acct.block = nil
+	c.setAccountBlock(nil)
 	return c.done(http.StatusNoContent)
 }

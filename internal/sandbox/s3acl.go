@@ -118,7 +118,7 @@ func badCannedACL(name string) *apiError {
 }
 
 // headerGrants reads the x-amz-grant-* headers. The caller holds mu.
-func (w *world) headerGrants(h http.Header) (*accessList, error) {
+func (w *s3Service) headerGrants(h http.Header) (*accessList, error) {
 	l := &accessList{}
 	for _, header := range grantHeaders {
 		text := h.Get(header.name)
@@ -149,11 +149,11 @@ func (l *accessList) check() error {
 }
 
 // grantee resolves who is meant. The caller holds mu.
-func (w *world) grantee(kind, value string) (grant, error) {
+func (w *s3Service) grantee(kind, value string) (grant, error) {
 	switch strings.ToLower(kind) {
 	case "id":
 		account := accountOfCanonicalID(value)
-		if w.accounts[account] == nil {
+		if !w.k.hasAccount(account) {
 			return grant{}, invalidArgument("Invalid id").with("ArgumentName", "CanonicalUser/ID").with("ArgumentValue", value)
 		}
 		return grant{Account: account}, nil
@@ -188,7 +188,7 @@ func (c *s3Call) headersACL(owner, bucketOwner string) (*accessList, error) {
 	case canned != "":
 		return cannedACL(canned, owner, bucketOwner)
 	case hasGrantHeader(h):
-		return c.s.world.headerGrants(h)
+		return c.s.headerGrants(h)
 	}
 	return nil, nil
 }

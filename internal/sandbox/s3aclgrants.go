@@ -25,7 +25,7 @@ func (b *bucket) ownerOf(o *object) string {
 // judge decides an action on a bucket or its objects. The caller holds mu.
 func (c *s3Call) judge(b *bucket, action, resource string) (iampolicy.Scenario, iampolicy.Result) {
 	a := c.question(b, action, resource)
-	sc, res := c.s.world.decide(a)
+	sc, res := c.s.k.decide(a)
 	if res.Decision == iampolicy.ExplicitDeny || slices.Contains(res.BlockedBy, iampolicy.LayerPublicAccess) || b.ownership == ownerEnforced {
 		return sc, res
 	}
@@ -34,7 +34,7 @@ func (c *s3Call) judge(b *bucket, action, resource string) (iampolicy.Scenario, 
 	if o != nil && o.owner != b.account && c.reachesOwner(action) {
 		// Somebody else's object: the bucket's policy can refuse, it cannot grant.
 		a.owner, a.policy = o.owner, c.grantPolicy(b, o.acl, objectPermission(action), action, resource)
-		return c.s.world.decide(a)
+		return c.s.k.decide(a)
 	}
 	if res.Decision != iampolicy.ImplicitDeny {
 		return sc, res
@@ -46,7 +46,7 @@ func (c *s3Call) judge(b *bucket, action, resource string) (iampolicy.Scenario, 
 	if a.policy = c.grantPolicy(b, list, permission, action, resource); a.policy == nil {
 		return sc, res
 	}
-	if _, again := c.s.world.decide(a); again.Decision == iampolicy.Allowed {
+	if _, again := c.s.k.decide(a); again.Decision == iampolicy.Allowed {
 		return sc, again
 	}
 	return sc, res
@@ -147,7 +147,7 @@ func (c *s3Call) grantPolicy(b *bucket, l *accessList, permission, action, resou
 		case g.Group == groupAllUsers:
 			everybody = true
 		case g.Group == groupAuthenticated:
-			accounts = slices.AppendSeq(accounts, maps.Keys(c.s.world.accounts))
+			accounts = slices.AppendSeq(accounts, maps.Keys(c.s.k.accounts))
 		}
 	}
 	if !everybody && accounts == nil {

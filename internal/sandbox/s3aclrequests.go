@@ -54,12 +54,11 @@ func grantsXML(grants []grant) []grantXML {
 }
 
 func getBucketACL(c *s3Call, b *bucket) error {
-	defer c.unlock()
 	return c.writeACL(b, b.conf.ACL, b.account)
 }
 
-func putBucketACL(c *s3Call, _ *bucket) error {
-	return c.configureMaybe(maxConfigBody, func(b *bucket, data []byte) error {
+func putBucketACL(c *s3Call) error {
+	return c.configureMaybe(maxConfigBody, nil, func(b *bucket, data []byte) error {
 		l, err := c.requestedACL(b, data, b.account, "")
 		if err != nil {
 			return err
@@ -73,7 +72,6 @@ func putBucketACL(c *s3Call, _ *bucket) error {
 }
 
 func getObjectACL(c *s3Call, b *bucket) error {
-	defer c.unlock()
 	o, err := c.findVersion(b)
 	if err != nil {
 		return err
@@ -81,8 +79,8 @@ func getObjectACL(c *s3Call, b *bucket) error {
 	return c.writeACL(b, o.acl, b.ownerOf(o))
 }
 
-func putObjectACL(c *s3Call, _ *bucket) error {
-	return c.configureMaybe(maxConfigBody, func(b *bucket, data []byte) error {
+func putObjectACL(c *s3Call) error {
+	return c.configureMaybe(maxConfigBody, nil, func(b *bucket, data []byte) error {
 		o, err := c.findVersion(b)
 		if err != nil {
 			return err
@@ -146,7 +144,7 @@ func (c *s3Call) parseACL(data []byte, owner string) (*accessList, error) {
 		return nil, malformedACL()
 	}
 	if in.Owner.ID != canonicalID(owner) {
-		if c.s.world.accounts[accountOfCanonicalID(in.Owner.ID)] == nil {
+		if !c.s.k.hasAccount(accountOfCanonicalID(in.Owner.ID)) {
 			return nil, invalidArgument("Invalid id").with("ArgumentName", "CanonicalUser/ID").with("ArgumentValue", in.Owner.ID)
 		}
 		return nil, accessDenied() // an owner cannot be changed
@@ -199,7 +197,7 @@ func (c *s3Call) readGrant(x granteeReadXML) (grant, error) {
 	if !ok {
 		return grant{}, malformedACL()
 	}
-	g, err := c.s.world.grantee(kind, value)
+	g, err := c.s.grantee(kind, value)
 	g.Permission = x.Permission
 	return g, err
 }

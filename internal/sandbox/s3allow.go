@@ -83,14 +83,14 @@ func (c *s3Call) allow(b *bucket, action, resource string) error {
 	e := accessDenied()
 	// S3 explains itself to callers of the owner's account or organization only,
 	// and never how an endpoint's policy decided.
-	if c.s.world.sameOrganization(c.caller.account, sc.Request.ResourceAccount) && iampolicy.BlamedLayer(sc, res) != iampolicy.LayerVPCEndpoint {
+	if c.s.k.sameOrganization(c.caller.account, sc.Request.ResourceAccount) && iampolicy.BlamedLayer(sc, res) != iampolicy.LayerVPCEndpoint {
 		e.Message = iampolicy.AccessDeniedText(sc, res)
 	}
 	return e
 }
 
 func (c *s3Call) question(b *bucket, action, resource string) access {
-	_, policy := c.s.world.policyNow(b.policy)
+	_, policy := c.s.iam.policyNow(b.policy)
 	ctx := c.conditionContext(b.account, b.region)
 	if c.key != "" {
 		for _, t := range b.existingTags(c.key, c.query.Get("versionId")) {

@@ -44,7 +44,6 @@ type attributesXML struct {
 var objectAttributes = []string{"ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"}
 
 func getObjectAttributes(c *s3Call, b *bucket) error {
-	defer c.unlock()
 	read := "s3:GetObject"
 	if c.query.Get("versionId") != "" {
 		read = "s3:GetObjectVersion"

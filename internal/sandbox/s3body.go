@@ -44,7 +44,7 @@ type incoming struct {
 // to sum besides the client's; needMD5 asks for the MD5 whatever was sent.
 func (c *s3Call) openBody(needMD5 bool, compute ...string) (*incoming, error) {
 	h := c.r.Header
-	in := &incoming{reader: c.payload, length: c.r.ContentLength, sums: map[string]hash.Hash{}, trusting: c.s.opts.SkipChecksums}
+	in := &incoming{reader: c.payload, length: c.r.ContentLength, sums: map[string]hash.Hash{}, trusting: c.s.skipChecksums}
 	switch c.payloadHash {
 	case payloadUnsigned, "":
 	case payloadUnsignedTrailer, payloadSigned, payloadSignedTrailer:
@@ -252,7 +252,7 @@ func bodyError(err error) error {
 
 // store streams the body into a blob and verifies it. mu must not be held.
 func (c *s3Call) store(in *incoming) (*blob, error) {
-	b, err := c.s.world.blobs.write(in.reader, in.length, in.writers()...)
+	b, err := c.s.blobs.write(in.reader, in.length, in.writers()...)
 	if in.unsized && errors.Is(err, errTooLarge) {
 		return nil, fail(http.StatusBadRequest, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size").with("MaxSizeAllowed", strconv.FormatInt(in.length, 10))
 	}
@@ -283,10 +283,15 @@ func (c *s3Call) control(limit int64) ([]byte, error) {
 	return data, in.verify(int64(len(data)))
 }
 
-// configure reads the body of a configuration call and hands it, with the
-// bucket found anew, to apply under mu.
+// configure decides a configuration call, reads its body without holding mu, and
+// hands it to apply with mu held and the bucket found again.
 func (c *s3Call) configure(limit int64, apply func(b *bucket, data []byte) error) error {
-	return c.configureMaybe(limit, func(b *bucket, data []byte) error {
+	return c.configureChecked(limit, nil, apply)
+}
+
+// configureChecked is configure with a check between the decision and the body; nil: none.
+func (c *s3Call) configureChecked(limit int64, check func(b *bucket) error, apply func(b *bucket, data []byte) error) error {
+	return c.configureMaybe(limit, check, func(b *bucket, data []byte) error {
 		if len(data) == 0 {
 			return fail(http.StatusBadRequest, "MissingRequestBodyError", "Request Body is empty")
 		}
@@ -294,22 +299,28 @@ func (c *s3Call) configure(limit int64, apply func(b *bucket, data []byte) error
 	})
 }
 
-// configureMaybe is configure for the calls whose body may be empty.
-func (c *s3Call) configureMaybe(limit int64, apply func(b *bucket, data []byte) error) error {
-	c.unlock()
+// configureMaybe is configureChecked for the calls whose body may be empty.
+func (c *s3Call) configureMaybe(limit int64, check func(b *bucket) error, apply func(b *bucket, data []byte) error) error {
+	err := c.withBucket(func(b *bucket) error {
+		if check == nil {
+			return nil
+		}
+		return check(b)
+	})
+	if err != nil {
+		return err
+	}
 	data, err := c.control(limit)
 	if err != nil {
 		return err
 	}
-	c.s.world.mu.Lock()
-	b := c.s.world.buckets[c.bucketName]
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	b := c.s.buckets[c.bucketName]
 	if b == nil {
-		err = noSuchBucket(c.bucketName)
-	} else {
-		err = apply(b, data)
+		return noSuchBucket(c.bucketName)
 	}
-	c.unlock()
-	return err
+	return apply(b, data)
 }
 
 // parseXML reads a request document strictly enough to refuse other ones.

@@ -13,13 +13,11 @@ import (
 const maxListedBuckets = 10000
 
 func headBucket(c *s3Call, b *bucket) error {
-	defer c.unlock()
 	c.w.Header().Set("x-amz-bucket-arn", b.arn())
 	return c.done(http.StatusOK)
 }
 
 func deleteBucket(c *s3Call, b *bucket) error {
-	defer c.unlock()
 	if len(b.versions) > 0 {
 		text := "The bucket you tried to delete is not empty"
 		if b.versioning != "" {
@@ -30,12 +28,11 @@ func deleteBucket(c *s3Call, b *bucket) error {
 	for _, u := range b.uploads {
 		b.endUpload(u)
 	}
-	delete(c.s.world.buckets, b.name)
+	delete(c.s.buckets, b.name)
 	return c.done(http.StatusNoContent)
 }
 
 func getBucketLocation(c *s3Call, b *bucket) error {
-	defer c.unlock()
 	if c.caller.account != b.account {
 		return accessDenied() // not usable across accounts
 	}
@@ -65,14 +62,14 @@ type bucketEntryXML struct {
 }
 
 // listBuckets lists the caller's own. Pages are only made when the caller asks for a size.
-func listBuckets(c *s3Call, _ *bucket) error {
-	w, q := c.s.world, c.query
+func listBuckets(c *s3Call) error {
+	w, q := c.s, c.query
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if c.caller.kind == anonymous {
 		return accessDenied()
 	}
-	if e := w.authorize(c.call, access{caller: c.caller, action: "s3:ListAllMyBuckets", resource: "*", owner: c.caller.account, context: c.requestContext(c.s.region(c.call))}); e != nil {
+	if e := w.k.authorize(c.call, access{caller: c.caller, action: "s3:ListAllMyBuckets", resource: "*", owner: c.caller.account, context: c.requestContext(c.region())}); e != nil {
 		return e
 	}
 	limit := maxListedBuckets

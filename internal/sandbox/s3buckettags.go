@@ -10,14 +10,13 @@ import (
 const maxBucketTags = 50
 
 func getBucketTagging(c *s3Call, b *bucket) error {
-	defer c.unlock()
 	if len(b.conf.Tags) == 0 {
 		return fail(http.StatusNotFound, "NoSuchTagSet", "The TagSet does not exist").with("BucketName", b.name)
 	}
 	return c.writeTagging(b.conf.Tags)
 }
 
-func putBucketTagging(c *s3Call, _ *bucket) error {
+func putBucketTagging(c *s3Call) error {
 	return c.configureDigested(func(b *bucket, data []byte) error {
 		tags, err := readTagging(data, maxBucketTags)
 		if err != nil {
@@ -29,20 +28,23 @@ func putBucketTagging(c *s3Call, _ *bucket) error {
 }
 
 func deleteBucketTagging(c *s3Call, b *bucket) error {
-	defer c.unlock()
 	b.conf.Tags = nil
 	return c.done(http.StatusNoContent)
 }
 
 // configureDigested is configure for the calls that S3 takes with a digest of the body only.
 func (c *s3Call) configureDigested(apply func(b *bucket, data []byte) error) error {
+	check := func(*bucket) error { return c.requireDigest() }
+	return c.configureChecked(maxConfigBody, check, apply)
+}
+
+func (c *s3Call) requireDigest() error {
 	digest := c.r.Header.Get("Content-Md5") != "" || strings.HasPrefix(strings.ToLower(c.r.Header.Get("X-Amz-Trailer")), "x-amz-checksum-")
 	for _, a := range checksumAlgorithms {
 		digest = digest || c.r.Header.Get(checksumHeader(a)) != ""
 	}
 	if !digest {
-		c.unlock()
 		return fail(http.StatusBadRequest, "InvalidRequest", "Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
 	}
-	return c.configure(maxConfigBody, apply)
+	return nil
 }

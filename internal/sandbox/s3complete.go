@@ -31,7 +31,7 @@ type completeResult struct {
 	ChecksumType string `xml:",omitempty"`
 }
 
-func completeMultipartUpload(c *s3Call, _ *bucket) error {
+func completeMultipartUpload(c *s3Call) error {
 	// The checksum headers of this call speak of the object, not of the request body.
 	objectSums := map[string]string{}
 	for _, a := range checksumAlgorithms {
@@ -40,15 +40,13 @@ func completeMultipartUpload(c *s3Call, _ *bucket) error {
 			c.r.Header.Del(checksumHeader(a))
 		}
 	}
-	if len(objectSums) > 1 {
-		c.unlock()
-		return multipleChecksums()
+	check := func(*bucket) error {
+		if len(objectSums) > 1 {
+			return multipleChecksums()
+		}
+		return c.checkCompleteHeaders()
 	}
-	if err := c.checkCompleteHeaders(); err != nil {
-		c.unlock()
-		return err
-	}
-	return c.configure(maxCompleteBody, func(b *bucket, data []byte) error {
+	return c.configureChecked(maxCompleteBody, check, func(b *bucket, data []byte) error {
 		var req completeRequest
 		if err := parseXML(data, &req); err != nil {
 			return err
@@ -163,7 +161,7 @@ func (c *s3Call) assemble(u *multipart, list []completedPart, objectSums map[str
 	}
 	o.size = o.body.size()
 	o.etag = fmt.Sprintf("%x-%d", digest.Sum(nil), len(list))
-	if o.seal.isKMS() || c.s.opts.SkipChecksums {
+	if o.seal.isKMS() || c.s.skipChecksums {
 		o.etag = fmt.Sprintf("%s-%d", newHex(16), len(list))
 	}
 	if v := c.r.Header.Get("X-Amz-Mp-Object-Size"); v != "" && v != strconv.FormatInt(o.size, 10) {

@@ -12,16 +12,15 @@ import (
 // The bucket's configuration: policy, ownership, public access, versioning.
 
 func getBucketPolicy(c *s3Call, b *bucket) error {
-	defer c.unlock()
 	if c.caller.account != b.account {
 		return methodNotAllowed()
 	}
 	if b.policy == nil {
 		return noBucketPolicy(b)
 	}
-	text, _ := c.s.world.policyNow(b.policy)
+	text, _ := c.s.iam.policyNow(b.policy)
 	c.w.Header().Set("Content-Type", "application/json")
-	c.s.reply(c.call, http.StatusOK)
+	c.reply(http.StatusOK)
 	_, err := c.w.Write([]byte(text))
 	return err
 }
@@ -39,12 +38,14 @@ func malformedPolicy(format string, args ...any) *apiError {
 	return fail(http.StatusBadRequest, "MalformedPolicy", format, args...)
 }
 
-func putBucketPolicy(c *s3Call, b *bucket) error {
-	if c.caller.account != b.account {
-		c.unlock()
-		return methodNotAllowed()
+func putBucketPolicy(c *s3Call) error {
+	check := func(b *bucket) error {
+		if c.caller.account != b.account {
+			return methodNotAllowed()
+		}
+		return nil
 	}
-	return c.configure(maxConfigBody, func(b *bucket, data []byte) error {
+	return c.configureChecked(maxConfigBody, check, func(b *bucket, data []byte) error {
 		if len(data) > maxPolicyText {
 			return fail(http.StatusBadRequest, "PolicyTooLarge", "Policy exceeds the maximum allowed document size.")
 		}
@@ -54,7 +55,7 @@ func putBucketPolicy(c *s3Call, b *bucket) error {
 		if err := lintBucketPolicy(data); err != nil {
 			return err
 		}
-		p, err := c.s.world.storePolicy(string(data))
+		p, err := c.s.iam.storePolicy(string(data))
 		if errors.Is(err, errInvalidPrincipal) {
 			_, what, _ := strings.Cut(err.Error(), ": ")
 			return invalidPrincipal(what)
@@ -73,7 +74,6 @@ func putBucketPolicy(c *s3Call, b *bucket) error {
 }
 
 func deleteBucketPolicy(c *s3Call, b *bucket) error {
-	defer c.unlock()
 	if c.caller.account != b.account {
 		return methodNotAllowed()
 	}
@@ -100,7 +100,6 @@ type ownershipXML struct {
 }
 
 func getOwnershipControls(c *s3Call, b *bucket) error {
-	defer c.unlock()
 	if b.ownership == "" {
 		return fail(http.StatusNotFound, "OwnershipControlsNotFoundError", "The bucket ownership controls were not found").with("BucketName", b.name)
 	}
@@ -109,7 +108,7 @@ func getOwnershipControls(c *s3Call, b *bucket) error {
 	return c.writeXML(out)
 }
 
-func putOwnershipControls(c *s3Call, _ *bucket) error {
+func putOwnershipControls(c *s3Call) error {
 	return c.configure(maxConfigBody, func(b *bucket, data []byte) error {
 		var in ownershipXML
 		if err := parseXML(data, &in); err != nil {
@@ -127,7 +126,6 @@ func putOwnershipControls(c *s3Call, _ *bucket) error {
 }
 
 func deleteOwnershipControls(c *s3Call, b *bucket) error {
-	defer c.unlock()
 	b.ownership = ""
 	return c.done(http.StatusNoContent)
 }
@@ -142,7 +140,6 @@ type publicAccessXML struct {
 }
 
 func getPublicAccessBlock(c *s3Call, b *bucket) error {
-	defer c.unlock()
 	if b.block == nil {
 		return fail(http.StatusNotFound, "NoSuchPublicAccessBlockConfiguration", "The public access block configuration was not found").with("BucketName", b.name)
 	}
@@ -152,7 +149,7 @@ func getPublicAccessBlock(c *s3Call, b *bucket) error {
 	})
 }
 
-func putPublicAccessBlock(c *s3Call, _ *bucket) error {
+func putPublicAccessBlock(c *s3Call) error {
 	return c.configure(maxConfigBody, func(b *bucket, data []byte) error {
 		var in publicAccessXML
 		if err := parseXML(data, &in); err != nil {
@@ -167,7 +164,6 @@ func putPublicAccessBlock(c *s3Call, _ *bucket) error {
 }
 
 func deletePublicAccessBlock(c *s3Call, b *bucket) error {
-	defer c.unlock()
 	b.block = nil
 	return c.done(http.StatusNoContent)
 }
@@ -180,11 +176,10 @@ type versioningXML struct {
 }
 
 func getVersioning(c *s3Call, b *bucket) error {
-	defer c.unlock()
 	return c.writeXML(versioningXML{Xmlns: s3Namespace, Status: b.versioning})
 }
 
-func putVersioning(c *s3Call, _ *bucket) error {
+func putVersioning(c *s3Call) error {
 	return c.configure(maxConfigBody, func(b *bucket, data []byte) error {
 		var in versioningXML
 		if err := parseXML(data, &in); err != nil {

@@ -74,7 +74,7 @@ func (c *s3Call) openSource() (*s3Call, *bucket, *object, error) {
 		return nil, nil, nil, err
 	}
 	from := c.sourceCall(src)
-	b := c.s.world.buckets[src.bucket]
+	b := c.s.buckets[src.bucket]
 	if b == nil {
 		return nil, nil, nil, noSuchBucket(src.bucket)
 	}
@@ -134,19 +134,22 @@ type copyResultXML struct {
 	ChecksumType string `xml:",omitempty"`
 }
 
-func copyObject(c *s3Call, b *bucket) error {
-	o, src, err := c.prepareCopy(b)
+func copyObject(c *s3Call) error {
+	var o, src *object
+	err := c.withBucket(func(b *bucket) (err error) {
+		if o, src, err = c.prepareCopy(b); err == nil {
+			o.body = src.body.retain()
+		}
+		return err
+	})
 	if err != nil {
-		c.unlock()
 		return err
 	}
-	o.body = src.body.retain()
-	c.unlock()
 	if err := c.sumCopy(o, src); err != nil {
 		o.body.release()
 		return err
 	}
-	o.modified = c.s.now()
+	o.modified = c.k.now()
 	if err := c.commit(o); err != nil {
 		o.body.release()
 		return err
@@ -264,16 +267,25 @@ func (c *s3Call) sumCopy(o, src *object) error {
 	return err
 }
 
-func uploadPartCopy(c *s3Call, b *bucket) error {
-	number, seal, algorithm, src, start, length, err := c.preparePartCopy(b)
+func uploadPartCopy(c *s3Call) error {
+	var number int
+	var seal sealed
+	var algorithm string
+	var src *object
+	var length int64
+	var r *bodyReader
+	err := c.withBucket(func(b *bucket) (err error) {
+		var start int64
+		if number, seal, algorithm, src, start, length, err = c.preparePartCopy(b); err == nil {
+			r = src.body.open(start, length)
+		}
+		return err
+	})
 	if err != nil {
-		c.unlock()
 		return err
 	}
-	r := src.body.open(start, length)
-	c.unlock()
 	sum, digest := newChecksum(algorithm), md5.New()
-	data, err := c.s.world.blobs.write(r, length, sum, digest)
+	data, err := c.s.blobs.write(r, length, sum, digest)
 	if cerr := r.Close(); err == nil && cerr != nil {
 		data.release()
 		err = cerr
@@ -281,12 +293,12 @@ func uploadPartCopy(c *s3Call, b *bucket) error {
 	if err != nil {
 		return err
 	}
-	p := &uploadedPart{blob: data, etag: newHex(16), modified: c.s.now(), checksum: base64.StdEncoding.EncodeToString(sum.Sum(nil))}
+	p := &uploadedPart{blob: data, etag: newHex(16), modified: c.k.now(), checksum: base64.StdEncoding.EncodeToString(sum.Sum(nil))}
 	if !seal.isKMS() {
 		p.md5 = digest.Sum(nil)
 		p.etag = hex.EncodeToString(p.md5)
 	}
-	w := c.s.world
+	w := c.s
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	_, u, err := c.reloadUpload()

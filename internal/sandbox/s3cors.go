@@ -33,14 +33,13 @@ type corsXML struct {
 }
 
 func getBucketCORS(c *s3Call, b *bucket) error {
-	defer c.unlock()
 	if b.conf.CORS == nil {
 		return fail(http.StatusNotFound, "NoSuchCORSConfiguration", "The CORS configuration does not exist").with("BucketName", b.name)
 	}
 	return c.writeXML(corsXML{Xmlns: s3Namespace, Rules: b.conf.CORS})
 }
 
-func putBucketCORS(c *s3Call, _ *bucket) error {
+func putBucketCORS(c *s3Call) error {
 	return c.configureDigested(func(b *bucket, data []byte) error {
 		var in corsXML
 		if err := parseXML(data, &in); err != nil {
@@ -60,7 +59,6 @@ func putBucketCORS(c *s3Call, _ *bucket) error {
 }
 
 func deleteBucketCORS(c *s3Call, b *bucket) error {
-	defer c.unlock()
 	b.conf.CORS = nil
 	return c.done(http.StatusNoContent)
 }
@@ -181,7 +179,7 @@ func (c *s3Call) preflight() error {
 			headers = append(headers, h)
 		}
 	}
-	w := c.s.world
+	w := c.s
 	w.mu.RLock()
 	defer w.mu.RUnlock()
 	b := w.buckets[c.bucketName]

@@ -36,7 +36,7 @@ type createBucketXML struct {
 
 // place is the Region that a new bucket goes to.
 func (c *s3Call) place(constraint string) (string, error) {
-	signed := c.s.region(c.call)
+	signed := c.region()
 	region := constraint
 	if region == "EU" {
 		region = "eu-west-1" // the constraint's name from before Regions had names
@@ -76,7 +76,7 @@ func (c *s3Call) readCreateBucket() (createBucketXML, error) {
 	return conf, nil
 }
 
-func createBucket(c *s3Call, _ *bucket) error {
+func createBucket(c *s3Call) error {
 	conf, err := c.readCreateBucket()
 	if err != nil {
 		return err
@@ -91,7 +91,7 @@ func createBucket(c *s3Call, _ *bucket) error {
 	if err != nil {
 		return err
 	}
-	w := c.s.world
+	w := c.s
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	b, err := c.newBucket(region, conf)
@@ -134,7 +134,7 @@ func (c *s3Call) newBucket(region string, conf createBucketXML) (*bucket, error)
 		return nil, invalidArgument("Invalid x-amz-object-ownership header: %s", ownership).with("ArgumentName", "x-amz-object-ownership")
 	}
 	b := &bucket{
-		world: c.s.world, name: c.bucketName, region: region, account: c.caller.account, created: c.now,
+		s: c.s, name: c.bucketName, region: region, account: c.caller.account, created: c.now,
 		encryption: bucketEncryption{algorithm: sseS3}, ownership: ownership,
 		block:    &iampolicy.PublicAccessBlock{BlockPublicAcls: true, IgnorePublicAcls: true, BlockPublicPolicy: true, RestrictPublicBuckets: true},
 		versions: map[string][]*object{}, uploads: map[string]*multipart{},
@@ -198,7 +198,7 @@ func (c *s3Call) allowCreateBucket(b *bucket, constraint string) error {
 		actions = append(actions, "s3:TagResource")
 	}
 	for _, action := range actions {
-		if e := c.s.world.authorize(c.call, access{caller: c.caller, action: action, resource: c.resource(), owner: c.caller.account, context: ctx}); e != nil {
+		if e := c.s.k.authorize(c.call, access{caller: c.caller, action: action, resource: c.resource(), owner: c.caller.account, context: ctx}); e != nil {
 			return e
 		}
 	}

@@ -19,7 +19,6 @@ type deletion struct {
 }
 
 func deleteObject(c *s3Call, b *bucket) error {
-	defer c.unlock()
 	if err := c.checkDeleteConditions(b.current(c.key), c.r.Header.Get("If-Match")); err != nil {
 		return err
 	}
@@ -135,12 +134,9 @@ type deleteResultXML struct {
 }
 
 // deleteObjects decides each key on its own: what is denied is told beside what was done.
-func deleteObjects(c *s3Call, _ *bucket) error {
-	if err := c.requireChecksum(); err != nil {
-		c.unlock()
-		return err
-	}
-	return c.configure(maxCompleteBody, func(b *bucket, data []byte) error {
+func deleteObjects(c *s3Call) error {
+	check := func(*bucket) error { return c.requireChecksum() }
+	return c.configureChecked(maxCompleteBody, check, func(b *bucket, data []byte) error {
 		var in deleteRequestXML
 		if err := parseXML(data, &in); err != nil {
 			return err

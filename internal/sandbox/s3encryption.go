@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/xml"
+	"errors"
 	"maps"
 	"net/http"
 	"strings"
@@ -26,7 +27,7 @@ type bucketEncryption struct {
 // sealed is how an object is encrypted.
 type sealed struct {
 	algorithm string
-	key       *kmsKey
+	keyARN    string
 	bucketKey bool
 	context   map[string]string // the whole KMS encryption context
 }
@@ -36,7 +37,7 @@ func (e sealed) isKMS() bool { return e.algorithm == sseKMS }
 func (e sealed) writeHeaders(h http.Header) {
 	h.Set("x-amz-server-side-encryption", e.algorithm)
 	if e.isKMS() {
-		h.Set("x-amz-server-side-encryption-aws-kms-key-id", e.key.arn)
+		h.Set("x-amz-server-side-encryption-aws-kms-key-id", e.keyARN)
 		if e.bucketKey {
 			h.Set("x-amz-server-side-encryption-bucket-key-enabled", "true")
 		}
@@ -84,30 +85,11 @@ func (c *s3Call) chooseEncryption(b *bucket) (sealed, error) {
 		out.bucketKey = strings.EqualFold(v, "true")
 	}
 	var err error
-	if out.key, err = c.sseKey(b, keyRef); err != nil {
-		return out, err
+	if out.keyARN, err = c.s.kms.forwardedKey(keyRef, b.region, b.account, c.caller.account, c.now); err != nil {
+		return out, relayKMS(err)
 	}
 	out.context, err = c.sseContext(b, out.bucketKey)
 	return out, err
-}
-
-// sseKey finds the key for an upload. Without a name it is the bucket owner's
-// aws/s3, which no other account can use.
-func (c *s3Call) sseKey(b *bucket, ref string) (*kmsKey, error) {
-	w := c.s.world
-	w.settleKeys(c.now)
-	if ref == "" || ref == "alias/aws/s3" {
-		account := b.account
-		if ref != "" {
-			account = c.caller.account
-		}
-		return w.managedS3Key(b.region, account, c.now)
-	}
-	k, e := w.resolveKey(ref, b.region, c.caller.account)
-	if e != nil {
-		return nil, relayKMS(e)
-	}
-	return k, nil
 }
 
 // sseContext is the encryption context of S3: the object's ARN, or the
@@ -140,25 +122,19 @@ func (c *s3Call) useKey(b *bucket, operation string, e sealed) error {
 	if c.caller.kind == anonymous {
 		return accessDenied()
 	}
-	q := kmsRequest{operation: operation, key: e.key, encryption: maps.Clone(e.context), via: "s3." + b.region + ".amazonaws.com"}
-	if err := c.s.world.keyThere(e.key, c.now); err != nil {
-		return relayKMS(err)
-	}
-	if f, ok := c.s.nextFault("kms", operation); ok && f.Code != "" {
-		return relayKMS(f.apiError("kms")) // of a fault in KMS, S3's callers see the error only
-	}
-	if err := c.s.world.allowKMS(c.call, q); err != nil {
-		return relayKMS(err)
-	}
-	if err := e.key.ready(operation); err != nil {
-		return relayKMS(err)
+	if e := c.s.kms.forward(c.call, operation, e.keyARN, b.region, maps.Clone(e.context)); e != nil {
+		return relayKMS(e)
 	}
 	return nil
 }
 
 // relayKMS turns KMS's answer into S3's: denials keep their text and become
 // AccessDenied, the rest becomes a KMS. code with status 400.
-func relayKMS(e *apiError) *apiError {
+func relayKMS(err error) error {
+	var e *apiError
+	if !errors.As(err, &e) {
+		return err
+	}
 	out := *e
 	if e.Code == "AccessDeniedException" {
 		out.Code, out.Status, out.denied = "AccessDenied", http.StatusForbidden, true
@@ -188,7 +164,6 @@ type encryptionDefaultXML struct {
 }
 
 func getBucketEncryption(c *s3Call, b *bucket) error {
-	defer c.unlock()
 	e := b.encryption
 	rule := encryptionRuleXML{Default: &encryptionDefaultXML{e.algorithm, e.keyRef}, BucketKeyEnabled: e.bucketKey}
 	if e.blocked != "" {
@@ -199,7 +174,7 @@ func getBucketEncryption(c *s3Call, b *bucket) error {
 	return c.writeXML(encryptionXML{Xmlns: s3Namespace, Rules: []encryptionRuleXML{rule}})
 }
 
-func putBucketEncryption(c *s3Call, _ *bucket) error {
+func putBucketEncryption(c *s3Call) error {
 	return c.configure(maxConfigBody, func(b *bucket, data []byte) error {
 		var in encryptionXML
 		if err := parseXML(data, &in); err != nil {
@@ -234,7 +209,6 @@ func putBucketEncryption(c *s3Call, _ *bucket) error {
 
 // deleteBucketEncryption goes back to SSE-S3: a bucket is never without.
 func deleteBucketEncryption(c *s3Call, b *bucket) error {
-	defer c.unlock()
 	b.encryption = bucketEncryption{algorithm: sseS3}
 	return c.done(http.StatusNoContent)
 }

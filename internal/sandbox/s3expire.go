@@ -23,19 +23,10 @@ type LifecycleAction struct {
 	UploadID  string `json:"upload_id,omitempty"`
 }
 
-// ApplyLifecycle runs the rules of every bucket as if it were now: it gives
-// incomplete uploads up and expires objects and versions. S3 does so once a
-// day, unasked; here it happens on request only. Transitions to other storage
-// classes are kept and told, and not carried out. Versions that are locked stay.
-func (s *Sandbox) ApplyLifecycle(now time.Time) LifecycleResult {
-	w := s.world
+// applyLifecycle runs the lifecycle rules of every bucket as of a time.
+func (w *s3Service) applyLifecycle(now time.Time) LifecycleResult {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.applyLifecycle(now)
-}
-
-// applyLifecycle is ApplyLifecycle for callers that hold mu.
-func (w *world) applyLifecycle(now time.Time) LifecycleResult {
 	run := lifecycleRun{now: now, result: LifecycleResult{Done: []LifecycleAction{}}}
 	for _, name := range slices.Sorted(maps.Keys(w.buckets)) {
 		run.bucket = w.buckets[name]

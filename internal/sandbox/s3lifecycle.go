@@ -84,7 +84,6 @@ type lifecycleXML struct {
 }
 
 func getLifecycle(c *s3Call, b *bucket) error {
-	defer c.unlock()
 	l := b.conf.Lifecycle
 	if l == nil {
 		return fail(http.StatusNotFound, "NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist").with("BucketName", b.name)
@@ -93,7 +92,7 @@ func getLifecycle(c *s3Call, b *bucket) error {
 	return c.writeXML(lifecycleXML{Xmlns: s3Namespace, Rules: l.Rules})
 }
 
-func putLifecycle(c *s3Call, _ *bucket) error {
+func putLifecycle(c *s3Call) error {
 	return c.configureDigested(func(b *bucket, data []byte) error {
 		var in lifecycleXML
 		if err := parseXML(data, &in); err != nil {
@@ -117,7 +116,6 @@ func putLifecycle(c *s3Call, _ *bucket) error {
 }
 
 func deleteLifecycle(c *s3Call, b *bucket) error {
-	defer c.unlock()
 	b.conf.Lifecycle = nil
 	return c.done(http.StatusNoContent)
 }

@@ -138,7 +138,6 @@ func encodePrefixes(list []string, encode func(string) string) []prefixXML {
 }
 
 func listObjectsV2(c *s3Call, b *bucket) error {
-	defer c.unlock()
 	q := c.query
 	l, encode, err := c.listParameters()
 	if err != nil {
@@ -186,7 +185,6 @@ type listV1XML struct {
 // listObjects is the first version of the listing. NextMarker is told only
 // with a delimiter; without one the last key serves.
 func listObjects(c *s3Call, b *bucket) error {
-	defer c.unlock()
 	l, encode, err := c.listParameters()
 	if err != nil {
 		return err

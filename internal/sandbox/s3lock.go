@@ -143,7 +143,6 @@ type lockConfigXML struct {
 }
 
 func getLockConfiguration(c *s3Call, b *bucket) error {
-	defer c.unlock()
 	if b.lock == nil {
 		return fail(http.StatusNotFound, "ObjectLockConfigurationNotFoundError", "Object Lock configuration does not exist for this bucket").with("BucketName", b.name)
 	}
@@ -164,7 +163,7 @@ func getLockConfiguration(c *s3Call, b *bucket) error {
 	return c.writeXML(out)
 }
 
-func putLockConfiguration(c *s3Call, _ *bucket) error {
+func putLockConfiguration(c *s3Call) error {
 	return c.configure(maxConfigBody, func(b *bucket, data []byte) error {
 		var in lockConfigXML
 		if err := parseXML(data, &in); err != nil {
@@ -212,7 +211,6 @@ func noObjectLock() *apiError {
 }
 
 func getObjectRetention(c *s3Call, b *bucket) error {
-	defer c.unlock()
 	if b.lock == nil {
 		return missingLockConfiguration()
 	}
@@ -226,7 +224,7 @@ func getObjectRetention(c *s3Call, b *bucket) error {
 	return c.writeXML(retentionXML{Xmlns: s3Namespace, Mode: o.lock.Mode, RetainUntilDate: isoTime(o.lock.Until)})
 }
 
-func putObjectRetention(c *s3Call, _ *bucket) error {
+func putObjectRetention(c *s3Call) error {
 	return c.configure(maxConfigBody, func(b *bucket, data []byte) error {
 		mode, until, err := c.readRetention(data)
 		if err != nil {
@@ -287,7 +285,6 @@ type legalHoldXML struct {
 }
 
 func getObjectLegalHold(c *s3Call, b *bucket) error {
-	defer c.unlock()
 	if b.lock == nil {
 		return missingLockConfiguration()
 	}
@@ -301,7 +298,7 @@ func getObjectLegalHold(c *s3Call, b *bucket) error {
 	return c.writeXML(legalHoldXML{Xmlns: s3Namespace, Status: holdText(o.lock.Hold)})
 }
 
-func putObjectLegalHold(c *s3Call, _ *bucket) error {
+func putObjectLegalHold(c *s3Call) error {
 	return c.configure(maxConfigBody, func(b *bucket, data []byte) error {
 		var in legalHoldXML
 		if err := parseXML(data, &in); err != nil {

@@ -42,7 +42,6 @@ type logKeyFormats struct {
 type partitionedLogKeys struct{ PartitionDateSource string }
 
 func getBucketLogging(c *s3Call, b *bucket) error {
-	defer c.unlock()
 	out := loggingXML{Xmlns: s3Namespace}
 	if l := b.conf.Logging; l != nil {
 		out.Enabled = &loggingEnabledXML{TargetBucket: l.Bucket, TargetPrefix: &l.Prefix}
@@ -60,7 +59,7 @@ func getBucketLogging(c *s3Call, b *bucket) error {
 	return c.writeXML(out)
 }
 
-func putBucketLogging(c *s3Call, _ *bucket) error {
+func putBucketLogging(c *s3Call) error {
 	return c.configure(maxConfigBody, func(b *bucket, data []byte) error {
 		var in loggingXML
 		if err := parseXML(data, &in); err != nil {
@@ -95,7 +94,7 @@ func (c *s3Call) loggingTo(b *bucket, in *loggingEnabledXML, grants []granteeRea
 	if in.TargetBucket == "" || in.TargetPrefix == nil {
 		return nil, malformedXML()
 	}
-	target := c.s.world.buckets[in.TargetBucket]
+	target := c.s.buckets[in.TargetBucket]
 	switch {
 	case target == nil:
 		return nil, badLoggingTarget("The target bucket for logging does not exist", in.TargetBucket)

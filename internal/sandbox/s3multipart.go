@@ -40,9 +40,9 @@ func (u *multipart) release() {
 }
 
 // put adds a part, or replaces the one of its number.
-func (u *multipart) put(w *world, number int, p *uploadedPart) {
-	if w.store != nil {
-		w.store.put(uploadKind, partID(u.id, number), p.save())
+func (u *multipart) put(w *s3Service, number int, p *uploadedPart) {
+	if w.k.store != nil {
+		w.k.store.put(uploadKind, partID(u.id, number), p.save())
 	}
 	if old := u.parts[number]; old != nil {
 		old.blob.release()
@@ -53,9 +53,9 @@ func (u *multipart) put(w *world, number int, p *uploadedPart) {
 // endUpload forgets an upload and lets go of its parts.
 func (b *bucket) endUpload(u *multipart) {
 	for number := range u.parts {
-		b.world.store.drop(uploadKind, partID(u.id, number))
+		b.s.k.store.drop(uploadKind, partID(u.id, number))
 	}
-	b.world.store.drop(uploadKind, u.id)
+	b.s.k.store.drop(uploadKind, u.id)
 	u.release()
 	delete(b.uploads, u.id)
 }
@@ -89,7 +89,7 @@ func (c *s3Call) upload(b *bucket) (*multipart, error) {
 
 // reloadUpload finds bucket and upload anew after mu was given up. The caller holds mu again.
 func (c *s3Call) reloadUpload() (*bucket, *multipart, error) {
-	b := c.s.world.buckets[c.bucketName]
+	b := c.s.buckets[c.bucketName]
 	if b == nil {
 		return nil, nil, noSuchBucket(c.bucketName)
 	}
@@ -98,7 +98,6 @@ func (c *s3Call) reloadUpload() (*bucket, *multipart, error) {
 }
 
 func createMultipartUpload(c *s3Call, b *bucket) error {
-	defer c.unlock()
 	o, err := c.describeObject(b)
 	if err != nil {
 		return err
@@ -113,8 +112,8 @@ func createMultipartUpload(c *s3Call, b *bucket) error {
 	o.algorithm, o.checksumType = algorithm, kind
 	u := &multipart{id: newHex(48), key: c.key, explicit: explicit, parts: map[int]*uploadedPart{}, initiated: c.now, object: *o}
 	b.uploads[u.id] = u
-	if w := b.world; w.store != nil {
-		w.store.put(uploadKind, u.id, u.save(b.name))
+	if w := b.s; w.k.store != nil {
+		w.k.store.put(uploadKind, u.id, u.save(b.name))
 	}
 	h := c.w.Header()
 	b.writeAbortHeaders(h, u)
@@ -159,9 +158,14 @@ func (c *s3Call) checksumChoice() (algorithm, kind string, explicit bool, err er
 	return algorithm, kind, true, nil
 }
 
-func uploadPart(c *s3Call, b *bucket) error {
-	number, in, kms, err := c.preparePart(b)
-	c.unlock()
+func uploadPart(c *s3Call) error {
+	var number int
+	var in *incoming
+	var kms bool
+	err := c.withBucket(func(b *bucket) (err error) {
+		number, in, kms, err = c.preparePart(b)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -169,12 +173,12 @@ func uploadPart(c *s3Call, b *bucket) error {
 	if err != nil {
 		return err
 	}
-	p := &uploadedPart{blob: data, etag: newHex(16), modified: c.s.now()}
+	p := &uploadedPart{blob: data, etag: newHex(16), modified: c.k.now()}
 	if sum := in.md5(); sum != nil && !kms {
 		p.md5 = sum
 		p.etag = hex.EncodeToString(p.md5)
 	}
-	w := c.s.world
+	w := c.s
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	_, u, err := c.reloadUpload()
@@ -223,7 +227,6 @@ func (c *s3Call) preparePart(b *bucket) (number int, in *incoming, kms bool, err
 }
 
 func abortMultipartUpload(c *s3Call, b *bucket) error {
-	defer c.unlock()
 	u, err := c.upload(b)
 	if err != nil {
 		return err

@@ -152,9 +152,13 @@ func preconditionFailed(condition string) *apiError {
 	return fail(http.StatusPreconditionFailed, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold").with("Condition", condition)
 }
 
-func putObject(c *s3Call, b *bucket) error {
-	o, in, err := c.preparePut(b)
-	c.unlock()
+func putObject(c *s3Call) error {
+	var o *object
+	var in *incoming
+	err := c.withBucket(func(b *bucket) (err error) {
+		o, in, err = c.preparePut(b)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -170,7 +174,7 @@ func putObject(c *s3Call, b *bucket) error {
 
 // commitBody gives an object its bytes, makes it visible, and writes the headers that tell of it.
 func (c *s3Call) commitBody(o *object, data *blob, in *incoming) error {
-	o.body, o.size, o.modified = body{data}, data.size, c.s.now()
+	o.body, o.size, o.modified = body{data}, data.size, c.k.now()
 	o.etag = newHex(16)
 	if !o.seal.isKMS() {
 		if sum := in.md5(); sum != nil {
@@ -244,7 +248,7 @@ func (c *s3Call) describeObject(b *bucket) (*object, error) {
 // commit makes an object visible, if the bucket and the conditions still are
 // as they were. It takes mu, and sets the version header.
 func (c *s3Call) commit(o *object) error {
-	w := c.s.world
+	w := c.s
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	b := w.buckets[c.bucketName]
@@ -268,8 +272,8 @@ func (b *bucket) add(o *object) {
 	if b.versioning == "Enabled" {
 		o.version = newHex(16)
 	}
-	b.world.order++
-	o.id, o.order = newHex(16), b.world.order
+	b.s.order++
+	o.id, o.order = newHex(16), b.s.order
 	b.touch(o) // before the old one goes: at no time is neither there
 	if o.version == "null" {
 		b.drop(o.key, "null")
@@ -283,7 +287,7 @@ func (b *bucket) drop(key, version string) *object {
 		if o.version != version {
 			continue
 		}
-		b.world.store.drop(objectKind, o.id)
+		b.s.k.store.drop(objectKind, o.id)
 		o.body.release()
 		b.versions[key] = slices.Delete(slices.Clone(b.versions[key]), i, i+1)
 		if len(b.versions[key]) == 0 {

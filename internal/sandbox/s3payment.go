@@ -19,7 +19,6 @@ const (
 )
 
 func getRequestPayment(c *s3Call, b *bucket) error {
-	defer c.unlock()
 	out := paymentXML{Xmlns: s3Namespace, Payer: payerOwner}
 	if b.conf.RequesterPays {
 		out.Payer = payerRequester
@@ -27,7 +26,7 @@ func getRequestPayment(c *s3Call, b *bucket) error {
 	return c.writeXML(out)
 }
 
-func putRequestPayment(c *s3Call, _ *bucket) error {
+func putRequestPayment(c *s3Call) error {
 	return c.configure(maxConfigBody, func(b *bucket, data []byte) error {
 		var in paymentXML
 		if err := parseXML(data, &in); err != nil {

@@ -1,8 +1,6 @@
 package sandbox
 
 import (
-	"crypto/hmac"
-	"encoding/hex"
 	"encoding/xml"
 	"errors"
 	"io"
@@ -34,7 +32,7 @@ func postArgument(name, value, format string, args ...any) error {
 	return invalidArgument(format, args...).with("ArgumentName", name).with("ArgumentValue", value)
 }
 
-func postObject(c *s3Call, _ *bucket) error {
+func postObject(c *s3Call) error {
 	form, err := c.readPostForm()
 	if err != nil {
 		return err
@@ -142,20 +140,7 @@ func (c *s3Call) authenticatePost(f *postForm) error {
 	if sig.time, err = time.Parse(amzTimeLayout, f.get("x-amz-date")); err != nil {
 		return postArgument("x-amz-date", f.get("x-amz-date"), "X-Amz-Date must be formated via ISO8601 Long format")
 	}
-	key, session, signingKey, err := c.s.world.signer(&sig, &s3AuthErrors)
-	if err != nil {
-		return err
-	}
-	if !hmac.Equal([]byte(hex.EncodeToString(mac(signingKey, f.get("policy")))), []byte(sig.value)) {
-		return fail(http.StatusForbidden, "SignatureDoesNotMatch", "%s", s3AuthErrors.badSignatureText).
-			with("AWSAccessKeyId", sig.accessKey).with("StringToSign", f.get("policy")).with("SignatureProvided", sig.value)
-	}
-	if session != nil && !c.now.Before(session.expires) {
-		return fail(s3AuthErrors.expiredStatus, s3AuthErrors.expired, "%s", s3AuthErrors.expiredText)
-	}
-	c.caller, c.sig, c.sigKey = key.caller(session), &sig, signingKey
-	c.s.world.used(key, c.now, "s3", sig.region)
-	return nil
+	return c.authenticateText(c.s.iam, &sig, f.get("policy"))
 }
 
 // postHeaders are the form's fields that mean the header of their name.
@@ -205,7 +190,7 @@ func (c *s3Call) applyPostFields(f *postForm) error {
 
 // preparePost does all that can be refused before the file's bytes are read. It takes mu.
 func (c *s3Call) preparePost(policy *postPolicy, f *postForm) (*object, *incoming, error) {
-	w := c.s.world
+	w := c.s
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	b := w.buckets[c.bucketName]
@@ -269,7 +254,7 @@ func (c *s3Call) answerPost(f *postForm, o *object) error {
 			return err
 		}
 		h.Set("Content-Type", "application/xml")
-		c.s.reply(c.call, http.StatusCreated)
+		c.reply(http.StatusCreated)
 		_, err = c.w.Write(append([]byte(xml.Header), body...))
 		return err
 	}

@@ -47,24 +47,31 @@ func (c *s3Call) find(b *bucket) (*object, error) {
 	return nil, e
 }
 
-func getObject(c *s3Call, b *bucket) error  { return c.read(b, true) }
-func headObject(c *s3Call, b *bucket) error { return c.read(b, false) }
+func getObject(c *s3Call) error  { return c.read(true) }
+func headObject(c *s3Call) error { return c.read(false) }
 
-func (c *s3Call) read(b *bucket, withBody bool) error {
-	o, start, length, status, err := c.prepareRead(b, withBody)
+func (c *s3Call) read(withBody bool) error {
+	var reader *bodyReader
+	var length int64
+	var status int
+	err := c.withBucket(func(b *bucket) error {
+		o, start, n, code, err := c.prepareRead(b, withBody)
+		if err != nil {
+			return err
+		}
+		reader, length, status = o.body.open(start, n), n, code
+		return nil
+	})
 	if err != nil {
-		c.unlock()
 		return err
 	}
-	reader := o.body.open(start, length)
-	c.unlock()
 	c.w.Header().Set("Content-Length", strconv.FormatInt(length, 10))
 	c.stream()
-	c.s.reply(c.call, status)
+	c.reply(status)
 	var copyErr error
 	if withBody {
-		buf := c.s.world.blobs.buffer()
-		defer c.s.world.blobs.buffers.Put(buf)
+		buf := c.s.blobs.buffer()
+		defer c.s.blobs.buffers.Put(buf)
 		// Hidden behind plain interfaces so that our buffer is the one in use.
 		_, copyErr = io.CopyBuffer(struct{ io.Writer }{c.w}, struct{ io.Reader }{reader}, *buf)
 	}

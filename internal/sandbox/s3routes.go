@@ -5,13 +5,12 @@ import (
 	"strings"
 )
 
-// s3Route is one operation. handle is called authenticated; for routes on a
-// bucket it gets the bucket, located, owner-checked and authorized, with mu
-// held for writing: it must give it up before bytes move.
+// s3Route is one operation. handle is called authenticated. Handlers of operations on a
+// bucket decide the action in withBucket; the others decide it themselves.
 type s3Route struct {
 	name   string
 	action string // empty: the operation's name; noAction: the handler decides
-	handle func(*s3Call, *bucket) error
+	handle func(*s3Call) error
 }
 
 // noAction marks operations that are decided object by object.
@@ -83,51 +82,51 @@ var s3Routes = map[string]map[string]s3Route{
 	"service": {"GET ": {"ListBuckets", "s3:ListAllMyBuckets", listBuckets}},
 	"bucket": {
 		"PUT ":                     {"CreateBucket", "", createBucket},
-		"HEAD ":                    {"HeadBucket", "s3:ListBucket", headBucket},
-		"DELETE ":                  {"DeleteBucket", "", deleteBucket},
-		"GET location":             {"GetBucketLocation", "", getBucketLocation},
-		"GET ":                     {"ListObjects", "s3:ListBucket", listObjects},
-		"GET versions":             {"ListObjectVersions", "s3:ListBucketVersions", listObjectVersions},
+		"HEAD ":                    {"HeadBucket", "s3:ListBucket", locked(headBucket)},
+		"DELETE ":                  {"DeleteBucket", "", locked(deleteBucket)},
+		"GET location":             {"GetBucketLocation", "", locked(getBucketLocation)},
+		"GET ":                     {"ListObjects", "s3:ListBucket", locked(listObjects)},
+		"GET versions":             {"ListObjectVersions", "s3:ListBucketVersions", locked(listObjectVersions)},
 		"POST delete":              {"DeleteObjects", noAction, deleteObjects},
 		"POST ":                    {"PostObject", noAction, postObject},
-		"GET object-lock":          {"GetObjectLockConfiguration", "s3:GetBucketObjectLockConfiguration", getLockConfiguration},
+		"GET object-lock":          {"GetObjectLockConfiguration", "s3:GetBucketObjectLockConfiguration", locked(getLockConfiguration)},
 		"PUT object-lock":          {"PutObjectLockConfiguration", "s3:PutBucketObjectLockConfiguration", putLockConfiguration},
-		"GET list-type":            {"ListObjectsV2", "s3:ListBucket", listObjectsV2},
-		"GET uploads":              {"ListMultipartUploads", "s3:ListBucketMultipartUploads", listMultipartUploads},
-		"GET policy":               {"GetBucketPolicy", "", getBucketPolicy},
+		"GET list-type":            {"ListObjectsV2", "s3:ListBucket", locked(listObjectsV2)},
+		"GET uploads":              {"ListMultipartUploads", "s3:ListBucketMultipartUploads", locked(listMultipartUploads)},
+		"GET policy":               {"GetBucketPolicy", "", locked(getBucketPolicy)},
 		"PUT policy":               {"PutBucketPolicy", "", putBucketPolicy},
-		"DELETE policy":            {"DeleteBucketPolicy", "", deleteBucketPolicy},
-		"GET encryption":           {"GetBucketEncryption", "s3:GetEncryptionConfiguration", getBucketEncryption},
+		"DELETE policy":            {"DeleteBucketPolicy", "", locked(deleteBucketPolicy)},
+		"GET encryption":           {"GetBucketEncryption", "s3:GetEncryptionConfiguration", locked(getBucketEncryption)},
 		"PUT encryption":           {"PutBucketEncryption", "s3:PutEncryptionConfiguration", putBucketEncryption},
-		"DELETE encryption":        {"DeleteBucketEncryption", "s3:PutEncryptionConfiguration", deleteBucketEncryption},
-		"GET ownershipControls":    {"GetBucketOwnershipControls", "", getOwnershipControls},
+		"DELETE encryption":        {"DeleteBucketEncryption", "s3:PutEncryptionConfiguration", locked(deleteBucketEncryption)},
+		"GET ownershipControls":    {"GetBucketOwnershipControls", "", locked(getOwnershipControls)},
 		"PUT ownershipControls":    {"PutBucketOwnershipControls", "", putOwnershipControls},
-		"DELETE ownershipControls": {"DeleteBucketOwnershipControls", "s3:PutBucketOwnershipControls", deleteOwnershipControls},
-		"GET publicAccessBlock":    {"GetPublicAccessBlock", "s3:GetBucketPublicAccessBlock", getPublicAccessBlock},
+		"DELETE ownershipControls": {"DeleteBucketOwnershipControls", "s3:PutBucketOwnershipControls", locked(deleteOwnershipControls)},
+		"GET publicAccessBlock":    {"GetPublicAccessBlock", "s3:GetBucketPublicAccessBlock", locked(getPublicAccessBlock)},
 		"PUT publicAccessBlock":    {"PutPublicAccessBlock", "s3:PutBucketPublicAccessBlock", putPublicAccessBlock},
-		"DELETE publicAccessBlock": {"DeletePublicAccessBlock", "s3:PutBucketPublicAccessBlock", deletePublicAccessBlock},
-		"GET versioning":           {"GetBucketVersioning", "", getVersioning},
+		"DELETE publicAccessBlock": {"DeletePublicAccessBlock", "s3:PutBucketPublicAccessBlock", locked(deletePublicAccessBlock)},
+		"GET versioning":           {"GetBucketVersioning", "", locked(getVersioning)},
 		"PUT versioning":           {"PutBucketVersioning", "", putVersioning},
 	},
 	"object": {
 		"PUT ":                    {"PutObject", "", putObject},
 		"GET ":                    {"GetObject", "", getObject},
 		"HEAD ":                   {"HeadObject", "s3:GetObject", headObject},
-		"DELETE ":                 {"DeleteObject", "", deleteObject},
+		"DELETE ":                 {"DeleteObject", "", locked(deleteObject)},
 		"GET partNumber":          {"GetObject", "", getObject},
 		"HEAD partNumber":         {"HeadObject", "s3:GetObject", headObject},
-		"GET attributes":          {"GetObjectAttributes", "", getObjectAttributes},
-		"GET tagging":             {"GetObjectTagging", "", getObjectTagging},
+		"GET attributes":          {"GetObjectAttributes", "", locked(getObjectAttributes)},
+		"GET tagging":             {"GetObjectTagging", "", locked(getObjectTagging)},
 		"PUT tagging":             {"PutObjectTagging", "", putObjectTagging},
-		"DELETE tagging":          {"DeleteObjectTagging", "", deleteObjectTagging},
-		"GET retention":           {"GetObjectRetention", "", getObjectRetention},
+		"DELETE tagging":          {"DeleteObjectTagging", "", locked(deleteObjectTagging)},
+		"GET retention":           {"GetObjectRetention", "", locked(getObjectRetention)},
 		"PUT retention":           {"PutObjectRetention", "", putObjectRetention},
-		"GET legal-hold":          {"GetObjectLegalHold", "", getObjectLegalHold},
+		"GET legal-hold":          {"GetObjectLegalHold", "", locked(getObjectLegalHold)},
 		"PUT legal-hold":          {"PutObjectLegalHold", "", putObjectLegalHold},
-		"POST uploads":            {"CreateMultipartUpload", "s3:PutObject", createMultipartUpload},
+		"POST uploads":            {"CreateMultipartUpload", "s3:PutObject", locked(createMultipartUpload)},
 		"PUT partNumber&uploadId": {"UploadPart", "s3:PutObject", uploadPart},
 		"POST uploadId":           {"CompleteMultipartUpload", "s3:PutObject", completeMultipartUpload},
-		"DELETE uploadId":         {"AbortMultipartUpload", "", abortMultipartUpload},
-		"GET uploadId":            {"ListParts", "s3:ListMultipartUploadParts", listParts},
+		"DELETE uploadId":         {"AbortMultipartUpload", "", locked(abortMultipartUpload)},
+		"GET uploadId":            {"ListParts", "s3:ListMultipartUploadParts", locked(listParts)},
 	},
 }

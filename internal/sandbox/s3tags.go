@@ -122,7 +122,6 @@ func (c *s3Call) findVersion(b *bucket) (*object, error) {
 }
 
 func getObjectTagging(c *s3Call, b *bucket) error {
-	defer c.unlock()
 	o, err := c.findVersion(b)
 	if err != nil {
 		return err
@@ -130,7 +129,7 @@ func getObjectTagging(c *s3Call, b *bucket) error {
 	return c.writeTagging(o.tags)
 }
 
-func putObjectTagging(c *s3Call, _ *bucket) error {
+func putObjectTagging(c *s3Call) error {
 	return c.configure(maxConfigBody, func(b *bucket, data []byte) error {
 		tags, err := readTagging(data, maxObjectTags)
 		if err != nil {
@@ -147,7 +146,6 @@ func putObjectTagging(c *s3Call, _ *bucket) error {
 }
 
 func deleteObjectTagging(c *s3Call, b *bucket) error {
-	defer c.unlock()
 	o, err := c.findVersion(b)
 	if err != nil {
 		return err

@@ -12,7 +12,6 @@ import (
 // emptyDocument answers with a document that has nothing in it.
 func emptyDocument(name string) func(*s3Call, *bucket) error {
 	return func(c *s3Call, _ *bucket) error {
-		defer c.unlock()
 		return c.writeXML(struct {
 			XMLName xml.Name
 			Xmlns   string `xml:"xmlns,attr"`
@@ -23,7 +22,6 @@ func emptyDocument(name string) func(*s3Call, *bucket) error {
 // emptyList answers with the last page of a list that has no entries.
 func emptyList(name string) func(*s3Call, *bucket) error {
 	return func(c *s3Call, _ *bucket) error {
-		defer c.unlock()
 		return c.writeXML(struct {
 			XMLName     xml.Name
 			Xmlns       string `xml:"xmlns,attr"`
@@ -35,27 +33,24 @@ func emptyList(name string) func(*s3Call, *bucket) error {
 // absent answers that there is none.
 func absent(code, text string) func(*s3Call, *bucket) error {
 	return func(c *s3Call, b *bucket) error {
-		defer c.unlock()
 		return fail(http.StatusNotFound, code, "%s", text).with("BucketName", b.name)
 	}
 }
 
 // nothingToDelete answers as S3 does when there is nothing to remove.
 func nothingToDelete(c *s3Call, _ *bucket) error {
-	defer c.unlock()
 	return c.done(http.StatusNoContent)
 }
 
 // unmodelled refuses to set what would have no effect.
 func unmodelled(what string) func(*s3Call, *bucket) error {
 	return func(c *s3Call, _ *bucket) error {
-		defer c.unlock()
 		return notImplemented(what)
 	}
 }
 
 // putNotification accepts the document that switches notifications off.
-func putNotification(c *s3Call, _ *bucket) error {
+func putNotification(c *s3Call) error {
 	return c.configure(maxConfigBody, func(_ *bucket, data []byte) error {
 		var in struct {
 			XMLName xml.Name `xml:"NotificationConfiguration"`
@@ -72,11 +67,10 @@ func putNotification(c *s3Call, _ *bucket) error {
 }
 
 func getPolicyStatus(c *s3Call, b *bucket) error {
-	defer c.unlock()
 	if b.policy == nil {
 		return noBucketPolicy(b)
 	}
-	_, doc := c.s.world.policyNow(b.policy)
+	_, doc := c.s.iam.policyNow(b.policy)
 	return c.writeXML(struct {
 		XMLName  xml.Name `xml:"PolicyStatus"`
 		Xmlns    string   `xml:"xmlns,attr"`
@@ -86,7 +80,6 @@ func getPolicyStatus(c *s3Call, b *bucket) error {
 
 // getABAC tells that tags of the bucket do not take part in decisions.
 func getABAC(c *s3Call, _ *bucket) error {
-	defer c.unlock()
 	return c.writeXML(struct {
 		XMLName xml.Name `xml:"AbacStatus"`
 		Xmlns   string   `xml:"xmlns,attr"`

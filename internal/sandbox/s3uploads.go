@@ -51,7 +51,6 @@ func (b *bucket) sortedUploads() []*multipart {
 }
 
 func listMultipartUploads(c *s3Call, b *bucket) error {
-	defer c.unlock()
 	q := c.query
 	limit, err := c.limit("max-uploads")
 	if err != nil {
@@ -133,7 +132,6 @@ type listPartsXML struct {
 }
 
 func listParts(c *s3Call, b *bucket) error {
-	defer c.unlock()
 	u, err := c.upload(b)
 	if err != nil {
 		return err

@@ -41,7 +41,6 @@ type listVersionsXML struct {
 }
 
 func listObjectVersions(c *s3Call, b *bucket) error {
-	defer c.unlock()
 	q := c.query
 	l, encode, err := c.listParameters()
 	if err != nil {
@@ -124,7 +123,7 @@ func (b *bucket) existingTags(key, version string) []tag {
 
 // touch notes that something of a stored version changed.
 func (b *bucket) touch(o *object) {
-	if b.world.store != nil {
-		b.world.store.put(objectKind, o.id, o.save(b.name))
+	if b.s.k.store != nil {
+		b.s.k.store.put(objectKind, o.id, o.save(b.name))
 	}
 }

@@ -11,10 +11,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
-
-	"github.com/brokerd/brokerd/internal/sandbox/trail"
 )
 
 // shutdownGrace is how long open requests may finish once Run's context ended.
@@ -29,18 +26,16 @@ type Sandbox struct {
 	caPEM     []byte
 	tlsConfig *tls.Config // nil: plain http
 	dir       string
-	world     *world
 
-	faultMu sync.Mutex
-	faults  []*Fault
+	k      *kernel
+	iam    *iamService
+	sts    *stsService
+	kms    *kmsService
+	s3     *s3Service
+	trails *trailService
 
-	callMu sync.Mutex
-	calls  []Call
-
-	trail       *trail.Log
-	clockOffset atomic.Int64
-	adminToken  string
-	stopping    chan struct{} // closed when the sandbox begins to stop
+	adminToken string
+	stopping   chan struct{} // closed when the sandbox begins to stop
 
 	lifeMu  sync.Mutex
 	stop    context.CancelFunc // set by Start
@@ -48,6 +43,8 @@ type Sandbox struct {
 	runErr  error
 	closed  bool
 	running bool
+
+	endpoints []*vpcListener
 }
 
 // New makes the accounts and binds the listener; nothing is served before Run or Start.
@@ -64,41 +61,32 @@ func New(opts Options) (*Sandbox, error) {
 	if host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		return nil, fmt.Errorf("sandbox address %q is not a loopback address: it hands out keys to whoever asks, use 127.0.0.1", opts.Addr)
 	}
-	s := &Sandbox{trail: trail.New(maxEvents), adminToken: newSecret(), stopping: make(chan struct{})}
+	s := &Sandbox{adminToken: newSecret(), stopping: make(chan struct{})}
 	if opts.DataDir == "" {
 		if s.dir, err = os.MkdirTemp(opts.Dir, "brokerd-sandbox-"); err != nil {
 			return nil, fmt.Errorf("making the sandbox's directory: %w", err)
 		}
 	}
-	if s.world, err = openWorld(&opts, s.dir); err != nil {
+	if err := s.open(opts); err != nil {
 		return nil, errors.Join(err, s.removeDir())
-	}
-	s.opts = opts
-	s.SetFaults(opts.Faults)
-	if kept := s.world.store; kept != nil {
-		events, err := kept.readEvents(maxEvents)
-		if err != nil {
-			return nil, errors.Join(err, kept.close())
-		}
-		s.trail.Append(events...)
 	}
 	listener, err := net.Listen("tcp", opts.Addr)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("sandbox listening on %s: %w", opts.Addr, err), s.world.store.close(), s.removeDir())
+		return nil, errors.Join(fmt.Errorf("sandbox listening on %s: %w", opts.Addr, err), s.k.store.close(), s.removeDir())
 	}
 	s.server = &http.Server{
 		Handler:           s.handler(),
 		ReadHeaderTimeout: 20 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
-		ConnContext:       s.markEndpoint,
+		ConnContext:       s.k.markEndpoint,
 		// Refused handshakes and hung-up clients are the client's news, not ours.
 		ErrorLog: log.New(io.Discard, "", 0),
 	}
 	if !opts.PlainHTTP {
 		caPEM, leaf, err := newCertificate(opts.Region, ip, time.Now())
 		if err != nil {
-			return nil, errors.Join(err, listener.Close(), s.world.store.close(), s.removeDir())
+			return nil, errors.Join(err, listener.Close(), s.k.store.close(), s.removeDir())
 		}
 		s.caPEM = caPEM
 		// HTTP/1.1 only, as S3 speaks.
@@ -200,7 +188,7 @@ func (s *Sandbox) Close() error {
 	} else if closeErr := s.listener.Close(); closeErr != nil && !errors.Is(closeErr, net.ErrClosed) {
 		err = closeErr
 	}
-	return errors.Join(err, s.server.Close(), s.closeEndpoints(), s.persistControl(), s.world.store.close(), s.removeDir())
+	return errors.Join(err, s.server.Close(), s.closeEndpoints(), s.writeState(), s.k.store.close(), s.removeDir())
 }
 
 // removeDir removes what does not outlive the process.
@@ -237,5 +225,5 @@ func (s *Sandbox) Region() string { return s.opts.Region }
 
 // RootKeys are the access keys of an account's root user; zero for an unknown account.
 func (s *Sandbox) RootKeys(account string) Credentials {
-	return s.world.rootKeys[account]
+	return s.iam.rootKeysOf(account)
 }

@@ -76,7 +76,7 @@ func saveBody(b body) []savedBody {
 }
 
 // restore makes a blob of a kept body; its file has to be there.
-func (w *world) restoreBlob(s savedBody) (*blob, error) {
+func (w *s3Service) restoreBlob(s savedBody) (*blob, error) {
 	if s.File == "" || strings.ContainsRune(s.File, filepath.Separator) {
 		return nil, fmt.Errorf("a body is named %q", s.File)
 	}
@@ -99,7 +99,7 @@ func (w *world) restoreBlob(s savedBody) (*blob, error) {
 func (o *object) save(bucket string) savedObject {
 	out := savedObject{
 		ID: o.id, Bucket: bucket, Key: o.key, Version: o.version, Order: o.order, DeleteMarker: o.deleteMarker, Body: saveBody(o.body), Size: o.size, ETag: o.etag,
-		Seal:      savedSeal{Algorithm: o.seal.algorithm, BucketKey: o.seal.bucketKey, Context: o.seal.context},
+		Seal:      savedSeal{Algorithm: o.seal.algorithm, KeyARN: o.seal.keyARN, BucketKey: o.seal.bucketKey, Context: o.seal.context},
 		Algorithm: o.algorithm, Checksum: o.checksum, SumType: o.checksumType, UploadID: o.uploadID, Parts: o.parts, Tags: o.tags, Lock: o.lock, ACL: o.acl,
 		Owner: o.owner, Writer: o.writer, Modified: o.modified,
 		Headers: savedHeaders{
@@ -107,16 +107,13 @@ func (o *object) save(bucket string) savedObject {
 			o.headers.expires, o.headers.storageClass, o.headers.redirect, o.headers.metadata,
 		},
 	}
-	if o.seal.key != nil {
-		out.Seal.KeyARN = o.seal.key.arn
-	}
 	return out
 }
 
-func (w *world) restoreObject(s savedObject) (*object, error) {
+func (w *s3Service) restoreObject(s savedObject) (*object, error) {
 	o := &object{
 		id: s.ID, key: s.Key, version: s.Version, order: s.Order, deleteMarker: s.DeleteMarker, size: s.Size, etag: s.ETag,
-		seal:      sealed{algorithm: s.Seal.Algorithm, bucketKey: s.Seal.BucketKey, context: s.Seal.Context},
+		seal:      sealed{algorithm: s.Seal.Algorithm, keyARN: s.Seal.KeyARN, bucketKey: s.Seal.BucketKey, context: s.Seal.Context},
 		algorithm: s.Algorithm, checksum: s.Checksum, checksumType: s.SumType, uploadID: s.UploadID, parts: s.Parts, tags: s.Tags, lock: s.Lock, acl: s.ACL,
 		owner: s.Owner, writer: s.Writer, modified: s.Modified,
 		headers: objectHeaders{
@@ -124,12 +121,6 @@ func (w *world) restoreObject(s savedObject) (*object, error) {
 			disposition: s.Headers.Disposition, language: s.Headers.Language, expires: s.Headers.Expires,
 			storageClass: s.Headers.StorageClass, redirect: s.Headers.Redirect, metadata: s.Headers.Metadata,
 		},
-	}
-	if s.Seal.KeyARN != "" {
-		// A key that was deleted since leaves the object unreadable, not the state.
-		if o.seal.key = w.kmsKeys[s.Seal.KeyARN]; o.seal.key == nil {
-			o.seal.key = deletedKey(s.Seal.KeyARN)
-		}
 	}
 	for _, b := range s.Body {
 		x, err := w.restoreBlob(b)
@@ -149,7 +140,7 @@ func (p *uploadedPart) save() savedPart {
 	return savedPart{Body: saveBody(body{p.blob})[0], ETag: p.etag, MD5: hex.EncodeToString(p.md5), Checksum: p.checksum, Modified: p.modified}
 }
 
-func (w *world) restorePart(s savedPart) (*uploadedPart, error) {
+func (w *s3Service) restorePart(s savedPart) (*uploadedPart, error) {
 	p := &uploadedPart{etag: s.ETag, checksum: s.Checksum, modified: s.Modified}
 	var err error
 	if s.MD5 != "" {
@@ -164,8 +155,8 @@ func (w *world) restorePart(s savedPart) (*uploadedPart, error) {
 func partID(uploadID string, number int) string { return uploadID + "." + strconv.Itoa(number) }
 
 // loadObjects reads objects, uploads and parts into the buckets that state.json named.
-func (w *world) loadObjects() error {
-	err := w.store.each(objectKind, func(_ string, data []byte) error {
+func (w *s3Service) loadObjects() error {
+	err := w.k.store.each(objectKind, func(_ string, data []byte) error {
 		var s savedObject
 		if err := json.Unmarshal(data, &s); err != nil {
 			return err
@@ -198,10 +189,10 @@ func (w *world) loadObjects() error {
 	return w.loadUploads()
 }
 
-func (w *world) loadUploads() error {
+func (w *s3Service) loadUploads() error {
 	uploads := map[string]*multipart{}
 	parts := map[string][]byte{}
-	err := w.store.each(uploadKind, func(id string, data []byte) error {
+	err := w.k.store.each(uploadKind, func(id string, data []byte) error {
 		if strings.Contains(id, ".") {
 			parts[id] = data
 			return nil
@@ -229,7 +220,7 @@ func (w *world) loadUploads() error {
 		uploadID, text, _ := strings.Cut(id, ".")
 		number, err := strconv.Atoi(text)
 		if err != nil || uploads[uploadID] == nil {
-			w.store.drop(uploadKind, id) // the upload ended while the part was on its way out
+			w.k.store.drop(uploadKind, id) // the upload ended while the part was on its way out
 			continue
 		}
 		var s savedPart
@@ -247,16 +238,16 @@ func (w *world) loadUploads() error {
 
 // sweepBodies removes the files of bodies that nothing names: of calls that
 // were never answered.
-func (w *world) sweepBodies() error {
+func (w *s3Service) sweepBodies() error {
 	entries, err := os.ReadDir(w.blobs.dir)
 	if err != nil {
 		return fmt.Errorf("reading the data directory: %w", err)
 	}
 	for _, e := range entries {
 		if w.blobs.restored[e.Name()] == nil {
-			w.store.discard(filepath.Join(w.blobs.dir, e.Name()))
+			w.k.store.discard(filepath.Join(w.blobs.dir, e.Name()))
 		}
 	}
 	w.blobs.restored = nil
-	return w.store.flush()
+	return w.k.store.flush()
 }

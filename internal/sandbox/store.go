@@ -145,15 +145,15 @@ func replaceFile(path string, data []byte) error {
 	return nil
 }
 
-// putState writes state.json if it would change.
-func (s *store) putState(data []byte) error {
+// putState writes state.json if it would change. The state is rendered and written
+// by one caller at a time: a later state is never overwritten by an earlier one.
+func (s *store) putState(render func() ([]byte, error)) error {
 	s.writeMu.Lock()
 	defer s.writeMu.Unlock()
-	return s.putStateLocked(data)
-}
-
-// putStateLocked is putState for callers that hold writeMu.
-func (s *store) putStateLocked(data []byte) error {
+	data, err := render()
+	if err != nil {
+		return err
+	}
 	if string(data) == string(s.state) {
 		return nil
 	}

@@ -9,8 +9,9 @@ import (
 	"sort"
 	"strings"
 
-	"github.com/brokerd/brokerd/internal/iampolicy"
 	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
+
+	"github.com/brokerd/brokerd/internal/iampolicy"
 )
 
 // storedPolicy is a policy with principals. Roles and users that it names are
@@ -37,16 +38,47 @@ var (
 	uniqueIDPattern     = regexp.MustCompile(`^A(ROA|IDA)[A-Z0-9]{12,}$`)
 )
 
-// storePolicy parses text and resolves its principals. The caller holds mu.
+// storePolicy parses text and resolves its principals. An unknown principal gives
+// errInvalidPrincipal.
+func (s *iamService) storePolicy(text string) (*storedPolicy, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.storePolicyLocked(text)
+}
+
+// policyNow gives a stored policy's text and document as of now; "" and nil for nil.
+// The caller holds the lock of the service that keeps the policy, for writing.
+func (s *iamService) policyNow(p *storedPolicy) (string, *iampolicy.Document) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.policyNowLocked(p)
+}
+
+// resolvePrincipal checks that a principal exists and returns the unique id
+// that it is kept by; empty for accounts, services and the like.
+func (s *iamService) resolvePrincipal(kind, value string) (string, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.resolvePrincipalLocked(kind, value)
+}
+
+// arnOf returns the ARN of a role or user by its unique id; empty for one that is deleted.
+func (s *iamService) arnOf(id string) string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.ids[id].arn
+}
+
+// storePolicyLocked parses text and resolves its principals. The caller holds mu.
 // An unknown principal gives errInvalidPrincipal.
-func (w *world) storePolicy(text string) (*storedPolicy, error) {
+func (s *iamService) storePolicyLocked(text string) (*storedPolicy, error) {
 	p := &storedPolicy{text: text}
 	literals, err := principalLiterals([]byte(text))
 	if err != nil {
 		return nil, err
 	}
 	for _, l := range literals {
-		id, err := w.resolvePrincipal(l.kind, l.value)
+		id, err := s.resolvePrincipalLocked(l.kind, l.value)
 		if err != nil {
 			return nil, err
 		}
@@ -54,20 +86,20 @@ func (w *world) storePolicy(text string) (*storedPolicy, error) {
 			p.named = append(p.named, namedPrincipal{l.start, l.end, id})
 		}
 	}
-	if p.current, p.doc, err = w.read(p); err != nil {
+	if p.current, p.doc, err = s.readLocked(p); err != nil {
 		return nil, err
 	}
-	p.generation = w.generation
+	p.generation = s.generation
 	return p, nil
 }
 
-// read renders the document as of now. The caller holds mu.
-func (w *world) read(p *storedPolicy) (string, *iampolicy.Document, error) {
+// readLocked renders the document as of now. The caller holds mu.
+func (s *iamService) readLocked(p *storedPolicy) (string, *iampolicy.Document, error) {
 	var b strings.Builder
 	at := 0
 	for _, n := range p.named {
 		name := n.id
-		if e, ok := w.ids[n.id]; ok {
+		if e, ok := s.ids[n.id]; ok {
 			name = e.arn
 		}
 		b.WriteString(p.text[at:n.start])
@@ -79,27 +111,27 @@ func (w *world) read(p *storedPolicy) (string, *iampolicy.Document, error) {
 	return b.String(), doc, err
 }
 
-// policyNow gives a stored policy's text and document as of now; "" and nil for nil.
+// policyNowLocked gives a stored policy's text and document as of now; "" and nil for nil.
 // The caller holds mu for writing.
-func (w *world) policyNow(p *storedPolicy) (string, *iampolicy.Document) {
+func (s *iamService) policyNowLocked(p *storedPolicy) (string, *iampolicy.Document) {
 	if p == nil {
 		return "", nil
 	}
-	if p.generation == w.generation {
+	if p.generation == s.generation {
 		return p.current, p.doc
 	}
 	// Cannot fail: the text parsed when it was stored, and ids need no escaping.
-	text, doc, err := w.read(p)
+	text, doc, err := s.readLocked(p)
 	if err != nil {
 		return p.current, p.doc
 	}
-	p.current, p.doc, p.generation = text, doc, w.generation
+	p.current, p.doc, p.generation = text, doc, s.generation
 	return text, doc
 }
 
-// resolvePrincipal checks that a principal exists and returns the unique id
+// resolvePrincipalLocked checks that a principal exists and returns the unique id
 // that it is kept by; empty for accounts, services and the like.
-func (w *world) resolvePrincipal(kind, value string) (string, error) {
+func (s *iamService) resolvePrincipalLocked(kind, value string) (string, error) {
 	bad := fmt.Errorf("%w: %q:%q", errInvalidPrincipal, kind, value)
 	switch kind {
 	case "Service":
@@ -113,7 +145,7 @@ func (w *world) resolvePrincipal(kind, value string) (string, error) {
 	case "Federated":
 		// The public providers always exist; an account's own have to be there.
 		arn, ok := awsarn.Split(value)
-		if ok && (w.accounts[arn.Account] == nil || w.accounts[arn.Account].providers[value] == nil) {
+		if ok && (s.accounts[arn.Account] == nil || s.accounts[arn.Account].providers[value] == nil) {
 			return "", bad
 		}
 		return "", nil
@@ -124,13 +156,13 @@ func (w *world) resolvePrincipal(kind, value string) (string, error) {
 		return "", nil
 	}
 	if accountPattern.MatchString(value) {
-		if w.accounts[value] == nil {
+		if s.accounts[value] == nil {
 			return "", bad
 		}
 		return "", nil
 	}
 	if uniqueIDPattern.MatchString(value) {
-		if _, ok := w.ids[value]; !ok {
+		if _, ok := s.ids[value]; !ok {
 			return "", bad
 		}
 		return value, nil
@@ -139,7 +171,7 @@ func (w *world) resolvePrincipal(kind, value string) (string, error) {
 	if !ok || arn.Partition != "aws" || arn.Region != "" {
 		return "", bad
 	}
-	acct := w.accounts[arn.Account]
+	acct := s.accounts[arn.Account]
 	if acct == nil {
 		return "", bad
 	}

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"crypto/ecdsa"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -8,10 +9,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
-	"github.com/brokerd/brokerd/internal/iampolicy"
 	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
+
+	"github.com/brokerd/brokerd/internal/iampolicy"
 )
 
 const (
@@ -23,12 +26,31 @@ const (
 	stsVersion          = "2011-06-15"
 )
 
-func (s *Sandbox) handleSTS(cl *call) error {
+// stsService is STS of all accounts. Its sessions are access keys, which IAM holds:
+// its operations take IAM's lock.
+type stsService struct {
+	k   *kernel
+	iam *iamService
+
+	keyMu     sync.RWMutex
+	issuerKey *ecdsa.PrivateKey // signs web identity tokens
+}
+
+func newSTS(k *kernel, iam *iamService) (*stsService, error) {
+	key, err := newIssuerKey()
+	if err != nil {
+		return nil, err
+	}
+	return &stsService{k: k, iam: iam, issuerKey: key}, nil
+}
+
+// serve answers a call to STS.
+func (s *stsService) serve(cl *call) error {
 	if err := checkVersion(cl, stsVersion); err != nil {
 		return err
 	}
-	sts := model{parameters: stsParameters, shape: stsShape, tellsValue: true}
-	if err := sts.validate(cl.record.Operation, cl.query); err != nil {
+	m := model{parameters: stsParameters, shape: stsShape, tellsValue: true}
+	if err := m.validate(cl.record.Operation, cl.query); err != nil {
 		return err
 	}
 	switch cl.record.Operation {
@@ -54,9 +76,9 @@ type callerIdentityResult struct {
 }
 
 // getCallerIdentity needs no permission; not even an explicit deny hinders it.
-func (s *Sandbox) getCallerIdentity(cl *call) error {
+func (s *stsService) getCallerIdentity(cl *call) error {
 	cl.record.Decision = "allowed"
-	return s.writeQuery(cl, callerIdentityResult{Arn: cl.caller.arn, UserID: cl.caller.id, Account: cl.caller.account})
+	return cl.writeQuery(callerIdentityResult{Arn: cl.caller.arn, UserID: cl.caller.id, Account: cl.caller.account})
 }
 
 type credentialsXML struct {
@@ -163,30 +185,29 @@ func invalidParameter(format string, args ...any) *apiError {
 	return fail(http.StatusBadRequest, "InvalidParameterValue", format, args...)
 }
 
-func (s *Sandbox) assumeRole(cl *call) error {
+func (s *stsService) assumeRole(cl *call) error {
 	in, err := readAssumeRole(cl)
 	if err != nil {
 		return err
 	}
-	w := s.world
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	c := cl.caller
+	s.iam.mu.Lock()
+	defer s.iam.mu.Unlock()
+	c, own := cl.caller, identityOf(cl.caller)
 	if c.kind == rootUser {
 		return fail(http.StatusForbidden, "AccessDenied", "Roles may not be assumed by root accounts.")
 	}
-	target := w.findRole(in.roleARN)
-	sessionTags, inherited, err := mergeSessionTags(c, in.tags)
+	target := s.iam.findRoleLocked(in.roleARN)
+	sessionTags, inherited, err := mergeSessionTags(own.session, in.tags)
 	if err != nil {
 		return err
 	}
-	if c.session != nil && c.session.source != "" {
-		if in.source != "" && in.source != c.session.source {
+	if c.source != "" {
+		if in.source != "" && in.source != c.source {
 			return fail(http.StatusForbidden, "AccessDenied", "The source identity of a chained session cannot be changed.")
 		}
 	}
 
-	ctx := cl.requestContext(s.region(cl))
+	ctx := cl.requestContext(cl.region())
 	if in.externalID != "" {
 		ctx["sts:ExternalId"] = []string{in.externalID}
 	}
@@ -211,9 +232,9 @@ func (s *Sandbox) assumeRole(cl *call) error {
 	for _, action := range actions {
 		a := access{caller: c, action: action, resource: in.roleARN, owner: awsarn.Account(in.roleARN), context: ctx}
 		if target != nil {
-			_, a.policy = w.policyNow(target.trust)
+			_, a.policy = s.iam.policyNowLocked(target.trust)
 		}
-		sc, res := w.decide(a)
+		sc, res := s.iam.decideLocked(a)
 		if target == nil {
 			// A role that is not there reads exactly like one that does not trust the caller.
 			res = iampolicy.Result{Decision: iampolicy.ImplicitDeny}
@@ -230,27 +251,28 @@ func (s *Sandbox) assumeRole(cl *call) error {
 	if c.kind == roleSession && in.duration > maxChainedSession {
 		return validationError("The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.")
 	}
-	sess, err := w.newRoleSession(cl, target, in)
+	sess, err := s.newRoleSession(cl, target, in)
 	if err != nil {
 		return err
 	}
 	sess.tags = append(inherited, sessionTags...)
-	if c.session != nil {
+	if own.session != nil {
 		if sess.source == "" {
-			sess.source = c.session.source
+			sess.source = c.source
 		}
 		for _, t := range inherited {
 			sess.transit[strings.ToLower(t.Key)] = true
 		}
 	}
-	key := w.issue(cl, sess, target.account)
-	return s.writeQuery(cl, assumeRoleResult{
-		Credentials: key.xml(), AssumedRoleUser: key.assumedRole(), SourceIdentity: sess.source, PackedPolicySize: in.packedSize(),
+	key := s.iam.issueLocked(cl, sess, target.account)
+	return cl.writeQuery(assumeRoleResult{
+		Credentials: keyXML(key), AssumedRoleUser: s.assumedRole(key), SourceIdentity: sess.source, PackedPolicySize: in.packedSize(),
 	})
 }
 
 // newRoleSession makes the session that in asks for, within the role's limit.
-func (w *world) newRoleSession(cl *call, target *role, in assumeRoleInput) (*session, error) {
+// The caller holds IAM's lock.
+func (s *stsService) newRoleSession(cl *call, target *role, in assumeRoleInput) (*session, error) {
 	if in.duration == 0 {
 		in.duration = min(defaultSession, target.maxSession)
 	}
@@ -269,7 +291,7 @@ func (w *world) newRoleSession(cl *call, target *role, in assumeRoleInput) (*ses
 		sess.policies = []*iampolicyText{in.policy}
 	}
 	for _, arn := range in.policyARNs {
-		p := w.policyByARN(target.account, arn)
+		p := s.iam.policyByARN(target.account, arn)
 		if p == nil {
 			return nil, fail(http.StatusBadRequest, "MalformedPolicyDocument", "The policy %s does not exist or is not attachable.", arn)
 		}
@@ -287,75 +309,29 @@ func (in *assumeRoleInput) packedSize() int {
 	return max(1, len(in.policy.text)*100/maxSessionPolicyLen)
 }
 
-// issue makes the access key of a session. The caller holds mu.
-func (w *world) issue(cl *call, sess *session, account string) *accessKey {
-	key := &accessKey{id: newID("ASIA", 16), secret: newSecret(), account: account, session: sess, created: cl.now}
-	w.keys[key.id], w.dirty = key, true
-	w.dropExpired(cl.now)
-	cl.response = map[string]any{"credentials": map[string]any{"accessKeyId": key.id, "expiration": queryTime(sess.expires)}}
-	if sess.role != nil {
-		cl.response["assumedRoleUser"] = map[string]any{"assumedRoleId": sess.role.id + ":" + sess.name, "arn": key.caller(sess).arn}
-	}
-	return key
-}
-
-func (k *accessKey) xml() credentialsXML {
+func keyXML(k *accessKey) credentialsXML {
 	return credentialsXML{AccessKeyID: k.id, SecretAccessKey: k.secret, SessionToken: k.session.token, Expiration: queryTime(k.session.expires)}
 }
 
-func (k *accessKey) assumedRole() assumedRoleXML {
-	return assumedRoleXML{Arn: k.caller(k.session).arn, AssumedRoleID: k.session.role.id + ":" + k.session.name}
-}
-
-// dropExpired forgets sessions that ended more than a day ago; until then they
-// answer ExpiredToken.
-func (w *world) dropExpired(now time.Time) {
-	if len(w.keys)%256 != 0 {
-		return
-	}
-	for id, k := range w.keys {
-		if k.session != nil && now.Sub(k.session.expires) > 24*time.Hour {
-			delete(w.keys, id)
-		}
-	}
+func (s *stsService) assumedRole(k *accessKey) assumedRoleXML {
+	return assumedRoleXML{Arn: s.iam.callerLocked(k, k.session).arn, AssumedRoleID: k.session.role.id + ":" + k.session.name}
 }
 
 // mergeSessionTags checks the new tags against the transitive ones that the
 // caller's own session passes on.
-func mergeSessionTags(c *caller, tags []tag) (own, inherited []tag, err error) {
-	if c.session == nil {
+func mergeSessionTags(in *session, tags []tag) (own, inherited []tag, err error) {
+	if in == nil {
 		return tags, nil, nil
 	}
-	for _, t := range c.session.tags {
-		if c.session.transit[strings.ToLower(t.Key)] {
+	for _, t := range in.tags {
+		if in.transit[strings.ToLower(t.Key)] {
 			inherited = append(inherited, t)
 		}
 	}
 	for _, t := range tags {
-		if c.session.transit[strings.ToLower(t.Key)] {
+		if in.transit[strings.ToLower(t.Key)] {
 			return nil, nil, invalidParameter("One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session.")
 		}
 	}
 	return tags, inherited, nil
-}
-
-// findRole looks a role up by its ARN, path included.
-func (w *world) findRole(arn string) *role {
-	a, ok := awsarn.Split(arn)
-	if !ok || w.accounts[a.Account] == nil {
-		return nil
-	}
-	r := w.accounts[a.Account].roles[a.Name()]
-	if r == nil || r.arn != arn {
-		return nil
-	}
-	return r
-}
-
-func rootPolicyDocument() (*iampolicy.Document, error) {
-	doc, err := iampolicy.Parse([]byte(`{"Version":"2012-10-17","Statement":[{"Sid":"RootUser","Effect":"Allow","Action":"*","Resource":"*"}]}`))
-	if err != nil {
-		return nil, fmt.Errorf("parsing the root user's policy: %w", err)
-	}
-	return doc, nil
 }

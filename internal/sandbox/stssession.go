@@ -23,12 +23,11 @@ type sessionTokenResult struct {
 
 // getSessionToken gives a user temporary keys with its own permissions. No
 // permission is needed for it.
-func (s *Sandbox) getSessionToken(cl *call) error {
-	w := s.world
-	w.mu.Lock()
-	defer w.mu.Unlock()
+func (s *stsService) getSessionToken(cl *call) error {
+	s.iam.mu.Lock()
+	defer s.iam.mu.Unlock()
 	c := cl.caller
-	if c.session != nil {
+	if c.temporary {
 		return fail(http.StatusForbidden, "AccessDenied", "Cannot call GetSessionToken with session credentials")
 	}
 	if cl.query.Get("SerialNumber") != "" || cl.query.Get("TokenCode") != "" {
@@ -48,9 +47,9 @@ func (s *Sandbox) getSessionToken(cl *call) error {
 	}
 	cl.record.Decision = "allowed"
 	sess := &session{token: "IQoJ" + newHex(180), issued: cl.now, expires: cl.now.Add(duration).Truncate(time.Second), transit: map[string]bool{}}
-	key := w.issue(cl, sess, c.account)
-	key.user = c.user
-	return s.writeQuery(cl, sessionTokenResult{Credentials: key.xml()})
+	key := s.iam.issueLocked(cl, sess, c.account)
+	key.user = identityOf(c).user
+	return cl.writeQuery(sessionTokenResult{Credentials: keyXML(key)})
 }
 
 // userSessionAllows: the keys of GetSessionToken are not for IAM, and of STS
@@ -70,17 +69,16 @@ type accessKeyInfoResult struct {
 	Account string
 }
 
-func (s *Sandbox) getAccessKeyInfo(cl *call) error {
-	w := s.world
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if e := w.authorize(cl, access{caller: cl.caller, action: "sts:GetAccessKeyInfo", resource: "*", owner: cl.caller.account, context: cl.requestContext(s.region(cl))}); e != nil {
+func (s *stsService) getAccessKeyInfo(cl *call) error {
+	s.iam.mu.Lock()
+	defer s.iam.mu.Unlock()
+	if e := s.iam.authorizeLocked(cl, access{caller: cl.caller, action: "sts:GetAccessKeyInfo", resource: "*", owner: cl.caller.account, context: cl.requestContext(cl.region())}); e != nil {
 		return e
 	}
 	id := cl.query.Get("AccessKeyId")
-	k := w.keys[id]
+	k := s.iam.keys[id]
 	if k == nil {
 		return validationError("Invalid Access Key Id: %s", id)
 	}
-	return s.writeQuery(cl, accessKeyInfoResult{Account: k.account})
+	return cl.writeQuery(accessKeyInfoResult{Account: k.account})
 }

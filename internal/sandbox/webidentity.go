@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"encoding/xml"
@@ -14,10 +15,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
+
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/brokerd/brokerd/internal/iampolicy"
-	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 )
 
 // AssumeRoleWithWebIdentity. The sandbox is the identity provider too: it
@@ -53,9 +55,9 @@ func newIssuerKey() (*ecdsa.PrivateKey, error) {
 	return key, nil
 }
 
-// SignWebIdentity makes a token as a Kubernetes cluster or another identity
+// signWebIdentity makes a token as a Kubernetes cluster or another identity
 // provider would.
-func (s *Sandbox) SignWebIdentity(id WebIdentity) (string, error) {
+func (s *stsService) signWebIdentity(id WebIdentity) (string, error) {
 	if !strings.HasPrefix(id.Issuer, "https://") || id.Subject == "" {
 		return "", errors.New("a web identity needs an issuer that starts with https:// and a subject")
 	}
@@ -65,7 +67,7 @@ func (s *Sandbox) SignWebIdentity(id WebIdentity) (string, error) {
 	if id.Lifetime == 0 {
 		id.Lifetime = Duration(time.Hour)
 	}
-	now := s.now()
+	now := s.k.now()
 	claims := webClaims{RegisteredClaims: jwt.RegisteredClaims{
 		Issuer: id.Issuer, Subject: id.Subject, Audience: jwt.ClaimStrings{id.Audience}, ID: newUUID(),
 		IssuedAt: jwt.NewNumericDate(now.Add(-time.Minute)), NotBefore: jwt.NewNumericDate(now.Add(-time.Minute)), ExpiresAt: jwt.NewNumericDate(now.Add(time.Duration(id.Lifetime))),
@@ -76,7 +78,7 @@ func (s *Sandbox) SignWebIdentity(id WebIdentity) (string, error) {
 			claims.Tags.Principal[k] = []string{v}
 		}
 	}
-	token, err := jwt.NewWithClaims(jwt.SigningMethodES256, claims).SignedString(s.world.issuerKey)
+	token, err := jwt.NewWithClaims(jwt.SigningMethodES256, claims).SignedString(s.issuer())
 	if err != nil {
 		return "", fmt.Errorf("signing the token: %w", err)
 	}
@@ -99,16 +101,16 @@ func invalidIdentityToken(format string, args ...any) *apiError {
 }
 
 // readWebToken verifies a token's signature and dates.
-func (s *Sandbox) readWebToken(text string) (*webClaims, error) {
+func (s *stsService) readWebToken(text string) (*webClaims, error) {
 	claims := &webClaims{}
-	_, err := jwt.ParseWithClaims(text, claims, func(*jwt.Token) (any, error) { return &s.world.issuerKey.PublicKey, nil },
-		jwt.WithValidMethods([]string{"ES256"}), jwt.WithExpirationRequired(), jwt.WithTimeFunc(s.now))
+	_, err := jwt.ParseWithClaims(text, claims, func(*jwt.Token) (any, error) { return &s.issuer().PublicKey, nil },
+		jwt.WithValidMethods([]string{"ES256"}), jwt.WithExpirationRequired(), jwt.WithTimeFunc(s.k.now))
 	switch {
 	case err == nil:
 		return claims, nil
 	case errors.Is(err, jwt.ErrTokenExpired):
 		at := claims.ExpiresAt.UTC()
-		return nil, fail(http.StatusBadRequest, "ExpiredTokenException", "Token expired: current date/time %d must be before the expiration date/time %d", s.now().Unix(), at.Unix())
+		return nil, fail(http.StatusBadRequest, "ExpiredTokenException", "Token expired: current date/time %d must be before the expiration date/time %d", s.k.now().Unix(), at.Unix())
 	case errors.Is(err, jwt.ErrTokenMalformed):
 		return nil, invalidIdentityToken("The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)")
 	case errors.Is(err, jwt.ErrTokenSignatureInvalid), errors.Is(err, jwt.ErrTokenUnverifiable):
@@ -117,7 +119,7 @@ func (s *Sandbox) readWebToken(text string) (*webClaims, error) {
 	return nil, invalidIdentityToken("The web identity token that was passed could not be validated: %v", err)
 }
 
-func (s *Sandbox) assumeRoleWithWebIdentity(cl *call) error {
+func (s *stsService) assumeRoleWithWebIdentity(cl *call) error {
 	in, err := readSession(cl)
 	if err != nil {
 		return err
@@ -132,12 +134,11 @@ func (s *Sandbox) assumeRoleWithWebIdentity(cl *call) error {
 	if in.tags, in.transitive, err = claims.sessionTags(); err != nil {
 		return err
 	}
-	w := s.world
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	s.iam.mu.Lock()
+	defer s.iam.mu.Unlock()
 	account := awsarn.Account(in.roleARN)
 	issuer := strings.TrimPrefix(claims.Issuer, "https://")
-	provider, clients := w.identityProvider(account, issuer)
+	provider, clients := s.iam.identityProvider(account, issuer)
 	if provider == "" {
 		return invalidIdentityToken("No OpenIDConnect provider found in your account for %s", claims.Issuer)
 	}
@@ -150,29 +151,29 @@ func (s *Sandbox) assumeRoleWithWebIdentity(cl *call) error {
 	if audience == "" {
 		return invalidIdentityToken("Incorrect token audience")
 	}
-	target, err := w.trustsWebIdentity(s, cl, in, provider, issuer, audience, claims.Subject)
+	target, err := s.trustsWebIdentity(cl, in, provider, issuer, audience, claims.Subject)
 	if err != nil {
 		return err
 	}
-	sess, err := w.newRoleSession(cl, target, in)
+	sess, err := s.newRoleSession(cl, target, in)
 	if err != nil {
 		return err
 	}
 	sess.tags, sess.provider = in.tags, provider
 	sess.claims = map[string]string{issuer + ":sub": claims.Subject, issuer + ":aud": audience}
-	key := w.issue(cl, sess, target.account)
+	key := s.iam.issueLocked(cl, sess, target.account)
 	cl.response["provider"], cl.response["audience"], cl.response["subjectFromWebIdentityToken"] = provider, audience, claims.Subject
-	return s.writeQuery(cl, webIdentityResult{
-		SubjectFromWebIdentityToken: claims.Subject, Audience: audience, AssumedRoleUser: key.assumedRole(), Credentials: key.xml(),
+	return cl.writeQuery(webIdentityResult{
+		SubjectFromWebIdentityToken: claims.Subject, Audience: audience, AssumedRoleUser: s.assumedRole(key), Credentials: keyXML(key),
 		Provider: provider, SourceIdentity: sess.source, PackedPolicySize: in.packedSize(),
 	})
 }
 
-// trustsWebIdentity decides by the role's trust policy. The caller holds mu.
-func (w *world) trustsWebIdentity(s *Sandbox, cl *call, in assumeRoleInput, provider, issuer, audience, subject string) (*role, error) {
-	target := w.findRole(in.roleARN)
+// trustsWebIdentity decides by the role's trust policy. The caller holds IAM's lock.
+func (s *stsService) trustsWebIdentity(cl *call, in assumeRoleInput, provider, issuer, audience, subject string) (*role, error) {
+	target := s.iam.findRoleLocked(in.roleARN)
 	cl.caller = &caller{kind: federated, account: awsarn.Account(provider), arn: provider, id: issuer + ":" + audience + ":" + subject, subject: subject}
-	ctx := cl.requestContext(s.region(cl))
+	ctx := cl.requestContext(cl.region())
 	ctx[issuer+":sub"], ctx[issuer+":aud"], ctx["sts:RoleSessionName"] = []string{subject}, []string{audience}, []string{in.name}
 	ctx["aws:FederatedProvider"] = []string{provider}
 	tagContext(ctx, in.tags)
@@ -187,8 +188,8 @@ func (w *world) trustsWebIdentity(s *Sandbox, cl *call, in assumeRoleInput, prov
 		a := access{caller: cl.caller, action: action, resource: in.roleARN, owner: cl.caller.account, context: ctx}
 		res := iampolicy.Result{Decision: iampolicy.ImplicitDeny}
 		if target != nil {
-			_, a.policy = w.policyNow(target.trust)
-			_, res = w.decide(a)
+			_, a.policy = s.iam.policyNowLocked(target.trust)
+			_, res = s.iam.decideLocked(a)
 		}
 		cl.decided(a, res)
 		if res.Decision != iampolicy.Allowed {
@@ -219,8 +220,8 @@ func (c *webClaims) sessionTags() (tags []tag, transitive []string, err error) {
 }
 
 // keySet is the issuer's public key as a JSON Web Key Set.
-func (w *world) keySet() ([]byte, error) {
-	public, err := w.issuerKey.PublicKey.Bytes()
+func (s *stsService) keySet() ([]byte, error) {
+	public, err := s.issuer().PublicKey.Bytes()
 	if err != nil {
 		return nil, fmt.Errorf("encoding the issuer's key: %w", err)
 	}
@@ -230,4 +231,44 @@ func (w *world) keySet() ([]byte, error) {
 		"kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig",
 		"x": text(public[1 : 1+half]), "y": text(public[1+half:]),
 	}}})
+}
+
+// issuer is the key that signs tokens.
+func (s *stsService) issuer() *ecdsa.PrivateKey {
+	s.keyMu.RLock()
+	defer s.keyMu.RUnlock()
+	return s.issuerKey
+}
+
+type savedSTS struct {
+	IssuerKey []byte // PKCS #8
+}
+
+// snapshot renders the key of the token issuer.
+func (s *stsService) snapshot() (json.RawMessage, error) {
+	key, err := x509.MarshalPKCS8PrivateKey(s.issuer())
+	if err != nil {
+		return nil, fmt.Errorf("rendering the issuer's key: %w", err)
+	}
+	return json.Marshal(savedSTS{key})
+}
+
+// restore replaces the key of the token issuer with that of a snapshot.
+func (s *stsService) restore(data json.RawMessage) error {
+	var saved savedSTS
+	if err := json.Unmarshal(data, &saved); err != nil {
+		return fmt.Errorf("reading the issuer's key: %w", err)
+	}
+	key, err := x509.ParsePKCS8PrivateKey(saved.IssuerKey)
+	if err != nil {
+		return fmt.Errorf("reading the issuer's key: %w", err)
+	}
+	issuer, ok := key.(*ecdsa.PrivateKey)
+	if !ok {
+		return errors.New("the issuer's key is of another kind")
+	}
+	s.keyMu.Lock()
+	defer s.keyMu.Unlock()
+	s.issuerKey = issuer
+	return nil
 }
