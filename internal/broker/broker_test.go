@@ -207,7 +207,7 @@ func TestInvalidate(t *testing.T) {
 			t.Fatalf("a stale key caused a refresh: %d calls", n)
 		}
 		b.Invalidate("logs", s.AccessKeyID)
-		next, err := b.Replaced(t.Context(), "logs", s.AccessKeyID)
+		next, err := b.AwaitReplacement(t.Context(), "logs", s.AccessKeyID)
 		if err != nil || next.AccessKeyID == s.AccessKeyID {
 			t.Fatalf("Replaced: %v, %v", next, err)
 		}

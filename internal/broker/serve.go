@@ -170,10 +170,10 @@ func (b *Broker) Invalidate(destination, accessKeyID string) {
 	}
 }
 
-// Replaced waits until the session with this key is no longer the present one,
+// AwaitReplacement waits until the session with this key is no longer the present one,
 // or the refresh that is under way fails, or ctx ends. It returns the session to
 // go on with. Use it after Invalidate.
-func (b *Broker) Replaced(ctx context.Context, destination, accessKeyID string) (*Session, error) {
+func (b *Broker) AwaitReplacement(ctx context.Context, destination, accessKeyID string) (*Session, error) {
 	t, err := b.target(destination)
 	if err != nil {
 		return nil, err

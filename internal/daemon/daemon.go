@@ -45,21 +45,21 @@ const (
 
 // Daemon is a brokerd made of its parts, not yet running.
 type Daemon struct {
-	cfg       atomic.Pointer[config.Config] // swapped by Reload
-	log       *zap.Logger
-	level     zap.AtomicLevel
-	metrics   *telemetry.Metrics
-	broker    *broker.Broker
-	budget    *uploader.Budget
-	upload    *uploader.Uploader
-	leftovers *uploader.Leftovers // nil where nothing can be written down
-	spool     *spool.Spool        // nil when no destination spools
-	memory    memory
-	server    *rpc.Server
-	desk      *vend.Desk
-	vending   []*vend.Endpoint
-	monitor   *monitor.Patrol
-	notify    notifier
+	cfg     atomic.Pointer[config.Config] // swapped by Reload
+	log     *zap.Logger
+	level   zap.AtomicLevel
+	metrics *telemetry.Metrics
+	broker  *broker.Broker
+	budget  *uploader.Budget
+	upload  *uploader.Uploader
+	orphans *uploader.OrphanLog // nil: no directory can be written
+	spool   *spool.Spool        // nil when no destination spools
+	memory  memory
+	server  *rpc.Server
+	desk    *vend.Desk
+	vending []*vend.Endpoint
+	monitor *monitor.Patrol
+	notify  notifier
 
 	verifier  *verifier
 	reloading sync.Mutex // one reload at a time
@@ -109,13 +109,13 @@ func New(cfg *config.Config, version string, w io.Writer) (_ *Daemon, err error)
 	if d.budget, err = uploader.NewBudget(d.memory.budget); err != nil {
 		return nil, fmt.Errorf("making the memory budget: %w", err)
 	}
-	d.leftovers = leftovers(cfg, log)
+	d.orphans = orphanLog(cfg, log)
 	if d.upload, err = uploader.New(uploader.Options{
-		Config: cfg, Sessions: d.broker, Budget: d.budget, Logger: log, Version: version, Leftovers: d.leftovers,
+		Config: cfg, Sessions: d.broker, Budget: d.budget, Logger: log, Version: version, Orphans: d.orphans,
 	}); err != nil {
 		return nil, fmt.Errorf("making the uploader: %w", err)
 	}
-	if d.verifier, err = newVerifier(verify.Options{Config: cfg, Sessions: d.broker, HTTPClient: client, Leftovers: d.leftovers}); err != nil {
+	if d.verifier, err = newVerifier(verify.Options{Config: cfg, Sessions: d.broker, HTTPClient: client, Leftovers: d.orphans}); err != nil {
 		return nil, err
 	}
 	rules := access.SystemCompiler()
@@ -197,7 +197,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	group, life := errgroup.WithContext(life)
 	group.Go(func() error { return d.broker.Run(life) })
 	group.Go(func() error { return d.server.Serve(socket) })
-	group.Go(func() error { d.upload.KeepTidy(life); return nil })
+	group.Go(func() error { d.upload.RunSweeper(life); return nil })
 	if d.spool != nil {
 		group.Go(func() error { return d.spool.Run(life) })
 	}

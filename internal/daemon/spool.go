@@ -16,9 +16,9 @@ import (
 	"github.com/brokerd/brokerd/internal/uploader"
 )
 
-// leftoversSuffix makes the spool's directory that of the uploads of streams that
+// orphansSuffix makes the spool's directory that of the uploads of streams that
 // are under way, beside it.
-const leftoversSuffix = ".streams"
+const orphansSuffix = ".streams"
 
 // defaultMaxObjects bounds a destination's objects in the spool: an index entry
 // of each is in memory.
@@ -125,13 +125,13 @@ func (d *delivery) Event(e spool.Event) {
 	}
 }
 
-// leftovers are where a configuration keeps its spool. Without a directory that
-// can be written there are none: a crash then leaves the parts of open streams to
-// the bucket's lifecycle rule.
-func leftovers(c *config.Config, log *zap.Logger) *uploader.Leftovers {
-	l, err := uploader.NewLeftovers(c.Spool.Dir+leftoversSuffix, log)
+// orphanLog opens the record of multipart uploads next to the spool's directory. It
+// returns nil when no directory can be written: a crash then leaves the parts of open
+// streams to the bucket's lifecycle rule.
+func orphanLog(c *config.Config, log *zap.Logger) *uploader.OrphanLog {
+	l, err := uploader.OpenOrphanLog(c.Spool.Dir+orphansSuffix, log)
 	if err != nil {
-		log.Info("uploads under way are not written down; what a crash leaves of them, the bucket's lifecycle rule removes", zap.Error(err))
+		log.Info("multipart uploads of streams are not recorded; after a crash, the bucket's lifecycle rule removes them", zap.Error(err))
 		return nil
 	}
 	return l

@@ -6,6 +6,7 @@ import (
 
 	"github.com/brokerd/brokerd/client"
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/uploader"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
@@ -16,7 +17,7 @@ type lateGate struct {
 	drain func()
 }
 
-func (g *lateGate) Admit() (func(), error) {
+func (g *lateGate) Admit() (*uploader.Slot, error) {
 	g.drain()
 	return g.Gate.Admit()
 }

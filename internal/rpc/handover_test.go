@@ -274,11 +274,11 @@ func TestAFileThatShrinksUnderItsReaderIsNoObject(t *testing.T) {
 // held is a delivery that ends only with its caller.
 type held struct{ began, ended chan struct{} }
 
-func (h *held) Open(_ context.Context, _ string, _ *uploader.Object, body uploader.Body) (uploader.Body, func(), error) {
-	return body, func() {}, nil
+func (h *held) Open(_ context.Context, destination string, obj uploader.Object, body uploader.Body) (*uploader.Delivery, error) {
+	return &uploader.Delivery{Destination: destination, Object: obj, Body: body}, nil
 }
 
-func (h *held) Put(ctx context.Context, _ string, _ uploader.Object, _ uploader.Body) (uploader.Stored, error) {
+func (h *held) Put(ctx context.Context, _ *uploader.Delivery) (uploader.Stored, error) {
 	close(h.began)
 	defer close(h.ended)
 	<-ctx.Done()

@@ -35,29 +35,29 @@ type sink struct {
 	entered chan struct{} // told when a delivery begins, if not nil
 }
 
-func (s *sink) Open(_ context.Context, destination string, obj *uploader.Object, body uploader.Body) (uploader.Body, func(), error) {
+func (s *sink) Open(_ context.Context, destination string, obj uploader.Object, body uploader.Body) (*uploader.Delivery, error) {
 	obj.Key = destination + "/" + obj.Name + "-" + obj.ID
-	return body, func() {}, nil
+	return &uploader.Delivery{Destination: destination, Object: obj, Body: body}, nil
 }
 
-func (s *sink) Put(_ context.Context, destination string, obj uploader.Object, body uploader.Body) (uploader.Stored, error) {
+func (s *sink) Put(_ context.Context, d *uploader.Delivery) (uploader.Stored, error) {
 	if s.entered != nil {
 		s.entered <- struct{}{}
 	}
 	if s.refused != nil {
 		return uploader.Stored{}, s.refused
 	}
-	data, err := io.ReadAll(body)
+	data, err := io.ReadAll(d.Body)
 	if err != nil {
 		return uploader.Stored{}, fmt.Errorf("reading the body: %w", err)
 	}
-	if err := obj.Verify(int64(len(data)), crcOf(data)); err != nil {
+	if err := d.Object.Verify(int64(len(data)), crcOf(data)); err != nil {
 		return uploader.Stored{}, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.objects[destination+"/"+obj.Name] = data
-	return uploader.Stored{Bucket: "b", Key: "logs/" + obj.ID, Size: int64(len(data)), Parts: 1, Attempts: 1, Time: time.Now()}, nil
+	s.objects[d.Destination+"/"+d.Object.Name] = data
+	return uploader.Stored{Bucket: "b", Key: "logs/" + d.Object.ID, Size: int64(len(data)), Parts: 1, Attempts: 1, Time: time.Now()}, nil
 }
 
 type fakeSessions struct {

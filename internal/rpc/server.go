@@ -27,13 +27,13 @@ import (
 
 // Deliverer delivers objects; uploader.Uploader does.
 type Deliverer interface {
-	Open(ctx context.Context, destination string, obj *uploader.Object, body uploader.Body) (encoded uploader.Body, done func(), err error)
-	Put(ctx context.Context, destination string, obj uploader.Object, body uploader.Body) (uploader.Stored, error)
+	Open(ctx context.Context, destination string, obj uploader.Object, body uploader.Body) (*uploader.Delivery, error)
+	Put(ctx context.Context, d *uploader.Delivery) (uploader.Stored, error)
 }
 
 // Gate admits uploads; uploader.Budget does.
 type Gate interface {
-	Admit() (leave func(), err error)
+	Admit() (*uploader.Slot, error)
 	MaxUploads() int
 	Total() int64
 	Used() (bytes int64, uploads int)

@@ -69,11 +69,11 @@ func (s *Server) receive(ctx context.Context, p access.Peer, h *brokerdv1.Upload
 	if err := s.admissible(p, h); err != nil {
 		return nil, err
 	}
-	leave, err := s.o.Gate.Admit()
+	slot, err := s.o.Gate.Admit()
 	if err != nil {
 		return nil, err
 	}
-	defer leave()
+	defer slot.Release()
 	// Again, now that it is counted: a drain that began meanwhile has either seen
 	// this upload, or is seen here.
 	if err := s.closed(); err != nil {
@@ -97,20 +97,19 @@ func (s *Server) receive(ctx context.Context, p access.Peer, h *brokerdv1.Upload
 		}
 		return &brokerdv1.UploadResponse{UploadId: id, State: brokerdv1.UploadState_UPLOAD_STATE_STORED, Object: objectOf(earlier.stored)}, nil
 	}
-	obj := uploader.Object{
+	delivery, err := s.o.Deliver.Open(ctx, rec.destination, uploader.Object{
 		ID: rec.id, Name: h.GetName(), UID: p.UID, GID: p.GID, Unit: p.Unit, Pod: p.Pod, Received: received,
 		ContentType: h.GetContentType(), ContentEncoding: h.GetContentEncoding(), Metadata: h.GetMetadata(), Size: announced(h), Verify: in.verify,
-	}
-	body, done, err := s.o.Deliver.Open(ctx, rec.destination, &obj, in)
+	}, in)
 	if err != nil {
 		s.settle(rec, p, uploader.Stored{}, err)
 		return nil, err
 	}
-	defer done()
+	defer delivery.Close()
 	if d := s.config().Destinations[rec.destination]; d != nil && d.Spools() {
-		return s.keep(ctx, p, rec, obj, incoming{Body: body, verify: in.verify}, h.GetIdempotencyKey(), d)
+		return s.keep(ctx, p, rec, delivery.Object, incoming{Body: delivery.Body, verify: in.verify}, h.GetIdempotencyKey(), d)
 	}
-	stored, err := s.o.Deliver.Put(ctx, rec.destination, obj, body)
+	stored, err := s.o.Deliver.Put(ctx, delivery)
 	s.settle(rec, p, stored, err)
 	if err != nil {
 		return nil, err

@@ -219,11 +219,11 @@ func TestSilentClientIsCutOff(t *testing.T) {
 func TestFullHouseIsRefusedWithARetryTime(t *testing.T) {
 	d := serverFor(t)
 	for range d.budget.MaxUploads() {
-		leave, err := d.budget.Admit()
+		slot, err := d.budget.Admit()
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer leave()
+		defer slot.Release()
 	}
 	_, err := d.Upload(t.Context(), "logs", "n", strings.NewReader("x"), client.WithRetry(0))
 	if e := wantFault(t, err, "TOO_MANY_UPLOADS"); e.RetryAfter <= 0 || !e.Temporary() {

@@ -14,37 +14,37 @@ import (
 	"github.com/brokerd/brokerd/internal/uploader/s3client"
 )
 
-// restarts is how often an upload in parts is begun anew within one try.
+// restarts is how often one try starts a new multipart upload.
 const restarts = 2
 
 // maxPut is the largest object that one request may write, in bytes.
 const maxPut = 5 << 30
 
-// journalError is a failure to write down what a delivery has begun.
+// journalError is a failure to record the state of a delivery on disk.
 type journalError struct{ err error }
 
-func (e *journalError) Error() string { return "writing the delivery down: " + e.err.Error() }
+func (e *journalError) Error() string { return "recording the state of the delivery: " + e.err.Error() }
 func (e *journalError) Unwrap() error { return e.err }
 
-// PutAtRest delivers an object from disk. It takes no body memory: parts are read
-// as they are sent. What S3 has of an interrupted try is not sent again. Errors
-// are those of Put; FailureOf returns what they mean for the object. When ctx ends, the
-// upload in parts stays open, to go on from there.
+// PutAtRest delivers an object from disk. It takes no body memory: parts are read as
+// they are sent. It resumes an interrupted multipart upload, and sends only the parts
+// that S3 does not have. The errors are those of Put; FailureOf returns what happens
+// to the object. When ctx ends, the upload stays open for the next try.
 func (u *Uploader) PutAtRest(ctx context.Context, destination string, obj Object, file AtRest) (Stored, error) {
-	l, err := u.lane(destination)
+	to, err := u.destination(destination)
 	if err != nil {
 		return Stored{}, err
 	}
-	d := &delivery{u: u, lane: l, obj: obj}
+	t := &transfer{u: u, to: to, obj: obj}
 	size := file.Size()
 	whole := func() (Stored, error) {
-		return d.putWhole(ctx, func() io.Reader { return file.Section(0, size) }, size, file.CRC32C())
+		return t.putWhole(ctx, func() io.Reader { return file.Section(0, size) }, size, file.CRC32C())
 	}
-	if id, _ := file.UploadID(); id == "" && size <= l.partSize() {
+	if id, _ := file.UploadID(); id == "" && size <= to.partSize() {
 		return whole()
 	}
 	for n := 0; ; n++ {
-		m := &multipart{delivery: d}
+		m := &multipart{transfer: t}
 		s, err := m.fromRest(ctx, file)
 		if err == nil {
 			return s, nil
@@ -66,18 +66,18 @@ func (u *Uploader) PutAtRest(ctx context.Context, destination string, obj Object
 		if size > maxPut {
 			return Stored{}, err
 		}
-		// A full disk, as a rule: what makes room is that this object leaves it. One
-		// request has nothing to be written down.
-		u.log.Warn("an upload in parts cannot be written down; the object is sent in one request", zap.String("destination", destination), zap.String("upload_id", obj.ID), zap.Error(err))
+		// Usually the disk is full, and delivering this object makes room. A single
+		// request has no state to record.
+		u.log.Warn("the state of a multipart upload cannot be recorded; the object is sent in one request",
+			zap.String("destination", destination), zap.String("upload_id", obj.ID), zap.Error(err))
 		return whole()
 	}
 }
 
-// outdated says whether an upload failed because of what was begun for it, so
-// that a new one can succeed: S3 does not know it any more (a lifecycle rule
-// ended it, or an earlier completion whose answer was lost had succeeded, which
-// the next one finds out), another write was under way, or what an earlier try
-// left does not make the object.
+// outdated reports whether a new multipart upload can succeed where this one failed.
+// S3 may not know the upload any more: a lifecycle rule aborted it, or an earlier
+// completion succeeded and its response was lost, which the new upload finds out. Or
+// another write was in flight, or the recorded parts do not make the object.
 func (m *multipart) outdated(err error) bool {
 	if refusedAs(err, awserr.NoSuchUpload) || refusedAs(err, awserr.Conflict) {
 		return true
@@ -87,7 +87,7 @@ func (m *multipart) outdated(err error) bool {
 	}
 	var mismatch *MismatchError
 	if errors.As(err, &mismatch) {
-		return !mismatch.Stored // begun under another key than is configured now
+		return !mismatch.Stored // created under another key than the configured one
 	}
 	var refused *Error
 	if !errors.As(err, &refused) || refused.Op != opComplete {
@@ -100,52 +100,47 @@ func (m *multipart) outdated(err error) bool {
 	return refused.Info.Class == awserr.Integrity
 }
 
-// Abandon aborts what was begun of an object that is not to be delivered.
+// Abandon aborts the multipart upload of an object that will not be delivered.
 func (u *Uploader) Abandon(ctx context.Context, destination, key string, file AtRest) error {
 	id, _ := file.UploadID()
 	if id == "" {
 		return nil
 	}
-	l, err := u.lane(destination)
+	to, err := u.destination(destination)
 	if err != nil {
 		return err
 	}
-	if err := u.abort(ctx, l, key, id); err != nil {
+	if err := u.abort(ctx, to, key, id); err != nil {
 		return err
 	}
 	return file.ForgetUpload()
 }
 
-// unfinished gives up the upload of an object that can never be delivered; every
-// other failure leaves it open, for the next try to go on.
+// unfinished aborts the upload of an object that can never be delivered. After every
+// other failure the upload stays open for the next try.
 func (m *multipart) unfinished(ctx context.Context, file AtRest, err error) error {
 	if FailureOf(err).Disposition == awserr.Dead && m.uploadID != "" && m.abort(ctx) {
 		if ferr := file.ForgetUpload(); ferr != nil {
-			return fmt.Errorf("%w; and its multipart upload, which was aborted, could not be forgotten: %w", err, ferr)
+			return fmt.Errorf("%w; its multipart upload was aborted, and removing the record of it failed: %w", err, ferr)
 		}
 	}
 	return err
 }
 
+// fromRest creates or resumes the multipart upload, sends the missing parts and
+// completes it.
 func (m *multipart) fromRest(ctx context.Context, file AtRest) (Stored, error) {
 	size := file.Size()
 	id, partSize := file.UploadID()
-	sent := make(map[int32]bool)
 	if id == "" {
 		partSize = partSizeAtRest(size, file.SegmentSize())
-		if err := m.create(ctx); err != nil {
+		if err := m.begin(ctx, file, partSize); err != nil {
 			return Stored{}, err
 		}
-		// Written down before the first part: what nobody remembers, nobody aborts.
-		if err := file.BeginUpload(m.uploadID, partSize); err != nil {
-			m.discard(ctx)
-			return Stored{}, &journalError{err}
-		}
-		if err := m.verifyOpened(); err != nil {
-			return Stored{}, err
-		}
-	} else {
-		m.uploadID, m.opened, m.resumed = id, m.stored(0, 0), true
+	}
+	sent := make(map[int32]bool)
+	if id != "" {
+		m.uploadID, m.created, m.resumed = id, m.stored(0, 0), true
 		file.EachPart(func(number int32, etag string, crc uint32) {
 			if !sent[number] {
 				sent[number] = true
@@ -153,8 +148,40 @@ func (m *multipart) fromRest(ctx context.Context, file AtRest) (Stored, error) {
 			}
 		})
 	}
+	if err := m.sendSections(ctx, file, partSize, sent); err != nil {
+		return Stored{}, err
+	}
+	// Before completion: a store that encrypts otherwise makes no object.
+	if id == "" || m.created.Encryption != "" {
+		if err := checkResponse(m.to.cfg, m.created, "", false); err != nil {
+			return Stored{}, err
+		}
+	}
+	s, err := m.complete(ctx, size, file.CRC32C())
+	if err == nil && s.Existed {
+		m.discard(ctx)
+	}
+	return s, err
+}
+
+// begin creates the upload and records it before the first part: an upload without a
+// record would never be aborted.
+func (m *multipart) begin(ctx context.Context, file AtRest, partSize int64) error {
+	if err := m.create(ctx); err != nil {
+		return err
+	}
+	if err := file.BeginUpload(m.uploadID, partSize); err != nil {
+		m.discard(ctx)
+		return &journalError{err}
+	}
+	return m.checkCreated()
+}
+
+// sendSections sends the parts that are not in sent.
+func (m *multipart) sendSections(ctx context.Context, file AtRest, partSize int64, sent map[int32]bool) error {
+	size := file.Size()
 	group, gctx := errgroup.WithContext(ctx)
-	group.SetLimit(m.lane.concurrency())
+	group.SetLimit(m.to.concurrency())
 	for n, off := int32(1), int64(0); off < size && gctx.Err() == nil; n, off = n+1, off+partSize {
 		if sent[n] {
 			continue
@@ -167,33 +194,20 @@ func (m *multipart) fromRest(ctx context.Context, file AtRest) (Stored, error) {
 				return err
 			}
 			if err := file.PartSent(p.Number, p.ETag, p.CRC32C); err != nil {
-				// It costs sending this part again, if there is a next try.
-				m.u.log.Warn("a part that was sent cannot be written down", zap.String("destination", m.lane.dest.Name), zap.String("upload_id", m.obj.ID), zap.Error(err))
+				// The next try, if there is one, sends this part again.
+				m.u.log.Warn("a part that was sent cannot be recorded", zap.String("destination", m.to.cfg.Name), zap.String("upload_id", m.obj.ID), zap.Error(err))
 			}
 			return nil
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return Stored{}, err
+		return err
 	}
-	if err := ctx.Err(); err != nil {
-		return Stored{}, err
-	}
-	// Before anything is completed: a store that encrypts otherwise gets no object.
-	if id == "" || m.opened.Encryption != "" {
-		if err := confirmed(m.lane.dest, m.opened, "", false); err != nil {
-			return Stored{}, err
-		}
-	}
-	s, err := m.complete(ctx, size, file.CRC32C())
-	if err == nil && s.Existed {
-		m.discard(ctx)
-	}
-	return s, err
+	return ctx.Err()
 }
 
-// partSizeAtRest is the least multiple of the segments that needs at most 10,000
-// parts, each large enough for S3.
+// partSizeAtRest returns the smallest multiple of the segments that is large enough
+// for S3 and makes at most 10,000 parts.
 func partSizeAtRest(size, segment int64) int64 {
 	part := segment
 	for part < minPartSize || (size+part-1)/part > maxParts {
@@ -202,7 +216,7 @@ func partSizeAtRest(size, segment int64) int64 {
 	return part
 }
 
-// sectionCRC is the CRC32C of a section that begins and ends with segments.
+// sectionCRC returns the CRC32C of a section that begins and ends with segments.
 func sectionCRC(file AtRest, off, length int64) uint32 {
 	segment := file.SegmentSize()
 	sums := file.Segments()

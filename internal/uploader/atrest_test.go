@@ -80,16 +80,16 @@ func (f *file) ForgetUpload() error {
 	return nil
 }
 
-// accepted is an object as the door would have kept it.
+// accepted returns an object as the spool would keep it.
 func (r *rig) accepted(t *testing.T) uploader.Object {
 	t.Helper()
 	obj := uploader.Object{ID: ulid.Make().String(), Name: "rest.log", Received: time.Now(), Size: -1}
-	if _, done, err := r.up.Open(t.Context(), testbed.Destination, &obj, newBody(nil)); err != nil {
+	d, err := r.up.Open(t.Context(), testbed.Destination, obj, newBody(nil))
+	if err != nil {
 		t.Fatal(err)
-	} else {
-		done()
 	}
-	return obj
+	d.Close()
+	return d.Object
 }
 
 // holds asserts that the bucket holds exactly one object, with these bytes, in one version.

@@ -14,26 +14,25 @@ import (
 )
 
 const (
-	// tries is how often a request is sent before its caller hears of a failure
-	// that may pass.
+	// tries is how often a request is sent before its caller gets a temporary failure.
 	tries = 4
-	// patience is the longest that a store's wish to be left alone is waited out;
-	// a longer one is the caller's to honour.
-	patience = 10 * time.Second
+	// maxRetryAfter is the longest Retry-After of a store that is waited for here. The
+	// caller has to keep a longer one.
+	maxRetryAfter = 10 * time.Second
 )
 
-// call makes one request and counts its attempts. What may pass is tried again,
-// with growing pauses. A request that was refused for an expired session is
-// signed anew, once, with the session that replaced it.
-func (u *Uploader) call(ctx context.Context, l *lane, op string, fn func(context.Context) error) (attempts int, err error) {
+// call makes one request and counts its attempts. It retries temporary failures with
+// growing pauses. After a refusal for an expired session it waits for the session's
+// replacement and tries again, once.
+func (u *Uploader) call(ctx context.Context, to *destination, op string, fn func(context.Context) error) (attempts int, err error) {
 	var (
-		destination = l.dest.Name
-		pause       = backoff.NewExponentialBackOff()
-		refreshed   bool
+		name      = to.cfg.Name
+		pause     = backoff.NewExponentialBackOff()
+		refreshed bool
 	)
 	pause.InitialInterval, pause.Multiplier, pause.MaxInterval = 100*time.Millisecond, 2.5, 5*time.Second
 	for {
-		used, err := l.credentials.Retrieve(ctx)
+		used, err := to.credentials.Retrieve(ctx)
 		if err != nil {
 			return attempts, err
 		}
@@ -43,7 +42,7 @@ func (u *Uploader) call(ctx context.Context, l *lane, op string, fn func(context
 		}
 		var source *sourceError
 		if errors.As(err, &source) {
-			return attempts, fmt.Errorf("destination %q: %s: %w", destination, op, source)
+			return attempts, fmt.Errorf("destination %q: %s: %w", name, op, source)
 		}
 		var noSession *broker.Error
 		if errors.As(err, &noSession) {
@@ -51,27 +50,27 @@ func (u *Uploader) call(ctx context.Context, l *lane, op string, fn func(context
 		}
 		info := awserr.Classify(err, "s3")
 		if ctx.Err() != nil && (info.Class == awserr.Canceled || info.Class == awserr.Network) {
-			return attempts, fmt.Errorf("destination %q: %s: %w", destination, op, context.Cause(ctx))
+			return attempts, fmt.Errorf("destination %q: %s: %w", name, op, context.Cause(ctx))
 		}
-		failure := &Error{Destination: destination, Op: op, Reason: reasonOf(info.Class), Info: info, After: wait(err), Err: err}
+		failure := &Error{Destination: name, Op: op, Reason: reasonOf(info.Class), Info: info, After: retryAfter(err), Err: err}
 		again := attempts < tries && info.Class != awserr.NoSuchUpload
 		switch info.Disposition() {
 		case awserr.RefreshThenRetry:
-			u.sessions.Invalidate(destination, used.AccessKeyID)
+			u.sessions.Invalidate(name, used.AccessKeyID)
 			if refreshed {
 				return attempts, failure
 			}
 			refreshed = true
-			if _, rerr := u.sessions.Replaced(ctx, destination, used.AccessKeyID); rerr != nil {
+			if _, rerr := u.sessions.AwaitReplacement(ctx, name, used.AccessKeyID); rerr != nil {
 				return attempts, failure
 			}
 			continue
 		case awserr.Retry:
 		default:
-			// The client has learned the store's clock from the refusal.
+			// The S3 client has taken over the store's clock from the refusal.
 			again = again && info.Class == awserr.ClockSkew && attempts == 1
 		}
-		if !again || failure.After > patience {
+		if !again || failure.After > maxRetryAfter {
 			return attempts, failure
 		}
 		next := pause.NextBackOff()
@@ -86,8 +85,8 @@ func (u *Uploader) call(ctx context.Context, l *lane, op string, fn func(context
 	}
 }
 
-// wait is how long the store wants to be left alone.
-func wait(err error) time.Duration {
+// retryAfter returns how long the store asked to wait; 0: not stated.
+func retryAfter(err error) time.Duration {
 	var asks interface {
 		error
 		RetryAfter() time.Duration
@@ -104,15 +103,15 @@ func refusedAs(err error, c awserr.Class) bool {
 	return errors.As(err, &e) && e.Info.Class == c
 }
 
-// tryWithoutCondition says whether a compatible store failed because it does not
-// know conditional writes. From then on the lane does without.
-func (u *Uploader) tryWithoutCondition(l *lane, err error) bool {
+// dropCondition reports whether a compatible store failed because it does not
+// implement conditional writes. The destination then stops sending them.
+func (u *Uploader) dropCondition(to *destination, err error) bool {
 	var e *Error
-	if !l.dest.Compatible || l.condition() == "" || !errors.As(err, &e) || e.Info.Code != "NotImplemented" {
+	if !to.cfg.Compatible || to.condition() == "" || !errors.As(err, &e) || e.Info.Code != "NotImplemented" {
 		return false
 	}
-	l.blind.Store(true)
-	u.log.Warn("the store knows no If-None-Match: a retry may store an object twice in a versioned bucket",
-		zap.String("destination", l.dest.Name), zap.Error(err))
+	to.noConditionalWrites.Store(true)
+	u.log.Warn("the store does not implement If-None-Match: a retry may store an object twice in a versioned bucket",
+		zap.String("destination", to.cfg.Name), zap.Error(err))
 	return true
 }

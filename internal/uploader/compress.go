@@ -12,35 +12,33 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// encoderMemory is what a compressor is counted with, in bytes: its tables, its
-// window and what it has not given out yet.
+// encoderMemory is what a compressor counts in the budget, in bytes: its tables, its
+// window and its pending output.
 const encoderMemory = 2 << 20
 
-// encode compresses the body where the destination wants that. What the sender
-// stated is then compared with what came, before it is compressed; obj's own
-// length is not known any more.
-func (u *Uploader) encode(ctx context.Context, l *lane, obj *Object, body Body) (Body, func(), error) {
-	if l.dest.Compression == "" {
-		return body, func() {}, nil
-	}
-	// Its own share: an upload that waits for part memory while it holds this one
-	// moves on, since parts wait for nothing here.
+// compress makes the body of d a compressed one. The length and checksum that the
+// sender stated are then compared before compression, and the length of the object is
+// no longer known.
+func (u *Uploader) compress(ctx context.Context, d *Delivery) error {
+	// Encoders have a share of their own: an upload that holds one and waits for part
+	// memory makes progress, since parts never wait for an encoder.
 	if err := u.budget.encoders.Acquire(ctx, 1); err != nil {
-		return nil, nil, fmt.Errorf("waiting for memory to compress: %w", err)
+		return fmt.Errorf("waiting for memory to compress: %w", err)
 	}
-	c := &compressed{Body: body, verify: obj.Verify, in: make([]byte, pageSize)}
+	c := &compressed{Body: d.Body, verify: d.Object.Verify, in: make([]byte, pageSize)}
 	var err error
-	if l.dest.Compression == "zstd" {
+	if d.to.cfg.Compression == "zstd" {
 		c.enc, err = zstd.NewWriter(&c.out, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(512<<10), zstd.WithLowerEncoderMem(true))
 	} else {
 		c.enc, err = gzip.NewWriterLevel(&c.out, flate.BestSpeed)
 	}
 	if err != nil {
 		u.budget.encoders.Release(1)
-		return nil, nil, fmt.Errorf("making a compressor: %w", err)
+		return fmt.Errorf("making a compressor: %w", err)
 	}
-	obj.Verify, obj.Size = nil, -1
-	return c, func() { u.budget.encoders.Release(1) }, nil
+	d.Body, d.Object.Verify, d.Object.Size = c, nil, -1
+	d.close = func() { u.budget.encoders.Release(1) }
+	return nil
 }
 
 // compressed is a body in compressed form.
@@ -55,7 +53,7 @@ type compressed struct {
 	err    error // final, once out is empty
 }
 
-// Read implements io.Reader. The end comes only after the sender's own body ended
+// Read implements io.Reader. It returns io.EOF only after the sender's body has ended
 // well and was verified.
 func (c *compressed) Read(dst []byte) (int, error) {
 	for c.out.Len() == 0 {

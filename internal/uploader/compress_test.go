@@ -62,7 +62,7 @@ func TestDestinationThatCompresses(t *testing.T) {
 			}
 			obj := uploader.Object{ID: ulid.Make().String(), Name: "n", Received: time.Now(), ContentEncoding: "br"}
 			var encoded *uploader.EncodedError
-			if _, _, err := r.up.Open(t.Context(), testbed.Destination, &obj, newBody(nil)); !errors.As(err, &encoded) {
+			if _, err := r.up.Open(t.Context(), testbed.Destination, obj, newBody(nil)); !errors.As(err, &encoded) {
 				t.Errorf("what is compressed already: %v", err)
 			}
 		})

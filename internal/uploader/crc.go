@@ -1,16 +1,16 @@
 package uploader
 
-// joinCRC is the CRC32C of two pieces, one after the other, of which the second
-// has n bytes: the first is moved on by n zero bytes, which is a multiplication by
-// x^(8n) in the field that the polynomial spans.
+// joinCRC returns the CRC32C of two pieces, one after the other. The second has n
+// bytes: the first is extended by n zero bytes, which multiplies its polynomial by
+// x^(8n).
 func joinCRC(first, second uint32, n int64) uint32 {
 	return crcMultiply(crcPower(uint64(n)*8), first) ^ second
 }
 
-// castagnoliReversed is the polynomial with its bits in the order that crc32 has them.
+// castagnoliReversed is the polynomial, in the order of bits of hash/crc32.
 const castagnoliReversed = 0x82f63b78
 
-// crcMultiply multiplies two polynomials, modulo the CRC's.
+// crcMultiply multiplies two polynomials, modulo the CRC's polynomial.
 func crcMultiply(a, b uint32) uint32 {
 	var product uint32
 	for bit := uint32(1) << 31; a != 0; bit >>= 1 {
@@ -27,7 +27,7 @@ func crcMultiply(a, b uint32) uint32 {
 	return product
 }
 
-// crcPower is x^n, modulo the CRC's polynomial.
+// crcPower returns x^n, modulo the CRC's polynomial.
 func crcPower(n uint64) uint32 {
 	power, square := uint32(1)<<31, uint32(1)<<30 // x^0 and x^1
 	for ; n != 0; n >>= 1 {

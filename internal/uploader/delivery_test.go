@@ -94,11 +94,11 @@ func rigOn(t *testing.T, st *testbedtest.Bed) *rig {
 
 func (r *rig) put(ctx context.Context, t *testing.T, name string, data []byte, body uploader.Body, size int64) (uploader.Stored, error) {
 	t.Helper()
-	leave, err := r.budget.Admit()
+	slot, err := r.budget.Admit()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer leave()
+	defer slot.Release()
 	return r.deliver(ctx, uploader.Object{
 		ID: ulid.Make().String(), Name: name, Received: time.Now(), Size: size, Verify: verifying(data), ContentType: "text/plain",
 		Metadata: map[string]string{"app": "billing"},
@@ -107,12 +107,12 @@ func (r *rig) put(ctx context.Context, t *testing.T, name string, data []byte, b
 
 // deliver does what the door does with an upload that it lets in.
 func (r *rig) deliver(ctx context.Context, obj uploader.Object, body uploader.Body) (uploader.Stored, error) {
-	encoded, done, err := r.up.Open(ctx, testbed.Destination, &obj, body)
+	d, err := r.up.Open(ctx, testbed.Destination, obj, body)
 	if err != nil {
 		return uploader.Stored{}, err
 	}
-	defer done()
-	return r.up.Put(ctx, testbed.Destination, obj, encoded)
+	defer d.Close()
+	return r.up.Put(ctx, d)
 }
 
 // nothingLeft asserts that a bucket holds neither objects nor uploads.

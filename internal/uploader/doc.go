@@ -1,39 +1,39 @@
-// Package uploader delivers one object to S3, or nothing.
+// Package uploader delivers one object to S3, whole or not at all.
 //
 // Guarantees:
 //
-//   - Nothing is completed before the body has ended well and [Object.Verify]
-//     agreed with its length and checksum. A body that fails, or a caller that
-//     gives up before that, leaves neither an object nor a multipart upload.
+//   - No object is completed before its body has ended well and [Object.Verify] has
+//     accepted length and checksum. A body that fails, or a caller that gives up before
+//     that, leaves neither an object nor a multipart upload.
 //
-//   - After that point the delivery is finished whether the caller stays or not,
-//     so that the outcome that is recorded is the true one.
+//   - After that point the delivery continues without its caller, so that the recorded
+//     outcome is the true one.
 //
-//   - Every byte is covered by a CRC32C that was computed when it arrived: per
-//     part in the request header, and over the whole object at completion. S3
-//     refuses what differs.
+//   - A CRC32C covers every byte from its arrival on: per part in the request header,
+//     and over the whole object at completion. S3 refuses a difference.
 //
-//   - What [Stored] says was compared with what was asked for: encryption, key
-//     ARN and checksum. A difference is an error, never a success.
+//   - Every field of [Stored] was compared with the request: encryption, key ARN and
+//     checksum. A difference is an error, never a success.
 //
-//   - Memory for bodies is bounded by one process-wide [Budget]. A small body
-//     takes one page, a larger one a part at a time; waiting for memory means
-//     not reading, never allocating.
+//   - One process-wide [Budget] bounds the memory for bodies. A small body takes one
+//     page, a larger one takes a part at a time. An upload without memory reads no
+//     further byte.
 //
-//   - A key with the upload's id is written under the condition that nobody has it.
-//     That it is taken means that an earlier try of the same upload succeeded, and
-//     its answer was lost: one object, one version, and success.
+//   - A key that contains the upload's id is written on the condition that it does not
+//     exist. If it exists, an earlier try of the same upload succeeded and its response
+//     was lost: that is one object, one version, and success.
 //
-//   - An object at rest ([AtRest]) goes on where an interrupted try ended; what of
-//     a stream a crash left in the bucket is aborted at the next start ([Leftovers]).
+//   - An object on disk ([AtRest]) resumes where an interrupted try ended. The
+//     [OrphanLog] makes the next start abort the multipart uploads of streams that a
+//     crash cut off.
 //
-// What a destination decides of an object, its key above all, is decided once, by
-// [Uploader.Open], when the object is accepted.
+// [Uploader.Open] resolves the properties of an object that its destination
+// configures, its key above all, once, when the object is accepted.
 //
-// It refuses to choose a bucket, key, role or encryption by what a caller says:
-// all of that comes from the destination.
+// The package takes no bucket, key, role or encryption from a caller: all of them come
+// from the destination.
 //
-// A request is tried up to four times, with growing pauses; one that was refused
-// for an expired session is signed anew, once, with the session that replaced it.
+// A request is tried up to four times, with growing pauses. After a refusal for an
+// expired session it is signed again, once, with the replacement of that session.
 // [FailureOf] returns what a failure means for an object that is kept.
 package uploader

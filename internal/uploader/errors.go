@@ -8,17 +8,17 @@ import (
 	"github.com/brokerd/brokerd/internal/reason"
 )
 
-// Error is a delivery that AWS, or the way to it, made fail.
+// Error is a delivery that failed because of AWS or the network.
 type Error struct {
 	Destination string
 	Op          string // "s3:PutObject", "s3:UploadPart", …
 	Reason      reason.Reason
 	Info        awserr.Info
-	After       time.Duration // how long the store wants to be left alone; 0: not said
+	After       time.Duration // how long the store asked to wait; 0: not stated
 	Err         error
 }
 
-// Error says which destination, which call and what was answered.
+// Error names the destination, the call and the response.
 func (e *Error) Error() string {
 	msg := e.Info.Message
 	if msg == "" {
@@ -35,7 +35,7 @@ func (e *Error) Error() string {
 	return text + hint(e.Reason, e.Destination)
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
 func hint(r reason.Reason, destination string) string {
@@ -72,32 +72,32 @@ func reasonOf(class awserr.Class) reason.Reason {
 	}
 }
 
-// MismatchError says that S3 confirmed something else than what was asked for.
+// MismatchError is returned when S3 confirmed other properties than requested.
 type MismatchError struct {
 	Destination, Bucket, Key string
 	Field, Want, Got         string
-	// Stored is true when the object exists all the same: a write-only role cannot take it back.
+	// Stored is true when the object exists: a write-only role cannot delete it.
 	Stored bool
 }
 
-// Error says what differed and what became of the object.
+// Error names the difference and the state of the object.
 func (e *MismatchError) Error() string {
-	fate := "nothing was stored"
+	outcome := "no object was stored"
 	if e.Stored {
-		fate = fmt.Sprintf("the object s3://%s/%s exists and has to be looked at", e.Bucket, e.Key)
+		outcome = fmt.Sprintf("the object s3://%s/%s exists: check it, and delete it if it is wrong", e.Bucket, e.Key)
 	}
 	got := e.Got
 	if got == "" {
-		got = "nothing"
+		got = "none"
 	}
-	return fmt.Sprintf("destination %q: asked for %s %s, the answer says %s; %s", e.Destination, e.Field, e.Want, got, fate)
+	return fmt.Sprintf("destination %q: S3 confirmed another property than requested: %s, want %s, got %s; %s", e.Destination, e.Field, e.Want, got, outcome)
 }
 
-// EncodedError says that an upload came with a content encoding to a destination
-// that compresses.
+// EncodedError is returned for an upload with a content encoding to a destination that
+// compresses.
 type EncodedError struct{ Destination, Encoding, Compression string }
 
-// Error says what to leave out.
+// Error names the encoding to leave out.
 func (e *EncodedError) Error() string {
-	return fmt.Sprintf("destination %q compresses with %s, and the upload came with the content encoding %q: send it as it is", e.Destination, e.Compression, e.Encoding)
+	return fmt.Sprintf("destination %q compresses with %s, and the upload has the content encoding %q: send it uncompressed and without that encoding", e.Destination, e.Compression, e.Encoding)
 }

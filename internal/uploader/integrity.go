@@ -6,9 +6,9 @@ import (
 	"github.com/brokerd/brokerd/internal/config"
 )
 
-// confirmed compares what S3 answered with what was asked for. crc is empty
-// where an answer carries no checksum yet.
-func confirmed(d *config.Destination, s Stored, crc string, stored bool) error {
+// checkResponse compares the response of S3 with the request. crc is empty for a
+// response that carries no checksum. stored says that the object exists already.
+func checkResponse(d *config.Destination, s Stored, crc string, stored bool) error {
 	mismatch := func(field, want, got string) error {
 		return &MismatchError{Destination: d.Name, Bucket: s.Bucket, Key: s.Key, Field: field, Want: want, Got: got, Stored: stored}
 	}
@@ -24,13 +24,13 @@ func confirmed(d *config.Destination, s Stored, crc string, stored bool) error {
 		return nil
 	}
 	if d.Compatible && (s.ChecksumCRC32C == "" || strings.Contains(s.ChecksumCRC32C, "-")) {
-		// The store proves nothing about the whole object; the parts were checked.
+		// The store returns no checksum of the whole object; it has checked the parts.
 		return nil
 	}
 	return mismatch("the CRC32C", crc, s.ChecksumCRC32C)
 }
 
-// sameKey compares key ARNs. Compatible stores may answer a bare id with an ARN of their own.
+// sameKey compares key ARNs. A compatible store may return the ARN of a bare key id.
 func sameKey(d *config.Destination, got string) bool {
 	if got == d.KMSKey {
 		return true

@@ -40,7 +40,7 @@ func TestAnswerThatDiffersIsNoSuccess(t *testing.T) {
 		"store was not asked for it":  {plain, Stored{ChecksumCRC32C: "AAAAAA=="}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := confirmed(tc.dest, tc.got, "AAAAAA==", true)
+			err := checkResponse(tc.dest, tc.got, "AAAAAA==", true)
 			var m *MismatchError
 			switch {
 			case tc.field == "" && err != nil:

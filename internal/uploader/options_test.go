@@ -40,7 +40,7 @@ func (always) Credentials(string) aws.CredentialsProvider {
 	return credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "secret", "token")
 }
 func (always) Invalidate(string, string) {}
-func (always) Replaced(context.Context, string, string) (*broker.Session, error) {
+func (always) AwaitReplacement(context.Context, string, string) (*broker.Session, error) {
 	return nil, fmt.Errorf("there is no other")
 }
 
@@ -136,12 +136,12 @@ func (w *wiretap) send(t *testing.T, n int, change func(*config.Destination)) (*
 	obj := uploader.Object{ID: ulid.Make().String(), Name: "n", Received: time.Now(), Size: int64(n), Metadata: map[string]string{"app": "billing"}}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	body, done, err := up.Open(ctx, "logs", &obj, newBody(bytes.NewReader(make([]byte, n))))
+	del, err := up.Open(ctx, "logs", obj, newBody(bytes.NewReader(make([]byte, n))))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer done()
-	_, err = up.Put(ctx, "logs", obj, body)
+	defer del.Close()
+	_, err = up.Put(ctx, del)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.requests) == 0 {

@@ -11,9 +11,9 @@ import (
 // slabPages is how many pages are mapped at a time.
 const slabPages = 16
 
-// pagePool hands out pages that live outside the garbage-collected heap: body
-// memory is then neither scanned nor doubled by the collector's pacing, and the
-// process stays within its budget plus a small heap.
+// pagePool holds pages outside the garbage-collected heap. The collector neither scans
+// body memory nor lets the heap grow to twice its size, so the process stays within its
+// budget plus a small heap.
 type pagePool struct {
 	mu    sync.Mutex
 	free  [][]byte

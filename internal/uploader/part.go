@@ -11,7 +11,7 @@ import (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// checksum renders a CRC32C as S3's headers carry it.
+// checksum encodes a CRC32C as in S3's headers.
 func checksum(crc uint32) string {
 	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc))
 }
@@ -24,14 +24,15 @@ type part struct {
 	size     int64
 	crc      uint32
 
-	// mu keeps a reader that outlives its call away from pages that were given back.
-	mu      sync.Mutex
-	retired bool
+	// mu keeps a reader that outlives its call away from freed pages.
+	mu    sync.Mutex
+	freed bool
 }
 
-var errRetired = errors.New("the part was given back")
+var errFreed = errors.New("the memory of the part was freed")
 
-// fill reads up to limit bytes from r. The end of r is io.EOF, with whatever came before it in the part.
+// fill reads up to limit bytes from r. It returns io.EOF at the end of r, with the bytes
+// before it in the part.
 func (p *part) fill(r io.Reader, limit int64) error {
 	for p.size < limit {
 		at := int(p.size % pageSize)
@@ -56,14 +57,14 @@ func (p *part) fill(r io.Reader, limit int64) error {
 	return nil
 }
 
-// retire gives the memory back. Readers of the part get an error from then on.
-func (p *part) retire() {
+// free gives the memory back. Later reads of the part return an error.
+func (p *part) free() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.retired {
+	if p.freed {
 		return
 	}
-	p.retired = true
+	p.freed = true
 	p.budget.pages.put(p.pages)
 	p.pages = nil
 	if p.reserved > 0 {
@@ -71,7 +72,7 @@ func (p *part) retire() {
 	}
 }
 
-// reader returns a reader from the part's start.
+// reader returns a reader at the first byte of the part.
 func (p *part) reader() *partReader { return &partReader{p: p} }
 
 type partReader struct {
@@ -83,8 +84,8 @@ type partReader struct {
 func (r *partReader) Read(dst []byte) (int, error) {
 	r.p.mu.Lock()
 	defer r.p.mu.Unlock()
-	if r.p.retired {
-		return 0, errRetired
+	if r.p.freed {
+		return 0, errFreed
 	}
 	if r.at >= r.p.size {
 		return 0, io.EOF
@@ -100,12 +101,12 @@ func (r *partReader) Read(dst []byte) (int, error) {
 	return total, nil
 }
 
-// Next implements s3client.Slicer: pages are sent from where they are.
+// Next implements s3client.Slicer: pages are sent without a copy.
 func (r *partReader) Next(n int) ([]byte, error) {
 	r.p.mu.Lock()
 	defer r.p.mu.Unlock()
-	if r.p.retired {
-		return nil, errRetired
+	if r.p.freed {
+		return nil, errFreed
 	}
 	if r.at >= r.p.size {
 		return nil, io.EOF

@@ -52,11 +52,11 @@ func TestPartHoldsWhatItRead(t *testing.T) {
 		if want := crc32.Checksum(data, castagnoli); p.crc != want {
 			t.Errorf("%d bytes: CRC32C %08x, want %08x", n, p.crc, want)
 		}
-		p.retire()
-		if _, err := p.reader().Read(make([]byte, 1)); !errors.Is(err, errRetired) {
+		p.free()
+		if _, err := p.reader().Read(make([]byte, 1)); !errors.Is(err, errFreed) {
 			t.Errorf("a retired part was read: %v", err)
 		}
-		p.retire() // twice is harmless
+		p.free() // twice is harmless
 	}
 }
 
@@ -83,41 +83,41 @@ func TestRetiredPartIsNotReadByAStraggler(t *testing.T) {
 				}
 			}
 		})
-		p.retire()
+		p.free()
 		q := &part{budget: b}
 		if err := q.fill(bytes.NewReader(bytes.Repeat([]byte{2}, 4*pageSize)), 4*pageSize); err != nil {
 			t.Fatal(err)
 		}
 		wg.Wait()
-		q.retire()
+		q.free()
 	}
 }
 
 func TestBudgetRefusesWhenFull(t *testing.T) {
 	b := testBudget(t, 4<<20)
-	var leave []func()
+	var slots []*Slot
 	for range b.MaxUploads() {
-		l, err := b.Admit()
+		s, err := b.Admit()
 		if err != nil {
 			t.Fatal(err)
 		}
-		leave = append(leave, l)
+		slots = append(slots, s)
 	}
 	if _, err := b.Admit(); !errors.Is(err, ErrBusy) {
 		t.Errorf("one more than %d: %v, want ErrBusy", b.MaxUploads(), err)
 	}
-	leave[0]()
-	leave[0]() // twice must not make room for two
-	l, err := b.Admit()
+	slots[0].Release()
+	slots[0].Release() // must not make room for two
+	s, err := b.Admit()
 	if err != nil {
-		t.Errorf("after one left: %v", err)
+		t.Errorf("after a release: %v", err)
 	}
 	if _, err := b.Admit(); !errors.Is(err, ErrBusy) {
-		t.Errorf("leaving twice made room for two")
+		t.Errorf("a second release made room for two")
 	}
-	l()
-	for _, l := range leave[1:] {
-		l()
+	s.Release()
+	for _, s := range slots[1:] {
+		s.Release()
 	}
 }
 

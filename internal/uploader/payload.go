@@ -10,43 +10,54 @@ import (
 	"github.com/brokerd/brokerd/internal/uploader/s3client"
 )
 
-// paceBurst is the least that a paced lane sends at a time, in bytes.
+// paceBurst is the least that a destination with a rate limit sends at a time, in bytes.
 const paceBurst = 64 << 10
 
-// sourceError is a failure to read what is to be sent: no fault of the network's.
+// sourceError is a failure to read the bytes to send. It is no failure of the network.
 type sourceError struct{ err error }
 
-func (e *sourceError) Error() string { return "reading what is to be sent: " + e.err.Error() }
+func (e *sourceError) Error() string { return "reading the bytes to send: " + e.err.Error() }
 func (e *sourceError) Unwrap() error { return e.err }
 
-// payload makes a body of what open gives, paced as the destination wants it. Call
-// read after a failure: it says whether reading was what failed.
-func (l *lane) payload(ctx context.Context, open func() io.Reader, size int64, crc uint32) (p s3client.Payload, read func(error) error) {
-	var failed atomic.Pointer[sourceError]
-	p = s3client.Payload{Size: size, CRC32C: crc, Open: func() (io.Reader, error) {
-		r := open()
-		if from, ok := r.(s3client.Slicer); ok && l.pace == nil {
-			return from, nil // a part in memory, which cannot fail
-		}
-		return &source{ctx: ctx, r: r, pace: l.pace, failed: &failed}, nil
-	}}
-	return p, func(err error) error {
-		if f := failed.Load(); err != nil && f != nil {
-			return f
-		}
-		return err
-	}
-}
-
+// source provides the bytes of one request, at the destination's rate limit, and
+// remembers whether reading them failed.
 type source struct {
 	ctx    context.Context
-	r      io.Reader
+	open   func() io.Reader
 	pace   *rate.Limiter
-	failed *atomic.Pointer[sourceError]
+	failed atomic.Pointer[sourceError]
+}
+
+func (to *destination) source(ctx context.Context, open func() io.Reader) *source {
+	return &source{ctx: ctx, open: open, pace: to.pace}
+}
+
+// payload returns the payload for a request.
+func (s *source) payload(size int64, crc uint32) s3client.Payload {
+	return s3client.Payload{Size: size, CRC32C: crc, Open: func() (io.Reader, error) {
+		r := s.open()
+		if from, ok := r.(s3client.Slicer); ok && s.pace == nil {
+			return from, nil // a part in memory; reading it cannot fail
+		}
+		return &sourceReader{source: s, r: r}, nil
+	}}
+}
+
+// cause returns the failure to read the source if there was one, and err otherwise.
+func (s *source) cause(err error) error {
+	if f := s.failed.Load(); err != nil && f != nil {
+		return f
+	}
+	return err
+}
+
+type sourceReader struct {
+	*source
+	r io.Reader
 }
 
 // Read implements io.Reader.
-func (s *source) Read(dst []byte) (int, error) {
+func (s *sourceReader) Read(dst []byte) (int, error) {
 	if s.pace != nil {
 		dst = dst[:min(len(dst), s.pace.Burst())]
 	}

@@ -3,18 +3,18 @@ package uploader
 const (
 	maxParts    = 10_000
 	minPartSize = 5 << 20
-	// growEvery is how many parts of one size are sent before the size doubles,
-	// when the length is not known: 10,000 parts must hold whatever comes.
+	// growEvery is how many parts of one size are sent before the size doubles. A body
+	// of unknown length must fit into 10,000 parts.
 	growEvery = 1_000
 )
 
-// plan says how large each part of an object is.
+// plan holds the sizes of an object's parts.
 type plan struct {
 	base  int64
-	limit int64 // largest part the budget can hold
+	limit int64 // size of the largest part that the budget can hold
 }
 
-// planFor chooses part sizes. size is negative when it is not known.
+// planFor chooses part sizes. size is negative for an unknown length.
 func planFor(partSize, size, largest int64) plan {
 	p := plan{base: min(partSize, largest), limit: largest}
 	if size > 0 {
@@ -25,7 +25,7 @@ func planFor(partSize, size, largest int64) plan {
 	return p
 }
 
-// part is the size of part n, from 1.
+// part returns the size of part n, counted from 1.
 func (p plan) part(n int32) int64 {
 	size := p.base
 	for grown := (n - 1) / growEvery; grown > 0 && size < p.limit; grown-- {

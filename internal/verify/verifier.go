@@ -37,7 +37,7 @@ type Sessions interface {
 // ErrUnknownDestination is returned for a destination that is not configured.
 var ErrUnknownDestination = errors.New("no such destination in the configuration")
 
-// Leftovers remembers the uploads of probes over a crash; uploader.Leftovers does.
+// Leftovers remembers the uploads of probes over a crash; uploader.OrphanLog does.
 type Leftovers interface {
 	// Remember writes an upload down, until ended is called with whether it is gone.
 	Remember(destination, bucket, key, uploadID string) (ended func(gone bool))

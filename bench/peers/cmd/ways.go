@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/brokerd/brokerd/bench/load"
+	"github.com/brokerd/brokerd/internal/uploader"
 )
 
 // way is how the named peer puts an object, with the defaults of that peer.

@@ -20,7 +20,7 @@ func remembering(t *testing.T) (*rig, string) {
 	t.Helper()
 	r := rigged(t)
 	dir := filepath.Join(t.TempDir(), "streams")
-	left, err := uploader.NewLeftovers(dir, zap.NewNop())
+	left, err := uploader.OpenOrphanLog(dir, zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +28,7 @@ func remembering(t *testing.T) (*rig, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.up, err = uploader.New(uploader.Options{Config: r.Config, Sessions: b, Budget: r.budget, Host: "host-1", Leftovers: left}); err != nil {
+	if r.up, err = uploader.New(uploader.Options{Config: r.Config, Sessions: b, Budget: r.budget, Host: "host-1", Orphans: left}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(r.up.Close)
@@ -99,11 +99,11 @@ func (r *rig) stillLeft(t *testing.T, dir string) {
 // What another daemon has under way is not left over.
 func TestTheDirectoryOfAnotherDaemonIsLeftAlone(t *testing.T) {
 	r, dir := remembering(t)
-	if l, err := uploader.NewLeftovers(dir, zap.NewNop()); err == nil {
+	if l, err := uploader.OpenOrphanLog(dir, zap.NewNop()); err == nil {
 		t.Fatalf("taken twice: %v", l)
 	}
 	r.up.Close()
-	if _, err := uploader.NewLeftovers(dir, zap.NewNop()); err != nil {
+	if _, err := uploader.OpenOrphanLog(dir, zap.NewNop()); err != nil {
 		t.Errorf("it is free: %v", err)
 	}
 }

@@ -10,16 +10,16 @@ import (
 	"github.com/brokerd/brokerd/internal/broker"
 )
 
-// lingering are a destination's credentials that outlive the destination: what
-// is under way when a reload removes it ends with the session it had, as long as
-// AWS takes that. Nothing new begins there.
-type lingering struct {
+// lastGoodCredentials serves a destination's last session after a reload has removed
+// the destination. A delivery in flight ends with it, as long as AWS accepts it; no
+// new delivery starts.
+type lastGoodCredentials struct {
 	present aws.CredentialsProvider
 	last    atomic.Pointer[aws.Credentials]
 }
 
 // Retrieve implements aws.CredentialsProvider.
-func (l *lingering) Retrieve(ctx context.Context) (aws.Credentials, error) {
+func (l *lastGoodCredentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	c, err := l.present.Retrieve(ctx)
 	last := l.last.Load()
 	if err == nil {
