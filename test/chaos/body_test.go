@@ -8,10 +8,10 @@ import (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// errCut is how the body of an item ends that its caller gives up.
+// errCut ends the body of an item whose caller cancels it.
 var errCut = errors.New("the caller gave up")
 
-// body is an item as its caller reads it. It can only seek to its start.
+// body reads an item. It can only seek to its start.
 type body struct {
 	i   *item
 	r   io.Reader
@@ -21,7 +21,7 @@ type body struct {
 
 func newBody(i *item) *body { return &body{i: i, r: i.open()} }
 
-// Read implements io.Reader. At the end it leaves the checksum with the item.
+// Read implements io.Reader. At the end it stores the checksum in the item.
 func (b *body) Read(p []byte) (int, error) {
 	if b.i.cut >= 0 {
 		if b.at == b.i.cut {

@@ -13,7 +13,7 @@ import (
 	"github.com/brokerd/brokerd/client"
 )
 
-// answers counts how the tries of all callers ended.
+// answers counts the results of all callers' attempts.
 type answers struct {
 	mu      sync.Mutex
 	by      map[string]int   // by code and reason
@@ -23,7 +23,7 @@ type answers struct {
 	repeats int
 	existed int // stored by an earlier try, as S3 said
 	cut     int
-	strange []string // what no caller should ever be told
+	strange []string // answers that no fault explains
 }
 
 func newAnswers() *answers {
@@ -39,7 +39,7 @@ var expected = map[string]bool{
 	"FailedPrecondition/AWS_REFUSED": true, "ResourceExhausted/TOO_MANY_UPLOADS": true, "ResourceExhausted/SPOOL_FULL": true,
 }
 
-// failed counts a try that failed, and says how long its caller waits.
+// failed counts a failed attempt. It returns how long the caller waits before the next.
 func (a *answers) failed(i *item, err error) time.Duration {
 	name, after := "other", time.Duration(0)
 	var e *client.Error
@@ -58,14 +58,14 @@ func (a *answers) failed(i *item, err error) time.Duration {
 	return after
 }
 
-// gaveUp counts an item that its caller has given up.
+// gaveUp counts an item whose caller has cancelled it.
 func (a *answers) gaveUp() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.cut++
 }
 
-// wrong notes an answer that contradicts what was sent.
+// wrong records an answer that contradicts the item.
 func (a *answers) wrong(format string, args ...any) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -91,7 +91,7 @@ func (c *caller) run(ctx context.Context, items <-chan *item, done func()) {
 	}
 }
 
-// deliver sends an item until it is acknowledged, or cut. It is false when ctx ended.
+// deliver sends an item until it is acknowledged or cut. It returns false if ctx ends first.
 func (c *caller) deliver(ctx context.Context, i *item) bool {
 	for again := false; ; {
 		res, err := c.try(ctx, i)
@@ -109,7 +109,7 @@ func (c *caller) deliver(ctx context.Context, i *item) bool {
 		case ctx.Err() != nil:
 			return false
 		default:
-			// What the client does not try again by itself, an operator has to mend.
+			// The client does not retry this error: it needs a repair by an operator.
 			pause += min(c.all.failed(i, err), time.Second)
 		}
 		timer := time.NewTimer(pause)
@@ -122,7 +122,8 @@ func (c *caller) deliver(ctx context.Context, i *item) bool {
 	}
 }
 
-// try sends an item, by the client's own patience. The key is the same every time.
+// try sends an item once; the client retries for up to patience. The idempotency key
+// is the same each time.
 func (c *caller) try(ctx context.Context, i *item) (*client.Result, error) {
 	opts := []client.UploadOption{
 		client.WithIdempotencyKey(i.idempotencyKey()), client.WithRetry(patience),
@@ -153,10 +154,10 @@ func (c *caller) tryFile(ctx context.Context, i *item, opts []client.UploadOptio
 	return c.client.UploadFile(ctx, i.destination, i.name(), f.Name(), opts...)
 }
 
-// patience is how long the client tries again before its caller is told.
+// patience is how long the client retries before it returns the error.
 const patience = 10 * time.Second
 
-// acknowledged compares an answer with what was sent.
+// acknowledged compares an answer with the item.
 func (c *caller) acknowledged(i *item, res *client.Result, again bool) {
 	i.mu.Lock()
 	first, crc := i.acked, i.crc
@@ -167,7 +168,7 @@ func (c *caller) acknowledged(i *item, res *client.Result, again bool) {
 	}
 	switch {
 	case res.State == client.Stored:
-		// An object that an earlier try stored is answered without a checksum.
+		// The answer for an object that an earlier attempt stored has no checksum.
 		if res.Size != i.size || res.ChecksumCRC32C != "" && res.ChecksumCRC32C != base64CRC(crc) {
 			c.all.wrong("%s: stored with %d bytes and %s, sent were %d and %s", i.name(), res.Size, res.ChecksumCRC32C, i.size, base64CRC(crc))
 		}

@@ -20,13 +20,13 @@ const (
 // destinations are one for each durability.
 var destinations = []string{"direct", "spool", "spool-wait"}
 
-// item is one object that a caller means to store.
+// item is one object that a caller sends.
 type item struct {
 	number      int
 	destination string
 	size        int64
 	seed        [32]byte
-	cut         int64 // bytes after which the caller gives up, for good; -1: never
+	cut         int64 // the caller cancels after so many bytes; -1: never
 	again       bool  // sent once more after it was acknowledged
 	file        bool  // sent as a file
 
@@ -36,13 +36,13 @@ type item struct {
 	acked string // id of the upload; empty: not acknowledged
 }
 
-// name is what the caller calls it.
+// name returns the object name that the caller sends.
 func (i *item) name() string { return fmt.Sprintf("item/%06d", i.number) }
 
-// open gives the bytes, the same every time.
+// open returns a reader of the item's bytes; they are the same each time.
 func (i *item) open() io.Reader { return io.LimitReader(rand.NewChaCha8(i.seed), i.size) }
 
-// idempotencyKey is made when the item is first sent, and stays.
+// idempotencyKey returns the item's key, which the first call makes.
 func (i *item) idempotencyKey() string {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -55,7 +55,7 @@ func (i *item) idempotencyKey() string {
 	return i.key
 }
 
-// planItems draws what is sent.
+// planItems draws the items of a run from a seed.
 func planItems(seed uint64, count int) []*item {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	items := make([]*item, count)
@@ -80,10 +80,13 @@ func planItems(seed uint64, count int) []*item {
 	return items
 }
 
-// edges are sizes at which something changes: buffers, chunks, parts.
-var edges = []int64{1, 32<<10 - 1, 32 << 10, 256 << 10, 256<<10 + 1, partSize - 1, partSize, partSize + 1, 2 * partSize, 2*partSize + 1, maxSize}
+// edges are sizes next to the limits of buffers, chunks and parts.
+var edges = []int64{
+	1, 32<<10 - 1, 32 << 10, 256 << 10, 256<<10 + 1,
+	partSize - 1, partSize, partSize + 1, 2 * partSize, 2*partSize + 1, maxSize,
+}
 
-// drawSize is small mostly; 1 to 2 of 100 need a multipart upload.
+// drawSize returns mostly small sizes; 1 to 2 of 100 need a multipart upload.
 func drawSize(rng *rand.Rand) int64 {
 	switch draw := rng.IntN(1000); {
 	case draw < 15:
@@ -101,7 +104,7 @@ func drawSize(rng *rand.Rand) int64 {
 	}
 }
 
-// between draws evenly by magnitude.
+// between draws from a log-uniform distribution.
 func between(rng *rand.Rand, least, most float64) int64 {
 	return int64(least * math.Pow(most/least, rng.Float64()))
 }

@@ -22,14 +22,16 @@ import (
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
-// faults of STS, one at a time. None of them takes a valid session away.
+// faults of STS, injected one at a time. None of them ends a valid session.
 var faults = []string{
-	"sts:* code=throttle", "sts:* code=InternalFailure status=500", "sts:* reset=before-body", "sts:* reset=before-response", "sts:* reset=after-body",
-	"sts:* truncate=40", "sts:* latency=150ms jitter=200ms", "sts:AssumeRole code=AccessDenied status=403 rate=0.5", "sts:* code=ServiceUnavailable rate=0.7",
+	"sts:* code=throttle", "sts:* code=InternalFailure status=500",
+	"sts:* reset=before-body", "sts:* reset=before-response", "sts:* reset=after-body",
+	"sts:* truncate=40", "sts:* latency=150ms jitter=200ms",
+	"sts:AssumeRole code=AccessDenied status=403 rate=0.5", "sts:* code=ServiceUnavailable rate=0.7",
 }
 
-// While STS fails in every way there is, and operators ask for refreshes all
-// the time, no caller with a valid session sees an error.
+// While STS fails in each of these ways, and an operator refreshes sessions all the
+// time, no caller with a valid session sees an error.
 func TestNoCallerSuffersWhileASessionIsValid(t *testing.T) {
 	st := testbedtest.New(t)
 	d, err := daemon.New(st.Config, "chaos", io.Discard)
@@ -111,7 +113,7 @@ func TestNoCallerSuffersWhileASessionIsValid(t *testing.T) {
 	}
 }
 
-// window lets the world go on for a while.
+// window waits for d, or until the test ends.
 func window(t *testing.T, d time.Duration) {
 	t.Helper()
 	select {

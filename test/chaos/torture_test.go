@@ -65,9 +65,9 @@ type torture struct {
 	items   []*item
 	all     *answers
 	trail   *follower
-	rest    *rest
-	keeper  *keeper
-	weather *weather
+	crash   *crashCheck
+	brokerd *supervisor
+	faults  *faultSchedule
 	started time.Time
 }
 
@@ -91,26 +91,26 @@ func TestTorture(t *testing.T) {
 	}
 	r := &torture{
 		st: st, dir: st.Dir, items: planItems(seed, count), all: newAnswers(), trail: follow(t, st.Sandbox), started: time.Now(),
-		weather: &weather{st: st, rng: rand.New(rand.NewPCG(seed, 2)), hits: map[string]int{}},
+		faults: &faultSchedule{st: st, rng: rand.New(rand.NewPCG(seed, 2)), hits: map[string]int{}},
 	}
 	spool := filepath.Join(r.dir, "spool")
-	r.rest = &rest{st: st, spool: spool, items: r.items}
-	r.keeper = &keeper{st: st, config: writeConfig(t, st, limits{Max: "8GiB"}), logs: t.TempDir(), rng: rand.New(rand.NewPCG(seed, 3))}
+	r.crash = &crashCheck{st: st, spool: spool, items: r.items}
+	r.brokerd = &supervisor{st: st, config: writeConfig(t, st, limits{Max: "8GiB"}), logs: t.TempDir(), rng: rand.New(rand.NewPCG(seed, 3))}
 
-	r.storm(t, seed)
-	r.settle(t)
-	r.judge(t)
+	r.sendUnderFaults(t, seed)
+	r.finish(t)
+	r.assertDelivered(t)
 	r.report(t)
 }
 
-// long is from how many uploads on a run has time for an outage of minutes.
+// long is the number of uploads from which on a run includes an outage of minutes.
 const long = 10_000
 
-// callers are how many send to each destination at a time.
+// callers is the number of concurrent callers for each destination.
 const callers = 12
 
-// storm sends everything, with weather and kills, until it is acknowledged.
-func (r *torture) storm(t *testing.T, seed uint64) {
+// sendUnderFaults sends all items, under faults and kills, until they are acknowledged.
+func (r *torture) sendUnderFaults(t *testing.T, seed uint64) {
 	planned := max(25*time.Second, time.Duration(len(r.items))*12*time.Millisecond)
 	rounds := max(1, int(planned/(80*time.Second)))
 	away := time.Duration(0)
@@ -118,7 +118,7 @@ func (r *torture) storm(t *testing.T, seed uint64) {
 		away = 2 * time.Minute
 	}
 	shares := 0
-	for _, s := range spells {
+	for _, s := range faultWindows {
 		shares += max(s.length, 1)
 	}
 	each := planned / time.Duration(rounds*shares)
@@ -138,7 +138,7 @@ func (r *torture) storm(t *testing.T, seed uint64) {
 	var left atomic.Int64
 	left.Store(int64(len(r.items)))
 	for n := range callers * len(destinations) {
-		// A few connections, as of as many programs.
+		// Each caller has its own connection, as separate programs have.
 		c, err := client.Dial(r.st.SocketPath)
 		if err != nil {
 			t.Fatal(err)
@@ -148,11 +148,11 @@ func (r *torture) storm(t *testing.T, seed uint64) {
 		sending.Go(func() { one.run(calling, queues[destinations[n%len(destinations)]], func() { left.Add(-1) }) })
 	}
 	surroundings.Go(func() {
-		r.weather.run(around, t, rounds, each, away)
+		r.faults.run(around, t, rounds, each, away)
 	})
 	surroundings.Go(func() {
-		defer giveUp() // without a daemon nothing comes of it
-		r.keeper.run(around, t, func() { r.rest.look(t) })
+		defer giveUp() // without a daemon no upload can end
+		r.brokerd.run(around, t, func() { r.crash.check(t) })
 	})
 	sending.Go(func() {
 		defer func() {
@@ -161,7 +161,7 @@ func (r *torture) storm(t *testing.T, seed uint64) {
 			}
 		}()
 		feed(calling, r.items, planned, queues)
-		r.keeper.ease.Store(true)
+		r.brokerd.ease.Store(true)
 	})
 	sending.Wait()
 	calm()
@@ -171,7 +171,7 @@ func (r *torture) storm(t *testing.T, seed uint64) {
 	}
 }
 
-// feed hands the items to the callers, evenly over a time.
+// feed gives the items to the callers, evenly over a time.
 func feed(ctx context.Context, items []*item, over time.Duration, queues map[string]chan *item) {
 	began := time.Now()
 	tick := time.NewTicker(20 * time.Millisecond)
@@ -189,10 +189,10 @@ func feed(ctx context.Context, items []*item, over time.Duration, queues map[str
 	}
 }
 
-// settle starts brokerd once more, with nothing in its way: it has to deliver
-// what is left, to tidy up, and to stop in order.
-func (r *torture) settle(t *testing.T) {
-	p, err := r.keeper.start()
+// finish starts brokerd once more, without faults. It must deliver the rest of the
+// spool, abort its multipart uploads, and stop in order.
+func (r *torture) finish(t *testing.T) {
+	p, err := r.brokerd.start()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,10 +202,10 @@ func (r *torture) settle(t *testing.T) {
 		t.Errorf("draining: %v", err)
 	}
 	r.awaitEmpty(ctx, t, filepath.Join(r.dir, "spool.streams"))
-	if err := r.keeper.end(p, syscall.SIGTERM); err != nil {
+	if err := r.brokerd.end(p, syscall.SIGTERM); err != nil {
 		t.Errorf("brokerd did not stop in order: %v\n%s", err, tail(p.life.log))
 	}
-	r.rest.look(t)
+	r.crash.check(t)
 }
 
 func (r *torture) drain(ctx context.Context, t *testing.T) error {
@@ -230,13 +230,14 @@ func (r *torture) drain(ctx context.Context, t *testing.T) error {
 			continue
 		}
 		if m.GetQueuedObjects()+m.GetParkedObjects()+m.GetDeadObjects() > 0 {
-			t.Errorf("drained, and the spool still holds %d objects that wait, %d of parked destinations, %d dead", m.GetQueuedObjects(), m.GetParkedObjects(), m.GetDeadObjects())
+			t.Errorf("drained, and the spool still holds %d objects that wait, %d of parked destinations, %d dead",
+				m.GetQueuedObjects(), m.GetParkedObjects(), m.GetDeadObjects())
 		}
 		return nil
 	}
 }
 
-// awaitEmpty waits until nothing is in a directory.
+// awaitEmpty waits until a directory is empty.
 func (r *torture) awaitEmpty(ctx context.Context, t *testing.T, dir string) {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -267,20 +268,22 @@ func (r *torture) report(t *testing.T) {
 	}
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line("%d uploads, %d of them above a part, %.1f MiB, in %s", len(r.items), multipart, float64(bytes)/(1<<20), took.Round(time.Second))
-	line("brokerd was started %d times and killed %d times, %d of them while it stopped in order; the most that the spool held at a kill: %d objects", len(r.keeper.lives), len(r.keeper.lives)-1, r.keeper.stopped, r.rest.held)
-	line("acknowledged: %d as spooled, %d as stored, %d of these by an earlier try; given up by the caller: %d; sent again after the acknowledgement: %d", r.all.spooled, r.all.stored, r.all.existed, r.all.cut, r.all.repeats)
+	line("brokerd was started %d times and killed %d times, %d of them during an orderly stop", len(r.brokerd.lives), len(r.brokerd.lives)-1, r.brokerd.stopped)
+	line("most objects in the spool at a kill: %d", r.crash.held)
+	line("acknowledged: %d as spooled, %d as stored, %d of these by an earlier attempt", r.all.spooled, r.all.stored, r.all.existed)
+	line("cancelled by the caller: %d; sent again after the acknowledgement: %d", r.all.cut, r.all.repeats)
 	tries := 0
 	for _, n := range r.all.by {
 		tries += n
 	}
-	line("tries that failed: %d", tries)
+	line("failed attempts: %d", tries)
 	for _, name := range slices.Sorted(maps.Keys(r.all.by)) {
 		line("  %6d %s", r.all.by[name], name)
 	}
-	line("%d spells: %s", len(r.weather.seen), strings.Join(r.weather.seen, ", "))
+	line("%d fault windows: %s", len(r.faults.seen), strings.Join(r.faults.seen, ", "))
 	line("faults that hit:")
-	for _, name := range slices.Sorted(maps.Keys(r.weather.hits)) {
-		line("  %6d %s", r.weather.hits[name], name)
+	for _, name := range slices.Sorted(maps.Keys(r.faults.hits)) {
+		line("  %6d %s", r.faults.hits[name], name)
 	}
 	line("calls of AWS:")
 	for _, name := range slices.Sorted(maps.Keys(r.trail.calls)) {
@@ -289,10 +292,10 @@ func (r *torture) report(t *testing.T) {
 	t.Log("\n" + b.String())
 }
 
-// limits are what the torture's configurations differ by.
+// limits are the settings in which the configurations of this package differ.
 type limits struct{ Max string }
 
-// writeConfig writes a configuration with the stage's destination three times,
+// writeConfig writes a configuration with the testbed's destination three times,
 // once for each durability.
 func writeConfig(t *testing.T, st *testbedtest.Bed, l limits) string {
 	t.Helper()

@@ -13,20 +13,21 @@ import (
 	"github.com/brokerd/brokerd/internal/testbed/testbedtest"
 )
 
-// rest looks at what there is while brokerd is dead: nothing moves then.
-type rest struct {
+// crashCheck compares the bucket and the spool with the acknowledged items. It
+// runs while brokerd is stopped, so that neither changes.
+type crashCheck struct {
 	st    *testbedtest.Bed
 	spool string // directory
 	items []*item
 
 	mu      sync.Mutex
-	written strings.Builder // of all that was written down about multipart uploads
+	written strings.Builder // all records of open multipart uploads that were on disk
 	looks   int
 	held    int // the most objects that were in the spool
 }
 
-// look wants every acknowledged object in the bucket or in the spool.
-func (r *rest) look(t *testing.T) {
+// check fails t unless every acknowledged object is in the bucket or in the spool.
+func (r *crashCheck) check(t *testing.T) {
 	t.Helper()
 	safe := map[string]bool{}
 	held := 0
@@ -36,7 +37,7 @@ func (r *rest) look(t *testing.T) {
 			if !os.IsNotExist(err) {
 				t.Error(err)
 			}
-			continue // not yet made: the first life was too short
+			continue // brokerd was killed before it made the directory
 		}
 		for _, e := range entries {
 			name := filepath.Join(r.spool, dir, e.Name())
@@ -73,7 +74,7 @@ func (r *rest) look(t *testing.T) {
 	r.held = max(r.held, held)
 }
 
-func (r *rest) read(t *testing.T, path string) {
+func (r *crashCheck) read(t *testing.T, path string) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Error(err)
@@ -84,14 +85,14 @@ func (r *rest) read(t *testing.T, path string) {
 	r.written.WriteByte('\n')
 }
 
-// wroteDown says whether a multipart upload was ever found written down.
-func (r *rest) wroteDown(uploadID string) bool {
+// wroteDown reports whether any check found a record of the multipart upload on disk.
+func (r *crashCheck) wroteDown(uploadID string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return strings.Contains(r.written.String(), uploadID)
 }
 
-// idOf is the upload's id in a key of the torture's template; empty when there is none.
+// idOf returns the upload id at the end of an object key, or "" if it has none.
 func idOf(key string) string {
 	if len(key) <= ulid.EncodedSize {
 		return ""

@@ -17,23 +17,25 @@ import (
 	"github.com/brokerd/brokerd/internal/testbed/testbedtest"
 )
 
-// spell is a while in which AWS misbehaves in one way, or several.
-type spell struct {
+// faultWindow is a period in which the sandbox injects one kind of fault, or several.
+type faultWindow struct {
 	name   string
 	faults []string
-	length int // in shares of the run; 0 is 1
-	// loses says that answers to CreateMultipartUpload may be lost.
+	length int // relative to the other windows; 0 means 1
+	// loses reports that answers to CreateMultipartUpload may be lost.
 	loses      bool
 	begin, end func(context.Context, *testbedtest.Bed) error
 }
 
 const stsDown = "STS is down"
 
-// spells are all that the weather knows. What reaches the callers' destinations
-// only names the operations of deliveries, so that begin and end get through.
-var spells = []spell{
+// faultWindows are all windows of a schedule. Their faults name only operations of
+// deliveries, so that the calls of begin and end succeed.
+var faultWindows = []faultWindow{
 	{name: "calm"},
-	{name: "S3 throttles", faults: []string{"s3:PutObject code=throttle rate=0.5", "s3:UploadPart code=throttle rate=0.4", "s3:CompleteMultipartUpload code=throttle rate=0.4"}},
+	{name: "S3 throttles", faults: []string{
+		"s3:PutObject code=throttle rate=0.5", "s3:UploadPart code=throttle rate=0.4",
+		"s3:CompleteMultipartUpload code=throttle rate=0.4"}},
 	{name: "S3 answers 500 and 503", faults: []string{"s3:* code=InternalError status=500 rate=0.3", "s3:* code=ServiceUnavailable rate=0.3"}},
 	{name: "S3 is down", faults: []string{"s3:* code=ServiceUnavailable"}},
 	{name: "connections break before the body", faults: []string{"s3:* reset=before-body rate=0.3"}},
@@ -45,16 +47,20 @@ var spells = []spell{
 	{name: "answers trickle", loses: true, faults: []string{"s3:* bytes_per_second=1000 rate=0.5"}},
 	{name: "sessions expire", faults: []string{"s3:* expire_session=true rate=0.1"}, begin: expireSessions},
 	{name: "tokens are called expired", faults: []string{"s3:* code=ExpiredToken status=400 rate=0.3"}},
-	{name: "conditional writes collide", faults: []string{"s3:PutObject code=ConditionalRequestConflict status=409 rate=0.3", "s3:CompleteMultipartUpload code=ConditionalRequestConflict status=409 rate=0.5"}},
+	{name: "conditional writes collide", faults: []string{
+		"s3:PutObject code=ConditionalRequestConflict status=409 rate=0.3",
+		"s3:CompleteMultipartUpload code=ConditionalRequestConflict status=409 rate=0.5"}},
 	{name: "multipart uploads go wrong", loses: true, faults: []string{
 		"s3:CreateMultipartUpload reset=before-response rate=0.4", "s3:CompleteMultipartUpload reset=before-response rate=0.6",
 		"s3:AbortMultipartUpload code=InternalError status=500", "s3:UploadPart reset=before-response rate=0.2"}},
-	{name: "parts are refused and aborts fail", faults: []string{"s3:UploadPart code=ServiceUnavailable rate=0.8", "s3:AbortMultipartUpload code=ServiceUnavailable"}},
+	{name: "parts are refused and aborts fail", faults: []string{
+		"s3:UploadPart code=ServiceUnavailable rate=0.8", "s3:AbortMultipartUpload code=ServiceUnavailable"}},
 	{name: "STS is slow", faults: []string{"sts:* latency=300ms jitter=700ms"}},
 	{name: stsDown, length: 4, faults: []string{"sts:* code=ServiceUnavailable"}},
 	{name: "STS loses answers", faults: []string{"sts:* reset=before-response rate=0.5", "sts:* truncate=40 rate=0.3"}},
 	{name: "everything at once", length: 2, loses: true, faults: []string{
-		"sts:* code=InternalFailure status=500 rate=0.3", "s3:* code=throttle rate=0.2", "s3:* reset=before-response rate=0.2", "s3:* reset=after-body rate=0.1", "s3:* latency=20ms jitter=100ms rate=0.3"}},
+		"sts:* code=InternalFailure status=500 rate=0.3", "s3:* code=throttle rate=0.2", "s3:* reset=before-response rate=0.2",
+		"s3:* reset=after-body rate=0.1", "s3:* latency=20ms jitter=100ms rate=0.3"}},
 	{name: "the KMS key is disabled", begin: disableKey, end: enableKey},
 	{name: "the bucket policy is revoked", begin: revokePolicy, end: restorePolicy},
 }
@@ -82,11 +88,12 @@ func restorePolicy(ctx context.Context, st *testbedtest.Bed) error {
 	return st.PutBucketPolicy(ctx, string(st.Docs.Bucket))
 }
 
-// countless is more hits than a fault has in a run; the sandbox counts down from it.
+// countless is more hits than any fault has in a run. The sandbox counts down from it.
 const countless = 1 << 40
 
-// weather goes through all spells, in an order of its seed, and then stays calm.
-type weather struct {
+// faultSchedule applies all windows in an order that follows from its seed, and then
+// injects no more faults.
+type faultSchedule struct {
 	st  *testbedtest.Bed
 	rng *rand.Rand
 
@@ -98,17 +105,17 @@ type weather struct {
 
 type span struct{ from, to time.Time }
 
-// run goes through the spells so many times; each lasts about so long. In the
-// first round STS is away for longer, as long as outages of a service last.
-func (w *weather) run(ctx context.Context, t *testing.T, rounds int, each, away time.Duration) {
+// run applies all windows, rounds times; each lasts about the time each. In the first
+// round the outage of STS lasts longer by away.
+func (w *faultSchedule) run(ctx context.Context, t *testing.T, rounds int, each, away time.Duration) {
 	for round := range rounds {
-		for _, n := range w.rng.Perm(len(spells)) {
-			s := spells[n]
+		for _, n := range w.rng.Perm(len(faultWindows)) {
+			s := faultWindows[n]
 			length := time.Duration(float64(each) * float64(max(s.length, 1)) * (0.5 + w.rng.Float64()))
 			if s.name == stsDown && round == 0 {
 				length += away
 			}
-			if err := w.spend(ctx, s, length); err != nil {
+			if err := w.apply(ctx, s, length); err != nil {
 				t.Errorf("%s: %v", s.name, err)
 			}
 			if ctx.Err() != nil {
@@ -118,8 +125,8 @@ func (w *weather) run(ctx context.Context, t *testing.T, rounds int, each, away 
 	}
 }
 
-// spend has one spell last for a while.
-func (w *weather) spend(ctx context.Context, s spell, length time.Duration) error {
+// apply injects the faults of one window for the given time.
+func (w *faultSchedule) apply(ctx context.Context, s faultWindow, length time.Duration) error {
 	faults := make([]sandbox.Fault, len(s.faults))
 	for n, text := range s.faults {
 		f, err := sandbox.ParseFault(text)
@@ -129,7 +136,7 @@ func (w *weather) spend(ctx context.Context, s spell, length time.Duration) erro
 		f.Times = countless
 		faults[n] = f
 	}
-	// What a spell does to the accounts is undone whatever ended it.
+	// The changes of begin are undone even if ctx ends.
 	tidy := context.WithoutCancel(ctx)
 	if s.begin != nil {
 		if err := s.begin(tidy, w.st); err != nil {
@@ -161,12 +168,12 @@ func (w *weather) spend(ctx context.Context, s spell, length time.Duration) erro
 	return nil
 }
 
-// lost says whether a fault may have lost an answer that was given at a time.
-func (w *weather) lost(at time.Time) bool {
+// lost reports whether a fault may have lost an answer that was given at that time.
+func (w *faultSchedule) lost(at time.Time) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, s := range w.spans {
-		// An answer that trickled may still have been on its way when the spell ended.
+		// A slow answer may still have been in transit when the window ended.
 		if !at.Before(s.from.Add(-time.Second)) && !at.After(s.to.Add(time.Second)) {
 			return true
 		}

@@ -16,8 +16,8 @@ import (
 	"github.com/brokerd/brokerd/internal/sandbox/trail"
 )
 
-// follower reads the audit trail as it grows: how often the calls of deliveries
-// were made, and which multipart uploads were used after they were begun.
+// follower reads the audit trail as it grows. It counts the calls of deliveries,
+// and notes the last call that named each multipart upload.
 type follower struct {
 	mu    sync.Mutex
 	calls map[string]int
@@ -49,7 +49,7 @@ func follow(t *testing.T, sb *sandbox.Sandbox) *follower {
 	return f
 }
 
-// close ends the following.
+// close stops reading the trail.
 func (f *follower) close() {
 	f.stop()
 	f.group.Wait()
@@ -92,7 +92,7 @@ func (f *follower) note(e *trail.Event) {
 	}
 }
 
-// lastUse is the last call that named an upload; empty when none did.
+// lastUse returns the last call that named the upload, or "" if no call did.
 func (f *follower) lastUse(uploadID string) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()

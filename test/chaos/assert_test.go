@@ -21,33 +21,35 @@ import (
 	"github.com/brokerd/brokerd/internal/testbed"
 )
 
-// judge holds what is there at the end against what was sent.
-func (r *torture) judge(t *testing.T) {
+// assertDelivered compares the bucket, the spool and the logs with the items, after
+// everything has ended.
+func (r *torture) assertDelivered(t *testing.T) {
 	r.trail.close()
 	for _, s := range r.all.strange {
 		t.Errorf("told to a caller: %s", s)
 	}
-	r.judgeObjects(t)
-	r.judgeVersions(t)
-	r.judgeUploads(t)
-	r.judgeSpool(t)
-	r.judgeLogs(t)
+	r.assertObjects(t)
+	r.assertVersions(t)
+	r.assertNoOrphans(t)
+	r.assertSpoolEmpty(t)
+	r.assertNoSecrets(t)
 }
 
 var itemKey = regexp.MustCompile(`^logs/([a-z-]+)/\d{4}/\d\d/\d\d/item/(\d{6})-([0-9A-Z]{26})$`)
 
-// judgeObjects wants every item once, as it was sent, and nothing else.
-func (r *torture) judgeObjects(t *testing.T) {
+// assertObjects fails t unless the bucket holds each item once, with the bytes that
+// were sent, and no other object.
+func (r *torture) assertObjects(t *testing.T) {
 	stored := map[int]string{}
 	for _, o := range r.st.Sandbox.Objects(testbed.Bucket) {
 		m := itemKey.FindStringSubmatch(o.Key)
 		if m == nil {
-			t.Errorf("%s: nobody sent this", o.Key)
+			t.Errorf("%s: no item has this key", o.Key)
 			continue
 		}
 		n, err := strconv.Atoi(m[2])
 		if err != nil || n >= len(r.items) || r.items[n].destination != m[1] {
-			t.Errorf("%s: nobody sent this", o.Key)
+			t.Errorf("%s: no item has this key", o.Key)
 			continue
 		}
 		i := r.items[n]
@@ -59,11 +61,11 @@ func (r *torture) judgeObjects(t *testing.T) {
 		case i.cut >= 0:
 			t.Errorf("%s: its caller gave it up after %d of %d bytes", o.Key, i.cut, i.size)
 		case i.acked != m[3]:
-			t.Errorf("%s: acknowledged as %q", o.Key, i.acked)
+			t.Errorf("%s: the upload was acknowledged as %q, want %q", o.Key, i.acked, m[3])
 		case o.Size != i.size || o.Checksum != base64CRC(i.crc) || o.ChecksumType != "FULL_OBJECT":
 			t.Errorf("%s holds %d bytes, %s %s; sent were %d, %s", o.Key, o.Size, o.ChecksumType, o.Checksum, i.size, base64CRC(i.crc))
 		case o.KMSKeyARN != r.st.KeyARN:
-			t.Errorf("%s is encrypted with %q", o.Key, o.KMSKeyARN)
+			t.Errorf("%s is encrypted with %q, want %q", o.Key, o.KMSKeyARN, r.st.KeyARN)
 		case n%8 == 0 || i.size > partSize:
 			if err := r.sameBytes(o, i); err != nil {
 				t.Errorf("%s: %v", o.Key, err)
@@ -77,7 +79,7 @@ func (r *torture) judgeObjects(t *testing.T) {
 	}
 }
 
-// sameBytes compares a stored object with what was sent, byte by byte.
+// sameBytes compares a stored object with the item's bytes.
 func (r *torture) sameBytes(o sandbox.ObjectInfo, i *item) error {
 	_, got, err := r.st.Sandbox.Object(testbed.Bucket, o.Key)
 	if err != nil {
@@ -102,8 +104,8 @@ func (r *torture) sameBytes(o sandbox.ObjectInfo, i *item) error {
 	}
 }
 
-// judgeVersions wants one version of every object.
-func (r *torture) judgeVersions(t *testing.T) {
+// assertVersions fails t unless each object has exactly one version.
+func (r *torture) assertVersions(t *testing.T) {
 	pages := s3.NewListObjectVersionsPaginator(r.st.S3, &s3.ListObjectVersionsInput{Bucket: aws.String(testbed.Bucket)})
 	versions := map[string]int{}
 	for pages.HasMorePages() {
@@ -120,35 +122,38 @@ func (r *torture) judgeVersions(t *testing.T) {
 	}
 	for key, n := range versions {
 		if n != 1 {
-			t.Errorf("%s has %d versions", key, n)
+			t.Errorf("%s has %d versions, want 1", key, n)
 		}
 	}
 }
 
-// judgeUploads explains every multipart upload that is left, or calls it an orphan.
-func (r *torture) judgeUploads(t *testing.T) {
+// assertNoOrphans fails t for each multipart upload that is left, unless brokerd can
+// never have had its id.
+func (r *torture) assertNoOrphans(t *testing.T) {
 	lost, cut := 0, 0
 	for _, u := range r.st.Sandbox.MultipartUploads(testbed.Bucket) {
 		use := r.trail.lastUse(u.UploadID)
-		killed := r.keeper.killedBetween(u.Initiated.Add(-time.Second), u.Initiated.Add(2*time.Second))
+		killed := r.brokerd.killedBetween(u.Initiated.Add(-time.Second), u.Initiated.Add(2*time.Second))
 		switch {
 		case use != "":
-			t.Errorf("an orphan: %s of %s, begun %s, with %d parts; brokerd knew it, its last call for it was %s", u.UploadID, u.Key, u.Initiated.Format(time.RFC3339Nano), u.Parts, use)
-		case r.rest.wroteDown(u.UploadID):
+			t.Errorf("an orphan: %s of %s, begun %s, with %d parts; brokerd knew it, its last call for it was %s",
+				u.UploadID, u.Key, u.Initiated.Format(time.RFC3339Nano), u.Parts, use)
+		case r.crash.wroteDown(u.UploadID):
 			t.Errorf("an orphan: %s of %s, begun %s; brokerd had written it down", u.UploadID, u.Key, u.Initiated.Format(time.RFC3339Nano))
-		case r.weather.lost(u.Initiated):
+		case r.faults.lost(u.Initiated):
 			lost++
 		case killed:
 			cut++
 		default:
-			t.Errorf("an orphan: %s of %s, begun %s; no answer was lost then, and brokerd was not killed", u.UploadID, u.Key, u.Initiated.Format(time.RFC3339Nano))
+			t.Errorf("an orphan: %s of %s, begun %s; no answer was lost then, and brokerd was not killed",
+				u.UploadID, u.Key, u.Initiated.Format(time.RFC3339Nano))
 		}
 	}
 	t.Logf("multipart uploads that are left because brokerd never had their id: %d where answers were lost, %d at a kill", lost, cut)
 }
 
-// judgeSpool wants nothing left in the spool.
-func (r *torture) judgeSpool(t *testing.T) {
+// assertSpoolEmpty wants nothing left in the spool.
+func (r *torture) assertSpoolEmpty(t *testing.T) {
 	for _, dir := range []string{"spool/queue", "spool/dead", "spool/quarantine", "spool.streams"} {
 		entries, err := os.ReadDir(filepath.Join(r.dir, dir))
 		if err != nil && !os.IsNotExist(err) {
@@ -160,8 +165,8 @@ func (r *torture) judgeSpool(t *testing.T) {
 	}
 }
 
-// judgeLogs wants neither a secret nor a crash in what brokerd wrote.
-func (r *torture) judgeLogs(t *testing.T) {
+// assertNoSecrets wants neither a secret nor a crash in what brokerd wrote.
+func (r *torture) assertNoSecrets(t *testing.T) {
 	credentials, err := os.ReadFile(filepath.Join(r.dir, "credentials"))
 	if err != nil {
 		t.Fatal(err)
@@ -172,7 +177,7 @@ func (r *torture) judgeLogs(t *testing.T) {
 	}
 	always := []string{strings.TrimSpace(secret)}
 	sessions := 0
-	for _, l := range r.keeper.lives {
+	for _, l := range r.brokerd.lives {
 		text, err := os.ReadFile(l.log)
 		if err != nil {
 			t.Error(err)

@@ -22,11 +22,11 @@ import (
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
-// keeper runs brokerd, kills it, and runs it again.
-type keeper struct {
+// supervisor starts brokerd, kills it, and starts it again.
+type supervisor struct {
 	st     *testbedtest.Bed
 	config string // path
-	logs   string // directory; a file for every life
+	logs   string // directory; one file for each process
 	rng    *rand.Rand
 	lives  []life
 
@@ -34,14 +34,14 @@ type keeper struct {
 	ease    atomic.Bool // from now on every life is longer than the one before, so that the largest objects get through
 }
 
-// life is one process of brokerd, from its start to its end.
+// life is the record of one process of brokerd.
 type life struct {
 	log     string // path
 	ended   time.Time
 	secrets []string // of the sessions it held
 }
 
-// process is a life that goes on.
+// process is a running brokerd.
 type process struct {
 	cmd     *exec.Cmd
 	exited  chan error
@@ -52,14 +52,14 @@ type process struct {
 	secrets []string
 }
 
-// start runs brokerd. Nothing is waited for.
-func (k *keeper) start() (*process, error) {
+// start starts brokerd, and does not wait until it is ready.
+func (k *supervisor) start() (*process, error) {
 	p := &process{exited: make(chan error, 1), life: life{log: filepath.Join(k.logs, fmt.Sprintf("%04d.log", len(k.lives)))}}
 	log, err := os.Create(p.life.log)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = log.Close() }() // the process has its own
+	defer func() { _ = log.Close() }() // the process has a descriptor of its own
 	p.cmd = exec.Command(filepath.Join(binaries, "brokerd"), "serve", "--config", k.config)
 	p.cmd.Stderr, p.cmd.Stdout = log, log
 	p.cmd.Env = append(os.Environ(), "AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE="+os.DevNull)
@@ -73,8 +73,8 @@ func (k *keeper) start() (*process, error) {
 	return p, nil
 }
 
-// askSecrets is given what the sessions of a life are signed with, to look for it
-// in the log afterwards. It returns when it has it, or ctx ends.
+// askSecrets fetches the secrets of the sessions of a process, so that the test can
+// search the log for them. It returns when it has them, or when ctx ends.
 func askSecrets(ctx context.Context, socket string) []string {
 	c, err := client.Dial(socket)
 	if err != nil {
@@ -91,8 +91,8 @@ func askSecrets(ctx context.Context, socket string) []string {
 	return secrets
 }
 
-// end waits for the end that a signal has brought on, and keeps the life's record.
-func (k *keeper) end(p *process, signal syscall.Signal) error {
+// end sends the signal, waits until the process has ended, and records its life.
+func (k *supervisor) end(p *process, signal syscall.Signal) error {
 	if err := p.cmd.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
@@ -110,15 +110,16 @@ func (k *keeper) end(p *process, signal syscall.Signal) error {
 	if p.orderly {
 		return nil
 	}
-	if s, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && signal == syscall.SIGKILL && s.Signaled() && s.Signal() == syscall.SIGKILL {
+	s, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	if ok && signal == syscall.SIGKILL && s.Signaled() && s.Signal() == syscall.SIGKILL {
 		return nil
 	}
 	return err
 }
 
-// run has brokerd live and die until ctx ends. atRest is called while it is dead.
-// The last one that was started is dead when run returns.
-func (k *keeper) run(ctx context.Context, t *testing.T, atRest func()) {
+// run starts and kills brokerd until ctx ends. It calls atRest after each kill. No
+// process is left when run returns.
+func (k *supervisor) run(ctx context.Context, t *testing.T, atRest func()) {
 	for longer := time.Duration(0); ctx.Err() == nil; {
 		if k.ease.Load() {
 			longer += time.Second
@@ -133,14 +134,14 @@ func (k *keeper) run(ctx context.Context, t *testing.T, atRest func()) {
 		case <-timer.C:
 		case <-ctx.Done():
 		case err := <-p.exited:
-			p.exited <- err // end says it
+			p.exited <- err // end reports it
 		}
 		timer.Stop()
-		// Now and then the kill comes while it stops in order.
+		// One kill in eight comes during an orderly stop.
 		if ctx.Err() == nil && k.rng.IntN(8) == 0 {
 			k.stopped++
 			stopping := time.NewTimer(time.Duration(k.rng.Int64N(int64(600 * time.Millisecond))))
-			_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended: end says it
+			_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended; end reports it
 			select {
 			case <-stopping.C:
 			case err := <-p.exited:
@@ -157,12 +158,12 @@ func (k *keeper) run(ctx context.Context, t *testing.T, atRest func()) {
 	}
 }
 
-// killedBetween says whether brokerd was killed in a span of time.
-func (k *keeper) killedBetween(from, to time.Time) bool {
+// killedBetween reports whether brokerd was killed in a span of time.
+func (k *supervisor) killedBetween(from, to time.Time) bool {
 	return slices.ContainsFunc(k.lives, func(l life) bool { return !l.ended.Before(from) && !l.ended.After(to) })
 }
 
-// tail is the end of a log.
+// tail returns the last 8 KiB of a log.
 func tail(path string) string {
 	text, err := os.ReadFile(path)
 	if err != nil {

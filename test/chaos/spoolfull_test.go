@@ -22,17 +22,17 @@ import (
 	"github.com/brokerd/brokerd/internal/testbed/testbedtest"
 )
 
-// spoolMax is what the full spool takes.
+// spoolMax is the spool's size limit in these tests.
 const spoolMax = 4 << 20
 
-// arena is a daemon that is started and stopped at will.
-type arena struct {
+// harness starts and stops brokerd for a test.
+type harness struct {
 	*torture
 	client *client.Client
 	caller *caller
 }
 
-func newArena(t *testing.T, count int) *arena {
+func newHarness(t *testing.T, count int) *harness {
 	t.Helper()
 	st := testbedtest.New(t)
 	r := &torture{st: st, dir: st.Dir, all: newAnswers()}
@@ -42,20 +42,20 @@ func newArena(t *testing.T, count int) *arena {
 		i.seed[0], i.seed[1] = byte(n), byte(n>>8)
 		r.items = append(r.items, i)
 	}
-	r.rest = &rest{st: st, spool: filepath.Join(r.dir, "spool"), items: r.items}
-	r.keeper = &keeper{st: st, config: writeConfig(t, st, limits{Max: fmt.Sprint(spoolMax)}), logs: t.TempDir(), rng: rng}
+	r.crash = &crashCheck{st: st, spool: filepath.Join(r.dir, "spool"), items: r.items}
+	r.brokerd = &supervisor{st: st, config: writeConfig(t, st, limits{Max: fmt.Sprint(spoolMax)}), logs: t.TempDir(), rng: rng}
 	c, err := client.Dial(st.SocketPath)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	return &arena{torture: r, client: c, caller: &caller{client: c, rng: rng, all: r.all}}
+	return &harness{torture: r, client: c, caller: &caller{client: c, rng: rng, all: r.all}}
 }
 
 // ready starts brokerd and waits until it answers.
-func (a *arena) ready(t *testing.T) *process {
+func (a *harness) ready(t *testing.T) *process {
 	t.Helper()
-	p, err := a.keeper.start()
+	p, err := a.brokerd.start()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,8 +66,8 @@ func (a *arena) ready(t *testing.T) *process {
 	return p
 }
 
-// once sends an item, without trying again.
-func (a *arena) once(ctx context.Context, i *item) error {
+// once sends an item without retries.
+func (a *harness) once(ctx context.Context, i *item) error {
 	res, err := a.client.Upload(ctx, i.destination, i.name(), newBody(i), client.WithIdempotencyKey(i.idempotencyKey()), client.WithRetry(0))
 	if err == nil {
 		a.caller.acknowledged(i, res, false)
@@ -75,11 +75,11 @@ func (a *arena) once(ctx context.Context, i *item) error {
 	return err
 }
 
-// A spool that is full says so, and when to come again. It takes no more than its
-// limit, also after it was killed; what it took is delivered, and what it refused
-// is taken once there is room.
+// A full spool refuses with SPOOL_FULL and a retry delay. It never holds more than
+// its limit, also after a kill. It delivers the objects that it accepted, and accepts
+// the refused ones once there is room.
 func TestFullSpoolRefusesAndLosesNothing(t *testing.T) {
-	a := newArena(t, 200)
+	a := newHarness(t, 200)
 	down, err := sandbox.ParseFault("s3:* code=ServiceUnavailable")
 	if err != nil {
 		t.Fatal(err)
@@ -91,10 +91,10 @@ func TestFullSpoolRefusesAndLosesNothing(t *testing.T) {
 	if taken := len(a.items) - len(refused); taken < 20 || len(refused) < 20 {
 		t.Errorf("%d were taken and %d refused: this proves nothing", taken, len(refused))
 	}
-	if err := a.keeper.end(p, syscall.SIGKILL); err != nil {
+	if err := a.brokerd.end(p, syscall.SIGKILL); err != nil {
 		t.Error(err)
 	}
-	a.rest.look(t)
+	a.crash.check(t)
 	if n := a.spooledBytes(t); n > spoolMax {
 		t.Errorf("the spool holds %d bytes of objects, its limit is %d", n, spoolMax)
 	}
@@ -108,7 +108,7 @@ func TestFullSpoolRefusesAndLosesNothing(t *testing.T) {
 		t.Errorf("after a restart the spool holds %d bytes of objects, its limit is %d", n, spoolMax)
 	}
 
-	// S3 is back while the callers are at it.
+	// S3 recovers while the callers send.
 	var sending sync.WaitGroup
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -125,18 +125,19 @@ func TestFullSpoolRefusesAndLosesNothing(t *testing.T) {
 	if err := a.drain(ctx, t); err != nil {
 		t.Errorf("draining: %v", err)
 	}
-	if err := a.keeper.end(p, syscall.SIGTERM); err != nil {
+	if err := a.brokerd.end(p, syscall.SIGTERM); err != nil {
 		t.Errorf("brokerd did not stop in order: %v\n%s", err, tail(p.life.log))
 	}
 	for _, s := range a.all.strange {
 		t.Errorf("told to a caller: %s", s)
 	}
-	a.judgeObjects(t)
-	a.judgeSpool(t)
+	a.assertObjects(t)
+	a.assertSpoolEmpty(t)
 }
 
-// fill sends what is not yet taken, several at a time, and returns what is refused.
-func (a *arena) fill(t *testing.T) []*item {
+// fill sends the items that are not acknowledged yet, several at a time, and returns
+// those that are refused.
+func (a *harness) fill(t *testing.T) []*item {
 	t.Helper()
 	var mu sync.Mutex
 	var refused []*item
@@ -166,9 +167,9 @@ func (a *arena) fill(t *testing.T) []*item {
 	return refused
 }
 
-// spooledBytes is what acknowledged objects take of the spool's limit; the few
-// bytes of the format around each do not count.
-func (a *arena) spooledBytes(t *testing.T) int64 {
+// spooledBytes returns the sum of the sizes of the acknowledged objects. The few bytes
+// of the file format around each do not count against the limit.
+func (a *harness) spooledBytes(t *testing.T) int64 {
 	t.Helper()
 	sum := int64(0)
 	for _, i := range a.items {
@@ -185,10 +186,10 @@ func (a *arena) spooledBytes(t *testing.T) int64 {
 	return sum
 }
 
-// A spool that cannot be written to says so to its callers, takes nothing, and
-// goes on as soon as it can be.
+// A spool on a read-only directory refuses with SPOOL_FAILED, and accepts again as soon
+// as it can write.
 func TestReadOnlySpoolIsReported(t *testing.T) {
-	a := newArena(t, 4)
+	a := newHarness(t, 4)
 	queue := filepath.Join(a.dir, "spool", "queue")
 	p := a.ready(t)
 	if err := a.once(t.Context(), a.items[0]); err != nil {
@@ -207,16 +208,16 @@ func TestReadOnlySpoolIsReported(t *testing.T) {
 	if err := a.drain(t.Context(), t); err != nil {
 		t.Errorf("draining: %v", err)
 	}
-	if err := a.keeper.end(p, syscall.SIGTERM); err != nil {
+	if err := a.brokerd.end(p, syscall.SIGTERM); err != nil {
 		t.Errorf("brokerd did not stop in order: %v\n%s", err, tail(p.life.log))
 	}
-	a.judgeSpool(t)
+	a.assertSpoolEmpty(t)
 	if n := len(a.st.Sandbox.Objects(testbed.Bucket)); n != 2 {
 		t.Errorf("%d objects for two uploads", n)
 	}
 }
 
-// chmodded is readOnly by permissions.
+// chmodded makes dir read-only by its permissions.
 func chmodded(t *testing.T, dir string) (undo func()) {
 	t.Helper()
 	if err := os.Chmod(dir, 0o500); err != nil {
