@@ -24,9 +24,9 @@ import (
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
-// BenchmarkCredentials is what a program waits for its credentials: over the
-// socket of a daemon that has them, and over its HTTP endpoint, with and without a
-// connection that stays open. Beside it stands what any HTTP server takes here.
+// BenchmarkCredentials measures how long a program waits for credentials that the
+// daemon holds: over the Unix socket, and over the HTTP endpoint with and without
+// keep-alive. A bare HTTP server is the baseline.
 //
 //	go test -run '^$' -bench Credentials ./bench
 func BenchmarkCredentials(b *testing.B) {
@@ -42,9 +42,9 @@ func BenchmarkCredentials(b *testing.B) {
 	}{
 		{"grpc", grpc},
 		{"http", v.get(v.url, false)},
-		{"http-anew", v.get(v.url, true)},
+		{"http-newConn", v.get(v.url, true)},
 		{"bare-http-server", v.get(bare, false)},
-		{"bare-http-server-anew", v.get(bare, true)},
+		{"bare-http-server-newConn", v.get(bare, true)},
 	} {
 		if err := way.ask(); err != nil {
 			b.Fatal(err)
@@ -55,7 +55,7 @@ func BenchmarkCredentials(b *testing.B) {
 	}
 }
 
-// waits has callers ask b.N times in all, and reports how long each waited.
+// waits makes b.N requests from all callers together, and reports the waiting times.
 func waits(b *testing.B, callers int, ask func() error) {
 	took := make([]time.Duration, b.N)
 	var group sync.WaitGroup
@@ -78,7 +78,7 @@ func waits(b *testing.B, callers int, ask func() error) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "calls/s")
 }
 
-// vendingDaemon is a daemon that hands credentials to this user.
+// vendingDaemon starts a daemon that issues credentials to this user.
 type vendingDaemon struct {
 	client     *client.Client
 	url, token string
@@ -105,8 +105,10 @@ func vending(b *testing.B) *vendingDaemon {
 	if err != nil {
 		b.Fatal(err)
 	}
-	cfg, err := config.Parse(st.Config.Path, fmt.Appendf(nil, "%s\nlimits: {credentials_per_second: 1000000}\nvend: {address: %s, tokens: [{file: %s, peer: {uid: %q}, destinations: [%s]}]}\n",
-		strings.Replace(string(text), "[upload, verify, admin]", "[upload, verify, admin, credentials]", 1), address, file, fmt.Sprint(os.Getuid()), testbed.Destination))
+	cfg, err := config.Parse(st.Config.Path, fmt.Appendf(nil,
+		"%s\nlimits: {credentials_per_second: 1000000}\nvend: {address: %s, tokens: [{file: %s, peer: {uid: %q}, destinations: [%s]}]}\n",
+		strings.Replace(string(text), "[upload, verify, admin]", "[upload, verify, admin, credentials]",
+			1), address, file, fmt.Sprint(os.Getuid()), testbed.Destination))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -133,10 +135,10 @@ func vending(b *testing.B) *vendingDaemon {
 	return v
 }
 
-// get asks url; anew: over a new connection each time, as a program that has just
-// started does.
-func (v *vendingDaemon) get(url string, anew bool) func() error {
-	hc := &http.Client{Transport: &http.Transport{DisableKeepAlives: anew, MaxIdleConnsPerHost: 64}}
+// get requests url. With newConn, it opens a new connection each time, as a program does
+// that has just started.
+func (v *vendingDaemon) get(url string, newConn bool) func() error {
+	hc := &http.Client{Transport: &http.Transport{DisableKeepAlives: newConn, MaxIdleConnsPerHost: 64}}
 	return func() error {
 		r, err := http.NewRequest(http.MethodGet, url, nil)
 		if err != nil {
@@ -158,7 +160,7 @@ func (v *vendingDaemon) get(url string, anew bool) func() error {
 	}
 }
 
-// bareServer answers with as many bytes and does nothing else.
+// bareServer answers each request with the same number of bytes.
 func bareServer(b *testing.B) string {
 	b.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -166,7 +168,8 @@ func bareServer(b *testing.B) string {
 		b.Fatal(err)
 	}
 	answer := []byte(strings.Repeat("x", 1000))
-	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(answer) }), ReadHeaderTimeout: time.Second}
+	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(answer) }),
+		ReadHeaderTimeout: time.Second}
 	go func() { _ = srv.Serve(l) }()
 	b.Cleanup(func() { _ = srv.Close() })
 	return "http://" + l.Addr().String() + "/"

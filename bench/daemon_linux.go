@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// configuration is all that brokerd is told; everything else is as it comes.
+// configuration is brokerd's configuration file; all other settings are the defaults.
 var configuration = template.Must(template.New("").Parse(`socket: {path: {{.Socket}}, mode: "0600"}
 metrics: {address: ""}
 log: {level: warn}
@@ -49,7 +49,7 @@ access:
     allow: [upload]
 `))
 
-// process is a brokerd that runs.
+// process is a running brokerd.
 type process struct {
 	cmd    *exec.Cmd
 	socket string
@@ -58,15 +58,15 @@ type process struct {
 	log    *bytes.Buffer // read after exited
 }
 
-// refusal is why brokerd does not take a configuration.
+// refusal is the error of a brokerd that rejects its configuration.
 type refusal struct{ reason string }
 
 func (r *refusal) Error() string { return "brokerd refuses its configuration: " + r.reason }
 
 const exitConfig = 78
 
-// startDaemon starts brokerd and returns when it says that it is ready.
-func (s *arena) startDaemon(ctx context.Context, name string, e *endpoint, set settings) (*process, error) {
+// startDaemon starts brokerd and returns when it reports that it is ready.
+func (s *harness) startDaemon(ctx context.Context, name string, e *endpoint, set settings) (*process, error) {
 	d := &process{socket: s.path(name + ".sock"), exited: make(chan struct{}), log: new(bytes.Buffer)}
 	config, err := s.configure(name, d.socket, e, set)
 	if err != nil {
@@ -90,9 +90,9 @@ func (s *arena) startDaemon(ctx context.Context, name string, e *endpoint, set s
 		return nil, fmt.Errorf("starting brokerd: %w", err)
 	}
 	go func() {
-		_ = d.cmd.Wait() // ProcessState says how it ended
+		_ = d.cmd.Wait() // ProcessState has the result
 		close(d.exited)
-		_ = notify.SetReadDeadline(time.Now()) // nobody speaks any more
+		_ = notify.SetReadDeadline(time.Now()) // the process has ended: stop reading
 	}()
 	buf := make([]byte, 4096)
 	for {
@@ -111,11 +111,12 @@ func (s *arena) startDaemon(ctx context.Context, name string, e *endpoint, set s
 	}
 }
 
-func (s *arena) configure(name, socket string, e *endpoint, set settings) (string, error) {
+func (s *harness) configure(name, socket string, e *endpoint, set settings) (string, error) {
 	keys, config := s.path("keys"), s.path(name+".yaml")
 	var text bytes.Buffer
 	if err := configuration.Execute(&text, map[string]any{
-		"Socket": socket, "Spool": s.path("spool-" + name), "Keys": keys, "CA": e.ca, "URL": e.url, "Bucket": bucket, "Owner": owner, "Region": region, "Key": kmsKey, "UID": os.Getuid(),
+		"Socket": socket, "Spool": s.path("spool-" +
+			name), "Keys": keys, "CA": e.ca, "URL": e.url, "Bucket": bucket, "Owner": owner, "Region": region, "Key": kmsKey, "UID": os.Getuid(),
 		"Settings": map[string]any{"Memory": set.memory, "Concurrency": set.concurrency, "Durability": set.durability},
 	}); err != nil {
 		return "", err
@@ -133,12 +134,13 @@ func (d *process) stop() {
 	<-d.exited
 }
 
-// environment is this process's, without what would change who a program is to
-// AWS or whom it tells of its start.
+// environment returns the environment of this process without the variables that
+// change a program's AWS identity or its readiness notification.
 func environment(more ...string) []string {
 	out := []string{"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=" + os.DevNull, "AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull}
 	for _, kv := range os.Environ() {
-		if !strings.HasPrefix(kv, "AWS_") && !strings.HasPrefix(kv, "NOTIFY_SOCKET=") && !strings.HasPrefix(kv, "RCLONE_") && !strings.HasPrefix(kv, "GOMAXPROCS=") {
+		if !strings.HasPrefix(kv, "AWS_") && !strings.HasPrefix(kv, "NOTIFY_SOCKET=") && !strings.HasPrefix(kv, "RCLONE_") &&
+			!strings.HasPrefix(kv, "GOMAXPROCS=") {
 			out = append(out, kv)
 		}
 	}

@@ -1,19 +1,20 @@
-// Command bench measures brokerd beside its peers, in the same run.
+// Command bench measures brokerd and its peers in the same run.
 //
 //	go run ./bench
 //
-// A figure counts as a ratio: machines differ, and the one in use is never
-// quiet. Contestants therefore take turns, round after round, and the ratio is
-// taken within a round; the table has its median and quartiles beside the floor
-// that a figure must not miss and the aim it is meant to reach. brokerd and every
-// application are processes of their own on one core, the sink that stands for S3
-// is on another. Processor time is all that a process used, its start included;
-// for brokerd, which is always there, it is what the work added. What the sink
-// counted must be what was to be sent, or there is no figure.
+// The result is a ratio, because machines differ and are never fully idle. In each
+// round every participant runs the case once, and the ratio is taken within the
+// round. The table shows its median and quartiles next to two limits: the floor,
+// which the figure must reach, and the aim.
 //
-// The tests beside it are benchmarks of single parts, against their own peers:
+// brokerd and every application are separate processes on one core; the sink that
+// stands in for S3 runs on another core. The processor time of an application
+// includes its start. For brokerd, which runs all the time, it is the time that the
+// work added. A round counts only if the sink received all objects.
+//
+// The tests of this package are benchmarks of single parts, against their own peers:
 //
 //	go test -run '^$' -bench . -benchtime 1x ./bench
 //
-// Nothing here passes or fails by a clock, unless -strict asks for it.
+// No measured time makes the command fail, unless -strict is set.
 package main

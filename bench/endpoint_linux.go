@@ -19,17 +19,17 @@ import (
 	"github.com/brokerd/brokerd/bench/sink"
 )
 
-// arrivalTimeout bounds how long what was acknowledged may take to arrive.
+// arrivalTimeout is the longest wait for acknowledged objects to arrive at the sink.
 const arrivalTimeout = 2 * time.Minute
 
-// endpoint is a sink that runs.
+// endpoint is a running sink.
 type endpoint struct {
 	cmd     *exec.Cmd
 	url, ca string
 	http    *http.Client
 }
 
-func (s *arena) startSink(ctx context.Context, o sink.Options) (*endpoint, error) {
+func (s *harness) startSink(ctx context.Context, o sink.Options) (*endpoint, error) {
 	e := &endpoint{ca: s.path("ca.pem")}
 	e.cmd = exec.CommandContext(ctx, s.path("sink"), "-ca", e.ca, "-delay", o.Delay.String(), "-rate", fmt.Sprint(o.Rate))
 	e.cmd.Stderr = os.Stderr
@@ -58,10 +58,10 @@ func (s *arena) startSink(ctx context.Context, o sink.Options) (*endpoint, error
 
 func (e *endpoint) stop() {
 	_ = e.cmd.Process.Signal(syscall.SIGTERM)
-	_ = e.cmd.Wait() // it has nothing to tell
+	_ = e.cmd.Wait() // its exit status has no meaning
 }
 
-// state is the sink's count and its processor time.
+// state is the sink's count of objects and its processor time.
 type state struct {
 	sink.Count
 	cpu time.Duration

@@ -2,7 +2,7 @@ package main
 
 import "fmt"
 
-// verdict is what a figure comes to.
+// verdict is the result of a figure.
 type verdict string
 
 const (
@@ -11,21 +11,21 @@ const (
 	belowFloor verdict = "BELOW THE FLOOR"
 )
 
-// figure is one line of the table: a metric of one contestant, mostly as a ratio
-// to that of another.
+// figure is one line of the table: a metric of one participant, in most cases as a
+// ratio to the same metric of another.
 type figure struct {
-	contest    string
+	benchCase  string
 	name       string
 	metric     metric
-	ours, peer string  // contestants; without a peer ours itself is judged
-	floor, aim float64 // in the metric's unit when there is no peer
+	ours, peer string  // participants; without a peer, the metric itself is compared with the limits
+	floor, aim float64 // in the metric's unit if there is no peer
 }
 
-// metric is one thing to know of a sample.
+// metric is one measurement of a sample.
 type metric struct {
 	unit   string
 	of     func(sample) float64
-	higher bool // is better
+	higher bool // a higher value is better
 }
 
 var (
@@ -37,7 +37,7 @@ var (
 	readiness  = metric{unit: "ms", of: func(s sample) float64 { return 1000 * s.Ready }}
 )
 
-// The names of the contests.
+// The names of the cases.
 const (
 	smallObjects = "16 KiB objects, 16 in flight"
 	bigFile      = "big file"
@@ -49,7 +49,7 @@ const (
 	start        = "start"
 )
 
-// figures are what brokerd is held to.
+// figures are the limits that brokerd has to meet.
 var figures = []figure{
 	{smallObjects, "CPU", cpuPerGiB, brokerd, sdk, 0.75, 0.45},
 	{smallObjects, "objects a second", objectRate, brokerd, sdk, 1.35, 2.2},
@@ -64,7 +64,7 @@ var figures = []figure{
 	{start, "to READY", readiness, brokerd, "", 150, 60},
 }
 
-// judge compares what was measured with what is asked for.
+// judge compares a measured value with the figure's floor and aim.
 func (f figure) judge(value float64) verdict {
 	better := func(than float64) bool {
 		if f.metric.higher {
@@ -81,7 +81,7 @@ func (f figure) judge(value float64) verdict {
 	return belowFloor
 }
 
-// bound is the floor or aim as text.
+// bound formats a floor or an aim.
 func (f figure) bound(v float64) string {
 	sign := "<="
 	if f.metric.higher {

@@ -11,8 +11,8 @@ import (
 	"github.com/brokerd/brokerd/internal/config"
 )
 
-// BenchmarkIdle is what a thousand destinations cost while nothing happens: all
-// sessions fetched, nobody asks, no refresh is due.
+// BenchmarkIdle measures the cost of a thousand idle destinations: all sessions are
+// fetched, no caller asks, no refresh is due.
 //
 //	go test -run '^$' -bench Idle -benchtime 1x ./bench
 func BenchmarkIdle(b *testing.B) {
@@ -20,9 +20,10 @@ func BenchmarkIdle(b *testing.B) {
 	cfg := &config.Config{Destinations: map[string]*config.Destination{}}
 	for i := range destinations {
 		name := fmt.Sprintf("d%d", i)
-		// A source has its own limit of calls; with many of them the start does not
-		// take minutes.
-		cfg.Destinations[name] = &config.Destination{Name: name, Role: "arn:aws:iam::111122223333:role/" + name, Region: "eu-west-1", Profile: fmt.Sprintf("p%d", i/5)}
+		// Each source has its own rate limit: with many sources the start does not take
+		// minutes.
+		cfg.Destinations[name] = &config.Destination{Name: name, Role: "arn:aws:iam::111122223333:role/" + name, Region: "eu-west-1",
+			Profile: fmt.Sprintf("p%d", i/5)}
 	}
 	sessions, err := broker.New(broker.Options{Config: cfg, Issuer: &sts{life: time.Hour}})
 	if err != nil {
@@ -61,7 +62,7 @@ func BenchmarkIdle(b *testing.B) {
 	}
 }
 
-// cpu is what this process has used.
+// cpu returns the processor time of this process.
 func cpu(b *testing.B) time.Duration {
 	b.Helper()
 	var u syscall.Rusage

@@ -11,7 +11,7 @@ import (
 	"syscall"
 )
 
-// options is what the command line says.
+// options are the flags of the command line.
 type options struct {
 	rounds int
 	only   *regexp.Regexp
@@ -21,7 +21,7 @@ type options struct {
 	tmp    string
 }
 
-// errMissed says that a figure is below its floor, and that -strict was given.
+// errMissed is returned with -strict if a figure is below its floor.
 var errMissed = errors.New("a figure is below its floor")
 
 func main() {
@@ -33,12 +33,12 @@ func main() {
 
 func parse(args []string) (o options, err error) {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
-	f.IntVar(&o.rounds, "rounds", 5, "how often every contestant has its turn")
+	f.IntVar(&o.rounds, "rounds", 5, "how often every participant runs each case")
 	f.StringVar(&o.json, "json", "", "`file` to write all samples to")
-	f.BoolVar(&o.quick, "quick", false, "small sizes: shows that it works, says little")
+	f.BoolVar(&o.quick, "quick", false, "small sizes: a functional check, not a measurement")
 	f.BoolVar(&o.strict, "strict", false, "exit status 1 when a figure is below its floor")
 	f.StringVar(&o.tmp, "dir", "", "`directory` for the files to send and the programs; empty: a temporary one")
-	f.Func("only", "measure the contests whose names match a `regexp`", func(text string) (err error) {
+	f.Func("only", "measure only the cases whose names match a `regexp`", func(text string) (err error) {
 		o.only, err = regexp.Compile(text)
 		return err
 	})
@@ -46,10 +46,10 @@ func parse(args []string) (o options, err error) {
 		return o, err
 	}
 	if o.rounds < 1 {
-		return o, errors.New("-rounds: at least one")
+		return o, errors.New("-rounds must be at least 1")
 	}
 	if f.NArg() > 0 {
-		return o, fmt.Errorf("there are no arguments but flags: %q", f.Args())
+		return o, fmt.Errorf("unexpected arguments %q: bench takes flags only", f.Args())
 	}
 	return o, nil
 }
@@ -64,17 +64,17 @@ func run() error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	s, err := newArena(ctx, o)
+	s, err := newHarness(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer s.close()
 	report := newReport(ctx, o, s)
-	for _, c := range contests(o.quick) {
+	for _, c := range cases(o.quick) {
 		if o.only != nil && !o.only.MatchString(c.name) {
 			continue
 		}
-		r, err := s.hold(ctx, c, o.rounds)
+		r, err := s.measure(ctx, c, o.rounds)
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}

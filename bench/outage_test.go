@@ -23,11 +23,11 @@ import (
 
 var daemons = flag.Int("daemons", 200, "daemons in each simulated outage; 4000 for the published table")
 
-// outage is one bad time: sessions of a length, and STS down for a while at a
-// moment that is another one for each daemon.
+// outage is one scenario: the lifetime of sessions, and how long STS is down. The
+// outage begins at a different moment for each daemon.
 type outage struct {
 	session, down time.Duration
-	// survived says that brokerd has to come through without one error.
+	// survived demands that brokerd's callers see no error.
 	survived bool
 }
 
@@ -36,7 +36,7 @@ var outages = []outage{
 	{time.Hour, 20 * time.Minute, true},
 	{15 * time.Minute, 5 * time.Second, true},
 	{15 * time.Minute, 5 * time.Minute, true},
-	{15 * time.Minute, 10 * time.Minute, false}, // longer than any rule can bridge always
+	{15 * time.Minute, 10 * time.Minute, false}, // too long for any refresh rule
 }
 
 // sts is STS as one daemon sees it.
@@ -50,7 +50,7 @@ type sts struct {
 
 var errDown = &smithy.GenericAPIError{Code: "ServiceUnavailable", Message: "STS is down", Fault: smithy.FaultServer}
 
-// assume is one AssumeRole: when the session ends, or an error.
+// assume is one AssumeRole. It returns the session's expiry, or an error.
 func (s *sts) assume() (time.Time, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -68,7 +68,8 @@ func (s *sts) Issue(context.Context, broker.Request, *broker.Session) (*broker.S
 	if err != nil {
 		return nil, err
 	}
-	return &broker.Session{AccessKeyID: "ASIAEXAMPLE", SecretAccessKey: secret.New("s"), SessionToken: secret.New("t"), Issued: time.Now(), Expires: expires}, nil
+	return &broker.Session{AccessKeyID: "ASIAEXAMPLE", SecretAccessKey: secret.New("s"), SessionToken: secret.New("t"), Issued: time.Now(),
+		Expires: expires}, nil
 }
 
 // SourceARN implements broker.Issuer.
@@ -85,8 +86,8 @@ func (s *sts) Retrieve(context.Context) (aws.Credentials, error) {
 	return aws.Credentials{AccessKeyID: "ASIAEXAMPLE", SecretAccessKey: "s", SessionToken: "t", CanExpire: true, Expires: expires}, err
 }
 
-// keeper is how a daemon keeps its session. The returned function is a caller's
-// request for credentials; an error is one that the caller sees.
+// keeper is a way to refresh a session. The returned function is a caller's request
+// for credentials; its error is the one that the caller sees.
 type keeper struct {
 	name  string
 	start func(ctx context.Context, t *testing.T, s *sts, rng *rand.Rand) func(context.Context) error
@@ -98,10 +99,11 @@ var keepers = []keeper{
 	{"AWS 2026 refresh rule", specKeeps},
 }
 
-// brokerdKeeps is the product itself, scheduler and all.
+// brokerdKeeps is the product itself, with its scheduler.
 func brokerdKeeps(ctx context.Context, t *testing.T, s *sts, rng *rand.Rand) func(context.Context) error {
 	b, err := broker.New(broker.Options{
-		Config: &config.Config{Destinations: map[string]*config.Destination{"logs": {Name: "logs", Role: "arn:aws:iam::111122223333:role/up", Region: "eu-west-1"}}},
+		Config: &config.Config{Destinations: map[string]*config.Destination{"logs": {Name: "logs", Role: "arn:aws:iam::111122223333:role/up",
+			Region: "eu-west-1"}}},
 		Issuer: s, Rand: rng,
 	})
 	if err != nil {
@@ -121,19 +123,19 @@ func brokerdKeeps(ctx context.Context, t *testing.T, s *sts, rng *rand.Rand) fun
 	}
 }
 
-// sdkKeeps is the SDK's own cache, with the window that its documentation suggests.
+// sdkKeeps is the SDK's cache, with the expiry window that its documentation suggests.
 func sdkKeeps(_ context.Context, _ *testing.T, s *sts, _ *rand.Rand) func(context.Context) error {
 	cache := aws.NewCredentialsCache(s, func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = 5 * time.Minute })
 	return func(ctx context.Context) error {
-		// The cache takes the window off the expiry it tells.
+		// The cache subtracts the window from the expiry that it reports.
 		_, err := cache.Retrieve(ctx)
 		return err
 	}
 }
 
-// specKeeps is the rule that AWS wrote down for its SDKs in 2026: try in an
-// advisory window, insist in the last minute, and after a failure wait 5 to 10
-// minutes whatever happens.
+// specKeeps is the rule that AWS published for its SDKs in 2026: refresh in an advisory
+// window, require the refresh in the last minute, and wait 5 to 10 minutes after each
+// failure.
 func specKeeps(_ context.Context, _ *testing.T, s *sts, rng *rand.Rand) func(context.Context) error {
 	var expires, notBefore time.Time
 	advisory := time.Hour
@@ -156,7 +158,7 @@ func specKeeps(_ context.Context, _ *testing.T, s *sts, rng *rand.Rand) func(con
 	}
 }
 
-// usable is what AWS would say of a session that ends then.
+// usable returns the error that AWS gives for a session with this expiry.
 func usable(expires time.Time) error {
 	if !time.Now().Before(expires) {
 		return errors.New("the session has expired")
@@ -164,14 +166,14 @@ func usable(expires time.Time) error {
 	return nil
 }
 
-// result is what became of the daemons of one keeper in one outage.
+// result counts the effects of one outage on the daemons of one keeper.
 type result struct {
 	hit    int // daemons whose callers saw an error
 	errors int // seconds with an error, of all daemons together
 	calls  int // of STS
 }
 
-// endure runs n daemons through an outage in virtual time, a call a second each.
+// endure simulates n daemons in an outage, in virtual time, with one call a second each.
 func (o outage) endure(t *testing.T, k keeper, n int) (r result) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -207,12 +209,12 @@ func (o outage) endure(t *testing.T, k keeper, n int) (r result) {
 	return r
 }
 
-// TestOutages prints, for each outage and each way to keep a session, how many
-// daemons' callers see an error:
+// TestOutages prints, for each outage and each way to refresh a session, the number of
+// daemons whose callers see an error:
 //
 //	go test -run TestOutages -v ./bench -args -daemons 4000
 //
-// It is a model in one respect only: keys work until the moment they expire.
+// It simplifies one thing only: keys work until the moment they expire.
 func TestOutages(t *testing.T) {
 	var table strings.Builder
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
@@ -221,7 +223,8 @@ func TestOutages(t *testing.T) {
 		for _, k := range keepers {
 			r := o.endure(t, k, *daemons)
 			n := float64(*daemons)
-			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%.1f %%\t%.1f\t%.1f\n", o.session, o.down, k.name, 100*float64(r.hit)/n, float64(r.errors)/n, float64(r.calls)/n)
+			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%.1f %%\t%.1f\t%.1f\n", o.session, o.down, k.name, 100*float64(r.hit)/n, float64(r.errors)/n,
+				float64(r.calls)/n)
 			if k.name == "brokerd" && o.survived && r.hit > 0 {
 				t.Errorf("%s sessions, %s without STS: %d of %d daemons fail their callers", o.session, o.down, r.hit, *daemons)
 			}

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cores are the two that a benchmark needs: one for brokerd and the applications,
-// one for the sink. The same one twice on a machine that has no other.
+// cores are the two cores of a benchmark: one for brokerd and the applications, one for
+// the sink. On a machine with a single core both are that core.
 type cores struct{ work, sink int }
 
 func pickCores() (cores, error) {
@@ -27,9 +27,9 @@ func pickCores() (cores, error) {
 	return cores{found[0], found[len(found)-1]}, nil
 }
 
-// startOn starts a program on one core. A child inherits the affinity of the
-// thread that starts it: setting it afterwards would miss the threads it has by
-// then. It does not outlive a killed benchmark.
+// startOn starts a program on one core. The program inherits the affinity of the thread
+// that starts it: setting the affinity afterwards would miss the threads that the
+// program has already started. The kernel kills the program if the benchmark is killed.
 func startOn(cpu int, cmd *exec.Cmd) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

@@ -13,7 +13,7 @@ import (
 	"text/tabwriter"
 )
 
-// report is everything that was measured, and the table.
+// report holds all results, and prints the tables.
 type report struct {
 	Commit  string    `json:"commit,omitempty"`
 	Go      string    `json:"go"`
@@ -21,12 +21,12 @@ type report struct {
 	Quick   bool      `json:"quick"`
 	Pinned  bool      `json:"pinned"` // brokerd and the sink had a core each
 	Figures []row     `json:"figures"`
-	Results []outcome `json:"contests"`
+	Results []outcome `json:"cases"`
 }
 
-// row is a figure with what came of it.
+// row is a figure with its result.
 type row struct {
-	Contest string  `json:"contest"`
+	Case    string  `json:"case"`
 	Figure  string  `json:"figure"`
 	Unit    string  `json:"unit"`
 	Ours    *spread `json:"ours,omitempty"`
@@ -38,7 +38,7 @@ type row struct {
 	figure  figure
 }
 
-func newReport(ctx context.Context, o options, s *arena) *report {
+func newReport(ctx context.Context, o options, s *harness) *report {
 	r := &report{Go: runtime.Version(), Rounds: o.rounds, Quick: o.quick, Pinned: s.work != s.sink}
 	if out, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty").Output(); err == nil {
 		r.Commit = strings.TrimSpace(string(out))
@@ -49,15 +49,15 @@ func newReport(ctx context.Context, o options, s *arena) *report {
 func (r *report) add(res outcome) {
 	r.Results = append(r.Results, res)
 	for _, f := range figures {
-		if f.contest == res.Name {
+		if f.benchCase == res.Name {
 			r.Figures = append(r.Figures, f.row(res))
 		}
 	}
 }
 
-// row works the figure out.
+// row computes the figure from the outcome of its case.
 func (f figure) row(res outcome) row {
-	out := row{Contest: f.contest, Figure: f.name, Unit: f.metric.unit, Floor: f.floor, Aim: f.aim, figure: f}
+	out := row{Case: f.benchCase, Figure: f.name, Unit: f.metric.unit, Floor: f.floor, Aim: f.aim, figure: f}
 	for _, name := range []string{f.ours, f.peer} {
 		if why, skipped := res.Skipped[name]; skipped {
 			out.Verdict = verdict("skipped: " + firstLine(why))
@@ -93,13 +93,13 @@ func (r *report) missed() bool {
 func (r *report) print(w io.Writer) error {
 	cores := "brokerd and applications on one core, the sink on another"
 	if !r.Pinned {
-		cores = "one core for everything: throughputs say little"
+		cores = "all processes on one core: throughput is not comparable"
 	}
 	if _, err := fmt.Fprintf(w, "commit %s, %s, %d rounds, %s\n\n", cmp.Or(r.Commit, "unknown"), r.Go, r.Rounds, cores); err != nil {
 		return err
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	line := func(cells ...string) { _, _ = fmt.Fprintln(t, strings.Join(cells, "\t")) } // Flush tells
+	line := func(cells ...string) { _, _ = fmt.Fprintln(t, strings.Join(cells, "\t")) } // Flush returns the error
 	line("figure", "ours", "peer", "", "ratio", "[q1 q3]", "floor", "aim", "verdict")
 	for _, f := range r.Figures {
 		peer, ratio, quartiles := "", "", ""
@@ -113,10 +113,11 @@ func (r *report) print(w io.Writer) error {
 		if f.Ours != nil {
 			ours = number(f.Ours.Median) + " " + f.Unit
 		}
-		line(f.Contest+": "+f.Figure, ours, peer, f.figure.peer, ratio, quartiles, f.figure.bound(f.Floor), f.figure.bound(f.Aim), string(f.Verdict))
+		line(f.Case+": "+f.Figure, ours, peer, f.figure.peer, ratio, quartiles, f.figure.bound(f.Floor), f.figure.bound(f.Aim), string(f.Verdict))
 	}
 	line()
-	line("everybody's medians", "cpu s/GiB", "of it the application's", "MiB/s", "objects/s", "peak RSS, MiB", "sink's cpu s/GiB", "sink's core busy", "cores taken by others")
+	line("medians of all participants", "CPU s/GiB", "application's CPU s/GiB", "MiB/s", "objects/s", "peak RSS, MiB",
+		"sink's CPU s/GiB", "sink's core busy", "cores used by other processes")
 	for _, c := range r.Results {
 		for _, name := range c.field {
 			r.standing(line, c, name)
@@ -125,7 +126,7 @@ func (r *report) print(w io.Writer) error {
 	return t.Flush()
 }
 
-// standing is a contestant's line in the second table.
+// standing prints a participant's line of the second table.
 func (r *report) standing(line func(...string), c outcome, name string) {
 	title := c.Name + ": " + name
 	if why, skipped := c.Skipped[name]; skipped {
@@ -133,7 +134,7 @@ func (r *report) standing(line func(...string), c outcome, name string) {
 		return
 	}
 	if samples := c.Samples[name]; len(samples) == 0 || samples[0].Bytes == 0 {
-		return // the contest was about a start
+		return // the case measured a start
 	}
 	gib := func(of func(sample) float64) metric {
 		return metric{of: func(s sample) float64 { return of(s) / (float64(s.Bytes) / (1 << 30)) }}
@@ -148,7 +149,7 @@ func (r *report) standing(line func(...string), c outcome, name string) {
 	line(cells...)
 }
 
-// number has three digits that count.
+// number formats v with three significant digits.
 func number(v float64) string {
 	switch {
 	case v >= 100:

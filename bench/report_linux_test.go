@@ -25,7 +25,8 @@ func TestReportJudgesRatiosAndSaysWhatWasSkipped(t *testing.T) {
 	if got := r.Figures[1]; got.Ratio.Median != 1 || got.Verdict != belowFloor || !r.missed() {
 		t.Errorf("no more objects a second: %+v", got)
 	}
-	if got := r.Figures[2]; got.Ours != nil || !strings.HasPrefix(string(got.Verdict), "skipped: brokerd refuses") || strings.Contains(string(got.Verdict), "more") {
+	if got := r.Figures[2]; got.Ours != nil || !strings.HasPrefix(string(got.Verdict), "skipped: brokerd refuses") ||
+		strings.Contains(string(got.Verdict), "more") {
 		t.Errorf("without a spool: %+v", got)
 	}
 	var table bytes.Buffer
@@ -46,27 +47,27 @@ func TestReportJudgesRatiosAndSaysWhatWasSkipped(t *testing.T) {
 		t.Fatal(err)
 	}
 	var back struct {
-		Figures  []row
-		Contests []outcome
+		Figures []row
+		Cases   []outcome
 	}
 	if err := json.Unmarshal(text, &back); err != nil {
 		t.Fatal(err)
 	}
-	if len(back.Figures) != 3 || len(back.Contests[0].Samples[brokerd]) != 2 {
-		t.Errorf("the file holds %d figures and %d samples", len(back.Figures), len(back.Contests[0].Samples[brokerd]))
+	if len(back.Figures) != 3 || len(back.Cases[0].Samples[brokerd]) != 2 {
+		t.Errorf("the file holds %d figures and %d samples", len(back.Figures), len(back.Cases[0].Samples[brokerd]))
 	}
 }
 
-// A figure that nobody measures would look like one that was met.
-func TestEveryFigureIsOfAContestThatIsHeld(t *testing.T) {
+// A figure without a case would never be measured, and would never fail.
+func TestEveryFigureIsOfACaseThatIsMeasured(t *testing.T) {
 	fields := make(map[string][]string)
-	for _, c := range contests(false) {
+	for _, c := range cases(false) {
 		fields[c.name] = c.field
 	}
 	for _, f := range figures {
 		for _, name := range []string{f.ours, f.peer} {
-			if name != "" && !strings.Contains(strings.Join(fields[f.contest], "\n"), name) {
-				t.Errorf("%s, %s: %s does not take part", f.contest, f.name, name)
+			if name != "" && !strings.Contains(strings.Join(fields[f.benchCase], "\n"), name) {
+				t.Errorf("%s, %s: %s does not take part", f.benchCase, f.name, name)
 			}
 		}
 	}

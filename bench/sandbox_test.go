@@ -39,8 +39,8 @@ type server struct {
 	wall, cpu time.Duration
 }
 
-// TestMain is also the bare server, when it is asked to be: the least that a Go
-// program can do with a PUT is to write its body to a file.
+// TestMain is also the bare server, the baseline: a Go program that writes the body of
+// each PUT to a file.
 func TestMain(m *testing.M) {
 	if addr := os.Getenv("BENCH_BARE_SERVER"); addr != "" {
 		fmt.Fprintln(os.Stderr, http.ListenAndServe(addr, http.HandlerFunc(keep)))
@@ -64,11 +64,11 @@ func keep(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// BenchmarkSandboxPut is what the sandbox costs a benchmark that stands on it:
-// 64 MiB PUTs over plain loopback http, four in flight, signatures and policies
-// checked, digests not.
+// BenchmarkSandboxPut measures the sandbox as the S3 server of a benchmark: 64 MiB PUTs
+// over plain HTTP on loopback, four in flight. It checks signatures and policies, and
+// no digests.
 //
-// Set $VERSITYGW to a versitygw binary to have it in the table, too.
+// Set $VERSITYGW to a versitygw binary to measure it as well.
 func BenchmarkSandboxPut(b *testing.B) {
 	dir := b.TempDir()
 	brokerctl := filepath.Join(dir, "brokerctl")
@@ -77,7 +77,8 @@ func BenchmarkSandboxPut(b *testing.B) {
 	}
 	sandbox := func(flags ...string) func(b *testing.B, addr string) *exec.Cmd {
 		return func(b *testing.B, addr string) *exec.Cmd {
-			cmd := exec.Command(brokerctl, append([]string{"sandbox", "--plain-http", "--addr", addr, "--root-key-a", accessKey + ":" + secretKey}, flags...)...)
+			cmd := exec.Command(brokerctl, append([]string{"sandbox", "--plain-http", "--addr", addr, "--root-key-a",
+				accessKey + ":" + secretKey}, flags...)...)
 			cmd.Env = append(os.Environ(), "TMPDIR="+b.TempDir(), "XDG_RUNTIME_DIR="+b.TempDir())
 			return cmd
 		}
@@ -93,7 +94,8 @@ func BenchmarkSandboxPut(b *testing.B) {
 	}
 	if path := os.Getenv("VERSITYGW"); path != "" {
 		servers = append(servers, &server{name: "versitygw", bucket: true, start: func(b *testing.B, addr string) *exec.Cmd {
-			cmd := exec.Command(path, "--port", addr, "--access", accessKey, "--secret", secretKey, "--region", region, "--quiet", "posix", b.TempDir())
+			cmd := exec.Command(path, "--port", addr, "--access", accessKey, "--secret", secretKey, "--region", region, "--quiet", "posix",
+				b.TempDir())
 			return cmd
 		}})
 	}
@@ -116,8 +118,8 @@ func BenchmarkSandboxPut(b *testing.B) {
 	}
 }
 
-// round starts the server, sends it the bodies and ends it. All CPU time of
-// the process counts, its start as well.
+// round starts the server, sends it the bodies and stops it. The CPU time includes the
+// server's start.
 func (s *server) round(b *testing.B) {
 	addr := freeAddress(b)
 	cmd := s.start(b, addr)
@@ -135,7 +137,8 @@ func (s *server) round(b *testing.B) {
 		time.Sleep(50 * time.Millisecond)
 	}
 	if s.bucket {
-		constraint := `<CreateBucketConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><LocationConstraint>` + region + `</LocationConstraint></CreateBucketConfiguration>`
+		constraint := `<CreateBucketConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><LocationConstraint>` + region +
+			`</LocationConstraint></CreateBucketConfiguration>`
 		if err := put(b.Context(), client, url+"/bench", []byte(constraint)); err != nil {
 			b.Fatalf("%s: %v", s.name, err)
 		}
@@ -164,7 +167,8 @@ func put(ctx context.Context, client *http.Client, url string, body []byte) erro
 	}
 	const unsigned = "UNSIGNED-PAYLOAD"
 	req.Header.Set("X-Amz-Content-Sha256", unsigned)
-	if err := v4.NewSigner().SignHTTP(ctx, aws.Credentials{AccessKeyID: accessKey, SecretAccessKey: secretKey}, req, unsigned, "s3", region, time.Now()); err != nil {
+	if err := v4.NewSigner().SignHTTP(ctx, aws.Credentials{AccessKeyID: accessKey, SecretAccessKey: secretKey}, req, unsigned, "s3",
+		region, time.Now()); err != nil {
 		return err
 	}
 	resp, err := client.Do(req)

@@ -11,14 +11,15 @@ import (
 	"github.com/brokerd/brokerd/internal/config"
 )
 
-// BenchmarkSessionRead is what a delivery pays for its session while one is in
-// memory, beside the SDK's cache, from as many goroutines as there are cores.
+// BenchmarkSessionRead measures a read of the cached session, and a read of the SDK's
+// cache, from as many goroutines as there are cores.
 //
 //	go test -run '^$' -bench SessionRead -cpu 1,2 ./bench
 func BenchmarkSessionRead(b *testing.B) {
 	service := &sts{life: time.Hour}
 	sessions, err := broker.New(broker.Options{
-		Config: &config.Config{Destinations: map[string]*config.Destination{"logs": {Name: "logs", Role: "arn:aws:iam::111122223333:role/up", Region: "eu-west-1"}}},
+		Config: &config.Config{Destinations: map[string]*config.Destination{"logs": {Name: "logs", Role: "arn:aws:iam::111122223333:role/up",
+			Region: "eu-west-1"}}},
 		Issuer: service,
 	})
 	if err != nil {

@@ -22,7 +22,7 @@ const assumed = `<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-0
 	`<Credentials><AccessKeyId>ASIAEXAMPLE</AccessKeyId><SecretAccessKey>secret</SecretAccessKey><SessionToken>token</SessionToken>` +
 	`<Expiration>%s</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>`
 
-// primed is a broker that holds the session of one destination.
+// primed returns a broker that holds the session of one destination.
 func primed(b *testing.B) *broker.Broker {
 	b.Helper()
 	sts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -63,8 +63,8 @@ destinations:
 	return br
 }
 
-// BenchmarkCachedSession is what every part of every upload asks for, beside the
-// SDK's own cache:
+// BenchmarkCachedSession measures the session request of each part of an upload, and
+// the same request to the SDK's cache:
 //
 //	go test -run '^$' -bench CachedSession -benchmem -cpu 1,2 ./bench
 func BenchmarkCachedSession(b *testing.B) {
@@ -77,7 +77,8 @@ func BenchmarkCachedSession(b *testing.B) {
 	})
 	b.Run("aws.CredentialsCache", func(b *testing.B) {
 		cache := aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: "ASIAEXAMPLE", SecretAccessKey: "secret", SessionToken: "token", CanExpire: true, Expires: time.Now().Add(time.Hour)}, nil
+			return aws.Credentials{AccessKeyID: "ASIAEXAMPLE", SecretAccessKey: "secret", SessionToken: "token", CanExpire: true,
+				Expires: time.Now().Add(time.Hour)}, nil
 		}))
 		parallel(b, func(ctx context.Context) error {
 			_, err := cache.Retrieve(ctx)

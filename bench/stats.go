@@ -26,7 +26,7 @@ func spreadOf(values []float64) spread {
 	return spread{at(0.5), at(0.25), at(0.75), len(sorted)}
 }
 
-// ratios divides round by round: what slowed a round down slowed both.
+// ratios divides round by round, because a slow round slows both.
 func ratios(ours, peer []float64) []float64 {
 	out := make([]float64, 0, min(len(ours), len(peer)))
 	for i := range min(len(ours), len(peer)) {

@@ -31,7 +31,7 @@ func TestSpreadOf(t *testing.T) {
 }
 
 func TestRatiosAreTakenWithinARound(t *testing.T) {
-	// The machine was half as fast in the second round: the ratio does not know.
+	// The machine was half as fast in the second round: the ratio is unchanged.
 	got := spreadOf(ratios([]float64{1, 2, 1}, []float64{2, 4, 2}))
 	if got != (spread{0.5, 0.5, 0.5, 3}) {
 		t.Errorf("%+v", got)

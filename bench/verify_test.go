@@ -14,9 +14,9 @@ import (
 	verified "github.com/brokerd/brokerd/internal/verify/report"
 )
 
-// BenchmarkVerify is what an operator waits for when a call to AWS takes 20 ms:
-// one destination, and fifty beside each other with a session of its own each.
-// The aims are 3 s and 6 s.
+// BenchmarkVerify measures how long an operator waits if each call to AWS takes 20 ms:
+// for one destination, and for fifty concurrent ones with a session each. The aims are
+// 3 s and 6 s.
 //
 //	go test -run '^$' -bench Verify -benchtime 3x ./bench
 func BenchmarkVerify(b *testing.B) {
@@ -36,7 +36,7 @@ func BenchmarkVerify(b *testing.B) {
 			}
 			calls, worst := 0, time.Duration(0)
 			for b.Loop() {
-				// Anew each time: nothing is asked for that a broker already holds, and STS is as rested as at a start.
+				// A new broker each time: no session is cached, and no rate limit is used up.
 				br, err := broker.New(broker.Options{Config: s.Config, HTTPClient: s.HTTP})
 				if err != nil {
 					b.Fatal(err)

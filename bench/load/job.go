@@ -13,11 +13,11 @@ import (
 // The bodies that a Job can ask for.
 const (
 	Memory = "memory" // a slice of bytes: an io.ReadSeeker
-	Stream = "stream" // an io.Reader and nothing more
+	Stream = "stream" // an io.Reader without Seek
 	File   = "file"   // a file on disk, by its path
 )
 
-// Job is what an application is asked to send.
+// Job describes the objects that an application sends.
 type Job struct {
 	Objects  int
 	Size     int64  // of each object, in bytes
@@ -27,7 +27,7 @@ type Job struct {
 	Prefix   string // of the objects' names
 }
 
-// Flags lets a command line say the job.
+// Flags registers the flags that describe a job.
 func (j *Job) Flags(f *flag.FlagSet) {
 	f.IntVar(&j.Objects, "objects", 1, "how many `objects` to send")
 	f.Int64Var(&j.Size, "size", 16<<10, "`bytes` of each")
@@ -37,7 +37,7 @@ func (j *Job) Flags(f *flag.FlagSet) {
 	f.StringVar(&j.Prefix, "prefix", "object", "what the objects' names begin with")
 }
 
-// Arguments is the command line that says the job.
+// Arguments returns the flags that describe the job.
 func (j Job) Arguments() []string {
 	return []string{
 		fmt.Sprint("-objects=", j.Objects), fmt.Sprint("-size=", j.Size), fmt.Sprint("-in-flight=", j.InFlight),
@@ -68,8 +68,8 @@ type Object struct {
 	Body io.Reader // otherwise
 }
 
-// Open is the body, as an application that knows its path or its bytes would
-// hand it to an SDK. Close it with the function.
+// Open returns the body in the form in which an application passes it to an SDK: a
+// file, a reader of bytes, or a stream. Call the function to close it.
 func (o Object) Open() (body io.Reader, end func(), err error) {
 	if o.Path == "" {
 		return o.Body, func() {}, nil
@@ -78,14 +78,14 @@ func (o Object) Open() (body io.Reader, end func(), err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return f, func() { _ = f.Close() }, nil // only read from
+	return f, func() { _ = f.Close() }, nil
 }
 
-// blockSize is small enough to stay in a processor's cache: making the bytes
-// must cost nothing beside sending them.
+// blockSize fits in a processor's cache: generating the bytes must cost little
+// compared with sending them.
 const blockSize = 256 << 10
 
-// Block is what all bodies are made of. It does not compress.
+// Block returns the block that all bodies repeat. It does not compress.
 func Block() []byte {
 	block := make([]byte, blockSize)
 	random := rand.NewChaCha8([32]byte{'b', 'r', 'o', 'k', 'e', 'r', 'd'})
@@ -93,7 +93,7 @@ func Block() []byte {
 	return block
 }
 
-// NewStream is a reader of n bytes, block over and over.
+// NewStream returns a reader of n bytes that repeats block.
 func NewStream(block []byte, n int64) io.Reader {
 	return io.LimitReader(&repeating{block: block}, n)
 }

@@ -99,8 +99,10 @@ func TestJobTravelsOnACommandLine(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 	for name, bad := range map[string]Job{
-		"nothing to do": {Body: Memory, InFlight: 1}, "nothing in flight": {Objects: 1, Body: Memory}, "no such body": {Objects: 1, InFlight: 1, Body: "x"},
-		"a file without a path": {Objects: 1, InFlight: 1, Body: File}, "a path without a file": {Objects: 1, InFlight: 1, Body: Stream, Path: "x"},
+		"nothing to do": {Body: Memory, InFlight: 1}, "nothing in flight": {Objects: 1, Body: Memory}, "no such body": {Objects: 1,
+			InFlight: 1, Body: "x"},
+		"a file without a path": {Objects: 1, InFlight: 1, Body: File}, "a path without a file": {Objects: 1, InFlight: 1, Body: Stream,
+			Path: "x"},
 	} {
 		if err := bad.Run(t.Context(), nil, io.Discard); err == nil {
 			t.Errorf("%s is taken", name)

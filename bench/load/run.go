@@ -15,7 +15,7 @@ import (
 // called from several goroutines.
 type Put func(context.Context, Object) error
 
-// Report is what a run looked like from inside the application.
+// Report is the application's own measurement of a run.
 type Report struct {
 	Objects int     `json:"objects"`
 	Bytes   int64   `json:"bytes"`

@@ -12,8 +12,8 @@ import (
 // tick is the unit of /proc/stat: USER_HZ is 100 on every Linux that Go runs on.
 const tick = time.Second / 100
 
-// Busy is how long these cores have not been idle since the machine started,
-// whoever kept them busy.
+// Busy returns how long these cores have been busy since the machine started, with any
+// process.
 func Busy(cores ...int) (time.Duration, error) {
 	text, err := os.ReadFile("/proc/stat")
 	if err != nil {
@@ -32,8 +32,8 @@ func Busy(cores ...int) (time.Duration, error) {
 }
 
 // parseBusy reads a line such as "cpu0 10 20 30 40 50 60 70 80 0 0" (proc_stat(5)):
-// user, nice, system, idle, iowait, irq, softirq, steal. What follows is counted
-// under user and nice already.
+// user, nice, system, idle, iowait, irq, softirq, steal. user and nice include the two
+// fields that follow.
 func parseBusy(text string, core int) (time.Duration, error) {
 	name := "cpu" + strconv.Itoa(core)
 	for line := range strings.Lines(text) {

@@ -1,3 +1,3 @@
-// Package proc reads what the kernel knows of a process: its memory from
+// Package proc reads the resource usage of a process: its memory from
 // /proc, its processor time from its clock.
 package proc

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Memory is what a process has resident, in bytes.
+// Memory is the resident memory of a process, in bytes.
 type Memory struct {
 	Now  int64 // VmRSS
 	Peak int64 // VmHWM: the most since the process began

@@ -72,7 +72,7 @@ func TestMemoryOfThisProcess(t *testing.T) {
 	}
 }
 
-// The clock of a process agrees with what wait4 says of it at its end.
+// The clock of a process agrees with the resource usage that wait4 returns.
 func TestCPUOfAnotherProcess(t *testing.T) {
 	if os.Getenv("PROC_BURN") != "" {
 		var usage syscall.Rusage
@@ -82,7 +82,7 @@ func TestCPUOfAnotherProcess(t *testing.T) {
 			}
 		}
 		_, _ = os.Stdout.WriteString("burnt\n")
-		_, _ = os.Stdin.Read(make([]byte, 1)) // until it is told to end
+		_, _ = os.Stdin.Read(make([]byte, 1)) // until the parent closes it
 		return
 	}
 	cmd := exec.Command(os.Args[0], "-test.run", "^TestCPUOfAnotherProcess$")
@@ -107,7 +107,7 @@ func TestCPUOfAnotherProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	whole := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-	// Its getrusage counted 100 ms at least; 20 ms of leave for how the kernel rounds.
+	// The process used at least 100 ms by getrusage; the kernel may round by 20 ms.
 	if cpuErr != nil || got < 80*time.Millisecond || got > whole+20*time.Millisecond {
 		t.Errorf("the clock says %s, %v; wait4 %s", got, cpuErr, whole)
 	}

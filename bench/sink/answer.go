@@ -31,7 +31,7 @@ func (a answer) write(w http.ResponseWriter) {
 		w.Header().Set("Content-Length", strconv.Itoa(len(text)))
 	}
 	w.WriteHeader(a.status)
-	_, _ = w.Write(text) // the sender is gone
+	_, _ = w.Write(text) // an error means that the sender has closed the connection
 }
 
 func ok(header http.Header, body any) answer { return answer{http.StatusOK, header, body} }

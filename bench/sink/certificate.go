@@ -16,8 +16,8 @@ import (
 
 const certificateLife = 24 * time.Hour
 
-// newCertificate makes an authority, and a certificate for loopback signed by it.
-// They are two because some clients refuse a leaf that is its own authority.
+// newCertificate creates a certificate authority, and a certificate for loopback signed
+// by it. Some clients refuse a certificate that is its own authority.
 func newCertificate(now time.Time) (caPEM []byte, leaf tls.Certificate, err error) {
 	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -1,17 +1,15 @@
-// Package sink is an S3 endpoint that keeps nothing.
+// Package sink is an S3 endpoint that discards the objects it receives.
 //
-// It stands where S3 would in a benchmark of senders, and speaks as much of S3
-// and STS as an SDK, the AWS CLI, rclone and brokerd need in order to upload:
-// PutObject, the calls of a multipart upload, HeadObject, an empty ListObjectsV2
-// and AssumeRole. Bodies are read and dropped. What a sender compares is answered
-// as S3 answers it: the checksum and the encryption that were asked for, the
-// checksum of the whole object when an upload is completed.
+// It replaces S3 in a benchmark of senders. It implements the part of S3 and STS that
+// an SDK, the AWS CLI, rclone and brokerd need in order to upload: PutObject, the
+// calls of a multipart upload, HeadObject, an empty ListObjectsV2 and AssumeRole. It
+// reads and discards bodies. Its responses carry the values that senders compare: the
+// requested checksum and encryption, and the checksum of a completed object.
 //
-// It believes everything: signatures, checksums and policies are not looked at.
-// What it guarantees instead is the count. An object is counted once its bytes
-// have all arrived and its upload was completed, so that a benchmark can tell a
-// sender that was fast from one that sent less.
+// It checks no signature, checksum or policy. It guarantees the count instead: an
+// object counts when all its bytes have arrived and its upload is complete. A benchmark
+// can therefore distinguish a fast sender from one that sent less.
 //
-// A network can be imitated: each answer comes later by Options.Delay, and each
-// connection is read no faster than Options.Rate.
+// It can simulate a network: Options.Delay delays each response, and Options.Rate limits
+// the bytes a second that it reads from each connection.
 package sink

@@ -16,7 +16,7 @@ import (
 	"github.com/brokerd/brokerd/bench/sink"
 )
 
-// stand is a sink on a real socket, and an SDK configuration that leads to it.
+// stand is a sink on a real socket, with an SDK configuration for it.
 type stand struct {
 	*sink.Server
 	aws  aws.Config

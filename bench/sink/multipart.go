@@ -35,7 +35,7 @@ func (s *Sink) createUpload(r *http.Request) answer {
 	return ok(header, created{Namespace: s3Namespace, Bucket: bucket, Key: key, UploadID: id})
 }
 
-// open finds the upload that a request names. The lock is held.
+// open returns the upload that a request names. The caller holds the lock.
 func (s *Sink) open(r *http.Request, query url.Values) (*upload, answer) {
 	u := s.uploads[query.Get("uploadId")]
 	if u == nil || u.path != r.URL.Path {
@@ -67,7 +67,7 @@ func (s *Sink) uploadPart(r *http.Request, query url.Values) answer {
 
 func partETag(number int) string { return fmt.Sprintf(`"part-%d"`, number) }
 
-// completion is a request to complete an upload, as far as it is looked at.
+// completion is the part of a CompleteMultipartUpload request that the sink reads.
 type completion struct {
 	Parts []struct {
 		Number int    `xml:"PartNumber"`

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// drain reads a body to its end and returns the length of what it carries. A
-// body that is shorter than its request says is an error.
+// drain reads a body to its end and returns the length of its payload. A body that is
+// shorter than its request declares is an error.
 func (s *Sink) drain(r *http.Request) (int64, error) {
 	page := s.pages.Get().(*[]byte)
 	defer s.pages.Put(page)
@@ -26,7 +26,7 @@ func (s *Sink) drain(r *http.Request) (int64, error) {
 			return 0, fmt.Errorf("after %d bytes: %w", n, err)
 		}
 	}
-	// aws-chunked: the chunks' headers and the trailer are no part of the object.
+	// aws-chunked: the chunk headers and the trailer are not part of the object.
 	if decoded := r.Header.Get("X-Amz-Decoded-Content-Length"); decoded != "" {
 		size, err := strconv.ParseInt(decoded, 10, 64)
 		if err != nil || size < 0 || size > n {
@@ -51,7 +51,7 @@ func (s *Sink) putObject(r *http.Request) answer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.nextID++
-	etag := fmt.Sprintf(`"sink-%d"`, s.nextID) // not the shape of an MD5: nobody takes it for one
+	etag := fmt.Sprintf(`"sink-%d"`, s.nextID) // not in the form of an MD5, so that no client compares it with one
 	header.Set("ETag", etag)
 	s.keep(r.URL.Path, object{size: size, etag: etag, seen: header})
 	return ok(header, nil)
@@ -80,8 +80,8 @@ type listing struct {
 	IsTruncated bool
 }
 
-// listObjects says that there is nothing yet: a sender that looks first then
-// sends everything.
+// listObjects returns an empty list, so that a sender that lists first sends all its
+// objects.
 func (s *Sink) listObjects(_ *http.Request, query url.Values) answer {
 	return ok(nil, listing{Namespace: s3Namespace, Prefix: query.Get("prefix"), MaxKeys: 1000})
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// ready is a connection that always has something to read.
+// ready is a connection that always has bytes to read.
 type ready struct{ net.Conn }
 
 func (ready) Read(b []byte) (int, error) { return len(b), nil }

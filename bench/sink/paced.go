@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// paced is a listener whose connections are read at a rate, in bytes a second.
-// What is not read fills the socket's buffers, and then the sender waits: that
-// is how one connection of a real network feels.
+// paced is a listener that limits how fast its connections are read, in bytes a second.
+// Unread bytes fill the socket's buffers, and then the sender waits, as on a real
+// network.
 type paced struct {
 	net.Listener
 	rate int64
@@ -26,10 +26,10 @@ func (p paced) Accept() (net.Conn, error) {
 type pacedConn struct {
 	net.Conn
 	rate int64
-	due  time.Time // when all that was read so far may have arrived
+	due  time.Time // the earliest time of the next read
 }
 
-// slack keeps the pace from costing a timer for every read.
+// slack is the delay below which a read does not wait. It saves a timer for every read.
 const slack = time.Millisecond
 
 // Read implements net.Conn.
@@ -39,7 +39,7 @@ func (c *pacedConn) Read(b []byte) (int, error) {
 	}
 	n, err := c.Conn.Read(b)
 	if now := time.Now(); c.due.Before(now) {
-		c.due = now // idle time is not saved up
+		c.due = now // idle time does not allow a later burst
 	}
 	c.due = c.due.Add(time.Duration(int64(n) * int64(time.Second) / c.rate))
 	return n, err

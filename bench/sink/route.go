@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// CountPath is where the sink tells its Count as JSON. With ?objects=N it
-// answers when N objects have arrived.
+// CountPath is the path at which the sink returns its Count as JSON. With ?objects=N it
+// answers after N objects have arrived.
 const CountPath = "/-/count"
 
 // ServeHTTP implements http.Handler.
@@ -31,7 +31,7 @@ func (s *Sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer.write(w)
 }
 
-// route reads the request to its end and says what to answer.
+// route reads the request to its end and returns the answer.
 func (s *Sink) route(r *http.Request) answer {
 	query := r.URL.Query()
 	switch {
@@ -61,9 +61,9 @@ func (s *Sink) serveCount(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		if err := s.Wait(r.Context(), n); err != nil {
-			return // the caller is gone
+			return // the caller has closed the connection
 		}
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(s.Count()) // the caller is gone
+	_ = json.NewEncoder(w).Encode(s.Count()) // an error means that the caller has gone
 }

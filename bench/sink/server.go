@@ -20,7 +20,7 @@ type Server struct {
 	http     *http.Server
 }
 
-// Listen makes a sink on addr, an IP and a port, with a certificate made for it.
+// Listen starts a sink on addr, an IP address and a port, with a new certificate.
 func Listen(addr string, o Options) (*Server, error) {
 	ca, leaf, err := newCertificate(time.Now())
 	if err != nil {
@@ -32,14 +32,14 @@ func Listen(addr string, o Options) (*Server, error) {
 	}
 	s := &Server{URL: "https://" + l.Addr().String(), CA: ca}
 	s.listener = tls.NewListener(paced{l, o.Rate}, &tls.Config{Certificates: []tls.Certificate{leaf}, MinVersion: tls.VersionTLS12})
-	// A sender that gives up leaves a failed handshake or a broken pipe behind: its own report says so.
+	// A sender that gives up causes a failed handshake or a broken pipe here; its own report has the error.
 	s.http = &http.Server{Handler: New(o), ReadHeaderTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0)}
 	return s, nil
 }
 
-// Run serves until ctx ends, and then ends the connections, too.
+// Run serves until ctx ends, and then closes all connections.
 func (s *Server) Run(ctx context.Context) error {
-	defer context.AfterFunc(ctx, func() { _ = s.http.Close() })() // Serve says how it ended
+	defer context.AfterFunc(ctx, func() { _ = s.http.Close() })() // Serve returns the error
 	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}

@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// Options is what a sink does beyond taking objects.
+// Options simulate a network.
 type Options struct {
-	Delay time.Duration // added to every answer but those of STS and the sink's own
+	Delay time.Duration // added to every response, except those of STS and of CountPath
 	Rate  int64         // bytes a second that one connection is read with; 0: as fast as it goes
 }
 
-// Count is what has arrived.
+// Count counts the objects that have arrived.
 type Count struct {
 	Objects  int64 `json:"objects"`  // put, or completed
 	Bytes    int64 `json:"bytes"`    // of those objects, without any transfer encoding
@@ -27,13 +27,13 @@ type Sink struct {
 
 	mu      sync.Mutex
 	count   Count
-	arrived chan struct{} // closed, and made anew, with every object
+	arrived chan struct{} // closed, and replaced, with every object
 	objects map[string]object
 	uploads map[string]*upload
 	nextID  int
 }
 
-// object is what HeadObject tells of an object.
+// object holds the values that HeadObject returns.
 type object struct {
 	size int64
 	etag string
@@ -47,7 +47,7 @@ type upload struct {
 	parts map[int]int64
 }
 
-// pageSize is how much of a body is read at a time.
+// pageSize is the number of bytes of a body that one read takes.
 const pageSize = 256 << 10
 
 // New makes an empty sink.
@@ -61,7 +61,7 @@ func New(o Options) *Sink {
 	}
 }
 
-// Count is what has arrived so far.
+// Count returns the counts so far.
 func (s *Sink) Count() Count {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -85,7 +85,7 @@ func (s *Sink) Wait(ctx context.Context, n int64) error {
 	}
 }
 
-// keep counts an object. The lock is held.
+// keep counts an object. The caller holds the lock.
 func (s *Sink) keep(path string, o object) {
 	s.objects[path] = o
 	s.count.Objects++

@@ -118,7 +118,8 @@ func TestMultipartUpload(t *testing.T) {
 	if _, err := complete(10, parts[1], parts[0]); codeOf(err) != "InvalidPartOrder" {
 		t.Errorf("parts in disorder: %v", err)
 	}
-	if _, err := complete(15, append(parts, types.CompletedPart{PartNumber: aws.Int32(3), ETag: parts[0].ETag})...); codeOf(err) != "InvalidPart" {
+	if _, err := complete(15, append(parts, types.CompletedPart{PartNumber: aws.Int32(3),
+		ETag: parts[0].ETag})...); codeOf(err) != "InvalidPart" {
 		t.Errorf("a part that was not sent: %v", err)
 	}
 	if _, err := complete(9, parts...); codeOf(err) != "InvalidRequest" {
@@ -160,14 +161,16 @@ func TestAbortedUploadIsGone(t *testing.T) {
 
 func TestWhatIsNotThereOrNotNeeded(t *testing.T) {
 	s := newStand(t, sink.Options{})
-	if _, err := s.s3().HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String("b"), Key: aws.String("k")}); codeOf(err) != "NotFound" {
+	if _, err := s.s3().HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String("b"),
+		Key: aws.String("k")}); codeOf(err) != "NotFound" {
 		t.Errorf("HeadObject of nothing: %v", err)
 	}
 	list, err := s.s3().ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String("b"), Prefix: aws.String("p/")})
 	if err != nil || len(list.Contents) != 0 || aws.ToBool(list.IsTruncated) {
 		t.Errorf("listing: %+v, %v", list, err)
 	}
-	if _, err := s.s3().GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String("b"), Key: aws.String("k")}); codeOf(err) != "NotImplemented" {
+	if _, err := s.s3().GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String("b"),
+		Key: aws.String("k")}); codeOf(err) != "NotImplemented" {
 		t.Errorf("GetObject: %v", err)
 	}
 }

@@ -21,7 +21,8 @@ func (w *World) Apply(ctx context.Context) error {
 		return fmt.Errorf("deriving the policies from the configuration: %w", err)
 	}
 	w.Docs = docs
-	if _, err := w.IAM.CreateRole(ctx, &iam.CreateRoleInput{RoleName: aws.String(RoleName), AssumeRolePolicyDocument: aws.String(string(docs.Trust))}); err != nil {
+	if _, err := w.IAM.CreateRole(ctx, &iam.CreateRoleInput{RoleName: aws.String(RoleName),
+		AssumeRolePolicyDocument: aws.String(string(docs.Trust))}); err != nil {
 		return fmt.Errorf("creating role %s: %w", RoleName, err)
 	}
 	if err := w.PutIdentity(ctx, string(docs.Identity)); err != nil {
@@ -44,17 +45,20 @@ func (w *World) makeBucket(ctx context.Context) error {
 	}); err != nil {
 		return fmt.Errorf("creating bucket %s: %w", Bucket, err)
 	}
-	if _, err := w.S3.PutPublicAccessBlock(ctx, &s3.PutPublicAccessBlockInput{Bucket: bucket, PublicAccessBlockConfiguration: &types.PublicAccessBlockConfiguration{
-		BlockPublicAcls: aws.Bool(true), BlockPublicPolicy: aws.Bool(true), IgnorePublicAcls: aws.Bool(true), RestrictPublicBuckets: aws.Bool(true),
-	}}); err != nil {
+	if _, err := w.S3.PutPublicAccessBlock(ctx, &s3.PutPublicAccessBlockInput{Bucket: bucket,
+		PublicAccessBlockConfiguration: &types.PublicAccessBlockConfiguration{
+			BlockPublicAcls: aws.Bool(true), BlockPublicPolicy: aws.Bool(true), IgnorePublicAcls: aws.Bool(true), RestrictPublicBuckets: aws.Bool(true),
+		}}); err != nil {
 		return fmt.Errorf("blocking public access to bucket %s: %w", Bucket, err)
 	}
-	if _, err := w.S3.PutBucketEncryption(ctx, &s3.PutBucketEncryptionInput{Bucket: bucket, ServerSideEncryptionConfiguration: &types.ServerSideEncryptionConfiguration{
-		Rules: []types.ServerSideEncryptionRule{{
-			ApplyServerSideEncryptionByDefault: &types.ServerSideEncryptionByDefault{SSEAlgorithm: types.ServerSideEncryptionAwsKms, KMSMasterKeyID: aws.String(w.KeyARN)},
-			BucketKeyEnabled:                   aws.Bool(true),
-		}},
-	}}); err != nil {
+	if _, err := w.S3.PutBucketEncryption(ctx, &s3.PutBucketEncryptionInput{Bucket: bucket,
+		ServerSideEncryptionConfiguration: &types.ServerSideEncryptionConfiguration{
+			Rules: []types.ServerSideEncryptionRule{{
+				ApplyServerSideEncryptionByDefault: &types.ServerSideEncryptionByDefault{SSEAlgorithm: types.ServerSideEncryptionAwsKms,
+					KMSMasterKeyID: aws.String(w.KeyARN)},
+				BucketKeyEnabled: aws.Bool(true),
+			}},
+		}}); err != nil {
 		return fmt.Errorf("setting the default encryption of bucket %s: %w", Bucket, err)
 	}
 	return nil
@@ -62,7 +66,8 @@ func (w *World) makeBucket(ctx context.Context) error {
 
 // PutIdentity replaces the role's inline policy.
 func (w *World) PutIdentity(ctx context.Context, doc string) error {
-	if _, err := w.IAM.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: aws.String(RoleName), PolicyName: aws.String(policyName), PolicyDocument: aws.String(doc)}); err != nil {
+	if _, err := w.IAM.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: aws.String(RoleName), PolicyName: aws.String(policyName),
+		PolicyDocument: aws.String(doc)}); err != nil {
 		return fmt.Errorf("putting the identity policy of %s: %w", RoleName, err)
 	}
 	return nil

@@ -76,7 +76,8 @@ func Prepare(ctx context.Context, sb *sandbox.Sandbox, dir string, uid int) (*Wo
 	if err != nil {
 		return nil, fmt.Errorf("creating the access key of %s: %w", UserName, err)
 	}
-	text := fmt.Sprintf("[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n", aws.ToString(keys.AccessKey.AccessKeyId), aws.ToString(keys.AccessKey.SecretAccessKey))
+	text := fmt.Sprintf("[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n", aws.ToString(keys.AccessKey.AccessKeyId),
+		aws.ToString(keys.AccessKey.SecretAccessKey))
 	if err := os.WriteFile(filepath.Join(dir, "credentials"), []byte(text), 0o600); err != nil {
 		return nil, fmt.Errorf("writing the credentials file: %w", err)
 	}
@@ -149,7 +150,8 @@ func (w *World) WriteConfig(uid int) (string, *config.Config, error) {
 		return "", nil, fmt.Errorf("writing the configuration: %w", err)
 	}
 	err = configText.Execute(f, map[string]any{
-		"Socket": w.SocketPath, "Credentials": filepath.Join(w.Dir, "credentials"), "CA": w.CAPath, "Spool": filepath.Join(w.Dir, "spool"), "Endpoint": w.Sandbox.Endpoint(), "Name": Destination, "Role": RoleName, "Bucket": Bucket,
+		"Socket": w.SocketPath, "Credentials": filepath.Join(w.Dir, "credentials"), "CA": w.CAPath, "Spool": filepath.Join(w.Dir,
+			"spool"), "Endpoint": w.Sandbox.Endpoint(), "Name": Destination, "Role": RoleName, "Bucket": Bucket,
 		"A": w.Sandbox.AccountA(), "B": w.Sandbox.AccountB(), "Region": w.Sandbox.Region(), "Key": w.KeyARN, "UID": uid, "User": w.UserARN,
 	})
 	if cerr := f.Close(); err == nil {

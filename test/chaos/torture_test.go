@@ -268,7 +268,8 @@ func (r *torture) report(t *testing.T) {
 	}
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line("%d uploads, %d of them above a part, %.1f MiB, in %s", len(r.items), multipart, float64(bytes)/(1<<20), took.Round(time.Second))
-	line("brokerd was started %d times and killed %d times, %d of them during an orderly stop", len(r.brokerd.lives), len(r.brokerd.lives)-1, r.brokerd.stopped)
+	line("brokerd was started %d times and killed %d times, %d of them during an orderly stop", len(r.brokerd.lives),
+		len(r.brokerd.lives)-1, r.brokerd.stopped)
 	line("most objects in the spool at a kill: %d", r.crash.held)
 	line("acknowledged: %d as spooled, %d as stored, %d of these by an earlier attempt", r.all.spooled, r.all.stored, r.all.existed)
 	line("cancelled by the caller: %d; sent again after the acknowledgement: %d", r.all.cut, r.all.repeats)

@@ -57,7 +57,8 @@ func start(t *testing.T) *running {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = r.cmd.Process.Kill() })
-	if out, err := exec.CommandContext(t.Context(), filepath.Join(binaries, "brokerctl"), "wait", "--timeout", "20s", "--socket", w.SocketPath, testbed.Destination).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), filepath.Join(binaries, "brokerctl"), "wait", "--timeout", "20s", "--socket",
+		w.SocketPath, testbed.Destination).CombinedOutput(); err != nil {
 		t.Fatalf("waiting for brokerd: %v\n%s", err, out)
 	}
 	if r.client, err = client.Dial(w.SocketPath); err != nil {
@@ -96,7 +97,8 @@ func TestAnOpenUploadIsStoredAfterSIGTERM(t *testing.T) {
 	}
 	done := make(chan answer, 1)
 	go func() {
-		res, err := r.client.Upload(t.Context(), testbed.Destination, "slow.bin", g, client.WithProgress(func(int64) { once.Do(func() { close(sent) }) }))
+		res, err := r.client.Upload(t.Context(), testbed.Destination, "slow.bin", g,
+			client.WithProgress(func(int64) { once.Do(func() { close(sent) }) }))
 		done <- answer{res, err}
 	}()
 	<-sent
@@ -153,7 +155,8 @@ func waitFor(t *testing.T, cmd *exec.Cmd) error {
 func TestAnUploadThatIsCutShortLeavesNothing(t *testing.T) {
 	r := start(t)
 	// Past one part, so that a multipart upload is open when the client goes.
-	g := &gate{first: strings.NewReader(strings.Repeat("x", 20<<20)), rest: strings.NewReader(""), begun: make(chan struct{}), open: make(chan struct{})}
+	g := &gate{first: strings.NewReader(strings.Repeat("x", 20<<20)), rest: strings.NewReader(""), begun: make(chan struct{}),
+		open: make(chan struct{})}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {

@@ -200,7 +200,8 @@ func addDestination(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("the configuration is not what it was")
 	}
 	stanza, tail := rest[:end[0]], rest[end[0]:]
-	text = head + "  " + testbed.Destination + ":\n" + stanza + "  " + args[0] + ":\n" + stanza + strings.Replace(tail, "["+testbed.Destination+"]", `["*"]`, 1)
+	text = head + "  " + testbed.Destination + ":\n" + stanza + "  " + args[0] + ":\n" + stanza + strings.Replace(tail,
+		"["+testbed.Destination+"]", `["*"]`, 1)
 	ts.Check(os.WriteFile(path, []byte(text), 0o600))
 }
 

@@ -33,7 +33,8 @@ var _ io.ReadSeeker = (*seekable)(nil)
 
 func TestADaemonThatIsKilledDuringAnUploadCostsTheCallerNothing(t *testing.T) {
 	r := start(t)
-	body := &seekable{Reader: strings.NewReader(strings.Repeat("0123456789abcdef", 1<<16)), begun: make(chan struct{}), open: make(chan struct{})}
+	body := &seekable{Reader: strings.NewReader(strings.Repeat("0123456789abcdef", 1<<16)), begun: make(chan struct{}),
+		open: make(chan struct{})}
 	type answer struct {
 		res *client.Result
 		err error

@@ -81,7 +81,8 @@ func startSandbox(cmd *exec.Cmd) (environment map[string]string, err error) {
 func s3Of(environment map[string]string) *s3.Client {
 	return s3.New(s3.Options{
 		Region: environment["AWS_REGION"], BaseEndpoint: aws.String(environment["AWS_ENDPOINT_URL"]), UsePathStyle: true, HTTPClient: &http.Client{},
-		Credentials: credentials.NewStaticCredentialsProvider(environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"], ""), Retryer: aws.NopRetryer{},
+		Credentials: credentials.NewStaticCredentialsProvider(environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"],
+			""), Retryer: aws.NopRetryer{},
 	})
 }
 
@@ -101,7 +102,8 @@ func TestASandboxThatIsKilledLosesNothingItAnswered(t *testing.T) {
 	}
 	cmd, api := start()
 	bucket := aws.String("kept")
-	if _, err := api.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: bucket, CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: "eu-west-1"}}); err != nil {
+	if _, err := api.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: bucket,
+		CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: "eu-west-1"}}); err != nil {
 		t.Fatal(err)
 	}
 	var mu sync.Mutex
@@ -113,7 +115,8 @@ func TestASandboxThatIsKilledLosesNothingItAnswered(t *testing.T) {
 			for n := 0; ; n++ {
 				body := bytes.Repeat([]byte(fmt.Sprintf("%d-%d ", w, n)), 1+n*700%30_000)
 				key := fmt.Sprintf("%d/%d", w, n)
-				if _, err := api.PutObject(t.Context(), &s3.PutObjectInput{Bucket: bucket, Key: aws.String(key), Body: bytes.NewReader(body)}); err != nil {
+				if _, err := api.PutObject(t.Context(), &s3.PutObjectInput{Bucket: bucket, Key: aws.String(key),
+					Body: bytes.NewReader(body)}); err != nil {
 					return // it was killed
 				}
 				mu.Lock()

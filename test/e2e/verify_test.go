@@ -61,7 +61,8 @@ var documents = map[string]document{
 		return testbedtest.PutTrust(ctx, w, doc)
 	}},
 	report.ArtefactIdentity: {func(ctx context.Context, w *testbed.World) (string, error) {
-		out, err := w.IAM.GetRolePolicy(ctx, &iam.GetRolePolicyInput{RoleName: aws.String(testbed.RoleName), PolicyName: aws.String(setup.InlineName)})
+		out, err := w.IAM.GetRolePolicy(ctx, &iam.GetRolePolicyInput{RoleName: aws.String(testbed.RoleName),
+			PolicyName: aws.String(setup.InlineName)})
 		if err != nil {
 			return "", err
 		}
@@ -74,7 +75,8 @@ var documents = map[string]document{
 		}
 		return aws.ToString(out.Policy), nil
 	}, (*testbed.World).PutBucketPolicy},
-	report.ArtefactKeyPolicy: {func(ctx context.Context, w *testbed.World) (string, error) { return w.KeyPolicy(ctx) }, (*testbed.World).PutKeyPolicy},
+	report.ArtefactKeyPolicy: {func(ctx context.Context, w *testbed.World) (string, error) { return w.KeyPolicy(ctx) },
+		(*testbed.World).PutKeyPolicy},
 }
 
 // repair REPORT: the administrators of both accounts do what the JSON report says.

@@ -62,11 +62,13 @@ func sandboxProcess(t *testing.T, flags ...string) []string {
 	dir := t.TempDir()
 	var env []string
 	for _, v := range os.Environ() {
-		if !strings.HasPrefix(v, "AWS_") && !strings.HasPrefix(v, "XDG_RUNTIME_DIR=") && !strings.HasPrefix(v, "PATH=") && !strings.HasPrefix(v, "HOME=") {
+		if !strings.HasPrefix(v, "AWS_") && !strings.HasPrefix(v, "XDG_RUNTIME_DIR=") && !strings.HasPrefix(v, "PATH=") &&
+			!strings.HasPrefix(v, "HOME=") {
 			env = append(env, v)
 		}
 	}
-	env = append(env, "XDG_RUNTIME_DIR="+dir, "HOME="+dir, "PATH="+binaries+string(filepath.ListSeparator)+os.Getenv("PATH"), "AWS_PAGER=", "LC_ALL=C.UTF-8")
+	env = append(env, "XDG_RUNTIME_DIR="+dir, "HOME="+dir, "PATH="+binaries+string(filepath.ListSeparator)+os.Getenv("PATH"), "AWS_PAGER=",
+		"LC_ALL=C.UTF-8")
 	cmd := exec.Command(filepath.Join(binaries, "brokerctl"), append([]string{"sandbox", "--addr", "127.0.0.1:0"}, flags...)...)
 	cmd.Env = env
 	out, err := cmd.StdoutPipe()

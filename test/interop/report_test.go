@@ -183,7 +183,8 @@ func report(t *testing.T, st *testbedtest.Bed) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "report.html")
 	var complaints bytes.Buffer
-	code := cli.Main(t.Context(), []string{"verify", "--standalone", "--config", st.ConfigPath, "-o", "html", "--output-file", path}, cli.Streams{In: strings.NewReader(""), Out: io.Discard, Err: &complaints})
+	code := cli.Main(t.Context(), []string{"verify", "--standalone", "--config", st.ConfigPath, "-o", "html", "--output-file", path},
+		cli.Streams{In: strings.NewReader(""), Out: io.Discard, Err: &complaints})
 	if _, err := os.Stat(path); err != nil {
 		t.Fatalf("exit code %d, %v\n%s", code, err, complaints.String())
 	}

@@ -219,7 +219,8 @@ access:
     destinations: [logs]
     allow: [upload, verify]
 `, socket, keys, s.ca, s.url, bucket, region, destination, os.Getuid())
-	for file, content := range map[string]string{path: text, keys: "[default]\naws_access_key_id = " + accessKey + "\naws_secret_access_key = " + secretKey + "\n"} {
+	for file, content := range map[string]string{path: text,
+		keys: "[default]\naws_access_key_id = " + accessKey + "\naws_secret_access_key = " + secretKey + "\n"} {
 		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}

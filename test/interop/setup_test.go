@@ -204,7 +204,8 @@ func TestEveryRenderedModuleAndTemplateIsValid(t *testing.T) {
 	t.Run("sh", func(t *testing.T) {
 		t.Parallel()
 		onPath(t, "bash")
-		if out, err := shell(t, golden, os.Environ(), `for f in */*.sh; do sh -n "$f"; if command -v shellcheck > /dev/null; then shellcheck "$f"; fi; done`); err != nil {
+		if out, err := shell(t, golden, os.Environ(),
+			`for f in */*.sh; do sh -n "$f"; if command -v shellcheck > /dev/null; then shellcheck "$f"; fi; done`); err != nil {
 			t.Errorf("%v\n%s", err, out)
 		}
 	})
@@ -260,7 +261,8 @@ twice b target`)
 				b = "5" // the same without the bucket itself; a bucket begins with the other settings
 			}
 			lines := strings.Split(strings.TrimSpace(out), "\n")
-			if len(lines) != 6 || lines[0] != "1" || !strings.Contains(lines[1], "2 pending changes") || !strings.Contains(lines[2], "2 changes") || !strings.HasSuffix(lines[3], "nothing to do") ||
+			if len(lines) != 6 || lines[0] != "1" || !strings.Contains(lines[1], "2 pending changes") ||
+				!strings.Contains(lines[2], "2 changes") || !strings.HasSuffix(lines[3], "nothing to do") ||
 				!strings.Contains(lines[4], b+" changes") || !strings.HasSuffix(lines[5], "nothing to do") {
 				t.Errorf("the scripts said:\n%s", out)
 			}

@@ -67,7 +67,8 @@ func vended(t *testing.T) *vending {
 
 // byEndpoint is the environment of an application that takes its keys from the endpoint.
 func (v *vending) byEndpoint() []string {
-	return append(slices.Clone(v.env), "AWS_CONTAINER_CREDENTIALS_FULL_URI="+v.url, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE="+filepath.Join(v.Dir, "token"))
+	return append(slices.Clone(v.env), "AWS_CONTAINER_CREDENTIALS_FULL_URI="+v.url,
+		"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE="+filepath.Join(v.Dir, "token"))
 }
 
 func (v *vending) stored(t *testing.T, key string) {
@@ -106,7 +107,8 @@ aws sts get-caller-identity --query Arn --output text
 aws s3 cp --no-progress --sse aws:kms --sse-kms-key-id "$KEY" hello.txt "s3://$BUCKET/logs/by-cli"
 { aws s3 cp --no-progress --sse aws:kms --sse-kms-key-id "$KEY" hello.txt "s3://$BUCKET/elsewhere" 2>&1 || true; } | grep -o AccessDenied
 `)
-	if err != nil || !strings.Contains(out, "assumed-role/") || !strings.Contains(out, fmt.Sprintf("-uid%d", os.Getuid())) || !strings.HasSuffix(out, "AccessDenied\n") {
+	if err != nil || !strings.Contains(out, "assumed-role/") || !strings.Contains(out, fmt.Sprintf("-uid%d", os.Getuid())) ||
+		!strings.HasSuffix(out, "AccessDenied\n") {
 		t.Errorf("%v\n%s", err, out)
 	}
 	v.stored(t, "logs/by-cli")

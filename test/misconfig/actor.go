@@ -49,7 +49,8 @@ func NewActor(ctx context.Context, w *testbed.World) (*Actor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("assuming the role: %w", err)
 	}
-	a.Session = credentials.NewStaticCredentialsProvider(*out.Credentials.AccessKeyId, *out.Credentials.SecretAccessKey, *out.Credentials.SessionToken)
+	a.Session = credentials.NewStaticCredentialsProvider(*out.Credentials.AccessKeyId, *out.Credentials.SecretAccessKey,
+		*out.Credentials.SessionToken)
 	return a, nil
 }
 
@@ -101,7 +102,8 @@ func (a *Actor) Part(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errBegun, err)
 	}
-	_, err = api.UploadPart(ctx, &s3.UploadPartInput{Bucket: out.Bucket, Key: out.Key, UploadId: out.UploadId, PartNumber: aws.Int32(1), Body: strings.NewReader("1")})
+	_, err = api.UploadPart(ctx, &s3.UploadPartInput{Bucket: out.Bucket, Key: out.Key, UploadId: out.UploadId, PartNumber: aws.Int32(1),
+		Body: strings.NewReader("1")})
 	return err
 }
 
@@ -113,7 +115,8 @@ func Empty(ctx context.Context, w *testbed.World) error {
 		}
 	}
 	for _, u := range w.Sandbox.MultipartUploads(testbed.Bucket) {
-		if _, err := w.S3.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: aws.String(u.Bucket), Key: aws.String(u.Key), UploadId: aws.String(u.UploadID)}); err != nil {
+		if _, err := w.S3.AbortMultipartUpload(ctx,
+			&s3.AbortMultipartUploadInput{Bucket: aws.String(u.Bucket), Key: aws.String(u.Key), UploadId: aws.String(u.UploadID)}); err != nil {
 			return err
 		}
 	}

@@ -36,7 +36,8 @@ func bucketStatement(statement string) func(context.Context, *testbed.World) err
 }
 
 func denyAll(condition string) string {
-	return `{"Sid":"Guard","Effect":"Deny","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::BUCKET/*","Condition":` + condition + `}`
+	return `{"Sid":"Guard","Effect":"Deny","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::BUCKET/*","Condition":` +
+		condition + `}`
 }
 
 // both makes several mistakes, or one that has several parts.
@@ -57,63 +58,91 @@ func put(change func(in *s3.PutObjectInput)) func(context.Context, *Actor) error
 
 func bucketMistakes() []Mistake {
 	return []Mistake{
-		{Number: 26, Name: "the bucket policy does not let the role write", Make: bucket(`"s3:PutObject"`, `"s3:GetObject"`), Code: "AccessDenied", Status: 403, Text: bare, Delivery: true},
-		{Number: 26, Name: "there is no bucket policy", Code: "AccessDenied", Status: 403, Text: bare, Delivery: true, Make: func(ctx context.Context, w *testbed.World) error {
-			_, err := w.S3.DeleteBucketPolicy(ctx, &s3.DeleteBucketPolicyInput{Bucket: aws.String(testbed.Bucket)})
-			return err
-		}},
-		{Number: 27, Name: "the role was deleted and made again", Code: "AccessDenied", Status: 403, Text: bare, Delivery: true, Make: recreateRole, Try: func(ctx context.Context, a *Actor) error {
-			again, err := a.anew(ctx)
-			if err != nil {
+		{Number: 26, Name: "the bucket policy does not let the role write", Make: bucket(`"s3:PutObject"`, `"s3:GetObject"`),
+			Code: "AccessDenied", Status: 403, Text: bare, Delivery: true},
+		{Number: 26, Name: "there is no bucket policy", Code: "AccessDenied", Status: 403, Text: bare, Delivery: true,
+			Make: func(ctx context.Context, w *testbed.World) error {
+				_, err := w.S3.DeleteBucketPolicy(ctx, &s3.DeleteBucketPolicyInput{Bucket: aws.String(testbed.Bucket)})
 				return err
-			}
-			return again.Put(ctx, nil)
-		}},
-		{Number: 27, Name: "a session of a role that was deleted", Code: "InvalidAccessKeyId", Status: 403, Text: "The AWS Access Key Id you provided does not exist in our records.", Make: recreateRole},
-		{Number: 28, Name: "the bucket policy names a role that is not there yet", Code: "MalformedPolicy", Status: 400, Text: "Invalid principal in policy", Try: func(ctx context.Context, a *Actor) error {
-			return a.PutBucketPolicy(ctx, strings.ReplaceAll(string(a.Docs.Bucket), testbed.RoleName, "Ghost"))
-		}},
-		{Number: 29, Name: "the bucket policy is about the bucket, not its objects", Make: bucket(`BUCKET/logs/*"`, `BUCKET"`), Code: "MalformedPolicy", Status: 400, Text: "Action does not apply to any resource(s) in statement", Try: func(ctx context.Context, a *Actor) error {
-			return edit(string(a.Docs.Bucket), `BUCKET/logs/*"`, `BUCKET"`, a.World, func(doc string) error { return a.PutBucketPolicy(ctx, doc) })
-		}},
-		{Number: 29, Name: "the bucket policy is about another prefix", Make: bucket(`BUCKET/logs/*"`, `BUCKET/log/*"`), Code: "AccessDenied", Status: 403, Text: bare, Delivery: true},
-		{Number: 30, Name: "the bucket policy wants a newer TLS than there is", Make: bucketStatement(denyAll(`{"NumericLessThan":{"s3:TlsVersion":"1.4"}}`)), Code: "AccessDenied", Status: 403, Text: bare, Delivery: true},
-		{Number: 30, Name: "the bucket policy wants another signature version", Make: bucketStatement(denyAll(`{"StringNotEquals":{"s3:signatureversion":"AWS"}}`)), Code: "AccessDenied", Status: 403, Text: bare, Delivery: true},
-		{Number: 33, Name: "the bucket policy wants a VPC endpoint", Make: bucketStatement(denyAll(`{"StringNotEquals":{"aws:SourceVpce":"vpce-0a"}}`)), Code: "AccessDenied", Status: 403, Text: bare, Delivery: true},
-		{Number: 33, Name: "the bucket policy wants another network", Make: bucketStatement(denyAll(`{"NotIpAddress":{"aws:SourceIp":"192.0.2.0/24"}}`)), Code: "AccessDenied", Status: 403, Text: bare, Delivery: true},
-		{Number: 33, Name: "the bucket policy wants the bucket's organization", Make: bucketStatement(denyAll(`{"StringNotEquals":{"aws:PrincipalOrgID":"o-bucketsorg1"}}`)), Code: "AccessDenied", Status: 403, Text: bare, Delivery: true},
-		{Number: 34, Name: "a legacy policy wants the ACL bucket-owner-full-control", Make: bucketStatement(denyAll(`{"StringNotEquals":{"s3:x-amz-acl":"bucket-owner-full-control"}}`)), Code: "AccessDenied", Status: 403, Text: bare, Delivery: true},
-		{Number: 34, Name: "the same, and it is sent", Make: both(bucketStatement(denyAll(`{"StringNotEquals":{"s3:x-amz-acl":"bucket-owner-full-control"}}`)), allowACL), Try: put(func(in *s3.PutObjectInput) { in.ACL = s3types.ObjectCannedACLBucketOwnerFullControl })},
+			}},
+		{Number: 27, Name: "the role was deleted and made again", Code: "AccessDenied", Status: 403, Text: bare, Delivery: true,
+			Make: recreateRole, Try: func(ctx context.Context, a *Actor) error {
+				again, err := a.anew(ctx)
+				if err != nil {
+					return err
+				}
+				return again.Put(ctx, nil)
+			}},
+		{Number: 27, Name: "a session of a role that was deleted", Code: "InvalidAccessKeyId", Status: 403,
+			Text: "The AWS Access Key Id you provided does not exist in our records.", Make: recreateRole},
+		{Number: 28, Name: "the bucket policy names a role that is not there yet", Code: "MalformedPolicy", Status: 400,
+			Text: "Invalid principal in policy", Try: func(ctx context.Context, a *Actor) error {
+				return a.PutBucketPolicy(ctx, strings.ReplaceAll(string(a.Docs.Bucket), testbed.RoleName, "Ghost"))
+			}},
+		{Number: 29, Name: "the bucket policy is about the bucket, not its objects", Make: bucket(`BUCKET/logs/*"`, `BUCKET"`),
+			Code: "MalformedPolicy", Status: 400, Text: "Action does not apply to any resource(s) in statement", Try: func(ctx context.Context,
+				a *Actor) error {
+				return edit(string(a.Docs.Bucket), `BUCKET/logs/*"`, `BUCKET"`, a.World, func(doc string) error { return a.PutBucketPolicy(ctx, doc) })
+			}},
+		{Number: 29, Name: "the bucket policy is about another prefix", Make: bucket(`BUCKET/logs/*"`, `BUCKET/log/*"`), Code: "AccessDenied",
+			Status: 403, Text: bare, Delivery: true},
+		{Number: 30, Name: "the bucket policy wants a newer TLS than there is",
+			Make: bucketStatement(denyAll(`{"NumericLessThan":{"s3:TlsVersion":"1.4"}}`)), Code: "AccessDenied", Status: 403, Text: bare, Delivery: true},
+		{Number: 30, Name: "the bucket policy wants another signature version",
+			Make: bucketStatement(denyAll(`{"StringNotEquals":{"s3:signatureversion":"AWS"}}`)), Code: "AccessDenied", Status: 403, Text: bare, Delivery: true},
+		{Number: 33, Name: "the bucket policy wants a VPC endpoint",
+			Make: bucketStatement(denyAll(`{"StringNotEquals":{"aws:SourceVpce":"vpce-0a"}}`)), Code: "AccessDenied", Status: 403, Text: bare, Delivery: true},
+		{Number: 33, Name: "the bucket policy wants another network",
+			Make: bucketStatement(denyAll(`{"NotIpAddress":{"aws:SourceIp":"192.0.2.0/24"}}`)), Code: "AccessDenied", Status: 403, Text: bare, Delivery: true},
+		{Number: 33, Name: "the bucket policy wants the bucket's organization",
+			Make: bucketStatement(denyAll(`{"StringNotEquals":{"aws:PrincipalOrgID":"o-bucketsorg1"}}`)), Code: "AccessDenied", Status: 403, Text: bare, Delivery: true},
+		{Number: 34, Name: "a legacy policy wants the ACL bucket-owner-full-control",
+			Make: bucketStatement(denyAll(`{"StringNotEquals":{"s3:x-amz-acl":"bucket-owner-full-control"}}`)), Code: "AccessDenied", Status: 403, Text: bare, Delivery: true},
+		{Number: 34, Name: "the same, and it is sent",
+			Make: both(bucketStatement(denyAll(`{"StringNotEquals":{"s3:x-amz-acl":"bucket-owner-full-control"}}`)),
+				allowACL), Try: put(func(in *s3.PutObjectInput) { in.ACL = s3types.ObjectCannedACLBucketOwnerFullControl })},
 		{Number: 37, Name: "the bucket lets writers own their objects: the write succeeds", Make: objectWriter},
-		{Number: 37, Name: "the bucket lets writers own their objects: its owner cannot read them", Make: objectWriter, Code: "AccessDenied", Status: 403, Text: bare, Try: func(ctx context.Context, a *Actor) error {
-			if err := a.Put(ctx, nil); err != nil {
-				return fmt.Errorf("the write: %s", err.Error())
-			}
-			_, err := a.S3.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(testbed.Bucket), Key: aws.String("logs/mistake")})
-			return err
-		}},
-		{Number: 38, Name: "a public statement beside the role's, with RestrictPublicBuckets", Delivery: true, Code: "AccessDenied", Status: 403, Text: bare, Make: both(func(ctx context.Context, w *testbed.World) error {
-			_, err := w.S3.PutPublicAccessBlock(ctx, &s3.PutPublicAccessBlockInput{Bucket: aws.String(testbed.Bucket), PublicAccessBlockConfiguration: &s3types.PublicAccessBlockConfiguration{RestrictPublicBuckets: aws.Bool(true)}})
-			return err
-		}, bucketStatement(`{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::BUCKET/public/*"}`))},
-		{Number: 40, Name: "the bucket was deleted", Code: "NoSuchBucket", Status: 404, Text: "The specified bucket does not exist", Delivery: true, Make: func(ctx context.Context, w *testbed.World) error {
-			_, err := w.S3.DeleteBucket(ctx, &s3.DeleteBucketInput{Bucket: aws.String(testbed.Bucket)})
-			return err
-		}},
-		{Number: 42, Name: "the bucket makes its requesters pay", Code: "AccessDenied", Status: 403, Text: bare, Delivery: true, Make: func(ctx context.Context, w *testbed.World) error {
-			_, err := w.S3.PutBucketRequestPayment(ctx, &s3.PutBucketRequestPaymentInput{Bucket: aws.String(testbed.Bucket), RequestPaymentConfiguration: &s3types.RequestPaymentConfiguration{Payer: s3types.PayerRequester}})
-			return err
-		}},
-		{Number: 43, Name: "an RCP of account B keeps others out of its buckets", Code: "AccessDenied", Status: 403, Text: bare, Delivery: true, Make: guard("b", sandbox.Guardrails{OrganizationID: "o-bucketsorg1", ResourceControl: []string{
-			`{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"*","Condition":{"StringNotEqualsIfExists":{"aws:PrincipalOrgID":"o-bucketsorg1"},"BoolIfExists":{"aws:PrincipalIsAWSService":"false"}}}]}`}})},
-		{Number: 43, Name: "an RCP of account B keeps others away from its keys", Code: "AccessDenied", Status: 403, Text: "~kms:GenerateDataKey", Delivery: true, Make: guard("b", sandbox.Guardrails{OrganizationID: "o-bucketsorg1", ResourceControl: []string{
-			`{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"kms:*","Resource":"*","Condition":{"StringNotEqualsIfExists":{"aws:PrincipalOrgID":"o-bucketsorg1"}}}]}`}})},
-		{Number: 44, Name: "S3 asks to slow down", Code: "SlowDown", Status: 503, Text: "Please reduce your request rate.", Make: func(_ context.Context, w *testbed.World) error {
-			return w.Sandbox.AddFault(sandbox.Fault{Operation: "s3:PutObject", Code: "throttle"})
-		}},
-		{Number: 58, Name: "a principal of another partition", Code: "MalformedPolicy", Status: 400, Text: "Invalid principal in policy", Try: func(ctx context.Context, a *Actor) error {
-			return a.PutBucketPolicy(ctx, strings.ReplaceAll(string(a.Docs.Bucket), "arn:aws:iam:", "arn:aws-cn:iam:"))
-		}},
+		{Number: 37, Name: "the bucket lets writers own their objects: its owner cannot read them", Make: objectWriter, Code: "AccessDenied",
+			Status: 403, Text: bare, Try: func(ctx context.Context, a *Actor) error {
+				if err := a.Put(ctx, nil); err != nil {
+					return fmt.Errorf("the write: %s", err.Error())
+				}
+				_, err := a.S3.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(testbed.Bucket), Key: aws.String("logs/mistake")})
+				return err
+			}},
+		{Number: 38, Name: "a public statement beside the role's, with RestrictPublicBuckets", Delivery: true, Code: "AccessDenied",
+			Status: 403, Text: bare, Make: both(func(ctx context.Context, w *testbed.World) error {
+				_, err := w.S3.PutPublicAccessBlock(ctx, &s3.PutPublicAccessBlockInput{Bucket: aws.String(testbed.Bucket),
+					PublicAccessBlockConfiguration: &s3types.PublicAccessBlockConfiguration{RestrictPublicBuckets: aws.Bool(true)}})
+				return err
+			}, bucketStatement(`{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::BUCKET/public/*"}`))},
+		{Number: 40, Name: "the bucket was deleted", Code: "NoSuchBucket", Status: 404, Text: "The specified bucket does not exist",
+			Delivery: true, Make: func(ctx context.Context, w *testbed.World) error {
+				_, err := w.S3.DeleteBucket(ctx, &s3.DeleteBucketInput{Bucket: aws.String(testbed.Bucket)})
+				return err
+			}},
+		{Number: 42, Name: "the bucket makes its requesters pay", Code: "AccessDenied", Status: 403, Text: bare, Delivery: true,
+			Make: func(ctx context.Context, w *testbed.World) error {
+				_, err := w.S3.PutBucketRequestPayment(ctx,
+					&s3.PutBucketRequestPaymentInput{Bucket: aws.String(testbed.Bucket),
+						RequestPaymentConfiguration: &s3types.RequestPaymentConfiguration{Payer: s3types.PayerRequester}})
+				return err
+			}},
+		{Number: 43, Name: "an RCP of account B keeps others out of its buckets", Code: "AccessDenied", Status: 403, Text: bare,
+			Delivery: true, Make: guard("b", sandbox.Guardrails{OrganizationID: "o-bucketsorg1", ResourceControl: []string{
+				`{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"*","Condition":{"StringNotEqualsIfExists":{"aws:PrincipalOrgID":"o-bucketsorg1"},"BoolIfExists":{"aws:PrincipalIsAWSService":"false"}}}]}`}})},
+		{Number: 43, Name: "an RCP of account B keeps others away from its keys", Code: "AccessDenied", Status: 403,
+			Text: "~kms:GenerateDataKey", Delivery: true, Make: guard("b",
+				sandbox.Guardrails{OrganizationID: "o-bucketsorg1", ResourceControl: []string{
+					`{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"kms:*","Resource":"*","Condition":{"StringNotEqualsIfExists":{"aws:PrincipalOrgID":"o-bucketsorg1"}}}]}`}})},
+		{Number: 44, Name: "S3 asks to slow down", Code: "SlowDown", Status: 503, Text: "Please reduce your request rate.",
+			Make: func(_ context.Context, w *testbed.World) error {
+				return w.Sandbox.AddFault(sandbox.Fault{Operation: "s3:PutObject", Code: "throttle"})
+			}},
+		{Number: 58, Name: "a principal of another partition", Code: "MalformedPolicy", Status: 400, Text: "Invalid principal in policy",
+			Try: func(ctx context.Context, a *Actor) error {
+				return a.PutBucketPolicy(ctx, strings.ReplaceAll(string(a.Docs.Bucket), "arn:aws:iam:", "arn:aws-cn:iam:"))
+			}},
 	}
 }
 
@@ -122,16 +151,19 @@ func allowACL(ctx context.Context, w *testbed.World) error {
 	if err != nil {
 		return err
 	}
-	if err := w.PutBucketPolicy(ctx, strings.Replace(*doc.Policy, `"s3:AbortMultipartUpload"`, `"s3:AbortMultipartUpload","s3:PutObjectAcl"`, 1)); err != nil {
+	if err := w.PutBucketPolicy(ctx, strings.Replace(*doc.Policy, `"s3:AbortMultipartUpload"`,
+		`"s3:AbortMultipartUpload","s3:PutObjectAcl"`, 1)); err != nil {
 		return err
 	}
-	return w.PutIdentity(ctx, strings.Replace(string(w.Docs.Identity), `"s3:AbortMultipartUpload"`, `"s3:AbortMultipartUpload","s3:PutObjectAcl"`, 1))
+	return w.PutIdentity(ctx, strings.Replace(string(w.Docs.Identity), `"s3:AbortMultipartUpload"`,
+		`"s3:AbortMultipartUpload","s3:PutObjectAcl"`, 1))
 }
 
 func objectWriter(ctx context.Context, w *testbed.World) error {
-	_, err := w.S3.PutBucketOwnershipControls(ctx, &s3.PutBucketOwnershipControlsInput{Bucket: aws.String(testbed.Bucket), OwnershipControls: &s3types.OwnershipControls{
-		Rules: []s3types.OwnershipControlsRule{{ObjectOwnership: s3types.ObjectOwnershipObjectWriter}},
-	}})
+	_, err := w.S3.PutBucketOwnershipControls(ctx,
+		&s3.PutBucketOwnershipControlsInput{Bucket: aws.String(testbed.Bucket), OwnershipControls: &s3types.OwnershipControls{
+			Rules: []s3types.OwnershipControlsRule{{ObjectOwnership: s3types.ObjectOwnershipObjectWriter}},
+		}})
 	return err
 }
 
@@ -150,7 +182,8 @@ func recreateRole(ctx context.Context, w *testbed.World) error {
 	if _, err := w.IAM.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: name}); err != nil {
 		return err
 	}
-	if _, err := w.IAM.CreateRole(ctx, &iam.CreateRoleInput{RoleName: name, AssumeRolePolicyDocument: aws.String(string(w.Docs.Trust))}); err != nil {
+	if _, err := w.IAM.CreateRole(ctx, &iam.CreateRoleInput{RoleName: name,
+		AssumeRolePolicyDocument: aws.String(string(w.Docs.Trust))}); err != nil {
 		return err
 	}
 	return w.PutIdentity(ctx, string(w.Docs.Identity))
@@ -163,7 +196,8 @@ func (a *Actor) anew(ctx context.Context) (*Actor, error) {
 		return nil, err
 	}
 	again := *a
-	again.Session = credentials.NewStaticCredentialsProvider(*out.Credentials.AccessKeyId, *out.Credentials.SecretAccessKey, *out.Credentials.SessionToken)
+	again.Session = credentials.NewStaticCredentialsProvider(*out.Credentials.AccessKeyId, *out.Credentials.SecretAccessKey,
+		*out.Credentials.SessionToken)
 	return &again, nil
 }
 

@@ -19,6 +19,7 @@ func hostMistakes() []Mistake {
 			w.Config.AWS.Endpoints.S3 = "https://" + l.Addr().String()
 			return l.Close()
 		}},
-		{Number: 13, Name: "the endpoint is plain http", Delivery: true, Make: change(func(w *testbed.World) { w.Config.AWS.Endpoints.S3 = "http://s3.example.com" })},
+		{Number: 13, Name: "the endpoint is plain http", Delivery: true,
+			Make: change(func(w *testbed.World) { w.Config.AWS.Endpoints.S3 = "http://s3.example.com" })},
 	}
 }

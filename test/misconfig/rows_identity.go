@@ -156,7 +156,8 @@ func identityMistakes() []Mistake {
 		{
 			Number: 10, Name: "a chained session of more than an hour", Code: "ValidationError", Status: 400, Text: "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.",
 			Make: func(ctx context.Context, w *testbed.World) error {
-				if err := testbedtest.PutTrust(ctx, w, strings.ReplaceAll(string(w.Docs.Trust), `"`+w.UserARN+`"`, `["`+w.UserARN+`","`+w.Dest.Role+`"]`)); err != nil {
+				if err := testbedtest.PutTrust(ctx, w, strings.ReplaceAll(string(w.Docs.Trust), `"`+w.UserARN+`"`,
+					`["`+w.UserARN+`","`+w.Dest.Role+`"]`)); err != nil {
 					return err
 				}
 				_, err := w.IAM.UpdateRole(ctx, &iam.UpdateRoleInput{RoleName: aws.String(testbed.RoleName), MaxSessionDuration: aws.Int32(7200)})
@@ -176,7 +177,8 @@ func identityMistakes() []Mistake {
 		{
 			Number: 11, Name: "the session policy is too large", Code: "PackedPolicyTooLarge", Status: 400, Text: "~Packed policy consumes ",
 			Try: assume(func(in *sts.AssumeRoleInput) {
-				in.Policy = aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:PutObject","Resource":"arn:aws:s3:::` + strings.Repeat("b", 2100) + `/*"}]}`)
+				in.Policy = aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:PutObject","Resource":"arn:aws:s3:::` +
+					strings.Repeat("b", 2100) + `/*"}]}`)
 			}),
 		},
 		{
@@ -184,7 +186,8 @@ func identityMistakes() []Mistake {
 			Try: assume(func(in *sts.AssumeRoleInput) { in.Policy = aws.String(`{"Statement":[{"Effect":"Maybe"}]}`) }),
 		},
 		{
-			Number: 11, Name: "session tags without sts:TagSession", Code: "AccessDenied", Status: 403, Text: strings.Replace(assumeDenied, "sts:AssumeRole", "sts:TagSession", 1),
+			Number: 11, Name: "session tags without sts:TagSession", Code: "AccessDenied", Status: 403, Text: strings.Replace(assumeDenied,
+				"sts:AssumeRole", "sts:TagSession", 1),
 			Try: assume(func(in *sts.AssumeRoleInput) {
 				in.Tags = []ststypes.Tag{{Key: aws.String("team"), Value: aws.String("logs")}}
 			}),
@@ -198,7 +201,8 @@ func externalTrust(w *testbed.World) string {
 
 // makeWebIdentity makes the arrangement of a cluster: it works for system:serviceaccount:logs:app.
 func makeWebIdentity(ctx context.Context, w *testbed.World) error {
-	out, err := w.IAM.CreateOpenIDConnectProvider(ctx, &iam.CreateOpenIDConnectProviderInput{Url: aws.String(issuer), ClientIDList: []string{"sts.amazonaws.com"}})
+	out, err := w.IAM.CreateOpenIDConnectProvider(ctx,
+		&iam.CreateOpenIDConnectProviderInput{Url: aws.String(issuer), ClientIDList: []string{"sts.amazonaws.com"}})
 	if err != nil {
 		return err
 	}
@@ -229,9 +233,10 @@ func (a *Actor) assumeWith(ctx context.Context, id sandbox.WebIdentity) error {
 	if err != nil {
 		return err
 	}
-	_, err = sts.NewFromConfig(a.Config(aws.AnonymousCredentials{}, a.Dest.Region)).AssumeRoleWithWebIdentity(ctx, &sts.AssumeRoleWithWebIdentityInput{
-		RoleArn: aws.String(a.Dest.Role), RoleSessionName: aws.String("app"), WebIdentityToken: aws.String(token),
-	})
+	_, err = sts.NewFromConfig(a.Config(aws.AnonymousCredentials{}, a.Dest.Region)).AssumeRoleWithWebIdentity(ctx,
+		&sts.AssumeRoleWithWebIdentityInput{
+			RoleArn: aws.String(a.Dest.Role), RoleSessionName: aws.String("app"), WebIdentityToken: aws.String(token),
+		})
 	return err
 }
 
@@ -239,12 +244,14 @@ func (a *Actor) assumeWith(ctx context.Context, id sandbox.WebIdentity) error {
 func (a *Actor) putWithUnsignedHeader(ctx context.Context) error {
 	cfg := a.Config(a.Session, a.Dest.Region)
 	cfg.APIOptions = append(cfg.APIOptions, func(stack *middleware.Stack) error {
-		return stack.Finalize.Add(middleware.FinalizeMiddlewareFunc("proxy", func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
-			if r, ok := in.Request.(*smithyhttp.Request); ok {
-				r.Header.Set("X-Amz-Meta-Proxy", "was-here")
-			}
-			return next.HandleFinalize(ctx, in)
-		}), middleware.After)
+		return stack.Finalize.Add(middleware.FinalizeMiddlewareFunc("proxy",
+			func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput,
+				middleware.Metadata, error) {
+				if r, ok := in.Request.(*smithyhttp.Request); ok {
+					r.Header.Set("X-Amz-Meta-Proxy", "was-here")
+				}
+				return next.HandleFinalize(ctx, in)
+			}), middleware.After)
 	})
 	return a.putConfigured(ctx, cfg)
 }

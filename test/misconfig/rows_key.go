@@ -50,9 +50,10 @@ func defaultEncryption(keyRef string) func(context.Context, *testbed.World) erro
 		if keyRef != "" {
 			rule.KMSMasterKeyID = aws.String(keyRef)
 		}
-		_, err := w.S3.PutBucketEncryption(ctx, &s3.PutBucketEncryptionInput{Bucket: aws.String(testbed.Bucket), ServerSideEncryptionConfiguration: &s3types.ServerSideEncryptionConfiguration{
-			Rules: []s3types.ServerSideEncryptionRule{{ApplyServerSideEncryptionByDefault: rule, BucketKeyEnabled: aws.Bool(true)}},
-		}})
+		_, err := w.S3.PutBucketEncryption(ctx, &s3.PutBucketEncryptionInput{Bucket: aws.String(testbed.Bucket),
+			ServerSideEncryptionConfiguration: &s3types.ServerSideEncryptionConfiguration{
+				Rules: []s3types.ServerSideEncryptionRule{{ApplyServerSideEncryptionByDefault: rule, BucketKeyEnabled: aws.Bool(true)}},
+			}})
 		return err
 	}
 }
@@ -64,39 +65,64 @@ func noHeaders(in *s3.PutObjectInput) {
 func keyMistakes() []Mistake {
 	keyless := keyDenied + opaque
 	return []Mistake{
-		{Number: 45, Name: "the key policy does not let the role in", Make: key(`"kms:GenerateDataKey"`, `"kms:DescribeKey"`), Code: "AccessDenied", Status: 403, Text: keyless, Delivery: true},
-		{Number: 45, Name: "the key policy lets the account in, and the role's policy lacks KMS: the key policy is blamed", Delivery: true, Code: "AccessDenied", Status: 403, Text: keyless, Make: both(
-			key(`:role/`+testbed.RoleName+`"`, `:root"`), identity(`"kms:GenerateDataKey"`, `"kms:DescribeKey"`))},
-		{Number: 46, Name: "the key policy lacks kms:Decrypt: small objects are stored", Make: key(`"kms:Decrypt"`, `"kms:DescribeKey"`), Delivery: true},
-		{Number: 46, Name: "the key policy lacks kms:Decrypt: parts are not", Make: key(`"kms:Decrypt"`, `"kms:DescribeKey"`), Try: part, Delivery: true,
-			Code: "AccessDenied", Status: 403, Text: "User: SESSION is not authorized to perform: kms:Decrypt on the resource associated with this ciphertext " + opaque},
-		{Number: 47, Name: "the key policy is for S3 of another Region", Make: key(`s3.eu-west-1.`, `s3.us-east-1.`), Code: "AccessDenied", Status: 403, Text: keyless, Delivery: true},
-		{Number: 47, Name: "the key policy wants callers of account B", Make: key(`"kms:ViaService":`, `"kms:CallerAccount":"ACCOUNTB","kms:ViaService":`), Code: "AccessDenied", Status: 403, Text: keyless, Delivery: true},
+		{Number: 45, Name: "the key policy does not let the role in", Make: key(`"kms:GenerateDataKey"`, `"kms:DescribeKey"`),
+			Code: "AccessDenied", Status: 403, Text: keyless, Delivery: true},
+		{Number: 45, Name: "the key policy lets the account in, and the role's policy lacks KMS: the key policy is blamed", Delivery: true,
+			Code: "AccessDenied", Status: 403, Text: keyless, Make: both(
+				key(`:role/`+testbed.RoleName+`"`, `:root"`), identity(`"kms:GenerateDataKey"`, `"kms:DescribeKey"`))},
+		{Number: 46, Name: "the key policy lacks kms:Decrypt: small objects are stored", Make: key(`"kms:Decrypt"`, `"kms:DescribeKey"`),
+			Delivery: true},
+		{Number: 46, Name: "the key policy lacks kms:Decrypt: parts are not", Make: key(`"kms:Decrypt"`, `"kms:DescribeKey"`), Try: part,
+			Delivery: true,
+			Code:     "AccessDenied", Status: 403, Text: "User: SESSION is not authorized to perform: kms:Decrypt on the resource associated with this ciphertext " + opaque},
+		{Number: 47, Name: "the key policy is for S3 of another Region", Make: key(`s3.eu-west-1.`, `s3.us-east-1.`), Code: "AccessDenied",
+			Status: 403, Text: keyless, Delivery: true},
+		{Number: 47, Name: "the key policy wants callers of account B",
+			Make: key(`"kms:ViaService":`, `"kms:CallerAccount":"ACCOUNTB","kms:ViaService":`), Code: "AccessDenied", Status: 403, Text: keyless, Delivery: true},
 		{Number: 48, Name: "the key policy wants the bucket's ARN, and bucket keys are off", Code: "AccessDenied", Status: 403, Text: keyless,
 			Try: put(func(in *s3.PutObjectInput) { in.BucketKeyEnabled = aws.Bool(false) })},
-		{Number: 48, Name: "the key policy wants the object's ARN, and bucket keys are on", Make: key(`:::BUCKET"`, `:::BUCKET/logs/mistake"`), Code: "AccessDenied", Status: 403, Text: keyless, Delivery: true},
-		{Number: 49, Name: "the key policy is bound to a network: S3's call comes from none", Make: key(`"kms:ViaService":`, `"aws:SourceVpce":"vpce-0a","kms:ViaService":`), Code: "AccessDenied", Status: 403, Text: keyless, Delivery: true},
-		{Number: 50, Name: "the request names no key: aws/s3 is nobody else's", Code: "AccessDenied", Status: 403, Text: "~" + opaque, Try: withKey(func(*Actor) string { return "" })},
-		{Number: 50, Name: "the default encryption names no key", Make: defaultEncryption(""), Code: "AccessDenied", Status: 403, Text: "~" + opaque, Try: put(noHeaders)},
-		{Number: 51, Name: "the request names the key by its id", Code: "KMS.NotFoundException", Status: 400, Text: "~Key 'arn:aws:kms:eu-west-1:A:key/", Try: withKey(func(a *Actor) string { return a.KeyARN[strings.LastIndex(a.KeyARN, "/")+1:] })},
-		{Number: 51, Name: "the request names an alias: it is looked up in account A", Code: "KMS.NotFoundException", Status: 400, Text: "Alias arn:aws:kms:eu-west-1:A:alias/tenant is not found.", Try: withKey(func(*Actor) string { return "alias/tenant" })},
-		{Number: 51, Name: "the default encryption names an alias: it is looked up in account A", Make: defaultEncryption("alias/tenant"), Code: "KMS.NotFoundException", Status: 400, Text: "Alias arn:aws:kms:eu-west-1:A:alias/tenant is not found.", Try: put(noHeaders)},
-		{Number: 52, Name: "the key is disabled", Code: "KMS.DisabledException", Status: 400, Text: "KEY is disabled.", Delivery: true, Make: func(_ context.Context, w *testbed.World) error { return w.Sandbox.DisableKey(w.KeyARN) }},
-		{Number: 53, Name: "the key is pending deletion", Code: "KMS.KMSInvalidStateException", Status: 400, Text: "KEY is pending deletion.", Delivery: true, Make: func(ctx context.Context, w *testbed.World) error {
-			_, err := w.KMS.ScheduleKeyDeletion(ctx, &kms.ScheduleKeyDeletionInput{KeyId: aws.String(w.KeyARN)})
-			return err
-		}},
-		{Number: 53, Name: "the key waits for its material", Code: "KMS.KMSInvalidStateException", Status: 400, Text: "~ is pending import.", Try: madeKey(&kms.CreateKeyInput{Origin: kmstypes.OriginTypeExternal})},
-		{Number: 54, Name: "the key is of another Region", Code: "KMS.NotFoundException", Status: 400, Text: "Invalid arn us-east-1", Try: withKey(func(a *Actor) string { return strings.Replace(a.KeyARN, "eu-west-1", "us-east-1", 1) })},
-		{Number: 54, Name: "there is no key of that id", Code: "KMS.NotFoundException", Status: 400, Text: "~Key 'arn:aws:kms:eu-west-1:A:key/00000000-0000-0000-0000-000000000000' does not exist", Try: withKey(func(a *Actor) string {
-			return "arn:aws:kms:eu-west-1:" + a.Sandbox.AccountA() + ":key/00000000-0000-0000-0000-000000000000"
-		})},
-		{Number: 54, Name: "the key's name is none", Code: "KMS.NotFoundException", Status: 400, Text: "Invalid keyId 'tenant-key'", Try: withKey(func(*Actor) string { return "tenant-key" })},
-		{Number: 55, Name: "the key is for message authentication", Code: "KMS.InvalidKeyUsageException", Status: 400, Text: "~", Try: madeKey(&kms.CreateKeyInput{KeySpec: kmstypes.KeySpecHmac256, KeyUsage: kmstypes.KeyUsageTypeGenerateVerifyMac})},
-		{Number: 56, Name: "KMS throttles S3", Code: "KMS.ThrottlingException", Status: 400, Text: "Rate exceeded", Make: func(_ context.Context, w *testbed.World) error {
-			return w.Sandbox.AddFault(sandbox.Fault{Operation: "kms:GenerateDataKey", Code: "throttle"})
-		}},
-		{Number: 57, Name: "access by a grant, and the grant is revoked", Code: "AccessDenied", Status: 403, Text: keyless, Make: key(`"kms:GenerateDataKey"`, `"kms:DescribeKey"`), Try: revokedGrant},
+		{Number: 48, Name: "the key policy wants the object's ARN, and bucket keys are on",
+			Make: key(`:::BUCKET"`, `:::BUCKET/logs/mistake"`), Code: "AccessDenied", Status: 403, Text: keyless, Delivery: true},
+		{Number: 49, Name: "the key policy is bound to a network: S3's call comes from none",
+			Make: key(`"kms:ViaService":`, `"aws:SourceVpce":"vpce-0a","kms:ViaService":`), Code: "AccessDenied", Status: 403, Text: keyless, Delivery: true},
+		{Number: 50, Name: "the request names no key: aws/s3 is nobody else's", Code: "AccessDenied", Status: 403, Text: "~" + opaque,
+			Try: withKey(func(*Actor) string { return "" })},
+		{Number: 50, Name: "the default encryption names no key", Make: defaultEncryption(""), Code: "AccessDenied", Status: 403,
+			Text: "~" + opaque, Try: put(noHeaders)},
+		{Number: 51, Name: "the request names the key by its id", Code: "KMS.NotFoundException", Status: 400,
+			Text: "~Key 'arn:aws:kms:eu-west-1:A:key/", Try: withKey(func(a *Actor) string {
+				return a.KeyARN[strings.LastIndex(a.KeyARN,
+					"/")+1:]
+			})},
+		{Number: 51, Name: "the request names an alias: it is looked up in account A", Code: "KMS.NotFoundException", Status: 400,
+			Text: "Alias arn:aws:kms:eu-west-1:A:alias/tenant is not found.", Try: withKey(func(*Actor) string { return "alias/tenant" })},
+		{Number: 51, Name: "the default encryption names an alias: it is looked up in account A", Make: defaultEncryption("alias/tenant"),
+			Code: "KMS.NotFoundException", Status: 400, Text: "Alias arn:aws:kms:eu-west-1:A:alias/tenant is not found.", Try: put(noHeaders)},
+		{Number: 52, Name: "the key is disabled", Code: "KMS.DisabledException", Status: 400, Text: "KEY is disabled.", Delivery: true,
+			Make: func(_ context.Context, w *testbed.World) error { return w.Sandbox.DisableKey(w.KeyARN) }},
+		{Number: 53, Name: "the key is pending deletion", Code: "KMS.KMSInvalidStateException", Status: 400, Text: "KEY is pending deletion.",
+			Delivery: true, Make: func(ctx context.Context, w *testbed.World) error {
+				_, err := w.KMS.ScheduleKeyDeletion(ctx, &kms.ScheduleKeyDeletionInput{KeyId: aws.String(w.KeyARN)})
+				return err
+			}},
+		{Number: 53, Name: "the key waits for its material", Code: "KMS.KMSInvalidStateException", Status: 400, Text: "~ is pending import.",
+			Try: madeKey(&kms.CreateKeyInput{Origin: kmstypes.OriginTypeExternal})},
+		{Number: 54, Name: "the key is of another Region", Code: "KMS.NotFoundException", Status: 400, Text: "Invalid arn us-east-1",
+			Try: withKey(func(a *Actor) string { return strings.Replace(a.KeyARN, "eu-west-1", "us-east-1", 1) })},
+		{Number: 54, Name: "there is no key of that id", Code: "KMS.NotFoundException", Status: 400,
+			Text: "~Key 'arn:aws:kms:eu-west-1:A:key/00000000-0000-0000-0000-000000000000' does not exist", Try: withKey(func(a *Actor) string {
+				return "arn:aws:kms:eu-west-1:" + a.Sandbox.AccountA() + ":key/00000000-0000-0000-0000-000000000000"
+			})},
+		{Number: 54, Name: "the key's name is none", Code: "KMS.NotFoundException", Status: 400, Text: "Invalid keyId 'tenant-key'",
+			Try: withKey(func(*Actor) string { return "tenant-key" })},
+		{Number: 55, Name: "the key is for message authentication", Code: "KMS.InvalidKeyUsageException", Status: 400, Text: "~",
+			Try: madeKey(&kms.CreateKeyInput{KeySpec: kmstypes.KeySpecHmac256, KeyUsage: kmstypes.KeyUsageTypeGenerateVerifyMac})},
+		{Number: 56, Name: "KMS throttles S3", Code: "KMS.ThrottlingException", Status: 400, Text: "Rate exceeded",
+			Make: func(_ context.Context, w *testbed.World) error {
+				return w.Sandbox.AddFault(sandbox.Fault{Operation: "kms:GenerateDataKey", Code: "throttle"})
+			}},
+		{Number: 57, Name: "access by a grant, and the grant is revoked", Code: "AccessDenied", Status: 403, Text: keyless,
+			Make: key(`"kms:GenerateDataKey"`, `"kms:DescribeKey"`), Try: revokedGrant},
 	}
 }
 
@@ -121,7 +147,8 @@ func madeKey(in *kms.CreateKeyInput) func(context.Context, *Actor) error {
 var errGranted = errors.New("under the grant")
 
 func revokedGrant(ctx context.Context, a *Actor) error {
-	grant, err := a.KMS.CreateGrant(ctx, &kms.CreateGrantInput{KeyId: aws.String(a.KeyARN), GranteePrincipal: aws.String(a.Dest.Role), Operations: []kmstypes.GrantOperation{kmstypes.GrantOperationGenerateDataKey, kmstypes.GrantOperationDecrypt}})
+	grant, err := a.KMS.CreateGrant(ctx, &kms.CreateGrantInput{KeyId: aws.String(a.KeyARN), GranteePrincipal: aws.String(a.Dest.Role),
+		Operations: []kmstypes.GrantOperation{kmstypes.GrantOperationGenerateDataKey, kmstypes.GrantOperationDecrypt}})
 	if err != nil {
 		return fmt.Errorf("%w: %s", errGranted, err.Error())
 	}

@@ -34,7 +34,8 @@ var errNothingToEdit = errors.New("the text to be replaced is not in the policy"
 
 // edit replaces the first occurrence of from. In to, KEY, A and B stand for the key's ARN and the accounts.
 func edit(doc, from, to string, w *testbed.World, put func(string) error) error {
-	expand := strings.NewReplacer("KEY", w.KeyARN, "ACCOUNTA", w.Sandbox.AccountA(), "ACCOUNTB", w.Sandbox.AccountB(), "BUCKET", testbed.Bucket)
+	expand := strings.NewReplacer("KEY", w.KeyARN, "ACCOUNTA", w.Sandbox.AccountA(), "ACCOUNTB", w.Sandbox.AccountB(), "BUCKET",
+		testbed.Bucket)
 	from, to = expand.Replace(from), expand.Replace(to)
 	if !strings.Contains(doc, from) {
 		return fmt.Errorf("%w: %s in %s", errNothingToEdit, from, doc)
@@ -46,27 +47,35 @@ func part(ctx context.Context, a *Actor) error { return a.Part(ctx) }
 
 func policyMistakes() []Mistake {
 	return []Mistake{
-		{Number: 14, Name: "the role's policy lacks s3:PutObject", Make: identity(`"s3:PutObject"`, `"s3:GetObject"`), Code: "AccessDenied", Status: 403, Text: bare, Delivery: true},
-		{Number: 15, Name: "the role's policy is about the bucket, not its objects", Make: identity(`BUCKET/logs/*"`, `BUCKET"`), Code: "AccessDenied", Status: 403, Text: bare, Delivery: true},
-		{Number: 15, Name: "the role's policy is about another prefix", Make: identity(`BUCKET/logs/*"`, `BUCKET/log/*"`), Code: "AccessDenied", Status: 403, Text: bare, Delivery: true},
+		{Number: 14, Name: "the role's policy lacks s3:PutObject", Make: identity(`"s3:PutObject"`, `"s3:GetObject"`), Code: "AccessDenied",
+			Status: 403, Text: bare, Delivery: true},
+		{Number: 15, Name: "the role's policy is about the bucket, not its objects", Make: identity(`BUCKET/logs/*"`, `BUCKET"`),
+			Code: "AccessDenied", Status: 403, Text: bare, Delivery: true},
+		{Number: 15, Name: "the role's policy is about another prefix", Make: identity(`BUCKET/logs/*"`, `BUCKET/log/*"`),
+			Code: "AccessDenied", Status: 403, Text: bare, Delivery: true},
 		{
-			Number: 16, Name: "the role's policy lacks kms:GenerateDataKey", Make: identity(`"kms:GenerateDataKey"`, `"kms:DescribeKey"`), Delivery: true,
+			Number: 16, Name: "the role's policy lacks kms:GenerateDataKey", Make: identity(`"kms:GenerateDataKey"`,
+				`"kms:DescribeKey"`), Delivery: true,
 			Code: "AccessDenied", Status: 403, Text: keyDenied + "because no identity-based policy allows the kms:GenerateDataKey action",
 		},
-		{Number: 17, Name: "the role's policy lacks kms:Decrypt: small objects are stored", Make: identity(`"kms:Decrypt"`, `"kms:DescribeKey"`), Delivery: true},
+		{Number: 17, Name: "the role's policy lacks kms:Decrypt: small objects are stored",
+			Make: identity(`"kms:Decrypt"`, `"kms:DescribeKey"`), Delivery: true},
 		{
-			Number: 17, Name: "the role's policy lacks kms:Decrypt: parts are not", Make: identity(`"kms:Decrypt"`, `"kms:DescribeKey"`), Try: part, Delivery: true,
+			Number: 17, Name: "the role's policy lacks kms:Decrypt: parts are not", Make: identity(`"kms:Decrypt"`,
+				`"kms:DescribeKey"`), Try: part, Delivery: true,
 			Code: "AccessDenied", Status: 403, Text: partDenied + "because no identity-based policy allows the kms:Decrypt action",
 		},
 		{
-			Number: 18, Name: "the role's policy names the key by an alias", Make: identity(`"KEY"`, `"arn:aws:kms:eu-west-1:ACCOUNTB:alias/tenant"`), Delivery: true,
+			Number: 18, Name: "the role's policy names the key by an alias", Make: identity(`"KEY"`,
+				`"arn:aws:kms:eu-west-1:ACCOUNTB:alias/tenant"`), Delivery: true,
 			Code: "AccessDenied", Status: 403, Text: keyDenied + "because no identity-based policy allows the kms:GenerateDataKey action",
 		},
 		{
 			Number: 19, Name: "the role's boundary knows nothing of KMS", Make: boundary(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}`), Delivery: true,
 			Code: "AccessDenied", Status: 403, Text: keyDenied + "because no permissions boundary allows the kms:GenerateDataKey action",
 		},
-		{Number: 19, Name: "the role's boundary knows nothing of S3", Make: boundary(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:*","Resource":"*"}]}`), Code: "AccessDenied", Status: 403, Text: bare, Delivery: true},
+		{Number: 19, Name: "the role's boundary knows nothing of S3",
+			Make: boundary(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:*","Resource":"*"}]}`), Code: "AccessDenied", Status: 403, Text: bare, Delivery: true},
 		{
 			Number: 20, Name: "the session policy knows nothing of KMS", Try: withSessionPolicy(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}`),
 			Code: "AccessDenied", Status: 403, Text: keyDenied + "because no session policy allows the kms:GenerateDataKey action",
@@ -79,8 +88,10 @@ func policyMistakes() []Mistake {
 		},
 		{
 			Number: 21, Name: "an SCP of account A does not list KMS",
-			Make: guard("a", sandbox.Guardrails{OrganizationID: "o-accountsaaa1", ServiceControl: []string{`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*","sts:*"],"Resource":"*"}]}`}}),
-			Code: "AccessDenied", Status: 403, Text: keyDenied + "because no service control policy allows the kms:GenerateDataKey action", Delivery: true,
+			Make: guard("a", sandbox.Guardrails{OrganizationID: "o-accountsaaa1",
+				ServiceControl: []string{`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*","sts:*"],"Resource":"*"}]}`}}),
+			Code: "AccessDenied", Status: 403, Text: keyDenied +
+				"because no service control policy allows the kms:GenerateDataKey action", Delivery: true,
 		},
 		{
 			Number: 23, Name: "the role's policy is bound to a network: S3's call to KMS comes from none",
@@ -101,7 +112,8 @@ func boundary(doc string) func(context.Context, *testbed.World) error {
 		if err != nil {
 			return err
 		}
-		_, err = w.IAM.PutRolePermissionsBoundary(ctx, &iam.PutRolePermissionsBoundaryInput{RoleName: aws.String(testbed.RoleName), PermissionsBoundary: p.Policy.Arn})
+		_, err = w.IAM.PutRolePermissionsBoundary(ctx,
+			&iam.PutRolePermissionsBoundaryInput{RoleName: aws.String(testbed.RoleName), PermissionsBoundary: p.Policy.Arn})
 		return err
 	}
 }
@@ -113,7 +125,8 @@ func withSessionPolicy(doc string) func(context.Context, *Actor) error {
 			return err
 		}
 		other := *a
-		other.Session = credentials.NewStaticCredentialsProvider(*out.Credentials.AccessKeyId, *out.Credentials.SecretAccessKey, *out.Credentials.SessionToken)
+		other.Session = credentials.NewStaticCredentialsProvider(*out.Credentials.AccessKeyId, *out.Credentials.SecretAccessKey,
+			*out.Credentials.SessionToken)
 		return other.Put(ctx, nil)
 	}
 }
@@ -126,7 +139,8 @@ func guard(account string, g sandbox.Guardrails) func(context.Context, *testbed.
 
 func throughEndpoint(policy string) func(context.Context, *Actor) error {
 	return func(ctx context.Context, a *Actor) error {
-		url, err := a.Sandbox.AddVPCEndpoint(sandbox.VPCEndpoint{ID: "vpce-0a", VPC: "vpc-0b", Policy: strings.ReplaceAll(policy, "ACCOUNTA", a.Sandbox.AccountA())})
+		url, err := a.Sandbox.AddVPCEndpoint(sandbox.VPCEndpoint{ID: "vpce-0a", VPC: "vpc-0b",
+			Policy: strings.ReplaceAll(policy, "ACCOUNTA", a.Sandbox.AccountA())})
 		if err != nil {
 			return err
 		}

@@ -1,4 +1,4 @@
-// Command caller is an application that hands its objects to brokerd.
+// Command caller is an application that uploads its objects through brokerd.
 package main
 
 import (
@@ -32,7 +32,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = c.Close() }() // everything was confirmed by then
+	defer func() { _ = c.Close() }() // all objects are confirmed by then
 	return job.Run(ctx, func(ctx context.Context, o load.Object) error {
 		switch job.Body {
 		case load.File:
@@ -41,7 +41,7 @@ func run() error {
 		case load.Memory:
 			_, err := c.Upload(ctx, *destination, o.Name, o.Body, client.WithSize(o.Size))
 			return err
-		default: // of a stream nobody knows the length
+		default: // a stream of unknown length
 			_, err := c.Upload(ctx, *destination, o.Name, o.Body)
 			return err
 		}

@@ -1,4 +1,4 @@
-// Command sink is an S3 endpoint that keeps nothing, for benchmarks.
+// Command sink is an S3 endpoint for benchmarks; it discards the objects.
 package main
 
 import (
@@ -19,7 +19,7 @@ func main() {
 	}
 }
 
-// run prints the sink's URL when it listens, and serves until it is told to stop.
+// run prints the sink's URL when it listens, and serves until a signal stops it.
 func run() error {
 	var o sink.Options
 	addr := flag.String("addr", "127.0.0.1:0", "`IP:port` to listen on")

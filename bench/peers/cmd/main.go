@@ -1,5 +1,5 @@
-// Command peers is an application that sends its objects to S3 by itself, with
-// one of the ways that AWS has for Go.
+// Command peers is an application that sends its objects to S3 directly, with one of
+// AWS's upload APIs for Go.
 package main
 
 import (

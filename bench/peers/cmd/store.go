@@ -13,17 +13,17 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
-// store is the bucket, and how its objects are encrypted.
+// store is the bucket, with the encryption of its objects.
 type store struct {
 	endpoint, ca, region, bucket, owner, key string
 }
 
-// partsInFlight is more than how many parts the managers send at a time.
+// partsInFlight is above the number of parts that the managers send at a time.
 const partsInFlight = 8
 
-// client is what the SDK's documentation makes, with one change in the SDK's
-// favour: it keeps a connection for every request in flight. Its default of ten
-// makes the other six shake hands again and again.
+// client is configured as the SDK's documentation shows, with one change in the SDK's
+// favour: it keeps an idle connection for every request in flight. With the default of
+// ten, six of sixteen requests would need a new TLS handshake each time.
 func (s store) client(ctx context.Context, inFlight int) (*s3.Client, error) {
 	roots, err := x509.SystemCertPool()
 	if err != nil {
@@ -41,7 +41,8 @@ func (s store) client(ctx context.Context, inFlight int) (*s3.Client, error) {
 		t.MaxIdleConns = max(t.MaxIdleConns, t.MaxIdleConnsPerHost)
 		t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
 	})
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithRegion(s.region), config.WithHTTPClient(transport), config.WithBaseEndpoint(s.endpoint))
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithRegion(s.region), config.WithHTTPClient(transport),
+		config.WithBaseEndpoint(s.endpoint))
 	if err != nil {
 		return nil, err
 	}

@@ -15,7 +15,8 @@ import (
 	"github.com/brokerd/brokerd/internal/uploader"
 )
 
-// way is how the named peer puts an object, with the defaults of that peer.
+// way returns the function with which the named peer puts an object, with the defaults
+// of that peer.
 func (s store) way(name string, client *s3.Client) (load.Put, error) {
 	switch name {
 	case "sdk":
@@ -26,7 +27,7 @@ func (s store) way(name string, client *s3.Client) (load.Put, error) {
 	case "manager":
 		uploader := manager.NewUploader(client) //nolint:staticcheck // deprecated, and what most applications use
 		return s.opened(func(ctx context.Context, in *s3.PutObjectInput) error {
-			in.ContentLength = nil             // it finds out
+			in.ContentLength = nil             // the manager finds the length itself
 			_, err := uploader.Upload(ctx, in) //nolint:staticcheck // as above
 			return err
 		}), nil
@@ -43,7 +44,7 @@ func (s store) way(name string, client *s3.Client) (load.Put, error) {
 	return nil, fmt.Errorf("-way %q: sdk, manager or transfermanager", name)
 }
 
-// opened asks for the encryption that brokerd asks for, so that the requests are alike.
+// opened requests the same encryption as brokerd, so that the requests are comparable.
 func (s store) opened(put func(context.Context, *s3.PutObjectInput) error) load.Put {
 	return func(ctx context.Context, o load.Object) error {
 		body, end, err := o.Open()

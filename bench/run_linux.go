@@ -15,14 +15,14 @@ import (
 	"github.com/brokerd/brokerd/bench/proc"
 )
 
-// application is a program that does a job, and what it cost.
+// application is the result of a program that ran a job, with its processor time.
 type application struct {
 	load.Report
 	cpu time.Duration
 }
 
-// runApplication runs it to its end on the core for work.
-func (s *arena) runApplication(ctx context.Context, env []string, program string, args ...string) (application, error) {
+// runApplication runs a program to its end on the core for work.
+func (s *harness) runApplication(ctx context.Context, env []string, program string, args ...string) (application, error) {
 	cmd := exec.CommandContext(ctx, program, args...)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr, cmd.Env = &out, &errs, env
@@ -33,7 +33,7 @@ func (s *arena) runApplication(ctx context.Context, env []string, program string
 		return application{}, fmt.Errorf("%s: %w\n%s%s", program, err, tail(out.String()), tail(errs.String()))
 	}
 	a := application{cpu: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}
-	// What a program that makes no report had at most; others say it themselves.
+	// The kernel's value, for programs that print no report of their own.
 	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
 		a.Peak = usage.Maxrss << 10
 	}
@@ -47,11 +47,11 @@ func (s *arena) runApplication(ctx context.Context, env []string, program string
 
 func tail(text string) string { return text[max(0, len(text)-1000):] }
 
-// work is a job done by one contestant.
+// work runs a job with one participant.
 type work func(ctx context.Context, job load.Job) (application, error)
 
-// take is one contestant's turn. d is the daemon it goes through, or nil.
-func (s *arena) take(ctx context.Context, e *endpoint, d *process, job load.Job, do work) (sample, error) {
+// runOnce measures one run of a job. d is the daemon that it goes through, or nil.
+func (s *harness) runOnce(ctx context.Context, e *endpoint, d *process, job load.Job, do work) (sample, error) {
 	before, err := e.state(ctx, 0)
 	if err != nil {
 		return sample{}, err
@@ -72,7 +72,7 @@ func (s *arena) take(ctx context.Context, e *endpoint, d *process, job load.Job,
 		return sample{}, err
 	}
 	wall := time.Since(began)
-	// A spool has it, but S3 does not yet: what follows costs as well.
+	// A spooled object is acknowledged before it is delivered: the delivery counts as well.
 	after, err := e.state(ctx, before.Objects+int64(job.Objects))
 	if err != nil {
 		return sample{}, err
@@ -84,7 +84,7 @@ func (s *arena) take(ctx context.Context, e *endpoint, d *process, job load.Job,
 		Objects: job.Objects, Bytes: job.Bytes(), Wall: a.Seconds, CPU: a.cpu.Seconds(), Client: a.cpu.Seconds(),
 		SinkCPU: (after.cpu - before.cpu).Seconds(), Elapsed: time.Since(began).Seconds(), Peak: a.Peak,
 	}
-	if r.Wall == 0 { // a program that does not tell: its start counts, too
+	if r.Wall == 0 { // a program without a report: its start counts as well
 		r.Wall = wall.Seconds()
 	}
 	atLast, err := proc.Busy(s.work, s.sink)
@@ -107,28 +107,29 @@ func (s *arena) take(ctx context.Context, e *endpoint, d *process, job load.Job,
 	return r, nil
 }
 
-// throughBroker hands the objects to d.
-func (s *arena) throughBroker(d *process) work {
+// throughBroker sends the objects to d.
+func (s *harness) throughBroker(d *process) work {
 	return func(ctx context.Context, job load.Job) (application, error) {
 		return s.runApplication(ctx, environment(), s.path("caller"), append(job.Arguments(), "-socket", d.socket)...)
 	}
 }
 
-// byItself sends with one of the SDK's ways.
-func (s *arena) byItself(e *endpoint, way string) work {
+// byItself sends with one of the SDK's upload APIs.
+func (s *harness) byItself(e *endpoint, way string) work {
 	return func(ctx context.Context, job load.Job) (application, error) {
-		args := append(job.Arguments(), "-way", way, "-endpoint", e.url, "-ca", e.ca, "-region", region, "-bucket", bucket, "-owner", owner, "-kms-key", kmsKey)
+		args := append(job.Arguments(), "-way", way, "-endpoint", e.url, "-ca", e.ca,
+			"-region", region, "-bucket", bucket, "-owner", owner, "-kms-key", kmsKey)
 		return s.runApplication(ctx, environment("AWS_ACCESS_KEY_ID="+accessKey, "AWS_SECRET_ACCESS_KEY="+secretKey), s.path("peers"), args...)
 	}
 }
 
-// absent says why a contestant cannot take part.
+// absent is the reason that a participant cannot run.
 type absent struct{ reason string }
 
 func (a *absent) Error() string { return a.reason }
 
-// byProgram sends files with a program of somebody else's.
-func (s *arena) byProgram(e *endpoint, name string) (work, error) {
+// byProgram sends files with a third-party program.
+func (s *harness) byProgram(e *endpoint, name string) (work, error) {
 	command := strings.Fields(name)[0]
 	program, err := exec.LookPath(command)
 	if errors.Is(err, exec.ErrNotFound) {
@@ -153,7 +154,10 @@ func (s *arena) byProgram(e *endpoint, name string) (work, error) {
 }
 
 func awsArguments(from string, job load.Job) []string {
-	args := []string{"s3", "cp", from, "s3://" + bucket + "/aws/" + job.Prefix, "--only-show-errors", "--sse", "aws:kms", "--sse-kms-key-id", kmsKey}
+	args := []string{
+		"s3", "cp", from, "s3://" + bucket + "/aws/" + job.Prefix, "--only-show-errors",
+		"--sse", "aws:kms", "--sse-kms-key-id", kmsKey,
+	}
 	if job.Objects > 1 {
 		args = append(args, "--recursive")
 	}
@@ -167,7 +171,7 @@ func awsEnvironment(e *endpoint) []string {
 	}
 }
 
-// rcloneArguments save it the questions it asks before and after a copy.
+// rcloneArguments turn off the requests that rclone makes before and after a copy.
 func rcloneArguments(from string, job load.Job) []string {
 	to := ":s3:" + bucket + "/rclone/" + job.Prefix
 	if job.Objects > 1 {
@@ -178,8 +182,10 @@ func rcloneArguments(from string, job load.Job) []string {
 
 func rcloneEnvironment(e *endpoint) []string {
 	return []string{
-		"RCLONE_CONFIG=/dev/null", "RCLONE_CA_CERT=" + e.ca, "RCLONE_S3_PROVIDER=AWS", "RCLONE_S3_ENDPOINT=" + e.url, "RCLONE_S3_REGION=" + region,
+		"RCLONE_CONFIG=/dev/null", "RCLONE_CA_CERT=" + e.ca, "RCLONE_S3_PROVIDER=AWS",
+		"RCLONE_S3_ENDPOINT=" + e.url, "RCLONE_S3_REGION=" + region,
 		"RCLONE_S3_ACCESS_KEY_ID=" + accessKey, "RCLONE_S3_SECRET_ACCESS_KEY=" + secretKey, "RCLONE_S3_FORCE_PATH_STYLE=true",
-		"RCLONE_S3_NO_CHECK_BUCKET=true", "RCLONE_S3_NO_HEAD=true", "RCLONE_S3_SERVER_SIDE_ENCRYPTION=aws:kms", "RCLONE_S3_SSE_KMS_KEY_ID=" + kmsKey,
+		"RCLONE_S3_NO_CHECK_BUCKET=true", "RCLONE_S3_NO_HEAD=true",
+		"RCLONE_S3_SERVER_SIDE_ENCRYPTION=aws:kms", "RCLONE_S3_SSE_KMS_KEY_ID=" + kmsKey,
 	}
 }

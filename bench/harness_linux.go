@@ -14,7 +14,7 @@ import (
 	"github.com/brokerd/brokerd/bench/load"
 )
 
-// What the destination is called by everybody.
+// The names and keys that all participants use.
 const (
 	region     = "eu-west-1"
 	bucket     = "bench-bucket"
@@ -25,19 +25,19 @@ const (
 	modulePath = "github.com/brokerd/brokerd"
 )
 
-// arena holds what all contests share: the programs, the cores and the files.
-type arena struct {
+// harness holds the parts that all cases share: programs, cores and files.
+type harness struct {
 	cores
 	dir   string
-	owned bool // dir is ours to remove
+	owned bool // close removes dir
 }
 
-func newArena(ctx context.Context, o options) (*arena, error) {
+func newHarness(ctx context.Context, o options) (*harness, error) {
 	root, err := sourceTree(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s := &arena{dir: o.tmp}
+	s := &harness{dir: o.tmp}
 	if s.cores, err = pickCores(); err != nil {
 		return nil, err
 	}
@@ -57,15 +57,15 @@ func newArena(ctx context.Context, o options) (*arena, error) {
 	return s, nil
 }
 
-func (s *arena) close() {
+func (s *harness) close() {
 	if s.owned {
-		_ = os.RemoveAll(s.dir) // what is left of it is in the temporary directory
+		_ = os.RemoveAll(s.dir) // a failure leaves files in the temporary directory
 	}
 }
 
-func (s *arena) path(name string) string { return filepath.Join(s.dir, name) }
+func (s *harness) path(name string) string { return filepath.Join(s.dir, name) }
 
-// sourceTree is the root of this module, which the working directory is inside.
+// sourceTree returns the root of this module; the working directory must be inside it.
 func sourceTree(ctx context.Context) (string, error) {
 	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Path}} {{.Dir}}").Output()
 	if err != nil {
@@ -78,12 +78,12 @@ func sourceTree(ctx context.Context) (string, error) {
 	return dir, nil
 }
 
-// releaseTags are those that brokerd is built with for use, as README.md says.
+// releaseTags are the build tags of a release, as README.md gives them.
 const releaseTags = "grpcnotrace"
 
-// build makes the programs. The peers' module follows the versions of the
-// product's: a copy of its go.mod is brought up to date, never the one in the tree.
-func (s *arena) build(ctx context.Context, root string) error {
+// build builds the programs. The peers' module uses the product's versions of shared
+// dependencies: build updates a copy of its go.mod, never the one in the tree.
+func (s *harness) build(ctx context.Context, root string) error {
 	fmt.Fprintln(os.Stderr, "building brokerd, the sink and the applications")
 	mod := s.path("peers.mod")
 	if err := errors.Join(
@@ -115,9 +115,9 @@ func concatenate(to string, from ...string) error {
 	return os.WriteFile(to, all.Bytes(), 0o600)
 }
 
-// payload makes the file that a job sends, or, for programs that send nothing
-// but files, a directory of such; it is made once.
-func (s *arena) payload(job load.Job) (string, error) {
+// payload returns the file that a job sends, or a directory of files for a job of
+// several objects. It creates them on the first call.
+func (s *harness) payload(job load.Job) (string, error) {
 	if job.Objects == 1 {
 		path := s.path(fmt.Sprint("payload-", job.Size))
 		return path, writeFile(path, job.Size)

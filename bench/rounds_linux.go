@@ -11,11 +11,11 @@ import (
 	"github.com/brokerd/brokerd/bench/proc"
 )
 
-// settling is how long a daemon has had nothing to do when its rest is looked at.
+// settling is the idle time before the idle memory of a daemon is measured.
 const settling = 2 * time.Second
 
-// hold runs a contest: round after round, everybody in turn.
-func (s *arena) hold(ctx context.Context, c contest, rounds int) (outcome, error) {
+// measure runs a case: in each round every participant runs it once.
+func (s *harness) measure(ctx context.Context, c benchCase, rounds int) (outcome, error) {
 	r := outcome{Name: c.name, Samples: make(map[string][]sample), Skipped: make(map[string]string), field: c.field}
 	e, err := s.startSink(ctx, c.network)
 	if err != nil {
@@ -27,10 +27,10 @@ func (s *arena) hold(ctx context.Context, c contest, rounds int) (outcome, error
 			return r, err
 		}
 	}
-	turns := make(map[string]*contestant)
+	runners := make(map[string]*runner)
 	defer func() {
-		for _, t := range turns {
-			t.leave()
+		for _, t := range runners {
+			t.stopDaemon()
 		}
 	}()
 	for round := range rounds {
@@ -39,10 +39,10 @@ func (s *arena) hold(ctx context.Context, c contest, rounds int) (outcome, error
 			if _, out := r.Skipped[name]; out {
 				continue
 			}
-			if turns[name] == nil {
-				turns[name] = &contestant{arena: s, endpoint: e, contest: c, name: name}
+			if runners[name] == nil {
+				runners[name] = &runner{harness: s, endpoint: e, benchCase: c, name: name}
 			}
-			got, err := turns[name].turn(ctx)
+			got, err := runners[name].run(ctx)
 			var away *absent
 			var refused *refusal
 			switch {
@@ -60,50 +60,50 @@ func (s *arena) hold(ctx context.Context, c contest, rounds int) (outcome, error
 	return r, nil
 }
 
-// contestant takes its turns in one contest.
-type contestant struct {
-	*arena
-	endpoint *endpoint
-	contest  contest
-	name     string
+// runner runs one case with one participant.
+type runner struct {
+	*harness
+	endpoint  *endpoint
+	benchCase benchCase
+	name      string
 
-	daemon *process // brokerd's own, kept from turn to turn unless the contest wants a fresh one
+	daemon *process // brokerd, which keeps running between rounds unless the case sets fresh
 }
 
-func (t *contestant) leave() {
+func (t *runner) stopDaemon() {
 	if t.daemon != nil {
 		t.daemon.stop()
 		t.daemon = nil
 	}
 }
 
-func (t *contestant) turn(ctx context.Context) (sample, error) {
+func (t *runner) run(ctx context.Context) (sample, error) {
 	switch t.name {
 	case brokerd:
-		return t.brokered(ctx, t.contest.daemon)
+		return t.brokered(ctx, t.benchCase.daemon)
 	case brokerdSpool:
-		set := t.contest.daemon
+		set := t.benchCase.daemon
 		set.durability = "spool"
 		return t.brokered(ctx, set)
 	case sdk:
-		return t.take(ctx, t.endpoint, nil, t.contest.job, t.byItself(t.endpoint, "sdk"))
+		return t.runOnce(ctx, t.endpoint, nil, t.benchCase.job, t.byItself(t.endpoint, "sdk"))
 	case manager:
-		return t.take(ctx, t.endpoint, nil, t.contest.job, t.byItself(t.endpoint, "manager"))
+		return t.runOnce(ctx, t.endpoint, nil, t.benchCase.job, t.byItself(t.endpoint, "manager"))
 	case transferManager:
-		return t.take(ctx, t.endpoint, nil, t.contest.job, t.byItself(t.endpoint, "transfermanager"))
+		return t.runOnce(ctx, t.endpoint, nil, t.benchCase.job, t.byItself(t.endpoint, "transfermanager"))
 	}
 	do, err := t.byProgram(t.endpoint, t.name)
 	if err != nil {
 		return sample{}, err
 	}
-	return t.take(ctx, t.endpoint, nil, t.contest.job, do)
+	return t.runOnce(ctx, t.endpoint, nil, t.benchCase.job, do)
 }
 
-// brokered goes through a brokerd with these settings. A daemon that has been
-// there for a while has its session and has sent something before.
-func (t *contestant) brokered(ctx context.Context, set settings) (sample, error) {
-	if t.contest.fresh {
-		t.leave()
+// brokered sends through a brokerd with these settings. Before the first round it sends
+// one object, so that the daemon has a session and open connections.
+func (t *runner) brokered(ctx context.Context, set settings) (sample, error) {
+	if t.benchCase.fresh {
+		t.stopDaemon()
 	}
 	if t.daemon == nil {
 		socket := "direct"
@@ -115,19 +115,19 @@ func (t *contestant) brokered(ctx context.Context, set settings) (sample, error)
 			return sample{}, err
 		}
 		t.daemon = d
-		if t.contest.idle {
+		if t.benchCase.idle {
 			return t.rest(ctx)
 		}
 		one := load.Job{Objects: 1, Size: 1, InFlight: 1, Body: load.Memory, Prefix: "first"}
-		if _, err := t.take(ctx, t.endpoint, d, one, t.throughBroker(d)); err != nil {
+		if _, err := t.runOnce(ctx, t.endpoint, d, one, t.throughBroker(d)); err != nil {
 			return sample{}, err
 		}
 	}
-	return t.take(ctx, t.endpoint, t.daemon, t.contest.job, t.throughBroker(t.daemon))
+	return t.runOnce(ctx, t.endpoint, t.daemon, t.benchCase.job, t.throughBroker(t.daemon))
 }
 
-// rest is what a daemon takes that has just started and has nothing to do.
-func (t *contestant) rest(ctx context.Context) (sample, error) {
+// rest measures a daemon that has just started and is idle.
+func (t *runner) rest(ctx context.Context) (sample, error) {
 	select {
 	case <-time.After(settling):
 	case <-ctx.Done():
