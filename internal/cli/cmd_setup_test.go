@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/brokerd/brokerd/internal/iampolicy/policytext"
 	"github.com/brokerd/brokerd/internal/setup"
 	"github.com/brokerd/brokerd/internal/setup/awsaccounts"
 	"github.com/brokerd/brokerd/internal/testbed"
@@ -19,12 +20,12 @@ func TestPlanView(t *testing.T) {
 	p := &setup.Plan{
 		Changes: []setup.Change{
 			{Op: setup.OpHandOver, Kind: setup.KindTrust, Account: "111122223333", ARN: "arn:aws:iam::111122223333:role/Up", Statements: []setup.StatementChange{
-				{Op: setup.StatementAdded, Sid: "BrokerdAssumeRoleLogs", Elements: []setup.ElementChange{{Element: "Effect", Added: []string{"Allow"}}, {Element: "Principal.AWS", Added: []string{"arn:x"}}}},
+				{Op: setup.StatementAdded, Sid: "BrokerdAssumeRoleLogs", Elements: []policytext.ElementChange{{Element: "Effect", Added: []string{"Allow"}}, {Element: "Principal.AWS", Added: []string{"arn:x"}}}},
 			}},
 			{Op: setup.OpUpdate, Kind: setup.KindBucket, Account: "444455556666", ARN: bucket, Statements: []setup.StatementChange{
 				{Op: setup.StatementForeign, Sid: "Theirs"}, {Op: setup.StatementSame, Sid: "BrokerdDenyInsecureTransport"},
-				{Op: setup.StatementChanged, Sid: "BrokerdAllowWriteLogs", Elements: []setup.ElementChange{{Element: "Action", Removed: []string{"s3:GetObject"}, Added: []string{"s3:PutObject"}}}},
-				{Op: setup.StatementRemoved, Sid: "BrokerdAllowWriteOld", Elements: []setup.ElementChange{{Element: "Action", Removed: []string{"s3:PutObject", "s3:AbortMultipartUpload"}}, {Element: "Condition.StringEquals.kms:ViaService", Removed: []string{"s3"}}}},
+				{Op: setup.StatementChanged, Sid: "BrokerdAllowWriteLogs", Elements: []policytext.ElementChange{{Element: "Action", Removed: []string{"s3:GetObject"}, Added: []string{"s3:PutObject"}}}},
+				{Op: setup.StatementRemoved, Sid: "BrokerdAllowWriteOld", Elements: []policytext.ElementChange{{Element: "Action", Removed: []string{"s3:PutObject", "s3:AbortMultipartUpload"}}, {Element: "Condition.StringEquals.kms:ViaService", Removed: []string{"s3"}}}},
 			}},
 			{Op: setup.OpUpdate, Kind: setup.KindOwnership, Account: "444455556666", ARN: bucket, Before: `"ObjectWriter"`, After: `"BucketOwnerEnforced"`},
 			{Op: setup.OpKeep, Kind: setup.KindEncryption, Account: "444455556666", ARN: bucket, Before: "{}", After: "{}", Reason: "somebody chose another key"},

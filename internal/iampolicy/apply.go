@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/brokerd/brokerd/internal/iampolicy/policytext"
 )
 
 // Apply makes the changes of fixes in a copy of the scenario. The fixes of one
@@ -131,68 +133,22 @@ func (d *Document) edit(f Fix, keepIndexes bool) (*Document, error) {
 
 // exemptPrincipal adds to a statement the condition that the caller is not arn.
 func exemptPrincipal(text, arn string) (json.RawMessage, bool) {
-	n, err := readTree(text, maxDocumentBytes)
-	if err != nil || n.kind != objectNode {
+	n, err := policytext.Read(text, policytext.MaxBytes)
+	if err != nil || n.Kind != policytext.ObjectNode {
 		return nil, false
 	}
-	conditions := n.child("Condition")
-	keys := conditions.child("ArnNotEquals")
-	value := node{kind: stringNode, text: arn}
-	for i := range keys.members {
-		if m := &keys.members[i]; strings.EqualFold(m.key, "aws:PrincipalArn") {
-			if m.value.kind != arrayNode {
-				m.value = node{kind: arrayNode, elems: []node{m.value}}
+	conditions := n.Child("Condition")
+	keys := conditions.Child("ArnNotEquals")
+	value := policytext.Node{Kind: policytext.StringNode, Text: arn}
+	for i := range keys.Members {
+		if m := &keys.Members[i]; strings.EqualFold(m.Key, "aws:PrincipalArn") {
+			if m.Value.Kind != policytext.ArrayNode {
+				m.Value = policytext.Node{Kind: policytext.ArrayNode, Elems: []policytext.Node{m.Value}}
 			}
-			m.value.elems = append(m.value.elems, value)
-			return json.RawMessage(n.append(nil)), true
+			m.Value.Elems = append(m.Value.Elems, value)
+			return json.RawMessage(n.JSON()), true
 		}
 	}
-	keys.members = append(keys.members, member{key: "aws:PrincipalArn", value: value})
-	return json.RawMessage(n.append(nil)), true
-}
-
-// child gives the object under key, made when it is not there.
-func (n *node) child(key string) *node {
-	if c := n.member(key); c != nil {
-		return c
-	}
-	n.members = append(n.members, member{key: key, value: node{kind: objectNode}})
-	return &n.members[len(n.members)-1].value
-}
-
-// append writes the value as JSON, in its order.
-func (n *node) append(b []byte) []byte {
-	quote := func(s string) {
-		text, err := json.Marshal(s)
-		if err == nil {
-			b = append(b, text...)
-		}
-	}
-	switch n.kind {
-	case stringNode:
-		quote(n.text)
-	case arrayNode:
-		b = append(b, '[')
-		for i := range n.elems {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = n.elems[i].append(b)
-		}
-		b = append(b, ']')
-	case objectNode:
-		b = append(b, '{')
-		for i := range n.members {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			quote(n.members[i].key)
-			b = append(b, ':')
-			b = n.members[i].value.append(b)
-		}
-		b = append(b, '}')
-	default:
-		b = append(b, n.text...)
-	}
-	return b
+	keys.Members = append(keys.Members, policytext.Member{Key: "aws:PrincipalArn", Value: value})
+	return json.RawMessage(n.JSON()), true
 }

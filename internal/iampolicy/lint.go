@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/brokerd/brokerd/internal/iampolicy/policytext"
 )
 
 // LintText parses a document and lints it; a document that cannot be parsed
@@ -15,7 +17,7 @@ func LintText(data []byte, kind Kind) []Finding {
 		return d.Lint(kind)
 	}
 	f := Finding{Code: "POL001", Severity: SeverityError, Line: 1, Column: 1, Message: err.Error()}
-	var syntax *SyntaxError
+	var syntax *policytext.SyntaxError
 	if errors.As(err, &syntax) {
 		f.Line, f.Column, f.Path, f.Message = syntax.Line, syntax.Column, syntax.Path, syntax.Message
 	}
@@ -28,7 +30,7 @@ func (d *Document) Lint(kind Kind) []Finding {
 	if d == nil || d.text == "" {
 		return nil
 	}
-	root, err := readTree(d.text, maxDocumentBytes)
+	root, err := policytext.Read(d.text, policytext.MaxBytes)
 	if err != nil {
 		return nil
 	}
@@ -50,8 +52,8 @@ type linter struct {
 	path string
 }
 
-func (l *linter) add(n *node, code string, severity Severity, format string, args ...any) {
-	line, column := place(l.doc.text, n.pos)
+func (l *linter) add(n *policytext.Node, code string, severity Severity, format string, args ...any) {
+	line, column := policytext.Place(l.doc.text, n.Pos)
 	l.out = append(l.out, Finding{Code: code, Severity: severity, Line: line, Column: column, Path: l.path, Message: fmt.Sprintf(format, args...)})
 }
 
@@ -64,18 +66,15 @@ func (k Kind) hasPrincipals() bool {
 // which is why this is a warning.
 var sizeLimits = map[Kind]int{KindIdentity: 10240, KindBoundary: 6144, KindSession: 2048, KindBucket: 20480, KindKey: 32768, KindTrust: 2048, KindServiceControl: 5120, KindResourceCtrl: 5120, KindVPCEndpoint: 20480}
 
-func (l *linter) document(root *node) {
+func (l *linter) document(root *policytext.Node) {
 	if limit := sizeLimits[l.kind]; limit > 0 && len(l.doc.text) > limit {
 		l.add(root, "POL002", SeverityWarning, "the document has %d characters; AWS's limit for this use is %d by default", len(l.doc.text), limit)
 	}
 	if l.doc.version != versionVariables {
 		l.add(root, "POL003", SeverityWarning, "without \"Version\": %q policy variables are plain text", versionVariables)
 	}
-	statements := root.member("Statement")
-	list := []node{*statements}
-	if statements.kind == arrayNode {
-		list = statements.elems
-	}
+	statements := root.Get("Statement")
+	list := statements.Items()
 	if len(list) == 0 {
 		l.add(statements, "POL004", SeverityError, "the policy has no statement")
 	}
@@ -84,7 +83,7 @@ func (l *linter) document(root *node) {
 		l.path = fmt.Sprintf("Statement[%d]", i)
 		s := &l.doc.statements[i]
 		if s.sid != "" && sids[s.sid] {
-			l.add(list[i].member("Sid"), "POL005", SeverityError, "the Sid %q is used twice", s.sid)
+			l.add(list[i].Get("Sid"), "POL005", SeverityError, "the Sid %q is used twice", s.sid)
 		}
 		sids[s.sid] = true
 		l.statement(&list[i], s)
@@ -92,31 +91,31 @@ func (l *linter) document(root *node) {
 }
 
 // element gives the node of an element or of its negation.
-func element(n *node, name string) *node {
-	if v := n.member(name); v != nil {
+func element(n *policytext.Node, name string) *policytext.Node {
+	if v := n.Get(name); v != nil {
 		return v
 	}
-	return n.member("Not" + name)
+	return n.Get("Not" + name)
 }
 
 // each visits the values of a string or list.
-func each(n *node, visit func(*node)) {
+func each(n *policytext.Node, visit func(*policytext.Node)) {
 	switch {
 	case n == nil:
-	case n.kind == arrayNode:
-		for i := range n.elems {
-			visit(&n.elems[i])
+	case n.Kind == policytext.ArrayNode:
+		for i := range n.Elems {
+			visit(&n.Elems[i])
 		}
 	default:
 		visit(n)
 	}
 }
 
-func (l *linter) statement(n *node, s *statement) {
+func (l *linter) statement(n *policytext.Node, s *statement) {
 	l.principal(n, s)
 	l.actions(n, s)
 	l.resources(n, s)
-	if c := n.member("Condition"); c != nil {
+	if c := n.Get("Condition"); c != nil {
 		l.conditions(c, s)
 	}
 	if !s.deny && slices.Contains(s.rawActions, "*") && slices.Contains(s.rawResources, "*") && l.kind == KindIdentity && !s.notAction {
@@ -148,7 +147,7 @@ func (l *linter) forwardedKMS(s *statement) bool {
 	return kms && network && !exempt
 }
 
-func (l *linter) principal(n *node, s *statement) {
+func (l *linter) principal(n *policytext.Node, s *statement) {
 	p := element(n, "Principal")
 	switch {
 	case p == nil && l.kind.hasPrincipals():
@@ -172,44 +171,44 @@ func (l *linter) principal(n *node, s *statement) {
 	case l.kind == KindResourceCtrl && !slices.Contains(s.rawPrincipal, "*"):
 		l.add(p, "POL016", SeverityError, "the principal of a resource control policy is \"*\"")
 	}
-	if p.kind != objectNode {
+	if p.Kind != policytext.ObjectNode {
 		return
 	}
-	each(p.member("AWS"), func(v *node) {
-		c := compilePrincipal("AWS", v.text)
+	each(p.Get("AWS"), func(v *policytext.Node) {
+		c := compilePrincipal("AWS", v.Text)
 		switch {
 		case c.kind == principalUniqueID:
-			l.add(v, "POL017", SeverityWarning, "%s is the id of a user or role that was deleted; a new one of the same name is not meant: save the policy with the ARN again", v.text)
-		case c.kind == principalNever && strings.ContainsAny(v.text, "*?"):
+			l.add(v, "POL017", SeverityWarning, "%s is the id of a user or role that was deleted; a new one of the same name is not meant: save the policy with the ARN again", v.Text)
+		case c.kind == principalNever && strings.ContainsAny(v.Text, "*?"):
 			l.add(v, "POL018", SeverityError, "wildcards inside a principal match nothing: use \"*\" with a condition on aws:PrincipalArn")
 		case c.kind == principalNever:
-			l.add(v, "POL019", SeverityError, "%q is no principal: want an account, or the ARN of a user, role, session or root user", v.text)
+			l.add(v, "POL019", SeverityError, "%q is no principal: want an account, or the ARN of a user, role, session or root user", v.Text)
 		case c.partition != "" && !knownPartition(c.partition):
 			l.add(v, "POL020", SeverityError, "unknown partition %q", c.partition)
 		}
 	})
 }
 
-func (l *linter) actions(n *node, s *statement) {
+func (l *linter) actions(n *policytext.Node, s *statement) {
 	a := element(n, "Action")
 	if len(s.rawActions) == 0 {
 		l.add(a, "POL021", SeverityError, "the list of actions is empty")
 	}
-	each(a, func(v *node) {
-		service, name, _ := strings.Cut(v.text, ":")
+	each(a, func(v *policytext.Node) {
+		service, name, _ := strings.Cut(v.Text, ":")
 		switch {
-		case v.text == "*":
-		case strings.TrimSpace(v.text) != v.text || strings.ContainsAny(v.text, " ,\t\n"):
-			l.add(v, "POL022", SeverityError, "%q never matches: AWS does not trim spaces and commas", v.text)
+		case v.Text == "*":
+		case strings.TrimSpace(v.Text) != v.Text || strings.ContainsAny(v.Text, " ,\t\n"):
+			l.add(v, "POL022", SeverityError, "%q never matches: AWS does not trim spaces and commas", v.Text)
 		case service == "" || name == "":
-			l.add(v, "POL023", SeverityError, "%q is no action: want service:Action", v.text)
+			l.add(v, "POL023", SeverityError, "%q is no action: want service:Action", v.Text)
 		case l.kind == KindTrust && !strings.EqualFold(service, "sts"):
 			l.add(v, "POL024", SeverityError, "a trust policy takes sts actions only")
 		}
 	})
 }
 
-func (l *linter) resources(n *node, s *statement) {
+func (l *linter) resources(n *policytext.Node, s *statement) {
 	r := element(n, "Resource")
 	switch {
 	case r == nil && l.kind != KindTrust:
@@ -220,12 +219,12 @@ func (l *linter) resources(n *node, s *statement) {
 		l.add(r, "POL032", SeverityError, "the list of resources is empty")
 	}
 	vars := l.doc.version == versionVariables
-	each(r, func(v *node) {
-		parts := strings.SplitN(v.text, ":", 6)
+	each(r, func(v *policytext.Node) {
+		parts := strings.SplitN(v.Text, ":", 6)
 		switch {
-		case v.text == "*":
+		case v.Text == "*":
 		case parts[0] != "arn":
-			l.add(v, "POL033", SeverityError, "%q is neither an ARN nor \"*\"", v.text)
+			l.add(v, "POL033", SeverityError, "%q is neither an ARN nor \"*\"", v.Text)
 		case len(parts) < 6:
 			l.add(v, "POL034", SeverityWarning, "the ARN is short; its missing fields match anything")
 		case !knownPartition(parts[1]) && !strings.ContainsAny(parts[1], "*?"):
@@ -234,7 +233,7 @@ func (l *linter) resources(n *node, s *statement) {
 			l.add(v, "POL036", SeverityWarning, "an alias does not stand for its key in a policy; name the key's ARN")
 		case parts[2] == "s3" && !strings.Contains(parts[5], "/") && !strings.ContainsAny(parts[5], "*?") && s.objectActionsOnly():
 			l.add(v, "POL037", SeverityWarning, "the actions are on objects and the resource is the bucket: append /* or /prefix/*")
-		case !vars && strings.Contains(v.text, "${"):
+		case !vars && strings.Contains(v.Text, "${"):
 			l.add(v, "POL038", SeverityWarning, "the variable is plain text without \"Version\": %q", versionVariables)
 		case strings.Contains(strings.Join(parts[:5], ":"), "${"):
 			l.add(v, "POL039", SeverityError, "variables are read only after the fifth colon of an ARN")
@@ -258,18 +257,18 @@ func (s *statement) objectActionsOnly() bool {
 	return true
 }
 
-func (l *linter) conditions(n *node, s *statement) {
+func (l *linter) conditions(n *policytext.Node, s *statement) {
 	at := 0
-	for i := range n.members {
-		for j := range n.members[i].value.members {
-			m := &n.members[i].value.members[j]
-			l.condition(&m.value, &s.conditions[at], s)
+	for i := range n.Members {
+		for j := range n.Members[i].Value.Members {
+			m := &n.Members[i].Value.Members[j]
+			l.condition(&m.Value, &s.conditions[at], s)
 			at++
 		}
 	}
 }
 
-func (l *linter) condition(n *node, c *condition, s *statement) {
+func (l *linter) condition(n *policytext.Node, c *condition, s *statement) {
 	if c.set == forAll && !s.deny {
 		l.add(n, "POL040", SeverityWarning, "%s is true when the request has no %s: add a Null condition or use ForAnyValue", c.operator, c.key)
 	}
@@ -280,19 +279,19 @@ func (l *linter) condition(n *node, c *condition, s *statement) {
 		l.add(n, "POL042", SeverityError, "the condition has no value")
 	}
 	i := -1
-	each(n, func(v *node) {
+	each(n, func(v *policytext.Node) {
 		i++
 		value := c.values[i]
 		switch {
 		case !value.valid:
-			l.add(v, "POL043", SeverityError, "%s cannot read %q; it never matches", c.operator, v.text)
-		case (c.op.kind == opBool || c.op.kind == opNull) && value.template.pieces == nil && !isBool(v.text):
-			l.add(v, "POL043", SeverityError, "%s wants true or false, not %q", c.operator, v.text)
-		case c.op.kind == opString && strings.ContainsAny(v.text, "*?") && !strings.Contains(v.text, "${"):
+			l.add(v, "POL043", SeverityError, "%s cannot read %q; it never matches", c.operator, v.Text)
+		case (c.op.kind == opBool || c.op.kind == opNull) && value.template.pieces == nil && !isBool(v.Text):
+			l.add(v, "POL043", SeverityError, "%s wants true or false, not %q", c.operator, v.Text)
+		case c.op.kind == opString && strings.ContainsAny(v.Text, "*?") && !strings.Contains(v.Text, "${"):
 			l.add(v, "POL044", SeverityWarning, "%s compares wildcards as plain text: use StringLike", c.operator)
-		case strings.EqualFold(c.key, "aws:PrincipalArn") && strings.Contains(v.text, ":assumed-role/"):
+		case strings.EqualFold(c.key, "aws:PrincipalArn") && strings.Contains(v.Text, ":assumed-role/"):
 			l.add(v, "POL045", SeverityWarning, "aws:PrincipalArn of a session is the role's ARN: this never matches")
-		case strings.EqualFold(c.key, "s3:x-amz-server-side-encryption-aws-kms-key-id") && !strings.HasPrefix(v.text, "arn:"):
+		case strings.EqualFold(c.key, "s3:x-amz-server-side-encryption-aws-kms-key-id") && !strings.HasPrefix(v.Text, "arn:"):
 			l.add(v, "POL046", SeverityWarning, "the key has to be named by its ARN")
 		}
 	})

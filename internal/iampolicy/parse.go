@@ -4,19 +4,21 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/brokerd/brokerd/internal/iampolicy/policytext"
 )
 
 // versionVariables is the version of the language that has policy variables.
 const versionVariables = "2012-10-17"
 
 // Parse reads a policy document. It takes what AWS takes: one statement or a
-// list, one string or a list, and any text in a string. A *SyntaxError with the
+// list, one string or a list, and any text in a string. A *policytext.SyntaxError with the
 // place of the offence is returned for what AWS refuses whatever the policy is
 // for: broken JSON, duplicate keys, unknown elements and operators, wrong types.
 // What depends on the use of the policy is left to Lint.
 func Parse(data []byte) (*Document, error) {
 	text := string(data)
-	root, err := readTree(text, maxDocumentBytes)
+	root, err := policytext.Read(text, policytext.MaxBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -37,30 +39,30 @@ type parser struct {
 }
 
 func (p *parser) fail(at int, format string, args ...any) error {
-	line, column := place(p.text, at)
-	return &SyntaxError{Line: line, Column: column, Path: p.path, Message: fmt.Sprintf(format, args...)}
+	line, column := policytext.Place(p.text, at)
+	return &policytext.SyntaxError{Line: line, Column: column, Path: p.path, Message: fmt.Sprintf(format, args...)}
 }
 
-func (p *parser) document(root *node) error {
-	if root.kind != objectNode {
-		return p.fail(root.pos, "a policy is an object, not %s", root.kind)
+func (p *parser) document(root *policytext.Node) error {
+	if root.Kind != policytext.ObjectNode {
+		return p.fail(root.Pos, "a policy is an object, not %s", root.Kind)
 	}
-	var statements *node
-	for i := range root.members {
-		m := &root.members[i]
-		p.path = m.key
-		switch m.key {
+	var statements *policytext.Node
+	for i := range root.Members {
+		m := &root.Members[i]
+		p.path = m.Key
+		switch m.Key {
 		case "Version":
-			if m.value.kind != stringNode || m.value.text != versionVariables && m.value.text != "2008-10-17" {
-				return p.fail(m.value.pos, "the version is %q or %q", versionVariables, "2008-10-17")
+			if m.Value.Kind != policytext.StringNode || m.Value.Text != versionVariables && m.Value.Text != "2008-10-17" {
+				return p.fail(m.Value.Pos, "the version is %q or %q", versionVariables, "2008-10-17")
 			}
-			p.doc.version = m.value.text
+			p.doc.version = m.Value.Text
 		case "Id":
-			if m.value.kind != stringNode {
-				return p.fail(m.value.pos, "want a string, not %s", m.value.kind)
+			if m.Value.Kind != policytext.StringNode {
+				return p.fail(m.Value.Pos, "want a string, not %s", m.Value.Kind)
 			}
 		case "Statement":
-			statements = &m.value
+			statements = &m.Value
 		default:
 			p.path = ""
 			return p.unknown(m, "Version", "Id", "Statement")
@@ -68,73 +70,73 @@ func (p *parser) document(root *node) error {
 	}
 	p.path = ""
 	if statements == nil {
-		return p.fail(root.pos, "the element Statement is missing")
+		return p.fail(root.Pos, "the element Statement is missing")
 	}
 	p.line = 1
-	switch statements.kind {
-	case objectNode:
+	switch statements.Kind {
+	case policytext.ObjectNode:
 		p.doc.statements = make([]statement, 1)
 		return p.statement(statements, &p.doc.statements[0], "Statement")
-	case arrayNode:
-		p.doc.statements = make([]statement, len(statements.elems))
-		for i := range statements.elems {
+	case policytext.ArrayNode:
+		p.doc.statements = make([]statement, len(statements.Elems))
+		for i := range statements.Elems {
 			p.doc.statements[i].index = i
-			if err := p.statement(&statements.elems[i], &p.doc.statements[i], "Statement["+strconv.Itoa(i)+"]"); err != nil {
+			if err := p.statement(&statements.Elems[i], &p.doc.statements[i], "Statement["+strconv.Itoa(i)+"]"); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
 	p.path = "Statement"
-	return p.fail(statements.pos, "want a statement or a list of statements, not %s", statements.kind)
+	return p.fail(statements.Pos, "want a statement or a list of statements, not %s", statements.Kind)
 }
 
 // unknown reports an element that does not exist, with the one that was meant.
-func (p *parser) unknown(m *member, known ...string) error {
+func (p *parser) unknown(m *policytext.Member, known ...string) error {
 	for _, k := range known {
-		if strings.EqualFold(k, m.key) {
-			return p.fail(m.keyPos, "unknown element %q; it is spelled %q", m.key, k)
+		if strings.EqualFold(k, m.Key) {
+			return p.fail(m.KeyPos, "unknown element %q; it is spelled %q", m.Key, k)
 		}
 	}
-	return p.fail(m.keyPos, "unknown element %q; known are %s", m.key, strings.Join(known, ", "))
+	return p.fail(m.KeyPos, "unknown element %q; known are %s", m.Key, strings.Join(known, ", "))
 }
 
-func (p *parser) statement(n *node, s *statement, path string) error {
+func (p *parser) statement(n *policytext.Node, s *statement, path string) error {
 	p.path = path
-	if n.kind != objectNode {
-		return p.fail(n.pos, "a statement is an object, not %s", n.kind)
+	if n.Kind != policytext.ObjectNode {
+		return p.fail(n.Pos, "a statement is an object, not %s", n.Kind)
 	}
-	s.line, s.column = p.place(n.pos)
-	s.start, s.end = n.pos, n.end
+	s.line, s.column = p.place(n.Pos)
+	s.start, s.end = n.Pos, n.End
 	vars := p.doc.version == versionVariables
 	effect := false
-	for i := range n.members {
-		m := &n.members[i]
-		v := &m.value
-		p.path = path + "." + m.key
+	for i := range n.Members {
+		m := &n.Members[i]
+		v := &m.Value
+		p.path = path + "." + m.Key
 		var err error
-		switch m.key {
+		switch m.Key {
 		case "Sid":
-			if v.kind != stringNode {
-				return p.fail(v.pos, "want a string, not %s", v.kind)
+			if v.Kind != policytext.StringNode {
+				return p.fail(v.Pos, "want a string, not %s", v.Kind)
 			}
-			s.sid = v.text
+			s.sid = v.Text
 		case "Effect":
-			if v.kind != stringNode || v.text != "Allow" && v.text != "Deny" {
-				return p.fail(v.pos, `the effect is "Allow" or "Deny"`)
+			if v.Kind != policytext.StringNode || v.Text != "Allow" && v.Text != "Deny" {
+				return p.fail(v.Pos, `the effect is "Allow" or "Deny"`)
 			}
-			effect, s.deny = true, v.text == "Deny"
+			effect, s.deny = true, v.Text == "Deny"
 		case "Principal", "NotPrincipal":
 			if s.hasPrincipal {
-				return p.fail(m.keyPos, "a statement has Principal or NotPrincipal, not both")
+				return p.fail(m.KeyPos, "a statement has Principal or NotPrincipal, not both")
 			}
-			s.hasPrincipal, s.notPrincipal = true, m.key == "NotPrincipal"
+			s.hasPrincipal, s.notPrincipal = true, m.Key == "NotPrincipal"
 			err = p.principals(v, s)
 		case "Action", "NotAction":
 			if s.hasAction {
-				return p.fail(m.keyPos, "a statement has Action or NotAction, not both")
+				return p.fail(m.KeyPos, "a statement has Action or NotAction, not both")
 			}
-			s.hasAction, s.notAction = true, m.key == "NotAction"
+			s.hasAction, s.notAction = true, m.Key == "NotAction"
 			if s.rawActions, err = p.strings(v); err == nil {
 				s.actions = make([]string, len(s.rawActions))
 				for i, a := range s.rawActions {
@@ -143,9 +145,9 @@ func (p *parser) statement(n *node, s *statement, path string) error {
 			}
 		case "Resource", "NotResource":
 			if s.hasResource {
-				return p.fail(m.keyPos, "a statement has Resource or NotResource, not both")
+				return p.fail(m.KeyPos, "a statement has Resource or NotResource, not both")
 			}
-			s.hasResource, s.notResource = true, m.key == "NotResource"
+			s.hasResource, s.notResource = true, m.Key == "NotResource"
 			if s.rawResources, err = p.strings(v); err == nil {
 				s.resources = make([]resourcePattern, len(s.rawResources))
 				for i, r := range s.rawResources {
@@ -165,9 +167,9 @@ func (p *parser) statement(n *node, s *statement, path string) error {
 	p.path = path
 	switch {
 	case !effect:
-		return p.fail(n.pos, "the element Effect is missing")
+		return p.fail(n.Pos, "the element Effect is missing")
 	case !s.hasAction:
-		return p.fail(n.pos, "the element Action is missing")
+		return p.fail(n.Pos, "the element Action is missing")
 	}
 	return nil
 }
@@ -184,50 +186,50 @@ func (p *parser) place(at int) (line, column int) {
 }
 
 // strings reads a string or a list of strings.
-func (p *parser) strings(n *node) ([]string, error) {
-	switch n.kind {
-	case stringNode:
-		return []string{n.text}, nil
-	case arrayNode:
-		out := make([]string, len(n.elems))
-		for i := range n.elems {
-			if n.elems[i].kind != stringNode {
-				return nil, p.fail(n.elems[i].pos, "want a string, not %s", n.elems[i].kind)
+func (p *parser) strings(n *policytext.Node) ([]string, error) {
+	switch n.Kind {
+	case policytext.StringNode:
+		return []string{n.Text}, nil
+	case policytext.ArrayNode:
+		out := make([]string, len(n.Elems))
+		for i := range n.Elems {
+			if n.Elems[i].Kind != policytext.StringNode {
+				return nil, p.fail(n.Elems[i].Pos, "want a string, not %s", n.Elems[i].Kind)
 			}
-			out[i] = n.elems[i].text
+			out[i] = n.Elems[i].Text
 		}
 		return out, nil
 	}
-	return nil, p.fail(n.pos, "want a string or a list of strings, not %s", n.kind)
+	return nil, p.fail(n.Pos, "want a string or a list of strings, not %s", n.Kind)
 }
 
-func (p *parser) principals(n *node, s *statement) error {
-	switch n.kind {
-	case stringNode:
-		if n.text != "*" {
-			return p.fail(n.pos, `a principal is "*" or an object such as {"AWS": %q}`, n.text)
+func (p *parser) principals(n *policytext.Node, s *statement) error {
+	switch n.Kind {
+	case policytext.StringNode:
+		if n.Text != "*" {
+			return p.fail(n.Pos, `a principal is "*" or an object such as {"AWS": %q}`, n.Text)
 		}
 		s.principals, s.rawPrincipal = []principal{{kind: principalAny, raw: "*"}}, []string{"*"}
 		return nil
-	case objectNode:
+	case policytext.ObjectNode:
 	default:
-		return p.fail(n.pos, `a principal is "*" or an object, not %s`, n.kind)
+		return p.fail(n.Pos, `a principal is "*" or an object, not %s`, n.Kind)
 	}
 	path := p.path
-	for i := range n.members {
-		m := &n.members[i]
-		switch m.key {
+	for i := range n.Members {
+		m := &n.Members[i]
+		switch m.Key {
 		case "AWS", "Service", "Federated", "CanonicalUser":
 		default:
 			return p.unknown(m, "AWS", "Service", "Federated", "CanonicalUser")
 		}
-		p.path = path + "." + m.key
-		values, err := p.strings(&m.value)
+		p.path = path + "." + m.Key
+		values, err := p.strings(&m.Value)
 		if err != nil {
 			return err
 		}
 		for _, v := range values {
-			s.principals = append(s.principals, compilePrincipal(m.key, v))
+			s.principals = append(s.principals, compilePrincipal(m.Key, v))
 			s.rawPrincipal = append(s.rawPrincipal, v)
 		}
 		p.path = path
@@ -235,27 +237,27 @@ func (p *parser) principals(n *node, s *statement) error {
 	return nil
 }
 
-func (p *parser) conditions(n *node, s *statement, vars bool) error {
-	if n.kind != objectNode {
-		return p.fail(n.pos, "want an object, not %s", n.kind)
+func (p *parser) conditions(n *policytext.Node, s *statement, vars bool) error {
+	if n.Kind != policytext.ObjectNode {
+		return p.fail(n.Pos, "want an object, not %s", n.Kind)
 	}
 	path := p.path
-	for i := range n.members {
-		m := &n.members[i]
-		op, set, ifExists, ok := parseOperator(m.key)
+	for i := range n.Members {
+		m := &n.Members[i]
+		op, set, ifExists, ok := parseOperator(m.Key)
 		if !ok {
-			return p.fail(m.keyPos, "unknown condition operator %q%s", m.key, suggestOperator(m.key))
+			return p.fail(m.KeyPos, "unknown condition operator %q%s", m.Key, suggestOperator(m.Key))
 		}
-		p.path = path + "." + m.key
-		if m.value.kind != objectNode {
-			return p.fail(m.value.pos, "want an object of condition keys, not %s", m.value.kind)
+		p.path = path + "." + m.Key
+		if m.Value.Kind != policytext.ObjectNode {
+			return p.fail(m.Value.Pos, "want an object of condition keys, not %s", m.Value.Kind)
 		}
-		for j := range m.value.members {
-			k := &m.value.members[j]
-			c := condition{operator: m.key, key: k.key, op: op, set: set, ifExists: ifExists}
-			c.lookup = strings.ToLower(keyPart(k.key)) + k.key[len(keyPart(k.key)):]
+		for j := range m.Value.Members {
+			k := &m.Value.Members[j]
+			c := condition{operator: m.Key, key: k.Key, op: op, set: set, ifExists: ifExists}
+			c.lookup = strings.ToLower(keyPart(k.Key)) + k.Key[len(keyPart(k.Key)):]
 			var err error
-			if c.want, err = p.scalars(&k.value); err != nil {
+			if c.want, err = p.scalars(&k.Value); err != nil {
 				return err
 			}
 			c.values = make([]conditionValue, len(c.want))
@@ -278,18 +280,15 @@ func suggestOperator(s string) string {
 }
 
 // scalars reads a string, number or boolean, or a list of them.
-func (p *parser) scalars(n *node) ([]string, error) {
-	list := []node{*n}
-	if n.kind == arrayNode {
-		list = n.elems
-	}
+func (p *parser) scalars(n *policytext.Node) ([]string, error) {
+	list := n.Items()
 	out := make([]string, len(list))
 	for i := range list {
-		switch list[i].kind {
-		case stringNode, numberNode, boolNode:
-			out[i] = list[i].text
+		switch list[i].Kind {
+		case policytext.StringNode, policytext.NumberNode, policytext.BoolNode:
+			out[i] = list[i].Text
 		default:
-			return nil, p.fail(list[i].pos, "want a string, a number, a boolean, or a list of them, not %s", list[i].kind)
+			return nil, p.fail(list[i].Pos, "want a string, a number, a boolean, or a list of them, not %s", list[i].Kind)
 		}
 	}
 	return out, nil

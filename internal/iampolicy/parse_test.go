@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/brokerd/brokerd/internal/iampolicy/policytext"
 )
 
 const statementOK = `{"Effect":"Allow","Action":"s3:*","Resource":"*"}`
@@ -57,12 +59,12 @@ func TestParseRefuses(t *testing.T) {
 		{"null as a value", `{"Statement":{"Effect":"Allow","Action":"*","Condition":{"Bool":{"a:b":null}}}}`, 1, 72, "want a string"},
 		{"condition as a list", `{"Statement":{"Effect":"Allow","Action":"*","Condition":[]}}`, 1, 57, "want an object"},
 		{"deep nesting", strings.Repeat("[", 100000), 1, 33, "nested deeper"},
-		{"a megabyte", `{"Id":"` + strings.Repeat("x", 1<<20) + `","Statement":[]}`, 1, maxDocumentBytes + 1, "the limit is"},
+		{"a megabyte", `{"Id":"` + strings.Repeat("x", 1<<20) + `","Statement":[]}`, 1, policytext.MaxBytes + 1, "the limit is"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := Parse([]byte(c.text))
-			var syntax *SyntaxError
+			var syntax *policytext.SyntaxError
 			if !errors.As(err, &syntax) {
 				t.Fatalf("got %v, want a syntax error", err)
 			}

@@ -2,6 +2,35 @@ package iampolicy
 
 import "encoding/json"
 
+// Decision is the outcome of an evaluation.
+type Decision string
+
+// The four outcomes. Unknown means that a layer was not supplied or a context
+// key is not known, and that the answer depends on it.
+const (
+	Allowed      Decision = "allowed"
+	ImplicitDeny Decision = "implicit_deny"
+	ExplicitDeny Decision = "explicit_deny"
+	Unknown      Decision = "unknown"
+)
+
+// Result is a decision with its reasons.
+type Result struct {
+	Name     string   `json:"name,omitempty"`
+	Decision Decision `json:"decision"`
+	// BlockedBy lists the layers that stand between the request and "allowed":
+	// explicit denies first. Empty when the decision is allowed or unknown.
+	BlockedBy []Layer `json:"blocked_by"`
+	// RootCause is the layer to look at first: one that denies, else the one
+	// whose closest Allow statement lacks least.
+	RootCause Layer         `json:"root_cause,omitempty"`
+	Layers    []LayerResult `json:"layers"`
+	// Fixes, applied together, make the scenario allowed.
+	Fixes []Fix `json:"fixes"`
+	// Assumptions say what was taken for granted. An allowed result has at least one.
+	Assumptions []string `json:"assumptions"`
+}
+
 // LayerResult is what one layer says about a request, whether or not the
 // overall decision depends on it.
 type LayerResult struct {

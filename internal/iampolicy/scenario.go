@@ -1,244 +1,85 @@
 package iampolicy
 
-import (
-	"bytes"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"slices"
-	"strings"
+// Request is one call to be decided.
+type Request struct {
+	// Principal is the caller's ARN: a user, an assumed-role session
+	// (arn:aws:sts::A:assumed-role/NAME/SESSION), a role, a root user, a
+	// service ("s3.amazonaws.com"), or "*" for an anonymous caller.
+	Principal string `json:"principal"`
+	Action    string `json:"action"`   // "s3:PutObject"
+	Resource  string `json:"resource"` // ARN, or "*" for actions without one
+	// ResourceAccount is the 12-digit account that owns the resource. S3 ARNs
+	// do not carry it. Empty: taken from the resource ARN, else the caller's account.
+	ResourceAccount string `json:"resource_account,omitempty"`
+	// Context holds the condition keys of the request. Keys are matched
+	// without regard to case. aws:PrincipalArn, aws:PrincipalAccount,
+	// aws:ResourceAccount and the like are derived when they are absent.
+	Context map[string][]string `json:"context,omitempty"`
+	// RoleARN is the role behind an assumed-role Principal, with its path; the
+	// session ARN does not carry the path. Empty: the role is taken to have none.
+	RoleARN string `json:"role_arn,omitempty"`
+	// PrincipalID is the unique id ("AROA…:session", "AIDA…") of the caller, when known.
+	PrincipalID string `json:"principal_id,omitempty"`
+	// UnknownContext lists condition keys that the request may carry and whose
+	// values are not known. In JSON a null context value says the same.
+	UnknownContext []string `json:"unknown_context,omitempty"`
+}
 
-	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
+// Layer names a kind of policy that takes part in a decision.
+type Layer string
+
+// The layers, by their names in scenarios and results.
+const (
+	LayerIdentity     Layer = "identity"
+	LayerResource     Layer = "resource"
+	LayerBoundary     Layer = "permissions_boundary"
+	LayerSession      Layer = "session"
+	LayerSCP          Layer = "service_control"
+	LayerRCP          Layer = "resource_control"
+	LayerVPCEndpoint  Layer = "vpc_endpoint"
+	LayerPublicAccess Layer = "public_access_block"
 )
 
-const maxScenarioBytes = 4 << 20
-
-// DecodeScenario reads the JSON form of a scenario and checks it. Errors give
-// the place where there is one.
-func DecodeScenario(data []byte) (Scenario, error) {
-	var sc Scenario
-	text := string(data)
-	root, err := readTree(text, maxScenarioBytes)
-	if err != nil {
-		return sc, fmt.Errorf("scenario: %w", err)
-	}
-	if err := checkPolicies(text, root.member("policies")); err != nil {
-		return sc, fmt.Errorf("scenario: %w", err)
-	}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&sc); err != nil {
-		var wrongType *json.UnmarshalTypeError
-		if errors.As(err, &wrongType) {
-			line, column := place(string(data), int(wrongType.Offset))
-			return Scenario{}, fmt.Errorf("scenario: line %d, column %d: %s: want %s, not %s", line, column, wrongType.Field, wrongType.Type, wrongType.Value)
-		}
-		if _, name, found := strings.Cut(err.Error(), `unknown field "`); found {
-			if at := root.find(strings.TrimSuffix(name, `"`)); at >= 0 {
-				line, column := place(text, at)
-				return Scenario{}, fmt.Errorf("scenario: line %d, column %d: %w", line, column, err)
-			}
-		}
-		return Scenario{}, fmt.Errorf("scenario: %w", err)
-	}
-	if err := sc.Validate(); err != nil {
-		return Scenario{}, fmt.Errorf("scenario: %w", err)
-	}
-	return sc, nil
+// NamedPolicy is a parsed policy document with the name it is known by.
+type NamedPolicy struct {
+	Name   string    `json:"name,omitempty"`
+	Policy *Document `json:"policy"`
 }
 
-// find gives the place of a member's name, the first in the text, or -1.
-func (n *node) find(key string) int {
-	for i := range n.members {
-		if n.members[i].key == key {
-			return n.members[i].keyPos
-		}
-		if at := n.members[i].value.find(key); at >= 0 {
-			return at
-		}
-	}
-	for i := range n.elems {
-		if at := n.elems[i].find(key); at >= 0 {
-			return at
-		}
-	}
-	return -1
+// LevelPolicies are the SCPs or RCPs attached at one level of an organization.
+type LevelPolicies struct {
+	Level    string        `json:"level"`
+	Policies []NamedPolicy `json:"policies"`
 }
 
-// checkPolicies parses the policies inside a scenario, so that errors give
-// their place in the scenario and not in the policy.
-func checkPolicies(text string, n *node) error {
-	if n == nil {
-		return nil
-	}
-	for i := range n.members {
-		m := &n.members[i]
-		if m.value.kind != objectNode || m.key != "policy" && m.key != "resource" {
-			if err := checkPolicies(text, &m.value); err != nil {
-				return err
-			}
-			continue
-		}
-		_, err := Parse([]byte(text[m.value.pos:m.value.end]))
-		var syntax *SyntaxError
-		if errors.As(err, &syntax) {
-			line, column := place(text, m.value.pos)
-			if syntax.Line == 1 {
-				syntax.Column += column - 1
-			}
-			syntax.Line += line - 1
-			return syntax
-		}
-	}
-	for i := range n.elems {
-		if err := checkPolicies(text, &n.elems[i]); err != nil {
-			return err
-		}
-	}
-	return nil
+// PolicySet is every policy known for a request. A nil boundary, session or
+// endpoint list means "not attached"; an empty non-nil list means "attached and
+// allows nothing".
+type PolicySet struct {
+	Identity        []NamedPolicy   `json:"identity,omitempty"`
+	Resource        *Document       `json:"resource,omitempty"`
+	Boundary        []NamedPolicy   `json:"permissions_boundary,omitempty"`
+	Session         []NamedPolicy   `json:"session,omitempty"`
+	ServiceControl  []LevelPolicies `json:"service_control,omitempty"`
+	ResourceControl []LevelPolicies `json:"resource_control,omitempty"`
+	VPCEndpoint     []NamedPolicy   `json:"vpc_endpoint,omitempty"`
 }
 
-// UnmarshalJSON reads a request. A context value may be a string, a number, a
-// boolean or a list of them; null says that the value is not known.
-func (r *Request) UnmarshalJSON(data []byte) error {
-	type plain Request
-	in := struct {
-		*plain
-		Context map[string]contextValue `json:"context"`
-	}{plain: (*plain)(r)}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&in); err != nil {
-		return fmt.Errorf("request: %w", err)
-	}
-	r.Context = nil
-	for k, v := range in.Context {
-		if v == nil {
-			r.UnknownContext = append(r.UnknownContext, k)
-			continue
-		}
-		if r.Context == nil {
-			r.Context = make(map[string][]string, len(in.Context))
-		}
-		r.Context[k] = v
-	}
-	slices.Sort(r.UnknownContext)
-	return nil
+// PublicAccessBlock is the effective public-access setting of a bucket
+// (the most restrictive of bucket, account and organization).
+type PublicAccessBlock struct {
+	BlockPublicAcls       bool `json:"block_public_acls"`
+	IgnorePublicAcls      bool `json:"ignore_public_acls"`
+	BlockPublicPolicy     bool `json:"block_public_policy"`
+	RestrictPublicBuckets bool `json:"restrict_public_buckets"`
 }
 
-type contextValue []string
-
-func (v *contextValue) UnmarshalJSON(data []byte) error {
-	n, err := readTree(string(data), maxScenarioBytes)
-	if err != nil {
-		return err
-	}
-	if n.kind == nullNode {
-		*v = nil
-		return nil
-	}
-	list := []node{*n}
-	if n.kind == arrayNode {
-		list = n.elems
-	}
-	*v = make(contextValue, 0, len(list))
-	for i := range list {
-		switch list[i].kind {
-		case stringNode, numberNode, boolNode:
-			*v = append(*v, list[i].text)
-		default:
-			return fmt.Errorf("context: want a string or a list of strings, not %s", list[i].kind)
-		}
-	}
-	return nil
-}
-
-// layers is every layer, in the order of results.
-var layers = [...]Layer{LayerIdentity, LayerBoundary, LayerSession, LayerSCP, LayerVPCEndpoint, LayerResource, LayerRCP, LayerPublicAccess}
-
-// Validate checks what Evaluate needs to understand a request. Evaluate denies
-// a scenario that is not valid.
-func (sc *Scenario) Validate() error {
-	r := parseRequest(&sc.Request)
-	if err := r.check(); err != nil {
-		return err
-	}
-	for _, l := range sc.NotSupplied {
-		if !slices.Contains(layers[:], l) {
-			return fmt.Errorf("not_supplied: unknown layer %q; known are %v", l, layers)
-		}
-	}
-	return sc.Policies.check()
-}
-
-func (p *PolicySet) check() error {
-	lists := []struct {
-		layer    Layer
-		policies []NamedPolicy
-	}{{LayerIdentity, p.Identity}, {LayerBoundary, p.Boundary}, {LayerSession, p.Session}, {LayerVPCEndpoint, p.VPCEndpoint}}
-	for _, l := range p.ServiceControl {
-		lists = append(lists, struct {
-			layer    Layer
-			policies []NamedPolicy
-		}{LayerSCP, l.Policies})
-	}
-	for _, l := range p.ResourceControl {
-		lists = append(lists, struct {
-			layer    Layer
-			policies []NamedPolicy
-		}{LayerRCP, l.Policies})
-	}
-	for _, l := range lists {
-		for i := range l.policies {
-			if l.policies[i].Policy == nil {
-				return fmt.Errorf("%s[%d] %q: the policy is missing; leave the entry out or list the layer under not_supplied", l.layer, i, l.policies[i].Name)
-			}
-		}
-	}
-	return nil
-}
-
-func parseRequest(r *Request) parsedRequest {
-	p := parsedRequest{Request: r, caller: parseCaller(r), actionLower: strings.ToLower(r.Action)}
-	p.service, _, _ = strings.Cut(p.actionLower, ":")
-	p.anyResource = r.Resource == "*" || r.Resource == ""
-	if !p.anyResource {
-		p.arn, _ = awsarn.Split(r.Resource)
-	}
-	switch {
-	case r.ResourceAccount != "":
-		p.resourceAccount = r.ResourceAccount
-	case p.arn.Account != "":
-		p.resourceAccount = p.arn.Account
-	default:
-		for k, v := range r.Context {
-			if len(v) == 1 && awsarn.IsAccount(v[0]) && (strings.EqualFold(k, "aws:ResourceAccount") || strings.EqualFold(k, "s3:ResourceAccount")) {
-				p.resourceAccount = v[0]
-			}
-		}
-		if p.resourceAccount == "" {
-			p.resourceAccount, p.accountGuessed = p.caller.account, true
-		}
-	}
-	p.sameAccount = p.caller.account != "" && p.caller.account == p.resourceAccount
-	return p
-}
-
-func (r *parsedRequest) check() error {
-	service, name, _ := strings.Cut(r.Action, ":")
-	switch {
-	case r.caller.kind == callerInvalid:
-		return fmt.Errorf("principal %q: want the ARN of a user, role, role session, root user or identity provider, a service such as s3.amazonaws.com, or \"*\"; a role_arn has to be that of the session", r.Principal)
-	case service == "" || name == "" || strings.ContainsAny(r.Action, "*? \t\n"):
-		return fmt.Errorf("action %q: want one action such as s3:PutObject", r.Action)
-	case r.ResourceAccount != "" && !awsarn.IsAccount(r.ResourceAccount):
-		return fmt.Errorf("resource_account %q: want 12 digits", r.ResourceAccount)
-	case r.anyResource:
-		return nil
-	case r.arn.Partition == "" || r.arn.Service == "" || r.arn.Resource == "":
-		return fmt.Errorf("resource %q: want an ARN, or \"*\" for an action without one", r.Resource)
-	case !knownPartition(r.arn.Partition):
-		return fmt.Errorf("resource %q: unknown partition %q", r.Resource, r.arn.Partition)
-	}
-	return nil
+// Scenario is a request with all that is known about the policies around it.
+type Scenario struct {
+	Name              string             `json:"name,omitempty"`
+	Request           Request            `json:"request"`
+	Policies          PolicySet          `json:"policies"`
+	PublicAccessBlock *PublicAccessBlock `json:"public_access_block,omitempty"`
+	// NotSupplied lists layers that exist or may exist but could not be read.
+	NotSupplied []Layer `json:"not_supplied,omitempty"`
 }

@@ -1,10 +1,11 @@
 package setup
 
 import (
-	"encoding/json"
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/brokerd/brokerd/internal/iampolicy/policytext"
 )
 
 // Current is what a snapshot says of the document or setting of a change, in the
@@ -79,26 +80,11 @@ func (c *Change) Same(a, b string) bool {
 	default:
 		return false
 	}
-	x, err := readText(a)
-	y, yerr := readText(b)
-	return err == nil && yerr == nil && maps.Equal(x.rest(), y.rest()) && slices.EqualFunc(x.items, y.items, func(i, j span) bool {
-		return i.sid == j.sid && factsOf([]byte(a[i.start:i.end])).equal(factsOf([]byte(b[j.start:j.end])))
+	x, err := policytext.ReadDocument(a)
+	y, yerr := policytext.ReadDocument(b)
+	return err == nil && yerr == nil && maps.Equal(x.Rest(), y.Rest()) && slices.EqualFunc(x.Statements(), y.Statements(), func(i, j policytext.Statement) bool {
+		return i.Sid == j.Sid && policytext.ReadElements(a[i.Start:i.End]).Equal(policytext.ReadElements(b[j.Start:j.End]))
 	})
-}
-
-// rest is what stands beside the statements: Version and Id.
-func (t *text) rest() map[string]string {
-	var elements map[string]json.RawMessage
-	if json.Unmarshal([]byte(t.doc), &elements) != nil {
-		return nil
-	}
-	out := map[string]string{}
-	for name, value := range elements {
-		if name != "Statement" {
-			out[name] = compact(value)
-		}
-	}
-	return out
 }
 
 // Scope is what there is to read around the change alone.

@@ -60,22 +60,22 @@ type builder struct {
 type roleParts struct {
 	Role
 	depth                         int // its place in the longest chain that it is part of
-	trust, write, encrypt, assume family
+	trust, write, encrypt, assume statementGroup
 }
 
 type sourceParts struct {
 	Source
-	assume family
+	assume statementGroup
 }
 
 type keyParts struct {
 	Key
-	admin, use family
+	admin, use statementGroup
 }
 
 type bucketParts struct {
 	Bucket
-	write, plain, noKMS, otherKey family
+	write, plain, noKMS, otherKey statementGroup
 }
 
 func newBuilder() *builder {
@@ -123,10 +123,10 @@ func (b *builder) role(arn, destination string) (*roleParts, error) {
 			return nil, fmt.Errorf("role: %w", err)
 		}
 		r = &roleParts{Role: Role{ARN: arn, Account: a.Account, Name: a.Name(), Path: a.Path(), MaxSession: time.Hour}}
-		r.trust = family{base: SidAssume, merged: "Action"}
-		r.write = family{base: SidWrite, merged: "Resource"}
-		r.encrypt = family{base: SidEncrypt, merged: "Resource"}
-		r.assume = family{base: SidNextRole, merged: "Resource"}
+		r.trust = statementGroup{base: SidAssume, merged: "Action"}
+		r.write = statementGroup{base: SidWrite, merged: "Resource"}
+		r.encrypt = statementGroup{base: SidEncrypt, merged: "Resource"}
+		r.assume = statementGroup{base: SidNextRole, merged: "Resource"}
 		b.roles[arn] = r
 		b.roleOrder = append(b.roleOrder, arn)
 	}
@@ -146,7 +146,7 @@ func (b *builder) key(p part) {
 	if !ok {
 		a, _ := awsarn.Parse(p.dest.KMSKey) // validated with the configuration
 		k = &keyParts{Key: Key{ARN: p.dest.KMSKey, Account: a.Account, Region: a.Region}}
-		k.admin, k.use = family{base: SidKeyAdmin, merged: "Action"}, family{base: SidKeyUse, merged: "Action"}
+		k.admin, k.use = statementGroup{base: SidKeyAdmin, merged: "Action"}, statementGroup{base: SidKeyUse, merged: "Action"}
 		b.keys[p.dest.KMSKey] = k
 	}
 	k.Destinations = with(k.Destinations, p.dest.Name)
@@ -163,10 +163,10 @@ func (b *builder) bucket(p part) error {
 			Encryption:   Encryption{Algorithm: "aws:kms", KeyARN: d.KMSKey, BucketKey: p.bucketKey()},
 			PublicAccess: PublicAccess{true, true, true, true},
 		}}
-		t.write = family{base: SidBucketWrite, merged: "Resource"}
-		t.plain = family{base: SidDenyPlainHTTP, merged: "Resource"}
-		t.noKMS = family{base: SidDenyNoKMS, merged: "Resource"}
-		t.otherKey = family{base: SidDenyOtherKey, merged: "Resource"}
+		t.write = statementGroup{base: SidBucketWrite, merged: "Resource"}
+		t.plain = statementGroup{base: SidDenyPlainHTTP, merged: "Resource"}
+		t.noKMS = statementGroup{base: SidDenyNoKMS, merged: "Resource"}
+		t.otherKey = statementGroup{base: SidDenyOtherKey, merged: "Resource"}
 		b.buckets[d.Bucket] = t
 	}
 	if t.Region != d.Region || t.Account != d.Owner {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
+	"github.com/brokerd/brokerd/internal/iampolicy/policytext"
 )
 
 // assume derives who assumes whom on the way to a destination's role.
@@ -35,7 +36,7 @@ func (b *builder) assume(p part) error {
 		if i == 0 && (as.Type == config.RunsWebIdentity || as.Type == config.RunsUser || as == (config.RunsAs{})) {
 			r.MaxSession = max(r.MaxSession, h.Duration.Std())
 		}
-		actions := Strings{"sts:AssumeRole"}
+		actions := policytext.StringList{"sts:AssumeRole"}
 		if tagged || len(h.Tags) > 0 || (last && len(d.Session.Peer.Tags) > 0) {
 			actions = append(actions, "sts:TagSession")
 		}
@@ -53,9 +54,9 @@ func (b *builder) assume(p part) error {
 		}
 		if caller != "" {
 			r.trust.add(trustStatement(caller, actions, h.ExternalID), p.sid)
-			grant := family{}
+			grant := statementGroup{}
 			if awsarn.Account(caller) != r.Account {
-				grant.made = []Statement{{Effect: "Allow", Action: actions, Resource: Strings{h.Role}}}
+				grant.made = []Statement{{Effect: "Allow", Action: actions, Resource: policytext.StringList{h.Role}}}
 			}
 			if i == 0 {
 				src := b.source(as.Type, caller, d.Name)
@@ -69,7 +70,7 @@ func (b *builder) assume(p part) error {
 	return nil
 }
 
-func addAll(into *family, from family, sid string) {
+func addAll(into *statementGroup, from statementGroup, sid string) {
 	for _, s := range from.made {
 		into.add(s, sid)
 	}
@@ -89,17 +90,17 @@ func (r *roleParts) bound(boundary string) error {
 func (b *builder) source(kind, arn, destination string) *sourceParts {
 	s, ok := b.sources[arn]
 	if !ok {
-		s = &sourceParts{Source: Source{Type: kind, ARN: arn, Account: awsarn.Account(arn)}, assume: family{base: SidNextRole, merged: "Resource"}}
+		s = &sourceParts{Source: Source{Type: kind, ARN: arn, Account: awsarn.Account(arn)}, assume: statementGroup{base: SidNextRole, merged: "Resource"}}
 		b.sources[arn] = s
 	}
 	s.Destinations = with(s.Destinations, destination)
 	return s
 }
 
-func trustStatement(caller string, actions Strings, external string) Statement {
-	s := Statement{Effect: "Allow", Principal: map[string]Strings{"AWS": {caller}}, Action: actions}
+func trustStatement(caller string, actions policytext.StringList, external string) Statement {
+	s := Statement{Effect: "Allow", Principal: map[string]policytext.StringList{"AWS": {caller}}, Action: actions}
 	if external != "" {
-		s.Condition = map[string]map[string]Strings{"StringEquals": {"sts:ExternalId": {external}}}
+		s.Condition = map[string]map[string]policytext.StringList{"StringEquals": {"sts:ExternalId": {external}}}
 	}
 	return s
 }
@@ -109,7 +110,7 @@ func trustStatement(caller string, actions Strings, external string) Statement {
 func webIdentityTrust(as config.RunsAs) Statement {
 	_, issuer, _ := strings.Cut(as.Provider, ":oidc-provider/")
 	return Statement{
-		Effect: "Allow", Principal: map[string]Strings{"Federated": {as.Provider}}, Action: Strings{"sts:AssumeRoleWithWebIdentity"},
-		Condition: map[string]map[string]Strings{"StringEquals": {issuer + ":aud": {as.Audience}, issuer + ":sub": {as.Subject}}},
+		Effect: "Allow", Principal: map[string]policytext.StringList{"Federated": {as.Provider}}, Action: policytext.StringList{"sts:AssumeRoleWithWebIdentity"},
+		Condition: map[string]map[string]policytext.StringList{"StringEquals": {issuer + ":aud": {as.Audience}, issuer + ":sub": {as.Subject}}},
 	}
 }

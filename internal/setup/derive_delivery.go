@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/iampolicy/policytext"
 )
 
 // part writes the statements of one destination.
@@ -32,16 +33,18 @@ func (p part) viaS3() string {
 
 // keyActions has no kms:Encrypt: S3 never calls it for an upload. Decrypt is what
 // UploadPart needs; without s3:GetObject it reads nothing.
-func keyActions() Strings { return Strings{"kms:GenerateDataKey", "kms:Decrypt"} }
+func keyActions() policytext.StringList {
+	return policytext.StringList{"kms:GenerateDataKey", "kms:Decrypt"}
+}
 
 func (p part) write() Statement {
-	return Statement{Effect: "Allow", Action: p.dest.WriteActions(), Resource: Strings{p.objects}}
+	return Statement{Effect: "Allow", Action: p.dest.WriteActions(), Resource: policytext.StringList{p.objects}}
 }
 
 func (p part) encrypt() Statement {
 	return Statement{
-		Effect: "Allow", Action: keyActions(), Resource: Strings{p.dest.KMSKey},
-		Condition: map[string]map[string]Strings{"StringEquals": {"kms:ViaService": {p.viaS3()}}},
+		Effect: "Allow", Action: keyActions(), Resource: policytext.StringList{p.dest.KMSKey},
+		Condition: map[string]map[string]policytext.StringList{"StringEquals": {"kms:ViaService": {p.viaS3()}}},
 	}
 }
 
@@ -56,33 +59,35 @@ func (p part) encrypt() Statement {
 // keep their own rules. The exception is plain HTTP, which is refused for all.
 func (p part) bucketWrite() Statement {
 	return Statement{
-		Effect: "Allow", Principal: map[string]Strings{"AWS": {p.dest.Role}},
-		Action: p.dest.WriteActions(), Resource: Strings{p.objects},
+		Effect: "Allow", Principal: map[string]policytext.StringList{"AWS": {p.dest.Role}},
+		Action: p.dest.WriteActions(), Resource: policytext.StringList{p.objects},
 	}
 }
 
-func everybody() map[string]Strings { return map[string]Strings{"AWS": {"*"}} }
+func everybody() map[string]policytext.StringList {
+	return map[string]policytext.StringList{"AWS": {"*"}}
+}
 
 func (p part) denyPlainHTTP() Statement {
 	return Statement{
-		Effect: "Deny", Principal: everybody(), Action: Strings{"s3:*"}, Resource: Strings{p.bucket, p.bucket + "/*"},
-		Condition: map[string]map[string]Strings{"Bool": {"aws:SecureTransport": {"false"}}},
+		Effect: "Deny", Principal: everybody(), Action: policytext.StringList{"s3:*"}, Resource: policytext.StringList{p.bucket, p.bucket + "/*"},
+		Condition: map[string]map[string]policytext.StringList{"Bool": {"aws:SecureTransport": {"false"}}},
 	}
 }
 
 func (p part) denyNoKMS() Statement {
 	const header = "s3:x-amz-server-side-encryption"
 	return Statement{
-		Effect: "Deny", Principal: everybody(), Action: Strings{"s3:PutObject"}, Resource: Strings{p.objects},
-		Condition: map[string]map[string]Strings{"StringNotEquals": {header: {"aws:kms"}}, "Null": {header: {"false"}}},
+		Effect: "Deny", Principal: everybody(), Action: policytext.StringList{"s3:PutObject"}, Resource: policytext.StringList{p.objects},
+		Condition: map[string]map[string]policytext.StringList{"StringNotEquals": {header: {"aws:kms"}}, "Null": {header: {"false"}}},
 	}
 }
 
 func (p part) denyOtherKey() Statement {
 	const header = "s3:x-amz-server-side-encryption-aws-kms-key-id"
 	return Statement{
-		Effect: "Deny", Principal: everybody(), Action: Strings{"s3:PutObject"}, Resource: Strings{p.objects},
-		Condition: map[string]map[string]Strings{"StringNotEquals": {header: {p.dest.KMSKey}}, "Null": {header: {"false"}}},
+		Effect: "Deny", Principal: everybody(), Action: policytext.StringList{"s3:PutObject"}, Resource: policytext.StringList{p.objects},
+		Condition: map[string]map[string]policytext.StringList{"StringNotEquals": {header: {p.dest.KMSKey}}, "Null": {header: {"false"}}},
 	}
 }
 
@@ -90,7 +95,7 @@ func (p part) denyOtherKey() Statement {
 // the policy again.
 func (p part) keyAdmin() Statement {
 	root := strings.Join([]string{"arn", p.partition, "iam", "", p.dest.Owner, "root"}, ":")
-	return Statement{Effect: "Allow", Principal: map[string]Strings{"AWS": {root}}, Action: Strings{"kms:*"}, Resource: Strings{"*"}}
+	return Statement{Effect: "Allow", Principal: map[string]policytext.StringList{"AWS": {root}}, Action: policytext.StringList{"kms:*"}, Resource: policytext.StringList{"*"}}
 }
 
 // keyUse limits the key to what S3 does with it for this bucket. With bucket keys
@@ -98,13 +103,13 @@ func (p part) keyAdmin() Statement {
 func (p part) keyUse() Statement {
 	const context = "kms:EncryptionContext:aws:s3:arn"
 	s := Statement{
-		Effect: "Allow", Principal: map[string]Strings{"AWS": {p.dest.Role}}, Action: keyActions(), Resource: Strings{"*"},
-		Condition: map[string]map[string]Strings{"StringEquals": {"kms:ViaService": {p.viaS3()}}},
+		Effect: "Allow", Principal: map[string]policytext.StringList{"AWS": {p.dest.Role}}, Action: keyActions(), Resource: policytext.StringList{"*"},
+		Condition: map[string]map[string]policytext.StringList{"StringEquals": {"kms:ViaService": {p.viaS3()}}},
 	}
 	if p.bucketKey() {
-		s.Condition["StringEquals"][context] = Strings{p.bucket}
+		s.Condition["StringEquals"][context] = policytext.StringList{p.bucket}
 	} else {
-		s.Condition["StringLike"] = map[string]Strings{context: {p.objects}}
+		s.Condition["StringLike"] = map[string]policytext.StringList{context: {p.objects}}
 	}
 	return s
 }

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/brokerd/brokerd/internal/iampolicy/policytext"
 )
 
 // documents are the ways in which people write policies.
@@ -26,13 +28,13 @@ func TestWhatIsAddedCanBeTakenOutByteForByte(t *testing.T) {
 			if err != nil || added.op != OpUpdate || !json.Valid([]byte(added.after)) {
 				t.Fatalf("%v %v %s", err, added.op, added.after)
 			}
-			before, err := readText(doc)
+			before, err := policytext.ReadDocument(doc)
 			if err != nil {
 				t.Fatal(err)
 			}
-			for i := range before.items {
-				if !strings.Contains(added.after, before.raw(i)) {
-					t.Errorf("a statement of somebody else was changed:\n%s\nin\n%s", before.raw(i), added.after)
+			for i := range before.Statements() {
+				if !strings.Contains(added.after, before.Raw(i)) {
+					t.Errorf("a statement of somebody else was changed:\n%s\nin\n%s", before.Raw(i), added.after)
 				}
 			}
 			again, err := planPolicy(KindBucket, added.after, want, own)
@@ -61,12 +63,12 @@ func FuzzEditing(f *testing.F) {
 	}
 	want, own := state.Buckets[0].Policy, ownership{[]string{sidOf("audit-logs")}}
 	f.Fuzz(func(t *testing.T, doc string) {
-		before, err := readText(doc)
+		before, err := policytext.ReadDocument(doc)
 		if err != nil {
 			return
 		}
-		for _, i := range before.items {
-			if own.ours(i.sid) || alike(i.sid) {
+		for _, i := range before.Statements() {
+			if own.ours(i.Sid) || isBrokerdSid(i.Sid) {
 				return
 			}
 		}
@@ -81,7 +83,7 @@ func FuzzEditing(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if gone.after != doc && len(before.items) > 0 {
+		if gone.after != doc && len(before.Statements()) > 0 {
 			t.Fatalf("was %q, is %q after adding and removing", doc, gone.after)
 		}
 	})
@@ -115,7 +117,7 @@ func TestMeaningIsComparedNotText(t *testing.T) {
 	if err != nil || e.op != OpUpdate {
 		t.Fatalf("%v %v", err, e.op)
 	}
-	want := []ElementChange{{Element: "Action", Removed: []string{"s3:GetObject"}, Added: []string{"s3:PutObject"}}}
+	want := []policytext.ElementChange{{Element: "Action", Removed: []string{"s3:GetObject"}, Added: []string{"s3:PutObject"}}}
 	for _, s := range e.statements {
 		if s.Op == StatementChanged {
 			if d := cmp.Diff(want, s.Elements); d != "" {
@@ -139,7 +141,7 @@ func TestSidsOfDestinationsDiffer(t *testing.T) {
 		if strings.Trim(sid, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789") != "" {
 			t.Errorf("IAM takes letters and digits in a Sid: %q", sid)
 		}
-		if !alike(SidWrite + sid) {
+		if !isBrokerdSid(SidWrite + sid) {
 			t.Errorf("%s is not recognised", SidWrite+sid)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/brokerd/brokerd/internal/iampolicy"
 	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
+	"github.com/brokerd/brokerd/internal/iampolicy/policytext"
 )
 
 // mutant is a policy with one thing less.
@@ -46,14 +47,14 @@ func mutants(p Policy) []mutant {
 		for operator, keys := range s.Condition {
 			for key := range keys {
 				c := clone()
-				c.Statement[i].Condition = map[string]map[string]Strings{}
+				c.Statement[i].Condition = map[string]map[string]policytext.StringList{}
 				for o, ks := range s.Condition {
 					for k, v := range ks {
 						if o == operator && k == key {
 							continue
 						}
 						if c.Statement[i].Condition[o] == nil {
-							c.Statement[i].Condition[o] = map[string]Strings{}
+							c.Statement[i].Condition[o] = map[string]policytext.StringList{}
 						}
 						c.Statement[i].Condition[o][k] = v
 					}

@@ -1,5 +1,7 @@
 package setup
 
+import "github.com/brokerd/brokerd/internal/iampolicy/policytext"
+
 // Op is what a change does.
 type Op string
 
@@ -84,15 +86,7 @@ type StatementChange struct {
 	After  string      `json:"after,omitempty"`
 	// Elements say which values come and go; all of them for a statement that is
 	// added or removed.
-	Elements []ElementChange `json:"elements,omitempty"`
-}
-
-// ElementChange is one element of a statement, such as "Action" or
-// "Condition.StringEquals.kms:ViaService".
-type ElementChange struct {
-	Element string   `json:"element"`
-	Removed []string `json:"removed,omitempty"`
-	Added   []string `json:"added,omitempty"`
+	Elements []policytext.ElementChange `json:"elements,omitempty"`
 }
 
 // Warning is something that works, or not, for a reason outside the changes.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/brokerd/brokerd/internal/iampolicy/policytext"
 )
 
 // limits are AWS's for the text of a document, in characters. White space counts
@@ -18,86 +20,131 @@ type policyEdit struct {
 	reason     string
 }
 
-// planPolicy compares a document with what is wanted of it. current is "" when
-// there is none.
+// planPolicy compares a document with the statements that are wanted in it. current
+// is "" when there is no document.
 func planPolicy(kind Kind, current string, want Policy, own ownership) (policyEdit, error) {
 	if current == "" {
 		return newPolicy(want)
 	}
-	t, err := readText(current)
+	doc, err := policytext.ReadDocument(current)
 	if err != nil {
 		return policyEdit{}, err
 	}
-	e := policyEdit{op: OpKeep, after: current}
-	replaced, removed := map[int]string{}, map[int]bool{}
-	var foreign []facts
-	seen := map[string]bool{}
-	for i, item := range t.items {
-		mine := (own.ours(item.sid) || slices.Contains(shared, item.sid)) && !seen[item.sid]
-		if !mine {
-			foreign = append(foreign, factsOf([]byte(t.raw(i))))
-			continue
-		}
-		seen[item.sid] = true
-	}
-	seen = map[string]bool{}
-	others := slices.ContainsFunc(t.items, func(s span) bool { return alike(s.sid) && !own.ours(s.sid) && !slices.Contains(shared, s.sid) })
-	for i, item := range t.items {
-		raw := t.raw(i)
-		if seen[item.sid] || (!own.ours(item.sid) && !slices.Contains(shared, item.sid)) {
-			e.statements = append(e.statements, StatementChange{Op: StatementForeign, Sid: item.sid, Before: raw, After: raw})
-			continue
-		}
-		seen[item.sid] = true
-		w := slices.IndexFunc(want.Statement, func(s Statement) bool { return s.Sid == item.sid })
-		if w < 0 {
-			if stay := mustStay(item.sid, others, foreign); stay != "" {
-				e.reason = stay
-				e.statements = append(e.statements, StatementChange{Op: StatementForeign, Sid: item.sid, Before: raw, After: raw})
-				continue
-			}
-			removed[i] = true
-			e.statements = append(e.statements, StatementChange{Op: StatementRemoved, Sid: item.sid, Before: raw, Elements: factsOf([]byte(raw)).changes(nil, []byte(raw))})
-			continue
-		}
-		wanted := []byte(compact(want.Statement[w]))
-		is, shall := factsOf([]byte(raw)), factsOf(wanted)
-		if is.equal(shall) {
-			e.statements = append(e.statements, StatementChange{Op: StatementSame, Sid: item.sid, Before: raw, After: raw})
-			continue
-		}
-		gap := ""
-		if before := t.doc[:item.start]; strings.Contains(raw, "\n") {
-			gap = before[strings.LastIndexByte(before, '\n')+1:]
-			gap = "\n" + gap[:len(gap)-len(strings.TrimLeft(gap, " \t"))]
-		}
-		replaced[i] = set(want.Statement[w], gap, false)
-		e.statements = append(e.statements, StatementChange{Op: StatementChanged, Sid: item.sid, Before: raw, After: replaced[i], Elements: is.changes(shall, []byte(raw), wanted)})
-	}
-	var added []Statement
-	for _, s := range want.Statement {
-		if seen[s.Sid] || said(s, foreign) {
-			continue
-		}
-		added = append(added, s)
-		e.statements = append(e.statements, addition(s))
-	}
-	if len(replaced)+len(removed)+len(added) == 0 {
+	d := documentPlan{doc: doc, want: want, own: own, changes: policytext.Changes{Replaced: map[int]string{}, Removed: map[int]bool{}}}
+	d.compare()
+	d.addMissing()
+	e := policyEdit{op: OpKeep, after: current, statements: d.statements, reason: d.reason}
+	if len(d.changes.Replaced)+len(d.changes.Removed)+len(d.changes.Added) == 0 {
 		return e, nil
 	}
-	e.after = t.edit(replaced, removed, added, false)
-	if limit := limits[kind]; limit > 0 && len(e.after) > limit {
-		for i := range replaced {
-			w := slices.IndexFunc(want.Statement, func(s Statement) bool { return s.Sid == t.items[i].sid })
-			replaced[i] = compact(want.Statement[w])
-		}
-		e.after = t.edit(replaced, removed, added, true)
-	}
-	e.op = OpUpdate
+	e.op, e.after = OpUpdate, d.edit(kind)
 	if e.after == "" {
 		e.op = OpDelete
 	}
 	return e, nil
+}
+
+// documentPlan collects the changes of one document.
+type documentPlan struct {
+	doc        *policytext.Document
+	want       Policy
+	own        ownership
+	foreign    []policytext.Elements // statements of others
+	seen       map[string]bool       // our Sids that the document has
+	changes    policytext.Changes
+	statements []StatementChange
+	reason     string
+}
+
+// ours reports whether the statement belongs to this configuration. Of two
+// statements with one Sid only the first does.
+func (d *documentPlan) ours(sid string) bool {
+	return !d.seen[sid] && (d.own.ours(sid) || slices.Contains(shared, sid))
+}
+
+// compare decides about each statement of the document.
+func (d *documentPlan) compare() {
+	d.seen = map[string]bool{}
+	for i, s := range d.doc.Statements() {
+		if d.ours(s.Sid) {
+			d.seen[s.Sid] = true
+			continue
+		}
+		d.foreign = append(d.foreign, policytext.ReadElements(d.doc.Raw(i)))
+	}
+	d.seen = map[string]bool{}
+	for i, s := range d.doc.Statements() {
+		if !d.ours(s.Sid) {
+			d.keep(i, StatementForeign)
+			continue
+		}
+		d.seen[s.Sid] = true
+		if w := d.wanted(s.Sid); w != nil {
+			d.update(i, *w)
+		} else {
+			d.remove(i)
+		}
+	}
+}
+
+func (d *documentPlan) wanted(sid string) *Statement {
+	for i := range d.want.Statement {
+		if d.want.Statement[i].Sid == sid {
+			return &d.want.Statement[i]
+		}
+	}
+	return nil
+}
+
+func (d *documentPlan) keep(i int, op StatementOp) {
+	raw := d.doc.Raw(i)
+	d.statements = append(d.statements, StatementChange{Op: op, Sid: d.doc.Statements()[i].Sid, Before: raw, After: raw})
+}
+
+func (d *documentPlan) update(i int, want Statement) {
+	raw, wanted := d.doc.Raw(i), compact(want)
+	if policytext.ReadElements(raw).Equal(policytext.ReadElements(wanted)) {
+		d.keep(i, StatementSame)
+		return
+	}
+	after := d.doc.Indent(i, wanted)
+	d.changes.Replaced[i] = after
+	d.statements = append(d.statements, StatementChange{Op: StatementChanged, Sid: want.Sid, Before: raw, After: after, Elements: policytext.Differences(raw, wanted)})
+}
+
+func (d *documentPlan) remove(i int) {
+	raw, sid := d.doc.Raw(i), d.doc.Statements()[i].Sid
+	if why := d.mustStay(sid); why != "" {
+		d.reason = why
+		d.keep(i, StatementForeign)
+		return
+	}
+	d.changes.Removed[i] = true
+	d.statements = append(d.statements, StatementChange{Op: StatementRemoved, Sid: sid, Before: raw, Elements: policytext.Differences(raw, "")})
+}
+
+func (d *documentPlan) addMissing() {
+	for _, s := range d.want.Statement {
+		if d.seen[s.Sid] || said(s, d.foreign) {
+			continue
+		}
+		d.changes.Added = append(d.changes.Added, compact(s))
+		d.statements = append(d.statements, addition(s))
+	}
+}
+
+// edit writes the document. One that grows over AWS's limit is written again
+// without white space in our statements.
+func (d *documentPlan) edit(kind Kind) string {
+	after := d.doc.Edit(d.changes)
+	if limit := limits[kind]; limit == 0 || len(after) <= limit {
+		return after
+	}
+	for i := range d.changes.Replaced {
+		d.changes.Replaced[i] = compact(*d.wanted(d.doc.Statements()[i].Sid))
+	}
+	d.changes.Dense = true
+	return d.doc.Edit(d.changes)
 }
 
 func newPolicy(want Policy) (policyEdit, error) {
@@ -117,30 +164,33 @@ func newPolicy(want Policy) (policyEdit, error) {
 
 func addition(s Statement) StatementChange {
 	after := compact(s)
-	return StatementChange{Op: StatementAdded, Sid: s.Sid, After: after, Elements: facts(nil).changes(factsOf([]byte(after)), []byte(after))}
+	return StatementChange{Op: StatementAdded, Sid: s.Sid, After: after, Elements: policytext.Differences("", after)}
 }
 
-// said reports whether somebody else's statement says the same already. Who
-// administers a key is said by its policy as it is: giving the whole account a
-// hold on it would be more than anybody asked for.
-func said(s Statement, foreign []facts) bool {
+// said reports whether a statement of somebody else has the same meaning already.
+// A key policy that has statements of others already says who administers the key;
+// adding the whole account would widen it.
+func said(s Statement, foreign []policytext.Elements) bool {
 	if s.Sid == SidKeyAdmin && len(foreign) > 0 {
 		return true
 	}
-	shall := factsOf([]byte(compact(s)))
-	return slices.ContainsFunc(foreign, func(f facts) bool { return f.equal(shall) })
+	wanted := policytext.ReadElements(compact(s))
+	return slices.ContainsFunc(foreign, func(e policytext.Elements) bool { return e.Equal(wanted) })
 }
 
-// mustStay says why a statement that nobody here asks for stays nevertheless.
-func mustStay(sid string, others bool, foreign []facts) string {
+// mustStay returns the reason why a statement stays that no destination asks for.
+func (d *documentPlan) mustStay(sid string) string {
 	switch sid {
 	case SidDenyPlainHTTP:
+		others := slices.ContainsFunc(d.doc.Statements(), func(s policytext.Statement) bool {
+			return isBrokerdSid(s.Sid) && !d.own.ours(s.Sid) && !slices.Contains(shared, s.Sid)
+		})
 		if others {
 			return "another configuration of brokerd uses the bucket: the refusal of plain HTTP stays for it"
 		}
 	case SidKeyAdmin:
-		for _, f := range foreign {
-			if f.has("Effect", "Allow") && f.has("Action", "kms:*") {
+		for _, e := range d.foreign {
+			if e.Has("Effect", "Allow") && e.Has("Action", "kms:*") {
 				return ""
 			}
 		}

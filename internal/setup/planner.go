@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/iampolicy/policytext"
 )
 
 // PlanOptions say what a plan is for.
@@ -68,13 +69,13 @@ func (d Delivery) present(snap *Snapshot) bool {
 	if b.Policy.Value == "" {
 		return false
 	}
-	t, err := readText(b.Policy.Value)
+	t, err := policytext.ReadDocument(b.Policy.Value)
 	if err != nil {
 		return true
 	}
-	return slices.ContainsFunc(t.items, func(i span) bool {
+	return slices.ContainsFunc(t.Statements(), func(i policytext.Statement) bool {
 		own := ownership{[]string{d.Sid}}
-		return own.ours(i.sid) || (alike(i.sid) && factsOf([]byte(t.doc[i.start:i.end])).has("Resource", d.Objects))
+		return own.ours(i.Sid) || (isBrokerdSid(i.Sid) && policytext.ReadElements(b.Policy.Value[i.Start:i.End]).Has("Resource", d.Objects))
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/iampolicy"
 	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
+	"github.com/brokerd/brokerd/internal/iampolicy/policytext"
 )
 
 // allowAll stands for a stranger's own policies at their worst: then it is the
@@ -31,7 +32,7 @@ func (p *prover) assuming() {
 		if trust.assumption != "" {
 			assumed = append(assumed, trust.assumption)
 		}
-		ask := func(principal, role string, actions Strings, set iampolicy.PolicySet, missing []iampolicy.Layer, context map[string][]string) []iampolicy.Scenario {
+		ask := func(principal, role string, actions policytext.StringList, set iampolicy.PolicySet, missing []iampolicy.Layer, context map[string][]string) []iampolicy.Scenario {
 			set.Resource = trust.doc
 			if !trust.known {
 				missing = append(missing, iampolicy.LayerResource)
@@ -50,7 +51,7 @@ func (p *prover) assuming() {
 			claims := func(sub, aud string) map[string][]string {
 				return map[string][]string{issuer + ":sub": {sub}, issuer + ":aud": {aud}}
 			}
-			web := Strings{"sts:AssumeRoleWithWebIdentity"}
+			web := policytext.StringList{"sts:AssumeRoleWithWebIdentity"}
 			p.decide(name+" with a token of "+as.Subject, wantAllowed, assumed, ask(as.Provider, "", web, iampolicy.PolicySet{}, nil, claims(as.Subject, as.Audience))...)
 			p.decide(name+" with another service account's token", wantDenied, assumed, ask(as.Provider, "", web, iampolicy.PolicySet{}, nil, claims(as.Subject+"-other", as.Audience))...)
 			p.decide(name+" with a token for another audience", wantDenied, assumed, ask(as.Provider, "", web, iampolicy.PolicySet{}, nil, claims(as.Subject, as.Audience+".other"))...)
@@ -71,7 +72,7 @@ func (p *prover) assuming() {
 			context["sts:ExternalId"] = []string{h.ExternalID}
 		}
 		p.decide(name, wantAllowed, assumed, ask(caller, role, actions, set, missing, context)...)
-		first := Strings{"sts:AssumeRole"}
+		first := policytext.StringList{"sts:AssumeRole"}
 		if h.ExternalID != "" {
 			p.decide(name+" without its external id", wantDenied, assumed, ask(caller, role, first, set, missing, nil)...)
 		}
@@ -80,7 +81,7 @@ func (p *prover) assuming() {
 }
 
 // assumeActions are those that the role's trust statement for the caller gives.
-func (p *prover) assumeActions(role, caller, external string) Strings {
+func (p *prover) assumeActions(role, caller, external string) policytext.StringList {
 	for _, r := range p.state.Roles {
 		if r.ARN != role {
 			continue
@@ -91,7 +92,7 @@ func (p *prover) assumeActions(role, caller, external string) Strings {
 			}
 		}
 	}
-	return Strings{"sts:AssumeRole"}
+	return policytext.StringList{"sts:AssumeRole"}
 }
 
 func (p *prover) stranger(account string) string {

@@ -101,7 +101,7 @@ func (d Documents) Statement(kind Kind, sid string) []byte {
 		return nil
 	}
 	for _, s := range doc.Statement {
-		if s.Sid == sid || (strings.HasPrefix(s.Sid, sid) && alike(s.Sid)) {
+		if s.Sid == sid || (strings.HasPrefix(s.Sid, sid) && isBrokerdSid(s.Sid)) {
 			if out, err := s.JSON(); err == nil {
 				return out
 			}

@@ -71,8 +71,8 @@ func (o ownership) ours(sid string) bool {
 	return false
 }
 
-// alike reports whether a Sid has the form of ours, whosever it is.
-func alike(sid string) bool {
+// isBrokerdSid reports whether a Sid has the form of ours, whosever it is.
+func isBrokerdSid(sid string) bool {
 	return slices.Contains(shared, sid) || slices.ContainsFunc(bases(), func(base string) bool {
 		rest, ok := strings.CutPrefix(sid, base)
 		return ok && rest != "" && rest[0] >= '0' && rest[0] <= 'Z'

@@ -6,38 +6,19 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/brokerd/brokerd/internal/iampolicy/policytext"
 )
 
 // Statement is one policy statement of ours. The order of its fields is the
 // order in the JSON, and the order in which people read a statement.
 type Statement struct {
-	Sid       string                        `json:"Sid"`
-	Effect    string                        `json:"Effect"`
-	Principal map[string]Strings            `json:"Principal,omitempty"`
-	Action    Strings                       `json:"Action"`
-	Resource  Strings                       `json:"Resource,omitempty"`
-	Condition map[string]map[string]Strings `json:"Condition,omitempty"`
-}
-
-// Strings is written as AWS writes it: one string alone, several as a list.
-type Strings []string
-
-// MarshalJSON writes one string without brackets.
-func (s Strings) MarshalJSON() ([]byte, error) {
-	if len(s) == 1 {
-		return json.Marshal(s[0])
-	}
-	return json.Marshal([]string(s))
-}
-
-// UnmarshalJSON takes a string or a list of them.
-func (s *Strings) UnmarshalJSON(data []byte) error {
-	var one string
-	if json.Unmarshal(data, &one) == nil {
-		*s = Strings{one}
-		return nil
-	}
-	return json.Unmarshal(data, (*[]string)(s))
+	Sid       string                                      `json:"Sid"`
+	Effect    string                                      `json:"Effect"`
+	Principal map[string]policytext.StringList            `json:"Principal,omitempty"`
+	Action    policytext.StringList                       `json:"Action"`
+	Resource  policytext.StringList                       `json:"Resource,omitempty"`
+	Condition map[string]map[string]policytext.StringList `json:"Condition,omitempty"`
 }
 
 // Policy is a document of ours, or our part of one that others share.
@@ -76,16 +57,16 @@ func (s Statement) signature(without ...string) string {
 	return string(text)
 }
 
-// family is the statements of one kind that several destinations ask for.
+// statementGroup is the statements of one kind that several destinations ask for.
 // Those that differ in the merged element only become one statement, whose Sid
 // ends with the name of the first destination that asks for it.
-type family struct {
+type statementGroup struct {
 	base   string // the Sid before the destination
 	merged string // Action or Resource
 	made   []Statement
 }
 
-func (f *family) add(s Statement, sid string) {
+func (f *statementGroup) add(s Statement, sid string) {
 	for i := range f.made {
 		if f.made[i].signature(f.merged) != s.signature(f.merged) {
 			continue
@@ -103,7 +84,7 @@ func (f *family) add(s Statement, sid string) {
 }
 
 // union keeps the order of a, which reads better than the alphabet's.
-func union(a, b Strings) Strings {
+func union(a, b policytext.StringList) policytext.StringList {
 	for _, v := range b {
 		if !slices.Contains(a, v) {
 			a = append(a, v)
@@ -112,9 +93,9 @@ func union(a, b Strings) Strings {
 	return a
 }
 
-func policyOf(families ...*family) Policy {
+func policyOf(groups ...*statementGroup) Policy {
 	p := Policy{Version: policyVersion}
-	for _, f := range families {
+	for _, f := range groups {
 		p.Statement = append(p.Statement, f.made...)
 	}
 	return p

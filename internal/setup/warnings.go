@@ -9,6 +9,7 @@ import (
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/iampolicy"
 	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
+	"github.com/brokerd/brokerd/internal/iampolicy/policytext"
 )
 
 // The codes of warnings.
@@ -91,7 +92,7 @@ func (p *planner) stale(c Change) {
 		if s.Before == "" {
 			continue
 		}
-		for element, values := range factsOf([]byte(s.Before)) {
+		for element, values := range policytext.ReadElements(s.Before) {
 			if !strings.HasPrefix(element, "Principal.") {
 				continue
 			}
@@ -124,16 +125,16 @@ func (p *planner) sourceWarnings(s Source) {
 	if s.Type == config.RunsPodIdentity {
 		actions = append(actions, "sts:TagSession")
 	}
-	t, err := readText(at.Trust.Value)
+	t, err := policytext.ReadDocument(at.Trust.Value)
 	if err != nil {
 		return
 	}
 	for _, action := range actions {
-		ok := slices.ContainsFunc(t.items, func(i span) bool {
-			f := factsOf([]byte(t.doc[i.start:i.end]))
+		ok := slices.ContainsFunc(t.Statements(), func(i policytext.Statement) bool {
+			f := policytext.ReadElements(at.Trust.Value[i.Start:i.End])
 			// China's services have names of their own for some of them.
-			return f.has("Effect", "Allow") && (f.has("Principal.Service", service) || f.has("Principal.Service", service+".cn")) &&
-				(f.has("Action", strings.ToLower(action)) || f.has("Action", "sts:*"))
+			return f.Has("Effect", "Allow") && (f.Has("Principal.Service", service) || f.Has("Principal.Service", service+".cn")) &&
+				(f.Has("Action", strings.ToLower(action)) || f.Has("Action", "sts:*"))
 		})
 		if !ok {
 			p.warn(WarnRuntime, c, fmt.Sprintf("Let %s do %s in the trust policy of that role.", service, action), "the role is to be used by %s, and its trust policy does not allow %s %s", s.Type, service, action)
@@ -185,7 +186,7 @@ func (p *planner) keyConflicts(d Delivery) {
 	via := part{dest: dest, partition: awsarn.Partition(d.BucketARN)}
 	bucketKey := via.bucketKey()
 	look := func(c Change, raw string, sid string) {
-		f := factsOf([]byte(raw))
+		f := policytext.ReadElements(raw)
 		for element, values := range f {
 			switch {
 			case strings.HasSuffix(element, ".kms:viaservice") && !matches(element, values, via.viaS3()):
@@ -202,15 +203,15 @@ func (p *planner) keyConflicts(d Delivery) {
 	for _, change := range p.plan.Changes {
 		if change.Kind == KindKey && change.ARN == dest.KMSKey {
 			for _, s := range change.Statements {
-				f := factsOf([]byte(s.Before))
-				if s.Op == StatementForeign && (f.has("Principal.AWS", dest.Role) || f.has("Effect", "Deny")) {
+				f := policytext.ReadElements(s.Before)
+				if s.Op == StatementForeign && (f.Has("Principal.AWS", dest.Role) || f.Has("Effect", "Deny")) {
 					look(change, s.Before, s.Sid)
 				}
 			}
 		}
 		if change.Kind == KindIdentity && change.ARN == dest.Role {
 			for _, s := range change.Statements {
-				if s.Op == StatementForeign && factsOf([]byte(s.Before)).has("Resource", dest.KMSKey) {
+				if s.Op == StatementForeign && policytext.ReadElements(s.Before).Has("Resource", dest.KMSKey) {
 					look(change, s.Before, s.Sid)
 				}
 			}

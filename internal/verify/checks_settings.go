@@ -6,12 +6,13 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/brokerd/brokerd/internal/iampolicy/policytext"
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // principalsOf lists the principals of a statement.
 func principalsOf(s statementParts) []string {
-	var classes map[string]oneMany
+	var classes map[string]policytext.StringList
 	if json.Unmarshal(s.Principal, &classes) == nil {
 		return classes["AWS"]
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
+	"github.com/brokerd/brokerd/internal/iampolicy/policytext"
 	"github.com/brokerd/brokerd/internal/setup"
 )
 
@@ -47,8 +48,8 @@ func (p *probe) statement(kind docKind, action string) string {
 	}
 	for _, raw := range doc.Statement {
 		var st struct {
-			Effect string  `json:"Effect"`
-			Action oneMany `json:"Action"`
+			Effect string                `json:"Effect"`
+			Action policytext.StringList `json:"Action"`
 		}
 		if json.Unmarshal(raw, &st) == nil && st.Effect == "Allow" && slices.Contains(st.Action, action) {
 			var out bytes.Buffer
@@ -58,19 +59,6 @@ func (p *probe) statement(kind docKind, action string) string {
 		}
 	}
 	return ""
-}
-
-// oneMany is a JSON string or a list of them.
-type oneMany []string
-
-// UnmarshalJSON takes both forms.
-func (o *oneMany) UnmarshalJSON(data []byte) error {
-	var s string
-	if json.Unmarshal(data, &s) == nil {
-		*o = oneMany{s}
-		return nil
-	}
-	return json.Unmarshal(data, (*[]string)(o))
 }
 
 func statementJSON(st map[string]any) string {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/brokerd/brokerd/internal/iampolicy"
 	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
+	"github.com/brokerd/brokerd/internal/iampolicy/policytext"
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
@@ -175,7 +176,7 @@ func (s statementParts) values(key string) []string {
 	for _, keys := range s.Condition {
 		for k, raw := range keys {
 			if strings.EqualFold(k, key) {
-				var out oneMany
+				var out policytext.StringList
 				if json.Unmarshal(raw, &out) == nil {
 					return out
 				}
@@ -201,7 +202,7 @@ func (s statementParts) rename(key, value string) bool {
 // except adds the role to whom a statement does not apply.
 func (s *statementParts) except(role string) {
 	const operator, key = "ArnNotEquals", "aws:PrincipalArn"
-	var list oneMany
+	var list policytext.StringList
 	if keys := s.Condition[operator]; keys != nil {
 		_ = json.Unmarshal(keys[key], &list)
 	}

@@ -8,15 +8,16 @@ import (
 	"strings"
 
 	"github.com/brokerd/brokerd/internal/awserr"
+	"github.com/brokerd/brokerd/internal/iampolicy/policytext"
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // webToken is what the payload of a web identity's token says. Its signature is
 // STS's to check; nothing of it is printed but the claims that policies compare.
 type webToken struct {
-	Issuer   string  `json:"iss"`
-	Subject  string  `json:"sub"`
-	Audience oneMany `json:"aud"`
+	Issuer   string                `json:"iss"`
+	Subject  string                `json:"sub"`
+	Audience policytext.StringList `json:"aud"`
 }
 
 func (t webToken) words() string {

@@ -1,71 +1,40 @@
 package importer
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 
 	"github.com/brokerd/brokerd/internal/iampolicy"
+	"github.com/brokerd/brokerd/internal/iampolicy/policytext"
 )
 
-// values are a JSON string, number or boolean, or a list of them.
-type values []string
-
-// UnmarshalJSON takes every form that policies come in.
-func (v *values) UnmarshalJSON(data []byte) error {
-	var list []any
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.UseNumber()
-	if len(data) > 0 && data[0] == '[' {
-		if err := d.Decode(&list); err != nil {
-			return err
-		}
-	} else {
-		var one any
-		if err := d.Decode(&one); err != nil {
-			return err
-		}
-		list = []any{one}
-	}
-	*v = nil
-	for _, x := range list {
-		switch x.(type) {
-		case string, bool, json.Number:
-			*v = append(*v, fmt.Sprint(x))
-		default:
-			return fmt.Errorf("a %T where a text belongs", x)
-		}
-	}
-	return nil
-}
-
-// who are the principals of a statement, by kind; "*" alone is everybody.
-type who map[string]values
+// principals are the principals of a statement by kind. "*" alone means everybody.
+type principals map[string]policytext.StringList
 
 // UnmarshalJSON takes "*" as well.
-func (w *who) UnmarshalJSON(data []byte) error {
-	var kinds map[string]values
+func (p *principals) UnmarshalJSON(data []byte) error {
+	var kinds map[string]policytext.StringList
 	if json.Unmarshal(data, &kinds) == nil {
-		*w = kinds
+		*p = kinds
 		return nil
 	}
-	var all values
+	var all policytext.StringList
 	if err := json.Unmarshal(data, &all); err != nil {
 		return err
 	}
-	*w = who{"AWS": all}
+	*p = principals{"AWS": all}
 	return nil
 }
 
 // statement is one statement of a document that was read, and that document
 // with nothing else in it.
 type statement struct {
-	Sid       string                       `json:"Sid"`
-	Effect    string                       `json:"Effect"`
-	Principal who                          `json:"Principal"`
-	Action    values                       `json:"Action"`
-	Resource  values                       `json:"Resource"`
-	Condition map[string]map[string]values `json:"Condition"`
+	Sid       string                                      `json:"Sid"`
+	Effect    string                                      `json:"Effect"`
+	Principal principals                                  `json:"Principal"`
+	Action    policytext.StringList                       `json:"Action"`
+	Resource  policytext.StringList                       `json:"Resource"`
+	Condition map[string]map[string]policytext.StringList `json:"Condition"`
 
 	index int
 	text  string
@@ -108,8 +77,8 @@ func orDefault(s, other string) string {
 	return s
 }
 
-// condition gives the values of a key under operators that ask for equality.
-func (s *statement) condition(key string) values {
+// condition gives the policytext.StringList of a key under operators that ask for equality.
+func (s *statement) condition(key string) policytext.StringList {
 	for op, keys := range s.Condition {
 		switch op {
 		case "StringEquals", "StringLike", "ArnEquals", "ArnLike", "ForAnyValue:StringEquals", "ForAnyValue:StringLike":

@@ -1,4 +1,4 @@
-package iampolicy
+package policytext
 
 import (
 	"fmt"
@@ -9,75 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-const (
-	maxDocumentBytes = 256 << 10 // the largest AWS policy is 32 KiB; the rest is white space
-	maxDepth         = 32
-)
-
-// SyntaxError is a document that is not JSON, or not JSON that AWS takes.
-type SyntaxError struct {
-	Line, Column int // of the offence, both from 1; the column counts bytes
-	Path         string
-	Message      string
-}
-
-func (e *SyntaxError) Error() string {
-	if e.Path != "" {
-		return fmt.Sprintf("line %d, column %d: %s: %s", e.Line, e.Column, e.Path, e.Message)
-	}
-	return fmt.Sprintf("line %d, column %d: %s", e.Line, e.Column, e.Message)
-}
-
-type nodeKind uint8
-
-const (
-	nullNode nodeKind = iota
-	boolNode
-	numberNode
-	stringNode
-	arrayNode
-	objectNode
-)
-
-func (k nodeKind) String() string {
-	return [...]string{"null", "a boolean", "a number", "a string", "an array", "an object"}[k]
-}
-
-// node is a JSON value with its place in the text. text is the decoded string,
-// or the literal of a number or boolean.
-type node struct {
-	kind     nodeKind
-	pos, end int
-	text     string
-	elems    []node
-	members  []member
-}
-
-type member struct {
-	key    string
-	keyPos int
-	value  node
-}
-
-func (n *node) member(key string) *node {
-	for i := range n.members {
-		if n.members[i].key == key {
-			return &n.members[i].value
-		}
-	}
-	return nil
-}
-
-// place is the line and column of an offset.
-func place(text string, offset int) (line, column int) {
-	if offset > len(text) {
-		offset = len(text)
-	}
-	before := text[:offset]
-	line = strings.Count(before, "\n") + 1
-	column = offset - strings.LastIndexByte(before, '\n')
-	return line, column
-}
+// maxDepth is deeper than any policy nests.
+const maxDepth = 32
 
 type reader struct {
 	text  string
@@ -85,10 +18,10 @@ type reader struct {
 	depth int
 }
 
-// readTree reads exactly one JSON value. It is stricter than encoding/json:
+// Read reads exactly one JSON value. It is stricter than encoding/json:
 // duplicate keys, NUL characters, lone surrogates, invalid UTF-8 and deep
 // nesting are errors.
-func readTree(text string, limit int) (*node, error) {
+func Read(text string, limit int) (*Node, error) {
 	r := &reader{text: text}
 	if len(text) > limit {
 		return nil, r.fail(limit, "the document has %d bytes; the limit is %d", len(text), limit)
@@ -119,7 +52,7 @@ func readTree(text string, limit int) (*node, error) {
 }
 
 func (r *reader) fail(at int, format string, args ...any) error {
-	line, column := place(r.text, at)
+	line, column := Place(r.text, at)
 	return &SyntaxError{Line: line, Column: column, Message: fmt.Sprintf(format, args...)}
 }
 
@@ -134,16 +67,16 @@ func (r *reader) space() {
 	}
 }
 
-func (r *reader) value() (node, error) {
+func (r *reader) value() (Node, error) {
 	r.space()
 	if r.at >= len(r.text) {
-		return node{}, r.fail(r.at, "the document ends too early")
+		return Node{}, r.fail(r.at, "the document ends too early")
 	}
 	start := r.at
 	switch c := r.text[r.at]; {
 	case c == '{' || c == '[':
 		if r.depth++; r.depth > maxDepth {
-			return node{}, r.fail(start, "nested deeper than %d levels", maxDepth)
+			return Node{}, r.fail(start, "nested deeper than %d levels", maxDepth)
 		}
 		defer func() { r.depth-- }()
 		if c == '{' {
@@ -152,26 +85,26 @@ func (r *reader) value() (node, error) {
 		return r.array()
 	case c == '"':
 		s, err := r.string()
-		return node{kind: stringNode, pos: start, end: r.at, text: s}, err
+		return Node{Kind: StringNode, Pos: start, End: r.at, Text: s}, err
 	case c == '-' || c >= '0' && c <= '9':
 		return r.number()
 	}
-	for word, kind := range map[string]nodeKind{"true": boolNode, "false": boolNode, "null": nullNode} {
+	for word, kind := range map[string]Kind{"true": BoolNode, "false": BoolNode, "null": NullNode} {
 		if strings.HasPrefix(r.text[r.at:], word) {
 			r.at += len(word)
-			return node{kind: kind, pos: start, end: r.at, text: word}, nil
+			return Node{Kind: kind, Pos: start, End: r.at, Text: word}, nil
 		}
 	}
 	c, _ := utf8.DecodeRuneInString(r.text[r.at:])
-	return node{}, r.fail(start, "unexpected %q, want a JSON value", c)
+	return Node{}, r.fail(start, "unexpected %q, want a JSON value", c)
 }
 
-func (r *reader) object() (node, error) {
-	n := node{kind: objectNode, pos: r.at}
+func (r *reader) object() (Node, error) {
+	n := Node{Kind: ObjectNode, Pos: r.at}
 	r.at++
 	for {
 		r.space()
-		if len(n.members) == 0 && r.peek('}') {
+		if len(n.Members) == 0 && r.peek('}') {
 			break
 		}
 		keyPos := r.at
@@ -182,7 +115,7 @@ func (r *reader) object() (node, error) {
 		if err != nil {
 			return n, err
 		}
-		if slices.ContainsFunc(n.members, func(m member) bool { return m.key == key }) {
+		if slices.ContainsFunc(n.Members, func(m Member) bool { return m.Key == key }) {
 			return n, r.fail(keyPos, "duplicate key %q", key)
 		}
 		if r.space(); !r.peek(':') {
@@ -192,7 +125,7 @@ func (r *reader) object() (node, error) {
 		if err != nil {
 			return n, err
 		}
-		n.members = append(n.members, member{key, keyPos, v})
+		n.Members = append(n.Members, Member{key, keyPos, v})
 		r.space()
 		if r.peek(',') {
 			continue
@@ -202,23 +135,23 @@ func (r *reader) object() (node, error) {
 		}
 		return n, r.fail(r.at, "want ',' or '}' in an object")
 	}
-	n.end = r.at
+	n.End = r.at
 	return n, nil
 }
 
-func (r *reader) array() (node, error) {
-	n := node{kind: arrayNode, pos: r.at}
+func (r *reader) array() (Node, error) {
+	n := Node{Kind: ArrayNode, Pos: r.at}
 	r.at++
 	for {
 		r.space()
-		if len(n.elems) == 0 && r.peek(']') {
+		if len(n.Elems) == 0 && r.peek(']') {
 			break
 		}
 		v, err := r.value()
 		if err != nil {
 			return n, err
 		}
-		n.elems = append(n.elems, v)
+		n.Elems = append(n.Elems, v)
 		r.space()
 		if r.peek(',') {
 			continue
@@ -228,7 +161,7 @@ func (r *reader) array() (node, error) {
 		}
 		return n, r.fail(r.at, "want ',' or ']' in an array")
 	}
-	n.end = r.at
+	n.End = r.at
 	return n, nil
 }
 
@@ -249,7 +182,7 @@ func (r *reader) digits() bool {
 	return r.at > start
 }
 
-func (r *reader) number() (node, error) {
+func (r *reader) number() (Node, error) {
 	start := r.at
 	r.peek('-')
 	first := r.at
@@ -262,9 +195,9 @@ func (r *reader) number() (node, error) {
 		ok = r.digits()
 	}
 	if !ok {
-		return node{}, r.fail(start, "malformed number")
+		return Node{}, r.fail(start, "malformed number")
 	}
-	return node{kind: numberNode, pos: start, end: r.at, text: r.text[start:r.at]}, nil
+	return Node{Kind: NumberNode, Pos: start, End: r.at, Text: r.text[start:r.at]}, nil
 }
 
 func (r *reader) string() (string, error) {
