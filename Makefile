@@ -37,7 +37,7 @@ bench: ## compare with the SDK and others; takes minutes on an otherwise idle ma
 	go run ./bench
 
 interop: ## run the suite against real servers and clients; .ci/run builds them
-	go test -tags interop -count=1 -timeout 30m ./test/interop/...
+	go test -tags interop -count=1 -timeout 30m ./test/interop/... ./internal/setup/handover
 
 ci: ## run everything that must hold before a change lands
 	.ci/run
