@@ -10,17 +10,17 @@ import (
 	"unicode"
 )
 
-// Info is what is known about a failed call. It holds no secret: texts of
-// services are cut and cleaned, URLs are reduced to host and port.
+// Info describes a failed call. It holds no secret: texts of services are cut and
+// cleaned, and URLs are reduced to host and port.
 type Info struct {
-	Service    string // "s3", "sts", "kms": the one that failed, which may be another than the one that was called
-	Code       string // the service's error code, such as "AccessDenied"; empty without an answer
-	Message    string // for people: what happened
-	HTTPStatus int    // 0 without an answer
+	Service    string // "s3", "sts", "kms": the one that failed, which may differ from the one that was called
+	Code       string // the service's error code, such as "AccessDenied"; empty without a response
+	Message    string // for people: the cause
+	HTTPStatus int    // 0 without a response
 	RequestID  string
 	Class      Class
 
-	// What the service's text says about a refusal; see Denial.
+	// The service's text about a refusal, parsed; see Denial.
 	Layer     Layer
 	Side      Side
 	Principal string
@@ -30,14 +30,14 @@ type Info struct {
 	PolicyARN string
 
 	// Network only.
-	Endpoint  string // host:port as far as it is known
+	Endpoint  string // host:port, as far as known
 	NetworkOp string // "dns", "connect", "tls", "timeout", "reset"
 
-	// WantRegion is the Region that S3 named instead; empty when it named none.
+	// WantRegion is the Region that S3 named; empty: none.
 	WantRegion string
 }
 
-// The small interfaces through which the SDK's errors are seen.
+// The interfaces through which this package sees the SDK's errors.
 type (
 	apiError interface {
 		error
@@ -59,8 +59,8 @@ type (
 	}
 )
 
-// Classify says what err is. service is the one that was called: "s3", "sts"
-// or "kms". A nil error has class None.
+// Classify returns the class and details of err. service is the service that was
+// called: "s3", "sts" or "kms". A nil error has class None.
 func Classify(err error, service string) Info {
 	info := Info{Service: service}
 	if err == nil {
@@ -106,8 +106,8 @@ func Classify(err error, service string) Info {
 	return info
 }
 
-// failedService names the innermost operation in the chain: an upload fails in
-// STS when its credentials cannot be had.
+// failedService returns the service of the innermost operation in the chain: an upload
+// fails in STS when it gets no credentials.
 func failedService(err error) string {
 	name := ""
 	for err != nil {
@@ -122,8 +122,8 @@ func failedService(err error) string {
 }
 
 func classOf(code, message string, status int) Class {
-	// S3 relays KMS's errors with a prefix.
-	// S3 says KMS.NotFoundException; MinIO says kms:KeyNotFound.
+	// S3 relays KMS's codes with a prefix: KMS.NotFoundException. MinIO has
+	// kms:KeyNotFound.
 	relayed, fromMinIO := strings.CutPrefix(strings.TrimPrefix(code, "KMS."), "kms:")
 	if fromMinIO && strings.HasPrefix(relayed, "Key") {
 		return KeyState
@@ -157,7 +157,7 @@ func classOf(code, message string, status int) Class {
 	case status == http.StatusConflict:
 		return Conflict
 	case status == http.StatusPreconditionFailed:
-		// Without S3's own code nobody says that the object is there, nor that it is not.
+		// Without S3's own code it is unknown whether the object exists.
 		return Transient
 	case status == http.StatusMovedPermanently || status == http.StatusTemporaryRedirect:
 		return Region
@@ -169,7 +169,7 @@ func classOf(code, message string, status int) Class {
 
 var wantRegion = regexp.MustCompile(`expecting '([a-z0-9-]{1,63})'`)
 
-// refine reads what the service's text adds to its code.
+// refine adds details from the service's text.
 func (i *Info) refine() {
 	if i.Message == "" {
 		i.Message = i.Code
@@ -189,9 +189,8 @@ func (i *Info) refine() {
 	}
 }
 
-// missingCredentials tells an empty credential chain from a network that is
-// down: the chain's last resort is the instance metadata service, and a machine
-// outside EC2 has none.
+// missingCredentials tells an empty credential chain from a network failure: the last
+// provider of the chain is the instance metadata service, which exists only in EC2.
 func missingCredentials(text string) bool {
 	for _, s := range []string{"EC2 IMDS", "ec2imds", "no valid credential sources", "failed to get shared config profile", "static credentials are empty", "credential process"} {
 		if strings.Contains(text, s) {
@@ -201,10 +200,10 @@ func missingCredentials(text string) bool {
 	return false
 }
 
-// maxText bounds what is kept of a service's text, in bytes.
+// maxText is how many bytes of a service's text are kept.
 const maxText = 1024
 
-// clean makes foreign text fit for one line of a log.
+// clean makes text of a service fit for one line of a log.
 func clean(s string) string {
 	if len(s) > maxText {
 		s = s[:maxText]

@@ -119,7 +119,7 @@ func TestClassifyOthers(t *testing.T) {
 	}
 }
 
-// put calls S3 through the SDK at endpoint and returns what it says.
+// put calls S3 at endpoint through the SDK and returns its error.
 func put(t *testing.T, ctx context.Context, endpoint string, client aws.HTTPClient) error {
 	t.Helper()
 	c := s3.New(s3.Options{

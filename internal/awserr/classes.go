@@ -1,29 +1,29 @@
 package awserr
 
-// Class says what kind of failure an error is.
+// Class is the kind of a failure.
 type Class string
 
 // The classes.
 const (
 	None               Class = ""                    // no error
-	Network            Class = "network"             // no answer: DNS, connect, TLS, timeout, reset
-	Throttle           Class = "throttle"            // told to slow down
+	Network            Class = "network"             // no response: DNS, connect, TLS, timeout, reset
+	Throttle           Class = "throttle"            // the service asks for fewer requests
 	Transient          Class = "transient"           // 5xx and the like
 	Conflict           Class = "conflict"            // 409: a concurrent conditional write
-	ExpiredCredentials Class = "expired_credentials" // a session that is past its end, or was refused as such
+	ExpiredCredentials Class = "expired_credentials" // the session has expired, or was refused as expired
 	BadCredentials     Class = "bad_credentials"     // unknown key, wrong secret, none at all
 	ClockSkew          Class = "clock_skew"          // the local clock is wrong
-	AccessDenied       Class = "access_denied"       // a policy says no, or none says yes
+	AccessDenied       Class = "access_denied"       // a policy denies, or no policy allows
 	NotFound           Class = "not_found"           // NoSuchBucket and the like
 	NoSuchUpload       Class = "no_such_upload"      // the multipart upload is gone
 	KeyState           Class = "key_state"           // KMS key missing, disabled, pending deletion, wrong type: never a policy
 	Region             Class = "region"              // the bucket is in another Region
-	Owner              Class = "owner"               // the bucket belongs to somebody else; S3 says AccessDenied, only a probe can tell
+	Owner              Class = "owner"               // the bucket belongs to another account; S3 returns AccessDenied, so only a probe finds out
 	Precondition       Class = "precondition"        // 412: If-None-Match
-	Invalid            Class = "invalid"             // the request can never succeed as it is
+	Invalid            Class = "invalid"             // the request can never succeed unchanged
 	Integrity          Class = "integrity"           // S3 received other bytes than were sent
 	Canceled           Class = "canceled"            // the caller gave up
-	Terminal           Class = "terminal"            // anything else that was refused
+	Terminal           Class = "terminal"            // any other refusal
 )
 
 // Retryable reports whether the same call may succeed later with no repair.
@@ -32,16 +32,16 @@ func (c Class) Retryable() bool {
 	return d == Retry || d == RefreshThenRetry
 }
 
-// codes maps a service's error codes. Codes that mean different things with
-// different texts are settled in classOf.
+// codes maps the error codes of services. classOf handles codes whose meaning depends on
+// their text.
 var codes = map[string]Class{
-	// Slow down.
+	// Throttling.
 	"SlowDown": Throttle, "Throttling": Throttle, "ThrottlingException": Throttle, "ThrottledException": Throttle,
 	"RequestThrottled": Throttle, "RequestThrottledException": Throttle, "TooManyRequestsException": Throttle, "TooManyRequests": Throttle,
 	"RequestLimitExceeded": Throttle, "BandwidthLimitExceeded": Throttle, "LimitExceededException": Throttle, "PriorRequestNotComplete": Throttle,
 	"ProvisionedThroughputExceededException": Throttle, "EC2ThrottledException": Throttle, "SlowDownRead": Throttle, "SlowDownWrite": Throttle,
 
-	// The service's own trouble.
+	// Failures of the service.
 	"InternalError": Transient, "InternalFailure": Transient, "InternalServerError": Transient, "ServiceUnavailable": Transient,
 	"ServiceUnavailableException": Transient, "RequestTimeout": Transient, "RequestTimeoutException": Transient, "IDPCommunicationError": Transient,
 	"KMSInternalException": Transient, "DependencyTimeoutException": Transient, "KeyUnavailableException": Transient, "Busy": Transient,
@@ -62,17 +62,17 @@ var codes = map[string]Class{
 	"UnauthorizedAccess": AccessDenied, "AllAccessDisabled": AccessDenied, "AccountProblem": AccessDenied, "IDPRejectedClaim": AccessDenied,
 	"InvalidIdentityToken": AccessDenied, "AccessControlListNotSupported": Invalid,
 
-	// Things that are not there, or elsewhere.
+	// Missing resources, and resources in another Region.
 	"NoSuchBucket": NotFound, "NoSuchKey": NotFound, "NotFound": NotFound, "NoSuchEntity": NotFound,
 	"NoSuchUpload":      NoSuchUpload,
 	"PermanentRedirect": Region, "TemporaryRedirect": Region, "Redirect": Region, "IllegalLocationConstraintException": Region,
 	"RegionDisabledException": Region, "RegionDisabled": Region,
 
-	// Keys: a state, never a policy.
+	// States of a key, never a policy.
 	"DisabledException": KeyState, "KMSInvalidStateException": KeyState, "InvalidKeyUsageException": KeyState, "NotFoundException": KeyState,
 	"InvalidArnException": KeyState, "InvalidGrantTokenException": KeyState, "UnsupportedOperationException": KeyState, "IncorrectKeyException": KeyState,
 
-	// What was sent.
+	// The request itself.
 	"BadDigest": Integrity, "XAmzContentSHA256Mismatch": Integrity, "XAmzContentChecksumMismatch": Integrity, "IncompleteBody": Integrity,
 	"InvalidDigest": Invalid, "EntityTooLarge": Invalid, "EntityTooSmall": Invalid, "KeyTooLongError": Invalid, "MetadataTooLarge": Invalid, "RequestHeaderSectionTooLarge": Invalid,
 	"InvalidPart": Invalid, "InvalidPartOrder": Invalid, "InvalidArgument": Invalid, "InvalidRequest": Invalid, "InvalidBucketName": Invalid,
@@ -87,13 +87,13 @@ type SessionClass string
 // The classes of session failures.
 const (
 	SessionOK        SessionClass = ""
-	SessionTerminal  SessionClass = "terminal"  // asking again does not help until somebody changes something
-	SessionThrottle  SessionClass = "throttle"  // back off
-	SessionTransient SessionClass = "transient" // ask again
-	SessionSource    SessionClass = "source"    // the source credentials are at fault: read them again, ask once more
+	SessionTerminal  SessionClass = "terminal"  // a retry does not help until a policy or credential changes
+	SessionThrottle  SessionClass = "throttle"  // retry later
+	SessionTransient SessionClass = "transient" // retry
+	SessionSource    SessionClass = "source"    // the source credentials failed: read them again and retry once
 )
 
-// sessionTerminal are the codes STS does not take back by itself.
+// sessionTerminal are the codes of STS that do not pass by themselves.
 var sessionTerminal = map[string]bool{
 	"AccessDenied": true, "AccessDeniedException": true, "IDPRejectedClaim": true, "InvalidIdentityToken": true,
 	"MalformedPolicyDocument": true, "PackedPolicyTooLarge": true, "RegionDisabled": true, "RegionDisabledException": true,

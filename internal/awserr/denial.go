@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// Layer names the kind of policy that refused.
+// Layer is the kind of policy that refused.
 type Layer string
 
-// The layers; where internal/iampolicy knows one, by its name.
+// The layers, with the names of internal/iampolicy where it knows the layer.
 const (
 	LayerUnknown      Layer = ""
 	LayerIdentity     Layer = "identity"
@@ -20,13 +20,13 @@ const (
 	LayerVPCEndpoint  Layer = "vpc_endpoint"
 	LayerPublicAccess Layer = "public_access_block"
 	LayerTrust        Layer = "trust"
-	// LayerKeyPolicy stands for KMS's deliberately opaque text: the key policy
-	// does not allow it, or denies it, or the key is in another Region, or the
-	// caller's own aws/s3 key was meant.
+	// LayerKeyPolicy stands for KMS's deliberately opaque text. The key policy does not
+	// allow the call, or denies it, or the key is in another Region, or the request named
+	// the caller's own aws/s3 key.
 	LayerKeyPolicy Layer = "key_policy"
 )
 
-// Side says in which account a refusing layer lives.
+// Side is the account of a policy layer.
 type Side string
 
 // The sides.
@@ -36,7 +36,7 @@ const (
 	SideB       Side = "B" // the account of the bucket and the key
 )
 
-// Side says in which account policies of this layer are attached.
+// Side returns the account in which policies of this layer are attached.
 func (l Layer) Side() Side {
 	switch l {
 	case LayerIdentity, LayerBoundary, LayerSession, LayerSCP, LayerVPCEndpoint, LayerTrust:
@@ -47,10 +47,9 @@ func (l Layer) Side() Side {
 	return SideUnknown
 }
 
-// Denial is what a service's text says about a refusal. It is evidence and no
-// proof: AWS names one layer only even when several refuse, and it says
-// "resource-based" for a missing identity policy when the resource policy
-// delegates to the caller's account.
+// Denial is a service's text about a refusal, parsed. It is evidence, not proof: AWS names
+// one layer even when several refuse, and it names the resource-based policy for a missing
+// identity policy when the resource policy delegates to the caller's account.
 type Denial struct {
 	Principal string
 	Action    string // "s3:PutObject"
@@ -58,7 +57,7 @@ type Denial struct {
 	Layer     Layer
 	Side      Side
 	Explicit  bool
-	PolicyARN string // the very policy, when the text names it
+	PolicyARN string // the policy, when the text names it
 }
 
 var (
@@ -76,7 +75,7 @@ const (
 	legacyKMS = "The ciphertext refers to a customer master key that does not exist"
 )
 
-// layerNames are looked for in this order: "session" is part of no other name.
+// layerNames are searched in this order; "session" is part of no other name.
 var layerNames = []struct {
 	name  string
 	layer Layer
@@ -100,9 +99,8 @@ func layerNamed(s string) Layer {
 	return LayerUnknown
 }
 
-// ParseDenial reads a service's refusal text. ok is false when the text says
-// nothing but that access was denied, which is all that callers outside the
-// bucket's organization get to see.
+// ParseDenial parses a service's refusal text. ok is false when the text has no detail,
+// as for callers outside the bucket's organization.
 func ParseDenial(text string) (d Denial, ok bool) {
 	text = strings.Join(strings.Fields(text), " ")
 	m := denialHead.FindStringSubmatch(text)

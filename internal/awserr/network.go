@@ -13,11 +13,10 @@ import (
 	"syscall"
 )
 
-// network fills the Info when err says that no answer came, and reports
-// whether it did. The message names the endpoint and says that policies have
-// nothing to do with it: nobody should search IAM for a firewall.
+// network fills the Info for an error without a response, and reports whether err is one.
+// The message names the endpoint and rules out IAM.
 func (i *Info) network(err error) bool {
-	op, what := networkOp(err)
+	op, detail := networkOp(err)
 	if op == "" {
 		return false
 	}
@@ -26,11 +25,11 @@ func (i *Info) network(err error) bool {
 	if endpoint == "" {
 		endpoint = "the " + i.Service + " endpoint"
 	}
-	i.Message = "cannot reach " + endpoint + ": " + what + "; this is the network, not IAM"
+	i.Message = "cannot reach " + endpoint + ": " + detail + "; this is a network problem, not IAM"
 	return true
 }
 
-func networkOp(err error) (op, what string) {
+func networkOp(err error) (op, detail string) {
 	var (
 		dns       *net.DNSError
 		verify    *tls.CertificateVerificationError
@@ -46,7 +45,7 @@ func networkOp(err error) (op, what string) {
 	switch {
 	case errors.As(err, &dns):
 		if dns.IsNotFound {
-			return "dns", "DNS knows no host " + clean(dns.Name)
+			return "dns", "DNS has no host " + clean(dns.Name)
 		}
 		return "dns", "DNS did not answer for " + clean(dns.Name)
 	case errors.As(err, &unknown), errors.As(err, &hostname), errors.As(err, &invalid), errors.As(err, &verify):
@@ -58,7 +57,7 @@ func networkOp(err error) (op, what string) {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "connect", "connection refused"
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
-		return "connect", "no route to it"
+		return "connect", "no route to the host"
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return "timeout", "no answer in time"
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed):
@@ -73,8 +72,8 @@ func networkOp(err error) (op, what string) {
 	return "", ""
 }
 
-// endpointOf finds host:port. The URL is preferred, because it holds the name
-// that was asked for; only its host is taken, for its query may be signed.
+// endpointOf returns host:port. It prefers the URL, which has the requested name. It uses
+// only the URL's host, because a query may contain a signature.
 func endpointOf(err error) string {
 	var viaURL *url.Error
 	if errors.As(err, &viaURL) {

@@ -17,54 +17,56 @@ import (
 )
 
 const (
-	// variantCache bounds the sessions that are not pinned by a configured destination.
+	// variantCache is how many sessions of peers are kept. Sessions of configured
+	// destinations do not count.
 	variantCache = 256
-	// invalidateEvery bounds how often a rejected key may force a refresh.
+	// invalidateEvery is the least time between two refreshes that a rejected key forces.
 	invalidateEvery = 30 * time.Second
-	// stopGrace is how long open flights may take when the broker stops.
+	// stopGrace is how long calls in flight may take when the broker stops.
 	stopGrace = 5 * time.Second
 )
 
-// Observer hears of every finished refresh. Calls come from several goroutines.
+// Observer is told of every finished refresh. Calls come from several goroutines.
 type Observer interface {
-	// SessionRefreshed reports one refresh of the session that destinations share; err is nil on success.
+	// SessionRefreshed reports one refresh of the session that destinations share; err is
+	// nil on success.
 	SessionRefreshed(destinations []string, s *Session, err error, took time.Duration)
 }
 
-// Options are what a Broker is made of. Config is required, and HTTPClient or Issuer.
+// Options configure a Broker. Config is required, and HTTPClient or Issuer.
 type Options struct {
 	Config     *config.Config
 	HTTPClient *awshttp.BuildableClient
-	Logger     *zap.Logger // nil: silent
+	Logger     *zap.Logger // nil: no log
 	Observer   Observer    // nil: none
 	Rand       *rand.Rand  // nil: seeded by the runtime
-	Issuer     Issuer      // nil: STS, by way of HTTPClient
+	Issuer     Issuer      // nil: STS, through HTTPClient
 }
 
 // Broker holds the sessions of all configured destinations. All methods may be
 // called from several goroutines.
 type Broker struct {
-	issuer   Issuer
-	log      *zap.Logger
-	observer Observer
-	clock    clock
-	agenda   *agenda
-	busy     atomic.Int32 // workers at work
-	flyingMu sync.Mutex
-	flying   map[sessionKey]*flight // the latest flight of each key, as long as it lasts
+	issuer     Issuer
+	log        *zap.Logger
+	observer   Observer
+	clock      clock
+	queue      *refreshQueue
+	busy       atomic.Int32 // background refreshes that run
+	inFlightMu sync.Mutex
+	inFlight   map[sessionKey]*flight // the latest flight of each key
 
-	// set is what the present configuration asks for. It is immutable: a reload
-	// swaps it, readers never lock.
+	// set holds the destinations of the current configuration. It is immutable: a reload
+	// swaps it, and readers take no lock.
 	set      atomic.Pointer[set]
-	reloadMu sync.Mutex // one reload at a time
-	// variants holds the sessions that are handed to peers, one per destination
-	// and user. What configured destinations use is pinned and never evicted.
+	reloadMu sync.Mutex // held during a reload
+	// variants holds the sessions that peers were given, one per destination and user.
+	// Sessions of configured destinations are pinned in set and never evicted.
 	variants *lru.Cache[sessionKey, *entry]
 
 	rng *rand.Rand
 
 	wakeup    chan struct{}
-	beat      atomic.Int64 // when the scheduler last looked, Unix nanoseconds
+	beat      atomic.Int64 // last pass of the scheduler, Unix nanoseconds
 	flightCtx context.Context
 	cancel    context.CancelFunc
 	flights   sync.WaitGroup
@@ -72,8 +74,8 @@ type Broker struct {
 	stopped   bool
 }
 
-// New makes a Broker for the destinations of the configuration. It makes no call;
-// Run primes the sessions.
+// New returns a Broker for the destinations of the configuration. It makes no call;
+// Run fetches the first sessions.
 func New(o Options) (*Broker, error) {
 	if o.Config == nil || o.HTTPClient == nil && o.Issuer == nil {
 		return nil, errors.New("broker: Config is required, and HTTPClient or Issuer")
@@ -94,7 +96,7 @@ func newBroker(o Options, is Issuer) (*Broker, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	b := &Broker{
 		issuer: is, log: o.Logger, observer: o.Observer,
-		agenda: newAgenda(), flying: make(map[sessionKey]*flight),
+		queue: newRefreshQueue(), inFlight: make(map[sessionKey]*flight),
 		rng: rand.New(&lockedSource{rng: o.Rand}), wakeup: make(chan struct{}, 1), flightCtx: ctx, cancel: cancel,
 	}
 	var err error
@@ -106,15 +108,15 @@ func newBroker(o Options, is Issuer) (*Broker, error) {
 	b.set.Store(first)
 	b.logScopes(first)
 	for _, e := range first.pinned {
-		b.plan(e)
+		b.schedule(e)
 	}
 	return b, nil
 }
 
-// evicted takes a variant that the cache let go of off the agenda.
+// evicted removes a variant from the queue after the cache has evicted it.
 func (b *Broker) evicted(_ sessionKey, e *entry) {
-	e.gone.Store(true)
-	b.agenda.plan(e, func() time.Time { return time.Time{} })
+	e.removed.Store(true)
+	b.queue.schedule(e, func() time.Time { return time.Time{} })
 }
 
 // lockedSource lets several goroutines share one injected generator.

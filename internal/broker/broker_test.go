@@ -211,7 +211,7 @@ func TestInvalidate(t *testing.T) {
 		if err != nil || next.AccessKeyID == s.AccessKeyID {
 			t.Fatalf("Replaced: %v, %v", next, err)
 		}
-		for range 50 { // a server that rejects every key must not make us storm STS
+		for range 50 { // a server that rejects every key must not cause a storm of STS calls
 			cur, _ := b.Session(t.Context(), "logs")
 			b.Invalidate("logs", cur.AccessKeyID)
 			synctest.Wait()
@@ -332,7 +332,8 @@ func TestStopEndsAllFlights(t *testing.T) {
 	})
 }
 
-// The watchdog follows this: it must go on while STS hangs, and stop with the scheduler.
+// The watchdog reads the heartbeat: it must continue while STS hangs, and stop with the
+// scheduler.
 func TestHeartbeatGoesOnWhileSTSHangs(t *testing.T) {
 	sts := &scripted{answers: []answer{{takes: time.Hour}}}
 	running(t, sts, func(t *testing.T, b *Broker) {

@@ -6,30 +6,30 @@ import (
 )
 
 const (
-	// skewNoise is what a Date header, which counts in seconds, and the way of the
-	// answer add to a clock that is right.
+	// skewNoise is the apparent skew of a clock that is right: a Date header counts in
+	// seconds, and the response takes time to arrive.
 	skewNoise = 5 * time.Second
-	// skewWarn is the skew above which signatures and sessions begin to suffer.
+	// skewWarn is the skew above which the log warns: signatures may be refused.
 	skewWarn = time.Minute
 )
 
-// clock is the local wall clock, corrected by what the answers of STS say the
-// time is. Expiries are STS's, and are compared with STS's time.
+// clock is the local wall clock, corrected by the time in STS's responses. Expiries
+// come from STS, so they are compared with STS's time.
 type clock struct {
-	offset atomic.Int64 // what to add to the local clock, nanoseconds
+	offset atomic.Int64 // to add to the local clock, in nanoseconds
 }
 
 func (c *clock) skew() time.Duration { return time.Duration(c.offset.Load()) }
 
-// now never uses the monotonic clock: it stands still while a machine is suspended.
+// now has no monotonic part: that part stands still while a host is suspended.
 func (c *clock) now() time.Time { return time.Now().Round(0).Add(c.skew()) }
 
-// nanoseconds is now for the reads from memory.
+// nanoseconds is now for reads of the cached session.
 func (c *clock) nanoseconds() int64 { return time.Now().UnixNano() + c.offset.Load() }
 
-// learn takes in the time that a server gave when the local clock said local.
-// It says whether the offset changed.
-func (c *clock) learn(server, local time.Time) bool {
+// observeServerTime takes the time that a server stated at local time. It reports
+// whether the offset changed.
+func (c *clock) observeServerTime(server, local time.Time) bool {
 	offset := server.Round(0).Sub(local.Round(0))
 	if offset.Abs() < skewNoise {
 		offset = 0
@@ -42,11 +42,11 @@ func (c *clock) learn(server, local time.Time) bool {
 	return true
 }
 
-// stepped is told that the wall clock moved otherwise than time passed: somebody
-// set it, or the machine was suspended. An offset that lengthens lives may be
-// wrong from now on and is dropped until the next answer; one that shortens
-// them is kept: at worst it costs a refresh.
-func (c *clock) stepped() bool {
+// wallClockJumped is called when the wall clock and elapsed time differ: the clock was
+// set, or the host was suspended. It drops an offset that makes lives longer until the
+// next response, because it may be wrong now. An offset that makes lives shorter stays:
+// at worst it costs a refresh. It reports whether the offset changed.
+func (c *clock) wallClockJumped() bool {
 	if c.skew() < 0 {
 		c.offset.Store(0)
 		return true
@@ -54,7 +54,8 @@ func (c *clock) stepped() bool {
 	return false
 }
 
-// steps compares two readings of the local clock, with their monotonic parts.
-func steps(last, now time.Time) time.Duration {
+// jump returns how far the wall clock moved beyond the elapsed time between two
+// readings of the local clock with their monotonic parts.
+func jump(last, now time.Time) time.Duration {
 	return now.Round(0).Sub(last.Round(0)) - now.Sub(last)
 }

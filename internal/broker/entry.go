@@ -8,56 +8,56 @@ import (
 	"time"
 )
 
-// idleRefreshes is how many sessions of a variant may pass unused before the
-// background stops renewing it.
+// idleRefreshes is how many unused sessions of a variant may expire before the
+// background stops refreshing it.
 const idleRefreshes = 2
 
-// entry is the session of one key: the present one, the flight that fetches the
-// next, and what failed last. Reading the present session takes no lock.
+// entry is the session of one key: the current session, the flight that fetches the
+// next one, and the last failure. Reading the current session takes no lock.
 type entry struct {
 	req     Request
-	key     sessionKey // of req
-	base    sessionKey // of the configured destination that it belongs to, or is a variant of
-	parent  *entry     // the role before it in a chain; nil: the source's own credentials
-	turns   *turnstile // of its source
-	variant bool       // not pinned by the configuration: it is let go of when nobody asks
-	peer    string     // whose variant it is, for the log
+	key     sessionKey       // of req
+	base    sessionKey       // of the configured destination that it belongs to
+	parent  *entry           // the role before it in a chain; nil: the source's own credentials
+	limiter *priorityLimiter // of its source
+	variant bool             // for a peer: not pinned by the configuration, and not refreshed when idle
+	peer    string           // the variant's peer, for the log
 
-	served   tally
-	waiters  atomic.Int32
-	vended   atomic.Uint64
-	turnWait atomic.Int64 // time spent on waiting for turns to call STS, nanoseconds
+	served      stripedCounter
+	waiters     atomic.Int32
+	vended      atomic.Uint64
+	limiterWait atomic.Int64 // time spent waiting for the rate limiter, nanoseconds
 
-	cur     atomic.Pointer[Session]
-	used    atomic.Bool // a variant was asked for since its last refresh
-	clamped atomic.Bool // the duration is cut to the hour of role chaining
-	wide    atomic.Bool // STS found the session policy too large: it is left out
-	asked   atomic.Bool // the source was asked who it is
-	gone    atomic.Bool // no longer configured, or evicted
+	cur           atomic.Pointer[Session]
+	used          atomic.Bool // a caller asked for the variant since its last refresh
+	clamped       atomic.Bool // the duration is cut to the hour of role chaining
+	policyOmitted atomic.Bool // STS finds the session policy too large, so it is omitted
+	sourceChecked atomic.Bool // the identity of the source is known not to be a role
+	removed       atomic.Bool // no longer configured, or evicted
 
-	mu       sync.Mutex
-	flight   *flight // nil: none under way
-	failures int     // in a row
-	lastErr  error
-	class    failureClass
-	retryAt  time.Time // no attempt before; zero: any time
-	stsCalls uint64
-	wanted   bool // an Invalidate asked for a replacement, whatever its expiry
-	invalid  time.Time
-	cutOff   bool // a reload removed it: nothing begins any more
-	unused   int  // refreshes of a variant that nobody asked for, in a row
+	mu           sync.Mutex
+	flight       *flight // nil: none
+	failures     int     // in a row
+	lastErr      error
+	class        failureClass
+	retryAt      time.Time // no attempt before; zero: any time
+	stsCalls     uint64
+	forceRefresh bool // replace the session, whatever its expiry
+	invalid      time.Time
+	cutOff       bool // a reload removed it: start no flight
+	unused       int  // refreshes of an unused variant, in a row
 }
 
-// accept installs next unless that would make things worse. e.mu is held.
+// accept installs next unless the current session is better. e.mu is held.
 func (e *entry) accept(next *Session, b *Broker) error {
 	cur := e.cur.Load()
 	now := b.clock.now()
 	if !next.Expires.IsZero() {
 		if left := next.Expires.Sub(now); left < criticalLife {
-			return &errTorn{fmt.Sprintf("the session ends in %s; check this host's clock", left.Round(time.Second))}
+			return &unusableError{fmt.Sprintf("the session expires in %s; check this host's clock", left.Round(time.Second))}
 		}
-		if cur != nil && !cur.Expires.IsZero() && !e.wanted && next.Expires.Before(cur.Expires) {
-			return &errTorn{"the session ends earlier than the one in use"}
+		if cur != nil && !cur.Expires.IsZero() && !e.forceRefresh && next.Expires.Before(cur.Expires) {
+			return &unusableError{"the session expires earlier than the one in use"}
 		}
 	}
 	s := *next
@@ -80,7 +80,7 @@ func (e *entry) accept(next *Session, b *Broker) error {
 	return nil
 }
 
-// remaining is the life of the present session; zero or less when there is none.
+// remaining returns the life of the current session; zero or less without one.
 func (e *entry) remaining(now time.Time) time.Duration {
 	cur := e.cur.Load()
 	switch {
@@ -93,8 +93,8 @@ func (e *entry) remaining(now time.Time) time.Duration {
 	}
 }
 
-// nextAction says when, by the local clock, the scheduler has to look at the
-// entry; zero: not until something changes.
+// nextAction returns the next refresh of the entry, by the local clock; zero: none until
+// the entry changes.
 func (e *entry) nextAction(skew time.Duration) time.Time {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -103,20 +103,20 @@ func (e *entry) nextAction(skew time.Duration) time.Time {
 
 // actionAt is nextAction with e.mu held.
 func (e *entry) actionAt(skew time.Duration) time.Time {
-	if e.flight != nil || e.gone.Load() {
+	if e.flight != nil || e.removed.Load() {
 		return time.Time{}
 	}
 	cur := e.cur.Load()
 	now := time.Now().Round(0)
 	if e.variant {
-		// Nobody renews for the dead; the first use primes it again.
+		// Do not refresh an idle session; its next use fetches one.
 		if cur == nil || e.remaining(now.Add(skew)) <= 0 || (e.unused >= idleRefreshes && !e.used.Load()) {
 			return time.Time{}
 		}
 	}
 	var at time.Time
 	switch {
-	case cur == nil || e.wanted:
+	case cur == nil || e.forceRefresh:
 		at = now
 	case cur.RefreshAt.IsZero():
 		return time.Time{}

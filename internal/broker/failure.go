@@ -17,18 +17,18 @@ const (
 	failTerminal
 )
 
-// Error says why there is no session for a destination.
+// Error is returned when there is no session for a destination.
 type Error struct {
 	Destination string
 	Role        string
-	// Denied is true when STS or the source said no: trying again does not help
-	// until somebody changes a policy or a credential.
+	// Denied is true when STS or the source refused. A retry does not help until a policy
+	// or a credential changes.
 	Denied     bool
-	RetryAfter time.Duration // when the next attempt is made
+	RetryAfter time.Duration // time until the next attempt
 	Err        error
 }
 
-// Error names the destination and the role; it never holds a secret.
+// Error names the destination, the role and the cause. It holds no secret.
 func (e *Error) Error() string {
 	if e.Role == "" {
 		return fmt.Sprintf("destination %q: getting the source credentials: %v", e.Destination, e.Err)
@@ -36,7 +36,7 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("destination %q: assuming role %s: %v", e.Destination, e.Role, e.Err)
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
 // Reason returns reason.SessionDenied or reason.SessionUnavailable.
@@ -47,13 +47,13 @@ func (e *Error) Reason() reason.Reason {
 	return reason.SessionUnavailable
 }
 
-// errTorn is an answer that must not become a session.
-type errTorn struct{ what string }
+// unusableError is returned for a response that must not become a session.
+type unusableError struct{ detail string }
 
-func (e *errTorn) Error() string { return "the answer of STS is unusable: " + e.what }
+func (e *unusableError) Error() string { return "the response of STS is unusable: " + e.detail }
 
 func classify(err error) failureClass {
-	var torn *errTorn
+	var torn *unusableError
 	if errors.As(err, &torn) {
 		return failTransient
 	}
@@ -67,7 +67,7 @@ func classify(err error) failureClass {
 	}
 }
 
-// ReasonOf is the stable reason of a failed refresh.
+// ReasonOf returns the stable reason of a failed refresh.
 func ReasonOf(err error) reason.Reason {
 	return (&Error{Denied: classify(err) == failTerminal}).Reason()
 }

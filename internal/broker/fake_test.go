@@ -14,8 +14,7 @@ import (
 	"github.com/brokerd/brokerd/internal/secret"
 )
 
-// scripted is an STS whose answers a test writes. Answers are used in order;
-// the last one repeats.
+// scripted is an STS with responses of the test, in order; the last one repeats.
 type scripted struct {
 	mu      sync.Mutex
 	answers []answer
@@ -54,7 +53,7 @@ func (s *scripted) Issue(ctx context.Context, r Request, via *Session) (*Session
 		return nil, a.err
 	}
 	if a.empty {
-		return nil, &errTorn{"a key, the token or the expiry is missing"}
+		return nil, &unusableError{"a key, the token or the expiry is missing"}
 	}
 	out := &Session{
 		AccessKeyID: fmt.Sprintf("ASIA%04d", n+1), SecretAccessKey: secret.New("hush"), SessionToken: secret.New("hush-token"),
@@ -113,7 +112,7 @@ func brokerOver(t *testing.T, sts *scripted, dests ...*config.Destination) *Brok
 	return b
 }
 
-// running runs the broker for the length of fn, inside a bubble of virtual time.
+// running runs the broker during fn, in virtual time.
 func running(t *testing.T, sts *scripted, fn func(t *testing.T, b *Broker)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -130,7 +129,7 @@ func running(t *testing.T, sts *scripted, fn func(t *testing.T, b *Broker)) {
 	})
 }
 
-// apiError is an AWS error as the SDK hands it on.
+// apiError is an AWS error as the SDK returns it.
 type apiError struct{ code string }
 
 func (e apiError) Error() string        { return "api error " + e.code }

@@ -18,11 +18,10 @@ import (
 )
 
 const (
-	// flightTimeout bounds one refresh with all the SDK's attempts, from its turn
-	// on: a source that hangs must free the slot.
+	// flightTimeout is the limit of one refresh with all the SDK's attempts, after the
+	// rate limiter: a source that hangs must not block later refreshes.
 	flightTimeout = 15 * time.Second
-	// parentLife is what the role before must have left: a session that is made of
-	// a dying one helps nobody.
+	// parentLife is the least remaining life of the previous role's session in a chain.
 	parentLife = 5 * time.Minute
 	// chainedLife is AWS's limit for a role that is assumed by a role.
 	chainedLife = time.Hour
@@ -37,20 +36,20 @@ var (
 type flight struct {
 	done    chan struct{}
 	err     error
-	ctx     context.Context // the broker's; ended early when the destination is removed
+	ctx     context.Context // the broker's; canceled when the destination is removed
 	cancel  context.CancelFunc
 	awaited atomic.Bool // a caller waits
 }
 
-// need says, with the entry's lock held, whether a flight is still wanted: who
-// found the session wanting looked without the lock, and a flight may have ended
-// since. nil stands for an operator's wish, which ignores the backoff as well.
+// need reports, with the entry's lock held, whether a flight is still needed: the
+// caller checked without the lock, and a flight may have ended since. A nil need is an
+// operator's request, which also ignores the backoff.
 type need func() bool
 
-// join returns the flight under way, or starts one when the backoff allows it.
-// It returns the last error instead when it does not, and neither when no flight
-// is needed any more. then, if given, is called when the new flight has ended; it
-// is not when another one was joined.
+// join returns the flight in progress, or starts one if the backoff allows it. If the
+// backoff does not, it returns the last error; if no flight is needed, it returns
+// neither. A then that is not nil is called when a new flight has ended, and not when
+// an earlier one was joined.
 func (b *Broker) join(e *entry, needed need, then func()) (f *flight, started bool, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -71,7 +70,7 @@ func (b *Broker) join(e *entry, needed need, then func()) (f *flight, started bo
 	ctx, cancel := context.WithCancel(b.flightCtx)
 	f = &flight{done: make(chan struct{}), ctx: ctx, cancel: cancel}
 	f.awaited.Store(then == nil)
-	if !b.launch(func() { b.fly(e, f, then) }) {
+	if !b.launch(func() { b.refresh(e, f, then) }) {
 		cancel()
 		return nil, false, errStopped
 	}
@@ -79,7 +78,7 @@ func (b *Broker) join(e *entry, needed need, then func()) (f *flight, started bo
 	return f, true, nil
 }
 
-// launch runs fn in a goroutine that stop waits for; false once stopped.
+// launch runs fn in a goroutine that stop waits for. It returns false after stop.
 func (b *Broker) launch(fn func()) bool {
 	b.stopMu.Lock()
 	defer b.stopMu.Unlock()
@@ -90,7 +89,7 @@ func (b *Broker) launch(fn func()) bool {
 	return true
 }
 
-// await joins the flight, or starts one if it is needed, and waits for its end or ctx's.
+// await joins or starts a flight if one is needed, and waits until it or ctx ends.
 func (b *Broker) await(ctx context.Context, e *entry, needed need) error {
 	f, _, err := b.join(e, needed, nil)
 	if f == nil {
@@ -107,17 +106,17 @@ func (b *Broker) await(ctx context.Context, e *entry, needed need) error {
 	}
 }
 
-// fly runs detached from every caller's context, under the broker's own.
-func (b *Broker) fly(e *entry, f *flight, then func()) {
+// refresh runs under the broker's context, detached from every caller's.
+func (b *Broker) refresh(e *entry, f *flight, then func()) {
 	started := time.Now()
 	defer f.cancel()
-	b.follow(e.key, f)
-	defer b.leave(e.key, f)
+	b.awaitPrevious(e.key, f)
+	defer b.deregister(e.key, f)
 	next, err := b.issue(e, f)
 	if err == nil {
-		b.learn(next.serverTime, next.Issued)
+		b.observeServerTime(next.serverTime, next.Issued)
 	} else {
-		b.learn(serverTimeOf(err), time.Now())
+		b.observeServerTime(serverTimeOf(err), time.Now())
 	}
 
 	e.mu.Lock()
@@ -134,7 +133,7 @@ func (b *Broker) fly(e *entry, f *flight, then func()) {
 		}
 		e.retryAt = time.Now().Round(0).Add(delay)
 	} else {
-		e.failures, e.lastErr, e.retryAt, e.wanted = 0, nil, time.Time{}, false
+		e.failures, e.lastErr, e.retryAt, e.forceRefresh = 0, nil, time.Time{}, false
 	}
 	e.flight = nil
 	cut := e.cutOff
@@ -148,53 +147,54 @@ func (b *Broker) fly(e *entry, f *flight, then func()) {
 	if then != nil {
 		then()
 	}
-	b.plan(e)
+	b.schedule(e)
 }
 
-// follow waits for the end of an earlier flight for the same key: one that was
-// cut off by a reload, or whose entry was evicted, and is still under way.
-func (b *Broker) follow(k sessionKey, f *flight) {
-	b.flyingMu.Lock()
-	before := b.flying[k]
-	b.flying[k] = f
-	b.flyingMu.Unlock()
+// awaitPrevious waits for an earlier flight of the same key that a reload canceled, or
+// whose entry was evicted, and that has not ended yet.
+func (b *Broker) awaitPrevious(k sessionKey, f *flight) {
+	b.inFlightMu.Lock()
+	before := b.inFlight[k]
+	b.inFlight[k] = f
+	b.inFlightMu.Unlock()
 	if before != nil {
 		<-before.done
 	}
 }
 
-func (b *Broker) leave(k sessionKey, f *flight) {
-	b.flyingMu.Lock()
-	defer b.flyingMu.Unlock()
-	if b.flying[k] == f {
-		delete(b.flying, k)
+func (b *Broker) deregister(k sessionKey, f *flight) {
+	b.inFlightMu.Lock()
+	defer b.inFlightMu.Unlock()
+	if b.inFlight[k] == f {
+		delete(b.inFlight, k)
 	}
 }
 
-// cut ends what is under way for an entry, and lets nothing begin.
+// cut cancels the entry's flight and prevents new ones.
 func (e *entry) cut() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.cutOff = true
-	e.gone.Store(true)
+	e.removed.Store(true)
 	if e.flight != nil {
 		e.flight.cancel()
 	}
 }
 
-// learn corrects the clock by the time that a server gave; zero: it gave none.
-func (b *Broker) learn(server, local time.Time) {
-	if server.IsZero() || !b.clock.learn(server, local) {
+// observeServerTime corrects the clock by the time that a server stated; zero: none.
+func (b *Broker) observeServerTime(server, local time.Time) {
+	if server.IsZero() || !b.clock.observeServerTime(server, local) {
 		return
 	}
 	if skew := b.clock.skew(); skew.Abs() > skewWarn {
-		b.log.Warn("this host's clock is wrong: set it, AWS refuses signatures that are 5 to 15 minutes off; expiries are compared with AWS's time until then",
+		b.log.Warn("this host's clock is wrong: set it. AWS refuses signatures that are 5 to 15 minutes off. Until then, expiries are compared with AWS's time",
 			zap.Duration("aws_is_ahead_by", skew))
 	}
-	b.planAll()
+	b.scheduleAll()
 }
 
-// issue turns a panic of a source into an error, so that the slot is freed.
+// issue makes up to two attempts. It turns a panic of a source into an error, so that
+// the flight ends.
 func (b *Broker) issue(e *entry, f *flight) (s *Session, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -207,12 +207,12 @@ func (b *Broker) issue(e *entry, f *flight) (s *Session, err error) {
 		case err == nil || attempt > 1:
 			return s, err
 		case refusedForChaining(err) && !e.clamped.Load() && e.req.Duration > chainedLife:
-			b.clamp(e, "STS says so")
-		case e.req.Policy != "" && tooLarge(err) && !e.wide.Swap(true):
-			b.log.Warn("STS finds the session policy too large together with the tags: it is left out, and the session keeps all rights of its role",
+			b.clamp(e, "STS refused a longer session for role chaining")
+		case e.req.Policy != "" && tooLarge(err) && !e.policyOmitted.Swap(true):
+			b.log.Warn("STS finds the session policy too large together with the tags: it is left out, and the session has all rights of its role",
 				zap.String("role", e.req.Role))
 		case awserr.SessionFailure(err) == awserr.SessionSource:
-			// The keys behind the call were replaced or have ended: read them anew, once.
+			// The source credentials were replaced or have expired: read them again, once.
 			if e.parent != nil {
 				b.reject(e.parent)
 			} else {
@@ -229,22 +229,22 @@ func (b *Broker) attempt(e *entry, f *flight) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	urgent := func() urgency {
+	urgent := func() priority {
 		left := e.remaining(b.clock.now())
 		switch {
 		case left <= 0 && f.awaited.Load():
-			return urgency{0, left}
+			return priority{0, left}
 		case left < criticalLife:
-			return urgency{1, left}
+			return priority{1, left}
 		default:
-			return urgency{2, left}
+			return priority{2, left}
 		}
 	}
 	began := time.Now()
-	err = e.turns.wait(f.ctx, urgent)
-	e.turnWait.Add(int64(time.Since(began)))
+	err = e.limiter.wait(f.ctx, urgent)
+	e.limiterWait.Add(int64(time.Since(began)))
 	if err != nil {
-		return nil, fmt.Errorf("waiting for a turn to call STS: %w", err)
+		return nil, fmt.Errorf("waiting for the rate limiter of STS calls: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(f.ctx, flightTimeout)
 	defer cancel()
@@ -253,20 +253,20 @@ func (b *Broker) attempt(e *entry, f *flight) (*Session, error) {
 	if e.clamped.Load() {
 		r.Duration = min(r.Duration, chainedLife)
 	}
-	if e.wide.Load() {
+	if e.policyOmitted.Load() {
 		r.Policy = ""
 	}
 	return b.issuer.Issue(ctx, r, via)
 }
 
-// parentSession is the session of the role before this one in a chain; nil when
-// there is none. It is refreshed first when little of it is left.
+// parentSession returns the session of the previous role in the chain, refreshed if
+// little of its life is left. It returns nil for the first role.
 func (b *Broker) parentSession(ctx context.Context, e *entry) (*Session, error) {
 	p := e.parent
 	if p == nil {
 		return nil, nil
 	}
-	needed := func() bool { return p.wanted || p.remaining(b.clock.now()) < parentLife }
+	needed := func() bool { return p.forceRefresh || p.remaining(b.clock.now()) < parentLife }
 	p.mu.Lock()
 	cur, serves := p.cur.Load(), !needed()
 	p.mu.Unlock()
@@ -280,32 +280,32 @@ func (b *Broker) parentSession(ctx context.Context, e *entry) (*Session, error) 
 	if err == nil {
 		err = errors.New("its session has expired")
 	}
-	return nil, fmt.Errorf("assuming the role before it in the chain, %s: %w", p.req.Role, err)
+	return nil, fmt.Errorf("assuming the previous role of the chain, %s: %w", p.req.Role, err)
 }
 
-// reject marks a session that AWS refused, so that the next look replaces it.
+// reject makes the scheduler replace a session that AWS refused.
 func (b *Broker) reject(e *entry) {
 	e.mu.Lock()
-	e.wanted = true
+	e.forceRefresh = true
 	e.mu.Unlock()
-	b.plan(e)
+	b.schedule(e)
 }
 
-// detectChaining finds out, once and only for sessions that are to last longer,
-// whether the source is a role session itself: then an hour is all that STS gives.
+// detectChaining checks once whether the source is a role session itself, whose roles
+// last an hour at most. It checks only for longer sessions.
 func (b *Broker) detectChaining(ctx context.Context, e *entry) {
-	if e.req.Duration <= chainedLife || e.req.straight() || e.clamped.Load() || e.asked.Load() {
+	if e.req.Duration <= chainedLife || e.req.straight() || e.clamped.Load() || e.sourceChecked.Load() {
 		return
 	}
 	if e.parent != nil {
-		b.clamp(e, "the role before it in the chain is a role")
+		b.clamp(e, "the previous role of the chain is a role")
 		return
 	}
 	arn, err := b.issuer.SourceARN(ctx, e.req)
 	if err != nil {
-		return // STS will say so itself
+		return // AssumeRole will return the reason
 	}
-	e.asked.Store(true)
+	e.sourceChecked.Store(true)
 	if awsarn.ResourceType(arn) == "assumed-role" {
 		b.clamp(e, "the source credentials are a role session: "+arn)
 	}
@@ -332,7 +332,7 @@ func codeOf(err error) string {
 	return api.ErrorCode()
 }
 
-// retryAfter is how long the server asked to wait; zero when it did not.
+// retryAfter returns how long the server asked to wait; zero: not stated.
 func retryAfter(err error) time.Duration {
 	h := headerOf(err)
 	if ms, err := strconv.ParseUint(h.Get("X-Amz-Retry-After"), 10, 31); err == nil {

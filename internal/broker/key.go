@@ -10,8 +10,8 @@ import (
 	"github.com/brokerd/brokerd/internal/config"
 )
 
-// Request is everything that changes an AssumeRole call. A field added here must
-// be added to key as well; a reflection test sees to it.
+// Request holds every field that changes an AssumeRole call. Add a new field to key as
+// well; a reflection test checks that.
 type Request struct {
 	Region         string
 	Endpoint       string
@@ -28,7 +28,7 @@ type Request struct {
 	MaxAge         time.Duration // not sent to STS; it decides when the session is replaced
 }
 
-// source says where the credentials that begin a chain come from.
+// source configures the credentials at the start of a chain.
 type source struct {
 	Type            string
 	Profile         string
@@ -38,12 +38,12 @@ type source struct {
 	Command         string
 }
 
-// hopName is the session name of the roles on the way: one for all, so that
-// destinations share them.
+// hopName is the session name of the intermediate roles of a chain. It is the same for
+// all destinations, so that they share these sessions.
 const hopName = "brokerd"
 
-// straight is a role that is assumed with a web identity: without credentials,
-// and so without the limit of role chaining.
+// straight reports whether the role is assumed with a web identity. That needs no
+// credentials, so the limit of role chaining does not apply.
 func (r Request) straight() bool {
 	return r.Parent == nil && r.Source.Type == config.SourceWebIdentity
 }
@@ -81,7 +81,7 @@ func requestOf(c *config.Config, d *config.Destination) Request {
 		if hop.Duration == 0 {
 			hop.Duration = time.Hour
 		}
-		// The first role sets it; STS hands it down, and lets nobody change it.
+		// Only the first role of the chain sets it; STS passes it on and refuses a change.
 		hop.SourceIdentity, r.SourceIdentity = r.SourceIdentity, ""
 		r.Parent = &hop
 	}
@@ -99,7 +99,8 @@ func sourceOf(c config.AWS, profile string) source {
 	}
 }
 
-// key hashes length-prefixed fields, so that no two requests can run together.
+// key hashes length-prefixed fields, so that two different requests never have the same
+// input.
 func (r Request) key() sessionKey {
 	var buf []byte
 	add := func(s string) {

@@ -10,8 +10,8 @@ import (
 	"github.com/brokerd/brokerd/internal/config"
 )
 
-// Peer is who a session is handed to, as the kernel attests it. Unit and Pod are
-// empty when they are not known.
+// Peer is the receiver of a session, as the kernel attests it. Unit and Pod are empty
+// when they are not known.
 type Peer struct {
 	UID  uint32
 	Unit string // systemd unit
@@ -20,8 +20,8 @@ type Peer struct {
 
 func (p Peer) name() string { return "uid" + strconv.FormatUint(uint64(p.UID), 10) }
 
-// claimable is what fits into a source identity, and into a tag value as well. A
-// name is never cut: two could become the same.
+// claimable matches the values that a source identity and a tag can hold. A longer name
+// is refused and never cut: two names could become equal.
 var claimable = regexp.MustCompile(`^[A-Za-z0-9_+=,.@-]{2,64}$`)
 
 func (p Peer) fact(name string) (string, error) {
@@ -35,26 +35,27 @@ func (p Peer) fact(name string) (string, error) {
 		value = p.Pod
 	}
 	if value == "" {
-		return "", fmt.Errorf("its session is to name the peer's %s, and the kernel does not tell it here; see session.peer in docs/config.md", name)
+		return "", fmt.Errorf("session.peer requires the peer's %s, which the kernel does not report on this host; see session.peer in docs/config.md", name)
 	}
 	if !claimable.MatchString(value) {
-		return "", fmt.Errorf("its session is to name the peer's %s, and STS does not take %q: 2 to 64 characters of A-Z a-z 0-9 _ + = , . @ -", name, value)
+		return "", fmt.Errorf("session.peer requires the peer's %s, and STS does not accept %q: it takes 2 to 64 characters of A-Z a-z 0-9 _ + = , . @ -", name, value)
 	}
 	return value, nil
 }
 
-// requestFor is the request for a session of the peer's own: named after it, so
-// that the trail in account A tells peers apart, and saying what is configured.
+// requestFor returns the request for a session of the peer's own. Its name contains the
+// peer's user id, so that the trail in account A tells peers apart; source identity and
+// tags are as configured.
 func (t *target) requestFor(p Peer) (Request, error) {
 	r := t.entry.req
 	if r.Role == "" {
-		// Long-lived keys of the host are not a session, and never leave.
-		return r, errors.New("there is no role to make a session of, and the daemon's own source credentials are never handed out")
+		// The host's long-lived keys are not a session, and no peer gets them.
+		return r, errors.New("the destination has no role, and the daemon's own source credentials are never given to a peer: configure a role")
 	}
 	suffix := "-" + p.name()
 	r.SessionName = r.SessionName[:min(len(r.SessionName), 64-len(suffix))] + suffix
-	if what := t.peer.SourceIdentity; what != "" {
-		value, err := p.fact(what)
+	if name := t.peer.SourceIdentity; name != "" {
+		value, err := p.fact(name)
 		if err != nil {
 			return r, err
 		}
@@ -65,8 +66,8 @@ func (t *target) requestFor(p Peer) (Request, error) {
 		if r.Tags == nil {
 			r.Tags = make(map[string]string, len(t.peer.Tags))
 		}
-		for key, what := range t.peer.Tags {
-			value, err := p.fact(what)
+		for key, name := range t.peer.Tags {
+			value, err := p.fact(name)
 			if err != nil {
 				return r, err
 			}

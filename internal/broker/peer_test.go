@@ -15,7 +15,7 @@ import (
 	"github.com/brokerd/brokerd/internal/config"
 )
 
-// What is handed to a peer says who the peer is; the daemon's own session does not.
+// A peer's session names the peer; the daemon's own session does not.
 func TestVendedSessionSaysWhosItIs(t *testing.T) {
 	sts := &scripted{answers: []answer{{life: time.Hour}}}
 	d := destination("logs")
@@ -51,7 +51,7 @@ func TestVendedSessionSaysWhosItIs(t *testing.T) {
 		} {
 			_, err := b.Vend(t.Context(), "logs", p)
 			var refused *Error
-			if !errors.As(err, &refused) || !refused.Denied || !strings.Contains(err.Error(), "is to name the peer's") {
+			if !errors.As(err, &refused) || !refused.Denied || !strings.Contains(err.Error(), "session.peer requires the peer's") {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -106,7 +106,7 @@ func TestWaitersAreCounted(t *testing.T) {
 	})
 }
 
-// A long session that is replaced every hour rides out an outage of three.
+// A long session that is replaced every hour outlasts an outage of three hours.
 func TestMaxAgeReplacesLongSessionsEarly(t *testing.T) {
 	sts := &scripted{answers: []answer{{life: 4 * time.Hour}}}
 	d := destination("logs")
@@ -159,7 +159,7 @@ func TestRefreshOfAPeersSessionSaysWhose(t *testing.T) {
 			t.Fatal(err)
 		}
 		synctest.Wait()
-		lines := logs.FilterMessage("session refreshed").FilterField(zap.String("handed_to", "uid1000")).FilterField(zap.Strings("destinations", []string{"logs"}))
+		lines := logs.FilterMessage("session refreshed").FilterField(zap.String("peer", "uid1000")).FilterField(zap.Strings("destinations", []string{"logs"}))
 		if lines.Len() != 1 {
 			t.Errorf("the log says %v", logs.All())
 		}

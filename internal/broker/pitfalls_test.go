@@ -18,9 +18,8 @@ import (
 	"github.com/brokerd/brokerd/internal/secret"
 )
 
-// pitfalls are the mistakes that brokers of credentials have been seen to make,
-// and the test that fails when this one makes it. A test in another room is
-// named with its folder.
+// pitfalls are known mistakes of credential brokers, each with the test that fails when
+// this broker makes it. A test of another package is named with its folder.
 var pitfalls = []struct{ mistake, provedBy string }{
 	{"1 the key omits a field of the request", "TestKeyCoversEveryField"},
 	{"2 the first caller's context poisons waiters", "TestOneCallersCancelDoesNotFailAnother"},
@@ -33,7 +32,7 @@ var pitfalls = []struct{ mistake, provedBy string }{
 	{"9 jitter rolled at each tick", "TestJitterIsRolledOncePerSession"},
 	{"10 a backoff longer than the lead", "TestRetryDelays"},
 	{"11 one slow role stalls a serial sweep", "TestHungRolesHoldUpNeitherCallersNorOtherRolesForLong"},
-	{"12 two turns spent for one call", "TestTurnsAreFiveASecondAfterABurstOfThirty"},
+	{"12 two turns spent for one call", "TestCallsAreFiveASecondAfterABurstOfThirty"},
 	{"13 an LRU whose reads do not count", "TestEvictedVariantsAreForgotten"},
 	{"14 notifications dropped on a full channel", "TestNoWakeUpIsLost"},
 	{"15 handing out less than 15 minutes", "TestVendedSessionIsThePeersOwnAndLongEnough"},
@@ -131,7 +130,7 @@ func TestNoWakeUpIsLost(t *testing.T) {
 		done := make(chan error, 1)
 		go func() { done <- b.Run(ctx) }()
 		time.Sleep(time.Minute)
-		for _, n := range names { // all at once: one channel slot takes them all
+		for _, n := range names { // all at once, through one channel slot
 			s, err := b.Session(ctx, n)
 			if err != nil {
 				t.Fatal(err)
@@ -174,7 +173,7 @@ func TestExpiryIsComparedByTheWallClock(t *testing.T) {
 		t.Errorf("%s has a monotonic part: it stands still during a suspend", text)
 	}
 	now := time.Now()
-	if d := steps(now.Add(-time.Hour), now); d != 0 {
+	if d := jump(now.Add(-time.Hour), now); d != 0 {
 		t.Errorf("an hour that passed counts as a step of %s", d)
 	}
 	if maxSleep > 5*time.Second {
@@ -182,7 +181,7 @@ func TestExpiryIsComparedByTheWallClock(t *testing.T) {
 	}
 }
 
-// paired is an STS whose keys can be told to belong together.
+// paired is an STS whose keys carry a number, so that a mixed session is found.
 type paired struct{ scripted }
 
 func (p *paired) Issue(ctx context.Context, r Request, via *Session) (*Session, error) {
@@ -251,7 +250,7 @@ func TestBackoffBeginsAnewAfterASuccess(t *testing.T) {
 	})
 }
 
-// rewriting is a provider that makes up a longer life when it fails, as that of IMDS does.
+// rewriting is a provider that extends the expiry when it fails, as that of IMDS does.
 type rewriting struct{ failing bool }
 
 func (r *rewriting) Retrieve(context.Context) (aws.Credentials, error) {
@@ -292,7 +291,7 @@ func TestNothingIsLeftRunning(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- b.Run(ctx) }()
 	for uid := range uint32(30) {
-		go func() { _, _ = b.Vend(ctx, "logs", Peer{UID: uid}) }() // more than there are turns: some wait for theirs
+		go func() { _, _ = b.Vend(ctx, "logs", Peer{UID: uid}) }() // more than the limiter's burst: some wait
 	}
 	if _, err := b.Session(ctx, "logs"); err != nil {
 		t.Error(err)

@@ -13,10 +13,9 @@ import (
 	"github.com/brokerd/brokerd/internal/config"
 )
 
-// Random operations, in parallel, while STS fails in random ways. Whatever
-// happens: nothing that has ended is served, one call is under way for a key,
-// the cache keeps to its size, every waiter comes back, and once STS is well
-// again so is every destination.
+// Random operations run in parallel while STS fails in random ways. In every case: no
+// expired session is served, one call is in flight for a key, the cache keeps its size,
+// every waiter returns, and once STS works again, every destination does.
 func TestRandomOperationsKeepTheInvariants(t *testing.T) {
 	for seed := range uint64(12) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { synctest.Test(t, func(t *testing.T) { randomly(t, seed) }) })
@@ -99,7 +98,7 @@ func randomly(t *testing.T, seed uint64) {
 			time.Sleep(time.Duration(rng.ExpFloat64() * float64(2*time.Minute)))
 		}
 	}
-	waiters.Wait() // the bubble deadlocks, and says so, when a waiter is lost
+	waiters.Wait() // synctest reports a deadlock when a waiter is lost
 	weather(func() answer { return answer{} })
 	reload(t, b, all...)
 	time.Sleep(4 * time.Minute)

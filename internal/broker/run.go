@@ -9,18 +9,19 @@ import (
 )
 
 const (
-	// maxSleep bounds how long a suspended machine or a stepped clock goes unnoticed:
-	// Go's timers stand still in both cases, the wall clock does not.
+	// maxSleep is how soon the scheduler notices a suspended host or a clock that was
+	// set: Go's timers stand still in both cases, the wall clock does not.
 	maxSleep = 5 * time.Second
-	// workers is how many background refreshes run at a time. A role that hangs
-	// holds up one of them, and no caller: those do not queue here.
+	// workers is how many background refreshes run at a time. A role that hangs blocks
+	// one of them. Callers do not wait for workers.
 	workers = 4
-	// stepNoise is how far wall clock and monotonic clock may drift apart in a nap.
-	stepNoise = 2 * time.Second
+	// jumpNoise is how far the wall clock and the monotonic clock may drift apart during
+	// one sleep.
+	jumpNoise = 2 * time.Second
 )
 
-// Run primes the sessions and refreshes them until ctx ends, then lets open
-// flights finish for at most 5 s. It returns nil.
+// Run fetches the sessions and refreshes them until ctx ends. It then waits at most 5 s
+// for open flights, and returns nil.
 func (b *Broker) Run(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -34,8 +35,8 @@ func (b *Broker) Run(ctx context.Context) error {
 		case <-timer.C:
 		}
 		now := time.Now()
-		if steps(last, now).Abs() > stepNoise && b.clock.stepped() {
-			b.planAll()
+		if jump(last, now).Abs() > jumpNoise && b.clock.wallClockJumped() {
+			b.scheduleAll()
 		}
 		last = now
 		timer.Reset(b.refreshDue())
@@ -43,10 +44,10 @@ func (b *Broker) Run(ctx context.Context) error {
 	}
 }
 
-// refreshDue starts the flights that are due, the one with the least life first,
-// as far as workers are free, and says how long to sleep.
+// refreshDue starts the flights that are due, the one with the least life first, while
+// workers are free. It returns how long to sleep.
 func (b *Broker) refreshDue() time.Duration {
-	entries := b.agenda.due(time.Now().Round(0))
+	entries := b.queue.due(time.Now().Round(0))
 	now := b.clock.now()
 	slices.SortFunc(entries, func(x, y *entry) int {
 		return int(min(max(x.remaining(now)-y.remaining(now), -1), 1))
@@ -54,9 +55,9 @@ func (b *Broker) refreshDue() time.Duration {
 	for i, e := range entries {
 		if b.busy.Load() >= workers {
 			for _, rest := range entries[i:] {
-				b.agenda.plan(rest, func() time.Time { return rest.nextAction(b.clock.skew()) })
+				b.queue.schedule(rest, func() time.Time { return rest.nextAction(b.clock.skew()) })
 			}
-			return maxSleep // a worker that gets free wakes the scheduler
+			return maxSleep // a worker that ends wakes the scheduler
 		}
 		b.busy.Add(1)
 		due := func() bool {
@@ -65,30 +66,30 @@ func (b *Broker) refreshDue() time.Duration {
 		}
 		if _, started, _ := b.join(e, due, func() { b.busy.Add(-1) }); !started {
 			b.busy.Add(-1)
-			b.agenda.plan(e, func() time.Time { return e.nextAction(b.clock.skew()) })
+			b.queue.schedule(e, func() time.Time { return e.nextAction(b.clock.skew()) })
 		}
 	}
-	if at, ok := b.agenda.next(); ok {
+	if at, ok := b.queue.next(); ok {
 		return min(maxSleep, max(time.Until(at), time.Millisecond))
 	}
 	return maxSleep
 }
 
-// plan puts the entry on the agenda for when it is due next, and wakes the scheduler.
-func (b *Broker) plan(e *entry) {
-	b.agenda.plan(e, func() time.Time { return e.nextAction(b.clock.skew()) })
+// schedule queues the entry for its next refresh, and wakes the scheduler.
+func (b *Broker) schedule(e *entry) {
+	b.queue.schedule(e, func() time.Time { return e.nextAction(b.clock.skew()) })
 	b.wake()
 }
 
-// planAll follows a change of the clock.
-func (b *Broker) planAll() {
-	for _, e := range b.agenda.entries() {
-		b.plan(e)
+// scheduleAll queues all entries again after a change of the clock.
+func (b *Broker) scheduleAll() {
+	for _, e := range b.queue.entries() {
+		b.schedule(e)
 	}
 }
 
-// Heartbeat is when the scheduler last looked at its sessions; zero before it
-// runs. A live one looks every five seconds at least.
+// Heartbeat returns the time of the scheduler's last pass; zero before Run. The
+// scheduler makes a pass at least every five seconds.
 func (b *Broker) Heartbeat() time.Time {
 	if n := b.beat.Load(); n != 0 {
 		return time.Unix(0, n)
@@ -99,7 +100,7 @@ func (b *Broker) Heartbeat() time.Time {
 func (b *Broker) wake() {
 	select {
 	case b.wakeup <- struct{}{}:
-	default: // one is pending already, and the scheduler looks at everything
+	default: // a wake-up is pending, and the scheduler checks every entry
 	}
 }
 
@@ -120,8 +121,8 @@ func (b *Broker) stop() {
 	b.forget()
 }
 
-// forget lets go of all secrets. The bytes are the runtime's to overwrite: Go's
-// strings cannot be wiped.
+// forget drops all secrets. It cannot wipe their memory: Go's strings cannot be
+// overwritten.
 func (b *Broker) forget() {
 	for _, e := range b.set.Load().pinned {
 		e.cur.Store(nil)
@@ -132,7 +133,7 @@ func (b *Broker) forget() {
 	b.variants.Purge()
 }
 
-// observe logs a change, not every repetition of it at the same level.
+// observe reports a finished refresh to the log and the observer.
 func (b *Broker) observe(e *entry, err error, took time.Duration) {
 	var users []string
 	now := b.set.Load()
@@ -144,7 +145,7 @@ func (b *Broker) observe(e *entry, err error, took time.Duration) {
 	cur := e.cur.Load()
 	log := b.log
 	if e.variant {
-		log = log.With(zap.String("handed_to", e.peer))
+		log = log.With(zap.String("peer", e.peer))
 	}
 	if b.observer != nil {
 		b.observer.SessionRefreshed(users, cur, err, took)
@@ -156,7 +157,7 @@ func (b *Broker) observe(e *entry, err error, took time.Duration) {
 	}
 	fields := []zap.Field{zap.Strings("destinations", users), zap.String("role", e.req.Role), zap.Error(err), zap.Duration("took", took)}
 	if left := e.remaining(b.clock.now()); left > 0 {
-		log.Warn("session refresh failed; the present session stays in use", append(fields, zap.Duration("life_left", left))...)
+		log.Warn("session refresh failed; the current session stays in use", append(fields, zap.Duration("life_left", left))...)
 		return
 	}
 	log.Error("session refresh failed; there is no valid session", fields...)

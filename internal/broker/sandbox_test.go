@@ -27,7 +27,7 @@ import (
 	"github.com/brokerd/brokerd/internal/testbed/testbedtest"
 )
 
-// started runs a broker over the stage for the length of the test.
+// started runs a broker over the testbed during the test.
 func started(t *testing.T, st *testbedtest.Bed) *broker.Broker {
 	t.Helper()
 	b, err := broker.New(broker.Options{Config: st.Config, HTTPClient: st.HTTP})
@@ -138,8 +138,8 @@ func TestPolicyThatSTSFindsTooLargeIsLeftOutAndSaysSo(t *testing.T) {
 	}
 }
 
-// role makes a role in account A that trusts trusted, with an identity policy that
-// lets it assume next, and gives its ARN.
+// role makes a role in account A that trusts trusted and may assume next. It returns
+// the role's ARN.
 func role(t *testing.T, st *testbedtest.Bed, name, trusted, next string) string {
 	t.Helper()
 	trust := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":%q},"Action":["sts:AssumeRole","sts:TagSession","sts:SetSourceIdentity"]}]}`, trusted)
@@ -159,7 +159,8 @@ func roleWith(t *testing.T, st *testbedtest.Bed, name, trust, next string) strin
 	return aws.ToString(out.Role.Arn)
 }
 
-// trust makes the destination's role trust as the statement says, and lets its sessions last twelve hours.
+// trust sets the trust policy of the destination's role, and a maximum session of twelve
+// hours.
 func trust(t *testing.T, st *testbedtest.Bed, statement string) {
 	t.Helper()
 	if err := testbedtest.PutTrust(t.Context(), st.World, fmt.Sprintf(`{"Version":"2012-10-17","Statement":[%s]}`, statement)); err != nil {
@@ -198,7 +199,7 @@ func TestChainOfThreeRolesDeliversAndIsCutToAnHour(t *testing.T) {
 	}
 }
 
-// STS is the judge when the configuration knows nothing of a chain.
+// STS decides when the configuration does not show a chain.
 func TestRefusalForChainingCutsTheDuration(t *testing.T) {
 	for _, askable := range []bool{true, false} {
 		t.Run(fmt.Sprint("GetCallerIdentity works: ", askable), func(t *testing.T) {
@@ -241,14 +242,14 @@ func writeKeys(t *testing.T, st *testbedtest.Bed, s *broker.Session) {
 	if !s.SessionToken.Empty() {
 		text += "aws_session_token = " + s.SessionToken.Reveal() + "\n"
 	}
-	// As systemd and Kubernetes do: a new file in the place of the old one.
+	// systemd and Kubernetes replace the file instead of writing into it.
 	path := filepath.Join(st.Dir, "credentials")
 	if err := errors.Join(os.WriteFile(path+".new", []byte(text), 0o600), os.Rename(path+".new", path)); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// newKeys are further keys of the host's user; the others are deleted.
+// newKeys makes new keys for the host's user and deletes the others.
 func newKeys(t *testing.T, st *testbedtest.Bed) *broker.Session {
 	t.Helper()
 	user := aws.String("app-host")
@@ -273,14 +274,14 @@ func TestRotatedKeysFileIsReadAnew(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			st := testbedtest.New(t)
 			if kind == config.SourceStatic {
-				t.Setenv("AWS_ACCESS_KEY_ID", "AKIASTRANGER") // nothing but the file counts
+				t.Setenv("AWS_ACCESS_KEY_ID", "AKIASTRANGER") // only the file counts
 				t.Setenv("AWS_SECRET_ACCESS_KEY", "strange")
 			}
 			st.Config.AWS.Source.Type = kind
 			b := started(t, st)
 			session(t, b)
 			writeKeys(t, st, newKeys(t, st))
-			// This asks once: it must not take a refusal to notice the new file.
+			// One call: the new file must be noticed without a refusal.
 			if _, err := b.SourceIdentity(t.Context(), testbed.Destination); err != nil {
 				t.Errorf("after the rotation, at the first call: %v", err)
 			}
@@ -291,7 +292,7 @@ func TestRotatedKeysFileIsReadAnew(t *testing.T) {
 	}
 }
 
-// printed is what container endpoints and credential processes answer.
+// printed is the output of container endpoints and credential processes.
 func printed(t *testing.T, s *broker.Session, token string) []byte {
 	t.Helper()
 	out, err := json.Marshal(map[string]any{

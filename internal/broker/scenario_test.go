@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// scenarios says, for a session of some life whose refreshes fail in some way,
-// what a caller gets at a time after the first session was made. A life over an
-// hour is one of a source that is no role.
+// scenarios is a table: the life of a session, a time after it was issued, the outcome of
+// its refreshes, and the result for a caller. A life over an hour is from a source that
+// is not a role.
 //
-//	life  at  how the refresh goes  what a caller gets
+//	life  at  outcome of refreshes  result
 const scenarios = `
 15m    0s       fine        old
 15m    6m       fine        old

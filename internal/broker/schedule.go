@@ -17,13 +17,13 @@ const (
 	deniedFirst         = time.Second
 )
 
-// refreshAt says when a session received at issued and ending at expires is to
-// be replaced. Lives up to 20 min are refreshed at the half; longer ones with a
-// third of their life left, 10 to 60 min. The jitter is rolled once per session:
-// rolled at each tick it would shrink to nothing.
+// refreshAt returns when to replace a session that was received at issued and ends at
+// expires. A life of up to 20 minutes is refreshed at its half, a longer one with a
+// third of it left, but 10 to 60 minutes. The jitter is chosen once per session: chosen
+// again at each tick, it would shrink to zero.
 //
-// maxAge, if not zero, replaces it at that age at the latest: long sessions that
-// are renewed early ride out long outages.
+// A maxAge that is not zero is the latest age: a long session that is replaced early
+// outlasts a long outage.
 func refreshAt(issued, expires time.Time, maxAge time.Duration, rng *rand.Rand) time.Time {
 	life := expires.Sub(issued)
 	lead := life / 2
@@ -37,14 +37,14 @@ func refreshAt(issued, expires time.Time, maxAge time.Duration, rng *rand.Rand) 
 	return issued.Add(age - between(rng, min(life/12, 10*time.Minute)))
 }
 
-// retryDelay says how long to wait after the nth failure in a row (from 1) when
-// remaining is the life that is left, zero or less when there is none.
+// retryDelay returns the wait after the nth failure in a row, counted from 1. remaining
+// is the life that is left; zero or less without a session.
 func retryDelay(class failureClass, n int, remaining time.Duration, rng *rand.Rand) time.Duration {
 	shift := min(n, 16)
 	switch class {
 	case failTerminal:
 		if remaining > 0 {
-			// 60 s +-20 %: a policy that propagates, or is repaired, is noticed soon.
+			// 60 s ±20 %, so that a repaired policy is noticed soon.
 			return terminalProbe*8/10 + between(rng, terminalProbe*4/10)
 		}
 		return min(deniedFirst<<shift/2, terminalProbe)
@@ -64,7 +64,7 @@ func retryDelay(class failureClass, n int, remaining time.Duration, rng *rand.Ra
 	}
 }
 
-// stateOf compares wall clocks: a suspended machine's monotonic clock stands still.
+// stateOf compares wall clocks: the monotonic clock of a suspended host stands still.
 func stateOf(s *Session, now time.Time) State {
 	if s == nil {
 		return StateEmpty

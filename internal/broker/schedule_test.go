@@ -81,8 +81,8 @@ func TestStateOf(t *testing.T) {
 	}
 }
 
-// Every field of a request must change its key: one that did not would hand one
-// tenant's session to another.
+// Every field of a request must change its key. Otherwise a tenant would get another
+// tenant's session.
 func TestKeyCoversEveryField(t *testing.T) {
 	var check func(path string, t reflect.Type, field func(*Request) reflect.Value)
 	check = func(path string, typ reflect.Type, of func(*Request) reflect.Value) {

@@ -18,11 +18,11 @@ import (
 	"github.com/brokerd/brokerd/internal/config"
 )
 
-// perRole answers by role; roles without an entry hang for ever.
+// perRole responds by role; roles without an entry hang forever.
 type perRole struct {
 	scripted
 	roles map[string]answer
-	busy  map[string]int // calls under way, by key
+	busy  map[string]int // calls in flight, by key
 	worst int
 	held  sync.Mutex
 }
@@ -118,7 +118,7 @@ func TestAtMostFourBackgroundRefreshesAtATime(t *testing.T) {
 		if hung != workers {
 			t.Errorf("%d background calls at a time, want %d", hung, workers)
 		}
-		// A caller does not queue behind the workers.
+		// A caller does not wait for the workers.
 		began := time.Now()
 		if _, err := b.Session(t.Context(), "d8"); err != nil || time.Since(began) > time.Second {
 			t.Errorf("a caller waited %s: %v", time.Since(began), err)
@@ -197,8 +197,8 @@ func TestEvictedVariantsAreForgotten(t *testing.T) {
 		if n := b.variants.Len(); n != variantCache {
 			t.Errorf("%d variants are held, want %d", n, variantCache)
 		}
-		if n := len(b.agenda.entries()); n > variantCache+1 {
-			t.Errorf("%d sessions are on the agenda", n)
+		if n := len(b.queue.entries()); n > variantCache+1 {
+			t.Errorf("%d sessions are in the queue", n)
 		}
 		n := sts.count()
 		if _, err := b.Vend(t.Context(), "logs", Peer{UID: 0}); err != nil || sts.count() != n {
@@ -235,25 +235,25 @@ func TestWrongClockIsCorrectedByTheAnswersOfSTS(t *testing.T) {
 func TestClockLearns(t *testing.T) {
 	var c clock
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	if c.learn(now.Add(3*time.Second), now) || c.skew() != 0 {
+	if c.observeServerTime(now.Add(3*time.Second), now) || c.skew() != 0 {
 		t.Error("a second's noise was taken for skew")
 	}
-	if !c.learn(now.Add(-10*time.Minute), now) || c.skew() != -10*time.Minute {
+	if !c.observeServerTime(now.Add(-10*time.Minute), now) || c.skew() != -10*time.Minute {
 		t.Errorf("skew %s", c.skew())
 	}
-	if !c.stepped() || c.skew() != 0 {
+	if !c.wallClockJumped() || c.skew() != 0 {
 		t.Error("the clock was set, and an offset that lengthens lives was kept")
 	}
-	c.learn(now.Add(10*time.Minute), now)
-	if c.stepped() || c.skew() != 10*time.Minute {
+	c.observeServerTime(now.Add(10*time.Minute), now)
+	if c.wallClockJumped() || c.skew() != 10*time.Minute {
 		t.Error("an offset that shortens lives was dropped without a new measurement")
 	}
-	if !c.learn(now, now) || c.skew() != 0 {
+	if !c.observeServerTime(now, now) || c.skew() != 0 {
 		t.Error("a repaired clock is still corrected")
 	}
 }
 
-// throttled is an answer of STS with a header that says when to come again.
+// throttled is a response of STS with a Retry-After header.
 func throttled(header, value string) error {
 	return &awshttp.ResponseError{ResponseError: &smithyhttp.ResponseError{
 		Response: &smithyhttp.Response{Response: &http.Response{StatusCode: 429, Header: http.Header{header: {value}}}}, Err: apiError{"Throttling"},
@@ -312,8 +312,8 @@ func TestSourceThatHasEndedIsReadAnewOnce(t *testing.T) {
 	}
 }
 
-// A caller that saw no session, and a scheduler that saw one due, may come to
-// the lock after the flight that helped: they need no second one.
+// A caller that found no session, and a scheduler that found one due, may take the lock
+// after a flight has ended. They must not start a second one.
 func TestLateComersNeedNoFlight(t *testing.T) {
 	sts := &perRole{roles: map[string]answer{roleOf("leaf"): {life: time.Hour}}}
 	runningWith(t, sts, func(t *testing.T, b *Broker) {

@@ -9,8 +9,8 @@ import (
 	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 )
 
-// scopeMax is STS's limit for an inline session policy, in characters. What is
-// left of the packed size, which tags count towards as well, only STS can tell.
+// scopeMax is STS's limit for an inline session policy, in characters. Only STS knows
+// the packed size, to which tags count as well.
 const scopeMax = 2048
 
 type scopeStatement struct {
@@ -18,13 +18,12 @@ type scopeStatement struct {
 	Action           []string
 }
 
-// scopePolicy is the session policy that limits a session to what an upload to
-// the destination takes: writing below its prefix, with its key. It is empty
-// when there is none, and note says what the session is limited to, or why it is
-// not.
+// scopePolicy returns the session policy that limits a session to the rights that an
+// upload needs: writing below the destination's prefix, with its key. policy is empty
+// without one. note describes the limit, or why there is none.
 //
-// A session policy gives nothing: what the role may not do, the session may not.
-// Decrypt is what UploadPart needs; without s3:GetObject it reads nothing.
+// A session policy grants nothing beyond the role's rights. UploadPart needs
+// kms:Decrypt; without s3:GetObject it reads no object.
 func scopePolicy(d *config.Destination) (policy, note string) {
 	switch {
 	case d.Role == "":
@@ -58,7 +57,7 @@ func scopePolicy(d *config.Destination) (policy, note string) {
 		return "", "off: " + err.Error()
 	}
 	if len(text) > scopeMax {
-		return "", fmt.Sprintf("left out: the session policy has %d characters, STS takes %d", len(text), scopeMax)
+		return "", fmt.Sprintf("left out: the session policy has %d characters, and STS takes %d", len(text), scopeMax)
 	}
 	return string(text), note
 }

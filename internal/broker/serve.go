@@ -10,16 +10,16 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
-// vendedLife is the least life of a session that is handed out, while STS
-// answers: SDKs refresh at every call, or refuse, when little is left.
+// vendedLife is the least life of a session for a peer, while STS responds: SDKs refuse
+// a session with less, or refresh it at every call.
 const vendedLife = 20 * time.Minute
 
 // ErrUnknownDestination is returned for a name that is not configured.
 var ErrUnknownDestination = errors.New("unknown destination")
 
-// Session returns a session with life left. It answers from memory unless there
-// is no session or less than a minute of it; then it waits for one refresh, as
-// long as ctx lets it. The error is an *Error, ErrUnknownDestination or ctx's.
+// Session returns a session that has not expired. It returns the one in memory unless
+// less than a minute of it is left; then it waits for one refresh or until ctx ends.
+// The error is an *Error, ErrUnknownDestination or ctx's.
 func (b *Broker) Session(ctx context.Context, destination string) (*Session, error) {
 	if t := b.set.Load().targets[destination]; t != nil {
 		if cur, now := t.entry.cur.Load(), b.clock.nanoseconds(); cur != nil && cur.good(now) {
@@ -28,7 +28,7 @@ func (b *Broker) Session(ctx context.Context, destination string) (*Session, err
 			} else {
 				t.entry.served.add(servedDue)
 			}
-			return cur, nil // nearly always
+			return cur, nil // the usual case
 		}
 	}
 	for {
@@ -37,7 +37,7 @@ func (b *Broker) Session(ctx context.Context, destination string) (*Session, err
 			return nil, err
 		}
 		s, err := b.session(ctx, destination, t.entry, criticalLife)
-		// When a reload came in between, what it made of the destination counts.
+		// After a reload in between, the destination's new request counts.
 		if now, _ := b.target(destination); now != nil && now.entry == t.entry {
 			return s, err
 		}
@@ -51,8 +51,8 @@ func (b *Broker) target(destination string) (*target, error) {
 	return nil, fmt.Errorf("destination %q: %w", destination, ErrUnknownDestination)
 }
 
-// session waits for a refresh when less than life is left, and serves what is
-// valid when that refresh fails.
+// session waits for a refresh when less than life is left. If that refresh fails, it
+// serves a session that is still valid.
 func (b *Broker) session(ctx context.Context, destination string, e *entry, life time.Duration) (*Session, error) {
 	short := func() bool { return e.remaining(b.clock.now()) < life }
 	if !short() {
@@ -85,10 +85,9 @@ func (e *entry) failure(destination string, err error) *Error {
 	return out
 }
 
-// Vend returns the session that is handed to a peer: its own, named after the
-// peer's user id so that the trail in account A tells peers apart, with at least
-// 20 minutes of life while STS answers. Whether the peer may have it is the
-// caller's to decide, before.
+// Vend returns a session of the peer's own. Its name contains the peer's user id, so
+// that the trail in account A tells peers apart. At least 20 minutes of it are left
+// while STS responds. The caller decides first whether the peer may have it.
 func (b *Broker) Vend(ctx context.Context, destination string, p Peer) (*Session, error) {
 	for {
 		t, err := b.target(destination)
@@ -96,7 +95,7 @@ func (b *Broker) Vend(ctx context.Context, destination string, p Peer) (*Session
 			return nil, err
 		}
 		s, err := b.vend(ctx, t, p)
-		// The peer's facts are of no use when a reload changed what is asked of them.
+		// Start again if a reload changed the request, or the facts of the peer in it.
 		if now, _ := b.target(destination); now != nil && now.entry == t.entry && samePeer(now, t) {
 			if err == nil {
 				t.entry.vended.Add(1)
@@ -118,19 +117,19 @@ func (b *Broker) vend(ctx context.Context, t *target, p Peer) (*Session, error) 
 	k := r.key()
 	e, ok := b.variants.Get(k)
 	if !ok {
-		e = &entry{req: r, base: t.entry.base, parent: t.entry.parent, turns: t.entry.turns, variant: true, peer: p.name(), key: k}
+		e = &entry{req: r, base: t.entry.base, parent: t.entry.parent, limiter: t.entry.limiter, variant: true, peer: p.name(), key: k}
 		if first, raced, _ := b.variants.PeekOrAdd(k, e); raced {
 			e = first
 		}
 	}
 	if !e.used.Swap(true) {
-		b.plan(e) // it may have been idle
+		b.schedule(e) // it may have been idle
 	}
 	return b.session(ctx, t.name, e, vendedLife)
 }
 
-// Refresh fetches a new session now, whatever the backoff says, and waits for
-// it. When it fails, the present session stays in use.
+// Refresh fetches a new session now, despite any backoff, and waits for it. When it
+// fails, the current session stays in use.
 func (b *Broker) Refresh(ctx context.Context, destination string) (Status, error) {
 	t, err := b.target(destination)
 	if err != nil {
@@ -145,9 +144,9 @@ func (b *Broker) Refresh(ctx context.Context, destination string) (Status, error
 	return b.status(t), nil
 }
 
-// Invalidate says that AWS rejected a key of the destination's session. It is a
-// no-op when the session was already replaced, acts at most once per 30 s, and
-// never bypasses the backoff. The rejected session stays until it is replaced.
+// Invalidate makes the broker replace a session whose key AWS rejected. It does nothing
+// when the session was already replaced, acts at most once in 30 s, and keeps the
+// backoff. The rejected session stays until it is replaced.
 func (b *Broker) Invalidate(destination, accessKeyID string) {
 	t, err := b.target(destination)
 	if err != nil {
@@ -162,17 +161,16 @@ func (b *Broker) Invalidate(destination, accessKeyID string) {
 	e.mu.Lock()
 	tooSoon := !e.invalid.IsZero() && now.Sub(e.invalid) < invalidateEvery
 	if !tooSoon {
-		e.invalid, e.wanted = now, true
+		e.invalid, e.forceRefresh = now, true
 	}
 	e.mu.Unlock()
 	if !tooSoon {
-		b.plan(e)
+		b.schedule(e)
 	}
 }
 
-// AwaitReplacement waits until the session with this key is no longer the present one,
-// or the refresh that is under way fails, or ctx ends. It returns the session to
-// go on with. Use it after Invalidate.
+// AwaitReplacement waits until the session with this key was replaced, the refresh in
+// progress fails, or ctx ends. It returns the new session. Call it after Invalidate.
 func (b *Broker) AwaitReplacement(ctx context.Context, destination, accessKeyID string) (*Session, error) {
 	t, err := b.target(destination)
 	if err != nil {
@@ -191,7 +189,8 @@ func (b *Broker) AwaitReplacement(ctx context.Context, destination, accessKeyID 
 	return t.entry.cur.Load(), nil
 }
 
-// Credentials adapts a destination's session to the SDK. It needs no cache above it.
+// Credentials returns a destination's session as a provider for the SDK. It needs no
+// further cache.
 func (b *Broker) Credentials(destination string) aws.CredentialsProvider {
 	return aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
 		s, err := b.Session(ctx, destination)
@@ -202,8 +201,8 @@ func (b *Broker) Credentials(destination string) aws.CredentialsProvider {
 	})
 }
 
-// SourceIdentity is the ARN behind the source credentials of a destination, as
-// STS sees it. It is a call to STS each time.
+// SourceIdentity returns the ARN of a destination's source credentials, as STS sees it.
+// Each call is a call to STS.
 func (b *Broker) SourceIdentity(ctx context.Context, destination string) (string, error) {
 	t, err := b.target(destination)
 	if err != nil {
@@ -218,12 +217,12 @@ func (b *Broker) SourceIdentity(ctx context.Context, destination string) (string
 	}
 	arn, err := b.issuer.SourceARN(ctx, t.entry.req)
 	if err != nil {
-		return "", fmt.Errorf("destination %q: asking STS who the source credentials are: %w", destination, err)
+		return "", fmt.Errorf("destination %q: asking STS for the identity of the source credentials: %w", destination, err)
 	}
 	return arn, nil
 }
 
-// Statuses describes the session of every destination, sorted by name.
+// Statuses describes the sessions of all destinations, sorted by name.
 func (b *Broker) Statuses() []Status {
 	now := b.set.Load()
 	out := make([]Status, 0, len(now.names))
@@ -249,8 +248,8 @@ func (b *Broker) status(t *target) Status {
 	defer e.mu.Unlock()
 	st := Status{Destination: t.name, State: stateOf(cur, b.clock.now()), STSCalls: e.stsCalls, Clamped: e.clamped.Load(), Scope: t.scope,
 		ServedFresh: e.served.count(servedFresh), ServedDue: e.served.count(servedDue), ServedCritical: e.served.count(servedCritical),
-		Vended: e.vended.Load(), Waiters: int(e.waiters.Load()), TurnWait: time.Duration(e.turnWait.Load())}
-	if e.wide.Load() {
+		Vended: e.vended.Load(), Waiters: int(e.waiters.Load()), LimiterWait: time.Duration(e.limiterWait.Load())}
+	if e.policyOmitted.Load() {
 		st.Scope = "left out: STS finds the session policy too large together with the tags"
 	}
 	if cur != nil {

@@ -14,21 +14,21 @@ type Session struct {
 	SecretAccessKey secret.String
 	SessionToken    secret.String
 	AssumedRoleARN  string    // ARN of the assumed-role user; empty when source credentials are used as they are
-	Issued          time.Time // when the answer arrived, by the local clock
-	Expires         time.Time // as STS said; zero for source credentials that do not expire
+	Issued          time.Time // when the response arrived, by the local clock
+	Expires         time.Time // as STS stated; zero for source credentials that do not expire
 	RefreshAt       time.Time // when the background refresh is due; zero: never
 	Generation      uint64    // counts the sessions of this key, from 1
 
-	goodUntil  int64     // Unix nanoseconds of STS's clock; until then it is served without another look
-	dueAt      int64     // RefreshAt, the same way
-	serverTime time.Time // what STS's clock said with the answer; zero: unknown
+	goodUntil  int64     // by STS's clock, Unix nanoseconds; before it, no other check is needed
+	dueAt      int64     // RefreshAt, in the same unit
+	serverTime time.Time // STS's time in the response; zero: unknown
 }
 
-// good says whether more than a minute is left at a time of STS's clock, in Unix
-// nanoseconds. It is what nearly every read comes down to.
+// good reports whether more than a minute is left at now, in Unix nanoseconds of STS's
+// clock. Nearly every read ends here.
 func (s *Session) good(now int64) bool { return now < s.goodUntil }
 
-// MaskedAccessKeyID shows the last four characters only.
+// MaskedAccessKeyID returns the last four characters of the id.
 func (s *Session) MaskedAccessKeyID() string {
 	if len(s.AccessKeyID) <= 4 {
 		return "****"
@@ -36,8 +36,8 @@ func (s *Session) MaskedAccessKeyID() string {
 	return "****" + s.AccessKeyID[len(s.AccessKeyID)-4:]
 }
 
-// credentials are what the SDK's signer takes. CanExpire is left off on purpose:
-// expiry is this package's business, and an SDK cache above would second-guess it.
+// credentials returns the session for the SDK's signer. CanExpire is false on purpose:
+// this package keeps the expiry, and a cache of the SDK would apply its own rules.
 func (s *Session) credentials() aws.Credentials {
 	return aws.Credentials{
 		AccessKeyID:     s.AccessKeyID,
@@ -47,7 +47,7 @@ func (s *Session) credentials() aws.Credentials {
 	}
 }
 
-// State says where a session stands in its life.
+// State is the stage of a session's life.
 type State string
 
 // The states, in the order of a life.
@@ -59,7 +59,7 @@ const (
 	StateExpired  State = "expired"
 )
 
-// Status is what may be shown of a session. It holds no secret.
+// Status describes a session. It holds no secret.
 type Status struct {
 	Destination     string
 	AssumedRoleARN  string
@@ -73,12 +73,12 @@ type Status struct {
 	LastErrorReason string // SESSION_DENIED | SESSION_UNAVAILABLE
 	STSCalls        uint64
 	Clamped         bool   // the configured duration was cut to 1h: the source is a role session
-	Scope           string // what the session is limited to, or why it is not
+	Scope           string // the limit of the session, or why there is none
 
-	// What follows counts since the daemon began with this session. Destinations
-	// that share a session share the counts.
+	// The counters start with the first session of the destination. Destinations that
+	// share a session share the counters.
 	ServedFresh, ServedDue, ServedCritical uint64
-	Vended                                 uint64        // sessions of their own that peers were given
+	Vended                                 uint64        // sessions that peers were given
 	Waiters                                int           // callers that wait for a refresh now
-	TurnWait                               time.Duration // time spent on waiting for a turn to call STS
+	LimiterWait                            time.Duration // time spent waiting for the rate limiter of STS calls
 }

@@ -17,26 +17,26 @@ type target struct {
 	name  string
 	entry *entry
 	peer  config.PeerSession
-	scope string // what its session is limited to, or why it is not
+	scope string // the limit of its session, or why there is none
 }
 
-// set is what one configuration asks for: its destinations, and the sessions
-// they share. It never changes once it is made.
+// set holds the destinations of one configuration and the sessions that they share. It
+// is immutable.
 type set struct {
-	cfg     *config.Config
-	names   []string // sorted
-	targets map[string]*target
-	pinned  map[sessionKey]*entry
-	turns   map[source]*turnstile
+	cfg      *config.Config
+	names    []string // sorted
+	targets  map[string]*target
+	pinned   map[sessionKey]*entry
+	limiters map[source]*priorityLimiter
 }
 
-// newSet makes the set of a configuration. Sessions of old whose request is
-// asked for again are taken over with everything they hold.
+// newSet returns the set of a configuration. It takes over the entries of old whose
+// request stays the same, with their state.
 func newSet(c *config.Config, old *set) *set {
 	s := &set{
 		cfg: c, names: slices.Sorted(maps.Keys(c.Destinations)),
 		targets: make(map[string]*target, len(c.Destinations)), pinned: make(map[sessionKey]*entry),
-		turns: make(map[source]*turnstile),
+		limiters: make(map[source]*priorityLimiter),
 	}
 	for _, name := range s.names {
 		d := c.Destinations[name]
@@ -56,39 +56,39 @@ func (s *set) pin(r Request, old *set) *entry {
 		e = old.pinned[k]
 	}
 	if e == nil {
-		e = &entry{req: r, key: k, base: k, turns: s.turnsOf(r.Source, old)}
+		e = &entry{req: r, key: k, base: k, limiter: s.limiterOf(r.Source, old)}
 		if r.Parent != nil {
 			e.parent = s.pin(*r.Parent, old)
 		}
 	} else {
-		s.turns[r.Source] = e.turns
+		s.limiters[r.Source] = e.limiter
 		if e.parent != nil {
-			s.pin(e.parent.req, old) // a kept session keeps the roles it comes from
+			s.pin(e.parent.req, old) // a kept session keeps the previous roles of its chain
 		}
 	}
 	s.pinned[k] = e
 	return e
 }
 
-// turnsOf keeps the turnstile of a source across reloads: a reload gives nobody
-// more calls to STS.
-func (s *set) turnsOf(src source, old *set) *turnstile {
-	t := s.turns[src]
+// limiterOf keeps the rate limiter of a source across reloads, so that a reload adds no
+// calls to STS.
+func (s *set) limiterOf(src source, old *set) *priorityLimiter {
+	t := s.limiters[src]
 	if t == nil && old != nil {
-		t = old.turns[src]
+		t = old.limiters[src]
 	}
 	if t == nil {
-		t = newTurnstile()
+		t = newPriorityLimiter()
 	}
-	s.turns[src] = t
+	s.limiters[src] = t
 	return t
 }
 
-// logScopes says which sessions may do all that their role may.
+// logScopes warns of sessions that have all rights of their role.
 func (b *Broker) logScopes(s *set) {
 	for _, name := range s.names {
 		if t := s.targets[name]; strings.HasPrefix(t.scope, "left out") {
-			b.log.Warn("the session keeps all rights of its role", zap.String("destination", name), zap.String("scope", t.scope))
+			b.log.Warn("the session has all rights of its role", zap.String("destination", name), zap.String("scope", t.scope))
 		}
 	}
 }
@@ -140,18 +140,18 @@ func (ch *change) Commit() {
 	for k, e := range old.pinned {
 		if next.pinned[k] == nil {
 			e.cut()
-			b.plan(e)
+			b.schedule(e)
 		}
 	}
 	for _, e := range next.pinned {
-		b.plan(e)
+		b.schedule(e)
 	}
 	b.logScopes(next)
 	b.log.Info("destinations reloaded", zap.Strings("destinations", next.names))
 }
 
-// forgive lets a refused request be tried again at once: somebody changed
-// something, and that may have been the cure.
+// forgive allows an immediate retry of a refused request: the change of the
+// configuration may have repaired the cause.
 func (e *entry) forgive() {
 	e.mu.Lock()
 	defer e.mu.Unlock()

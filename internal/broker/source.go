@@ -24,16 +24,16 @@ import (
 )
 
 const (
-	// sourceEarly is how long before their end source credentials are read anew.
+	// sourceEarly is how long before their expiry source credentials are read again.
 	sourceEarly = 5 * time.Minute
 	// processTimeout leaves time for the call to STS within one flight.
 	processTimeout = 10 * time.Second
-	// ecsHost serves what AWS_CONTAINER_CREDENTIALS_RELATIVE_URI names.
+	// ecsHost serves the path in AWS_CONTAINER_CREDENTIALS_RELATIVE_URI.
 	ecsHost = "http://169.254.170.2"
 )
 
-// loadSource makes the SDK configuration of one source. It reads files and the
-// environment, and calls nobody.
+// loadSource returns the SDK configuration of one source. It reads files and the
+// environment, and makes no call.
 func loadSource(ctx context.Context, src source, region string, client *awshttp.BuildableClient) (aws.Config, error) {
 	cfg := aws.Config{Region: region, HTTPClient: client}
 	switch src.Type {
@@ -53,7 +53,7 @@ func loadSource(ctx context.Context, src source, region string, client *awshttp.
 		}
 		cfg.Credentials = provider
 	case config.SourceWebIdentity:
-		cfg.Credentials = aws.AnonymousCredentials{} // the token goes with the call itself
+		cfg.Credentials = aws.AnonymousCredentials{} // the token is part of the call
 	case config.SourceContainer:
 		provider, err := containerSource(src, client)
 		if err != nil {
@@ -64,7 +64,7 @@ func loadSource(ctx context.Context, src source, region string, client *awshttp.
 		cfg.Credentials = cached(processSource{processcreds.NewProvider(src.Command, func(o *processcreds.Options) { o.Timeout = processTimeout })})
 	case config.SourceIMDS:
 		cfg.Credentials = cached(ec2rolecreds.New(func(o *ec2rolecreds.Options) {
-			// The variable is for hosts with IPv6 alone; empty, it is the link-local address.
+			// The variable is for hosts with only IPv6; without it the SDK uses 169.254.169.254.
 			o.Client = imds.New(imds.Options{HTTPClient: client, EnableFallback: aws.FalseTernary, Endpoint: os.Getenv("AWS_EC2_METADATA_SERVICE_ENDPOINT")})
 		}))
 	default:
@@ -73,16 +73,15 @@ func loadSource(ctx context.Context, src source, region string, client *awshttp.
 	return cfg, nil
 }
 
-// cached hides every optional interface of the provider: the SDK's cache would
-// let that of IMDS rewrite the expiry of credentials that it failed to renew.
+// cached hides the optional interfaces of the provider. Through them, the SDK's cache
+// would let IMDS extend the expiry of credentials that it failed to refresh.
 func cached(p aws.CredentialsProvider) aws.CredentialsProvider {
 	return aws.NewCredentialsCache(aws.CredentialsProviderFunc(p.Retrieve), func(o *aws.CredentialsCacheOptions) {
 		o.ExpiryWindow, o.ExpiryWindowJitterFrac = sourceEarly, 0.2
 	})
 }
 
-// staticKeys reads the keys of one profile from one file, and nothing from the
-// environment.
+// staticKeys reads the keys of one profile from one file. It ignores the environment.
 func staticKeys(ctx context.Context, src source) (aws.CredentialsProvider, error) {
 	profile := src.Profile
 	if profile == "" {
@@ -101,8 +100,8 @@ func staticKeys(ctx context.Context, src source) (aws.CredentialsProvider, error
 	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return c, nil }), nil
 }
 
-// containerSource speaks to the endpoint of ECS or EKS Pod Identity. Its token
-// is read from the file at every call: EKS rotates it.
+// containerSource reads credentials from the endpoint of ECS or EKS Pod Identity. It
+// reads the token file at every call, because EKS rotates the token.
 func containerSource(src source, client *awshttp.BuildableClient) (aws.CredentialsProvider, error) {
 	url, tokenFile := src.URL, src.TokenFile
 	if url == "" {
@@ -133,8 +132,8 @@ func containerSource(src source, client *awshttp.BuildableClient) (aws.Credentia
 	}), nil
 }
 
-// processSource keeps what the command printed out of its errors: on a parse
-// failure the SDK quotes the output, and that holds the keys.
+// processSource keeps the output of the command out of errors: the SDK quotes it when it
+// cannot parse it, and it contains the keys.
 type processSource struct{ inner aws.CredentialsProvider }
 
 func (p processSource) Retrieve(ctx context.Context) (aws.Credentials, error) {
@@ -152,7 +151,7 @@ func (p processSource) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	}
 }
 
-// assumeWithWebIdentity takes the role with the token alone.
+// assumeWithWebIdentity assumes the role with the token alone.
 func assumeWithWebIdentity(ctx context.Context, client *sts.Client, r Request) (*Session, error) {
 	file := r.Source.TokenFile
 	if file == "" {
@@ -179,15 +178,15 @@ func assumeWithWebIdentity(ctx context.Context, client *sts.Client, r Request) (
 	return sessionOf(out.Credentials, out.AssumedRoleUser, out.ResultMetadata)
 }
 
-// fileStamp tells one state of a file from another. systemd and Kubernetes
-// replace files, editors write into them: all three fields are needed.
+// fileStamp identifies one state of a file. systemd and Kubernetes replace files, and
+// editors write into them, so all three fields are needed.
 type fileStamp struct {
 	modified time.Time
 	size     int64
 	inode    uint64
 }
 
-// stampOf is the state of the file that holds the source's keys; zero when there is none.
+// stampOf returns the state of the file with the source's keys; zero without a file.
 func stampOf(src source) fileStamp {
 	file := src.CredentialsFile
 	if file == "" && (src.Type == config.SourceDefault || src.Type == config.SourceProfile) {

@@ -16,7 +16,7 @@ import (
 	"github.com/brokerd/brokerd/internal/config"
 )
 
-// bareHome is an environment without any way to credentials but those that a test adds.
+// bareHome is an environment without credentials, except those that a test adds.
 func bareHome(t *testing.T) string {
 	t.Helper()
 	home := t.TempDir()
@@ -29,7 +29,7 @@ func bareHome(t *testing.T) string {
 	return home
 }
 
-// The instance profile is read by IMDSv2: with a token, and not at all without one.
+// The instance profile is read by IMDSv2 only, which needs a token.
 func TestSourceOfTheInstanceProfile(t *testing.T) {
 	bareHome(t)
 	mux := http.NewServeMux()
@@ -63,8 +63,8 @@ func TestSourceOfTheInstanceProfile(t *testing.T) {
 	}
 }
 
-// A profile of IAM Identity Center takes its keys with the token that `aws sso
-// login` left; the daemon logs in nowhere.
+// A profile of IAM Identity Center uses the token that `aws sso login` stored. The
+// daemon never logs in itself.
 func TestSourceOfAnSSOProfile(t *testing.T) {
 	home := bareHome(t)
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -20,23 +20,21 @@ import (
 	"github.com/brokerd/brokerd/internal/secret"
 )
 
-// Issuer makes sessions. The one that is used calls STS.
+// Issuer issues sessions. The default one calls STS.
 type Issuer interface {
-	// Issue performs one AssumeRole, or hands out the source credentials when
-	// the request names no role. It may be called from several goroutines. The
-	// session it returns has no RefreshAt and no Generation yet.
-	// via is the session of the role before in a chain; nil: the source's own
-	// credentials.
+	// Issue makes one AssumeRole call, or returns the source credentials when the request
+	// names no role. It may be called from several goroutines. The session has no
+	// RefreshAt and no Generation yet. via is the session of the previous role in a chain;
+	// nil: use the source's own credentials.
 	Issue(ctx context.Context, r Request, via *Session) (*Session, error)
-	// Forget drops what is held of the request's source, so that the next call
-	// reads it anew.
+	// Forget drops the cached source of the request, so that the next call reads it again.
 	Forget(r Request)
-	// SourceARN is the identity behind the source credentials of the request.
+	// SourceARN returns the identity of the request's source credentials.
 	SourceARN(ctx context.Context, r Request) (string, error)
 }
 
-// stsIssuer loads the source credentials and calls STS. The SDK retries (three
-// attempts); nothing here adds a second layer of that.
+// stsIssuer loads the source credentials and calls STS. The SDK makes up to three
+// attempts; this type adds no retries.
 type stsIssuer struct {
 	http *awshttp.BuildableClient
 
@@ -58,9 +56,8 @@ func newSTSIssuer(http *awshttp.BuildableClient) *stsIssuer {
 	return &stsIssuer{http: http, sources: make(map[sourceKey]heldSource)}
 }
 
-// source loads the SDK configuration once per source and Region, and anew when
-// the credentials file has changed. Its credentials are cached, and read anew as
-// they expire.
+// source loads the SDK configuration once per source and Region, and again when the
+// credentials file has changed. Its credentials are cached until they expire.
 func (i *stsIssuer) source(ctx context.Context, r Request) (aws.Config, error) {
 	key := sourceKey{r.Source, r.Region}
 	now := stampOf(r.Source)
@@ -142,10 +139,10 @@ func (i *stsIssuer) Issue(ctx context.Context, r Request, via *Session) (*Sessio
 	return sessionOf(out.Credentials, out.AssumedRoleUser, out.ResultMetadata)
 }
 
-// sessionOf refuses an answer in which something is missing.
+// sessionOf makes a session of STS's response. It refuses an incomplete one.
 func sessionOf(c *types.Credentials, user *types.AssumedRoleUser, md middleware.Metadata) (*Session, error) {
 	if c == nil {
-		return nil, &errTorn{"no credentials in it"}
+		return nil, &unusableError{"it has no credentials"}
 	}
 	s := &Session{
 		AccessKeyID:     aws.ToString(c.AccessKeyId),
@@ -159,7 +156,7 @@ func sessionOf(c *types.Credentials, user *types.AssumedRoleUser, md middleware.
 		s.AssumedRoleARN = aws.ToString(user.Arn)
 	}
 	if s.AccessKeyID == "" || s.SecretAccessKey.Empty() || s.SessionToken.Empty() || s.Expires.IsZero() {
-		return nil, &errTorn{"a key, the token or the expiry is missing"}
+		return nil, &unusableError{"a key, the token or the expiry is missing"}
 	}
 	return s, nil
 }
@@ -177,12 +174,12 @@ func sourceSession(ctx context.Context, provider aws.CredentialsProvider) (*Sess
 		s.Expires = c.Expires
 	}
 	if s.AccessKeyID == "" || s.SecretAccessKey.Empty() {
-		return nil, &errTorn{"the source credentials are empty"}
+		return nil, &unusableError{"the source credentials are empty"}
 	}
 	return s, nil
 }
 
-// ErrNoSourceARN is returned for a source that is nobody to AWS yet.
+// ErrNoSourceARN is returned for a source that has no identity in AWS yet.
 var ErrNoSourceARN = errors.New("a web identity has no ARN before it assumes a role")
 
 // SourceARN implements Issuer.

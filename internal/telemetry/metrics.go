@@ -175,7 +175,7 @@ func (c *sessionCollector) Collect(ch chan<- prometheus.Metric) {
 		tell(d.vended, prometheus.CounterValue, float64(s.Vended))
 		tell(d.waiters, prometheus.GaugeValue, float64(s.Waiters))
 		tell(d.calls, prometheus.CounterValue, float64(s.STSCalls))
-		tell(d.limited, prometheus.CounterValue, s.TurnWait.Seconds())
+		tell(d.limited, prometheus.CounterValue, s.LimiterWait.Seconds())
 	}
 }
 

@@ -128,7 +128,7 @@ func TestObjectsAtRestArrive(t *testing.T) {
 	}
 }
 
-// What S3 has is not sent again: neither after a failure nor after a restart.
+// A part that S3 has is not sent again, neither after a failure nor after a restart.
 func TestInterruptedUploadGoesOn(t *testing.T) {
 	r := rigged(t)
 	f, obj := fileOf(23<<20), r.accepted(t)
@@ -140,7 +140,7 @@ func TestInterruptedUploadGoesOn(t *testing.T) {
 	if len(r.Sandbox.MultipartUploads(testbed.Bucket)) != 1 || len(f.parts) != 5 {
 		t.Fatal("what was sent was thrown away")
 	}
-	delete(f.parts, 3) // as if the crash had come before it was written down
+	delete(f.parts, 3) // as if the crash had come before it was recorded
 	r.Sandbox.SetFaults(nil)
 	before := r.Sandbox.CountCalls("s3", "UploadPart")
 	if _, err := r.up.PutAtRest(t.Context(), testbed.Destination, obj, f); err != nil {
@@ -152,8 +152,7 @@ func TestInterruptedUploadGoesOn(t *testing.T) {
 	r.holds(t, f.data)
 }
 
-// The answer to a write is lost, and the write had happened: one object, one
-// version, and success.
+// A write succeeds and its response is lost: one object, one version, and success.
 func TestLostAnswerIsNoSecondObject(t *testing.T) {
 	for name, tc := range map[string]struct {
 		size int
@@ -167,7 +166,7 @@ func TestLostAnswerIsNoSecondObject(t *testing.T) {
 				t.Fatal(err)
 			}
 			r.holds(t, f.data)
-			// The same upload once more, as after a crash before it was written down.
+			// The same upload again, as after a crash before it was recorded.
 			f.id = ""
 			s, err := r.up.PutAtRest(t.Context(), testbed.Destination, obj, f)
 			if err != nil || !s.Existed {
@@ -222,8 +221,8 @@ func TestAbandonedObjectLeavesNoParts(t *testing.T) {
 	r.nothingLeft(t)
 }
 
-// A disk that rotted is no fault of the network's: nothing of it is retried
-// there, and the reader's own error comes out.
+// Damage on the disk is no failure of the network: the request is not retried, and the
+// reader's own error is returned.
 func TestBytesThatCannotBeReadAreNotStored(t *testing.T) {
 	rot := errors.New("the disk rots")
 	for _, n := range []int{100, 12 << 20} {

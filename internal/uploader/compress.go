@@ -12,7 +12,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// encoderMemory is what a compressor counts in the budget, in bytes: its tables, its
+// encoderMemory is the share of a compressor in the budget, in bytes: its tables, its
 // window and its pending output.
 const encoderMemory = 2 << 20
 

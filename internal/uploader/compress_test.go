@@ -76,7 +76,7 @@ func TestWhatTheDestinationAddsToItsObjects(t *testing.T) {
 	d.Tags, d.ACL = map[string]string{"retention": "7 years"}, "bucket-owner-full-control"
 	d.StorageClass, d.ContentEncoding = "STANDARD_IA", "identity"
 	d.EncryptionContext = map[string]string{"tenant": "seven"}
-	// Tags and ACLs take rights of their own: the documents follow the destination.
+	// Tags and ACLs need rights of their own: make the documents for this destination.
 	docs, err := setup.Desired(d, setup.Options{SourcePrincipalARN: st.UserARN})
 	if err != nil {
 		t.Fatal(err)

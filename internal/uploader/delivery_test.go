@@ -105,7 +105,7 @@ func (r *rig) put(ctx context.Context, t *testing.T, name string, data []byte, b
 	}, body)
 }
 
-// deliver does what the door does with an upload that it lets in.
+// deliver opens and puts an object, as the daemon does for an admitted upload.
 func (r *rig) deliver(ctx context.Context, obj uploader.Object, body uploader.Body) (uploader.Stored, error) {
 	d, err := r.up.Open(ctx, testbed.Destination, obj, body)
 	if err != nil {
@@ -299,7 +299,7 @@ func TestExpiredSessionIsReplacedAndTheRequestSignedAnew(t *testing.T) {
 	}
 }
 
-// The destination goes between the first byte of a body and the first call to S3.
+// The destination is removed between the first byte of a body and the first call to S3.
 func TestDeliveryThatHasBegunOutlivesItsDestination(t *testing.T) {
 	r := rigged(t)
 	data := bytesOf(5000)
@@ -334,7 +334,7 @@ func TestDeliveryThatHasBegunOutlivesItsDestination(t *testing.T) {
 	}
 }
 
-// A part that fails must end an upload whose client is silent.
+// A failed part must end an upload whose client sends no byte.
 func TestFailedPartInterruptsASilentClient(t *testing.T) {
 	r := rigged(t)
 	r.Sandbox.SetFaults([]sandbox.Fault{{Operation: "s3:UploadPart", Code: "AccessDenied", Status: 403}})
@@ -351,8 +351,8 @@ func TestFailedPartInterruptsASilentClient(t *testing.T) {
 	r.nothingLeft(t)
 }
 
-// A refusal must reach the client although it has a large body to send: not be
-// overtaken by the reset of a connection that the server closed.
+// A refusal must reach a client that still sends a large body. The reset of the closed
+// connection must not hide it.
 func TestRefusalOfALargeBodyIsNotTakenForABrokenNetwork(t *testing.T) {
 	r := rigged(t)
 	r.Sandbox.SetFaults([]sandbox.Fault{{Operation: "s3:PutObject", Code: "AccessDenied", Status: 403}})
@@ -366,8 +366,8 @@ func TestRefusalOfALargeBodyIsNotTakenForABrokenNetwork(t *testing.T) {
 	}
 }
 
-// Sixteen large uploads at once through a budget of four parts: all arrive, and
-// the budget was never exceeded.
+// Sixteen large uploads share a budget of four parts: all arrive, and the budget is never
+// exceeded.
 func TestManyLargeUploadsShareTheBudget(t *testing.T) {
 	r := rigged(t)
 	data := bytesOf(20 << 20)

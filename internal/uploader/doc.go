@@ -35,5 +35,5 @@
 //
 // A request is tried up to four times, with growing pauses. After a refusal for an
 // expired session it is signed again, once, with the replacement of that session.
-// [FailureOf] returns what a failure means for an object that is kept.
+// [FailureOf] returns the disposition of an object that is kept.
 package uploader

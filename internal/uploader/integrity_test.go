@@ -7,8 +7,8 @@ import (
 	"github.com/brokerd/brokerd/internal/config"
 )
 
-// S3's answer is compared with what was asked for: a server that stores a body
-// with another key, with none, or with other bytes has not done its job.
+// S3's response is compared with the request: another key, no key, or other bytes are an
+// error.
 func TestAnswerThatDiffersIsNoSuccess(t *testing.T) {
 	const key = "arn:aws:kms:eu-west-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 	aws := &config.Destination{Name: "logs", KMSKey: key}

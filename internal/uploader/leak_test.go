@@ -6,5 +6,5 @@ import (
 	"go.uber.org/goleak"
 )
 
-// No goroutine outlives the tests: neither a sender nor a connection's.
+// No goroutine outlives the tests, neither of a sender nor of a connection.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -30,10 +30,9 @@ import (
 	"github.com/brokerd/brokerd/internal/uploader"
 )
 
-// Every option of a destination is looked for where it has its effect: in the
-// requests that a store gets.
+// The tests check every option of a destination in the requests that a store receives.
 
-// always are sessions that are there.
+// always is a broker whose sessions are always valid.
 type always struct{}
 
 func (always) Credentials(string) aws.CredentialsProvider {
@@ -44,16 +43,16 @@ func (always) AwaitReplacement(context.Context, string, string) (*broker.Session
 	return nil, fmt.Errorf("there is no other")
 }
 
-// wiretap is a store that writes down what it is asked, and confirms it.
+// wiretap is a store that records the requests and confirms them.
 type wiretap struct {
 	*httptest.Server
 	ca string
 
 	mu       sync.Mutex
 	requests []*http.Request
-	present  int // PUTs under way
+	present  int // PUTs in flight
 	most     int
-	meet     int // how many PUTs wait for each other; 0: none does
+	meet     int // how many PUTs wait for each other; 0: none
 	met      chan struct{}
 }
 
@@ -245,7 +244,7 @@ func TestEveryOptionOfTheWayReachesTheWire(t *testing.T) {
 	t.Run("concurrency", func(t *testing.T) {
 		defer func() { w.met = nil }()
 		for _, n := range []int{1, 3} {
-			w.meet, w.met = n, make(chan struct{}) // nobody is answered before n are there
+			w.meet, w.met = n, make(chan struct{}) // respond only when n are in flight
 			if _, err := w.send(t, 20<<20, func(d *config.Destination) { d.PartSize, d.Concurrency = 5<<20, n }); err != nil || w.most != n {
 				t.Errorf("%d at a time, want %d; %v", w.most, n, err)
 			}
@@ -256,7 +255,7 @@ func TestEveryOptionOfTheWayReachesTheWire(t *testing.T) {
 		if _, err := w.send(t, 320<<10, func(d *config.Destination) { d.Rate = 512 << 10 }); err != nil {
 			t.Fatal(err)
 		}
-		// What goes out at once is at most 128 KiB; the rest takes its time.
+		// At most 128 KiB are sent at once; the rest is paced.
 		if took := time.Since(began); took < 300*time.Millisecond {
 			t.Errorf("320 KiB at 512 KiB/s took %s", took)
 		}
@@ -297,13 +296,13 @@ func TestEveryOptionOfTheWayReachesTheWire(t *testing.T) {
 	})
 }
 
-// An option that no test here knows would be one that nobody has seen at work.
+// An option without a row here would be untested.
 func TestNoOptionIsForgotten(t *testing.T) {
 	seen := map[string]string{
 		"Name": "", "KeyTemplate": "", "Line": "", // not of the file
 		"Role": "broker", "Chain": "broker", "Session": "broker", "Profile": "broker", // of the session
 		"Durability": "daemon", "Spool": "daemon",
-		"Compatible": "interop", "Setup": "setup", // the latter is nothing that an upload goes by
+		"Compatible": "interop", "Setup": "setup", // the latter has no effect on an upload
 		"Bucket": "here", "Owner": "here", "Region": "here", "KMSKey": "here", "BucketKey": "here", "Key": "here", "PartSize": "here", "Concurrency": "here",
 		"PathStyle": "here", "Endpoints": "here", "Proxy": "here", "CABundle": "here", "FIPS": "here", "DualStack": "here", "FixedKey": "here",
 		"ContentType": "here", "ContentEncoding": "here", "Metadata": "here", "Tags": "here", "StorageClass": "here", "ACL": "here", "Compression": "here",

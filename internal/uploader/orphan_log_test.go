@@ -15,7 +15,7 @@ import (
 	"github.com/brokerd/brokerd/internal/uploader"
 )
 
-// remembering is a rig whose uploader writes down what it begins.
+// remembering returns a rig whose uploader has an OrphanLog, and its directory.
 func remembering(t *testing.T) (*rig, string) {
 	t.Helper()
 	r := rigged(t)
@@ -44,8 +44,8 @@ func written(t *testing.T, dir string) int {
 	return len(entries)
 }
 
-// An abort that fails is tried again while the daemon runs: somebody else may have
-// to repair something first, and parts cost money as long as they lie there.
+// A failed abort is retried while the daemon runs: parts cost money until they are
+// deleted.
 func TestAnAbortThatFailedIsTriedAgain(t *testing.T) {
 	r, dir := remembering(t)
 	noAbort := sandbox.Fault{Operation: "s3:AbortMultipartUpload", Code: "AccessDenied", Status: 403}
@@ -81,8 +81,8 @@ func TestAnAbortThatFailedIsTriedAgain(t *testing.T) {
 	})
 }
 
-// stillLeft wants one upload that waits for its abort, and that a sweep ends it
-// as soon as S3 lets it.
+// stillLeft asserts that one upload waits for its abort, and that a sweep aborts it once
+// S3 allows that.
 func (r *rig) stillLeft(t *testing.T, dir string) {
 	t.Helper()
 	r.up.Sweep(t.Context())
@@ -96,7 +96,7 @@ func (r *rig) stillLeft(t *testing.T, dir string) {
 	}
 }
 
-// What another daemon has under way is not left over.
+// The uploads of another daemon are not orphans.
 func TestTheDirectoryOfAnotherDaemonIsLeftAlone(t *testing.T) {
 	r, dir := remembering(t)
 	if l, err := uploader.OpenOrphanLog(dir, zap.NewNop()); err == nil {

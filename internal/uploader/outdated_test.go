@@ -15,7 +15,7 @@ import (
 	"github.com/brokerd/brokerd/internal/uploader"
 )
 
-// interrupted is an object all parts of which S3 has, and no more.
+// interrupted is an object whose parts S3 has, before completion.
 func (r *rig) interrupted(t *testing.T) (*file, uploader.Object) {
 	t.Helper()
 	f, obj := fileOf(23<<20), r.accepted(t)
@@ -27,8 +27,8 @@ func (r *rig) interrupted(t *testing.T) (*file, uploader.Object) {
 	return f, obj
 }
 
-// What an earlier try left is of use only when it makes the object. An upload
-// that it cannot complete would fail in the same way for ever.
+// An earlier try's upload that cannot be completed would fail forever, so it is
+// replaced.
 func TestWhatAnEarlierTryLeftIsGivenUpWhenItMakesNoObject(t *testing.T) {
 	for name, spoil := range map[string]func(f *file){
 		"S3 knows a part by another ETag": func(f *file) { f.parts[2] = "d41d8cd98f00b204e9800998ecf8427e" },
@@ -49,8 +49,8 @@ func TestWhatAnEarlierTryLeftIsGivenUpWhenItMakesNoObject(t *testing.T) {
 	}
 }
 
-// The destination has another key than when the upload was begun: its object
-// would be encrypted under the old one.
+// The destination's key changed after the upload was created: its object would be
+// encrypted under the old key.
 func TestAnUploadThatWasBegunUnderAnotherKeyIsBegunAnew(t *testing.T) {
 	r := rigged(t)
 	f, obj := fileOf(12<<20), r.accepted(t)
@@ -100,8 +100,8 @@ func (u *unwritable) ForgetUpload() error {
 	return u.file.ForgetUpload()
 }
 
-// A full disk gets room by what leaves it: nothing that a delivery writes down
-// may be a condition of it.
+// Deliveries make room on a full disk, so a delivery must not depend on a record that it
+// writes.
 func TestAFullDiskStopsNoDelivery(t *testing.T) {
 	t.Run("an upload cannot be written down", func(t *testing.T) {
 		r := rigged(t)

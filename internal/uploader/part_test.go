@@ -60,8 +60,8 @@ func TestPartHoldsWhatItRead(t *testing.T) {
 	}
 }
 
-// The transport may still read a body when its call has returned: it must get an
-// error then, never the bytes of another upload.
+// A transport may read a body after its call has returned. It must get an error then, and
+// never the bytes of another upload.
 func TestRetiredPartIsNotReadByAStraggler(t *testing.T) {
 	b := testBudget(t, 8<<20)
 	data := bytes.Repeat([]byte{1}, 4*pageSize)

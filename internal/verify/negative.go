@@ -50,7 +50,7 @@ func (p *probe) asRole(ctx context.Context) *broker.Session {
 			return p.wide
 		}
 		p.calls.spend(reserved)
-		if s, err := p.sessions.Try(ctx, p.dest.Name, broker.Trial{Unscoped: true}); err == nil {
+		if s, err := p.sessions.AssumeOnce(ctx, p.dest.Name, broker.AssumeOverrides{Unscoped: true}); err == nil {
 			p.wide = s
 		}
 	}
@@ -114,7 +114,7 @@ func (p *probe) askID(ctx context.Context, id, how string) finding {
 	}
 	// The session is dropped with the answer.
 	p.calls.spend(ctx)
-	_, err := p.sessions.Try(ctx, p.dest.Name, broker.Trial{Unscoped: true, ExternalID: &id})
+	_, err := p.sessions.AssumeOnce(ctx, p.dest.Name, broker.AssumeOverrides{Unscoped: true, ExternalID: &id})
 	if err != nil {
 		return p.refused("sts:AssumeRole", err)
 	}

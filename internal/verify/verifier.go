@@ -31,7 +31,7 @@ type Sessions interface {
 	// ScopePolicy is the session policy that is sent along; empty when there is none.
 	ScopePolicy(destination string) (string, error)
 	// Try assumes the role once with one thing changed. Nothing of it is kept.
-	Try(ctx context.Context, destination string, t broker.Trial) (*broker.Session, error)
+	AssumeOnce(ctx context.Context, destination string, o broker.AssumeOverrides) (*broker.Session, error)
 }
 
 // ErrUnknownDestination is returned for a destination that is not configured.

@@ -9,18 +9,18 @@ import (
 	"time"
 )
 
-func always(u urgency) func() urgency { return func() urgency { return u } }
+func always(p priority) func() priority { return func() priority { return p } }
 
-func TestTurnsAreFiveASecondAfterABurstOfThirty(t *testing.T) {
+func TestCallsAreFiveASecondAfterABurstOfThirty(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ts := newTurnstile()
+		ts := newPriorityLimiter()
 		began := time.Now()
 		var mu sync.Mutex
 		var at []time.Duration
 		var wg sync.WaitGroup
 		for range 50 {
 			wg.Go(func() {
-				if err := ts.wait(t.Context(), always(urgency{2, time.Hour})); err != nil {
+				if err := ts.wait(t.Context(), always(priority{2, time.Hour})); err != nil {
 					t.Error(err)
 				}
 				mu.Lock()
@@ -32,7 +32,7 @@ func TestTurnsAreFiveASecondAfterABurstOfThirty(t *testing.T) {
 		if at[29] != 0 || at[30] < 190*time.Millisecond {
 			t.Errorf("the thirtieth came after %s, the one after it after %s", at[29], at[30])
 		}
-		// One wait takes one turn: fifty entries are through after four seconds.
+		// One wait takes one token: fifty entries are done after four seconds.
 		if last := at[49]; last < 3900*time.Millisecond || last > 4200*time.Millisecond {
 			t.Errorf("the fiftieth came after %s, want about 4 s", last)
 		}
@@ -41,17 +41,17 @@ func TestTurnsAreFiveASecondAfterABurstOfThirty(t *testing.T) {
 
 func TestTheMostUrgentGoesFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ts := newTurnstile()
+		ts := newPriorityLimiter()
 		for range stsBurst {
-			_ = ts.wait(t.Context(), always(urgency{2, 0}))
+			_ = ts.wait(t.Context(), always(priority{2, 0}))
 		}
 		var mu sync.Mutex
 		var order []string
 		var wg sync.WaitGroup
-		late := urgency{2, time.Hour} // becomes a cold miss while it waits
-		for name, u := range map[string]func() urgency{
-			"due in an hour": always(urgency{2, 59 * time.Minute}), "due in a minute": always(urgency{2, 2 * time.Minute}),
-			"critical": always(urgency{1, 30 * time.Second}), "cold": func() urgency { mu.Lock(); defer mu.Unlock(); return late },
+		late := priority{2, time.Hour} // becomes urgent while it waits
+		for name, u := range map[string]func() priority{
+			"due in an hour": always(priority{2, 59 * time.Minute}), "due in a minute": always(priority{2, 2 * time.Minute}),
+			"critical": always(priority{1, 30 * time.Second}), "cold": func() priority { mu.Lock(); defer mu.Unlock(); return late },
 		} {
 			wg.Go(func() {
 				_ = ts.wait(t.Context(), u)
@@ -62,7 +62,7 @@ func TestTheMostUrgentGoesFirst(t *testing.T) {
 		}
 		synctest.Wait()
 		mu.Lock()
-		late = urgency{0, 0}
+		late = priority{0, 0}
 		mu.Unlock()
 		wg.Wait()
 		want := []string{"cold", "critical", "due in a minute", "due in an hour"}
@@ -76,17 +76,17 @@ func TestTheMostUrgentGoesFirst(t *testing.T) {
 
 func TestATurnThatIsNotTakenIsNotLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ts := newTurnstile()
+		ts := newPriorityLimiter()
 		for range stsBurst {
-			_ = ts.wait(t.Context(), always(urgency{}))
+			_ = ts.wait(t.Context(), always(priority{}))
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
 		began := time.Now()
-		if err := ts.wait(ctx, always(urgency{})); !errors.Is(err, context.DeadlineExceeded) {
+		if err := ts.wait(ctx, always(priority{})); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("the one that gave up: %v", err)
 		}
-		if err := ts.wait(t.Context(), always(urgency{})); err != nil {
+		if err := ts.wait(t.Context(), always(priority{})); err != nil {
 			t.Error(err)
 		}
 		if took := time.Since(began); took > 250*time.Millisecond {

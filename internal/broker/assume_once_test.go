@@ -29,19 +29,19 @@ func TestATrialChangesOneThingAndIsKeptByNobody(t *testing.T) {
 		}
 		other := "other"
 		before := len(sts.calls)
-		for _, trial := range []Trial{{}, {Unscoped: true}, {ExternalID: &other}} {
-			s, err := b.Try(t.Context(), "leaf", trial)
+		for _, o := range []AssumeOverrides{{}, {Unscoped: true}, {ExternalID: &other}} {
+			s, err := b.AssumeOnce(t.Context(), "leaf", o)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if s.AccessKeyID == held.AccessKeyID {
-				t.Error("a trial was answered from what is held")
+				t.Error("a o was answered from what is held")
 			}
 		}
 		usual, unscoped, otherID := sts.calls[before], sts.calls[before+1], sts.calls[before+2]
 		switch {
-		case usual.Policy != policy || usual.ExternalID != "agreed" || usual.Duration != trialLife:
-			t.Errorf("the usual trial: %+v", usual)
+		case usual.Policy != policy || usual.ExternalID != "agreed" || usual.Duration != overrideLife:
+			t.Errorf("the usual o: %+v", usual)
 		case unscoped.Policy != "" || unscoped.ExternalID != "agreed":
 			t.Errorf("without the session policy: %+v", unscoped)
 		case otherID.Policy != policy || otherID.ExternalID != "other":
@@ -52,7 +52,7 @@ func TestATrialChangesOneThingAndIsKeptByNobody(t *testing.T) {
 		if now, err := b.Session(t.Context(), "leaf"); err != nil || now != held {
 			t.Errorf("the session in use changed: %v", err)
 		}
-		if _, err := b.Try(t.Context(), "nowhere", Trial{}); !errors.Is(err, ErrUnknownDestination) {
+		if _, err := b.AssumeOnce(t.Context(), "nowhere", AssumeOverrides{}); !errors.Is(err, ErrUnknownDestination) {
 			t.Errorf("error %v", err)
 		}
 	}, leaf)
