@@ -2,8 +2,8 @@ package cli
 
 import "syscall"
 
-// childAttributes see to it that the daemon does not outlive a killed
-// brokerctl, and that a Ctrl-C reaches it through brokerctl only.
+// childAttributes make the kernel kill the daemon when brokerctl is killed, and put the
+// daemon into its own process group, so that Ctrl-C reaches brokerctl only.
 func childAttributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 }

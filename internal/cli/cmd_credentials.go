@@ -19,14 +19,18 @@ func (a *app) credentialsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "credentials DESTINATION",
 		Short: "Print the session credentials of a destination, for programs that bring their own AWS client",
-		Long: `Print the session credentials of a destination. It is refused unless an access
-rule gives this user "credentials"; every answer is on record in the daemon's log.
+		Long: `Print the session credentials of a destination. An access rule must grant this
+user the right "credentials". The daemon logs every answer.
 
-Forms: process is what credential_process of the AWS configuration file takes, and
-the AWS CLI and every SDK then ask again by themselves; env are export lines for a
-shell; json are the same fields for programs; ini is a profile for a credentials
-file. What is printed is a secret, good until the time that stands in it: 20
-minutes at least, while STS answers.`,
+The formats:
+  process  for credential_process in ~/.aws/config: the AWS CLI and the SDKs call
+           brokerctl again before the credentials expire
+  env      export lines for a shell
+  json     the same fields for programs
+  ini      a profile for a credentials file
+
+The output is a secret. It is valid until its expiration: at least 20 minutes, while
+STS can be reached.`,
 		Example: `  brokerctl credentials audit-logs --format env
   # ~/.aws/config:
   #   [profile audit-logs]
@@ -49,7 +53,7 @@ minutes at least, while STS answers.`,
 				return c.FromError(err)
 			}
 			if r.GetExpiration() == nil {
-				return errors.New("the daemon's answer has no expiration: credentials without an end are not used")
+				return errors.New("the daemon's answer has no expiration; brokerctl uses no credentials without one")
 			}
 			return write(a.Out, args[0], r)
 		},
@@ -58,7 +62,7 @@ minutes at least, while STS answers.`,
 	return cmd
 }
 
-// writeProcess is what the AWS SDKs take from a credential_process.
+// writeProcess writes the JSON that AWS SDKs read from a credential_process.
 func writeProcess(w io.Writer, _ string, r *brokerdv1.GetCredentialsResponse) error {
 	return json.NewEncoder(w).Encode(struct {
 		Version                                   int
@@ -77,7 +81,7 @@ func writeCredentialsJSON(w io.Writer, destination string, r *brokerdv1.GetCrede
 func writeEnv(w io.Writer, _ string, r *brokerdv1.GetCredentialsResponse) error {
 	for _, v := range credentialVariables(r) {
 		name, value, _ := strings.Cut(v, "=")
-		// Keys and tokens are base64 or the like; quoted, they are text whatever they hold.
+		// Quoted, so that a shell never interprets a character of a key or token.
 		if _, err := fmt.Fprintf(w, "export %s='%s'\n", name, strings.ReplaceAll(value, "'", `'\''`)); err != nil {
 			return err
 		}
@@ -91,7 +95,7 @@ func writeINI(w io.Writer, destination string, r *brokerdv1.GetCredentialsRespon
 	return err
 }
 
-// credentialVariables are the environment that every SDK reads.
+// credentialVariables returns the environment variables that every SDK reads.
 func credentialVariables(r *brokerdv1.GetCredentialsResponse) []string {
 	return []string{
 		"AWS_ACCESS_KEY_ID=" + r.GetAccessKeyId(), "AWS_SECRET_ACCESS_KEY=" + r.GetSecretAccessKey(),
@@ -103,7 +107,7 @@ func expiration(r *brokerdv1.GetCredentialsResponse) string {
 	return r.GetExpiration().AsTime().UTC().Format(time.RFC3339)
 }
 
-// regionOf is the Region of a destination, as the daemon has it.
+// regionOf returns the Region of a destination in the daemon's configuration.
 func regionOf(cmd *cobra.Command, c *client.Client, destination string) (string, error) {
 	r, err := c.Admin().ListDestinations(cmd.Context(), &brokerdv1.ListDestinationsRequest{})
 	if err != nil {

@@ -22,16 +22,16 @@ func (a *app) demoCommand() *cobra.Command {
 	var keep bool
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Show the whole way on this machine, without AWS",
+		Short: "Show a delivery from start to end on this machine, without AWS",
 		Long: `Start two AWS accounts on this machine (the sandbox), write the policies of both,
-start the real brokerd, deliver a real file, break a policy, see verify name it,
-repair it as printed, deliver again. It needs no AWS account, no network and no
-root, leaves nothing behind, and takes a few seconds.
+start the real brokerd, and deliver a real file. Then break a policy, let verify name
+it, apply the printed fix, and deliver again. The demonstration needs no AWS account,
+no network and no root. It takes a few seconds and removes everything it made.
 
-The sandbox is a stand-in: it decides by the policies, but it is not AWS.
+The sandbox evaluates the policies as AWS documents it, but it is not AWS.
 
-With --keep, everything runs on until Ctrl-C, and the environment to play with is
-printed.`,
+With --keep, everything keeps running until Ctrl-C, and the demonstration prints the
+environment variables for the AWS CLI.`,
 		Example: "  brokerctl demo\n  brokerctl demo --keep",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -46,7 +46,7 @@ printed.`,
 		},
 	}
 	cmd.Flags().StringVar(&brokerd, "brokerd", "", "the brokerd program (default: next to brokerctl, else built from this source tree, else in $PATH)")
-	cmd.Flags().BoolVar(&keep, "keep", false, "leave it running until Ctrl-C, and print the environment")
+	cmd.Flags().BoolVar(&keep, "keep", false, "keep everything running until Ctrl-C, and print the environment")
 	return cmd
 }
 
@@ -61,14 +61,14 @@ type demo struct {
 	sb     *sandbox.Sandbox
 	world  *testbed.World
 	client *client.Client
-	file   string // what is uploaded
+	file   string // path of the uploaded file
 	name   string
 	crc    string
 	size   int64
 }
 
-// run tells the story in order; whatever happens, the child, the sandbox and the
-// directory are gone when it returns.
+// run runs the steps in order. When it returns, also after an error, the child process,
+// the sandbox and the directory are gone.
 func (d *demo) run(ctx context.Context) (err error) {
 	if d.dir, err = privateDir(); err != nil {
 		return err
@@ -117,7 +117,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 	return nil
 }
 
-// privateDir is a directory of this user's own with a path short enough for a socket.
+// privateDir makes a directory for this user only, with a path short enough for a socket.
 func privateDir() (string, error) {
 	base := os.TempDir()
 	if len(base) > maxSocketPath {

@@ -51,7 +51,7 @@ func findBrokerd(ctx context.Context, told, dir string, say func(string)) (strin
 	return filepath.Abs(path)
 }
 
-// sourceTree is the root of this module when the working directory is inside it.
+// sourceTree returns the root of this module if the working directory is inside it.
 func sourceTree(ctx context.Context) string {
 	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Path}} {{.Dir}}").Output()
 	if err != nil {
@@ -71,8 +71,8 @@ type daemon struct {
 	exited chan struct{}
 }
 
-// startDaemon starts brokerd with an environment in which only its configuration
-// says where AWS is and who it is.
+// startDaemon starts brokerd with an environment that sets no AWS endpoint and no
+// identity: both come from its configuration.
 func startDaemon(program, config, dir string) (*daemon, error) {
 	log, err := os.OpenFile(filepath.Join(dir, "brokerd.log"), os.O_CREATE|os.O_RDWR|os.O_TRUNC, 0o600)
 	if err != nil {
@@ -86,13 +86,14 @@ func startDaemon(program, config, dir string) (*daemon, error) {
 	}
 	d := &daemon{cmd: cmd, log: log, exited: make(chan struct{})}
 	go func() {
-		_ = cmd.Wait() // the log says how it ended
+		_ = cmd.Wait() // the log has the reason
 		close(d.exited)
 	}()
 	return d, nil
 }
 
-// daemonEnv drops what would change who the daemon is or whom it tells.
+// daemonEnv removes variables that change the daemon's AWS identity, its readiness
+// notification or its sockets.
 func daemonEnv(env []string) []string {
 	out := []string{"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=" + os.DevNull}
 	for _, kv := range env {
@@ -106,7 +107,7 @@ func daemonEnv(env []string) []string {
 
 func (d *daemon) pid() int { return d.cmd.Process.Pid }
 
-// onExit calls f when the child ends, so that nobody waits for a dead one.
+// onExit calls f when the child ends, so that no caller waits for a dead child.
 func (d *daemon) onExit(f func()) {
 	go func() {
 		<-d.exited
@@ -114,7 +115,7 @@ func (d *daemon) onExit(f func()) {
 	}()
 }
 
-// stop asks the child to end, and ends it when it does not.
+// stop sends SIGTERM to the child, and SIGKILL if it does not end in time.
 func (d *daemon) stop() {
 	_ = d.cmd.Process.Signal(syscall.SIGTERM) // an error means that it has ended
 	timer := time.NewTimer(stopGrace)
@@ -128,7 +129,7 @@ func (d *daemon) stop() {
 	_ = d.log.Close()
 }
 
-// tail is the end of the child's log.
+// tail returns the last lines of the child's log.
 func (d *daemon) tail() string {
 	data, err := os.ReadFile(d.log.Name())
 	if err != nil {

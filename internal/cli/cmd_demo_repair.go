@@ -33,7 +33,7 @@ func (d *demo) allWell(ctx context.Context) error {
 	return d.verifyPasses(ctx)
 }
 
-// verifyPasses runs verify, shows what it proved, and fails unless everything passes.
+// verifyPasses runs verify, shows the number of passed checks, and fails unless verify passes.
 func (d *demo) verifyPasses(ctx context.Context) error {
 	seen, failed, err := d.verify(ctx)
 	if err != nil {

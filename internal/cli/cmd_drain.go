@@ -22,17 +22,16 @@ func (a *app) drainCommand() *cobra.Command {
 	var out format
 	cmd := &cobra.Command{
 		Use:   "drain",
-		Short: "Take no new uploads, and wait until the spool is delivered",
-		Long: `Have the daemon take no new uploads, and wait until those that are open have
-ended and the spool is delivered. Objects of parked destinations and dead ones
-cannot be delivered now and stay in the spool: it says how many, and does not
-wait for them.
+		Short: "Stop accepting uploads, and wait until the spool is delivered",
+		Long: `Make the daemon refuse new uploads (reason DRAINING), and wait until the open ones
+have ended and the spool is delivered. Dead objects, and objects of parked
+destinations, cannot be delivered now: drain reports their number and does not wait
+for them.
 
-The daemon goes on refusing uploads (DRAINING) afterwards, also when the time was
-over or this command was interrupted, until it is restarted or --resume is asked
-for. Needs the right "admin".
+The daemon keeps refusing uploads until it is restarted, or until you run drain
+--resume, even if this command times out or is interrupted. Needs the right "admin".
 
-Exits 0 when nothing is left that could be delivered, 75 when the time was over.`,
+Exits 0 if all deliverable objects are delivered, 75 if --timeout has passed.`,
 		Example: `  brokerctl drain --timeout 5m && systemctl stop brokerd
   brokerctl drain --resume`,
 		Args: cobra.NoArgs,
@@ -41,20 +40,20 @@ Exits 0 when nothing is left that could be delivered, 75 when the time was over.
 			case timeout < 0:
 				return usageError(errors.New("--timeout must not be negative"))
 			case resume && cmd.Flags().Changed("timeout"):
-				return usageError(errors.New("--resume takes uploads again at once: --timeout does not go with it"))
+				return usageError(errors.New("--resume takes effect at once: remove --timeout"))
 			}
 			return a.drain(cmd.Context(), timeout, resume, out)
 		},
 	}
-	cmd.Flags().DurationVar(&timeout, "timeout", 30*time.Second, "how long to wait; 0: as long as it takes")
-	cmd.Flags().BoolVar(&resume, "resume", false, "take uploads again")
+	cmd.Flags().DurationVar(&timeout, "timeout", 30*time.Second, "how long to wait; 0: no limit")
+	cmd.Flags().BoolVar(&resume, "resume", false, "accept uploads again")
 	outputFlag(cmd, &out)
 	return cmd
 }
 
-// drained is the JSON of how draining ended.
+// drained is the JSON of the result.
 type drained struct {
-	Drained       bool   `json:"drained"` // nothing is left that could be delivered
+	Drained       bool   `json:"drained"` // all deliverable objects are delivered
 	OpenUploads   uint32 `json:"open_uploads"`
 	QueuedObjects uint64 `json:"queued_objects"`
 	QueuedBytes   uint64 `json:"queued_bytes"`
@@ -91,10 +90,10 @@ func (a *app) drain(ctx context.Context, timeout time.Duration, resume bool, out
 		if err != nil {
 			bar.clear()
 			if errors.Is(err, io.EOF) {
-				err = errors.New("the daemon ended the call before it said how draining ended")
+				err = errors.New("the daemon ended the call without a result; run it again")
 			}
 			if ctx.Err() != nil {
-				return &exitError{exitSignal, errors.New("interrupted; the daemon still takes no uploads: `brokerctl drain --resume` ends that")}
+				return &exitError{exitSignal, errors.New("interrupted; the daemon still refuses uploads: run `brokerctl drain --resume` to accept them again")}
 			}
 			return c.FromError(err)
 		}
@@ -107,11 +106,11 @@ func (a *app) drain(ctx context.Context, timeout time.Duration, resume bool, out
 	}
 }
 
-// endDrain says what stays, and what that means for the exit code.
+// endDrain prints the result and returns the error with the exit code.
 func (a *app) endDrain(d drained, resume bool, out format) error {
 	text := drainSummary(d)
 	if resume {
-		text = "uploads are taken again"
+		text = "uploads are accepted again"
 	}
 	var err error
 	if out == formatJSON {
@@ -137,15 +136,15 @@ func drainProgress(d drained) string {
 }
 
 func drainSummary(d drained) string {
-	text := "drained: nothing is left to deliver"
+	text := "drained: all deliverable objects are delivered"
 	if !d.Drained {
 		text = "not drained: " + strings.TrimPrefix(drainProgress(d), "draining: ")
 		if d.QueuedObjects > 0 {
-			text += "; what is not delivered stays in the spool"
+			text += "; undelivered objects stay in the spool"
 		}
 	}
 	if n := d.ParkedObjects; n > 0 {
-		text += fmt.Sprintf("\n%s of parked destinations stay in the spool: `brokerctl status` says why", counted(n, "object"))
+		text += fmt.Sprintf("\n%s of parked destinations stay in the spool: `brokerctl status` shows why", counted(n, "object"))
 		if n == 1 {
 			text = strings.Replace(text, "destinations stay", "destinations stays", 1)
 		}
@@ -155,11 +154,11 @@ func drainSummary(d drained) string {
 	} else if n > 1 {
 		text += fmt.Sprintf("\n%d dead objects stay in the spool: `brokerctl spool ls --state dead`", n)
 	}
-	return text + "\nno uploads are taken until the daemon is restarted, or `brokerctl drain --resume`"
+	return text + "\nthe daemon refuses uploads until it is restarted, or until you run `brokerctl drain --resume`"
 }
 
-// statusLine is one line that is rewritten on a terminal. Elsewhere it is a new
-// line each time that it changes.
+// statusLine is one line that is rewritten on a terminal. Elsewhere each change prints
+// a new line.
 type statusLine struct {
 	w       io.Writer
 	rewrite bool

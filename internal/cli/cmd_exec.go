@@ -14,8 +14,7 @@ import (
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
-// otherCredentials are variables by which an SDK would find an identity that is
-// not the one asked for.
+// otherCredentials are variables through which an SDK would find another identity.
 var otherCredentials = []string{
 	"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_CREDENTIAL_EXPIRATION", "AWS_PROFILE", "AWS_DEFAULT_PROFILE",
 	"AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI",
@@ -28,21 +27,21 @@ func (a *app) execCommand() *cobra.Command {
 		Use:   "exec DESTINATION -- COMMAND [ARGUMENT…]",
 		Short: "Run a command with the session credentials of a destination",
 		Long: `Run a command with the session credentials of a destination in its environment,
-and with no other ones. Nothing is written to disk. The command takes the place of
-brokerctl: its signals and its exit status are its own.
+and without any other AWS credentials. brokerctl writes nothing to disk. The command
+replaces the brokerctl process, so signals and exit status are those of the command.
 
-The credentials in the environment do not change while the command runs: 20 minutes
-at least, while STS answers. For one that runs longer, --endpoint gives it an
-address on loopback and a token of its own instead, from which its AWS SDK fetches
-credentials, and fetches them again before they end. brokerctl then stays, passes
-signals on, and ends as the command ends.
+Credentials in the environment cannot be refreshed. They are valid for at least 20
+minutes, while STS can be reached. If the command runs longer, use --endpoint: the
+AWS SDK then fetches credentials from an address on loopback, with a token of its own,
+and fetches them again before they expire. brokerctl keeps running, forwards signals,
+and exits with the command's status.
 
-It is refused unless an access rule gives this user "credentials".`,
+An access rule must grant this user the right "credentials".`,
 		Example: `  brokerctl exec audit-logs -- aws s3 cp report.csv s3://tenant-s3-test-bucket/logs/
   brokerctl exec --endpoint audit-logs -- ./nightly-export.sh`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if at := cmd.ArgsLenAtDash(); at != 1 || len(args) < 2 {
-				return usageError(errors.New("want a destination, --, and a command: brokerctl exec DESTINATION -- COMMAND"))
+				return usageError(errors.New("the arguments are a destination, --, and a command: brokerctl exec DESTINATION -- COMMAND"))
 			}
 			return nil
 		},
@@ -75,11 +74,11 @@ It is refused unless an access rule gives this user "credentials".`,
 			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&endpoint, "endpoint", false, "serve credentials that stay fresh while the command runs")
+	cmd.Flags().BoolVar(&endpoint, "endpoint", false, "serve credentials over HTTP on loopback, so that the command's SDK can refresh them")
 	return cmd
 }
 
-// without leaves out variables by name.
+// without returns env without the named variables.
 func without(env, names []string) []string {
 	return slices.DeleteFunc(slices.Clone(env), func(v string) bool {
 		name, _, _ := strings.Cut(v, "=")

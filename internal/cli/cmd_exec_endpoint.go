@@ -24,16 +24,17 @@ import (
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
-// passedOn are the signals that are passed on to the command.
+// passedOn are the signals that brokerctl forwards to the command.
 var passedOn = []os.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2}
 
-// fromKeys are sent by a terminal, to the command as well: passed on they would
-// come twice, and to many programs the second one means to drop everything.
+// fromKeys are the signals that a terminal sends to the whole process group. The command
+// already gets them: forwarded, they would arrive twice, and many programs abort at the
+// second one.
 var fromKeys = []os.Signal{syscall.SIGINT, syscall.SIGQUIT}
 
-// execWithEndpoint runs a command beside an endpoint of its own: on a port that
-// the kernel picks, with a token that nobody else has. What it answers comes from
-// the daemon, which knows this user from the kernel and keeps the record.
+// execWithEndpoint runs a command with a credentials endpoint of its own, on a port that
+// the kernel picks, with a random token. The endpoint fetches the credentials from the
+// daemon, which learns this user from the kernel and logs each answer.
 func (a *app) execWithEndpoint(ctx context.Context, c *client.Client, destination, path string, args, env []string) error {
 	token := rand.Text() + rand.Text()
 	l, err := vend.ListenLoopback(ctx, "127.0.0.1:0")
@@ -44,13 +45,13 @@ func (a *app) execWithEndpoint(ctx context.Context, c *client.Client, destinatio
 		Hosts: vend.HostsOf(l.Addr()), Log: zap.NewNop(),
 		Identify: func(r *http.Request) (vend.Caller, error) {
 			if subtle.ConstantTimeCompare([]byte(r.Header.Get("Authorization")), []byte(token)) != 1 {
-				return vend.Caller{}, &vend.Refusal{Reason: reason.TokenRefused, Message: "the token is not the one that brokerctl exec gave its command"}
+				return vend.Caller{}, &vend.Refusal{Reason: reason.TokenRefused, Message: "the token is not the token of this brokerctl exec"}
 			}
 			return vend.Caller{Only: []string{destination}, Via: "token"}, nil
 		},
 		Source: func(ctx context.Context, caller vend.Caller, asked string) (vend.Credentials, error) {
 			if asked != caller.Only[0] {
-				return vend.Credentials{}, &vend.Refusal{Reason: reason.PeerNotAllowed, Message: "brokerctl exec was called for another destination"}
+				return vend.Credentials{}, &vend.Refusal{Reason: reason.PeerNotAllowed, Message: "this brokerctl exec serves another destination"}
 			}
 			return fromDaemon(ctx, c, asked)
 		},
@@ -85,7 +86,8 @@ func fromDaemon(ctx context.Context, c *client.Client, destination string) (vend
 	}, nil
 }
 
-// runBeside ends as the command ends: with its exit status, or 128 and the signal.
+// runBeside runs the command, and returns its exit status, or 128 plus the signal that
+// ended it.
 func (a *app) runBeside(path string, args, env []string) error {
 	command := &exec.Cmd{Path: path, Args: args, Env: env, Stdin: a.In, Stdout: a.Out, Stderr: a.Err}
 	signals := make(chan os.Signal, 16)

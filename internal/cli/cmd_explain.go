@@ -13,12 +13,12 @@ import (
 func (a *app) explainCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "explain [CODE]",
-		Short: "Explain a code of verify: cause, how to see it, how to repair it",
-		Long: `Show the page of a code such as BRK-KMS-010: what causes it, how to see it, how
-to repair it. It needs no daemon and no network.
+		Short: "Explain a code of verify: its cause, how to recognize it, how to repair it",
+		Long: `Show the page of a code such as BRK-KMS-010: its cause, how to recognize it, and
+how to repair it. It needs no daemon and no network.
 
-The code may be written short: "kms-10" is BRK-KMS-010. Of a word that is no code,
-the codes that it may mean are named. Without an argument all codes are listed.`,
+A code may be abbreviated: "kms-10" is BRK-KMS-010. If the argument is no code,
+brokerctl suggests similar ones. Without an argument it lists all codes.`,
 		Example: `  brokerctl explain BRK-KMS-010
   brokerctl explain kms-10
   brokerctl explain`,

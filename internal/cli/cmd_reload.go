@@ -14,14 +14,14 @@ func (a *app) reloadCommand() *cobra.Command {
 	var out format
 	cmd := &cobra.Command{
 		Use:   "reload",
-		Short: "Have the daemon read its configuration file again",
-		Long: `Have the daemon read its configuration file again, as SIGHUP does, and say what
-changed. The file is taken over whole or not at all: after an error everything is
-as it was. Destinations that are as they were keep their sessions, and open
-uploads end as they began. Needs the right "admin".
+		Short: "Make the daemon read its configuration file again",
+		Long: `Make the daemon read its configuration file again, as SIGHUP does, and print the
+changes. The daemon applies the whole file, or nothing of it: after an error the
+previous configuration stays in use. Unchanged destinations keep their sessions, and
+open uploads end with the settings they began with. Needs the right "admin".
 
-The socket, the metrics' address, memory.max and aws.ca_bundle need a restart; a
-file that changes one of them is refused.`,
+Changes of the socket, the metrics' address, memory.max and aws.ca_bundle need a
+restart; the daemon rejects a file that changes one of them.`,
 		Example: "  brokerd check-config --config /etc/brokerd/brokerd.yaml && brokerctl reload",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -47,7 +47,7 @@ file that changes one of them is refused.`,
 	return cmd
 }
 
-// named makes an empty list of none, for JSON.
+// named returns an empty list for nil, so that JSON has [] and not null.
 func named(names []string) []string {
 	if names == nil {
 		return []string{}
@@ -55,7 +55,8 @@ func named(names []string) []string {
 	return names
 }
 
-// reloadSummary is one line: what changed by name, what did not by number.
+// reloadSummary returns one line: the names of changed destinations, and the number of
+// unchanged ones.
 func reloadSummary(r *brokerdv1.ReloadResponse) string {
 	var parts []string
 	for _, p := range []struct {
@@ -66,9 +67,9 @@ func reloadSummary(r *brokerdv1.ReloadResponse) string {
 			parts = append(parts, p.word+" "+strings.Join(p.names, ", "))
 		}
 	}
-	kept := fmt.Sprintf("%d destinations as before", len(r.GetUnchanged()))
+	kept := fmt.Sprintf("%d destinations unchanged", len(r.GetUnchanged()))
 	if len(r.GetUnchanged()) == 1 {
-		kept = "1 destination as before"
+		kept = "1 destination unchanged"
 	}
 	return strings.Join(append(parts, kept), "; ")
 }

@@ -26,11 +26,11 @@ func (a *app) sessionsCommand() *cobra.Command {
 	var watch bool
 	cmd := &cobra.Command{
 		Use:   "sessions",
-		Short: "Show the role sessions: age, end, next refresh, what failed last",
+		Short: "Show the role sessions: age, expiry, next refresh, last error",
 		Long: `Show the role session of each destination. It never shows a secret. Needs the
 right "admin".
 
-Exits 0 when every destination has a usable session, 1 when one has none.`,
+Exits 0 if every destination has a usable session, 1 if one has none.`,
 		Example: "  brokerctl sessions --watch\n  brokerctl sessions -o json | jq -r '.[] | select(.last_error != \"\") | .destination'",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -49,7 +49,7 @@ Exits 0 when every destination has a usable session, 1 when one has none.`,
 			return err
 		},
 	}
-	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "show them anew every second, until Ctrl-C")
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "refresh the display every second, until Ctrl-C")
 	outputFlag(cmd, &out)
 	return cmd
 }
@@ -105,8 +105,8 @@ func writeSessionsJSON(w io.Writer, sessions []*brokerdv1.Session) error {
 	return json.NewEncoder(w).Encode(all)
 }
 
-// writeSessions shows each session in a line of columns and, below it, who it
-// is and what is wrong: an ARN beside the columns would not fit 80 of them.
+// writeSessions shows each session in one line of columns. Its ARN and its errors are
+// in lines of their own below it, because they do not fit next to the columns.
 func writeSessions(w io.Writer, sessions []*brokerdv1.Session, now time.Time) error {
 	p := paletteFor(w)
 	var table strings.Builder
@@ -126,13 +126,13 @@ func writeSessions(w io.Writer, sessions []*brokerdv1.Session, now time.Time) er
 	lines := strings.Split(strings.TrimSuffix(table.String(), "\n"), "\n")
 	text := p.dim(strings.TrimRight(lines[0], " ")) + "\n"
 	for i, s := range sessions {
-		// Painted after the columns are set: colours have no width.
+		// Coloured after the alignment: tabwriter would count the escape sequences.
 		text += strings.Replace(strings.TrimRight(lines[i+1], " "), stateText(s.GetState()), paintState(p, s.GetState()), 1) + "\n"
 		if arn := s.GetAssumedRoleArn(); arn != "" {
 			text += "  " + p.dim(arn) + "\n"
 		}
 		if s.GetClamped() {
-			text += "  " + p.warn("session.duration is cut to 1h: AWS gives a role that is assumed by a role no more") + "\n"
+			text += "  " + p.warn("session.duration is limited to 1h: AWS's maximum for a role that is assumed by a role") + "\n"
 		}
 		if strings.HasPrefix(s.GetScope(), "left out") {
 			text += "  " + p.warn("not limited to the destination; "+s.GetScope()) + "\n"
@@ -162,7 +162,7 @@ func paintState(p palette, s brokerdv1.SessionState) string {
 	return paint(stateText(s))
 }
 
-// span is a duration for people, and a dash for none.
+// span formats a duration, or a dash if it is not known.
 func span(known bool, d time.Duration) string {
 	if !known {
 		return "-"

@@ -29,7 +29,7 @@ func TestSessionsAsAPersonSeesThem(t *testing.T) {
 	want := `DESTINATION  STATE     AGE    ENDS IN  REFRESH IN  GEN  STS  SERVED  VENDED
 audit-logs   fresh     0h12m  0h48m    0h25m       3    4    23      5
   arn:aws:sts::111122223333:assumed-role/up/brokerd-audit-logs
-  session.duration is cut to 1h: AWS gives a role that is assumed by a role no more
+  session.duration is limited to 1h: AWS's maximum for a role that is assumed by a role
   not limited to the destination; left out: too long
 b            critical  1h00m  41s      now         1    9    2       0
   used 2 times with less than a minute left: a refresh failed

@@ -21,12 +21,12 @@ func (a *app) statusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show the daemon, its destinations and, for administrators, its sessions",
-		Long: `Show the daemon's version and load, the destinations that this user has rights
-on, with what the spool holds for them, and, when an access rule gives this user
-"admin", the role sessions.
+		Long: `Show the daemon's version and load, and the destinations on which this user has
+rights, each with its objects in the spool. If an access rule grants this user
+"admin", show the role sessions as well.
 
-Exits 0 when every destination shown is ready, 1 when one is not, 75 when the
-daemon does not answer.`,
+Exits 0 if every destination shown is ready, 1 if one is not, 75 if the daemon does
+not answer.`,
 		Example: "  brokerctl status\n  brokerctl status -o json | jq '.destinations[] | select(.ready|not)'",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -148,12 +148,12 @@ func stateText(s brokerdv1.SessionState) string {
 
 func timeText(s *brokerdv1.Session) string {
 	if s.GetExpireTime() == nil {
-		return "it is replaced"
+		return "a new one is fetched"
 	}
 	return s.GetExpireTime().AsTime().UTC().Format(time.RFC3339)
 }
 
-// bytesText shows a size for people.
+// bytesText formats a size with a binary unit.
 func bytesText(n int64) string {
 	const units = "KMGT"
 	if n < 1024 {

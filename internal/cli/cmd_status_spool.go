@@ -7,15 +7,15 @@ import (
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
-// writeSpoolUsage shows what the spool holds for a destination, and what is the
-// matter with it. row writes two columns.
+// writeSpoolUsage shows a destination's objects in the spool, and why they wait. row
+// writes two columns.
 func writeSpoolUsage(row func(format string, args ...any), p palette, d *brokerdv1.Destination, now time.Time) {
 	u := d.GetSpool()
 	spools := d.GetDurability() != "" && d.GetDurability() != "direct"
 	if !spools && u.GetQueuedObjects()+u.GetDeadObjects() == 0 {
 		return
 	}
-	text := "nothing waits"
+	text := "empty"
 	if u.GetQueuedObjects() > 0 {
 		text = fmt.Sprintf("%s, %s, the oldest for %s; %d of at most %d deliveries under way",
 			counted(u.GetQueuedObjects(), "object"), bytesText(int64(u.GetQueuedBytes())), span(true, now.Sub(u.GetOldestTime().AsTime())), u.GetInFlight(), u.GetInFlightLimit())
@@ -29,7 +29,7 @@ func writeSpoolUsage(row func(format string, args ...any), p palette, d *brokerd
 		text = fmt.Sprintf("%s, %s, the oldest for %s", counted(u.GetQueuedObjects(), "object"), bytesText(int64(u.GetQueuedBytes())), span(true, now.Sub(u.GetOldestTime().AsTime())))
 		row("  spool\t%s", text)
 		row("  parked\t%s%s", p.warn(u.GetParkedReason()), since)
-		row("\tall is kept, and goes once it is repaired: brokerctl verify %s", d.GetName())
+		row("\tthe objects stay, and are delivered after the repair: brokerctl verify %s", d.GetName())
 	} else {
 		row("  spool\t%s", text)
 	}

@@ -20,16 +20,16 @@ func TestStatusOfASpool(t *testing.T) {
 		dest *brokerdv1.Destination
 		want []string
 	}{
-		{name: "direct, and never anything else", dest: &brokerdv1.Destination{Durability: "direct", Spool: &brokerdv1.SpoolUsage{InFlightLimit: 16}}},
-		{name: "direct now, with a rest of what it was", dest: &brokerdv1.Destination{Durability: "direct", Spool: &brokerdv1.SpoolUsage{QueuedObjects: 1, QueuedBytes: 5, OldestTime: at(time.Hour), InFlightLimit: 16}},
+		{name: "direct, with an empty spool", dest: &brokerdv1.Destination{Durability: "direct", Spool: &brokerdv1.SpoolUsage{InFlightLimit: 16}}},
+		{name: "direct after a change, with an object from before", dest: &brokerdv1.Destination{Durability: "direct", Spool: &brokerdv1.SpoolUsage{QueuedObjects: 1, QueuedBytes: 5, OldestTime: at(time.Hour), InFlightLimit: 16}},
 			want: []string{"  spool\t1 object, 5 B, the oldest for 1h00m; 0 of at most 16 deliveries under way"}},
-		{name: "empty", dest: &brokerdv1.Destination{Durability: "spool"}, want: []string{"  spool\tnothing waits"}},
+		{name: "empty", dest: &brokerdv1.Destination{Durability: "spool"}, want: []string{"  spool\tempty"}},
 		{name: "parked, with dead ones", dest: &brokerdv1.Destination{Name: "d", Durability: "spool-wait", Spool: &brokerdv1.SpoolUsage{
 			QueuedObjects: 2, QueuedBytes: 4096, OldestTime: at(10 * time.Second), ParkedReason: "SESSION_DENIED", ParkedTime: at(3 * time.Second), DeadObjects: 1, DeadBytes: 7,
 		}}, want: []string{
 			"  spool\t2 objects, 4.0 KiB, the oldest for 10s",
 			"  parked\tSESSION_DENIED since 2026-01-02T03:04:02Z (3s)",
-			"\tall is kept, and goes once it is repaired: brokerctl verify d",
+			"\tthe objects stay, and are delivered after the repair: brokerctl verify d",
 			"  dead\t1 object, 7 B: brokerctl spool ls d --state dead",
 		}},
 	} {

@@ -6,11 +6,11 @@ import (
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
-// writeVerification shows what the daemon's own verification found last. row
-// writes two columns.
+// writeVerification shows the last result of the daemon's own verification. row writes
+// two columns.
 func writeVerification(row func(format string, args ...any), p palette, v *brokerdv1.Verification, now time.Time) {
 	if v == nil {
-		return // it is off, or has not ended yet
+		return // it is off, or the first one has not ended yet
 	}
 	mark := p.warn("? unknown")
 	switch v.GetResult() {
@@ -23,7 +23,7 @@ func writeVerification(row func(format string, args ...any), p palette, v *broke
 	if v.GetNextTime() != nil {
 		next = ", again in " + span(true, v.GetNextTime().AsTime().Sub(now))
 	}
-	row("  verified\t%s for %s; last looked %s ago%s", mark, span(true, now.Sub(v.GetSinceTime().AsTime())), span(true, now.Sub(v.GetCheckTime().AsTime())), next)
+	row("  verified\t%s for %s; last run %s ago%s", mark, span(true, now.Sub(v.GetSinceTime().AsTime())), span(true, now.Sub(v.GetCheckTime().AsTime())), next)
 	for _, problem := range v.GetProblems() {
 		where := ""
 		if problem.GetAccount() != "" {

@@ -28,19 +28,20 @@ func (a *app) uploadCommand() *cobra.Command {
 		Use:   "upload FILE… | -",
 		Short: "Deliver files, or standard input, to a destination",
 		Long: `Deliver each file as one object; "-" is standard input, of any length. The
-object's name is the file's base name; where it lands is the daemon's business.
+object's name is the file's base name. The daemon's configuration decides the bucket
+and the key.
 
-A file is stored whole and verified, or not at all. When the daemon or AWS cannot
-be reached, files are sent again from their start, with growing pauses, for
---retry-for; standard input cannot be read twice and is sent again only as long
-as no more than 1 MiB of it was read. All tries are one upload to the daemon.
+A file is stored whole and verified, or not at all. If the daemon or AWS cannot be
+reached, brokerctl sends the file again from its start, with exponential backoff,
+for up to --retry-for. Standard input cannot be read twice: brokerctl sends it again
+only while it has read at most 1 MiB. All attempts count as one upload.
 
-A destination may answer once the object is safe on the daemon's disk; it is then
-"spooled", and --wait waits until it is stored.
+A destination with a spool answers "spooled" as soon as the object is synced to the
+daemon's disk. With --wait, brokerctl waits until S3 has it.
 
-Several files are sent at a time (--jobs). Those that failed are named on standard
-error; with -o json there is one line for every file, with "retryable". See
-` + "`brokerctl help exit-codes`.",
+Several files are sent concurrently (--jobs). Standard error names the files that
+failed; with -o json, standard output has one line for each file, with "retryable".
+See ` + "`brokerctl help exit-codes`.",
 		Example: `  brokerctl upload -d audit-logs /var/log/syslog.1
   pg_dump app | zstd | brokerctl upload -d backups --name app.sql.zst -
   brokerctl upload -d audit-logs -o json *.gz | jq -r 'select(.retryable).file' > again.txt
@@ -66,22 +67,22 @@ error; with -o json there is one line for every file, with "retryable". See
 	fl.StringVar(&f.contentType, "content-type", "", "media type stored with the objects")
 	fl.StringToStringVar(&f.metadata, "metadata", nil, "user metadata, key=value")
 	fl.StringVar(&f.filesFrom, "files-from", "", "read more file names from this file, one a line; - is standard input")
-	fl.IntVarP(&f.jobs, "jobs", "j", 4, "files sent at a time")
-	fl.DurationVar(&f.retryFor, "retry-for", 30*time.Second, "how long a file is tried again after a temporary failure; 0: not at all")
-	fl.StringVar(&f.key, "idempotency-key", "", "names the object for as long as it may be sent again, also by a later call; for one file")
-	fl.BoolVar(&f.wait, "wait", false, "wait until what was spooled is stored")
+	fl.IntVarP(&f.jobs, "jobs", "j", 4, "files sent concurrently")
+	fl.DurationVar(&f.retryFor, "retry-for", 30*time.Second, "how long to retry a file after a temporary failure; 0: no retries")
+	fl.StringVar(&f.key, "idempotency-key", "", "makes repeated calls one upload: a later call with the same key stores no second object; for one file")
+	fl.BoolVar(&f.wait, "wait", false, "wait until spooled objects are stored in S3")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "no progress bar and no line for stored files")
 	outputFlag(cmd, &f.out)
 	return cmd
 }
 
-// uploadJob is one object to be.
+// uploadJob is one object to upload.
 type uploadJob struct {
 	file string // path, or "-"
 	name string
 }
 
-// plan turns arguments into jobs, and refuses what can only be a mistake.
+// plan turns the arguments into jobs, and rejects combinations that are always mistakes.
 func (f *uploadFlags) plan(args []string, stdin io.Reader) ([]uploadJob, error) {
 	files := args
 	if f.filesFrom != "" {
@@ -99,7 +100,7 @@ func (f *uploadFlags) plan(args []string, stdin io.Reader) ([]uploadJob, error) 
 	}
 	switch {
 	case f.destination == "":
-		return nil, errors.New("no destination: say --destination NAME (`brokerctl status` lists yours)")
+		return nil, errors.New("no destination: set --destination NAME (`brokerctl status` lists yours)")
 	case len(files) == 0 && f.filesFrom == "":
 		return nil, errors.New("no file: name files, or - for standard input")
 	case dashes > 1 || dashes > 0 && f.filesFrom == "-":
@@ -107,7 +108,7 @@ func (f *uploadFlags) plan(args []string, stdin io.Reader) ([]uploadJob, error) 
 	case dashes == 1 && len(files) > 1:
 		return nil, errors.New("- cannot be mixed with files: upload standard input by itself")
 	case dashes == 1 && f.name == "":
-		return nil, errors.New("standard input has no name: say --name NAME")
+		return nil, errors.New("standard input has no name: set --name NAME")
 	case f.name != "" && len(files) != 1:
 		return nil, errors.New("--name is for one file; for several, use --name-prefix")
 	case f.key != "" && len(files) != 1:
@@ -126,7 +127,7 @@ func (f *uploadFlags) plan(args []string, stdin io.Reader) ([]uploadJob, error) 
 		}
 		name = f.prefix + name
 		if other, ok := byName[name]; ok && other != file {
-			return nil, fmt.Errorf("%s and %s would both be named %q: upload them apart, with --name-prefix", other, file, name)
+			return nil, fmt.Errorf("%s and %s would both be named %q: upload them in two calls, with different values of --name-prefix", other, file, name)
 		}
 		byName[name] = file
 		jobs = append(jobs, uploadJob{file, name})
@@ -141,7 +142,7 @@ func readList(path string, stdin io.Reader) (files []string, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("--files-from: %w", err)
 		}
-		defer func() { _ = f.Close() }() // only read from
+		defer func() { _ = f.Close() }()
 		in = f
 	}
 	sc := bufio.NewScanner(in)

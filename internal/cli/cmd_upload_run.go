@@ -22,7 +22,7 @@ type uploads struct {
 	flags  uploadFlags
 	bar    *progress
 
-	mu    sync.Mutex // guards the output and what follows
+	mu    sync.Mutex // guards the output and the fields below
 	codes map[int]int
 	ioErr error
 }
@@ -79,7 +79,7 @@ func (u *uploads) run(ctx context.Context, jobs []uploadJob) error {
 	return nil
 }
 
-// one delivers a file and reports.
+// one uploads one file and reports the result.
 func (u *uploads) one(ctx context.Context, j uploadJob) {
 	tries := 1
 	opts := []client.UploadOption{
@@ -90,7 +90,7 @@ func (u *uploads) one(ctx context.Context, j uploadJob) {
 		opts = append(opts, client.WithIdempotencyKey(u.flags.key))
 	}
 	if u.bar.bar != nil {
-		opts = append(opts, client.WithStream()) // a bar is drawn: it is to move
+		opts = append(opts, client.WithStream()) // a stream reports progress; a descriptor does not
 	}
 	var res *client.Result
 	var err error
@@ -135,13 +135,13 @@ func (u *uploads) report(j uploadJob, res *client.Result, err error, tries int) 
 		}
 		u.recordWrite(fmt.Fprintf(u.Out, "%s\n", line))
 	case err == nil && !u.flags.quiet && res.State == client.Spooled:
-		u.recordWrite(fmt.Fprintf(u.Out, "%s -> spooled as %s, on its way\n", j.displayName(), o.UploadID))
+		u.recordWrite(fmt.Fprintf(u.Out, "%s -> spooled as %s, not yet in S3\n", j.displayName(), o.UploadID))
 	case err == nil && !u.flags.quiet:
 		u.recordWrite(fmt.Fprintf(u.Out, "%s -> s3://%s/%s (%s)\n", j.displayName(), o.Bucket, o.Key, bytesText(o.Size)))
 	}
 }
 
-// shown is what a job is called in text: standard input goes by its object's name.
+// displayName returns the file's path, or the object's name for standard input.
 func (j uploadJob) displayName() string {
 	if j.file == "-" {
 		return j.name
@@ -156,14 +156,15 @@ func (u *uploads) failureText(err error) string {
 	}
 	if exitCode(err) == exitSignal {
 		if client.MayBeStored(err) {
-			return "interrupted after all was sent; the object may be stored"
+			return "interrupted after all bytes were sent; the object may be stored"
 		}
 		return "interrupted; nothing was stored"
 	}
 	return u.explainError(err)
 }
 
-// keep remembers the first failure to write a report: a script must not take silence for success.
+// recordWrite records the first error of writing a report: without it, a script would
+// take missing output for success.
 func (u *uploads) recordWrite(_ int, err error) {
 	if err != nil && u.ioErr == nil {
 		u.ioErr = fmt.Errorf("writing the report: %w", err)

@@ -419,7 +419,7 @@ func TestFlagsThatContradictEachOther(t *testing.T) {
 		"watch as JUnit":             {verifyFlags{out: verifyJUnit, watch: time.Minute}, true, "--watch goes with"},
 		"watch without a pause":      {verifyFlags{out: verifyText, watch: time.Millisecond}, true, "too often"},
 		"a wait into the past":       {verifyFlags{wait: -time.Second}, true, "--wait takes"},
-		"policies that are a file":   {verifyFlags{policies: policyFlags{dir: "verify_test.go"}}, true, "not a directory"},
+		"policies that are a file":   {verifyFlags{policies: policyFlags{dir: "cmd_verify_test.go"}}, true, "not a directory"},
 		"policies that are nowhere":  {verifyFlags{policies: policyFlags{dir: filepath.Join(dir, "no")}}, true, "no such file"},
 		"policies in a directory":    {verifyFlags{policies: policyFlags{dir: dir}}, true, ""},
 		"watch as JSON":              {verifyFlags{out: verifyJSON, watch: time.Minute}, true, ""},

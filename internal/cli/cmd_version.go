@@ -11,7 +11,7 @@ import (
 func (a *app) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Show the version", Args: cobra.NoArgs,
-		Long:    "Show the version of brokerctl and of the Go release it was built with. The daemon's is in `brokerctl status`.",
+		Long:    "Show the version of brokerctl and of the Go release it was built with. `brokerctl status` shows the daemon's version.",
 		Example: "  brokerctl version",
 		RunE: func(*cobra.Command, []string) error {
 			_, err := fmt.Fprintf(a.Out, "brokerctl %s %s %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
@@ -20,7 +20,7 @@ func (a *app) versionCommand() *cobra.Command {
 	}
 }
 
-// version is what the Go toolchain recorded: the module version or the revision.
+// version returns the module version or the revision that the Go toolchain recorded.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

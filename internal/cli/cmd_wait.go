@@ -20,8 +20,8 @@ func (a *app) waitCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "wait [DESTINATION…]",
 		Short: "Wait until the daemon, or the named destinations, are ready",
-		Long: `Wait until the daemon answers and says SERVING; with destinations, until each
-of them has a usable session. Exits 0 when ready and 75 when the time is over.`,
+		Long: `Wait until the daemon reports SERVING; with destinations, until each of them has a
+usable session. Exits 0 when ready, and 75 when --timeout has passed.`,
 		Example: "  brokerctl wait --timeout 30s\n  brokerctl wait audit-logs && brokerctl upload -d audit-logs report.csv",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
@@ -46,8 +46,8 @@ of them has a usable session. Exits 0 when ready and 75 when the time is over.`,
 	return cmd
 }
 
-// waitServing watches the health of service until it is SERVING. It asks anew
-// when the daemon is not there yet.
+// waitServing watches the health of service until it is SERVING. It retries while the
+// daemon is not running yet.
 func waitServing(ctx context.Context, c *client.Client, service string) error {
 	last := errors.New("no answer yet")
 	for {
@@ -62,18 +62,18 @@ func waitServing(ctx context.Context, c *client.Client, service string) error {
 		select {
 		case <-ctx.Done():
 			timer.Stop()
-			what := "the daemon at " + c.Socket()
+			target := "the daemon at " + c.Socket()
 			if service != "" {
-				what = "destination " + service
+				target = "destination " + service
 			}
-			return &exitError{exitTemporary, fmt.Errorf("%s is not ready: %w", what, last)}
+			return &exitError{exitTemporary, fmt.Errorf("%s is not ready: %w", target, last)}
 		case <-timer.C:
 		}
 	}
 }
 
-// watchServing follows the health of service until it is SERVING. The stream
-// ends with it: an open one would keep a daemon that stops waiting.
+// watchServing watches the health of service until it is SERVING. It then closes the
+// stream: a stopping daemon waits for open ones.
 func watchServing(ctx context.Context, c *client.Client, service string, last *error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -90,9 +90,9 @@ func watchServing(ctx context.Context, c *client.Client, service string, last *e
 		case healthpb.HealthCheckResponse_SERVING:
 			return nil
 		case healthpb.HealthCheckResponse_SERVICE_UNKNOWN:
-			*last = errors.New("the daemon knows no such destination")
+			*last = errors.New("the daemon has no such destination")
 		default:
-			*last = errors.New("the daemon says " + resp.GetStatus().String())
+			*last = errors.New("the daemon reports " + resp.GetStatus().String())
 		}
 	}
 }

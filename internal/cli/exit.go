@@ -21,10 +21,11 @@ const (
 	exitSignal    = 130
 )
 
-// exitError carries the exit code of a command whose errors were told already, or are told by err.
+// exitError carries the exit code of a command. A nil err means that the command has
+// already printed its errors.
 type exitError struct {
 	code int
-	err  error // nil: nothing more to say
+	err  error
 }
 
 func (e *exitError) Error() string {
@@ -52,7 +53,7 @@ func exitCode(err error) int {
 	return codeOf(err)
 }
 
-// codeOf sorts an error of the daemon into refused, temporary and final.
+// codeOf returns the exit code for an error of the daemon: refused, temporary or final.
 func codeOf(err error) int {
 	var ce *client.Error
 	if !errors.As(err, &ce) {
@@ -70,19 +71,19 @@ func codeOf(err error) int {
 const exitCodesText = `Exit codes of brokerctl:
 
   0    done: every file stored, every check passed, every destination ready
-  1    failed, and the same call will fail again until somebody changes something:
-       at least one upload failed for good, a check of verify failed
+  1    failed, and the same call fails again until the cause is repaired: an
+       upload failed permanently, or a check of verify failed
   2    wrong flags or arguments; for verify: no check failed, but at least one
        could not be decided; for setup plan: there are changes, and wrong flags are 1
   3    verify could not run (no daemon, unknown destination, refused)
-  75   temporary: the daemon or AWS could not be reached, or is busy. Try the
-       same call again. Of several files, those that failed are named on standard
-       error and, with -o json, have "state":"failed" and "retryable":true
+  75   temporary: the daemon or AWS is busy or could not be reached. Run the same
+       call again. If several files were sent, standard error names the failed
+       ones; with -o json they have "state":"failed" and "retryable":true
   77   refused: no access rule of the daemon lets this user do it
   130  interrupted
 
-When several files fail in different ways, 1 goes before 77, and 77 before 75:
-75 means that trying the failed ones again is all that is needed.`
+If files fail in different ways, the exit code is 1 before 77 before 75: with 75,
+sending the failed files again is enough.`
 
 func exitCodesTopic() *cobra.Command {
 	return &cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Long: exitCodesText}

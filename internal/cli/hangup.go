@@ -6,8 +6,8 @@ import (
 	"syscall"
 )
 
-// untilHangup ends ctx when the terminal is closed, too, so that what was started
-// is cleaned up then; not under nohup, which asks to outlive it.
+// untilHangup also ends ctx when the terminal is closed, so that a command cleans up
+// before it exits. Under nohup, which ignores the signal, it changes nothing.
 func untilHangup(ctx context.Context) (context.Context, context.CancelFunc) {
 	if signal.Ignored(syscall.SIGHUP) {
 		return context.WithCancel(ctx)

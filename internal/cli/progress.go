@@ -24,7 +24,7 @@ func newProgress(w io.Writer, jobs []uploadJob, f uploadFlags) *progress {
 	for _, j := range jobs {
 		info, err := os.Stat(j.file)
 		if j.file == "-" || err != nil || !info.Mode().IsRegular() {
-			total = -1 // a spinner: the length is not known
+			total = -1 // unknown length: show a spinner
 			break
 		}
 		total += info.Size()
@@ -40,7 +40,8 @@ func newProgress(w io.Writer, jobs []uploadJob, f uploadFlags) *progress {
 	return p
 }
 
-// track returns the callback of one try of one file: it is told the bytes sent so far.
+// track returns the progress callback of one attempt for one file. Its argument is the
+// number of bytes sent so far.
 func (p *progress) track(uploadJob) func(int64) {
 	if p.bar == nil {
 		return func(int64) {}
@@ -54,7 +55,7 @@ func (p *progress) track(uploadJob) func(int64) {
 	}
 }
 
-// clear makes room for a line of text.
+// clear removes the bar, so that a line of text can be printed.
 func (p *progress) clear() {
 	if p.bar == nil {
 		return

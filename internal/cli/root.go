@@ -12,13 +12,13 @@ import (
 	"github.com/brokerd/brokerd/client"
 )
 
-// Streams are what the commands read and write.
+// Streams are the standard input, output and error of the commands.
 type Streams struct {
 	In       io.Reader
 	Out, Err io.Writer
 }
 
-// app is what all commands share.
+// app holds the state that all commands share.
 type app struct {
 	Streams
 	socket string
@@ -46,7 +46,11 @@ func (a *app) root() *cobra.Command {
 		Long: `brokerctl talks to brokerd, the daemon that delivers objects, encrypted with
 another account's KMS key, into that account's S3 bucket.
 
-Start with ` + "`brokerctl demo`" + `: it shows the whole way on this machine, without AWS.`,
+Start with ` + "`brokerctl demo`" + `: it shows a delivery from start to end on this machine,
+without AWS.`,
+		Example: `  brokerctl demo
+  brokerctl upload -d audit-logs /var/log/app/today.log.gz
+  brokerctl verify audit-logs`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,
@@ -64,7 +68,7 @@ Start with ` + "`brokerctl demo`" + `: it shows the whole way on this machine, w
 	return root
 }
 
-// wrapArgs makes wrong arguments a usage error.
+// wrapArgs turns errors about arguments into usage errors.
 func wrapArgs(c *cobra.Command) {
 	if check := c.Args; check != nil {
 		c.Args = func(cmd *cobra.Command, args []string) error {
@@ -80,12 +84,12 @@ func (a *app) dial() (*client.Client, error) {
 	return client.Dial(a.socket, client.WithUserAgent("brokerctl"))
 }
 
-// explainError adds what to do to the errors that everybody meets first.
+// explainError adds advice to the error of a daemon that cannot be reached.
 func (a *app) explainError(err error) string {
 	text := err.Error()
 	var ce *client.Error
 	if errors.As(err, &ce) && ce.Code == codes.Unavailable && ce.Reason == "" {
-		text += "\n  The socket is that of --socket, else of $BROKERD_SOCKET, else " + client.DefaultSocket
+		text += "\n  The socket is the value of --socket, else $BROKERD_SOCKET, else " + client.DefaultSocket
 	}
 	return text
 }
@@ -109,7 +113,7 @@ func (f *format) Set(s string) error {
 	return nil
 }
 
-// Type is shown in the help.
+// Type returns the placeholder of the help text.
 func (f *format) Type() string { return "text|json" }
 
 func outputFlag(cmd *cobra.Command, f *format) {

@@ -13,7 +13,7 @@ func isTerminal(w any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// palette colours text on a terminal, and leaves it alone elsewhere and under NO_COLOR.
+// palette colours text on a terminal. Elsewhere, and with NO_COLOR, it returns the text unchanged.
 type palette struct{ good, bad, warn, dim, bold func(...any) string }
 
 func paletteFor(w io.Writer) palette {

@@ -192,7 +192,7 @@ func (a *adminService) Drain(req *brokerdv1.DrainRequest, stream grpc.ServerStre
 	if req.GetResume() {
 		s.draining.Store(false)
 		s.UpdateHealth()
-		s.o.Logger.Info("uploads are taken again: draining was ended")
+		s.o.Logger.Info("uploads are accepted again: draining was ended")
 		out := s.drained()
 		out.Done = true
 		return stream.Send(out)

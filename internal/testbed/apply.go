@@ -13,8 +13,8 @@ import (
 	"github.com/brokerd/brokerd/internal/setup"
 )
 
-// Apply makes the role in A, then the policies of the key and the bucket in B:
-// AWS refuses a policy that names a role that does not exist yet.
+// Apply makes the role in A, then the policies of the key and the bucket in B: AWS
+// rejects a policy that names a role that does not exist.
 func (w *World) Apply(ctx context.Context) error {
 	docs, err := setup.Desired(w.Dest, setup.Options{SourcePrincipalARN: w.UserARN})
 	if err != nil {

@@ -13,7 +13,7 @@ type document struct {
 	Statement []json.RawMessage `json:"Statement"`
 }
 
-// AddStatement appends a statement to a policy document, in place of one with the same Sid.
+// AddStatement appends a statement to a policy document. It replaces a statement with the same Sid.
 func AddStatement(doc, statement string) (string, error) {
 	sid := sidOf([]byte(statement))
 	return edit(doc, func(in []json.RawMessage) []json.RawMessage {

@@ -20,7 +20,7 @@ import (
 	"github.com/brokerd/brokerd/internal/setup"
 )
 
-// The names of what is made.
+// The names in the arrangement.
 const (
 	Destination = "audit-logs"
 	Bucket      = "tenant-s3-test-bucket"
@@ -29,7 +29,7 @@ const (
 	policyName  = setup.InlineName
 )
 
-// World is two accounts that are ready for a delivery, and the files the daemon needs.
+// World is the sandbox with both accounts, and the daemon's files.
 type World struct {
 	Sandbox    *sandbox.Sandbox
 	Dir        string // private directory of all files
@@ -51,9 +51,8 @@ type World struct {
 	configs int
 }
 
-// Prepare makes, in a sandbox that runs, the application's identity in A and the
-// key in B, and writes the daemon's files to dir. Apply makes the rest. uid is
-// the user that the access rule names.
+// Prepare makes, in a running sandbox, the application's identity in A and the key in B,
+// and writes the daemon's files to dir. Apply makes the rest. The access rule names uid.
 func Prepare(ctx context.Context, sb *sandbox.Sandbox, dir string, uid int) (*World, error) {
 	w := &World{Sandbox: sb, Dir: dir, SocketPath: filepath.Join(dir, "brokerd.sock"), CAPath: filepath.Join(dir, "ca.pem")}
 	if err := os.WriteFile(w.CAPath, sb.CABundlePEM(), 0o600); err != nil {
@@ -102,14 +101,14 @@ func (w *World) root(client *awshttp.BuildableClient, account string) aws.Config
 	}
 }
 
-var configText = template.Must(template.New("config").Parse(`# One stanza says everything: the session, the uploads, the policies of both
-# accounts and the checks are derived from it.
+var configText = template.Must(template.New("config").Parse(`# brokerd derives the session, the uploads, the policies of both accounts and the
+# checks from the destination below.
 socket:
   path: {{printf "%q" .Socket}}
 metrics:
   address: ""
 verify:
-  every: 0s # only when it is asked for, so that every call to the sandbox has its reason
+  every: 0s # only on request, so that the demonstration explains every call
 spool:
   dir: {{printf "%q" .Spool}}
 aws:
@@ -138,7 +137,7 @@ access:
     allow: [upload, verify, admin]
 `))
 
-// WriteConfig writes and loads a configuration file in which uid may do everything but take credentials.
+// WriteConfig writes and loads a configuration file that grants uid every right except credentials.
 func (w *World) WriteConfig(uid int) (string, *config.Config, error) {
 	w.configs++
 	path := filepath.Join(w.Dir, "brokerd.yaml")
