@@ -16,15 +16,16 @@ import (
 	"github.com/brokerd/brokerd/internal/uploader"
 )
 
-// orphansSuffix makes the spool's directory that of the uploads of streams that
-// are under way, beside it.
+// orphansSuffix is appended to the spool's directory, and names the directory of
+// the record of multipart uploads of streams.
 const orphansSuffix = ".streams"
 
-// defaultMaxObjects bounds a destination's objects in the spool: an index entry
-// of each is in memory.
+// defaultMaxObjects bounds the objects of a destination in the spool. Memory holds an
+// index entry of each.
 const defaultMaxObjects = 1_000_000
 
-// delivery ties the spool to the uploader, and tells everybody what came of it.
+// delivery connects the spool to the uploader, and reports each result to the log,
+// the metrics and the ledger.
 type delivery struct {
 	upload  *uploader.Uploader
 	ledger  *rpc.Ledger
@@ -47,15 +48,13 @@ func (d *delivery) openSpool(c *config.Config) (*spool.Spool, error) {
 	}
 	r := s.Recovery()
 	d.log.Info("spool opened", zap.String("dir", c.Spool.Dir), zap.Int("queued", r.Queued), zap.Int("dead", r.Dead), zap.Int64("bytes", r.Bytes),
-		zap.Int("receipts", r.Receipts), zap.Int("discarded", r.Discarded), zap.Int("finished", r.Finished))
-	for _, q := range r.Quarantined {
-		d.log.Error("a file of the spool cannot be read; it was put aside", zap.String("file", q.Name), zap.String("reason", q.Reason))
-	}
+		zap.Int("receipts", r.Receipts), zap.Int("discarded", r.Discarded), zap.Int("finished", r.Finished),
+		zap.Int("unreadable", s.Unrecovered().Unreadable), zap.Int("quarantined", s.Unrecovered().Quarantined))
 	return s, nil
 }
 
-// spoolLimits are those of all destinations: also of one that does not spool any
-// more, so that what it left is delivered.
+// spoolLimits returns the limits of all destinations. It includes those that do not
+// spool any more, so that their remaining objects are delivered.
 func spoolLimits(c *config.Config) map[string]spool.Limits {
 	out := make(map[string]spool.Limits, len(c.Destinations))
 	for name, d := range c.Destinations {
@@ -97,7 +96,13 @@ func (d *delivery) abandon(ctx context.Context, e *spool.Entry) error {
 // Event implements spool.Observer.
 func (d *delivery) Event(e spool.Event) {
 	d.metrics.SpoolEvent(e)
-	fields := []zap.Field{zap.String("destination", e.Destination)}
+	var fields []zap.Field
+	if e.Destination != "" {
+		fields = append(fields, zap.String("destination", e.Destination))
+	}
+	if e.File != "" {
+		fields = append(fields, zap.String("file", e.File))
+	}
 	if e.ID != "" {
 		fields = append(fields, zap.String("upload_id", e.ID), zap.Uint32("uid", e.UID), zap.Int64("size", e.Size))
 	}
@@ -109,19 +114,23 @@ func (d *delivery) Event(e spool.Event) {
 	}
 	switch e.Kind {
 	case spool.EventRetried:
-		d.log.Warn("a delivery failed and is tried again", append(fields, zap.Int("attempts", e.Attempts), zap.Duration("next_try_in", e.Delay))...)
+		d.log.Warn("delivery failed; it will be retried", append(fields, zap.Int("attempts", e.Attempts), zap.Duration("next_try_in", e.Delay))...)
 	case spool.EventParked:
-		d.log.Error("destination parked: all of its objects are kept, and one at a time probes whether it goes again", append(fields, zap.Duration("next_probe_in", e.Delay))...)
+		d.log.Error("destination parked: its objects stay in the spool, and one object at a time probes the destination", append(fields, zap.Duration("next_probe_in", e.Delay))...)
 	case spool.EventResumed:
 		d.log.Info("destination resumed", fields...)
 	case spool.EventDead:
-		d.log.Error("an object cannot be delivered as it is; it is kept for an operator", fields...)
+		d.log.Error("object cannot be delivered; it stays in the dead-letter directory until an operator retries or drops it", fields...)
 	case spool.EventQuarantined:
-		d.log.Error("a file of the spool cannot be read; it was put aside", fields...)
+		d.log.Error("spool: a damaged file was moved to quarantine", fields...)
+	case spool.EventUnreadable:
+		d.log.Error("spool: an accepted object cannot be read; it stays in place and is read again later", fields...)
+	case spool.EventRecovered:
+		d.log.Info("spool: an unreadable object has been read again; it is delivered or stays dead", fields...)
 	case spool.EventReceiptLost:
-		d.log.Error("an object was delivered, and its receipt is lost", fields...)
+		d.log.Error("object delivered, but its receipt could not be written", fields...)
 	case spool.EventFilePendingRemoval:
-		d.log.Warn("a file that is not needed any more could not be removed", fields...)
+		d.log.Warn("a spool file that is no longer needed could not be removed; the removal is retried", fields...)
 	}
 }
 
@@ -137,13 +146,14 @@ func orphanLog(c *config.Config, log *zap.Logger) *uploader.OrphanLog {
 	return l
 }
 
-// drainSpool delivers what is left, as long as ctx allows, and says what stays.
+// drainSpool delivers the remaining objects until ctx ends, if shutdown.drain is set,
+// and logs how many stay.
 func (d *Daemon) drainSpool(ctx context.Context) {
 	if d.spool == nil {
 		return
 	}
 	if d.config().Shutdown.Drain {
-		_ = d.spool.Drained(ctx) // what it did not come to is counted below
+		_ = d.spool.Drained(ctx) // the objects that are left are counted below
 	}
 	var objects int
 	var bytes int64
@@ -151,5 +161,10 @@ func (d *Daemon) drainSpool(ctx context.Context) {
 		objects += u.Queued + u.Parked + u.Delivering + u.Dead
 		bytes += u.QueuedBytes + u.ParkedBytes + u.DeliveringBytes + u.DeadBytes
 	}
-	d.log.Info("what the spool holds stays there until the next start", zap.Int("objects", objects), zap.Int64("bytes", bytes))
+	bad := d.spool.Unrecovered()
+	if objects+bad.Unreadable+bad.Quarantined == 0 {
+		return
+	}
+	d.log.Info("stopping with undelivered objects in the spool; they are delivered after the next start", zap.Int("objects", objects), zap.Int64("bytes", bytes),
+		zap.Int("unreadable", bad.Unreadable), zap.Int("quarantined", bad.Quarantined))
 }

@@ -68,6 +68,7 @@ func (s *Spool) Accept(ctx context.Context, h Header, body io.Reader, verify fun
 	res.settle(foot.size)
 	r := s.newRecord(id, foot, Queued)
 	s.enter(r)
+	delete(s.unrecovered, nameOf(id, dirQueue, extObject)) // the new file has replaced it
 	st = r.status(&foot.header)
 	s.notify()
 	s.mu.Unlock()
@@ -280,6 +281,9 @@ func (s *Spool) find(id ulid.ULID, key idem, h *Header) (ulid.ULID, bool, error)
 	}
 	if _, ok := s.done[id]; ok {
 		return id, true, nil
+	}
+	if u := s.unrecovered[nameOf(id, dirDead, extObject)]; u != nil {
+		return id, false, ioError("open", u.name, errors.New(u.text))
 	}
 	if l := s.queues[h.Destination]; l == nil || !l.known {
 		return id, false, fmt.Errorf("spool: destination %q: %w", h.Destination, ErrUnknownDestination)

@@ -195,7 +195,7 @@ func (l *life) check(t *testing.T, fs *modelFS) {
 		return
 	}
 	defer func() { _ = s.Close() }()
-	if q := s.Recovery().Quarantined; len(q) > 0 {
+	if q := append(s.Recovery().Quarantined, s.Recovery().Unreadable...); len(q) > 0 {
 		t.Errorf("quarantined: %v", q)
 	}
 	for n := plain; n <= journeys; n++ {

@@ -85,8 +85,8 @@ func TestATornFileGoesToQuarantineAndHarmsNoOther(t *testing.T) {
 			}
 			s = open(t, o)
 			r := s.Recovery()
-			if r.Queued != 2 || len(r.Quarantined) != 1 || len(s.Warnings()) == 0 || len(w.kinds(spool.EventQuarantined)) != 1 {
-				t.Errorf("recovery %+v, warnings %v", r, s.Warnings())
+			if r.Queued != 2 || len(r.Quarantined) != 1 || s.Unrecovered().Quarantined != 1 || len(w.kinds(spool.EventQuarantined)) != 1 {
+				t.Errorf("recovery %+v, now %+v", r, s.Unrecovered())
 			}
 			want := []string{"queue/" + idOf(1) + ".obj", "queue/" + idOf(3) + ".obj", "quarantine/" + idOf(2) + ".obj", "quarantine/" + idOf(2) + ".obj.why"}
 			if got := names(t, o.Dir); !slices.Equal(got, want) {

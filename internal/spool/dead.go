@@ -22,8 +22,11 @@ type cause struct {
 }
 
 func (s *Spool) readReason(id ulid.ULID) (cause, error) {
+	return s.readCause(nameOf(id, dirDead, extReason))
+}
+
+func (s *Spool) readCause(name string) (cause, error) {
 	var why cause
-	name := nameOf(id, dirDead, extReason)
 	f, err := s.fs.OpenFile(s.path(name), os.O_RDONLY, 0)
 	if err != nil {
 		return why, ioError("open", name, err)

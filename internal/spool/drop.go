@@ -10,12 +10,21 @@ import (
 
 // Drop removes an object that was accepted and not delivered. No other call loses
 // an accepted object. Drop takes dead and parked objects, with force also queued
-// ones, and never one in delivery (ErrState). It first aborts the object's
-// multipart upload; when that fails, the object stays unless force is set.
+// and unreadable ones, and never one in delivery (ErrState). It first aborts the
+// object's multipart upload; when that fails, the object stays unless force is set.
+// The upload of an unreadable or quarantined object is left to the bucket's lifecycle
+// rule.
 func (s *Spool) Drop(ctx context.Context, id string, force bool) error {
 	u, err := ulid.ParseStrict(id)
 	if err != nil {
 		return fmt.Errorf("spool: %q: %w", id, ErrUnknown)
+	}
+	s.mu.Lock()
+	bad := s.unrecoveredOf(u)
+	known := s.records[u] != nil
+	s.mu.Unlock()
+	if bad != nil && !known {
+		return s.dropUnrecovered(bad, force)
 	}
 	r, free, err := s.lockObject(u)
 	if err != nil {

@@ -19,8 +19,11 @@ func (s *Spool) Export(ctx context.Context, id string, w io.Writer) (int64, erro
 		return 0, fmt.Errorf("spool: %q: %w", id, ErrUnknown)
 	}
 	s.mu.Lock()
-	r := s.records[u]
+	r, bad := s.records[u], s.unrecoveredOf(u)
 	s.mu.Unlock()
+	if r == nil && bad != nil {
+		return 0, fmt.Errorf("spool: %s: %w", bad.text, ErrState)
+	}
 	if r == nil {
 		return 0, fmt.Errorf("spool: %s: %w", id, ErrUnknown)
 	}

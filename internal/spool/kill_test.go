@@ -128,7 +128,7 @@ func TestKill(t *testing.T) {
 			t.Errorf("object %d: %d bytes, %v", n, len(got), err)
 		}
 	}
-	if q := s.Recovery().Quarantined; len(q) > 0 {
+	if q := append(s.Recovery().Quarantined, s.Recovery().Unreadable...); len(q) > 0 {
 		t.Errorf("quarantined: %v", q)
 	}
 	for _, left := range names(t, filepath.Join(dir, "spool")) {

@@ -18,9 +18,13 @@ type Filter struct {
 	UID         *uint32
 }
 
-// List yields the queued, delivering, parked and dead objects, oldest first. It
-// skips objects that are delivered or dropped meanwhile, and does not yield objects
-// accepted after the call. It reads the header of each object when it yields it.
+// List yields the queued, delivering, parked and dead objects, oldest first, and then
+// the unreadable and quarantined files. It skips objects that are delivered or dropped
+// meanwhile, and does not yield objects accepted after the call. It reads the header
+// of each object when it yields it.
+//
+// The destination and the user of an unusable file are not known: List yields it for
+// every destination and user.
 func (s *Spool) List(f Filter) iter.Seq[Status] {
 	return func(yield func(Status) bool) {
 		s.mu.Lock()
@@ -37,6 +41,11 @@ func (s *Spool) List(f Filter) iter.Seq[Status] {
 				return
 			}
 		}
+		for _, u := range s.unrecoveredNow() {
+			if (len(f.States) == 0 || slices.Contains(f.States, u.state)) && !yield(u.status()) {
+				return
+			}
+		}
 	}
 }
 
@@ -48,7 +57,8 @@ func (f *Filter) takes(st Status) bool {
 
 // Retry moves dead objects back to the queue and makes waiting objects due now: the
 // objects of ids, or all of a destination. A parked destination is probed at once.
-// It returns how many objects it rescheduled, and the joined errors of the others.
+// Unreadable files of ids, or all of them with a destination, are read again. Retry
+// returns how many objects it rescheduled, and the joined errors of the others.
 func (s *Spool) Retry(destination string, ids ...string) (int, error) {
 	var chosen []ulid.ULID
 	var failed error
@@ -71,7 +81,8 @@ func (s *Spool) Retry(destination string, ids ...string) (int, error) {
 		slices.SortFunc(chosen, ulid.ULID.Compare)
 		chosen = slices.Compact(chosen)
 	}
-	n := 0
+	n, err := s.retryUnreadable(destination, &chosen)
+	failed = errors.Join(failed, err)
 	touched := map[*destQueue]bool{}
 	for _, id := range chosen {
 		l, err := s.revive(id)
@@ -93,6 +104,37 @@ func (s *Spool) Retry(destination string, ids ...string) (int, error) {
 	}
 	s.notify()
 	s.mu.Unlock()
+	return n, failed
+}
+
+// retryUnreadable reads unreadable files again: those of the chosen ids, which it
+// takes off the list, or all of them when a destination is given.
+func (s *Spool) retryUnreadable(destination string, chosen *[]ulid.ULID) (n int, failed error) {
+	for _, u := range s.unrecoveredNow() {
+		named := u.id != (ulid.ULID{}) && slices.Contains(*chosen, u.id)
+		if u.state == Quarantined {
+			if named {
+				*chosen = slices.DeleteFunc(*chosen, func(id ulid.ULID) bool { return id == u.id })
+				failed = errors.Join(failed, fmt.Errorf("spool: %s: %w", u.text, ErrState))
+			}
+			continue
+		}
+		if !named && destination == "" {
+			continue
+		}
+		if s.reread(u) == nil {
+			n++
+		} else if named {
+			s.mu.Lock()
+			text := u.text
+			if now := s.unrecovered[u.name]; now != nil {
+				text = now.text
+			}
+			s.mu.Unlock()
+			failed = errors.Join(failed, fmt.Errorf("spool: %s: %w", text, ErrState))
+		}
+		*chosen = slices.DeleteFunc(*chosen, func(id ulid.ULID) bool { return id == u.id })
+	}
 	return n, failed
 }
 

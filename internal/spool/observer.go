@@ -15,9 +15,11 @@ const (
 	EventResumed            EventKind = "resumed"     // a destination
 	EventDead               EventKind = "dead"        // moved to dead/
 	EventDropped            EventKind = "dropped"     // by an operator
-	EventQuarantined        EventKind = "quarantined" // unreadable at recovery
+	EventQuarantined        EventKind = "quarantined" // a damaged File
+	EventUnreadable         EventKind = "unreadable"  // a File that cannot be read
+	EventRecovered          EventKind = "recovered"   // an unreadable object has been read
 	EventReceiptLost        EventKind = "receipt-lost"
-	EventFilePendingRemoval EventKind = "file_pending_removal" // a file that is no longer wanted could not be removed
+	EventFilePendingRemoval EventKind = "file_pending_removal" // a File that is no longer needed could not be removed
 )
 
 // Event describes one event. Fields that do not apply are zero.
@@ -27,7 +29,8 @@ type Event struct {
 	Destination string
 	UID         uint32
 	Size        int64
-	Reason      string
+	File        string // relative to the directory of the spool
+	Reason      string // stable, from a short list: it is a label of metrics
 	Err         error
 	Attempts    int
 	Delay       time.Duration

@@ -17,7 +17,7 @@ func (s *Spool) removeQuietly(name string) {
 		s.mu.Lock()
 		s.pendingRemovals[name] = struct{}{}
 		s.mu.Unlock()
-		s.emit(Event{Kind: EventFilePendingRemoval, Reason: name, Err: err})
+		s.emit(Event{Kind: EventFilePendingRemoval, File: name, Err: err})
 	}
 }
 

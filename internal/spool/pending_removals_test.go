@@ -141,8 +141,8 @@ func TestAReceiptThatCannotBeReadStopsNoStart(t *testing.T) {
 		if err != nil {
 			t.Fatalf("it does not start: %v", err)
 		}
-		if r := s.Recovery(); r.Queued != 1 || len(r.Quarantined) != 1 || len(s.Warnings()) == 0 {
-			t.Errorf("recovery: %+v, warnings %v", r, s.Warnings())
+		if r := s.Recovery(); r.Queued != 1 || len(r.Unreadable) != 1 || s.Unrecovered().Unreadable != 1 {
+			t.Errorf("recovery: %+v, now %+v", r, s.Unrecovered())
 		}
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
@@ -173,7 +173,7 @@ func TestAnObjectThatCannotBeReadAtTheStartIsAskedForAgain(t *testing.T) {
 		}
 		ill.Store(true)
 		s = open(t, o)
-		if r := s.Recovery(); r.Queued != 1 || len(r.Quarantined) != 2 {
+		if r := s.Recovery(); r.Queued != 1 || len(r.Unreadable) != 2 {
 			t.Errorf("recovery: %+v", r)
 		}
 		running(t, s)

@@ -218,7 +218,7 @@ func (l *receiptLog) recover(found func(id ulid.ULID, r *receipt, ref receiptRef
 			// A lost receipt causes one more delivery at most. Keep the log as long as a
 			// new one.
 			f.newest = time.Now()
-			l.s.unrecovered(f.name, err.Error())
+			l.s.setAside(f.name, err)
 		}
 		l.logs = append(l.logs, f)
 		l.count += f.count

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 	"strings"
 	"time"
@@ -17,19 +16,20 @@ import (
 
 const formatVersion = "brokerd spool 1\n"
 
-// Recovery says what was found in the directory when it was opened.
+// Recovery describes the content of the directory when it was opened.
 type Recovery struct {
 	Queued, Dead, Receipts int
 	Bytes                  int64 // of queued and dead objects
-	Discarded              int   // written in part and never acknowledged: deleted
-	Finished               int   // delivered before, only the data was still there: deleted
-	Quarantined            []Quarantined
+	Discarded              int   // partly written files that were never acknowledged; deleted
+	Finished               int   // files of objects that had been delivered; deleted
+	Unreadable             []RecoveryProblem
+	Quarantined            []RecoveryProblem // found damaged by this start
 }
 
-// Quarantined is a file that recovery could not read, and left or moved away.
-type Quarantined struct{ Name, Reason string }
+// RecoveryProblem is a file that recovery could not take up.
+type RecoveryProblem struct{ Name, Reason string }
 
-// prepare makes or checks the directory and takes the lock.
+// prepare creates or checks the directory and locks it.
 func (s *Spool) prepare() (err error) {
 	dir := s.opts.Dir
 	err = s.fs.Mkdir(dir, 0o700)
@@ -47,7 +47,7 @@ func (s *Spool) prepare() (err error) {
 		return fmt.Errorf("spool: %s is not a directory", dir)
 	}
 	if info.Mode().Perm()&0o077 != 0 {
-		return fmt.Errorf("spool: %s has mode %04o: others may not see what waits there; chmod 0700 it", dir, info.Mode().Perm())
+		return fmt.Errorf("spool: %s has mode %04o: other users could read the objects in it; run chmod 0700 on it", dir, info.Mode().Perm())
 	}
 	space, err := s.fs.Space(dir)
 	if err != nil {
@@ -74,7 +74,7 @@ func (s *Spool) prepare() (err error) {
 	return nil
 }
 
-// format checks the version, or makes an empty directory a spool.
+// format checks the version of the directory, or sets up an empty directory.
 func (s *Spool) format() error {
 	f, err := s.fs.OpenFile(s.path("version"), os.O_RDONLY, 0)
 	if err == nil {
@@ -82,7 +82,7 @@ func (s *Spool) format() error {
 		n, _ := f.ReadAt(text, 0)
 		_ = f.Close()
 		if string(text[:n]) != formatVersion {
-			return fmt.Errorf("spool: %s holds the format %q, this program knows %q", s.opts.Dir, strings.TrimSpace(string(text[:n])), strings.TrimSpace(formatVersion))
+			return fmt.Errorf("spool: %s has the format %q; this version of brokerd reads %q only", s.opts.Dir, strings.TrimSpace(string(text[:n])), strings.TrimSpace(formatVersion))
 		}
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return ioError("open", "version", err)
@@ -102,7 +102,7 @@ func (s *Spool) format() error {
 			return ioError("read directory", ".", err)
 		}
 		if foreign != "" {
-			return fmt.Errorf("spool: %s is no spool and not empty: it holds %q", s.opts.Dir, foreign)
+			return fmt.Errorf("spool: %s is not a spool and not empty (it contains %q); set spool.dir to an empty or new directory", s.opts.Dir, foreign)
 		}
 	}
 	for _, d := range []string{dirQueue, dirReceipts, dirDead, dirQuarantine} {
@@ -111,7 +111,7 @@ func (s *Spool) format() error {
 		}
 	}
 	if fresh {
-		// The version comes last: with it, the directories are there.
+		// The version comes last: it says that the directories exist.
 		if err := s.fs.SyncDir(s.opts.Dir); err != nil {
 			return ioError("sync directory", ".", err)
 		}
@@ -125,7 +125,7 @@ func (s *Spool) format() error {
 	return nil
 }
 
-// writeSmall replaces a small file; its name is durable after a sync of the directory.
+// writeSmall replaces a small file. Its name is durable after a sync of the directory.
 func (s *Spool) writeSmall(name string, text []byte) error {
 	temporary := name + extTemporary
 	f, err := s.fs.OpenFile(s.path(temporary), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
@@ -150,8 +150,8 @@ func (s *Spool) writeSmall(name string, text []byte) error {
 	return nil
 }
 
-// recover builds the index from what is on disk. It reads names and footers, never
-// data, and holds one record an object.
+// recover builds the index from the directory. It reads names and footers, and no
+// data.
 func (s *Spool) recover() error {
 	err := s.receipts.recover(func(id ulid.ULID, r *receipt, ref receiptRef) {
 		s.done[id] = ref
@@ -163,6 +163,9 @@ func (s *Spool) recover() error {
 		return err
 	}
 	s.recovery.Receipts = len(s.done)
+	if err := s.recoverQuarantine(); err != nil {
+		return err
+	}
 	if err := s.recoverDead(); err != nil {
 		return err
 	}
@@ -171,7 +174,7 @@ func (s *Spool) recover() error {
 		id, ext, ok := splitName(name)
 		switch {
 		case !ok:
-			s.warnings = append(s.warnings, fmt.Sprintf("%s/%s is not ours and is left alone", dirQueue, name))
+			s.warnings = append(s.warnings, fmt.Sprintf("%s/%s is not a file of the spool; it is left in place", dirQueue, name))
 			return nil
 		case ext == extTemporary:
 			s.recovery.Discarded++
@@ -188,6 +191,8 @@ func (s *Spool) recover() error {
 	for _, id := range journals {
 		if r := s.records[id]; r != nil {
 			r.journaled = true
+		} else if s.unrecovered[nameOf(id, dirQueue, extObject)] != nil || s.unrecovered[nameOf(id, dirDead, extObject)] != nil {
+			continue // it belongs to an object that cannot be read yet
 		} else if err := s.discard(nameOf(id, dirQueue, extJournal)); err != nil {
 			return err
 		}
@@ -196,7 +201,10 @@ func (s *Spool) recover() error {
 		return ioError("sync directory", dirQueue, err)
 	}
 	for _, q := range s.recovery.Quarantined {
-		s.emit(Event{Kind: EventQuarantined, ID: q.Name, Reason: q.Reason})
+		s.emit(Event{Kind: EventQuarantined, File: q.Name, Err: errors.New(q.Reason)})
+	}
+	for _, q := range s.recovery.Unreadable {
+		s.emit(Event{Kind: EventUnreadable, File: q.Name, Err: errors.New(q.Reason)})
 	}
 	return nil
 }
@@ -209,7 +217,8 @@ func wrapDir(dir string, err error) error {
 	return ioError("read directory", dir, err)
 }
 
-// splitName takes a file's name apart; ok is false for a name that is not ours.
+// splitName splits the name of a file. ok is false for a name that the spool does
+// not use.
 func splitName(name string) (id ulid.ULID, ext string, ok bool) {
 	if len(name) != ulid.EncodedSize+4 {
 		return id, "", false
@@ -226,7 +235,7 @@ func splitName(name string) (id ulid.ULID, ext string, ok bool) {
 	return id, "", false
 }
 
-// recoverObject takes up one file of the queue.
+// recoverObject indexes one file of the queue.
 func (s *Spool) recoverObject(id ulid.ULID) error {
 	name := nameOf(id, dirQueue, extObject)
 	if _, delivered := s.done[id]; delivered {
@@ -234,11 +243,11 @@ func (s *Spool) recoverObject(id ulid.ULID) error {
 		return s.discard(name)
 	}
 	if r := s.records[id]; r != nil {
-		return s.discard(name) // it was buried; the crash came before the unlink
+		return s.discard(name) // it is in dead/; a crash came before the unlink
 	}
 	foot, err := s.footerOf(id, name)
 	if err != nil {
-		s.quarantine(name, err)
+		s.setAside(name, err)
 		return nil
 	}
 	s.index(id, foot, Queued)
@@ -246,8 +255,8 @@ func (s *Spool) recoverObject(id ulid.ULID) error {
 	return nil
 }
 
-// recoverDead takes up dead objects. One without its reason was not yet buried:
-// if it is still queued, it stays there.
+// recoverDead indexes the dead objects. A dead file without its reason is a half-done
+// move: when the object is also queued, it stays queued.
 func (s *Spool) recoverDead() error {
 	err := s.fs.ReadDir(s.path(dirDead), func(name string) error {
 		id, ext, ok := splitName(name)
@@ -255,7 +264,7 @@ func (s *Spool) recoverDead() error {
 		case strings.HasSuffix(name, extTemporary):
 			return s.discard(dirDead + "/" + name)
 		case !ok:
-			s.warnings = append(s.warnings, fmt.Sprintf("%s/%s is not ours and is left alone", dirDead, name))
+			s.warnings = append(s.warnings, fmt.Sprintf("%s/%s is not a file of the spool; it is left in place", dirDead, name))
 			return nil
 		case ext == extReason:
 			if !s.exists(nameOf(id, dirDead, extObject)) {
@@ -278,7 +287,7 @@ func (s *Spool) recoverDead() error {
 		}
 		foot, err := s.footerOf(id, dirDead+"/"+name)
 		if err != nil {
-			s.quarantine(dirDead+"/"+name, err)
+			s.setAside(dirDead+"/"+name, err)
 			return nil
 		}
 		r := s.index(id, foot, Dead)
@@ -332,7 +341,7 @@ func (s *Spool) footerOf(id ulid.ULID, name string) (*footer, error) {
 	return foot, nil
 }
 
-// index takes a recovered object into memory.
+// index adds a recovered object to the index.
 func (s *Spool) index(id ulid.ULID, foot *footer, state State) *record {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -341,7 +350,7 @@ func (s *Spool) index(id ulid.ULID, foot *footer, state State) *record {
 	return r
 }
 
-// found makes known what is on disk; mu is held.
+// found adds an object on disk to the index and to the quotas; mu is held.
 func (s *Spool) found(id ulid.ULID, foot *footer, state State) *record {
 	r := s.newRecord(id, foot, state)
 	s.total += r.size
@@ -359,7 +368,7 @@ func (s *Spool) newRecord(id ulid.ULID, foot *footer, state State) *record {
 	}
 }
 
-// enter makes a record known; mu is held.
+// enter adds a record to the index; mu is held.
 func (s *Spool) enter(r *record) {
 	s.records[r.id] = r
 	if r.idem != (idem{}) {
@@ -372,40 +381,4 @@ func (s *Spool) enter(r *record) {
 	if r.state == Queued {
 		r.queue.put(r, time.Now())
 	}
-}
-
-// quarantine moves a damaged file out of the way. One that the disk would not
-// give is asked for again while the spool runs; one that cannot be moved stays
-// for the next start. Neither stops this one, both are reported.
-func (s *Spool) quarantine(name string, why error) {
-	var corrupt *CorruptError
-	if !errors.As(why, &corrupt) {
-		if id, ext, ok := splitName(path.Base(name)); ok && ext == extObject && path.Dir(name) == dirQueue {
-			s.unread = append(s.unread, id)
-		}
-		s.unrecovered(name, why.Error())
-		return
-	}
-	s.unrecovered(name, s.moveToQuarantine(name, why))
-}
-
-// moveToQuarantine moves a damaged file to quarantine, and gives what is to be said of it.
-func (s *Spool) moveToQuarantine(name string, why error) string {
-	aside := dirQuarantine + "/" + path.Base(name)
-	text, err := line(cause{Reason: reason.Unreadable, Error: why.Error(), At: time.Now().UTC(), From: name})
-	if err == nil {
-		err = s.writeSmall(aside+extReason, text)
-	}
-	if err == nil {
-		err = s.transfer(name, aside)
-	}
-	if err != nil {
-		return fmt.Sprintf("%v; and it could not be moved to quarantine: %v", why, err)
-	}
-	return why.Error()
-}
-
-func (s *Spool) unrecovered(name, said string) {
-	s.recovery.Quarantined = append(s.recovery.Quarantined, Quarantined{Name: name, Reason: said})
-	s.warnings = append(s.warnings, fmt.Sprintf("%s was not recovered: %s", name, said))
 }

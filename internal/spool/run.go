@@ -51,6 +51,7 @@ func (s *Spool) Run(ctx context.Context) error {
 	clean := time.Now().Add(housekeeping)
 	for ctx.Err() == nil {
 		now := time.Now()
+		reread := s.rereadDue(now)
 		if !now.Before(clean) {
 			s.clean(now)
 			clean = now.Add(housekeeping)
@@ -60,8 +61,10 @@ func (s *Spool) Run(ctx context.Context) error {
 			deliveries.Go(func() { s.deliver(ctx, r, epoch) })
 			continue
 		}
-		if again.IsZero() || again.After(clean) {
-			again = clean
+		for _, due := range []time.Time{clean, reread} {
+			if !due.IsZero() && (again.IsZero() || again.After(due)) {
+				again = due
+			}
 		}
 		timer.Reset(time.Until(again))
 		select {
@@ -147,7 +150,6 @@ func (s *Spool) back(r *record) {
 
 // clean is one round of housekeeping.
 func (s *Spool) clean(now time.Time) {
-	s.retryAllUnread()
 	s.removePending()
 	if gone := s.receipts.expired(now, s.opts.ReceiptAge, s.opts.ReceiptCount, s.unlinked); len(gone) > 0 {
 		s.mu.Lock()
@@ -180,7 +182,7 @@ func (s *Spool) unlinked() bool {
 	s.mu.Unlock()
 	err := s.queueDir.commit()
 	if err != nil {
-		s.emit(Event{Kind: EventFilePendingRemoval, Reason: "sync directory", Err: err})
+		s.emit(Event{Kind: EventFilePendingRemoval, File: dirQueue, Err: err})
 	}
 	return err == nil
 }

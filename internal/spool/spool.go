@@ -94,7 +94,9 @@ type Spool struct {
 	waiters         map[ulid.ULID][]chan struct{}
 	changed         chan struct{} // closed at the next change; nil when no call waits
 	pendingRemovals map[string]struct{}
-	unread          []ulid.ULID // accepted, and not given by the disk at the start; Open's, then Run's
+	unrecovered     map[string]*unrecovered // by name: files of accepted objects that cannot be used
+	rereadAt        time.Time               // when Run reads unreadable files again
+	rereadWait      time.Duration
 	rand            *rand.Rand
 }
 
@@ -127,6 +129,7 @@ func Open(o Options) (*Spool, error) {
 		records: map[ulid.ULID]*record{}, idems: map[idem]ulid.ULID{}, done: map[ulid.ULID]receiptRef{},
 		claims: map[claimKey]chan struct{}{}, queues: map[string]*destQueue{}, userBytes: map[uint32]int64{},
 		waiters: map[ulid.ULID][]chan struct{}{}, pendingRemovals: map[string]struct{}{},
+		unrecovered: map[string]*unrecovered{}, rereadWait: rereadFirst,
 	}
 	s.receipts = &receiptLog{s: s}
 	s.queueDir.sync = func() error { return s.fs.SyncDir(s.path(dirQueue)) }
@@ -181,7 +184,7 @@ func (s *Spool) Close() error {
 
 // Reload changes destinations and limits. The objects of a removed destination stay,
 // parked, until the destination returns. A limit below the present use refuses new
-// objects only.
+// objects only. Run reads unreadable files again at once.
 func (s *Spool) Reload(destinations map[string]Limits, total, perUID, minFree int64) {
 	s.mu.Lock()
 	s.limits = limits{total, perUID, minFree}
@@ -193,6 +196,7 @@ func (s *Spool) Reload(destinations map[string]Limits, total, perUID, minFree in
 	for name, l := range destinations {
 		s.queue(name).configure(l)
 	}
+	s.rereadAt, s.rereadWait = time.Now(), rereadFirst
 	s.notify()
 	s.mu.Unlock()
 }

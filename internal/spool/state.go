@@ -18,10 +18,12 @@ const (
 	Delivering
 	Delivered // only its receipt remains
 	Parked
-	Dead // waits for an operator
+	Dead        // waits for an operator
+	Unreadable  // the daemon cannot read the file
+	Quarantined // the file is damaged, and was moved to quarantine/
 )
 
-var stateNames = [...]string{Queued: "queued", Delivering: "delivering", Delivered: "delivered", Parked: "parked", Dead: "dead"}
+var stateNames = [...]string{Queued: "queued", Delivering: "delivering", Delivered: "delivered", Parked: "parked", Dead: "dead", Unreadable: "unreadable", Quarantined: "quarantined"}
 
 func (s State) String() string {
 	if int(s) < len(stateNames) && stateNames[s] != "" {

@@ -68,8 +68,12 @@ func (s *Spool) status(id ulid.ULID) (Status, bool) {
 		return r.status(head), true
 	}
 	ref, ok := s.done[id]
+	u := s.unrecoveredOf(id)
 	s.mu.Unlock()
-	if !ok {
+	switch {
+	case !ok && u != nil:
+		return u.status(), true
+	case !ok:
 		return Status{}, false
 	}
 	rec, err := s.receipts.read(ref)
@@ -79,8 +83,9 @@ func (s *Spool) status(id ulid.ULID) (Status, bool) {
 	return rec.status(), true
 }
 
-// Wait returns when the object is delivered or dead. A parked object is waited for.
-// Wait returns ErrUnknown for an object that is unknown or dropped, and ctx's error.
+// Wait returns when the object is delivered, dead or quarantined. It waits for a
+// parked and for an unreadable object. It returns ErrUnknown for an object that is
+// unknown or dropped, and ctx's error.
 func (s *Spool) Wait(ctx context.Context, id string) (Status, error) {
 	u, err := ulid.ParseStrict(id)
 	if err != nil {
@@ -89,13 +94,15 @@ func (s *Spool) Wait(ctx context.Context, id string) (Status, error) {
 	for {
 		s.mu.Lock()
 		r := s.records[u]
-		if r == nil || r.state == Dead {
+		bad := s.unrecoveredOf(u)
+		if r == nil && (bad == nil || bad.state != Unreadable) || r != nil && r.state == Dead {
 			s.mu.Unlock()
 			st, ok := s.status(u)
 			if !ok {
 				return Status{}, fmt.Errorf("spool: %s: %w", id, ErrUnknown)
 			}
-			if st.State == Delivered || st.State == Dead {
+			switch st.State {
+			case Delivered, Dead, Quarantined:
 				return st, nil
 			}
 			continue // an operator has retried it meanwhile

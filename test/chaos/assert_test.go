@@ -188,7 +188,7 @@ func (r *torture) assertNoSecrets(t *testing.T) {
 				t.Errorf("a secret is in the log of a life of brokerd that ended %s", l.ended.Format(time.RFC3339Nano))
 			}
 		}
-		for _, bad := range []string{"panic", "fatal error:", "goroutine ", "DATA RACE", `"level":"dpanic"`, "was put aside"} {
+		for _, bad := range []string{"panic", "fatal error:", "goroutine ", "DATA RACE", `"level":"dpanic"`, "moved to quarantine", "an accepted object cannot be read"} {
 			if at := bytes.Index(text, []byte(bad)); at >= 0 {
 				t.Errorf("%q in the log of a life of brokerd:\n%s", bad, text[max(0, at-200):min(len(text), at+4000)])
 			}
