@@ -21,9 +21,9 @@ func (w *World) Apply(ctx context.Context) error {
 		return fmt.Errorf("deriving the policies from the configuration: %w", err)
 	}
 	w.Docs = docs
-	if _, err := w.IAM.CreateRole(ctx, &iam.CreateRoleInput{RoleName: aws.String(RoleName),
+	if _, err := w.IAM.CreateRole(ctx, &iam.CreateRoleInput{RoleName: aws.String(w.RoleName),
 		AssumeRolePolicyDocument: aws.String(string(docs.Trust))}); err != nil {
-		return fmt.Errorf("creating role %s: %w", RoleName, err)
+		return fmt.Errorf("creating role %s: %w", w.RoleName, err)
 	}
 	if err := w.PutIdentity(ctx, string(docs.Identity)); err != nil {
 		return err
@@ -38,18 +38,18 @@ func (w *World) Apply(ctx context.Context) error {
 }
 
 func (w *World) makeBucket(ctx context.Context) error {
-	bucket := aws.String(Bucket)
+	bucket := aws.String(w.Bucket)
 	if _, err := w.S3.CreateBucket(ctx, &s3.CreateBucketInput{
 		Bucket: bucket, ObjectOwnership: types.ObjectOwnershipBucketOwnerEnforced,
 		CreateBucketConfiguration: &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(w.Dest.Region)},
 	}); err != nil {
-		return fmt.Errorf("creating bucket %s: %w", Bucket, err)
+		return fmt.Errorf("creating bucket %s: %w", w.Bucket, err)
 	}
 	if _, err := w.S3.PutPublicAccessBlock(ctx, &s3.PutPublicAccessBlockInput{Bucket: bucket,
 		PublicAccessBlockConfiguration: &types.PublicAccessBlockConfiguration{
 			BlockPublicAcls: aws.Bool(true), BlockPublicPolicy: aws.Bool(true), IgnorePublicAcls: aws.Bool(true), RestrictPublicBuckets: aws.Bool(true),
 		}}); err != nil {
-		return fmt.Errorf("blocking public access to bucket %s: %w", Bucket, err)
+		return fmt.Errorf("blocking public access to bucket %s: %w", w.Bucket, err)
 	}
 	if _, err := w.S3.PutBucketEncryption(ctx, &s3.PutBucketEncryptionInput{Bucket: bucket,
 		ServerSideEncryptionConfiguration: &types.ServerSideEncryptionConfiguration{
@@ -59,16 +59,16 @@ func (w *World) makeBucket(ctx context.Context) error {
 				BucketKeyEnabled: aws.Bool(true),
 			}},
 		}}); err != nil {
-		return fmt.Errorf("setting the default encryption of bucket %s: %w", Bucket, err)
+		return fmt.Errorf("setting the default encryption of bucket %s: %w", w.Bucket, err)
 	}
 	return nil
 }
 
 // PutIdentity replaces the role's inline policy.
 func (w *World) PutIdentity(ctx context.Context, doc string) error {
-	if _, err := w.IAM.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: aws.String(RoleName), PolicyName: aws.String(policyName),
+	if _, err := w.IAM.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: aws.String(w.RoleName), PolicyName: aws.String(policyName),
 		PolicyDocument: aws.String(doc)}); err != nil {
-		return fmt.Errorf("putting the identity policy of %s: %w", RoleName, err)
+		return fmt.Errorf("putting the identity policy of %s: %w", w.RoleName, err)
 	}
 	return nil
 }
@@ -92,7 +92,7 @@ func (w *World) KeyPolicy(ctx context.Context) (string, error) {
 
 // PutBucketPolicy replaces the bucket policy.
 func (w *World) PutBucketPolicy(ctx context.Context, doc string) error {
-	if _, err := w.S3.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{Bucket: aws.String(Bucket), Policy: aws.String(doc)}); err != nil {
+	if _, err := w.S3.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{Bucket: aws.String(w.Bucket), Policy: aws.String(doc)}); err != nil {
 		return fmt.Errorf("putting the bucket policy: %w", err)
 	}
 	return nil

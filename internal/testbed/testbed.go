@@ -31,7 +31,12 @@ const (
 
 // World is the sandbox with both accounts, and the daemon's files.
 type World struct {
-	Sandbox    *sandbox.Sandbox
+	Sandbox    *sandbox.Sandbox // nil when the accounts are real: only tests do that
+	AccountA   string
+	AccountB   string
+	Bucket     string
+	RoleName   string
+	UserName   string
 	Dir        string // private directory of all files
 	ConfigPath string
 	SocketPath string
@@ -54,7 +59,10 @@ type World struct {
 // Prepare makes, in a running sandbox, the application's identity in A and the key in B,
 // and writes the daemon's files to dir. Apply makes the rest. The access rule names uid.
 func Prepare(ctx context.Context, sb *sandbox.Sandbox, dir string, uid int) (*World, error) {
-	w := &World{Sandbox: sb, Dir: dir, SocketPath: filepath.Join(dir, "brokerd.sock"), CAPath: filepath.Join(dir, "ca.pem")}
+	w := &World{
+		Sandbox: sb, AccountA: sb.AccountA(), AccountB: sb.AccountB(), Bucket: Bucket, RoleName: RoleName, UserName: UserName,
+		Dir: dir, SocketPath: filepath.Join(dir, "brokerd.sock"), CAPath: filepath.Join(dir, "ca.pem"),
+	}
 	if err := os.WriteFile(w.CAPath, sb.CABundlePEM(), 0o600); err != nil {
 		return nil, fmt.Errorf("writing the CA bundle: %w", err)
 	}
@@ -150,8 +158,8 @@ func (w *World) WriteConfig(uid int) (string, *config.Config, error) {
 	}
 	err = configText.Execute(f, map[string]any{
 		"Socket": w.SocketPath, "Credentials": filepath.Join(w.Dir, "credentials"), "CA": w.CAPath, "Spool": filepath.Join(w.Dir,
-			"spool"), "Endpoint": w.Sandbox.Endpoint(), "Name": Destination, "Role": RoleName, "Bucket": Bucket,
-		"A": w.Sandbox.AccountA(), "B": w.Sandbox.AccountB(), "Region": w.Sandbox.Region(), "Key": w.KeyARN, "UID": uid, "User": w.UserARN,
+			"spool"), "Endpoint": w.Sandbox.Endpoint(), "Name": Destination, "Role": w.RoleName, "Bucket": w.Bucket,
+		"A": w.AccountA, "B": w.AccountB, "Region": w.Sandbox.Region(), "Key": w.KeyARN, "UID": uid, "User": w.UserARN,
 	})
 	if cerr := f.Close(); err == nil {
 		err = cerr

@@ -28,6 +28,7 @@ type Actor struct {
 	Session aws.CredentialsProvider // the role's session
 	http    *awshttp.BuildableClient
 	// Endpoint is where requests go; another one than the sandbox's for VPC endpoints.
+	// Empty: where the SDK finds AWS.
 	Endpoint string
 }
 
@@ -37,30 +38,46 @@ func NewActor(ctx context.Context, w *testbed.World) (*Actor, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, err := w.IAM.CreateAccessKey(ctx, &iam.CreateAccessKeyInput{UserName: aws.String(testbed.UserName)})
+	key, err := w.IAM.CreateAccessKey(ctx, &iam.CreateAccessKeyInput{UserName: aws.String(w.UserName)})
 	if err != nil {
 		return nil, fmt.Errorf("making a key for the application: %w", err)
 	}
 	a := &Actor{
-		World: w, http: client, Endpoint: w.Sandbox.Endpoint(),
+		World: w, http: client,
 		App: credentials.NewStaticCredentialsProvider(*key.AccessKey.AccessKeyId, *key.AccessKey.SecretAccessKey, ""),
 	}
+	if w.Sandbox != nil {
+		a.Endpoint = w.Sandbox.Endpoint()
+		if err := a.Begin(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+// Begin assumes the role, whose session is then Session. On real accounts a new
+// role is known after seconds: repeat it there.
+func (a *Actor) Begin(ctx context.Context) error {
 	out, err := a.Assume(ctx, nil)
 	if err != nil {
-		return nil, fmt.Errorf("assuming the role: %w", err)
+		return fmt.Errorf("assuming the role: %w", err)
 	}
 	a.Session = credentials.NewStaticCredentialsProvider(*out.Credentials.AccessKeyId, *out.Credentials.SecretAccessKey,
 		*out.Credentials.SessionToken)
-	return a, nil
+	return nil
 }
 
 // Config is an SDK configuration without retries.
 func (a *Actor) Config(creds aws.CredentialsProvider, region string) aws.Config {
-	return aws.Config{
-		Region: region, BaseEndpoint: aws.String(a.Endpoint), HTTPClient: a.http, Credentials: creds,
+	c := aws.Config{
+		Region: region, HTTPClient: a.http, Credentials: creds,
 		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenSupported,
 		Retryer:                    func() aws.Retryer { return aws.NopRetryer{} },
 	}
+	if a.Endpoint != "" {
+		c.BaseEndpoint = aws.String(a.Endpoint)
+	}
+	return c
 }
 
 // S3In is S3 under the role's session, signed for a Region.
@@ -109,15 +126,24 @@ func (a *Actor) Part(ctx context.Context) error {
 
 // Empty removes what a working delivery left in the bucket.
 func Empty(ctx context.Context, w *testbed.World) error {
-	for _, o := range w.Sandbox.Objects(testbed.Bucket) {
-		if _, err := w.S3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: aws.String(o.Bucket), Key: aws.String(o.Key)}); err != nil {
-			return err
+	versions, err := w.S3.ListObjectVersions(ctx, &s3.ListObjectVersionsInput{Bucket: aws.String(w.Bucket)})
+	if err != nil {
+		return fmt.Errorf("listing the bucket: %w", err)
+	}
+	for _, v := range versions.Versions {
+		if _, err := w.S3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: aws.String(w.Bucket), Key: v.Key, VersionId: v.VersionId}); err != nil {
+			return fmt.Errorf("deleting %s: %w", aws.ToString(v.Key), err)
 		}
 	}
-	for _, u := range w.Sandbox.MultipartUploads(testbed.Bucket) {
-		if _, err := w.S3.AbortMultipartUpload(ctx,
-			&s3.AbortMultipartUploadInput{Bucket: aws.String(u.Bucket), Key: aws.String(u.Key), UploadId: aws.String(u.UploadID)}); err != nil {
-			return err
+	uploads, err := w.S3.ListMultipartUploads(ctx, &s3.ListMultipartUploadsInput{Bucket: aws.String(w.Bucket)})
+	if err != nil {
+		return fmt.Errorf("listing the uploads: %w", err)
+	}
+	for _, u := range uploads.Uploads {
+		if _, err := w.S3.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{
+			Bucket: aws.String(w.Bucket), Key: u.Key, UploadId: u.UploadId,
+		}); err != nil {
+			return fmt.Errorf("aborting the upload of %s: %w", aws.ToString(u.Key), err)
 		}
 	}
 	return nil

@@ -220,7 +220,7 @@ func endpointFor(_ context.Context, w *testbed.World) error {
 
 // OnlyAccountA is an endpoint's policy that lets requests for account A's resources through.
 func OnlyAccountA(w *testbed.World) string {
-	return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*","Condition":{"StringEquals":{"aws:ResourceAccount":"` + w.Sandbox.AccountA() + `"}}}]}`
+	return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*","Condition":{"StringEquals":{"aws:ResourceAccount":"` + w.AccountA + `"}}}]}`
 }
 
 // otherKey makes a key of another kind, with policies that let the role use it.

@@ -75,10 +75,7 @@ func check(t *testing.T, a *misconfig.Actor, m misconfig.Mistake, err error) {
 	if api.ErrorCode() != m.Code || got != m.Status {
 		t.Errorf("got %s (%d), want %s (%d): %v", api.ErrorCode(), got, m.Code, m.Status, err)
 	}
-	want := strings.NewReplacer(
-		"ROLE", a.Dest.Role, "SESSION", "arn:aws:sts::"+a.Sandbox.AccountA()+":assumed-role/"+testbed.RoleName+"/brokerd", "KEY", a.KeyARN, "BUCKET", testbed.Bucket,
-		":A:", ":"+a.Sandbox.AccountA()+":", ":B:", ":"+a.Sandbox.AccountB()+":",
-	).Replace(m.Text)
+	want := m.Message(a)
 	if part, ok := strings.CutPrefix(want, "~"); ok {
 		if !strings.Contains(api.ErrorMessage(), part) {
 			t.Errorf("message %q, want %q in it", api.ErrorMessage(), part)

@@ -26,7 +26,7 @@ func bucket(from, to string) func(context.Context, *testbed.World) error {
 // bucketStatement adds a statement to the bucket's policy.
 func bucketStatement(statement string) func(context.Context, *testbed.World) error {
 	return func(ctx context.Context, w *testbed.World) error {
-		statement := strings.NewReplacer("KEY", w.KeyARN, "ACCOUNTA", w.Sandbox.AccountA(), "BUCKET", testbed.Bucket).Replace(statement)
+		statement := strings.NewReplacer("KEY", w.KeyARN, "ACCOUNTA", w.AccountA, "BUCKET", w.Bucket).Replace(statement)
 		doc, err := testbed.AddStatement(string(w.Docs.Bucket), statement)
 		if err != nil {
 			return err
@@ -62,7 +62,7 @@ func bucketMistakes() []Mistake {
 			Code: "AccessDenied", Status: 403, Text: bare, Delivery: true},
 		{Number: 26, Name: "there is no bucket policy", Code: "AccessDenied", Status: 403, Text: bare, Delivery: true,
 			Make: func(ctx context.Context, w *testbed.World) error {
-				_, err := w.S3.DeleteBucketPolicy(ctx, &s3.DeleteBucketPolicyInput{Bucket: aws.String(testbed.Bucket)})
+				_, err := w.S3.DeleteBucketPolicy(ctx, &s3.DeleteBucketPolicyInput{Bucket: aws.String(w.Bucket)})
 				return err
 			}},
 		{Number: 27, Name: "the role was deleted and made again", Code: "AccessDenied", Status: 403, Text: bare, Delivery: true,
@@ -77,7 +77,7 @@ func bucketMistakes() []Mistake {
 			Text: "The AWS Access Key Id you provided does not exist in our records.", Make: recreateRole},
 		{Number: 28, Name: "the bucket policy names a role that is not there yet", Code: "MalformedPolicy", Status: 400,
 			Text: "Invalid principal in policy", Try: func(ctx context.Context, a *Actor) error {
-				return a.PutBucketPolicy(ctx, strings.ReplaceAll(string(a.Docs.Bucket), testbed.RoleName, "Ghost"))
+				return a.PutBucketPolicy(ctx, strings.ReplaceAll(string(a.Docs.Bucket), a.RoleName, "Ghost"))
 			}},
 		{Number: 29, Name: "the bucket policy is about the bucket, not its objects", Make: bucket(`BUCKET/logs/*"`, `BUCKET"`),
 			Code: "MalformedPolicy", Status: 400, Text: "Action does not apply to any resource(s) in statement", Try: func(ctx context.Context,
@@ -107,24 +107,24 @@ func bucketMistakes() []Mistake {
 				if err := a.Put(ctx, nil); err != nil {
 					return fmt.Errorf("the write: %s", err.Error())
 				}
-				_, err := a.S3.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(testbed.Bucket), Key: aws.String("logs/mistake")})
+				_, err := a.S3.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(a.Bucket), Key: aws.String("logs/mistake")})
 				return err
 			}},
 		{Number: 38, Name: "a public statement beside the role's, with RestrictPublicBuckets", Delivery: true, Code: "AccessDenied",
 			Status: 403, Text: bare, Make: both(func(ctx context.Context, w *testbed.World) error {
-				_, err := w.S3.PutPublicAccessBlock(ctx, &s3.PutPublicAccessBlockInput{Bucket: aws.String(testbed.Bucket),
+				_, err := w.S3.PutPublicAccessBlock(ctx, &s3.PutPublicAccessBlockInput{Bucket: aws.String(w.Bucket),
 					PublicAccessBlockConfiguration: &s3types.PublicAccessBlockConfiguration{RestrictPublicBuckets: aws.Bool(true)}})
 				return err
 			}, bucketStatement(`{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::BUCKET/public/*"}`))},
 		{Number: 40, Name: "the bucket was deleted", Code: "NoSuchBucket", Status: 404, Text: "The specified bucket does not exist",
 			Delivery: true, Make: func(ctx context.Context, w *testbed.World) error {
-				_, err := w.S3.DeleteBucket(ctx, &s3.DeleteBucketInput{Bucket: aws.String(testbed.Bucket)})
+				_, err := w.S3.DeleteBucket(ctx, &s3.DeleteBucketInput{Bucket: aws.String(w.Bucket)})
 				return err
 			}},
 		{Number: 42, Name: "the bucket makes its requesters pay", Code: "AccessDenied", Status: 403, Text: bare, Delivery: true,
 			Make: func(ctx context.Context, w *testbed.World) error {
 				_, err := w.S3.PutBucketRequestPayment(ctx,
-					&s3.PutBucketRequestPaymentInput{Bucket: aws.String(testbed.Bucket),
+					&s3.PutBucketRequestPaymentInput{Bucket: aws.String(w.Bucket),
 						RequestPaymentConfiguration: &s3types.RequestPaymentConfiguration{Payer: s3types.PayerRequester}})
 				return err
 			}},
@@ -147,7 +147,7 @@ func bucketMistakes() []Mistake {
 }
 
 func allowACL(ctx context.Context, w *testbed.World) error {
-	doc, err := w.S3.GetBucketPolicy(ctx, &s3.GetBucketPolicyInput{Bucket: aws.String(testbed.Bucket)})
+	doc, err := w.S3.GetBucketPolicy(ctx, &s3.GetBucketPolicyInput{Bucket: aws.String(w.Bucket)})
 	if err != nil {
 		return err
 	}
@@ -161,7 +161,7 @@ func allowACL(ctx context.Context, w *testbed.World) error {
 
 func objectWriter(ctx context.Context, w *testbed.World) error {
 	_, err := w.S3.PutBucketOwnershipControls(ctx,
-		&s3.PutBucketOwnershipControlsInput{Bucket: aws.String(testbed.Bucket), OwnershipControls: &s3types.OwnershipControls{
+		&s3.PutBucketOwnershipControlsInput{Bucket: aws.String(w.Bucket), OwnershipControls: &s3types.OwnershipControls{
 			Rules: []s3types.OwnershipControlsRule{{ObjectOwnership: s3types.ObjectOwnershipObjectWriter}},
 		}})
 	return err
@@ -169,7 +169,7 @@ func objectWriter(ctx context.Context, w *testbed.World) error {
 
 // recreateRole deletes the role and makes another one of the name with the same policies.
 func recreateRole(ctx context.Context, w *testbed.World) error {
-	name := aws.String(testbed.RoleName)
+	name := aws.String(w.RoleName)
 	list, err := w.IAM.ListRolePolicies(ctx, &iam.ListRolePoliciesInput{RoleName: name})
 	if err != nil {
 		return err

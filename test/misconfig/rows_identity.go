@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	assumeDenied = "User: arn:aws:iam::A:user/" + testbed.UserName + " is not authorized to perform: sts:AssumeRole on resource: ROLE"
+	assumeDenied = "User: arn:aws:iam::A:user/USERNAME is not authorized to perform: sts:AssumeRole on resource: ROLE"
 	badSignature = "~The request signature we calculated does not match the signature you provided."
 	issuer       = "https://oidc.example.com/id/C0FFEE"
 )
@@ -76,7 +76,7 @@ func identityMistakes() []Mistake {
 		{
 			Number: 3, Name: "the application's key was deleted", Code: "InvalidClientTokenId", Status: 403, Text: "The security token included in the request is invalid.", Delivery: true,
 			Make: func(ctx context.Context, w *testbed.World) error {
-				out, err := w.IAM.ListAccessKeys(ctx, &iam.ListAccessKeysInput{UserName: aws.String(testbed.UserName)})
+				out, err := w.IAM.ListAccessKeys(ctx, &iam.ListAccessKeysInput{UserName: aws.String(w.UserName)})
 				if err != nil {
 					return err
 				}
@@ -115,7 +115,7 @@ func identityMistakes() []Mistake {
 		{
 			Number: 7, Name: "the trust policy names somebody else", Code: "AccessDenied", Status: 403, Text: assumeDenied, Delivery: true, Try: assume(nil),
 			Make: putTrust(func(doc string, w *testbed.World) string {
-				return strings.ReplaceAll(doc, w.UserARN, "arn:aws:iam::"+w.Sandbox.AccountB()+":root")
+				return strings.ReplaceAll(doc, w.UserARN, "arn:aws:iam::"+w.AccountB+":root")
 			}),
 		},
 		{
@@ -125,7 +125,7 @@ func identityMistakes() []Mistake {
 		{
 			Number: 7, Name: "the trust policy delegates to the account, and the caller's own policy is missing", Code: "AccessDenied", Status: 403, Text: assumeDenied, Delivery: true, Try: assume(nil),
 			Make: putTrust(func(doc string, w *testbed.World) string {
-				return strings.ReplaceAll(doc, w.UserARN, "arn:aws:iam::"+w.Sandbox.AccountA()+":root")
+				return strings.ReplaceAll(doc, w.UserARN, "arn:aws:iam::"+w.AccountA+":root")
 			}),
 		},
 		{
@@ -160,7 +160,7 @@ func identityMistakes() []Mistake {
 					`["`+w.UserARN+`","`+w.Dest.Role+`"]`)); err != nil {
 					return err
 				}
-				_, err := w.IAM.UpdateRole(ctx, &iam.UpdateRoleInput{RoleName: aws.String(testbed.RoleName), MaxSessionDuration: aws.Int32(7200)})
+				_, err := w.IAM.UpdateRole(ctx, &iam.UpdateRoleInput{RoleName: aws.String(w.RoleName), MaxSessionDuration: aws.Int32(7200)})
 				return err
 			},
 			Try: func(ctx context.Context, a *Actor) error {

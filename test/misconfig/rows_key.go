@@ -41,7 +41,7 @@ func withKey(name func(a *Actor) string) func(context.Context, *Actor) error {
 // dropBucketGuards leaves only the role's Allow in the bucket policy, so that
 // the request reaches KMS.
 func dropBucketGuards(ctx context.Context, w *testbed.World) error {
-	return w.PutBucketPolicy(ctx, fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":%q},"Action":["s3:PutObject","s3:AbortMultipartUpload"],"Resource":"arn:aws:s3:::%s/*"}]}`, w.Dest.Role, testbed.Bucket))
+	return w.PutBucketPolicy(ctx, fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":%q},"Action":["s3:PutObject","s3:AbortMultipartUpload"],"Resource":"arn:aws:s3:::%s/*"}]}`, w.Dest.Role, w.Bucket))
 }
 
 func defaultEncryption(keyRef string) func(context.Context, *testbed.World) error {
@@ -50,7 +50,7 @@ func defaultEncryption(keyRef string) func(context.Context, *testbed.World) erro
 		if keyRef != "" {
 			rule.KMSMasterKeyID = aws.String(keyRef)
 		}
-		_, err := w.S3.PutBucketEncryption(ctx, &s3.PutBucketEncryptionInput{Bucket: aws.String(testbed.Bucket),
+		_, err := w.S3.PutBucketEncryption(ctx, &s3.PutBucketEncryptionInput{Bucket: aws.String(w.Bucket),
 			ServerSideEncryptionConfiguration: &s3types.ServerSideEncryptionConfiguration{
 				Rules: []s3types.ServerSideEncryptionRule{{ApplyServerSideEncryptionByDefault: rule, BucketKeyEnabled: aws.Bool(true)}},
 			}})
@@ -69,7 +69,7 @@ func keyMistakes() []Mistake {
 			Code: "AccessDenied", Status: 403, Text: keyless, Delivery: true},
 		{Number: 45, Name: "the key policy lets the account in, and the role's policy lacks KMS: the key policy is blamed", Delivery: true,
 			Code: "AccessDenied", Status: 403, Text: keyless, Make: both(
-				key(`:role/`+testbed.RoleName+`"`, `:root"`), identity(`"kms:GenerateDataKey"`, `"kms:DescribeKey"`))},
+				key(`:role/ROLENAME"`, `:root"`), identity(`"kms:GenerateDataKey"`, `"kms:DescribeKey"`))},
 		{Number: 46, Name: "the key policy lacks kms:Decrypt: small objects are stored", Make: key(`"kms:Decrypt"`, `"kms:DescribeKey"`),
 			Delivery: true},
 		{Number: 46, Name: "the key policy lacks kms:Decrypt: parts are not", Make: key(`"kms:Decrypt"`, `"kms:DescribeKey"`), Try: part,
@@ -99,7 +99,10 @@ func keyMistakes() []Mistake {
 		{Number: 51, Name: "the default encryption names an alias: it is looked up in account A", Make: defaultEncryption("alias/tenant"),
 			Code: "KMS.NotFoundException", Status: 400, Text: "Alias arn:aws:kms:eu-west-1:A:alias/tenant is not found.", Try: put(noHeaders)},
 		{Number: 52, Name: "the key is disabled", Code: "KMS.DisabledException", Status: 400, Text: "KEY is disabled.", Delivery: true,
-			Make: func(_ context.Context, w *testbed.World) error { return w.Sandbox.DisableKey(w.KeyARN) }},
+			Make: func(ctx context.Context, w *testbed.World) error {
+				_, err := w.KMS.DisableKey(ctx, &kms.DisableKeyInput{KeyId: aws.String(w.KeyARN)})
+				return err
+			}},
 		{Number: 53, Name: "the key is pending deletion", Code: "KMS.KMSInvalidStateException", Status: 400, Text: "KEY is pending deletion.",
 			Delivery: true, Make: func(ctx context.Context, w *testbed.World) error {
 				_, err := w.KMS.ScheduleKeyDeletion(ctx, &kms.ScheduleKeyDeletionInput{KeyId: aws.String(w.KeyARN)})
@@ -111,7 +114,7 @@ func keyMistakes() []Mistake {
 			Try: withKey(func(a *Actor) string { return strings.Replace(a.KeyARN, "eu-west-1", "us-east-1", 1) })},
 		{Number: 54, Name: "there is no key of that id", Code: "KMS.NotFoundException", Status: 400,
 			Text: "~Key 'arn:aws:kms:eu-west-1:A:key/00000000-0000-0000-0000-000000000000' does not exist", Try: withKey(func(a *Actor) string {
-				return "arn:aws:kms:eu-west-1:" + a.Sandbox.AccountA() + ":key/00000000-0000-0000-0000-000000000000"
+				return "arn:aws:kms:eu-west-1:" + a.AccountA + ":key/00000000-0000-0000-0000-000000000000"
 			})},
 		{Number: 54, Name: "the key's name is none", Code: "KMS.NotFoundException", Status: 400, Text: "Invalid keyId 'tenant-key'",
 			Try: withKey(func(*Actor) string { return "tenant-key" })},

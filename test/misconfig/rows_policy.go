@@ -34,8 +34,7 @@ var errNothingToEdit = errors.New("the text to be replaced is not in the policy"
 
 // edit replaces the first occurrence of from. In to, KEY, A and B stand for the key's ARN and the accounts.
 func edit(doc, from, to string, w *testbed.World, put func(string) error) error {
-	expand := strings.NewReplacer("KEY", w.KeyARN, "ACCOUNTA", w.Sandbox.AccountA(), "ACCOUNTB", w.Sandbox.AccountB(), "BUCKET",
-		testbed.Bucket)
+	expand := strings.NewReplacer("KEY", w.KeyARN, "ACCOUNTA", w.AccountA, "ACCOUNTB", w.AccountB, "BUCKET", w.Bucket, "ROLENAME", w.RoleName)
 	from, to = expand.Replace(from), expand.Replace(to)
 	if !strings.Contains(doc, from) {
 		return fmt.Errorf("%w: %s in %s", errNothingToEdit, from, doc)
@@ -113,7 +112,7 @@ func boundary(doc string) func(context.Context, *testbed.World) error {
 			return err
 		}
 		_, err = w.IAM.PutRolePermissionsBoundary(ctx,
-			&iam.PutRolePermissionsBoundaryInput{RoleName: aws.String(testbed.RoleName), PermissionsBoundary: p.Policy.Arn})
+			&iam.PutRolePermissionsBoundaryInput{RoleName: aws.String(w.RoleName), PermissionsBoundary: p.Policy.Arn})
 		return err
 	}
 }
@@ -133,14 +132,14 @@ func withSessionPolicy(doc string) func(context.Context, *Actor) error {
 
 func guard(account string, g sandbox.Guardrails) func(context.Context, *testbed.World) error {
 	return func(_ context.Context, w *testbed.World) error {
-		return w.Sandbox.SetGuardrails(map[string]string{"a": w.Sandbox.AccountA(), "b": w.Sandbox.AccountB()}[account], g)
+		return w.Sandbox.SetGuardrails(map[string]string{"a": w.AccountA, "b": w.AccountB}[account], g)
 	}
 }
 
 func throughEndpoint(policy string) func(context.Context, *Actor) error {
 	return func(ctx context.Context, a *Actor) error {
 		url, err := a.Sandbox.AddVPCEndpoint(sandbox.VPCEndpoint{ID: "vpce-0a", VPC: "vpc-0b",
-			Policy: strings.ReplaceAll(policy, "ACCOUNTA", a.Sandbox.AccountA())})
+			Policy: strings.ReplaceAll(policy, "ACCOUNTA", a.AccountA)})
 		if err != nil {
 			return err
 		}

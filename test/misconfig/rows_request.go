@@ -43,10 +43,10 @@ func requestMistakes() []Mistake {
 			Try: put(func(in *s3.PutObjectInput) { lockUntil(in, time.Now().Add(time.Hour)) })},
 		{Number: 39, Name: "the bucket is not of the expected owner", Code: "AccessDenied", Status: 403, Text: bare,
 			Try: func(ctx context.Context, a *Actor) error {
-				return a.Put(ctx, func(in *s3.PutObjectInput) { in.ExpectedBucketOwner = aws.String(a.Sandbox.AccountA()) })
+				return a.Put(ctx, func(in *s3.PutObjectInput) { in.ExpectedBucketOwner = aws.String(a.AccountA) })
 			}},
 		{Number: 40, Name: "the bucket's name is wrong", Code: "NoSuchBucket", Status: 404, Text: "The specified bucket does not exist",
-			Try: put(func(in *s3.PutObjectInput) { in.Bucket = aws.String(testbed.Bucket + "s") })},
+			Try: put(func(in *s3.PutObjectInput) { in.Bucket = aws.String(*in.Bucket + "s") })},
 		{Number: 41, Name: "signed for another Region", Code: "PermanentRedirect", Status: 301,
 			Text: "The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint.", Try: inRegion("eu-central-1")},
 		{Number: 41, Name: "signed for the global endpoint", Code: "AuthorizationHeaderMalformed", Status: 400,
@@ -62,7 +62,7 @@ func requestMistakes() []Mistake {
 
 func inRegion(region string) func(context.Context, *Actor) error {
 	return func(ctx context.Context, a *Actor) error {
-		_, err := a.S3In(region).PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String(testbed.Bucket), Key: aws.String("logs/mistake"),
+		_, err := a.S3In(region).PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String(a.Bucket), Key: aws.String("logs/mistake"),
 			Body: strings.NewReader("x")})
 		return err
 	}
@@ -70,7 +70,7 @@ func inRegion(region string) func(context.Context, *Actor) error {
 
 // lockable turns the bucket into one with object lock.
 func lockable(ctx context.Context, w *testbed.World) error {
-	bucket := aws.String(testbed.Bucket)
+	bucket := aws.String(w.Bucket)
 	if _, err := w.S3.PutBucketVersioning(ctx, &s3.PutBucketVersioningInput{Bucket: bucket,
 		VersioningConfiguration: &s3types.VersioningConfiguration{Status: s3types.BucketVersioningStatusEnabled}}); err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/brokerd/brokerd/internal/testbed"
 )
@@ -19,9 +20,15 @@ type Mistake struct {
 	// Code and Status are AWS's; an empty code means that the request succeeds all the same.
 	Code   string
 	Status int
-	// Text is AWS's message. ROLE, SESSION, KEY, BUCKET, A and B stand for what
-	// the accounts hold. A text that starts with ~ is a part of the message.
+	// Text is AWS's message. ROLE, SESSION, KEY, BUCKET, USERNAME, A and B stand for
+	// what the accounts hold. A text that starts with ~ is a part of the message.
 	Text string
+	// Local says why only a sandbox can be asked: the row uses a control of it, or a
+	// real account cannot be brought there. Empty for the others.
+	Local string
+	// Spoils says that the accounts are not repaired by writing the policies and the
+	// bucket's settings again.
+	Spoils bool
 	// Delivery says that brokerd's own deliveries suffer from it, so that verify has to find it.
 	Delivery bool
 	// Finding is what verify says of it; nil when brokerd's deliveries cannot meet it.
@@ -30,6 +37,14 @@ type Mistake struct {
 
 // String is the row's name with its number.
 func (m Mistake) String() string { return fmt.Sprintf("%02d %s", m.Number, m.Name) }
+
+// Message is Text for the accounts of an actor.
+func (m Mistake) Message(a *Actor) string {
+	return strings.NewReplacer(
+		"ROLE", a.Dest.Role, "SESSION", "arn:aws:sts::"+a.AccountA+":assumed-role/"+a.RoleName+"/brokerd", "KEY", a.KeyARN, "BUCKET", a.Bucket,
+		"USERNAME", a.UserName, ":A:", ":"+a.AccountA+":", ":B:", ":"+a.AccountB+":",
+	).Replace(m.Text)
+}
 
 // Meet makes the request of the row.
 func (m Mistake) Meet(ctx context.Context, a *Actor) error {
@@ -47,6 +62,7 @@ func All() []Mistake {
 		if f, ok := found[all[i].Name]; ok {
 			all[i].Finding = &f
 		}
+		all[i].Local, all[i].Spoils = onlySandboxes()[all[i].Name], spoilers()[all[i].Name]
 	}
 	slices.SortStableFunc(all, func(a, b Mistake) int { return a.Number - b.Number })
 	return all

@@ -61,10 +61,10 @@ func New(t testing.TB) *Bed {
 
 // PutTrust replaces the trust policy of w's role.
 func PutTrust(ctx context.Context, w *testbed.World, doc string) error {
-	_, err := w.IAM.UpdateAssumeRolePolicy(ctx, &iam.UpdateAssumeRolePolicyInput{RoleName: aws.String(testbed.RoleName),
+	_, err := w.IAM.UpdateAssumeRolePolicy(ctx, &iam.UpdateAssumeRolePolicyInput{RoleName: aws.String(w.RoleName),
 		PolicyDocument: aws.String(doc)})
 	if err != nil {
-		return fmt.Errorf("putting the trust policy of %s: %w", testbed.RoleName, err)
+		return fmt.Errorf("putting the trust policy of %s: %w", w.RoleName, err)
 	}
 	return nil
 }
