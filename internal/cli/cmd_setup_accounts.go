@@ -170,7 +170,9 @@ func setupEndpoints(cfg *config.Config, state setup.State) awsaccounts.Endpoints
 
 // plan reads the accounts and plans.
 func (r *arrangement) plan(ctx context.Context, o setup.PlanOptions) (*setup.Plan, error) {
-	snap, err := r.accounts.Read(ctx, setup.ScopeOf(r.cfg))
+	scope := setup.ScopeOf(r.cfg)
+	scope.Unfinished = o.Remove
+	snap, err := r.accounts.Read(ctx, scope)
 	if err != nil {
 		return nil, err
 	}

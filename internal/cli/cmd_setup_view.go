@@ -182,6 +182,9 @@ func summary(p *setup.Plan) string {
 		n[c.Op]++
 	}
 	if n[setup.OpCreate]+n[setup.OpUpdate]+n[setup.OpDelete]+n[setup.OpUnknown]+n[setup.OpHandOver] == 0 {
+		if p.Remove && slices.ContainsFunc(p.Changes, func(c setup.Change) bool { return c.Kind == setup.KindLifecycle && c.Reason != "" }) {
+			return "Only the lifecycle rule is left: remove again when no upload is unfinished."
+		}
 		if p.Remove {
 			return "Nothing of ours is left to take out."
 		}

@@ -116,8 +116,12 @@ func (p *planner) lifecycle(b *Bucket, at *BucketAt) {
 	}
 	after := []LifecycleRule{}
 	for _, r := range at.Lifecycle.Value {
-		if !slices.Contains(ours, r.ID) {
+		switch {
+		case !slices.Contains(ours, r.ID):
 			after = append(after, r)
+		case p.options.Remove && at.mayHoldUnfinished(r.Prefix):
+			after = append(after, r)
+			c.Reason = at.whyTheRuleStays(r.Prefix)
 		}
 	}
 	for _, r := range want {

@@ -14,6 +14,7 @@ type Scope struct {
 	Keys       []string // ARNs
 	Trails     []string // ARNs
 	Policies   []string // ARNs of managed policies: the boundaries to come
+	Unfinished bool     // also list the multipart uploads that are unfinished; a removal asks for it
 }
 
 // BucketRef is a bucket and where it is expected.

@@ -85,6 +85,16 @@ type BucketAt struct {
 	Encryption          Part[Encryption]      `json:"encryption"`
 	Lifecycle           Part[[]LifecycleRule] `json:"lifecycle"`
 	Logging             Part[Logging]         `json:"logging"`
+	// Unfinished are multipart uploads that are neither completed nor aborted, at
+	// most 1,000. The zero value: not asked for, see Scope.Unfinished.
+	Unfinished Part[[]UnfinishedUpload] `json:"unfinished,omitzero"`
+}
+
+// UnfinishedUpload is a multipart upload that costs storage until it is aborted.
+type UnfinishedUpload struct {
+	Key       string    `json:"key"`
+	UploadID  string    `json:"upload_id"`
+	Initiated time.Time `json:"initiated"`
 }
 
 // BucketInfo is where a bucket is.

@@ -24,6 +24,7 @@ const (
 	WarnNoSource        = "no-source-identity"
 	WarnRuntime         = "runtime-not-trusted"
 	WarnDefaultKey      = "other-default-encryption"
+	WarnUnfinished      = "unfinished-uploads"
 )
 
 var uniqueID = regexp.MustCompile(`^A(ROA|IDA)[A-Z0-9]{12,}$`)
@@ -50,6 +51,7 @@ func (p *planner) warnings(state State) {
 		}
 	}
 	if p.options.Remove {
+		p.unfinished(state)
 		return
 	}
 	for _, s := range state.Sources {

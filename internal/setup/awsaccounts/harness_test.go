@@ -124,7 +124,9 @@ func planOf(t *testing.T, a *awsaccounts.Accounts, cfg *config.Config, o setup.P
 	if err != nil {
 		return nil, err
 	}
-	snap, err := a.Read(t.Context(), setup.ScopeOf(cfg))
+	scope := setup.ScopeOf(cfg)
+	scope.Unfinished = o.Remove
+	snap, err := a.Read(t.Context(), scope)
 	if err != nil {
 		return nil, err
 	}

@@ -46,7 +46,10 @@ func (a *Accounts) Read(ctx context.Context, scope setup.Scope) (*setup.Snapshot
 		read(func() func() { k := a.readKey(ctx, arn); return func() { s.Keys[arn] = k } })
 	}
 	for _, ref := range scope.Buckets {
-		read(func() func() { b := a.readBucket(ctx, ref); return func() { s.Buckets[ref.Name] = b } })
+		read(func() func() {
+			b := a.readBucket(ctx, ref, scope.Unfinished)
+			return func() { s.Buckets[ref.Name] = b }
+		})
 	}
 	for _, arn := range scope.Trails {
 		read(func() func() { t := a.readTrail(ctx, arn); return func() { s.Trails[arn] = t } })

@@ -20,7 +20,7 @@ type bucketReader struct {
 	name, owner *string
 }
 
-func (a *Accounts) readBucket(ctx context.Context, ref setup.BucketRef) *setup.BucketAt {
+func (a *Accounts) readBucket(ctx context.Context, ref setup.BucketRef, unfinished bool) *setup.BucketAt {
 	b := &setup.BucketAt{Name: ref.Name}
 	acc, err := a.account(ref.Account)
 	if err != nil {
@@ -37,6 +37,9 @@ func (a *Accounts) readBucket(ctx context.Context, ref setup.BucketRef) *setup.B
 	default:
 		b.Info = setup.KnownPart(setup.BucketInfo{Region: aws.ToString(head.BucketRegion)})
 		r.parts(ctx, b)
+		if unfinished {
+			b.Unfinished = r.unfinished(ctx)
+		}
 	}
 	b.AccountPublicAccess = a.readAccountBlock(ctx, acc, ref.Region)
 	return b
@@ -113,6 +116,21 @@ func (r bucketReader) parts(ctx context.Context, b *setup.BucketAt) {
 	}
 }
 
+// unfinished lists multipart uploads of the whole bucket; the plan picks those below its prefixes.
+func (r bucketReader) unfinished(ctx context.Context) setup.Part[[]setup.UnfinishedUpload] {
+	return ask(func() ([]setup.UnfinishedUpload, error) {
+		out, err := r.api.ListMultipartUploads(ctx, &s3.ListMultipartUploadsInput{Bucket: r.name, ExpectedBucketOwner: r.owner})
+		if err != nil {
+			return nil, err
+		}
+		uploads := []setup.UnfinishedUpload{}
+		for _, u := range out.Uploads {
+			uploads = append(uploads, setup.UnfinishedUpload{Key: aws.ToString(u.Key), UploadID: aws.ToString(u.UploadId), Initiated: aws.ToTime(u.Initiated)})
+		}
+		return uploads, nil
+	})
+}
+
 // lifecycleRules keeps every rule whole, as JSON: foreign ones are written back
 // as they are.
 func lifecycleRules(rules []types.LifecycleRule) ([]setup.LifecycleRule, error) {
@@ -146,6 +164,7 @@ func unreadBucket(b *setup.BucketAt, reason string) {
 	b.Encryption = setup.UnreadPart[setup.Encryption](reason)
 	b.Lifecycle = setup.UnreadPart[[]setup.LifecycleRule](reason)
 	b.Logging = setup.UnreadPart[setup.Logging](reason)
+	b.Unfinished = setup.UnreadPart[[]setup.UnfinishedUpload](reason)
 }
 
 func absentBucket(b *setup.BucketAt) {
