@@ -158,7 +158,7 @@ func TestNetworkErrorsNameTheEndpoint(t *testing.T) {
 		client   aws.HTTPClient
 		op       string
 	}{
-		"nobody listens":            {"https://" + closed, http.DefaultClient, "connect"},
+		"no listener":               {"https://" + closed, http.DefaultClient, "connect"},
 		"no such name":              {"https://s3.invalid", noDNS, "dns"},
 		"a certificate not trusted": {silent.URL, &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{}}}, "tls"},
 		"no TLS":                    {"https://" + strings.TrimPrefix(plain.URL, "http://"), http.DefaultClient, "tls"},

@@ -44,7 +44,7 @@ func TestParseDenial(t *testing.T) {
 		"explicit session deny":                  {s3 + "with an explicit deny in a session policy", onS3(LayerSession, SideA, true)},
 		"explicit session deny, misprinted":      {s3 + "with an explicit deny in a sessions policy", onS3(LayerSession, SideA, true)},
 		"explicit boundary deny":                 {s3 + "with an explicit deny in a permissions boundary", onS3(LayerBoundary, SideA, true)},
-		"explicit deny of nobody in particular":  {s3 + "with an explicit deny", onS3(LayerUnknown, SideUnknown, true)},
+		"explicit deny without a policy type":    {s3 + "with an explicit deny", onS3(LayerUnknown, SideUnknown, true)},
 		"endpoint deny through an SCP":           {s3 + "with an explicit deny in a VPC endpoint policy transitively through a service control policy", onS3(LayerSCP, SideA, true)},
 		"policy named by suffix": {s3 + "with an explicit deny in a service control policy: " + scpARN,
 			with(onS3(LayerSCP, SideA, true), func(d *Denial) { d.PolicyARN = scpARN })},

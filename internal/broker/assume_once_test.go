@@ -9,7 +9,7 @@ import (
 	"github.com/brokerd/brokerd/internal/config"
 )
 
-func TestATrialChangesOneThingAndIsKeptByNobody(t *testing.T) {
+func TestAnOverrideChangesOneFieldAndIsNotKept(t *testing.T) {
 	sts := &perRole{roles: map[string]answer{roleOf("hub"): {life: time.Hour}, roleOf("leaf"): {life: time.Hour}}}
 	leaf := through("leaf", "hub")
 	leaf.Session.ExternalID = "agreed"
@@ -35,7 +35,7 @@ func TestATrialChangesOneThingAndIsKeptByNobody(t *testing.T) {
 				t.Fatal(err)
 			}
 			if s.AccessKeyID == held.AccessKeyID {
-				t.Error("a o was answered from what is held")
+				t.Error("an override was served from the held session")
 			}
 		}
 		usual, unscoped, otherID := sts.calls[before], sts.calls[before+1], sts.calls[before+2]

@@ -110,7 +110,7 @@ func TestReloadKeepsTheParentOfAKeptSession(t *testing.T) {
 		reload(t, b, elsewhere("leaf", "leaf"))
 		time.Sleep(3 * time.Hour)
 		if n := sts.callsOf("hub"); n != 1 {
-			t.Errorf("a parent that nobody needs is still renewed: %d calls", n)
+			t.Errorf("an unused parent is still refreshed: %d calls", n)
 		}
 	}, through("leaf", "hub"))
 }

@@ -56,7 +56,7 @@ func TestVendedSessionSaysWhosItIs(t *testing.T) {
 			}
 		}
 		if sts.count() != before {
-			t.Error("STS was asked for a session that nobody gets")
+			t.Error("STS was called for a session that is refused")
 		}
 		if got := b.Statuses()[0].Vended; got != 2 {
 			t.Errorf("%d sessions were handed out, it says", got)

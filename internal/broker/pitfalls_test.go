@@ -23,7 +23,7 @@ import (
 var pitfalls = []struct{ mistake, provedBy string }{
 	{"1 the key omits a field of the request", "TestKeyCoversEveryField"},
 	{"2 the first caller's context poisons waiters", "TestOneCallersCancelDoesNotFailAnother"},
-	{"3 a single flight without a deadline hangs for ever", "TestHungSourceFreesTheSlot"},
+	{"3 a single flight without a deadline hangs forever", "TestHungSourceFreesTheSlot"},
 	{"4 a failure that is not shared becomes a stampede", "TestFailureIsSharedByAllWaiters"},
 	{"5 evicting first and fetching then loses valid keys", "TestValidSessionIsServedThroughAnOutage"},
 	{"6 a failed refresh overwrites good keys", "TestWorseAnswerNeverReplacesASession"},

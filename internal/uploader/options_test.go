@@ -262,7 +262,7 @@ func TestEveryOptionOfTheWayReachesTheWire(t *testing.T) {
 	})
 	t.Run("ca_bundle", func(t *testing.T) {
 		if r, err := w.send(t, 10, func(d *config.Destination) { d.CABundle = "" }); err == nil {
-			t.Errorf("a store that nobody vouches for got %v", r)
+			t.Errorf("an untrusted store got %v", r)
 		}
 	})
 	t.Run("proxy, fips and dual_stack", func(t *testing.T) {
