@@ -1,47 +1,12 @@
 package verify
 
 import (
-	"encoding/json"
 	"slices"
 	"strings"
 
 	"github.com/brokerd/brokerd/internal/iampolicy"
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
-
-// statementParts is a statement taken apart, in the order in which people read it.
-type statementParts struct {
-	Sid          string          `json:"Sid,omitempty"`
-	Effect       string          `json:"Effect"`
-	Principal    json.RawMessage `json:"Principal,omitempty"`
-	NotPrincipal json.RawMessage `json:"NotPrincipal,omitempty"`
-	Action       json.RawMessage `json:"Action,omitempty"`
-	NotAction    json.RawMessage `json:"NotAction,omitempty"`
-	Resource     json.RawMessage `json:"Resource,omitempty"`
-	NotResource  json.RawMessage `json:"NotResource,omitempty"`
-	// Condition by operator and key.
-	Condition map[string]map[string]json.RawMessage `json:"Condition,omitempty"`
-}
-
-func parseStatement(text string) statementParts {
-	var out statementParts
-	_ = json.Unmarshal([]byte(text), &out) // the engine has parsed it before
-	return out
-}
-
-// keys are the condition keys of a statement, in small letters and sorted.
-func (s statementParts) keys() []string {
-	var out []string
-	for _, keys := range s.Condition {
-		for k := range keys {
-			if k = strings.ToLower(k); !slices.Contains(out, k) {
-				out = append(out, k)
-			}
-		}
-	}
-	slices.Sort(out)
-	return out
-}
 
 func isNetworkKey(key string) bool {
 	switch strings.ToLower(key) {
@@ -225,7 +190,7 @@ func forwardedNote(action string, s statementParts) string {
 }
 
 // lackNote says what the documents alone do not.
-func (p *probe) lackNote(sc iampolicy.Scenario, f finding) string {
+func (p *prediction) lackNote(sc iampolicy.Scenario, f finding) string {
 	switch f.Code {
 	case causeKeyIdentityNetwork, causeKeyNetwork:
 		return "S3 calls KMS from AWS's own network, in the role's name: a condition on addresses, VPC endpoints or MFA never holds there"
@@ -255,7 +220,7 @@ func (p *probe) lackNote(sc iampolicy.Scenario, f finding) string {
 }
 
 // delegates says that the resource's policy lets account A in as a whole.
-func (p *probe) delegates(sc iampolicy.Scenario) bool {
+func (p *prediction) delegates(sc iampolicy.Scenario) bool {
 	for _, l := range iampolicy.Evaluate(sc).Layers {
 		if l.Layer != iampolicy.LayerResource {
 			continue

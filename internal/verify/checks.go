@@ -12,12 +12,12 @@ type check struct {
 	code, category, title string
 	// needs are the checks without which this one could not succeed, or would mislead.
 	needs []string
-	run   func(context.Context, *probe) []finding
+	ask   func(context.Context, *run) []finding
 }
 
 // one is a check with one finding.
-func one(run func(context.Context, *probe) finding) func(context.Context, *probe) []finding {
-	return func(ctx context.Context, p *probe) []finding { return []finding{run(ctx, p)} }
+func one(ask func(context.Context, *run) finding) func(context.Context, *run) []finding {
+	return func(ctx context.Context, r *run) []finding { return []finding{ask(ctx, r)} }
 }
 
 // checks run in this order: what is cheap and would mislead everything after it

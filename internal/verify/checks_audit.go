@@ -84,35 +84,35 @@ func (e eventSelectors) records(object string) bool {
 	return false
 }
 
-func checkTrail(_ context.Context, p *probe) finding {
-	state, why := p.docs.state(report.DocumentTrail)
+func checkTrail(_ context.Context, r *run) finding {
+	state, why := r.docs.state(report.DocumentTrail)
 	if state == report.Unreadable {
-		return p.notRead(report.DocumentTrail, "", report.ArtefactTrail, "", why)
+		return r.notRead(report.DocumentTrail, "", report.ArtefactTrail, "", why)
 	}
-	for _, d := range p.docs.byKind[report.DocumentTrail] {
+	for _, d := range r.docs.byKind[report.DocumentTrail] {
 		var s eventSelectors
-		if d.State == report.Known && json.Unmarshal([]byte(d.Text), &s) == nil && s.records(p.objectARN()) {
+		if d.State == report.Known && json.Unmarshal([]byte(d.Text), &s) == nil && s.records(r.objectARN()) {
 			return finding{Result: report.Pass, Detail: orText(d.Name, "a trail") + " records them"}
 		}
 	}
-	account := p.account(p.accountB())
-	return finding{Result: report.Warn, Account: account.ID, Artefact: report.ArtefactTrail, ArtefactARN: p.bucketARN(), Confidence: report.Strong,
+	account := r.account(r.accountB())
+	return finding{Result: report.Warn, Account: account.ID, Artefact: report.ArtefactTrail, ArtefactARN: r.bucketARN(), Confidence: report.Strong,
 		Detail: "no trail that was read records the writes to the bucket: who wrote what does not show in CloudTrail. A refusal without a text cannot be looked up either",
 		Repair: report.Fix{
-			Kind: report.FixSetting, Target: p.bucketARN(), Account: account, Owner: p.owner(report.ArtefactTrail, account),
+			Kind: report.FixSetting, Target: r.bucketARN(), Account: account, Owner: r.owner(report.ArtefactTrail, account),
 			Text:    "Add data events of the bucket's prefix to a trail. They are billed by the event.",
-			Command: fmt.Sprintf(`aws cloudtrail put-event-selectors --region %s --trail-name TRAIL --advanced-event-selectors '[{"Name":"brokerd","FieldSelectors":[{"Field":"eventCategory","Equals":["Data"]},{"Field":"resources.type","Equals":["AWS::S3::Object"]},{"Field":"readOnly","Equals":["false"]},{"Field":"resources.ARN","StartsWith":["%s"]}]}]'`, p.dest.Region, strings.TrimSuffix(p.objectsARN(), "*")),
+			Command: fmt.Sprintf(`aws cloudtrail put-event-selectors --region %s --trail-name TRAIL --advanced-event-selectors '[{"Name":"brokerd","FieldSelectors":[{"Field":"eventCategory","Equals":["Data"]},{"Field":"resources.type","Equals":["AWS::S3::Object"]},{"Field":"readOnly","Equals":["false"]},{"Field":"resources.ARN","StartsWith":["%s"]}]}]'`, r.dest.Region, strings.TrimSuffix(r.objectsARN(), "*")),
 		}}
 }
 
 // checkEvent looks for the role's session among the events that were read.
-func checkEvent(_ context.Context, p *probe) finding {
-	state, why := p.docs.state(report.DocumentEvent)
+func checkEvent(_ context.Context, r *run) finding {
+	state, why := r.docs.state(report.DocumentEvent)
 	if state == report.Unreadable {
-		return p.notRead(report.DocumentEvent, p.accountA(), report.ArtefactTrail, p.dest.Role, why)
+		return r.notRead(report.DocumentEvent, r.accountA(), report.ArtefactTrail, r.dest.Role, why)
 	}
-	session := p.sessionARN()
-	for _, d := range p.docs.byKind[report.DocumentEvent] {
+	session := r.sessionARN()
+	for _, d := range r.docs.byKind[report.DocumentEvent] {
 		var e struct {
 			EventName         string `json:"eventName"`
 			EventTime         string `json:"eventTime"`
@@ -122,31 +122,31 @@ func checkEvent(_ context.Context, p *probe) finding {
 		if json.Unmarshal([]byte(d.Text), &e) != nil {
 			continue
 		}
-		if e.UserIdentity.ARN == session || e.RequestParameters.RoleArn == p.dest.Role && e.RequestParameters.RoleSessionName == p.sessionName() {
+		if e.UserIdentity.ARN == session || e.RequestParameters.RoleArn == r.dest.Role && e.RequestParameters.RoleSessionName == r.sessionName() {
 			return finding{Result: report.Pass, Detail: fmt.Sprintf("%s at %s, by %s", e.EventName, e.EventTime, session)}
 		}
 	}
-	account := p.account(p.accountA())
-	return finding{Result: report.Warn, Account: account.ID, Artefact: report.ArtefactTrail, ArtefactARN: p.dest.Role, Confidence: report.Weak,
+	account := r.account(r.accountA())
+	return finding{Result: report.Warn, Account: account.ID, Artefact: report.ArtefactTrail, ArtefactARN: r.dest.Role, Confidence: report.Weak,
 		Detail: "no event that was read is of the session " + session + ": CloudTrail shows an event after minutes",
-		Repair: report.Fix{Kind: report.FixSetting, Target: p.dest.Role, Account: account, Owner: p.owner(report.ArtefactTrail, account), Text: "Look again after 15 minutes.", Command: p.trailQuery("sts:AssumeRole")}}
+		Repair: report.Fix{Kind: report.FixSetting, Target: r.dest.Role, Account: account, Owner: r.owner(report.ArtefactTrail, account), Text: "Look again after 15 minutes.", Command: r.fixes.trailQuery("sts:AssumeRole")}}
 }
 
-func checkAccessLog(_ context.Context, p *probe) finding {
-	state, why := p.docs.state(report.DocumentLogging)
+func checkAccessLog(_ context.Context, r *run) finding {
+	state, why := r.docs.state(report.DocumentLogging)
 	if state == report.Unreadable {
-		return p.notRead(report.DocumentLogging, p.accountB(), report.ArtefactAccessLog, p.bucketARN(), why)
+		return r.notRead(report.DocumentLogging, r.accountB(), report.ArtefactAccessLog, r.bucketARN(), why)
 	}
 	var out struct {
 		LoggingEnabled struct{ TargetBucket, TargetPrefix string }
 	}
-	p.docs.setting(report.DocumentLogging, &out)
+	r.docs.setting(report.DocumentLogging, &out)
 	if target := out.LoggingEnabled.TargetBucket; target != "" {
 		return finding{Result: report.Pass, Detail: "in " + target + "/" + out.LoggingEnabled.TargetPrefix}
 	}
-	account := p.account(p.accountB())
-	return finding{Result: report.Warn, Account: account.ID, Artefact: report.ArtefactAccessLog, ArtefactARN: p.bucketARN(), Confidence: report.Strong,
+	account := r.account(r.accountB())
+	return finding{Result: report.Warn, Account: account.ID, Artefact: report.ArtefactAccessLog, ArtefactARN: r.bucketARN(), Confidence: report.Strong,
 		Detail: "the bucket keeps no access logs",
-		Repair: report.Fix{Kind: report.FixSetting, Target: p.bucketARN(), Account: account, Owner: p.owner(report.ArtefactAccessLog, account), Text: "Name a bucket for the logs; setup does with `access_logs`.",
-			Command: "aws s3api put-bucket-logging --bucket " + p.dest.Bucket + ` --bucket-logging-status '{"LoggingEnabled":{"TargetBucket":"LOGS","TargetPrefix":"` + p.dest.Bucket + `/"}}'`}}
+		Repair: report.Fix{Kind: report.FixSetting, Target: r.bucketARN(), Account: account, Owner: r.owner(report.ArtefactAccessLog, account), Text: "Name a bucket for the logs; setup does with `access_logs`.",
+			Command: "aws s3api put-bucket-logging --bucket " + r.dest.Bucket + ` --bucket-logging-status '{"LoggingEnabled":{"TargetBucket":"LOGS","TargetPrefix":"` + r.dest.Bucket + `/"}}'`}}
 }

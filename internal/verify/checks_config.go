@@ -23,58 +23,58 @@ func configChecks() []check {
 	}
 }
 
-func (p *probe) incoherent(format string, args ...any) finding {
+func (r *run) incoherent(format string, args ...any) finding {
 	return finding{Code: causeIncoherent, Result: report.Fail, Artefact: report.ArtefactConfig, Confidence: report.Proven, Detail: fmt.Sprintf(format, args...),
-		Fix: "Correct the stanza of destination " + p.dest.Name + " in the configuration file, and try `brokerd check-config`."}
+		Fix: "Correct the stanza of destination " + r.dest.Name + " in the configuration file, and try `brokerd check-config`."}
 }
 
 // checkConfig repeats what the configuration's own validation promises: every
 // later conclusion leans on it.
-func checkConfig(_ context.Context, p *probe) finding {
-	d := p.dest
+func checkConfig(_ context.Context, r *run) finding {
+	d := r.dest
 	if d.Compatible {
 		return finding{Result: report.Pass, Detail: fmt.Sprintf("S3-compatible store, bucket %s, region %s; accounts and key ARNs are not checked", d.Bucket, d.Region)}
 	}
 	role, err := awsarn.Parse(d.Role)
 	if err != nil {
-		return p.incoherent("role: %v", err)
+		return r.incoherent("role: %v", err)
 	}
 	key, err := awsarn.Parse(d.KMSKey)
 	if err != nil {
-		return p.incoherent("kms_key: %v", err)
+		return r.incoherent("kms_key: %v", err)
 	}
 	switch {
 	case key.Region != d.Region:
-		return p.incoherent("the key is in %s, the bucket in %s: S3 needs both in one Region", key.Region, d.Region)
+		return r.incoherent("the key is in %s, the bucket in %s: S3 needs both in one Region", key.Region, d.Region)
 	case key.Partition != role.Partition:
-		return p.incoherent("the key is in partition %s, the role in %s: nothing crosses partitions", key.Partition, role.Partition)
+		return r.incoherent("the key is in partition %s, the role in %s: nothing crosses partitions", key.Partition, role.Partition)
 	case key.Account != d.Owner:
-		return p.incoherent("the key belongs to account %s, the bucket to %s", key.Account, d.Owner)
+		return r.incoherent("the key belongs to account %s, the bucket to %s", key.Account, d.Owner)
 	}
 	return finding{Result: report.Pass, Detail: fmt.Sprintf("role in account A %s, bucket and key in account B %s, %s", role.Account, d.Owner, d.Region)}
 }
 
 // checkKeyName: an alias or a bare id is looked up in the caller's account, and
 // aws/s3 is nobody else's.
-func checkKeyName(_ context.Context, p *probe) finding {
-	if p.dest.Compatible {
+func checkKeyName(_ context.Context, r *run) finding {
+	if r.dest.Compatible {
 		return finding{Result: report.Pass, Detail: "a compatible store names its keys as it likes"}
 	}
-	key, err := awsarn.Parse(p.dest.KMSKey)
+	key, err := awsarn.Parse(r.dest.KMSKey)
 	if err != nil || key.Service != "kms" || !strings.HasPrefix(key.Resource, "key/") {
-		return p.incoherent("kms_key is %q: an alias or an id is looked up in account A, and the key aws/s3 belongs to one account alone; give the full ARN of a key (arn:aws:kms:REGION:ACCOUNT:key/ID)", p.dest.KMSKey)
+		return r.incoherent("kms_key is %q: an alias or an id is looked up in account A, and the key aws/s3 belongs to one account alone; give the full ARN of a key (arn:aws:kms:REGION:ACCOUNT:key/ID)", r.dest.KMSKey)
 	}
 	return finding{Result: report.Pass, Detail: "key " + strings.TrimPrefix(key.Resource, "key/")}
 }
 
-func checkPrefix(_ context.Context, p *probe) finding {
+func checkPrefix(_ context.Context, r *run) finding {
 	prefix := ""
-	if p.dest.KeyTemplate != nil {
-		prefix = p.dest.KeyTemplate.Prefix()
+	if r.dest.KeyTemplate != nil {
+		prefix = r.dest.KeyTemplate.Prefix()
 	}
 	switch {
 	case strings.Contains("/"+prefix, "/../"), strings.HasPrefix(prefix, "/"):
-		return p.incoherent("the prefix of `key` is %q: it must not begin with / and must not hold ..", prefix)
+		return r.incoherent("the prefix of `key` is %q: it must not begin with / and must not hold ..", prefix)
 	case prefix == "":
 		return finding{Code: causeNoPrefix, Result: report.Warn, Artefact: report.ArtefactConfig, Detail: "`key` begins with a placeholder, so the role may write to the whole bucket", Fix: "Begin `key` with a fixed prefix, such as `logs/`, unless the bucket is this destination's alone."}
 	}

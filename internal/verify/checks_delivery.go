@@ -5,11 +5,8 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/binary"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"hash/crc32"
-	"net/url"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -36,54 +33,22 @@ func deliveryChecks() []check {
 	}
 }
 
-// createInput is the request that an upload of the destination would make.
-func (p *probe) createInput() *s3.CreateMultipartUploadInput {
-	in := &s3.CreateMultipartUploadInput{
-		Bucket: aws.String(p.dest.Bucket), Key: aws.String(p.key),
-		ContentType:       aws.String("application/octet-stream"),
-		ChecksumAlgorithm: types.ChecksumAlgorithmCrc32c,
-		ChecksumType:      types.ChecksumTypeFullObject,
-	}
-	if p.dest.Owner != "" {
-		in.ExpectedBucketOwner = aws.String(p.dest.Owner)
-	}
-	if p.dest.KMSKey != "" {
-		in.ServerSideEncryption = types.ServerSideEncryptionAwsKms
-		in.SSEKMSKeyId = aws.String(p.dest.KMSKey)
-		in.BucketKeyEnabled = aws.Bool(p.bucketKey())
-		if len(p.dest.EncryptionContext) > 0 {
-			if text, err := json.Marshal(p.dest.EncryptionContext); err == nil {
-				in.SSEKMSEncryptionContext = aws.String(base64.StdEncoding.EncodeToString(text))
-			}
-		}
-	}
-	in.StorageClass, in.ACL = types.StorageClass(p.dest.StorageClass), types.ObjectCannedACL(p.dest.ACL)
-	if len(p.dest.Tags) > 0 {
-		tags := url.Values{}
-		for k, v := range p.dest.Tags {
-			tags.Set(k, v)
-		}
-		in.Tagging = aws.String(tags.Encode())
-	}
-	return in
-}
-
-func checkCreate(ctx context.Context, p *probe) []finding {
-	out, err := p.s3().CreateMultipartUpload(ctx, p.createInput())
+func checkCreate(ctx context.Context, r *run) []finding {
+	out, err := r.clients.s3().CreateMultipartUpload(ctx, r.createInput())
 	if err != nil {
-		list := p.diagnose(ctx, step{name: "starting a multipart upload", service: "s3", action: "s3:PutObject", operation: "s3:CreateMultipartUpload", id: stepCreate}, err)
-		return p.optionsDenied(list)
+		list := r.diagnosis.diagnose(ctx, step{name: "starting a multipart upload", service: "s3", action: "s3:PutObject", operation: "s3:CreateMultipartUpload", id: stepCreate}, err)
+		return r.optionsDenied(list)
 	}
-	p.created, p.uploadID = out, aws.ToString(out.UploadId)
-	p.opened(p.createInput(), p.uploadID)
-	p.passed[stepCreate] = true
-	return []finding{{Result: report.Pass, Detail: "S3 accepted a multipart upload of " + p.key, Evidence: []report.Evidence{{Source: report.SourceProbe, Operation: "s3:CreateMultipartUpload", HTTPStatus: 200, Text: "accepted"}}}}
+	r.created, r.uploads.open = out, aws.ToString(out.UploadId)
+	r.uploads.opened(r.createInput(), r.uploads.open)
+	r.passed[stepCreate] = true
+	return []finding{{Result: report.Pass, Detail: "S3 accepted a multipart upload of " + r.key, Evidence: []report.Evidence{{Source: report.SourceProbe, Operation: "s3:CreateMultipartUpload", HTTPStatus: 200, Text: "accepted"}}}}
 }
 
 // optionsDenied names the headers of the destination's own options among what a
 // bare refusal can be about.
-func (p *probe) optionsDenied(list []finding) []finding {
-	actions := p.dest.WriteActions()[2:]
+func (r *run) optionsDenied(list []finding) []finding {
+	actions := r.dest.WriteActions()[2:]
 	for i := range list {
 		if len(actions) > 0 && list[i].Code == causeS3Side {
 			list[i].Code = causeOptionDenied
@@ -93,37 +58,30 @@ func (p *probe) optionsDenied(list []finding) []finding {
 	return list
 }
 
-func checkPart(ctx context.Context, p *probe) []finding {
+func checkPart(ctx context.Context, r *run) []finding {
 	body := []byte{0}
 	sum := binary.BigEndian.AppendUint32(nil, crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)))
 	in := &s3.UploadPartInput{
-		Bucket: aws.String(p.dest.Bucket), Key: aws.String(p.key), UploadId: aws.String(p.uploadID),
+		Bucket: aws.String(r.dest.Bucket), Key: aws.String(r.key), UploadId: aws.String(r.uploads.open),
 		PartNumber: aws.Int32(1), Body: bytes.NewReader(body), ContentLength: aws.Int64(1),
 		ChecksumAlgorithm: types.ChecksumAlgorithmCrc32c, ChecksumCRC32C: aws.String(base64.StdEncoding.EncodeToString(sum)),
-		ExpectedBucketOwner: p.expectedOwner(),
+		ExpectedBucketOwner: r.expectedOwner(),
 	}
-	if _, err := p.s3().UploadPart(ctx, in); err != nil {
-		return p.diagnose(ctx, step{name: "sending a part of one byte", service: "s3", action: "s3:PutObject", operation: "s3:UploadPart", id: stepPart}, err)
+	if _, err := r.clients.s3().UploadPart(ctx, in); err != nil {
+		return r.diagnosis.diagnose(ctx, step{name: "sending a part of one byte", service: "s3", action: "s3:PutObject", operation: "s3:UploadPart", id: stepPart}, err)
 	}
-	p.passed[stepPart] = true
+	r.passed[stepPart] = true
 	return []finding{{Result: report.Pass, Detail: "a part of one byte was stored, so kms:Decrypt is allowed where a key is used"}}
 }
 
-func (p *probe) expectedOwner() *string {
-	if p.dest.Owner == "" {
-		return nil
-	}
-	return aws.String(p.dest.Owner)
-}
-
-func checkAbort(ctx context.Context, p *probe) []finding {
-	id := p.uploadID
-	err := p.abort(ctx)
+func checkAbort(ctx context.Context, r *run) []finding {
+	id := r.uploads.open
+	err := r.uploads.abort(ctx, r.clients.s3())
 	if err == nil {
-		p.passed[stepAbort] = true
+		r.passed[stepAbort] = true
 		return []finding{{Result: report.Pass, Detail: "the multipart upload was aborted; nothing is left behind"}}
 	}
-	list := p.diagnose(ctx, step{name: "aborting the multipart upload", service: "s3", action: "s3:AbortMultipartUpload", operation: "s3:AbortMultipartUpload", id: stepAbort}, err)
+	list := r.diagnosis.diagnose(ctx, step{name: "aborting the multipart upload", service: "s3", action: "s3:AbortMultipartUpload", operation: "s3:AbortMultipartUpload", id: stepAbort}, err)
 	for i := range list {
 		c := &list[i]
 		c.Result = report.Warn
@@ -131,10 +89,10 @@ func checkAbort(ctx context.Context, p *probe) []finding {
 			c.Code = causeAbort
 		}
 		if c.Repair.IsZero() && c.FixStatement == "" {
-			c.FixStatement = p.statement(docBucket, "s3:AbortMultipartUpload")
+			c.FixStatement = r.fixes.statement(docBucket, "s3:AbortMultipartUpload")
 		}
-		c.Detail = fmt.Sprintf("uploads work, but multipart upload %s of %s was left behind: %s", id, p.key, c.Detail)
-		left := fmt.Sprintf(" Abort the one left behind: `aws s3api abort-multipart-upload --bucket %s --key %s --upload-id %s`; a lifecycle rule AbortIncompleteMultipartUpload on the bucket catches such leftovers.", p.dest.Bucket, p.key, id)
+		c.Detail = fmt.Sprintf("uploads work, but multipart upload %s of %s was left behind: %s", id, r.key, c.Detail)
+		left := fmt.Sprintf(" Abort the one left behind: `aws s3api abort-multipart-upload --bucket %s --key %s --upload-id %s`; a lifecycle rule AbortIncompleteMultipartUpload on the bucket catches such leftovers.", r.dest.Bucket, r.key, id)
 		if c.Repair.IsZero() {
 			c.Fix += left
 		} else {
@@ -145,26 +103,26 @@ func checkAbort(ctx context.Context, p *probe) []finding {
 }
 
 // checkCanary writes a real object. It stays: a role that can only write cannot delete.
-func checkCanary(ctx context.Context, p *probe) []finding {
-	ctx, release, ok := p.calls.reserve(ctx, 1)
+func checkCanary(ctx context.Context, r *run) []finding {
+	ctx, release, ok := r.calls.reserve(ctx, 1)
 	defer release()
 	if !ok {
 		return []finding{usedUp()}
 	}
-	create := p.createInput()
+	create := r.createInput()
 	body := []byte("written by brokerctl verify --canary\n")
-	key := p.key + "-canary"
+	key := r.key + "-canary"
 	in := &s3.PutObjectInput{
 		Bucket: create.Bucket, Key: aws.String(key), Body: bytes.NewReader(body), ContentType: aws.String("text/plain"), ExpectedBucketOwner: create.ExpectedBucketOwner,
 		ServerSideEncryption: create.ServerSideEncryption, SSEKMSKeyId: create.SSEKMSKeyId, BucketKeyEnabled: create.BucketKeyEnabled, SSEKMSEncryptionContext: create.SSEKMSEncryptionContext,
 		StorageClass: create.StorageClass, ACL: create.ACL, Tagging: create.Tagging, ChecksumAlgorithm: types.ChecksumAlgorithmCrc32c,
 	}
-	out, err := p.asking(p.session).PutObject(ctx, in)
+	out, err := r.clients.asking(r.clients.session).PutObject(ctx, in)
 	if err != nil {
-		return p.diagnose(ctx, step{name: "writing an object", service: "s3", action: "s3:PutObject", operation: "s3:PutObject", id: stepCreate}, err)
+		return r.diagnosis.diagnose(ctx, step{name: "writing an object", service: "s3", action: "s3:PutObject", operation: "s3:PutObject", id: stepCreate}, err)
 	}
-	p.canary = key
-	if f := p.compareKey(out.ServerSideEncryption, aws.ToString(out.SSEKMSKeyId)); f.Result == report.Fail {
+	r.canary = key
+	if f := r.compareKey(out.ServerSideEncryption, aws.ToString(out.SSEKMSKeyId)); f.Result == report.Fail {
 		return []finding{f}
 	}
 	return []finding{{Result: report.Pass, Detail: fmt.Sprintf("object %s of %d bytes was stored, and stays: the role has no right to delete it", key, len(body)), Evidence: []report.Evidence{{Source: report.SourceProbe, Operation: "s3:PutObject", HTTPStatus: 200, Text: key}}}}
@@ -187,44 +145,4 @@ func join(list []string) string {
 		out += s
 	}
 	return out
-}
-
-// abort ends the probe's upload, if one is open. It has its own deadline.
-func (p *probe) abort(ctx context.Context) error {
-	if p.uploadID == "" {
-		return nil
-	}
-	id := p.uploadID
-	p.uploadID = ""
-	return p.abortUpload(ctx, p.createInput(), id)
-}
-
-// opened writes an upload down that S3 has begun, for the case that nobody lives to
-// abort it.
-func (p *probe) opened(in *s3.CreateMultipartUploadInput, id string) {
-	if p.leftovers != nil {
-		p.begun[id] = p.leftovers.Remember(p.dest.Name, aws.ToString(in.Bucket), aws.ToString(in.Key), id)
-	}
-}
-
-// abortUpload ends an upload that was begun with in. It has its own deadline.
-func (p *probe) abortUpload(ctx context.Context, begun *s3.CreateMultipartUploadInput, id string) error {
-	return p.abortAs(ctx, p.s3(), begun, id)
-}
-
-func (p *probe) abortAs(ctx context.Context, api *s3.Client, begun *s3.CreateMultipartUploadInput, id string) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
-	defer cancel()
-	_, err := api.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{
-		Bucket: begun.Bucket, Key: begun.Key, UploadId: aws.String(id), ExpectedBucketOwner: begun.ExpectedBucketOwner, RequestPayer: begun.RequestPayer,
-	})
-	var gone *types.NoSuchUpload
-	if errors.As(err, &gone) {
-		err = nil
-	}
-	if ended := p.begun[id]; ended != nil {
-		ended(err == nil)
-		delete(p.begun, id)
-	}
-	return err
 }

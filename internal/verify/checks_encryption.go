@@ -27,23 +27,23 @@ func encryptionChecks() []check {
 }
 
 // checkEncryption believes the response only: what was asked for proves nothing.
-func checkEncryption(_ context.Context, p *probe) finding {
-	return p.compareKey(p.created.ServerSideEncryption, aws.ToString(p.created.SSEKMSKeyId))
+func checkEncryption(_ context.Context, r *run) finding {
+	return r.compareKey(r.created.ServerSideEncryption, aws.ToString(r.created.SSEKMSKeyId))
 }
 
-func (p *probe) compareKey(got types.ServerSideEncryption, key string) finding {
+func (r *run) compareKey(got types.ServerSideEncryption, key string) finding {
 	switch {
-	case p.dest.KMSKey == "":
+	case r.dest.KMSKey == "":
 		return finding{Code: causeNoKeyProof, Result: report.Unknown, Artefact: report.ArtefactEncryption, Detail: fmt.Sprintf("no key is configured; the store reports encryption %q", got)}
-	case got == types.ServerSideEncryptionAwsKms && key == p.dest.KMSKey:
+	case got == types.ServerSideEncryptionAwsKms && key == r.dest.KMSKey:
 		return finding{Result: report.Pass, Detail: "S3 reports aws:kms with " + key}
-	case p.dest.Compatible && got == types.ServerSideEncryptionAwsKms:
-		return finding{Code: causeNoKeyProof, Result: report.Unknown, Artefact: report.ArtefactEncryption, Detail: fmt.Sprintf("the compatible store reports aws:kms with key %q, which is not literally the configured %q", key, p.dest.KMSKey)}
-	case p.dest.Compatible && got == "":
+	case r.dest.Compatible && got == types.ServerSideEncryptionAwsKms:
+		return finding{Code: causeNoKeyProof, Result: report.Unknown, Artefact: report.ArtefactEncryption, Detail: fmt.Sprintf("the compatible store reports aws:kms with key %q, which is not literally the configured %q", key, r.dest.KMSKey)}
+	case r.dest.Compatible && got == "":
 		return finding{Code: causeNoKeyProof, Result: report.Unknown, Artefact: report.ArtefactEncryption, Detail: "the compatible store does not say that it encrypts"}
 	}
-	return finding{Code: causeOtherKey, Result: report.Fail, Account: p.accountB(), Artefact: report.ArtefactEncryption, ArtefactARN: p.bucketARN(), Confidence: report.Proven,
-		Detail: fmt.Sprintf("asked for aws:kms with %s, S3 reports %q with %q", p.dest.KMSKey, got, key),
+	return finding{Code: causeOtherKey, Result: report.Fail, Account: r.accountB(), Artefact: report.ArtefactEncryption, ArtefactARN: r.bucketARN(), Confidence: report.Proven,
+		Detail: fmt.Sprintf("asked for aws:kms with %s, S3 reports %q with %q", r.dest.KMSKey, got, key),
 		Fix:    "Do not upload until this is understood: something between here and S3 changes or drops the encryption headers. If the store is not AWS and cannot do SSE-KMS, say `compatible: true` and leave `kms_key` empty."}
 }
 
@@ -57,73 +57,57 @@ type directUse struct {
 // checkDirect asks KMS for a data key that it does not give (DryRun). What the
 // answer means depends on the policies: with kms:ViaService, which setup writes,
 // a refusal is right. The state of the key shows in either case.
-func checkDirect(ctx context.Context, p *probe) finding {
-	if p.dest.Compatible || p.dest.KMSKey == "" {
+func checkDirect(ctx context.Context, r *run) finding {
+	if r.dest.Compatible || r.dest.KMSKey == "" {
 		return finding{Result: report.Skip, Detail: "no KMS key of AWS is configured"}
 	}
-	ctx, release, ok := p.calls.reserve(ctx, 1)
+	ctx, release, ok := r.calls.reserve(ctx, 1)
 	defer release()
 	if !ok {
 		return usedUp()
 	}
-	encryptionContext := map[string]string{"aws:s3:arn": p.objectARN()}
-	if p.bucketKey() {
-		encryptionContext["aws:s3:arn"] = p.bucketARN()
+	encryptionContext := map[string]string{"aws:s3:arn": r.objectARN()}
+	if r.bucketKey() {
+		encryptionContext["aws:s3:arn"] = r.bucketARN()
 	}
-	for k, v := range p.dest.EncryptionContext {
+	for k, v := range r.dest.EncryptionContext {
 		encryptionContext[k] = v
 	}
 	// Never without DryRun: KMS would answer with a key in plain text.
-	_, err := p.kms(p.session).GenerateDataKey(ctx, &kms.GenerateDataKeyInput{
-		KeyId: aws.String(p.dest.KMSKey), NumberOfBytes: aws.Int32(32), EncryptionContext: encryptionContext, DryRun: aws.Bool(true),
+	_, err := r.clients.kms(r.clients.session).GenerateDataKey(ctx, &kms.GenerateDataKeyInput{
+		KeyId: aws.String(r.dest.KMSKey), NumberOfBytes: aws.Int32(32), EncryptionContext: encryptionContext, DryRun: aws.Bool(true),
 	})
-	p.direct = &directUse{info: awserr.Classify(err, "kms"), seen: p.callEvidence("kms:GenerateDataKey (DryRun)", "", err)}
-	p.direct.allowed = p.direct.info.Code == "DryRunOperationException"
-	return p.judgeDirect(ctx, err)
+	r.direct = &directUse{info: awserr.Classify(err, "kms"), seen: callEvidence("kms:GenerateDataKey (DryRun)", "", err)}
+	r.direct.allowed = r.direct.info.Code == "DryRunOperationException"
+	return r.judgeDirect(ctx, err)
 }
 
-func (p *probe) judgeDirect(ctx context.Context, err error) finding {
-	seen := []report.Evidence{p.direct.seen}
-	through := p.passed[stepCreate]
-	switch d := p.direct; {
+func (r *run) judgeDirect(ctx context.Context, err error) finding {
+	seen := []report.Evidence{r.direct.seen}
+	through := r.passed[stepCreate]
+	switch d := r.direct; {
 	case err == nil:
 		return finding{Code: causeOther, Result: report.Fail, Artefact: report.ArtefactService, Confidence: report.Proven, Evidence: seen, Detail: "KMS gave a data key although DryRun was asked for; it was dropped", Fix: "Whatever stands in for KMS at this endpoint does not know DryRun: correct `endpoints.kms`."}
-	case d.allowed && p.predictsDirect() == iampolicy.ImplicitDeny, d.allowed && p.predictsDirect() == iampolicy.ExplicitDeny:
-		return finding{Code: causeStaleCopy, Result: report.Warn, Account: awsarn.Account(p.dest.KMSKey), Artefact: report.ArtefactKeyPolicy, ArtefactARN: p.dest.KMSKey, Evidence: seen, Detail: "KMS lets the role use the key outside S3, and the policies that were read do not: the copies are old, or a grant allows it", Fix: "Read the policies again, and look at the key's grants (`aws kms list-grants`)."}
+	case d.allowed && r.predicted.predictsDirect() == iampolicy.ImplicitDeny, d.allowed && r.predicted.predictsDirect() == iampolicy.ExplicitDeny:
+		return finding{Code: causeStaleCopy, Result: report.Warn, Account: awsarn.Account(r.dest.KMSKey), Artefact: report.ArtefactKeyPolicy, ArtefactARN: r.dest.KMSKey, Evidence: seen, Detail: "KMS lets the role use the key outside S3, and the policies that were read do not: the copies are old, or a grant allows it", Fix: "Read the policies again, and look at the key's grants (`aws kms list-grants`)."}
 	case d.allowed:
-		return finding{Code: causeKeyDirect, Result: report.Warn, Account: awsarn.Account(p.dest.KMSKey), Artefact: report.ArtefactKeyPolicy, ArtefactARN: p.dest.KMSKey, Evidence: seen,
+		return finding{Code: causeKeyDirect, Result: report.Warn, Account: awsarn.Account(r.dest.KMSKey), Artefact: report.ArtefactKeyPolicy, ArtefactARN: r.dest.KMSKey, Evidence: seen,
 			Detail: "the key works. The role may use it outside S3, too: neither policy has the condition kms:ViaService",
-			Fix:    "Replace the role's statement in the key policy by this one.", FixStatement: p.statement(docKey, "kms:GenerateDataKey")}
+			Fix:    "Replace the role's statement in the key policy by this one.", FixStatement: r.fixes.statement(docKey, "kms:GenerateDataKey")}
 	case d.info.Class == awserr.KeyState:
 		f := finding{Result: report.Fail, Confidence: report.Proven, Operation: d.seen.Operation, AWSCode: d.seen.AWSCode, AWSMessage: d.seen.AWSMessage, RequestID: d.seen.RequestID, HTTPStatus: d.seen.HTTPStatus, step: stepCreate}
-		p.keyState(&f, d.info.Code)
+		r.diagnosis.keyState(&f, d.info.Code)
 		return f
 	case d.info.Class == awserr.AccessDenied && through:
 		return finding{Result: report.Pass, Detail: "KMS refuses the role outside S3, as kms:ViaService asks for; through S3 the key works", Evidence: seen}
 	case d.info.Class == awserr.AccessDenied:
-		return finding{Code: causeKeyUnproven, Result: report.Unknown, Advisory: true, Artefact: report.ArtefactKeyPolicy, ArtefactARN: p.dest.KMSKey, Account: awsarn.Account(p.dest.KMSKey), Evidence: seen,
+		return finding{Code: causeKeyUnproven, Result: report.Unknown, Advisory: true, Artefact: report.ArtefactKeyPolicy, ArtefactARN: r.dest.KMSKey, Account: awsarn.Account(r.dest.KMSKey), Evidence: seen,
 			Detail: "KMS refuses the role outside S3, which is right with kms:ViaService; whether the key works through S3 did not show", Fix: "Repair what keeps the upload from being started, and run verify again."}
 	}
-	f := p.diagnose(ctx, step{name: "asking KMS", service: "kms", action: "kms:GenerateDataKey", operation: "kms:GenerateDataKey (DryRun)", id: stepCreate}, err)[0]
+	f := r.diagnosis.diagnose(ctx, step{name: "asking KMS", service: "kms", action: "kms:GenerateDataKey", operation: "kms:GenerateDataKey (DryRun)", id: stepCreate}, err)[0]
 	if f.Result == report.Fail {
 		f.Result = report.Unknown
 	}
 	f.Advisory = true // deliveries do not need this way to KMS
 	return f
-}
-
-// predictsDirect is what the policies say of the key's use outside S3.
-func (p *probe) predictsDirect() iampolicy.Decision {
-	for _, d := range p.predicted.decided[stepCreate] {
-		if d.scenario.Request.Action != "kms:GenerateDataKey" {
-			continue
-		}
-		sc := d.scenario
-		sc.Request = p.request("kms:GenerateDataKey", p.dest.KMSKey, awsarn.Account(p.dest.KMSKey), map[string][]string{
-			"kms:EncryptionContext:aws:s3:arn": sc.Request.Context["kms:EncryptionContext:aws:s3:arn"],
-			"kms:EncryptionContextKeys":        sc.Request.Context["kms:EncryptionContextKeys"],
-		})
-		return iampolicy.Evaluate(sc).Decision
-	}
-	return iampolicy.Unknown
 }

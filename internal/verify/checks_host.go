@@ -29,12 +29,12 @@ const (
 
 func hostChecks() []check {
 	return []check{
-		{codeReachS3, report.CategoryHost, "S3 is reached, over TLS", nil, one(func(ctx context.Context, p *probe) finding { return p.reachSafely(ctx, "s3") })},
-		{codeReachSTS, report.CategoryHost, "STS is reached, over TLS", nil, one(func(ctx context.Context, p *probe) finding {
-			if p.dest.Role == "" {
+		{codeReachS3, report.CategoryHost, "S3 is reached, over TLS", nil, one(func(ctx context.Context, r *run) finding { return r.reachSafely(ctx, "s3") })},
+		{codeReachSTS, report.CategoryHost, "STS is reached, over TLS", nil, one(func(ctx context.Context, r *run) finding {
+			if r.dest.Role == "" {
 				return finding{Result: report.Skip, Detail: "no role is assumed, so nothing is asked of STS"}
 			}
-			return p.reachSafely(ctx, "sts")
+			return r.reachSafely(ctx, "sts")
 		})},
 		{codeReachKMS, report.CategoryHost, "KMS is reached, over TLS", nil, one(checkReachKMS)},
 		{codeRoute, report.CategoryHost, "the way to S3 is known", []string{codeReachS3}, one(checkRoute)},
@@ -43,8 +43,8 @@ func hostChecks() []check {
 }
 
 // reachSafely refuses an endpoint without TLS: the requests carry the session's token.
-func (p *probe) reachSafely(ctx context.Context, service string) finding {
-	at, err := url.Parse(p.serviceURL(service))
+func (r *run) reachSafely(ctx context.Context, service string) finding {
+	at, err := url.Parse(r.clients.serviceURL(service))
 	if err == nil && at.Scheme == "http" {
 		if ip, err := netip.ParseAddr(at.Hostname()); (err != nil || !ip.IsLoopback()) && at.Hostname() != "localhost" {
 			return finding{Code: causePlainHTTP, Result: report.Fail, Artefact: report.ArtefactConfig, Confidence: report.Proven,
@@ -52,15 +52,15 @@ func (p *probe) reachSafely(ctx context.Context, service string) finding {
 				Fix:    "Give an https:// URL under `endpoints`."}
 		}
 	}
-	return p.reach(ctx, service)
+	return r.reach(ctx, service)
 }
 
 // checkReachKMS is for verify's own question: in a delivery S3 calls KMS, not this host.
-func checkReachKMS(ctx context.Context, p *probe) finding {
-	if p.dest.Compatible || p.dest.KMSKey == "" {
+func checkReachKMS(ctx context.Context, r *run) finding {
+	if r.dest.Compatible || r.dest.KMSKey == "" {
 		return finding{Result: report.Skip, Detail: "no KMS key of AWS is configured"}
 	}
-	f := p.reachSafely(ctx, "kms")
+	f := r.reachSafely(ctx, "kms")
 	if f.Result == report.Fail {
 		f.Result, f.Advisory = report.Unknown, true
 		f.Detail += ". Deliveries do not need it: S3 calls KMS for them"
@@ -68,42 +68,42 @@ func checkReachKMS(ctx context.Context, p *probe) finding {
 	return f
 }
 
-func checkRoute(_ context.Context, p *probe) finding {
-	if p.s3Address == "" {
+func checkRoute(_ context.Context, r *run) finding {
+	if r.s3Address == "" {
 		return finding{Code: causeRouteUnknown, Result: report.Unknown, Advisory: true, Artefact: report.ArtefactNetwork, Detail: "the address of S3 does not show by which way it is reached"}
 	}
-	return finding{Result: report.Pass, Detail: "S3 is reached " + p.s3Address, Evidence: []report.Evidence{{Source: report.SourceHost, Operation: "connect", Text: p.s3Address}}}
+	return finding{Result: report.Pass, Detail: "S3 is reached " + r.s3Address, Evidence: []report.Evidence{{Source: report.SourceHost, Operation: "connect", Text: r.s3Address}}}
 }
 
-// head asks for the bucket without signing, once: S3 tells the bucket's Region,
-// and its own time, to anybody.
-func (p *probe) head(ctx context.Context) (status int, region string, err error) {
-	if !p.asked.IsZero() {
-		return p.headStatus, p.headRegion, p.headErr
+// headBucket asks for the bucket without a signature, once a run. S3 answers
+// anonymous callers with the bucket's Region and the time.
+func (r *run) headBucket(ctx context.Context) bucketHead {
+	h := &r.head
+	if !h.asked.IsZero() {
+		return *h
 	}
-	p.asked = time.Now()
-	out, err := p.s3As(aws.AnonymousCredentials{}, p.aws.RetryMaxAttempts).HeadBucket(ctx, &s3.HeadBucketInput{Bucket: aws.String(p.dest.Bucket)})
-	p.headErr, p.headStatus = err, http.StatusOK
-	if err == nil {
-		p.headRegion = aws.ToString(out.BucketRegion)
+	h.asked = time.Now()
+	api := r.clients.s3As(aws.AnonymousCredentials{}, r.clients.aws.RetryMaxAttempts)
+	out, err := api.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: aws.String(r.dest.Bucket)})
+	if h.err = err; err == nil {
+		h.status, h.region = http.StatusOK, aws.ToString(out.BucketRegion)
+		return *h
 	}
 	var re *smithyhttp.ResponseError
 	if errors.As(err, &re) && re.Response != nil && re.Response.Response != nil {
-		p.headStatus, p.headRegion = re.HTTPStatusCode(), re.Response.Header.Get("x-amz-bucket-region")
-		p.date, _ = http.ParseTime(re.Response.Header.Get("Date"))
-	} else if err != nil {
-		p.headStatus = 0
+		h.status, h.region = re.HTTPStatusCode(), re.Response.Header.Get("x-amz-bucket-region")
+		h.date, _ = http.ParseTime(re.Response.Header.Get("Date"))
 	}
-	return p.headStatus, p.headRegion, p.headErr
+	return *h
 }
 
 // checkClock compares before anything is signed: signatures fail when the clock is off.
-func checkClock(ctx context.Context, p *probe) finding {
-	_, _, _ = p.head(ctx) // what went wrong is for the bucket's check to say
-	if p.date.IsZero() {
+func checkClock(ctx context.Context, r *run) finding {
+	head := r.headBucket(ctx) // its error is reported by the check of the bucket
+	if head.date.IsZero() {
 		return finding{Code: causeClock, Result: report.Unknown, Artefact: report.ArtefactClock, Detail: "S3 sent no date to compare with"}
 	}
-	skew := p.asked.Sub(p.date).Truncate(time.Second)
+	skew := head.asked.Sub(head.date).Truncate(time.Second)
 	detail := fmt.Sprintf("local time differs from S3's by %s", skew.Abs())
 	fix := "Set the clock: check the NTP service of this host (`timedatectl status`, `chronyc tracking`)."
 	seen := []report.Evidence{{Source: report.SourceHost, Operation: "Date", Text: detail}}

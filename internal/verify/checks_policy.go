@@ -35,7 +35,7 @@ func policyChecks() []check {
 		if code == codeStaticTrust {
 			needs = nil
 		}
-		return check{code, report.CategoryPolicy, title, needs, func(_ context.Context, p *probe) []finding { return p.policyFindings(code, kinds) }}
+		return check{code, report.CategoryPolicy, title, needs, func(_ context.Context, r *run) []finding { return r.policyFindings(code, kinds) }}
 	}
 	return []check{
 		{codeStaticForm, report.CategoryPolicy, "the policies are well-formed", nil, checkForm},
@@ -74,20 +74,20 @@ func policyRow(kind, action string) string {
 }
 
 // policyFindings tells what the documents say, after AWS was asked.
-func (p *probe) policyFindings(row string, kinds []string) []finding {
+func (r *run) policyFindings(row string, kinds []string) []finding {
 	var out []finding
-	for _, f := range p.predicted.blockers {
+	for _, f := range r.predicted.blockers {
 		if f.row != row {
 			continue
 		}
 		if f.step == stepAbort {
 			f.Result = report.Warn // uploads work without, and leave something behind when they fail
 		}
-		switch confirmed := p.toldBy(f); {
+		switch confirmed := r.reportedBy(f); {
 		case confirmed != "":
 			f.Confirms = confirmed
 			f.Confidence = report.Proven
-		case p.passed[f.step]:
+		case r.passed[f.step]:
 			f.Result, f.Code, f.Confidence = report.Warn, causeStaleCopy, report.Strong
 			f.Detail = "AWS allowed it a moment ago, and by the copy that was read it should not: " + f.Detail + ". The copy is old, or another document than AWS's"
 			f.Repair = report.Fix{}
@@ -98,12 +98,12 @@ func (p *probe) policyFindings(row string, kinds []string) []finding {
 	if len(out) > 0 {
 		return out
 	}
-	for _, f := range p.predicted.suspects {
-		if f.row != row || p.passed[f.step] {
+	for _, f := range r.predicted.suspects {
+		if f.row != row || r.passed[f.step] {
 			continue
 		}
 		f.Result = report.Unknown
-		if f.Confirms = p.toldBy(f); f.Confirms != "" {
+		if f.Confirms = r.reportedBy(f); f.Confirms != "" {
 			f.Result = report.Fail
 		} else {
 			f.Advisory = true
@@ -114,20 +114,20 @@ func (p *probe) policyFindings(row string, kinds []string) []finding {
 		return out
 	}
 	for _, kind := range kinds {
-		if state, why := p.docs.state(kind); state == report.Unreadable {
-			account := p.accountOfKind(kind)
-			return []finding{p.notRead(kind, account.ID, kind, p.target(kind), why)}
+		if state, why := r.docs.state(kind); state == report.Unreadable {
+			account := r.accountOfKind(kind)
+			return []finding{r.notRead(kind, account.ID, kind, r.target(kind), why)}
 		}
 	}
-	if p.dest.Compatible || p.dest.Role == "" {
-		return []finding{p.notRead(kinds[0], "", kinds[0], "", "an S3-compatible store has no such document")}
+	if r.dest.Compatible || r.dest.Role == "" {
+		return []finding{r.notRead(kinds[0], "", kinds[0], "", "an S3-compatible store has no such document")}
 	}
 	return []finding{{Result: report.Pass, Detail: "by the documents that were read", Evidence: []report.Evidence{{Source: report.SourceStatic, Text: "every request of an upload, decided by the policy engine"}}}}
 }
 
-// toldBy is the check that has told a finding already.
-func (p *probe) toldBy(f finding) string {
-	for _, t := range p.told {
+// reportedBy returns the check that has told a finding already.
+func (r *run) reportedBy(f finding) string {
+	for _, t := range r.reported {
 		if t.finding.sameRepair(f) && (t.finding.Code == f.Code || t.finding.Statement != nil || len(f.Repair.Patch) > 0) {
 			return t.check
 		}
@@ -136,7 +136,7 @@ func (p *probe) toldBy(f finding) string {
 }
 
 // notRead is never a pass, and never a reason to call the whole unknown.
-func (p *probe) notRead(kind, account, artefact, arn, why string) finding {
+func (r *run) notRead(kind, account, artefact, arn, why string) finding {
 	return finding{Code: causeUnread, Result: report.Unknown, Advisory: true, Account: account, Artefact: artefact, ArtefactARN: arn,
 		Detail: fmt.Sprintf("the %s: %s", noun(kind), why),
 		Repair: report.Fix{Kind: report.FixConfig, Text: "Give it by `--policies DIR`, or run verify with a profile that may read it.", Owner: "whoever runs verify"}}
@@ -153,18 +153,18 @@ func policyKind(kind string) (iampolicy.Kind, bool) {
 }
 
 // checkForm reports what AWS refuses to store, and what it is about to.
-func checkForm(_ context.Context, p *probe) []finding {
-	if p.docs.empty() {
-		return []finding{p.notRead("policies", "", "policies", "", "none was read")}
+func checkForm(_ context.Context, r *run) []finding {
+	if r.docs.empty() {
+		return []finding{r.notRead("policies", "", "policies", "", "none was read")}
 	}
 	var out []finding
 	for _, l := range layout {
 		kind, isPolicy := policyKind(l.kind)
-		for _, d := range p.docs.byKind[l.kind] {
+		for _, d := range r.docs.byKind[l.kind] {
 			if d.State != report.Known {
 				continue
 			}
-			f := finding{Code: causeMalformed, Result: report.Fail, Account: p.accountOfKind(l.kind).ID, Artefact: l.kind, ArtefactARN: orText(d.ARN, p.target(l.kind)), Name: d.Name, Confidence: report.Strong,
+			f := finding{Code: causeMalformed, Result: report.Fail, Account: r.accountOfKind(l.kind).ID, Artefact: l.kind, ArtefactARN: orText(d.ARN, r.target(l.kind)), Name: d.Name, Confidence: report.Strong,
 				Fix: "Correct the document; AWS refuses to store it as it is."}
 			if d.fault != nil {
 				f.Detail = fmt.Sprintf("the %s %s: %s", noun(l.kind), d.Name, d.fault)
@@ -196,12 +196,12 @@ func checkForm(_ context.Context, p *probe) []finding {
 }
 
 // checkStale finds principals that AWS shows by their id, because they are gone.
-func checkStale(_ context.Context, p *probe) []finding {
+func checkStale(_ context.Context, r *run) []finding {
 	var out []finding
 	read := false
 	for _, kind := range []string{report.DocumentTrust, report.DocumentBucketPolicy, report.DocumentKeyPolicy} {
-		doc := p.docs.one(kind)
-		read = read || p.docs.read(kind)
+		doc := r.docs.one(kind)
+		read = read || r.docs.read(kind)
 		for i := range doc.Len() {
 			text, line, column := doc.StatementText(i)
 			s := parseStatement(text)
@@ -209,14 +209,14 @@ func checkStale(_ context.Context, p *probe) []finding {
 			if len(ids) == 0 {
 				continue
 			}
-			account := p.accountOfKind(kind)
+			account := r.accountOfKind(kind)
 			f := finding{
-				Code: staleCode(kind), Result: report.Warn, Account: account.ID, Artefact: kind, ArtefactARN: p.target(kind), Confidence: report.Strong,
+				Code: staleCode(kind), Result: report.Warn, Account: account.ID, Artefact: kind, ArtefactARN: r.target(kind), Confidence: report.Strong,
 				Statement: &report.Statement{Sid: s.Sid, Index: i, Line: line, Column: column, Path: fmt.Sprintf("Statement[%d].Principal", i), Text: text},
 			}
-			f.Detail = fmt.Sprintf("statement %s of %s names %s: a role or user that was deleted. One made again under its name is another one, and the statement does not meet it", statementName(f.Statement), place(f), strings.Join(ids, ", "))
-			f.Repair = p.removeStatement(f, fmt.Sprintf("Remove statement %s of %s, or save it again with the ARN of the role.", statementName(f.Statement), place(f)))
-			for _, t := range p.told {
+			f.Detail = fmt.Sprintf("statement %s of %s names %s: a role or user that was deleted. One made again under its name is another one, and the statement does not meet it", statementName(f.Statement), describeDocument(f), strings.Join(ids, ", "))
+			f.Repair = r.fixes.removeStatement(f, fmt.Sprintf("Remove statement %s of %s, or save it again with the ARN of the role.", statementName(f.Statement), describeDocument(f)))
+			for _, t := range r.reported {
 				if t.finding.Code == f.Code {
 					f.Result, f.Confirms = report.Fail, t.check
 				}
@@ -228,7 +228,7 @@ func checkStale(_ context.Context, p *probe) []finding {
 	case len(out) > 0:
 		return out
 	case !read:
-		return []finding{p.notRead(report.DocumentBucketPolicy, "", "policies", "", "none that names principals was read")}
+		return []finding{r.notRead(report.DocumentBucketPolicy, "", "policies", "", "none that names principals was read")}
 	}
 	return []finding{{Result: report.Pass, Detail: "every principal in the documents that were read is there by its ARN"}}
 }

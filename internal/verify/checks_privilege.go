@@ -2,8 +2,6 @@ package verify
 
 import (
 	"context"
-	"fmt"
-	"strings"
 
 	"github.com/brokerd/brokerd/internal/iampolicy"
 	"github.com/brokerd/brokerd/internal/verify/report"
@@ -32,7 +30,7 @@ type negative struct {
 	needs       []string
 	// calls are what it can cost, the undoing included.
 	calls int
-	ask   func(context.Context, *probe) finding
+	ask   func(context.Context, *run) finding
 }
 
 func negatives() []negative {
@@ -55,75 +53,38 @@ func negatives() []negative {
 func privilegeChecks() []check {
 	var out []check
 	for _, n := range negatives() {
-		out = append(out, check{n.code, report.CategoryPrivilege, n.title, n.needs, func(ctx context.Context, p *probe) []finding { return []finding{p.negative(ctx, n)} }})
+		out = append(out, check{n.code, report.CategoryPrivilege, n.title, n.needs, func(ctx context.Context, r *run) []finding { return []finding{r.negative(ctx, n)} }})
 	}
 	return append(out, check{codeDelete, report.CategoryPrivilege, "the role cannot delete objects", nil, one(checkDelete)})
 }
 
 // checkDelete asks the policies alone: on a versioned bucket a delete that is
 // allowed leaves a marker behind, and nobody may try that on somebody's data.
-func checkDelete(_ context.Context, p *probe) finding {
-	if p.dest.Compatible || p.dest.Role == "" {
-		return p.notRead(report.DocumentIdentity, "", report.ArtefactIdentity, "", "an S3-compatible store has no such document")
+func checkDelete(_ context.Context, r *run) finding {
+	if r.dest.Compatible || r.dest.Role == "" {
+		return r.notRead(report.DocumentIdentity, "", report.ArtefactIdentity, "", "an S3-compatible store has no such document")
 	}
-	put := p.put("s3:DeleteObject", nil)
+	put := r.predicted.put("s3:DeleteObject", nil)
 	put.KeyARN, put.Policies.Session = "", nil // the role's own rights, not what brokerd limits its session to
 	list, err := put.Scenarios()
 	if err != nil {
-		return p.notRead(report.DocumentIdentity, p.accountA(), report.ArtefactIdentity, p.dest.Role, err.Error())
+		return r.notRead(report.DocumentIdentity, r.accountA(), report.ArtefactIdentity, r.dest.Role, err.Error())
 	}
-	switch r := iampolicy.Evaluate(list[0]); r.Decision {
+	switch result := iampolicy.Evaluate(list[0]); result.Decision {
 	case iampolicy.ImplicitDeny, iampolicy.ExplicitDeny:
-		return finding{Result: report.Pass, Detail: "by the policies; it is never tried", Evidence: []report.Evidence{{Source: report.SourceStatic, Operation: "s3:DeleteObject", Text: string(r.Decision)}}}
+		return finding{Result: report.Pass, Detail: "by the policies; it is never tried", Evidence: []report.Evidence{{Source: report.SourceStatic, Operation: "s3:DeleteObject", Text: string(result.Decision)}}}
 	case iampolicy.Unknown:
 		// Both sides must allow it: one that is known not to is enough.
 		kind := report.DocumentIdentity
-		if p.docs.read(report.DocumentIdentity) {
+		if r.docs.read(report.DocumentIdentity) {
 			kind = report.DocumentBucketPolicy
 		}
-		if p.docs.read(kind) {
-			return p.tooMuch(list[0], r)
+		if r.docs.read(kind) {
+			return r.predicted.tooMuch(list[0], result)
 		}
-		state, why := p.docs.state(kind)
-		return p.notRead(kind, p.accountOfKind(kind).ID, kind, p.target(kind), orText(why, string(state)))
+		state, why := r.docs.state(kind)
+		return r.notRead(kind, r.accountOfKind(kind).ID, kind, r.target(kind), orText(why, string(state)))
 	default:
-		return p.tooMuch(list[0], r)
+		return r.predicted.tooMuch(list[0], result)
 	}
-}
-
-func (p *probe) tooMuch(sc iampolicy.Scenario, r iampolicy.Result) finding {
-	f := finding{Result: report.Fail, Account: p.accountA(), Artefact: report.ArtefactIdentity, ArtefactARN: p.dest.Role, Confidence: report.Strong, Assumptions: p.unread(),
-		Evidence: []report.Evidence{{Source: report.SourceStatic, Operation: sc.Request.Action, Text: string(r.Decision)}},
-		Detail:   fmt.Sprintf("the policies of both accounts let the role do %s: whoever gets its session can destroy what was delivered", sc.Request.Action)}
-	for i := range r.Layers {
-		l := &r.Layers[i]
-		if l.Layer != iampolicy.LayerIdentity && l.Layer != iampolicy.LayerResource {
-			continue
-		}
-		for n := range l.Statements {
-			s := &l.Statements[n]
-			if s.Effect == "Allow" && s.Outcome == iampolicy.Matched && f.Statement == nil {
-				f.Statement, f.Name = p.statementAt(sc, l, n), s.Policy
-				if l.Layer == iampolicy.LayerResource {
-					f.Artefact, f.ArtefactARN, f.Account = report.ArtefactBucketPolicy, p.bucketARN(), p.accountB()
-				}
-			}
-		}
-	}
-	if f.Statement != nil {
-		f.Repair = p.narrow(f)
-	}
-	if f.Repair.IsZero() {
-		f.Fix = "Take s3:DeleteObject out of the role's policy: an upload needs " + join(p.dest.WriteActions()) + " alone."
-	}
-	return f
-}
-
-// narrow replaces a statement that allows too much by the one that setup writes.
-func (p *probe) narrow(f finding) report.Fix {
-	patch := p.setupStatement(f.Artefact, "s3:PutObject")
-	if patch == nil || !strings.Contains(f.Statement.Text, "s3:") && !strings.Contains(f.Statement.Text, `"*"`) {
-		return report.Fix{}
-	}
-	return p.replaceStatement(f, f.Statement, patch, fmt.Sprintf("Replace statement %s of %s by this one, which allows what an upload needs.", statementName(f.Statement), place(f)))
 }

@@ -39,7 +39,7 @@ type finding struct {
 	row  string // the check of the policies that it belongs to
 }
 
-func (p *probe) record(c check, f finding) report.Check {
+func (r *run) record(c check, f finding) report.Check {
 	out := report.Check{ID: c.code, Code: f.Code, Category: c.category, Title: c.title, Result: f.Result, Why: f.Detail, Evidence: f.Evidence, Assumptions: f.Assumptions, Advisory: f.Advisory, Confirms: f.Confirms}
 	if out.Code == "" {
 		out.Code = c.code
@@ -53,7 +53,7 @@ func (p *probe) record(c check, f finding) report.Check {
 	if f.Result == report.Pass || f.Result == report.Skip {
 		return out
 	}
-	out.Account = p.account(f.Account)
+	out.Account = r.account(f.Account)
 	out.Artefact = report.Artefact{Kind: f.Artefact, ARN: f.ArtefactARN, Name: f.Name, Statement: f.Statement}
 	out.NearMisses, out.Confidence = f.NearMisses, f.Confidence
 	if out.Confidence == "" {
@@ -64,11 +64,11 @@ func (p *probe) record(c check, f finding) report.Check {
 	}
 	out.Fix = f.Repair
 	if out.Fix.IsZero() && f.FixStatement != "" {
-		out.Fix = p.addStatement(f.Artefact, "", json.RawMessage(f.FixStatement), f.Fix)
+		out.Fix = r.fixes.addStatement(f.Artefact, "", json.RawMessage(f.FixStatement), f.Fix)
 	}
 	if out.Fix.IsZero() && f.Fix != "" {
 		out.Fix = report.Fix{Kind: report.FixConfig, Text: f.Fix, Target: f.ArtefactARN, Account: out.Account}
-		out.Fix.Owner = p.owner(f.Artefact, out.Account)
+		out.Fix.Owner = r.owner(f.Artefact, out.Account)
 		if settingKinds[f.Artefact] {
 			out.Fix.Kind = report.FixSetting
 		}
@@ -82,15 +82,4 @@ var settingKinds = map[string]bool{
 	report.ArtefactTrail: true, report.ArtefactAccessLog: true, report.ArtefactBoundary: true, report.ArtefactSCP: true, report.ArtefactRCP: true, report.ArtefactEndpointPolicy: true,
 	report.ArtefactIdentity: true, report.ArtefactTrust: true, report.ArtefactBucketPolicy: true, report.ArtefactKeyPolicy: true, report.ArtefactSourcePolicy: true,
 	report.ArtefactIdentityBucket: true, report.ArtefactIdentityKey: true, report.ArtefactUnseen: true,
-}
-
-// account says on whose side an account is.
-func (p *probe) account(id string) report.Account {
-	switch {
-	case id == "":
-		return report.Account{}
-	case id == p.accountB() && id != p.accountA():
-		return report.Account{ID: id, Side: report.SideB}
-	}
-	return report.Account{ID: id, Side: report.SideA}
 }

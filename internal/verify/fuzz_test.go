@@ -18,7 +18,7 @@ type noSessions struct{ Sessions }
 
 func (noSessions) ScopePolicy(string) (string, error) { return "", nil }
 
-func fuzzed(t testing.TB) (*probe, setup.Documents) {
+func fuzzed(t testing.TB) (*run, setup.Documents) {
 	t.Helper()
 	cfg, err := config.Parse("f", []byte(`destinations:
   audit-logs:
@@ -37,7 +37,9 @@ func fuzzed(t testing.TB) (*probe, setup.Documents) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &probe{dest: dest, sessions: noSessions{}, calls: &budget{}, passed: map[stepID]bool{}, source: "arn:aws:iam::111122223333:user/app", key: "logs/.brokerd-verify/x"}, docs
+	r := &run{sessions: noSessions{}, calls: &budget{}, passed: map[stepID]bool{}}
+	r.know(&arrangement{dest: dest, source: "arn:aws:iam::111122223333:user/app", key: "logs/.brokerd-verify/x"}, newDocuments(report.Policies{}))
+	return r, docs
 }
 
 // Documents come from other people's accounts and over the API. Whatever they
@@ -50,7 +52,7 @@ func FuzzDocuments(f *testing.F) {
 	f.Add(strings.ReplaceAll(string(docs.Trust), "app", "other"), strings.ReplaceAll(string(docs.Identity), "kms:", "ksm:"), strings.Replace(string(docs.Bucket), "arn:aws:iam::111122223333:role/Up", "AROAEXAMPLEEXAMPLE00", 1),
 		strings.Replace(string(docs.Key), `"kms:ViaService"`, `"aws:SourceVpce"`, 1), `{"LoggingEnabled":{},"Payer":"Requester","OwnershipControls":{"Rules":[{}]}}`)
 	f.Fuzz(func(t *testing.T, trust, identity, bucket, key, setting string) {
-		p, _ := fuzzed(t)
+		r, _ := fuzzed(t)
 		var policies report.Policies
 		for kind, text := range map[string]string{
 			report.DocumentTrust: trust, report.DocumentIdentity: identity, report.DocumentBucketPolicy: bucket, report.DocumentKeyPolicy: key, report.DocumentBoundary: identity, report.DocumentSCP: identity, report.DocumentRCP: bucket, report.DocumentEndpointPolicy: bucket,
@@ -58,27 +60,29 @@ func FuzzDocuments(f *testing.F) {
 		} {
 			policies.Documents = append(policies.Documents, report.PolicyDocument{Kind: kind, State: report.Known, Text: text})
 		}
-		p.docs = newLibrary(policies)
-		p.predicted = p.predict()
+		r.know(r.arrangement, newDocuments(policies))
 		var all []report.Check
 		for _, c := range append(policyChecks(), auditChecks()...) {
-			for _, found := range c.run(context.Background(), p) {
-				all = append(all, p.record(c, found))
+			for _, found := range c.ask(context.Background(), r) {
+				all = append(all, r.record(c, found))
 			}
 		}
 		c := check{codeDelete, report.CategoryPrivilege, "", nil, one(checkDelete)}
-		all = append(all, p.record(c, checkDelete(context.Background(), p)))
+		all = append(all, r.record(c, checkDelete(context.Background(), r)))
 		for _, c := range all {
-			if c.Result == report.Pass && c.Code == codeStaticForm && p.docs.one(report.DocumentBucketPolicy) == nil && strings.TrimSpace(bucket) != "" {
+			if c.Result == report.Pass && c.Code == codeStaticForm && r.docs.one(report.DocumentBucketPolicy) == nil && strings.TrimSpace(bucket) != "" {
 				t.Errorf("a bucket policy that is none passes as well-formed: %q", bucket)
 			}
 			if len(c.Fix.Patch) > 0 && !json.Valid(c.Fix.Patch) {
 				t.Errorf("%s: the patch is no JSON: %q", c.Code, c.Fix.Patch)
 			}
 		}
-		r := report.Report{Checks: all, Path: p.path(all)}
-		r.Messages = p.messages(r)
-		if _, err := json.Marshal(r); err != nil {
+		rep := report.Report{Checks: all, Path: r.path(all)}
+		var err error
+		if rep.Messages, err = r.messages(rep); err != nil {
+			t.Error(err)
+		}
+		if _, err := json.Marshal(rep); err != nil {
 			t.Error(err)
 		}
 	})
@@ -88,20 +92,17 @@ func FuzzToken(f *testing.F) {
 	f.Add("a." + base64.RawURLEncoding.EncodeToString([]byte(`{"iss":"https://oidc.example.com/id/C0","sub":"system:serviceaccount:logs:app","aud":["sts.amazonaws.com"]}`)) + ".c")
 	f.Add("..")
 	f.Fuzz(func(t *testing.T, text string) {
-		p, _ := fuzzed(t)
-		p.source, p.noSource, p.token = "", "a web identity", parseToken(text)
-		p.docs = newLibrary(report.Policies{Documents: []report.PolicyDocument{{Kind: report.DocumentTrust, State: report.Known, Text: p.trustText()}}})
-		p.predicted = p.predict()
-		for _, b := range p.predicted.blockers {
+		r, _ := fuzzed(t)
+		a := r.arrangement
+		a.source, a.noSource, a.token = "", "a web identity", parseToken(text)
+		trust := `{"Version":"2012-10-17","Statement":[` + r.fixes.webTrust() + `]}`
+		r.know(a, newDocuments(report.Policies{Documents: []report.PolicyDocument{{Kind: report.DocumentTrust, State: report.Known, Text: trust}}}))
+		for _, b := range r.predicted.blockers {
 			if len(b.Repair.Patch) > 0 && !json.Valid(b.Repair.Patch) {
 				t.Errorf("the patch is no JSON: %q", b.Repair.Patch)
 			}
 		}
 	})
-}
-
-func (p *probe) trustText() string {
-	return `{"Version":"2012-10-17","Statement":[` + p.webTrust() + `]}`
 }
 
 var _ Sessions = noSessions{&broker.Broker{}}

@@ -8,12 +8,12 @@ import (
 )
 
 // keyState is about the key itself: no policy edit repairs it.
-func (p *probe) keyState(c *finding, awsCode string) {
-	c.Account, c.Artefact, c.ArtefactARN = awsarn.Account(p.dest.KMSKey), report.ArtefactKeyState, p.dest.KMSKey
-	account := p.account(c.Account)
-	owner := orUnknown(c.Account)
-	at := " --region " + p.dest.Region + " --key-id " + p.dest.KMSKey
-	repair := report.Fix{Kind: report.FixSetting, Target: p.dest.KMSKey, Account: account, Owner: p.owner(report.ArtefactKeyState, account)}
+func (d *diagnosis) keyState(c *finding, awsCode string) {
+	c.Account, c.Artefact, c.ArtefactARN = awsarn.Account(d.dest.KMSKey), report.ArtefactKeyState, d.dest.KMSKey
+	account := d.account(c.Account)
+	owner := accountOrB(c.Account)
+	at := " --region " + d.dest.Region + " --key-id " + d.dest.KMSKey
+	repair := report.Fix{Kind: report.FixSetting, Target: d.dest.KMSKey, Account: account, Owner: d.owner(report.ArtefactKeyState, account)}
 	switch awsCode {
 	case "KMS.DisabledException", "DisabledException":
 		c.Code, c.Detail = causeKeyDisabled, "the key is disabled"
@@ -23,7 +23,7 @@ func (p *probe) keyState(c *finding, awsCode string) {
 		repair.Text = fmt.Sprintf("In account %s, look at its state (`aws kms describe-key`). A key that is pending deletion comes back by the command; one that waits for its material needs it imported.", owner)
 		repair.Command = "aws kms cancel-key-deletion" + at + " && aws kms enable-key" + at
 	case "KMS.NotFoundException", "NotFoundException":
-		c.Code, c.Detail = causeKeyNotFound, "KMS knows no such key in "+p.dest.Region
+		c.Code, c.Detail = causeKeyNotFound, "KMS knows no such key in "+d.dest.Region
 		c.Fix = "Correct `kms_key`: it must be the full ARN of a key in the bucket's Region."
 		return
 	default:
@@ -43,27 +43,27 @@ type keyMetadata struct {
 }
 
 // checkKeyState looks at what was read of the key.
-func (p *probe) readKeyState() []finding {
+func (r *run) readKeyState() []finding {
 	var m keyMetadata
-	if state, why := p.docs.state(report.DocumentKey); state != report.Known {
+	if state, why := r.docs.state(report.DocumentKey); state != report.Known {
 		if state == report.Absent {
 			f := finding{Result: report.Fail, Confidence: report.Strong}
-			p.keyState(&f, "NotFoundException")
+			r.diagnosis.keyState(&f, "NotFoundException")
 			return []finding{f}
 		}
-		return []finding{p.notRead(report.DocumentKey, p.accountB(), report.ArtefactKeyState, p.dest.KMSKey, why)}
+		return []finding{r.notRead(report.DocumentKey, r.accountB(), report.ArtefactKeyState, r.dest.KMSKey, why)}
 	}
-	p.docs.setting(report.DocumentKey, &m)
+	r.docs.setting(report.DocumentKey, &m)
 	f := finding{Result: report.Fail, Confidence: report.Strong, step: stepCreate, Evidence: []report.Evidence{{Source: report.SourceStatic, Operation: "kms:DescribeKey", Text: "state " + m.KeyMetadata.KeyState + ", " + m.KeyMetadata.KeySpec + ", " + m.KeyMetadata.KeyUsage}}}
 	switch k := m.KeyMetadata; {
 	case k.KeyState == "Disabled":
-		p.keyState(&f, "DisabledException")
+		r.diagnosis.keyState(&f, "DisabledException")
 	case k.KeyState == "PendingDeletion", k.KeyState == "PendingImport", k.KeyState == "Unavailable", k.KeyState == "PendingReplicaDeletion":
-		p.keyState(&f, "KMSInvalidStateException")
+		r.diagnosis.keyState(&f, "KMSInvalidStateException")
 	case k.KeySpec != "" && k.KeySpec != "SYMMETRIC_DEFAULT", k.KeyUsage != "" && k.KeyUsage != "ENCRYPT_DECRYPT":
-		p.keyState(&f, "InvalidKeyUsageException")
+		r.diagnosis.keyState(&f, "InvalidKeyUsageException")
 	case k.KeyManager == "AWS":
-		p.keyState(&f, "InvalidKeyUsageException")
+		r.diagnosis.keyState(&f, "InvalidKeyUsageException")
 		f.Detail = "the key is managed by AWS for account B alone: it can never be used from another account"
 	default:
 		return []finding{{Result: report.Pass, Detail: "a symmetric key, " + orText(k.KeyState, "enabled")}}

@@ -9,23 +9,23 @@ import (
 )
 
 // path draws the way of an object from what the checks found.
-func (p *probe) path(list []report.Check) report.Path {
-	a, b := p.account(p.accountA()), p.account(p.accountB())
+func (r *run) path(list []report.Check) report.Path {
+	a, b := r.account(r.accountA()), r.account(r.accountB())
 	out := report.Path{Nodes: []report.Node{
 		{ID: report.NodePeer, Label: "application"},
 		{ID: report.NodeBroker, Label: "brokerd"},
-		{ID: report.NodeSource, Label: orText(shortName(p.source), orText(p.noSource, "source identity")), ARN: p.source, Account: p.account(awsarn.Account(p.source))},
-		{ID: report.NodeRole, Label: orText(roleName(p.dest.Role), "source credentials"), ARN: p.dest.Role, Account: a},
+		{ID: report.NodeSource, Label: orText(shortName(r.source), orText(r.noSource, "source identity")), ARN: r.source, Account: r.account(awsarn.Account(r.source))},
+		{ID: report.NodeRole, Label: orText(roleName(r.dest.Role), "source credentials"), ARN: r.dest.Role, Account: a},
 	}}
-	if strings.Contains(p.s3Address, "interface endpoint") || p.docs.one(report.DocumentEndpointPolicy) != nil {
+	if strings.Contains(r.s3Address, "interface endpoint") || r.docs.one(report.DocumentEndpointPolicy) != nil {
 		out.Nodes = append(out.Nodes, report.Node{ID: report.NodeEndpoint, Label: "VPC endpoint", Account: a})
 	}
-	out.Nodes = append(out.Nodes, report.Node{ID: report.NodeBucket, Label: p.dest.Bucket, ARN: p.bucketARN(), Account: b})
-	if p.dest.KMSKey != "" {
-		out.Nodes = append(out.Nodes, report.Node{ID: report.NodeKey, Label: p.dest.KMSKey[strings.LastIndexByte(p.dest.KMSKey, '/')+1:], ARN: p.dest.KMSKey, Account: p.account(awsarn.Account(p.dest.KMSKey))})
+	out.Nodes = append(out.Nodes, report.Node{ID: report.NodeBucket, Label: r.dest.Bucket, ARN: r.bucketARN(), Account: b})
+	if r.dest.KMSKey != "" {
+		out.Nodes = append(out.Nodes, report.Node{ID: report.NodeKey, Label: r.dest.KMSKey[strings.LastIndexByte(r.dest.KMSKey, '/')+1:], ARN: r.dest.KMSKey, Account: r.account(awsarn.Account(r.dest.KMSKey))})
 	}
 	for i := 1; i < len(out.Nodes); i++ {
-		out.Edges = append(out.Edges, p.edge(out.Nodes[i-1].ID, out.Nodes[i].ID, list))
+		out.Edges = append(out.Edges, r.edge(out.Nodes[i-1].ID, out.Nodes[i].ID, list))
 	}
 	return out
 }
@@ -34,7 +34,7 @@ func shortName(arn string) string { return arn[strings.LastIndexByte(arn, '/')+1
 
 // edge is red when a finding is about it, green when a check has proven it, and
 // unknown else. Who may ask the daemon is not for these checks to say.
-func (p *probe) edge(from, to string, list []report.Check) report.Edge {
+func (r *run) edge(from, to string, list []report.Check) report.Edge {
 	e := report.Edge{From: from, To: to, Result: report.Unknown}
 	for _, c := range list {
 		if c.Result == report.Fail && c.Category != report.CategoryPrivilege && c.Category != report.CategoryAudit && edgeOf(c) == to && !slices.Contains(e.Codes, c.Code) {
@@ -51,14 +51,14 @@ func (p *probe) edge(from, to string, list []report.Check) report.Edge {
 	switch {
 	case proof != "" && holds(proof):
 		e.Result = report.Pass
-	case to == report.NodeBucket && p.onlyKey(list):
+	case to == report.NodeBucket && r.onlyKey(list):
 		e.Result = report.Pass // the same without the key was accepted
 	}
 	return e
 }
 
 // onlyKey says that the upload failed at KMS, which S3 asks when all of its own holds.
-func (p *probe) onlyKey(list []report.Check) bool {
+func (r *run) onlyKey(list []report.Check) bool {
 	at := slices.IndexFunc(list, func(c report.Check) bool { return c.ID == codeCreate && c.Result == report.Fail })
 	return at >= 0 && !slices.ContainsFunc(list, func(c report.Check) bool {
 		return c.ID == codeCreate && c.Result == report.Fail && edgeOf(c) != report.NodeKey

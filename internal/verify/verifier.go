@@ -75,25 +75,18 @@ func (v *Verifier) Verify(ctx context.Context, destination string, o report.RunO
 	return v.Run(ctx, dest, o, emit)
 }
 
-// told is a finding that a check has told.
-type told struct {
-	finding finding
-	check   string
-}
-
 // Run is Verify for a destination at hand. emit may be nil.
 func (v *Verifier) Run(ctx context.Context, dest *config.Destination, o report.RunOptions, emit func(report.Check) error) (out report.Report, err error) {
 	out = report.Report{Destination: dest.Name, Documents: o.Policies.Documents}
-	p, err := v.newProbe(dest, o)
+	r, err := v.newRun(dest, o)
 	if err != nil {
 		return out, err
 	}
-	p.predicted = p.predict()
 	// Whatever stops the run, the probe's upload does not stay.
 	defer func() {
-		id := p.uploadID
-		if cleanup := p.abort(ctx); cleanup != nil && err != nil {
-			err = errors.Join(err, fmt.Errorf("aborting the probe's multipart upload %s of %s: %w", id, p.key, cleanup))
+		id := r.uploads.open
+		if cleanup := r.uploads.abort(ctx, r.clients.s3()); cleanup != nil && err != nil {
+			err = errors.Join(err, fmt.Errorf("aborting the probe's multipart upload %s of %s: %w", id, r.key, cleanup))
 		}
 	}()
 	failed := make(map[string]string) // code of a check that did not hold -> code of the cause
@@ -101,7 +94,7 @@ func (v *Verifier) Run(ctx context.Context, dest *config.Destination, o report.R
 		if err := ctx.Err(); err != nil {
 			return out, fmt.Errorf("verifying destination %q: %w", dest.Name, err)
 		}
-		for _, row := range v.rows(ctx, c, p, failed) {
+		for _, row := range v.rows(ctx, c, r, failed) {
 			// An undecided call has no result to build on; other unknowns only prove less.
 			if row.Result == report.Fail || row.Result == report.Skip || row.Code == causeThrottled || row.Code == causeKeyThrottled {
 				if _, ok := failed[c.code]; !ok {
@@ -116,29 +109,29 @@ func (v *Verifier) Run(ctx context.Context, dest *config.Destination, o report.R
 			}
 		}
 	}
-	out.Calls = p.calls.made()
-	out.Path = p.path(out.Checks)
-	out.Messages = p.messages(out)
-	return out, nil
+	out.Calls = r.calls.made()
+	out.Path = r.path(out.Checks)
+	out.Messages, err = r.messages(out)
+	return out, err
 }
 
 // rows are the records of one check: several when it found several faults.
-func (v *Verifier) rows(ctx context.Context, c check, p *probe, failed map[string]string) []report.Check {
+func (v *Verifier) rows(ctx context.Context, c check, r *run, failed map[string]string) []report.Check {
 	for _, need := range c.needs {
 		if cause, ok := failed[need]; ok {
-			return []report.Check{p.record(c, finding{Result: report.Skip, Detail: "not run, because " + need + " did not hold (" + cause + ")"})}
+			return []report.Check{r.record(c, finding{Result: report.Skip, Detail: "not run, because " + need + " did not hold (" + cause + ")"})}
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	started := time.Now()
 	var out []report.Check
-	for _, f := range c.run(ctx, p) {
-		row := p.record(c, f)
+	for _, f := range c.ask(ctx, r) {
+		row := r.record(c, f)
 		row.Elapsed = time.Since(started)
 		out = append(out, row)
 		if f.Confirms == "" && (f.Result == report.Fail || f.Result == report.Warn) && c.category != report.CategoryPolicy {
-			p.told = append(p.told, told{f, c.code})
+			r.reported = append(r.reported, reported{f, c.code})
 		}
 	}
 	return out

@@ -20,7 +20,7 @@ type webToken struct {
 	Audience policytext.StringList `json:"aud"`
 }
 
-func (t webToken) words() string {
+func (t webToken) describe() string {
 	if t.Issuer == "" {
 		return ""
 	}
@@ -32,8 +32,8 @@ func (t webToken) provider() string {
 	return strings.TrimSuffix(strings.TrimPrefix(t.Issuer, "https://"), "/")
 }
 
-func (p *probe) readToken() {
-	file := p.tokenFile
+func (r *run) readToken() {
+	file := r.tokenFile
 	if file == "" {
 		file = os.Getenv("AWS_WEB_IDENTITY_TOKEN_FILE")
 	}
@@ -41,7 +41,7 @@ func (p *probe) readToken() {
 	if err != nil || len(data) > 64<<10 {
 		return
 	}
-	p.token = parseToken(string(data))
+	r.token = parseToken(string(data))
 }
 
 func parseToken(text string) (t webToken) {
@@ -61,33 +61,16 @@ func isWebIdentity(info awserr.Info) bool {
 }
 
 // webIdentity explains a token that STS does not take.
-func (p *probe) webIdentity(c finding, s step) finding {
-	if blockers := of(p.predicted.blockers, stepAssume); len(blockers) > 0 {
-		return p.confirmed(blockers, c, s, awserr.Info{})[0]
+func (d *diagnosis) webIdentity(c finding, s step) finding {
+	if blockers := findingsFor(d.predicted.blockers, stepAssume); len(blockers) > 0 {
+		return d.confirmed(blockers, c, s, awserr.Info{})[0]
 	}
-	c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeWebIdentity, p.accountA(), report.ArtefactTrust, p.dest.Role, report.Strong
-	c.Detail = fmt.Sprintf("%s: STS does not take the web identity%s: %s", s.name, p.token.words(), c.AWSMessage)
-	c.Fix = fmt.Sprintf("In account %s: an IAM identity provider for the token's issuer with the token's audience, and a trust policy whose conditions on sub and aud are the token's.", p.accountA())
-	if host := p.token.provider(); host != "" && c.AWSCode != "InvalidIdentityToken" {
-		c.FixStatement = p.webTrust()
+	c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeWebIdentity, d.accountA(), report.ArtefactTrust, d.dest.Role, report.Strong
+	c.Detail = fmt.Sprintf("%s: STS does not take the web identity%s: %s", s.name, d.token.describe(), c.AWSMessage)
+	c.Fix = fmt.Sprintf("In account %s: an IAM identity provider for the token's issuer with the token's audience, and a trust policy whose conditions on sub and aud are the token's.", d.accountA())
+	if host := d.token.provider(); host != "" && c.AWSCode != "InvalidIdentityToken" {
+		c.FixStatement = d.fixes.webTrust()
 		c.Fix = "Add this statement to the trust policy of the role."
 	}
 	return c
-}
-
-// webTrust lets just this token in.
-func (p *probe) webTrust() string {
-	host := p.token.provider()
-	equals := map[string]any{host + ":sub": p.token.Subject}
-	if len(p.token.Audience) > 0 {
-		equals[host+":aud"] = p.token.Audience[0]
-	}
-	return statementJSON(map[string]any{
-		"Sid": "BrokerdAssumeRole", "Effect": "Allow", "Action": "sts:AssumeRoleWithWebIdentity",
-		"Principal": map[string]string{"Federated": p.providerARN()}, "Condition": map[string]any{"StringEquals": equals},
-	})
-}
-
-func (p *probe) providerARN() string {
-	return "arn:" + p.partition() + ":iam::" + p.accountA() + ":oidc-provider/" + p.token.provider()
 }

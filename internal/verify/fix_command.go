@@ -10,12 +10,12 @@ import (
 // command is a fix as one line for a shell that is signed in to the account. It
 // reads the document again and changes one statement of it: what others changed
 // since stays. It needs the AWS CLI and jq.
-func (p *probe) command(kind string, f report.Fix) string {
+func (x *fixes) command(kind string, f report.Fix) string {
 	filter := jqFilter(f)
 	if filter == "" {
 		return ""
 	}
-	region := " --region " + p.dest.Region
+	region := " --region " + x.dest.Region
 	name := roleName(f.Target)
 	if strings.Contains(f.Target, ":policy/") {
 		version := `$(aws iam get-policy --policy-arn ` + f.Target + ` --query Policy.DefaultVersionId --output text)`
@@ -40,13 +40,13 @@ func (p *probe) command(kind string, f report.Fix) string {
 		return pipe(fmt.Sprintf("aws iam get-%s-policy %s%s --query PolicyDocument --output json", verb, who, policy), filter,
 			fmt.Sprintf("aws iam put-%s-policy %s%s --policy-document", verb, who, policy))
 	case report.ArtefactBucketPolicy, report.ArtefactIdentityBucket:
-		if state, _ := p.docs.state(report.DocumentBucketPolicy); state == report.Absent && f.Kind == report.FixAddStatement {
-			return "aws s3api put-bucket-policy --bucket " + p.dest.Bucket + " --policy " + quote(`{"Version":"2012-10-17","Statement":[`+string(f.Patch)+`]}`)
+		if state, _ := x.docs.state(report.DocumentBucketPolicy); state == report.Absent && f.Kind == report.FixAddStatement {
+			return "aws s3api put-bucket-policy --bucket " + x.dest.Bucket + " --policy " + quote(`{"Version":"2012-10-17","Statement":[`+string(f.Patch)+`]}`)
 		}
-		return pipe("aws s3api get-bucket-policy --bucket "+p.dest.Bucket+" --query Policy --output text", filter, "aws s3api put-bucket-policy --bucket "+p.dest.Bucket+" --policy")
+		return pipe("aws s3api get-bucket-policy --bucket "+x.dest.Bucket+" --query Policy --output text", filter, "aws s3api put-bucket-policy --bucket "+x.dest.Bucket+" --policy")
 	case report.ArtefactKeyPolicy, report.ArtefactIdentityKey:
-		return pipe("aws kms get-key-policy"+region+" --key-id "+p.dest.KMSKey+" --query Policy --output text", filter,
-			"aws kms put-key-policy"+region+" --key-id "+p.dest.KMSKey+" --policy-name default --policy")
+		return pipe("aws kms get-key-policy"+region+" --key-id "+x.dest.KMSKey+" --query Policy --output text", filter,
+			"aws kms put-key-policy"+region+" --key-id "+x.dest.KMSKey+" --policy-name default --policy")
 	}
 	return ""
 }
@@ -77,3 +77,14 @@ func pipe(get, filter, put string) string {
 
 // quote makes text one word of a POSIX shell.
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+
+// trailQuery finds a refusal in CloudTrail. Calls to S3 objects are data events,
+// which LookupEvents does not have: they are in a trail's or an event data store.
+func (x *fixes) trailQuery(action string) string {
+	session := x.sessionARN()
+	if strings.HasPrefix(action, "kms:") || strings.HasPrefix(action, "sts:") {
+		name := session[strings.LastIndexByte(session, '/')+1:]
+		return fmt.Sprintf("aws cloudtrail lookup-events --region %s --lookup-attributes AttributeKey=Username,AttributeValue=%s --query 'Events[].CloudTrailEvent' --output text", x.dest.Region, quote(name))
+	}
+	return fmt.Sprintf(`aws cloudtrail start-query --region %s --query-statement "SELECT eventTime, eventName, errorCode, errorMessage, vpcEndpointId, requestID FROM EVENT_DATA_STORE_ID WHERE userIdentity.arn = '%s' AND errorCode = 'AccessDenied'"`, x.dest.Region, session)
+}

@@ -21,11 +21,11 @@ const (
 
 // statement is the Allow statement with action of the policy that setup would
 // write: what verify prints as the repair is what setup applies.
-func (p *probe) statement(kind docKind, action string) string {
-	if p.dest.Compatible || p.dest.Role == "" {
+func (x *fixes) statement(kind docKind, action string) string {
+	if x.dest.Compatible || x.dest.Role == "" {
 		return ""
 	}
-	docs, err := setup.Desired(p.dest, setup.Options{SourcePrincipalARN: awsarn.Role(p.source)})
+	docs, err := setup.Desired(x.dest, setup.Options{SourcePrincipalARN: awsarn.Role(x.source)})
 	if err != nil {
 		return ""
 	}

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/brokerd/brokerd/internal/iampolicy"
-	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
@@ -52,8 +51,8 @@ func noun(kind string) string {
 	return strings.ReplaceAll(kind, "-", " ")
 }
 
-// place names a document and its account: "the bucket policy in account 444455556666".
-func place(f finding) string {
+// describeDocument names a document and its account: "the bucket policy in account 444455556666".
+func describeDocument(f finding) string {
 	out := "the " + noun(f.Artefact)
 	if f.Name != "" && (f.Artefact == report.ArtefactIdentity || f.Artefact == report.ArtefactSourcePolicy) {
 		out += " " + f.Name
@@ -109,12 +108,4 @@ func missText(n report.NearMiss) string {
 		return fmt.Sprintf("%s is for %s", who, strings.Join(n.Want, ", "))
 	}
 	return ""
-}
-
-// callerOf names the caller as an administrator knows it.
-func (p *probe) callerOf(sc iampolicy.Scenario) string {
-	if strings.HasPrefix(sc.Request.Action, "sts:") {
-		return awsarn.Role(sc.Request.Principal)
-	}
-	return p.dest.Role
 }

@@ -10,11 +10,16 @@ import (
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
-// prediction is what the engine says of every question, before any call.
+// prediction is the engine's verdict on every request of a delivery, from the
+// documents alone. It makes no call, and reads no clock.
 type prediction struct {
-	blockers []finding            // what certainly stands in the way, by the documents
-	suspects []finding            // what may, depending on what nobody knows here
-	decided  map[stepID][]decided // what was decided of each question
+	*arrangement
+	docs  *documents
+	fixes *fixes
+
+	blockers []finding            // what certainly refuses
+	suspects []finding            // what may refuse, depending on a key that is not known here
+	decided  map[stepID][]decided // every request with its result
 }
 
 type decided struct {
@@ -22,32 +27,32 @@ type decided struct {
 	result   iampolicy.Result
 }
 
-// predict asks the engine. Findings of the same repair are told once: a key
-// policy without kms:GenerateDataKey lacks kms:Decrypt by the same statement.
-func (p *probe) predict() prediction {
-	out := prediction{decided: make(map[stepID][]decided)}
+// decide asks the engine again, with all that is known by now. Findings that one
+// change repairs are one finding: a key policy without kms:GenerateDataKey lacks
+// kms:Decrypt by the same statement.
+func (p *prediction) decide() {
+	p.blockers, p.suspects, p.decided = nil, nil, make(map[stepID][]decided)
 	if state, _ := p.docs.state(report.DocumentTrust); state == report.Absent && p.dest.Role != "" {
-		// What else names the role can only be judged when it is there.
-		out.blockers = []finding{p.noRole(finding{Result: report.Fail, Confidence: report.Strong, row: codeStaticTrust})}
-		return out
+		// No other document can be judged without the role.
+		p.blockers = []finding{noRole(p.arrangement, finding{Result: report.Fail, Confidence: report.Strong, row: codeStaticTrust})}
+		return
 	}
 	for _, q := range p.questions() {
 		for _, sc := range q.scenarios {
 			r := iampolicy.Evaluate(sc)
-			out.decided[q.step] = append(out.decided[q.step], decided{sc, r})
+			p.decided[q.step] = append(p.decided[q.step], decided{sc, r})
 			for _, f := range p.blockersOf(q, sc, r) {
-				if !slices.ContainsFunc(out.blockers, f.sameRepair) {
-					out.blockers = append(out.blockers, f)
+				if !slices.ContainsFunc(p.blockers, f.sameRepair) {
+					p.blockers = append(p.blockers, f)
 				}
 			}
 			for _, f := range p.suspectsOf(q, sc, r) {
-				if !slices.ContainsFunc(out.suspects, f.sameRepair) {
-					out.suspects = append(out.suspects, f)
+				if !slices.ContainsFunc(p.suspects, f.sameRepair) {
+					p.suspects = append(p.suspects, f)
 				}
 			}
 		}
 	}
-	return out
 }
 
 // sameRepair says that one change repairs both.
@@ -61,8 +66,8 @@ func (f finding) sameRepair(other finding) bool {
 	return string(f.Repair.Patch) == string(other.Repair.Patch) && f.Repair.Kind == other.Repair.Kind
 }
 
-// of are the findings of some steps.
-func of(list []finding, steps ...stepID) []finding {
+// findingsFor returns the findings of some steps.
+func findingsFor(list []finding, steps ...stepID) []finding {
 	var out []finding
 	for _, f := range list {
 		if slices.Contains(steps, f.step) {
@@ -73,7 +78,7 @@ func of(list []finding, steps ...stepID) []finding {
 }
 
 // blockersOf are the layers that certainly refuse a request.
-func (p *probe) blockersOf(q question, sc iampolicy.Scenario, r iampolicy.Result) []finding {
+func (p *prediction) blockersOf(q question, sc iampolicy.Scenario, r iampolicy.Result) []finding {
 	var out []finding
 	for i := range r.Layers {
 		l := &r.Layers[i]
@@ -96,7 +101,7 @@ func (p *probe) blockersOf(q question, sc iampolicy.Scenario, r iampolicy.Result
 
 // suspectsOf are the statements that refuse or do not allow a request, depending
 // on a condition key that nobody knows here.
-func (p *probe) suspectsOf(q question, sc iampolicy.Scenario, r iampolicy.Result) []finding {
+func (p *prediction) suspectsOf(q question, sc iampolicy.Scenario, r iampolicy.Result) []finding {
 	var out []finding
 	for i := range r.Layers {
 		l := &r.Layers[i]
@@ -128,7 +133,7 @@ func (p *probe) suspectsOf(q question, sc iampolicy.Scenario, r iampolicy.Result
 }
 
 // denial is a finding about one Deny statement.
-func (p *probe) denial(q question, sc iampolicy.Scenario, l *iampolicy.LayerResult, n int, sure report.Confidence) finding {
+func (p *prediction) denial(q question, sc iampolicy.Scenario, l *iampolicy.LayerResult, n int, sure report.Confidence) finding {
 	s := &l.Statements[n]
 	f := p.about(q, sc, l)
 	f.Confidence = sure
@@ -143,7 +148,7 @@ func (p *probe) denial(q question, sc iampolicy.Scenario, l *iampolicy.LayerResu
 	}
 	parts := parseStatement(f.Statement.Text)
 	f.Code = denyCode(f.Artefact, sc.Request.Action, parts)
-	f.Detail = fmt.Sprintf("statement %s of %s refuses %s", statementName(f.Statement), place(f), sc.Request.Action)
+	f.Detail = fmt.Sprintf("statement %s of %s refuses %s", statementName(f.Statement), describeDocument(f), sc.Request.Action)
 	if keys := parts.keys(); len(keys) > 0 {
 		f.Detail += " by its condition on " + strings.Join(keys, ", ")
 	}
@@ -154,28 +159,28 @@ func (p *probe) denial(q question, sc iampolicy.Scenario, l *iampolicy.LayerResu
 	if note := forwardedNote(sc.Request.Action, parts); note != "" {
 		f.Detail += ". " + note
 	}
-	f.Repair = p.liftDeny(f, q, sc, parts)
+	f.Repair = p.fixes.liftDeny(f, q, sc, parts)
 	return f
 }
 
 // lack is a finding about a layer in which nothing allows the request.
-func (p *probe) lack(q question, sc iampolicy.Scenario, l *iampolicy.LayerResult) finding {
+func (p *prediction) lack(q question, sc iampolicy.Scenario, l *iampolicy.LayerResult) finding {
 	f := p.about(q, sc, l)
 	f.Confidence = report.Strong
 	if l.Layer == iampolicy.LayerPublicAccess {
 		return p.publicStatement(f, l)
 	}
 	near := slices.Clone(l.NearMisses)
-	slices.SortStableFunc(near, func(a, b int) int { return farness(&l.Statements[a]) - farness(&l.Statements[b]) })
+	slices.SortStableFunc(near, func(a, b int) int { return distance(&l.Statements[a]) - distance(&l.Statements[b]) })
 	for _, n := range near[:min(3, len(near))] {
 		f.NearMisses = append(f.NearMisses, p.nearMiss(sc, l, n))
 	}
 	f.Code = lackCode(f.Artefact, sc.Request.Action, f.NearMisses)
-	f.Detail = fmt.Sprintf("%s does not allow %s on %s", place(f), sc.Request.Action, sc.Request.Resource)
+	f.Detail = fmt.Sprintf("%s does not allow %s on %s", describeDocument(f), sc.Request.Action, sc.Request.Resource)
 	switch l.Layer {
 	case iampolicy.LayerIdentity:
 	case iampolicy.LayerResource:
-		f.Detail = fmt.Sprintf("%s does not let %s do %s", place(f), p.callerOf(sc), sc.Request.Action)
+		f.Detail = fmt.Sprintf("%s does not let %s do %s", describeDocument(f), p.callerOf(sc), sc.Request.Action)
 		if l.Reason == "no policy" {
 			f.Detail = fmt.Sprintf("there is no %s in account %s, so nobody from another account may do %s", noun(f.Artefact), f.Account, sc.Request.Action)
 		}
@@ -188,14 +193,14 @@ func (p *probe) lack(q question, sc iampolicy.Scenario, l *iampolicy.LayerResult
 	if note := p.lackNote(sc, f); note != "" {
 		f.Detail += ". " + note
 	}
-	f.Repair = p.allow(f, sc)
+	f.Repair = p.fixes.allow(f, sc)
 	return f
 }
 
-// farness orders near misses: by how many elements do not fit, then by what does
+// distance orders near misses: by how many elements do not fit, then by what does
 // not. A statement that fails by a condition, or by an id of somebody who was
 // deleted, was meant for this request; one for another principal was not.
-func farness(s *iampolicy.StatementResult) int {
+func distance(s *iampolicy.StatementResult) int {
 	rank := map[iampolicy.Element]int{iampolicy.ElementCondition: 0, iampolicy.ElementResource: 1, iampolicy.ElementAction: 2, iampolicy.ElementPrincipal: 3}[s.FailedOn]
 	if s.FailedOn == iampolicy.ElementPrincipal && slices.ContainsFunc(s.Want, isUniqueID) {
 		rank = 0
@@ -204,7 +209,7 @@ func farness(s *iampolicy.StatementResult) int {
 }
 
 // about says whose artefact a layer is.
-func (p *probe) about(q question, sc iampolicy.Scenario, l *iampolicy.LayerResult) finding {
+func (p *prediction) about(q question, sc iampolicy.Scenario, l *iampolicy.LayerResult) finding {
 	service, _, _ := strings.Cut(sc.Request.Action, ":")
 	f := finding{Result: report.Fail, Account: l.Account, step: q.step}
 	switch l.Layer {
@@ -240,13 +245,13 @@ func (p *probe) about(q question, sc iampolicy.Scenario, l *iampolicy.LayerResul
 	}
 	f.row = policyRow(f.Artefact, sc.Request.Action)
 	f.Evidence = []report.Evidence{{Source: report.SourceStatic, Operation: sc.Request.Action, Text: fmt.Sprintf("by the documents, %s is %s in the layer %q", sc.Request.Action, strings.ReplaceAll(string(l.Decision), "_", " "), l.Layer)}}
-	f.Assumptions = p.unread()
+	f.Assumptions = p.docs.unread()
 	return f
 }
 
 // publicStatement is S3's rule that one public statement locks every other
 // account out while RestrictPublicBuckets is on.
-func (p *probe) publicStatement(f finding, l *iampolicy.LayerResult) finding {
+func (p *prediction) publicStatement(f finding, l *iampolicy.LayerResult) finding {
 	f.Code, f.row = causePublicAccess, codeStaticPublic
 	doc := p.docs.one(report.DocumentBucketPolicy)
 	for i := range doc.Len() {
@@ -263,13 +268,13 @@ func (p *probe) publicStatement(f finding, l *iampolicy.LayerResult) finding {
 		f.Fix = "Take `acl` out of the destination."
 		return f
 	}
-	f.Detail = fmt.Sprintf("%s of %s is public, and RestrictPublicBuckets is on: S3 then refuses every caller from another account, also those that a neighbouring statement names", statementName(f.Statement), place(f))
-	f.Repair = p.removeStatement(f, "Remove the public statement, or limit it by a condition on fixed accounts. Leave the public access block on.")
+	f.Detail = fmt.Sprintf("%s of %s is public, and RestrictPublicBuckets is on: S3 then refuses every caller from another account, also those that a neighbouring statement names", statementName(f.Statement), describeDocument(f))
+	f.Repair = p.fixes.removeStatement(f, "Remove the public statement, or limit it by a condition on fixed accounts. Leave the public access block on.")
 	return f
 }
 
 // statementAt is the place and text of the n-th traced statement of a layer.
-func (p *probe) statementAt(sc iampolicy.Scenario, l *iampolicy.LayerResult, n int) *report.Statement {
+func (p *prediction) statementAt(sc iampolicy.Scenario, l *iampolicy.LayerResult, n int) *report.Statement {
 	t := &l.Statements[n]
 	out := &report.Statement{Sid: t.Sid, Index: t.Index, Line: t.Line, Column: t.Column, Path: fmt.Sprintf("Statement[%d]", t.Index)}
 	for _, d := range documentsOf(sc, l) {
@@ -315,21 +320,10 @@ func documentsOf(sc iampolicy.Scenario, l *iampolicy.LayerResult) []*iampolicy.D
 	return out
 }
 
-func (p *probe) nearMiss(sc iampolicy.Scenario, l *iampolicy.LayerResult, n int) report.NearMiss {
+func (p *prediction) nearMiss(sc iampolicy.Scenario, l *iampolicy.LayerResult, n int) report.NearMiss {
 	t := &l.Statements[n]
 	return report.NearMiss{
 		Policy: t.Policy, Statement: *p.statementAt(sc, l, n), FailedOn: string(t.FailedOn), Operator: t.Operator, Key: t.Key,
 		Want: slices.Clone(t.Want), Got: slices.Clone(t.Got), Note: t.Note,
 	}
-}
-
-// unread says which documents a conclusion does without.
-func (p *probe) unread() []string {
-	var out []string
-	for _, kind := range []string{report.DocumentIdentity, report.DocumentBoundary, report.DocumentBucketPolicy, report.DocumentKeyPolicy, report.DocumentSCP, report.DocumentRCP, report.DocumentEndpointPolicy} {
-		if !p.docs.read(kind) {
-			out = append(out, "not read: "+noun(kind))
-		}
-	}
-	return out
 }

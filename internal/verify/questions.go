@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"github.com/brokerd/brokerd/internal/iampolicy"
-	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
@@ -41,22 +40,10 @@ func forwardedUnknown() []string {
 	return []string{"aws:PrincipalOrgID", "aws:PrincipalOrgPaths", "aws:ResourceOrgID", "aws:ResourceOrgPaths", "aws:userid"}
 }
 
-// sessionARN is the session as policies see it.
-func (p *probe) sessionARN() string {
-	if p.session != nil && p.session.AssumedRoleARN != "" {
-		return p.session.AssumedRoleARN
-	}
-	name := p.dest.Session.Name
-	if name == "" {
-		name = "brokerd-" + p.dest.Name
-	}
-	return awsarn.Session(p.dest.Role, name)
-}
-
 // request is a request of the session; with says what it carries beside what every request does.
-func (p *probe) request(action, resource, owner string, with map[string][]string) iampolicy.Request {
+func (p *prediction) request(action, resource, owner string, with map[string][]string) iampolicy.Request {
 	r := iampolicy.Request{
-		Principal: p.sessionARN(), RoleARN: p.dest.Role, PrincipalID: p.roleID(),
+		Principal: p.sessionARN(), RoleARN: p.dest.Role, PrincipalID: p.docs.roleID(),
 		Action: action, Resource: resource, ResourceAccount: owner,
 		Context: map[string][]string{
 			"aws:SecureTransport": {"true"}, "aws:RequestedRegion": {p.dest.Region},
@@ -84,19 +71,8 @@ func (p *probe) request(action, resource, owner string, with map[string][]string
 	return r
 }
 
-// roleID is the role's unique id, where GetRole was read.
-func (p *probe) roleID() string {
-	var out struct {
-		Role struct {
-			RoleID string `json:"RoleId"`
-		}
-	}
-	p.docs.setting(report.DocumentRole, &out)
-	return out.Role.RoleID
-}
-
 // put is an upload as the policies see it, with everything that was read.
-func (p *probe) put(action string, with map[string][]string) iampolicy.Put {
+func (p *prediction) put(action string, with map[string][]string) iampolicy.Put {
 	put := iampolicy.Put{
 		Request: p.request(action, p.objectARN(), p.accountB(), with),
 		KeyARN:  p.dest.KMSKey, KeyPolicy: p.docs.one(report.DocumentKeyPolicy), KeyNotSupplied: !p.docs.read(report.DocumentKeyPolicy),
@@ -108,7 +84,7 @@ func (p *probe) put(action string, with map[string][]string) iampolicy.Put {
 	if !p.docs.read(report.DocumentBucketPolicy) {
 		put.NotSupplied = append(put.NotSupplied, iampolicy.LayerResource)
 	}
-	put.PublicAccessBlock = p.publicAccess()
+	put.PublicAccessBlock = p.docs.publicAccess()
 	if put.PublicAccessBlock == nil {
 		put.NotSupplied = append(put.NotSupplied, iampolicy.LayerPublicAccess)
 	}
@@ -121,11 +97,8 @@ func (p *probe) put(action string, with map[string][]string) iampolicy.Put {
 	return put
 }
 
-// bucketKey says what encryption context S3 gives to KMS.
-func (p *probe) bucketKey() bool { return p.dest.BucketKey == nil || *p.dest.BucketKey }
-
 // policySet are the policies of the caller's side.
-func (p *probe) policySet() (set iampolicy.PolicySet, missing []iampolicy.Layer) {
+func (p *prediction) policySet() (set iampolicy.PolicySet, missing []iampolicy.Layer) {
 	need := func(kind string, l iampolicy.Layer) {
 		if !p.docs.read(kind) {
 			missing = append(missing, l)
@@ -146,39 +119,23 @@ func (p *probe) policySet() (set iampolicy.PolicySet, missing []iampolicy.Layer)
 }
 
 // sessionPolicy is what brokerd sends along with AssumeRole.
-func (p *probe) sessionPolicy() []iampolicy.NamedPolicy {
+func (p *prediction) sessionPolicy() []iampolicy.NamedPolicy {
 	if list := p.docs.all(report.DocumentSessionPolicy); len(list) > 0 {
 		return list
 	}
-	text, err := p.sessions.ScopePolicy(p.dest.Name)
-	if err != nil || text == "" {
+	if p.scope == "" {
 		return nil
 	}
-	doc, err := iampolicy.Parse([]byte(text))
+	doc, err := iampolicy.Parse([]byte(p.scope))
 	if err != nil {
 		return nil
 	}
 	return []iampolicy.NamedPolicy{{Name: "sent by brokerd", Policy: doc}}
 }
 
-func (p *probe) publicAccess() *iampolicy.PublicAccessBlock {
-	if !p.docs.read(report.DocumentPublicAccess) {
-		return nil
-	}
-	var out struct {
-		PublicAccessBlockConfiguration struct{ BlockPublicAcls, IgnorePublicAcls, BlockPublicPolicy, RestrictPublicBuckets bool }
-	}
-	p.docs.setting(report.DocumentPublicAccess, &out)
-	c := out.PublicAccessBlockConfiguration
-	if p.ownership() == "BucketOwnerEnforced" {
-		c.BlockPublicAcls = false // ACLs are refused as such, public or not
-	}
-	return &iampolicy.PublicAccessBlock{BlockPublicAcls: c.BlockPublicAcls, IgnorePublicAcls: c.IgnorePublicAcls, BlockPublicPolicy: c.BlockPublicPolicy, RestrictPublicBuckets: c.RestrictPublicBuckets}
-}
-
 // encryptionHeaders are the condition keys of the headers that brokerd sends
 // when it begins an upload.
-func (p *probe) encryptionHeaders() map[string][]string {
+func (p *prediction) encryptionHeaders() map[string][]string {
 	out := map[string][]string{}
 	if p.dest.KMSKey != "" {
 		out["s3:x-amz-server-side-encryption"] = []string{"aws:kms"}
@@ -192,7 +149,7 @@ func (p *probe) encryptionHeaders() map[string][]string {
 
 // questions are what a delivery asks, in its order. A destination without ARNs
 // asks nothing that could be decided here.
-func (p *probe) questions() []question {
+func (p *prediction) questions() []question {
 	if p.dest.Compatible || p.dest.Role == "" {
 		return nil
 	}
@@ -236,7 +193,7 @@ func (p *probe) questions() []question {
 }
 
 // mark gives the calls that S3 forwards what cannot be known of them.
-func (p *probe) mark(list []iampolicy.Scenario) {
+func (p *prediction) mark(list []iampolicy.Scenario) {
 	for i := range list {
 		if strings.HasPrefix(list[i].Request.Action, "kms:") {
 			list[i].Request.UnknownContext = forwardedUnknown()
@@ -250,7 +207,7 @@ func (p *probe) mark(list []iampolicy.Scenario) {
 
 // assumeScenario asks whether the source may assume the role, when its identity
 // is known.
-func (p *probe) assumeScenario() (iampolicy.Scenario, bool) {
+func (p *prediction) assumeScenario() (iampolicy.Scenario, bool) {
 	if p.noSource != "" && p.token.Issuer != "" {
 		return p.webScenario(), true
 	}
@@ -289,7 +246,7 @@ func (p *probe) assumeScenario() (iampolicy.Scenario, bool) {
 }
 
 // webScenario asks whether the token of a web identity may assume the role.
-func (p *probe) webScenario() iampolicy.Scenario {
+func (p *prediction) webScenario() iampolicy.Scenario {
 	host := p.token.provider()
 	sc := iampolicy.Scenario{
 		Name: "sts:AssumeRoleWithWebIdentity",
@@ -308,9 +265,4 @@ func (p *probe) webScenario() iampolicy.Scenario {
 		sc.NotSupplied = append(sc.NotSupplied, iampolicy.LayerResource)
 	}
 	return sc
-}
-
-func (p *probe) sessionName() string {
-	arn := p.sessionARN()
-	return arn[strings.LastIndexByte(arn, '/')+1:]
 }
