@@ -25,10 +25,12 @@ import (
 	"github.com/brokerd/brokerd/internal/awsclient"
 	"github.com/brokerd/brokerd/internal/broker"
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/health"
 	"github.com/brokerd/brokerd/internal/monitor"
 	"github.com/brokerd/brokerd/internal/rpc"
 	"github.com/brokerd/brokerd/internal/spool"
 	"github.com/brokerd/brokerd/internal/telemetry"
+	"github.com/brokerd/brokerd/internal/unixsock"
 	"github.com/brokerd/brokerd/internal/uploader"
 	"github.com/brokerd/brokerd/internal/vend"
 	"github.com/brokerd/brokerd/internal/verify"
@@ -56,7 +58,7 @@ type Daemon struct {
 	spool   *spool.Spool        // nil when no destination spools
 	memory  memory
 	server  *rpc.Server
-	desk    *vend.Desk
+	creds   *vend.Service
 	vending []*vend.Endpoint
 	monitor *monitor.Patrol
 	notify  notifier
@@ -119,35 +121,32 @@ func New(cfg *config.Config, version string, w io.Writer) (_ *Daemon, err error)
 		return nil, err
 	}
 	rules := access.SystemCompiler()
-	ledger, err := rpc.NewLedger(slices.Collect(maps.Keys(cfg.Destinations)))
-	if err != nil {
-		return nil, err
-	}
-	if d.monitor, err = d.newMonitor(cfg, ledger); err != nil {
+	stats := health.NewStats(slices.Collect(maps.Keys(cfg.Destinations)))
+	if d.monitor, err = d.newMonitor(cfg, stats); err != nil {
 		return nil, err
 	}
 	var kept rpc.Spool
 	if cfg.Spools() {
-		link := &delivery{upload: d.upload, ledger: ledger, metrics: d.metrics, log: log}
+		link := &delivery{upload: d.upload, stats: stats, metrics: d.metrics, log: log}
 		if d.spool, err = link.openSpool(cfg); err != nil {
 			return nil, err
 		}
 		kept = d.spool
 	}
-	if d.desk, err = vend.New(vend.Options{
+	if d.creds, err = vend.New(vend.Options{
 		Config: cfg, Access: rules, Sessions: d.broker, Logger: log, Observer: d.metrics,
 	}); err != nil {
 		return nil, err
 	}
-	d.vending = endpoints(cfg, d.desk, log)
+	d.vending = endpoints(cfg, d.creds, log)
 	var unary []grpc.UnaryServerInterceptor
 	var stream []grpc.StreamServerInterceptor
 	if cfg.Metrics.Address != "" { // counting what nobody reads is not free
 		unary, stream = append(unary, d.metrics.RPC.UnaryServerInterceptor()), append(stream, d.metrics.RPC.StreamServerInterceptor())
 	}
 	d.server, err = rpc.NewServer(rpc.Options{
-		Config: cfg, Access: rules, Deliver: d.upload, Spool: kept, Gate: d.budget, Sessions: d.broker, Desk: d.desk, Parts: d.parts,
-		Reload: d.Reload, Verify: d.verifier, Verified: d.verified, Meter: d.metrics, Ledger: ledger, Logger: log, Version: version,
+		Config: cfg, Access: rules, Deliver: d.upload, Spool: kept, Admission: d.budget, Sessions: d.broker, Credentials: d.creds, Parts: d.parts,
+		Reload: d.Reload, Verify: d.verifier, Verified: d.verified, Meter: d.metrics, Stats: stats, Logger: log, Version: version,
 		Unary: unary, Stream: stream,
 	})
 	if err != nil {
@@ -263,7 +262,7 @@ func (d *Daemon) listen() (net.Listener, error) {
 		if err != nil {
 			return nil, err
 		}
-		return rpc.Listen(d.config().Socket.Path, os.FileMode(d.config().Socket.Mode), gid)
+		return unixsock.Listen(d.config().Socket.Path, os.FileMode(d.config().Socket.Mode), gid)
 	case 1:
 		if _, ok := handed[0].(*net.UnixListener); !ok {
 			return nil, fmt.Errorf("systemd handed over a %s socket; brokerd.socket must listen on a Unix stream socket", handed[0].Addr().Network())

@@ -12,8 +12,8 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/health"
 	"github.com/brokerd/brokerd/internal/monitor"
-	"github.com/brokerd/brokerd/internal/rpc"
 	"github.com/brokerd/brokerd/internal/verify/report"
 	"github.com/brokerd/brokerd/internal/verify/verifypb"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
@@ -21,13 +21,13 @@ import (
 
 // rounds tells everybody what the daemon's own verification finds.
 type rounds struct {
-	now    *verifier
-	ledger *rpc.Ledger
-	log    *zap.Logger
+	now   *verifier
+	stats *health.Stats
+	log   *zap.Logger
 }
 
-func (d *Daemon) newMonitor(cfg *config.Config, ledger *rpc.Ledger) (*monitor.Patrol, error) {
-	r := rounds{d.verifier, ledger, d.log}
+func (d *Daemon) newMonitor(cfg *config.Config, stats *health.Stats) (*monitor.Patrol, error) {
+	r := rounds{d.verifier, stats, d.log}
 	p, err := monitor.New(monitor.Options{
 		Verify: r.verify, Changed: r.changed, Ended: d.metrics.VerificationEnded,
 		Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
@@ -41,13 +41,13 @@ func (d *Daemon) newMonitor(cfg *config.Config, ledger *rpc.Ledger) (*monitor.Pa
 
 // verify runs the cheap checks: no question that must be refused, no billed call.
 func (r rounds) verify(ctx context.Context, destination string) (report.Report, error) {
-	var proof rpc.Proof
+	var verdict health.Verdict
 	report, err := r.now.current.Load().Verify(ctx, destination, report.RunOptions{Cheap: true}, func(c report.Check) error {
-		proof.Add(verifypb.FromCheck(destination, c))
+		verdict.Add(c)
 		return nil
 	})
 	if err == nil {
-		r.ledger.Verified(destination, proof)
+		r.stats.Verified(destination, verdict)
 	}
 	return report, err
 }

@@ -10,7 +10,7 @@ import (
 
 	"github.com/brokerd/brokerd/internal/awserr"
 	"github.com/brokerd/brokerd/internal/config"
-	"github.com/brokerd/brokerd/internal/rpc"
+	"github.com/brokerd/brokerd/internal/health"
 	"github.com/brokerd/brokerd/internal/spool"
 	"github.com/brokerd/brokerd/internal/telemetry"
 	"github.com/brokerd/brokerd/internal/uploader"
@@ -28,7 +28,7 @@ const defaultMaxObjects = 1_000_000
 // the metrics and the ledger.
 type delivery struct {
 	upload  *uploader.Uploader
-	ledger  *rpc.Ledger
+	stats   *health.Stats
 	metrics *telemetry.Metrics
 	log     *zap.Logger
 }
@@ -76,11 +76,11 @@ func (d *delivery) deliver(ctx context.Context, e *spool.Entry) (json.RawMessage
 	if err != nil {
 		f := uploader.FailureOf(err)
 		if f.Disposition != awserr.Abort {
-			d.ledger.Failed(h.Destination, f.Reason, err.Error())
+			d.stats.Failed(h.Destination, f.Reason, err.Error())
 		}
 		return nil, f
 	}
-	d.ledger.Stored(h.Destination, stored)
+	d.stats.Stored(h.Destination, stored.Size, stored.Time)
 	d.metrics.UploadEnded(h.Destination, "STORED", stored.Size, time.Since(h.Received))
 	d.log.Info("upload stored", zap.String("upload_id", h.ID), zap.String("destination", h.Destination), zap.String("name", h.Name),
 		zap.Uint32("uid", h.UID), zap.String("bucket", stored.Bucket), zap.String("key", stored.Key), zap.String("version_id", stored.VersionID),

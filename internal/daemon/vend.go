@@ -9,19 +9,19 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/brokerd/brokerd/internal/config"
-	"github.com/brokerd/brokerd/internal/rpc"
+	"github.com/brokerd/brokerd/internal/unixsock"
 	"github.com/brokerd/brokerd/internal/vend"
 )
 
 // endpoints are the listeners that hand out credentials over HTTP.
-func endpoints(cfg *config.Config, desk *vend.Desk, log *zap.Logger) []*vend.Endpoint {
+func endpoints(cfg *config.Config, service *vend.Service, log *zap.Logger) []*vend.Endpoint {
 	var out []*vend.Endpoint
 	if address := cfg.Vend.Address; address != "" {
 		out = append(out, &vend.Endpoint{
 			Name: "vend.address", Log: log,
 			Listen: func(ctx context.Context) (net.Listener, error) { return vend.ListenLoopback(ctx, address) },
 			Handler: func(a net.Addr) http.Handler {
-				return &vend.Handler{Identify: desk.Identify, Source: desk.Credentials, Hosts: vend.HostsOf(a), Log: log}
+				return &vend.Handler{Identify: service.Identify, Source: service.Credentials, Hosts: vend.HostsOf(a), Log: log}
 			},
 		})
 	}
@@ -33,12 +33,12 @@ func endpoints(cfg *config.Config, desk *vend.Desk, log *zap.Logger) []*vend.End
 				if err != nil {
 					return nil, err
 				}
-				return rpc.Listen(path, os.FileMode(cfg.Socket.Mode), gid)
+				return unixsock.Listen(path, os.FileMode(cfg.Socket.Mode), gid)
 			},
 			Handler: func(net.Addr) http.Handler {
-				return &vend.Handler{Identify: vend.IdentifyAttested, Source: desk.Credentials, Log: log}
+				return &vend.Handler{Identify: vend.IdentifyAttested, Source: service.Credentials, Log: log}
 			},
-			ConnContext: vend.Attested(rpc.KernelPeer),
+			ConnContext: vend.Attested(unixsock.Peer),
 		})
 	}
 	return out

@@ -44,7 +44,7 @@ func vendingAt(t *testing.T, st *testbedtest.Bed, address string) (token string)
 	return token
 }
 
-func health(t *testing.T, d *running, service string) healthpb.HealthCheckResponse_ServingStatus {
+func healthOf(t *testing.T, d *running, service string) healthpb.HealthCheckResponse_ServingStatus {
 	t.Helper()
 	r, err := d.Health().Check(t.Context(), &healthpb.HealthCheckRequest{Service: service})
 	if err != nil {
@@ -71,7 +71,7 @@ func TestCredentialsOverHTTP(t *testing.T) {
 	sd.hears(t, "READY=1")
 	time.Sleep(healthEvery + 100*time.Millisecond) // the endpoints have come up when health is published next
 	for _, part := range []string{"brokerd:vend.address", "brokerd:vend.socket"} {
-		if got := health(t, d, part); got != healthpb.HealthCheckResponse_SERVING {
+		if got := healthOf(t, d, part); got != healthpb.HealthCheckResponse_SERVING {
 			t.Errorf("%s is %s", part, got)
 		}
 	}
@@ -116,7 +116,7 @@ func TestCredentialsOverHTTP(t *testing.T) {
 	if err := sdk(); err == nil || !strings.Contains(err.Error(), "TOKEN_REFUSED") {
 		t.Errorf("with a token that was taken out: %v", err)
 	}
-	for _, want := range []string{`"uid":` + fmt.Sprint(os.Getuid()), `"via":"token"`, `"via":"socket"`, `"a token opens nothing","file":"/gone"`} {
+	for _, want := range []string{`"uid":` + fmt.Sprint(os.Getuid()), `"via":"token"`, `"via":"socket"`, `"a token file cannot be used","file":"/gone"`} {
 		if !strings.Contains(d.log.String(), want) {
 			t.Errorf("no %s in the log", want)
 		}
@@ -148,10 +148,10 @@ func TestATakenPortStopsNoUpload(t *testing.T) {
 	if _, err := d.Upload(t.Context(), testbed.Destination, "n", strings.NewReader("x")); err != nil {
 		t.Error(err)
 	}
-	if got := health(t, d, "brokerd:vend.address"); got != healthpb.HealthCheckResponse_NOT_SERVING {
+	if got := healthOf(t, d, "brokerd:vend.address"); got != healthpb.HealthCheckResponse_NOT_SERVING {
 		t.Errorf("the endpoint is %s", got)
 	}
-	if !strings.Contains(d.log.String(), "credentials cannot be handed out") {
+	if !strings.Contains(d.log.String(), "the credentials endpoint is down") {
 		t.Error("the log says nothing")
 	}
 	if err := taken.Close(); err != nil {

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/health"
 	"github.com/brokerd/brokerd/internal/verify"
 	"github.com/brokerd/brokerd/internal/verify/report"
 	"github.com/brokerd/brokerd/internal/verify/verifypb"
@@ -41,16 +42,18 @@ func (v *verifier) Prepare(c *config.Config) (config.Change, error) {
 }
 
 // Verify implements rpc.Verifier: it translates checks for the API.
-func (v *verifier) Verify(ctx context.Context, req *brokerdv1.VerifyAccessRequest, emit func(*brokerdv1.VerifyAccessResponse) error) error {
+func (v *verifier) Verify(ctx context.Context, req *brokerdv1.VerifyAccessRequest, emit func(*brokerdv1.VerifyAccessResponse) error) (health.Verdict, error) {
+	var verdict health.Verdict
 	o, err := verifypb.FromRequest(req)
 	if err != nil {
-		return err
+		return verdict, err
 	}
 	report, err := v.current.Load().Verify(ctx, req.GetDestination(), o, func(c report.Check) error {
+		verdict.Add(c)
 		return emit(verifypb.FromCheck(req.GetDestination(), c))
 	})
 	if err != nil || !req.GetSummary() {
-		return err
+		return verdict, err
 	}
-	return emit(verifypb.FromReport(report))
+	return verdict, emit(verifypb.FromReport(report))
 }

@@ -44,6 +44,7 @@ const (
 	TooManyUploads     Reason = "TOO_MANY_UPLOADS"
 	TooManyRequests    Reason = "TOO_MANY_REQUESTS"
 	TooManyConnections Reason = "TOO_MANY_CONNECTIONS"
+	TooManyFiles       Reason = "TOO_MANY_FILES"
 	ClientTooSlow      Reason = "CLIENT_TOO_SLOW"
 	ConfigInvalid      Reason = "CONFIG_INVALID"
 	ReloadNeedsRestart Reason = "RELOAD_NEEDS_RESTART"

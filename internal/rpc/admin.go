@@ -19,20 +19,20 @@ type adminService struct {
 	s *Server
 }
 
-// known lets any peer in that a rule names, and says which destinations it may see.
+// known admits every peer that a rule names, and returns the destinations that it may see.
 func (a *adminService) known(ctx context.Context) (access.Peer, []string, error) {
 	p, err := caller(ctx)
 	if err != nil {
 		return p, nil, err
 	}
-	if !a.s.rules().Known(p) {
-		return p, nil, reason.New(reason.PeerNotAllowed, "%s: no access rule names this user", a.s.rules().Describe(p))
+	if !a.s.policy.rules().Known(p) {
+		return p, nil, reason.New(reason.PeerNotAllowed, "%s: no access rule names this user", a.s.policy.rules().Describe(p))
 	}
-	names := slices.Sorted(maps.Keys(a.s.config().Destinations))
-	if a.s.rules().Decide(p, config.PermAdmin, "").Allowed {
+	names := slices.Sorted(maps.Keys(a.s.policy.Config().Destinations))
+	if a.s.policy.rules().Decide(p, config.PermAdmin, "").Allowed {
 		return p, names, nil
 	}
-	return p, a.s.rules().Destinations(p, names), nil
+	return p, a.s.policy.rules().Destinations(p, names), nil
 }
 
 func (a *adminService) admin(ctx context.Context) error {
@@ -40,7 +40,7 @@ func (a *adminService) admin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return a.s.decide(p, config.PermAdmin, "")
+	return a.s.policy.decide(p, config.PermAdmin, "")
 }
 
 // ListDestinations implements the API.
@@ -59,7 +59,7 @@ func (a *adminService) ListDestinations(ctx context.Context, _ *brokerdv1.ListDe
 		if !slices.Contains(names, st.Destination) {
 			continue
 		}
-		d, t := a.s.config().Destinations[st.Destination], a.s.o.Ledger.Tally(st.Destination)
+		d, t := a.s.policy.Config().Destinations[st.Destination], a.s.o.Stats.Counts(st.Destination)
 		ready, why := a.s.ready(st, parked)
 		out.Destinations = append(out.Destinations, &brokerdv1.Destination{
 			Name: d.Name, RoleArn: d.Role, Bucket: d.Bucket, OwnerAccount: d.Owner, Region: d.Region,
@@ -102,12 +102,12 @@ func (a *adminService) GetStatus(ctx context.Context, _ *brokerdv1.GetStatusRequ
 	if err != nil {
 		return nil, err
 	}
-	bytes, open := a.s.o.Gate.Used()
+	bytes, open := a.s.o.Admission.Used()
 	return &brokerdv1.GetStatusResponse{
 		Version: a.s.o.Version, Pid: int32(os.Getpid()), StartTime: timestamppb.New(a.s.started),
-		ConfigPath: a.s.config().Path, Stopping: a.s.stopping.Load(),
-		OpenUploads: uint32(open), MaxUploads: uint32(a.s.o.Gate.MaxUploads()),
-		MemoryBudgetBytes: uint64(a.s.o.Gate.Total()), MemoryUsedBytes: uint64(bytes), Caller: a.s.rules().Describe(p),
+		ConfigPath: a.s.policy.Config().Path, Stopping: a.s.intake.Stopping(),
+		OpenUploads: uint32(open), MaxUploads: uint32(a.s.o.Admission.MaxUploads()),
+		MemoryBudgetBytes: uint64(a.s.o.Admission.Total()), MemoryUsedBytes: uint64(bytes), Caller: a.s.policy.rules().Describe(p),
 	}, nil
 }
 

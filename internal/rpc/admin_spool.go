@@ -5,17 +5,18 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
-	"time"
+	"fmt"
 
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
 
+	"github.com/brokerd/brokerd/internal/intake"
 	"github.com/brokerd/brokerd/internal/reason"
 	"github.com/brokerd/brokerd/internal/spool"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
-// usage is what the spool holds, by destination.
+// usage returns the contents of the spool by destination.
 func (a *adminService) usage() map[string]*brokerdv1.SpoolUsage {
 	out := make(map[string]*brokerdv1.SpoolUsage)
 	if a.s.o.Spool == nil {
@@ -32,13 +33,13 @@ func (a *adminService) usage() map[string]*brokerdv1.SpoolUsage {
 	return out
 }
 
-// spool lets administrators in, where there is a spool.
+// spool returns the spool to administrators.
 func (a *adminService) spool(ctx context.Context) (Spool, error) {
 	if err := a.admin(ctx); err != nil {
 		return nil, err
 	}
 	if a.s.o.Spool == nil {
-		return nil, reason.New(reason.NoSpool, "no destination had durability spool or spool-wait when the daemon started: there is no spool")
+		return nil, reason.New(reason.NoSpool, "the daemon has no spool: no destination had durability spool or spool-wait when it started")
 	}
 	return a.s.o.Spool, nil
 }
@@ -100,7 +101,7 @@ func (a *adminService) RetrySpool(ctx context.Context, req *brokerdv1.RetrySpool
 	}
 	ids, destination := req.GetUploadIds(), req.GetDestination()
 	if (len(ids) == 0) == (destination == "") {
-		return nil, reason.New(reason.InvalidHeader, "name either uploads or a destination")
+		return nil, reason.New(reason.InvalidHeader, "name either upload ids or a destination")
 	}
 	n := 0
 	switch destination {
@@ -112,7 +113,7 @@ func (a *adminService) RetrySpool(ctx context.Context, req *brokerdv1.RetrySpool
 	default:
 		n, err = sp.Retry(destination, ids...)
 	}
-	a.s.o.Logger.Info("an operator asked for another try", zap.String("destination", destination), zap.Strings("upload_ids", ids), zap.Int("retried", n), zap.Error(err))
+	a.s.o.Logger.Info("an operator retried objects of the spool", zap.String("destination", destination), zap.Strings("upload_ids", ids), zap.Int("retried", n), zap.Error(err))
 	if err != nil {
 		return nil, classify(err)
 	}
@@ -128,7 +129,7 @@ func (a *adminService) ExportSpool(req *brokerdv1.ExportSpoolRequest, stream grp
 	if _, err := sp.Export(stream.Context(), req.GetUploadId(), exporter{stream}); err != nil {
 		return classify(err)
 	}
-	a.s.o.Logger.Info("an object of the spool was exported", zap.String("upload_id", req.GetUploadId()))
+	a.s.o.Logger.Info("an operator exported an object of the spool", zap.String("upload_id", req.GetUploadId()))
 	return nil
 }
 
@@ -139,7 +140,7 @@ type exporter struct {
 // Write implements io.Writer.
 func (e exporter) Write(p []byte) (n int, err error) {
 	for len(p) > 0 {
-		piece := p[:min(len(p), MaxChunk)]
+		piece := p[:min(len(p), intake.MaxChunk)]
 		if err := e.stream.Send(&brokerdv1.ExportSpoolResponse{Chunk: piece}); err != nil {
 			return n, err
 		}
@@ -148,7 +149,7 @@ func (e exporter) Write(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// DropSpool implements the API. It ends at the first object that cannot be dropped.
+// DropSpool implements the API. It stops at the first object that cannot be dropped.
 func (a *adminService) DropSpool(ctx context.Context, req *brokerdv1.DropSpoolRequest) (*brokerdv1.DropSpoolResponse, error) {
 	sp, err := a.spool(ctx)
 	if err != nil {
@@ -158,95 +159,13 @@ func (a *adminService) DropSpool(ctx context.Context, req *brokerdv1.DropSpoolRe
 	for _, id := range req.GetUploadIds() {
 		st, _ := sp.Status(id)
 		if err := sp.Drop(ctx, id, req.GetForce()); err != nil {
-			f := classify(err)
-			f.Message = f.Message + "; " + plural(int(out.Dropped)) + " dropped before it"
-			return nil, f
+			e := classify(err)
+			e.Message = fmt.Sprintf("%s; %d objects before it were dropped", e.Message, out.Dropped)
+			return nil, e
 		}
-		a.s.o.Logger.Warn("an operator dropped an object from the spool: it is gone", zap.String("upload_id", id),
+		a.s.o.Logger.Warn("an operator dropped an object from the spool; the daemon has deleted it", zap.String("upload_id", id),
 			zap.String("destination", st.Destination), zap.String("name", st.Name), zap.Int64("size", st.Size))
 		out.Dropped++
 	}
 	return out, nil
-}
-
-func plural(n int) string {
-	switch n {
-	case 0:
-		return "none was"
-	case 1:
-		return "one was"
-	default:
-		return "others were"
-	}
-}
-
-// drainTick is how often Drain says how far it is.
-const drainTick = time.Second
-
-// Drain implements the API.
-func (a *adminService) Drain(req *brokerdv1.DrainRequest, stream grpc.ServerStreamingServer[brokerdv1.DrainResponse]) error {
-	if err := a.admin(stream.Context()); err != nil {
-		return err
-	}
-	s := a.s
-	if req.GetResume() {
-		s.draining.Store(false)
-		s.UpdateHealth()
-		s.o.Logger.Info("uploads are accepted again: draining was ended")
-		out := s.drained()
-		out.Done = true
-		return stream.Send(out)
-	}
-	var over <-chan time.Time
-	if req.GetTimeout() != nil {
-		timer := time.NewTimer(req.GetTimeout().AsDuration())
-		defer timer.Stop()
-		over = timer.C
-	}
-	s.draining.Store(true)
-	s.UpdateHealth()
-	s.o.Logger.Info("draining: no new uploads are taken")
-	tick := time.NewTicker(drainTick)
-	defer tick.Stop()
-	// The first looks are close together: there may be nothing to wait for.
-	wait := time.After(20 * time.Millisecond)
-	for {
-		out := s.drained()
-		out.Done = out.OpenUploads == 0 && out.QueuedObjects == 0
-		if out.Done {
-			s.o.Logger.Info("drained", zap.Uint64("parked", out.GetParkedObjects()), zap.Uint64("dead", out.GetDeadObjects()))
-			return stream.Send(out)
-		}
-		select {
-		case <-wait:
-			wait = nil
-			continue
-		case <-tick.C:
-		case <-over:
-			out.Done = true
-		case <-stream.Context().Done():
-			return classify(stream.Context().Err())
-		case <-s.watching.Done():
-			out.Done = true
-		}
-		if err := stream.Send(out); err != nil || out.Done {
-			return err
-		}
-	}
-}
-
-// drained counts what is left to do.
-func (s *Server) drained() *brokerdv1.DrainResponse {
-	_, open := s.o.Gate.Used()
-	out := &brokerdv1.DrainResponse{OpenUploads: uint32(open)}
-	if s.o.Spool == nil {
-		return out
-	}
-	for _, u := range s.o.Spool.Usage() {
-		out.QueuedObjects += uint64(u.Queued + u.Delivering)
-		out.QueuedBytes += uint64(u.QueuedBytes + u.DeliveringBytes)
-		out.ParkedObjects += uint64(u.Parked)
-		out.DeadObjects += uint64(u.Dead)
-	}
-	return out
 }

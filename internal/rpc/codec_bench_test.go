@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/brokerd/brokerd/client"
+	"github.com/brokerd/brokerd/internal/intake"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
@@ -38,7 +39,7 @@ func BenchmarkReceive(b *testing.B) {
 	} {
 		b.Run(name, func(b *testing.B) {
 			page := make([]byte, 64<<10)
-			socket := (&reception{wrap: wrap, read: func(in *body) error {
+			socket := (&reception{wrap: wrap, read: func(in *intake.Stream) error {
 				for {
 					if _, err := in.Read(page); errors.Is(err, io.EOF) {
 						return nil

@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"go.uber.org/zap"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/encoding"
 	stock "google.golang.org/grpc/encoding/proto"
@@ -21,6 +22,9 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/brokerd/brokerd/client"
+	"github.com/brokerd/brokerd/internal/health"
+	"github.com/brokerd/brokerd/internal/intake"
+	"github.com/brokerd/brokerd/internal/uploader"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
@@ -136,7 +140,7 @@ func FuzzCodec(f *testing.F) {
 
 // What the codec saves must be saved for what clients send.
 func TestAChunkOfAnOrdinaryClientIsNotCopied(t *testing.T) {
-	raw, err := proto.Marshal(chunk(make([]byte, MaxChunk)))
+	raw, err := proto.Marshal(chunk(make([]byte, intake.MaxChunk)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,13 +157,30 @@ func TestAChunkOfAnOrdinaryClientIsNotCopied(t *testing.T) {
 	got.free()
 }
 
+// bareIntake is an Intake that delivers nothing.
+func bareIntake(tb testing.TB) *intake.Intake {
+	tb.Helper()
+	budget, err := uploader.NewBudget(4 << 20)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	in, err := intake.New(intake.Options{
+		Policy: &policy{}, Deliver: &sink{}, Admission: budget, Stats: health.NewStats(nil), Meter: &meter{}, Logger: zap.NewNop(),
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(in.Close)
+	return in
+}
+
 // reception is a server whose uploads are read by what the test says.
 type reception struct {
 	brokerdv1.UnimplementedBrokerServiceServer
-	read func(*body) error
+	read func(*intake.Stream) error
 	wrap func(grpc.ServerStream) uploadStream
 
-	workers *receivers // of serve
+	intake *intake.Intake
 }
 
 func (r *reception) Upload(stream brokerdv1.BrokerService_UploadServer) error {
@@ -167,10 +188,9 @@ func (r *reception) Upload(stream brokerdv1.BrokerService_UploadServer) error {
 	if r.wrap != nil {
 		s = r.wrap(stream)
 	}
-	b := newBody(s, time.Minute, r.workers)
-	defer b.release()
-	b.max = 1 << 40
-	if _, err := b.header(); err != nil {
+	b := r.intake.NewStream(s.Context(), &messageReceiver{stream: s}, intake.StreamOptions{Idle: time.Minute, MaxObject: 1 << 40})
+	defer b.Release()
+	if _, err := b.Header(); err != nil {
 		return err
 	}
 	if err := r.read(b); err != nil {
@@ -192,8 +212,7 @@ func (r *reception) serve(tb testing.TB, opts ...grpc.ServerOption) (socket stri
 	}
 	server := grpc.NewServer(append([]grpc.ServerOption{grpc.ForceServerCodecV2(newCodec()), grpc.MaxRecvMsgSize(maxMessage),
 		grpc.WaitForHandlers(true), grpc.StaticStreamWindowSize(1 << 20), grpc.StaticConnWindowSize(4 << 20)}, opts...)...)
-	r.workers = newReceivers()
-	tb.Cleanup(r.workers.close)
+	r.intake = bareIntake(tb)
 	brokerdv1.RegisterBrokerServiceServer(server, r)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()
@@ -210,7 +229,7 @@ func (r *reception) serve(tb testing.TB, opts ...grpc.ServerOption) (socket stri
 func TestAStreamOverAPoisonedPoolArrivesByteForByte(t *testing.T) {
 	data := bytes.Repeat([]byte("all work and no play "), 100_000)
 	p := &poison{}
-	socket := (&reception{read: func(b *body) error {
+	socket := (&reception{read: func(b *intake.Stream) error {
 		got, err := io.ReadAll(b)
 		if err == nil && !bytes.Equal(got, data) {
 			err = errors.New("the bytes differ")
@@ -235,36 +254,43 @@ func TestAStreamOverAPoisonedPoolArrivesByteForByte(t *testing.T) {
 // Memory that is never given back would show: the pool counts.
 func TestBuffersOfAStreamAreFreedOnceOnEveryWay(t *testing.T) {
 	stop := errors.New("interrupted")
-	for name, read := range map[string]func(*body){
-		"read to the end": func(b *body) { _, _ = io.ReadAll(b) },
-		"never read":      func(*body) {},
-		"read in part":    func(b *body) { _, _ = io.ReadFull(b, make([]byte, 300_000)) },
-		"interrupted":     func(b *body) { _, _ = b.Read(make([]byte, 9)); b.Interrupt(stop); _, _ = io.ReadAll(b) },
-		"over the limit":  func(b *body) { b.max = 100_000; _, _ = io.ReadAll(b) },
-		"size mismatch":   func(b *body) { n := uint64(100_000); b.size = &n; _, _ = io.ReadAll(b) },
+	for name, read := range map[string]func(*intake.Stream){
+		"read to the end": func(b *intake.Stream) { _, _ = io.ReadAll(b) },
+		"never read":      func(*intake.Stream) {},
+		"read in part":    func(b *intake.Stream) { _, _ = io.ReadFull(b, make([]byte, 300_000)) },
+		"interrupted":     func(b *intake.Stream) { _, _ = b.Read(make([]byte, 9)); b.Interrupt(stop); _, _ = io.ReadAll(b) },
+		"over the limit":  func(b *intake.Stream) { _, _ = io.ReadAll(b) },
+		"size mismatch":   func(b *intake.Stream) { _, _ = io.ReadAll(b) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := &poison{}
 				ctx, cancel := context.WithCancel(t.Context())
 				stream := &messages{ctx: ctx, pool: p}
-				for _, m := range []*brokerdv1.UploadRequest{header("n"), chunk(make([]byte, MaxChunk)), chunk(make([]byte, MaxChunk)),
-					chunk(make([]byte, MaxChunk)), trailer(3*MaxChunk, 0)} {
+				first, limit := header("n"), int64(1<<20)
+				switch name {
+				case "over the limit":
+					limit = 100_000
+				case "size mismatch":
+					n := uint64(100_000)
+					first.GetHeader().Size = &n
+				}
+				for _, m := range []*brokerdv1.UploadRequest{first, chunk(make([]byte, intake.MaxChunk)), chunk(make([]byte, intake.MaxChunk)),
+					chunk(make([]byte, intake.MaxChunk)), trailer(3*intake.MaxChunk, 0)} {
 					raw, err := proto.Marshal(m)
 					if err != nil {
 						t.Fatal(err)
 					}
 					stream.left = append(stream.left, raw)
 				}
-				workers := newReceivers()
-				defer workers.close()
-				b := newBody(stream, time.Minute, workers)
-				b.max = 1 << 20
-				if _, err := b.header(); err != nil {
+				in := bareIntake(t)
+				defer in.Close()
+				b := in.NewStream(ctx, &messageReceiver{stream: stream}, intake.StreamOptions{Idle: time.Minute, MaxObject: limit})
+				if _, err := b.Header(); err != nil {
 					t.Fatal(err)
 				}
 				read(b)
-				b.release()
+				b.Release()
 				cancel()
 				synctest.Wait()
 				if _, err := b.Read(make([]byte, 1)); err == nil {

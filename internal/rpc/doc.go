@@ -1,19 +1,17 @@
-// Package rpc is the door of the daemon: the gRPC services on the Unix socket.
+// Package rpc serves the gRPC API on the daemon's Unix socket, and the hand-over of
+// open files on the same socket.
 //
 // Guarantees:
 //
-//   - Who calls is what the kernel says about the peer of the socket
-//     (SO_PEERCRED), taken once when the connection is made. A connection without
-//     it is refused. The process id is for the log only: it is 0 across pid
-//     namespaces, and ids are used again.
-//   - Access is decided on every call, before anything else is done for it.
+//   - The caller's identity is that of package unixsock: the kernel's, taken once when
+//     the connection is made. A connection without an identity is refused.
+//   - Access is decided on every call, before any other work is done for it.
 //   - No message names a bucket, role, key prefix or ARN.
-//   - An upload ends well only with a trailer that agrees with what arrived, and
-//     only after S3 confirmed the object.
-//   - Every error has a code, a stable reason (google.rpc.ErrorInfo), a text that
-//     says what to do, and RetryInfo where trying again can help. No error or log
-//     line holds a secret.
+//   - Every error has a code, a stable reason (google.rpc.ErrorInfo), a text that says
+//     what to do, and RetryInfo where a retry can help. No error or log line holds a secret.
+//   - A panic in a call ends that call, and is logged.
 //
-// It refuses to hold logic of its own: services translate between messages and
-// the cores.
+// It holds no decision about uploads or readiness: package intake takes uploads in,
+// package health decides readiness, package vend issues credentials. rpc translates
+// between messages and plain Go values, and errors into statuses.
 package rpc

@@ -6,27 +6,28 @@ import (
 
 	"github.com/brokerd/brokerd/client"
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/intake"
 	"github.com/brokerd/brokerd/internal/uploader"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
-// lateGate has a drain begin in the moment in which an upload is let in, after
+// lateAdmission has a drain begin in the moment in which an upload is let in, after
 // the first look at whether any is.
-type lateGate struct {
-	Gate
+type lateAdmission struct {
+	intake.Admission
 	drain func()
 }
 
-func (g *lateGate) Admit() (*uploader.Slot, error) {
+func (g *lateAdmission) Admit() (*uploader.Slot, error) {
 	g.drain()
-	return g.Gate.Admit()
+	return g.Admission.Admit()
 }
 
 // What a drain has called done must not be followed by an upload that it did not see.
 func TestADrainThatIsDoneIsDone(t *testing.T) {
-	gate := &lateGate{}
+	gate := &lateAdmission{}
 	d := serverFor(t, func(c *config.Config, o *Options) {
-		gate.Gate, o.Gate = o.Gate, gate
+		gate.Admission, o.Admission = o.Admission, gate
 		c.Access[0].Allow = append(c.Access[0].Allow, config.PermAdmin)
 	})
 	gate.drain = func() {

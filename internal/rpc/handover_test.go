@@ -20,6 +20,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/unixsock"
 	"github.com/brokerd/brokerd/internal/uploader"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
@@ -127,7 +128,7 @@ func TestFilesAreHandedOverOneAfterTheOther(t *testing.T) {
 		t.Fatal(err)
 	}
 	g := d.giver(t)
-	g.send(append([]byte(handoverMagic), framed(t, fileUpload("whole", 0, uint64(len(data))))...), int(f.Fd()))
+	g.send(append([]byte(unixsock.FileMagic), framed(t, fileUpload("whole", 0, uint64(len(data))))...), int(f.Fd()))
 	first, err := g.answer()
 	if err != nil || first.GetUploadId() == "" || first.GetResponse() != nil {
 		t.Fatalf("the first answer: %v, %v", first, err)
@@ -156,7 +157,7 @@ func TestAHandOverInSingleBytesArrives(t *testing.T) {
 	d := serverFor(t)
 	f := fileOf(t, []byte("slowly"))
 	g := d.giver(t)
-	all := append([]byte(handoverMagic), framed(t, fileUpload("slow", 0, 6))...)
+	all := append([]byte(unixsock.FileMagic), framed(t, fileUpload("slow", 0, 6))...)
 	g.send(all[:1], int(f.Fd()))
 	for i := 1; i < len(all); i++ {
 		g.send(all[i : i+1])
@@ -217,7 +218,7 @@ func TestDescriptorsThatAreNotTaken(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := serverFor(t)
 			g := d.giver(t)
-			g.send(append([]byte(handoverMagic), framed(t, tc.msg)...), tc.fds...)
+			g.send(append([]byte(unixsock.FileMagic), framed(t, tc.msg)...), tc.fds...)
 			out := g.final()
 			if got := reasonIn(t, out); got != tc.reason || out.GetCode() == 0 || len(d.sink.objects) != 0 {
 				t.Errorf("reason %s (%s), want %s; %d objects", got, out.GetMessage(), tc.reason, len(d.sink.objects))
@@ -247,7 +248,7 @@ func TestASealedMemoryFileIsTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	g := d.giver(t)
-	g.send(append([]byte(handoverMagic), framed(t, fileUpload("m", 5, 6))...), fd)
+	g.send(append([]byte(unixsock.FileMagic), framed(t, fileUpload("m", 5, 6))...), fd)
 	if out := g.final(); out.GetCode() != 0 || string(d.sink.objects["logs/m"]) != "memory" {
 		t.Errorf("got %v", out)
 	}
@@ -258,7 +259,7 @@ func TestAFileThatShrinksUnderItsReaderIsNoObject(t *testing.T) {
 	d.sink.entered = make(chan struct{})
 	f := fileOf(t, make([]byte, 600<<10))
 	g := d.giver(t)
-	g.send(append([]byte(handoverMagic), framed(t, fileUpload("n", 0, 600<<10))...), int(f.Fd()))
+	g.send(append([]byte(unixsock.FileMagic), framed(t, fileUpload("n", 0, 600<<10))...), int(f.Fd()))
 	if _, err := g.answer(); err != nil { // accepted, and not read yet
 		t.Fatal(err)
 	}
@@ -301,7 +302,7 @@ func TestLeavingBeforeTheAnswerCancels(t *testing.T) {
 			_, h := func() (*daemonUnderTest, *held) {
 				d, h := heldServer(t)
 				g := d.giver(t)
-				g.send(append([]byte(handoverMagic), framed(t, fileUpload("n", 0, 5))...), int(fileOf(t, []byte("bytes")).Fd()))
+				g.send(append([]byte(unixsock.FileMagic), framed(t, fileUpload("n", 0, 5))...), int(fileOf(t, []byte("bytes")).Fd()))
 				<-h.began
 				if err := leave(g); err != nil {
 					t.Fatal(err)
@@ -316,7 +317,7 @@ func TestLeavingBeforeTheAnswerCancels(t *testing.T) {
 func TestStopCutsAHandOverThatOutlivesTheGraceTime(t *testing.T) {
 	d, h := heldServer(t)
 	g := d.giver(t)
-	g.send(append([]byte(handoverMagic), framed(t, fileUpload("n", 0, 5))...), int(fileOf(t, []byte("bytes")).Fd()))
+	g.send(append([]byte(unixsock.FileMagic), framed(t, fileUpload("n", 0, 5))...), int(fileOf(t, []byte("bytes")).Fd()))
 	<-h.began
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -332,9 +333,9 @@ func TestStopCutsAHandOverThatOutlivesTheGraceTime(t *testing.T) {
 func TestSilentConnectionsEnd(t *testing.T) {
 	d := serverFor(t, func(c *config.Config, _ *Options) { c.Limits.IdleTimeout = config.Duration(50 * time.Millisecond) })
 	for name, said := range map[string][]byte{
-		"after the magic": []byte(handoverMagic),
-		"in a length":     append([]byte(handoverMagic), 0, 0),
-		"in a message":    append([]byte(handoverMagic), 0, 0, 0, 9, 1, 2),
+		"after the magic": []byte(unixsock.FileMagic),
+		"in a length":     append([]byte(unixsock.FileMagic), 0, 0),
+		"in a message":    append([]byte(unixsock.FileMagic), 0, 0, 0, 9, 1, 2),
 	} {
 		g := d.giver(t)
 		g.send(said)
@@ -347,7 +348,7 @@ func TestSilentConnectionsEnd(t *testing.T) {
 func TestAMessageFarTooLargeIsRefused(t *testing.T) {
 	d := serverFor(t)
 	g := d.giver(t)
-	g.send(append([]byte(handoverMagic), 0xff, 0xff, 0xff, 0xff))
+	g.send(append([]byte(unixsock.FileMagic), 0xff, 0xff, 0xff, 0xff))
 	if out := g.final(); reasonIn(t, out) != "PROTOCOL_VIOLATION" {
 		t.Errorf("got %v", out)
 	}
@@ -360,7 +361,7 @@ func TestTooManyConnectionsAreToldSo(t *testing.T) {
 	}
 	defer d.server.files.open.Release(maxHandovers)
 	g := d.giver(t)
-	g.send([]byte(handoverMagic))
+	g.send([]byte(unixsock.FileMagic))
 	if out := g.final(); codes.Code(out.GetCode()) != codes.ResourceExhausted || len(out.GetDetails()) != 2 {
 		t.Errorf("got %v", out)
 	}
@@ -370,7 +371,7 @@ func TestAnIdleConnectionDoesNotHoldUpTheStop(t *testing.T) {
 	d := serverFor(t)
 	f := fileOf(t, []byte("bytes"))
 	g := d.giver(t)
-	g.send(append([]byte(handoverMagic), framed(t, fileUpload("n", 0, 5))...), int(f.Fd()))
+	g.send(append([]byte(unixsock.FileMagic), framed(t, fileUpload("n", 0, 5))...), int(f.Fd()))
 	_ = g.final()
 	silent := d.giver(t)
 	silent.send([]byte("b")) // it may become a hand-over
@@ -383,7 +384,7 @@ func TestAPanicEndsOneUploadAndNothingElse(t *testing.T) {
 	d := serverFor(t, func(_ *config.Config, o *Options) { o.Meter = panicking{} })
 	f := fileOf(t, []byte("bytes"))
 	g := d.giver(t)
-	g.send(append([]byte(handoverMagic), framed(t, fileUpload("n", 0, 5))...), int(f.Fd()))
+	g.send(append([]byte(unixsock.FileMagic), framed(t, fileUpload("n", 0, 5))...), int(f.Fd()))
 	if out := g.final(); reasonIn(t, out) != "INTERNAL" {
 		t.Errorf("got %v", out)
 	}
@@ -398,28 +399,3 @@ type panicking struct{}
 func (panicking) UploadSpooled(string, int64) {}
 
 func (panicking) UploadEnded(string, string, int64, time.Duration) { panic("as the test wants") }
-
-// Whatever control messages the kernel could hand over, parsing them is harmless.
-func FuzzRights(f *testing.F) {
-	f.Add([]byte{})
-	f.Add(unix.UnixRights())
-	f.Add([]byte{1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0})
-	f.Fuzz(func(t *testing.T, oob []byte) {
-		// Descriptors that a fuzzer invents are this process's own: none may be closed.
-		msgs, err := unix.ParseSocketControlMessage(oob)
-		if err != nil {
-			if _, malformed := rights(oob); !malformed {
-				t.Error("taken although malformed")
-			}
-			return
-		}
-		for i := range msgs {
-			if msgs[i].Header.Type == unix.SCM_RIGHTS && len(msgs[i].Data) > 0 {
-				return
-			}
-		}
-		if files, _ := rights(oob); len(files) > 0 {
-			t.Error("descriptors from nothing")
-		}
-	})
-}

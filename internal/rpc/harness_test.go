@@ -19,9 +19,12 @@ import (
 	"github.com/brokerd/brokerd/internal/access"
 	"github.com/brokerd/brokerd/internal/broker"
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/health"
 	"github.com/brokerd/brokerd/internal/secret"
+	"github.com/brokerd/brokerd/internal/unixsock"
 	"github.com/brokerd/brokerd/internal/uploader"
 	"github.com/brokerd/brokerd/internal/vend"
+	"github.com/brokerd/brokerd/internal/verify/verifypb"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
@@ -88,13 +91,15 @@ func (f *fakeSessions) Vend(_ context.Context, d string, p broker.Peer) (*broker
 
 type fakeVerifier struct{ results []brokerdv1.CheckResult }
 
-func (f *fakeVerifier) Verify(_ context.Context, req *brokerdv1.VerifyAccessRequest, emit func(*brokerdv1.VerifyAccessResponse) error) error {
+func (f *fakeVerifier) Verify(_ context.Context, req *brokerdv1.VerifyAccessRequest, emit func(*brokerdv1.VerifyAccessResponse) error) (v health.Verdict, err error) {
 	for i, r := range f.results {
-		if err := emit(&brokerdv1.VerifyAccessResponse{Destination: req.GetDestination(), Code: fmt.Sprintf("BRK-X-%03d", i), Result: r}); err != nil {
-			return err
+		m := &brokerdv1.VerifyAccessResponse{Destination: req.GetDestination(), Code: fmt.Sprintf("BRK-X-%03d", i), Result: r}
+		if err := emit(m); err != nil {
+			return v, err
 		}
+		v.Add(verifypb.ToCheck(m))
 	}
-	return nil
+	return v, nil
 }
 
 type meter struct {
@@ -153,25 +158,21 @@ func serverFor(t *testing.T, changes ...change) *daemonUnderTest {
 		sessions: &fakeSessions{states: map[string]broker.State{"logs": broker.StateFresh, "audit": broker.StateFresh}},
 		verifier: &fakeVerifier{}, meter: &meter{reasons: map[string]int{}}, logs: logs, budget: budget, path: path,
 	}
-	ledger, err := NewLedger([]string{"logs", "audit"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	o := Options{Config: cfg, Deliver: d.sink, Gate: budget, Sessions: d.sessions, Verify: d.verifier,
-		Meter: d.meter, Ledger: ledger, Logger: zap.New(core), Version: "test",
+	o := Options{Config: cfg, Deliver: d.sink, Admission: budget, Sessions: d.sessions, Verify: d.verifier,
+		Meter: d.meter, Stats: health.NewStats([]string{"logs", "audit"}), Logger: zap.New(core), Version: "test",
 		Reload: func() (config.Changes, error) { return config.Changes{}, errors.New("not in this test") }}
 	for _, c := range changes {
 		c(cfg, &o)
 	}
 	o.Access = access.Compiler{DaemonUID: 4242, Resolver: access.SystemResolver()}
 	cfg.Limits.Credentials = 3
-	if o.Desk, err = vend.New(vend.Options{Config: cfg, Access: o.Access, Sessions: d.sessions, Logger: o.Logger}); err != nil {
+	if o.Credentials, err = vend.New(vend.Options{Config: cfg, Access: o.Access, Sessions: d.sessions, Logger: o.Logger}); err != nil {
 		t.Fatal(err)
 	}
 	if d.server, err = NewServer(o); err != nil {
 		t.Fatal(err)
 	}
-	l, err := Listen(path, 0o600, -1)
+	l, err := unixsock.Listen(path, 0o600, -1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,20 +6,10 @@ import (
 
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
-	"github.com/brokerd/brokerd/internal/access"
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/reason"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
-
-// present is what calls that begin now go by. It is immutable: a reload swaps it.
-type present struct {
-	config *config.Config
-	rules  *access.Policy
-}
-
-func (s *Server) config() *config.Config { return s.now.Load().config }
-func (s *Server) rules() *access.Policy  { return s.now.Load().rules }
 
 // Prepare compiles the access rules of another configuration.
 func (s *Server) Prepare(c *config.Config) (config.Change, error) {
@@ -27,13 +17,13 @@ func (s *Server) Prepare(c *config.Config) (config.Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &reloadChange{s, &present{c, rules}}, nil
+	return &reloadChange{s, &configuration{c, rules}}, nil
 }
 
 // reloadChange is a prepared reload of the server.
 type reloadChange struct {
 	s    *Server
-	next *present
+	next *configuration
 }
 
 // Discard implements config.Change.
@@ -43,13 +33,13 @@ func (*reloadChange) Discard() {}
 // uploads keep the limits and the rights that they began with.
 func (ch *reloadChange) Commit() {
 	s, c := ch.s, ch.next.config
-	was := s.now.Swap(ch.next)
+	was := s.policy.current.Swap(ch.next)
 	for name := range c.Destinations {
-		s.o.Ledger.open(name)
+		s.o.Stats.Add(name)
 	}
 	for name := range was.config.Destinations {
 		if c.Destinations[name] == nil {
-			s.o.Ledger.close(name)
+			s.o.Stats.Remove(name)
 			s.health.SetServingStatus(name, healthpb.HealthCheckResponse_SERVICE_UNKNOWN)
 		}
 	}
@@ -68,5 +58,5 @@ func (a *adminService) Reload(ctx context.Context, _ *brokerdv1.ReloadRequest) (
 	case err != nil:
 		return nil, reason.New(reason.ConfigInvalid, "nothing was changed: %s", err)
 	}
-	return &brokerdv1.ReloadResponse{Added: done.Added, Changed: done.Changed, Removed: done.Removed, Unchanged: done.Unchanged, ConfigPath: a.s.config().Path}, nil
+	return &brokerdv1.ReloadResponse{Added: done.Added, Changed: done.Changed, Removed: done.Removed, Unchanged: done.Unchanged, ConfigPath: a.s.policy.Config().Path}, nil
 }

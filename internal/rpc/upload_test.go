@@ -17,6 +17,7 @@ import (
 	"github.com/brokerd/brokerd/internal/access"
 	"github.com/brokerd/brokerd/internal/awserr"
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/intake"
 	"github.com/brokerd/brokerd/internal/reason"
 	"github.com/brokerd/brokerd/internal/uploader"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
@@ -39,8 +40,8 @@ func trailer(length uint64, crc uint32) *brokerdv1.UploadRequest {
 func TestUploadArrivesByteForByte(t *testing.T) {
 	d := serverFor(t)
 	for name, data := range map[string][]byte{
-		"empty": {}, "one byte": {7}, "one chunk": bytes.Repeat([]byte("x"), MaxChunk),
-		"a chunk and a byte": bytes.Repeat([]byte("y"), MaxChunk+1), "all that is allowed": bytes.Repeat([]byte("z"), 1<<20),
+		"empty": {}, "one byte": {7}, "one chunk": bytes.Repeat([]byte("x"), intake.MaxChunk),
+		"a chunk and a byte": bytes.Repeat([]byte("y"), intake.MaxChunk+1), "all that is allowed": bytes.Repeat([]byte("z"), 1<<20),
 	} {
 		res, err := d.Upload(t.Context(), "logs", name, bytes.NewReader(data))
 		if err != nil {
@@ -94,12 +95,12 @@ func TestBadStreamsBecomeNoObject(t *testing.T) {
 		"chunk after the trailer":   {[]*brokerdv1.UploadRequest{header("n"), chunk(data), trailer(uint64(len(data)), crcOf(data)), chunk(data)}, "PROTOCOL_VIOLATION"},
 		"trailer with other length": {[]*brokerdv1.UploadRequest{header("n"), chunk(data), trailer(3, crcOf(data))}, "LENGTH_MISMATCH"},
 		"trailer with other crc":    {[]*brokerdv1.UploadRequest{header("n"), chunk(data), trailer(uint64(len(data)), crcOf(data)+1)}, "CHECKSUM_MISMATCH"},
-		"chunk over the limit":      {[]*brokerdv1.UploadRequest{header("n"), chunk(make([]byte, MaxChunk+1))}, "CHUNK_TOO_LARGE"},
+		"chunk over the limit":      {[]*brokerdv1.UploadRequest{header("n"), chunk(make([]byte, intake.MaxChunk+1))}, "CHUNK_TOO_LARGE"},
 		"more than was announced":   {[]*brokerdv1.UploadRequest{sized, chunk(data)}, "SIZE_MISMATCH"},
 		"less than was announced":   {[]*brokerdv1.UploadRequest{sized, chunk(data[:5]), trailer(5, crcOf(data[:5]))}, "SIZE_MISMATCH"},
 		"announced too large":       {[]*brokerdv1.UploadRequest{huge}, "OBJECT_TOO_LARGE"},
-		"grown too large": {[]*brokerdv1.UploadRequest{header("n"), chunk(make([]byte, MaxChunk)), chunk(make([]byte, MaxChunk)),
-			chunk(make([]byte, MaxChunk)), chunk(make([]byte, MaxChunk)), chunk([]byte{1})}, "OBJECT_TOO_LARGE"},
+		"grown too large": {[]*brokerdv1.UploadRequest{header("n"), chunk(make([]byte, intake.MaxChunk)), chunk(make([]byte, intake.MaxChunk)),
+			chunk(make([]byte, intake.MaxChunk)), chunk(make([]byte, intake.MaxChunk)), chunk([]byte{1})}, "OBJECT_TOO_LARGE"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := serverFor(t)
@@ -148,7 +149,7 @@ func TestRefusalNamesTheRuleThatWouldAllow(t *testing.T) {
 		t.Errorf("the refusal shows no rule: %s", e.Message)
 	}
 	// Root sees all; a user with no rule must not learn what there is.
-	if err := d.server.unknown(access.Peer{UID: 4000, GID: 4000}, "adit"); strings.Contains(err.Error(), "audit") {
+	if err := d.server.policy.unknown(access.Peer{UID: 4000, GID: 4000}, "adit"); strings.Contains(err.Error(), "audit") {
 		t.Errorf("a stranger to \"audit\" was told of it: %s", err)
 	}
 }
@@ -385,10 +386,10 @@ func TestCredentialsNeedARule(t *testing.T) {
 		if strings.Contains(line, "hush") {
 			t.Errorf("a secret is in the log: %s", line)
 		}
-		audited = audited || e.Message == "credentials handed out"
+		audited = audited || e.Message == "credentials issued"
 	}
 	if !audited {
-		t.Error("nobody wrote down that credentials were handed out")
+		t.Error("the log does not say that credentials were issued")
 	}
 }
 

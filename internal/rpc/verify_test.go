@@ -30,26 +30,6 @@ func TestTooManyPoliciesAreRefusedBeforeAnythingIsAsked(t *testing.T) {
 	}
 }
 
-// A role that may do too much, or a document that nobody read, is no reason to
-// call a destination broken: uploads arrive.
-func TestOnlyTheDeliveryDecidesOverHealth(t *testing.T) {
-	for name, c := range map[string]struct {
-		msg  *brokerdv1.VerifyAccessResponse
-		want bool
-	}{
-		"the delivery":       {&brokerdv1.VerifyAccessResponse{Category: "delivery"}, true},
-		"a policy":           {&brokerdv1.VerifyAccessResponse{Category: "policy"}, false},
-		"least privilege":    {&brokerdv1.VerifyAccessResponse{Category: "least privilege"}, false},
-		"audit":              {&brokerdv1.VerifyAccessResponse{Category: "audit"}, false},
-		"advice":             {&brokerdv1.VerifyAccessResponse{Category: "host", Advisory: true}, false},
-		"of an older daemon": {&brokerdv1.VerifyAccessResponse{Category: "encryption"}, true},
-	} {
-		if got := aboutDelivery(c.msg); got != c.want {
-			t.Errorf("%s: %v", name, got)
-		}
-	}
-}
-
 // A canary is an object: who may only look may not write one.
 func TestACanaryNeedsTheRightToUpload(t *testing.T) {
 	d := serverFor(t, func(c *config.Config, _ *Options) { c.Access[0].Allow = []config.Permission{config.PermVerify} })

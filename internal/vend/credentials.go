@@ -10,10 +10,10 @@ import (
 	"github.com/brokerd/brokerd/internal/secret"
 )
 
-// Path is where the credentials of a destination are, before its name.
+// Path is the URL path of a destination's credentials, without its name.
 const Path = "/v1/credentials/"
 
-// Credentials are the body of an answer. The names are those that AWS SDKs read.
+// Credentials are the body of an answer, with the field names that AWS SDKs read.
 type Credentials struct {
 	AccessKeyID     string        `json:"AccessKeyId"`
 	SecretAccessKey secret.String `json:"-"`
@@ -22,7 +22,7 @@ type Credentials struct {
 	RoleARN         string // of the role whose session it is; may be empty
 }
 
-// body is Credentials on the wire, the one place where the secrets are shown.
+// body is the encoded form of Credentials: the only place that reveals the secrets.
 type body struct {
 	AccessKeyID     string `json:"AccessKeyId"`
 	SecretAccessKey string
@@ -40,16 +40,16 @@ func (c Credentials) body() body {
 	return out
 }
 
-// Caller is who asks.
+// Caller identifies the sender of a request.
 type Caller struct {
 	Peer access.Peer
-	// Only names the destinations that the caller's token is good for; nil: all.
+	// Only names the destinations that the caller's token is valid for; nil: all.
 	Only []string
-	// Via says how the peer is known: "token" or "socket".
+	// Via says how the peer was identified: "token", "socket" or "grpc".
 	Via string
 }
 
-// Source gives a caller the credentials of a destination, or a *Refusal.
+// Source returns the credentials of a destination for a caller, or a *Refusal.
 type Source func(ctx context.Context, c Caller, destination string) (Credentials, error)
 
 // Refusal is an answer without credentials. Its text is for the caller.
@@ -58,11 +58,11 @@ type Refusal struct {
 	Status     int // of HTTP; zero: that of the reason
 	Message    string
 	RetryAfter time.Duration // zero: not said
-	Rule       string        // an access rule that would allow it; may be empty
+	Rule       string        // an access rule that would allow the request; may be empty
 	Err        error         // the cause; may be nil
 }
 
-// Error is the text for people.
+// Error returns the text for people.
 func (r *Refusal) Error() string { return r.Message }
 
 // HTTPStatus returns the status of the answer.
@@ -73,5 +73,5 @@ func (r *Refusal) HTTPStatus() int {
 	return r.Reason.HTTP()
 }
 
-// Unwrap is the cause.
+// Unwrap returns the cause.
 func (r *Refusal) Unwrap() error { return r.Err }

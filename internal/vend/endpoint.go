@@ -16,9 +16,9 @@ import (
 )
 
 const (
-	// maxConns bounds what callers that send nothing can hold, for five seconds each.
+	// maxConns bounds the connections. A silent one is closed after five seconds.
 	maxConns = 256
-	// answerTimeout bounds the wait for a session; SDKs ask again.
+	// answerTimeout bounds the wait for a session. SDKs ask again after it.
 	answerTimeout = 15 * time.Second
 	listenFirst   = time.Second
 	listenCap     = 30 * time.Second
@@ -28,33 +28,33 @@ const (
 type Endpoint struct {
 	Name   string // for the log: "vend.address 127.0.0.1:9465"
 	Listen func(context.Context) (net.Listener, error)
-	// Handler makes the handler for the address that is listened on.
+	// Handler returns the handler for the address of the listener.
 	Handler func(net.Addr) http.Handler
-	// ConnContext, if given, sees every connection first.
+	// ConnContext, when set, adds to the context of each new connection.
 	ConnContext func(context.Context, net.Conn) context.Context
 	Log         *zap.Logger
 
 	up atomic.Bool
 }
 
-// Up says whether the endpoint listens.
+// Up reports whether the endpoint listens.
 func (e *Endpoint) Up() bool { return e.up.Load() }
 
-// Run listens and serves until ctx ends. It does not give up: an address that is
-// taken today may be free tomorrow, and uploads do not depend on it. It returns nil.
+// Run listens and serves until ctx ends. It tries forever, because an address that is
+// in use may become free, and uploads do not depend on it. It returns nil.
 func (e *Endpoint) Run(ctx context.Context) error {
 	pause := listenFirst
 	for ctx.Err() == nil {
 		l, err := e.Listen(ctx)
 		if err == nil {
-			e.Log.Info("credentials are handed out", zap.String("at", e.Name), zap.Stringer("address", l.Addr()))
+			e.Log.Info("the credentials endpoint is up", zap.String("at", e.Name), zap.Stringer("address", l.Addr()))
 			pause = listenFirst
 			err = e.serve(ctx, l)
 		}
 		if ctx.Err() != nil {
 			break
 		}
-		e.Log.Error("credentials cannot be handed out", zap.String("at", e.Name), zap.Error(err), zap.Duration("trying_again_in", pause))
+		e.Log.Error("the credentials endpoint is down", zap.String("at", e.Name), zap.Error(err), zap.Duration("trying_again_in", pause))
 		select {
 		case <-ctx.Done():
 		case <-time.After(pause):
@@ -77,7 +77,7 @@ func (e *Endpoint) serve(ctx context.Context, l net.Listener) error {
 	return nil
 }
 
-// NewServer is an HTTP server with the bounds of an endpoint.
+// NewServer returns an HTTP server with the limits of an endpoint.
 func NewServer(h http.Handler, log *zap.Logger) *http.Server {
 	errorLog, err := zap.NewStdLogAt(log, zap.DebugLevel)
 	if err != nil {
@@ -91,7 +91,7 @@ func NewServer(h http.Handler, log *zap.Logger) *http.Server {
 			switch s {
 			case http.StateNew:
 				if open.Add(1) > maxConns {
-					_ = c.Close() // the server sees it, and counts it out below
+					_ = c.Close() // the server notices, and StateClosed follows
 				}
 			case http.StateClosed, http.StateHijacked:
 				open.Add(-1)
@@ -100,8 +100,8 @@ func NewServer(h http.Handler, log *zap.Logger) *http.Server {
 	}
 }
 
-// ListenLoopback listens on a loopback address, with a hop limit of 1 for what
-// is sent. Any other address is refused.
+// ListenLoopback listens on a loopback address; packets leave with a hop limit of 1.
+// It refuses any other address.
 func ListenLoopback(ctx context.Context, address string) (net.Listener, error) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
@@ -128,8 +128,8 @@ func ListenLoopback(ctx context.Context, address string) (net.Listener, error) {
 	return l, nil
 }
 
-// HostsOf are the Host headers of requests to a TCP address: as it is, and by the
-// name that every machine has for loopback.
+// HostsOf returns the Host headers of requests to a TCP address: the address itself,
+// and localhost with its port.
 func HostsOf(a net.Addr) []string {
 	tcp, ok := a.(*net.TCPAddr)
 	if !ok {

@@ -70,8 +70,8 @@ func (c *counted) CredentialsAsked(destination, via, outcome string) {
 	c.of[destination+" "+via+" "+outcome]++
 }
 
-type deskUnderTest struct {
-	*Desk
+type serviceUnderTest struct {
+	*Service
 	config   *config.Config
 	sessions *fakeSessions
 	counted  *counted
@@ -79,12 +79,12 @@ type deskUnderTest struct {
 	log      *zap.Logger
 }
 
-// deskFor has the destinations logs and audit; user app may have the credentials
+// serviceFor has the destinations logs and audit; user app may have the credentials
 // of both, and a token that is good for logs.
-func deskFor(t *testing.T, changes ...func(*config.Config)) *deskUnderTest {
+func serviceFor(t *testing.T, changes ...func(*config.Config)) *serviceUnderTest {
 	t.Helper()
 	core, logs := observer.New(zap.DebugLevel)
-	d := &deskUnderTest{sessions: &fakeSessions{}, counted: &counted{of: map[string]int{}}, logs: logs, log: zap.New(core)}
+	d := &serviceUnderTest{sessions: &fakeSessions{}, counted: &counted{of: map[string]int{}}, logs: logs, log: zap.New(core)}
 	d.config = &config.Config{
 		Limits: config.Limits{Credentials: 1000},
 		Destinations: map[string]*config.Destination{
@@ -101,7 +101,7 @@ func deskFor(t *testing.T, changes ...func(*config.Config)) *deskUnderTest {
 		c(d.config)
 	}
 	var err error
-	if d.Desk, err = New(Options{Config: d.config, Access: access.Compiler{DaemonUID: 4242}, Sessions: d.sessions, Logger: d.log, Observer: d.counted}); err != nil {
+	if d.Service, err = New(Options{Config: d.config, Access: access.Compiler{DaemonUID: 4242}, Sessions: d.sessions, Logger: d.log, Observer: d.counted}); err != nil {
 		t.Fatal(err)
 	}
 	return d

@@ -17,18 +17,18 @@ import (
 
 // Handler answers GET Path+NAME with the credentials of destination NAME.
 type Handler struct {
-	// Identify says who sent a request, or refuses it with a *Refusal.
+	// Identify returns the sender of a request, or a *Refusal.
 	Identify func(*http.Request) (Caller, error)
 	Source   Source
-	// Hosts are the values of the Host header that are answered; nil: all.
-	// A web page that had its own name point to loopback is found out by it.
+	// Hosts are the accepted values of the Host header; nil: all. The check stops a web
+	// page whose own name resolves to loopback (DNS rebinding).
 	Hosts []string
 	Log   *zap.Logger
 }
 
-// fromElsewhere are headers that proxies and browsers add and SDKs do not: behind
-// either, somebody else than a program on this machine asks.
-var fromElsewhere = []string{
+// foreignHeaders are added by proxies and browsers, and never by AWS SDKs. Behind a
+// proxy or a browser the sender may be another machine.
+var foreignHeaders = []string{
 	"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Via", "Origin", "Referer", "Sec-Fetch-Site", "Sec-Fetch-Mode",
 }
 
@@ -66,20 +66,20 @@ func (h *Handler) answer(r *http.Request) (Credentials, error) {
 	return h.Source(ctx, caller, destination)
 }
 
-// destination looks at everything but the caller. The path is taken as it came:
+// destination validates everything except the caller. It uses the path as sent:
 // nothing is decoded, cleaned or redirected.
 func (h *Handler) destination(r *http.Request) (string, error) {
 	if h.Hosts != nil && !slices.Contains(h.Hosts, r.Host) {
-		return "", &Refusal{Reason: reason.ForeignRequest, Message: "the Host header names another place than this endpoint; use the address that it listens on"}
+		return "", &Refusal{Reason: reason.ForeignRequest, Message: "the Host header does not name this endpoint; use the address that it listens on"}
 	}
-	for _, name := range fromElsewhere {
+	for _, name := range foreignHeaders {
 		if len(r.Header.Values(name)) > 0 {
-			return "", &Refusal{Reason: reason.ForeignRequest, Message: "the header " + name + " says that a proxy or a browser sent this; credentials are for programs on this machine"}
+			return "", &Refusal{Reason: reason.ForeignRequest, Message: "the header " + name + " shows that a proxy or a browser sent the request; credentials are for programs on this machine"}
 		}
 	}
 	name, ok := strings.CutPrefix(r.RequestURI, Path)
 	if !ok || name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789._-") != "" {
-		return "", &Refusal{Reason: reason.NoSuchPath, Message: "there is nothing here; credentials are at " + Path + "DESTINATION"}
+		return "", &Refusal{Reason: reason.NoSuchPath, Message: "there is no such path; credentials are at " + Path + "DESTINATION"}
 	}
 	if r.Method != http.MethodGet || r.ContentLength != 0 {
 		return "", &Refusal{Reason: reason.MethodNotAllowed, Message: "use GET, without a body"}
@@ -87,16 +87,16 @@ func (h *Handler) destination(r *http.Request) (string, error) {
 	return name, nil
 }
 
-// refuse answers in the form of AWS's own endpoints, whose code and message SDKs
-// put into their errors.
+// refuse answers in the form of AWS's own endpoints. SDKs copy the code and the message
+// into their errors.
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	var f *Refusal
 	if !errors.As(err, &f) {
 		h.Log.Error("a request for credentials failed", zap.Error(err))
-		f = &Refusal{Reason: reason.Internal, Message: "the daemon failed inside this request; its log says where"}
+		f = &Refusal{Reason: reason.Internal, Message: "the daemon failed inside this request; its log has the details"}
 	}
 	if f.Reason == reason.ForeignRequest {
-		h.Log.Warn("credentials not handed out", zap.String("reason", string(f.Reason)), zap.String("remote", r.RemoteAddr), zap.String("why", f.Message))
+		h.Log.Warn("credentials refused", zap.String("reason", string(f.Reason)), zap.String("remote", r.RemoteAddr), zap.String("why", f.Message))
 	}
 	header := w.Header()
 	header.Set("Content-Type", "application/json")

@@ -21,7 +21,7 @@ import (
 )
 
 // served runs the endpoint on a loopback port until t ends.
-func served(t *testing.T, d *deskUnderTest) net.Addr {
+func served(t *testing.T, d *serviceUnderTest) net.Addr {
 	t.Helper()
 	at := make(chan net.Addr, 1)
 	e := &Endpoint{
@@ -80,7 +80,7 @@ func raw(t *testing.T, at net.Addr, text string) (int, string) {
 }
 
 func TestTheSDKTakesItsKeys(t *testing.T) {
-	d := deskFor(t)
+	d := serviceFor(t)
 	at := served(t, d)
 	p := endpointcreds.New("http://"+at.String()+Path+"logs", func(o *endpointcreds.Options) { o.AuthorizationToken = goodToken })
 	got, err := p.Retrieve(t.Context())
@@ -101,7 +101,7 @@ func TestTheSDKTakesItsKeys(t *testing.T) {
 }
 
 func TestTheBodyIsWhatSDKsExpect(t *testing.T) {
-	d := deskFor(t)
+	d := serviceFor(t)
 	at := served(t, d)
 	_, body := raw(t, at, "GET /v1/credentials/logs HTTP/1.1\r\nHost: "+at.String()+"\r\nAuthorization: "+goodToken+"\r\n\r\n")
 	var got map[string]string
@@ -119,7 +119,7 @@ func TestTheBodyIsWhatSDKsExpect(t *testing.T) {
 
 // What a browser, a proxy or somebody curious sends gets no further than the door.
 func TestWhatIsNotAnSDKIsRefusedBeforeAnybodyIsAsked(t *testing.T) {
-	d := deskFor(t)
+	d := serviceFor(t)
 	at := served(t, d)
 	host := "Host: " + at.String() + "\r\n"
 	token := "Authorization: " + goodToken + "\r\n"
@@ -170,7 +170,7 @@ func TestWhatIsNotAnSDKIsRefusedBeforeAnybodyIsAsked(t *testing.T) {
 }
 
 func TestByTheNameOfLoopback(t *testing.T) {
-	at := served(t, deskFor(t))
+	at := served(t, serviceFor(t))
 	_, port, _ := net.SplitHostPort(at.String())
 	status, body := raw(t, at, "GET /v1/credentials/logs HTTP/1.1\r\nHost: localhost:"+port+"\r\nAuthorization: "+goodToken+"\r\n\r\n")
 	if status != 200 {
@@ -192,7 +192,7 @@ func TestWhatTheBrokerSaysIsPassedOn(t *testing.T) {
 		"a fault":        {io.ErrUnexpectedEOF, 500, "INTERNAL", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := deskFor(t)
+			d := serviceFor(t)
 			d.sessions.err = c.err
 			w := httptest.NewRecorder()
 			r := httptest.NewRequest(http.MethodGet, Path+"logs", nil)

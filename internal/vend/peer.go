@@ -11,8 +11,8 @@ import (
 
 type peerKey struct{}
 
-// Attested keeps what the kernel says about a connection for IdentifyAttested. of
-// is asked once a connection.
+// Attested stores the kernel's identity of each connection for IdentifyAttested. It
+// calls of once per connection.
 func Attested(of func(net.Conn) (access.Peer, error)) func(context.Context, net.Conn) context.Context {
 	return func(ctx context.Context, conn net.Conn) context.Context {
 		p, err := of(conn)
@@ -23,11 +23,11 @@ func Attested(of func(net.Conn) (access.Peer, error)) func(context.Context, net.
 	}
 }
 
-// IdentifyAttested knows callers by their connection.
+// IdentifyAttested returns the peer of the request's connection.
 func IdentifyAttested(r *http.Request) (Caller, error) {
 	p, ok := r.Context().Value(peerKey{}).(access.Peer)
 	if !ok {
-		return Caller{}, &Refusal{Status: http.StatusUnauthorized, Reason: reason.PeerNotAllowed, Message: "the kernel did not say who is at the other end"}
+		return Caller{}, &Refusal{Status: http.StatusUnauthorized, Reason: reason.PeerNotAllowed, Message: "the kernel did not identify the peer of this connection"}
 	}
 	return Caller{Peer: p, Via: "socket"}, nil
 }

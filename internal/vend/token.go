@@ -21,31 +21,31 @@ import (
 const (
 	tokenMin = 32
 	tokenMax = 4096
-	// settled is how old a file must be for its times to tell whether it changed:
-	// file systems count in ticks, and two writes can fall into one.
+	// settled is the age from which an unchanged modification time proves an unchanged
+	// file. File systems count in ticks, and one tick can hold two writes.
 	settled = 2 * time.Second
 )
 
-// token is one token file and whose token it is.
+// token is one token file and the peer that it stands for.
 type token struct {
 	file string
 	peer access.Peer
 	only []string
 
 	mu      sync.Mutex
-	seen    fs.FileInfo // of what digest is of; nil: read again
+	seen    fs.FileInfo // of the file whose digest is known; nil: read it again
 	digest  [sha256.Size]byte
 	good    bool
 	problem string // the last one that was logged
 }
 
-// keyring knows callers by their tokens. It is safe for concurrent use.
+// keyring holds all tokens. It is safe for concurrent use.
 type keyring struct {
 	tokens []*token
 	log    *zap.Logger
 }
 
-// identify says whose token the Authorization header holds, as SDKs send it: the
+// identify returns the peer of the token in the Authorization header. SDKs send the
 // bare token.
 func (k *keyring) identify(r *http.Request) (Caller, error) {
 	values := r.Header.Values("Authorization")
@@ -54,7 +54,7 @@ func (k *keyring) identify(r *http.Request) (Caller, error) {
 	}
 	shown := sha256.Sum256([]byte(values[0]))
 	var found []*token
-	// All are compared, so that the time says nothing about which one was near.
+	// Every token is compared, so that the duration reveals nothing.
 	for _, t := range k.tokens {
 		digest, good := t.current(k.log)
 		if subtle.ConstantTimeCompare(shown[:], digest[:]) == 1 && good {
@@ -65,23 +65,23 @@ func (k *keyring) identify(r *http.Request) (Caller, error) {
 	case 1:
 		return Caller{Peer: found[0].peer, Only: found[0].only, Via: "token"}, nil
 	case 0:
-		k.log.Warn("credentials not handed out", zap.String("reason", "TOKEN_REFUSED"), zap.String("remote", r.RemoteAddr), zap.String("why", "the token is nobody's"))
-		return Caller{}, &Refusal{Reason: reason.TokenRefused, Message: "the token is not one that vend.tokens names; the daemon's log says which files it could not use"}
+		k.log.Warn("credentials refused", zap.String("reason", "TOKEN_REFUSED"), zap.String("remote", r.RemoteAddr), zap.String("why", "no file of vend.tokens holds this token"))
+		return Caller{}, &Refusal{Reason: reason.TokenRefused, Message: "no file of vend.tokens holds this token; the daemon's log names the files that it could not use"}
 	default:
-		k.log.Error("credentials not handed out", zap.String("reason", "TOKEN_REFUSED"), zap.String("why", "the files hold the same token, which then stands for nobody"),
+		k.log.Error("credentials refused", zap.String("reason", "TOKEN_REFUSED"), zap.String("why", "two files hold the same token; the daemon accepts it for neither peer"),
 			zap.String("file", found[0].file), zap.String("other_file", found[1].file))
-		return Caller{}, &Refusal{Reason: reason.TokenRefused, Message: "the token is that of two peers, and so of none; the daemon's log names the files"}
+		return Caller{}, &Refusal{Reason: reason.TokenRefused, Message: "two peers share this token, so that it identifies neither; the daemon's log names the files"}
 	}
 }
 
-// check reads all files once, so that what is wrong is said before somebody asks.
+// check reads all files once, so that the log names unusable ones before the first request.
 func (k *keyring) check() {
 	for _, t := range k.tokens {
 		t.current(k.log)
 	}
 }
 
-// current is the digest of the token, and whether there is one.
+// current returns the digest of the token, and reports whether there is one.
 func (t *token) current(log *zap.Logger) ([sha256.Size]byte, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -104,12 +104,12 @@ func (t *token) current(log *zap.Logger) ([sha256.Size]byte, bool) {
 	t.seen, t.digest = nil, [sha256.Size]byte{}
 	if t.problem != err.Error() {
 		t.problem = err.Error()
-		log.Warn("a token opens nothing", zap.String("file", t.file), zap.Error(err))
+		log.Warn("a token file cannot be used", zap.String("file", t.file), zap.Error(err))
 	}
 	return t.digest, false
 }
 
-// readToken never repeats what the file holds.
+// readToken returns no error text that contains bytes of the file.
 func readToken(path string) ([]byte, fs.FileInfo, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -124,9 +124,9 @@ func readToken(path string) ([]byte, fs.FileInfo, error) {
 	case !mode.IsRegular():
 		return nil, nil, errors.New("it is not a regular file")
 	case mode.Perm()&0o007 != 0:
-		return nil, nil, fmt.Errorf("its mode is %#o: everybody on this machine can use the token; chmod o= it", mode.Perm())
+		return nil, nil, fmt.Errorf("its mode is %#o: every user of this machine can use the token; run chmod o= on it", mode.Perm())
 	case mode.Perm()&0o020 != 0:
-		return nil, nil, fmt.Errorf("its mode is %#o: its group can replace the token; chmod g-w it", mode.Perm())
+		return nil, nil, fmt.Errorf("its mode is %#o: its group can replace the token; run chmod g-w on it", mode.Perm())
 	}
 	text, err := io.ReadAll(io.LimitReader(f, tokenMax+1))
 	if err != nil {
@@ -144,7 +144,7 @@ func fit(text []byte) error {
 	case text[len(text)-1] == '\n':
 		return errors.New("it ends in a newline, which AWS SDKs refuse to send; write it with printf %s")
 	case len(text) < tokenMin:
-		return fmt.Errorf("it has %d characters, and could be guessed; at least %d are asked for: openssl rand -hex 32", len(text), tokenMin)
+		return fmt.Errorf("it has %d characters, and could be guessed; use at least %d: openssl rand -hex 32", len(text), tokenMin)
 	}
 	for i, b := range text {
 		if b <= ' ' || b > '~' {

@@ -10,7 +10,7 @@ import (
 	"github.com/brokerd/brokerd/internal/config"
 )
 
-func shows(d *deskUnderTest, token string) (Caller, error) {
+func shows(d *serviceUnderTest, token string) (Caller, error) {
 	r := &http.Request{Header: http.Header{"Authorization": {token}}}
 	return d.Identify(r)
 }
@@ -27,17 +27,17 @@ func TestAFileThatIsUnfitOpensNothing(t *testing.T) {
 		"ends in a newline":  {goodToken + "\n", 0o600, "ends in a newline"},
 		"has a blank":        {goodToken + " x", 0o600, "byte 32 is not a visible ASCII character"},
 		"has a NUL":          {goodToken + "\x00", 0o600, "byte 32"},
-		"read by everybody":  {goodToken, 0o644, "everybody on this machine"},
+		"read by everybody":  {goodToken, 0o644, "every user of this machine"},
 		"written by a group": {goodToken, 0o660, "its group can replace"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := tokenFile(t, c.text, c.mode)
-			d := deskFor(t, func(cfg *config.Config) { cfg.Vend.Tokens[0].File = file })
+			d := serviceFor(t, func(cfg *config.Config) { cfg.Vend.Tokens[0].File = file })
 			if _, err := shows(d, strings.TrimRight(c.text, "\n")); err == nil {
 				t.Error("it opens")
 			}
 			text := said(d.logs)
-			if n := strings.Count(text, "a token opens nothing"); n != 1 || !strings.Contains(text, c.says) {
+			if n := strings.Count(text, "a token file cannot be used"); n != 1 || !strings.Contains(text, c.says) {
 				t.Errorf("said %d times: %s", n, text)
 			}
 			if c.text != "" && strings.Contains(text, goodToken[:20]) {
@@ -47,7 +47,7 @@ func TestAFileThatIsUnfitOpensNothing(t *testing.T) {
 	}
 	t.Run("a directory", func(t *testing.T) {
 		dir := t.TempDir()
-		d := deskFor(t, func(cfg *config.Config) { cfg.Vend.Tokens[0].File = dir })
+		d := serviceFor(t, func(cfg *config.Config) { cfg.Vend.Tokens[0].File = dir })
 		if _, err := shows(d, goodToken); err == nil || !strings.Contains(said(d.logs), "not a regular file") {
 			t.Errorf("%v\n%s", err, said(d.logs))
 		}
@@ -57,7 +57,7 @@ func TestAFileThatIsUnfitOpensNothing(t *testing.T) {
 // The unset digest of a file that cannot be read is nobody's token.
 func TestAMissingFileIsReadWhenItComes(t *testing.T) {
 	path := t.TempDir() + "/token"
-	d := deskFor(t, func(c *config.Config) { c.Vend.Tokens[0].File = path })
+	d := serviceFor(t, func(c *config.Config) { c.Vend.Tokens[0].File = path })
 	if _, err := shows(d, goodToken); err == nil {
 		t.Error("it opens")
 	}
@@ -72,7 +72,7 @@ func TestAMissingFileIsReadWhenItComes(t *testing.T) {
 // when both were written within one tick of the file system's clock.
 func TestARotatedTokenCountsAtOnce(t *testing.T) {
 	path := tokenFile(t, goodToken, 0o600)
-	d := deskFor(t, func(c *config.Config) { c.Vend.Tokens[0].File = path })
+	d := serviceFor(t, func(c *config.Config) { c.Vend.Tokens[0].File = path })
 	if _, err := shows(d, goodToken); err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func TestARotatedTokenCountsAtOnce(t *testing.T) {
 
 func TestATokenOfTwoIsNobodys(t *testing.T) {
 	second := tokenFile(t, goodToken, 0o600)
-	d := deskFor(t, func(c *config.Config) {
+	d := serviceFor(t, func(c *config.Config) {
 		c.Vend.Tokens = append(c.Vend.Tokens, config.Token{File: second, Peer: config.Peer{UID: "7002"}, Destinations: []string{"*"}})
 	})
 	if _, err := shows(d, goodToken); err == nil || !strings.Contains(err.Error(), "two peers") {

@@ -1,0 +1,32 @@
+// Package unixsock is the security boundary of the daemon's Unix sockets: it
+// listens, identifies the peer of each connection, and receives open files.
+//
+// Guarantees:
+//
+//   - A socket appears under its name only with its final mode and group. Listen
+//     never replaces a socket that another process answers on, nor any other file.
+//   - Peer returns the identity that the kernel recorded when the connection was
+//     made (SO_PEERCRED): UID, primary GID and PID. The peer cannot choose them.
+//     A connection without an identity is refused.
+//   - A unit or pod is reported only when the kernel's process handle (SO_PEERPIDFD)
+//     proves that its cgroup belongs to the process that connected. Only the part
+//     of the cgroup path that root controls is read.
+//   - A descriptor that a peer hands over is close-on-exec, and is closed unless the
+//     caller takes it. A message carries exactly one descriptor.
+//   - CheckDescriptor accepts only a regular file of a local file system that is
+//     open for reading. Reading it cannot block on the peer, and the file system
+//     does not answer according to who reads. This package opens no path of a peer.
+//   - A missing descriptor of this process (EMFILE) is reported as a shortage of
+//     this process, never as a fault of the peer.
+//
+// Limits that callers must know:
+//
+//   - The PID is for logs only. It is 0 across PID namespaces, and numbers are reused.
+//   - The identity is that of the process that connected. A process that inherits
+//     or receives the connection acts with the same identity.
+//   - The overflow UID (65534) means a user without a mapping in this user
+//     namespace: several strangers share it.
+//   - A handed-over file may change while it is read; the reader must compare.
+//
+// It decides no access: package access does, from the Peer.
+package unixsock

@@ -1,0 +1,19 @@
+package unixsock
+
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/brokerd/brokerd/internal/access"
+)
+
+func kernelPeer(fd int) (access.Peer, error) {
+	c, err := unix.GetsockoptXucred(fd, unix.SOL_LOCAL, unix.LOCAL_PEERCRED)
+	if err != nil {
+		return access.Peer{}, err
+	}
+	p := access.Peer{UID: c.Uid}
+	if c.Ngroups > 0 {
+		p.GID = c.Groups[0]
+	}
+	return p, nil
+}
