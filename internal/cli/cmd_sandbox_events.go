@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/brokerd/brokerd/internal/sandbox/trail"
+	"github.com/brokerd/brokerd/internal/sandbox/cloudtrail/trail"
 )
 
 func (a *app) sandboxEvents(connect *connectFlag) *cobra.Command {

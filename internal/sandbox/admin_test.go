@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,7 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/brokerd/brokerd/internal/sandbox"
-	"github.com/brokerd/brokerd/internal/sandbox/trail"
+	"github.com/brokerd/brokerd/internal/sandbox/cloudtrail/trail"
 )
 
 // adminRequest makes a request to the admin API.
@@ -163,6 +164,20 @@ func TestEventsCanBeFollowed(t *testing.T) {
 		}
 		if key == "logs/first" { // the second one comes while we wait
 			must[*s3.PutObjectOutput](t)(w.uploader.s3.PutObject(t.Context(), w.put("logs/second", nil)))
+		}
+	}
+}
+
+func TestTheOperationsAreListed(t *testing.T) {
+	sb := start(t, sandbox.Options{})
+	var got map[string][]string
+	_, text := admin(t, sb, sb.AdminToken(), "GET", "operations", "")
+	if err := json.Unmarshal([]byte(text), &got); err != nil {
+		t.Fatal(err)
+	}
+	for service, operation := range map[string]string{"s3": "UploadPartCopy", "kms": "ReEncrypt", "iam": "SimulatePrincipalPolicy", "sts": "AssumeRole", "cloudtrail": "LookupEvents"} {
+		if !slices.Contains(got[service], operation) {
+			t.Errorf("%s: %v lacks %s", service, got[service], operation)
 		}
 	}
 }

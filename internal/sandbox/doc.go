@@ -1,36 +1,25 @@
 // Package sandbox is two AWS accounts in one process: STS, IAM, S3, KMS and
 // CloudTrail on one loopback listener, for rehearsing and testing access across accounts.
 //
+// This package is the facade: options, start and stop, HTTP routing, the admin token and
+// the saved state. The services are packages below it: admin and s3, then kms and sts,
+// then iam and cloudtrail, then kernel. Their doc.go files say what each guarantees.
+//
 // # What it guarantees
 //
 //   - Every call is authenticated (SigV4 in the header, in the query, and over
 //     chunked bodies) and then decided by internal/iampolicy over the documents
 //     that are stored at that moment, on both sides when two accounts are
-//     involved. There is no switch to turn that off.
-//   - S3 asks KMS on the caller's behalf as AWS does: GenerateDataKey for
-//     PutObject and CreateMultipartUpload, Decrypt for UploadPart,
-//     CompleteMultipartUpload and reads; with kms:ViaService, the encryption
-//     context of S3, and without the client's source address.
-//   - Roles and users in policies are kept by unique id. A role that is deleted
-//     and made again is another role.
-//   - An object is visible only when its whole body came and every checksum,
-//     digest, length and signature that was promised is right.
-//   - Errors have AWS's code, status, text and shape. What AWS keeps from a
-//     caller of another account is kept here too.
-//   - Access control lists are asked as policies of whoever owns the bucket or
-//     the object: they add to what policies allow, an explicit deny stands, and
-//     an object of another account is reached by its own list only.
-//   - What is not modelled answers NotImplemented (501), never a made-up success.
-//   - Bodies above 1 MiB are on disk, in a directory that Close removes; memory
-//     does not grow with the size of an upload.
-//   - Every call leaves its record in the trail before the client has its answer:
-//     who, what, the decision and the error, and no secret. What crosses
-//     accounts is recorded in both.
-//   - With Options.DataDir, what was answered is there after a kill -9. One
+//     involved. No switch turns that off.
+//   - Errors have AWS's code, status, text and form. AWS hides some facts from callers
+//     of other accounts; the sandbox hides them as well.
+//   - A request that is not modelled is answered NotImplemented (501), never with a made-up success.
+//   - Every call is in the audit trail before the client has its answer.
+//   - With Options.DataDir, a change that was answered survives kill -9. One
 //     sandbox uses a directory at a time; a damaged state is refused, not repaired.
 //     Faults, VPC endpoints and the clock's offset are not kept.
-//   - Faults with a rate hit the same calls in every run of the same calls under
-//     the same seed.
+//   - It listens on loopback addresses only, for a method call returns the root keys of
+//     both accounts.
 //
 // # What is modelled
 //
@@ -47,7 +36,7 @@
 // request. S3 Control: the public-access block of an account. CloudTrail: LookupEvents,
 // and trails with their event selectors, which decide nothing here. Around the accounts: an organization with
 // its control policies, VPC endpoints.
-// The routes in s3routes.go, s3configroutes.go, iam.go, sts.go and kms.go are the whole list.
+// Sandbox.Operations returns the whole list.
 //
 // # Limits
 //
@@ -69,7 +58,4 @@
 //   - Wordings follow AWS's documentation and public reports. Where those are
 //     silent or differ the code says so; none of it was compared with AWS by
 //     this project.
-//
-// It refuses to listen on an address that is not loopback: root keys of both
-// accounts are handed out by a method call.
 package sandbox

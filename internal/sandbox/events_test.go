@@ -16,7 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/brokerd/brokerd/internal/sandbox"
-	"github.com/brokerd/brokerd/internal/sandbox/trail"
+	"github.com/brokerd/brokerd/internal/sandbox/cloudtrail/trail"
 )
 
 // lookUp returns the records of an account by one attribute, newest first.

@@ -11,12 +11,17 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/brokerd/brokerd/internal/sandbox/iam"
+	"github.com/brokerd/brokerd/internal/sandbox/kernel"
+	"github.com/brokerd/brokerd/internal/sandbox/kms"
+	"github.com/brokerd/brokerd/internal/sandbox/s3"
+
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 )
 
@@ -46,7 +51,7 @@ func newHostile(t *testing.T) *hostile {
 
 // send makes one request and returns its status. Whatever it was, the sandbox
 // has to answer: with 5xx only if it says that something is not implemented.
-func (h *hostile) send(service, method, path, body string, header map[string]string, by Credentials) int {
+func (h *hostile) send(service, method, path, body string, header map[string]string, by kernel.Credentials) int {
 	h.t.Helper()
 	h.sent++
 	req, err := http.NewRequestWithContext(h.t.Context(), method, h.sb.Endpoint()+path, strings.NewReader(body))
@@ -90,19 +95,17 @@ func TestNoRequestTakesTheSandboxDown(t *testing.T) {
 		h.send("s3", "PUT", "/bucket-of-b/key", "text", nil, b)
 	}
 	fresh()
-	callers := map[string]Credentials{"root of B": b, "root of A": a, "nobody": {}}
+	callers := map[string]kernel.Credentials{"root of B": b, "root of A": a, "nobody": {}}
 	bodies := []string{"", "x", "<", "<a/>", "<Tagging/>", "<CompleteMultipartUpload/>", "<Delete/>", "<Delete><Object><Key>key</Key></Object></Delete>", "{}", "null", "[]", `{"Version":"2012-10-17"}`, strings.Repeat("<a>", 1000)}
 
 	levels := map[string][]string{"service": {"/"}, "bucket": {"/bucket-of-b", "/no-such-bucket", "/bucket-of-b/"}, "object": {"/bucket-of-b/key", "/bucket-of-b/none", "/no-such-bucket/key"}}
-	routes := map[string][]string{}
-	for level, table := range s3Routes {
-		routes[level] = slices.Sorted(maps.Keys(table))
+	routes := map[string][]s3.Route{}
+	for _, r := range s3.Routes() {
+		routes[r.Level] = append(routes[r.Level], r)
 	}
-	routes["bucket"] = append(routes["bucket"], slices.Sorted(maps.Keys(configurationRoutes))...)
-	routes["object"] = append(routes["object"], slices.Sorted(maps.Keys(objectACLRoutes))...)
 	for level, paths := range levels {
 		for _, route := range routes[level] {
-			method, selector, _ := strings.Cut(route, " ")
+			method, selector := route.Method, route.Selector
 			for _, path := range paths {
 				for i, body := range bodies {
 					query := selector
@@ -130,7 +133,7 @@ func TestNoRequestTakesTheSandboxDown(t *testing.T) {
 
 	arn := "arn:aws:iam::" + DefaultAccountA + ":role/none"
 	forms := []url.Values{{}, {"RoleName": {"none"}, "UserName": {"none"}, "PolicyArn": {arn}, "RoleArn": {arn}}, {"RoleName": {strings.Repeat("x", 300)}, "MaxItems": {"-1"}, "Marker": {"x"}, "PolicyDocument": {"{"}}}
-	actions := append(slices.Sorted(maps.Keys(iamHandlers)), "AssumeRole", "AssumeRoleWithWebIdentity", "GetSessionToken", "GetCallerIdentity", "GetAccessKeyInfo", "NoSuchAction", "")
+	actions := append(iam.Operations(), "AssumeRole", "AssumeRoleWithWebIdentity", "GetSessionToken", "GetCallerIdentity", "GetAccessKeyInfo", "NoSuchAction", "")
 	for _, action := range actions {
 		for _, form := range forms {
 			for version, service := range map[string]string{"2010-05-08": "iam", "2011-06-15": "sts", "": "iam"} {
@@ -141,13 +144,13 @@ func TestNoRequestTakesTheSandboxDown(t *testing.T) {
 			}
 		}
 	}
-	for _, operation := range append(slices.Sorted(maps.Keys(kmsHandlers)), "NoSuchOperation") {
+	for _, operation := range append(kms.Operations(), "NoSuchOperation") {
 		for _, body := range append(bodies, `{"KeyId":"none"}`, `{"KeyId":1}`, `{"KeyId":"alias/none","CiphertextBlob":"AAAA","Plaintext":"AAAA","GrantId":"x"}`) {
 			h.send("kms", "POST", "/", body, map[string]string{"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "TrentService." + operation}, b)
 		}
 	}
 	for _, body := range bodies {
-		h.send("cloudtrail", "POST", "/", body, map[string]string{"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": cloudTrailTarget + "LookupEvents"}, b)
+		h.send("cloudtrail", "POST", "/", body, map[string]string{"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": kernel.CloudTrailTarget + "LookupEvents"}, b)
 	}
 	if h.sent < 5000 {
 		t.Errorf("%d requests were made", h.sent)

@@ -2,7 +2,8 @@ package sandbox
 
 import (
 	"fmt"
-	"regexp"
+
+	"github.com/brokerd/brokerd/internal/sandbox/kernel"
 )
 
 // The defaults of Options.
@@ -36,16 +37,12 @@ type Options struct {
 	SkipChecksums bool
 	// RootKeys fixes the access keys of the root users by account id. Accounts
 	// that are not named get random ones.
-	RootKeys map[string]Credentials
+	RootKeys map[string]kernel.Credentials
 	// Faults are in force from the start; see SetFaults.
-	Faults []Fault
+	Faults []kernel.Fault
 	// Seed decides which calls a fault with a rate hits: runs with the same seed are alike.
 	Seed uint64
 }
-
-var (
-	regionPattern = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]$`)
-)
 
 func (o Options) withDefaults() (Options, error) {
 	if o.AccountA == "" {
@@ -61,14 +58,14 @@ func (o Options) withDefaults() (Options, error) {
 		o.Addr = DefaultAddr
 	}
 	for _, id := range []string{o.AccountA, o.AccountB} {
-		if !accountPattern.MatchString(id) {
+		if !kernel.AccountPattern.MatchString(id) {
 			return o, fmt.Errorf("account id %q must have 12 digits", id)
 		}
 	}
 	if o.AccountA == o.AccountB {
 		return o, fmt.Errorf("accounts A and B are both %s: give them different ids", o.AccountA)
 	}
-	if !regionPattern.MatchString(o.Region) {
+	if !kernel.RegionPattern.MatchString(o.Region) {
 		return o, fmt.Errorf("region %q does not look like one, for example eu-west-1", o.Region)
 	}
 	for id, keys := range o.RootKeys {
@@ -80,7 +77,7 @@ func (o Options) withDefaults() (Options, error) {
 		}
 	}
 	for i := range o.Faults {
-		if err := o.Faults[i].validate(); err != nil {
+		if err := o.Faults[i].Validate(); err != nil {
 			return o, err
 		}
 	}

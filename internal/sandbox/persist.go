@@ -7,6 +7,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/brokerd/brokerd/internal/sandbox/cloudtrail"
+	"github.com/brokerd/brokerd/internal/sandbox/iam"
+	"github.com/brokerd/brokerd/internal/sandbox/kernel"
+	"github.com/brokerd/brokerd/internal/sandbox/kms"
+	"github.com/brokerd/brokerd/internal/sandbox/s3"
+	"github.com/brokerd/brokerd/internal/sandbox/sts"
 )
 
 // stateVersion changes when older sandboxes could not read the format.
@@ -26,7 +33,7 @@ type savedState struct {
 
 // readState reads state.json; nil when there is none yet.
 func readState(dir string) (*savedState, error) {
-	path := filepath.Join(dir, stateFile)
+	path := filepath.Join(dir, kernel.StateFile)
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -74,18 +81,18 @@ func (s *Sandbox) open(opts Options) error {
 		s.opts = filled
 		return s.makeServices(nil, s.dir)
 	}
-	kept, err := openStore(opts.DataDir)
+	kept, err := kernel.OpenStore(opts.DataDir)
 	if err != nil {
 		return err
 	}
 	if err := s.load(opts, kept); err != nil {
-		return errors.Join(err, kept.close())
+		return errors.Join(err, kept.Close())
 	}
 	return nil
 }
 
 // load makes the services with the state of a data directory.
-func (s *Sandbox) load(opts Options, kept *store) error {
+func (s *Sandbox) load(opts Options, kept *kernel.Store) error {
 	state, err := readState(opts.DataDir)
 	if err != nil {
 		return err
@@ -98,7 +105,7 @@ func (s *Sandbox) load(opts Options, kept *store) error {
 	if s.opts, err = opts.withDefaults(); err != nil {
 		return fmt.Errorf("sandbox options: %w", err)
 	}
-	if err := s.makeServices(kept, filepath.Join(opts.DataDir, bodyKind)); err != nil {
+	if err := s.makeServices(kept, filepath.Join(opts.DataDir, kernel.BodyKind)); err != nil {
 		return err
 	}
 	if state != nil {
@@ -106,43 +113,43 @@ func (s *Sandbox) load(opts Options, kept *store) error {
 			return fmt.Errorf("data directory %s: %w", opts.DataDir, err)
 		}
 	}
-	if err := s.s3.loadObjects(); err != nil {
+	if err := s.s3.LoadObjects(); err != nil {
 		return fmt.Errorf("data directory: %w", err)
 	}
-	if err := s.trails.readEvents(); err != nil {
+	if err := s.trails.ReadEvents(); err != nil {
 		return err
 	}
 	return s.writeState()
 }
 
 // makeServices makes empty services, from the lowest layer to the highest.
-func (s *Sandbox) makeServices(kept *store, bodies string) error {
+func (s *Sandbox) makeServices(kept *kernel.Store, bodies string) error {
 	o := s.opts
-	s.k = newKernel(kernelOptions{Accounts: []string{o.AccountA, o.AccountB}, Region: o.Region, Seed: o.Seed, Store: kept})
-	s.k.setFaults(o.Faults)
-	s.trails = newCloudTrail(s.k)
+	s.k = kernel.New(kernel.Options{Accounts: []string{o.AccountA, o.AccountB}, Region: o.Region, Seed: o.Seed, Store: kept})
+	s.k.SetFaults(o.Faults)
+	s.trails = cloudtrail.New(s.k)
 	var err error
-	if s.iam, err = newIAM(s.k, o.RootKeys); err != nil {
+	if s.iam, err = iam.New(s.k, o.RootKeys); err != nil {
 		return err
 	}
-	if s.sts, err = newSTS(s.k, s.iam); err != nil {
+	if s.sts, err = sts.New(s.k, s.iam); err != nil {
 		return err
 	}
-	s.kms = newKMS(s.k, s.iam)
-	s.s3 = newS3(s.k, s.iam, s.kms, s3Options{BodyDir: bodies, SkipChecksums: o.SkipChecksums})
-	s.k.setHooks(s.disturb, s.trails.note)
+	s.kms = kms.New(s.k, s.iam)
+	s.s3 = s3.New(s.k, s.iam, s.kms, s3.Options{BodyDir: bodies, SkipChecksums: o.SkipChecksums})
+	s.k.SetHooks(s.disturb, s.trails.Note)
 	return nil
 }
 
 // restore fills the services from a state, from the lowest layer to the highest.
 func (s *Sandbox) restore(state *savedState) error {
 	return firstError(
-		func() error { return s.k.restore(state.Organization) },
-		func() error { return s.trails.restore(state.CloudTrail) },
-		func() error { return s.iam.restore(state.IAM, s.opts.RootKeys) },
-		func() error { return s.sts.restore(state.STS) },
-		func() error { return s.kms.restore(state.KMS) },
-		func() error { return s.s3.restore(state.S3) },
+		func() error { return s.k.Restore(state.Organization) },
+		func() error { return s.trails.Restore(state.CloudTrail) },
+		func() error { return s.iam.Restore(state.IAM, s.opts.RootKeys) },
+		func() error { return s.sts.Restore(state.STS) },
+		func() error { return s.kms.Restore(state.KMS) },
+		func() error { return s.s3.Restore(state.S3) },
 	)
 }
 
@@ -163,8 +170,8 @@ func (s *Sandbox) save() ([]byte, error) {
 		to       *json.RawMessage
 		snapshot func() (json.RawMessage, error)
 	}{
-		{&out.S3, s.s3.snapshot}, {&out.KMS, s.kms.snapshot}, {&out.STS, s.sts.snapshot}, {&out.IAM, s.iam.snapshot},
-		{&out.CloudTrail, s.trails.snapshot}, {&out.Organization, s.k.snapshot},
+		{&out.S3, s.s3.Snapshot}, {&out.KMS, s.kms.Snapshot}, {&out.STS, s.sts.Snapshot}, {&out.IAM, s.iam.Snapshot},
+		{&out.CloudTrail, s.trails.Snapshot}, {&out.Organization, s.k.Snapshot},
 	} {
 		data, err := part.snapshot()
 		if err != nil {
@@ -180,30 +187,30 @@ func (s *Sandbox) save() ([]byte, error) {
 }
 
 // persist writes what a call changed, before it is answered.
-func (s *Sandbox) persist(cl *call) error {
-	if s.k.store == nil {
+func (s *Sandbox) persist(cl *kernel.Request) error {
+	if s.k.Store == nil {
 		return nil
 	}
-	if s.k.isDirty() || !isReadOnly(cl.record.Operation) && !isData(cl.record.Service, cl.record.Operation) {
+	if s.k.IsDirty() || !kernel.IsReadOnly(cl.Record.Operation) && !kernel.IsData(cl.Record.Service, cl.Record.Operation) {
 		if err := s.writeState(); err != nil {
 			return err
 		}
 	}
-	return s.k.store.flush()
+	return s.k.Store.Flush()
 }
 
 // writeState writes state.json if it changed.
 func (s *Sandbox) writeState() error {
-	if s.k.store == nil {
+	if s.k.Store == nil {
 		return nil
 	}
-	return s.k.store.putState(func() ([]byte, error) {
+	return s.k.Store.PutState(func() ([]byte, error) {
 		// Cleared while the store's lock is held: a call that finds the mark cleared
 		// waits in flush until this state is written.
-		s.k.clearDirty()
+		s.k.ClearDirty()
 		data, err := s.save()
 		if err != nil {
-			s.k.markDirty()
+			s.k.MarkDirty()
 		}
 		return data, err
 	})

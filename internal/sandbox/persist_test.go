@@ -195,3 +195,24 @@ func TestTheTrailSurvivesARestart(t *testing.T) {
 		t.Errorf("a damaged trail: %v", err)
 	}
 }
+
+// A kill between a body and its object leaves a file that no object refers to.
+func TestBodiesWithoutAnObjectAreRemoved(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "accounts")
+	w := worldIn(t, openIn(t, dir))
+	must[*s3.PutObjectOutput](t)(w.uploader.s3.PutObject(t.Context(), w.put("logs/x", []byte("text"))))
+	if err := w.sb.Close(); err != nil {
+		t.Fatal(err)
+	}
+	orphan := filepath.Join(dir, "bodies", "body-orphan")
+	if err := os.WriteFile(orphan, []byte("half an object"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sb := openIn(t, dir)
+	if _, err := os.Stat(orphan); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the orphaned body is still there: %v", err)
+	}
+	if _, data := stored(t, sb, bucketB, "logs/x"); string(data) != "text" {
+		t.Errorf("the object is %q", data)
+	}
+}

@@ -12,6 +12,14 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/brokerd/brokerd/internal/sandbox/admin"
+	"github.com/brokerd/brokerd/internal/sandbox/cloudtrail"
+	"github.com/brokerd/brokerd/internal/sandbox/iam"
+	"github.com/brokerd/brokerd/internal/sandbox/kernel"
+	"github.com/brokerd/brokerd/internal/sandbox/kms"
+	"github.com/brokerd/brokerd/internal/sandbox/s3"
+	"github.com/brokerd/brokerd/internal/sandbox/sts"
 )
 
 // shutdownGrace is how long open requests may finish once Run's context ended.
@@ -27,13 +35,14 @@ type Sandbox struct {
 	tlsConfig *tls.Config // nil: plain http
 	dir       string
 
-	k      *kernel
-	iam    *iamService
-	sts    *stsService
-	kms    *kmsService
-	s3     *s3Service
-	trails *trailService
+	k      *kernel.Kernel
+	iam    *iam.Service
+	sts    *sts.Service
+	kms    *kms.Service
+	s3     *s3.Service
+	trails *cloudtrail.Service
 
+	admin      http.Handler
 	adminToken string
 	stopping   chan struct{} // closed when the sandbox begins to stop
 
@@ -61,7 +70,8 @@ func New(opts Options) (*Sandbox, error) {
 	if host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		return nil, fmt.Errorf("sandbox address %q is not a loopback address: it hands out keys to whoever asks, use 127.0.0.1", opts.Addr)
 	}
-	s := &Sandbox{adminToken: newSecret(), stopping: make(chan struct{})}
+	s := &Sandbox{adminToken: kernel.NewSecret(), stopping: make(chan struct{})}
+	s.admin = admin.Handler(s, s.adminToken)
 	if opts.DataDir == "" {
 		if s.dir, err = os.MkdirTemp(opts.Dir, "brokerd-sandbox-"); err != nil {
 			return nil, fmt.Errorf("making the sandbox's directory: %w", err)
@@ -72,21 +82,21 @@ func New(opts Options) (*Sandbox, error) {
 	}
 	listener, err := net.Listen("tcp", opts.Addr)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("sandbox listening on %s: %w", opts.Addr, err), s.k.store.close(), s.removeDir())
+		return nil, errors.Join(fmt.Errorf("sandbox listening on %s: %w", opts.Addr, err), s.k.Store.Close(), s.removeDir())
 	}
 	s.server = &http.Server{
 		Handler:           s.handler(),
 		ReadHeaderTimeout: 20 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
-		ConnContext:       s.k.markEndpoint,
+		ConnContext:       s.k.MarkEndpoint,
 		// Refused handshakes and hung-up clients are the client's news, not ours.
 		ErrorLog: log.New(io.Discard, "", 0),
 	}
 	if !opts.PlainHTTP {
 		caPEM, leaf, err := newCertificate(opts.Region, ip, time.Now())
 		if err != nil {
-			return nil, errors.Join(err, listener.Close(), s.k.store.close(), s.removeDir())
+			return nil, errors.Join(err, listener.Close(), s.k.Store.Close(), s.removeDir())
 		}
 		s.caPEM = caPEM
 		// HTTP/1.1 only, as S3 speaks.
@@ -188,7 +198,7 @@ func (s *Sandbox) Close() error {
 	} else if closeErr := s.listener.Close(); closeErr != nil && !errors.Is(closeErr, net.ErrClosed) {
 		err = closeErr
 	}
-	return errors.Join(err, s.server.Close(), s.closeEndpoints(), s.writeState(), s.k.store.close(), s.removeDir())
+	return errors.Join(err, s.server.Close(), s.closeEndpoints(), s.writeState(), s.k.Store.Close(), s.removeDir())
 }
 
 // removeDir removes what does not outlive the process.
@@ -224,6 +234,6 @@ func (s *Sandbox) AccountB() string { return s.opts.AccountB }
 func (s *Sandbox) Region() string { return s.opts.Region }
 
 // RootKeys are the access keys of an account's root user; zero for an unknown account.
-func (s *Sandbox) RootKeys(account string) Credentials {
-	return s.iam.rootKeysOf(account)
+func (s *Sandbox) RootKeys(account string) kernel.Credentials {
+	return s.iam.RootKeysOf(account)
 }

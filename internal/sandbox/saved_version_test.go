@@ -3,6 +3,7 @@ package sandbox_test
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -221,5 +222,14 @@ func accountBlock(t *testing.T, sb *sandbox.Sandbox, root *clients) string {
 	if err := v4.NewSigner().SignHTTP(ctx, creds, req, emptyHash, "s3", region, time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	return string(readAll(t, must[*http.Response](t)(root.cfg.HTTPClient.Do(req)).Body))
+	resp, err := root.cfg.HTTPClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }

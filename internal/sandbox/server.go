@@ -9,6 +9,10 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/brokerd/brokerd/internal/sandbox/admin"
+	"github.com/brokerd/brokerd/internal/sandbox/kernel"
+	"github.com/brokerd/brokerd/internal/sandbox/sts"
 )
 
 // maxControlBody bounds the bodies of calls that are not object data.
@@ -20,85 +24,85 @@ const maxHeaderSection = 8 << 10
 func (s *Sandbox) handler() http.Handler { return http.HandlerFunc(s.serve) }
 
 func (s *Sandbox) serve(w http.ResponseWriter, r *http.Request) {
-	if strings.HasPrefix(r.URL.Path, adminPath) {
-		s.serveAdmin(w, r)
+	if strings.HasPrefix(r.URL.Path, admin.Path) {
+		s.admin.ServeHTTP(w, r)
 		return
 	}
-	cl := s.k.begin(w, r)
-	cl.end(s.handle(cl, cl.record.Service), func() error { return s.persist(cl) })
+	cl := s.k.Begin(w, r)
+	cl.End(s.handle(cl, cl.Record.Service), func() error { return s.persist(cl) })
 }
 
-func (s *Sandbox) handle(cl *call, service string) error {
+func (s *Sandbox) handle(cl *kernel.Request, service string) error {
 	if service == "s3" {
-		if n := headerSize(cl.r); n > maxHeaderSection {
-			return fail(http.StatusBadRequest, "RequestHeaderSectionTooLarge", "Your request header section exceeds the maximum allowed size.").with("MaxSizeAllowed", strconv.Itoa(maxHeaderSection))
+		if n := kernel.HeaderSize(cl.HTTP); n > maxHeaderSection {
+			return kernel.Fail(http.StatusBadRequest, "RequestHeaderSectionTooLarge", "Your request header section exceeds the maximum allowed size.").With("MaxSizeAllowed", strconv.Itoa(maxHeaderSection))
 		}
 	}
 	switch service {
 	case "s3":
-		return s.s3.serve(cl)
+		return s.s3.Serve(cl)
 	case "sts", "iam", "kms", "cloudtrail":
 	default:
-		return fail(http.StatusNotImplemented, "NotImplemented", "The sandbox has no service %q.", service)
+		return kernel.Fail(http.StatusNotImplemented, "NotImplemented", "The sandbox has no service %q.", service)
 	}
-	data, err := io.ReadAll(io.LimitReader(cl.payload, maxControlBody+1))
+	data, err := io.ReadAll(io.LimitReader(cl.Payload, maxControlBody+1))
 	if err != nil {
-		return fail(http.StatusBadRequest, "IncompleteBody", "The request body could not be read.")
+		return kernel.Fail(http.StatusBadRequest, "IncompleteBody", "The request body could not be read.")
 	}
 	if len(data) > maxControlBody {
-		return fail(http.StatusRequestEntityTooLarge, "RequestEntityTooLarge", "The request body is too large.")
+		return kernel.Fail(http.StatusRequestEntityTooLarge, "RequestEntityTooLarge", "The request body is too large.")
 	}
-	if target, operation := jsonTarget(cl.r); target == service {
-		cl.record.Operation = operation
+	if target, operation := kernel.JSONTarget(cl.HTTP); target == service {
+		cl.Record.Operation = operation
 		// The trail shows what was asked; the operation judges its form.
-		_ = json.Unmarshal(data, &cl.body)
+		_ = json.Unmarshal(data, &cl.JSON)
 		if err := s.admit(cl, service, data); err != nil {
 			return err
 		}
 		if service == "cloudtrail" {
-			return s.trails.serve(cl, data)
+			return s.trails.Serve(cl, data)
 		}
-		return s.kms.serve(cl, data)
+		return s.kms.Serve(cl, data)
 	}
 	if service == "kms" || service == "cloudtrail" {
-		return fail(http.StatusBadRequest, "UnknownOperationException", "The request has no X-Amz-Target that %s knows.", service)
+		return kernel.Fail(http.StatusBadRequest, "UnknownOperationException", "The request has no X-Amz-Target that %s knows.", service)
 	}
 	form, err := url.ParseQuery(string(data))
 	if err != nil {
-		return fail(http.StatusBadRequest, "MalformedQueryString", "The query string contains a syntax error.")
+		return kernel.Fail(http.StatusBadRequest, "MalformedQueryString", "The query string contains a syntax error.")
 	}
 	if len(data) == 0 {
-		form = cl.r.URL.Query()
+		form = cl.HTTP.URL.Query()
 	}
-	cl.query = form
-	cl.record.Operation = form.Get("Action")
+	cl.Form = form
+	cl.Record.Operation = form.Get("Action")
 	if err := s.admit(cl, service, data); err != nil {
 		return err
 	}
 	if service == "sts" {
-		return s.sts.serve(cl)
+		return s.sts.Serve(cl)
 	}
-	return s.iam.serve(cl)
+	return s.iam.Serve(cl)
 }
 
 // admit applies faults and authenticates a control call with its whole body.
-func (s *Sandbox) admit(cl *call, service string, data []byte) error {
-	if err := cl.applyFault(service); err != nil {
+func (s *Sandbox) admit(cl *kernel.Request, service string, data []byte) error {
+	if err := cl.ApplyFault(service); err != nil {
 		return err
 	}
 	sum := sha256.Sum256(data)
-	if err := cl.authenticate(s.iam, service, hex.EncodeToString(sum[:])); err != nil {
+	if err := cl.Authenticate(s.iam, service, hex.EncodeToString(sum[:])); err != nil {
 		return err
 	}
-	if c := cl.caller; c.temporary && c.kind != roleSession && !userSessionAllows(service, cl.record.Operation) {
-		return fail(http.StatusForbidden, "AccessDenied", "Cannot call %s with session credentials", cl.record.Operation)
+	if c := cl.Caller; c.Temporary && c.Kind != kernel.RoleSession && !sts.UserSessionAllows(service, cl.Record.Operation) {
+		return kernel.Fail(http.StatusForbidden, "AccessDenied", "Cannot call %s with session credentials", cl.Record.Operation)
 	}
-	if cl.caller.kind == anonymous && (service != "sts" || !anonymousSTS[cl.record.Operation]) {
+	if cl.Caller.Kind == kernel.Anonymous && (service != "sts" || !sts.Anonymous[cl.Record.Operation]) {
 		code := "MissingAuthenticationToken"
 		if service == "kms" || service == "cloudtrail" {
 			code = "MissingAuthenticationTokenException"
 		}
-		return fail(http.StatusForbidden, code, "Request is missing Authentication Token")
+		return kernel.Fail(http.StatusForbidden, code, "Request is missing Authentication Token")
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 	"testing"
 
 	"github.com/brokerd/brokerd/internal/sandbox"
-	"github.com/brokerd/brokerd/internal/sandbox/trail"
+	"github.com/brokerd/brokerd/internal/sandbox/cloudtrail/trail"
 )
 
 // follower reads the audit trail as it grows. It counts the calls of deliveries,

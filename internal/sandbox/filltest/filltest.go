@@ -6,20 +6,27 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
-	"testing"
 	"unsafe"
 )
+
+// T is the part of testing.T that the package needs.
+type T interface {
+	Helper()
+	Errorf(format string, args ...any)
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
 
 // Filler sets every field of a value, unexported fields included, to something that is
 // not its zero value.
 type Filler struct {
-	t    *testing.T
+	t    T
 	n    int
 	made map[reflect.Type]func() any
 }
 
 // New returns a filler. given are the values that it uses for their types.
-func New(t *testing.T, given ...any) *Filler {
+func New(t T, given ...any) *Filler {
 	f := &Filler{t: t, made: map[reflect.Type]func() any{}}
 	for _, v := range given {
 		f.made[reflect.TypeOf(v)] = func() any { return v }
@@ -27,9 +34,9 @@ func New(t *testing.T, given ...any) *Filler {
 	return f
 }
 
-// Use makes the filler call give for each value of type T.
-func Use[T any](f *Filler, give func() T) {
-	f.made[reflect.TypeFor[T]()] = func() any { return give() }
+// Use makes the filler call give for each value of type V.
+func Use[V any](f *Filler, give func() V) {
+	f.made[reflect.TypeFor[V]()] = func() any { return give() }
 }
 
 // Text returns a text that it did not return before.
@@ -42,8 +49,8 @@ func (f *Filler) Text() string {
 func (f *Filler) Fill(v any) { f.fill(reflect.ValueOf(v).Elem()) }
 
 // Filled returns a pointer to a filled value.
-func Filled[T any](f *Filler) *T {
-	v := new(T)
+func Filled[V any](f *Filler) *V {
+	v := new(V)
 	f.Fill(v)
 	return v
 }
@@ -87,7 +94,7 @@ func (f *Filler) fill(v reflect.Value) {
 }
 
 // Whole fails the test when a field of the struct that v points to has its zero value.
-func Whole(t *testing.T, v any) {
+func Whole(t T, v any) {
 	t.Helper()
 	s := reflect.ValueOf(v).Elem()
 	for i := range s.NumField() {
@@ -98,7 +105,7 @@ func Whole(t *testing.T, v any) {
 }
 
 // Through sends a saved value through JSON and restores it.
-func Through[S, T any](t *testing.T, saved S, restore func(S) (T, error)) T {
+func Through[S, V any](t T, saved S, restore func(S) (V, error)) V {
 	t.Helper()
 	text, err := json.Marshal(saved)
 	if err != nil {

@@ -1,0 +1,286 @@
+package iam
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/brokerd/brokerd/internal/iampolicy"
+	"github.com/brokerd/brokerd/internal/sandbox/kernel"
+)
+
+// The form in which IAM is kept. A test fills every field of the accounts and
+// fails when a field is lost on the way.
+
+type savedIAM struct {
+	Accounts []savedAccount
+	Keys     []savedKey
+}
+
+type savedAccount struct {
+	ID, Alias string
+	Roles     []savedRole
+	Users     []savedUser
+	Groups    []savedGroup
+	Policies  map[string]*managedPolicy
+	Profiles  map[string]*instanceProfile
+	Providers map[string]*oidcProvider
+}
+
+type savedRole struct {
+	ARN, ID, Name, Path, Description string
+	MaxSession                       time.Duration
+	Trust                            SavedPolicy
+	Inline                           map[string]string `json:",omitempty"`
+	Grants                           grants
+	Tags                             []kernel.Tag `json:",omitempty"`
+	Created, LastUsed                time.Time
+	LastIn                           string
+}
+
+type savedUser struct {
+	ARN, ID, Name, Path string
+	Inline              map[string]string `json:",omitempty"`
+	Grants              grants
+	Tags                []kernel.Tag `json:",omitempty"`
+	Created             time.Time
+}
+
+type savedGroup struct {
+	Group  group
+	Inline map[string]string `json:",omitempty"`
+}
+
+type savedKey struct {
+	ID, Secret, Account string
+	UserID              string        `json:",omitempty"`
+	Session             *savedSession `json:",omitempty"`
+	Inactive            bool          `json:",omitempty"`
+	Created, LastUsed   time.Time
+	LastIn, LastService string `json:",omitempty"`
+}
+
+type savedSession struct {
+	Token, Name      string
+	RoleID           string `json:",omitempty"`
+	Issued, Expires  time.Time
+	Policies         []string          `json:",omitempty"`
+	Tags             []kernel.Tag      `json:",omitempty"`
+	Transit          []string          `json:",omitempty"`
+	Source, Provider string            `json:",omitempty"`
+	Claims           map[string]string `json:",omitempty"`
+}
+
+func (n namedDocuments) save() map[string]string {
+	out := map[string]string{}
+	for name, p := range n {
+		out[name] = p.Text
+	}
+	return out
+}
+
+// Snapshot renders all accounts and access keys.
+func (s *Service) Snapshot() (json.RawMessage, error) {
+	s.Mu.RLock()
+	defer s.Mu.RUnlock()
+	return json.Marshal(savedIAM{Accounts: kernel.Sorted(s.accounts, (*account).save), Keys: kernel.Sorted(s.Keys, (*AccessKey).save)})
+}
+
+func (a *account) save() savedAccount {
+	out := savedAccount{
+		ID: a.id, Alias: a.alias, Policies: a.policies, Profiles: a.profiles, Providers: a.providers,
+		Roles: kernel.Sorted(a.roles, (*Role).save), Users: kernel.Sorted(a.users, (*user).save),
+		Groups: kernel.Sorted(a.groups, func(g *group) savedGroup { return savedGroup{*g, g.inline.save()} }),
+	}
+	return out
+}
+
+func (r *Role) save() savedRole {
+	return savedRole{
+		ARN: r.arn, ID: r.ID, Name: r.name, Path: r.path, Description: r.description, MaxSession: r.MaxSession, Trust: SavePolicy(r.Trust),
+		Inline: r.inline.save(), Grants: r.grants, Tags: r.tags, Created: r.created, LastUsed: r.lastUsed, LastIn: r.lastIn,
+	}
+}
+
+func (u *user) save() savedUser {
+	return savedUser{ARN: u.arn, ID: u.ID, Name: u.name, Path: u.path, Inline: u.inline.save(), Grants: u.grants, Tags: u.tags, Created: u.created}
+}
+
+func (k *AccessKey) save() savedKey {
+	out := savedKey{
+		ID: k.ID, Secret: k.Secret, Account: k.Account, Inactive: k.inactive, Created: k.created,
+		LastUsed: k.lastUsed, LastIn: k.lastIn, LastService: k.lastService,
+	}
+	if k.User != nil {
+		out.UserID = k.User.ID
+	}
+	if s := k.Session; s != nil {
+		out.Session = &savedSession{
+			Token: s.Token, Name: s.Name, Issued: s.Issued, Expires: s.Expires, Tags: s.Tags, Transit: slices.Sorted(maps.Keys(s.Transit)),
+			Source: s.Source, Provider: s.Provider, Claims: s.Claims,
+		}
+		if s.Role != nil {
+			out.Session.RoleID = s.Role.ID
+		}
+		for _, p := range s.Policies {
+			out.Session.Policies = append(out.Session.Policies, p.Text)
+		}
+	}
+	return out
+}
+
+// Restore replaces the accounts with those of a snapshot. Root keys that are given
+// take the place of the kept ones.
+func (s *Service) Restore(data json.RawMessage, given map[string]kernel.Credentials) error {
+	var saved savedIAM
+	if err := json.Unmarshal(data, &saved); err != nil {
+		return fmt.Errorf("reading the accounts: %w", err)
+	}
+	s.Mu.Lock()
+	defer s.Mu.Unlock()
+	for i := range saved.Accounts {
+		if err := s.restoreIdentities(&saved.Accounts[i]); err != nil {
+			return err
+		}
+	}
+	s.generation++ // all entities are known now: policies can be read
+	for i := range saved.Accounts {
+		if err := s.restoreTrust(&saved.Accounts[i]); err != nil {
+			return err
+		}
+	}
+	for i := range saved.Keys {
+		if err := s.restoreKey(&saved.Keys[i], given); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func restoreDocuments(texts map[string]string) (namedDocuments, error) {
+	out := namedDocuments{}
+	for name, text := range texts {
+		doc, err := iampolicy.Parse([]byte(text))
+		if err != nil {
+			return nil, fmt.Errorf("policy %s: %w", name, err)
+		}
+		out[name] = &PolicyText{text, doc}
+	}
+	return out, nil
+}
+
+// restoreIdentities makes all that policies may name.
+func (s *Service) restoreIdentities(saved *savedAccount) error {
+	acct := newAccount(saved.ID)
+	acct.alias, acct.profiles, acct.providers, acct.policies = saved.Alias, saved.Profiles, saved.Providers, saved.Policies
+	s.accounts[saved.ID] = acct
+	for _, p := range acct.policies {
+		for _, v := range p.Versions {
+			var err error
+			if v.doc, err = iampolicy.Parse([]byte(v.Text)); err != nil {
+				return fmt.Errorf("policy %s: %w", p.ARN, err)
+			}
+		}
+	}
+	for _, r := range saved.Roles {
+		inline, err := restoreDocuments(r.Inline)
+		if err != nil {
+			return err
+		}
+		made := &Role{
+			entity: entity{r.ARN, r.ID}, name: r.Name, path: r.Path, Account: saved.ID, description: r.Description, MaxSession: r.MaxSession, inline: inline,
+			grants: r.Grants, tags: r.Tags, created: r.Created, lastUsed: r.LastUsed, lastIn: r.LastIn,
+		}
+		acct.roles[r.Name], s.ids[r.ID] = made, made.entity
+	}
+	for _, u := range saved.Users {
+		inline, err := restoreDocuments(u.Inline)
+		if err != nil {
+			return err
+		}
+		made := &user{entity: entity{u.ARN, u.ID}, name: u.Name, path: u.Path, account: saved.ID, inline: inline, grants: u.Grants, tags: u.Tags, created: u.Created}
+		acct.users[u.Name], s.ids[u.ID] = made, made.entity
+	}
+	for _, g := range saved.Groups {
+		inline, err := restoreDocuments(g.Inline)
+		if err != nil {
+			return err
+		}
+		made := g.Group
+		made.inline = inline
+		acct.groups[made.Name] = &made
+	}
+	return nil
+}
+
+func (s *Service) restoreTrust(saved *savedAccount) error {
+	for _, r := range saved.Roles {
+		trust, err := s.restorePolicyLocked(r.Trust)
+		if err != nil {
+			return fmt.Errorf("role %s: %w", r.Name, err)
+		}
+		s.accounts[saved.ID].roles[r.Name].Trust = trust
+	}
+	return nil
+}
+
+// restoreKey makes an access key again. Sessions of roles and users that are
+// gone are gone, too. Root keys that the options give take the place of kept ones.
+func (s *Service) restoreKey(saved *savedKey, given map[string]kernel.Credentials) error {
+	k := &AccessKey{ID: saved.ID, Secret: saved.Secret, Account: saved.Account, inactive: saved.Inactive, created: saved.Created, lastUsed: saved.LastUsed, lastIn: saved.LastIn, lastService: saved.LastService}
+	if saved.UserID != "" {
+		for _, u := range s.accounts[saved.Account].users {
+			if u.ID == saved.UserID {
+				k.User = u
+			}
+		}
+		if k.User == nil {
+			return nil
+		}
+	}
+	root := saved.UserID == "" && saved.Session == nil
+	if root {
+		if _, replaced := given[saved.Account]; replaced {
+			return nil
+		}
+		delete(s.Keys, s.rootKeys[saved.Account].AccessKeyID)
+		s.rootKeys[saved.Account] = kernel.Credentials{AccessKeyID: saved.ID, SecretAccessKey: saved.Secret}
+	}
+	if saved.Session != nil {
+		var err error
+		if k.Session, err = s.restoreSession(saved.Session, saved.Account); err != nil {
+			return err
+		}
+		if saved.Session.RoleID != "" && k.Session.Role == nil {
+			return nil
+		}
+	}
+	s.Keys[k.ID] = k
+	return nil
+}
+
+func (s *Service) restoreSession(saved *savedSession, account string) (*Session, error) {
+	out := &Session{
+		Token: saved.Token, Name: saved.Name, Issued: saved.Issued, Expires: saved.Expires, Tags: saved.Tags, Transit: map[string]bool{},
+		Source: saved.Source, Provider: saved.Provider, Claims: saved.Claims,
+	}
+	for _, t := range saved.Transit {
+		out.Transit[strings.ToLower(t)] = true
+	}
+	for _, text := range saved.Policies {
+		doc, err := iampolicy.Parse([]byte(text))
+		if err != nil {
+			return nil, fmt.Errorf("a session policy: %w", err)
+		}
+		out.Policies = append(out.Policies, &PolicyText{text, doc})
+	}
+	for _, r := range s.accounts[account].roles {
+		if r.ID == saved.RoleID {
+			out.Role = r
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,202 @@
+package iam
+
+import (
+	"encoding/xml"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/brokerd/brokerd/internal/iampolicy"
+	"github.com/brokerd/brokerd/internal/sandbox/kernel"
+)
+
+// SimulatePrincipalPolicy and SimulateCustomPolicy: the engine that decides
+// the calls decides here, too.
+
+type evaluationXML struct {
+	At int `xml:"-"` // number among the results
+
+	EvalActionName       string
+	EvalResourceName     string
+	EvalDecision         string
+	MatchedStatements    []matchedXML           `xml:"MatchedStatements>member"`
+	MissingContextValues []string               `xml:"MissingContextValues>member"`
+	Boundary             *boundaryDecisionXML   `xml:"PermissionsBoundaryDecisionDetail,omitempty"`
+	Organizations        *organizationsDecision `xml:"OrganizationsDecisionDetail,omitempty"`
+}
+
+type boundaryDecisionXML struct{ AllowedByPermissionsBoundary bool }
+type organizationsDecision struct{ AllowedByOrganizations bool }
+
+type matchedXML struct {
+	SourcePolicyID   string `xml:"SourcePolicyId"`
+	SourcePolicyType string
+	StartPosition    positionXML
+}
+
+type positionXML struct{ Line, Column int }
+
+// simulation is what both calls boil down to.
+type simulation struct {
+	base      iampolicy.Scenario
+	actions   []string
+	resources []string
+}
+
+func simulatePrincipalPolicy(s *Service, cl *kernel.Request, acct *account) (any, error) {
+	arn := cl.Form.Get("PolicySourceArn")
+	if err := s.allow(cl, arn, nil); err != nil {
+		return nil, err
+	}
+
+	var k *AccessKey
+	for _, r := range acct.roles {
+		if r.arn == arn {
+			k = &AccessKey{Account: acct.id, Session: &Session{Role: r, Issued: cl.Now}}
+		}
+	}
+	for _, u := range acct.users {
+		if u.arn == arn {
+			k = &AccessKey{Account: acct.id, User: u}
+		}
+	}
+	if k == nil {
+		return nil, kernel.Fail(http.StatusNotFound, "NoSuchEntity", "The entity %s cannot be found.", arn)
+	}
+	c := s.CallerLocked(k, k.Session)
+	own := IdentityOf(c).policiesLocked()
+	sim := simulation{base: iampolicy.Scenario{Request: iampolicy.Request{Principal: arn, PrincipalID: c.EntityID, Context: c.Context()}}}
+	sim.base.Policies.Identity, sim.base.Policies.Boundary = own.Identity, own.Boundary
+	sim.base.Policies.ServiceControl = s.k.ServiceControl(acct.id)
+	return s.simulate(cl, sim, acct)
+}
+
+func simulateCustomPolicy(s *Service, cl *kernel.Request, acct *account) (any, error) {
+	if err := s.allow(cl, "*", nil); err != nil {
+		return nil, err
+	}
+	arn := cl.Form.Get("CallerArn")
+	if arn == "" {
+		arn = userARN(acct.id, "/", "simulated")
+	}
+	return s.simulate(cl, simulation{base: iampolicy.Scenario{Request: iampolicy.Request{Principal: arn, Context: map[string][]string{}}}}, acct)
+}
+
+func invalidInput(format string, args ...any) *kernel.Error {
+	return kernel.Fail(http.StatusBadRequest, "InvalidInput", format, args...)
+}
+
+// parsePolicies reads a list of policies from the form.
+func parsePolicies(form url.Values, name string) ([]iampolicy.NamedPolicy, error) {
+	var out []iampolicy.NamedPolicy
+	for i, text := range kernel.FormList(form, name) {
+		doc, err := iampolicy.Parse([]byte(text))
+		if err != nil {
+			return nil, invalidInput("%s.%d: %v", name, i+1, err)
+		}
+		out = append(out, iampolicy.NamedPolicy{Name: fmt.Sprintf("%s.%d", name, i+1), Policy: doc})
+	}
+	return out, nil
+}
+
+// complete adds what the form says to a simulation.
+func (sim *simulation) complete(form url.Values) error {
+	sim.actions, sim.resources = kernel.FormList(form, "ActionNames"), kernel.FormList(form, "ResourceArns")
+	if len(sim.resources) == 0 {
+		sim.resources = []string{"*"}
+	}
+	more, err := parsePolicies(form, "PolicyInputList")
+	if err != nil {
+		return err
+	}
+	sim.base.Policies.Identity = append(slices.Clone(sim.base.Policies.Identity), more...)
+	bounds, err := parsePolicies(form, "PermissionsBoundaryPolicyInputList")
+	if err != nil {
+		return err
+	}
+	if bounds != nil {
+		sim.base.Policies.Boundary = bounds
+	}
+	if text := form.Get("ResourcePolicy"); text != "" {
+		if sim.base.Policies.Resource, err = iampolicy.Parse([]byte(text)); err != nil {
+			return invalidInput("ResourcePolicy: %v", err)
+		}
+	}
+	if owner := form.Get("ResourceOwner"); owner != "" {
+		sim.base.Request.ResourceAccount = strings.TrimSuffix(strings.TrimPrefix(owner, "arn:aws:iam::"), ":root")
+	}
+	sim.base.Request.Context = maps.Clone(sim.base.Request.Context)
+	for i := 1; ; i++ {
+		prefix := fmt.Sprintf("ContextEntries.member.%d.", i)
+		key := form.Get(prefix + "ContextKeyName")
+		if key == "" {
+			return nil
+		}
+		sim.base.Request.Context[key] = kernel.FormList(form, prefix+"ContextKeyValues")
+	}
+}
+
+func (s *Service) simulate(cl *kernel.Request, sim simulation, acct *account) (any, error) {
+	if err := sim.complete(cl.Form); err != nil {
+		return nil, err
+	}
+	var list []evaluationXML
+	for _, action := range sim.actions {
+		for _, resource := range sim.resources {
+			sc := sim.base
+			sc.Request.Action, sc.Request.Resource = action, resource
+			if sc.Request.ResourceAccount == "" {
+				sc.Request.ResourceAccount = acct.id
+			}
+			if err := sc.Validate(); err != nil {
+				return nil, invalidInput("%v", err)
+			}
+			x := evaluation(sc, iampolicy.Evaluate(sc))
+			x.At = len(list)
+			list = append(list, x)
+		}
+	}
+	list, p, err := paginate(cl.Form, list, func(x evaluationXML) string { return fmt.Sprintf("%09d", x.At) })
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		XMLName xml.Name
+		Results []evaluationXML `xml:"EvaluationResults>member"`
+		page
+	}{resultName(cl), list, p}, nil
+}
+
+var evalDecisions = map[iampolicy.Decision]string{iampolicy.Allowed: "allowed", iampolicy.ExplicitDeny: "explicitDeny"}
+
+func evaluation(sc iampolicy.Scenario, res iampolicy.Result) evaluationXML {
+	x := evaluationXML{EvalActionName: sc.Request.Action, EvalResourceName: sc.Request.Resource, EvalDecision: evalDecisions[res.Decision]}
+	if x.EvalDecision == "" {
+		x.EvalDecision = "implicitDeny"
+	}
+	for _, l := range res.Layers {
+		allowed := l.Decision == iampolicy.Allowed
+		switch l.Layer {
+		case iampolicy.LayerBoundary:
+			x.Boundary = &boundaryDecisionXML{allowed}
+		case iampolicy.LayerSCP:
+			x.Organizations = &organizationsDecision{allowed && (x.Organizations == nil || x.Organizations.AllowedByOrganizations)}
+		}
+		for _, st := range l.Statements {
+			if st.Outcome == iampolicy.Matched {
+				kind := "IAM Policy"
+				if l.Layer == iampolicy.LayerResource {
+					kind = "Resource Policy"
+				}
+				x.MatchedStatements = append(x.MatchedStatements, matchedXML{st.Policy, kind, positionXML{st.Line, st.Column}})
+			}
+			if st.FailedOn == iampolicy.ElementCondition && st.Got == nil && st.Key != "" && !slices.Contains(x.MissingContextValues, st.Key) {
+				x.MissingContextValues = append(x.MissingContextValues, st.Key)
+			}
+		}
+	}
+	return x
+}

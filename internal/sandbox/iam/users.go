@@ -1,0 +1,318 @@
+package iam
+
+import (
+	"encoding/xml"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/brokerd/brokerd/internal/sandbox/kernel"
+)
+
+type userXML struct {
+	Path       string
+	UserName   string
+	UserID     string `xml:"UserId"`
+	Arn        string
+	CreateDate string
+
+	PermissionsBoundary *boundaryXML `xml:",omitempty"`
+	Tags                *tagListXML  `xml:",omitempty"`
+}
+
+func (u *user) xml() userXML {
+	out := userXML{Path: u.path, UserName: u.name, UserID: u.ID, Arn: u.arn, CreateDate: kernel.QueryTime(u.created), PermissionsBoundary: u.boundaryXML()}
+	out.Tags = tagList(u.tags)
+	return out
+}
+
+func createUser(s *Service, cl *kernel.Request, acct *account) (any, error) {
+	name := cl.Form.Get("UserName")
+	path := formPath(cl.Form)
+	tags, err := FormTags(cl.Form)
+	if err != nil {
+		return nil, err
+	}
+	arn := userARN(acct.id, path, name)
+	if err := s.allow(cl, arn, tags); err != nil {
+		return nil, err
+	}
+	if taken(acct.users, name) {
+		return nil, kernel.Fail(http.StatusConflict, "EntityAlreadyExists", "User with name %s already exists.", name)
+	}
+	if err := checkQuota("UsersPerAccount", len(acct.users), maxUsers); err != nil {
+		return nil, err
+	}
+	u := &user{entity: entity{arn: arn, ID: kernel.NewID("AIDA", 17)}, name: name, path: path, account: acct.id, inline: namedDocuments{}, tags: tags, created: cl.Now}
+	if b := cl.Form.Get("PermissionsBoundary"); b != "" {
+		if err := u.setBoundary(s, acct, b); err != nil {
+			return nil, err
+		}
+	}
+	acct.users[name] = u
+	s.ids[u.ID] = u.entity
+	s.generation++
+	return struct {
+		XMLName xml.Name `xml:"CreateUserResult"`
+		User    userXML
+	}{User: u.xml()}, nil
+}
+
+// namedUser decides the call and finds the user it names; no name means the caller.
+func (s *Service) namedUser(cl *kernel.Request, acct *account) (*user, error) {
+	name := cl.Form.Get("UserName")
+	if !cl.Form.Has("UserName") {
+		switch cl.Caller.Kind {
+		case kernel.IAMUser:
+			name = cl.Caller.Name
+		case kernel.RootUser:
+			return nil, kernel.NotImplemented("iam:" + cl.Record.Operation + " for the root user itself")
+		default:
+			return nil, kernel.ValidationError("Must specify userName when calling with non-User credentials")
+		}
+	}
+	u := acct.users[name]
+	on := target{arn: userARN(acct.id, "/", name)}
+	if u != nil {
+		on = target{u.arn, u.tags, u.Boundary}
+	}
+	if err := s.allowOn(cl, on, requestTags(cl)); err != nil {
+		return nil, err
+	}
+	if u == nil {
+		return nil, noSuchEntity("user", name)
+	}
+	return u, nil
+}
+
+// rootUserXML is the root user as GetUser shows it: without a name.
+type rootUserXML struct {
+	UserID     string `xml:"UserId"`
+	Arn        string
+	CreateDate string
+}
+
+func getUser(s *Service, cl *kernel.Request, acct *account) (any, error) {
+	if cl.Caller.Kind == kernel.RootUser && !cl.Form.Has("UserName") {
+		if err := s.allow(cl, cl.Caller.ARN, nil); err != nil {
+			return nil, err
+		}
+		made := s.Keys[s.rootKeys[acct.id].AccessKeyID].created
+		return struct {
+			XMLName xml.Name
+			User    rootUserXML
+		}{resultName(cl), rootUserXML{acct.id, cl.Caller.ARN, kernel.QueryTime(made)}}, nil
+	}
+	u, err := s.namedUser(cl, acct)
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		XMLName xml.Name `xml:"GetUserResult"`
+		User    userXML
+	}{User: u.xml()}, nil
+}
+
+func deleteUser(s *Service, cl *kernel.Request, acct *account) (any, error) {
+	u, err := s.namedUser(cl, acct)
+	if err != nil {
+		return nil, err
+	}
+	if len(u.inline) > 0 {
+		return nil, kernel.Fail(http.StatusConflict, "DeleteConflict", "Cannot delete entity, must delete policies first.")
+	}
+	if len(u.Attached) > 0 {
+		return nil, kernel.Fail(http.StatusConflict, "DeleteConflict", "Cannot delete entity, must detach all policies first.")
+	}
+	for _, g := range acct.groups {
+		if slices.Contains(g.Members, u.name) {
+			return nil, kernel.Fail(http.StatusConflict, "DeleteConflict", "Cannot delete entity, must remove users from group first.")
+		}
+	}
+	if len(s.userKeys(u)) > 0 {
+		return nil, kernel.Fail(http.StatusConflict, "DeleteConflict", "Cannot delete entity, must delete access keys first.")
+	}
+	delete(acct.users, u.name)
+	delete(s.ids, u.ID)
+	s.generation++
+	return nil, nil
+}
+
+func (s *Service) userKeys(u *user) []*AccessKey {
+	var out []*AccessKey
+	for _, k := range s.Keys {
+		if k.User == u && k.Session == nil {
+			out = append(out, k)
+		}
+	}
+	slices.SortFunc(out, func(a, b *AccessKey) int { return strings.Compare(a.ID, b.ID) })
+	return out
+}
+
+type accessKeyXML struct {
+	UserName        string
+	AccessKeyID     string `xml:"AccessKeyId"`
+	Status          string
+	SecretAccessKey string `xml:",omitempty"`
+	CreateDate      string
+}
+
+func createAccessKey(s *Service, cl *kernel.Request, acct *account) (any, error) {
+	u, err := s.namedUser(cl, acct)
+	if err != nil {
+		return nil, err
+	}
+	if len(s.userKeys(u)) >= maxKeysPerUser {
+		return nil, kernel.Fail(http.StatusConflict, "LimitExceeded", "Cannot exceed quota for AccessKeysPerUser: %d", maxKeysPerUser)
+	}
+	k := &AccessKey{ID: kernel.NewID("AKIA", 16), Secret: kernel.NewSecret(), Account: acct.id, User: u, created: cl.Now}
+	s.Keys[k.ID] = k
+	return struct {
+		XMLName   xml.Name `xml:"CreateAccessKeyResult"`
+		AccessKey accessKeyXML
+	}{AccessKey: accessKeyXML{u.name, k.ID, "Active", k.Secret, kernel.QueryTime(k.created)}}, nil
+}
+
+func deleteAccessKey(s *Service, cl *kernel.Request, acct *account) (any, error) {
+	u, err := s.namedUser(cl, acct)
+	if err != nil {
+		return nil, err
+	}
+	k, err := s.userKey(cl, u)
+	if err != nil {
+		return nil, err
+	}
+	delete(s.Keys, k.ID)
+	return nil, nil
+}
+
+func listAccessKeys(s *Service, cl *kernel.Request, acct *account) (any, error) {
+	u, err := s.namedUser(cl, acct)
+	if err != nil {
+		return nil, err
+	}
+	var list []accessKeyXML
+	for _, k := range s.userKeys(u) {
+		list = append(list, accessKeyXML{UserName: u.name, AccessKeyID: k.ID, Status: k.status(), CreateDate: kernel.QueryTime(k.created)})
+	}
+	list, p, err := paginate(cl.Form, list, func(x accessKeyXML) string { return x.AccessKeyID })
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		XMLName xml.Name
+		Keys    []accessKeyXML `xml:"AccessKeyMetadata>member"`
+		page
+	}{resultName(cl), list, p}, nil
+}
+
+func (k *AccessKey) status() string {
+	if k.inactive {
+		return "Inactive"
+	}
+	return "Active"
+}
+
+// userKey finds the key that a call names.
+func (s *Service) userKey(cl *kernel.Request, u *user) (*AccessKey, error) {
+	id := cl.Form.Get("AccessKeyId")
+	k := s.Keys[id]
+	if k == nil || k.User != u || k.Session != nil {
+		return nil, kernel.Fail(http.StatusNotFound, "NoSuchEntity", "The Access Key with id %s cannot be found", id)
+	}
+	return k, nil
+}
+
+func updateAccessKey(s *Service, cl *kernel.Request, acct *account) (any, error) {
+	u, err := s.namedUser(cl, acct)
+	if err != nil {
+		return nil, err
+	}
+	k, err := s.userKey(cl, u)
+	if err != nil {
+		return nil, err
+	}
+	k.inactive = cl.Form.Get("Status") == "Inactive"
+	return nil, nil
+}
+
+func getAccessKeyLastUsed(s *Service, cl *kernel.Request, acct *account) (any, error) {
+	id := cl.Form.Get("AccessKeyId")
+	k := s.Keys[id]
+	if k == nil || k.Account != acct.id || k.User == nil || k.Session != nil {
+		return nil, kernel.Fail(http.StatusNotFound, "NoSuchEntity", "The Access Key with id %s cannot be found", id)
+	}
+	if err := s.allow(cl, k.User.arn, nil); err != nil {
+		return nil, err
+	}
+	type lastUsed struct {
+		LastUsedDate string `xml:",omitempty"`
+		ServiceName  string
+		Region       string
+	}
+	last := lastUsed{ServiceName: "N/A", Region: "N/A"}
+	if !k.lastUsed.IsZero() {
+		last = lastUsed{kernel.QueryTime(k.lastUsed), k.lastService, k.lastIn}
+	}
+	return struct {
+		XMLName  xml.Name
+		UserName string
+		LastUsed lastUsed `xml:"AccessKeyLastUsed"`
+	}{resultName(cl), k.User.name, last}, nil
+}
+
+// updateUser renames or moves a user: the ARN changes, the id stays, and
+// policies that name the user show the new ARN.
+func updateUser(s *Service, cl *kernel.Request, acct *account) (any, error) {
+	u, err := s.namedUser(cl, acct)
+	if err != nil {
+		return nil, err
+	}
+	name, path := u.name, u.path
+	if n := cl.Form.Get("NewUserName"); n != "" {
+		name = n
+	}
+	if p := cl.Form.Get("NewPath"); p != "" {
+		path = p
+	}
+	if !strings.EqualFold(name, u.name) && taken(acct.users, name) {
+		return nil, kernel.Fail(http.StatusConflict, "EntityAlreadyExists", "User with name %s already exists.", name)
+	}
+	for _, g := range acct.groups {
+		for i, m := range g.Members {
+			if m == u.name {
+				g.Members[i] = name
+			}
+		}
+	}
+	delete(acct.users, u.name)
+	u.name, u.path, u.arn = name, path, userARN(acct.id, path, name)
+	acct.users[name] = u
+	s.ids[u.ID] = u.entity
+	s.generation++
+	return nil, nil
+}
+
+func listUsers(s *Service, cl *kernel.Request, acct *account) (any, error) {
+	if err := s.allow(cl, "arn:aws:iam::"+acct.id+":user/*", nil); err != nil {
+		return nil, err
+	}
+	var list []userXML
+	for _, name := range slices.Sorted(maps.Keys(acct.users)) {
+		if u := acct.users[name]; strings.HasPrefix(u.path, cl.Form.Get("PathPrefix")) {
+			x := u.xml()
+			x.Tags, x.PermissionsBoundary = nil, nil
+			list = append(list, x)
+		}
+	}
+	list, p, err := paginate(cl.Form, list, func(x userXML) string { return x.UserName })
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		XMLName xml.Name
+		Users   []userXML `xml:"Users>member"`
+		page
+	}{resultName(cl), list, p}, nil
+}

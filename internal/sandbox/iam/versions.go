@@ -1,0 +1,133 @@
+package iam
+
+import (
+	"encoding/xml"
+	"fmt"
+	"math"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/brokerd/brokerd/internal/sandbox/kernel"
+)
+
+// Versions of managed policies.
+
+type policyVersionXML struct {
+	Document         string `xml:",omitempty"`
+	VersionID        string `xml:"VersionId"`
+	IsDefaultVersion bool
+	CreateDate       string
+}
+
+func (p *managedPolicy) versionXML(v *policyVersion, withText bool) policyVersionXML {
+	x := policyVersionXML{VersionID: v.ID, IsDefaultVersion: v.ID == p.Default, CreateDate: kernel.QueryTime(v.Created)}
+	if withText {
+		x.Document = escapeDocument(v.Text)
+	}
+	return x
+}
+
+func createPolicyVersion(s *Service, cl *kernel.Request, acct *account) (any, error) {
+	p, err := s.ownPolicy(cl, acct)
+	if err != nil {
+		return nil, err
+	}
+	if len(p.Versions) >= maxPolicyVersions {
+		return nil, kernel.Fail(http.StatusConflict, "LimitExceeded", "A managed policy can have up to %d versions. Before you create a new version, you must delete an existing version.", maxPolicyVersions)
+	}
+	text := cl.Form.Get("PolicyDocument")
+	doc, err := checkManaged(text)
+	if err != nil {
+		return nil, err
+	}
+	v := &policyVersion{ID: "v" + strconv.Itoa(p.Next), Text: text, Created: cl.Now, doc: doc}
+	p.Next++
+	p.Versions = append(p.Versions, v)
+	if cl.Form.Get("SetAsDefault") == "true" {
+		p.Default, p.Updated = v.ID, cl.Now
+	}
+	return struct {
+		XMLName       xml.Name
+		PolicyVersion policyVersionXML
+	}{resultName(cl), p.versionXML(v, false)}, nil
+}
+
+// namedVersion finds the version that a call names.
+func (p *managedPolicy) namedVersion(cl *kernel.Request) (*policyVersion, error) {
+	id := cl.Form.Get("VersionId")
+	v := p.version(id)
+	if v == nil {
+		return nil, kernel.Fail(http.StatusNotFound, "NoSuchEntity", "Policy %s version %s does not exist or is not attachable.", p.ARN, id)
+	}
+	return v, nil
+}
+
+func getPolicyVersion(s *Service, cl *kernel.Request, acct *account) (any, error) {
+	p, err := s.anyPolicy(cl, acct)
+	if err != nil {
+		return nil, err
+	}
+	v, err := p.namedVersion(cl)
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		XMLName       xml.Name
+		PolicyVersion policyVersionXML
+	}{resultName(cl), p.versionXML(v, true)}, nil
+}
+
+func listPolicyVersions(s *Service, cl *kernel.Request, acct *account) (any, error) {
+	p, err := s.anyPolicy(cl, acct)
+	if err != nil {
+		return nil, err
+	}
+	var list []policyVersionXML
+	for _, v := range slices.Backward(p.Versions) {
+		list = append(list, p.versionXML(v, false))
+	}
+	// The newest is first; numbers only grow, so the marker counts down.
+	list, rest, err := paginate(cl.Form, list, func(x policyVersionXML) string {
+		n, _ := strconv.Atoi(strings.TrimPrefix(x.VersionID, "v")) // the ids are ours
+		return fmt.Sprintf("%020d", math.MaxInt-n)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		XMLName  xml.Name
+		Versions []policyVersionXML `xml:"Versions>member"`
+		page
+	}{resultName(cl), list, rest}, nil
+}
+
+func deletePolicyVersion(s *Service, cl *kernel.Request, acct *account) (any, error) {
+	p, err := s.ownPolicy(cl, acct)
+	if err != nil {
+		return nil, err
+	}
+	v, err := p.namedVersion(cl)
+	if err != nil {
+		return nil, err
+	}
+	if v.ID == p.Default {
+		return nil, kernel.Fail(http.StatusConflict, "DeleteConflict", "Cannot delete the default version of a policy.")
+	}
+	p.Versions = slices.DeleteFunc(slices.Clone(p.Versions), func(o *policyVersion) bool { return o == v })
+	return nil, nil
+}
+
+func setDefaultPolicyVersion(s *Service, cl *kernel.Request, acct *account) (any, error) {
+	p, err := s.ownPolicy(cl, acct)
+	if err != nil {
+		return nil, err
+	}
+	v, err := p.namedVersion(cl)
+	if err != nil {
+		return nil, err
+	}
+	p.Default, p.Updated = v.ID, cl.Now
+	return nil, nil
+}

@@ -1,0 +1,171 @@
+package s3
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/brokerd/brokerd/internal/iampolicy"
+)
+
+// How access control lists take part in a decision. A grant is an allow of the
+// resource's owner: the engine is asked a second time with the list written as
+// a policy. An explicit deny stands whatever the lists say.
+
+// ownerOf is the account that an object belongs to as things are:
+// BucketOwnerEnforced gives all of them to the bucket's owner.
+func (b *bucket) ownerOf(o *object) string {
+	if b.ownership == ownerEnforced {
+		return b.account
+	}
+	return o.owner
+}
+
+// judge decides an action on a bucket or its objects. The caller holds mu.
+func (c *call) judge(b *bucket, action, resource string) (iampolicy.Scenario, iampolicy.Result) {
+	a := c.question(b, action, resource)
+	sc, res := c.s.k.Decide(a)
+	if res.Decision == iampolicy.ExplicitDeny || slices.Contains(res.BlockedBy, iampolicy.LayerPublicAccess) || b.ownership == ownerEnforced {
+		return sc, res
+	}
+	o := c.target(b, resource)
+	a.Block = nil // both settings on policies have been weighed, and IgnorePublicAcls is grantPolicy's
+	if o != nil && o.owner != b.account && c.reachesOwner(action) {
+		// Somebody else's object: the bucket's policy can refuse, it cannot grant.
+		a.Owner, a.Policy = o.owner, c.grantPolicy(b, o.acl, objectPermission(action), action, resource)
+		return c.s.k.Decide(a)
+	}
+	if res.Decision != iampolicy.ImplicitDeny {
+		return sc, res
+	}
+	list, permission := b.conf.ACL, c.bucketPermission(b, o, action)
+	if o != nil && !c.writesObject() && objectPermission(action) != "" {
+		list, permission = o.acl, objectPermission(action)
+	}
+	if a.Policy = c.grantPolicy(b, list, permission, action, resource); a.Policy == nil {
+		return sc, res
+	}
+	if _, again := c.s.k.Decide(a); again.Decision == iampolicy.Allowed {
+		return sc, again
+	}
+	return sc, res
+}
+
+// writesObject: the actions that a write implies are about the object that is
+// to come, not about the one that is there.
+func (c *call) writesObject() bool { return c.action == "s3:PutObject" }
+
+// target is the existing version that a resource and the request name; nil for none.
+func (c *call) target(b *bucket, resource string) *object {
+	key, ok := strings.CutPrefix(resource, b.arn()+"/")
+	if !ok {
+		return nil
+	}
+	if version := c.query.Get("versionId"); version != "" && key == c.key {
+		return b.version(key, version)
+	}
+	return b.current(key)
+}
+
+// reachesOwner lists the actions that are the object owner's to grant. Writing
+// and deleting are the bucket owner's.
+func (c *call) reachesOwner(action string) bool {
+	if c.writesObject() {
+		return false
+	}
+	switch action {
+	case "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts",
+		"s3:BypassGovernanceRetention", "s3:PutObjectRetention", "s3:PutObjectLegalHold", "s3:GetObjectRetention", "s3:GetObjectLegalHold":
+		return false
+	}
+	return true
+}
+
+// objectPermission is what an object's list has to grant; empty for actions that no list grants.
+func objectPermission(action string) string {
+	switch action {
+	case "s3:GetObject", "s3:GetObjectVersion":
+		return permRead
+	case "s3:GetObjectAcl", "s3:GetObjectVersionAcl":
+		return permReadACP
+	case "s3:PutObjectAcl", "s3:PutObjectVersionAcl":
+		return permWriteACP
+	}
+	return ""
+}
+
+// bucketPermission is what a bucket's list has to grant. o is the object that
+// is there. (S3 User Guide, acl-overview.html, mapping of ACL permissions.)
+func (c *call) bucketPermission(b *bucket, o *object, action string) string {
+	switch action {
+	case "s3:ListBucket", "s3:ListBucketVersions", "s3:ListBucketMultipartUploads":
+		return permRead
+	case "s3:GetBucketAcl":
+		return permReadACP
+	case "s3:PutBucketAcl":
+		return permWriteACP
+	case "s3:PutObject":
+		return permWrite
+	case "s3:PutObjectAcl":
+		if c.writesObject() {
+			return permWrite
+		}
+	case "s3:DeleteObject":
+		if o == nil || o.owner == c.Caller.Account {
+			return permWrite
+		}
+	case "s3:DeleteObjectVersion":
+		if c.Caller.Account == b.account {
+			return permWrite
+		}
+	case "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts":
+		// Whoever began an upload may look at it and give it up.
+		if u := b.uploads[c.query.Get("uploadId")]; u != nil && u.object.writer == c.Caller.ARN {
+			return permWrite
+		}
+	}
+	return ""
+}
+
+// grantPolicy writes a list as a policy that allows action on resource to
+// whom the list gives permission; nil for nobody.
+func (c *call) grantPolicy(b *bucket, l *accessList, permission, action, resource string) *iampolicy.Document {
+	if l == nil || permission == "" {
+		return nil
+	}
+	var everybody bool
+	var accounts []string
+	block := b.blocked()
+	for _, g := range l.Grants {
+		if g.Permission != permission && g.Permission != permFullControl || g.public() && block != nil && block.IgnorePublicAcls {
+			continue
+		}
+		switch {
+		case g.Account != "":
+			accounts = append(accounts, g.Account)
+		case g.Group == groupAllUsers:
+			everybody = true
+		case g.Group == groupAuthenticated:
+			accounts = slices.AppendSeq(accounts, maps.Keys(c.s.k.Accounts))
+		}
+	}
+	if !everybody && accounts == nil {
+		return nil
+	}
+	var principal any = "*"
+	if !everybody {
+		principal = map[string][]string{"AWS": accounts}
+	}
+	text, err := json.Marshal(map[string]any{"Version": "2012-10-17", "Statement": map[string]any{
+		"Effect": "Allow", "Principal": principal, "Action": action, "Resource": resource,
+	}})
+	if err != nil {
+		return nil
+	}
+	doc, err := iampolicy.Parse(text)
+	if err != nil {
+		return nil
+	}
+	return doc
+}

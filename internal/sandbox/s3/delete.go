@@ -1,0 +1,197 @@
+package s3
+
+import (
+	"encoding/xml"
+	"errors"
+	"net/http"
+	"regexp"
+
+	"github.com/brokerd/brokerd/internal/sandbox/kernel"
+)
+
+// DeleteObject and DeleteObjects.
+
+const maxDeleteKeys = 1000
+
+// deletion is what became of one key.
+type deletion struct {
+	version       string // of the version that went, or of the marker that was made
+	deleteMarker  bool   // a marker was made, or was what went
+	markerVersion string
+}
+
+func deleteObject(c *call, b *bucket) error {
+	if err := c.checkDeleteConditions(b.current(c.key), c.HTTP.Header.Get("If-Match")); err != nil {
+		return err
+	}
+	d, err := c.deleteOne(b, c.query.Get("versionId"))
+	if err != nil {
+		return err
+	}
+	h := c.Out.Header()
+	if d.deleteMarker {
+		h.Set("x-amz-delete-marker", "true")
+	}
+	switch {
+	case d.version != "":
+		h.Set("x-amz-version-id", d.version)
+	case d.markerVersion != "":
+		h.Set("x-amz-version-id", d.markerVersion)
+	}
+	return c.done(http.StatusNoContent)
+}
+
+func (c *call) checkDeleteConditions(o *object, match string) error {
+	if match == "" {
+		return nil
+	}
+	if o == nil {
+		if match == "*" {
+			return preconditionFailed("If-Match")
+		}
+		return noSuchKey(c.key)
+	}
+	if !etagMatches(match, o.etag) {
+		return preconditionFailed("If-Match")
+	}
+	return nil
+}
+
+// deleteOne removes a version for good, or puts a delete marker on top, as the
+// bucket's versioning has it. The caller holds mu and has decided the action.
+func (c *call) deleteOne(b *bucket, version string) (deletion, error) {
+	var d deletion
+	if version != "" {
+		o := b.version(c.key, version)
+		if o != nil {
+			if err := c.checkLocked(b, o); err != nil {
+				return d, err
+			}
+			b.drop(c.key, version)
+		} else if !validVersionID(version) {
+			return d, invalidVersionID(version)
+		}
+		d.version = version
+		if o != nil && o.deleteMarker {
+			d.deleteMarker, d.markerVersion = true, version
+		}
+		return d, nil
+	}
+	if b.versioning == "" {
+		b.drop(c.key, "null")
+		return d, nil
+	}
+	marker := &object{key: c.key, deleteMarker: true, owner: b.account, writer: c.Caller.ARN, modified: c.Now}
+	b.add(marker)
+	return deletion{deleteMarker: true, markerVersion: marker.version}, nil
+}
+
+// versionIDForm tells a version that is gone from a text that never was one.
+var versionIDForm = regexp.MustCompile(`^(null|[A-Za-z0-9][A-Za-z0-9._-]{24,255})$`)
+
+func validVersionID(v string) bool { return versionIDForm.MatchString(v) }
+
+func invalidVersionID(v string) *kernel.Error {
+	return kernel.InvalidArgument("Invalid version id specified").With("ArgumentName", "versionId").With("ArgumentValue", v)
+}
+
+// version finds one version of a key; nil for none.
+func (b *bucket) version(key, version string) *object {
+	for _, o := range b.versions[key] {
+		if o.version == version {
+			return o
+		}
+	}
+	return nil
+}
+
+type deleteRequestXML struct {
+	XMLName xml.Name `xml:"Delete"`
+	Quiet   bool
+	Objects []struct {
+		Key       string
+		VersionID string `xml:"VersionId"`
+		ETag      string
+	} `xml:"Object"`
+}
+
+type deletedXML struct {
+	Key                   string
+	VersionID             string `xml:"VersionId,omitempty"`
+	DeleteMarker          bool   `xml:",omitempty"`
+	DeleteMarkerVersionID string `xml:"DeleteMarkerVersionId,omitempty"`
+}
+
+type deleteErrorXML struct {
+	Key           string
+	VersionID     string `xml:"VersionId,omitempty"`
+	Code, Message string
+}
+
+type deleteResultXML struct {
+	XMLName xml.Name         `xml:"DeleteResult"`
+	Xmlns   string           `xml:"xmlns,attr"`
+	Deleted []deletedXML     `xml:"Deleted"`
+	Errors  []deleteErrorXML `xml:"Error"`
+}
+
+// deleteObjects decides each key on its own: what is denied is told beside what was done.
+func deleteObjects(c *call) error {
+	check := func(*bucket) error { return c.requireChecksum() }
+	return c.configureChecked(maxCompleteBody, check, func(b *bucket, data []byte) error {
+		var in deleteRequestXML
+		if err := parseXML(data, &in); err != nil {
+			return err
+		}
+		if len(in.Objects) == 0 || len(in.Objects) > maxDeleteKeys {
+			return malformedXML()
+		}
+		out := deleteResultXML{Xmlns: namespace}
+		for _, want := range in.Objects {
+			d, err := c.deleteListed(b, want.Key, want.VersionID, want.ETag)
+			var api *kernel.Error
+			switch {
+			case errors.As(err, &api):
+				out.Errors = append(out.Errors, deleteErrorXML{want.Key, want.VersionID, api.Code, api.Message})
+			case err != nil:
+				return err
+			case !in.Quiet:
+				out.Deleted = append(out.Deleted, deletedXML{Key: want.Key, VersionID: d.version, DeleteMarker: d.deleteMarker, DeleteMarkerVersionID: d.markerVersion})
+			}
+		}
+		return c.writeXML(out)
+	})
+}
+
+func (c *call) deleteListed(b *bucket, key, version, etag string) (deletion, error) {
+	if key == "" {
+		return deletion{}, kernel.Fail(http.StatusBadRequest, "UserKeyMustBeSpecified", "The bucket POST must contain the specified field name. If it is specified, please check the order of the fields.")
+	}
+	one := *c
+	one.key = key
+	action := "s3:DeleteObject"
+	if version != "" {
+		action = "s3:DeleteObjectVersion"
+	}
+	if err := one.allow(b, action, one.resource()); err != nil {
+		return deletion{}, err
+	}
+	if err := one.checkDeleteConditions(b.current(key), etag); err != nil {
+		return deletion{}, err
+	}
+	return one.deleteOne(b, version)
+}
+
+// requireChecksum refuses a body that nothing vouches for.
+func (c *call) requireChecksum() error {
+	h := c.HTTP.Header
+	if h.Get("Content-Md5") != "" || h.Get("X-Amz-Trailer") != "" {
+		return nil
+	}
+	for _, a := range checksumAlgorithms {
+		if h.Get(checksumHeader(a)) != "" {
+			return nil
+		}
+	}
+	return kernel.Fail(http.StatusBadRequest, "InvalidRequest", "Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
+}
