@@ -9,6 +9,7 @@ import (
 	"io"
 
 	"github.com/brokerd/brokerd/internal/iampolicy"
+	"github.com/brokerd/brokerd/internal/iampolicy/fixproof"
 )
 
 type batchError struct {
@@ -36,7 +37,7 @@ func (a *app) simulateBatch() error {
 				bad++
 				row = batchError{Line: n, Error: failure.Error()}
 			} else {
-				row = iampolicy.Evaluate(sc)
+				row = fixproof.Propose(sc, iampolicy.Evaluate(sc))
 			}
 			if err := enc.Encode(row); err != nil {
 				return err

@@ -25,6 +25,12 @@ func (a *app) renderResult(sc iampolicy.Scenario, r iampolicy.Result) error {
 		}
 		renderFix(&b, i+1, f)
 	}
+	for i, advice := range r.Advice {
+		if i == 0 {
+			b.WriteString("\nNo change is proven to let this request in and nothing else:\n")
+		}
+		renderAdvice(&b, advice)
+	}
 	if len(r.Assumptions) > 0 {
 		b.WriteString("\nAssumed:\n")
 		for _, s := range r.Assumptions {
@@ -118,5 +124,19 @@ func renderFix(b *bytes.Buffer, n int, f iampolicy.Fix) {
 		if json.Indent(&pretty, f.Statement, "     ", "  ") == nil {
 			fmt.Fprintf(b, "     %s\n", pretty.String())
 		}
+	}
+}
+
+func renderAdvice(b *bytes.Buffer, a iampolicy.Advice) {
+	fmt.Fprintf(b, "  - %s", layerName(a.Layer))
+	if a.Target != "" {
+		fmt.Fprintf(b, " of %s", a.Target)
+	}
+	if a.Account != "" {
+		fmt.Fprintf(b, " (account %s)", a.Account)
+	}
+	fmt.Fprintf(b, ": %s\n", a.Text)
+	for _, u := range a.Uncertain {
+		fmt.Fprintf(b, "      %s\n", u)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/brokerd/brokerd/internal/iampolicy"
+	"github.com/brokerd/brokerd/internal/iampolicy/fixproof"
 )
 
 func (a *app) simulateCommand() *cobra.Command {
@@ -44,7 +45,7 @@ not be read. With --batch: 0 when every line was decided, 3 when one was not.`,
 			if err != nil {
 				return err
 			}
-			res := iampolicy.Evaluate(sc)
+			res := fixproof.Propose(sc, iampolicy.Evaluate(sc))
 			if out == formatJSON {
 				err = json.NewEncoder(a.Out).Encode(res)
 			} else {

@@ -1,12 +1,9 @@
 package iampolicy
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/brokerd/brokerd/internal/iampolicy/policytext"
 )
 
 // Apply makes the changes of fixes in a copy of the scenario. The fixes of one
@@ -129,26 +126,4 @@ func (d *Document) edit(f Fix, keepIndexes bool) (*Document, error) {
 	}
 	b.WriteString(`"Statement":[` + strings.Join(texts, ",") + `]}`)
 	return Parse([]byte(b.String()))
-}
-
-// exemptPrincipal adds to a statement the condition that the caller is not arn.
-func exemptPrincipal(text, arn string) (json.RawMessage, bool) {
-	n, err := policytext.Read(text, policytext.MaxBytes)
-	if err != nil || n.Kind != policytext.ObjectNode {
-		return nil, false
-	}
-	conditions := n.Child("Condition")
-	keys := conditions.Child("ArnNotEquals")
-	value := policytext.Node{Kind: policytext.StringNode, Text: arn}
-	for i := range keys.Members {
-		if m := &keys.Members[i]; strings.EqualFold(m.Key, "aws:PrincipalArn") {
-			if m.Value.Kind != policytext.ArrayNode {
-				m.Value = policytext.Node{Kind: policytext.ArrayNode, Elems: []policytext.Node{m.Value}}
-			}
-			m.Value.Elems = append(m.Value.Elems, value)
-			return json.RawMessage(n.JSON()), true
-		}
-	}
-	keys.Members = append(keys.Members, policytext.Member{Key: "aws:PrincipalArn", Value: value})
-	return json.RawMessage(n.JSON()), true
 }

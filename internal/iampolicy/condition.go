@@ -15,7 +15,7 @@ const (
 type condition struct {
 	operator string // as written
 	key      string // as written
-	lookup   string // key, lower case up to the tag key
+	lookup   string // key in lower case
 	op       operator
 	set      qualifier
 	ifExists bool

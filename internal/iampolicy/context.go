@@ -27,23 +27,13 @@ type contextEntry struct {
 	values []string
 }
 
-// keyPart is the part of a condition key that is compared without regard to
-// case: all of it, or what comes before the tag key.
-func keyPart(key string) string {
-	if i := strings.IndexByte(key, '/'); i >= 0 {
-		return key[:i]
-	}
-	return key
-}
+// sameKey compares condition keys without regard to case. That holds for the tag
+// key after the slash as well (IAM User Guide, reference_policies_elements_condition.html:
+// "Key names are not case-sensitive").
+func sameKey(a, b string) bool { return strings.EqualFold(a, b) }
 
-// sameKey compares condition keys: names without regard to case, tag keys with it.
-func sameKey(a, b string) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	n := len(keyPart(a))
-	return n == len(keyPart(b)) && strings.EqualFold(a[:n], b[:n]) && a[n:] == b[n:]
-}
+// lookupKey is the form in which a condition key is looked up.
+func lookupKey(key string) string { return strings.ToLower(key) }
 
 func (c *requestContext) load(req *Request) {
 	c.entries = make([]contextEntry, 0, len(req.Context))

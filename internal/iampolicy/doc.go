@@ -1,10 +1,11 @@
 // Package iampolicy decides, as AWS documents it, whether a request is allowed
 // by a set of policies, and explains the decision.
 //
-// It parses policy documents (Parse), remarks on them (Document.Lint), decides
-// a Scenario (Evaluate), proposes changes that make it allowed (Result.Fixes,
+// It parses policy documents (Parse), lints them (Document.Lint), decides a
+// Scenario (Evaluate), searches for changes that make it allowed (Candidates,
 // Apply), expands an S3 upload into the decisions that AWS makes for it
 // (Put.Scenarios), and writes the error text that AWS sends (AccessDeniedText).
+// Package fixproof proves changes before they are offered to anybody.
 //
 // Guarantees: it is pure (no I/O, no clock, no globals that change), safe for
 // concurrent use with shared documents, and never panics on any input. A

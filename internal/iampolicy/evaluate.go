@@ -47,10 +47,10 @@ type evaluation struct {
 // denied, with the reason among the assumptions.
 func Evaluate(sc Scenario) Result {
 	e := evaluation{sc: &sc}
-	return e.run(true)
+	return e.run()
 }
 
-func (e *evaluation) run(withFixes bool) Result {
+func (e *evaluation) run() Result {
 	sc := e.sc
 	e.req = parseRequest(&sc.Request)
 	r := Result{Name: sc.Name, Decision: ImplicitDeny, BlockedBy: []Layer{}, Layers: []LayerResult{}, Fixes: []Fix{}, Assumptions: []string{}}
@@ -82,9 +82,6 @@ func (e *evaluation) run(withFixes bool) Result {
 		r.BlockedBy = e.blockers(true)
 		e.rankNearMisses(r.BlockedBy)
 		r.RootCause = e.rootCause(r.BlockedBy)
-		if withFixes {
-			r.Fixes = e.fixes(r.BlockedBy)
-		}
 	}
 	r.Assumptions = e.assumptions(r.Decision)
 	return r

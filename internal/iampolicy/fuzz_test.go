@@ -122,8 +122,10 @@ func FuzzScenario(f *testing.F) {
 		if r.Decision == Allowed && len(r.Assumptions) == 0 {
 			t.Error("allowed without assumptions")
 		}
-		if _, err := Apply(sc, r.Fixes); err != nil {
-			t.Errorf("fixes do not apply: %v", err)
+		for _, fixes := range Candidates(sc) {
+			if _, err := Apply(sc, fixes); err != nil {
+				t.Errorf("fixes do not apply: %v", err)
+			}
 		}
 		AccessDeniedText(sc, r)
 		if _, err := json.Marshal(r); err != nil {

@@ -255,7 +255,7 @@ func (p *parser) conditions(n *policytext.Node, s *statement, vars bool) error {
 		for j := range m.Value.Members {
 			k := &m.Value.Members[j]
 			c := condition{operator: m.Key, key: k.Key, op: op, set: set, ifExists: ifExists}
-			c.lookup = strings.ToLower(keyPart(k.Key)) + k.Key[len(keyPart(k.Key)):]
+			c.lookup = lookupKey(k.Key)
 			var err error
 			if c.want, err = p.scalars(&k.Value); err != nil {
 				return err

@@ -66,12 +66,18 @@ func (p randomPolicies) decide(t testing.TB) Decision {
 	}
 	r := Evaluate(sc)
 	if r.Decision == ImplicitDeny || r.Decision == ExplicitDeny {
-		fixed, err := Apply(sc, r.Fixes)
-		if err != nil {
-			t.Fatal(err)
+		candidates := Candidates(sc)
+		if len(candidates) == 0 {
+			t.Errorf("%+v: no candidate", p)
 		}
-		if again := Evaluate(fixed); len(r.Fixes) == 0 || again.Decision != Allowed {
-			t.Errorf("%+v: fixes %+v lead to %s", p, r.Fixes, again.Decision)
+		for _, fixes := range candidates {
+			fixed, err := Apply(sc, fixes)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if again := Evaluate(fixed); again.Decision != Allowed {
+				t.Errorf("%+v: fixes %+v lead to %s", p, fixes, again.Decision)
+			}
 		}
 	}
 	return r.Decision

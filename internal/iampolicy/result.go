@@ -25,8 +25,11 @@ type Result struct {
 	// whose closest Allow statement lacks least.
 	RootCause Layer         `json:"root_cause,omitempty"`
 	Layers    []LayerResult `json:"layers"`
-	// Fixes, applied together, make the scenario allowed.
+	// Fixes, applied together, make the scenario allowed and change the answer for
+	// no other caller. Evaluate leaves them empty; fixproof.Propose fills them in.
 	Fixes []Fix `json:"fixes"`
+	// Advice describes what stands in the way where no fix is proven.
+	Advice []Advice `json:"advice,omitempty"`
 	// Assumptions say what was taken for granted. An allowed result has at least one.
 	Assumptions []string `json:"assumptions"`
 }
@@ -143,6 +146,17 @@ type Fix struct {
 	// Setting is the setting to change, such as "restrict_public_buckets=false".
 	Setting string `json:"setting,omitempty"`
 	Why     string `json:"why"`
+}
+
+// Advice describes a step that could not be proven to be safe. It is not to be
+// applied as it is.
+type Advice struct {
+	Layer   Layer  `json:"layer"`
+	Account string `json:"account,omitempty"`
+	Target  string `json:"target,omitempty"`
+	Text    string `json:"text"`
+	// Uncertain lists whom the step would also let in, or lock out.
+	Uncertain []string `json:"uncertain,omitempty"`
 }
 
 // Severity ranks a finding.

@@ -101,7 +101,7 @@ func parseVariable(body string) (key string, fallback *string, ok bool) {
 		text := rest[1 : len(rest)-1]
 		fallback = &text
 	}
-	return strings.ToLower(keyPart(key)) + key[len(keyPart(key)):], fallback, true
+	return lookupKey(key), fallback, true
 }
 
 // resolve fills the variables in. The answer no means that the text can match
