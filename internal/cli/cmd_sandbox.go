@@ -56,7 +56,7 @@ State is in memory, unless --data names a directory to keep it in.`,
 	flags.DurationVar(&f.clock, "clock-offset", 0, "how far the sandbox's clock is ahead of this machine's")
 	flags.BoolVar(&f.opts.SkipChecksums, "skip-checksums", false, "do not compute digests and checksums of object data, for benchmarks")
 	var c connectFlag
-	for _, sub := range []*cobra.Command{a.sandboxEnv(&c), a.sandboxEvents(&c), a.sandboxFault(&c), a.sandboxDo(&c)} {
+	for _, sub := range []*cobra.Command{a.sandboxEnv(&c), a.sandboxEvents(&c), a.sandboxFault(&c), a.sandboxSet(&c), a.sandboxDo(&c)} {
 		c.register(sub)
 		cmd.AddCommand(sub)
 	}

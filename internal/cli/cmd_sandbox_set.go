@@ -11,11 +11,11 @@ import (
 	"github.com/brokerd/brokerd/internal/sandbox"
 )
 
-// sandboxDo holds what no AWS API does: time, organizations, networks and mishaps.
-func (a *app) sandboxDo(connect *connectFlag) *cobra.Command {
+// sandboxSet changes what no AWS API changes, or changes it at once.
+func (a *app) sandboxSet(connect *connectFlag) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "do",
-		Short: "Change the running sandbox past the AWS APIs: clock, sessions, organizations, endpoints",
+		Use:   "set",
+		Short: "Change the running sandbox outside of the AWS APIs: clock, sessions, organizations, endpoints",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -32,6 +32,13 @@ func (a *app) sandboxDo(connect *connectFlag) *cobra.Command {
 		a.adminCommand(connect, "lifecycle", "Apply the buckets' lifecycle rules as of now by the sandbox's clock", "POST", "lifecycle", 0, func([]string) (any, error) { return nil, nil }),
 		a.guardrailsCommand(connect), a.endpointCommand(connect), a.webIdentityCommand(connect),
 	)
+	return cmd
+}
+
+// sandboxDo is sandboxSet under its former name, which stays for one version.
+func (a *app) sandboxDo(connect *connectFlag) *cobra.Command {
+	cmd := a.sandboxSet(connect)
+	cmd.Use, cmd.Hidden = "do", true
 	return cmd
 }
 
@@ -83,9 +90,9 @@ func (a *app) guardrailsCommand(connect *connectFlag) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "guardrails",
 		Short: "Set an account's organization and its service and resource control policies",
-		Long: `Set what an organization puts around an account. It replaces what was set
-before; without an organization all of it goes.`,
-		Example: `  brokerctl sandbox do guardrails --account b --organization o-exampleorg01 --rcp only-our-org.json`,
+		Long: `Replace an account's organization and its control policies. Without --organization the
+account leaves its organization, and its control policies are removed.`,
+		Example: `  brokerctl sandbox set guardrails --account b --organization o-exampleorg01 --rcp only-our-org.json`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			g := sandbox.Guardrails{OrganizationID: organization}
@@ -128,7 +135,7 @@ func (a *app) endpointCommand(connect *connectFlag) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "vpc-endpoint",
 		Short:   "Open a VPC endpoint: a second URL whose calls carry its ids and pass its policy",
-		Example: `  brokerctl sandbox do vpc-endpoint --id vpce-0a1b --vpc vpc-0c2d --policy only-our-buckets.json`,
+		Example: `  brokerctl sandbox set vpc-endpoint --id vpce-0a1b --vpc vpc-0c2d --policy only-our-buckets.json`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if policy != "" {
@@ -153,7 +160,7 @@ func (a *app) webIdentityCommand(connect *connectFlag) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "web-identity",
 		Short:   "Sign a token as a cluster's identity provider would, for AssumeRoleWithWebIdentity",
-		Example: `  brokerctl sandbox do web-identity --issuer https://oidc.example.com/id/1 --subject system:serviceaccount:logs:uploader > token`,
+		Example: `  brokerctl sandbox set web-identity --issuer https://oidc.example.com/id/1 --subject system:serviceaccount:logs:uploader > token`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := connect.open()
