@@ -44,7 +44,7 @@ the network does not answer is "?" and stops nothing.`,
 	}
 	fl := cmd.Flags()
 	fl.StringVar(&i.path, "config", "brokerd.yaml", "file to write, or to add to")
-	fl.BoolVar(&yes, "yes", false, "do not ask")
+	fl.BoolVarP(&yes, "yes", "y", false, "do not ask")
 	fl.BoolVar(&i.print, "print", false, "print what would be written, and write nothing")
 	fl.BoolVar(&i.offline, "offline", false, "do not look at AWS")
 	i.answers.register(cmd)
@@ -59,6 +59,7 @@ type initiation struct {
 	print, offline bool
 	lines          *answerReader
 	answers        answers
+	given          []string // flags that were given
 }
 
 func (i *initiation) run(ctx context.Context) error {
@@ -71,34 +72,51 @@ func (i *initiation) run(ctx context.Context) error {
 			return fmt.Errorf("the file is there and not valid, so nothing is added to it:\n%w", err)
 		}
 	}
+	i.answers.sandbox = findSandbox()
 	if err := i.collect(ctx); err != nil {
 		return err
 	}
-	d := i.answers.draft()
-	text, err := i.compose(old, d)
-	var exists *edit.ExistsError
-	if errors.As(err, &exists) {
-		if !exists.Same {
-			return fmt.Errorf("%w and says something else there: change it by hand, or give another --destination", err)
+	var d edit.Draft
+	var text []byte
+	for {
+		if err := i.makeInSandbox(ctx); err != nil {
+			return err
 		}
-		_, err = fmt.Fprintf(i.Out, "%s: destination %s is there already, nothing was changed\n", i.path, exists.Name)
-		return err
-	}
-	if err != nil {
-		return err
-	}
-	if i.print {
-		_, err := i.Out.Write(text)
-		return err
-	}
-	if i.asks {
-		if err := i.agree(ctx, old, text); err != nil {
+		d = i.answers.draft()
+		text, err = i.compose(old, d)
+		var exists *edit.ExistsError
+		if errors.As(err, &exists) {
+			if !exists.Same {
+				return fmt.Errorf("%w and differs: change it by hand, or give another --destination", err)
+			}
+			_, err = fmt.Fprintf(i.Out, "%s: destination %s is there already, nothing was changed\n", i.path, exists.Name)
+			return err
+		}
+		if err != nil {
+			return err
+		}
+		if i.print {
+			_, err := i.Out.Write(text)
+			return err
+		}
+		if !i.asks {
+			break
+		}
+		err := i.agree(ctx, old, text)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, errBack) {
+			return err
+		}
+		if err := i.dialogue(ctx, i.before(len(i.answers.questions()))); err != nil {
 			return err
 		}
 	}
 	if err := writeConfigFile(i.path, old, info, text); err != nil {
 		return err
 	}
+	forgetAnswers()
 	done := "written"
 	if old != nil {
 		done = "destination " + d.Destination.Name + " added"
@@ -128,14 +146,50 @@ func (i *initiation) compose(old []byte, d edit.Draft) ([]byte, error) {
 	return append(old[:len(old):len(old)], text...), nil
 }
 
+// makeInSandbox makes the key and the user that the answers name, in a sandbox.
+func (i *initiation) makeInSandbox(ctx context.Context) (err error) {
+	s := &i.answers
+	if s.sandbox == nil || i.print || s.kmsKey != newKey && s.file != nil {
+		return nil
+	}
+	if s.kmsKey == newKey {
+		if s.kmsKey, err = s.sandbox.makeKey(ctx); err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintf(i.Err, "made in the sandbox: key %s\n", s.kmsKey); err != nil {
+			return err
+		}
+	}
+	if s.runsAs != config.RunsUser || strings.Contains(s.principal, ":") {
+		return nil
+	}
+	if err := s.sandbox.makeUser(ctx, s.principal); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(i.Err, "made in the sandbox: user %s, with its access key in %s\n", s.principal, s.sandbox.credentialsFile())
+	return err
+}
+
+// next prints the commands that follow. In a sandbox they work as printed.
 func (i *initiation) next(name string) error {
+	if s := i.answers.sandbox; s != nil {
+		_, err := fmt.Fprintf(i.Out, `
+Next, in the sandbox:
+  brokerctl setup apply --yes --config %[1]s --source-profile account-a --target-profile account-b
+  brokerd serve --config %[1]s &
+  BROKERD_SOCKET=%[3]s/brokerd.sock brokerctl upload -d %[2]s --name hello.txt FILE
+`, i.path, name, s.dir())
+		return err
+	}
+	profiles := "--source-profile A --target-profile B"
 	_, err := fmt.Fprintf(i.Out, `
 Next:
   brokerd check-config --config %[1]s
-  brokerctl setup plan --config %[1]s                    # what both accounts need
+  brokerctl dev --config %[1]s                              # try it without AWS
+  brokerctl setup plan --config %[1]s %[3]s   # shows the changes to both accounts
   brokerctl setup render --format terraform --config %[1]s  # or cloudformation, cli, json
   brokerctl verify --standalone --config %[1]s %[2]s      # when the policies are in place
-`, i.path, name)
+`, i.path, name, profiles)
 	return err
 }
 

@@ -2,42 +2,31 @@ package cli
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
+
+// errBack is the answer "<": the question before is asked again.
+var errBack = errors.New("back")
 
 // collect gets every answer: from flags, from a terminal, or the usual one.
 func (i *initiation) collect(ctx context.Context) error {
 	s := &i.answers
-	questions := s.questions()
-	// What was given is looked at before anybody is asked for the rest.
-	for _, q := range questions {
-		if *q.value == "" || q.skipped() {
-			continue
-		}
-		if err := s.check(q); err != nil {
-			return usageError(fmt.Errorf("--%s: %w", q.flag, err))
-		}
+	if err := i.checkGiven(); err != nil {
+		return err
+	}
+	if i.asks {
+		return i.dialogue(ctx, 0)
 	}
 	var missing []string
-	for _, q := range questions {
-		usual := ""
-		if q.usual != nil {
-			usual = q.usual()
-		}
-		switch {
-		case *q.value != "" && q.refused() && q.flag == "external-id":
-			return usageError(errors.New("--external-id: AssumeRoleWithWebIdentity does not take one"))
-		case *q.value != "" && q.refused():
-			return usageError(fmt.Errorf("--%s is of no use with %s", q.flag, i.refusal()))
+	for _, q := range s.questions() {
+		switch usual := q.usually(); {
 		case *q.value != "" || q.skipped():
-		case i.asks:
-			if err := i.ask(ctx, q, usual); err != nil {
-				return err
-			}
 		case usual == "" && !q.optional:
 			missing = append(missing, "--"+q.flag)
 		default:
@@ -47,7 +36,7 @@ func (i *initiation) collect(ctx context.Context) error {
 	if len(missing) > 0 {
 		return usageError(fmt.Errorf("missing: %s; give them, or run this on a terminal to be asked", strings.Join(missing, ", ")))
 	}
-	for _, q := range questions {
+	for _, q := range s.questions() {
 		if q.skipped() {
 			continue
 		}
@@ -58,6 +47,37 @@ func (i *initiation) collect(ctx context.Context) error {
 	return nil
 }
 
+// checkGiven judges the flags before the first question. A flag that repeats the
+// file's own value is taken, so that one call can be made twice.
+func (i *initiation) checkGiven() error {
+	s := &i.answers
+	for _, q := range s.questions() {
+		switch {
+		case *q.value == "":
+		case q.refused() && q.inFile != "" && s.same(q):
+			*q.value = ""
+		case q.refused() && q.inFile != "":
+			return usageError(fmt.Errorf("--%s %s: the file says %s for all its destinations; leave the flag out, or change setup.runs_as in the file", q.flag, *q.value, q.inFile))
+		case q.refused() && q.flag == "external-id":
+			return usageError(errors.New("--external-id: AssumeRoleWithWebIdentity does not take one"))
+		case q.refused():
+			return usageError(fmt.Errorf("--%s is of no use with %s", q.flag, i.refusal()))
+		case q.known != nil && q.known():
+		default:
+			if err := s.check(q); err != nil {
+				return usageError(fmt.Errorf("--%s: %w", q.flag, err))
+			}
+			i.given = append(i.given, q.flag)
+		}
+	}
+	return nil
+}
+
+// same reports whether a flag says what the file says. Roles and users may be given by name.
+func (s *answers) same(q question) bool {
+	return *q.value == q.inFile || strings.HasSuffix(q.inFile, "/"+strings.TrimPrefix(*q.value, "/"))
+}
+
 func (i *initiation) refusal() string {
 	if i.answers.runsAs == "" && i.answers.file != nil {
 		return "this file, whose setup.runs_as says who the daemon runs as"
@@ -65,9 +85,52 @@ func (i *initiation) refusal() string {
 	return "--runs-as " + i.answers.runsAs
 }
 
+// dialogue asks for all answers that no flag gave, from the question with index
+// from on. "<" goes back. Answers survive an interruption.
+func (i *initiation) dialogue(ctx context.Context, from int) error {
+	saved := loadAnswers(i.path)
+	if from == 0 {
+		if _, err := io.WriteString(i.Err, "Return takes the answer in brackets, ? explains, < goes back.\n"); err != nil {
+			return err
+		}
+	}
+	at := from
+	for at < len(i.answers.questions()) {
+		q := i.answers.questions()[at] // again each time: it depends on the answers before
+		if slices.Contains(i.given, q.flag) || q.skipped() {
+			at++
+			continue
+		}
+		usual := cmp.Or(*q.value, saved[q.flag], q.usually())
+		switch err := i.ask(ctx, q, usual); {
+		case errors.Is(err, errBack):
+			at = i.before(at)
+		case err != nil:
+			if kerr := i.keep(); kerr != nil {
+				return errors.Join(err, kerr)
+			}
+			return fmt.Errorf("%w; the answers are kept, and the next `brokerctl init` for this file offers them", err)
+		default:
+			at++
+		}
+	}
+	return nil
+}
+
+// before is the index of the question that was asked before; at itself when there is none.
+func (i *initiation) before(at int) int {
+	for b := at - 1; b >= 0; b-- {
+		if q := i.answers.questions()[b]; !slices.Contains(i.given, q.flag) && !q.skipped() {
+			return b
+		}
+	}
+	return at
+}
+
 // ask repeats its question until the answer can stand in a configuration.
 func (i *initiation) ask(ctx context.Context, q question, usual string) error {
 	p := paletteFor(i.Err)
+	doubted := "" // an answer that is taken when it is given a second time
 	for {
 		prompt := p.bold(q.ask)
 		if usual != "" {
@@ -77,28 +140,41 @@ func (i *initiation) ask(ctx context.Context, q question, usual string) error {
 			return err
 		}
 		line, err := i.lines.next(ctx)
-		if err != nil {
+		switch {
+		case err != nil:
 			return err
-		}
-		if line == "" {
+		case line == "<":
+			return errBack
+		case line == "?":
+			if _, err := fmt.Fprintf(i.Err, "  %s\n", strings.ReplaceAll(q.explain, "\n", "\n  ")); err != nil {
+				return err
+			}
+			continue
+		case line == "":
 			line = usual
 		}
 		if line == "" && !q.optional {
 			continue
 		}
+		was := *q.value
 		*q.value = line
 		fault := i.answers.check(q)
+		if fault == nil && q.flag == "user" && line != doubted {
+			if text := unknownUser(line); text != "" {
+				fault, doubted = errors.New(text+"; the same answer again takes it all the same"), line
+			}
+		}
 		if fault == nil {
 			return nil
 		}
-		*q.value = ""
+		*q.value = was
 		if _, err := fmt.Fprintf(i.Err, "  %s %v\n", p.bad("✗"), fault); err != nil {
 			return err
 		}
 	}
 }
 
-// agree shows what is to be written and asks for a yes.
+// agree shows what is to be written and asks for a yes. It returns errBack for "<".
 func (i *initiation) agree(ctx context.Context, old, text []byte) error {
 	p := paletteFor(i.Err)
 	var b strings.Builder
@@ -106,7 +182,7 @@ func (i *initiation) agree(ctx context.Context, old, text []byte) error {
 	for _, line := range linesAdded(string(old), string(text)) {
 		b.WriteString(p.good("+ "+line) + "\n")
 	}
-	fmt.Fprintf(&b, "\nWrite this to %s? [Y/n] ", i.path)
+	fmt.Fprintf(&b, "\nWrite this to %s? (yes, no, or < to go back) [yes] ", i.path)
 	if _, err := io.WriteString(i.Err, b.String()); err != nil {
 		return err
 	}
@@ -117,8 +193,13 @@ func (i *initiation) agree(ctx context.Context, old, text []byte) error {
 	switch strings.ToLower(line) {
 	case "", "y", "yes":
 		return nil
+	case "<":
+		return errBack
 	}
-	return errors.New("nothing was written")
+	if err := i.keep(); err != nil {
+		return err
+	}
+	return errors.New("nothing was written; the answers are kept, and the next `brokerctl init` for this file offers them")
 }
 
 // linesAdded are the lines of now that old does not have. Lines were only added.
@@ -160,7 +241,7 @@ func (l *answerReader) next(ctx context.Context) (string, error) {
 	select {
 	case a := <-read:
 		if a.err != nil {
-			return "", fmt.Errorf("the answers ended: nothing was written: %w", a.err)
+			return "", fmt.Errorf("standard input ended, nothing was written: %w", a.err)
 		}
 		return a.line, nil
 	case <-ctx.Done():

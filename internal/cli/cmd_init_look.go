@@ -34,6 +34,9 @@ func (i *initiation) look(ctx context.Context, cfg *config.Config, d *config.Des
 	for _, w := range cfg.Warnings() {
 		findings = append(findings, finding{"!", w})
 	}
+	if text := unknownUser(i.answers.user); text != "" {
+		findings = append(findings, finding{"!", text})
+	}
 	if i.offline {
 		findings = append(findings, finding{"?", "AWS was not looked at (--offline)"})
 	} else {

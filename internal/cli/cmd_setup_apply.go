@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -198,15 +197,7 @@ func names(list []setup.Change) string {
 	return strings.Join(out, ", ")
 }
 
-// backupDir is where programs keep what they may need again.
+// backupDir is where a run keeps the documents that it replaces.
 func backupDir() string {
-	state := os.Getenv("XDG_STATE_HOME")
-	if !filepath.IsAbs(state) {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			home = "."
-		}
-		state = filepath.Join(home, ".local", "state")
-	}
-	return filepath.Join(state, "brokerd", "setup", time.Now().UTC().Format("20060102T150405.000Z"))
+	return filepath.Join(stateDir(), "brokerd", "setup", time.Now().UTC().Format("20060102T150405.000Z"))
 }

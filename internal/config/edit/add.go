@@ -50,6 +50,8 @@ func Add(path string, data []byte, d Draft) ([]byte, error) {
 	if d.Boundary == old.Setup.Boundary {
 		said.Boundary = ""
 	}
+	said.Sandbox = nil // the file has its places, for all its destinations
+	said.CreateBucket = d.CreateBucket && (old.Setup.CreateBucket == nil || !*old.Setup.CreateBucket)
 	if section := said.setup(); !section.scalar() {
 		stanza.add(entry{key: "setup", value: section})
 	}

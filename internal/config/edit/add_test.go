@@ -137,12 +137,12 @@ destinations: # all of them
   second:
     role: arn:aws:iam::111122223333:role/path/Second      # account A: what the daemon assumes
     bucket: second-bucket                                 # account B
-    owner: "444455556666"                                 # account B; nobody else's bucket gets anything
+    owner: "444455556666"                                 # account B; a bucket of another owner gets nothing
     region: eu-west-1
     kms_key: arn:aws:kms:eu-west-1:444455556666:key/5678  # account B
     bucket_key: false
-    key: in/{host}/{yyyy}/{mm}/{dd}/{name}-{id}           # nothing is written outside its fixed beginning
-    durability: spool
+    key: in/{host}/{yyyy}/{mm}/{dd}/{name}-{id}           # objects are written below its fixed beginning only
+    durability: spool                                     # acknowledged when it is on this host's disk, delivered from there
     tags:
       retention: "7 years"
       team: a

@@ -23,6 +23,18 @@ type Draft struct {
 	// Source is where the source credentials come from, a type of config.Source.
 	// Only a new file gets it: an existing one has its own, for all its destinations.
 	Source string
+	// CreateBucket lets setup make the bucket; it goes where RunsAs goes.
+	CreateBucket bool
+	// Sandbox makes a new file reach a sandbox instead of AWS; nil: AWS.
+	Sandbox *Sandbox
+}
+
+// Sandbox is how the daemon and setup reach a sandbox on this machine.
+type Sandbox struct {
+	Endpoint        string // URL of all services
+	CABundle        string // PEM file; empty: none is needed
+	CredentialsFile string // keys that the daemon runs with
+	Dir             string // private directory for the socket and the spool
 }
 
 // Destination is one stanza. What is empty is left out.
@@ -40,6 +52,7 @@ type Destination struct {
 	BucketKey  *bool
 	Tags       map[string]string
 	ACL        string
+	PathStyle  bool
 }
 
 // KeyBelow is the usual key template below a prefix, which may have slashes at its ends.
@@ -60,14 +73,17 @@ func (d Destination) node() node {
 	}
 	put("role", d.Role, "account A: what the daemon assumes")
 	put("bucket", d.Bucket, "account B")
-	put("owner", d.Owner, "account B; nobody else's bucket gets anything")
+	put("owner", d.Owner, "account B; a bucket of another owner gets nothing")
 	put("region", d.Region, "")
 	put("kms_key", d.KMSKey, "account B")
 	if d.BucketKey != nil {
 		n.add(entry{key: "bucket_key", value: literal(map[bool]string{true: "true", false: "false"}[*d.BucketKey])})
 	}
-	put("key", d.Key, "nothing is written outside its fixed beginning")
-	put("durability", d.Durability, "")
+	put("key", d.Key, "objects are written below its fixed beginning only")
+	put("durability", d.Durability, durabilityComment[d.Durability])
+	if d.PathStyle {
+		n.add(entry{key: "path_style", value: literal("true")})
+	}
 	put("acl", d.ACL, "")
 	if len(d.Tags) > 0 {
 		n.add(entry{key: "tags", value: ordered(d.Tags)})
@@ -83,6 +99,12 @@ func (d Destination) node() node {
 		n.add(entry{key: "session", value: session})
 	}
 	return n
+}
+
+// durabilityComment says what a durability gives, next to its value.
+var durabilityComment = map[string]string{
+	config.DurabilitySpool:     "acknowledged when it is on this host's disk, delivered from there",
+	config.DurabilitySpoolWait: "on this host's disk first, acknowledged when S3 has it",
 }
 
 func ordered(m map[string]string) node {
@@ -108,6 +130,12 @@ func (d Draft) setup() node {
 	}
 	if d.Boundary != "" {
 		out.add(pair("boundary", d.Boundary))
+	}
+	if d.CreateBucket {
+		out.add(entry{key: "create_bucket", value: literal("true")})
+	}
+	if s := d.Sandbox; s != nil {
+		out.add(entry{key: "endpoints", value: mapping(pair("iam", s.Endpoint), pair("cloudtrail", s.Endpoint))})
 	}
 	return out
 }

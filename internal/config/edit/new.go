@@ -21,7 +21,9 @@ func New(path string, d Draft) ([]byte, error) {
 # memory:
 #   max: 48MiB              # bytes of objects in flight, over all uploads
 `)
-	if s := sourceText(d.Source); s != "" {
+	if d.Sandbox != nil {
+		b.WriteString("\n" + d.Sandbox.text())
+	} else if s := sourceText(d.Source); s != "" {
 		b.WriteString("\n" + s)
 	}
 	b.WriteString(`
@@ -61,6 +63,23 @@ func (d Draft) options() []string {
 	show(len(d.Destination.Tags) > 0, "tags: {}             # on every object; the role then needs s3:PutObjectTagging")
 	show(d.Destination.ExternalID != "" || d.Destination.Duration != 0, "session: {duration: 1h}")
 	return out
+}
+
+// text is the part of a file that makes it reach the sandbox and nothing else.
+func (s *Sandbox) text() string {
+	// static: keys in the environment, such as those of a root user, do not count.
+	aws := mapping(entry{key: "source", value: mapping(pair("type", config.SourceStatic))}, pair("credentials_file", s.CredentialsFile))
+	if s.CABundle != "" {
+		aws.add(pair("ca_bundle", s.CABundle))
+	}
+	aws.add(entry{key: "endpoints", value: mapping(pair("sts", s.Endpoint), pair("s3", s.Endpoint), pair("kms", s.Endpoint))})
+	all := mapping(
+		entry{key: "socket", value: mapping(pair("path", s.Dir+"/brokerd.sock"))},
+		entry{key: "spool", value: mapping(pair("dir", s.Dir+"/spool"))},
+		entry{key: "metrics", value: mapping(pair("address", ""))},
+		entry{key: "aws", value: aws},
+	)
+	return "# The sandbox on this machine. On AWS, leave this part out.\n" + strings.Join(all.lines(0), "\n") + "\n"
 }
 
 func sourceText(source string) string {
