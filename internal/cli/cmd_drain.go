@@ -59,12 +59,18 @@ type drained struct {
 	QueuedBytes   uint64 `json:"queued_bytes"`
 	ParkedObjects uint64 `json:"parked_objects"`
 	DeadObjects   uint64 `json:"dead_objects"`
+	// Files of accepted objects that cannot be delivered.
+	UnreadableObjects  uint64 `json:"unreadable_objects,omitempty"`
+	QuarantinedObjects uint64 `json:"quarantined_objects,omitempty"`
+	Problem            string `json:"problem,omitempty"`
 }
 
 func drainedOf(m *brokerdv1.DrainResponse) drained {
+	bad := m.GetProblems()
 	return drained{
-		Drained: m.GetOpenUploads() == 0 && m.GetQueuedObjects() == 0, OpenUploads: m.GetOpenUploads(), QueuedObjects: m.GetQueuedObjects(),
+		Drained: m.GetOpenUploads() == 0 && m.GetQueuedObjects() == 0 && bad.GetUnreadableObjects() == 0, OpenUploads: m.GetOpenUploads(), QueuedObjects: m.GetQueuedObjects(),
 		QueuedBytes: m.GetQueuedBytes(), ParkedObjects: m.GetParkedObjects(), DeadObjects: m.GetDeadObjects(),
+		UnreadableObjects: bad.GetUnreadableObjects(), QuarantinedObjects: bad.GetQuarantinedObjects(), Problem: bad.GetDetail(),
 	}
 }
 
@@ -118,10 +124,14 @@ func (a *app) endDrain(d drained, resume bool, out format) error {
 	} else {
 		_, err = fmt.Fprintln(a.Out, text)
 	}
-	if err == nil && !d.Drained && !resume {
-		err = &exitError{exitTemporary, nil}
+	switch {
+	case err != nil || d.Drained || resume:
+		return err
+	case d.OpenUploads == 0 && d.QueuedObjects == 0:
+		return &exitError{exitFailed, nil} // only an operator can make the files readable
+	default:
+		return &exitError{exitTemporary, nil}
 	}
-	return err
 }
 
 func drainProgress(d drained) string {
@@ -139,6 +149,9 @@ func drainSummary(d drained) string {
 	text := "drained: all deliverable objects are delivered"
 	if !d.Drained {
 		text = "not drained: " + strings.TrimPrefix(drainProgress(d), "draining: ")
+		if d.OpenUploads == 0 && d.QueuedObjects == 0 {
+			text = "not drained: the daemon cannot read all accepted objects"
+		}
 		if d.QueuedObjects > 0 {
 			text += "; undelivered objects stay in the spool"
 		}
@@ -153,6 +166,9 @@ func drainSummary(d drained) string {
 		text += "\n1 dead object stays in the spool: `brokerctl spool ls --state dead`"
 	} else if n > 1 {
 		text += fmt.Sprintf("\n%d dead objects stay in the spool: `brokerctl spool ls --state dead`", n)
+	}
+	for _, l := range problemLines(d.UnreadableObjects, d.QuarantinedObjects, d.Problem) {
+		text += "\n" + l
 	}
 	return text + "\nthe daemon refuses uploads until it is restarted, or until you run `brokerctl drain --resume`"
 }

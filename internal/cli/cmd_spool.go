@@ -20,19 +20,21 @@ import (
 func (a *app) spoolCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "spool",
-		Short: "Show and handle what waits on the daemon's disk for its delivery",
-		Long: `The spool holds what destinations of durability spool and spool-wait have
-accepted and not yet delivered. An object in it is
+		Short: "List, show, retry, export and drop the objects in the daemon's spool",
+		Long: `The spool holds accepted objects of destinations with durability spool or
+spool-wait until they are delivered. The states of an object are
 
-  queued      waiting for its turn or for its next try
-  delivering  on its way
-  parked      kept while AWS refuses its destination; goes by itself once that is
-              repaired: ` + "`brokerctl verify DESTINATION`" + ` names what to repair
-  dead        impossible to deliver as it is; kept until an operator retries,
-              exports or drops it
+  queued       waits for its first or its next delivery attempt
+  delivering   is being delivered
+  parked       waits because AWS refuses its destination; the daemon delivers it
+               after the repair. Run ` + "`brokerctl verify DESTINATION`" + ` to find the cause
+  dead         cannot be delivered; waits for retry, export or drop
+  unreadable   the daemon cannot read its file; the error names the repair, and the
+               daemon reads the file again every few minutes
+  quarantined  its file is damaged
 
-Nothing leaves the spool but by its delivery or by ` + "`brokerctl spool drop`" + `. All of
-these commands need the right "admin", which root and the daemon's user have.`,
+Only a delivery or ` + "`brokerctl spool drop`" + ` removes an object. These commands need the
+right "admin", which root and the daemon's user have.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -49,9 +51,14 @@ var spoolStates = map[brokerdv1.SpoolState]string{
 	brokerdv1.SpoolState_SPOOL_STATE_DELIVERING: "delivering",
 	brokerdv1.SpoolState_SPOOL_STATE_PARKED:     "parked",
 	brokerdv1.SpoolState_SPOOL_STATE_DEAD:       "dead",
+
+	brokerdv1.SpoolState_SPOOL_STATE_UNREADABLE:  "unreadable",
+	brokerdv1.SpoolState_SPOOL_STATE_QUARANTINED: "quarantined",
 }
 
-func spoolStateNames() []string { return []string{"queued", "delivering", "parked", "dead"} }
+func spoolStateNames() []string {
+	return []string{"queued", "delivering", "parked", "dead", "unreadable", "quarantined"}
+}
 
 func parseSpoolStates(names []string) ([]brokerdv1.SpoolState, error) {
 	var out []brokerdv1.SpoolState

@@ -27,11 +27,14 @@ func (a *app) spoolLs() *cobra.Command {
 	var out format
 	cmd := &cobra.Command{
 		Use:   "ls [DESTINATION]",
-		Short: "List what is in the spool, oldest first",
-		Long: `List what is in the spool, oldest first, and what it comes to. TRIES counts
-deliveries since the daemon started; REASON is why the last one failed.
+		Short: "List the objects in the spool, oldest first",
+		Long: `List the objects in the spool, oldest first, and their total. TRIES counts the
+delivery attempts since the daemon started. REASON says why the last attempt failed.
 
-With -o json there is one line for each object, and nothing else.`,
+Unreadable and quarantined files are listed for every DESTINATION, because their own
+destination is not known.
+
+With -o json, the output is one line for each object.`,
 		Example: `  brokerctl spool ls
   brokerctl spool ls audit-logs --state dead
   brokerctl spool ls --state dead -o json | jq -r .upload_id | xargs -r -n1 brokerctl spool export`,
@@ -61,7 +64,7 @@ With -o json there is one line for each object, and nothing else.`,
 		},
 	}
 	fl := cmd.Flags()
-	fl.StringSliceVar(&f.states, "state", nil, "only these: queued, delivering, parked, dead")
+	fl.StringSliceVar(&f.states, "state", nil, "only these: queued, delivering, parked, dead, unreadable, quarantined")
 	fl.Uint32Var(&f.limit, "limit", 0, "at most so many; 0: all")
 	_ = cmd.RegisterFlagCompletionFunc("state", cobra.FixedCompletions(spoolStateNames(), cobra.ShellCompDirectiveNoFileComp))
 	outputFlag(cmd, &out)
@@ -77,7 +80,12 @@ type spoolList struct {
 	tally  spoolTally
 	more   bool // than the limit
 	parked map[string]bool
+	// problems are the errors of the first unreadable and quarantined files.
+	problems []string
 }
+
+// shownProblems is how many errors of unusable files are printed.
+const shownProblems = 5
 
 func (l *spoolList) add(o spooled) error {
 	if l.filter.limit > 0 && l.tally.objects == uint64(l.filter.limit) {
@@ -93,6 +101,9 @@ func (l *spoolList) add(o spooled) error {
 			l.parked = make(map[string]bool)
 		}
 		l.parked[o.Destination] = true
+	}
+	if (o.State == "unreadable" || o.State == "quarantined") && len(l.problems) < shownProblems {
+		l.problems = append(l.problems, o.State+": "+printable(o.Error))
 	}
 	return l.table.add(spoolRow(o, l.table.now)...)
 }
@@ -120,6 +131,9 @@ func (l *spoolList) end(ctx context.Context, c *client.Client) error {
 	}
 	for _, d := range slices.Sorted(maps.Keys(l.parked)) {
 		text += fmt.Sprintf("\n%s is parked, everything of it is kept: `brokerctl verify %s` says what to repair", d, d)
+	}
+	for _, p := range l.problems {
+		text += "\n" + p
 	}
 	_, err := fmt.Fprintln(l.Out, text)
 	return err
@@ -185,7 +199,7 @@ func newSpoolTable(a *app, now time.Time) *columns {
 		switch strings.TrimRight(state, " ") {
 		case "parked":
 			return p.warn(state)
-		case "dead":
+		case "dead", "unreadable", "quarantined":
 			return p.bad(state)
 		}
 		return state
@@ -198,8 +212,16 @@ func spoolRow(o spooled, now time.Time) []string {
 	if reason == "" {
 		reason = "-"
 	}
+	destination := o.Destination
+	if destination == "" {
+		destination = "?" // the file cannot be read
+	}
+	id := o.UploadID
+	if id == "" {
+		id = "-" // a file without an object: a log of receipts
+	}
 	return []string{
-		o.UploadID, o.Destination, o.State, bytesText(int64(o.Size)), span(true, now.Sub(o.Received)),
+		id, destination, o.State, bytesText(int64(o.Size)), span(true, now.Sub(o.Received)),
 		fmt.Sprint(o.Tries), reason, printable(o.Name),
 	}
 }

@@ -54,7 +54,7 @@ func (a *app) spoolShow() *cobra.Command {
 	return cmd
 }
 
-// parkedSince asks since when a destination is parked; nil when nobody can say.
+// parkedSince asks since when a destination is parked; nil when it is not known.
 func parkedSince(ctx context.Context, c *client.Client, destination string) *time.Time {
 	r, err := c.Admin().ListDestinations(ctx, &brokerdv1.ListDestinationsRequest{})
 	if err != nil {
@@ -82,14 +82,18 @@ func (a *app) writeSpooled(o spooled, now time.Time) error {
 		state = p.warn(o.State) + fmt.Sprintf(" since %s (%s ago)", o.ParkedSince.UTC().Format(time.RFC3339), span(true, now.Sub(*o.ParkedSince)))
 	case o.State == "parked":
 		state = p.warn(o.State)
-	case o.State == "dead":
+	case o.State == "dead", o.State == "unreadable", o.State == "quarantined":
 		state = p.bad(o.State)
 	}
 	row("state", "%s", state)
-	row("destination", "%s", o.Destination)
-	row("name", "%s", printable(o.Name))
-	row("key", "%s", printable(o.Key))
-	row("uploaded by", "%s", userText(o.UID))
+	if o.Destination == "" {
+		row("destination", "not known: it is in the file")
+	} else {
+		row("destination", "%s", o.Destination)
+		row("name", "%s", printable(o.Name))
+		row("key", "%s", printable(o.Key))
+		row("uploaded by", "%s", userText(o.UID))
+	}
 	row("received", "%s (%s ago)", o.Received.UTC().Format(time.RFC3339), span(true, now.Sub(o.Received)))
 	row("size", "%s (%d bytes)", bytesText(int64(o.Size)), o.Size)
 	row("crc32c", "%s", o.CRC32C)
@@ -116,7 +120,7 @@ func (a *app) writeSpooled(o spooled, now time.Time) error {
 
 func nextText(d time.Duration) string {
 	if d <= 0 {
-		return "as soon as its turn comes"
+		return "as soon as possible"
 	}
 	return "in " + span(true, d)
 }
@@ -137,25 +141,29 @@ func spoolFix(o spooled) string {
 	drop := "`brokerctl spool drop " + o.UploadID + "`"
 	retry := "`brokerctl spool retry " + o.UploadID + "`"
 	switch {
+	case o.State == "unreadable":
+		return "Repair the file as the error says. The daemon reads it again every few minutes; " + retry + " reads it now. The object is then delivered."
+	case o.State == "quarantined":
+		return "The file is damaged. Have the object sent again, then run " + drop + "."
 	case o.State == "delivering":
-		return "It is on its way: nothing to do."
+		return "The daemon is delivering it. There is nothing to do."
 	case o.State == "parked" && reason.Reason(o.Reason) == reason.UnknownDestination:
-		return "The configuration has no destination " + o.Destination + " any more. Put it back and `brokerctl reload`: the object then goes by itself. Or save it with " + export + " and then " + drop + "."
+		return "The destination " + o.Destination + " is no longer in the configuration. Add it again and run `brokerctl reload`: the daemon then delivers the object. Or save the object with " + export + ", then run " + drop + "."
 	case o.State == "parked":
-		return verify + " names what to repair. Nothing is lost: one object at a time probes, and all go by themselves once it is repaired. `brokerctl spool retry --destination " + o.Destination + "` probes at once."
+		return "Run " + verify + " to find the cause and its repair. All objects are kept. One object at a time probes the destination, and the daemon delivers all of them after the repair. `brokerctl spool retry --destination " + o.Destination + "` probes now."
 	case o.State == "queued" && o.Reason == "":
-		return "It waits for its turn: nothing to do."
+		return "It waits for its first delivery attempt. There is nothing to do."
 	case o.State == "queued":
-		return "It is tried again by itself, with growing pauses and without end. " + retry + " tries it now."
+		return "The daemon retries it with growing pauses until it succeeds. " + retry + " tries it now."
 	}
 	switch reason.Reason(o.Reason) {
 	case reason.Corrupt:
-		return "The disk gave back other bytes than were accepted. Look at the disk. `brokerctl spool export " + o.UploadID + " -f -` ends where the damage is; have the object sent again by whoever has it, and then " + drop + "."
+		return "The disk returned other bytes than were accepted. Check the disk. `brokerctl spool export " + o.UploadID + " -f -` writes the bytes before the damage. Have the object sent again, then run " + drop + "."
 	case reason.Missing:
-		return "Its file was removed by somebody else than brokerd. Have the object sent again by whoever has it, and then " + drop + "."
+		return "Another program removed the file. Have the object sent again, then run " + drop + "."
 	case reason.ResponseMismatch:
-		return "S3 has the object, but not as it was asked for: the error says what differs. The bucket's owner looks at it there. Then " + retry + " to take it as delivered, or " + export + " and " + drop + "."
+		return "S3 has the object, but not as the daemon requested it; the error names the difference. Ask the bucket's owner to check the object. Then run " + retry + " to accept it as delivered, or " + export + " and " + drop + "."
 	default:
-		return "AWS refuses this object and takes others: the error says why. When what it names was changed, " + retry + "; else save it with " + export + ", and then " + drop + "."
+		return "AWS refuses this object but accepts others; the error names the cause. After a repair run " + retry + ". Otherwise save the object with " + export + ", then run " + drop + "."
 	}
 }

@@ -373,14 +373,16 @@ func TestSpoolShowSaysWhatToDo(t *testing.T) {
 		reason string
 		want   string
 	}{
-		{delivering, "", "on its way"},
-		{queued, "", "waits for its turn"},
-		{queued, "NETWORK", "tried again by itself"},
+		{delivering, "", "is delivering it"},
+		{queued, "", "waits for its first"},
+		{queued, "NETWORK", "retries it with growing pauses"},
 		{parked, "UNKNOWN_DESTINATION", "brokerctl reload"},
-		{dead, "CORRUPT", "ends where the damage is"},
-		{dead, "MISSING", "removed by somebody else"},
+		{dead, "CORRUPT", "the bytes before the damage"},
+		{dead, "MISSING", "Another program removed the file"},
 		{dead, "RESPONSE_MISMATCH", "S3 has the object"},
-		{dead, "AWS_REFUSED", "takes others"},
+		{dead, "AWS_REFUSED", "accepts others"},
+		{brokerdv1.SpoolState_SPOOL_STATE_UNREADABLE, "UNREADABLE", "reads it again"},
+		{brokerdv1.SpoolState_SPOOL_STATE_QUARANTINED, "CORRUPT", "brokerctl spool drop"},
 	} {
 		if got := spoolFix(spooled{UploadID: idA, Destination: "d", State: spoolStates[c.state], Reason: c.reason}); !strings.Contains(got, c.want) {
 			t.Errorf("%v %s: %s", c.state, c.reason, got)

@@ -61,6 +61,9 @@ not answer.`,
 					return &exitError{exitFailed, nil}
 				}
 			}
+			if st.GetSpoolProblems().GetUnreadableObjects() > 0 {
+				return &exitError{exitFailed, nil}
+			}
 			return nil
 		},
 	}
@@ -110,6 +113,13 @@ func (a *app) writeStatus(st *brokerdv1.GetStatusResponse, dests *brokerdv1.List
 	row("you are\t%s", st.GetCaller())
 	if st.GetStopping() {
 		row("stopping\tyes")
+	}
+	if bad := st.GetSpoolProblems(); bad != nil {
+		name := p.bad("spool")
+		for _, l := range problemLines(bad.GetUnreadableObjects(), bad.GetQuarantinedObjects(), bad.GetDetail()) {
+			row("%s\t%s", name, l)
+			name = ""
+		}
 	}
 	for _, d := range dests.GetDestinations() {
 		mark := p.good("✓ ready")

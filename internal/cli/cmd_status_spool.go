@@ -7,6 +7,22 @@ import (
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
+// problemLines describes the files of accepted objects that cannot be delivered: one
+// line for the unreadable ones, one for the quarantine, and the first repair.
+func problemLines(unreadable, quarantined uint64, detail string) []string {
+	var out []string
+	if unreadable > 0 {
+		out = append(out, counted(unreadable, "accepted object")+" cannot be read by the daemon: `brokerctl spool ls --state unreadable`")
+	}
+	if quarantined > 0 {
+		out = append(out, counted(quarantined, "damaged file")+" in quarantine: `brokerctl spool ls --state quarantined`")
+	}
+	if detail != "" {
+		out = append(out, printable(detail))
+	}
+	return out
+}
+
 // writeSpoolUsage shows a destination's objects in the spool, and why they wait. row
 // writes two columns.
 func writeSpoolUsage(row func(format string, args ...any), p palette, d *brokerdv1.Destination, now time.Time) {

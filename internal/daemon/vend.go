@@ -44,9 +44,14 @@ func endpoints(cfg *config.Config, service *vend.Service, log *zap.Logger) []*ve
 	return out
 }
 
-// parts says which endpoints are up. A colon is in no destination's name.
+// parts returns the health of the parts that belong to no destination. The name of
+// a destination has no colon.
 func (d *Daemon) parts() map[string]bool {
-	out := make(map[string]bool, len(d.vending))
+	out := make(map[string]bool, 1+len(d.vending))
+	if d.spool != nil {
+		u := d.spool.Unrecovered()
+		out["brokerd:spool"] = u.Unreadable+u.Quarantined == 0
+	}
 	for _, e := range d.vending {
 		out["brokerd:"+e.Name] = e.Up()
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/brokerd/brokerd/internal/reason"
+	"github.com/brokerd/brokerd/internal/spool"
 )
 
 // retryAfter is the delay that a sender is told when the source of an error names none.
@@ -53,6 +54,7 @@ type Remaining struct {
 	QueuedBytes int64
 	Parked      int
 	Dead        int
+	Problems    spool.Unrecovered // files of accepted objects that cannot be delivered
 }
 
 // Done reports whether a drain has nothing to wait for.
@@ -65,6 +67,7 @@ func (in *Intake) Remaining() Remaining {
 	if in.o.Spool == nil {
 		return out
 	}
+	out.Problems = in.o.Spool.Unrecovered()
 	for _, u := range in.o.Spool.Usage() {
 		out.Queued += int(u.Queued + u.Delivering)
 		out.QueuedBytes += u.QueuedBytes + u.DeliveringBytes

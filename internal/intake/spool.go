@@ -22,6 +22,7 @@ type Spool interface {
 	Wait(ctx context.Context, id string) (spool.Status, error)
 	Status(id string) (spool.Status, bool)
 	Usage() []spool.Usage
+	Unrecovered() spool.Unrecovered
 }
 
 // keep puts an upload into the spool, and waits for its delivery when the destination
@@ -92,7 +93,7 @@ func outcomeOf(st spool.Status) (Outcome, error) {
 			return Outcome{}, err
 		}
 		return Outcome{ID: st.ID, Stored: &stored}, nil
-	case spool.Dead:
+	case spool.Dead, spool.Quarantined:
 		err := fmt.Errorf("upload %s stays in the spool and cannot be delivered as it is: %s", st.ID, st.LastError)
 		return Outcome{}, Retryable(st.LastReason, err, 0).With("upload_id", st.ID)
 	}

@@ -108,6 +108,7 @@ func (a *adminService) GetStatus(ctx context.Context, _ *brokerdv1.GetStatusRequ
 		ConfigPath: a.s.policy.Config().Path, Stopping: a.s.intake.Stopping(),
 		OpenUploads: uint32(open), MaxUploads: uint32(a.s.o.Admission.MaxUploads()),
 		MemoryBudgetBytes: uint64(a.s.o.Admission.Total()), MemoryUsedBytes: uint64(bytes), Caller: a.s.policy.rules().Describe(p),
+		SpoolProblems: problemsOf(a.s.intake.Remaining().Problems),
 	}, nil
 }
 

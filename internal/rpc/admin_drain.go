@@ -68,6 +68,6 @@ func (a *adminService) Drain(req *brokerdv1.DrainRequest, stream grpc.ServerStre
 func drainResponse(r intake.Remaining) *brokerdv1.DrainResponse {
 	return &brokerdv1.DrainResponse{
 		OpenUploads: uint32(r.OpenUploads), QueuedObjects: uint64(r.Queued), QueuedBytes: uint64(r.QueuedBytes),
-		ParkedObjects: uint64(r.Parked), DeadObjects: uint64(r.Dead),
+		ParkedObjects: uint64(r.Parked), DeadObjects: uint64(r.Dead), Problems: problemsOf(r.Problems),
 	}
 }

@@ -45,10 +45,12 @@ func (a *adminService) spool(ctx context.Context) (Spool, error) {
 }
 
 var spoolStates = map[spool.State]brokerdv1.SpoolState{
-	spool.Queued:     brokerdv1.SpoolState_SPOOL_STATE_QUEUED,
-	spool.Delivering: brokerdv1.SpoolState_SPOOL_STATE_DELIVERING,
-	spool.Parked:     brokerdv1.SpoolState_SPOOL_STATE_PARKED,
-	spool.Dead:       brokerdv1.SpoolState_SPOOL_STATE_DEAD,
+	spool.Queued:      brokerdv1.SpoolState_SPOOL_STATE_QUEUED,
+	spool.Delivering:  brokerdv1.SpoolState_SPOOL_STATE_DELIVERING,
+	spool.Parked:      brokerdv1.SpoolState_SPOOL_STATE_PARKED,
+	spool.Dead:        brokerdv1.SpoolState_SPOOL_STATE_DEAD,
+	spool.Unreadable:  brokerdv1.SpoolState_SPOOL_STATE_UNREADABLE,
+	spool.Quarantined: brokerdv1.SpoolState_SPOOL_STATE_QUARANTINED,
 }
 
 // ListSpool implements the API.
@@ -168,4 +170,15 @@ func (a *adminService) DropSpool(ctx context.Context, req *brokerdv1.DropSpoolRe
 		out.Dropped++
 	}
 	return out, nil
+}
+
+// problemsOf returns the files that the spool cannot deliver; nil without one.
+func problemsOf(u spool.Unrecovered) *brokerdv1.SpoolProblems {
+	if u.Unreadable+u.Quarantined == 0 {
+		return nil
+	}
+	return &brokerdv1.SpoolProblems{
+		UnreadableObjects: uint64(u.Unreadable), UnreadableBytes: uint64(u.UnreadableBytes),
+		QuarantinedObjects: uint64(u.Quarantined), QuarantinedBytes: uint64(u.QuarantinedBytes), Detail: u.Detail,
+	}
 }

@@ -102,6 +102,11 @@ const (
 	SpoolState_SPOOL_STATE_PARKED SpoolState = 3
 	// It cannot be delivered as it is, and waits for an operator.
 	SpoolState_SPOOL_STATE_DEAD SpoolState = 4
+	// The daemon cannot read its file. Destination, name, key and user are not known.
+	SpoolState_SPOOL_STATE_UNREADABLE SpoolState = 5
+	// Its file is damaged and was moved to quarantine. Destination, name, key and
+	// user are not known.
+	SpoolState_SPOOL_STATE_QUARANTINED SpoolState = 6
 )
 
 // Enum value maps for SpoolState.
@@ -112,6 +117,8 @@ var (
 		2: "SPOOL_STATE_DELIVERING",
 		3: "SPOOL_STATE_PARKED",
 		4: "SPOOL_STATE_DEAD",
+		5: "SPOOL_STATE_UNREADABLE",
+		6: "SPOOL_STATE_QUARANTINED",
 	}
 	SpoolState_value = map[string]int32{
 		"SPOOL_STATE_UNSPECIFIED": 0,
@@ -119,6 +126,8 @@ var (
 		"SPOOL_STATE_DELIVERING":  2,
 		"SPOOL_STATE_PARKED":      3,
 		"SPOOL_STATE_DEAD":        4,
+		"SPOOL_STATE_UNREADABLE":  5,
+		"SPOOL_STATE_QUARANTINED": 6,
 	}
 )
 
@@ -586,6 +595,88 @@ func (x *VerificationProblem) GetArtefactArn() string {
 	return ""
 }
 
+// SpoolProblems counts files of accepted objects that the spool cannot deliver.
+type SpoolProblems struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Files that the daemon cannot read. It reads them again every few minutes.
+	UnreadableObjects uint64 `protobuf:"varint,1,opt,name=unreadable_objects,json=unreadableObjects,proto3" json:"unreadable_objects,omitempty"`
+	// Bytes of the unreadable files.
+	UnreadableBytes uint64 `protobuf:"varint,2,opt,name=unreadable_bytes,json=unreadableBytes,proto3" json:"unreadable_bytes,omitempty"`
+	// Damaged files that were moved to quarantine.
+	QuarantinedObjects uint64 `protobuf:"varint,3,opt,name=quarantined_objects,json=quarantinedObjects,proto3" json:"quarantined_objects,omitempty"`
+	// Bytes of the quarantined files.
+	QuarantinedBytes uint64 `protobuf:"varint,4,opt,name=quarantined_bytes,json=quarantinedBytes,proto3" json:"quarantined_bytes,omitempty"`
+	// The first problem and its repair, for people.
+	Detail        string `protobuf:"bytes,5,opt,name=detail,proto3" json:"detail,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SpoolProblems) Reset() {
+	*x = SpoolProblems{}
+	mi := &file_brokerd_v1_admin_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SpoolProblems) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SpoolProblems) ProtoMessage() {}
+
+func (x *SpoolProblems) ProtoReflect() protoreflect.Message {
+	mi := &file_brokerd_v1_admin_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SpoolProblems.ProtoReflect.Descriptor instead.
+func (*SpoolProblems) Descriptor() ([]byte, []int) {
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *SpoolProblems) GetUnreadableObjects() uint64 {
+	if x != nil {
+		return x.UnreadableObjects
+	}
+	return 0
+}
+
+func (x *SpoolProblems) GetUnreadableBytes() uint64 {
+	if x != nil {
+		return x.UnreadableBytes
+	}
+	return 0
+}
+
+func (x *SpoolProblems) GetQuarantinedObjects() uint64 {
+	if x != nil {
+		return x.QuarantinedObjects
+	}
+	return 0
+}
+
+func (x *SpoolProblems) GetQuarantinedBytes() uint64 {
+	if x != nil {
+		return x.QuarantinedBytes
+	}
+	return 0
+}
+
+func (x *SpoolProblems) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
 // SpoolUsage is what the spool holds for one destination.
 type SpoolUsage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -616,7 +707,7 @@ type SpoolUsage struct {
 
 func (x *SpoolUsage) Reset() {
 	*x = SpoolUsage{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[5]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -628,7 +719,7 @@ func (x *SpoolUsage) String() string {
 func (*SpoolUsage) ProtoMessage() {}
 
 func (x *SpoolUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[5]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -641,7 +732,7 @@ func (x *SpoolUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpoolUsage.ProtoReflect.Descriptor instead.
 func (*SpoolUsage) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{5}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *SpoolUsage) GetQueuedObjects() uint64 {
@@ -723,7 +814,7 @@ type ListSessionsRequest struct {
 
 func (x *ListSessionsRequest) Reset() {
 	*x = ListSessionsRequest{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[6]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -735,7 +826,7 @@ func (x *ListSessionsRequest) String() string {
 func (*ListSessionsRequest) ProtoMessage() {}
 
 func (x *ListSessionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[6]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -748,7 +839,7 @@ func (x *ListSessionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSessionsRequest.ProtoReflect.Descriptor instead.
 func (*ListSessionsRequest) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{6}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{7}
 }
 
 // ListSessionsResponse lists sessions by destination.
@@ -762,7 +853,7 @@ type ListSessionsResponse struct {
 
 func (x *ListSessionsResponse) Reset() {
 	*x = ListSessionsResponse{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[7]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -774,7 +865,7 @@ func (x *ListSessionsResponse) String() string {
 func (*ListSessionsResponse) ProtoMessage() {}
 
 func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[7]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -787,7 +878,7 @@ func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSessionsResponse.ProtoReflect.Descriptor instead.
 func (*ListSessionsResponse) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{7}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ListSessionsResponse) GetSessions() []*Session {
@@ -844,7 +935,7 @@ type Session struct {
 
 func (x *Session) Reset() {
 	*x = Session{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[8]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -856,7 +947,7 @@ func (x *Session) String() string {
 func (*Session) ProtoMessage() {}
 
 func (x *Session) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[8]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -869,7 +960,7 @@ func (x *Session) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Session.ProtoReflect.Descriptor instead.
 func (*Session) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{8}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Session) GetDestination() string {
@@ -1009,7 +1100,7 @@ type RefreshSessionRequest struct {
 
 func (x *RefreshSessionRequest) Reset() {
 	*x = RefreshSessionRequest{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[9]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1021,7 +1112,7 @@ func (x *RefreshSessionRequest) String() string {
 func (*RefreshSessionRequest) ProtoMessage() {}
 
 func (x *RefreshSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[9]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1034,7 +1125,7 @@ func (x *RefreshSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefreshSessionRequest.ProtoReflect.Descriptor instead.
 func (*RefreshSessionRequest) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{9}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *RefreshSessionRequest) GetDestination() string {
@@ -1055,7 +1146,7 @@ type RefreshSessionResponse struct {
 
 func (x *RefreshSessionResponse) Reset() {
 	*x = RefreshSessionResponse{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[10]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1067,7 +1158,7 @@ func (x *RefreshSessionResponse) String() string {
 func (*RefreshSessionResponse) ProtoMessage() {}
 
 func (x *RefreshSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[10]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1080,7 +1171,7 @@ func (x *RefreshSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefreshSessionResponse.ProtoReflect.Descriptor instead.
 func (*RefreshSessionResponse) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{10}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *RefreshSessionResponse) GetSession() *Session {
@@ -1099,7 +1190,7 @@ type ReloadRequest struct {
 
 func (x *ReloadRequest) Reset() {
 	*x = ReloadRequest{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[11]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1111,7 +1202,7 @@ func (x *ReloadRequest) String() string {
 func (*ReloadRequest) ProtoMessage() {}
 
 func (x *ReloadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[11]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1124,7 +1215,7 @@ func (x *ReloadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReloadRequest.ProtoReflect.Descriptor instead.
 func (*ReloadRequest) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{11}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{12}
 }
 
 // ReloadResponse says what the new configuration changed. Names are sorted.
@@ -1146,7 +1237,7 @@ type ReloadResponse struct {
 
 func (x *ReloadResponse) Reset() {
 	*x = ReloadResponse{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[12]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1158,7 +1249,7 @@ func (x *ReloadResponse) String() string {
 func (*ReloadResponse) ProtoMessage() {}
 
 func (x *ReloadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[12]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1171,7 +1262,7 @@ func (x *ReloadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReloadResponse.ProtoReflect.Descriptor instead.
 func (*ReloadResponse) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{12}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ReloadResponse) GetAdded() []string {
@@ -1218,7 +1309,7 @@ type GetStatusRequest struct {
 
 func (x *GetStatusRequest) Reset() {
 	*x = GetStatusRequest{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[13]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1230,7 +1321,7 @@ func (x *GetStatusRequest) String() string {
 func (*GetStatusRequest) ProtoMessage() {}
 
 func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[13]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1243,7 +1334,7 @@ func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetStatusRequest) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{13}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{14}
 }
 
 // GetStatusResponse describes the daemon.
@@ -1268,14 +1359,16 @@ type GetStatusResponse struct {
 	// Bytes of it in use.
 	MemoryUsedBytes uint64 `protobuf:"varint,9,opt,name=memory_used_bytes,json=memoryUsedBytes,proto3" json:"memory_used_bytes,omitempty"`
 	// The caller as the daemon sees it: "uid=1000(app) gid=1000(app)".
-	Caller        string `protobuf:"bytes,10,opt,name=caller,proto3" json:"caller,omitempty"`
+	Caller string `protobuf:"bytes,10,opt,name=caller,proto3" json:"caller,omitempty"`
+	// Files of accepted objects that the spool cannot deliver. Unset when there are none.
+	SpoolProblems *SpoolProblems `protobuf:"bytes,11,opt,name=spool_problems,json=spoolProblems,proto3" json:"spool_problems,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetStatusResponse) Reset() {
 	*x = GetStatusResponse{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[14]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1287,7 +1380,7 @@ func (x *GetStatusResponse) String() string {
 func (*GetStatusResponse) ProtoMessage() {}
 
 func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[14]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1300,7 +1393,7 @@ func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusResponse.ProtoReflect.Descriptor instead.
 func (*GetStatusResponse) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{14}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *GetStatusResponse) GetVersion() string {
@@ -1373,6 +1466,13 @@ func (x *GetStatusResponse) GetCaller() string {
 	return ""
 }
 
+func (x *GetStatusResponse) GetSpoolProblems() *SpoolProblems {
+	if x != nil {
+		return x.SpoolProblems
+	}
+	return nil
+}
+
 // ListSpoolRequest selects what is shown.
 type ListSpoolRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1390,7 +1490,7 @@ type ListSpoolRequest struct {
 
 func (x *ListSpoolRequest) Reset() {
 	*x = ListSpoolRequest{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[15]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1402,7 +1502,7 @@ func (x *ListSpoolRequest) String() string {
 func (*ListSpoolRequest) ProtoMessage() {}
 
 func (x *ListSpoolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[15]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1415,7 +1515,7 @@ func (x *ListSpoolRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSpoolRequest.ProtoReflect.Descriptor instead.
 func (*ListSpoolRequest) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{15}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ListSpoolRequest) GetDestination() string {
@@ -1481,7 +1581,7 @@ type ListSpoolResponse struct {
 
 func (x *ListSpoolResponse) Reset() {
 	*x = ListSpoolResponse{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[16]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1493,7 +1593,7 @@ func (x *ListSpoolResponse) String() string {
 func (*ListSpoolResponse) ProtoMessage() {}
 
 func (x *ListSpoolResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[16]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1506,7 +1606,7 @@ func (x *ListSpoolResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSpoolResponse.ProtoReflect.Descriptor instead.
 func (*ListSpoolResponse) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{16}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ListSpoolResponse) GetUploadId() string {
@@ -1613,7 +1713,7 @@ type RetrySpoolRequest struct {
 
 func (x *RetrySpoolRequest) Reset() {
 	*x = RetrySpoolRequest{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[17]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1625,7 +1725,7 @@ func (x *RetrySpoolRequest) String() string {
 func (*RetrySpoolRequest) ProtoMessage() {}
 
 func (x *RetrySpoolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[17]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1638,7 +1738,7 @@ func (x *RetrySpoolRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetrySpoolRequest.ProtoReflect.Descriptor instead.
 func (*RetrySpoolRequest) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{17}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *RetrySpoolRequest) GetUploadIds() []string {
@@ -1666,7 +1766,7 @@ type RetrySpoolResponse struct {
 
 func (x *RetrySpoolResponse) Reset() {
 	*x = RetrySpoolResponse{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[18]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1678,7 +1778,7 @@ func (x *RetrySpoolResponse) String() string {
 func (*RetrySpoolResponse) ProtoMessage() {}
 
 func (x *RetrySpoolResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[18]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1691,7 +1791,7 @@ func (x *RetrySpoolResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetrySpoolResponse.ProtoReflect.Descriptor instead.
 func (*RetrySpoolResponse) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{18}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *RetrySpoolResponse) GetRetried() uint32 {
@@ -1712,7 +1812,7 @@ type ExportSpoolRequest struct {
 
 func (x *ExportSpoolRequest) Reset() {
 	*x = ExportSpoolRequest{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[19]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1724,7 +1824,7 @@ func (x *ExportSpoolRequest) String() string {
 func (*ExportSpoolRequest) ProtoMessage() {}
 
 func (x *ExportSpoolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[19]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1737,7 +1837,7 @@ func (x *ExportSpoolRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportSpoolRequest.ProtoReflect.Descriptor instead.
 func (*ExportSpoolRequest) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{19}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ExportSpoolRequest) GetUploadId() string {
@@ -1759,7 +1859,7 @@ type ExportSpoolResponse struct {
 
 func (x *ExportSpoolResponse) Reset() {
 	*x = ExportSpoolResponse{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[20]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1771,7 +1871,7 @@ func (x *ExportSpoolResponse) String() string {
 func (*ExportSpoolResponse) ProtoMessage() {}
 
 func (x *ExportSpoolResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[20]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1784,7 +1884,7 @@ func (x *ExportSpoolResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportSpoolResponse.ProtoReflect.Descriptor instead.
 func (*ExportSpoolResponse) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{20}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ExportSpoolResponse) GetChunk() []byte {
@@ -1808,7 +1908,7 @@ type DropSpoolRequest struct {
 
 func (x *DropSpoolRequest) Reset() {
 	*x = DropSpoolRequest{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[21]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1820,7 +1920,7 @@ func (x *DropSpoolRequest) String() string {
 func (*DropSpoolRequest) ProtoMessage() {}
 
 func (x *DropSpoolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[21]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1833,7 +1933,7 @@ func (x *DropSpoolRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropSpoolRequest.ProtoReflect.Descriptor instead.
 func (*DropSpoolRequest) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{21}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *DropSpoolRequest) GetUploadIds() []string {
@@ -1861,7 +1961,7 @@ type DropSpoolResponse struct {
 
 func (x *DropSpoolResponse) Reset() {
 	*x = DropSpoolResponse{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[22]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1873,7 +1973,7 @@ func (x *DropSpoolResponse) String() string {
 func (*DropSpoolResponse) ProtoMessage() {}
 
 func (x *DropSpoolResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[22]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1886,7 +1986,7 @@ func (x *DropSpoolResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropSpoolResponse.ProtoReflect.Descriptor instead.
 func (*DropSpoolResponse) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{22}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *DropSpoolResponse) GetDropped() uint32 {
@@ -1909,7 +2009,7 @@ type DrainRequest struct {
 
 func (x *DrainRequest) Reset() {
 	*x = DrainRequest{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[23]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1921,7 +2021,7 @@ func (x *DrainRequest) String() string {
 func (*DrainRequest) ProtoMessage() {}
 
 func (x *DrainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[23]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1934,7 +2034,7 @@ func (x *DrainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainRequest.ProtoReflect.Descriptor instead.
 func (*DrainRequest) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{23}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *DrainRequest) GetTimeout() *durationpb.Duration {
@@ -1965,14 +2065,17 @@ type DrainResponse struct {
 	// Objects that wait for an operator; they stay in the spool.
 	DeadObjects uint64 `protobuf:"varint,5,opt,name=dead_objects,json=deadObjects,proto3" json:"dead_objects,omitempty"`
 	// True in the last message: nothing is left that could be delivered, or the time is over.
-	Done          bool `protobuf:"varint,6,opt,name=done,proto3" json:"done,omitempty"`
+	Done bool `protobuf:"varint,6,opt,name=done,proto3" json:"done,omitempty"`
+	// Files of accepted objects that cannot be delivered; they stay in the spool. Unset
+	// when there are none.
+	Problems      *SpoolProblems `protobuf:"bytes,7,opt,name=problems,proto3" json:"problems,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DrainResponse) Reset() {
 	*x = DrainResponse{}
-	mi := &file_brokerd_v1_admin_proto_msgTypes[24]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1984,7 +2087,7 @@ func (x *DrainResponse) String() string {
 func (*DrainResponse) ProtoMessage() {}
 
 func (x *DrainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_admin_proto_msgTypes[24]
+	mi := &file_brokerd_v1_admin_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1997,7 +2100,7 @@ func (x *DrainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainResponse.ProtoReflect.Descriptor instead.
 func (*DrainResponse) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{24}
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *DrainResponse) GetOpenUploads() uint32 {
@@ -2040,6 +2143,13 @@ func (x *DrainResponse) GetDone() bool {
 		return x.Done
 	}
 	return false
+}
+
+func (x *DrainResponse) GetProblems() *SpoolProblems {
+	if x != nil {
+		return x.Problems
+	}
+	return nil
 }
 
 var File_brokerd_v1_admin_proto protoreflect.FileDescriptor
@@ -2085,7 +2195,13 @@ const file_brokerd_v1_admin_proto_rawDesc = "" +
 	"\x06detail\x18\x03 \x01(\tR\x06detail\x12\x18\n" +
 	"\aaccount\x18\x04 \x01(\tR\aaccount\x12\x1a\n" +
 	"\bartefact\x18\x05 \x01(\tR\bartefact\x12!\n" +
-	"\fartefact_arn\x18\x06 \x01(\tR\vartefactArn\"\xa3\x03\n" +
+	"\fartefact_arn\x18\x06 \x01(\tR\vartefactArn\"\xdf\x01\n" +
+	"\rSpoolProblems\x12-\n" +
+	"\x12unreadable_objects\x18\x01 \x01(\x04R\x11unreadableObjects\x12)\n" +
+	"\x10unreadable_bytes\x18\x02 \x01(\x04R\x0funreadableBytes\x12/\n" +
+	"\x13quarantined_objects\x18\x03 \x01(\x04R\x12quarantinedObjects\x12+\n" +
+	"\x11quarantined_bytes\x18\x04 \x01(\x04R\x10quarantinedBytes\x12\x16\n" +
+	"\x06detail\x18\x05 \x01(\tR\x06detail\"\xa3\x03\n" +
 	"\n" +
 	"SpoolUsage\x12%\n" +
 	"\x0equeued_objects\x18\x01 \x01(\x04R\rqueuedObjects\x12!\n" +
@@ -2143,7 +2259,7 @@ const file_brokerd_v1_admin_proto_rawDesc = "" +
 	"\tunchanged\x18\x04 \x03(\tR\tunchanged\x12\x1f\n" +
 	"\vconfig_path\x18\x05 \x01(\tR\n" +
 	"configPath\"\x12\n" +
-	"\x10GetStatusRequest\"\xef\x02\n" +
+	"\x10GetStatusRequest\"\xb1\x03\n" +
 	"\x11GetStatusResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x10\n" +
 	"\x03pid\x18\x02 \x01(\x05R\x03pid\x129\n" +
@@ -2158,7 +2274,8 @@ const file_brokerd_v1_admin_proto_rawDesc = "" +
 	"\x13memory_budget_bytes\x18\b \x01(\x04R\x11memoryBudgetBytes\x12*\n" +
 	"\x11memory_used_bytes\x18\t \x01(\x04R\x0fmemoryUsedBytes\x12\x16\n" +
 	"\x06caller\x18\n" +
-	" \x01(\tR\x06caller\"\x97\x01\n" +
+	" \x01(\tR\x06caller\x12@\n" +
+	"\x0espool_problems\x18\v \x01(\v2\x19.brokerd.v1.SpoolProblemsR\rspoolProblems\"\x97\x01\n" +
 	"\x10ListSpoolRequest\x12 \n" +
 	"\vdestination\x18\x01 \x01(\tR\vdestination\x12.\n" +
 	"\x06states\x18\x02 \x03(\x0e2\x16.brokerd.v1.SpoolStateR\x06states\x12\x1b\n" +
@@ -2197,28 +2314,31 @@ const file_brokerd_v1_admin_proto_rawDesc = "" +
 	"\adropped\x18\x01 \x01(\rR\adropped\"[\n" +
 	"\fDrainRequest\x123\n" +
 	"\atimeout\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\atimeout\x12\x16\n" +
-	"\x06resume\x18\x02 \x01(\bR\x06resume\"\xda\x01\n" +
+	"\x06resume\x18\x02 \x01(\bR\x06resume\"\x91\x02\n" +
 	"\rDrainResponse\x12!\n" +
 	"\fopen_uploads\x18\x01 \x01(\rR\vopenUploads\x12%\n" +
 	"\x0equeued_objects\x18\x02 \x01(\x04R\rqueuedObjects\x12!\n" +
 	"\fqueued_bytes\x18\x03 \x01(\x04R\vqueuedBytes\x12%\n" +
 	"\x0eparked_objects\x18\x04 \x01(\x04R\rparkedObjects\x12!\n" +
 	"\fdead_objects\x18\x05 \x01(\x04R\vdeadObjects\x12\x12\n" +
-	"\x04done\x18\x06 \x01(\bR\x04done*\xad\x01\n" +
+	"\x04done\x18\x06 \x01(\bR\x04done\x125\n" +
+	"\bproblems\x18\a \x01(\v2\x19.brokerd.v1.SpoolProblemsR\bproblems*\xad\x01\n" +
 	"\fSessionState\x12\x1d\n" +
 	"\x19SESSION_STATE_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13SESSION_STATE_EMPTY\x10\x01\x12\x17\n" +
 	"\x13SESSION_STATE_FRESH\x10\x02\x12\x15\n" +
 	"\x11SESSION_STATE_DUE\x10\x03\x12\x1a\n" +
 	"\x16SESSION_STATE_CRITICAL\x10\x04\x12\x19\n" +
-	"\x15SESSION_STATE_EXPIRED\x10\x05*\x8b\x01\n" +
+	"\x15SESSION_STATE_EXPIRED\x10\x05*\xc4\x01\n" +
 	"\n" +
 	"SpoolState\x12\x1b\n" +
 	"\x17SPOOL_STATE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12SPOOL_STATE_QUEUED\x10\x01\x12\x1a\n" +
 	"\x16SPOOL_STATE_DELIVERING\x10\x02\x12\x16\n" +
 	"\x12SPOOL_STATE_PARKED\x10\x03\x12\x14\n" +
-	"\x10SPOOL_STATE_DEAD\x10\x042\x99\x06\n" +
+	"\x10SPOOL_STATE_DEAD\x10\x04\x12\x1a\n" +
+	"\x16SPOOL_STATE_UNREADABLE\x10\x05\x12\x1b\n" +
+	"\x17SPOOL_STATE_QUARANTINED\x10\x062\x99\x06\n" +
 	"\fAdminService\x12]\n" +
 	"\x10ListDestinations\x12#.brokerd.v1.ListDestinationsRequest\x1a$.brokerd.v1.ListDestinationsResponse\x12Q\n" +
 	"\fListSessions\x12\x1f.brokerd.v1.ListSessionsRequest\x1a .brokerd.v1.ListSessionsResponse\x12W\n" +
@@ -2245,7 +2365,7 @@ func file_brokerd_v1_admin_proto_rawDescGZIP() []byte {
 }
 
 var file_brokerd_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_brokerd_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_brokerd_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_brokerd_v1_admin_proto_goTypes = []any{
 	(SessionState)(0),                // 0: brokerd.v1.SessionState
 	(SpoolState)(0),                  // 1: brokerd.v1.SpoolState
@@ -2254,80 +2374,83 @@ var file_brokerd_v1_admin_proto_goTypes = []any{
 	(*Destination)(nil),              // 4: brokerd.v1.Destination
 	(*Verification)(nil),             // 5: brokerd.v1.Verification
 	(*VerificationProblem)(nil),      // 6: brokerd.v1.VerificationProblem
-	(*SpoolUsage)(nil),               // 7: brokerd.v1.SpoolUsage
-	(*ListSessionsRequest)(nil),      // 8: brokerd.v1.ListSessionsRequest
-	(*ListSessionsResponse)(nil),     // 9: brokerd.v1.ListSessionsResponse
-	(*Session)(nil),                  // 10: brokerd.v1.Session
-	(*RefreshSessionRequest)(nil),    // 11: brokerd.v1.RefreshSessionRequest
-	(*RefreshSessionResponse)(nil),   // 12: brokerd.v1.RefreshSessionResponse
-	(*ReloadRequest)(nil),            // 13: brokerd.v1.ReloadRequest
-	(*ReloadResponse)(nil),           // 14: brokerd.v1.ReloadResponse
-	(*GetStatusRequest)(nil),         // 15: brokerd.v1.GetStatusRequest
-	(*GetStatusResponse)(nil),        // 16: brokerd.v1.GetStatusResponse
-	(*ListSpoolRequest)(nil),         // 17: brokerd.v1.ListSpoolRequest
-	(*ListSpoolResponse)(nil),        // 18: brokerd.v1.ListSpoolResponse
-	(*RetrySpoolRequest)(nil),        // 19: brokerd.v1.RetrySpoolRequest
-	(*RetrySpoolResponse)(nil),       // 20: brokerd.v1.RetrySpoolResponse
-	(*ExportSpoolRequest)(nil),       // 21: brokerd.v1.ExportSpoolRequest
-	(*ExportSpoolResponse)(nil),      // 22: brokerd.v1.ExportSpoolResponse
-	(*DropSpoolRequest)(nil),         // 23: brokerd.v1.DropSpoolRequest
-	(*DropSpoolResponse)(nil),        // 24: brokerd.v1.DropSpoolResponse
-	(*DrainRequest)(nil),             // 25: brokerd.v1.DrainRequest
-	(*DrainResponse)(nil),            // 26: brokerd.v1.DrainResponse
-	(*timestamppb.Timestamp)(nil),    // 27: google.protobuf.Timestamp
-	(CheckResult)(0),                 // 28: brokerd.v1.CheckResult
-	(*durationpb.Duration)(nil),      // 29: google.protobuf.Duration
+	(*SpoolProblems)(nil),            // 7: brokerd.v1.SpoolProblems
+	(*SpoolUsage)(nil),               // 8: brokerd.v1.SpoolUsage
+	(*ListSessionsRequest)(nil),      // 9: brokerd.v1.ListSessionsRequest
+	(*ListSessionsResponse)(nil),     // 10: brokerd.v1.ListSessionsResponse
+	(*Session)(nil),                  // 11: brokerd.v1.Session
+	(*RefreshSessionRequest)(nil),    // 12: brokerd.v1.RefreshSessionRequest
+	(*RefreshSessionResponse)(nil),   // 13: brokerd.v1.RefreshSessionResponse
+	(*ReloadRequest)(nil),            // 14: brokerd.v1.ReloadRequest
+	(*ReloadResponse)(nil),           // 15: brokerd.v1.ReloadResponse
+	(*GetStatusRequest)(nil),         // 16: brokerd.v1.GetStatusRequest
+	(*GetStatusResponse)(nil),        // 17: brokerd.v1.GetStatusResponse
+	(*ListSpoolRequest)(nil),         // 18: brokerd.v1.ListSpoolRequest
+	(*ListSpoolResponse)(nil),        // 19: brokerd.v1.ListSpoolResponse
+	(*RetrySpoolRequest)(nil),        // 20: brokerd.v1.RetrySpoolRequest
+	(*RetrySpoolResponse)(nil),       // 21: brokerd.v1.RetrySpoolResponse
+	(*ExportSpoolRequest)(nil),       // 22: brokerd.v1.ExportSpoolRequest
+	(*ExportSpoolResponse)(nil),      // 23: brokerd.v1.ExportSpoolResponse
+	(*DropSpoolRequest)(nil),         // 24: brokerd.v1.DropSpoolRequest
+	(*DropSpoolResponse)(nil),        // 25: brokerd.v1.DropSpoolResponse
+	(*DrainRequest)(nil),             // 26: brokerd.v1.DrainRequest
+	(*DrainResponse)(nil),            // 27: brokerd.v1.DrainResponse
+	(*timestamppb.Timestamp)(nil),    // 28: google.protobuf.Timestamp
+	(CheckResult)(0),                 // 29: brokerd.v1.CheckResult
+	(*durationpb.Duration)(nil),      // 30: google.protobuf.Duration
 }
 var file_brokerd_v1_admin_proto_depIdxs = []int32{
 	4,  // 0: brokerd.v1.ListDestinationsResponse.destinations:type_name -> brokerd.v1.Destination
-	27, // 1: brokerd.v1.Destination.last_stored_time:type_name -> google.protobuf.Timestamp
-	7,  // 2: brokerd.v1.Destination.spool:type_name -> brokerd.v1.SpoolUsage
+	28, // 1: brokerd.v1.Destination.last_stored_time:type_name -> google.protobuf.Timestamp
+	8,  // 2: brokerd.v1.Destination.spool:type_name -> brokerd.v1.SpoolUsage
 	5,  // 3: brokerd.v1.Destination.verification:type_name -> brokerd.v1.Verification
-	28, // 4: brokerd.v1.Verification.result:type_name -> brokerd.v1.CheckResult
-	27, // 5: brokerd.v1.Verification.since_time:type_name -> google.protobuf.Timestamp
-	27, // 6: brokerd.v1.Verification.check_time:type_name -> google.protobuf.Timestamp
-	27, // 7: brokerd.v1.Verification.next_time:type_name -> google.protobuf.Timestamp
+	29, // 4: brokerd.v1.Verification.result:type_name -> brokerd.v1.CheckResult
+	28, // 5: brokerd.v1.Verification.since_time:type_name -> google.protobuf.Timestamp
+	28, // 6: brokerd.v1.Verification.check_time:type_name -> google.protobuf.Timestamp
+	28, // 7: brokerd.v1.Verification.next_time:type_name -> google.protobuf.Timestamp
 	6,  // 8: brokerd.v1.Verification.problems:type_name -> brokerd.v1.VerificationProblem
-	28, // 9: brokerd.v1.VerificationProblem.result:type_name -> brokerd.v1.CheckResult
-	27, // 10: brokerd.v1.SpoolUsage.oldest_time:type_name -> google.protobuf.Timestamp
-	27, // 11: brokerd.v1.SpoolUsage.parked_time:type_name -> google.protobuf.Timestamp
-	10, // 12: brokerd.v1.ListSessionsResponse.sessions:type_name -> brokerd.v1.Session
+	29, // 9: brokerd.v1.VerificationProblem.result:type_name -> brokerd.v1.CheckResult
+	28, // 10: brokerd.v1.SpoolUsage.oldest_time:type_name -> google.protobuf.Timestamp
+	28, // 11: brokerd.v1.SpoolUsage.parked_time:type_name -> google.protobuf.Timestamp
+	11, // 12: brokerd.v1.ListSessionsResponse.sessions:type_name -> brokerd.v1.Session
 	0,  // 13: brokerd.v1.Session.state:type_name -> brokerd.v1.SessionState
-	27, // 14: brokerd.v1.Session.issue_time:type_name -> google.protobuf.Timestamp
-	27, // 15: brokerd.v1.Session.expire_time:type_name -> google.protobuf.Timestamp
-	27, // 16: brokerd.v1.Session.refresh_time:type_name -> google.protobuf.Timestamp
-	10, // 17: brokerd.v1.RefreshSessionResponse.session:type_name -> brokerd.v1.Session
-	27, // 18: brokerd.v1.GetStatusResponse.start_time:type_name -> google.protobuf.Timestamp
-	1,  // 19: brokerd.v1.ListSpoolRequest.states:type_name -> brokerd.v1.SpoolState
-	1,  // 20: brokerd.v1.ListSpoolResponse.state:type_name -> brokerd.v1.SpoolState
-	27, // 21: brokerd.v1.ListSpoolResponse.received_time:type_name -> google.protobuf.Timestamp
-	27, // 22: brokerd.v1.ListSpoolResponse.next_try_time:type_name -> google.protobuf.Timestamp
-	29, // 23: brokerd.v1.DrainRequest.timeout:type_name -> google.protobuf.Duration
-	2,  // 24: brokerd.v1.AdminService.ListDestinations:input_type -> brokerd.v1.ListDestinationsRequest
-	8,  // 25: brokerd.v1.AdminService.ListSessions:input_type -> brokerd.v1.ListSessionsRequest
-	11, // 26: brokerd.v1.AdminService.RefreshSession:input_type -> brokerd.v1.RefreshSessionRequest
-	13, // 27: brokerd.v1.AdminService.Reload:input_type -> brokerd.v1.ReloadRequest
-	17, // 28: brokerd.v1.AdminService.ListSpool:input_type -> brokerd.v1.ListSpoolRequest
-	19, // 29: brokerd.v1.AdminService.RetrySpool:input_type -> brokerd.v1.RetrySpoolRequest
-	21, // 30: brokerd.v1.AdminService.ExportSpool:input_type -> brokerd.v1.ExportSpoolRequest
-	23, // 31: brokerd.v1.AdminService.DropSpool:input_type -> brokerd.v1.DropSpoolRequest
-	25, // 32: brokerd.v1.AdminService.Drain:input_type -> brokerd.v1.DrainRequest
-	15, // 33: brokerd.v1.AdminService.GetStatus:input_type -> brokerd.v1.GetStatusRequest
-	3,  // 34: brokerd.v1.AdminService.ListDestinations:output_type -> brokerd.v1.ListDestinationsResponse
-	9,  // 35: brokerd.v1.AdminService.ListSessions:output_type -> brokerd.v1.ListSessionsResponse
-	12, // 36: brokerd.v1.AdminService.RefreshSession:output_type -> brokerd.v1.RefreshSessionResponse
-	14, // 37: brokerd.v1.AdminService.Reload:output_type -> brokerd.v1.ReloadResponse
-	18, // 38: brokerd.v1.AdminService.ListSpool:output_type -> brokerd.v1.ListSpoolResponse
-	20, // 39: brokerd.v1.AdminService.RetrySpool:output_type -> brokerd.v1.RetrySpoolResponse
-	22, // 40: brokerd.v1.AdminService.ExportSpool:output_type -> brokerd.v1.ExportSpoolResponse
-	24, // 41: brokerd.v1.AdminService.DropSpool:output_type -> brokerd.v1.DropSpoolResponse
-	26, // 42: brokerd.v1.AdminService.Drain:output_type -> brokerd.v1.DrainResponse
-	16, // 43: brokerd.v1.AdminService.GetStatus:output_type -> brokerd.v1.GetStatusResponse
-	34, // [34:44] is the sub-list for method output_type
-	24, // [24:34] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	28, // 14: brokerd.v1.Session.issue_time:type_name -> google.protobuf.Timestamp
+	28, // 15: brokerd.v1.Session.expire_time:type_name -> google.protobuf.Timestamp
+	28, // 16: brokerd.v1.Session.refresh_time:type_name -> google.protobuf.Timestamp
+	11, // 17: brokerd.v1.RefreshSessionResponse.session:type_name -> brokerd.v1.Session
+	28, // 18: brokerd.v1.GetStatusResponse.start_time:type_name -> google.protobuf.Timestamp
+	7,  // 19: brokerd.v1.GetStatusResponse.spool_problems:type_name -> brokerd.v1.SpoolProblems
+	1,  // 20: brokerd.v1.ListSpoolRequest.states:type_name -> brokerd.v1.SpoolState
+	1,  // 21: brokerd.v1.ListSpoolResponse.state:type_name -> brokerd.v1.SpoolState
+	28, // 22: brokerd.v1.ListSpoolResponse.received_time:type_name -> google.protobuf.Timestamp
+	28, // 23: brokerd.v1.ListSpoolResponse.next_try_time:type_name -> google.protobuf.Timestamp
+	30, // 24: brokerd.v1.DrainRequest.timeout:type_name -> google.protobuf.Duration
+	7,  // 25: brokerd.v1.DrainResponse.problems:type_name -> brokerd.v1.SpoolProblems
+	2,  // 26: brokerd.v1.AdminService.ListDestinations:input_type -> brokerd.v1.ListDestinationsRequest
+	9,  // 27: brokerd.v1.AdminService.ListSessions:input_type -> brokerd.v1.ListSessionsRequest
+	12, // 28: brokerd.v1.AdminService.RefreshSession:input_type -> brokerd.v1.RefreshSessionRequest
+	14, // 29: brokerd.v1.AdminService.Reload:input_type -> brokerd.v1.ReloadRequest
+	18, // 30: brokerd.v1.AdminService.ListSpool:input_type -> brokerd.v1.ListSpoolRequest
+	20, // 31: brokerd.v1.AdminService.RetrySpool:input_type -> brokerd.v1.RetrySpoolRequest
+	22, // 32: brokerd.v1.AdminService.ExportSpool:input_type -> brokerd.v1.ExportSpoolRequest
+	24, // 33: brokerd.v1.AdminService.DropSpool:input_type -> brokerd.v1.DropSpoolRequest
+	26, // 34: brokerd.v1.AdminService.Drain:input_type -> brokerd.v1.DrainRequest
+	16, // 35: brokerd.v1.AdminService.GetStatus:input_type -> brokerd.v1.GetStatusRequest
+	3,  // 36: brokerd.v1.AdminService.ListDestinations:output_type -> brokerd.v1.ListDestinationsResponse
+	10, // 37: brokerd.v1.AdminService.ListSessions:output_type -> brokerd.v1.ListSessionsResponse
+	13, // 38: brokerd.v1.AdminService.RefreshSession:output_type -> brokerd.v1.RefreshSessionResponse
+	15, // 39: brokerd.v1.AdminService.Reload:output_type -> brokerd.v1.ReloadResponse
+	19, // 40: brokerd.v1.AdminService.ListSpool:output_type -> brokerd.v1.ListSpoolResponse
+	21, // 41: brokerd.v1.AdminService.RetrySpool:output_type -> brokerd.v1.RetrySpoolResponse
+	23, // 42: brokerd.v1.AdminService.ExportSpool:output_type -> brokerd.v1.ExportSpoolResponse
+	25, // 43: brokerd.v1.AdminService.DropSpool:output_type -> brokerd.v1.DropSpoolResponse
+	27, // 44: brokerd.v1.AdminService.Drain:output_type -> brokerd.v1.DrainResponse
+	17, // 45: brokerd.v1.AdminService.GetStatus:output_type -> brokerd.v1.GetStatusResponse
+	36, // [36:46] is the sub-list for method output_type
+	26, // [26:36] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_brokerd_v1_admin_proto_init() }
@@ -2342,7 +2465,7 @@ func file_brokerd_v1_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_brokerd_v1_admin_proto_rawDesc), len(file_brokerd_v1_admin_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   25,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
