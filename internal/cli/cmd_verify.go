@@ -12,10 +12,10 @@ import (
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
-// cannotRun is why verify ended without an answer.
+// cannotRun wraps the reason why verify could not run.
 func cannotRun(err error) error { return &exitError{exitNoRun, err} }
 
-// verifyFlags are what verify is told.
+// verifyFlags are the flags of verify.
 type verifyFlags struct {
 	out        verifyFormat
 	file       string
@@ -25,6 +25,7 @@ type verifyFlags struct {
 	wait       time.Duration
 	watch      time.Duration
 	verbose    bool
+	message    bool
 	policies   policyFlags
 }
 
@@ -33,33 +34,34 @@ func (a *app) verifyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify [DESTINATION…]",
 		Short: "Prove that uploads would arrive, or name the policy that is in the way",
-		Long: `Walk the whole way of an upload with real calls: source credentials, role,
-bucket, key, a multipart upload of one byte that is aborted again. Without a
-destination, all that this user has rights on are verified, several at a time.
+		Long: `Make the calls of an upload: source credentials, role, bucket, key, and a
+multipart upload of one byte, which is aborted. Without a destination, verify all
+that this user may verify, several at a time.
 
-What fails is named with the account, the policy and the statement, with what to
-paste where, and with a message that is ready for the other account's
-administrator. What cannot be decided is "?" and never counted as passed.
+For each fault, the report names the account, the policy and the statement, and
+prints the fix. With --message, it also prints a text for the administrators of the
+other account. An undecided check is "?" and never counts as passed.
 
-The daemon does it, with its own sessions and its own network. With --standalone,
-brokerctl does it itself, from the configuration file and the credentials it finds
-as the daemon would: before the daemon is started, or where it does not run.
+The daemon verifies, with its own sessions and its own network. With --standalone,
+brokerctl verifies in its own process, from the configuration file and with the
+credentials that the daemon would find. Use it before the daemon runs.
 
-Verify needs no more rights than an upload. Where somebody can read the policies,
-it also says what they would decide: give them with --policies, or let brokerctl
-read them with --source-profile (account A) and --target-profile (account B).
+Verify needs no more rights than an upload. With the policies, it also names the
+statement behind a refusal: supply them with --policies, or let brokerctl read them
+with --source-profile (account A) and --target-profile (account B).
 
-Nothing is written that is not aborted at once, except with --canary.
+Verify aborts every upload that it starts. Only --canary stores an object.
 
-Exits 0 when all passed, 1 when a check failed, 2 when nothing failed but
-something is unknown, 3 when it could not run.`,
+Exit codes: 0 all passed; 1 a check failed; 2 no check failed, and one is
+undecided; 3 verify could not run.`,
 		Example: `  brokerctl verify
   brokerctl verify audit-logs -o json | jq '.destinations[].checks[] | select(.result=="fail")'
-  brokerctl verify audit-logs --wait 2m                   # just set up: policies take a while to be known everywhere
-  brokerctl verify --watch=30s                            # see it become well while somebody repairs it
+  brokerctl verify audit-logs --wait 2m                   # after a setup: new policies take time to apply
+  brokerctl verify --watch=30s                            # watch a repair
   brokerctl verify audit-logs -o html --output-file report.html
+  brokerctl verify audit-logs --message                   # with a text for account B
   brokerctl verify --standalone --config /etc/brokerd/brokerd.yaml
-  brokerctl verify audit-logs --policies ./policies       # what others exported`,
+  brokerctl verify audit-logs --policies ./policies       # with exported policies`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.check(isTerminal(a.Out)); err != nil {
 				return usageError(err)
@@ -68,19 +70,20 @@ something is unknown, 3 when it could not run.`,
 		},
 	}
 	verifyFormatFlag(cmd, &f.out)
-	cmd.Flags().StringVar(&f.file, "output-file", "", "write to this file, which appears whole or not at all")
+	cmd.Flags().StringVar(&f.file, "output-file", "", "write the report to this file")
 	cmd.Flags().BoolVar(&f.standalone, "standalone", false, "verify in this process, without the daemon; needs --config")
-	cmd.Flags().StringVar(&f.config, "config", "", "configuration file, for --standalone; with profiles it says where the accounts are reached")
-	cmd.Flags().BoolVar(&f.canary, "canary", false, "also store a real object of a few bytes, which stays in the bucket")
-	cmd.Flags().DurationVar(&f.wait, "wait", 0, "verify again what does not pass, until it does or this time is over")
-	cmd.Flags().DurationVarP(&f.watch, "watch", "w", 0, "verify again and again, until Ctrl-C; without a value every 10s")
+	cmd.Flags().StringVar(&f.config, "config", "", "configuration file, for --standalone; with profiles it holds the endpoints of the accounts")
+	cmd.Flags().BoolVar(&f.canary, "canary", false, "also store an object of a few bytes, which stays in the bucket")
+	cmd.Flags().DurationVar(&f.wait, "wait", 0, "verify again what does not pass, until it passes or this time is over")
+	cmd.Flags().DurationVarP(&f.watch, "watch", "w", 0, "verify repeatedly until Ctrl-C; without a value every 10s")
 	cmd.Flags().Lookup("watch").NoOptDefVal = "10s"
-	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "text: also what was seen where all is right")
+	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "text: list every check with its reason, and all evidence")
+	cmd.Flags().BoolVar(&f.message, "message", false, "text: also print a text for the administrators of the other account")
 	f.policies.register(cmd)
 	return cmd
 }
 
-// leastWatch keeps a watch from being a load test.
+// leastWatch is the shortest interval of --watch.
 const leastWatch = time.Second
 
 // check refuses flags that contradict each other.
@@ -95,18 +98,20 @@ func (f verifyFlags) check(terminal bool) error {
 	case f.watch != 0 && f.watch < leastWatch:
 		return fmt.Errorf("--watch=%v is too often: at least every %v", f.watch, leastWatch)
 	case f.watch != 0 && f.wait != 0:
-		return errors.New("--watch and --wait exclude each other: --watch does not end, --wait does when all is well")
+		return errors.New("use either --watch or --wait: --wait ends when all passes, --watch does not end")
 	case f.watch != 0 && f.canary:
-		return errors.New("--watch and --canary exclude each other: every round would leave an object")
+		return errors.New("use either --watch or --canary: each round would leave an object")
+	case f.message && f.out != verifyText:
+		return errors.New("--message is for -o text: json and html always hold the messages")
 	case f.watch != 0 && (f.file != "" || f.out == verifyJUnit || f.out == verifySARIF || f.out == verifyHTML):
-		return errors.New("--watch goes with -o text, short or json, and with no file")
+		return errors.New("--watch works with -o text, short or json, and without --output-file")
 	case f.out == verifyHTML && f.file == "" && terminal:
-		return errors.New("-o html prints a page: say --output-file report.html, or redirect it")
+		return errors.New("-o html prints a page: use --output-file report.html, or redirect it")
 	}
 	return f.policies.check()
 }
 
-// verify resolves what is to be verified, and does it in the way that f asks for.
+// verify finds the destinations and their policies, and runs as the flags ask.
 func (a *app) verify(ctx context.Context, f verifyFlags, names []string) error {
 	backend, err := a.newVerifyBackend(f.standalone, f.config)
 	if err != nil {
@@ -118,7 +123,7 @@ func (a *app) verify(ctx context.Context, f verifyFlags, names []string) error {
 			return cannotRun(err)
 		}
 		if len(names) == 0 {
-			return cannotRun(errors.New("there is no destination that this user may verify"))
+			return cannotRun(errors.New("there is no destination that this user may verify; see the access rules of the configuration"))
 		}
 	}
 	options, err := a.verifyOptions(ctx, f, backend, names)
@@ -135,7 +140,7 @@ func (a *app) verify(ctx context.Context, f verifyFlags, names []string) error {
 	return v.once(ctx)
 }
 
-// exitOf is what a script sees of a run.
+// exitOf maps a run to the exit code.
 func exitOf(run render.Run) error {
 	result, ran := run.Verdict()
 	switch {
@@ -147,7 +152,7 @@ func exitOf(run render.Run) error {
 				return cannotRun(fmt.Errorf("verifying %s: %w", r.Destination, r.Err))
 			}
 		}
-		return cannotRun(errors.New("nothing was verified"))
+		return cannotRun(errors.New("no destination was verified"))
 	case result == report.Pass:
 		return nil
 	}

@@ -11,17 +11,17 @@ import (
 	"github.com/brokerd/brokerd/internal/verify/render"
 )
 
-// paintFor are the colours of w.
+// paintFor returns the colours of w.
 func paintFor(w io.Writer) render.Paint {
 	p := paletteFor(w)
 	return render.Paint{Good: p.good, Bad: p.bad, Warn: p.warn, Dim: p.dim, Bold: p.bold}
 }
 
 func (v *verifyRun) text(w io.Writer) *render.Text {
-	return &render.Text{W: w, Paint: paintFor(w), Verbose: v.flags.verbose}
+	return &render.Text{W: w, Paint: paintFor(w), Verbose: v.flags.verbose, Messages: v.flags.message}
 }
 
-// show writes a run that has ended in the format that was asked for.
+// show writes a finished run in the format of the flags.
 func (v *verifyRun) show(run render.Run) error {
 	if v.flags.file == "" {
 		return v.write(v.Out, run)
@@ -71,7 +71,7 @@ func (v *verifyRun) write(w io.Writer, run render.Run) error {
 	return text.Done(run)
 }
 
-// writeWhole makes a file appear with all of data, or leaves what was there.
+// writeWhole replaces a file by data, or leaves the file as it was.
 func writeWhole(path string, data []byte) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), ".brokerctl-*")
 	if err != nil {
@@ -85,7 +85,7 @@ func writeWhole(path string, data []byte) (err error) {
 	if _, err := f.Write(data); err != nil {
 		return errors.Join(err, f.Close())
 	}
-	// It is made to be read and sent: it holds ARNs and policies, and no secret.
+	// Others may read it: a report holds ARNs and policies, and no secret.
 	if err := errors.Join(f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
 		return err
 	}

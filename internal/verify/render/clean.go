@@ -5,9 +5,8 @@ import (
 	"unicode"
 )
 
-// clean drops what no form should pass on: characters that steer a terminal, turn
-// text around, or that XML 1.0 cannot hold. What AWS answers, and what a policy
-// holds, is another's text.
+// clean drops control characters, bidirectional controls, and characters that XML
+// 1.0 cannot hold. Text from AWS and from policies is not trusted.
 func clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {

@@ -1,15 +1,17 @@
-// Package render shows what verify found: as text, in short, as JSON, JUnit,
-// SARIF and as one page of HTML.
+// Package render prints a report of verify as text, short text, JSON, JUnit, SARIF
+// or one HTML page.
 //
 // Guarantees:
 //
-//   - All forms are made of verify's record and of nothing else: none knows more,
-//     or something else, than the others.
-//   - What is unknown or was not run never looks like what passed. No meaning
-//     hangs on colour alone.
-//   - The page is one file that asks for nothing: no request leaves the browser,
-//     and no script runs. Whatever AWS or a document says is shown as text.
-//   - A writer's error is returned, and nothing is written after it.
+//   - Every form is made from the report alone, so that all forms agree.
+//   - An undecided check, or a check that was not run, never looks like a passed
+//     check. No meaning depends on colour alone.
+//   - The text form prints each fix once, and at most ten lines for a destination
+//     without a problem. The messages for other administrators are in the text on
+//     request only; HTML and JSON always hold them.
+//   - The HTML page is one file. The browser sends no request and runs no script,
+//     and text from AWS or from a document is escaped.
+//   - A writer's error is returned, and no more is written after it.
 //
-// It decides nothing, and makes no call.
+// It makes no decision and no call.
 package render

@@ -45,8 +45,8 @@ func pass(id, category, title, why string) report.Check {
 	return report.Check{ID: id, Code: id, Category: category, Title: title, Result: report.Pass, Why: why, Elapsed: 23 * time.Millisecond}
 }
 
-// broken has a fault in each account, one thing to look at, one that is unknown,
-// one that nothing hangs on, and one that was not run.
+// broken has a fault in each account, a warning, an undecided check, an undecided
+// check that no result depends on, and a check that was not run.
 func broken() Result {
 	denied := report.Evidence{Source: report.SourceProbe, Operation: "s3:CreateMultipartUpload", HTTPStatus: 403, AWSCode: "AccessDenied", RequestID: "4442587FB7D0A2F9", HostID: "vlR7Pnp+c=",
 		AWSMessage: "User: arn:aws:sts::111122223333:assumed-role/CrossAccountS3Uploader/brokerd-audit-logs is not authorized to perform: kms:GenerateDataKey on this resource because the resource does not exist in this Region, no resource-based policies allow access, or a resource-based policy explicitly denies access"}
@@ -97,6 +97,20 @@ func whole() Result {
 		pass("BRK-CFG-001", report.CategoryConfig, "role, bucket and key of the configuration belong together", ""),
 		pass("BRK-S3-002", report.CategoryDelivery, "the role may write below the prefix, encrypted with the key", "S3 accepted a multipart upload"),
 	}}}
+}
+
+// healthy has checks of every category, and policies that were not supplied.
+func healthy() Result {
+	r := Result{Report: report.Report{Destination: "audit-logs"}}
+	for _, category := range []string{
+		report.CategoryConfig, report.CategoryHost, report.CategoryBucket, report.CategoryIdentity, report.CategoryDelivery,
+		report.CategoryEncryption, report.CategoryPolicy, report.CategoryPrivilege, report.CategoryAudit,
+	} {
+		r.Checks = append(r.Checks, pass("BRK-X-001", category, "it holds", "seen"),
+			report.Check{ID: "BRK-X-002", Code: "BRK-X-002", Category: category, Title: "it does not apply", Result: report.Skip},
+			report.Check{ID: "BRK-X-003", Code: "BRK-POL-020", Category: category, Title: "a policy allows it", Result: report.Unknown, Advisory: true})
+	}
+	return r
 }
 
 func refused() Result {

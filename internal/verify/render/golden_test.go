@@ -14,7 +14,7 @@ import (
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
 // texts prints a run as the command does.
 func texts(w io.Writer, t *Text, r Run) error {
@@ -35,12 +35,14 @@ func texts(w io.Writer, t *Text, r Run) error {
 	return t.Done(r)
 }
 
-// SARIF and HTML hold the pages of codes; what they must be is said in forms_test.go.
+// SARIF and HTML hold the pages of codes; forms_test.go says what they must be.
 func TestGoldens(t *testing.T) {
 	all, one := runOf(broken(), whole(), refused()), runOf(broken())
 	for name, print := range map[string]func(io.Writer) error{
 		"text.txt":    func(w io.Writer) error { return texts(w, &Text{Paint: Plain()}, all) },
-		"verbose.txt": func(w io.Writer) error { return texts(w, &Text{Paint: Plain(), Verbose: true, NoLetters: true}, one) },
+		"verbose.txt": func(w io.Writer) error { return texts(w, &Text{Paint: Plain(), Verbose: true}, one) },
+		"message.txt": func(w io.Writer) error { return texts(w, &Text{Paint: Plain(), Messages: true}, one) },
+		"healthy.txt": func(w io.Writer) error { return texts(w, &Text{Paint: Plain()}, runOf(healthy())) },
 		"whole.txt":   func(w io.Writer) error { return texts(w, &Text{Paint: Plain()}, runOf(whole())) },
 		"short.txt": func(w io.Writer) error {
 			for _, d := range all.Results {
@@ -75,14 +77,47 @@ func TestGoldens(t *testing.T) {
 	}
 }
 
-func TestWhatIsAllRightIsNotMentionedInShort(t *testing.T) {
+// The output that most people see most often fits on a few lines, whatever the
+// number of checks.
+func TestAHealthyDestinationIsAtMostTenLines(t *testing.T) {
+	var out strings.Builder
+	if err := texts(&out, &Text{Paint: Plain()}, runOf(healthy())); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(out.String(), "\n"); n > 10 {
+		t.Errorf("%d lines, want at most 10:\n%s", n, out.String())
+	}
+	if strings.Contains(out.String(), "BRK-") {
+		t.Errorf("a healthy destination shows a code:\n%s", out.String())
+	}
+}
+
+// The text form shows a fix once, and no message unless it was asked for.
+func TestEachFixIsPrintedOnce(t *testing.T) {
+	for _, messages := range []bool{false, true} {
+		r := broken()
+		r.Checks[5].Fix.Command = "aws kms put-key-policy --policy '" + string(r.Checks[5].Fix.Patch) + "'"
+		var out strings.Builder
+		if err := texts(&out, &Text{Paint: Plain(), Messages: messages}, runOf(r)); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Count(out.String(), `"kms:ViaService"`); got != 1 {
+			t.Errorf("messages %t: the statement is printed %d times, want 1:\n%s", messages, got, out.String())
+		}
+		if got := strings.Contains(out.String(), "for the administrators of account"); got != messages {
+			t.Errorf("messages %t: the message is printed: %t", messages, got)
+		}
+	}
+}
+
+func TestShortDoesNotMentionADestinationWithoutProblems(t *testing.T) {
 	var out strings.Builder
 	if err := Short(&out, Plain(), whole()); err != nil || out.Len() > 0 {
 		t.Errorf("%q, %v", out.String(), err)
 	}
 }
 
-// The first failure is told with the policy and the account in its first line.
+// The first line of a failure names the policy and the account.
 func TestVerdicts(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -91,8 +126,8 @@ func TestVerdicts(t *testing.T) {
 	}{
 		{"policy and account", report.Check{ID: "BRK-S3-002", Code: "BRK-S3-021", Result: report.Fail, Account: accountB, Artefact: report.Artefact{Kind: report.ArtefactBucketPolicy}}, "Account 444455556666 (B), bucket policy: the bucket policy does not allow the write"},
 		{"no account", report.Check{ID: "BRK-S3-002", Code: "BRK-NET-001", Result: report.Fail, Artefact: report.Artefact{Kind: report.ArtefactNetwork}}, "Network of this host: there is no answer from an endpoint"},
-		{"a check without a code of its own for the fault", report.Check{ID: "BRK-X-1", Code: "BRK-X-1", Title: "all is well", Result: report.Fail}, "Not so: all is well"},
-		{"the same, undecided", report.Check{ID: "BRK-X-1", Code: "BRK-X-1", Title: "all is well", Result: report.Unknown}, "Could not be decided: all is well"},
+		{"a check without a code of its own for the fault", report.Check{ID: "BRK-X-1", Code: "BRK-X-1", Title: "all is well", Result: report.Fail}, "This does not hold: all is well"},
+		{"the same, undecided", report.Check{ID: "BRK-X-1", Code: "BRK-X-1", Title: "all is well", Result: report.Unknown}, "Undecided: all is well"},
 		{"an artefact of a newer daemon", report.Check{ID: "BRK-S3-002", Code: "BRK-S3-021", Result: report.Fail, Artefact: report.Artefact{Kind: "moon-policy", Name: "full"}}, `Moon-policy "full": the bucket policy does not allow the write`},
 	} {
 		if got := verdict(c.in); got != c.want {
@@ -119,7 +154,7 @@ func TestProblemsAreInTheOrderOfTheAccountsAndCountedOnce(t *testing.T) {
 	if p := Problems(r)[2]; p.SameFixAs != 2 || p.Number != 3 {
 		t.Errorf("the third is number %d with the fix of %d", p.Number, p.SameFixAs)
 	}
-	if got, want := summary(Problems(r)), "2 fixes needed: 1 in account 111122223333 (A: yours), 1 in account 444455556666 (B: send this to them)"; got != want {
+	if got, want := summary(Problems(r)), "2 fixes needed: 1 in account 111122223333 (A: yours), 1 in account 444455556666 (B: theirs)"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 	if got := summary(Problems(whole().Report)); got != "" {
@@ -163,7 +198,7 @@ func (f *full) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func TestAWriterThatBreaksIsTold(t *testing.T) {
+func TestTheErrorOfAWriterIsReturned(t *testing.T) {
 	r := runOf(broken())
 	for name, print := range map[string]func(io.Writer) error{
 		"text": func(w io.Writer) error { return texts(w, &Text{Paint: Plain()}, r) }, "short": func(w io.Writer) error { return Short(w, Plain(), r.Results[0]) },

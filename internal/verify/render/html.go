@@ -20,7 +20,7 @@ var pageText string
 //go:embed page.css
 var pageCSS string
 
-// page is what the template is given.
+// page is the data of page.gohtml.
 type page struct {
 	CSS      template.CSS
 	Title    string
@@ -32,7 +32,7 @@ type page struct {
 	Sections []section
 }
 
-// view is an outcome in words, a sign and a class: never in colour alone.
+// view is a result as a word, a sign and a CSS class, so that colour is never needed.
 type view struct{ Class, Mark, Word string }
 
 func viewOf(r report.Result) view {
@@ -44,35 +44,35 @@ type section struct {
 	Name     string
 	Anchor   string
 	Verdict  view
-	Headline string // what is wrong first, in a sentence
-	Summary  string // how many changes, and whose
+	Headline string // the first problem, in a sentence
+	Summary  string // how many changes, and in which account
 	Counts   string
 	Calls    int
 	Took     string
 	Err      string
 	Zones    []zone
-	Wide     bool // the stations fit beside each other
+	Wide     bool // the stations fit next to each other
 	Failures []card
-	Others   []card // to look at, and not decided
-	Letters  []letter
+	Others   []card // warnings and undecided checks
+	Messages []message
 	Checks   []category
 }
 
-// card is a problem with all that belongs to it.
+// card is a problem with its fix, document and evidence.
 type card struct {
 	Problem
 	View     view
 	Verdict  string
-	Told     string // why, as a sentence
+	Why      string // as a sentence
 	Who      string
 	Misses   []string
 	Patch    string
-	Document *sheet
+	Document *policyPage
 	Evidence []string
 	Page     string // of the code, as `brokerctl explain` shows it
 }
 
-type letter struct {
+type message struct {
 	report.Message
 	To     string
 	Mailto template.URL
@@ -89,9 +89,8 @@ type row struct {
 	Took string
 }
 
-// HTML prints the run as one page that needs nothing but itself.
+// HTML prints the run as one self-contained page.
 func HTML(w io.Writer, r Run) error {
-	// The template is parsed for each page: there is one a call of the program.
 	t, err := template.New("page").Parse(pageText)
 	if err != nil {
 		return fmt.Errorf("reading the page's template: %w", err)
@@ -105,7 +104,7 @@ func HTML(w io.Writer, r Run) error {
 	for i, d := range r.Results {
 		p.Sections = append(p.Sections, sectionOf(i, d))
 	}
-	var out bytes.Buffer // a page is whole or it is not there
+	var out bytes.Buffer // never write half a page
 	if err := t.Execute(&out, p); err != nil {
 		return fmt.Errorf("making the page: %w", err)
 	}
@@ -140,7 +139,7 @@ func sectionOf(i int, d Result) section {
 	case len(problems) > 0:
 		s.Headline = verdict(problems[0].Check)
 	case d.Err != nil:
-		s.Headline = "It could not be verified."
+		s.Headline = "The destination could not be verified."
 	case d.Verdict() == report.Pass:
 		s.Headline = "An upload would arrive, encrypted with the configured key."
 	}
@@ -154,7 +153,7 @@ func sectionOf(i int, d Result) section {
 	for _, m := range d.Messages {
 		// QueryEscape writes "+" for a space, which mail programs show as it is.
 		escape := func(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
-		s.Letters = append(s.Letters, letter{
+		s.Messages = append(s.Messages, message{
 			Message: m, To: accountText(m.Account),
 			Mailto: template.URL("mailto:?subject=" + escape(m.Subject) + "&body=" + escape(m.Text)), // both escaped here
 		})
@@ -170,14 +169,14 @@ func sectionOf(i int, d Result) section {
 }
 
 func cardOf(r report.Report, p Problem) card {
-	c := card{Problem: p, View: viewOf(p.Result), Verdict: verdict(p.Check), Told: sentence(p.Why), Who: whoText(p.Check)}
+	c := card{Problem: p, View: viewOf(p.Result), Verdict: verdict(p.Check), Why: sentence(p.Why), Who: whoText(p.Check)}
 	for _, m := range p.NearMisses {
 		c.Misses = append(c.Misses, missText(m))
 	}
 	if len(p.Fix.Patch) > 0 {
 		c.Patch = prettyJSON(string(p.Fix.Patch))
 	}
-	c.Document = sheetOf(r, p.Check)
+	c.Document = pageOf(r, p.Check)
 	for _, e := range p.Evidence {
 		c.Evidence = append(c.Evidence, evidenceText(e))
 	}
@@ -185,7 +184,7 @@ func cardOf(r report.Report, p Problem) card {
 	return c
 }
 
-// round is a duration as people say it.
+// round formats a duration with one significant unit.
 func round(d time.Duration) string {
 	switch {
 	case d <= 0:

@@ -30,8 +30,8 @@ type jsonDestination struct {
 	ElapsedNs   time.Duration    `json:"elapsed_ns"`
 }
 
-// JSON prints the run as one document. The policies that were given to verify are
-// not in it: whoever gave them has them.
+// JSON prints the run as one document. It leaves out the policies that the caller
+// supplied.
 func JSON(w io.Writer, r Run, oneLine bool) error {
 	result, _ := r.Verdict()
 	doc := document{Result: result, Version: r.Version, Started: r.Started, ElapsedNs: r.Took, Through: r.Through, Destinations: []jsonDestination{}}

@@ -10,7 +10,7 @@ import (
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
-// The form of JUnit that CI systems agree on.
+// The elements of JUnit that CI systems have in common.
 type (
 	junitSuites struct {
 		XMLName  xml.Name `xml:"testsuites"`
@@ -54,8 +54,8 @@ type (
 )
 
 // JUnit prints the run for CI systems: a suite for each destination, a case for
-// each check. What could not be decided is an error, for it is no pass; where
-// nothing hangs on it, and where a check was not run, the case is skipped.
+// each check. An undecided check is an error. It is skipped when no result depends
+// on it, as is a check that was not run.
 func JUnit(w io.Writer, r Run) error {
 	all := junitSuites{Name: "brokerctl verify", Time: seconds(r.Took)}
 	for _, d := range r.Results {
@@ -65,7 +65,7 @@ func JUnit(w io.Writer, r Run) error {
 		}
 		if d.Err != nil {
 			text := clean(d.Err.Error())
-			s.add(junitCase{Name: "the destination can be verified", ClassName: className(d.Destination, "run"), Time: "0.000", Error: &junitOutcome{Type: "could-not-run", Message: text, Text: text}})
+			s.add(junitCase{Name: "the destination was verified to the end", ClassName: className(d.Destination, "run"), Time: "0.000", Error: &junitOutcome{Type: "could-not-run", Message: text, Text: text}})
 		}
 		all.Tests, all.Failures, all.Errors, all.Skipped = all.Tests+s.Tests, all.Failures+s.Failures, all.Errors+s.Errors, all.Skipped+s.Skipped
 		all.Suites = append(all.Suites, s)
@@ -101,14 +101,14 @@ func junitCaseOf(destination string, c report.Check) junitCase {
 	case report.Pass:
 		out.Out = clean(c.Why)
 	case report.Warn:
-		out.Out = clean("to look at: " + plainProblem(c))
+		out.Out = clean("warning: " + plainProblem(c))
 	case report.Fail:
 		out.Failure = &junitOutcome{Type: c.Code, Message: clean(verdict(c)), Text: clean(plainProblem(c))}
 	case report.Skip:
 		out.Skipped = &junitSkipped{clean(c.Why)}
 	default:
 		if advisory(c) {
-			out.Skipped = &junitSkipped{clean("unknown, and nothing hangs on it: " + c.Why)}
+			out.Skipped = &junitSkipped{clean("undecided, and no result depends on it: " + c.Why)}
 		} else {
 			out.Error = &junitOutcome{Type: "unknown", Message: clean(verdict(c)), Text: clean(plainProblem(c))}
 		}
@@ -116,7 +116,7 @@ func junitCaseOf(destination string, c report.Check) junitCase {
 	return out
 }
 
-// plainProblem is a problem as the text form prints it.
+// plainProblem returns a problem as the text form prints it.
 func plainProblem(c report.Check) string {
 	var b strings.Builder
 	t := Text{W: &b, Paint: Plain()}

@@ -10,8 +10,8 @@ import (
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
-// zone is a box of the picture: a host or an account, with its stations. Before
-// each station but the first of all stands the step that leads to it.
+// zone is a box of the picture: a host or an account with its stations. Each
+// station except the very first has the step that leads to it.
 type zone struct {
 	Title    string
 	Class    string // host, a or b
@@ -21,7 +21,7 @@ type zone struct {
 
 type station struct {
 	Step *step // nil for the first of its zone
-	// Label is in pieces between which a line may break.
+	// Label is in pieces; a line may break between them.
 	Label []string
 	Kind  string
 	ARN   string
@@ -39,7 +39,7 @@ var stationKinds = map[string]string{
 	report.NodeEndpoint: "VPC endpoint", report.NodeBucket: "bucket", report.NodeKey: "KMS key",
 }
 
-// zonesOf cuts a path where the account changes.
+// zonesOf splits a path where the account changes.
 func zonesOf(p report.Path) []zone {
 	steps := make(map[string]report.Edge, len(p.Edges))
 	for _, e := range p.Edges {
@@ -63,7 +63,7 @@ func zonesOf(p report.Path) []zone {
 			kind = n.ID
 		}
 		if kind == n.Label {
-			kind = "" // it has no name of its own
+			kind = "" // its name repeats the kind
 		}
 		last := &out[len(out)-1]
 		last.Stations = append(last.Stations, station{Step: s, Label: pieces(n.Label), Kind: kind, ARN: n.ARN})
@@ -71,13 +71,13 @@ func zonesOf(p report.Path) []zone {
 	return out
 }
 
-// mostCodes is how many there is room for below a step.
+// mostCodes is the number of codes that fit below a step.
 const mostCodes = 2
 
 func stepOf(e report.Edge) *step {
 	result := e.Result
 	if result == "" {
-		result = report.Unknown // a step that nobody spoke of
+		result = report.Unknown // no check is about this step
 	}
 	s := &step{View: viewOf(result), Codes: e.Codes}
 	if more := len(e.Codes) - mostCodes; more > 0 {
@@ -89,7 +89,7 @@ func stepOf(e report.Edge) *step {
 	case report.Fail:
 		s.Label = "fails"
 	case report.Warn:
-		s.Label = "look at it"
+		s.Label = "warning"
 	case report.Skip:
 		s.View, s.Label = view{Class: "unknown", Mark: "?", Word: "not reached"}, "not reached"
 	default:
@@ -115,11 +115,11 @@ func zoneClass(a report.Account) string {
 	return strings.ToLower(string(a.Side))
 }
 
-// longestPiece is what fits into a station of the picture, in characters.
+// longestPiece is the number of characters that fit into a station.
 const longestPiece = 12
 
-// pieces cuts a name where people would: after punctuation, before a capital that
-// follows a small letter, and anywhere in what is too long all the same.
+// pieces splits a name after punctuation, before a capital that follows a small
+// letter, and after longestPiece characters.
 func pieces(name string) []string {
 	var out []string
 	var piece []rune
@@ -133,7 +133,7 @@ func pieces(name string) []string {
 	return append(out, string(piece))
 }
 
-// wide says whether the stations of a path fit beside each other on a desktop.
+// wide reports whether the stations of a path fit next to each other on a desktop.
 // The numbers are those of the style sheet, in pixels.
 func wide(zones []zone) bool {
 	const room, works, fails, character, around = 1094, 74, 92, 9, 18
@@ -154,7 +154,7 @@ func wide(zones []zone) bool {
 			take(st.Step)
 			longest := 0
 			for word := range strings.FieldsSeq(st.Kind) {
-				longest = max(longest, utf8.RuneCountInString(word)*3/4) // it is set smaller
+				longest = max(longest, utf8.RuneCountInString(word)*3/4) // in smaller type
 			}
 			for _, p := range st.Label {
 				longest = max(longest, utf8.RuneCountInString(p))

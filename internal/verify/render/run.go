@@ -11,23 +11,23 @@ import (
 // Run is one run of verify over any number of destinations.
 type Run struct {
 	Version string    // of brokerctl
-	Started time.Time // with its zone, as people read it
+	Started time.Time // with its time zone
 	Took    time.Duration
-	Through string // who verified: "the daemon at /run/brokerd/brokerd.sock"
+	Through string // the process that verified: "the daemon at /run/brokerd/brokerd.sock"
 	Results []Result
 }
 
-// Result is what came of one destination.
+// Result is the result of one destination.
 type Result struct {
 	report.Report
 	Took time.Duration
-	// Err says why the destination could not be verified, or not to the end; what
-	// had been found by then is in the report.
+	// Err is the reason why the destination could not be verified to the end. The
+	// report holds the checks before it.
 	Err error
 }
 
-// Verdict is the worst of all: Fail before what could not run before Unknown
-// before Pass. ran is false when nothing failed and something could not run.
+// Verdict returns the worst result: Fail, then Unknown, then Pass. ran is false when
+// no destination failed and one could not be verified.
 func (r Run) Verdict() (result report.Result, ran bool) {
 	result, ran = report.Pass, true
 	if len(r.Results) == 0 {
@@ -42,8 +42,8 @@ func (r Run) Verdict() (result report.Result, ran bool) {
 	return result, ran || result == report.Fail
 }
 
-// Verdict is the report's, but for a destination that was not verified to the
-// end and in which nothing had failed by then: that is unknown.
+// Verdict returns the result of the report. A destination that was not verified to
+// the end is Unknown, unless a check failed before.
 func (r Result) Verdict() report.Result {
 	if found := r.Result(); r.Err == nil || found == report.Fail {
 		return found
@@ -51,19 +51,18 @@ func (r Result) Verdict() report.Result {
 	return report.Unknown
 }
 
-// Problem is a check that is not all right.
+// Problem is a check that failed, warned, or was not decided.
 type Problem struct {
 	report.Check
-	// Number is its place among the destination's failures, from 1; 0 for what did not fail.
+	// Number counts the failures of the destination, from 1; 0 for other problems.
 	Number int
-	// SameFixAs is the number of an earlier failure that the same change repairs.
+	// SameFixAs is the number of an earlier failure that the same change repairs; 0: none.
 	SameFixAs int
 }
 
-// Problems are the checks that are not all right: failures first, those of
-// account A before those of B, then what should be changed, then what could not
-// be decided. What only confirms another finding is left out, and so is what
-// could not be decided and decides nothing; see Advisory.
+// Problems returns failures, then warnings, then undecided checks; within each,
+// those of account A first. It leaves out checks that only confirm another finding,
+// and undecided checks that no result depends on; see Advisory.
 func Problems(r report.Report) []Problem {
 	var out []Problem
 	for _, c := range r.Checks {
@@ -94,11 +93,11 @@ func Problems(r report.Report) []Problem {
 	return out
 }
 
-// advisory says that a check could not be decided, and that nothing hangs on it.
+// advisory reports whether a check is undecided and no result depends on it.
 func advisory(c report.Check) bool { return c.Result == report.Unknown && c.Advisory }
 
-// Advisory are the checks that could not be decided and decide nothing: most lack
-// a document that was not given.
+// Advisory returns the undecided checks that no result depends on. Most of them
+// need a document that was not supplied.
 func Advisory(r report.Report) []report.Check {
 	var out []report.Check
 	for _, c := range r.Checks {
@@ -119,7 +118,7 @@ func sideRank(c report.Check) int {
 	return 2
 }
 
-// fixAccount is where the check is repaired: where its fix is, else where its fault is.
+// fixAccount returns the account of the fix, or else the account at fault.
 func fixAccount(c report.Check) report.Account {
 	if c.Fix.Account != (report.Account{}) {
 		return c.Fix.Account
@@ -127,7 +126,7 @@ func fixAccount(c report.Check) report.Account {
 	return c.Account
 }
 
-// fixID is the same for fixes that are one change.
+// fixID is equal for equal changes.
 func fixID(f report.Fix) string {
 	switch {
 	case f.IsZero():

@@ -101,9 +101,9 @@ type (
 	}
 )
 
-// SARIF prints the run for code scanners. Only what is not all right is a result:
-// a failure is an error, what should be changed a warning, and what could not be
-// decided is "open", which is SARIF's word for it.
+// SARIF prints the run for code scanners. Each problem is a result: a failure has
+// the level error, a warning the level warning, and an undecided check the kind
+// "open".
 func SARIF(w io.Writer, r Run) error {
 	const stamp = "2006-01-02T15:04:05.000Z"
 	_, ran := r.Verdict()
@@ -133,7 +133,7 @@ func (r *sarifRun) add(d Result, p Problem) {
 	case report.Warn:
 		level = "warning"
 	case report.Unknown:
-		kind, level = "open", "none" // of all kinds but fail the level is none
+		kind, level = "open", "none" // SARIF requires the level none for kinds other than fail
 	}
 	sum := sha256.Sum256([]byte(d.Destination + "\x00" + p.ID + "\x00" + p.Code + "\x00" + p.Artefact.ARN))
 	out := sarifResult{
@@ -176,8 +176,8 @@ func (r *sarifRun) rule(c report.Check) int {
 	return len(*rules) - 1
 }
 
-// location names the artefact at fault and, where its document is known, the
-// place in it. The document is in the log: it is no file of a repository.
+// location names the artefact at fault and, where its document is known, the line
+// in it. The document is embedded, because it is not a file of a repository.
 func (r *sarifRun) location(d Result, c report.Check) sarifLocation {
 	name := artefactText(c.Artefact)
 	if name == "" {

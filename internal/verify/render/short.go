@@ -7,8 +7,7 @@ import (
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
-// Short prints what is not all right, two lines a problem, and nothing else: a
-// destination without one is not mentioned.
+// Short prints two lines for each problem, and no line for a destination without one.
 func Short(w io.Writer, p Paint, r Result) error {
 	for _, problem := range Problems(r.Report) {
 		if _, err := fmt.Fprintf(w, "%s %s %s %s\n", p.Mark(problem.Result), p.Bold(clean(r.Destination)), problem.Code, verdict(problem.Check)); err != nil {
@@ -17,7 +16,7 @@ func Short(w io.Writer, p Paint, r Result) error {
 		todo := problem.Fix.Text
 		switch {
 		case problem.SameFixAs > 0:
-			todo = "the same fix as above"
+			todo = "Fix: the fix above."
 		case todo == "":
 			todo = problem.Why
 		case problem.Result == report.Fail:

@@ -7,7 +7,6 @@ import (
 	"io"
 	"strings"
 
-	"github.com/brokerd/brokerd/docs/checks"
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
@@ -17,7 +16,7 @@ type Paint struct{ Good, Bad, Warn, Dim, Bold func(...any) string }
 // Plain leaves text as it is.
 func Plain() Paint { return Paint{fmt.Sprint, fmt.Sprint, fmt.Sprint, fmt.Sprint, fmt.Sprint} }
 
-// Mark is the sign of an outcome, in its colour.
+// Mark returns the sign of a result, in its colour.
 func (p Paint) Mark(r report.Result) string {
 	m := markOf(r)
 	switch r {
@@ -31,20 +30,23 @@ func (p Paint) Mark(r report.Result) string {
 	return p.Warn(m)
 }
 
-// Text prints for people. Its methods are called in order: Begin, Check for each
-// check as it ends, End; Done after the last destination.
+// Text prints for people. Call its methods in order: Begin, Check for each check,
+// End; after the last destination, Done.
+//
+// The checks of a category are one line, which is printed when the category ends.
+// A check that is not all right has a line of its own below it.
 type Text struct {
-	W       io.Writer
-	Paint   Paint
-	Margin  string
-	Verbose bool // also what was seen where all is right, why something was not run, and what nothing hangs on
-	// Brief leaves out of the list what passed or was not run; it is counted all the same.
-	Brief bool
-	// NoLetters leaves out the messages for others.
-	NoLetters bool
+	W      io.Writer
+	Paint  Paint
+	Margin string
+	// Verbose lists every check with its reason, all evidence, and the undecided
+	// checks that no result depends on.
+	Verbose bool
+	// Messages prints the texts for the administrators of other accounts.
+	Messages bool
 
-	category string
-	err      error
+	stage []report.Check // checks of the category that has not been printed
+	err   error
 }
 
 func (t *Text) line(format string, args ...any) {
@@ -58,7 +60,7 @@ func (t *Text) line(format string, args ...any) {
 	_, t.err = fmt.Fprintln(t.W, text)
 }
 
-// block prints prose below a hanging indent.
+// block prints prose with an indentation.
 func (t *Text) block(indent, label, text string) {
 	if text != "" {
 		t.line("%s", Indent(Wrap(label+clean(text), Width), indent))
@@ -67,38 +69,72 @@ func (t *Text) block(indent, label, text string) {
 
 // Begin opens a destination.
 func (t *Text) Begin(destination string) error {
-	t.category = ""
+	t.stage = nil
 	t.line("%s", t.Paint.Bold("destination "+clean(destination)))
 	return t.err
 }
 
-// Check prints one check as it ends; what is wrong is explained at the end.
+// Check takes one check. Problems are explained by End.
 func (t *Text) Check(c report.Check) error {
-	if (advisory(c) && !t.Verbose) || (t.Brief && (c.Result == report.Pass || c.Result == report.Skip)) {
-		return t.err // counted at the end
+	if len(t.stage) > 0 && stageOf(t.stage[0]) != stageOf(c) {
+		t.flush()
 	}
-	if c.Category != t.category {
-		t.category = c.Category
-		t.line("  %s", t.Paint.Dim(clean(c.Category)))
-	}
-	title, code := clean(c.Title), ""
-	switch c.Result {
-	case report.Skip:
-		title = t.Paint.Dim(title)
-	case report.Pass:
-	default:
-		code = "  " + t.Paint.Dim(c.Code)
-	}
-	t.line("  %s %s%s", t.Paint.Mark(c.Result), title, code)
-	if t.Verbose && c.Why != "" && (c.Result == report.Pass || c.Result == report.Skip || advisory(c)) {
-		t.line("%s", t.Paint.Dim(Indent(Wrap(clean(c.Why), Width), "      ")))
-	}
+	t.stage = append(t.stage, c)
 	return t.err
 }
 
-// End explains what is wrong with a destination, says who has to do what, and
-// closes it.
+// flush prints the checks of a category. A category of which no document was
+// supplied has no line: End counts its checks.
+func (t *Text) flush() {
+	list := t.stage
+	t.stage = nil
+	if t.Verbose {
+		t.list(list)
+		return
+	}
+	worst, shown := report.Skip, 0
+	for _, c := range list {
+		if !advisory(c) {
+			shown++
+			worst = worse(worst, c.Result)
+		}
+	}
+	if shown == 0 {
+		return
+	}
+	t.line("  %s %s: %s", t.Paint.Mark(worst), stageOf(list[0]), counts(list))
+	for _, c := range list {
+		if c.Result == report.Fail || c.Result == report.Warn || c.Result == report.Unknown && !advisory(c) {
+			t.line("      %s %s  %s", t.Paint.Mark(c.Result), clean(c.Title), t.Paint.Dim(c.Code))
+		}
+	}
+}
+
+// list prints every check of a category.
+func (t *Text) list(list []report.Check) {
+	if len(list) == 0 {
+		return
+	}
+	t.line("  %s", t.Paint.Dim(stageOf(list[0])))
+	for _, c := range list {
+		title, code := clean(c.Title), ""
+		switch c.Result {
+		case report.Skip:
+			title = t.Paint.Dim(title)
+		case report.Pass:
+		default:
+			code = "  " + t.Paint.Dim(c.Code)
+		}
+		t.line("  %s %s%s", t.Paint.Mark(c.Result), title, code)
+		if c.Why != "" && (c.Result == report.Pass || c.Result == report.Skip || advisory(c)) {
+			t.line("%s", t.Paint.Dim(Indent(Wrap(clean(c.Why), Width), "      ")))
+		}
+	}
+}
+
+// End explains the problems of a destination, and counts.
 func (t *Text) End(r Result) error {
+	t.flush()
 	problems := Problems(r.Report)
 	for _, p := range problems {
 		t.line("")
@@ -110,41 +146,35 @@ func (t *Text) End(r Result) error {
 	if r.Err != nil {
 		t.block("  ", "not verified to the end: ", r.Err.Error())
 	}
-	t.undecided(Advisory(r.Report))
-	t.line("  %s", counts(r.Checks))
+	t.block("  ", "", counts(r.Checks)+t.undecided(Advisory(r.Report)))
 	if s := summary(problems); s != "" {
 		t.line("  %s", t.Paint.Bold(s))
 	}
-	if !t.NoLetters {
-		t.letters(r.Messages)
+	if t.Messages {
+		t.messages(r.Messages)
+	} else if n := len(messagesForB(r.Messages)); n > 0 {
+		t.line("  %s", t.Paint.Dim("With --message, verify prints a text for the administrators of the other account."))
 	}
 	return t.err
 }
 
-// undecided says, once for each reason, how much could not be decided and decides
-// nothing.
-func (t *Text) undecided(list []report.Check) {
-	var order []string
-	n := make(map[string]int)
-	for _, c := range list {
-		if n[c.Code]++; n[c.Code] == 1 {
-			order = append(order, c.Code)
-		}
+// undecided counts the undecided checks that no result depends on.
+func (t *Text) undecided(list []report.Check) string {
+	see := "; -v lists them"
+	if t.Verbose {
+		see = ""
 	}
-	for _, code := range order {
-		noun := "checks"
-		if n[code] == 1 {
-			noun = "check"
-		}
-		why := checks.Title(code)
-		if why == "" {
-			why = "see -v"
-		}
-		t.line("  %s %d %s could not be decided, and nothing hangs on it: %s  %s", t.Paint.Mark(report.Unknown), n[code], noun, why, t.Paint.Dim(code))
+	switch n := len(list); n {
+	case 0:
+		return ""
+	case 1:
+		return "; 1 more is undecided, and no result depends on it" + strings.Replace(see, "them", "it", 1)
+	default:
+		return fmt.Sprintf("; %d more are undecided, and no result depends on them%s", n, see)
 	}
 }
 
-// problem prints one: the verdict, the statement, the fix, who applies it.
+// problem prints the verdict, the statement, the fix, and the people who apply it.
 func (t *Text) problem(p Problem) {
 	mark := t.Paint.Mark(p.Result)
 	if p.Number > 0 {
@@ -178,10 +208,11 @@ func (t *Text) problem(p Problem) {
 	}
 }
 
+// fix prints a fix once: as a command, which holds the statement, or as the statement.
 func (t *Text) fix(p Problem) {
 	const in = "      "
 	if p.SameFixAs > 0 {
-		t.line("%sFix: the same as of %d.", in, p.SameFixAs)
+		t.line("%sFix: the fix of %d.", in, p.SameFixAs)
 		return
 	}
 	if p.Fix.IsZero() {
@@ -192,7 +223,7 @@ func (t *Text) fix(p Problem) {
 		t.document(string(p.Fix.Patch))
 	}
 	if p.Fix.Command != "" {
-		t.line("%sPaste, signed in there:", in)
+		t.line("%sPaste into a shell that is signed in there:", in)
 		t.line("%s", Indent(clean(p.Fix.Command), in+"  "))
 	}
 	if p.Result == report.Fail {
@@ -200,7 +231,7 @@ func (t *Text) fix(p Problem) {
 	}
 }
 
-// document prints JSON, indented anew where it is JSON.
+// document prints JSON with indentation, and other text as it is.
 func (t *Text) document(text string) {
 	if text != "" {
 		t.line("%s", Indent(clean(prettyJSON(text)), "        "))
@@ -215,12 +246,20 @@ func prettyJSON(text string) string {
 	return out.String()
 }
 
-// letters prints what is ready to be sent to the other account.
-func (t *Text) letters(messages []report.Message) {
+// messagesForB returns the messages for other people than the reader.
+func messagesForB(messages []report.Message) []report.Message {
+	var out []report.Message
 	for _, m := range messages {
-		if m.Account.Side != report.SideB {
-			continue // the reader's own account: all of it is above
+		if m.Account.Side == report.SideB {
+			out = append(out, m)
 		}
+	}
+	return out
+}
+
+// messages prints the texts for the administrators of the other account.
+func (t *Text) messages(list []report.Message) {
+	for _, m := range messagesForB(list) {
 		t.line("")
 		t.line("  %s", t.Paint.Dim("--- for the administrators of account "+accountText(m.Account)+" ---"))
 		t.line("  Subject: %s", clean(m.Subject))
@@ -230,7 +269,7 @@ func (t *Text) letters(messages []report.Message) {
 	}
 }
 
-// Done sums several destinations up.
+// Done summarizes several destinations.
 func (t *Text) Done(r Run) error {
 	if len(r.Results) < 2 {
 		return t.err

@@ -10,16 +10,17 @@ import (
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
-// results are the words and marks of the outcomes, in the order in which they are counted.
+// results are the marks and words of the results, in the order in which they are counted.
 var results = []struct {
-	result            report.Result
-	mark, word, count string
+	result        report.Result
+	mark, word    string
+	count, plural string
 }{
-	{report.Fail, "✗", "failed", "failed"},
-	{report.Unknown, "?", "unknown", "unknown"},
-	{report.Warn, "!", "to look at", "to look at"},
-	{report.Pass, "✓", "passed", "passed"},
-	{report.Skip, "-", "not run", "not run"},
+	{report.Fail, "✗", "failed", "failed", "failed"},
+	{report.Unknown, "?", "undecided", "undecided", "undecided"},
+	{report.Warn, "!", "warning", "warning", "warnings"},
+	{report.Pass, "✓", "passed", "passed", "passed"},
+	{report.Skip, "-", "not run", "not run", "not run"},
 }
 
 func markOf(r report.Result) string {
@@ -37,28 +38,53 @@ func wordOf(r report.Result) string {
 			return k.word
 		}
 	}
-	return "unknown"
+	return "undecided"
 }
 
-// counts says how many checks ended how: "1 failed, 3 not run, 12 passed".
+// worse returns the result that comes first in the order of results.
+func worse(a, b report.Result) report.Result {
+	for _, k := range results {
+		if k.result == a || k.result == b {
+			return k.result
+		}
+	}
+	return report.Unknown
+}
+
+// stageOf names the line of the text form that a check belongs to.
+func stageOf(c report.Check) string {
+	if c.Category == report.CategoryConfig || c.Category == report.CategoryHost {
+		return "configuration and host"
+	}
+	return clean(c.Category)
+}
+
+// counts counts checks by result: "1 failed, 12 passed, 3 not run". Undecided checks
+// that no result depends on are not counted; see Advisory.
 func counts(list []report.Check) string {
 	n := make(map[report.Result]int)
 	for _, c := range list {
-		n[c.Result]++
+		if !advisory(c) {
+			n[c.Result]++
+		}
 	}
 	var parts []string
 	for _, k := range results {
-		if n[k.result] > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n[k.result], k.count))
+		switch n[k.result] {
+		case 0:
+		case 1:
+			parts = append(parts, "1 "+k.count)
+		default:
+			parts = append(parts, fmt.Sprintf("%d %s", n[k.result], k.plural))
 		}
 	}
 	if len(parts) == 0 {
-		return "nothing was checked"
+		return "no check was made"
 	}
 	return strings.Join(parts, ", ")
 }
 
-// artefacts are the kinds of artefacts in the words of the field.
+// artefacts names the kinds of artefacts.
 var artefacts = map[string]string{
 	report.ArtefactConfig: "configuration of brokerd", report.ArtefactNetwork: "network of this host", report.ArtefactClock: "clock of this host",
 	report.ArtefactCredentials: "source credentials", report.ArtefactSourcePolicy: "policy of the source identity", report.ArtefactTrust: "trust policy",
@@ -71,7 +97,7 @@ var artefacts = map[string]string{
 	report.ArtefactAccessLog: "S3 access log", report.ArtefactService: "AWS service",
 }
 
-// artefactText is what is at fault, with its name where there can be several.
+// artefactText names the artefact at fault, with its own name if it has one.
 func artefactText(a report.Artefact) string {
 	if a.Kind == "" {
 		return ""
@@ -86,7 +112,7 @@ func artefactText(a report.Artefact) string {
 	return text
 }
 
-// accountText is "444455556666 (B)".
+// accountText formats an account: "444455556666 (B)".
 func accountText(a report.Account) string {
 	switch {
 	case a.ID != "" && a.Side != "":
@@ -99,7 +125,7 @@ func accountText(a report.Account) string {
 	return ""
 }
 
-// Where names what is at fault and whose it is: "account 444455556666 (B), key policy".
+// Where names the account and the artefact at fault: "account 444455556666 (B), key policy".
 func Where(c report.Check) string {
 	var parts []string
 	if account := accountText(c.Account); account != "" {
@@ -111,7 +137,7 @@ func Where(c report.Check) string {
 	return strings.Join(parts, ", ")
 }
 
-// verdict is the first line of a problem: which policy of which account, and what about it.
+// verdict is the first line of a problem: the account, the policy and the finding.
 func verdict(c report.Check) string {
 	what := checks.Title(c.Code)
 	if what == "" || c.Code == c.ID { // the check has no finding of its own
@@ -119,9 +145,9 @@ func verdict(c report.Check) string {
 		case first != "" && len(first) <= shortWhy:
 			what = strings.TrimSuffix(first, ".")
 		case c.Result == report.Unknown:
-			what = "could not be decided: " + c.Title
+			what = "undecided: " + c.Title
 		default:
-			what = "not so: " + c.Title
+			what = "this does not hold: " + c.Title
 		}
 	}
 	if at := Where(c); at != "" {
@@ -130,7 +156,7 @@ func verdict(c report.Check) string {
 	return clean(upperFirst(what))
 }
 
-// shortWhy is how long a reason may be that stands in the first line, in bytes.
+// shortWhy is the greatest length of a reason in the first line, in bytes.
 const shortWhy = 90
 
 func upperFirst(s string) string {
@@ -138,13 +164,13 @@ func upperFirst(s string) string {
 	return string(unicode.ToUpper(r)) + s[n:]
 }
 
-// sentence gives a finding the form of one.
+// sentence makes a sentence of a finding: a capital and a full stop.
 func sentence(s string) string {
 	s = strings.TrimSpace(s)
 	if s == "" {
 		return ""
 	}
-	if first, _, _ := strings.Cut(s, " "); !strings.ContainsAny(first, ":/.") { // an ARN, a name of an action or a host stays as it is
+	if head, _, _ := strings.Cut(s, " "); !strings.ContainsAny(head, ":/.") { // keep an ARN, an action or a host name
 		s = upperFirst(s)
 	}
 	if !strings.HasSuffix(s, ".") && !strings.HasSuffix(s, "!") && !strings.HasSuffix(s, "?") {
@@ -153,7 +179,7 @@ func sentence(s string) string {
 	return s
 }
 
-// statementName is how people find a statement: `statement "Sid" (number 2, line 12)`.
+// statementName names a statement and its place: `statement "Sid" (number 2, line 12)`.
 func statementName(s report.Statement) string {
 	var at []string
 	if s.Sid != "" {
@@ -172,7 +198,7 @@ func statementName(s report.Statement) string {
 	return clean(name + " (" + strings.Join(at, ", ") + ")")
 }
 
-// missText says why a statement that almost allows the request does not.
+// missText explains why a statement that almost allows the request does not.
 func missText(m report.NearMiss) string {
 	text := statementName(m.Statement)
 	if m.Policy != "" {
@@ -196,7 +222,7 @@ func missText(m report.NearMiss) string {
 	return clean(text)
 }
 
-// evidenceText is one thing that was seen, in one line.
+// evidenceText formats one piece of evidence in one line.
 func evidenceText(e report.Evidence) string {
 	var parts []string
 	switch e.Source {
@@ -233,7 +259,7 @@ func evidenceText(e report.Evidence) string {
 	return clean(text)
 }
 
-// whoText says who must apply a fix.
+// whoText names the people who apply a fix.
 func whoText(c report.Check) string {
 	if c.Fix.Owner != "" {
 		return clean(c.Fix.Owner)
@@ -241,12 +267,11 @@ func whoText(c report.Check) string {
 	if account := accountText(fixAccount(c)); account != "" {
 		return "an administrator of account " + account
 	}
-	return "whoever runs brokerd on this host"
+	return "the operator of this host"
 }
 
-// summary says how many changes are needed, and whose they are: "2 fixes needed:
-// 1 in account 111122223333 (A: yours), 1 in account 444455556666 (B: send this to
-// them)". It is empty when nothing failed.
+// summary counts the changes by account: "2 fixes needed: 1 in account 111122223333
+// (A: yours), 1 in account 444455556666 (B: theirs)". It is empty when no check failed.
 func summary(problems []Problem) string {
 	var order []string
 	n, total := make(map[string]int), 0
@@ -275,7 +300,7 @@ func summary(problems []Problem) string {
 	return fmt.Sprintf("%d %s needed: %s", total, noun, strings.Join(parts, ", "))
 }
 
-// fixPlace is where a check is repaired, and whose place that is.
+// fixPlace names the account or host in which a problem is repaired.
 func fixPlace(c report.Check) string {
 	switch c.Artefact.Kind {
 	case report.ArtefactConfig, report.ArtefactNetwork, report.ArtefactClock, report.ArtefactCredentials, report.ArtefactSession:
@@ -287,7 +312,7 @@ func fixPlace(c report.Check) string {
 	case report.SideA:
 		return "in account " + strings.TrimSpace(account.ID+" (A: yours)")
 	case report.SideB:
-		return "in account " + strings.TrimSpace(account.ID+" (B: send this to them)")
+		return "in account " + strings.TrimSpace(account.ID+" (B: theirs)")
 	}
-	return "of unknown place"
+	return "in an unknown account"
 }

@@ -2,10 +2,10 @@ package render
 
 import "strings"
 
-// Width is how long lines of prose are.
+// Width is the length of a line of prose.
 const Width = 94
 
-// Indent puts by in front of every line that holds something.
+// Indent puts by in front of every line that is not empty.
 func Indent(text, by string) string {
 	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
 	for i, line := range lines {
@@ -16,8 +16,8 @@ func Indent(text, by string) string {
 	return strings.Join(lines, "\n")
 }
 
-// Wrap breaks text at spaces; what has none, such as an ARN, stays whole. Lines
-// that are indented, and those of JSON, keep their form.
+// Wrap breaks text at spaces. A word without spaces, such as an ARN, stays whole;
+// indented lines and lines of JSON are not changed.
 func Wrap(text string, width int) string {
 	var out []string
 	for line := range strings.SplitSeq(text, "\n") {

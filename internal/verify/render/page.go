@@ -9,29 +9,29 @@ import (
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
-// sheet is a policy document, line by line, with what matters marked.
-type sheet struct {
+// policyPage shows a policy document with its line numbers and with marked lines.
+type policyPage struct {
 	Title string
-	Parts []sheetPart
+	Parts []pagePart
 	Fault bool // a statement is marked as at fault
 	Near  bool // one is marked as near
 }
 
-// sheetPart is a run of lines; those that are far from every mark are folded.
-type sheetPart struct {
+// pagePart is consecutive lines. Lines far from every mark are folded.
+type pagePart struct {
 	Folded      bool
 	First, Last int
-	Lines       []sheetLine
+	Lines       []pageLine
 }
 
-type sheetLine struct {
+type pageLine struct {
 	Number int
 	Text   string
 	Class  string // "", "fault" or "near"
 }
 
-// documentOf is the document that a check is about, if it was given. Of several of
-// a kind it is the one that the check names.
+// documentOf returns the document that a check is about, if it was supplied. Among
+// several of a kind, it is the one that the check names.
 func documentOf(r report.Report, c report.Check) (report.PolicyDocument, bool) {
 	if c.Artefact.Kind == "" {
 		return report.PolicyDocument{}, false
@@ -53,15 +53,15 @@ func documentOf(r report.Report, c report.Check) (report.PolicyDocument, bool) {
 		}
 	}
 	if any == nil || (c.Artefact.Name != "" && any.Name != "") {
-		return report.PolicyDocument{}, false // another one than the check is about
+		return report.PolicyDocument{}, false // the check is about another document
 	}
 	return *any, true
 }
 
-// sheetOf shows the document of a check's artefact: the statement at fault marked,
-// or else the nearest one. Without the document it is the statement alone; nil
-// when nothing is known of either.
-func sheetOf(r report.Report, c report.Check) *sheet {
+// pageOf shows the document of a check's artefact, and marks the statement at fault
+// or else the nearest one. Without the document it shows the statement alone. It
+// returns nil when neither is known.
+func pageOf(r report.Report, c report.Check) *policyPage {
 	s := c.Artefact.Statement
 	doc, ok := documentOf(r, c)
 	if !ok {
@@ -70,15 +70,15 @@ func sheetOf(r report.Report, c report.Check) *sheet {
 		}
 		lines := linesOf(prettyJSON(s.Text))
 		mark(lines, 1, len(lines), "fault")
-		return &sheet{Title: upperFirst(artefactText(c.Artefact)) + ", " + statementName(*s), Parts: []sheetPart{{Lines: lines}}, Fault: true}
+		return &policyPage{Title: upperFirst(artefactText(c.Artefact)) + ", " + statementName(*s), Parts: []pagePart{{Lines: lines}}, Fault: true}
 	}
-	out := &sheet{Title: upperFirst(artefactText(c.Artefact))}
+	out := &policyPage{Title: upperFirst(artefactText(c.Artefact))}
 	if doc.ARN != "" {
 		out.Title += " of " + doc.ARN
 	}
 	text := doc.Text
 	if !strings.Contains(strings.TrimSpace(text), "\n") {
-		text = prettyJSON(text) // nobody reads a policy in one line
+		text = prettyJSON(text) // a policy in a single line is not readable
 	}
 	lines := linesOf(text)
 	if s != nil {
@@ -93,16 +93,16 @@ func sheetOf(r report.Report, c report.Check) *sheet {
 	return out
 }
 
-func linesOf(text string) []sheetLine {
-	var out []sheetLine
+func linesOf(text string) []pageLine {
+	var out []pageLine
 	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
-		out = append(out, sheetLine{Number: 1 + len(out), Text: strings.TrimRight(line, "\r")})
+		out = append(out, pageLine{Number: 1 + len(out), Text: strings.TrimRight(line, "\r")})
 	}
 	return out
 }
 
-// mark marks the lines from first to last, and says whether there are any.
-func mark(lines []sheetLine, first, last int, class string) bool {
+// mark marks the lines from first to last, and reports whether there are any.
+func mark(lines []pageLine, first, last int, class string) bool {
 	found := false
 	for i := range lines {
 		if n := lines[i].Number; n >= first && n <= last {
@@ -113,12 +113,12 @@ func mark(lines []sheetLine, first, last int, class string) bool {
 }
 
 const (
-	nearby   = 4 // lines around a mark that are shown with it
-	foldable = 6 // fewer lines are not worth folding
+	nearby   = 4 // lines around a mark that stay visible
+	foldable = 6 // fewer lines are not folded
 )
 
-// parts folds what is far from every mark. A document without one is shown whole.
-func parts(lines []sheetLine) []sheetPart {
+// parts folds lines that are far from every mark. Without a mark, it folds none.
+func parts(lines []pageLine) []pagePart {
 	show := make([]bool, len(lines))
 	marked := false
 	for i, l := range lines {
@@ -131,9 +131,9 @@ func parts(lines []sheetLine) []sheetPart {
 		}
 	}
 	if !marked {
-		return []sheetPart{{Lines: lines}}
+		return []pagePart{{Lines: lines}}
 	}
-	var out []sheetPart
+	var out []pagePart
 	for from := 0; from < len(lines); {
 		to := from + 1
 		for to < len(lines) && show[to] == show[from] {
@@ -144,15 +144,15 @@ func parts(lines []sheetLine) []sheetPart {
 			out[n-1].Lines = lines[out[n-1].First-1 : to]
 			out[n-1].Last = to
 		} else {
-			out = append(out, sheetPart{Folded: folded, First: from + 1, Last: to, Lines: lines[from:to]})
+			out = append(out, pagePart{Folded: folded, First: from + 1, Last: to, Lines: lines[from:to]})
 		}
 		from = to
 	}
 	return out
 }
 
-// statementLines are the first and the last line, from 1, of a statement in a
-// policy; 0 and 0 when it is not there.
+// statementLines returns the first and the last line, from 1, of a statement in a
+// policy; 0 and 0 when the policy has no such statement.
 func statementLines(text string, index int) (first, last int) {
 	dec := json.NewDecoder(strings.NewReader(text))
 	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
@@ -180,8 +180,8 @@ func statementLines(text string, index int) (first, last int) {
 	return 0, 0
 }
 
-// element is where the element of a list begins and ends. A single statement may
-// stand for a list of one.
+// element returns the offsets of an element of a list. A single statement counts as
+// a list of one.
 func element(list json.RawMessage, index int) (from, to int, ok bool) {
 	if len(list) > 0 && list[0] == '{' {
 		return 0, len(list), index == 0
