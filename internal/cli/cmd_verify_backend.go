@@ -20,14 +20,14 @@ import (
 
 // verifyBackend is a way to verify: through the daemon or in this process.
 type verifyBackend struct {
-	title string // who verifies, for people
+	title string // names the process that verifies, for people
 	// names are the destinations that may be verified.
 	names func(context.Context) ([]string, error)
-	// verify verifies one, and may be called for several at a time.
+	// verify verifies a destination. It is safe for concurrent use.
 	verify func(ctx context.Context, destination string, o report.RunOptions, emit func(report.Check) error) (report.Report, error)
 	// config is the configuration of the destinations, as far as it is known.
 	config func(context.Context) (*config.Config, error)
-	// source is who the source credentials of a destination are; in this process only.
+	// source returns the ARN of the source credentials of a destination; nil with the daemon.
 	source func(ctx context.Context, destination string) (string, error)
 	close  func()
 }
@@ -61,8 +61,8 @@ func (a *app) newVerifyBackend(standalone bool, configPath string) (*verifyBacke
 	}, nil
 }
 
-// configOfDaemon is what the daemon tells of its destinations: the names of what
-// its policies are about.
+// configOfDaemon returns the daemon's destinations: roles, buckets and keys, which the
+// policies name.
 func configOfDaemon(ctx context.Context, c *client.Client) (*config.Config, error) {
 	resp, err := c.Admin().ListDestinations(ctx, &brokerdv1.ListDestinationsRequest{})
 	if err != nil {
@@ -79,7 +79,7 @@ func configOfDaemon(ctx context.Context, c *client.Client) (*config.Config, erro
 }
 
 func verifyByDaemon(ctx context.Context, c *client.Client, destination string, o report.RunOptions, emit func(report.Check) error) (report.Report, error) {
-	// The documents that were given are shown in their place; the daemon does not send them back.
+	// The daemon does not send the supplied documents back.
 	out := report.Report{Destination: destination, Documents: o.Policies.Documents}
 	stream, err := c.Broker().VerifyAccess(ctx, verifypb.ToRequest(destination, o))
 	if err != nil {
@@ -128,7 +128,7 @@ func standaloneBackend(path string) (*verifyBackend, error) {
 		verify: v.Verify,
 		config: func(context.Context) (*config.Config, error) { return cfg, nil },
 		source: b.SourceIdentity,
-		// The broker's flights are not bound to a caller: end them with the command.
+		// The broker's requests outlive their callers: end them with the command.
 		close: func() { cancel(); _ = b.Run(ctx) },
 	}, nil
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// verifyFormat is a form in which verify shows what it found.
+// verifyFormat is an output format of verify.
 type verifyFormat string
 
 const (
@@ -24,7 +24,7 @@ var verifyFormats = []string{string(verifyText), string(verifyShort), string(ver
 
 func (f *verifyFormat) String() string { return string(*f) }
 
-// Set takes the name of a form.
+// Set takes the name of a format.
 func (f *verifyFormat) Set(s string) error {
 	if !slices.Contains(verifyFormats, s) {
 		return fmt.Errorf("%q is not a format: %s", s, strings.Join(verifyFormats, ", "))
@@ -33,11 +33,11 @@ func (f *verifyFormat) Set(s string) error {
 	return nil
 }
 
-// Type is shown in the help.
+// Type returns the value's name for the help.
 func (f *verifyFormat) Type() string { return strings.Join(verifyFormats, "|") }
 
 func verifyFormatFlag(cmd *cobra.Command, f *verifyFormat) {
 	*f = verifyText
-	cmd.Flags().VarP(f, "output", "o", "text; short: only what is not all right; json, junit, sarif; html: one page to look at and to send")
+	cmd.Flags().VarP(f, "output", "o", "text; short: only problems; json, junit, sarif; html: one page to read and to send")
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(verifyFormats, cobra.ShellCompDirectiveNoFileComp))
 }

@@ -23,26 +23,25 @@ const (
 
 var spinFrames = []string{"⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"}
 
-// live is one line on a terminal that says what is being done; elsewhere it is
-// silent. It is a listener, and can be put around another one that prints: then
-// the line makes room for what is printed.
+// live shows the progress in one line of a terminal, and prints nothing elsewhere.
+// It is a listener. Wrapped around a listener that prints, it clears its line first.
 type live struct {
 	names []string
 	next  listener // nil: none
 	halt  func()
 
 	mu      sync.Mutex
-	w       io.Writer // nil: silent
+	w       io.Writer // nil: print nothing
 	paint   palette
 	began   time.Time
 	note    string
-	at      map[int]string // what is being checked of those under way
+	at      map[int]string // category in progress, by destination
 	done    int
 	frame   int
 	stopped bool
 }
 
-// newLive makes a line on w, if that is a terminal. stop ends it.
+// newLive starts a progress line on w, if w is a terminal. Call stop at the end.
 func newLive(w io.Writer, names []string) *live {
 	l := &live{names: names, at: make(map[int]string), halt: func() {}}
 	if isTerminal(w) && os.Getenv("TERM") != "dumb" {
@@ -73,7 +72,7 @@ func (l *live) start(w io.Writer) {
 	}()
 }
 
-// stop takes the line away. It may be called more than once.
+// stop clears the line. It may be called more than once.
 func (l *live) stop() {
 	l.halt()
 	l.mu.Lock()
@@ -84,13 +83,13 @@ func (l *live) stop() {
 	l.stopped = true
 }
 
-// around makes l hand on what it hears.
+// around makes l pass every event on to next.
 func (l *live) around(next listener) *live {
 	l.next = next
 	return l
 }
 
-// again makes the line speak of another round over these destinations.
+// again starts another round over these destinations.
 func (l *live) again(names []string, note string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -122,14 +121,14 @@ func (l *live) heard(note func(), hand func() error) error {
 	return err
 }
 
-// draw is called with the lock held. A terminal that is gone is no reason to fail.
+// draw is called with the lock held. It ignores errors of the terminal.
 func (l *live) draw() {
 	if l.w == nil || l.stopped {
 		return
 	}
 	text := l.text()
 	if limit := width(l.w) - 1; utf8.RuneCountInString(text) > limit {
-		text = string([]rune(text)[:max(0, limit-1)]) + "…" // a longer line could not be taken away
+		text = string([]rune(text)[:max(0, limit-1)]) + "…" // a wrapped line could not be cleared
 	}
 	_, _ = io.WriteString(l.w, clearLine+l.paint.dim(text))
 }
@@ -151,7 +150,7 @@ func (l *live) text() string {
 	return text
 }
 
-// width is the terminal's; 80 where it does not say.
+// width returns the width of the terminal; 80 if it is unknown.
 func width(w io.Writer) int {
 	if f, ok := w.(*os.File); ok {
 		if n, _, err := term.GetSize(int(f.Fd())); err == nil && n > 0 {

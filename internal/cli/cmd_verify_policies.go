@@ -21,7 +21,7 @@ import (
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
-// policyFlags say where the policies of both accounts can be read.
+// policyFlags are the sources of the policies of both accounts.
 type policyFlags struct {
 	dir            string
 	source, target []string
@@ -34,7 +34,7 @@ func (f *policyFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVar(&f.target, "target-profile", nil, "the same for account B")
 }
 
-// reads says that policies are read from the accounts.
+// reads reports whether policies are read from the accounts.
 func (f policyFlags) reads() bool { return len(f.source)+len(f.target) > 0 }
 
 func (f policyFlags) check() error {
@@ -51,8 +51,8 @@ func (f policyFlags) check() error {
 	return nil
 }
 
-// verifyOptions reads what is to be known of the policies, before anything is
-// asked. What a directory holds goes before what an account says.
+// verifyOptions reads the policies before the first check. A directory takes
+// precedence over an account.
 func (a *app) verifyOptions(ctx context.Context, f verifyFlags, backend *verifyBackend, names []string) (func(string) report.RunOptions, error) {
 	all := make(map[string]report.Policies)
 	if f.policies.dir != "" {
@@ -78,8 +78,8 @@ func (a *app) verifyOptions(ctx context.Context, f verifyFlags, backend *verifyB
 	}, nil
 }
 
-// policiesFor reads the documents of a destination: those in the directory of its
-// name, and else those of dir itself, which then are for all destinations.
+// policiesFor reads the documents of a destination: from its own directory below dir
+// if there is one, else from dir, whose documents are for all destinations.
 func policiesFor(dir, destination string) (report.Policies, error) {
 	own := filepath.Join(dir, destination)
 	if info, err := os.Stat(own); err == nil && info.IsDir() {
@@ -88,7 +88,7 @@ func policiesFor(dir, destination string) (report.Policies, error) {
 	return verify.LoadPolicies(dir)
 }
 
-// together adds the documents of kinds that first does not have.
+// together adds the documents of the kinds that first lacks.
 func together(first, then report.Policies) report.Policies {
 	out := report.Policies{Documents: slices.Clone(first.Documents)}
 	for _, d := range then.Documents {
@@ -99,8 +99,8 @@ func together(first, then report.Policies) report.Policies {
 	return out
 }
 
-// readAccounts reads the policies around the destinations with the profiles that
-// were given. What they may not read is said to be unreadable.
+// readAccounts reads the policies of the destinations with the profiles of the
+// flags. A document that they may not read is marked as unreadable.
 func readAccounts(ctx context.Context, f verifyFlags, backend *verifyBackend, names []string) (map[string]report.Policies, error) {
 	cfg, err := backend.config(ctx)
 	if f.config != "" && !f.standalone {
@@ -129,17 +129,16 @@ func readAccounts(ctx context.Context, f verifyFlags, backend *verifyBackend, na
 	return policiesOf(ctx, cfg, accounts, backend.source, names)
 }
 
-// policiesOf reads what there is to know of the policies around destinations.
-// source says who assumes the role of one; nil: nobody here knows.
+// policiesOf reads the policies of destinations. source returns the ARN that assumes
+// the role of a destination; nil: unknown here.
 func policiesOf(ctx context.Context, cfg *config.Config, accounts *awsaccounts.Accounts, source func(context.Context, string) (string, error), names []string) (map[string]report.Policies, error) {
 	scope := setup.ScopeOf(cfg, names...)
 	sources := make(map[string]string, len(names))
 	for _, name := range names {
 		sources[name] = cfg.SetupOf(cfg.Destinations[name]).RunsAs.Principal
 		if source == nil {
-			continue // who the daemon is, the daemon alone knows
+			continue // only the daemon knows its identity
 		}
-		// That it cannot be asked is for verify to find.
 		if arn, err := source(ctx, name); err == nil {
 			sources[name] = arn
 			if who := awsarn.Role(arn); !slices.Contains(scope.Identities, who) {
@@ -158,7 +157,7 @@ func policiesOf(ctx context.Context, cfg *config.Config, accounts *awsaccounts.A
 	for _, name := range names {
 		d := cfg.Destinations[name]
 		audit := accounts.ReadAudit(ctx, awsarn.Account(d.Role), d.Owner, d.Region, d.Session.Name)
-		if d.Session.Name == "" { // the daemon does not tell it, and a guess would find another's events
+		if d.Session.Name == "" { // unknown here; a guess would find the events of another session
 			audit.Events = setup.UnreadPart[[]string]("the name of the session is in the daemon's configuration; give it with --config")
 		}
 		out[name] = together(verify.FromSnapshot(d, sources[name], *snap), verify.FromAudit(audit.Selectors, audit.Events))
@@ -173,9 +172,9 @@ func orThis(s, this string) string {
 	return s
 }
 
-// readEndpoints are where the accounts are reached: as the configuration says, else
-// as the SDK's environment does. A store at an address of its own is addressed by
-// paths, for its certificate is for no bucket's name.
+// readEndpoints returns the endpoints of the accounts: from the configuration, else
+// from the SDK's environment. A custom S3 endpoint uses path style, because its
+// certificate covers no bucket name.
 func readEndpoints(cfg *config.Config, names []string) awsaccounts.Endpoints {
 	e := awsaccounts.Endpoints{
 		STS: cfg.AWS.Endpoints.STS, S3: cfg.AWS.Endpoints.S3, KMS: cfg.AWS.Endpoints.KMS,
@@ -190,8 +189,8 @@ func readEndpoints(cfg *config.Config, names []string) awsaccounts.Endpoints {
 	return e
 }
 
-// concerned refuses credentials of an account that no destination is in: the wrong
-// profile, most likely.
+// concerned refuses credentials of an account that has no part in a destination:
+// most likely the profile is wrong.
 func concerned(scope setup.Scope, accounts *awsaccounts.Accounts) error {
 	known := make(map[string]bool)
 	for _, list := range [][]string{scope.Identities, scope.Keys} {

@@ -11,7 +11,7 @@ import (
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
-// verifyAtOnce is how many destinations are verified at a time.
+// verifyAtOnce bounds the destinations that are verified at once.
 const verifyAtOnce = 8
 
 // verifyRun is one call of verify.
@@ -23,15 +23,15 @@ type verifyRun struct {
 	flags   verifyFlags
 }
 
-// listener hears of checks as they end; for each destination in order, of
-// several at a time.
+// listener gets checks as they end: for each destination in order, for several
+// destinations at once.
 type listener interface {
 	check(destination int, c report.Check) error
 	end(destination int, r render.Result) error
 }
 
-// all verifies the named destinations, several at a time. What could not be
-// verified is a result with an error; the error that it returns is the listener's.
+// all verifies the named destinations, several at once. A destination that could not
+// be verified is a result with an error. The returned error is the listener's.
 func (v *verifyRun) all(ctx context.Context, names []string, canary bool, l listener) (render.Run, error) {
 	run := render.Run{Version: version(), Started: time.Now(), Through: v.backend.title, Results: make([]render.Result, len(names))}
 	group, ctx := errgroup.WithContext(ctx)
@@ -59,7 +59,7 @@ func (v *verifyRun) all(ctx context.Context, names []string, canary bool, l list
 	return run, err
 }
 
-// once verifies, and shows it as it goes where the format allows it.
+// once verifies, and prints checks as they end where the format allows it.
 func (v *verifyRun) once(ctx context.Context) error {
 	live := newLive(v.Err, v.names)
 	defer live.stop()
@@ -90,8 +90,8 @@ func (v *verifyRun) outcome(ctx context.Context, run render.Run, err error) erro
 	return exitOf(run)
 }
 
-// inOrder hands what is heard of several destinations to a text, one after the
-// other: what comes before its turn waits.
+// inOrder prints several destinations one after the other. Checks that come early
+// wait.
 type inOrder struct {
 	names []string
 	text  *render.Text
@@ -121,7 +121,7 @@ func (o *inOrder) end(i int, r render.Result) error {
 	return o.flush()
 }
 
-// flush prints what may be printed now.
+// flush prints the checks whose turn it is.
 func (o *inOrder) flush() error {
 	for ; o.turn < len(o.names); o.turn, o.begun = o.turn+1, false {
 		if !o.begun {

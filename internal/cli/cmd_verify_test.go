@@ -79,8 +79,8 @@ func failed(code string) report.Check {
 	return report.Check{ID: "BRK-S3-002", Code: code, Category: "delivery", Title: "it may write", Result: report.Fail, Account: report.Account{ID: "444455556666", Side: report.SideB}, Artefact: report.Artefact{Kind: report.ArtefactKeyPolicy}}
 }
 
-// Fifty destinations end in any order, several at a time; what is printed is in
-// the order they were named.
+// Fifty destinations end in any order, several at once. The output keeps the order of
+// the arguments.
 func TestManyDestinationsAreVerifiedAtOnceAndPrintedInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var names []string
@@ -124,8 +124,8 @@ func TestManyDestinationsAreVerifiedAtOnceAndPrintedInOrder(t *testing.T) {
 	})
 }
 
-// What is known of a destination whose turn it is comes out at once, and nothing
-// of the others.
+// The checks of the destination whose turn it is are printed at once; those of the
+// others wait.
 func TestTextIsPrintedAsItComes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(verifyFlags{}, "a", "b")
@@ -166,7 +166,7 @@ func TestExitCodesOfVerify(t *testing.T) {
 		{"all pass", []report.Check{passed("x")}, nil, exitOK},
 		{"one fails", []report.Check{passed("x"), failed("BRK-KMS-010"), unknown}, nil, exitFailed},
 		{"one is unknown", []report.Check{passed("x"), unknown}, nil, exitUsage},
-		{"one is unknown and nothing hangs on it", []report.Check{passed("x"), advisory}, nil, exitOK},
+		{"one is undecided and no result depends on it", []report.Check{passed("x"), advisory}, nil, exitOK},
 		{"it could not run", nil, errors.New("no daemon"), exitNoRun},
 		{"it was cut off", []report.Check{passed("x")}, errors.New("no daemon any more"), exitNoRun},
 		{"it was cut off after a failure", []report.Check{failed("BRK-KMS-010")}, errors.New("no daemon any more"), exitFailed},
@@ -353,7 +353,7 @@ func TestWatchDrawsOverWhatWasThere(t *testing.T) {
 	}
 }
 
-// The line on a terminal never stays, and never mixes with what is printed.
+// The progress line never stays, and never mixes with the output.
 func TestTheLiveLineMakesRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		t.Setenv("NO_COLOR", "1")

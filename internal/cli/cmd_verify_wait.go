@@ -18,9 +18,9 @@ const (
 	longestPause = 10 * time.Second
 )
 
-// waiting verifies what does not pass again and again until it does, or the time
-// is over. What is shown is the last round of each destination, and no earlier one.
-// An object is stored at the end only, when all else passes.
+// waiting verifies the destinations that do not pass again, until they pass or the
+// time is over. It prints the last round of each destination. --canary stores its
+// object at the end, when all else passes.
 func (v *verifyRun) waiting(ctx context.Context) error {
 	deadline := time.Now().Add(v.flags.wait)
 	live := newLive(v.Err, v.names)
@@ -63,14 +63,14 @@ func (v *verifyRun) waiting(ctx context.Context) error {
 	return v.outcome(ctx, run, err)
 }
 
-// unsettled are the destinations that another round may help, where they are in
-// the run, and what is the matter with them.
+// unsettled returns the destinations that another round may help, their places in
+// the run, and the reasons.
 func (v *verifyRun) unsettled(run render.Run) (names []string, at []int, why string) {
 	var reasons []string
 	for i, r := range run.Results {
 		var ce *client.Error
 		if r.Err != nil && (!errors.As(r.Err, &ce) || !ce.Temporary()) {
-			continue // no such destination, no right to it: asking again changes nothing
+			continue // an unknown destination, or no right to verify it: do not ask again
 		}
 		if r.Verdict() == report.Pass {
 			continue
@@ -81,7 +81,7 @@ func (v *verifyRun) unsettled(run render.Run) (names []string, at []int, why str
 	return names, at, strings.Join(reasons, ", ")
 }
 
-// reasonOf is the code of what is wrong first, or the error.
+// reasonOf returns the code of the first problem, or the error.
 func reasonOf(r render.Result) string {
 	if problems := render.Problems(r.Report); len(problems) > 0 && problems[0].Result != report.Warn {
 		return problems[0].Code

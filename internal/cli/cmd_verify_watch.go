@@ -12,9 +12,9 @@ import (
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
-// watch verifies again and again until ctx ends: on a terminal the picture is
-// drawn anew, elsewhere there is a line for each change; JSON is one document a
-// round, in a line of its own. It ends as the last round did.
+// watch verifies repeatedly until ctx ends. On a terminal it redraws the picture;
+// elsewhere it prints a line for each change. JSON is one document in one line for
+// each round. The exit code is that of the last round.
 func (v *verifyRun) watch(ctx context.Context) error {
 	w := &watcher{verifyRun: v, terminal: isTerminal(v.Out), before: make(map[string]string)}
 	var last error
@@ -22,7 +22,7 @@ func (v *verifyRun) watch(ctx context.Context) error {
 		began := time.Now()
 		run, err := v.all(ctx, v.names, false, newLive(io.Discard, v.names))
 		if ctx.Err() != nil {
-			return last // Ctrl-C is how watching ends
+			return last // Ctrl-C ends a watch
 		}
 		if err == nil {
 			err = w.show(run)
@@ -39,11 +39,11 @@ func (v *verifyRun) watch(ctx context.Context) error {
 	}
 }
 
-// watcher shows one round after the other.
+// watcher shows rounds.
 type watcher struct {
 	*verifyRun
 	terminal bool
-	before   map[string]string // by destination: what the last line said
+	before   map[string]string // the last line, by destination
 }
 
 func (w *watcher) show(run render.Run) error {
@@ -56,7 +56,7 @@ func (w *watcher) show(run render.Run) error {
 	return w.lines(run)
 }
 
-// draw paints over the last picture line by line, so that nothing flickers.
+// draw overwrites the last picture line by line, so that the screen does not flicker.
 func (w *watcher) draw(run render.Run) error {
 	var page bytes.Buffer
 	p := paintFor(w.Out)
@@ -75,7 +75,7 @@ func (w *watcher) draw(run render.Run) error {
 	return err
 }
 
-// lines prints a line for each destination whose state is not what it was.
+// lines prints a line for each destination whose state changed.
 func (w *watcher) lines(run render.Run) error {
 	for _, r := range run.Results {
 		line := standing(render.Plain(), r)
@@ -90,7 +90,7 @@ func (w *watcher) lines(run render.Run) error {
 	return nil
 }
 
-// standing is a destination's state in a line.
+// standing formats the state of a destination in a line.
 func standing(p render.Paint, r render.Result) string {
 	text := fmt.Sprintf("%s %s", p.Mark(r.Verdict()), p.Bold(r.Destination))
 	if r.Verdict() == report.Pass {

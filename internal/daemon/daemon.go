@@ -60,7 +60,7 @@ type Daemon struct {
 	server  *rpc.Server
 	creds   *vend.Service
 	vending []*vend.Endpoint
-	monitor *monitor.Patrol
+	monitor *monitor.Monitor
 	notify  notifier
 
 	verifier  *verifier

@@ -26,7 +26,7 @@ type rounds struct {
 	log   *zap.Logger
 }
 
-func (d *Daemon) newMonitor(cfg *config.Config, stats *health.Stats) (*monitor.Patrol, error) {
+func (d *Daemon) newMonitor(cfg *config.Config, stats *health.Stats) (*monitor.Monitor, error) {
 	r := rounds{d.verifier, stats, d.log}
 	p, err := monitor.New(monitor.Options{
 		Verify: r.verify, Changed: r.changed, Ended: d.metrics.VerificationEnded,

@@ -76,7 +76,7 @@ func (p levelPart) Prepare(c *config.Config) (config.Change, error) {
 // monitorPart reloads the interval and the destinations of the daemon's own
 // verification. Destinations that differ from old are verified soon.
 type monitorPart struct {
-	monitor *monitor.Patrol
+	monitor *monitor.Monitor
 	old     *config.Config
 }
 

@@ -1,16 +1,16 @@
-// Package monitor verifies the daemon's destinations by itself: each one soon
-// after the start, and again from time to time.
+// Package monitor verifies the daemon's destinations regularly: soon after the
+// start, and then once an interval.
 //
 // Guarantees:
 //
-//   - An interval of 0 means never: nothing runs, no timer wakes the process.
-//   - Times are spread by chance, by up to a tenth of the interval, so that neither
-//     the destinations of one daemon nor many daemons ask AWS at the same moment.
-//   - A destination is verified once at a time, and few of them at once.
-//   - The observer hears of a change, and of the first result, once each; a result
-//     that is like the one before is no event.
-//   - What could not be verified is unknown. It is never what was found before.
+//   - An interval of 0 turns it off: no goroutine runs, and no timer wakes the process.
+//   - Each interval varies by up to a tenth at random, so that destinations and
+//     daemons do not all ask AWS at the same moment.
+//   - A destination is verified once at a time, and at most four at once.
+//   - Changed is called once for the first result and once for each change. A result
+//     that equals the one before is not a change.
+//   - A destination that could not be verified is Unknown, whatever its last result.
 //
-// It decides nothing: what a result means for health, log and metrics is the
-// observer's.
+// It does not decide the meaning of a result for health, log and metrics: its
+// caller does.
 package monitor

@@ -14,129 +14,131 @@ import (
 )
 
 const (
-	// atOnce bounds the verifications that are under way: they share the daemon's
-	// turns at STS with the sessions of its uploads.
+	// atOnce bounds the verifications in flight: they share the daemon's rate limit at
+	// STS with its uploads.
 	atOnce = 4
-	// limit bounds one verification, whatever its checks wait for.
+	// limit is the timeout of one verification.
 	limit = 2 * time.Minute
-	// soon is the longest that a first verification waits.
+	// soon is the longest delay of a first verification.
 	soon = 5 * time.Second
 )
 
-// Options are what a Patrol is made of. All are required.
+// Options configure a Monitor. All fields are required.
 type Options struct {
-	// Verify verifies one destination. It is called from several goroutines, for a
-	// destination once at a time. An error means that it could not be verified.
+	// Verify verifies one destination. Several goroutines call it, for each
+	// destination one at a time. An error means that it could not be verified.
 	Verify func(ctx context.Context, destination string) (report.Report, error)
-	// Changed is told the state before, whose Result is empty at first, and the
-	// state after. It is called from several goroutines, for a destination in order.
+	// Changed gets the state before, whose Result is empty at first, and the state
+	// after. Several goroutines call it, for each destination in order.
 	Changed func(before, after State)
-	// Ended is told of every verification, also those that changed nothing.
+	// Ended gets the state after every verification.
 	Ended func(State)
 	Rand  *rand.Rand
 }
 
-// Patrol verifies destinations by itself. Its methods may be called from several goroutines.
-type Patrol struct {
+// Monitor verifies destinations regularly. Its methods are safe for concurrent use.
+type Monitor struct {
 	o Options
 
 	mu      sync.Mutex
 	every   time.Duration
-	beats   map[string]*beat
-	changed chan struct{} // something is due at another time than before
+	entries map[string]*entry
+	changed chan struct{} // a due time has changed
 }
 
-// beat is one destination's.
-type beat struct {
+// entry is the state of one destination.
+type entry struct {
 	state   State
 	due     time.Time
 	running bool
 	stale   bool // the destination changed while it was being verified
 }
 
-// New makes a patrol that has no destinations yet.
-func New(o Options) (*Patrol, error) {
+// New returns a Monitor without destinations; see Adopt.
+func New(o Options) (*Monitor, error) {
 	if o.Verify == nil || o.Changed == nil || o.Ended == nil || o.Rand == nil {
-		return nil, errors.New("patrol: Verify, Changed, Ended and Rand are required")
+		return nil, errors.New("monitor: Verify, Changed, Ended and Rand are required")
 	}
-	return &Patrol{o: o, beats: make(map[string]*beat), changed: make(chan struct{}, 1)}, nil
+	return &Monitor{o: o, entries: make(map[string]*entry), changed: make(chan struct{}, 1)}, nil
 }
 
-// Adopt takes over an interval and a set of destinations. Those that are new, or
-// named by renewed, are verified soon; what was found of them is forgotten. The
-// others keep their state; their turn comes by the new interval.
-func (p *Patrol) Adopt(every time.Duration, destinations, renewed []string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now, retimed := time.Now(), every != p.every
-	p.every = every
-	maps.DeleteFunc(p.beats, func(name string, _ *beat) bool { return !slices.Contains(destinations, name) })
+// Adopt sets the interval and the destinations. New destinations, and those in
+// renewed, lose their state and are verified soon. The others keep their state and
+// are due by the new interval.
+func (m *Monitor) Adopt(every time.Duration, destinations, renewed []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now, retimed := time.Now(), every != m.every
+	m.every = every
+	maps.DeleteFunc(m.entries, func(name string, _ *entry) bool { return !slices.Contains(destinations, name) })
 	for _, name := range destinations {
-		b := p.beats[name]
+		b := m.entries[name]
 		switch {
 		case b == nil:
-			b = &beat{state: State{Destination: name}}
-			p.beats[name] = b
-			b.due = p.first(now)
+			b = &entry{state: State{Destination: name}}
+			m.entries[name] = b
+			b.due = m.first(now)
 		case slices.Contains(renewed, name):
 			b.state, b.stale = State{Destination: name}, b.running
-			b.due = p.first(now)
+			b.due = m.first(now)
 		case retimed && every > 0 && b.state.Checked.IsZero():
-			b.due = p.first(now)
+			b.due = m.first(now)
 		case retimed:
-			b.due = p.after(b.state.Checked)
+			b.due = m.after(b.state.Checked)
 		}
 		if every == 0 {
 			b.due = time.Time{}
 		}
 	}
 	select {
-	case p.changed <- struct{}{}:
+	case m.changed <- struct{}{}:
 	default:
 	}
 }
 
-// first is when a destination is verified for the first time.
-func (p *Patrol) first(now time.Time) time.Time {
-	return now.Add(time.Duration(p.o.Rand.Float64() * float64(min(soon, p.every/10))))
+// first returns the time of a first verification.
+func (m *Monitor) first(now time.Time) time.Time {
+	return now.Add(time.Duration(m.o.Rand.Float64() * float64(min(soon, m.every/10))))
 }
 
-// after is when a destination is verified again: the interval, give or take a tenth.
-func (p *Patrol) after(t time.Time) time.Time {
-	if p.every == 0 {
+// after returns the time of the next verification: an interval later, plus or minus
+// up to a tenth.
+func (m *Monitor) after(t time.Time) time.Time {
+	if m.every == 0 {
 		return time.Time{}
 	}
-	return t.Add(time.Duration((0.9 + 0.2*p.o.Rand.Float64()) * float64(p.every)))
+	return t.Add(time.Duration((0.9 + 0.2*m.o.Rand.Float64()) * float64(m.every)))
 }
 
-// States are those of all destinations, by name.
-func (p *Patrol) States() []State {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	out := make([]State, 0, len(p.beats))
-	for _, name := range slices.Sorted(maps.Keys(p.beats)) {
-		s := p.beats[name].state
-		s.Next = p.beats[name].due
+// States returns the states of all destinations, sorted by name.
+func (m *Monitor) States() []State {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	out := make([]State, 0, len(m.entries))
+	for _, name := range slices.Sorted(maps.Keys(m.entries)) {
+		s := m.entries[name].state
+		s.Next = m.entries[name].due
 		out = append(out, s)
 	}
 	return out
 }
 
-// Run verifies what is due until ctx ends, and returns when the last verification has.
-func (p *Patrol) Run(ctx context.Context) error {
+// Run verifies destinations when they are due until ctx ends. It returns after the
+// last verification has ended.
+func (m *Monitor) Run(ctx context.Context) error {
 	var underway sync.WaitGroup
 	defer underway.Wait()
 	slots := make(chan struct{}, atOnce)
 	for {
-		name, at := p.next()
-		var ring <-chan time.Time // never, when nothing is due
+		name, at := m.next()
+		var ring <-chan time.Time // nil, which blocks, when no destination is due
 		if name != "" {
 			ring = time.After(time.Until(at))
 		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-p.changed:
+		case <-m.changed:
 			continue
 		case <-ring:
 		}
@@ -145,22 +147,22 @@ func (p *Patrol) Run(ctx context.Context) error {
 			return nil
 		case slots <- struct{}{}:
 		}
-		if b := p.begin(name); b != nil {
+		if b := m.begin(name); b != nil {
 			underway.Go(func() {
-				p.one(ctx, name, b)
+				m.verify(ctx, name, b)
 				<-slots
 			})
 		} else {
-			<-slots // it went, or its time was moved, meanwhile
+			<-slots // it was removed, or is due at another time
 		}
 	}
 }
 
-// next is the destination whose turn comes first; empty when nothing is due.
-func (p *Patrol) next() (name string, at time.Time) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for n, b := range p.beats {
+// next returns the destination that is due first, and when; "" when none is due.
+func (m *Monitor) next() (name string, at time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for n, b := range m.entries {
 		if b.due.IsZero() || b.running {
 			continue
 		}
@@ -171,10 +173,10 @@ func (p *Patrol) next() (name string, at time.Time) {
 	return name, at
 }
 
-func (p *Patrol) begin(name string) *beat {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	b := p.beats[name]
+func (m *Monitor) begin(name string) *entry {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	b := m.entries[name]
 	if b == nil || b.running || b.due.IsZero() || b.due.After(time.Now()) {
 		return nil
 	}
@@ -182,11 +184,11 @@ func (p *Patrol) begin(name string) *beat {
 	return b
 }
 
-func (p *Patrol) one(ctx context.Context, name string, b *beat) {
+func (m *Monitor) verify(ctx context.Context, name string, b *entry) {
 	bounded, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	began := time.Now()
-	seen, err := p.o.Verify(bounded, name)
+	seen, err := m.o.Verify(bounded, name)
 	after := found(name, seen)
 	if err != nil && after.Result != report.Fail {
 		after.Result = report.Unknown
@@ -194,28 +196,28 @@ func (p *Patrol) one(ctx context.Context, name string, b *beat) {
 	}
 	after.Checked = time.Now()
 	after.Took = after.Checked.Sub(began)
-	if before, ok := p.keep(ctx, b, &after); ok {
-		p.o.Ended(after)
+	if before, ok := m.keep(ctx, b, &after); ok {
+		m.o.Ended(after)
 		if !after.like(before) {
-			p.o.Changed(before, after)
+			m.o.Changed(before, after)
 		}
 	}
-	// Only now: the observer hears of one destination in order.
-	p.mu.Lock()
+	// Only now, so that Changed is called in order.
+	m.mu.Lock()
 	b.running = false
-	p.mu.Unlock()
+	m.mu.Unlock()
 	select {
-	case p.changed <- struct{}{}:
+	case m.changed <- struct{}{}:
 	default:
 	}
 }
 
-// keep takes what was found over, unless it is of a destination that changed or
-// went meanwhile, or the verification was cut short because the daemon stops.
-func (p *Patrol) keep(ctx context.Context, b *beat, after *State) (before State, ok bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	stale := b.stale || p.beats[after.Destination] != b || ctx.Err() != nil
+// keep stores a result, unless its destination changed or was removed in between,
+// or the verification was cut short because the daemon stops.
+func (m *Monitor) keep(ctx context.Context, b *entry, after *State) (before State, ok bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	stale := b.stale || m.entries[after.Destination] != b || ctx.Err() != nil
 	b.stale = false
 	if stale {
 		return State{}, false
@@ -225,7 +227,7 @@ func (p *Patrol) keep(ctx context.Context, b *beat, after *State) (before State,
 	if after.like(before) {
 		after.Since = before.Since
 	}
-	b.due = p.after(after.Checked)
+	b.due = m.after(after.Checked)
 	b.state = *after
 	after.Next = b.due
 	return before, true

@@ -19,9 +19,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// post is a patrol under test, and what it did.
+// post is a monitor under test, with a record of its calls.
 type post struct {
-	*Patrol
+	*Monitor
 	mu     sync.Mutex
 	calls  []time.Time
 	names  []string
@@ -42,7 +42,7 @@ func newPost(t *testing.T) *post {
 	t.Helper()
 	p := &post{answer: func(string) (report.Report, error) { return reportOf(report.Pass), nil }}
 	var err error
-	p.Patrol, err = New(Options{
+	p.Monitor, err = New(Options{
 		Rand: rand.New(rand.NewPCG(1, 2)),
 		Verify: func(_ context.Context, d string) (report.Report, error) {
 			p.mu.Lock()
@@ -77,14 +77,14 @@ func (p *post) run(t *testing.T) {
 	})
 }
 
-// sights are what a patrol did so far.
+// sights is a copy of that record.
 type sights struct {
 	calls       []time.Time
 	names, told []string // names sorted
 	ended       int
 }
 
-// seen waits until every goroutine of the bubble does.
+// seen returns the record once every goroutine of the bubble waits.
 func (p *post) seen() sights {
 	synctest.Wait()
 	p.mu.Lock()
@@ -92,7 +92,7 @@ func (p *post) seen() sights {
 	return sights{slices.Clone(p.calls), slices.Sorted(slices.Values(p.names)), slices.Clone(p.told), p.ended}
 }
 
-// forget begins anew with the names.
+// forget clears the names in the record.
 func (p *post) forget() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -195,7 +195,7 @@ func TestOnlyChangesAreTold(t *testing.T) {
 	})
 }
 
-// What a partial report has found broken is broken; nothing else of it counts.
+// A failure in a partial report counts; its passes do not.
 func TestAVerificationThatDoesNotEndIsNoPass(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -245,7 +245,7 @@ func TestAReloadKeepsWhatIsUnchanged(t *testing.T) {
 	})
 }
 
-// A result of what the destination was before says nothing of what it is now.
+// A result for the configuration before a reload is dropped.
 func TestAResultThatAReloadOvertookIsDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPost(t)

@@ -5,70 +5,69 @@ import (
 	"time"
 )
 
-// Check is the record of one check: text, JSON, JUnit, SARIF and HTML are made of
-// it and of nothing else.
+// Check is the record of one check. Text, JSON, JUnit, SARIF and HTML are made from
+// it alone.
 type Check struct {
-	// ID is the code of the check itself: the same whatever it finds.
+	// ID is the code of the check itself, whatever its result.
 	ID string `json:"check"`
-	// Code is the code of what was found, and ID when the check passed. Each has
-	// a page that `brokerctl explain CODE` shows.
+	// Code is the code of the finding; it equals ID when the check passed. Each code has
+	// a page, which `brokerctl explain CODE` prints.
 	Code     string `json:"code"`
-	Category string `json:"category"` // one of Categories
-	Title    string `json:"title"`    // what is asserted, as a positive statement
+	Category string `json:"category"` // one of the Category constants
+	Title    string `json:"title"`    // the assertion, as a positive statement
 	Result   Result `json:"result"`
-	// Why says what was seen and why it is so: which policy of which account.
+	// Why is the observation and its reason: the policy, and its account.
 	Why string `json:"why,omitempty"`
-	// Account holds the artefact at fault; empty when it is not known which does.
+	// Account is the account of the artefact at fault; empty when it is not known.
 	Account     Account    `json:"account,omitzero"`
-	Artefact    Artefact   `json:"artefact,omitzero"` // what is at fault
+	Artefact    Artefact   `json:"artefact,omitzero"` // at fault
 	Evidence    []Evidence `json:"evidence,omitempty"`
-	NearMisses  []NearMiss `json:"near_misses,omitempty"` // statements that almost allow it, the nearest first
+	NearMisses  []NearMiss `json:"near_misses,omitempty"` // statements that almost allow the request, the nearest first
 	Fix         Fix        `json:"fix,omitzero"`
-	Confidence  Confidence `json:"confidence,omitempty"`  // of a finding; empty when it passed
-	Assumptions []string   `json:"assumptions,omitempty"` // what was taken for granted
-	Docs        string     `json:"docs,omitempty"`        // address of the page of Code
-	// Advisory says that Unknown does not make the report unknown: the check is
-	// about documents that were not given, or about something else than the delivery.
+	Confidence  Confidence `json:"confidence,omitempty"`  // in the finding; empty when the check passed
+	Assumptions []string   `json:"assumptions,omitempty"` // documents that were not read, and the like
+	Docs        string     `json:"docs,omitempty"`        // URL of the page of Code
+	// Advisory means that Unknown does not make the report Unknown: no result depends
+	// on the check. Most such checks need a document that was not supplied.
 	Advisory bool `json:"advisory,omitempty"`
-	// Confirms is the ID of the earlier check whose finding this one has met as
-	// well; the fix is there.
+	// Confirms is the ID of an earlier check with the same finding, which has the fix.
 	Confirms string        `json:"confirms,omitempty"`
 	Elapsed  time.Duration `json:"elapsed_ns,omitempty"`
 }
 
-// Result is the outcome of one check.
+// Result is the result of one check.
 type Result string
 
-// The outcomes.
+// The results.
 const (
 	Pass    Result = "pass"    // proven
-	Warn    Result = "warn"    // works, but should be changed
+	Warn    Result = "warn"    // works, and should be changed
 	Fail    Result = "fail"    // broken
-	Unknown Result = "unknown" // could not be decided; never the same as pass
-	Skip    Result = "skip"    // not run, because it could not have succeeded
+	Unknown Result = "unknown" // not decided; never the same as Pass
+	Skip    Result = "skip"    // not run, because it could not succeed or does not apply
 )
 
-// Side says whose account it is.
+// Side is the part of an account in a destination.
 type Side string
 
 // The sides of a destination.
 const (
-	SideA Side = "A" // the caller's: the role, its source identity, the network
-	SideB Side = "B" // the owner's of the bucket and the key
+	SideA Side = "A" // of the role, its source identity and the network
+	SideB Side = "B" // of the bucket and the key
 )
 
-// Account is an AWS account as this destination sees it.
+// Account is an AWS account, and its side in this destination.
 type Account struct {
 	ID   string `json:"id,omitempty"` // 12 digits
 	Side Side   `json:"side,omitempty"`
 }
 
-// Artefact is what a check found at fault.
+// Artefact is the policy, setting or component at fault.
 type Artefact struct {
 	Kind string `json:"kind"` // one of the Artefact constants
 	ARN  string `json:"arn,omitempty"`
-	Name string `json:"name,omitempty"` // of a policy among several, or of a file
-	// Statement is the statement that denies, or that allows too much.
+	Name string `json:"name,omitempty"` // of the policy, where there are several
+	// Statement denies the request, or allows too much.
 	Statement *Statement `json:"statement,omitempty"`
 }
 
@@ -76,36 +75,36 @@ type Artefact struct {
 type Statement struct {
 	Sid    string `json:"sid,omitempty"`
 	Index  int    `json:"index"`
-	Line   int    `json:"line,omitempty"` // from 1; 0 when it is not known
+	Line   int    `json:"line,omitempty"` // from 1; 0: unknown
 	Column int    `json:"column,omitempty"`
-	// Path leads to the part of the document that matters, such as "Statement[1].Condition".
+	// Path is the element of the document, such as "Statement[1].Condition".
 	Path string `json:"path,omitempty"`
-	// Text is the statement as the document has it.
+	// Text is the statement as it is in the document.
 	Text string `json:"text,omitempty"`
 }
 
-// Source says where evidence is from.
+// Source is the origin of evidence.
 type Source string
 
 // The sources.
 const (
 	SourceStatic Source = "static" // the policy engine, from documents
-	SourceProbe  Source = "probe"  // a call to AWS
+	SourceProbe  Source = "probe"  // an answer of AWS
 	SourceHost   Source = "host"   // this host: its resolver, its clock, its configuration
 )
 
-// Evidence is one thing that was seen.
+// Evidence is one observation.
 type Evidence struct {
 	Source Source `json:"source"`
-	// Operation is what was asked: "s3:CreateMultipartUpload", or the action that
-	// the engine decided.
+	// Operation is the call, such as "s3:CreateMultipartUpload", or the action that the
+	// policy engine decided.
 	Operation  string `json:"operation,omitempty"`
 	HTTPStatus int    `json:"http_status,omitempty"`
 	RequestID  string `json:"request_id,omitempty"`
 	HostID     string `json:"host_id,omitempty"` // S3's second id
 	AWSCode    string `json:"aws_code,omitempty"`
 	AWSMessage string `json:"aws_message,omitempty"`
-	// Text says it in words where there is no call.
+	// Text is the observation where there is no answer of AWS.
 	Text string `json:"text,omitempty"`
 }
 
@@ -116,55 +115,56 @@ type NearMiss struct {
 	FailedOn  string    `json:"failed_on"` // principal, action, resource or condition
 	Operator  string    `json:"operator,omitempty"`
 	Key       string    `json:"key,omitempty"`
-	Want      []string  `json:"want,omitempty"` // what the statement says
-	Got       []string  `json:"got,omitempty"`  // what the request has
+	Want      []string  `json:"want,omitempty"` // values of the statement
+	Got       []string  `json:"got,omitempty"`  // values of the request
 	Note      string    `json:"note,omitempty"`
 }
 
-// FixKind says what a fix does.
+// FixKind is the kind of change of a fix.
 type FixKind string
 
 // The kinds of fix.
 const (
-	FixAddStatement     FixKind = "add_statement" // in place of one with the same Sid, if there is one
+	FixAddStatement     FixKind = "add_statement" // replaces a statement with the same Sid
 	FixReplaceStatement FixKind = "replace_statement"
 	FixRemoveStatement  FixKind = "remove_statement"
 	FixSetting          FixKind = "change_setting" // of a bucket, a key or a role
 	FixConfig           FixKind = "change_config"  // of brokerd or its host
 )
 
-// Fix is one change that repairs what was found.
+// Fix is one change that repairs a finding.
 type Fix struct {
 	Kind   FixKind `json:"kind,omitempty"`
-	Text   string  `json:"text"`                 // what to do, for people
-	Target string  `json:"target_arn,omitempty"` // what is changed
-	// Policy is the name of the policy that is changed, where a target has several.
+	Text   string  `json:"text"`                 // for people
+	Target string  `json:"target_arn,omitempty"` // ARN of the changed resource
+	// Policy is the name of the changed policy, where a target has several.
 	Policy string `json:"policy,omitempty"`
-	// Patch is the statement to add, or what replaces the statement at Statement.
+	// Patch is the statement to add, or the replacement of Statement.
 	Patch json.RawMessage `json:"patch,omitempty"`
-	// Statement is the one to replace or to remove.
+	// Statement is the statement to replace or to remove.
 	Statement *Statement `json:"statement,omitempty"`
-	// Command does it, pasted into a shell that is signed in to Account.
+	// Command makes the change in a shell that is signed in to Account. It is empty for
+	// a fix that is described only.
 	Command string `json:"command,omitempty"`
-	// Owner says who must apply it: "an administrator of account 111122223333 (A)".
+	// Owner names the people who apply it: "an administrator of account 111122223333 (A)".
 	Owner   string  `json:"owner,omitempty"`
 	Account Account `json:"account,omitzero"`
 }
 
-// IsZero says that there is nothing to do.
+// IsZero reports whether there is no change.
 func (f Fix) IsZero() bool { return f.Kind == "" && f.Text == "" }
 
-// Confidence ranks a finding.
+// Confidence ranks the certainty of a finding.
 type Confidence string
 
 // The ranks.
 const (
-	Proven Confidence = "proven" // AWS said so, or two sources agree
-	Strong Confidence = "strong" // follows from documents that were read, or from a call that was tried both ways
-	Weak   Confidence = "weak"   // consistent with what was seen, as other causes are
+	Proven Confidence = "proven" // AWS says so, or the documents and AWS agree
+	Strong Confidence = "strong" // follows from the documents, or from a call that was made both ways
+	Weak   Confidence = "weak"   // other causes explain the observation as well
 )
 
-// The categories, in the order in which they are checked.
+// The categories, in the order of the checks.
 const (
 	CategoryConfig     = "config"
 	CategoryHost       = "host"
@@ -172,18 +172,10 @@ const (
 	CategoryIdentity   = "identity"
 	CategoryDelivery   = "delivery"
 	CategoryEncryption = "encryption"
-	CategoryPolicy     = "policy" // what the documents say: decided before any call, told after them
+	CategoryPolicy     = "policy" // follows from the documents; reported after the calls
 	CategoryPrivilege  = "least privilege"
 	CategoryAudit      = "audit"
 )
-
-// Categories lists the categories in their order.
-func Categories() []string {
-	return []string{
-		CategoryConfig, CategoryHost, CategoryBucket, CategoryIdentity, CategoryDelivery,
-		CategoryEncryption, CategoryPolicy, CategoryPrivilege, CategoryAudit,
-	}
-}
 
 // The kinds of artefacts that can be at fault.
 const (
@@ -191,7 +183,7 @@ const (
 	ArtefactNetwork        = "network"
 	ArtefactClock          = "clock"
 	ArtefactCredentials    = "credentials"
-	ArtefactSourcePolicy   = "source-policy" // of the identity that assumes the role
+	ArtefactSourcePolicy   = "source-policy" // of the source identity
 	ArtefactTrust          = "trust"
 	ArtefactIdentity       = "identity"
 	ArtefactBoundary       = "boundary"
@@ -204,18 +196,18 @@ const (
 	ArtefactBucketPolicy   = "bucket-policy"
 	ArtefactPublicAccess   = "public-access-block"
 	ArtefactOwnership      = "ownership"
-	ArtefactEncryption     = "encryption"                // of the bucket, by default
-	ArtefactIdentityBucket = "identity or bucket-policy" // S3 said no without saying where
+	ArtefactEncryption     = "encryption"                // default encryption of the bucket
+	ArtefactIdentityBucket = "identity or bucket-policy" // S3 refused and did not name the policy
 	ArtefactKeyPolicy      = "key-policy"
 	ArtefactIdentityKey    = "identity or key-policy"
 	ArtefactKeyState       = "key-state"
-	ArtefactUnseen         = "unseen policy" // no document that was read explains it
+	ArtefactUnseen         = "unseen policy" // no document that was read explains the refusal
 	ArtefactTrail          = "trail"
 	ArtefactAccessLog      = "access-log"
 	ArtefactService        = "service"
 )
 
-// DocsURL is the address of the page of a code.
+// DocsURL returns the URL of the page of a code.
 func DocsURL(code string) string {
 	return "https://github.com/brokerd/brokerd/blob/main/docs/checks/" + code + ".md"
 }

@@ -1,35 +1,35 @@
 package report
 
-// Policies are the documents of both accounts, as far as somebody could read them.
-// The zero value knows nothing: what is not there is unknown, never absent.
+// Policies holds the documents of both accounts that could be read. A kind without a
+// document is unknown, never absent.
 type Policies struct {
 	Documents []PolicyDocument `json:"documents,omitempty"`
 }
 
-// PolicyDocument is one document, or the knowledge that there is none.
+// PolicyDocument is one document, or the fact that there is none.
 type PolicyDocument struct {
 	Kind  string        `json:"kind"` // one of the Document constants
 	State DocumentState `json:"state"`
-	// ARN is that of what the document is attached to.
+	// ARN is the ARN of the resource that the document is attached to.
 	ARN string `json:"arn,omitempty"`
-	// Name tells several of a kind apart: the policy's name.
+	// Name is the name of the policy, where a kind has several.
 	Name string `json:"name,omitempty"`
 	// Level is the root, organizational unit or account of an SCP or RCP.
 	Level string `json:"level,omitempty"`
-	// Text is JSON: a policy, or a setting as AWS's API answers it.
+	// Text is JSON: a policy, or a setting in the form of AWS's API.
 	Text string `json:"text,omitempty"`
-	// Reason says why it could not be read.
+	// Reason is the reason why the document could not be read.
 	Reason string `json:"reason,omitempty"`
 }
 
-// DocumentState says what is known of a document.
+// DocumentState is the knowledge of a document.
 type DocumentState string
 
 // The states.
 const (
 	Known      DocumentState = "known"
-	Absent     DocumentState = "absent"     // it was looked for and is not there
-	Unreadable DocumentState = "unreadable" // nobody may read it, or it was not looked for
+	Absent     DocumentState = "absent"     // AWS says that there is none
+	Unreadable DocumentState = "unreadable" // no right to read it, or not looked for
 )
 
 // The kinds of documents. Those of policies are the kinds of artefacts, too.
@@ -56,16 +56,16 @@ const (
 	DocumentPayment      = "request-payment"    // GetBucketRequestPayment
 )
 
-// MaxPolicyBytes is how much of documents a run takes in.
+// MaxPolicyBytes bounds the documents of a run, together.
 const MaxPolicyBytes = 512 << 10
 
-// RunOptions are those of one run.
+// RunOptions are the options of one run.
 type RunOptions struct {
-	// Policies are what is known of the documents.
+	// Policies are the documents that were read.
 	Policies Policies
-	// Canary writes a real object, which stays: an upload role has no right to delete.
+	// Canary stores an object, which stays: an upload role has no right to delete.
 	Canary bool
-	// Cheap leaves out what asks on purpose for what must be denied, the direct
-	// call to KMS and the look at the audit trail: for checks that repeat.
+	// Cheap leaves out the requests that must be refused, the direct call to KMS, and
+	// the audit trail. It is for regular verification.
 	Cheap bool
 }

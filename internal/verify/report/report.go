@@ -2,26 +2,27 @@ package report
 
 import "slices"
 
-// Report is the outcome of all checks of one destination.
+// Report holds all checks of one destination.
 type Report struct {
 	Destination string  `json:"destination"`
 	Checks      []Check `json:"checks"`
 	Path        Path    `json:"path"`
-	// Documents are the policies that were read, for whoever shows a statement in its place.
+	// Documents are the policies that were read, so that a form can show a statement in
+	// its document.
 	Documents []PolicyDocument `json:"documents,omitempty"`
-	// Messages are ready to be sent to the administrators of accounts that have something to change.
+	// Messages are texts for the administrators of accounts in which a change is needed.
 	Messages []Message `json:"messages,omitempty"`
-	// Calls counts the calls to AWS that were made.
+	// Calls counts the calls to AWS.
 	Calls int `json:"calls"`
 }
 
-// Path is the way of an object, for a picture of it.
+// Path is the path of an object from the application to the key.
 type Path struct {
 	Nodes []Node `json:"nodes"`
 	Edges []Edge `json:"edges"`
 }
 
-// The nodes of a path, in its order. There is an endpoint only when the requests take one.
+// The nodes of a path, in order. NodeEndpoint is present only if the requests use one.
 const (
 	NodePeer     = "peer"
 	NodeBroker   = "brokerd"
@@ -32,7 +33,7 @@ const (
 	NodeKey      = "key"
 )
 
-// Node is one station.
+// Node is one station of a path.
 type Node struct {
 	ID      string  `json:"id"` // one of the Node constants
 	Label   string  `json:"label"`
@@ -45,7 +46,7 @@ type Edge struct {
 	From   string `json:"from"`
 	To     string `json:"to"`
 	Result Result `json:"result"` // Pass, Fail or Unknown
-	// Codes are of the findings that make it so.
+	// Codes are the codes of the findings behind a Fail.
 	Codes []string `json:"codes,omitempty"`
 }
 
@@ -56,8 +57,8 @@ type Message struct {
 	Text    string  `json:"text"`
 }
 
-// Fixes are the findings with something to do, each once: what a later check
-// only confirms is left out, and so is what is unknown for want of a document.
+// Fixes returns the findings with a fix, each once. It leaves out checks that only
+// confirm another finding, and undecided checks that no result depends on.
 func (r Report) Fixes() []Check {
 	var out []Check
 	for _, c := range r.Checks {
@@ -69,8 +70,8 @@ func (r Report) Fixes() []Check {
 	return out
 }
 
-// Result sums the checks up: fail before unknown before pass. Warnings pass, and
-// so do unknowns that are advisory. A report without a passed check is unknown.
+// Result returns the worst result: Fail, then Unknown, then Pass. A warning passes,
+// and so does an advisory Unknown. A report without a passed check is Unknown.
 func (r Report) Result() Result {
 	out := Unknown
 	for _, c := range r.Checks {

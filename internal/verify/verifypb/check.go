@@ -9,7 +9,7 @@ import (
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
-// FromCheck is the message of a check.
+// FromCheck returns the message of a check.
 func FromCheck(destination string, c report.Check) *brokerdv1.VerifyAccessResponse {
 	out := &brokerdv1.VerifyAccessResponse{
 		Destination: destination, Check: c.ID, Code: c.Code, Category: c.Category, Title: c.Title, Result: fromResult(c.Result),
@@ -37,7 +37,7 @@ func FromCheck(destination string, c report.Check) *brokerdv1.VerifyAccessRespon
 	return out
 }
 
-// ToCheck is the check of a message.
+// ToCheck returns the check of a message.
 func ToCheck(r *brokerdv1.VerifyAccessResponse) report.Check {
 	out := report.Check{
 		ID: r.GetCheck(), Code: r.GetCode(), Category: r.GetCategory(), Title: r.GetTitle(), Result: toResult(r.GetResult()),
@@ -93,7 +93,7 @@ func toFix(r *brokerdv1.VerifyAccessResponse) report.Fix {
 	}
 }
 
-// raw drops what is not JSON: a patch is printed into JSON documents as it is.
+// raw drops a patch that is not JSON, because patches are embedded in JSON documents.
 func raw(s string) json.RawMessage {
 	if !json.Valid([]byte(s)) {
 		return nil
@@ -123,7 +123,7 @@ var results = map[report.Result]brokerdv1.CheckResult{
 	report.Skip:    brokerdv1.CheckResult_CHECK_RESULT_SKIP,
 }
 
-// fromResult never turns what it does not know into a pass.
+// fromResult maps an unknown result to Unknown, never to a pass.
 func fromResult(r report.Result) brokerdv1.CheckResult {
 	if out, ok := results[r]; ok {
 		return out

@@ -1,3 +1,5 @@
-// Package verifypb carries what verify found over the API, both ways: nothing is
-// lost, and what one end does not know never becomes a pass.
+// Package verifypb translates reports of verify to messages of the API and back.
+//
+// Guarantees: no field is lost, and a value that one end does not know never becomes
+// a pass.
 package verifypb

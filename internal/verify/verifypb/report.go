@@ -5,7 +5,7 @@ import (
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
-// FromReport is the last message of a run: what its checks do not say one by one.
+// FromReport returns the last message of a run: the summary.
 func FromReport(r report.Report) *brokerdv1.VerifyAccessResponse {
 	s := &brokerdv1.VerifySummary{Calls: uint32(r.Calls)}
 	for _, n := range r.Path.Nodes {

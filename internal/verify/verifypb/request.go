@@ -7,10 +7,10 @@ import (
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
-// ErrTooLarge is returned for more policies than a run takes in.
+// ErrTooLarge is returned for policies larger than report.MaxPolicyBytes together.
 var ErrTooLarge = errors.New("the policies are larger than 512 KiB together")
 
-// ToRequest is the request of a run, with a summary at its end.
+// ToRequest returns the request of a run. It asks for a summary at the end.
 func ToRequest(destination string, o report.RunOptions) *brokerdv1.VerifyAccessRequest {
 	out := &brokerdv1.VerifyAccessRequest{Destination: destination, Canary: o.Canary, Summary: true}
 	for _, d := range o.Policies.Documents {
@@ -21,7 +21,7 @@ func ToRequest(destination string, o report.RunOptions) *brokerdv1.VerifyAccessR
 	return out
 }
 
-// FromRequest are the options of a request.
+// FromRequest returns the options of a request.
 func FromRequest(r *brokerdv1.VerifyAccessRequest) (report.RunOptions, error) {
 	out := report.RunOptions{Canary: r.GetCanary()}
 	size := 0
@@ -42,7 +42,7 @@ var states = map[report.DocumentState]brokerdv1.DocumentState{
 	report.Unreadable: brokerdv1.DocumentState_DOCUMENT_STATE_UNREADABLE,
 }
 
-// toState takes what it does not know for unreadable.
+// toState maps an unknown state to Unreadable.
 func toState(s brokerdv1.DocumentState) report.DocumentState {
 	for out, in := range states {
 		if in == s {
