@@ -32,11 +32,14 @@ func Candidates(sc Scenario) [][]Fix {
 	if r.Decision != ImplicitDeny && r.Decision != ExplicitDeny {
 		return nil
 	}
+	if e.req.immutable() != "" {
+		return nil
+	}
 	switch e.req.caller.kind {
 	case callerAnonymous, callerInvalid:
 		return nil
 	case callerFederated:
-		if !e.providerToken() {
+		if e.req.service != "sts" {
 			return nil // a token is exchanged for a session; it makes no other call
 		}
 	}
@@ -58,9 +61,9 @@ func sameFixes(a, b []Fix) bool {
 
 func (e *evaluation) search(blocked []Layer, a approach) ([]Fix, bool) {
 	all := []Fix{}
-	cur := e
+	cur, worst := e, false
 	for range candidateRounds {
-		f := fixer{evaluation: cur, approach: a, possible: true}
+		f := fixer{evaluation: cur, approach: a, possible: true, worst: worst}
 		f.round(blocked)
 		if len(f.out) == 0 || !f.possible {
 			return nil, false
@@ -72,10 +75,13 @@ func (e *evaluation) search(blocked []Layer, a approach) ([]Fix, bool) {
 		}
 		cur = &evaluation{sc: &sc}
 		r := cur.run()
-		if r.Decision == Allowed || r.Decision == Unknown {
+		if r.Decision == Allowed || r.Decision == Unknown && len(sc.NotSupplied)+len(sc.Request.UnknownContext) > 0 {
 			return all, true
 		}
-		blocked = r.BlockedBy
+		if blocked, worst = r.BlockedBy, r.Decision == Unknown; worst {
+			blocked = cur.blockers(false)
+			cur.rankNearMisses(blocked)
+		}
 	}
 	return nil, false
 }
@@ -86,6 +92,7 @@ type fixer struct {
 	approach approach
 	out      []Fix
 	possible bool // false once an obstacle has no narrow answer
+	worst    bool // a Deny statement of which it is not known whether it matches is an obstacle
 }
 
 func (f *fixer) round(blocked []Layer) {

@@ -17,7 +17,7 @@ func (f *fixer) lift(l *LayerResult) bool {
 	for i := range l.Statements {
 		t := &l.Statements[i]
 		s := f.find(l, i)
-		if s == nil || !s.deny || t.Outcome != Matched {
+		if s == nil || !s.deny || t.Outcome == NotMatched || t.Outcome == UnknownOutcome && !f.worst {
 			continue
 		}
 		found = true

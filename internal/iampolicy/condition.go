@@ -140,6 +140,11 @@ func (c *condition) eval(ctx *requestContext) (result tri, got []string) {
 		if c.op.negated {
 			result = result.not()
 		}
+		// A key with several values wants a set operator; what AWS does without
+		// one is not documented.
+		if len(got) > 1 && result == yes {
+			result = maybe
+		}
 	}
 	return result, got
 }

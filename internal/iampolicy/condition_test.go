@@ -124,7 +124,7 @@ func TestConditions(t *testing.T) {
 		{"ForAnyValue negated without the key", "ForAnyValue:StringNotEquals", `"a"`, nil, false},
 		{"ForAnyValue IfExists without the key", "ForAnyValue:StringEqualsIfExists", `"a"`, nil, true},
 		{"ForAllValues of numbers", "ForAllValues:NumericLessThan", `5`, []string{"1", "4"}, true},
-		{"several request values with a plain operator", "StringEquals", `"a"`, []string{"b", "a"}, true},
+		{"several request values with a plain operator: none fits", "StringEquals", `"a"`, []string{"b", "c"}, false},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

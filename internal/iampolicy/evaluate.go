@@ -66,6 +66,11 @@ func (e *evaluation) run() Result {
 		r.Assumptions = append(r.Assumptions, "sts:GetCallerIdentity needs no permission and cannot be denied by a policy of the caller")
 		return r
 	}
+	if why := e.req.immutable(); why != "" {
+		r.BlockedBy, r.RootCause = []Layer{LayerResource}, LayerResource
+		r.Layers = []LayerResult{{Layer: LayerResource, Account: e.req.resourceAccount, Decision: ImplicitDeny, Reason: why}}
+		return r
+	}
 	e.results = make([]LayerResult, 0, 4)
 	e.weighAll()
 	r.Layers = e.results
@@ -153,7 +158,29 @@ func (e *evaluation) weigh(v *verdict, l Layer, level, account string, policies 
 		res.Reason = "not supplied"
 	}
 	res.Decision = v.decision()
+	if l.mustAllow() && !missing && !allowsAnything(policies) {
+		res.AllowsNothing = true
+		res.Reason = "it has no Allow statement, so it allows nothing"
+	}
 	e.results = append(e.results, res)
+}
+
+// mustAllow reports whether a request needs an Allow of this layer where it is attached.
+func (l Layer) mustAllow() bool {
+	return l == LayerBoundary || l == LayerSession || l == LayerVPCEndpoint
+}
+
+func allowsAnything(policies []NamedPolicy) bool {
+	for i := range policies {
+		if d := policies[i].Policy; d != nil {
+			for j := range d.statements {
+				if !d.statements[j].deny {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 // missing makes a verdict depend on policies that nobody has seen.
@@ -280,6 +307,9 @@ func (e *evaluation) granted(best bool) bool {
 	if r.caller.kind == callerRoot && r.actionLower == "sts:assumerole" {
 		return false // the API refuses root users, whatever the policies say
 	}
+	if !e.mayCall() {
+		return false
+	}
 	grant := func(g Grant) bool { return holds(e.resource.grants[g.strength()], best) }
 	named := grant(GrantAccount) || grant(GrantRole) || grant(GrantDirect)
 	if !e.identity.present {
@@ -295,6 +325,19 @@ func (e *evaluation) granted(best bool) bool {
 		return true
 	}
 	return own && (named || !e.mandatory)
+}
+
+// mayCall reports whether a caller of this kind can make the call at all. S3 takes
+// unsigned requests, KMS and STS do not. A provider's token is exchanged for a
+// session, and makes no other call.
+func (e *evaluation) mayCall() bool {
+	switch e.req.caller.kind {
+	case callerAnonymous:
+		return e.req.service == "s3"
+	case callerFederated:
+		return e.req.service == "sts" // with sts:TagSession and sts:SetSourceIdentity
+	}
+	return true
 }
 
 // blockers lists the layers that stand in the way: those that deny, then those
@@ -334,7 +377,7 @@ func (e *evaluation) lacking(best bool) (identity, limits, resource bool) {
 	allowed := holds(e.identity.allow, best)
 	switch {
 	case !e.identity.present:
-		return false, false, !named
+		return false, false, !named || !e.mayCall()
 	case e.req.caller.kind == callerRoot && e.req.actionLower == "sts:assumerole":
 		return true, false, false
 	case !e.req.sameAccount:

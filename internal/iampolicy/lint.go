@@ -78,6 +78,9 @@ func (l *linter) document(root *policytext.Node) {
 	if len(list) == 0 {
 		l.add(statements, "POL004", SeverityError, "the policy has no statement")
 	}
+	if k := l.kind; (k == KindBoundary || k == KindSession || k == KindVPCEndpoint) && len(list) > 0 && !allowsAnything([]NamedPolicy{{Policy: l.doc}}) {
+		l.add(statements, "POL049", SeverityWarning, "no statement allows anything: a policy for this use has to allow what it lets through, so this one denies every request")
+	}
 	sids := map[string]bool{}
 	for i := range list {
 		l.path = fmt.Sprintf("Statement[%d]", i)
@@ -165,7 +168,7 @@ func (l *linter) principal(n *policytext.Node, s *statement) {
 	case s.notPrincipal && l.kind == KindTrust:
 		l.add(p, "POL013", SeverityError, "a trust policy cannot use NotPrincipal")
 	case s.notPrincipal && !s.deny:
-		l.add(p, "POL014", SeverityWarning, "NotPrincipal with Allow lets in everybody else, anonymous callers included")
+		l.add(p, "POL014", SeverityError, "NotPrincipal with Allow is not supported: it would let every other caller in, anonymous ones included")
 	case s.notPrincipal:
 		l.add(p, "POL015", SeverityWarning, "NotPrincipal has to list the account, the role and the session; use Principal \"*\" with a condition on aws:PrincipalArn")
 	case l.kind == KindResourceCtrl && !slices.Contains(s.rawPrincipal, "*"):
@@ -202,6 +205,8 @@ func (l *linter) actions(n *policytext.Node, s *statement) {
 			l.add(v, "POL022", SeverityError, "%q never matches: AWS does not trim spaces and commas", v.Text)
 		case service == "" || name == "":
 			l.add(v, "POL023", SeverityError, "%q is no action: want service:Action", v.Text)
+		case strings.ContainsAny(service, "*?"):
+			l.add(v, "POL025", SeverityWarning, "%q has a wildcard in the service: AWS documents wildcards in the name of the action only", v.Text)
 		case l.kind == KindTrust && !strings.EqualFold(service, "sts"):
 			l.add(v, "POL024", SeverityError, "a trust policy takes sts actions only")
 		}
@@ -233,12 +238,27 @@ func (l *linter) resources(n *policytext.Node, s *statement) {
 			l.add(v, "POL036", SeverityWarning, "an alias does not stand for its key in a policy; name the key's ARN")
 		case parts[2] == "s3" && !strings.Contains(parts[5], "/") && !strings.ContainsAny(parts[5], "*?") && s.objectActionsOnly():
 			l.add(v, "POL037", SeverityWarning, "the actions are on objects and the resource is the bucket: append /* or /prefix/*")
+		case wildcardType(parts[2], parts[5]):
+			l.add(v, "POL047", SeverityWarning, "the resource type of an ARN takes no wildcard: %q may match nothing", v.Text)
 		case !vars && strings.Contains(v.Text, "${"):
 			l.add(v, "POL038", SeverityWarning, "the variable is plain text without \"Version\": %q", versionVariables)
 		case strings.Contains(strings.Join(parts[:5], ":"), "${"):
 			l.add(v, "POL039", SeverityError, "variables are read only after the fifth colon of an ARN")
 		}
 	})
+}
+
+// wildcardType finds a wildcard inside the resource type, such as "r?le/x" (IAM
+// User Guide, reference_identifiers.html). "*" alone stands for every resource.
+func wildcardType(service, resource string) bool {
+	if service == "s3" || resource == "*" {
+		return false // a bucket's ARN has no type
+	}
+	kind, _, found := strings.Cut(resource, "/")
+	if !found {
+		kind, _, _ = strings.Cut(resource, ":")
+	}
+	return strings.ContainsAny(kind, "*?") && !strings.Contains(kind, "${")
 }
 
 // objectActionsOnly says whether every action of the statement is on objects.
@@ -271,6 +291,9 @@ func (l *linter) conditions(n *policytext.Node, s *statement) {
 func (l *linter) condition(n *policytext.Node, c *condition, s *statement) {
 	if c.set == forAll && !s.deny {
 		l.add(n, "POL040", SeverityWarning, "%s is true when the request has no %s: add a Null condition or use ForAnyValue", c.operator, c.key)
+	}
+	if c.set == forAny && c.ifExists {
+		l.add(n, "POL048", SeverityWarning, "%s contradicts itself when the request has no %s: IfExists is then true, ForAnyValue is false", c.operator, c.key)
 	}
 	if !strings.Contains(c.key, ":") {
 		l.add(n, "POL041", SeverityError, "%q is no condition key: want service:Key", c.key)

@@ -26,6 +26,7 @@ func TestLint(t *testing.T) {
 		{"identity policy with principal", KindIdentity, policy12(`{"Effect":"Allow",` + role + `"Action":"s3:GetObject","Resource":"*"}`), "POL011@1:68"},
 		{"empty principal", KindBucket, policy12(`{"Effect":"Allow","Principal":{},"Action":"s3:GetObject","Resource":"*"}`), "POL012@1:68"},
 		{"NotPrincipal in a trust policy", KindTrust, policy12(`{"Effect":"Deny","NotPrincipal":{"AWS":"111122223333"},"Action":"sts:AssumeRole"}`), "POL013@1:70"},
+		{"NotPrincipal with Allow", KindBucket, policy12(`{"Effect":"Allow","NotPrincipal":{"AWS":"111122223333"},"Action":"s3:*","Resource":"*"}`), "POL014@1:71"},
 		{"NotPrincipal with Deny", KindBucket, policy12(`{"Effect":"Deny","NotPrincipal":{"AWS":"111122223333"},"Action":"s3:*","Resource":"*"}`), "POL015@1:70"},
 		{"stale id", KindBucket, policy12(`{"Effect":"Allow","Principal":{"AWS":"AROAEXAMPLEEXAMPLE01"},"Action":"s3:GetObject","Resource":"*"}`), "POL017@1:75"},
 		{"wildcard principal", KindBucket, policy12(`{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/*"},"Action":"s3:GetObject","Resource":"*"}`), "POL018@1:75"},
@@ -33,6 +34,11 @@ func TestLint(t *testing.T) {
 		{"space in an action", KindIdentity, policy12(`{"Effect":"Allow","Action":"s3:GetObject ","Resource":"*"}`), "POL022@1:65"},
 		{"action without service", KindIdentity, policy12(`{"Effect":"Allow","Action":"GetObject","Resource":"*"}`), "POL023@1:65"},
 		{"S3 in a trust policy", KindTrust, policy12(`{"Effect":"Allow",` + role + `"Action":"s3:GetObject"}`), "POL024@1:125"},
+		{"wildcard in the service", KindIdentity, policy12(`{"Effect":"Allow","Action":"s*:PutObject","Resource":"*"}`), "POL025@1:65"},
+		{"wildcard in the resource type", KindIdentity, policy12(`{"Effect":"Allow","Action":"sts:AssumeRole","Resource":"arn:aws:iam::444455556666:r?le/x"}`), "POL047@1:93"},
+		{"ForAnyValue and IfExists", KindIdentity, policy12(`{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::b","Condition":{"ForAnyValue:StringEqualsIfExists":{"aws:TagKeys":"a"}}}`), "POL048@1:160"},
+		{"boundary that allows nothing", KindBoundary, policy12(denyPut), "POL049@1:37"},
+		{"endpoint that allows nothing", KindVPCEndpoint, policy12(`{"Effect":"Deny","Principal":"*","Action":"*","Resource":"*"}`), "POL049@1:37"},
 		{"no resource", KindIdentity, policy12(`{"Effect":"Allow","Action":"s3:GetObject"}`), "POL030@1:38"},
 		{"resource in a trust policy", KindTrust, policy12(`{"Effect":"Allow",` + role + `"Action":"sts:AssumeRole","Resource":"*"}`), "POL031@1:153"},
 		{"resource that is no ARN", KindIdentity, policy12(`{"Effect":"Allow","Action":"s3:GetObject","Resource":"bucket/*"}`), "POL033@1:91"},
@@ -60,6 +66,7 @@ func TestLint(t *testing.T) {
 		KindIdentity: policy12(`{"Effect":"Allow","Action":"s3:PutObject","Resource":"arn:aws:s3:::bucket/logs/*"}`),
 		KindTrust:    policy12(trusts(aws(roleA), `,"Condition":{"StringEquals":{"sts:ExternalId":"x"}}`)),
 		KindKey:      policy12(grants(aws(roleA), "kms:Decrypt")),
+		KindBoundary: policy12(`{"Effect":"Allow","Action":"iam:*","Resource":["arn:aws:iam::444455556666:role/*","arn:aws:kms:*:444455556666:key/*"]},` + denyPut),
 	} {
 		if f := LintText([]byte(text), kind); len(f) != 0 {
 			t.Errorf("%s: a good policy gave %+v", kind, f)

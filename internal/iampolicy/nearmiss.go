@@ -98,7 +98,7 @@ func (s *statement) distance(e *evaluation, l Layer) int {
 		}
 	}
 	if l.usesPrincipal() {
-		t, _ := s.matchPrincipal(&e.req.caller)
+		t, _ := s.matchPrincipal(e, l)
 		count(t)
 	}
 	count(truth(s.matchAction(e.req.actionLower)))

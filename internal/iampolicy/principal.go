@@ -129,18 +129,37 @@ func (p *principal) match(c *caller) (tri, Grant) {
 }
 
 // matchPrincipal decides the Principal or NotPrincipal element.
-func (s *statement) matchPrincipal(c *caller) (tri, Grant) {
+func (s *statement) matchPrincipal(e *evaluation, l Layer) (tri, Grant) {
+	c := &e.req.caller
 	if s.notPrincipal {
-		return s.matchNotPrincipal(c), GrantDirect
+		return s.matchNotPrincipal(c, e.sc.Policies.Boundary != nil), GrantDirect
 	}
+	gateway := l == LayerVPCEndpoint && (e.req.service == "s3" || e.req.service == "dynamodb") && c.kind != callerRoot
 	result, grant := no, GrantNone
 	for i := range s.principals {
 		t, g := s.principals[i].match(c)
+		if gateway && t == yes {
+			t = s.principals[i].throughGateway(s.deny)
+		}
 		if t > result || t == result && t != no && g.strength() > grant.strength() {
 			result, grant = t, g
 		}
 	}
 	return result, grant
+}
+
+// throughGateway is the match of a principal in the policy of a gateway endpoint.
+// There an account stands for its root user alone, and roles and users are named
+// by aws:PrincipalArn (VPC User Guide, vpc-endpoints-access.html). How a principal
+// of another form is matched is not documented.
+func (p *principal) throughGateway(deny bool) tri {
+	switch {
+	case p.kind == principalAny:
+		return yes
+	case p.kind == principalAccount && !deny:
+		return no
+	}
+	return maybe
 }
 
 func (g Grant) strength() int {
@@ -160,9 +179,15 @@ func (g Grant) strength() int {
 // not all exempts or hits the caller depending on the service
 // (IAM User Guide, reference_policies_elements_notprincipal.html), so the
 // answer is unknown.
-func (s *statement) matchNotPrincipal(c *caller) tri {
+//
+// A caller with a permissions boundary is never exempt from a Deny: it "will
+// always deny any IAM principal that has a permissions boundary policy attached".
+func (s *statement) matchNotPrincipal(c *caller, bounded bool) tri {
 	if c.kind == callerInvalid {
 		return truth(s.deny)
+	}
+	if s.deny && bounded && (c.kind == callerRole || c.kind == callerUser) {
+		return yes
 	}
 	var account, role, exact, anybody, uncertain bool
 	for i := range s.principals {

@@ -65,7 +65,7 @@ func (e *evaluation) publicACLHeader() bool {
 }
 
 // Public says whether S3 calls the bucket policy public: some Allow statement
-// is for everybody and no condition limits it to fixed values
+// is for everyone, or for the users of an identity provider, and no condition limits it to fixed values
 // (S3 User Guide, access-control-block-public-access.html).
 func (d *Document) Public() bool {
 	if d == nil {
@@ -85,7 +85,7 @@ func (s *statement) public() bool {
 	}
 	open := s.notPrincipal
 	for i := range s.principals {
-		open = open || s.principals[i].kind == principalAny
+		open = open || s.principals[i].kind == principalAny || s.principals[i].kind == principalFederated
 	}
 	if !open {
 		return false
@@ -116,16 +116,14 @@ func (c *condition) limitsPublic() bool {
 			}
 		}
 		return true
-	case "aws:principalorgid", "aws:principalaccount", "aws:principalarn", "aws:sourcevpc", "aws:sourcevpce", "aws:vpcsourceip",
-		"aws:sourcevpcarn", "aws:sourcearn", "aws:sourceaccount", "aws:sourceowner", "aws:sourceorgid", "aws:userid",
+	case "aws:principalorgid", "aws:principalaccount", "aws:principalarn", "aws:sourcevpc", "aws:sourcevpce",
+		"aws:sourcevpcarn", "aws:sourcearn", "aws:sourceaccount", "aws:sourceowner", "aws:userid",
 		"s3:dataaccesspointarn", "s3:dataaccesspointaccount", "s3:x-amz-server-side-encryption-aws-kms-key-id":
 	default:
 		return false
 	}
 	switch c.op.kind {
 	case opString, opStringFold, opStringLike, opARN:
-	case opIP:
-		return key == "aws:vpcsourceip"
 	default:
 		return false
 	}

@@ -43,6 +43,9 @@ type LayerResult struct {
 	// Account is the account whose administrators own this layer.
 	Account  string   `json:"account,omitempty"`
 	Decision Decision `json:"decision"`
+	// AllowsNothing reports that a layer which has to allow the request has no Allow
+	// statement: removing its Deny statements alone changes nothing.
+	AllowsNothing bool `json:"allows_nothing,omitempty"`
 	// Reason explains decisions that no single statement explains.
 	Reason     string            `json:"reason,omitempty"`
 	Statements []StatementResult `json:"statements,omitempty"`

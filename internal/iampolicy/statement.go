@@ -134,7 +134,7 @@ func (s *statement) match(e *evaluation, l Layer, t *StatementResult) tri {
 	}
 	switch {
 	case l.usesPrincipal() && s.hasPrincipal:
-		got, grant := s.matchPrincipal(&e.req.caller)
+		got, grant := s.matchPrincipal(e, l)
 		t.Grant = grant
 		if try(ElementPrincipal, got) {
 			break
@@ -157,7 +157,7 @@ func (s *statement) match(e *evaluation, l Layer, t *StatementResult) tri {
 		t.Outcome = NotMatched
 	}
 	if t.FailedOn = failed; failed != ElementCondition {
-		s.explain(e, t)
+		s.explain(e, l, t)
 	}
 	if result == no || l != LayerResource || s.deny {
 		t.Grant = GrantNone
@@ -182,7 +182,7 @@ func (s *statement) matchConditions(e *evaluation, t *StatementResult, try func(
 }
 
 // explain fills in what was wanted and what the request has.
-func (s *statement) explain(e *evaluation, t *StatementResult) {
+func (s *statement) explain(e *evaluation, l Layer, t *StatementResult) {
 	switch t.FailedOn {
 	case ElementAction:
 		t.Want, t.Got = s.rawActions, e.actionText[:]
@@ -196,8 +196,22 @@ func (s *statement) explain(e *evaluation, t *StatementResult) {
 				t.Note = "names a deleted user or role by its id: " + p.raw
 			}
 		}
+		if l == LayerVPCEndpoint && !s.notPrincipal && s.namesCaller(&e.req.caller) {
+			t.Note = "in the policy of a gateway endpoint an account is its root user alone; use Principal \"*\" with a condition on aws:PrincipalArn"
+		}
 		if t.Outcome == UnknownOutcome && s.notPrincipal {
 			t.Note = "NotPrincipal lists some, not all, of account, role and session; use Principal \"*\" with a condition on aws:PrincipalArn"
 		}
 	}
+}
+
+// namesCaller reports whether a principal of the statement would match the caller
+// in any policy but that of a gateway endpoint.
+func (s *statement) namesCaller(c *caller) bool {
+	for i := range s.principals {
+		if t, _ := s.principals[i].match(c); t == yes {
+			return true
+		}
+	}
+	return false
 }

@@ -105,8 +105,9 @@ func parseVariable(body string) (key string, fallback *string, ok bool) {
 }
 
 // resolve fills the variables in. The answer no means that the text can match
-// nothing: a variable without value, with several values, or with one that
-// cannot be told from a wildcard.
+// nothing: a variable without value or with an empty one, with several values, or
+// with one that cannot be told from a wildcard (IAM User Guide,
+// reference_policies_variables.html, "Policy variables with no value").
 func (t *template) resolve(c *requestContext) (string, tri) {
 	if t.pieces == nil {
 		return t.text, yes
@@ -123,9 +124,9 @@ func (t *template) resolve(c *requestContext) (string, tri) {
 		switch {
 		case state == keyUnknown:
 			known = maybe
-		case state == keyPresent && len(values) == 1 && !hasWildcard(values[0]):
+		case state == keyPresent && len(values) == 1 && values[0] != "" && !hasWildcard(values[0]):
 			b.WriteString(values[0])
-		case (state == keyAbsent || len(values) == 0) && p.fallback != nil:
+		case (state == keyAbsent || len(values) == 0 || len(values) == 1 && values[0] == "") && p.fallback != nil:
 			b.WriteString(*p.fallback)
 		default:
 			return "", no
