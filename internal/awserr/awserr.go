@@ -52,6 +52,11 @@ type (
 		error
 		ServiceRequestID() string
 	}
+	// regionError names the Region of a bucket that is not in the Region of the request.
+	regionError interface {
+		error
+		WantRegion() string
+	}
 	operationError interface {
 		error
 		Service() string
@@ -82,6 +87,7 @@ func Classify(err error, service string) Info {
 		info.Code, info.Message = clean(api.ErrorCode()), clean(api.ErrorMessage())
 		info.Class = classOf(info.Code, info.Message, info.HTTPStatus)
 		info.refine()
+		info.redirected(err)
 		return info
 	}
 	if errors.Is(err, context.Canceled) {
@@ -159,7 +165,9 @@ func classOf(code, message string, status int) Class {
 	case status == http.StatusPreconditionFailed:
 		// Without S3's own code it is unknown whether the object exists.
 		return Transient
-	case status == http.StatusMovedPermanently || status == http.StatusTemporaryRedirect:
+	case status == http.StatusTemporaryRedirect:
+		return Transient
+	case status == http.StatusMovedPermanently:
 		return Region
 	case status == http.StatusRequestEntityTooLarge:
 		return Invalid
@@ -186,6 +194,19 @@ func (i *Info) refine() {
 		if m := wantRegion.FindStringSubmatch(i.Message); m != nil {
 			i.WantRegion = m[1]
 		}
+	}
+}
+
+// redirected takes over the Region that a redirect named. S3 answers 307 within the
+// Region for up to a day after a bucket was created, and the redirect passes by itself.
+// One to another Region does not.
+func (i *Info) redirected(err error) {
+	var elsewhere regionError
+	if i.Code != "TemporaryRedirect" && i.Code != "Redirect" && i.Class != Region || !errors.As(err, &elsewhere) {
+		return
+	}
+	if region := elsewhere.WantRegion(); region != "" {
+		i.Class, i.WantRegion = Region, clean(region)
 	}
 }
 

@@ -45,7 +45,7 @@ var codes = map[string]Class{
 	"InternalError": Transient, "InternalFailure": Transient, "InternalServerError": Transient, "ServiceUnavailable": Transient,
 	"ServiceUnavailableException": Transient, "RequestTimeout": Transient, "RequestTimeoutException": Transient, "IDPCommunicationError": Transient,
 	"KMSInternalException": Transient, "DependencyTimeoutException": Transient, "KeyUnavailableException": Transient, "Busy": Transient,
-	"XMinioServerNotInitialized": Transient,
+	"XMinioServerNotInitialized": Transient, "TemporaryRedirect": Transient, "Redirect": Transient, // within the Region; see redirected
 
 	"ConditionalRequestConflict": Conflict, "OperationAborted": Conflict,
 	"PreconditionFailed": Precondition,
@@ -65,7 +65,7 @@ var codes = map[string]Class{
 	// Missing resources, and resources in another Region.
 	"NoSuchBucket": NotFound, "NoSuchKey": NotFound, "NotFound": NotFound, "NoSuchEntity": NotFound,
 	"NoSuchUpload":      NoSuchUpload,
-	"PermanentRedirect": Region, "TemporaryRedirect": Region, "Redirect": Region, "IllegalLocationConstraintException": Region,
+	"PermanentRedirect": Region, "IllegalLocationConstraintException": Region,
 	"RegionDisabledException": Region, "RegionDisabled": Region,
 
 	// States of a key, never a policy.

@@ -14,7 +14,7 @@ var dispositions = map[Disposition]string{
 		ProvisionedThroughputExceededException EC2ThrottledException
 		InternalError InternalFailure InternalServerError ServiceUnavailable ServiceUnavailableException RequestTimeout RequestTimeoutException
 		IDPCommunicationError KMSInternalException DependencyTimeoutException KeyUnavailableException Busy XMinioServerNotInitialized
-		ConditionalRequestConflict OperationAborted NoSuchUpload
+		ConditionalRequestConflict OperationAborted NoSuchUpload TemporaryRedirect Redirect
 		BadDigest XAmzContentSHA256Mismatch XAmzContentChecksumMismatch IncompleteBody`,
 	RefreshThenRetry: `ExpiredToken ExpiredTokenException TokenRefreshRequired InvalidToken`,
 	Park: `
@@ -22,7 +22,7 @@ var dispositions = map[Disposition]string{
 		MissingAuthenticationToken MissingSecurityHeader NotSignedUp AuthFailure RequestTimeTooSkewed RequestExpired RequestInTheFuture
 		AccessDenied AccessDeniedException Forbidden UnauthorizedOperation UnauthorizedAccess AllAccessDisabled AccountProblem IDPRejectedClaim
 		InvalidIdentityToken AccessControlListNotSupported
-		NoSuchBucket NoSuchKey NotFound NoSuchEntity PermanentRedirect TemporaryRedirect Redirect IllegalLocationConstraintException
+		NoSuchBucket NoSuchKey NotFound NoSuchEntity PermanentRedirect IllegalLocationConstraintException
 		RegionDisabledException RegionDisabled
 		DisabledException KMSInvalidStateException InvalidKeyUsageException NotFoundException InvalidArnException InvalidGrantTokenException
 		UnsupportedOperationException IncorrectKeyException

@@ -287,6 +287,21 @@ func TestPassingFaultsAreRetried(t *testing.T) {
 	}
 }
 
+// S3 answers 307 within the Region for a while after a bucket was created.
+func TestRedirectWithinTheRegionIsRetried(t *testing.T) {
+	for _, n := range []int{1000, 20 << 20} {
+		r := rigged(t)
+		r.Sandbox.SetFaults([]sandbox.Fault{
+			{Operation: "s3:PutObject", Code: "TemporaryRedirect", Status: 307, Times: 2},
+			{Operation: "s3:CreateMultipartUpload", Code: "Redirect", Status: 307, Times: 2},
+		})
+		data := bytesOf(n)
+		if _, err := r.put(t.Context(), t, "n", data, newBody(bytes.NewReader(data)), -1); err != nil {
+			t.Errorf("%d bytes: %v", n, err)
+		}
+	}
+}
+
 func TestExpiredSessionIsReplacedAndTheRequestSignedAnew(t *testing.T) {
 	r := rigged(t)
 	r.Sandbox.SetFaults([]sandbox.Fault{{Operation: "s3:PutObject", Code: "ExpiredToken", Status: 400, Times: 1}})

@@ -24,6 +24,7 @@ type ResponseError struct {
 	Code, Message     string
 	RequestID, HostID string
 	Region            string        // of the bucket; empty when the response named none
+	sentTo            string        // the Region that the request was signed for
 	Wait              time.Duration // before the next request, as the store asked; 0: not stated
 }
 
@@ -65,8 +66,14 @@ func (e *ResponseError) ServiceRequestID() string { return e.RequestID }
 // stated.
 func (e *ResponseError) RetryAfter() time.Duration { return e.Wait }
 
-// WantRegion returns the Region of the bucket; empty when the response named none.
-func (e *ResponseError) WantRegion() string { return e.Region }
+// WantRegion returns the Region of the bucket when it is another one than the request's;
+// empty otherwise.
+func (e *ResponseError) WantRegion() string {
+	if e.Region == e.sentTo {
+		return ""
+	}
+	return e.Region
+}
 
 // refusal returns nil when the response is a success: a 2xx status, and no error
 // document. S3 sends the status of some responses before it knows their outcome.

@@ -16,7 +16,11 @@ func refused(method string, status int, h http.Header, text string) *ResponseErr
 	if method == http.MethodHead {
 		text = ""
 	}
-	return refusal(&response{status: status, header: h, text: []byte(text)}, &request{operation: "PutObject", method: method, key: "k"}, "bucket", parseDocument([]byte(text)))
+	e := refusal(&response{status: status, header: h, text: []byte(text)}, &request{operation: "PutObject", method: method, key: "k"}, "bucket", parseDocument([]byte(text)))
+	if e != nil {
+		e.sentTo = "eu-west-1"
+	}
+	return e
 }
 
 func TestRefusalsAreUnderstood(t *testing.T) {
@@ -37,7 +41,9 @@ func TestRefusalsAreUnderstood(t *testing.T) {
 		"a key that is disabled":      {status: 400, text: xml("KMS.DisabledException", ""), code: "KMS.DisabledException", class: awserr.KeyState},
 		"another Region, by header":   {status: 301, header: http.Header{"X-Amz-Bucket-Region": {"eu-central-1"}}, text: xml("PermanentRedirect", ""), code: "PermanentRedirect", class: awserr.Region, region: "eu-central-1"},
 		"another Region, by text":     {status: 400, text: strings.Replace(xml("AuthorizationHeaderMalformed", "<Region>eu-central-1</Region>"), "why", "the region 'a' is wrong; expecting 'eu-central-1'", 1), code: "AuthorizationHeaderMalformed", class: awserr.Region, region: "eu-central-1"},
-		"a redirect without a body":   {status: 307, code: "TemporaryRedirect", class: awserr.Region},
+		"a redirect without a body":   {status: 307, code: "TemporaryRedirect", class: awserr.Transient},
+		"a redirect, same Region":     {status: 307, header: http.Header{"X-Amz-Bucket-Region": {"eu-west-1"}}, text: xml("Redirect", ""), code: "Redirect", class: awserr.Transient},
+		"a redirect, other Region":    {status: 307, header: http.Header{"X-Amz-Bucket-Region": {"eu-central-1"}}, text: xml("TemporaryRedirect", ""), code: "TemporaryRedirect", class: awserr.Region, region: "eu-central-1"},
 		"a HEAD of nothing":           {status: 404, method: "HEAD", code: "NotFound", class: awserr.NotFound},
 		"a HEAD that is refused":      {status: 403, method: "HEAD", code: "AccessDenied", class: awserr.AccessDenied},
 		"a proxy's page":              {status: 502, text: "<html><body><hr></body></html>", code: "BadGateway", class: awserr.Transient},

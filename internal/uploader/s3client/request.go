@@ -63,6 +63,7 @@ func (c *Client) do(ctx context.Context, r *request, read func(http.Header, *doc
 	}
 	doc := parseDocument(a.text)
 	if refused := refusal(a, r, c.opts.Bucket, doc); refused != nil {
+		refused.sentTo = c.opts.Region
 		c.adjustClock(refused, a.header)
 		return refused
 	}
