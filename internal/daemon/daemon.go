@@ -54,8 +54,8 @@ type Daemon struct {
 	broker  *broker.Broker
 	budget  *uploader.Budget
 	upload  *uploader.Uploader
-	orphans *uploader.OrphanLog // nil: no directory can be written
-	spool   *spool.Spool        // nil when no destination spools
+	orphans *uploader.OrphanLog
+	spool   *spool.Spool // nil when no destination spools
 	memory  memory
 	server  *rpc.Server
 	creds   *vend.Service

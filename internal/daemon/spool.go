@@ -134,14 +134,14 @@ func (d *delivery) Event(e spool.Event) {
 	}
 }
 
-// orphanLog opens the record of multipart uploads next to the spool's directory. It
-// returns nil when no directory can be written: a crash then leaves the parts of open
-// streams to the bucket's lifecycle rule.
+// orphanLog opens the record of multipart uploads next to the spool's directory. The
+// record is in memory when no directory can be written: a crash then leaves the parts
+// of open streams to the bucket's lifecycle rule.
 func orphanLog(c *config.Config, log *zap.Logger) *uploader.OrphanLog {
 	l, err := uploader.OpenOrphanLog(c.Spool.Dir+orphansSuffix, log)
 	if err != nil {
 		log.Info("multipart uploads of streams are not recorded; after a crash, the bucket's lifecycle rule removes them", zap.Error(err))
-		return nil
+		return uploader.NewVolatileOrphanLog(log)
 	}
 	return l
 }

@@ -3,8 +3,10 @@ package uploader
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -18,10 +20,7 @@ import (
 
 const opComplete = "s3:CompleteMultipartUpload"
 
-const (
-	createTimeout = time.Minute
-	abortTimeout  = 30 * time.Second
-)
+const abortTimeout = 30 * time.Second
 
 // multipart is a transfer in several parts.
 type multipart struct {
@@ -58,9 +57,33 @@ func (m *multipart) run(ctx context.Context, first *part) (Stored, error) {
 			orphan.end(!s.Existed || m.abort(ctx))
 			return s, nil
 		}
+		if completionOpen(err) {
+			orphan.leave(completionGrace)
+			return Stored{}, err
+		}
 	}
 	orphan.end(m.abort(ctx))
 	return Stored{}, err
+}
+
+// completionGrace is how long S3 may take to complete an upload after the response to
+// the completion was lost.
+const completionGrace = 20 * time.Minute
+
+// completionOpen reports whether S3 may still complete the upload: no response came, or
+// one from a proxy. An abort would then destroy an object that S3 is making.
+func completionOpen(err error) bool {
+	var failed *Error
+	if !errors.As(err, &failed) {
+		return errors.Is(err, context.Canceled) // the daemon stops
+	}
+	switch failed.Info.Class {
+	case awserr.Network:
+		return true
+	case awserr.Transient:
+		return failed.Info.HTTPStatus == http.StatusBadGateway || failed.Info.HTTPStatus == http.StatusGatewayTimeout
+	}
+	return false
 }
 
 func (m *multipart) record() orphanRecord {
@@ -78,7 +101,7 @@ func (m *multipart) discard(ctx context.Context) {
 // create is not canceled with its caller: an upload whose creation was not reported
 // could not be aborted.
 func (m *multipart) create(ctx context.Context) error {
-	ctx, cancel := m.u.detached(ctx, createTimeout)
+	ctx, cancel := m.u.detached(ctx)
 	defer cancel()
 	var out s3client.Created
 	err := m.call(ctx, "s3:CreateMultipartUpload", func(ctx context.Context) (err error) {
@@ -190,7 +213,7 @@ func (m *multipart) sendPart(ctx context.Context, open func() io.Reader, n int32
 
 // complete is not canceled with its caller: the body has ended and was verified.
 func (m *multipart) complete(ctx context.Context, length int64, whole uint32) (Stored, error) {
-	ctx, cancel := m.u.detached(ctx, putTimeout)
+	ctx, cancel := m.u.detached(ctx)
 	defer cancel()
 	slices.SortFunc(m.done, func(a, b s3client.Part) int { return cmp.Compare(a.Number, b.Number) })
 	var out s3client.Written

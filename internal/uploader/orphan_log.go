@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/oklog/ulid/v2"
 	"go.uber.org/zap"
@@ -16,15 +17,21 @@ import (
 )
 
 // OrphanLog records, in a directory, the multipart uploads of streams in flight. A
-// crash loses the bytes of a stream; the sweeper then aborts its upload. A nil
-// OrphanLog records no upload.
+// crash loses the bytes of a stream; the sweeper then aborts its upload.
 type OrphanLog struct {
-	dir  string
+	dir  string // empty: the records are in memory only
 	log  *zap.Logger
 	lock *os.File // the directory itself, under flock
 
 	mu   sync.Mutex
-	left map[string]bool // paths of uploads to abort; true: a failure to abort was logged
+	left map[string]*leftover // uploads to abort, by the path of their record
+}
+
+// leftover is an upload that the sweeper has to abort.
+type leftover struct {
+	record *orphanRecord // nil: read the file
+	after  time.Time     // not before; zero: at once
+	logged bool          // a failure to abort it was logged
 }
 
 // orphanRecord is one upload, as its file holds it.
@@ -50,18 +57,23 @@ func OpenOrphanLog(dir string, log *zap.Logger) (*OrphanLog, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("reading the unfinished uploads: %w", err), lock.Close())
 	}
-	l := &OrphanLog{lock: lock, dir: dir, log: log, left: make(map[string]bool)}
+	l := &OrphanLog{lock: lock, dir: dir, log: log, left: make(map[string]*leftover)}
 	for _, e := range entries {
 		if strings.HasSuffix(e.Name(), orphanSuffix) && e.Type().IsRegular() {
-			l.left[filepath.Join(dir, e.Name())] = false
+			l.left[filepath.Join(dir, e.Name())] = &leftover{}
 		}
 	}
 	return l, nil
 }
 
+// NewVolatileOrphanLog returns a log in memory, for a host without a directory for it.
+func NewVolatileOrphanLog(log *zap.Logger) *OrphanLog {
+	return &OrphanLog{log: log, left: make(map[string]*leftover)}
+}
+
 // close releases the directory.
 func (l *OrphanLog) close() {
-	if l != nil {
+	if l.lock != nil {
 		_ = l.lock.Close() // no byte was written to it
 	}
 }
@@ -74,17 +86,19 @@ func (l *OrphanLog) Remember(destination, bucket, key, uploadID string) (ended f
 
 // orphan is the record of one upload in flight.
 type orphan struct {
-	log  *OrphanLog
-	path string
+	log    *OrphanLog
+	path   string // also the key of a record in memory
+	record orphanRecord
 }
 
 // add records an upload. A failure to write the record fails no delivery: after a
 // crash the upload is then left to the bucket's lifecycle rule.
 func (l *OrphanLog) add(r orphanRecord) *orphan {
-	if l == nil {
-		return &orphan{}
-	}
 	path := filepath.Join(l.dir, ulid.Make().String()+orphanSuffix)
+	o := &orphan{log: l, path: path, record: r}
+	if l.dir == "" {
+		return o
+	}
 	text, err := json.Marshal(r)
 	if err == nil {
 		err = os.WriteFile(path, text, 0o600)
@@ -92,23 +106,33 @@ func (l *OrphanLog) add(r orphanRecord) *orphan {
 	if err != nil {
 		l.log.Warn("a multipart upload cannot be recorded; a crash would leave it to the bucket's lifecycle rule", zap.String("destination", r.Destination), zap.Error(err))
 	}
-	return &orphan{log: l, path: path}
+	return o
 }
 
 // end removes the record when the upload is gone, and gives the upload to the sweeper
 // otherwise.
 func (o *orphan) end(gone bool) {
-	l := o.log
-	if l == nil {
-		return
-	}
 	if !gone {
-		l.mu.Lock()
-		l.left[o.path] = false
-		l.mu.Unlock()
+		o.leave(0)
 		return
 	}
-	if err := os.Remove(o.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		l.log.Warn("the record of an upload that has ended cannot be removed", zap.String("path", o.path), zap.Error(err))
+	o.log.remove(o.path)
+}
+
+// leave gives the upload to the sweeper, which aborts it after wait.
+func (o *orphan) leave(wait time.Duration) {
+	l := o.log
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.left[o.path] = &leftover{record: &o.record, after: time.Now().Add(wait)}
+}
+
+// remove deletes the record of an upload that has ended.
+func (l *OrphanLog) remove(path string) {
+	if l.dir == "" {
+		return
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		l.log.Warn("the record of an upload that has ended cannot be removed", zap.String("path", path), zap.Error(err))
 	}
 }

@@ -19,9 +19,6 @@ const sweepEvery = 10 * time.Minute
 // RunSweeper aborts the uploads that a crash or a failed abort left in the bucket,
 // until ctx ends.
 func (u *Uploader) RunSweeper(ctx context.Context) {
-	if u.opts.Orphans == nil {
-		return
-	}
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {
@@ -34,24 +31,26 @@ func (u *Uploader) RunSweeper(ctx context.Context) {
 	}
 }
 
-// Sweep tries once to abort every orphan. It continues after a failure.
+// Sweep tries once to abort every orphan that is due. It continues after a failure.
 func (u *Uploader) Sweep(ctx context.Context) {
 	l := u.opts.Orphans
-	if l == nil {
-		return
-	}
 	l.mu.Lock()
 	left := maps.Clone(l.left)
 	l.mu.Unlock()
-	for path, logged := range left {
-		err := u.sweep(ctx, path)
+	for path, o := range left {
+		if time.Now().Before(o.after) {
+			continue
+		}
+		err := u.sweep(ctx, path, o.record)
 		if ctx.Err() != nil {
 			return
 		}
 		l.mu.Lock()
-		if l.left[path] = err != nil; err == nil {
+		if err == nil {
 			delete(l.left, path)
 		}
+		logged := o.logged
+		o.logged = true
 		l.mu.Unlock()
 		if err != nil && !logged {
 			l.log.Warn("an unfinished multipart upload could not be aborted; the daemon retries", zap.Duration("every", sweepEvery), zap.String("path", path), zap.Error(err))
@@ -59,18 +58,20 @@ func (u *Uploader) Sweep(ctx context.Context) {
 	}
 }
 
-func (u *Uploader) sweep(ctx context.Context, path string) error {
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // the record was never written, or an operator removed it
-	}
-	if err != nil {
-		return err
-	}
-	var r orphanRecord
-	if err := json.Unmarshal(text, &r); err != nil || r.UploadID == "" {
-		// A crash cut the record off before the upload sent its first part.
-		return os.Remove(path)
+func (u *Uploader) sweep(ctx context.Context, path string, r *orphanRecord) error {
+	if r == nil {
+		text, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // the record was never written, or an operator removed it
+		}
+		if err != nil {
+			return err
+		}
+		r = &orphanRecord{}
+		if err := json.Unmarshal(text, r); err != nil || r.UploadID == "" {
+			// A crash cut the record off before the upload sent its first part.
+			return os.Remove(path)
+		}
 	}
 	to, err := u.destination(r.Destination)
 	if err != nil {
@@ -85,5 +86,6 @@ func (u *Uploader) sweep(ctx context.Context, path string) error {
 		return err
 	}
 	u.log.Info("an orphaned multipart upload was aborted", zap.String("destination", r.Destination), zap.String("key", r.Key))
-	return os.Remove(path)
+	u.opts.Orphans.remove(path)
+	return nil
 }

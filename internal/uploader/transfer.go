@@ -11,10 +11,6 @@ import (
 	"github.com/brokerd/brokerd/internal/uploader/s3client"
 )
 
-// putTimeout is the limit of a call that continues without its caller. Completing
-// many parts may take S3 minutes.
-const putTimeout = 5 * time.Minute
-
 // transfer is the state of one delivery while it runs.
 type transfer struct {
 	u    *Uploader
@@ -109,7 +105,7 @@ func ended(err error) (end bool, failure error) {
 }
 
 func (t *transfer) putObject(ctx context.Context, p *part) (Stored, error) {
-	ctx, cancel := t.u.detached(ctx, putTimeout)
+	ctx, cancel := t.u.detached(ctx)
 	defer cancel()
 	return t.putWhole(ctx, func() io.Reader { return p.reader() }, p.size, p.crc)
 }

@@ -7,7 +7,6 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"go.uber.org/zap"
@@ -33,7 +32,8 @@ type Options struct {
 	Host     string // for {host} in keys; empty: the machine's name
 	Version  string // for the User-Agent
 	// Orphans records the multipart uploads of streams in flight, so that they are
-	// aborted after a crash; nil: a crash leaves them to the bucket's lifecycle rule.
+	// aborted after a crash; nil: in memory, and a crash leaves them to the bucket's
+	// lifecycle rule.
 	Orphans *OrphanLog
 }
 
@@ -61,6 +61,9 @@ func New(o Options) (*Uploader, error) {
 	}
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
+	}
+	if o.Orphans == nil {
+		o.Orphans = NewVolatileOrphanLog(o.Logger)
 	}
 	if o.Host == "" {
 		host, err := os.Hostname()
@@ -98,10 +101,10 @@ func (u *Uploader) destination(name string) (*destination, error) {
 	return to, nil
 }
 
-// detached returns a context that ends with the uploader or after limit, and not with
-// the caller.
-func (u *Uploader) detached(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
+// detached returns a context that ends with the uploader, and not with the caller. It
+// has no deadline: the S3 client ends a call that makes no progress.
+func (u *Uploader) detached(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	unhook := context.AfterFunc(u.life, cancel)
 	return ctx, func() { unhook(); cancel() }
 }

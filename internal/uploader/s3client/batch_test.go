@@ -66,7 +66,7 @@ func pair(t *testing.T, b *batchBuffers) (*batchConn, *tls.Conn, *counted) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	under := &counted{Conn: &stallGuardConn{Conn: raw, stall: time.Minute}}
+	under := &counted{Conn: newStallGuardConn(raw, time.Minute)}
 	c := b.client(under, &tls.Config{RootCAs: roots(srv), ServerName: "example.com", DynamicRecordSizingDisabled: true})
 	peer := tls.Server(accepted, &tls.Config{Certificates: srv.TLS.Certificates})
 	t.Cleanup(func() { _, _ = raw.Close(), accepted.Close() })

@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"syscall"
 	"time"
 )
 
@@ -47,7 +46,7 @@ type outgoing struct {
 	method          string
 	head            []byte // up to and with the empty line
 	payload         *Payload
-	responseTimeout time.Duration // from the end of the request to the response
+	responseTimeout time.Duration // longest time without progress after the request was written
 }
 
 // response is a store's response, read to its end.
@@ -63,7 +62,6 @@ type conn struct {
 	stream   stream
 	in       *bufio.Reader
 	limit    io.LimitedReader // between in and stream
-	raw      syscall.RawConn  // nil when there is none: then staleness is found by failing
 	idleAt   time.Time        // when it became idle; the transport's field
 	reusable bool             // after an exchange: the connection can carry another request
 	before   int64            // bytes that had been sent before the exchange
@@ -72,14 +70,11 @@ type conn struct {
 func newConn(sock *stallGuardConn, s stream) *conn {
 	c := &conn{sock: sock, stream: s, limit: io.LimitedReader{R: s}}
 	c.in = bufio.NewReaderSize(&c.limit, 4096)
-	if sc, ok := sock.Conn.(syscall.Conn); ok {
-		c.raw, _ = sc.SyscallConn()
-	}
 	return c
 }
 
 // stale reports whether the store has closed an idle connection or sent bytes unasked.
-func (c *conn) stale() bool { return c.in.Buffered() > 0 || c.raw != nil && readable(c.raw) }
+func (c *conn) stale() bool { return c.in.Buffered() > 0 || c.sock.raw != nil && readable(c.sock.raw) }
 
 // sent returns how many bytes of the last request were sent, with the frames of
 // TLS records.
@@ -134,10 +129,10 @@ func (c *conn) sendThenRead(out *outgoing, b *body) (*response, error) {
 	return c.awaitResponse(out.method, out.responseTimeout)
 }
 
-// awaitResponse reads the final response within timeout.
+// awaitResponse reads the final response. It fails after timeout without progress.
 func (c *conn) awaitResponse(method string, timeout time.Duration) (*response, error) {
-	_ = c.stream.SetReadDeadline(time.Now().Add(timeout)) // a closed connection fails on reading
-	a, err := c.read(method, timeout, nil)
+	c.sock.limitSilence(timeout)
+	a, err := c.read(method, nil)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		err = &noResponseError{timeout}
 	}
@@ -156,15 +151,13 @@ type result struct {
 // sendWhileReading sends the head, waits for 100 Continue, and sends the body while
 // another goroutine reads.
 func (c *conn) sendWhileReading(out *outgoing, b *body) (*response, error) {
-	if err := c.stream.SetReadDeadline(time.Time{}); err != nil {
-		return nil, err
-	}
+	c.sock.limitSilence(0)
 	if err := c.stream.send(out.head, nil); err != nil {
 		return c.awaitEarlyResponse(out.method, err)
 	}
 	continueReceived, end := make(chan struct{}), make(chan result, 1)
 	go func() {
-		a, err := c.read(out.method, 0, continueReceived)
+		a, err := c.read(out.method, continueReceived)
 		b.stop.Store(true)
 		end <- result{a, err, time.AfterFunc(earlyResponseTimeout, c.abort)}
 	}()
@@ -183,9 +176,9 @@ func (c *conn) sendWhileReading(out *outgoing, b *body) (*response, error) {
 	case b.err != nil:
 		c.abort()
 	case err == nil:
-		_ = c.stream.SetReadDeadline(time.Now().Add(out.responseTimeout)) // a closed connection fails on reading
+		c.sock.limitSilence(out.responseTimeout)
 	default:
-		_ = c.stream.SetReadDeadline(time.Now().Add(earlyResponseTimeout))
+		c.sock.limitSilence(earlyResponseTimeout)
 	}
 	h := <-end
 	h.stallTimer.Stop()
@@ -206,8 +199,8 @@ func (c *conn) sendWhileReading(out *outgoing, b *body) (*response, error) {
 }
 
 // read reads the final response to its end. It closes continueReceived at the first
-// 100 Continue. timeout, unless it is 0, starts again once the head is complete.
-func (c *conn) read(method string, timeout time.Duration, continueReceived chan<- struct{}) (*response, error) {
+// 100 Continue.
+func (c *conn) read(method string, continueReceived chan<- struct{}) (*response, error) {
 	var asked *http.Request // tells net/http that a HEAD has no body
 	if method == http.MethodHead {
 		asked = &http.Request{Method: method}
@@ -229,9 +222,6 @@ func (c *conn) read(method string, timeout time.Duration, continueReceived chan<
 			continue
 		}
 		c.limit.N = math.MaxInt64
-		if timeout > 0 {
-			_ = c.stream.SetReadDeadline(time.Now().Add(timeout))
-		}
 		return c.readBody(resp)
 	}
 	return nil, errors.New("more than 32 interim responses (1xx) came, and no final one")

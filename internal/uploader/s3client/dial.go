@@ -109,7 +109,7 @@ func (d *dialer) open(ctx context.Context, by proxy.ContextDialer, address strin
 	if err != nil {
 		return nil, err
 	}
-	return &stallGuardConn{Conn: c, stall: d.stall}, nil
+	return newStallGuardConn(c, d.stall), nil
 }
 
 // tunnel makes an HTTP proxy connect c to address, by CONNECT.

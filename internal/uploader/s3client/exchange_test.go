@@ -372,7 +372,7 @@ func FuzzResponseBytes(f *testing.F) {
 			_, _ = io.WriteString(theirs, text)
 		}()
 		b := newBatchBuffers(defaultBatch)
-		sock := &stallGuardConn{Conn: ours, stall: time.Minute}
+		sock := newStallGuardConn(ours, time.Minute)
 		c := newConn(sock, &plainConn{Conn: sock, buffers: b})
 		defer c.close()
 		size := 10

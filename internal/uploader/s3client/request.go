@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// The longest waits for a response after the request was sent. Completing an upload
-// of many parts can take minutes.
+// The longest waits without progress for a response, after the request was sent. A
+// completion can take minutes: S3 then sends blanks, but not always.
 const (
 	responseTimeout = time.Minute
 	completeTimeout = 15 * time.Minute
@@ -148,7 +148,9 @@ func (c *Client) transportError(ctx context.Context, r *request, err error) erro
 type noResponseError struct{ after time.Duration }
 
 // Error returns the time that passed.
-func (e *noResponseError) Error() string { return fmt.Sprintf("no response within %s", e.after) }
+func (e *noResponseError) Error() string {
+	return fmt.Sprintf("no response, and no progress for %s", e.after)
+}
 
 // Timeout implements net.Error.
 func (e *noResponseError) Timeout() bool { return true }
