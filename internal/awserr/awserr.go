@@ -127,6 +127,10 @@ func failedService(err error) string {
 	return name
 }
 
+// ClassOf returns the class of an error from its code, its message and its HTTP status,
+// for texts that are no error values. Each may be empty, or 0.
+func ClassOf(code, message string, status int) Class { return classOf(code, message, status) }
+
 func classOf(code, message string, status int) Class {
 	// S3 relays KMS's codes with a prefix: KMS.NotFoundException. MinIO has
 	// kms:KeyNotFound.

@@ -61,13 +61,14 @@ type Denial struct {
 }
 
 var (
-	denialHead     = regexp.MustCompile(`User: (\S(?:.*?\S)?) is not authorized to perform: ([A-Za-z0-9-]+:[A-Za-z0-9*]+)(.*)`)
-	denialResource = regexp.MustCompile(`^ on (?:resource: "?([^"\s]+)"?|this resource|the resource associated with this ciphertext|the specified resource)`)
+	denialHead     = regexp.MustCompile(`User(?:: (\S(?:.*?\S)?))? is not authorized to perform: ([A-Za-z0-9-]+:[A-Za-z0-9*]+)(.*)`)
+	denialResource = regexp.MustCompile(`^ on (?:resource: (?:"([^"]+)"|"?([^"\s]+)"?)|this resource|the resource associated with this ciphertext|the specified resource)`)
 	denialImplicit = regexp.MustCompile(`because no ([A-Za-z -]+?) allows? the `)
 	denialExplicit = regexp.MustCompile(`with an explicit deny(?: in (?:an?|the) ([A-Za-z -]+))?`)
 	denialPolicy   = regexp.MustCompile(`(?:: |with policy ARN: )(arn:[^\s,"]+)`)
 	denialFederate = regexp.MustCompile(`Not authorized to perform:? (sts:[A-Za-z]+)`)
-	denialPublic   = regexp.MustCompile(`because public .{1,80}? (?:are|is) blocked by the `)
+	denialPublic   = regexp.MustCompile(`because public .{1,80}? (?:are|is) (?:blocked|prevented|restricted) by the `)
+	denialReason   = regexp.MustCompile(`^[\s,:]*(?:because|with an explicit deny)\b`)
 )
 
 const (
@@ -110,7 +111,7 @@ func ParseDenial(text string) (d Denial, ok bool) {
 	d.Principal, d.Action = m[1], m[2]
 	tail := m[3]
 	if r := denialResource.FindStringSubmatch(tail); r != nil {
-		d.Resource = strings.TrimRight(r[1], ".,")
+		d.Resource = strings.TrimRight(r[1]+r[2], ".,;)'\\")
 		tail = tail[len(r[0]):]
 	}
 	d.Layer, d.Explicit = verdict(tail)
@@ -120,12 +121,17 @@ func ParseDenial(text string) (d Denial, ok bool) {
 	}
 	d.Side = d.Layer.Side()
 	if p := denialPolicy.FindStringSubmatch(tail); p != nil {
-		d.PolicyARN = strings.TrimRight(p[1], ".,")
+		d.PolicyARN = strings.TrimRight(p[1], ".,;)'\\")
 	}
 	return d, true
 }
 
+// verdict reads the reason that follows a refusal. Text further on, such as a remark of
+// the person who pasted it, is no reason.
 func verdict(tail string) (layer Layer, explicit bool) {
+	if !denialReason.MatchString(tail) {
+		return LayerUnknown, false
+	}
 	if strings.Contains(tail, opaqueKMS) {
 		return LayerKeyPolicy, false
 	}

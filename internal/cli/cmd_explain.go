@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/brokerd/brokerd/docs/checks"
+	"github.com/brokerd/brokerd/internal/errtext"
 )
 
 func (a *app) explainCommand() *cobra.Command {
@@ -17,10 +18,12 @@ func (a *app) explainCommand() *cobra.Command {
 		Long: `Show the page of a code such as BRK-KMS-010: its cause, how to recognize it, and
 how to repair it. It needs no daemon and no network.
 
-A code may be abbreviated: "kms-10" is BRK-KMS-010. If the argument is no code,
+A code may be abbreviated: "kms-10" is BRK-KMS-010. A code of AWS, such as
+KMS.DisabledException, leads to its page. If the argument is no code,
 brokerctl suggests similar ones. Without an argument it lists all codes.`,
 		Example: `  brokerctl explain BRK-KMS-010
   brokerctl explain kms-10
+  brokerctl explain AccessControlListNotSupported
   brokerctl explain`,
 		Args: cobra.MaximumNArgs(1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
@@ -33,6 +36,9 @@ brokerctl suggests similar ones. Without an argument it lists all codes.`,
 			if page, ok := checks.Page(checks.Normalize(args[0])); ok {
 				_, err := fmt.Fprint(a.Out, page)
 				return err
+			}
+			if errtext.Known(args[0]) {
+				return a.explainAWSCode(args[0])
 			}
 			near := checks.Near(args[0])
 			if len(near) == 0 {
@@ -54,4 +60,16 @@ func (a *app) listCodes(codes []string) error {
 		}
 	}
 	return nil
+}
+
+// explainAWSCode shows the page of an error code of AWS.
+func (a *app) explainAWSCode(code string) error {
+	x := errtext.Explain(errtext.Error{Code: code})
+	text := fmt.Sprintf("%s: %s. %s\n", code, x.Cause, x.LookAt[0])
+	if x.Kind == errtext.KindPolicy {
+		text = code + " has many causes: `brokerctl policy explain-error` reads the whole message.\n"
+	}
+	page, _ := checks.Page(x.Page)
+	_, err := fmt.Fprintf(a.Out, "%s\n%s", text, page)
+	return err
 }

@@ -5,78 +5,130 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/brokerd/brokerd/docs/checks"
 	"github.com/brokerd/brokerd/internal/awserr"
+	"github.com/brokerd/brokerd/internal/errtext"
 )
 
-// maxErrorText bounds what is read of an error's text.
-const maxErrorText = 1 << 20
-
+// explainedError is the JSON of one error.
 type explainedError struct {
+	Code      string       `json:"code,omitempty"`
+	Operation string       `json:"operation,omitempty"`
+	Service   string       `json:"service,omitempty"`
+	Status    int          `json:"http_status,omitempty"`
+	RequestID string       `json:"request_id,omitempty"`
+	Kind      errtext.Kind `json:"kind"`
+	Cause     string       `json:"cause"`
+	Reason    string       `json:"reason,omitempty"`
 	Layer     awserr.Layer `json:"layer"`
 	Side      awserr.Side  `json:"side"`
+	Account   string       `json:"account,omitempty"`
+	Caller    string       `json:"caller_account,omitempty"`
+	Owner     string       `json:"resource_account,omitempty"`
 	Explicit  bool         `json:"explicit_deny"`
 	Principal string       `json:"principal,omitempty"`
 	Action    string       `json:"action,omitempty"`
 	Resource  string       `json:"resource,omitempty"`
 	PolicyARN string       `json:"policy_arn,omitempty"`
 	LookAt    string       `json:"look_at"`
+	Page      string       `json:"page"`
+	Message   string       `json:"message,omitempty"`
 }
 
 func (a *app) explainErrorCommand() *cobra.Command {
 	var out format
 	cmd := &cobra.Command{
 		Use:   "explain-error [TEXT]",
-		Short: "Read AWS's refusal: which kind of policy, in which account, and where to look",
-		Long: `Read the text of an access error of AWS, from the argument or standard input.
-AWS names one layer only, and between accounts it can name the wrong one; the
-answer says so where that is known to happen.
+		Short: "Read errors of AWS: the cause, the kind of policy, the account, and where to look",
+		Long: `Read AWS errors in a text, from the argument or standard input. The text may be a
+log line or a whole log, JSON, CloudTrail records, the output of the AWS CLI or of
+Terraform, or a stack trace of an SDK. Several errors are summarized by cause.
 
-Exit status: 0 understood, 1 the text is no refusal that is known.`,
-		Example: `  brokerctl policy explain-error "User: arn:aws:iam::111122223333:user/x is not authorized to perform: s3:PutObject on resource: arn:aws:s3:::b/k because no identity-based policy allows the s3:PutObject action"
-  aws s3 cp f s3://b/k 2>&1 | brokerctl policy explain-error`,
+AWS names one policy layer only, or none, and between accounts it can name the wrong
+one. The answer repeats AWS's statement, and lists the candidates where AWS names none.
+
+Exit status: 0 if an error was found, 1 if the text has none that AWS is known to send.`,
+		Example: `  aws s3 cp f s3://b/k 2>&1 | brokerctl policy explain-error
+  journalctl -u myapp | brokerctl policy explain-error
+  brokerctl policy explain-error 'An error occurred (AccessDenied) when calling the PutObject operation: Access Denied'`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			text := strings.Join(args, " ")
 			if len(args) == 0 {
-				data, err := io.ReadAll(io.LimitReader(a.In, maxErrorText))
+				data, err := io.ReadAll(io.LimitReader(a.In, errtext.MaxText))
 				if err != nil {
 					return unreadable("standard input", err)
 				}
 				text = string(data)
 			}
-			return a.explainRefusal(strings.TrimSpace(text), out)
+			return a.explainText(text, out)
 		},
 	}
 	outputFlag(cmd, &out)
 	return cmd
 }
 
-func (a *app) explainRefusal(text string, out format) error {
-	d, ok := parseRefusal(text)
-	if !ok {
-		return errors.New("this is no refusal that AWS is known to word so; a network, region or key-state error names no policy")
+func (a *app) explainText(text string, out format) error {
+	found := errtext.Read(text)
+	if len(found) == 0 {
+		return errors.New("the text has no error that AWS is known to send; paste the whole message, with its code")
 	}
-	e := explainedError{
-		Layer: d.Layer, Side: d.Side, Explicit: d.Explicit, Principal: d.Principal, Action: d.Action,
-		Resource: d.Resource, PolicyARN: d.PolicyARN, LookAt: lookAt(d),
+	if !slices.ContainsFunc(found, func(e errtext.Error) bool { return e.Code != "" || errtext.Explain(e).Kind != errtext.KindNetwork }) {
+		x := errtext.Explain(found[0])
+		return fmt.Errorf("the text has no error of AWS: %s. %s See `brokerctl explain %s`", x.Cause, x.LookAt[0], x.Page)
 	}
 	if out == formatJSON {
-		return json.NewEncoder(a.Out).Encode(e)
+		enc := json.NewEncoder(a.Out)
+		for _, e := range found {
+			if err := enc.Encode(explainedErrorOf(e)); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
-	layer := "not said"
-	if e.Layer != awserr.LayerUnknown {
-		layer = strings.ReplaceAll(string(e.Layer), "_", " ")
+	if len(found) == 1 {
+		return a.writeError(found[0], errtext.Explain(found[0]))
 	}
-	kind := "nothing allows it"
-	if e.Explicit {
-		kind = "a statement denies it"
+	return a.writeErrorSummary(len(found), errtext.Summarize(found))
+}
+
+func explainedErrorOf(e errtext.Error) explainedError {
+	x := errtext.Explain(e)
+	return explainedError{
+		Code: e.Code, Operation: e.Operation, Service: e.Service, Status: e.Status, RequestID: e.RequestID,
+		Kind: x.Kind, Cause: x.Cause, Reason: x.Reason, Layer: x.Layer, Side: x.Side,
+		Account: x.Account, Caller: e.CallerAccount, Owner: e.OwnerAccount, Explicit: e.Denial.Explicit,
+		Principal: e.Denial.Principal, Action: e.Denial.Action, Resource: e.Denial.Resource, PolicyARN: e.Denial.PolicyARN,
+		LookAt: strings.Join(x.LookAt, "; "), Page: x.Page, Message: e.Message,
 	}
-	rows := [][2]string{{"layer", layer}, {"account", sideName(e.Side)}, {"kind", kind}, {"principal", e.Principal},
-		{"action", e.Action}, {"resource", e.Resource}, {"policy", e.PolicyARN}, {"look at", e.LookAt}}
+}
+
+// writeError prints one error, one field a line.
+func (a *app) writeError(e errtext.Error, x errtext.Explanation) error {
+	layer := ""
+	if x.Kind == errtext.KindPolicy {
+		layer = "not said"
+		if x.Layer != awserr.LayerUnknown {
+			layer = strings.ReplaceAll(string(x.Layer), "_", " ")
+		}
+	}
+	rows := [][2]string{
+		{"error", errorName(e)}, {"cause", x.Cause}, {"reason", x.Reason}, {"layer", layer}, {"account", x.AccountText},
+		{"principal", e.Denial.Principal}, {"action", e.Denial.Action}, {"resource", e.Denial.Resource}, {"policy", e.Denial.PolicyARN},
+	}
+	for i, place := range x.LookAt {
+		name := ""
+		if i == 0 {
+			name = "look at"
+		}
+		rows = append(rows, [2]string{name, place})
+	}
+	rows = append(rows, [2]string{"page", pageLine(x.Page)})
 	for _, row := range rows {
 		if row[1] == "" {
 			continue
@@ -88,66 +140,44 @@ func (a *app) explainRefusal(text string, out format) error {
 	return nil
 }
 
-// parseRefusal finds the refusal in what tools print around it.
-func parseRefusal(text string) (awserr.Denial, bool) {
-	if d, ok := awserr.ParseDenial(text); ok {
-		return d, true
+// errorName is the code of an error, with the call that it answers.
+func errorName(e errtext.Error) string {
+	name := e.Code
+	if name == "" && e.Status > 0 {
+		name = fmt.Sprintf("HTTP %d", e.Status)
 	}
-	for line := range strings.SplitSeq(text, "\n") {
-		for _, start := range []string{"User: ", "Access Denied", "The ciphertext refers"} {
-			if i := strings.Index(line, start); i >= 0 {
-				if d, ok := awserr.ParseDenial(strings.TrimSpace(line[i:])); ok {
-					return d, true
-				}
-			}
-		}
+	if e.Operation != "" && name != "" {
+		name += " of " + e.Operation
 	}
-	if strings.Contains(text, "AccessDenied") || strings.Contains(text, "Access Denied") {
-		return awserr.Denial{}, true
+	if e.RequestID != "" && name != "" {
+		name += ", request id " + e.RequestID
 	}
-	return awserr.Denial{}, false
+	return name
 }
 
-func sideName(s awserr.Side) string {
-	switch s {
-	case awserr.SideA:
-		return "A, the caller's"
-	case awserr.SideB:
-		return "B, the resource's"
-	default:
-		return "not said"
-	}
+func pageLine(code string) string {
+	return fmt.Sprintf("%s: run `brokerctl explain %[1]s` (%s)", code, checks.Title(code))
 }
 
-// lookAt says what to open. Between accounts AWS blames the resource's policy
-// also when that policy delegates to the caller's account and the identity
-// policy is what is missing (recorded from AWS for another service).
-func lookAt(d awserr.Denial) string {
-	switch d.Layer {
-	case awserr.LayerIdentity:
-		return "the identity policies of the caller, in its own account"
-	case awserr.LayerResource:
-		if d.Explicit {
-			return "the Deny statements of the resource's policy"
-		}
-		return "the resource's policy; if it allows the caller's whole account (:root), the identity policy of the caller instead"
-	case awserr.LayerKeyPolicy:
-		return "the key policy: the statement for this principal; also whether the key is in this Region, and whether it is the key that was meant"
-	case awserr.LayerTrust:
-		return "the trust policy of the role: principal and sts:ExternalId"
-	case awserr.LayerBoundary:
-		return "the permissions boundary of the role or user"
-	case awserr.LayerSession:
-		return "the session policy that was passed to AssumeRole"
-	case awserr.LayerSCP:
-		return "the service control policies of the caller's organization"
-	case awserr.LayerRCP:
-		return "the resource control policies of the resource's organization"
-	case awserr.LayerVPCEndpoint:
-		return "the policy of the VPC endpoint that the request went through"
-	case awserr.LayerPublicAccess:
-		return "the public-access block of the bucket and its account"
-	default:
-		return "AWS gives no detail to callers of other organizations: `brokerctl verify` finds the policy"
+// writeErrorSummary prints the causes of several errors, the most frequent first.
+func (a *app) writeErrorSummary(total int, groups []errtext.Group) error {
+	var b strings.Builder
+	causes := "causes"
+	if len(groups) == 1 {
+		causes = "cause"
 	}
+	fmt.Fprintf(&b, "%d errors, %d %s\n", total, len(groups), causes)
+	for _, g := range groups {
+		x := g.Explanation
+		fmt.Fprintf(&b, "\n%d × %s\n", g.Count, x.Cause)
+		if x.Reason != "" {
+			fmt.Fprintf(&b, "    reason     %s\n", x.Reason)
+		}
+		if x.AccountText != "" {
+			fmt.Fprintf(&b, "    account    %s\n", x.AccountText)
+		}
+		fmt.Fprintf(&b, "    look at    %s\n    page       %s\n    example    %s\n", x.LookAt[0], pageLine(x.Page), g.Example.Message)
+	}
+	_, err := io.WriteString(a.Out, b.String())
+	return err
 }

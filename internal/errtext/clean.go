@@ -1,0 +1,98 @@
+package errtext
+
+import (
+	"html"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// MaxText bounds the text that is read, in bytes.
+const MaxText = 1 << 20
+
+var ansi = regexp.MustCompile(`\x1b\[[0-9;?]*[A-Za-z]`)
+
+// clean removes terminal escapes and carriage returns, and bounds the text.
+func clean(text string) string {
+	if len(text) > MaxText {
+		text = strings.ToValidUTF8(text[:MaxText], "")
+	}
+	text = ansi.ReplaceAllString(strings.ToValidUTF8(text, ""), "")
+	text = strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n")
+	return strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\n' && r != '\t' || r == '\u200b' || r == '\ufeff' {
+			return -1
+		}
+		return r
+	}, text)
+}
+
+// unescapes is how often an error can be quoted inside a quoted string.
+const unescapes = 4
+
+// unescape removes the escapes of JSON, of %q and of HTML, at any depth.
+func unescape(s string) string {
+	for range unescapes {
+		next := html.UnescapeString(unescapeOnce(s))
+		if next == s {
+			break
+		}
+		s = next
+	}
+	return s
+}
+
+func unescapeOnce(s string) string {
+	if !strings.Contains(s, `\`) {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] != '\\' || i+1 == len(s) {
+			b.WriteByte(s[i])
+			continue
+		}
+		i++
+		switch s[i] {
+		case 'n', 'r':
+			b.WriteByte('\n')
+		case 't':
+			b.WriteByte(' ')
+		case 'u':
+			if i+4 < len(s) {
+				if r, err := strconv.ParseUint(s[i+1:i+5], 16, 16); err == nil && utf8.ValidRune(rune(r)) && r >= ' ' {
+					b.WriteRune(rune(r))
+					i += 4
+					continue
+				}
+			}
+			b.WriteByte('u')
+		default: // a quote, a backslash, a slash, a line that continues
+			b.WriteByte(s[i])
+		}
+	}
+	return b.String()
+}
+
+// terminalWidths are common widths at which a terminal breaks a line that is copied.
+var terminalWidths = map[int]bool{80: true, 100: true, 120: true, 132: true, 140: true, 160: true, 200: true}
+
+// rejoin joins the lines of a record that a terminal broke at its width, also inside an
+// ARN. A terminal breaks at one width only; text that was wrapped at spaces is left alone.
+func rejoin(record string) string {
+	lines := strings.Split(record, "\n")
+	if len(lines) < 2 {
+		return record
+	}
+	width := utf8.RuneCountInString(lines[0])
+	for _, l := range lines[:len(lines)-1] {
+		if utf8.RuneCountInString(l) != width {
+			return record
+		}
+	}
+	if width < 40 || utf8.RuneCountInString(lines[len(lines)-1]) > width || len(lines) == 2 && !terminalWidths[width] {
+		return record
+	}
+	return strings.Join(lines, "")
+}

@@ -1,0 +1,285 @@
+package errtext
+
+import (
+	"cmp"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/brokerd/brokerd/internal/awserr"
+)
+
+// Error is one error of AWS, as a text tells it. An empty field is not in the text.
+type Error struct {
+	Code      string // "AccessDenied", "KMS.DisabledException"
+	Service   string // "s3", "kms", "sts": in lower case, as in an action
+	Operation string // "PutObject"
+	Status    int    // HTTP status
+	RequestID string
+	Message   string // the error's text, on one line
+
+	// Denial is the refusal that the text describes; its Action is empty without one.
+	Denial awserr.Denial
+	// Stated reports that the text gives the reason of the refusal: an explicit deny, or
+	// that no policy of the layer allows the action.
+	Stated bool
+
+	CallerAccount string // account id of the caller
+	OwnerAccount  string // account id of the resource
+	Bucket        string
+	Role          string // ARN of the role to assume
+}
+
+// Read returns the errors in a text. A text without one gives none.
+func Read(text string) []Error {
+	text = clean(text)
+	if found, ok := readJSON(strings.TrimSpace(text)); ok {
+		return found
+	}
+	var out []Error
+	for _, record := range records(text) {
+		out = append(out, readRecord(record)...)
+	}
+	return out
+}
+
+func readRecord(record string) []Error {
+	if i := strings.IndexByte(record, '{'); i >= 0 {
+		if found, ok := readJSON(record[i:]); ok && len(found) > 0 {
+			return found
+		}
+	}
+	var out []Error
+	for _, s := range segments(unescape(rejoin(record))) {
+		e, ok := readSegment(s)
+		if ok {
+			out = appendNew(out, e)
+		}
+	}
+	return out
+}
+
+// appendNew adds e unless the same record has it already: a trace repeats its error, and
+// wraps the refusal of AWS in one of its own.
+func appendNew(all []Error, e Error) []Error {
+	for i := range all {
+		a := &all[i]
+		if !compatible(a.Operation, e.Operation) || !sameError(a, &e) {
+			continue
+		}
+		if a.Denial.Action == "" && e.Denial.Action != "" {
+			*a, e = e, *a
+		}
+		a.Code, a.Service, a.Operation = cmp.Or(a.Code, e.Code), cmp.Or(a.Service, e.Service), cmp.Or(a.Operation, e.Operation)
+		a.Status, a.RequestID, a.Bucket = cmp.Or(a.Status, e.Status), cmp.Or(a.RequestID, e.RequestID), cmp.Or(a.Bucket, e.Bucket)
+		return all
+	}
+	return append(all, e)
+}
+
+func sameError(a, b *Error) bool {
+	bare := func(e *Error) bool {
+		return e.Denial.Action == "" && (isRefusal(e.Code) || e.Code == "" && e.Status == 403)
+	}
+	switch {
+	case bare(a) && bare(b):
+		return true
+	case bare(a) && b.Denial.Action != "", bare(b) && a.Denial.Action != "":
+		return true
+	case a.Denial.Action != "":
+		return a.Denial == b.Denial && compatible(a.Code, b.Code)
+	}
+	return a.Code != "" && a.Code == b.Code
+}
+
+func compatible(a, b string) bool { return a == "" || b == "" || a == b }
+
+var (
+	reCode = []*regexp.Regexp{
+		regexp.MustCompile(`An error occurred \(([\w.]+)\) when calling`),
+		regexp.MustCompile(`api error ([\w.]+):`),
+		regexp.MustCompile(`Error Code: ([\w.]+)`),
+		regexp.MustCompile(`<Code>\s*([\w.]+)\s*</Code>`),
+		regexp.MustCompile(`code: Some\("([\w.]+)"\)`),
+		regexp.MustCompile(`"__type"\s*:\s*"(?:[\w.]+#)?(\w+)`),
+		regexp.MustCompile(`(?:error_?)?[cC]ode"?'?\s*[:=]\s*["']([A-Z][\w.]+)`),
+		regexp.MustCompile(`errorCode["']?\s*[:=]\s*["']?([A-Z][\w.]+)`),
+		regexp.MustCompile(`HandlerErrorCode: (\w+)`),
+		regexp.MustCompile(`ExceptionName: (\w+)`),
+	}
+	reKnownCode = regexp.MustCompile(`\b((?:KMS\.)?(?:` + strings.Join(knownCodes(), "|") + `))\b`)
+	reJavaClass = regexp.MustCompile(`\.(\w+?)(?:Exception)?: `)
+	reOperation = []*regexp.Regexp{
+		regexp.MustCompile(`when calling the (\w+) operation`),
+		regexp.MustCompile(`(?s)operation error [\w ]+: (\w+),`),
+		regexp.MustCompile(`Error executing "(\w+)"`),
+		regexp.MustCompile(`\b(?:s3|kms|sts|iam|S3|KMS|STS|IAM)[:.](?:Client\.)?([A-Z]\w+)\b`),
+		regexp.MustCompile(`(?:operation|eventName)["']?\s*[:=]\s*["']?([A-Z][a-z]\w+)`),
+	}
+	reService = []*regexp.Regexp{
+		regexp.MustCompile(`operation error ([\w ]+): \w+,`),
+		regexp.MustCompile(`\(Service: (?:Amazon|AWS)? ?([\w ]+?)[;,]`),
+		regexp.MustCompile(`\b(s3|kms|sts|iam|S3|KMS|STS|IAM)[:.][A-Z]\w+\b`),
+		regexp.MustCompile(`\b(s3|kms|sts|iam)[.-][\w.-]*amazonaws\.com`),
+		regexp.MustCompile(`services?\.(s3|kms|sts|iam|securitytoken)\b`),
+		regexp.MustCompile(`\bAmazon\.?(S3|KeyManagementService|SecurityToken)\b`),
+	}
+	reStatus = regexp.MustCompile(`(?i)(?:status ?code["']?[:=]? ?|\bstatus["']?[:=] ?"?|response code: |resulted in a .?|HTTP (?:error )?|\()([345]\d\d)\b`)
+	reID     = regexp.MustCompile(`(?i)request[ _-]?id["']?\s*[:=>]?\s*["']?([A-Za-z0-9-]{8,})`)
+	reARN    = regexp.MustCompile(`arn:aws[a-z-]*:([a-z0-9-]+):([a-z0-9-]*):(\d{0,12}):([^\s"'<>,;)\\]+)`)
+	reBucket = regexp.MustCompile(`(?:s3://|arn:aws[a-z-]*:s3:::)([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])`)
+	reStated = regexp.MustCompile(`because no [A-Za-z -]+? allows? |with an explicit deny|because public `)
+)
+
+func first(patterns []*regexp.Regexp, s string) string {
+	for _, p := range patterns {
+		if m := p.FindStringSubmatch(s); m != nil {
+			return m[1]
+		}
+	}
+	return ""
+}
+
+// readSegment reads one error. It reports false if the text is no error of AWS.
+func readSegment(s string) (Error, bool) {
+	s = strings.ToValidUTF8(s[:min(len(s), maxSegment)], "")
+	e := Error{Code: first(reCode, s), Operation: lastOperation(s)}
+	if e.Code == "" {
+		e.Code = first([]*regexp.Regexp{reKnownCode}, s)
+	}
+	if e.Code == "" {
+		if m := reJavaClass.FindStringSubmatch(s); m != nil {
+			e.Code = codeOfClass(m[1])
+		}
+	}
+	if n, err := strconv.Atoi(e.Code); err == nil { // a HEAD has no body: the CLI shows the status
+		e.Code, e.Status = "", n
+	}
+	if m := reStatus.FindStringSubmatch(s); m != nil {
+		e.Status, _ = strconv.Atoi(m[1])
+	}
+	if m := reID.FindStringSubmatch(s); m != nil && strings.ContainsAny(m[1], "0123456789") {
+		e.RequestID = m[1]
+	}
+	flat := strings.Join(strings.Fields(s), " ")
+	if d, ok := awserr.ParseDenial(flat); ok {
+		e.Denial = d
+		e.Stated = d.Layer != awserr.LayerUnknown && reStated.MatchString(flat) || d.Explicit
+	}
+	e.Service = serviceOf(&e, s)
+	e.Message = messageOf(flat, e.Code)
+	e.note(flat)
+	known := e.Denial.Action != "" || e.Code != "" || sentenceOf(flat) != nil
+	if !known && (e.Status == 403 || strings.Contains(strings.ToLower(flat), "access denied") || e.Status >= 300 && e.Operation != "") {
+		known = true
+	}
+	return e, known
+}
+
+// lastOperation prefers the innermost operation: an upload can fail in STS.
+func lastOperation(s string) string {
+	if all := reOperation[1].FindAllStringSubmatch(s, -1); len(all) > 0 {
+		return all[len(all)-1][1]
+	}
+	return first(reOperation, s)
+}
+
+// codeOfClass turns the name of an SDK's exception class into a code.
+func codeOfClass(class string) string {
+	for _, name := range []string{class, class + "Exception"} {
+		if isKnownCode(name) {
+			return name
+		}
+	}
+	return ""
+}
+
+func serviceOf(e *Error, s string) string {
+	if service, _, ok := strings.Cut(e.Denial.Action, ":"); ok {
+		return service
+	}
+	if strings.HasPrefix(e.Code, "KMS.") {
+		return "kms"
+	}
+	name := ""
+	if all := reService[0].FindAllStringSubmatch(s, -1); len(all) > 0 {
+		name = all[len(all)-1][1]
+	} else {
+		name = first(reService, s)
+	}
+	switch name = strings.ToLower(strings.ReplaceAll(name, " ", "")); name {
+	case "awskms", "keymanagementservice":
+		return "kms"
+	case "securitytoken", "awssecuritytokenservice", "securitytokenservice":
+		return "sts"
+	case "":
+		return serviceOfOperation[e.Operation]
+	}
+	return name
+}
+
+// serviceOfOperation names the service of operations that a delivery uses.
+var serviceOfOperation = map[string]string{
+	"PutObject": "s3", "GetObject": "s3", "HeadObject": "s3", "HeadBucket": "s3", "ListObjects": "s3", "ListObjectsV2": "s3", "ListBuckets": "s3",
+	"CreateMultipartUpload": "s3", "UploadPart": "s3", "UploadPartCopy": "s3", "CompleteMultipartUpload": "s3", "AbortMultipartUpload": "s3",
+	"CopyObject": "s3", "DeleteObject": "s3", "DeleteObjects": "s3", "PutBucketPolicy": "s3", "GetBucketPolicy": "s3", "PutBucketAcl": "s3",
+	"PutObjectAcl": "s3", "CreateBucket": "s3", "GetBucketLocation": "s3", "PutBucketEncryption": "s3", "PutPublicAccessBlock": "s3",
+	"GenerateDataKey": "kms", "Decrypt": "kms", "Encrypt": "kms", "DescribeKey": "kms", "CreateKey": "kms", "PutKeyPolicy": "kms", "CreateGrant": "kms",
+	"AssumeRole": "sts", "AssumeRoleWithWebIdentity": "sts", "AssumeRoleWithSAML": "sts", "GetCallerIdentity": "sts", "GetSessionToken": "sts",
+	"GetFederationToken": "sts", "CreateRole": "iam", "PutRolePolicy": "iam", "AttachRolePolicy": "iam", "GetRole": "iam", "UpdateAssumeRolePolicy": "iam",
+}
+
+// maxSegment bounds the text of one error, and maxMessage its message, in bytes.
+const (
+	maxSegment = 16 << 10
+	maxMessage = 500
+)
+
+var (
+	messageStart = regexp.MustCompile(`(?:when calling the \w+ operation(?: \([^)]*\))?: |api error [\w.]+: |<Message>|message: Some\("|(?:Exception|Error|Denied): )`)
+	messageEnd   = regexp.MustCompile(`</Message>| \((?:Service|AWS Error Code|request id)|",? ?(?:caller|ts|time|[a-z_]+=)|" ?[,})]| status code: \d| at [\w.$<>]+ ?\(`)
+)
+
+// messageOf returns the sentence of an error, without the metadata around it.
+func messageOf(flat, code string) string {
+	if i := strings.Index(flat, "is not authorized to perform"); i >= 0 {
+		if j := strings.LastIndex(flat[:i], "User"); j >= 0 {
+			flat = flat[j:]
+		}
+	} else if m := messageStart.FindStringIndex(flat); m != nil {
+		flat = flat[m[1]:]
+	} else if _, after, ok := strings.Cut(flat, code+": "); ok && code != "" {
+		flat = after
+	}
+	if m := messageEnd.FindStringIndex(flat); m != nil {
+		flat = flat[:m[0]]
+	}
+	if len(flat) > maxMessage {
+		flat = strings.ToValidUTF8(flat[:maxMessage], "") + "…"
+	}
+	return strings.TrimSpace(flat)
+}
+
+// note fills in accounts, bucket and role from the ARNs of the text.
+func (e *Error) note(flat string) {
+	if m := reARN.FindStringSubmatch(e.Denial.Principal); m != nil {
+		e.CallerAccount = m[3]
+	}
+	if m := reARN.FindStringSubmatch(e.Denial.Resource); m != nil {
+		e.OwnerAccount = m[3]
+		if m[1] == "iam" && strings.HasPrefix(m[4], "role/") {
+			e.Role = m[0]
+		}
+	}
+	if m := reBucket.FindStringSubmatch(flat); m != nil && (e.Service == "s3" || e.Service == "") {
+		e.Bucket = m[1]
+	}
+	if e.Service == "kms" && e.OwnerAccount == "" {
+		for _, m := range reARN.FindAllStringSubmatch(flat, -1) {
+			if m[1] == "kms" {
+				e.OwnerAccount = m[3]
+				break
+			}
+		}
+	}
+}
