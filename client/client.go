@@ -1,10 +1,8 @@
 package client
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -14,18 +12,26 @@ import (
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials/insecure"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
 
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
-// DefaultSocket is where the daemon listens unless it is told otherwise.
+// DefaultSocket is the daemon's default socket.
 const DefaultSocket = "/run/brokerd/brokerd.sock"
+
+// pingAfter is the silence of the daemon after which an open call asks for a sign of
+// life. pingTimeout is how long the daemon may take for it.
+const (
+	pingAfter   = 10 * time.Second
+	pingTimeout = 10 * time.Second
+)
 
 // Client is a connection to one brokerd.
 type Client struct {
 	conn   *grpc.ClientConn
-	socket string
-	// streamsOnly is set when the daemon turned out to take no descriptors.
+	dialer *dialer
+	// streamsOnly is set when the daemon takes no descriptors.
 	streamsOnly atomic.Bool
 	chunks      chunkPool
 }
@@ -38,8 +44,8 @@ func WithUserAgent(agent string) Option {
 	return func(o *[]grpc.DialOption) { *o = append(*o, grpc.WithUserAgent(agent)) }
 }
 
-// Dial makes a client for the daemon that listens on socket, a path; empty means
-// $BROKERD_SOCKET, else DefaultSocket. It does not connect: the first call does.
+// Dial returns a client of the daemon that listens on socket, a path. An empty path means
+// $BROKERD_SOCKET, else DefaultSocket. Dial does not connect: the first call does.
 func Dial(socket string, opts ...Option) (*Client, error) {
 	if socket == "" {
 		socket = os.Getenv("BROKERD_SOCKET")
@@ -51,15 +57,15 @@ func Dial(socket string, opts ...Option) (*Client, error) {
 	if strings.ContainsRune(socket, 0) {
 		return nil, errors.New("client: the socket path holds a NUL byte")
 	}
+	d := &dialer{path: socket}
 	dial := []grpc.DialOption{
-		// The socket's permissions and the kernel's word about the peer protect the
-		// connection; there is no network in between.
+		// The socket's permissions and the peer's identity protect the connection; it
+		// crosses no network.
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
-			var d net.Dialer
-			return d.DialContext(ctx, "unix", socket)
-		}),
-		// The daemon is on this machine: it is back the moment its socket is.
+		grpc.WithContextDialer(d.grpc),
+		// A daemon that is stopped or frozen answers no ping.
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingAfter, Timeout: pingTimeout}),
+		// The daemon is on this host: retry as soon as its socket is back.
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: 20 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second},
 			MinConnectTimeout: 5 * time.Second,
@@ -75,24 +81,24 @@ func Dial(socket string, opts ...Option) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
-	c := &Client{conn: conn, socket: socket}
-	return c, nil
+	return &Client{conn: conn, dialer: d}, nil
 }
 
-// Socket is the path of the daemon's socket.
-func (c *Client) Socket() string { return c.socket }
+// Socket returns the path of the daemon's socket.
+func (c *Client) Socket() string { return c.dialer.path }
 
-// Broker is the raw API for applications.
+// Broker returns the raw API for applications.
 func (c *Client) Broker() brokerdv1.BrokerServiceClient {
 	return brokerdv1.NewBrokerServiceClient(c.conn)
 }
 
-// Admin is the raw API for operators.
+// Admin returns the raw API for operators.
 func (c *Client) Admin() brokerdv1.AdminServiceClient {
 	return brokerdv1.NewAdminServiceClient(c.conn)
 }
 
-// Health is the standard health service: "" for the daemon, a destination's name for one destination.
+// Health returns the standard health service: "" is the daemon, a destination's name is
+// that destination.
 func (c *Client) Health() healthpb.HealthClient { return healthpb.NewHealthClient(c.conn) }
 
 // Close ends the connection; calls in flight fail.

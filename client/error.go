@@ -4,26 +4,29 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/brokerd/brokerd/internal/reason"
 )
 
-// Error is what the daemon answered instead of a result.
+// Error is a refusal or a failure, as the daemon reported it.
 type Error struct {
 	Code       codes.Code
-	Reason     string            // stable, such as "PEER_NOT_ALLOWED"; empty when the daemon did not answer
+	Reason     string            // stable, such as "PEER_NOT_ALLOWED", see docs/error-codes.md; empty when no daemon answered
 	Message    string            // for people
 	Metadata   map[string]string // facts about the reason; never a secret
 	RetryAfter time.Duration     // how long to wait before the next try; 0: the daemon did not say
-	// MayBeStored is true when an upload was sent whole and nobody knows what
-	// became of it. False: there is no object. See the function of that name.
+	// MayBeStored reports that an upload was sent whole and that its outcome is unknown.
+	// False: there is no object. See the function of that name.
 	MayBeStored bool
 }
 
-// Error is the message with its reason.
+// Error returns the message with its reason.
 func (e *Error) Error() string {
 	if e.Reason == "" {
 		return e.Message
@@ -31,15 +34,16 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s [%s]", e.Message, e.Reason)
 }
 
-// Temporary says whether the same call may succeed later with nothing changed.
+// Temporary reports whether the same call may succeed later although no person changed
+// anything.
 func (e *Error) Temporary() bool {
 	return e.Code == codes.Unavailable || e.Code == codes.ResourceExhausted || e.Code == codes.Aborted || e.RetryAfter > 0
 }
 
-// MayBeStored says whether the object may exist although err says that the upload
-// failed. False: there is none, and sending it again stores it once. True: nobody
-// answered after all was sent, or the daemon itself lost the answer of S3; send it
-// again with the same idempotency key, or look.
+// MayBeStored reports whether the object of a failed upload may exist. False: there is
+// none, and sending it again stores it once. True: no answer came after all bytes were
+// sent, or the daemon lost the answer of S3. Send it again with the same idempotency
+// key, or check the bucket.
 func MayBeStored(err error) bool {
 	var e *Error
 	var g *givenUp
@@ -52,7 +56,7 @@ func MayBeStored(err error) bool {
 	return false
 }
 
-// givenUp is the end of ctx during an upload.
+// givenUp is the error of an upload whose ctx ended.
 type givenUp struct {
 	err         error
 	mayBeStored bool
@@ -89,7 +93,28 @@ func (c *Client) FromError(err error) error {
 		}
 	}
 	if e.Reason == "" && e.Code == codes.Unavailable {
-		e.Message = fmt.Sprintf("no answer from brokerd on %s: %s; is the daemon running, and may this user open the socket?", c.socket, st.Message())
+		return c.unanswered(st.Message())
 	}
 	return e
+}
+
+// unanswered is the error of a call that no daemon answered.
+func (c *Client) unanswered(text string) *Error {
+	final, last := c.dialer.failure()
+	switch {
+	case final != nil:
+		e := *final
+		return &e
+	case strings.Contains(text, "keepalive ping failed") || errors.Is(last, errNoPreface):
+		return c.silent()
+	case last != nil:
+		text = "connect: " + errno(last)
+	}
+	return &Error{Code: codes.Unavailable, Message: fmt.Sprintf("no answer from brokerd on %s: %s; is the daemon running?", c.dialer.path, text)}
+}
+
+// silent is the error of a call to a daemon that gives no sign of life.
+func (c *Client) silent() *Error {
+	return &Error{Code: codes.Unavailable, Reason: string(reason.DaemonSilent), Message: fmt.Sprintf(
+		"brokerd on %s accepts connections and gives no sign of life: it may be stopped or frozen, or its host out of resources", c.dialer.path)}
 }

@@ -22,29 +22,31 @@ import (
 
 const (
 	handoverMagic = "brokerd-file-1\n"
-	// maxAnswer bounds what is taken for an answer.
+	// maxAnswer bounds an answer of the daemon, in bytes.
 	maxAnswer = 64 << 10
+	// silenceLimit is how long a live daemon may be silent. A daemon that sends
+	// heartbeats sends one every third of it, or more often.
+	silenceLimit = 15 * time.Second
 )
 
-// errNotTaken says that this daemon, or this file, needs a stream.
+// errNotTaken is returned when this daemon, or this file, needs a stream.
 var errNotTaken = errors.New("the daemon takes no descriptor")
 
-// handOver gives the daemon the open file instead of its bytes. complete says
-// whether all was sent, so that the object may exist whatever the error is.
+// handOver gives the daemon the open file instead of its bytes. complete reports
+// whether the file was handed over, so that the object may exist despite an error.
 func (c *Client) handOver(ctx context.Context, f *os.File, h *brokerdv1.UploadHeader) (resp *brokerdv1.UploadResponse, complete bool, err error) {
 	raw, err := proto.Marshal(&brokerdv1.FileUpload{Header: h})
 	if err != nil {
 		return nil, false, fmt.Errorf("client: %w", err)
 	}
-	var d net.Dialer
-	nc, err := d.DialContext(ctx, "unix", c.socket)
+	nc, err := c.dialer.dial(ctx)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, false, ctx.Err()
 		}
 		return nil, false, c.FromError(status.Error(codes.Unavailable, err.Error()))
 	}
-	defer func() { _ = nc.Close() }() // closing before the answer is how it is given up
+	defer func() { _ = nc.Close() }() // closing before the answer cancels the upload
 	conn, ok := nc.(*net.UnixConn)
 	if !ok {
 		return nil, false, errNotTaken
@@ -56,9 +58,10 @@ func (c *Client) handOver(ctx context.Context, f *os.File, h *brokerdv1.UploadHe
 		if errors.Is(err, errNotTaken) {
 			return nil, false, err
 		}
-		// A daemon that refuses at once has answered before it closed.
+		// The daemon may have refused, and closed its side: its answer is still here.
 	}
-	resp, err = c.answers(conn)
+	a := &answers{c: c, ctx: ctx, conn: conn, limit: silenceLimit}
+	resp, err = a.final()
 	switch {
 	case ctx.Err() != nil && err != nil:
 		return nil, true, ctx.Err()
@@ -69,62 +72,95 @@ func (c *Client) handOver(ctx context.Context, f *os.File, h *brokerdv1.UploadHe
 	return resp, true, err
 }
 
-// errHTTP2 says that the daemon took the connection for one of gRPC's.
+// errHTTP2 is returned when the daemon treats the connection as a gRPC connection.
 var errHTTP2 = errors.New("the daemon speaks HTTP/2 only")
 
-// answers reads up to the final answer.
-func (c *Client) answers(conn *net.UnixConn) (*brokerdv1.UploadResponse, error) {
+// answers reads the messages of the daemon on one connection.
+type answers struct {
+	c     *Client
+	ctx   context.Context
+	conn  *net.UnixConn
+	limit time.Duration // how long the daemon may be silent; 0: forever
+}
+
+// final reads up to the final answer.
+func (a *answers) final() (*brokerdv1.UploadResponse, error) {
 	for first := true; ; first = false {
-		var head [4]byte
-		if _, err := io.ReadFull(conn, head[:]); err != nil {
-			if first && errors.Is(err, io.EOF) {
-				return nil, errNotTaken // it closed without a word
-			}
-			return nil, c.broken(err)
+		raw, err := a.message(first)
+		if err != nil {
+			return nil, err
 		}
-		n := binary.BigEndian.Uint32(head[:])
-		if n > maxAnswer {
-			return nil, c.broken(fmt.Errorf("an answer of %d bytes", n))
-		}
-		// The first thing a gRPC server says is a SETTINGS frame: 24 bits of length, the type 4.
-		if first && n&0xff == 4 && (n>>8)%6 == 0 {
-			var rest [5]byte // flags and stream, all zero; no message begins like that
-			if _, err := io.ReadFull(conn, rest[:]); err == nil && rest == [5]byte{} {
-				return nil, errHTTP2
-			} else if n < 5 || err != nil {
-				return nil, c.broken(errors.New("not an answer"))
-			}
-			raw := append(rest[:], make([]byte, n-5)...)
-			if _, err := io.ReadFull(conn, raw[5:]); err != nil {
-				return nil, c.broken(err)
-			}
-			if resp, final, err := c.answer(raw); final {
-				return resp, err
-			}
-			continue
-		}
-		raw := make([]byte, n)
-		if _, err := io.ReadFull(conn, raw); err != nil {
-			return nil, c.broken(err)
-		}
-		if resp, final, err := c.answer(raw); final {
+		if resp, final, err := a.decode(raw); final {
 			return resp, err
 		}
 	}
 }
 
-func (c *Client) answer(raw []byte) (resp *brokerdv1.UploadResponse, final bool, err error) {
+// message reads one message.
+func (a *answers) message(first bool) ([]byte, error) {
+	if err := a.allow(); err != nil {
+		return nil, err
+	}
+	var head [4]byte
+	if _, err := io.ReadFull(a.conn, head[:]); err != nil {
+		if first && errors.Is(err, io.EOF) {
+			return nil, errNotTaken // it closed without an answer
+		}
+		return nil, a.broken(err)
+	}
+	n := binary.BigEndian.Uint32(head[:])
+	if n > maxAnswer {
+		return nil, a.broken(fmt.Errorf("an answer of %d bytes", n))
+	}
+	raw := make([]byte, n)
+	// A gRPC server begins with a SETTINGS frame: 24 bits of length, the type 4, and then
+	// five zero bytes. No message begins with those.
+	if first && n&0xff == 4 && (n>>8)%6 == 0 {
+		var rest [5]byte
+		if _, err := io.ReadFull(a.conn, rest[:]); err == nil && rest == [5]byte{} {
+			return nil, errHTTP2
+		} else if n < 5 || err != nil {
+			return nil, a.broken(errors.New("not an answer"))
+		}
+		copy(raw, rest[:])
+		if _, err := io.ReadFull(a.conn, raw[5:]); err != nil {
+			return nil, a.broken(err)
+		}
+		return raw, nil
+	}
+	if _, err := io.ReadFull(a.conn, raw); err != nil {
+		return nil, a.broken(err)
+	}
+	return raw, nil
+}
+
+// allow gives the daemon the time for its next message.
+func (a *answers) allow() error {
+	var deadline time.Time
+	if a.limit > 0 {
+		deadline = time.Now().Add(a.limit)
+	}
+	if err := a.conn.SetReadDeadline(deadline); err != nil {
+		return a.broken(err)
+	}
+	return a.ctx.Err() // it may have ended before its deadline was replaced
+}
+
+func (a *answers) decode(raw []byte) (resp *brokerdv1.UploadResponse, final bool, err error) {
 	out := &brokerdv1.FileUploadResult{}
 	if err := proto.Unmarshal(raw, out); err != nil {
-		return nil, true, c.broken(err)
+		return nil, true, a.broken(err)
 	}
 	switch {
 	case out.GetResponse() != nil:
 		return out.GetResponse(), true, nil
-	case out.GetCode() == 0:
-		return nil, false, nil // the id, before any byte was read
+	case out.GetCode() == 0: // accepted, or a heartbeat
+		if a.limit = silenceLimit; out.GetHeartbeat() == nil {
+			a.limit = 0 // an older daemon, which sends none
+		}
+		return nil, false, nil
 	}
-	err = c.FromError(status.ErrorProto(&spb.Status{Code: out.GetCode(), Message: out.GetMessage(), Details: out.GetDetails()}))
+	err = a.c.FromError(status.ErrorProto(&spb.Status{Code: out.GetCode(), Message: out.GetMessage(), Details: out.GetDetails()}))
 	var e *Error
 	if errors.As(err, &e) && reason.Reason(e.Reason) == reason.DescriptorRefused {
 		return nil, true, errNotTaken
@@ -132,7 +168,10 @@ func (c *Client) answer(raw []byte) (resp *brokerdv1.UploadResponse, final bool,
 	return nil, true, err
 }
 
-// broken is a connection that ended before the answer.
-func (c *Client) broken(err error) error {
-	return c.FromError(status.Error(codes.Unavailable, "the connection ended before the answer: "+err.Error()))
+// broken is the error of a connection that ended before the final answer.
+func (a *answers) broken(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) && a.ctx.Err() == nil {
+		return a.c.silent()
+	}
+	return a.c.FromError(status.Error(codes.Unavailable, "the connection ended before the answer: "+errno(err)))
 }

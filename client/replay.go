@@ -4,11 +4,11 @@ import "io"
 
 const defaultReplay = 1 << 20
 
-// replay is a body that can be read again from its start: by seeking where the
-// reader can, else as long as all that was read of it fits into a buffer.
+// replay is a body that can be read again from its start: by seeking if the reader can
+// seek, else while everything that was read fits into a buffer.
 type replay struct {
 	r      io.Reader
-	seeker io.Seeker // nil: it cannot
+	seeker io.Seeker // nil: r cannot seek
 	start  int64
 
 	kept  []byte
@@ -20,7 +20,7 @@ type replay struct {
 func newReplay(r io.Reader, most int) *replay {
 	p := &replay{r: r, most: most}
 	if s, ok := r.(io.Seeker); ok {
-		// A pipe is an *os.File too, and cannot.
+		// A pipe is an *os.File too, and cannot seek.
 		if at, err := s.Seek(0, io.SeekCurrent); err == nil {
 			p.seeker, p.start = s, at
 		}
@@ -28,7 +28,7 @@ func newReplay(r io.Reader, most int) *replay {
 	return p
 }
 
-// again says whether rewind can do it.
+// again reports whether rewind can succeed.
 func (p *replay) again() bool { return p.seeker != nil || !p.spilt }
 
 func (p *replay) rewind() error {

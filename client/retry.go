@@ -15,18 +15,19 @@ const (
 	longestPause = 5 * time.Second
 )
 
-// worthRetrying says whether the same upload may succeed later: the daemon does
-// not answer, or it says when to come again.
+// worthRetrying reports whether the same upload may succeed later: the daemon does not
+// answer, or it says when to come again.
 func worthRetrying(err error) bool {
 	var e *Error
-	if !errors.As(err, &e) {
+	var final *finalError
+	if !errors.As(err, &e) || errors.As(err, &final) {
 		return false
 	}
 	return e.Code == codes.Unavailable || e.RetryAfter > 0
 }
 
-// retrying calls try until it succeeds, fails for good, or most has passed since
-// it first failed. before is told of every further try.
+// retrying calls try until it succeeds, fails for good, or most has passed since it
+// first failed. It calls before ahead of each retry.
 func retrying(ctx context.Context, most time.Duration, again func() bool, before func(err error, pause time.Duration), try func() error) error {
 	var failed time.Time
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
@@ -52,7 +53,7 @@ func retrying(ctx context.Context, most time.Duration, again func() bool, before
 	}
 }
 
-// sleep says whether it slept to its end.
+// sleep reports whether it slept to its end.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -4,12 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
-	"os"
 	"time"
+	"unicode/utf8"
 
-	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 
 	"github.com/brokerd/brokerd/internal/reason"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
@@ -18,19 +17,19 @@ import (
 // chunkSize is the largest chunk the API takes, and the fastest.
 const chunkSize = 256 << 10
 
-// State is how far an object has come.
+// State is the progress of an object.
 type State string
 
 const (
-	// Stored says that S3 confirmed the object.
+	// Stored: S3 confirmed the object.
 	Stored State = "stored"
-	// Spooled says that the object is safe on the daemon's disk and on its way; see Client.Wait.
+	// Spooled: the object is safe on the daemon's disk, which delivers it later; see Client.Wait.
 	Spooled State = "spooled"
 )
 
-// Result describes an object that the daemon answers for. When it is stored, the
-// daemon compared what is said here with S3's answer; when it is spooled, only
-// UploadID, Destination and State are set.
+// Result describes an object that the daemon has accepted. When it is stored, the
+// daemon compared these values with S3's answer. When it is spooled, only UploadID,
+// Destination and State are set.
 type Result struct {
 	UploadID             string
 	Destination          string
@@ -46,8 +45,8 @@ type Result struct {
 	Parts                int
 	Attempts             int
 	Stored               time.Time
-	// Existed says that an earlier try of this upload had stored the object, and
-	// its answer was lost. S3 then tells no version, ETag, checksum or key.
+	// Existed reports that an earlier attempt of this upload had stored the object, and
+	// that S3's answer was lost. VersionID, ETag, ChecksumCRC32C and KMSKeyARN are then empty.
 	Existed bool
 }
 
@@ -63,29 +62,28 @@ type uploadOptions struct {
 // UploadOption changes one upload.
 type UploadOption func(*uploadOptions)
 
-// WithIdempotencyKey names this object for as long as it may be sent again: 1 to
-// 128 characters of printable ASCII. Uploads of one user to one destination with
-// the same key are the same upload. Without it every call makes a key of its own,
-// which its own retries share; give one to try again in a later call, or after
-// the program was restarted.
+// WithIdempotencyKey sets the idempotency key: 1 to 128 characters of printable ASCII.
+// Uploads of one user to one destination with the same key are the same upload. Without
+// it each call makes a key, which its retries share. Set a key to repeat an upload in a
+// later call, or after a restart of the program.
 func WithIdempotencyKey(key string) UploadOption {
 	return func(o *uploadOptions) { o.header.IdempotencyKey = key }
 }
 
-// WithRetry says how long an upload is tried again after its first failure, when
-// the daemon does not answer or asks to come again. 0: not at all. Default: 2 minutes.
+// WithRetry limits how long an upload is retried after its first failure, when the daemon
+// does not answer or asks to come again. 0: no retries. Default: 2 minutes.
 func WithRetry(most time.Duration) UploadOption {
 	return func(o *uploadOptions) { o.retry = most }
 }
 
-// WithRetryNotice calls fn before every further try with what ended the last one
-// and the pause that follows, from the goroutine that called Upload.
+// WithRetryNotice calls fn before each retry, with the error of the last attempt and the
+// pause that follows, from the goroutine that called Upload.
 func WithRetryNotice(fn func(err error, pause time.Duration)) UploadOption {
 	return func(o *uploadOptions) { o.onRetry = fn }
 }
 
-// WithReplayBuffer keeps up to n bytes of a body that cannot seek, so that it can
-// be sent again. A longer body is not tried again once more was read. Default: 1 MiB.
+// WithReplayBuffer keeps up to n bytes of a body that cannot seek, so that it can be
+// sent again. After more than n bytes were read there are no retries. Default: 1 MiB.
 func WithReplayBuffer(n int) UploadOption {
 	return func(o *uploadOptions) { o.replay = n }
 }
@@ -95,13 +93,14 @@ func WithContentEncoding(e string) UploadOption {
 	return func(o *uploadOptions) { o.header.ContentEncoding = e }
 }
 
-// WithStream sends the bytes of a file instead of handing its descriptor over, so
-// that progress is told as they are sent.
+// WithStream sends the bytes of a file instead of handing its descriptor over, so that
+// WithProgress reports each chunk.
 func WithStream() UploadOption {
 	return func(o *uploadOptions) { o.stream = true }
 }
 
-// WithSize states the length in bytes when it is known. A body that differs is an error.
+// WithSize announces the length in bytes. A body of another length is an error, and
+// nothing is stored.
 func WithSize(n int64) UploadOption {
 	return func(o *uploadOptions) {
 		if n >= 0 {
@@ -121,9 +120,9 @@ func WithMetadata(m map[string]string) UploadOption {
 	return func(o *uploadOptions) { o.header.Metadata = m }
 }
 
-// WithProgress calls fn with the number of bytes sent so far, from the goroutine
-// that called Upload. It falls back to 0 when the upload is tried again. A file
-// whose descriptor was handed over is told of once, when it is done.
+// WithProgress calls fn with the number of bytes sent so far, from the goroutine that
+// called Upload. The number returns to 0 at a retry. For a file whose descriptor was
+// handed over, fn is called once, at the end.
 func WithProgress(fn func(sent int64)) UploadOption {
 	return func(o *uploadOptions) { o.progress = fn }
 }
@@ -139,62 +138,65 @@ func optionsOf(destination, name string, opts []UploadOption) *uploadOptions {
 	return o
 }
 
-// Upload delivers what r holds, to its end, as one object. The length need not be
-// known. An error of r ends the upload: there is then no object. Other errors are
-// *Error, or wrap ctx's; MayBeStored tells whether there may be an object.
+// validate refuses texts that protobuf cannot carry.
+func (o *uploadOptions) validate() error {
+	h := o.header
+	if !utf8.ValidString(h.GetName()) {
+		return &Error{Code: codes.InvalidArgument, Reason: string(reason.InvalidName),
+			Message: fmt.Sprintf("the object name %q is not UTF-8: choose another name for the object (brokerctl: --name, or --escape-names)", h.GetName())}
+	}
+	texts := []string{h.GetDestination(), h.GetContentType(), h.GetContentEncoding(), h.GetIdempotencyKey()}
+	for k, v := range h.GetMetadata() {
+		texts = append(texts, k, v)
+	}
+	for _, t := range texts {
+		if !utf8.ValidString(t) {
+			return &Error{Code: codes.InvalidArgument, Reason: string(reason.InvalidHeader), Message: fmt.Sprintf("%q is not UTF-8", t)}
+		}
+	}
+	return nil
+}
+
+// Upload delivers the bytes of r, to its end, as one object. The length need not be
+// known. An error of r ends the upload, and there is no object. Other errors are *Error,
+// or wrap ctx's; MayBeStored reports whether there may be an object.
 //
-// When the daemon does not answer or asks to come again, the upload is sent again
-// under the same idempotency key: see WithRetry. A body that is an io.Seeker is
-// read again from where it stood; of any other see WithReplayBuffer.
+// When the daemon does not answer, or asks to come again, the upload is sent again under
+// the same idempotency key: see WithRetry. A body that is an io.Seeker is read again from
+// its position at the call; for any other see WithReplayBuffer.
+//
+// A reader may be slow or silent: Upload shows the daemon that the sender is alive. When
+// ctx ends, Upload returns also during a Read of r. That Read may then still be in
+// progress, in a goroutine that ends with it.
 func (c *Client) Upload(ctx context.Context, destination, name string, r io.Reader, opts ...UploadOption) (*Result, error) {
 	o := optionsOf(destination, name, opts)
-	body := newReplay(r, o.replay)
-	return c.upload(ctx, o, body.again, func() (*brokerdv1.UploadResponse, bool, error) {
-		if err := body.rewind(); err != nil {
-			return nil, false, &readError{err}
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	b := newBody(r, o.replay)
+	defer b.close()
+	var last error
+	return c.upload(ctx, o, b.again, func() (resp *brokerdv1.UploadResponse, complete bool, err error) {
+		ok, err := b.rewind(ctx)
+		switch {
+		case err != nil:
+			return nil, false, err
+		case !ok:
+			return nil, false, &finalError{last}
 		}
-		return c.stream(ctx, o, body)
+		resp, complete, err = c.stream(ctx, o, b)
+		last = err
+		return resp, complete, err
 	})
 }
 
-// UploadFile delivers a file. Of a regular file it delivers the length it has
-// when the call begins: a log that grows meanwhile is delivered up to there, one
-// that shrinks is an error. Anything else, such as a named pipe, is read to its end.
-//
-// On Linux the open file is handed to the daemon, which reads it itself; where
-// the daemon does not take it, its bytes are sent as Upload does.
-func (c *Client) UploadFile(ctx context.Context, destination, name, path string, opts ...UploadOption) (*Result, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("client: %w", err)
-	}
-	defer func() { _ = f.Close() }() // only read from
-	info, err := f.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("client: %w", err)
-	}
-	if info.IsDir() {
-		return nil, fmt.Errorf("client: %s is a directory", path)
-	}
-	if !info.Mode().IsRegular() {
-		return c.Upload(ctx, destination, name, f, opts...)
-	}
-	o := optionsOf(destination, name, append([]UploadOption{WithSize(info.Size())}, opts...))
-	return c.upload(ctx, o, func() bool { return true }, func() (*brokerdv1.UploadResponse, bool, error) {
-		if canHandOver && !o.stream && !c.streamsOnly.Load() {
-			resp, complete, err := c.handOver(ctx, f, o.header)
-			if !errors.Is(err, errNotTaken) {
-				if err == nil && o.progress != nil {
-					o.progress(int64(o.header.GetSize()))
-				}
-				return resp, complete, err
-			}
-		}
-		return c.stream(ctx, o, io.NewSectionReader(f, 0, info.Size()))
-	})
-}
+// finalError is an error that is not worth a retry: the body cannot be read again.
+type finalError struct{ err error }
 
-// upload tries once or more. A try says whether all was sent.
+func (e *finalError) Error() string { return e.err.Error() }
+func (e *finalError) Unwrap() error { return e.err }
+
+// upload makes one attempt or more. An attempt reports whether all bytes were sent.
 func (c *Client) upload(ctx context.Context, o *uploadOptions, again func() bool, try func() (*brokerdv1.UploadResponse, bool, error)) (*Result, error) {
 	var resp *brokerdv1.UploadResponse
 	mayBe := false
@@ -226,89 +228,17 @@ func (c *Client) upload(ctx context.Context, o *uploadOptions, again func() bool
 		res := resultOf(resp)
 		res.Destination = o.header.GetDestination()
 		return res, nil
-	case errors.As(err, &e) || errors.As(err, &reading):
+	case errors.As(err, &e):
+		return nil, e
+	case errors.As(err, &reading):
 		return nil, err
 	}
 	return nil, &givenUp{err, mayBe}
 }
 
-// stream sends the bytes of r once. complete says whether the trailer was sent.
-func (c *Client) stream(ctx context.Context, o *uploadOptions, r io.Reader) (resp *brokerdv1.UploadResponse, complete bool, err error) {
-	// Cancelling the stream before a trailer was sent is how an upload is given up.
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	stream, err := c.Broker().Upload(ctx, grpc.ForceCodecV2(newCodec()))
-	if err != nil {
-		return nil, false, c.FromError(err)
-	}
-	err = send(stream, o, r, &c.chunks)
-	var reading *readError
-	switch {
-	case errors.As(err, &reading):
-		return nil, false, reading
-	case err != nil && !errors.Is(err, io.EOF):
-		return nil, false, c.FromError(err)
-	}
-	// io.EOF from Send: the daemon has answered already; its answer says why.
-	complete = err == nil
-	resp, err = stream.CloseAndRecv()
-	return resp, complete, c.FromError(err)
-}
-
-type readError struct{ err error }
-
-func (e *readError) Error() string { return "reading what is to be uploaded: " + e.err.Error() }
-func (e *readError) Unwrap() error { return e.err }
-
-func send(stream brokerdv1.BrokerService_UploadClient, o *uploadOptions, r io.Reader, chunks *chunkPool) error {
-	if err := stream.Send(&brokerdv1.UploadRequest{Part: &brokerdv1.UploadRequest_Header{Header: o.header}}); err != nil {
-		return err
-	}
-	var (
-		table = crc32.MakeTable(crc32.Castagnoli)
-		crc   uint32
-		sent  int64
-	)
-	for rerr := error(nil); rerr == nil; {
-		var n int
-		buf := chunks.Get(chunkSize)
-		n, rerr = fill(r, (*buf)[chunkRoom:])
-		if n == 0 || rerr != nil && rerr != io.EOF {
-			chunks.Put(buf)
-			if rerr != nil && rerr != io.EOF {
-				return &readError{rerr}
-			}
-			continue
-		}
-		crc = crc32.Update(crc, table, (*buf)[chunkRoom:chunkRoom+n])
-		sent += int64(n)
-		if err := stream.SendMsg(chunks.seal(buf, n)); err != nil {
-			return err
-		}
-		if o.progress != nil {
-			o.progress(sent)
-		}
-	}
-	return stream.Send(&brokerdv1.UploadRequest{Part: &brokerdv1.UploadRequest_Trailer{
-		Trailer: &brokerdv1.UploadTrailer{Length: uint64(sent), Crc32C: crc},
-	}})
-}
-
-// fill reads until buf is full or r has ended. Unlike io.ReadFull it keeps a
-// reader's own io.ErrUnexpectedEOF apart from a clean end: the one is an object
-// cut short, the other an object.
-func fill(r io.Reader, buf []byte) (n int, err error) {
-	for n < len(buf) && err == nil {
-		var m int
-		m, err = r.Read(buf[n:])
-		n += m
-	}
-	return n, err
-}
-
 func resultOf(r *brokerdv1.UploadResponse) *Result {
 	o := r.GetObject()
-	state := Spooled // the least that an answer without an error says
+	state := Spooled // the weaker of the two states that an answer can have
 	if r.GetState() == brokerdv1.UploadState_UPLOAD_STATE_STORED {
 		state = Stored
 	}

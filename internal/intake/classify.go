@@ -3,6 +3,7 @@ package intake
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/brokerd/brokerd/internal/broker"
@@ -49,6 +50,18 @@ func Classify(err error) *reason.Error {
 		return reason.Wrap(reason.Canceled, err)
 	}
 	return reason.Wrap(reason.Internal, err)
+}
+
+// attribute tells a deadline of the caller from one of the daemon's own. Only the
+// caller's is final: after the daemon's own the same upload may succeed later.
+func attribute(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	if e := Classify(err); e.Reason != reason.Deadline {
+		return err
+	}
+	return Retryable(reason.AWSUnavailable, fmt.Errorf("AWS made no progress within the daemon's time limit: %w", err), 0)
 }
 
 // classifySpool gives an error of the spool its reason; nil for other errors.

@@ -8,6 +8,9 @@ import (
 	"os"
 	"sync/atomic"
 
+	"golang.org/x/sys/unix"
+	"google.golang.org/grpc/codes"
+
 	"github.com/brokerd/brokerd/internal/reason"
 	"github.com/brokerd/brokerd/internal/unixsock"
 )
@@ -18,7 +21,8 @@ type File struct {
 	ctx          context.Context
 	f            *os.File
 	at, left     int64
-	size         int64
+	offset, size int64
+	first        unix.Stat_t // when the upload began
 	announce     func(id string) error
 	interruptErr atomic.Pointer[error]
 }
@@ -32,19 +36,35 @@ func NewFile(ctx context.Context, f *os.File, offset, size uint64, announce func
 	if err := unixsock.CheckDescriptor(f); err != nil {
 		return nil, err
 	}
-	info, err := f.Stat()
+	first, err := stat(f)
 	if err != nil {
 		return nil, reason.New(reason.FileUnreadable, "reading the file's size: %v; nothing was stored", err)
 	}
-	if end := int64(offset + size); info.Size() < end {
-		return nil, short(info.Size()-int64(offset), int64(size))
+	if end := int64(offset + size); first.Size < end {
+		return nil, reason.New(reason.SizeMismatch, "the header announced %d bytes, the file has %d; nothing was stored", size, max(first.Size-int64(offset), 0))
 	}
 	unixsock.ReadAhead(f, int64(offset), int64(size))
-	return &File{ctx: ctx, f: f, at: int64(offset), left: int64(size), size: int64(size), announce: announce}, nil
+	return &File{ctx: ctx, f: f, at: int64(offset), left: int64(size), offset: int64(offset), size: int64(size), first: first, announce: announce}, nil
 }
 
-func short(got, want int64) *reason.Error {
-	return reason.New(reason.SizeMismatch, "the header announced %d bytes, the file has %d; nothing was stored", want, max(got, 0))
+// stat returns the size and the times of f.
+func stat(f *os.File) (st unix.Stat_t, err error) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return st, err
+	}
+	if cerr := raw.Control(func(fd uintptr) { err = unix.Fstat(int(fd), &st) }); cerr != nil {
+		return st, cerr
+	}
+	return st, err
+}
+
+// shrunk is the error of a file that became shorter while it was read. A new upload of
+// the file may succeed.
+func shrunk(got, want int64) *reason.Error {
+	e := reason.New(reason.SizeMismatch, "the file had %d bytes when the upload began, and has %d now; nothing was stored. Send it again", want, max(got, 0))
+	e.Status = codes.Aborted
+	return e
 }
 
 // Read implements io.Reader.
@@ -62,7 +82,7 @@ func (b *File) Read(dst []byte) (int, error) {
 	b.at, b.left = b.at+int64(n), b.left-int64(n)
 	switch {
 	case errors.Is(err, io.EOF) && b.left > 0: // the file has become shorter
-		return n, short(b.size-b.left, b.size)
+		return n, shrunk(b.size-b.left, b.size)
 	case err != nil && !errors.Is(err, io.EOF):
 		return n, reason.New(reason.FileUnreadable, "reading the file after %d bytes: %v; nothing was stored", b.size-b.left, err)
 	}
@@ -75,11 +95,45 @@ func (b *File) Interrupt(err error) { b.interruptErr.CompareAndSwap(nil, &err) }
 // Accepted implements Incoming.
 func (b *File) Accepted(id string) error { return b.announce(id) }
 
-// Verify implements Incoming. There is no checksum of the sender: the daemon reads the
-// file itself.
-func (b *File) Verify(length int64, _ uint32) error {
+// Verify implements Incoming. The daemon reads the file itself, so that there is no
+// checksum of the sender. Unchanged times and an unchanged size prove that the file was
+// not written to. After any change the bytes are read a second time: a program that only
+// appends, or a rename, leaves them as they were.
+func (b *File) Verify(length int64, crc uint32) error {
 	if length != b.size {
-		return short(length, b.size)
+		return shrunk(length, b.size)
+	}
+	current, err := stat(b.f)
+	switch {
+	case err != nil:
+		return reason.New(reason.FileUnreadable, "reading the file's times: %v; nothing was stored", err)
+	case current.Mtim == b.first.Mtim && current.Ctim == b.first.Ctim && current.Size == b.first.Size:
+		return nil
+	}
+	again, n, err := sum(contextReader{b.ctx, io.NewSectionReader(b.f, b.offset, b.size)}, b.size)
+	switch {
+	case err != nil && b.ctx.Err() != nil:
+		return b.ctx.Err()
+	case err != nil:
+		return reason.New(reason.FileUnreadable, "reading the file again after it changed: %v; nothing was stored", err)
+	case n != b.size:
+		return shrunk(n, b.size)
+	case again != crc:
+		return reason.New(reason.FileChanged, "the file changed while it was read; nothing was stored. Send it again when nothing writes to it")
 	}
 	return nil
+}
+
+// contextReader ends with ctx.
+type contextReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+// Read implements io.Reader.
+func (c contextReader) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(p)
 }

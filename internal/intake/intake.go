@@ -152,7 +152,7 @@ func (in *Intake) deliver(ctx context.Context, p access.Peer, h *Header, rec rec
 		ID: rec.id, Name: h.Name, UID: p.UID, GID: p.GID, Unit: p.Unit, Pod: p.Pod, Received: received,
 		ContentType: h.ContentType, ContentEncoding: h.ContentEncoding, Metadata: h.Metadata, Size: h.announced(), Verify: body.Verify,
 	}, body)
-	if err != nil {
+	if err = attribute(ctx, err); err != nil {
 		in.settle(rec, p, uploader.Stored{}, err)
 		return Outcome{}, err
 	}
@@ -161,6 +161,7 @@ func (in *Intake) deliver(ctx context.Context, p access.Peer, h *Header, rec rec
 		return in.keep(ctx, p, rec, h, delivery.Object, encodedBody{body, delivery.Body}, d)
 	}
 	stored, err := in.o.Deliver.Put(ctx, delivery)
+	err = attribute(ctx, err)
 	in.settle(rec, p, stored, err)
 	if err != nil {
 		return Outcome{}, err

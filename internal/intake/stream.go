@@ -27,6 +27,8 @@ type Message struct {
 	// message frees them, once.
 	Chunk   mem.BufferSlice
 	Trailer *Trailer
+	// KeepAlive shows that the sender is alive. It carries nothing.
+	KeepAlive bool
 }
 
 // Trailer is the sender's statement about the bytes that it sent.
@@ -286,6 +288,8 @@ func (b *Stream) advance() error {
 	case m.Trailer != nil:
 		b.trailer = m.Trailer
 		return b.close()
+	case m.KeepAlive:
+		return nil
 	case m.Header != nil:
 		return reason.New(reason.ProtocolViolation, "a second header: one stream is one object")
 	default:

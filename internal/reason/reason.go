@@ -23,12 +23,20 @@ const (
 	UploadNotFound      Reason = "UPLOAD_NOT_FOUND"
 	DescriptorRefused   Reason = "DESCRIPTOR_REFUSED"
 	FileUnreadable      Reason = "FILE_UNREADABLE"
+	FileChanged         Reason = "FILE_CHANGED"
 )
 
 // Reasons about the caller.
 const (
 	PeerNotAllowed Reason = "PEER_NOT_ALLOWED"
 	AdminOnly      Reason = "ADMIN_ONLY"
+)
+
+// Reasons of the client, about the daemon's socket.
+const (
+	SocketDenied  Reason = "SOCKET_DENIED"
+	SocketInvalid Reason = "SOCKET_INVALID"
+	DaemonSilent  Reason = "DAEMON_SILENT"
 )
 
 // Reasons that only the credentials endpoint (HTTP) gives.
@@ -101,6 +109,7 @@ type Group string
 const (
 	AboutRequest Group = "request"
 	AboutCaller  Group = "caller"
+	AboutSocket  Group = "socket"
 	AboutHTTP    Group = "http"
 	AboutDaemon  Group = "daemon"
 	AboutSpool   Group = "spool"

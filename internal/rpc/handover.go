@@ -107,9 +107,11 @@ func (h *handover) receive(c *unixsock.FileConn, p access.Peer, msg *brokerdv1.F
 	if msg.GetHeader() == nil || msg.GetHeader().Size == nil {
 		return reason.New(reason.ProtocolViolation, "a FileUpload needs a header with the size")
 	}
+	beat := startHeartbeat(c)
+	defer beat.stop()
 	body, err := intake.NewFile(ctx, f, msg.GetOffset(), msg.GetHeader().GetSize(), func(id string) error {
 		out.UploadId = id
-		return write(c, &brokerdv1.FileUploadResult{UploadId: id})
+		return beat.accepted(id)
 	})
 	if err != nil {
 		return err
@@ -121,6 +123,7 @@ func (h *handover) receive(c *unixsock.FileConn, p access.Peer, msg *brokerdv1.F
 	defer watch.Stop()
 	outcome, err := h.s.intake.Receive(ctx, p, headerOf(msg.GetHeader()), body)
 	watch.Stop()
+	beat.stop()
 	if err == nil {
 		out.Response, out.UploadId = uploadResponse(outcome), outcome.ID
 		return nil

@@ -16,6 +16,10 @@ import (
 // moment its header is accepted.
 const UploadIDHeader = "brokerd-upload-id"
 
+// IdleTimeoutHeader is the response header that carries limits.idle_timeout. It tells the
+// client that this daemon accepts keep-alive messages, and how often to send them.
+const IdleTimeoutHeader = "brokerd-idle-timeout"
+
 type brokerService struct {
 	brokerdv1.UnimplementedBrokerServiceServer
 	s *Server
@@ -32,7 +36,9 @@ func (b *brokerService) Upload(stream brokerdv1.BrokerService_UploadServer) erro
 		Idle: limits.IdleTimeout.Std(), MaxObject: int64(limits.MaxObject),
 		// The id travels with the answer when the whole upload is here already, else
 		// before the first wait.
-		Announce:    func(id string) error { return stream.SetHeader(metadata.Pairs(UploadIDHeader, id)) },
+		Announce: func(id string) error {
+			return stream.SetHeader(metadata.Pairs(UploadIDHeader, id, IdleTimeoutHeader, limits.IdleTimeout.Std().String()))
+		},
 		OnFirstWait: func() error { return stream.SendHeader(nil) },
 	})
 	defer body.Release()
@@ -79,6 +85,8 @@ func messageOf(f *frame) intake.Message {
 		return intake.Message{Chunk: mem.BufferSlice{mem.SliceBuffer(part.Chunk)}}
 	case *brokerdv1.UploadRequest_Trailer:
 		return intake.Message{Trailer: &intake.Trailer{Length: part.Trailer.GetLength(), CRC32C: part.Trailer.GetCrc32C()}}
+	case *brokerdv1.UploadRequest_KeepAlive:
+		return intake.Message{KeepAlive: true}
 	case *brokerdv1.UploadRequest_Header:
 		return intake.Message{Header: headerOf(part.Header)}
 	}

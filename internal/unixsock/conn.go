@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -28,11 +29,13 @@ const (
 // FileConn exchanges messages on one connection. Each message is a length of four
 // bytes, big-endian, and that many bytes; a message of the peer carries one descriptor.
 //
-// One goroutine uses a FileConn at a time. Close it at the end.
+// One goroutine uses a FileConn at a time, except for Write. Close it at the end.
 type FileConn struct {
 	conn   *net.UnixConn
 	files  []*os.File // received and not taken
 	excess excess
+
+	writing sync.Mutex
 }
 
 // Next reads a message, until deadline or until ctx ends. io.EOF means that the peer
@@ -172,8 +175,10 @@ func (w *Watch) Stop() {
 	<-w.done
 }
 
-// Write sends a message.
+// Write sends a message. Several goroutines may call it.
 func (c *FileConn) Write(raw []byte) error {
+	c.writing.Lock()
+	defer c.writing.Unlock()
 	if err := c.conn.SetWriteDeadline(time.Now().Add(answerTimeout)); err != nil {
 		return fmt.Errorf("answering: %w", err)
 	}

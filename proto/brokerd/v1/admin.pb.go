@@ -928,7 +928,12 @@ type Session struct {
 	// How often a session of this destination was handed to a peer.
 	Vended uint64 `protobuf:"varint,17,opt,name=vended,proto3" json:"vended,omitempty"`
 	// Callers that wait for a refresh now.
-	Waiters       uint32 `protobuf:"varint,18,opt,name=waiters,proto3" json:"waiters,omitempty"`
+	Waiters uint32 `protobuf:"varint,18,opt,name=waiters,proto3" json:"waiters,omitempty"`
+	// Time until expire_time by AWS's clock, which the daemon learns from STS. The
+	// clock of the host may be wrong. Negative when the session has expired.
+	TimeLeft *durationpb.Duration `protobuf:"bytes,19,opt,name=time_left,json=timeLeft,proto3" json:"time_left,omitempty"`
+	// Time until refresh_time by the same clock.
+	RefreshIn     *durationpb.Duration `protobuf:"bytes,20,opt,name=refresh_in,json=refreshIn,proto3" json:"refresh_in,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1087,6 +1092,20 @@ func (x *Session) GetWaiters() uint32 {
 		return x.Waiters
 	}
 	return 0
+}
+
+func (x *Session) GetTimeLeft() *durationpb.Duration {
+	if x != nil {
+		return x.TimeLeft
+	}
+	return nil
+}
+
+func (x *Session) GetRefreshIn() *durationpb.Duration {
+	if x != nil {
+		return x.RefreshIn
+	}
+	return nil
 }
 
 // RefreshSessionRequest names a destination.
@@ -2220,7 +2239,7 @@ const file_brokerd_v1_admin_proto_rawDesc = "" +
 	"parkedTime\"\x15\n" +
 	"\x13ListSessionsRequest\"G\n" +
 	"\x14ListSessionsResponse\x12/\n" +
-	"\bsessions\x18\x01 \x03(\v2\x13.brokerd.v1.SessionR\bsessions\"\xc2\x05\n" +
+	"\bsessions\x18\x01 \x03(\v2\x13.brokerd.v1.SessionR\bsessions\"\xb4\x06\n" +
 	"\aSession\x12 \n" +
 	"\vdestination\x18\x01 \x01(\tR\vdestination\x12(\n" +
 	"\x10assumed_role_arn\x18\x02 \x01(\tR\x0eassumedRoleArn\x12.\n" +
@@ -2246,7 +2265,10 @@ const file_brokerd_v1_admin_proto_rawDesc = "" +
 	"served_due\x18\x0f \x01(\x04R\tservedDue\x12'\n" +
 	"\x0fserved_critical\x18\x10 \x01(\x04R\x0eservedCritical\x12\x16\n" +
 	"\x06vended\x18\x11 \x01(\x04R\x06vended\x12\x18\n" +
-	"\awaiters\x18\x12 \x01(\rR\awaiters\"9\n" +
+	"\awaiters\x18\x12 \x01(\rR\awaiters\x126\n" +
+	"\ttime_left\x18\x13 \x01(\v2\x19.google.protobuf.DurationR\btimeLeft\x128\n" +
+	"\n" +
+	"refresh_in\x18\x14 \x01(\v2\x19.google.protobuf.DurationR\trefreshIn\"9\n" +
 	"\x15RefreshSessionRequest\x12 \n" +
 	"\vdestination\x18\x01 \x01(\tR\vdestination\"G\n" +
 	"\x16RefreshSessionResponse\x12-\n" +
@@ -2417,40 +2439,42 @@ var file_brokerd_v1_admin_proto_depIdxs = []int32{
 	28, // 14: brokerd.v1.Session.issue_time:type_name -> google.protobuf.Timestamp
 	28, // 15: brokerd.v1.Session.expire_time:type_name -> google.protobuf.Timestamp
 	28, // 16: brokerd.v1.Session.refresh_time:type_name -> google.protobuf.Timestamp
-	11, // 17: brokerd.v1.RefreshSessionResponse.session:type_name -> brokerd.v1.Session
-	28, // 18: brokerd.v1.GetStatusResponse.start_time:type_name -> google.protobuf.Timestamp
-	7,  // 19: brokerd.v1.GetStatusResponse.spool_problems:type_name -> brokerd.v1.SpoolProblems
-	1,  // 20: brokerd.v1.ListSpoolRequest.states:type_name -> brokerd.v1.SpoolState
-	1,  // 21: brokerd.v1.ListSpoolResponse.state:type_name -> brokerd.v1.SpoolState
-	28, // 22: brokerd.v1.ListSpoolResponse.received_time:type_name -> google.protobuf.Timestamp
-	28, // 23: brokerd.v1.ListSpoolResponse.next_try_time:type_name -> google.protobuf.Timestamp
-	30, // 24: brokerd.v1.DrainRequest.timeout:type_name -> google.protobuf.Duration
-	7,  // 25: brokerd.v1.DrainResponse.problems:type_name -> brokerd.v1.SpoolProblems
-	2,  // 26: brokerd.v1.AdminService.ListDestinations:input_type -> brokerd.v1.ListDestinationsRequest
-	9,  // 27: brokerd.v1.AdminService.ListSessions:input_type -> brokerd.v1.ListSessionsRequest
-	12, // 28: brokerd.v1.AdminService.RefreshSession:input_type -> brokerd.v1.RefreshSessionRequest
-	14, // 29: brokerd.v1.AdminService.Reload:input_type -> brokerd.v1.ReloadRequest
-	18, // 30: brokerd.v1.AdminService.ListSpool:input_type -> brokerd.v1.ListSpoolRequest
-	20, // 31: brokerd.v1.AdminService.RetrySpool:input_type -> brokerd.v1.RetrySpoolRequest
-	22, // 32: brokerd.v1.AdminService.ExportSpool:input_type -> brokerd.v1.ExportSpoolRequest
-	24, // 33: brokerd.v1.AdminService.DropSpool:input_type -> brokerd.v1.DropSpoolRequest
-	26, // 34: brokerd.v1.AdminService.Drain:input_type -> brokerd.v1.DrainRequest
-	16, // 35: brokerd.v1.AdminService.GetStatus:input_type -> brokerd.v1.GetStatusRequest
-	3,  // 36: brokerd.v1.AdminService.ListDestinations:output_type -> brokerd.v1.ListDestinationsResponse
-	10, // 37: brokerd.v1.AdminService.ListSessions:output_type -> brokerd.v1.ListSessionsResponse
-	13, // 38: brokerd.v1.AdminService.RefreshSession:output_type -> brokerd.v1.RefreshSessionResponse
-	15, // 39: brokerd.v1.AdminService.Reload:output_type -> brokerd.v1.ReloadResponse
-	19, // 40: brokerd.v1.AdminService.ListSpool:output_type -> brokerd.v1.ListSpoolResponse
-	21, // 41: brokerd.v1.AdminService.RetrySpool:output_type -> brokerd.v1.RetrySpoolResponse
-	23, // 42: brokerd.v1.AdminService.ExportSpool:output_type -> brokerd.v1.ExportSpoolResponse
-	25, // 43: brokerd.v1.AdminService.DropSpool:output_type -> brokerd.v1.DropSpoolResponse
-	27, // 44: brokerd.v1.AdminService.Drain:output_type -> brokerd.v1.DrainResponse
-	17, // 45: brokerd.v1.AdminService.GetStatus:output_type -> brokerd.v1.GetStatusResponse
-	36, // [36:46] is the sub-list for method output_type
-	26, // [26:36] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	30, // 17: brokerd.v1.Session.time_left:type_name -> google.protobuf.Duration
+	30, // 18: brokerd.v1.Session.refresh_in:type_name -> google.protobuf.Duration
+	11, // 19: brokerd.v1.RefreshSessionResponse.session:type_name -> brokerd.v1.Session
+	28, // 20: brokerd.v1.GetStatusResponse.start_time:type_name -> google.protobuf.Timestamp
+	7,  // 21: brokerd.v1.GetStatusResponse.spool_problems:type_name -> brokerd.v1.SpoolProblems
+	1,  // 22: brokerd.v1.ListSpoolRequest.states:type_name -> brokerd.v1.SpoolState
+	1,  // 23: brokerd.v1.ListSpoolResponse.state:type_name -> brokerd.v1.SpoolState
+	28, // 24: brokerd.v1.ListSpoolResponse.received_time:type_name -> google.protobuf.Timestamp
+	28, // 25: brokerd.v1.ListSpoolResponse.next_try_time:type_name -> google.protobuf.Timestamp
+	30, // 26: brokerd.v1.DrainRequest.timeout:type_name -> google.protobuf.Duration
+	7,  // 27: brokerd.v1.DrainResponse.problems:type_name -> brokerd.v1.SpoolProblems
+	2,  // 28: brokerd.v1.AdminService.ListDestinations:input_type -> brokerd.v1.ListDestinationsRequest
+	9,  // 29: brokerd.v1.AdminService.ListSessions:input_type -> brokerd.v1.ListSessionsRequest
+	12, // 30: brokerd.v1.AdminService.RefreshSession:input_type -> brokerd.v1.RefreshSessionRequest
+	14, // 31: brokerd.v1.AdminService.Reload:input_type -> brokerd.v1.ReloadRequest
+	18, // 32: brokerd.v1.AdminService.ListSpool:input_type -> brokerd.v1.ListSpoolRequest
+	20, // 33: brokerd.v1.AdminService.RetrySpool:input_type -> brokerd.v1.RetrySpoolRequest
+	22, // 34: brokerd.v1.AdminService.ExportSpool:input_type -> brokerd.v1.ExportSpoolRequest
+	24, // 35: brokerd.v1.AdminService.DropSpool:input_type -> brokerd.v1.DropSpoolRequest
+	26, // 36: brokerd.v1.AdminService.Drain:input_type -> brokerd.v1.DrainRequest
+	16, // 37: brokerd.v1.AdminService.GetStatus:input_type -> brokerd.v1.GetStatusRequest
+	3,  // 38: brokerd.v1.AdminService.ListDestinations:output_type -> brokerd.v1.ListDestinationsResponse
+	10, // 39: brokerd.v1.AdminService.ListSessions:output_type -> brokerd.v1.ListSessionsResponse
+	13, // 40: brokerd.v1.AdminService.RefreshSession:output_type -> brokerd.v1.RefreshSessionResponse
+	15, // 41: brokerd.v1.AdminService.Reload:output_type -> brokerd.v1.ReloadResponse
+	19, // 42: brokerd.v1.AdminService.ListSpool:output_type -> brokerd.v1.ListSpoolResponse
+	21, // 43: brokerd.v1.AdminService.RetrySpool:output_type -> brokerd.v1.RetrySpoolResponse
+	23, // 44: brokerd.v1.AdminService.ExportSpool:output_type -> brokerd.v1.ExportSpoolResponse
+	25, // 45: brokerd.v1.AdminService.DropSpool:output_type -> brokerd.v1.DropSpoolResponse
+	27, // 46: brokerd.v1.AdminService.Drain:output_type -> brokerd.v1.DrainResponse
+	17, // 47: brokerd.v1.AdminService.GetStatus:output_type -> brokerd.v1.GetStatusResponse
+	38, // [38:48] is the sub-list for method output_type
+	28, // [28:38] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_brokerd_v1_admin_proto_init() }

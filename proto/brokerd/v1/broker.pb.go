@@ -232,6 +232,7 @@ type UploadRequest struct {
 	//	*UploadRequest_Header
 	//	*UploadRequest_Chunk
 	//	*UploadRequest_Trailer
+	//	*UploadRequest_KeepAlive
 	Part          isUploadRequest_Part `protobuf_oneof:"part"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -301,6 +302,15 @@ func (x *UploadRequest) GetTrailer() *UploadTrailer {
 	return nil
 }
 
+func (x *UploadRequest) GetKeepAlive() *KeepAlive {
+	if x != nil {
+		if x, ok := x.Part.(*UploadRequest_KeepAlive); ok {
+			return x.KeepAlive
+		}
+	}
+	return nil
+}
+
 type isUploadRequest_Part interface {
 	isUploadRequest_Part()
 }
@@ -320,11 +330,57 @@ type UploadRequest_Trailer struct {
 	Trailer *UploadTrailer `protobuf:"bytes,3,opt,name=trailer,proto3,oneof"`
 }
 
+type UploadRequest_KeepAlive struct {
+	// Shows that the client is alive while it has no bytes to send. It may come
+	// at any place between the header and the trailer. A daemon that accepts it
+	// names its idle timeout in the response header brokerd-idle-timeout.
+	KeepAlive *KeepAlive `protobuf:"bytes,4,opt,name=keep_alive,json=keepAlive,proto3,oneof"`
+}
+
 func (*UploadRequest_Header) isUploadRequest_Part() {}
 
 func (*UploadRequest_Chunk) isUploadRequest_Part() {}
 
 func (*UploadRequest_Trailer) isUploadRequest_Part() {}
+
+func (*UploadRequest_KeepAlive) isUploadRequest_Part() {}
+
+// KeepAlive carries nothing.
+type KeepAlive struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KeepAlive) Reset() {
+	*x = KeepAlive{}
+	mi := &file_brokerd_v1_broker_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KeepAlive) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KeepAlive) ProtoMessage() {}
+
+func (x *KeepAlive) ProtoReflect() protoreflect.Message {
+	mi := &file_brokerd_v1_broker_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KeepAlive.ProtoReflect.Descriptor instead.
+func (*KeepAlive) Descriptor() ([]byte, []int) {
+	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{1}
+}
 
 // UploadHeader opens an upload.
 type UploadHeader struct {
@@ -362,7 +418,7 @@ type UploadHeader struct {
 
 func (x *UploadHeader) Reset() {
 	*x = UploadHeader{}
-	mi := &file_brokerd_v1_broker_proto_msgTypes[1]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -374,7 +430,7 @@ func (x *UploadHeader) String() string {
 func (*UploadHeader) ProtoMessage() {}
 
 func (x *UploadHeader) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_broker_proto_msgTypes[1]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -387,7 +443,7 @@ func (x *UploadHeader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadHeader.ProtoReflect.Descriptor instead.
 func (*UploadHeader) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{1}
+	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *UploadHeader) GetDestination() string {
@@ -452,7 +508,7 @@ type UploadTrailer struct {
 
 func (x *UploadTrailer) Reset() {
 	*x = UploadTrailer{}
-	mi := &file_brokerd_v1_broker_proto_msgTypes[2]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -464,7 +520,7 @@ func (x *UploadTrailer) String() string {
 func (*UploadTrailer) ProtoMessage() {}
 
 func (x *UploadTrailer) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_broker_proto_msgTypes[2]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -477,7 +533,7 @@ func (x *UploadTrailer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadTrailer.ProtoReflect.Descriptor instead.
 func (*UploadTrailer) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{2}
+	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *UploadTrailer) GetLength() uint64 {
@@ -508,7 +564,7 @@ type FileUpload struct {
 
 func (x *FileUpload) Reset() {
 	*x = FileUpload{}
-	mi := &file_brokerd_v1_broker_proto_msgTypes[3]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -520,7 +576,7 @@ func (x *FileUpload) String() string {
 func (*FileUpload) ProtoMessage() {}
 
 func (x *FileUpload) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_broker_proto_msgTypes[3]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -533,7 +589,7 @@ func (x *FileUpload) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FileUpload.ProtoReflect.Descriptor instead.
 func (*FileUpload) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{3}
+	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *FileUpload) GetHeader() *UploadHeader {
@@ -562,14 +618,18 @@ type FileUploadResult struct {
 	// Set when code is 0.
 	Response *UploadResponse `protobuf:"bytes,4,opt,name=response,proto3" json:"response,omitempty"`
 	// Id of the upload. Also set when it failed after its header was accepted.
-	UploadId      string `protobuf:"bytes,5,opt,name=upload_id,json=uploadId,proto3" json:"upload_id,omitempty"`
+	UploadId string `protobuf:"bytes,5,opt,name=upload_id,json=uploadId,proto3" json:"upload_id,omitempty"`
+	// How often the daemon sends a message until the final one, at least. A client
+	// that hears nothing for several times as long may give up. Unset in the final
+	// message, and by daemons that send none.
+	Heartbeat     *durationpb.Duration `protobuf:"bytes,6,opt,name=heartbeat,proto3" json:"heartbeat,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *FileUploadResult) Reset() {
 	*x = FileUploadResult{}
-	mi := &file_brokerd_v1_broker_proto_msgTypes[4]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -581,7 +641,7 @@ func (x *FileUploadResult) String() string {
 func (*FileUploadResult) ProtoMessage() {}
 
 func (x *FileUploadResult) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_broker_proto_msgTypes[4]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -594,7 +654,7 @@ func (x *FileUploadResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FileUploadResult.ProtoReflect.Descriptor instead.
 func (*FileUploadResult) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{4}
+	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *FileUploadResult) GetCode() int32 {
@@ -632,6 +692,13 @@ func (x *FileUploadResult) GetUploadId() string {
 	return ""
 }
 
+func (x *FileUploadResult) GetHeartbeat() *durationpb.Duration {
+	if x != nil {
+		return x.Heartbeat
+	}
+	return nil
+}
+
 // UploadResponse describes a delivered object. What it says was verified
 // against the response of S3, not assumed.
 type UploadResponse struct {
@@ -649,7 +716,7 @@ type UploadResponse struct {
 
 func (x *UploadResponse) Reset() {
 	*x = UploadResponse{}
-	mi := &file_brokerd_v1_broker_proto_msgTypes[5]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -661,7 +728,7 @@ func (x *UploadResponse) String() string {
 func (*UploadResponse) ProtoMessage() {}
 
 func (x *UploadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_broker_proto_msgTypes[5]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -674,7 +741,7 @@ func (x *UploadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadResponse.ProtoReflect.Descriptor instead.
 func (*UploadResponse) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{5}
+	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *UploadResponse) GetUploadId() string {
@@ -733,7 +800,7 @@ type StoredObject struct {
 
 func (x *StoredObject) Reset() {
 	*x = StoredObject{}
-	mi := &file_brokerd_v1_broker_proto_msgTypes[6]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -745,7 +812,7 @@ func (x *StoredObject) String() string {
 func (*StoredObject) ProtoMessage() {}
 
 func (x *StoredObject) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_broker_proto_msgTypes[6]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -758,7 +825,7 @@ func (x *StoredObject) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StoredObject.ProtoReflect.Descriptor instead.
 func (*StoredObject) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{6}
+	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *StoredObject) GetBucket() string {
@@ -860,7 +927,7 @@ type GetUploadRequest struct {
 
 func (x *GetUploadRequest) Reset() {
 	*x = GetUploadRequest{}
-	mi := &file_brokerd_v1_broker_proto_msgTypes[7]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -872,7 +939,7 @@ func (x *GetUploadRequest) String() string {
 func (*GetUploadRequest) ProtoMessage() {}
 
 func (x *GetUploadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_broker_proto_msgTypes[7]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -885,7 +952,7 @@ func (x *GetUploadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetUploadRequest.ProtoReflect.Descriptor instead.
 func (*GetUploadRequest) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{7}
+	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *GetUploadRequest) GetUploadId() string {
@@ -932,7 +999,7 @@ type GetUploadResponse struct {
 
 func (x *GetUploadResponse) Reset() {
 	*x = GetUploadResponse{}
-	mi := &file_brokerd_v1_broker_proto_msgTypes[8]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -944,7 +1011,7 @@ func (x *GetUploadResponse) String() string {
 func (*GetUploadResponse) ProtoMessage() {}
 
 func (x *GetUploadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_broker_proto_msgTypes[8]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -957,7 +1024,7 @@ func (x *GetUploadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetUploadResponse.ProtoReflect.Descriptor instead.
 func (*GetUploadResponse) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{8}
+	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *GetUploadResponse) GetUploadId() string {
@@ -1049,7 +1116,7 @@ type VerifyAccessRequest struct {
 
 func (x *VerifyAccessRequest) Reset() {
 	*x = VerifyAccessRequest{}
-	mi := &file_brokerd_v1_broker_proto_msgTypes[9]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1061,7 +1128,7 @@ func (x *VerifyAccessRequest) String() string {
 func (*VerifyAccessRequest) ProtoMessage() {}
 
 func (x *VerifyAccessRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_broker_proto_msgTypes[9]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1074,7 +1141,7 @@ func (x *VerifyAccessRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyAccessRequest.ProtoReflect.Descriptor instead.
 func (*VerifyAccessRequest) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{9}
+	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *VerifyAccessRequest) GetDestination() string {
@@ -1130,7 +1197,7 @@ type PolicyDocument struct {
 
 func (x *PolicyDocument) Reset() {
 	*x = PolicyDocument{}
-	mi := &file_brokerd_v1_broker_proto_msgTypes[10]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1142,7 +1209,7 @@ func (x *PolicyDocument) String() string {
 func (*PolicyDocument) ProtoMessage() {}
 
 func (x *PolicyDocument) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_broker_proto_msgTypes[10]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1155,7 +1222,7 @@ func (x *PolicyDocument) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicyDocument.ProtoReflect.Descriptor instead.
 func (*PolicyDocument) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{10}
+	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *PolicyDocument) GetKind() string {
@@ -1274,7 +1341,7 @@ type VerifyAccessResponse struct {
 
 func (x *VerifyAccessResponse) Reset() {
 	*x = VerifyAccessResponse{}
-	mi := &file_brokerd_v1_broker_proto_msgTypes[11]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1286,7 +1353,7 @@ func (x *VerifyAccessResponse) String() string {
 func (*VerifyAccessResponse) ProtoMessage() {}
 
 func (x *VerifyAccessResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_broker_proto_msgTypes[11]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1299,7 +1366,7 @@ func (x *VerifyAccessResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyAccessResponse.ProtoReflect.Descriptor instead.
 func (*VerifyAccessResponse) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{11}
+	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *VerifyAccessResponse) GetDestination() string {
@@ -1519,7 +1586,7 @@ type PolicyStatement struct {
 
 func (x *PolicyStatement) Reset() {
 	*x = PolicyStatement{}
-	mi := &file_brokerd_v1_broker_proto_msgTypes[12]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1531,7 +1598,7 @@ func (x *PolicyStatement) String() string {
 func (*PolicyStatement) ProtoMessage() {}
 
 func (x *PolicyStatement) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_broker_proto_msgTypes[12]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1544,7 +1611,7 @@ func (x *PolicyStatement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicyStatement.ProtoReflect.Descriptor instead.
 func (*PolicyStatement) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{12}
+	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *PolicyStatement) GetSid() string {
@@ -1614,7 +1681,7 @@ type CheckEvidence struct {
 
 func (x *CheckEvidence) Reset() {
 	*x = CheckEvidence{}
-	mi := &file_brokerd_v1_broker_proto_msgTypes[13]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1626,7 +1693,7 @@ func (x *CheckEvidence) String() string {
 func (*CheckEvidence) ProtoMessage() {}
 
 func (x *CheckEvidence) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_broker_proto_msgTypes[13]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1639,7 +1706,7 @@ func (x *CheckEvidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckEvidence.ProtoReflect.Descriptor instead.
 func (*CheckEvidence) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{13}
+	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *CheckEvidence) GetSource() string {
@@ -1723,7 +1790,7 @@ type NearMiss struct {
 
 func (x *NearMiss) Reset() {
 	*x = NearMiss{}
-	mi := &file_brokerd_v1_broker_proto_msgTypes[14]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1735,7 +1802,7 @@ func (x *NearMiss) String() string {
 func (*NearMiss) ProtoMessage() {}
 
 func (x *NearMiss) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_broker_proto_msgTypes[14]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1748,7 +1815,7 @@ func (x *NearMiss) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NearMiss.ProtoReflect.Descriptor instead.
 func (*NearMiss) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{14}
+	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *NearMiss) GetPolicy() string {
@@ -1836,7 +1903,7 @@ type CheckFix struct {
 
 func (x *CheckFix) Reset() {
 	*x = CheckFix{}
-	mi := &file_brokerd_v1_broker_proto_msgTypes[15]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1848,7 +1915,7 @@ func (x *CheckFix) String() string {
 func (*CheckFix) ProtoMessage() {}
 
 func (x *CheckFix) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_broker_proto_msgTypes[15]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1861,7 +1928,7 @@ func (x *CheckFix) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckFix.ProtoReflect.Descriptor instead.
 func (*CheckFix) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{15}
+	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *CheckFix) GetKind() string {
@@ -1951,7 +2018,7 @@ type VerifySummary struct {
 
 func (x *VerifySummary) Reset() {
 	*x = VerifySummary{}
-	mi := &file_brokerd_v1_broker_proto_msgTypes[16]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1963,7 +2030,7 @@ func (x *VerifySummary) String() string {
 func (*VerifySummary) ProtoMessage() {}
 
 func (x *VerifySummary) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_broker_proto_msgTypes[16]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1976,7 +2043,7 @@ func (x *VerifySummary) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifySummary.ProtoReflect.Descriptor instead.
 func (*VerifySummary) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{16}
+	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *VerifySummary) GetNodes() []*PathNode {
@@ -2026,7 +2093,7 @@ type PathNode struct {
 
 func (x *PathNode) Reset() {
 	*x = PathNode{}
-	mi := &file_brokerd_v1_broker_proto_msgTypes[17]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2038,7 +2105,7 @@ func (x *PathNode) String() string {
 func (*PathNode) ProtoMessage() {}
 
 func (x *PathNode) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_broker_proto_msgTypes[17]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2051,7 +2118,7 @@ func (x *PathNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PathNode.ProtoReflect.Descriptor instead.
 func (*PathNode) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{17}
+	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *PathNode) GetId() string {
@@ -2106,7 +2173,7 @@ type PathEdge struct {
 
 func (x *PathEdge) Reset() {
 	*x = PathEdge{}
-	mi := &file_brokerd_v1_broker_proto_msgTypes[18]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2118,7 +2185,7 @@ func (x *PathEdge) String() string {
 func (*PathEdge) ProtoMessage() {}
 
 func (x *PathEdge) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_broker_proto_msgTypes[18]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2131,7 +2198,7 @@ func (x *PathEdge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PathEdge.ProtoReflect.Descriptor instead.
 func (*PathEdge) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{18}
+	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *PathEdge) GetFrom() string {
@@ -2179,7 +2246,7 @@ type AccountMessage struct {
 
 func (x *AccountMessage) Reset() {
 	*x = AccountMessage{}
-	mi := &file_brokerd_v1_broker_proto_msgTypes[19]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2191,7 +2258,7 @@ func (x *AccountMessage) String() string {
 func (*AccountMessage) ProtoMessage() {}
 
 func (x *AccountMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_broker_proto_msgTypes[19]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2204,7 +2271,7 @@ func (x *AccountMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountMessage.ProtoReflect.Descriptor instead.
 func (*AccountMessage) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{19}
+	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *AccountMessage) GetAccount() string {
@@ -2246,7 +2313,7 @@ type GetCredentialsRequest struct {
 
 func (x *GetCredentialsRequest) Reset() {
 	*x = GetCredentialsRequest{}
-	mi := &file_brokerd_v1_broker_proto_msgTypes[20]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2258,7 +2325,7 @@ func (x *GetCredentialsRequest) String() string {
 func (*GetCredentialsRequest) ProtoMessage() {}
 
 func (x *GetCredentialsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_broker_proto_msgTypes[20]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2271,7 +2338,7 @@ func (x *GetCredentialsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCredentialsRequest.ProtoReflect.Descriptor instead.
 func (*GetCredentialsRequest) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{20}
+	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *GetCredentialsRequest) GetDestination() string {
@@ -2298,7 +2365,7 @@ type GetCredentialsResponse struct {
 
 func (x *GetCredentialsResponse) Reset() {
 	*x = GetCredentialsResponse{}
-	mi := &file_brokerd_v1_broker_proto_msgTypes[21]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2310,7 +2377,7 @@ func (x *GetCredentialsResponse) String() string {
 func (*GetCredentialsResponse) ProtoMessage() {}
 
 func (x *GetCredentialsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_brokerd_v1_broker_proto_msgTypes[21]
+	mi := &file_brokerd_v1_broker_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2323,7 +2390,7 @@ func (x *GetCredentialsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCredentialsResponse.ProtoReflect.Descriptor instead.
 func (*GetCredentialsResponse) Descriptor() ([]byte, []int) {
-	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{21}
+	return file_brokerd_v1_broker_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *GetCredentialsResponse) GetAccessKeyId() string {
@@ -2359,12 +2426,15 @@ var File_brokerd_v1_broker_proto protoreflect.FileDescriptor
 const file_brokerd_v1_broker_proto_rawDesc = "" +
 	"\n" +
 	"\x17brokerd/v1/broker.proto\x12\n" +
-	"brokerd.v1\x1a\x19google/protobuf/any.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9a\x01\n" +
+	"brokerd.v1\x1a\x19google/protobuf/any.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd2\x01\n" +
 	"\rUploadRequest\x122\n" +
 	"\x06header\x18\x01 \x01(\v2\x18.brokerd.v1.UploadHeaderH\x00R\x06header\x12\x16\n" +
 	"\x05chunk\x18\x02 \x01(\fH\x00R\x05chunk\x125\n" +
-	"\atrailer\x18\x03 \x01(\v2\x19.brokerd.v1.UploadTrailerH\x00R\atrailerB\x06\n" +
-	"\x04part\"\xde\x02\n" +
+	"\atrailer\x18\x03 \x01(\v2\x19.brokerd.v1.UploadTrailerH\x00R\atrailer\x126\n" +
+	"\n" +
+	"keep_alive\x18\x04 \x01(\v2\x15.brokerd.v1.KeepAliveH\x00R\tkeepAliveB\x06\n" +
+	"\x04part\"\v\n" +
+	"\tKeepAlive\"\xde\x02\n" +
 	"\fUploadHeader\x12 \n" +
 	"\vdestination\x18\x01 \x01(\tR\vdestination\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12!\n" +
@@ -2383,13 +2453,14 @@ const file_brokerd_v1_broker_proto_rawDesc = "" +
 	"\n" +
 	"FileUpload\x120\n" +
 	"\x06header\x18\x01 \x01(\v2\x18.brokerd.v1.UploadHeaderR\x06header\x12\x16\n" +
-	"\x06offset\x18\x02 \x01(\x04R\x06offset\"\xc5\x01\n" +
+	"\x06offset\x18\x02 \x01(\x04R\x06offset\"\xfe\x01\n" +
 	"\x10FileUploadResult\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\x05R\x04code\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12.\n" +
 	"\adetails\x18\x03 \x03(\v2\x14.google.protobuf.AnyR\adetails\x126\n" +
 	"\bresponse\x18\x04 \x01(\v2\x1a.brokerd.v1.UploadResponseR\bresponse\x12\x1b\n" +
-	"\tupload_id\x18\x05 \x01(\tR\buploadId\"\x8e\x01\n" +
+	"\tupload_id\x18\x05 \x01(\tR\buploadId\x127\n" +
+	"\theartbeat\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\theartbeat\"\x8e\x01\n" +
 	"\x0eUploadResponse\x12\x1b\n" +
 	"\tupload_id\x18\x01 \x01(\tR\buploadId\x12-\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x17.brokerd.v1.UploadStateR\x05state\x120\n" +
@@ -2583,82 +2654,85 @@ func file_brokerd_v1_broker_proto_rawDescGZIP() []byte {
 }
 
 var file_brokerd_v1_broker_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_brokerd_v1_broker_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_brokerd_v1_broker_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_brokerd_v1_broker_proto_goTypes = []any{
 	(UploadState)(0),               // 0: brokerd.v1.UploadState
 	(DocumentState)(0),             // 1: brokerd.v1.DocumentState
 	(CheckResult)(0),               // 2: brokerd.v1.CheckResult
 	(*UploadRequest)(nil),          // 3: brokerd.v1.UploadRequest
-	(*UploadHeader)(nil),           // 4: brokerd.v1.UploadHeader
-	(*UploadTrailer)(nil),          // 5: brokerd.v1.UploadTrailer
-	(*FileUpload)(nil),             // 6: brokerd.v1.FileUpload
-	(*FileUploadResult)(nil),       // 7: brokerd.v1.FileUploadResult
-	(*UploadResponse)(nil),         // 8: brokerd.v1.UploadResponse
-	(*StoredObject)(nil),           // 9: brokerd.v1.StoredObject
-	(*GetUploadRequest)(nil),       // 10: brokerd.v1.GetUploadRequest
-	(*GetUploadResponse)(nil),      // 11: brokerd.v1.GetUploadResponse
-	(*VerifyAccessRequest)(nil),    // 12: brokerd.v1.VerifyAccessRequest
-	(*PolicyDocument)(nil),         // 13: brokerd.v1.PolicyDocument
-	(*VerifyAccessResponse)(nil),   // 14: brokerd.v1.VerifyAccessResponse
-	(*PolicyStatement)(nil),        // 15: brokerd.v1.PolicyStatement
-	(*CheckEvidence)(nil),          // 16: brokerd.v1.CheckEvidence
-	(*NearMiss)(nil),               // 17: brokerd.v1.NearMiss
-	(*CheckFix)(nil),               // 18: brokerd.v1.CheckFix
-	(*VerifySummary)(nil),          // 19: brokerd.v1.VerifySummary
-	(*PathNode)(nil),               // 20: brokerd.v1.PathNode
-	(*PathEdge)(nil),               // 21: brokerd.v1.PathEdge
-	(*AccountMessage)(nil),         // 22: brokerd.v1.AccountMessage
-	(*GetCredentialsRequest)(nil),  // 23: brokerd.v1.GetCredentialsRequest
-	(*GetCredentialsResponse)(nil), // 24: brokerd.v1.GetCredentialsResponse
-	nil,                            // 25: brokerd.v1.UploadHeader.MetadataEntry
-	(*anypb.Any)(nil),              // 26: google.protobuf.Any
-	(*timestamppb.Timestamp)(nil),  // 27: google.protobuf.Timestamp
+	(*KeepAlive)(nil),              // 4: brokerd.v1.KeepAlive
+	(*UploadHeader)(nil),           // 5: brokerd.v1.UploadHeader
+	(*UploadTrailer)(nil),          // 6: brokerd.v1.UploadTrailer
+	(*FileUpload)(nil),             // 7: brokerd.v1.FileUpload
+	(*FileUploadResult)(nil),       // 8: brokerd.v1.FileUploadResult
+	(*UploadResponse)(nil),         // 9: brokerd.v1.UploadResponse
+	(*StoredObject)(nil),           // 10: brokerd.v1.StoredObject
+	(*GetUploadRequest)(nil),       // 11: brokerd.v1.GetUploadRequest
+	(*GetUploadResponse)(nil),      // 12: brokerd.v1.GetUploadResponse
+	(*VerifyAccessRequest)(nil),    // 13: brokerd.v1.VerifyAccessRequest
+	(*PolicyDocument)(nil),         // 14: brokerd.v1.PolicyDocument
+	(*VerifyAccessResponse)(nil),   // 15: brokerd.v1.VerifyAccessResponse
+	(*PolicyStatement)(nil),        // 16: brokerd.v1.PolicyStatement
+	(*CheckEvidence)(nil),          // 17: brokerd.v1.CheckEvidence
+	(*NearMiss)(nil),               // 18: brokerd.v1.NearMiss
+	(*CheckFix)(nil),               // 19: brokerd.v1.CheckFix
+	(*VerifySummary)(nil),          // 20: brokerd.v1.VerifySummary
+	(*PathNode)(nil),               // 21: brokerd.v1.PathNode
+	(*PathEdge)(nil),               // 22: brokerd.v1.PathEdge
+	(*AccountMessage)(nil),         // 23: brokerd.v1.AccountMessage
+	(*GetCredentialsRequest)(nil),  // 24: brokerd.v1.GetCredentialsRequest
+	(*GetCredentialsResponse)(nil), // 25: brokerd.v1.GetCredentialsResponse
+	nil,                            // 26: brokerd.v1.UploadHeader.MetadataEntry
+	(*anypb.Any)(nil),              // 27: google.protobuf.Any
 	(*durationpb.Duration)(nil),    // 28: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),  // 29: google.protobuf.Timestamp
 }
 var file_brokerd_v1_broker_proto_depIdxs = []int32{
-	4,  // 0: brokerd.v1.UploadRequest.header:type_name -> brokerd.v1.UploadHeader
-	5,  // 1: brokerd.v1.UploadRequest.trailer:type_name -> brokerd.v1.UploadTrailer
-	25, // 2: brokerd.v1.UploadHeader.metadata:type_name -> brokerd.v1.UploadHeader.MetadataEntry
-	4,  // 3: brokerd.v1.FileUpload.header:type_name -> brokerd.v1.UploadHeader
-	26, // 4: brokerd.v1.FileUploadResult.details:type_name -> google.protobuf.Any
-	8,  // 5: brokerd.v1.FileUploadResult.response:type_name -> brokerd.v1.UploadResponse
-	0,  // 6: brokerd.v1.UploadResponse.state:type_name -> brokerd.v1.UploadState
-	9,  // 7: brokerd.v1.UploadResponse.object:type_name -> brokerd.v1.StoredObject
-	27, // 8: brokerd.v1.StoredObject.stored_time:type_name -> google.protobuf.Timestamp
-	28, // 9: brokerd.v1.GetUploadRequest.wait:type_name -> google.protobuf.Duration
-	0,  // 10: brokerd.v1.GetUploadResponse.state:type_name -> brokerd.v1.UploadState
-	9,  // 11: brokerd.v1.GetUploadResponse.object:type_name -> brokerd.v1.StoredObject
-	27, // 12: brokerd.v1.GetUploadResponse.start_time:type_name -> google.protobuf.Timestamp
-	27, // 13: brokerd.v1.GetUploadResponse.next_try_time:type_name -> google.protobuf.Timestamp
-	13, // 14: brokerd.v1.VerifyAccessRequest.policies:type_name -> brokerd.v1.PolicyDocument
-	1,  // 15: brokerd.v1.PolicyDocument.state:type_name -> brokerd.v1.DocumentState
-	2,  // 16: brokerd.v1.VerifyAccessResponse.result:type_name -> brokerd.v1.CheckResult
-	28, // 17: brokerd.v1.VerifyAccessResponse.elapsed:type_name -> google.protobuf.Duration
-	15, // 18: brokerd.v1.VerifyAccessResponse.statement:type_name -> brokerd.v1.PolicyStatement
-	16, // 19: brokerd.v1.VerifyAccessResponse.evidence:type_name -> brokerd.v1.CheckEvidence
-	17, // 20: brokerd.v1.VerifyAccessResponse.near_misses:type_name -> brokerd.v1.NearMiss
-	18, // 21: brokerd.v1.VerifyAccessResponse.repair:type_name -> brokerd.v1.CheckFix
-	19, // 22: brokerd.v1.VerifyAccessResponse.summary:type_name -> brokerd.v1.VerifySummary
-	15, // 23: brokerd.v1.NearMiss.statement:type_name -> brokerd.v1.PolicyStatement
-	15, // 24: brokerd.v1.CheckFix.statement:type_name -> brokerd.v1.PolicyStatement
-	20, // 25: brokerd.v1.VerifySummary.nodes:type_name -> brokerd.v1.PathNode
-	21, // 26: brokerd.v1.VerifySummary.edges:type_name -> brokerd.v1.PathEdge
-	22, // 27: brokerd.v1.VerifySummary.messages:type_name -> brokerd.v1.AccountMessage
-	2,  // 28: brokerd.v1.PathEdge.result:type_name -> brokerd.v1.CheckResult
-	27, // 29: brokerd.v1.GetCredentialsResponse.expiration:type_name -> google.protobuf.Timestamp
-	3,  // 30: brokerd.v1.BrokerService.Upload:input_type -> brokerd.v1.UploadRequest
-	10, // 31: brokerd.v1.BrokerService.GetUpload:input_type -> brokerd.v1.GetUploadRequest
-	12, // 32: brokerd.v1.BrokerService.VerifyAccess:input_type -> brokerd.v1.VerifyAccessRequest
-	23, // 33: brokerd.v1.BrokerService.GetCredentials:input_type -> brokerd.v1.GetCredentialsRequest
-	8,  // 34: brokerd.v1.BrokerService.Upload:output_type -> brokerd.v1.UploadResponse
-	11, // 35: brokerd.v1.BrokerService.GetUpload:output_type -> brokerd.v1.GetUploadResponse
-	14, // 36: brokerd.v1.BrokerService.VerifyAccess:output_type -> brokerd.v1.VerifyAccessResponse
-	24, // 37: brokerd.v1.BrokerService.GetCredentials:output_type -> brokerd.v1.GetCredentialsResponse
-	34, // [34:38] is the sub-list for method output_type
-	30, // [30:34] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	5,  // 0: brokerd.v1.UploadRequest.header:type_name -> brokerd.v1.UploadHeader
+	6,  // 1: brokerd.v1.UploadRequest.trailer:type_name -> brokerd.v1.UploadTrailer
+	4,  // 2: brokerd.v1.UploadRequest.keep_alive:type_name -> brokerd.v1.KeepAlive
+	26, // 3: brokerd.v1.UploadHeader.metadata:type_name -> brokerd.v1.UploadHeader.MetadataEntry
+	5,  // 4: brokerd.v1.FileUpload.header:type_name -> brokerd.v1.UploadHeader
+	27, // 5: brokerd.v1.FileUploadResult.details:type_name -> google.protobuf.Any
+	9,  // 6: brokerd.v1.FileUploadResult.response:type_name -> brokerd.v1.UploadResponse
+	28, // 7: brokerd.v1.FileUploadResult.heartbeat:type_name -> google.protobuf.Duration
+	0,  // 8: brokerd.v1.UploadResponse.state:type_name -> brokerd.v1.UploadState
+	10, // 9: brokerd.v1.UploadResponse.object:type_name -> brokerd.v1.StoredObject
+	29, // 10: brokerd.v1.StoredObject.stored_time:type_name -> google.protobuf.Timestamp
+	28, // 11: brokerd.v1.GetUploadRequest.wait:type_name -> google.protobuf.Duration
+	0,  // 12: brokerd.v1.GetUploadResponse.state:type_name -> brokerd.v1.UploadState
+	10, // 13: brokerd.v1.GetUploadResponse.object:type_name -> brokerd.v1.StoredObject
+	29, // 14: brokerd.v1.GetUploadResponse.start_time:type_name -> google.protobuf.Timestamp
+	29, // 15: brokerd.v1.GetUploadResponse.next_try_time:type_name -> google.protobuf.Timestamp
+	14, // 16: brokerd.v1.VerifyAccessRequest.policies:type_name -> brokerd.v1.PolicyDocument
+	1,  // 17: brokerd.v1.PolicyDocument.state:type_name -> brokerd.v1.DocumentState
+	2,  // 18: brokerd.v1.VerifyAccessResponse.result:type_name -> brokerd.v1.CheckResult
+	28, // 19: brokerd.v1.VerifyAccessResponse.elapsed:type_name -> google.protobuf.Duration
+	16, // 20: brokerd.v1.VerifyAccessResponse.statement:type_name -> brokerd.v1.PolicyStatement
+	17, // 21: brokerd.v1.VerifyAccessResponse.evidence:type_name -> brokerd.v1.CheckEvidence
+	18, // 22: brokerd.v1.VerifyAccessResponse.near_misses:type_name -> brokerd.v1.NearMiss
+	19, // 23: brokerd.v1.VerifyAccessResponse.repair:type_name -> brokerd.v1.CheckFix
+	20, // 24: brokerd.v1.VerifyAccessResponse.summary:type_name -> brokerd.v1.VerifySummary
+	16, // 25: brokerd.v1.NearMiss.statement:type_name -> brokerd.v1.PolicyStatement
+	16, // 26: brokerd.v1.CheckFix.statement:type_name -> brokerd.v1.PolicyStatement
+	21, // 27: brokerd.v1.VerifySummary.nodes:type_name -> brokerd.v1.PathNode
+	22, // 28: brokerd.v1.VerifySummary.edges:type_name -> brokerd.v1.PathEdge
+	23, // 29: brokerd.v1.VerifySummary.messages:type_name -> brokerd.v1.AccountMessage
+	2,  // 30: brokerd.v1.PathEdge.result:type_name -> brokerd.v1.CheckResult
+	29, // 31: brokerd.v1.GetCredentialsResponse.expiration:type_name -> google.protobuf.Timestamp
+	3,  // 32: brokerd.v1.BrokerService.Upload:input_type -> brokerd.v1.UploadRequest
+	11, // 33: brokerd.v1.BrokerService.GetUpload:input_type -> brokerd.v1.GetUploadRequest
+	13, // 34: brokerd.v1.BrokerService.VerifyAccess:input_type -> brokerd.v1.VerifyAccessRequest
+	24, // 35: brokerd.v1.BrokerService.GetCredentials:input_type -> brokerd.v1.GetCredentialsRequest
+	9,  // 36: brokerd.v1.BrokerService.Upload:output_type -> brokerd.v1.UploadResponse
+	12, // 37: brokerd.v1.BrokerService.GetUpload:output_type -> brokerd.v1.GetUploadResponse
+	15, // 38: brokerd.v1.BrokerService.VerifyAccess:output_type -> brokerd.v1.VerifyAccessResponse
+	25, // 39: brokerd.v1.BrokerService.GetCredentials:output_type -> brokerd.v1.GetCredentialsResponse
+	36, // [36:40] is the sub-list for method output_type
+	32, // [32:36] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_brokerd_v1_broker_proto_init() }
@@ -2670,15 +2744,16 @@ func file_brokerd_v1_broker_proto_init() {
 		(*UploadRequest_Header)(nil),
 		(*UploadRequest_Chunk)(nil),
 		(*UploadRequest_Trailer)(nil),
+		(*UploadRequest_KeepAlive)(nil),
 	}
-	file_brokerd_v1_broker_proto_msgTypes[1].OneofWrappers = []any{}
+	file_brokerd_v1_broker_proto_msgTypes[2].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_brokerd_v1_broker_proto_rawDesc), len(file_brokerd_v1_broker_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   23,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
