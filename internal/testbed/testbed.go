@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
+	kmstypes "github.com/aws/aws-sdk-go-v2/service/kms/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/brokerd/brokerd/internal/awsclient"
@@ -37,7 +38,8 @@ type World struct {
 	Bucket     string
 	RoleName   string
 	UserName   string
-	Dir        string // private directory of all files
+	KeyTags    []kmstypes.Tag // on every key that is made
+	Dir        string         // private directory of all files
 	ConfigPath string
 	SocketPath string
 	CAPath     string

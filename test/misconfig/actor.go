@@ -124,7 +124,7 @@ func (a *Actor) Part(ctx context.Context) error {
 	return err
 }
 
-// Empty removes what a working delivery left in the bucket.
+// Empty removes every version and upload from the bucket.
 func Empty(ctx context.Context, w *testbed.World) error {
 	versions, err := w.S3.ListObjectVersions(ctx, &s3.ListObjectVersionsInput{Bucket: aws.String(w.Bucket)})
 	if err != nil {

@@ -132,7 +132,9 @@ func keyMistakes() []Mistake {
 // madeKey makes another key that the role may use, and asks S3 to seal under it.
 func madeKey(in *kms.CreateKeyInput) func(context.Context, *Actor) error {
 	return func(ctx context.Context, a *Actor) error {
-		made, err := a.KMS.CreateKey(ctx, in)
+		tagged := *in
+		tagged.Tags = a.KeyTags
+		made, err := a.KMS.CreateKey(ctx, &tagged)
 		if err != nil {
 			return fmt.Errorf("making the key: %s", err.Error())
 		}

@@ -107,7 +107,7 @@ func policyMistakes() []Mistake {
 
 func boundary(doc string) func(context.Context, *testbed.World) error {
 	return func(ctx context.Context, w *testbed.World) error {
-		p, err := w.IAM.CreatePolicy(ctx, &iam.CreatePolicyInput{PolicyName: aws.String("boundary"), PolicyDocument: aws.String(doc)})
+		p, err := w.IAM.CreatePolicy(ctx, &iam.CreatePolicyInput{PolicyName: aws.String(w.RoleName + "-boundary"), PolicyDocument: aws.String(doc)})
 		if err != nil {
 			return err
 		}

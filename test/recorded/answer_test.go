@@ -22,17 +22,23 @@ func TestFieldsOfAnswers(t *testing.T) {
 		"a list": {"application/xml", `<L xmlns="x"><C><K>a</K></C><C><K>b</K></C><E/></L>`, map[string]string{
 			"C.K": "a", "C#2.K": "b", "#C": "2", "#C.K": "1", "#C#2.K": "1", "E": "", "#E": "1",
 		}},
-		"an error of the query protocol": {"text/xml", `<ErrorResponse><Error><Code>X</Code></Error><RequestId>1</RequestId></ErrorResponse>`, map[string]string{
+		"an error of the query protocol": {"text/xml", `<ErrorResponse><Error><Code>X</Code></Error>` +
+			`<RequestId>1</RequestId></ErrorResponse>`, map[string]string{
 			"Code": "X", "#Code": "1", "RequestId": "1", "#RequestId": "1",
 		}},
-		"an answer of the query protocol": {"text/xml", `<GetRoleResponse><GetRoleResult><Role><Path>/</Path></Role></GetRoleResult></GetRoleResponse>`, map[string]string{
+		"an answer of the query protocol": {"text/xml", `<GetRoleResponse><GetRoleResult><Role><Path>/</Path></Role>` +
+			`</GetRoleResult></GetRoleResponse>`, map[string]string{
 			"Role.Path": "/", "#Role": "1", "#Role.Path": "1",
 		}},
 		"errors within an answer of S3": {"application/xml", `<DeleteResult><Error><Code>X</Code></Error></DeleteResult>`, map[string]string{
 			"Error.Code": "X", "#Error": "1", "#Error.Code": "1",
 		}},
-		"a document of one element": {"application/xml", `<LocationConstraint>eu-west-1</LocationConstraint>`, map[string]string{".": "eu-west-1"}},
-		"an error of KMS":           {"application/x-amz-json-1.1", `{"__type":"com.amazonaws.kms#X","message":"m"}`, map[string]string{"Code": "X", "Message": "m"}},
+		"a document of one element": {"application/xml", `<LocationConstraint>eu-west-1</LocationConstraint>`, map[string]string{
+			".": "eu-west-1",
+		}},
+		"an error of KMS": {"application/x-amz-json-1.1", `{"__type":"com.amazonaws.kms#X","message":"m"}`, map[string]string{
+			"Code": "X", "Message": "m",
+		}},
 		"an answer of KMS": {"application/x-amz-json-1.1", `{"K":{"N":1,"B":true,"A":["x",{"y":null}]}}`, map[string]string{
 			"K.N": "1", "K.B": "true", "K.A": "x", "#K.A": "2", "K.A#2.y": "null",
 		}},

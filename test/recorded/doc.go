@@ -2,7 +2,7 @@
 // before the request, the request, and the status, code, text, fields and headers
 // of the answer. Every row names its source.
 //
-// # What it guarantees
+// # Guarantees
 //
 //   - A request goes through the AWS SDK, to the host names that the SDK's own
 //     resolver chooses. Only the connection is redirected (Target.Dial). Requests
@@ -16,7 +16,7 @@
 //   - Rows that the sandbox does not pass are listed in known.txt. The test fails
 //     when a listed row passes, and when another row fails.
 //
-// # What it refuses
+// # Refusals
 //
 //   - A row without a source, or with a name that another row of its operation has.
 //   - An answer that came from the SDK alone: a request that was never sent fails its row.
@@ -27,7 +27,8 @@
 //     verified on AWS, and from public reports. This project has not compared them
 //     with AWS: test/aws does that.
 //   - Rows with the source Promise state answers of the sandbox, not of AWS. They
-//     run against sandboxes only.
+//     run against sandboxes only. Rows with the source Assumption have no source:
+//     they exist to be asked of AWS.
 //   - On real accounts a change of IAM takes effect after seconds. Target.Settle says
 //     how long a request is repeated while its answer differs.
 package recorded

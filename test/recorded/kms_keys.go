@@ -29,7 +29,6 @@ func keyRows() []Row {
 	rotate := func(id string) Step {
 		return kmsDo((*kms.Client).RotateKeyOnDemand, kms.RotateKeyOnDemandInput{KeyId: str(id)})
 	}
-	external := kms.CreateKeyInput{Origin: types.OriginTypeExternal}
 	var tooMany []types.Tag
 	for range 51 {
 		tooMany = append(tooMany, types.Tag{TagKey: str("k"), TagValue: str("v")})
@@ -95,12 +94,12 @@ func keyRows() []Row {
 		row("with a policy that is no JSON", create(kms.CreateKeyInput{Policy: str("none")}),
 			refused(400, "MalformedPolicyDocumentException", ""), reference("CreateKey, Errors")),
 
-		row("of a key that waits for its material", encrypt("$OWN"), refused(400, "KMSInvalidStateException", "$OWN is pending import."),
-			suite("LocalStack, test_import_key_symmetric"), ownKey(external)),
-		row("of a key that waits for its material", describe("$OWN"),
+		row("of a key that waits for its material", encrypt("$EXTERNAL"),
+			refused(400, "KMSInvalidStateException", "$EXTERNAL is pending import."),
+			suite("LocalStack, test_import_key_symmetric")),
+		row("of a key that waits for its material", describe("$EXTERNAL"),
 			answers(200).field("KeyMetadata.KeyState", "PendingImport").field("KeyMetadata.Enabled", "false").
-				field("KeyMetadata.Origin", "EXTERNAL").without("KeyMetadata.ExpirationModel"), suite("LocalStack, test_import_key_symmetric"),
-			ownKey(external)),
+				field("KeyMetadata.Origin", "EXTERNAL").without("KeyMetadata.ExpirationModel"), suite("LocalStack, test_import_key_symmetric")),
 		row("under a disabled key", encrypt("$OWN"), refused(400, "DisabledException", "$OWN is disabled."),
 			suite("LocalStack, test_kms.py, disabled keys"), ownKey(kms.CreateKeyInput{}), disable),
 		row("under a key that is pending deletion", encrypt("$OWN"),
@@ -124,18 +123,18 @@ func keyRows() []Row {
 			ownKey(kms.CreateKeyInput{KeySpec: types.KeySpecEccNistP256, KeyUsage: types.KeyUsageTypeSignVerify}), disable),
 		row("of a key for signatures", rotate("$ECC"), refused(400, "UnsupportedOperationException", ""),
 			suite("LocalStack, test_rotate_key_on_demand_raises_error_given_non_symmetric_key")),
-		row("of a key that waits for its material", rotate("$OWN"), refused(400, "KMSInvalidStateException", "…"),
-			suite("LocalStack, test_rotate_key_on_demand_with_imported_key"), ownKey(external)),
+		row("of a key that waits for its material", rotate("$EXTERNAL"), refused(400, "KMSInvalidStateException", "…"),
+			suite("LocalStack, test_rotate_key_on_demand_with_imported_key")),
 		local(row("for the eleventh time", rotate("$OWN"), refused(400, "LimitExceededException", ""),
 			reference("RotateKeyOnDemand: at most ten times"), eleven...), "each rotation takes minutes"),
 		row("of a key without it", kmsDo((*kms.Client).GetKeyRotationStatus, kms.GetKeyRotationStatusInput{KeyId: str("$KEY")}),
 			answers(200).field("KeyRotationEnabled", "false").without("RotationPeriodInDays"),
 			suite("LocalStack, test_key_rotation_status")),
 		row("for 30 days", kmsDo((*kms.Client).EnableKeyRotation,
-			kms.EnableKeyRotationInput{KeyId: str("$OWN"), RotationPeriodInDays: num(30)}),
+			kms.EnableKeyRotationInput{KeyId: str("$KEY"), RotationPeriodInDays: num(30)}),
 			refused(400, "ValidationException",
 				"1 validation error detected: Value '30' at 'rotationPeriodInDays' failed to satisfy constraint: Member must have value greater "+
-					"than or equal to 90"), suite("LocalStack, test_key_enable_rotation_limits"), ownKey(kms.CreateKeyInput{})),
+					"than or equal to 90"), suite("LocalStack, test_key_enable_rotation_limits")),
 
 		row("of aws/", alias("alias/aws/$NAME", "$KEY"), refused(400, "NotAuthorizedException", ""), suite("LocalStack, test_create_alias")),
 		row("twice", alias("alias/$NAME", "$KEY"),

@@ -48,7 +48,7 @@ func (q *request) middleware(ctx context.Context, r *run) (func(*middleware.Stac
 	}, nil
 }
 
-// before expands the options and returns what they do to the serialized request.
+// before expands the options and returns their effect on the serialized request.
 func (q *request) before(ctx context.Context, r *run) (func(*smithyhttp.Request) (*smithyhttp.Request, error), error) {
 	headers, err := r.expandAll(ctx, q.headers)
 	if err != nil {

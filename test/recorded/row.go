@@ -10,7 +10,7 @@ import (
 
 // Row is one recorded answer.
 type Row struct {
-	// Name says in words what is special about the request. It is unique in its operation.
+	// Name describes the request in words. It is unique in its operation.
 	Name string
 	// Given makes the state that the request meets. Each step must succeed.
 	Given []Step
@@ -36,7 +36,7 @@ func (r *Row) Service() string {
 // ID is the operation and the name: the row's line in known.txt.
 func (r *Row) ID() string { return r.Ask.operation + ": " + r.Name }
 
-// token is a short form of the ID, for the names of what the row makes.
+// token is a short form of the ID, for the names of the row's resources.
 func (r *Row) token() string {
 	sum := sha256.Sum256([]byte(r.ID()))
 	return hex.EncodeToString(sum[:4])
@@ -66,6 +66,9 @@ const (
 	Suite     Kind = "recorded on AWS by a public suite"
 	Report    Kind = "public report of an answer of AWS"
 	Promise   Kind = "documentation of the sandbox"
+	// Assumption is an answer for which there is no source. AWS is asked; its answer
+	// settles a line of docs/unverified.md.
+	Assumption Kind = "assumption of the sandbox"
 )
 
 // Source is where a row's facts come from.
@@ -78,18 +81,19 @@ type Source struct {
 // String is the source in one line.
 func (s Source) String() string { return fmt.Sprintf("%s: %s", s.Kind, s.Detail) }
 
-func reference(page string) Source { return Source{Reference, page} }
-func guide(page string) Source     { return Source{Guide, page} }
-func suite(test string) Source     { return Source{Suite, test} }
-func report(where string) Source   { return Source{Report, where} }
-func promise(what string) Source   { return Source{Promise, what} }
+func reference(page string) Source   { return Source{Reference, page} }
+func guide(page string) Source       { return Source{Guide, page} }
+func suite(test string) Source       { return Source{Suite, test} }
+func report(where string) Source     { return Source{Report, where} }
+func promise(what string) Source     { return Source{Promise, what} }
+func assumption(where string) Source { return Source{Assumption, where} }
 
 // All returns the rows, by area.
 func All() []Row {
 	return slices.Concat(
 		objectRows(), encryptionRows(), versionRows(), multipartRows(), copyRows(), listRows(), tagRows(),
 		lockRows(), bucketRows(), aclRows(), corsRows(), signingRows(),
-		keyRows(), cryptoRows(), roleRows(), policyRows(), userRows(), simulationRows(), sessionRows(), unmodelledRows(),
+		keyRows(), cryptoRows(), roleRows(), policyRows(), userRows(), simulationRows(), sessionRows(), unmodelledRows(), assumptionRows(),
 	)
 }
 

@@ -36,6 +36,7 @@ type run struct {
 //
 //	BUCKET BUCKET2   buckets of account A, BUCKETB one of account B
 //	KEY RSA ECC HMAC the ARNs of keys of account A that all rows share: no row changes them
+//	EXTERNAL         the ARN of such a key that waits for its material
 //	KEYID            the id of KEY
 func newRun(t *Target, row *Row) *run {
 	other := "eu-central-1"
@@ -69,7 +70,7 @@ func (r *run) value(ctx context.Context, name string) (string, error) {
 		if v, err = r.value(ctx, "KEY"); err == nil {
 			v = v[strings.LastIndex(v, "/")+1:]
 		}
-	case "KEY", "RSA", "ECC", "HMAC":
+	case "KEY", "RSA", "ECC", "HMAC", "EXTERNAL":
 		v, err = r.target.sharedKey(ctx, r, name)
 	default:
 		return "", fmt.Errorf("the run has no variable $%s", name)
@@ -101,6 +102,8 @@ var sharedKeys = map[string]kms.CreateKeyInput{
 	"RSA":  {KeySpec: kmstypes.KeySpecRsa2048, KeyUsage: kmstypes.KeyUsageTypeEncryptDecrypt},
 	"ECC":  {KeySpec: kmstypes.KeySpecEccNistP256, KeyUsage: kmstypes.KeyUsageTypeSignVerify},
 	"HMAC": {KeySpec: kmstypes.KeySpecHmac256, KeyUsage: kmstypes.KeyUsageTypeGenerateVerifyMac},
+
+	"EXTERNAL": {Origin: kmstypes.OriginTypeExternal},
 }
 
 // sharedKey makes a key once a target: a key costs money by the hour.
@@ -123,8 +126,19 @@ func (t *Target) sharedKey(ctx context.Context, r *run, kind string) (string, er
 	return t.keys[kind], nil
 }
 
-// credentials are those of a caller: "A" and "B" are the administrators, "" is
-// nobody, and other names are callers that a step made.
+// dispose schedules the deletion of the row's own key: a key costs money by the hour.
+// The key may be on its way out already.
+func (r *run) dispose(ctx context.Context) {
+	arn, ok := r.vars["OWN"]
+	if !ok {
+		return
+	}
+	api := kms.NewFromConfig(r.target.config(r.wire, r.target.A.Credentials, r.target.Region))
+	_, _ = api.ScheduleKeyDeletion(ctx, &kms.ScheduleKeyDeletionInput{KeyId: aws.String(arn), PendingWindowInDays: aws.Int32(7)})
+}
+
+// credentials are those of a caller: "A" and "B" are the administrators, and other
+// names are callers that a step made.
 func (r *run) credentials(name string) (aws.CredentialsProvider, error) {
 	switch name {
 	case "A":

@@ -13,7 +13,7 @@ func badVersion(id string) Want {
 	return refused(400, "InvalidArgument", "Invalid version id specified").field("ArgumentName", "versionId").field("ArgumentValue", id)
 }
 
-// onMarker is the refusal of what a delete marker does not have.
+// onMarker is the refusal of reading or changing a delete marker.
 func onMarker(method string) Want {
 	return refused(405, "MethodNotAllowed", "The specified method is not allowed against this resource.").field("Method", method).
 		field("ResourceType", "DeleteMarker")
@@ -87,7 +87,7 @@ func versionRows() []Row {
 			suite("LocalStack, test_put_object_on_suspended_bucket"), versioned(), suspended()),
 		row("while versioning is suspended", complete("k"), answers(200).withoutHeader("x-amz-version-id"),
 			suite("Ceph s3-tests, suspended versioning"), versioned(), suspended(), begun("k"), part("k", "part")),
-		row("of what was put while versioning is suspended", get("k"), answers(200).header("x-amz-version-id", "null"),
+		row("of an object put while versioning is suspended", get("k"), answers(200).header("x-amz-version-id", "null"),
 			suite("LocalStack, test_put_object_on_suspended_bucket"), versioned(), suspended(), put("k", "x")),
 		row("while versioning is suspended", remove("k"),
 			answers(204).header("x-amz-delete-marker", "true").header("x-amz-version-id", "null"),

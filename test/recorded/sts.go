@@ -97,7 +97,7 @@ func sessionRows() []Row {
 			trusting(trustA), assumed(sts.AssumeRoleInput{})),
 		row("of a user", identity(as("user")), answers(200).field("Account", "$A").field("Arn", "$USER").field("UserId", "AIDA…"),
 			suite("LocalStack, test_get_caller_identity_with_iam_user_credentials"), person(), keyed("user")),
-		row("of nobody", raw("sts:GetCallerIdentity", "GET", "sts.$REGION.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15",
+		row("without a signature", raw("sts:GetCallerIdentity", "GET", "sts.$REGION.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15",
 			anonymous()), refused(403, "MissingAuthenticationToken", "Request is missing Authentication Token"),
 			report("answers of STS without a signature")),
 		row("of an operation that is none",

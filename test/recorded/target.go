@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -58,7 +59,7 @@ type Outcome struct {
 // Passed reports whether the answer is the recorded one.
 func (o *Outcome) Passed() bool { return o.Err == nil && len(o.Differences) == 0 }
 
-// String says what is wrong; empty when nothing is.
+// String is the difference or the error; empty for a row that passes.
 func (o *Outcome) String() string {
 	if o.Err != nil {
 		return o.Err.Error()
@@ -75,6 +76,7 @@ func (t *Target) Run(ctx context.Context, row *Row) (*Outcome, error) {
 	defer r.wire.close()
 	o := &Outcome{Row: row}
 	o.Answer, o.Differences, o.Err = t.ask(ctx, r, row)
+	r.dispose(context.WithoutCancel(ctx))
 	o.Vars = r.known()
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
@@ -134,6 +136,21 @@ func (t *Target) account(side string) (Account, error) {
 		return t.B, nil
 	}
 	return Account{}, fmt.Errorf("there is no account %q", side)
+}
+
+// Config is an SDK configuration of an account, for other calls than those of rows.
+// Its client serves any number of requests at a time.
+func (t *Target) Config(account Account, region string) aws.Config {
+	transport := &http.Transport{
+		DialContext: t.Dial, TLSClientConfig: t.TLS, TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: time.Minute,
+		MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute,
+	}
+	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	c := t.config(client, account.Credentials, region)
+	c.Retryer = func() aws.Retryer {
+		return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts = max(1, t.Attempts) })
+	}
+	return c
 }
 
 // config is an SDK configuration without an endpoint: the SDK resolves the names.

@@ -2,8 +2,8 @@ package recorded
 
 import "strings"
 
-// unmodelledRows state a promise of the sandbox: what it does not model says so,
-// names service and operation, and changes nothing.
+// unmodelledRows state a promise of the sandbox: an operation that it does not model
+// answers 501, names service and operation, and changes nothing.
 func unmodelledRows() []Row {
 	source := promise("docs/sandbox.md, What is not modelled")
 	missing := func(parts ...string) Want {

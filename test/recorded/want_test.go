@@ -21,7 +21,9 @@ func TestFits(t *testing.T) {
 }
 
 func TestEachDifferenceIsSaid(t *testing.T) {
-	a := &Answer{Status: 200, Fields: map[string]string{"A": "1", "Extra": "x"}, Headers: []Header{{"X-Amz-Meta-K", "v"}}, Body: []byte("body")}
+	a := &Answer{
+		Status: 200, Fields: map[string]string{"A": "1", "Extra": "x"}, Headers: []Header{{"X-Amz-Meta-K", "v"}}, Body: []byte("body"),
+	}
 	same := func(s string) string { return strings.ReplaceAll(s, "$ONE", "1") }
 	for name, c := range map[string]struct {
 		want Want

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// maxHead bounds what is kept of the bytes of an answer.
+// maxHead bounds the kept bytes of an answer.
 const maxHead = 64 << 10
 
 // recorder is the HTTP client of a run. It keeps the last answer as it was on the
