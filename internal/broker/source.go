@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -16,7 +16,6 @@ import (
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/ec2rolecreds"
 	"github.com/aws/aws-sdk-go-v2/credentials/endpointcreds"
-	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
@@ -26,8 +25,6 @@ import (
 const (
 	// sourceEarly is how long before their expiry source credentials are read again.
 	sourceEarly = 5 * time.Minute
-	// processTimeout leaves time for the call to STS within one flight.
-	processTimeout = 10 * time.Second
 	// ecsHost serves the path in AWS_CONTAINER_CREDENTIALS_RELATIVE_URI.
 	ecsHost = "http://169.254.170.2"
 )
@@ -45,7 +42,14 @@ func loadSource(ctx context.Context, src source, region string, client *awshttp.
 		if src.CredentialsFile != "" {
 			opts = append(opts, awsconfig.WithSharedCredentialsFiles([]string{src.CredentialsFile}))
 		}
-		return awsconfig.LoadDefaultConfig(ctx, opts...)
+		cfg, err := awsconfig.LoadDefaultConfig(ctx, opts...)
+		if err != nil {
+			return aws.Config{}, err
+		}
+		if p, ok := credentialProcess(cfg); ok {
+			cfg.Credentials = cached(p)
+		}
+		return cfg, nil
 	case config.SourceStatic:
 		provider, err := staticKeys(ctx, src)
 		if err != nil {
@@ -61,7 +65,7 @@ func loadSource(ctx context.Context, src source, region string, client *awshttp.
 		}
 		cfg.Credentials = cached(provider)
 	case config.SourceProcess:
-		cfg.Credentials = cached(processSource{processcreds.NewProvider(src.Command, func(o *processcreds.Options) { o.Timeout = processTimeout })})
+		cfg.Credentials = cached(processSource{name: "aws.source.command", command: src.Command, timeout: processTimeout})
 	case config.SourceIMDS:
 		cfg.Credentials = cached(ec2rolecreds.New(func(o *ec2rolecreds.Options) {
 			// The variable is for hosts with only IPv6; without it the SDK uses 169.254.169.254.
@@ -71,6 +75,23 @@ func loadSource(ctx context.Context, src source, region string, client *awshttp.
 		return aws.Config{}, fmt.Errorf("unknown type of source %q", src.Type)
 	}
 	return cfg, nil
+}
+
+// credentialProcess returns the source for the credential_process of a profile, in place
+// of the SDK's own: see processSource. It returns false when the chain chose another
+// provider, or assumes a role with the command's credentials.
+func credentialProcess(cfg aws.Config) (processSource, bool) {
+	chosen, ok := cfg.Credentials.(aws.CredentialProviderSource)
+	if !ok || !slices.Contains(chosen.ProviderSources(), aws.CredentialSourceProcess) {
+		return processSource{}, false
+	}
+	for _, from := range cfg.ConfigSources {
+		if shared, ok := from.(awsconfig.SharedConfig); ok && shared.CredentialProcess != "" && shared.RoleARN == "" {
+			name := fmt.Sprintf("credential_process of profile %q", shared.Profile)
+			return processSource{name: name, command: shared.CredentialProcess, timeout: processTimeout}, true
+		}
+	}
+	return processSource{}, false
 }
 
 // cached hides the optional interfaces of the provider. Through them, the SDK's cache
@@ -130,25 +151,6 @@ func containerSource(src source, client *awshttp.BuildableClient) (aws.Credentia
 			})
 		}
 	}), nil
-}
-
-// processSource keeps the output of the command out of errors: the SDK quotes it when it
-// cannot parse it, and it contains the keys.
-type processSource struct{ inner aws.CredentialsProvider }
-
-func (p processSource) Retrieve(ctx context.Context) (aws.Credentials, error) {
-	c, err := p.inner.Retrieve(ctx)
-	var exit *exec.ExitError
-	switch {
-	case err == nil:
-		return c, nil
-	case errors.As(err, &exit):
-		return aws.Credentials{}, fmt.Errorf("aws.source.command failed: %s; run it by hand as the daemon's user", exit.ProcessState)
-	case ctx.Err() != nil:
-		return aws.Credentials{}, fmt.Errorf("aws.source.command: %w", ctx.Err())
-	default:
-		return aws.Credentials{}, errors.New("aws.source.command did not print credentials as JSON, version 1, in time; run it by hand as the daemon's user")
-	}
 }
 
 // assumeWithWebIdentity assumes the role with the token alone.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 
 	"github.com/brokerd/brokerd/internal/config"
 )
@@ -105,5 +106,27 @@ func TestSourceOfAnSSOProfile(t *testing.T) {
 		fmt.Sprintf(`{"accessToken":"sso-token","expiresAt":%q,"region":"eu-west-1","startUrl":%q}`, time.Now().Add(time.Hour).UTC().Format(time.RFC3339), start))
 	if id, err := retrieve(); err != nil || id != "ASIASSO" {
 		t.Errorf("%s, %v", id, err)
+	}
+}
+
+// The credential_process of a profile is killed like aws.source.command.
+func TestTheProcessOfAProfileIsAProcessSource(t *testing.T) {
+	home := bareHome(t)
+	const keys = "aws_access_key_id = a\naws_secret_access_key = b\n"
+	for text, want := range map[string]string{
+		"[default]\ncredential_process = /bin/vault\n":                                                                 "credential_process of profile \"default\"",
+		"[default]\n" + keys + "credential_process = /bin/vault\n":                                                     "",
+		"[default]\nrole_arn = arn:aws:iam::111122223333:role/r\nsource_profile = x\n[profile x]\nregion = r\n" + keys: "",
+	} {
+		if err := os.WriteFile(filepath.Join(home, "config"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cfg, err := awsconfig.LoadDefaultConfig(t.Context(), awsconfig.WithRegion("eu-west-1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p, ok := credentialProcess(cfg); ok != (want != "") || p.name != want {
+			t.Errorf("%q: %q, %v", text, p.name, ok)
+		}
 	}
 }

@@ -104,6 +104,15 @@ func (i *stsIssuer) client(ctx context.Context, r Request, via *Session) (*sts.C
 
 // Issue implements Issuer.
 func (i *stsIssuer) Issue(ctx context.Context, r Request, via *Session) (*Session, error) {
+	s, err := i.issue(ctx, r, via)
+	if err != nil && ctx.Err() != nil {
+		// The source may hang, and its cache lets later calls join the one that hangs.
+		i.Forget(r)
+	}
+	return s, err
+}
+
+func (i *stsIssuer) issue(ctx context.Context, r Request, via *Session) (*Session, error) {
 	client, cfg, err := i.client(ctx, r, via)
 	if err != nil {
 		return nil, err
