@@ -36,7 +36,7 @@ func TestLint(t *testing.T) {
 		{"S3 in a trust policy", KindTrust, policy12(`{"Effect":"Allow",` + role + `"Action":"s3:GetObject"}`), "POL024@1:125"},
 		{"wildcard in the service", KindIdentity, policy12(`{"Effect":"Allow","Action":"s*:PutObject","Resource":"*"}`), "POL025@1:65"},
 		{"wildcard in the resource type", KindIdentity, policy12(`{"Effect":"Allow","Action":"sts:AssumeRole","Resource":"arn:aws:iam::444455556666:r?le/x"}`), "POL047@1:93"},
-		{"ForAnyValue and IfExists", KindIdentity, policy12(`{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::b","Condition":{"ForAnyValue:StringEqualsIfExists":{"aws:TagKeys":"a"}}}`), "POL048@1:160"},
+		{"ForAnyValue and IfExists", KindIdentity, policy12(`{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::b","Condition":{"ForAnyValue:StringEqualsIfExists":{"aws:TagKeys":"a"}}}`), "POL048@1:163"},
 		{"boundary that allows nothing", KindBoundary, policy12(denyPut), "POL049@1:37"},
 		{"endpoint that allows nothing", KindVPCEndpoint, policy12(`{"Effect":"Deny","Principal":"*","Action":"*","Resource":"*"}`), "POL049@1:37"},
 		{"no resource", KindIdentity, policy12(`{"Effect":"Allow","Action":"s3:GetObject"}`), "POL030@1:38"},

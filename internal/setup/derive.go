@@ -90,7 +90,7 @@ func (b *builder) add(d *config.Destination, s config.Setup) error {
 	if d.KeyTemplate == nil {
 		return errors.New("it was not loaded from a configuration")
 	}
-	p := part{dest: d, setup: s, partition: role.Partition, sid: sidOf(d.Name)}
+	p := part{dest: d, setup: s, partition: role.Partition, sid: sidOf(d.Name, d.Role)}
 	p.bucket = "arn:" + p.partition + ":s3:::" + d.Bucket
 	p.objects = p.bucket + "/" + d.KeyTemplate.Prefix() + "*"
 	if err := b.assume(p); err != nil {
@@ -110,7 +110,7 @@ func (b *builder) add(d *config.Destination, s config.Setup) error {
 	for _, h := range d.Chain {
 		roles = append(roles, h.Role)
 	}
-	b.deliveries = append(b.deliveries, Delivery{Destination: d, Setup: s, Roles: append(roles, d.Role), BucketARN: p.bucket, Objects: p.objects, Sid: p.sid})
+	b.deliveries = append(b.deliveries, Delivery{Destination: d, Setup: s, Roles: append(roles, d.Role), BucketARN: p.bucket, Objects: p.objects, Sid: p.sid, legacySid: legacySidOf(d.Name)})
 	return nil
 }
 
@@ -178,7 +178,7 @@ func (b *builder) bucket(p part) error {
 	t.plain.add(p.denyPlainHTTP(), "")
 	t.noKMS.add(p.denyNoKMS(), p.sid)
 	t.otherKey.add(p.denyOtherKey(), p.sid)
-	t.Lifecycle = append(t.Lifecycle, LifecycleRule{ID: LifecycleID + d.Name, Prefix: d.KeyTemplate.Prefix(), AbortIncompleteDays: abortAfterDays, Enabled: true, Whole: true, Only: true})
+	t.Lifecycle = append(t.Lifecycle, LifecycleRule{ID: lifecycleID(d.Name, d.Role), Prefix: d.KeyTemplate.Prefix(), AbortIncompleteDays: abortAfterDays, Enabled: true, Whole: true, Only: true})
 	if logs := p.setup.AccessLogs; logs.Bucket != "" {
 		want := &Logging{Bucket: logs.Bucket, Prefix: logs.Prefix}
 		if t.Logging != nil && *t.Logging != *want {

@@ -21,7 +21,7 @@ var documents = map[string]string{
 
 func TestWhatIsAddedCanBeTakenOutByteForByte(t *testing.T) {
 	want := stateOf(t, stanza).Buckets[0].Policy
-	own := ownership{[]string{sidOf("audit-logs")}}
+	own := ownership{stateOf(t, stanza).Deliveries}
 	for name, doc := range documents {
 		t.Run(name, func(t *testing.T) {
 			added, err := planPolicy(KindBucket, doc, want, own)
@@ -61,14 +61,14 @@ func FuzzEditing(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	want, own := state.Buckets[0].Policy, ownership{[]string{sidOf("audit-logs")}}
+	want, own := state.Buckets[0].Policy, ownership{state.Deliveries}
 	f.Fuzz(func(t *testing.T, doc string) {
 		before, err := policytext.ReadDocument(doc)
 		if err != nil {
 			return
 		}
-		for _, i := range before.Statements() {
-			if own.ours(i.Sid) || isBrokerdSid(i.Sid) {
+		for _, s := range before.Statements() {
+			if isBrokerdSid(s.Sid) {
 				return
 			}
 		}
@@ -90,7 +90,7 @@ func FuzzEditing(f *testing.F) {
 }
 
 func TestOthersOfBrokerdAreNotOurs(t *testing.T) {
-	own := ownership{[]string{sidOf("audit-logs")}}
+	own := ownership{stateOf(t, stanza).Deliveries}
 	theirs := strings.ReplaceAll(`{"Version":"2012-10-17","Statement":[{"Sid":"BrokerdAllowWriteMetrics","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/Other"},"Action":"s3:PutObject","Resource":"arn:aws:s3:::tenant-bucket/metrics/*"},PLAIN]}`,
 		"PLAIN", compact(stateOf(t, stanza).Buckets[0].Policy.Statement[1]))
 	e, err := planPolicy(KindBucket, theirs, stateOf(t, stanza).Buckets[0].Policy, own)
@@ -105,9 +105,9 @@ func TestOthersOfBrokerdAreNotOurs(t *testing.T) {
 
 func TestMeaningIsComparedNotText(t *testing.T) {
 	state := stateOf(t, stanza)
-	own := ownership{[]string{sidOf("audit-logs")}}
-	other := `{"Version":"2012-10-17","Statement":[{"Condition":{"StringEquals":{"kms:viaservice":["s3.eu-west-1.amazonaws.com"]}},"Resource":["` + state.Keys[0].ARN + `"],"Action":["KMS:Decrypt","kms:generatedatakey"],"Effect":"Allow","Sid":"BrokerdUseKeyThroughS3AuditLogs"},
-		{"Sid":"BrokerdWriteObjectsAuditLogs","Effect":"Allow","Action":["s3:AbortMultipartUpload","s3:PutObject"],"Resource":"arn:aws:s3:::tenant-bucket/logs/*"}]}`
+	own := ownership{stateOf(t, stanza).Deliveries}
+	other := `{"Version":"2012-10-17","Statement":[{"Condition":{"StringEquals":{"kms:viaservice":["s3.eu-west-1.amazonaws.com"]}},"Resource":["` + state.Keys[0].ARN + `"],"Action":["KMS:Decrypt","kms:generatedatakey"],"Effect":"Allow","Sid":"BrokerdUseKeyThroughS3AuditLogs6374ec"},
+		{"Sid":"BrokerdWriteObjectsAuditLogs6374ec","Effect":"Allow","Action":["s3:AbortMultipartUpload","s3:PutObject"],"Resource":"arn:aws:s3:::tenant-bucket/logs/*"}]}`
 	e, err := planPolicy(KindIdentity, other, state.Roles[0].Inline, own)
 	if err != nil || e.op != OpKeep {
 		t.Errorf("%v %v: %+v", err, e.op, e.statements)
@@ -133,7 +133,7 @@ func TestMeaningIsComparedNotText(t *testing.T) {
 func TestSidsOfDestinationsDiffer(t *testing.T) {
 	seen := map[string]string{}
 	for _, name := range []string{"a-b", "ab", "a.b", "a_b", "a--b", "a-1", "a1", "1a", "a-b-", "audit-logs", "auditlogs"} {
-		sid := sidOf(name)
+		sid := sidOf(name, "arn:aws:iam::111122223333:role/r")
 		if other, twice := seen[sid]; twice {
 			t.Errorf("%s and %s are both %s", name, other, sid)
 		}

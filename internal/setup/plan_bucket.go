@@ -108,16 +108,16 @@ func (p *planner) lifecycle(b *Bucket, at *BucketAt) {
 			want = w.Lifecycle
 		}
 	}
-	var ours []string
+	var ours []LifecycleRule
 	for _, r := range b.Lifecycle {
-		if !slices.Contains(p.apart, strings.TrimPrefix(r.ID, LifecycleID)) {
-			ours = append(ours, r.ID)
+		if !slices.Contains(p.apart, strings.TrimPrefix(r.legacyID(), LifecycleID)) {
+			ours = append(ours, r)
 		}
 	}
 	after := []LifecycleRule{}
 	for _, r := range at.Lifecycle.Value {
 		switch {
-		case !slices.Contains(ours, r.ID):
+		case !slices.ContainsFunc(ours, r.isOld):
 			after = append(after, r)
 		case p.options.Remove && at.mayHoldUnfinished(r.Prefix):
 			after = append(after, r)
@@ -151,7 +151,15 @@ func (p *planner) lifecycle(b *Bucket, at *BucketAt) {
 	p.add(c)
 }
 
-// covers reports whether a rule of somebody else's does what ours would.
+// legacyID is the id of a rule of ours before ids carried a hash.
+func (r LifecycleRule) legacyID() string { return r.ID[:max(0, len(r.ID)-hashLen-1)] }
+
+// isOld reports whether a rule of the bucket is an earlier state of ours.
+func (r LifecycleRule) isOld(ours LifecycleRule) bool {
+	return r.ID == ours.ID || r.ID == ours.legacyID() && r.Prefix == ours.Prefix
+}
+
+// covers reports whether another rule does already what ours would.
 func (r LifecycleRule) covers(ours LifecycleRule) bool {
 	return r.Enabled && r.Whole && r.AbortIncompleteDays > 0 && r.AbortIncompleteDays <= ours.AbortIncompleteDays && len(r.Prefix) <= len(ours.Prefix) && ours.Prefix[:len(r.Prefix)] == r.Prefix
 }

@@ -30,7 +30,7 @@ func planPolicy(kind Kind, current string, want Policy, own ownership) (policyEd
 	if err != nil {
 		return policyEdit{}, err
 	}
-	d := documentPlan{doc: doc, want: want, own: own, changes: policytext.Changes{Replaced: map[int]string{}, Removed: map[int]bool{}}}
+	d := documentPlan{kind: kind, doc: doc, want: want, own: own, wantedBy: map[int]Statement{}, changes: policytext.Changes{Replaced: map[int]string{}, Removed: map[int]bool{}}}
 	d.compare()
 	d.addMissing()
 	e := policyEdit{op: OpKeep, after: current, statements: d.statements, reason: d.reason}
@@ -46,43 +46,48 @@ func planPolicy(kind Kind, current string, want Policy, own ownership) (policyEd
 
 // documentPlan collects the changes of one document.
 type documentPlan struct {
+	kind       Kind
 	doc        *policytext.Document
 	want       Policy
 	own        ownership
 	foreign    []policytext.Elements // statements of others
 	seen       map[string]bool       // our Sids that the document has
+	wantedBy   map[int]Statement     // the statement that replaces one of the document
 	changes    policytext.Changes
 	statements []StatementChange
 	reason     string
 }
 
-// ours reports whether the statement belongs to this configuration. Of two
-// statements with one Sid only the first does.
-func (d *documentPlan) ours(sid string) bool {
-	return !d.seen[sid] && (d.own.ours(sid) || slices.Contains(shared, sid))
-}
-
-// compare decides about each statement of the document.
+// compare decides about each statement of the document. Of two statements with
+// one Sid the first is ours; of an id of the older form and the present one, the
+// present one is, and the other goes.
 func (d *documentPlan) compare() {
 	d.seen = map[string]bool{}
+	sids, ours := make([]string, len(d.doc.Statements())), make([]bool, len(d.doc.Statements()))
+	present := map[string]bool{}
 	for i, s := range d.doc.Statements() {
-		if d.ours(s.Sid) {
-			d.seen[s.Sid] = true
-			continue
-		}
-		d.foreign = append(d.foreign, policytext.ReadElements(d.doc.Raw(i)))
+		sids[i], ours[i] = d.own.claim(d.kind, d.doc, i)
+		present[s.Sid] = true
 	}
-	d.seen = map[string]bool{}
 	for i, s := range d.doc.Statements() {
-		if !d.ours(s.Sid) {
-			d.keep(i, StatementForeign)
-			continue
+		old := s.Sid != sids[i]
+		if ours[i] && !(old && present[sids[i]]) {
+			ours[i] = !d.seen[sids[i]]
+			d.seen[sids[i]] = true
 		}
-		d.seen[s.Sid] = true
-		if w := d.wanted(s.Sid); w != nil {
-			d.update(i, *w)
-		} else {
+		if !ours[i] {
+			d.foreign = append(d.foreign, policytext.ReadElements(d.doc.Raw(i)))
+		}
+	}
+	for i, s := range d.doc.Statements() {
+		w := d.wanted(sids[i])
+		switch {
+		case !ours[i]:
+			d.keep(i, StatementForeign)
+		case w == nil || s.Sid != sids[i] && present[sids[i]]:
 			d.remove(i)
+		default:
+			d.update(i, *w)
 		}
 	}
 }
@@ -103,12 +108,12 @@ func (d *documentPlan) keep(i int, op StatementOp) {
 
 func (d *documentPlan) update(i int, want Statement) {
 	raw, wanted := d.doc.Raw(i), compact(want)
-	if policytext.ReadElements(raw).Equal(policytext.ReadElements(wanted)) {
+	if d.doc.Statements()[i].Sid == want.Sid && policytext.ReadElements(raw).Equal(policytext.ReadElements(wanted)) {
 		d.keep(i, StatementSame)
 		return
 	}
 	after := d.doc.Indent(i, wanted)
-	d.changes.Replaced[i] = after
+	d.changes.Replaced[i], d.wantedBy[i] = after, want
 	d.statements = append(d.statements, StatementChange{Op: StatementChanged, Sid: want.Sid, Before: raw, After: after, Elements: policytext.Differences(raw, wanted)})
 }
 
@@ -141,7 +146,7 @@ func (d *documentPlan) edit(kind Kind) string {
 		return after
 	}
 	for i := range d.changes.Replaced {
-		d.changes.Replaced[i] = compact(*d.wanted(d.doc.Statements()[i].Sid))
+		d.changes.Replaced[i] = compact(d.wantedBy[i])
 	}
 	d.changes.Dense = true
 	return d.doc.Edit(d.changes)
@@ -182,10 +187,7 @@ func said(s Statement, foreign []policytext.Elements) bool {
 func (d *documentPlan) mustStay(sid string) string {
 	switch sid {
 	case SidDenyPlainHTTP:
-		others := slices.ContainsFunc(d.doc.Statements(), func(s policytext.Statement) bool {
-			return isBrokerdSid(s.Sid) && !d.own.ours(s.Sid) && !slices.Contains(shared, s.Sid)
-		})
-		if others {
+		if d.hasOthers() {
 			return "another configuration of brokerd uses the bucket: the refusal of plain HTTP stays for it"
 		}
 	case SidKeyAdmin:
@@ -197,4 +199,14 @@ func (d *documentPlan) mustStay(sid string) string {
 		return fmt.Sprintf("%s is all that lets the account administer its key: it stays", SidKeyAdmin)
 	}
 	return ""
+}
+
+// hasOthers reports whether another configuration of brokerd has statements here.
+func (d *documentPlan) hasOthers() bool {
+	for i, s := range d.doc.Statements() {
+		if _, ours := d.own.claim(d.kind, d.doc, i); isBrokerdSid(s.Sid) && !ours {
+			return true
+		}
+	}
+	return false
 }

@@ -31,7 +31,7 @@ func NewPlan(state State, snap *Snapshot, o PlanOptions) (*Plan, error) {
 	}
 	p := &planner{snap: snap, options: o, want: want, plan: &Plan{Remove: o.Remove}}
 	for _, d := range state.Deliveries {
-		p.own.suffixes = append(p.own.suffixes, d.Sid)
+		p.own.deliveries = append(p.own.deliveries, d)
 		stays := slices.ContainsFunc(want.Deliveries, func(w Delivery) bool { return w.Sid == d.Sid })
 		if named := len(o.Destinations) == 0 || slices.Contains(o.Destinations, d.Destination.Name); !stays && !named {
 			p.apart = append(p.apart, d.Destination.Name)
@@ -73,10 +73,16 @@ func (d Delivery) present(snap *Snapshot) bool {
 	if err != nil {
 		return true
 	}
-	return slices.ContainsFunc(t.Statements(), func(i policytext.Statement) bool {
-		own := ownership{[]string{d.Sid}}
-		return own.ours(i.Sid) || (isBrokerdSid(i.Sid) && policytext.ReadElements(b.Policy.Value[i.Start:i.End]).Has("Resource", d.Objects))
-	})
+	own := ownership{[]Delivery{d}}
+	for i, s := range t.Statements() {
+		if _, ours := own.claim(KindBucket, t, i); ours && !slices.Contains(shared, s.Sid) {
+			return true
+		}
+		if isBrokerdSid(s.Sid) && policytext.ReadElements(t.Raw(i)).Has("Resource", d.Objects) {
+			return true
+		}
+	}
+	return false
 }
 
 // of is what is asked for by some of the destinations.

@@ -88,7 +88,7 @@ func TestStatement(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `{
-  "Sid": "BrokerdWriteObjectsAuditLogs",
+  "Sid": "BrokerdWriteObjectsAuditLogs6374ec",
   "Effect": "Allow",
   "Action": [
     "s3:PutObject",

@@ -8,10 +8,8 @@ import (
 	"strings"
 )
 
-// How the statement ids begin; the destination's name in CamelCase follows, so
-// that configurations that share a bucket or a key do not take each other's
-// statements for their own. They are stable: apply and remove find their
-// statements in other people's policies by them.
+// How the statement ids begin; sidOf makes their end. Ids are stable: apply and
+// remove find their statements by them in policies that others edit, too.
 const (
 	SidAssume        = "BrokerdAssumeRole"
 	SidNextRole      = "BrokerdAssumeNextRole"
@@ -36,12 +34,39 @@ func bases() []string {
 // plainName is a name whose CamelCase no other plain name has.
 var plainName = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*$`)
 
-// sidOf is how the statement ids of a destination end: letters and digits alone,
-// for that is all that IAM takes.
-func sidOf(destination string) string {
+// sidOf is the end of a destination's statement ids: its name in CamelCase, and a
+// hash of its role's ARN. Two configurations may use one name for destinations of
+// two roles or accounts; neither takes the statements of the other for its own. Ids
+// hold letters and digits only, for IAM takes no others.
+func sidOf(destination, role string) string {
+	sum := sha256.Sum256([]byte(destination + "\n" + role))
+	return camelCase(destination) + hex.EncodeToString(sum[:])[:hashLen]
+}
+
+// hashLen is the length of the hash in ids.
+const hashLen = 6
+
+// legacySidOf is how ids ended before they carried the hash. Statements with
+// such an id are taken over when they are about the destination's role.
+func legacySidOf(destination string) string {
+	sid := camelCase(destination)
+	if !plainName.MatchString(destination) {
+		sum := sha256.Sum256([]byte(destination))
+		sid += hex.EncodeToString(sum[:3])
+	}
+	return sid
+}
+
+// lifecycleID is the id of a destination's lifecycle rule, with the same hash.
+func lifecycleID(destination, role string) string {
+	sid := sidOf(destination, role)
+	return LifecycleID + destination + "-" + sid[len(sid)-hashLen:]
+}
+
+func camelCase(name string) string {
 	var b strings.Builder
 	up := true
-	for _, r := range destination {
+	for _, r := range name {
 		switch {
 		case r >= 'a' && r <= 'z' && up:
 			b.WriteRune(r - 'a' + 'A')
@@ -50,25 +75,7 @@ func sidOf(destination string) string {
 		}
 		up = r == '-' || r == '.' || r == '_'
 	}
-	if !plainName.MatchString(destination) {
-		sum := sha256.Sum256([]byte(destination))
-		b.WriteString(hex.EncodeToString(sum[:3]))
-	}
 	return b.String()
-}
-
-// ownership tells our statements from other people's, and from those of other
-// configurations of ours.
-type ownership struct{ suffixes []string }
-
-// ours reports whether a statement of this Sid belongs to the destinations.
-func (o ownership) ours(sid string) bool {
-	for _, base := range bases() {
-		if rest, ok := strings.CutPrefix(sid, base); ok && slices.Contains(o.suffixes, rest) {
-			return true
-		}
-	}
-	return false
 }
 
 // isBrokerdSid reports whether a Sid has the form of ours, whosever it is.

@@ -112,7 +112,9 @@ type Delivery struct {
 	Roles       []string // ARNs as they are assumed, the destination's own last
 	BucketARN   string
 	Objects     string // ARN pattern: the bucket below the destination's prefix
-	Sid         string // how the destination's statement ids end
+	Sid         string // the end of the destination's statement ids
+
+	legacySid string // their end before it carried a hash of the role
 }
 
 // InlineName is the name of the inline policy that setup keeps on roles and users.

@@ -272,7 +272,7 @@ account '777788889999'
 cat > "$W/ours" << 'END_OF_DOCUMENT'
 [
   {
-    "Sid": "BrokerdAssumeRoleAuditLogs",
+    "Sid": "BrokerdAssumeRoleAuditLogs9f8a43",
     "Effect": "Allow",
     "Principal": {
       "AWS": "arn:aws:iam::111122223333:role/first"
@@ -293,7 +293,7 @@ cat > "$W/ours" << 'END_OF_DOCUMENT'
   "Version": "2012-10-17",
   "Statement": [
     {
-      "Sid": "BrokerdAssumeNextRoleAuditLogs",
+      "Sid": "BrokerdAssumeNextRoleAuditLogs9f8a43",
       "Effect": "Allow",
       "Action": "sts:AssumeRole",
       "Resource": "arn:aws:iam::111122223333:role/apps/Up"

@@ -5,7 +5,7 @@ data "aws_iam_policy_document" "first_trust" {
   provider = aws.source_111122223333
 
   statement {
-    sid     = "BrokerdAssumeRoleAuditLogs"
+    sid     = "BrokerdAssumeRoleAuditLogs9f8a43"
     effect  = "Allow"
     actions = ["sts:AssumeRole"]
 
@@ -29,7 +29,7 @@ data "aws_iam_policy_document" "first" {
   provider = aws.source_111122223333
 
   statement {
-    sid       = "BrokerdAssumeNextRoleAuditLogs"
+    sid       = "BrokerdAssumeNextRoleAuditLogs9f8a43"
     effect    = "Allow"
     actions   = ["sts:AssumeRole"]
     resources = ["arn:aws:iam::777788889999:role/hub"]
@@ -48,7 +48,7 @@ data "aws_iam_policy_document" "hub_trust" {
   provider = aws.source_777788889999
 
   statement {
-    sid     = "BrokerdAssumeRoleAuditLogs"
+    sid     = "BrokerdAssumeRoleAuditLogs9f8a43"
     effect  = "Allow"
     actions = ["sts:AssumeRole"]
 
@@ -78,7 +78,7 @@ data "aws_iam_policy_document" "hub" {
   provider = aws.source_777788889999
 
   statement {
-    sid       = "BrokerdAssumeNextRoleAuditLogs"
+    sid       = "BrokerdAssumeNextRoleAuditLogs9f8a43"
     effect    = "Allow"
     actions   = ["sts:AssumeRole"]
     resources = ["arn:aws:iam::111122223333:role/apps/Up"]
@@ -97,7 +97,7 @@ data "aws_iam_policy_document" "up_trust" {
   provider = aws.source_111122223333
 
   statement {
-    sid     = "BrokerdAssumeRoleAuditLogs"
+    sid     = "BrokerdAssumeRoleAuditLogs9f8a43"
     effect  = "Allow"
     actions = ["sts:AssumeRole"]
 
@@ -121,14 +121,14 @@ data "aws_iam_policy_document" "up" {
   provider = aws.source_111122223333
 
   statement {
-    sid       = "BrokerdWriteObjectsAuditLogs"
+    sid       = "BrokerdWriteObjectsAuditLogs9f8a43"
     effect    = "Allow"
     actions   = ["s3:PutObject", "s3:AbortMultipartUpload"]
     resources = ["arn:aws:s3:::tenant-bucket/logs/*"]
   }
 
   statement {
-    sid       = "BrokerdUseKeyThroughS3AuditLogs"
+    sid       = "BrokerdUseKeyThroughS3AuditLogs9f8a43"
     effect    = "Allow"
     actions   = ["kms:GenerateDataKey", "kms:Decrypt"]
     resources = ["arn:aws:kms:eu-west-1:444455556666:key/1234abcd"]

@@ -272,7 +272,7 @@ account '111122223333'
 cat > "$W/ours" << 'END_OF_DOCUMENT'
 [
   {
-    "Sid": "BrokerdAssumeRoleAuditLogs",
+    "Sid": "BrokerdAssumeRoleAuditLogs986133",
     "Effect": "Allow",
     "Principal": {
       "AWS": "arn:aws-cn:iam::111122223333:role/app-host"
@@ -288,7 +288,7 @@ cat > "$W/ours" << 'END_OF_DOCUMENT'
   "Version": "2012-10-17",
   "Statement": [
     {
-      "Sid": "BrokerdWriteObjectsAuditLogs",
+      "Sid": "BrokerdWriteObjectsAuditLogs986133",
       "Effect": "Allow",
       "Action": [
         "s3:PutObject",
@@ -297,7 +297,7 @@ cat > "$W/ours" << 'END_OF_DOCUMENT'
       "Resource": "arn:aws-cn:s3:::tenant-bucket/logs/*"
     },
     {
-      "Sid": "BrokerdUseKeyThroughS3AuditLogs",
+      "Sid": "BrokerdUseKeyThroughS3AuditLogs986133",
       "Effect": "Allow",
       "Action": [
         "kms:GenerateDataKey",

@@ -51,7 +51,7 @@ data "aws_iam_policy_document" "key_1234abcd" {
   }
 
   statement {
-    sid       = "BrokerdAllowUseThroughS3AuditLogs"
+    sid       = "BrokerdAllowUseThroughS3AuditLogs986133"
     effect    = "Allow"
     actions   = ["kms:GenerateDataKey", "kms:Decrypt"]
     resources = ["*"]
@@ -134,7 +134,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "tenant_bucket" {
   bucket = "tenant-bucket"
 
   rule {
-    id     = "brokerd-abort-incomplete-uploads-audit-logs"
+    id     = "brokerd-abort-incomplete-uploads-audit-logs-986133"
     status = "Enabled"
 
     filter {
@@ -153,7 +153,7 @@ data "aws_iam_policy_document" "tenant_bucket" {
   source_policy_documents = compact([var.existing_bucket_policies["tenant-bucket"]])
 
   statement {
-    sid       = "BrokerdAllowWriteAuditLogs"
+    sid       = "BrokerdAllowWriteAuditLogs986133"
     effect    = "Allow"
     actions   = ["s3:PutObject", "s3:AbortMultipartUpload"]
     resources = ["arn:aws-cn:s3:::tenant-bucket/logs/*"]
@@ -183,7 +183,7 @@ data "aws_iam_policy_document" "tenant_bucket" {
   }
 
   statement {
-    sid       = "BrokerdDenyOtherEncryptionAuditLogs"
+    sid       = "BrokerdDenyOtherEncryptionAuditLogs986133"
     effect    = "Deny"
     actions   = ["s3:PutObject"]
     resources = ["arn:aws-cn:s3:::tenant-bucket/logs/*"]
@@ -207,7 +207,7 @@ data "aws_iam_policy_document" "tenant_bucket" {
   }
 
   statement {
-    sid       = "BrokerdDenyOtherKeyAuditLogs"
+    sid       = "BrokerdDenyOtherKeyAuditLogs986133"
     effect    = "Deny"
     actions   = ["s3:PutObject"]
     resources = ["arn:aws-cn:s3:::tenant-bucket/logs/*"]

@@ -281,7 +281,7 @@ cat > "$W/ours" << 'END_OF_DOCUMENT'
     "Resource": "*"
   },
   {
-    "Sid": "BrokerdAllowUseThroughS3AuditLogs",
+    "Sid": "BrokerdAllowUseThroughS3AuditLogs9f8a43",
     "Effect": "Allow",
     "Principal": {
       "AWS": "arn:aws:iam::111122223333:role/apps/Up"
@@ -344,7 +344,7 @@ cat > "$W/ours" << 'END_OF_DOCUMENT'
 {
   "Rules": [
     {
-      "ID": "brokerd-abort-incomplete-uploads-audit-logs",
+      "ID": "brokerd-abort-incomplete-uploads-audit-logs-9f8a43",
       "Status": "Enabled",
       "Filter": {
         "Prefix": "logs/"
@@ -371,7 +371,7 @@ setting 'access_logs' 'setting' 'tenant-bucket' 'eu-west-1' 'get-bucket-logging'
 cat > "$W/ours" << 'END_OF_DOCUMENT'
 [
   {
-    "Sid": "BrokerdAllowWriteAuditLogs",
+    "Sid": "BrokerdAllowWriteAuditLogs9f8a43",
     "Effect": "Allow",
     "Principal": {
       "AWS": "arn:aws:iam::111122223333:role/apps/Up"
@@ -400,7 +400,7 @@ cat > "$W/ours" << 'END_OF_DOCUMENT'
     }
   },
   {
-    "Sid": "BrokerdDenyOtherEncryptionAuditLogs",
+    "Sid": "BrokerdDenyOtherEncryptionAuditLogs9f8a43",
     "Effect": "Deny",
     "Principal": {
       "AWS": "*"
@@ -417,7 +417,7 @@ cat > "$W/ours" << 'END_OF_DOCUMENT'
     }
   },
   {
-    "Sid": "BrokerdDenyOtherKeyAuditLogs",
+    "Sid": "BrokerdDenyOtherKeyAuditLogs9f8a43",
     "Effect": "Deny",
     "Principal": {
       "AWS": "*"

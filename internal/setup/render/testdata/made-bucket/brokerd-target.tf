@@ -31,7 +31,7 @@ data "aws_iam_policy_document" "key_1234abcd" {
   }
 
   statement {
-    sid       = "BrokerdAllowUseThroughS3AuditLogs"
+    sid       = "BrokerdAllowUseThroughS3AuditLogs9f8a43"
     effect    = "Allow"
     actions   = ["kms:GenerateDataKey", "kms:Decrypt"]
     resources = ["*"]
@@ -120,7 +120,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "tenant_bucket" {
   bucket = aws_s3_bucket.tenant_bucket.id
 
   rule {
-    id     = "brokerd-abort-incomplete-uploads-audit-logs"
+    id     = "brokerd-abort-incomplete-uploads-audit-logs-9f8a43"
     status = "Enabled"
 
     filter {
@@ -145,7 +145,7 @@ data "aws_iam_policy_document" "tenant_bucket" {
   provider = aws.target
 
   statement {
-    sid       = "BrokerdAllowWriteAuditLogs"
+    sid       = "BrokerdAllowWriteAuditLogs9f8a43"
     effect    = "Allow"
     actions   = ["s3:PutObject", "s3:AbortMultipartUpload"]
     resources = ["arn:aws:s3:::tenant-bucket/logs/*"]
@@ -175,7 +175,7 @@ data "aws_iam_policy_document" "tenant_bucket" {
   }
 
   statement {
-    sid       = "BrokerdDenyOtherEncryptionAuditLogs"
+    sid       = "BrokerdDenyOtherEncryptionAuditLogs9f8a43"
     effect    = "Deny"
     actions   = ["s3:PutObject"]
     resources = ["arn:aws:s3:::tenant-bucket/logs/*"]
@@ -199,7 +199,7 @@ data "aws_iam_policy_document" "tenant_bucket" {
   }
 
   statement {
-    sid       = "BrokerdDenyOtherKeyAuditLogs"
+    sid       = "BrokerdDenyOtherKeyAuditLogs9f8a43"
     effect    = "Deny"
     actions   = ["s3:PutObject"]
     resources = ["arn:aws:s3:::tenant-bucket/logs/*"]

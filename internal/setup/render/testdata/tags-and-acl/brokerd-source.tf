@@ -5,7 +5,7 @@ data "aws_iam_policy_document" "up_trust" {
   provider = aws.source
 
   statement {
-    sid     = "BrokerdAssumeRoleAuditLogs"
+    sid     = "BrokerdAssumeRoleAuditLogs9f8a43"
     effect  = "Allow"
     actions = ["sts:AssumeRole"]
 
@@ -29,14 +29,14 @@ data "aws_iam_policy_document" "up" {
   provider = aws.source
 
   statement {
-    sid       = "BrokerdWriteObjectsAuditLogs"
+    sid       = "BrokerdWriteObjectsAuditLogs9f8a43"
     effect    = "Allow"
     actions   = ["s3:PutObject", "s3:AbortMultipartUpload", "s3:PutObjectTagging", "s3:PutObjectAcl"]
     resources = ["arn:aws:s3:::tenant-bucket/logs/*"]
   }
 
   statement {
-    sid       = "BrokerdUseKeyThroughS3AuditLogs"
+    sid       = "BrokerdUseKeyThroughS3AuditLogs9f8a43"
     effect    = "Allow"
     actions   = ["kms:GenerateDataKey", "kms:Decrypt"]
     resources = ["arn:aws:kms:eu-west-1:444455556666:key/1234abcd"]

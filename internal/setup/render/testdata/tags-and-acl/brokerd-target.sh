@@ -281,7 +281,7 @@ cat > "$W/ours" << 'END_OF_DOCUMENT'
     "Resource": "*"
   },
   {
-    "Sid": "BrokerdAllowUseThroughS3AuditLogs",
+    "Sid": "BrokerdAllowUseThroughS3AuditLogs9f8a43",
     "Effect": "Allow",
     "Principal": {
       "AWS": "arn:aws:iam::111122223333:role/apps/Up"
@@ -346,7 +346,7 @@ cat > "$W/ours" << 'END_OF_DOCUMENT'
 {
   "Rules": [
     {
-      "ID": "brokerd-abort-incomplete-uploads-audit-logs",
+      "ID": "brokerd-abort-incomplete-uploads-audit-logs-9f8a43",
       "Status": "Enabled",
       "Filter": {
         "Prefix": "logs/"
@@ -363,7 +363,7 @@ setting 'lifecycle' 'lifecycle' 'tenant-bucket' 'eu-west-1' 'get-bucket-lifecycl
 cat > "$W/ours" << 'END_OF_DOCUMENT'
 [
   {
-    "Sid": "BrokerdAllowWriteAuditLogs",
+    "Sid": "BrokerdAllowWriteAuditLogs9f8a43",
     "Effect": "Allow",
     "Principal": {
       "AWS": "arn:aws:iam::111122223333:role/apps/Up"
@@ -394,7 +394,7 @@ cat > "$W/ours" << 'END_OF_DOCUMENT'
     }
   },
   {
-    "Sid": "BrokerdDenyOtherEncryptionAuditLogs",
+    "Sid": "BrokerdDenyOtherEncryptionAuditLogs9f8a43",
     "Effect": "Deny",
     "Principal": {
       "AWS": "*"
@@ -411,7 +411,7 @@ cat > "$W/ours" << 'END_OF_DOCUMENT'
     }
   },
   {
-    "Sid": "BrokerdDenyOtherKeyAuditLogs",
+    "Sid": "BrokerdDenyOtherKeyAuditLogs9f8a43",
     "Effect": "Deny",
     "Principal": {
       "AWS": "*"

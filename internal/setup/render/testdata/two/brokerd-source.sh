@@ -272,7 +272,7 @@ account '111122223333'
 cat > "$W/ours" << 'END_OF_DOCUMENT'
 [
   {
-    "Sid": "BrokerdAssumeRoleAuditLogs",
+    "Sid": "BrokerdAssumeRoleAuditLogs9f8a43",
     "Effect": "Allow",
     "Principal": {
       "AWS": "arn:aws:iam::111122223333:role/app-host"
@@ -288,7 +288,7 @@ cat > "$W/ours" << 'END_OF_DOCUMENT'
   "Version": "2012-10-17",
   "Statement": [
     {
-      "Sid": "BrokerdWriteObjectsAuditLogs",
+      "Sid": "BrokerdWriteObjectsAuditLogs9f8a43",
       "Effect": "Allow",
       "Action": [
         "s3:PutObject",
@@ -301,7 +301,7 @@ cat > "$W/ours" << 'END_OF_DOCUMENT'
       ]
     },
     {
-      "Sid": "BrokerdUseKeyThroughS3AuditLogs",
+      "Sid": "BrokerdUseKeyThroughS3AuditLogs9f8a43",
       "Effect": "Allow",
       "Action": [
         "kms:GenerateDataKey",
@@ -315,7 +315,7 @@ cat > "$W/ours" << 'END_OF_DOCUMENT'
       }
     },
     {
-      "Sid": "BrokerdUseKeyThroughS3Eu2baea8a",
+      "Sid": "BrokerdUseKeyThroughS3Eu2f3da02",
       "Effect": "Allow",
       "Action": [
         "kms:GenerateDataKey",

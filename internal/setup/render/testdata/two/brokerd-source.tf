@@ -5,7 +5,7 @@ data "aws_iam_policy_document" "up_trust" {
   provider = aws.source
 
   statement {
-    sid     = "BrokerdAssumeRoleAuditLogs"
+    sid     = "BrokerdAssumeRoleAuditLogs9f8a43"
     effect  = "Allow"
     actions = ["sts:AssumeRole"]
 
@@ -29,14 +29,14 @@ data "aws_iam_policy_document" "up" {
   provider = aws.source
 
   statement {
-    sid       = "BrokerdWriteObjectsAuditLogs"
+    sid       = "BrokerdWriteObjectsAuditLogs9f8a43"
     effect    = "Allow"
     actions   = ["s3:PutObject", "s3:AbortMultipartUpload"]
     resources = ["arn:aws:s3:::tenant-bucket/logs/*", "arn:aws:s3:::other-bucket/*", "arn:aws:s3:::tenant-bucket/events/*"]
   }
 
   statement {
-    sid       = "BrokerdUseKeyThroughS3AuditLogs"
+    sid       = "BrokerdUseKeyThroughS3AuditLogs9f8a43"
     effect    = "Allow"
     actions   = ["kms:GenerateDataKey", "kms:Decrypt"]
     resources = ["arn:aws:kms:eu-west-1:444455556666:key/1234abcd"]
@@ -49,7 +49,7 @@ data "aws_iam_policy_document" "up" {
   }
 
   statement {
-    sid       = "BrokerdUseKeyThroughS3Eu2baea8a"
+    sid       = "BrokerdUseKeyThroughS3Eu2f3da02"
     effect    = "Allow"
     actions   = ["kms:GenerateDataKey", "kms:Decrypt"]
     resources = ["arn:aws:kms:eu-west-2:444455556666:key/1234abcd"]

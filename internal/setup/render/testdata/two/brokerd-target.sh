@@ -281,7 +281,7 @@ cat > "$W/ours" << 'END_OF_DOCUMENT'
     "Resource": "*"
   },
   {
-    "Sid": "BrokerdAllowUseThroughS3AuditLogs",
+    "Sid": "BrokerdAllowUseThroughS3AuditLogs9f8a43",
     "Effect": "Allow",
     "Principal": {
       "AWS": "arn:aws:iam::111122223333:role/apps/Up"
@@ -314,7 +314,7 @@ cat > "$W/ours" << 'END_OF_DOCUMENT'
     "Resource": "*"
   },
   {
-    "Sid": "BrokerdAllowUseThroughS3Eu2baea8a",
+    "Sid": "BrokerdAllowUseThroughS3Eu2f3da02",
     "Effect": "Allow",
     "Principal": {
       "AWS": "arn:aws:iam::111122223333:role/apps/Up"
@@ -377,7 +377,7 @@ cat > "$W/ours" << 'END_OF_DOCUMENT'
 {
   "Rules": [
     {
-      "ID": "brokerd-abort-incomplete-uploads-eu-2",
+      "ID": "brokerd-abort-incomplete-uploads-eu-2-f3da02",
       "Status": "Enabled",
       "Filter": {
         "Prefix": ""
@@ -394,7 +394,7 @@ setting 'lifecycle' 'lifecycle' 'other-bucket' 'eu-west-2' 'get-bucket-lifecycle
 cat > "$W/ours" << 'END_OF_DOCUMENT'
 [
   {
-    "Sid": "BrokerdAllowWriteEu2baea8a",
+    "Sid": "BrokerdAllowWriteEu2f3da02",
     "Effect": "Allow",
     "Principal": {
       "AWS": "arn:aws:iam::111122223333:role/apps/Up"
@@ -423,7 +423,7 @@ cat > "$W/ours" << 'END_OF_DOCUMENT'
     }
   },
   {
-    "Sid": "BrokerdDenyOtherEncryptionEu2baea8a",
+    "Sid": "BrokerdDenyOtherEncryptionEu2f3da02",
     "Effect": "Deny",
     "Principal": {
       "AWS": "*"
@@ -440,7 +440,7 @@ cat > "$W/ours" << 'END_OF_DOCUMENT'
     }
   },
   {
-    "Sid": "BrokerdDenyOtherKeyEu2baea8a",
+    "Sid": "BrokerdDenyOtherKeyEu2f3da02",
     "Effect": "Deny",
     "Principal": {
       "AWS": "*"
@@ -502,7 +502,7 @@ cat > "$W/ours" << 'END_OF_DOCUMENT'
 {
   "Rules": [
     {
-      "ID": "brokerd-abort-incomplete-uploads-audit-logs",
+      "ID": "brokerd-abort-incomplete-uploads-audit-logs-9f8a43",
       "Status": "Enabled",
       "Filter": {
         "Prefix": "logs/"
@@ -512,7 +512,7 @@ cat > "$W/ours" << 'END_OF_DOCUMENT'
       }
     },
     {
-      "ID": "brokerd-abort-incomplete-uploads-same-bucket",
+      "ID": "brokerd-abort-incomplete-uploads-same-bucket-8e1841",
       "Status": "Enabled",
       "Filter": {
         "Prefix": "events/"
@@ -529,7 +529,7 @@ setting 'lifecycle' 'lifecycle' 'tenant-bucket' 'eu-west-1' 'get-bucket-lifecycl
 cat > "$W/ours" << 'END_OF_DOCUMENT'
 [
   {
-    "Sid": "BrokerdAllowWriteAuditLogs",
+    "Sid": "BrokerdAllowWriteAuditLogs9f8a43",
     "Effect": "Allow",
     "Principal": {
       "AWS": "arn:aws:iam::111122223333:role/apps/Up"
@@ -561,7 +561,7 @@ cat > "$W/ours" << 'END_OF_DOCUMENT'
     }
   },
   {
-    "Sid": "BrokerdDenyOtherEncryptionAuditLogs",
+    "Sid": "BrokerdDenyOtherEncryptionAuditLogs9f8a43",
     "Effect": "Deny",
     "Principal": {
       "AWS": "*"
@@ -581,7 +581,7 @@ cat > "$W/ours" << 'END_OF_DOCUMENT'
     }
   },
   {
-    "Sid": "BrokerdDenyOtherKeyAuditLogs",
+    "Sid": "BrokerdDenyOtherKeyAuditLogs9f8a43",
     "Effect": "Deny",
     "Principal": {
       "AWS": "*"

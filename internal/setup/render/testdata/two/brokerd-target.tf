@@ -51,7 +51,7 @@ data "aws_iam_policy_document" "key_1234abcd" {
   }
 
   statement {
-    sid       = "BrokerdAllowUseThroughS3AuditLogs"
+    sid       = "BrokerdAllowUseThroughS3AuditLogs9f8a43"
     effect    = "Allow"
     actions   = ["kms:GenerateDataKey", "kms:Decrypt"]
     resources = ["*"]
@@ -107,7 +107,7 @@ data "aws_iam_policy_document" "key_1234abcd2" {
   }
 
   statement {
-    sid       = "BrokerdAllowUseThroughS3Eu2baea8a"
+    sid       = "BrokerdAllowUseThroughS3Eu2f3da02"
     effect    = "Allow"
     actions   = ["kms:GenerateDataKey", "kms:Decrypt"]
     resources = ["*"]
@@ -190,7 +190,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "other_bucket" {
   bucket = "other-bucket"
 
   rule {
-    id     = "brokerd-abort-incomplete-uploads-eu-2"
+    id     = "brokerd-abort-incomplete-uploads-eu-2-f3da02"
     status = "Enabled"
 
     filter {}
@@ -207,7 +207,7 @@ data "aws_iam_policy_document" "other_bucket" {
   source_policy_documents = compact([var.existing_bucket_policies["other-bucket"]])
 
   statement {
-    sid       = "BrokerdAllowWriteEu2baea8a"
+    sid       = "BrokerdAllowWriteEu2f3da02"
     effect    = "Allow"
     actions   = ["s3:PutObject", "s3:AbortMultipartUpload"]
     resources = ["arn:aws:s3:::other-bucket/*"]
@@ -237,7 +237,7 @@ data "aws_iam_policy_document" "other_bucket" {
   }
 
   statement {
-    sid       = "BrokerdDenyOtherEncryptionEu2baea8a"
+    sid       = "BrokerdDenyOtherEncryptionEu2f3da02"
     effect    = "Deny"
     actions   = ["s3:PutObject"]
     resources = ["arn:aws:s3:::other-bucket/*"]
@@ -261,7 +261,7 @@ data "aws_iam_policy_document" "other_bucket" {
   }
 
   statement {
-    sid       = "BrokerdDenyOtherKeyEu2baea8a"
+    sid       = "BrokerdDenyOtherKeyEu2f3da02"
     effect    = "Deny"
     actions   = ["s3:PutObject"]
     resources = ["arn:aws:s3:::other-bucket/*"]
@@ -344,7 +344,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "tenant_bucket" {
   bucket = "tenant-bucket"
 
   rule {
-    id     = "brokerd-abort-incomplete-uploads-audit-logs"
+    id     = "brokerd-abort-incomplete-uploads-audit-logs-9f8a43"
     status = "Enabled"
 
     filter {
@@ -357,7 +357,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "tenant_bucket" {
   }
 
   rule {
-    id     = "brokerd-abort-incomplete-uploads-same-bucket"
+    id     = "brokerd-abort-incomplete-uploads-same-bucket-8e1841"
     status = "Enabled"
 
     filter {
@@ -376,7 +376,7 @@ data "aws_iam_policy_document" "tenant_bucket" {
   source_policy_documents = compact([var.existing_bucket_policies["tenant-bucket"]])
 
   statement {
-    sid       = "BrokerdAllowWriteAuditLogs"
+    sid       = "BrokerdAllowWriteAuditLogs9f8a43"
     effect    = "Allow"
     actions   = ["s3:PutObject", "s3:AbortMultipartUpload"]
     resources = ["arn:aws:s3:::tenant-bucket/logs/*", "arn:aws:s3:::tenant-bucket/events/*"]
@@ -406,7 +406,7 @@ data "aws_iam_policy_document" "tenant_bucket" {
   }
 
   statement {
-    sid       = "BrokerdDenyOtherEncryptionAuditLogs"
+    sid       = "BrokerdDenyOtherEncryptionAuditLogs9f8a43"
     effect    = "Deny"
     actions   = ["s3:PutObject"]
     resources = ["arn:aws:s3:::tenant-bucket/logs/*", "arn:aws:s3:::tenant-bucket/events/*"]
@@ -430,7 +430,7 @@ data "aws_iam_policy_document" "tenant_bucket" {
   }
 
   statement {
-    sid       = "BrokerdDenyOtherKeyAuditLogs"
+    sid       = "BrokerdDenyOtherKeyAuditLogs9f8a43"
     effect    = "Deny"
     actions   = ["s3:PutObject"]
     resources = ["arn:aws:s3:::tenant-bucket/logs/*", "arn:aws:s3:::tenant-bucket/events/*"]

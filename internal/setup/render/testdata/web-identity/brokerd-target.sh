@@ -281,7 +281,7 @@ cat > "$W/ours" << 'END_OF_DOCUMENT'
     "Resource": "*"
   },
   {
-    "Sid": "BrokerdAllowUseThroughS3AuditLogs",
+    "Sid": "BrokerdAllowUseThroughS3AuditLogs9f8a43",
     "Effect": "Allow",
     "Principal": {
       "AWS": "arn:aws:iam::111122223333:role/apps/Up"
@@ -344,7 +344,7 @@ cat > "$W/ours" << 'END_OF_DOCUMENT'
 {
   "Rules": [
     {
-      "ID": "brokerd-abort-incomplete-uploads-audit-logs",
+      "ID": "brokerd-abort-incomplete-uploads-audit-logs-9f8a43",
       "Status": "Enabled",
       "Filter": {
         "Prefix": "logs/"
@@ -361,7 +361,7 @@ setting 'lifecycle' 'lifecycle' 'tenant-bucket' 'eu-west-1' 'get-bucket-lifecycl
 cat > "$W/ours" << 'END_OF_DOCUMENT'
 [
   {
-    "Sid": "BrokerdAllowWriteAuditLogs",
+    "Sid": "BrokerdAllowWriteAuditLogs9f8a43",
     "Effect": "Allow",
     "Principal": {
       "AWS": "arn:aws:iam::111122223333:role/apps/Up"
@@ -390,7 +390,7 @@ cat > "$W/ours" << 'END_OF_DOCUMENT'
     }
   },
   {
-    "Sid": "BrokerdDenyOtherEncryptionAuditLogs",
+    "Sid": "BrokerdDenyOtherEncryptionAuditLogs9f8a43",
     "Effect": "Deny",
     "Principal": {
       "AWS": "*"
@@ -407,7 +407,7 @@ cat > "$W/ours" << 'END_OF_DOCUMENT'
     }
   },
   {
-    "Sid": "BrokerdDenyOtherKeyAuditLogs",
+    "Sid": "BrokerdDenyOtherKeyAuditLogs9f8a43",
     "Effect": "Deny",
     "Principal": {
       "AWS": "*"
