@@ -58,7 +58,11 @@ func writeError(w http.ResponseWriter, r *http.Request, service string, e *Error
 	switch {
 	case service == "kms", service == "cloudtrail", r.Header.Get("X-Amz-Target") != "" && service != "s3":
 		h.Set("Content-Type", "application/x-amz-json-1.1")
-		text, err := json.Marshal(map[string]string{"__type": e.Code, "message": e.Message})
+		document := map[string]string{"__type": e.Code}
+		if e.Message != "" {
+			document["message"] = e.Message
+		}
+		text, err := json.Marshal(document)
 		if err != nil {
 			text = []byte(`{"__type":"InternalFailure"}`)
 		}

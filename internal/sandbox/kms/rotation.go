@@ -96,6 +96,9 @@ func rotateKeyOnDemand(s *Service, cl *kernel.Request, in *input) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if e := k.usable(); e != nil { // the state is told before the kind of key
+		return nil, e
+	}
 	if e := k.rotatable(); e != nil {
 		return nil, e
 	}
@@ -109,7 +112,7 @@ func rotateKeyOnDemand(s *Service, cl *kernel.Request, in *input) (any, error) {
 		return nil, kernel.JSONFail("LimitExceededException", "The on-demand rotations limit has been reached for the given keyId. No more on-demand rotations can be performed for this key: %s", k.arn)
 	}
 	k.Materials = append(k.Materials, newMaterial(random(32), "ON_DEMAND", cl.Now))
-	return map[string]string{"KeyId": k.id}, nil
+	return map[string]string{"KeyId": k.arn}, nil
 }
 
 type rotationEntry struct {

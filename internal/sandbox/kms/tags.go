@@ -37,7 +37,7 @@ func checkTags(tags []tag) ([]kernel.Tag, error) {
 }
 
 func tooManyTags() *kernel.Error {
-	return kernel.JSONFail("LimitExceededException", "A key can have %d tags at most.", maxKeyTags) // [unverified] wording
+	return kernel.JSONFail("TagException", "Too many tags")
 }
 
 // tagContext holds the condition keys of tags that a request brings or removes.
