@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -71,7 +72,28 @@ func (w *answerWriter) send(code int) {
 		w.drop()
 		return
 	}
+	useAWSCase(w.Header())
 	w.ResponseWriter.WriteHeader(code)
+}
+
+// useAWSCase gives header names the case that AWS sends: x-amz-… in lower case, and ETag.
+// net/http would send X-Amz-…, and clients that keep the case show user metadata under other names.
+func useAWSCase(h http.Header) {
+	for name, values := range h {
+		sent := name
+		switch {
+		case name == "Etag":
+			sent = "ETag"
+		case name == "X-Amzn-Requestid":
+			sent = "x-amzn-RequestId"
+		case strings.HasPrefix(name, "X-Amz-"):
+			sent = strings.ToLower(name)
+		default:
+			continue
+		}
+		delete(h, name)
+		h[sent] = values
+	}
 }
 
 // drop sends what net/http still holds, and closes the connection with a reset.

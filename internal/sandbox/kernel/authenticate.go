@@ -4,7 +4,9 @@ import (
 	"crypto/hmac"
 	"crypto/subtle"
 	"encoding/hex"
+	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -126,7 +128,8 @@ func (cl *Request) Authenticate(keys keyring, service, payloadHash string) error
 	if !sig.matches(r, signingKey, payloadHash) {
 		return Fail(e.signatureStatus, e.badSignature, "%s", e.BadSignatureText).
 			With("AWSAccessKeyId", sig.accessKey).With("StringToSign", sig.stringToSign(r, payloadHash)).With("SignatureProvided", sig.Value).
-			With("CanonicalRequest", sig.canonicalRequest(r, payloadHash))
+			With("StringToSignBytes", hexBytes(sig.stringToSign(r, payloadHash))).With("CanonicalRequest", sig.canonicalRequest(r, payloadHash)).
+			With("CanonicalRequestBytes", hexBytes(sig.canonicalRequest(r, payloadHash)))
 	}
 	if names := sig.unsignedHeaders(r); names != nil && !isQueryService(service) {
 		return Fail(http.StatusForbidden, "AccessDenied", "There were headers present in the request which were not signed").With("HeadersNotSigned", strings.Join(names, ", "))
@@ -208,7 +211,13 @@ func signingTime(r *http.Request) (time.Time, error) {
 	if stamp := r.Header.Get("X-Amz-Date"); stamp != "" {
 		return time.Parse(AmzTimeLayout, stamp)
 	}
-	return http.ParseTime(r.Header.Get("Date"))
+	stamp := r.Header.Get("Date")
+	for _, layout := range []string{AmzTimeLayout, time.RFC1123Z} {
+		if t, err := time.Parse(layout, stamp); err == nil {
+			return t, nil
+		}
+	}
+	return http.ParseTime(stamp)
 }
 
 // presignedPayload is the payload hash of a presigned request: S3 does not sign bodies there.
@@ -226,7 +235,7 @@ func checkTime(sig *Signature, service string, e *authErrors, now time.Time) err
 		}
 		if now.After(sig.Time.Add(sig.expires)) {
 			return Fail(http.StatusForbidden, "AccessDenied", "Request has expired").
-				With("Expires", sig.Time.Add(sig.expires).Format(time.RFC3339)).With("ServerTime", now.UTC().Format(time.RFC3339))
+				With("X-Amz-Expires", strconv.Itoa(Seconds(sig.expires))).With("Expires", sig.Time.Add(sig.expires).Format(time.RFC3339)).With("ServerTime", now.UTC().Format(time.RFC3339))
 		}
 		return nil
 	}
@@ -281,3 +290,6 @@ func (cl *Request) Region() string {
 	}
 	return cl.Signature.Region
 }
+
+// hexBytes are the bytes of a text in hexadecimal with spaces, as S3 shows them.
+func hexBytes(text string) string { return fmt.Sprintf("% x", text) }

@@ -43,3 +43,6 @@ func TLSVersion(v uint16) string {
 	}
 	return "1.2"
 }
+
+// ListTime is the time format of S3's listings: whole seconds with three zeros.
+func ListTime(t time.Time) string { return ISOTime(t.Truncate(time.Second)) }

@@ -205,6 +205,17 @@ func HeaderSize(r *http.Request) int {
 	return n
 }
 
+// regionalHost is a host name of S3 that names a Region.
+var regionalHost = regexp.MustCompile(`(?:^|\.)s3[.-]([a-z]{2}(?:-[a-z]+)+-[0-9])\.amazonaws\.com(?::[0-9]+)?$`)
+
+// HostRegion is the Region that the host name of a request to S3 names; empty for none.
+func HostRegion(r *http.Request) string {
+	if m := regionalHost.FindStringSubmatch(strings.ToLower(r.Host)); m != nil {
+		return m[1]
+	}
+	return ""
+}
+
 // virtualHosts are the host name endings before which a bucket name may stand.
 var virtualHosts = regexp.MustCompile(`^(.+)\.s3(?:[.-][a-z0-9-]+)?\.(?:localhost|amazonaws\.com)$`)
 
