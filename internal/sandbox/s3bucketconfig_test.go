@@ -84,7 +84,7 @@ func TestBucketLogging(t *testing.T) {
 		{"grants where there are no lists", &s3types.LoggingEnabled{TargetBucket: aws.String("logs"), TargetPrefix: aws.String(""), TargetGrants: grants}, "AccessControlListNotSupported"},
 		{"a bucket that does not exist", &s3types.LoggingEnabled{TargetBucket: aws.String("nowhere"), TargetPrefix: aws.String("")}, "InvalidTargetBucketForLogging"},
 		{"a bucket of another owner", &s3types.LoggingEnabled{TargetBucket: aws.String("foreign-logs"), TargetPrefix: aws.String("")}, "InvalidTargetBucketForLogging"},
-		{"a bucket of another Region", &s3types.LoggingEnabled{TargetBucket: aws.String("far-logs"), TargetPrefix: aws.String("")}, "CrossLocationLoggingProhibited"},
+		{"a bucket of another Region", &s3types.LoggingEnabled{TargetBucket: aws.String("far-logs"), TargetPrefix: aws.String("")}, "CrossLocationLoggingProhibitted"},
 		{"off again", nil, ""},
 	}
 	for _, c := range cases {

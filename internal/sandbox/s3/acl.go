@@ -132,7 +132,7 @@ func (w *Service) headerGrants(h http.Header) (*accessList, error) {
 			if !ok {
 				return nil, kernel.InvalidArgument("Argument format not recognized").With("ArgumentName", header.name).With("ArgumentValue", text)
 			}
-			g, err := w.grantee(strings.TrimSpace(kind), strings.Trim(strings.TrimSpace(value), `"`))
+			g, err := w.grantee(strings.TrimSpace(kind), strings.Trim(strings.TrimSpace(value), `"`), "id")
 			if err != nil {
 				return nil, err
 			}
@@ -151,12 +151,13 @@ func (l *accessList) check() error {
 }
 
 // grantee resolves who is meant. The caller holds mu.
-func (w *Service) grantee(kind, value string) (grant, error) {
+// argument is how errors name the place of a canonical id.
+func (w *Service) grantee(kind, value, argument string) (grant, error) {
 	switch strings.ToLower(kind) {
 	case "id":
 		account := accountOfCanonicalID(value)
 		if !w.k.HasAccount(account) {
-			return grant{}, kernel.InvalidArgument("Invalid id").With("ArgumentName", "CanonicalUser/ID").With("ArgumentValue", value)
+			return grant{}, kernel.InvalidArgument("Invalid id").With("ArgumentName", argument).With("ArgumentValue", value)
 		}
 		return grant{Account: account}, nil
 	case "uri":

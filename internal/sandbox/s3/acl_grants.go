@@ -56,6 +56,22 @@ func (c *call) judge(b *bucket, action, resource string) (iampolicy.Scenario, ia
 // to come, not about the one that is there.
 func (c *call) writesObject() bool { return c.action == "s3:PutObject" }
 
+// listedByACL reports whether the call is about a key without an object, and the
+// bucket's list lets the caller list its keys. Then S3 tells that the key is free: no
+// object's list could let the caller read it.
+func (c *call) listedByACL(b *bucket) bool {
+	if b.ownership == ownerEnforced || len(b.versions[c.key]) > 0 {
+		return false
+	}
+	a := c.question(b, "s3:ListBucket", b.arn())
+	a.Block = nil
+	if a.Policy = c.grantPolicy(b, b.conf.ACL, permRead, a.Action, a.Resource); a.Policy == nil {
+		return false
+	}
+	_, res := c.s.k.Decide(a)
+	return res.Decision == iampolicy.Allowed
+}
+
 // target is the existing version that a resource and the request name; nil for none.
 func (c *call) target(b *bucket, resource string) *object {
 	key, ok := strings.CutPrefix(resource, b.arn()+"/")

@@ -117,10 +117,10 @@ func (c *call) requestedACL(b *bucket, data []byte, owner, bucketOwner string) (
 	default:
 		return nil, kernel.Fail(http.StatusBadRequest, "MissingSecurityHeader", "Your request was missing a required header").With("MissingHeaderName", "x-amz-acl")
 	}
-	if b.ownership != ownerEnforced {
+	if b.ownership != ownerEnforced || err != nil {
 		return l, err
 	}
-	full := err == nil && (c.HTTP.Header.Get("X-Amz-Acl") == "bucket-owner-full-control" ||
+	full := (c.HTTP.Header.Get("X-Amz-Acl") == "bucket-owner-full-control" ||
 		l != nil && slices.Equal(l.Grants, []grant{{Account: b.account, Permission: permFullControl}}))
 	if !full {
 		return nil, aclNotSupported()
@@ -199,7 +199,7 @@ func (c *call) readGrant(x granteeReadXML) (grant, error) {
 	if !ok {
 		return grant{}, malformedACL()
 	}
-	g, err := c.s.grantee(kind, value)
+	g, err := c.s.grantee(kind, value, "CanonicalUser/ID")
 	g.Permission = x.Permission
 	return g, err
 }

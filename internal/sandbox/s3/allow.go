@@ -70,6 +70,9 @@ func (c *call) allow(b *bucket, action, resource string) error {
 	if res.Decision != iampolicy.Allowed && c.rootRescue(b, action) {
 		res.Decision = iampolicy.Allowed
 	}
+	if res.Decision == iampolicy.ImplicitDeny && (action == "s3:GetObject" || action == "s3:GetObjectVersion") && c.listedByACL(b) {
+		res.Decision = iampolicy.Allowed // the read finds no object, and says so
+	}
 	c.Decided(kernel.Access{Caller: c.Caller, Action: action, Resource: resource, Owner: b.account}, res)
 	if res.Decision == iampolicy.Allowed {
 		return nil

@@ -25,10 +25,10 @@ type attributePartXML struct {
 }
 
 type objectPartsXML struct {
-	IsTruncated          bool
-	MaxParts             int
-	NextPartNumberMarker int
-	PartNumberMarker     int
+	IsTruncated          *bool
+	MaxParts             *int
+	NextPartNumberMarker *int
+	PartNumberMarker     *int
 	PartsCount           int
 	Parts                []attributePartXML `xml:"Part"`
 }
@@ -138,22 +138,25 @@ func (c *call) attributeParts(o *object) (*objectPartsXML, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &objectPartsXML{MaxParts: min(limit, maxListed), PartNumberMarker: marker, PartsCount: len(o.parts)}
+	out := &objectPartsXML{PartsCount: len(o.parts)}
 	if o.checksumType != composite {
 		return out, nil
 	}
+	limit = min(limit, maxListed)
+	truncated, next := false, 0
+	out.MaxParts, out.PartNumberMarker, out.IsTruncated, out.NextPartNumberMarker = &limit, &marker, &truncated, &next
 	for _, p := range o.parts {
 		if p.Number <= marker {
 			continue
 		}
-		if len(out.Parts) == out.MaxParts {
-			out.IsTruncated = true
+		if len(out.Parts) == limit {
+			truncated = true
 			break
 		}
 		x := attributePartXML{PartNumber: p.Number, Size: p.Size}
 		x.set(o.algorithm, p.Checksum)
 		out.Parts = append(out.Parts, x)
-		out.NextPartNumberMarker = p.Number
+		next = p.Number
 	}
 	return out, nil
 }

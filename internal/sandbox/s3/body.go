@@ -264,6 +264,7 @@ func (c *call) store(in *incoming) (*blob, error) {
 		b.release()
 		return nil, err
 	}
+	c.endPayload()
 	return b, nil
 }
 
@@ -281,8 +282,16 @@ func (c *call) control(limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, bodyError(err)
 	}
-	return data, in.verify(int64(len(data)))
+	if err := in.verify(int64(len(data))); err != nil {
+		return nil, err
+	}
+	c.endPayload()
+	return data, nil
 }
+
+// endPayload reads the end of the request, which follows the last chunk of an aws-chunked
+// body. net/http closes a connection whose request was not read to its end.
+func (c *call) endPayload() { _, _ = io.CopyN(io.Discard, c.Payload, 1) }
 
 // configure decides a configuration call, reads its body without holding mu, and
 // hands it to apply with mu held and the bucket found again.

@@ -15,7 +15,10 @@ import (
 const maxListedBuckets = 10000
 
 func headBucket(c *call, b *bucket) error {
-	c.Out.Header().Set("x-amz-bucket-arn", b.arn())
+	h := c.Out.Header()
+	h.Set("x-amz-bucket-arn", b.arn())
+	h.Set("x-amz-access-point-alias", "false")
+	h.Set("Content-Type", "application/xml")
 	return c.done(http.StatusOK)
 }
 
@@ -74,6 +77,9 @@ func listBuckets(c *call) error {
 	if e := w.k.Authorize(c.Request, kernel.Access{Caller: c.Caller, Action: "s3:ListAllMyBuckets", Resource: "*", Owner: c.Caller.Account, Context: c.Conditions(c.Region())}); e != nil {
 		return e
 	}
+	if region := q.Get("bucket-region"); q.Has("bucket-region") && !kernel.RegionPattern.MatchString(region) {
+		return kernel.InvalidArgument("Argument value %s is not a valid AWS Region", region).With("ArgumentName", "bucket-region")
+	}
 	limit := maxListedBuckets
 	if text := q.Get("max-buckets"); text != "" {
 		n, err := strconv.Atoi(text)
@@ -103,7 +109,7 @@ func listBuckets(c *call) error {
 			out.ContinuationToken = base64.RawURLEncoding.EncodeToString([]byte(out.Buckets[limit-1].Name))
 			break
 		}
-		out.Buckets = append(out.Buckets, bucketEntryXML{b.name, kernel.ISOTime(b.created), b.region, b.arn()})
+		out.Buckets = append(out.Buckets, bucketEntryXML{b.name, kernel.ListTime(b.created), b.region, b.arn()})
 	}
 	return c.writeXML(out)
 }

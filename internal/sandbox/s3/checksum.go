@@ -249,6 +249,11 @@ func (x *checksumXML) set(algorithm, sum string) {
 	}
 }
 
+// any reports whether there is a checksum of any algorithm.
+func (x *checksumXML) any() bool {
+	return slices.ContainsFunc(checksumAlgorithms, func(a string) bool { return x.get(a) != "" })
+}
+
 func (x *checksumXML) get(algorithm string) string {
 	if f := x.field(algorithm); f != nil {
 		return *f

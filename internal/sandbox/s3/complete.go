@@ -48,7 +48,13 @@ func completeMultipartUpload(c *call) error {
 		}
 		return c.checkCompleteHeaders()
 	}
-	return c.configureChecked(maxCompleteBody, check, func(b *bucket, data []byte) error {
+	return c.configureMaybe(maxCompleteBody, check, func(b *bucket, data []byte) error {
+		if len(data) == 0 {
+			if _, err := c.upload(b); err != nil {
+				return err
+			}
+			return kernel.Fail(http.StatusBadRequest, "InvalidRequest", "You must specify at least one part")
+		}
 		var req completeRequest
 		if err := parseXML(data, &req); err != nil {
 			return err
@@ -67,6 +73,9 @@ func completeMultipartUpload(c *call) error {
 		if err := c.checkConditions(b); err != nil {
 			return err
 		}
+		if err := c.checkConflict(b, u); err != nil {
+			return err
+		}
 		if err := c.useKey(b, "Decrypt", u.object.seal); err != nil {
 			return err
 		}
@@ -77,6 +86,22 @@ func completeMultipartUpload(c *call) error {
 		b.writeExpiration(c.Out.Header(), o)
 		return c.writeCompleted(b, o)
 	})
+}
+
+// checkConflict refuses a conditional completion when the object that the condition is
+// about was deleted or written since the upload was begun. The caller holds mu.
+func (c *call) checkConflict(b *bucket, u *multipart) error {
+	conflict := func(condition string) error {
+		return kernel.Fail(http.StatusConflict, "ConditionalRequestConflict", "The conditional request cannot succeed due to a conflicting operation against this resource.").
+			With("Condition", condition).With("Key", c.key)
+	}
+	if c.HTTP.Header.Get("If-None-Match") != "" && u.deleted {
+		return conflict("If-None-Match")
+	}
+	if o := b.current(c.key); c.HTTP.Header.Get("If-Match") != "" && o != nil && o.order > u.order {
+		return conflict("If-Match")
+	}
+	return nil
 }
 
 // checkCompleteHeaders refuses headers that no object could fit.
@@ -106,9 +131,7 @@ func (b *bucket) completed(key, uploadID string) *object {
 
 func (c *call) writeCompleted(b *bucket, o *object) error {
 	h := c.Out.Header()
-	if b.versioning != "" {
-		h.Set("x-amz-version-id", o.version)
-	}
+	b.writeVersion(h, o)
 	o.seal.writeHeaders(h)
 	out := completeResult{Xmlns: namespace, Bucket: b.name, Key: c.key, ETag: `"` + o.etag + `"`, ChecksumType: o.checksumType}
 	out.Location = fmt.Sprintf("https://%s.s3.%s.amazonaws.com/%s", b.name, b.region, kernel.URIEncode(c.key, false))
@@ -139,7 +162,8 @@ func (c *call) assemble(u *multipart, list []completedPart, objectSums map[strin
 		number := *want.PartNumber
 		p := u.parts[number]
 		given := want.get(o.algorithm)
-		if p == nil || strings.Trim(want.ETag, `"`) != p.etag || (given != "" && given != p.checksum) {
+		// An upload that was begun without an algorithm has no part checksums to compare with.
+		if p == nil || strings.Trim(want.ETag, `"`) != p.etag || given != "" && given != p.checksum || !u.explicit && want.any() {
 			return nil, kernel.Fail(http.StatusBadRequest, "InvalidPart", "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.").
 				With("UploadId", u.id).With("PartNumber", strconv.Itoa(number)).With("ETag", strings.Trim(want.ETag, `"`))
 		}
@@ -184,6 +208,10 @@ func (c *call) assemble(u *multipart, list []completedPart, objectSums map[strin
 		}
 		if !validChecksumText(a, strings.TrimSuffix(want, fmt.Sprintf("-%d", len(list)))) {
 			return nil, kernel.Fail(http.StatusBadRequest, "InvalidRequest", "Value for %s header is invalid.", checksumHeader(a))
+		}
+		// Without its type, S3 takes the checksum for one of the parts' checksums.
+		if u.explicit && o.checksumType == fullObject && c.HTTP.Header.Get("X-Amz-Checksum-Type") == "" {
+			return nil, badChecksum(strings.ToLower(a))
 		}
 		if o.checksum != "" && want != o.checksum && want != strings.TrimSuffix(o.checksum, fmt.Sprintf("-%d", len(list))) {
 			return nil, badChecksum(o.algorithm)

@@ -47,7 +47,7 @@ func putBucketPolicy(c *call) error {
 		}
 		return nil
 	}
-	return c.configureChecked(maxConfigBody, check, func(b *bucket, data []byte) error {
+	return c.configureMaybe(maxConfigBody, check, func(b *bucket, data []byte) error {
 		if len(data) > maxPolicyText {
 			return kernel.Fail(http.StatusBadRequest, "PolicyTooLarge", "Policy exceeds the maximum allowed document size.")
 		}

@@ -35,7 +35,10 @@ func (c *call) parseCopySource() (copySource, error) {
 	} else if query != "" {
 		path = text // a question mark that belongs to the key
 	}
-	path, err := url.PathUnescape(path)
+	if before, rest, ok := strings.Cut(path, "://"); ok && (before == "https" || before == "http") {
+		_, path, _ = strings.Cut(rest, "/") // the whole URL of the source
+	}
+	path, err := url.QueryUnescape(path) // a plus stands for a space
 	if err != nil {
 		return src, kernel.InvalidArgument("Invalid copy source encoding.").With("ArgumentName", "x-amz-copy-source").With("ArgumentValue", text)
 	}
@@ -121,7 +124,7 @@ func (c *call) checkCopyConditions(o *object) error {
 		if etagMatches(v, o.etag) {
 			return preconditionFailed("x-amz-copy-source-If-None-Match")
 		}
-	} else if t, ok := since("Modified-Since"); ok && !modified.After(t) {
+	} else if t, ok := since("Modified-Since"); ok && !modified.After(t) && !t.After(c.Now) {
 		return preconditionFailed("x-amz-copy-source-If-Modified-Since")
 	}
 	return nil
@@ -160,7 +163,7 @@ func copyObject(c *call) error {
 	if src.version != "null" {
 		c.Out.Header().Set("x-amz-copy-source-version-id", src.version)
 	}
-	out := copyResultXML{XMLName: xml.Name{Local: "CopyObjectResult"}, Xmlns: namespace, LastModified: kernel.ISOTime(o.modified), ETag: `"` + o.etag + `"`, ChecksumType: o.checksumType}
+	out := copyResultXML{XMLName: xml.Name{Local: "CopyObjectResult"}, Xmlns: namespace, LastModified: kernel.ListTime(o.modified), ETag: `"` + o.etag + `"`, ChecksumType: o.checksumType}
 	out.set(o.algorithm, o.checksum)
 	return c.writeXML(out)
 }
@@ -189,7 +192,7 @@ func (c *call) prepareCopy(b *bucket) (o, src *object, err error) {
 		return nil, nil, err
 	}
 	replace := directives["X-Amz-Metadata-Directive"] == "REPLACE"
-	if srcBucket == b && src.key == c.key && from.query.Get("versionId") == "" && !replace && !c.copyChanges(src, o) {
+	if srcBucket == b && src.key == c.key && from.query.Get("versionId") == "" && !replace && !c.copyChanges(b, src, o) {
 		return nil, nil, kernel.Fail(http.StatusBadRequest, "InvalidRequest", "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.")
 	}
 	if !replace {
@@ -220,9 +223,9 @@ func (c *call) prepareCopy(b *bucket) (o, src *object, err error) {
 }
 
 // copyChanges reports whether a copy onto itself changes anything that S3 accepts as a reason.
-func (c *call) copyChanges(src, o *object) bool {
-	h := c.HTTP.Header
-	return o.headers.storageClass != "" && o.headers.storageClass != src.headers.storageClass || o.headers.redirect != "" || h.Get("X-Amz-Server-Side-Encryption") != ""
+// A source under SSE-KMS and a bucket with an encryption of its own are reasons: the copy is encrypted again.
+func (c *call) copyChanges(b *bucket, src, o *object) bool {
+	return o.headers.storageClass != "" || o.headers.redirect != "" || c.HTTP.Header.Get("X-Amz-Server-Side-Encryption") != "" || src.seal.isKMS() || b.encryption.set
 }
 
 // sumCopy sets size, ETag and checksum of the copy: taken over where they hold
@@ -313,7 +316,7 @@ func uploadPartCopy(c *call) error {
 	if src.version != "null" {
 		c.Out.Header().Set("x-amz-copy-source-version-id", src.version)
 	}
-	out := copyResultXML{XMLName: xml.Name{Local: "CopyPartResult"}, Xmlns: namespace, LastModified: kernel.ISOTime(p.modified), ETag: `"` + p.etag + `"`}
+	out := copyResultXML{XMLName: xml.Name{Local: "CopyPartResult"}, Xmlns: namespace, LastModified: kernel.ListTime(p.modified), ETag: `"` + p.etag + `"`}
 	if u.explicit {
 		out.set(u.object.algorithm, p.checksum)
 	}
@@ -363,6 +366,9 @@ func parseCopyRange(spec string, size int64) (start, length int64, err error) {
 	last, err2 := strconv.ParseUint(to, 10, 62)
 	if err1 != nil || err2 != nil || last < first {
 		return 0, 0, bad
+	}
+	if int64(first) >= size {
+		return 0, 0, kernel.Fail(http.StatusBadRequest, "InvalidRequest", "The specified copy range is invalid for the source object size")
 	}
 	if int64(last) >= size {
 		return 0, 0, kernel.InvalidArgument("Range specified is not valid for source object of size: %d", size).

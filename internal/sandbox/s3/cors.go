@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"cmp"
 	"encoding/xml"
 	"net/http"
 	"regexp"
@@ -169,31 +170,28 @@ func (c *call) preflight() error {
 	if origin == "" {
 		return kernel.Fail(http.StatusBadRequest, "BadRequest", "Insufficient information. Origin request header needed.")
 	}
-	if !slices.Contains([]string{"GET", "PUT", "POST", "DELETE", "HEAD"}, method) {
-		if method == "" {
-			method = "null"
-		}
-		return kernel.Fail(http.StatusBadRequest, "BadRequest", "Invalid Access-Control-Request-Method: %s", method)
-	}
 	var headers []string
 	for h := range strings.SplitSeq(c.HTTP.Header.Get("Access-Control-Request-Headers"), ",") {
 		if h = strings.ToLower(strings.TrimSpace(h)); h != "" {
 			headers = append(headers, h)
 		}
 	}
-	w := c.s
-	w.mu.RLock()
-	defer w.mu.RUnlock()
-	b := w.buckets[c.bucketName]
-	if b == nil {
-		return noSuchBucket(c.bucketName)
+	c.s.mu.RLock()
+	defer c.s.mu.RUnlock()
+	b := c.s.buckets[c.bucketName]
+	if b == nil || b.conf.CORS == nil {
+		text := "CORSResponse: CORS is not enabled for this bucket."
+		if b == nil {
+			text = "CORSResponse: Bucket not found"
+		}
+		return kernel.Fail(http.StatusForbidden, "AccessForbidden", "%s", text).With("Method", cmp.Or(method, http.MethodOptions)).With("ResourceType", "BUCKET")
+	}
+	if !slices.Contains([]string{"GET", "PUT", "POST", "DELETE", "HEAD"}, method) {
+		return kernel.Fail(http.StatusBadRequest, "BadRequest", "Invalid Access-Control-Request-Method: %s", cmp.Or(method, "null"))
 	}
 	kind := "BUCKET"
 	if c.key != "" {
 		kind = "OBJECT"
-	}
-	if b.conf.CORS == nil {
-		return kernel.Fail(http.StatusForbidden, "AccessForbidden", "CORSResponse: CORS is not enabled for this bucket.").With("Method", method).With("ResourceType", kind)
 	}
 	for i := range b.conf.CORS {
 		if r := &b.conf.CORS[i]; r.matches(origin, method, headers) {

@@ -52,10 +52,11 @@ func (c *call) place(constraint string) (string, error) {
 		return signed, nil
 	case region == "":
 		return "", kernel.Fail(http.StatusBadRequest, "IllegalLocationConstraintException", "The unspecified location constraint is incompatible for the region specific endpoint this request was sent to.")
-	case !kernel.RegionPattern.MatchString(region):
-		return "", invalid()
 	case signed != "us-east-1" && signed != region:
 		return "", kernel.Fail(http.StatusBadRequest, "IllegalLocationConstraintException", "The %s location constraint is incompatible for the region specific endpoint this request was sent to.", constraint)
+	}
+	if !kernel.RegionPattern.MatchString(region) {
+		return "", invalid()
 	}
 	return region, nil
 }
@@ -112,7 +113,7 @@ func createBucket(c *call) error {
 		switch {
 		case old.account != c.Caller.Account:
 			return kernel.Fail(http.StatusConflict, "BucketAlreadyExists", "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again.").With("BucketName", c.bucketName)
-		case old.region != "us-east-1" || region != "us-east-1":
+		case old.region != "us-east-1" || region != "us-east-1" || len(conf.Tags) > 0:
 			return kernel.Fail(http.StatusConflict, "BucketAlreadyOwnedByYou", "Your previous request to create the named bucket succeeded and you already own it.").With("BucketName", c.bucketName)
 		}
 		// us-east-1 says yes to a bucket that the caller has, and resets its list.
@@ -127,9 +128,9 @@ func createBucket(c *call) error {
 
 // newBucket makes the bucket that the request describes. The caller holds mu.
 func (c *call) newBucket(region string, conf createBucketXML) (*bucket, error) {
-	ownership := c.HTTP.Header.Get("X-Amz-Object-Ownership")
-	if ownership == "" {
-		ownership = ownerEnforced
+	ownership := ownerEnforced
+	if given, ok := c.HTTP.Header["X-Amz-Object-Ownership"]; ok {
+		ownership = given[0]
 	}
 	if !validOwnership(ownership) {
 		return nil, kernel.InvalidArgument("Invalid x-amz-object-ownership header: %s", ownership).With("ArgumentName", "x-amz-object-ownership")

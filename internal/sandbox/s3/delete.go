@@ -3,8 +3,11 @@ package s3
 import (
 	"encoding/xml"
 	"errors"
+	"fmt"
+	"math"
 	"net/http"
 	"regexp"
+	"strconv"
 
 	"github.com/brokerd/brokerd/internal/sandbox/kernel"
 )
@@ -21,6 +24,9 @@ type deletion struct {
 }
 
 func deleteObject(c *call, b *bucket) error {
+	if err := c.checkBypassHeader(b); err != nil {
+		return err
+	}
 	if err := c.checkDeleteConditions(b.current(c.key), c.HTTP.Header.Get("If-Match")); err != nil {
 		return err
 	}
@@ -68,7 +74,8 @@ func (c *call) deleteOne(b *bucket, version string) (deletion, error) {
 				return d, err
 			}
 			b.drop(c.key, version)
-		} else if !validVersionID(version) {
+			b.noteDeleted(c.key)
+		} else if !validVersionID(version) || b.versioning == "" && version != "null" {
 			return d, invalidVersionID(version)
 		}
 		d.version = version
@@ -78,13 +85,44 @@ func (c *call) deleteOne(b *bucket, version string) (deletion, error) {
 		return d, nil
 	}
 	if b.versioning == "" {
-		b.drop(c.key, "null")
+		if b.drop(c.key, "null") != nil {
+			b.noteDeleted(c.key)
+		}
 		return d, nil
 	}
+	b.noteDeleted(c.key)
 	marker := &object{key: c.key, deleteMarker: true, owner: b.account, writer: c.Caller.ARN, modified: c.Now}
 	b.add(marker)
 	return deletion{deleteMarker: true, markerVersion: marker.version}, nil
 }
+
+// noteDeleted tells the open uploads of a key that it was deleted. The caller holds mu.
+func (b *bucket) noteDeleted(key string) {
+	for _, u := range b.uploads {
+		if u.key == key && !u.deleted {
+			u.deleted = true
+			b.saveUpload(u)
+		}
+	}
+}
+
+// newVersionID makes the id of a version: its order and a random part, in hexadecimal. A
+// listing finds the place of a version by its id after the version is gone.
+func newVersionID(order uint64) string { return fmt.Sprintf("%016x%s", order, kernel.NewHex(8)) }
+
+// orderOfVersion is the order of a version by its id; the highest number for ids of other forms.
+func orderOfVersion(id string) uint64 {
+	if len(id) == 32 {
+		if n, err := strconv.ParseUint(id[:16], 16, 64); err == nil {
+			return n
+		}
+	}
+	return math.MaxUint64
+}
+
+// issuedVersionID is the form of the version ids that the sandbox makes. Deleting a
+// version of this form again succeeds; other ids never were versions.
+var issuedVersionID = regexp.MustCompile(`^(null|[0-9a-f]{32})$`)
 
 // versionIDForm tells a version that is gone from a text that never was one.
 var versionIDForm = regexp.MustCompile(`^(null|[A-Za-z0-9][A-Za-z0-9._-]{24,255})$`)
@@ -137,7 +175,12 @@ type deleteResultXML struct {
 
 // deleteObjects decides each key on its own: what is denied is told beside what was done.
 func deleteObjects(c *call) error {
-	check := func(*bucket) error { return c.requireChecksum() }
+	check := func(b *bucket) error {
+		if err := c.checkBypassHeader(b); err != nil {
+			return err
+		}
+		return c.requireChecksum()
+	}
 	return c.configureChecked(maxCompleteBody, check, func(b *bucket, data []byte) error {
 		var in deleteRequestXML
 		if err := parseXML(data, &in); err != nil {
@@ -178,6 +221,9 @@ func (c *call) deleteListed(b *bucket, key, version, etag string) (deletion, err
 	}
 	if err := one.checkDeleteConditions(b.current(key), etag); err != nil {
 		return deletion{}, err
+	}
+	if version != "" && validVersionID(version) && b.version(key, version) == nil && (b.versioning == "" || !issuedVersionID.MatchString(version)) {
+		return deletion{}, noSuchVersion(key, version)
 	}
 	return one.deleteOne(b, version)
 }

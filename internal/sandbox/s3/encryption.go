@@ -24,6 +24,7 @@ type bucketEncryption struct {
 	keyRef    string
 	bucketKey bool
 	blocked   string // SSE-C or NONE; empty: not told
+	set       bool   // by PutBucketEncryption
 }
 
 // sealed is how an object is encrypted.
@@ -44,6 +45,22 @@ func (e sealed) writeHeaders(h http.Header) {
 			h.Set("x-amz-server-side-encryption-bucket-key-enabled", "true")
 		}
 	}
+}
+
+// takesNoEncryption are the operations that refuse x-amz-server-side-encryption: they
+// read, or work on an upload whose encryption CreateMultipartUpload has chosen.
+var takesNoEncryption = map[string]bool{
+	"GetObject": true, "HeadObject": true, "ListObjects": true, "ListObjectsV2": true, "ListObjectVersions": true, "ListMultipartUploads": true, "ListParts": true,
+	"UploadPart": true, "UploadPartCopy": true, "CompleteMultipartUpload": true,
+}
+
+// checkEncryptionHeader refuses the encryption header where S3 does not take it.
+func (c *call) checkEncryptionHeader(operation string) error {
+	const header = "x-amz-server-side-encryption"
+	if v := c.HTTP.Header.Get(header); v != "" && takesNoEncryption[operation] {
+		return kernel.InvalidArgument("%s header is not supported for this operation.", header).With("ArgumentName", header).With("ArgumentValue", v)
+	}
+	return nil
 }
 
 // chooseEncryption resolves the request's headers and the bucket's default into
@@ -186,14 +203,15 @@ func putBucketEncryption(c *call) error {
 		case sseKMS:
 		case sseS3:
 			if rule.Default.KMSMasterKeyID != "" {
-				return kernel.InvalidArgument("a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse")
+				return kernel.InvalidArgument("a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse").
+					With("ArgumentName", "ApplyServerSideEncryptionByDefault")
 			}
 		case "aws:kms:dsse":
 			return kernel.NotImplemented("dual-layer encryption (aws:kms:dsse)")
 		default:
 			return malformedXML()
 		}
-		e := bucketEncryption{algorithm: rule.Default.SSEAlgorithm, keyRef: rule.Default.KMSMasterKeyID, bucketKey: rule.BucketKeyEnabled}
+		e := bucketEncryption{set: true, algorithm: rule.Default.SSEAlgorithm, keyRef: rule.Default.KMSMasterKeyID, bucketKey: rule.BucketKeyEnabled}
 		if rule.Blocked != nil {
 			if len(rule.Blocked.Types) != 1 || rule.Blocked.Types[0] != "SSE-C" && rule.Blocked.Types[0] != "NONE" {
 				return malformedXML()

@@ -61,13 +61,14 @@ func (c *call) limit(name string) (int, error) {
 
 // encoder is url encoding of names when the client asks for it: XML cannot hold all of them.
 func (c *call) encoder() (func(string) string, error) {
-	switch c.query.Get("encoding-type") {
-	case "":
+	encoding := c.query.Get("encoding-type")
+	switch {
+	case !c.query.Has("encoding-type"):
 		return func(s string) string { return s }, nil
-	case "url":
+	case encoding == "url":
 		return func(s string) string { return kernel.URIEncode(s, false) }, nil
 	}
-	return nil, kernel.InvalidArgument("Invalid Encoding Method specified in Request").With("ArgumentName", "encoding-type")
+	return nil, kernel.InvalidArgument("Invalid Encoding Method specified in Request").With("ArgumentName", "encoding-type").With("ArgumentValue", encoding)
 }
 
 // listing is what the three listings of keys have in common.
@@ -119,7 +120,7 @@ func (c *call) listParameters() (l listing, encode func(string) string, err erro
 
 func objectEntry(o *object, encode func(string) string, owner bool) objectXML {
 	x := objectXML{
-		Key: encode(o.key), LastModified: kernel.ISOTime(o.modified), ETag: `"` + o.etag + `"`, Size: o.size, StorageClass: "STANDARD",
+		Key: encode(o.key), LastModified: kernel.ListTime(o.modified), ETag: `"` + o.etag + `"`, Size: o.size, StorageClass: "STANDARD",
 		ChecksumAlgorithm: o.algorithm, ChecksumType: o.checksumType,
 	}
 	if o.headers.storageClass != "" {
@@ -157,8 +158,11 @@ func listObjectsV2(c *call, b *bucket) error {
 	l.walk(b)
 	out := listV2XML{
 		Xmlns: namespace, Name: b.name, Prefix: encode(l.prefix), Delimiter: encode(l.delimiter), MaxKeys: l.limit, EncodingType: q.Get("encoding-type"),
-		ContinuationToken: token, StartAfter: encode(q.Get("start-after")), IsTruncated: l.truncated,
+		ContinuationToken: token, IsTruncated: l.truncated,
 		KeyCount: len(l.objects) + len(l.prefixes), CommonPrefixes: encodePrefixes(l.prefixes, encode),
+	}
+	if !q.Has("continuation-token") {
+		out.StartAfter = encode(q.Get("start-after"))
 	}
 	for _, o := range l.objects {
 		out.Contents = append(out.Contents, objectEntry(o, encode, q.Get("fetch-owner") == "true"))

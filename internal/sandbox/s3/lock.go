@@ -70,7 +70,11 @@ func (c *call) headerLock(b *bucket) (objectLock, error) {
 	var l objectLock
 	mode, until, hold := h.Get("X-Amz-Object-Lock-Mode"), h.Get("X-Amz-Object-Lock-Retain-Until-Date"), h.Get("X-Amz-Object-Lock-Legal-Hold")
 	if (mode == "") != (until == "") {
-		return l, kernel.InvalidArgument("x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied")
+		missing := "x-amz-object-lock-retain-until-date"
+		if mode == "" {
+			missing = "x-amz-object-lock-mode"
+		}
+		return l, kernel.InvalidArgument("x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied").With("ArgumentName", missing)
 	}
 	if (mode != "" || hold != "") && b.lock == nil {
 		return l, missingLockConfiguration()
@@ -109,6 +113,15 @@ func lockedObject() *kernel.Error {
 	e := accessDenied()
 	e.Message = "Access Denied because object protected by object lock."
 	return e
+}
+
+// checkBypassHeader refuses to bypass a retention that the bucket cannot have.
+func (c *call) checkBypassHeader(b *bucket) error {
+	const header = "x-amz-bypass-governance-retention"
+	if b.lock == nil && c.HTTP.Header.Get(header) != "" {
+		return kernel.InvalidArgument("%s is only applicable to Object Lock enabled buckets.", header).With("ArgumentName", header)
+	}
+	return nil
 }
 
 // bypass reports whether the caller asks to pass governance retention, and may.
@@ -301,7 +314,7 @@ func getObjectLegalHold(c *call, b *bucket) error {
 }
 
 func putObjectLegalHold(c *call) error {
-	return c.configure(maxConfigBody, func(b *bucket, data []byte) error {
+	return c.configureMaybe(maxConfigBody, nil, func(b *bucket, data []byte) error {
 		var in legalHoldXML
 		if err := parseXML(data, &in); err != nil {
 			return err

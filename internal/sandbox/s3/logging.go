@@ -103,7 +103,8 @@ func (c *call) loggingTo(b *bucket, in *loggingEnabledXML, grants []granteeReadX
 	case target.account != b.account:
 		return nil, badLoggingTarget("The owner for the bucket to be logged and the target bucket must be the same.", in.TargetBucket)
 	case target.region != b.region:
-		return nil, kernel.Fail(http.StatusForbidden, "CrossLocationLoggingProhibited", "Cross S3 location logging not allowed. ").
+		// The spelling is S3's.
+		return nil, kernel.Fail(http.StatusForbidden, "CrossLocationLoggingProhibitted", "Cross S3 location logging not allowed. ").
 			With("TargetBucketLocation", target.region).With("SourceBucketLocation", b.region)
 	}
 	l := &loggingTarget{Bucket: in.TargetBucket, Prefix: *in.TargetPrefix}
@@ -111,9 +112,6 @@ func (c *call) loggingTo(b *bucket, in *loggingEnabledXML, grants []granteeReadX
 		one, err := c.readGrant(g)
 		if err != nil {
 			return nil, err
-		}
-		if one.Permission != permRead && one.Permission != permWrite && one.Permission != permFullControl {
-			return nil, malformedXML()
 		}
 		l.Grants = append(l.Grants, one)
 	}

@@ -24,6 +24,10 @@ type multipart struct {
 	explicit  bool   // the client chose the checksum algorithm
 	parts     map[int]*uploadedPart
 	initiated time.Time
+	// order is that of the newest object version when the upload was begun, and deleted
+	// reports whether the key was deleted since: conditions on what changed meanwhile conflict.
+	order   uint64
+	deleted bool
 }
 
 type uploadedPart struct {
@@ -50,6 +54,13 @@ func (u *multipart) put(w *Service, number int, p *uploadedPart) {
 		old.blob.release()
 	}
 	u.parts[number] = p
+}
+
+// saveUpload keeps an upload, without its parts.
+func (b *bucket) saveUpload(u *multipart) {
+	if b.s.k.Store != nil {
+		b.s.k.Store.Put(kernel.UploadKind, u.id, u.save(b.name))
+	}
 }
 
 // endUpload forgets an upload and lets go of its parts.
@@ -112,11 +123,9 @@ func createMultipartUpload(c *call, b *bucket) error {
 		return err
 	}
 	o.algorithm, o.checksumType = algorithm, kind
-	u := &multipart{id: kernel.NewHex(48), key: c.key, explicit: explicit, parts: map[int]*uploadedPart{}, initiated: c.Now, object: *o}
+	u := &multipart{id: kernel.NewHex(48), key: c.key, explicit: explicit, parts: map[int]*uploadedPart{}, initiated: c.Now, object: *o, order: c.s.order}
 	b.uploads[u.id] = u
-	if w := b.s; w.k.Store != nil {
-		w.k.Store.Put(kernel.UploadKind, u.id, u.save(b.name))
-	}
+	b.saveUpload(u)
 	h := c.Out.Header()
 	b.writeAbortHeaders(h, u)
 	o.seal.writeHeaders(h)

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 
 const (
 	maxKeyLength = 1024
+	maxMetadata  = 2 << 10
 	defaultSum   = "CRC64NVME" // what S3 computes when the client sends none
 )
 
@@ -80,7 +82,7 @@ func (c *call) readObjectHeaders() (objectHeaders, error) {
 		return out, kernel.Fail(http.StatusBadRequest, "InvalidRedirectLocation", "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.")
 	}
 	if out.storageClass != "" && !slices.Contains(storageClasses, out.storageClass) {
-		return out, kernel.Fail(http.StatusBadRequest, "InvalidStorageClass", "The storage class you specified is not valid")
+		return out, kernel.Fail(http.StatusBadRequest, "InvalidStorageClass", "The storage class you specified is not valid").With("StorageClassRequested", out.storageClass)
 	}
 	size := 0
 	for name, values := range h {
@@ -89,8 +91,9 @@ func (c *call) readObjectHeaders() (objectHeaders, error) {
 			size += len(rest) + len(out.metadata[rest])
 		}
 	}
-	if size > 2048 {
-		return out, kernel.Fail(http.StatusBadRequest, "MetadataTooLarge", "Your metadata headers exceed the maximum allowed metadata size")
+	if size > maxMetadata {
+		return out, kernel.Fail(http.StatusBadRequest, "MetadataTooLarge", "Your metadata headers exceed the maximum allowed metadata size").
+			With("Size", strconv.Itoa(size)).With("MaxSizeAllowed", strconv.Itoa(maxMetadata))
 	}
 	return out, nil
 }
@@ -122,8 +125,11 @@ func (b *bucket) current(key string) *object {
 func (c *call) checkConditions(b *bucket) error {
 	match, none := c.HTTP.Header.Get("If-Match"), c.HTTP.Header.Get("If-None-Match")
 	current := b.current(c.key)
-	if match != "" && none != "" || none != "" && none != "*" {
-		return kernel.Fail(http.StatusNotImplemented, "NotImplemented", "A header you provided implies functionality that is not implemented").With("Header", "If-None-Match")
+	switch {
+	case match != "" && none != "" || none != "" && none != "*":
+		return unacceptableHeader("If-None-Match")
+	case match == "*":
+		return unacceptableHeader("If-Match")
 	}
 	if none != "" && current != nil {
 		return preconditionFailed("If-None-Match")
@@ -138,6 +144,12 @@ func (c *call) checkConditions(b *bucket) error {
 		return preconditionFailed("If-Match")
 	}
 	return nil
+}
+
+// unacceptableHeader is S3's own error for values of conditions that it does not take.
+func unacceptableHeader(name string) *kernel.Error {
+	return kernel.Fail(http.StatusNotImplemented, "NotImplemented", "A header you provided implies functionality that is not implemented").
+		With("Header", name).With("additionalMessage", "We don't accept the provided value of "+name+" header for this API")
 }
 
 // etagMatches compares a condition's list of entity tags with one.
@@ -262,20 +274,24 @@ func (c *call) commit(o *object) error {
 	}
 	b.add(o)
 	b.writeExpiration(c.Out.Header(), o)
-	if b.versioning != "" {
-		c.Out.Header().Set("x-amz-version-id", o.version)
-	}
+	b.writeVersion(c.Out.Header(), o)
 	return nil
+}
+
+// writeVersion tells the version of a new object. S3 tells no version while versioning is suspended.
+func (b *bucket) writeVersion(h http.Header, o *object) {
+	if b.versioning == "Enabled" {
+		h.Set("x-amz-version-id", o.version)
+	}
 }
 
 // add appends a version, or replaces the unversioned one.
 func (b *bucket) add(o *object) {
-	o.version = "null"
-	if b.versioning == "Enabled" {
-		o.version = kernel.NewHex(16)
-	}
 	b.s.order++
-	o.id, o.order = kernel.NewHex(16), b.s.order
+	o.id, o.order, o.version = kernel.NewHex(16), b.s.order, "null"
+	if b.versioning == "Enabled" {
+		o.version = newVersionID(o.order)
+	}
 	b.touch(o) // before the old one goes: at no time is neither there
 	if o.version == "null" {
 		b.drop(o.key, "null")

@@ -17,6 +17,16 @@ func noSuchKey(key string) *kernel.Error {
 	return kernel.Fail(http.StatusNotFound, "NoSuchKey", "The specified key does not exist.").With("Key", key)
 }
 
+func noSuchVersion(key, version string) *kernel.Error {
+	return kernel.Fail(http.StatusNotFound, "NoSuchVersion", "The specified version does not exist.").With("Key", key).With("VersionId", version)
+}
+
+// deleteMarkerNotAllowed is the error for operations that a delete marker does not have.
+func (c *call) deleteMarkerNotAllowed() *kernel.Error {
+	return methodNotAllowed().With("Method", c.HTTP.Method).With("ResourceType", "DeleteMarker").
+		WithHeader("x-amz-delete-marker", "true").WithHeader("Allow", "DELETE")
+}
+
 // find gets the version that a read asks for. The caller holds mu.
 func (c *call) find(b *bucket) (*object, error) {
 	version := c.query.Get("versionId")
@@ -29,11 +39,14 @@ func (c *call) find(b *bucket) (*object, error) {
 				continue
 			}
 			if o.deleteMarker {
-				return nil, methodNotAllowed().WithHeader("x-amz-delete-marker", "true").WithHeader("Allow", "DELETE")
+				return nil, c.deleteMarkerNotAllowed()
 			}
 			return o, nil
 		}
-		return nil, kernel.Fail(http.StatusNotFound, "NoSuchVersion", "The specified version does not exist.").With("Key", c.key).With("VersionId", version)
+		if b.versioning == "" && version != "null" {
+			return nil, invalidVersionID(version)
+		}
+		return nil, noSuchVersion(c.key, version)
 	}
 	if o := b.current(c.key); o != nil {
 		return o, nil
@@ -43,8 +56,8 @@ func (c *call) find(b *bucket) (*object, error) {
 		return nil, accessDenied()
 	}
 	e := noSuchKey(c.key)
-	if len(b.versions[c.key]) > 0 {
-		e = e.WithHeader("x-amz-delete-marker", "true")
+	if v := b.versions[c.key]; len(v) > 0 {
+		e = e.WithHeader("x-amz-delete-marker", "true").WithHeader("x-amz-version-id", v[len(v)-1].version)
 	}
 	return nil, e
 }
@@ -109,19 +122,19 @@ func (c *call) prepareRead(b *bucket, withBody bool) (o *object, start, length i
 	}
 	c.writeObjectHeaders(o, b)
 	if sums {
-		c.writeChecksum(o, status)
+		c.writeChecksum(o, length)
 	}
 	return o, start, length, status, nil
 }
 
 // writeChecksum tells the checksum of the bytes that are sent, where S3 knows it:
 // of the object, or of the part that was asked for.
-func (c *call) writeChecksum(o *object, status int) {
+func (c *call) writeChecksum(o *object, length int64) {
 	h := c.Out.Header()
 	switch number, err := strconv.Atoi(c.query.Get("partNumber")); {
-	case status == http.StatusOK, err == nil && o.parts == nil:
+	case err == nil && o.parts == nil, err != nil && length == o.size:
 		h.Set(checksumHeader(o.algorithm), o.checksum)
-	case err == nil && o.parts[number-1].Checksum != "":
+	case err == nil && o.checksumType == composite && o.parts[number-1].Checksum != "":
 		h.Set(checksumHeader(o.algorithm), o.parts[number-1].Checksum)
 	default:
 		return
@@ -161,7 +174,9 @@ func (c *call) writeObjectHeaders(o *object, b *bucket) {
 	if b.versioning != "" {
 		h.Set("x-amz-version-id", o.version)
 	}
-	b.writeExpiration(h, o)
+	if !c.query.Has("versionId") {
+		b.writeExpiration(h, o)
+	}
 	if o.parts != nil && c.query.Has("partNumber") {
 		h.Set("x-amz-mp-parts-count", strconv.Itoa(len(o.parts)))
 	}
@@ -182,7 +197,7 @@ func (c *call) checkReadConditions(o *object) error {
 	notModified := false
 	if v := h.Get("If-None-Match"); v != "" {
 		notModified = etagMatches(v, o.etag)
-	} else if t, err := http.ParseTime(h.Get("If-Modified-Since")); err == nil {
+	} else if t, err := http.ParseTime(h.Get("If-Modified-Since")); err == nil && !t.After(c.Now) {
 		notModified = !modified.After(t)
 	}
 	if notModified {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -127,6 +128,9 @@ func (s *Service) Serve(cl *kernel.Request) error {
 	if err := c.authenticateS3(); err != nil {
 		return err
 	}
+	if err := c.checkEncryptionHeader(route.name); err != nil {
+		return err
+	}
 	return route.handle(c)
 }
 
@@ -135,20 +139,37 @@ func (s *Service) Serve(cl *kernel.Request) error {
 func (c *call) withBucket(fn func(b *bucket) error) error {
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
-	b, err := c.locate()
-	if err != nil {
+	b := c.s.buckets[c.bucketName]
+	if b == nil {
+		return noSuchBucket(c.bucketName)
+	}
+	err := c.admit(b)
+	if err == nil {
+		err = fn(b)
+	}
+	if err != nil || tellsRegion[c.Record.Operation] {
+		c.Out.Header().Set("x-amz-bucket-region", b.region)
+	}
+	return err
+}
+
+// tellsRegion are the operations whose answers name the bucket's Region. Errors name it, too.
+var tellsRegion = map[string]bool{"HeadBucket": true, "ListObjects": true, "ListObjectsV2": true, "ListObjectVersions": true}
+
+// admit checks everything that is checked of every call on a bucket, and decides its
+// action. The caller holds mu.
+func (c *call) admit(b *bucket) error {
+	if err := c.locate(b); err != nil {
 		return err
 	}
 	c.tellCORS(b)
 	if err := c.checkPayer(b); err != nil {
 		return err
 	}
-	if c.action != noAction {
-		if err := c.allow(b, c.action, c.resource()); err != nil {
-			return err
-		}
+	if c.action == noAction {
+		return nil
 	}
-	return fn(b)
+	return c.allow(b, c.action, c.resource())
 }
 
 // locked is the handler of an operation that runs with mu held from beginning to end.
@@ -158,28 +179,46 @@ func locked(run func(*call, *bucket) error) func(*call) error {
 	}
 }
 
-// plainParameters do not choose an operation.
-var plainParameters = map[string]bool{
-	"x-id": true, "awsaccesskeyid": true, "signature": true, "expires": true, "prefix": true, "delimiter": true, "max-keys": true, "continuation-token": true, "start-after": true,
-	"encoding-type": true, "fetch-owner": true, "marker": true, "key-marker": true, "upload-id-marker": true, "max-uploads": true,
-	"part-number-marker": true, "max-parts": true, "version-id-marker": true, "max-buckets": true, "bucket-region": true, "versionid": true,
-	"response-content-type": true, "response-content-language": true, "response-expires": true, "response-cache-control": true,
-	"response-content-disposition": true, "response-content-encoding": true,
+// selectors are the query parameters that choose an operation, those of operations that
+// are not modelled included. S3 ignores parameters that it does not know.
+var selectors = map[string]bool{
+	"abac": true, "accelerate": true, "acl": true, "analytics": true, "attributes": true, "cors": true, "delete": true, "encryption": true, "intelligent-tiering": true,
+	"inventory": true, "legal-hold": true, "lifecycle": true, "list-type": true, "location": true, "logging": true, "metadataConfiguration": true,
+	"metadataInventoryTable": true, "metadataJournalTable": true, "metadataTable": true, "metrics": true, "notification": true, "object-lock": true,
+	"ownershipControls": true, "partNumber": true, "policy": true, "policyStatus": true, "publicAccessBlock": true, "renameObject": true, "replication": true,
+	"requestPayment": true, "restore": true, "retention": true, "select": true, "select-type": true, "session": true, "tagging": true, "torrent": true,
+	"uploadId": true, "uploads": true, "versioning": true, "versions": true, "website": true,
 }
+
+// takesID are the selectors whose configurations have an id.
+var takesID = []string{"analytics", "intelligent-tiering", "inventory", "metrics"}
 
 // selector is what chooses the operation: the subresource names in the query, sorted.
 func (c *call) selector() string {
 	var names []string
 	for name := range c.query {
-		lower := strings.ToLower(name)
-		if !plainParameters[lower] && !strings.HasPrefix(lower, "x-amz-") {
+		if selectors[name] {
 			names = append(names, name)
 		}
 	}
-	if len(names) == 2 && names[0] > names[1] {
-		names[0], names[1] = names[1], names[0]
+	if c.query.Has("id") && slices.ContainsFunc(takesID, c.query.Has) {
+		names = append(names, "id")
 	}
+	slices.Sort(names)
 	return strings.Join(names, "&")
+}
+
+// conditionsOfQuery takes the conditions of a presigned request from its query, where
+// some clients put the headers that they sign.
+func (c *call) conditionsOfQuery() {
+	if !c.Signature.IsPresigned() {
+		return
+	}
+	for _, name := range []string{"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"} {
+		if v := c.query.Get(name); v != "" && c.HTTP.Header.Get(name) == "" {
+			c.HTTP.Header.Set(name, v)
+		}
+	}
 }
 
 func (c *call) authenticateS3() error {
@@ -197,6 +236,10 @@ func (c *call) authenticateS3() error {
 	if err := c.Authenticate(c.s.iam, "s3", c.payloadHash); err != nil {
 		return err
 	}
+	if c.Signature != nil && c.Signature.Region == "aws-global" {
+		return wrongRegion(c.Signature.Region, "us-east-1")
+	}
+	c.conditionsOfQuery()
 	if c.HTTP.ContentLength == 0 && len(c.payloadHash) == len(emptySHA256) && c.payloadHash != emptySHA256 && !c.Signature.IsPresigned() {
 		return payloadMismatch(c.payloadHash, emptySHA256)
 	}
@@ -223,35 +266,45 @@ func accessDenied() *kernel.Error {
 	return e
 }
 
-// locate finds the bucket, sends callers of the wrong Region away, and checks
-// the owner that the caller expects. The caller holds mu.
-func (c *call) locate() (*bucket, error) {
-	b := c.s.buckets[c.bucketName]
-	if b == nil {
-		return nil, noSuchBucket(c.bucketName)
+// locate sends callers of the wrong Region away, and checks the owner that the caller
+// expects. The caller holds mu.
+func (c *call) locate(b *bucket) error {
+	if err := c.checkRegion(b); err != nil {
+		return err
 	}
-	c.Out.Header().Set("x-amz-bucket-region", b.region)
-	if c.Signature.IsPresigned() && c.Signature.Region != b.region {
-		return nil, kernel.Fail(http.StatusBadRequest, "AuthorizationQueryParametersError", "Error parsing the X-Amz-Credential parameter; the region '%s' is wrong; expecting '%s'", c.Signature.Region, b.region).With("Region", b.region)
+	want := c.HTTP.Header.Get("X-Amz-Expected-Bucket-Owner")
+	switch {
+	case want == "":
+		return nil
+	case !kernel.AccountPattern.MatchString(want):
+		return kernel.Fail(http.StatusBadRequest, "InvalidBucketOwnerAWSAccountID", "The value of the expected bucket owner parameter must be an AWS Account ID... [%s]", want)
+	case want != b.account:
+		return accessDenied()
 	}
-	if c.Signature != nil && c.Signature.Region != b.region {
-		if c.Signature.Region == "us-east-1" {
-			// Clients of the global endpoint sign for us-east-1.
-			return nil, kernel.Fail(http.StatusBadRequest, "AuthorizationHeaderMalformed", "The authorization header is malformed; the region '%s' is wrong; expecting '%s'", c.Signature.Region, b.region).
-				With("Region", b.region)
-		}
-		return nil, kernel.Fail(http.StatusMovedPermanently, "PermanentRedirect", "The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint.").
-			With("Endpoint", b.name+".s3."+b.region+".amazonaws.com").With("Bucket", b.name)
+	return nil
+}
+
+// checkRegion compares the Region of the signature with the bucket's.
+func (c *call) checkRegion(b *bucket) error {
+	if c.Signature == nil || c.Signature.Region == b.region {
+		return nil
 	}
-	if want := c.HTTP.Header.Get("X-Amz-Expected-Bucket-Owner"); want != "" {
-		if !kernel.AccountPattern.MatchString(want) {
-			return nil, kernel.Fail(http.StatusBadRequest, "InvalidBucketOwnerAWSAccountID", "The value of the expected bucket owner parameter must be an AWS Account ID... [%s]", want)
-		}
-		if want != b.account {
-			return nil, accessDenied()
-		}
+	signed := c.Signature.Region
+	switch {
+	case c.Signature.Presigned:
+		return kernel.Fail(http.StatusBadRequest, "AuthorizationQueryParametersError", "Error parsing the X-Amz-Credential parameter; the region '%s' is wrong; expecting '%s'", signed, b.region).With("Region", b.region)
+	case signed == "us-east-1" && c.Record.Operation == "GetBucketLocation":
+		return nil // clients find a bucket's Region in this way
+	case signed == "us-east-1", kernel.HostRegion(c.HTTP) == b.region:
+		// The global endpoint, for which clients sign us-east-1, and the bucket's own endpoint.
+		return wrongRegion(signed, b.region)
 	}
-	return b, nil
+	return kernel.Fail(http.StatusMovedPermanently, "PermanentRedirect", "The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint.").
+		With("Endpoint", b.name+".s3."+b.region+".amazonaws.com").With("Bucket", b.name)
+}
+
+func wrongRegion(signed, region string) *kernel.Error {
+	return kernel.Fail(http.StatusBadRequest, "AuthorizationHeaderMalformed", "The authorization header is malformed; the region '%s' is wrong; expecting '%s'", signed, region).With("Region", region)
 }
 
 // writeXML answers with a document.

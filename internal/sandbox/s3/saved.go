@@ -40,12 +40,13 @@ type savedBucket struct {
 type savedEncryption struct {
 	Algorithm, KeyRef, Blocked string
 	BucketKey                  bool
+	Set                        bool `json:",omitempty"`
 }
 
 func (b *bucket) save() savedBucket {
 	out := savedBucket{
 		Name: b.name, Region: b.region, Account: b.account, Created: b.created, Ownership: b.ownership, Versioning: b.versioning,
-		Encryption: savedEncryption{b.encryption.algorithm, b.encryption.keyRef, b.encryption.blocked, b.encryption.bucketKey},
+		Encryption: savedEncryption{b.encryption.algorithm, b.encryption.keyRef, b.encryption.blocked, b.encryption.bucketKey, b.encryption.set},
 		Block:      b.block, Lock: b.lock, Config: b.conf,
 	}
 	if b.policy != nil {
@@ -91,7 +92,7 @@ func (s *Service) Restore(data json.RawMessage) error {
 func (s *Service) restoreBucket(saved *savedBucket) error {
 	b := &bucket{
 		s: s, name: saved.Name, region: saved.Region, account: saved.Account, created: saved.Created, ownership: saved.Ownership, versioning: saved.Versioning,
-		encryption: bucketEncryption{algorithm: saved.Encryption.Algorithm, keyRef: saved.Encryption.KeyRef, bucketKey: saved.Encryption.BucketKey, blocked: saved.Encryption.Blocked},
+		encryption: bucketEncryption{algorithm: saved.Encryption.Algorithm, keyRef: saved.Encryption.KeyRef, bucketKey: saved.Encryption.BucketKey, blocked: saved.Encryption.Blocked, set: saved.Encryption.Set},
 		block:      saved.Block, lock: saved.Lock, conf: saved.Config, versions: map[string][]*object{}, uploads: map[string]*multipart{},
 	}
 	if saved.Policy != nil {

@@ -58,6 +58,8 @@ type savedUpload struct {
 	Bucket    string
 	Explicit  bool
 	Initiated time.Time
+	Order     uint64 `json:",omitempty"`
+	Deleted   bool   `json:",omitempty"`
 	Object    savedObject
 }
 
@@ -135,7 +137,7 @@ func (w *Service) restoreObject(s savedObject) (*object, error) {
 }
 
 func (u *multipart) save(bucket string) savedUpload {
-	return savedUpload{Bucket: bucket, Explicit: u.explicit, Initiated: u.initiated, Object: u.object.save(bucket)}
+	return savedUpload{Bucket: bucket, Explicit: u.explicit, Initiated: u.initiated, Order: u.order, Deleted: u.deleted, Object: u.object.save(bucket)}
 }
 
 func (p *uploadedPart) save() savedPart {
@@ -220,7 +222,7 @@ func (w *Service) loadUploads() error {
 		if err != nil {
 			return err
 		}
-		u := &multipart{id: id, key: o.key, object: *o, explicit: s.Explicit, initiated: s.Initiated, parts: map[int]*uploadedPart{}}
+		u := &multipart{id: id, key: o.key, object: *o, explicit: s.Explicit, initiated: s.Initiated, order: s.Order, deleted: s.Deleted, parts: map[int]*uploadedPart{}}
 		b.uploads[id], uploads[id] = u, u
 		return nil
 	})

@@ -81,7 +81,7 @@ func TestNothingOfS3IsLostOnTheWayToDisk(t *testing.T) {
 	}
 	saved := up.save("b")
 	kept := &multipart{
-		id: up.id, key: saved.Object.Key, object: *filltest.Through(t, saved.Object, again.restoreObject), explicit: saved.Explicit, initiated: saved.Initiated, parts: map[int]*uploadedPart{},
+		id: up.id, key: saved.Object.Key, object: *filltest.Through(t, saved.Object, again.restoreObject), explicit: saved.Explicit, initiated: saved.Initiated, order: saved.Order, deleted: saved.Deleted, parts: map[int]*uploadedPart{},
 	}
 	up.key = up.object.key // one of the two is kept
 	if d := cmp.Diff(up, kept, same); d != "" {

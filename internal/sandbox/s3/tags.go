@@ -18,10 +18,13 @@ const maxObjectTags = 10
 type taggingXML struct {
 	XMLName xml.Name `xml:"Tagging"`
 	Xmlns   string   `xml:"xmlns,attr,omitempty"`
-	TagSet  *struct {
+	TagSet  struct {
 		Tags []kernel.TagXML `xml:"Tag"`
 	}
 }
+
+// tagReadXML is a tag as requests write it: both elements have to be there.
+type tagReadXML struct{ Key, Value *string }
 
 func invalidTag(format string, args ...any) *kernel.Error {
 	return kernel.Fail(http.StatusBadRequest, "InvalidTag", format, args...)
@@ -42,7 +45,11 @@ func checkTags(tags []kernel.Tag, limit int) error {
 		case utf8.RuneCountInString(t.Value) > kernel.MaxTagValue || !kernel.TagText.MatchString(t.Value):
 			return invalidTag("The TagValue you have provided is invalid").With("TagKey", t.Key).With("TagValue", t.Value)
 		case strings.HasPrefix(strings.ToLower(t.Key), "aws:"):
-			return invalidTag("System tags cannot be added/updated by requester")
+			text := "System tags cannot be added/updated by requester"
+			if limit == maxObjectTags {
+				text = "Your TagKey cannot be prefixed with aws:"
+			}
+			return invalidTag("%s", text).With("TagKey", t.Key)
 		}
 		if slices.ContainsFunc(tags[:i], func(o kernel.Tag) bool { return o.Key == t.Key }) {
 			return invalidTag("Cannot provide multiple Tags with the same key").With("TagKey", t.Key)
@@ -79,24 +86,25 @@ func (c *call) headerTags(b *bucket) ([]kernel.Tag, error) {
 }
 
 func readTagging(data []byte, limit int) ([]kernel.Tag, error) {
-	var in taggingXML
+	var in struct {
+		XMLName xml.Name     `xml:"Tagging"`
+		Tags    []tagReadXML `xml:"TagSet>Tag"`
+	}
 	if err := parseXML(data, &in); err != nil {
 		return nil, err
 	}
-	if in.TagSet == nil {
-		return nil, malformedXML()
-	}
-	tags := make([]kernel.Tag, 0, len(in.TagSet.Tags))
-	for _, t := range in.TagSet.Tags {
-		tags = append(tags, kernel.Tag(t))
+	tags := make([]kernel.Tag, 0, len(in.Tags))
+	for _, t := range in.Tags {
+		if t.Key == nil || t.Value == nil {
+			return nil, malformedXML()
+		}
+		tags = append(tags, kernel.Tag{Key: *t.Key, Value: *t.Value})
 	}
 	return tags, checkTags(tags, limit)
 }
 
 func (c *call) writeTagging(tags []kernel.Tag) error {
-	out := taggingXML{Xmlns: namespace, TagSet: &struct {
-		Tags []kernel.TagXML `xml:"Tag"`
-	}{}}
+	out := taggingXML{Xmlns: namespace}
 	for _, t := range tags {
 		out.TagSet.Tags = append(out.TagSet.Tags, kernel.TagXML(t))
 	}
@@ -105,6 +113,9 @@ func (c *call) writeTagging(tags []kernel.Tag) error {
 
 // findVersion is find for calls about an object's settings, with the version header set.
 func (c *call) findVersion(b *bucket) (*object, error) {
+	if v := b.versions[c.key]; c.query.Get("versionId") == "" && len(v) > 0 && v[len(v)-1].deleteMarker && c.may(b, "s3:ListBucket", b.arn()) {
+		return nil, c.deleteMarkerNotAllowed().WithHeader("x-amz-version-id", v[len(v)-1].version)
+	}
 	o, err := c.find(b)
 	if err != nil {
 		return nil, err

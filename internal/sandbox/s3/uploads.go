@@ -15,11 +15,19 @@ import (
 type uploadXML struct {
 	Key               string
 	UploadID          string `xml:"UploadId"`
-	Initiator, Owner  ownerXML
+	Initiator         initiatorXML
+	Owner             ownerXML
 	StorageClass      string
 	Initiated         string
 	ChecksumAlgorithm string `xml:",omitempty"`
 	ChecksumType      string `xml:",omitempty"`
+}
+
+// initiatorXML is the principal that began an upload.
+type initiatorXML struct{ ID, DisplayName string }
+
+func initiatorOf(u *multipart) initiatorXML {
+	return initiatorXML{ID: u.object.writer, DisplayName: u.object.writer[strings.LastIndexAny(u.object.writer, "/:")+1:]}
 }
 
 type listUploadsXML struct {
@@ -28,9 +36,9 @@ type listUploadsXML struct {
 	Bucket             string
 	KeyMarker          string
 	UploadIDMarker     string `xml:"UploadIdMarker"`
-	NextKeyMarker      string `xml:",omitempty"`
-	NextUploadIDMarker string `xml:"NextUploadIdMarker,omitempty"`
-	Prefix             string
+	NextKeyMarker      string
+	NextUploadIDMarker string `xml:"NextUploadIdMarker"`
+	Prefix             string `xml:",omitempty"`
 	Delimiter          string `xml:",omitempty"`
 	EncodingType       string `xml:",omitempty"`
 	MaxUploads         int
@@ -67,6 +75,9 @@ func listMultipartUploads(c *call, b *bucket) error {
 		Prefix: encode(q.Get("prefix")), Delimiter: encode(q.Get("delimiter")), EncodingType: q.Get("encoding-type"), MaxUploads: limit,
 	}
 	keyMarker, idMarker := q.Get("key-marker"), q.Get("upload-id-marker")
+	if u := b.uploads[idMarker]; idMarker != "" && keyMarker != "" && (u == nil || u.key != keyMarker) {
+		return kernel.InvalidArgument("Invalid uploadId marker").With("ArgumentName", "upload-id-marker").With("ArgumentValue", idMarker)
+	}
 	passed := idMarker == ""
 	count, last := 0, ""
 	for _, u := range b.sortedUploads() {
@@ -94,16 +105,13 @@ func listMultipartUploads(c *call, b *bucket) error {
 			continue
 		}
 		x := uploadXML{
-			Key: encode(u.key), UploadID: u.id, Initiator: ownerXML{u.object.writer}, Owner: ownerXML{canonicalID(u.object.owner)},
-			StorageClass: "STANDARD", Initiated: kernel.ISOTime(u.initiated),
+			Key: encode(u.key), UploadID: u.id, Initiator: initiatorOf(u), Owner: ownerXML{canonicalID(u.object.owner)},
+			StorageClass: "STANDARD", Initiated: kernel.ListTime(u.initiated),
 		}
 		if u.explicit {
 			x.ChecksumAlgorithm, x.ChecksumType = u.object.algorithm, u.object.checksumType
 		}
 		out.Uploads = append(out.Uploads, x)
-	}
-	if !out.IsTruncated {
-		out.NextKeyMarker, out.NextUploadIDMarker = "", ""
 	}
 	return c.writeXML(out)
 }
@@ -122,10 +130,11 @@ type listPartsXML struct {
 	Bucket               string
 	Key                  string
 	UploadID             string `xml:"UploadId"`
-	Initiator, Owner     ownerXML
+	Initiator            initiatorXML
+	Owner                ownerXML
 	StorageClass         string
 	PartNumberMarker     int
-	NextPartNumberMarker int `xml:",omitempty"`
+	NextPartNumberMarker int
 	MaxParts             int
 	IsTruncated          bool
 	ChecksumAlgorithm    string    `xml:",omitempty"`
@@ -149,7 +158,7 @@ func listParts(c *call, b *bucket) error {
 		}
 	}
 	out := listPartsXML{
-		Xmlns: namespace, Bucket: b.name, Key: u.key, UploadID: u.id, Initiator: ownerXML{u.object.writer},
+		Xmlns: namespace, Bucket: b.name, Key: u.key, UploadID: u.id, Initiator: initiatorOf(u),
 		Owner: ownerXML{canonicalID(u.object.owner)}, StorageClass: "STANDARD", PartNumberMarker: marker, MaxParts: limit,
 	}
 	if u.explicit {
@@ -165,15 +174,12 @@ func listParts(c *call, b *bucket) error {
 			break
 		}
 		p := u.parts[n]
-		x := partXML{PartNumber: n, LastModified: kernel.ISOTime(p.modified), ETag: `"` + p.etag + `"`, Size: p.blob.size}
+		x := partXML{PartNumber: n, LastModified: kernel.ListTime(p.modified), ETag: `"` + p.etag + `"`, Size: p.blob.size}
 		if u.explicit {
 			x.set(u.object.algorithm, p.checksum)
 		}
 		out.Parts = append(out.Parts, x)
 		out.NextPartNumberMarker = n
-	}
-	if !out.IsTruncated {
-		out.NextPartNumberMarker = 0
 	}
 	return c.writeXML(out)
 }

@@ -69,7 +69,10 @@ func listObjectVersions(c *call, b *bucket) error {
 		for i, o := range slices.Backward(b.versions[key]) { // newest first
 			if !passed {
 				passed = o.version == versionMarker
-				continue
+				if passed || o.order >= orderOfVersion(versionMarker) {
+					continue
+				}
+				passed = true // the marker's version is gone: go on with the first one before it
 			}
 			if told == l.limit {
 				out.IsTruncated = l.limit > 0
@@ -100,7 +103,7 @@ func (x *listVersionsXML) finish() *listVersionsXML {
 func versionEntry(o *object, encode func(string) string, latest bool) versionXML {
 	x := versionXML{
 		XMLName: xml.Name{Local: "Version"}, Key: encode(o.key), VersionID: o.version, IsLatest: latest,
-		LastModified: kernel.ISOTime(o.modified), Owner: ownerXML{ID: canonicalID(o.owner)},
+		LastModified: kernel.ListTime(o.modified), Owner: ownerXML{ID: canonicalID(o.owner)},
 	}
 	if o.deleteMarker {
 		x.XMLName.Local = "DeleteMarker"
