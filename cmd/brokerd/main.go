@@ -6,12 +6,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/grpc/grpclog"
 
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/daemon"
@@ -30,13 +33,43 @@ func main() {
 	defer stop()
 	// A second signal ends the process at once.
 	context.AfterFunc(ctx, stop)
+	surviveLogReader()
 	if err := command().ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "brokerd:", err)
+		printError(err)
 		var bad configError
 		if errors.As(err, &bad) {
 			os.Exit(exitConfig)
 		}
 		os.Exit(exitFailed)
+	}
+}
+
+// surviveLogReader keeps the process alive when the reader of its log has gone. The
+// Go runtime ends a process that gets SIGPIPE for descriptor 1 or 2, unless the
+// process handles the signal. SIGPIPE is not ignored: the commands that the daemon
+// starts would inherit that.
+func surviveLogReader() {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	// gRPC writes its own errors to stderr directly, and would wait for the reader.
+	if os.Getenv("GRPC_GO_LOG_SEVERITY_LEVEL") == "" {
+		grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, io.Discard))
+	}
+}
+
+// errorTimeout is how long the last message waits for the reader of stderr.
+const errorTimeout = 2 * time.Second
+
+// printError prints the reason of a failure. A reader of stderr that stands still does
+// not keep the process from ending.
+func printError(err error) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _ = fmt.Fprintln(os.Stderr, "brokerd:", err)
+	}()
+	select {
+	case <-done:
+	case <-time.After(errorTimeout):
 	}
 }
 

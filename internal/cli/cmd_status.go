@@ -114,6 +114,11 @@ func (a *app) writeStatus(st *brokerdv1.GetStatusResponse, dests *brokerdv1.List
 	if st.GetStopping() {
 		row("stopping\tyes")
 	}
+	if t := st.GetLogStalledTime(); t != nil {
+		row("%s\tits reader has taken nothing since %s; %s dropped so far", p.bad("log"), t.AsTime().UTC().Format(time.RFC3339), counted(st.GetLogDroppedLines(), "line"))
+	} else if n := st.GetLogDroppedLines(); n > 0 {
+		row("%s\t%s dropped since the start: its reader did not keep up or was gone", p.warn("log"), counted(n, "line"))
+	}
 	if bad := st.GetSpoolProblems(); bad != nil {
 		name := p.bad("spool")
 		for _, l := range problemLines(bad.GetUnreadableObjects(), bad.GetQuarantinedObjects(), bad.GetDetail()) {

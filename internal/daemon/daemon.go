@@ -41,6 +41,8 @@ const (
 	gcPercent = 300
 	// primeTimeout bounds how long READY waits for the first sessions.
 	primeTimeout = 10 * time.Second
+	// logFlush bounds how long a stop waits for the reader of the log.
+	logFlush = 2 * time.Second
 	// healthEvery bounds how old the published health may be.
 	healthEvery = time.Second
 )
@@ -48,8 +50,7 @@ const (
 // Daemon is a brokerd made of its parts, not yet running.
 type Daemon struct {
 	cfg     atomic.Pointer[config.Config] // swapped by Reload
-	log     *zap.Logger
-	level   zap.AtomicLevel
+	log     *telemetry.Log
 	metrics *telemetry.Metrics
 	broker  *broker.Broker
 	budget  *uploader.Budget
@@ -89,15 +90,17 @@ func Check(cfg *config.Config) error {
 
 // New makes a daemon. Its log goes to w.
 func New(cfg *config.Config, version string, w io.Writer) (_ *Daemon, err error) {
-	log, level, err := telemetry.NewLogger(w, cfg.Log.Level)
+	output, err := telemetry.NewLog(w, cfg.Log.Level)
 	if err != nil {
 		return nil, err
 	}
-	d := &Daemon{log: log, level: level, metrics: telemetry.NewMetrics(version), notify: notifier{log}}
+	log := output.Logger
+	d := &Daemon{log: output, metrics: telemetry.NewMetrics(version), notify: notifier{log}}
 	d.cfg.Store(cfg)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.closeSpool())
+			d.closeLog()
 		}
 	}()
 	client, err := awsclient.New(cfg.AWS)
@@ -134,7 +137,7 @@ func New(cfg *config.Config, version string, w io.Writer) (_ *Daemon, err error)
 		kept = d.spool
 	}
 	if d.creds, err = vend.New(vend.Options{
-		Config: cfg, Access: rules, Sessions: d.broker, Logger: log, Observer: d.metrics,
+		Config: cfg, Access: rules, Sessions: d.broker, Logger: log, Audit: d.log, Observer: d.metrics,
 	}); err != nil {
 		return nil, err
 	}
@@ -145,7 +148,7 @@ func New(cfg *config.Config, version string, w io.Writer) (_ *Daemon, err error)
 		unary, stream = append(unary, d.metrics.RPC.UnaryServerInterceptor()), append(stream, d.metrics.RPC.StreamServerInterceptor())
 	}
 	d.server, err = rpc.NewServer(rpc.Options{
-		Config: cfg, Access: rules, Deliver: d.upload, Spool: kept, Admission: d.budget, Sessions: d.broker, Credentials: d.creds, Parts: d.parts,
+		Config: cfg, Access: rules, Deliver: d.upload, Spool: kept, Admission: d.budget, Sessions: d.broker, Credentials: d.creds, Parts: d.parts, LogState: d.logState,
 		Reload: d.Reload, Verify: d.verifier, Verified: d.verified, Meter: d.metrics, Stats: stats, Logger: log, Version: version,
 		Unary: unary, Stream: stream,
 	})
@@ -157,8 +160,10 @@ func New(cfg *config.Config, version string, w io.Writer) (_ *Daemon, err error)
 	}
 	d.metrics.Watch(d.broker.Statuses, d.budget.Used, d.budget.Total())
 	d.metrics.WatchVerification(d.monitor.States)
+	d.metrics.WatchLog(d.log.Stats)
 	if d.spool != nil {
 		d.metrics.WatchSpool(d.spool.Usage)
+		d.metrics.WatchUnrecovered(d.spool.Unrecovered)
 	}
 	return d, nil
 }
@@ -168,6 +173,7 @@ func New(cfg *config.Config, version string, w io.Writer) (_ *Daemon, err error)
 func (d *Daemon) Run(ctx context.Context) (err error) {
 	debug.SetMemoryLimit(d.memory.heap)
 	debug.SetGCPercent(gcPercent)
+	defer d.closeLog()
 	defer func() { err = errors.Join(err, d.closeSpool()) }()
 	defer d.server.GRPC().Stop() // its workers, when it comes to nothing before it serves
 	defer d.upload.Close()
@@ -201,7 +207,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 		group.Go(func() error { return d.spool.Run(life) })
 	}
 	if metrics != nil {
-		group.Go(func() error { return d.metrics.Serve(life, metrics) })
+		group.Go(func() error { return d.metrics.Serve(life, metrics, d.log.Logger) })
 	}
 	for _, e := range d.vending {
 		group.Go(func() error { return e.Run(life) })
@@ -241,6 +247,20 @@ func (d *Daemon) stop() {
 	d.drainSpool(ctx)
 	d.upload.Close()
 	d.log.Info("stopped")
+}
+
+// logState returns the state of the log for the API.
+func (d *Daemon) logState() (dropped uint64, stalledSince time.Time) {
+	s := d.log.Stats()
+	return s.Dropped, s.StalledSince
+}
+
+// closeLog writes the last lines. A reader that stands still does not keep the
+// process from ending.
+func (d *Daemon) closeLog() {
+	ctx, cancel := context.WithTimeout(context.Background(), logFlush)
+	defer cancel()
+	_ = d.log.Close(ctx) // the lines that are left are lost with the process
 }
 
 func (d *Daemon) closeSpool() error {

@@ -27,8 +27,9 @@ import (
 
 // log collects what the daemon writes.
 type log struct {
-	mu sync.Mutex
-	b  bytes.Buffer
+	mu     sync.Mutex
+	b      bytes.Buffer
+	daemon *Daemon // its queued lines belong to the text
 }
 
 func (l *log) Write(p []byte) (int, error) {
@@ -38,6 +39,9 @@ func (l *log) Write(p []byte) (int, error) {
 }
 
 func (l *log) String() string {
+	if l.daemon != nil {
+		_ = l.daemon.log.Flush(context.Background())
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
@@ -111,6 +115,7 @@ func start(t *testing.T, cfg *config.Config) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.log.daemon = d
 	ctx, cancel := context.WithCancel(t.Context())
 	r.stop = cancel
 	go func() { r.done <- d.Run(ctx) }()

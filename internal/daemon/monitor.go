@@ -27,7 +27,7 @@ type rounds struct {
 }
 
 func (d *Daemon) newMonitor(cfg *config.Config, stats *health.Stats) (*monitor.Monitor, error) {
-	r := rounds{d.verifier, stats, d.log}
+	r := rounds{d.verifier, stats, d.log.Logger}
 	p, err := monitor.New(monitor.Options{
 		Verify: r.verify, Changed: r.changed, Ended: d.metrics.VerificationEnded,
 		Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),

@@ -47,7 +47,8 @@ func endpoints(cfg *config.Config, service *vend.Service, log *zap.Logger) []*ve
 // parts returns the health of the parts that belong to no destination. The name of
 // a destination has no colon.
 func (d *Daemon) parts() map[string]bool {
-	out := make(map[string]bool, 1+len(d.vending))
+	out := make(map[string]bool, 2+len(d.vending))
+	out["brokerd:log"] = d.log.Stats().StalledSince.IsZero()
 	if d.spool != nil {
 		u := d.spool.Unrecovered()
 		out["brokerd:spool"] = u.Unreadable+u.Quarantined == 0

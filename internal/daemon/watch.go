@@ -37,7 +37,7 @@ func (d *Daemon) watch(ctx context.Context) error {
 			d.notify.send(daemon.SdNotifyReady)
 			d.log.Info("ready", zap.Duration("took", time.Since(started)))
 		}
-		if status := summary(statuses); ready && status != told {
+		if status := summary(statuses) + d.troubles(); ready && status != told {
 			d.notify.send("STATUS=" + status)
 			told = status
 		}
@@ -71,6 +71,20 @@ func primed(statuses []broker.Status) bool {
 		}
 	}
 	return true
+}
+
+// troubles returns the parts of the systemd status that concern no session.
+func (d *Daemon) troubles() string {
+	text := ""
+	if d.spool != nil {
+		if n := d.spool.Unrecovered().Unreadable; n > 0 {
+			text += fmt.Sprintf("; %d accepted objects in the spool cannot be read", n)
+		}
+	}
+	if !d.log.Stats().StalledSince.IsZero() {
+		text += "; the reader of the log stands still"
+	}
+	return text
 }
 
 func summary(statuses []broker.Status) string {

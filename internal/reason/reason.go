@@ -51,6 +51,7 @@ const (
 const (
 	TooManyUploads     Reason = "TOO_MANY_UPLOADS"
 	TooManyRequests    Reason = "TOO_MANY_REQUESTS"
+	AuditUnavailable   Reason = "AUDIT_UNAVAILABLE"
 	TooManyConnections Reason = "TOO_MANY_CONNECTIONS"
 	TooManyFiles       Reason = "TOO_MANY_FILES"
 	ClientTooSlow      Reason = "CLIENT_TOO_SLOW"

@@ -103,13 +103,18 @@ func (a *adminService) GetStatus(ctx context.Context, _ *brokerdv1.GetStatusRequ
 		return nil, err
 	}
 	bytes, open := a.s.o.Admission.Used()
-	return &brokerdv1.GetStatusResponse{
+	out := &brokerdv1.GetStatusResponse{
 		Version: a.s.o.Version, Pid: int32(os.Getpid()), StartTime: timestamppb.New(a.s.started),
 		ConfigPath: a.s.policy.Config().Path, Stopping: a.s.intake.Stopping(),
 		OpenUploads: uint32(open), MaxUploads: uint32(a.s.o.Admission.MaxUploads()),
 		MemoryBudgetBytes: uint64(a.s.o.Admission.Total()), MemoryUsedBytes: uint64(bytes), Caller: a.s.policy.rules().Describe(p),
 		SpoolProblems: problemsOf(a.s.intake.Remaining().Problems),
-	}, nil
+	}
+	if a.s.o.LogState != nil {
+		dropped, since := a.s.o.LogState()
+		out.LogDroppedLines, out.LogStalledTime = dropped, stamp(since)
+	}
+	return out, nil
 }
 
 func sessionOf(st broker.Status) *brokerdv1.Session {

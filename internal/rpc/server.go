@@ -41,7 +41,7 @@ type Sessions interface {
 }
 
 // Options are the parts of a Server. All are required except Spool, which only
-// destinations that spool need, Parts, Verified and the interceptors.
+// destinations that spool need, Parts, LogState, Verified and the interceptors.
 type Options struct {
 	Config      *config.Config
 	Access      access.Compiler
@@ -52,6 +52,9 @@ type Options struct {
 	Credentials Credentials
 	// Parts reports which further parts of the daemon are up, for health; nil: there are none.
 	Parts func() map[string]bool
+	// LogState returns the dropped lines of the log, and since when its reader takes
+	// nothing (zero while it keeps up); nil: not known.
+	LogState func() (dropped uint64, stalledSince time.Time)
 	// Reload reads the configuration file again; see Server.Prepare.
 	Reload func() (config.Changes, error)
 	Verify Verifier

@@ -12,8 +12,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.uber.org/zap"
 
 	"github.com/brokerd/brokerd/internal/broker"
+	"github.com/brokerd/brokerd/internal/spool"
 )
 
 // Metrics are the daemon's Prometheus metrics, in a registry of their own.
@@ -179,11 +181,52 @@ func (c *sessionCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
+// WatchLog registers metrics of the log; stats is called when they are scraped.
+func (m *Metrics) WatchLog(stats func() LogStats) {
+	m.registry.MustRegister(
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "brokerd_log_dropped_lines_total",
+			Help: "Log lines that were dropped because the reader of the log did not keep up or was gone. Alert on any increase."},
+			func() float64 { return float64(stats().Dropped) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "brokerd_log_stalled_seconds",
+			Help: "How long the reader of the log has taken nothing; 0 while it keeps up."},
+			func() float64 { return stats().Stalled.Seconds() }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "brokerd_log_queue_bytes", Help: "Bytes of log lines that wait for the reader of the log."},
+			func() float64 { return float64(stats().QueuedBytes) }),
+	)
+}
+
+// WatchUnrecovered registers a gauge of the files that the spool cannot deliver.
+func (m *Metrics) WatchUnrecovered(of func() spool.Unrecovered) {
+	m.registry.MustRegister(&unrecoveredCollector{of, prometheus.NewDesc("brokerd_spool_unrecovered_files",
+		"Files of accepted objects that cannot be delivered, by state (unreadable, quarantined). Alert on any above 0.", []string{"state"}, nil)})
+}
+
+type unrecoveredCollector struct {
+	of    func() spool.Unrecovered
+	files *prometheus.Desc
+}
+
+// Describe implements prometheus.Collector.
+func (c *unrecoveredCollector) Describe(ch chan<- *prometheus.Desc) { ch <- c.files }
+
+// Collect implements prometheus.Collector.
+func (c *unrecoveredCollector) Collect(ch chan<- prometheus.Metric) {
+	u := c.of()
+	ch <- prometheus.MustNewConstMetric(c.files, prometheus.GaugeValue, float64(u.Unreadable), "unreadable")
+	ch <- prometheus.MustNewConstMetric(c.files, prometheus.GaugeValue, float64(u.Quarantined), "quarantined")
+}
+
 // Serve answers /metrics on l until ctx ends.
-func (m *Metrics) Serve(ctx context.Context, l net.Listener) error {
+func (m *Metrics) Serve(ctx context.Context, l net.Listener, log *zap.Logger) error {
+	// Without ErrorLog the server would write to stderr directly, and block when the
+	// reader of the log stands still.
+	errorLog, err := zap.NewStdLogAt(log, zap.DebugLevel)
+	if err != nil {
+		return err
+	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry}))
-	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: errorLog}
 	stop := context.AfterFunc(ctx, func() { _ = srv.Close() })
 	defer stop()
 	if err := srv.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {

@@ -34,12 +34,19 @@ type Observer interface {
 	CredentialsAsked(destination, via, outcome string)
 }
 
-// Options are the parts of a Service. All are required except Observer.
+// Auditor writes audit lines; telemetry.Log does. An error says that the line was not
+// written.
+type Auditor interface {
+	Record(msg string, fields ...zap.Field) error
+}
+
+// Options are the parts of a Service. All are required except Audit and Observer.
 type Options struct {
 	Config   *config.Config
 	Access   access.Compiler
 	Sessions Sessions
 	Logger   *zap.Logger
+	Audit    Auditor // nil: audit lines go to Logger
 	Observer Observer
 }
 
@@ -138,12 +145,15 @@ func (s *Service) Credentials(ctx context.Context, c Caller, destination string)
 	return out, nil
 }
 
-// Issue returns a session of the caller's own, or a *Refusal. It records either.
+// Issue returns a session of the caller's own, or a *Refusal. It records either. It
+// refuses credentials whose audit line cannot be written.
 func (s *Service) Issue(ctx context.Context, c Caller, destination string) (*broker.Session, error) {
 	current := s.current.Load()
 	session, err := s.issue(ctx, current, c, destination)
-	s.record(current, c, destination, session, err)
-	return session, err
+	if err = s.record(current, c, destination, session, err); err != nil {
+		return nil, err
+	}
+	return session, nil
 }
 
 func (s *Service) issue(ctx context.Context, current *configuration, c Caller, destination string) (*broker.Session, error) {
@@ -170,8 +180,9 @@ func (s *Service) issue(ctx context.Context, current *configuration, c Caller, d
 	return session, nil
 }
 
-// record logs and counts one answer.
-func (s *Service) record(current *configuration, c Caller, destination string, session *broker.Session, err error) {
+// record logs and counts one answer, and returns the error of the answer: err, or
+// a *Refusal when the audit line of issued credentials could not be written.
+func (s *Service) record(current *configuration, c Caller, destination string, session *broker.Session, err error) error {
 	fields := []zap.Field{
 		zap.String("destination", destination), zap.String("peer", current.rules.Describe(c.Peer)), zap.String("via", c.Via), zap.Uint32("uid", c.Peer.UID),
 	}
@@ -188,6 +199,9 @@ func (s *Service) record(current *configuration, c Caller, destination string, s
 		fields = append(fields, zap.String("pod", c.Peer.Pod))
 	}
 	outcome := "OK"
+	if err == nil {
+		err = s.audit(append(fields, zap.String("access_key", session.MaskedAccessKeyID()), zap.Uint64("generation", session.Generation), zap.Time("expires", session.Expires)))
+	}
 	if err != nil {
 		outcome = string(reason.Internal)
 		var f *Refusal
@@ -195,19 +209,33 @@ func (s *Service) record(current *configuration, c Caller, destination string, s
 			outcome = string(f.Reason)
 		}
 		s.o.Logger.Warn("credentials refused", append(fields, zap.String("reason", outcome), zap.Error(err))...)
-	} else {
-		s.o.Logger.Info("credentials issued",
-			append(fields, zap.String("access_key", session.MaskedAccessKeyID()), zap.Uint64("generation", session.Generation), zap.Time("expires", session.Expires))...)
 	}
 	if s.o.Observer == nil {
-		return
+		return err
 	}
 	label := ""
 	if current.config.Destinations[destination] != nil {
 		label = destination
 	}
 	s.o.Observer.CredentialsAsked(label, c.Via, outcome)
+	return err
 }
+
+// audit writes the audit line of issued credentials.
+func (s *Service) audit(fields []zap.Field) error {
+	const issued = "credentials issued"
+	if s.o.Audit == nil {
+		s.o.Logger.Info(issued, fields...)
+		return nil
+	}
+	if err := s.o.Audit.Record(issued, fields...); err != nil {
+		return &Refusal{Reason: reason.AuditUnavailable, RetryAfter: auditRetry, Message: "no credentials were issued: their audit line could not be written: " + err.Error()}
+	}
+	return nil
+}
+
+// auditRetry is the delay that a caller is told when the log takes no audit line.
+const auditRetry = 5 * time.Second
 
 // reserve takes a token from the user's bucket. It returns how long the user must wait
 // before the next try; zero: the request is admitted.

@@ -1381,8 +1381,13 @@ type GetStatusResponse struct {
 	Caller string `protobuf:"bytes,10,opt,name=caller,proto3" json:"caller,omitempty"`
 	// Files of accepted objects that the spool cannot deliver. Unset when there are none.
 	SpoolProblems *SpoolProblems `protobuf:"bytes,11,opt,name=spool_problems,json=spoolProblems,proto3" json:"spool_problems,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// Log lines that were dropped since the start, because the reader of the log did
+	// not keep up or was gone.
+	LogDroppedLines uint64 `protobuf:"varint,12,opt,name=log_dropped_lines,json=logDroppedLines,proto3" json:"log_dropped_lines,omitempty"`
+	// Since when the reader of the log takes nothing. Unset while it keeps up.
+	LogStalledTime *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=log_stalled_time,json=logStalledTime,proto3" json:"log_stalled_time,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *GetStatusResponse) Reset() {
@@ -1488,6 +1493,20 @@ func (x *GetStatusResponse) GetCaller() string {
 func (x *GetStatusResponse) GetSpoolProblems() *SpoolProblems {
 	if x != nil {
 		return x.SpoolProblems
+	}
+	return nil
+}
+
+func (x *GetStatusResponse) GetLogDroppedLines() uint64 {
+	if x != nil {
+		return x.LogDroppedLines
+	}
+	return 0
+}
+
+func (x *GetStatusResponse) GetLogStalledTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LogStalledTime
 	}
 	return nil
 }
@@ -2281,7 +2300,7 @@ const file_brokerd_v1_admin_proto_rawDesc = "" +
 	"\tunchanged\x18\x04 \x03(\tR\tunchanged\x12\x1f\n" +
 	"\vconfig_path\x18\x05 \x01(\tR\n" +
 	"configPath\"\x12\n" +
-	"\x10GetStatusRequest\"\xb1\x03\n" +
+	"\x10GetStatusRequest\"\xa3\x04\n" +
 	"\x11GetStatusResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x10\n" +
 	"\x03pid\x18\x02 \x01(\x05R\x03pid\x129\n" +
@@ -2297,7 +2316,9 @@ const file_brokerd_v1_admin_proto_rawDesc = "" +
 	"\x11memory_used_bytes\x18\t \x01(\x04R\x0fmemoryUsedBytes\x12\x16\n" +
 	"\x06caller\x18\n" +
 	" \x01(\tR\x06caller\x12@\n" +
-	"\x0espool_problems\x18\v \x01(\v2\x19.brokerd.v1.SpoolProblemsR\rspoolProblems\"\x97\x01\n" +
+	"\x0espool_problems\x18\v \x01(\v2\x19.brokerd.v1.SpoolProblemsR\rspoolProblems\x12*\n" +
+	"\x11log_dropped_lines\x18\f \x01(\x04R\x0flogDroppedLines\x12D\n" +
+	"\x10log_stalled_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\x0elogStalledTime\"\x97\x01\n" +
 	"\x10ListSpoolRequest\x12 \n" +
 	"\vdestination\x18\x01 \x01(\tR\vdestination\x12.\n" +
 	"\x06states\x18\x02 \x03(\x0e2\x16.brokerd.v1.SpoolStateR\x06states\x12\x1b\n" +
@@ -2444,37 +2465,38 @@ var file_brokerd_v1_admin_proto_depIdxs = []int32{
 	11, // 19: brokerd.v1.RefreshSessionResponse.session:type_name -> brokerd.v1.Session
 	28, // 20: brokerd.v1.GetStatusResponse.start_time:type_name -> google.protobuf.Timestamp
 	7,  // 21: brokerd.v1.GetStatusResponse.spool_problems:type_name -> brokerd.v1.SpoolProblems
-	1,  // 22: brokerd.v1.ListSpoolRequest.states:type_name -> brokerd.v1.SpoolState
-	1,  // 23: brokerd.v1.ListSpoolResponse.state:type_name -> brokerd.v1.SpoolState
-	28, // 24: brokerd.v1.ListSpoolResponse.received_time:type_name -> google.protobuf.Timestamp
-	28, // 25: brokerd.v1.ListSpoolResponse.next_try_time:type_name -> google.protobuf.Timestamp
-	30, // 26: brokerd.v1.DrainRequest.timeout:type_name -> google.protobuf.Duration
-	7,  // 27: brokerd.v1.DrainResponse.problems:type_name -> brokerd.v1.SpoolProblems
-	2,  // 28: brokerd.v1.AdminService.ListDestinations:input_type -> brokerd.v1.ListDestinationsRequest
-	9,  // 29: brokerd.v1.AdminService.ListSessions:input_type -> brokerd.v1.ListSessionsRequest
-	12, // 30: brokerd.v1.AdminService.RefreshSession:input_type -> brokerd.v1.RefreshSessionRequest
-	14, // 31: brokerd.v1.AdminService.Reload:input_type -> brokerd.v1.ReloadRequest
-	18, // 32: brokerd.v1.AdminService.ListSpool:input_type -> brokerd.v1.ListSpoolRequest
-	20, // 33: brokerd.v1.AdminService.RetrySpool:input_type -> brokerd.v1.RetrySpoolRequest
-	22, // 34: brokerd.v1.AdminService.ExportSpool:input_type -> brokerd.v1.ExportSpoolRequest
-	24, // 35: brokerd.v1.AdminService.DropSpool:input_type -> brokerd.v1.DropSpoolRequest
-	26, // 36: brokerd.v1.AdminService.Drain:input_type -> brokerd.v1.DrainRequest
-	16, // 37: brokerd.v1.AdminService.GetStatus:input_type -> brokerd.v1.GetStatusRequest
-	3,  // 38: brokerd.v1.AdminService.ListDestinations:output_type -> brokerd.v1.ListDestinationsResponse
-	10, // 39: brokerd.v1.AdminService.ListSessions:output_type -> brokerd.v1.ListSessionsResponse
-	13, // 40: brokerd.v1.AdminService.RefreshSession:output_type -> brokerd.v1.RefreshSessionResponse
-	15, // 41: brokerd.v1.AdminService.Reload:output_type -> brokerd.v1.ReloadResponse
-	19, // 42: brokerd.v1.AdminService.ListSpool:output_type -> brokerd.v1.ListSpoolResponse
-	21, // 43: brokerd.v1.AdminService.RetrySpool:output_type -> brokerd.v1.RetrySpoolResponse
-	23, // 44: brokerd.v1.AdminService.ExportSpool:output_type -> brokerd.v1.ExportSpoolResponse
-	25, // 45: brokerd.v1.AdminService.DropSpool:output_type -> brokerd.v1.DropSpoolResponse
-	27, // 46: brokerd.v1.AdminService.Drain:output_type -> brokerd.v1.DrainResponse
-	17, // 47: brokerd.v1.AdminService.GetStatus:output_type -> brokerd.v1.GetStatusResponse
-	38, // [38:48] is the sub-list for method output_type
-	28, // [28:38] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	28, // 22: brokerd.v1.GetStatusResponse.log_stalled_time:type_name -> google.protobuf.Timestamp
+	1,  // 23: brokerd.v1.ListSpoolRequest.states:type_name -> brokerd.v1.SpoolState
+	1,  // 24: brokerd.v1.ListSpoolResponse.state:type_name -> brokerd.v1.SpoolState
+	28, // 25: brokerd.v1.ListSpoolResponse.received_time:type_name -> google.protobuf.Timestamp
+	28, // 26: brokerd.v1.ListSpoolResponse.next_try_time:type_name -> google.protobuf.Timestamp
+	30, // 27: brokerd.v1.DrainRequest.timeout:type_name -> google.protobuf.Duration
+	7,  // 28: brokerd.v1.DrainResponse.problems:type_name -> brokerd.v1.SpoolProblems
+	2,  // 29: brokerd.v1.AdminService.ListDestinations:input_type -> brokerd.v1.ListDestinationsRequest
+	9,  // 30: brokerd.v1.AdminService.ListSessions:input_type -> brokerd.v1.ListSessionsRequest
+	12, // 31: brokerd.v1.AdminService.RefreshSession:input_type -> brokerd.v1.RefreshSessionRequest
+	14, // 32: brokerd.v1.AdminService.Reload:input_type -> brokerd.v1.ReloadRequest
+	18, // 33: brokerd.v1.AdminService.ListSpool:input_type -> brokerd.v1.ListSpoolRequest
+	20, // 34: brokerd.v1.AdminService.RetrySpool:input_type -> brokerd.v1.RetrySpoolRequest
+	22, // 35: brokerd.v1.AdminService.ExportSpool:input_type -> brokerd.v1.ExportSpoolRequest
+	24, // 36: brokerd.v1.AdminService.DropSpool:input_type -> brokerd.v1.DropSpoolRequest
+	26, // 37: brokerd.v1.AdminService.Drain:input_type -> brokerd.v1.DrainRequest
+	16, // 38: brokerd.v1.AdminService.GetStatus:input_type -> brokerd.v1.GetStatusRequest
+	3,  // 39: brokerd.v1.AdminService.ListDestinations:output_type -> brokerd.v1.ListDestinationsResponse
+	10, // 40: brokerd.v1.AdminService.ListSessions:output_type -> brokerd.v1.ListSessionsResponse
+	13, // 41: brokerd.v1.AdminService.RefreshSession:output_type -> brokerd.v1.RefreshSessionResponse
+	15, // 42: brokerd.v1.AdminService.Reload:output_type -> brokerd.v1.ReloadResponse
+	19, // 43: brokerd.v1.AdminService.ListSpool:output_type -> brokerd.v1.ListSpoolResponse
+	21, // 44: brokerd.v1.AdminService.RetrySpool:output_type -> brokerd.v1.RetrySpoolResponse
+	23, // 45: brokerd.v1.AdminService.ExportSpool:output_type -> brokerd.v1.ExportSpoolResponse
+	25, // 46: brokerd.v1.AdminService.DropSpool:output_type -> brokerd.v1.DropSpoolResponse
+	27, // 47: brokerd.v1.AdminService.Drain:output_type -> brokerd.v1.DrainResponse
+	17, // 48: brokerd.v1.AdminService.GetStatus:output_type -> brokerd.v1.GetStatusResponse
+	39, // [39:49] is the sub-list for method output_type
+	29, // [29:39] is the sub-list for method input_type
+	29, // [29:29] is the sub-list for extension type_name
+	29, // [29:29] is the sub-list for extension extendee
+	0,  // [0:29] is the sub-list for field type_name
 }
 
 func init() { file_brokerd_v1_admin_proto_init() }
