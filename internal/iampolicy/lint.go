@@ -91,6 +91,8 @@ func (l *linter) document(root *policytext.Node) {
 		sids[s.sid] = true
 		l.statement(&list[i], s)
 	}
+	l.path = ""
+	l.documentARNs(root)
 }
 
 // element gives the node of an element or of its negation.
@@ -118,6 +120,9 @@ func (l *linter) statement(n *policytext.Node, s *statement) {
 	l.principal(n, s)
 	l.actions(n, s)
 	l.resources(n, s)
+	l.principalForm(n)
+	l.actionExists(n, s)
+	l.webIdentitySubject(n, s)
 	if c := n.Get("Condition"); c != nil {
 		l.conditions(c, s)
 	}
@@ -236,7 +241,7 @@ func (l *linter) resources(n *policytext.Node, s *statement) {
 			l.add(v, "POL035", SeverityError, "unknown partition %q", parts[1])
 		case parts[2] == "kms" && strings.HasPrefix(parts[5], "alias/") && s.matchAction("kms:generatedatakey"):
 			l.add(v, "POL036", SeverityWarning, "an alias does not stand for its key in a policy; name the key's ARN")
-		case parts[2] == "s3" && !strings.Contains(parts[5], "/") && !strings.ContainsAny(parts[5], "*?") && s.objectActionsOnly():
+		case parts[2] == "s3" && !strings.Contains(parts[5], "/") && !strings.ContainsAny(parts[5], "*?") && s.objectActionsOnly() && !s.namesObjectsOf(parts[5]):
 			l.add(v, "POL037", SeverityWarning, "the actions are on objects and the resource is the bucket: append /* or /prefix/*")
 		case wildcardType(parts[2], parts[5]):
 			l.add(v, "POL047", SeverityWarning, "the resource type of an ARN takes no wildcard: %q may match nothing", v.Text)
@@ -259,6 +264,14 @@ func wildcardType(service, resource string) bool {
 		kind, _, _ = strings.Cut(resource, ":")
 	}
 	return strings.ContainsAny(kind, "*?") && !strings.Contains(kind, "${")
+}
+
+// namesObjectsOf reports whether another resource of the statement is objects of the
+// bucket: the pair [bucket, bucket/*] is a common way to write both.
+func (s *statement) namesObjectsOf(bucket string) bool {
+	return slices.ContainsFunc(s.rawResources, func(r string) bool {
+		return r == "*" || strings.HasPrefix(r[strings.LastIndexByte(r, ':')+1:], bucket+"/")
+	})
 }
 
 // objectActionsOnly says whether every action of the statement is on objects.
@@ -295,6 +308,7 @@ func (l *linter) condition(n *policytext.Node, c *condition, s *statement) {
 	if c.set == forAny && c.ifExists {
 		l.add(n, "POL048", SeverityWarning, "%s contradicts itself when the request has no %s: IfExists is then true, ForAnyValue is false", c.operator, c.key)
 	}
+	l.encryptionContext(n, c)
 	if !strings.Contains(c.key, ":") {
 		l.add(n, "POL041", SeverityError, "%q is no condition key: want service:Key", c.key)
 	}
