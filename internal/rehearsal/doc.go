@@ -1,4 +1,4 @@
-// Package rehearsal runs somebody's own configuration in the sandbox: it starts
+// Package rehearsal runs a user's configuration in the sandbox: it starts
 // both accounts, makes the key, the bucket, the role and the policies that the
 // configuration needs, and writes a copy of the configuration for the daemon.
 //

@@ -8,8 +8,8 @@ import (
 	"github.com/brokerd/brokerd/internal/iampolicy/policytext"
 )
 
-// Current is what a snapshot says of the document or setting of a change, in the
-// form of Before and After: "" when there is none. ok is false when it was not read.
+// Current returns the document or setting of a change as the snapshot has it, in
+// the form of Before and After: "" when there is none. ok is false when it was not read.
 func (c *Change) Current(s *Snapshot) (text string, ok bool) {
 	id, b, k, t := s.Identities[c.ARN], (*BucketAt)(nil), s.Keys[c.ARN], s.Trails[c.ARN]
 	if c.bucket != nil {

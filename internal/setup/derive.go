@@ -12,8 +12,8 @@ import (
 	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 )
 
-// StateOf derives what a whole configuration asks of the accounts: also of
-// destinations that nobody means to change now, for they share documents.
+// StateOf derives the arrangement that a whole configuration needs. It includes
+// destinations that are not about to change, because destinations share documents.
 // S3-compatible stores are left out. A destination whose source identity is not
 // configured is an error: a trust policy is never opened to a whole account.
 func StateOf(cfg *config.Config) (State, error) {
@@ -190,7 +190,7 @@ func (b *builder) bucket(p part) error {
 }
 
 // abortAfterDays is longer than any upload of ours can take: sessions end, and
-// the daemon aborts what it left after a restart.
+// the daemon aborts its leftovers after a restart.
 const abortAfterDays = 7
 
 func (b *builder) trail(p part) error {

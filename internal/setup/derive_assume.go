@@ -17,7 +17,7 @@ import (
 // sides have to allow.
 func (b *builder) assume(p part) error {
 	d, as := p.dest, p.setup.RunsAs
-	// What a session carries on to the roles after it. EKS Pod Identity tags its
+	// Tags that a session passes to the next roles. EKS Pod Identity tags its
 	// sessions, and the tags are transitive.
 	tagged := as.Type == config.RunsPodIdentity
 	hops := append(append([]config.Hop(nil), d.Chain...), config.Hop{Role: d.Role, ExternalID: d.Session.ExternalID, Tags: d.Session.Tags, TransitiveTags: d.Session.TransitiveTags, Duration: d.Session.Duration})

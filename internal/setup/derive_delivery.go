@@ -91,8 +91,8 @@ func (p part) denyOtherKey() Statement {
 	}
 }
 
-// keyAdmin lets account B administer its key; without it nobody could ever change
-// the policy again.
+// keyAdmin lets account B administer its key. Without it no principal could ever
+// change the policy again.
 func (p part) keyAdmin() Statement {
 	root := strings.Join([]string{"arn", p.partition, "iam", "", p.dest.Owner, "root"}, ":")
 	return Statement{Effect: "Allow", Principal: map[string]policytext.StringList{"AWS": {root}}, Action: policytext.StringList{"kms:*"}, Resource: policytext.StringList{"*"}}

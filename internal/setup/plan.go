@@ -2,7 +2,7 @@ package setup
 
 import "github.com/brokerd/brokerd/internal/iampolicy/policytext"
 
-// Op is what a change does.
+// Op is the operation of a change.
 type Op string
 
 // The operations.
@@ -17,7 +17,7 @@ const (
 	OpHandOver Op = "hand-over"
 )
 
-// Kind names what a change is about.
+// Kind names the document or setting that a change concerns.
 type Kind string
 
 // The kinds, in the words that verify uses for artefacts where it has one.
@@ -75,7 +75,7 @@ const (
 	StatementChanged StatementOp = "changed"
 	StatementRemoved StatementOp = "removed"
 	StatementSame    StatementOp = "same"    // ours, and as it should be
-	StatementForeign StatementOp = "foreign" // somebody else's: kept byte for byte
+	StatementForeign StatementOp = "foreign" // not ours: kept byte for byte
 )
 
 // StatementChange is one statement before and after.
@@ -99,7 +99,7 @@ type Warning struct {
 	Fix     string `json:"fix,omitempty"`
 }
 
-// Verdict is what the policy engine says of a case.
+// Verdict is the policy engine's answer to a case.
 type Verdict string
 
 // The verdicts.
@@ -116,20 +116,20 @@ type Case struct {
 	Want        string  `json:"want"` // allowed or denied
 	Verdict     Verdict `json:"verdict"`
 	Why         string  `json:"why"`
-	// Assumptions say what was taken for granted.
+	// Assumptions the answer rests on.
 	Assumptions []string `json:"assumptions,omitempty"`
 }
 
 // Plan is what apply would do, why it is right, and what to look at.
 type Plan struct {
-	Remove   bool      `json:"remove,omitempty"` // it takes out what is ours
+	Remove   bool      `json:"remove,omitempty"` // the plan removes our statements
 	Changes  []Change  `json:"changes"`          // in the order in which apply makes them
 	Warnings []Warning `json:"warnings"`
 	Proof    []Case    `json:"proof"`
 	// NewRoles says that a role was made so recently that not all of AWS may know it.
 	NewRoles bool `json:"new_roles,omitempty"`
-	// Unreached are the accounts for which there are no credentials: their changes
-	// are for somebody else to make.
+	// Unreached are the accounts for which there are no credentials. Another
+	// administrator makes their changes.
 	Unreached []string `json:"unreached,omitempty"`
 }
 
@@ -155,8 +155,8 @@ func (p *Plan) Unknown() []Change {
 	return out
 }
 
-// Proven is the worst verdict about what has to be allowed: Fails means that no
-// upload would work after apply.
+// Proven is the worst verdict about the requests that must be allowed: Fails
+// means that no upload would work after apply.
 func (p *Plan) Proven() Verdict {
 	worst := Holds
 	for _, c := range p.Proof {

@@ -172,7 +172,7 @@ func addition(s Statement) StatementChange {
 	return StatementChange{Op: StatementAdded, Sid: s.Sid, After: after, Elements: policytext.Differences("", after)}
 }
 
-// said reports whether a statement of somebody else has the same meaning already.
+// said reports whether a foreign statement has the same meaning already.
 // A key policy that has statements of others already says who administers the key;
 // adding the whole account would widen it.
 func said(s Statement, foreign []policytext.Elements) bool {

@@ -9,12 +9,12 @@ import (
 	"github.com/brokerd/brokerd/internal/iampolicy/policytext"
 )
 
-// PlanOptions say what a plan is for.
+// PlanOptions select the scope and the direction of a plan.
 type PlanOptions struct {
-	// Destinations limit the plan to what they use; empty: all. The documents that
-	// they share with others keep the others' statements.
+	// Destinations limit the plan to the documents that they use; empty: all. In
+	// documents that they share, the statements of other destinations stay.
 	Destinations []string
-	// Remove plans to take out what is ours of Destinations, instead of to bring it about.
+	// Remove plans to take our statements of Destinations out, instead of adding them.
 	Remove bool
 }
 
@@ -59,8 +59,8 @@ func NewPlan(state State, snap *Snapshot, o PlanOptions) (*Plan, error) {
 const newFor = 10 * time.Minute
 
 // present reports whether a destination's statements are in the bucket policy, or
-// could be: a document that was not read keeps everybody's. One that nobody has
-// set up yet stays so while others are planned with which it shares documents.
+// may be: a document that was not read keeps all statements. A destination that
+// has not been set up stays so while others that share its documents are planned.
 func (d Delivery) present(snap *Snapshot) bool {
 	b, ok := snap.Buckets[d.Destination.Bucket]
 	if !ok || b.Policy.Presence == Unread {
@@ -85,7 +85,7 @@ func (d Delivery) present(snap *Snapshot) bool {
 	return false
 }
 
-// of is what is asked for by some of the destinations.
+// of is the part of a state that some of the destinations need.
 func (s State) of(wanted func(Delivery) bool) (State, error) {
 	b := newBuilder()
 	for _, d := range s.Deliveries {
@@ -251,7 +251,7 @@ func (p *planner) roleSettings(base Change, r *Role, at *Identity) {
 }
 
 // removeRole takes our statements out, and the role itself when setup made it and
-// nobody else has put anything on it. IAM keeps no role without a trust policy.
+// it holds nothing else. IAM keeps no role without a trust policy.
 func (p *planner) removeRole(base Change, at *Identity) error {
 	inline := base
 	inline.Kind = KindIdentity

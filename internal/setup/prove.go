@@ -38,7 +38,7 @@ func prove(state State, snap *Snapshot, plan *Plan, destinations []string) []Cas
 	return out
 }
 
-// stored is a document as it will be, and what is taken for granted about it.
+// stored is a document as it will be, and the assumption about it.
 // A nil doc of a known document means that there is none.
 type stored struct {
 	doc        *iampolicy.Document
@@ -117,7 +117,7 @@ func (p *prover) callerPolicies(arn string) (set iampolicy.PolicySet, missing []
 	return set, missing, assumptions
 }
 
-// decide records what the engine says of all scenarios: allowed when all are,
+// decide records the engine's answer to all scenarios: allowed when all are,
 // denied when one is.
 func (p *prover) decide(name, want string, assumptions []string, scenarios ...iampolicy.Scenario) {
 	c := Case{Destination: p.d.Destination.Name, Name: name, Want: want, Assumptions: assumptions}

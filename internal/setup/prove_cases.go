@@ -17,8 +17,8 @@ const allowAll = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action"
 
 const strangerName = "brokerd-proof-stranger"
 
-// assuming asks, role by role, whether the one before it may assume it, and
-// whether nobody else may.
+// assuming asks, role by role, whether the role before it may assume it and
+// every other principal may not.
 func (p *prover) assuming() {
 	d, as := p.d.Destination, p.d.Setup.RunsAs
 	hops := append(slices.Clone(d.Chain), config.Hop{Role: d.Role, ExternalID: d.Session.ExternalID})
@@ -109,8 +109,8 @@ func everything() iampolicy.PolicySet {
 	return iampolicy.PolicySet{Identity: []iampolicy.NamedPolicy{{Name: "everything", Policy: doc}}}
 }
 
-// uploading asks about uploads as the daemon sends them, and about what the
-// session, and others, must not be able to do.
+// uploading asks about uploads as the daemon sends them, and about requests that
+// must be denied to the session and to others.
 func (p *prover) uploading() {
 	d := p.d.Destination
 	put, assumed := p.put()

@@ -10,7 +10,7 @@ import (
 	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 )
 
-// Options are what a destination does not say.
+// Options are the inputs of Desired that are not in the destination.
 type Options struct {
 	// SourcePrincipalARN is the identity in account A that assumes the role: an
 	// IAM role or user, by its full ARN. A session ARN is turned into its role's. Empty: not known, and

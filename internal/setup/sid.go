@@ -23,8 +23,8 @@ const (
 	SidKeyUse        = "BrokerdAllowUseThroughS3"
 )
 
-// shared are the ids without a destination: one statement serves everybody, and
-// it goes when nobody of ours is left.
+// shared are the ids without a destination: one statement serves all of them, and
+// it goes with the last one.
 var shared = []string{SidDenyPlainHTTP, SidKeyAdmin}
 
 func bases() []string {

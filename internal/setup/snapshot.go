@@ -2,12 +2,12 @@ package setup
 
 import "time"
 
-// Presence says what is known of a part of an account.
+// Presence is the state of knowledge about a part of an account.
 type Presence string
 
 // The three answers. Unread is not Absent: nothing may be concluded from it.
 const (
-	Unread Presence = ""       // nobody asked, or the answer was no; see Reason
+	Unread Presence = ""       // it was not asked for, or the answer was no; see Reason
 	Absent Presence = "absent" // AWS says that there is none
 	Known  Presence = "known"
 )
@@ -32,8 +32,8 @@ func UnreadPart[T any](reason string) Part[T] { return Part[T]{Reason: reason} }
 // Is reports whether the part was read and is there.
 func (p Part[T]) Is() bool { return p.Presence == Known }
 
-// Snapshot is what was read from the accounts around some destinations. A part
-// that is missing from a map was not asked for.
+// Snapshot is the state of the accounts around some destinations, as it was read.
+// A part that is missing from a map was not asked for.
 type Snapshot struct {
 	Taken time.Time `json:"taken"`
 	// Callers are the identities that read, by account; an account that is missing

@@ -6,7 +6,7 @@ import (
 	"github.com/brokerd/brokerd/internal/config"
 )
 
-// State is what a configuration asks of the accounts. Several destinations that
+// State is the arrangement that a configuration needs. Several destinations that
 // share a role, a bucket or a key share its documents. All lists are sorted, so
 // that the same configuration gives the same State; treat it as immutable.
 type State struct {
@@ -47,7 +47,7 @@ type Key struct {
 	Destinations         []string
 }
 
-// Bucket is a bucket and what is set on it.
+// Bucket is a bucket and its settings.
 type Bucket struct {
 	Name, ARN, Account, Region string
 	Create                     bool
@@ -87,8 +87,8 @@ type LifecycleRule struct {
 	// nothing but abort uploads.
 	Whole bool `json:"-"`
 	Only  bool `json:"-"`
-	// Raw is a rule that somebody else made, as the reader encodes it. It is written
-	// back as it is. Nil for our own.
+	// Raw is a foreign rule as the reader encodes it. It is written back as it is.
+	// Nil for our own.
 	Raw []byte `json:"-"`
 }
 

@@ -113,7 +113,7 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
-// A deny of somebody else's that hits our uploads is found by the proof, whatever it is.
+// The proof finds every foreign Deny that hits our uploads, also one without a warning.
 func TestTheProofSeesOtherPeoplesDenies(t *testing.T) {
 	p := planned(t, stanza+asRole, func(s *Snapshot) {
 		b := s.Buckets["tenant-bucket"]

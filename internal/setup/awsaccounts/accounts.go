@@ -13,8 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
 
-// Endpoints override the URLs of services; empty ones are AWS's, or what the
-// SDK's environment says.
+// Endpoints override the URLs of services. An empty one is AWS's own, or the one
+// in the SDK's environment.
 type Endpoints struct {
 	STS, IAM, S3, KMS, CloudTrail string
 	PathStyle                     bool // https://host/bucket instead of https://bucket.host

@@ -23,12 +23,12 @@ const (
 	Writing Stage = "writing"
 	Waiting Stage = "waiting"
 	Done    Stage = "done"
-	Already Stage = "already" // somebody, or an earlier run, had done it
+	Already Stage = "already" // another administrator, or an earlier run, had done it
 )
 
 // ApplyOptions say how a plan is applied.
 type ApplyOptions struct {
-	Backup string // directory for what is replaced; made with mode 0700 when something is
+	Backup string // directory for replaced documents; made with mode 0700 when there is one
 	// Wait bounds how long a policy that names a role of this run is tried again;
 	// 0: two minutes. Every is the first pause; 0: two seconds.
 	Wait, Every time.Duration
@@ -87,7 +87,7 @@ type applying struct {
 	options ApplyOptions
 	backup  backup
 	made    bool // a role was made in this run, or shortly before it
-	// fresh are the buckets of this run: what is set on them is S3's own default.
+	// fresh are the buckets of this run: their settings are S3's own defaults.
 	fresh map[string]bool
 }
 
@@ -107,7 +107,7 @@ func (r *applying) change(ctx context.Context, c *setup.Change) error {
 	}
 	r.options.Notify(c, Writing)
 	if err := r.write(ctx, c); err != nil {
-		// An answer that was lost says nothing about what was done.
+		// After a lost answer the change may or may not have been made.
 		again, rerr := r.current(ctx, c)
 		if rerr != nil || !c.Same(again, c.After) || c.Same(again, c.Before) {
 			return err
@@ -152,8 +152,8 @@ func (r *applying) write(ctx context.Context, c *setup.Change) error {
 	return err
 }
 
-// unknownYet is how IAM, KMS and S3 refuse what is about a role that does not exist,
-// and a policy that names one.
+// unknownYet reports whether IAM, KMS or S3 refused because a role does not exist
+// yet, or because a policy names such a role.
 func unknownYet(err error) bool {
 	switch codeOf(err) {
 	case noSuchEntity, "MalformedPolicy", "MalformedPolicyDocument", "MalformedPolicyDocumentException":

@@ -9,7 +9,7 @@ import (
 	"github.com/brokerd/brokerd/internal/setup"
 )
 
-// backup keeps what is replaced, a file a document: 01-key-policy-1234abcd.json.
+// backup keeps replaced documents, one file each: 01-key-policy-1234abcd.json.
 type backup struct {
 	dir string
 	n   int

@@ -11,9 +11,9 @@ import (
 )
 
 // CreateKey makes a symmetric key in an account, with rotation on, and KMS's own
-// first policy: the account administers it, and nobody else has any right. alias
-// may be empty; it is for people, and never stands in a configuration. When a
-// later step fails, the ARN of the key that was made comes with the error.
+// first policy: only the account itself administers it. alias may be empty; it is
+// for people, and never stands in a configuration. When a later step fails, the
+// ARN of the key that was made comes with the error.
 func (a *Accounts) CreateKey(ctx context.Context, account, region, alias string) (arn string, err error) {
 	acc, err := a.account(account)
 	if err != nil {

@@ -4,13 +4,13 @@
 //
 // Guarantees:
 //
-//   - Read makes reading calls only. What it may not read is Unread with AWS's
-//     reason; an account without credentials is unread as a whole.
+//   - Read makes reading calls only. A part that AWS refuses to show is Unread
+//     with AWS's reason; an account without credentials is unread as a whole.
 //   - Apply reads each document again right before it writes it, and stops when
-//     the document is not the one that was planned with.
-//   - What a write replaces is in the backup directory before the write.
-//   - When a call fails, nothing after it is tried; the error says what was done.
-//     A later run goes on from there.
+//     the document differs from the planned one.
+//   - A replaced document is in the backup directory before the write.
+//   - When a call fails, no later call is tried; the error lists the finished
+//     changes. A later run goes on from there.
 //
 // It refuses to delete buckets and keys, and roles that setup did not make.
 package awsaccounts

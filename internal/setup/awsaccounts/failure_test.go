@@ -25,8 +25,8 @@ var written = []string{
 	"kms:PutKeyPolicy", "s3:PutBucketEncryption", "s3:PutBucketLifecycleConfiguration", "s3:PutBucketPolicy",
 }
 
-// Whatever call fails, and however, what others had stays, nobody gets more than
-// both ends of the way allow, and a second run completes.
+// Whichever call fails, and however: foreign statements stay, no principal gets more than
+// the states before and after allow, and a second run completes.
 func TestAFailureAtAnyWriteIsFinishedByAnotherRun(t *testing.T) {
 	for _, start := range []string{"nothing", "inhabited"} {
 		for _, op := range append([]string{"s3:CreateBucket"}, written...) {
@@ -197,8 +197,8 @@ func TestARoleUnderAnotherPathIsNotOurs(t *testing.T) {
 }
 
 // A fault at the first call, at the second, and so on through reading, planning
-// and applying: every call of a run is hit once. What is made from nothing is hit
-// call by call in TestAFailureAtAnyWriteIsFinishedByAnotherRun.
+// and applying: every call of a run is hit once. A run from nothing is hit call by
+// call in TestAFailureAtAnyWriteIsFinishedByAnotherRun.
 func TestAFaultAtEveryCallOfARun(t *testing.T) {
 	calls := 0
 	for skip := 0; ; skip++ {
@@ -210,7 +210,7 @@ func TestAFaultAtEveryCallOfARun(t *testing.T) {
 		seen := len(w.Sandbox.Calls())
 		p := w.plan(t, a, cfg, setup.PlanOptions{})
 		if len(p.Unknown()) == 0 {
-			// What it says does not matter here; what it leaves does.
+			// The error's text does not matter here; the accounts afterwards do.
 			_, _ = a.Apply(t.Context(), p, awsaccounts.ApplyOptions{Backup: t.TempDir(), Every: time.Millisecond, Wait: time.Second})
 		}
 		made := len(w.Sandbox.Calls()) - seen

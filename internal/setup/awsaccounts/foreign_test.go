@@ -167,7 +167,7 @@ func TestARoleThatSetupMadeGoesWithIt(t *testing.T) {
 	if _, err := w.IAM.GetRole(t.Context(), &iam.GetRoleInput{RoleName: aws.String(testbed.RoleName)}); err == nil {
 		t.Error("the role is still there")
 	}
-	// One that somebody else uses stays.
+	// A role with another policy stays.
 	w.apply(t, a, w.plan(t, a, cfg, setup.PlanOptions{}))
 	if _, err := w.IAM.PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{RoleName: aws.String(testbed.RoleName), PolicyName: aws.String("theirs"), PolicyDocument: aws.String(theirInline)}); err != nil {
 		t.Fatal(err)
@@ -255,8 +255,8 @@ func TestSharedKeyPolicyIsNotClosedAgainstItsOwner(t *testing.T) {
 	}
 }
 
-// What is planned for one destination does not set another one up, and does not
-// take anything from one that is.
+// A plan for one destination does not set another one up, and does not take
+// anything from one that is.
 func TestADestinationThatNobodyAskedForIsLeftAlone(t *testing.T) {
 	w := newWorld(t)
 	stanza := strings.Replace(second2(w), "CrossAccountS3Uploader", "Another", 1)

@@ -167,9 +167,9 @@ func (p prober) otherKey(t *testing.T) string {
 	return arn
 }
 
-// The same in the sandbox, with real requests: what is taken out of a policy is
-// missed by an upload or by a probe that has to be refused. Plain HTTP is left to
-// the engine, for the sandbox speaks TLS alone.
+// The same in the sandbox, with real requests: each element that is taken out of a
+// policy is missed by an upload or by a probe that must be refused. Plain HTTP is
+// left to the engine, for the sandbox speaks TLS alone.
 func TestEverythingInThePoliciesIsNeededEndToEnd(t *testing.T) {
 	w := newWorld(t)
 	cfg := w.config(t, "    path_style: true\naccess:", "    path_style: true\n    tags: {kept: 7y}\n    acl: bucket-owner-full-control\n    session: {external_id: tenant-7, tags: {team: a}, source_identity: app1, scope: off}\naccess:")

@@ -16,8 +16,8 @@ import (
 // at which IAM begins to throttle.
 const readsAtATime = 6
 
-// Read reads what the scope names. It fails only when ctx ends: what may not be
-// read is part of the answer.
+// Read reads the parts that the scope names. It fails only when ctx ends: a part
+// that must not be read is an answer of its own.
 func (a *Accounts) Read(ctx context.Context, scope setup.Scope) (*setup.Snapshot, error) {
 	s := &setup.Snapshot{
 		Taken: time.Now().UTC(), Callers: a.Callers(),

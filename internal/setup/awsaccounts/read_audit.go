@@ -22,7 +22,7 @@ type Audit struct {
 	Events setup.Part[[]string]
 }
 
-// maxEvents bounds what is read of a session.
+// maxEvents bounds the events that are read of a session.
 const maxEvents = 10
 
 // ReadAudit reads the trails of the account owner, and the events of a session in

@@ -76,7 +76,7 @@ func (r iamReader) role(ctx context.Context, name string, id *setup.Identity) (*
 	return role.PermissionsBoundary, nil
 }
 
-// otherPath is what a role or user of the same name under another path is: names
+// otherPath describes a role or user of the same name under another path: names
 // are unique in an account, and IAM asks by the name alone.
 func otherPath(arn string) error {
 	return fmt.Errorf("the account has it under another path, as %s: correct the ARN in the configuration", arn)

@@ -72,7 +72,7 @@ func TestPodIdentityMayTagTheSession(t *testing.T) {
 		t.Fatal(err)
 	}
 	principal := aws.ToString(role.Role.Arn)
-	// What the agent of Pod Identity does: sts:AssumeRole for the pod, with its tags.
+	// The call of the Pod Identity agent: sts:AssumeRole for the pod, with its tags.
 	cfg := w.root(w.Sandbox.AccountA())
 	keys, err := w.IAM.CreateAccessKey(t.Context(), &iam.CreateAccessKeyInput{UserName: aws.String("app-host")})
 	if err != nil {

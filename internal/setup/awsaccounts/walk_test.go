@@ -13,9 +13,9 @@ import (
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
-// Three destinations in one bucket come and go in any order while somebody else
-// edits the same policies: what is set up works, what is not does not, and the
-// others' statements are never touched.
+// Three destinations in one bucket come and go in any order while another
+// administrator edits the same policies. Destinations that are set up work, the
+// others do not, and foreign statements are never touched.
 func TestDestinationsComeAndGoAmongOtherPeoplesEdits(t *testing.T) {
 	seeds := []uint64{1, 2, 3, 4}
 	for _, seed := range seeds {

@@ -49,7 +49,7 @@ func (a *accounts) run(t *testing.T, script string, files map[string]string) {
 		}
 	}
 	keys := a.Sandbox.RootKeys(a.Sandbox.AccountB())
-	// diff says 1 when there is a difference, which is what it is run for.
+	// diff exits with 1 when there is a difference, and a difference is expected.
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), "sh", "-ec", "diff() { command diff \"$@\" || [ $? -eq 1 ]; }\n"+script)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "AWS_ENDPOINT_URL="+a.Sandbox.Endpoint(), "AWS_CA_BUNDLE="+a.CAPath,
@@ -59,8 +59,8 @@ func (a *accounts) run(t *testing.T, script string, files map[string]string) {
 	}
 }
 
-// What is printed is what is run: B's administrator applies the message by hand,
-// next to a statement of somebody else's, checks it, and revokes it.
+// The printed commands are run: B's administrator applies the message by hand,
+// next to a foreign statement, checks it, and revokes it.
 func TestThePrintedCommandsApplyAndRevoke(t *testing.T) {
 	for _, tool := range []string{"aws", "jq"} {
 		if _, err := exec.LookPath(tool); err != nil {
@@ -99,7 +99,7 @@ func TestThePrintedCommandsApplyAndRevoke(t *testing.T) {
 	check, _ := blocks(t, message, "## Check it afterwards", "## Revoke it")
 	a.run(t, check, nil)
 
-	// Run twice, nothing doubles; revoked, only the statement of somebody else is left.
+	// Run twice, nothing doubles; revoked, only the foreign statement is left.
 	a.run(t, script, files)
 	revoke, _ := blocks(t, message, "## Revoke it", "")
 	a.run(t, revoke, nil)

@@ -9,7 +9,7 @@ import (
 	"github.com/brokerd/brokerd/internal/setup"
 )
 
-// Asked names what is there.
+// Asked names the arrangement.
 type Asked struct {
 	Destination string // the name to give it
 	Role        string // ARN
@@ -17,7 +17,7 @@ type Asked struct {
 	Key         string // ARN
 }
 
-// Scope is what has to be read for Adopt.
+// Scope lists the parts that Adopt needs to have read.
 func (a Asked) Scope() (setup.Scope, error) {
 	role, err := awsarn.Parse(a.Role)
 	if err != nil || role.Service != "iam" || !strings.HasPrefix(role.Resource, "role/") {

@@ -22,14 +22,14 @@ type Finding struct {
 	Sid       string `json:"sid,omitempty"`
 	Index     int    `json:"index,omitempty"`
 	Statement string `json:"statement,omitempty"`
-	// Broader says what it gives that nobody needs, one thing each.
+	// Broader lists the permissions that are not needed, one each.
 	Broader []string `json:"broader"`
 	// Enough are the statements that would do in its place; none: brokerd needs nothing of it.
 	Enough []string `json:"enough,omitempty"`
 }
 
-// Calls that brokerd never makes, on objects, buckets and keys: what a wildcard
-// gives beside what it is there for.
+// Calls that brokerd never makes, on objects, buckets and keys: the surplus of a
+// wildcard.
 var (
 	objectCalls = []string{"s3:GetObject", "s3:GetObjectVersion", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:PutObjectAcl", "s3:PutObjectTagging", "s3:PutObjectRetention", "s3:PutObjectLegalHold", "s3:BypassGovernanceRetention", "s3:RestoreObject", "s3:GetObjectAcl", "s3:GetObjectTagging", "s3:ListMultipartUploadParts"}
 	bucketCalls = []string{"s3:ListBucket", "s3:ListBucketVersions", "s3:ListBucketMultipartUploads", "s3:GetBucketLocation", "s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy", "s3:PutBucketAcl", "s3:PutBucketPublicAccessBlock", "s3:PutEncryptionConfiguration", "s3:PutLifecycleConfiguration", "s3:DeleteBucket"}
@@ -137,7 +137,7 @@ func (a *arrangement) resourceOf(action, prefix string) string {
 	return a.object(prefix)
 }
 
-// beyond asks the engine what a statement gives the role that it does not need.
+// beyond asks the engine for permissions of the role that it does not need.
 func (a *arrangement) beyond(kind setup.Kind, s *statement, w wanted, prefix string) []string {
 	if s.Effect != "Allow" {
 		return nil
@@ -149,7 +149,7 @@ func (a *arrangement) beyond(kind setup.Kind, s *statement, w wanted, prefix str
 			actions = append(actions, action)
 		}
 	}
-	// What is written out and in no list of ours.
+	// Actions that are written out and are in no list of ours.
 	for _, action := range s.Action {
 		known := slices.ContainsFunc(append(append([]string{}, w.needed...), actions...), func(x string) bool { return equalFold(x, action) })
 		if !known && !strings.ContainsAny(action, "*?") {
@@ -300,7 +300,7 @@ func (a *arrangement) enough(kind setup.Kind, s *statement, w wanted, prefix str
 	return out
 }
 
-// undenied asks what the bucket lets through that setup would have it refuse.
+// undenied asks for requests that the bucket allows and setup would have it refuse.
 func (a *arrangement) undenied(w wanted, prefix string) []Finding {
 	if !a.bucketKnown || !a.identityOK {
 		return nil

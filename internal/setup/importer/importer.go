@@ -15,13 +15,13 @@ import (
 // Adoption is what an arrangement comes to.
 type Adoption struct {
 	Draft edit.Draft `json:"-"`
-	// Notes say what was concluded from what, and what could not be.
+	// Notes list each conclusion with its basis, and each open question.
 	Notes    []string  `json:"notes"`
 	Findings []Finding `json:"findings"`
 }
 
-// Adopt reads an arrangement. An error is about what was asked for; an arrangement
-// in which uploads do not work is adopted with a note that says so.
+// Adopt reads an arrangement. An error concerns the names that were asked for; an
+// arrangement in which uploads do not work is adopted with a note that says so.
 func Adopt(asked Asked, snap *setup.Snapshot) (Adoption, error) {
 	a, err := open(asked, snap)
 	if err != nil {
@@ -169,7 +169,7 @@ func (a *arrangement) session(d *edit.Draft) {
 	}
 }
 
-// options are those parts of the stanza that decide what the policies have to hold.
+// options are the parts of the stanza that the needed permissions depend on.
 func (a *arrangement) options(d *edit.Draft, prefix string) {
 	no := false
 	if a.keyPolicy != nil && a.identityOK {

@@ -80,8 +80,8 @@ func adopted(t *testing.T, snap *setup.Snapshot) (Adoption, *config.Config) {
 	return got, c
 }
 
-// What setup made is read back as what it was made from, and nothing of it is
-// broader than needed.
+// An arrangement of setup is read back as the configuration it came from, and
+// nothing of it is broader than needed.
 func TestWhatSetupMadeComesBack(t *testing.T) {
 	for name, text := range map[string]string{
 		"usual":          stanza + byRole,
@@ -120,8 +120,8 @@ func TestWhatSetupMadeComesBack(t *testing.T) {
 type change struct {
 	kind     setup.Kind
 	old, new string // in the document's compact JSON
-	finding  string // in what is found
-	replaced bool   // the statement can be replaced by what is enough
+	finding  string // in the findings
+	replaced bool   // the statement can be replaced by a sufficient one
 }
 
 func TestWhatIsBroaderIsNamedAndItsReplacementIsNot(t *testing.T) {
@@ -282,8 +282,8 @@ func TestNothingIsConcludedFromWhatWasNotRead(t *testing.T) {
 	}
 }
 
-// A policy is somebody else's text: whatever stands there, reading it is no panic,
-// and what comes of it is a configuration or an error.
+// A policy is foreign text: reading it never panics, and gives a configuration or
+// an error.
 func FuzzAdopt(f *testing.F) {
 	_, state := load(&testing.T{}, stanza+byRole)
 	for _, kind := range []setup.Kind{setup.KindTrust, setup.KindIdentity, setup.KindBucket, setup.KindKey} {

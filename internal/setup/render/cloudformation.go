@@ -160,7 +160,7 @@ func (t *template) source() (object, error) {
 var mergeFunction string
 
 func (t *template) target() (object, error) {
-	var keys, buckets []any // ARNs of what the merging function may change
+	var keys, buckets []any // ARNs of the documents that the merging function may change
 	existing := false
 	for _, k := range t.Keys {
 		if (place{k.Account, k.Region}) != t.place {

@@ -1,7 +1,7 @@
-// Package render writes the arrangement that a configuration asks for in the
-// words of other tools: JSON documents, Terraform, CloudFormation, and a shell
-// script around the AWS CLI. It is for those who apply changes with their own
-// tools, in their own pipelines, or in the account of somebody else.
+// Package render writes the arrangement of a configuration for other tools: JSON
+// documents, Terraform, CloudFormation, and a shell script around the AWS CLI. It
+// is for operators who apply changes with their own tools, in their own
+// pipelines, or through another account's administrator.
 //
 // Guarantees:
 //   - The output is a pure function of the State and the half that was asked for,
@@ -10,11 +10,11 @@
 //     same Sid. A plan of setup after an apply of the rendered files finds nothing to do
 //     in the documents that they hold.
 //   - Documents that others share (bucket policies, key policies) are merged by
-//     Sid with what is there; statements of others are kept. Where a tool cannot
-//     merge, what it would replace has to be handed to it, and is asked for.
-//   - Settings of an existing bucket that would replace somebody else's entries
+//     Sid with the existing ones; statements of others are kept. A tool that cannot
+//     merge asks for the documents that it would replace.
+//   - Settings of an existing bucket that would replace foreign entries
 //     (default encryption, lifecycle rules) are changed only when the reader says so.
 //
-// It refuses to leave out silently: what a format cannot express (the selectors
-// of a trail that it does not own) is named in the output.
+// It refuses to leave out silently: a part that a format cannot express (the
+// selectors of a trail that it does not own) is named in the output.
 package render

@@ -9,8 +9,8 @@ import (
 	"github.com/brokerd/brokerd/internal/setup"
 )
 
-// artefact is one thing in one account, as it should be. What a kind has no use
-// for is left out.
+// artefact is one thing in one account, as it should be. Fields without a use for
+// its kind are left out.
 type artefact struct {
 	Half    Half   `json:"half"`
 	Account string `json:"account"`

@@ -45,7 +45,7 @@ func (o object) MarshalJSON() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// forYAML turns objects into what the YAML library keeps the order of.
+// forYAML turns objects into the ordered form of the YAML library.
 func forYAML(v any) any {
 	switch v := v.(type) {
 	case object:

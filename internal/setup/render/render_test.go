@@ -30,7 +30,7 @@ const (
 	ec2 = "setup:\n  runs_as: {type: ec2, principal: \"arn:aws:iam::111122223333:role/app-host\"}\n"
 )
 
-// configurations that differ in what a renderer has to say.
+// configurations that differ in the parts that a renderer has to write.
 var configurations = map[string]string{
 	"usual":        "destinations:\n  audit-logs:" + stanza + "    session: {external_id: tenant-7}\n" + ec2,
 	"made-bucket":  "destinations:\n  audit-logs:" + stanza + ec2 + "  create_bucket: true\n  boundary: arn:aws:iam::111122223333:policy/bound\n  access_logs: {bucket: our-logs, prefix: s3/}\n  trail: arn:aws:cloudtrail:eu-west-1:444455556666:trail/all\n",
@@ -175,8 +175,8 @@ func TestEveryFormatHasEveryStatement(t *testing.T) {
 	}
 }
 
-// What cfn-lint looks at first: every name that a template refers to is there,
-// and the types are known with what they require. The two forms say the same.
+// The first checks of cfn-lint: every name that a template refers to exists, and
+// the types are known with their required properties. The two forms are equal.
 func TestTemplatesAreWhole(t *testing.T) {
 	required := map[string][]string{
 		"AWS::IAM::Role": {"AssumeRolePolicyDocument"}, "AWS::IAM::RolePolicy": {"RoleName", "PolicyName"}, "AWS::IAM::UserPolicy": {"UserName", "PolicyName"},

@@ -8,8 +8,8 @@ import (
 	"github.com/brokerd/brokerd/internal/setup"
 )
 
-// Settings of a bucket that somebody else may rely on. Those of a bucket that is
-// made here are all ours.
+// Settings of a bucket that others may rely on. Those of a bucket that is made
+// here are all ours.
 const (
 	settingOwnership  = "ownership"
 	settingPublic     = "public_access"
