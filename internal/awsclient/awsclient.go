@@ -2,7 +2,8 @@
 // reads the root certificates that every client of AWS trusts.
 //
 // It guarantees that connecting, the TLS handshake and the wait for the headers of
-// an answer all have limits, and that TLS is at least version 1.2.
+// a response all have limits, that TLS is at least version 1.2, and that no request to
+// this host or to its link goes through a proxy.
 //
 // It makes no call, and keeps no state: the caller shares the client that it makes.
 package awsclient
@@ -35,6 +36,7 @@ func New(cfg config.AWS) (*awshttp.BuildableClient, error) {
 	return awshttp.NewBuildableClient().
 		WithDialerOptions(func(d *net.Dialer) { d.Timeout = 5 * time.Second }).
 		WithTransportOptions(func(t *http.Transport) {
+			t.Proxy = Proxy
 			t.MaxIdleConnsPerHost = maxIdlePerHost
 			t.MaxIdleConns = 2 * maxIdlePerHost
 			t.ResponseHeaderTimeout = time.Minute

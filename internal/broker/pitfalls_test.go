@@ -51,7 +51,7 @@ var pitfalls = []struct{ mistake, provedBy string }{
 	{"27 two layers of retries that multiply", "TestOnlyTheSDKRetriesWithinAFlight"},
 	{"28 a backoff that is not reset", "TestBackoffBeginsAnewAfterASuccess"},
 	{"29 a panic ends the process", "TestPanicOfTheSourceIsAnError"},
-	{"30 the unlinking of a live socket", "internal/rpc TestListenRefusesALiveSocket"},
+	{"30 the unlinking of a live socket", "internal/unixsock TestListenRefusesALiveSocket"},
 	{"31 a wrong clock", "TestWrongClockIsCorrectedByTheAnswersOfSTS"},
 	{"32 the SDK's cache picks what to do on failure by type", "TestCacheOfTheSDKCannotRewriteAnExpiry"},
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -19,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"github.com/brokerd/brokerd/internal/awsclient"
 	"github.com/brokerd/brokerd/internal/config"
 )
 
@@ -35,7 +35,7 @@ func loadSource(ctx context.Context, src source, region string, client *awshttp.
 	cfg := aws.Config{Region: region, HTTPClient: client}
 	switch src.Type {
 	case config.SourceDefault, config.SourceProfile:
-		opts := []func(*awsconfig.LoadOptions) error{awsconfig.WithRegion(region), awsconfig.WithHTTPClient(client)}
+		opts := append(awsclient.LoadOptions(client), awsconfig.WithRegion(region))
 		if src.Profile != "" {
 			opts = append(opts, awsconfig.WithSharedConfigProfile(src.Profile))
 		}
@@ -69,7 +69,7 @@ func loadSource(ctx context.Context, src source, region string, client *awshttp.
 	case config.SourceIMDS:
 		cfg.Credentials = cached(ec2rolecreds.New(func(o *ec2rolecreds.Options) {
 			// The variable is for hosts with only IPv6; without it the SDK uses 169.254.169.254.
-			o.Client = imds.New(imds.Options{HTTPClient: client, EnableFallback: aws.FalseTernary, Endpoint: os.Getenv("AWS_EC2_METADATA_SERVICE_ENDPOINT")})
+			o.Client = imds.New(imds.Options{HTTPClient: awsclient.Direct(client), EnableFallback: aws.FalseTernary, Endpoint: os.Getenv("AWS_EC2_METADATA_SERVICE_ENDPOINT")})
 		}))
 	default:
 		return aws.Config{}, fmt.Errorf("unknown type of source %q", src.Type)
@@ -138,8 +138,7 @@ func containerSource(src source, client *awshttp.BuildableClient) (aws.Credentia
 		tokenFile = os.Getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")
 	}
 	return endpointcreds.New(url, func(o *endpointcreds.Options) {
-		// The endpoint is on this host: its token never goes through a proxy.
-		o.HTTPClient = client.WithTransportOptions(func(t *http.Transport) { t.Proxy = nil })
+		o.HTTPClient = awsclient.Direct(client)
 		o.AuthorizationToken = os.Getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN")
 		if tokenFile != "" {
 			o.AuthorizationTokenProvider = endpointcreds.TokenProviderFunc(func() (string, error) {

@@ -63,7 +63,7 @@ func lookAtAWS(ctx context.Context, cfg *config.Config, d *config.Destination) [
 	if err != nil {
 		return []finding{{"?", "AWS was not looked at: " + err.Error()}}
 	}
-	opts := []func(*awsconfig.LoadOptions) error{awsconfig.WithRegion(d.Region), awsconfig.WithHTTPClient(client), awsconfig.WithRetryMaxAttempts(1)}
+	opts := append(awsclient.LoadOptions(client), awsconfig.WithRegion(d.Region), awsconfig.WithRetryMaxAttempts(1))
 	if cfg.AWS.Profile != "" {
 		opts = append(opts, awsconfig.WithSharedConfigProfile(cfg.AWS.Profile))
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -97,10 +98,10 @@ func (f *setupFlags) open(ctx context.Context, destinations []string) (*arrangem
 
 // connect reaches accounts with profiles of the shared AWS configuration, roles'
 // ARNs, or, for "-", the environment's credentials.
-func connect(ctx context.Context, client awsconfig.HTTPClient, region string, e awsaccounts.Endpoints, profiles []string) (*awsaccounts.Accounts, error) {
+func connect(ctx context.Context, client *awshttp.BuildableClient, region string, e awsaccounts.Endpoints, profiles []string) (*awsaccounts.Accounts, error) {
 	var configs []aws.Config
 	for _, profile := range profiles {
-		opts := []func(*awsconfig.LoadOptions) error{awsconfig.WithRegion(region), awsconfig.WithHTTPClient(client)}
+		opts := append(awsclient.LoadOptions(client), awsconfig.WithRegion(region))
 		if profile != "-" && !strings.HasPrefix(profile, "arn:") {
 			opts = append(opts, awsconfig.WithSharedConfigProfile(profile))
 		}

@@ -78,7 +78,7 @@ func (u *Uploader) transport(c *config.Config, d *config.Destination) (*s3client
 	if err != nil {
 		return nil, err
 	}
-	proxy := http.ProxyFromEnvironment
+	proxy := awsclient.Proxy
 	switch key.proxy {
 	case "":
 	case "none":

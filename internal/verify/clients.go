@@ -106,7 +106,7 @@ func (c *clients) network(client *awshttp.BuildableClient, calls *budget) error 
 	if t := client.GetTransport(); t != nil && t.TLSClientConfig != nil {
 		c.roots = tlsRoots{t.TLSClientConfig.RootCAs, t.TLSClientConfig.RootCAs}
 	}
-	c.proxy = http.ProxyFromEnvironment
+	c.proxy = awsclient.Proxy
 	own := false
 	switch c.dest.Proxy {
 	case "":

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/brokerd/brokerd/internal/awsclient"
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
@@ -27,7 +28,7 @@ func (r *run) reach(ctx context.Context, service string) finding {
 		port = map[string]string{"http": "80", "https": "443"}[at.Scheme]
 	}
 	address := net.JoinHostPort(at.Hostname(), port)
-	proxy, roots := http.ProxyFromEnvironment, r.clients.roots.all
+	proxy, roots := awsclient.Proxy, r.clients.roots.all
 	if service == "s3" {
 		proxy, roots = r.clients.proxy, r.clients.roots.s3
 	}
