@@ -172,8 +172,10 @@ func (i *adoption) tell(text []byte, adopted importer.Adoption) error {
 			fmt.Fprintf(&b, "  - %s\n", more)
 		}
 		switch {
+		case f.Keep != "":
+			fmt.Fprintf(&b, "  it grants %s under conditions that import does not write: keep that part, and narrow the rest by hand\n", f.Keep)
 		case len(f.Enough) == 0:
-			b.WriteString("  brokerd needs nothing of this statement\n")
+			b.WriteString("  brokerd does not need this statement\n")
 		case f.Statement == "":
 			b.WriteString("  add:\n")
 		default:
@@ -181,6 +183,9 @@ func (i *adoption) tell(text []byte, adopted importer.Adoption) error {
 		}
 		for _, s := range f.Enough {
 			b.WriteString("    " + strings.ReplaceAll(s, "\n", "\n    ") + "\n")
+		}
+		if len(f.LocksOut) > 0 {
+			b.WriteString("  the replacement ends the access of: " + strings.Join(f.LocksOut, "; ") + "\n")
 		}
 	}
 	switch n := len(adopted.Findings); n {

@@ -11,23 +11,47 @@ import (
 // Deny statement with it does not match the caller.
 type exemption struct{ operator, key, value string }
 
-// lift proposes a change for every Deny statement of a layer that matched.
+// lift proposes a change for every Deny statement of a layer that matched. Changes
+// of the request come first: one header can avoid several statements.
 func (f *fixer) lift(l *LayerResult) bool {
 	found := false
-	for i := range l.Statements {
-		t := &l.Statements[i]
-		s := f.find(l, i)
-		if s == nil || !s.deny || t.Outcome == NotMatched || t.Outcome == UnknownOutcome && !f.worst {
-			continue
+	for _, ofRequest := range [...]bool{true, false} {
+		for i := range l.Statements {
+			t := &l.Statements[i]
+			s := f.find(l, i)
+			if s == nil || !s.deny || t.Outcome == NotMatched || t.Outcome == UnknownOutcome && !f.worst {
+				continue
+			}
+			found = true
+			switch change := f.changeToAvoid(s); {
+			case f.avoided(s):
+			case ofRequest && change != nil:
+				f.out = append(f.out, f.requestChange(l.Layer, change, "the statement denies requests without it"))
+			case !ofRequest && change == nil:
+				f.exempt(l, i, s)
+			}
 		}
-		found = true
-		if change := f.changeToAvoid(s); change != nil {
-			f.out = append(f.out, f.requestChange(l.Layer, change, "the statement denies requests without it"))
-			continue
-		}
-		f.exempt(l, i, s)
 	}
 	return found
+}
+
+// avoided reports whether the changes of the request so far avoid a statement.
+func (f *fixer) avoided(s *statement) bool {
+	req := *f.req.Request
+	for i := range f.out {
+		if f.out[i].Kind == ChangeRequest {
+			req.Context = withKeys(req.Context, f.out[i].Context)
+		}
+	}
+	parsed := parseRequest(&req)
+	ctx := requestContext{req: &parsed}
+	ctx.load(&req)
+	for i := range s.conditions {
+		if t, _ := s.conditions[i].eval(&ctx); t == no {
+			return true
+		}
+	}
+	return false
 }
 
 // changeToAvoid finds a value of one client key with which a Deny does not match.

@@ -24,6 +24,9 @@ const (
 // generator makes scenarios from few values, so that statements often matter.
 type generator struct{ *rand.Rand }
 
+// newRand is the source of scenario i; the seed is one for all tests.
+func newRand(i int) *rand.Rand { return rand.New(rand.NewPCG(9_100_000, uint64(i))) }
+
 func (g generator) pick(s ...string) string { return s[g.IntN(len(s))] }
 func (g generator) chance(n int) bool       { return g.IntN(n) == 0 }
 

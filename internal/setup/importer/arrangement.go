@@ -55,11 +55,18 @@ type arrangement struct {
 	bucketKnown bool // the bucket policy was read, or there is none
 	keyKnown    bool
 	snap        *setup.Snapshot
+	acl         string            // that a policy asks for
+	tags        map[string]string // that a policy asks for
 	notes       []string
 }
 
 func (a *arrangement) note(format string, args ...any) {
 	a.notes = append(a.notes, fmt.Sprintf(format, args...))
+}
+
+// noteFirst puts a note before all others.
+func (a *arrangement) noteFirst(format string, args ...any) {
+	a.notes = append([]string{fmt.Sprintf(format, args...)}, a.notes...)
 }
 
 func open(asked Asked, snap *setup.Snapshot) (*arrangement, error) {
@@ -139,6 +146,13 @@ func (a *arrangement) on(action, resource string) iampolicy.Request {
 	switch {
 	case strings.HasPrefix(action, "s3:Put"):
 		r.Context[sseHeader], r.Context[keyHeader] = []string{"aws:kms"}, []string{a.Key}
+		for tag, value := range a.tags {
+			r.Context[tagKey+tag] = []string{value}
+			r.Context["s3:RequestObjectTagKeys"] = append(r.Context["s3:RequestObjectTagKeys"], tag)
+		}
+		if a.acl != "" {
+			r.Context[aclKey] = []string{a.acl}
+		}
 	case strings.HasPrefix(action, "kms:"):
 		suffix := ""
 		if a.key.Partition == "aws-cn" {
@@ -180,14 +194,20 @@ func parsed(text string) *iampolicy.Document {
 
 // allowed reports whether the role's policies and the bucket's let a call through together.
 func (a *arrangement) allowed(r iampolicy.Request) bool {
-	set := iampolicy.PolicySet{}
+	var bucket *iampolicy.Document
+	if a.bucket != nil {
+		bucket = a.bucket.doc
+	}
+	return a.decide(r, bucket).Decision == iampolicy.Allowed
+}
+
+// decide asks the engine about a call with the role's policies and one of a resource.
+func (a *arrangement) decide(r iampolicy.Request, resource *iampolicy.Document) iampolicy.Result {
+	set := iampolicy.PolicySet{Resource: resource}
 	for _, p := range a.identity {
 		set.Identity = append(set.Identity, iampolicy.NamedPolicy{Name: p.name, Policy: p.doc})
 	}
-	if a.bucket != nil {
-		set.Resource = a.bucket.doc
-	}
-	return iampolicy.Evaluate(iampolicy.Scenario{Request: r, Policies: set}).Decision == iampolicy.Allowed
+	return iampolicy.Evaluate(iampolicy.Scenario{Request: r, Policies: set})
 }
 
 func equalFold(a, b string) bool { return strings.EqualFold(a, b) }

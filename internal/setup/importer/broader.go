@@ -26,6 +26,12 @@ type Finding struct {
 	Broader []string `json:"broader"`
 	// Enough are the statements that would do in its place; none: brokerd needs nothing of it.
 	Enough []string `json:"enough,omitempty"`
+	// Keep names a call that brokerd needs and the statement grants under conditions
+	// that import cannot write again: narrow the statement by hand.
+	Keep string `json:"keep,omitempty"`
+	// LocksOut lists callers whose access ends with the replacement, as far as the
+	// documents tell: ask their owners first.
+	LocksOut []string `json:"locks_out,omitempty"`
 }
 
 // Calls that brokerd never makes, on objects, buckets and keys: the surplus of a
@@ -77,7 +83,7 @@ func (a *arrangement) broader(d edit.Draft, prefix string) ([]Finding, error) {
 	for _, p := range a.identity {
 		for i := range p.statements {
 			s := &p.statements[i]
-			out = a.report(out, p, s, a.beyond(p.kind, s, w, prefix), a.enough(p.kind, s, w, prefix))
+			out = a.report(out, p, s, prefix, a.beyond(p.kind, s, w, prefix), a.enough(p.kind, s, w, prefix))
 		}
 	}
 	for _, p := range []*policy{a.bucket, a.keyPolicy} {
@@ -87,7 +93,7 @@ func (a *arrangement) broader(d edit.Draft, prefix string) ([]Finding, error) {
 		for i := range p.statements {
 			s := &p.statements[i]
 			if more := append(a.strangers(p.kind, s, prefix), a.beyond(p.kind, s, w, prefix)...); a.concerns(p.kind, s, prefix) {
-				out = a.report(out, p, s, more, a.enough(p.kind, s, w, prefix))
+				out = a.report(out, p, s, prefix, more, a.enough(p.kind, s, w, prefix))
 			}
 		}
 	}
@@ -100,17 +106,23 @@ func (a *arrangement) broader(d edit.Draft, prefix string) ([]Finding, error) {
 					enough = append(enough, strings.TrimSpace(string(text)))
 				}
 			}
-			out = a.report(out, a.trust, s, a.trusting(s, d.RunsAs), enough)
+			out = a.report(out, a.trust, s, prefix, a.trusting(s, d.RunsAs), enough)
 		}
 	}
 	return append(out, a.undenied(w, prefix)...), nil
 }
 
-func (a *arrangement) report(out []Finding, p *policy, s *statement, more, enough []string) []Finding {
+func (a *arrangement) report(out []Finding, p *policy, s *statement, prefix string, more, enough []string) []Finding {
 	if s.Effect != "Allow" || len(more) == 0 {
 		return out
 	}
-	return append(out, Finding{Account: p.account, Kind: p.kind, Document: p.name, ARN: p.arn, Sid: s.Sid, Index: s.index + 1, Statement: s.text, Broader: more, Enough: enough})
+	keep := ""
+	if len(enough) == 0 {
+		keep = s.grants("s3:PutObject", "s3:AbortMultipartUpload", "kms:GenerateDataKey", "kms:Decrypt")
+	}
+	f := Finding{Keep: keep, Account: p.account, Kind: p.kind, Document: p.name, ARN: p.arn, Sid: s.Sid, Index: s.index + 1, Statement: s.text, Broader: more, Enough: enough}
+	a.prove(&f, p, prefix)
+	return append(out, f)
 }
 
 func (a *arrangement) object(prefix string) string {
@@ -120,7 +132,7 @@ func (a *arrangement) object(prefix string) string {
 // concerns says that a resource's statement is about the role, or about everybody.
 func (a *arrangement) concerns(kind setup.Kind, s *statement, prefix string) bool {
 	for _, action := range append(append([]string{"s3:PutObject", "s3:AbortMultipartUpload", "kms:GenerateDataKey", "kms:Decrypt"}, objectCalls...), append(bucketCalls, keyCalls...)...) {
-		if gives(kind, s.alone, a.on(action, a.resourceOf(action, prefix))) {
+		if r, _ := s.meeting(a.on(action, a.resourceOf(action, prefix))); gives(kind, s.alone, r) {
 			return true
 		}
 	}
@@ -143,7 +155,10 @@ func (a *arrangement) beyond(kind setup.Kind, s *statement, w wanted, prefix str
 		return nil
 	}
 	var out, actions []string
-	may := func(action, resource string) bool { return gives(kind, s.alone, a.on(action, resource)) }
+	may := func(action, resource string) bool {
+		r, _ := s.meeting(a.on(action, resource))
+		return gives(kind, s.alone, r)
+	}
 	for _, action := range append(append(append([]string{}, objectCalls...), bucketCalls...), keyCalls...) {
 		if !slices.Contains(w.needed, action) && may(action, a.resourceOf(action, prefix)) {
 			actions = append(actions, action)
@@ -200,7 +215,11 @@ func (a *arrangement) strangers(kind setup.Kind, s *statement, prefix string) []
 			if principal == "*" {
 				delete(r.Context, "kms:CallerAccount")
 			}
+			r, behind := s.meeting(r)
 			if gives(kind, s.alone, r) {
+				if behind != "" {
+					text += ", behind " + behind
+				}
 				out = append(out, fmt.Sprintf("%s (%s, for example)", text, action))
 				return true
 			}

@@ -31,14 +31,16 @@ func Adopt(asked Asked, snap *setup.Snapshot) (Adoption, error) {
 		Name: cmp.Or(asked.Destination, asked.Bucket), Role: asked.Role, Bucket: asked.Bucket, Owner: a.key.Account, Region: a.key.Region, KMSKey: asked.Key,
 	}}
 	if info := snap.Buckets[asked.Bucket].Info; info.Is() && info.Value.Region != "" && info.Value.Region != a.key.Region {
-		a.note("the bucket is in %s and the key in %s: S3 needs both in one Region, so uploads cannot work", info.Value.Region, a.key.Region)
+		a.noteFirst("uploads cannot work: the bucket is in Region %s and the key in %s, and S3 needs both in one Region", info.Value.Region, a.key.Region)
 	}
 	a.runsAs(&d)
+	a.headers(&d)
 	prefix := a.prefix()
 	d.Destination.Key = edit.KeyBelow(prefix)
 	a.session(&d)
 	a.options(&d, prefix)
 	a.boundary(&d)
+	a.works(prefix)
 	findings, err := a.broader(d, prefix)
 	if err != nil {
 		return Adoption{}, err
@@ -185,30 +187,6 @@ func (a *arrangement) options(d *edit.Draft, prefix string) {
 	if e := bucket.Encryption; d.Destination.BucketKey == nil && e.Is() && strings.HasPrefix(e.Value.Algorithm, "aws:kms") && e.Value.KeyARN == a.Key && !e.Value.BucketKey {
 		d.Destination.BucketKey = &no
 		a.note("the bucket's default encryption has no bucket key: bucket_key is off")
-	}
-	if a.bucket == nil {
-		return
-	}
-	for i := range a.bucket.statements {
-		s := &a.bucket.statements[i]
-		for op, keys := range s.Condition {
-			wants := (s.Effect == "Deny") == strings.HasPrefix(op, "StringNot")
-			for key, v := range keys {
-				switch {
-				case !wants || len(v) == 0:
-				case equalFold(key, "s3:x-amz-acl") && v[0] == "bucket-owner-full-control":
-					d.Destination.ACL = v[0]
-					a.note("the bucket policy asks for the ACL %s", v[0])
-				case len(key) > len("s3:RequestObjectTag/") && equalFold(key[:len("s3:RequestObjectTag/")], "s3:RequestObjectTag/") && !strings.ContainsAny(v[0], "*?$"):
-					if d.Destination.Tags == nil {
-						d.Destination.Tags = map[string]string{}
-					}
-					tag := key[len("s3:RequestObjectTag/"):]
-					d.Destination.Tags[tag] = v[0]
-					a.note("the bucket policy asks for the object tag %s=%s", tag, v[0])
-				}
-			}
-		}
 	}
 	if o := bucket.Ownership; d.Destination.ACL == "" && o.Is() && o.Value != "BucketOwnerEnforced" {
 		put := a.on("s3:PutObjectAcl", a.bucketARN()+"/"+prefix+"brokerd-import/object")

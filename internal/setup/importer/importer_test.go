@@ -304,3 +304,70 @@ func FuzzAdopt(f *testing.F) {
 		}
 	})
 }
+
+// TestAnArrangementThatCannotWorkSaysSoFirst: the first note names the call that
+// fails and the policy that refuses it.
+func TestAnArrangementThatCannotWorkSaysSoFirst(t *testing.T) {
+	_, state := load(t, stanza+byRole)
+	snap := as(t, state)
+	doc := document(snap, setup.KindKey)
+	*doc = strings.Replace(*doc, `"kms:GenerateDataKey"`, `"kms:DescribeKey"`, 1)
+	got, _ := adopted(t, snap)
+	if len(got.Notes) == 0 || !strings.Contains(got.Notes[0], "uploads cannot work") || !strings.Contains(got.Notes[0], "kms:GenerateDataKey by the resource policy") {
+		t.Errorf("got %q", got.Notes)
+	}
+	whole, _ := adopted(t, as(t, state))
+	if strings.Contains(strings.Join(whole.Notes, "\n"), "cannot work") {
+		t.Errorf("an arrangement that works: %q", whole.Notes)
+	}
+}
+
+// TestTheStatementThatGrantsUploadsIsNeeded: tags that the role's own policy asks
+// for are part of the upload.
+func TestTheStatementThatGrantsUploadsIsNeeded(t *testing.T) {
+	_, state := load(t, stanza+byRole)
+	snap := as(t, state)
+	doc := document(snap, setup.KindIdentity)
+	text := compact(t, *doc)
+	*doc = strings.Replace(text, `"Action":["s3:PutObject","s3:AbortMultipartUpload"],`, `"Action":["s3:PutObject","s3:PutObjectTagging","s3:AbortMultipartUpload","s3:GetObject"],"Condition":{"StringEquals":{"s3:RequestObjectTag/team":"a"}},`, 1)
+	if *doc == text {
+		t.Fatal("the statement was not found")
+	}
+	bucketDoc := document(snap, setup.KindBucket)
+	*bucketDoc = strings.Replace(compact(t, *bucketDoc), `"s3:PutObject"`, `"s3:PutObject","s3:PutObjectTagging"`, 1)
+	got, c := adopted(t, snap)
+	if c.Destinations[bucket].Tags["team"] != "a" {
+		t.Errorf("the tag was not found: %q", got.Notes)
+	}
+	for _, f := range got.Findings {
+		if f.Kind == setup.KindIdentity && len(f.Enough) == 0 && f.Keep == "" {
+			t.Errorf("the only statement that grants s3:PutObject is called superfluous: %+v", f)
+		}
+	}
+}
+
+// TestAPublicStatementBehindAVPCIsFound: everyone in the VPC may read and delete.
+func TestAPublicStatementBehindAVPCIsFound(t *testing.T) {
+	_, state := load(t, stanza+byRole)
+	snap := as(t, state)
+	doc := document(snap, setup.KindBucket)
+	*doc = strings.Replace(compact(t, *doc), `"Statement":[`, `"Statement":[{"Sid":"Vpc","Effect":"Allow","Principal":"*","Action":["s3:GetObject","s3:DeleteObject"],"Resource":"arn:aws:s3:::tenant-bucket/*","Condition":{"StringEquals":{"aws:SourceVpc":"vpc-1"}}},`, 1)
+	got, _ := adopted(t, snap)
+	if len(got.Findings) != 1 || got.Findings[0].Sid != "Vpc" || !strings.Contains(strings.Join(got.Findings[0].Broader, "; "), "behind aws:SourceVpc vpc-1") {
+		t.Errorf("got %+v", got.Findings)
+	}
+}
+
+// TestAReplacementSaysWhomItLocksOut: a statement for a whole account serves
+// others, too.
+func TestAReplacementSaysWhomItLocksOut(t *testing.T) {
+	_, state := load(t, stanza+byRole)
+	snap := as(t, state)
+	doc := document(snap, setup.KindBucket)
+	*doc = strings.Replace(compact(t, *doc), `{"AWS":"`+role+`"}`, `{"AWS":["`+role+`","arn:aws:iam::111122223333:role/reports"]}`, 1)
+	*doc = strings.Replace(*doc, `"s3:PutObject"`, `"s3:PutObject","s3:GetObject"`, 1)
+	got, _ := adopted(t, snap)
+	if len(got.Findings) != 1 || !strings.Contains(strings.Join(got.Findings[0].LocksOut, "; "), "role reports of account 111122223333") {
+		t.Errorf("got %+v", got.Findings)
+	}
+}

@@ -3,6 +3,8 @@ package importer
 import (
 	"encoding/json"
 	"fmt"
+	"path"
+	"strings"
 
 	"github.com/brokerd/brokerd/internal/iampolicy"
 	"github.com/brokerd/brokerd/internal/iampolicy/policytext"
@@ -92,4 +94,17 @@ func (s *statement) condition(key string) policytext.StringList {
 		}
 	}
 	return nil
+}
+
+// grants returns the first of the actions that the statement names, whatever its
+// resources and conditions; "" when it names none.
+func (s *statement) grants(actions ...string) string {
+	for _, action := range actions {
+		for _, pattern := range s.Action {
+			if ok, err := path.Match(strings.ToLower(pattern), strings.ToLower(action)); err == nil && ok && len(s.Condition) > 0 {
+				return action
+			}
+		}
+	}
+	return ""
 }
