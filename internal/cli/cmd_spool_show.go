@@ -96,7 +96,9 @@ func (a *app) writeSpooled(o spooled, now time.Time) error {
 	}
 	row("received", "%s (%s ago)", o.Received.UTC().Format(time.RFC3339), span(true, now.Sub(o.Received)))
 	row("size", "%s (%d bytes)", bytesText(int64(o.Size)), o.Size)
-	row("crc32c", "%s", o.CRC32C)
+	if o.Destination != "" {
+		row("crc32c", "%s", o.CRC32C)
+	}
 	row("tries", "%d since the daemon started", o.Tries)
 	if o.NextTry != nil {
 		row("next try", "%s (%s)", o.NextTry.UTC().Format(time.RFC3339), nextText(o.NextTry.Sub(now)))
