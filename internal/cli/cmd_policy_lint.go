@@ -73,7 +73,7 @@ func (a *app) lint(files []string, kind iampolicy.Kind, out format) error {
 		}
 	} else {
 		for _, f := range findings {
-			if _, err := fmt.Fprintf(a.Out, "%s:%d:%d: %s %s: %s\n", f.File, f.Line, f.Column, f.Severity, f.Code, f.Message); err != nil {
+			if _, err := fmt.Fprintf(a.Out, "%s:%d:%d: %s %s: %s%s\n", f.File, f.Line, f.Column, f.Severity, f.Code, f.Message, statementNumber(f.Path)); err != nil {
 				return err
 			}
 		}
@@ -82,4 +82,14 @@ func (a *app) lint(files []string, kind iampolicy.Kind, out format) error {
 		return &exitError{exitFailed, nil}
 	}
 	return nil
+}
+
+// statementNumber turns the path "Statement[1]" into "(statement number 2)": people count
+// from 1, as simulate and verify do.
+func statementNumber(path string) string {
+	var index int
+	if _, err := fmt.Sscanf(path, "Statement[%d]", &index); err != nil {
+		return ""
+	}
+	return fmt.Sprintf(" (statement number %d)", index+1)
 }

@@ -17,7 +17,7 @@ func (a *app) renderResult(sc iampolicy.Scenario, r iampolicy.Result) error {
 		fmt.Fprintf(&b, "look first at: %s\n", layerName(r.RootCause))
 	}
 	for _, l := range r.Layers {
-		renderLayer(&b, l)
+		renderLayer(&b, sc, l)
 	}
 	for i, f := range r.Fixes {
 		if i == 0 {
@@ -56,7 +56,7 @@ func verdict(d iampolicy.Decision) string {
 
 func layerName(l iampolicy.Layer) string { return strings.ReplaceAll(string(l), "_", " ") }
 
-func renderLayer(b *bytes.Buffer, l iampolicy.LayerResult) {
+func renderLayer(b *bytes.Buffer, sc iampolicy.Scenario, l iampolicy.LayerResult) {
 	fmt.Fprintf(b, "\n%s", layerName(l.Layer))
 	if l.Level != "" {
 		fmt.Fprintf(b, " at %s", l.Level)
@@ -68,7 +68,7 @@ func renderLayer(b *bytes.Buffer, l iampolicy.LayerResult) {
 	if l.Reason != "" {
 		fmt.Fprintf(b, "  %s\n", l.Reason)
 	}
-	for _, s := range l.Statements {
+	for n, s := range l.Statements {
 		fmt.Fprintf(b, "  %s %s: %s", s.Effect, statementName(s), strings.ReplaceAll(string(s.Outcome), "_", " "))
 		if s.FailedOn != "" {
 			fmt.Fprintf(b, " on %s", s.FailedOn)
@@ -77,15 +77,14 @@ func renderLayer(b *bytes.Buffer, l iampolicy.LayerResult) {
 			}
 		}
 		b.WriteByte('\n')
-		if len(s.Want) > 0 {
-			fmt.Fprintf(b, "    wanted %s\n", strings.Join(s.Want, ", "))
+		negated := s.FailedOn != "" && iampolicy.FailedOnNegated(sc, l, n)
+		if s.FailedOn != "" && !negated {
+			renderDifference(b, s)
 		}
-		if s.FailedOn != "" {
-			got := "nothing"
-			if len(s.Got) > 0 {
-				got = strings.Join(s.Got, ", ")
+		if negated || s.Outcome == iampolicy.Matched {
+			for _, text := range iampolicy.Negations(sc, l, n) {
+				fmt.Fprintf(b, "    %s\n", text)
 			}
-			fmt.Fprintf(b, "    got    %s\n", got)
 		}
 		if s.Note != "" {
 			fmt.Fprintf(b, "    %s\n", s.Note)
@@ -93,8 +92,21 @@ func renderLayer(b *bytes.Buffer, l iampolicy.LayerResult) {
 	}
 }
 
+// renderDifference prints the values of the element that failed, and the request's.
+func renderDifference(b *bytes.Buffer, s iampolicy.StatementResult) {
+	if len(s.Want) > 0 {
+		fmt.Fprintf(b, "    wanted %s\n", strings.Join(s.Want, ", "))
+	}
+	got := "nothing"
+	if len(s.Got) > 0 {
+		got = strings.Join(s.Got, ", ")
+	}
+	fmt.Fprintf(b, "    got    %s\n", got)
+}
+
+// statementName names a statement by its Sid, or by its number, counted from 1 as verify does.
 func statementName(s iampolicy.StatementResult) string {
-	name := fmt.Sprintf("statement %d", s.Index)
+	name := fmt.Sprintf("statement number %d", s.Index+1)
 	if s.Sid != "" {
 		name = fmt.Sprintf("%q", s.Sid)
 	}
