@@ -33,7 +33,7 @@ func TestChunksAreEncodedAsEverybodyEncodesThem(t *testing.T) {
 		if _, err := c.Marshal(ch); err == nil {
 			t.Error("one buffer was sent twice")
 		}
-		// Whoever comes next may get the buffer once it was written, and not before.
+		// The next user may get the buffer once it was written, and not before.
 		out.Free()
 	}
 }

@@ -22,7 +22,7 @@ import (
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
-// fake is a daemon that answers with what is in its list, then stores.
+// fake is a daemon that gives the answers of its list, then stores.
 type fake struct {
 	brokerdv1.UnimplementedBrokerServiceServer
 	mu      sync.Mutex

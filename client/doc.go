@@ -1,11 +1,11 @@
 // Package client talks to brokerd over its Unix socket.
 //
 // An upload is a stream of chunks closed by a trailer with the length and the
-// CRC32C of what was sent, computed here from what was read: the daemon and S3
+// CRC32C of the bytes, computed here as they were read: the daemon and S3
 // both refuse an object that differs. When Upload returns a Result whose State is
 // Stored, the object is in the bucket, encrypted, and its checksum was confirmed;
 // when it is Spooled, it is safe on the daemon's disk, and Wait waits for the rest.
-// When it returns an error, MayBeStored says whether there may be an object.
+// When it returns an error, MayBeStored reports whether there may be an object.
 //
 // Uploads are tried again while the daemon restarts, under one idempotency key: an
 // object is stored once however often it is sent.
@@ -14,7 +14,7 @@
 // connection of its own to the same socket it sends
 //
 //	"brokerd-file-1\n"                     once, at the beginning
-//	length, 4 bytes, big-endian            of what follows; at most 16,384
+//	length, 4 bytes, big-endian            of the next message; at most 16,384
 //	FileUpload, encoded with protobuf      its header must have a size
 //
 // and, with the first byte of it, exactly one descriptor (SCM_RIGHTS): a regular

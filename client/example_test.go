@@ -25,7 +25,7 @@ func ExampleClient_Upload() {
 	fmt.Println(res.State, res.Bucket, res.Key)
 }
 
-// What a destination spools is stored later: Wait for it where that matters.
+// A spooled object is stored later: Wait for it where that matters.
 func ExampleClient_Wait() {
 	c, err := client.Dial("")
 	if err != nil {

@@ -35,7 +35,7 @@ func newProducer(r io.Reader) *producer {
 	return &producer{r: r, want: make(chan []byte), got: make(chan filled, 1)}
 }
 
-// blocks reports whether a Read of r may wait for somebody else. Memory and sections of
+// blocks reports whether a Read of r may wait for another process. Memory and sections of
 // files do not, so that they need no goroutine.
 func blocks(r io.Reader) bool {
 	switch r := r.(type) {

@@ -180,7 +180,7 @@ func (s *sender) produced(ctx context.Context, p *producer) error {
 	}
 }
 
-// oneBuffer sends what the producer puts into one buffer. last: it was the end.
+// oneBuffer sends the producer's bytes that fit one buffer. last: it was the end.
 func (s *sender) oneBuffer(ctx context.Context, p *producer, tick <-chan time.Time, buf *[]byte, data []byte) (last bool, err error) {
 	flushed := 0
 	for {

@@ -27,7 +27,7 @@ type Unsent struct {
 	Data []byte
 }
 
-// UnsentError says what a Writer took and could not deliver: nothing it took is
+// UnsentError holds the bytes that a Writer took and could not deliver: no byte is
 // dropped in silence.
 type UnsentError struct {
 	Err     error
@@ -72,12 +72,12 @@ func WithObjectOptions(opts ...UploadOption) WriterOption {
 // io.WriteCloser. One write is never split over two objects; one that is larger
 // than the limit is an object by itself.
 //
-// Write answers when the bytes are in memory; only Flush and Close say that they
+// Write answers when the bytes are in memory; only Flush and Close report that they
 // are delivered. Memory holds the object that is being written and those that
 // wait. When there is no room, Write waits, but not on a daemon that does not
-// answer: then it takes nothing and returns the error of the last try. What was
-// taken is tried again under its own key. After a refusal for good nothing more is
-// taken, and Close returns what is left in an *UnsentError.
+// answer: then it takes nothing and returns the error of the last try. Accepted bytes
+// are tried again under their own key. After a final refusal no more bytes are
+// taken, and Close returns the rest in an *UnsentError.
 //
 // A Writer may be used by several goroutines.
 type Writer struct {
@@ -96,7 +96,7 @@ type Writer struct {
 	age  *time.Timer
 
 	mu      sync.Mutex
-	changed chan struct{} // closed, and made anew, when something below changed
+	changed chan struct{} // closed, and replaced, when a field below changed
 	open    []byte
 	begun   time.Time
 	seq     uint64
@@ -181,7 +181,7 @@ func (w *Writer) begin() {
 	})
 }
 
-// seal ends the open object at n; what is behind it begins the next one.
+// seal ends the open object at n; the bytes behind it begin the next one.
 func (w *Writer) seal(n int) {
 	if w.age != nil {
 		w.age.Stop()
@@ -253,9 +253,9 @@ func (w *Writer) deliver() {
 	}
 }
 
-// Flush ends the open object and waits until all that was written before is
-// delivered. When a try fails meanwhile it returns that error; what was written
-// stays and is tried again.
+// Flush ends the open object and waits until all earlier writes are delivered.
+// When a try fails meanwhile it returns that error; the bytes stay and are tried
+// again.
 func (w *Writer) Flush() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -281,7 +281,7 @@ func (w *Writer) Flush() error {
 }
 
 // Close ends the open object and returns when all is delivered, or with an
-// *UnsentError that holds what is not. Writes after it fail.
+// *UnsentError that holds the rest. Writes after it fail.
 func (w *Writer) Close() error {
 	w.mu.Lock()
 	if w.closed {

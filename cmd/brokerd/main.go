@@ -153,7 +153,7 @@ func versionCommand() *cobra.Command {
 	}
 }
 
-// buildVersion is the release, or what the Go toolchain recorded of the source.
+// buildVersion is the release, or the revision that the Go toolchain recorded.
 func buildVersion() string {
 	if version != "" {
 		return version

@@ -9,15 +9,15 @@ import (
 // short is a code as people write it: "kms-10", "BRK_KMS_010", "kms10".
 var short = regexp.MustCompile(`^(?:BRK[-_ ]?)?([A-Z][A-Z0-9]*?)[-_ ]?([0-9]{1,3})$`)
 
-// Normalize turns a code as people write it into the form of the pages. What is
-// no code comes back in upper case.
+// Normalize turns a code as people write it into the form of the pages. A text that
+// is no code comes back in upper case.
 func Normalize(s string) string {
 	s = strings.ToUpper(strings.TrimSpace(s))
 	m := short.FindStringSubmatch(s)
 	if m == nil {
 		return s
 	}
-	// S3 ends in a digit of its own: "S3-1" is its code 001, "S31" nobody's guess.
+	// S3 ends in a digit of its own: "S3-1" is its code 001; "S31" is ambiguous.
 	return "BRK-" + m[1] + "-" + strings.Repeat("0", 3-len(m[2])) + m[2]
 }
 

@@ -50,7 +50,7 @@ type rule struct {
 
 func (r rule) matches(p Peer) bool {
 	if r.uid == nil && r.gid == nil {
-		return false // a rule for nobody in particular is a rule for nobody
+		return false // a rule that names no peer matches none
 	}
 	return (r.uid == nil || *r.uid == p.UID) && (r.gid == nil || *r.gid == p.GID)
 }
@@ -83,7 +83,7 @@ const noID = 1<<32 - 1
 // Grouped says whether the peer's group is known.
 func (p Peer) Grouped() bool { return p.GID != noID }
 
-// PeerOf is a peer that a configuration names in the kernel's stead. Without a
+// PeerOf is a peer that a configuration names, where the kernel reports none. Without a
 // group, rules that ask for one do not match it.
 func PeerOf(p config.Peer, resolver Resolver) (Peer, error) {
 	uid, err := resolve(p.UID, resolver.LookupUser)
@@ -171,7 +171,7 @@ func what(perm config.Permission, destination string) string {
 	return string(perm) + " on " + strconv.Quote(destination)
 }
 
-// nearMiss tells what the peer's own rules give instead.
+// nearMiss lists the rights that the peer's own rules give.
 func (p *Policy) nearMiss(peer Peer, perm config.Permission, destination string) string {
 	for _, r := range p.rules {
 		switch {

@@ -1,19 +1,19 @@
-// Package access decides which peer may do what with which destination.
+// Package access decides which peer may do which operation with which destination.
 //
 // # Threat model
 //
-// A peer is known by what the kernel attests about the process that connected
+// A peer is known by the facts that the kernel reports about the process that connected
 // to the Unix socket (SO_PEERCRED): its user id and its primary group id at the
-// time of the connect. Nothing a message says takes part in a decision.
+// time of the connect. The content of a message never takes part in a decision.
 //
 // The process id is a field for logs and never part of a decision: it is 0 when
 // the peer lives in another pid namespace (a sidecar), and ids are used again.
 //
-// What the kernel attests is who connected, not who writes: a process can hand
-// its connected socket to another one. Whoever runs as an allowed user can do
-// what that user may do.
+// The kernel reports the process that connected, not the process that writes: a process
+// can hand its connected socket to another one. Each process of an allowed user can
+// use the rights of that user.
 //
-// Guarantees: rules only add rights, so their order does not matter; what no
+// Guarantees: rules only add rights, so their order does not matter; a request that no
 // rule allows is refused; every decision carries its reason; names of users and
 // groups are resolved once, in New, so that a decision does no I/O and a name
 // that does not exist is an error at start, not a silent refusal.

@@ -43,7 +43,7 @@ type Log struct {
 // Shutdown bounds a graceful stop.
 type Shutdown struct {
 	Grace Duration `yaml:"grace"` // default 30s: how long open uploads may take to finish
-	Drain bool     `yaml:"drain"` // also deliver what the spool holds, within grace
+	Drain bool     `yaml:"drain"` // also deliver the spool, within grace
 }
 
 // Limits protect the daemon from its clients.
@@ -63,15 +63,15 @@ type Verify struct {
 	Every Duration `yaml:"every"` // default 15m, 1m..24h, give or take a tenth; 0: never
 }
 
-// Spool is where destinations of durability spool and spool-wait keep what was
-// accepted until it is delivered.
+// Spool is where destinations of durability spool and spool-wait keep accepted
+// objects until they are delivered.
 type Spool struct {
 	Dir           string `yaml:"dir"`            // default /var/lib/brokerd/spool; absolute, on a file system that keeps its promises
 	Max           Size   `yaml:"max"`            // default 10GiB: all that is kept at a time
 	MaxPerUID     Size   `yaml:"max_per_uid"`    // what one user's uploads may take; 0 (default): as much as max
 	MinFree       Size   `yaml:"min_free"`       // default 512MiB: what stays free on the file system
 	Concurrency   int    `yaml:"concurrency"`    // default 16, 1..256: deliveries at a time over all destinations
-	AllowVolatile bool   `yaml:"allow_volatile"` // accept a file system that can lose what it acknowledged
+	AllowVolatile bool   `yaml:"allow_volatile"` // accept a file system that can lose acknowledged objects
 }
 
 // Spools reports whether any destination keeps its objects in the spool.
@@ -149,7 +149,7 @@ type Destination struct {
 	Concurrency int       `yaml:"concurrency"` // parts in flight per upload, default 4, 1..64
 	Session     Session   `yaml:"session"`
 	PathStyle   bool      `yaml:"path_style"`
-	Compatible  bool      `yaml:"compatible"` // S3-compatible store: relaxes the role, owner and key-ARN rules; what it cannot prove is unknown
+	Compatible  bool      `yaml:"compatible"` // S3-compatible store: relaxes the role, owner and key-ARN rules; unprovable checks are unknown
 	Endpoints   Endpoints `yaml:"endpoints"`  // overrides AWS.Endpoints
 	Profile     string    `yaml:"profile"`    // overrides AWS.Profile
 	Proxy       string    `yaml:"proxy"`      // HTTP proxy for S3; empty: the environment's; "none": none
@@ -190,7 +190,7 @@ func (d *Destination) WriteActions() []string {
 	return actions
 }
 
-// SpoolLimits bound what the spool keeps for one destination.
+// SpoolLimits bound the spooled objects of one destination.
 type SpoolLimits struct {
 	Max        Size `yaml:"max"`         // 0 (default): as much as the spool takes
 	MaxObjects int  `yaml:"max_objects"` // 0 (default): 1,000,000
@@ -209,14 +209,14 @@ type Session struct {
 	Scope          string            `yaml:"scope"` // auto (default): a session policy limits the session to the destination; off
 }
 
-// PeerSession is what a session that is handed to a peer says about it, in the
-// words of PeerFacts. The daemon's own session says none of it.
+// PeerSession names the facts about a peer that its session carries, in the words
+// of PeerFacts. The daemon's own session carries none of them.
 type PeerSession struct {
 	SourceIdentity string            `yaml:"source_identity"`
 	Tags           map[string]string `yaml:"tags"` // by tag key
 }
 
-// What the kernel tells of a peer.
+// Facts about a peer, as the kernel reports them.
 const (
 	PeerUID  = "uid"  // user: uid1000
 	PeerUnit = "unit" // systemd unit: app.service
@@ -262,7 +262,7 @@ type Vend struct {
 
 // Token is a secret that stands for a peer where the kernel cannot attest one.
 type Token struct {
-	File         string   `yaml:"file"`         // absolute path; read anew when it changes
+	File         string   `yaml:"file"`         // absolute path; read again when it changes
 	Peer         Peer     `yaml:"peer"`         // whose token it is; without a GID only rules by user apply
 	Destinations []string `yaml:"destinations"` // names, or "*": it is good for no other ones, whatever the peer may do
 }

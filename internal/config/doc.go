@@ -10,10 +10,10 @@
 //     found, each with file, line, column, the path of the value and a hint.
 //   - Parse is pure. Load reads the one file, and nothing else: no DNS, no
 //     user database, no AWS.
-//   - A KeyTemplate can only be built by ParseKeyTemplate, and what it renders
+//   - A KeyTemplate can only be built by ParseKeyTemplate, and a rendered key
 //     always starts with its Prefix.
 //
-// It refuses what cannot work or is not safe: unknown and duplicate keys, YAML
+// It refuses values that cannot work or are not safe: unknown and duplicate keys, YAML
 // anchors and merges (a fault must have one place), key aliases and bare key
 // ids, accounts that disagree, plain HTTP to other hosts, templates without a
 // unique part.

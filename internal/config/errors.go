@@ -15,7 +15,7 @@ type Error struct {
 	// Path leads to the value: "destinations.audit-logs.role", "access[0].peer.uid".
 	Path    string
 	Message string
-	// Hint says what a right value looks like.
+	// Hint describes a right value.
 	Hint string
 	// Err is the cause, when there is one outside the file's text.
 	Err error

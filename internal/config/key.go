@@ -18,8 +18,8 @@ var placeholders = []string{"host", "yyyy", "mm", "dd", "HH", "name", "id", "uid
 // metaPlaceholder begins the placeholders that an entry of the metadata fills.
 const metaPlaceholder = "meta."
 
-// literalChars are what a template may hold outside its placeholders. '*', '?'
-// and '$' are left out on purpose: the prefix becomes part of a policy's
+// literalChars are the characters that a template may hold outside its placeholders.
+// '*', '?' and '$' are left out on purpose: the prefix becomes part of a policy's
 // Resource, where they would be wildcards and variables.
 const literalChars = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/-_.=+@,:!"
 
@@ -156,7 +156,7 @@ func metaName(name string) bool {
 }
 
 // Render fills the template. Every value is escaped so that it stays within its
-// segment: what is no letter, digit or one of -_.~=@+,:!'() is written as %XX.
+// segment: a byte that is no letter, digit or one of -_.~=@+,:!'() is written as %XX.
 // Only {name} keeps its '/'. Different names give different keys.
 func (t *KeyTemplate) Render(v KeyValues) (string, error) {
 	var b strings.Builder

@@ -11,8 +11,8 @@ import (
 	"github.com/goccy/go-yaml/parser"
 )
 
-// maxFile bounds what is parsed: a configuration is small, and the parser's
-// stack grows with the nesting of its input.
+// maxFile bounds the input of the parser: a configuration is small, and the
+// parser's stack grows with the nesting of its input.
 const maxFile = 1 << 20
 
 // maxNesting bounds flow collections; the schema needs five levels.

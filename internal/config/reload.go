@@ -19,7 +19,7 @@ type Change interface {
 // ErrNeedsRestart is wrapped by the error of a reload that needs a restart.
 var ErrNeedsRestart = errors.New("restart the daemon for that")
 
-// Changes lists what a reload did to the destinations. Names are sorted.
+// Changes lists the destinations that a reload added, changed or removed. Names are sorted.
 type Changes struct{ Added, Changed, Removed, Unchanged []string }
 
 // Compare lists the destinations that differ between two configurations. The AWS
@@ -57,7 +57,7 @@ func (d *Destination) Same(other *Destination) bool {
 }
 
 // RestartNeeded names the settings of next that a running daemon cannot take
-// over, with what they are and what they would be; empty when it can take over all.
+// over, with their old and new values; empty when it can take over all.
 func (c *Config) RestartNeeded(next *Config) []string {
 	var out []string
 	for _, s := range []struct {

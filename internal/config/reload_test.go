@@ -67,7 +67,7 @@ func TestWhatOnlyARestartCanChange(t *testing.T) {
 	}
 }
 
-// Whoever adds a section has to say whether a reload takes it over.
+// A new section must say whether a reload takes it over.
 func TestEverySectionIsKnownToReload(t *testing.T) {
 	var got []string
 	for i := range reflect.TypeFor[config.Config]().NumField() {

@@ -112,7 +112,7 @@ func (v *validator) reach(path string, d *Destination) {
 	}
 }
 
-// objects looks at what a destination's objects get.
+// objects validates the options of a destination's objects.
 func (v *validator) objects(path string, d *Destination) {
 	if err := ValidateContentType(d.ContentType); err != nil {
 		v.fail(path+".content_type", err.Error(), "for example application/x-ndjson")

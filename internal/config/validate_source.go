@@ -14,8 +14,8 @@ func sourceTypes() []string {
 // containerHosts are where ECS and EKS serve credentials over plain HTTP.
 var containerHosts = []string{"169.254.170.2", "169.254.170.23", "fd00:ec2::23"}
 
-// source refuses what the type of the source has no use for: a value that is
-// ignored is one that somebody relies on.
+// source refuses settings that the type of the source does not use: a value that
+// is ignored is one that an operator relies on.
 func (v *validator) source(c AWS) {
 	s := c.Source
 	if !slices.Contains(sourceTypes(), s.Type) {
@@ -53,7 +53,7 @@ func (v *validator) source(c AWS) {
 	}
 }
 
-// sourceFits refuses what a destination asks of a source that cannot give it.
+// sourceFits refuses a destination's settings that its source cannot provide.
 func (v *validator) sourceFits(path string, d *Destination) {
 	src := v.cfg.AWS.Source.Type
 	if d.Profile != "" && src != SourceDefault && src != SourceProfile && src != SourceStatic {

@@ -7,8 +7,8 @@ import (
 	"strconv"
 )
 
-// vend refuses half an endpoint: an address that nobody has a token for, and
-// tokens that open nothing.
+// vend refuses half an endpoint: an address without a token, and tokens without
+// an address.
 func (v *validator) vend(c *Config, names []string) {
 	w := c.Vend
 	if w.Address != "" {

@@ -71,8 +71,8 @@ type Daemon struct {
 // config is the configuration in force.
 func (d *Daemon) config() *config.Config { return d.cfg.Load() }
 
-// Check builds what can be built from a configuration without a call to AWS or
-// a listener: what it returns nil for, Run can start.
+// Check builds every part that needs neither a call to AWS nor a listener. When it
+// returns nil, Run can start.
 func Check(cfg *config.Config) error {
 	if _, err := awsclient.New(cfg.AWS); err != nil {
 		return err
@@ -144,7 +144,7 @@ func New(cfg *config.Config, version string, w io.Writer) (_ *Daemon, err error)
 	d.vending = endpoints(cfg, d.creds, log)
 	var unary []grpc.UnaryServerInterceptor
 	var stream []grpc.StreamServerInterceptor
-	if cfg.Metrics.Address != "" { // counting what nobody reads is not free
+	if cfg.Metrics.Address != "" { // metrics that are not scraped still cost
 		unary, stream = append(unary, d.metrics.RPC.UnaryServerInterceptor()), append(stream, d.metrics.RPC.StreamServerInterceptor())
 	}
 	d.server, err = rpc.NewServer(rpc.Options{

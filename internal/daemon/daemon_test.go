@@ -25,7 +25,7 @@ import (
 	"github.com/brokerd/brokerd/internal/testbed/testbedtest"
 )
 
-// log collects what the daemon writes.
+// log collects the daemon's output.
 type log struct {
 	mu     sync.Mutex
 	b      bytes.Buffer

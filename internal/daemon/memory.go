@@ -12,12 +12,12 @@ const (
 	leastBudget = 16 << 20
 	mostBudget  = 48 << 20
 	// leastHeap is the least of the collector's soft limit. Body memory is mapped and
-	// no part of it; what clients have sent and nobody has read is. A limit below
-	// what is alive would make the collector run all the time.
+	// no part of it; bytes that clients have sent and that are unread are. A limit below
+	// the live heap would make the collector run all the time.
 	leastHeap = 48 << 20
 )
 
-// memory is how the daemon shares out what it may use, in bytes.
+// memory is the daemon's division of its memory, in bytes.
 type memory struct {
 	limit  int64 // of the cgroup; 0: none
 	budget int64 // for bodies in flight
@@ -60,7 +60,7 @@ func cgroupLimit(root, self string) int64 {
 			continue
 		}
 		// Within a container the path may be that of the host: then only the root of
-		// what is mounted counts.
+		// the mount counts.
 		for dir := filepath.Clean("/" + parts[2]); ; dir = filepath.Dir(dir) {
 			limit = min(limit, limitIn(filepath.Join(base, dir, file)))
 			if dir == "/" {

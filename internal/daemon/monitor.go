@@ -19,7 +19,7 @@ import (
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
-// rounds tells everybody what the daemon's own verification finds.
+// rounds passes the results of the daemon's own verification on.
 type rounds struct {
 	now   *verifier
 	stats *health.Stats
@@ -52,7 +52,7 @@ func (r rounds) verify(ctx context.Context, destination string) (report.Report, 
 	return report, err
 }
 
-// changed writes a line when a result is not what it was before.
+// changed writes a line when a result differs from the one before.
 func (r rounds) changed(before, after monitor.State) {
 	fields := []zap.Field{zap.String("destination", after.Destination), zap.String("result", string(after.Result))}
 	if before.Result != "" {
@@ -82,7 +82,7 @@ func (r rounds) changed(before, after monitor.State) {
 	}
 }
 
-// verified is what the daemon's own verification found, for the API.
+// verified is the result of the daemon's own verification, for the API.
 func (d *Daemon) verified() map[string]*brokerdv1.Verification {
 	out := make(map[string]*brokerdv1.Verification)
 	for _, s := range d.monitor.States() {

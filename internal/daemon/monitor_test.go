@@ -56,8 +56,8 @@ func (r *running) page(t *testing.T) string {
 	return string(page)
 }
 
-// Somebody takes the role out of the key policy while nobody uploads: the daemon
-// says so by itself, everywhere, and takes it back when it is repaired.
+// The role is taken out of the key policy while no client uploads: the daemon
+// reports it by itself, everywhere, and takes it back when it is repaired.
 func TestTheDaemonFindsBrokenAccessByItself(t *testing.T) {
 	st := testbedtest.New(t)
 	st.Config.Verify.Every = config.Duration(100 * time.Millisecond)

@@ -427,7 +427,7 @@ func TestDeadObjectIsKeptForAnOperator(t *testing.T) {
 	d.halt(t)
 }
 
-// What a crash leaves of a stream in parts is aborted by the next daemon.
+// The next daemon aborts the multipart upload of a stream that a crash cut.
 func TestStreamsThatACrashCutAreAborted(t *testing.T) {
 	st := spooling(t, config.DurabilityDirect)
 	d := ready(t, st)

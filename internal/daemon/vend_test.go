@@ -133,7 +133,7 @@ func TestCredentialsOverHTTP(t *testing.T) {
 	}
 }
 
-// Somebody who takes the port takes the endpoint down, and nothing else.
+// A process that takes the port takes the endpoint down, and nothing else.
 func TestATakenPortStopsNoUpload(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -173,8 +173,8 @@ func TestATakenPortStopsNoUpload(t *testing.T) {
 	}
 }
 
-// What a session says about its peer is what the trust policy has to allow, and
-// can ask for.
+// The trust policy must allow, and can require, the facts that a session states
+// about its peer.
 func TestSessionsOfPeersSayWhoseTheyAre(t *testing.T) {
 	st := testbedtest.New(t)
 	vendingAt(t, st, "127.0.0.1:0")

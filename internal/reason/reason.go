@@ -138,7 +138,7 @@ type Row struct {
 	// Ambiguous reports whether an upload that failed with this reason, after all
 	// bytes had been sent, may have stored its object.
 	Ambiguous bool
-	// Text says what the reason means. Hint says what to do. Both are Markdown.
+	// Text explains the reason, Hint the next step. Both are Markdown.
 	Text, Hint string
 }
 

@@ -24,11 +24,11 @@ func (p *planner) missing(b *Bucket) bool {
 	return p.bucketAt(b).Info.Presence == Absent && !b.Create
 }
 
-// bucketFirst plans what comes before the key policy: the bucket itself, and who
-// owns what is in it.
+// bucketFirst plans the parts that precede the key policy: the bucket itself, and
+// the ownership of its objects.
 func (p *planner) bucketFirst(b *Bucket) {
 	if p.options.Remove {
-		return // they shield whoever else writes there
+		return // they protect the bucket for its other writers
 	}
 	at := p.bucketAt(b)
 	switch {
@@ -85,8 +85,8 @@ func (p *planner) bucketThen(b *Bucket) error {
 	return p.policy(bucketChange(b, KindBucket), at.Policy, want)
 }
 
-// encryption sets the default where S3's own is in force. One that somebody chose
-// stays: other writers of the bucket go by it, and our uploads name their key.
+// encryption sets the default where S3's own is in force. A default that was
+// chosen stays: other writers of the bucket rely on it, and our uploads name their key.
 func (p *planner) encryption(b *Bucket, at *BucketAt) {
 	c := bucketChange(b, KindEncryption)
 	is, want := at.Encryption.Value, b.Encryption
@@ -171,7 +171,7 @@ func lifecycleText(rules []LifecycleRule) string {
 	}
 	type line struct {
 		LifecycleRule
-		As string `json:"as,omitempty"` // the whole rule of somebody else
+		As string `json:"as,omitempty"` // the whole foreign rule
 	}
 	out := make([]line, len(rules))
 	for i, r := range rules {
@@ -203,7 +203,7 @@ func setting[T comparable](p *planner, c Change, is Part[T], want T) {
 	p.add(c)
 }
 
-// unreadOr adds what was not read: to be handed over when nobody reached the account.
+// unreadOr adds a part that was not read; it is handed over when its account was not reached.
 func (p *planner) unreadOr(c Change, reason string) {
 	c.Op, c.Reason = OpUnknown, orText(reason, "it was not read")
 	if _, reached := p.snap.Callers[c.Account]; !reached {

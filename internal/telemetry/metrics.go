@@ -135,8 +135,8 @@ type sessionCollector struct {
 	descs    sessionDescs
 }
 
-// sessionDescs are what is told of each session. Destinations that share one tell
-// the same.
+// sessionDescs are the metrics of each session. Destinations that share one have
+// equal values.
 type sessionDescs struct{ life, served, vended, waiters, calls, limited *prometheus.Desc }
 
 func newSessionDescs() sessionDescs {

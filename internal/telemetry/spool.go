@@ -20,7 +20,7 @@ func (m *Metrics) SpoolEvent(e spool.Event) {
 	m.spoolEvent.WithLabelValues(e.Destination, string(e.Kind), e.Reason).Inc()
 }
 
-// WatchSpool registers gauges of what the spool holds; usage is asked when they
+// WatchSpool registers gauges of the spool's content; usage is called when they
 // are scraped.
 func (m *Metrics) WatchSpool(usage func() []spool.Usage) {
 	of := func(name, help string, labels ...string) *prometheus.Desc {

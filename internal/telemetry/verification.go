@@ -31,7 +31,7 @@ func (m *Metrics) VerificationEnded(s monitor.State) {
 	m.verification.seconds.WithLabelValues(s.Destination).Observe(s.Took.Seconds())
 }
 
-// WatchVerification registers gauges of what was found last; states is asked when
+// WatchVerification registers gauges of the last verification; states is called when
 // they are scraped.
 func (m *Metrics) WatchVerification(states func() []monitor.State) {
 	of := func(name, help string, labels ...string) *prometheus.Desc {

@@ -117,7 +117,7 @@ func TestTheBodyIsWhatSDKsExpect(t *testing.T) {
 	}
 }
 
-// What a browser, a proxy or somebody curious sends gets no further than the door.
+// A request as a browser, a proxy or a curious user sends it is refused at the start.
 func TestWhatIsNotAnSDKIsRefusedBeforeAnybodyIsAsked(t *testing.T) {
 	d := serviceFor(t)
 	at := served(t, d)

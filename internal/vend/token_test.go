@@ -54,7 +54,7 @@ func TestAFileThatIsUnfitOpensNothing(t *testing.T) {
 	})
 }
 
-// The unset digest of a file that cannot be read is nobody's token.
+// The unset digest of a file that cannot be read matches no token.
 func TestAMissingFileIsReadWhenItComes(t *testing.T) {
 	path := t.TempDir() + "/token"
 	d := serviceFor(t, func(c *config.Config) { c.Vend.Tokens[0].File = path })
@@ -131,7 +131,7 @@ func TestATokenOfTwoIsNobodys(t *testing.T) {
 	}
 }
 
-// FuzzFit: what is taken for a token can be sent in a header as it is.
+// FuzzFit: an accepted token can be sent in a header as it is.
 func FuzzFit(f *testing.F) {
 	f.Add([]byte(goodToken))
 	f.Add([]byte(goodToken + "\r\n"))

@@ -214,7 +214,7 @@ func hangup(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(running[0].Process.Signal(syscall.SIGHUP))
 }
 
-// dead-port: $DEAD is a loopback address that nobody listens on, and $ENDPOINT the sandbox's.
+// dead-port: $DEAD is a loopback address without a listener, and $ENDPOINT the sandbox's.
 func deadPort(ts *testscript.TestScript, neg bool, args []string) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	ts.Check(err)
@@ -242,7 +242,7 @@ func exitCode(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// put-bucket-policy FILE: somebody replaces the bucket policy.
+// put-bucket-policy FILE: another administrator replaces the bucket policy.
 func putBucketPolicy(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: put-bucket-policy FILE")

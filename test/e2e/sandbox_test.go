@@ -53,7 +53,7 @@ func sandboxCommand(ts *testscript.TestScript, neg bool, args []string) {
 // sandboxes are those of the scripts, by working directory.
 var sandboxes sync.Map
 
-// startSandbox starts a sandbox and reads what it prints until it is ready.
+// startSandbox starts a sandbox and reads its output until it is ready.
 func startSandbox(cmd *exec.Cmd) (environment map[string]string, err error) {
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -77,7 +77,7 @@ func startSandbox(cmd *exec.Cmd) (environment map[string]string, err error) {
 	return nil, errors.Join(errors.New("the sandbox ended before it was ready"), lines.Err(), cmd.Wait())
 }
 
-// s3Of makes a client from what the sandbox prints, as a user would.
+// s3Of makes a client from the sandbox's output, as a user would.
 func s3Of(environment map[string]string) *s3.Client {
 	return s3.New(s3.Options{
 		Region: environment["AWS_REGION"], BaseEndpoint: aws.String(environment["AWS_ENDPOINT_URL"]), UsePathStyle: true, HTTPClient: &http.Client{},

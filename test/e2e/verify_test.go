@@ -25,8 +25,8 @@ import (
 	"github.com/brokerd/brokerd/test/misconfig"
 )
 
-// mistake N: somebody makes the mistake of that number of test/misconfig; several
-// may be named.
+// mistake N: an administrator makes the mistake of that number of test/misconfig;
+// several may be named.
 func mistake(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: mistake NUMBER…")
@@ -79,7 +79,7 @@ var documents = map[string]document{
 		(*testbed.World).PutKeyPolicy},
 }
 
-// repair REPORT: the administrators of both accounts do what the JSON report says.
+// repair REPORT: the administrators of both accounts apply the fixes of the JSON report.
 func repair(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: repair REPORT")

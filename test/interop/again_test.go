@@ -23,8 +23,8 @@ import (
 	"github.com/brokerd/brokerd/client"
 )
 
-// What a second try meets, on servers that others made: an object that is there
-// already, and an upload in parts that a kill left behind.
+// A second try, on servers of others, meets an object that is there already, and an
+// upload in parts that a kill left behind.
 
 var servers = map[string]func(*testing.T) *server{"MinIO": startMinIO, "versitygw": startVersityGW}
 

@@ -20,7 +20,7 @@ import (
 // is skipped where it is not installed and cannot be. They run side by side:
 // Terraform spends most of its time waiting for what AWS would take time for.
 
-// shell runs commands in bash and returns what they print.
+// shell runs commands in bash and returns their output.
 func shell(t *testing.T, dir string, env []string, commands string) (string, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)

@@ -1,4 +1,4 @@
-// Package interop is where the product meets what others made, with the real
+// Package interop runs the product against programs of others, with the real
 // binaries of both sides.
 //
 // brokerd delivers to real S3 servers: MinIO (AssumeRole and SSE-KMS) and
@@ -6,8 +6,8 @@
 // sandbox: rclone (from $RCLONE or PATH), boto3, the AWS SDK for JavaScript, the
 // AWS CLI, which runs every command of docs/sandbox.md, and Terraform. The
 // examples of docs/guide-clients.md upload with grpcio and grpcurl (from $GRPCURL
-// or PATH). The report of verify is looked at in a real browser, Chromium. What is
-// not installed, and cannot be, is skipped with the reason.
+// or PATH). The report of verify is looked at in a real browser, Chromium. A program
+// that is not installed, and cannot be, is skipped with the reason.
 //
 // The suite has the build tag "interop":
 //

@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// block is a run of commands in a document, and what it is said to print.
+// block is a run of commands in a document, with the output that the document shows.
 type block struct {
 	line     int
 	commands string
@@ -104,7 +104,7 @@ func onPath(t *testing.T, names ...string) {
 	}
 }
 
-// What docs/sandbox.md shows is what a reader sees.
+// docs/sandbox.md shows the output that a reader gets.
 func TestTheGuideToTheSandboxIsTrue(t *testing.T) {
 	t.Parallel()
 	onPath(t, "aws", "bash", "curl", "python3")
@@ -117,7 +117,7 @@ func TestTheGuideToTheSandboxIsTrue(t *testing.T) {
 	for i, b := range blocks {
 		fmt.Fprintf(&script, "{\n%s} > %s 2>&1\n", b.commands, filepath.Join(dir, fmt.Sprintf("out.%d", i)))
 	}
-	script.WriteString("true\n") // commands may fail, and are to; what they print is compared
+	script.WriteString("true\n") // commands may fail, and some must; their output is compared
 	cmd := exec.CommandContext(t.Context(), "bash", "-c", script.String())
 	cmd.Dir, cmd.Env = dir, sandboxProcess(t)
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -134,7 +134,7 @@ func TestTheGuideToTheSandboxIsTrue(t *testing.T) {
 	}
 }
 
-// sees compares what was printed with what a document says: "…" stands for any
+// sees compares output with a document: "…" stands for any
 // text in a line, and empty lines do not count.
 func sees(got, want string) bool {
 	gotLines, wantLines := printed(got), printed(want)

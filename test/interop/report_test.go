@@ -73,7 +73,7 @@ func (b *browser) requests() []string {
 	return out
 }
 
-// run opens a file, with a profile of its own, and returns what the browser prints.
+// run opens a file, with a profile of its own, and returns the browser's output.
 func (b *browser) run(t *testing.T, file string, args ...string) []byte {
 	t.Helper()
 	profile, err := os.MkdirTemp("", "browser")
@@ -105,7 +105,7 @@ func (b *browser) picture(t *testing.T, file string, width, height int) image.Im
 	if err != nil {
 		t.Fatal(err)
 	}
-	if dir := os.Getenv("REPORT_PICTURES"); dir != "" { // for whoever wants to look
+	if dir := os.Getenv("REPORT_PICTURES"); dir != "" { // for a person to look at
 		name := strings.ReplaceAll(t.Name(), "/", "-") + fmt.Sprintf("-%d.png", width)
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
 			t.Fatal(err)
@@ -196,7 +196,7 @@ func report(t *testing.T, st *testbedtest.Bed) string {
 func TestTheReportInARealBrowser(t *testing.T) {
 	b := newBrowser(t)
 
-	// The proxy sees what a page asks for: without this, no request would prove nothing.
+	// The proxy sees the page's requests: without this, no request would prove nothing.
 	asking := filepath.Join(t.TempDir(), "asking.html")
 	if err := os.WriteFile(asking, []byte(`<!DOCTYPE html><img src="http://example.org/seen.png">`), 0o600); err != nil {
 		t.Fatal(err)

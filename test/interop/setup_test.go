@@ -72,7 +72,7 @@ brokerd check-config --config brokerd.yaml > /dev/null
 func prepare(t *testing.T, bucket bool) prepared {
 	t.Helper()
 	onPath(t, "bash", "aws", "python3")
-	// Short, and nobody else's: a socket's path has a limit.
+	// A short path of this test's own: a socket's path has a limit.
 	dir, err := os.MkdirTemp("", "setup")
 	if err != nil {
 		t.Fatal(err)
@@ -320,7 +320,7 @@ aws cloudtrail put-event-selectors --trail-name "$ARN" `+selectors+` > /dev/null
 sed -i "s|^setup:|setup:\n  trail: $ARN|" brokerd.yaml`)
 }
 
-// planned asks setup itself what is left to do: what was rendered is what it would write.
+// planned asks setup itself for the rest: the rendered files hold what it would write.
 func (p prepared) planned(t *testing.T) {
 	t.Helper()
 	out, err := shell(t, p.dir, p.env, `eval "$(brokerctl sandbox env --format files)"

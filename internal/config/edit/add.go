@@ -23,7 +23,7 @@ func (e *NoPlaceError) Error() string {
 type ExistsError struct {
 	Name string
 	Line int
-	Same bool // it says what was to be added
+	Same bool // it equals the destination that was to be added
 }
 
 // Error says where it is.

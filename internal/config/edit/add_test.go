@@ -61,7 +61,7 @@ func TestAddKeepsEverythingAndAddsTheDestination(t *testing.T) {
 			if err := keeps([]byte(text), out, wanted()); err != nil {
 				t.Errorf("%v\n%s", err, out)
 			}
-			// What was added can be added to again.
+			// The result can be added to again.
 			again := wanted()
 			again.Destination.Name, again.Uploader = "third", "other"
 			more, err := Add("f", out, again)

@@ -9,7 +9,7 @@ import (
 	"github.com/brokerd/brokerd/internal/config"
 )
 
-// Draft is what a configuration is written from. Nothing of it is checked here:
+// Draft is the content of a configuration to write. It is not checked here:
 // the rules are those of config.Parse, and the text is given to it.
 type Draft struct {
 	Destination Destination
@@ -37,7 +37,7 @@ type Sandbox struct {
 	Dir             string // private directory for the socket and the spool
 }
 
-// Destination is one stanza. What is empty is left out.
+// Destination is one stanza. Empty fields are left out.
 type Destination struct {
 	Name       string
 	Role       string // ARN
@@ -101,7 +101,7 @@ func (d Destination) node() node {
 	return n
 }
 
-// durabilityComment says what a durability gives, next to its value.
+// durabilityComment explains a durability, next to its value.
 var durabilityComment = map[string]string{
 	config.DurabilitySpool:     "acknowledged when it is on this host's disk, delivered from there",
 	config.DurabilitySpoolWait: "on this host's disk first, acknowledged when S3 has it",

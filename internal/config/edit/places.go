@@ -41,7 +41,7 @@ type page struct {
 	root    ast.Node
 }
 
-// open reads a text that config.Parse has accepted, which bounds what the parser is given.
+// open reads a text that config.Parse has accepted, which bounds the parser's input.
 func open(data []byte) (p *page, ok bool) {
 	defer func() {
 		if recover() != nil { // the parser's, as in config
@@ -125,7 +125,7 @@ func (p *page) spot(tk *token.Token) (line, column int, ok bool) {
 	return line, column, true
 }
 
-// afterLine is the offset behind a line, and what has to come first there: the
+// afterLine is the offset behind a line, and the text that has to come first there: the
 // last line of a file may have no end.
 func (p *page) afterLine(i int) (offset int, before string) {
 	offset = p.starts[i+1]

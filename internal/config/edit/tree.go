@@ -134,8 +134,8 @@ var (
 	meansMore       = regexp.MustCompile(`(?i)^(true|false|null|yes|no|on|off|y|n|\.inf|\.nan)$`)
 )
 
-// quoted writes a scalar: plain where nobody could read it as anything but
-// this text, in double quotes otherwise.
+// quoted writes a scalar: plain where YAML reads it as this text and nothing else,
+// in double quotes otherwise.
 func quoted(s string, plain *regexp.Regexp) string {
 	if plain.MatchString(s) && !meansMore.MatchString(s) && !strings.HasSuffix(s, ":") {
 		return s
