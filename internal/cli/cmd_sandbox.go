@@ -26,15 +26,15 @@ func (a *app) sandboxCommand() *cobra.Command {
 		Use:   "sandbox",
 		Short: "Run two AWS accounts on this machine, policies enforced",
 		Long: `Run STS, IAM, S3, KMS and CloudTrail for two accounts on one loopback address
-until Ctrl-C. Every call is signed, authenticated and decided by the policies
-stored in it. It is a stand-in for trying and testing, not AWS: what it decides
-was not compared with the real service.
+until Ctrl-C. The sandbox authenticates every call and decides it by the stored
+policies. It models AWS for tests and rehearsals; this project has not compared it
+with the real services.
 
-It prints the environment that makes the AWS CLI, SDKs and Terraform use it, as
-the root user of account A; ` + "`brokerctl sandbox env`" + ` prints it again, for either
+It prints the environment with which the AWS CLI, SDKs and Terraform use it, as
+the root user of account A. ` + "`brokerctl sandbox env`" + ` prints it again, for either
 account. Root users cannot assume roles: create an IAM user for that.
 
-State is in memory, unless --data names a directory to keep it in.`,
+The state is in memory, unless --data names a directory for it.`,
 		Example: `  brokerctl sandbox --addr 127.0.0.1:4566 --data ./accounts
   eval "$(brokerctl sandbox env)" && aws sts get-caller-identity
   brokerctl sandbox events --follow
@@ -45,15 +45,15 @@ State is in memory, unless --data names a directory to keep it in.`,
 	flags := cmd.Flags()
 	flags.StringVar(&f.opts.Addr, "addr", sandbox.DefaultAddr, "loopback address to listen on")
 	flags.BoolVar(&f.opts.PlainHTTP, "plain-http", false, "serve http instead of https; SSE-KMS is then refused, as on AWS")
-	flags.StringVar(&f.opts.AccountA, "account-a", "", "id of account A (default "+sandbox.DefaultAccountA+", or what --data holds)")
-	flags.StringVar(&f.opts.AccountB, "account-b", "", "id of account B (default "+sandbox.DefaultAccountB+", or what --data holds)")
-	flags.StringVar(&f.opts.Region, "region", "", "home Region (default "+sandbox.DefaultRegion+", or what --data holds)")
-	flags.StringVar(&f.rootA, "root-key-a", "", "access key of account A's root user, ID:SECRET (default: made up)")
-	flags.StringVar(&f.rootB, "root-key-b", "", "access key of account B's root user, ID:SECRET (default: made up)")
+	flags.StringVar(&f.opts.AccountA, "account-a", "", "id of account A (default "+sandbox.DefaultAccountA+", or that of --data)")
+	flags.StringVar(&f.opts.AccountB, "account-b", "", "id of account B (default "+sandbox.DefaultAccountB+", or that of --data)")
+	flags.StringVar(&f.opts.Region, "region", "", "home Region (default "+sandbox.DefaultRegion+", or that of --data)")
+	flags.StringVar(&f.rootA, "root-key-a", "", "access key of account A's root user, ID:SECRET (default: random)")
+	flags.StringVar(&f.rootB, "root-key-b", "", "access key of account B's root user, ID:SECRET (default: random)")
 	flags.StringVar(&f.opts.DataDir, "data", "", "directory that keeps the state across restarts (default: none, memory)")
-	flags.StringArrayVar(&f.faults, "fault", nil, `fault to begin with, as in "sandbox fault add" (may be repeated)`)
-	flags.Uint64Var(&f.opts.Seed, "seed", 0, "decides which calls are hit by a fault with a rate")
-	flags.DurationVar(&f.clock, "clock-offset", 0, "how far the sandbox's clock is ahead of this machine's")
+	flags.StringArrayVar(&f.faults, "fault", nil, `fault from the start, as in "sandbox fault add" (may be repeated)`)
+	flags.Uint64Var(&f.opts.Seed, "seed", 0, "seed that decides which calls a fault with a rate hits")
+	flags.DurationVar(&f.clock, "clock-offset", 0, "offset of the sandbox's clock against this machine's")
 	flags.BoolVar(&f.opts.SkipChecksums, "skip-checksums", false, "do not compute digests and checksums of object data, for benchmarks")
 	var c connectFlag
 	for _, sub := range []*cobra.Command{a.sandboxEnv(&c), a.sandboxEvents(&c), a.sandboxFault(&c), a.sandboxSet(&c), a.sandboxDo(&c)} {
@@ -103,7 +103,7 @@ func (a *app) runSandbox(cmd *cobra.Command, f *sandboxFlags) (err error) {
 	return sb.Run(ctx)
 }
 
-// writeSandboxBanner prints what a shell can evaluate and a person can read.
+// writeSandboxBanner prints lines that a shell can evaluate and a person can read.
 func writeSandboxBanner(w io.Writer, c *connection) error {
 	if _, err := fmt.Fprintf(w, "# two accounts at %s: A %s, B %s, Region %s\n", c.Endpoint, c.AccountA, c.AccountB, c.Region); err != nil {
 		return err

@@ -22,8 +22,8 @@ import (
 	"github.com/brokerd/brokerd/internal/sandbox"
 )
 
-// connection is how a running sandbox is reached. It is written to a file that
-// only this user can read, so that another terminal finds it.
+// connection has the address and keys of a running sandbox. It is written to a file that
+// only this user can read, so that another terminal finds the sandbox.
 type connection struct {
 	Endpoint string `json:"endpoint"`
 	Token    string `json:"admin_token"`
@@ -48,7 +48,7 @@ const (
 	connectName = "sandbox.json"
 )
 
-// currentConnection is where the sandbox that was started last says how it is reached.
+// currentConnection is the path of the connection file of the sandbox that was started last.
 func currentConnection() string {
 	dir := os.Getenv("XDG_RUNTIME_DIR")
 	if dir == "" {
@@ -57,9 +57,9 @@ func currentConnection() string {
 	return filepath.Join(dir, "brokerctl-sandbox", connectName)
 }
 
-// announce writes the files that others reach the sandbox by: in the data
-// directory or a temporary one, and in the place where they look first. leave
-// takes away what would point nowhere.
+// announce writes the connection files of the sandbox: in the data directory or a
+// temporary one, and at currentConnection, where clients look first. leave removes the
+// files that would not be valid any more.
 func announce(sb *sandbox.Sandbox, dataDir string) (c *connection, leave func(), err error) {
 	dir := dataDir
 	if dir == "" {
@@ -95,7 +95,7 @@ func announce(sb *sandbox.Sandbox, dataDir string) (c *connection, leave func(),
 		} else {
 			_ = os.Remove(own)
 		}
-		// Another sandbox may have taken the place meanwhile.
+		// Another sandbox may have written the file meanwhile.
 		if now, err := os.ReadFile(current); err == nil && bytes.Equal(now, text) {
 			_ = os.Remove(current)
 		}
@@ -113,8 +113,8 @@ func announce(sb *sandbox.Sandbox, dataDir string) (c *connection, leave func(),
 	return c, leave, nil
 }
 
-// writePrivate replaces a file by one that only this user can read. A file of
-// somebody else's in a shared directory is not written to.
+// writePrivate replaces a file by one that only this user can read. It never writes to
+// the file of another user in a shared directory.
 func writePrivate(path string, data []byte) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("writing %s: %w", path, err)
@@ -152,7 +152,7 @@ func (c *connection) awsFiles() (config, credentials []byte) {
 type connectFlag struct{ path string }
 
 func (c *connectFlag) register(cmd *cobra.Command) {
-	cmd.PersistentFlags().StringVar(&c.path, "connect", "", "file or data directory of the sandbox to talk to (default $"+connectEnv+", else the one that was started last)")
+	cmd.PersistentFlags().StringVar(&c.path, "connect", "", "file or data directory of the sandbox to talk to (default $"+connectEnv+", else the sandbox that was started last)")
 }
 
 // open reads the connection file and makes a client for the sandbox behind it.
@@ -192,7 +192,7 @@ func (c *connectFlag) open() (*sandboxClient, error) {
 	return out, nil
 }
 
-// sandboxClient speaks the admin API.
+// sandboxClient is a client of the admin API.
 type sandboxClient struct {
 	connection
 	http *http.Client

@@ -13,9 +13,9 @@ func (a *app) sandboxEnv(connect *connectFlag) *cobra.Command {
 	var account, form string
 	cmd := &cobra.Command{
 		Use:   "env",
-		Short: "Print what makes clients use the running sandbox",
+		Short: "Print the settings with which clients use the running sandbox",
 		Long: `Print the environment for the AWS CLI and SDKs (sh), a provider block for
-Terraform (terraform), the AWS configuration files' places (files), or all as JSON.`,
+Terraform (terraform), the paths of the AWS configuration files (files), or all as JSON.`,
 		Example: `  eval "$(brokerctl sandbox env)"
   eval "$(brokerctl sandbox env --account b)"
   brokerctl sandbox env --format terraform > provider.tf`,
@@ -35,7 +35,7 @@ Terraform (terraform), the AWS configuration files' places (files), or all as JS
 			case "terraform":
 				return terraformProviders.Execute(a.Out, &c.connection)
 			case "files":
-				// What is set in the environment would win over the profiles.
+				// Variables in the environment would take precedence over the profiles.
 				_, err := fmt.Fprintf(a.Out, "export AWS_CONFIG_FILE=%s\nexport AWS_SHARED_CREDENTIALS_FILE=%s\nunset AWS_ENDPOINT_URL AWS_CA_BUNDLE AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_PROFILE\n", c.Config, c.Credentials)
 				return err
 			case "json":
@@ -46,7 +46,7 @@ Terraform (terraform), the AWS configuration files' places (files), or all as JS
 			return usageError(fmt.Errorf("--format %q: want sh, terraform, files or json", form))
 		},
 	}
-	cmd.Flags().StringVar(&account, "account", "a", "whose root user: a or b")
+	cmd.Flags().StringVar(&account, "account", "a", "account whose root user is used: a or b")
 	cmd.Flags().StringVar(&form, "format", "sh", "sh, terraform, files or json")
 	return cmd
 }

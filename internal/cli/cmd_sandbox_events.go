@@ -23,12 +23,12 @@ func (a *app) sandboxEvents(connect *connectFlag) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "events",
 		Short: "Show the calls that the running sandbox answered, as CloudTrail records them",
-		Long: `Show every call with who made it, what was decided and the error: one line for
-each, or CloudTrail's records with -o json, one a line.
+		Long: `Show every call with its caller, the decision and the error, one line for each call.
+With -o json, show CloudTrail's records, one on each line.
 
-A call across accounts is shown as the caller's account sees it. With --account
-the records of one account are shown; the copy that the owner of a resource gets
-names a caller of another account by id only, as on AWS.`,
+A call across accounts is shown as the caller's account records it. --account
+shows the records of one account. As on AWS, the record of the resource's account
+names a caller of another account by id only.`,
 		Example: `  brokerctl sandbox events --follow
   brokerctl sandbox events --name PutObject      # was it the role of account A?
   brokerctl sandbox events -o json | jq 'select(.errorCode)'`,
@@ -66,7 +66,7 @@ names a caller of another account by id only, as on AWS.`,
 			return err
 		},
 	}
-	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on showing calls as they come")
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "continue with new calls")
 	cmd.Flags().StringVar(&name, "name", "", "only calls of this operation, for example PutObject")
 	cmd.Flags().StringVar(&account, "account", "", "only the records of account a or b")
 	outputFlag(cmd, &out)
@@ -100,7 +100,7 @@ func (a *app) showEvents(r io.Reader, out format) error {
 	}
 }
 
-// eventLine is one call: when, what, who, on what, and how it ended.
+// eventLine is one call: time, operation, caller, resource and result.
 func eventLine(p palette, e *trail.Event) string {
 	who := e.UserIdentity.ARN
 	if who == "" {

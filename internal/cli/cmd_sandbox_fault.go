@@ -12,28 +12,33 @@ import (
 func (a *app) sandboxFault(connect *connectFlag) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "fault",
-		Short: "Make calls to the running sandbox go wrong on purpose",
+		Short: "Make calls to the running sandbox fail on purpose",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	add := &cobra.Command{
 		Use:   "add OPERATION NAME=VALUE…",
-		Short: "Put a fault in force",
-		Long: `Put a fault in force. OPERATION is service:Operation, service:* or *. What
-goes wrong:
+		Short: "Add a fault",
+		Long: `Add a fault. OPERATION is service:Operation, service:* or *.
+
+The effect of the fault:
 
   code=CODE            answer this error; "throttle" is the service's own throttling error
   status=N message=M   its HTTP status (503) and text
   latency=50ms         delay the call; jitter=50ms adds a random share
   reset=POINT          drop the connection: before-body, after-body,
-                       before-response (done, but the answer is lost), after-response
+                       before-response (carried out, but the answer is lost), after-response
   truncate=N           send N bytes of the response's body, then drop the connection
   bytes_per_second=N   send the response's body slowly
   expire_session=true  end the session that signs the call
-  disable_key=ARN      disable a KMS key, delete_role=ARN delete a role, then go on
+  disable_key=ARN      disable a KMS key before the call
+  delete_role=ARN      delete a role before the call
 
-and when: rate=0.1 of the calls, after skip=N of them, times=N in all. Which
-calls a rate hits follows from the sandbox's --seed.`,
+The calls that it hits:
+
+  rate=0.1             this share of the matching calls; --seed decides which
+  skip=N               none of the first N matching calls
+  times=N              N calls, after which the fault is removed`,
 		Example: `  brokerctl sandbox fault add s3:PutObject code=throttle rate=0.2
   brokerctl sandbox fault add s3:CompleteMultipartUpload reset=before-response times=1
   brokerctl sandbox fault add kms:* latency=2s`,
@@ -51,14 +56,14 @@ calls a rate hits follows from the sandbox's --seed.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.faults(cmd, connect, "GET", nil) },
 	}
 	clear := &cobra.Command{
-		Use: "clear", Short: "Take all faults away", Args: cobra.NoArgs,
+		Use: "clear", Short: "Remove all faults", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.faults(cmd, connect, "DELETE", nil) },
 	}
 	cmd.AddCommand(add, ls, clear)
 	return cmd
 }
 
-// faults sends a request about faults and shows those that are then in force.
+// faults sends a request about faults and shows the faults in force afterwards.
 func (a *app) faults(cmd *cobra.Command, connect *connectFlag, method string, in any) error {
 	c, err := connect.open()
 	if err != nil {

@@ -20,15 +20,15 @@ func (a *app) sandboxSet(connect *connectFlag) *cobra.Command {
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(
-		a.adminCommand(connect, "clock OFFSET", "Move the sandbox's clock: 20m ahead, or -- -1h for back; 0s puts it right", "PUT", "clock", 1, func(args []string) (any, error) {
+		a.adminCommand(connect, "clock OFFSET", "Set the offset of the sandbox's clock: 20m for ahead, -- -1h for back, 0s for none", "PUT", "clock", 1, func(args []string) (any, error) {
 			d, err := time.ParseDuration(args[0])
 			return map[string]sandbox.Duration{"offset": sandbox.Duration(d)}, err
 		}),
-		a.adminCommand(connect, "expire-sessions [ROLE-ARN]", "End the sessions of a role, or of all", "POST", "expire-sessions", -1, func(args []string) (any, error) {
+		a.adminCommand(connect, "expire-sessions [ROLE-ARN]", "Make the sessions of a role, or of all roles, expire now", "POST", "expire-sessions", -1, func(args []string) (any, error) {
 			return map[string]string{"role": firstOf(args)}, nil
 		}),
 		a.adminCommand(connect, "disable-key KEY-ARN", "Disable a KMS key", "POST", "disable-key", 1, argARN),
-		a.adminCommand(connect, "delete-role ROLE-ARN", "Delete a role with all that is attached", "POST", "delete-role", 1, argARN),
+		a.adminCommand(connect, "delete-role ROLE-ARN", "Delete a role with its policies", "POST", "delete-role", 1, argARN),
 		a.adminCommand(connect, "lifecycle", "Apply the buckets' lifecycle rules as of now by the sandbox's clock", "POST", "lifecycle", 0, func([]string) (any, error) { return nil, nil }),
 		a.guardrailsCommand(connect), a.endpointCommand(connect), a.webIdentityCommand(connect),
 	)
@@ -134,7 +134,7 @@ func (a *app) endpointCommand(connect *connectFlag) *cobra.Command {
 	var policy string
 	cmd := &cobra.Command{
 		Use:     "vpc-endpoint",
-		Short:   "Open a VPC endpoint: a second URL whose calls carry its ids and pass its policy",
+		Short:   "Open a VPC endpoint: another URL whose calls have its ids and need its policy's permission",
 		Example: `  brokerctl sandbox set vpc-endpoint --id vpce-0a1b --vpc vpc-0c2d --policy only-our-buckets.json`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -159,7 +159,7 @@ func (a *app) webIdentityCommand(connect *connectFlag) *cobra.Command {
 	var lifetime time.Duration
 	cmd := &cobra.Command{
 		Use:     "web-identity",
-		Short:   "Sign a token as a cluster's identity provider would, for AssumeRoleWithWebIdentity",
+		Short:   "Sign a token for AssumeRoleWithWebIdentity, as a cluster's identity provider does",
 		Example: `  brokerctl sandbox set web-identity --issuer https://oidc.example.com/id/1 --subject system:serviceaccount:logs:uploader > token`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -176,9 +176,9 @@ func (a *app) webIdentityCommand(connect *connectFlag) *cobra.Command {
 			return err
 		},
 	}
-	cmd.Flags().StringVar(&id.Issuer, "issuer", "", "URL of the identity provider, as IAM knows it")
-	cmd.Flags().StringVar(&id.Subject, "subject", "", "who the token is for")
-	cmd.Flags().StringVar(&id.Audience, "audience", "sts.amazonaws.com", "what the token is for")
-	cmd.Flags().DurationVar(&lifetime, "lifetime", time.Hour, "how long the token is good; negative: it is over")
+	cmd.Flags().StringVar(&id.Issuer, "issuer", "", "URL of the identity provider, as in IAM")
+	cmd.Flags().StringVar(&id.Subject, "subject", "", "subject of the token")
+	cmd.Flags().StringVar(&id.Audience, "audience", "sts.amazonaws.com", "audience of the token")
+	cmd.Flags().DurationVar(&lifetime, "lifetime", time.Hour, "lifetime of the token; negative: it has expired")
 	return cmd
 }

@@ -70,13 +70,13 @@ func TestWhatTheAdminAPIRefuses(t *testing.T) {
 		{"DELETE", "info", "", 404, "no such request"},
 		{"POST", "faults", `{`, 400, "unexpected"},
 		{"POST", "faults", `{"operation":"s3:PutObject","colour":"red"}`, 400, "colour"},
-		{"POST", "faults", `{"operation":"s3:PutObject"}`, 400, "nothing is to go wrong"},
+		{"POST", "faults", `{"operation":"s3:PutObject"}`, 400, "has no effect"},
 		{"PUT", "faults", `[{"operation":"x","code":"y"}]`, 400, "service:Operation"},
 		{"PUT", "clock", `{"offset":"soon"}`, 400, "duration"},
 		{"POST", "disable-key", `{"arn":"arn:aws:kms:eu-west-1:444455556666:key/none"}`, 404, "not found"},
 		{"POST", "delete-role", `{"arn":"arn:aws:iam::111122223333:role/none"}`, 404, "not found"},
 		{"PUT", "guardrails", `{"account":"111122223333","organization_id":"x"}`, 400, "organization id"},
-		{"PUT", "guardrails", `{"account":"999999999999","organization_id":"o-abcdefghij"}`, 400, "neither A nor B"},
+		{"PUT", "guardrails", `{"account":"999999999999","organization_id":"o-abcdefghij"}`, 400, "does not exist in the sandbox"},
 	} {
 		status, text := admin(t, sb, sb.AdminToken(), row.method, row.path, row.body)
 		if status != row.status || !strings.Contains(text, row.want) {

@@ -14,12 +14,12 @@ import (
 	"time"
 )
 
-// certificateLife is short on purpose: the authority dies with the process.
+// certificateLife is short, for the authority's key is gone when the process ends.
 const certificateLife = 30 * 24 * time.Hour
 
-// hostNames are the names the leaf answers to. Wildcards cover one label, so
-// virtual-host-style buckets work under s3.localhost and, for clients whose
-// name resolution is redirected, under the regional AWS names.
+// hostNames are the names in the leaf certificate. A wildcard covers one label:
+// virtual-host-style buckets work under s3.localhost, and under the regional AWS
+// names for clients whose name resolution is redirected.
 func hostNames(region string) []string {
 	return []string{
 		"localhost", "*.localhost", "*.s3.localhost", "s3.localhost",
@@ -28,8 +28,8 @@ func hostNames(region string) []string {
 	}
 }
 
-// newCertificate makes a one-off authority and a leaf signed by it. The
-// authority's private key is dropped at once: nothing else can ever be signed.
+// newCertificate makes an authority and a leaf that it signs. The authority's
+// private key is dropped at once, so that it never signs another certificate.
 func newCertificate(region string, hostIP net.IP, now time.Time) (caPEM []byte, leaf tls.Certificate, err error) {
 	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -16,9 +16,8 @@ import (
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
 
-// Many clients do everything to the same few objects at once. What comes back
-// is always something whole that was put there, and a restart finds what was
-// there at the end, with no body left over.
+// Many clients use the same few objects at once. Every read returns one whole object
+// that was put, and a restart finds the last state, without orphaned bodies.
 func TestManyClientsAtOnce(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "accounts")
 	w := worldIn(t, openIn(t, dir))
@@ -95,7 +94,7 @@ func anOperation(ctx context.Context, w *world, rng *rand.Rand, bucket, key *str
 		_, err = data.ReadFrom(out.Body)
 		_ = out.Body.Close()
 		if err == nil && !whole(data.Bytes()) {
-			return fmt.Errorf("%d bytes that nobody put there", data.Len())
+			return fmt.Errorf("%d bytes that no client put", data.Len())
 		}
 		return err
 	case 3:

@@ -5,7 +5,7 @@
 // the saved state. The services are packages below it: admin and s3, then kms and sts,
 // then iam and cloudtrail, then kernel. Their doc.go files say what each guarantees.
 //
-// # What it guarantees
+// # Guarantees
 //
 //   - Every call is authenticated (SigV4 in the header, in the query, and over
 //     chunked bodies) and then decided by internal/iampolicy over the documents
@@ -21,7 +21,7 @@
 //   - It listens on loopback addresses only, for a method call returns the root keys of
 //     both accounts.
 //
-// # What is modelled
+// # Modelled operations
 //
 // STS: AssumeRole (external id, session policies, tags, source identity, chaining
 // limit), AssumeRoleWithWebIdentity, GetSessionToken, GetCallerIdentity. IAM:

@@ -165,7 +165,7 @@ func TestAServiceThatIsNotThereSaysSo(t *testing.T) {
 	}
 }
 
-// What is said in confidence is in no record.
+// No secret is in a record.
 func TestNoSecretIsRecorded(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()

@@ -14,7 +14,7 @@ import (
 	"github.com/brokerd/brokerd/internal/sandbox/sts"
 )
 
-// disturb changes the accounts as the fault has it.
+// disturb applies the parts of a fault that change accounts or keys.
 func (s *Sandbox) disturb(cl *kernel.Request, f kernel.Fault) error {
 	if f.ExpireSession {
 		s.iam.ExpireSession(kernel.PresentedKey(cl.HTTP))
@@ -32,8 +32,8 @@ func (s *Sandbox) disturb(cl *kernel.Request, f kernel.Fault) error {
 	return nil
 }
 
-// ExpireSessions ends all sessions of a role as if their time had come; an
-// empty ARN means those of all roles. It returns how many ended.
+// ExpireSessions makes all sessions of a role expire now; an empty ARN means the
+// sessions of all roles. It returns the number of sessions.
 func (s *Sandbox) ExpireSessions(roleARN string) int { return s.iam.ExpireSessions(roleARN) }
 
 // DisableKey disables a KMS key, past all policies. It returns ErrNotFound for an unknown ARN.
@@ -43,8 +43,8 @@ func (s *Sandbox) DisableKey(arn string) error { return s.kms.Disable(arn) }
 // policies. It returns ErrNotFound for an unknown ARN.
 func (s *Sandbox) DeleteRole(arn string) error { return s.iam.RemoveRole(arn) }
 
-// SetClockOffset moves the sandbox's clock against the machine's: what it
-// signs, checks, expires and dates. Zero puts it right again.
+// SetClockOffset moves the sandbox's clock against the machine's. All checks of
+// time and all times in answers follow it. Zero removes the offset.
 func (s *Sandbox) SetClockOffset(d time.Duration) { s.k.SetClockOffset(d) }
 
 // ClockOffset is how far the sandbox's clock is ahead of the machine's.

@@ -102,7 +102,7 @@ func TestDenialInTheBucketsAccountExplainsItself(t *testing.T) {
 	}
 }
 
-// Data under a key that is disabled cannot be read, whoever asks.
+// No caller can read data under a disabled key.
 func TestADisabledKeyMakesItsObjectsUnreadable(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()

@@ -66,8 +66,8 @@ func TestEachServiceThrottlesInItsOwnWords(t *testing.T) {
 	}
 }
 
-// Each row is one put under one fault: what the client sees, and whether the
-// object is there afterwards.
+// Each row is one put under one fault: the client's result, and whether the object is
+// stored afterwards.
 func TestWhatAFaultDoesToAPut(t *testing.T) {
 	rows := []struct {
 		name, fault string
@@ -243,16 +243,16 @@ func TestMishaps(t *testing.T) {
 		t.Errorf("the deleted role: %v", err)
 	}
 	if err := errors.Join(w.sb.DeleteRole(w.role), w.sb.DisableKey("arn:aws:kms:eu-west-1:444455556666:key/none")); !errors.Is(err, sandbox.ErrNotFound) || strings.Count(err.Error(), "\n") != 1 {
-		t.Errorf("what is not there: %v", err)
+		t.Errorf("a missing resource: %v", err)
 	}
 }
 
 func TestFaultsThatMakeNoSenseAreRefused(t *testing.T) {
 	for _, row := range []struct{ text, want string }{
 		{"", "starts with an operation"},
-		{"s3:PutObject", "nothing is to go wrong"},
+		{"s3:PutObject", "has no effect"},
 		{"PutObject code=x", "service:Operation"},
-		{"ec2:RunInstances code=x", "service of s3"},
+		{"ec2:RunInstances code=x", "where service is s3"},
 		{"s3: code=x", "service:Operation"},
 		{"s3:PutObject code=x rate=2", "share from 0 to 1"},
 		{"s3:PutObject code=x rate=NaN", "share from 0 to 1"},
@@ -269,7 +269,7 @@ func TestFaultsThatMakeNoSenseAreRefused(t *testing.T) {
 	}
 }
 
-// A fault that is accepted reads the same from what it prints.
+// The text of every accepted fault parses to the same fault.
 func FuzzParseFault(f *testing.F) {
 	f.Add("s3:PutObject code=SlowDown rate=0.1")
 	f.Add("* latency=1.5s jitter=3ms skip=2 times=9")

@@ -130,7 +130,7 @@ func TestGuardrailsAreChecked(t *testing.T) {
 			t.Errorf("%s: taken", name)
 		}
 	}
-	// A refusal leaves what was there.
+	// A refusal keeps the present guardrails.
 	c := as(t, sb, sb.RootKeys(accountA))
 	if _, err := c.sts.GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{}); err != nil {
 		t.Error(err)

@@ -95,7 +95,7 @@ func TestNoRequestTakesTheSandboxDown(t *testing.T) {
 		h.send("s3", "PUT", "/bucket-of-b/key", "text", nil, b)
 	}
 	fresh()
-	callers := map[string]kernel.Credentials{"root of B": b, "root of A": a, "nobody": {}}
+	callers := map[string]kernel.Credentials{"root of B": b, "root of A": a, "anonymous": {}}
 	bodies := []string{"", "x", "<", "<a/>", "<Tagging/>", "<CompleteMultipartUpload/>", "<Delete/>", "<Delete><Object><Key>key</Key></Object></Delete>", "{}", "null", "[]", `{"Version":"2012-10-17"}`, strings.Repeat("<a>", 1000)}
 
 	levels := map[string][]string{"service": {"/"}, "bucket": {"/bucket-of-b", "/no-such-bucket", "/bucket-of-b/"}, "object": {"/bucket-of-b/key", "/bucket-of-b/none", "/no-such-bucket/key"}}
@@ -116,7 +116,7 @@ func TestNoRequestTakesTheSandboxDown(t *testing.T) {
 						query = "?" + query
 					}
 					for name, who := range callers {
-						if i%len(callers) != 0 && name == "nobody" {
+						if i%len(callers) != 0 && name == "anonymous" {
 							continue
 						}
 						header := map[string]string{}
@@ -155,7 +155,7 @@ func TestNoRequestTakesTheSandboxDown(t *testing.T) {
 	if h.sent < 5000 {
 		t.Errorf("%d requests were made", h.sent)
 	}
-	// Were the lock held, these would wait for ever.
+	// With a lock still held, these would never return.
 	for _, path := range []string{"/", "/bucket-of-b", "/bucket-of-b/key"} {
 		if status := h.send("s3", "GET", path, "", nil, b); status != http.StatusOK {
 			t.Errorf("GET %s: %d", path, status)

@@ -84,7 +84,7 @@ func TestSimulatePrincipalPolicy(t *testing.T) {
 		t.Errorf("under a service control policy: %s, %+v", r.EvalDecision, r.OrganizationsDecisionDetail)
 	}
 	if _, err := root.iam.SimulatePrincipalPolicy(ctx, &iam.SimulatePrincipalPolicyInput{PolicySourceArn: aws.String("arn:aws:iam::" + accountA + ":user/none"), ActionNames: []string{"s3:GetObject"}}); code(err) != "NoSuchEntity" {
-		t.Errorf("nobody: %v", err)
+		t.Errorf("a missing entity: %v", err)
 	}
 	if got := must[*iam.CreateRoleOutput](t)(root.iam.CreateRole(ctx, &iam.CreateRoleInput{RoleName: aws.String("r"), AssumeRolePolicyDocument: aws.String(anyoneIn(accountA))})); got.Role == nil {
 		t.Error("no role")

@@ -20,7 +20,7 @@ import (
 	"github.com/brokerd/brokerd/internal/sandbox"
 )
 
-// queryError is what the query services answer to what they refuse.
+// queryError is an error of the query services.
 type queryError struct {
 	Status  int    `xml:"-"`
 	Code    string `xml:"Error>Code"`
@@ -103,7 +103,7 @@ func TestIAMValidatesParameters(t *testing.T) {
 			}
 		})
 	}
-	// What is wrong is told before the policies are asked, as AWS does.
+	// Validation comes before the policies, as on AWS.
 	if got := w.app.query("iam", formOf("GetRole", version, "RoleName", "a/b")); got.Code != "ValidationError" {
 		t.Errorf("a user without rights: %+v", got)
 	}

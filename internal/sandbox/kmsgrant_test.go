@@ -108,7 +108,7 @@ func TestADenyInTheKeyPolicyWinsOverAGrant(t *testing.T) {
 	}
 }
 
-// A key policy that names nobody of account A, and a grant to the role instead.
+// The key policy names no principal of account A; a grant lets the role use the key.
 func TestS3DeliversUnderAGrant(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
@@ -230,7 +230,7 @@ func TestGrantLife(t *testing.T) {
 			_, err := retirer.kms.RevokeGrant(ctx, &kms.RevokeGrantInput{KeyId: &w.key, GrantId: create("v", "Decrypt").GrantId})
 			return err
 		}, "AccessDeniedException"},
-		{"revoking what is not there", func() error {
+		{"revoking a missing grant", func() error {
 			_, err := api.RevokeGrant(ctx, &kms.RevokeGrantInput{KeyId: &w.key, GrantId: one.GrantId})
 			return err
 		}, "NotFoundException"},

@@ -18,29 +18,29 @@ const (
 type Options struct {
 	// AccountA and AccountB are the 12-digit ids of the two accounts.
 	AccountA, AccountB string
-	// Region is the home region: where a bucket goes that the Go API creates,
-	// and what Region reports. Clients may use any region by signing for it.
+	// Region is the home Region: anonymous calls are made in it, and Sandbox.Region
+	// returns it. Clients use any Region by signing for it.
 	Region string
 	// Addr is the listening address, host:port. It must be a loopback address.
 	Addr string
 	// PlainHTTP serves http instead of https.
 	PlainHTTP bool
-	// Dir is where large object bodies are kept while the sandbox lives, in a
-	// directory of its own that Close removes. Empty: the system's temporary directory.
+	// Dir is the parent of a directory for large object bodies, which Close removes.
+	// Empty: the system's temporary directory.
 	Dir string
-	// DataDir keeps the whole state across restarts, in a directory that is
-	// made when it is not there; Dir is not used then. One sandbox at a time.
+	// DataDir is a directory that keeps the whole state across restarts. It is made
+	// if it does not exist, and serves one sandbox at a time. Dir is not used then.
 	DataDir string
 	// SkipChecksums leaves out the digests and checksums of object data, for
 	// benchmarks: they are neither verified nor computed, and ETags are random.
-	// Lengths, signatures and policies are checked as ever.
+	// Lengths, signatures and policies are checked as usual.
 	SkipChecksums bool
 	// RootKeys fixes the access keys of the root users by account id. Accounts
 	// that are not named get random ones.
 	RootKeys map[string]kernel.Credentials
 	// Faults are in force from the start; see SetFaults.
 	Faults []kernel.Fault
-	// Seed decides which calls a fault with a rate hits: runs with the same seed are alike.
+	// Seed decides which calls a fault with a rate hits: runs with the same seed hit the same calls.
 	Seed uint64
 }
 
@@ -66,7 +66,7 @@ func (o Options) withDefaults() (Options, error) {
 		return o, fmt.Errorf("accounts A and B are both %s: give them different ids", o.AccountA)
 	}
 	if !kernel.RegionPattern.MatchString(o.Region) {
-		return o, fmt.Errorf("region %q does not look like one, for example eu-west-1", o.Region)
+		return o, fmt.Errorf("region %q is not the name of a Region: use one like eu-west-1", o.Region)
 	}
 	for id, keys := range o.RootKeys {
 		if id != o.AccountA && id != o.AccountB {

@@ -16,7 +16,7 @@ import (
 	"github.com/brokerd/brokerd/internal/sandbox/sts"
 )
 
-// stateVersion changes when older sandboxes could not read the format.
+// stateVersion is raised when older sandboxes cannot read the format.
 const stateVersion = 2
 
 // savedState is the content of state.json: one document a service.
@@ -162,8 +162,8 @@ func firstError(steps ...func() error) error {
 	return nil
 }
 
-// save renders the state. Higher layers are read first: whatever they refer to
-// in a lower layer is older, and is in that layer's snapshot unless it was deleted.
+// save renders the state. It reads higher layers first: an entity of a lower layer that
+// they refer to is older, and is in that layer's snapshot unless it was deleted.
 func (s *Sandbox) save() ([]byte, error) {
 	out := savedState{Version: stateVersion, AccountA: s.opts.AccountA, AccountB: s.opts.AccountB, Region: s.opts.Region}
 	for _, part := range []struct {
@@ -186,7 +186,7 @@ func (s *Sandbox) save() ([]byte, error) {
 	return data, nil
 }
 
-// persist writes what a call changed, before it is answered.
+// persist writes the changes of a call, before the call is answered.
 func (s *Sandbox) persist(cl *kernel.Request) error {
 	if s.k.Store == nil {
 		return nil

@@ -112,7 +112,7 @@ func TestBucketACLForms(t *testing.T) {
 		{"canned ACL and grants", s3.PutBucketAclInput{ACL: "private", GrantRead: aws.String("id=" + own)}, "InvalidRequest"},
 		{"headers and a body", s3.PutBucketAclInput{ACL: "private", AccessControlPolicy: body(own)}, "UnexpectedContent"},
 		{"nothing at all", s3.PutBucketAclInput{}, "MissingSecurityHeader"},
-		{"an id of nobody", s3.PutBucketAclInput{GrantRead: aws.String("id=" + canonical("999999999999"))}, "InvalidArgument"},
+		{"an id of no account", s3.PutBucketAclInput{GrantRead: aws.String("id=" + canonical("999999999999"))}, "InvalidArgument"},
 		{"a group that does not exist", s3.PutBucketAclInput{GrantRead: aws.String("uri=http://example.com/all")}, "InvalidArgument"},
 		{"an e-mail address", s3.PutBucketAclInput{GrantRead: aws.String("emailAddress=a@example.com")}, "MethodNotAllowed"},
 		{"a header without form", s3.PutBucketAclInput{GrantRead: aws.String("everybody")}, "InvalidArgument"},
@@ -262,7 +262,7 @@ func TestForeignObjects(t *testing.T) {
 		{"nor does the public policy reach it", "plain", nobody, "AccessDenied"},
 		{"the public policy does reach the owner's own", "own", nobody, ""},
 		{"bucket-owner-read", "for-owner", b, ""},
-		{"bucket-owner-read is for nobody else", "for-owner", nobody, "AccessDenied"},
+		{"bucket-owner-read is for no other caller", "for-owner", nobody, "AccessDenied"},
 		{"bucket-owner-full-control", "all-for-owner", b, ""},
 		{"public-read", "for-all", nobody, ""},
 	}

@@ -151,7 +151,8 @@ func TestRequesterPays(t *testing.T) {
 	}
 }
 
-// TestUnsetConfigurations: what is not modelled reads as never set and cannot be set.
+// TestUnsetConfigurations checks that configurations that are not modelled read as never
+// set and cannot be set.
 func TestUnsetConfigurations(t *testing.T) {
 	sb := start(t, sandbox.Options{})
 	b := as(t, sb, sb.RootKeys(accountB))

@@ -148,7 +148,7 @@ func TestTransitionMinimumSize(t *testing.T) {
 	}
 }
 
-// actions writes what a run did shortly: "action key".
+// actions returns the actions of a run in short: "action key".
 func actions(r sandbox.LifecycleResult, bucket string) string {
 	var out []string
 	for _, d := range r.Done {

@@ -136,7 +136,7 @@ func TestFormsThatAreRefused(t *testing.T) {
 		{"a field that the policy does not know", with(signedForm(t, w.rootB, "x"), "x-amz-meta-a", "b"), "", 403, "Extra input fields: x-amz-meta-a"},
 		{"a policy that was changed", change(signedForm(t, w.rootB, "x"), "policy", short), "", 403, "SignatureDoesNotMatch"},
 		{"a role that may not write there", signedForm(t, w.uploader, "elsewhere/x"), "", 403, "Access Denied"},
-		{"nobody", [][2]string{{"key", "x"}}, "", 403, "AccessDenied"},
+		{"no caller", [][2]string{{"key", "x"}}, "", 403, "AccessDenied"},
 		{"too large", signedForm(t, w.rootB, "x", []any{"content-length-range", 1, 10}), "twelve bytes", 400, "EntityTooLarge"},
 		{"too small", signedForm(t, w.rootB, "x", []any{"content-length-range", 10, 100}), "five!", 400, "EntityTooSmall"},
 		{"a checksum that is wrong", with(signedForm(t, w.rootB, "x", []any{"starts-with", "$x-amz-checksum-crc32", ""}), "x-amz-checksum-crc32", "AAAAAA=="), "text", 400, "BadDigest"},
@@ -162,7 +162,7 @@ func TestFormsThatAreRefused(t *testing.T) {
 	}
 }
 
-// An open bucket takes forms that nobody signed.
+// A public bucket takes unsigned forms.
 func TestAFormOfNobody(t *testing.T) {
 	w := newWorld(t)
 	must[*s3.PutPublicAccessBlockOutput](t)(w.rootB.s3.PutPublicAccessBlock(t.Context(), &s3.PutPublicAccessBlockInput{Bucket: aws.String(bucketB), PublicAccessBlockConfiguration: &s3types.PublicAccessBlockConfiguration{}}))
@@ -196,7 +196,7 @@ func TestPoliciesOfFormsThatAreNone(t *testing.T) {
 		`{"expiration":"2020-01-01T00:00:00Z","conditions":[]}`:                       "Policy expired.",
 		`{` + later + `"conditions":[["eq","key","x"],{"bucket":"` + bucketB + `"}]}`: "Policy Condition failed",
 	} {
-		// What nobody signed is checked, too.
+		// An unsigned policy is checked, too.
 		status, _, got := post(t, w.rootB, bucketB, [][2]string{{"key", "x"}, {"policy", base64.StdEncoding.EncodeToString([]byte(text))}}, "")
 		if status != 400 || !strings.Contains(got, "x-amz-signature") {
 			t.Errorf("a policy without its signature: %d %s", status, got)

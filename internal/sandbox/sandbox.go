@@ -68,7 +68,7 @@ func New(opts Options) (*Sandbox, error) {
 	}
 	ip := net.ParseIP(host)
 	if host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return nil, fmt.Errorf("sandbox address %q is not a loopback address: it hands out keys to whoever asks, use 127.0.0.1", opts.Addr)
+		return nil, fmt.Errorf("sandbox address %q is not a loopback address: use 127.0.0.1, for the sandbox gives root keys to every client that can connect", opts.Addr)
 	}
 	s := &Sandbox{adminToken: kernel.NewSecret(), stopping: make(chan struct{})}
 	s.admin = admin.Handler(s, s.adminToken)
@@ -90,7 +90,7 @@ func New(opts Options) (*Sandbox, error) {
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ConnContext:       s.k.MarkEndpoint,
-		// Refused handshakes and hung-up clients are the client's news, not ours.
+		// Refused handshakes and closed connections are for the client to report.
 		ErrorLog: log.New(io.Discard, "", 0),
 	}
 	if !opts.PlainHTTP {
@@ -122,7 +122,7 @@ func (s *Sandbox) Run(ctx context.Context) error {
 
 var errRun = errors.New("sandbox: already run or closed")
 
-// claim makes the caller the one that serves.
+// claim reports whether the caller may serve; it returns true once.
 func (s *Sandbox) claim() bool {
 	s.lifeMu.Lock()
 	defer s.lifeMu.Unlock()
@@ -146,7 +146,7 @@ func (s *Sandbox) run(ctx context.Context) error {
 	defer cancel()
 	err := s.server.Shutdown(grace)
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = s.server.Close() // what is still open is cut: a stand-in owes its clients no more
+		err = s.server.Close() // cut the connections that are still open
 	}
 	if serveErr := <-served; !errors.Is(serveErr, http.ErrServerClosed) {
 		err = errors.Join(err, serveErr)
@@ -201,7 +201,7 @@ func (s *Sandbox) Close() error {
 	return errors.Join(err, s.server.Close(), s.closeEndpoints(), s.writeState(), s.k.Store.Close(), s.removeDir())
 }
 
-// removeDir removes what does not outlive the process.
+// removeDir removes the directory of bodies that end with the process.
 func (s *Sandbox) removeDir() error {
 	if s.dir == "" {
 		return nil

@@ -54,7 +54,7 @@ func (s *Sandbox) handle(cl *kernel.Request, service string) error {
 	}
 	if target, operation := kernel.JSONTarget(cl.HTTP); target == service {
 		cl.Record.Operation = operation
-		// The trail shows what was asked; the operation judges its form.
+		// The audit trail shows the document; the operation checks its form.
 		_ = json.Unmarshal(data, &cl.JSON)
 		if err := s.admit(cl, service, data); err != nil {
 			return err

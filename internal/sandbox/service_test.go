@@ -65,7 +65,7 @@ func TestIAM(t *testing.T) {
 		t.Errorf("a user without rights: %v", err)
 	}
 	if _, err := api.GetCredentialReport(ctx, &iam.GetCredentialReportInput{}); code(err) != "NotImplemented" || status(err) != 501 {
-		t.Errorf("what is not modelled: %v", err)
+		t.Errorf("an operation that is not modelled: %v", err)
 	}
 	// A key that is deleted stops working.
 	k := must[*iam.ListAccessKeysOutput](t)(api.ListAccessKeys(ctx, &iam.ListAccessKeysInput{UserName: aws.String("app")})).AccessKeyMetadata[0]
@@ -181,7 +181,7 @@ func TestBucketConfiguration(t *testing.T) {
 	}
 	must[*s3.PutBucketOwnershipControlsOutput](t)(api.PutBucketOwnershipControls(ctx, &s3.PutBucketOwnershipControlsInput{Bucket: b, OwnershipControls: &s3types.OwnershipControls{
 		Rules: []s3types.OwnershipControlsRule{{ObjectOwnership: s3types.ObjectOwnershipObjectWriter}}}}))
-	// 37: what the writer's account owns, the bucket's account cannot read.
+	// 37: the bucket's account cannot read objects that the writer's account owns.
 	must[*s3.PutObjectOutput](t)(w.uploader.s3.PutObject(ctx, w.put("logs/theirs", []byte("x"))))
 	if _, err := api.GetObject(ctx, &s3.GetObjectInput{Bucket: b, Key: aws.String("logs/theirs")}); code(err) != "AccessDenied" {
 		t.Errorf("an object of the writer's account: %v", err)
@@ -214,7 +214,7 @@ func TestBucketConfiguration(t *testing.T) {
 	if _, err := api.PutBucketAccelerateConfiguration(ctx, &s3.PutBucketAccelerateConfigurationInput{
 		Bucket: b, AccelerateConfiguration: &s3types.AccelerateConfiguration{Status: s3types.BucketAccelerateStatusEnabled},
 	}); code(err) != "NotImplemented" {
-		t.Errorf("what is not modelled: %v", err)
+		t.Errorf("an operation that is not modelled: %v", err)
 	}
 	if _, err := w.rootA.s3.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: b, CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: region}}); code(err) != "BucketAlreadyExists" {
 		t.Errorf("a name that is taken: %v", err)

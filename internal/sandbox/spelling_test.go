@@ -40,7 +40,7 @@ var modelNames = sync.OnceValues(func() (map[string]bool, error) {
 	return names, nil
 })
 
-// spellChecker reads along with what a client gets.
+// spellChecker checks the texts of all answers that a client gets.
 type spellChecker struct {
 	t    testing.TB
 	next *http.Transport

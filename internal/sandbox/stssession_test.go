@@ -100,7 +100,7 @@ func TestSessionTagsDecide(t *testing.T) {
 	again := in(second, "TENANT", "8")
 	again.RoleSessionName = aws.String("again")
 	if _, err := passed.sts.AssumeRole(t.Context(), again); code(err) != "InvalidParameterValue" || !strings.Contains(message(err), "conflicts with a transitive tag key from the calling session") {
-		t.Errorf("a transitive tag set anew: %v", err)
+		t.Errorf("a transitive tag set again: %v", err)
 	}
 	for name, row := range map[string]struct {
 		in   *sts.AssumeRoleInput

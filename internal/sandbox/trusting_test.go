@@ -34,7 +34,7 @@ func TestWithoutChecksums(t *testing.T) {
 	none := must[*s3.PutObjectOutput](t)(unsummed.s3.PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String(bucketB), Key: aws.String("none"), Body: strings.NewReader("text")}))
 	head := must[*s3.HeadObjectOutput](t)(w.rootB.s3.HeadObject(ctx, &s3.HeadObjectInput{Bucket: aws.String(bucketB), Key: aws.String("none"), ChecksumMode: s3types.ChecksumModeEnabled}))
 	if none.ChecksumCRC64NVME != nil || head.ChecksumCRC64NVME != nil || head.ChecksumType != "" {
-		t.Errorf("a checksum that nobody computed: %v, %v of type %q", none.ChecksumCRC64NVME, head.ChecksumCRC64NVME, head.ChecksumType)
+		t.Errorf("a checksum that was not computed: %v, %v of type %q", none.ChecksumCRC64NVME, head.ChecksumCRC64NVME, head.ChecksumType)
 	}
 	if _, data := stored(t, w.sb, bucketB, "none"); string(data) != "text" {
 		t.Errorf("stored: %q", data)

@@ -31,7 +31,7 @@ type (
 	ObjectInfo = s3.ObjectInfo
 	// MultipartUpload describes an open multipart upload.
 	MultipartUpload = s3.MultipartUpload
-	// LifecycleResult lists what a run of the lifecycle rules did.
+	// LifecycleResult lists the actions of one run of the lifecycle rules.
 	LifecycleResult = s3.LifecycleResult
 	// LifecycleAction is one action of a lifecycle rule.
 	LifecycleAction = s3.LifecycleAction

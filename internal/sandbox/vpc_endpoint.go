@@ -16,8 +16,8 @@ type vpcListener struct {
 	served   chan struct{} // closed when the goroutine that accepts from listener has ended
 }
 
-// AddVPCEndpoint opens an endpoint and returns its URL, which serves what
-// Endpoint serves. It is gone when the sandbox is closed.
+// AddVPCEndpoint opens an endpoint and returns its URL, which serves the same services
+// as Endpoint until the sandbox is closed.
 func (s *Sandbox) AddVPCEndpoint(e kernel.VPCEndpoint) (string, error) {
 	if err := e.Check(); err != nil {
 		return "", err
@@ -52,9 +52,9 @@ func (s *Sandbox) AddVPCEndpoint(e kernel.VPCEndpoint) (string, error) {
 	return scheme + "://" + address, nil
 }
 
-// closeEndpoints closes the endpoints' listeners, also those whose goroutine
-// did not come to serve before the server was closed, and waits for the
-// goroutines. The server must be closed.
+// closeEndpoints closes the endpoints' listeners and waits for their goroutines. It
+// closes the listeners too whose goroutine did not begin to serve before the server
+// was closed. The server must be closed.
 func (s *Sandbox) closeEndpoints() error {
 	s.lifeMu.Lock()
 	endpoints := s.endpoints

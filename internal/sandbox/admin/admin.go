@@ -15,8 +15,8 @@ import (
 	"github.com/brokerd/brokerd/internal/sandbox/sts"
 )
 
-// Path is where the path of every request begins. No bucket can have it as its
-// path, for bucket names hold no underscore.
+// Path is the beginning of every request's path. No bucket's path begins so, for bucket
+// names have no underscore.
 const Path = "/_sandbox/"
 
 const maxBody = 1 << 20
@@ -51,7 +51,7 @@ type Sandbox interface {
 	Save() error
 }
 
-// Info is what the admin API tells about a running sandbox.
+// Info describes a running sandbox.
 type Info struct {
 	AccountA string `json:"account_a"`
 	AccountB string `json:"account_b"`

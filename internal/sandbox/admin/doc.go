@@ -2,7 +2,7 @@
 // endpoints, identity providers and the audit trail as JSON over HTTP. It is not part
 // of AWS.
 //
-// # What it guarantees
+// # Guarantees
 //
 //   - A request needs the admin token as a bearer token, so that neither a web page
 //     nor another user of the machine can use the API.

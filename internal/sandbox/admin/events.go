@@ -9,7 +9,7 @@ import (
 )
 
 // serveEvents writes events as JSON lines, one for each call: the copy of the
-// caller's account. With follow=true it goes on until the client hangs up or
+// caller's account. With follow=true it continues until the client disconnects or
 // the sandbox stops.
 func (s *server) serveEvents(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
@@ -45,8 +45,8 @@ func (s *server) serveEvents(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// wanted picks events by name and account. Without an account each call is
-// told once: as its own account sees it, which knows the caller by ARN.
+// wanted reports whether an event has the name and account that were asked for. Without
+// an account it picks one copy of each call: the caller's, which has the caller's ARN.
 func wanted(e *trail.Event, name, account string) bool {
 	if name != "" && e.EventName != name {
 		return false

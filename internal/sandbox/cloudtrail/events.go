@@ -11,8 +11,8 @@ import (
 	"github.com/brokerd/brokerd/internal/sandbox/kernel"
 )
 
-// maxEvents bounds the memory of the audit trail; with a data directory the
-// file there keeps them all.
+// maxEvents bounds the memory of the audit trail. The file in a data directory keeps
+// all events.
 const maxEvents = 20000
 
 // Note records the events of a call, and of the calls that S3 made to KMS for it.
@@ -25,7 +25,7 @@ func (s *Service) Note(cl *kernel.Request) {
 	s.keepEvents(events)
 }
 
-// eventName is what CloudTrail calls an operation: one version of it like the other.
+// eventName is CloudTrail's name of an operation, which is the same for its versions.
 func eventName(operation string) string {
 	if operation == "ListObjectsV2" {
 		return "ListObjects"
@@ -38,7 +38,7 @@ func eventName(operation string) string {
 func (s *Service) eventsOf(cl *kernel.Request) []trail.Event {
 	c := &cl.Record
 	if c.Operation == "" || cl.Caller.Account == "" && c.Owner == "" {
-		return nil // nobody's: CloudTrail has no account to tell it to
+		return nil // no account is involved, so no account's trail gets it
 	}
 	category := "Management"
 	if kernel.IsData(c.Service, c.Operation) {
@@ -88,8 +88,8 @@ func (s *Service) forwardEvents(cl *kernel.Request, c *kernel.Call) []trail.Even
 	}, c.Owner)
 }
 
-// copies gives the event to the caller's account and, when the resource is
-// another's, to that account too: with the caller's id and account only.
+// copies returns the event for the caller's account and, when the resource belongs to
+// another account, a copy for that one, which has the caller's id and account only.
 func (s *Service) copies(e trail.Event, owner string) []trail.Event {
 	if owner == "" || owner == e.RecipientAccountID || !s.k.HasAccount(owner) {
 		return []trail.Event{e}
@@ -159,7 +159,7 @@ func decisionData(c *kernel.Call) map[string]any {
 	return map[string]any{"sandboxDecision": c.Decision}
 }
 
-// additionalData holds what CloudTrail adds for S3, and the sandbox's decision.
+// additionalData returns the fields that CloudTrail adds for S3, and the sandbox's decision.
 func additionalData(cl *kernel.Request) map[string]any {
 	data := decisionData(&cl.Record)
 	if cl.Record.Service != "s3" {

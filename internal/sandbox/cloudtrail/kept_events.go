@@ -12,8 +12,8 @@ import (
 	"github.com/brokerd/brokerd/internal/sandbox/cloudtrail/trail"
 )
 
-// readEvents reads the newest events that were kept, most of them, and cuts off
-// a last line that a kill tore. A line that is no event is damage, and told.
+// readEvents reads the newest events of the file, at most most of them, and removes an
+// incomplete last line, which a kill leaves. Any other line that is no event is an error.
 func readEvents(file *os.File, most int) ([]trail.Event, error) {
 	path := file.Name()
 	var newest [][]byte // lines; as many as fit are parsed
@@ -22,21 +22,21 @@ func readEvents(file *os.File, most int) ([]trail.Event, error) {
 	for number := 1; ; number++ {
 		line, err := lines.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
-			break // what stands after the last line's end is torn
+			break // the rest is an incomplete line
 		}
 		if err != nil {
 			return nil, fmt.Errorf("reading the audit trail: %w", err)
 		}
 		whole += int64(len(line))
 		if !json.Valid(line) {
-			return nil, fmt.Errorf("%s: line %d is no event: mend it, or move the file away", path, number)
+			return nil, fmt.Errorf("%s: line %d is not an event: repair the line, or move the file away", path, number)
 		}
 		if newest = append(newest, bytes.TrimSuffix(line, []byte("\n"))); len(newest) >= 2*most {
 			newest = append(newest[:0], newest[len(newest)-most:]...)
 		}
 	}
 	if err := file.Truncate(whole); err != nil {
-		return nil, fmt.Errorf("cutting off the torn end of the audit trail: %w", err)
+		return nil, fmt.Errorf("removing the incomplete last line of the audit trail: %w", err)
 	}
 	newest = newest[max(0, len(newest)-most):]
 	events := make([]trail.Event, len(newest))

@@ -10,11 +10,10 @@ import (
 	"github.com/brokerd/brokerd/internal/sandbox/kernel"
 )
 
-// Trails and their event selectors. They are kept and told, as policies are; what
-// the trail of the sandbox records does not depend on them, and nothing is
-// delivered to their buckets.
+// Trails and their event selectors. They are stored and returned. The sandbox's audit trail
+// does not depend on them, and no log file is delivered to their buckets.
 
-// savedTrail is a trail in the form in which it is kept.
+// savedTrail is a trail in the form of state.json.
 type savedTrail struct {
 	ARN, Name, Bucket string
 	MultiRegion       bool
@@ -49,7 +48,7 @@ type fieldSelector struct {
 	NotEndsWith   []string `json:",omitempty"`
 }
 
-// trailInput is what the operations on trails take.
+// trailInput holds the parameters of the operations on trails.
 type trailInput struct {
 	Name, TrailName, S3BucketName string
 	IsMultiRegionTrail            bool

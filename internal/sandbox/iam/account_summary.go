@@ -10,7 +10,7 @@ import (
 	"github.com/brokerd/brokerd/internal/sandbox/kernel"
 )
 
-// What IAM tells about an account as a whole.
+// The alias and the summary of an account.
 
 var accountAliasPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9]|-[a-z0-9]){2,62}$`)
 

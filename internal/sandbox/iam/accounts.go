@@ -123,12 +123,12 @@ type AccessKey struct {
 	Session    *Session
 	inactive   bool
 	created    time.Time
-	// When, where and for what the key was used last.
+	// The last use of the key: time, Region and service.
 	lastUsed            time.Time
 	lastIn, lastService string
 }
 
-// Session is what STS made. It is immutable.
+// Session is a session that STS made. It is immutable.
 type Session struct {
 	Token    string
 	Role     *Role // nil for the sessions of GetSessionToken, which are the user's

@@ -10,11 +10,11 @@ import (
 	"github.com/brokerd/brokerd/internal/sandbox/kernel"
 )
 
-// What is attached to roles, users and groups: managed policies and boundaries.
+// Managed policies and permissions boundaries of roles, users and groups.
 
 const maxAttached = 10
 
-// grants are what gives an entity its permissions, besides its inline policies.
+// grants are the attached policies and the boundary of an entity.
 type grants struct {
 	Attached []string `json:",omitempty"` // ARNs of managed policies
 	Boundary string   `json:",omitempty"` // ARN of the permissions boundary

@@ -9,7 +9,7 @@ import (
 
 // Changes that faults and the admin API make past all policies.
 
-// ExpireSession ends one session as if its time had come.
+// ExpireSession makes one session expire now.
 func (s *Service) ExpireSession(accessKeyID string) {
 	s.Mu.Lock()
 	defer s.Mu.Unlock()
@@ -21,8 +21,8 @@ func (s *Service) ExpireSession(accessKeyID string) {
 	}
 }
 
-// ExpireSessions ends all sessions of a role as if their time had come; an
-// empty ARN means those of all roles. It returns how many ended.
+// ExpireSessions makes all sessions of a role expire now; an empty ARN means the
+// sessions of all roles. It returns the number of sessions.
 func (s *Service) ExpireSessions(roleARN string) int {
 	s.Mu.Lock()
 	defer s.Mu.Unlock()

@@ -9,7 +9,7 @@ import (
 	"github.com/brokerd/brokerd/internal/sandbox/kernel"
 )
 
-// How IAM words what it refuses to store. The findings are the policy engine's;
+// IAM's errors for policies that it refuses. The policy engine finds the mistakes;
 // IAM names the first one.
 
 // MalformedDocument is the error for a policy that breaks the grammar.

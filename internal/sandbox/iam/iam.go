@@ -24,7 +24,7 @@ const (
 	principalTip   = "Invalid principal in policy: "
 )
 
-// requestTags are the tags of a tagging call; a malformed list is the handler's to refuse.
+// requestTags are the tags of a tagging call. The handler refuses a malformed list.
 func requestTags(cl *kernel.Request) []kernel.Tag {
 	tags, err := formExactTags(cl.Form)
 	if err != nil {
@@ -127,7 +127,7 @@ func (s *Service) allow(cl *kernel.Request, resource string, tags []kernel.Tag) 
 	return s.allowOn(cl, target{arn: resource}, tags)
 }
 
-// target is what a call is about, with what conditions can ask of it.
+// target is the resource of a call, with its condition keys.
 type target struct {
 	arn      string
 	tags     []kernel.Tag

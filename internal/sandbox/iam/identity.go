@@ -159,7 +159,7 @@ func (s *Service) DecideLocked(a kernel.Access) (iampolicy.Scenario, iampolicy.R
 	return s.k.Decide(s.ownLocked(a))
 }
 
-// AuthorizeLocked decides a question whose denial is told in full. The caller holds mu.
+// AuthorizeLocked is Kernel.Authorize for callers that hold mu.
 func (s *Service) AuthorizeLocked(cl *kernel.Request, a kernel.Access) *kernel.Error {
 	return s.k.Authorize(cl, s.ownLocked(a))
 }

@@ -13,14 +13,14 @@ const (
 	maxIAMListed  = 1000
 )
 
-// page is what every listing of IAM ends with.
+// page is the end of every listing of IAM.
 type page struct {
 	IsTruncated bool
 	Marker      string `xml:",omitempty"`
 }
 
-// paginate cuts a sorted list as MaxItems and Marker have it. name gives what
-// an item is sorted by.
+// paginate returns the page of a sorted list that MaxItems and Marker ask for. name
+// returns an item's sort key.
 func paginate[T any](form url.Values, items []T, name func(T) string) ([]T, page, error) {
 	limit := defaultListed
 	if n, err := strconv.Atoi(form.Get("MaxItems")); err == nil {

@@ -54,8 +54,7 @@ func (p *managedPolicy) current() iampolicy.NamedPolicy {
 	return iampolicy.NamedPolicy{Name: p.Name, Policy: p.version(p.Default).doc}
 }
 
-// awsManaged are the policies of AWS's own that can be attached: the ones that
-// are short enough to be told in full.
+// awsManaged are the AWS managed policies that are modelled: those with a short text.
 var awsManaged = []struct{ name, text string }{
 	{"AdministratorAccess", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`},
 	{"AmazonS3FullAccess", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*","s3-object-lambda:*"],"Resource":"*"}]}`},
@@ -216,7 +215,7 @@ func (s *Service) anyPolicy(cl *kernel.Request, acct *account) (*managedPolicy, 
 	return p, nil
 }
 
-// ownPolicy is anyPolicy for calls that change the policy: AWS's own cannot be.
+// ownPolicy is anyPolicy for calls that change the policy, which AWS managed policies refuse.
 func (s *Service) ownPolicy(cl *kernel.Request, acct *account) (*managedPolicy, error) {
 	p, err := s.anyPolicy(cl, acct)
 	if err == nil && strings.HasPrefix(p.ARN, awsPolicyARNPrefix) && !kernel.IsReadOnly(cl.Record.Operation) {

@@ -27,7 +27,7 @@ var (
 	versionPattern    = regexp.MustCompile(`^v[1-9][0-9]*(\.[A-Za-z0-9-]*)?$`)
 )
 
-// What IAM says, besides the model, to values with characters that it does not take.
+// IAM's errors for values with invalid characters, which the model does not cover.
 const (
 	onlyNames     = "It must contain only alphanumeric characters and/or the following: +=,.@_-"
 	onlyKeyIDs    = "It must contain only alphanumeric characters."

@@ -11,7 +11,7 @@ import (
 	"github.com/brokerd/brokerd/internal/sandbox/kernel"
 )
 
-// Instance profiles: the box in which EC2 takes a role.
+// Instance profiles, through which EC2 instances get a role.
 
 type instanceProfile struct {
 	ARN, ID, Name, Path string
@@ -154,7 +154,7 @@ func addRoleToInstanceProfile(s *Service, cl *kernel.Request, acct *account) (an
 	if len(p.Roles) > 0 {
 		return nil, kernel.Fail(http.StatusConflict, "LimitExceeded", "Cannot exceed quota for InstanceSessionsPerInstanceProfile: 1")
 	}
-	// Who hands a role to EC2 has to be allowed to pass it.
+	// The caller needs iam:PassRole to give a role to EC2.
 	ctx := cl.Conditions("")
 	ctx["iam:PassedToService"] = []string{"ec2.amazonaws.com"}
 	if e := s.AuthorizeLocked(cl, kernel.Access{Caller: cl.Caller, Action: "iam:PassRole", Resource: r.arn, Owner: acct.id, Context: ctx}); e != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/brokerd/brokerd/internal/sandbox/kernel"
 )
 
-// The form in which IAM is kept. A test fills every field of the accounts and
-// fails when a field is lost on the way.
+// IAM's part of state.json. A test fills every field of the accounts and fails when
+// a field is not restored.
 
 type savedIAM struct {
 	Accounts []savedAccount
@@ -172,7 +172,7 @@ func restoreDocuments(texts map[string]string) (namedDocuments, error) {
 	return out, nil
 }
 
-// restoreIdentities makes all that policies may name.
+// restoreIdentities makes all entities that policies may name.
 func (s *Service) restoreIdentities(saved *savedAccount) error {
 	acct := newAccount(saved.ID)
 	acct.alias, acct.profiles, acct.providers, acct.policies = saved.Alias, saved.Profiles, saved.Providers, saved.Policies
@@ -227,8 +227,8 @@ func (s *Service) restoreTrust(saved *savedAccount) error {
 	return nil
 }
 
-// restoreKey makes an access key again. Sessions of roles and users that are
-// gone are gone, too. Root keys that the options give take the place of kept ones.
+// restoreKey restores an access key, except for sessions of deleted roles and users. Root
+// keys that the options give replace the stored ones.
 func (s *Service) restoreKey(saved *savedKey, given map[string]kernel.Credentials) error {
 	k := &AccessKey{ID: saved.ID, Secret: saved.Secret, Account: saved.Account, inactive: saved.Inactive, created: saved.Created, lastUsed: saved.LastUsed, lastIn: saved.LastIn, lastService: saved.LastService}
 	if saved.UserID != "" {

@@ -39,7 +39,7 @@ type matchedXML struct {
 
 type positionXML struct{ Line, Column int }
 
-// simulation is what both calls boil down to.
+// simulation is the question of both operations.
 type simulation struct {
 	base      iampolicy.Scenario
 	actions   []string
@@ -102,7 +102,7 @@ func parsePolicies(form url.Values, name string) ([]iampolicy.NamedPolicy, error
 	return out, nil
 }
 
-// complete adds what the form says to a simulation.
+// complete adds the parameters of the request to a simulation.
 func (sim *simulation) complete(form url.Values) error {
 	sim.actions, sim.resources = kernel.FormList(form, "ActionNames"), kernel.FormList(form, "ResourceArns")
 	if len(sim.resources) == 0 {

@@ -14,14 +14,14 @@ import (
 	"github.com/brokerd/brokerd/internal/sandbox/kernel"
 )
 
-// StoredPolicy is a policy with principals. Roles and users that it names are
-// kept by unique id, as AWS does: when one is deleted the document shows the
-// id, and a new one of the same name is not meant.
+// StoredPolicy is a policy with principals. It keeps the roles and users that it names by
+// unique id, as AWS does: when one is deleted, the document shows the id, and a new
+// entity of the same name is another principal.
 type StoredPolicy struct {
 	text  string
 	named []namedPrincipal // in order of position
 
-	// The document as it reads now, and the world's generation it was read at.
+	// The document as it was read last, and IAM's generation at that time.
 	current    string
 	Doc        *iampolicy.Document
 	generation uint64
@@ -205,9 +205,8 @@ type principalLiteral struct {
 	start, end  int
 }
 
-// principalLiterals finds the strings under Statement[].Principal and
-// NotPrincipal with their places in the text. It is lenient about the rest of
-// the grammar; iampolicy.Parse is the judge of that.
+// principalLiterals finds the strings under Statement[].Principal and NotPrincipal, with
+// their places in the text. It ignores other mistakes, which iampolicy.Parse finds.
 func principalLiterals(text []byte) ([]principalLiteral, error) {
 	var out []principalLiteral
 	dec := json.NewDecoder(bytes.NewReader(text))
@@ -265,8 +264,8 @@ func principalLiterals(text []byte) ([]principalLiteral, error) {
 	return out, nil
 }
 
-// principalKind says whether a path of fields (array elements are "") leads to
-// a principal, and of which kind.
+// principalKind reports whether a path of fields (array elements are "") leads to a
+// principal, and returns the kind.
 func principalKind(path []string) (string, bool) {
 	var fields []string
 	for _, p := range path {

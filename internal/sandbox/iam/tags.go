@@ -29,7 +29,7 @@ func (t tagged) same(a, b string) bool {
 	return strings.EqualFold(a, b)
 }
 
-// tagTarget finds what a tagging call is about and decides the call.
+// tagTarget finds the entity of a tagging call and decides the call.
 type tagTarget func(s *Service, cl *kernel.Request, acct *account) (tagged, error)
 
 func roleTags(s *Service, cl *kernel.Request, acct *account) (tagged, error) {
@@ -159,14 +159,13 @@ func tagList(tags []kernel.Tag) *tagListXML {
 	return &tagListXML{tagsXML(tags)}
 }
 
-// FormTags reads Tags.member.N.Key and .Value of a validated request, for
-// what takes keys that differ in case only for the same key: users, roles and
-// sessions.
+// FormTags reads Tags.member.N.Key and .Value of a validated request. Keys that differ in
+// case only are the same key, as for users, roles and sessions.
 func FormTags(form url.Values) ([]kernel.Tag, error) {
 	return readTags(form, strings.ToLower, "Duplicate tag keys found. Please note that Tag keys are case insensitive.")
 }
 
-// formExactTags is FormTags for what tells keys of other case apart.
+// formExactTags is FormTags for entities whose tag keys are case-sensitive.
 func formExactTags(form url.Values) ([]kernel.Tag, error) {
 	return readTags(form, itself, "Duplicate tag keys found.")
 }

@@ -13,18 +13,17 @@ import (
 	"github.com/brokerd/brokerd/internal/sandbox/kernel"
 )
 
-// How IAM and STS refuse parameters: first all that breaks the model, in one
-// answer, then the first value with characters that the service does not take.
-// Both come before the policies are asked.
+// Validation of parameters by IAM and STS, before the policies are asked. First, one error
+// lists all violations of the model. Then the first value with invalid characters is refused.
 
-// Shape is what the value of a parameter may be.
+// Shape is the constraint on a parameter's value.
 type Shape struct {
 	Least, Most int  // characters, entries of a list, or the number itself; most 0: no bound
 	Number      bool // an integer
 	oneOf       []string
-	Pattern     *regexp.Regexp // of the model, told as text
+	Pattern     *regexp.Regexp // of the model; errors show text
 	Text        string
-	chars       *regexp.Regexp // of the service, told as want
+	chars       *regexp.Regexp // of the service; errors show want
 	want        string
 	Member      *Shape // of a list
 	Tags        bool   // a list of keys and values
@@ -44,7 +43,7 @@ func shapeOf(operation, name string) Shape {
 	return shapes[name]
 }
 
-// validation collects what is wrong with a request.
+// validation collects the mistakes of a request.
 type validation struct {
 	Model
 	form  url.Values
@@ -124,7 +123,7 @@ func (v *validation) parameter(s Shape, name string, required bool) error {
 		return nil
 	}
 	if s.oneOf != nil && !slices.Contains(s.oneOf, value[0]) {
-		// A value that is one of a few is told by IAM too.
+		// IAM shows values of enumerations, too.
 		v.wrong = append(v.wrong, fmt.Sprintf("Value '%s' at '%s' failed to satisfy constraint: Member must satisfy enum value set: [%s]", value[0], field, strings.Join(s.oneOf, ", ")))
 		return nil
 	}
@@ -169,7 +168,7 @@ func (v *validation) list(s Shape, name string, required bool) {
 		if s.Member.holds(value) {
 			continue
 		}
-		// One member is enough to refuse the list, and all its constraints are told.
+		// One member is enough to refuse the list; the error shows all its constraints.
 		var rules []string
 		if s.Member.Most > 0 {
 			rules = append(rules, fmt.Sprintf("Member must have length less than or equal to %d", s.Member.Most))

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// answerWriter keeps an answer until the handler is done, so that a client that
-// reads slowly never holds up the world's lock. Object data streams.
+// answerWriter buffers an answer until the handler is done, so that a client that
+// reads slowly never keeps a lock held. Object data streams.
 type answerWriter struct {
 	http.ResponseWriter
 	status    int
@@ -37,7 +37,7 @@ func (w *answerWriter) Write(p []byte) (int, error) {
 	return w.write(p)
 }
 
-// blank forgets what was kept, for another answer. Headers stay.
+// blank discards the buffered answer, for another one. Headers stay.
 func (w *answerWriter) blank() *answerWriter {
 	w.kept.Reset()
 	w.status = 0
@@ -47,8 +47,8 @@ func (w *answerWriter) blank() *answerWriter {
 
 var errCut = errors.New("the connection was dropped on request")
 
-// finish sends what was kept, as the fault has it. A client that hung up is
-// not an error of ours.
+// finish sends the buffered answer as the fault wants it. A client that has disconnected
+// is no error.
 func (w *answerWriter) finish(f Fault) {
 	if !w.streaming {
 		if w.status == 0 {
@@ -66,7 +66,7 @@ func (w *answerWriter) finish(f Fault) {
 	}
 }
 
-// send sends the head, unless the answer is to be lost.
+// send sends the status and headers, unless the fault loses the answer.
 func (w *answerWriter) send(code int) {
 	if w.fault.Reset == ResetBeforeResponse {
 		w.drop()
@@ -96,11 +96,11 @@ func useAWSCase(h http.Header) {
 	}
 }
 
-// drop sends what net/http still holds, and closes the connection with a reset.
+// drop flushes the buffer of net/http and closes the connection with a reset.
 func (w *answerWriter) drop() {
 	w.cut = true
 	if w.sent > 0 || w.fault.Reset == ResetAfterResponse {
-		// Whether the client got it before the reset is the network's affair.
+		// The client may receive the reset before the bytes.
 		_ = http.NewResponseController(w.ResponseWriter).Flush()
 	}
 	resetConnection(w.ResponseWriter)
@@ -146,7 +146,7 @@ func (w *answerWriter) paced(p []byte) (int, error) {
 	return total, nil
 }
 
-// Flush lets io.Copy and others see a plain writer.
+// answerWriter has no ReadFrom: io.Copy uses Write, which paces and truncates.
 var _ io.Writer = (*answerWriter)(nil)
 
 type resetError struct{}
@@ -164,7 +164,7 @@ func resetConnection(w http.ResponseWriter) {
 		raw = t.NetConn()
 	}
 	if tcp, ok := raw.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0) // without it the client sees an orderly close
+		_ = tcp.SetLinger(0) // without it the client sees a regular close
 	}
 	_ = raw.Close()
 }

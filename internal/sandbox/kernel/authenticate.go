@@ -63,8 +63,8 @@ func authErrorsOf(service string) *authErrors {
 	return &queryAuthErrors
 }
 
-// Authenticate checks the signature and sets cl.caller. A request without one
-// stays anonymous. payloadHash is what the canonical request ends with.
+// Authenticate checks the signature and sets cl.Caller. A request without a signature
+// stays anonymous. payloadHash is the last line of the canonical request.
 func (cl *Request) Authenticate(keys keyring, service, payloadHash string) error {
 	e := authErrorsOf(service)
 	r := cl.HTTP
@@ -173,7 +173,7 @@ func findSigner(keys keyring, sig *Signature, e *authErrors) (*Signer, error) {
 }
 
 // AuthenticateText checks an S3 signature over a text, the policy of a form upload,
-// and sets cl.caller.
+// and sets cl.Caller.
 func (cl *Request) AuthenticateText(keys keyring, sig *Signature, text string) error {
 	e := &S3AuthErrors
 	by, err := findSigner(keys, sig, e)
@@ -206,7 +206,7 @@ func UnsupportedSignature(e *authErrors) *Error {
 	return Fail(http.StatusBadRequest, "InvalidRequest", "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.")
 }
 
-// signingTime is the time that the client says it signed at.
+// signingTime is the time of signing, as the client states it.
 func signingTime(r *http.Request) (time.Time, error) {
 	if stamp := r.Header.Get("X-Amz-Date"); stamp != "" {
 		return time.Parse(AmzTimeLayout, stamp)

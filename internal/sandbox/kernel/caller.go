@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// callerKind tells the kinds of principals apart.
+// callerKind is the kind of a principal.
 type callerKind int
 
 // The kinds of callers. Federated callers are known by a web identity token only.

@@ -10,7 +10,7 @@ const maxCalls = 1 << 16
 type Call struct {
 	Time      time.Time
 	Service   string // sts, iam, s3, kms
-	Operation string // AssumeRole, PutObject, …; empty when it could not be told
+	Operation string // AssumeRole, PutObject, …; empty when it is unknown
 	Principal string // ARN of the caller, empty when not authenticated
 	Account   string // the caller's account
 	AccessKey string // the access key id that signed

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// IsData tells object-level calls of S3 from those that manage something.
+// IsData reports whether an operation is about objects of S3: CloudTrail counts it among the data events.
 func IsData(service, operation string) bool {
 	if service != "s3" || strings.Contains(operation, "Bucket") || strings.Contains(operation, "PublicAccessBlock") || strings.Contains(operation, "LockConfiguration") {
 		return false
@@ -13,7 +13,7 @@ func IsData(service, operation string) bool {
 	return true
 }
 
-// readOnlyOperations are reads by CloudTrail's reckoning although their names do not say so.
+// readOnlyOperations are the operations that CloudTrail counts among the reads in spite of their names.
 var readOnlyOperations = []string{
 	"AssumeRole", "AssumeRoleWithWebIdentity", "Decrypt", "Encrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "GenerateDataKeyPair",
 	"GenerateDataKeyPairWithoutPlaintext", "GenerateMac", "GenerateRandom", "ReEncrypt", "Sign", "Verify", "VerifyMac",

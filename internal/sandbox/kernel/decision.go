@@ -53,8 +53,8 @@ func PrincipalText(arn string) string {
 	return arn
 }
 
-// Authorize decides a question whose denial is told in full: to a caller in
-// the account that owns what is asked for.
+// Authorize decides a question of a caller in the account that owns the resource. Its error
+// has the whole reason of a denial.
 func (k *Kernel) Authorize(cl *Request, a Access) *Error {
 	sc, res := k.Decide(a)
 	cl.Decided(a, res)

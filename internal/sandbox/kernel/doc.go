@@ -2,7 +2,7 @@
 // their answers, SigV4, errors in AWS's form, policy decisions, faults, the clock,
 // the record of calls, and the data directory.
 //
-// # What it guarantees
+// # Guarantees
 //
 //   - A request is authenticated before its caller is set; an unsigned one stays anonymous.
 //   - A decision is made by internal/iampolicy, over the caller's policies, the

@@ -9,15 +9,15 @@ import (
 	"strings"
 )
 
-// Error is an answer in AWS's terms. Handlers return it as an error; the
-// server renders it in the shape of the service.
+// Error is an error of AWS. Handlers return it, and the server renders it in the
+// form of the service.
 type Error struct {
 	Code    string
 	Message string
 	Status  int
 	Extra   []extraField      // further elements of S3's error document, in order
 	Header  map[string]string // further response headers
-	Denied  bool              // a policy said no
+	Denied  bool              // a policy denied the call
 }
 
 type extraField struct{ Name, Value string }
@@ -75,7 +75,7 @@ func writeError(w http.ResponseWriter, r *http.Request, service string, e *Error
 		}
 		namespace := queryNamespace(service)
 		if service == "sts" && e.Code == "InvalidAction" {
-			namespace = "http://webservices.amazon.com/AWSFault/2005-15-09" // STS says so of what it does not know
+			namespace = "http://webservices.amazon.com/AWSFault/2005-15-09" // STS answers unknown operations in this namespace
 		}
 		body = fmt.Sprintf(xml.Header+`<ErrorResponse xmlns="%s"><Error><Type>%s</Type><Code>%s</Code><Message>%s</Message></Error><RequestId>%s</RequestId></ErrorResponse>`,
 			namespace, fault, escapeXML(e.Code), escapeXML(e.Message), requestID)
@@ -105,7 +105,7 @@ func escapeXML(s string) string {
 	return b.String()
 }
 
-// ErrNotFound is returned when what is named does not exist.
+// ErrNotFound is returned for a resource that does not exist.
 var ErrNotFound = errors.New("not found in the sandbox")
 
 // InvalidArgument is S3's error of that name.

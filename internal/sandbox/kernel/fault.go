@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// ResetPoint is where in a call its connection is dropped.
+// ResetPoint is the point of a call at which its connection is dropped.
 type ResetPoint string
 
-// The reset points. BeforeResponse is a lost answer: what was asked is done.
+// The reset points. ResetBeforeResponse loses the answer: the operation is carried out.
 const (
 	ResetBeforeBody     ResetPoint = "before-body"
 	ResetAfterBody      ResetPoint = "after-body"
@@ -22,18 +22,18 @@ const (
 	ResetAfterResponse  ResetPoint = "after-response"
 )
 
-// throttle as a Code stands for the code with which each service throttles.
+// throttle as a Code means the code with which the service throttles.
 const throttle = "throttle"
 
-// Fault makes calls go wrong on purpose. All but what acts on the response act
-// after the operation is known and before anything is checked or changed.
+// Fault makes calls fail on purpose. A fault acts when the operation is known, before
+// anything is checked or changed, except for the fields that act on the response.
 type Fault struct {
 	// Operation is "service:Operation", "service:*" or "*".
 	Operation string `json:"operation"`
-	// Code is the AWS error code to answer, empty for none; "throttle" is the
-	// one with which the service throttles.
+	// Code is the AWS error code to answer, empty for none; "throttle" means the
+	// code with which the service throttles.
 	Code string `json:"code,omitempty"`
-	// Message is the error's text; empty: one that says it was injected.
+	// Message is the error's text; empty: a text that says that the error was injected.
 	Message string `json:"message,omitempty"`
 	// Status is the HTTP status with Code; 0 means 503.
 	Status int `json:"status,omitempty"`
@@ -48,9 +48,9 @@ type Fault struct {
 	Times int `json:"times,omitempty"`
 	// Reset drops the TCP connection at a point.
 	Reset ResetPoint `json:"reset,omitempty"`
-	// Truncate sends the response's head and only so many bytes of its body, then drops the connection.
+	// Truncate sends the response's headers and this many bytes of its body, and drops the connection.
 	Truncate int64 `json:"truncate,omitempty"`
-	// BytesPerSecond is how fast the response's body is sent; 0 means at once.
+	// BytesPerSecond is the rate at which the response's body is sent; 0 means no limit.
 	BytesPerSecond int64 `json:"bytes_per_second,omitempty"`
 	// ExpireSession makes the session that signed the call expire before it.
 	ExpireSession bool `json:"expire_session,omitempty"`
@@ -145,11 +145,11 @@ func (f *Fault) Validate() error {
 	service, operation, ok := strings.Cut(f.Operation, ":")
 	switch {
 	case f.Operation != "*" && (!ok || operation == "" || service != "*" && !services[service]):
-		return fmt.Errorf("fault: operation %q: want service:Operation, service:* or *, with a service of s3, sts, iam, kms and cloudtrail", f.Operation)
+		return fmt.Errorf("fault: operation %q: want service:Operation, service:* or *, where service is s3, sts, iam, kms or cloudtrail", f.Operation)
 	case !(f.Rate >= 0 && f.Rate <= 1): // NaN is neither
 		return fmt.Errorf("fault: rate %v: want a share from 0 to 1", f.Rate)
 	case f.Status != 0 && (f.Status < 400 || f.Status > 599):
-		return fmt.Errorf("fault: status %d: want an error's, 400 to 599", f.Status)
+		return fmt.Errorf("fault: status %d: want an error status, 400 to 599", f.Status)
 	case f.Latency < 0 || f.Jitter < 0 || f.Skip < 0 || f.Times < 0 || f.Truncate < 0 || f.BytesPerSecond < 0:
 		return errors.New("fault: numbers and durations cannot be negative")
 	}
@@ -159,7 +159,7 @@ func (f *Fault) Validate() error {
 		return fmt.Errorf("fault: reset %q: want %s, %s, %s or %s", f.Reset, ResetBeforeBody, ResetAfterBody, ResetBeforeResponse, ResetAfterResponse)
 	}
 	if f.Code == "" && f.Latency == 0 && f.Jitter == 0 && f.Reset == "" && f.Truncate == 0 && f.BytesPerSecond == 0 && !f.ExpireSession && f.DisableKey == "" && f.DeleteRole == "" {
-		return fmt.Errorf("fault: %s: nothing is to go wrong; give a code, a latency, a reset or the like", f.Operation)
+		return fmt.Errorf("fault: %s has no effect: give a code, a latency, a reset or another effect", f.Operation)
 	}
 	return nil
 }
@@ -198,9 +198,9 @@ func (k *Kernel) Faults() []Fault {
 	return out
 }
 
-// NextFault takes the first fault that hits, counting it down. Which calls a
-// fault with a rate hits follows from the seed and from how many calls matched
-// it before: the same run of calls is hit in the same places.
+// NextFault returns the first fault that hits, and counts it down. The calls that a fault
+// with a rate hits follow from the seed and the number of calls that matched before: two
+// runs of the same calls are hit at the same places.
 func (k *Kernel) NextFault(service, operation string) (Fault, bool) {
 	k.faultMu.Lock()
 	defer k.faultMu.Unlock()

@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-// throttleCodes are how the services say that there were too many calls.
+// throttleCodes are the services' errors for too many calls.
 var throttleCodes = map[string]struct {
 	code, text string
 	status     int
@@ -17,8 +17,8 @@ var throttleCodes = map[string]struct {
 	"cloudtrail": {"ThrottlingException", "Rate exceeded", http.StatusBadRequest},
 }
 
-// ApplyFault makes happen what is to go wrong before a call, and keeps for
-// later what is to go wrong with its answer.
+// ApplyFault applies a fault to a call: the parts that act before the operation at once,
+// and the parts that act on the answer later.
 func (cl *Request) ApplyFault(service string) error {
 	fault, ok := cl.Kernel.NextFault(service, cl.Record.Operation)
 	if !ok {
@@ -36,7 +36,7 @@ func (cl *Request) ApplyFault(service string) error {
 	case ResetBeforeBody:
 		return &resetError{}
 	case ResetAfterBody:
-		// The body is all that is wanted of the client; what it says does not matter.
+		// Only the arrival of the body matters, not its content.
 		_, _ = io.Copy(io.Discard, cl.Payload)
 		return &resetError{}
 	}
@@ -69,7 +69,7 @@ func (f *Fault) AsError(service string) *Error {
 	return Fail(status, code, "%s", message)
 }
 
-// PresentedKey is the access key id that a request claims to be signed with.
+// PresentedKey is the access key id that a request names; it is not verified.
 func PresentedKey(r *http.Request) string {
 	if sig, err := parseAuthorization(r.Header.Get("Authorization"), requestService(r)); err == nil {
 		return sig.accessKey

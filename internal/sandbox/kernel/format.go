@@ -18,7 +18,7 @@ func BoolText(b bool) string {
 // FormatUnix is the text of a time in seconds since 1970.
 func FormatUnix(t time.Time) string { return strconv.FormatInt(t.Unix(), 10) }
 
-// ISOTime is the time form of S3's and the query services' XML.
+// ISOTime is the time format of S3's and the query services' XML.
 func ISOTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
 // QueryTime is the time format of the query protocol.

@@ -9,16 +9,16 @@ import (
 	"github.com/brokerd/brokerd/internal/iampolicy"
 )
 
-// Guardrails are what an organization puts around an account. The accounts
-// cannot see or change them, as on AWS: they are set from outside.
+// Guardrails are the policies that an organization puts around an account. The accounts
+// cannot read or change them, as on AWS: they are set from outside.
 type Guardrails struct {
 	// OrganizationID is the account's organization, "o-…"; empty: none.
 	OrganizationID string `json:"organization_id,omitempty"`
-	// ServiceControl are the SCPs of the account: the most that its principals
-	// may do. Without any, nothing is limited. The root user is not exempt.
+	// ServiceControl are the account's service control policies (SCPs), which limit its
+	// principals, the root user included. Without any, there is no limit.
 	ServiceControl []string `json:"service_control,omitempty"`
-	// ResourceControl are the RCPs of the account, for its S3, STS and KMS
-	// resources and any caller. RCPFullAWSAccess is always there.
+	// ResourceControl are the account's resource control policies (RCPs), for its S3, STS
+	// and KMS resources and any caller. RCPFullAWSAccess is always attached.
 	ResourceControl []string `json:"resource_control,omitempty"`
 }
 
@@ -36,7 +36,7 @@ const fullAccess = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Prin
 // parseGuardrails checks and parses guardrails.
 func parseGuardrails(g Guardrails) (*parsedGuardrails, error) {
 	if g.OrganizationID != "" && !organizationPattern.MatchString(g.OrganizationID) {
-		return nil, fmt.Errorf("organization id %q: want o- and 10 to 32 small letters and digits", g.OrganizationID)
+		return nil, fmt.Errorf("organization id %q: want o- and 10 to 32 lowercase letters and digits", g.OrganizationID)
 	}
 	if g.OrganizationID == "" && len(g.ServiceControl)+len(g.ResourceControl) > 0 {
 		return nil, errors.New("service and resource control policies come from an organization: give its id")
@@ -57,7 +57,7 @@ func (k *Kernel) SetGuardrails(account string, g Guardrails) error {
 		return err
 	}
 	if !k.HasAccount(account) {
-		return fmt.Errorf("account %s is neither A nor B", account)
+		return fmt.Errorf("account %s does not exist in the sandbox: use account A or B", account)
 	}
 	k.networkMu.Lock()
 	defer k.networkMu.Unlock()

@@ -8,7 +8,7 @@ import (
 	"regexp"
 )
 
-// NewID makes ids of AWS's form: a prefix and capital letters and digits.
+// NewID makes an id of AWS's form: a prefix, then capital letters and digits.
 func NewID(prefix string, n int) string {
 	raw := make([]byte, n)
 	_, _ = rand.Read(raw) // never fails, see crypto/rand
@@ -49,5 +49,5 @@ const (
 	MaxTagValue = 256
 )
 
-// TagText is what tags accept in keys and values: letters, digits, spaces and + - = . _ : / @ of any script.
+// TagText matches keys and values of tags: letters and digits of any script, spaces and + - = . _ : / @.
 var TagText = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$`)

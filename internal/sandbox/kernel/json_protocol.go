@@ -9,7 +9,7 @@ import (
 
 // The JSON protocol: JSON in, JSON out. KMS and CloudTrail speak it.
 
-// CloudTrailTarget is what X-Amz-Target starts with.
+// CloudTrailTarget is the beginning of X-Amz-Target.
 const CloudTrailTarget = "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101."
 
 // JSONContentType is the content type of every answer in the JSON protocol.

@@ -17,7 +17,7 @@ func queryNamespace(service string) string {
 	return "https://sts.amazonaws.com/doc/2011-06-15/"
 }
 
-// WriteQuery answers with result as the content of <ActionResult>; nil for none.
+// WriteQuery answers with result, whose XML element is ACTIONResult; nil for no result.
 func (cl *Request) WriteQuery(result any) error {
 	var inner []byte
 	if result != nil {

@@ -32,7 +32,7 @@ type Request struct {
 	Forward    []Call         // calls that S3 made on the caller's behalf
 	Response   map[string]any // response elements for the trail
 	Endpoint   *endpoint      // that the call came through; nil for the open network
-	fault      Fault          // what is to go wrong with the answer
+	fault      Fault          // the parts of a fault that act on the answer
 }
 
 type countingReader struct {
@@ -113,8 +113,8 @@ func (cl *Request) Reply(status int) {
 	cl.Out.WriteHeader(status)
 }
 
-// note records a call that is about to be answered, with the calls that S3 made
-// to KMS for it. A client that has the answer finds the record.
+// note records a call with the calls that S3 made to KMS for it. It is called before
+// the answer is sent, so that a client that has the answer finds the record.
 func (cl *Request) note(status int) {
 	if cl.noted {
 		return
@@ -136,14 +136,14 @@ func (cl *Request) note(status int) {
 	cl.Forward = nil
 }
 
-// drain reads what is left of a modest body, so that a client that is still
-// writing sees the answer and not a reset. Nothing is read from a client that
+// drain reads the rest of the request body, up to a limit, so that a client that still
+// writes sees the answer instead of a reset. It reads nothing from a client that
 // waits for 100-continue.
 func (cl *Request) drain() {
 	if cl.Payload.N == 0 && strings.EqualFold(cl.HTTP.Header.Get("Expect"), "100-continue") {
 		return
 	}
-	// Whatever ends the reading, the answer is written next.
+	// An error does not matter: the answer is written next.
 	_, _ = io.CopyN(io.Discard, cl.Payload, 16<<20)
 }
 
@@ -161,8 +161,8 @@ func internalError(service string, err error) *Error {
 // services are the ones that a credential scope may name.
 var services = map[string]bool{"s3": true, "sts": true, "iam": true, "kms": true, "cloudtrail": true}
 
-// requestService tells the service from the credential scope, or from the
-// shape of an unsigned request.
+// requestService finds the service in the credential scope, or from the form of an
+// unsigned request.
 func requestService(r *http.Request) string {
 	scope := ""
 	if auth := r.Header.Get("Authorization"); auth != "" {
@@ -180,7 +180,7 @@ func requestService(r *http.Request) string {
 		return service
 	}
 	if r.Header.Get("X-Amz-Target") != "" && len(parts) == 5 {
-		return parts[3] // one that the sandbox does not have, and says so
+		return parts[3] // not modelled: the handler answers so
 	}
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err == nil && r.Method == http.MethodPost && kind == "application/x-www-form-urlencoded" {
 		return "sts"

@@ -27,8 +27,8 @@ const (
 	PayloadSignedTrailer   = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
 )
 
-// Signature is what a request says about its own signing. Nothing in it is
-// trusted before verify.
+// Signature holds the parameters of a request's signature. They are not verified
+// until Authenticate has returned.
 type Signature struct {
 	accessKey     string
 	date          string // yyyymmdd of the scope
@@ -42,10 +42,10 @@ type Signature struct {
 	Token         string
 }
 
-// authProblem is what is wrong with the form of a signature, in S3's words.
+// authProblem is a mistake in the form of a signature, with S3's text.
 type authProblem struct {
 	text  string
-	scope string // in STS's and IAM's words, when the credential's scope is wrong
+	scope string // the text of STS and IAM, when the credential's scope is wrong
 }
 
 func (p *authProblem) Error() string { return p.text }
@@ -174,7 +174,7 @@ func parsePresigned(q url.Values, service string) (Signature, error) {
 	return sig, nil
 }
 
-// IsPresigned is false for nil, an anonymous request's.
+// IsPresigned reports whether the signature is in the query; false for nil.
 func (s *Signature) IsPresigned() bool { return s != nil && s.Presigned }
 
 // signingKey derives the key of a scope.
@@ -255,8 +255,8 @@ func signedHeaderValue(r *http.Request, name string) string {
 	return strings.Join(out, ",")
 }
 
-// unsignedHeaders are the x-amz headers, and the host, that the signature does
-// not cover: something between the client and here added them.
+// unsignedHeaders are the x-amz headers, and the host, that the signature does not
+// cover. A proxy may have added them.
 func (s *Signature) unsignedHeaders(r *http.Request) []string {
 	var out []string
 	for name := range r.Header {

@@ -12,12 +12,12 @@ import (
 	"time"
 )
 
-// What STS and IAM ask of signatures, and say about them, in their own way.
+// The checks and errors of signatures that differ for STS and IAM.
 
 func isQueryService(service string) bool { return service == "sts" || service == "iam" }
 
-// parseQueryPresigned reads a signature from the query string of a call to STS
-// or IAM. It is good for 15 minutes: X-Amz-Expires is not looked at.
+// parseQueryPresigned reads a signature from the query string of a call to STS or
+// IAM. It is valid for 15 minutes: X-Amz-Expires is ignored.
 func parseQueryPresigned(q url.Values, service string) (Signature, error) {
 	sig := Signature{Presigned: true, Value: q.Get("X-Amz-Signature"), Token: q.Get("X-Amz-Security-Token")}
 	switch q.Get("X-Amz-Algorithm") {
@@ -57,7 +57,7 @@ func scopeProblem(format string, args ...any) *Error {
 	return Fail(http.StatusForbidden, "SignatureDoesNotMatch", format, args...)
 }
 
-// queryAuthProblem words what parseAuthorization and its like found.
+// queryAuthProblem turns an error of parseAuthorization into an error of STS and IAM.
 func queryAuthProblem(err error) error {
 	var p *authProblem
 	if errors.As(err, &p) && p.scope != "" {
@@ -100,7 +100,7 @@ func queryHeaderSignature(r *http.Request, header, service string) (Signature, e
 	return sig, sig.checkScopeDate()
 }
 
-// checkSignedHost refuses a signature that would be as good for another host.
+// checkSignedHost refuses a signature that does not cover the host.
 func (s *Signature) checkSignedHost() error {
 	if slices.Contains(s.signedHeaders, "host") {
 		return nil

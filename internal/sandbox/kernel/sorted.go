@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// Sorted gives the values of a map in the order of its keys, so that the same
-// state is always written the same.
+// Sorted returns the values of a map in the order of its keys, so that the same
+// state is always written as the same bytes.
 func Sorted[V, S any](m map[string]V, save func(V) S) []S {
 	var out []S
 	for _, k := range slices.Sorted(maps.Keys(m)) {

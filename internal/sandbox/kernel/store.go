@@ -21,9 +21,9 @@ import (
 //	bodies/…        the bytes of objects and parts
 //	events.jsonl    the audit trail
 //
-// Changes are noted under the world's lock and written, in their order, before
-// the call that made them is answered. Files are replaced by renaming, and not
-// synced: state survives the process, not the loss of power.
+// Services note changes while they hold their locks. The changes are written, in
+// their order, before the call that made them is answered. Files are replaced by
+// renaming and not synced: the state survives a kill, not a loss of power.
 type Store struct {
 	dir  string
 	lock *os.File
@@ -33,7 +33,7 @@ type Store struct {
 	failed error // a change that could not be rendered
 
 	writeMu sync.Mutex // held while files are written, so that order is kept
-	state   []byte     // what state.json holds
+	state   []byte     // the content of state.json
 	Events  *os.File
 }
 
@@ -112,8 +112,8 @@ func (s *Store) Discard(path string) {
 	s.noted = append(s.noted, change{path: path})
 }
 
-// Flush writes what was noted. When it returns, all that was noted before the
-// call is written, by whomever.
+// Flush writes the noted changes. When it returns, all changes that were noted before the
+// call are written, by this call or another one.
 func (s *Store) Flush() error {
 	s.writeMu.Lock()
 	defer s.writeMu.Unlock()
@@ -189,8 +189,7 @@ func (s *Store) Each(kind string, load func(id string, data []byte) error) error
 	return nil
 }
 
-// AppendEvents adds lines to the audit trail's file, and says so at the next
-// flush if it could not.
+// AppendEvents adds lines to the audit trail's file. The next flush returns its error.
 func (s *Store) AppendEvents(lines []byte) {
 	s.noteMu.Lock()
 	defer s.noteMu.Unlock()

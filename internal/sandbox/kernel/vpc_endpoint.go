@@ -37,7 +37,7 @@ func (k *Kernel) AddEndpoint(e VPCEndpoint, address string) error {
 	k.networkMu.Lock()
 	defer k.networkMu.Unlock()
 	if k.endpoints[e.ID] != nil {
-		return fmt.Errorf("there is an endpoint %s already", e.ID)
+		return fmt.Errorf("endpoint %s exists already: use another id", e.ID)
 	}
 	k.endpoints[e.ID] = &endpoint{VPCEndpoint: e, address: address, policies: []iampolicy.NamedPolicy{{Name: e.ID, Policy: doc}}}
 	return nil

@@ -12,7 +12,7 @@ import (
 
 // Aliases, and the listing of an account's keys.
 
-// keyAlias is what an alias ARN stands for.
+// keyAlias is an alias.
 type keyAlias struct {
 	Target           string // key ARN
 	Created, Updated time.Time

@@ -18,7 +18,7 @@ type request struct {
 	via        string              // "s3.REGION.amazonaws.com" for forward access
 	ref        string              // how the caller named the key
 	extra      map[string][]string // condition keys of this operation
-	grant      *grant              // CreateGrant: what is to be granted; RetireGrant: what ends
+	grant      *grant              // the new grant of CreateGrant, the old one of RetireGrant
 }
 
 const opaqueTail = "because the resource does not exist in this Region, no resource-based policies allow access, or a resource-based policy explicitly denies access"

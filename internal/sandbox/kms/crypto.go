@@ -28,7 +28,7 @@ func dryRun() *kernel.Error {
 
 func invalidCiphertext() *kernel.Error { return kernel.JSONFail("InvalidCiphertextException", "") }
 
-// algorithmOr is the algorithm asked for, and what its absence means.
+// algorithmOr is the requested algorithm, or the default.
 func algorithmOr(name string) string {
 	if name == "" {
 		return symmetricDefault

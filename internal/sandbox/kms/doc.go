@@ -1,7 +1,7 @@
 // Package kms is KMS of the sandbox: symmetric, asymmetric, MAC and key-agreement keys,
 // key policies, grants, aliases, tags, rotation and imported material.
 //
-// # What it guarantees
+// # Guarantees
 //
 //   - Every use of a key is decided by its policy, by grants and by the caller's policies,
 //     on both sides when two accounts are involved.

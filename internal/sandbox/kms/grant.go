@@ -26,8 +26,8 @@ type grant struct {
 	Tokens         []string // every CreateGrant that led here gave one
 }
 
-// principal is a principal of a grant. A role or user is kept by its unique
-// id: another one of the name is not meant.
+// principal is a principal of a grant. A role or user is kept by its unique id, so that
+// another entity of the same name is not meant.
 type principal struct {
 	ARN      string
 	EntityID string // "AROA…", "AIDA…"; empty for accounts and sessions
@@ -63,7 +63,7 @@ func (s *Service) principalNow(p principal) string {
 	return p.EntityID
 }
 
-// is says whether a caller is the principal, or acts in the role that it is.
+// is reports whether a caller is the principal, or has a session of the principal's role.
 func (p principal) is(c *kernel.Caller) bool {
 	switch {
 	case p.ARN == "":
@@ -76,7 +76,7 @@ func (p principal) is(c *kernel.Caller) bool {
 	return p.ARN == c.ARN
 }
 
-// allows says whether the grant covers a request, whoever makes it.
+// allows reports whether the grant covers a request of its grantee.
 func (g *grant) allows(q request) bool {
 	if !slices.Contains(g.Operations, q.operation) {
 		return false
@@ -90,8 +90,8 @@ func (g *grant) allows(q request) bool {
 	return true
 }
 
-// covers says whether a grantee may pass on what another grant gives: no more
-// operations, and no looser constraints.
+// covers reports whether a grantee may make another grant: it must have no more
+// operations and no looser constraints.
 func (g *grant) covers(other *grant) bool {
 	for _, op := range other.Operations {
 		if !slices.Contains(g.Operations, op) {
@@ -131,8 +131,7 @@ func (c *constraints) met(encryption map[string]string) bool {
 	return true
 }
 
-// grantedPrincipal finds the principal by which a grant lets the caller do what
-// is asked; "" for none.
+// grantedPrincipal returns the principal whose grant covers the caller's request; "" for none.
 func (s *Service) grantedPrincipal(c *kernel.Caller, q request) string {
 	if q.operation == "RetireGrant" {
 		g := q.grant
@@ -152,11 +151,10 @@ func (s *Service) grantedPrincipal(c *kernel.Caller, q request) string {
 	return ""
 }
 
-// policyWithGrant is the key policy with a statement that says what a grant to
-// the caller says, nil when there is no such grant. A grant counts as the key's
-// side only: a deny in the policy still wins, boundary and session policy of a
-// role still limit, and a caller of another account needs its own policies to
-// allow as well [unverified].
+// policyWithGrant returns the key policy with one more statement, which allows the request
+// that a grant covers; nil without a grant. A grant counts as the key's side only: a deny
+// in the policy wins, the boundary and session policies of a role limit it, and a caller
+// of another account needs its own policies as well [unverified].
 func (s *Service) policyWithGrant(text string, c *kernel.Caller, q request) *iampolicy.Document {
 	principal := s.grantedPrincipal(c, q)
 	if principal == "" {

@@ -129,14 +129,14 @@ func createGrant(s *Service, cl *kernel.Request, in *input) (any, error) {
 	return map[string]string{"GrantId": g.ID, "GrantToken": token}, nil
 }
 
-// sameAs says whether two grants of one key differ in nothing but identity:
-// with a name, asking twice gives one grant.
+// sameAs reports whether two grants of one key are equal but for their ids: a second
+// CreateGrant with the same name returns the first grant.
 func (g *grant) sameAs(o *grant) bool {
 	return g.Name == o.Name && g.Grantee == o.Grantee && g.Retiring == o.Retiring &&
 		slices.Equal(slices.Sorted(slices.Values(g.Operations)), slices.Sorted(slices.Values(o.Operations))) && reflect.DeepEqual(g.Constraints, o.Constraints)
 }
 
-// grantable says whether an operation of a grant can be done with the key.
+// grantable reports whether the key can do an operation of a grant.
 func (k *key) grantable(operation string) bool {
 	switch operation {
 	case "CreateGrant", "RetireGrant", "DescribeKey":
@@ -243,9 +243,8 @@ func revokeGrant(s *Service, cl *kernel.Request, in *input) (any, error) {
 	return nil, nil
 }
 
-// retireGrant ends a grant. Who may is first of all said by the grant: the
-// retiring principal, and the grantee when RetireGrant is among the operations.
-// The account of the key may too, by its policies.
+// retireGrant ends a grant. The grant lets its retiring principal do so, and its grantee
+// when RetireGrant is among the operations. Policies may let others of the key's account.
 func retireGrant(s *Service, cl *kernel.Request, in *input) (any, error) {
 
 	var g *grant

@@ -28,8 +28,8 @@ type importState struct {
 	Algorithm    string
 	Token        []byte
 	TokenExpires time.Time
-	Digest       []byte // SHA-256 of what was imported first: nothing else may follow
-	MaterialID   string // the material keeps its id when it comes again
+	Digest       []byte // SHA-256 of the first imported material: KMS takes no other
+	MaterialID   string // the id of the material, which a second import keeps
 	Model        string
 	ValidTo      time.Time // zero: does not expire
 }
@@ -45,7 +45,7 @@ func (k *key) forgetMaterial() {
 	k.Materials, k.Import.Model, k.Import.ValidTo = nil, "", time.Time{}
 }
 
-// importable refuses keys that KMS made the material of.
+// importable refuses keys whose material KMS made.
 func (k *key) importable() *kernel.Error {
 	if k.Origin != originExternal {
 		return kernel.JSONFail("UnsupportedOperationException", "%s origin is %s which is not valid for this operation.", k.arn, k.Origin)
@@ -164,7 +164,7 @@ func (i *importState) unwrap(wrapped []byte) ([]byte, error) {
 	return secret, nil
 }
 
-// materialFits says whether material is what a key spec is made of.
+// materialFits reports whether material has the form of a key spec.
 func materialFits(name string, secret []byte) bool {
 	spec := specs[name]
 	switch {

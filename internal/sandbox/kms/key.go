@@ -12,7 +12,7 @@ import (
 	"github.com/brokerd/brokerd/internal/sandbox/kernel"
 )
 
-// key is a KMS key with what makes it usable.
+// key is a KMS key.
 type key struct {
 	arn, id, region, account string
 	description              string
@@ -29,8 +29,8 @@ type key struct {
 type keyFacts struct {
 	Spec, Usage, Origin string
 	MultiRegion         bool
-	// Materials are all that the key ever had, the current one last. Symmetric
-	// keys have one more after each rotation; old ones still open ciphertexts.
+	// Materials are all generations of key material, the current one last. Each rotation of a
+	// symmetric key adds one; old ones still decrypt.
 	Materials      []material
 	RotationPeriod int       // days; 0: not rotated by itself
 	NextRotation   time.Time // when RotationPeriod is set
@@ -104,7 +104,7 @@ func (k *key) notLeaving() *kernel.Error {
 	return nil
 }
 
-// ready is usable, and made for the operation.
+// ready refuses keys that are not usable, or not made for the operation.
 func (k *key) ready(operation string) *kernel.Error {
 	if e := k.usable(); e != nil {
 		return e
@@ -168,8 +168,8 @@ func isHex(s string) bool {
 	return err == nil
 }
 
-// settleKeys does what has come due: keys are deleted on their date, rotated on
-// theirs, and imported material expires. The caller holds mu.
+// settleKeys deletes and rotates the keys whose date has come, and removes imported material
+// that has expired. The caller holds mu.
 func (s *Service) settleKeys(now time.Time) {
 	for _, k := range s.keys {
 		if !k.deletion.IsZero() && !now.Before(k.deletion) {

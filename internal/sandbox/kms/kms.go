@@ -14,8 +14,8 @@ import (
 	"github.com/brokerd/brokerd/internal/sandbox/kernel"
 )
 
-// input holds the fields of all modelled operations. Numbers are pointers
-// where AWS tells an absent one from zero.
+// input holds the fields of all modelled operations. A number is a pointer where AWS
+// distinguishes an absent one from zero.
 type input struct {
 	KeyID                          string `json:"KeyId"`
 	Policy                         string
@@ -75,7 +75,7 @@ type input struct {
 	ValidTo                            *float64
 	ImportType                         string
 
-	// prepared is key material that was made before the world was locked.
+	// prepared is key material that was made before the lock was taken.
 	prepared []byte
 }
 
@@ -196,7 +196,7 @@ func (s *Service) run(cl *kernel.Request, in *input, handler handler) ([]byte, e
 	return body, nil
 }
 
-// prepare makes key material that takes long before the world is locked.
+// prepare makes key material that takes long, before the lock is taken.
 func (in *input) prepare(operation string) error {
 	spec := ""
 	switch operation {
@@ -219,13 +219,13 @@ func (in *input) prepare(operation string) error {
 	return nil
 }
 
-// use is the use of one key that a call asks for.
+// use is one use of a key.
 type use struct {
 	ref        string // KeyId as the caller gave it
 	operation  string // of the IAM action
 	encryption map[string]string
 	context    map[string][]string // condition keys of this operation
-	grant      *grant              // CreateGrant: what is to be granted; RetireGrant: what ends
+	grant      *grant              // the new grant of CreateGrant, the old one of RetireGrant
 }
 
 // namedKey decides the use of the key that the request names.
@@ -245,7 +245,7 @@ func (s *Service) useKey(cl *kernel.Request, in *input, u use) (*key, error) {
 	}
 	k, e := s.resolveKey(u.ref, cl.Region(), cl.Caller.Account)
 	if e != nil {
-		// Keys of other accounts are not to be found out by guessing.
+		// A caller must not find keys of other accounts by guessing.
 		if arn, ok := awsarn.Split(u.ref); ok && arn.Account != cl.Caller.Account && !strings.HasPrefix(e.Message, "Invalid") {
 			return nil, opaqueDenial(cl, u.operation, u.ref)
 		}

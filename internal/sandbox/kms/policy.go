@@ -16,9 +16,8 @@ func defaultKeyPolicy(account string) string {
 	return fmt.Sprintf(`{"Version":"2012-10-17","Id":"key-default-1","Statement":[{"Sid":"Enable IAM User Permissions","Effect":"Allow","Principal":{"AWS":%q},"Action":"kms:*","Resource":"*"}]}`, kernel.RootARN(account))
 }
 
-// checkKeyPolicy stores a key policy. Unless told otherwise it refuses one
-// under which the caller could not change it again. ctx holds what is known
-// about the key.
+// checkKeyPolicy stores a key policy. Unless bypass is set, it refuses a policy under which
+// the caller could not change it again. ctx has the key's condition keys.
 func (s *Service) checkKeyPolicy(cl *kernel.Request, text, arn string, ctx map[string][]string, bypass bool) (*iam.StoredPolicy, error) {
 
 	if len(text) > maxKeyPolicy {

@@ -8,8 +8,8 @@ import (
 	"github.com/brokerd/brokerd/internal/sandbox/kernel"
 )
 
-// Rotation gives a symmetric key new material. Ciphertexts of the old one stay
-// readable; ids, policies and grants do not change.
+// Rotation adds new material to a symmetric key. Old ciphertexts stay readable; ids,
+// policies and grants do not change.
 
 const (
 	defaultRotation     = 365 // days
@@ -55,7 +55,7 @@ func enableKeyRotation(s *Service, cl *kernel.Request, in *input) (any, error) {
 		return nil, e
 	}
 	if in.RotationPeriodInDays == nil && k.RotationPeriod != 0 {
-		return nil, nil // on already, and no other period asked for
+		return nil, nil // already enabled, with no other period asked for
 	}
 	k.RotationPeriod, k.NextRotation = days, cl.Now.AddDate(0, 0, days)
 	return nil, nil
@@ -96,7 +96,7 @@ func rotateKeyOnDemand(s *Service, cl *kernel.Request, in *input) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if e := k.usable(); e != nil { // the state is told before the kind of key
+	if e := k.usable(); e != nil { // KMS checks the state before the kind of key
 		return nil, e
 	}
 	if e := k.rotatable(); e != nil {

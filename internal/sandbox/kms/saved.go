@@ -9,8 +9,8 @@ import (
 	"github.com/brokerd/brokerd/internal/sandbox/kernel"
 )
 
-// The form in which keys are kept. A test fills every field of a key and fails
-// when a field is lost on the way.
+// KMS's part of state.json. A test fills every field of a key and fails when a field is
+// not restored.
 
 type savedKMS struct {
 	KMSKeys []savedKMSKey

@@ -56,7 +56,7 @@ func signingHash(algorithm string) crypto.Hash {
 	return crypto.SHA256
 }
 
-// signedDigest checks the fields that Sign and Verify share, decides, and gives
+// signedDigest checks the fields that Sign and Verify share, decides the call, and returns
 // the key and the digest that is signed.
 func (s *Service) signedDigest(cl *kernel.Request, in *input) (*key, []byte, error) {
 	kind := in.MessageType

@@ -21,7 +21,7 @@ const (
 	originExternal   = "EXTERNAL"
 )
 
-// spec is what a kind of key can do.
+// spec describes a key spec.
 type spec struct {
 	rsaBits   int
 	curve     func() elliptic.Curve
@@ -136,7 +136,7 @@ func usageOf(operation string) string {
 	return ""
 }
 
-// takesContext says whether an operation carries an encryption context.
+// takesContext reports whether an operation has an encryption context.
 func takesContext(operation string) bool { return usageOf(operation) == usageEncrypt }
 
 // fits refuses keys that are not made for an operation.
@@ -159,7 +159,7 @@ func incorrectKey() *kernel.Error {
 	return kernel.JSONFail("IncorrectKeyException", "The key ID in the request does not identify a CMK that can perform this operation.")
 }
 
-// algorithmFits refuses an algorithm that the key cannot do.
+// algorithmFits refuses an algorithm that the key does not support.
 func (k *key) algorithmFits(algorithm string, can []string) *kernel.Error {
 	if slices.Contains(can, algorithm) {
 		return nil

@@ -58,7 +58,7 @@ func tooLong(value, field string, high int) *kernel.Error {
 	return nil
 }
 
-// first gives the first complaint as an error, nil when there is none.
+// first returns the first error; nil when there is none.
 func first(complaints ...*kernel.Error) error {
 	for _, e := range complaints {
 		if e != nil {

@@ -7,8 +7,8 @@ import (
 	"github.com/brokerd/brokerd/internal/sandbox/kernel"
 )
 
-// The public-access block of an account, which S3 Control keeps. Its host name
-// begins with the account's number on AWS; here the header tells the account.
+// The public access block of an account, in S3 Control. On AWS the host name begins with
+// the account's number; here the account is that of the header.
 
 const accountBlockPath = "/v20180820/configuration/publicAccessBlock"
 
@@ -18,8 +18,7 @@ var accountRoutes = map[string]route{
 	http.MethodDelete: {"DeleteAccountPublicAccessBlock", "s3:PutAccountPublicAccessBlock", deleteAccountBlock},
 }
 
-// blocked is what is blocked for a bucket: by its own setting or its account's.
-// The caller holds mu.
+// blocked joins the public access blocks of the bucket and its account. The caller holds mu.
 func (b *bucket) blocked() *iampolicy.PublicAccessBlock {
 	all := b.s.blocks[b.account]
 	switch {

@@ -8,8 +8,8 @@ import (
 	"github.com/brokerd/brokerd/internal/sandbox/kernel"
 )
 
-// Access control lists: what they grant, and how requests write them down.
-// The owner is not part of a list: it is whoever owns the bucket or object.
+// Access control lists: their grants, and their form in requests. The owner is not part of
+// a list: it is the owner of the bucket or object.
 
 const (
 	permRead        = "READ"
@@ -32,10 +32,10 @@ type grant struct {
 	Permission string
 }
 
-// accessList is an ACL. A nil list is the default: the owner, and nobody else.
+// accessList is an ACL. A nil list is the default, which grants access to the owner only.
 type accessList struct{ Grants []grant }
 
-// entries are the grants as they are told; owner is an account.
+// entries are the grants as S3 returns them; owner is an account.
 func (l *accessList) entries(owner string) []grant {
 	if l == nil {
 		return []grant{{Account: owner, Permission: permFullControl}}
@@ -43,19 +43,19 @@ func (l *accessList) entries(owner string) []grant {
 	return l.Grants
 }
 
-// public reports whether the list lets in everybody, or everybody with an AWS account.
+// public reports whether the list grants access to all users, or to all users with an AWS account.
 func (l *accessList) public() bool {
 	return l != nil && slices.ContainsFunc(l.Grants, grant.public)
 }
 
 func (g grant) public() bool { return g.Group == groupAllUsers || g.Group == groupAuthenticated }
 
-// ownerOnly reports whether a list is what BucketOwnerEnforced amounts to.
+// ownerOnly reports whether a list grants access to the owner only.
 func (l *accessList) ownerOnly(owner string) bool {
 	return !slices.ContainsFunc(l.entries(owner), func(g grant) bool { return g.Account != owner })
 }
 
-// grantHeaders are the headers that spell grants out, in the order of listings.
+// grantHeaders are the headers with grants, in the order of listings.
 var grantHeaders = []struct{ name, permission string }{
 	{"x-amz-grant-full-control", permFullControl}, {"x-amz-grant-read", permRead}, {"x-amz-grant-write", permWrite},
 	{"x-amz-grant-read-acp", permReadACP}, {"x-amz-grant-write-acp", permWriteACP},
@@ -97,7 +97,7 @@ func cannedACL(name, owner, bucketOwner string) (*accessList, error) {
 		add(grant{Group: groupLogDelivery, Permission: permWrite})
 		add(grant{Group: groupLogDelivery, Permission: permReadACP})
 	case "bucket-owner-read", "bucket-owner-full-control":
-		// S3 ignores both on a bucket, and they say nothing new about its owner's objects.
+		// S3 ignores both on a bucket, and they add nothing to objects of its owner.
 		if bucketOwner == "" || bucketOwner == owner {
 			return nil, nil
 		}
@@ -114,7 +114,7 @@ func cannedACL(name, owner, bucketOwner string) (*accessList, error) {
 	return l, nil
 }
 
-// badCannedACL has no message: neither has S3's.
+// badCannedACL is an error without a text, as on S3.
 func badCannedACL(name string) *kernel.Error {
 	return kernel.InvalidArgument("").With("ArgumentName", "x-amz-acl").With("ArgumentValue", name)
 }
@@ -150,8 +150,7 @@ func (l *accessList) check() error {
 	return nil
 }
 
-// grantee resolves who is meant. The caller holds mu.
-// argument is how errors name the place of a canonical id.
+// grantee resolves a grantee. argument is the name of a canonical id in errors.
 func (w *Service) grantee(kind, value, argument string) (grant, error) {
 	switch strings.ToLower(kind) {
 	case "id":
@@ -166,13 +165,13 @@ func (w *Service) grantee(kind, value, argument string) (grant, error) {
 		}
 		return grant{Group: value}, nil
 	case "emailaddress":
-		// AWS gave grantees by e-mail address up in October 2025.
+		// AWS ended grantees by e-mail address in October 2025.
 		return grant{}, methodNotAllowed()
 	}
 	return grant{}, kernel.InvalidArgument("Argument format not recognized")
 }
 
-// accountOfCanonicalID is the inverse of canonicalID; empty for what is none.
+// accountOfCanonicalID is the inverse of canonicalID; empty for a text that is no canonical id.
 func accountOfCanonicalID(id string) string {
 	if len(id) != 64 || canonicalID(id[52:]) != id {
 		return ""
@@ -180,8 +179,7 @@ func accountOfCanonicalID(id string) string {
 	return id[52:]
 }
 
-// headersACL makes the list that the request's headers ask for: nil for none
-// and for private. The caller holds mu.
+// headersACL makes the list of the request's headers: nil for none and for private.
 func (c *call) headersACL(owner, bucketOwner string) (*accessList, error) {
 	h := c.HTTP.Header
 	canned := h.Get("X-Amz-Acl")
@@ -196,8 +194,8 @@ func (c *call) headersACL(owner, bucketOwner string) (*accessList, error) {
 	return nil, nil
 }
 
-// newObjectACL is the list of an object that is being written, with the action
-// decided that it takes. The caller holds mu.
+// newObjectACL is the list of a new object. It decides the action that the list needs.
+// The caller holds mu.
 func (c *call) newObjectACL(b *bucket, owner string) (*accessList, error) {
 	if !hasACLHeader(c.HTTP.Header) {
 		return nil, nil

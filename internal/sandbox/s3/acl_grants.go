@@ -9,12 +9,12 @@ import (
 	"github.com/brokerd/brokerd/internal/iampolicy"
 )
 
-// How access control lists take part in a decision. A grant is an allow of the
-// resource's owner: the engine is asked a second time with the list written as
-// a policy. An explicit deny stands whatever the lists say.
+// Access control lists in decisions. A grant is an allow of the resource's owner: the
+// engine is asked a second time with the list written as a policy. An explicit deny
+// wins over every list.
 
-// ownerOf is the account that an object belongs to as things are:
-// BucketOwnerEnforced gives all of them to the bucket's owner.
+// ownerOf is the account that owns an object now: under BucketOwnerEnforced, the bucket's
+// owner owns all objects.
 func (b *bucket) ownerOf(o *object) string {
 	if b.ownership == ownerEnforced {
 		return b.account
@@ -30,9 +30,9 @@ func (c *call) judge(b *bucket, action, resource string) (iampolicy.Scenario, ia
 		return sc, res
 	}
 	o := c.target(b, resource)
-	a.Block = nil // both settings on policies have been weighed, and IgnorePublicAcls is grantPolicy's
+	a.Block = nil // the settings on policies are applied already, and grantPolicy applies IgnorePublicAcls
 	if o != nil && o.owner != b.account && c.reachesOwner(action) {
-		// Somebody else's object: the bucket's policy can refuse, it cannot grant.
+		// The object belongs to another account: the bucket's policy can deny, and cannot allow.
 		a.Owner, a.Policy = o.owner, c.grantPolicy(b, o.acl, objectPermission(action), action, resource)
 		return c.s.k.Decide(a)
 	}
@@ -52,13 +52,13 @@ func (c *call) judge(b *bucket, action, resource string) (iampolicy.Scenario, ia
 	return sc, res
 }
 
-// writesObject: the actions that a write implies are about the object that is
-// to come, not about the one that is there.
+// writesObject reports whether the call writes an object: the actions that it implies are
+// about the new object, not about the present one.
 func (c *call) writesObject() bool { return c.action == "s3:PutObject" }
 
 // listedByACL reports whether the call is about a key without an object, and the
-// bucket's list lets the caller list its keys. Then S3 tells that the key is free: no
-// object's list could let the caller read it.
+// bucket's list lets the caller list its keys. S3 answers such a caller that there is no
+// object, instead of denying access.
 func (c *call) listedByACL(b *bucket) bool {
 	if b.ownership == ownerEnforced || len(b.versions[c.key]) > 0 {
 		return false
@@ -84,8 +84,8 @@ func (c *call) target(b *bucket, resource string) *object {
 	return b.current(key)
 }
 
-// reachesOwner lists the actions that are the object owner's to grant. Writing
-// and deleting are the bucket owner's.
+// reachesOwner reports whether the object's owner grants an action. The bucket's owner
+// grants writing and deleting.
 func (c *call) reachesOwner(action string) bool {
 	if c.writesObject() {
 		return false
@@ -98,7 +98,7 @@ func (c *call) reachesOwner(action string) bool {
 	return true
 }
 
-// objectPermission is what an object's list has to grant; empty for actions that no list grants.
+// objectPermission is the permission that an object's list has to grant; empty for actions that no list grants.
 func objectPermission(action string) string {
 	switch action {
 	case "s3:GetObject", "s3:GetObjectVersion":
@@ -111,8 +111,8 @@ func objectPermission(action string) string {
 	return ""
 }
 
-// bucketPermission is what a bucket's list has to grant. o is the object that
-// is there. (S3 User Guide, acl-overview.html, mapping of ACL permissions.)
+// bucketPermission is the permission that a bucket's list has to grant. o is the present
+// object. (S3 User Guide, acl-overview.html, mapping of ACL permissions.)
 func (c *call) bucketPermission(b *bucket, o *object, action string) string {
 	switch action {
 	case "s3:ListBucket", "s3:ListBucketVersions", "s3:ListBucketMultipartUploads":
@@ -136,7 +136,7 @@ func (c *call) bucketPermission(b *bucket, o *object, action string) string {
 			return permWrite
 		}
 	case "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts":
-		// Whoever began an upload may look at it and give it up.
+		// The initiator of an upload may list its parts and abort it.
 		if u := b.uploads[c.query.Get("uploadId")]; u != nil && u.object.writer == c.Caller.ARN {
 			return permWrite
 		}
@@ -144,8 +144,8 @@ func (c *call) bucketPermission(b *bucket, o *object, action string) string {
 	return ""
 }
 
-// grantPolicy writes a list as a policy that allows action on resource to
-// whom the list gives permission; nil for nobody.
+// grantPolicy writes a list as a policy that allows action on resource to the grantees with
+// a permission; nil when there is none.
 func (c *call) grantPolicy(b *bucket, l *accessList, permission, action, resource string) *iampolicy.Document {
 	if l == nil || permission == "" {
 		return nil

@@ -31,7 +31,7 @@ type aclXML struct {
 	Grants  []grantXML `xml:"AccessControlList>Grant"`
 }
 
-// writeACL answers with a list as BucketOwnerEnforced leaves it.
+// writeACL answers with a list; under BucketOwnerEnforced it has the owner only.
 func (c *call) writeACL(b *bucket, l *accessList, owner string) error {
 	if b.ownership == ownerEnforced {
 		l = nil
@@ -173,7 +173,7 @@ type granteeReadXML struct {
 	Permission string
 }
 
-// form reads the kind and name of the grantee; ok is false for what the schema refuses.
+// form reads the kind and name of the grantee; ok is false when the schema refuses them.
 func (x granteeReadXML) form() (kind, value string, ok bool) {
 	if x.Grantee == nil {
 		return "", "", false

@@ -8,8 +8,8 @@ import (
 	"github.com/brokerd/brokerd/internal/sandbox/kernel"
 )
 
-// signedHeaderKeys become condition keys s3:<header> when they are sent. S3
-// shows policies what the request says, not what the bucket's defaults add.
+// headerKeys become condition keys s3:<header> when they are sent. Policies see the
+// headers of the request, not the defaults of the bucket.
 var headerKeys = []string{
 	"x-amz-server-side-encryption", "x-amz-server-side-encryption-aws-kms-key-id", "x-amz-acl", "x-amz-storage-class",
 	"x-amz-grant-read", "x-amz-grant-write", "x-amz-grant-read-acp", "x-amz-grant-write-acp", "x-amz-grant-full-control",
@@ -71,15 +71,15 @@ func (c *call) allow(b *bucket, action, resource string) error {
 		res.Decision = iampolicy.Allowed
 	}
 	if res.Decision == iampolicy.ImplicitDeny && (action == "s3:GetObject" || action == "s3:GetObjectVersion") && c.listedByACL(b) {
-		res.Decision = iampolicy.Allowed // the read finds no object, and says so
+		res.Decision = iampolicy.Allowed // the read answers that there is no object
 	}
 	c.Decided(kernel.Access{Caller: c.Caller, Action: action, Resource: resource, Owner: b.account}, res)
 	if res.Decision == iampolicy.Allowed {
 		return nil
 	}
 	e := accessDenied()
-	// S3 explains itself to callers of the owner's account or organization only,
-	// and never how an endpoint's policy decided.
+	// S3 gives reasons to callers of the owner's account or organization only, and never
+	// names an endpoint's policy.
 	if c.s.k.SameOrganization(c.Caller.Account, sc.Request.ResourceAccount) && iampolicy.BlamedLayer(sc, res) != iampolicy.LayerVPCEndpoint {
 		e.Message = iampolicy.AccessDeniedText(sc, res)
 	}
@@ -96,7 +96,7 @@ func (c *call) question(b *bucket, action, resource string) kernel.Access {
 	}
 	block := b.blocked()
 	if block != nil && block.BlockPublicAcls && b.ownership == ownerEnforced {
-		// Lists have no effect here: that, and not their being public, is why they are refused.
+		// Lists have no effect here, and are refused for that reason instead of for being public.
 		unblocked := *block
 		unblocked.BlockPublicAcls = false
 		block = &unblocked
@@ -107,8 +107,8 @@ func (c *call) question(b *bucket, action, resource string) kernel.Access {
 	}
 }
 
-// rootRescue: the owner's root user can always get at the bucket policy, or a
-// bad one would lock everybody out.
+// rootRescue reports whether the caller is the owner's root user and the action is about
+// the bucket policy. Root can always repair a policy that locks all callers out.
 func (c *call) rootRescue(b *bucket, action string) bool {
 	if c.Caller.Kind != kernel.RootUser || c.Caller.Account != b.account {
 		return false
@@ -120,7 +120,7 @@ func (c *call) rootRescue(b *bucket, action string) bool {
 	return false
 }
 
-// may asks without leaving a trace. The caller holds mu.
+// may decides an action without recording the decision. The caller holds mu.
 func (c *call) may(b *bucket, action, resource string) bool {
 	_, res := c.judge(b, action, resource)
 	return res.Decision == iampolicy.Allowed

@@ -113,8 +113,8 @@ func (c *call) wantedAttributes() ([]string, error) {
 	return out, nil
 }
 
-// attributeParts lists the parts. S3 tells them one by one only for composite
-// checksums; of other uploads it tells how many there were.
+// attributeParts lists the parts. S3 lists them for composite checksums; for other uploads
+// it returns their number only.
 func (c *call) attributeParts(o *object) (*objectPartsXML, error) {
 	number := func(header, name string, otherwise int) (int, error) {
 		text := c.HTTP.Header.Get(header)

@@ -13,15 +13,15 @@ import (
 )
 
 const (
-	// spillAt is the body size from which bytes go to a file.
+	// spillAt is the size above which a body goes to a file.
 	spillAt = 1 << 20
 	// memoryBudget bounds all bodies in memory together; beyond it every body goes to a file.
 	memoryBudget = 64 << 20
 	copyBuffer   = 256 << 10
 )
 
-// blob is an immutable run of bytes, in memory or in a file. It is counted:
-// the file goes away when the last user lets go.
+// blob is an immutable run of bytes, in memory or in a file, with a reference count: the
+// file is removed with the last reference.
 type blob struct {
 	size  int64
 	mem   []byte
@@ -56,7 +56,7 @@ type blobStore struct {
 	dir  string
 	kept *kernel.Store // nil: bodies end with the process, and small ones are in memory
 	used atomic.Int64
-	// restored are the blobs that were read from kept, by file name, while they are.
+	// restored are the blobs of the data directory by file name, while it is being read.
 	restored map[string]*blob
 	buffers  sync.Pool
 }
@@ -69,8 +69,8 @@ func (s *blobStore) buffer() *[]byte {
 	return &b
 }
 
-// write reads r to its end, passing every byte to tee as well. limit is the
-// most bytes it accepts; it returns errTooLarge beyond.
+// write reads r to its end and writes every byte to tee as well. It returns errTooLarge
+// for more than limit bytes.
 func (s *blobStore) write(r io.Reader, limit int64, tee ...io.Writer) (b *blob, err error) {
 	bufp := s.buffer()
 	defer s.buffers.Put(bufp)

@@ -24,7 +24,7 @@ const (
 	maxPolicyText = 20 << 10
 )
 
-// incoming is a request body with all that has to be true of it.
+// incoming is a request body with the lengths and checksums that it must have.
 type incoming struct {
 	reader    io.Reader
 	length    int64 // decoded
@@ -37,12 +37,12 @@ type incoming struct {
 	want      string // base64; empty while the trailer is to come
 	trailer   string // name of the trailing header
 	sums      map[string]hash.Hash
-	trusting  bool // no digest is computed: what the client says is believed
-	unsized   bool // length is a limit: nobody said how long the body is
+	trusting  bool // no digest is computed; the client's values are taken
+	unsized   bool // length is a limit: the length of the body is not known
 }
 
-// openBody reads the headers that describe the body. compute lists algorithms
-// to sum besides the client's; needMD5 asks for the MD5 whatever was sent.
+// openBody reads the headers that describe the body. compute are algorithms to compute in
+// addition to the client's; needMD5 computes the MD5 in any case.
 func (c *call) openBody(needMD5 bool, compute ...string) (*incoming, error) {
 	h := c.HTTP.Header
 	in := &incoming{reader: c.Payload, length: c.HTTP.ContentLength, sums: map[string]hash.Hash{}, trusting: c.s.skipChecksums}
@@ -94,7 +94,7 @@ func (c *call) openBody(needMD5 bool, compute ...string) (*incoming, error) {
 	return in, nil
 }
 
-// compute has the checksum of an algorithm taken; empty means none.
+// compute adds an algorithm to the checksums that are computed; empty means none.
 func (in *incoming) compute(algorithm string) {
 	if algorithm != "" && !in.trusting && in.sums[algorithm] == nil {
 		in.sums[algorithm] = newChecksum(algorithm)
@@ -149,7 +149,7 @@ func multipleChecksums() *kernel.Error {
 	return kernel.Fail(http.StatusBadRequest, "InvalidRequest", "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
 }
 
-// writers are what every byte of the body has to pass.
+// writers are the hashes that every byte of the body is written to.
 func (in *incoming) writers() []io.Writer {
 	var out []io.Writer
 	if in.payloadH != nil {
@@ -164,7 +164,7 @@ func (in *incoming) writers() []io.Writer {
 	return out
 }
 
-// verify compares what came with what was promised.
+// verify compares the body with its promised length, digests and checksums.
 func (in *incoming) verify(size int64) error {
 	if size != in.length && !in.unsized {
 		return wrongLength()
@@ -200,7 +200,7 @@ func badChecksum(algorithm string) *kernel.Error {
 	return kernel.Fail(http.StatusBadRequest, "BadDigest", "The %s you specified did not match the calculated checksum.", algorithm)
 }
 
-// sum is the body's checksum; empty when it was not computed and the client did not tell it.
+// sum is the body's checksum; empty when it was not computed and the client sent none.
 func (in *incoming) sum(algorithm string) string {
 	if in.trusting {
 		if algorithm == in.algorithm {
@@ -231,7 +231,7 @@ func malformedTrailer() *kernel.Error {
 	return kernel.Fail(http.StatusBadRequest, "MalformedTrailerError", "The request contained trailing data that was not well-formed or did not conform to our published schema.")
 }
 
-// bodyError turns a failure to read a body into S3's words.
+// bodyError turns a failure to read a body into an error of S3.
 func bodyError(err error) error {
 	var api *kernel.Error
 	switch {
@@ -268,8 +268,8 @@ func (c *call) store(in *incoming) (*blob, error) {
 	return b, nil
 }
 
-// control reads a small body whole and verifies it. mu must not be held: a slow
-// client must not stop the world.
+// control reads a small body whole and verifies it. mu must not be held, for the client
+// may be slow.
 func (c *call) control(limit int64) ([]byte, error) {
 	in, err := c.openBody(false)
 	if err != nil {

@@ -132,7 +132,7 @@ func FuzzRequestDocuments(f *testing.F) {
 				continue
 			}
 			if _, err := xml.Marshal(v); err != nil {
-				t.Errorf("what was read cannot be written: %v", err)
+				t.Errorf("a document that was read cannot be written: %v", err)
 			}
 		}
 	})

@@ -66,7 +66,7 @@ type bucketEntryXML struct {
 	Name, CreationDate, BucketRegion, BucketArn string
 }
 
-// listBuckets lists the caller's own. Pages are only made when the caller asks for a size.
+// listBuckets lists the caller's buckets, in pages only when the caller asks for a size.
 func listBuckets(c *call) error {
 	w, q := c.s, c.query
 	w.mu.Lock()

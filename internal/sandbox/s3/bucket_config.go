@@ -2,8 +2,8 @@ package s3
 
 import "github.com/brokerd/brokerd/internal/sandbox/kernel"
 
-// bucketConfig is the part of a bucket's configuration that is kept as it was
-// put: nothing of it refers to other entities but by name.
+// bucketConfig is the part of a bucket's configuration that is stored as it was put. It
+// refers to other entities by name only.
 type bucketConfig struct {
 	// Location is the constraint that the bucket was made with, where it is not its Region.
 	Location  string           `json:",omitempty"`

@@ -8,8 +8,8 @@ import (
 	"github.com/brokerd/brokerd/internal/sandbox/kernel"
 )
 
-// TestBucketConfigSurvivesJSON: what is kept of a bucket reads back the same,
-// the difference between empty and absent included.
+// TestBucketConfigSurvivesJSON checks that a stored configuration reads back the same,
+// with the difference between empty and absent.
 func TestBucketConfigSurvivesJSON(t *testing.T) {
 	empty, days, size, yes, date := "", 3, int64(5), true, "2030-01-01T00:00:00Z"
 	whole := bucketConfig{

@@ -18,7 +18,7 @@ import (
 	"github.com/zeebo/xxh3"
 )
 
-// checksumAlgorithms are S3's, in the order in which headers are looked for.
+// checksumAlgorithms are S3's, in the order in which headers are read.
 var checksumAlgorithms = []string{"CRC32", "CRC32C", "CRC64NVME", "MD5", "SHA1", "SHA256", "SHA512", "XXHASH128", "XXHASH3", "XXHASH64"}
 
 const (
@@ -58,7 +58,7 @@ func newChecksum(algorithm string) hash.Hash {
 	return nil
 }
 
-// combines reports whether the checksum of a whole follows from those of its parts.
+// combines reports whether the checksum of a whole can be computed from those of its parts.
 func combines(algorithm string) bool { return strings.HasPrefix(algorithm, "CRC") }
 
 func checksumHeader(algorithm string) string {
@@ -79,13 +79,13 @@ func validChecksumText(algorithm, text string) bool {
 	return err == nil && len(sum) == checksumSize(algorithm)
 }
 
-// part is what combining needs to know of one part.
+// part is the checksum and size of one part.
 type summedPart struct {
 	sum  string // base64
 	size int64
 }
 
-// describeChecksum notes what came of a body; nothing when none was computed or told.
+// describeChecksum sets the object's checksum; none when none was computed or sent.
 func (o *object) describeChecksum(in *incoming) {
 	o.algorithm, o.checksumType = in.algorithm, fullObject
 	if o.algorithm == "" {
@@ -96,8 +96,8 @@ func (o *object) describeChecksum(in *incoming) {
 	}
 }
 
-// joinChecksums makes the object's checksum of its parts'. Without one of
-// those, which happens under Options.SkipChecksums only, there is none.
+// joinChecksums computes the object's checksum from its parts'. The object has none when
+// one of those is missing, which happens under Options.SkipChecksums only.
 func (o *object) joinChecksums(parts []summedPart) (err error) {
 	if slices.ContainsFunc(parts, func(p summedPart) bool { return p.sum == "" }) {
 		o.algorithm, o.checksum, o.checksumType = "", "", ""
@@ -159,9 +159,9 @@ func fullObjectChecksum(algorithm string, parts []summedPart) (string, error) {
 	return base64.StdEncoding.EncodeToString(out[8-checksumSize(algorithm):]), nil
 }
 
-// combineCRC gives the CRC of A‖B from the CRCs of A and B: appending n zero
-// bytes to A is a linear map over GF(2), applied by repeated squaring. It holds
-// for reflected CRCs whose initial value equals their final XOR, as all of S3's.
+// combineCRC computes the CRC of A‖B from the CRCs of A and B: appending n zero bytes to A
+// is a linear map over GF(2), applied by repeated squaring. It holds for reflected CRCs
+// whose initial value equals their final XOR, as S3's do.
 func combineCRC(poly uint64, width int, crcA, crcB uint64, lenB int64) uint64 {
 	if lenB == 0 {
 		return crcA

@@ -207,8 +207,8 @@ func errOr(err, otherwise error) error {
 	return otherwise
 }
 
-// carried reports whether the trailer held the header that was announced, and
-// no other. name is empty when none was.
+// carried reports whether the trailer has the announced header and no other. name is
+// empty when none was announced.
 func (c *chunkReader) carried(name string) bool {
 	for have := range c.trailer {
 		if have != name && have != "x-amz-trailer-signature" {

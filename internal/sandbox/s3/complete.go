@@ -34,7 +34,7 @@ type completeResult struct {
 }
 
 func completeMultipartUpload(c *call) error {
-	// The checksum headers of this call speak of the object, not of the request body.
+	// The checksum headers of this call are of the object, not of the request body.
 	objectSums := map[string]string{}
 	for _, a := range checksumAlgorithms {
 		if v := c.HTTP.Header.Get(checksumHeader(a)); v != "" {
@@ -62,7 +62,7 @@ func completeMultipartUpload(c *call) error {
 		u, err := c.upload(b)
 		if err != nil {
 			if o := b.completed(c.key, c.query.Get("uploadId")); o != nil {
-				return c.writeCompleted(b, o) // asked again: the answer may have been lost
+				return c.writeCompleted(b, o) // a repeated call: the first answer may have been lost
 			}
 			return err
 		}
@@ -104,7 +104,7 @@ func (c *call) checkConflict(b *bucket, u *multipart) error {
 	return nil
 }
 
-// checkCompleteHeaders refuses headers that no object could fit.
+// checkCompleteHeaders refuses headers with invalid values.
 func (c *call) checkCompleteHeaders() error {
 	if v := c.HTTP.Header.Get("X-Amz-Mp-Object-Size"); v != "" {
 		n, err := strconv.ParseInt(v, 10, 64)
@@ -139,7 +139,7 @@ func (c *call) writeCompleted(b *bucket, o *object) error {
 	return c.writeXML(out)
 }
 
-// assemble checks the list of parts against what was uploaded and makes the object.
+// assemble checks the list of parts against the uploaded parts and makes the object.
 func (c *call) assemble(u *multipart, list []completedPart, objectSums map[string]string) (*object, error) {
 	if len(list) == 0 || len(list) > maxPartNumber {
 		return nil, malformedXML()
@@ -176,7 +176,7 @@ func (c *call) assemble(u *multipart, list []completedPart, objectSums map[strin
 				With("ProposedSize", strconv.FormatInt(p.blob.size, 10)).With("MinSizeAllowed", strconv.Itoa(minPartSize)).
 				With("PartNumber", strconv.Itoa(number)).With("ETag", p.etag)
 		}
-		told := "" // S3 tells a part's checksum only when the client chose the algorithm
+		told := "" // S3 returns a part's checksum only when the client chose the algorithm
 		if u.explicit {
 			told = p.checksum
 		}
@@ -202,7 +202,7 @@ func (c *call) assemble(u *multipart, list []completedPart, objectSums map[strin
 	for a, want := range objectSums {
 		if a != o.algorithm {
 			if !u.explicit {
-				continue // there is nothing to compare it with
+				continue // there is no checksum to compare it with
 			}
 			return nil, kernel.Fail(http.StatusBadRequest, "InvalidRequest", "Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s", strings.ToLower(o.algorithm), strings.ToLower(a))
 		}

@@ -31,7 +31,7 @@ func noBucketPolicy(b *bucket) *kernel.Error {
 	return kernel.Fail(http.StatusNotFound, "NoSuchBucketPolicy", "The bucket policy does not exist").With("BucketName", b.name)
 }
 
-// methodNotAllowed: callers of other accounts get 405 from the policy calls even when allowed.
+// methodNotAllowed is also the answer to policy calls of other accounts, even of allowed ones.
 func methodNotAllowed() *kernel.Error {
 	return kernel.Fail(http.StatusMethodNotAllowed, "MethodNotAllowed", "The specified method is not allowed against this resource.")
 }

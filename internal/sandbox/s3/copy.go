@@ -21,7 +21,7 @@ import (
 
 const maxCopySource = 5 << 30
 
-// copySource is what the header x-amz-copy-source names.
+// copySource is the object that x-amz-copy-source names.
 type copySource struct {
 	bucket, key, version string
 }
@@ -60,7 +60,7 @@ func (c *call) parseCopySource() (copySource, error) {
 	return src, nil
 }
 
-// sourceCall is the read that a copy makes, decided as if it came on its own.
+// sourceCall is the read of a copy, decided like a call of its own.
 func (c *call) sourceCall(src copySource) *call {
 	from := *c
 	from.bucketName, from.key, from.action = src.bucket, src.key, "s3:GetObject"
@@ -72,7 +72,8 @@ func (c *call) sourceCall(src copySource) *call {
 	return &from
 }
 
-// openSource finds, authorizes and unseals the source of a copy. The caller holds mu.
+// openSource finds the source of a copy and decides its read and its decryption. The caller
+// holds mu.
 func (c *call) openSource() (*call, *bucket, *object, error) {
 	src, err := c.parseCopySource()
 	if err != nil {
@@ -228,8 +229,8 @@ func (c *call) copyChanges(b *bucket, src, o *object) bool {
 	return o.headers.storageClass != "" || o.headers.redirect != "" || c.HTTP.Header.Get("X-Amz-Server-Side-Encryption") != "" || src.seal.isKMS() || b.encryption.set
 }
 
-// sumCopy sets size, ETag and checksum of the copy: taken over where they hold
-// for a single object, computed from the bytes otherwise. mu must not be held.
+// sumCopy sets size, ETag and checksum of the copy: the source's where they are valid for
+// a single object, computed from the bytes otherwise. mu must not be held.
 func (c *call) sumCopy(o, src *object) error {
 	o.size = src.size
 	algorithm := strings.ToUpper(c.HTTP.Header.Get("X-Amz-Checksum-Algorithm"))

@@ -12,7 +12,7 @@ import (
 	"github.com/brokerd/brokerd/internal/sandbox/kernel"
 )
 
-// Cross-origin resource sharing: the configuration and what browsers are told.
+// Cross-origin resource sharing: the configuration and its response headers.
 
 const maxCORSRules = 100
 
@@ -149,7 +149,7 @@ func (r *corsRule) writeHeaders(h http.Header, origin string, headers []string) 
 	h.Set("Vary", "Origin, Access-Control-Request-Headers, Access-Control-Request-Method")
 }
 
-// tellCORS adds the headers that let a page read an actual answer. The caller holds mu.
+// tellCORS adds the headers that let a page read the answer. The caller holds mu.
 func (c *call) tellCORS(b *bucket) {
 	origin := c.HTTP.Header.Get("Origin")
 	if origin == "" {

@@ -12,7 +12,7 @@ import (
 	"github.com/brokerd/brokerd/internal/sandbox/kernel"
 )
 
-// CreateBucket: the name, the place, and all that may be set on the way.
+// CreateBucket: the name, the Region, and the settings that it takes.
 
 var (
 	bucketNamePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
@@ -35,7 +35,7 @@ type createBucketXML struct {
 	Tags               []kernel.TagXML `xml:"Tags>Tag"`
 }
 
-// place is the Region that a new bucket goes to.
+// place returns the Region of a new bucket.
 func (c *call) place(constraint string) (string, error) {
 	signed := c.Region()
 	region := constraint
@@ -116,7 +116,7 @@ func createBucket(c *call) error {
 		case old.region != "us-east-1" || region != "us-east-1" || len(conf.Tags) > 0:
 			return kernel.Fail(http.StatusConflict, "BucketAlreadyOwnedByYou", "Your previous request to create the named bucket succeeded and you already own it.").With("BucketName", c.bucketName)
 		}
-		// us-east-1 says yes to a bucket that the caller has, and resets its list.
+		// us-east-1 accepts a bucket that the caller has already, and resets its list.
 		if old.ownership != ownerEnforced {
 			old.conf.ACL = nil
 		}
@@ -170,8 +170,8 @@ func (c *call) newBucket(region string, conf createBucketXML) (*bucket, error) {
 	return b, nil
 }
 
-// allowCreateBucket decides s3:CreateBucket and the actions that the request's
-// further wishes imply (API reference of CreateBucket, permissions). The caller holds mu.
+// allowCreateBucket decides s3:CreateBucket and the actions that the request's settings
+// need (API reference of CreateBucket, permissions). The caller holds mu.
 func (c *call) allowCreateBucket(b *bucket, constraint string) error {
 	ctx := c.conditionContext(b.account, b.region)
 	if constraint != "" {

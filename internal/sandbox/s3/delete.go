@@ -16,10 +16,10 @@ import (
 
 const maxDeleteKeys = 1000
 
-// deletion is what became of one key.
+// deletion is the result for one key.
 type deletion struct {
-	version       string // of the version that went, or of the marker that was made
-	deleteMarker  bool   // a marker was made, or was what went
+	version       string // of the removed version, or of the new marker
+	deleteMarker  bool   // a marker was made or removed
 	markerVersion string
 }
 
@@ -63,8 +63,8 @@ func (c *call) checkDeleteConditions(o *object, match string) error {
 	return nil
 }
 
-// deleteOne removes a version for good, or puts a delete marker on top, as the
-// bucket's versioning has it. The caller holds mu and has decided the action.
+// deleteOne removes a version, or adds a delete marker, depending on the bucket's
+// versioning. The caller holds mu and has decided the action.
 func (c *call) deleteOne(b *bucket, version string) (deletion, error) {
 	var d deletion
 	if version != "" {
@@ -124,7 +124,7 @@ func orderOfVersion(id string) uint64 {
 // version of this form again succeeds; other ids never were versions.
 var issuedVersionID = regexp.MustCompile(`^(null|[0-9a-f]{32})$`)
 
-// versionIDForm tells a version that is gone from a text that never was one.
+// versionIDForm is the form of version ids; S3 refuses other texts.
 var versionIDForm = regexp.MustCompile(`^(null|[A-Za-z0-9][A-Za-z0-9._-]{24,255})$`)
 
 func validVersionID(v string) bool { return versionIDForm.MatchString(v) }
@@ -173,7 +173,7 @@ type deleteResultXML struct {
 	Errors  []deleteErrorXML `xml:"Error"`
 }
 
-// deleteObjects decides each key on its own: what is denied is told beside what was done.
+// deleteObjects decides each key separately: the answer lists denied keys next to deleted ones.
 func deleteObjects(c *call) error {
 	check := func(b *bucket) error {
 		if err := c.checkBypassHeader(b); err != nil {
@@ -228,7 +228,7 @@ func (c *call) deleteListed(b *bucket, key, version, etag string) (deletion, err
 	return one.deleteOne(b, version)
 }
 
-// requireChecksum refuses a body that nothing vouches for.
+// requireChecksum refuses a body without a digest or checksum.
 func (c *call) requireChecksum() error {
 	h := c.HTTP.Header
 	if h.Get("Content-Md5") != "" || h.Get("X-Amz-Trailer") != "" {

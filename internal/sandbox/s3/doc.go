@@ -1,7 +1,7 @@
 // Package s3 is S3 of the sandbox: buckets with their configuration, objects, copies,
 // multipart uploads, lists and form uploads.
 //
-// # What it guarantees
+// # Guarantees
 //
 //   - An object is visible only when its whole body has arrived and every checksum,
 //     digest, length and signature that was promised is right.

@@ -17,8 +17,8 @@ const (
 	sseKMS = "aws:kms"
 )
 
-// bucketEncryption is a bucket's default. The key is kept as it was written:
-// an alias or bare id is resolved at each use, in the caller's account.
+// bucketEncryption is a bucket's default. The key is stored as it was written: an alias or
+// bare id is resolved at each use, in the caller's account.
 type bucketEncryption struct {
 	algorithm string
 	keyRef    string
@@ -107,8 +107,8 @@ func (c *call) chooseEncryption(b *bucket) (sealed, error) {
 	return out, err
 }
 
-// sseContext is the encryption context of S3: the object's ARN, or the
-// bucket's with bucket keys, and what the client adds.
+// sseContext is the encryption context of S3: the object's ARN, or the bucket's with bucket
+// keys, and the pairs that the client adds.
 func (c *call) sseContext(b *bucket, bucketKey bool) (map[string]string, error) {
 	out := map[string]string{}
 	if text := c.HTTP.Header.Get("X-Amz-Server-Side-Encryption-Context"); text != "" {
@@ -223,7 +223,7 @@ func putBucketEncryption(c *call) error {
 	})
 }
 
-// deleteBucketEncryption goes back to SSE-S3: a bucket is never without.
+// deleteBucketEncryption resets the default to SSE-S3: a bucket always has one.
 func deleteBucketEncryption(c *call, b *bucket) error {
 	b.encryption = bucketEncryption{algorithm: sseS3}
 	return c.done(http.StatusNoContent)

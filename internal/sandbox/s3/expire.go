@@ -9,12 +9,12 @@ import (
 	"github.com/brokerd/brokerd/internal/sandbox/kernel"
 )
 
-// LifecycleResult lists what a run of the lifecycle rules did, bucket by bucket in order of name.
+// LifecycleResult lists the actions of one run of the lifecycle rules, by bucket in the order of names.
 type LifecycleResult struct {
 	Done []LifecycleAction `json:"done"`
 }
 
-// LifecycleAction is one thing that a rule did.
+// LifecycleAction is one action of a rule.
 type LifecycleAction struct {
 	Bucket string `json:"bucket"`
 	Rule   string `json:"rule"`
@@ -73,7 +73,7 @@ func (l *lifecycleRun) apply() {
 	}
 }
 
-// due is when something of the given age expires; ok is false for what only
+// due returns the time at which an object of the given age expires; ok is false for a rule that only
 // removes delete markers.
 func (e *lifecycleExpiration) due(since time.Time) (when time.Time, ok bool) {
 	switch {
@@ -123,7 +123,7 @@ func (l *lifecycleRun) expireCurrent(key string) {
 	l.note("add-delete-marker", key, marker.version, "")
 }
 
-// expireNoncurrent removes versions by how long ago they were superseded.
+// expireNoncurrent removes versions by the time since they became noncurrent.
 func (l *lifecycleRun) expireNoncurrent(key string) {
 	b, e, scope := l.bucket, l.rule.NoncurrentExpiration, l.rule.scope()
 	if e == nil {
@@ -134,7 +134,7 @@ func (l *lifecycleRun) expireNoncurrent(key string) {
 		keep = *e.Newer
 	}
 	versions := slices.Clone(b.versions[key])
-	// From the newest noncurrent one down: that is the order in which they are spared.
+	// From the newest noncurrent one down: rules keep the newest ones.
 	for i := len(versions) - 2; i >= 0; i-- {
 		o := versions[i]
 		if keep > 0 {

@@ -10,7 +10,7 @@ import (
 	"github.com/brokerd/brokerd/internal/sandbox/kernel"
 )
 
-// Lifecycle configurations: their form, and the calls that keep them.
+// Lifecycle configurations: their form, and the calls that set and return them.
 
 const (
 	maxLifecycleRules  = 1000
@@ -19,7 +19,7 @@ const (
 	minimumSizeVaries  = "varies_by_storage_class"
 )
 
-// lifecycleConfig is a configuration as it is kept and told.
+// lifecycleConfig is a configuration as it is stored and returned.
 type lifecycleConfig struct {
 	Rules       []lifecycleRule
 	MinimumSize string // of objects that transitions move
@@ -122,7 +122,7 @@ func deleteLifecycle(c *call, b *bucket) error {
 	return c.done(http.StatusNoContent)
 }
 
-// scope is what a rule applies to, whichever way it was written.
+// scope is the filter of a rule, in either of its forms.
 func (r *lifecycleRule) scope() lifecycleAnd {
 	if r.Filter == nil {
 		return lifecycleAnd{Prefix: r.Prefix}
@@ -157,7 +157,7 @@ func (s *lifecycleAnd) covers(o *object) bool {
 	return true
 }
 
-// dueAfter is S3's reckoning: days later, rounded up to the next midnight UTC.
+// dueAfter adds days as S3 does: rounded up to the next midnight UTC.
 func dueAfter(t time.Time, days int) time.Time {
 	due := t.UTC().AddDate(0, 0, days)
 	midnight := due.Truncate(24 * time.Hour)
@@ -167,7 +167,7 @@ func dueAfter(t time.Time, days int) time.Time {
 	return midnight.AddDate(0, 0, 1)
 }
 
-// abortRule is the rule that will give an upload up first; nil for none.
+// abortRule is the rule that will abort an upload first; nil for none.
 func (b *bucket) abortRule(u *multipart) (*lifecycleRule, time.Time) {
 	var best *lifecycleRule
 	var when time.Time
@@ -187,7 +187,7 @@ func (b *bucket) abortRule(u *multipart) (*lifecycleRule, time.Time) {
 	return best, when
 }
 
-// writeAbortHeaders tells when a rule will give the upload up. The caller holds mu.
+// writeAbortHeaders writes the time at which a rule will abort the upload. The caller holds mu.
 func (b *bucket) writeAbortHeaders(h http.Header, u *multipart) {
 	if r, when := b.abortRule(u); r != nil {
 		h.Set("x-amz-abort-date", kernel.HTTPTime(when))

@@ -8,7 +8,7 @@ import (
 	"github.com/brokerd/brokerd/internal/sandbox/kernel"
 )
 
-// What S3 refuses in a lifecycle configuration, in its words.
+// The checks of lifecycle configurations, with S3's errors.
 
 // transitionClasses are where transitions may go.
 var transitionClasses = []string{"GLACIER", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "DEEP_ARCHIVE", "GLACIER_IR"}
@@ -56,7 +56,7 @@ func (r *lifecycleRule) check() error {
 	return nil
 }
 
-// count counts what is there.
+// count returns the number of true values.
 func count(present ...bool) int {
 	n := 0
 	for _, p := range present {
@@ -111,7 +111,7 @@ func (s *lifecycleAnd) text() string {
 	return "(" + strings.Join(parts, ", ") + ")"
 }
 
-// checkDate refuses what is no midnight.
+// checkDate refuses a time that is not midnight UTC.
 func checkDate(text string) error {
 	t, err := time.Parse(time.RFC3339, text)
 	if err != nil {

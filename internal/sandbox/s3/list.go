@@ -59,7 +59,7 @@ func (c *call) limit(name string) (int, error) {
 	return min(n, maxListed), nil
 }
 
-// encoder is url encoding of names when the client asks for it: XML cannot hold all of them.
+// encoder URL-encodes names when the client asks for it: XML cannot hold all of them.
 func (c *call) encoder() (func(string) string, error) {
 	encoding := c.query.Get("encoding-type")
 	switch {
@@ -71,14 +71,14 @@ func (c *call) encoder() (func(string) string, error) {
 	return nil, kernel.InvalidArgument("Invalid Encoding Method specified in Request").With("ArgumentName", "encoding-type").With("ArgumentValue", encoding)
 }
 
-// listing is what the three listings of keys have in common.
+// listing is the common part of the three listings of keys.
 type listing struct {
 	prefix, delimiter, after string
 	limit                    int
 	objects                  []*object
 	prefixes                 []string
 	truncated                bool
-	last                     string // key or prefix that was told last
+	last                     string // the last key or prefix of the page
 }
 
 // walk lists the current objects of a bucket after l.after, in key order. The caller holds mu.
@@ -91,7 +91,7 @@ func (l *listing) walk(b *bucket) {
 		}
 		common := commonPrefix(key, l.prefix, l.delimiter)
 		if common != "" && (common == group || common <= l.after && strings.HasPrefix(l.after, common)) {
-			continue // within a group that was already told
+			continue // in a group that is listed already
 		}
 		if told == l.limit {
 			l.truncated = l.limit > 0
@@ -108,7 +108,7 @@ func (l *listing) walk(b *bucket) {
 	}
 }
 
-// listParameters reads what the listings have in common.
+// listParameters reads the parameters that the listings share.
 func (c *call) listParameters() (l listing, encode func(string) string, err error) {
 	if l.limit, err = c.limit("max-keys"); err != nil {
 		return l, nil, err
@@ -188,8 +188,8 @@ type listV1XML struct {
 	CommonPrefixes []prefixXML
 }
 
-// listObjects is the first version of the listing. NextMarker is told only
-// with a delimiter; without one the last key serves.
+// listObjects is the first version of the listing. It returns NextMarker only with a
+// delimiter; without one, the last key is the next marker.
 func listObjects(c *call, b *bucket) error {
 	l, encode, err := c.listParameters()
 	if err != nil {

@@ -17,18 +17,18 @@ const (
 	lockCompliance = "COMPLIANCE"
 )
 
-// bucketLock is there on buckets that were made for object lock. Mode is empty without a default.
+// bucketLock is the object lock of a bucket. Mode is empty without a default retention.
 type bucketLock struct {
 	Mode        string
 	Days, Years int
 }
 
-// objectLock is what protects one version.
+// objectLock is the retention and legal hold of one version.
 type objectLock struct {
 	Mode  string // empty: no retention
 	Until time.Time
 	Hold  bool
-	// Told says that a hold was ever set or cleared: without it the hold reads as absent.
+	// Told reports whether a hold was ever set or cleared: otherwise it reads as absent.
 	Told bool
 }
 
@@ -63,8 +63,8 @@ func missingLockConfiguration() *kernel.Error {
 	return kernel.Fail(http.StatusBadRequest, "InvalidRequest", "Bucket is missing Object Lock Configuration")
 }
 
-// headerLock reads the lock headers of a new object, applies the bucket's
-// default, and decides the actions that they imply. The caller holds mu.
+// headerLock reads the lock headers of a new object, applies the bucket's default, and
+// decides the actions that the headers need. The caller holds mu.
 func (c *call) headerLock(b *bucket) (objectLock, error) {
 	h := c.HTTP.Header
 	var l objectLock
@@ -263,7 +263,7 @@ func putObjectRetention(c *call) error {
 	})
 }
 
-// readRetention reads a retention; an empty one takes it away.
+// readRetention reads a retention; an empty one removes the present one.
 func (c *call) readRetention(data []byte) (mode string, until time.Time, err error) {
 	var in retentionXML
 	if err := parseXML(data, &in); err != nil {

@@ -7,9 +7,9 @@ import (
 	"github.com/brokerd/brokerd/internal/sandbox/kernel"
 )
 
-// Server access logging: where the logs are to go.
+// Server access logging: the target of the logs, which are not written.
 
-// loggingTarget is the configuration as it is kept.
+// loggingTarget is the stored configuration.
 type loggingTarget struct {
 	Bucket    string
 	Prefix    string
@@ -71,7 +71,7 @@ func putBucketLogging(c *call) error {
 			b.conf.Logging = nil
 			return c.done(http.StatusOK)
 		}
-		// The grantees have their type in an attribute that the writing form cannot read.
+		// The type of a grantee is in an attribute, for which reading needs another type.
 		var read struct {
 			Grants []granteeReadXML `xml:"LoggingEnabled>TargetGrants>Grant"`
 		}

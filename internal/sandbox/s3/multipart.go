@@ -17,10 +17,10 @@ const (
 	maxCompleteBody = 8 << 20
 )
 
-// multipart is an open upload. Its parts are guarded by the world's mu.
+// multipart is an open upload. mu guards its parts.
 type multipart struct {
 	id, key   string
-	object    object // what is known of the object already
+	object    object // the object as CreateMultipartUpload described it
 	explicit  bool   // the client chose the checksum algorithm
 	parts     map[int]*uploadedPart
 	initiated time.Time
@@ -63,7 +63,7 @@ func (b *bucket) saveUpload(u *multipart) {
 	}
 }
 
-// endUpload forgets an upload and lets go of its parts.
+// endUpload removes an upload and releases its parts.
 func (b *bucket) endUpload(u *multipart) {
 	for number := range u.parts {
 		b.s.k.Store.Drop(kernel.UploadKind, partID(u.id, number))
@@ -100,7 +100,7 @@ func (c *call) upload(b *bucket) (*multipart, error) {
 	return u, nil
 }
 
-// reloadUpload finds bucket and upload anew after mu was given up. The caller holds mu again.
+// reloadUpload finds the bucket and the upload again after mu was released. The caller holds mu.
 func (c *call) reloadUpload() (*bucket, *multipart, error) {
 	b := c.s.buckets[c.bucketName]
 	if b == nil {
@@ -220,7 +220,7 @@ func (c *call) preparePart(b *bucket) (number int, in *incoming, kms bool, err e
 	if err != nil {
 		return 0, nil, false, err
 	}
-	// A part is sealed under the data key that Create got: KMS has to open it again.
+	// A part is encrypted under the data key of CreateMultipartUpload, which KMS has to decrypt.
 	if err := c.useKey(b, "Decrypt", u.object.seal); err != nil {
 		return 0, nil, false, err
 	}

@@ -14,18 +14,18 @@ import (
 const (
 	maxKeyLength = 1024
 	maxMetadata  = 2 << 10
-	defaultSum   = "CRC64NVME" // what S3 computes when the client sends none
+	defaultSum   = "CRC64NVME" // computed when the client sends no checksum
 )
 
-// objectPart is what stays known of a part once the upload is complete.
+// objectPart is a part of a completed upload.
 type objectPart struct {
 	Number   int
 	Size     int64
 	Checksum string // of the object's algorithm
 }
 
-// object is one version of an object. Tags, lock and ACL may change under the
-// world's mu; nothing else does.
+// object is one version of an object. Tags, lock and ACL may change under mu; the other
+// fields never change.
 type object struct {
 	id           string // of its file
 	order        uint64 // later versions have higher numbers
@@ -49,7 +49,7 @@ type object struct {
 	modified     time.Time
 }
 
-// objectHeaders are what the client says about the object.
+// objectHeaders are the client's headers that are stored with the object.
 type objectHeaders struct {
 	contentType, contentEncoding, cacheControl, disposition, language, expires, storageClass, redirect string
 
@@ -70,7 +70,7 @@ func (c *call) readObjectHeaders() (objectHeaders, error) {
 	if out.contentType == "" {
 		out.contentType = "binary/octet-stream"
 	}
-	// aws-chunked is a transport matter and is not kept.
+	// aws-chunked is part of the transfer and is not stored.
 	var encodings []string
 	for e := range strings.SplitSeq(h.Get("Content-Encoding"), ",") {
 		if e = strings.TrimSpace(e); e != "" && e != "aws-chunked" {
@@ -109,10 +109,10 @@ func (c *call) objectOwner(b *bucket) string {
 	return c.Caller.Account
 }
 
-// anonymousOwner owns what anonymous callers write.
+// anonymousOwner owns the objects that anonymous callers write.
 const anonymousOwner = "000000000000"
 
-// current is the version that a plain read sees; nil for none or a delete marker.
+// current is the version that a read without a version id returns; nil for none or a delete marker.
 func (b *bucket) current(key string) *object {
 	v := b.versions[key]
 	if len(v) == 0 || v[len(v)-1].deleteMarker {
@@ -186,7 +186,7 @@ func putObject(c *call) error {
 	return c.done(http.StatusOK)
 }
 
-// commitBody gives an object its bytes, makes it visible, and writes the headers that tell of it.
+// commitBody sets an object's bytes, makes it visible, and writes its response headers.
 func (c *call) commitBody(o *object, data *blob, in *incoming) error {
 	o.body, o.size, o.modified = body{data}, data.size, c.Kernel.Now()
 	o.etag = kernel.NewHex(16)
@@ -210,7 +210,7 @@ func (c *call) commitBody(o *object, data *blob, in *incoming) error {
 	return nil
 }
 
-// preparePut does all that can be refused before a byte is read. The caller holds mu.
+// preparePut makes all checks that need no body. The caller holds mu.
 func (c *call) preparePut(b *bucket) (*object, *incoming, error) {
 	o, err := c.describeObject(b)
 	if err != nil {
@@ -236,8 +236,8 @@ func (c *call) preparePut(b *bucket) (*object, *incoming, error) {
 	return o, in, nil
 }
 
-// describeObject reads all that the headers say of a new object and decides
-// what they imply. The caller holds mu.
+// describeObject reads the headers of a new object and decides the actions that they need.
+// The caller holds mu.
 func (c *call) describeObject(b *bucket) (*object, error) {
 	o := &object{key: c.key, owner: c.objectOwner(b), writer: c.Caller.ARN}
 	var err error
@@ -259,8 +259,8 @@ func (c *call) describeObject(b *bucket) (*object, error) {
 	return o, nil
 }
 
-// commit makes an object visible, if the bucket and the conditions still are
-// as they were. It takes mu, and sets the version header.
+// commit makes an object visible, if the bucket still exists and the conditions still hold.
+// It takes mu, and sets the version header.
 func (c *call) commit(o *object) error {
 	w := c.s
 	w.mu.Lock()
@@ -278,7 +278,7 @@ func (c *call) commit(o *object) error {
 	return nil
 }
 
-// writeVersion tells the version of a new object. S3 tells no version while versioning is suspended.
+// writeVersion sets the version header of a new object. S3 sets none while versioning is suspended.
 func (b *bucket) writeVersion(h http.Header, o *object) {
 	if b.versioning == "Enabled" {
 		h.Set("x-amz-version-id", o.version)
@@ -292,14 +292,14 @@ func (b *bucket) add(o *object) {
 	if b.versioning == "Enabled" {
 		o.version = newVersionID(o.order)
 	}
-	b.touch(o) // before the old one goes: at no time is neither there
+	b.touch(o) // before the old one is removed, so that one of the two is always stored
 	if o.version == "null" {
 		b.drop(o.key, "null")
 	}
 	b.versions[o.key] = append(b.versions[o.key], o)
 }
 
-// drop removes one version for good and reports whether it was there.
+// drop removes one version and returns it; nil when there is none.
 func (b *bucket) drop(key, version string) *object {
 	for i, o := range b.versions[key] {
 		if o.version != version {

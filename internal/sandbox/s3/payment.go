@@ -42,8 +42,8 @@ func putRequestPayment(c *call) error {
 	})
 }
 
-// checkPayer refuses callers from outside who do not say that they pay; nobody
-// can be charged for an anonymous call. The caller holds mu.
+// checkPayer refuses callers of other accounts that do not state that they pay, and anonymous
+// callers. The caller holds mu.
 func (c *call) checkPayer(b *bucket) error {
 	if !b.conf.RequesterPays || c.Caller.Account == b.account {
 		return nil

@@ -39,7 +39,7 @@ var otherActions = strings.Fields(`
 	ListAccessPoints ListAllMyBuckets ListJobs ListMultiRegionAccessPoints ListStorageLensConfigurations PutAccessPointPolicy
 	PutAccountPublicAccessBlock PutJobTagging PutStorageLensConfiguration UpdateJobPriority UpdateJobStatus`)
 
-// actionReach says what a name from a policy, with its wildcards, may be about.
+// actionReach reports which kinds of resources a policy's action, with its wildcards, may have.
 func actionReach(action string) (known, object, bucket bool) {
 	if action == "*" {
 		return true, true, true
@@ -119,7 +119,7 @@ var keyActions = map[string][]string{
 
 var aclActions = []string{"CreateBucket", "PutBucketAcl", "PutObject", "PutObjectAcl", "PutObjectVersionAcl"}
 
-// keyApplies says whether a condition key can be there when an action is decided.
+// keyApplies reports whether a condition key can be present when an action is decided.
 func keyApplies(key, action string) bool {
 	actions, ok := keyActions[strings.ToLower(key)]
 	if !ok || action == "*" {
@@ -140,8 +140,8 @@ var globalConditionKeys = strings.Fields(`
 	aws:sourceip aws:sourceorgid aws:sourceorgpaths aws:sourceowner aws:sourcevpc aws:sourcevpcarn aws:sourcevpce aws:tagkeys aws:tokenissuetime aws:useragent
 	aws:userid aws:username aws:viaawsservice aws:vpceaccount aws:vpceorgid aws:vpceorgpaths aws:vpcsourceip aws:signinsessionarn`)
 
-// knownConditionKey judges keys of S3 and of every service. Keys of other
-// services are let through: several are set on S3's requests too.
+// knownConditionKey reports whether a condition key exists. It checks keys of S3 and of every
+// service, and accepts keys of other services: several are set on S3's requests, too.
 func knownConditionKey(key string) bool {
 	name, _, _ := strings.Cut(strings.ToLower(key), "/")
 	switch {

@@ -10,7 +10,7 @@ import (
 	"github.com/brokerd/brokerd/internal/iampolicy"
 )
 
-// What S3 refuses in a bucket policy, in its words.
+// The checks of bucket policies, with S3's errors.
 
 // policyField is one field of a JSON object.
 type policyField struct {
@@ -53,7 +53,7 @@ func policyStrings(raw json.RawMessage) ([]string, bool) {
 // statementPairs are the elements of which a statement has one or the other.
 var statementPairs = []struct{ name, not string }{{"Principal", "NotPrincipal"}, {"Action", "NotAction"}, {"Resource", "NotResource"}}
 
-// checkBucketPolicy refuses what AWS refuses before it looks at the world.
+// checkBucketPolicy makes the checks that need the document only.
 func checkBucketPolicy(data []byte, arn string) error {
 	if trimmed := bytes.TrimLeft(data, " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '{' {
 		return malformedPolicy("Policies must be valid JSON and the first byte must be '{'")
@@ -146,7 +146,7 @@ func invalidPrincipal(what string) error {
 	return malformedPolicy("Invalid principal in policy").With("Detail", what)
 }
 
-// checkBucketPrincipal looks at the form; who exists is decided with the world at hand.
+// checkBucketPrincipal checks the form of a principal; IAM checks that it exists.
 func checkBucketPrincipal(st map[string]json.RawMessage) error {
 	raw := st["Principal"]
 	if raw == nil {
@@ -173,7 +173,7 @@ func checkBucketPrincipal(st map[string]json.RawMessage) error {
 	return nil
 }
 
-// checkBucketActions gives the actions that a statement names; nil for NotAction.
+// checkBucketActions returns the actions of a statement; nil for NotAction.
 func checkBucketActions(st map[string]json.RawMessage) ([]string, error) {
 	raw := st["Action"]
 	if raw == nil {
@@ -194,8 +194,8 @@ func checkBucketActions(st map[string]json.RawMessage) ([]string, error) {
 	return actions, nil
 }
 
-// checkBucketResources refuses statements about other buckets, and actions
-// that are about none of the resources.
+// checkBucketResources refuses resources of other buckets, and actions that apply to none
+// of the resources.
 func checkBucketResources(st map[string]json.RawMessage, actions []string, arn string) error {
 	raw := st["Resource"]
 	if raw == nil {
@@ -254,8 +254,8 @@ func checkBucketConditions(raw json.RawMessage, actions []string) error {
 	return nil
 }
 
-// checkConditionAddresses refuses values that are no addresses, whichever
-// operator stands before a key that is one.
+// checkConditionAddresses refuses values of address keys that are no addresses, under every
+// operator.
 func checkConditionAddresses(operator string, key policyField) error {
 	name := strings.TrimSuffix(operator[strings.LastIndexByte(operator, ':')+1:], "IfExists")
 	if name != "IpAddress" && name != "NotIpAddress" && !strings.EqualFold(key.name, "aws:SourceIp") {
@@ -272,8 +272,7 @@ func checkConditionAddresses(operator string, key policyField) error {
 	return nil
 }
 
-// lintBucketPolicy refuses what is left: errors that the policy engine's own
-// reading finds.
+// lintBucketPolicy refuses the remaining errors, which the policy engine finds.
 func lintBucketPolicy(data []byte) error {
 	for _, f := range iampolicy.LintText(data, iampolicy.KindBucket) {
 		if f.Severity != iampolicy.SeverityError {

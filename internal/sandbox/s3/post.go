@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// HTML form uploads: the fields of a form say what headers say elsewhere, and a
-// signed policy says what the fields may say.
+// HTML form uploads: the fields of a form take the place of headers, and a signed policy
+// limits them.
 
 const maxPostFields = 20 << 10
 
@@ -69,7 +69,7 @@ func postObject(c *call) error {
 	return c.answerPost(form, o)
 }
 
-// readPostForm reads the fields before the file; what comes after the file is ignored.
+// readPostForm reads the fields before the file; later fields are ignored.
 func (c *call) readPostForm() (*postForm, error) {
 	kind, params, err := mime.ParseMediaType(c.HTTP.Header.Get("Content-Type"))
 	if err != nil || kind != "multipart/form-data" {
@@ -110,8 +110,8 @@ func (c *call) readPostForm() (*postForm, error) {
 	return f, nil
 }
 
-// authenticatePost finds out who signed the form's policy. A form without a
-// policy is anonymous.
+// authenticatePost authenticates the signer of the form's policy. A form without a policy is
+// anonymous.
 func (c *call) authenticatePost(f *postForm) error {
 	if f.get("AWSAccessKeyId") != "" {
 		return kernel.UnsupportedSignature(&kernel.S3AuthErrors)
@@ -149,7 +149,7 @@ func (c *call) authenticatePost(f *postForm) error {
 // postHeaders are the form's fields that mean the header of their name.
 var postHeaders = []string{"Cache-Control", "Content-Type", "Content-Disposition", "Content-Encoding", "Content-Language", "Expires"}
 
-// applyPostFields puts the fields where the rest of S3 looks for them.
+// applyPostFields copies the fields to the headers that the rest of S3 reads.
 func (c *call) applyPostFields(f *postForm) error {
 	h := http.Header{}
 	for _, name := range postHeaders {
@@ -182,7 +182,7 @@ func (c *call) applyPostFields(f *postForm) error {
 	r := c.HTTP.Clone(c.HTTP.Context())
 	r.Header = h
 	c.HTTP, c.payloadHash = r, ""
-	// Browsers of old sent whole paths.
+	// Old browsers send whole paths.
 	c.key = strings.ReplaceAll(f.get("key"), "${filename}", path.Base(strings.ReplaceAll(f.file.FileName(), `\`, "/")))
 	c.Record.Resource = c.resource()
 	if len(c.key) > maxKeyLength {
@@ -191,7 +191,7 @@ func (c *call) applyPostFields(f *postForm) error {
 	return nil
 }
 
-// preparePost does all that can be refused before the file's bytes are read. It takes mu.
+// preparePost makes all checks that do not need the file. It takes mu.
 func (c *call) preparePost(policy *postPolicy, f *postForm) (*object, *incoming, error) {
 	w := c.s
 	w.mu.Lock()
@@ -219,7 +219,7 @@ func (c *call) preparePost(policy *postPolicy, f *postForm) (*object, *incoming,
 	return o, in, nil
 }
 
-// answerPost tells of success in the way that the form asks for.
+// answerPost answers a successful upload in the way that the form asks for.
 func (c *call) answerPost(f *postForm, o *object) error {
 	etag := `"` + o.etag + `"`
 	h := c.Out.Header()

@@ -13,7 +13,7 @@ import (
 	"github.com/brokerd/brokerd/internal/sandbox/kernel"
 )
 
-// postPolicy is what a form's policy allows.
+// postPolicy is the policy of a form.
 type postPolicy struct {
 	conditions  []postCondition
 	least, most int64 // bytes of the file
@@ -170,7 +170,7 @@ func (p *postPolicy) addSimple(raw []byte) error {
 			return badPostPolicy("Invalid Simple-Condition: value must be a string.")
 		}
 		name = strings.ToLower(name)
-		// S3 words a failure in the form of a list.
+		// S3 shows a failed condition as a list.
 		p.conditions = append(p.conditions, postCondition{fmt.Sprintf("[%q, %q, %q]", "eq", "$"+name, value), "eq", name, value})
 	}
 	return nil

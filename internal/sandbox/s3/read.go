@@ -51,7 +51,7 @@ func (c *call) find(b *bucket) (*object, error) {
 	if o := b.current(c.key); o != nil {
 		return o, nil
 	}
-	// Who may not list must not learn that a key is free.
+	// A caller who may not list the bucket must not learn that a key has no object.
 	if !c.may(b, "s3:ListBucket", b.arn()) {
 		return nil, accessDenied()
 	}
@@ -87,7 +87,7 @@ func (c *call) read(withBody bool) error {
 	if withBody {
 		buf := c.s.blobs.buffer()
 		defer c.s.blobs.buffers.Put(buf)
-		// Hidden behind plain interfaces so that our buffer is the one in use.
+		// Plain interfaces, so that io.CopyBuffer uses the buffer.
 		_, copyErr = io.CopyBuffer(struct{ io.Writer }{c.Out}, struct{ io.Reader }{reader}, *buf)
 	}
 	return errors.Join(copyErr, reader.Close())
@@ -127,8 +127,8 @@ func (c *call) prepareRead(b *bucket, withBody bool) (o *object, start, length i
 	return o, start, length, status, nil
 }
 
-// writeChecksum tells the checksum of the bytes that are sent, where S3 knows it:
-// of the object, or of the part that was asked for.
+// writeChecksum writes the checksum of the bytes that are sent, when S3 has it: of the
+// object, or of the requested part.
 func (c *call) writeChecksum(o *object, length int64) {
 	h := c.Out.Header()
 	switch number, err := strconv.Atoi(c.query.Get("partNumber")); {

@@ -60,7 +60,7 @@ func (c *call) route() (route, error) {
 	return route, nil
 }
 
-// misplaced are requests that S3 itself has no operation for.
+// misplaced returns S3's error for requests that are no operation of S3.
 func misplaced(method, level, selector string) *kernel.Error {
 	switch {
 	case level == "service" && method != http.MethodGet, level == "object" && method == http.MethodPost && selector == "", level == "object" && method == http.MethodPut && selector == "uploadId":

@@ -27,8 +27,8 @@ type Options struct {
 	SkipChecksums bool   // digests and checksums of object data are neither verified nor computed
 }
 
-// Service is S3 of all accounts. mu guards everything but the blobs and is never
-// held while bytes move or a network is waited for.
+// Service is S3 of all accounts. mu guards everything but the blobs. It is never held while
+// bytes are transferred.
 type Service struct {
 	k             *kernel.Kernel
 	iam           *iam.Service
@@ -156,8 +156,7 @@ func (c *call) withBucket(fn func(b *bucket) error) error {
 // tellsRegion are the operations whose answers name the bucket's Region. Errors name it, too.
 var tellsRegion = map[string]bool{"HeadBucket": true, "ListObjects": true, "ListObjectsV2": true, "ListObjectVersions": true}
 
-// admit checks everything that is checked of every call on a bucket, and decides its
-// action. The caller holds mu.
+// admit makes the checks of every call on a bucket, and decides its action. The caller holds mu.
 func (c *call) admit(b *bucket) error {
 	if err := c.locate(b); err != nil {
 		return err

@@ -12,8 +12,8 @@ import (
 	"github.com/brokerd/brokerd/internal/sandbox/kernel"
 )
 
-// The form in which buckets are kept, but for their objects and uploads. A test fills
-// every field of a bucket and fails when a field is lost on the way.
+// S3's part of state.json: the buckets without their objects and uploads. A test fills every
+// field of a bucket and fails when a field is not restored.
 
 type savedS3 struct {
 	Accounts []savedAccountBlock

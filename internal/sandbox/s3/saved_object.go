@@ -14,8 +14,8 @@ import (
 	"github.com/brokerd/brokerd/internal/sandbox/kernel"
 )
 
-// The forms in which objects and uploads are kept. Each field of object and
-// multipart has its counterpart here; a test fails when one is forgotten.
+// The forms of objects and uploads in the data directory. A test fills every field of object and
+// multipart and fails when a field is not restored.
 
 type savedBody struct {
 	File string // below bodies/
@@ -79,7 +79,7 @@ func saveBody(b body) []savedBody {
 	return out
 }
 
-// restore makes a blob of a kept body; its file has to be there.
+// restoreBlob makes a blob of a stored body, whose file must exist.
 func (w *Service) restoreBlob(s savedBody) (*blob, error) {
 	if s.File == "" || strings.ContainsRune(s.File, filepath.Separator) {
 		return nil, fmt.Errorf("a body is named %q", s.File)
@@ -173,7 +173,7 @@ func (w *Service) LoadObjects() error {
 		}
 		b := w.buckets[s.Bucket]
 		if b == nil {
-			return fmt.Errorf("it is in bucket %s, which is not there", s.Bucket)
+			return fmt.Errorf("its bucket %s does not exist", s.Bucket)
 		}
 		o, err := w.restoreObject(s)
 		if err != nil {
@@ -216,7 +216,7 @@ func (w *Service) loadUploads() error {
 		}
 		b := w.buckets[s.Bucket]
 		if b == nil {
-			return fmt.Errorf("it is in bucket %s, which is not there", s.Bucket)
+			return fmt.Errorf("its bucket %s does not exist", s.Bucket)
 		}
 		o, err := w.restoreObject(s.Object)
 		if err != nil {
@@ -249,8 +249,8 @@ func (w *Service) loadUploads() error {
 	return nil
 }
 
-// sweepBodies removes the files of bodies that nothing names: of calls that
-// were never answered.
+// sweepBodies removes the files of bodies that no object or part refers to. They belong to
+// calls that were never answered.
 func (w *Service) sweepBodies() error {
 	entries, err := os.ReadDir(w.blobs.dir)
 	if err != nil {

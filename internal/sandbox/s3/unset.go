@@ -32,19 +32,19 @@ func emptyList(name string) func(*call, *bucket) error {
 	}
 }
 
-// absent answers that there is none.
+// absent answers that the configuration is not set.
 func absent(code, text string) func(*call, *bucket) error {
 	return func(c *call, b *bucket) error {
 		return kernel.Fail(http.StatusNotFound, code, "%s", text).With("BucketName", b.name)
 	}
 }
 
-// nothingToDelete answers as S3 does when there is nothing to remove.
+// nothingToDelete answers the deletion of a configuration that is not set.
 func nothingToDelete(c *call, _ *bucket) error {
 	return c.done(http.StatusNoContent)
 }
 
-// unmodelled refuses to set what would have no effect.
+// unmodelled refuses to set a configuration that would have no effect.
 func unmodelled(what string) func(*call, *bucket) error {
 	return func(c *call, _ *bucket) error {
 		return kernel.NotImplemented(what)
@@ -80,7 +80,7 @@ func getPolicyStatus(c *call, b *bucket) error {
 	}{Xmlns: namespace, IsPublic: doc.Public()})
 }
 
-// getABAC tells that tags of the bucket do not take part in decisions.
+// getABAC answers that tags of the bucket take no part in decisions.
 func getABAC(c *call, _ *bucket) error {
 	return c.writeXML(struct {
 		XMLName xml.Name `xml:"AbacStatus"`

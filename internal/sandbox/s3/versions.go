@@ -114,7 +114,7 @@ func versionEntry(o *object, encode func(string) string, latest bool) versionXML
 	return x
 }
 
-// existingTags are the tags that s3:ExistingObjectTag speaks of.
+// existingTags are the tags behind the condition key s3:ExistingObjectTag.
 func (b *bucket) existingTags(key, version string) []kernel.Tag {
 	o := b.current(key)
 	if version != "" {
@@ -126,7 +126,7 @@ func (b *bucket) existingTags(key, version string) []kernel.Tag {
 	return o.tags
 }
 
-// touch notes that something of a stored version changed.
+// touch saves a version again after a change.
 func (b *bucket) touch(o *object) {
 	if b.s.k.Store != nil {
 		b.s.k.Store.Put(kernel.ObjectKind, o.id, o.save(b.name))

@@ -1,7 +1,7 @@
 // Package sts is STS of the sandbox: AssumeRole, AssumeRoleWithWebIdentity, GetSessionToken,
 // GetCallerIdentity and GetAccessKeyInfo. It is also the identity provider that signs web identity tokens.
 //
-// # What it guarantees
+// # Guarantees
 //
 //   - A session is made only when the role's trust policy and the caller's policies allow
 //     every action that the request takes: AssumeRole, TagSession, SetSourceIdentity.

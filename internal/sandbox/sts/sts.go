@@ -28,8 +28,8 @@ const (
 	version             = "2011-06-15"
 )
 
-// Service is STS of all accounts. Its sessions are access keys, which IAM holds:
-// its operations take IAM's lock.
+// Service is STS of all accounts. Its sessions are access keys, which IAM keeps, so its
+// operations take IAM's lock.
 type Service struct {
 	k   *kernel.Kernel
 	iam *iam.Service
@@ -114,7 +114,7 @@ type assumeRoleInput struct {
 	transitive                        []string
 }
 
-// readSession reads what the operations that assume roles have in common.
+// readSession reads the parameters that the operations that assume roles share.
 func readSession(cl *kernel.Request) (in assumeRoleInput, err error) {
 	form := cl.Form
 	in.roleARN, in.name = form.Get("RoleArn"), form.Get("RoleSessionName")
@@ -165,7 +165,7 @@ func readAssumeRole(cl *kernel.Request) (in assumeRoleInput, err error) {
 	}
 	in.externalID, in.source = form.Get("ExternalId"), form.Get("SourceIdentity")
 	if in.tags, err = iam.FormTags(form); err != nil {
-		// STS has its own code for what IAM calls an invalid input.
+		// STS has a code of its own for this error.
 		var e *kernel.Error
 		if errors.As(err, &e) {
 			err = invalidParameter("%s", e.Message)

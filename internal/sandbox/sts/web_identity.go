@@ -29,7 +29,7 @@ import (
 // Anonymous are the operations that need no signature.
 var Anonymous = map[string]bool{"AssumeRoleWithWebIdentity": true}
 
-// WebIdentity is what a token says.
+// WebIdentity is the content of a token.
 type WebIdentity struct {
 	Issuer   string            `json:"issuer"`   // https URL, as in the IAM identity provider
 	Subject  string            `json:"subject"`  // "system:serviceaccount:NAMESPACE:NAME"
@@ -56,8 +56,8 @@ func newIssuerKey() (*ecdsa.PrivateKey, error) {
 	return key, nil
 }
 
-// SignWebIdentity makes a token as a Kubernetes cluster or another identity
-// provider would.
+// SignWebIdentity makes a token like that of a Kubernetes cluster or another identity
+// provider.
 func (s *Service) SignWebIdentity(id WebIdentity) (string, error) {
 	if !strings.HasPrefix(id.Issuer, "https://") || id.Subject == "" {
 		return "", errors.New("a web identity needs an issuer that starts with https:// and a subject")
@@ -266,7 +266,7 @@ func (s *Service) Restore(data json.RawMessage) error {
 	}
 	issuer, ok := key.(*ecdsa.PrivateKey)
 	if !ok {
-		return errors.New("the issuer's key is of another kind")
+		return errors.New("the issuer's key is not an ECDSA key")
 	}
 	s.keyMu.Lock()
 	defer s.keyMu.Unlock()

@@ -30,7 +30,7 @@ type Event struct {
 	TLSDetails          *TLSDetails    `json:"tlsDetails,omitempty"`
 }
 
-// Identity is who called.
+// Identity is the caller.
 type Identity struct {
 	Type             string          `json:"type"` // Root, IAMUser, AssumedRole, AWSAccount, WebIdentityUser, AWSService
 	PrincipalID      string          `json:"principalId,omitempty"`
@@ -43,7 +43,7 @@ type Identity struct {
 	IdentityProvider string          `json:"identityProvider,omitempty"`
 }
 
-// SessionContext says where temporary credentials came from.
+// SessionContext is the origin of temporary credentials.
 type SessionContext struct {
 	SessionIssuer  *Issuer           `json:"sessionIssuer,omitempty"`
 	Attributes     map[string]string `json:"attributes,omitempty"` // creationDate, mfaAuthenticated
@@ -59,14 +59,14 @@ type Issuer struct {
 	UserName    string `json:"userName"`
 }
 
-// Resource is something that the call was about.
+// Resource is a resource of the call.
 type Resource struct {
 	AccountID string `json:"accountId,omitempty"`
 	Type      string `json:"type"`
 	ARN       string `json:"ARN"`
 }
 
-// TLSDetails is how the call was protected on its way.
+// TLSDetails describes the call's TLS connection.
 type TLSDetails struct {
 	TLSVersion               string `json:"tlsVersion"`
 	CipherSuite              string `json:"cipherSuite"`

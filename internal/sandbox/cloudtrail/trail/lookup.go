@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Query says which events of an account to look up.
+// Query selects events of an account.
 type Query struct {
 	Account    string
 	Attribute  string // one of Attributes, or empty
@@ -67,7 +67,7 @@ func (q *Query) matches(e *Event) bool {
 	return false
 }
 
-// Username is what LookupEvents shows for who called: the user's name or the session's.
+// Username is the caller's name in LookupEvents: the user's or the session's.
 func (e *Event) Username() string {
 	id := e.UserIdentity
 	switch id.Type {
@@ -79,7 +79,7 @@ func (e *Event) Username() string {
 	return id.UserName
 }
 
-// Name is the resource's name as people know it: the end of its ARN.
+// Name is the resource's name, which is the end of its ARN.
 func (r Resource) Name() string {
 	if r.Type == "AWS::S3::Object" {
 		return r.ARN
