@@ -125,7 +125,7 @@ func (a *arrangement) accountOfKind(kind string) report.Account {
 	return a.account(a.accountA())
 }
 
-// account says on whose side an account is.
+// account adds its side to an account.
 func (a *arrangement) account(id string) report.Account {
 	switch {
 	case id == "":

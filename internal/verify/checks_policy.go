@@ -128,7 +128,7 @@ func (r *run) policyFindings(row string, kinds []string) []finding {
 // reportedBy returns the check that has told a finding already.
 func (r *run) reportedBy(f finding) string {
 	for _, t := range r.reported {
-		if t.finding.sameRepair(f) && (t.finding.Code == f.Code || t.finding.Statement != nil || len(f.Repair.Patch) > 0) {
+		if t.finding.sameRepair(f) && (t.finding.Code == f.Code || t.finding.Statement != nil || f.change != "") {
 			return t.check
 		}
 	}

@@ -1,7 +1,7 @@
 package verify
 
-// The codes of causes. They are stable: a code is never given a second meaning,
-// and each has a page in docs/checks.
+// The codes of causes. A code never changes its meaning, and each has a page in
+// docs/checks.
 const (
 	causeNetwork      = "BRK-NET-001"
 	causeThrottled    = "BRK-AWS-001"
@@ -23,14 +23,17 @@ const (
 	causeExternalID    = "BRK-ID-023" // the trust policy wants another external id
 	causeWebIdentity   = "BRK-ID-024" // the token of the identity provider does not fit
 	causePacked        = "BRK-ID-025" // session policy or tags too large or malformed
-	causeTrustStale    = "BRK-ID-026" // the trust policy names somebody who was deleted
+	causeTrustStale    = "BRK-ID-026" // the trust policy names a deleted principal
 	causeNoRole        = "BRK-ID-027" // there is no such role
+	causeAssumeValue   = "BRK-ID-028" // a value of the AssumeRole request is not valid
+	causeOptInRegion   = "BRK-ID-052" // an opt-in Region, or tokens of the global STS endpoint
 	causeTampered      = "BRK-ID-051" // signature broken on the way
 
 	causeNoBucket     = "BRK-S3-010"
 	causeRegion       = "BRK-S3-011"
 	causeOwner        = "BRK-S3-012"
 	causeRegionUnsaid = "BRK-S3-013"
+	causeAllDisabled  = "BRK-S3-014"
 	causeS3Identity   = "BRK-S3-020"
 	causeS3Bucket     = "BRK-S3-021"
 	causeS3Deny       = "BRK-S3-022"
@@ -49,6 +52,7 @@ const (
 	causeOptionDenied       = "BRK-S3-046" // tags, ACL or lock headers without their action
 	causeOwnership          = "BRK-S3-047" // writers own their objects
 	causeRequesterPays      = "BRK-S3-048"
+	causePartRefused        = "BRK-S3-049" // parts are refused, the start was accepted
 	causeHeaderless         = "BRK-S3-050" // objects without headers would be encrypted otherwise
 
 	causeKeyPolicy       = "BRK-KMS-010" // GenerateDataKey, key policy
@@ -83,7 +87,7 @@ const (
 	causeEndpoint     = "BRK-POL-005"
 	causePublicAccess = "BRK-POL-006"
 	causeUnseen       = "BRK-POL-010" // AWS denies what every document allows
-	causeStaleCopy    = "BRK-POL-011" // AWS allows what a document denies
+	causeStaleCopy    = "BRK-POL-011" // AWS allows a request that a document denies
 	causeMalformed    = "BRK-POL-012"
 	causeUnread       = "BRK-POL-020" // the document was not read
 	causeUndecided    = "BRK-AWS-004"

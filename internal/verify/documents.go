@@ -3,6 +3,8 @@ package verify
 import (
 	"encoding/json"
 	"errors"
+	"slices"
+	"strings"
 
 	"github.com/brokerd/brokerd/internal/iampolicy"
 	"github.com/brokerd/brokerd/internal/verify/report"
@@ -190,14 +192,20 @@ func (d *documents) unread() []string {
 	return out
 }
 
-// claims says that the bucket policy was read and denies other encryption.
-func (d *documents) claims() bool {
+// enforcesKey reports whether the bucket policy says that the role has to encrypt with
+// the key: by a Deny statement on other values of the encryption headers. A statement
+// that excepts the role does not count.
+func (d *documents) enforcesKey(role, key string) bool {
 	doc := d.one(report.DocumentBucketPolicy)
 	for i := range doc.Len() {
 		text, _, _ := doc.StatementText(i)
 		s := parseStatement(text)
-		for _, k := range s.keys() {
-			if s.Effect == "Deny" && (k == encryptionKey || k == encryptionKeyID) {
+		if s.Effect != "Deny" || slices.Contains(s.values("aws:PrincipalArn"), role) {
+			continue
+		}
+		for operator := range s.Condition {
+			negated := statementParts{Condition: map[string]map[string]json.RawMessage{operator: s.Condition[operator]}}
+			if strings.HasPrefix(operator, "StringNot") && (slices.Contains(negated.values(encryptionKey), "aws:kms") || slices.Contains(negated.values(encryptionKeyID), key)) {
 				return true
 			}
 		}

@@ -80,13 +80,14 @@ func TestAnExplicitDenyHasNoStatementThatRepairsIt(t *testing.T) {
 	}
 }
 
-// KMS may refuse without a text; asking again without the key tells it from S3.
-func TestABareRefusalThatComesFromKMSIsToldFromS3(t *testing.T) {
+// A bare refusal never comes from KMS: encryption headers that lift it show a policy
+// on them, in either account.
+func TestABareRefusalThatEncryptionHeadersLiftIsAPolicyAndNotKMS(t *testing.T) {
 	w := world(t)
 	must(t, w.PutBucketPolicy(t.Context(), bucketPolicyWithoutDenies(t, w)))
 	w.Sandbox.SetFaults([]sandbox.Fault{{Operation: "s3:CreateMultipartUpload", Code: "AccessDenied", Message: "Access Denied", Status: 403, Times: 2}})
 	got := firstProblem(t, run(t, w))
-	if got.Code != "BRK-KMS-015" || got.Artefact.Kind != report.ArtefactIdentityKey || string(got.Fix.Patch) == "" {
+	if got.Code != "BRK-S3-041" && got.Code != "BRK-S3-042" || got.Artefact.Kind != report.ArtefactIdentityBucket || got.Fix.Command != "" {
 		t.Errorf("got %s %q: %s", got.Code, got.Artefact.Kind, got.Why)
 	}
 }

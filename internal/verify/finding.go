@@ -6,8 +6,8 @@ import (
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
-// finding is the outcome of a check as the checks write it; record makes the
-// Check of it.
+// finding is the result of a check in the form that checks write; record turns it
+// into a report.Check.
 type finding struct {
 	Code        string // empty: the check's own
 	Result      report.Result
@@ -35,19 +35,25 @@ type finding struct {
 	HTTPStatus int
 	Operation  string
 
-	step stepID // of the question that it follows from
-	row  string // the check of the policies that it belongs to
+	step   stepID // the call that it explains
+	row    string // the check of the policies that reports it
+	level  string // of an SCP or RCP
+	change string // identifies the change; see changeID
 }
 
 func (r *run) record(c check, f finding) report.Check {
-	out := report.Check{ID: c.code, Code: f.Code, Category: c.category, Title: c.title, Result: f.Result, Why: f.Detail, Evidence: f.Evidence, Assumptions: f.Assumptions, Advisory: f.Advisory, Confirms: f.Confirms}
+	out := report.Check{
+		ID: c.code, Code: f.Code, Category: c.category, Title: c.title, Result: f.Result, Why: f.Detail,
+		Evidence: f.Evidence, Assumptions: f.Assumptions, Advisory: f.Advisory, Confirms: f.Confirms,
+	}
 	if out.Code == "" {
 		out.Code = c.code
 	}
 	out.Docs = report.DocsURL(out.Code)
 	if f.AWSCode != "" || f.RequestID != "" {
 		out.Evidence = append([]report.Evidence{{
-			Source: report.SourceProbe, Operation: f.Operation, HTTPStatus: f.HTTPStatus, RequestID: f.RequestID, HostID: f.HostID, AWSCode: f.AWSCode, AWSMessage: f.AWSMessage,
+			Source: report.SourceProbe, Operation: f.Operation, HTTPStatus: f.HTTPStatus, RequestID: f.RequestID, HostID: f.HostID,
+			AWSCode: f.AWSCode, AWSMessage: f.AWSMessage,
 		}}, out.Evidence...)
 	}
 	if f.Result == report.Pass || f.Result == report.Skip {
@@ -66,6 +72,11 @@ func (r *run) record(c check, f finding) report.Check {
 	if out.Fix.IsZero() && f.FixStatement != "" {
 		out.Fix = r.fixes.addStatement(f.Artefact, "", json.RawMessage(f.FixStatement), f.Fix)
 	}
+	if out.Confidence == report.Weak && f.Repair.IsZero() && len(out.Fix.Patch) > 0 {
+		// A guess: the document was not read, so the effect of the change is not known.
+		out.Fix.Command = ""
+		out.Fix.Text += " Compare the document with the statement first: this is a guess, because the document was not read."
+	}
 	if out.Fix.IsZero() && f.Fix != "" {
 		out.Fix = report.Fix{Kind: report.FixConfig, Text: f.Fix, Target: f.ArtefactARN, Account: out.Account}
 		out.Fix.Owner = r.owner(f.Artefact, out.Account)
@@ -76,7 +87,7 @@ func (r *run) record(c check, f finding) report.Check {
 	return out
 }
 
-// settingKinds are the artefacts that are settings of a resource.
+// settingKinds are the artefacts that are changed in an account.
 var settingKinds = map[string]bool{
 	report.ArtefactBucket: true, report.ArtefactKeyState: true, report.ArtefactOwnership: true, report.ArtefactPublicAccess: true, report.ArtefactEncryption: true,
 	report.ArtefactTrail: true, report.ArtefactAccessLog: true, report.ArtefactBoundary: true, report.ArtefactSCP: true, report.ArtefactRCP: true, report.ArtefactEndpointPolicy: true,

@@ -1,17 +1,33 @@
 package verify
 
 import (
+	_ "embed"
+	"encoding/json"
 	"fmt"
 	"strings"
+	"text/template"
 
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
-// command is a fix as one line for a shell that is signed in to the account. It
-// reads the document again and changes one statement of it: what others changed
-// since stays. It needs the AWS CLI and jq.
+// The jq programs that change one statement. Each compares the document with the
+// one that verify read, and stops when it differs.
+//
+//go:embed fix_command.tmpl
+var commandText string
+
+// change is the data of fix_command.tmpl.
+type change struct {
+	Fix           report.Fix
+	New, Old, Sid string // JSON
+	Role          string // JSON; empty where a statement has no principal
+}
+
+// command returns a fix as a command for a shell that is signed in to the account.
+// It reads the document again and changes one statement of it. It needs the AWS CLI
+// and jq.
 func (x *fixes) command(kind string, f report.Fix) string {
-	filter := jqFilter(f)
+	filter := x.jqFilter(kind, f)
 	if filter == "" {
 		return ""
 	}
@@ -27,23 +43,9 @@ func (x *fixes) command(kind string, f report.Fix) string {
 		return pipe("aws iam get-role --role-name "+name+" --query Role.AssumeRolePolicyDocument --output json", filter,
 			"aws iam update-assume-role-policy --role-name "+name+" --policy-document")
 	case report.ArtefactIdentity, report.ArtefactSourcePolicy:
-		who := "role --role-name " + name
-		if i := strings.Index(f.Target, ":user/"); i >= 0 {
-			user := f.Target[strings.LastIndexByte(f.Target, '/')+1:]
-			who = "user --user-name " + user
-		}
-		verb, who, _ := strings.Cut(who, " ")
-		policy := " --policy-name " + quote(f.Policy)
-		if f.Kind == report.FixAddStatement {
-			return fmt.Sprintf("aws iam put-%s-policy %s%s --policy-document %s", verb, who, policy, quote(`{"Version":"2012-10-17","Statement":[`+string(f.Patch)+`]}`))
-		}
-		return pipe(fmt.Sprintf("aws iam get-%s-policy %s%s --query PolicyDocument --output json", verb, who, policy), filter,
-			fmt.Sprintf("aws iam put-%s-policy %s%s --policy-document", verb, who, policy))
+		return x.inlineCommand(f, filter)
 	case report.ArtefactBucketPolicy, report.ArtefactIdentityBucket:
-		if state, _ := x.docs.state(report.DocumentBucketPolicy); state == report.Absent && f.Kind == report.FixAddStatement {
-			return "aws s3api put-bucket-policy --bucket " + x.dest.Bucket + " --policy " + quote(`{"Version":"2012-10-17","Statement":[`+string(f.Patch)+`]}`)
-		}
-		return pipe("aws s3api get-bucket-policy --bucket "+x.dest.Bucket+" --query Policy --output text", filter, "aws s3api put-bucket-policy --bucket "+x.dest.Bucket+" --policy")
+		return x.bucketCommand(filter)
 	case report.ArtefactKeyPolicy, report.ArtefactIdentityKey:
 		return pipe("aws kms get-key-policy"+region+" --key-id "+x.dest.KMSKey+" --query Policy --output text", filter,
 			"aws kms put-key-policy"+region+" --key-id "+x.dest.KMSKey+" --policy-name default --policy")
@@ -51,26 +53,75 @@ func (x *fixes) command(kind string, f report.Fix) string {
 	return ""
 }
 
-// jqFilter changes one statement of a document. A Statement may be an object
-// instead of a list.
-func jqFilter(f report.Fix) string {
-	list := `.Statement |= if type=="array" then . else [.] end`
-	switch {
-	case f.Kind == report.FixAddStatement && len(f.Patch) > 0:
-		if sid := parseStatement(string(f.Patch)).Sid; sid != "" {
-			list += fmt.Sprintf(" | .Statement |= map(select(.Sid != %q))", sid)
-		}
-		return list + " | .Statement += [" + string(f.Patch) + "]"
-	case f.Statement == nil || f.Statement.Index < 0:
-	case f.Kind == report.FixReplaceStatement && len(f.Patch) > 0:
-		return fmt.Sprintf("%s | .Statement[%d] = %s", list, f.Statement.Index, f.Patch)
-	case f.Kind == report.FixRemoveStatement:
-		return fmt.Sprintf("%s | del(.Statement[%d])", list, f.Statement.Index)
+// inlineCommand changes an inline policy of a role or a user. A new statement is a
+// policy of its own, which must not exist yet.
+func (x *fixes) inlineCommand(f report.Fix, filter string) string {
+	verb, who := "role", "--role-name "+roleName(f.Target)
+	if strings.Contains(f.Target, ":user/") {
+		verb, who = "user", "--user-name "+f.Target[strings.LastIndexByte(f.Target, '/')+1:]
 	}
-	return ""
+	policy := " --policy-name " + quote(f.Policy)
+	get := fmt.Sprintf("aws iam get-%s-policy %s%s --query PolicyDocument --output json", verb, who, policy)
+	put := fmt.Sprintf("aws iam put-%s-policy %s%s --policy-document", verb, who, policy)
+	if f.Kind == report.FixAddStatement {
+		return get + " 2>/dev/null && echo " + quote("policy "+f.Policy+" exists: compare it first") + " || " +
+			put + " " + quote(`{"Version":"2012-10-17","Statement":[`+string(f.Patch)+`]}`)
+	}
+	return pipe(get, filter, put)
 }
 
-// pipe reads, changes and writes. A document that cannot be read is not written.
+// bucketCommand changes the bucket policy, or writes the first one.
+func (x *fixes) bucketCommand(filter string) string {
+	get := "aws s3api get-bucket-policy --bucket " + x.dest.Bucket + " --query Policy --output text"
+	first := get + " || { " + get + " 2>&1 | grep -q NoSuchBucketPolicy && echo " + quote(`{"Version":"2012-10-17","Statement":[]}`) + "; }"
+	return `policy="$(` + first + `)" && policy="$(printf '%s' "$policy" | jq -c ` + quote(filter) + `)" && test -n "$policy" && ` +
+		"aws s3api put-bucket-policy --bucket " + x.dest.Bucket + ` --policy "$policy"`
+}
+
+// jqFilter returns the jq program of a fix; empty for a fix that changes no statement.
+func (x *fixes) jqFilter(kind string, f report.Fix) string {
+	c := change{Fix: f, New: string(f.Patch)}
+	switch f.Kind {
+	case report.FixAddStatement:
+		if len(f.Patch) == 0 {
+			return ""
+		}
+		c.Sid = jsonString(parseStatement(string(f.Patch)).Sid)
+		if kind == report.ArtefactBucketPolicy || kind == report.ArtefactKeyPolicy || kind == report.ArtefactIdentityBucket || kind == report.ArtefactIdentityKey {
+			c.Role = jsonString(x.dest.Role)
+		}
+	case report.FixReplaceStatement, report.FixRemoveStatement:
+		if f.Statement == nil || !json.Valid([]byte(f.Statement.Text)) || f.Kind == report.FixReplaceStatement && len(f.Patch) == 0 {
+			return ""
+		}
+		c.Old = strings.TrimSpace(f.Statement.Text)
+	default:
+		return ""
+	}
+	t, err := template.New("command").Parse(commandText)
+	if err != nil {
+		return ""
+	}
+	var out strings.Builder
+	if t.Execute(&out, c) != nil {
+		return ""
+	}
+	return strings.TrimSpace(out.String())
+}
+
+func jsonString(s string) string {
+	if s == "" {
+		return ""
+	}
+	data, err := json.Marshal(s)
+	if err != nil {
+		return ""
+	}
+	return string(data)
+}
+
+// pipe reads, changes and writes. A document that cannot be read or that differs is
+// not written.
 func pipe(get, filter, put string) string {
 	return fmt.Sprintf(`policy="$(%s | jq -c %s)" && test -n "$policy" && %s "$policy"`, get, quote(filter), put)
 }
@@ -78,13 +129,16 @@ func pipe(get, filter, put string) string {
 // quote makes text one word of a POSIX shell.
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
-// trailQuery finds a refusal in CloudTrail. Calls to S3 objects are data events,
-// which LookupEvents does not have: they are in a trail's or an event data store.
+// trailQuery returns the command that finds a refusal in CloudTrail. Calls to S3
+// objects are data events, which LookupEvents does not have: the command asks the
+// first event data store for them.
 func (x *fixes) trailQuery(action string) string {
-	session := x.sessionARN()
+	region := " --region " + x.dest.Region
 	if strings.HasPrefix(action, "kms:") || strings.HasPrefix(action, "sts:") {
-		name := session[strings.LastIndexByte(session, '/')+1:]
-		return fmt.Sprintf("aws cloudtrail lookup-events --region %s --lookup-attributes AttributeKey=Username,AttributeValue=%s --query 'Events[].CloudTrailEvent' --output text", x.dest.Region, quote(name))
+		return "aws cloudtrail lookup-events" + region + " --lookup-attributes AttributeKey=Username,AttributeValue=" + quote(x.sessionName()) +
+			" --query 'Events[].CloudTrailEvent' --output text"
 	}
-	return fmt.Sprintf(`aws cloudtrail start-query --region %s --query-statement "SELECT eventTime, eventName, errorCode, errorMessage, vpcEndpointId, requestID FROM EVENT_DATA_STORE_ID WHERE userIdentity.arn = '%s' AND errorCode = 'AccessDenied'"`, x.dest.Region, session)
+	return `store="$(aws cloudtrail list-event-data-stores` + region + ` --query 'EventDataStores[0].EventDataStoreArn' --output text)" && ` +
+		`test "$store" != None && aws cloudtrail start-query` + region + ` --query-statement "SELECT eventTime, eventName, errorCode, errorMessage, ` +
+		`vpcEndpointId, requestID FROM ${store##*/} WHERE userIdentity.arn = '` + x.sessionARN() + `' AND errorCode = 'AccessDenied'"`
 }

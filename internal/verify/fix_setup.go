@@ -19,8 +19,7 @@ const (
 	docKey
 )
 
-// statement is the Allow statement with action of the policy that setup would
-// write: what verify prints as the repair is what setup applies.
+// statement returns the Allow statement with action from the policy that setup writes.
 func (x *fixes) statement(kind docKind, action string) string {
 	if x.dest.Compatible || x.dest.Role == "" {
 		return ""

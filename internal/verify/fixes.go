@@ -12,27 +12,34 @@ import (
 )
 
 // fixes writes the changes that repair findings. Where setup writes a statement,
-// the fix is that statement: what verify prints is what setup applies.
+// the fix is that statement, so that verify and setup agree.
+//
+// A fix holds a command only if its effect is known: it was proven from the
+// documents (prediction_proof.go), or it changes the destination's own stanza. A fix
+// that follows from AWS's text alone is a description.
 type fixes struct {
 	*arrangement
 	docs *documents
 }
 
-// allow is the change that makes a layer allow a request. Where setup would
-// write the statement, its own is taken: what verify prints is what setup applies.
+// allow returns the change that makes a layer allow a request.
 func (x *fixes) allow(f finding, sc iampolicy.Scenario) report.Fix {
-	if f.Code == causeExternalID {
+	switch {
+	case f.Code == causeExternalID:
 		return x.externalIDFix(f)
+	case f.Artefact == report.ArtefactSessionPolicy:
+		return report.Fix{
+			Kind: report.FixConfig, Target: x.dest.Role, Account: x.account(f.Account), Owner: x.owner(report.ArtefactConfig, report.Account{}),
+			Text: "brokerd limits its sessions to the destination (`session.scope`). If another program adds the session policy, correct it there. " +
+				"Else set `session: {scope: \"off\"}` in the destination.",
+		}
 	}
 	statement := x.setupStatement(f.Artefact, sc.Request.Action)
-	text := fmt.Sprintf("Add this statement to %s.", describeDocument(f))
 	if statement == nil {
 		statement = x.plainAllow(f.Artefact, sc)
 	}
-	if f.Artefact == report.ArtefactSessionPolicy {
-		return report.Fix{Kind: report.FixConfig, Text: "brokerd limits its sessions to the destination (`session.scope`). Set `scope: \"off\"` under `session` of the destination, or correct what stands between brokerd and STS.", Target: x.dest.Role, Owner: x.owner(report.ArtefactConfig, report.Account{}), Account: x.account(f.Account)}
-	}
-	// A statement of ours that somebody edited is put right, not doubled.
+	// An edited statement of setup is replaced, because its Sid can occur once only. A
+	// statement that serves other principals stays, and the new one gets another Sid.
 	sid := parseStatement(string(statement)).Sid
 	for _, s := range x.docs.byKind[f.Artefact] {
 		for i := range s.policy.Len() {
@@ -40,17 +47,60 @@ func (x *fixes) allow(f finding, sc iampolicy.Scenario) report.Fix {
 			if sid == "" || parseStatement(old).Sid != sid {
 				continue
 			}
+			if servesOthers(old, string(statement)) {
+				statement = json.RawMessage(withSid(string(statement), x.freeSid(f.Artefact, sid)))
+				return x.addStatement(f.Artefact, f.ArtefactARN, statement, fmt.Sprintf("Add this statement to %s.", describeDocument(f)))
+			}
 			f.Name = orText(s.Name, f.Name)
 			at := &report.Statement{Sid: sid, Index: i, Line: line, Column: column, Path: fmt.Sprintf("Statement[%d]", i), Text: old}
 			return x.replaceStatement(f, at, statement, fmt.Sprintf("Replace statement %s of %s by this one.", statementName(at), describeDocument(f)))
 		}
 	}
-	return x.addStatement(f.Artefact, f.ArtefactARN, statement, text)
+	return x.addStatement(f.Artefact, f.ArtefactARN, statement, fmt.Sprintf("Add this statement to %s.", describeDocument(f)))
 }
 
-// setupStatement is the Allow statement with an action that setup writes; nil when it writes none.
+// servesOthers reports whether a statement names principals that its replacement does
+// not name. A deleted principal, which AWS shows by its id, does not count.
+func servesOthers(old, replacement string) bool {
+	kept := principalsOf(parseStatement(replacement))
+	return slices.ContainsFunc(principalsOf(parseStatement(old)), func(p string) bool { return !isUniqueID(p) && !slices.Contains(kept, p) })
+}
+
+// freeSid returns a Sid that no statement of a kind of document has.
+func (x *fixes) freeSid(kind, sid string) string {
+	taken := func(want string) bool {
+		for _, s := range x.docs.byKind[kind] {
+			for i := range s.policy.Len() {
+				if text, _, _ := s.policy.StatementText(i); parseStatement(text).Sid == want {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	for n := 2; ; n++ {
+		if next := fmt.Sprintf("%s%d", sid, n); !taken(next) {
+			return next
+		}
+	}
+}
+
+func withSid(statement, sid string) string {
+	parts := parseStatement(statement)
+	parts.Sid = sid
+	data, err := json.MarshalIndent(parts, "", "  ")
+	if err != nil {
+		return statement
+	}
+	return string(data)
+}
+
+// setupStatement returns setup's Allow statement with an action; nil when setup writes none.
 func (x *fixes) setupStatement(kind, action string) json.RawMessage {
-	docs := map[string]docKind{report.ArtefactTrust: docTrust, report.ArtefactIdentity: docIdentity, report.ArtefactBucketPolicy: docBucket, report.ArtefactKeyPolicy: docKey}
+	docs := map[string]docKind{
+		report.ArtefactTrust: docTrust, report.ArtefactIdentity: docIdentity,
+		report.ArtefactBucketPolicy: docBucket, report.ArtefactKeyPolicy: docKey,
+	}
 	doc, ok := docs[kind]
 	if kind == report.ArtefactTrust && x.token.Issuer != "" {
 		return json.RawMessage(x.webTrust())
@@ -64,8 +114,8 @@ func (x *fixes) setupStatement(kind, action string) json.RawMessage {
 	return nil
 }
 
-// plainAllow is the smallest statement that allows what an upload asks of a
-// document that setup does not write.
+// plainAllow returns the smallest Allow statement for a document that setup does not
+// write. Where the layer holds for other principals as well, it names the role.
 func (x *fixes) plainAllow(kind string, sc iampolicy.Scenario) json.RawMessage {
 	st := map[string]any{"Sid": "BrokerdUpload", "Effect": "Allow"}
 	actions, resource := any(sc.Request.Action), sc.Request.Resource
@@ -78,15 +128,19 @@ func (x *fixes) plainAllow(kind string, sc iampolicy.Scenario) json.RawMessage {
 		st["Sid"] = "BrokerdAssumeRole"
 	}
 	st["Action"], st["Resource"] = actions, resource
-	if kind == report.ArtefactEndpointPolicy {
+	switch kind {
+	case report.ArtefactEndpointPolicy:
 		st["Principal"], st["Resource"] = "*", x.objectsARN()
-	}
-	if kind == report.ArtefactSCP {
+		st["Condition"] = map[string]any{"ArnEquals": map[string]string{"aws:PrincipalArn": x.dest.Role}}
+	case report.ArtefactSCP:
 		st["Resource"] = "*"
+		st["Condition"] = map[string]any{"ArnEquals": map[string]string{"aws:PrincipalArn": x.dest.Role}}
 	}
 	return json.RawMessage(statementJSON(st))
 }
 
+// externalIDFix sets the external id of the trust policy in the destination. Taking
+// the condition out of the trust policy would let others in.
 func (x *fixes) externalIDFix(f finding) report.Fix {
 	want := ""
 	if len(f.NearMisses) > 0 && len(f.NearMisses[0].Want) > 0 {
@@ -94,63 +148,18 @@ func (x *fixes) externalIDFix(f finding) report.Fix {
 	}
 	return report.Fix{
 		Kind: report.FixConfig, Target: x.dest.Role, Account: x.account(f.Account), Owner: x.owner(report.ArtefactConfig, report.Account{}),
-		Text:  "Set the external id that the trust policy asks for in the destination: `session: {external_id: \"" + want + "\"}`. It protects the role: do not take the condition away instead.",
+		Text: "Set the external id of the trust policy in the destination: `session: {external_id: \"" + want + "\"}`. " +
+			"Keep the condition in the trust policy: it protects the role.",
 		Patch: json.RawMessage(statementJSON(map[string]any{"session": map[string]string{"external_id": want}})),
 	}
 }
 
-// liftDeny is the change after which a Deny statement no longer meets the
-// delivery, and keeps its purpose where it can.
-func (x *fixes) liftDeny(f finding, q question, sc iampolicy.Scenario, s statementParts) report.Fix {
-	keys := s.keys()
-	condition := func(operator, key, value string) {
-		if s.Condition == nil {
-			s.Condition = map[string]map[string]json.RawMessage{}
-		}
-		if s.Condition[operator] == nil {
-			s.Condition[operator] = map[string]json.RawMessage{}
-		}
-		s.Condition[operator][key] = json.RawMessage(`"` + value + `"`)
-	}
-	forwarded := strings.HasPrefix(sc.Request.Action, "kms:") && slices.ContainsFunc(keys, isNetworkKey)
-	onHeader := slices.ContainsFunc(keys, func(k string) bool { return k == encryptionKey || k == encryptionKeyID })
-	var text string
-	switch {
-	case f.Artefact == report.ArtefactTrust && slices.Contains(keys, "sts:externalid"):
-		f.NearMisses = []report.NearMiss{{Want: s.values("sts:externalid")}}
-		return x.externalIDFix(f)
-	case forwarded:
-		condition("BoolIfExists", "aws:ViaAWSService", "false")
-		text = "Except the calls that AWS services make in somebody's name."
-	case onHeader && f.Artefact == report.ArtefactBucketPolicy && f.step != stepCreate:
-		for _, k := range keys {
-			if k == encryptionKey || k == encryptionKeyID {
-				condition("Null", k, "false")
-			}
-		}
-		text = "Let the statement speak of requests that carry the header: parts and the completion of an upload carry none, and are refused."
-	case onHeader && f.Artefact == report.ArtefactBucketPolicy && s.rename(encryptionKeyID, x.dest.KMSKey):
-		condition("Null", encryptionKeyID, "false")
-		text = "Name the key by its full ARN: what brokerd sends is compared letter by letter."
-	case f.Artefact == report.ArtefactBucketPolicy || f.Artefact == report.ArtefactKeyPolicy || f.Artefact == report.ArtefactSCP || f.Artefact == report.ArtefactRCP:
-		s.except(x.dest.Role)
-		text = "Except the role."
-		if f.Code == causeBucketACL {
-			text += " With BucketOwnerEnforced the owner needs no such ACL."
-		}
-	default:
-		return x.removeStatement(f, fmt.Sprintf("Remove statement %s of %s, or narrow it so that it does not meet %s.", statementName(f.Statement), describeDocument(f), sc.Request.Action))
-	}
-	patch, err := json.MarshalIndent(s, "", "  ")
-	if err != nil {
-		return report.Fix{}
-	}
-	return x.replaceStatement(f, f.Statement, patch, text+fmt.Sprintf(" Replace statement %s of %s by this one.", statementName(f.Statement), describeDocument(f)))
-}
-
 func (x *fixes) addStatement(kind, target string, statement json.RawMessage, text string) report.Fix {
 	account := x.accountOfKind(kind)
-	f := report.Fix{Kind: report.FixAddStatement, Text: text, Target: orText(target, x.target(kind)), Patch: indented(statement), Account: account, Owner: x.owner(kind, account)}
+	f := report.Fix{
+		Kind: report.FixAddStatement, Text: text, Target: orText(target, x.target(kind)), Patch: indented(statement),
+		Account: account, Owner: x.owner(kind, account),
+	}
 	if kind == report.ArtefactIdentity || kind == report.ArtefactSourcePolicy {
 		f.Policy = "brokerd-" + x.dest.Name + "-fix"
 	}
@@ -160,16 +169,27 @@ func (x *fixes) addStatement(kind, target string, statement json.RawMessage, tex
 
 func (x *fixes) replaceStatement(f finding, at *report.Statement, statement json.RawMessage, text string) report.Fix {
 	account := x.account(f.Account)
-	out := report.Fix{Kind: report.FixReplaceStatement, Text: text, Target: orText(f.ArtefactARN, x.target(f.Artefact)), Policy: f.Name, Patch: indented(statement), Statement: at, Account: account, Owner: x.owner(f.Artefact, account)}
+	out := report.Fix{
+		Kind: report.FixReplaceStatement, Text: text, Target: orText(f.ArtefactARN, x.target(f.Artefact)), Policy: f.Name,
+		Patch: indented(statement), Statement: at, Account: account, Owner: x.owner(f.Artefact, account),
+	}
 	out.Command = x.command(f.Artefact, out)
 	return out
 }
 
 func (x *fixes) removeStatement(f finding, text string) report.Fix {
 	account := x.account(f.Account)
-	out := report.Fix{Kind: report.FixRemoveStatement, Text: text, Target: orText(f.ArtefactARN, x.target(f.Artefact)), Policy: f.Name, Statement: f.Statement, Account: account, Owner: x.owner(f.Artefact, account)}
+	out := report.Fix{
+		Kind: report.FixRemoveStatement, Text: text, Target: orText(f.ArtefactARN, x.target(f.Artefact)), Policy: f.Name,
+		Statement: f.Statement, Account: account, Owner: x.owner(f.Artefact, account),
+	}
 	out.Command = x.command(f.Artefact, out)
 	return out
+}
+
+// described turns a fix into a description: there is nothing to paste.
+func (x *fixes) described(fix report.Fix, text string) report.Fix {
+	return report.Fix{Kind: report.FixSetting, Text: text, Target: fix.Target, Policy: fix.Policy, Account: fix.Account, Owner: fix.Owner}
 }
 
 func indented(raw json.RawMessage) json.RawMessage {
@@ -180,16 +200,22 @@ func indented(raw json.RawMessage) json.RawMessage {
 	return b.Bytes()
 }
 
-// narrow replaces a statement that allows too much by the one that setup writes.
+// narrow replaces a statement that allows too much by setup's. A statement that
+// serves other principals as well is not replaced.
 func (x *fixes) narrow(f finding) report.Fix {
 	patch := x.setupStatement(f.Artefact, "s3:PutObject")
 	if patch == nil || !strings.Contains(f.Statement.Text, "s3:") && !strings.Contains(f.Statement.Text, `"*"`) {
 		return report.Fix{}
 	}
-	return x.replaceStatement(f, f.Statement, patch, fmt.Sprintf("Replace statement %s of %s by this one, which allows what an upload needs.", statementName(f.Statement), describeDocument(f)))
+	where := fmt.Sprintf("statement %s of %s", statementName(f.Statement), describeDocument(f))
+	out := x.replaceStatement(f, f.Statement, patch, "Replace "+where+" by this one, which allows an upload and no more.")
+	if f.Artefact == report.ArtefactBucketPolicy && !slices.Equal(principalsOf(parseStatement(f.Statement.Text)), []string{x.dest.Role}) {
+		return x.described(out, "Take the role and its actions out of "+where+", which serves other principals as well, and give the role a statement of its own: `brokerctl setup plan` prints it.")
+	}
+	return out
 }
 
-// webTrust lets just this token in.
+// webTrust returns a trust statement for the subject and the audience of the token.
 func (x *fixes) webTrust() string {
 	host := x.token.provider()
 	equals := map[string]any{host + ":sub": x.token.Subject}

@@ -112,7 +112,7 @@ func TestAMisleadingTextIsCorrected(t *testing.T) {
 		}
 	}
 	got := firstProblem(t, runWith(t, w, report.RunOptions{Policies: documents(t, w, "AB")}))
-	if got.Code != "BRK-KMS-011" || got.Confidence != report.Proven || !strings.Contains(got.Why, "AWS's text names the key policy: that is not where the fault is") || !strings.Contains(got.Why, "lets the whole account in") {
+	if got.Code != "BRK-KMS-011" || got.Confidence != report.Proven || !strings.Contains(got.Why, "AWS's text names the key policy, which is not at fault") || !strings.Contains(got.Why, "lets the whole account in") {
 		t.Errorf("got %s (%s): %s", got.Code, got.Confidence, got.Why)
 	}
 }

@@ -3,7 +3,6 @@ package verify
 import (
 	_ "embed"
 	"fmt"
-	"slices"
 	"strings"
 	"text/template"
 
@@ -17,6 +16,7 @@ var messageText string
 type letter struct {
 	Role, RoleAccount    string
 	Bucket, Account, Key string
+	Broken               bool // else: deliveries do not depend on the changes
 	Items                []letterItem
 }
 
@@ -29,50 +29,67 @@ type letterItem struct {
 	Seen           []report.Evidence
 }
 
-// messages are texts for the administrators of the other account: each finding
-// with its statement, its command, and the evidence for it.
+// messages are texts for the administrators of the other account: each finding with
+// its statement, its command, and its evidence. Faults that stop deliveries and
+// recommendations are separate messages.
 func (r *run) messages(rep report.Report) ([]report.Message, error) {
 	text, err := template.New("message").Parse(messageText)
 	if err != nil {
 		return nil, fmt.Errorf("reading the template of the message: %w", err)
 	}
-	theirs := func(c report.Check) bool {
-		return c.Fix.Account.Side == report.SideB && c.Result != report.Unknown && c.Category != report.CategoryAudit
-	}
-	var accounts []report.Account
-	for _, c := range rep.Fixes() {
-		if theirs(c) && !slices.Contains(accounts, c.Fix.Account) {
-			accounts = append(accounts, c.Fix.Account)
-		}
-	}
 	var out []report.Message
-	for _, a := range accounts {
-		l := letter{Role: r.dest.Role, RoleAccount: r.accountA(), Bucket: r.dest.Bucket, Account: a.ID, Key: r.dest.KMSKey}
+	for _, broken := range []bool{true, false} {
+		letters := map[report.Account]*letter{}
+		var accounts []report.Account
 		for _, c := range rep.Fixes() {
-			if !theirs(c) || c.Fix.Account != a {
+			a := c.Fix.Account
+			stops := c.Result == report.Fail && c.Category != report.CategoryPrivilege
+			if a.Side != report.SideB || c.Result == report.Unknown || c.Category == report.CategoryAudit || stops != broken {
 				continue
 			}
-			item := letterItem{
-				Number: len(l.Items) + 1, Document: upper(noun(c.Artefact.Kind)), Code: c.Code,
-				Why: strings.TrimSuffix(upper(c.Why), "."), Fix: c.Fix.Text, Patch: string(c.Fix.Patch), Command: c.Fix.Command,
+			l := letters[a]
+			if l == nil {
+				l = &letter{Role: r.dest.Role, RoleAccount: r.accountA(), Bucket: r.dest.Bucket, Account: a.ID, Key: r.dest.KMSKey, Broken: broken}
+				letters[a], accounts = l, append(accounts, a)
 			}
-			for _, e := range c.Evidence {
-				if e.RequestID != "" {
-					item.Seen = append(item.Seen, e)
-				}
+			l.Items = append(l.Items, itemOf(len(l.Items)+1, c))
+		}
+		for _, a := range accounts {
+			var b strings.Builder
+			if err := text.Execute(&b, letters[a]); err != nil {
+				return nil, fmt.Errorf("writing the message for account %s: %w", a.ID, err)
 			}
-			l.Items = append(l.Items, item)
+			out = append(out, report.Message{Account: a, Text: b.String(), Subject: r.subject(a, len(letters[a].Items), broken)})
 		}
-		var b strings.Builder
-		if err := text.Execute(&b, l); err != nil {
-			return nil, fmt.Errorf("writing the message for account %s: %w", a.ID, err)
-		}
-		out = append(out, report.Message{
-			Account: a, Text: b.String(),
-			Subject: fmt.Sprintf("%s: %d to change in account %s for deliveries to %s", r.dest.Name, len(l.Items), a.ID, r.dest.Bucket),
-		})
 	}
 	return out, nil
+}
+
+func (r *run) subject(a report.Account, n int, broken bool) string {
+	what := "recommendation"
+	if broken {
+		what = "necessary change"
+	}
+	if n > 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%s: %d %s in account %s for deliveries to %s", r.dest.Name, n, what, a.ID, r.dest.Bucket)
+}
+
+func itemOf(number int, c report.Check) letterItem {
+	item := letterItem{
+		Number: number, Document: upper(noun(c.Artefact.Kind)), Code: c.Code,
+		Why: strings.TrimSuffix(upper(c.Why), "."), Fix: c.Fix.Text, Command: c.Fix.Command,
+	}
+	if !strings.Contains(c.Fix.Command, string(c.Fix.Patch)) || c.Fix.Command == "" {
+		item.Patch = string(c.Fix.Patch)
+	}
+	for _, e := range c.Evidence {
+		if e.RequestID != "" {
+			item.Seen = append(item.Seen, e)
+		}
+	}
+	return item
 }
 
 func upper(s string) string {

@@ -143,7 +143,7 @@ func askOutside(ctx context.Context, r *run) finding {
 // own uploads, and wrong when the policy says that it does.
 func (r *run) unforced(what string) finding {
 	f := r.allowed("s3:CreateMultipartUpload", what, report.ArtefactBucketPolicy)
-	if !r.docs.claims() {
+	if !r.docs.enforcesKey(r.dest.Role, r.dest.KMSKey) {
 		f.Result = report.Warn
 	}
 	f.Fix = "Add the Deny statements on other encryption that setup writes to the bucket policy (`brokerctl setup plan`)."

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -41,21 +42,28 @@ func (p *prediction) decide() {
 		for _, sc := range q.scenarios {
 			r := iampolicy.Evaluate(sc)
 			p.decided[q.step] = append(p.decided[q.step], decided{sc, r})
-			for _, f := range p.blockersOf(q, sc, r) {
-				if !slices.ContainsFunc(p.blockers, f.sameRepair) {
-					p.blockers = append(p.blockers, f)
-				}
-			}
-			for _, f := range p.suspectsOf(q, sc, r) {
-				if !slices.ContainsFunc(p.suspects, f.sameRepair) {
-					p.suspects = append(p.suspects, f)
-				}
-			}
+			p.blockers = p.append(p.blockers, sc, p.blockersOf(q, sc, r))
+			p.suspects = p.append(p.suspects, sc, p.suspectsOf(q, sc, r))
 		}
 	}
 }
 
-// sameRepair says that one change repairs both.
+// append adds the findings of a request that no earlier finding covers. Their fixes
+// are proven, or become descriptions.
+func (p *prediction) append(list []finding, sc iampolicy.Scenario, found []finding) []finding {
+	fresh := slices.DeleteFunc(slices.Clone(found), func(f finding) bool { return slices.ContainsFunc(list, f.sameRepair) })
+	if len(fresh) > 0 {
+		proven := p.prove(sc, found)
+		for i := range found {
+			if !slices.ContainsFunc(list, found[i].sameRepair) {
+				list = append(list, proven[i])
+			}
+		}
+	}
+	return list
+}
+
+// sameRepair reports whether one change repairs both findings.
 func (f finding) sameRepair(other finding) bool {
 	if f.Artefact != other.Artefact || f.Name != other.Name {
 		return false
@@ -63,7 +71,15 @@ func (f finding) sameRepair(other finding) bool {
 	if f.Statement != nil || other.Statement != nil {
 		return f.Statement != nil && other.Statement != nil && f.Statement.Index == other.Statement.Index && f.Statement.Line == other.Statement.Line
 	}
-	return string(f.Repair.Patch) == string(other.Repair.Patch) && f.Repair.Kind == other.Repair.Kind
+	return f.changeID() == other.changeID()
+}
+
+// changeID identifies the change of a finding, also after it became a description.
+func (f finding) changeID() string {
+	if f.change != "" {
+		return f.change
+	}
+	return string(f.Repair.Kind) + " " + string(f.Repair.Patch)
 }
 
 // findingsFor returns the findings of some steps.
@@ -77,7 +93,9 @@ func findingsFor(list []finding, steps ...stepID) []finding {
 	return out
 }
 
-// blockersOf are the layers that certainly refuse a request.
+// blockersOf returns a finding for each layer that certainly refuses a request. In a
+// layer without any Allow statement, the missing Allow is the fault: without its Deny
+// statements the layer would allow as little.
 func (p *prediction) blockersOf(q question, sc iampolicy.Scenario, r iampolicy.Result) []finding {
 	var out []finding
 	for i := range r.Layers {
@@ -87,6 +105,9 @@ func (p *prediction) blockersOf(q question, sc iampolicy.Scenario, r iampolicy.R
 		}
 		found := false
 		for n := range l.Statements {
+			if mustAllow(l.Layer) && !slices.ContainsFunc(l.Statements, isAllow) {
+				break
+			}
 			if s := &l.Statements[n]; s.Effect == "Deny" && s.Outcome == iampolicy.Matched {
 				out = append(out, p.denial(q, sc, l, n, report.Strong))
 				found = true
@@ -99,8 +120,20 @@ func (p *prediction) blockersOf(q question, sc iampolicy.Scenario, r iampolicy.R
 	return out
 }
 
-// suspectsOf are the statements that refuse or do not allow a request, depending
-// on a condition key that nobody knows here.
+// mustAllow reports whether a layer that exists refuses everything it does not allow,
+// although another layer holds the grant.
+func mustAllow(l iampolicy.Layer) bool {
+	switch l {
+	case iampolicy.LayerBoundary, iampolicy.LayerSession, iampolicy.LayerVPCEndpoint, iampolicy.LayerSCP:
+		return true
+	}
+	return false
+}
+
+func isAllow(s iampolicy.StatementResult) bool { return s.Effect == "Allow" }
+
+// suspectsOf returns the statements that may refuse or may not allow a request,
+// depending on a condition key that is not known here.
 func (p *prediction) suspectsOf(q question, sc iampolicy.Scenario, r iampolicy.Result) []finding {
 	var out []finding
 	for i := range r.Layers {
@@ -123,7 +156,8 @@ func (p *prediction) suspectsOf(q question, sc iampolicy.Scenario, r iampolicy.R
 			if s := &l.Statements[n]; s.Effect == "Allow" && s.Outcome == iampolicy.UnknownOutcome {
 				f := p.lack(q, sc, l)
 				f.Confidence, f.NearMisses = report.Weak, []report.NearMiss{p.nearMiss(sc, l, n)}
-				f.Detail += fmt.Sprintf("; one statement would, depending on %s, which is not known here", s.Key)
+				f.Code = lackCode(f.Artefact, sc.Request.Action, f.NearMisses)
+				f.Detail += fmt.Sprintf("; one statement would, if %s had the right value, which is not known here", s.Key)
 				out = append(out, f)
 				break
 			}
@@ -159,7 +193,7 @@ func (p *prediction) denial(q question, sc iampolicy.Scenario, l *iampolicy.Laye
 	if note := forwardedNote(sc.Request.Action, parts); note != "" {
 		f.Detail += ". " + note
 	}
-	f.Repair = p.fixes.liftDeny(f, q, sc, parts)
+	f.Repair = p.fixes.liftDeny(f, sc, parts)
 	return f
 }
 
@@ -197,9 +231,9 @@ func (p *prediction) lack(q question, sc iampolicy.Scenario, l *iampolicy.LayerR
 	return f
 }
 
-// distance orders near misses: by how many elements do not fit, then by what does
-// not. A statement that fails by a condition, or by an id of somebody who was
-// deleted, was meant for this request; one for another principal was not.
+// distance orders near misses: by the number of elements that do not match, then by
+// the element. A statement that fails by a condition, or by the id of a deleted role,
+// was meant for this request; a statement for another principal was not.
 func distance(s *iampolicy.StatementResult) int {
 	rank := map[iampolicy.Element]int{iampolicy.ElementCondition: 0, iampolicy.ElementResource: 1, iampolicy.ElementAction: 2, iampolicy.ElementPrincipal: 3}[s.FailedOn]
 	if s.FailedOn == iampolicy.ElementPrincipal && slices.ContainsFunc(s.Want, isUniqueID) {
@@ -208,10 +242,10 @@ func distance(s *iampolicy.StatementResult) int {
 	return 4*s.Distance + rank
 }
 
-// about says whose artefact a layer is.
+// about starts the finding of a layer: its artefact and account.
 func (p *prediction) about(q question, sc iampolicy.Scenario, l *iampolicy.LayerResult) finding {
 	service, _, _ := strings.Cut(sc.Request.Action, ":")
-	f := finding{Result: report.Fail, Account: l.Account, step: q.step}
+	f := finding{Result: report.Fail, Account: l.Account, step: q.step, level: l.Level}
 	switch l.Layer {
 	case iampolicy.LayerIdentity:
 		f.Artefact, f.ArtefactARN = report.ArtefactIdentity, p.dest.Role
@@ -249,8 +283,8 @@ func (p *prediction) about(q question, sc iampolicy.Scenario, l *iampolicy.Layer
 	return f
 }
 
-// publicStatement is S3's rule that one public statement locks every other
-// account out while RestrictPublicBuckets is on.
+// publicStatement reports a public statement in a bucket with RestrictPublicBuckets:
+// S3 then refuses every caller from another account.
 func (p *prediction) publicStatement(f finding, l *iampolicy.LayerResult) finding {
 	f.Code, f.row = causePublicAccess, codeStaticPublic
 	doc := p.docs.one(report.DocumentBucketPolicy)
@@ -268,12 +302,21 @@ func (p *prediction) publicStatement(f finding, l *iampolicy.LayerResult) findin
 		f.Fix = "Take `acl` out of the destination."
 		return f
 	}
-	f.Detail = fmt.Sprintf("%s of %s is public, and RestrictPublicBuckets is on: S3 then refuses every caller from another account, also those that a neighbouring statement names", statementName(f.Statement), describeDocument(f))
-	f.Repair = p.fixes.removeStatement(f, "Remove the public statement, or limit it by a condition on fixed accounts. Leave the public access block on.")
+	where := fmt.Sprintf("statement %s of %s", statementName(f.Statement), describeDocument(f))
+	f.Detail = where + " is public, and RestrictPublicBuckets is on. S3 then refuses every caller from another account, " +
+		"also a caller that another statement allows"
+	parts := parseStatement(f.Statement.Text)
+	parts.require("StringEquals", "aws:PrincipalAccount", p.accountB())
+	patch, err := json.MarshalIndent(parts, "", "  ")
+	if err != nil {
+		return f
+	}
+	f.Repair = p.fixes.replaceStatement(f, f.Statement, patch,
+		"Limit "+where+" to the bucket's own account; with the public access block, no other account could use it. Replace it by this one.")
 	return f
 }
 
-// statementAt is the place and text of the n-th traced statement of a layer.
+// statementAt returns the place and the text of the n-th statement of a layer.
 func (p *prediction) statementAt(sc iampolicy.Scenario, l *iampolicy.LayerResult, n int) *report.Statement {
 	t := &l.Statements[n]
 	out := &report.Statement{Sid: t.Sid, Index: t.Index, Line: t.Line, Column: t.Column, Path: fmt.Sprintf("Statement[%d]", t.Index)}
@@ -287,7 +330,7 @@ func (p *prediction) statementAt(sc iampolicy.Scenario, l *iampolicy.LayerResult
 	return out
 }
 
-// documentsOf lists the documents of a layer in the order in which they were weighed.
+// documentsOf lists the documents of a layer in the order of evaluation.
 func documentsOf(sc iampolicy.Scenario, l *iampolicy.LayerResult) []*iampolicy.Document {
 	var list []iampolicy.NamedPolicy
 	levels := sc.Policies.ServiceControl

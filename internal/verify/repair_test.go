@@ -106,7 +106,7 @@ func patched(t *testing.T, doc string, f report.Fix) string {
 	case report.FixRemoveStatement:
 		d.Statement = slices.Delete(d.Statement, f.Statement.Index, f.Statement.Index+1)
 	default:
-		t.Fatalf("a fix of kind %q changes no document", f.Kind)
+		t.Fatalf("a fix of kind %q changes no document: %s", f.Kind, f.Text)
 	}
 	out, err := json.Marshal(d)
 	must(t, err)

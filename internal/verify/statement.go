@@ -8,7 +8,7 @@ import (
 	"github.com/brokerd/brokerd/internal/iampolicy/policytext"
 )
 
-// statementParts is a statement taken apart, in the order in which people read it.
+// statementParts holds the elements of a statement, in the usual order.
 type statementParts struct {
 	Sid          string          `json:"Sid,omitempty"`
 	Effect       string          `json:"Effect"`
@@ -28,7 +28,7 @@ func parseStatement(text string) statementParts {
 	return out
 }
 
-// keys are the condition keys of a statement, in small letters and sorted.
+// keys returns the condition keys of a statement in lower case, sorted.
 func (s statementParts) keys() []string {
 	var out []string
 	for _, keys := range s.Condition {
@@ -42,7 +42,7 @@ func (s statementParts) keys() []string {
 	return out
 }
 
-// values are those that a statement has for a condition key.
+// values returns the values of a condition key.
 func (s statementParts) values(key string) []string {
 	for _, keys := range s.Condition {
 		for k, raw := range keys {
@@ -57,25 +57,17 @@ func (s statementParts) values(key string) []string {
 	return nil
 }
 
-// rename puts another value into a StringNotEquals on a key; false when there is none.
-func (s statementParts) rename(key, value string) bool {
-	for operator, keys := range s.Condition {
-		for k := range keys {
-			if strings.HasPrefix(operator, "StringNotEquals") && strings.EqualFold(k, key) {
-				keys[k] = json.RawMessage(`"` + value + `"`)
-				return true
-			}
+// except adds the role to the callers that a Deny statement does not apply to.
+func (s *statementParts) except(role string) {
+	operator, key := "ArnNotEquals", "aws:PrincipalArn"
+	for k := range s.Condition[operator] { // the key in the spelling of the statement
+		if strings.EqualFold(k, key) {
+			key = k
 		}
 	}
-	return false
-}
-
-// except adds the role to whom a statement does not apply.
-func (s *statementParts) except(role string) {
-	const operator, key = "ArnNotEquals", "aws:PrincipalArn"
 	var list policytext.StringList
-	if keys := s.Condition[operator]; keys != nil {
-		_ = json.Unmarshal(keys[key], &list)
+	if raw, ok := s.Condition[operator][key]; ok && json.Unmarshal(raw, &list) != nil {
+		return
 	}
 	data, err := json.Marshal(append(list, role))
 	if err != nil {
@@ -90,7 +82,7 @@ func (s *statementParts) except(role string) {
 	s.Condition[operator][key] = data
 }
 
-// principalsOf lists the principals of a statement.
+// principalsOf lists the AWS principals of a statement.
 func principalsOf(s statementParts) []string {
 	var classes map[string]policytext.StringList
 	if json.Unmarshal(s.Principal, &classes) == nil {

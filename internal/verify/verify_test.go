@@ -240,19 +240,11 @@ func TestOneBrokenThingIsNamedAndItsPrintedRepairWorks(t *testing.T) {
 				must(t, err)
 				must(t, testbedtest.PutTrust(t.Context(), w, strings.ReplaceAll(string(w.Docs.Trust), "user/"+testbed.UserName, "user/other")))
 			},
-			repair: func(t *testing.T, w *testbed.World, statement string) {
-				doc, err := testbed.AddStatement(`{"Version":"2012-10-17","Statement":[]}`, statement)
-				must(t, testbedtest.PutTrust(t.Context(), w, edited(t, doc, err)))
-			},
 		},
 		{
 			name: "trust policy that asks for an external id", code: "BRK-ID-020", account: "A", kind: report.ArtefactTrust,
 			apply: func(t *testing.T, w *testbed.World) {
 				must(t, testbedtest.PutTrust(t.Context(), w, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"`+w.UserARN+`"},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"sts:ExternalId":"agreed"}}}]}`))
-			},
-			repair: func(t *testing.T, w *testbed.World, statement string) {
-				doc, err := testbed.AddStatement(`{"Version":"2012-10-17","Statement":[]}`, statement)
-				must(t, testbedtest.PutTrust(t.Context(), w, edited(t, doc, err)))
 			},
 		},
 		{

@@ -3,6 +3,7 @@ package misconfig
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -56,13 +57,17 @@ func (m Mistake) Meet(ctx context.Context, a *Actor) error {
 
 // All are the rows in the order of their numbers.
 func All() []Mistake {
-	all := slices.Concat(identityMistakes(), policyMistakes(), bucketMistakes(), requestMistakes(), keyMistakes(), hostMistakes())
+	all := slices.Concat(identityMistakes(), policyMistakes(), bucketMistakes(), requestMistakes(), keyMistakes(), hostMistakes(), blameMistakes(), faultMistakes())
 	found := findings()
+	maps.Copy(found, blameFindings())
 	for i := range all {
 		if f, ok := found[all[i].Name]; ok {
 			all[i].Finding = &f
 		}
-		all[i].Local, all[i].Spoils = onlySandboxes()[all[i].Name], spoilers()[all[i].Name]
+		if why, ok := onlySandboxes()[all[i].Name]; ok {
+			all[i].Local = why
+		}
+		all[i].Spoils = spoilers()[all[i].Name]
 	}
 	slices.SortStableFunc(all, func(a, b Mistake) int { return a.Number - b.Number })
 	return all
