@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"slices"
 	"sync"
 	"syscall"
@@ -35,7 +36,7 @@ var fromKeys = []os.Signal{syscall.SIGINT, syscall.SIGQUIT}
 // execWithEndpoint runs a command with a credentials endpoint of its own, on a port that
 // the kernel picks, with a random token. The endpoint fetches the credentials from the
 // daemon, which learns this user from the kernel and logs each answer.
-func (a *app) execWithEndpoint(ctx context.Context, c *client.Client, destination, path string, args, env []string) error {
+func (a *app) execWithEndpoint(ctx context.Context, c *client.Client, destination, path string, args, env []string, verify func(env []string) error) error {
 	token := rand.Text() + rand.Text()
 	l, err := vend.ListenLoopback(ctx, "127.0.0.1:0")
 	if err != nil {
@@ -61,10 +62,13 @@ func (a *app) execWithEndpoint(ctx context.Context, c *client.Client, destinatio
 	serving.Go(func() { _ = srv.Serve(l) }) // until Close
 	defer serving.Wait()
 	defer func() { _ = srv.Close() }()
-	return a.runBeside(path, args, append(env,
+	env = append(env,
 		"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://"+l.Addr().(*net.TCPAddr).String()+vend.Path+destination,
-		"AWS_CONTAINER_AUTHORIZATION_TOKEN="+token,
-		"AWS_EC2_METADATA_DISABLED=true"))
+		"AWS_CONTAINER_AUTHORIZATION_TOKEN="+token)
+	if err := verify(env); err != nil {
+		return err
+	}
+	return a.runBeside(path, args, env)
 }
 
 func fromDaemon(ctx context.Context, c *client.Client, destination string) (vend.Credentials, error) {
@@ -89,7 +93,10 @@ func fromDaemon(ctx context.Context, c *client.Client, destination string) (vend
 // runBeside runs the command, and returns its exit status, or 128 plus the signal that
 // ended it.
 func (a *app) runBeside(path string, args, env []string) error {
-	command := &exec.Cmd{Path: path, Args: args, Env: env, Stdin: a.In, Stdout: a.Out, Stderr: a.Err}
+	// The parent-death signal is tied to the thread, so keep it until the command ends.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	command := &exec.Cmd{Path: path, Args: args, Env: env, Stdin: a.In, Stdout: a.Out, Stderr: a.Err, SysProcAttr: endWithParent()}
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, append(slices.Clone(passedOn), fromKeys...)...)
 	defer signal.Stop(signals)
