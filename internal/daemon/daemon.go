@@ -196,7 +196,9 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 		zap.Strings("destinations", slices.Sorted(maps.Keys(cfg.Destinations))),
 		zap.Int64("memory_limit", d.memory.limit), zap.Int64("memory_budget", d.budget.Total()), zap.Int64("heap_limit", d.memory.heap), zap.Int("max_uploads", d.budget.MaxUploads()), zap.Duration("grace", cfg.Shutdown.Grace.Std()))
 
-	// What serves calls outlives ctx by the grace time; life is its context.
+	warnDescriptors(d.log.Logger, d.budget.MaxUploads(), cfg.Spool.Concurrency)
+
+	// Calls may go on for the grace time after ctx has ended; life is their context.
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	group, life := errgroup.WithContext(life)
