@@ -43,7 +43,7 @@ func (s *Sandbox) handle(cl *kernel.Request, service string) error {
 		return s.s3.Serve(cl)
 	case "sts", "iam", "kms", "cloudtrail":
 	default:
-		return kernel.Fail(http.StatusNotImplemented, "NotImplemented", "The sandbox has no service %q.", service)
+		return cl.Unmodelled(service)
 	}
 	data, err := io.ReadAll(io.LimitReader(cl.Payload, maxControlBody+1))
 	if err != nil {

@@ -59,6 +59,10 @@ func userRows() []Row {
 		row("that is not there", iamDo((*iam.Client).UpdateAccessKey,
 			iam.UpdateAccessKeyInput{UserName: str("$NAME"), AccessKeyId: str("AKIAIOSFODNN7EXAMPLE"), Status: types.StatusTypeInactive}),
 			noSuchEntity("The Access Key with id AKIAIOSFODNN7EXAMPLE cannot be found."), suite(keys), person()),
+		row("of a key that is not there",
+			iamDo((*iam.Client).GetAccessKeyLastUsed, iam.GetAccessKeyLastUsedInput{AccessKeyId: str("AKIAIOSFODNN7EXAMPLE")}),
+			refused(403, "AccessDenied", "User: … is not authorized to perform iam:GetAccessKeyLastUsed on resource: access key AKIAIOSFODNN7EXAMPLE"),
+			suite(keys)),
 		row("that was never used", iamDo((*iam.Client).GetAccessKeyLastUsed,
 			iam.GetAccessKeyLastUsedInput{AccessKeyId: str("$KEYOFUSER")}),
 			answers(200).field("AccessKeyLastUsed.Region", "N/A").field("AccessKeyLastUsed.ServiceName", "N/A").field("UserName", "$NAME").
@@ -91,7 +95,7 @@ func simulationRows() []Row {
 			iam.SimulatePrincipalPolicyInput{PolicySourceArn: str(source), ActionNames: []string{action},
 				ResourceArns: []string{"arn:aws:s3:::$NAME"}})
 	}
-	document := str(policyHead + `{"Effect":"Allow","Action":"s3:ListBucket","Resource":"*"}` + policyTail)
+	document := str(`{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*"}}`)
 	user := many(person(), iamDo((*iam.Client).PutUserPolicy,
 		iam.PutUserPolicyInput{UserName: str("$NAME"), PolicyName: str("p"), PolicyDocument: document}))
 	role := many(trusting(trustEC2),

@@ -36,10 +36,10 @@ func keyRows() []Row {
 	for i := range tooMany {
 		tooMany[i].TagKey = str("key" + string(rune('A'+i%26)) + string(rune('a'+i/26)))
 	}
-	var eleven []Step
-	eleven = append(eleven, ownKey(kms.CreateKeyInput{}))
-	for range 10 {
-		eleven = append(eleven, rotate("$OWN"))
+	var exhausted []Step
+	exhausted = append(exhausted, ownKey(kms.CreateKeyInput{}))
+	for range 25 {
+		exhausted = append(exhausted, rotate("$OWN"))
 	}
 	const different, missing, invalid = "LocalStack, test_get_key_in_different_region", "LocalStack, test_get_key_does_not_exist",
 		"LocalStack, test_get_key_invalid_uuid"
@@ -125,8 +125,8 @@ func keyRows() []Row {
 			suite("LocalStack, test_rotate_key_on_demand_raises_error_given_non_symmetric_key")),
 		row("of a key that waits for its material", rotate("$EXTERNAL"), refused(400, "KMSInvalidStateException", "…"),
 			suite("LocalStack, test_rotate_key_on_demand_with_imported_key")),
-		local(row("for the eleventh time", rotate("$OWN"), refused(400, "LimitExceededException", ""),
-			reference("RotateKeyOnDemand: at most ten times"), eleven...), "each rotation takes minutes"),
+		local(row("for the 26th time", rotate("$OWN"), refused(400, "LimitExceededException", ""),
+			reference("RotateKeyOnDemand: at most 25 times"), exhausted...), "each rotation takes minutes"),
 		row("of a key without it", kmsDo((*kms.Client).GetKeyRotationStatus, kms.GetKeyRotationStatusInput{KeyId: str("$KEY")}),
 			answers(200).field("KeyRotationEnabled", "false").without("RotationPeriodInDays"),
 			suite("LocalStack, test_key_rotation_status")),

@@ -61,7 +61,7 @@ func attaching(target attachTarget) handler {
 		}
 		arn := cl.Form.Get("PolicyArn")
 		if !isPolicyARN(arn) {
-			return nil, invalidInput("ARN %s is not valid.", arn)
+			return nil, kernel.ValidationError("Invalid ARN:  Could not be parsed!")
 		}
 		if s.policyByARN(acct.id, arn) == nil {
 			return nil, noSuchManaged(arn)

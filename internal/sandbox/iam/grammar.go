@@ -1,6 +1,7 @@
 package iam
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -34,6 +35,9 @@ func checkDocument(text string, kind iampolicy.Kind) error {
 func CheckGrammar(text string, kind iampolicy.Kind) error {
 	for _, f := range iampolicy.LintText([]byte(text), kind) {
 		if f.Severity == iampolicy.SeverityError {
+			if kind == iampolicy.KindTrust && !json.Valid([]byte(text)) {
+				return MalformedDocument("This policy contains invalid Json")
+			}
 			return MalformedDocument("%s", grammarText(f))
 		}
 	}
@@ -70,10 +74,6 @@ func grammarText(f iampolicy.Finding) string {
 		return "Resource " + quoted + " must be in ARN format or \"*\"."
 	case "POL035":
 		return "Partition \"" + quoted + "\" is not valid for resource."
-	case "POL001":
-		if strings.Contains(f.Message, "JSON") {
-			return "This policy contains invalid Json"
-		}
 	}
 	return "Syntax errors in policy."
 }

@@ -180,10 +180,12 @@ func createPolicy(s *Service, cl *kernel.Request, acct *account) (any, error) {
 		Versions: []*policyVersion{{ID: "v1", Text: form.Get("PolicyDocument"), Created: cl.Now, doc: doc}},
 	}
 	acct.policies[arn] = p
+	x := s.managedXML(acct, p)
+	x.Description = "" // GetPolicy says it, CreatePolicy does not
 	return struct {
 		XMLName xml.Name
 		Policy  managedPolicyXML
-	}{resultName(cl), s.managedXML(acct, p)}, nil
+	}{resultName(cl), x}, nil
 }
 
 func noSuchManaged(arn string) *kernel.Error {
@@ -229,10 +231,12 @@ func getPolicy(s *Service, cl *kernel.Request, acct *account) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	x := s.managedXML(acct, p)
+	x.Tags = &tagListXML{tagsXML(p.Tags)} // also when there are none
 	return struct {
 		XMLName xml.Name
 		Policy  managedPolicyXML
-	}{resultName(cl), s.managedXML(acct, p)}, nil
+	}{resultName(cl), x}, nil
 }
 
 func deletePolicy(s *Service, cl *kernel.Request, acct *account) (any, error) {

@@ -22,8 +22,8 @@ type roleXML struct {
 	Arn                      string
 	CreateDate               string
 	AssumeRolePolicyDocument string
-	Description              string `xml:",omitempty"`
-	MaxSessionDuration       int
+	Description              string       `xml:",omitempty"`
+	MaxSessionDuration       int          `xml:",omitempty"`
 	PermissionsBoundary      *boundaryXML `xml:",omitempty"`
 	Tags                     *tagListXML  `xml:",omitempty"`
 	RoleLastUsed             *lastUsedXML `xml:",omitempty"`
@@ -51,6 +51,14 @@ func (s *Service) roleXML(r *Role) roleXML {
 	}
 	out.Tags = tagList(r.tags)
 	return out
+}
+
+// briefRoleXML is a role as CreateRole and UpdateRoleDescription answer it: without
+// its longest session and its last use.
+func (s *Service) briefRoleXML(r *Role) roleXML {
+	x := s.roleXML(r)
+	x.MaxSessionDuration, x.RoleLastUsed = 0, nil
+	return x
 }
 
 func formPath(form url.Values) string {
@@ -110,7 +118,7 @@ func createRole(s *Service, cl *kernel.Request, acct *account) (any, error) {
 	return struct {
 		XMLName xml.Name `xml:"CreateRoleResult"`
 		Role    roleXML
-	}{Role: s.roleXML(r)}, nil
+	}{Role: s.briefRoleXML(r)}, nil
 }
 
 // namedRole decides the call and finds the role it names.
@@ -188,7 +196,7 @@ func updateRoleDescription(s *Service, cl *kernel.Request, acct *account) (any, 
 	return struct {
 		XMLName xml.Name
 		Role    roleXML
-	}{resultName(cl), s.roleXML(r)}, nil
+	}{resultName(cl), s.briefRoleXML(r)}, nil
 }
 
 func listRoles(s *Service, cl *kernel.Request, acct *account) (any, error) {

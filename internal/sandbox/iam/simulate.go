@@ -22,10 +22,30 @@ type evaluationXML struct {
 	EvalActionName       string
 	EvalResourceName     string
 	EvalDecision         string
-	MatchedStatements    []matchedXML           `xml:"MatchedStatements>member"`
-	MissingContextValues []string               `xml:"MissingContextValues>member"`
+	EvalDecisionDetails  struct{}               // of access across accounts, which is not simulated
+	MatchedStatements    matchedListXML         `xml:"MatchedStatements"`
+	MissingContextValues missingXML             `xml:"MissingContextValues"`
 	Boundary             *boundaryDecisionXML   `xml:"PermissionsBoundaryDecisionDetail,omitempty"`
 	Organizations        *organizationsDecision `xml:"OrganizationsDecisionDetail,omitempty"`
+	Resources            []resourceResultXML    `xml:"ResourceSpecificResults>member"`
+}
+
+// resourceResultXML repeats the result for its resource, as AWS does.
+type resourceResultXML struct {
+	EvalResourceName     string
+	EvalResourceDecision string
+	MatchedStatements    matchedListXML       `xml:"MatchedStatements"`
+	MissingContextValues missingXML           `xml:"MissingContextValues"`
+	Boundary             *boundaryDecisionXML `xml:"PermissionsBoundaryDecisionDetail,omitempty"`
+}
+
+// The lists are there also when they are empty.
+type matchedListXML struct {
+	Members []matchedXML `xml:"member"`
+}
+
+type missingXML struct {
+	Members []string `xml:"member"`
 }
 
 type boundaryDecisionXML struct{ AllowedByPermissionsBoundary bool }
@@ -35,9 +55,8 @@ type matchedXML struct {
 	SourcePolicyID   string `xml:"SourcePolicyId"`
 	SourcePolicyType string
 	StartPosition    positionXML
+	EndPosition      positionXML
 }
-
-type positionXML struct{ Line, Column int }
 
 // simulation is the question of both operations.
 type simulation struct {
@@ -63,6 +82,11 @@ func simulatePrincipalPolicy(s *Service, cl *kernel.Request, acct *account) (any
 			k = &AccessKey{Account: acct.id, User: u}
 		}
 	}
+	for _, g := range acct.groups {
+		if g.ARN == arn {
+			return s.simulateGroup(cl, g, acct)
+		}
+	}
 	if k == nil {
 		return nil, kernel.Fail(http.StatusNotFound, "NoSuchEntity", "The entity %s cannot be found.", arn)
 	}
@@ -70,6 +94,14 @@ func simulatePrincipalPolicy(s *Service, cl *kernel.Request, acct *account) (any
 	own := IdentityOf(c).policiesLocked()
 	sim := simulation{base: iampolicy.Scenario{Request: iampolicy.Request{Principal: arn, PrincipalID: c.EntityID, Context: c.Context()}}}
 	sim.base.Policies.Identity, sim.base.Policies.Boundary = own.Identity, own.Boundary
+	sim.base.Policies.ServiceControl = s.k.ServiceControl(acct.id)
+	return s.simulate(cl, sim, acct)
+}
+
+// simulateGroup asks the policies of a group for a user who has no others.
+func (s *Service) simulateGroup(cl *kernel.Request, g *group, acct *account) (any, error) {
+	sim := simulation{base: iampolicy.Scenario{Request: iampolicy.Request{Principal: userARN(acct.id, "/", "simulated"), Context: map[string][]string{}}}}
+	sim.base.Policies.Identity, _ = s.entityPolicies(acct.id, g.inline, &g.grants)
 	sim.base.Policies.ServiceControl = s.k.ServiceControl(acct.id)
 	return s.simulate(cl, sim, acct)
 }
@@ -191,12 +223,17 @@ func evaluation(sc iampolicy.Scenario, res iampolicy.Result) evaluationXML {
 				if l.Layer == iampolicy.LayerResource {
 					kind = "Resource Policy"
 				}
-				x.MatchedStatements = append(x.MatchedStatements, matchedXML{st.Policy, kind, positionXML{st.Line, st.Column}})
+				start, end := positions(sourceText(sc, l.Layer, st.Policy), st.Line, st.Column)
+				x.MatchedStatements.Members = append(x.MatchedStatements.Members, matchedXML{st.Policy, kind, start, end})
 			}
-			if st.FailedOn == iampolicy.ElementCondition && st.Got == nil && st.Key != "" && !slices.Contains(x.MissingContextValues, st.Key) {
-				x.MissingContextValues = append(x.MissingContextValues, st.Key)
+			if missing := &x.MissingContextValues.Members; st.FailedOn == iampolicy.ElementCondition && st.Got == nil && st.Key != "" && !slices.Contains(*missing, st.Key) {
+				*missing = append(*missing, st.Key)
 			}
 		}
 	}
+	x.Resources = []resourceResultXML{{
+		EvalResourceName: x.EvalResourceName, EvalResourceDecision: x.EvalDecision, MatchedStatements: x.MatchedStatements,
+		MissingContextValues: x.MissingContextValues, Boundary: x.Boundary,
+	}}
 	return x
 }

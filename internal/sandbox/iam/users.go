@@ -219,7 +219,11 @@ func (s *Service) userKey(cl *kernel.Request, u *user) (*AccessKey, error) {
 	id := cl.Form.Get("AccessKeyId")
 	k := s.Keys[id]
 	if k == nil || k.User != u || k.Session != nil {
-		return nil, kernel.Fail(http.StatusNotFound, "NoSuchEntity", "The Access Key with id %s cannot be found", id)
+		end := ""
+		if cl.Record.Operation == "UpdateAccessKey" {
+			end = "." // as recorded; no other operation was
+		}
+		return nil, kernel.Fail(http.StatusNotFound, "NoSuchEntity", "The Access Key with id %s cannot be found%s", id, end)
 	}
 	return k, nil
 }
@@ -241,7 +245,10 @@ func getAccessKeyLastUsed(s *Service, cl *kernel.Request, acct *account) (any, e
 	id := cl.Form.Get("AccessKeyId")
 	k := s.Keys[id]
 	if k == nil || k.Account != acct.id || k.User == nil || k.Session != nil {
-		return nil, kernel.Fail(http.StatusNotFound, "NoSuchEntity", "The Access Key with id %s cannot be found", id)
+		// A key that is not there reads like another account's.
+		e := kernel.Fail(http.StatusForbidden, "AccessDenied", "User: %s is not authorized to perform iam:GetAccessKeyLastUsed on resource: access key %s", cl.Caller.ARN, id)
+		e.Denied = true
+		return nil, e
 	}
 	if err := s.allow(cl, k.User.arn, nil); err != nil {
 		return nil, err

@@ -56,6 +56,8 @@ func writeError(w http.ResponseWriter, r *http.Request, service string, e *Error
 	}
 	var body string
 	switch {
+	case !services[service]:
+		body = writeUnmodelled(w, r, service, e, requestID)
 	case service == "kms", service == "cloudtrail", r.Header.Get("X-Amz-Target") != "" && service != "s3":
 		h.Set("Content-Type", "application/x-amz-json-1.1")
 		document := map[string]string{"__type": e.Code}

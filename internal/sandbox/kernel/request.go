@@ -3,7 +3,6 @@ package kernel
 import (
 	"errors"
 	"io"
-	"mime"
 	"net"
 	"net/http"
 	"net/url"
@@ -179,10 +178,10 @@ func requestService(r *http.Request) string {
 	if service, _ := JSONTarget(r); service != "" {
 		return service
 	}
-	if r.Header.Get("X-Amz-Target") != "" && len(parts) == 5 {
+	if len(parts) == 5 && serviceName.MatchString(parts[3]) && (parts[4] == "aws4_request" || r.Header.Get("X-Amz-Target") != "") {
 		return parts[3] // not modelled: the handler answers so
 	}
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err == nil && r.Method == http.MethodPost && kind == "application/x-www-form-urlencoded" {
+	if isForm(r) {
 		return "sts"
 	}
 	if q := r.URL.Query(); r.URL.Path == "/" && q.Get("Action") != "" {

@@ -96,6 +96,9 @@ func (s *Service) Serve(cl *kernel.Request) error {
 	if cl.HTTP.Method == http.MethodOptions && c.bucketName != "" {
 		return c.preflight()
 	}
+	if isControl(cl.HTTP) && cl.HTTP.URL.Path != accountBlockPath {
+		return c.unmodelledControl()
+	}
 	route, err := c.route()
 	if cl.HTTP.URL.Path == accountBlockPath {
 		c.bucketName, c.key = "", ""

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -58,6 +59,9 @@ func (s *Service) Serve(cl *kernel.Request) error {
 	}
 	handle := handlers[cl.Record.Operation]
 	if handle == nil {
+		if !slices.Contains(unmodelled, cl.Record.Operation) {
+			return kernel.Fail(http.StatusBadRequest, "InvalidAction", "Could not find operation %s for version %s", cl.Record.Operation, version)
+		}
 		return kernel.NotImplemented("sts:" + cl.Record.Operation)
 	}
 	return handle(s, cl)
@@ -67,6 +71,11 @@ func (s *Service) Serve(cl *kernel.Request) error {
 var handlers = map[string]func(*Service, *kernel.Request) error{
 	"GetCallerIdentity": (*Service).getCallerIdentity, "AssumeRole": (*Service).assumeRole, "AssumeRoleWithWebIdentity": (*Service).assumeRoleWithWebIdentity,
 	"GetSessionToken": (*Service).getSessionToken, "GetAccessKeyInfo": (*Service).getAccessKeyInfo,
+}
+
+// unmodelled are the operations of STS that the sandbox does not have.
+var unmodelled = []string{
+	"AssumeRoleWithSAML", "AssumeRoot", "DecodeAuthorizationMessage", "GetDelegatedAccessToken", "GetFederationToken", "GetWebIdentityToken",
 }
 
 // Operations returns the names of the modelled operations in order.
@@ -114,11 +123,14 @@ type assumeRoleInput struct {
 	transitive                        []string
 }
 
+// anyARN is the form that STS asks of a role's ARN before it looks for the role.
+var anyARN = regexp.MustCompile(`^arn:[^:]+:[^:]+:[^:]*:[^:]*:[^:]+$`)
+
 // readSession reads the parameters that the operations that assume roles share.
 func readSession(cl *kernel.Request) (in assumeRoleInput, err error) {
 	form := cl.Form
 	in.roleARN, in.name = form.Get("RoleArn"), form.Get("RoleSessionName")
-	if len(strings.Split(in.roleARN, ":")) != 6 {
+	if !anyARN.MatchString(in.roleARN) {
 		return in, kernel.ValidationError("%s is invalid", in.roleARN)
 	}
 	if n, err := strconv.Atoi(form.Get("DurationSeconds")); err == nil {
