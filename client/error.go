@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -98,6 +99,13 @@ func (c *Client) FromError(err error) error {
 	return e
 }
 
+var (
+	// noPreface matches gRPC's error of a connection on which the server said nothing.
+	noPreface = regexp.MustCompile(`error reading server preface: .*(use of closed network connection|deadline exceeded|i/o timeout)`)
+	// rawAddress matches the addresses in Go's errors: the socket was bound under another name.
+	rawAddress = regexp.MustCompile(`\b(read|write|raw-read|raw-write) unix \S+: `)
+)
+
 // unanswered is the error of a call that no daemon answered.
 func (c *Client) unanswered(text string) *Error {
 	final, last := c.dialer.failure()
@@ -105,11 +113,12 @@ func (c *Client) unanswered(text string) *Error {
 	case final != nil:
 		e := *final
 		return &e
-	case strings.Contains(text, "keepalive ping failed") || errors.Is(last, errNoPreface):
+	case strings.Contains(text, "keepalive ping failed") || errors.Is(last, errNoPreface) || noPreface.MatchString(text):
 		return c.silent()
 	case last != nil:
 		text = "connect: " + errno(last)
 	}
+	text = rawAddress.ReplaceAllString(text, "$1: ")
 	return &Error{Code: codes.Unavailable, Message: fmt.Sprintf("no answer from brokerd on %s: %s; is the daemon running?", c.dialer.path, text)}
 }
 

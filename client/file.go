@@ -43,6 +43,10 @@ func (c *Client) UploadFile(ctx context.Context, destination, name, path string,
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
+	if want := o.header.GetSize(); want != uint64(info.Size()) {
+		return nil, &Error{Code: codes.InvalidArgument, Reason: string(reason.SizeMismatch),
+			Message: fmt.Sprintf("the file has %d bytes, and %d were announced; nothing was stored", info.Size(), want)}
+	}
 	first, err := stateOf(f)
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)

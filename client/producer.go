@@ -112,4 +112,4 @@ func (p *producer) settle(ctx context.Context) error {
 func (p *producer) close() { close(p.want) }
 
 // partialAfter is how long bytes of a slow producer wait for more before they are sent.
-const partialAfter = time.Second
+const partialAfter = 200 * time.Millisecond

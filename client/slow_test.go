@@ -88,7 +88,7 @@ func servePatient(t *testing.T, p *patient) *Client {
 	t.Cleanup(func() {
 		_ = c.Close()
 		server.Stop()
-		<-done
+		_ = <-done // nil after Stop
 	})
 	return c
 }

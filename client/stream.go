@@ -187,6 +187,9 @@ func (s *sender) oneBuffer(ctx context.Context, p *producer, tick <-chan time.Ti
 		select {
 		case got := <-p.got:
 			p.taken()
+			if got.err != nil && ctx.Err() != nil { // the end of ctx may end the producer too
+				return false, ctx.Err()
+			}
 			if got.err != nil && got.err != io.EOF {
 				s.chunks.Put(buf)
 				return false, &readError{got.err}

@@ -21,9 +21,9 @@ const chunkSize = 256 << 10
 type State string
 
 const (
-	// Stored: S3 confirmed the object.
+	// Stored means that S3 confirmed the object.
 	Stored State = "stored"
-	// Spooled: the object is safe on the daemon's disk, which delivers it later; see Client.Wait.
+	// Spooled means that the object is safe on the daemon's disk, which delivers it later; see Client.Wait.
 	Spooled State = "spooled"
 )
 

@@ -246,7 +246,8 @@ func (b *Broker) status(t *target) Status {
 	cur := e.cur.Load()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	st := Status{Destination: t.name, State: stateOf(cur, b.clock.now()), STSCalls: e.stsCalls, Clamped: e.clamped.Load(), Scope: t.scope,
+	now := b.clock.now()
+	st := Status{Destination: t.name, State: stateOf(cur, now), STSCalls: e.stsCalls, Clamped: e.clamped.Load(), Scope: t.scope,
 		ServedFresh: e.served.count(servedFresh), ServedDue: e.served.count(servedDue), ServedCritical: e.served.count(servedCritical),
 		Vended: e.vended.Load(), Waiters: int(e.waiters.Load()), LimiterWait: time.Duration(e.limiterWait.Load())}
 	if e.policyOmitted.Load() {
@@ -255,6 +256,7 @@ func (b *Broker) status(t *target) Status {
 	if cur != nil {
 		st.AssumedRoleARN, st.AccessKeyMasked, st.Generation = cur.AssumedRoleARN, cur.MaskedAccessKeyID(), cur.Generation
 		st.Issued, st.Expires, st.RefreshAt = cur.Issued, cur.Expires, cur.RefreshAt
+		st.TimeLeft, st.RefreshIn = cur.Expires.Sub(now), cur.RefreshAt.Sub(now)
 	}
 	if e.lastErr != nil {
 		st.LastError = e.lastErr.Error()

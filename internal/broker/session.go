@@ -69,11 +69,13 @@ type Status struct {
 	Issued          time.Time
 	Expires         time.Time
 	RefreshAt       time.Time
-	LastError       string // empty after a success
-	LastErrorReason string // SESSION_DENIED | SESSION_UNAVAILABLE
-	STSCalls        uint64
-	Clamped         bool   // the configured duration was cut to 1h: the source is a role session
-	Scope           string // the limit of the session, or why there is none
+	// TimeLeft and RefreshIn are the times until Expires and RefreshAt by AWS's clock.
+	TimeLeft, RefreshIn time.Duration
+	LastError           string // empty after a success
+	LastErrorReason     string // SESSION_DENIED | SESSION_UNAVAILABLE
+	STSCalls            uint64
+	Clamped             bool   // the configured duration was cut to 1h: the source is a role session
+	Scope               string // the limit of the session, or why there is none
 
 	// The counters start with the first session of the destination. Destinations that
 	// share a session share the counters.

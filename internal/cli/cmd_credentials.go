@@ -48,9 +48,9 @@ STS can be reached.`,
 				return err
 			}
 			defer func() { _ = c.Close() }()
-			r, err := c.Broker().GetCredentials(cmd.Context(), &brokerdv1.GetCredentialsRequest{Destination: args[0]})
+			r, err := issue(cmd.Context(), c, args[0])
 			if err != nil {
-				return c.FromError(err)
+				return err
 			}
 			if r.GetExpiration() == nil {
 				return errors.New("the daemon's answer has no expiration; brokerctl uses no credentials without one")

@@ -9,8 +9,6 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
-
-	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
 func (a *app) execCommand() *cobra.Command {
@@ -52,9 +50,9 @@ An access rule must grant this user the right "credentials".`,
 				return err
 			}
 			defer func() { _ = c.Close() }()
-			r, err := c.Broker().GetCredentials(cmd.Context(), &brokerdv1.GetCredentialsRequest{Destination: args[0]})
+			r, err := issue(cmd.Context(), c, args[0])
 			if err != nil {
-				return c.FromError(err)
+				return err
 			}
 			region, err := regionOf(cmd, c, args[0])
 			if err != nil {

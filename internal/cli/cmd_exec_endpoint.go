@@ -22,7 +22,6 @@ import (
 	"github.com/brokerd/brokerd/internal/reason"
 	"github.com/brokerd/brokerd/internal/secret"
 	"github.com/brokerd/brokerd/internal/vend"
-	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
 // passedOn are the signals that brokerctl forwards to the command.
@@ -72,11 +71,11 @@ func (a *app) execWithEndpoint(ctx context.Context, c *client.Client, destinatio
 }
 
 func fromDaemon(ctx context.Context, c *client.Client, destination string) (vend.Credentials, error) {
-	r, err := c.Broker().GetCredentials(ctx, &brokerdv1.GetCredentialsRequest{Destination: destination})
+	r, err := issue(ctx, c, destination)
 	if err != nil {
 		refusal := &vend.Refusal{Reason: reason.SessionUnavailable, Message: err.Error()}
 		var failed *client.Error
-		if errors.As(c.FromError(err), &failed) {
+		if errors.As(err, &failed) {
 			refusal.Reason, refusal.Message, refusal.RetryAfter = reason.Reason(failed.Reason), failed.Message, failed.RetryAfter
 			if !failed.Temporary() {
 				refusal.Status = http.StatusForbidden

@@ -11,6 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/brokerd/brokerd/client"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
@@ -117,7 +119,7 @@ func writeSessions(w io.Writer, sessions []*brokerdv1.Session, now time.Time) er
 	row("DESTINATION", "STATE", "AGE", "ENDS IN", "REFRESH IN", "GEN", "STS", "SERVED", "VENDED")
 	for _, s := range sessions {
 		row(s.GetDestination(), stateText(s.GetState()), span(s.GetIssueTime() != nil, now.Sub(s.GetIssueTime().AsTime())),
-			span(s.GetExpireTime() != nil, s.GetExpireTime().AsTime().Sub(now)), span(s.GetRefreshTime() != nil, s.GetRefreshTime().AsTime().Sub(now)),
+			span(s.GetExpireTime() != nil, timeLeft(s.GetTimeLeft(), s.GetExpireTime(), now)), span(s.GetRefreshTime() != nil, timeLeft(s.GetRefreshIn(), s.GetRefreshTime(), now)),
 			s.GetGeneration(), s.GetStsCalls(), s.GetServedFresh()+s.GetServedDue()+s.GetServedCritical(), s.GetVended())
 	}
 	if err := tw.Flush(); err != nil {
@@ -174,4 +176,13 @@ func span(known bool, d time.Duration) string {
 		return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
 	}
 	return d.Round(time.Second).String()
+}
+
+// timeLeft prefers the daemon's own figure, which goes by AWS's clock. An older daemon
+// gives none.
+func timeLeft(left *durationpb.Duration, at *timestamppb.Timestamp, now time.Time) time.Duration {
+	if left != nil {
+		return left.AsDuration()
+	}
+	return at.AsTime().Sub(now)
 }

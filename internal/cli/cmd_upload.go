@@ -1,14 +1,16 @@
 package cli
 
 import (
-	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 )
@@ -18,23 +20,30 @@ type uploadFlags struct {
 	metadata                                               map[string]string
 	jobs                                                   int
 	retryFor                                               time.Duration
-	quiet, wait                                            bool
+	quiet, wait, null, escape                              bool
+	run, sha256                                            string
+	expectSize                                             optionalSize
 	out                                                    format
 }
 
 func (a *app) uploadCommand() *cobra.Command {
 	var f uploadFlags
 	cmd := &cobra.Command{
-		Use:   "upload FILE… | -",
+		Use:   "upload FILE… | - | --run COMMAND",
 		Short: "Deliver files, or standard input, to a destination",
 		Long: `Deliver each file as one object; "-" is standard input, of any length. The
 object's name is the file's base name. The daemon's configuration decides the bucket
 and the key.
 
-A file is stored whole and verified, or not at all. If the daemon or AWS cannot be
+A file is stored whole and verified, or not at all. A file that is rewritten while it
+is read is not stored; one that grows is stored up to its length at the start. If the daemon or AWS cannot be
 reached, brokerctl sends the file again from its start, with exponential backoff,
 for up to --retry-for. Standard input cannot be read twice: brokerctl sends it again
 only while it has read at most 1 MiB. All attempts count as one upload.
+
+The end of a pipe does not tell whether its producer succeeded. With --run, brokerctl
+starts the producer itself, with pipefail, and stores its output only if it exits
+with status 0. --expect-size and --sha256 check the data instead.
 
 A destination with a spool answers "spooled" as soon as the object is synced to the
 daemon's disk. With --wait, brokerctl waits until S3 has it.
@@ -43,12 +52,17 @@ Several files are sent concurrently (--jobs). Standard error names the files tha
 failed; with -o json, standard output has one line for each file, with "retryable".
 See ` + "`brokerctl help exit-codes`.",
 		Example: `  brokerctl upload -d audit-logs /var/log/syslog.1
-  pg_dump app | zstd | brokerctl upload -d backups --name app.sql.zst -
+  brokerctl upload -d backups --name app.sql.zst --run 'pg_dump app | zstd'
+  set -o pipefail; tar c /etc | brokerctl upload -d backups --name etc.tar --sha256 "$SUM" -
+  find /var/spool/app -type f -print0 | brokerctl upload -d audit-logs -0 --files-from -
   brokerctl upload -d audit-logs -o json *.gz | jq -r 'select(.retryable).file' > again.txt
   brokerctl upload -d audit-logs --files-from again.txt`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			jobs, err := f.plan(args, a.In)
+			jobs, err := f.plan(cmd.Context(), args, a.In)
 			if err != nil {
+				if cmd.Context().Err() != nil {
+					return err
+				}
 				return usageError(err)
 			}
 			c, err := a.dial()
@@ -67,6 +81,11 @@ See ` + "`brokerctl help exit-codes`.",
 	fl.StringVar(&f.contentType, "content-type", "", "media type stored with the objects")
 	fl.StringToStringVar(&f.metadata, "metadata", nil, "user metadata, key=value")
 	fl.StringVar(&f.filesFrom, "files-from", "", "read more file names from this file, one a line; - is standard input")
+	fl.BoolVarP(&f.null, "null", "0", false, "names in --files-from end with a NUL, not with a newline")
+	fl.BoolVar(&f.escape, "escape-names", false, "write each byte of a file name that is not UTF-8 as %XX in the object name, and % as %25")
+	fl.StringVar(&f.run, "run", "", "run this shell command, and store its standard output if it exits with status 0; needs --name")
+	fl.Var(&f.expectSize, "expect-size", "store the object only if it has this many bytes; for one object")
+	fl.StringVar(&f.sha256, "sha256", "", "store the object only if its SHA-256 is this, in hexadecimal; for one object")
 	fl.IntVarP(&f.jobs, "jobs", "j", 4, "files sent concurrently")
 	fl.DurationVar(&f.retryFor, "retry-for", 30*time.Second, "how long to retry a file after a temporary failure; 0: no retries")
 	fl.StringVar(&f.key, "idempotency-key", "", "makes repeated calls one upload: a later call with the same key stores no second object; for one file")
@@ -83,10 +102,22 @@ type uploadJob struct {
 }
 
 // plan turns the arguments into jobs, and rejects combinations that are always mistakes.
-func (f *uploadFlags) plan(args []string, stdin io.Reader) ([]uploadJob, error) {
+func (f *uploadFlags) plan(ctx context.Context, args []string, stdin io.Reader) ([]uploadJob, error) {
 	files := args
+	if f.run != "" {
+		if len(args) > 0 || f.filesFrom != "" {
+			return nil, errors.New("--run is the only source of its object: name no files with it")
+		}
+		if f.name == "" {
+			return nil, errors.New("the output of --run has no name: set --name NAME")
+		}
+		files = []string{"-"}
+	}
+	if f.filesFrom == "-" && slices.Contains(args, "-") {
+		return nil, errors.New("standard input can be read once only")
+	}
 	if f.filesFrom != "" {
-		more, err := readList(f.filesFrom, stdin)
+		more, err := readList(ctx, f.filesFrom, stdin, f.null)
 		if err != nil {
 			return nil, err
 		}
@@ -103,6 +134,10 @@ func (f *uploadFlags) plan(args []string, stdin io.Reader) ([]uploadJob, error) 
 		return nil, errors.New("no destination: set --destination NAME (`brokerctl status` lists yours)")
 	case len(files) == 0 && f.filesFrom == "":
 		return nil, errors.New("no file: name files, or - for standard input")
+	case f.null && f.filesFrom == "":
+		return nil, errors.New("--null is for --files-from")
+	case f.run == "" && dashes == 1 && closedByCaller(stdin):
+		return nil, errStdinClosed
 	case dashes > 1 || dashes > 0 && f.filesFrom == "-":
 		return nil, errors.New("standard input can be read once only")
 	case dashes == 1 && len(files) > 1:
@@ -113,10 +148,17 @@ func (f *uploadFlags) plan(args []string, stdin io.Reader) ([]uploadJob, error) 
 		return nil, errors.New("--name is for one file; for several, use --name-prefix")
 	case f.key != "" && len(files) != 1:
 		return nil, errors.New("--idempotency-key is for one file: one key names one object")
+	case (f.expectSize.set || f.sha256 != "") && len(files) != 1:
+		return nil, errors.New("--expect-size and --sha256 are for one object")
 	case f.jobs < 1 || f.jobs > 64:
 		return nil, fmt.Errorf("--jobs %d: want 1 to 64", f.jobs)
 	case f.retryFor < 0:
 		return nil, errors.New("--retry-for must not be negative")
+	}
+	if f.sha256 != "" {
+		if _, err := parseSHA256(f.sha256); err != nil {
+			return nil, err
+		}
 	}
 	jobs := make([]uploadJob, 0, len(files))
 	byName := make(map[string]string)
@@ -124,6 +166,9 @@ func (f *uploadFlags) plan(args []string, stdin io.Reader) ([]uploadJob, error) 
 		name := f.name
 		if name == "" {
 			name = filepath.Base(file)
+		}
+		if f.escape {
+			name = escapeName(name)
 		}
 		name = f.prefix + name
 		if other, ok := byName[name]; ok && other != file {
@@ -135,24 +180,46 @@ func (f *uploadFlags) plan(args []string, stdin io.Reader) ([]uploadJob, error) 
 	return jobs, nil
 }
 
-func readList(path string, stdin io.Reader) (files []string, err error) {
-	in := stdin
-	if path != "-" {
-		f, err := os.Open(path)
-		if err != nil {
-			return nil, fmt.Errorf("--files-from: %w", err)
+// escapeName returns a name that is UTF-8, and from which the file name can be restored.
+func escapeName(name string) string {
+	var b strings.Builder
+	for i := 0; i < len(name); {
+		r, n := utf8.DecodeRuneInString(name[i:])
+		switch {
+		case r == utf8.RuneError && n <= 1, r == '%', r < ' ', r == 0x7f:
+			fmt.Fprintf(&b, "%%%02X", name[i])
+			n = 1
+		default:
+			b.WriteString(name[i : i+n])
 		}
-		defer func() { _ = f.Close() }()
-		in = f
+		i += n
 	}
-	sc := bufio.NewScanner(in)
-	for sc.Scan() {
-		if line := strings.TrimSuffix(sc.Text(), "\r"); line != "" {
-			files = append(files, line)
-		}
-	}
-	if err := sc.Err(); err != nil {
-		return nil, fmt.Errorf("--files-from: %w", err)
-	}
-	return files, nil
+	return b.String()
 }
+
+// optionalSize is a flag that holds a number of bytes, or nothing.
+type optionalSize struct {
+	set bool
+	n   int64
+}
+
+// String implements pflag.Value.
+func (o *optionalSize) String() string {
+	if !o.set {
+		return ""
+	}
+	return strconv.FormatInt(o.n, 10)
+}
+
+// Set implements pflag.Value.
+func (o *optionalSize) Set(s string) error {
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n < 0 {
+		return fmt.Errorf("%q is not a number of bytes", s)
+	}
+	o.set, o.n = true, n
+	return nil
+}
+
+// Type returns the placeholder of the help text.
+func (o *optionalSize) Type() string { return "bytes" }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/sync/errgroup"
 
@@ -30,6 +31,7 @@ type uploads struct {
 // outcome is the JSON line of one file.
 type outcome struct {
 	File       string `json:"file"`
+	FileBytes  []byte `json:"file_base64,omitempty"` // the path, when it is not UTF-8
 	Name       string `json:"name"`
 	State      string `json:"state"` // stored, spooled or failed
 	Retryable  bool   `json:"retryable"`
@@ -61,9 +63,6 @@ func (u *uploads) run(ctx context.Context, jobs []uploadJob) error {
 	}
 	_ = group.Wait() // the goroutines report to u
 	u.bar.done()
-	if u.ioErr != nil {
-		return u.ioErr
-	}
 	failed := 0
 	for _, n := range u.codes {
 		failed += n
@@ -71,10 +70,16 @@ func (u *uploads) run(ctx context.Context, jobs []uploadJob) error {
 	if failed > 0 && len(jobs) > 1 {
 		_, _ = fmt.Fprintf(u.Err, "brokerctl: %d of %d files stored, %d failed\n", len(jobs)-failed, len(jobs), failed)
 	}
-	for _, code := range []int{exitSignal, exitFailed, exitRefused, exitTemporary} {
+	for _, code := range []int{exitSignal, exitFailed, exitSocket, exitRefused, exitTemporary} {
 		if u.codes[code] > 0 {
+			if u.ioErr != nil {
+				_, _ = fmt.Fprintf(u.Err, "brokerctl: %v\n", u.ioErr)
+			}
 			return &exitError{code, nil}
 		}
+	}
+	if u.ioErr != nil {
+		return &exitError{exitReport, fmt.Errorf("all uploads succeeded, but %w; do not send the files again", u.ioErr)}
 	}
 	return nil
 }
@@ -94,21 +99,57 @@ func (u *uploads) one(ctx context.Context, j uploadJob) {
 	}
 	var res *client.Result
 	var err error
-	if j.file == "-" {
-		res, err = u.client.Upload(ctx, u.flags.destination, j.name, u.In, opts...)
-	} else {
-		res, err = u.client.UploadFile(ctx, u.flags.destination, j.name, j.file, opts...)
+	if u.flags.expectSize.set {
+		opts = append(opts, client.WithSize(u.flags.expectSize.n))
 	}
+	res, err = u.send(ctx, j, opts)
 	if err == nil && u.flags.wait && res.State == client.Spooled {
 		res, err = u.client.Wait(ctx, res.UploadID)
 	}
 	u.report(j, res, err, tries)
 }
 
+// send uploads the source of a job.
+func (u *uploads) send(ctx context.Context, j uploadJob, opts []client.UploadOption) (*client.Result, error) {
+	var want []byte
+	if u.flags.sha256 != "" {
+		var err error
+		if want, err = parseSHA256(u.flags.sha256); err != nil {
+			return nil, err
+		}
+	}
+	source := u.In
+	switch {
+	case j.file != "-" && want == nil:
+		return u.client.UploadFile(ctx, u.flags.destination, j.name, j.file, opts...)
+	case j.file != "-":
+		f, err := os.Open(j.file)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = f.Close() }() // only read from
+		return u.client.Upload(ctx, u.flags.destination, j.name, &hashedFile{newHashed(f, want), f}, opts...)
+	case u.flags.run != "":
+		out, err := u.startCommand(ctx, u.flags.run)
+		if err != nil {
+			return nil, err
+		}
+		defer out.stop()
+		source = out
+	}
+	if want != nil {
+		source = newHashed(source, want)
+	}
+	return u.client.Upload(ctx, u.flags.destination, j.name, source, opts...)
+}
+
 func (u *uploads) report(j uploadJob, res *client.Result, err error, tries int) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	o := outcome{File: j.file, Name: j.name, Tries: tries, State: "stored"}
+	if !utf8.ValidString(j.file) {
+		o.FileBytes = []byte(j.file)
+	}
 	if err != nil {
 		code := exitCode(err)
 		u.codes[code]++

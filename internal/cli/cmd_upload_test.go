@@ -26,7 +26,7 @@ func TestPlanOfAnUpload(t *testing.T) {
 		{name: "a prefix goes before every name", flags: flags(func(f *uploadFlags) { f.prefix = "b/" }), args: []string{"/a/x"}, want: []uploadJob{{"/a/x", "b/x"}}},
 		{name: "standard input with a name", flags: flags(func(f *uploadFlags) { f.name = "n" }), args: []string{"-"}, want: []uploadJob{{"-", "n"}}},
 		{name: "a list from standard input", flags: flags(func(f *uploadFlags) { f.filesFrom = "-" }), stdin: "x\r\n\ny z\n", want: []uploadJob{{"x", "x"}, {"y z", "y z"}}},
-		{name: "an empty list is nothing to do", flags: flags(func(f *uploadFlags) { f.filesFrom = "-" }), want: []uploadJob{}},
+		{name: "an empty list", flags: flags(func(f *uploadFlags) { f.filesFrom = "-" }), err: "the list has no file name"},
 		{name: "no destination", flags: flags(func(f *uploadFlags) { f.destination = "" }), args: []string{"x"}, err: "no destination"},
 		{name: "nothing to upload", flags: flags(func(*uploadFlags) {}), err: "no file"},
 		{name: "standard input without a name", flags: flags(func(*uploadFlags) {}), args: []string{"-"}, err: "has no name"},
@@ -40,7 +40,7 @@ func TestPlanOfAnUpload(t *testing.T) {
 		{name: "a negative time", flags: flags(func(f *uploadFlags) { f.retryFor = -1 }), args: []string{"x"}, err: "--retry-for"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := c.flags.plan(c.args, strings.NewReader(c.stdin))
+			got, err := c.flags.plan(t.Context(), c.args, strings.NewReader(c.stdin))
 			if c.err != "" {
 				if err == nil || !strings.Contains(err.Error(), c.err) {
 					t.Fatalf("error %v, want one about %q", err, c.err)

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"google.golang.org/grpc"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/brokerd/brokerd/client"
@@ -21,7 +20,8 @@ func (a *app) waitCommand() *cobra.Command {
 		Use:   "wait [DESTINATION…]",
 		Short: "Wait until the daemon, or the named destinations, are ready",
 		Long: `Wait until the daemon reports SERVING; with destinations, until each of them has a
-usable session. Exits 0 when ready, and 75 when --timeout has passed.`,
+usable session. Exits 0 when ready, and 75 when --timeout has passed; 77 at once if
+this user may not open the socket, and 78 if the path is not a brokerd's socket.`,
 		Example: "  brokerctl wait --timeout 30s\n  brokerctl wait audit-logs && brokerctl upload -d audit-logs report.csv",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
@@ -57,6 +57,9 @@ func waitServing(ctx context.Context, c *client.Client, service string) error {
 		}
 		if ctx.Err() == nil {
 			last = c.FromError(err)
+			if code := codeOf(last); code == exitRefused || code == exitSocket {
+				return last
+			}
 		}
 		timer := time.NewTimer(waitRetry)
 		select {
@@ -77,7 +80,7 @@ func waitServing(ctx context.Context, c *client.Client, service string) error {
 func watchServing(ctx context.Context, c *client.Client, service string, last *error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	stream, err := c.Health().Watch(ctx, &healthpb.HealthCheckRequest{Service: service}, grpc.WaitForReady(true))
+	stream, err := c.Health().Watch(ctx, &healthpb.HealthCheckRequest{Service: service})
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/brokerd/brokerd/client"
+	"github.com/brokerd/brokerd/internal/reason"
 )
 
 // The exit codes of all commands.
@@ -16,8 +17,10 @@ const (
 	exitFailed    = 1  // failed, and trying again does not help
 	exitUsage     = 2  // wrong flags or arguments; for verify: nothing failed, but something is unknown; for setup plan: there are changes
 	exitNoRun     = 3  // verify could not run
+	exitReport    = 74 // EX_IOERR: the uploads succeeded, and the report could not be written
 	exitTemporary = 75 // EX_TEMPFAIL: the same call may succeed later
-	exitRefused   = 77 // EX_NOPERM: the daemon does not let this user do it
+	exitRefused   = 77 // EX_NOPERM: the daemon, or its socket, does not let this user do it
+	exitSocket    = 78 // EX_CONFIG: the path is not the socket of a brokerd
 	exitSignal    = 130
 )
 
@@ -62,6 +65,8 @@ func codeOf(err error) int {
 	switch {
 	case ce.Code == codes.PermissionDenied || ce.Code == codes.Unauthenticated:
 		return exitRefused
+	case ce.Reason == string(reason.SocketInvalid):
+		return exitSocket
 	case ce.Temporary():
 		return exitTemporary
 	}
@@ -76,13 +81,17 @@ const exitCodesText = `Exit codes of brokerctl:
   2    wrong flags or arguments; for verify: no check failed, but at least one
        could not be decided; for setup plan: there are changes, and wrong flags are 1
   3    verify could not run (no daemon, unknown destination, refused)
+  74   upload: every file is stored, but its report could not be written, for
+       example to a full disk. Do not send the files again
   75   temporary: the daemon or AWS is busy or could not be reached. Run the same
        call again. If several files were sent, standard error names the failed
        ones; with -o json they have "state":"failed" and "retryable":true
-  77   refused: no access rule of the daemon lets this user do it
+  77   refused: no access rule of the daemon lets this user do it, or this user may
+       not open its socket
+  78   the socket's path is wrong: it is not the socket of a brokerd
   130  interrupted
 
-If files fail in different ways, the exit code is 1 before 77 before 75: with 75,
+If files fail in different ways, the exit code is 1 before 78 before 77 before 75: with 75,
 sending the failed files again is enough.`
 
 func exitCodesTopic() *cobra.Command {

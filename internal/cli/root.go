@@ -32,7 +32,7 @@ func Main(ctx context.Context, args []string, s Streams) int {
 	root.SetIn(s.In)
 	root.SetOut(s.Out)
 	root.SetErr(s.Err)
-	err := root.ExecuteContext(ctx)
+	err := interruptible(ctx, root, args)
 	if err != nil && err.Error() != "" {
 		_, _ = fmt.Fprintln(s.Err, "brokerctl: "+a.explainError(err))
 	}
@@ -64,6 +64,10 @@ without AWS.`,
 		a.demoCommand(), a.devCommand(), a.sandboxCommand(), a.versionCommand(), exitCodesTopic())
 	for _, c := range append(root.Commands(), root) {
 		wrapArgs(c)
+		switch c.Name() {
+		case "demo", "dev", "sandbox", "exec", "verify", "setup":
+			markCleansUp(c)
+		}
 	}
 	return root
 }

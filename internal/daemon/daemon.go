@@ -47,6 +47,10 @@ const (
 	healthEvery = time.Second
 )
 
+// descriptorsPerUpload are the connection, the handed-over file, a file of the spool, and
+// two connections to S3.
+const descriptorsPerUpload = 5
+
 // Daemon is a brokerd made of its parts, not yet running.
 type Daemon struct {
 	cfg     atomic.Pointer[config.Config] // swapped by Reload
@@ -113,6 +117,11 @@ func New(cfg *config.Config, version string, w io.Writer) (_ *Daemon, err error)
 	d.memory = shareMemory(int64(cfg.Memory.Max), cgroupLimit("/sys/fs/cgroup", "/proc/self/cgroup"))
 	if d.budget, err = uploader.NewBudget(d.memory.budget); err != nil {
 		return nil, fmt.Errorf("making the memory budget: %w", err)
+	}
+	if n := unixsock.Fits(descriptorsPerUpload); n < d.budget.MaxUploads() {
+		log.Warn("the limit of file descriptors admits fewer uploads than the memory budget; raise LimitNOFILE (ulimit -n)",
+			zap.Uint64("limit", unixsock.DescriptorLimit()), zap.Int("max_uploads", n), zap.Int("memory_admits", d.budget.MaxUploads()))
+		d.budget.LimitUploads(n)
 	}
 	d.orphans = orphanLog(cfg, log)
 	if d.upload, err = uploader.New(uploader.Options{
@@ -204,6 +213,9 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	group, life := errgroup.WithContext(life)
 	group.Go(func() error { return d.broker.Run(life) })
 	group.Go(func() error { return d.server.Serve(socket) })
+	if s, ok := socket.(*unixsock.Socket); ok {
+		group.Go(func() error { return s.Watch(life) })
+	}
 	group.Go(func() error { d.upload.RunSweeper(life); return nil })
 	if d.spool != nil {
 		group.Go(func() error { return d.spool.Run(life) })
@@ -284,7 +296,7 @@ func (d *Daemon) listen() (net.Listener, error) {
 		if err != nil {
 			return nil, err
 		}
-		return unixsock.Listen(d.config().Socket.Path, os.FileMode(d.config().Socket.Mode), gid)
+		return unixsock.Listen(d.config().Socket.Path, os.FileMode(d.config().Socket.Mode), gid, d.log)
 	case 1:
 		if _, ok := handed[0].(*net.UnixListener); !ok {
 			return nil, fmt.Errorf("systemd handed over a %s socket; brokerd.socket must listen on a Unix stream socket", handed[0].Addr().Network())

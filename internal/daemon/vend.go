@@ -33,7 +33,7 @@ func endpoints(cfg *config.Config, service *vend.Service, log *zap.Logger) []*ve
 				if err != nil {
 					return nil, err
 				}
-				return unixsock.Listen(path, os.FileMode(cfg.Socket.Mode), gid)
+				return unixsock.Listen(path, os.FileMode(cfg.Socket.Mode), gid, log)
 			},
 			Handler: func(net.Addr) http.Handler {
 				return &vend.Handler{Identify: vend.IdentifyAttested, Source: service.Credentials, Log: log}

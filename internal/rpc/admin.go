@@ -11,6 +11,7 @@ import (
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/reason"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
@@ -125,11 +126,18 @@ func sessionOf(st broker.Status) *brokerdv1.Session {
 		broker.StateCritical: brokerdv1.SessionState_SESSION_STATE_CRITICAL,
 		broker.StateExpired:  brokerdv1.SessionState_SESSION_STATE_EXPIRED,
 	}
-	return &brokerdv1.Session{
+	out := &brokerdv1.Session{
 		Destination: st.Destination, AssumedRoleArn: st.AssumedRoleARN, State: states[st.State],
 		AccessKeyIdMasked: st.AccessKeyMasked, Generation: st.Generation, IssueTime: stamp(st.Issued),
 		ExpireTime: stamp(st.Expires), RefreshTime: stamp(st.RefreshAt),
 		LastError: st.LastError, LastErrorReason: st.LastErrorReason, StsCalls: st.STSCalls, Clamped: st.Clamped, Scope: st.Scope,
 		ServedFresh: st.ServedFresh, ServedDue: st.ServedDue, ServedCritical: st.ServedCritical, Vended: st.Vended, Waiters: uint32(st.Waiters),
 	}
+	if !st.Expires.IsZero() {
+		out.TimeLeft = durationpb.New(st.TimeLeft)
+	}
+	if !st.RefreshAt.IsZero() {
+		out.RefreshIn = durationpb.New(st.RefreshIn)
+	}
+	return out
 }

@@ -23,6 +23,13 @@ import (
 // ones included.
 const maxHandovers = 1024
 
+// descriptorsPerHandover are the connection and its file, and as many for their delivery.
+const descriptorsPerHandover = 4
+
+// busyRetryAfter is the delay that a caller is told when all connections are in use: they
+// are free again soon.
+const busyRetryAfter = 500 * time.Millisecond
+
 // retryAfter is the delay that a caller is told when the source of an error names none.
 const retryAfter = 2 * time.Second
 
@@ -34,6 +41,7 @@ const retryAfter = 2 * time.Second
 // handshakes, and so for these connections.
 type handover struct {
 	s    *Server
+	most int64
 	open *semaphore.Weighted
 	// life ends when the server cuts the open connections.
 	life context.Context
@@ -41,7 +49,8 @@ type handover struct {
 }
 
 func newHandover(s *Server) *handover {
-	h := &handover{s: s, open: semaphore.NewWeighted(maxHandovers)}
+	most := min(maxHandovers, int64(unixsock.Fits(descriptorsPerHandover)))
+	h := &handover{s: s, most: most, open: semaphore.NewWeighted(most)}
 	h.life, h.cut = context.WithCancel(context.Background())
 	return h
 }
@@ -50,7 +59,7 @@ func newHandover(s *Server) *handover {
 func (h *handover) serve(c *unixsock.FileConn, p access.Peer) {
 	defer func() { _ = c.Close() }() // every answer was written
 	if !h.open.TryAcquire(1) {
-		full := reason.New(reason.TooManyConnections, "%d connections that hand over files are open; close idle ones", maxHandovers).After(retryAfter)
+		full := reason.New(reason.TooManyConnections, "%d connections that hand over files are open; close idle ones, or try again", h.most).After(busyRetryAfter)
 		_ = answer(c, &brokerdv1.FileUploadResult{}, full) // the connection is closed anyway
 		return
 	}

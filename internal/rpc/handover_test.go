@@ -356,10 +356,10 @@ func TestAMessageFarTooLargeIsRefused(t *testing.T) {
 
 func TestTooManyConnectionsAreToldSo(t *testing.T) {
 	d := serverFor(t)
-	if !d.server.files.open.TryAcquire(maxHandovers) {
+	if !d.server.files.open.TryAcquire(d.server.files.most) {
 		t.Fatal("some are open already")
 	}
-	defer d.server.files.open.Release(maxHandovers)
+	defer d.server.files.open.Release(d.server.files.most)
 	g := d.giver(t)
 	g.send([]byte(unixsock.FileMagic))
 	if out := g.final(); codes.Code(out.GetCode()) != codes.ResourceExhausted || len(out.GetDetails()) != 2 {

@@ -172,7 +172,7 @@ func serverFor(t *testing.T, changes ...change) *daemonUnderTest {
 	if d.server, err = NewServer(o); err != nil {
 		t.Fatal(err)
 	}
-	l, err := unixsock.Listen(path, 0o600, -1)
+	l, err := unixsock.Listen(path, 0o600, -1, zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -89,6 +89,8 @@ func TestBadStreamsBecomeNoObject(t *testing.T) {
 		"nothing but a header":      {[]*brokerdv1.UploadRequest{header("n")}, "TRAILER_MISSING"},
 		"nothing at all":            {nil, "PROTOCOL_VIOLATION"},
 		"chunk before the header":   {[]*brokerdv1.UploadRequest{chunk(data)}, "PROTOCOL_VIOLATION"},
+		"keep-alive first":          {[]*brokerdv1.UploadRequest{keepAlive(), header("n")}, "PROTOCOL_VIOLATION"},
+		"keep-alive last":           {[]*brokerdv1.UploadRequest{header("n"), chunk(data), trailer(uint64(len(data)), crcOf(data)), keepAlive()}, "PROTOCOL_VIOLATION"},
 		"second header":             {[]*brokerdv1.UploadRequest{header("n"), chunk(data), header("m")}, "PROTOCOL_VIOLATION"},
 		"empty message":             {[]*brokerdv1.UploadRequest{header("n"), {}}, "PROTOCOL_VIOLATION"},
 		"empty chunk":               {[]*brokerdv1.UploadRequest{header("n"), chunk(nil)}, "PROTOCOL_VIOLATION"},
@@ -404,5 +406,36 @@ func TestAClientThatAsksInALoopIsSlowedDown(t *testing.T) {
 	}
 	if f := wantFault(t, d.FromError(refused), "TOO_MANY_REQUESTS"); f.RetryAfter <= 0 || f.RetryAfter > time.Second {
 		t.Errorf("to be tried again after %s", f.RetryAfter)
+	}
+}
+
+func keepAlive() *brokerdv1.UploadRequest {
+	return &brokerdv1.UploadRequest{Part: &brokerdv1.UploadRequest_KeepAlive{KeepAlive: &brokerdv1.KeepAlive{}}}
+}
+
+// Keep-alive messages are no part of the object.
+func TestKeepAliveMessagesAreNoData(t *testing.T) {
+	d := serverFor(t, func(c *config.Config, _ *Options) { c.Limits.IdleTimeout = config.Duration(40 * time.Second) })
+	stream, err := d.Broker().Upload(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	send := func(m *brokerdv1.UploadRequest) {
+		t.Helper()
+		if err := stream.Send(m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send(header("n"))
+	md, err := stream.Header() // the daemon waits for more
+	if err != nil || len(md.Get(IdleTimeoutHeader)) != 1 || md.Get(IdleTimeoutHeader)[0] != "40s" {
+		t.Fatalf("the header is %v, %v", md, err)
+	}
+	send(keepAlive())
+	send(chunk([]byte("data")))
+	send(keepAlive())
+	send(trailer(4, crcOf([]byte("data"))))
+	if _, err := stream.CloseAndRecv(); err != nil || string(d.sink.objects["logs/n"]) != "data" {
+		t.Errorf("got %v and %q", err, d.sink.objects["logs/n"])
 	}
 }

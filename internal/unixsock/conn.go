@@ -12,8 +12,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/brokerd/brokerd/internal/reason"
 )
 
@@ -117,16 +115,10 @@ func (c *FileConn) File() (*os.File, error) {
 	return f, nil
 }
 
-// noDescriptorFree names the limit of this process.
 func noDescriptorFree() *reason.Error {
-	limit := "unknown"
-	var r unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &r); err == nil {
-		limit = fmt.Sprint(r.Cur)
-	}
 	return reason.New(reason.TooManyFiles,
-		"the daemon has no file descriptor free for the handed-over file; its limit is %s (LimitNOFILE, ulimit -n): raise it, or send fewer files at a time", limit).
-		After(retryAfter)
+		"the daemon, or its host, has no file descriptor free for the handed-over file; the daemon's limit is %d (LimitNOFILE, ulimit -n): raise it, or send fewer files at a time",
+		DescriptorLimit()).After(retryAfter)
 }
 
 // drop closes the descriptors that were not taken.

@@ -1,76 +1,188 @@
 package unixsock
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/oklog/ulid/v2"
+	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
 )
 
 // ErrInUse is returned when another process listens on the socket.
 var ErrInUse = errors.New("another process is listening on the socket")
 
+// watchEvery is how often Watch looks for the socket's file.
+const watchEvery = 2 * time.Second
+
+// reportEvery limits how often the same problem is logged.
+const reportEvery = time.Minute
+
 // Socket is a listener on a Unix socket that this process owns.
 type Socket struct {
-	*net.UnixListener
 	path string
-	lock *os.File
-	self fs.FileInfo
+	mode fs.FileMode
+	gid  int
+	log  *zap.Logger
+
+	mu       sync.Mutex // guards the fields below
+	l        *net.UnixListener
+	lock     *os.File
+	self     fs.FileInfo
+	closed   bool
+	reported map[string]time.Time
 }
 
 // Listen creates the socket at path. It replaces a stale socket. It refuses when
 // another process answers on the socket, or when path is any other file. The socket
 // is bound under another name, gets its mode and group, and is then renamed, so that
 // it appears under its name only when it is complete. A negative gid keeps the
-// group of the process.
-func Listen(path string, mode fs.FileMode, gid int) (_ *Socket, err error) {
-	lock, err := lockSocket(path)
-	if err != nil {
+// group of the process. log receives the problems of Accept and Watch.
+func Listen(path string, mode fs.FileMode, gid int, log *zap.Logger) (_ *Socket, err error) {
+	s := &Socket{path: path, mode: mode, gid: gid, log: log, reported: make(map[string]time.Time)}
+	if s.lock, err = lockSocket(path); err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			_ = lock.Close()
-		}
-	}()
 	if err := vacant(path); err != nil {
-		return nil, err
+		return nil, errors.Join(err, s.lock.Close())
 	}
-	temp := filepath.Join(filepath.Dir(path), "."+ulid.Make().String()[18:])
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: temp, Net: "unix"})
-	if err != nil {
-		return nil, fmt.Errorf("listening on %s: %w", path, err)
-	}
-	l.SetUnlinkOnClose(false)
-	s := &Socket{UnixListener: l, path: path, lock: lock}
-	if err := s.publish(temp, mode, gid); err != nil {
-		return nil, errors.Join(fmt.Errorf("setting up the socket %s: %w", path, err), l.Close(), os.Remove(temp))
+	if s.l, s.self, err = s.bind(); err != nil {
+		return nil, errors.Join(err, s.lock.Close())
 	}
 	return s, nil
 }
 
-func (s *Socket) publish(temp string, mode fs.FileMode, gid int) error {
+// bind listens, and publishes the socket under its name.
+func (s *Socket) bind() (*net.UnixListener, fs.FileInfo, error) {
+	temp := filepath.Join(filepath.Dir(s.path), "."+ulid.Make().String()[18:])
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: temp, Net: "unix"})
+	if err != nil {
+		return nil, nil, fmt.Errorf("listening on %s: %w", s.path, err)
+	}
+	l.SetUnlinkOnClose(false)
+	self, err := s.publish(temp)
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("setting up the socket %s: %w", s.path, err), l.Close(), os.Remove(temp))
+	}
+	return l, self, nil
+}
+
+func (s *Socket) publish(temp string) (fs.FileInfo, error) {
 	// A sandboxed daemon may lack chown, and does not need it for its own group.
-	if gid >= 0 && gid != os.Getegid() {
-		if err := os.Chown(temp, -1, gid); err != nil {
-			return err
+	if s.gid >= 0 && s.gid != os.Getegid() {
+		if err := os.Chown(temp, -1, s.gid); err != nil {
+			return nil, err
 		}
 	}
-	if err := os.Chmod(temp, mode); err != nil {
-		return err
+	if err := os.Chmod(temp, s.mode); err != nil {
+		return nil, err
 	}
 	info, err := os.Lstat(temp)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	s.self = info
-	return os.Rename(temp, s.path)
+	return info, os.Rename(temp, s.path)
+}
+
+// Accept implements net.Listener. It logs a shortage of file descriptors.
+func (s *Socket) Accept() (net.Conn, error) {
+	for {
+		l := s.listener()
+		conn, err := l.Accept()
+		switch {
+		case err == nil:
+			return conn, nil
+		case s.listener() != l: // Restore replaced it
+			continue
+		case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE):
+			s.report("connections wait: the daemon, or its host, has no file descriptor free; raise LimitNOFILE (ulimit -n)",
+				zap.Uint64("limit", DescriptorLimit()), zap.Error(err))
+		}
+		return nil, err
+	}
+}
+
+func (s *Socket) listener() *net.UnixListener {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.l
+}
+
+// report logs a problem, the same at most once a minute.
+func (s *Socket) report(problem string, fields ...zap.Field) {
+	s.mu.Lock()
+	last, known := s.reported[problem]
+	if known && time.Since(last) < reportEvery {
+		s.mu.Unlock()
+		return
+	}
+	s.reported[problem] = time.Now()
+	s.mu.Unlock()
+	s.log.Error(problem, append(fields, zap.String("socket", s.path))...)
+}
+
+// Watch looks for the socket's file until ctx ends, and creates it again when a cleaner
+// removed it: without the file no client can connect. Open connections are not affected.
+// It leaves a file of another process alone. It returns nil.
+func (s *Socket) Watch(ctx context.Context) error {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		restored, err := s.Restore()
+		switch {
+		case err != nil:
+			s.report("clients cannot connect: the file of the socket is gone, and cannot be created again", zap.Error(err))
+		case restored:
+			s.log.Error("the file of the socket was removed by another program; brokerd created it again", zap.String("socket", s.path))
+		}
+	}
+}
+
+// Restore creates the socket's file again when it is gone, and reports whether it did.
+func (s *Socket) Restore() (restored bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	current, err := os.Lstat(s.path)
+	switch {
+	case s.closed || err == nil && os.SameFile(current, s.self):
+		return false, nil
+	case err == nil:
+		return false, fmt.Errorf("another file took its place: %w", ErrInUse)
+	case !errors.Is(err, fs.ErrNotExist):
+		return false, err
+	}
+	lock := s.lock
+	if _, err := os.Lstat(s.path + ".lock"); errors.Is(err, fs.ErrNotExist) {
+		if lock, err = lockSocket(s.path); err != nil {
+			return false, err
+		}
+	}
+	l, self, err := s.bind()
+	if err != nil {
+		if lock != s.lock {
+			_ = lock.Close()
+		}
+		return false, err
+	}
+	old, oldLock := s.l, s.lock
+	s.l, s.self, s.lock = l, self, lock
+	if oldLock != lock {
+		_ = oldLock.Close() // of a file that is gone
+	}
+	_ = old.Close() // Accept goes on with the new one
+	return true, nil
 }
 
 // Addr returns the socket's path, not the name that it was bound under.
@@ -78,10 +190,13 @@ func (s *Socket) Addr() net.Addr { return &net.UnixAddr{Name: s.path, Net: "unix
 
 // Close stops listening and removes the socket, unless another file replaced it.
 func (s *Socket) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
 	if current, err := os.Lstat(s.path); err == nil && os.SameFile(current, s.self) {
 		_ = os.Remove(s.path)
 	}
-	err := s.UnixListener.Close()
+	err := s.l.Close()
 	_ = s.lock.Close() // closing releases the lock; the empty file stays
 	return err
 }

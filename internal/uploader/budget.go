@@ -56,6 +56,13 @@ func (b *Budget) Total() int64 { return b.total }
 // MaxUploads returns how many uploads may be open at a time.
 func (b *Budget) MaxUploads() int { return int(b.slots) }
 
+// LimitUploads admits at most n uploads at a time. Call it before the first Admit.
+func (b *Budget) LimitUploads(n int) {
+	if int64(n) < b.slots {
+		b.slots, b.open = int64(n), semaphore.NewWeighted(int64(n))
+	}
+}
+
 // Used returns how many bytes are reserved, and by how many uploads.
 func (b *Budget) Used() (bytes int64, uploads int) {
 	b.mu.Lock()
@@ -64,7 +71,7 @@ func (b *Budget) Used() (bytes int64, uploads int) {
 }
 
 // Largest returns the size of the largest part that can be reserved, in bytes.
-func (b *Budget) Largest() int64 { return b.total - b.slots*pageSize }
+func (b *Budget) Largest() int64 { return b.total - b.total/4/pageSize*pageSize }
 
 // Slot is the admission of one upload.
 type Slot struct {

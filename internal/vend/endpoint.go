@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -64,6 +65,11 @@ func (e *Endpoint) Run(ctx context.Context) error {
 	return nil
 }
 
+// watched is a listener that looks after its file; unixsock.Socket is one.
+type watched interface {
+	Watch(ctx context.Context) error
+}
+
 func (e *Endpoint) serve(ctx context.Context, l net.Listener) error {
 	e.up.Store(true)
 	defer e.up.Store(false)
@@ -71,6 +77,13 @@ func (e *Endpoint) serve(ctx context.Context, l net.Listener) error {
 	srv.ConnContext = e.ConnContext
 	stop := context.AfterFunc(ctx, func() { _ = srv.Close() })
 	defer stop()
+	if w, ok := l.(watched); ok {
+		watching, end := context.WithCancel(ctx)
+		var done sync.WaitGroup
+		done.Go(func() { _ = w.Watch(watching) }) // it logs its problems
+		defer done.Wait()
+		defer end()
+	}
 	if err := srv.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
 		return errors.Join(err, srv.Close())
 	}

@@ -32,6 +32,13 @@ type running struct {
 
 func start(t *testing.T) *running {
 	t.Helper()
+	return startWith(t, "", nil)
+}
+
+// startWith runs the daemon with more configuration, below a shell prefix such as
+// "ulimit -n 64;". change edits the whole configuration; nil: nothing.
+func startWith(t *testing.T, prefix string, change func(text string) string) *running {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "brokerd-drain-") // t.TempDir is too long for a socket
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +57,19 @@ func start(t *testing.T) *running {
 	if err := w.Apply(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	if change != nil {
+		text, err := os.ReadFile(w.ConfigPath)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(w.ConfigPath, []byte(change(string(text))), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	r := &running{World: w, cmd: exec.Command(filepath.Join(binaries, "brokerd"), "serve", "--config", w.ConfigPath), log: &bytes.Buffer{}}
+	if prefix != "" {
+		r.cmd = exec.Command("sh", "-c", prefix+` exec "$0" "$@"`, filepath.Join(binaries, "brokerd"), "serve", "--config", w.ConfigPath)
+	}
 	r.cmd.Stderr = r.log
 	r.cmd.Env = append(os.Environ(), "AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE="+os.DevNull)
 	if err := r.cmd.Start(); err != nil {
