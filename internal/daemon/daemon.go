@@ -296,7 +296,7 @@ func (d *Daemon) listen() (net.Listener, error) {
 		if err != nil {
 			return nil, err
 		}
-		return unixsock.Listen(d.config().Socket.Path, os.FileMode(d.config().Socket.Mode), gid, d.log)
+		return unixsock.Listen(d.config().Socket.Path, os.FileMode(d.config().Socket.Mode), gid, d.log.Logger)
 	case 1:
 		if _, ok := handed[0].(*net.UnixListener); !ok {
 			return nil, fmt.Errorf("systemd handed over a %s socket; brokerd.socket must listen on a Unix stream socket", handed[0].Addr().Network())
