@@ -47,10 +47,6 @@ const (
 	healthEvery = time.Second
 )
 
-// descriptorsPerUpload are the connection, the handed-over file, a file of the spool, and
-// two connections to S3.
-const descriptorsPerUpload = 5
-
 // Daemon is a brokerd made of its parts, not yet running.
 type Daemon struct {
 	cfg     atomic.Pointer[config.Config] // swapped by Reload
@@ -118,11 +114,7 @@ func New(cfg *config.Config, version string, w io.Writer) (_ *Daemon, err error)
 	if d.budget, err = uploader.NewBudget(d.memory.budget); err != nil {
 		return nil, fmt.Errorf("making the memory budget: %w", err)
 	}
-	if n := unixsock.Fits(descriptorsPerUpload); n < d.budget.MaxUploads() {
-		log.Warn("the limit of file descriptors admits fewer uploads than the memory budget; raise LimitNOFILE (ulimit -n)",
-			zap.Uint64("limit", unixsock.DescriptorLimit()), zap.Int("max_uploads", n), zap.Int("memory_admits", d.budget.MaxUploads()))
-		d.budget.LimitUploads(n)
-	}
+	limitDescriptors(log, d.budget)
 	d.orphans = orphanLog(cfg, log)
 	if d.upload, err = uploader.New(uploader.Options{
 		Config: cfg, Sessions: d.broker, Budget: d.budget, Logger: log, Version: version, Orphans: d.orphans,
@@ -204,8 +196,6 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	d.log.Info("starting", zap.String("config", cfg.Path), zap.Stringer("socket", socket.Addr()), zap.String("metrics", cfg.Metrics.Address),
 		zap.Strings("destinations", slices.Sorted(maps.Keys(cfg.Destinations))),
 		zap.Int64("memory_limit", d.memory.limit), zap.Int64("memory_budget", d.budget.Total()), zap.Int64("heap_limit", d.memory.heap), zap.Int("max_uploads", d.budget.MaxUploads()), zap.Duration("grace", cfg.Shutdown.Grace.Std()))
-
-	warnDescriptors(d.log.Logger, d.budget.MaxUploads(), cfg.Spool.Concurrency)
 
 	// Calls may go on for the grace time after ctx has ended; life is their context.
 	life, end := context.WithCancel(context.WithoutCancel(ctx))

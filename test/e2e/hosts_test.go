@@ -359,7 +359,7 @@ func TestAShortageOfDescriptorsIsTemporary(t *testing.T) {
 	if code != 0 && code != 75 || stored == 0 {
 		t.Errorf("exit code %d, %d of 60 stored", code, stored)
 	}
-	if !strings.Contains(r.log.String(), "limit of file descriptors") {
+	if !strings.Contains(r.log.String(), "limit of open files") {
 		t.Errorf("the limit is not in the log: %s", r.log)
 	}
 }
