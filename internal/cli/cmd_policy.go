@@ -7,7 +7,7 @@ func (a *app) policyCommand() *cobra.Command {
 		Use:   "policy",
 		Short: "Decide as AWS decides, offline: simulate, lint, explain-error",
 		Long: `Evaluate AWS policies on this machine. No daemon, no network and no AWS account is
-used: the answer is that of the policies you give, and says what it assumes of
+used: the answer is that of the policies you give, and lists its assumptions about
 those you do not. The rules follow AWS's documentation; they were not compared
 with real AWS.`,
 		Args: cobra.NoArgs,

@@ -49,7 +49,7 @@ func (a *app) simulateBatch() error {
 		if err != nil && !errors.Is(err, errLineTooLong) {
 			return unreadable("standard input", err)
 		}
-		// Somebody may wait for the answer before the next line comes.
+		// The writer of the input may wait for this answer before it sends the next line.
 		if in.Buffered() == 0 {
 			if err := out.Flush(); err != nil {
 				return err

@@ -15,7 +15,7 @@ import (
 	"github.com/brokerd/brokerd/internal/iampolicy"
 )
 
-// maxScenario bounds what is read of one input.
+// maxScenario is the largest input in bytes.
 const maxScenario = 16 << 20
 
 // scenarioFlags describe a request and its policies.

@@ -32,9 +32,9 @@ func (a *app) lintCommand() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "lint FILE…",
-		Short: "Find what AWS would refuse, and what does not do what it seems to",
+		Short: "Find the parts of policies that AWS refuses, and likely mistakes",
 		Long: `Check policy files and print each finding with file, line and column. --kind says
-what the documents are: a bucket policy needs principals, an identity policy must
+the use of the documents: a bucket policy needs principals, an identity policy must
 not have them.
 
 Exit status: 0 no errors, 1 at least one error, 3 a file could not be read.`,
@@ -48,7 +48,7 @@ Exit status: 0 no errors, 1 at least one error, 3 a file could not be read.`,
 			return a.lint(args, iampolicy.Kind(kind), out)
 		},
 	}
-	cmd.Flags().StringVar(&kind, "kind", string(iampolicy.KindIdentity), "what the documents are: "+strings.Join(lintKinds(), "|"))
+	cmd.Flags().StringVar(&kind, "kind", string(iampolicy.KindIdentity), "use of the documents: "+strings.Join(lintKinds(), "|"))
 	_ = cmd.RegisterFlagCompletionFunc("kind", cobra.FixedCompletions(lintKinds(), cobra.ShellCompDirectiveNoFileComp))
 	outputFlag(cmd, &out)
 	return cmd

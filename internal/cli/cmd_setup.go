@@ -6,8 +6,8 @@ func (a *app) setupCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "setup",
 		Short: "Make the accounts as the configuration asks",
-		Long: `Compare the roles, policies, buckets and keys of both accounts with what the
-configuration asks for, and change what differs. Statements of others are never
+		Long: `Compare the roles, policies, buckets and keys of both accounts with the
+configuration, and change the parts that differ. Statements of others are never
 touched: ours are known by their Sids, which begin with Brokerd.
 
 Start with ` + "`brokerctl setup plan`" + `: it changes nothing.`,

@@ -50,7 +50,7 @@ func (f *setupFlags) add(cmd *cobra.Command) {
 	})
 }
 
-// arrangement is the accounts and what the configuration asks of them.
+// arrangement is the connected accounts and the state that the configuration asks for.
 type arrangement struct {
 	cfg      *config.Config
 	state    setup.State

@@ -30,7 +30,7 @@ func (f *applyFlags) add(cmd *cobra.Command) {
 	f.setupFlags.add(cmd)
 	fl := cmd.Flags()
 	fl.BoolVarP(&f.yes, "yes", "y", false, "do not ask")
-	fl.StringVar(&f.backup, "backup", "", "directory for what is replaced (default $XDG_STATE_HOME/brokerd/setup/TIME, else ~/.local/state/brokerd/setup/TIME)")
+	fl.StringVar(&f.backup, "backup", "", "directory for backups of replaced documents (default $XDG_STATE_HOME/brokerd/setup/TIME, else ~/.local/state/brokerd/setup/TIME)")
 	fl.DurationVar(&f.wait, "wait", 2*time.Minute, "how long AWS may take to know a new role everywhere")
 }
 
@@ -43,7 +43,7 @@ func (a *app) setupApply() *cobra.Command {
 	var f applyFlags
 	cmd := &cobra.Command{
 		Use:   "apply [DESTINATION…]",
-		Short: "Bring the accounts to what the configuration asks",
+		Short: "Change the accounts as the configuration asks",
 		Long: `Plan, show the plan, ask, and make the changes: the roles of account A, then key
 and bucket of account B. Then verify, when the daemon's own source credentials
 are here.
@@ -64,8 +64,8 @@ func (a *app) setupRemove() *cobra.Command {
 		Use:   "remove [DESTINATION…]",
 		Short: "Take out exactly what setup has put into the accounts",
 		Long: `Take our statements out of the policies, and leave those of others as they were
-before, byte for byte. Roles go when setup made them and nobody else has put a
-policy on them. Buckets, objects and keys stay, and so do the settings that
+before, byte for byte. Roles go when setup made them and no other policy is
+attached to them. Buckets, objects and keys stay, and so do the settings that
 shield the bucket: public-access block, ownership, default encryption.
 
 Without a destination, everything of the configuration is taken out. Remove a
@@ -82,7 +82,7 @@ Exits 0 when nothing of ours is left, 1 when something failed.`,
 
 func (a *app) runSetup(ctx context.Context, f *applyFlags, destinations []string, remove bool) error {
 	if f.out == formatJSON && !f.yes {
-		return errors.New("-o json needs --yes: there is nobody to ask")
+		return errors.New("-o json needs --yes: it does not ask for confirmation")
 	}
 	r, err := f.open(ctx, destinations)
 	if err != nil {
@@ -166,7 +166,7 @@ func (a *app) change(ctx context.Context, r *arrangement, p *setup.Plan, f *appl
 		}
 	}})
 	if text && out.Backup != "" {
-		v.line("What was replaced is in %s", out.Backup)
+		v.line("Backups of the replaced documents are in %s", out.Backup)
 	}
 	if err == nil {
 		return out, v.err
@@ -175,7 +175,7 @@ func (a *app) change(ctx context.Context, r *arrangement, p *setup.Plan, f *appl
 	fmt.Fprintf(&b, "%v\n  Done: %s. Not done: %s.", err, names(out.Done), names(append([]setup.Change{*out.Failed}, out.Left...)))
 	b.WriteString("\n  Nothing is half written. Repair the cause and run the same command again: it goes on from here.")
 	if out.Backup != "" {
-		b.WriteString("\n  What was replaced is in " + out.Backup)
+		b.WriteString("\n  Backups of the replaced documents are in " + out.Backup)
 	}
 	return out, fmt.Errorf("%s%w", b.String(), silently{err})
 }

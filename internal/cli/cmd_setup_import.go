@@ -23,8 +23,8 @@ func (a *app) setupImport() *cobra.Command {
 	i := &adoption{app: a}
 	cmd := &cobra.Command{
 		Use:   "import",
-		Short: "Read an arrangement that is there into a configuration, and say what is too broad",
-		Long: `Read a role, a bucket and a key that somebody set up already, with all their
+		Short: "Write the configuration of existing resources, and list rights that are too broad",
+		Long: `Read a role, a bucket and a key that exist already, with all their
 policies, and write the configuration that describes them: the prefix, who
 assumes the role, the external id, bucket keys, the tags and the ACL that the
 policies ask for. Nothing in the accounts is changed.
@@ -190,9 +190,9 @@ func (i *adoption) tell(text []byte, adopted importer.Adoption) error {
 	}
 	switch n := len(adopted.Findings); n {
 	case 0:
-		b.WriteString("nothing that was read is broader than needed\n")
+		b.WriteString("no statement is broader than needed\n")
 	default:
-		fmt.Fprintf(&b, "\n%s. `brokerctl setup plan` shows what setup would write; statements of others stay, so take out by hand what is too broad\n", counted(uint64(n), "finding"))
+		fmt.Fprintf(&b, "\n%s. `brokerctl setup plan` shows what setup would write; setup keeps statements of others, so narrow them by hand\n", counted(uint64(n), "finding"))
 	}
 	_, err := i.Err.Write(b.Bytes())
 	return err

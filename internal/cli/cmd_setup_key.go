@@ -67,7 +67,7 @@ A second call makes a second key.`,
 	fl.StringVar(&profile, "target-profile", "", "profile for account B, a role's ARN, or \"-\" for the environment's credentials")
 	fl.StringVar(&region, "region", "", "Region of the bucket")
 	fl.StringVar(&alias, "alias", "", "alias of the key, for people: the configuration takes the ARN")
-	fl.StringVar(&endpoint, "endpoint", "", "URL of STS and KMS, for a sandbox (default AWS's, or what the environment says)")
+	fl.StringVar(&endpoint, "endpoint", "", "URL of STS and KMS, for a sandbox (default: the environment's, else AWS's)")
 	fl.BoolVarP(&yes, "yes", "y", false, "do not ask")
 	outputFlag(cmd, &out)
 	return cmd

@@ -55,7 +55,7 @@ or something that matters could not be read.`,
 	return cmd
 }
 
-// showPlan prints a plan, and writes what somebody else has to apply.
+// showPlan prints a plan, and writes the hand-over files for other administrators.
 func (a *app) showPlan(r *arrangement, p *setup.Plan, f *setupFlags) error {
 	files, err := writeHandOvers(f.handOver, r, p)
 	if err != nil {

@@ -19,7 +19,7 @@ func (a *app) setupRender() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "render",
 		Short: "Write the arrangement for other tools: JSON, Terraform, CloudFormation, a script",
-		Long: `Write what the configuration asks of both accounts in the words of another tool,
+		Long: `Write the state that the configuration asks for as files for another tool,
 for those who apply changes with their own. No account is called.
 
   json            all documents and settings, one object each
@@ -27,7 +27,7 @@ for those who apply changes with their own. No account is called.
   cloudformation  one template an account, in YAML
   cdk-json        the same templates in JSON, for CfnInclude of the AWS CDK
   cli             one shell script an account; it needs the AWS CLI and python3,
-                  merges with what is there, and is safe to run twice
+                  merges with existing documents, and is safe to run twice
 
 --account source is the half of account A, target that of account B: each can be
 handed to the administrator of its account. With --output-dir the files are
@@ -97,7 +97,7 @@ func renderFiles(path string, f render.Format, h render.Half) ([]render.File, er
 }
 
 // writeRendered replaces files of its own names only: they are output, and the
-// configuration is what is edited.
+// files are overwritten; edit the configuration.
 func (a *app) writeRendered(dir string, files []render.File) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err

@@ -28,7 +28,7 @@ func TestPlanView(t *testing.T) {
 				{Op: setup.StatementRemoved, Sid: "BrokerdAllowWriteOld", Elements: []policytext.ElementChange{{Element: "Action", Removed: []string{"s3:PutObject", "s3:AbortMultipartUpload"}}, {Element: "Condition.StringEquals.kms:ViaService", Removed: []string{"s3"}}}},
 			}},
 			{Op: setup.OpUpdate, Kind: setup.KindOwnership, Account: "444455556666", ARN: bucket, Before: `"ObjectWriter"`, After: `"BucketOwnerEnforced"`},
-			{Op: setup.OpKeep, Kind: setup.KindEncryption, Account: "444455556666", ARN: bucket, Before: "{}", After: "{}", Reason: "somebody chose another key"},
+			{Op: setup.OpKeep, Kind: setup.KindEncryption, Account: "444455556666", ARN: bucket, Before: "{}", After: "{}", Reason: "the bucket has another key as its default"},
 			{Op: setup.OpUnknown, Kind: setup.KindLifecycle, Account: "444455556666", ARN: bucket, Reason: "AccessDenied"},
 		},
 		Warnings: []setup.Warning{{Code: setup.WarnPublicStatement, Kind: setup.KindBucket, Account: "444455556666", ARN: bucket, Message: "it is public", Fix: "Take it out."}},
@@ -46,32 +46,32 @@ func TestPlanView(t *testing.T) {
           Effect     Allow
           AWS        arn:x
 account 444455556666  as arn:aws:iam::444455556666:role/admin
-  ~ bucket policy of arn:aws:s3:::b  changes
+  ~ bucket policy of arn:aws:s3:::b  update
       ~ BrokerdAllowWriteLogs
           - Action     s3:GetObject
           + Action     s3:PutObject
       - BrokerdAllowWriteOld
           Action     s3:PutObject, s3:AbortMultipartUpload
           StringEquals kms:ViaService: s3
-      = 1 statement of ours as it should be
+      = 1 statement of ours unchanged
       = 1 statement of others, kept byte for byte
-  ~ object ownership of arn:aws:s3:::b  changes
+  ~ object ownership of arn:aws:s3:::b  update
       - "ObjectWriter"
       + "BucketOwnerEnforced"
-  = default encryption of arn:aws:s3:::b  stays
-      somebody chose another key
+  = default encryption of arn:aws:s3:::b  unchanged
+      the bucket has another key as its default
   ? lifecycle rules of arn:aws:s3:::b  could not be decided
       AccessDenied
-to look at
+warnings
   ! it is public  public-statement
       bucket policy of arn:aws:s3:::b, account 444455556666
       Take it out.
-after apply, says the policy engine
+after apply, by the policy engine
   destination logs
     ✗ an upload below the prefix: NOT allowed  s3:PutObject is refused by the resource policy
     ? reading an object: should be denied  it depends
-  taken for granted: no control policy
-Plan: 2 to change, 1 for another administrator, 1 not decided.
+  assumption: no control policy
+Plan: 2 to update, 1 for another administrator, 1 not decided.
 `
 	if d := cmp.Diff(want, out.String()); d != "" || v.err != nil {
 		t.Errorf("%v %s", v.err, d)

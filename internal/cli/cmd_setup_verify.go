@@ -19,7 +19,7 @@ const (
 	fromTheHost = "run `brokerctl verify` where the daemon runs"
 )
 
-// verifySetup verifies what was set up with the daemon's source credentials. When
+// verifySetup verifies the new arrangement with the daemon's source credentials. When
 // they are not here, or an account is still to follow, it says so: that is not a
 // failure, and not a pass either.
 func (a *app) verifySetup(ctx context.Context, r *arrangement, destinations []string, f *applyFlags, result *setupResult) error {
@@ -75,7 +75,7 @@ func (a *app) verifySetup(ctx context.Context, r *arrangement, destinations []st
 }
 
 // verifyUntil verifies, with the policies as they are now, until nothing fails; when something was changed, again and
-// again for a while: what was written a moment ago may not have reached every part
+// again for a while: a document may take some time to reach every part
 // of AWS.
 func (a *app) verifyUntil(ctx context.Context, r *arrangement, backend *verifyBackend, names []string, f *applyFlags, changed bool) (render.Run, error) {
 	v := &verifyRun{app: a, backend: backend, names: names}
@@ -100,7 +100,7 @@ func (a *app) verifyUntil(ctx context.Context, r *arrangement, backend *verifyBa
 		if result, _ := run.Verdict(); result != report.Fail || !changed || time.Now().After(deadline) {
 			return run, nil
 		}
-		live.again(names, "what was changed may not be in force everywhere yet")
+		live.again(names, "the changes may not be in force everywhere yet")
 		select {
 		case <-ctx.Done():
 			return run, ctx.Err()

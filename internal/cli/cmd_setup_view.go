@@ -38,7 +38,7 @@ func (v *planView) plan(p *setup.Plan, callers map[string]string) {
 		v.change(c)
 	}
 	if len(p.Warnings) > 0 {
-		v.line("%s", v.p.bold("to look at"))
+		v.line("%s", v.p.bold("warnings"))
 	}
 	for _, w := range p.Warnings {
 		v.line("  %s %s  %s", v.p.warn("!"), w.Message, v.p.dim(w.Code))
@@ -73,7 +73,7 @@ func (v *planView) change(c setup.Change) {
 		}
 	}
 	if same > 0 {
-		v.line("      %s", v.p.dim(fmt.Sprintf("= %s as it should be", count(same, "statement of ours", "statements of ours"))))
+		v.line("      %s", v.p.dim(fmt.Sprintf("= %s unchanged", count(same, "statement of ours", "statements of ours"))))
 	}
 	if foreign > 0 {
 		v.line("      %s", v.p.dim(fmt.Sprintf("= %s of others, kept byte for byte", count(foreign, "statement", "statements"))))
@@ -83,13 +83,13 @@ func (v *planView) change(c setup.Change) {
 func (v *planView) mark(op setup.Op) (mark, word string) {
 	switch op {
 	case setup.OpCreate:
-		return v.p.good("+"), "new"
+		return v.p.good("+"), "create"
 	case setup.OpUpdate:
-		return v.p.warn("~"), "changes"
+		return v.p.warn("~"), "update"
 	case setup.OpDelete:
-		return v.p.bad("-"), "goes"
+		return v.p.bad("-"), "delete"
 	case setup.OpKeep:
-		return v.p.dim("="), "stays"
+		return v.p.dim("="), "unchanged"
 	case setup.OpHandOver:
 		return v.p.warn(">"), "handed over"
 	}
@@ -106,7 +106,7 @@ func (v *planView) statement(s setup.StatementChange) {
 			name = operator + " " + key + ":"
 		}
 		switch {
-		case s.Op != setup.StatementChanged: // all of it comes, or goes
+		case s.Op != setup.StatementChanged: // every element is added, or removed
 			v.line("          %-10s %s", name, strings.Join(append(slices.Clone(e.Added), e.Removed...), ", "))
 		default:
 			for _, value := range e.Removed {
@@ -119,7 +119,7 @@ func (v *planView) statement(s setup.StatementChange) {
 	}
 }
 
-// what names a change for people.
+// describe names a change for people.
 func describe(c *setup.Change) string {
 	name := map[setup.Kind]string{
 		setup.KindTrust: "trust policy of role", setup.KindIdentity: "inline policy " + setup.InlineName + " of", setup.KindRole: "role", setup.KindBoundary: "permissions boundary of role",
@@ -132,7 +132,7 @@ func describe(c *setup.Change) string {
 	return name + " " + c.ARN
 }
 
-// setting shows what has one value; lifecycle rules by their ids.
+// setting prints a setting with one value, and lifecycle rules by their ids.
 func (v *planView) setting(c setup.Change) {
 	if !c.Pending() && c.Op != setup.OpHandOver {
 		return
@@ -149,7 +149,7 @@ func (v *planView) proof(cases []setup.Case) {
 	if len(cases) == 0 {
 		return
 	}
-	v.line("%s", v.p.bold("after apply, says the policy engine"))
+	v.line("%s", v.p.bold("after apply, by the policy engine"))
 	destination := ""
 	var assumptions []string
 	for _, c := range cases {
@@ -172,7 +172,7 @@ func (v *planView) proof(cases []setup.Case) {
 		}
 	}
 	for _, a := range assumptions {
-		v.line("  %s", v.p.dim("taken for granted: "+a))
+		v.line("  %s", v.p.dim("assumption: "+a))
 	}
 }
 
@@ -186,7 +186,7 @@ func summary(p *setup.Plan) string {
 			return "Only the lifecycle rule is left: remove again when no upload is unfinished."
 		}
 		if p.Remove {
-			return "Nothing of ours is left to take out."
+			return "Nothing to remove: no statement of brokerd is left."
 		}
 		return "Nothing to do: both accounts are as the configuration asks."
 	}
@@ -194,7 +194,7 @@ func summary(p *setup.Plan) string {
 	for _, k := range []struct {
 		op   setup.Op
 		word string
-	}{{setup.OpCreate, "new"}, {setup.OpUpdate, "to change"}, {setup.OpDelete, "to go"}, {setup.OpHandOver, "for another administrator"}, {setup.OpUnknown, "not decided"}} {
+	}{{setup.OpCreate, "to create"}, {setup.OpUpdate, "to update"}, {setup.OpDelete, "to delete"}, {setup.OpHandOver, "for another administrator"}, {setup.OpUnknown, "not decided"}} {
 		if n[k.op] > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n[k.op], k.word))
 		}

@@ -2,8 +2,8 @@ package iampolicy
 
 import "slices"
 
-// assumptions says what was taken for granted. They are written for whoever
-// relies on an "allowed", and say what an "unknown" depends on.
+// assumptions lists the facts that the scenario does not give and the decision
+// rests on. Those of an "unknown" name the layers and keys that it depends on.
 func (e *evaluation) assumptions(d Decision) []string {
 	out := make([]string, 0, 8)
 	sc, r := e.sc, &e.req

@@ -11,8 +11,8 @@ import (
 
 const encryptionHeader = "s3:x-amz-server-side-encryption"
 
-// allow proposes what a layer lacks: a value in the request when a statement
-// waits for it, else a statement.
+// allow proposes a change for a layer that does not allow the request: a value in
+// the request when a statement asks for one, else a new statement.
 func (f *fixer) allow(l Layer) {
 	for i := range f.results {
 		r := &f.results[i]
@@ -407,7 +407,7 @@ func (b *allowBuilder) statement() json.RawMessage {
 	return text
 }
 
-// why says what the statement is for, and which condition it could not keep.
+// why gives the reason for the statement, and the conditions that it does not keep.
 func (b *allowBuilder) why() string {
 	why := "no statement allows " + b.f.req.Action
 	if len(b.dropped) > 0 {

@@ -101,7 +101,7 @@ func parseOperator(s string) (op operator, set qualifier, ifExists, ok bool) {
 	return op, set, ifExists, ok
 }
 
-// eval decides one operator with one key. got is what the request has.
+// eval decides one operator with one key. got are the request's values of the key.
 func (c *condition) eval(ctx *requestContext) (result tri, got []string) {
 	got, state := ctx.lookup(c.lookup)
 	if c.op.kind == opNull {

@@ -13,8 +13,8 @@ const (
 	keyUnknown
 )
 
-// requestContext answers for condition keys: first what the scenario says, then
-// what follows from the request.
+// requestContext looks condition keys up: first in the scenario, then among the
+// keys that AWS derives from the request.
 type requestContext struct {
 	entries []contextEntry
 	unknown []string

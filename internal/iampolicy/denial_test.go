@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestAccessDeniedText follows troubleshoot_access-denied.html, and for the
-// layer that is named across accounts what was recorded by others.
+// TestAccessDeniedText follows troubleshoot_access-denied.html. The layer that is
+// named across accounts follows recorded answers.
 func TestAccessDeniedText(t *testing.T) {
 	user := "User: " + sessionA + " is not authorized to perform: "
 	put := user + `s3:PutObject on resource: "` + object + `" `

@@ -16,8 +16,8 @@
 // (unknown elements and operators, duplicate keys, wrong types), documents
 // larger than any AWS policy, and nesting deeper than any policy needs.
 //
-// What it does not know: KMS grants, S3 access control lists on existing
-// objects, access points, whether an account is a management account, and
-// anything AWS does not document. None of it was measured on AWS by this
-// package; where the documentation is silent the code says so.
+// It does not know KMS grants, S3 access control lists on existing objects, access
+// points, management accounts, and anything that AWS does not document. Its rules
+// follow AWS's documentation and were not compared with AWS. Comments in the code
+// mark the places where the documentation is silent.
 package iampolicy

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// verdict is what a layer says: whether some statement allows and whether some
-// statement denies. For a resource policy grants holds, per Grant strength, how
+// verdict is the sum of a layer: whether a statement allows, and whether a statement
+// denies. For a resource policy grants holds, per Grant strength, how
 // the caller is named.
 type verdict struct {
 	present     bool // takes part in the decision
@@ -37,7 +37,7 @@ type evaluation struct {
 	scp, rcp                                        verdict
 	publicAccess                                    tri // blocks
 	publicAccessWhy                                 string
-	mandatory                                       bool // only the resource policy can let anybody in
+	mandatory                                       bool // only the resource policy can let a caller in
 
 	results                                 []LayerResult
 	actionText, resourceText, principalText [1]string
@@ -183,7 +183,7 @@ func allowsAnything(policies []NamedPolicy) bool {
 	return false
 }
 
-// missing makes a verdict depend on policies that nobody has seen.
+// missing makes a verdict depend on policies that were not supplied.
 func (v *verdict) missing() {
 	v.allow, v.deny = max(v.allow, maybe), max(v.deny, maybe)
 	for i := range v.grants {
@@ -301,7 +301,8 @@ func (e *evaluation) limitsOpen(best bool) bool {
 	return (!e.boundary.present || holds(e.boundary.allow, best)) && (!e.session.present || holds(e.session.allow, best))
 }
 
-// granted says whether somebody lets the caller in, SCPs and endpoints aside.
+// granted reports whether the policies of both sides let the caller in, SCPs and
+// endpoints aside.
 func (e *evaluation) granted(best bool) bool {
 	r := &e.req
 	if r.caller.kind == callerRoot && r.actionLower == "sts:assumerole" {

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// FuzzParse: no panic; what is accepted is JSON, lints, and reads back the same.
+// FuzzParse: Parse never panics; an accepted document is JSON, lints, and reads back
+// the same.
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{"", "{}", policy12(allowAll), policy12(everyone), `{"Statement":{"Effect":"Deny","NotAction":"a:*","NotResource":["arn:aws:s3:::${aws:x, 'y'}"],"NotPrincipal":{"AWS":["*"]},"Condition":{"ForAllValues:StringLikeIfExists":{"a:b/C":["x*",1,true]}}}}`} {
 		f.Add([]byte(s))

@@ -104,7 +104,7 @@ func TestLanguage(t *testing.T) {
 			if r := Evaluate(sc); string(r.Decision) != c.want {
 				t.Errorf("%s: got %s, want %s (%s)", c.statement, r.Decision, c.want, c.page)
 			}
-			// The same statement as a Deny denies exactly what it allowed.
+			// The same statement as a Deny denies the requests that it allowed, and no others.
 			if c.statement == `"Action":"s3:*"` || c.action == "kms:CreateGrant" {
 				return
 			}

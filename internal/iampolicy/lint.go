@@ -9,8 +9,8 @@ import (
 	"github.com/brokerd/brokerd/internal/iampolicy/policytext"
 )
 
-// LintText parses a document and lints it; a document that cannot be parsed
-// gives one finding, POL001.
+// LintText parses a document and lints it. A document that cannot be parsed gives
+// one finding, POL001.
 func LintText(data []byte, kind Kind) []Finding {
 	d, err := Parse(data)
 	if err == nil {
@@ -24,8 +24,8 @@ func LintText(data []byte, kind Kind) []Finding {
 	return []Finding{f}
 }
 
-// Lint reports what AWS refuses or what is likely a mistake in a policy for the
-// given use, in the order of the text.
+// Lint reports the parts of a policy that AWS refuses for the given use, and those
+// that are likely mistakes, in the order of the text.
 func (d *Document) Lint(kind Kind) []Finding {
 	if d == nil || d.text == "" {
 		return nil

@@ -9,7 +9,7 @@ import (
 type principalKind uint8
 
 const (
-	principalNever principalKind = iota // can match nobody
+	principalNever principalKind = iota // matches no caller
 	principalAny
 	principalAccount
 	principalRole
@@ -213,7 +213,7 @@ func (s *statement) matchNotPrincipal(c *caller, bounded bool) tri {
 		return no
 	}
 	if !s.deny {
-		// NotPrincipal with Allow: whoever is listed in any form is left out.
+		// NotPrincipal with Allow: a caller that is listed in any form is left out.
 		if uncertain {
 			return maybe
 		}

@@ -157,7 +157,7 @@ func (p *Put) keyScenario(action string, key awsarn.ARN, encryptionContext strin
 		"aws:RequestedRegion":              {key.Region},
 		"aws:SecureTransport":              {"true"},
 	}
-	// What is known of the principal goes along; the network and the headers do not.
+	// The keys of the principal go along; those of the network and the headers do not.
 	for k, v := range p.Request.Context {
 		switch lower := strings.ToLower(k); {
 		case strings.HasPrefix(lower, "aws:principal"), lower == "aws:userid", lower == "aws:username", lower == "aws:sourceidentity",

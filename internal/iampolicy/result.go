@@ -30,11 +30,12 @@ type Result struct {
 	Fixes []Fix `json:"fixes"`
 	// Advice describes what stands in the way where no fix is proven.
 	Advice []Advice `json:"advice,omitempty"`
-	// Assumptions say what was taken for granted. An allowed result has at least one.
+	// Assumptions are facts that the scenario did not give. An allowed result has at
+	// least one.
 	Assumptions []string `json:"assumptions"`
 }
 
-// LayerResult is what one layer says about a request, whether or not the
+// LayerResult is the decision of one layer about a request, whether or not the
 // overall decision depends on it.
 type LayerResult struct {
 	Layer Layer `json:"layer"`
@@ -108,11 +109,11 @@ type StatementResult struct {
 	Grant    Grant    `json:"grant,omitempty"`
 	// Distance counts the elements that failed; set on near misses.
 	Distance int `json:"distance,omitempty"`
-	// Note says what Want and Got do not: a stale principal id, an unsafe NotPrincipal.
+	// Note adds a remark: a stale principal id, an unsafe NotPrincipal.
 	Note string `json:"note,omitempty"`
 }
 
-// FixKind says what a fix does.
+// FixKind is the kind of change that a fix makes.
 type FixKind string
 
 // The kinds of fix.
@@ -158,7 +159,7 @@ type Advice struct {
 	Account string `json:"account,omitempty"`
 	Target  string `json:"target,omitempty"`
 	Text    string `json:"text"`
-	// Uncertain lists whom the step would also let in, or lock out.
+	// Uncertain lists the callers that the step would also let in, or lock out.
 	Uncertain []string `json:"uncertain,omitempty"`
 }
 

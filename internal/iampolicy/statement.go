@@ -181,7 +181,7 @@ func (s *statement) matchConditions(e *evaluation, t *StatementResult, try func(
 	return try(ElementCondition, worst)
 }
 
-// explain fills in what was wanted and what the request has.
+// explain fills in the values that the statement wants and those of the request.
 func (s *statement) explain(e *evaluation, l Layer, t *StatementResult) {
 	switch t.FailedOn {
 	case ElementAction:

@@ -7,8 +7,8 @@
 //   - The State is a pure function of the configuration, byte for byte. Several
 //     destinations that share a role, a bucket or a key share its documents.
 //   - Statement ids are stable: they begin with "Brokerd" and end with a
-//     destination's name. Only statements with such an id are ever changed or
-//     removed. Everything else in a document stays as it is, byte for byte.
+//     destination's name and a hash of that name and its role. Only statements with
+//     such an id are ever changed or removed. Everything else in a document stays as it is, byte for byte.
 //   - No statement has a wildcard principal with Allow, and none allows more than
 //     writing below the destinations' own prefixes.
 //   - A plan never rests on a part that was not read: such a part is OpUnknown,

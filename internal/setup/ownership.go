@@ -51,7 +51,7 @@ func (d Delivery) isAbout(kind Kind, base string, doc *policytext.Document, i in
 }
 
 // onlyDeleted reports whether all principals are ids of deleted roles: the
-// statement lets in no principal.
+// statement matches no caller.
 func onlyDeleted(principals []string) bool {
 	return len(principals) > 0 && !slices.ContainsFunc(principals, func(p string) bool { return !uniqueID.MatchString(p) })
 }

@@ -109,7 +109,7 @@ const (
 	Unclear Verdict = "unknown" // a policy that takes part could not be read
 )
 
-// Case is one request, and whether it will be decided as it should be after apply.
+// Case is one request, its wanted decision, and the decision after apply.
 type Case struct {
 	Destination string  `json:"destination"`
 	Name        string  `json:"name"` // "an upload below the prefix"
@@ -120,7 +120,7 @@ type Case struct {
 	Assumptions []string `json:"assumptions,omitempty"`
 }
 
-// Plan is what apply would do, why it is right, and what to look at.
+// Plan lists the changes that apply makes, their proof, and warnings.
 type Plan struct {
 	Remove   bool      `json:"remove,omitempty"` // the plan removes our statements
 	Changes  []Change  `json:"changes"`          // in the order in which apply makes them

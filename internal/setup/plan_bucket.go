@@ -24,11 +24,11 @@ func (p *planner) missing(b *Bucket) bool {
 	return p.bucketAt(b).Info.Presence == Absent && !b.Create
 }
 
-// bucketFirst plans the parts that precede the key policy: the bucket itself, and
-// the ownership of its objects.
+// bucketFirst plans the changes that come before the key policy: the bucket, its
+// public-access block and the ownership of its objects.
 func (p *planner) bucketFirst(b *Bucket) {
 	if p.options.Remove {
-		return // they protect the bucket for its other writers
+		return // other writers of the bucket rely on them
 	}
 	at := p.bucketAt(b)
 	switch {
@@ -54,7 +54,7 @@ func (p *planner) bucketFirst(b *Bucket) {
 	block := bucketChange(b, KindPublicBlock)
 	if public(at.Policy.Value) && at.PublicAccess.Value != b.PublicAccess {
 		block.Op, block.Before, block.After = OpKeep, before(at.PublicAccess), before(at.PublicAccess)
-		block.Reason = "a public statement of the bucket policy would stop working: it is somebody else's to decide"
+		block.Reason = "a public statement of the bucket policy would stop working: the owner of that statement has to decide"
 		p.add(block)
 	} else {
 		setting(p, block, at.PublicAccess, b.PublicAccess)
@@ -63,7 +63,7 @@ func (p *planner) bucketFirst(b *Bucket) {
 }
 
 // bucketThen plans the rest of a bucket, its policy last: then everything that the
-// policy lets in is as it should be.
+// policy lets in is configured.
 func (p *planner) bucketThen(b *Bucket) error {
 	at := p.bucketAt(b)
 	if p.missing(b) || (p.options.Remove && at.Info.Presence == Absent) {
@@ -85,14 +85,15 @@ func (p *planner) bucketThen(b *Bucket) error {
 	return p.policy(bucketChange(b, KindBucket), at.Policy, want)
 }
 
-// encryption sets the default where S3's own is in force. A default that was
-// chosen stays: other writers of the bucket rely on it, and our uploads name their key.
+// encryption sets the bucket's default encryption where S3's own is in force. A
+// default that was chosen stays: other writers rely on it, and our uploads name
+// their key.
 func (p *planner) encryption(b *Bucket, at *BucketAt) {
 	c := bucketChange(b, KindEncryption)
 	is, want := at.Encryption.Value, b.Encryption
 	if at.Encryption.Is() && is.Algorithm != "AES256" && is.KeyARN != want.KeyARN {
 		c.Op, c.Before, c.After = OpKeep, compact(is), compact(is)
-		c.Reason = "somebody chose another key as the default: it stays, and uploads of the destination name their own"
+		c.Reason = "the bucket has another key as its default: it stays, and uploads of the destination name their own key"
 		p.add(c)
 		return
 	}
@@ -171,7 +172,7 @@ func lifecycleText(rules []LifecycleRule) string {
 	}
 	type line struct {
 		LifecycleRule
-		As string `json:"as,omitempty"` // the whole foreign rule
+		As string `json:"as,omitempty"` // the whole rule, when it is not ours
 	}
 	out := make([]line, len(rules))
 	for i, r := range rules {
@@ -203,7 +204,8 @@ func setting[T comparable](p *planner, c Change, is Part[T], want T) {
 	p.add(c)
 }
 
-// unreadOr adds a part that was not read; it is handed over when its account was not reached.
+// unreadOr adds a part that was not read. It is handed over when there are no
+// credentials for the account.
 func (p *planner) unreadOr(c Change, reason string) {
 	c.Op, c.Reason = OpUnknown, orText(reason, "it was not read")
 	if _, reached := p.snap.Callers[c.Account]; !reached {

@@ -270,11 +270,11 @@ func (p *planner) removeRole(base Change, at *Identity) error {
 		p.add(c)
 	case !at.Info.Value.Made:
 		c.Op, c.After = OpKeep, at.Trust.Value
-		c.Reason = "setup did not make this role, and a role cannot be without a trust policy: delete the role by hand, or let somebody else assume it first"
+		c.Reason = "setup did not make this role, and a role cannot be without a trust policy: delete the role by hand, or add another principal to its trust policy first"
 		p.add(c)
 	case !onlyOurs(at):
 		c.Op, c.After = OpKeep, at.Trust.Value
-		c.Reason = "somebody else has put policies on this role: it stays. Take them off, then remove again"
+		c.Reason = "the role has other policies: it stays. Detach them, then run remove again"
 		p.add(c)
 	default:
 		c.Kind, c.Op = KindRole, OpDelete

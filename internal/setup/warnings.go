@@ -42,7 +42,7 @@ func (p *planner) warnings(state State) {
 		p.stale(c)
 		if limit := limits[c.Kind]; limit > 0 && c.Op != OpHandOver {
 			if n := size(c.Kind, c.After); n > limit {
-				p.warn(WarnSize, c, "Take out statements that nobody needs, or spread the destinations over more roles, buckets or keys.",
+				p.warn(WarnSize, c, "Remove statements that are not needed, or spread the destinations over more roles, buckets or keys.",
 					"the document will have %d characters, and AWS takes %d by default", n, limit)
 			}
 		}
@@ -102,9 +102,9 @@ func (p *planner) stale(c Change) {
 				if !uniqueID.MatchString(v) {
 					continue
 				}
-				fix := "Apply writes the statement anew, with the ARN."
+				fix := "Apply writes the statement again, with the ARN."
 				if s.Op == StatementForeign {
-					fix = "Whoever made the statement has to write it again, or take it out."
+					fix = "The owner of the statement has to write it again, or remove it."
 				}
 				p.warn(WarnStalePrincipal, c, fix, "statement %s is for %s, a role or user that was deleted; one of the same name that was made since is not meant", orText(s.Sid, "without a Sid"), v)
 			}

@@ -18,7 +18,7 @@ const (
 	strangerService = "fixproof.amazonaws.com"
 )
 
-// caller is somebody other than the caller of the request.
+// caller is a principal other than the caller of the request.
 type caller struct {
 	name      string
 	principal string
@@ -59,7 +59,7 @@ func sourceKey(key string) bool {
 	return false
 }
 
-// callers lists everybody who must be treated after the change as before it.
+// callers lists the principals whose answers the change must not alter.
 func (j *judge) callers() []caller {
 	r := &j.after.Request
 	own := awsarn.Account(r.Principal)

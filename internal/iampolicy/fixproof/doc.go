@@ -29,6 +29,6 @@
 // given, and it knows nothing of how a fix was made: the judge reads the documents
 // with the text reader, not with the code that writes fixes.
 //
-// It refuses to prove what the engine cannot decide: KMS grants, access points,
-// and layers that were not supplied are assumed not to change with the fix.
+// It cannot prove anything about KMS grants and access points, which the engine
+// does not know. Layers that were not supplied are assumed to stay as they are.
 package fixproof

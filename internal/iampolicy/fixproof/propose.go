@@ -71,7 +71,7 @@ func accountOf(r iampolicy.Result, l iampolicy.Layer) string {
 	return ""
 }
 
-// withoutCandidate says what stands in the way where no narrow change exists.
+// withoutCandidate gives the reason why no narrow change exists.
 func withoutCandidate(sc iampolicy.Scenario, l iampolicy.Layer) string {
 	layer := strings.ReplaceAll(string(l), "_", " ")
 	switch {
@@ -83,7 +83,7 @@ func withoutCandidate(sc iampolicy.Scenario, l iampolicy.Layer) string {
 	return "no change of the " + layer + " policy lets this request through and nothing else; its administrator has to decide"
 }
 
-// describe says in words what a fix would do.
+// describe puts a fix into words.
 func describe(f iampolicy.Fix) string {
 	statement := fmt.Sprintf("statement %d", f.Index+1)
 	if f.Sid != "" {

@@ -100,7 +100,7 @@ type judge struct {
 	proof         *Proof
 }
 
-// unchanged reports whether only the request changes: then nobody else is affected.
+// unchanged reports whether only the request changes: then no other caller is affected.
 func (j *judge) unchanged() bool {
 	b, a := j.before.PublicAccessBlock, j.after.PublicAccessBlock
 	return texts(j.before.Policies) == texts(j.after.Policies) && (b == nil && a == nil || b != nil && a != nil && *b == *a)

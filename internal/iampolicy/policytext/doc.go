@@ -12,6 +12,6 @@
 //     back byte for byte.
 //   - Two statements with equal Elements mean the same, however they are written.
 //
-// It refuses to judge: whether an operator exists, whether a principal is valid
-// and what a statement allows are questions for package iampolicy.
+// It refuses to judge: package iampolicy decides whether an operator exists, a
+// principal is valid, and a statement allows a request.
 package policytext

@@ -28,7 +28,7 @@ func (b *backup) keep(c *setup.Change) error {
 	path := filepath.Join(b.dir, fmt.Sprintf("%02d-%s-%s.json", b.n, c.Kind, name))
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
-		return fmt.Errorf("backing up what is replaced: %w", err)
+		return fmt.Errorf("backing up a replaced document: %w", err)
 	}
 	_, err = f.WriteString(c.Before)
 	if err == nil {
@@ -38,7 +38,7 @@ func (b *backup) keep(c *setup.Change) error {
 		err = cerr
 	}
 	if err != nil {
-		return fmt.Errorf("backing up what is replaced: %w", err)
+		return fmt.Errorf("backing up a replaced document: %w", err)
 	}
 	return nil
 }

@@ -81,7 +81,7 @@ func (a *arrangement) runsAs(d *edit.Draft) {
 			case err == nil && p.Service == "iam" && strings.HasPrefix(p.Resource, "user/"):
 				found = append(found, config.RunsAs{Type: config.RunsUser, Principal: arn})
 			default:
-				a.note("%s lets in %s: that names nobody who could run the daemon", a.trust.name, arn)
+				a.note("%s lets in %s: it is no role or user that could run the daemon", a.trust.name, arn)
 			}
 		}
 		for _, service := range s.Principal["Service"] {

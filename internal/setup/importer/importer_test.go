@@ -222,7 +222,7 @@ func TestTheWellKnownMistakesAreFound(t *testing.T) {
 	all := fmt.Sprintf("%+v %+v", got.Findings, got.Notes)
 	for _, want := range []string{
 		"every identity of account 444455556666, the bucket's, may assume the role",
-		"names nobody who could run the daemon", "write setup.runs_as",
+		"is no role or user that could run the daemon", "write setup.runs_as",
 		"anywhere in the bucket", "kms:Encrypt", "kms:ViaService is missing", "s3:PutBucketPolicy", "every identity of account 111122223333",
 		"no statement denies uploads over plain HTTP", "gives them to the bucket's owner",
 	} {

@@ -201,7 +201,7 @@ func (t *template) target() (object, error) {
 	}
 	if existing {
 		sections = append(sections, member{"Parameters", object{{"BucketSettings", object{
-			{"Description", "Of ownership, public_access, lifecycle, encryption, access_logs: what to set on buckets that exist. The last two replace what is there"},
+			{"Description", "Of ownership, public_access, lifecycle, encryption, access_logs: settings to change on existing buckets. The last two replace the existing value"},
 			{"Type", "CommaDelimitedList"}, {"Default", settingOwnership + "," + settingPublic + "," + settingLifecycle},
 		}}}})
 	}

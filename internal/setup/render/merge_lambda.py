@@ -1,4 +1,4 @@
-# Merges statements into a policy that others share, by Sid, and sets what a
+# Merges statements by Sid into a policy that others share, and adds settings that a
 # bucket lacks. Statements and lifecycle rules of others are kept.
 import json
 import time
@@ -7,7 +7,7 @@ import boto3
 import cfnresponse
 from botocore.exceptions import ClientError
 
-KEEP = "BrokerdKeepAccountAdmin"  # without it nobody might change a key policy again
+KEEP = "BrokerdKeepAccountAdmin"  # without it no identity might be able to change the key policy again
 
 
 def merged(text, wanted, sids):

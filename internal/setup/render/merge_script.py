@@ -1,5 +1,5 @@
 # Merging for the script around it. Prints nothing; exits 0 when NEW differs
-# from OLD and was written, and 10 when all is as it should be.
+# from OLD and was written, and 10 when OLD needs no change.
 import json
 import sys
 

@@ -65,7 +65,7 @@ func (t *terraformWriter) targetVariables(h *hcl) {
 			h.blank()
 			h.block("validation", func() {
 				h.set("condition", fmt.Sprintf("alltrue([for name in %s : contains(keys(var.%s), name)])", quoteAll(names), name))
-				h.set("error_message", quote("Say what is there for each of: "+strings.Join(names, ", ")+"."))
+				h.set("error_message", quote("Give the current document of each of: "+strings.Join(names, ", ")+"."))
 			})
 		})
 	}
@@ -78,7 +78,7 @@ func (t *terraformWriter) targetVariables(h *hcl) {
 	}
 	h.blank()
 	h.comment("What to set on buckets that exist. `encryption`, `lifecycle` and `access_logs`",
-		"replace what is there as a whole: add them when nobody else's would be lost.")
+		"replace the existing value as a whole: add them when no value of others is lost.")
 	h.block(`variable "bucket_settings"`, func() {
 		h.set("description", quote("Of ownership, public_access, encryption, lifecycle, access_logs: what to set on buckets that exist"))
 		h.set("type", "set(string)")

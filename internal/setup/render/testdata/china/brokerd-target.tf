@@ -9,7 +9,7 @@ variable "existing_key_policies" {
 
   validation {
     condition     = alltrue([for name in ["arn:aws-cn:kms:cn-north-1:444455556666:key/1234abcd"] : contains(keys(var.existing_key_policies), name)])
-    error_message = "Say what is there for each of: arn:aws-cn:kms:cn-north-1:444455556666:key/1234abcd."
+    error_message = "Give the current document of each of: arn:aws-cn:kms:cn-north-1:444455556666:key/1234abcd."
   }
 }
 
@@ -21,12 +21,12 @@ variable "existing_bucket_policies" {
 
   validation {
     condition     = alltrue([for name in ["tenant-bucket"] : contains(keys(var.existing_bucket_policies), name)])
-    error_message = "Say what is there for each of: tenant-bucket."
+    error_message = "Give the current document of each of: tenant-bucket."
   }
 }
 
 # What to set on buckets that exist. `encryption`, `lifecycle` and `access_logs`
-# replace what is there as a whole: add them when nobody else's would be lost.
+# replace the existing value as a whole: add them when no value of others is lost.
 variable "bucket_settings" {
   description = "Of ownership, public_access, encryption, lifecycle, access_logs: what to set on buckets that exist"
   type        = set(string)

@@ -9,7 +9,7 @@ variable "existing_key_policies" {
 
   validation {
     condition     = alltrue([for name in ["arn:aws:kms:eu-west-1:444455556666:key/1234abcd"] : contains(keys(var.existing_key_policies), name)])
-    error_message = "Say what is there for each of: arn:aws:kms:eu-west-1:444455556666:key/1234abcd."
+    error_message = "Give the current document of each of: arn:aws:kms:eu-west-1:444455556666:key/1234abcd."
   }
 }
 

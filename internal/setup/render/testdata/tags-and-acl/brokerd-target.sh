@@ -10,7 +10,7 @@ set -eu
 export AWS_PAGER="" AWS_DEFAULT_OUTPUT=json PYTHONIOENCODING=utf-8
 
 # BUCKET_SETTINGS is what to set on buckets that exist. "encryption" and
-# "access_logs" replace what is there as a whole; lifecycle rules are merged.
+# "access_logs" replace the existing value as a whole; lifecycle rules are merged.
 BUCKET_SETTINGS=${BUCKET_SETTINGS-ownership public_access lifecycle}
 # DRY_RUN=1 says what would be done, and does nothing.
 DRY_RUN=${DRY_RUN-}
@@ -144,7 +144,7 @@ wanted() {
   return 1
 }
 
-# setting SETTING MERGE BUCKET REGION GET QUERY CODE PUT OPTION; what it should be is in $W/ours.
+# setting SETTING MERGE BUCKET REGION GET QUERY CODE PUT OPTION; $W/ours has the wanted value.
 setting() {
   wanted "$1" || return 0
   if [ -n "$made" ] && [ -n "$DRY_RUN" ]; then
@@ -184,7 +184,7 @@ trail() {
 
 cat > "$W/merge.py" << 'END_OF_MERGE'
 # Merging for the script around it. Prints nothing; exits 0 when NEW differs
-# from OLD and was written, and 10 when all is as it should be.
+# from OLD and was written, and 10 when OLD needs no change.
 import json
 import sys
 
