@@ -10,12 +10,14 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc/grpclog"
 
+	"github.com/brokerd/brokerd/internal/awsclient"
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/daemon"
 )
@@ -102,7 +104,7 @@ func serveCommand() *cobra.Command {
 		Use: "serve", Short: "Run the daemon until SIGTERM", Args: cobra.NoArgs,
 		Example: "  brokerd serve --config /etc/brokerd/brokerd.yaml",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := config.Load(path)
+			cfg, err := config.LoadWithEnvironment(path)
 			if err != nil {
 				return configError{err}
 			}
@@ -125,15 +127,18 @@ func checkCommand() *cobra.Command {
 and prints every error with its line and column. Exit status 78 when there is one.`,
 		Example: "  brokerd check-config --config /etc/brokerd/brokerd.yaml",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := config.Load(path)
+			cfg, err := config.LoadWithEnvironment(path)
 			if err != nil {
 				return configError{err}
 			}
 			if err := daemon.Check(cfg); err != nil {
 				return configError{err}
 			}
-			for _, w := range cfg.Warnings() {
+			for _, w := range slices.Concat(cfg.Warnings(), awsclient.ProfileWarnings(cmd.Context(), cfg)) {
 				cmd.PrintErrln("warning:", w)
+			}
+			for _, s := range cfg.FromEnvironment() {
+				cmd.PrintErrln("from the environment:", s)
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: valid, %s, %s\n", path, counted(len(cfg.Destinations), "destination"), counted(len(cfg.Access), "access rule"))
 			return err

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/brokerd/brokerd/internal/config"
@@ -15,6 +16,8 @@ import (
 type Request struct {
 	Region         string
 	Endpoint       string
+	FIPS           bool // AWS's FIPS endpoint, when Endpoint is empty
+	DualStack      bool // AWS's IPv6 endpoint, when Endpoint is empty
 	Source         source
 	Parent         *Request // the role before it in a chain; nil: assumed with the source's credentials
 	Role           string
@@ -68,14 +71,14 @@ func requestOf(c *config.Config, d *config.Destination) Request {
 		duration = time.Hour
 	}
 	r := Request{
-		Region: d.Region, Endpoint: endpoint, Source: sourceOf(c.AWS, profile), Role: d.Role,
+		Region: d.Region, Endpoint: endpoint, FIPS: c.AWS.FIPS && endpoint == "", DualStack: c.AWS.DualStack && endpoint == "", Source: sourceOf(c.AWS, profile), Role: d.Role,
 		ExternalID: d.Session.ExternalID, SessionName: name, SourceIdentity: d.Session.SourceIdentity,
 		Tags: d.Session.Tags, TransitiveTags: slices.Sorted(slices.Values(d.Session.TransitiveTags)), Duration: duration, MaxAge: d.Session.MaxAge.Std(),
 	}
 	r.Policy, _ = scopePolicy(d)
 	for _, h := range d.Chain {
 		hop := Request{
-			Region: r.Region, Endpoint: endpoint, Source: r.Source, Parent: r.Parent, Role: h.Role, ExternalID: h.ExternalID, SessionName: hopName,
+			Region: r.Region, Endpoint: endpoint, FIPS: r.FIPS, DualStack: r.DualStack, Source: r.Source, Parent: r.Parent, Role: h.Role, ExternalID: h.ExternalID, SessionName: hopName,
 			Tags: h.Tags, TransitiveTags: slices.Sorted(slices.Values(h.TransitiveTags)), Duration: h.Duration.Std(),
 		}
 		if hop.Duration == 0 {
@@ -113,6 +116,9 @@ func (r Request) key() sessionKey {
 		r.Role, r.ExternalID, r.SessionName, r.SourceIdentity, r.Policy,
 	} {
 		add(s)
+	}
+	for _, b := range []bool{r.FIPS, r.DualStack} {
+		add(strconv.FormatBool(b))
 	}
 	buf = binary.AppendUvarint(buf, uint64(len(r.Tags)))
 	for _, k := range slices.Sorted(maps.Keys(r.Tags)) {

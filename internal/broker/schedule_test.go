@@ -95,6 +95,8 @@ func TestKeyCoversEveryField(t *testing.T) {
 				f.SetString("x")
 			case reflect.Int64:
 				f.SetInt(1)
+			case reflect.Bool:
+				f.SetBool(true)
 			case reflect.Map:
 				f.Set(reflect.ValueOf(map[string]string{"k": "v"}))
 			case reflect.Slice:

@@ -95,9 +95,18 @@ func (i *stsIssuer) client(ctx context.Context, r Request, via *Session) (*sts.C
 	if via != nil {
 		cfg.Credentials = credentials.StaticCredentialsProvider{Value: via.credentials()}
 	}
-	return sts.NewFromConfig(cfg, func(o *sts.Options) {
+	// Only the credentials come from the SDK's configuration. Its other settings would
+	// reach STS and not S3; config.ApplyEnvironment takes them over for both.
+	clean := aws.Config{Region: r.Region, HTTPClient: i.http, Credentials: cfg.Credentials}
+	return sts.NewFromConfig(clean, func(o *sts.Options) {
 		if r.Endpoint != "" {
 			o.BaseEndpoint = aws.String(r.Endpoint)
+		}
+		if r.FIPS {
+			o.EndpointOptions.UseFIPSEndpoint = aws.FIPSEndpointStateEnabled
+		}
+		if r.DualStack {
+			o.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateEnabled
 		}
 	}), cfg, nil
 }

@@ -105,7 +105,7 @@ func verifyByDaemon(ctx context.Context, c *client.Client, destination string, o
 }
 
 func standaloneBackend(path string) (*verifyBackend, error) {
-	cfg, err := config.Load(path)
+	cfg, err := config.LoadWithEnvironment(path)
 	if err != nil {
 		return nil, err
 	}

@@ -21,6 +21,8 @@ type Config struct {
 	Access       []Rule                  `yaml:"access"`
 	Vend         Vend                    `yaml:"vend"`
 	Setup        Setup                   `yaml:"setup"` // for brokerctl setup alone
+
+	fromEnvironment []string
 }
 
 // Socket is the Unix socket of the gRPC API.
@@ -103,6 +105,8 @@ type AWS struct {
 	CredentialsFile string    `yaml:"credentials_file"` // shared-credentials file, e.g. from systemd LoadCredential; empty: SDK default
 	Endpoints       Endpoints `yaml:"endpoints"`        // empty: the AWS endpoints of the destination's region
 	CABundle        string    `yaml:"ca_bundle"`        // PEM file trusted in addition to the system's roots
+	FIPS            bool      `yaml:"fips"`             // AWS's FIPS endpoints of STS and S3
+	DualStack       bool      `yaml:"dual_stack"`       // AWS's IPv6 endpoints of STS and S3
 }
 
 // Source says which source credentials are used. The first role of a destination

@@ -60,6 +60,7 @@ func Parse(path string, data []byte) (*Config, error) {
 		d.errs.sort()
 		return nil, d.errs
 	}
+	c.spreadEndpointKinds()
 	return c, nil
 }
 

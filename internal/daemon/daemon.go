@@ -190,8 +190,11 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	hangups, ignore := catchHangups()
 	defer ignore()
 	cfg := d.config()
-	for _, w := range cfg.Warnings() {
+	for _, w := range slices.Concat(cfg.Warnings(), awsclient.ProfileWarnings(ctx, cfg)) {
 		d.log.Warn("configuration: " + w)
+	}
+	for _, s := range cfg.FromEnvironment() {
+		d.log.Info("from the environment: " + s)
 	}
 	d.log.Info("starting", zap.String("config", cfg.Path), zap.Stringer("socket", socket.Addr()), zap.String("metrics", cfg.Metrics.Address),
 		zap.Strings("destinations", slices.Sorted(maps.Keys(cfg.Destinations))),

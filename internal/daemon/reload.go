@@ -55,7 +55,7 @@ func (d *Daemon) Reload() (config.Changes, error) {
 // a destination has its session before it takes uploads.
 func (d *Daemon) reload() (config.Changes, error) {
 	old := d.config()
-	next, err := config.Load(old.Path)
+	next, err := config.LoadWithEnvironment(old.Path)
 	if err != nil {
 		return config.Changes{}, err
 	}
