@@ -5,7 +5,7 @@ import "strings"
 // unmodelledRows state a promise of the sandbox: an operation that it does not model
 // answers 501, names service and operation, and changes nothing.
 func unmodelledRows() []Row {
-	source := promise("docs/sandbox.md, What is not modelled")
+	source := promise("docs/sandbox.md, Not modelled")
 	missing := func(parts ...string) Want {
 		w := answers(501)
 		w.Body = "…" + strings.Join(parts, "…") + "…"
