@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"syscall"
 	"time"
 
 	"github.com/brokerd/brokerd/internal/broker"
@@ -74,6 +75,9 @@ func classifySpool(err error) *reason.Error {
 	case errors.As(err, &full):
 		return reason.Wrap(reason.SpoolFull, err).After(full.RetryAfter)
 	case errors.As(err, &broken):
+		if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+			return reason.New(reason.TooManyFiles, "%s; nothing was accepted; raise the daemon's limit of open files (LimitNOFILE, ulimit -n)", err).After(retryAfter)
+		}
 		return reason.New(reason.SpoolFailed, "%s; nothing was accepted", err).After(retryAfter)
 	case errors.Is(err, spool.ErrClosed):
 		return reason.New(reason.ShuttingDown, "the daemon is stopping").After(retryAfter)

@@ -35,6 +35,9 @@ func (r *torture) assertDelivered(t *testing.T) {
 	r.assertNoSecrets(t)
 }
 
+// unreadable is the log line about an object that the daemon cannot read.
+const unreadable = "an accepted object cannot be read"
+
 var itemKey = regexp.MustCompile(`^logs/([a-z-]+)/\d{4}/\d\d/\d\d/item/(\d{6})-([0-9A-Z]{26})$`)
 
 // assertObjects fails t unless the bucket holds each item once, with the bytes that
@@ -188,7 +191,10 @@ func (r *torture) assertNoSecrets(t *testing.T) {
 				t.Errorf("a secret is in the log of a life of brokerd that ended %s", l.ended.Format(time.RFC3339Nano))
 			}
 		}
-		for _, bad := range []string{"panic", "fatal error:", "goroutine ", "DATA RACE", `"level":"dpanic"`, "moved to quarantine", "an accepted object cannot be read"} {
+		for _, bad := range []string{"panic", "fatal error:", "goroutine ", "DATA RACE", `"level":"dpanic"`, "moved to quarantine", unreadable} {
+			if bad == unreadable && l.host == fewFiles {
+				continue // without a free descriptor the daemon cannot read a file; it reads it again
+			}
 			if at := bytes.Index(text, []byte(bad)); at >= 0 {
 				t.Errorf("%q in the log of a life of brokerd:\n%s", bad, text[max(0, at-200):min(len(text), at+4000)])
 			}

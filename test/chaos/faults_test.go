@@ -25,6 +25,8 @@ type faultWindow struct {
 	// loses reports that answers to CreateMultipartUpload may be lost.
 	loses      bool
 	begin, end func(context.Context, *testbedtest.Bed) error
+	// proxyRefuses makes the proxy of the first destination refuse connections.
+	proxyRefuses bool
 }
 
 const stsDown = "STS is down"
@@ -55,6 +57,9 @@ var faultWindows = []faultWindow{
 		"s3:AbortMultipartUpload code=InternalError status=500", "s3:UploadPart reset=before-response rate=0.2"}},
 	{name: "parts are refused and aborts fail", faults: []string{
 		"s3:UploadPart code=ServiceUnavailable rate=0.8", "s3:AbortMultipartUpload code=ServiceUnavailable"}},
+	{name: "completions are slow", faults: []string{"s3:CompleteMultipartUpload latency=1s jitter=3s"}},
+	{name: "the proxy refuses", proxyRefuses: true},
+	{name: "the credential command hangs", begin: hangCommand, end: releaseCommand},
 	{name: "STS is slow", faults: []string{"sts:* latency=300ms jitter=700ms"}},
 	{name: stsDown, length: 4, faults: []string{"sts:* code=ServiceUnavailable"}},
 	{name: "STS loses answers", faults: []string{"sts:* reset=before-response rate=0.5", "sts:* truncate=40 rate=0.3"}},
@@ -94,8 +99,9 @@ const countless = 1 << 40
 // faultSchedule applies all windows in an order that follows from its seed, and then
 // injects no more faults.
 type faultSchedule struct {
-	st  *testbedtest.Bed
-	rng *rand.Rand
+	st    *testbedtest.Bed
+	rng   *rand.Rand
+	proxy *proxy
 
 	mu    sync.Mutex
 	hits  map[string]int // by fault
@@ -144,6 +150,7 @@ func (w *faultSchedule) apply(ctx context.Context, s faultWindow, length time.Du
 		}
 	}
 	began := time.Now()
+	w.proxy.refuse.Store(s.proxyRefuses)
 	w.st.Sandbox.SetFaults(faults)
 	timer := time.NewTimer(length)
 	select {
@@ -153,6 +160,7 @@ func (w *faultSchedule) apply(ctx context.Context, s faultWindow, length time.Du
 	}
 	left := w.st.Sandbox.Faults()
 	w.st.Sandbox.SetFaults(nil)
+	w.proxy.refuse.Store(false)
 	w.mu.Lock()
 	for n, f := range left {
 		w.hits[s.faults[n]] += countless - f.Times

@@ -30,8 +30,10 @@ type supervisor struct {
 	rng    *rand.Rand
 	lives  []life
 
-	stopped int         // lives that were asked to stop before they were killed
-	ease    atomic.Bool // from now on every life is longer than the one before, so that the largest objects get through
+	hostile bool           // lives run under faults of the host
+	under   map[string]int // lives by fault of the host
+	stopped int            // lives that were asked to stop before they were killed
+	ease    atomic.Bool    // from now on every life is longer than the one before, so that the largest objects get through
 }
 
 // life is the record of one process of brokerd.
@@ -39,6 +41,7 @@ type life struct {
 	log     string // path
 	ended   time.Time
 	secrets []string // of the sessions it held
+	host    hostFault
 }
 
 // process is a running brokerd.
@@ -61,7 +64,21 @@ func (k *supervisor) start() (*process, error) {
 	}
 	defer func() { _ = log.Close() }() // the process has a descriptor of its own
 	p.cmd = exec.Command(filepath.Join(binaries, "brokerd"), "serve", "--config", k.config)
-	p.cmd.Stderr, p.cmd.Stdout = log, log
+	if k.hostile {
+		p.life.host = hostFault(k.rng.IntN(int(hostFaults)))
+		k.under[p.life.host.String()]++
+	}
+	stderr, err := p.life.host.logFile(log, k.rng)
+	if err != nil {
+		return nil, err
+	}
+	if stderr != log {
+		defer func() { _ = stderr.Close() }()
+	}
+	if p.life.host == fewFiles {
+		limitFiles(p.cmd)
+	}
+	p.cmd.Stderr, p.cmd.Stdout = stderr, stderr
 	p.cmd.Env = append(os.Environ(), "AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE="+os.DevNull)
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
@@ -69,6 +86,9 @@ func (k *supervisor) start() (*process, error) {
 	go func() { p.exited <- p.cmd.Wait() }()
 	ctx, cancel := context.WithCancel(context.Background())
 	p.unask = cancel
+	if p.life.host == frozen {
+		p.freeze(ctx, k.rng)
+	}
 	p.asked.Go(func() { p.secrets = askSecrets(ctx, k.st.SocketPath) })
 	return p, nil
 }

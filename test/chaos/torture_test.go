@@ -49,7 +49,7 @@ func TestMain(m *testing.M) {
 	if raced {
 		args = append(args, "-race")
 	}
-	if out, err := exec.Command("go", append(args, "../../cmd/brokerd")...).CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", append(args, "../../cmd/brokerd", "../../cmd/brokerctl")...).CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "building brokerd: %v\n%s", err, out)
 		os.Exit(1)
 	}
@@ -62,6 +62,8 @@ func TestMain(m *testing.M) {
 type torture struct {
 	st      *testbedtest.Bed
 	dir     string // of the daemon's files
+	proxy   *proxy
+	clients frozenClients
 	items   []*item
 	all     *answers
 	trail   *follower
@@ -95,7 +97,13 @@ func TestTorture(t *testing.T) {
 	}
 	spool := filepath.Join(r.dir, "spool")
 	r.crash = &crashCheck{st: st, spool: spool, items: r.items}
-	r.brokerd = &supervisor{st: st, config: writeConfig(t, st, limits{Max: "8GiB"}), logs: t.TempDir(), rng: rand.New(rand.NewPCG(seed, 3))}
+	r.proxy = newProxy(t)
+	r.faults.proxy = r.proxy
+	r.clients.socket = st.SocketPath
+	settings := limits{Max: "8GiB", Proxy: r.proxy.url(), Command: credentialCommand(t, st)}
+	r.brokerd = &supervisor{
+		st: st, config: writeConfig(t, st, settings), logs: t.TempDir(), rng: rand.New(rand.NewPCG(seed, 3)), hostile: true, under: map[string]int{},
+	}
 
 	r.sendUnderFaults(t, seed)
 	r.finish(t)
@@ -150,6 +158,7 @@ func (r *torture) sendUnderFaults(t *testing.T, seed uint64) {
 	surroundings.Go(func() {
 		r.faults.run(around, t, rounds, each, away)
 	})
+	surroundings.Go(func() { r.clients.run(around, t) })
 	surroundings.Go(func() {
 		defer giveUp() // without a daemon no upload can end
 		r.brokerd.run(around, t, func() { r.crash.check(t) })
@@ -192,6 +201,7 @@ func feed(ctx context.Context, items []*item, over time.Duration, queues map[str
 // finish starts brokerd once more, without faults. It must deliver the rest of the
 // spool, abort its multipart uploads, and stop in order.
 func (r *torture) finish(t *testing.T) {
+	r.brokerd.hostile = false
 	p, err := r.brokerd.start()
 	if err != nil {
 		t.Fatal(err)
@@ -270,6 +280,8 @@ func (r *torture) report(t *testing.T) {
 	line("%d uploads, %d of them above a part, %.1f MiB, in %s", len(r.items), multipart, float64(bytes)/(1<<20), took.Round(time.Second))
 	line("brokerd was started %d times and killed %d times, %d of them during an orderly stop", len(r.brokerd.lives),
 		len(r.brokerd.lives)-1, r.brokerd.stopped)
+	line("lives by fault of the host: %v; clients frozen in an upload: %d; the proxy refused %d of %d connections", r.brokerd.under,
+		r.clients.count.Load(), r.proxy.refused.Load(), r.proxy.refused.Load()+r.proxy.tunnels.Load())
 	line("most objects in the spool at a kill: %d", r.crash.held)
 	line("acknowledged: %d as spooled, %d as stored, %d of these by an earlier attempt", r.all.spooled, r.all.stored, r.all.existed)
 	line("cancelled by the caller: %d; sent again after the acknowledgement: %d", r.all.cut, r.all.repeats)
@@ -294,12 +306,20 @@ func (r *torture) report(t *testing.T) {
 }
 
 // limits are the settings in which the configurations of this package differ.
-type limits struct{ Max string }
+type limits struct {
+	Max     string
+	Proxy   string // of the first destination; empty: none
+	Command string // that prints the source credentials; empty: the credentials file
+}
 
 // writeConfig writes a configuration with the testbed's destination three times,
 // once for each durability.
 func writeConfig(t *testing.T, st *testbedtest.Bed, l limits) string {
 	t.Helper()
+	source := fmt.Sprintf("credentials_file: %q", filepath.Join(st.Dir, "credentials"))
+	if l.Command != "" {
+		source = fmt.Sprintf("source: {type: process, command: %q}", l.Command)
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, `socket:
   path: %q
@@ -315,12 +335,16 @@ spool:
   min_free: 16MiB
   allow_volatile: true
 aws:
-  credentials_file: %q
+  %s
   ca_bundle: %q
   endpoints: {sts: %[6]q, s3: %[6]q, kms: %[6]q}
 destinations:
-`, st.SocketPath, filepath.Join(st.Dir, "spool"), l.Max, filepath.Join(st.Dir, "credentials"), st.CAPath, st.Sandbox.Endpoint())
-	for _, name := range destinations {
+`, st.SocketPath, filepath.Join(st.Dir, "spool"), l.Max, source, st.CAPath, st.Sandbox.Endpoint())
+	for n, name := range destinations {
+		proxy := "none"
+		if n == 0 && l.Proxy != "" {
+			proxy = l.Proxy
+		}
 		fmt.Fprintf(&b, `  %s:
     durability: %[1]s
     role: %[2]s
@@ -331,7 +355,8 @@ destinations:
     key: logs/%[1]s/{yyyy}/{mm}/{dd}/{name}-{id}
     path_style: true
     part_size: %[7]d
-`, name, st.Dest.Role, testbed.Bucket, st.Sandbox.AccountB(), st.Sandbox.Region(), st.KeyARN, partSize)
+    proxy: %[8]s
+`, name, st.Dest.Role, testbed.Bucket, st.Sandbox.AccountB(), st.Sandbox.Region(), st.KeyARN, partSize, proxy)
 	}
 	fmt.Fprintf(&b, `access:
   - peer: {uid: "%d"}
