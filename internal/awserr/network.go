@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -16,6 +17,9 @@ import (
 // network fills the Info for an error without a response, and reports whether err is one.
 // The message names the endpoint and rules out IAM.
 func (i *Info) network(err error) bool {
+	if i.proxy(err) {
+		return true
+	}
 	op, detail := networkOp(err)
 	if op == "" {
 		return false
@@ -26,6 +30,46 @@ func (i *Info) network(err error) bool {
 		endpoint = "the " + i.Service + " endpoint"
 	}
 	i.Message = "cannot reach " + endpoint + ": " + detail + "; this is a network problem, not IAM"
+	return true
+}
+
+// proxy fills the Info for a failure of the proxy, and reports whether err is one. The
+// store was not reached, so that the message blames the proxy alone.
+func (i *Info) proxy(err error) bool {
+	var (
+		via       interface{ ProxyAddress() string }
+		refusal   interface{ ProxyStatus() int }
+		operation *net.OpError
+		address   string
+		status    int
+	)
+	switch {
+	case errors.As(err, &via):
+		address = via.ProxyAddress()
+		if errors.As(err, &refusal) {
+			status = refusal.ProxyStatus()
+		}
+	case errors.As(err, &operation) && operation.Op == "proxyconnect": // of net/http
+		var inner *net.OpError
+		if errors.As(operation.Err, &inner) && inner.Addr != nil {
+			address = inner.Addr.String()
+		}
+		err = operation.Err
+	default:
+		return false
+	}
+	op, detail := networkOp(err)
+	switch {
+	case status == http.StatusProxyAuthRequired:
+		op, detail = "proxy", "it asks for a user and a password (HTTP 407)"
+	case status != 0:
+		op, detail = "proxy", fmt.Sprintf("it refused the connection with HTTP %d", status)
+	case op == "":
+		op, detail = "proxy", "it could not be used"
+	}
+	i.Class, i.NetworkOp, i.Endpoint = Network, op, clean(address)
+	i.Message = "cannot reach the " + i.Service + " endpoint through the proxy " + clean(address) + ": " + detail +
+		"; check HTTPS_PROXY, or the setting proxy of the destination; neither IAM nor AWS is at fault"
 	return true
 }
 

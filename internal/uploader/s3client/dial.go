@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -76,29 +77,37 @@ func (d *dialer) dialRoute(ctx context.Context, r route) (sock *stallGuardConn, 
 		if err != nil {
 			return nil, nil, fmt.Errorf("connecting to the proxy: %w", err)
 		}
-		sock, err = d.open(ctx, socks.(proxy.ContextDialer), r.address)
-		return sock, sock, err
+		if sock, err = d.open(ctx, socks.(proxy.ContextDialer), r.address); err != nil {
+			return nil, nil, &ProxyError{Address: withPort(u, "1080"), Err: err}
+		}
+		return sock, sock, nil
 	}
 	port := "80"
 	if u.Scheme == "https" {
 		port = "443"
 	}
-	if sock, err = d.open(ctx, d.tcp, withPort(u, port)); err != nil {
-		return nil, nil, fmt.Errorf("connecting to the proxy: %w", err)
+	address := withPort(u, port)
+	if sock, err = d.open(ctx, d.tcp, address); err != nil {
+		return nil, nil, &ProxyError{Address: address, Err: err}
 	}
 	leads = sock
 	if u.Scheme == "https" {
-		over := tls.Client(sock, d.configFor(withPort(u, port)))
+		over := tls.Client(sock, d.configFor(address))
 		if err := over.HandshakeContext(ctx); err != nil {
 			_ = sock.Close()
-			return nil, nil, fmt.Errorf("connecting to the proxy: %w", err)
+			return nil, nil, &ProxyError{Address: address, Err: err}
 		}
 		leads = over
 	}
 	if r.secure {
 		if err := tunnel(ctx, sock, leads, r.address, basic(u.User)); err != nil {
 			_ = sock.Close()
-			return nil, nil, fmt.Errorf("asking the proxy for %s: %w", r.address, err)
+			var refused *ProxyError
+			if errors.As(err, &refused) {
+				refused.Address = address
+				return nil, nil, refused
+			}
+			return nil, nil, &ProxyError{Address: address, Err: err}
 		}
 	}
 	return sock, leads, nil
@@ -134,7 +143,7 @@ func tunnel(ctx context.Context, sock, c net.Conn, address, authorization string
 		return err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("the proxy answered HTTP %d", resp.StatusCode)
+		return &ProxyError{Status: resp.StatusCode}
 	}
 	return nil
 }
