@@ -7,6 +7,10 @@
 // when it is Spooled, it is safe on the daemon's disk, and Wait waits for the rest.
 // When it returns an error, MayBeStored reports whether there may be an object.
 //
+// A slow or silent reader is no failure: keep-alive messages show the daemon that the
+// client is alive. A daemon that gives no sign of life is one: pings and heartbeats find
+// out within 20 seconds.
+//
 // Uploads are tried again while the daemon restarts, under one idempotency key: an
 // object is stored once however often it is sent.
 //
@@ -21,8 +25,8 @@
 // file of a local file system, open for reading. The daemon reads `size` bytes from
 // `offset`; the descriptor's own position is neither used nor moved. It answers with
 // FileUploadResult messages, each with its length before it: one with only the
-// upload id when the header is accepted, then the final one, with a code or a
-// response. The next upload, from the length on, may follow then. Closing or
+// upload id when the header is accepted, heartbeats while the upload goes on, then the
+// final one, with a code or a response. The next upload, from the length on, may follow then. Closing or
 // shutting down the sending side before the final answer, or sending anything,
 // gives the upload up. The reason DESCRIPTOR_REFUSED asks for a stream instead.
 //

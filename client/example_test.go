@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"log/slog"
@@ -58,5 +59,33 @@ func ExampleClient_NewWriter() {
 	slog.New(slog.NewJSONHandler(w, nil)).Info("started")
 	if err := w.Close(); err != nil {
 		log.Fatal(err)
+	}
+}
+
+// A program that is restarted repeats an upload under the key that it has written down.
+func ExampleWithIdempotencyKey() {
+	c, err := client.Dial("")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	_, err = c.UploadFile(context.Background(), "audit-logs", "day-1.log.gz", "/var/log/day-1.log.gz",
+		client.WithIdempotencyKey("day-1.log.gz"), client.WithContentEncoding("gzip"), client.WithContentType("text/plain"))
+	if err != nil {
+		log.Fatal(err)
+	}
+}
+
+// An error says whether to try later, and whether the object may exist.
+func ExampleError() {
+	c, err := client.Dial("")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	_, err = c.Upload(context.Background(), "audit-logs", "report.csv", strings.NewReader("a,b\n"), client.WithRetry(0))
+	var e *client.Error
+	if errors.As(err, &e) {
+		fmt.Println(e.Reason, e.Temporary(), e.RetryAfter, e.MayBeStored)
 	}
 }

@@ -27,6 +27,7 @@ type patient struct {
 	idle string // of the response header; empty: none is sent
 
 	mu     sync.Mutex
+	header *brokerdv1.UploadHeader
 	chunks []string
 	beats  int
 	beat   chan struct{} // told at each keep-alive message
@@ -50,6 +51,8 @@ func (p *patient) Upload(stream brokerdv1.BrokerService_UploadServer) error {
 		}
 		p.mu.Lock()
 		switch part := m.GetPart().(type) {
+		case *brokerdv1.UploadRequest_Header:
+			p.header = part.Header
 		case *brokerdv1.UploadRequest_Chunk:
 			p.chunks = append(p.chunks, string(part.Chunk))
 			p.once.Do(func() { close(p.first) })
@@ -246,5 +249,17 @@ func TestTextsThatAreNotUTF8(t *testing.T) {
 		if !errors.As(err, &e) || e.Reason != tc.reason || e.Temporary() || MayBeStored(err) {
 			t.Errorf("%s: got %v, want %s", name, err, tc.reason)
 		}
+	}
+}
+
+func TestOptionsReachTheHeader(t *testing.T) {
+	p := &patient{}
+	c := servePatient(t, p)
+	_, err := c.Upload(t.Context(), "d", "n", strings.NewReader("xyz"), WithContentEncoding("gzip"), WithContentType("text/plain"),
+		WithSize(3), WithMetadata(map[string]string{"a": "b"}), WithIdempotencyKey("k"))
+	h := p.header
+	if err != nil || h.GetContentEncoding() != "gzip" || h.GetContentType() != "text/plain" || h.GetSize() != 3 || h.GetMetadata()["a"] != "b" ||
+		h.GetIdempotencyKey() != "k" || h.GetDestination() != "d" || h.GetName() != "n" {
+		t.Errorf("got %v, %v", h, err)
 	}
 }

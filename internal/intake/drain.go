@@ -44,7 +44,7 @@ func (in *Intake) Stopping() bool { return in.stopping.Load() }
 // Waiting ends when Stop is called. Calls that only wait end with it.
 func (in *Intake) Waiting() context.Context { return in.waiting }
 
-// Close frees what is left after the last upload has ended.
+// Close ends the idle goroutines. Call it after the last upload has ended.
 func (in *Intake) Close() { in.readers.close() }
 
 // Remaining counts the work that a drain waits for, and the objects that stay.

@@ -12,7 +12,7 @@ import (
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
-// FuzzHeader holds what is relied on of a header that was let in: its key stays
+// FuzzHeader checks the guarantees about an admitted header: its key stays
 // below the prefix, what becomes headers of a request forges none, and its
 // identity is the same each time that it is sent.
 func FuzzHeader(f *testing.F) {

@@ -8,27 +8,25 @@ import (
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
-// frame is what a message of an upload stream is received into. Exactly one of
-// the two is set.
+// frame receives one message of an upload stream. Exactly one of its fields is set.
 type frame struct {
-	// chunk is the bytes of a message that is one chunk and nothing else, still in
-	// the buffers they came in. Whoever holds the frame frees them, once.
+	// chunk holds the bytes of a message that consists of one chunk, in the buffers that
+	// they arrived in. The holder of the frame frees them, once.
 	chunk mem.BufferSlice
-	// msg is every other message.
+	// msg holds any other message.
 	msg *brokerdv1.UploadRequest
 }
 
-// free gives the buffers back.
+// free releases the buffers.
 func (f *frame) free() {
 	f.chunk.Free()
 	f.chunk = nil
 }
 
-// codec is the codec of all messages. It differs from the stock one in what a
-// *frame receives: the stock codec copies the bytes of a chunk twice, into one
-// piece of memory and then into the message; here they stay where they are. What
-// is not plainly one chunk goes to the stock codec, so that no client can tell
-// the two apart.
+// codec is the stock codec, except for a *frame. The stock codec copies the bytes of a
+// chunk twice: into one piece of memory, and then into the message. For a *frame the bytes
+// stay in their buffers. A message that is not exactly one chunk goes to the stock codec,
+// so that clients see no difference.
 type codec struct{ encoding.CodecV2 }
 
 func newCodec() codec { return codec{encoding.GetCodecV2(stock.Name)} }

@@ -28,8 +28,8 @@ import (
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
-// poison is a pool that overwrites what is given back, never hands it out again,
-// and counts what is out.
+// poison is a pool that overwrites released buffers, never reuses them,
+// and counts the buffers in use.
 type poison struct {
 	mu  sync.Mutex
 	out map[*[]byte]bool
@@ -78,8 +78,8 @@ func (p *poison) buffers(raw []byte, step int) mem.BufferSlice {
 	return out
 }
 
-// Whatever comes, in whatever pieces, the codec takes and refuses what the stock
-// one does, finds the same in it, and gives every buffer back once.
+// For every input, in any pieces, the codec accepts and refuses the same as the stock
+// one, finds the same in it, and gives every buffer back once.
 func FuzzCodec(f *testing.F) {
 	add := func(m *brokerdv1.UploadRequest, step int) {
 		raw, err := proto.Marshal(m)
@@ -138,7 +138,7 @@ func FuzzCodec(f *testing.F) {
 	})
 }
 
-// What the codec saves must be saved for what clients send.
+// The codec must save the copies for the messages that real clients send.
 func TestAChunkOfAnOrdinaryClientIsNotCopied(t *testing.T) {
 	raw, err := proto.Marshal(chunk(make([]byte, intake.MaxChunk)))
 	if err != nil {
@@ -174,7 +174,7 @@ func bareIntake(tb testing.TB) *intake.Intake {
 	return in
 }
 
-// reception is a server whose uploads are read by what the test says.
+// reception is a server whose uploads are read by a function of the test.
 type reception struct {
 	brokerdv1.UnimplementedBrokerServiceServer
 	read func(*intake.Stream) error

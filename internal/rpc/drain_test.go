@@ -23,7 +23,7 @@ func (g *lateAdmission) Admit() (*uploader.Slot, error) {
 	return g.Admission.Admit()
 }
 
-// What a drain has called done must not be followed by an upload that it did not see.
+// After a drain has reported the end, no upload may begin.
 func TestADrainThatIsDoneIsDone(t *testing.T) {
 	gate := &lateAdmission{}
 	d := serverFor(t, func(c *config.Config, o *Options) {

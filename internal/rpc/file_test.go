@@ -8,7 +8,7 @@ import (
 	"github.com/brokerd/brokerd/client"
 )
 
-// A log is written to while it is uploaded: what is delivered is the file as it
+// A log is written to while it is uploaded. The object is the file as it
 // was when the upload began, and a file that loses bytes is no object.
 func TestFileThatChangesWhileItIsUploaded(t *testing.T) {
 	for name, tc := range map[string]struct {

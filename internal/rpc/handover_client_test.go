@@ -28,7 +28,7 @@ func TestTheClientHandsItsFilesOver(t *testing.T) {
 	}
 	_, err = d.UploadFile(t.Context(), "audit", "n", path)
 	_ = wantFault(t, err, "PEER_NOT_ALLOWED")
-	// What the daemon does not take as a descriptor comes as a stream.
+	// A file that the daemon does not take as a descriptor comes as a stream.
 	if _, err := d.UploadFile(t.Context(), "logs", "status", "/proc/self/status"); err != nil {
 		t.Error(err)
 	}

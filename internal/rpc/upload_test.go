@@ -57,7 +57,7 @@ func TestUploadArrivesByteForByte(t *testing.T) {
 	}
 }
 
-// raw sends messages as they are and returns what the daemon answers.
+// raw sends messages as they are, and returns the daemon's answer.
 func (d *daemonUnderTest) raw(t *testing.T, msgs ...*brokerdv1.UploadRequest) error {
 	t.Helper()
 	stream, err := d.Broker().Upload(t.Context())
