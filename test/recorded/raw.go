@@ -32,6 +32,15 @@ func signedAt(offset time.Duration) Option {
 // withDate is signed over the header Date, without X-Amz-Date.
 func withDate() Option { return func(q *request) { q.by = func(s *signing) { s.date = true } } }
 
+// trailed is a body with Transfer-Encoding: chunked, which has chunks of S3 and a
+// checksum behind them: the form in which the AWS CLI sends objects.
+func trailed(chunks, trailer string) Option {
+	return func(q *request) {
+		q.wire, q.payload, q.transfer = &chunks, "STREAMING-UNSIGNED-PAYLOAD-TRAILER", true
+		q.headers = append(q.headers, Header{"Content-Encoding", "aws-chunked"}, Header{"X-Amz-Trailer", trailer})
+	}
+}
+
 // raw is a request without the SDK's operations. operation names it in the table;
 // target is host and path, for example "$BUCKET.s3.$REGION.amazonaws.com/key".
 func raw(operation, method, target string, opts ...Option) Step {
@@ -85,8 +94,11 @@ func (q *request) build(ctx context.Context, r *run, method, target string) (*ht
 	if err != nil {
 		return nil, "", err
 	}
-	if body == "" {
+	switch {
+	case body == "":
 		req.Body = http.NoBody
+	case q.transfer:
+		req.ContentLength, req.GetBody = -1, nil
 	}
 	values := req.URL.Query()
 	for _, p := range parameters {
@@ -114,6 +126,9 @@ func (q *request) sign(ctx context.Context, r *run, req *http.Request, service, 
 	}
 	sum := sha256.Sum256([]byte(body))
 	s := &signing{service: service, at: time.Now(), hash: hex.EncodeToString(sum[:])}
+	if q.payload != "" {
+		s.hash = q.payload
+	}
 	if q.by != nil {
 		q.by(s)
 	}

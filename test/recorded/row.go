@@ -92,7 +92,7 @@ func assumption(where string) Source { return Source{Assumption, where} }
 func All() []Row {
 	return slices.Concat(
 		objectRows(), encryptionRows(), versionRows(), multipartRows(), copyRows(), listRows(), tagRows(),
-		lockRows(), bucketRows(), aclRows(), corsRows(), signingRows(),
+		lockRows(), bucketRows(), aclRows(), corsRows(), signingRows(), postRows(),
 		keyRows(), cryptoRows(), roleRows(), policyRows(), userRows(), simulationRows(), sessionRows(), unmodelledRows(), assumptionRows(),
 	)
 }

@@ -52,6 +52,9 @@ func objectRows() []Row {
 			suite("LocalStack, moto and Ceph: metadata of HeadObject"), put("k", "x", with("x-amz-meta-Mixed-KEY", "v"))),
 		row("of a chunked body keeps the connection", put("k", "x", chunked()), answers(200).withoutHeader("Connection"),
 			suite("recorded headers of PutObject")),
+		row("of a body of unknown length keeps the connection", raw("s3:PutObject", "PUT", "$BUCKET.s3.$REGION.amazonaws.com/k",
+			trailed("1\r\nx\r\n0\r\nx-amz-checksum-crc32:jNwWgw==\r\n\r\n", "x-amz-checksum-crc32"), with("X-Amz-Decoded-Content-Length", "1")),
+			answers(200).header("x-amz-checksum-crc32", "jNwWgw==").withoutHeader("Connection"), suite("recorded headers of PutObject")),
 		row("with metadata above 2 KiB", put("k", "x", with("x-amz-meta-a", strings.Repeat("a", 2048))),
 			refused(400, "MetadataTooLarge", "Your metadata headers exceed the maximum allowed metadata size").
 				field("MaxSizeAllowed", "2048").field("Size", "2049"), suite("LocalStack, test_s3.py, metadata size")),

@@ -32,6 +32,8 @@ type request struct {
 	added    []Header // after signing
 	query    []Header
 	object   *string // the input's Body
+	payload  string  // x-amz-content-sha256 of a request by hand; "": the hash of its body
+	transfer bool    // by hand, with Transfer-Encoding: chunked
 	chunked  bool    // the body has a trailing checksum
 	wire     *string // replaces the serialized body
 	keep     map[string]string

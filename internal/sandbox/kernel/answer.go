@@ -80,7 +80,7 @@ func (w *answerWriter) send(code int) {
 // net/http would send X-Amz-…, and clients that keep the case show user metadata under other names.
 func useAWSCase(h http.Header) {
 	for name, values := range h {
-		sent := name
+		var sent string
 		switch {
 		case name == "Etag":
 			sent = "ETag"

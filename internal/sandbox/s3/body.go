@@ -251,11 +251,30 @@ func bodyError(err error) error {
 	return err
 }
 
+// maxRefusedBody bounds how much of a body that is too large is read.
+const maxRefusedBody = 16 << 20
+
+// countedBody counts the bytes that are read.
+type countedBody struct {
+	r io.Reader
+	n int64
+}
+
+func (b *countedBody) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	b.n += int64(n)
+	return n, err
+}
+
 // store streams the body into a blob and verifies it. mu must not be held.
 func (c *call) store(in *incoming) (*blob, error) {
-	b, err := c.s.blobs.write(in.reader, in.length, in.writers()...)
+	body := &countedBody{r: in.reader}
+	b, err := c.s.blobs.write(body, in.length, in.writers()...)
 	if in.unsized && errors.Is(err, errTooLarge) {
-		return nil, kernel.Fail(http.StatusBadRequest, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size").With("MaxSizeAllowed", strconv.FormatInt(in.length, 10))
+		// The answer says the whole size, as far as the rest of the body is read at all.
+		_, _ = io.CopyN(io.Discard, body, maxRefusedBody)
+		return nil, kernel.Fail(http.StatusBadRequest, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size").
+			With("ProposedSize", strconv.FormatInt(body.n, 10)).With("MaxSizeAllowed", strconv.FormatInt(in.length, 10))
 	}
 	if err != nil {
 		return nil, bodyError(err)

@@ -149,6 +149,13 @@ func (c *call) authenticatePost(f *postForm) error {
 // postHeaders are the form's fields that mean the header of their name.
 var postHeaders = []string{"Cache-Control", "Content-Type", "Content-Disposition", "Content-Encoding", "Content-Language", "Expires"}
 
+// otherRoot reports whether a form's tagging is XML of another root element, which
+// S3 ignores.
+func otherRoot(text string) bool {
+	var root struct{ XMLName xml.Name }
+	return xml.Unmarshal([]byte(text), &root) == nil && root.XMLName.Local != "Tagging"
+}
+
 // applyPostFields copies the fields to the headers that the rest of S3 reads.
 func (c *call) applyPostFields(f *postForm) error {
 	h := http.Header{}
@@ -165,7 +172,7 @@ func (c *call) applyPostFields(f *postForm) error {
 	if v := f.get("acl"); v != "" {
 		h.Set("X-Amz-Acl", v)
 	}
-	if text := f.get("tagging"); text != "" {
+	if text := f.get("tagging"); text != "" && !otherRoot(text) {
 		list, err := readTagging([]byte(text), maxObjectTags)
 		if err != nil {
 			return err
@@ -182,8 +189,11 @@ func (c *call) applyPostFields(f *postForm) error {
 	r := c.HTTP.Clone(c.HTTP.Context())
 	r.Header = h
 	c.HTTP, c.payloadHash = r, ""
-	// Old browsers send whole paths.
-	c.key = strings.ReplaceAll(f.get("key"), "${filename}", path.Base(strings.ReplaceAll(f.file.FileName(), `\`, "/")))
+	c.key = f.get("key")
+	if name := f.file.FileName(); name != "" { // a plain field has none
+		// Old browsers send whole paths.
+		c.key = strings.ReplaceAll(c.key, "${filename}", path.Base(strings.ReplaceAll(name, `\`, "/")))
+	}
 	c.Record.Resource = c.resource()
 	if len(c.key) > maxKeyLength {
 		return kernel.Fail(http.StatusBadRequest, "KeyTooLongError", "Your key is too long").With("Size", strconv.Itoa(len(c.key))).With("MaxSizeAllowed", strconv.Itoa(maxKeyLength))
