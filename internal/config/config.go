@@ -150,6 +150,7 @@ type Destination struct {
 	Key         string    `yaml:"key"`         // template, see Placeholders
 	Durability  string    `yaml:"durability"`  // one of the Durability constants; default direct
 	PartSize    Size      `yaml:"part_size"`   // default 8MiB, 5MiB..64MiB
+	EqualParts  bool      `yaml:"equal_parts"` // all parts of a stream have part_size, but for the last one
 	Concurrency int       `yaml:"concurrency"` // parts in flight per upload, default 4, 1..64
 	Session     Session   `yaml:"session"`
 	PathStyle   bool      `yaml:"path_style"`

@@ -31,3 +31,17 @@ func TestACompletionWithoutAResponseIsNotAborted(t *testing.T) {
 		t.Errorf("%d multipart uploads are left and %d are recorded, want 1 and 1", n, m)
 	}
 }
+
+// An object that cannot fit into 10,000 parts is refused before its first byte is sent.
+func TestAnObjectOfTooManyPartsIsRefusedAtOnce(t *testing.T) {
+	r := rigged(t)
+	data := bytesOf(6 << 20)
+	_, err := r.put(t.Context(), t, "huge", data, newBody(bytes.NewReader(data)), 1<<50)
+	var refused *reason.Error
+	if !errors.As(err, &refused) || refused.Reason != reason.ObjectTooLarge {
+		t.Errorf("got %v, want %s", err, reason.ObjectTooLarge)
+	}
+	if n := r.Sandbox.CountCalls("s3", "CreateMultipartUpload"); n != 0 {
+		t.Errorf("%d uploads were created", n)
+	}
+}

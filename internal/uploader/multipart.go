@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -174,7 +173,7 @@ func (m *multipart) readAll(ctx context.Context, first *part, send func(*part, i
 // readPart returns the next part, or nil when the body had already ended.
 func (m *multipart) readPart(ctx context.Context, n int32) (*part, bool, error) {
 	if n > maxParts {
-		return nil, false, fmt.Errorf("destination %q: the object needs more than %d parts; state its size or raise part_size", m.to.cfg.Name, maxParts)
+		return nil, false, m.tooLarge(m.plan)
 	}
 	size := m.plan.part(n)
 	if err := m.u.budget.reserve(ctx, size); err != nil {

@@ -303,7 +303,7 @@ func TestNoOptionIsForgotten(t *testing.T) {
 		"Role": "broker", "Chain": "broker", "Session": "broker", "Profile": "broker", // of the session
 		"Durability": "daemon", "Spool": "daemon",
 		"Compatible": "interop", "Setup": "setup", // the latter has no effect on an upload
-		"Bucket": "here", "Owner": "here", "Region": "here", "KMSKey": "here", "BucketKey": "here", "Key": "here", "PartSize": "here", "Concurrency": "here",
+		"Bucket": "here", "Owner": "here", "Region": "here", "KMSKey": "here", "BucketKey": "here", "Key": "here", "PartSize": "here", "EqualParts": "part_test.go", "Concurrency": "here",
 		"PathStyle": "here", "Endpoints": "here", "Proxy": "here", "CABundle": "here", "FIPS": "here", "DualStack": "here", "FixedKey": "here",
 		"ContentType": "here", "ContentEncoding": "here", "Metadata": "here", "Tags": "here", "StorageClass": "here", "ACL": "here", "Compression": "here",
 		"EncryptionContext": "here", "Rate": "here",

@@ -127,19 +127,24 @@ func TestPlanFitsEveryObjectInTenThousandParts(t *testing.T) {
 		name                    string
 		partSize, size, largest int64
 		reach                   int64
+		equal, same             bool // required; and all parts are equal
 	}{
-		{"known length at the default", 8 << 20, 5 << 30, 36 << 20, 5 << 30},
-		{"known length that needs larger parts", 8 << 20, 300 << 30, 36 << 20, 300 << 30},
-		{"unknown length grows as it goes", 8 << 20, -1, 36 << 20, 300 << 30},
-		{"five TiB with the memory for it", 8 << 20, 5 * tib, 1 << 30, 5 * tib},
+		{"known length at the default", 8 << 20, 5 << 30, 36 << 20, 5 << 30, false, true},
+		{"known length that needs larger parts", 8 << 20, 300 << 30, 36 << 20, 300 << 30, false, true},
+		{"unknown length grows as it goes", 8 << 20, -1, 36 << 20, 300 << 30, false, false},
+		{"unknown length in equal parts", 8 << 20, -1, 36 << 20, 78 << 30, true, true},
+		{"five TiB with the memory for it", 8 << 20, 5 * tib, 1 << 30, 5 * tib, false, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			p := planFor(tc.partSize, tc.size, tc.largest)
+			p := planFor(tc.partSize, tc.size, tc.largest, tc.equal)
 			var sum int64
 			for n := int32(1); n <= maxParts; n++ {
 				size := p.part(n)
 				if size > tc.largest || size < minPartSize {
 					t.Fatalf("part %d has %d bytes", n, size)
+				}
+				if tc.same && size != p.part(1) {
+					t.Fatalf("part %d has %d bytes, the first has %d", n, size, p.part(1))
 				}
 				sum += size
 			}

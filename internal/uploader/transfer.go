@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/brokerd/brokerd/internal/awserr"
+	"github.com/brokerd/brokerd/internal/reason"
 	"github.com/brokerd/brokerd/internal/uploader/s3client"
 )
 
@@ -27,7 +28,10 @@ type transfer struct {
 // run reads the first part and chooses: one PutObject when the body ends in it, a
 // multipart upload otherwise.
 func (t *transfer) run(ctx context.Context) (Stored, error) {
-	p := planFor(t.to.partSize(), t.obj.Size, t.u.budget.Largest())
+	p := planFor(t.to.partSize(), t.obj.Size, t.u.budget.Largest(), t.to.cfg.EqualParts)
+	if t.obj.Size > p.base*maxParts {
+		return Stored{}, t.tooLarge(p)
+	}
 	first := &part{budget: t.u.budget}
 	end, err := t.readFirst(ctx, first, p.part(1))
 	if err != nil {
@@ -40,6 +44,18 @@ func (t *transfer) run(ctx context.Context) (Stored, error) {
 	}
 	m := &multipart{transfer: t, plan: p}
 	return m.run(ctx, first)
+}
+
+// tooLarge returns the error for an object that does not fit into 10,000 parts.
+func (t *transfer) tooLarge(p plan) error {
+	remedy := "raise memory.max"
+	switch {
+	case p.base < p.limit && t.obj.Size < 0 && t.to.cfg.EqualParts:
+		remedy = "raise part_size, or state the object's size"
+	case p.base < p.limit:
+		remedy = "state the object's size, or raise part_size"
+	}
+	return reason.New(reason.ObjectTooLarge, "destination %q: the object needs more than %d parts of %d bytes; %s", t.to.cfg.Name, maxParts, p.part(maxParts), remedy)
 }
 
 // readFirst fills one page, and a whole part only when the body is longer than that.
