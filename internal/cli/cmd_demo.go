@@ -45,7 +45,8 @@ environment variables for the AWS CLI.`,
 			return err
 		},
 	}
-	cmd.Flags().StringVar(&brokerd, "brokerd", "", "the brokerd program (default: next to brokerctl, else built from this source tree, else in $PATH)")
+	cmd.Flags().StringVar(&brokerd, "brokerd", "",
+		"the brokerd program (default: next to brokerctl, else built from this source tree, else in $PATH)")
 	cmd.Flags().BoolVar(&keep, "keep", false, "keep everything running until Ctrl-C, and print the environment")
 	return cmd
 }

@@ -97,7 +97,8 @@ func startDaemon(program, config, dir string) (*daemon, error) {
 func daemonEnv(env []string) []string {
 	out := []string{"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=" + os.DevNull}
 	for _, kv := range env {
-		if strings.HasPrefix(kv, "AWS_") || strings.HasPrefix(kv, "NOTIFY_SOCKET=") || strings.HasPrefix(kv, "WATCHDOG_") || strings.HasPrefix(kv, "LISTEN_") {
+		if strings.HasPrefix(kv, "AWS_") || strings.HasPrefix(kv, "NOTIFY_SOCKET=") || strings.HasPrefix(kv, "WATCHDOG_") ||
+			strings.HasPrefix(kv, "LISTEN_") {
 			continue
 		}
 		out = append(out, kv)

@@ -115,7 +115,8 @@ func (d *demo) repair(ctx context.Context) error {
 	case failed == nil:
 		return errors.New("verify passes although the key policy is broken")
 	case failed.Artefact.Kind != report.ArtefactKeyPolicy || failed.Account.ID != d.sb.AccountB() || len(failed.Fix.Patch) == 0:
-		return fmt.Errorf("verify blames %q of account %q instead of the key policy of account %s", failed.Artefact.Kind, failed.Account.ID, d.sb.AccountB())
+		return fmt.Errorf("verify blames %q of account %q instead of the key policy of account %s", failed.Artefact.Kind, failed.Account.ID,
+			d.sb.AccountB())
 	}
 	d.showFinding(failed)
 	d.say.heading("Account B applies the printed statement")

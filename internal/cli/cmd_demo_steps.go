@@ -41,7 +41,8 @@ func (d *demo) policies(ctx context.Context) error {
 	if err := d.world.Apply(ctx); err != nil {
 		return err
 	}
-	d.say.good("in A: role %s, which trusts %s only; it may write below the prefix, and use the key through S3 only", testbed.RoleName, testbed.UserName)
+	d.say.good("in A: role %s, which trusts %s only; it may write below the prefix, and use the key through S3 only", testbed.RoleName,
+		testbed.UserName)
 	d.say.good("in B: the key policy, the bucket %s (private, encrypted by default) and its policy", testbed.Bucket)
 	return nil
 }
@@ -88,7 +89,8 @@ func (d *demo) asAccountB(ctx context.Context) error {
 	if len(list.Contents) != 1 {
 		return fmt.Errorf("the bucket holds %d objects instead of one", len(list.Contents))
 	}
-	out, err := d.world.S3.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(testbed.Bucket), Key: list.Contents[0].Key, ChecksumMode: types.ChecksumModeEnabled})
+	out, err := d.world.S3.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(testbed.Bucket), Key: list.Contents[0].Key,
+		ChecksumMode: types.ChecksumModeEnabled})
 	if err != nil {
 		return fmt.Errorf("reading the object as account B: %w", err)
 	}

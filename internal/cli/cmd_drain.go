@@ -68,7 +68,8 @@ type drained struct {
 func drainedOf(m *brokerdv1.DrainResponse) drained {
 	bad := m.GetProblems()
 	return drained{
-		Drained: m.GetOpenUploads() == 0 && m.GetQueuedObjects() == 0 && bad.GetUnreadableObjects() == 0, OpenUploads: m.GetOpenUploads(), QueuedObjects: m.GetQueuedObjects(),
+		Drained: m.GetOpenUploads() == 0 && m.GetQueuedObjects() == 0 &&
+			bad.GetUnreadableObjects() == 0, OpenUploads: m.GetOpenUploads(), QueuedObjects: m.GetQueuedObjects(),
 		QueuedBytes: m.GetQueuedBytes(), ParkedObjects: m.GetParkedObjects(), DeadObjects: m.GetDeadObjects(),
 		UnreadableObjects: bad.GetUnreadableObjects(), QuarantinedObjects: bad.GetQuarantinedObjects(), Problem: bad.GetDetail(),
 	}

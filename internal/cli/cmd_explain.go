@@ -66,7 +66,7 @@ func (a *app) listCodes(codes []string) error {
 func (a *app) explainAWSCode(code string) error {
 	x := errtext.Explain(errtext.Error{Code: code})
 	text := fmt.Sprintf("%s: %s. %s\n", code, x.Cause, x.LookAt[0])
-	if x.Kind == errtext.KindPolicy {
+	if errtext.IsRefusal(code) {
 		text = code + " has many causes: `brokerctl policy explain-error` reads the whole message.\n"
 	}
 	page, _ := checks.Page(x.Page)

@@ -73,7 +73,8 @@ func (a *app) lint(files []string, kind iampolicy.Kind, out format) error {
 		}
 	} else {
 		for _, f := range findings {
-			if _, err := fmt.Fprintf(a.Out, "%s:%d:%d: %s %s: %s%s\n", f.File, f.Line, f.Column, f.Severity, f.Code, f.Message, statementNumber(f.Path)); err != nil {
+			if _, err := fmt.Fprintf(a.Out, "%s:%d:%d: %s %s: %s%s\n", f.File, f.Line, f.Column, f.Severity, f.Code, f.Message,
+				statementNumber(f.Path)); err != nil {
 				return err
 			}
 		}

@@ -71,7 +71,8 @@ not answer.`,
 	return cmd
 }
 
-func writeStatusJSON(w io.Writer, st *brokerdv1.GetStatusResponse, dests *brokerdv1.ListDestinationsResponse, sessions *brokerdv1.ListSessionsResponse) error {
+func writeStatusJSON(w io.Writer, st *brokerdv1.GetStatusResponse, dests *brokerdv1.ListDestinationsResponse,
+	sessions *brokerdv1.ListSessionsResponse) error {
 	opts := protojson.MarshalOptions{UseProtoNames: true, EmitUnpopulated: true}
 	list := func(n int, at func(int) proto.Message) ([]json.RawMessage, error) {
 		all := make([]json.RawMessage, n)
@@ -89,7 +90,8 @@ func writeStatusJSON(w io.Writer, st *brokerdv1.GetStatusResponse, dests *broker
 		return err
 	}
 	doc := map[string]any{"daemon": json.RawMessage(daemon)}
-	if doc["destinations"], err = list(len(dests.GetDestinations()), func(i int) proto.Message { return dests.GetDestinations()[i] }); err != nil {
+	if doc["destinations"], err = list(len(dests.GetDestinations()),
+		func(i int) proto.Message { return dests.GetDestinations()[i] }); err != nil {
 		return err
 	}
 	if sessions != nil {
@@ -102,7 +104,8 @@ func writeStatusJSON(w io.Writer, st *brokerdv1.GetStatusResponse, dests *broker
 	return enc.Encode(doc)
 }
 
-func (a *app) writeStatus(st *brokerdv1.GetStatusResponse, dests *brokerdv1.ListDestinationsResponse, sessions *brokerdv1.ListSessionsResponse) error {
+func (a *app) writeStatus(st *brokerdv1.GetStatusResponse, dests *brokerdv1.ListDestinationsResponse,
+	sessions *brokerdv1.ListSessionsResponse) error {
 	p := paletteFor(a.Out)
 	tw := tabwriter.NewWriter(a.Out, 0, 0, 2, ' ', 0)
 	row := func(format string, args ...any) { _, _ = fmt.Fprintf(tw, format+"\n", args...) }
@@ -115,7 +118,8 @@ func (a *app) writeStatus(st *brokerdv1.GetStatusResponse, dests *brokerdv1.List
 		row("stopping\tyes")
 	}
 	if t := st.GetLogStalledTime(); t != nil {
-		row("%s\tits reader has taken nothing since %s; %s dropped so far", p.bad("log"), t.AsTime().UTC().Format(time.RFC3339), counted(st.GetLogDroppedLines(), "line"))
+		row("%s\tits reader has taken nothing since %s; %s dropped so far", p.bad("log"), t.AsTime().UTC().Format(time.RFC3339),
+			counted(st.GetLogDroppedLines(), "line"))
 	} else if n := st.GetLogDroppedLines(); n > 0 {
 		row("%s\t%s dropped since the start: its reader did not keep up or was gone", p.warn("log"), counted(n, "line"))
 	}
@@ -142,7 +146,8 @@ func (a *app) writeStatus(st *brokerdv1.GetStatusResponse, dests *brokerdv1.List
 	if sessions != nil {
 		row("\n%s", p.bold("sessions"))
 		for _, s := range sessions.GetSessions() {
-			row("  %s\t%s, generation %d, %s, until %s", s.GetDestination(), stateText(s.GetState()), s.GetGeneration(), counted(s.GetStsCalls(), "STS call"), timeText(s))
+			row("  %s\t%s, generation %d, %s, until %s", s.GetDestination(), stateText(s.GetState()), s.GetGeneration(),
+				counted(s.GetStsCalls(), "STS call"), timeText(s))
 			if s.GetLastError() != "" {
 				row("\t%s", p.warn(s.GetLastError()))
 			}

@@ -34,7 +34,8 @@ func writeSpoolUsage(row func(format string, args ...any), p palette, d *brokerd
 	text := "empty"
 	if u.GetQueuedObjects() > 0 {
 		text = fmt.Sprintf("%s, %s, the oldest for %s; %d of at most %d deliveries under way",
-			counted(u.GetQueuedObjects(), "object"), bytesText(int64(u.GetQueuedBytes())), span(true, now.Sub(u.GetOldestTime().AsTime())), u.GetInFlight(), u.GetInFlightLimit())
+			counted(u.GetQueuedObjects(), "object"), bytesText(int64(u.GetQueuedBytes())), span(true,
+				now.Sub(u.GetOldestTime().AsTime())), u.GetInFlight(), u.GetInFlightLimit())
 	}
 	if u.GetParkedReason() != "" {
 		since := ""
@@ -42,7 +43,8 @@ func writeSpoolUsage(row func(format string, args ...any), p palette, d *brokerd
 			t := u.GetParkedTime().AsTime()
 			since = fmt.Sprintf(" since %s (%s)", t.UTC().Format(time.RFC3339), span(true, now.Sub(t)))
 		}
-		text = fmt.Sprintf("%s, %s, the oldest for %s", counted(u.GetQueuedObjects(), "object"), bytesText(int64(u.GetQueuedBytes())), span(true, now.Sub(u.GetOldestTime().AsTime())))
+		text = fmt.Sprintf("%s, %s, the oldest for %s", counted(u.GetQueuedObjects(), "object"), bytesText(int64(u.GetQueuedBytes())),
+			span(true, now.Sub(u.GetOldestTime().AsTime())))
 		row("  spool\t%s", text)
 		row("  parked\t%s%s", p.warn(u.GetParkedReason()), since)
 		row("\tthe objects stay, and are delivered after the repair: brokerctl verify %s", d.GetName())
@@ -50,6 +52,7 @@ func writeSpoolUsage(row func(format string, args ...any), p palette, d *brokerd
 		row("  spool\t%s", text)
 	}
 	if u.GetDeadObjects() > 0 {
-		row("  dead\t%s, %s: brokerctl spool ls %s --state dead", p.bad(counted(u.GetDeadObjects(), "object")), bytesText(int64(u.GetDeadBytes())), d.GetName())
+		row("  dead\t%s, %s: brokerctl spool ls %s --state dead", p.bad(counted(u.GetDeadObjects(), "object")),
+			bytesText(int64(u.GetDeadBytes())), d.GetName())
 	}
 }

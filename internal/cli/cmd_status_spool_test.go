@@ -20,8 +20,11 @@ func TestStatusOfASpool(t *testing.T) {
 		dest *brokerdv1.Destination
 		want []string
 	}{
-		{name: "direct, with an empty spool", dest: &brokerdv1.Destination{Durability: "direct", Spool: &brokerdv1.SpoolUsage{InFlightLimit: 16}}},
-		{name: "direct after a change, with an object from before", dest: &brokerdv1.Destination{Durability: "direct", Spool: &brokerdv1.SpoolUsage{QueuedObjects: 1, QueuedBytes: 5, OldestTime: at(time.Hour), InFlightLimit: 16}},
+		{name: "direct, with an empty spool", dest: &brokerdv1.Destination{Durability: "direct",
+			Spool: &brokerdv1.SpoolUsage{InFlightLimit: 16}}},
+		{name: "direct after a change, with an object from before",
+			dest: &brokerdv1.Destination{Durability: "direct",
+				Spool: &brokerdv1.SpoolUsage{QueuedObjects: 1, QueuedBytes: 5, OldestTime: at(time.Hour), InFlightLimit: 16}},
 			want: []string{"  spool\t1 object, 5 B, the oldest for 1h00m; 0 of at most 16 deliveries under way"}},
 		{name: "empty", dest: &brokerdv1.Destination{Durability: "spool"}, want: []string{"  spool\tempty"}},
 		{name: "parked, with dead ones", dest: &brokerdv1.Destination{Name: "d", Durability: "spool-wait", Spool: &brokerdv1.SpoolUsage{
@@ -35,7 +38,8 @@ func TestStatusOfASpool(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var got []string
-			writeSpoolUsage(func(format string, args ...any) { got = append(got, fmt.Sprintf(format, args...)) }, paletteFor(&strings.Builder{}), c.dest, now)
+			writeSpoolUsage(func(format string, args ...any) { got = append(got, fmt.Sprintf(format, args...)) }, paletteFor(&strings.Builder{}),
+				c.dest, now)
 			if d := cmp.Diff(c.want, got); d != "" {
 				t.Error(d)
 			}

@@ -23,7 +23,8 @@ func writeVerification(row func(format string, args ...any), p palette, v *broke
 	if v.GetNextTime() != nil {
 		next = ", again in " + span(true, v.GetNextTime().AsTime().Sub(now))
 	}
-	row("  verified\t%s for %s; last run %s ago%s", mark, span(true, now.Sub(v.GetSinceTime().AsTime())), span(true, now.Sub(v.GetCheckTime().AsTime())), next)
+	row("  verified\t%s for %s; last run %s ago%s", mark, span(true, now.Sub(v.GetSinceTime().AsTime())),
+		span(true, now.Sub(v.GetCheckTime().AsTime())), next)
 	for _, problem := range v.GetProblems() {
 		where := ""
 		if problem.GetAccount() != "" {

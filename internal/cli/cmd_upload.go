@@ -172,7 +172,8 @@ func (f *uploadFlags) plan(ctx context.Context, args []string, stdin io.Reader) 
 		}
 		name = f.prefix + name
 		if other, ok := byName[name]; ok && other != file {
-			return nil, fmt.Errorf("%s and %s would both be named %q: upload them in two calls, with different values of --name-prefix", other, file, name)
+			return nil, fmt.Errorf("%s and %s would both be named %q: upload them in two calls, with different values of --name-prefix", other,
+				file, name)
 		}
 		byName[name] = file
 		jobs = append(jobs, uploadJob{file, name})

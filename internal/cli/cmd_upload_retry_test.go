@@ -86,13 +86,19 @@ func TestUploadExitCodesAndRetries(t *testing.T) {
 		tries   map[string]int
 	}{
 		{name: "all stored", args: []string{"a", "b"}, code: 0, stored: []string{"a", "b"}, tries: map[string]int{"a": 1, "b": 1}},
-		{name: "a temporary failure is tried again, whole", answers: map[string][]error{"a": {busy, busy}}, args: []string{"a"}, code: 0, stored: []string{"a"}, tries: map[string]int{"a": 3}},
-		{name: "a final failure is not", answers: map[string][]error{"a": {dead}}, args: []string{"a", "b"}, code: 1, stored: []string{"b"}, tries: map[string]int{"a": 1}},
+		{name: "a temporary failure is tried again, whole", answers: map[string][]error{"a": {busy, busy}}, args: []string{"a"}, code: 0,
+			stored: []string{"a"}, tries: map[string]int{"a": 3}},
+		{name: "a final failure is not", answers: map[string][]error{"a": {dead}}, args: []string{"a", "b"}, code: 1, stored: []string{"b"},
+			tries: map[string]int{"a": 1}},
 		{name: "a refusal is not", answers: map[string][]error{"a": {refused}}, args: []string{"a"}, code: 77, tries: map[string]int{"a": 1}},
-		{name: "the time is over", answers: map[string][]error{"a": {busy}}, args: []string{"--retry-for=0", "a"}, code: 75, tries: map[string]int{"a": 1}},
-		{name: "final goes before refused and temporary", answers: map[string][]error{"a": {busy}, "b": {refused}, "c": {dead}}, args: []string{"--retry-for=0", "a", "b", "c"}, code: 1},
-		{name: "refused goes before temporary", answers: map[string][]error{"a": {busy}, "b": {refused}}, args: []string{"--retry-for=0", "a", "b"}, code: 77},
-		{name: "little of standard input is kept and tried again", answers: map[string][]error{"n": {busy}}, args: []string{"--name=n", "-"}, code: 0, tries: map[string]int{"n": 2}},
+		{name: "the time is over", answers: map[string][]error{"a": {busy}}, args: []string{"--retry-for=0", "a"}, code: 75,
+			tries: map[string]int{"a": 1}},
+		{name: "final goes before refused and temporary", answers: map[string][]error{"a": {busy}, "b": {refused}, "c": {dead}},
+			args: []string{"--retry-for=0", "a", "b", "c"}, code: 1},
+		{name: "refused goes before temporary", answers: map[string][]error{"a": {busy}, "b": {refused}},
+			args: []string{"--retry-for=0", "a", "b"}, code: 77},
+		{name: "little of standard input is kept and tried again", answers: map[string][]error{"n": {busy}}, args: []string{"--name=n", "-"},
+			code: 0, tries: map[string]int{"n": 2}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			server, socket := serveFlaky(t, c.answers)

@@ -60,7 +60,9 @@ without AWS.`,
 		return usageError(fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath()))
 	})
 	root.PersistentFlags().StringVar(&a.socket, "socket", "", "socket of the daemon (default $BROKERD_SOCKET, else "+client.DefaultSocket+")")
-	root.AddCommand(a.initCommand(), a.setupCommand(), a.uploadCommand(), a.verifyCommand(), a.statusCommand(), a.waitCommand(), a.spoolCommand(), a.drainCommand(), a.reloadCommand(), a.sessionsCommand(), a.credentialsCommand(), a.execCommand(), a.identityCommand(), a.explainCommand(), a.policyCommand(),
+	root.AddCommand(a.initCommand(), a.setupCommand(), a.uploadCommand(), a.verifyCommand(), a.statusCommand(), a.waitCommand(),
+		a.spoolCommand(), a.drainCommand(), a.reloadCommand(), a.sessionsCommand(), a.credentialsCommand(), a.execCommand(),
+		a.identityCommand(), a.explainCommand(), a.policyCommand(),
 		a.demoCommand(), a.devCommand(), a.sandboxCommand(), a.versionCommand(), exitCodesTopic())
 	for _, c := range append(root.Commands(), root) {
 		wrapArgs(c)

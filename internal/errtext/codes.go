@@ -1,7 +1,6 @@
 package errtext
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
@@ -38,91 +37,155 @@ type cause struct {
 // codeCauses are the codes that a delivery, or its set-up, meets. Refusals are explained
 // by their text; see denialCause.
 var codeCauses = map[string]cause{
-	"ExpiredToken":                {KindCredentials, "the session has expired", "Get new session credentials. A program that holds them for long needs credentials that refresh themselves.", "BRK-ID-050"},
-	"ExpiredTokenException":       {KindCredentials, "the session or the web identity token has expired", "Get new credentials, or a new web identity token.", "BRK-ID-050"},
-	"TokenRefreshRequired":        {KindCredentials, "the session must be refreshed", "Get new session credentials.", "BRK-ID-050"},
-	"InvalidToken":                {KindCredentials, "the session token is malformed, of another account's access key, or of the global STS endpoint in a Region that needs opting in", "Use access key, secret and token of the same session, from the STS endpoint of a Region.", "BRK-ID-050"},
-	"InvalidClientTokenId":        {KindCredentials, "AWS does not know the access key, or its session token is missing", "Compare the access key with the account's keys. A key that begins with ASIA needs its session token.", "BRK-ID-011"},
-	"UnrecognizedClientException": {KindCredentials, "AWS does not know the access key", "Compare the access key with the account's keys, and the partition of the endpoint.", "BRK-ID-011"},
-	"InvalidAccessKeyId":          {KindCredentials, "AWS does not know the access key", "Compare the access key with the account's keys. A key that begins with ASIA needs its session token.", "BRK-ID-011"},
-	"SignatureDoesNotMatch":       {KindCredentials, "the signature does not fit the request: a wrong secret key, or a proxy that changes requests", "Check the secret access key. If other calls with it succeed, look for a proxy that rewrites headers.", "BRK-ID-051"},
-	"InvalidSignatureException":   {KindCredentials, "the signature does not fit the request", "Check the secret access key and the clock.", "BRK-ID-051"},
-	"IncompleteSignature":         {KindRequest, "the Authorization header is incomplete", "Look for a proxy that rewrites headers, or for an endpoint of another service.", "BRK-ID-051"},
-	"MissingAuthenticationToken":  {KindCredentials, "the request is not signed", "Give the program credentials.", "BRK-ID-010"},
-	"MissingSecurityHeader":       {KindRequest, "the request lacks a header", "Look for a proxy that removes headers.", "BRK-ID-051"},
-	"NotSignedUp":                 {KindCredentials, "the account is not signed up for the service", "Complete the sign-up of the account.", "BRK-ID-011"},
-	"AuthFailure":                 {KindCredentials, "AWS could not validate the credentials", "Check the access key, the secret and the clock.", "BRK-ID-011"},
-	"OptInRequired":               {KindRegion, "the account has not enabled the Region or the service", "Enable the Region in the caller's account.", "BRK-ID-022"},
-	"RequestTimeTooSkewed":        {KindClock, "the caller's clock differs from AWS's by more than 15 minutes", "Set the clock of the host (NTP).", "BRK-HOST-010"},
-	"RequestExpired":              {KindClock, "the request was signed too long ago", "Set the clock of the host (NTP).", "BRK-HOST-010"},
-	"RequestInTheFuture":          {KindClock, "the request was signed in the future", "Set the clock of the host (NTP).", "BRK-HOST-010"},
+	"ExpiredToken": {KindCredentials, "the session has expired",
+		"Get new session credentials. A program that holds them for long needs credentials that refresh themselves.", "BRK-ID-050"},
+	"ExpiredTokenException": {KindCredentials, "the session or the web identity token has expired",
+		"Get new credentials, or a new web identity token.", "BRK-ID-050"},
+	"TokenRefreshRequired": {KindCredentials, "the session must be refreshed", "Get new session credentials.", "BRK-ID-050"},
+	"InvalidToken": {KindCredentials,
+		"the session token is malformed, of another account's access key, or of the global STS endpoint in a Region that needs opting in",
+		"Use access key, secret and token of the same session, from the STS endpoint of a Region.", "BRK-ID-050"},
+	"InvalidClientTokenId": {KindCredentials, "AWS does not know the access key, or its session token is missing",
+		"Compare the access key with the account's keys. A key that begins with ASIA needs its session token.", "BRK-ID-011"},
+	"UnrecognizedClientException": {KindCredentials, "AWS does not know the access key",
+		"Compare the access key with the account's keys, and the partition of the endpoint.", "BRK-ID-011"},
+	"InvalidAccessKeyId": {KindCredentials, "AWS does not know the access key",
+		"Compare the access key with the account's keys. A key that begins with ASIA needs its session token.", "BRK-ID-011"},
+	"SignatureDoesNotMatch": {KindCredentials,
+		"the signature does not fit the request: a wrong secret key, or a proxy that changes requests",
+		"Check the secret access key. If other calls with it succeed, look for a proxy that rewrites headers.", "BRK-ID-051"},
+	"InvalidSignatureException": {KindCredentials, "the signature does not fit the request",
+		"Check the secret access key and the clock.", "BRK-ID-051"},
+	"IncompleteSignature": {KindRequest, "the Authorization header is incomplete",
+		"Look for a proxy that rewrites headers, or for an endpoint of another service.", "BRK-ID-051"},
+	"MissingAuthenticationToken": {KindCredentials, "the request is not signed", "Give the program credentials.", "BRK-ID-010"},
+	"MissingSecurityHeader":      {KindRequest, "the request lacks a header", "Look for a proxy that removes headers.", "BRK-ID-051"},
+	"NotSignedUp": {KindCredentials, "the account is not signed up for the service",
+		"Complete the sign-up of the account.", "BRK-ID-011"},
+	"AuthFailure": {KindCredentials, "AWS could not validate the credentials",
+		"Check the access key, the secret and the clock.", "BRK-ID-011"},
+	"OptInRequired": {KindRegion, "the account has not enabled the Region or the service",
+		"Enable the Region in the caller's account.", "BRK-ID-022"},
+	"RequestTimeTooSkewed": {KindClock, "the caller's clock differs from AWS's by more than 15 minutes",
+		"Set the clock of the host (NTP).", "BRK-HOST-010"},
+	"RequestExpired":     {KindClock, "the request was signed too long ago", "Set the clock of the host (NTP).", "BRK-HOST-010"},
+	"RequestInTheFuture": {KindClock, "the request was signed in the future", "Set the clock of the host (NTP).", "BRK-HOST-010"},
 
-	"NoSuchBucket":                       {KindNotFound, "there is no such bucket", "Check the name, the partition and the endpoint.", "BRK-S3-010"},
-	"NoSuchKey":                          {KindNotFound, "there is no such object", "Check the key. Without s3:ListBucket, S3 answers 403 instead.", "BRK-AWS-002"},
-	"NoSuchUpload":                       {KindNotFound, "the multipart upload was completed or aborted", "Start the upload again.", "BRK-S3-030"},
-	"NoSuchBucketPolicy":                 {KindNotFound, "the bucket has no policy", "Create a bucket policy; a bucket without one refuses every other account.", "BRK-S3-021"},
-	"NoSuchEntity":                       {KindNotFound, "there is no such role, user or policy", "Check the name and the account.", "BRK-ID-027"},
-	"NotFound":                           {KindNotFound, "the bucket or the object does not exist", "Check the name.", "BRK-S3-010"},
-	"PermanentRedirect":                  {KindRegion, "the bucket is in another Region", "Send the request to the Region of the bucket; S3 names it in the header x-amz-bucket-region.", "BRK-S3-011"},
-	"TemporaryRedirect":                  {KindRegion, "S3 redirects to another endpoint", "Follow the redirect, or wait until the new bucket's name is known everywhere.", "BRK-S3-011"},
-	"AuthorizationHeaderMalformed":       {KindRegion, "the request was signed for another Region", "Sign for the Region that the message names.", "BRK-S3-011"},
-	"IllegalLocationConstraintException": {KindRegion, "the Region of the request and the Region of the endpoint differ", "Use the endpoint of the Region in which the bucket is, or is to be made.", "BRK-S3-011"},
-	"InvalidLocationConstraint":          {KindRegion, "the location constraint is no Region that S3 accepts there", "Use the endpoint of the Region in which the bucket is to be made.", "BRK-S3-011"},
-	"RegionDisabledException":            {KindRegion, "STS is not active in this Region for the account", "Activate STS in the Region, or use the endpoint of another Region.", "BRK-ID-022"},
-	"RegionDisabled":                     {KindRegion, "STS is not active in this Region for the account", "Activate STS in the Region, or use the endpoint of another Region.", "BRK-ID-022"},
+	"NoSuchBucket": {KindNotFound, "there is no such bucket", "Check the name, the partition and the endpoint.",
+		"BRK-S3-010"},
+	"NoSuchKey": {KindNotFound, "there is no such object",
+		"Check the key. Without s3:ListBucket, S3 answers 403 instead.", "BRK-AWS-002"},
+	"NoSuchUpload": {KindNotFound, "the multipart upload was completed or aborted", "Start the upload again.",
+		"BRK-S3-030"},
+	"NoSuchBucketPolicy": {KindNotFound, "the bucket has no policy",
+		"Create a bucket policy; a bucket without one refuses every other account.", "BRK-S3-021"},
+	"NoSuchEntity": {KindNotFound, "there is no such role, user or policy", "Check the name and the account.",
+		"BRK-ID-027"},
+	"NotFound": {KindNotFound, "the bucket or the object does not exist", "Check the name.", "BRK-S3-010"},
+	"PermanentRedirect": {KindRegion, "the bucket is in another Region",
+		"Send the request to the Region of the bucket; S3 names it in the header x-amz-bucket-region.", "BRK-S3-011"},
+	"TemporaryRedirect": {KindRegion, "S3 redirects to another endpoint",
+		"Follow the redirect, or wait until the new bucket's name is known everywhere.", "BRK-S3-011"},
+	"AuthorizationHeaderMalformed": {KindRegion, "the request was signed for another Region",
+		"Sign for the Region that the message names.", "BRK-S3-011"},
+	"IllegalLocationConstraintException": {KindRegion, "the Region of the request and the Region of the endpoint differ",
+		"Use the endpoint of the Region in which the bucket is, or is to be made.", "BRK-S3-011"},
+	"IllegalLocationConstraint": {KindRegion, "the Region of the request and the Region of the endpoint differ",
+		"Use the endpoint of the Region in which the bucket is, or is to be made.", "BRK-S3-011"},
+	"InvalidLocationConstraint": {KindRegion, "the location constraint is no Region that S3 accepts there",
+		"Use the endpoint of the Region in which the bucket is to be made.", "BRK-S3-011"},
+	"RegionDisabledException": {KindRegion, "STS is not active in this Region for the account",
+		"Activate STS in the Region, or use the endpoint of another Region.", "BRK-ID-022"},
+	"RegionDisabled": {KindRegion, "STS is not active in this Region for the account",
+		"Activate STS in the Region, or use the endpoint of another Region.", "BRK-ID-022"},
 
-	"AllAccessDisabled":                   {KindPolicy, "AWS has disabled all access to the bucket or the account; no policy can allow it", "Check the name of the bucket, and the state of its owner's account.", "BRK-AWS-002"},
-	"AccountProblem":                      {KindPolicy, "AWS has restricted the account; no policy can allow it", "Contact AWS Support for the account.", "BRK-AWS-002"},
-	"AccessControlListNotSupported":       {KindRequest, "the bucket does not accept ACLs", "Send no ACL. Object ownership is BucketOwnerEnforced.", "BRK-S3-045"},
-	"InvalidBucketAclWithObjectOwnership": {KindRequest, "the bucket does not accept ACLs", "Send no ACL with BucketOwnerEnforced.", "BRK-S3-045"},
-	"MalformedPolicy":                     {KindRequest, "S3 does not accept the bucket policy", "Correct the policy; `brokerctl policy lint --kind bucket` finds the place.", "BRK-POL-012"},
-	"MalformedPolicyDocument":             {KindRequest, "AWS does not accept the policy document", "Correct the policy; `brokerctl policy lint` finds the place.", "BRK-POL-012"},
-	"MalformedPolicyDocumentException":    {KindRequest, "KMS does not accept the key policy", "Correct the policy; `brokerctl policy lint --kind key` finds the place.", "BRK-POL-012"},
-	"PackedPolicyTooLarge":                {KindRequest, "session policy and session tags are too large together", "Shorten `session.policy` or the session tags, or set `session.scope: none`.", "BRK-ID-025"},
-	"InvalidIdentityToken":                {KindCredentials, "STS does not accept the web identity token", "Compare the token's issuer and audience with the identity provider in the role's account.", "BRK-ID-024"},
-	"IDPRejectedClaim":                    {KindCredentials, "the identity provider rejected the token", "Get a new web identity token.", "BRK-ID-024"},
-	"IDPCommunicationError":               {KindService, "STS could not reach the identity provider", "Check that the issuer's keys can be fetched from the internet; retry.", "BRK-ID-024"},
-	"ValidationError":                     {KindRequest, "STS or IAM does not accept a parameter", "Correct the parameter that the message names.", "BRK-ID-022"},
-	"ValidationException":                 {KindRequest, "the service does not accept a parameter", "Correct the parameter that the message names.", "BRK-AWS-002"},
+	"AllAccessDisabled": {KindPolicy, "AWS has disabled all access to the bucket or the account; no policy can allow it",
+		"Check the name of the bucket, and the state of its owner's account.", "BRK-AWS-002"},
+	"AccountProblem": {KindPolicy, "AWS has restricted the account; no policy can allow it",
+		"Contact AWS Support for the account.", "BRK-AWS-002"},
+	"AccessControlListNotSupported": {KindRequest, "the bucket does not accept ACLs",
+		"Send no ACL. Object ownership is BucketOwnerEnforced.", "BRK-S3-045"},
+	"InvalidBucketAclWithObjectOwnership": {KindRequest, "the bucket does not accept ACLs", "Send no ACL with BucketOwnerEnforced.",
+		"BRK-S3-045"},
+	"MalformedPolicy": {KindRequest, "S3 does not accept the bucket policy",
+		"Correct the policy; `brokerctl policy lint --kind bucket` finds the place.", "BRK-POL-012"},
+	"MalformedPolicyDocument": {KindRequest, "AWS does not accept the policy document",
+		"Correct the policy; `brokerctl policy lint` finds the place.", "BRK-POL-012"},
+	"MalformedPolicyDocumentException": {KindRequest, "KMS does not accept the key policy",
+		"Correct the policy; `brokerctl policy lint --kind key` finds the place.", "BRK-POL-012"},
+	"PackedPolicyTooLarge": {KindRequest, "session policy and session tags are too large together",
+		"Shorten `session.policy` or the session tags, or set `session.scope: none`.", "BRK-ID-025"},
+	"InvalidIdentityToken": {KindCredentials, "STS does not accept the web identity token",
+		"Compare the token's issuer and audience with the identity provider in the role's account.", "BRK-ID-024"},
+	"IDPRejectedClaim": {KindCredentials, "the identity provider rejected the token", "Get a new web identity token.",
+		"BRK-ID-024"},
+	"IDPCommunicationError": {KindService, "STS could not reach the identity provider",
+		"Check that the issuer's keys can be fetched from the internet; retry.", "BRK-ID-024"},
+	"ValidationError": {KindRequest, "STS or IAM does not accept a parameter",
+		"Correct the parameter that the message names.", "BRK-ID-022"},
+	"ValidationException": {KindRequest, "the service does not accept a parameter",
+		"Correct the parameter that the message names.", "BRK-AWS-002"},
 
-	"DisabledException":             {KindKeyState, "the KMS key is disabled; no policy can help", "Enable the key in its account.", "BRK-KMS-020"},
-	"KMSInvalidStateException":      {KindKeyState, "the KMS key is pending deletion or import; no policy can help", "Cancel the deletion of the key in its account, or import its material.", "BRK-KMS-021"},
-	"NotFoundException":             {KindKeyState, "there is no such KMS key in this Region and account", "Check the key's ARN: Region, account and id. An alias or a bare id is looked up in the caller's account.", "BRK-KMS-022"},
-	"InvalidArnException":           {KindKeyState, "the ARN of the KMS key is malformed", "Write the key's full ARN.", "BRK-KMS-022"},
-	"InvalidKeyUsageException":      {KindKeyState, "the KMS key is not for symmetric encryption", "Use a symmetric key with the usage ENCRYPT_DECRYPT.", "BRK-KMS-023"},
-	"UnsupportedOperationException": {KindKeyState, "the KMS key does not support the operation", "Use a symmetric key with the usage ENCRYPT_DECRYPT.", "BRK-KMS-023"},
-	"IncorrectKeyException":         {KindKeyState, "the data was encrypted with another KMS key", "Use the key that encrypted the data.", "BRK-KMS-023"},
-	"InvalidCiphertextException":    {KindKeyState, "KMS cannot decrypt the data: it was changed, or the encryption context differs", "Use the encryption context with which the data was encrypted.", "BRK-KMS-023"},
-	"KMSInternalException":          {KindService, "KMS failed", "Retry.", "BRK-AWS-001"},
-	"KeyUnavailableException":       {KindService, "KMS could not use the key at this moment", "Retry.", "BRK-AWS-001"},
-	"DependencyTimeoutException":    {KindService, "KMS timed out", "Retry.", "BRK-AWS-001"},
-	"DryRunOperationException":      {KindOther, "the request would have succeeded: it was a dry run", "Nothing is wrong.", "BRK-KMS-043"},
+	"DisabledException": {KindKeyState, "the KMS key is disabled; no policy can help", "Enable the key in its account.",
+		"BRK-KMS-020"},
+	"KMSInvalidStateException": {KindKeyState, "the KMS key is pending deletion or import; no policy can help",
+		"Cancel the deletion of the key in its account, or import its material.", "BRK-KMS-021"},
+	"NotFoundException": {KindKeyState, "there is no such KMS key in this Region and account",
+		"Check the key's ARN: Region, account and id. An alias or a bare id is looked up in the caller's account.", "BRK-KMS-022"},
+	"InvalidArnException": {KindKeyState, "the ARN of the KMS key is malformed", "Write the key's full ARN.", "BRK-KMS-022"},
+	"InvalidKeyUsageException": {KindKeyState, "the KMS key is not for symmetric encryption",
+		"Use a symmetric key with the usage ENCRYPT_DECRYPT.", "BRK-KMS-023"},
+	"UnsupportedOperationException": {KindKeyState, "the KMS key does not support the operation",
+		"Use a symmetric key with the usage ENCRYPT_DECRYPT.", "BRK-KMS-023"},
+	"IncorrectKeyException": {KindKeyState, "the data was encrypted with another KMS key", "Use the key that encrypted the data.",
+		"BRK-KMS-023"},
+	"InvalidCiphertextException": {KindKeyState, "KMS cannot decrypt the data: it was changed, or the encryption context differs",
+		"Use the encryption context with which the data was encrypted.", "BRK-KMS-023"},
+	"KMSInternalException":       {KindService, "KMS failed", "Retry.", "BRK-AWS-001"},
+	"KeyUnavailableException":    {KindService, "KMS could not use the key at this moment", "Retry.", "BRK-AWS-001"},
+	"DependencyTimeoutException": {KindService, "KMS timed out", "Retry.", "BRK-AWS-001"},
+	"DryRunOperationException":   {KindOther, "the request would have succeeded: it was a dry run", "Nothing is wrong.", "BRK-KMS-043"},
 
-	"ObjectLockConfigurationNotFoundError":           {KindNotFound, "the bucket has no object lock", "Send no retention and no legal hold to this bucket.", "BRK-S3-046"},
-	"InvalidArgument":                                {KindRequest, "S3 does not accept a header or a parameter", "Correct the header that the message names.", "BRK-AWS-002"},
-	"InvalidRequest":                                 {KindRequest, "S3 does not accept the request", "Correct what the message names.", "BRK-AWS-002"},
-	"ServerSideEncryptionConfigurationNotFoundError": {KindNotFound, "the bucket has no default encryption", "Send the encryption headers, or set a default encryption.", "BRK-KMS-033"},
-	"BucketAlreadyExists":                            {KindRequest, "the bucket name is taken by another account", "Choose another name.", "BRK-S3-012"},
-	"BucketAlreadyOwnedByYou":                        {KindRequest, "the bucket exists in this account", "Use it as it is.", "BRK-S3-001"},
-	"PreconditionFailed":                             {KindRequest, "the object exists, and the request forbids overwriting", "Use another key, or send no If-None-Match.", "BRK-AWS-002"},
-	"ConditionalRequestConflict":                     {KindRequest, "another request wrote the same key at the same time", "Send the object again.", "BRK-AWS-002"},
-	"EntityTooLarge":                                 {KindRequest, "the object is larger than a single PUT allows", "Use a multipart upload.", "BRK-AWS-002"},
-	"EntityTooSmall":                                 {KindRequest, "a part other than the last is smaller than 5 MiB", "Send larger parts.", "BRK-AWS-002"},
-	"BadDigest":                                      {KindRequest, "S3 received other bytes than were announced", "Send the object again; look for a proxy that changes bodies.", "BRK-ID-051"},
-	"XAmzContentSHA256Mismatch":                      {KindRequest, "S3 received other bytes than were signed", "Look for a proxy that changes bodies.", "BRK-ID-051"},
-	"MethodNotAllowed":                               {KindRequest, "the resource does not support the operation", "Check whether the object's newest version is a delete marker.", "BRK-AWS-002"},
-	"NotImplemented":                                 {KindRequest, "S3 does not implement a header of the request", "Send the header that the message names no more.", "BRK-AWS-002"},
+	"ObjectLockConfigurationNotFoundError": {KindNotFound, "the bucket has no object lock",
+		"Send no retention and no legal hold to this bucket.", "BRK-S3-046"},
+	"InvalidArgument": {KindRequest, "S3 does not accept a header or a parameter",
+		"Correct the header that the message names.", "BRK-AWS-002"},
+	"InvalidRequest": {KindRequest, "S3 does not accept the request", "Correct what the message names.",
+		"BRK-AWS-002"},
+	"ServerSideEncryptionConfigurationNotFoundError": {KindNotFound, "the bucket has no default encryption",
+		"Send the encryption headers, or set a default encryption.", "BRK-KMS-033"},
+	"BucketAlreadyExists": {KindRequest, "the bucket name is taken by another account", "Choose another name.",
+		"BRK-S3-012"},
+	"BucketAlreadyOwnedByYou": {KindRequest, "the bucket exists in this account", "Use it as it is.", "BRK-S3-001"},
+	"PreconditionFailed": {KindRequest, "the object exists, and the request forbids overwriting",
+		"Use another key, or send no If-None-Match.", "BRK-AWS-002"},
+	"ConditionalRequestConflict": {KindRequest, "another request wrote the same key at the same time",
+		"Send the object again.", "BRK-AWS-002"},
+	"EntityTooLarge": {KindRequest, "the object is larger than a single PUT allows",
+		"Use a multipart upload.", "BRK-AWS-002"},
+	"EntityTooSmall": {KindRequest, "a part other than the last is smaller than 5 MiB",
+		"Send larger parts.", "BRK-AWS-002"},
+	"BadDigest": {KindRequest, "S3 received other bytes than were announced",
+		"Send the object again; look for a proxy that changes bodies.", "BRK-ID-051"},
+	"XAmzContentSHA256Mismatch": {KindRequest, "S3 received other bytes than were signed",
+		"Look for a proxy that changes bodies.", "BRK-ID-051"},
+	"MethodNotAllowed": {KindRequest, "the resource does not support the operation",
+		"Check whether the object's newest version is a delete marker.", "BRK-AWS-002"},
+	"NotImplemented": {KindRequest, "S3 does not implement a header of the request",
+		"Send the header that the message names no more.", "BRK-AWS-002"},
 
-	"SlowDown":                 {KindThrottle, "S3 limits the request rate", "Retry with exponential backoff.", "BRK-AWS-001"},
-	"Throttling":               {KindThrottle, "the service limits the request rate", "Retry with exponential backoff.", "BRK-AWS-001"},
-	"ThrottlingException":      {KindThrottle, "the service limits the request rate", "Retry with exponential backoff. For KMS, enable S3 Bucket Keys.", "BRK-KMS-024"},
+	"SlowDown":   {KindThrottle, "S3 limits the request rate", "Retry with exponential backoff.", "BRK-AWS-001"},
+	"Throttling": {KindThrottle, "the service limits the request rate", "Retry with exponential backoff.", "BRK-AWS-001"},
+	"ThrottlingException": {KindThrottle, "the service limits the request rate",
+		"Retry with exponential backoff. For KMS, enable S3 Bucket Keys.", "BRK-KMS-024"},
 	"TooManyRequestsException": {KindThrottle, "the service limits the request rate", "Retry with exponential backoff.", "BRK-AWS-001"},
 	"RequestLimitExceeded":     {KindThrottle, "the service limits the request rate", "Retry with exponential backoff.", "BRK-AWS-001"},
-	"LimitExceededException":   {KindThrottle, "a quota is used up", "Delete resources that are not needed, or ask for a higher quota.", "BRK-AWS-002"},
-	"InternalError":            {KindService, "the service failed", "Retry.", "BRK-AWS-001"},
-	"InternalFailure":          {KindService, "the service failed", "Retry.", "BRK-AWS-001"},
-	"ServiceUnavailable":       {KindService, "the service is not available", "Retry.", "BRK-AWS-001"},
-	"RequestTimeout":           {KindService, "the client sent no data for too long", "Retry.", "BRK-AWS-001"},
+	"LimitExceededException": {KindThrottle, "a quota is used up", "Delete resources that are not needed, or ask for a higher quota.",
+		"BRK-AWS-002"},
+	"InternalError":      {KindService, "the service failed", "Retry.", "BRK-AWS-001"},
+	"InternalFailure":    {KindService, "the service failed", "Retry.", "BRK-AWS-001"},
+	"ServiceUnavailable": {KindService, "the service is not available", "Retry.", "BRK-AWS-001"},
+	"RequestTimeout":     {KindService, "the client sent no data for too long", "Retry.", "BRK-AWS-001"},
 }
 
 // refusals are the codes whose text says what refused.
@@ -154,58 +217,10 @@ func isKnownCode(code string) bool {
 // Known reports whether the package has an explanation of its own for a code.
 func Known(code string) bool { return isKnownCode(strings.TrimPrefix(code, "KMS.")) }
 
-func isRefusal(code string) bool {
+// IsRefusal reports whether a code stands for many causes: only the text says which
+// policy refused.
+func IsRefusal(code string) bool {
 	return slices.Contains(refusals, strings.TrimPrefix(code, "Client."))
-}
-
-// sentence is a message of AWS whose meaning its code does not give.
-type sentence struct {
-	pattern *regexp.Regexp
-	cause
-}
-
-// sentences are looked for in this order. All are wordings of AWS or of its SDKs.
-var sentences = []sentence{
-	{re(`object protected by object lock`), cause{KindObjectLock, "object lock protects the object; no policy can allow it", "Wait for the end of the retention period, remove the legal hold, or use the permission to bypass governance mode.", "BRK-S3-046"}},
-	{re(`headers present in the request which were not signed`), cause{KindRequest, "a header was added after the request was signed", "Look for a proxy or a library that adds headers.", "BRK-ID-051"}},
-	{re(`Request has expired`), cause{KindClock, "the presigned URL has expired, or the caller's clock is wrong", "Make a new URL, and check the clock of the host that signs.", "BRK-HOST-010"}},
-	{re(`Query-string authentication (?:version 4 )?requires`), cause{KindRequest, "the presigned URL is incomplete", "Use the URL with all its parameters.", "BRK-ID-051"}},
-	{re(`Invalid according to Policy|Policy [Cc]ondition failed`), cause{KindRequest, "the form's own POST policy does not fit its fields; no IAM policy is involved", "Make the conditions of the POST policy fit the fields of the form.", "BRK-AWS-002"}},
-	{re(`Customer provided keys must provide`), cause{KindRequest, "the object is encrypted with a key of the client (SSE-C)", "Send the customer key with the request.", "BRK-AWS-002"}},
-	{re(`must be made over a secure connection|requests? specifying Server Side Encryption .* (?:secure|SSL)`), cause{KindRequest, "requests with SSE-KMS need TLS", "Use an https endpoint.", "BRK-HOST-011"}},
-	{re(`require AWS Signature Version 4`), cause{KindRequest, "requests with SSE-KMS need Signature Version 4", "Configure the client for Signature Version 4.", "BRK-HOST-011"}},
-	{re(`x-amz-server-side-encryption header is not supported for this operation`), cause{KindRequest, "the encryption headers belong to the start of an upload only", "Send them with PutObject and CreateMultipartUpload, and with no other operation.", "BRK-S3-041"}},
-	{re(`exceeds the 1 hour session limit for roles assumed by role chaining`), cause{KindRequest, "a role that is assumed by a role has a session of at most one hour", "Set `session.duration: 1h`, or assume the role without the role in between.", "BRK-ID-022"}},
-	{re(`DurationSeconds exceeds the MaxSessionDuration`), cause{KindRequest, "the session is longer than the role's maximum", "Lower `session.duration`, or raise the role's maximum session duration.", "BRK-ID-022"}},
-	{re(`Incorrect token audience`), cause{KindCredentials, "the token's audience is no client id of the identity provider", "Add the audience to the provider in the role's account, or request a token with the audience sts.amazonaws.com.", "BRK-ID-024"}},
-	{re(`No OpenIDConnect provider found`), cause{KindCredentials, "the role's account has no identity provider for the token's issuer", "Create the provider in the account of the role.", "BRK-ID-024"}},
-	{re(`Couldn't retrieve verification key`), cause{KindCredentials, "STS could not fetch the issuer's keys", "Make the issuer's keys reachable from the internet.", "BRK-ID-024"}},
-	{re(`Token expired: `), cause{KindCredentials, "the token has expired", "Get a new token.", "BRK-ID-024"}},
-	{re(`Invalid principal in policy`), cause{KindRequest, "the policy names a role or user that does not exist", "Create the role first, or correct its ARN.", "BRK-S3-025"}},
-	{re(`(?i)the region '[\w-]+' is wrong; expecting`), cause{KindRegion, "the request was signed for another Region", "Sign for the Region that the message names.", "BRK-S3-011"}},
-	{re(`must be addressed using the specified endpoint`), cause{KindRegion, "the bucket is in another Region", "Send the request to the Region of the bucket.", "BRK-S3-011"}},
-	{re(`Signature expired|Signature not yet current|current time is too large`), cause{KindClock, "the caller's clock is wrong", "Set the clock of the host (NTP).", "BRK-HOST-010"}},
-	{re(`bucket does not allow ACLs`), cause{KindRequest, "the bucket does not accept ACLs", "Send no ACL.", "BRK-S3-045"}},
-	{re(`All access to this (?:object|bucket) has been disabled`), cause{KindPolicy, "AWS has disabled all access; no policy can allow it", "Check the name of the bucket, and the state of its owner's account.", "BRK-AWS-002"}},
-	{re(`public (?:policies|access control lists.*|ACLs) are (?:blocked|prevented|restricted) by`), cause{KindPolicy, "S3 Block Public Access refuses", "Remove the public statement or ACL; leave Block Public Access on.", "BRK-POL-006"}},
-	{re(`Invalid keyId|Key '[^']+' does not exist|Alias .* is not found`), cause{KindKeyState, "there is no such KMS key in this Region and account", "Check the key's ARN: Region, account and id. An alias or a bare id is looked up in the caller's account.", "BRK-KMS-022"}},
-	{re(`is pending (?:deletion|import)`), cause{KindKeyState, "the KMS key is pending deletion or import; no policy can help", "Cancel the deletion of the key in its account, or import its material.", "BRK-KMS-021"}},
-	{re(`(?:key|arn)\S* is disabled`), cause{KindKeyState, "the KMS key is disabled; no policy can help", "Enable the key in its account.", "BRK-KMS-020"}},
-	{re(`security token included in the request is expired`), cause{KindCredentials, "the session has expired", "Get new session credentials.", "BRK-ID-050"}},
-	{re(`security token included in the request is invalid`), cause{KindCredentials, "AWS does not know the access key, or its session token is missing", "Compare the access key with the account's keys. A key that begins with ASIA needs its session token.", "BRK-ID-011"}},
-	{re(`Unable to locate credentials|NoCredentialProviders|no EC2 IMDS role found|Could not load credentials from any providers|Unable to load (?:AWS )?credentials from any|CredentialsNotLoaded|no valid credential sources|failed to refresh cached credentials, (?:no|static)`), cause{KindCredentials, "the program found no credentials", "Give it a profile, environment variables, a web identity or an instance role.", "BRK-ID-010"}},
-	{re(`(?i)could not connect to the endpoint URL|no such host|connection refused|connection reset|i/o timeout|connect timeout|certificate (?:verify failed|signed by unknown)|context deadline exceeded|UnknownHostException|EOF occurred in violation`), cause{KindNetwork, "there is no answer from AWS: network, proxy, DNS or TLS, and no policy", "Check name resolution, route, proxy and CA certificates of this host.", "BRK-NET-001"}},
-}
-
-func re(pattern string) *regexp.Regexp { return regexp.MustCompile(pattern) }
-
-func sentenceOf(text string) *cause {
-	for i := range sentences {
-		if sentences[i].pattern.MatchString(text) {
-			return &sentences[i].cause
-		}
-	}
-	return nil
 }
 
 // classCause is the cause of a code that the tables do not have, by its class.
@@ -221,7 +236,8 @@ func classCause(code string, status int) cause {
 	case awserr.ClockSkew:
 		return codeCauses["RequestTimeTooSkewed"]
 	case awserr.KeyState:
-		return cause{KindKeyState, "the KMS key cannot be used; its policies are not the cause", "Check the state, the kind and the Region of the key.", "BRK-KMS-023"}
+		return cause{KindKeyState, "the KMS key cannot be used; its policies are not the cause",
+			"Check the state, the kind and the Region of the key.", "BRK-KMS-023"}
 	case awserr.Region:
 		return codeCauses["PermanentRedirect"]
 	case awserr.NotFound:

@@ -79,7 +79,7 @@ func appendNew(all []Error, e Error) []Error {
 
 func sameError(a, b *Error) bool {
 	bare := func(e *Error) bool {
-		return e.Denial.Action == "" && (isRefusal(e.Code) || e.Code == "" && e.Status == 403)
+		return e.Denial.Action == "" && (IsRefusal(e.Code) || e.Code == "" && e.Status == 403)
 	}
 	switch {
 	case bare(a) && bare(b):
@@ -124,7 +124,8 @@ var (
 		regexp.MustCompile(`services?\.(s3|kms|sts|iam|securitytoken)\b`),
 		regexp.MustCompile(`\bAmazon\.?(S3|KeyManagementService|SecurityToken)\b`),
 	}
-	reStatus = regexp.MustCompile(`(?i)(?:status ?code["']?[:=]? ?|\bstatus["']?[:=] ?"?|response code: |resulted in a .?|HTTP (?:error )?|\()([345]\d\d)\b`)
+	reStatus = regexp.MustCompile(`(?i)(?:status ?code["']?[:=]? ?|\bstatus["']?[:=] ?"?|response code: |` +
+		`resulted in a .?|HTTP (?:error )?|\()([345]\d\d)\b`)
 	reID     = regexp.MustCompile(`(?i)request[ _-]?id["']?\s*[:=>]?\s*["']?([A-Za-z0-9-]{8,})`)
 	reARN    = regexp.MustCompile(`arn:aws[a-z-]*:([a-z0-9-]+):([a-z0-9-]*):(\d{0,12}):([^\s"'<>,;)\\]+)`)
 	reBucket = regexp.MustCompile(`(?:s3://|arn:aws[a-z-]*:s3:::)([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])`)
@@ -220,13 +221,16 @@ func serviceOf(e *Error, s string) string {
 
 // serviceOfOperation names the service of operations that a delivery uses.
 var serviceOfOperation = map[string]string{
-	"PutObject": "s3", "GetObject": "s3", "HeadObject": "s3", "HeadBucket": "s3", "ListObjects": "s3", "ListObjectsV2": "s3", "ListBuckets": "s3",
+	"PutObject": "s3", "GetObject": "s3", "HeadObject": "s3", "HeadBucket": "s3", "ListObjects": "s3",
+	"ListObjectsV2": "s3", "ListBuckets": "s3",
 	"CreateMultipartUpload": "s3", "UploadPart": "s3", "UploadPartCopy": "s3", "CompleteMultipartUpload": "s3", "AbortMultipartUpload": "s3",
 	"CopyObject": "s3", "DeleteObject": "s3", "DeleteObjects": "s3", "PutBucketPolicy": "s3", "GetBucketPolicy": "s3", "PutBucketAcl": "s3",
 	"PutObjectAcl": "s3", "CreateBucket": "s3", "GetBucketLocation": "s3", "PutBucketEncryption": "s3", "PutPublicAccessBlock": "s3",
-	"GenerateDataKey": "kms", "Decrypt": "kms", "Encrypt": "kms", "DescribeKey": "kms", "CreateKey": "kms", "PutKeyPolicy": "kms", "CreateGrant": "kms",
+	"GenerateDataKey": "kms", "Decrypt": "kms", "Encrypt": "kms", "DescribeKey": "kms", "CreateKey": "kms",
+	"PutKeyPolicy": "kms", "CreateGrant": "kms",
 	"AssumeRole": "sts", "AssumeRoleWithWebIdentity": "sts", "AssumeRoleWithSAML": "sts", "GetCallerIdentity": "sts", "GetSessionToken": "sts",
-	"GetFederationToken": "sts", "CreateRole": "iam", "PutRolePolicy": "iam", "AttachRolePolicy": "iam", "GetRole": "iam", "UpdateAssumeRolePolicy": "iam",
+	"GetFederationToken": "sts", "CreateRole": "iam", "PutRolePolicy": "iam", "AttachRolePolicy": "iam",
+	"GetRole": "iam", "UpdateAssumeRolePolicy": "iam",
 }
 
 // maxSegment bounds the text of one error, and maxMessage its message, in bytes.
@@ -236,8 +240,10 @@ const (
 )
 
 var (
-	messageStart = regexp.MustCompile(`(?:when calling the \w+ operation(?: \([^)]*\))?: |api error [\w.]+: |<Message>|message: Some\("|(?:Exception|Error|Denied): )`)
-	messageEnd   = regexp.MustCompile(`</Message>| \((?:Service|AWS Error Code|request id)|",? ?(?:caller|ts|time|[a-z_]+=)|" ?[,})]| status code: \d| at [\w.$<>]+ ?\(`)
+	messageStart = regexp.MustCompile(`(?:when calling the \w+ operation(?: \([^)]*\))?: |api error [\w.]+: |` +
+		`<Message>|message: Some\("|(?:Exception|Error|Denied): )`)
+	messageEnd = regexp.MustCompile(`</Message>| \((?:Service|AWS Error Code|request id)|` +
+		`",? ?(?:caller|ts|time|[a-z_]+=)|" ?[,})]| status code: \d| at [\w.$<>]+ ?\(`)
 )
 
 // messageOf returns the sentence of an error, without the metadata around it.

@@ -111,7 +111,8 @@ func TestCorpus(t *testing.T) {
 			if _, ok := checks.Page(x.Page); !ok {
 				t.Errorf("there is no page %q", x.Page)
 			}
-			for key, value := range map[string]string{"code": found[0].Code, "layer": string(x.Layer), "account": x.Account, "advice": strings.Join(x.LookAt, "")} {
+			for key, value := range map[string]string{"code": found[0].Code, "layer": string(x.Layer), "account": x.Account,
+				"advice": strings.Join(x.LookAt, "")} {
 				if value != "" {
 					counts[key]++
 				}
@@ -119,7 +120,8 @@ func TestCorpus(t *testing.T) {
 			claimsNothing(t, r, x)
 		})
 	}
-	t.Logf("%d texts; with a code %d, a layer %d, an account's id %d, advice %d", len(rows), counts["code"], counts["layer"], counts["account"], counts["advice"])
+	t.Logf("%d texts; with a code %d, a layer %d, an account's id %d, advice %d", len(rows), counts["code"], counts["layer"],
+		counts["account"], counts["advice"])
 	if len(rows) < 120 {
 		t.Errorf("the corpus has %d texts, want at least 120", len(rows))
 	}
@@ -134,7 +136,8 @@ func claimsNothing(t *testing.T, r row, x Explanation) {
 			t.Errorf("it claims %q:\n%s", claim, all)
 		}
 	}
-	if strings.Contains(x.Reason, "stated by AWS") && !strings.Contains(r.text, "explicit deny") && !strings.Contains(strings.Join(strings.Fields(r.text), " "), "because ") {
+	if strings.Contains(x.Reason, "stated by AWS") && !strings.Contains(r.text, "explicit deny") &&
+		!strings.Contains(strings.Join(strings.Fields(r.text), " "), "because ") {
 		t.Errorf("it says %q of a text without a reason", x.Reason)
 	}
 	if strings.Contains(r.text, "WebIdentity") && strings.Contains(all, "ExternalId") {
@@ -163,7 +166,8 @@ func TestSummarize(t *testing.T) {
 	denied := func(action string) string {
 		return fmt.Sprintf("2026-11-30T10:00:00Z ERROR put: AccessDenied: User: arn:aws:sts::111122223333:assumed-role/Up/s is not authorized to perform: %s on resource: \"arn:aws:s3:::b/k\" because no identity-based policy allows the %[1]s action\n", action)
 	}
-	text := strings.Repeat(denied("s3:PutObject"), 3) + denied("s3:PutObjectTagging") + "2026-11-30T10:00:01Z INFO all is well\n2026-11-30T10:00:02Z ERROR SlowDown: Please reduce your request rate.\n"
+	text := strings.Repeat(denied("s3:PutObject"),
+		3) + denied("s3:PutObjectTagging") + "2026-11-30T10:00:01Z INFO all is well\n2026-11-30T10:00:02Z ERROR SlowDown: Please reduce your request rate.\n"
 	groups := Summarize(Read(text))
 	var have []string
 	for _, g := range groups {

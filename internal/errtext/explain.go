@@ -32,7 +32,7 @@ func Explain(e Error) Explanation {
 	if c := sentenceOf(e.Message); c != nil && e.Denial.Action == "" {
 		return general(e, *c)
 	}
-	if e.Denial.Action == "" && code != "" && !isRefusal(code) {
+	if e.Denial.Action == "" && code != "" && !IsRefusal(code) {
 		if c, ok := codeCauses[code]; ok {
 			return general(e, c)
 		}

@@ -91,7 +91,8 @@ func segments(record string) []string {
 	return out
 }
 
-var onlyCode = regexp.MustCompile(`(?s)(?:<Code>\s*[\w.]+\s*</Code>\s*<Message>|code: Some\("[\w.]+"\), message: Some\("|"__type".{0,120})\s*$`)
+var onlyCode = regexp.MustCompile(`(?s)(?:<Code>\s*[\w.]+\s*</Code>\s*<Message>|` +
+	`code: Some\("[\w.]+"\), message: Some\("|"__type".{0,120})\s*$`)
 
 // hasOnlyCode reports whether a part ends before the message of its error. An operation's
 // error without a code goes on as well: an inner operation failed.

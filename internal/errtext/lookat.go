@@ -28,7 +28,8 @@ func lookAt(e Error) []string {
 		}
 		return []string{
 			"the policy of " + resourceName(e) + ": a statement that allows " + caller(e),
-			"if that policy allows the caller's whole account (:root), the identity policies of " + caller(e) + ": AWS names the resource's policy then as well",
+			"if that policy allows the caller's whole account (:root), the identity policies of " + caller(e) +
+				": AWS names the resource's policy then as well",
 		}
 	case awserr.LayerKeyPolicy:
 		return []string{
@@ -49,7 +50,8 @@ func lookAt(e Error) []string {
 	case awserr.LayerVPCEndpoint:
 		return []string{"the policy of the VPC endpoint that the request went through"}
 	case awserr.LayerPublicAccess:
-		return []string{"the public statement in the policy of " + resourceName(e) + ", or the public ACL: remove it, and leave Block Public Access on"}
+		return []string{"the public statement in the policy of " + resourceName(e) +
+			", or the public ACL: remove it, and leave Block Public Access on"}
 	}
 	return unnamedPlaces(e, action)
 }
@@ -94,7 +96,8 @@ func unnamedPlaces(e Error, action string) []string {
 		}
 	}
 	return []string{
-		"a bare \"Access Denied\" names no policy: the identity policies of " + caller(e) + ", the policy of " + resourceName(e) + ", or a policy around them",
+		"a bare \"Access Denied\" names no policy: the identity policies of " + caller(e) + ", the policy of " + resourceName(e) +
+			", or a policy around them",
 		"`brokerctl verify` tests each of them; a bare \"Access Denied\" of S3 is not from KMS",
 	}
 }

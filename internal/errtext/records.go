@@ -23,7 +23,8 @@ var recordStart = regexp.MustCompile(`^(?:` +
 	`)`)
 
 // chained matches the lines after which a traceback goes on about the same failure.
-var chained = regexp.MustCompile(`^(?:During handling of the above exception|The above exception was the direct cause|Caused by:|\s*Suppressed:)`)
+var chained = regexp.MustCompile(`^(?:During handling of the above exception|The above exception was the direct cause|` +
+	`Caused by:|\s*Suppressed:)`)
 
 // expectsMore reports whether a record goes on in the next line: its last line ends in a
 // colon, or is the declaration of an XML document.

@@ -54,7 +54,8 @@ type linter struct {
 
 func (l *linter) add(n *policytext.Node, code string, severity Severity, format string, args ...any) {
 	line, column := policytext.Place(l.doc.text, n.Pos)
-	l.out = append(l.out, Finding{Code: code, Severity: severity, Line: line, Column: column, Path: l.path, Message: fmt.Sprintf(format, args...)})
+	l.out = append(l.out, Finding{Code: code, Severity: severity, Line: line, Column: column, Path: l.path,
+		Message: fmt.Sprintf(format, args...)})
 }
 
 // hasPrincipals says whether policies of the kind name principals.
@@ -64,11 +65,13 @@ func (k Kind) hasPrincipals() bool {
 
 // sizeLimits are in characters; white space counts for resource policies only,
 // which is why this is a warning.
-var sizeLimits = map[Kind]int{KindIdentity: 10240, KindBoundary: 6144, KindSession: 2048, KindBucket: 20480, KindKey: 32768, KindTrust: 2048, KindServiceControl: 5120, KindResourceCtrl: 5120, KindVPCEndpoint: 20480}
+var sizeLimits = map[Kind]int{KindIdentity: 10240, KindBoundary: 6144, KindSession: 2048, KindBucket: 20480, KindKey: 32768,
+	KindTrust: 2048, KindServiceControl: 5120, KindResourceCtrl: 5120, KindVPCEndpoint: 20480}
 
 func (l *linter) document(root *policytext.Node) {
 	if limit := sizeLimits[l.kind]; limit > 0 && len(l.doc.text) > limit {
-		l.add(root, "POL002", SeverityWarning, "the document has %d characters; AWS's limit for this use is %d by default", len(l.doc.text), limit)
+		l.add(root, "POL002", SeverityWarning, "the document has %d characters; AWS's limit for this use is %d by default", len(l.doc.text),
+			limit)
 	}
 	if l.doc.version != versionVariables {
 		l.add(root, "POL003", SeverityWarning, "without \"Version\": %q policy variables are plain text", versionVariables)
@@ -78,8 +81,10 @@ func (l *linter) document(root *policytext.Node) {
 	if len(list) == 0 {
 		l.add(statements, "POL004", SeverityError, "the policy has no statement")
 	}
-	if k := l.kind; (k == KindBoundary || k == KindSession || k == KindVPCEndpoint) && len(list) > 0 && !allowsAnything([]NamedPolicy{{Policy: l.doc}}) {
-		l.add(statements, "POL049", SeverityWarning, "no statement allows anything: a policy for this use has to allow what it lets through, so this one denies every request")
+	if k := l.kind; (k == KindBoundary || k == KindSession || k == KindVPCEndpoint) && len(list) > 0 &&
+		!allowsAnything([]NamedPolicy{{Policy: l.doc}}) {
+		l.add(statements, "POL049", SeverityWarning,
+			"no statement allows anything: a policy for this use has to allow what it lets through, so this one denies every request")
 	}
 	sids := map[string]bool{}
 	for i := range list {
@@ -241,7 +246,8 @@ func (l *linter) resources(n *policytext.Node, s *statement) {
 			l.add(v, "POL035", SeverityError, "unknown partition %q", parts[1])
 		case parts[2] == "kms" && strings.HasPrefix(parts[5], "alias/") && s.matchAction("kms:generatedatakey"):
 			l.add(v, "POL036", SeverityWarning, "an alias does not stand for its key in a policy; name the key's ARN")
-		case parts[2] == "s3" && !strings.Contains(parts[5], "/") && !strings.ContainsAny(parts[5], "*?") && s.objectActionsOnly() && !s.namesObjectsOf(parts[5]):
+		case parts[2] == "s3" && !strings.Contains(parts[5], "/") && !strings.ContainsAny(parts[5], "*?") && s.objectActionsOnly() &&
+			!s.namesObjectsOf(parts[5]):
 			l.add(v, "POL037", SeverityWarning, "the actions are on objects and the resource is the bucket: append /* or /prefix/*")
 		case wildcardType(parts[2], parts[5]):
 			l.add(v, "POL047", SeverityWarning, "the resource type of an ARN takes no wildcard: %q may match nothing", v.Text)
@@ -306,7 +312,8 @@ func (l *linter) condition(n *policytext.Node, c *condition, s *statement) {
 		l.add(n, "POL040", SeverityWarning, "%s is true when the request has no %s: add a Null condition or use ForAnyValue", c.operator, c.key)
 	}
 	if c.set == forAny && c.ifExists {
-		l.add(n, "POL048", SeverityWarning, "%s contradicts itself when the request has no %s: IfExists is then true, ForAnyValue is false", c.operator, c.key)
+		l.add(n, "POL048", SeverityWarning, "%s contradicts itself when the request has no %s: IfExists is then true, ForAnyValue is false",
+			c.operator, c.key)
 	}
 	l.encryptionContext(n, c)
 	if !strings.Contains(c.key, ":") {

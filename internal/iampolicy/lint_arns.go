@@ -56,7 +56,8 @@ func (l *linter) documentARNs(root *policytext.Node) {
 				first = partition
 			}
 			if partition != first {
-				l.add(v, "POL051", SeverityWarning, "the document has ARNs of the partitions %q and %q: a request belongs to one partition", first, partition)
+				l.add(v, "POL051", SeverityWarning, "the document has ARNs of the partitions %q and %q: a request belongs to one partition", first,
+					partition)
 			}
 		}
 		lower := strings.ToLower(v.Text)

@@ -16,7 +16,8 @@ func TestLintRules(t *testing.T) {
 		return policy12(`{"Effect":"Allow",` + oidc + condition + `}`)
 	}
 	key := func(values string) string {
-		return policy12(`{"Effect":"Allow","Principal":{"AWS":"` + roleA + `"},"Action":"kms:GenerateDataKey","Resource":"*","Condition":{"StringLike":{"kms:EncryptionContext:aws:s3:arn":` + values + `}}}`)
+		return policy12(`{"Effect":"Allow","Principal":{"AWS":"` + roleA +
+			`"},"Action":"kms:GenerateDataKey","Resource":"*","Condition":{"StringLike":{"kms:EncryptionContext:aws:s3:arn":` + values + `}}}`)
 	}
 	principal := func(arn string) string {
 		return policy12(`{"Effect":"Allow","Principal":{"AWS":"` + arn + `"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*"}`)

@@ -26,9 +26,11 @@ func Negations(sc Scenario, l LayerResult, n int) []string {
 	list := func(element string, values []string, fits tri, what, got string) {
 		switch fits {
 		case yes:
-			out = append(out, fmt.Sprintf("%s excludes %s; %s %s is none of them, so the element fits", element, strings.Join(values, ", "), what, got))
+			out = append(out, fmt.Sprintf("%s excludes %s; %s %s is none of them, so the element fits", element, strings.Join(values, ", "),
+				what, got))
 		case no:
-			out = append(out, fmt.Sprintf("%s excludes %s; %s %s is one of them, so the statement is not about it", element, strings.Join(values, ", "), what, got))
+			out = append(out, fmt.Sprintf("%s excludes %s; %s %s is one of them, so the statement is not about it", element,
+				strings.Join(values, ", "), what, got))
 		}
 	}
 	if s.notPrincipal && l.Layer.usesPrincipal() {
@@ -80,5 +82,6 @@ func FailedOnNegated(sc Scenario, l LayerResult, n int) bool {
 	}
 	e := evaluation{sc: &sc}
 	s := e.find(&l, n)
-	return s != nil && (t.FailedOn == ElementPrincipal && s.notPrincipal || t.FailedOn == ElementAction && s.notAction || t.FailedOn == ElementResource && s.notResource)
+	return s != nil && (t.FailedOn == ElementPrincipal && s.notPrincipal || t.FailedOn == ElementAction && s.notAction ||
+		t.FailedOn == ElementResource && s.notResource)
 }

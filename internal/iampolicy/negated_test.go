@@ -24,17 +24,22 @@ func TestNegationsSayWhyTheElementFits(t *testing.T) {
 			nil, Matched, false, "a negated operator is true for an absent key"},
 		{"the excluded value does not", deny(`"Action":"s3:PutObject","Resource":"*","Condition":{"StringNotEquals":{"` + sse + `":"aws:kms"}}`),
 			map[string][]string{sse: {"aws:kms"}}, NotMatched, true, "the request has aws:kms, which the condition excludes (aws:kms), so the condition is false"},
-		{"an action outside of NotAction", deny(`"NotAction":"s3:GetObject","Resource":"*"`), nil, Matched, false, "NotAction excludes s3:GetObject; the action s3:PutObject is none of them"},
-		{"an action of NotAction", deny(`"NotAction":"s3:Put*","Resource":"*"`), nil, NotMatched, true, "NotAction excludes s3:Put*; the action s3:PutObject is one of them"},
-		{"a resource of NotResource", deny(`"Action":"*","NotResource":"` + object + `"`), nil, NotMatched, true, "NotResource excludes " + object},
-		{"a caller of NotPrincipal", `{"Effect":"Deny","NotPrincipal":{"AWS":["` + accountA + `","` + roleA + `","` + sessionA + `"]},"Action":"*","Resource":"*"}`,
+		{"an action outside of NotAction", deny(`"NotAction":"s3:GetObject","Resource":"*"`), nil, Matched, false,
+			"NotAction excludes s3:GetObject; the action s3:PutObject is none of them"},
+		{"an action of NotAction", deny(`"NotAction":"s3:Put*","Resource":"*"`), nil, NotMatched, true,
+			"NotAction excludes s3:Put*; the action s3:PutObject is one of them"},
+		{"a resource of NotResource", deny(`"Action":"*","NotResource":"` + object + `"`), nil, NotMatched, true,
+			"NotResource excludes " + object},
+		{"a caller of NotPrincipal", `{"Effect":"Deny","NotPrincipal":{"AWS":["` + accountA + `","` + roleA + `","` + sessionA +
+			`"]},"Action":"*","Resource":"*"}`,
 			nil, NotMatched, true, "the caller " + sessionA + " is one of them"},
 		{"a positive element", deny(`"Action":"s3:GetObject","Resource":"*"`), nil, NotMatched, false, ""},
 		{"a positive condition", deny(`"Action":"s3:PutObject","Resource":"*","Condition":{"StringEquals":{"` + sse + `":"aws:kms"}}`),
 			map[string][]string{sse: {"AES256"}}, NotMatched, false, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			sc := Scenario{Request: Request{Principal: sessionA, Action: "s3:PutObject", Resource: object, ResourceAccount: accountB, Context: c.context},
+			sc := Scenario{Request: Request{Principal: sessionA, Action: "s3:PutObject", Resource: object, ResourceAccount: accountB,
+				Context: c.context},
 				Policies: PolicySet{Resource: mustParse(t, policy12(c.statement))}}
 			r := Evaluate(sc)
 			i := slices.IndexFunc(r.Layers, func(l LayerResult) bool { return l.Layer == LayerResource })

@@ -165,7 +165,7 @@ func checkForm(_ context.Context, r *run) []finding {
 				continue
 			}
 			f := finding{Code: causeMalformed, Result: report.Fail, Account: r.accountOfKind(l.kind).ID, Artefact: l.kind, ArtefactARN: orText(d.ARN, r.target(l.kind)), Name: d.Name, Confidence: report.Strong,
-				Fix: "Correct the document; AWS refuses to store it as it is."}
+				Fix: "Correct the document: it does not follow the grammar of AWS policies."}
 			if d.fault != nil {
 				f.Detail = fmt.Sprintf("the %s %s: %s", noun(l.kind), d.Name, d.fault)
 				out = append(out, f)
@@ -181,7 +181,7 @@ func checkForm(_ context.Context, r *run) []finding {
 				}
 				g := f
 				if size {
-					g.Result, g.Fix = report.Warn, "Shorten the policy, or have the quota raised: AWS refuses to store one that is larger."
+					g.Result, g.Fix = report.Warn, "Shorten the policy, or have the quota raised."
 				}
 				g.Statement = &report.Statement{Line: remark.Line, Column: remark.Column, Path: remark.Path}
 				g.Detail = fmt.Sprintf("the %s %s, line %d: %s", noun(l.kind), d.Name, remark.Line, remark.Message)
