@@ -19,17 +19,16 @@ func (a *app) initCommand() *cobra.Command {
 		Use:   "init",
 		Short: "Write a configuration file, or add a destination to one",
 		Long: `Write a commented configuration file for brokerd from a few answers: the two
-accounts, the bucket, the key, who runs the daemon. On a terminal it asks for
-what no flag gives; elsewhere, and with --yes, it never asks, and names the flags
-that are missing.
+accounts, the bucket, the key, and the identity of the daemon. On a terminal it asks
+for values that no flag gives. Elsewhere, and with --yes, it never asks, and names the
+missing flags.
 
-A file that is there is kept: the destination is inserted into it, and every byte
-that was there stays, comments and layout too. The same call twice changes
-nothing. The file appears whole or not at all.
+An existing file keeps every byte, with comments and layout: init inserts the
+destination. The same call twice changes nothing. The file is written atomically.
 
-What can be checked is checked at once: the file as the daemon would, and, with
-the network at hand, whose credentials these are and where the bucket is. What
-the network does not answer is "?" and stops nothing.`,
+Init checks the file as the daemon does. If AWS can be reached, it also checks whose
+credentials these are and where the bucket is. A check without an answer shows "?" and
+stops nothing.`,
 		Example: `  brokerctl init --config brokerd.yaml
   brokerctl init --config brokerd.yaml --yes --source-account 111122223333 \
     --target-account 444455556666 --bucket tenant-s3-test-bucket --region eu-west-1 \

@@ -65,8 +65,8 @@ func (s *answers) runner() string {
 
 var keyID = regexp.MustCompile(`^(mrk-)?[0-9A-Za-z][0-9A-Za-z-]*$`)
 
-// draft turns the answers into what a file says. Where an answer is missing yet
-// something stands that is in nobody's way.
+// draft turns the answers into a draft of the file. A missing answer becomes a valid
+// example value.
 func (s *answers) draft() edit.Draft {
 	key, _ := awsarn.Parse(s.kmsKey) // nothing of one where it is an id
 	ofRole, _ := awsarn.Parse(s.role)
@@ -128,8 +128,8 @@ var sources = map[string]string{
 	config.RunsWebIdentity: config.SourceWebIdentity,
 }
 
-// check lets the rules of the configuration judge an answer. What they say of
-// other answers is left to those.
+// check applies the rules of the configuration to one answer, and ignores their errors
+// about other answers.
 func (s *answers) check(q question) error {
 	if q.plain != nil {
 		if err := q.plain(*q.value); err != nil {

@@ -73,7 +73,7 @@ func (i *initiation) checkGiven() error {
 	return nil
 }
 
-// same reports whether a flag says what the file says. Roles and users may be given by name.
+// same reports whether a flag has the file's value. Roles and users may be given by name.
 func (s *answers) same(q question) bool {
 	return *q.value == q.inFile || strings.HasSuffix(q.inFile, "/"+strings.TrimPrefix(*q.value, "/"))
 }
@@ -174,7 +174,7 @@ func (i *initiation) ask(ctx context.Context, q question, usual string) error {
 	}
 }
 
-// agree shows what is to be written and asks for a yes. It returns errBack for "<".
+// agree shows the lines to be written and asks for a yes. It returns errBack for "<".
 func (i *initiation) agree(ctx context.Context, old, text []byte) error {
 	p := paletteFor(i.Err)
 	var b strings.Builder

@@ -23,9 +23,9 @@ import (
 // lookFor is how long init waits for AWS, all in all.
 const lookFor = 10 * time.Second
 
-// finding is what a look at AWS came to.
+// finding is the result of one question to AWS.
 type finding struct {
-	mark, text string // ✓ it fits, ! look at it, ? nobody knows
+	mark, text string // ✓ fits, ! needs attention, ? unknown
 }
 
 // look checks what can be checked without rights in either account. It stops nothing.
@@ -54,8 +54,8 @@ func (i *initiation) look(ctx context.Context, cfg *config.Config, d *config.Des
 	return nil
 }
 
-// lookAtAWS goes by the credentials of whoever runs init: this is rarely the
-// machine on which the daemon will run.
+// lookAtAWS uses the credentials of the user who runs init: it rarely runs on the
+// daemon's machine.
 func lookAtAWS(ctx context.Context, cfg *config.Config, d *config.Destination) []finding {
 	reach := cfg.AWS
 	reach.CABundle = cmp.Or(reach.CABundle, os.Getenv("AWS_CA_BUNDLE"))

@@ -15,7 +15,7 @@ type savedAnswers struct {
 
 func savedAnswersPath() string { return filepath.Join(stateDir(), "brokerd", "init-answers.json") }
 
-// stateDir is where programs keep what they may need again.
+// stateDir returns the user's directory for program state.
 func stateDir() string {
 	state := os.Getenv("XDG_STATE_HOME")
 	if filepath.IsAbs(state) {

@@ -25,9 +25,9 @@ func readConfigFile(path string) ([]byte, fs.FileInfo, error) {
 	return text, info, err
 }
 
-// writeConfigFile puts text at path, whole or not at all. info is what was there;
-// nil: nothing, and nothing that came meanwhile is replaced. What is there has to
-// be old still.
+// writeConfigFile writes text to path atomically. info describes the existing file, which
+// must still hold old. A nil info means that there was no file: one that was created
+// meanwhile is not replaced.
 func writeConfigFile(path string, old []byte, info fs.FileInfo, text []byte) (err error) {
 	mode := fs.FileMode(0o640)
 	if info != nil {

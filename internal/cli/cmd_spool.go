@@ -107,8 +107,8 @@ func spooledOf(m *brokerdv1.ListSpoolResponse) spooled {
 	return o
 }
 
-// eachSpooled hands what the daemon lists to fn, one at a time: a spool may hold
-// more than anybody wants in memory.
+// eachSpooled passes the daemon's objects to fn, one at a time: the list of a large spool
+// may not fit in memory.
 func eachSpooled(ctx context.Context, c *client.Client, req *brokerdv1.ListSpoolRequest, fn func(spooled) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -195,7 +195,8 @@ func counted(n uint64, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// printable takes out of a text of AWS or of a client what a terminal would obey.
+// printable replaces the control characters in a text of AWS or of a client, which a
+// terminal would interpret.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {

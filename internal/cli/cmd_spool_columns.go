@@ -36,7 +36,7 @@ func (c *columns) add(cells ...string) error {
 	return c.flush()
 }
 
-// flush writes what is held; a heading alone is not written.
+// flush writes the buffered rows; it does not write a heading without rows.
 func (c *columns) flush() error {
 	if c.top && len(c.rows) == 1 {
 		return nil

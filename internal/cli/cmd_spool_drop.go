@@ -20,16 +20,16 @@ func (a *app) spoolDrop() *cobra.Command {
 	var force, yes bool
 	cmd := &cobra.Command{
 		Use:   "drop ID…",
-		Short: "Delete objects from the spool for ever",
-		Long: `Delete objects that were accepted and not delivered. They are gone then: whoever
-sent them was told that they are safe. ` + "`brokerctl spool export`" + ` saves one first.
+		Short: "Delete objects from the spool permanently",
+		Long: `Delete objects that were accepted and not delivered. Their senders were told that the
+objects are safe: save them first with ` + "`brokerctl spool export`" + `.
 
-Dead and parked objects are dropped when asked, queued ones with --force, one
-that is being delivered never. A multipart upload of it is aborted first; where
-AWS refuses that, --force drops the object all the same and leaves the parts to
-the bucket's lifecycle rule.
+Dead and parked objects are dropped on request, queued objects with --force, and an
+object that is being delivered never. Its multipart upload is aborted first. If AWS
+refuses that, --force drops the object and leaves the parts to the bucket's lifecycle
+rule.
 
-On a terminal it asks; elsewhere it wants --yes.`,
+On a terminal it asks for confirmation; elsewhere it needs --yes.`,
 		Example: `  brokerctl spool drop 01KAW3P5E2M9W7V5C1J0X8T4RQ
   brokerctl spool ls --state dead -o json | jq -r .upload_id | xargs -r brokerctl spool drop --yes`,
 		Args: cobra.MinimumNArgs(1),
@@ -75,8 +75,8 @@ type dropping struct {
 	objects []spooled
 }
 
-// look fetches what is to be dropped. Nothing is dropped when one of them is not
-// there or may not be: a list with a mistake in it is looked at again.
+// look fetches the objects to drop. If one is missing or may not be dropped, none is: the
+// user must correct the list.
 func (d *dropping) look(ctx context.Context, ids []string) error {
 	_, err := d.each(ctx, ids, func(id string) error {
 		o, err := oneSpooled(ctx, d.client, id)
@@ -98,7 +98,7 @@ func (d *dropping) look(ctx context.Context, ids []string) error {
 	return err
 }
 
-// tell says exactly what is lost.
+// tell lists the objects that will be lost.
 func (d *dropping) tell() error {
 	now := time.Now()
 	t := newColumns(d.Err, now, "ID", "DESTINATION", "STATE", "SIZE", "AGE", "UID", "REASON", "NAME")

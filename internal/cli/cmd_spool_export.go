@@ -24,16 +24,17 @@ func (a *app) spoolExport() *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{
 		Use:   "export ID",
-		Short: "Write the bytes of one object to a file, compared with their checksum",
-		Long: `Write the bytes of one object to a file, and leave the object where it is. The
-file appears under its name when all bytes have come, agreed with the checksum
-that they were accepted with, and are on the disk; after an error there is none.
+		Short: "Write one object's bytes to a file, checked against their checksum",
+		Long: `Write one object's bytes to a file; the object stays in the spool. The file gets its
+name when all bytes are there, match the checksum of the upload, and are synced to
+disk. After an error there is no file.
 
-Without -f the file is named by the id, in the present directory: the object's
-name was chosen by whoever sent it. A file that exists is kept unless --force.
+Without -f the file is named by the id, in the current directory: the sender chose the
+object's name, which may not be safe as a path. An existing file is replaced only with
+--force.
 
-"-" is standard output: there a script has to look at the exit code, because
-bytes that were written cannot be taken back.`,
+"-" is standard output. A script must then check the exit code before it uses the
+output.`,
 		Example: `  brokerctl spool export 01KAW3P5E2M9W7V5C1J0X8T4RQ -f report.csv
   brokerctl spool export 01KAW3P5E2M9W7V5C1J0X8T4RQ -f - | sha256sum`,
 		Args: cobra.ExactArgs(1),

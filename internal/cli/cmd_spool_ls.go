@@ -108,7 +108,7 @@ func (l *spoolList) add(o spooled) error {
 	return l.table.add(spoolRow(o, l.table.now)...)
 }
 
-// end tells what it came to.
+// end prints the total.
 func (l *spoolList) end(ctx context.Context, c *client.Client) error {
 	if l.tally.objects == 0 && l.filter.destination != "" {
 		if err := l.known(ctx, c); err != nil {
@@ -139,8 +139,8 @@ func (l *spoolList) end(ctx context.Context, c *client.Client) error {
 	return err
 }
 
-// known makes an error of a destination that nobody has heard of: a misspelt one
-// would always be empty.
+// known returns an error for an unknown destination: without it, the list of a misspelt
+// name would look empty.
 func (l *spoolList) known(ctx context.Context, c *client.Client) error {
 	r, err := c.Admin().ListDestinations(ctx, &brokerdv1.ListDestinationsRequest{})
 	if err != nil {

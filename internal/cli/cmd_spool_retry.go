@@ -14,12 +14,12 @@ func (a *app) spoolRetry() *cobra.Command {
 	var all bool
 	cmd := &cobra.Command{
 		Use:   "retry ID… | --destination DESTINATION | --all",
-		Short: "Try objects again now: those that wait, and those that are dead",
-		Long: `Try objects again now instead of at their next turn. Dead ones come back into
-the queue. A parked destination is probed at once, with one object; its first
-success lets all others go.
+		Short: "Retry waiting and dead objects now",
+		Long: `Retry objects now instead of at their next scheduled attempt. Dead objects return to
+the queue. A parked destination is probed with one object; after the first success
+the daemon delivers the others.
 
-It says how many are tried, not how that ended: see ` + "`brokerctl spool ls`" + `.`,
+The output is the number of objects to retry. ` + "`brokerctl spool ls`" + ` shows the results.`,
 		Example: `  brokerctl spool retry 01KAW3P5E2M9W7V5C1J0X8T4RQ
   brokerctl verify audit-logs && brokerctl spool retry --destination audit-logs`,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -22,8 +22,8 @@ func (a *app) spoolShow() *cobra.Command {
 	var out format
 	cmd := &cobra.Command{
 		Use:     "show ID",
-		Short:   "Show all that is known of one object, and what to do about it",
-		Long:    "Show all that is known of one object in the spool: where it goes, who sent it,\nwhy it has not gone, and what to do about that.",
+		Short:   "Show one object in full, with its remedy",
+		Long:    "Show one object of the spool in full: its destination, its sender, the reason that it\nis not delivered, and the remedy.",
 		Example: "  brokerctl spool show 01KAW3P5E2M9W7V5C1J0X8T4RQ",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

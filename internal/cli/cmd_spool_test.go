@@ -304,8 +304,8 @@ func (w *signalWriter) await(ctx context.Context, lines int) error {
 	}
 }
 
-// The daemon sends the rest only when what it has sent was written: a command
-// that collects first would never end.
+// The daemon sends the rest only after the command has written the first part: a command
+// that collects all objects first would never end.
 func TestALongSpoolIsReadAsAStream(t *testing.T) {
 	for _, c := range []struct {
 		format string
@@ -526,9 +526,9 @@ func TestSpoolExport(t *testing.T) {
 		name   string
 		args   []string
 		export func(exporting) error
-		exists string // what was there before
+		exists string // content of the file before
 		code   int
-		want   string // what is there afterwards; empty: no file
+		want   string // content of the file afterwards; empty: no file
 		errs   string
 	}{
 		{name: "whole", want: "body of a"},

@@ -320,7 +320,7 @@ aws cloudtrail put-event-selectors --trail-name "$ARN" `+selectors+` > /dev/null
 sed -i "s|^setup:|setup:\n  trail: $ARN|" brokerd.yaml`)
 }
 
-// planned asks setup itself for the rest: the rendered files hold what it would write.
+// planned fails unless setup plan has no more changes: the rendered files are complete.
 func (p prepared) planned(t *testing.T) {
 	t.Helper()
 	out, err := shell(t, p.dir, p.env, `eval "$(brokerctl sandbox env --format files)"

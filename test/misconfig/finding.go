@@ -6,13 +6,13 @@ import (
 	"github.com/brokerd/brokerd/internal/testbed"
 )
 
-// Finding is what verify has to say of a mistake.
+// Finding is the finding of verify that a mistake must give.
 type Finding struct {
 	// Code, Side, Kind and Statement are of the finding when the policies of both
 	// accounts can be read; Blind and BlindKind are of the one when they cannot.
 	// Where they are empty, they are the same. Blind "-" means that it does not show.
 	Code, Blind     string
-	Side, BlindSide string // "A", "B" or "" where no account is at fault, or nobody can know which
+	Side, BlindSide string // "A", "B" or "" if no account is at fault, or the account cannot be known
 	Kind, BlindKind string
 	// Statement is the Sid of the statement that denies; "" where none is at fault.
 	Statement string

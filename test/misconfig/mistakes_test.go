@@ -39,7 +39,7 @@ func TestEveryMistakeGivesItsError(t *testing.T) {
 	}
 }
 
-// empty takes away what the check before left, so that the bucket can be deleted.
+// empty removes the objects of the previous check, so that the bucket can be deleted.
 func empty(t *testing.T, w *testbed.World) {
 	t.Helper()
 	if err := misconfig.Empty(t.Context(), w); err != nil {

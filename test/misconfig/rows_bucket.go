@@ -67,7 +67,7 @@ func bucketMistakes() []Mistake {
 			}},
 		{Number: 27, Name: "the role was deleted and made again", Code: "AccessDenied", Status: 403, Text: bare, Delivery: true,
 			Make: recreateRole, Try: func(ctx context.Context, a *Actor) error {
-				again, err := a.anew(ctx)
+				again, err := a.renewed(ctx)
 				if err != nil {
 					return err
 				}
@@ -189,8 +189,8 @@ func recreateRole(ctx context.Context, w *testbed.World) error {
 	return w.PutIdentity(ctx, string(w.Docs.Identity))
 }
 
-// anew is the actor with a new session.
-func (a *Actor) anew(ctx context.Context) (*Actor, error) {
+// renewed returns the actor with a new session.
+func (a *Actor) renewed(ctx context.Context) (*Actor, error) {
 	out, err := a.Assume(ctx, nil)
 	if err != nil {
 		return nil, err

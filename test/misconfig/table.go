@@ -13,7 +13,7 @@ import (
 // Mistake is one row.
 type Mistake struct {
 	Number int    // of the failure mode
-	Name   string // what is wrong, in words
+	Name   string // the fault, in words
 	// Make makes the mistake in accounts that work; nil when the request is the mistake.
 	Make func(ctx context.Context, w *testbed.World) error
 	// Try is the request that meets it; nil means a delivery as brokerd makes it.
@@ -21,8 +21,8 @@ type Mistake struct {
 	// Code and Status are AWS's; an empty code means that the request succeeds all the same.
 	Code   string
 	Status int
-	// Text is AWS's message. ROLE, SESSION, KEY, BUCKET, USERNAME, A and B stand for
-	// what the accounts hold. A text that starts with ~ is a part of the message.
+	// Text is AWS's message. ROLE, SESSION, KEY, BUCKET, USERNAME, A and B stand for the
+	// values of the accounts. A text that starts with ~ is a part of the message.
 	Text string
 	// Local says why only a sandbox can be asked: the row uses a control of it, or a
 	// real account cannot be brought there. Empty for the others.
