@@ -87,7 +87,7 @@ func TestManyDestinationsAreVerifiedAtOnceAndPrintedInOrder(t *testing.T) {
 		for i := range 50 {
 			names = append(names, fmt.Sprintf("d%02d", i))
 		}
-		b := newBench(verifyFlags{}, names...)
+		b := newBench(verifyFlags{verbose: true}, names...)
 		b.answer = func(_ context.Context, d string, _ int, emit func(report.Check) error) error {
 			for i := range 3 {
 				time.Sleep(time.Duration(50-int(d[1]-'0')*10-int(d[2]-'0')) * time.Millisecond) // later ones are quicker
@@ -124,14 +124,19 @@ func TestManyDestinationsAreVerifiedAtOnceAndPrintedInOrder(t *testing.T) {
 	})
 }
 
-// The checks of the destination whose turn it is are printed at once; those of the
-// others wait.
+// The checks of the first destination are printed as soon as their category ends; those
+// of the others wait.
 func TestTextIsPrintedAsItComes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(verifyFlags{}, "a", "b")
+		b := newBench(verifyFlags{verbose: true}, "a", "b")
 		looked := make(chan struct{})
 		b.answer = func(_ context.Context, d string, _ int, emit func(report.Check) error) error {
 			if err := emit(passed("of " + d)); err != nil || d == "b" {
+				return err
+			}
+			next := passed("the next category")
+			next.Category = "delivery"
+			if err := emit(next); err != nil {
 				return err
 			}
 			<-looked
@@ -384,7 +389,7 @@ func TestTheLiveLineMakesRoom(t *testing.T) {
 			shown := strings.Split(line, clearLine)
 			lines = append(lines, shown[len(shown)-1])
 		}
-		want := []string{"destination a", "  bucket", "  ✓ it is well", "  1 passed", ""}
+		want := []string{"destination a", "  ✓ bucket: 1 passed", "  1 passed", ""}
 		if d := cmp.Diff(want, lines); d != "" {
 			t.Errorf("on the screen stays something else: %s\n%q", d, screen.String())
 		}
@@ -414,16 +419,16 @@ func TestFlagsThatContradictEachOther(t *testing.T) {
 		"a page on a terminal":       {verifyFlags{out: verifyHTML}, true, "--output-file"},
 		"a page that is redirected":  {verifyFlags{out: verifyHTML}, false, ""},
 		"a page in a file":           {verifyFlags{out: verifyHTML, file: "r.html"}, true, ""},
-		"watch and wait":             {verifyFlags{out: verifyText, watch: time.Minute, wait: time.Minute}, true, "exclude each other"},
+		"watch and wait":             {verifyFlags{out: verifyText, watch: time.Minute, wait: time.Minute}, true, "use either --watch or --wait"},
 		"watch and canary":           {verifyFlags{out: verifyText, watch: time.Minute, canary: true}, true, "leave an object"},
-		"watch as JUnit":             {verifyFlags{out: verifyJUnit, watch: time.Minute}, true, "--watch goes with"},
+		"watch as JUnit":             {verifyFlags{out: verifyJUnit, watch: time.Minute}, true, "--watch works with"},
 		"watch without a pause":      {verifyFlags{out: verifyText, watch: time.Millisecond}, true, "too often"},
 		"a wait into the past":       {verifyFlags{wait: -time.Second}, true, "--wait takes"},
 		"policies that are a file":   {verifyFlags{policies: policyFlags{dir: "cmd_verify_test.go"}}, true, "not a directory"},
 		"policies that are nowhere":  {verifyFlags{policies: policyFlags{dir: filepath.Join(dir, "no")}}, true, "no such file"},
 		"policies in a directory":    {verifyFlags{policies: policyFlags{dir: dir}}, true, ""},
 		"watch as JSON":              {verifyFlags{out: verifyJSON, watch: time.Minute}, true, ""},
-		"watch into a file":          {verifyFlags{out: verifyText, watch: time.Minute, file: "x"}, true, "with no file"},
+		"watch into a file":          {verifyFlags{out: verifyText, watch: time.Minute, file: "x"}, true, "without --output-file"},
 		"waiting for a real object":  {verifyFlags{out: verifyText, wait: time.Minute, canary: true}, true, ""},
 		"standalone with everything": {verifyFlags{out: verifyText, standalone: true, config: "x"}, true, ""},
 	} {
