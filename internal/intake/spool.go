@@ -3,8 +3,10 @@ package intake
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"syscall"
 	"time"
 
 	"go.uber.org/zap"
@@ -100,9 +102,18 @@ func outcomeOf(st spool.Status) (Outcome, error) {
 	return Outcome{ID: st.ID}, nil
 }
 
-// receipt returns S3's confirmation of an object that the spool has delivered.
+// receipt returns S3's confirmation of an object that the spool has delivered. A
+// receipt that the disk does not return now, or for which the daemon has no descriptor
+// free, is a temporary error: the object is in S3.
 func receipt(st spool.Status) (uploader.Stored, error) {
 	var stored uploader.Stored
+	if st.Err != nil {
+		r := reason.SpoolFailed
+		if errors.Is(st.Err, syscall.EMFILE) || errors.Is(st.Err, syscall.ENFILE) {
+			r = reason.TooManyFiles
+		}
+		return stored, reason.New(r, "upload %s was delivered; its receipt cannot be read now: %v", st.ID, st.Err).After(retryAfter).With("upload_id", st.ID)
+	}
 	if err := json.Unmarshal(st.Receipt, &stored); err != nil {
 		return stored, fmt.Errorf("upload %s was delivered, and its receipt cannot be read: %w", st.ID, err)
 	}

@@ -46,6 +46,7 @@ type Status struct {
 	LastReason                 reason.Reason
 	NextTry                    time.Time // not before; zero: as soon as possible
 	Receipt                    json.RawMessage
+	Err                        error // why the receipt of a delivered object could not be read
 }
 
 // record is the part of an object that is held in memory. Keep it small: a spool may

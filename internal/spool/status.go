@@ -78,7 +78,7 @@ func (s *Spool) status(id ulid.ULID) (Status, bool) {
 	}
 	rec, err := s.receipts.read(ref)
 	if err != nil {
-		return Status{ID: id.String(), State: Delivered, LastError: err.Error()}, true
+		return Status{ID: id.String(), State: Delivered, LastError: err.Error(), Err: err}, true
 	}
 	return rec.status(), true
 }
