@@ -5,8 +5,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-
-	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 )
 
 const encryptionHeader = "s3:x-amz-server-side-encryption"
@@ -166,56 +164,6 @@ func (b *allowBuilder) principal() bool {
 	return true
 }
 
-type pair struct{ key, value string }
-
-// sourceKeys say for whom an AWS service calls, as far as the request tells.
-func (f *fixer) sourceKeys() []pair {
-	var out []pair
-	for _, key := range [...]string{"aws:SourceArn", "aws:SourceAccount"} {
-		if v, state := f.ctx.lookup(strings.ToLower(key)); state == keyPresent && len(v) == 1 && !strings.ContainsAny(v[0], "*?$") {
-			out = append(out, pair{key, v[0]})
-		}
-	}
-	return out
-}
-
-// claims are the subject and the audience of the token, and the issuer where it is
-// a claim; none without both subject and audience.
-func (f *fixer) claims() []pair {
-	prefix := claimPrefix(f.req.Principal)
-	var out []pair
-	for i, names := range [...][]string{{"sub", "user_id", "id"}, {"aud", "app_id"}, {"iss"}, {"namequalifier"}} {
-		for _, name := range names {
-			key := prefix + ":" + name
-			if prefix == "saml" {
-				key = "SAML:" + name
-			}
-			v, state := f.ctx.lookup(strings.ToLower(key))
-			if state == keyPresent && len(v) == 1 && v[0] != "" && !strings.ContainsAny(v[0], "*?$") {
-				out = append(out, pair{key, v[0]})
-				break
-			}
-		}
-		if i < 2 && len(out) <= i {
-			return nil
-		}
-	}
-	return out
-}
-
-// claimPrefix is how the condition keys of a provider's claims begin.
-func claimPrefix(provider string) string {
-	a, err := awsarn.Parse(provider)
-	if err != nil {
-		return provider
-	}
-	if a.Type() == "saml-provider" {
-		return "saml"
-	}
-	_, issuer, _ := strings.Cut(a.Resource, "/")
-	return issuer
-}
-
 // nearest is the Allow statement that came closest and is about the same action.
 func (f *fixer) nearest(r *LayerResult) *statement {
 	for _, n := range r.NearMisses {
@@ -283,83 +231,6 @@ func (b *allowBuilder) pin(key string, values []string) {
 func isAddress(s string) bool {
 	_, err := netip.ParseAddr(s)
 	return err == nil
-}
-
-// pinAll binds every key that the documents mention and the request carries.
-func (b *allowBuilder) pinAll() {
-	for _, p := range b.f.pins(func(string) bool { return true }) {
-		lower := strings.ToLower(p.key)
-		if weak := (lower == "aws:securetransport" || lower == "aws:multifactorauthpresent") && !strings.EqualFold(p.values[0], "true"); !b.has(p.key) && !weak {
-			b.pin(p.key, p.values)
-		}
-	}
-	_, state := b.f.ctx.lookup("aws:securetransport")
-	if state == keyAbsent && b.f.mentions("aws:securetransport") && !b.has("aws:SecureTransport") {
-		b.bind("BoolIfExists", "aws:SecureTransport", "true")
-	}
-}
-
-type pinned struct {
-	key    string
-	values []string
-}
-
-// mentioned visits the condition keys of all documents.
-func (f *fixer) mentioned(visit func(key string)) {
-	p := &f.sc.Policies
-	for _, l := range layers {
-		levels := 1
-		switch l {
-		case LayerSCP:
-			levels = len(p.ServiceControl)
-		case LayerRCP:
-			levels = len(p.ResourceControl)
-		}
-		for level := range levels {
-			for _, d := range p.documents(l, level) {
-				for i := range d.Len() {
-					for j := range d.statements[i].conditions {
-						visit(d.statements[i].conditions[j].key)
-					}
-				}
-			}
-		}
-	}
-}
-
-func (f *fixer) mentions(lower string) bool {
-	found := false
-	f.mentioned(func(key string) { found = found || strings.EqualFold(key, lower) })
-	return found
-}
-
-// pins are the keys that documents mention and the request carries. With one
-// header of encryption all of them count.
-func (f *fixer) pins(wanted func(lower string) bool) []pinned {
-	var out []pinned
-	add := func(key string) {
-		lower := strings.ToLower(key)
-		if timeKey(key) || !wanted(lower) || strings.HasPrefix(lower, "aws:principal") && !strings.HasPrefix(lower, "aws:principaltag/") {
-			return
-		}
-		if slices.ContainsFunc(out, func(p pinned) bool { return sameKey(p.key, key) }) {
-			return
-		}
-		if v, state := f.ctx.lookup(lookupKey(key)); state == keyPresent && len(v) > 0 {
-			out = append(out, pinned{key, v})
-		}
-	}
-	encryption := false
-	f.mentioned(func(key string) {
-		add(key)
-		encryption = encryption || strings.HasPrefix(strings.ToLower(key), encryptionHeader)
-	})
-	if encryption {
-		for _, suffix := range [...]string{"", "-aws-kms-key-id"} {
-			add(encryptionHeader + suffix)
-		}
-	}
-	return out
 }
 
 // statement writes the Allow statement.

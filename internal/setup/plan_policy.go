@@ -71,7 +71,7 @@ func (d *documentPlan) compare() {
 	}
 	for i, s := range d.doc.Statements() {
 		old := s.Sid != sids[i]
-		if ours[i] && !(old && present[sids[i]]) {
+		if ours[i] && (!old || !present[sids[i]]) {
 			ours[i] = !d.seen[sids[i]]
 			d.seen[sids[i]] = true
 		}

@@ -32,7 +32,7 @@ func satisfy(context map[string][]string, conditions []condition) {
 		case strings.HasPrefix(operator, "Numeric"):
 			set(context, c.key, []string{near(c.values, operator)})
 		case strings.HasPrefix(operator, "Date"):
-		case len(c.values) > 0 && !(set1 && got == ""):
+		case len(c.values) > 0 && (!set1 || got != ""):
 			set(context, c.key, c.values[:1])
 		}
 	}
