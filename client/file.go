@@ -18,8 +18,8 @@ import (
 // UploadFile delivers a file. Of a regular file it delivers the length that the file has
 // when the call begins: a log that grows meanwhile is delivered up to there. A file that
 // shrinks, or is rewritten while it is read, is an error with the reason SIZE_MISMATCH or
-// FILE_CHANGED; a later call may succeed. Anything else, such as a named pipe, is read
-// to its end.
+// FILE_CHANGED; a later call may succeed. Anything else is read to its end: a named pipe,
+// and a file whose size is only a hint, as in /proc, /sys and some FUSE file systems.
 //
 // On Linux the open file is handed to the daemon, which reads it itself. If the daemon
 // does not take it, its bytes are sent as Upload does.
@@ -36,7 +36,7 @@ func (c *Client) UploadFile(ctx context.Context, destination, name, path string,
 	if info.IsDir() {
 		return nil, fmt.Errorf("client: %s is a directory", path)
 	}
-	if !info.Mode().IsRegular() {
+	if !info.Mode().IsRegular() || !knowsSize(f, info.Size()) {
 		return c.Upload(ctx, destination, name, f, opts...)
 	}
 	o := optionsOf(destination, name, append([]UploadOption{WithSize(info.Size())}, opts...))

@@ -38,6 +38,7 @@ const (
 	defaultBatch     = 128 << 10
 	defaultIdle      = 128
 	handshakeTimeout = 10 * time.Second
+	defaultStall     = 30 * time.Second
 )
 
 // Transport keeps connections to stores, and makes one request at a time on each:
@@ -60,7 +61,7 @@ func NewTransport(o TransportOptions) *Transport {
 		proxy: o.Proxy, most: cmp.Or(o.MaxIdleConns, defaultIdle), keep: cmp.Or(o.IdleTimeout, 90*time.Second), idle: make(map[route][]*conn),
 		dial: &dialer{
 			tcp:     &net.Dialer{Timeout: cmp.Or(o.DialTimeout, 5*time.Second), KeepAlive: 30 * time.Second},
-			stall:   cmp.Or(o.StallTimeout, 30*time.Second),
+			stall:   cmp.Or(o.StallTimeout, defaultStall),
 			buffers: newBatchBuffers(cmp.Or(o.WriteBuffer, defaultBatch)),
 			tls: &tls.Config{
 				MinVersion: tls.VersionTLS12, RootCAs: o.RootCAs, NextProtos: []string{"http/1.1"},
