@@ -73,14 +73,6 @@ func (k *Kernel) guardrailsOf(account string) *parsedGuardrails {
 	return k.guards[account]
 }
 
-// guardrailsGiven returns the guardrails of an account as they were set; nil for none.
-func (k *Kernel) guardrailsGiven(account string) *Guardrails {
-	if g := k.guardrailsOf(account); g != nil {
-		return &g.given
-	}
-	return nil
-}
-
 // ServiceControl returns the service control policies of an account; nil for none.
 func (k *Kernel) ServiceControl(account string) []iampolicy.LevelPolicies {
 	if g := k.guardrailsOf(account); g != nil {

@@ -20,7 +20,7 @@ func TestGuardrailsAreRestored(t *testing.T) {
 	if err := got.Restore(data); err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff(&g, got.guardrailsGiven("111122223333")); d != "" {
+	if d := cmp.Diff(&g, &got.guardrailsOf("111122223333").given); d != "" {
 		t.Error(d)
 	}
 	if len(got.ServiceControl("111122223333")) != 1 {
