@@ -103,7 +103,13 @@ func (s *Sandbox) ApplyLifecycle(now time.Time) s3.LifecycleResult { return s.s3
 
 // Info describes the running sandbox.
 func (s *Sandbox) Info() Info {
-	return Info{AccountA: s.opts.AccountA, AccountB: s.opts.AccountB, Region: s.opts.Region, Endpoint: s.Endpoint(), DataDir: s.opts.DataDir}
+	return Info{
+		AccountA: s.opts.AccountA,
+		AccountB: s.opts.AccountB,
+		Region:   s.opts.Region,
+		Endpoint: s.Endpoint(),
+		DataDir:  s.opts.DataDir,
+	}
 }
 
 // AdminToken is the bearer token of the admin API.

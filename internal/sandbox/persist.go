@@ -50,7 +50,12 @@ func readState(dir string) (*savedState, error) {
 		s.Organization, s.IAM, s.STS, s.KMS, s.S3, s.CloudTrail = data, data, data, data, data, data
 	case stateVersion:
 	default:
-		return nil, fmt.Errorf("%s was written by another version of the sandbox (format %d, this one reads 1 and %d): use another directory", path, s.Version, stateVersion)
+		return nil, fmt.Errorf(
+			"%s was written by another version of the sandbox (format %d, this one reads 1 and %d): use another directory",
+			path,
+			s.Version,
+			stateVersion,
+		)
 	}
 	return &s, nil
 }

@@ -68,7 +68,10 @@ func New(opts Options) (*Sandbox, error) {
 	}
 	ip := net.ParseIP(host)
 	if host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return nil, fmt.Errorf("sandbox address %q is not a loopback address: use 127.0.0.1, for the sandbox gives root keys to every client that can connect", opts.Addr)
+		return nil, fmt.Errorf(
+			"sandbox address %q is not a loopback address: use 127.0.0.1, for the sandbox gives root keys to every client that can connect",
+			opts.Addr,
+		)
 	}
 	s := &Sandbox{adminToken: kernel.NewSecret(), stopping: make(chan struct{})}
 	s.admin = admin.Handler(s, s.adminToken)

@@ -103,7 +103,16 @@ func (s *Service) Serve(cl *kernel.Request, data []byte) error {
 	if err := json.Unmarshal(data, &in); err != nil {
 		return kernel.JSONFail("SerializationException", "The request body is not the JSON that LookupEvents takes.")
 	}
-	e := s.k.Authorize(cl, kernel.Access{Caller: cl.Caller, Action: "cloudtrail:LookupEvents", Resource: "*", Owner: cl.Caller.Account, Context: cl.Conditions(cl.Region())})
+	e := s.k.Authorize(
+		cl,
+		kernel.Access{
+			Caller:   cl.Caller,
+			Action:   "cloudtrail:LookupEvents",
+			Resource: "*",
+			Owner:    cl.Caller.Account,
+			Context:  cl.Conditions(cl.Region()),
+		},
+	)
 	if e != nil {
 		e.Code, e.Status = "AccessDeniedException", http.StatusBadRequest
 		return e
@@ -131,7 +140,12 @@ func (s *Service) lookupEvents(cl *kernel.Request, in *lookupInput) error {
 	limit := maxLookupResults
 	if in.MaxResults != nil {
 		if limit = *in.MaxResults; limit < 1 || limit > maxLookupResults {
-			return kernel.JSONFail("InvalidMaxResultsException", "A maximum results value of %d is invalid. Specify a value between 1 and %d.", limit, maxLookupResults)
+			return kernel.JSONFail(
+				"InvalidMaxResultsException",
+				"A maximum results value of %d is invalid. Specify a value between 1 and %d.",
+				limit,
+				maxLookupResults,
+			)
 		}
 	}
 	var before uint64
@@ -154,7 +168,9 @@ func (s *Service) lookupEvents(cl *kernel.Request, in *lookupInput) error {
 		e := &events[i]
 		x := lookupEvent{
 			EventID: e.EventID, EventName: e.EventName, ReadOnly: strconv.FormatBool(e.ReadOnly), AccessKeyID: e.UserIdentity.AccessKeyID,
-			EventTime: float64(e.EventTime.Unix()), EventSource: e.EventSource, Username: e.Username(), Resources: []lookupResource{}, CloudTrailEvent: string(text),
+			EventTime: float64(
+				e.EventTime.Unix(),
+			), EventSource: e.EventSource, Username: e.Username(), Resources: []lookupResource{}, CloudTrailEvent: string(text),
 		}
 		for _, r := range e.Resources {
 			x.Resources = append(x.Resources, lookupResource{r.Type, r.Name()})

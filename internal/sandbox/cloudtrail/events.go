@@ -60,7 +60,11 @@ func (s *Service) eventsOf(cl *kernel.Request) []trail.Event {
 		e.VPCEndpointID = cl.Endpoint.ID
 	}
 	if t := cl.HTTP.TLS; t != nil {
-		e.TLSDetails = &trail.TLSDetails{TLSVersion: "TLSv" + kernel.TLSVersion(t.Version), CipherSuite: tls.CipherSuiteName(t.CipherSuite), ClientProvidedHostHeader: cl.HTTP.Host}
+		e.TLSDetails = &trail.TLSDetails{
+			TLSVersion:               "TLSv" + kernel.TLSVersion(t.Version),
+			CipherSuite:              tls.CipherSuiteName(t.CipherSuite),
+			ClientProvidedHostHeader: cl.HTTP.Host,
+		}
 	}
 	if c.ErrorCode != "" {
 		e.ResponseElements = nil
@@ -101,7 +105,12 @@ func (s *Service) copies(e trail.Event, owner string) []trail.Event {
 	}
 	e.SharedEventID = kernel.NewUUID()
 	other.SharedEventID = e.SharedEventID
-	other.UserIdentity = trail.Identity{Type: "AWSAccount", PrincipalID: e.UserIdentity.PrincipalID, AccountID: e.UserIdentity.AccountID, InvokedBy: e.UserIdentity.InvokedBy}
+	other.UserIdentity = trail.Identity{
+		Type:        "AWSAccount",
+		PrincipalID: e.UserIdentity.PrincipalID,
+		AccountID:   e.UserIdentity.AccountID,
+		InvokedBy:   e.UserIdentity.InvokedBy,
+	}
 	return []trail.Event{e, other}
 }
 
@@ -185,7 +194,18 @@ func additionalData(cl *kernel.Request) map[string]any {
 }
 
 // secretParameters never reach the trail.
-var secretParameters = []string{"webIdentityToken", "plaintext", "ciphertextBlob", "message", "mac", "secretAccessKey", "sessionToken", "tokenCode", "encryptedKeyMaterial", "importToken"}
+var secretParameters = []string{
+	"webIdentityToken",
+	"plaintext",
+	"ciphertextBlob",
+	"message",
+	"mac",
+	"secretAccessKey",
+	"sessionToken",
+	"tokenCode",
+	"encryptedKeyMaterial",
+	"importToken",
+}
 
 func requestParameters(cl *kernel.Request) map[string]any {
 	out := map[string]any{}
@@ -206,7 +226,9 @@ func requestParameters(cl *kernel.Request) map[string]any {
 		}
 		for name, values := range cl.HTTP.Header {
 			lower := strings.ToLower(name)
-			if strings.HasPrefix(lower, "x-amz-") && lower != "x-amz-security-token" && lower != "x-amz-date" && lower != "x-amz-content-sha256" && !strings.Contains(lower, "customer-key") {
+			if strings.HasPrefix(lower, "x-amz-") && lower != "x-amz-security-token" && lower != "x-amz-date" &&
+				lower != "x-amz-content-sha256" &&
+				!strings.Contains(lower, "customer-key") {
 				out[lower] = strings.Join(values, ",")
 			}
 		}

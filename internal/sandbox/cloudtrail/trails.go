@@ -122,9 +122,23 @@ func createTrail(acct accountTrails, in *trailInput) (any, error) {
 		return nil, kernel.JSONFail("TrailAlreadyExistsException", "Trail %s already exists for customer: %s", in.Name, acct.id)
 	}
 	yes := true
-	t := &savedTrail{ARN: in.TrailName, Name: in.Name, Bucket: in.S3BucketName, MultiRegion: in.IsMultiRegionTrail, Basic: []eventSelector{{ReadWriteType: "All", IncludeManagementEvents: &yes}}}
+	t := &savedTrail{
+		ARN:         in.TrailName,
+		Name:        in.Name,
+		Bucket:      in.S3BucketName,
+		MultiRegion: in.IsMultiRegionTrail,
+		Basic:       []eventSelector{{ReadWriteType: "All", IncludeManagementEvents: &yes}},
+	}
 	acct.trails[t.ARN] = t
-	return map[string]any{"Name": t.Name, "S3BucketName": t.Bucket, "TrailARN": t.ARN, "IsMultiRegionTrail": t.MultiRegion, "IncludeGlobalServiceEvents": true, "LogFileValidationEnabled": false, "IsOrganizationTrail": false}, nil
+	return map[string]any{
+		"Name":                       t.Name,
+		"S3BucketName":               t.Bucket,
+		"TrailARN":                   t.ARN,
+		"IsMultiRegionTrail":         t.MultiRegion,
+		"IncludeGlobalServiceEvents": true,
+		"LogFileValidationEnabled":   false,
+		"IsOrganizationTrail":        false,
+	}, nil
 }
 
 func (a accountTrails) trailOf(in *trailInput) (*savedTrail, error) {

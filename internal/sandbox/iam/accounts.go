@@ -152,7 +152,9 @@ func userARN(account, path, name string) string {
 }
 
 func rootPolicyDocument() (*iampolicy.Document, error) {
-	doc, err := iampolicy.Parse([]byte(`{"Version":"2012-10-17","Statement":[{"Sid":"RootUser","Effect":"Allow","Action":"*","Resource":"*"}]}`))
+	doc, err := iampolicy.Parse(
+		[]byte(`{"Version":"2012-10-17","Statement":[{"Sid":"RootUser","Effect":"Allow","Action":"*","Resource":"*"}]}`),
+	)
 	if err != nil {
 		return nil, fmt.Errorf("parsing the root user's policy: %w", err)
 	}

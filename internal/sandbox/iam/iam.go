@@ -66,16 +66,26 @@ var handlers = map[string]handler{
 	"TagRole": tagging(roleTags), "UntagRole": untagging(roleTags), "ListRoleTags": listingTags(roleTags),
 	"TagUser": tagging(userTags), "UntagUser": untagging(userTags), "ListUserTags": listingTags(userTags),
 	"TagPolicy": tagging(policyTags), "UntagPolicy": untagging(policyTags), "ListPolicyTags": listingTags(policyTags),
-	"TagInstanceProfile": tagging(profileTags), "UntagInstanceProfile": untagging(profileTags), "ListInstanceProfileTags": listingTags(profileTags),
-	"TagOpenIDConnectProvider": tagging(providerTags), "UntagOpenIDConnectProvider": untagging(providerTags), "ListOpenIDConnectProviderTags": listingTags(providerTags),
+	"TagInstanceProfile": tagging(
+		profileTags,
+	), "UntagInstanceProfile": untagging(profileTags), "ListInstanceProfileTags": listingTags(profileTags),
+	"TagOpenIDConnectProvider": tagging(
+		providerTags,
+	), "UntagOpenIDConnectProvider": untagging(providerTags), "ListOpenIDConnectProviderTags": listingTags(providerTags),
 
 	"CreatePolicy": createPolicy, "GetPolicy": getPolicy, "DeletePolicy": deletePolicy, "ListPolicies": listPolicies,
 	"CreatePolicyVersion": createPolicyVersion, "GetPolicyVersion": getPolicyVersion, "ListPolicyVersions": listPolicyVersions,
 	"DeletePolicyVersion": deletePolicyVersion, "SetDefaultPolicyVersion": setDefaultPolicyVersion, "ListEntitiesForPolicy": listEntitiesForPolicy,
 
-	"AttachRolePolicy": attaching(roleGrants), "DetachRolePolicy": detaching(roleGrants), "ListAttachedRolePolicies": listingAttached(roleGrants),
-	"AttachUserPolicy": attaching(userGrants), "DetachUserPolicy": detaching(userGrants), "ListAttachedUserPolicies": listingAttached(userGrants),
-	"AttachGroupPolicy": attaching(groupGrants), "DetachGroupPolicy": detaching(groupGrants), "ListAttachedGroupPolicies": listingAttached(groupGrants),
+	"AttachRolePolicy": attaching(
+		roleGrants,
+	), "DetachRolePolicy": detaching(roleGrants), "ListAttachedRolePolicies": listingAttached(roleGrants),
+	"AttachUserPolicy": attaching(
+		userGrants,
+	), "DetachUserPolicy": detaching(userGrants), "ListAttachedUserPolicies": listingAttached(userGrants),
+	"AttachGroupPolicy": attaching(
+		groupGrants,
+	), "DetachGroupPolicy": detaching(groupGrants), "ListAttachedGroupPolicies": listingAttached(groupGrants),
 	"PutRolePermissionsBoundary": putBoundary(roleGrants), "DeleteRolePermissionsBoundary": deleteBoundary(roleGrants),
 	"PutUserPermissionsBoundary": putBoundary(userGrants), "DeleteUserPermissionsBoundary": deleteBoundary(userGrants),
 
@@ -85,7 +95,9 @@ var handlers = map[string]handler{
 
 	"CreateOpenIDConnectProvider": createOIDCProvider, "GetOpenIDConnectProvider": getOIDCProvider, "DeleteOpenIDConnectProvider": deleteOIDCProvider,
 	"ListOpenIDConnectProviders": listOIDCProviders, "AddClientIDToOpenIDConnectProvider": changeProvider(addClientID),
-	"RemoveClientIDFromOpenIDConnectProvider": changeProvider(removeClientID), "UpdateOpenIDConnectProviderThumbprint": changeProvider(updateThumbprints),
+	"RemoveClientIDFromOpenIDConnectProvider": changeProvider(
+		removeClientID,
+	), "UpdateOpenIDConnectProviderThumbprint": changeProvider(updateThumbprints),
 
 	"CreateGroup": createGroup, "GetGroup": getGroup, "DeleteGroup": deleteGroup, "ListGroups": listGroups, "ListGroupsForUser": listGroupsForUser,
 	"AddUserToGroup": addUserToGroup, "RemoveUserFromGroup": removeUserFromGroup,

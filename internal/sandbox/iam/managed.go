@@ -57,10 +57,22 @@ func (p *managedPolicy) current() iampolicy.NamedPolicy {
 // awsManaged are the AWS managed policies that are modelled: those with a short text.
 var awsManaged = []struct{ name, text string }{
 	{"AdministratorAccess", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`},
-	{"AmazonS3FullAccess", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*","s3-object-lambda:*"],"Resource":"*"}]}`},
-	{"AmazonS3ReadOnlyAccess", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:Get*","s3:List*","s3:Describe*","s3-object-lambda:Get*","s3-object-lambda:List*"],"Resource":"*"}]}`},
-	{"IAMFullAccess", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["iam:*","organizations:DescribeAccount","organizations:DescribeOrganization","organizations:DescribeOrganizationalUnit","organizations:DescribePolicy","organizations:ListChildren","organizations:ListParents","organizations:ListPoliciesForTarget","organizations:ListRoots","organizations:ListPolicies","organizations:ListTargetsForPolicy"],"Resource":"*"}]}`},
-	{"IAMReadOnlyAccess", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["iam:GenerateCredentialReport","iam:GenerateServiceLastAccessedDetails","iam:Get*","iam:List*","iam:SimulateCustomPolicy","iam:SimulatePrincipalPolicy"],"Resource":"*"}]}`},
+	{
+		"AmazonS3FullAccess",
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*","s3-object-lambda:*"],"Resource":"*"}]}`,
+	},
+	{
+		"AmazonS3ReadOnlyAccess",
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:Get*","s3:List*","s3:Describe*","s3-object-lambda:Get*","s3-object-lambda:List*"],"Resource":"*"}]}`,
+	},
+	{
+		"IAMFullAccess",
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["iam:*","organizations:DescribeAccount","organizations:DescribeOrganization","organizations:DescribeOrganizationalUnit","organizations:DescribePolicy","organizations:ListChildren","organizations:ListParents","organizations:ListPoliciesForTarget","organizations:ListRoots","organizations:ListPolicies","organizations:ListTargetsForPolicy"],"Resource":"*"}]}`,
+	},
+	{
+		"IAMReadOnlyAccess",
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["iam:GenerateCredentialReport","iam:GenerateServiceLastAccessedDetails","iam:Get*","iam:List*","iam:SimulateCustomPolicy","iam:SimulatePrincipalPolicy"],"Resource":"*"}]}`,
+	},
 	{"AWSDenyAll", `{"Version":"2012-10-17","Statement":[{"Sid":"DenyAll","Effect":"Deny","Action":["*"],"Resource":"*"}]}`},
 }
 
@@ -165,7 +177,12 @@ func createPolicy(s *Service, cl *kernel.Request, acct *account) (any, error) {
 	}
 	for _, p := range acct.policies {
 		if strings.EqualFold(p.Name, name) {
-			return nil, kernel.Fail(http.StatusConflict, "EntityAlreadyExists", "A policy called %s already exists. Duplicate names are not allowed.", name)
+			return nil, kernel.Fail(
+				http.StatusConflict,
+				"EntityAlreadyExists",
+				"A policy called %s already exists. Duplicate names are not allowed.",
+				name,
+			)
 		}
 	}
 	if err := checkQuota("PoliciesPerAccount", len(acct.policies), maxPolicies); err != nil {
@@ -221,7 +238,14 @@ func (s *Service) anyPolicy(cl *kernel.Request, acct *account) (*managedPolicy, 
 func (s *Service) ownPolicy(cl *kernel.Request, acct *account) (*managedPolicy, error) {
 	p, err := s.anyPolicy(cl, acct)
 	if err == nil && strings.HasPrefix(p.ARN, awsPolicyARNPrefix) && !kernel.IsReadOnly(cl.Record.Operation) {
-		return nil, kernel.Fail(http.StatusForbidden, "AccessDenied", "User: %s is not authorized to perform: iam:%s on resource: policy %s with an explicit deny", cl.Caller.ARN, cl.Record.Operation, p.ARN)
+		return nil, kernel.Fail(
+			http.StatusForbidden,
+			"AccessDenied",
+			"User: %s is not authorized to perform: iam:%s on resource: policy %s with an explicit deny",
+			cl.Caller.ARN,
+			cl.Record.Operation,
+			p.ARN,
+		)
 	}
 	return p, err
 }
@@ -248,7 +272,11 @@ func deletePolicy(s *Service, cl *kernel.Request, acct *account) (any, error) {
 		return nil, kernel.Fail(http.StatusConflict, "DeleteConflict", "Cannot delete a policy attached to entities.")
 	}
 	if len(p.Versions) > 1 {
-		return nil, kernel.Fail(http.StatusConflict, "DeleteConflict", "This policy has more than one version. Before you delete a policy, you must delete the policy's versions. The default version is deleted with the policy.")
+		return nil, kernel.Fail(
+			http.StatusConflict,
+			"DeleteConflict",
+			"This policy has more than one version. Before you delete a policy, you must delete the policy's versions. The default version is deleted with the policy.",
+		)
 	}
 	delete(acct.policies, p.ARN)
 	return nil, nil

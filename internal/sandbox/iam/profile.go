@@ -32,7 +32,14 @@ type profileXML struct {
 }
 
 func (s *Service) profileXML(acct *account, p *instanceProfile) profileXML {
-	x := profileXML{Path: p.Path, InstanceProfileName: p.Name, InstanceProfileID: p.ID, Arn: p.ARN, CreateDate: kernel.QueryTime(p.Created), Tags: tagList(p.Tags)}
+	x := profileXML{
+		Path:                p.Path,
+		InstanceProfileName: p.Name,
+		InstanceProfileID:   p.ID,
+		Arn:                 p.ARN,
+		CreateDate:          kernel.QueryTime(p.Created),
+		Tags:                tagList(p.Tags),
+	}
 	for _, name := range p.Roles {
 		if r := acct.roles[name]; r != nil {
 			x.Roles = append(x.Roles, s.roleXML(r))
@@ -100,7 +107,11 @@ func deleteInstanceProfile(s *Service, cl *kernel.Request, acct *account) (any, 
 		return nil, err
 	}
 	if len(p.Roles) > 0 {
-		return nil, kernel.Fail(http.StatusConflict, "DeleteConflict", "Cannot delete entity, must remove roles from instance profile first.")
+		return nil, kernel.Fail(
+			http.StatusConflict,
+			"DeleteConflict",
+			"Cannot delete entity, must remove roles from instance profile first.",
+		)
 	}
 	delete(acct.profiles, p.Name)
 	return nil, nil

@@ -53,7 +53,14 @@ func createOIDCProvider(s *Service, cl *kernel.Request, acct *account) (any, err
 	if err := checkQuota("OpenIDConnectProvidersPerAccount", len(acct.providers), maxProviders); err != nil {
 		return nil, err
 	}
-	p := &oidcProvider{ARN: arn, Issuer: issuer, ClientIDs: kernel.FormList(cl.Form, "ClientIDList"), Thumbprints: kernel.FormList(cl.Form, "ThumbprintList"), Tags: tags, Created: cl.Now}
+	p := &oidcProvider{
+		ARN:         arn,
+		Issuer:      issuer,
+		ClientIDs:   kernel.FormList(cl.Form, "ClientIDList"),
+		Thumbprints: kernel.FormList(cl.Form, "ThumbprintList"),
+		Tags:        tags,
+		Created:     cl.Now,
+	}
 	if err := p.check(); err != nil {
 		return nil, err
 	}
@@ -68,7 +75,12 @@ func createOIDCProvider(s *Service, cl *kernel.Request, acct *account) (any, err
 
 func (p *oidcProvider) check() error {
 	if len(p.ClientIDs) > maxClientIDs {
-		return kernel.Fail(http.StatusConflict, "LimitExceeded", "Cannot exceed quota for ClientIdsPerOpenIdConnectProvider: %d", maxClientIDs)
+		return kernel.Fail(
+			http.StatusConflict,
+			"LimitExceeded",
+			"Cannot exceed quota for ClientIdsPerOpenIdConnectProvider: %d",
+			maxClientIDs,
+		)
 	}
 	if len(p.Thumbprints) > maxThumbprints {
 		return invalidInput("Thumbprint list must contain fewer than %d entries.", maxThumbprints)

@@ -162,7 +162,11 @@ func deleteRole(s *Service, cl *kernel.Request, acct *account) (any, error) {
 	}
 	for _, p := range acct.profiles {
 		if slices.Contains(p.Roles, r.name) {
-			return nil, kernel.Fail(http.StatusConflict, "DeleteConflict", "Cannot delete entity, must remove roles from instance profile first.")
+			return nil, kernel.Fail(
+				http.StatusConflict,
+				"DeleteConflict",
+				"Cannot delete entity, must remove roles from instance profile first.",
+			)
 		}
 	}
 	delete(acct.roles, r.name)

@@ -106,7 +106,16 @@ func (r *Role) save() savedRole {
 }
 
 func (u *user) save() savedUser {
-	return savedUser{ARN: u.arn, ID: u.ID, Name: u.name, Path: u.path, Inline: u.inline.save(), Grants: u.grants, Tags: u.tags, Created: u.created}
+	return savedUser{
+		ARN:     u.arn,
+		ID:      u.ID,
+		Name:    u.name,
+		Path:    u.path,
+		Inline:  u.inline.save(),
+		Grants:  u.grants,
+		Tags:    u.tags,
+		Created: u.created,
+	}
 }
 
 func (k *AccessKey) save() savedKey {
@@ -191,7 +200,10 @@ func (s *Service) restoreIdentities(saved *savedAccount) error {
 			return err
 		}
 		made := &Role{
-			entity: entity{r.ARN, r.ID}, name: r.Name, path: r.Path, Account: saved.ID, description: r.Description, MaxSession: r.MaxSession, inline: inline,
+			entity: entity{
+				r.ARN,
+				r.ID,
+			}, name: r.Name, path: r.Path, Account: saved.ID, description: r.Description, MaxSession: r.MaxSession, inline: inline,
 			grants: r.Grants, tags: r.Tags, created: r.Created, lastUsed: r.LastUsed, lastIn: r.LastIn,
 		}
 		acct.roles[r.Name], s.ids[r.ID] = made, made.entity
@@ -201,7 +213,16 @@ func (s *Service) restoreIdentities(saved *savedAccount) error {
 		if err != nil {
 			return err
 		}
-		made := &user{entity: entity{u.ARN, u.ID}, name: u.Name, path: u.Path, account: saved.ID, inline: inline, grants: u.Grants, tags: u.Tags, created: u.Created}
+		made := &user{
+			entity:  entity{u.ARN, u.ID},
+			name:    u.Name,
+			path:    u.Path,
+			account: saved.ID,
+			inline:  inline,
+			grants:  u.Grants,
+			tags:    u.Tags,
+			created: u.Created,
+		}
 		acct.users[u.Name], s.ids[u.ID] = made, made.entity
 	}
 	for _, g := range saved.Groups {
@@ -230,7 +251,16 @@ func (s *Service) restoreTrust(saved *savedAccount) error {
 // restoreKey restores an access key, except for sessions of deleted roles and users. Root
 // keys that the options give replace the stored ones.
 func (s *Service) restoreKey(saved *savedKey, given map[string]kernel.Credentials) error {
-	k := &AccessKey{ID: saved.ID, Secret: saved.Secret, Account: saved.Account, inactive: saved.Inactive, created: saved.Created, lastUsed: saved.LastUsed, lastIn: saved.LastIn, lastService: saved.LastService}
+	k := &AccessKey{
+		ID:          saved.ID,
+		Secret:      saved.Secret,
+		Account:     saved.Account,
+		inactive:    saved.Inactive,
+		created:     saved.Created,
+		lastUsed:    saved.LastUsed,
+		lastIn:      saved.LastIn,
+		lastService: saved.LastService,
+	}
 	if saved.UserID != "" {
 		for _, u := range s.accounts[saved.Account].users {
 			if u.ID == saved.UserID {

@@ -17,7 +17,10 @@ func (s *Service) IssueLocked(cl *kernel.Request, sess *Session, account string)
 	s.dropExpired(cl.Now)
 	cl.Response = map[string]any{"credentials": map[string]any{"accessKeyId": key.ID, "expiration": kernel.QueryTime(sess.Expires)}}
 	if sess.Role != nil {
-		cl.Response["assumedRoleUser"] = map[string]any{"assumedRoleId": sess.Role.ID + ":" + sess.Name, "arn": s.CallerLocked(key, sess).ARN}
+		cl.Response["assumedRoleUser"] = map[string]any{
+			"assumedRoleId": sess.Role.ID + ":" + sess.Name,
+			"arn":           s.CallerLocked(key, sess).ARN,
+		}
 	}
 	return key
 }

@@ -100,7 +100,9 @@ func simulatePrincipalPolicy(s *Service, cl *kernel.Request, acct *account) (any
 
 // simulateGroup asks the policies of a group for a user who has no others.
 func (s *Service) simulateGroup(cl *kernel.Request, g *group, acct *account) (any, error) {
-	sim := simulation{base: iampolicy.Scenario{Request: iampolicy.Request{Principal: userARN(acct.id, "/", "simulated"), Context: map[string][]string{}}}}
+	sim := simulation{
+		base: iampolicy.Scenario{Request: iampolicy.Request{Principal: userARN(acct.id, "/", "simulated"), Context: map[string][]string{}}},
+	}
 	sim.base.Policies.Identity, _ = s.entityPolicies(acct.id, g.inline, &g.grants)
 	sim.base.Policies.ServiceControl = s.k.ServiceControl(acct.id)
 	return s.simulate(cl, sim, acct)
@@ -114,7 +116,11 @@ func simulateCustomPolicy(s *Service, cl *kernel.Request, acct *account) (any, e
 	if arn == "" {
 		arn = userARN(acct.id, "/", "simulated")
 	}
-	return s.simulate(cl, simulation{base: iampolicy.Scenario{Request: iampolicy.Request{Principal: arn, Context: map[string][]string{}}}}, acct)
+	return s.simulate(
+		cl,
+		simulation{base: iampolicy.Scenario{Request: iampolicy.Request{Principal: arn, Context: map[string][]string{}}}},
+		acct,
+	)
 }
 
 func invalidInput(format string, args ...any) *kernel.Error {
@@ -226,7 +232,8 @@ func evaluation(sc iampolicy.Scenario, res iampolicy.Result) evaluationXML {
 				start, end := positions(sourceText(sc, l.Layer, st.Policy), st.Line, st.Column)
 				x.MatchedStatements.Members = append(x.MatchedStatements.Members, matchedXML{st.Policy, kind, start, end})
 			}
-			if missing := &x.MissingContextValues.Members; st.FailedOn == iampolicy.ElementCondition && st.Got == nil && st.Key != "" && !slices.Contains(*missing, st.Key) {
+			if missing := &x.MissingContextValues.Members; st.FailedOn == iampolicy.ElementCondition && st.Got == nil && st.Key != "" &&
+				!slices.Contains(*missing, st.Key) {
 				*missing = append(*missing, st.Key)
 			}
 		}

@@ -22,7 +22,14 @@ type userXML struct {
 }
 
 func (u *user) xml() userXML {
-	out := userXML{Path: u.path, UserName: u.name, UserID: u.ID, Arn: u.arn, CreateDate: kernel.QueryTime(u.created), PermissionsBoundary: u.boundaryXML()}
+	out := userXML{
+		Path:                u.path,
+		UserName:            u.name,
+		UserID:              u.ID,
+		Arn:                 u.arn,
+		CreateDate:          kernel.QueryTime(u.created),
+		PermissionsBoundary: u.boundaryXML(),
+	}
 	out.Tags = tagList(u.tags)
 	return out
 }
@@ -44,7 +51,15 @@ func createUser(s *Service, cl *kernel.Request, acct *account) (any, error) {
 	if err := checkQuota("UsersPerAccount", len(acct.users), maxUsers); err != nil {
 		return nil, err
 	}
-	u := &user{entity: entity{arn: arn, ID: kernel.NewID("AIDA", 17)}, name: name, path: path, account: acct.id, inline: namedDocuments{}, tags: tags, created: cl.Now}
+	u := &user{
+		entity:  entity{arn: arn, ID: kernel.NewID("AIDA", 17)},
+		name:    name,
+		path:    path,
+		account: acct.id,
+		inline:  namedDocuments{},
+		tags:    tags,
+		created: cl.Now,
+	}
 	if b := cl.Form.Get("PermissionsBoundary"); b != "" {
 		if err := u.setBoundary(s, acct, b); err != nil {
 			return nil, err
@@ -246,7 +261,13 @@ func getAccessKeyLastUsed(s *Service, cl *kernel.Request, acct *account) (any, e
 	k := s.Keys[id]
 	if k == nil || k.Account != acct.id || k.User == nil || k.Session != nil {
 		// A key that is not there reads like another account's.
-		e := kernel.Fail(http.StatusForbidden, "AccessDenied", "User: %s is not authorized to perform iam:GetAccessKeyLastUsed on resource: access key %s", cl.Caller.ARN, id)
+		e := kernel.Fail(
+			http.StatusForbidden,
+			"AccessDenied",
+			"User: %s is not authorized to perform iam:GetAccessKeyLastUsed on resource: access key %s",
+			cl.Caller.ARN,
+			id,
+		)
 		e.Denied = true
 		return nil, e
 	}

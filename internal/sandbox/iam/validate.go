@@ -124,7 +124,15 @@ func (v *validation) parameter(s Shape, name string, required bool) error {
 	}
 	if s.oneOf != nil && !slices.Contains(s.oneOf, value[0]) {
 		// IAM shows values of enumerations, too.
-		v.wrong = append(v.wrong, fmt.Sprintf("Value '%s' at '%s' failed to satisfy constraint: Member must satisfy enum value set: [%s]", value[0], field, strings.Join(s.oneOf, ", ")))
+		v.wrong = append(
+			v.wrong,
+			fmt.Sprintf(
+				"Value '%s' at '%s' failed to satisfy constraint: Member must satisfy enum value set: [%s]",
+				value[0],
+				field,
+				strings.Join(s.oneOf, ", "),
+			),
+		)
 		return nil
 	}
 	v.text(s, field, value[0])

@@ -35,7 +35,12 @@ func createPolicyVersion(s *Service, cl *kernel.Request, acct *account) (any, er
 		return nil, err
 	}
 	if len(p.Versions) >= maxPolicyVersions {
-		return nil, kernel.Fail(http.StatusConflict, "LimitExceeded", "A managed policy can have up to %d versions. Before you create a new version, you must delete an existing version.", maxPolicyVersions)
+		return nil, kernel.Fail(
+			http.StatusConflict,
+			"LimitExceeded",
+			"A managed policy can have up to %d versions. Before you create a new version, you must delete an existing version.",
+			maxPolicyVersions,
+		)
 	}
 	text := cl.Form.Get("PolicyDocument")
 	doc, err := checkManaged(text)

@@ -85,7 +85,10 @@ func (cl *Request) Authenticate(keys keyring, service, payloadHash string) error
 			break
 		}
 		if service == "s3" && !strings.HasPrefix(header, SigAlgorithm) {
-			return InvalidArgument("Unsupported Authorization Type").With("ArgumentName", "Authorization").With("ArgumentValue", strings.SplitN(header, " ", 2)[0])
+			return InvalidArgument(
+				"Unsupported Authorization Type",
+			).With("ArgumentName", "Authorization").
+				With("ArgumentValue", strings.SplitN(header, " ", 2)[0])
 		}
 		if sig, err = parseAuthorization(header, service); err != nil {
 			return Fail(e.badHeaderStatus, e.badHeader, "The authorization header is malformed; %v", err)
@@ -94,7 +97,11 @@ func (cl *Request) Authenticate(keys keyring, service, payloadHash string) error
 			return Fail(http.StatusForbidden, "AccessDenied", "AWS authentication requires a valid Date or x-amz-date header")
 		}
 		if sig.date != sig.Time.Format("20060102") {
-			return Fail(e.badHeaderStatus, e.badHeader, "The authorization header is malformed; Invalid credential date. Date is not the same as X-Amz-Date.")
+			return Fail(
+				e.badHeaderStatus,
+				e.badHeader,
+				"The authorization header is malformed; Invalid credential date. Date is not the same as X-Amz-Date.",
+			)
 		}
 		sig.Token = r.Header.Get("X-Amz-Security-Token")
 	case isQueryService(service) && query.Has("X-Amz-Credential"):
@@ -127,12 +134,18 @@ func (cl *Request) Authenticate(keys keyring, service, payloadHash string) error
 	}
 	if !sig.matches(r, signingKey, payloadHash) {
 		return Fail(e.signatureStatus, e.badSignature, "%s", e.BadSignatureText).
-			With("AWSAccessKeyId", sig.accessKey).With("StringToSign", sig.stringToSign(r, payloadHash)).With("SignatureProvided", sig.Value).
-			With("StringToSignBytes", hexBytes(sig.stringToSign(r, payloadHash))).With("CanonicalRequest", sig.canonicalRequest(r, payloadHash)).
+			With("AWSAccessKeyId", sig.accessKey).
+			With("StringToSign", sig.stringToSign(r, payloadHash)).With("SignatureProvided", sig.Value).
+			With("StringToSignBytes", hexBytes(sig.stringToSign(r, payloadHash))).
+			With("CanonicalRequest", sig.canonicalRequest(r, payloadHash)).
 			With("CanonicalRequestBytes", hexBytes(sig.canonicalRequest(r, payloadHash)))
 	}
 	if names := sig.unsignedHeaders(r); names != nil && !isQueryService(service) {
-		return Fail(http.StatusForbidden, "AccessDenied", "There were headers present in the request which were not signed").With("HeadersNotSigned", strings.Join(names, ", "))
+		return Fail(
+			http.StatusForbidden,
+			"AccessDenied",
+			"There were headers present in the request which were not signed",
+		).With("HeadersNotSigned", strings.Join(names, ", "))
 	}
 	if !by.Expires.IsZero() && !cl.Now.Before(by.Expires) {
 		return Fail(e.expiredStatus, e.expired, "%s", e.expiredText)
@@ -203,7 +216,11 @@ func UnsupportedSignature(e *authErrors) *Error {
 	if e != &S3AuthErrors {
 		return Fail(e.badHeaderStatus, e.badHeader, "Only Signature Version 4 is accepted.")
 	}
-	return Fail(http.StatusBadRequest, "InvalidRequest", "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.")
+	return Fail(
+		http.StatusBadRequest,
+		"InvalidRequest",
+		"The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",
+	)
 }
 
 // signingTime is the time of signing, as the client states it.
@@ -235,7 +252,8 @@ func checkTime(sig *Signature, service string, e *authErrors, now time.Time) err
 		}
 		if now.After(sig.Time.Add(sig.expires)) {
 			return Fail(http.StatusForbidden, "AccessDenied", "Request has expired").
-				With("X-Amz-Expires", strconv.Itoa(Seconds(sig.expires))).With("Expires", sig.Time.Add(sig.expires).Format(time.RFC3339)).With("ServerTime", now.UTC().Format(time.RFC3339))
+				With("X-Amz-Expires", strconv.Itoa(Seconds(sig.expires))).
+				With("Expires", sig.Time.Add(sig.expires).Format(time.RFC3339)).With("ServerTime", now.UTC().Format(time.RFC3339))
 		}
 		return nil
 	}

@@ -7,7 +7,8 @@ import (
 
 // IsData reports whether an operation is about objects of S3: CloudTrail counts it among the data events.
 func IsData(service, operation string) bool {
-	if service != "s3" || strings.Contains(operation, "Bucket") || strings.Contains(operation, "PublicAccessBlock") || strings.Contains(operation, "LockConfiguration") {
+	if service != "s3" || strings.Contains(operation, "Bucket") || strings.Contains(operation, "PublicAccessBlock") ||
+		strings.Contains(operation, "LockConfiguration") {
 		return false
 	}
 	return true

@@ -135,7 +135,9 @@ func (f *Fault) set(name, value string) error {
 	case "delete_role":
 		f.DeleteRole = value
 	default:
-		return errors.New("unknown; known are code, message, status, latency, jitter, rate, skip, times, reset, truncate, bytes_per_second, expire_session, disable_key and delete_role")
+		return errors.New(
+			"unknown; known are code, message, status, latency, jitter, rate, skip, times, reset, truncate, bytes_per_second, expire_session, disable_key and delete_role",
+		)
 	}
 	return err
 }
@@ -145,7 +147,10 @@ func (f *Fault) Validate() error {
 	service, operation, ok := strings.Cut(f.Operation, ":")
 	switch {
 	case f.Operation != "*" && (!ok || operation == "" || service != "*" && !services[service]):
-		return fmt.Errorf("fault: operation %q: want service:Operation, service:* or *, where service is s3, sts, iam, kms or cloudtrail", f.Operation)
+		return fmt.Errorf(
+			"fault: operation %q: want service:Operation, service:* or *, where service is s3, sts, iam, kms or cloudtrail",
+			f.Operation,
+		)
 	case !(f.Rate >= 0 && f.Rate <= 1): // NaN is neither
 		return fmt.Errorf("fault: rate %v: want a share from 0 to 1", f.Rate)
 	case f.Status != 0 && (f.Status < 400 || f.Status > 599):
@@ -156,9 +161,18 @@ func (f *Fault) Validate() error {
 	switch f.Reset {
 	case "", ResetBeforeBody, ResetAfterBody, ResetBeforeResponse, ResetAfterResponse:
 	default:
-		return fmt.Errorf("fault: reset %q: want %s, %s, %s or %s", f.Reset, ResetBeforeBody, ResetAfterBody, ResetBeforeResponse, ResetAfterResponse)
+		return fmt.Errorf(
+			"fault: reset %q: want %s, %s, %s or %s",
+			f.Reset,
+			ResetBeforeBody,
+			ResetAfterBody,
+			ResetBeforeResponse,
+			ResetAfterResponse,
+		)
 	}
-	if f.Code == "" && f.Latency == 0 && f.Jitter == 0 && f.Reset == "" && f.Truncate == 0 && f.BytesPerSecond == 0 && !f.ExpireSession && f.DisableKey == "" && f.DeleteRole == "" {
+	if f.Code == "" && f.Latency == 0 && f.Jitter == 0 && f.Reset == "" && f.Truncate == 0 && f.BytesPerSecond == 0 && !f.ExpireSession &&
+		f.DisableKey == "" &&
+		f.DeleteRole == "" {
 		return fmt.Errorf("fault: %s has no effect: give a code, a latency, a reset or another effect", f.Operation)
 	}
 	return nil

@@ -133,7 +133,9 @@ type savedGuardrails struct {
 func (k *Kernel) Snapshot() (json.RawMessage, error) {
 	k.networkMu.RLock()
 	defer k.networkMu.RUnlock()
-	return json.Marshal(savedOrganization{Sorted(k.guards, func(g *parsedGuardrails) savedGuardrails { return savedGuardrails{g.account, &g.given} })})
+	return json.Marshal(
+		savedOrganization{Sorted(k.guards, func(g *parsedGuardrails) savedGuardrails { return savedGuardrails{g.account, &g.given} })},
+	)
 }
 
 // Restore replaces the guardrails with those of a snapshot.

@@ -47,7 +47,15 @@ func (c *countingReader) Read(p []byte) (int, error) {
 
 // Begin makes the call of a request, with the headers that every answer of the service has.
 func (k *Kernel) Begin(w http.ResponseWriter, r *http.Request) *Request {
-	cl := &Request{Kernel: k, HTTP: r, Now: k.Now(), Caller: AnonymousCaller(), Payload: &countingReader{r: r.Body}, HostID: NewHex(28), Endpoint: endpointOf(r)}
+	cl := &Request{
+		Kernel:   k,
+		HTTP:     r,
+		Now:      k.Now(),
+		Caller:   AnonymousCaller(),
+		Payload:  &countingReader{r: r.Body},
+		HostID:   NewHex(28),
+		Endpoint: endpointOf(r),
+	}
 	requestID := NewUUID()
 	service := requestService(r)
 	if service == "s3" {

@@ -143,7 +143,9 @@ func parsePresigned(q url.Values, service string) (Signature, error) {
 	sig := Signature{Presigned: true, Value: q.Get("X-Amz-Signature"), Token: q.Get("X-Amz-Security-Token")}
 	for _, name := range []string{"X-Amz-Signature", "X-Amz-Credential", "X-Amz-SignedHeaders", "X-Amz-Expires", "X-Amz-Date"} {
 		if q.Get(name) == "" {
-			return sig, malformedAuth("Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.")
+			return sig, malformedAuth(
+				"Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.",
+			)
 		}
 	}
 	if q.Get("X-Amz-Algorithm") != SigAlgorithm {
@@ -162,7 +164,9 @@ func parsePresigned(q url.Values, service string) (Signature, error) {
 	case seconds < 0:
 		return sig, malformedAuth("X-Amz-Expires must be non-negative")
 	case time.Duration(seconds)*time.Second > maxPresignLife:
-		return sig, malformedAuth("X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds")
+		return sig, malformedAuth(
+			"X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds",
+		)
 	}
 	sig.expires = time.Duration(seconds) * time.Second
 	if sig.Time, err = time.Parse(AmzTimeLayout, q.Get("X-Amz-Date")); err != nil {
@@ -261,7 +265,8 @@ func (s *Signature) unsignedHeaders(r *http.Request) []string {
 	var out []string
 	for name := range r.Header {
 		lower := strings.ToLower(name)
-		if !strings.HasPrefix(lower, "x-amz-") || slices.Contains(s.signedHeaders, lower) || s.Presigned && lower == "x-amz-content-sha256" {
+		if !strings.HasPrefix(lower, "x-amz-") || slices.Contains(s.signedHeaders, lower) ||
+			s.Presigned && lower == "x-amz-content-sha256" {
 			continue
 		}
 		out = append(out, lower)

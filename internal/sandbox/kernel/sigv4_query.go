@@ -29,7 +29,10 @@ func parseQueryPresigned(q url.Values, service string) (Signature, error) {
 	}
 	for _, name := range []string{"X-Amz-Credential", "X-Amz-Date", "X-Amz-SignedHeaders", "X-Amz-Signature"} {
 		if q.Get(name) == "" {
-			return sig, incompleteSignature(http.StatusForbidden, "AWS query-string parameters must include '"+name+"'. Re-examine the query-string parameters.")
+			return sig, incompleteSignature(
+				http.StatusForbidden,
+				"AWS query-string parameters must include '"+name+"'. Re-examine the query-string parameters.",
+			)
 		}
 	}
 	err := sig.ParseScope(q.Get("X-Amz-Credential"), service)
@@ -69,7 +72,12 @@ func queryAuthProblem(err error) error {
 // checkScopeDate refuses a credential of another day than the request.
 func (s *Signature) checkScopeDate() error {
 	if day := s.Time.UTC().Format("20060102"); day != s.date {
-		return scopeProblem("Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '%s' != '%s', from '%s'.", s.date, day, s.Time.UTC().Format(AmzTimeLayout))
+		return scopeProblem(
+			"Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '%s' != '%s', from '%s'.",
+			s.date,
+			day,
+			s.Time.UTC().Format(AmzTimeLayout),
+		)
 	}
 	return nil
 }

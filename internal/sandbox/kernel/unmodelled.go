@@ -61,12 +61,20 @@ func writeUnmodelled(w http.ResponseWriter, r *http.Request, service string, e *
 	switch {
 	case service == "ec2":
 		h.Set("Content-Type", "text/xml")
-		return fmt.Sprintf(xml.Header+`<Response><Errors><Error><Code>%s</Code><Message>%s</Message></Error></Errors><RequestID>%s</RequestID></Response>`,
-			escapeXML(e.Code), escapeXML(e.Message), requestID)
+		return fmt.Sprintf(
+			xml.Header+`<Response><Errors><Error><Code>%s</Code><Message>%s</Message></Error></Errors><RequestID>%s</RequestID></Response>`,
+			escapeXML(e.Code),
+			escapeXML(e.Message),
+			requestID,
+		)
 	case isForm(r), r.URL.Query().Has("Action"), restXML[service]:
 		h.Set("Content-Type", "text/xml")
-		return fmt.Sprintf(xml.Header+`<ErrorResponse><Error><Type>Receiver</Type><Code>%s</Code><Message>%s</Message></Error><RequestId>%s</RequestId></ErrorResponse>`,
-			escapeXML(e.Code), escapeXML(e.Message), requestID)
+		return fmt.Sprintf(
+			xml.Header+`<ErrorResponse><Error><Type>Receiver</Type><Code>%s</Code><Message>%s</Message></Error><RequestId>%s</RequestId></ErrorResponse>`,
+			escapeXML(e.Code),
+			escapeXML(e.Message),
+			requestID,
+		)
 	}
 	h.Set("Content-Type", JSONContentType)
 	h.Set("X-Amzn-Errortype", e.Code)

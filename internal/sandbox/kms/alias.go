@@ -27,9 +27,15 @@ func checkAliasName(name string) *kernel.Error {
 	case len(name) > 256:
 		return tooLong(name, "aliasName", 256)
 	case !aliasPattern.MatchString(name):
-		return invalid("Value '%s' at 'aliasName' failed to satisfy constraint: Member must satisfy regular expression pattern: ^[a-zA-Z0-9:/_-]+$", name)
+		return invalid(
+			"Value '%s' at 'aliasName' failed to satisfy constraint: Member must satisfy regular expression pattern: ^[a-zA-Z0-9:/_-]+$",
+			name,
+		)
 	case !strings.HasPrefix(name, "alias/") || name == "alias/":
-		return kernel.JSONFail("ValidationException", "Alias must start with the prefix \"alias/\". Please see https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html")
+		return kernel.JSONFail(
+			"ValidationException",
+			"Alias must start with the prefix \"alias/\". Please see https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html",
+		)
 	case strings.Contains(name, ":"):
 		return kernel.JSONFail("ValidationException", "%s contains invalid characters for an alias", name)
 	}
@@ -105,7 +111,11 @@ func updateAlias(s *Service, cl *kernel.Request, in *input) (any, error) {
 		return nil, err
 	}
 	if specs[old.Spec].asymmetric() != specs[k.Spec].asymmetric() || old.Usage != k.Usage {
-		return nil, kernel.JSONFail("ValidationException", "The current and the new key of alias %s must have the same type and the same key usage.", arn) // [unverified] wording
+		return nil, kernel.JSONFail(
+			"ValidationException",
+			"The current and the new key of alias %s must have the same type and the same key usage.",
+			arn,
+		) // [unverified] wording
 	}
 	alias.Target, alias.Updated = k.arn, cl.Now
 	return nil, nil
@@ -160,7 +170,10 @@ func listAliases(s *Service, cl *kernel.Request, in *input) (any, error) {
 	for _, arn := range slices.Sorted(maps.Keys(s.aliases)) {
 		a := s.aliases[arn]
 		if strings.HasPrefix(arn, prefix) && (only == "" || only == a.Target) {
-			out = append(out, aliasEntry{arn, aliasName(arn), a.Target[strings.LastIndex(a.Target, "/")+1:], epoch(a.Created), epoch(a.Updated)})
+			out = append(
+				out,
+				aliasEntry{arn, aliasName(arn), a.Target[strings.LastIndex(a.Target, "/")+1:], epoch(a.Created), epoch(a.Updated)},
+			)
 		}
 	}
 	page, end, err := page(in, out, func(e aliasEntry) string { return e.AliasArn }, 50, 100)

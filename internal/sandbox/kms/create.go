@@ -88,7 +88,10 @@ func (in *input) newKeyFacts(now time.Time) (keyFacts, error) {
 		return f, err
 	}
 	if in.KeySpec != "" && in.CustomerMasterKeySpec != "" {
-		return f, kernel.JSONFail("ValidationException", "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is deprecated.")
+		return f, kernel.JSONFail(
+			"ValidationException",
+			"You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is deprecated.",
+		)
 	}
 	if in.CustomKeyStoreID != "" || in.XksKeyID != "" || in.Origin == "AWS_CLOUDHSM" || in.Origin == "EXTERNAL_KEY_STORE" {
 		return f, kernel.NotImplemented("custom key stores of KMS")
@@ -106,7 +109,10 @@ func (in *input) newKeyFacts(now time.Time) (keyFacts, error) {
 	}
 	if f.Usage == "" {
 		if !spec.symmetric {
-			return f, kernel.JSONFail("ValidationException", "You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.")
+			return f, kernel.JSONFail(
+				"ValidationException",
+				"You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.",
+			)
 		}
 		f.Usage = usageEncrypt
 	}

@@ -54,7 +54,11 @@ func noContext(encryption map[string]string, algorithm string) *kernel.Error {
 	if len(encryption) == 0 || algorithm == symmetricDefault {
 		return nil
 	}
-	return kernel.JSONFail("ValidationException", "Encryption context is not supported for encryption algorithm %s.", algorithm) // [unverified] wording
+	return kernel.JSONFail(
+		"ValidationException",
+		"Encryption context is not supported for encryption algorithm %s.",
+		algorithm,
+	) // [unverified] wording
 }
 
 // encrypt makes a ciphertext with the key's current material.
@@ -71,7 +75,13 @@ func (k *key) encrypt(plaintext []byte, algorithm string, encryption map[string]
 	}
 	hash := oaepHash(algorithm)
 	if most := key.Size() - 2*hash.Size() - 2; len(plaintext) > most {
-		return nil, kernel.JSONFail("ValidationException", "Algorithm %s and key spec %s cannot encrypt data larger than %d bytes.", algorithm, k.Spec, most)
+		return nil, kernel.JSONFail(
+			"ValidationException",
+			"Algorithm %s and key spec %s cannot encrypt data larger than %d bytes.",
+			algorithm,
+			k.Spec,
+			most,
+		)
 	}
 	return rsa.EncryptOAEP(hash.New(), rand.Reader, &key.PublicKey, plaintext, nil)
 }
@@ -160,7 +170,12 @@ func decrypt(s *Service, cl *kernel.Request, in *input) (any, error) {
 	); err != nil {
 		return nil, err
 	}
-	k, err := s.openWith(cl, in, use{ref: in.KeyID, operation: "Decrypt", encryption: in.EncryptionContext, context: algorithmContext(algorithm)}, algorithm)
+	k, err := s.openWith(
+		cl,
+		in,
+		use{ref: in.KeyID, operation: "Decrypt", encryption: in.EncryptionContext, context: algorithmContext(algorithm)},
+		algorithm,
+	)
 	if err != nil {
 		return nil, err
 	}

@@ -74,7 +74,13 @@ func generateDataKeyPair(s *Service, cl *kernel.Request, in *input) (any, error)
 	if err != nil {
 		return nil, err
 	}
-	out := map[string]any{"KeyId": k.arn, "KeyPairSpec": in.KeyPairSpec, "PublicKey": public, "PrivateKeyCiphertextBlob": blob, "KeyMaterialId": k.current().ID}
+	out := map[string]any{
+		"KeyId":                    k.arn,
+		"KeyPairSpec":              in.KeyPairSpec,
+		"PublicKey":                public,
+		"PrivateKeyCiphertextBlob": blob,
+		"KeyMaterialId":            k.current().ID,
+	}
 	if cl.Record.Operation == "GenerateDataKeyPair" {
 		out["PrivateKeyPlaintext"] = in.prepared
 	}

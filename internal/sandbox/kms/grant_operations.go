@@ -35,15 +35,21 @@ func (in *input) checkGrant() error {
 	}
 	for _, op := range in.Operations {
 		if !slices.Contains(grantOperations, op) {
-			return invalid("Value '[%s]' at 'operations' failed to satisfy constraint: Member must satisfy constraint: [Member must satisfy enum value set: [%s]]",
-				strings.Join(in.Operations, ", "), strings.Join(grantOperations, ", "))
+			return invalid(
+				"Value '[%s]' at 'operations' failed to satisfy constraint: Member must satisfy constraint: [Member must satisfy enum value set: [%s]]",
+				strings.Join(in.Operations, ", "),
+				strings.Join(grantOperations, ", "),
+			)
 		}
 	}
 	if len(in.Operations) == 0 {
 		return kernel.JSONFail("ValidationException", "At least one operation must be specified.") // [unverified] wording
 	}
 	if in.Name != "" && !grantNamePattern.MatchString(in.Name) {
-		return invalid("Value '%s' at 'name' failed to satisfy constraint: Member must satisfy regular expression pattern: ^[a-zA-Z0-9:/_-]+$", in.Name)
+		return invalid(
+			"Value '%s' at 'name' failed to satisfy constraint: Member must satisfy regular expression pattern: ^[a-zA-Z0-9:/_-]+$",
+			in.Name,
+		)
 	}
 	return nil
 }
@@ -77,7 +83,14 @@ func createGrant(s *Service, cl *kernel.Request, in *input) (any, error) {
 		return nil, err
 	}
 
-	g := &grant{ID: kernel.NewHex(32), Name: in.Name, IssuingAccount: cl.Caller.Account, Operations: in.Operations, Constraints: in.Constraints, Created: cl.Now}
+	g := &grant{
+		ID:             kernel.NewHex(32),
+		Name:           in.Name,
+		IssuingAccount: cl.Caller.Account,
+		Operations:     in.Operations,
+		Constraints:    in.Constraints,
+		Created:        cl.Now,
+	}
 	if g.Constraints != nil && g.Constraints.EncryptionContextEquals == nil && g.Constraints.EncryptionContextSubset == nil {
 		g.Constraints = nil
 	}
@@ -91,11 +104,21 @@ func createGrant(s *Service, cl *kernel.Request, in *input) (any, error) {
 	}
 	for _, op := range g.Operations {
 		if !k.grantable(op) {
-			return nil, kernel.JSONFail("ValidationException", "Grant operation %s is not valid for a key with key usage %s and key spec %s.", op, k.Usage, k.Spec) // [unverified] wording
+			return nil, kernel.JSONFail(
+				"ValidationException",
+				"Grant operation %s is not valid for a key with key usage %s and key spec %s.",
+				op,
+				k.Usage,
+				k.Spec,
+			) // [unverified] wording
 		}
 	}
 	if g.Constraints != nil && !specs[k.Spec].symmetric {
-		return nil, kernel.JSONFail("ValidationException", "Encryption context constraints are not valid for a key with key spec %s.", k.Spec) // [unverified] wording
+		return nil, kernel.JSONFail(
+			"ValidationException",
+			"Encryption context constraints are not valid for a key with key spec %s.",
+			k.Spec,
+		) // [unverified] wording
 	}
 	var e *kernel.Error
 	if g.Grantee, e = s.grantPrincipal(in.GranteePrincipal); e != nil {
@@ -121,7 +144,11 @@ func createGrant(s *Service, cl *kernel.Request, in *input) (any, error) {
 		}
 	}
 	if count >= maxGrants {
-		return nil, kernel.JSONFail("LimitExceededException", "The key has %d grants, which is the limit.", maxGrants) // [unverified] wording
+		return nil, kernel.JSONFail(
+			"LimitExceededException",
+			"The key has %d grants, which is the limit.",
+			maxGrants,
+		) // [unverified] wording
 	}
 	token := kernel.NewHex(64)
 	g.Tokens = append(g.Tokens, token)
@@ -133,7 +160,10 @@ func createGrant(s *Service, cl *kernel.Request, in *input) (any, error) {
 // CreateGrant with the same name returns the first grant.
 func (g *grant) sameAs(o *grant) bool {
 	return g.Name == o.Name && g.Grantee == o.Grantee && g.Retiring == o.Retiring &&
-		slices.Equal(slices.Sorted(slices.Values(g.Operations)), slices.Sorted(slices.Values(o.Operations))) && reflect.DeepEqual(g.Constraints, o.Constraints)
+		slices.Equal(
+			slices.Sorted(slices.Values(g.Operations)),
+			slices.Sorted(slices.Values(o.Operations)),
+		) && reflect.DeepEqual(g.Constraints, o.Constraints)
 }
 
 // grantable reports whether the key can do an operation of a grant.
@@ -196,7 +226,8 @@ func listGrants(s *Service, cl *kernel.Request, in *input) (any, error) {
 		}
 	}
 	return s.grantPage(in, func(g *grant) bool {
-		return g.KeyARN == k.arn && (in.GrantID == "" || g.ID == in.GrantID) && (in.GranteePrincipal == "" || s.principalNow(g.Grantee) == in.GranteePrincipal)
+		return g.KeyARN == k.arn && (in.GrantID == "" || g.ID == in.GrantID) &&
+			(in.GranteePrincipal == "" || s.principalNow(g.Grantee) == in.GranteePrincipal)
 	})
 }
 
@@ -213,7 +244,11 @@ func listRetirableGrants(s *Service, cl *kernel.Request, in *input) (any, error)
 	}
 	// "You must specify a principal in your AWS account."
 	if parts := strings.Split(s.principalNow(p), ":"); len(parts) < 6 || parts[4] != cl.Caller.Account {
-		return nil, kernel.JSONFail("InvalidArnException", "ARN does not refer to a valid principal: %s", in.RetiringPrincipal) // [unverified]
+		return nil, kernel.JSONFail(
+			"InvalidArnException",
+			"ARN does not refer to a valid principal: %s",
+			in.RetiringPrincipal,
+		) // [unverified]
 	}
 	return s.grantPage(in, func(g *grant) bool {
 		return g.Retiring.ARN != "" && s.principalNow(g.Retiring) == s.principalNow(p) && s.keys[g.KeyARN].region == cl.Region()
@@ -250,16 +285,26 @@ func retireGrant(s *Service, cl *kernel.Request, in *input) (any, error) {
 	var g *grant
 	switch {
 	case in.GrantToken != "" && (in.GrantID != "" || in.KeyID != ""):
-		return nil, kernel.JSONFail("ValidationException", "Please specify either the grant token or the grant ID with the key ID.") // [unverified] wording
+		return nil, kernel.JSONFail(
+			"ValidationException",
+			"Please specify either the grant token or the grant ID with the key ID.",
+		) // [unverified] wording
 	case in.GrantToken != "":
 		if g = s.grantOfToken(in.GrantToken); g == nil {
 			return nil, invalidGrantToken()
 		}
 	case in.GrantID == "" || in.KeyID == "":
-		return nil, kernel.JSONFail("ValidationException", "Please specify either the grant token or the grant ID with the key ID.") // [unverified] wording
+		return nil, kernel.JSONFail(
+			"ValidationException",
+			"Please specify either the grant token or the grant ID with the key ID.",
+		) // [unverified] wording
 	default:
 		if !strings.HasPrefix(in.KeyID, "arn:") {
-			return nil, kernel.JSONFail("InvalidArnException", "Invalid arn %s", in.KeyID) // RetireGrant takes key ARNs only; [unverified] wording
+			return nil, kernel.JSONFail(
+				"InvalidArnException",
+				"Invalid arn %s",
+				in.KeyID,
+			) // RetireGrant takes key ARNs only; [unverified] wording
 		}
 		if g = s.grants[in.GrantID]; g == nil || g.KeyARN != in.KeyID {
 			g = nil

@@ -72,7 +72,11 @@ func getParametersForImport(s *Service, cl *kernel.Request, in *input) (any, err
 	if in.prepared == nil {
 		return nil, kernel.NotImplemented("the wrapping key spec " + in.WrappingKeySpec)
 	}
-	k, err := s.namedKey(cl, in, map[string][]string{"kms:WrappingAlgorithm": {in.WrappingAlgorithm}, "kms:WrappingKeySpec": {in.WrappingKeySpec}})
+	k, err := s.namedKey(
+		cl,
+		in,
+		map[string][]string{"kms:WrappingAlgorithm": {in.WrappingAlgorithm}, "kms:WrappingKeySpec": {in.WrappingKeySpec}},
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -118,9 +122,15 @@ func importKeyMaterial(s *Service, cl *kernel.Request, in *input) (any, error) {
 	case model == materialExpires && in.ValidTo == nil:
 		return nil, kernel.JSONFail("ValidationException", "A validTo date must be set if the ExpirationModel is KEY_MATERIAL_EXPIRES")
 	case model == materialStays && in.ValidTo != nil:
-		return nil, kernel.JSONFail("ValidationException", "A validTo date must not be set if the ExpirationModel is KEY_MATERIAL_DOES_NOT_EXPIRE") // [unverified] wording
+		return nil, kernel.JSONFail(
+			"ValidationException",
+			"A validTo date must not be set if the ExpirationModel is KEY_MATERIAL_DOES_NOT_EXPIRE",
+		) // [unverified] wording
 	case in.ValidTo != nil && (!until.After(cl.Now) || until.After(cl.Now.Add(longestImport))):
-		return nil, kernel.JSONFail("ValidationException", "The validTo date must be in the future and not more than 365 days away.") // [unverified] wording
+		return nil, kernel.JSONFail(
+			"ValidationException",
+			"The validTo date must be in the future and not more than 365 days away.",
+		) // [unverified] wording
 	}
 	i := k.Import
 	if i.Token == nil || subtle.ConstantTimeCompare(i.Token, in.ImportToken) != 1 {

@@ -198,7 +198,10 @@ func (s *Service) dropKey(k *key) {
 
 // ciphertextDenied is the answer to ciphertexts of keys that are not there.
 func ciphertextDenied() *kernel.Error {
-	return kernel.JSONFail("AccessDeniedException", "The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not allowed to access.")
+	return kernel.JSONFail(
+		"AccessDeniedException",
+		"The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not allowed to access.",
+	)
 }
 
 // managedS3Key is the account's aws/s3 key, made on first use.

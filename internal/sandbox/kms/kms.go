@@ -263,7 +263,14 @@ func (s *Service) useKey(cl *kernel.Request, in *input, u use) (*key, error) {
 }
 
 func opaqueDenial(cl *kernel.Request, operation, resource string) *kernel.Error {
-	e := kernel.JSONFail("AccessDeniedException", "User: %s is not authorized to perform: kms:%s on resource: %s %s", cl.Caller.ARN, operation, resource, opaqueTail)
+	e := kernel.JSONFail(
+		"AccessDeniedException",
+		"User: %s is not authorized to perform: kms:%s on resource: %s %s",
+		cl.Caller.ARN,
+		operation,
+		resource,
+		opaqueTail,
+	)
 	e.Denied = true
 	return e
 }

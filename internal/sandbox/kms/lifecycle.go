@@ -46,7 +46,12 @@ func scheduleKeyDeletion(s *Service, cl *kernel.Request, in *input) (any, error)
 		return nil, e
 	}
 	k.deletion, k.PendingWindow = cl.Now.Add(time.Duration(days)*24*time.Hour), days
-	return map[string]any{"KeyId": k.arn, "DeletionDate": epoch(k.deletion), "KeyState": "PendingDeletion", "PendingWindowInDays": days}, nil
+	return map[string]any{
+		"KeyId":               k.arn,
+		"DeletionDate":        epoch(k.deletion),
+		"KeyState":            "PendingDeletion",
+		"PendingWindowInDays": days,
+	}, nil
 }
 
 func cancelKeyDeletion(s *Service, cl *kernel.Request, in *input) (any, error) {

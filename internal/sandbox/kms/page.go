@@ -23,7 +23,11 @@ func page[T any](in *input, items []T, key func(T) string, usual, most int) (pag
 		raw, err := base64.RawURLEncoding.DecodeString(in.Marker)
 		last, ok := strings.CutPrefix(string(raw), markerPrefix)
 		if err != nil || !ok {
-			return nil, nil, kernel.JSONFail("InvalidMarkerException", "Could not deserialize marker '%s'", in.Marker) // [unverified] wording
+			return nil, nil, kernel.JSONFail(
+				"InvalidMarkerException",
+				"Could not deserialize marker '%s'",
+				in.Marker,
+			) // [unverified] wording
 		}
 		for len(items) > 0 && key(items[0]) <= last {
 			items = items[1:]

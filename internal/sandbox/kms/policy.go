@@ -13,7 +13,10 @@ import (
 const maxKeyPolicy = 32 << 10
 
 func defaultKeyPolicy(account string) string {
-	return fmt.Sprintf(`{"Version":"2012-10-17","Id":"key-default-1","Statement":[{"Sid":"Enable IAM User Permissions","Effect":"Allow","Principal":{"AWS":%q},"Action":"kms:*","Resource":"*"}]}`, kernel.RootARN(account))
+	return fmt.Sprintf(
+		`{"Version":"2012-10-17","Id":"key-default-1","Statement":[{"Sid":"Enable IAM User Permissions","Effect":"Allow","Principal":{"AWS":%q},"Action":"kms:*","Resource":"*"}]}`,
+		kernel.RootARN(account),
+	)
 }
 
 // checkKeyPolicy stores a key policy. Unless bypass is set, it refuses a policy under which
@@ -42,9 +45,19 @@ func (s *Service) checkKeyPolicy(cl *kernel.Request, text, arn string, ctx map[s
 	maps.Copy(context, ctx)
 	context["kms:CallerAccount"] = []string{cl.Caller.Account}
 	context["kms:BypassPolicyLockoutSafetyCheck"] = []string{"false"}
-	a := kernel.Access{Caller: cl.Caller, Action: "kms:PutKeyPolicy", Resource: arn, Owner: cl.Caller.Account, Context: context, Policy: policy.Doc}
+	a := kernel.Access{
+		Caller:   cl.Caller,
+		Action:   "kms:PutKeyPolicy",
+		Resource: arn,
+		Owner:    cl.Caller.Account,
+		Context:  context,
+		Policy:   policy.Doc,
+	}
 	if _, res := s.k.Decide(a); res.Decision != iampolicy.Allowed {
-		return nil, kernel.JSONFail("MalformedPolicyDocumentException", "The new key policy will not allow you to update the key policy in the future.")
+		return nil, kernel.JSONFail(
+			"MalformedPolicyDocumentException",
+			"The new key policy will not allow you to update the key policy in the future.",
+		)
 	}
 	return policy, nil
 }
@@ -72,7 +85,11 @@ func putKeyPolicy(s *Service, cl *kernel.Request, in *input) (any, error) {
 	if e := tooLong(in.Policy, "policy", 131072); e != nil {
 		return nil, e
 	}
-	k, err := s.namedKey(cl, in, map[string][]string{"kms:BypassPolicyLockoutSafetyCheck": {kernel.BoolText(in.BypassPolicyLockoutSafetyCheck)}})
+	k, err := s.namedKey(
+		cl,
+		in,
+		map[string][]string{"kms:BypassPolicyLockoutSafetyCheck": {kernel.BoolText(in.BypassPolicyLockoutSafetyCheck)}},
+	)
 	if err != nil {
 		return nil, err
 	}

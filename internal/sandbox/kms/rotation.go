@@ -34,7 +34,12 @@ func (k *key) rotatable() *kernel.Error {
 	case k.Origin != originKMS:
 		return kernel.JSONFail("UnsupportedOperationException", "%s origin is %s which is not valid for this operation.", k.arn, k.Origin)
 	case !specs[k.Spec].symmetric:
-		return kernel.JSONFail("UnsupportedOperationException", "%s key spec is %s which is not valid for this operation.", k.arn, k.Spec) // [unverified] wording
+		return kernel.JSONFail(
+			"UnsupportedOperationException",
+			"%s key spec is %s which is not valid for this operation.",
+			k.arn,
+			k.Spec,
+		) // [unverified] wording
 	}
 	return k.usable()
 }
@@ -109,7 +114,11 @@ func rotateKeyOnDemand(s *Service, cl *kernel.Request, in *input) (any, error) {
 		}
 	}
 	if n >= maxOnDemandRotation {
-		return nil, kernel.JSONFail("LimitExceededException", "The on-demand rotations limit has been reached for the given keyId. No more on-demand rotations can be performed for this key: %s", k.arn)
+		return nil, kernel.JSONFail(
+			"LimitExceededException",
+			"The on-demand rotations limit has been reached for the given keyId. No more on-demand rotations can be performed for this key: %s",
+			k.arn,
+		)
 	}
 	k.Materials = append(k.Materials, newMaterial(random(32), "ON_DEMAND", cl.Now))
 	return map[string]string{"KeyId": k.arn}, nil

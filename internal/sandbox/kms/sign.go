@@ -84,7 +84,11 @@ func (s *Service) signedDigest(cl *kernel.Request, in *input) (*key, []byte, err
 	hash := signingHash(in.SigningAlgorithm)
 	switch kind {
 	case "EXTERNAL_MU":
-		return nil, nil, kernel.JSONFail("ValidationException", "Message type EXTERNAL_MU is not valid for algorithm %s.", in.SigningAlgorithm) // [unverified] wording
+		return nil, nil, kernel.JSONFail(
+			"ValidationException",
+			"Message type EXTERNAL_MU is not valid for algorithm %s.",
+			in.SigningAlgorithm,
+		) // [unverified] wording
 	case "DIGEST":
 		if len(in.Message) != hash.Size() {
 			return nil, nil, kernel.JSONFail("ValidationException", "Digest is invalid length for algorithm %s.", in.SigningAlgorithm)
@@ -173,7 +177,12 @@ func getPublicKey(s *Service, cl *kernel.Request, in *input) (any, error) {
 		return nil, err
 	}
 	if !specs[k.Spec].asymmetric() {
-		return nil, kernel.JSONFail("UnsupportedOperationException", "%s key spec is %s which is not valid for GetPublicKey.", k.arn, k.Spec) // [unverified] wording
+		return nil, kernel.JSONFail(
+			"UnsupportedOperationException",
+			"%s key spec is %s which is not valid for GetPublicKey.",
+			k.arn,
+			k.Spec,
+		) // [unverified] wording
 	}
 	if e := k.usable(); e != nil {
 		return nil, e

@@ -72,11 +72,30 @@ var (
 		"RSA_2048", "ECC_NIST_P384", "ECC_NIST_P256", "ECC_NIST_P521", "HMAC_384", "RSA_3072", "ECC_SECG_P256K1", "RSA_4096", symmetricDefault,
 		"HMAC_256", "HMAC_224", "HMAC_512", "SM2", "ECC_NIST_EDWARDS25519", "ML_DSA_44", "ML_DSA_65", "ML_DSA_87",
 	}
-	usageNames      = []string{usageEncrypt, usageSign, usageMac, usageAgreement}
-	macNames        = []string{"HMAC_SHA_384", "HMAC_SHA_256", "HMAC_SHA_224", "HMAC_SHA_512"}
-	signingNames    = append(slices.Clone(rsaSigning), "ECDSA_SHA_256", "ECDSA_SHA_384", "ECDSA_SHA_512", "SM2DSA", "ML_DSA_SHAKE_256", "ED25519_SHA_512", "ED25519_PH_SHA_512")
+	usageNames   = []string{usageEncrypt, usageSign, usageMac, usageAgreement}
+	macNames     = []string{"HMAC_SHA_384", "HMAC_SHA_256", "HMAC_SHA_224", "HMAC_SHA_512"}
+	signingNames = append(
+		slices.Clone(rsaSigning),
+		"ECDSA_SHA_256",
+		"ECDSA_SHA_384",
+		"ECDSA_SHA_512",
+		"SM2DSA",
+		"ML_DSA_SHAKE_256",
+		"ED25519_SHA_512",
+		"ED25519_PH_SHA_512",
+	)
 	encryptionNames = []string{symmetricDefault, "RSAES_OAEP_SHA_1", "RSAES_OAEP_SHA_256", "SM2PKE"}
-	pairSpecNames   = []string{"RSA_2048", "RSA_3072", "RSA_4096", "ECC_NIST_P256", "ECC_NIST_P384", "ECC_NIST_P521", "ECC_SECG_P256K1", "SM2", "ECC_NIST_EDWARDS25519"}
+	pairSpecNames   = []string{
+		"RSA_2048",
+		"RSA_3072",
+		"RSA_4096",
+		"ECC_NIST_P256",
+		"ECC_NIST_P384",
+		"ECC_NIST_P521",
+		"ECC_SECG_P256K1",
+		"SM2",
+		"ECC_NIST_EDWARDS25519",
+	}
 )
 
 // newPrivateKey makes a private key in PKCS #8 form.

@@ -18,11 +18,22 @@ func checkTags(tags []tag) ([]kernel.Tag, error) {
 	for i, t := range tags {
 		switch {
 		case t.TagKey == "":
-			return nil, invalid("Value '' at 'tags.%d.member.tagKey' failed to satisfy constraint: Member must have length greater than or equal to 1", i+1)
+			return nil, invalid(
+				"Value '' at 'tags.%d.member.tagKey' failed to satisfy constraint: Member must have length greater than or equal to 1",
+				i+1,
+			)
 		case len(t.TagKey) > 128:
-			return nil, invalid("Value '%s' at 'tags.%d.member.tagKey' failed to satisfy constraint: Member must have length less than or equal to 128", t.TagKey, i+1)
+			return nil, invalid(
+				"Value '%s' at 'tags.%d.member.tagKey' failed to satisfy constraint: Member must have length less than or equal to 128",
+				t.TagKey,
+				i+1,
+			)
 		case len(t.TagValue) > 256:
-			return nil, invalid("Value '%s' at 'tags.%d.member.tagValue' failed to satisfy constraint: Member must have length less than or equal to 256", t.TagValue, i+1)
+			return nil, invalid(
+				"Value '%s' at 'tags.%d.member.tagValue' failed to satisfy constraint: Member must have length less than or equal to 256",
+				t.TagValue,
+				i+1,
+			)
 		case strings.HasPrefix(strings.ToLower(t.TagKey), "aws:"):
 			return nil, kernel.JSONFail("TagException", "Tags beginning with aws: are reserved")
 		case slices.ContainsFunc(out, func(o kernel.Tag) bool { return o.Key == t.TagKey }):

@@ -22,7 +22,12 @@ func oneOf(value, field string, set ...string) *kernel.Error {
 	if value == "" || slices.Contains(set, value) {
 		return nil
 	}
-	return invalid("Value '%s' at '%s' failed to satisfy constraint: Member must satisfy enum value set: [%s]", value, field, strings.Join(set, ", "))
+	return invalid(
+		"Value '%s' at '%s' failed to satisfy constraint: Member must satisfy enum value set: [%s]",
+		value,
+		field,
+		strings.Join(set, ", "),
+	)
 }
 
 // within checks a number; nil passes.
@@ -30,9 +35,19 @@ func within(value *int, field string, low, high int) *kernel.Error {
 	switch {
 	case value == nil:
 	case *value < low:
-		return invalid("Value '%d' at '%s' failed to satisfy constraint: Member must have value greater than or equal to %d", *value, field, low)
+		return invalid(
+			"Value '%d' at '%s' failed to satisfy constraint: Member must have value greater than or equal to %d",
+			*value,
+			field,
+			low,
+		)
 	case *value > high:
-		return invalid("Value '%d' at '%s' failed to satisfy constraint: Member must have value less than or equal to %d", *value, field, high)
+		return invalid(
+			"Value '%d' at '%s' failed to satisfy constraint: Member must have value less than or equal to %d",
+			*value,
+			field,
+			high,
+		)
 	}
 	return nil
 }
@@ -53,7 +68,12 @@ func sized(value []byte, field string, high int) *kernel.Error {
 // tooLong checks the length of a text.
 func tooLong(value, field string, high int) *kernel.Error {
 	if len(value) > high {
-		return invalid("Value '%s' at '%s' failed to satisfy constraint: Member must have length less than or equal to %d", value, field, high)
+		return invalid(
+			"Value '%s' at '%s' failed to satisfy constraint: Member must have length less than or equal to %d",
+			value,
+			field,
+			high,
+		)
 	}
 	return nil
 }

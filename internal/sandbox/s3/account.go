@@ -29,7 +29,8 @@ func (b *bucket) blocked() *iampolicy.PublicAccessBlock {
 	}
 	return &iampolicy.PublicAccessBlock{
 		BlockPublicAcls: all.BlockPublicAcls || b.block.BlockPublicAcls, IgnorePublicAcls: all.IgnorePublicAcls || b.block.IgnorePublicAcls,
-		BlockPublicPolicy: all.BlockPublicPolicy || b.block.BlockPublicPolicy, RestrictPublicBuckets: all.RestrictPublicBuckets || b.block.RestrictPublicBuckets,
+		BlockPublicPolicy: all.BlockPublicPolicy ||
+			b.block.BlockPublicPolicy, RestrictPublicBuckets: all.RestrictPublicBuckets || b.block.RestrictPublicBuckets,
 	}
 }
 
@@ -63,7 +64,8 @@ func getAccountBlock(c *call) error {
 	block := c.s.blocks[c.Caller.Account]
 	c.s.mu.RUnlock()
 	if block == nil {
-		return kernel.Fail(http.StatusNotFound, "NoSuchPublicAccessBlockConfiguration", "The public access block configuration was not found").With("AccountId", c.Caller.Account)
+		return kernel.Fail(http.StatusNotFound, "NoSuchPublicAccessBlockConfiguration", "The public access block configuration was not found").
+			With("AccountId", c.Caller.Account)
 	}
 	return c.writeXML(publicAccessXML{
 		Xmlns: "http://awss3control.amazonaws.com/doc/2018-08-20/", BlockPublicAcls: block.BlockPublicAcls, IgnorePublicAcls: block.IgnorePublicAcls,

@@ -130,7 +130,9 @@ func (w *Service) headerGrants(h http.Header) (*accessList, error) {
 		for entry := range strings.SplitSeq(text, ",") {
 			kind, value, ok := strings.Cut(strings.TrimSpace(entry), "=")
 			if !ok {
-				return nil, kernel.InvalidArgument("Argument format not recognized").With("ArgumentName", header.name).With("ArgumentValue", text)
+				return nil, kernel.InvalidArgument("Argument format not recognized").
+					With("ArgumentName", header.name).
+					With("ArgumentValue", text)
 			}
 			g, err := w.grantee(strings.TrimSpace(kind), strings.Trim(strings.TrimSpace(value), `"`), "id")
 			if err != nil {
@@ -227,7 +229,9 @@ func (c *call) checkPublicACL(b *bucket, l *accessList, action string) error {
 	}
 	e := accessDenied()
 	if c.Caller.Account == b.account {
-		e.Message = "User: " + kernel.PrincipalText(c.Caller.ARN) + " is not authorized to perform: " + action + " on resource: \"" + c.resource() +
+		e.Message = "User: " + kernel.PrincipalText(
+			c.Caller.ARN,
+		) + " is not authorized to perform: " + action + " on resource: \"" + c.resource() +
 			"\" because public access control lists (ACLs) are blocked by the BlockPublicAcls block public access setting"
 	}
 	return e

@@ -26,7 +26,8 @@ func (b *bucket) ownerOf(o *object) string {
 func (c *call) judge(b *bucket, action, resource string) (iampolicy.Scenario, iampolicy.Result) {
 	a := c.question(b, action, resource)
 	sc, res := c.s.k.Decide(a)
-	if res.Decision == iampolicy.ExplicitDeny || slices.Contains(res.BlockedBy, iampolicy.LayerPublicAccess) || b.ownership == ownerEnforced {
+	if res.Decision == iampolicy.ExplicitDeny || slices.Contains(res.BlockedBy, iampolicy.LayerPublicAccess) ||
+		b.ownership == ownerEnforced {
 		return sc, res
 	}
 	o := c.target(b, resource)

@@ -115,7 +115,8 @@ func (c *call) requestedACL(b *bucket, data []byte, owner, bucketOwner string) (
 	case len(data) > 0:
 		l, err = c.parseACL(data, owner)
 	default:
-		return nil, kernel.Fail(http.StatusBadRequest, "MissingSecurityHeader", "Your request was missing a required header").With("MissingHeaderName", "x-amz-acl")
+		return nil, kernel.Fail(http.StatusBadRequest, "MissingSecurityHeader", "Your request was missing a required header").
+			With("MissingHeaderName", "x-amz-acl")
 	}
 	if b.ownership != ownerEnforced || err != nil {
 		return l, err
@@ -129,7 +130,11 @@ func (c *call) requestedACL(b *bucket, data []byte, owner, bucketOwner string) (
 }
 
 func malformedACL() *kernel.Error {
-	return kernel.Fail(http.StatusBadRequest, "MalformedACLError", "The XML you provided was not well-formed or did not validate against our published schema")
+	return kernel.Fail(
+		http.StatusBadRequest,
+		"MalformedACLError",
+		"The XML you provided was not well-formed or did not validate against our published schema",
+	)
 }
 
 // parseACL reads a list from a body. The caller holds mu.

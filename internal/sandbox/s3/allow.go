@@ -80,7 +80,8 @@ func (c *call) allow(b *bucket, action, resource string) error {
 	e := accessDenied()
 	// S3 gives reasons to callers of the owner's account or organization only, and never
 	// names an endpoint's policy.
-	if c.s.k.SameOrganization(c.Caller.Account, sc.Request.ResourceAccount) && iampolicy.BlamedLayer(sc, res) != iampolicy.LayerVPCEndpoint {
+	if c.s.k.SameOrganization(c.Caller.Account, sc.Request.ResourceAccount) &&
+		iampolicy.BlamedLayer(sc, res) != iampolicy.LayerVPCEndpoint {
 		e.Message = iampolicy.AccessDeniedText(sc, res)
 	}
 	return e

@@ -102,13 +102,19 @@ func (c *call) wantedAttributes() ([]string, error) {
 				continue
 			}
 			if !slices.Contains(objectAttributes, a) {
-				return nil, kernel.InvalidArgument("Invalid attribute name specified.").With("ArgumentName", "x-amz-object-attributes").With("ArgumentValue", a)
+				return nil, kernel.InvalidArgument("Invalid attribute name specified.").
+					With("ArgumentName", "x-amz-object-attributes").
+					With("ArgumentValue", a)
 			}
 			out = append(out, a)
 		}
 	}
 	if out == nil {
-		return nil, kernel.Fail(http.StatusBadRequest, "InvalidRequest", "The x-amz-object-attributes header specifying the attributes to be retrieved is either missing or empty")
+		return nil, kernel.Fail(
+			http.StatusBadRequest,
+			"InvalidRequest",
+			"The x-amz-object-attributes header specifying the attributes to be retrieved is either missing or empty",
+		)
 	}
 	return out, nil
 }
@@ -123,10 +129,14 @@ func (c *call) attributeParts(o *object) (*objectPartsXML, error) {
 		}
 		n, err := strconv.Atoi(text)
 		if err != nil {
-			return 0, kernel.InvalidArgument("Provided %s not an integer or within integer range", name).With("ArgumentName", name).With("ArgumentValue", text)
+			return 0, kernel.InvalidArgument("Provided %s not an integer or within integer range", name).
+				With("ArgumentName", name).
+				With("ArgumentValue", text)
 		}
 		if n < 0 {
-			return 0, kernel.InvalidArgument("Argument %s must be an integer between 0 and 2147483647", name).With("ArgumentName", name).With("ArgumentValue", text)
+			return 0, kernel.InvalidArgument("Argument %s must be an integer between 0 and 2147483647", name).
+				With("ArgumentName", name).
+				With("ArgumentValue", text)
 		}
 		return n, nil
 	}

@@ -51,7 +51,12 @@ func (c *call) openBody(needMD5 bool, compute ...string) (*incoming, error) {
 	case kernel.PayloadUnsignedTrailer, kernel.PayloadSigned, kernel.PayloadSignedTrailer:
 		var signer *chunkSigner
 		if c.payloadHash != kernel.PayloadUnsignedTrailer && c.Signature != nil {
-			signer = &chunkSigner{key: c.SigningKey, previous: c.Signature.Value, stamp: c.Signature.Time.Format(kernel.AmzTimeLayout) + "\n" + c.Signature.Scope(), sum: sha256.New()}
+			signer = &chunkSigner{
+				key:      c.SigningKey,
+				previous: c.Signature.Value,
+				stamp:    c.Signature.Time.Format(kernel.AmzTimeLayout) + "\n" + c.Signature.Scope(),
+				sum:      sha256.New(),
+			}
 		}
 		in.chunks = newChunkReader(c.Payload, signer)
 		in.reader = in.chunks
@@ -77,7 +82,8 @@ func (c *call) openBody(needMD5 bool, compute ...string) (*incoming, error) {
 		text := values[0]
 		sum, err := base64.StdEncoding.DecodeString(text)
 		if err != nil || len(sum) != md5.Size {
-			return nil, kernel.Fail(http.StatusBadRequest, "InvalidDigest", "The Content-MD5 you specified was invalid.").With("Content-MD5", text)
+			return nil, kernel.Fail(http.StatusBadRequest, "InvalidDigest", "The Content-MD5 you specified was invalid.").
+				With("Content-MD5", text)
 		}
 		in.md5Want, needMD5 = sum, true
 	}
@@ -112,7 +118,11 @@ func (in *incoming) readChecksumHeaders(h http.Header) error {
 		a := strings.ToUpper(suffix)
 		switch {
 		case !slices.Contains(checksumAlgorithms, a):
-			return kernel.Fail(http.StatusBadRequest, "InvalidRequest", "The algorithm type you specified in x-amz-checksum- header is invalid.")
+			return kernel.Fail(
+				http.StatusBadRequest,
+				"InvalidRequest",
+				"The algorithm type you specified in x-amz-checksum- header is invalid.",
+			)
 		case in.algorithm != "":
 			return multipleChecksums()
 		}
@@ -138,7 +148,11 @@ func (in *incoming) readChecksumHeaders(h http.Header) error {
 	case !slices.Contains(checksumAlgorithms, sdk):
 		return kernel.Fail(http.StatusBadRequest, "InvalidRequest", "Value for x-amz-sdk-checksum-algorithm header is invalid.")
 	case in.algorithm == "" && h.Get("Content-Md5") == "":
-		return kernel.Fail(http.StatusBadRequest, "InvalidRequest", "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.")
+		return kernel.Fail(
+			http.StatusBadRequest,
+			"InvalidRequest",
+			"x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.",
+		)
 	case in.algorithm != "":
 		return kernel.Fail(http.StatusBadRequest, "InvalidRequest", "Value for x-amz-sdk-checksum-algorithm header is invalid.")
 	}
@@ -146,7 +160,11 @@ func (in *incoming) readChecksumHeaders(h http.Header) error {
 }
 
 func multipleChecksums() *kernel.Error {
-	return kernel.Fail(http.StatusBadRequest, "InvalidRequest", "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
+	return kernel.Fail(
+		http.StatusBadRequest,
+		"InvalidRequest",
+		"Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.",
+	)
 }
 
 // writers are the hashes that every byte of the body is written to.
@@ -177,7 +195,8 @@ func (in *incoming) verify(size int64) error {
 	}
 	if in.md5Want != nil && !in.trusting && !bytes.Equal(in.md5Want, in.md5H.Sum(nil)) {
 		return kernel.Fail(http.StatusBadRequest, "BadDigest", "The Content-MD5 you specified did not match what we received.").
-			With("ExpectedDigest", hex.EncodeToString(in.md5Want)).With("CalculatedDigest", base64.StdEncoding.EncodeToString(in.md5H.Sum(nil)))
+			With("ExpectedDigest", hex.EncodeToString(in.md5Want)).
+			With("CalculatedDigest", base64.StdEncoding.EncodeToString(in.md5H.Sum(nil)))
 	}
 	if in.trailer != "" {
 		in.want = in.chunks.trailer[in.trailer]
@@ -193,7 +212,8 @@ func (in *incoming) verify(size int64) error {
 
 func payloadMismatch(client, computed string) *kernel.Error {
 	return kernel.Fail(http.StatusBadRequest, "XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed.").
-		With("ClientComputedContentSHA256", client).With("S3ComputedContentSHA256", computed)
+		With("ClientComputedContentSHA256", client).
+		With("S3ComputedContentSHA256", computed)
 }
 
 func badChecksum(algorithm string) *kernel.Error {
@@ -224,11 +244,19 @@ func incompleteBody() *kernel.Error {
 }
 
 func wrongLength() *kernel.Error {
-	return kernel.Fail(http.StatusBadRequest, "IncompleteBody", "You did not provide the number of bytes specified by the Content-Length HTTP header")
+	return kernel.Fail(
+		http.StatusBadRequest,
+		"IncompleteBody",
+		"You did not provide the number of bytes specified by the Content-Length HTTP header",
+	)
 }
 
 func malformedTrailer() *kernel.Error {
-	return kernel.Fail(http.StatusBadRequest, "MalformedTrailerError", "The request contained trailing data that was not well-formed or did not conform to our published schema.")
+	return kernel.Fail(
+		http.StatusBadRequest,
+		"MalformedTrailerError",
+		"The request contained trailing data that was not well-formed or did not conform to our published schema.",
+	)
 }
 
 // bodyError turns a failure to read a body into an error of S3.
@@ -244,7 +272,12 @@ func bodyError(err error) error {
 	case errors.Is(err, errTrailer):
 		return malformedTrailer()
 	case errors.Is(err, errChunkSize):
-		return kernel.Fail(http.StatusBadRequest, "InvalidChunkSizeError", "Only the last chunk is allowed to have a size less than %d bytes", minChunk)
+		return kernel.Fail(
+			http.StatusBadRequest,
+			"InvalidChunkSizeError",
+			"Only the last chunk is allowed to have a size less than %d bytes",
+			minChunk,
+		)
 	case errors.Is(err, errChunkFormat), errors.Is(err, io.ErrUnexpectedEOF):
 		return incompleteBody()
 	}
@@ -295,7 +328,8 @@ func (c *call) control(limit int64) ([]byte, error) {
 		return nil, err
 	}
 	if in.length > limit {
-		return nil, kernel.Fail(http.StatusBadRequest, "MaxMessageLengthExceeded", "Your request was too big.").With("MaxMessageLengthBytes", strconv.FormatInt(limit, 10))
+		return nil, kernel.Fail(http.StatusBadRequest, "MaxMessageLengthExceeded", "Your request was too big.").
+			With("MaxMessageLengthBytes", strconv.FormatInt(limit, 10))
 	}
 	data, err := readAllLimited(io.TeeReader(in.reader, io.MultiWriter(in.writers()...)), limit)
 	if err != nil {
@@ -363,7 +397,11 @@ func parseXML(data []byte, v any) error {
 }
 
 func malformedXML() *kernel.Error {
-	return kernel.Fail(http.StatusBadRequest, "MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema")
+	return kernel.Fail(
+		http.StatusBadRequest,
+		"MalformedXML",
+		"The XML you provided was not well-formed or did not validate against our published schema",
+	)
 }
 
 func readAllLimited(r io.Reader, limit int64) ([]byte, error) {

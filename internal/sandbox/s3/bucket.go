@@ -84,7 +84,9 @@ func listBuckets(c *call) error {
 	if text := q.Get("max-buckets"); text != "" {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 || n > maxListedBuckets {
-			return kernel.InvalidArgument("Argument max-buckets must be an integer between 1 and %d", maxListedBuckets).With("ArgumentName", "max-buckets").With("ArgumentValue", text)
+			return kernel.InvalidArgument("Argument max-buckets must be an integer between 1 and %d", maxListedBuckets).
+				With("ArgumentName", "max-buckets").
+				With("ArgumentValue", text)
 		}
 		limit = n
 	}
@@ -102,7 +104,8 @@ func listBuckets(c *call) error {
 	}{Xmlns: namespace, Owner: ownerXML{ID: canonicalID(c.Caller.Account)}, Prefix: q.Get("prefix")}
 	for _, name := range slices.Sorted(maps.Keys(w.buckets)) {
 		b := w.buckets[name]
-		if b.account != c.Caller.Account || !strings.HasPrefix(name, out.Prefix) || name <= string(after) || q.Has("bucket-region") && b.region != q.Get("bucket-region") {
+		if b.account != c.Caller.Account || !strings.HasPrefix(name, out.Prefix) || name <= string(after) ||
+			q.Has("bucket-region") && b.region != q.Get("bucket-region") {
 			continue
 		}
 		if len(out.Buckets) == limit {

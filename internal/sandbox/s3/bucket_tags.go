@@ -41,12 +41,17 @@ func (c *call) configureDigested(apply func(b *bucket, data []byte) error) error
 }
 
 func (c *call) requireDigest() error {
-	digest := c.HTTP.Header.Get("Content-Md5") != "" || strings.HasPrefix(strings.ToLower(c.HTTP.Header.Get("X-Amz-Trailer")), "x-amz-checksum-")
+	digest := c.HTTP.Header.Get("Content-Md5") != "" ||
+		strings.HasPrefix(strings.ToLower(c.HTTP.Header.Get("X-Amz-Trailer")), "x-amz-checksum-")
 	for _, a := range checksumAlgorithms {
 		digest = digest || c.HTTP.Header.Get(checksumHeader(a)) != ""
 	}
 	if !digest {
-		return kernel.Fail(http.StatusBadRequest, "InvalidRequest", "Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
+		return kernel.Fail(
+			http.StatusBadRequest,
+			"InvalidRequest",
+			"Missing required header for this request: Content-MD5 OR x-amz-checksum-*",
+		)
 	}
 	return nil
 }

@@ -93,7 +93,8 @@ func completeMultipartUpload(c *call) error {
 func (c *call) checkConflict(b *bucket, u *multipart) error {
 	conflict := func(condition string) error {
 		return kernel.Fail(http.StatusConflict, "ConditionalRequestConflict", "The conditional request cannot succeed due to a conflicting operation against this resource.").
-			With("Condition", condition).With("Key", c.key)
+			With("Condition", condition).
+			With("Key", c.key)
 	}
 	if c.HTTP.Header.Get("If-None-Match") != "" && u.deleted {
 		return conflict("If-None-Match")
@@ -139,20 +140,31 @@ func (c *call) writeCompleted(b *bucket, o *object) error {
 	return c.writeXML(out)
 }
 
-// assemble checks the list of parts against the uploaded parts and makes the object.
-func (c *call) assemble(u *multipart, list []completedPart, objectSums map[string]string) (*object, error) {
+// checkPartList checks the form and the order of a list of parts.
+func checkPartList(u *multipart, list []completedPart) error {
 	if len(list) == 0 || len(list) > maxPartNumber {
-		return nil, malformedXML()
+		return malformedXML()
 	}
 	for i, p := range list {
 		switch {
 		case p.PartNumber == nil || p.ETag == "":
-			return nil, malformedXML()
+			return malformedXML()
 		case *p.PartNumber < 1:
-			return nil, kernel.InvalidArgument("PartNumber must be >= 1").With("ArgumentName", "partNumber").With("ArgumentValue", strconv.Itoa(*p.PartNumber))
+			return kernel.InvalidArgument("PartNumber must be >= 1").
+				With("ArgumentName", "partNumber").
+				With("ArgumentValue", strconv.Itoa(*p.PartNumber))
 		case i > 0 && *p.PartNumber <= *list[i-1].PartNumber:
-			return nil, kernel.Fail(http.StatusBadRequest, "InvalidPartOrder", "The list of parts was not in ascending order. Parts must be ordered by part number.").With("UploadId", u.id)
+			return kernel.Fail(http.StatusBadRequest, "InvalidPartOrder", "The list of parts was not in ascending order. Parts must be ordered by part number.").
+				With("UploadId", u.id)
 		}
+	}
+	return nil
+}
+
+// assemble checks the list of parts against the uploaded parts and makes the object.
+func (c *call) assemble(u *multipart, list []completedPart, objectSums map[string]string) (*object, error) {
+	if err := checkPartList(u, list); err != nil {
+		return nil, err
 	}
 	o := u.object
 	o.parts = nil
@@ -165,16 +177,25 @@ func (c *call) assemble(u *multipart, list []completedPart, objectSums map[strin
 		// An upload that was begun without an algorithm has no part checksums to compare with.
 		if p == nil || strings.Trim(want.ETag, `"`) != p.etag || given != "" && given != p.checksum || !u.explicit && want.any() {
 			return nil, kernel.Fail(http.StatusBadRequest, "InvalidPart", "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.").
-				With("UploadId", u.id).With("PartNumber", strconv.Itoa(number)).With("ETag", strings.Trim(want.ETag, `"`))
+				With("UploadId", u.id).
+				With("PartNumber", strconv.Itoa(number)).
+				With("ETag", strings.Trim(want.ETag, `"`))
 		}
 		if given == "" && u.explicit && o.checksumType == composite {
-			return nil, kernel.Fail(http.StatusBadRequest, "InvalidRequest", "The upload was created using a %s checksum. The complete request must include the checksum for each part. It was missing for part %d in the request.",
-				strings.ToLower(o.algorithm), number)
+			return nil, kernel.Fail(
+				http.StatusBadRequest,
+				"InvalidRequest",
+				"The upload was created using a %s checksum. The complete request must include the checksum for each part. It was missing for part %d in the request.",
+				strings.ToLower(o.algorithm),
+				number,
+			)
 		}
 		if i < len(list)-1 && p.blob.size < minPartSize {
 			return nil, kernel.Fail(http.StatusBadRequest, "EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size").
-				With("ProposedSize", strconv.FormatInt(p.blob.size, 10)).With("MinSizeAllowed", strconv.Itoa(minPartSize)).
-				With("PartNumber", strconv.Itoa(number)).With("ETag", p.etag)
+				With("ProposedSize", strconv.FormatInt(p.blob.size, 10)).
+				With("MinSizeAllowed", strconv.Itoa(minPartSize)).
+				With("PartNumber", strconv.Itoa(number)).
+				With("ETag", p.etag)
 		}
 		told := "" // S3 returns a part's checksum only when the client chose the algorithm
 		if u.explicit {
@@ -191,10 +212,21 @@ func (c *call) assemble(u *multipart, list []completedPart, objectSums map[strin
 		o.etag = fmt.Sprintf("%s-%d", kernel.NewHex(16), len(list))
 	}
 	if v := c.HTTP.Header.Get("X-Amz-Mp-Object-Size"); v != "" && v != strconv.FormatInt(o.size, 10) {
-		return nil, kernel.Fail(http.StatusBadRequest, "InvalidRequest", "The provided 'x-amz-mp-object-size' header value %s does not match what was computed: %d", v, o.size)
+		return nil, kernel.Fail(
+			http.StatusBadRequest,
+			"InvalidRequest",
+			"The provided 'x-amz-mp-object-size' header value %s does not match what was computed: %d",
+			v,
+			o.size,
+		)
 	}
 	if v := strings.ToUpper(c.HTTP.Header.Get("X-Amz-Checksum-Type")); v != "" && v != o.checksumType {
-		return nil, kernel.Fail(http.StatusBadRequest, "InvalidRequest", "The upload was created using the %s checksum mode. The complete request must use the same checksum mode.", o.checksumType)
+		return nil, kernel.Fail(
+			http.StatusBadRequest,
+			"InvalidRequest",
+			"The upload was created using the %s checksum mode. The complete request must use the same checksum mode.",
+			o.checksumType,
+		)
 	}
 	if err := o.joinChecksums(sums); err != nil {
 		return nil, err
@@ -204,7 +236,13 @@ func (c *call) assemble(u *multipart, list []completedPart, objectSums map[strin
 			if !u.explicit {
 				continue // there is no checksum to compare it with
 			}
-			return nil, kernel.Fail(http.StatusBadRequest, "InvalidRequest", "Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s", strings.ToLower(o.algorithm), strings.ToLower(a))
+			return nil, kernel.Fail(
+				http.StatusBadRequest,
+				"InvalidRequest",
+				"Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s",
+				strings.ToLower(o.algorithm),
+				strings.ToLower(a),
+			)
 		}
 		if !validChecksumText(a, strings.TrimSuffix(want, fmt.Sprintf("-%d", len(list)))) {
 			return nil, kernel.Fail(http.StatusBadRequest, "InvalidRequest", "Value for %s header is invalid.", checksumHeader(a))

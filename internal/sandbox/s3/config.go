@@ -90,7 +90,11 @@ func validOwnership(v string) bool {
 }
 
 func aclWithEnforcedOwnership() *kernel.Error {
-	return kernel.Fail(http.StatusBadRequest, "InvalidBucketAclWithObjectOwnership", "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting")
+	return kernel.Fail(
+		http.StatusBadRequest,
+		"InvalidBucketAclWithObjectOwnership",
+		"Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
+	)
 }
 
 type ownershipXML struct {
@@ -103,7 +107,8 @@ type ownershipXML struct {
 
 func getOwnershipControls(c *call, b *bucket) error {
 	if b.ownership == "" {
-		return kernel.Fail(http.StatusNotFound, "OwnershipControlsNotFoundError", "The bucket ownership controls were not found").With("BucketName", b.name)
+		return kernel.Fail(http.StatusNotFound, "OwnershipControlsNotFoundError", "The bucket ownership controls were not found").
+			With("BucketName", b.name)
 	}
 	out := ownershipXML{Xmlns: namespace}
 	out.Rules = append(out.Rules, struct{ ObjectOwnership string }{b.ownership})
@@ -143,7 +148,8 @@ type publicAccessXML struct {
 
 func getPublicAccessBlock(c *call, b *bucket) error {
 	if b.block == nil {
-		return kernel.Fail(http.StatusNotFound, "NoSuchPublicAccessBlockConfiguration", "The public access block configuration was not found").With("BucketName", b.name)
+		return kernel.Fail(http.StatusNotFound, "NoSuchPublicAccessBlockConfiguration", "The public access block configuration was not found").
+			With("BucketName", b.name)
 	}
 	return c.writeXML(publicAccessXML{
 		Xmlns: namespace, BlockPublicAcls: b.block.BlockPublicAcls, IgnorePublicAcls: b.block.IgnorePublicAcls,
@@ -194,7 +200,11 @@ func putVersioning(c *call) error {
 			return kernel.Fail(http.StatusBadRequest, "IllegalVersioningConfigurationException", "The Versioning element must be specified")
 		}
 		if b.lock != nil && in.Status != "Enabled" {
-			return kernel.Fail(http.StatusConflict, "InvalidBucketState", "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.")
+			return kernel.Fail(
+				http.StatusConflict,
+				"InvalidBucketState",
+				"An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.",
+			)
 		}
 		if in.Status != "Enabled" && in.Status != "Suspended" {
 			return malformedXML()

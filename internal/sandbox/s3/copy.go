@@ -40,7 +40,9 @@ func (c *call) parseCopySource() (copySource, error) {
 	}
 	path, err := url.QueryUnescape(path) // a plus stands for a space
 	if err != nil {
-		return src, kernel.InvalidArgument("Invalid copy source encoding.").With("ArgumentName", "x-amz-copy-source").With("ArgumentValue", text)
+		return src, kernel.InvalidArgument("Invalid copy source encoding.").
+			With("ArgumentName", "x-amz-copy-source").
+			With("ArgumentValue", text)
 	}
 	if before, version, ok := strings.Cut(path, "?versionId="); ok && src.version == "" {
 		path, src.version = before, version // some clients encode the whole
@@ -164,7 +166,13 @@ func copyObject(c *call) error {
 	if src.version != "null" {
 		c.Out.Header().Set("x-amz-copy-source-version-id", src.version)
 	}
-	out := copyResultXML{XMLName: xml.Name{Local: "CopyObjectResult"}, Xmlns: namespace, LastModified: kernel.ListTime(o.modified), ETag: `"` + o.etag + `"`, ChecksumType: o.checksumType}
+	out := copyResultXML{
+		XMLName:      xml.Name{Local: "CopyObjectResult"},
+		Xmlns:        namespace,
+		LastModified: kernel.ListTime(o.modified),
+		ETag:         `"` + o.etag + `"`,
+		ChecksumType: o.checksumType,
+	}
 	out.set(o.algorithm, o.checksum)
 	return c.writeXML(out)
 }
@@ -175,7 +183,9 @@ func (c *call) prepareCopy(b *bucket) (o, src *object, err error) {
 	for _, name := range []string{"X-Amz-Metadata-Directive", "X-Amz-Tagging-Directive"} {
 		v := c.HTTP.Header.Get(name)
 		if v != "" && v != "COPY" && v != "REPLACE" {
-			return nil, nil, kernel.InvalidArgument("Unknown %s directive.", strings.ToLower(strings.Split(name, "-")[2])).With("ArgumentName", strings.ToLower(name)).With("ArgumentValue", v)
+			return nil, nil, kernel.InvalidArgument("Unknown %s directive.", strings.ToLower(strings.Split(name, "-")[2])).
+				With("ArgumentName", strings.ToLower(name)).
+				With("ArgumentValue", v)
 		}
 		directives[name] = v
 	}
@@ -187,14 +197,23 @@ func (c *call) prepareCopy(b *bucket) (o, src *object, err error) {
 		return nil, nil, err
 	}
 	if src.size > maxCopySource {
-		return nil, nil, kernel.Fail(http.StatusBadRequest, "InvalidRequest", "The specified copy source is larger than the maximum allowable size for a copy source: %d", int64(maxCopySource))
+		return nil, nil, kernel.Fail(
+			http.StatusBadRequest,
+			"InvalidRequest",
+			"The specified copy source is larger than the maximum allowable size for a copy source: %d",
+			int64(maxCopySource),
+		)
 	}
 	if o, err = c.describeObject(b); err != nil {
 		return nil, nil, err
 	}
 	replace := directives["X-Amz-Metadata-Directive"] == "REPLACE"
 	if srcBucket == b && src.key == c.key && from.query.Get("versionId") == "" && !replace && !c.copyChanges(b, src, o) {
-		return nil, nil, kernel.Fail(http.StatusBadRequest, "InvalidRequest", "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.")
+		return nil, nil, kernel.Fail(
+			http.StatusBadRequest,
+			"InvalidRequest",
+			"This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
+		)
 	}
 	if !replace {
 		class, redirect := o.headers.storageClass, o.headers.redirect
@@ -226,7 +245,9 @@ func (c *call) prepareCopy(b *bucket) (o, src *object, err error) {
 // copyChanges reports whether a copy onto itself changes anything that S3 accepts as a reason.
 // A source under SSE-KMS and a bucket with an encryption of its own are reasons: the copy is encrypted again.
 func (c *call) copyChanges(b *bucket, src, o *object) bool {
-	return o.headers.storageClass != "" || o.headers.redirect != "" || c.HTTP.Header.Get("X-Amz-Server-Side-Encryption") != "" || src.seal.isKMS() || b.encryption.set
+	return o.headers.storageClass != "" || o.headers.redirect != "" || c.HTTP.Header.Get("X-Amz-Server-Side-Encryption") != "" ||
+		src.seal.isKMS() ||
+		b.encryption.set
 }
 
 // sumCopy sets size, ETag and checksum of the copy: the source's where they are valid for
@@ -299,7 +320,12 @@ func uploadPartCopy(c *call) error {
 	if err != nil {
 		return err
 	}
-	p := &uploadedPart{blob: data, etag: kernel.NewHex(16), modified: c.Kernel.Now(), checksum: base64.StdEncoding.EncodeToString(sum.Sum(nil))}
+	p := &uploadedPart{
+		blob:     data,
+		etag:     kernel.NewHex(16),
+		modified: c.Kernel.Now(),
+		checksum: base64.StdEncoding.EncodeToString(sum.Sum(nil)),
+	}
 	if !seal.isKMS() {
 		p.md5 = digest.Sum(nil)
 		p.etag = hex.EncodeToString(p.md5)
@@ -317,7 +343,12 @@ func uploadPartCopy(c *call) error {
 	if src.version != "null" {
 		c.Out.Header().Set("x-amz-copy-source-version-id", src.version)
 	}
-	out := copyResultXML{XMLName: xml.Name{Local: "CopyPartResult"}, Xmlns: namespace, LastModified: kernel.ListTime(p.modified), ETag: `"` + p.etag + `"`}
+	out := copyResultXML{
+		XMLName:      xml.Name{Local: "CopyPartResult"},
+		Xmlns:        namespace,
+		LastModified: kernel.ListTime(p.modified),
+		ETag:         `"` + p.etag + `"`,
+	}
 	if u.explicit {
 		out.set(u.object.algorithm, p.checksum)
 	}
@@ -349,7 +380,12 @@ func (c *call) preparePartCopy(b *bucket) (number int, seal sealed, algorithm st
 		}
 	}
 	if length > maxCopySource {
-		err = kernel.Fail(http.StatusBadRequest, "InvalidRequest", "The specified copy source is larger than the maximum allowable size for a copy source: %d", int64(maxCopySource))
+		err = kernel.Fail(
+			http.StatusBadRequest,
+			"InvalidRequest",
+			"The specified copy source is larger than the maximum allowable size for a copy source: %d",
+			int64(maxCopySource),
+		)
 	}
 	return number, u.object.seal, u.object.algorithm, src, start, length, err
 }
@@ -357,7 +393,8 @@ func (c *call) preparePartCopy(b *bucket) (number int, seal sealed, algorithm st
 // parseCopyRange reads "bytes=first-last"; other forms of ranges are not for copies.
 func parseCopyRange(spec string, size int64) (start, length int64, err error) {
 	bad := kernel.InvalidArgument("The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy").
-		With("ArgumentName", "x-amz-copy-source-range").With("ArgumentValue", spec)
+		With("ArgumentName", "x-amz-copy-source-range").
+		With("ArgumentValue", spec)
 	text, ok := strings.CutPrefix(spec, "bytes=")
 	from, to, dash := strings.Cut(text, "-")
 	if !ok || !dash {

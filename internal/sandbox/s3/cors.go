@@ -37,7 +37,8 @@ type corsXML struct {
 
 func getBucketCORS(c *call, b *bucket) error {
 	if b.conf.CORS == nil {
-		return kernel.Fail(http.StatusNotFound, "NoSuchCORSConfiguration", "The CORS configuration does not exist").With("BucketName", b.name)
+		return kernel.Fail(http.StatusNotFound, "NoSuchCORSConfiguration", "The CORS configuration does not exist").
+			With("BucketName", b.name)
 	}
 	return c.writeXML(corsXML{Xmlns: namespace, Rules: b.conf.CORS})
 }
@@ -118,7 +119,8 @@ func oneWildcard(pattern, text string) bool {
 
 // matches reports whether the rule lets a page of origin send method with the headers.
 func (r *corsRule) matches(origin, method string, headers []string) bool {
-	if !slices.Contains(r.AllowedMethods, method) || !slices.ContainsFunc(r.AllowedOrigins, func(p string) bool { return oneWildcard(p, origin) }) {
+	if !slices.Contains(r.AllowedMethods, method) ||
+		!slices.ContainsFunc(r.AllowedOrigins, func(p string) bool { return oneWildcard(p, origin) }) {
 		return false
 	}
 	for _, h := range headers {
@@ -184,7 +186,9 @@ func (c *call) preflight() error {
 		if b == nil {
 			text = "CORSResponse: Bucket not found"
 		}
-		return kernel.Fail(http.StatusForbidden, "AccessForbidden", "%s", text).With("Method", cmp.Or(method, http.MethodOptions)).With("ResourceType", "BUCKET")
+		return kernel.Fail(http.StatusForbidden, "AccessForbidden", "%s", text).
+			With("Method", cmp.Or(method, http.MethodOptions)).
+			With("ResourceType", "BUCKET")
 	}
 	if !slices.Contains([]string{"GET", "PUT", "POST", "DELETE", "HEAD"}, method) {
 		return kernel.Fail(http.StatusBadRequest, "BadRequest", "Invalid Access-Control-Request-Method: %s", cmp.Or(method, "null"))
@@ -201,5 +205,6 @@ func (c *call) preflight() error {
 	}
 	// The spelling is S3's.
 	return kernel.Fail(http.StatusForbidden, "AccessForbidden", "CORSResponse: This CORS request is not allowed. This is usually because the evalution of Origin, request method / Access-Control-Request-Method or Access-Control-Request-Headers are not whitelisted by the resource's CORS spec.").
-		With("Method", method).With("ResourceType", kind)
+		With("Method", method).
+		With("ResourceType", kind)
 }

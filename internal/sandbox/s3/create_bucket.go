@@ -43,7 +43,8 @@ func (c *call) place(constraint string) (string, error) {
 		region = "eu-west-1" // the constraint's name from before Regions had names
 	}
 	invalid := func() error {
-		return kernel.Fail(http.StatusBadRequest, "InvalidLocationConstraint", "The specified location-constraint is not valid").With("LocationConstraint", constraint)
+		return kernel.Fail(http.StatusBadRequest, "InvalidLocationConstraint", "The specified location-constraint is not valid").
+			With("LocationConstraint", constraint)
 	}
 	switch {
 	case region == "us-east-1":
@@ -51,9 +52,18 @@ func (c *call) place(constraint string) (string, error) {
 	case region == "" && signed == "us-east-1":
 		return signed, nil
 	case region == "":
-		return "", kernel.Fail(http.StatusBadRequest, "IllegalLocationConstraintException", "The unspecified location constraint is incompatible for the region specific endpoint this request was sent to.")
+		return "", kernel.Fail(
+			http.StatusBadRequest,
+			"IllegalLocationConstraintException",
+			"The unspecified location constraint is incompatible for the region specific endpoint this request was sent to.",
+		)
 	case signed != "us-east-1" && signed != region:
-		return "", kernel.Fail(http.StatusBadRequest, "IllegalLocationConstraintException", "The %s location constraint is incompatible for the region specific endpoint this request was sent to.", constraint)
+		return "", kernel.Fail(
+			http.StatusBadRequest,
+			"IllegalLocationConstraintException",
+			"The %s location constraint is incompatible for the region specific endpoint this request was sent to.",
+			constraint,
+		)
 	}
 	if !kernel.RegionPattern.MatchString(region) {
 		return "", invalid()
@@ -87,7 +97,8 @@ func createBucket(c *call) error {
 		return accessDenied()
 	}
 	if !validBucketName(c.bucketName) {
-		return kernel.Fail(http.StatusBadRequest, "InvalidBucketName", "The specified bucket is not valid.").With("BucketName", c.bucketName)
+		return kernel.Fail(http.StatusBadRequest, "InvalidBucketName", "The specified bucket is not valid.").
+			With("BucketName", c.bucketName)
 	}
 	region, err := c.place(conf.LocationConstraint)
 	if err != nil {
@@ -112,9 +123,11 @@ func createBucket(c *call) error {
 	if old := w.buckets[c.bucketName]; old != nil {
 		switch {
 		case old.account != c.Caller.Account:
-			return kernel.Fail(http.StatusConflict, "BucketAlreadyExists", "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again.").With("BucketName", c.bucketName)
+			return kernel.Fail(http.StatusConflict, "BucketAlreadyExists", "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again.").
+				With("BucketName", c.bucketName)
 		case old.region != "us-east-1" || region != "us-east-1" || len(conf.Tags) > 0:
-			return kernel.Fail(http.StatusConflict, "BucketAlreadyOwnedByYou", "Your previous request to create the named bucket succeeded and you already own it.").With("BucketName", c.bucketName)
+			return kernel.Fail(http.StatusConflict, "BucketAlreadyOwnedByYou", "Your previous request to create the named bucket succeeded and you already own it.").
+				With("BucketName", c.bucketName)
 		}
 		// us-east-1 accepts a bucket that the caller has already, and resets its list.
 		if old.ownership != ownerEnforced {
@@ -133,12 +146,18 @@ func (c *call) newBucket(region string, conf createBucketXML) (*bucket, error) {
 		ownership = given[0]
 	}
 	if !validOwnership(ownership) {
-		return nil, kernel.InvalidArgument("Invalid x-amz-object-ownership header: %s", ownership).With("ArgumentName", "x-amz-object-ownership")
+		return nil, kernel.InvalidArgument("Invalid x-amz-object-ownership header: %s", ownership).
+			With("ArgumentName", "x-amz-object-ownership")
 	}
 	b := &bucket{
 		s: c.s, name: c.bucketName, region: region, account: c.Caller.Account, created: c.Now,
 		encryption: bucketEncryption{algorithm: sseS3}, ownership: ownership,
-		block:    &iampolicy.PublicAccessBlock{BlockPublicAcls: true, IgnorePublicAcls: true, BlockPublicPolicy: true, RestrictPublicBuckets: true},
+		block: &iampolicy.PublicAccessBlock{
+			BlockPublicAcls:       true,
+			IgnorePublicAcls:      true,
+			BlockPublicPolicy:     true,
+			RestrictPublicBuckets: true,
+		},
 		versions: map[string][]*object{}, uploads: map[string]*multipart{},
 	}
 	if conf.LocationConstraint == "EU" {
@@ -158,14 +177,20 @@ func (c *call) newBucket(region string, conf createBucketXML) (*bucket, error) {
 		return nil, aclWithEnforcedOwnership()
 	case l.public():
 		// New buckets block public lists from the start.
-		return nil, kernel.Fail(http.StatusBadRequest, "InvalidBucketAclWithBlockPublicAccessError", "Bucket cannot have public ACLs set with BlockPublicAccess enabled")
+		return nil, kernel.Fail(
+			http.StatusBadRequest,
+			"InvalidBucketAclWithBlockPublicAccessError",
+			"Bucket cannot have public ACLs set with BlockPublicAccess enabled",
+		)
 	}
 	b.conf.ACL = l
 	switch v := c.HTTP.Header.Get("X-Amz-Bucket-Object-Lock-Enabled"); {
 	case strings.EqualFold(v, "true"):
 		b.lock, b.versioning = &bucketLock{}, "Enabled"
 	case v != "" && !strings.EqualFold(v, "false"):
-		return nil, kernel.InvalidArgument("Bucket Object Lock Enabled must be either of 'true' or 'false'").With("ArgumentName", "x-amz-bucket-object-lock-enabled").With("ArgumentValue", v)
+		return nil, kernel.InvalidArgument("Bucket Object Lock Enabled must be either of 'true' or 'false'").
+			With("ArgumentName", "x-amz-bucket-object-lock-enabled").
+			With("ArgumentValue", v)
 	}
 	return b, nil
 }

@@ -199,7 +199,10 @@ func deleteObjects(c *call) error {
 			case err != nil:
 				return err
 			case !in.Quiet:
-				out.Deleted = append(out.Deleted, deletedXML{Key: want.Key, VersionID: d.version, DeleteMarker: d.deleteMarker, DeleteMarkerVersionID: d.markerVersion})
+				out.Deleted = append(
+					out.Deleted,
+					deletedXML{Key: want.Key, VersionID: d.version, DeleteMarker: d.deleteMarker, DeleteMarkerVersionID: d.markerVersion},
+				)
 			}
 		}
 		return c.writeXML(out)
@@ -208,7 +211,11 @@ func deleteObjects(c *call) error {
 
 func (c *call) deleteListed(b *bucket, key, version, etag string) (deletion, error) {
 	if key == "" {
-		return deletion{}, kernel.Fail(http.StatusBadRequest, "UserKeyMustBeSpecified", "The bucket POST must contain the specified field name. If it is specified, please check the order of the fields.")
+		return deletion{}, kernel.Fail(
+			http.StatusBadRequest,
+			"UserKeyMustBeSpecified",
+			"The bucket POST must contain the specified field name. If it is specified, please check the order of the fields.",
+		)
 	}
 	one := *c
 	one.key = key
@@ -222,7 +229,8 @@ func (c *call) deleteListed(b *bucket, key, version, etag string) (deletion, err
 	if err := one.checkDeleteConditions(b.current(key), etag); err != nil {
 		return deletion{}, err
 	}
-	if version != "" && validVersionID(version) && b.version(key, version) == nil && (b.versioning == "" || !issuedVersionID.MatchString(version)) {
+	if version != "" && validVersionID(version) && b.version(key, version) == nil &&
+		(b.versioning == "" || !issuedVersionID.MatchString(version)) {
 		return deletion{}, noSuchVersion(key, version)
 	}
 	return one.deleteOne(b, version)

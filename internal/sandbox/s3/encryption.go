@@ -58,7 +58,9 @@ var takesNoEncryption = map[string]bool{
 func (c *call) checkEncryptionHeader(operation string) error {
 	const header = "x-amz-server-side-encryption"
 	if v := c.HTTP.Header.Get(header); v != "" && takesNoEncryption[operation] {
-		return kernel.InvalidArgument("%s header is not supported for this operation.", header).With("ArgumentName", header).With("ArgumentValue", v)
+		return kernel.InvalidArgument("%s header is not supported for this operation.", header).
+			With("ArgumentName", header).
+			With("ArgumentValue", v)
 	}
 	return nil
 }
@@ -79,11 +81,14 @@ func (c *call) chooseEncryption(b *bucket) (sealed, error) {
 	case "aws:kms:dsse":
 		return sealed{}, kernel.NotImplemented("dual-layer encryption (aws:kms:dsse)")
 	default:
-		return sealed{}, kernel.InvalidArgument("The encryption method specified is not supported").With("ArgumentName", "x-amz-server-side-encryption").With("ArgumentValue", algorithm)
+		return sealed{}, kernel.InvalidArgument("The encryption method specified is not supported").
+			With("ArgumentName", "x-amz-server-side-encryption").
+			With("ArgumentValue", algorithm)
 	}
 	if keyRef != "" && algorithm != sseKMS {
 		return sealed{}, kernel.InvalidArgument("Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms").
-			With("ArgumentName", "x-amz-server-side-encryption").With("ArgumentValue", algorithm)
+			With("ArgumentName", "x-amz-server-side-encryption").
+			With("ArgumentValue", algorithm)
 	}
 	if algorithm == "" {
 		algorithm, keyRef = b.encryption.algorithm, b.encryption.keyRef
@@ -93,7 +98,9 @@ func (c *call) chooseEncryption(b *bucket) (sealed, error) {
 		return out, nil
 	}
 	if c.HTTP.TLS == nil {
-		return out, kernel.InvalidArgument("Requests specifying Server Side Encryption with AWS KMS managed keys must be made over a secure connection.")
+		return out, kernel.InvalidArgument(
+			"Requests specifying Server Side Encryption with AWS KMS managed keys must be made over a secure connection.",
+		)
 	}
 	out.bucketKey = b.encryption.bucketKey
 	if v := h.Get("X-Amz-Server-Side-Encryption-Bucket-Key-Enabled"); v != "" {
@@ -211,7 +218,12 @@ func putBucketEncryption(c *call) error {
 		default:
 			return malformedXML()
 		}
-		e := bucketEncryption{set: true, algorithm: rule.Default.SSEAlgorithm, keyRef: rule.Default.KMSMasterKeyID, bucketKey: rule.BucketKeyEnabled}
+		e := bucketEncryption{
+			set:       true,
+			algorithm: rule.Default.SSEAlgorithm,
+			keyRef:    rule.Default.KMSMasterKeyID,
+			bucketKey: rule.BucketKeyEnabled,
+		}
 		if rule.Blocked != nil {
 			if len(rule.Blocked.Types) != 1 || rule.Blocked.Types[0] != "SSE-C" && rule.Blocked.Types[0] != "NONE" {
 				return malformedXML()

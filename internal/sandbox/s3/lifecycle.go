@@ -88,7 +88,8 @@ type lifecycleXML struct {
 func getLifecycle(c *call, b *bucket) error {
 	l := b.conf.Lifecycle
 	if l == nil {
-		return kernel.Fail(http.StatusNotFound, "NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist").With("BucketName", b.name)
+		return kernel.Fail(http.StatusNotFound, "NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist").
+			With("BucketName", b.name)
 	}
 	c.Out.Header().Set(minimumSizeHeader, l.MinimumSize)
 	return c.writeXML(lifecycleXML{Xmlns: namespace, Rules: l.Rules})
@@ -106,7 +107,12 @@ func putLifecycle(c *call) error {
 			l.MinimumSize = minimumSizeDefault
 		case minimumSizeDefault, minimumSizeVaries:
 		default:
-			return invalidRequest("TransitionDefaultMinimumObjectSize has invalid value %s. Valid values are %s and %s", l.MinimumSize, minimumSizeDefault, minimumSizeVaries)
+			return invalidRequest(
+				"TransitionDefaultMinimumObjectSize has invalid value %s. Valid values are %s and %s",
+				l.MinimumSize,
+				minimumSizeDefault,
+				minimumSizeVaries,
+			)
 		}
 		if err := l.check(); err != nil {
 			return err

@@ -157,14 +157,20 @@ func (r *lifecycleRule) checkTransitions() error {
 		seen[t.StorageClass] = true
 		e := r.Expiration
 		if e != nil && (e.Days != nil && t.Date != nil || e.Date != nil && t.Days != nil) {
-			return invalidRequest("Found mixed 'Date' and 'Days' based Expiration and Transition actions in lifecycle rule for filter '%s'", s.text())
+			return invalidRequest(
+				"Found mixed 'Date' and 'Days' based Expiration and Transition actions in lifecycle rule for filter '%s'",
+				s.text(),
+			)
 		}
 		if t.Date != nil {
 			if err := checkDate(*t.Date); err != nil {
 				return err
 			}
 			if e != nil && e.Date != nil && *e.Date <= *t.Date {
-				return kernel.InvalidArgument("'Date' in the Expiration action for filter '%s' must be later than 'Date' in the Transition action", s.text())
+				return kernel.InvalidArgument(
+					"'Date' in the Expiration action for filter '%s' must be later than 'Date' in the Transition action",
+					s.text(),
+				)
 			}
 			continue
 		}
@@ -172,9 +178,15 @@ func (r *lifecycleRule) checkTransitions() error {
 		case *t.Days < 0:
 			return kernel.InvalidArgument("'Days' in Transition action must be nonnegative")
 		case *t.Days < 30 && strings.HasSuffix(t.StorageClass, "_IA"):
-			return kernel.InvalidArgument("'Days' in Transition action must be greater than or equal to 30 for storageClass '%s'", t.StorageClass)
+			return kernel.InvalidArgument(
+				"'Days' in Transition action must be greater than or equal to 30 for storageClass '%s'",
+				t.StorageClass,
+			)
 		case e != nil && e.Days != nil && *e.Days <= *t.Days:
-			return kernel.InvalidArgument("'Days' in the Expiration action for filter '%s' must be greater than 'Days' in the Transition action", s.text())
+			return kernel.InvalidArgument(
+				"'Days' in the Expiration action for filter '%s' must be greater than 'Days' in the Transition action",
+				s.text(),
+			)
 		}
 	}
 	return nil
@@ -211,9 +223,15 @@ func (r *lifecycleRule) checkNoncurrent() error {
 		case *m.Days < 0:
 			return kernel.InvalidArgument("'NoncurrentDays' in NoncurrentVersionTransition action must be nonnegative")
 		case *m.Days < 30 && strings.HasSuffix(m.StorageClass, "_IA"):
-			return kernel.InvalidArgument("'NoncurrentDays' in NoncurrentVersionTransition action must be greater than or equal to 30 for storageClass '%s'", m.StorageClass)
+			return kernel.InvalidArgument(
+				"'NoncurrentDays' in NoncurrentVersionTransition action must be greater than or equal to 30 for storageClass '%s'",
+				m.StorageClass,
+			)
 		case e != nil && *e.Days <= *m.Days:
-			return kernel.InvalidArgument("'NoncurrentDays' in the NoncurrentVersionExpiration action for filter '%s' must be greater than 'NoncurrentDays' in the NoncurrentVersionTransition action", s.text())
+			return kernel.InvalidArgument(
+				"'NoncurrentDays' in the NoncurrentVersionExpiration action for filter '%s' must be greater than 'NoncurrentDays' in the NoncurrentVersionTransition action",
+				s.text(),
+			)
 		}
 		if err := newer(m.Newer); err != nil {
 			return err

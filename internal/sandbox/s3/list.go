@@ -51,10 +51,14 @@ func (c *call) limit(name string) (int, error) {
 	}
 	n, err := strconv.Atoi(text)
 	if err == nil && n < 0 {
-		return 0, kernel.InvalidArgument("Argument %s must be an integer between 0 and 2147483647", name).With("ArgumentName", name).With("ArgumentValue", text)
+		return 0, kernel.InvalidArgument("Argument %s must be an integer between 0 and 2147483647", name).
+			With("ArgumentName", name).
+			With("ArgumentValue", text)
 	}
 	if err != nil {
-		return 0, kernel.InvalidArgument("Provided %s not an integer or within integer range", name).With("ArgumentName", name).With("ArgumentValue", text)
+		return 0, kernel.InvalidArgument("Provided %s not an integer or within integer range", name).
+			With("ArgumentName", name).
+			With("ArgumentValue", text)
 	}
 	return min(n, maxListed), nil
 }
@@ -68,7 +72,9 @@ func (c *call) encoder() (func(string) string, error) {
 	case encoding == "url":
 		return func(s string) string { return kernel.URIEncode(s, false) }, nil
 	}
-	return nil, kernel.InvalidArgument("Invalid Encoding Method specified in Request").With("ArgumentName", "encoding-type").With("ArgumentValue", encoding)
+	return nil, kernel.InvalidArgument("Invalid Encoding Method specified in Request").
+		With("ArgumentName", "encoding-type").
+		With("ArgumentValue", encoding)
 }
 
 // listing is the common part of the three listings of keys.

@@ -54,7 +54,9 @@ func holdText(on bool) string {
 func parseRetainUntil(text string) (time.Time, error) {
 	t, err := time.Parse(time.RFC3339Nano, text)
 	if err != nil {
-		return t, kernel.InvalidArgument("The retain until date must be provided in ISO 8601 format").With("ArgumentName", "x-amz-object-lock-retain-until-date").With("ArgumentValue", text)
+		return t, kernel.InvalidArgument("The retain until date must be provided in ISO 8601 format").
+			With("ArgumentName", "x-amz-object-lock-retain-until-date").
+			With("ArgumentValue", text)
 	}
 	return t, nil
 }
@@ -68,27 +70,38 @@ func missingLockConfiguration() *kernel.Error {
 func (c *call) headerLock(b *bucket) (objectLock, error) {
 	h := c.HTTP.Header
 	var l objectLock
-	mode, until, hold := h.Get("X-Amz-Object-Lock-Mode"), h.Get("X-Amz-Object-Lock-Retain-Until-Date"), h.Get("X-Amz-Object-Lock-Legal-Hold")
+	mode, until, hold := h.Get(
+		"X-Amz-Object-Lock-Mode",
+	), h.Get(
+		"X-Amz-Object-Lock-Retain-Until-Date",
+	), h.Get(
+		"X-Amz-Object-Lock-Legal-Hold",
+	)
 	if (mode == "") != (until == "") {
 		missing := "x-amz-object-lock-retain-until-date"
 		if mode == "" {
 			missing = "x-amz-object-lock-mode"
 		}
-		return l, kernel.InvalidArgument("x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied").With("ArgumentName", missing)
+		return l, kernel.InvalidArgument("x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied").
+			With("ArgumentName", missing)
 	}
 	if (mode != "" || hold != "") && b.lock == nil {
 		return l, missingLockConfiguration()
 	}
 	if mode != "" {
 		if mode != lockGovernance && mode != lockCompliance {
-			return l, kernel.InvalidArgument("Unknown wormMode directive.").With("ArgumentName", "x-amz-object-lock-mode").With("ArgumentValue", mode)
+			return l, kernel.InvalidArgument("Unknown wormMode directive.").
+				With("ArgumentName", "x-amz-object-lock-mode").
+				With("ArgumentValue", mode)
 		}
 		t, err := parseRetainUntil(until)
 		if err != nil {
 			return l, err
 		}
 		if !t.After(c.Now) {
-			return l, kernel.InvalidArgument("The retain until date must be in the future!").With("ArgumentName", "x-amz-object-lock-retain-until-date").With("ArgumentValue", until)
+			return l, kernel.InvalidArgument("The retain until date must be in the future!").
+				With("ArgumentName", "x-amz-object-lock-retain-until-date").
+				With("ArgumentValue", until)
 		}
 		if err := c.allow(b, "s3:PutObjectRetention", c.resource()); err != nil {
 			return l, err
@@ -99,7 +112,9 @@ func (c *call) headerLock(b *bucket) (objectLock, error) {
 	}
 	if hold != "" {
 		if hold != "ON" && hold != "OFF" {
-			return l, kernel.InvalidArgument("Legal Hold must be either of 'ON' or 'OFF'").With("ArgumentName", "x-amz-object-lock-legal-hold").With("ArgumentValue", hold)
+			return l, kernel.InvalidArgument("Legal Hold must be either of 'ON' or 'OFF'").
+				With("ArgumentName", "x-amz-object-lock-legal-hold").
+				With("ArgumentValue", hold)
 		}
 		if err := c.allow(b, "s3:PutObjectLegalHold", c.resource()); err != nil {
 			return l, err
@@ -126,7 +141,8 @@ func (c *call) checkBypassHeader(b *bucket) error {
 
 // bypass reports whether the caller asks to pass governance retention, and may.
 func (c *call) bypass(b *bucket) bool {
-	return strings.EqualFold(c.HTTP.Header.Get("X-Amz-Bypass-Governance-Retention"), "true") && c.may(b, "s3:BypassGovernanceRetention", c.resource())
+	return strings.EqualFold(c.HTTP.Header.Get("X-Amz-Bypass-Governance-Retention"), "true") &&
+		c.may(b, "s3:BypassGovernanceRetention", c.resource())
 }
 
 // checkLocked refuses to remove a version that is protected. The caller holds mu.
@@ -159,7 +175,8 @@ type lockConfigXML struct {
 
 func getLockConfiguration(c *call, b *bucket) error {
 	if b.lock == nil {
-		return kernel.Fail(http.StatusNotFound, "ObjectLockConfigurationNotFoundError", "Object Lock configuration does not exist for this bucket").With("BucketName", b.name)
+		return kernel.Fail(http.StatusNotFound, "ObjectLockConfigurationNotFoundError", "Object Lock configuration does not exist for this bucket").
+			With("BucketName", b.name)
 	}
 	out := lockConfigXML{Xmlns: namespace, ObjectLockEnabled: "Enabled"}
 	if b.lock.Mode != "" {
@@ -207,7 +224,11 @@ func putLockConfiguration(c *call) error {
 			}
 		}
 		if b.versioning != "Enabled" {
-			return kernel.Fail(http.StatusConflict, "InvalidBucketState", "Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration")
+			return kernel.Fail(
+				http.StatusConflict,
+				"InvalidBucketState",
+				"Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration",
+			)
 		}
 		b.lock = lock
 		return c.done(http.StatusOK)
@@ -222,7 +243,11 @@ type retentionXML struct {
 }
 
 func noObjectLock() *kernel.Error {
-	return kernel.Fail(http.StatusNotFound, "NoSuchObjectLockConfiguration", "The specified object does not have a ObjectLock configuration")
+	return kernel.Fail(
+		http.StatusNotFound,
+		"NoSuchObjectLockConfiguration",
+		"The specified object does not have a ObjectLock configuration",
+	)
 }
 
 func getObjectRetention(c *call, b *bucket) error {

@@ -77,17 +77,24 @@ func (b *bucket) endUpload(u *multipart) {
 func (c *call) partNumber() (int, error) {
 	number, err := strconv.Atoi(c.query.Get("partNumber"))
 	if err != nil || number < 1 || number > maxPartNumber {
-		return 0, kernel.InvalidArgument("Part number must be an integer between 1 and 10000, inclusive").With("ArgumentName", "partNumber").With("ArgumentValue", c.query.Get("partNumber"))
+		return 0, kernel.InvalidArgument("Part number must be an integer between 1 and 10000, inclusive").
+			With("ArgumentName", "partNumber").
+			With("ArgumentValue", c.query.Get("partNumber"))
 	}
 	return number, nil
 }
 
 func unsupportedChecksum() *kernel.Error {
-	return kernel.Fail(http.StatusBadRequest, "InvalidRequest", "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, MD5, SHA1, SHA256, SHA512, XXHASH128, XXHASH3, XXHASH64]")
+	return kernel.Fail(
+		http.StatusBadRequest,
+		"InvalidRequest",
+		"Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, MD5, SHA1, SHA256, SHA512, XXHASH128, XXHASH3, XXHASH64]",
+	)
 }
 
 func noSuchUpload(id string) *kernel.Error {
-	return kernel.Fail(http.StatusNotFound, "NoSuchUpload", "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.").With("UploadId", id)
+	return kernel.Fail(http.StatusNotFound, "NoSuchUpload", "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.").
+		With("UploadId", id)
 }
 
 // upload finds the upload that the query names. The caller holds mu.
@@ -123,7 +130,15 @@ func createMultipartUpload(c *call, b *bucket) error {
 		return err
 	}
 	o.algorithm, o.checksumType = algorithm, kind
-	u := &multipart{id: kernel.NewHex(48), key: c.key, explicit: explicit, parts: map[int]*uploadedPart{}, initiated: c.Now, object: *o, order: c.s.order}
+	u := &multipart{
+		id:        kernel.NewHex(48),
+		key:       c.key,
+		explicit:  explicit,
+		parts:     map[int]*uploadedPart{},
+		initiated: c.Now,
+		object:    *o,
+		order:     c.s.order,
+	}
 	b.uploads[u.id] = u
 	b.saveUpload(u)
 	h := c.Out.Header()
@@ -150,7 +165,11 @@ func (c *call) checksumChoice() (algorithm, kind string, explicit bool, err erro
 	}
 	if algorithm == "" {
 		if kind != "" {
-			return "", "", false, kernel.Fail(http.StatusBadRequest, "InvalidRequest", "The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.")
+			return "", "", false, kernel.Fail(
+				http.StatusBadRequest,
+				"InvalidRequest",
+				"The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.",
+			)
 		}
 		return defaultSum, fullObject, false, nil
 	}
@@ -163,8 +182,15 @@ func (c *call) checksumChoice() (algorithm, kind string, explicit bool, err erro
 			kind = fullObject
 		}
 	}
-	if (kind != composite && kind != fullObject) || (kind == fullObject && !combines(algorithm)) || (kind == composite && algorithm == defaultSum) {
-		return "", "", false, kernel.Fail(http.StatusBadRequest, "InvalidRequest", "The %s checksum type cannot be used with the %s checksum algorithm.", kind, strings.ToLower(algorithm))
+	if (kind != composite && kind != fullObject) || (kind == fullObject && !combines(algorithm)) ||
+		(kind == composite && algorithm == defaultSum) {
+		return "", "", false, kernel.Fail(
+			http.StatusBadRequest,
+			"InvalidRequest",
+			"The %s checksum type cannot be used with the %s checksum algorithm.",
+			kind,
+			strings.ToLower(algorithm),
+		)
 	}
 	return algorithm, kind, true, nil
 }
@@ -228,11 +254,21 @@ func (c *call) preparePart(b *bucket) (number int, in *incoming, kms bool, err e
 		return 0, nil, false, err
 	}
 	if u.explicit && in.algorithm == "" && u.object.checksumType == composite {
-		return 0, nil, false, kernel.Fail(http.StatusBadRequest, "InvalidRequest", "Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: null", strings.ToLower(u.object.algorithm))
+		return 0, nil, false, kernel.Fail(
+			http.StatusBadRequest,
+			"InvalidRequest",
+			"Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: null",
+			strings.ToLower(u.object.algorithm),
+		)
 	}
 	if u.explicit && in.algorithm != "" && in.algorithm != u.object.algorithm {
-		return 0, nil, false, kernel.Fail(http.StatusBadRequest, "InvalidRequest", "Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s",
-			strings.ToLower(u.object.algorithm), strings.ToLower(in.algorithm))
+		return 0, nil, false, kernel.Fail(
+			http.StatusBadRequest,
+			"InvalidRequest",
+			"Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s",
+			strings.ToLower(u.object.algorithm),
+			strings.ToLower(in.algorithm),
+		)
 	}
 	return number, in, u.object.seal.isKMS(), nil
 }

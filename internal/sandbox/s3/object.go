@@ -56,7 +56,16 @@ type objectHeaders struct {
 	metadata map[string]string
 }
 
-var storageClasses = []string{"STANDARD", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER", "GLACIER_IR", "DEEP_ARCHIVE", "REDUCED_REDUNDANCY"}
+var storageClasses = []string{
+	"STANDARD",
+	"STANDARD_IA",
+	"ONEZONE_IA",
+	"INTELLIGENT_TIERING",
+	"GLACIER",
+	"GLACIER_IR",
+	"DEEP_ARCHIVE",
+	"REDUCED_REDUNDANCY",
+}
 
 // readObjectHeaders reads and checks the headers that PutObject and
 // CreateMultipartUpload share.
@@ -78,11 +87,17 @@ func (c *call) readObjectHeaders() (objectHeaders, error) {
 		}
 	}
 	out.contentEncoding = strings.Join(encodings, ",")
-	if out.redirect != "" && !strings.HasPrefix(out.redirect, "/") && !strings.HasPrefix(out.redirect, "http://") && !strings.HasPrefix(out.redirect, "https://") {
-		return out, kernel.Fail(http.StatusBadRequest, "InvalidRedirectLocation", "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.")
+	if out.redirect != "" && !strings.HasPrefix(out.redirect, "/") && !strings.HasPrefix(out.redirect, "http://") &&
+		!strings.HasPrefix(out.redirect, "https://") {
+		return out, kernel.Fail(
+			http.StatusBadRequest,
+			"InvalidRedirectLocation",
+			"The website redirect location must have a prefix of 'http://' or 'https://' or '/'.",
+		)
 	}
 	if out.storageClass != "" && !slices.Contains(storageClasses, out.storageClass) {
-		return out, kernel.Fail(http.StatusBadRequest, "InvalidStorageClass", "The storage class you specified is not valid").With("StorageClassRequested", out.storageClass)
+		return out, kernel.Fail(http.StatusBadRequest, "InvalidStorageClass", "The storage class you specified is not valid").
+			With("StorageClassRequested", out.storageClass)
 	}
 	size := 0
 	for name, values := range h {
@@ -93,14 +108,16 @@ func (c *call) readObjectHeaders() (objectHeaders, error) {
 	}
 	if size > maxMetadata {
 		return out, kernel.Fail(http.StatusBadRequest, "MetadataTooLarge", "Your metadata headers exceed the maximum allowed metadata size").
-			With("Size", strconv.Itoa(size)).With("MaxSizeAllowed", strconv.Itoa(maxMetadata))
+			With("Size", strconv.Itoa(size)).
+			With("MaxSizeAllowed", strconv.Itoa(maxMetadata))
 	}
 	return out, nil
 }
 
 // objectOwner is the account that a new object belongs to.
 func (c *call) objectOwner(b *bucket) string {
-	if b.ownership == ownerEnforced || (b.ownership == "BucketOwnerPreferred" && c.HTTP.Header.Get("X-Amz-Acl") == "bucket-owner-full-control") {
+	if b.ownership == ownerEnforced ||
+		(b.ownership == "BucketOwnerPreferred" && c.HTTP.Header.Get("X-Amz-Acl") == "bucket-owner-full-control") {
 		return b.account
 	}
 	if c.Caller.Kind == kernel.Anonymous {
@@ -163,7 +180,8 @@ func etagMatches(list, etag string) bool {
 }
 
 func preconditionFailed(condition string) *kernel.Error {
-	return kernel.Fail(http.StatusPreconditionFailed, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold").With("Condition", condition)
+	return kernel.Fail(http.StatusPreconditionFailed, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold").
+		With("Condition", condition)
 }
 
 func putObject(c *call) error {
@@ -231,7 +249,11 @@ func (c *call) preparePut(b *bucket) (*object, *incoming, error) {
 		in.compute(defaultSum)
 	}
 	if o.lock.set() && in.algorithm == "" && in.md5Want == nil {
-		return nil, nil, kernel.Fail(http.StatusBadRequest, "InvalidRequest", "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock parameters")
+		return nil, nil, kernel.Fail(
+			http.StatusBadRequest,
+			"InvalidRequest",
+			"Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock parameters",
+		)
 	}
 	return o, in, nil
 }

@@ -75,7 +75,11 @@ func (c *call) readPostForm() (*postForm, error) {
 	if err != nil || kind != "multipart/form-data" {
 		return nil, preconditionFailed("Bucket POST must be of the enclosure-type multipart/form-data")
 	}
-	malformed := kernel.Fail(http.StatusBadRequest, "MalformedPOSTRequest", "The body of your POST request is not well-formed multipart/form-data.")
+	malformed := kernel.Fail(
+		http.StatusBadRequest,
+		"MalformedPOSTRequest",
+		"The body of your POST request is not well-formed multipart/form-data.",
+	)
 	if params["boundary"] == "" {
 		return nil, malformed
 	}
@@ -99,13 +103,18 @@ func (c *call) readPostForm() (*postForm, error) {
 			return nil, malformed
 		}
 		if size += len(name) + len(value); size > maxPostFields {
-			return nil, kernel.Fail(http.StatusBadRequest, "MaxPostPreDataLengthExceeded", "Your POST request fields preceding the upload file were too large.").With("MaxPostPreDataLengthBytes", strconv.Itoa(maxPostFields))
+			return nil, kernel.Fail(http.StatusBadRequest, "MaxPostPreDataLengthExceeded", "Your POST request fields preceding the upload file were too large.").
+				With("MaxPostPreDataLengthBytes", strconv.Itoa(maxPostFields))
 		}
 		f.names = append(f.names, name)
 		f.values[strings.ToLower(name)] = string(value)
 	}
 	if f.get("key") == "" {
-		return nil, postArgument("key", "", "Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the fields.")
+		return nil, postArgument(
+			"key",
+			"",
+			"Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the fields.",
+		)
 	}
 	return f, nil
 }
@@ -128,7 +137,12 @@ func (c *call) authenticatePost(f *postForm) error {
 	}
 	for _, name := range needed {
 		if f.get(name) == "" {
-			return postArgument(name, "", "Bucket POST must contain a field named '%s'.  If it is specified, please check the order of the fields.", name)
+			return postArgument(
+				name,
+				"",
+				"Bucket POST must contain a field named '%s'.  If it is specified, please check the order of the fields.",
+				name,
+			)
 		}
 	}
 	if v := f.get("x-amz-algorithm"); v != kernel.SigAlgorithm {
@@ -196,7 +210,9 @@ func (c *call) applyPostFields(f *postForm) error {
 	}
 	c.Record.Resource = c.resource()
 	if len(c.key) > maxKeyLength {
-		return kernel.Fail(http.StatusBadRequest, "KeyTooLongError", "Your key is too long").With("Size", strconv.Itoa(len(c.key))).With("MaxSizeAllowed", strconv.Itoa(maxKeyLength))
+		return kernel.Fail(http.StatusBadRequest, "KeyTooLongError", "Your key is too long").
+			With("Size", strconv.Itoa(len(c.key))).
+			With("MaxSizeAllowed", strconv.Itoa(maxKeyLength))
 	}
 	return nil
 }
@@ -211,7 +227,13 @@ func (c *call) preparePost(policy *postPolicy, f *postForm) (*object, *incoming,
 		return nil, nil, noSuchBucket(c.bucketName)
 	}
 	if c.Signature != nil && c.Signature.Region != b.region {
-		return nil, nil, postArgument("x-amz-credential", f.get("x-amz-credential"), "the region '%s' is wrong; expecting '%s'", c.Signature.Region, b.region)
+		return nil, nil, postArgument(
+			"x-amz-credential",
+			f.get("x-amz-credential"),
+			"the region '%s' is wrong; expecting '%s'",
+			c.Signature.Region,
+			b.region,
+		)
 	}
 	c.tellCORS(b)
 	if err := c.checkPayer(b); err != nil {

@@ -18,7 +18,9 @@ func noSuchKey(key string) *kernel.Error {
 }
 
 func noSuchVersion(key, version string) *kernel.Error {
-	return kernel.Fail(http.StatusNotFound, "NoSuchVersion", "The specified version does not exist.").With("Key", key).With("VersionId", version)
+	return kernel.Fail(http.StatusNotFound, "NoSuchVersion", "The specified version does not exist.").
+		With("Key", key).
+		With("VersionId", version)
 }
 
 // deleteMarkerNotAllowed is the error for operations that a delete marker does not have.
@@ -118,7 +120,10 @@ func (c *call) prepareRead(b *bucket, withBody bool) (o *object, start, length i
 	}
 	h := c.Out.Header()
 	if status == http.StatusPartialContent && o.size > 0 {
-		h.Set("Content-Range", "bytes "+strconv.FormatInt(start, 10)+"-"+strconv.FormatInt(start+length-1, 10)+"/"+strconv.FormatInt(o.size, 10))
+		h.Set(
+			"Content-Range",
+			"bytes "+strconv.FormatInt(start, 10)+"-"+strconv.FormatInt(start+length-1, 10)+"/"+strconv.FormatInt(o.size, 10),
+		)
 	}
 	c.writeObjectHeaders(o, b)
 	if sums {
@@ -222,7 +227,8 @@ func (c *call) extent(o *object) (start, length int64, status int, err error) {
 	}
 	if !satisfiable {
 		return 0, 0, 0, kernel.Fail(http.StatusRequestedRangeNotSatisfiable, "InvalidRange", "The requested range is not satisfiable").
-			With("RangeRequested", spec).With("ActualObjectSize", strconv.FormatInt(o.size, 10)).WithHeader("Content-Range", "bytes */"+strconv.FormatInt(o.size, 10))
+			With("RangeRequested", spec).
+			With("ActualObjectSize", strconv.FormatInt(o.size, 10)).WithHeader("Content-Range", "bytes */"+strconv.FormatInt(o.size, 10))
 	}
 	return from, n, http.StatusPartialContent, nil
 }
@@ -233,12 +239,17 @@ func (c *call) partExtent(o *object, rangeSpec string) (start, length int64, sta
 		return 0, 0, 0, err
 	}
 	if rangeSpec != "" {
-		return 0, 0, 0, kernel.Fail(http.StatusBadRequest, "InvalidRequest", "Cannot specify both Range header and partNumber query parameter")
+		return 0, 0, 0, kernel.Fail(
+			http.StatusBadRequest,
+			"InvalidRequest",
+			"Cannot specify both Range header and partNumber query parameter",
+		)
 	}
 	count := max(1, len(o.parts))
 	if number > count {
 		return 0, 0, 0, kernel.Fail(http.StatusRequestedRangeNotSatisfiable, "InvalidPartNumber", "The requested partnumber is not satisfiable").
-			With("ActualPartCount", strconv.Itoa(count)).With("PartNumberRequested", strconv.Itoa(number))
+			With("ActualPartCount", strconv.Itoa(count)).
+			With("PartNumberRequested", strconv.Itoa(number))
 	}
 	if o.parts == nil || o.size == 0 {
 		return 0, o.size, http.StatusPartialContent, nil

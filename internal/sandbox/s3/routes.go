@@ -63,14 +63,17 @@ func (c *call) route() (route, error) {
 // misplaced returns S3's error for requests that are no operation of S3.
 func misplaced(method, level, selector string) *kernel.Error {
 	switch {
-	case level == "service" && method != http.MethodGet, level == "object" && method == http.MethodPost && selector == "", level == "object" && method == http.MethodPut && selector == "uploadId":
+	case level == "service" && method != http.MethodGet,
+		level == "object" && method == http.MethodPost && selector == "",
+		level == "object" && method == http.MethodPut && selector == "uploadId":
 		return methodNotAllowed().With("Method", method).With("ResourceType", strings.ToUpper(level))
 	case level == "object" && method == http.MethodGet && selector == "uploads":
 		return kernel.Fail(http.StatusBadRequest, "InvalidRequest", "Key is not expected for the GET method ?uploads subresource")
 	case level == "object" && method == http.MethodGet && selector == "versions":
 		return kernel.Fail(http.StatusBadRequest, "InvalidRequest", "There is no such thing as the ?versions sub-resource for a key")
 	case level == "object" && method == http.MethodPut && selector == "partNumber":
-		return kernel.InvalidArgument("This operation does not accept a part number without an upload id").With("ArgumentName", "partNumber")
+		return kernel.InvalidArgument("This operation does not accept a part number without an upload id").
+			With("ArgumentName", "partNumber")
 	}
 	return nil
 }

@@ -123,7 +123,9 @@ func (s *Service) Serve(cl *kernel.Request) error {
 		cl.Record.Resource = c.resource()
 	}
 	if len(c.key) > maxKeyLength {
-		return kernel.Fail(http.StatusBadRequest, "KeyTooLongError", "Your key is too long").With("Size", strconv.Itoa(len(c.key))).With("MaxSizeAllowed", strconv.Itoa(maxKeyLength))
+		return kernel.Fail(http.StatusBadRequest, "KeyTooLongError", "Your key is too long").
+			With("Size", strconv.Itoa(len(c.key))).
+			With("MaxSizeAllowed", strconv.Itoa(maxKeyLength))
 	}
 	if err := cl.ApplyFault("s3"); err != nil {
 		return err
@@ -233,7 +235,8 @@ func (c *call) authenticateS3() error {
 	}
 	if !validPayloadHash(c.payloadHash) {
 		return kernel.InvalidArgument("x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER, STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD, STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER or a valid sha256 value.").
-			With("ArgumentName", "x-amz-content-sha256").With("ArgumentValue", c.payloadHash)
+			With("ArgumentName", "x-amz-content-sha256").
+			With("ArgumentValue", c.payloadHash)
 	}
 	if err := c.Authenticate(c.s.iam, "s3", c.payloadHash); err != nil {
 		return err
@@ -279,7 +282,12 @@ func (c *call) locate(b *bucket) error {
 	case want == "":
 		return nil
 	case !kernel.AccountPattern.MatchString(want):
-		return kernel.Fail(http.StatusBadRequest, "InvalidBucketOwnerAWSAccountID", "The value of the expected bucket owner parameter must be an AWS Account ID... [%s]", want)
+		return kernel.Fail(
+			http.StatusBadRequest,
+			"InvalidBucketOwnerAWSAccountID",
+			"The value of the expected bucket owner parameter must be an AWS Account ID... [%s]",
+			want,
+		)
 	case want != b.account:
 		return accessDenied()
 	}
@@ -294,7 +302,8 @@ func (c *call) checkRegion(b *bucket) error {
 	signed := c.Signature.Region
 	switch {
 	case c.Signature.Presigned:
-		return kernel.Fail(http.StatusBadRequest, "AuthorizationQueryParametersError", "Error parsing the X-Amz-Credential parameter; the region '%s' is wrong; expecting '%s'", signed, b.region).With("Region", b.region)
+		return kernel.Fail(http.StatusBadRequest, "AuthorizationQueryParametersError", "Error parsing the X-Amz-Credential parameter; the region '%s' is wrong; expecting '%s'", signed, b.region).
+			With("Region", b.region)
 	case signed == "us-east-1" && c.Record.Operation == "GetBucketLocation":
 		return nil // clients find a bucket's Region in this way
 	case signed == "us-east-1", kernel.HostRegion(c.HTTP) == b.region:
@@ -302,11 +311,13 @@ func (c *call) checkRegion(b *bucket) error {
 		return wrongRegion(signed, b.region)
 	}
 	return kernel.Fail(http.StatusMovedPermanently, "PermanentRedirect", "The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint.").
-		With("Endpoint", b.name+".s3."+b.region+".amazonaws.com").With("Bucket", b.name)
+		With("Endpoint", b.name+".s3."+b.region+".amazonaws.com").
+		With("Bucket", b.name)
 }
 
 func wrongRegion(signed, region string) *kernel.Error {
-	return kernel.Fail(http.StatusBadRequest, "AuthorizationHeaderMalformed", "The authorization header is malformed; the region '%s' is wrong; expecting '%s'", signed, region).With("Region", region)
+	return kernel.Fail(http.StatusBadRequest, "AuthorizationHeaderMalformed", "The authorization header is malformed; the region '%s' is wrong; expecting '%s'", signed, region).
+		With("Region", region)
 }
 
 // writeXML answers with a document.

@@ -46,8 +46,14 @@ type savedEncryption struct {
 func (b *bucket) save() savedBucket {
 	out := savedBucket{
 		Name: b.name, Region: b.region, Account: b.account, Created: b.created, Ownership: b.ownership, Versioning: b.versioning,
-		Encryption: savedEncryption{b.encryption.algorithm, b.encryption.keyRef, b.encryption.blocked, b.encryption.bucketKey, b.encryption.set},
-		Block:      b.block, Lock: b.lock, Config: b.conf,
+		Encryption: savedEncryption{
+			b.encryption.algorithm,
+			b.encryption.keyRef,
+			b.encryption.blocked,
+			b.encryption.bucketKey,
+			b.encryption.set,
+		},
+		Block: b.block, Lock: b.lock, Config: b.conf,
 	}
 	if b.policy != nil {
 		p := iam.SavePolicy(b.policy)
@@ -92,8 +98,14 @@ func (s *Service) Restore(data json.RawMessage) error {
 func (s *Service) restoreBucket(saved *savedBucket) error {
 	b := &bucket{
 		s: s, name: saved.Name, region: saved.Region, account: saved.Account, created: saved.Created, ownership: saved.Ownership, versioning: saved.Versioning,
-		encryption: bucketEncryption{algorithm: saved.Encryption.Algorithm, keyRef: saved.Encryption.KeyRef, bucketKey: saved.Encryption.BucketKey, blocked: saved.Encryption.Blocked, set: saved.Encryption.Set},
-		block:      saved.Block, lock: saved.Lock, conf: saved.Config, versions: map[string][]*object{}, uploads: map[string]*multipart{},
+		encryption: bucketEncryption{
+			algorithm: saved.Encryption.Algorithm,
+			keyRef:    saved.Encryption.KeyRef,
+			bucketKey: saved.Encryption.BucketKey,
+			blocked:   saved.Encryption.Blocked,
+			set:       saved.Encryption.Set,
+		},
+		block: saved.Block, lock: saved.Lock, conf: saved.Config, versions: map[string][]*object{}, uploads: map[string]*multipart{},
 	}
 	if saved.Policy != nil {
 		var err error

@@ -137,11 +137,24 @@ func (w *Service) restoreObject(s savedObject) (*object, error) {
 }
 
 func (u *multipart) save(bucket string) savedUpload {
-	return savedUpload{Bucket: bucket, Explicit: u.explicit, Initiated: u.initiated, Order: u.order, Deleted: u.deleted, Object: u.object.save(bucket)}
+	return savedUpload{
+		Bucket:    bucket,
+		Explicit:  u.explicit,
+		Initiated: u.initiated,
+		Order:     u.order,
+		Deleted:   u.deleted,
+		Object:    u.object.save(bucket),
+	}
 }
 
 func (p *uploadedPart) save() savedPart {
-	return savedPart{Body: saveBody(body{p.blob})[0], ETag: p.etag, MD5: hex.EncodeToString(p.md5), Checksum: p.checksum, Modified: p.modified}
+	return savedPart{
+		Body:     saveBody(body{p.blob})[0],
+		ETag:     p.etag,
+		MD5:      hex.EncodeToString(p.md5),
+		Checksum: p.checksum,
+		Modified: p.modified,
+	}
 }
 
 func (w *Service) restorePart(s savedPart) (*uploadedPart, error) {
@@ -222,7 +235,16 @@ func (w *Service) loadUploads() error {
 		if err != nil {
 			return err
 		}
-		u := &multipart{id: id, key: o.key, object: *o, explicit: s.Explicit, initiated: s.Initiated, order: s.Order, deleted: s.Deleted, parts: map[int]*uploadedPart{}}
+		u := &multipart{
+			id:        id,
+			key:       o.key,
+			object:    *o,
+			explicit:  s.Explicit,
+			initiated: s.Initiated,
+			order:     s.Order,
+			deleted:   s.Deleted,
+			parts:     map[int]*uploadedPart{},
+		}
 		b.uploads[id], uploads[id] = u, u
 		return nil
 	})

@@ -75,7 +75,8 @@ func (c *call) headerTags(b *bucket) ([]kernel.Tag, error) {
 		twice := slices.ContainsFunc(tags, func(t kernel.Tag) bool { return t.Key == key })
 		if err1 != nil || err2 != nil || key == "" || twice || strings.Contains(value, "=") {
 			return nil, kernel.InvalidArgument("The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.").
-				With("ArgumentName", "x-amz-tagging").With("ArgumentValue", text)
+				With("ArgumentName", "x-amz-tagging").
+				With("ArgumentValue", text)
 		}
 		tags = append(tags, kernel.Tag{Key: key, Value: val})
 	}
@@ -113,7 +114,8 @@ func (c *call) writeTagging(tags []kernel.Tag) error {
 
 // findVersion is find for calls about an object's settings, with the version header set.
 func (c *call) findVersion(b *bucket) (*object, error) {
-	if v := b.versions[c.key]; c.query.Get("versionId") == "" && len(v) > 0 && v[len(v)-1].deleteMarker && c.may(b, "s3:ListBucket", b.arn()) {
+	if v := b.versions[c.key]; c.query.Get("versionId") == "" && len(v) > 0 && v[len(v)-1].deleteMarker &&
+		c.may(b, "s3:ListBucket", b.arn()) {
 		return nil, c.deleteMarkerNotAllowed().WithHeader("x-amz-version-id", v[len(v)-1].version)
 	}
 	o, err := c.find(b)

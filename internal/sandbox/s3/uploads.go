@@ -81,7 +81,8 @@ func listMultipartUploads(c *call, b *bucket) error {
 	passed := idMarker == ""
 	count, last := 0, ""
 	for _, u := range b.sortedUploads() {
-		if !strings.HasPrefix(u.key, q.Get("prefix")) || u.key < keyMarker || (u.key == keyMarker && keyMarker != "" && passed && idMarker == "") {
+		if !strings.HasPrefix(u.key, q.Get("prefix")) || u.key < keyMarker ||
+			(u.key == keyMarker && keyMarker != "" && passed && idMarker == "") {
 			continue
 		}
 		if u.key == keyMarker && !passed {

@@ -50,7 +50,9 @@ func listObjectVersions(c *call, b *bucket) error {
 	}
 	keyMarker, versionMarker := q.Get("key-marker"), q.Get("version-id-marker")
 	if q.Has("version-id-marker") && keyMarker == "" {
-		return kernel.InvalidArgument("A version-id marker cannot be specified without a key marker.").With("ArgumentName", "version-id-marker").With("ArgumentValue", versionMarker)
+		return kernel.InvalidArgument("A version-id marker cannot be specified without a key marker.").
+			With("ArgumentName", "version-id-marker").
+			With("ArgumentValue", versionMarker)
 	}
 	out := listVersionsXML{
 		Xmlns: namespace, Name: b.name, Prefix: encode(l.prefix), KeyMarker: encode(keyMarker), VersionIDMarker: versionMarker, MaxKeys: l.limit,

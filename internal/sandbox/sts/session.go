@@ -49,7 +49,12 @@ func (s *Service) getSessionToken(cl *kernel.Request) error {
 		duration = min(duration, longest)
 	}
 	cl.Record.Decision = "allowed"
-	sess := &iam.Session{Token: "IQoJ" + kernel.NewHex(180), Issued: cl.Now, Expires: cl.Now.Add(duration).Truncate(time.Second), Transit: map[string]bool{}}
+	sess := &iam.Session{
+		Token:   "IQoJ" + kernel.NewHex(180),
+		Issued:  cl.Now,
+		Expires: cl.Now.Add(duration).Truncate(time.Second),
+		Transit: map[string]bool{},
+	}
 	key := s.iam.IssueLocked(cl, sess, c.Account)
 	key.User = iam.IdentityOf(c).User
 	return cl.WriteQuery(sessionTokenResult{Credentials: keyXML(key)})

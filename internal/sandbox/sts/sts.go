@@ -60,7 +60,13 @@ func (s *Service) Serve(cl *kernel.Request) error {
 	handle := handlers[cl.Record.Operation]
 	if handle == nil {
 		if !slices.Contains(unmodelled, cl.Record.Operation) {
-			return kernel.Fail(http.StatusBadRequest, "InvalidAction", "Could not find operation %s for version %s", cl.Record.Operation, version)
+			return kernel.Fail(
+				http.StatusBadRequest,
+				"InvalidAction",
+				"Could not find operation %s for version %s",
+				cl.Record.Operation,
+				version,
+			)
 		}
 		return kernel.NotImplemented("sts:" + cl.Record.Operation)
 	}
@@ -145,14 +151,23 @@ func readSession(cl *kernel.Request) (in assumeRoleInput, err error) {
 		in.policyARNs = append(in.policyARNs, form.Get(fmt.Sprintf("PolicyArns.member.%d.arn", i)))
 	}
 	if n := len(in.policyARNs); n > maxSessionPolicies {
-		return in, kernel.ValidationError("1 validation error detected: Value '[%s]' at 'policyArns' failed to satisfy constraint: Member must have length less than or equal to %d", strings.Join(in.policyARNs, ", "), maxSessionPolicies)
+		return in, kernel.ValidationError(
+			"1 validation error detected: Value '[%s]' at 'policyArns' failed to satisfy constraint: Member must have length less than or equal to %d",
+			strings.Join(in.policyARNs, ", "),
+			maxSessionPolicies,
+		)
 	}
 	return in, nil
 }
 
 func parseSessionPolicy(text string) (*iam.PolicyText, error) {
 	if len(text) > maxSessionPolicyLen {
-		return nil, kernel.Fail(http.StatusBadRequest, "PackedPolicyTooLarge", "Packed policy consumes %d%% of allotted space, please use smaller policy.", len(text)*100/maxSessionPolicyLen)
+		return nil, kernel.Fail(
+			http.StatusBadRequest,
+			"PackedPolicyTooLarge",
+			"Packed policy consumes %d%% of allotted space, please use smaller policy.",
+			len(text)*100/maxSessionPolicyLen,
+		)
 	}
 	if err := iam.CheckGrammar(text, iampolicy.KindIdentity); err != nil {
 		return nil, err
@@ -258,7 +273,14 @@ func (s *Service) assumeRole(cl *kernel.Request) error {
 		cl.Decided(a, res)
 		if res.Decision != iampolicy.Allowed {
 			// STS names no layer.
-			e := kernel.Fail(http.StatusForbidden, "AccessDenied", "User: %s is not authorized to perform: %s on resource: %s", kernel.PrincipalText(sc.Request.Principal), action, in.roleARN)
+			e := kernel.Fail(
+				http.StatusForbidden,
+				"AccessDenied",
+				"User: %s is not authorized to perform: %s on resource: %s",
+				kernel.PrincipalText(sc.Request.Principal),
+				action,
+				in.roleARN,
+			)
 			e.Denied = true
 			return e
 		}
@@ -309,7 +331,12 @@ func (s *Service) newRoleSession(cl *kernel.Request, target *iam.Role, in assume
 	for _, arn := range in.policyARNs {
 		p := s.iam.ManagedTextLocked(target.Account, arn)
 		if p == nil {
-			return nil, kernel.Fail(http.StatusBadRequest, "MalformedPolicyDocument", "The policy %s does not exist or is not attachable.", arn)
+			return nil, kernel.Fail(
+				http.StatusBadRequest,
+				"MalformedPolicyDocument",
+				"The policy %s does not exist or is not attachable.",
+				arn,
+			)
 		}
 		sess.Policies = append(sess.Policies, p)
 	}
@@ -325,7 +352,12 @@ func (in *assumeRoleInput) packedSize() int {
 }
 
 func keyXML(k *iam.AccessKey) credentialsXML {
-	return credentialsXML{AccessKeyID: k.ID, SecretAccessKey: k.Secret, SessionToken: k.Session.Token, Expiration: kernel.QueryTime(k.Session.Expires)}
+	return credentialsXML{
+		AccessKeyID:     k.ID,
+		SecretAccessKey: k.Secret,
+		SessionToken:    k.Session.Token,
+		Expiration:      kernel.QueryTime(k.Session.Expires),
+	}
 }
 
 func (s *Service) assumedRole(k *iam.AccessKey) assumedRoleXML {
@@ -345,7 +377,9 @@ func mergeSessionTags(in *iam.Session, tags []kernel.Tag) (own, inherited []kern
 	}
 	for _, t := range tags {
 		if in.Transit[strings.ToLower(t.Key)] {
-			return nil, nil, invalidParameter("One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session.")
+			return nil, nil, invalidParameter(
+				"One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session.",
+			)
 		}
 	}
 	return tags, inherited, nil

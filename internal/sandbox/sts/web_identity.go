@@ -71,7 +71,9 @@ func (s *Service) SignWebIdentity(id WebIdentity) (string, error) {
 	now := s.k.Now()
 	claims := webClaims{RegisteredClaims: jwt.RegisteredClaims{
 		Issuer: id.Issuer, Subject: id.Subject, Audience: jwt.ClaimStrings{id.Audience}, ID: kernel.NewUUID(),
-		IssuedAt: jwt.NewNumericDate(now.Add(-time.Minute)), NotBefore: jwt.NewNumericDate(now.Add(-time.Minute)), ExpiresAt: jwt.NewNumericDate(now.Add(time.Duration(id.Lifetime))),
+		IssuedAt: jwt.NewNumericDate(
+			now.Add(-time.Minute),
+		), NotBefore: jwt.NewNumericDate(now.Add(-time.Minute)), ExpiresAt: jwt.NewNumericDate(now.Add(time.Duration(id.Lifetime))),
 	}}
 	if len(id.Tags) > 0 {
 		claims.Tags = &webTags{Principal: map[string][]string{}}
@@ -111,11 +113,19 @@ func (s *Service) readWebToken(text string) (*webClaims, error) {
 		return claims, nil
 	case errors.Is(err, jwt.ErrTokenExpired):
 		at := claims.ExpiresAt.UTC()
-		return nil, kernel.Fail(http.StatusBadRequest, "ExpiredTokenException", "Token expired: current date/time %d must be before the expiration date/time %d", s.k.Now().Unix(), at.Unix())
+		return nil, kernel.Fail(
+			http.StatusBadRequest,
+			"ExpiredTokenException",
+			"Token expired: current date/time %d must be before the expiration date/time %d",
+			s.k.Now().Unix(),
+			at.Unix(),
+		)
 	case errors.Is(err, jwt.ErrTokenMalformed):
 		return nil, invalidIdentityToken("The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)")
 	case errors.Is(err, jwt.ErrTokenSignatureInvalid), errors.Is(err, jwt.ErrTokenUnverifiable):
-		return nil, invalidIdentityToken("Couldn't retrieve verification key from your identity provider,  please reference AssumeRoleWithWebIdentity documentation for requirements")
+		return nil, invalidIdentityToken(
+			"Couldn't retrieve verification key from your identity provider,  please reference AssumeRoleWithWebIdentity documentation for requirements",
+		)
 	}
 	return nil, invalidIdentityToken("The web identity token that was passed could not be validated: %v", err)
 }
@@ -173,7 +183,13 @@ func (s *Service) assumeRoleWithWebIdentity(cl *kernel.Request) error {
 // trustsWebIdentity decides by the role's trust policy. The caller holds IAM's lock.
 func (s *Service) trustsWebIdentity(cl *kernel.Request, in assumeRoleInput, provider, issuer, audience, subject string) (*iam.Role, error) {
 	target := s.iam.FindRoleLocked(in.roleARN)
-	cl.Caller = &kernel.Caller{Kind: kernel.Federated, Account: awsarn.Account(provider), ARN: provider, ID: issuer + ":" + audience + ":" + subject, Subject: subject}
+	cl.Caller = &kernel.Caller{
+		Kind:    kernel.Federated,
+		Account: awsarn.Account(provider),
+		ARN:     provider,
+		ID:      issuer + ":" + audience + ":" + subject,
+		Subject: subject,
+	}
 	ctx := cl.Conditions(cl.Region())
 	ctx[issuer+":sub"], ctx[issuer+":aud"], ctx["sts:RoleSessionName"] = []string{subject}, []string{audience}, []string{in.name}
 	ctx["aws:FederatedProvider"] = []string{provider}

@@ -60,7 +60,8 @@ func (q *Query) matches(e *Event) bool {
 		return e.UserIdentity.AccessKeyID == q.Value
 	}
 	for _, r := range e.Resources {
-		if q.Attribute == "ResourceType" && r.Type == q.Value || q.Attribute == "ResourceName" && (r.ARN == q.Value || r.Name() == q.Value) {
+		if q.Attribute == "ResourceType" && r.Type == q.Value ||
+			q.Attribute == "ResourceName" && (r.ARN == q.Value || r.Name() == q.Value) {
 			return true
 		}
 	}
