@@ -74,7 +74,7 @@ func (p *planner) bucketThen(b *Bucket) error {
 	}
 	p.lifecycle(b, at)
 	if b.Logging != nil && !p.options.Remove {
-		setting(p, bucketChange(b, KindLogging), at.Logging, *b.Logging)
+		p.logging(b, at)
 	}
 	want := Policy{}
 	for _, w := range p.want.Buckets {
@@ -83,6 +83,20 @@ func (p *planner) bucketThen(b *Bucket) error {
 		}
 	}
 	return p.policy(bucketChange(b, KindBucket), at.Policy, want)
+}
+
+// logging plans access logs, unless the target cannot receive them: S3 would refuse the
+// change, after others were made.
+func (p *planner) logging(b *Bucket, at *BucketAt) {
+	c := bucketChange(b, KindLogging)
+	source := BucketRef{Name: b.Name, Account: b.Account, Region: b.Region}
+	if problems, _ := LogTargetProblems(source, *b.Logging, p.snap.LogTargets[b.Logging.Bucket]); len(problems) > 0 && at.Logging.Value != *b.Logging {
+		c.After = compact(*b.Logging)
+		c.Op, c.Reason = OpUnknown, "S3 cannot deliver access logs to "+b.Logging.Bucket+": "+strings.Join(problems, "; ")
+		p.add(c)
+		return
+	}
+	setting(p, c, at.Logging, *b.Logging)
 }
 
 // encryption sets the bucket's default encryption where S3's own is in force. A

@@ -11,10 +11,11 @@ import (
 type Scope struct {
 	Identities []string // ARNs of roles and users
 	Buckets    []BucketRef
-	Keys       []string // ARNs
-	Trails     []string // ARNs
-	Policies   []string // ARNs of managed policies: the boundaries to come
-	Unfinished bool     // also list the multipart uploads that are unfinished; a removal asks for it
+	Keys       []string    // ARNs
+	Trails     []string    // ARNs
+	Policies   []string    // ARNs of managed policies: the boundaries to come
+	LogTargets []BucketRef // that receive access logs, by the configuration
+	Unfinished bool        // also list the multipart uploads that are unfinished; a removal asks for it
 }
 
 // BucketRef is a bucket and where it is expected.
@@ -44,6 +45,9 @@ func ScopeOf(cfg *config.Config, destinations ...string) Scope {
 		s.Keys = with(s.Keys, d.KMSKey)
 		if ref := (BucketRef{d.Bucket, d.Owner, d.Region}); !slices.Contains(s.Buckets, ref) {
 			s.Buckets = append(s.Buckets, ref)
+		}
+		if as.AccessLogs.Bucket != "" {
+			s.LogTargets = append(s.LogTargets, BucketRef{as.AccessLogs.Bucket, d.Owner, d.Region})
 		}
 		if as.Boundary != "" {
 			s.Policies = with(s.Policies, as.Boundary)

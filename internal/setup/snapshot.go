@@ -38,12 +38,14 @@ type Snapshot struct {
 	Taken time.Time `json:"taken"`
 	// Callers are the identities that read, by account; an account that is missing
 	// was not reached at all, and everything in it is unread.
-	Callers    map[string]string         `json:"callers"`
-	Identities map[string]*Identity      `json:"identities"` // roles and users, by ARN
-	Buckets    map[string]*BucketAt      `json:"buckets"`    // by name
-	Keys       map[string]*KeyAt         `json:"keys"`       // by ARN
-	Trails     map[string]*TrailAt       `json:"trails"`     // by ARN
-	Policies   map[string]Part[Document] `json:"policies"`   // managed policies of the scope, by ARN
+	Callers    map[string]string    `json:"callers"`
+	Identities map[string]*Identity `json:"identities"` // roles and users, by ARN
+	Buckets    map[string]*BucketAt `json:"buckets"`    // by name
+	// LogTargets are the buckets that receive access logs of Buckets, by name.
+	LogTargets map[string]*BucketAt      `json:"log_targets,omitempty"`
+	Keys       map[string]*KeyAt         `json:"keys"`     // by ARN
+	Trails     map[string]*TrailAt       `json:"trails"`   // by ARN
+	Policies   map[string]Part[Document] `json:"policies"` // managed policies of the scope, by ARN
 }
 
 // Document is a policy as it is stored, byte for byte.

@@ -29,10 +29,10 @@ type arrangement struct {
 	assumed  string   // ARN of the role session, once STS has named it
 }
 
-// accountA is the account of the role.
+// accountA returns the account of the role.
 func (a *arrangement) accountA() string { return awsarn.Account(a.dest.Role) }
 
-// accountB is the account of the bucket and the key.
+// accountB returns the account of the bucket and the key.
 func (a *arrangement) accountB() string {
 	if a.dest.Owner != "" {
 		return a.dest.Owner
@@ -53,7 +53,7 @@ func (a *arrangement) bucketARN() string { return "arn:" + a.partition() + ":s3:
 
 func (a *arrangement) objectARN() string { return a.bucketARN() + "/" + a.key }
 
-// sessionARN is the session as policies see it.
+// sessionARN returns the ARN of the role session in policies.
 func (a *arrangement) sessionARN() string {
 	if a.assumed != "" {
 		return a.assumed
@@ -102,7 +102,7 @@ func (a *arrangement) objectsARN() string {
 	return a.bucketARN() + "/" + prefix + "*"
 }
 
-// target is the ARN of what a kind of document is attached to.
+// target returns the ARN of the resource that a kind of document is attached to.
 func (a *arrangement) target(kind string) string {
 	switch kind {
 	case report.ArtefactBucketPolicy, report.ArtefactIdentityBucket:
@@ -136,7 +136,7 @@ func (a *arrangement) account(id string) report.Account {
 	return report.Account{ID: id, Side: report.SideA}
 }
 
-// createInput is the request that an upload of the destination would make.
+// createInput returns the request that starts an upload of the destination.
 func (a *arrangement) createInput() *s3.CreateMultipartUploadInput {
 	in := &s3.CreateMultipartUploadInput{
 		Bucket: aws.String(a.dest.Bucket), Key: aws.String(a.key),
@@ -179,7 +179,7 @@ func (a *arrangement) providerARN() string {
 	return "arn:" + a.partition() + ":iam::" + a.accountA() + ":oidc-provider/" + a.token.provider()
 }
 
-// callerOf names the caller as an administrator knows it.
+// callerOf returns the ARN of the caller, with a role in place of a session.
 func (a *arrangement) callerOf(sc iampolicy.Scenario) string {
 	if strings.HasPrefix(sc.Request.Action, "sts:") {
 		return awsarn.Role(sc.Request.Principal)

@@ -8,8 +8,8 @@ import (
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
-// FromAudit are the documents of what CloudTrail shows: the event selectors of
-// trails by their ARN, and events as CloudTrail keeps them.
+// FromAudit returns the documents of CloudTrail: event selectors by the ARN of the
+// trail, and events.
 func FromAudit(selectors setup.Part[map[string]string], events setup.Part[[]string]) report.Policies {
 	var out report.Policies
 	add := func(kind, name string, p setup.Presence, reason, text string) {

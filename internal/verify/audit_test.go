@@ -50,7 +50,7 @@ func TestCloudTrailShowsTheSession(t *testing.T) {
 	if got := checkOf(t, r, "BRK-AUD-002"); got.Result != report.Pass || !strings.Contains(got.Why, "assumed-role/"+testbed.RoleName) {
 		t.Errorf("got %s: %s", got.Result, got.Why)
 	}
-	// Nobody read account B: whether a trail is there is unknown, with the reason.
+	// Account B was not read: the trail is undecided, with the reason.
 	if got := checkOf(t, r, "BRK-AUD-001"); got.Result != report.Unknown || !strings.Contains(got.Why, "no credentials") {
 		t.Errorf("trails: %s %s", got.Result, got.Why)
 	}
@@ -103,8 +103,36 @@ func TestATrailRecordsTheWritesOrDoesNot(t *testing.T) {
 			if got.Result != c.want {
 				t.Errorf("got %s: %s", got.Result, got.Why)
 			}
-			if c.want == report.Warn && !strings.Contains(got.Fix.Command, bucket+"logs/") {
-				t.Errorf("the command does not select the prefix: %s", got.Fix.Command)
+			// put-event-selectors would replace the selectors of others: it is no command to paste.
+			if c.want == report.Warn && (!strings.Contains(got.Fix.Text, bucket+"logs/") || got.Fix.Command != "") {
+				t.Errorf("the fix does not name the prefix, or has a command: %+v", got.Fix)
+			}
+		})
+	}
+}
+
+// A reference to another bucket is no proof: the target must be able to receive logs.
+func TestAccessLogsPassOnlyWhenTheirBucketCanReceiveThem(t *testing.T) {
+	setting := func(kind, text string) report.PolicyDocument {
+		return report.PolicyDocument{Kind: kind, State: report.Known, Text: text}
+	}
+	logging := setting(report.DocumentLogging, `{"LoggingEnabled":{"TargetBucket":"logs","TargetPrefix":"s3/"}}`)
+	for _, c := range []struct {
+		name string
+		docs []report.PolicyDocument
+		want report.Result
+	}{
+		{"no logging", []report.PolicyDocument{setting(report.DocumentLogging, `{}`)}, report.Warn},
+		{"a target that was not read", []report.PolicyDocument{logging}, report.Unknown},
+		{"a target that receives", []report.PolicyDocument{logging, setting(report.DocumentLogTarget, `{"Problems":[]}`)}, report.Pass},
+		{"a target that cannot receive", []report.PolicyDocument{logging, setting(report.DocumentLogTarget, `{"Problems":["its default encryption is SSE-KMS"]}`)}, report.Warn},
+		{"a target that could not be decoded", []report.PolicyDocument{logging, setting(report.DocumentLogTarget, `[]`)}, report.Unknown},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := world(t)
+			got := checkOf(t, runWith(t, w, report.RunOptions{Policies: report.Policies{Documents: c.docs}}), "BRK-AUD-003")
+			if got.Result != c.want || got.Result == report.Unknown && !got.Advisory {
+				t.Errorf("got %s (advisory %t): %s", got.Result, got.Advisory, got.Why)
 			}
 		})
 	}

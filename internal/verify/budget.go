@@ -8,18 +8,18 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
-// maxCalls bounds the calls to AWS that one run makes, those included that clean up.
+// maxCalls bounds the calls of a run to AWS, aborts included.
 const maxCalls = 20
 
-// budget counts the calls of a run. What a delivery needs is counted as it is
-// sent; what is asked beyond that reserves its calls first, its own cleaning up
-// included, and is left out when there are not so many left.
+// budget counts the calls of a run. The calls of a delivery are counted when they are
+// sent. Other calls are reserved before, with their aborts, and left out if too few
+// remain.
 type budget struct{ used atomic.Int32 }
 
 type prepaidKey struct{}
 
-// reserve sets n calls aside for what is done under the context it returns.
-// release gives back those that were not made.
+// reserve sets n calls aside for requests under the returned context. release returns
+// the calls that were not made.
 func (b *budget) reserve(ctx context.Context, n int) (reserved context.Context, release func(), ok bool) {
 	for {
 		used := b.used.Load()
@@ -45,7 +45,7 @@ func (b *budget) spend(ctx context.Context) {
 
 func (b *budget) made() int { return int(b.used.Load()) }
 
-// counted counts what is really sent, retries included.
+// counted counts the requests that are sent, retries included.
 type counted struct {
 	aws.HTTPClient
 	calls *budget

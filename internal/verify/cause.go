@@ -37,7 +37,7 @@ const (
 	encryptionKeyID = "s3:x-amz-server-side-encryption-aws-kms-key-id"
 )
 
-// denyCode is the code of a statement that refuses.
+// denyCode returns the code of a Deny statement.
 func denyCode(kind, action string, s statementParts) string {
 	isKMS := strings.HasPrefix(action, "kms:")
 	has := func(is func(string) bool) bool { return slices.ContainsFunc(s.keys(), is) }
@@ -85,7 +85,7 @@ func denyCode(kind, action string, s statementParts) string {
 	return causeS3Deny
 }
 
-// lackCode is the code of a document in which nothing allows, by what came nearest.
+// lackCode returns the code of a missing Allow, by the nearest statement.
 func lackCode(kind, action string, misses []report.NearMiss) string {
 	isKMS, decrypt := strings.HasPrefix(action, "kms:"), strings.EqualFold(action, "kms:Decrypt")
 	var near report.NearMiss
@@ -161,7 +161,7 @@ func lackCode(kind, action string, misses []report.NearMiss) string {
 	return causeS3Bucket
 }
 
-// isOption lists the actions that headers of a destination's options ask for.
+// isOption reports whether an action belongs to a header of the destination's options.
 func isOption(action string) bool {
 	switch action {
 	case "s3:PutObjectTagging", "s3:PutObjectAcl", "s3:PutObjectRetention", "s3:PutObjectLegalHold":
@@ -170,7 +170,7 @@ func isOption(action string) bool {
 	return false
 }
 
-// stale says that the statement names a role or user that was deleted.
+// isStale reports whether a statement names a deleted role or user.
 func isStale(n report.NearMiss) bool {
 	return n.FailedOn == string(iampolicy.ElementPrincipal) && slices.ContainsFunc(n.Want, isUniqueID)
 }
@@ -181,28 +181,28 @@ func isUniqueID(s string) bool {
 	return len(s) >= 16 && (strings.HasPrefix(s, "AROA") || strings.HasPrefix(s, "AIDA")) && !strings.ContainsAny(s, ":/")
 }
 
-// forwardedNote explains the conditions that S3's own call to KMS cannot meet.
+// forwardedNote explains conditions that S3's call to KMS cannot meet.
 func forwardedNote(action string, s statementParts) string {
 	if strings.HasPrefix(action, "kms:") && slices.ContainsFunc(s.keys(), isNetworkKey) {
-		return "S3 calls KMS from AWS's own network, in the role's name: a condition on addresses, VPC endpoints or MFA never holds there"
+		return "S3 calls KMS for the role from AWS's own network, which meets no condition on addresses, VPC endpoints or MFA"
 	}
 	return ""
 }
 
-// lackNote says what the documents alone do not.
+// lackNote adds knowledge that the documents do not hold.
 func (p *prediction) lackNote(sc iampolicy.Scenario, f finding) string {
 	switch f.Code {
 	case causeKeyIdentityNetwork, causeKeyNetwork:
-		return "S3 calls KMS from AWS's own network, in the role's name: a condition on addresses, VPC endpoints or MFA never holds there"
+		return "S3 calls KMS for the role from AWS's own network, which meets no condition on addresses, VPC endpoints or MFA"
 	case causeKeyContext:
 		if p.bucketKey() {
-			return "With bucket keys, which this destination uses, the encryption context is the bucket's ARN and not the object's"
+			return "This destination uses Bucket Keys, so the encryption context is the ARN of the bucket, not of the object"
 		}
-		return "Without bucket keys the encryption context is the object's ARN and not the bucket's"
+		return "This destination uses no Bucket Keys, so the encryption context is the ARN of the object, not of the bucket"
 	case causeKeyIdentityName:
-		return "For encryption KMS compares the key's own ARN: an alias, a key id or the ARN of another Region's replica never matches"
+		return "For encryption KMS compares the ARN of the key itself: an alias, a key id and the ARN of a replica do not match"
 	case causeBucketStale, causeKeyStale, causeTrustStale:
-		return "The role that it named was deleted; a role made again under the same name is another one, and the statement has to be saved again with the ARN"
+		return "The named role was deleted. A new role with the same name has another id: save the statement again with the ARN"
 	case causeExternalID:
 		if p.dest.Session.ExternalID == "" {
 			return "No external id is configured"
@@ -211,15 +211,15 @@ func (p *prediction) lackNote(sc iampolicy.Scenario, f finding) string {
 		return "S3 needs it for every part of a multipart upload: small files pass, large ones fail"
 	}
 	if f.Artefact == report.ArtefactSourcePolicy {
-		return "The trust policy lets the account in rather than this identity, so that its own policy must allow, too"
+		return "The trust policy names the account and not this identity, so the identity's own policy must allow it, too"
 	}
 	if f.Artefact == report.ArtefactIdentity && p.delegates(sc) {
-		return "AWS blames the resource's policy for it, because that lets the whole account in and leaves the choice to its administrators"
+		return "AWS's text names the resource's policy, because that policy delegates to the whole account"
 	}
 	return ""
 }
 
-// delegates says that the resource's policy lets account A in as a whole.
+// delegates reports whether the resource's policy delegates to account A as a whole.
 func (p *prediction) delegates(sc iampolicy.Scenario) bool {
 	for _, l := range iampolicy.Evaluate(sc).Layers {
 		if l.Layer != iampolicy.LayerResource {

@@ -23,7 +23,7 @@ func auditChecks() []check {
 	}
 }
 
-// eventSelectors is GetEventSelectors, in the old form and in the new.
+// eventSelectors is the answer of GetEventSelectors, with basic and advanced selectors.
 type eventSelectors struct {
 	EventSelectors []struct {
 		ReadWriteType string
@@ -40,7 +40,7 @@ type eventSelectors struct {
 	}
 }
 
-// records says that data events of writes to the object are among those selected.
+// records reports whether the selectors include data events of writes to the object.
 func (e eventSelectors) records(object string) bool {
 	for _, s := range e.EventSelectors {
 		if s.ReadWriteType == "ReadOnly" {
@@ -97,15 +97,15 @@ func checkTrail(_ context.Context, r *run) finding {
 	}
 	account := r.account(r.accountB())
 	return finding{Result: report.Warn, Account: account.ID, Artefact: report.ArtefactTrail, ArtefactARN: r.bucketARN(), Confidence: report.Strong,
-		Detail: "no trail that was read records the writes to the bucket: who wrote what does not show in CloudTrail. A refusal without a text cannot be looked up either",
+		Detail: "no trail that was read records writes to the bucket, so CloudTrail does not show which session wrote an object, or why a write was refused",
 		Repair: report.Fix{
 			Kind: report.FixSetting, Target: r.bucketARN(), Account: account, Owner: r.owner(report.ArtefactTrail, account),
-			Text:    "Add data events of the bucket's prefix to a trail. They are billed by the event.",
-			Command: fmt.Sprintf(`aws cloudtrail put-event-selectors --region %s --trail-name TRAIL --advanced-event-selectors '[{"Name":"brokerd","FieldSelectors":[{"Field":"eventCategory","Equals":["Data"]},{"Field":"resources.type","Equals":["AWS::S3::Object"]},{"Field":"readOnly","Equals":["false"]},{"Field":"resources.ARN","StartsWith":["%s"]}]}]'`, r.dest.Region, strings.TrimSuffix(r.objectsARN(), "*")),
+			Text: "Add data events for write-only access to " + strings.TrimSuffix(r.objectsARN(), "*") + " to the selectors of a trail, and keep its other selectors: " +
+				"put-event-selectors replaces all of them. `brokerctl setup` does it with `trail`. CloudTrail bills data events by number.",
 		}}
 }
 
-// checkEvent looks for the role's session among the events that were read.
+// checkEvent looks for events of the role's session.
 func checkEvent(_ context.Context, r *run) finding {
 	state, why := r.docs.state(report.DocumentEvent)
 	if state == report.Unreadable {
@@ -128,7 +128,7 @@ func checkEvent(_ context.Context, r *run) finding {
 	}
 	account := r.account(r.accountA())
 	return finding{Result: report.Warn, Account: account.ID, Artefact: report.ArtefactTrail, ArtefactARN: r.dest.Role, Confidence: report.Weak,
-		Detail: "no event that was read is of the session " + session + ": CloudTrail shows an event after minutes",
+		Detail: "no event of the session " + session + " was read; CloudTrail shows an event after some minutes",
 		Repair: report.Fix{Kind: report.FixSetting, Target: r.dest.Role, Account: account, Owner: r.owner(report.ArtefactTrail, account), Text: "Look again after 15 minutes.", Command: r.fixes.trailQuery("sts:AssumeRole")}}
 }
 
@@ -141,12 +141,28 @@ func checkAccessLog(_ context.Context, r *run) finding {
 		LoggingEnabled struct{ TargetBucket, TargetPrefix string }
 	}
 	r.docs.setting(report.DocumentLogging, &out)
-	if target := out.LoggingEnabled.TargetBucket; target != "" {
-		return finding{Result: report.Pass, Detail: "in " + target + "/" + out.LoggingEnabled.TargetPrefix}
-	}
 	account := r.account(r.accountB())
-	return finding{Result: report.Warn, Account: account.ID, Artefact: report.ArtefactAccessLog, ArtefactARN: r.bucketARN(), Confidence: report.Strong,
-		Detail: "the bucket keeps no access logs",
-		Repair: report.Fix{Kind: report.FixSetting, Target: r.bucketARN(), Account: account, Owner: r.owner(report.ArtefactAccessLog, account), Text: "Name a bucket for the logs; setup does with `access_logs`.",
-			Command: "aws s3api put-bucket-logging --bucket " + r.dest.Bucket + ` --bucket-logging-status '{"LoggingEnabled":{"TargetBucket":"LOGS","TargetPrefix":"` + r.dest.Bucket + `/"}}'`}}
+	fix := report.Fix{Kind: report.FixSetting, Target: r.bucketARN(), Account: account, Owner: r.owner(report.ArtefactAccessLog, account)}
+	f := finding{Result: report.Warn, Account: account.ID, Artefact: report.ArtefactAccessLog, ArtefactARN: r.bucketARN(), Confidence: report.Strong}
+	target := out.LoggingEnabled.TargetBucket
+	if target == "" {
+		f.Detail = "the bucket has no server access logs"
+		fix.Text = "Name a bucket for the logs. `brokerctl setup` does it with `access_logs`."
+		f.Repair = fix
+		return f
+	}
+	where := target + "/" + out.LoggingEnabled.TargetPrefix
+	var reached struct{ Problems []string }
+	switch state, why := r.docs.state(report.DocumentLogTarget); {
+	case state != report.Known:
+		return r.notRead(report.DocumentLogTarget, account.ID, report.ArtefactAccessLog, "arn:"+r.partition()+":s3:::"+target, why)
+	case !r.docs.setting(report.DocumentLogTarget, &reached):
+		return r.notRead(report.DocumentLogTarget, account.ID, report.ArtefactAccessLog, "arn:"+r.partition()+":s3:::"+target, "it could not be decoded")
+	case len(reached.Problems) > 0:
+		f.Detail = "S3 cannot deliver access logs to " + where + ": " + strings.Join(reached.Problems, "; ")
+		fix.Text = "Correct the bucket " + target + ", or name another bucket for the logs."
+		f.Repair = fix
+		return f
+	}
+	return finding{Result: report.Pass, Detail: "in " + where}
 }

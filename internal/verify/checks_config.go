@@ -25,11 +25,10 @@ func configChecks() []check {
 
 func (r *run) incoherent(format string, args ...any) finding {
 	return finding{Code: causeIncoherent, Result: report.Fail, Artefact: report.ArtefactConfig, Confidence: report.Proven, Detail: fmt.Sprintf(format, args...),
-		Fix: "Correct the stanza of destination " + r.dest.Name + " in the configuration file, and try `brokerd check-config`."}
+		Fix: "Correct the stanza of destination " + r.dest.Name + " in the configuration file. `brokerd check-config` checks it."}
 }
 
-// checkConfig repeats what the configuration's own validation promises: every
-// later conclusion leans on it.
+// checkConfig repeats the validation of the configuration, on which later checks rely.
 func checkConfig(_ context.Context, r *run) finding {
 	d := r.dest
 	if d.Compatible {
@@ -45,24 +44,24 @@ func checkConfig(_ context.Context, r *run) finding {
 	}
 	switch {
 	case key.Region != d.Region:
-		return r.incoherent("the key is in %s, the bucket in %s: S3 needs both in one Region", key.Region, d.Region)
+		return r.incoherent("the key is in %s and the bucket in %s: S3 needs both in one Region", key.Region, d.Region)
 	case key.Partition != role.Partition:
-		return r.incoherent("the key is in partition %s, the role in %s: nothing crosses partitions", key.Partition, role.Partition)
+		return r.incoherent("the key is in partition %s and the role in %s: no request crosses partitions", key.Partition, role.Partition)
 	case key.Account != d.Owner:
-		return r.incoherent("the key belongs to account %s, the bucket to %s", key.Account, d.Owner)
+		return r.incoherent("the key belongs to account %s and the bucket to %s", key.Account, d.Owner)
 	}
 	return finding{Result: report.Pass, Detail: fmt.Sprintf("role in account A %s, bucket and key in account B %s, %s", role.Account, d.Owner, d.Region)}
 }
 
-// checkKeyName: an alias or a bare id is looked up in the caller's account, and
-// aws/s3 is nobody else's.
+// checkKeyName refuses an alias and a bare id, which KMS looks up in the caller's
+// account.
 func checkKeyName(_ context.Context, r *run) finding {
 	if r.dest.Compatible {
-		return finding{Result: report.Pass, Detail: "a compatible store names its keys as it likes"}
+		return finding{Result: report.Pass, Detail: "a compatible store has its own names for keys"}
 	}
 	key, err := awsarn.Parse(r.dest.KMSKey)
 	if err != nil || key.Service != "kms" || !strings.HasPrefix(key.Resource, "key/") {
-		return r.incoherent("kms_key is %q: an alias or an id is looked up in account A, and the key aws/s3 belongs to one account alone; give the full ARN of a key (arn:aws:kms:REGION:ACCOUNT:key/ID)", r.dest.KMSKey)
+		return r.incoherent("kms_key is %q. KMS looks up an alias or an id in account A, and no other account can use aws/s3: write the full ARN of a key (arn:aws:kms:REGION:ACCOUNT:key/ID)", r.dest.KMSKey)
 	}
 	return finding{Result: report.Pass, Detail: "key " + strings.TrimPrefix(key.Resource, "key/")}
 }
@@ -74,9 +73,9 @@ func checkPrefix(_ context.Context, r *run) finding {
 	}
 	switch {
 	case strings.Contains("/"+prefix, "/../"), strings.HasPrefix(prefix, "/"):
-		return r.incoherent("the prefix of `key` is %q: it must not begin with / and must not hold ..", prefix)
+		return r.incoherent("the prefix of `key` is %q: it must not start with / or contain ..", prefix)
 	case prefix == "":
-		return finding{Code: causeNoPrefix, Result: report.Warn, Artefact: report.ArtefactConfig, Detail: "`key` begins with a placeholder, so the role may write to the whole bucket", Fix: "Begin `key` with a fixed prefix, such as `logs/`, unless the bucket is this destination's alone."}
+		return finding{Code: causeNoPrefix, Result: report.Warn, Artefact: report.ArtefactConfig, Detail: "`key` starts with a placeholder, so the role may write to the whole bucket", Fix: "Start `key` with a fixed prefix, such as `logs/`, unless only this destination uses the bucket."}
 	}
 	return finding{Result: report.Pass, Detail: "below " + prefix}
 }

@@ -45,14 +45,14 @@ func checkCreate(ctx context.Context, r *run) []finding {
 	return []finding{{Result: report.Pass, Detail: "S3 accepted a multipart upload of " + r.key, Evidence: []report.Evidence{{Source: report.SourceProbe, Operation: "s3:CreateMultipartUpload", HTTPStatus: 200, Text: "accepted"}}}}
 }
 
-// optionsDenied names the headers of the destination's own options among what a
-// bare refusal can be about.
+// optionsDenied adds the headers of the destination's options to the possible causes
+// of a bare refusal.
 func (r *run) optionsDenied(list []finding) []finding {
 	actions := r.dest.WriteActions()[2:]
 	for i := range list {
 		if len(actions) > 0 && list[i].Code == causeS3Side {
 			list[i].Code = causeOptionDenied
-			list[i].Detail += fmt.Sprintf(". The destination sends headers that ask for %s as well, of both sides", join(actions))
+			list[i].Detail += fmt.Sprintf(". The destination also sends headers that need %s in both accounts", join(actions))
 		}
 	}
 	return list
@@ -71,7 +71,7 @@ func checkPart(ctx context.Context, r *run) []finding {
 		return r.diagnosis.diagnose(ctx, step{name: "sending a part of one byte", service: "s3", action: "s3:PutObject", operation: "s3:UploadPart", id: stepPart}, err)
 	}
 	r.passed[stepPart] = true
-	return []finding{{Result: report.Pass, Detail: "a part of one byte was stored, so kms:Decrypt is allowed where a key is used"}}
+	return []finding{{Result: report.Pass, Detail: "S3 accepted a part of one byte, so kms:Decrypt is allowed"}}
 }
 
 func checkAbort(ctx context.Context, r *run) []finding {
@@ -79,7 +79,7 @@ func checkAbort(ctx context.Context, r *run) []finding {
 	err := r.uploads.abort(ctx, r.clients.s3())
 	if err == nil {
 		r.passed[stepAbort] = true
-		return []finding{{Result: report.Pass, Detail: "the multipart upload was aborted; nothing is left behind"}}
+		return []finding{{Result: report.Pass, Detail: "the multipart upload was aborted"}}
 	}
 	list := r.diagnosis.diagnose(ctx, step{name: "aborting the multipart upload", service: "s3", action: "s3:AbortMultipartUpload", operation: "s3:AbortMultipartUpload", id: stepAbort}, err)
 	for i := range list {
@@ -91,8 +91,9 @@ func checkAbort(ctx context.Context, r *run) []finding {
 		if c.Repair.IsZero() && c.FixStatement == "" {
 			c.FixStatement = r.fixes.statement(docBucket, "s3:AbortMultipartUpload")
 		}
-		c.Detail = fmt.Sprintf("uploads work, but multipart upload %s of %s was left behind: %s", id, r.key, c.Detail)
-		left := fmt.Sprintf(" Abort the one left behind: `aws s3api abort-multipart-upload --bucket %s --key %s --upload-id %s`; a lifecycle rule AbortIncompleteMultipartUpload on the bucket catches such leftovers.", r.dest.Bucket, r.key, id)
+		c.Detail = fmt.Sprintf("uploads work, but multipart upload %s of %s could not be aborted: %s", id, r.key, c.Detail)
+		left := fmt.Sprintf(" Abort this upload: `aws s3api abort-multipart-upload --bucket %s --key %s --upload-id %s`. "+
+			"A lifecycle rule with AbortIncompleteMultipartUpload removes such uploads.", r.dest.Bucket, r.key, id)
 		if c.Repair.IsZero() {
 			c.Fix += left
 		} else {
@@ -102,7 +103,7 @@ func checkAbort(ctx context.Context, r *run) []finding {
 	return list
 }
 
-// checkCanary writes a real object. It stays: a role that can only write cannot delete.
+// checkCanary stores an object. It stays: the role has no right to delete it.
 func checkCanary(ctx context.Context, r *run) []finding {
 	ctx, release, ok := r.calls.reserve(ctx, 1)
 	defer release()
@@ -125,11 +126,12 @@ func checkCanary(ctx context.Context, r *run) []finding {
 	if f := r.compareKey(out.ServerSideEncryption, aws.ToString(out.SSEKMSKeyId)); f.Result == report.Fail {
 		return []finding{f}
 	}
-	return []finding{{Result: report.Pass, Detail: fmt.Sprintf("object %s of %d bytes was stored, and stays: the role has no right to delete it", key, len(body)), Evidence: []report.Evidence{{Source: report.SourceProbe, Operation: "s3:PutObject", HTTPStatus: 200, Text: key}}}}
+	return []finding{{Result: report.Pass, Detail: fmt.Sprintf("object %s of %d bytes was stored and stays: the role has no right to delete it", key, len(body)), Evidence: []report.Evidence{{Source: report.SourceProbe, Operation: "s3:PutObject", HTTPStatus: 200, Text: key}}}}
 }
 
 func usedUp() finding {
-	return finding{Code: causeBudget, Result: report.Unknown, Advisory: true, Artefact: report.ArtefactService, Detail: fmt.Sprintf("it was not asked: a run makes at most %d calls, and they are used up", maxCalls), Fix: "Look at it with the policies at hand (`--policies`), or run verify again when what failed is repaired."}
+	return finding{Code: causeBudget, Result: report.Unknown, Advisory: true, Artefact: report.ArtefactService, Detail: fmt.Sprintf("not asked: a run makes at most %d calls", maxCalls),
+		Fix: "Supply the policies (`--policies`), or run verify again after the repair."}
 }
 
 func join(list []string) string {

@@ -24,7 +24,7 @@ const (
 	codeRoute    = "BRK-HOST-005"
 
 	clockWarn = time.Minute
-	clockFail = 5 * time.Minute // AWS refuses at 15 min; nobody wants to learn it then
+	clockFail = 5 * time.Minute // AWS refuses at 15 min
 )
 
 func hostChecks() []check {
@@ -32,30 +32,30 @@ func hostChecks() []check {
 		{codeReachS3, report.CategoryHost, "S3 is reached, over TLS", nil, one(func(ctx context.Context, r *run) finding { return r.reachSafely(ctx, "s3") })},
 		{codeReachSTS, report.CategoryHost, "STS is reached, over TLS", nil, one(func(ctx context.Context, r *run) finding {
 			if r.dest.Role == "" {
-				return finding{Result: report.Skip, Detail: "no role is assumed, so nothing is asked of STS"}
+				return finding{Result: report.Skip, Detail: "the destination assumes no role, so STS is not needed"}
 			}
 			return r.reachSafely(ctx, "sts")
 		})},
 		{codeReachKMS, report.CategoryHost, "KMS is reached, over TLS", nil, one(checkReachKMS)},
-		{codeRoute, report.CategoryHost, "the way to S3 is known", []string{codeReachS3}, one(checkRoute)},
+		{codeRoute, report.CategoryHost, "the route to S3 is known", []string{codeReachS3}, one(checkRoute)},
 		{codeClock, report.CategoryHost, "this host's clock agrees with AWS", []string{codeReachS3}, one(checkClock)},
 	}
 }
 
-// reachSafely refuses an endpoint without TLS: the requests carry the session's token.
+// reachSafely refuses an endpoint without TLS, because requests carry the session's token.
 func (r *run) reachSafely(ctx context.Context, service string) finding {
 	at, err := url.Parse(r.clients.serviceURL(service))
 	if err == nil && at.Scheme == "http" {
 		if ip, err := netip.ParseAddr(at.Hostname()); (err != nil || !ip.IsLoopback()) && at.Hostname() != "localhost" {
 			return finding{Code: causePlainHTTP, Result: report.Fail, Artefact: report.ArtefactConfig, Confidence: report.Proven,
-				Detail: fmt.Sprintf("the endpoint of %s is %s: a request over plain http shows the session's token to everybody on the way, so none is sent", service, at.Redacted()),
+				Detail: fmt.Sprintf("the endpoint of %s is %s. Plain HTTP would show the session's token to the network, so verify sends no request", service, at.Redacted()),
 				Fix:    "Give an https:// URL under `endpoints`."}
 		}
 	}
 	return r.reach(ctx, service)
 }
 
-// checkReachKMS is for verify's own question: in a delivery S3 calls KMS, not this host.
+// checkReachKMS is for verify's own call. In a delivery, S3 calls KMS.
 func checkReachKMS(ctx context.Context, r *run) finding {
 	if r.dest.Compatible || r.dest.KMSKey == "" {
 		return finding{Result: report.Skip, Detail: "no KMS key of AWS is configured"}
@@ -63,14 +63,14 @@ func checkReachKMS(ctx context.Context, r *run) finding {
 	f := r.reachSafely(ctx, "kms")
 	if f.Result == report.Fail {
 		f.Result, f.Advisory = report.Unknown, true
-		f.Detail += ". Deliveries do not need it: S3 calls KMS for them"
+		f.Detail += ". Deliveries do not need it: S3 calls KMS"
 	}
 	return f
 }
 
 func checkRoute(_ context.Context, r *run) finding {
 	if r.s3Address == "" {
-		return finding{Code: causeRouteUnknown, Result: report.Unknown, Advisory: true, Artefact: report.ArtefactNetwork, Detail: "the address of S3 does not show by which way it is reached"}
+		return finding{Code: causeRouteUnknown, Result: report.Unknown, Advisory: true, Artefact: report.ArtefactNetwork, Detail: "the address of S3 does not show the route"}
 	}
 	return finding{Result: report.Pass, Detail: "S3 is reached " + r.s3Address, Evidence: []report.Evidence{{Source: report.SourceHost, Operation: "connect", Text: r.s3Address}}}
 }
@@ -97,19 +97,19 @@ func (r *run) headBucket(ctx context.Context) bucketHead {
 	return *h
 }
 
-// checkClock compares before anything is signed: signatures fail when the clock is off.
+// checkClock compares the clocks before the first signed request.
 func checkClock(ctx context.Context, r *run) finding {
 	head := r.headBucket(ctx) // its error is reported by the check of the bucket
 	if head.date.IsZero() {
 		return finding{Code: causeClock, Result: report.Unknown, Artefact: report.ArtefactClock, Detail: "S3 sent no date to compare with"}
 	}
 	skew := head.asked.Sub(head.date).Truncate(time.Second)
-	detail := fmt.Sprintf("local time differs from S3's by %s", skew.Abs())
+	detail := fmt.Sprintf("the clock of this host differs from S3's by %s", skew.Abs())
 	fix := "Set the clock: check the NTP service of this host (`timedatectl status`, `chronyc tracking`)."
 	seen := []report.Evidence{{Source: report.SourceHost, Operation: "Date", Text: detail}}
 	switch {
 	case skew.Abs() > clockFail:
-		return finding{Code: causeClock, Result: report.Fail, Artefact: report.ArtefactClock, Confidence: report.Proven, Evidence: seen, Detail: detail + "; AWS refuses signatures that are 15 minutes off", Fix: fix}
+		return finding{Code: causeClock, Result: report.Fail, Artefact: report.ArtefactClock, Confidence: report.Proven, Evidence: seen, Detail: detail + "; AWS refuses signatures with a difference of 15 minutes", Fix: fix}
 	case skew.Abs() > clockWarn:
 		return finding{Code: causeClock, Result: report.Warn, Artefact: report.ArtefactClock, Confidence: report.Proven, Evidence: seen, Detail: detail, Fix: fix}
 	}

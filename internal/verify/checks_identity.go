@@ -29,30 +29,29 @@ func identityChecks() []check {
 
 func checkSource(ctx context.Context, r *run) []finding {
 	if r.dest.Compatible && r.dest.Role == "" {
-		return []finding{{Code: causeNoSTS, Result: report.Unknown, Artefact: report.ArtefactCredentials, Detail: "no role is configured, the source credentials are used as they are; only the delivery checks can say whether they are right"}}
+		return []finding{{Code: causeNoSTS, Result: report.Unknown, Artefact: report.ArtefactCredentials, Detail: "no role is configured: the delivery checks decide whether the source credentials are right"}}
 	}
 	r.calls.spend(ctx)
 	arn, err := r.sessions.SourceIdentity(ctx, r.dest.Name)
 	switch {
 	case errors.Is(err, broker.ErrNoSourceARN):
-		// The token speaks for itself when the role is assumed.
 		r.noSource = "a web identity"
 		r.readToken()
 		r.predicted.decide()
 		return []finding{{Result: report.Pass, Detail: "the daemon has a web identity" + r.token.describe()}}
 	case err != nil:
-		c := r.diagnosis.diagnose(ctx, step{name: "asking STS who the source credentials are", service: "sts", operation: "sts:GetCallerIdentity", source: true}, err)[0]
+		c := r.diagnosis.diagnose(ctx, step{name: "asking STS for the source identity", service: "sts", operation: "sts:GetCallerIdentity", source: true}, err)[0]
 		if r.dest.Compatible && c.Code != causeNetwork {
-			return []finding{{Code: causeNoSTS, Result: report.Unknown, Artefact: report.ArtefactCredentials, AWSCode: c.AWSCode, AWSMessage: c.AWSMessage, Detail: "the compatible store does not say who the source credentials are"}}
+			return []finding{{Code: causeNoSTS, Result: report.Unknown, Artefact: report.ArtefactCredentials, AWSCode: c.AWSCode, AWSMessage: c.AWSMessage, Detail: "the compatible store does not identify the source credentials"}}
 		}
 		return []finding{c}
 	}
 	r.source = arn
-	r.predicted.decide() // now that it is known who asks
+	r.predicted.decide() // the source is known now
 	return []finding{{Result: report.Pass, Detail: "the daemon is " + arn}}
 }
 
-// checkAssume asks STS anew: a session in memory says nothing about the trust policy of today.
+// checkAssume assumes the role again: a cached session does not prove the trust policy.
 func checkAssume(ctx context.Context, r *run) []finding {
 	ask := step{name: "assuming the role", service: "sts", action: "sts:AssumeRole", operation: "sts:AssumeRole", id: stepAssume}
 	if r.dest.Role != "" {
@@ -70,20 +69,20 @@ func checkAssume(ctx context.Context, r *run) []finding {
 	r.clients.session, r.assumed = s, s.AssumedRoleARN
 	r.passed[stepAssume] = true
 	if r.dest.Role == "" {
-		return []finding{{Result: report.Pass, Detail: "no role to assume; the source credentials are used as they are"}}
+		return []finding{{Result: report.Pass, Detail: "no role is configured: the source credentials are used"}}
 	}
 	return []finding{{Result: report.Pass, Detail: fmt.Sprintf("a session of %s until %s", r.dest.Role, s.Expires.UTC().Format("15:04:05 MST"))}}
 }
 
 func checkIdentity(ctx context.Context, r *run) []finding {
 	if r.dest.Role == "" {
-		return []finding{{Code: causeNoSTS, Result: report.Unknown, Artefact: report.ArtefactSession, Detail: "no role is configured, so there is nothing to compare with"}}
+		return []finding{{Code: causeNoSTS, Result: report.Unknown, Artefact: report.ArtefactSession, Detail: "no role is configured to compare with"}}
 	}
 	out, err := r.clients.sts().GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {
-		c := r.diagnosis.diagnose(ctx, step{name: "asking STS who the session is", service: "sts", operation: "sts:GetCallerIdentity", id: stepCreate}, err)[0]
+		c := r.diagnosis.diagnose(ctx, step{name: "asking STS for the identity of the session", service: "sts", operation: "sts:GetCallerIdentity", id: stepCreate}, err)[0]
 		if r.dest.Compatible && c.Code != causeNetwork {
-			return []finding{{Code: causeNoSTS, Result: report.Unknown, Artefact: report.ArtefactSession, AWSCode: c.AWSCode, AWSMessage: c.AWSMessage, Detail: "the compatible store does not say who the session is"}}
+			return []finding{{Code: causeNoSTS, Result: report.Unknown, Artefact: report.ArtefactSession, AWSCode: c.AWSCode, AWSMessage: c.AWSMessage, Detail: "the compatible store does not identify the session"}}
 		}
 		return []finding{c}
 	}
@@ -93,8 +92,8 @@ func checkIdentity(ctx context.Context, r *run) []finding {
 	if err := errors.Join(err, werr); err != nil || g.Partition != want.Partition || g.Account != want.Account || roleName(got) != roleName(r.dest.Role) {
 		return []finding{{Code: causeOtherRole, Result: report.Fail, Account: r.accountA(), Artefact: report.ArtefactSession, ArtefactARN: got, Confidence: report.Proven,
 			Detail: fmt.Sprintf("the session is %s, but the configuration names %s", got, r.dest.Role),
-			Fix:    "Check `role`, the STS endpoint and the profile: another identity answers than the one that the policies are written for."}}
+			Fix:    "Check `role`, the STS endpoint and the profile: the policies name another identity than the one in use."}}
 	}
-	r.predicted.decide() // now that the session's name is known
+	r.predicted.decide() // the session is known now
 	return []finding{{Result: report.Pass, Detail: "the session is " + got}}
 }

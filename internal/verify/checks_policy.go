@@ -28,7 +28,7 @@ const (
 )
 
 func policyChecks() []check {
-	// Without role, bucket and key as they should be, the policies are about something else.
+	// The policies name role, bucket and key: without them there is nothing to evaluate.
 	sound := []string{codeConfig, codeKeyName, codeBucket}
 	row := func(code, title string, kinds ...string) check {
 		needs := sound
@@ -39,23 +39,23 @@ func policyChecks() []check {
 	}
 	return []check{
 		{codeStaticForm, report.CategoryPolicy, "the policies are well-formed", nil, checkForm},
-		{codeStaticStale, report.CategoryPolicy, "no policy names somebody who was deleted", nil, checkStale},
+		{codeStaticStale, report.CategoryPolicy, "no policy names a deleted principal", nil, checkStale},
 		row(codeStaticTrust, "the trust policy lets the source assume the role", report.DocumentTrust),
 		row(codeStaticWrite, "the role's policy allows the write", report.DocumentIdentity),
 		row(codeStaticUse, "the role's policy allows the key", report.DocumentIdentity),
 		row(codeStaticBucket, "the bucket policy lets the role write", report.DocumentBucketPolicy),
 		row(codeStaticKey, "the key policy lets the role use the key", report.DocumentKeyPolicy),
 		row(codeStaticDeny, "no statement denies the upload", report.DocumentIdentity, report.DocumentBucketPolicy, report.DocumentKeyPolicy),
-		row(codeStaticGuard, "what stands around the accounts allows it", report.DocumentBoundary, report.DocumentSCP, report.DocumentRCP, report.DocumentEndpointPolicy),
-		row(codeStaticPublic, "no public statement locks other accounts out", report.DocumentBucketPolicy, report.DocumentPublicAccess),
-		{codeStaticOwnership, report.CategoryPolicy, "the bucket's owner owns what is written", []string{codeBucket}, one(checkOwnership)},
+		row(codeStaticGuard, "boundary, organization and endpoint policies allow the upload", report.DocumentBoundary, report.DocumentSCP, report.DocumentRCP, report.DocumentEndpointPolicy),
+		row(codeStaticPublic, "no public statement keeps other accounts out", report.DocumentBucketPolicy, report.DocumentPublicAccess),
+		{codeStaticOwnership, report.CategoryPolicy, "the bucket's owner owns new objects", []string{codeBucket}, one(checkOwnership)},
 		{codeStaticDefault, report.CategoryPolicy, "the bucket's default encryption works for other accounts", sound, one(checkDefaultEncryption)},
-		{codeStaticKeyState, report.CategoryPolicy, "the key is enabled, and of the right kind", []string{codeConfig, codeKeyName}, checkReadKey},
+		{codeStaticKeyState, report.CategoryPolicy, "the key is enabled and can encrypt", []string{codeConfig, codeKeyName}, checkReadKey},
 		{codeStaticPayment, report.CategoryPolicy, "the bucket's owner pays for its requests", []string{codeBucket}, one(checkPayment)},
 	}
 }
 
-// policyRow is the check that tells what a layer lacks.
+// policyRow returns the check that reports findings of a kind of document.
 func policyRow(kind, action string) string {
 	switch kind {
 	case report.ArtefactTrust, report.ArtefactSourcePolicy:
@@ -73,7 +73,7 @@ func policyRow(kind, action string) string {
 	return codeStaticGuard
 }
 
-// policyFindings tells what the documents say, after AWS was asked.
+// policyFindings reports the prediction, after the calls.
 func (r *run) policyFindings(row string, kinds []string) []finding {
 	var out []finding
 	for _, f := range r.predicted.blockers {
@@ -81,7 +81,7 @@ func (r *run) policyFindings(row string, kinds []string) []finding {
 			continue
 		}
 		if f.step == stepAbort {
-			f.Result = report.Warn // uploads work without, and leave something behind when they fail
+			f.Result = report.Warn // uploads work; failed ones leave parts behind
 		}
 		switch confirmed := r.reportedBy(f); {
 		case confirmed != "":
@@ -89,9 +89,9 @@ func (r *run) policyFindings(row string, kinds []string) []finding {
 			f.Confidence = report.Proven
 		case r.passed[f.step]:
 			f.Result, f.Code, f.Confidence = report.Warn, causeStaleCopy, report.Strong
-			f.Detail = "AWS allowed it a moment ago, and by the copy that was read it should not: " + f.Detail + ". The copy is old, or another document than AWS's"
+			f.Detail = "AWS allows the request, and the copy of the document that was read does not: " + f.Detail + ". The copy is old, or of another document"
 			f.Repair = report.Fix{}
-			f.Fix = "Read the policy again. Nothing has to be repaired for uploads."
+			f.Fix = "Read the policy again. Uploads need no repair."
 		}
 		out = append(out, f)
 	}
@@ -122,10 +122,11 @@ func (r *run) policyFindings(row string, kinds []string) []finding {
 	if r.dest.Compatible || r.dest.Role == "" {
 		return []finding{r.notRead(kinds[0], "", kinds[0], "", "an S3-compatible store has no such document")}
 	}
-	return []finding{{Result: report.Pass, Detail: "by the documents that were read", Evidence: []report.Evidence{{Source: report.SourceStatic, Text: "every request of an upload, decided by the policy engine"}}}}
+	return []finding{{Result: report.Pass, Detail: "by the documents that were read",
+		Evidence: []report.Evidence{{Source: report.SourceStatic, Text: "every request of an upload, decided by the policy engine"}}}}
 }
 
-// reportedBy returns the check that has told a finding already.
+// reportedBy returns the check that has reported a finding; empty if none has.
 func (r *run) reportedBy(f finding) string {
 	for _, t := range r.reported {
 		if t.finding.sameRepair(f) && (t.finding.Code == f.Code || t.finding.Statement != nil || f.change != "") {
@@ -135,14 +136,14 @@ func (r *run) reportedBy(f finding) string {
 	return ""
 }
 
-// notRead is never a pass, and never a reason to call the whole unknown.
+// notRead is an undecided check that no result depends on.
 func (r *run) notRead(kind, account, artefact, arn, why string) finding {
 	return finding{Code: causeUnread, Result: report.Unknown, Advisory: true, Account: account, Artefact: artefact, ArtefactARN: arn,
 		Detail: fmt.Sprintf("the %s: %s", noun(kind), why),
-		Repair: report.Fix{Kind: report.FixConfig, Text: "Give it by `--policies DIR`, or run verify with a profile that may read it.", Owner: "whoever runs verify"}}
+		Repair: report.Fix{Kind: report.FixConfig, Text: "Supply it with `--policies DIR`, or run verify with a profile that may read it.", Owner: "the operator of this host"}}
 }
 
-// policyKind is the use that a kind of policy is linted for; false for settings.
+// policyKind returns the kind of policy for the linter; false for settings.
 func policyKind(kind string) (iampolicy.Kind, bool) {
 	use, ok := map[string]iampolicy.Kind{
 		report.DocumentTrust: iampolicy.KindTrust, report.DocumentIdentity: iampolicy.KindIdentity, report.DocumentSource: iampolicy.KindIdentity, report.DocumentBoundary: iampolicy.KindBoundary,
@@ -152,7 +153,9 @@ func policyKind(kind string) (iampolicy.Kind, bool) {
 	return use, ok
 }
 
-// checkForm reports what AWS refuses to store, and what it is about to.
+// checkForm reports documents that the engine cannot read, and elements that AWS does
+// not accept in a new version of the document. It does not say that AWS refuses a
+// document: most documents come from AWS.
 func checkForm(_ context.Context, r *run) []finding {
 	if r.docs.empty() {
 		return []finding{r.notRead("policies", "", "policies", "", "none was read")}
@@ -164,10 +167,13 @@ func checkForm(_ context.Context, r *run) []finding {
 			if d.State != report.Known {
 				continue
 			}
-			f := finding{Code: causeMalformed, Result: report.Fail, Account: r.accountOfKind(l.kind).ID, Artefact: l.kind, ArtefactARN: orText(d.ARN, r.target(l.kind)), Name: d.Name, Confidence: report.Strong,
-				Fix: "Correct the document: it does not follow the grammar of AWS policies."}
+			f := finding{
+				Code: causeMalformed, Result: report.Fail, Account: r.accountOfKind(l.kind).ID, Artefact: l.kind,
+				ArtefactARN: orText(d.ARN, r.target(l.kind)), Name: d.Name, Confidence: report.Strong,
+				Fix: "Correct the document. AWS validates it when it is saved again.",
+			}
 			if d.fault != nil {
-				f.Detail = fmt.Sprintf("the %s %s: %s", noun(l.kind), d.Name, d.fault)
+				f.Detail = fmt.Sprintf("the %s cannot be read: %s", strings.TrimSpace(noun(l.kind)+" "+d.Name), d.fault)
 				out = append(out, f)
 				continue
 			}
@@ -181,10 +187,13 @@ func checkForm(_ context.Context, r *run) []finding {
 				}
 				g := f
 				if size {
-					g.Result, g.Fix = report.Warn, "Shorten the policy, or have the quota raised."
+					g.Result, g.Fix = report.Warn, "Shorten the policy before its next change: a larger one exceeds the quota."
 				}
 				g.Statement = &report.Statement{Line: remark.Line, Column: remark.Column, Path: remark.Path}
-				g.Detail = fmt.Sprintf("the %s %s, line %d: %s", noun(l.kind), d.Name, remark.Line, remark.Message)
+				g.Detail = fmt.Sprintf("the %s, line %d: %s", strings.TrimSpace(noun(l.kind)+" "+d.Name), remark.Line, remark.Message)
+				if r.passed[stepCreate] && r.passed[stepPart] {
+					g.Result = report.Warn // uploads work with the document as it is
+				}
 				out = append(out, g)
 			}
 		}
@@ -195,7 +204,7 @@ func checkForm(_ context.Context, r *run) []finding {
 	return []finding{{Result: report.Pass, Detail: "every document that was read"}}
 }
 
-// checkStale finds principals that AWS shows by their id, because they are gone.
+// checkStale finds deleted principals, which AWS shows by their ids.
 func checkStale(_ context.Context, r *run) []finding {
 	var out []finding
 	read := false
@@ -214,8 +223,12 @@ func checkStale(_ context.Context, r *run) []finding {
 				Code: staleCode(kind), Result: report.Warn, Account: account.ID, Artefact: kind, ArtefactARN: r.target(kind), Confidence: report.Strong,
 				Statement: &report.Statement{Sid: s.Sid, Index: i, Line: line, Column: column, Path: fmt.Sprintf("Statement[%d].Principal", i), Text: text},
 			}
-			f.Detail = fmt.Sprintf("statement %s of %s names %s: a role or user that was deleted. One made again under its name is another one, and the statement does not meet it", statementName(f.Statement), describeDocument(f), strings.Join(ids, ", "))
-			f.Repair = r.fixes.removeStatement(f, fmt.Sprintf("Remove statement %s of %s, or save it again with the ARN of the role.", statementName(f.Statement), describeDocument(f)))
+			where := fmt.Sprintf("statement %s of %s", statementName(f.Statement), describeDocument(f))
+			f.Detail = where + " names " + strings.Join(ids, ", ") + ", a deleted role or user. A new role with the same name has another id, and the statement does not apply to it"
+			f.Repair = r.fixes.removeStatement(f, "Remove "+where+", or save it again with the ARN of the role.")
+			if len(ids) < len(principalsOf(s)) {
+				f.Repair = r.fixes.described(f.Repair, "Take "+strings.Join(ids, ", ")+" out of "+where+", or save it again with the ARN of the role. The statement names other principals as well.")
+			}
 			for _, t := range r.reported {
 				if t.finding.Code == f.Code {
 					f.Result, f.Confirms = report.Fail, t.check
@@ -230,7 +243,7 @@ func checkStale(_ context.Context, r *run) []finding {
 	case !read:
 		return []finding{r.notRead(report.DocumentBucketPolicy, "", "policies", "", "none that names principals was read")}
 	}
-	return []finding{{Result: report.Pass, Detail: "every principal in the documents that were read is there by its ARN"}}
+	return []finding{{Result: report.Pass, Detail: "every principal in the documents has an ARN"}}
 }
 
 func staleCode(kind string) string {

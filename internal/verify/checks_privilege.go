@@ -7,7 +7,7 @@ import (
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
-// The negative checks, N1 to N11: what an upload's role must not be able to do.
+// The checks of requests that an upload's role must not be able to make.
 const (
 	codeNoExternalID = "BRK-LP-001"
 	codeOtherID      = "BRK-LP-002"
@@ -24,11 +24,11 @@ const (
 	codeDelete       = "BRK-LP-013"
 )
 
-// negative is a question that must be answered with no.
+// negative is a request that AWS must refuse.
 type negative struct {
 	code, title string
 	needs       []string
-	// calls are what it can cost, the undoing included.
+	// calls is the largest number of calls, the abort included.
 	calls int
 	ask   func(context.Context, *run) finding
 }
@@ -40,7 +40,7 @@ func negatives() []negative {
 		{codeOutside, "the role cannot write outside the prefix", []string{codeIdentity, codeBucket}, 2, askOutside},
 		{codeOtherSSE, "the bucket takes no object that another key encrypts", []string{codeIdentity, codeBucket}, 2, askOtherSSE},
 		{codeNoSSE, "an object without encryption headers gets the key all the same, or is refused", []string{codeIdentity, codeBucket}, 2, askNoSSE},
-		{codeOtherKey, "the bucket insists on the key's own name", []string{codeIdentity, codeBucket}, 2, askOtherKey},
+		{codeOtherKey, "the bucket wants the key's own name", []string{codeIdentity, codeBucket}, 2, askOtherKey},
 		{codePublicACL, "the role cannot make an object public", []string{codeIdentity, codeBucket}, 2, askPublicACL},
 		{codeList, "the role cannot list the bucket", []string{codeIdentity, codeBucket}, 1, askList},
 		{codeRead, "the role cannot read objects", []string{codeIdentity, codeBucket}, 1, askRead},
@@ -58,23 +58,23 @@ func privilegeChecks() []check {
 	return append(out, check{codeDelete, report.CategoryPrivilege, "the role cannot delete objects", nil, one(checkDelete)})
 }
 
-// checkDelete asks the policies alone: on a versioned bucket a delete that is
-// allowed leaves a marker behind, and nobody may try that on somebody's data.
+// checkDelete evaluates the policies and makes no call: a delete that is allowed would
+// leave a delete marker in a versioned bucket.
 func checkDelete(_ context.Context, r *run) finding {
 	if r.dest.Compatible || r.dest.Role == "" {
 		return r.notRead(report.DocumentIdentity, "", report.ArtefactIdentity, "", "an S3-compatible store has no such document")
 	}
 	put := r.predicted.put("s3:DeleteObject", nil)
-	put.KeyARN, put.Policies.Session = "", nil // the role's own rights, not what brokerd limits its session to
+	put.KeyARN, put.Policies.Session = "", nil // the rights of the role, without brokerd's session policy
 	list, err := put.Scenarios()
 	if err != nil {
 		return r.notRead(report.DocumentIdentity, r.accountA(), report.ArtefactIdentity, r.dest.Role, err.Error())
 	}
 	switch result := iampolicy.Evaluate(list[0]); result.Decision {
 	case iampolicy.ImplicitDeny, iampolicy.ExplicitDeny:
-		return finding{Result: report.Pass, Detail: "by the policies; it is never tried", Evidence: []report.Evidence{{Source: report.SourceStatic, Operation: "s3:DeleteObject", Text: string(result.Decision)}}}
+		return finding{Result: report.Pass, Detail: "by the policies; verify never tries it", Evidence: []report.Evidence{{Source: report.SourceStatic, Operation: "s3:DeleteObject", Text: string(result.Decision)}}}
 	case iampolicy.Unknown:
-		// Both sides must allow it: one that is known not to is enough.
+		// Both accounts must allow it: one that does not is enough.
 		kind := report.DocumentIdentity
 		if r.docs.read(report.DocumentIdentity) {
 			kind = report.DocumentBucketPolicy

@@ -9,7 +9,7 @@ import (
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
-// checkOwnership: with other settings the writer owns its objects, and the
+// checkOwnership finds settings with which the writer owns new objects, and the
 // bucket's owner cannot read them.
 func checkOwnership(_ context.Context, r *run) finding {
 	state, why := r.docs.state(report.DocumentOwnership)
@@ -22,7 +22,7 @@ func checkOwnership(_ context.Context, r *run) finding {
 		}
 	}
 	r.docs.setting(report.DocumentOwnership, &out)
-	ownership := "ObjectWriter" // of buckets that never had the setting
+	ownership := "ObjectWriter" // the default of buckets without the setting
 	if len(out.OwnershipControls.Rules) > 0 {
 		ownership = out.OwnershipControls.Rules[0].ObjectOwnership
 	}
@@ -34,16 +34,16 @@ func checkOwnership(_ context.Context, r *run) finding {
 	}
 	account := r.account(r.accountB())
 	return finding{Code: causeOwnership, Result: report.Warn, Account: account.ID, Artefact: report.ArtefactOwnership, ArtefactARN: r.bucketARN(), Confidence: report.Strong,
-		Detail: fmt.Sprintf("object ownership is %s: uploads succeed, and the objects belong to account %s, so that the bucket's owner cannot read them", ownership, r.accountA()),
+		Detail: fmt.Sprintf("object ownership is %s. Uploads succeed, but account %s owns the objects, and the bucket's owner cannot read them", ownership, r.accountA()),
 		Repair: report.Fix{
 			Kind: report.FixSetting, Target: r.bucketARN(), Account: account, Owner: r.owner(report.ArtefactOwnership, account),
-			Text:    "Set object ownership to BucketOwnerEnforced.",
+			Text:    "Set object ownership to BucketOwnerEnforced. This disables ACLs for all writers of the bucket.",
 			Command: "aws s3api put-bucket-ownership-controls --bucket " + r.dest.Bucket + " --ownership-controls 'Rules=[{ObjectOwnership=BucketOwnerEnforced}]'",
 		}}
 }
 
-// checkDefaultEncryption: brokerd always names the key; others that write to the
-// bucket, and tools that copy in it, may not.
+// checkDefaultEncryption looks at the default for writers that do not name a key;
+// brokerd always names it.
 func checkDefaultEncryption(_ context.Context, r *run) finding {
 	state, why := r.docs.state(report.DocumentEncryption)
 	if state == report.Unreadable {
@@ -68,9 +68,9 @@ func checkDefaultEncryption(_ context.Context, r *run) finding {
 	switch {
 	case key == "" || strings.HasSuffix(key, "alias/aws/s3"):
 		f.Code = causeDefaultManaged
-		f.Detail = "the default encryption uses the AWS managed key aws/s3, which no other account can ever use: a write without encryption headers fails"
+		f.Detail = "the default encryption uses the AWS managed key aws/s3, which no other account can use: a write without encryption headers fails"
 	case !strings.Contains(key, ":key/"):
-		f.Detail = fmt.Sprintf("the default encryption names %q, which is looked up in the account of whoever writes: from account %s it is another key, or none", key, accountOrA(r.accountA()))
+		f.Detail = fmt.Sprintf("the default encryption names %q, which S3 looks up in the writer's account: for account %s it is another key, or none", key, accountOrA(r.accountA()))
 	default:
 		f.Detail = fmt.Sprintf("the default encryption uses %s and not the key of this destination", key)
 	}
@@ -81,13 +81,13 @@ func checkDefaultEncryption(_ context.Context, r *run) finding {
 	}}})
 	f.Repair = report.Fix{
 		Kind: report.FixSetting, Target: r.bucketARN(), Patch: rule, Account: account, Owner: r.owner(report.ArtefactEncryption, account),
-		Text:    "Name the key by its full ARN in the bucket's default encryption.",
+		Text:    "Name the key by its full ARN in the bucket's default encryption. The default, and its Bucket Key setting, apply to all writers that send no encryption headers.",
 		Command: "aws s3api put-bucket-encryption --bucket " + r.dest.Bucket + " --server-side-encryption-configuration " + quote(string(rule)),
 	}
 	return f
 }
 
-// checkReadKey tells the state of the key, unless a call has told it.
+// checkReadKey reports the state of the key from the documents.
 func checkReadKey(_ context.Context, r *run) []finding {
 	out := r.readKeyState()
 	for i := range out {
@@ -98,7 +98,7 @@ func checkReadKey(_ context.Context, r *run) []finding {
 	return out
 }
 
-// checkPayment: brokerd does not agree to pay.
+// checkPayment finds Requester Pays, to which brokerd does not agree.
 func checkPayment(_ context.Context, r *run) finding {
 	state, why := r.docs.state(report.DocumentPayment)
 	if state == report.Unreadable {

@@ -23,7 +23,7 @@ import (
 	"github.com/brokerd/brokerd/test/misconfig"
 )
 
-// reapply writes the policies anew, for a destination whose options have changed.
+// reapply writes the policies again, for a destination whose options have changed.
 func reapply(ctx context.Context, w *testbed.World) error {
 	docs, err := setup.Desired(w.Dest, setup.Options{SourcePrincipalARN: w.UserARN})
 	if err != nil {

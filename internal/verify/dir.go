@@ -12,11 +12,11 @@ import (
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
-// layout says which file of a directory holds which kind. Settings are in the
-// form in which `aws` prints them.
+// layout maps the files of a directory to kinds. Settings have the form that the AWS
+// CLI prints.
 var layout = []struct {
 	kind string
-	name string // of the file without .json; of a directory for kinds with several
+	name string // of the file without .json, and of the directory if many
 	many bool
 }{
 	{report.DocumentTrust, "trust", false},
@@ -40,14 +40,13 @@ var layout = []struct {
 	{report.DocumentPayment, "request-payment", false},
 }
 
-// ErrNoPolicies is returned for a directory in which nothing has a name of the layout.
-var ErrNoPolicies = errors.New("there is no file that verify knows")
+// ErrNoPolicies is returned for a directory without a file of the layout.
+var ErrNoPolicies = errors.New("it has no file with a name that verify knows; see docs/guide-verify.md")
 
-// LoadPolicies reads a directory: NAME.json for each document, and for the kinds
-// that can have several (identity, source, scp, rcp, trail, event) also
-// NAME/ANYTHING.json. An empty file says that there is none. SCPs and RCPs of
-// one level are in a directory of its name: scp/LEVEL/ANYTHING.json. docs/guide-verify.md
-// lists the names.
+// LoadPolicies reads a directory: NAME.json for each document. Kinds that can have
+// several documents (identity, source, scp, rcp, trail, event) may also be in
+// NAME/ANYTHING.json, and SCPs and RCPs of one level in scp/LEVEL/ANYTHING.json. An empty
+// file means that there is no such document. docs/guide-verify.md lists the names.
 func LoadPolicies(dir string) (report.Policies, error) {
 	var out report.Policies
 	size := 0
@@ -57,7 +56,7 @@ func LoadPolicies(dir string) (report.Policies, error) {
 			return err
 		}
 		if size += int(min(info.Size(), report.MaxPolicyBytes+1)); size > report.MaxPolicyBytes || !info.Mode().IsRegular() {
-			return fmt.Errorf("%s: no regular file, or more than 512 KiB together", path)
+			return fmt.Errorf("%s: it is not a regular file, or the files exceed 512 KiB together", path)
 		}
 		text, err := os.ReadFile(path)
 		if err != nil {

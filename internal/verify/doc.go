@@ -1,40 +1,40 @@
-// Package verify proves, for one destination, that an upload would arrive: it
-// walks the whole way with real calls and says, when a step fails, which
-// statement of which document in which account is at fault, and what repairs it.
+// Package verify proves, for one destination, that an upload would arrive. It makes
+// the calls of an upload. When a call fails, it names the account, the document and
+// the statement at fault, and the change that repairs it.
 //
-// The checks are a table (checks.go, one category a file). Each yields records
-// (record.go): what was found, where, the evidence, what came near, and a fix
-// that can be applied as it is printed. A Report is what the renderers show.
+// The checks are a table (checks.go, one category a file). Each check yields findings,
+// which become a report.Report: observation, evidence, near misses, fix.
 //
-// Three sources are fused. The policy engine predicts every request of a delivery
-// from the documents that somebody could read (library.go, question.go,
-// verdict.go). Calls show what AWS does (checks_*.go), and on a failure what it
-// does with one thing changed (differ.go). AWS's text is read last (bytext.go):
-// it names one layer even when several refuse, says nothing to callers from other
-// organizations, and blames the resource's policy for what the caller's own
-// lacks. Where the documents and AWS disagree, that is a finding of its own.
+// A finding has three sources. The policy engine predicts every request of a delivery
+// from the documents that were supplied (documents.go, questions.go, prediction.go).
+// Calls show the answer of AWS (checks_*.go), and after a refusal the answer to the
+// same request with one header changed (variant.go). AWS's text comes last
+// (errortext.go). It names one layer even if several refuse, gives no reason to
+// callers of other organizations, and names the resource's policy when the caller's
+// own policy lacks the action. A contradiction between the documents and AWS is a
+// finding of its own.
 //
 // Guarantees:
 //
-//   - Nothing is reported as passed that was not seen. What an S3-compatible
-//     store cannot prove, what AWS's answer leaves open and what depends on a
-//     document that was not read is "unknown".
-//   - Faults that do not depend on each other are found in one run, those of both
-//     accounts; a failed check skips only what could not succeed.
-//   - No object is written unless a canary is asked for: the probe is a multipart
-//     upload of one byte that is always aborted, with its own deadline, also when
-//     the caller gave up. What a negative check started by mistake is aborted at
-//     once, and the check fails. When an abort fails, the record says which
-//     upload was left behind.
-//   - At most 20 calls, the undoing included; no secret in any text; no token
-//     over plain http to another host; GenerateDataKey never without DryRun.
-//   - What documents say comes from other people: it is quoted in commands.
+//   - Pass means that the check saw it hold. If AWS's answer, an S3-compatible store
+//     or a missing document leaves it open, the result is Unknown.
+//   - A command is printed only for a change that the policy engine has proven: the
+//     layer then allows the delivery, and no other caller is let in or locked out.
+//     Other fixes are descriptions (prediction_proof.go).
+//   - A printed command compares the document with the one that was read, and stops
+//     when it differs.
+//   - Independent faults of both accounts are found in one run. A failed check skips
+//     only the checks that could not succeed.
+//   - Verify aborts every multipart upload that it starts, with a deadline of its own.
+//     Only a canary stores an object. A failed abort is reported with the upload's id.
+//   - A run makes at most 20 calls, aborts included. No text holds a secret, no token
+//     goes over plain HTTP to another host, and GenerateDataKey always has DryRun.
+//   - Text from documents is quoted in commands.
 //
-// It refuses to repair: it prints the change, somebody with the right to do so
-// applies it. It reads no policy itself, for it needs no more rights than an
-// upload; whoever can read the documents hands them over (Policies).
+// It applies no fix, and reads no policy: it needs no more rights than an upload. Its
+// callers supply the policies.
 //
-// Not verified on real AWS: which layer AWS's text blames across accounts for S3
-// and KMS, whether a part of an upload is judged with the encryption headers of
-// its start, and what a forwarded call carries of the caller's network.
+// Not verified on real AWS: the layer that AWS's text names across accounts for S3 and
+// KMS, the headers that S3 evaluates for a part of an upload, and the network keys of
+// a call that S3 forwards to KMS.
 package verify

@@ -19,8 +19,8 @@ type documents struct {
 // entry is one document.
 type entry struct {
 	report.PolicyDocument
-	policy *iampolicy.Document // of a known policy that could be parsed
-	fault  error               // why it could not
+	policy *iampolicy.Document // nil for a setting, and for a policy that cannot be parsed
+	fault  error               // the parse error
 }
 
 func newDocuments(p report.Policies) *documents {
@@ -34,14 +34,14 @@ func newDocuments(p report.Policies) *documents {
 		if _, isPolicy := policyKind(d.Kind); s.State == report.Known && isPolicy {
 			s.policy, s.fault = iampolicy.Parse([]byte(d.Text))
 		} else if s.State == report.Known && !json.Valid([]byte(d.Text)) {
-			s.fault = errors.New("it is no JSON")
+			s.fault = errors.New("it is not JSON")
 		}
 		l.byKind[d.Kind] = append(l.byKind[d.Kind], s)
 	}
 	return l
 }
 
-// empty says that nobody read anything.
+// empty reports whether no document was read.
 func (d *documents) empty() bool {
 	for _, list := range d.byKind {
 		for _, s := range list {
@@ -53,8 +53,8 @@ func (d *documents) empty() bool {
 	return true
 }
 
-// state sums a kind up: it is known only when every document of it is, and could
-// be understood.
+// state returns the state of a kind. It is Known only if every document of the kind is
+// known and can be parsed.
 func (d *documents) state(kind string) (state report.DocumentState, why string) {
 	list := d.byKind[kind]
 	if len(list) == 0 {
@@ -64,7 +64,7 @@ func (d *documents) state(kind string) (state report.DocumentState, why string) 
 	for _, s := range list {
 		switch {
 		case s.fault != nil:
-			return report.Unreadable, "it cannot be understood: " + s.fault.Error()
+			return report.Unreadable, "it cannot be parsed: " + s.fault.Error()
 		case s.State == report.Known:
 			state = report.Known
 		case s.State != report.Absent:
@@ -74,14 +74,14 @@ func (d *documents) state(kind string) (state report.DocumentState, why string) 
 	return state, ""
 }
 
-// read says that a kind is known or known to be absent.
+// read reports whether a kind is known, or known to be absent.
 func (d *documents) read(kind string) bool {
 	state, _ := d.state(kind)
 	return state != report.Unreadable
 }
 
-// one is the document of a kind of which there is one; nil when there is none,
-// or when it is unread.
+// one returns the document of a kind with a single document; nil if it is absent or
+// was not read.
 func (d *documents) one(kind string) *iampolicy.Document {
 	if !d.read(kind) {
 		return nil
@@ -94,8 +94,8 @@ func (d *documents) one(kind string) *iampolicy.Document {
 	return nil
 }
 
-// all are the documents of a kind of which there can be several. The list is
-// empty and not nil when the kind is known to have none.
+// all returns the documents of a kind. The list is empty and not nil if the kind is
+// known to be absent.
 func (d *documents) all(kind string) []iampolicy.NamedPolicy {
 	if !d.read(kind) {
 		return nil
@@ -109,7 +109,7 @@ func (d *documents) all(kind string) []iampolicy.NamedPolicy {
 	return out
 }
 
-// levels groups the documents of an organization by its levels.
+// levels groups SCPs or RCPs by the levels of the organization.
 func (d *documents) levels(kind string) []iampolicy.LevelPolicies {
 	var out []iampolicy.LevelPolicies
 	at := make(map[string]int)
@@ -128,7 +128,7 @@ func (d *documents) levels(kind string) []iampolicy.LevelPolicies {
 	return out
 }
 
-// setting decodes a setting into v; false when it is absent or unread.
+// setting decodes a setting into v; false if it is absent or was not read.
 func (d *documents) setting(kind string, v any) bool {
 	if state, _ := d.state(kind); state != report.Known {
 		return false
@@ -141,7 +141,7 @@ func (d *documents) setting(kind string, v any) bool {
 	return false
 }
 
-// roleID is the role's unique id, where GetRole was read.
+// roleID returns the unique id of the role; empty if GetRole was not read.
 func (d *documents) roleID() string {
 	var out struct {
 		Role struct {
@@ -162,12 +162,12 @@ func (d *documents) publicAccess() *iampolicy.PublicAccessBlock {
 	d.setting(report.DocumentPublicAccess, &out)
 	c := out.PublicAccessBlockConfiguration
 	if d.ownership() == "BucketOwnerEnforced" {
-		c.BlockPublicAcls = false // ACLs are refused as such, public or not
+		c.BlockPublicAcls = false // the bucket refuses every ACL
 	}
 	return &iampolicy.PublicAccessBlock{BlockPublicAcls: c.BlockPublicAcls, IgnorePublicAcls: c.IgnorePublicAcls, BlockPublicPolicy: c.BlockPublicPolicy, RestrictPublicBuckets: c.RestrictPublicBuckets}
 }
 
-// ownership is the bucket's setting; empty when it has none, or it was not read.
+// ownership returns the object ownership of the bucket; empty if it was not read.
 func (d *documents) ownership() string {
 	var out struct {
 		OwnershipControls struct {
@@ -181,7 +181,7 @@ func (d *documents) ownership() string {
 	return out.OwnershipControls.Rules[0].ObjectOwnership
 }
 
-// unread says which documents a conclusion does without.
+// unread lists the documents that were not read.
 func (d *documents) unread() []string {
 	var out []string
 	for _, kind := range []string{report.DocumentIdentity, report.DocumentBoundary, report.DocumentBucketPolicy, report.DocumentKeyPolicy, report.DocumentSCP, report.DocumentRCP, report.DocumentEndpointPolicy} {

@@ -8,7 +8,7 @@ import (
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
-// noun is what people call an artefact.
+// noun returns the name of a kind of artefact.
 func noun(kind string) string {
 	switch kind {
 	case report.ArtefactTrust:
@@ -35,6 +35,8 @@ func noun(kind string) string {
 		return "public access block of the bucket"
 	case report.ArtefactAccessLog:
 		return "access logging of the bucket"
+	case report.DocumentLogTarget:
+		return "bucket that receives the access logs"
 	case report.DocumentPayment:
 		return "request payment of the bucket"
 	case report.ArtefactTrail:
@@ -46,7 +48,7 @@ func noun(kind string) string {
 	case report.ArtefactKeyState:
 		return "state of the key"
 	case report.ArtefactUnseen:
-		return "policy that was not seen"
+		return "policy that was not read"
 	}
 	return strings.ReplaceAll(kind, "-", " ")
 }
@@ -86,7 +88,7 @@ func statementName(s *report.Statement) string {
 	return fmt.Sprintf("%s (number %s)", s.Sid, at)
 }
 
-// missText says what a near miss lacks.
+// missText explains why a near miss does not allow the request.
 func missText(n report.NearMiss) string {
 	who := "statement " + statementName(&n.Statement)
 	if n.Policy != "" {
@@ -94,7 +96,7 @@ func missText(n report.NearMiss) string {
 	}
 	switch n.FailedOn {
 	case string(iampolicy.ElementCondition):
-		got := "the request carries none"
+		got := "the request does not carry it"
 		if len(n.Got) > 0 {
 			got = "the request has " + strings.Join(n.Got, ", ")
 		}

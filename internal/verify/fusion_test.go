@@ -24,7 +24,8 @@ func TestAnOldCopyIsToldFromAFault(t *testing.T) {
 	}
 }
 
-// AWS denies what every document allows: the finding says what is left, and how to look for it.
+// AWS denies a request that every document allows: the finding lists the possible causes
+// and the query that finds the refusal.
 func TestADisagreementIsAFindingOfItsOwn(t *testing.T) {
 	w := world(t)
 	must(t, w.Sandbox.SetGuardrails(w.Sandbox.AccountA(), sandbox.Guardrails{OrganizationID: "o-accountsaaa1", ServiceControl: []string{scpInside}}))
@@ -112,7 +113,7 @@ func TestAMisleadingTextIsCorrected(t *testing.T) {
 		}
 	}
 	got := firstProblem(t, runWith(t, w, report.RunOptions{Policies: documents(t, w, "AB")}))
-	if got.Code != "BRK-KMS-011" || got.Confidence != report.Proven || !strings.Contains(got.Why, "AWS's text names the key policy, which is not at fault") || !strings.Contains(got.Why, "lets the whole account in") {
+	if got.Code != "BRK-KMS-011" || got.Confidence != report.Proven || !strings.Contains(got.Why, "AWS's text names the key policy, which is not at fault") || !strings.Contains(got.Why, "delegates to the whole account") {
 		t.Errorf("got %s (%s): %s", got.Code, got.Confidence, got.Why)
 	}
 }

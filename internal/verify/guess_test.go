@@ -27,8 +27,8 @@ func TestAGuessAboutTheTrustPolicyNeverWeakensIt(t *testing.T) {
 	}
 }
 
-// A weak finding never has a command, and no command has a placeholder: the reader
-// can paste what is printed, or there is nothing to paste.
+// A weak finding never has a command, and no command has a placeholder: every printed
+// command is complete.
 func TestCommandsAreCompleteAndNeverAGuess(t *testing.T) {
 	if testing.Short() {
 		t.Skip("stages every mistake")

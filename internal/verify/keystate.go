@@ -7,7 +7,7 @@ import (
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
-// keyState is about the key itself: no policy edit repairs it.
+// keyState reports a key that cannot be used, which no policy change repairs.
 func (d *diagnosis) keyState(c *finding, awsCode string) {
 	c.Account, c.Artefact, c.ArtefactARN = awsarn.Account(d.dest.KMSKey), report.ArtefactKeyState, d.dest.KMSKey
 	account := d.account(c.Account)
@@ -17,13 +17,13 @@ func (d *diagnosis) keyState(c *finding, awsCode string) {
 	switch awsCode {
 	case "KMS.DisabledException", "DisabledException":
 		c.Code, c.Detail = causeKeyDisabled, "the key is disabled"
-		repair.Text, repair.Command = fmt.Sprintf("Enable the key in account %s.", owner), "aws kms enable-key"+at
+		repair.Text, repair.Command = fmt.Sprintf("Enable the key in account %s. This affects every user of the key.", owner), "aws kms enable-key"+at
 	case "KMS.KMSInvalidStateException", "KMSInvalidStateException":
-		c.Code, c.Detail = causeKeyPending, "the key is in a state in which it cannot be used (pending deletion or import)"
-		repair.Text = fmt.Sprintf("In account %s, look at its state (`aws kms describe-key`). A key that is pending deletion comes back by the command; one that waits for its material needs it imported.", owner)
+		c.Code, c.Detail = causeKeyPending, "the key is pending deletion or import and cannot be used"
+		repair.Text = fmt.Sprintf("In account %s, look at the state of the key (`aws kms describe-key`). The command cancels a deletion. A key that waits for its key material needs an import.", owner)
 		repair.Command = "aws kms cancel-key-deletion" + at + " && aws kms enable-key" + at
 	case "KMS.NotFoundException", "NotFoundException":
-		c.Code, c.Detail = causeKeyNotFound, "KMS knows no such key in "+d.dest.Region
+		c.Code, c.Detail = causeKeyNotFound, "KMS has no such key in "+d.dest.Region
 		c.Fix = "Correct `kms_key`: it must be the full ARN of a key in the bucket's Region."
 		return
 	default:
@@ -37,12 +37,12 @@ func (d *diagnosis) keyState(c *finding, awsCode string) {
 	c.Repair = repair
 }
 
-// keyMetadata is what DescribeKey says, where it was read.
+// keyMetadata is the answer of DescribeKey.
 type keyMetadata struct {
 	KeyMetadata struct{ KeyState, KeySpec, KeyUsage, KeyManager string }
 }
 
-// checkKeyState looks at what was read of the key.
+// readKeyState evaluates the description of the key.
 func (r *run) readKeyState() []finding {
 	var m keyMetadata
 	if state, why := r.docs.state(report.DocumentKey); state != report.Known {
@@ -64,7 +64,7 @@ func (r *run) readKeyState() []finding {
 		r.diagnosis.keyState(&f, "InvalidKeyUsageException")
 	case k.KeyManager == "AWS":
 		r.diagnosis.keyState(&f, "InvalidKeyUsageException")
-		f.Detail = "the key is managed by AWS for account B alone: it can never be used from another account"
+		f.Detail = "the key is an AWS managed key: no other account can use it"
 	default:
 		return []finding{{Result: report.Pass, Detail: "a symmetric key, " + orText(k.KeyState, "enabled")}}
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // Every failure mode is found: with the policies at hand down to the statement,
-// without them as far as AWS's answers tell. What is printed repairs it.
+// without them as far as AWS's answers tell. The printed fix repairs it.
 func TestEveryMistakeIsFoundAndItsPrintedFixWorks(t *testing.T) {
 	seen := map[int]bool{}
 	for _, m := range misconfig.All() {
@@ -66,7 +66,7 @@ func TestEveryMistakeIsFoundAndItsPrintedFixWorks(t *testing.T) {
 	}
 }
 
-// expect finds what a mistake is to be told as, in the first record with its code.
+// expect returns the record of a mistake, and compares it with the finding of the row.
 func expect(t *testing.T, w *testbed.World, r report.Report, f *misconfig.Finding, readable bool) report.Check {
 	t.Helper()
 	code, kind, result := f.Code, f.Kind, report.Fail
@@ -98,7 +98,7 @@ func expect(t *testing.T, w *testbed.World, r report.Report, f *misconfig.Findin
 	got := r.Checks[at]
 	account := map[string]string{"A": w.Sandbox.AccountA(), "B": w.Sandbox.AccountB()}[side]
 	if strings.HasPrefix(kind, "identity or") || kind == "unseen policy" {
-		account = got.Account.ID // both, or nobody knows
+		account = got.Account.ID // either of both
 	}
 	if got.Account.ID != account || account != "" && !strings.HasPrefix(kind, "identity or") && string(got.Account.Side) != side {
 		t.Errorf("account %+v, want %s %q", got.Account, side, account)

@@ -17,8 +17,7 @@ import (
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
-// negative is the answer to one question. They are asked one after the other:
-// so the calls of a run are used to the last one.
+// negative makes one request that AWS must refuse.
 func (r *run) negative(ctx context.Context, n negative) finding {
 	if r.dest.Compatible || r.dest.Role == "" {
 		return finding{Result: report.Skip, Detail: "an S3-compatible store has its own rules"}
@@ -35,8 +34,8 @@ func (r *run) askOne(ctx context.Context, n negative) finding {
 	return n.ask(ctx, r)
 }
 
-// asRole is a session of the role as it is: what brokerd's own limits hide would
-// show to whoever takes the role elsewhere.
+// asRole returns a session of the role without brokerd's session policy: another user
+// of the role has those rights.
 func (r *run) asRole(ctx context.Context) *broker.Session {
 	if r.unlimited != nil {
 		return r.unlimited
@@ -56,11 +55,11 @@ func (r *run) asRole(ctx context.Context) *broker.Session {
 	return r.unlimited
 }
 
-// refused judges the answer to a question: no is right.
+// refused judges the error of a request: a refusal passes.
 func (r *run) refused(operation string, err error) finding {
 	service, _, _ := strings.Cut(operation, ":")
 	info := awserr.Classify(err, service)
-	seen := []report.Evidence{callEvidence(operation, "refused, as it should be", err)}
+	seen := []report.Evidence{callEvidence(operation, "refused, as required", err)}
 	switch {
 	case info.Class == awserr.AccessDenied, info.Code == "AccessControlListNotSupported":
 		return finding{Result: report.Pass, Detail: "refused (" + info.Code + ")", Evidence: seen}
@@ -71,18 +70,18 @@ func (r *run) refused(operation string, err error) finding {
 	return finding{Code: causeUndecided, Result: report.Unknown, Advisory: true, Artefact: report.ArtefactService, Evidence: seen, Detail: "the service did not decide: " + orText(info.Code, rootCause(err)), Fix: "Run verify again."}
 }
 
-// allowed is a question that was answered with yes. What it started is undone.
+// allowed is the finding for a request that AWS did not refuse.
 func (r *run) allowed(operation, what string, kind string) finding {
 	account := r.accountOfKind(kind)
 	return finding{
 		Result: report.Fail, Account: account.ID, Artefact: kind, ArtefactARN: r.target(kind), Confidence: report.Proven,
-		Evidence: []report.Evidence{{Source: report.SourceProbe, Operation: operation, HTTPStatus: 200, Text: "accepted, although it should be refused"}},
+		Evidence: []report.Evidence{{Source: report.SourceProbe, Operation: operation, HTTPStatus: 200, Text: "accepted, and must be refused"}},
 		Detail:   what,
-		Fix:      "Allow the role what setup writes and no more: `brokerctl setup plan` shows the difference.",
+		Fix:      "Reduce the rights of the role to those that setup writes: `brokerctl setup plan` shows the difference.",
 	}
 }
 
-// begin starts an upload that should be refused, and aborts it when it is not.
+// begin starts an upload that S3 must refuse, and aborts it if S3 accepts it.
 func (r *run) begin(ctx context.Context, change func(*s3.CreateMultipartUploadInput)) (*s3.CreateMultipartUploadOutput, string, error) {
 	in := r.createInput()
 	change(in)
@@ -92,9 +91,9 @@ func (r *run) begin(ctx context.Context, change func(*s3.CreateMultipartUploadIn
 		return nil, "", err
 	}
 	r.uploads.opened(in, aws.ToString(out.UploadId))
-	undone := "it was aborted at once"
+	undone := "verify aborted it"
 	if err := r.uploads.abortUpload(ctx, api, in, aws.ToString(out.UploadId)); err != nil {
-		undone = fmt.Sprintf("it could NOT be aborted: `aws s3api abort-multipart-upload --bucket %s --key %s --upload-id %s`", r.dest.Bucket, aws.ToString(in.Key), aws.ToString(out.UploadId))
+		undone = fmt.Sprintf("verify could NOT abort it: `aws s3api abort-multipart-upload --bucket %s --key %s --upload-id %s`", r.dest.Bucket, aws.ToString(in.Key), aws.ToString(out.UploadId))
 	}
 	return out, undone, nil
 }
@@ -111,15 +110,14 @@ func (r *run) askID(ctx context.Context, id, how string) finding {
 	if r.dest.Session.ExternalID == "" {
 		return finding{Result: report.Skip, Detail: "no external id is configured"}
 	}
-	// The session is dropped with the answer.
 	r.calls.spend(ctx)
 	_, err := r.sessions.AssumeOnce(ctx, r.dest.Name, broker.AssumeOverrides{Unscoped: true, ExternalID: &id})
 	if err != nil {
 		return r.refused("sts:AssumeRole", err)
 	}
-	f := r.allowed("sts:AssumeRole", "the role can be assumed "+how+": the trust policy does not ask for it. The session was dropped", report.ArtefactTrust)
+	f := r.allowed("sts:AssumeRole", "the role can be assumed "+how+": the trust policy does not want it. verify dropped the session", report.ArtefactTrust)
 	f.FixStatement = r.fixes.statement(docTrust, "sts:AssumeRole")
-	f.Fix = "Put this statement in the place of every one in the trust policy that lets the source in without the condition."
+	f.Fix = "Replace every statement of the trust policy that allows the source without the condition by this one."
 	if at := r.predicted.openTrust(id); at != nil && f.FixStatement != "" {
 		f.Statement = at
 		f.Repair = r.fixes.replaceStatement(f, at, json.RawMessage(f.FixStatement), fmt.Sprintf("Replace statement %s of the trust policy by this one.", statementName(at)))
@@ -136,17 +134,17 @@ func askOutside(ctx context.Context, r *run) finding {
 	if err != nil {
 		return r.refused("s3:CreateMultipartUpload", err)
 	}
-	return r.allowed("s3:CreateMultipartUpload", fmt.Sprintf("the role may write outside its prefix: an upload of %s was accepted; %s", outside, undone), report.ArtefactIdentityBucket)
+	return r.allowed("s3:CreateMultipartUpload", fmt.Sprintf("the role may write outside its prefix: S3 accepted an upload of %s; %s", outside, undone), report.ArtefactIdentityBucket)
 }
 
-// unforced is a bucket that does not insist on the key: not wrong for brokerd's
-// own uploads, and wrong when the policy says that it does.
+// unforced is the finding for a bucket that accepts other encryption. It is a warning,
+// because brokerd always names the key, unless the policy says that it denies it.
 func (r *run) unforced(what string) finding {
 	f := r.allowed("s3:CreateMultipartUpload", what, report.ArtefactBucketPolicy)
 	if !r.docs.enforcesKey(r.dest.Role, r.dest.KMSKey) {
 		f.Result = report.Warn
 	}
-	f.Fix = "Add the Deny statements on other encryption that setup writes to the bucket policy (`brokerctl setup plan`)."
+	f.Fix = "Add setup's Deny statements for other encryption to the bucket policy (`brokerctl setup plan` shows them). They deny it to all writers of the prefix."
 	return f
 }
 
@@ -157,7 +155,7 @@ func askOtherSSE(ctx context.Context, r *run) finding {
 	if err != nil {
 		return r.refused("s3:CreateMultipartUpload", err)
 	}
-	return r.unforced("the bucket takes objects that S3's own key encrypts (AES256): an upload was accepted; " + undone)
+	return r.unforced("the bucket accepts objects with SSE-S3 (AES256): S3 accepted an upload; " + undone)
 }
 
 func askNoSSE(ctx context.Context, r *run) finding {
@@ -168,33 +166,33 @@ func askNoSSE(ctx context.Context, r *run) finding {
 		return r.refused("s3:CreateMultipartUpload", err)
 	}
 	if key := aws.ToString(out.SSEKMSKeyId); out.ServerSideEncryption == types.ServerSideEncryptionAwsKms && key == r.dest.KMSKey {
-		return finding{Result: report.Pass, Detail: "the bucket's default encryption takes the same key; " + undone}
+		return finding{Result: report.Pass, Detail: "the bucket's default encryption uses the same key; " + undone}
 	}
-	f := r.unforced(fmt.Sprintf("an object without encryption headers would be encrypted by %s %s, not by the key; %s", out.ServerSideEncryption, aws.ToString(out.SSEKMSKeyId), undone))
+	f := r.unforced(fmt.Sprintf("an object without encryption headers is encrypted by %s %s, not by the key; %s", out.ServerSideEncryption, aws.ToString(out.SSEKMSKeyId), undone))
 	f.Code, f.Result, f.Artefact = causeHeaderless, report.Warn, report.ArtefactEncryption
-	f.Fix = "Set the bucket's default encryption to the key. brokerd's own uploads name it always."
+	f.Fix = "Set the bucket's default encryption to the key. The default applies to all writers; brokerd's uploads always name the key."
 	return f
 }
 
-// askOtherKey names a key of account B that there is not: a policy that insists
-// on the key's own ARN refuses before KMS is asked.
+// askOtherKey names an alias that does not exist: a policy that wants the key's own ARN
+// refuses before S3 calls KMS.
 func askOtherKey(ctx context.Context, r *run) finding {
 	key := "arn:" + r.partition() + ":kms:" + r.dest.Region + ":" + r.accountB() + ":alias/brokerd-verify"
 	_, undone, err := r.begin(ctx, func(in *s3.CreateMultipartUploadInput) {
 		in.SSEKMSKeyId = aws.String(key)
 	})
 	if err == nil {
-		return r.unforced("the bucket takes objects that another key encrypts: an upload with " + key + " was accepted; " + undone)
+		return r.unforced("the bucket accepts objects with another key: S3 accepted an upload with " + key + "; " + undone)
 	}
 	f := r.refused("s3:CreateMultipartUpload", err)
 	if awserr.Classify(err, "s3").Class == awserr.KeyState {
-		// It got as far as KMS: the bucket policy had no objection.
-		if g := r.unforced("the bucket policy does not insist on the key's own ARN: a request with another name came as far as KMS"); g.Result == report.Fail || !r.docs.read(report.DocumentBucketPolicy) {
+		// S3 called KMS, so the bucket policy did not refuse.
+		if g := r.unforced("the bucket policy does not want the key's own ARN: S3 passed a request with another name to KMS"); g.Result == report.Fail || !r.docs.read(report.DocumentBucketPolicy) {
 			g.Evidence = f.Evidence
 			g.Result = report.Warn
 			return g
 		}
-		f.Detail = "KMS knows no such key; the bucket policy does not insist on the key's own ARN"
+		f.Detail = "KMS has no such key; the bucket policy does not want the key's own ARN"
 	}
 	return f
 }
@@ -204,7 +202,7 @@ func askPublicACL(ctx context.Context, r *run) finding {
 	if err != nil {
 		return r.refused("s3:CreateMultipartUpload", err)
 	}
-	return r.allowed("s3:CreateMultipartUpload", "an upload with the ACL public-read was accepted; "+undone, report.ArtefactBucketPolicy)
+	return r.allowed("s3:CreateMultipartUpload", "S3 accepted an upload with the ACL public-read; "+undone, report.ArtefactBucketPolicy)
 }
 
 func askList(ctx context.Context, r *run) finding {
@@ -215,18 +213,18 @@ func askList(ctx context.Context, r *run) finding {
 	return r.allowed("s3:ListObjectsV2", "the role may list the bucket", report.ArtefactIdentityBucket)
 }
 
-// askRead needs an object that is there: one that is not is refused to everybody
-// who may not list, which proves nothing.
+// askRead needs an object that exists: S3 refuses a missing object to every caller
+// without s3:ListBucket.
 func askRead(ctx context.Context, r *run) finding {
 	if r.canary == "" {
-		return finding{Result: report.Skip, Detail: "it needs an object that is known to be there: run verify with --canary"}
+		return finding{Result: report.Skip, Detail: "it needs an existing object: run verify with --canary"}
 	}
 	out, err := r.clients.asking(r.asRole(ctx)).GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(r.dest.Bucket), Key: aws.String(r.canary), ExpectedBucketOwner: r.expectedOwner()})
 	if err != nil {
 		return r.refused("s3:GetObject", err)
 	}
 	_ = out.Body.Close()
-	return r.allowed("s3:GetObject", "the role may read what it wrote: "+r.canary, report.ArtefactIdentityBucket)
+	return r.allowed("s3:GetObject", "the role may read its own objects: "+r.canary, report.ArtefactIdentityBucket)
 }
 
 func askReadPolicy(ctx context.Context, r *run) finding {
@@ -242,8 +240,8 @@ func askReadPolicy(ctx context.Context, r *run) finding {
 func askEncrypt(ctx context.Context, r *run) finding {
 	_, err := r.clients.kms(r.asRole(ctx)).Encrypt(ctx, &kms.EncryptInput{KeyId: aws.String(r.dest.KMSKey), Plaintext: []byte{0}, DryRun: aws.Bool(true)})
 	if info := awserr.Classify(err, "kms"); err == nil || info.Code == "DryRunOperationException" {
-		f := r.allowed("kms:Encrypt (DryRun)", "the role may call kms:Encrypt itself, which no upload needs: S3 takes data keys", report.ArtefactIdentityKey)
-		f.Evidence = []report.Evidence{callEvidence("kms:Encrypt (DryRun)", "it would have succeeded", err)}
+		f := r.allowed("kms:Encrypt (DryRun)", "the role may call kms:Encrypt, which no upload needs: S3 uses data keys", report.ArtefactIdentityKey)
+		f.Evidence = []report.Evidence{callEvidence("kms:Encrypt (DryRun)", "it would succeed", err)}
 		return f
 	}
 	return r.refused("kms:Encrypt (DryRun)", err)

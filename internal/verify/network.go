@@ -17,11 +17,11 @@ import (
 
 const reachTimeout = 5 * time.Second
 
-// reach resolves, connects and shakes hands, and sends nothing.
+// reach resolves the name, connects and makes the TLS handshake. It sends no request.
 func (r *run) reach(ctx context.Context, service string) finding {
 	at, err := url.Parse(r.clients.serviceURL(service))
 	if err != nil || at.Hostname() == "" {
-		return finding{Code: causeNetwork, Result: report.Fail, Artefact: report.ArtefactConfig, Detail: "the endpoint of " + service + " is no URL", Fix: "Correct `endpoints` in the configuration."}
+		return finding{Code: causeNetwork, Result: report.Fail, Artefact: report.ArtefactConfig, Detail: "the endpoint of " + service + " is not a URL", Fix: "Correct `endpoints` in the configuration."}
 	}
 	port := at.Port()
 	if port == "" {
@@ -70,18 +70,18 @@ func (r *run) reachProxy(ctx context.Context, service, address string, via *url.
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", host)
 	if err != nil {
 		f := r.diagnosis.unreachable(service, host, err)
-		f.Detail = "the proxy on the way to " + address + ": " + f.Detail
+		f.Detail = "the proxy before " + address + ": " + f.Detail
 		return f
 	}
 	_ = conn.Close()
 	if service == "s3" {
 		r.s3Address = "through the proxy " + via.Host
 	}
-	return finding{Result: report.Pass, Detail: fmt.Sprintf("%s is reached through the proxy %s, which answers", address, via.Host)}
+	return finding{Result: report.Pass, Detail: fmt.Sprintf("%s is reached through the proxy %s", address, via.Host)}
 }
 
-// wayTo says by which way an address is reached, as far as the address tells.
-// An interface endpoint has a private address; a gateway endpoint does not show.
+// wayTo describes the route to an address, as far as the address shows it. An interface
+// endpoint has a private address; a gateway endpoint does not show.
 func wayTo(addr net.Addr) string {
 	ap, err := netip.ParseAddrPort(addr.String())
 	switch {
@@ -90,12 +90,12 @@ func wayTo(addr net.Addr) string {
 	case ap.Addr().IsLoopback():
 		return "over loopback"
 	case ap.Addr().IsPrivate():
-		return "by a private address: an interface endpoint of a VPC"
+		return "at a private address: through an interface endpoint of a VPC"
 	}
-	return "by a public address: directly, or by a gateway endpoint of the VPC, which does not show"
+	return "at a public address: directly, or through a gateway endpoint of the VPC"
 }
 
-// rootCause is the innermost error: the SDK's wrapping repeats what the check says already.
+// rootCause returns the text of the innermost error, without the SDK's wrapping.
 func rootCause(err error) string {
 	for {
 		switch e := err.(type) { //nolint:errorlint // walking the chain by hand

@@ -17,7 +17,7 @@ import (
 var codePattern = regexp.MustCompile(`^BRK-[A-Z0-9]+-[0-9]{3}$`)
 
 // Every code in the source has a page, and every page a code: the source is read
-// as text, so that nobody can forget one.
+// as text, so that no code is forgotten.
 func TestEveryCodeHasAPageAndEveryPageACode(t *testing.T) {
 	var codes []string
 	sources, err := filepath.Glob("*.go")

@@ -98,8 +98,8 @@ func TestOneReadableAccountNarrowsTheOther(t *testing.T) {
 	}
 }
 
-// Whoever reads one account only is never told with any certainty that the other
-// is at fault when it is not: what is left open is said to be weak.
+// With the documents of one account, a finding about the other account is weak unless
+// it is true.
 func TestNothingIsClaimedAboutTheWrongAccount(t *testing.T) {
 	if testing.Short() {
 		t.Skip("some hundred and fifty runs")

@@ -8,7 +8,7 @@ import (
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
-// path draws the way of an object from what the checks found.
+// path returns the path of an object with a result for each step.
 func (r *run) path(list []report.Check) report.Path {
 	a, b := r.account(r.accountA()), r.account(r.accountB())
 	out := report.Path{Nodes: []report.Node{
@@ -32,8 +32,8 @@ func (r *run) path(list []report.Check) report.Path {
 
 func shortName(arn string) string { return arn[strings.LastIndexByte(arn, '/')+1:] }
 
-// edge is red when a finding is about it, green when a check has proven it, and
-// unknown else. Who may ask the daemon is not for these checks to say.
+// edge is Fail when a finding is about the step, Pass when a check has proven it, and
+// Unknown else.
 func (r *run) edge(from, to string, list []report.Check) report.Edge {
 	e := report.Edge{From: from, To: to, Result: report.Unknown}
 	for _, c := range list {
@@ -52,12 +52,12 @@ func (r *run) edge(from, to string, list []report.Check) report.Edge {
 	case proof != "" && holds(proof):
 		e.Result = report.Pass
 	case to == report.NodeBucket && r.onlyKey(list):
-		e.Result = report.Pass // the same without the key was accepted
+		e.Result = report.Pass // S3 asks KMS after its own policies
 	}
 	return e
 }
 
-// onlyKey says that the upload failed at KMS, which S3 asks when all of its own holds.
+// onlyKey reports whether the upload failed at KMS alone.
 func (r *run) onlyKey(list []report.Check) bool {
 	at := slices.IndexFunc(list, func(c report.Check) bool { return c.ID == codeCreate && c.Result == report.Fail })
 	return at >= 0 && !slices.ContainsFunc(list, func(c report.Check) bool {
@@ -65,7 +65,7 @@ func (r *run) onlyKey(list []report.Check) bool {
 	})
 }
 
-// edgeOf is the station before which a finding stops an object.
+// edgeOf returns the station that a finding keeps an object from.
 func edgeOf(c report.Check) string {
 	key := strings.HasPrefix(c.Code, "BRK-KMS-")
 	switch c.Artefact.Kind {

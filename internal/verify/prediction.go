@@ -18,8 +18,8 @@ type prediction struct {
 	docs  *documents
 	fixes *fixes
 
-	blockers []finding            // what certainly refuses
-	suspects []finding            // what may refuse, depending on a key that is not known here
+	blockers []finding            // layers that certainly refuse
+	suspects []finding            // statements that may refuse, depending on an unknown key
 	decided  map[stepID][]decided // every request with its result
 }
 
@@ -28,9 +28,9 @@ type decided struct {
 	result   iampolicy.Result
 }
 
-// decide asks the engine again, with all that is known by now. Findings that one
-// change repairs are one finding: a key policy without kms:GenerateDataKey lacks
-// kms:Decrypt by the same statement.
+// decide evaluates every request with the present knowledge. Findings that one change
+// repairs are one finding: a key policy without kms:GenerateDataKey lacks kms:Decrypt by
+// the same statement.
 func (p *prediction) decide() {
 	p.blockers, p.suspects, p.decided = nil, nil, make(map[stepID][]decided)
 	if state, _ := p.docs.state(report.DocumentTrust); state == report.Absent && p.dest.Role != "" {
@@ -187,9 +187,9 @@ func (p *prediction) denial(q question, sc iampolicy.Scenario, l *iampolicy.Laye
 		f.Detail += " by its condition on " + strings.Join(keys, ", ")
 	}
 	if sure == report.Weak {
-		f.Detail += fmt.Sprintf(", unless %s fits (%s %s): what AWS sees of it is not known here", s.Key, s.Operator, strings.Join(s.Want, ", "))
+		f.Detail += fmt.Sprintf(", unless %s matches (%s %s); its value is not known here", s.Key, s.Operator, strings.Join(s.Want, ", "))
 	}
-	f.Detail += "; an explicit deny wins over every Allow"
+	f.Detail += "; no Allow overrides a Deny"
 	if note := forwardedNote(sc.Request.Action, parts); note != "" {
 		f.Detail += ". " + note
 	}
@@ -197,7 +197,7 @@ func (p *prediction) denial(q question, sc iampolicy.Scenario, l *iampolicy.Laye
 	return f
 }
 
-// lack is a finding about a layer in which nothing allows the request.
+// lack is a finding about a layer without an Allow for the request.
 func (p *prediction) lack(q question, sc iampolicy.Scenario, l *iampolicy.LayerResult) finding {
 	f := p.about(q, sc, l)
 	f.Confidence = report.Strong
@@ -214,9 +214,9 @@ func (p *prediction) lack(q question, sc iampolicy.Scenario, l *iampolicy.LayerR
 	switch l.Layer {
 	case iampolicy.LayerIdentity:
 	case iampolicy.LayerResource:
-		f.Detail = fmt.Sprintf("%s does not let %s do %s", describeDocument(f), p.callerOf(sc), sc.Request.Action)
+		f.Detail = fmt.Sprintf("%s does not allow %s for %s", describeDocument(f), sc.Request.Action, p.callerOf(sc))
 		if l.Reason == "no policy" {
-			f.Detail = fmt.Sprintf("there is no %s in account %s, so nobody from another account may do %s", noun(f.Artefact), f.Account, sc.Request.Action)
+			f.Detail = fmt.Sprintf("account %s has no %s, so no other account may use %s", f.Account, noun(f.Artefact), sc.Request.Action)
 		}
 	}
 	if len(f.NearMisses) > 0 {

@@ -8,7 +8,7 @@ import (
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
-// openTrust is the statement that lets the source in with an external id that is not the agreed one.
+// openTrust returns the trust statement that allows the source with another external id.
 func (p *prediction) openTrust(id string) *report.Statement {
 	sc, ok := p.assumeScenario()
 	if !ok {
@@ -30,10 +30,11 @@ func (p *prediction) openTrust(id string) *report.Statement {
 	return nil
 }
 
+// tooMuch is the finding for a request that the policies allow and must not allow.
 func (p *prediction) tooMuch(sc iampolicy.Scenario, r iampolicy.Result) finding {
 	f := finding{Result: report.Fail, Account: p.accountA(), Artefact: report.ArtefactIdentity, ArtefactARN: p.dest.Role, Confidence: report.Strong, Assumptions: p.docs.unread(),
 		Evidence: []report.Evidence{{Source: report.SourceStatic, Operation: sc.Request.Action, Text: string(r.Decision)}},
-		Detail:   fmt.Sprintf("the policies of both accounts let the role do %s: whoever gets its session can destroy what was delivered", sc.Request.Action)}
+		Detail:   fmt.Sprintf("the policies of both accounts allow %s to the role: its session can destroy delivered objects", sc.Request.Action)}
 	for i := range r.Layers {
 		l := &r.Layers[i]
 		if l.Layer != iampolicy.LayerIdentity && l.Layer != iampolicy.LayerResource {
@@ -58,7 +59,7 @@ func (p *prediction) tooMuch(sc iampolicy.Scenario, r iampolicy.Result) finding 
 	return f
 }
 
-// predictsDirect is what the policies say of the key's use outside S3.
+// predictsDirect evaluates the use of the key outside S3.
 func (p *prediction) predictsDirect() iampolicy.Decision {
 	for _, d := range p.decided[stepCreate] {
 		if d.scenario.Request.Action != "kms:GenerateDataKey" {

@@ -76,7 +76,8 @@ func (p *prediction) onOthers(f finding, sc iampolicy.Scenario, effects []fixpro
 	}
 	guard := f.Statement != nil && slices.Contains(parseStatement(f.Statement.Text).keys(), "aws:securetransport")
 	return slices.DeleteFunc(effects, func(e fixproof.Effect) bool {
-		return e.Request.Principal == sc.Request.Principal && !(guard && slices.Equal(e.Request.Context["aws:SecureTransport"], []string{"false"}))
+		plain := slices.Equal(e.Request.Context["aws:SecureTransport"], []string{"false"})
+		return e.Request.Principal == sc.Request.Principal && (!guard || !plain)
 	})
 }
 

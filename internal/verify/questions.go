@@ -7,14 +7,14 @@ import (
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
-// question is what one call of a delivery asks of the policies.
+// question is one call of a delivery, with the requests that the policies decide.
 type question struct {
 	name      string // of the call, for people
 	step      stepID
 	scenarios []iampolicy.Scenario
 }
 
-// stepID names the calls of a delivery whose outcome the policies decide.
+// stepID names a call of a delivery that the policies decide.
 type stepID int
 
 const (
@@ -24,8 +24,8 @@ const (
 	stepAbort
 )
 
-// unknownKeys are the condition keys that AWS puts on a request and that nobody
-// can know on this host: where it comes from, and whose organization is whose.
+// unknownKeys lists condition keys whose values are not known on this host: the
+// network of a request, and the organizations of both accounts.
 func unknownKeys() []string {
 	return []string{
 		"aws:SourceIp", "aws:SourceVpce", "aws:SourceVpc", "aws:VpcSourceIp", "aws:SourceVpcArn",
@@ -33,14 +33,14 @@ func unknownKeys() []string {
 	}
 }
 
-// forwardedUnknown are those that a call which S3 makes to KMS carries as well.
-// The network is not among them: S3 calls from AWS's own (facts of KMS's guide,
+// forwardedUnknown lists those of them that S3's call to KMS carries. Network keys are
+// not among them: S3 calls from AWS's own network (KMS Developer Guide,
 // conditions-aws.html).
 func forwardedUnknown() []string {
 	return []string{"aws:PrincipalOrgID", "aws:PrincipalOrgPaths", "aws:ResourceOrgID", "aws:ResourceOrgPaths", "aws:userid"}
 }
 
-// request is a request of the session; with says what it carries beside what every request does.
+// request is a request of the session; with holds further condition keys.
 func (p *prediction) request(action, resource, owner string, with map[string][]string) iampolicy.Request {
 	r := iampolicy.Request{
 		Principal: p.sessionARN(), RoleARN: p.dest.Role, PrincipalID: p.docs.roleID(),
@@ -71,7 +71,7 @@ func (p *prediction) request(action, resource, owner string, with map[string][]s
 	return r
 }
 
-// put is an upload as the policies see it, with everything that was read.
+// put is an upload with all documents that were read.
 func (p *prediction) put(action string, with map[string][]string) iampolicy.Put {
 	put := iampolicy.Put{
 		Request: p.request(action, p.objectARN(), p.accountB(), with),
@@ -92,12 +92,12 @@ func (p *prediction) put(action string, with map[string][]string) iampolicy.Put 
 	if !p.docs.read(report.DocumentEndpointPolicy) {
 		put.NotSupplied = append(put.NotSupplied, iampolicy.LayerVPCEndpoint)
 	} else if len(put.Policies.VPCEndpoint) == 0 {
-		put.Policies.VPCEndpoint = nil // known: the requests take none
+		put.Policies.VPCEndpoint = nil // the requests use no endpoint
 	}
 	return put
 }
 
-// policySet are the policies of the caller's side.
+// policySet returns the policies of account A, and the layers that were not read.
 func (p *prediction) policySet() (set iampolicy.PolicySet, missing []iampolicy.Layer) {
 	need := func(kind string, l iampolicy.Layer) {
 		if !p.docs.read(kind) {
@@ -118,7 +118,7 @@ func (p *prediction) policySet() (set iampolicy.PolicySet, missing []iampolicy.L
 	return set, missing
 }
 
-// sessionPolicy is what brokerd sends along with AssumeRole.
+// sessionPolicy returns the session policy of AssumeRole.
 func (p *prediction) sessionPolicy() []iampolicy.NamedPolicy {
 	if list := p.docs.all(report.DocumentSessionPolicy); len(list) > 0 {
 		return list
@@ -133,8 +133,7 @@ func (p *prediction) sessionPolicy() []iampolicy.NamedPolicy {
 	return []iampolicy.NamedPolicy{{Name: "sent by brokerd", Policy: doc}}
 }
 
-// encryptionHeaders are the condition keys of the headers that brokerd sends
-// when it begins an upload.
+// encryptionHeaders returns the condition keys of the headers that start an upload.
 func (p *prediction) encryptionHeaders() map[string][]string {
 	out := map[string][]string{}
 	if p.dest.KMSKey != "" {
@@ -147,8 +146,8 @@ func (p *prediction) encryptionHeaders() map[string][]string {
 	return out
 }
 
-// questions are what a delivery asks, in its order. A destination without ARNs
-// asks nothing that could be decided here.
+// questions lists the calls of a delivery in order. A destination without ARNs has none
+// that policies decide.
 func (p *prediction) questions() []question {
 	if p.dest.Compatible || p.dest.Role == "" {
 		return nil
@@ -176,7 +175,7 @@ func (p *prediction) questions() []question {
 	part.Multipart = true
 	if list, err := part.Scenarios(); err == nil {
 		p.mark(list)
-		kept := list[:1] // the put itself, and of KMS only what a part needs
+		kept := list[:1] // the put itself, and kms:Decrypt
 		for _, sc := range list[1:] {
 			if sc.Request.Action == "kms:Decrypt" {
 				kept = append(kept, sc)
@@ -192,7 +191,7 @@ func (p *prediction) questions() []question {
 	return out
 }
 
-// mark gives the calls that S3 forwards what cannot be known of them.
+// mark adds the unknown keys and the encryption context to the calls that S3 forwards.
 func (p *prediction) mark(list []iampolicy.Scenario) {
 	for i := range list {
 		if strings.HasPrefix(list[i].Request.Action, "kms:") {
@@ -205,8 +204,7 @@ func (p *prediction) mark(list []iampolicy.Scenario) {
 	}
 }
 
-// assumeScenario asks whether the source may assume the role, when its identity
-// is known.
+// assumeScenario is AssumeRole by the source; ok is false while the source is unknown.
 func (p *prediction) assumeScenario() (iampolicy.Scenario, bool) {
 	if p.noSource != "" && p.token.Issuer != "" {
 		return p.webScenario(), true
@@ -245,7 +243,7 @@ func (p *prediction) assumeScenario() (iampolicy.Scenario, bool) {
 	return sc, true
 }
 
-// webScenario asks whether the token of a web identity may assume the role.
+// webScenario is AssumeRoleWithWebIdentity by the token.
 func (p *prediction) webScenario() iampolicy.Scenario {
 	host := p.token.provider()
 	sc := iampolicy.Scenario{

@@ -19,7 +19,7 @@ import (
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
-// apply does to the accounts what a fix says, and nothing else.
+// apply makes the change of a fix, and no other.
 func apply(t *testing.T, w *testbed.World, c report.Check) {
 	t.Helper()
 	ctx, f := t.Context(), c.Fix

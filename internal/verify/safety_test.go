@@ -20,7 +20,8 @@ func broad(t *testing.T, w *testbed.World) {
 	must(t, w.PutKeyPolicy(t.Context(), `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":["`+w.Dest.Role+`","arn:aws:iam::`+w.Sandbox.AccountB()+`:root"]},"Action":"kms:*","Resource":"*"}]}`))
 }
 
-// brokerd limits its own sessions; what it hides is found, undone and reported.
+// Excessive rights of the role, which brokerd's session policy hides, are found, undone
+// and reported.
 func TestWhatARoleMayDoTooMuchIsFoundAndUndone(t *testing.T) {
 	w := world(t)
 	broad(t, w)
@@ -33,7 +34,7 @@ func TestWhatARoleMayDoTooMuchIsFoundAndUndone(t *testing.T) {
 			t.Errorf("%s is %s, want %s: %s", id, got.Result, want, got.Why)
 		}
 	}
-	if got := checkOf(t, r, "BRK-LP-003"); !strings.Contains(got.Why, "aborted at once") {
+	if got := checkOf(t, r, "BRK-LP-003"); !strings.Contains(got.Why, "verify aborted it") {
 		t.Errorf("it does not say that the upload was undone: %s", got.Why)
 	}
 	if got := checkOf(t, r, "BRK-LP-013"); got.Artefact.Statement == nil || len(got.Fix.Patch) == 0 {

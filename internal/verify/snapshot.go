@@ -9,9 +9,8 @@ import (
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
-// FromSnapshot takes from what setup read of both accounts what concerns a
-// destination. source is the ARN of the identity that assumes its role; empty
-// when it is not known.
+// FromSnapshot selects the documents of a destination from a snapshot of both accounts.
+// source is the ARN of the identity that assumes its role; empty: unknown.
 func FromSnapshot(dest *config.Destination, source string, snap setup.Snapshot) report.Policies {
 	s := snapshotReader{}
 	if role := snap.Identities[dest.Role]; role != nil {
@@ -27,6 +26,7 @@ func FromSnapshot(dest *config.Destination, source string, snap setup.Snapshot) 
 	}
 	if b := snap.Buckets[dest.Bucket]; b != nil {
 		s.bucket(b)
+		s.logTarget(dest, b, snap)
 	}
 	if k := snap.Keys[dest.KMSKey]; k != nil {
 		take(&s, report.DocumentKeyPolicy, k.ARN, "", k.Policy, func(text string) string { return text })
@@ -46,7 +46,7 @@ type snapshotReader struct{ out report.Policies }
 
 func (s *snapshotReader) add(d report.PolicyDocument) { s.out.Documents = append(s.out.Documents, d) }
 
-// identity adds a role's or user's own policies, inline and attached.
+// identity adds the policies of a role or user, inline and attached.
 func (s *snapshotReader) identity(kind string, who *setup.Identity) {
 	known := 0
 	for _, part := range []setup.Part[[]setup.Document]{who.Inline, who.Attached} {
@@ -87,7 +87,21 @@ func (s *snapshotReader) bucket(b *setup.BucketAt) {
 	})
 }
 
-// strictest is the block that is in force: the stricter of bucket and account.
+// logTarget adds the reasons why the bucket cannot receive access logs.
+func (s *snapshotReader) logTarget(dest *config.Destination, b *setup.BucketAt, snap setup.Snapshot) {
+	to := b.Logging.Value
+	if !b.Logging.Is() || to.Bucket == "" {
+		return
+	}
+	d := report.PolicyDocument{Kind: report.DocumentLogTarget, State: report.Unreadable, Name: to.Bucket, Reason: "the bucket " + to.Bucket + " was not read"}
+	source := setup.BucketRef{Name: dest.Bucket, Account: dest.Owner, Region: dest.Region}
+	if problems, ok := setup.LogTargetProblems(source, to, snap.LogTargets[to.Bucket]); ok {
+		d.State, d.Reason, d.Text = report.Known, "", encode(map[string]any{"Problems": problems})
+	}
+	s.add(d)
+}
+
+// strictest returns the block in force: the stricter of bucket and account.
 func strictest(bucket, account setup.Part[setup.PublicAccess]) setup.Part[setup.PublicAccess] {
 	switch {
 	case bucket.Presence == setup.Unread:

@@ -15,48 +15,49 @@ import (
 
 const (
 	checkTimeout = 30 * time.Second
-	// abortTimeout is the probe's own: it must be cleaned up when the caller is gone.
+	// abortTimeout bounds an abort, which outlives its caller.
 	abortTimeout = 15 * time.Second
 )
 
-// Sessions is what verify needs of the broker.
+// Sessions are the methods of the broker that verify uses.
 type Sessions interface {
-	// SourceIdentity is the ARN behind the source credentials;
-	// broker.ErrNoSourceARN when they are nobody to AWS yet.
+	// SourceIdentity returns the ARN of the source credentials, or broker.ErrNoSourceARN
+	// for a web identity.
 	SourceIdentity(ctx context.Context, destination string) (string, error)
-	// Refresh assumes the role now, whatever is cached; a failure leaves the session in use.
+	// Refresh assumes the role now. After a failure, the cached session stays in use.
 	Refresh(ctx context.Context, destination string) (broker.Status, error)
-	// Session is the session in use.
+	// Session returns the session in use.
 	Session(ctx context.Context, destination string) (*broker.Session, error)
-	// ScopePolicy is the session policy that is sent along; empty when there is none.
+	// ScopePolicy returns the session policy of the destination; empty: none.
 	ScopePolicy(destination string) (string, error)
-	// Try assumes the role once with one thing changed. Nothing of it is kept.
+	// AssumeOnce assumes the role with other parameters. The session is not cached.
 	AssumeOnce(ctx context.Context, destination string, o broker.AssumeOverrides) (*broker.Session, error)
 }
 
 // ErrUnknownDestination is returned for a destination that is not configured.
 var ErrUnknownDestination = errors.New("no such destination in the configuration")
 
-// Leftovers remembers the uploads of probes over a crash; uploader.OrphanLog does.
+// Leftovers records the uploads of probes, so that a crash leaves none behind;
+// uploader.OrphanLog implements it.
 type Leftovers interface {
-	// Remember writes an upload down, until ended is called with whether it is gone.
+	// Remember records an upload until ended is called; gone reports whether it was aborted.
 	Remember(destination, bucket, key, uploadID string) (ended func(gone bool))
 }
 
-// Options are what a Verifier is made of. All but Leftovers are required.
+// Options configure a Verifier. All fields but Leftovers are required.
 type Options struct {
 	Config     *config.Config
 	Sessions   Sessions
 	HTTPClient *awshttp.BuildableClient
-	// Leftovers keeps a probe that a crash cut off from staying in the bucket; nil: the
-	// bucket's lifecycle rule does.
+	// Leftovers records open probes; nil: a crash leaves them to the lifecycle rule of the
+	// bucket.
 	Leftovers Leftovers
 }
 
-// Verifier runs the checks. Its methods may be called from several goroutines.
+// Verifier runs the checks. Its methods are safe for concurrent use.
 type Verifier struct{ opts Options }
 
-// New makes a Verifier. It makes no call.
+// New returns a Verifier. It makes no call.
 func New(o Options) (*Verifier, error) {
 	if o.Config == nil || o.Sessions == nil || o.HTTPClient == nil {
 		return nil, errors.New("verify: Config, Sessions and HTTPClient are required")
@@ -64,9 +65,9 @@ func New(o Options) (*Verifier, error) {
 	return &Verifier{opts: o}, nil
 }
 
-// Verify checks a destination by its name and hands each result to emit, in
-// order, as it ends; emit may be nil. The error is emit's, the context's or
-// ErrUnknownDestination; a failed check is a result, not an error.
+// Verify runs the checks of a destination, and calls emit with each result in order;
+// emit may be nil. The error is emit's, the context's or ErrUnknownDestination. A failed
+// check is a result, not an error.
 func (v *Verifier) Verify(ctx context.Context, destination string, o report.RunOptions, emit func(report.Check) error) (report.Report, error) {
 	dest, ok := v.opts.Config.Destinations[destination]
 	if !ok {
@@ -75,14 +76,13 @@ func (v *Verifier) Verify(ctx context.Context, destination string, o report.RunO
 	return v.Run(ctx, dest, o, emit)
 }
 
-// Run is Verify for a destination at hand. emit may be nil.
+// Run is like Verify, for a destination that need not be configured.
 func (v *Verifier) Run(ctx context.Context, dest *config.Destination, o report.RunOptions, emit func(report.Check) error) (out report.Report, err error) {
 	out = report.Report{Destination: dest.Name, Documents: o.Policies.Documents}
 	r, err := v.newRun(dest, o)
 	if err != nil {
 		return out, err
 	}
-	// Whatever stops the run, the probe's upload does not stay.
 	defer func() {
 		id := r.uploads.open
 		if cleanup := r.uploads.abort(ctx, r.clients.s3()); cleanup != nil && err != nil {
@@ -95,7 +95,7 @@ func (v *Verifier) Run(ctx context.Context, dest *config.Destination, o report.R
 			return out, fmt.Errorf("verifying destination %q: %w", dest.Name, err)
 		}
 		for _, row := range v.rows(ctx, c, r, failed) {
-			// An undecided call has no result to build on; other unknowns only prove less.
+			// Later checks need the result of an undecided call; other unknowns only prove less.
 			if row.Result == report.Fail || row.Result == report.Skip || row.Code == causeThrottled || row.Code == causeKeyThrottled {
 				if _, ok := failed[c.code]; !ok {
 					failed[c.code] = row.Code
@@ -115,11 +115,11 @@ func (v *Verifier) Run(ctx context.Context, dest *config.Destination, o report.R
 	return out, err
 }
 
-// rows are the records of one check: several when it found several faults.
+// rows returns the records of one check; several faults are several records.
 func (v *Verifier) rows(ctx context.Context, c check, r *run, failed map[string]string) []report.Check {
 	for _, need := range c.needs {
 		if cause, ok := failed[need]; ok {
-			return []report.Check{r.record(c, finding{Result: report.Skip, Detail: "not run, because " + need + " did not hold (" + cause + ")"})}
+			return []report.Check{r.record(c, finding{Result: report.Skip, Detail: "not run, because " + need + " failed (" + cause + ")"})}
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)

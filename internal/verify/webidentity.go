@@ -12,8 +12,8 @@ import (
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
-// webToken is what the payload of a web identity's token says. Its signature is
-// STS's to check; nothing of it is printed but the claims that policies compare.
+// webToken holds the claims of a web identity's token that policies compare. STS checks
+// the signature.
 type webToken struct {
 	Issuer   string                `json:"iss"`
 	Subject  string                `json:"sub"`
@@ -27,7 +27,7 @@ func (t webToken) describe() string {
 	return fmt.Sprintf(": %s of %s, for %s", t.Subject, t.Issuer, strings.Join(t.Audience, ", "))
 }
 
-// provider is the issuer as IAM names it.
+// provider returns the issuer in the form of IAM.
 func (t webToken) provider() string {
 	return strings.TrimSuffix(strings.TrimPrefix(t.Issuer, "https://"), "/")
 }
@@ -60,14 +60,14 @@ func isWebIdentity(info awserr.Info) bool {
 	return info.Code == "InvalidIdentityToken" || info.Code == "IDPRejectedClaim" || info.Action == "sts:AssumeRoleWithWebIdentity"
 }
 
-// webIdentity explains a token that STS does not take.
+// webIdentity explains a token that STS refuses.
 func (d *diagnosis) webIdentity(c finding, s step) finding {
 	if blockers := findingsFor(d.predicted.blockers, stepAssume); len(blockers) > 0 {
 		return d.confirmed(blockers, c, s, awserr.Info{})[0]
 	}
 	c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeWebIdentity, d.accountA(), report.ArtefactTrust, d.dest.Role, report.Strong
-	c.Detail = fmt.Sprintf("%s: STS does not take the web identity%s: %s", s.name, d.token.describe(), c.AWSMessage)
-	c.Fix = fmt.Sprintf("In account %s: an IAM identity provider for the token's issuer with the token's audience, and a trust policy whose conditions on sub and aud are the token's.", d.accountA())
+	c.Detail = fmt.Sprintf("%s: STS refuses the web identity%s: %s", s.name, d.token.describe(), c.AWSMessage)
+	c.Fix = fmt.Sprintf("Account %s needs an IAM identity provider for the issuer and the audience of the token, and a trust policy whose conditions on sub and aud match the token.", d.accountA())
 	if host := d.token.provider(); host != "" && c.AWSCode != "InvalidIdentityToken" {
 		c.FixStatement = d.fixes.webTrust()
 		c.Fix = "Add this statement to the trust policy of the role."

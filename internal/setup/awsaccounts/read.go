@@ -3,6 +3,7 @@ package awsaccounts
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -60,10 +61,31 @@ func (a *Accounts) Read(ctx context.Context, scope setup.Scope) (*setup.Snapshot
 	if err := tasks.Wait(); err != nil {
 		return nil, err
 	}
+	a.readLogTargets(ctx, s, scope)
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("reading the accounts: %w", err)
 	}
 	return s, nil
+}
+
+// readLogTargets reads the buckets that receive access logs, or are to receive them. S3
+// delivers logs within an account and a Region.
+func (a *Accounts) readLogTargets(ctx context.Context, s *setup.Snapshot, scope setup.Scope) {
+	targets := slices.Clone(scope.LogTargets)
+	for _, ref := range scope.Buckets {
+		if b := s.Buckets[ref.Name]; b != nil && b.Logging.Is() && b.Logging.Value.Bucket != "" {
+			targets = append(targets, setup.BucketRef{Name: b.Logging.Value.Bucket, Account: ref.Account, Region: ref.Region})
+		}
+	}
+	for _, ref := range targets {
+		if s.LogTargets[ref.Name] != nil {
+			continue
+		}
+		if s.LogTargets == nil {
+			s.LogTargets = map[string]*setup.BucketAt{}
+		}
+		s.LogTargets[ref.Name] = a.readBucket(ctx, ref, false)
+	}
 }
 
 // of finds the account and the Region of an ARN.

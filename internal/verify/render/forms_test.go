@@ -80,7 +80,7 @@ func TestJSONIsAsItsSchemaSays(t *testing.T) {
 			}
 		})
 	}
-	// The schema is closed: what it does not know is no document of ours.
+	// The schema is closed: it refuses unknown members.
 	for _, bad := range []string{`{}`, `{"result":"ok","started":"2026-01-02T15:04:05Z","elapsed_ns":1,"destinations":[]}`, `{"result":"pass","started":"2026-01-02T15:04:05Z","elapsed_ns":1,"destinations":[],"more":1}`} {
 		var doc any
 		if err := json.Unmarshal([]byte(bad), &doc); err != nil {
@@ -179,7 +179,7 @@ func TestJUnitIsWhole(t *testing.T) {
 	if err := JUnit(&out, runOf(broken(), refused())); err != nil {
 		t.Fatal(err)
 	}
-	// What is unknown is an error, what could not run is an error, and neither is a pass.
+	// An undecided check and a destination that could not be verified are errors, not passes.
 	for _, want := range []string{`failures="2" errors="2" skipped="2"`, `type="unknown"`, `type="could-not-run"`} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %s", want)
@@ -380,13 +380,13 @@ func TestALongPathIsDrawnFromTopToBottom(t *testing.T) {
 	if wide(zonesOf(r.Path)) {
 		t.Error("seven stations with long names are said to fit")
 	}
-	// A step that nobody spoke of is unknown, not green.
+	// A step without a check is unknown, not green.
 	if s := zonesOf(r.Path)[1].Stations[2].Step; s == nil || s.View.Class != "unknown" {
 		t.Errorf("the step to the endpoint is %+v", s)
 	}
 }
 
-// What is far from the statement is folded, and nothing is lost.
+// Lines far from the statement are folded, and no line is lost.
 func TestLongDocumentsAreFolded(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("{\"Statement\": [\n")

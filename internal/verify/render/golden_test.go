@@ -35,7 +35,7 @@ func texts(w io.Writer, t *Text, r Run) error {
 	return t.Done(r)
 }
 
-// SARIF and HTML hold the pages of codes; forms_test.go says what they must be.
+// SARIF and HTML hold the pages of codes; forms_test.go has their tests.
 func TestGoldens(t *testing.T) {
 	all, one := runOf(broken(), whole(), refused()), runOf(broken())
 	for name, print := range map[string]func(io.Writer) error{

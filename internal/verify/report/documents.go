@@ -54,6 +54,8 @@ const (
 	DocumentTrail        = ArtefactTrail        // GetEventSelectors, with the trail's name
 	DocumentEvent        = "trail-event"        // an event of LookupEvents
 	DocumentPayment      = "request-payment"    // GetBucketRequestPayment
+	// DocumentLogTarget says what keeps S3 from delivering access logs: {"Problems":[…]}.
+	DocumentLogTarget = "log-target"
 )
 
 // MaxPolicyBytes bounds the documents of a run, together.

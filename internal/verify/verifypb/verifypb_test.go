@@ -17,7 +17,7 @@ import (
 )
 
 // fill sets every field of a value to something that is not zero, so that a field
-// that somebody adds and forgets to carry shows.
+// that a change adds and does not carry fails here.
 func fill(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Struct:
