@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
 
+	"github.com/brokerd/brokerd/internal/setup"
 	"github.com/brokerd/brokerd/internal/testbed"
 	"github.com/brokerd/brokerd/test/misconfig"
 )
@@ -188,6 +189,7 @@ func (a *Accounts) restore(ctx context.Context, actor *misconfig.Actor) error {
 		_, unbound = w.IAM.DeletePolicy(ctx,
 			&iam.DeletePolicyInput{PolicyArn: aws.String("arn:aws:iam::" + w.AccountA + ":policy/" + w.RoleName + "-boundary")})
 	}
+	unguarded := dropFurtherPolicies(ctx, w)
 	_, trusted := w.IAM.UpdateAssumeRolePolicy(ctx,
 		&iam.UpdateAssumeRolePolicyInput{RoleName: role, PolicyDocument: aws.String(string(w.Docs.Trust))})
 	_, limited := w.IAM.UpdateRole(ctx, &iam.UpdateRoleInput{RoleName: role, MaxSessionDuration: aws.Int32(3600)})
@@ -195,7 +197,7 @@ func (a *Accounts) restore(ctx context.Context, actor *misconfig.Actor) error {
 		&s3.PutBucketOwnershipControlsInput{Bucket: bucket, OwnershipControls: &types.OwnershipControls{
 			Rules: []types.OwnershipControlsRule{{ObjectOwnership: types.ObjectOwnershipBucketOwnerEnforced}},
 		}})
-	err = errors.Join(err, unbound, trusted, limited, owned,
+	err = errors.Join(err, unbound, unguarded, trusted, limited, owned,
 		w.PutIdentity(ctx, string(w.Docs.Identity)), w.PutKeyPolicy(ctx, string(w.Docs.Key)), w.PutBucketPolicy(ctx, string(w.Docs.Bucket)),
 		shield(ctx, w), seal(ctx, w), misconfig.Empty(ctx, w), a.reload(w))
 	if err != nil {
@@ -205,6 +207,24 @@ func (a *Accounts) restore(ctx context.Context, actor *misconfig.Actor) error {
 		return fmt.Errorf("the repair did not work: %w", err)
 	}
 	return misconfig.Empty(ctx, w)
+}
+
+// dropFurtherPolicies removes the inline policies that setup did not write.
+func dropFurtherPolicies(ctx context.Context, w *testbed.World) error {
+	list, err := w.IAM.ListRolePolicies(ctx, &iam.ListRolePoliciesInput{RoleName: aws.String(w.RoleName)})
+	if err != nil {
+		return err
+	}
+	for _, name := range list.PolicyNames {
+		if name == setup.InlineName {
+			continue
+		}
+		if _, err := w.IAM.DeleteRolePolicy(ctx,
+			&iam.DeleteRolePolicyInput{RoleName: aws.String(w.RoleName), PolicyName: aws.String(name)}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func shield(ctx context.Context, w *testbed.World) error {

@@ -15,22 +15,24 @@ import (
 // and by further statements.
 func onlyBucketPolicy(condition, more string) func(context.Context, *testbed.World) error {
 	return func(ctx context.Context, w *testbed.World) error {
-		return w.PutBucketPolicy(ctx, fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Sid":"Writers","Effect":"Allow","Principal":{"AWS":%[1]q},`+
-			`"Action":"s3:PutObject","Resource":"arn:aws:s3:::%[2]s/*"%[3]s},{"Sid":"Aborts","Effect":"Allow","Principal":{"AWS":%[1]q},`+
-			`"Action":"s3:AbortMultipartUpload","Resource":"arn:aws:s3:::%[2]s/*"}%[4]s]}`, w.Dest.Role, w.Bucket, condition, more))
+		return w.PutBucketPolicy(ctx, expander(w).Replace(fmt.Sprintf(`{"Version":"2012-10-17","Statement":[`+
+			`{"Sid":"Writers","Effect":"Allow","Principal":{"AWS":%[1]q},"Action":"s3:PutObject","Resource":"arn:aws:s3:::BUCKET/*"%[2]s},`+
+			`{"Sid":"Aborts","Effect":"Allow","Principal":{"AWS":%[1]q},"Action":"s3:AbortMultipartUpload","Resource":"arn:aws:s3:::BUCKET/*"}%[3]s]}`,
+			w.Dest.Role, condition, more)))
 	}
 }
 
 // denyWrite is a Deny statement for the objects of the bucket, to follow another one.
 func denyWrite(sid, condition string) string {
-	return fmt.Sprintf(`,{"Sid":%q,"Effect":"Deny","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::%s/*","Condition":%s}`, sid, testbed.Bucket, condition)
+	return fmt.Sprintf(`,{"Sid":%q,"Effect":"Deny","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::BUCKET/*","Condition":%s}`, sid, condition)
 }
 
 // identityStatement adds a policy to the role.
 func identityStatement(statement string) func(context.Context, *testbed.World) error {
 	return func(ctx context.Context, w *testbed.World) error {
 		_, err := w.IAM.PutRolePolicy(ctx, &iam.PutRolePolicyInput{
-			RoleName: aws.String(w.RoleName), PolicyName: aws.String("guard"), PolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":[` + statement + `]}`),
+			RoleName: aws.String(w.RoleName), PolicyName: aws.String("guard"),
+			PolicyDocument: aws.String(expander(w).Replace(`{"Version":"2012-10-17","Statement":[` + statement + `]}`)),
 		})
 		return err
 	}
@@ -56,11 +58,11 @@ func blameMistakes() []Mistake {
 		row(31, "the role's policy denies aws:kms",
 			both(dropBucketGuards, identityStatement(`{"Sid":"Guard","Effect":"Deny","Action":"s3:PutObject","Resource":"*","Condition":{"StringEquals":{"s3:x-amz-server-side-encryption":"aws:kms"}}}`))),
 		row(32, "the bucket policy denies other keys where one is named", onlyBucketPolicy("",
-			denyWrite("Guard", `{"StringNotEquals":{"s3:x-amz-server-side-encryption-aws-kms-key-id":"arn:aws:kms:eu-west-1:444455556666:key/00000000-0000-0000-0000-000000000000"},"Null":{"s3:x-amz-server-side-encryption-aws-kms-key-id":"false"}}`))),
+			denyWrite("Guard", `{"StringNotEquals":{"s3:x-amz-server-side-encryption-aws-kms-key-id":"arn:aws:kms:eu-west-1:ACCOUNTB:key/00000000-0000-0000-0000-000000000000"},"Null":{"s3:x-amz-server-side-encryption-aws-kms-key-id":"false"}}`))),
 		row(32, "the bucket policy names the key by an alias", onlyBucketPolicy("",
-			denyWrite("Guard", `{"StringNotEquals":{"s3:x-amz-server-side-encryption-aws-kms-key-id":"arn:aws:kms:eu-west-1:444455556666:alias/tenant"}}`))),
+			denyWrite("Guard", `{"StringNotEquals":{"s3:x-amz-server-side-encryption-aws-kms-key-id":"arn:aws:kms:eu-west-1:ACCOUNTB:alias/tenant"}}`))),
 		row(32, "the role's policy denies other keys where one is named",
-			both(dropBucketGuards, identityStatement(`{"Sid":"Guard","Effect":"Deny","Action":"s3:PutObject","Resource":"*","Condition":{"StringNotEquals":{"s3:x-amz-server-side-encryption-aws-kms-key-id":"arn:aws:kms:eu-west-1:444455556666:key/00000000-0000-0000-0000-000000000000"},"Null":{"s3:x-amz-server-side-encryption-aws-kms-key-id":"false"}}}`))),
+			both(dropBucketGuards, identityStatement(`{"Sid":"Guard","Effect":"Deny","Action":"s3:PutObject","Resource":"*","Condition":{"StringNotEquals":{"s3:x-amz-server-side-encryption-aws-kms-key-id":"arn:aws:kms:eu-west-1:ACCOUNTB:key/00000000-0000-0000-0000-000000000000"},"Null":{"s3:x-amz-server-side-encryption-aws-kms-key-id":"false"}}}`))),
 		parts(31, "a pair of Deny statements wants the encryption header on every request", onlyBucketPolicy("",
 			denyWrite("Guard", `{"StringNotEquals":{"s3:x-amz-server-side-encryption":"aws:kms"}}`)+
 				denyWrite("Absent", `{"Null":{"s3:x-amz-server-side-encryption":"true"}}`))),
@@ -71,8 +73,8 @@ func blameMistakes() []Mistake {
 		parts(31, "the bucket policy allows requests with the encryption header alone",
 			onlyBucketPolicy(`,"Condition":{"StringEquals":{"s3:x-amz-server-side-encryption":"aws:kms"}}`, "")),
 		row(19, "the role's boundary has nothing but a Deny", boundary(onlyDeny)),
-		row(29, "the bucket policy allows another role", onlyBucketPolicyFor("arn:aws:iam::111122223333:root",
-			`,"Condition":{"ArnEquals":{"aws:PrincipalArn":"arn:aws:iam::111122223333:role/Other"}}`)),
+		row(29, "the bucket policy allows another role", onlyBucketPolicyFor("arn:aws:iam::ACCOUNTA:root",
+			`,"Condition":{"ArnEquals":{"aws:PrincipalArn":"arn:aws:iam::ACCOUNTA:role/Other"}}`)),
 		row(33, "the bucket policy allows its own organization alone", onlyBucketPolicy(`,"Condition":{"StringEquals":{"aws:PrincipalOrgID":"o-bucketsorg1"}}`, "")),
 		row(33, "the bucket policy allows a VPC endpoint alone", onlyBucketPolicy(`,"Condition":{"StringEquals":{"aws:SourceVpce":"vpce-0a"}}`, "")),
 	}
@@ -81,8 +83,8 @@ func blameMistakes() []Mistake {
 // onlyBucketPolicyFor is a bucket policy for one principal.
 func onlyBucketPolicyFor(principal, condition string) func(context.Context, *testbed.World) error {
 	return func(ctx context.Context, w *testbed.World) error {
-		return w.PutBucketPolicy(ctx, fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Sid":"Writers","Effect":"Allow","Principal":{"AWS":%q},`+
-			`"Action":["s3:PutObject","s3:AbortMultipartUpload"],"Resource":"arn:aws:s3:::%s/*"%s}]}`, principal, w.Bucket, condition))
+		return w.PutBucketPolicy(ctx, expander(w).Replace(fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Sid":"Writers","Effect":"Allow",`+
+			`"Principal":{"AWS":%q},"Action":["s3:PutObject","s3:AbortMultipartUpload"],"Resource":"arn:aws:s3:::BUCKET/*"%s}]}`, principal, condition)))
 	}
 }
 
@@ -142,7 +144,7 @@ func faultMistakes() []Mistake {
 		sts("STS refuses the length of the session", "ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."),
 		sts("STS refuses the length of a chained session", "ValidationError",
 			"The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining."),
-		sts("STS refuses the role's ARN", "ValidationError", "arn:aws:iam::111122223333:role/ is invalid"),
+		sts("STS refuses the role's ARN", "ValidationError", "arn:aws:iam::ACCOUNTA:role/ is invalid"),
 		sts("STS refuses the name of the session", "ValidationError",
 			"1 validation error detected: Value 'a b' at 'roleSessionName' failed to satisfy constraint: Member must satisfy regular expression pattern"),
 		sts("STS refuses a tag of the session", "ValidationError",

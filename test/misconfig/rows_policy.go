@@ -34,12 +34,17 @@ var errNothingToEdit = errors.New("the text to be replaced is not in the policy"
 
 // edit replaces the first occurrence of from. In to, KEY, A and B stand for the key's ARN and the accounts.
 func edit(doc, from, to string, w *testbed.World, put func(string) error) error {
-	expand := strings.NewReplacer("KEY", w.KeyARN, "ACCOUNTA", w.AccountA, "ACCOUNTB", w.AccountB, "BUCKET", w.Bucket, "ROLENAME", w.RoleName)
+	expand := expander(w)
 	from, to = expand.Replace(from), expand.Replace(to)
 	if !strings.Contains(doc, from) {
 		return fmt.Errorf("%w: %s in %s", errNothingToEdit, from, doc)
 	}
 	return put(strings.Replace(doc, from, to, 1))
+}
+
+// expander replaces KEY, ACCOUNTA, ACCOUNTB, BUCKET and ROLENAME.
+func expander(w *testbed.World) *strings.Replacer {
+	return strings.NewReplacer("KEY", w.KeyARN, "ACCOUNTA", w.AccountA, "ACCOUNTB", w.AccountB, "BUCKET", w.Bucket, "ROLENAME", w.RoleName)
 }
 
 func part(ctx context.Context, a *Actor) error { return a.Part(ctx) }
