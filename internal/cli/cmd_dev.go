@@ -80,7 +80,7 @@ func (d *dev) run(ctx context.Context) (err error) {
 	}
 	defer func() { err = firstError(err, os.RemoveAll(dir)) }()
 	p := paletteFor(d.Err)
-	program, err := findBrokerd(ctx, d.brokerd, dir, func(text string) { fmt.Fprintln(d.Err, p.dim(text)) })
+	program, err := findBrokerd(ctx, d.brokerd, dir, func(text string) { _, _ = fmt.Fprintln(d.Err, p.dim(text)) })
 	if err != nil {
 		return err
 	}

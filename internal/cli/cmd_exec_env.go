@@ -63,7 +63,7 @@ func (a *app) checkIdentity(ctx context.Context, want, env []string) error {
 	if got != expected {
 		return fmt.Errorf("the command would run as %s and not as %s, because an AWS SDK finds other credentials first: it was not started", got, expected)
 	}
-	fmt.Fprintf(a.Err, "brokerctl: the command runs as %s\n", got)
+	_, _ = fmt.Fprintf(a.Err, "brokerctl: the command runs as %s\n", got)
 	return nil
 }
 

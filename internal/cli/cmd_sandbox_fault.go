@@ -52,11 +52,11 @@ The calls that it hits:
 		},
 	}
 	ls := &cobra.Command{
-		Use: "ls", Short: "Show the faults in force", Args: cobra.NoArgs,
+		Use: "ls", Short: "List the active faults", Example: "  brokerctl sandbox fault ls", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.faults(cmd, connect, "GET", nil) },
 	}
 	clear := &cobra.Command{
-		Use: "clear", Short: "Remove all faults", Args: cobra.NoArgs,
+		Use: "clear", Short: "Remove all faults", Example: "  brokerctl sandbox fault clear", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.faults(cmd, connect, "DELETE", nil) },
 	}
 	cmd.AddCommand(add, ls, clear)

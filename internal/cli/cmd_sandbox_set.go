@@ -32,7 +32,21 @@ func (a *app) sandboxSet(connect *connectFlag) *cobra.Command {
 		a.adminCommand(connect, "lifecycle", "Apply the buckets' lifecycle rules as of now by the sandbox's clock", "POST", "lifecycle", 0, func([]string) (any, error) { return nil, nil }),
 		a.guardrailsCommand(connect), a.endpointCommand(connect), a.webIdentityCommand(connect),
 	)
+	for _, c := range cmd.Commands() {
+		if example := sandboxSetExamples[c.Name()]; example != "" {
+			c.Example = "  brokerctl sandbox set " + example
+		}
+	}
 	return cmd
+}
+
+// sandboxSetExamples are the examples of the commands that adminCommand makes.
+var sandboxSetExamples = map[string]string{
+	"clock":           "clock 20m",
+	"expire-sessions": "expire-sessions arn:aws:iam::111122223333:role/CrossAccountS3Uploader",
+	"disable-key":     "disable-key arn:aws:kms:eu-west-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+	"delete-role":     "delete-role arn:aws:iam::111122223333:role/CrossAccountS3Uploader",
+	"lifecycle":       "lifecycle",
 }
 
 // sandboxDo is sandboxSet under its former name, which stays for one version.
