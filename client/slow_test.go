@@ -91,7 +91,9 @@ func servePatient(t *testing.T, p *patient) *Client {
 	t.Cleanup(func() {
 		_ = c.Close()
 		server.Stop()
-		_ = <-done // nil after Stop
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
 	})
 	return c
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
@@ -30,7 +32,7 @@ func (c *Client) stream(ctx context.Context, o *uploadOptions, b *body) (resp *b
 	defer cancel()
 	stream, err := c.Broker().Upload(ctx, grpc.ForceCodecV2(newCodec()))
 	if err != nil {
-		return nil, false, c.FromError(err)
+		return nil, false, c.ended(ctx, err)
 	}
 	s := &sender{stream: stream, o: o, chunks: &c.chunks}
 	if b.producer != nil {
@@ -41,22 +43,41 @@ func (c *Client) stream(ctx context.Context, o *uploadOptions, b *body) (resp *b
 	var reading *readError
 	var known *Error
 	switch {
-	case errors.As(err, &reading), errors.As(err, &known), ctx.Err() != nil && err != nil:
+	case err != nil && ctx.Err() != nil:
+		return nil, false, ctx.Err()
+	case errors.As(err, &reading), errors.As(err, &known):
 		return nil, false, err
 	case err != nil && !errors.Is(err, io.EOF):
-		return nil, false, c.FromError(err)
+		return nil, false, c.ended(ctx, err)
 	}
 	// io.EOF from Send: the daemon has answered already, and its answer has the cause.
 	complete = err == nil
 	if s.answer == nil {
 		resp, err = stream.CloseAndRecv()
-		return resp, complete, c.FromError(err)
+		return resp, complete, c.ended(ctx, err)
 	}
 	if err := stream.CloseSend(); err != nil {
-		return nil, complete, c.FromError(err)
+		return nil, complete, c.ended(ctx, err)
 	}
 	a := <-s.answer
-	return a.resp, complete, c.FromError(a.err)
+	return a.resp, complete, c.ended(ctx, a.err)
+}
+
+// deadlineSlack is how far the daemon's timer of a deadline may be ahead of this one.
+const deadlineSlack = 100 * time.Millisecond
+
+// ended prefers the end of ctx over the status that gRPC makes of it.
+func (c *Client) ended(ctx context.Context, err error) error {
+	// The daemon knows the deadline of ctx, and may end the stream a moment before it.
+	if code := status.Code(err); code == codes.Canceled || code == codes.DeadlineExceeded {
+		if at, ok := ctx.Deadline(); ok && time.Until(at) < deadlineSlack {
+			<-ctx.Done()
+		}
+	}
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return c.FromError(err)
 }
 
 // streamAnswer is the end of a stream.

@@ -109,6 +109,8 @@ func TestSignalsEndACommandThatWaitsForInput(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			var out bytes.Buffer
+			cmd.Stdout, cmd.Stderr = &out, &out
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
@@ -118,7 +120,7 @@ func TestSignalsEndACommandThatWaitsForInput(t *testing.T) {
 				t.Fatal(err)
 			}
 			if code := await(t, cmd, 20*time.Second); code != 130 {
-				t.Errorf("%s, %s: exit code %d, want 130", name, sig, code)
+				t.Errorf("%s, %s: exit code %d, want 130: %s", name, sig, code, out.String())
 			}
 			if took := time.Since(began); took > 5*time.Second { // about 0.7 s on an idle machine
 				t.Errorf("%s, %s: ended after %s", name, sig, took)
