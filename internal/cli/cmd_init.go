@@ -133,7 +133,7 @@ func (i *initiation) run(ctx context.Context) error {
 	return i.next(d.Destination.Name)
 }
 
-// compose gives the whole text of the file as it is to be.
+// compose returns the new text of the whole file.
 func (i *initiation) compose(old []byte, d edit.Draft) ([]byte, error) {
 	if i.answers.file != nil {
 		return edit.Add(i.path, old, d)
@@ -145,7 +145,7 @@ func (i *initiation) compose(old []byte, d edit.Draft) ([]byte, error) {
 	return append(old[:len(old):len(old)], text...), nil
 }
 
-// makeInSandbox makes the key and the user that the answers name, in a sandbox.
+// makeInSandbox creates the key and the user that the answers name, in a sandbox.
 func (i *initiation) makeInSandbox(ctx context.Context) (err error) {
 	s := &i.answers
 	if s.sandbox == nil || i.print || s.kmsKey != newKey && s.file != nil {
@@ -192,7 +192,7 @@ Next:
 	return err
 }
 
-// onlyComments says that a file configures nothing yet, as one that a package brought.
+// onlyComments reports whether a file has no settings, as the file of a package.
 func onlyComments(text []byte) bool {
 	for line := range strings.Lines(string(text)) {
 		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {

@@ -16,8 +16,8 @@ import (
 	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 )
 
-// answers are what init has to be told, as it was said: names where the
-// configuration wants ARNs, for example.
+// answers are the answers of the user, as they were typed: for example names where the
+// configuration needs ARNs.
 type answers struct {
 	sourceAccount, targetAccount  string
 	bucket, region, kmsKey        string
@@ -52,7 +52,7 @@ func currentUser() string {
 	return u.Username
 }
 
-// runner is the type of who runs the daemon, as far as it is known.
+// runner is the type of the identity that runs the daemon, if it is known.
 func (s *answers) runner() string {
 	switch {
 	case s.runsAs != "" || s.file == nil:
@@ -119,8 +119,8 @@ func (s *answers) draft() edit.Draft {
 	return d
 }
 
-// sources are the source credentials of who runs the daemon; the SDK's chain
-// where nothing finer is known.
+// sources returns the source credentials for the identity that runs the daemon; by
+// default the SDK's chain.
 var sources = map[string]string{
 	config.RunsEC2:         config.SourceIMDS,
 	config.RunsECS:         config.SourceContainer,

@@ -14,7 +14,7 @@ import (
 // errBack is the answer "<": the question before is asked again.
 var errBack = errors.New("back")
 
-// collect gets every answer: from flags, from a terminal, or the usual one.
+// collect returns every answer: from a flag, from the terminal, or the default.
 func (i *initiation) collect(ctx context.Context) error {
 	s := &i.answers
 	if err := i.checkGiven(); err != nil {
@@ -47,8 +47,8 @@ func (i *initiation) collect(ctx context.Context) error {
 	return nil
 }
 
-// checkGiven judges the flags before the first question. A flag that repeats the
-// file's own value is taken, so that one call can be made twice.
+// checkGiven checks the flags before the first question. A flag that repeats the value
+// of the file is accepted, so that a call can be repeated.
 func (i *initiation) checkGiven() error {
 	s := &i.answers
 	for _, q := range s.questions() {
@@ -117,7 +117,7 @@ func (i *initiation) dialogue(ctx context.Context, from int) error {
 	return nil
 }
 
-// before is the index of the question that was asked before; at itself when there is none.
+// before returns the index of the previous question, or at when there is none.
 func (i *initiation) before(at int) int {
 	for b := at - 1; b >= 0; b-- {
 		if q := i.answers.questions()[b]; !slices.Contains(i.given, q.flag) && !q.skipped() {
@@ -218,9 +218,8 @@ func linesAdded(old, now string) []string {
 	return out
 }
 
-// answerReader reads a terminal line by line, and gives up with its context:
-// reading itself cannot be interrupted. The program ends after that, and the
-// reading with it.
+// answerReader reads a terminal line by line, until its context ends. A read cannot be
+// interrupted; it ends with the program.
 type answerReader struct{ in *bufio.Reader }
 
 func newAnswers(in io.Reader) *answerReader { return &answerReader{bufio.NewReader(in)} }

@@ -20,7 +20,7 @@ import (
 	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 )
 
-// lookFor is how long init waits for AWS, all in all.
+// lookFor is the total time that init waits for AWS.
 const lookFor = 10 * time.Second
 
 // finding is the result of one question to AWS.
@@ -28,7 +28,8 @@ type finding struct {
 	mark, text string // ✓ fits, ! needs attention, ? unknown
 }
 
-// look checks what can be checked without rights in either account. It stops nothing.
+// look makes the checks that need no rights in either account. Their results are
+// advice.
 func (i *initiation) look(ctx context.Context, cfg *config.Config, d *config.Destination) error {
 	findings := []finding{{"✓", "the file is valid; role, bucket and key agree in partition, Region and account"}}
 	for _, w := range cfg.Warnings() {
@@ -95,7 +96,7 @@ func lookAtCaller(ctx context.Context, ac aws.Config, cfg *config.Config, d *con
 	return finding{"!", fmt.Sprintf("the credentials at hand are %s, of neither account (%s, %s)", aws.ToString(who.Arn), role.Account, d.Owner)}
 }
 
-// lookAtBucket asks without signing: S3 tells the bucket's Region to anybody.
+// lookAtBucket sends an unsigned request: S3 returns the bucket's Region to every caller.
 func lookAtBucket(ctx context.Context, ac aws.Config, cfg *config.Config, d *config.Destination) finding {
 	ac.Credentials = aws.AnonymousCredentials{}
 	out, err := s3.NewFromConfig(ac, func(o *s3.Options) {

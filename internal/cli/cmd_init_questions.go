@@ -11,7 +11,7 @@ import (
 	"github.com/brokerd/brokerd/internal/config"
 )
 
-// question is one thing to be told: a flag, or a question on a terminal.
+// question is one setting: a flag, or a question on a terminal.
 type question struct {
 	flag, help, ask string
 	explain         string // the answer to "?"
@@ -28,7 +28,7 @@ type question struct {
 func (q question) skipped() bool { return (q.known != nil && q.known()) || q.refused() }
 func (q question) refused() bool { return q.wrong != nil && q.wrong() }
 
-// usually is the answer where none is given.
+// usually returns the default answer.
 func (q question) usually() string {
 	if q.usual == nil {
 		return ""
@@ -36,7 +36,7 @@ func (q question) usually() string {
 	return q.usual()
 }
 
-// questions in the order in which they build on each other.
+// questions are ordered: later ones use earlier answers.
 func (s *answers) questions() []question {
 	const stanza, runsAs = "destinations.NAME.", "setup.runs_as."
 	inFile := func() bool { return s.file != nil && s.file.Setup.RunsAs.Type != "" }
@@ -116,8 +116,8 @@ const whoRuns = `Who does brokerd run as?
   user          an IAM user with keys
 One of these`
 
-// usualDurability keeps objects on the disk of a host. The disk of a container
-// goes with the container.
+// usualDurability is spool on a host. The disk of a container is deleted with the
+// container.
 func (s *answers) usualDurability() string {
 	switch s.runner() {
 	case config.RunsECS, config.RunsPodIdentity, config.RunsWebIdentity:

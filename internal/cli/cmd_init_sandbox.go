@@ -18,11 +18,11 @@ import (
 	"github.com/brokerd/brokerd/internal/config/edit"
 )
 
-// sandboxHere is the sandbox that the environment points at. Its methods answer
-// questions of init; a nil one answers none.
+// sandboxHere is the sandbox that the environment names. Its methods answer questions
+// of init; a nil *sandboxHere answers none.
 type sandboxHere struct{ connection }
 
-// newKey, as an answer, makes a key in the sandbox.
+// newKey is the answer that creates a key in the sandbox.
 const newKey = "new"
 
 // findSandbox is the running sandbox when AWS_ENDPOINT_URL is its address, as
@@ -103,7 +103,7 @@ func (s *sandboxHere) root(account string) (aws.Config, error) {
 	}, nil
 }
 
-// makeKey makes a key in account B.
+// makeKey creates a key in account B.
 func (s *sandboxHere) makeKey(ctx context.Context) (arn string, err error) {
 	b, err := s.root(s.AccountB)
 	if err != nil {
@@ -116,8 +116,8 @@ func (s *sandboxHere) makeKey(ctx context.Context) (arn string, err error) {
 	return aws.ToString(out.KeyMetadata.Arn), nil
 }
 
-// makeUser makes the IAM user that the daemon runs as, with a key in a file. One
-// that is there gets another key.
+// makeUser creates the IAM user that the daemon runs as, with an access key in a file.
+// An existing user gets another access key.
 func (s *sandboxHere) makeUser(ctx context.Context, name string) error {
 	a, err := s.root(s.AccountA)
 	if err != nil {

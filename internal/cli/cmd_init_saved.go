@@ -57,7 +57,7 @@ func (i *initiation) keep() error {
 	return os.WriteFile(path, text, 0o600)
 }
 
-// forgetAnswers removes saved answers; that there are none is no error.
+// forgetAnswers removes saved answers, if there are any.
 func forgetAnswers() { _ = os.Remove(savedAnswersPath()) }
 
 func absolute(path string) string {

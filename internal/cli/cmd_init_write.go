@@ -59,7 +59,7 @@ func writeConfigFile(path string, old []byte, info fs.FileInfo, text []byte) (er
 		return err
 	}
 	if info == nil {
-		// A link refuses a file that has come meanwhile; a rename would replace it.
+		// A link fails if the file was created meanwhile; a rename would replace it.
 		if err := os.Link(f.Name(), path); err != nil {
 			return fmt.Errorf("giving the file its name: %w", err)
 		}
@@ -82,8 +82,8 @@ func writeConfigFile(path string, old []byte, info fs.FileInfo, text []byte) (er
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// keepOwner gives the new file to those whom the old one belongs to: the daemon
-// may read the file through its group.
+// keepOwner gives the new file the owner and group of the old one: the daemon may read
+// the file through its group.
 func keepOwner(f *os.File, info fs.FileInfo) error {
 	was, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {

@@ -157,8 +157,8 @@ func uploadIDs(args []string) ([]string, error) {
 	return ids, nil
 }
 
-// each does something with every id, tells what failed, and goes on, unless the
-// next one would fail the same way: no daemon, no right.
+// each calls do for every id and prints each failure. It stops early when the next id
+// would fail the same way: no daemon, no right.
 func (a *app) each(ctx context.Context, ids []string, do func(id string) error) (done int, err error) {
 	code := exitOK
 	for _, id := range ids {
@@ -187,7 +187,7 @@ func (a *app) each(ctx context.Context, ids []string, do func(id string) error) 
 	return done, nil
 }
 
-// counted is a number with its noun.
+// counted returns a number with its noun.
 func counted(n uint64, noun string) string {
 	if n == 1 {
 		return "1 " + noun

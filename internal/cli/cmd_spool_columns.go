@@ -8,11 +8,11 @@ import (
 	"unicode/utf8"
 )
 
-// pageRows is how many rows are looked at before they are written.
+// pageRows is the number of rows that are measured before they are written.
 const pageRows = 200
 
-// columns writes a table of any length a page at a time: what one page has widened
-// stays wide, and no more than a page is held. The last column is not padded.
+// columns writes a table of any length, a page at a time. A column keeps the largest
+// width of the earlier pages. Memory holds one page. The last column is not padded.
 type columns struct {
 	w      io.Writer
 	now    time.Time

@@ -155,7 +155,7 @@ func (d *dropping) explainDrop(id string, err error) error {
 	return err
 }
 
-// confirm asks on the terminal; anything but "yes" is an error that says what nothing was.
+// confirm asks on the terminal. Every answer except "yes" is an error.
 func (a *app) confirm(ctx context.Context, question, nothing string) error {
 	if _, err := io.WriteString(a.Err, question); err != nil {
 		return err

@@ -80,7 +80,7 @@ output.`,
 	return cmd
 }
 
-// export copies the bytes of o to w. It fails when they are not those that were accepted.
+// export copies the bytes of o to w. It fails when they differ from the accepted ones.
 func export(ctx context.Context, c *client.Client, o spooled, w io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -96,7 +96,7 @@ func export(ctx context.Context, c *client.Client, o spooled, w io.Writer) error
 			break
 		}
 		if err != nil {
-			// What came before stays readable where it can still be of use.
+			// The bytes before the damage stay readable.
 			return errors.Join(c.FromError(err), out.Flush())
 		}
 		n += uint64(len(m.GetChunk()))
@@ -114,13 +114,13 @@ func export(ctx context.Context, c *client.Client, o spooled, w io.Writer) error
 	return nil
 }
 
-// exportFile is a file that appears whole or not at all.
+// exportFile is a file that is written atomically.
 type exportFile struct {
 	path  string
 	force bool
 }
 
-// newExportFile refuses what could not be written in the end, before anything is read.
+// newExportFile returns an error when the file could not be written in the end.
 func newExportFile(path string, force bool) (*exportFile, error) {
 	info, err := os.Lstat(path)
 	switch {
@@ -138,7 +138,7 @@ func newExportFile(path string, force bool) (*exportFile, error) {
 	return &exportFile{path, force}, nil
 }
 
-// write lets fill write to a file beside, makes it durable, and gives it its name.
+// write calls fill with a temporary file, syncs it, and renames it.
 func (e *exportFile) write(fill func(io.Writer) error) (err error) {
 	dir := filepath.Dir(e.path)
 	f, err := os.CreateTemp(dir, "."+filepath.Base(e.path)+".*.part") // readable by this user only

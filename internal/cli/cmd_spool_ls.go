@@ -15,7 +15,7 @@ import (
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
-// spoolFilter is what `spool ls` is asked for.
+// spoolFilter is the selection of `spool ls`.
 type spoolFilter struct {
 	destination string
 	states      []string
@@ -71,7 +71,7 @@ With -o json, the output is one line for each object.`,
 	return cmd
 }
 
-// spoolList tells objects as they come.
+// spoolList prints objects as they arrive.
 type spoolList struct {
 	*app
 	filter spoolFilter

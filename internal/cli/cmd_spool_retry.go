@@ -14,9 +14,9 @@ func (a *app) spoolRetry() *cobra.Command {
 	var all bool
 	cmd := &cobra.Command{
 		Use:   "retry ID… | --destination DESTINATION | --all",
-		Short: "Retry waiting and dead objects now",
+		Short: "Retry waiting, dead and unreadable objects now",
 		Long: `Retry objects now instead of at their next scheduled attempt. Dead objects return to
-the queue. A parked destination is probed with one object; after the first success
+the queue, and unreadable files are read again. A parked destination is probed with one object; after the first success
 the daemon delivers the others.
 
 The output is the number of objects to retry. ` + "`brokerctl spool ls`" + ` shows the results.`,
@@ -86,7 +86,7 @@ The output is the number of objects to retry. ` + "`brokerctl spool ls`" + ` sho
 
 func (a *app) retried(n uint32, destination string) error {
 	if n == 0 {
-		_, err := fmt.Fprintln(a.Out, "there is nothing to try again")
+		_, err := fmt.Fprintln(a.Out, "there is no object to retry")
 		return err
 	}
 	text := counted(uint64(n), "object")
@@ -94,9 +94,9 @@ func (a *app) retried(n uint32, destination string) error {
 		text += " of " + destination
 	}
 	if n == 1 {
-		text += " is tried again"
+		text += " is retried"
 	} else {
-		text += " are tried again"
+		text += " are retried"
 	}
 	_, err := fmt.Fprintln(a.Out, text)
 	return err

@@ -262,7 +262,7 @@ func TestAnEmptySpoolSaysSo(t *testing.T) {
 		{[]string{"spool", "ls"}, "the spool is empty\n"},
 		{[]string{"spool", "ls", "audit-logs"}, "the spool holds nothing for audit-logs\n"},
 		{[]string{"spool", "ls", "-o", "json"}, ""},
-		{[]string{"spool", "retry", "--all"}, "there is nothing to try again\n"},
+		{[]string{"spool", "retry", "--all"}, "there is no object to retry\n"},
 	} {
 		if code, out, errs := run(t.Context(), socket, c.args...); code != 0 || out != c.want {
 			t.Errorf("%v: exit code %d, %q, want %q\n%s", c.args, code, out, c.want, errs)
@@ -422,10 +422,10 @@ func TestSpoolRetry(t *testing.T) {
 		errs    string
 		retried []string
 	}{
-		{name: "by id, each once", args: []string{idA, idC, idA}, out: "2 objects are tried again\n", retried: []string{idA, idC}},
-		{name: "the others go on when one is not there", args: []string{idA, "01KAW3P5E2M9W7V5C1J0X8T4RZ", idB}, code: 1, out: "2 objects are tried again\n", errs: "UPLOAD_NOT_FOUND", retried: []string{idA, idB}},
-		{name: "a destination", args: []string{"-d", "audit-logs"}, out: "2 objects of audit-logs are tried again\n", retried: []string{idA, idB}},
-		{name: "everything", args: []string{"--all"}, out: "3 objects are tried again\n", retried: []string{idA, idB, idC}},
+		{name: "by id, each once", args: []string{idA, idC, idA}, out: "2 objects are retried\n", retried: []string{idA, idC}},
+		{name: "the others go on when one is not there", args: []string{idA, "01KAW3P5E2M9W7V5C1J0X8T4RZ", idB}, code: 1, out: "2 objects are retried\n", errs: "UPLOAD_NOT_FOUND", retried: []string{idA, idB}},
+		{name: "a destination", args: []string{"-d", "audit-logs"}, out: "2 objects of audit-logs are retried\n", retried: []string{idA, idB}},
+		{name: "everything", args: []string{"--all"}, out: "3 objects are retried\n", retried: []string{idA, idB, idC}},
 		{name: "a misspelt destination", args: []string{"-d", "audit"}, code: 1, errs: `no destination "audit"`},
 		{name: "nothing named", code: 2, errs: "name objects"},
 		{name: "both", args: []string{idA, "--all"}, code: 2, errs: "do not go together"},

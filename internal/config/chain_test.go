@@ -39,7 +39,7 @@ func TestChainAndSourceFaults(t *testing.T) {
 		return strings.Replace(base, old, with, 1)
 	}
 	for name, tc := range map[string]struct{ text, want string }{
-		"the role itself in its chain":   {in("role/spoke", "role/CrossAccountS3Uploader"), "chain[1].role: this role is role already: the chain goes in a circle"},
+		"the role itself in its chain":   {in("role/spoke", "role/CrossAccountS3Uploader"), "chain[1].role: this role is role already: the chain is a cycle"},
 		"a role twice in a chain":        {in("role/spoke", "role/hub"), "chain[1].role: this role is chain[0] already"},
 		"a user in a chain":              {in("role/spoke", "user/spoke"), "chain[1].role: this is the ARN of a user"},
 		"a hop without a role":           {in("- role: arn:aws:iam::111122223333:role/spoke", "- external_id: abc"), "chain[1].role: the role is missing"},

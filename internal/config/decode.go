@@ -10,9 +10,8 @@ import (
 )
 
 // decoder fills the configuration from the YAML tree. It is strict: unknown and
-// duplicate keys and wrong types are faults. Unlike a decoder that stops at the
-// first fault it goes on, and remembers where every value stands, so that the
-// rules of the validator can point at it too.
+// duplicate keys and wrong types are faults. It does not stop at the first fault, and
+// records the position of every value for the messages of the validator.
 type decoder struct {
 	file   string
 	errs   Errors
@@ -45,7 +44,7 @@ func (d *decoder) errorAt(p place, path, message, hint string) {
 	d.errs = append(d.errs, &Error{File: d.file, Line: p.line, Column: p.column, Path: path, Message: message, Hint: hint})
 }
 
-// bad reports a value that could not be decoded; later rules leave it alone.
+// bad reports a value that could not be decoded. The validator skips it.
 func (d *decoder) bad(n ast.Node, path, message, hint string) {
 	d.faulty[path] = true
 	d.errorAt(placeOf(n), path, message, hint)
@@ -295,8 +294,8 @@ const (
 	modeHint     = "write it in octal with a leading zero: \"0660\""
 )
 
-// scalarText returns the text of a scalar as it stands in the file: an account
-// with a leading zero keeps it, a mode stays octal.
+// scalarText returns the text of a scalar as it is written in the file: an account
+// keeps its leading zero, and a mode stays octal.
 func scalarText(n ast.Node) (text string, isText, ok bool) {
 	switch s := n.(type) {
 	case *ast.StringNode:
@@ -312,8 +311,8 @@ func scalarText(n ast.Node) (text string, isText, ok bool) {
 	return "", false, false
 }
 
-// digitsOnly: a bare number may stand for text (a user id, an account) when
-// nothing is lost by it.
+// digitsOnly reports whether a bare number may be used as text (a user id, an account)
+// without a loss.
 func digitsOnly(s string) bool {
 	return s != "" && strings.Trim(s, "0123456789") == ""
 }

@@ -10,11 +10,11 @@
 //     found, each with file, line, column, the path of the value and a hint.
 //   - Parse is pure. Load reads the one file, and nothing else: no DNS, no
 //     user database, no AWS.
-//   - A KeyTemplate can only be built by ParseKeyTemplate, and a rendered key
-//     always starts with its Prefix.
+//   - Every KeyTemplate was checked, and a rendered key always starts with its
+//     Prefix.
 //
 // It refuses values that cannot work or are not safe: unknown and duplicate keys, YAML
-// anchors and merges (a fault must have one place), key aliases and bare key
+// anchors and merges (each fault needs one position), key aliases and bare key
 // ids, accounts that disagree, plain HTTP to other hosts, templates without a
 // unique part.
 package config

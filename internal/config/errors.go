@@ -10,18 +10,18 @@ import (
 // Error is one fault of a configuration file.
 type Error struct {
 	File   string
-	Line   int // from 1; 0 when the fault has no place, such as a file that cannot be read
+	Line   int // from 1; 0 without a position, such as for a file that cannot be read
 	Column int // from 1, in characters
-	// Path leads to the value: "destinations.audit-logs.role", "access[0].peer.uid".
+	// Path names the value: "destinations.audit-logs.role", "access[0].peer.uid".
 	Path    string
 	Message string
-	// Hint describes a right value.
+	// Hint describes a valid value.
 	Hint string
 	// Err is the cause, when there is one outside the file's text.
 	Err error
 }
 
-// Error gives "file:line:column: path: message (hint)".
+// Error returns "file:line:column: path: message (hint)".
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString(e.File)
@@ -42,10 +42,10 @@ func (e *Error) Error() string {
 // Unwrap returns the cause, if any.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Errors are all faults of a file, in the order of their places.
+// Errors are all faults of a file, ordered by position.
 type Errors []*Error
 
-// Error gives one line for each fault.
+// Error returns one line for each fault.
 func (es Errors) Error() string {
 	lines := make([]string, len(es))
 	for i, e := range es {

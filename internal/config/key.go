@@ -9,16 +9,16 @@ import (
 	"unicode"
 )
 
-// maxKey is the longest key S3 takes, in bytes.
+// maxKey is the longest key that S3 accepts, in bytes.
 const maxKey = 1024
 
-// placeholders in the order the documentation gives them.
+// placeholders are listed in the order of the documentation.
 var placeholders = []string{"host", "yyyy", "mm", "dd", "HH", "name", "id", "uid", "gid", "unit", "pod", "meta.KEY"}
 
-// metaPlaceholder begins the placeholders that an entry of the metadata fills.
+// metaPlaceholder begins the placeholders of metadata entries.
 const metaPlaceholder = "meta."
 
-// literalChars are the characters that a template may hold outside its placeholders.
+// literalChars are the characters that are allowed outside placeholders.
 // '*', '?' and '$' are left out on purpose: the prefix becomes part of a policy's
 // Resource, where they would be wildcards and variables.
 const literalChars = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/-_.=+@,:!"
@@ -48,12 +48,12 @@ type KeyValues struct {
 	Meta map[string]string // {meta.KEY}
 }
 
-// MissingValueError says that nothing fills a placeholder of the key template.
+// MissingValueError reports a placeholder without a value.
 type MissingValueError struct {
 	Placeholder string // with its braces
 }
 
-// Error says which one, and what would fill it.
+// Error names the placeholder and the source of its value.
 func (e *MissingValueError) Error() string {
 	why := "is empty"
 	switch {
@@ -149,7 +149,7 @@ func (t *KeyTemplate) Prefix() string { return t.prefix }
 // Unique reports whether the template holds {id}, so that no two uploads share a key.
 func (t *KeyTemplate) Unique() bool { return t.unique }
 
-// metaName accepts meta.KEY for what may be a metadata key.
+// metaName accepts meta.KEY if KEY may be a metadata key.
 func metaName(name string) bool {
 	key, ok := strings.CutPrefix(name, metaPlaceholder)
 	return ok && ValidateMetadataKey(key) == nil
@@ -217,7 +217,7 @@ func (v KeyValues) text(name string) string {
 var timeLayouts = map[string]string{"yyyy": "2006", "mm": "01", "dd": "02", "HH": "15"}
 
 // escapeSegment writes s so that it is one segment, or a part of one. A value
-// of dots only is escaped whole, because beside a literal dot it could become "..".
+// of dots only is escaped whole, because next to a literal dot it could become "..".
 func escapeSegment(b *strings.Builder, s string) {
 	dots := strings.Trim(s, ".") == ""
 	for i, r := range s {

@@ -23,7 +23,7 @@ const maxNesting = 64
 func Load(path string) (*Config, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, Errors{{File: path, Message: "cannot open the configuration: " + cause(err), Hint: "give the right file with --config", Err: err}}
+		return nil, Errors{{File: path, Message: "cannot open the configuration: " + cause(err), Hint: "name the file with --config", Err: err}}
 	}
 	defer f.Close() //nolint:errcheck // nothing was written
 	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
@@ -72,8 +72,8 @@ func parseYAML(path string, data []byte) (body ast.Node, fault *Error) {
 	if line, column, ok := tooDeep(data); ok {
 		return nil, &Error{File: path, Line: line, Column: column, Message: fmt.Sprintf("brackets are nested more than %d deep", maxNesting), Hint: "is it the right file?"}
 	}
-	// The parser is not ours and has panicked on hostile input before; a
-	// configuration must never take the daemon down with a stack trace.
+	// The parser is a library that has panicked on hostile input before. A reload must
+	// not end the daemon.
 	defer func() {
 		if r := recover(); r != nil {
 			body, fault = nil, &Error{File: path, Line: 1, Column: 1, Message: fmt.Sprintf("not YAML: the parser failed: %v", r), Hint: "check indentation and quotes"}
@@ -104,8 +104,8 @@ func parseYAML(path string, data []byte) (body ast.Node, fault *Error) {
 	return body, nil
 }
 
-// tooDeep finds the place where flow brackets nest too deep. It counts brackets
-// in text and comments too: 64 of those unclosed are no configuration either.
+// tooDeep returns the position where flow brackets nest too deep. It counts brackets
+// in text and comments as well: no valid configuration has 64 open ones.
 func tooDeep(data []byte) (line, column int, found bool) {
 	depth, line, column := 0, 1, 0
 	for _, b := range data {

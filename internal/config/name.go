@@ -11,7 +11,7 @@ import (
 // maxName is the longest object name, in bytes.
 const maxName = 512
 
-// ValidateName says whether name may be an object name: 1 to 512 bytes of
+// ValidateName returns an error unless name is an object name: 1 to 512 bytes of
 // UTF-8, path segments separated by '/', no control characters, no empty, "."
 // or ".." segment. The error never repeats more than the offending part.
 func ValidateName(name string) error {

@@ -48,7 +48,7 @@ func Compare(old, next *Config) Changes {
 	return out
 }
 
-// Same reports whether two stanzas say the same, wherever they stand in their files.
+// Same reports whether two stanzas have equal values, wherever they are in their files.
 func (d *Destination) Same(other *Destination) bool {
 	a, b := *d, *other
 	a.Line, b.Line, a.KeyTemplate, b.KeyTemplate = 0, 0, nil, nil // the template is Key, parsed

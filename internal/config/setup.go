@@ -1,8 +1,8 @@
 package config
 
-// Setup is what only `brokerctl setup` needs to know: the daemon makes nothing of
-// it. It stands once for the whole file, and a destination may say any part
-// differently, see SetupOf.
+// Setup holds the settings of `brokerctl setup`; the daemon does not use them. The
+// section of the file applies to every destination, and a destination may override
+// any part: see SetupOf.
 type Setup struct {
 	RunsAs       RunsAs         `yaml:"runs_as"`
 	Boundary     string         `yaml:"boundary"`      // ARN of the managed policy that bounds the roles that setup makes; empty: none is set
@@ -12,8 +12,8 @@ type Setup struct {
 	Endpoints    SetupEndpoints `yaml:"endpoints"` // for the file, not for a destination
 }
 
-// RunsAs is the identity that the daemon's source credentials belong to: who
-// assumes the first role of a destination.
+// RunsAs is the identity of the daemon's source credentials. It assumes the first
+// role of a destination.
 type RunsAs struct {
 	Type      string `yaml:"type"`      // one of the Runs constants
 	Principal string `yaml:"principal"` // ARN of a role, or of a user for RunsUser; not for RunsWebIdentity
@@ -44,8 +44,8 @@ type SetupEndpoints struct {
 	CloudTrail string `yaml:"cloudtrail"`
 }
 
-// SetupOf is what setup goes by for a destination: its own section, and the
-// file's where it says nothing.
+// SetupOf returns the settings of setup for a destination: its own section, completed
+// by the section of the file.
 func (c *Config) SetupOf(d *Destination) Setup {
 	s, all := d.Setup, c.Setup
 	if s.RunsAs == (RunsAs{}) {

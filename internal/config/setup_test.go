@@ -52,7 +52,7 @@ func TestSetupRules(t *testing.T) {
 		"a provider of another account": {web + "setup:\n  runs_as: {type: web-identity, provider: \"arn:aws:iam::999922223333:oidc-provider/x.example.org\", subject: \"system:serviceaccount:a:b\"}\n", "the provider is of account 999922223333"},
 		"a boundary of another account": {"    setup: {boundary: \"arn:aws:iam::444455556666:policy/b\"}\n", "destinations.audit-logs.setup.boundary: the policy is of account 444455556666"},
 		"no policy":                     {"setup: {boundary: admin}\n", "is not the ARN of a managed policy"},
-		"logs into themselves":          {"    setup: {access_logs: {bucket: tenant-bucket}}\n", "the bucket that they are about"},
+		"logs into themselves":          {"    setup: {access_logs: {bucket: tenant-bucket}}\n", "a bucket must not log into itself"},
 		"a prefix without a bucket":     {"setup: {access_logs: {prefix: x/}}\n", "the bucket of the access logs is missing"},
 		"a trail of another account":    {"    setup: {trail: \"arn:aws:cloudtrail:eu-west-1:111122223333:trail/main\"}\n", "the trail is of account 111122223333"},
 		"no trail":                      {"setup: {trail: main}\n", "is not the ARN of a trail"},

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// closest returns the candidate that word was most likely meant to be, or ""
-// when none is near: at most one edit in three characters, and never more than three.
+// closest returns the candidate that is most similar to word, or "" when none is
+// similar: at most one edit in three characters, and never more than three.
 func closest(word string, candidates []string) string {
 	best, bestDistance := "", min(3, max(1, len(word)/3))+1
 	for _, c := range candidates {
@@ -36,7 +36,7 @@ func didYouMean(word, noun string, candidates []string) string {
 }
 
 // editDistance counts insertions, deletions, substitutions and swaps of
-// neighbours. Long input is cut: it is no typing error of a short key.
+// neighbours. Long input is cut: it is no misspelt key.
 func editDistance(a, b string) int {
 	const longest = 64
 	ra, rb := []rune(a), []rune(b)

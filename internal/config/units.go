@@ -26,7 +26,7 @@ var sizeUnits = []struct {
 	{"TB", 1e12}, {"GB", 1e9}, {"MB", 1e6}, {"KB", 1e3}, {"B", 1},
 }
 
-// String gives the size in the largest binary unit that divides it: "8MiB".
+// String returns the size in the largest binary unit that divides it: "8MiB".
 func (s Size) String() string {
 	for _, u := range sizeUnits[:4] {
 		if s != 0 && s%u.bytes == 0 {
@@ -36,10 +36,10 @@ func (s Size) String() string {
 	return strconv.FormatInt(int64(s), 10)
 }
 
-// String gives the duration as Go writes it: "1h0m0s".
+// String returns the duration as Go writes it: "1h0m0s".
 func (d Duration) String() string { return time.Duration(d).String() }
 
-// String gives the mode in octal: "0660".
+// String returns the mode in octal: "0660".
 func (m FileMode) String() string { return fmt.Sprintf("%04o", uint32(m)) }
 
 func parseSize(s string) (Size, error) {
@@ -78,8 +78,7 @@ func parseDuration(s string) (Duration, error) {
 	return Duration(d), nil
 }
 
-// parseFileMode wants a leading zero: "660" could be meant as octal or as
-// decimal, and a mode must not be guessed.
+// parseFileMode requires a leading zero, because "660" could be octal or decimal.
 func parseFileMode(s string) (FileMode, error) {
 	if !strings.HasPrefix(s, "0") {
 		return 0, errors.New("is not an octal mode")

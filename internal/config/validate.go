@@ -14,15 +14,14 @@ import (
 	"unicode"
 )
 
-// validator holds the rules that a decoded file must keep.
+// validator checks the rules for a decoded file.
 type validator struct {
 	*decoder
 	cfg *Config
 }
 
-// fail reports a broken rule at path: where the value stands, or the nearest
-// section above when it is missing. A value that could not be decoded has its
-// own fault already.
+// fail reports a broken rule at the position of path, or of the nearest section above
+// it when the value is missing. A value that could not be decoded has a fault already.
 func (v *validator) fail(path, message, hint string) {
 	if v.faulty[path] {
 		return
@@ -103,7 +102,7 @@ func (v *validator) socketPath(at, path string) {
 
 func (v *validator) socket(s Socket) {
 	if s.Mode&^0o666 != 0 {
-		v.fail("socket.mode", fmt.Sprintf("%v has bits that mean nothing on a socket", s.Mode), modeHint+" or \"0666\"")
+		v.fail("socket.mode", fmt.Sprintf("%v has bits that have no meaning for a socket", s.Mode), modeHint+" or \"0666\"")
 	} else if s.Mode&0o600 != 0o600 {
 		v.fail("socket.mode", fmt.Sprintf("%v shuts out the daemon's own user", s.Mode), modeHint)
 	}
@@ -165,7 +164,7 @@ func (v *validator) endpoints(path string, e Endpoints) {
 	v.endpoint(path+".kms", e.KMS)
 }
 
-// endpoint never repeats the URL: it could hold a password.
+// endpoint never prints the URL: it may contain a password.
 func (v *validator) endpoint(path, s string) {
 	if s == "" {
 		return
@@ -176,11 +175,11 @@ func (v *validator) endpoint(path, s string) {
 	case err != nil || u.Host == "" || u.Hostname() == "":
 		v.fail(path, "this is not a URL", example)
 	case u.User != nil:
-		v.fail(path, "a URL here holds no user and no password", example)
+		v.fail(path, "a URL here must not contain a user or a password", example)
 	case (u.Path != "" && u.Path != "/") || u.RawQuery != "" || u.Fragment != "":
-		v.fail(path, "a URL here holds no path, query or fragment", example)
+		v.fail(path, "a URL here must not contain a path, query or fragment", example)
 	case u.Scheme == "http" && !loopback(u.Hostname()):
-		v.fail(path, "plain http to another host", "use https: the session token would travel in clear")
+		v.fail(path, "plain http to another host", "use https: the session token would be readable on the network")
 	case u.Scheme != "https" && u.Scheme != "http":
 		v.fail(path, fmt.Sprintf("unknown scheme %q", u.Scheme), example)
 	}
@@ -199,7 +198,7 @@ func (v *validator) access(rules []Rule, names []string) {
 			continue
 		}
 		if r.Peer == (Peer{}) && !v.faulty[path+".peer"] && !v.faulty[path+".peer.uid"] && !v.faulty[path+".peer.gid"] {
-			v.fail(path+".peer", "the rule names no peer", "write peer: {uid: app} or peer: {gid: loggers}; there is no rule for everybody")
+			v.fail(path+".peer", "the rule names no peer", "write peer: {uid: app} or peer: {gid: loggers}; a rule for every user is not possible")
 		}
 		v.peer(path, r.Peer)
 		if len(r.Allow) == 0 {

@@ -15,8 +15,8 @@ import (
 // leastMemory is the smallest budget for bodies in flight.
 const leastMemory = 16 * MiB
 
-// MaxMetadata is how many bytes of keys and values an object's own metadata may
-// have; S3 takes 2 KiB, the rest is the destination's and the broker's.
+// MaxMetadata limits the keys and values of an object's own metadata, in bytes. S3
+// accepts 2 KiB; the rest is for the destination's metadata and for the daemon's.
 const MaxMetadata = 1024
 
 var (
@@ -28,7 +28,7 @@ var (
 	compressions   = []string{"gzip", "zstd"}
 )
 
-// ValidateMetadataKey says whether key may name an entry of an object's metadata.
+// ValidateMetadataKey returns an error unless key may name an entry of an object's metadata.
 func ValidateMetadataKey(key string) error {
 	switch {
 	case !metadataKey.MatchString(key):
@@ -40,7 +40,7 @@ func ValidateMetadataKey(key string) error {
 	}
 }
 
-// ValidateMetadataValue says whether value may stand in a header as it is.
+// ValidateMetadataValue returns an error unless value may be sent in a header unchanged.
 func ValidateMetadataValue(value string) error {
 	if !asciiText(value) || strings.TrimSpace(value) != value {
 		return errors.New("want printable ASCII without space at the ends")
@@ -48,7 +48,7 @@ func ValidateMetadataValue(value string) error {
 	return nil
 }
 
-// ValidateContentType says whether s may be a media type.
+// ValidateContentType returns an error unless s is a media type.
 func ValidateContentType(s string) error {
 	if len(s) > 255 || !asciiText(s) || strings.TrimSpace(s) != s {
 		return errors.New("want at most 255 characters of printable ASCII")
@@ -56,8 +56,8 @@ func ValidateContentType(s string) error {
 	return nil
 }
 
-// ValidateContentEncoding says whether s may be a content encoding. "aws-chunked"
-// is none: it describes a transfer, and readers would fail on it.
+// ValidateContentEncoding returns an error unless s is a content encoding. "aws-chunked"
+// is refused: it describes a transfer, and readers would fail on it.
 func ValidateContentEncoding(s string) error {
 	if len(s) > 64 || (s != "" && !encodingName.MatchString(s)) {
 		return errors.New("want at most 64 characters, such as gzip")
@@ -89,7 +89,7 @@ func (v *validator) spool(s Spool) {
 	}
 }
 
-// reach looks at how a destination's S3 is reached.
+// reach checks the proxy and the kind of endpoint of a destination.
 func (v *validator) reach(path string, d *Destination) {
 	v.file(path+".ca_bundle", d.CABundle)
 	if d.Proxy != "" && d.Proxy != "none" {
@@ -98,9 +98,9 @@ func (v *validator) reach(path string, d *Destination) {
 		case err != nil || u.Hostname() == "" || (u.Scheme != "http" && u.Scheme != "https"):
 			v.fail(path+".proxy", "this is not the URL of a proxy", "for example http://proxy.example.org:3128, or none")
 		case u.User != nil:
-			v.fail(path+".proxy", "a URL here holds no user and no password", "let the proxy know this host by its address")
+			v.fail(path+".proxy", "a URL here must not contain a user or a password", "let the proxy know this host by its address")
 		case (u.Path != "" && u.Path != "/") || u.RawQuery != "" || u.Fragment != "":
-			v.fail(path+".proxy", "a URL here holds no path, query or fragment", "for example http://proxy.example.org:3128")
+			v.fail(path+".proxy", "a URL here must not contain a path, query or fragment", "for example http://proxy.example.org:3128")
 		}
 	}
 	if d.FIPS || d.DualStack {
@@ -161,13 +161,13 @@ func (v *validator) metadata(path string, m map[string]string) {
 		sum += len(k) + len(m[k])
 	}
 	if sum > MaxMetadata/2 {
-		v.fail(path, fmt.Sprintf("%d bytes of metadata, at most %d are taken", sum, MaxMetadata/2), "S3 takes 2 KiB an object, and clients have metadata of their own")
+		v.fail(path, fmt.Sprintf("%d bytes of metadata; the limit is %d", sum, MaxMetadata/2), "S3 accepts 2 KiB for each object, and clients add metadata of their own")
 	}
 }
 
 func (v *validator) objectTags(path string, tags map[string]string) {
 	if len(tags) > 10 {
-		v.fail(path, fmt.Sprintf("%d tags, S3 takes 10", len(tags)), "keep the ones that rules and bills go by")
+		v.fail(path, fmt.Sprintf("%d tags; S3 accepts 10", len(tags)), "keep the tags that lifecycle rules and cost reports use")
 	}
 	for _, k := range slices.Sorted(maps.Keys(tags)) {
 		if k == "" || len([]rune(k)) > 128 || len([]rune(tags[k])) > 256 || !tagText.MatchString(k) || !tagText.MatchString(tags[k]) || strings.HasPrefix(strings.ToLower(k), "aws:") {
@@ -188,10 +188,10 @@ func (v *validator) encryptionContext(path string, d *Destination) {
 		case k == "" || !asciiText(k) || !asciiText(d.EncryptionContext[k]):
 			v.fail(path+"."+k, "want printable ASCII", "for example tenant: seven")
 		case strings.HasPrefix(k, "aws:"):
-			v.fail(path+"."+k, "S3 sets aws:s3:arn itself, and aws: is reserved", "name it otherwise")
+			v.fail(path+"."+k, "S3 sets aws:s3:arn itself, and aws: is reserved", "use another name")
 		}
 	}
 	if text, err := json.Marshal(d.EncryptionContext); err != nil || len(text) > 4096 {
-		v.fail(path, "the encryption context has more than 4,096 bytes as JSON", "it is no place for data: CloudTrail shows it")
+		v.fail(path, "the encryption context has more than 4,096 bytes as JSON", "shorten it; CloudTrail logs it")
 	}
 }

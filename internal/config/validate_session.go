@@ -28,13 +28,13 @@ func (v *validator) session(path string, s Session) {
 	}
 }
 
-// peerSession holds what STS asks of tags and source identities that are made of
-// facts about a peer.
+// peerSession checks STS's rules for tags and source identities that are made of facts
+// about a peer.
 func (v *validator) peerSession(path string, s Session) {
 	facts := []string{PeerUID, PeerUnit, PeerPod}
 	fact := func(at, f string) {
 		if !slices.Contains(facts, f) {
-			v.fail(at, fmt.Sprintf("%q is nothing that the kernel tells of a peer", f), didYouMean(f, "facts", facts))
+			v.fail(at, fmt.Sprintf("%q is not a fact about a peer", f), didYouMean(f, "facts", facts))
 		}
 	}
 	if s.Peer.SourceIdentity != "" {
@@ -59,10 +59,10 @@ func (v *validator) peerSession(path string, s Session) {
 	}
 }
 
-// assume holds the rules that every AssumeRole call has to keep.
+// assume checks the rules of AssumeRole.
 func (v *validator) assume(path, external string, tags map[string]string, transitive []string, duration Duration) {
 	if n := len(external); n > 0 && (n < 2 || n > 1224 || !externalID.MatchString(external)) {
-		// The external id is no secret to AWS, but it is treated as one here.
+		// The external id is not secret for AWS, but it is treated as a secret here.
 		v.fail(path+".external_id", "this is not an external id", "2 to 1224 characters of A-Z a-z 0-9 _ + = , . @ : / -")
 	}
 	v.durationWithin(path+".duration", duration, 15*time.Minute, 12*time.Hour)
@@ -83,7 +83,7 @@ func (v *validator) assume(path, external string, tags map[string]string, transi
 	}
 }
 
-// chain refuses cycles: a role that comes twice gains nothing, and STS is asked for it again and again.
+// chain refuses cycles: they have no effect but more calls to STS.
 func (v *validator) chain(path string, d *Destination, region string) {
 	if len(d.Chain) > 0 && d.Compatible {
 		v.fail(path, "an S3-compatible store has no role chains", "leave chain out")
@@ -100,7 +100,7 @@ func (v *validator) chain(path string, d *Destination, region string) {
 		}
 		v.role(at+".role", h.Role, region)
 		if other, dup := first[h.Role]; dup && h.Role != "" {
-			v.fail(at+".role", fmt.Sprintf("this role is %s already: the chain goes in a circle", other), "name each role once; role itself is the end of the chain and not part of it")
+			v.fail(at+".role", fmt.Sprintf("this role is %s already: the chain is a cycle", other), "name each role once; role is assumed after the chain and is not part of it")
 		} else {
 			first[h.Role] = fmt.Sprintf("chain[%d]", i)
 		}
@@ -126,7 +126,7 @@ func (v *validator) tags(path string, tags map[string]string) {
 		}
 		if other, dup := folded[strings.ToLower(key)]; dup {
 			keys := []string{key, other}
-			v.fail(join(path, max(key, other)), fmt.Sprintf("the tag keys %q and %q differ in case only", min(keys[0], keys[1]), max(keys[0], keys[1])), "STS does not tell them apart; keep one")
+			v.fail(join(path, max(key, other)), fmt.Sprintf("the tag keys %q and %q differ in case only", min(keys[0], keys[1]), max(keys[0], keys[1])), "STS treats them as equal; keep one")
 		}
 		folded[strings.ToLower(key)] = key
 	}

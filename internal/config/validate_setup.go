@@ -14,8 +14,7 @@ var (
 	policyResource   = entity{regexp.MustCompile(`^policy/([\x21-\x7e]+/)?[A-Za-z0-9_+=,.@-]{1,128}$`)}
 	providerResource = regexp.MustCompile(`^oidc-provider/[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9_./-]+)?$`)
 	trailResource    = regexp.MustCompile(`^trail/[A-Za-z0-9][A-Za-z0-9._-]{1,126}[A-Za-z0-9]$`)
-	// A wildcard in a subject would let every service account of the cluster in:
-	// trust policies compare with StringEquals, and so does this.
+	// Wildcards are refused: the trust policy compares with StringEquals.
 	tokenClaim = bounded{regexp.MustCompile(`^[A-Za-z0-9_.:/@=+-]+$`), 255}
 )
 
@@ -23,7 +22,7 @@ func runsAsTypes() []string {
 	return []string{RunsEC2, RunsECS, RunsPodIdentity, RunsWebIdentity, RunsRole, RunsUser}
 }
 
-// setup holds the rules of a setup section; d is nil for the file's own.
+// setup checks a setup section; d is nil for the section of the file.
 func (v *validator) setup(path string, s Setup, d *Destination) {
 	if d != nil && d.Compatible && s != (Setup{}) {
 		v.fail(path, "an S3-compatible store has no accounts to set up", "leave setup out")
@@ -43,7 +42,7 @@ func (v *validator) setup(path string, s Setup, d *Destination) {
 	if s.AccessLogs.Bucket != "" {
 		v.bucket(path+".access_logs.bucket", s.AccessLogs.Bucket)
 		if d != nil && s.AccessLogs.Bucket == d.Bucket {
-			v.fail(path+".access_logs.bucket", "the logs would be written into the bucket that they are about", "name another bucket")
+			v.fail(path+".access_logs.bucket", "a bucket must not log into itself", "name another bucket")
 		}
 	} else if s.AccessLogs.Prefix != "" {
 		v.fail(path+".access_logs.bucket", "the bucket of the access logs is missing", "name it, or leave access_logs out")
@@ -94,7 +93,7 @@ func (v *validator) runsAs(path string, r RunsAs) {
 	case err == nil && a.Service == "sts" && strings.HasPrefix(a.Resource, "assumed-role/"):
 		v.fail(path+".principal", "this is the ARN of a session, which ends", hint)
 	case err == nil && a.Resource == "root":
-		v.fail(path+".principal", "this is the whole account: everybody in it could assume the role", hint)
+		v.fail(path+".principal", "this is the whole account: every identity in it could assume the role", hint)
 	case err != nil || a.Service != "iam" || a.Region != "" || !accountID.MatchString(a.Account) || !form.MatchString(a.Resource) || strings.ContainsAny(r.Principal, "*?"):
 		v.fail(path+".principal", fmt.Sprintf("%q is not the ARN of a %s", r.Principal, map[bool]string{true: "user", false: "role"}[r.Type == RunsUser]), hint)
 	}
@@ -116,8 +115,8 @@ func (v *validator) webIdentity(path string, r RunsAs) {
 	}
 }
 
-// setupFits compares what setup goes by for a destination with how the daemon
-// reaches it. v.cfg is complete when it is called.
+// setupFits compares the settings of setup with those of the daemon for a destination.
+// v.cfg must be complete.
 func (v *validator) setupFits(d *Destination) {
 	if d.Compatible {
 		return
@@ -140,7 +139,7 @@ func (v *validator) setupFits(d *Destination) {
 	case r.Principal != "" && r.Principal == first:
 		v.fail(path+".principal", "this is the role of destination "+d.Name+" itself", "name the identity that assumes it")
 	case perr == nil && rerr == nil && principal.Partition != role.Partition:
-		v.fail(path+".principal", fmt.Sprintf("the principal is in partition %s, role %s in %s", principal.Partition, first, role.Partition), "nothing is shared between partitions")
+		v.fail(path+".principal", fmt.Sprintf("the principal is in partition %s, role %s in %s", principal.Partition, first, role.Partition), "AWS partitions share no identities")
 	}
 	web := v.cfg.AWS.Source.Type == SourceWebIdentity
 	switch {

@@ -11,11 +11,11 @@ func sourceTypes() []string {
 	return []string{SourceDefault, SourceProfile, SourceStatic, SourceWebIdentity, SourceContainer, SourceProcess, SourceIMDS}
 }
 
-// containerHosts are where ECS and EKS serve credentials over plain HTTP.
+// containerHosts are the addresses at which ECS and EKS serve credentials over plain HTTP.
 var containerHosts = []string{"169.254.170.2", "169.254.170.23", "fd00:ec2::23"}
 
-// source refuses settings that the type of the source does not use: a value that
-// is ignored is one that an operator relies on.
+// source refuses settings that the type of the source does not use: an operator would
+// rely on a value that is ignored.
 func (v *validator) source(c AWS) {
 	s := c.Source
 	if !slices.Contains(sourceTypes(), s.Type) {
@@ -35,11 +35,11 @@ func (v *validator) source(c AWS) {
 	v.file("aws.source.token_file", s.TokenFile)
 	switch {
 	case s.Type == SourceStatic && c.CredentialsFile == "":
-		v.fail("aws.credentials_file", "the file with the keys is missing", "write its absolute path; it is read anew when it changes")
+		v.fail("aws.credentials_file", "the file with the keys is missing", "write its absolute path; the daemon reads it again when it changes")
 	case s.Type == SourceProfile && c.Profile == "":
 		v.fail("aws.profile", "the profile is missing", "write the name between the brackets of the shared configuration file")
 	case s.Type == SourceProcess && s.Command == "":
-		v.fail("aws.source.command", "the command is missing", "write what credential_process would hold in a shared configuration file")
+		v.fail("aws.source.command", "the command is missing", "write the command line, as for credential_process in a shared configuration file")
 	}
 	if s.URL == "" || s.Type != SourceContainer {
 		return
@@ -49,7 +49,7 @@ func (v *validator) source(c AWS) {
 	case err != nil || u.Hostname() == "" || u.User != nil || (u.Scheme != "http" && u.Scheme != "https"):
 		v.fail("aws.source.url", "this is not the URL of a container endpoint", "for example http://169.254.170.23/v1/credentials")
 	case u.Scheme == "http" && !loopback(u.Hostname()) && !slices.ContainsFunc(containerHosts, func(h string) bool { return net.ParseIP(h).Equal(net.ParseIP(u.Hostname())) }):
-		v.fail("aws.source.url", "plain http to another host", "use https, loopback, or the addresses of ECS and EKS: credentials would travel in clear")
+		v.fail("aws.source.url", "plain http to another host", "use https, loopback, or the addresses of ECS and EKS: credentials would be readable on the network")
 	}
 }
 
@@ -63,7 +63,7 @@ func (v *validator) sourceFits(path string, d *Destination) {
 		return
 	}
 	if d.Role == "" {
-		v.fail(path+".role", "a web identity is of use only to assume a role with", "name the role")
+		v.fail(path+".role", "a web identity can only assume a role", "name the role")
 	}
 	const hint = "the token itself carries tags and source identity; external ids are for other accounts' users and roles"
 	at, external, tags := path+".session", d.Session.ExternalID, d.Session.Tags

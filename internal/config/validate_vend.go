@@ -19,15 +19,15 @@ func (v *validator) vend(c *Config, names []string) {
 		ip := net.ParseIP(host)
 		switch {
 		case err != nil || ip == nil:
-			v.fail("vend.address", fmt.Sprintf("%q is not an address", w.Address), "write IP:port, such as 127.0.0.1:9465; a name could be made to mean another machine")
+			v.fail("vend.address", fmt.Sprintf("%q is not an address", w.Address), "write IP:port, such as 127.0.0.1:9465; a name could resolve to another host")
 		case !ip.IsLoopback():
-			v.fail("vend.address", fmt.Sprintf("%s can be reached from other machines", host), "use 127.0.0.1 or [::1]: credentials travel in clear, and SDKs take them over plain http from loopback only")
+			v.fail("vend.address", fmt.Sprintf("%s can be reached from other hosts", host), "use 127.0.0.1 or [::1]: credentials are sent over plain http, and SDKs accept that from loopback only")
 		}
 		if len(w.Tokens) == 0 {
-			v.fail("vend.tokens", "nobody has a token for vend.address", "name a file and whose it is: tokens: [{file: /etc/brokerd/tokens/app, peer: {uid: app}, destinations: [name]}]")
+			v.fail("vend.tokens", "vend.address needs a token", "name a file and its peer: tokens: [{file: /etc/brokerd/tokens/app, peer: {uid: app}, destinations: [name]}]")
 		}
 	} else if len(w.Tokens) > 0 {
-		v.fail("vend.tokens", "tokens are for vend.address, which is not set", "set vend.address; on vend.socket the kernel says who asks")
+		v.fail("vend.tokens", "tokens are for vend.address, which is not set", "set vend.address; on vend.socket the kernel identifies the caller")
 	}
 	if w.Socket != "" {
 		v.socketPath("vend.socket", w.Socket)
@@ -52,11 +52,11 @@ func (v *validator) token(path string, t Token, before []Token, names []string) 
 		v.fail(path+".file", "another entry has the same file", "a token stands for one peer: merge the entries, or make a second token")
 	}
 	if t.Peer.UID == "" && !v.faulty[path+".peer"] && !v.faulty[path+".peer.uid"] {
-		v.fail(path+".peer.uid", "the token is nobody's", "write whose it is: peer: {uid: app}")
+		v.fail(path+".peer.uid", "the token has no peer", "write peer: {uid: app}")
 	}
 	v.peer(path, t.Peer)
 	if len(t.Destinations) == 0 {
-		v.fail(path+".destinations", "the token is good for no destination", "write destinations: [name], or [\"*\"] for all that the access rules give this peer")
+		v.fail(path+".destinations", "the token is valid for no destination", "write destinations: [name], or [\"*\"] for all that the access rules give this peer")
 	}
 	v.destinationsOf(path, t.Destinations, names)
 }

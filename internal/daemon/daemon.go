@@ -37,7 +37,7 @@ import (
 )
 
 const (
-	// gcPercent is large because the heap is small: the memory limit is what holds it.
+	// gcPercent is large because the heap is small; the memory limit bounds it.
 	gcPercent = 300
 	// primeTimeout bounds how long READY waits for the first sessions.
 	primeTimeout = 10 * time.Second
@@ -47,7 +47,7 @@ const (
 	healthEvery = time.Second
 )
 
-// Daemon is a brokerd made of its parts, not yet running.
+// Daemon is brokerd with all of its parts. Run starts it.
 type Daemon struct {
 	cfg     atomic.Pointer[config.Config] // swapped by Reload
 	log     *telemetry.Log
@@ -68,7 +68,7 @@ type Daemon struct {
 	reloading sync.Mutex // one reload at a time
 }
 
-// config is the configuration in force.
+// config returns the current configuration.
 func (d *Daemon) config() *config.Config { return d.cfg.Load() }
 
 // Check builds every part that needs neither a call to AWS nor a listener. When it
@@ -239,13 +239,13 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	return errors.Join(err, d.budget.Close())
 }
 
-// stop ends the serving of calls; sessions live until the last call has ended.
+// stop ends all calls within the grace time. Sessions live until the last call has ended.
 func (d *Daemon) stop() {
 	d.notify.stopping()
 	d.log.Info("stopping: open uploads may finish", zap.Duration("grace", d.config().Shutdown.Grace.Std()))
 	ctx, cancel := context.WithTimeout(context.Background(), d.config().Shutdown.Grace.Std())
 	defer cancel()
-	// What goes on without its caller ends with the grace time as well.
+	// Deliveries that outlived their callers end with the grace time as well.
 	unhook := context.AfterFunc(ctx, d.upload.Close)
 	defer unhook()
 	if !d.server.Stop(ctx) {
@@ -277,7 +277,7 @@ func (d *Daemon) closeSpool() error {
 	return d.spool.Close()
 }
 
-// listen takes the sockets that systemd hands over, or makes its own.
+// listen returns the socket that systemd hands over, or a new one.
 func (d *Daemon) listen() (net.Listener, error) {
 	handed, err := activation.Listeners()
 	if err != nil {
@@ -313,7 +313,7 @@ func (d *Daemon) listenMetrics(ctx context.Context) (net.Listener, error) {
 	return l, nil
 }
 
-// socketGroup is the number of a group; negative for none.
+// socketGroup returns the number of a group; -1 without one.
 func socketGroup(name string) (int, error) {
 	if name == "" {
 		return -1, nil

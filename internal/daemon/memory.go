@@ -11,9 +11,9 @@ import (
 const (
 	leastBudget = 16 << 20
 	mostBudget  = 48 << 20
-	// leastHeap is the least of the collector's soft limit. Body memory is mapped and
-	// no part of it; bytes that clients have sent and that are unread are. A limit below
-	// the live heap would make the collector run all the time.
+	// leastHeap is the minimum of the collector's soft limit. Body memory is mapped and
+	// does not count; unread bytes of clients do. A limit below the live heap would make
+	// the collector run all the time.
 	leastHeap = 48 << 20
 )
 
@@ -37,8 +37,8 @@ func shareMemory(configured, limit int64) memory {
 	return m
 }
 
-// cgroupLimit is the least memory limit of the process's cgroup and those above
-// it, in bytes; 0 when there is none, or none that can be read. root is
+// cgroupLimit returns the smallest memory limit of the process's cgroup and its
+// parents, in bytes; 0 when there is none or none can be read. root is
 // /sys/fs/cgroup, self /proc/self/cgroup.
 func cgroupLimit(root, self string) int64 {
 	text, err := os.ReadFile(self)
@@ -59,8 +59,8 @@ func cgroupLimit(root, self string) int64 {
 		default:
 			continue
 		}
-		// Within a container the path may be that of the host: then only the root of
-		// the mount counts.
+		// In a container the path may be the host's. Then only the root of the mount
+		// counts.
 		for dir := filepath.Clean("/" + parts[2]); ; dir = filepath.Dir(dir) {
 			limit = min(limit, limitIn(filepath.Join(base, dir, file)))
 			if dir == "/" {

@@ -27,16 +27,17 @@ func (d *Daemon) hangups(ctx context.Context, signals <-chan os.Signal) error {
 	}
 }
 
-// catchHangups makes SIGHUP a request to reload; without it the process would end.
+// catchHangups delivers SIGHUP as a request to reload. Otherwise SIGHUP would end the
+// process.
 func catchHangups() (signals chan os.Signal, stop func()) {
 	signals = make(chan os.Signal, 1) // one more that comes meanwhile reads the same file
 	signal.Notify(signals, syscall.SIGHUP)
 	return signals, func() { signal.Stop(signals) }
 }
 
-// Reload reads the configuration file again and takes it over, whole or not at
-// all. Destinations that are as they were keep their sessions; open uploads end
-// as they began.
+// Reload reads the configuration file again and applies all of it, or none of it.
+// Unchanged destinations keep their sessions. Open uploads end with the configuration
+// that they began with.
 func (d *Daemon) Reload() (config.Changes, error) {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
@@ -72,7 +73,7 @@ func (d *Daemon) reload() (config.Changes, error) {
 	return config.Compare(old, next), nil
 }
 
-// reloading tells systemd, which wants the time by the clock that never steps.
+// reloading tells systemd that a reload has begun, with the time of CLOCK_MONOTONIC.
 func (n notifier) reloading() {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/brokerd/brokerd/internal/vend"
 )
 
-// endpoints are the listeners that hand out credentials over HTTP.
+// endpoints returns the HTTP listeners that issue credentials.
 func endpoints(cfg *config.Config, service *vend.Service, log *zap.Logger) []*vend.Endpoint {
 	var out []*vend.Endpoint
 	if address := cfg.Vend.Address; address != "" {

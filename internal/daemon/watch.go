@@ -41,8 +41,8 @@ func (d *Daemon) watch(ctx context.Context) error {
 			d.notify.send("STATUS=" + status)
 			told = status
 		}
-		// A daemon whose scheduler hangs must not look alive. An outage of AWS is no
-		// reason for a restart, and is not looked at here.
+		// systemd restarts a daemon whose scheduler hangs. An outage of AWS is no reason
+		// for a restart and does not count.
 		if beat > 0 && time.Since(d.broker.Heartbeat()) < schedulerDead {
 			d.notify.send(daemon.SdNotifyWatchdog)
 		}
@@ -52,7 +52,7 @@ func (d *Daemon) watch(ctx context.Context) error {
 		}
 		wait := tick.C
 		if !ready {
-			// The first sessions are a fraction of a second away: look again soon.
+			// The first sessions arrive within a fraction of a second: check again soon.
 			wait = time.After(10 * time.Millisecond)
 		}
 		select {
@@ -63,7 +63,7 @@ func (d *Daemon) watch(ctx context.Context) error {
 	}
 }
 
-// primed says whether the first attempt for every destination has ended.
+// primed reports whether the first attempt for every destination has ended.
 func primed(statuses []broker.Status) bool {
 	for _, s := range statuses {
 		if s.State == broker.StateEmpty && s.LastError == "" {
@@ -100,12 +100,12 @@ func summary(statuses []broker.Status) string {
 	return fmt.Sprintf("DEGRADED: %d of %d destinations have a session", good, len(statuses))
 }
 
-// notifier speaks to systemd, when that is who started the daemon.
+// notifier sends sd_notify messages, if systemd started the daemon.
 type notifier struct{ log *zap.Logger }
 
 func (n notifier) send(state string) {
 	if _, err := daemon.SdNotify(false, state); err != nil {
-		n.log.Warn("telling systemd failed", zap.String("state", state), zap.Error(err))
+		n.log.Warn("sending a message to systemd failed", zap.String("state", state), zap.Error(err))
 	}
 }
 

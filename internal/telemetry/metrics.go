@@ -44,37 +44,37 @@ func NewMetrics(version string) *Metrics {
 		registry: prometheus.NewRegistry(),
 		RPC:      grpcprom.NewServerMetrics(),
 		uploads: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "brokerd_uploads_total", Help: "Uploads that ended, by destination and reason (STORED, or the reason of the failure).",
+			Name: "brokerd_uploads_total", Help: "Finished uploads, by destination and reason (STORED, or the reason of the failure).",
 		}, []string{"destination", "reason"}),
 		bytes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "brokerd_upload_bytes_total", Help: "Bytes of stored objects.",
 		}, []string{"destination"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "brokerd_upload_duration_seconds", Help: "Time from header to confirmation of stored objects.",
+			Name: "brokerd_upload_duration_seconds", Help: "Time from the header to the confirmation by S3, for stored objects.",
 			Buckets: prometheus.ExponentialBuckets(0.005, 2.5, 12),
 		}, []string{"destination"}),
 		lastStored: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "brokerd_last_stored_timestamp_seconds", Help: "When the destination last stored an object. The one to alert on.",
+			Name: "brokerd_last_stored_timestamp_seconds", Help: "When the destination last stored an object. Alert on its age.",
 		}, []string{"destination"}),
 		refreshes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "brokerd_session_refreshes_total", Help: "Refreshes of role sessions, by result (ok, SESSION_DENIED, SESSION_UNAVAILABLE).",
 		}, []string{"destination", "result"}),
 		refreshSec: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "brokerd_session_refresh_duration_seconds", Help: "Time a refresh took.",
+			Name: "brokerd_session_refresh_duration_seconds", Help: "Duration of a refresh.",
 			Buckets: prometheus.ExponentialBuckets(0.01, 2.5, 9),
 		}, []string{"destination"}),
 	}
 	m.asked = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "brokerd_credentials_requests_total", Help: "Requests for credentials, by the way they came (grpc, token, socket) and outcome (OK, or the reason of the refusal).",
+		Name: "brokerd_credentials_requests_total", Help: "Requests for credentials, by interface (grpc, token, socket) and outcome (OK, or the reason of the refusal).",
 	}, []string{"destination", "via", "outcome"})
 	m.spooled = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "brokerd_spool_accepted_total", Help: "Objects that the spool has taken.",
+		Name: "brokerd_spool_accepted_total", Help: "Objects that the spool has accepted.",
 	}, []string{"destination"})
 	m.spoolBytes = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "brokerd_spool_accepted_bytes_total", Help: "Bytes of objects that the spool has taken.",
+		Name: "brokerd_spool_accepted_bytes_total", Help: "Bytes of objects that the spool has accepted.",
 	}, []string{"destination"})
 	m.spoolEvent = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "brokerd_spool_events_total", Help: "What happened in the spool, by kind (delivered, retried, parked, resumed, dead, dropped, quarantined, receipt-lost, file_pending_removal) and reason.",
+		Name: "brokerd_spool_events_total", Help: "Events of the spool, by kind (delivered, retried, parked, resumed, dead, dropped, quarantined, unreadable, recovered, receipt-lost, file_pending_removal) and reason.",
 	}, []string{"destination", "kind", "reason"})
 	m.verification = newVerification()
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
@@ -93,7 +93,7 @@ func (m *Metrics) Watch(statuses func() []broker.Status, memory func() (bytes in
 		&sessionCollector{statuses, newSessionDescs()},
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "brokerd_memory_used_bytes", Help: "Bytes of the body budget in use."},
 			func() float64 { b, _ := memory(); return float64(b) }),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "brokerd_open_uploads", Help: "Upload streams open now."},
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "brokerd_open_uploads", Help: "Uploads in progress."},
 			func() float64 { _, n := memory(); return float64(n) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "brokerd_memory_budget_bytes", Help: "Size of the body budget."},
 			func() float64 { return float64(budget) }),
@@ -128,8 +128,8 @@ func (m *Metrics) CredentialsAsked(destination, via, outcome string) {
 	m.asked.WithLabelValues(destination, via, outcome).Inc()
 }
 
-// sessionCollector reads the life that is left when it is asked, so that the
-// gauge falls by itself.
+// sessionCollector computes the remaining life when it is scraped, so that the gauge
+// falls by itself.
 type sessionCollector struct {
 	statuses func() []broker.Status
 	descs    sessionDescs

@@ -6,13 +6,13 @@ import (
 	"github.com/brokerd/brokerd/internal/spool"
 )
 
-// UploadSpooled counts an object that the spool has taken.
+// UploadSpooled counts an object that the spool has accepted.
 func (m *Metrics) UploadSpooled(destination string, bytes int64) {
 	m.spooled.WithLabelValues(destination).Inc()
 	m.spoolBytes.WithLabelValues(destination).Add(float64(bytes))
 }
 
-// SpoolEvent counts what happened in the spool.
+// SpoolEvent counts an event of the spool.
 func (m *Metrics) SpoolEvent(e spool.Event) {
 	if e.Kind == spool.EventAccepted {
 		return // counted by UploadSpooled, once the caller is about to hear of it
