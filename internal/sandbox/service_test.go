@@ -45,29 +45,57 @@ func TestIAM(t *testing.T) {
 	if l := must[*iam.ListAccessKeysOutput](t)(api.ListAccessKeys(ctx, &iam.ListAccessKeysInput{UserName: aws.String("app")})); len(l.AccessKeyMetadata) != 1 {
 		t.Errorf("keys: %+v", l.AccessKeyMetadata)
 	}
-	_, err := api.CreateRole(ctx, &iam.CreateRoleInput{RoleName: role, AssumeRolePolicyDocument: aws.String(trustPolicy("arn:aws:iam::" + accountA + ":root"))})
-	if code(err) != "EntityAlreadyExists" {
-		t.Errorf("a second role of the name: %v", err)
+}
+
+func TestWhatIAMRefuses(t *testing.T) {
+	w := newWorld(t)
+	ctx, api, role := t.Context(), w.rootA.iam, aws.String("CrossAccountS3Uploader")
+	document := func(text string) *string { return aws.String(text) }
+	for name, row := range map[string]struct {
+		call   func() error
+		code   string
+		status int
+		text   string
+	}{
+		"a second role of the name": {func() error {
+			_, err := api.CreateRole(ctx, &iam.CreateRoleInput{RoleName: role, AssumeRolePolicyDocument: document(trustPolicy("arn:aws:iam::" + accountA + ":root"))})
+			return err
+		}, "EntityAlreadyExists", 409, ""},
+		"deleting a role with policies": {func() error {
+			_, err := api.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: role})
+			return err
+		}, "DeleteConflict", 409, ""},
+		"a role that does not exist": {func() error {
+			_, err := api.GetRole(ctx, &iam.GetRoleInput{RoleName: aws.String("none")})
+			return err
+		}, "NoSuchEntity", 404, ""},
+		"a bad policy": {func() error {
+			_, err := api.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: role, PolicyName: aws.String("p"), PolicyDocument: document(`{"Statement":[{"Effect":"Perhaps"}]}`)})
+			return err
+		}, "MalformedPolicyDocument", 400, ""},
+		"a trust policy for S3": {func() error {
+			_, err := api.CreateRole(ctx, &iam.CreateRoleInput{RoleName: aws.String("r"), AssumeRolePolicyDocument: document(
+				`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"s3:*"}}`)})
+			return err
+		}, "MalformedPolicyDocument", 400, ""},
+		"a user without rights": {func() error {
+			_, err := w.app.iam.ListRoles(ctx, &iam.ListRolesInput{})
+			return err
+		}, "AccessDenied", 403, "because no identity-based policy allows the iam:ListRoles action"},
+		"an operation that is not modelled": {func() error {
+			_, err := api.GetCredentialReport(ctx, &iam.GetCredentialReportInput{})
+			return err
+		}, "NotImplemented", 501, ""},
+	} {
+		if err := row.call(); code(err) != row.code || status(err) != row.status || !strings.Contains(message(err), row.text) {
+			t.Errorf("%s: got %v, want %d %s %s", name, err, row.status, row.code, row.text)
+		}
 	}
-	if _, err := api.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: role}); code(err) != "DeleteConflict" {
-		t.Errorf("deleting a role with policies: %v", err)
-	}
-	if _, err := api.GetRole(ctx, &iam.GetRoleInput{RoleName: aws.String("none")}); code(err) != "NoSuchEntity" || status(err) != 404 {
-		t.Errorf("a role that is not there: %v", err)
-	}
-	if _, err := api.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: role, PolicyName: aws.String("p"), PolicyDocument: aws.String(`{"Statement":[{"Effect":"Perhaps"}]}`)}); code(err) != "MalformedPolicyDocument" {
-		t.Errorf("a bad policy: %v", err)
-	}
-	if _, err := api.CreateRole(ctx, &iam.CreateRoleInput{RoleName: aws.String("r"), AssumeRolePolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"s3:*"}}`)}); code(err) != "MalformedPolicyDocument" {
-		t.Errorf("a trust policy for S3: %v", err)
-	}
-	if _, err := w.app.iam.ListRoles(ctx, &iam.ListRolesInput{}); code(err) != "AccessDenied" || !strings.Contains(message(err), "because no identity-based policy allows the iam:ListRoles action") {
-		t.Errorf("a user without rights: %v", err)
-	}
-	if _, err := api.GetCredentialReport(ctx, &iam.GetCredentialReportInput{}); code(err) != "NotImplemented" || status(err) != 501 {
-		t.Errorf("an operation that is not modelled: %v", err)
-	}
-	// A key that is deleted stops working.
+}
+
+func TestADeletedAccessKeyStopsWorking(t *testing.T) {
+	w := newWorld(t)
+	ctx, api := t.Context(), w.rootA.iam
 	k := must[*iam.ListAccessKeysOutput](t)(api.ListAccessKeys(ctx, &iam.ListAccessKeysInput{UserName: aws.String("app")})).AccessKeyMetadata[0]
 	must[*iam.DeleteAccessKeyOutput](t)(api.DeleteAccessKey(ctx, &iam.DeleteAccessKeyInput{UserName: aws.String("app"), AccessKeyId: k.AccessKeyId}))
 	if _, err := w.app.sts.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{}); code(err) != "InvalidClientTokenId" {
