@@ -16,7 +16,7 @@ import (
 )
 
 // STS is reached by the settings of the configuration, which took over those of the
-// environment. What the SDK itself reads from the environment or a profile must not
+// environment. Settings that the SDK reads from the environment or a profile must not
 // reach STS alone.
 func TestSTSIsReachedAsConfigured(t *testing.T) {
 	home := bareHome(t)

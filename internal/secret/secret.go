@@ -12,16 +12,24 @@ import "encoding/json"
 const redacted = "REDACTED"
 
 // String is a secret string. Its zero value is the empty secret.
-type String struct{ value string }
+//
+// It holds a pointer because fmt does not call the methods of an unexported field: it
+// prints the address then, and not the secret. Do not compare two Strings with ==.
+type String struct{ value *string }
 
 // New returns value as a secret.
-func New(value string) String { return String{value} }
+func New(value string) String { return String{&value} }
 
 // Reveal returns the secret itself. Pass it to a signer, never to a formatter.
-func (s String) Reveal() string { return s.value }
+func (s String) Reveal() string {
+	if s.value == nil {
+		return ""
+	}
+	return *s.value
+}
 
 // Empty reports whether the secret is the empty string.
-func (s String) Empty() bool { return s.value == "" }
+func (s String) Empty() bool { return s.Reveal() == "" }
 
 // String returns REDACTED.
 func (String) String() string { return redacted }

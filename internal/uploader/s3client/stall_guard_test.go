@@ -62,7 +62,7 @@ func (s slowStore) client(t *testing.T) *Client {
 		}
 		s.respond(c, tick.C)
 	}()
-	tr := NewTransport(TransportOptions{StallTimeout: 300 * time.Millisecond})
+	tr := NewTransport(TransportOptions{StallTimeout: time.Second})
 	tr.dial.tcp = largeBuffer{}
 	t.Cleanup(tr.CloseIdleConnections)
 	c, err := New(Options{Endpoint: "http://" + l.Addr().String(), Region: "eu-west-1", Bucket: "bucket", PathStyle: true, Transport: tr,
@@ -92,21 +92,21 @@ func plainOK(w io.Writer, _ <-chan time.Time) {
 // kernel has the whole body within milliseconds, so only its queue shows the progress.
 func TestSlowLinesAreNoStall(t *testing.T) {
 	const n = 1 << 20
-	c := slowStore{chunk: 8 << 10, limit: n, n: n, respond: plainOK}.client(t)
-	r := &request{operation: "PutObject", method: http.MethodPut, key: "k", hash: unsignedPayload, payload: new(sized(n)), responseTimeout: 300 * time.Millisecond}
+	c := slowStore{chunk: 4 << 10, limit: n, n: n, respond: plainOK}.client(t)
+	r := &request{operation: "PutObject", method: http.MethodPut, key: "k", hash: unsignedPayload, payload: new(sized(n)), responseTimeout: time.Second}
 	began := time.Now()
 	if err := c.do(t.Context(), r, func(http.Header, *document) error { return nil }); err != nil {
 		t.Fatalf("after %s: %v", time.Since(began), err)
 	}
-	if took := time.Since(began); took < 600*time.Millisecond {
+	if took := time.Since(began); took < 2*time.Second {
 		t.Fatalf("it took %s: the limits were not exceeded, so the test shows no progress", took)
 	}
 }
 
 func TestABlackHoleFails(t *testing.T) {
 	const n = 1 << 20
-	c := slowStore{chunk: 8 << 10, limit: n / 8, n: n, respond: plainOK}.client(t)
-	r := &request{operation: "PutObject", method: http.MethodPut, key: "k", hash: unsignedPayload, payload: new(sized(n)), responseTimeout: 300 * time.Millisecond}
+	c := slowStore{chunk: 4 << 10, limit: n / 8, n: n, respond: plainOK}.client(t)
+	r := &request{operation: "PutObject", method: http.MethodPut, key: "k", hash: unsignedPayload, payload: new(sized(n)), responseTimeout: time.Second}
 	err := c.do(t.Context(), r, func(http.Header, *document) error { return nil })
 	var timeout net.Error
 	if !errors.As(err, &timeout) || !timeout.Timeout() {
@@ -119,13 +119,13 @@ func TestBlanksKeepACompletionAlive(t *testing.T) {
 	const text = "<CompleteMultipartUploadResult><ETag>\"x-1\"</ETag></CompleteMultipartUploadResult>"
 	c := slowStore{respond: func(w io.Writer, tick <-chan time.Time) {
 		_, _ = io.WriteString(w, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n<?xml version=\"1.0\"?>\n")
-		for range 100 {
+		for range 200 {
 			<-tick
 			_, _ = io.WriteString(w, " ")
 		}
 		_, _ = io.WriteString(w, text)
 	}}.client(t)
-	r := &request{operation: "CompleteMultipartUpload", method: http.MethodPost, key: "k", hash: emptyPayload, responseTimeout: 300 * time.Millisecond}
+	r := &request{operation: "CompleteMultipartUpload", method: http.MethodPost, key: "k", hash: emptyPayload, responseTimeout: time.Second}
 	var got *document
 	if err := c.do(t.Context(), r, func(_ http.Header, d *document) error { got = d; return nil }); err != nil {
 		t.Fatal(err)
