@@ -8,13 +8,15 @@ import (
 	"strings"
 	"time"
 
+	"github.com/brokerd/brokerd/internal/cli/console"
+
 	"github.com/spf13/cobra"
 
 	"github.com/brokerd/brokerd/client"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
-func (a *app) credentialsCommand() *cobra.Command {
+func credentialsCommand(a *console.App) *cobra.Command {
 	var form string
 	cmd := &cobra.Command{
 		Use:   "credentials DESTINATION",
@@ -41,9 +43,9 @@ STS can be reached.`,
 				"process": writeProcess, "env": writeEnv, "json": writeCredentialsJSON, "ini": writeINI,
 			}[form]
 			if write == nil {
-				return usageError(fmt.Errorf("--format %q: want process, env, json or ini", form))
+				return console.UsageError(fmt.Errorf("--format %q: want process, env, json or ini", form))
 			}
-			c, err := a.dial()
+			c, err := a.Dial()
 			if err != nil {
 				return err
 			}

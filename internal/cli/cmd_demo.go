@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/brokerd/brokerd/internal/cli/console"
+
 	"github.com/spf13/cobra"
 
 	"github.com/brokerd/brokerd/client"
@@ -17,7 +19,7 @@ import (
 // maxSocketPath leaves room for the kernel's limit on socket paths, 108 bytes.
 const maxSocketPath = 80
 
-func (a *app) demoCommand() *cobra.Command {
+func demoCommand(a *console.App) *cobra.Command {
 	var brokerd string
 	var keep bool
 	cmd := &cobra.Command{
@@ -35,12 +37,12 @@ environment variables for the AWS CLI.`,
 		Example: "  brokerctl demo\n  brokerctl demo --keep",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			d := &demo{app: a, say: newStory(a.Out), keep: keep, brokerd: brokerd}
-			ctx, stop := untilHangup(cmd.Context())
+			d := &demo{App: a, say: newStory(a.Out), keep: keep, brokerd: brokerd}
+			ctx, stop := console.UntilHangup(cmd.Context())
 			defer stop()
 			err := d.run(ctx)
 			if ctx.Err() != nil && (err != nil || !keep) {
-				return &exitError{exitSignal, errors.New("interrupted; everything was cleaned up")}
+				return &console.ExitError{Code: console.ExitSignal, Err: errors.New("interrupted; everything was cleaned up")}
 			}
 			return err
 		},
@@ -53,7 +55,7 @@ environment variables for the AWS CLI.`,
 
 // demo is one run of the demonstration.
 type demo struct {
-	*app
+	*console.App
 	say     *story
 	keep    bool
 	brokerd string
@@ -74,8 +76,8 @@ func (d *demo) run(ctx context.Context) (err error) {
 	if d.dir, err = privateDir(); err != nil {
 		return err
 	}
-	defer func() { err = firstError(err, os.RemoveAll(d.dir)) }()
-	program, err := findBrokerd(ctx, d.brokerd, d.dir, func(text string) { d.say.line("%s", d.say.p.dim(text)) })
+	defer func() { err = console.FirstError(err, os.RemoveAll(d.dir)) }()
+	program, err := findBrokerd(ctx, d.brokerd, d.dir, func(text string) { d.say.line("%s", d.say.p.Dim(text)) })
 	if err != nil {
 		return err
 	}
@@ -83,7 +85,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 		return err
 	}
 	d.sb.Start()
-	defer func() { err = firstError(err, d.sb.Close()) }()
+	defer func() { err = console.FirstError(err, d.sb.Close()) }()
 
 	for _, step := range []func(context.Context) error{d.twoAccounts, d.policies} {
 		if err := step(ctx); err != nil {

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/brokerd/brokerd/internal/cli/console"
 )
 
 const (
@@ -24,7 +26,7 @@ func findBrokerd(ctx context.Context, told, dir string, say func(string)) (strin
 	if told != "" {
 		path, err := exec.LookPath(told)
 		if err != nil {
-			return "", usageError(fmt.Errorf("--brokerd: %w", err))
+			return "", console.UsageError(fmt.Errorf("--brokerd: %w", err))
 		}
 		return filepath.Abs(path)
 	}
@@ -80,7 +82,7 @@ func startDaemon(program, config, dir string) (*daemon, error) {
 	}
 	cmd := exec.Command(program, "serve", "--config", config)
 	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.Env = dir, log, log, daemonEnv(os.Environ())
-	cmd.SysProcAttr = childAttributes()
+	cmd.SysProcAttr = console.ChildAttributes()
 	if err := cmd.Start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("starting brokerd: %w", err), log.Close())
 	}

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/brokerd/brokerd/internal/cli/console"
+
 	"github.com/brokerd/brokerd/internal/testbed"
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
@@ -14,7 +16,7 @@ import (
 // verify runs verify through the daemon. It returns the report and the first failed check.
 func (d *demo) verify(ctx context.Context) (seen report.Report, failed *report.Check, err error) {
 	d.say.command("verify", testbed.Destination)
-	backend, err := (&app{Streams: d.Streams, socket: d.world.SocketPath}).newVerifyBackend(false, "")
+	backend, err := newVerifyBackend((&console.App{Streams: d.Streams, Socket: d.world.SocketPath}), false, "")
 	if err != nil {
 		return seen, nil, err
 	}
@@ -72,7 +74,7 @@ func (d *demo) showCounts(seen report.Report) {
 	}
 	d.say.good("%s", text)
 	if undecided+skipped > 0 {
-		d.say.line("%s", d.say.p.dim(fmt.Sprintf("- %d need the policy documents (see --policies), %d do not apply", undecided, skipped)))
+		d.say.line("%s", d.say.p.Dim(fmt.Sprintf("- %d need the policy documents (see --policies), %d do not apply", undecided, skipped)))
 	}
 }
 
@@ -94,7 +96,7 @@ func (d *demo) breakKey(ctx context.Context) error {
 	if err == nil {
 		return errors.New("the upload was stored although the key policy does not allow it")
 	}
-	if code := codeOf(err); code != exitFailed {
+	if code := console.CodeOf(err); code != console.ExitFailed {
 		return fmt.Errorf("the upload should have failed for good, and its exit code is %d: %w", code, err)
 	}
 	d.say.bad("%s", err)

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/brokerd/brokerd/internal/cli/console"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
@@ -37,7 +39,7 @@ func (d *demo) policies(ctx context.Context) error {
 	}
 	_, stanza, _ := strings.Cut(string(text), "\ndestinations:\n")
 	stanza, _, _ = strings.Cut(stanza, "\naccess:")
-	d.say.text(d.say.p.dim("destinations:\n" + stanza))
+	d.say.text(d.say.p.Dim("destinations:\n" + stanza))
 	if err := d.world.Apply(ctx); err != nil {
 		return err
 	}
@@ -68,7 +70,7 @@ func (d *demo) deliver(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.say.fact("file", "%s, %s", source, bytesText(d.size))
+	d.say.fact("file", "%s, %s", source, console.BytesText(d.size))
 	started := time.Now()
 	res, err := d.client.UploadFile(ctx, testbed.Destination, d.name, d.file)
 	if err != nil {

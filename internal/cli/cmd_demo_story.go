@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 
+	"github.com/brokerd/brokerd/internal/cli/console"
+
 	"github.com/brokerd/brokerd/internal/verify/render"
 )
 
@@ -14,15 +16,15 @@ const storyWidth = 80
 // story prints numbered headings and the steps below them.
 type story struct {
 	w io.Writer
-	p palette
+	p console.Palette
 	n int
 }
 
-func newStory(w io.Writer) *story { return &story{w: w, p: paletteFor(w)} }
+func newStory(w io.Writer) *story { return &story{w: w, p: console.PaletteFor(w)} }
 
 func (s *story) heading(format string, args ...any) {
 	s.n++
-	_, _ = fmt.Fprintf(s.w, "\n%s\n", s.p.bold(fmt.Sprintf("%d. ", s.n)+fmt.Sprintf(format, args...)))
+	_, _ = fmt.Fprintf(s.w, "\n%s\n", s.p.Bold(fmt.Sprintf("%d. ", s.n)+fmt.Sprintf(format, args...)))
 }
 
 func (s *story) line(format string, args ...any) {
@@ -31,19 +33,19 @@ func (s *story) line(format string, args ...any) {
 
 // command shows the command line that does the same.
 func (s *story) command(args ...string) {
-	s.line("%s", s.p.dim("$ brokerctl "+strings.Join(args, " ")))
+	s.line("%s", s.p.Dim("$ brokerctl "+strings.Join(args, " ")))
 }
 
 func (s *story) good(format string, args ...any) {
-	s.hanging("   "+s.p.good("✓")+" ", 5, fmt.Sprintf(format, args...))
+	s.hanging("   "+s.p.Good("✓")+" ", 5, fmt.Sprintf(format, args...))
 }
 
 func (s *story) bad(format string, args ...any) {
-	s.hanging("   "+s.p.bad("✗")+" ", 5, fmt.Sprintf(format, args...))
+	s.hanging("   "+s.p.Bad("✗")+" ", 5, fmt.Sprintf(format, args...))
 }
 
 func (s *story) fact(name, format string, args ...any) {
-	s.hanging("   "+s.p.dim(fmt.Sprintf("%-11s", name))+" ", 15, fmt.Sprintf(format, args...))
+	s.hanging("   "+s.p.Dim(fmt.Sprintf("%-11s", name))+" ", 15, fmt.Sprintf(format, args...))
 }
 
 // hanging prints text behind mark, and indents the lines that follow the first.

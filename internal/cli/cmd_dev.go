@@ -12,6 +12,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/brokerd/brokerd/internal/cli/console"
+	"github.com/brokerd/brokerd/internal/cli/sandboxcmd"
+
 	"github.com/spf13/cobra"
 
 	"github.com/brokerd/brokerd/client"
@@ -20,8 +23,8 @@ import (
 	"github.com/brokerd/brokerd/internal/sandbox"
 )
 
-func (a *app) devCommand() *cobra.Command {
-	d := &dev{app: a}
+func devCommand(a *console.App) *cobra.Command {
+	d := &dev{App: a}
 	cmd := &cobra.Command{
 		Use:   "dev",
 		Short: "Run your configuration in the sandbox, in the foreground",
@@ -39,7 +42,7 @@ brokerd's log goes to standard error. Everything is removed at the end.`,
   BROKERD_SOCKET=/tmp/brokerd.sock brokerctl upload -d audit-logs FILE`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, stop := untilHangup(cmd.Context())
+			ctx, stop := console.UntilHangup(cmd.Context())
 			defer stop()
 			return d.run(ctx)
 		},
@@ -53,7 +56,7 @@ brokerd's log goes to standard error. Everything is removed at the end.`,
 
 // dev is one run of `brokerctl dev`.
 type dev struct {
-	*app
+	*console.App
 	path, brokerd, link string
 }
 
@@ -78,9 +81,9 @@ func (d *dev) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = firstError(err, os.RemoveAll(dir)) }()
-	p := paletteFor(d.Err)
-	program, err := findBrokerd(ctx, d.brokerd, dir, func(text string) { _, _ = fmt.Fprintln(d.Err, p.dim(text)) })
+	defer func() { err = console.FirstError(err, os.RemoveAll(dir)) }()
+	p := console.PaletteFor(d.Err)
+	program, err := findBrokerd(ctx, d.brokerd, dir, func(text string) { _, _ = fmt.Fprintln(d.Err, p.Dim(text)) })
 	if err != nil {
 		return err
 	}
@@ -89,8 +92,8 @@ func (d *dev) run(ctx context.Context) (err error) {
 		return err
 	}
 	sb.Start()
-	defer func() { err = firstError(err, sb.Close()) }()
-	_, leave, err := announce(sb, "")
+	defer func() { err = console.FirstError(err, sb.Close()) }()
+	_, leave, err := sandboxcmd.Announce(sb, "")
 	if err != nil {
 		return err
 	}
@@ -160,29 +163,29 @@ func linkTo(socket, link string) error {
 
 // announce prints the way in, for a shell and for two languages.
 func (d *dev) announce(r *rehearsal.Rehearsal, socket string) error {
-	p := paletteFor(d.Out)
+	p := console.PaletteFor(d.Out)
 	names := slices.Sorted(maps.Keys(r.Config.Destinations))
 	first := r.Config.Destinations[names[0]]
 	var b strings.Builder
 	say := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	say("%s brokerd runs with %s in the sandbox. This is not AWS.\n", p.good("✓"), d.path)
-	say("%s", p.bold("The copy of your configuration, "+r.ConfigPath+", differs in this:"))
+	say("%s brokerd runs with %s in the sandbox. This is not AWS.\n", p.Good("✓"), d.path)
+	say("%s", p.Bold("The copy of your configuration, "+r.ConfigPath+", differs in this:"))
 	for _, c := range r.Changes {
 		say("  - %s", c)
 	}
-	say("\n%s", p.bold("Made in the accounts, as `brokerctl setup apply` makes it:"))
+	say("\n%s", p.Bold("Made in the accounts, as `brokerctl setup apply` makes it:"))
 	for _, c := range r.Made {
 		say("  - %s", describe(&c))
 	}
-	say("\n%s", p.bold("Shell"))
+	say("\n%s", p.Bold("Shell"))
 	say("  export BROKERD_SOCKET=%s", socket)
 	say("  echo hello | brokerctl upload -d %s --name hello.txt -", names[0])
 	say("  brokerctl verify %s", names[0])
-	say("%s", p.bold("Account B's view, in another shell"))
+	say("%s", p.Bold("Account B's view, in another shell"))
 	say(`  eval "$(brokerctl sandbox env --format files)"; aws --profile account-b s3 ls --recursive s3://%s`, first.Bucket)
-	say("%s", p.bold("Go"))
+	say("%s", p.Bold("Go"))
 	say(`  c, err := client.Dial(%q); res, err := c.Upload(ctx, %q, "hello.txt", strings.NewReader("hello"))`, socket, names[0])
-	say("%s", p.bold("Python"))
+	say("%s", p.Bold("Python"))
 	say(`  channel = grpc.insecure_channel("unix:%s")   # docs/guide-clients.md goes on from here`, socket)
 	say("\nIt runs until Ctrl-C. brokerd's log follows.")
 	_, err := io.WriteString(d.Out, b.String())

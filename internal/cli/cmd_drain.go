@@ -10,16 +10,18 @@ import (
 	"strings"
 	"time"
 
+	"github.com/brokerd/brokerd/internal/cli/console"
+
 	"github.com/spf13/cobra"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
-func (a *app) drainCommand() *cobra.Command {
+func drainCommand(a *console.App) *cobra.Command {
 	var timeout time.Duration
 	var resume bool
-	var out format
+	var out console.Format
 	cmd := &cobra.Command{
 		Use:   "drain",
 		Short: "Stop accepting uploads, and wait until the spool is delivered",
@@ -38,16 +40,16 @@ Exits 0 if all deliverable objects are delivered, 75 if --timeout has passed.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
 			case timeout < 0:
-				return usageError(errors.New("--timeout must not be negative"))
+				return console.UsageError(errors.New("--timeout must not be negative"))
 			case resume && cmd.Flags().Changed("timeout"):
-				return usageError(errors.New("--resume takes effect at once: remove --timeout"))
+				return console.UsageError(errors.New("--resume takes effect at once: remove --timeout"))
 			}
-			return a.drain(cmd.Context(), timeout, resume, out)
+			return drain(cmd.Context(), a, timeout, resume, out)
 		},
 	}
 	cmd.Flags().DurationVar(&timeout, "timeout", 30*time.Second, "how long to wait; 0: no limit")
 	cmd.Flags().BoolVar(&resume, "resume", false, "accept uploads again")
-	outputFlag(cmd, &out)
+	console.OutputFlag(cmd, &out)
 	return cmd
 }
 
@@ -75,8 +77,8 @@ func drainedOf(m *brokerdv1.DrainResponse) drained {
 	}
 }
 
-func (a *app) drain(ctx context.Context, timeout time.Duration, resume bool, out format) error {
-	c, err := a.dial()
+func drain(ctx context.Context, a *console.App, timeout time.Duration, resume bool, out console.Format) error {
+	c, err := a.Dial()
 	if err != nil {
 		return err
 	}
@@ -100,7 +102,7 @@ func (a *app) drain(ctx context.Context, timeout time.Duration, resume bool, out
 				err = errors.New("the daemon ended the call without a result; run it again")
 			}
 			if ctx.Err() != nil {
-				return &exitError{exitSignal, errors.New("interrupted; the daemon still refuses uploads: run `brokerctl drain --resume` to accept them again")}
+				return &console.ExitError{Code: console.ExitSignal, Err: errors.New("interrupted; the daemon still refuses uploads: run `brokerctl drain --resume` to accept them again")}
 			}
 			return c.FromError(err)
 		}
@@ -109,18 +111,18 @@ func (a *app) drain(ctx context.Context, timeout time.Duration, resume bool, out
 			continue
 		}
 		bar.clear()
-		return a.endDrain(drainedOf(m), resume, out)
+		return endDrain(a, drainedOf(m), resume, out)
 	}
 }
 
 // endDrain prints the result and returns the error with the exit code.
-func (a *app) endDrain(d drained, resume bool, out format) error {
+func endDrain(a *console.App, d drained, resume bool, out console.Format) error {
 	text := drainSummary(d)
 	if resume {
 		text = "uploads are accepted again"
 	}
 	var err error
-	if out == formatJSON {
+	if out == console.FormatJSON {
 		err = json.NewEncoder(a.Out).Encode(d)
 	} else {
 		_, err = fmt.Fprintln(a.Out, text)
@@ -129,19 +131,19 @@ func (a *app) endDrain(d drained, resume bool, out format) error {
 	case err != nil || d.Drained || resume:
 		return err
 	case d.OpenUploads == 0 && d.QueuedObjects == 0:
-		return &exitError{exitFailed, nil} // only an operator can make the files readable
+		return &console.ExitError{Code: console.ExitFailed, Err: nil} // only an operator can make the files readable
 	default:
-		return &exitError{exitTemporary, nil}
+		return &console.ExitError{Code: console.ExitTemporary, Err: nil}
 	}
 }
 
 func drainProgress(d drained) string {
 	var parts []string
 	if d.OpenUploads > 0 {
-		parts = append(parts, counted(uint64(d.OpenUploads), "upload")+" open")
+		parts = append(parts, console.Counted(uint64(d.OpenUploads), "upload")+" open")
 	}
 	if d.QueuedObjects > 0 {
-		parts = append(parts, fmt.Sprintf("%s (%s) to deliver", counted(d.QueuedObjects, "object"), bytesText(int64(d.QueuedBytes))))
+		parts = append(parts, fmt.Sprintf("%s (%s) to deliver", console.Counted(d.QueuedObjects, "object"), console.BytesText(int64(d.QueuedBytes))))
 	}
 	return "draining: " + strings.Join(parts, ", ")
 }
@@ -158,7 +160,7 @@ func drainSummary(d drained) string {
 		}
 	}
 	if n := d.ParkedObjects; n > 0 {
-		text += fmt.Sprintf("\n%s of parked destinations stay in the spool: `brokerctl status` shows why", counted(n, "object"))
+		text += fmt.Sprintf("\n%s of parked destinations stay in the spool: `brokerctl status` shows why", console.Counted(n, "object"))
 		if n == 1 {
 			text = strings.Replace(text, "destinations stay", "destinations stays", 1)
 		}
@@ -168,7 +170,7 @@ func drainSummary(d drained) string {
 	} else if n > 1 {
 		text += fmt.Sprintf("\n%d dead objects stay in the spool: `brokerctl spool ls --state dead`", n)
 	}
-	for _, l := range problemLines(d.UnreadableObjects, d.QuarantinedObjects, d.Problem) {
+	for _, l := range console.ProblemLines(d.UnreadableObjects, d.QuarantinedObjects, d.Problem) {
 		text += "\n" + l
 	}
 	return text + "\nthe daemon refuses uploads until it is restarted, or until you run `brokerctl drain --resume`"
@@ -183,7 +185,7 @@ type statusLine struct {
 }
 
 func newStatusLine(w io.Writer) *statusLine {
-	return &statusLine{w: w, rewrite: isTerminal(w) && os.Getenv("TERM") != "dumb"}
+	return &statusLine{w: w, rewrite: console.IsTerminal(w) && os.Getenv("TERM") != "dumb"}
 }
 
 func (l *statusLine) set(text string) {

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/brokerd/brokerd/internal/cli/console"
+
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc"
 
@@ -33,13 +35,13 @@ func TestDrain(t *testing.T) {
 		{name: "parked and dead ones stay, and that is no failure", args: []string{"--timeout", "0"},
 			answers: []*brokerdv1.DrainResponse{{Done: true, ParkedObjects: 1, DeadObjects: 2}},
 			out:     "drained: all deliverable objects are delivered\n1 object of parked destinations stays in the spool: `brokerctl status` shows why\n2 dead objects stay in the spool: `brokerctl spool ls --state dead`\n" + closed},
-		{name: "the time is over", args: []string{"--timeout", "2s"}, timeout: 2 * time.Second, code: exitTemporary,
+		{name: "the time is over", args: []string{"--timeout", "2s"}, timeout: 2 * time.Second, code: console.ExitTemporary,
 			answers: []*brokerdv1.DrainResponse{{Done: true, QueuedObjects: 2, QueuedBytes: 5, ParkedObjects: 3, DeadObjects: 1}},
 			out:     "not drained: 2 objects (5 B) to deliver; undelivered objects stay in the spool\n3 objects of parked destinations stay in the spool: `brokerctl status` shows why\n1 dead object stays in the spool: `brokerctl spool ls --state dead`\n" + closed},
-		{name: "for scripts", args: []string{"-o", "json"}, timeout: 30 * time.Second, code: exitTemporary,
+		{name: "for scripts", args: []string{"-o", "json"}, timeout: 30 * time.Second, code: console.ExitTemporary,
 			answers: []*brokerdv1.DrainResponse{{Done: true, OpenUploads: 1}},
 			out:     `{"drained":false,"open_uploads":1,"queued_objects":0,"queued_bytes":0,"parked_objects":0,"dead_objects":0}` + "\n"},
-		{name: "objects that the daemon cannot read are a failure, with the repair", timeout: 30 * time.Second, code: exitFailed,
+		{name: "objects that the daemon cannot read are a failure, with the repair", timeout: 30 * time.Second, code: console.ExitFailed,
 			answers: []*brokerdv1.DrainResponse{{Done: true,
 				Problems: &brokerdv1.SpoolProblems{UnreadableObjects: 1, QuarantinedObjects: 2, Detail: "run: chown 998 /x"}}},
 			out: "not drained: the daemon cannot read all accepted objects\n1 accepted object cannot be read by the daemon: `brokerctl spool ls --state unreadable`\n" +
@@ -50,7 +52,7 @@ func TestDrain(t *testing.T) {
 				closed},
 		{name: "taken again", args: []string{"--resume"}, answers: []*brokerdv1.DrainResponse{{Done: true, QueuedObjects: 4}},
 			out: "uploads are accepted again\n"},
-		{name: "a stream that ends early", timeout: 30 * time.Second, code: exitFailed,
+		{name: "a stream that ends early", timeout: 30 * time.Second, code: console.ExitFailed,
 			errs: "brokerctl: the daemon ended the call without a result; run it again\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -87,14 +89,14 @@ func TestDrainThatIsInterruptedSaysWhatGoesOn(t *testing.T) {
 		return stream.Context().Err()
 	}}
 	code, _, errs := run(ctx, f.serve(t), "drain")
-	if code != exitSignal || !strings.Contains(errs, "brokerctl drain --resume") {
+	if code != console.ExitSignal || !strings.Contains(errs, "brokerctl drain --resume") {
 		t.Errorf("exit code %d\n%s", code, errs)
 	}
 }
 
 func TestDrainRefusesWhatMakesNoSense(t *testing.T) {
 	for _, args := range [][]string{{"--timeout", "-1s"}, {"--resume", "--timeout", "5s"}, {"now"}} {
-		if code, _, _ := run(t.Context(), "nowhere", append([]string{"drain"}, args...)...); code != exitUsage {
+		if code, _, _ := run(t.Context(), "nowhere", append([]string{"drain"}, args...)...); code != console.ExitUsage {
 			t.Errorf("%v: exit code %d", args, code)
 		}
 	}

@@ -8,10 +8,12 @@ import (
 	"slices"
 	"syscall"
 
+	"github.com/brokerd/brokerd/internal/cli/console"
+
 	"github.com/spf13/cobra"
 )
 
-func (a *app) execCommand() *cobra.Command {
+func execCommand(a *console.App) *cobra.Command {
 	var endpoint, check bool
 	cmd := &cobra.Command{
 		Use:   "exec DESTINATION -- COMMAND [ARGUMENT…]",
@@ -36,16 +38,16 @@ An access rule must grant this user the right "credentials".`,
   brokerctl exec --endpoint audit-logs -- ./nightly-export.sh`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if at := cmd.ArgsLenAtDash(); at != 1 || len(args) < 2 {
-				return usageError(errors.New("the arguments are a destination, --, and a command: brokerctl exec DESTINATION -- COMMAND"))
+				return console.UsageError(errors.New("the arguments are a destination, --, and a command: brokerctl exec DESTINATION -- COMMAND"))
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path, err := exec.LookPath(args[1])
 			if err != nil {
-				return usageError(err)
+				return console.UsageError(err)
 			}
-			c, err := a.dial()
+			c, err := a.Dial()
 			if err != nil {
 				return err
 			}
@@ -64,10 +66,10 @@ An access rule must grant this user the right "credentials".`,
 				if !check {
 					return nil
 				}
-				return a.checkIdentity(cmd.Context(), append(slices.Clone(sealedEnv), credentialVariables(r)...), env)
+				return checkIdentity(cmd.Context(), a, append(slices.Clone(sealedEnv), credentialVariables(r)...), env)
 			}
 			if endpoint {
-				return a.execWithEndpoint(cmd.Context(), c, args[0], path, args[1:], env, verify)
+				return execWithEndpoint(cmd.Context(), a, c, args[0], path, args[1:], env, verify)
 			}
 			env = append(env, credentialVariables(r)...)
 			if err := verify(env); err != nil {

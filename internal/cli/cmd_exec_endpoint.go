@@ -16,6 +16,8 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/brokerd/brokerd/internal/cli/console"
+
 	"go.uber.org/zap"
 
 	"github.com/brokerd/brokerd/client"
@@ -35,7 +37,7 @@ var fromKeys = []os.Signal{syscall.SIGINT, syscall.SIGQUIT}
 // execWithEndpoint runs a command with a credentials endpoint of its own, on a port that
 // the kernel picks, with a random token. The endpoint fetches the credentials from the
 // daemon, which learns this user from the kernel and logs each answer.
-func (a *app) execWithEndpoint(ctx context.Context, c *client.Client, destination, path string, args, env []string, verify func(env []string) error) error {
+func execWithEndpoint(ctx context.Context, a *console.App, c *client.Client, destination, path string, args, env []string, verify func(env []string) error) error {
 	token := rand.Text() + rand.Text()
 	l, err := vend.ListenLoopback(ctx, "127.0.0.1:0")
 	if err != nil {
@@ -67,7 +69,7 @@ func (a *app) execWithEndpoint(ctx context.Context, c *client.Client, destinatio
 	if err := verify(env); err != nil {
 		return err
 	}
-	return a.runBeside(path, args, env)
+	return runBeside(a, path, args, env)
 }
 
 func fromDaemon(ctx context.Context, c *client.Client, destination string) (vend.Credentials, error) {
@@ -91,7 +93,7 @@ func fromDaemon(ctx context.Context, c *client.Client, destination string) (vend
 
 // runBeside runs the command, and returns its exit status, or 128 plus the signal that
 // ended it.
-func (a *app) runBeside(path string, args, env []string) error {
+func runBeside(a *console.App, path string, args, env []string) error {
 	// The parent-death signal is tied to the thread, so keep it until the command ends.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -108,7 +110,7 @@ func (a *app) runBeside(path string, args, env []string) error {
 		for {
 			select {
 			case s := <-signals:
-				if slices.Contains(fromKeys, s) && isTerminal(a.In) {
+				if slices.Contains(fromKeys, s) && console.IsTerminal(a.In) {
 					continue
 				}
 				_ = command.Process.Signal(s) // it may have ended
@@ -126,7 +128,7 @@ func (a *app) runBeside(path string, args, env []string) error {
 		return nil
 	}
 	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
-		return &exitError{code: 128 + int(status.Signal())}
+		return &console.ExitError{Code: 128 + int(status.Signal())}
 	}
-	return &exitError{code: exit.ExitCode()}
+	return &console.ExitError{Code: exit.ExitCode()}
 }

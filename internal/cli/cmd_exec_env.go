@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/brokerd/brokerd/internal/cli/console"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -51,7 +53,7 @@ func without(env, names []string) []string {
 // checkIdentity asks STS for the identity that an AWS SDK finds in env. It prints the
 // identity, or returns an error when it is not the one of want, an environment with the
 // keys of the destination's session.
-func (a *app) checkIdentity(ctx context.Context, want, env []string) error {
+func checkIdentity(ctx context.Context, a *console.App, want, env []string) error {
 	expected, err := identityIn(ctx, want)
 	if err != nil {
 		return fmt.Errorf("asking STS for the identity of the destination's session: %w", err)
@@ -87,7 +89,7 @@ const identityCommandName = "exec-identity"
 
 // identityCommand prints the identity that an AWS SDK finds in the environment, for
 // exec --check.
-func (a *app) identityCommand() *cobra.Command {
+func identityCommand(a *console.App) *cobra.Command {
 	return &cobra.Command{
 		Use: identityCommandName, Short: "Print the ARN that an AWS SDK finds in this environment", Hidden: true, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -5,13 +5,15 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/brokerd/brokerd/internal/cli/console"
+
 	"github.com/spf13/cobra"
 
 	"github.com/brokerd/brokerd/docs/checks"
 	"github.com/brokerd/brokerd/internal/errtext"
 )
 
-func (a *app) explainCommand() *cobra.Command {
+func explainCommand(a *console.App) *cobra.Command {
 	return &cobra.Command{
 		Use:   "explain [CODE]",
 		Short: "Explain a code of verify: its cause, how to recognize it, how to repair it",
@@ -31,29 +33,29 @@ brokerctl suggests similar ones. Without an argument it lists all codes.`,
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return a.listCodes(checks.Codes())
+				return listCodes(a, checks.Codes())
 			}
 			if page, ok := checks.Page(checks.Normalize(args[0])); ok {
 				_, err := fmt.Fprint(a.Out, page)
 				return err
 			}
 			if errtext.Known(args[0]) {
-				return a.explainAWSCode(args[0])
+				return explainAWSCode(a, args[0])
 			}
 			near := checks.Near(args[0])
 			if len(near) == 0 {
-				return usageError(fmt.Errorf("there is no code %q; `brokerctl explain` lists all", args[0]))
+				return console.UsageError(fmt.Errorf("there is no code %q; `brokerctl explain` lists all", args[0]))
 			}
 			lines := []string{fmt.Sprintf("there is no code %q; did you mean", args[0])}
 			for _, code := range near {
 				lines = append(lines, fmt.Sprintf("  %-14s %s", code, checks.Title(code)))
 			}
-			return usageError(errors.New(strings.Join(lines, "\n")))
+			return console.UsageError(errors.New(strings.Join(lines, "\n")))
 		},
 	}
 }
 
-func (a *app) listCodes(codes []string) error {
+func listCodes(a *console.App, codes []string) error {
 	for _, code := range codes {
 		if _, err := fmt.Fprintf(a.Out, "%-14s %s\n", code, checks.Title(code)); err != nil {
 			return err
@@ -63,7 +65,7 @@ func (a *app) listCodes(codes []string) error {
 }
 
 // explainAWSCode shows the page of an error code of AWS.
-func (a *app) explainAWSCode(code string) error {
+func explainAWSCode(a *console.App, code string) error {
 	x := errtext.Explain(errtext.Error{Code: code})
 	text := fmt.Sprintf("%s: %s. %s\n", code, x.Cause, x.LookAt[0])
 	if errtext.IsRefusal(code) {

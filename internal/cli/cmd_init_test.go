@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/brokerd/brokerd/internal/cli/console"
+
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/setup"
 )
@@ -15,7 +17,7 @@ import (
 func initWith(t *testing.T, path string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	code = Main(t.Context(), append([]string{"init", "--config", path, "--offline"}, args...), Streams{In: strings.NewReader(""), Out: &out, Err: &errs})
+	code = Main(t.Context(), append([]string{"init", "--config", path, "--offline"}, args...), console.Streams{In: strings.NewReader(""), Out: &out, Err: &errs})
 	return code, out.String(), errs.String()
 }
 
@@ -41,7 +43,7 @@ func TestInitWritesWhatEveryRuntimeNeeds(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "brokerd.yaml")
-			if code, _, stderr := initWith(t, path, with(c.args...)...); code != exitOK {
+			if code, _, stderr := initWith(t, path, with(c.args...)...); code != console.ExitOK {
 				t.Fatalf("exits with %d: %s", code, stderr)
 			}
 			cfg, err := config.Load(path)
@@ -74,7 +76,7 @@ func TestInitWritesWhatEveryRuntimeNeeds(t *testing.T) {
 
 func TestInitAgainAddsADestinationAndTouchesNothingElse(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "brokerd.yaml")
-	if code, _, stderr := initWith(t, path, with("--runs-as", "ec2", "--principal", "app-host")...); code != exitOK {
+	if code, _, stderr := initWith(t, path, with("--runs-as", "ec2", "--principal", "app-host")...); code != console.ExitOK {
 		t.Fatal(stderr)
 	}
 	first, err := os.ReadFile(path)
@@ -94,7 +96,7 @@ func TestInitAgainAddsADestinationAndTouchesNothingElse(t *testing.T) {
 	}
 	// Who runs the daemon is in the file: it is neither asked for nor taken.
 	code, stdout, stderr := initWith(t, link, with("--destination", "second", "--role", "other")...)
-	if code != exitOK || !strings.Contains(stdout, "destination second added") {
+	if code != console.ExitOK || !strings.Contains(stdout, "destination second added") {
 		t.Fatalf("exits with %d: %s%s", code, stdout, stderr)
 	}
 	now, err := os.ReadFile(path)
@@ -117,13 +119,13 @@ func TestInitAgainAddsADestinationAndTouchesNothingElse(t *testing.T) {
 	}
 	code, stdout, _ = initWith(t, path, with("--destination", "second", "--role", "other")...)
 	again, err := os.ReadFile(path)
-	if err != nil || code != exitOK || !bytes.Equal(again, now) || !strings.Contains(stdout, "nothing was changed") {
+	if err != nil || code != console.ExitOK || !bytes.Equal(again, now) || !strings.Contains(stdout, "nothing was changed") {
 		t.Errorf("the same call again exits with %d: %v %s", code, err, stdout)
 	}
 	for _, args := range [][]string{{"--destination", "second"}, {"--destination", "third", "--runs-as", "ec2", "--principal", "x"}, {"--destination", "third", "--bucket", "Not_A_Bucket"}} {
 		code, _, stderr := initWith(t, path, with(args...)...)
 		again, err := os.ReadFile(path)
-		if code == exitOK || stderr == "" || err != nil || !bytes.Equal(again, now) {
+		if code == console.ExitOK || stderr == "" || err != nil || !bytes.Equal(again, now) {
 			t.Errorf("%v: exits with %d, %v: %s", args, code, err, stderr)
 		}
 	}
@@ -149,7 +151,7 @@ func TestInitNamesWhatIsMissingAndWhatIsWrong(t *testing.T) {
 		{"every service account", with("--runs-as", "web-identity", "--oidc-provider", "https://o.example", "--subject", "system:serviceaccount:a:*"), []string{"--subject"}},
 	} {
 		code, _, stderr := initWith(t, path, c.args...)
-		if code != exitUsage {
+		if code != console.ExitUsage {
 			t.Errorf("%s: exits with %d", c.name, code)
 		}
 		for _, want := range c.want {
@@ -164,7 +166,7 @@ func TestInitNamesWhatIsMissingAndWhatIsWrong(t *testing.T) {
 	if err := os.WriteFile(path, []byte("destinations: [\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if code, _, stderr := initWith(t, path, with("--runs-as", "ec2", "--principal", "x")...); code != exitFailed || !strings.Contains(stderr, path+":") {
+	if code, _, stderr := initWith(t, path, with("--runs-as", "ec2", "--principal", "x")...); code != console.ExitFailed || !strings.Contains(stderr, path+":") {
 		t.Errorf("a broken file: exits with %d: %s", code, stderr)
 	}
 }
@@ -177,10 +179,10 @@ func TestInitFillsAFileOfCommentsAndPrints(t *testing.T) {
 	}
 	args := with("--runs-as", "ec2", "--principal", "x")
 	code, printed, stderr := initWith(t, path, append(args, "--print")...)
-	if text, err := os.ReadFile(path); code != exitOK || err != nil || string(text) != head {
+	if text, err := os.ReadFile(path); code != console.ExitOK || err != nil || string(text) != head {
 		t.Fatalf("--print exits with %d: %v %s", code, err, stderr)
 	}
-	if code, _, stderr := initWith(t, path, args...); code != exitOK {
+	if code, _, stderr := initWith(t, path, args...); code != console.ExitOK {
 		t.Fatal(stderr)
 	}
 	if text, err := os.ReadFile(path); err != nil || string(text) != printed || !strings.HasPrefix(printed, head) {
@@ -197,10 +199,10 @@ func TestAFileThatChangedMeanwhileIsKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := writeConfigFile(path, []byte("before"), info, []byte("new")); err == nil {
+	if err := console.WriteConfigFile(path, []byte("before"), info, []byte("new")); err == nil {
 		t.Error("a change was lost")
 	}
-	if err := writeConfigFile(path, nil, nil, []byte("new")); err == nil {
+	if err := console.WriteConfigFile(path, nil, nil, []byte("new")); err == nil {
 		t.Error("a file that came meanwhile was replaced")
 	}
 	if text, err := os.ReadFile(path); err != nil || string(text) != "now" {

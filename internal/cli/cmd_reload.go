@@ -5,13 +5,15 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/brokerd/brokerd/internal/cli/console"
+
 	"github.com/spf13/cobra"
 
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
-func (a *app) reloadCommand() *cobra.Command {
-	var out format
+func reloadCommand(a *console.App) *cobra.Command {
+	var out console.Format
 	cmd := &cobra.Command{
 		Use:   "reload",
 		Short: "Make the daemon read its configuration file again",
@@ -25,7 +27,7 @@ restart; the daemon rejects a file that changes one of them.`,
 		Example: "  brokerd check-config --config /etc/brokerd/brokerd.yaml && brokerctl reload",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := a.dial()
+			c, err := a.Dial()
 			if err != nil {
 				return err
 			}
@@ -34,7 +36,7 @@ restart; the daemon rejects a file that changes one of them.`,
 			if err != nil {
 				return c.FromError(err)
 			}
-			if out == formatJSON {
+			if out == console.FormatJSON {
 				return json.NewEncoder(a.Out).Encode(map[string][]string{
 					"added": named(r.GetAdded()), "changed": named(r.GetChanged()), "removed": named(r.GetRemoved()), "unchanged": named(r.GetUnchanged()),
 				})
@@ -43,7 +45,7 @@ restart; the daemon rejects a file that changes one of them.`,
 			return err
 		},
 	}
-	outputFlag(cmd, &out)
+	console.OutputFlag(cmd, &out)
 	return cmd
 }
 

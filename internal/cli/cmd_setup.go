@@ -1,8 +1,11 @@
 package cli
 
-import "github.com/spf13/cobra"
+import (
+	"github.com/brokerd/brokerd/internal/cli/console"
+	"github.com/spf13/cobra"
+)
 
-func (a *app) setupCommand() *cobra.Command {
+func setupCommand(a *console.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "setup",
 		Short: "Make the accounts as the configuration asks",
@@ -14,6 +17,6 @@ Start with ` + "`brokerctl setup plan`" + `: it changes nothing.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(a.setupPlan(), a.setupApply(), a.setupRemove(), a.setupCreateKey(), a.setupRender(), a.setupImport())
+	cmd.AddCommand(setupPlan(a), setupApply(a), setupRemove(a), setupCreateKey(a), setupRender(a), setupImport(a))
 	return cmd
 }

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/brokerd/brokerd/internal/cli/console"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
@@ -26,7 +28,7 @@ type setupFlags struct {
 	config         string
 	source, target []string
 	handOver       string
-	out            format
+	out            console.Format
 }
 
 const accountsHelp = `
@@ -43,10 +45,10 @@ func (f *setupFlags) add(cmd *cobra.Command) {
 	fl.StringArrayVar(&f.source, "source-profile", nil, "profile for account A, a role's ARN, or \"-\"; may be given more than once")
 	fl.StringArrayVar(&f.target, "target-profile", nil, "profile for account B, a role's ARN, or \"-\"; may be given more than once")
 	fl.StringVar(&f.handOver, "handover", ".", "directory for the file for the administrator of an account that is not reached")
-	outputFlag(cmd, &f.out)
+	console.OutputFlag(cmd, &f.out)
 	// 2 means "there are changes" here, so wrong flags cannot be 2 as well.
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return &exitError{exitFailed, fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())}
+		return &console.ExitError{Code: console.ExitFailed, Err: fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())}
 	})
 }
 

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/brokerd/brokerd/internal/cli/console"
+
 	"github.com/spf13/cobra"
 
 	"github.com/brokerd/brokerd/internal/setup"
@@ -39,7 +41,7 @@ Right before each write the document is read again: when it is not the one that
 the plan was made with, apply stops. What is replaced is kept in --backup. When a
 call fails, the rest is left undone, and the same command goes on from there.`
 
-func (a *app) setupApply() *cobra.Command {
+func setupApply(a *console.App) *cobra.Command {
 	var f applyFlags
 	cmd := &cobra.Command{
 		Use:   "apply [DESTINATION…]",
@@ -52,13 +54,13 @@ are here.
 Exits 0 when everything is as the configuration asks, 1 when something failed.`,
 		Example: `  brokerctl setup apply --config brokerd.yaml --source-profile a-admin --target-profile b-admin
   brokerctl setup apply audit-logs --config brokerd.yaml --target-profile b-admin --yes`,
-		RunE: func(cmd *cobra.Command, args []string) error { return a.runSetup(cmd.Context(), &f, args, false) },
+		RunE: func(cmd *cobra.Command, args []string) error { return runSetup(cmd.Context(), a, &f, args, false) },
 	}
 	f.add(cmd)
 	return cmd
 }
 
-func (a *app) setupRemove() *cobra.Command {
+func setupRemove(a *console.App) *cobra.Command {
 	var f applyFlags
 	cmd := &cobra.Command{
 		Use:   "remove [DESTINATION…]",
@@ -74,14 +76,14 @@ destination here before you take it out of the file.
 
 Exits 0 when nothing of ours is left, 1 when something failed.`,
 		Example: `  brokerctl setup remove audit-logs --config brokerd.yaml --source-profile a-admin --target-profile b-admin`,
-		RunE:    func(cmd *cobra.Command, args []string) error { return a.runSetup(cmd.Context(), &f, args, true) },
+		RunE:    func(cmd *cobra.Command, args []string) error { return runSetup(cmd.Context(), a, &f, args, true) },
 	}
 	f.add(cmd)
 	return cmd
 }
 
-func (a *app) runSetup(ctx context.Context, f *applyFlags, destinations []string, remove bool) error {
-	if f.out == formatJSON && !f.yes {
+func runSetup(ctx context.Context, a *console.App, f *applyFlags, destinations []string, remove bool) error {
+	if f.out == console.FormatJSON && !f.yes {
 		return errors.New("-o json needs --yes: it does not ask for confirmation")
 	}
 	r, err := f.open(ctx, destinations)
@@ -92,8 +94,8 @@ func (a *app) runSetup(ctx context.Context, f *applyFlags, destinations []string
 	if err != nil {
 		return err
 	}
-	if f.out == formatText {
-		if err := a.showPlan(r, p, &f.setupFlags); err != nil {
+	if f.out == console.FormatText {
+		if err := showPlan(a, r, p, &f.setupFlags); err != nil {
 			return err
 		}
 	} else if _, err := writeHandOvers(f.handOver, r, p); err != nil {
@@ -106,16 +108,16 @@ func (a *app) runSetup(ctx context.Context, f *applyFlags, destinations []string
 		return fmt.Errorf("nothing was changed: %w", errNotProven)
 	}
 	if p.Pending() {
-		if err := a.confirmSetup(ctx, f.yes, remove); err != nil {
+		if err := confirmSetup(ctx, a, f.yes, remove); err != nil {
 			return err
 		}
 	}
-	out, err := a.change(ctx, r, p, f)
+	out, err := change(ctx, a, r, p, f)
 	result := &setupResult{Outcome: out}
 	if err == nil && !remove {
-		err = a.verifySetup(ctx, r, destinations, f, result)
+		err = verifySetup(ctx, a, r, destinations, f, result)
 	}
-	if f.out == formatJSON {
+	if f.out == console.FormatJSON {
 		enc := json.NewEncoder(a.Out)
 		enc.SetEscapeHTML(false)
 		enc.SetIndent("", "  ")
@@ -137,32 +139,32 @@ type setupResult struct {
 }
 
 // confirmSetup asks on a terminal. Elsewhere --yes has to be given.
-func (a *app) confirmSetup(ctx context.Context, yes, remove bool) error {
+func confirmSetup(ctx context.Context, a *console.App, yes, remove bool) error {
 	switch {
 	case yes:
 		return nil
-	case !isTerminal(a.In):
+	case !console.IsTerminal(a.In):
 		return errors.New("nothing was changed: there is no terminal to ask on; give --yes")
 	case remove:
-		return a.confirm(ctx, "Type yes to take this out: ", "nothing was changed")
+		return a.Confirm(ctx, "Type yes to take this out: ", "nothing was changed")
 	}
-	return a.confirm(ctx, "Type yes to make these changes: ", "nothing was changed")
+	return a.Confirm(ctx, "Type yes to make these changes: ", "nothing was changed")
 }
 
-func (a *app) change(ctx context.Context, r *arrangement, p *setup.Plan, f *applyFlags) (awsaccounts.Outcome, error) {
+func change(ctx context.Context, a *console.App, r *arrangement, p *setup.Plan, f *applyFlags) (awsaccounts.Outcome, error) {
 	dir := f.backup
 	if dir == "" {
 		dir = backupDir()
 	}
 	v := newPlanView(a.Out)
-	text := f.out == formatText
+	text := f.out == console.FormatText
 	out, err := r.accounts.Apply(ctx, p, awsaccounts.ApplyOptions{Backup: dir, Wait: f.wait, Notify: func(c *setup.Change, s awsaccounts.Stage) {
 		switch {
 		case !text || s == awsaccounts.Writing:
 		case s == awsaccounts.Waiting:
-			v.line("  %s %s: AWS does not know the new role everywhere yet", v.p.dim("…"), describe(c))
+			v.line("  %s %s: AWS does not know the new role everywhere yet", v.p.Dim("…"), describe(c))
 		default:
-			v.line("  %s %s  %s", v.p.good("✓"), describe(c), v.p.dim(string(s)))
+			v.line("  %s %s  %s", v.p.Good("✓"), describe(c), v.p.Dim(string(s)))
 		}
 	}})
 	if text && out.Backup != "" {
@@ -199,5 +201,5 @@ func names(list []setup.Change) string {
 
 // backupDir is where a run keeps the documents that it replaces.
 func backupDir() string {
-	return filepath.Join(stateDir(), "brokerd", "setup", time.Now().UTC().Format("20060102T150405.000Z"))
+	return filepath.Join(console.StateDir(), "brokerd", "setup", time.Now().UTC().Format("20060102T150405.000Z"))
 }

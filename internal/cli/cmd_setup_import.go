@@ -10,6 +10,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/brokerd/brokerd/internal/cli/console"
+	"github.com/brokerd/brokerd/internal/cli/initcmd"
+
 	"github.com/spf13/cobra"
 
 	"github.com/brokerd/brokerd/internal/awsclient"
@@ -19,8 +22,8 @@ import (
 	"github.com/brokerd/brokerd/internal/setup/importer"
 )
 
-func (a *app) setupImport() *cobra.Command {
-	i := &adoption{app: a}
+func setupImport(a *console.App) *cobra.Command {
+	i := &adoption{App: a}
 	cmd := &cobra.Command{
 		Use:   "import",
 		Short: "Write the configuration of existing resources, and list rights that are too broad",
@@ -52,44 +55,44 @@ there keeps every byte. Findings do not change the exit code.` + "\n" + accounts
 	fl.StringVar(&i.path, "config", "", "file to write, or to add to; without it the configuration is printed")
 	fl.StringArrayVar(&i.source, "source-profile", nil, "profile for account A, a role's ARN, or \"-\"")
 	fl.StringArrayVar(&i.target, "target-profile", nil, "profile for account B, a role's ARN, or \"-\"")
-	outputFlag(cmd, &i.out)
+	console.OutputFlag(cmd, &i.out)
 	return cmd
 }
 
 // adoption is one run of `brokerctl setup import`.
 type adoption struct {
-	*app
+	*console.App
 	asked          importer.Asked
 	user, path     string
 	source, target []string
-	out            format
+	out            console.Format
 }
 
 func (i *adoption) run(ctx context.Context) error {
 	if i.asked.Role == "" || i.asked.Bucket == "" || i.asked.Key == "" {
-		return usageError(errors.New("--role, --bucket and --key are needed"))
+		return console.UsageError(errors.New("--role, --bucket and --key are needed"))
 	}
 	if len(i.source)+len(i.target) == 0 {
-		return usageError(errors.New("give --source-profile for account A, --target-profile for account B, or both"))
+		return console.UsageError(errors.New("give --source-profile for account A, --target-profile for account B, or both"))
 	}
 	scope, err := i.asked.Scope()
 	if err != nil {
-		return usageError(err)
+		return console.UsageError(err)
 	}
-	init := &initiation{app: i.app, path: i.path}
+	init := &initcmd.Initiation{App: i.App, Path: i.path}
 	var old []byte
 	var info os.FileInfo
 	if i.path != "" {
-		if old, info, err = readConfigFile(i.path); err != nil {
+		if old, info, err = console.ReadConfigFile(i.path); err != nil {
 			return err
 		}
-		if old != nil && !onlyComments(old) {
-			if init.answers.file, err = config.Parse(i.path, old); err != nil {
+		if old != nil && !console.OnlyComments(old) {
+			if init.Answers.File, err = config.Parse(i.path, old); err != nil {
 				return fmt.Errorf("the file is there and not valid, so nothing is added to it:\n%w", err)
 			}
 		}
 	}
-	accounts, err := i.connect(ctx, init.answers.file, scope.Buckets[0].Region)
+	accounts, err := i.connect(ctx, init.Answers.File, scope.Buckets[0].Region)
 	if err != nil {
 		return err
 	}
@@ -103,9 +106,9 @@ func (i *adoption) run(ctx context.Context) error {
 	}
 	adopted.Draft.Uploader = i.user
 	if i.user == "" {
-		adopted.Draft.Uploader = currentUser()
+		adopted.Draft.Uploader = console.CurrentUser()
 	}
-	text, err := init.compose(old, adopted.Draft)
+	text, err := init.Compose(old, adopted.Draft)
 	var exists *edit.ExistsError
 	if errors.As(err, &exists) && exists.Same {
 		text, err = old, nil
@@ -114,7 +117,7 @@ func (i *adoption) run(ctx context.Context) error {
 		return err
 	}
 	if i.path != "" && exists == nil {
-		if err := writeConfigFile(i.path, old, info, text); err != nil {
+		if err := console.WriteConfigFile(i.path, old, info, text); err != nil {
 			return err
 		}
 	}
@@ -138,7 +141,7 @@ func (i *adoption) connect(ctx context.Context, file *config.Config, region stri
 }
 
 func (i *adoption) tell(text []byte, adopted importer.Adoption) error {
-	if i.out == formatJSON {
+	if i.out == console.FormatJSON {
 		enc := json.NewEncoder(i.Out)
 		enc.SetEscapeHTML(false)
 		enc.SetIndent("", "  ")
@@ -154,10 +157,10 @@ func (i *adoption) tell(text []byte, adopted importer.Adoption) error {
 	} else if _, err := fmt.Fprintf(i.Out, "%s: destination %s\n", i.path, adopted.Draft.Destination.Name); err != nil {
 		return err
 	}
-	p := paletteFor(i.Err)
+	p := console.PaletteFor(i.Err)
 	var b bytes.Buffer
 	for _, n := range adopted.Notes {
-		fmt.Fprintf(&b, "%s %s\n", p.dim("note:"), n)
+		fmt.Fprintf(&b, "%s %s\n", p.Dim("note:"), n)
 	}
 	for _, f := range adopted.Findings {
 		name := f.Document
@@ -167,7 +170,7 @@ func (i *adoption) tell(text []byte, adopted importer.Adoption) error {
 		case f.Index > 0:
 			name += fmt.Sprintf(", statement %d", f.Index)
 		}
-		fmt.Fprintf(&b, "\n%s %s (account %s, %s)\n", p.warn("broader than needed:"), p.bold(name), f.Account, f.ARN)
+		fmt.Fprintf(&b, "\n%s %s (account %s, %s)\n", p.Warn("broader than needed:"), p.Bold(name), f.Account, f.ARN)
 		for _, more := range f.Broader {
 			fmt.Fprintf(&b, "  - %s\n", more)
 		}
@@ -192,7 +195,7 @@ func (i *adoption) tell(text []byte, adopted importer.Adoption) error {
 	case 0:
 		b.WriteString("no statement is broader than needed\n")
 	default:
-		fmt.Fprintf(&b, "\n%s. `brokerctl setup plan` shows what setup would write; setup keeps statements of others, so narrow them by hand\n", counted(uint64(n), "finding"))
+		fmt.Fprintf(&b, "\n%s. `brokerctl setup plan` shows what setup would write; setup keeps statements of others, so narrow them by hand\n", console.Counted(uint64(n), "finding"))
 	}
 	_, err := i.Err.Write(b.Bytes())
 	return err

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/brokerd/brokerd/internal/cli/console"
+
 	"github.com/spf13/cobra"
 
 	"github.com/brokerd/brokerd/internal/awsclient"
@@ -13,11 +15,11 @@ import (
 	"github.com/brokerd/brokerd/internal/setup/awsaccounts"
 )
 
-func (a *app) setupCreateKey() *cobra.Command {
+func setupCreateKey(a *console.App) *cobra.Command {
 	var (
 		profile, region, alias, endpoint string
 		yes                              bool
-		out                              format
+		out                              console.Format
 	)
 	cmd := &cobra.Command{
 		Use:   "create-key",
@@ -42,11 +44,11 @@ A second call makes a second key.`,
 				return err
 			}
 			for id, caller := range accounts.Callers() {
-				if !yes && !isTerminal(a.In) {
+				if !yes && !console.IsTerminal(a.In) {
 					return errors.New("nothing was made: there is no terminal to ask on; give --yes")
 				}
 				if !yes {
-					if err := a.confirm(cmd.Context(), fmt.Sprintf("A key in account %s, as %s. Type yes to make it: ", id, caller), "nothing was made"); err != nil {
+					if err := a.Confirm(cmd.Context(), fmt.Sprintf("A key in account %s, as %s. Type yes to make it: ", id, caller), "nothing was made"); err != nil {
 						return err
 					}
 				}
@@ -54,7 +56,7 @@ A second call makes a second key.`,
 				if err != nil {
 					return err
 				}
-				if out == formatJSON {
+				if out == console.FormatJSON {
 					return json.NewEncoder(a.Out).Encode(map[string]string{"account": id, "kms_key": arn})
 				}
 				_, err = fmt.Fprintln(a.Out, arn)
@@ -69,6 +71,6 @@ A second call makes a second key.`,
 	fl.StringVar(&alias, "alias", "", "alias of the key, for people: the configuration takes the ARN")
 	fl.StringVar(&endpoint, "endpoint", "", "URL of STS and KMS, for a sandbox (default: the environment's, else AWS's)")
 	fl.BoolVarP(&yes, "yes", "y", false, "do not ask")
-	outputFlag(cmd, &out)
+	console.OutputFlag(cmd, &out)
 	return cmd
 }

@@ -4,12 +4,14 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/brokerd/brokerd/internal/cli/console"
+
 	"github.com/spf13/cobra"
 
 	"github.com/brokerd/brokerd/internal/setup"
 )
 
-func (a *app) setupPlan() *cobra.Command {
+func setupPlan(a *console.App) *cobra.Command {
 	var f setupFlags
 	cmd := &cobra.Command{
 		Use:   "plan [DESTINATION…]",
@@ -37,16 +39,16 @@ or something that matters could not be read.`,
 			if err != nil {
 				return err
 			}
-			if err := a.showPlan(r, p, &f); err != nil {
+			if err := showPlan(a, r, p, &f); err != nil {
 				return err
 			}
 			switch {
 			case len(p.Unknown()) > 0:
-				return &exitError{exitFailed, fmt.Errorf("%s could not be decided: see ? above", count(len(p.Unknown()), "part", "parts"))}
+				return &console.ExitError{Code: console.ExitFailed, Err: fmt.Errorf("%s could not be decided: see ? above", count(len(p.Unknown()), "part", "parts"))}
 			case p.Proven() == setup.Fails:
-				return &exitError{exitFailed, errNotProven}
+				return &console.ExitError{Code: console.ExitFailed, Err: errNotProven}
 			case p.Pending():
-				return &exitError{exitUsage, nil}
+				return &console.ExitError{Code: console.ExitUsage, Err: nil}
 			}
 			return nil
 		},
@@ -56,12 +58,12 @@ or something that matters could not be read.`,
 }
 
 // showPlan prints a plan, and writes the hand-over files for other administrators.
-func (a *app) showPlan(r *arrangement, p *setup.Plan, f *setupFlags) error {
+func showPlan(a *console.App, r *arrangement, p *setup.Plan, f *setupFlags) error {
 	files, err := writeHandOvers(f.handOver, r, p)
 	if err != nil {
 		return err
 	}
-	if f.out == formatJSON {
+	if f.out == console.FormatJSON {
 		enc := json.NewEncoder(a.Out)
 		enc.SetEscapeHTML(false)
 		enc.SetIndent("", "  ")

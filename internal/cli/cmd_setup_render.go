@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/brokerd/brokerd/internal/cli/console"
+
 	"github.com/spf13/cobra"
 
 	"github.com/brokerd/brokerd/internal/config"
@@ -14,7 +16,7 @@ import (
 	"github.com/brokerd/brokerd/internal/setup/render"
 )
 
-func (a *app) setupRender() *cobra.Command {
+func setupRender(a *console.App) *cobra.Command {
 	var configPath, form, half, dir string
 	cmd := &cobra.Command{
 		Use:   "render",
@@ -39,22 +41,22 @@ standard output.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if configPath == "" {
-				return usageError(errors.New("--config FILE is missing"))
+				return console.UsageError(errors.New("--config FILE is missing"))
 			}
 			if !oneOf(form, render.Formats()) {
-				return usageError(fmt.Errorf("--format %q: want one of %s", form, listed(render.Formats())))
+				return console.UsageError(fmt.Errorf("--format %q: want one of %s", form, listed(render.Formats())))
 			}
 			if !oneOf(half, render.Halves()) {
-				return usageError(fmt.Errorf("--account %q: want one of %s", half, listed(render.Halves())))
+				return console.UsageError(fmt.Errorf("--account %q: want one of %s", half, listed(render.Halves())))
 			}
 			files, err := renderFiles(configPath, render.Format(form), render.Half(half))
 			if err != nil {
 				return err
 			}
 			if dir != "" {
-				return a.writeRendered(dir, files)
+				return writeRendered(a, dir, files)
 			}
-			return a.printRendered(files)
+			return printRendered(a, files)
 		},
 	}
 	fl := cmd.Flags()
@@ -98,7 +100,7 @@ func renderFiles(path string, f render.Format, h render.Half) ([]render.File, er
 
 // writeRendered replaces files of its own names only: they are output, and the
 // files are overwritten; edit the configuration.
-func (a *app) writeRendered(dir string, files []render.File) error {
+func writeRendered(a *console.App, dir string, files []render.File) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -132,10 +134,10 @@ func replaceFile(path string, f render.File) (err error) {
 }
 
 // printRendered refuses to mix what only works alone.
-func (a *app) printRendered(files []render.File) error {
+func printRendered(a *console.App, files []render.File) error {
 	for i, f := range files {
 		if f.Alone && len(files) > 1 {
-			return usageError(fmt.Errorf("this makes %d files, which do not work as one: give --account source or target, or --output-dir", len(files)))
+			return console.UsageError(fmt.Errorf("this makes %d files, which do not work as one: give --account source or target, or --output-dir", len(files)))
 		}
 		if i > 0 {
 			if _, err := fmt.Fprintln(a.Out); err != nil {

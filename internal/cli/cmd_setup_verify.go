@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/brokerd/brokerd/internal/cli/console"
+
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 	"github.com/brokerd/brokerd/internal/setup"
@@ -22,10 +24,10 @@ const (
 // verifySetup verifies the new arrangement with the daemon's source credentials. When
 // they are not here, or an account is still to follow, it says so: that is not a
 // failure, and not a pass either.
-func (a *app) verifySetup(ctx context.Context, r *arrangement, destinations []string, f *applyFlags, result *setupResult) error {
+func verifySetup(ctx context.Context, a *console.App, r *arrangement, destinations []string, f *applyFlags, result *setupResult) error {
 	skip := func(why string) error {
 		result.NotVerified = why
-		if f.out == formatText {
+		if f.out == console.FormatText {
 			_, err := fmt.Fprintln(a.Out, "Not verified: "+why)
 			return err
 		}
@@ -54,7 +56,7 @@ func (a *app) verifySetup(ctx context.Context, r *arrangement, destinations []st
 	if why := here(ctx, backend, r.state, destinations); why != "" {
 		return skip(why + "; " + fromTheHost)
 	}
-	run, err := a.verifyUntil(ctx, r, backend, destinations, f, len(result.Done) > 0)
+	run, err := verifyUntil(ctx, a, r, backend, destinations, f, len(result.Done) > 0)
 	if err != nil {
 		return err
 	}
@@ -62,14 +64,14 @@ func (a *app) verifySetup(ctx context.Context, r *arrangement, destinations []st
 	for _, d := range run.Results {
 		result.Destinations = append(result.Destinations, d.Report)
 	}
-	if f.out == formatText {
-		v := &verifyRun{app: a, names: destinations, flags: verifyFlags{out: verifyText}}
+	if f.out == console.FormatText {
+		v := &verifyRun{App: a, names: destinations, flags: verifyFlags{out: verifyText}}
 		if err := v.write(a.Out, run); err != nil {
 			return err
 		}
 	}
 	if result.Verified == report.Fail {
-		return &exitError{exitFailed, errors.New("the changes are made, and verify fails: see above")}
+		return &console.ExitError{Code: console.ExitFailed, Err: errors.New("the changes are made, and verify fails: see above")}
 	}
 	return nil
 }
@@ -77,8 +79,8 @@ func (a *app) verifySetup(ctx context.Context, r *arrangement, destinations []st
 // verifyUntil verifies, with the policies as they are now, until nothing fails; when something was changed, again and
 // again for a while: a document may take some time to reach every part
 // of AWS.
-func (a *app) verifyUntil(ctx context.Context, r *arrangement, backend *verifyBackend, names []string, f *applyFlags, changed bool) (render.Run, error) {
-	v := &verifyRun{app: a, backend: backend, names: names}
+func verifyUntil(ctx context.Context, a *console.App, r *arrangement, backend *verifyBackend, names []string, f *applyFlags, changed bool) (render.Run, error) {
+	v := &verifyRun{App: a, backend: backend, names: names}
 	live := newLive(a.Err, names)
 	defer live.stop()
 	deadline := time.Now().Add(f.wait)

@@ -6,17 +6,19 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/brokerd/brokerd/internal/cli/console"
+
 	"github.com/brokerd/brokerd/internal/setup"
 )
 
 // planView prints a plan for people.
 type planView struct {
 	w   io.Writer
-	p   palette
+	p   console.Palette
 	err error
 }
 
-func newPlanView(w io.Writer) *planView { return &planView{w: w, p: paletteFor(w)} }
+func newPlanView(w io.Writer) *planView { return &planView{w: w, p: console.PaletteFor(w)} }
 
 func (v *planView) line(format string, args ...any) {
 	if v.err == nil {
@@ -29,33 +31,33 @@ func (v *planView) plan(p *setup.Plan, callers map[string]string) {
 	for _, c := range p.Changes {
 		if c.Account != account {
 			account = c.Account
-			who := v.p.dim("as " + callers[account])
+			who := v.p.Dim("as " + callers[account])
 			if callers[account] == "" {
-				who = v.p.warn("not reached: for its administrator")
+				who = v.p.Warn("not reached: for its administrator")
 			}
-			v.line("%s  %s", v.p.bold("account "+account), who)
+			v.line("%s  %s", v.p.Bold("account "+account), who)
 		}
 		v.change(c)
 	}
 	if len(p.Warnings) > 0 {
-		v.line("%s", v.p.bold("warnings"))
+		v.line("%s", v.p.Bold("warnings"))
 	}
 	for _, w := range p.Warnings {
-		v.line("  %s %s  %s", v.p.warn("!"), w.Message, v.p.dim(w.Code))
+		v.line("  %s %s  %s", v.p.Warn("!"), w.Message, v.p.Dim(w.Code))
 		v.line("      %s, account %s", describe(&setup.Change{Kind: w.Kind, ARN: w.ARN}), w.Account)
 		if w.Fix != "" {
 			v.line("      %s", w.Fix)
 		}
 	}
 	v.proof(p.Proof)
-	v.line("%s", v.p.bold(summary(p)))
+	v.line("%s", v.p.Bold(summary(p)))
 }
 
 func (v *planView) change(c setup.Change) {
 	mark, word := v.mark(c.Op)
-	v.line("  %s %s  %s", mark, describe(&c), v.p.dim(word))
+	v.line("  %s %s  %s", mark, describe(&c), v.p.Dim(word))
 	if c.Reason != "" {
-		v.line("      %s", v.p.warn(c.Reason))
+		v.line("      %s", v.p.Warn(c.Reason))
 	}
 	if len(c.Statements) == 0 {
 		v.setting(c)
@@ -73,32 +75,32 @@ func (v *planView) change(c setup.Change) {
 		}
 	}
 	if same > 0 {
-		v.line("      %s", v.p.dim(fmt.Sprintf("= %s unchanged", count(same, "statement of ours", "statements of ours"))))
+		v.line("      %s", v.p.Dim(fmt.Sprintf("= %s unchanged", count(same, "statement of ours", "statements of ours"))))
 	}
 	if foreign > 0 {
-		v.line("      %s", v.p.dim(fmt.Sprintf("= %s of others, kept byte for byte", count(foreign, "statement", "statements"))))
+		v.line("      %s", v.p.Dim(fmt.Sprintf("= %s of others, kept byte for byte", count(foreign, "statement", "statements"))))
 	}
 }
 
 func (v *planView) mark(op setup.Op) (mark, word string) {
 	switch op {
 	case setup.OpCreate:
-		return v.p.good("+"), "create"
+		return v.p.Good("+"), "create"
 	case setup.OpUpdate:
-		return v.p.warn("~"), "update"
+		return v.p.Warn("~"), "update"
 	case setup.OpDelete:
-		return v.p.bad("-"), "delete"
+		return v.p.Bad("-"), "delete"
 	case setup.OpKeep:
-		return v.p.dim("="), "unchanged"
+		return v.p.Dim("="), "unchanged"
 	case setup.OpHandOver:
-		return v.p.warn(">"), "handed over"
+		return v.p.Warn(">"), "handed over"
 	}
-	return v.p.bad("?"), "could not be decided"
+	return v.p.Bad("?"), "could not be decided"
 }
 
 func (v *planView) statement(s setup.StatementChange) {
-	mark := map[setup.StatementOp]string{setup.StatementAdded: v.p.good("+"), setup.StatementChanged: v.p.warn("~"), setup.StatementRemoved: v.p.bad("-")}[s.Op]
-	v.line("      %s %s", mark, v.p.bold(s.Sid))
+	mark := map[setup.StatementOp]string{setup.StatementAdded: v.p.Good("+"), setup.StatementChanged: v.p.Warn("~"), setup.StatementRemoved: v.p.Bad("-")}[s.Op]
+	v.line("      %s %s", mark, v.p.Bold(s.Sid))
 	for _, e := range s.Elements {
 		name := strings.TrimPrefix(e.Element, "Principal.")
 		if condition, ok := strings.CutPrefix(e.Element, "Condition."); ok {
@@ -110,10 +112,10 @@ func (v *planView) statement(s setup.StatementChange) {
 			v.line("          %-10s %s", name, strings.Join(append(slices.Clone(e.Added), e.Removed...), ", "))
 		default:
 			for _, value := range e.Removed {
-				v.line("          %s %-10s %s", v.p.bad("-"), name, value)
+				v.line("          %s %-10s %s", v.p.Bad("-"), name, value)
 			}
 			for _, value := range e.Added {
-				v.line("          %s %-10s %s", v.p.good("+"), name, value)
+				v.line("          %s %-10s %s", v.p.Good("+"), name, value)
 			}
 		}
 	}
@@ -138,10 +140,10 @@ func (v *planView) setting(c setup.Change) {
 		return
 	}
 	if c.Before != "" {
-		v.line("      %s %s", v.p.bad("-"), c.Before)
+		v.line("      %s %s", v.p.Bad("-"), c.Before)
 	}
 	if c.After != "" {
-		v.line("      %s %s", v.p.good("+"), c.After)
+		v.line("      %s %s", v.p.Good("+"), c.After)
 	}
 }
 
@@ -149,7 +151,7 @@ func (v *planView) proof(cases []setup.Case) {
 	if len(cases) == 0 {
 		return
 	}
-	v.line("%s", v.p.bold("after apply, by the policy engine"))
+	v.line("%s", v.p.Bold("after apply, by the policy engine"))
 	destination := ""
 	var assumptions []string
 	for _, c := range cases {
@@ -157,14 +159,14 @@ func (v *planView) proof(cases []setup.Case) {
 			destination = c.Destination
 			v.line("  destination %s", destination)
 		}
-		mark, word := v.p.good("✓"), c.Want
+		mark, word := v.p.Good("✓"), c.Want
 		switch c.Verdict {
 		case setup.Fails:
-			mark, word = v.p.bad("✗"), "NOT "+c.Want
+			mark, word = v.p.Bad("✗"), "NOT "+c.Want
 		case setup.Unclear:
-			mark, word = v.p.warn("?"), "should be "+c.Want
+			mark, word = v.p.Warn("?"), "should be "+c.Want
 		}
-		v.line("    %s %s: %s  %s", mark, c.Name, word, v.p.dim(c.Why))
+		v.line("    %s %s: %s  %s", mark, c.Name, word, v.p.Dim(c.Why))
 		for _, a := range c.Assumptions {
 			if !slices.Contains(assumptions, a) {
 				assumptions = append(assumptions, a)
@@ -172,7 +174,7 @@ func (v *planView) proof(cases []setup.Case) {
 		}
 	}
 	for _, a := range assumptions {
-		v.line("  %s", v.p.dim("assumption: "+a))
+		v.line("  %s", v.p.Dim("assumption: "+a))
 	}
 }
 

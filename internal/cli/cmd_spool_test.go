@@ -19,6 +19,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/brokerd/brokerd/internal/cli/console"
+	"github.com/brokerd/brokerd/internal/cli/spoolcmd"
+
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
@@ -179,7 +182,7 @@ func (f *fakeAdmin) serve(t *testing.T) (socket string) {
 // run is one call of brokerctl.
 func run(ctx context.Context, socket string, args ...string) (code int, out, errs string) {
 	var o, e bytes.Buffer
-	code = Main(ctx, append([]string{"--socket", socket}, args...), Streams{In: strings.NewReader(""), Out: &o, Err: &e})
+	code = Main(ctx, append([]string{"--socket", socket}, args...), console.Streams{In: strings.NewReader(""), Out: &o, Err: &e})
 	return code, o.String(), e.String()
 }
 
@@ -310,7 +313,7 @@ func TestALongSpoolIsReadAsAStream(t *testing.T) {
 	for _, c := range []struct {
 		format string
 		page   int
-	}{{"json", 1}, {"text", pageRows}} {
+	}{{"json", 1}, {"text", spoolcmd.PageRows}} {
 		t.Run(c.format, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
@@ -320,11 +323,11 @@ func TestALongSpoolIsReadAsAStream(t *testing.T) {
 					t.Error(err)
 				}
 			}}
-			for range 2*pageRows + 50 {
+			for range 2*spoolcmd.PageRows + 50 {
 				f.objects = append(f.objects, object(idA, "audit-logs", queued, "x"))
 			}
 			socket := f.serve(t)
-			if code := Main(ctx, []string{"--socket", socket, "spool", "ls", "-o", c.format}, Streams{In: strings.NewReader(""), Out: out, Err: io.Discard}); code != 0 {
+			if code := Main(ctx, []string{"--socket", socket, "spool", "ls", "-o", c.format}, console.Streams{In: strings.NewReader(""), Out: out, Err: io.Discard}); code != 0 {
 				t.Errorf("exit code %d", code)
 			}
 			if out.lines < len(f.objects) {
@@ -337,7 +340,7 @@ func TestALongSpoolIsReadAsAStream(t *testing.T) {
 func TestSpoolForScripts(t *testing.T) {
 	socket := threeObjects().serve(t)
 	_, out, _ := run(t.Context(), socket, "spool", "ls", "-o", "json", "--state", "parked")
-	var listed, shown spooled
+	var listed, shown spoolcmd.Spooled
 	if err := json.Unmarshal([]byte(out), &listed); err != nil {
 		t.Fatal(err)
 	}
@@ -384,7 +387,7 @@ func TestSpoolShowSaysWhatToDo(t *testing.T) {
 		{brokerdv1.SpoolState_SPOOL_STATE_UNREADABLE, "UNREADABLE", "reads it again"},
 		{brokerdv1.SpoolState_SPOOL_STATE_QUARANTINED, "CORRUPT", "brokerctl spool drop"},
 	} {
-		if got := spoolFix(spooled{UploadID: idA, Destination: "d", State: spoolStates[c.state], Reason: c.reason}); !strings.Contains(got, c.want) {
+		if got := spoolcmd.SpoolFix(spoolcmd.Spooled{UploadID: idA, Destination: "d", State: spoolcmd.SpoolStates[c.state], Reason: c.reason}); !strings.Contains(got, c.want) {
 			t.Errorf("%v %s: %s", c.state, c.reason, got)
 		}
 	}
@@ -398,14 +401,14 @@ func TestIDsThatAreNone(t *testing.T) {
 		code int
 		errs string
 	}{
-		{[]string{"show", "a.log"}, exitUsage, `"a.log" is not the id of an upload`},
-		{[]string{"export", "-f", "-", idA + "0"}, exitUsage, "26 letters and digits"},
-		{[]string{"retry", idA, "x"}, exitUsage, `"x" is not`},
-		{[]string{"drop", "--yes", "x"}, exitUsage, `"x" is not`},
-		{[]string{"show", other}, exitFailed, "UPLOAD_NOT_FOUND"},
-		{[]string{"export", "-f", "-", other}, exitFailed, "UPLOAD_NOT_FOUND"},
-		{[]string{"show"}, exitUsage, "accepts 1 arg"},
-		{[]string{"frobnicate"}, exitUsage, "unknown command"},
+		{[]string{"show", "a.log"}, console.ExitUsage, `"a.log" is not the id of an upload`},
+		{[]string{"export", "-f", "-", idA + "0"}, console.ExitUsage, "26 letters and digits"},
+		{[]string{"retry", idA, "x"}, console.ExitUsage, `"x" is not`},
+		{[]string{"drop", "--yes", "x"}, console.ExitUsage, `"x" is not`},
+		{[]string{"show", other}, console.ExitFailed, "UPLOAD_NOT_FOUND"},
+		{[]string{"export", "-f", "-", other}, console.ExitFailed, "UPLOAD_NOT_FOUND"},
+		{[]string{"show"}, console.ExitUsage, "accepts 1 arg"},
+		{[]string{"frobnicate"}, console.ExitUsage, "unknown command"},
 	} {
 		if code, _, errs := run(t.Context(), socket, append([]string{"spool"}, c.args...)...); code != c.code || !strings.Contains(errs, c.errs) {
 			t.Errorf("%v: exit code %d, want %d\n%s", c.args, code, c.code, errs)
@@ -499,14 +502,14 @@ func TestSpoolWithoutARight(t *testing.T) {
 	socket := f.serve(t)
 	for _, args := range [][]string{{"ls"}, {"show", idA}, {"export", "-f", "-", idA}, {"drop", "--yes", idA, idB}} {
 		code, _, errs := run(t.Context(), socket, append([]string{"spool"}, args...)...)
-		if code != exitRefused || strings.Count(errs, "ADMIN_ONLY") != 1 {
+		if code != console.ExitRefused || strings.Count(errs, "ADMIN_ONLY") != 1 {
 			t.Errorf("%v: exit code %d\n%s", args, code, errs)
 		}
 	}
 	gone := filepath.Join(t.TempDir(), "none")
 	for _, args := range [][]string{{"spool", "ls"}, {"spool", "retry", idA, idB}, {"spool", "drop", "--yes", idA, idB}, {"drain"}} {
 		code, _, errs := run(t.Context(), gone, args...)
-		if code != exitTemporary || strings.Count(errs, "no answer from brokerd") != 1 {
+		if code != console.ExitTemporary || strings.Count(errs, "no answer from brokerd") != 1 {
 			t.Errorf("%v without a daemon: exit code %d\n%s", args, code, errs)
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/brokerd/brokerd/internal/cli/console"
+
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -16,8 +18,8 @@ import (
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
-func (a *app) statusCommand() *cobra.Command {
-	var out format
+func statusCommand(a *console.App) *cobra.Command {
+	var out console.Format
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show the daemon, its destinations and, for administrators, its sessions",
@@ -30,7 +32,7 @@ not answer.`,
 		Example: "  brokerctl status\n  brokerctl status -o json | jq '.destinations[] | select(.ready|not)'",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := a.dial()
+			c, err := a.Dial()
 			if err != nil {
 				return err
 			}
@@ -48,26 +50,26 @@ not answer.`,
 			if err != nil && status.Code(err) != codes.PermissionDenied {
 				return c.FromError(err)
 			}
-			if out == formatJSON {
+			if out == console.FormatJSON {
 				err = writeStatusJSON(a.Out, st, dests, sessions)
 			} else {
-				err = a.writeStatus(st, dests, sessions)
+				err = writeStatus(a, st, dests, sessions)
 			}
 			if err != nil {
 				return err
 			}
 			for _, d := range dests.GetDestinations() {
 				if !d.GetReady() {
-					return &exitError{exitFailed, nil}
+					return &console.ExitError{Code: console.ExitFailed, Err: nil}
 				}
 			}
 			if st.GetSpoolProblems().GetUnreadableObjects() > 0 {
-				return &exitError{exitFailed, nil}
+				return &console.ExitError{Code: console.ExitFailed, Err: nil}
 			}
 			return nil
 		},
 	}
-	outputFlag(cmd, &out)
+	console.OutputFlag(cmd, &out)
 	return cmd
 }
 
@@ -104,52 +106,52 @@ func writeStatusJSON(w io.Writer, st *brokerdv1.GetStatusResponse, dests *broker
 	return enc.Encode(doc)
 }
 
-func (a *app) writeStatus(st *brokerdv1.GetStatusResponse, dests *brokerdv1.ListDestinationsResponse,
+func writeStatus(a *console.App, st *brokerdv1.GetStatusResponse, dests *brokerdv1.ListDestinationsResponse,
 	sessions *brokerdv1.ListSessionsResponse) error {
-	p := paletteFor(a.Out)
+	p := console.PaletteFor(a.Out)
 	tw := tabwriter.NewWriter(a.Out, 0, 0, 2, ' ', 0)
 	row := func(format string, args ...any) { _, _ = fmt.Fprintf(tw, format+"\n", args...) }
 	row("brokerd %s\tpid %d, up %s", st.GetVersion(), st.GetPid(), time.Since(st.GetStartTime().AsTime()).Round(time.Second))
 	row("configuration\t%s", st.GetConfigPath())
 	row("uploads open\t%d of at most %d", st.GetOpenUploads(), st.GetMaxUploads())
-	row("memory\t%s of %s", bytesText(int64(st.GetMemoryUsedBytes())), bytesText(int64(st.GetMemoryBudgetBytes())))
+	row("memory\t%s of %s", console.BytesText(int64(st.GetMemoryUsedBytes())), console.BytesText(int64(st.GetMemoryBudgetBytes())))
 	row("you are\t%s", st.GetCaller())
 	if st.GetStopping() {
 		row("stopping\tyes")
 	}
 	if t := st.GetLogStalledTime(); t != nil {
-		row("%s\tits reader has taken nothing since %s; %s dropped so far", p.bad("log"), t.AsTime().UTC().Format(time.RFC3339),
-			counted(st.GetLogDroppedLines(), "line"))
+		row("%s\tits reader has taken nothing since %s; %s dropped so far", p.Bad("log"), t.AsTime().UTC().Format(time.RFC3339),
+			console.Counted(st.GetLogDroppedLines(), "line"))
 	} else if n := st.GetLogDroppedLines(); n > 0 {
-		row("%s\t%s dropped since the start: its reader did not keep up or was gone", p.warn("log"), counted(n, "line"))
+		row("%s\t%s dropped since the start: its reader did not keep up or was gone", p.Warn("log"), console.Counted(n, "line"))
 	}
 	if bad := st.GetSpoolProblems(); bad != nil {
-		name := p.bad("spool")
-		for _, l := range problemLines(bad.GetUnreadableObjects(), bad.GetQuarantinedObjects(), bad.GetDetail()) {
+		name := p.Bad("spool")
+		for _, l := range console.ProblemLines(bad.GetUnreadableObjects(), bad.GetQuarantinedObjects(), bad.GetDetail()) {
 			row("%s\t%s", name, l)
 			name = ""
 		}
 	}
 	for _, d := range dests.GetDestinations() {
-		mark := p.good("✓ ready")
+		mark := p.Good("✓ ready")
 		if !d.GetReady() {
-			mark = p.bad("✗ not ready") + ": " + d.GetReason()
+			mark = p.Bad("✗ not ready") + ": " + d.GetReason()
 		}
-		row("\n%s\t%s", p.bold(d.GetName()), mark)
+		row("\n%s\t%s", p.Bold(d.GetName()), mark)
 		row("  bucket\t%s (account %s, %s)", d.GetBucket(), d.GetOwnerAccount(), d.GetRegion())
 		row("  role\t%s", d.GetRoleArn())
 		row("  key\t%s", d.GetKmsKeyArn())
-		row("  stored\t%d objects, %s; %d failed", d.GetObjectsStored(), bytesText(int64(d.GetBytesStored())), d.GetUploadsFailed())
+		row("  stored\t%d objects, %s; %d failed", d.GetObjectsStored(), console.BytesText(int64(d.GetBytesStored())), d.GetUploadsFailed())
 		writeVerification(row, p, d.GetVerification(), time.Now())
 		writeSpoolUsage(row, p, d, time.Now())
 	}
 	if sessions != nil {
-		row("\n%s", p.bold("sessions"))
+		row("\n%s", p.Bold("sessions"))
 		for _, s := range sessions.GetSessions() {
 			row("  %s\t%s, generation %d, %s, until %s", s.GetDestination(), stateText(s.GetState()), s.GetGeneration(),
-				counted(s.GetStsCalls(), "STS call"), timeText(s))
+				console.Counted(s.GetStsCalls(), "STS call"), timeText(s))
 			if s.GetLastError() != "" {
-				row("\t%s", p.warn(s.GetLastError()))
+				row("\t%s", p.Warn(s.GetLastError()))
 			}
 		}
 	}
@@ -171,17 +173,4 @@ func timeText(s *brokerdv1.Session) string {
 		return "a new one is fetched"
 	}
 	return s.GetExpireTime().AsTime().UTC().Format(time.RFC3339)
-}
-
-// bytesText formats a size with a binary unit.
-func bytesText(n int64) string {
-	const units = "KMGT"
-	if n < 1024 {
-		return fmt.Sprintf("%d B", n)
-	}
-	f, i := float64(n)/1024, 0
-	for f >= 1024 && i < len(units)-1 {
-		f, i = f/1024, i+1
-	}
-	return fmt.Sprintf("%.1f %ciB", f, units[i])
 }

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/brokerd/brokerd/internal/cli/console"
+
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -38,7 +40,7 @@ func TestStatusOfASpool(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var got []string
-			writeSpoolUsage(func(format string, args ...any) { got = append(got, fmt.Sprintf(format, args...)) }, paletteFor(&strings.Builder{}),
+			writeSpoolUsage(func(format string, args ...any) { got = append(got, fmt.Sprintf(format, args...)) }, console.PaletteFor(&strings.Builder{}),
 				c.dest, now)
 			if d := cmp.Diff(c.want, got); d != "" {
 				t.Error(d)

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/brokerd/brokerd/internal/cli/console"
+
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
@@ -16,7 +18,7 @@ func TestStatusShowsTheDaemonsOwnVerification(t *testing.T) {
 	ago := func(d time.Duration) *timestamppb.Timestamp { return timestamppb.New(now.Add(-d)) }
 	show := func(v *brokerdv1.Verification) string {
 		var out strings.Builder
-		writeVerification(func(format string, args ...any) { fmt.Fprintf(&out, format+"\n", args...) }, paletteFor(&out), v, now)
+		writeVerification(func(format string, args ...any) { fmt.Fprintf(&out, format+"\n", args...) }, console.PaletteFor(&out), v, now)
 		return out.String()
 	}
 	for name, c := range map[string]struct {

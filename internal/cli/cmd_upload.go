@@ -12,6 +12,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/brokerd/brokerd/internal/cli/console"
+
 	"github.com/spf13/cobra"
 )
 
@@ -23,10 +25,10 @@ type uploadFlags struct {
 	quiet, wait, null, escape                              bool
 	run, sha256                                            string
 	expectSize                                             optionalSize
-	out                                                    format
+	out                                                    console.Format
 }
 
-func (a *app) uploadCommand() *cobra.Command {
+func uploadCommand(a *console.App) *cobra.Command {
 	var f uploadFlags
 	cmd := &cobra.Command{
 		Use:   "upload FILE… | - | --run COMMAND",
@@ -63,14 +65,14 @@ See ` + "`brokerctl help exit-codes`.",
 				if cmd.Context().Err() != nil {
 					return err
 				}
-				return usageError(err)
+				return console.UsageError(err)
 			}
-			c, err := a.dial()
+			c, err := a.Dial()
 			if err != nil {
 				return err
 			}
 			defer func() { _ = c.Close() }()
-			u := &uploads{app: a, client: c, flags: f}
+			u := &uploads{App: a, client: c, flags: f}
 			return u.run(cmd.Context(), jobs)
 		},
 	}
@@ -91,7 +93,7 @@ See ` + "`brokerctl help exit-codes`.",
 	fl.StringVar(&f.key, "idempotency-key", "", "makes repeated calls one upload: a later call with the same key stores no second object; for one file")
 	fl.BoolVar(&f.wait, "wait", false, "wait until spooled objects are stored in S3")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "no progress bar and no line for stored files")
-	outputFlag(cmd, &f.out)
+	console.OutputFlag(cmd, &f.out)
 	return cmd
 }
 

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/brokerd/brokerd/internal/cli/console"
+
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -110,7 +112,7 @@ func TestUploadExitCodesAndRetries(t *testing.T) {
 			}
 			var out, errs bytes.Buffer
 			code := Main(t.Context(), append([]string{"upload", "--socket", socket, "-d", "x", "-o", "json"}, c.args...),
-				Streams{In: strings.NewReader("body of stdin"), Out: &out, Err: &errs})
+				console.Streams{In: strings.NewReader("body of stdin"), Out: &out, Err: &errs})
 			if code != c.code {
 				t.Errorf("exit code %d, want %d\n%s%s", code, c.code, out.String(), errs.String())
 			}

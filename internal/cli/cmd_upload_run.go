@@ -11,6 +11,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/brokerd/brokerd/internal/cli/console"
+
 	"golang.org/x/sync/errgroup"
 
 	"github.com/brokerd/brokerd/client"
@@ -18,7 +20,7 @@ import (
 
 // uploads is one run of `brokerctl upload`.
 type uploads struct {
-	*app
+	*console.App
 	client *client.Client
 	flags  uploadFlags
 	bar    *progress
@@ -70,16 +72,16 @@ func (u *uploads) run(ctx context.Context, jobs []uploadJob) error {
 	if failed > 0 && len(jobs) > 1 {
 		_, _ = fmt.Fprintf(u.Err, "brokerctl: %d of %d files stored, %d failed\n", len(jobs)-failed, len(jobs), failed)
 	}
-	for _, code := range []int{exitSignal, exitFailed, exitSocket, exitRefused, exitTemporary} {
+	for _, code := range []int{console.ExitSignal, console.ExitFailed, console.ExitSocket, console.ExitRefused, console.ExitTemporary} {
 		if u.codes[code] > 0 {
 			if u.ioErr != nil {
 				_, _ = fmt.Fprintf(u.Err, "brokerctl: %v\n", u.ioErr)
 			}
-			return &exitError{code, nil}
+			return &console.ExitError{Code: code, Err: nil}
 		}
 	}
 	if u.ioErr != nil {
-		return &exitError{exitReport, fmt.Errorf("all uploads succeeded, but %w; do not send the files again", u.ioErr)}
+		return &console.ExitError{Code: console.ExitReport, Err: fmt.Errorf("all uploads succeeded, but %w; do not send the files again", u.ioErr)}
 	}
 	return nil
 }
@@ -130,7 +132,7 @@ func (u *uploads) send(ctx context.Context, j uploadJob, opts []client.UploadOpt
 		defer func() { _ = f.Close() }() // only read from
 		return u.client.Upload(ctx, u.flags.destination, j.name, &hashedFile{newHashed(f, want), f}, opts...)
 	case u.flags.run != "":
-		out, err := u.startCommand(ctx, u.flags.run)
+		out, err := startCommand(ctx, u.App, u.flags.run)
 		if err != nil {
 			return nil, err
 		}
@@ -151,9 +153,9 @@ func (u *uploads) report(j uploadJob, res *client.Result, err error, tries int) 
 		o.FileBytes = []byte(j.file)
 	}
 	if err != nil {
-		code := exitCode(err)
+		code := console.ExitCode(err)
 		u.codes[code]++
-		o.State, o.Error, o.Retryable = "failed", u.failureText(err), code == exitTemporary || code == exitSignal
+		o.State, o.Error, o.Retryable = "failed", u.failureText(err), code == console.ExitTemporary || code == console.ExitSignal
 		var ce *client.Error
 		if errors.As(err, &ce) {
 			o.Error, o.Reason = ce.Message, ce.Reason
@@ -168,7 +170,7 @@ func (u *uploads) report(j uploadJob, res *client.Result, err error, tries int) 
 		u.recordWrite(fmt.Fprintf(u.Err, "brokerctl: %s: %s\n", j.displayName(), u.failureText(err)))
 	}
 	switch {
-	case u.flags.out == formatJSON:
+	case u.flags.out == console.FormatJSON:
 		line, jerr := json.Marshal(o)
 		if jerr != nil {
 			u.ioErr = jerr
@@ -178,7 +180,7 @@ func (u *uploads) report(j uploadJob, res *client.Result, err error, tries int) 
 	case err == nil && !u.flags.quiet && res.State == client.Spooled:
 		u.recordWrite(fmt.Fprintf(u.Out, "%s -> spooled as %s, not yet in S3\n", j.displayName(), o.UploadID))
 	case err == nil && !u.flags.quiet:
-		u.recordWrite(fmt.Fprintf(u.Out, "%s -> s3://%s/%s (%s)\n", j.displayName(), o.Bucket, o.Key, bytesText(o.Size)))
+		u.recordWrite(fmt.Fprintf(u.Out, "%s -> s3://%s/%s (%s)\n", j.displayName(), o.Bucket, o.Key, console.BytesText(o.Size)))
 	}
 }
 
@@ -195,13 +197,13 @@ func (u *uploads) failureText(err error) string {
 	if errors.As(err, &path) && errors.Is(err, os.ErrNotExist) {
 		return "no such file"
 	}
-	if exitCode(err) == exitSignal {
+	if console.ExitCode(err) == console.ExitSignal {
 		if client.MayBeStored(err) {
 			return "interrupted after all bytes were sent; the object may be stored"
 		}
 		return "interrupted; nothing was stored"
 	}
-	return u.explainError(err)
+	return u.ExplainError(err)
 }
 
 // recordWrite records the first error of writing a report: without it, a script would

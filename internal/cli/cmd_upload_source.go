@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/brokerd/brokerd/internal/cli/console"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -88,7 +90,7 @@ type commandOutput struct {
 
 // startCommand runs a shell command. The end of ctx ends it and the processes that it
 // started.
-func (a *app) startCommand(ctx context.Context, command string) (*commandOutput, error) {
+func startCommand(ctx context.Context, a *console.App, command string) (*commandOutput, error) {
 	shell, err := exec.LookPath("bash")
 	if err != nil {
 		shell = "/bin/sh" // an error of set -o pipefail ends a shell that does not know it
@@ -96,7 +98,7 @@ func (a *app) startCommand(ctx context.Context, command string) (*commandOutput,
 	cmd := exec.CommandContext(ctx, shell, "-c", "set -o pipefail || exit 125\n"+command)
 	cmd.Stdin, cmd.Stderr = a.In, a.Err
 	cmd.WaitDelay = interruptGrace / 2
-	if !isTerminal(a.In) { // in a terminal, Ctrl-C must reach the command, and it may read
+	if !console.IsTerminal(a.In) { // in a terminal, Ctrl-C must reach the command, and it may read
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 		cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	}

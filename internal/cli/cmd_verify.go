@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/brokerd/brokerd/internal/cli/console"
+
 	"github.com/spf13/cobra"
 
 	"github.com/brokerd/brokerd/internal/verify/render"
@@ -13,7 +15,7 @@ import (
 )
 
 // cannotRun wraps the reason why verify could not run.
-func cannotRun(err error) error { return &exitError{exitNoRun, err} }
+func cannotRun(err error) error { return &console.ExitError{Code: console.ExitNoRun, Err: err} }
 
 // verifyFlags are the flags of verify.
 type verifyFlags struct {
@@ -29,7 +31,7 @@ type verifyFlags struct {
 	policies   policyFlags
 }
 
-func (a *app) verifyCommand() *cobra.Command {
+func verifyCommand(a *console.App) *cobra.Command {
 	var f verifyFlags
 	cmd := &cobra.Command{
 		Use:   "verify [DESTINATION…]",
@@ -63,10 +65,10 @@ undecided; 3 verify could not run.`,
   brokerctl verify --standalone --config /etc/brokerd/brokerd.yaml
   brokerctl verify audit-logs --policies ./policies       # with exported policies`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := f.check(isTerminal(a.Out)); err != nil {
-				return usageError(err)
+			if err := f.check(console.IsTerminal(a.Out)); err != nil {
+				return console.UsageError(err)
 			}
-			return a.verify(cmd.Context(), f, args)
+			return verifyDestinations(cmd.Context(), a, f, args)
 		},
 	}
 	verifyFormatFlag(cmd, &f.out)
@@ -111,9 +113,9 @@ func (f verifyFlags) check(terminal bool) error {
 	return f.policies.check()
 }
 
-// verify finds the destinations and their policies, and runs as the flags ask.
-func (a *app) verify(ctx context.Context, f verifyFlags, names []string) error {
-	backend, err := a.newVerifyBackend(f.standalone, f.config)
+// verifyDestinations finds the destinations and their policies, and runs as the flags ask.
+func verifyDestinations(ctx context.Context, a *console.App, f verifyFlags, names []string) error {
+	backend, err := newVerifyBackend(a, f.standalone, f.config)
 	if err != nil {
 		return cannotRun(err)
 	}
@@ -126,11 +128,11 @@ func (a *app) verify(ctx context.Context, f verifyFlags, names []string) error {
 			return cannotRun(errors.New("there is no destination that this user may verify; see the access rules of the configuration"))
 		}
 	}
-	options, err := a.verifyOptions(ctx, f, backend, names)
+	options, err := verifyOptions(ctx, a, f, backend, names)
 	if err != nil {
 		return cannotRun(err)
 	}
-	v := &verifyRun{app: a, backend: backend, names: names, options: options, flags: f}
+	v := &verifyRun{App: a, backend: backend, names: names, options: options, flags: f}
 	switch {
 	case f.watch != 0:
 		return v.watch(ctx)
@@ -145,7 +147,7 @@ func exitOf(run render.Run) error {
 	result, ran := run.Verdict()
 	switch {
 	case result == report.Fail:
-		return &exitError{exitFailed, nil}
+		return &console.ExitError{Code: console.ExitFailed, Err: nil}
 	case !ran:
 		for _, r := range run.Results {
 			if r.Err != nil {
@@ -156,5 +158,5 @@ func exitOf(run render.Run) error {
 	case result == report.Pass:
 		return nil
 	}
-	return &exitError{exitUsage, nil}
+	return &console.ExitError{Code: console.ExitUsage, Err: nil}
 }

@@ -8,6 +8,8 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/brokerd/brokerd/internal/cli/console"
+
 	"github.com/brokerd/brokerd/client"
 	"github.com/brokerd/brokerd/internal/awsclient"
 	"github.com/brokerd/brokerd/internal/broker"
@@ -32,11 +34,11 @@ type verifyBackend struct {
 	close  func()
 }
 
-func (a *app) newVerifyBackend(standalone bool, configPath string) (*verifyBackend, error) {
+func newVerifyBackend(a *console.App, standalone bool, configPath string) (*verifyBackend, error) {
 	if standalone {
 		return standaloneBackend(configPath)
 	}
-	c, err := a.dial()
+	c, err := a.Dial()
 	if err != nil {
 		return nil, err
 	}

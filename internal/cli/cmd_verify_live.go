@@ -10,6 +10,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/brokerd/brokerd/internal/cli/console"
+
 	"golang.org/x/term"
 
 	"github.com/brokerd/brokerd/internal/verify/render"
@@ -32,7 +34,7 @@ type live struct {
 
 	mu      sync.Mutex
 	w       io.Writer // nil: print nothing
-	paint   palette
+	paint   console.Palette
 	began   time.Time
 	note    string
 	at      map[int]string // category in progress, by destination
@@ -44,14 +46,14 @@ type live struct {
 // newLive starts a progress line on w, if w is a terminal. Call stop at the end.
 func newLive(w io.Writer, names []string) *live {
 	l := &live{names: names, at: make(map[int]string), halt: func() {}}
-	if isTerminal(w) && os.Getenv("TERM") != "dumb" {
+	if console.IsTerminal(w) && os.Getenv("TERM") != "dumb" {
 		l.start(w)
 	}
 	return l
 }
 
 func (l *live) start(w io.Writer) {
-	l.w, l.paint, l.began = w, paletteFor(w), time.Now()
+	l.w, l.paint, l.began = w, console.PaletteFor(w), time.Now()
 	ended, gone := make(chan struct{}), make(chan struct{})
 	l.halt = sync.OnceFunc(func() { close(ended); <-gone })
 	go func() {
@@ -130,7 +132,7 @@ func (l *live) draw() {
 	if limit := width(l.w) - 1; utf8.RuneCountInString(text) > limit {
 		text = string([]rune(text)[:max(0, limit-1)]) + "…" // a wrapped line could not be cleared
 	}
-	_, _ = io.WriteString(l.w, clearLine+l.paint.dim(text))
+	_, _ = io.WriteString(l.w, clearLine+l.paint.Dim(text))
 }
 
 func (l *live) text() string {

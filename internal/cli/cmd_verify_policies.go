@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/brokerd/brokerd/internal/cli/console"
+
 	"github.com/spf13/cobra"
 
 	"github.com/brokerd/brokerd/internal/awsclient"
@@ -53,7 +55,7 @@ func (f policyFlags) check() error {
 
 // verifyOptions reads the policies before the first check. A directory takes
 // precedence over an account.
-func (a *app) verifyOptions(ctx context.Context, f verifyFlags, backend *verifyBackend, names []string) (func(string) report.RunOptions, error) {
+func verifyOptions(ctx context.Context, a *console.App, f verifyFlags, backend *verifyBackend, names []string) (func(string) report.RunOptions, error) {
 	all := make(map[string]report.Policies)
 	if f.policies.dir != "" {
 		for _, name := range names {

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/brokerd/brokerd/internal/cli/console"
+
 	"golang.org/x/sync/errgroup"
 
 	"github.com/brokerd/brokerd/internal/verify/render"
@@ -16,7 +18,7 @@ const verifyAtOnce = 8
 
 // verifyRun is one call of verify.
 type verifyRun struct {
-	*app
+	*console.App
 	backend *verifyBackend
 	names   []string
 	options func(destination string) report.RunOptions

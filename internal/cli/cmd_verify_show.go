@@ -8,13 +8,15 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/brokerd/brokerd/internal/cli/console"
+
 	"github.com/brokerd/brokerd/internal/verify/render"
 )
 
 // paintFor returns the colours of w.
 func paintFor(w io.Writer) render.Paint {
-	p := paletteFor(w)
-	return render.Paint{Good: p.good, Bad: p.bad, Warn: p.warn, Dim: p.dim, Bold: p.bold}
+	p := console.PaletteFor(w)
+	return render.Paint{Good: p.Good, Bad: p.Bad, Warn: p.Warn, Dim: p.Dim, Bold: p.Bold}
 }
 
 func (v *verifyRun) text(w io.Writer) *render.Text {

@@ -15,6 +15,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/brokerd/brokerd/internal/cli/console"
+
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc/codes"
 
@@ -65,7 +67,7 @@ func newBench(f verifyFlags, names ...string) *bench {
 		return out, err
 	}}
 	b.verifyRun = &verifyRun{
-		app: &app{Streams: Streams{Out: &b.out, Err: &b.err}}, backend: backend, names: names, flags: f,
+		App: &console.App{Streams: console.Streams{Out: &b.out, Err: &b.err}}, backend: backend, names: names, flags: f,
 		options: func(string) report.RunOptions { return report.RunOptions{} },
 	}
 	return b
@@ -168,14 +170,14 @@ func TestExitCodesOfVerify(t *testing.T) {
 		err    error
 		want   int
 	}{
-		{"all pass", []report.Check{passed("x")}, nil, exitOK},
-		{"one fails", []report.Check{passed("x"), failed("BRK-KMS-010"), unknown}, nil, exitFailed},
-		{"one is unknown", []report.Check{passed("x"), unknown}, nil, exitUsage},
-		{"one is undecided and no result depends on it", []report.Check{passed("x"), advisory}, nil, exitOK},
-		{"it could not run", nil, errors.New("no daemon"), exitNoRun},
-		{"it was cut off", []report.Check{passed("x")}, errors.New("no daemon any more"), exitNoRun},
-		{"it was cut off after a failure", []report.Check{failed("BRK-KMS-010")}, errors.New("no daemon any more"), exitFailed},
-		{"nothing was checked", nil, nil, exitUsage},
+		{"all pass", []report.Check{passed("x")}, nil, console.ExitOK},
+		{"one fails", []report.Check{passed("x"), failed("BRK-KMS-010"), unknown}, nil, console.ExitFailed},
+		{"one is unknown", []report.Check{passed("x"), unknown}, nil, console.ExitUsage},
+		{"one is undecided and no result depends on it", []report.Check{passed("x"), advisory}, nil, console.ExitOK},
+		{"it could not run", nil, errors.New("no daemon"), console.ExitNoRun},
+		{"it was cut off", []report.Check{passed("x")}, errors.New("no daemon any more"), console.ExitNoRun},
+		{"it was cut off after a failure", []report.Check{failed("BRK-KMS-010")}, errors.New("no daemon any more"), console.ExitFailed},
+		{"nothing was checked", nil, nil, console.ExitUsage},
 	} {
 		for _, out := range []verifyFormat{verifyText, verifyShort, verifyJSON, verifyJUnit, verifySARIF, verifyHTML} {
 			b := newBench(verifyFlags{out: out}, "a")
@@ -187,7 +189,7 @@ func TestExitCodesOfVerify(t *testing.T) {
 				}
 				return c.err
 			}
-			if got := exitCode(b.once(t.Context())); got != c.want {
+			if got := console.ExitCode(b.once(t.Context())); got != c.want {
 				t.Errorf("%s, -o %s: exit code %d, want %d", c.name, out, got, c.want)
 			}
 		}
@@ -201,8 +203,8 @@ func TestInterruptedIsNoResult(t *testing.T) {
 		cancel()
 		return ctx.Err()
 	}
-	if got := exitCode(b.once(ctx)); got != exitSignal {
-		t.Errorf("exit code %d, want %d", got, exitSignal)
+	if got := console.ExitCode(b.once(ctx)); got != console.ExitSignal {
+		t.Errorf("exit code %d, want %d", got, console.ExitSignal)
 	}
 }
 
@@ -252,7 +254,7 @@ func TestWaitEndsWithItsTimeAndSaysWhatIsWrong(t *testing.T) {
 			return emit(failed("BRK-KMS-010"))
 		}
 		began := time.Now()
-		if got := exitCode(b.waiting(t.Context())); got != exitFailed {
+		if got := console.ExitCode(b.waiting(t.Context())); got != console.ExitFailed {
 			t.Errorf("exit code %d", got)
 		}
 		if took := time.Since(began); took != 30*time.Second {
@@ -273,7 +275,7 @@ func TestWaitDoesNotAskForWhatNoWaitingHelps(t *testing.T) {
 		b.answer = func(context.Context, string, int, func(report.Check) error) error {
 			return &client.Error{Code: codes.NotFound, Reason: "UNKNOWN_DESTINATION"}
 		}
-		if got := exitCode(b.waiting(t.Context())); got != exitNoRun || len(b.calls) != 1 {
+		if got := console.ExitCode(b.waiting(t.Context())); got != console.ExitNoRun || len(b.calls) != 1 {
 			t.Errorf("exit code %d after %d calls", got, len(b.calls))
 		}
 		// A daemon that is about to start is another matter.
@@ -284,7 +286,7 @@ func TestWaitDoesNotAskForWhatNoWaitingHelps(t *testing.T) {
 			}
 			return emit(passed("x"))
 		}
-		if got := exitCode(b.waiting(t.Context())); got != exitOK || len(b.calls) != 2 {
+		if got := console.ExitCode(b.waiting(t.Context())); got != console.ExitOK || len(b.calls) != 2 {
 			t.Errorf("exit code %d after %d calls", got, len(b.calls))
 		}
 	})
@@ -327,7 +329,7 @@ func TestWatchAsJSONIsADocumentALine(t *testing.T) {
 			return emit(failed("BRK-KMS-010"))
 		}
 		time.AfterFunc(2500*time.Millisecond, stop)
-		if got := exitCode(b.watch(ctx)); got != exitFailed {
+		if got := console.ExitCode(b.watch(ctx)); got != console.ExitFailed {
 			t.Errorf("exit code %d, want that of the last round", got)
 		}
 		lines := strings.Split(strings.TrimSpace(b.out.String()), "\n")
@@ -451,7 +453,7 @@ func TestPoliciesOfADirectory(t *testing.T) {
 		}
 	}
 	b := newBench(verifyFlags{policies: policyFlags{dir: dir}}, "audit-logs", "other")
-	options, err := b.verifyOptions(t.Context(), b.flags, b.backend, b.names)
+	options, err := verifyOptions(t.Context(), b.App, b.flags, b.backend, b.names)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -471,7 +473,7 @@ func TestPoliciesOfADirectory(t *testing.T) {
 	}
 	// A directory without any is a mistake, and is said.
 	b = newBench(verifyFlags{policies: policyFlags{dir: t.TempDir()}}, "a")
-	if _, err := b.verifyOptions(t.Context(), b.flags, b.backend, b.names); !errors.Is(err, verify.ErrNoPolicies) {
+	if _, err := verifyOptions(t.Context(), b.App, b.flags, b.backend, b.names); !errors.Is(err, verify.ErrNoPolicies) {
 		t.Errorf("%v", err)
 	}
 }
@@ -482,7 +484,7 @@ func TestAFileIsWrittenWholeOrNotAtAll(t *testing.T) {
 	b.answer = func(_ context.Context, _ string, _ int, emit func(report.Check) error) error {
 		return emit(failed("BRK-KMS-010"))
 	}
-	if got := exitCode(b.once(t.Context())); got != exitFailed {
+	if got := console.ExitCode(b.once(t.Context())); got != console.ExitFailed {
 		t.Errorf("exit code %d", got)
 	}
 	page, err := os.ReadFile(path)
@@ -496,7 +498,7 @@ func TestAFileIsWrittenWholeOrNotAtAll(t *testing.T) {
 	b.answer = func(_ context.Context, _ string, _ int, emit func(report.Check) error) error {
 		return emit(passed("x"))
 	}
-	if got := exitCode(b.once(t.Context())); got != exitNoRun {
+	if got := console.ExitCode(b.once(t.Context())); got != console.ExitNoRun {
 		t.Errorf("a file that cannot be written: exit code %d", got)
 	}
 	entries, err := os.ReadDir(filepath.Dir(path))

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/brokerd/brokerd/internal/cli/console"
+
 	"github.com/brokerd/brokerd/internal/verify/render"
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
@@ -16,7 +18,7 @@ import (
 // elsewhere it prints a line for each change. JSON is one document in one line for
 // each round. The exit code is that of the last round.
 func (v *verifyRun) watch(ctx context.Context) error {
-	w := &watcher{verifyRun: v, terminal: isTerminal(v.Out), before: make(map[string]string)}
+	w := &watcher{verifyRun: v, terminal: console.IsTerminal(v.Out), before: make(map[string]string)}
 	var last error
 	for {
 		began := time.Now()

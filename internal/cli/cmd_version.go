@@ -5,10 +5,12 @@ import (
 	"runtime"
 	"runtime/debug"
 
+	"github.com/brokerd/brokerd/internal/cli/console"
+
 	"github.com/spf13/cobra"
 )
 
-func (a *app) versionCommand() *cobra.Command {
+func versionCommand(a *console.App) *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Show the version", Args: cobra.NoArgs,
 		Long:    "Show the version of brokerctl and of the Go release it was built with. `brokerctl status` shows the daemon's version.",

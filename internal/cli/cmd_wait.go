@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/brokerd/brokerd/internal/cli/console"
+
 	"github.com/spf13/cobra"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
@@ -14,7 +16,7 @@ import (
 
 const waitRetry = 100 * time.Millisecond
 
-func (a *app) waitCommand() *cobra.Command {
+func waitCommand(a *console.App) *cobra.Command {
 	var timeout time.Duration
 	cmd := &cobra.Command{
 		Use:   "wait [DESTINATION…]",
@@ -26,7 +28,7 @@ this user may not open the socket, and 78 if the path is not a brokerd's socket.
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
-			c, err := a.dial()
+			c, err := a.Dial()
 			if err != nil {
 				return err
 			}
@@ -57,7 +59,7 @@ func waitServing(ctx context.Context, c *client.Client, service string) error {
 		}
 		if ctx.Err() == nil {
 			last = c.FromError(err)
-			if code := codeOf(last); code == exitRefused || code == exitSocket {
+			if code := console.CodeOf(last); code == console.ExitRefused || code == console.ExitSocket {
 				return last
 			}
 		}
@@ -69,7 +71,7 @@ func waitServing(ctx context.Context, c *client.Client, service string) error {
 			if service != "" {
 				target = "destination " + service
 			}
-			return &exitError{exitTemporary, fmt.Errorf("%s is not ready: %w", target, last)}
+			return &console.ExitError{Code: console.ExitTemporary, Err: fmt.Errorf("%s is not ready: %w", target, last)}
 		case <-timer.C:
 		}
 	}

@@ -3,6 +3,8 @@ package cli
 import (
 	"testing"
 
+	"github.com/brokerd/brokerd/internal/cli/console"
+
 	"github.com/spf13/cobra"
 )
 
@@ -17,5 +19,5 @@ func TestEveryCommandHasAnExample(t *testing.T) {
 			visit(sub)
 		}
 	}
-	visit((&app{}).root())
+	visit(root((&console.App{})))
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/brokerd/brokerd/internal/cli/console"
+
 	"github.com/spf13/cobra"
 )
 
@@ -51,6 +53,6 @@ func interruptible(ctx context.Context, root *cobra.Command, args []string) erro
 	case err := <-done:
 		return err
 	case <-timer.C:
-		return &exitError{exitSignal, context.Canceled}
+		return &console.ExitError{Code: console.ExitSignal, Err: context.Canceled}
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/brokerd/brokerd/internal/cli/console"
+
 	"github.com/schollz/progressbar/v3"
 )
 
@@ -17,7 +19,7 @@ type progress struct {
 
 func newProgress(w io.Writer, jobs []uploadJob, f uploadFlags) *progress {
 	p := &progress{}
-	if f.quiet || !isTerminal(w) {
+	if f.quiet || !console.IsTerminal(w) {
 		return p
 	}
 	total := int64(0)

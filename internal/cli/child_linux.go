@@ -1,9 +1,0 @@
-package cli
-
-import "syscall"
-
-// childAttributes make the kernel kill the daemon when brokerctl is killed, and put the
-// daemon into its own process group, so that Ctrl-C reaches brokerctl only.
-func childAttributes() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
-}

@@ -1,0 +1,3 @@
+// Package policycmd is `brokerctl policy`: decide, lint and explain policies
+// without a network.
+package policycmd
