@@ -19,7 +19,7 @@ import (
 	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 	"github.com/brokerd/brokerd/internal/setup"
 	"github.com/brokerd/brokerd/internal/setup/awsaccounts"
-	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/collect"
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
@@ -87,7 +87,7 @@ func policiesFor(dir, destination string) (report.Policies, error) {
 	if info, err := os.Stat(own); err == nil && info.IsDir() {
 		dir = own
 	}
-	return verify.LoadPolicies(dir)
+	return collect.FromDirectory(dir)
 }
 
 // together adds the documents of the kinds that first lacks.
@@ -162,7 +162,7 @@ func policiesOf(ctx context.Context, cfg *config.Config, accounts *awsaccounts.A
 		if d.Session.Name == "" { // unknown here; a guess would find the events of another session
 			audit.Events = setup.UnreadPart[[]string]("the name of the session is in the daemon's configuration; give it with --config")
 		}
-		out[name] = together(verify.FromSnapshot(d, sources[name], *snap), verify.FromAudit(audit.Selectors, audit.Events))
+		out[name] = together(collect.FromSnapshot(d, sources[name], *snap), collect.FromAudit(audit.Selectors, audit.Events))
 	}
 	return out, nil
 }

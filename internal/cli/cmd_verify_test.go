@@ -21,7 +21,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/brokerd/brokerd/client"
-	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/collect"
 	"github.com/brokerd/brokerd/internal/verify/render"
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
@@ -473,7 +473,7 @@ func TestPoliciesOfADirectory(t *testing.T) {
 	}
 	// A directory without any is a mistake, and is said.
 	b = newBench(verifyFlags{policies: policyFlags{dir: t.TempDir()}}, "a")
-	if _, err := verifyOptions(t.Context(), b.App, b.flags, b.backend, b.names); !errors.Is(err, verify.ErrNoPolicies) {
+	if _, err := verifyOptions(t.Context(), b.App, b.flags, b.backend, b.names); !errors.Is(err, collect.ErrNoPolicies) {
 		t.Errorf("%v", err)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/brokerd/brokerd/internal/setup"
 	"github.com/brokerd/brokerd/internal/setup/awsaccounts"
 	"github.com/brokerd/brokerd/internal/testbed"
-	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/collect"
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
@@ -40,7 +40,7 @@ func TestCloudTrailShowsTheSession(t *testing.T) {
 	w := world(t)
 	audit := func() report.Policies {
 		a := connected(t, w, "").ReadAudit(t.Context(), w.Sandbox.AccountA(), w.Sandbox.AccountB(), w.Dest.Region, w.Dest.Session.Name)
-		return verify.FromAudit(a.Selectors, a.Events)
+		return collect.FromAudit(a.Selectors, a.Events)
 	}
 	before := checkOf(t, runWith(t, w, report.RunOptions{Policies: audit()}), "BRK-AUD-002")
 	if before.Result != report.Warn || !strings.Contains(before.Why, "no event") {
@@ -54,7 +54,7 @@ func TestCloudTrailShowsTheSession(t *testing.T) {
 	if got := checkOf(t, r, "BRK-AUD-001"); got.Result != report.Unknown || !strings.Contains(got.Why, "no credentials") {
 		t.Errorf("trails: %s %s", got.Result, got.Why)
 	}
-	other := verify.FromAudit(setup.UnreadPart[map[string]string](""), setup.KnownPart([]string{`{"eventName":"AssumeRole","userIdentity":{"arn":"arn:aws:sts::111122223333:assumed-role/Other/brokerd"}}`, `no JSON`}))
+	other := collect.FromAudit(setup.UnreadPart[map[string]string](""), setup.KnownPart([]string{`{"eventName":"AssumeRole","userIdentity":{"arn":"arn:aws:sts::111122223333:assumed-role/Other/brokerd"}}`, `no JSON`}))
 	if got := checkOf(t, runWith(t, w, report.RunOptions{Policies: other}), "BRK-AUD-002"); got.Result == report.Pass {
 		t.Errorf("an event of another session passes: %s", got.Why)
 	}
@@ -99,7 +99,7 @@ func TestATrailRecordsTheWritesOrDoesNot(t *testing.T) {
 			}))
 			t.Cleanup(trails.Close)
 			a := connected(t, w, trails.URL).ReadAudit(t.Context(), w.Sandbox.AccountA(), w.Sandbox.AccountB(), w.Dest.Region, w.Dest.Session.Name)
-			got := checkOf(t, runWith(t, w, report.RunOptions{Policies: verify.FromAudit(a.Selectors, a.Events)}), "BRK-AUD-001")
+			got := checkOf(t, runWith(t, w, report.RunOptions{Policies: collect.FromAudit(a.Selectors, a.Events)}), "BRK-AUD-001")
 			if got.Result != c.want {
 				t.Errorf("got %s: %s", got.Result, got.Why)
 			}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/brokerd/brokerd/internal/iampolicy"
+	"github.com/brokerd/brokerd/internal/verify/collect"
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
@@ -161,19 +162,19 @@ func checkForm(_ context.Context, r *run) []finding {
 		return []finding{r.notRead("policies", "", "policies", "", "none was read")}
 	}
 	var out []finding
-	for _, l := range layout {
-		kind, isPolicy := policyKind(l.kind)
-		for _, d := range r.docs.byKind[l.kind] {
+	for _, document := range collect.Kinds() {
+		kind, isPolicy := policyKind(document)
+		for _, d := range r.docs.byKind[document] {
 			if d.State != report.Known {
 				continue
 			}
 			f := finding{
-				Code: causeMalformed, Result: report.Fail, Account: r.accountOfKind(l.kind).ID, Artefact: l.kind,
-				ArtefactARN: orText(d.ARN, r.target(l.kind)), Name: d.Name, Confidence: report.Strong,
+				Code: causeMalformed, Result: report.Fail, Account: r.accountOfKind(document).ID, Artefact: document,
+				ArtefactARN: orText(d.ARN, r.target(document)), Name: d.Name, Confidence: report.Strong,
 				Fix: "Correct the document. AWS validates it when it is saved again.",
 			}
 			if d.fault != nil {
-				f.Detail = fmt.Sprintf("the %s cannot be read: %s", strings.TrimSpace(noun(l.kind)+" "+d.Name), d.fault)
+				f.Detail = fmt.Sprintf("the %s cannot be read: %s", strings.TrimSpace(noun(document)+" "+d.Name), d.fault)
 				out = append(out, f)
 				continue
 			}
@@ -190,7 +191,7 @@ func checkForm(_ context.Context, r *run) []finding {
 					g.Result, g.Fix = report.Warn, "Shorten the policy before its next change: a larger one exceeds the quota."
 				}
 				g.Statement = &report.Statement{Line: remark.Line, Column: remark.Column, Path: remark.Path}
-				g.Detail = fmt.Sprintf("the %s, line %d: %s", strings.TrimSpace(noun(l.kind)+" "+d.Name), remark.Line, remark.Message)
+				g.Detail = fmt.Sprintf("the %s, line %d: %s", strings.TrimSpace(noun(document)+" "+d.Name), remark.Line, remark.Message)
 				if r.passed[stepCreate] && r.passed[stepPart] {
 					g.Result = report.Warn // uploads work with the document as it is
 				}

@@ -11,7 +11,7 @@ import (
 	"github.com/brokerd/brokerd/internal/setup"
 	"github.com/brokerd/brokerd/internal/setup/awsaccounts"
 	"github.com/brokerd/brokerd/internal/testbed"
-	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/collect"
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
@@ -39,7 +39,7 @@ func documents(t *testing.T, w *testbed.World, sides string) report.Policies {
 	}
 	snap, err := accs.Read(t.Context(), scope)
 	must(t, err)
-	out := verify.FromSnapshot(w.Dest, w.UserARN, *snap)
+	out := collect.FromSnapshot(w.Dest, w.UserARN, *snap)
 	if payment, err := w.S3.GetBucketRequestPayment(t.Context(), &s3.GetBucketRequestPaymentInput{Bucket: aws.String(w.Dest.Bucket)}); err == nil {
 		out.Documents = append(out.Documents, report.PolicyDocument{Kind: report.DocumentPayment, State: report.Known, Text: `{"Payer":"` + string(payment.Payer) + `"}`})
 	}

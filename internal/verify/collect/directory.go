@@ -1,4 +1,4 @@
-package verify
+package collect
 
 import (
 	"errors"
@@ -40,14 +40,23 @@ var layout = []struct {
 	{report.DocumentPayment, "request-payment", false},
 }
 
+// Kinds lists the kinds of documents that a directory can hold, in the order of the layout.
+func Kinds() []string {
+	kinds := make([]string, len(layout))
+	for i, l := range layout {
+		kinds[i] = l.kind
+	}
+	return kinds
+}
+
 // ErrNoPolicies is returned for a directory without a file of the layout.
 var ErrNoPolicies = errors.New("it has no file with a name that verify knows; see docs/guide-verify.md")
 
-// LoadPolicies reads a directory: NAME.json for each document. Kinds that can have
+// FromDirectory reads a directory: NAME.json for each document. Kinds that can have
 // several documents (identity, source, scp, rcp, trail, event) may also be in
 // NAME/ANYTHING.json, and SCPs and RCPs of one level in scp/LEVEL/ANYTHING.json. An empty
 // file means that there is no such document. docs/guide-verify.md lists the names.
-func LoadPolicies(dir string) (report.Policies, error) {
+func FromDirectory(dir string) (report.Policies, error) {
 	var out report.Policies
 	size := 0
 	add := func(kind, name, level, path string) error {

@@ -1,4 +1,4 @@
-package verify_test
+package collect_test
 
 import (
 	"errors"
@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/verify/collect"
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
@@ -29,7 +29,7 @@ func TestADirectoryHoldsPolicies(t *testing.T) {
 	write(t, dir, "scp/Root/perimeter.json", `{"c":1}`)
 	write(t, dir, "scp/Workloads/regions.json", `{"c":2}`)
 	write(t, dir, "README.md", "not read")
-	got, err := verify.LoadPolicies(dir)
+	got, err := collect.FromDirectory(dir)
 	must(t, err)
 	want := report.Policies{Documents: []report.PolicyDocument{
 		{Kind: report.DocumentTrust, State: report.Known, Name: "trust", Text: `{"a":1}`},
@@ -47,39 +47,28 @@ func TestADirectoryHoldsPolicies(t *testing.T) {
 func TestADirectoryIsRefused(t *testing.T) {
 	empty := t.TempDir()
 	write(t, empty, "other.json", "{}")
-	if _, err := verify.LoadPolicies(empty); !errors.Is(err, verify.ErrNoPolicies) {
+	if _, err := collect.FromDirectory(empty); !errors.Is(err, collect.ErrNoPolicies) {
 		t.Errorf("nothing of the layout: %v", err)
 	}
-	if _, err := verify.LoadPolicies(filepath.Join(empty, "nowhere")); err == nil {
+	if _, err := collect.FromDirectory(filepath.Join(empty, "nowhere")); err == nil {
 		t.Error("a directory that is not there")
 	}
 	large := t.TempDir()
 	write(t, large, "trust.json", strings.Repeat(" ", report.MaxPolicyBytes/2+1))
 	write(t, large, "key-policy.json", strings.Repeat(" ", report.MaxPolicyBytes/2+1))
-	if _, err := verify.LoadPolicies(large); err == nil {
+	if _, err := collect.FromDirectory(large); err == nil {
 		t.Error("more than 512 KiB")
 	}
 	odd := t.TempDir()
 	must(t, os.Mkdir(filepath.Join(odd, "trust.json"), 0o700))
-	if _, err := verify.LoadPolicies(odd); err == nil {
+	if _, err := collect.FromDirectory(odd); err == nil {
 		t.Error("a directory in the place of a file")
 	}
 }
 
-// The files that an administrator exports say as much as what brokerctl reads.
-func TestExportedFilesFindTheStatement(t *testing.T) {
-	w := world(t)
-	doc := strings.Replace(string(w.Docs.Bucket), "/logs/*", "/log/*", 1)
-	must(t, w.PutBucketPolicy(t.Context(), doc))
-	dir := t.TempDir()
-	write(t, dir, "identity.json", string(w.Docs.Identity))
-	write(t, dir, "boundary.json", "")
-	write(t, dir, "bucket-policy.json", doc)
-	write(t, dir, "key-policy.json", string(w.Docs.Key))
-	policies, err := verify.LoadPolicies(dir)
-	must(t, err)
-	got := firstProblem(t, runWith(t, w, report.RunOptions{Policies: policies}))
-	if got.Code != "BRK-S3-026" || len(got.NearMisses) == 0 || !strings.HasPrefix(got.NearMisses[0].Statement.Sid, "BrokerdAllowWriteAuditLogs") || got.NearMisses[0].Statement.Line == 0 {
-		t.Errorf("got %s %+v", got.Code, got.NearMisses)
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
 	}
 }

@@ -1,4 +1,4 @@
-package verify
+package collect
 
 import (
 	"encoding/json"
@@ -16,9 +16,11 @@ func FromSnapshot(dest *config.Destination, source string, snap setup.Snapshot) 
 	if role := snap.Identities[dest.Role]; role != nil {
 		take(&s, report.DocumentTrust, role.ARN, "", role.Trust, func(text string) string { return text })
 		s.identity(report.DocumentIdentity, role)
-		take(&s, report.DocumentBoundary, role.Boundary.Value.ARN, role.Boundary.Value.Name, role.Boundary, func(d setup.Document) string { return d.Text })
+		take(&s, report.DocumentBoundary, role.Boundary.Value.ARN, role.Boundary.Value.Name, role.Boundary,
+			func(d setup.Document) string { return d.Text })
 		take(&s, report.DocumentRole, role.ARN, "", role.Info, func(i setup.IdentityInfo) string {
-			return encode(map[string]any{"Role": map[string]any{"Arn": role.ARN, "RoleId": i.ID, "MaxSessionDuration": int(i.MaxSession.Seconds())}})
+			return encode(map[string]any{"Role": map[string]any{"Arn": role.ARN, "RoleId": i.ID,
+				"MaxSessionDuration": int(i.MaxSession.Seconds())}})
 		})
 	}
 	if who := snap.Identities[awsarn.Role(source)]; who != nil {
@@ -31,12 +33,14 @@ func FromSnapshot(dest *config.Destination, source string, snap setup.Snapshot) 
 	if k := snap.Keys[dest.KMSKey]; k != nil {
 		take(&s, report.DocumentKeyPolicy, k.ARN, "", k.Policy, func(text string) string { return text })
 		take(&s, report.DocumentKey, k.ARN, "", k.Info, func(i setup.KeyInfo) string {
-			return encode(map[string]any{"KeyMetadata": map[string]any{"Arn": k.ARN, "KeyState": i.State, "KeySpec": i.Spec, "KeyUsage": i.Usage, "KeyManager": i.Manager}})
+			return encode(map[string]any{"KeyMetadata": map[string]any{"Arn": k.ARN, "KeyState": i.State, "KeySpec": i.Spec,
+				"KeyUsage": i.Usage, "KeyManager": i.Manager}})
 		})
 	}
 	for arn, t := range snap.Trails {
 		take(&s, report.DocumentTrail, arn, arn, t.Objects, func(prefixes []string) string {
-			return encode(map[string]any{"EventSelectors": []any{map[string]any{"ReadWriteType": "WriteOnly", "DataResources": []any{map[string]any{"Type": "AWS::S3::Object", "Values": prefixes}}}}})
+			return encode(map[string]any{"EventSelectors": []any{map[string]any{"ReadWriteType": "WriteOnly",
+				"DataResources": []any{map[string]any{"Type": "AWS::S3::Object", "Values": prefixes}}}}})
 		})
 	}
 	return s.out
@@ -71,7 +75,8 @@ func (s *snapshotReader) bucket(b *setup.BucketAt) {
 	take(s, report.DocumentBucketPolicy, "", b.Name, b.Policy, func(text string) string { return text })
 	take(s, report.DocumentPublicAccess, "", b.Name, strictest(b.PublicAccess, b.AccountPublicAccess), func(p setup.PublicAccess) string {
 		return encode(map[string]any{"PublicAccessBlockConfiguration": map[string]bool{
-			"BlockPublicAcls": p.BlockPublicACLs, "IgnorePublicAcls": p.IgnorePublicACLs, "BlockPublicPolicy": p.BlockPublicPolicy, "RestrictPublicBuckets": p.RestrictPublicBuckets,
+			"BlockPublicAcls": p.BlockPublicACLs, "IgnorePublicAcls": p.IgnorePublicACLs, "BlockPublicPolicy": p.BlockPublicPolicy,
+			"RestrictPublicBuckets": p.RestrictPublicBuckets,
 		}})
 	})
 	take(s, report.DocumentOwnership, "", b.Name, b.Ownership, func(o string) string {
@@ -79,7 +84,8 @@ func (s *snapshotReader) bucket(b *setup.BucketAt) {
 	})
 	take(s, report.DocumentEncryption, "", b.Name, b.Encryption, func(e setup.Encryption) string {
 		return encode(map[string]any{"ServerSideEncryptionConfiguration": map[string]any{"Rules": []any{map[string]any{
-			"ApplyServerSideEncryptionByDefault": map[string]string{"SSEAlgorithm": e.Algorithm, "KMSMasterKeyID": e.KeyARN}, "BucketKeyEnabled": e.BucketKey,
+			"ApplyServerSideEncryptionByDefault": map[string]string{"SSEAlgorithm": e.Algorithm, "KMSMasterKeyID": e.KeyARN},
+			"BucketKeyEnabled":                   e.BucketKey,
 		}}}})
 	})
 	take(s, report.DocumentLogging, "", b.Name, b.Logging, func(l setup.Logging) string {
@@ -93,7 +99,8 @@ func (s *snapshotReader) logTarget(dest *config.Destination, b *setup.BucketAt, 
 	if !b.Logging.Is() || to.Bucket == "" {
 		return
 	}
-	d := report.PolicyDocument{Kind: report.DocumentLogTarget, State: report.Unreadable, Name: to.Bucket, Reason: "the bucket " + to.Bucket + " was not read"}
+	d := report.PolicyDocument{Kind: report.DocumentLogTarget, State: report.Unreadable, Name: to.Bucket, Reason: "the bucket " +
+		to.Bucket + " was not read"}
 	source := setup.BucketRef{Name: dest.Bucket, Account: dest.Owner, Region: dest.Region}
 	if problems, ok := setup.LogTargetProblems(source, to, snap.LogTargets[to.Bucket]); ok {
 		d.State, d.Reason, d.Text = report.Known, "", encode(map[string]any{"Problems": problems})
@@ -112,7 +119,8 @@ func strictest(bucket, account setup.Part[setup.PublicAccess]) setup.Part[setup.
 	a, b := account.Value, bucket.Value
 	return setup.KnownPart(setup.PublicAccess{
 		BlockPublicACLs: a.BlockPublicACLs || b.BlockPublicACLs, IgnorePublicACLs: a.IgnorePublicACLs || b.IgnorePublicACLs,
-		BlockPublicPolicy: a.BlockPublicPolicy || b.BlockPublicPolicy, RestrictPublicBuckets: a.RestrictPublicBuckets || b.RestrictPublicBuckets,
+		BlockPublicPolicy: a.BlockPublicPolicy || b.BlockPublicPolicy, RestrictPublicBuckets: a.RestrictPublicBuckets ||
+			b.RestrictPublicBuckets,
 	})
 }
 
@@ -133,4 +141,11 @@ func encode(v any) string {
 		return ""
 	}
 	return string(data)
+}
+
+func orText(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
 }
