@@ -226,7 +226,7 @@ func TestTheReportInARealBrowser(t *testing.T) {
 	if n := strings.Count(dom, `<div class="step pass">`); n < 3 {
 		t.Errorf("%d steps are green, want at least 3", n)
 	}
-	for _, want := range []string{"444455556666 (B)", "key policy", "kms:GenerateDataKey", "Ready to be sent", "All checks"} {
+	for _, want := range []string{"444455556666 (B)", "key policy", "kms:GenerateDataKey", "Messages for other administrators", "All checks"} {
 		if !strings.Contains(dom, want) {
 			t.Errorf("the page does not say %q", want)
 		}
