@@ -85,7 +85,11 @@ func (d *dialer) explain(err error) *Error {
 }
 
 func (d *dialer) invalid(why string) *Error {
-	return &Error{Code: codes.FailedPrecondition, Reason: string(reason.SocketInvalid), Message: fmt.Sprintf("%s is not the socket of a brokerd: %s", d.path, why)}
+	return &Error{
+		Code:    codes.FailedPrecondition,
+		Reason:  string(reason.SocketInvalid),
+		Message: fmt.Sprintf("%s is not the socket of a brokerd: %s", d.path, why),
+	}
 }
 
 // denied names the obstacle and the group that removes it.

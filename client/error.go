@@ -119,7 +119,10 @@ func (c *Client) unanswered(text string) *Error {
 		text = "connect: " + errno(last)
 	}
 	text = rawAddress.ReplaceAllString(text, "$1: ")
-	return &Error{Code: codes.Unavailable, Message: fmt.Sprintf("no answer from brokerd on %s: %s; is the daemon running?", c.dialer.path, text)}
+	return &Error{
+		Code:    codes.Unavailable,
+		Message: fmt.Sprintf("no answer from brokerd on %s: %s; is the daemon running?", c.dialer.path, text),
+	}
 }
 
 // silent is the error of a call to a daemon that gives no sign of life.

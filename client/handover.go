@@ -34,7 +34,11 @@ var errNotTaken = errors.New("the daemon takes no descriptor")
 
 // handOver gives the daemon the open file instead of its bytes. complete reports
 // whether the file was handed over, so that the object may exist despite an error.
-func (c *Client) handOver(ctx context.Context, f *os.File, h *brokerdv1.UploadHeader) (resp *brokerdv1.UploadResponse, complete bool, err error) {
+func (c *Client) handOver(
+	ctx context.Context,
+	f *os.File,
+	h *brokerdv1.UploadHeader,
+) (resp *brokerdv1.UploadResponse, complete bool, err error) {
 	raw, err := proto.Marshal(&brokerdv1.FileUpload{Header: h})
 	if err != nil {
 		return nil, false, fmt.Errorf("client: %w", err)

@@ -28,7 +28,13 @@ func worthRetrying(err error) bool {
 
 // retrying calls try until it succeeds, fails for good, or most has passed since it
 // first failed. It calls before ahead of each retry.
-func retrying(ctx context.Context, most time.Duration, again func() bool, before func(err error, pause time.Duration), try func() error) error {
+func retrying(
+	ctx context.Context,
+	most time.Duration,
+	again func() bool,
+	before func(err error, pause time.Duration),
+	try func() error,
+) error {
 	var failed time.Time
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
 		err := try()

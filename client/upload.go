@@ -143,7 +143,10 @@ func (o *uploadOptions) validate() error {
 	h := o.header
 	if !utf8.ValidString(h.GetName()) {
 		return &Error{Code: codes.InvalidArgument, Reason: string(reason.InvalidName),
-			Message: fmt.Sprintf("the object name %q is not UTF-8: choose another name for the object (brokerctl: --name, or --escape-names)", h.GetName())}
+			Message: fmt.Sprintf(
+				"the object name %q is not UTF-8: choose another name for the object (brokerctl: --name, or --escape-names)",
+				h.GetName(),
+			)}
 	}
 	texts := []string{h.GetDestination(), h.GetContentType(), h.GetContentEncoding(), h.GetIdempotencyKey()}
 	for k, v := range h.GetMetadata() {
@@ -197,7 +200,12 @@ func (e *finalError) Error() string { return e.err.Error() }
 func (e *finalError) Unwrap() error { return e.err }
 
 // upload makes one attempt or more. An attempt reports whether all bytes were sent.
-func (c *Client) upload(ctx context.Context, o *uploadOptions, again func() bool, try func() (*brokerdv1.UploadResponse, bool, error)) (*Result, error) {
+func (c *Client) upload(
+	ctx context.Context,
+	o *uploadOptions,
+	again func() bool,
+	try func() (*brokerdv1.UploadResponse, bool, error),
+) (*Result, error) {
 	var resp *brokerdv1.UploadResponse
 	mayBe := false
 	before := func(err error, pause time.Duration) {

@@ -110,8 +110,21 @@ type Writer struct {
 // NewWriter makes a Writer and its goroutine, which ends with Close. name gives
 // every object its name, from the time of its first byte and a number from 1.
 // When ctx ends, deliveries end.
-func (c *Client) NewWriter(ctx context.Context, destination string, name func(begun time.Time, seq uint64) string, opts ...WriterOption) *Writer {
-	w := &Writer{c: c, dest: destination, name: name, size: defaultRotateSize, pending: defaultPending, done: make(chan struct{}), changed: make(chan struct{})}
+func (c *Client) NewWriter(
+	ctx context.Context,
+	destination string,
+	name func(begun time.Time, seq uint64) string,
+	opts ...WriterOption,
+) *Writer {
+	w := &Writer{
+		c:       c,
+		dest:    destination,
+		name:    name,
+		size:    defaultRotateSize,
+		pending: defaultPending,
+		done:    make(chan struct{}),
+		changed: make(chan struct{}),
+	}
 	for _, o := range opts {
 		o(w)
 	}

@@ -140,7 +140,13 @@ and prints every error with its line and column. Exit status 78 when there is on
 			for _, s := range cfg.FromEnvironment() {
 				cmd.PrintErrln("from the environment:", s)
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: valid, %s, %s\n", path, counted(len(cfg.Destinations), "destination"), counted(len(cfg.Access), "access rule"))
+			_, err = fmt.Fprintf(
+				cmd.OutOrStdout(),
+				"%s: valid, %s, %s\n",
+				path,
+				counted(len(cfg.Destinations), "destination"),
+				counted(len(cfg.Access), "access rule"),
+			)
 			return err
 		},
 	}

@@ -129,13 +129,22 @@ func resolve(s string, lookup func(string) (uint32, error)) (*uint32, error) {
 // destination is not looked at: admin is a right over the daemon.
 func (p *Policy) Decide(peer Peer, perm config.Permission, destination string) Decision {
 	if r := p.allowing(peer, perm, destination); r != nil {
-		return Decision{Allowed: true, Rule: r.line, Reason: fmt.Sprintf("the access rule in line %d allows %s to %s", r.line, p.Describe(peer), what(perm, destination))}
+		return Decision{
+			Allowed: true,
+			Rule:    r.line,
+			Reason:  fmt.Sprintf("the access rule in line %d allows %s to %s", r.line, p.Describe(peer), what(perm, destination)),
+		}
 	}
 	if perm == config.PermAdmin && p.builtinAdmin(peer) {
 		return Decision{Allowed: true, Reason: p.Describe(peer) + " is root or the daemon's own user, which always may administer"}
 	}
 	return Decision{
-		Reason:     fmt.Sprintf("no access rule allows %s to %s%s", p.Describe(peer), what(perm, destination), p.nearMiss(peer, perm, destination)),
+		Reason: fmt.Sprintf(
+			"no access rule allows %s to %s%s",
+			p.Describe(peer),
+			what(perm, destination),
+			p.nearMiss(peer, perm, destination),
+		),
 		Suggestion: p.suggest(peer, perm, destination),
 	}
 }

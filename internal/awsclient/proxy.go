@@ -41,7 +41,8 @@ func local(host string) bool {
 		return true
 	}
 	for _, name := range localVariables {
-		if u, err := url.Parse(os.Getenv(name)); err == nil && u.Hostname() != "" && strings.EqualFold(strings.TrimSuffix(u.Hostname(), "."), host) {
+		if u, err := url.Parse(os.Getenv(name)); err == nil && u.Hostname() != "" &&
+			strings.EqualFold(strings.TrimSuffix(u.Hostname(), "."), host) {
 			return true
 		}
 	}

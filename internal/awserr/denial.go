@@ -62,7 +62,9 @@ type Denial struct {
 
 var (
 	denialHead     = regexp.MustCompile(`User(?:: (\S(?:.*?\S)?))? is not authorized to perform: ([A-Za-z0-9-]+:[A-Za-z0-9*]+)(.*)`)
-	denialResource = regexp.MustCompile(`^ on (?:resource: (?:"([^"]+)"|"?([^"\s]+)"?)|this resource|the resource associated with this ciphertext|the specified resource)`)
+	denialResource = regexp.MustCompile(
+		`^ on (?:resource: (?:"([^"]+)"|"?([^"\s]+)"?)|this resource|the resource associated with this ciphertext|the specified resource)`,
+	)
 	denialImplicit = regexp.MustCompile(`because no ([A-Za-z -]+?) allows? the `)
 	denialExplicit = regexp.MustCompile(`with an explicit deny(?: in (?:an?|the) ([A-Za-z -]+))?`)
 	denialPolicy   = regexp.MustCompile(`(?:: |with policy ARN: )(arn:[^\s,"]+)`)

@@ -35,10 +35,17 @@ func (p Peer) fact(name string) (string, error) {
 		value = p.Pod
 	}
 	if value == "" {
-		return "", fmt.Errorf("session.peer requires the peer's %s, which the kernel does not report on this host; see session.peer in docs/config.md", name)
+		return "", fmt.Errorf(
+			"session.peer requires the peer's %s, which the kernel does not report on this host; see session.peer in docs/config.md",
+			name,
+		)
 	}
 	if !claimable.MatchString(value) {
-		return "", fmt.Errorf("session.peer requires the peer's %s, and STS does not accept %q: it takes 2 to 64 characters of A-Z a-z 0-9 _ + = , . @ -", name, value)
+		return "", fmt.Errorf(
+			"session.peer requires the peer's %s, and STS does not accept %q: it takes 2 to 64 characters of A-Z a-z 0-9 _ + = , . @ -",
+			name,
+			value,
+		)
 	}
 	return value, nil
 }

@@ -51,7 +51,11 @@ func (p processSource) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	var exit *exec.ExitError
 	switch {
 	case ctx.Err() != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded):
-		return aws.Credentials{}, fmt.Errorf("%s did not end within %s and was killed, with all processes that it started; run it by hand as the daemon's user", p.name, p.timeout)
+		return aws.Credentials{}, fmt.Errorf(
+			"%s did not end within %s and was killed, with all processes that it started; run it by hand as the daemon's user",
+			p.name,
+			p.timeout,
+		)
 	case ctx.Err() != nil:
 		return aws.Credentials{}, fmt.Errorf("%s was killed: %w", p.name, ctx.Err())
 	case errors.As(err, &exit):
@@ -70,12 +74,20 @@ func (p processSource) parse(output []byte) (aws.Credentials, error) {
 		Expiration                                            *time.Time
 	}
 	if err := json.Unmarshal(output, &printed); err != nil || printed.Version != 1 {
-		return aws.Credentials{}, fmt.Errorf("%s did not print credentials as JSON with \"Version\": 1; run it by hand as the daemon's user", p.name)
+		return aws.Credentials{}, fmt.Errorf(
+			"%s did not print credentials as JSON with \"Version\": 1; run it by hand as the daemon's user",
+			p.name,
+		)
 	}
 	if printed.AccessKeyID == "" || printed.SecretAccessKey == "" {
 		return aws.Credentials{}, fmt.Errorf("%s printed no AccessKeyId or no SecretAccessKey; run it by hand as the daemon's user", p.name)
 	}
-	c := aws.Credentials{AccessKeyID: printed.AccessKeyID, SecretAccessKey: printed.SecretAccessKey, SessionToken: printed.SessionToken, Source: "process"}
+	c := aws.Credentials{
+		AccessKeyID:     printed.AccessKeyID,
+		SecretAccessKey: printed.SecretAccessKey,
+		SessionToken:    printed.SessionToken,
+		Source:          "process",
+	}
 	if printed.Expiration != nil {
 		if c.CanExpire, c.Expires = true, *printed.Expiration; time.Now().After(c.Expires) {
 			return aws.Credentials{}, fmt.Errorf("%s printed credentials that expired at %s", p.name, c.Expires.UTC().Format(time.RFC3339))

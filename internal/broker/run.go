@@ -151,8 +151,18 @@ func (b *Broker) observe(e *entry, err error, took time.Duration) {
 		b.observer.SessionRefreshed(users, cur, err, took)
 	}
 	if err == nil {
-		log.Info("session refreshed", zap.Strings("destinations", users), zap.String("identity", cur.AssumedRoleARN),
-			zap.Time("expires", cur.Expires), zap.Time("refresh_at", cur.RefreshAt), zap.Uint64("generation", cur.Generation), zap.Duration("took", took))
+		log.Info(
+			"session refreshed",
+			zap.Strings("destinations", users),
+			zap.String("identity", cur.AssumedRoleARN),
+			zap.Time(
+				"expires",
+				cur.Expires,
+			),
+			zap.Time("refresh_at", cur.RefreshAt),
+			zap.Uint64("generation", cur.Generation),
+			zap.Duration("took", took),
+		)
 		return
 	}
 	fields := []zap.Field{zap.Strings("destinations", users), zap.String("role", e.req.Role), zap.Error(err), zap.Duration("took", took)}

@@ -47,7 +47,10 @@ func scopePolicy(d *config.Destination) (policy, note string) {
 		{Effect: "Allow", Action: d.WriteActions(), Resource: objects},
 	}
 	if strings.HasPrefix(d.KMSKey, "arn:") {
-		statements = append(statements, scopeStatement{Effect: "Allow", Action: []string{"kms:GenerateDataKey", "kms:Decrypt"}, Resource: d.KMSKey})
+		statements = append(
+			statements,
+			scopeStatement{Effect: "Allow", Action: []string{"kms:GenerateDataKey", "kms:Decrypt"}, Resource: d.KMSKey},
+		)
 	}
 	text, err := json.Marshal(struct {
 		Version   string

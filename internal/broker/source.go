@@ -69,7 +69,13 @@ func loadSource(ctx context.Context, src source, region string, client *awshttp.
 	case config.SourceIMDS:
 		cfg.Credentials = cached(ec2rolecreds.New(func(o *ec2rolecreds.Options) {
 			// The variable is for hosts with only IPv6; without it the SDK uses 169.254.169.254.
-			o.Client = imds.New(imds.Options{HTTPClient: awsclient.Direct(client), EnableFallback: aws.FalseTernary, Endpoint: os.Getenv("AWS_EC2_METADATA_SERVICE_ENDPOINT")})
+			o.Client = imds.New(
+				imds.Options{
+					HTTPClient:     awsclient.Direct(client),
+					EnableFallback: aws.FalseTernary,
+					Endpoint:       os.Getenv("AWS_EC2_METADATA_SERVICE_ENDPOINT"),
+				},
+			)
 		}))
 	default:
 		return aws.Config{}, fmt.Errorf("unknown type of source %q", src.Type)
@@ -116,7 +122,12 @@ func staticKeys(ctx context.Context, src source) (aws.CredentialsProvider, error
 	}
 	c := shared.Credentials
 	if c.AccessKeyID == "" || c.SecretAccessKey == "" {
-		return nil, fmt.Errorf("aws.credentials_file %s holds no keys for profile %s; write aws_access_key_id and aws_secret_access_key under [%s]", src.CredentialsFile, profile, profile)
+		return nil, fmt.Errorf(
+			"aws.credentials_file %s holds no keys for profile %s; write aws_access_key_id and aws_secret_access_key under [%s]",
+			src.CredentialsFile,
+			profile,
+			profile,
+		)
 	}
 	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return c, nil }), nil
 }
@@ -132,7 +143,9 @@ func containerSource(src source, client *awshttp.BuildableClient) (aws.Credentia
 		url = ecsHost + relative
 	}
 	if url == "" {
-		return nil, errors.New("no container endpoint: neither aws.source.url nor AWS_CONTAINER_CREDENTIALS_FULL_URI or _RELATIVE_URI is set; this process does not run in ECS or with EKS Pod Identity")
+		return nil, errors.New(
+			"no container endpoint: neither aws.source.url nor AWS_CONTAINER_CREDENTIALS_FULL_URI or _RELATIVE_URI is set; this process does not run in ECS or with EKS Pod Identity",
+		)
 	}
 	if tokenFile == "" {
 		tokenFile = os.Getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")

@@ -49,7 +49,12 @@ brokerd's log goes to standard error. Everything is removed at the end.`,
 	}
 	fl := cmd.Flags()
 	fl.StringVar(&d.path, "config", "brokerd.yaml", "configuration file")
-	fl.StringVar(&d.brokerd, "brokerd", "", "the brokerd program (default: next to brokerctl, else built from this source tree, else in $PATH)")
+	fl.StringVar(
+		&d.brokerd,
+		"brokerd",
+		"",
+		"the brokerd program (default: next to brokerctl, else built from this source tree, else in $PATH)",
+	)
 	fl.StringVar(&d.link, "socket-link", "", "make a symbolic link to the socket at this path, so that its place is known in advance")
 	return cmd
 }

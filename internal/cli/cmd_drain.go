@@ -102,7 +102,10 @@ func drain(ctx context.Context, a *console.App, timeout time.Duration, resume bo
 				err = errors.New("the daemon ended the call without a result; run it again")
 			}
 			if ctx.Err() != nil {
-				return &console.ExitError{Code: console.ExitSignal, Err: errors.New("interrupted; the daemon still refuses uploads: run `brokerctl drain --resume` to accept them again")}
+				return &console.ExitError{
+					Code: console.ExitSignal,
+					Err:  errors.New("interrupted; the daemon still refuses uploads: run `brokerctl drain --resume` to accept them again"),
+				}
 			}
 			return c.FromError(err)
 		}
@@ -143,7 +146,10 @@ func drainProgress(d drained) string {
 		parts = append(parts, console.Counted(uint64(d.OpenUploads), "upload")+" open")
 	}
 	if d.QueuedObjects > 0 {
-		parts = append(parts, fmt.Sprintf("%s (%s) to deliver", console.Counted(d.QueuedObjects, "object"), console.BytesText(int64(d.QueuedBytes))))
+		parts = append(
+			parts,
+			fmt.Sprintf("%s (%s) to deliver", console.Counted(d.QueuedObjects, "object"), console.BytesText(int64(d.QueuedBytes))),
+		)
 	}
 	return "draining: " + strings.Join(parts, ", ")
 }

@@ -37,7 +37,14 @@ var fromKeys = []os.Signal{syscall.SIGINT, syscall.SIGQUIT}
 // execWithEndpoint runs a command with a credentials endpoint of its own, on a port that
 // the kernel picks, with a random token. The endpoint fetches the credentials from the
 // daemon, which learns this user from the kernel and logs each answer.
-func execWithEndpoint(ctx context.Context, a *console.App, c *client.Client, destination, path string, args, env []string, verify func(env []string) error) error {
+func execWithEndpoint(
+	ctx context.Context,
+	a *console.App,
+	c *client.Client,
+	destination, path string,
+	args, env []string,
+	verify func(env []string) error,
+) error {
 	token := rand.Text() + rand.Text()
 	l, err := vend.ListenLoopback(ctx, "127.0.0.1:0")
 	if err != nil {

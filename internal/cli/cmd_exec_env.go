@@ -63,7 +63,11 @@ func checkIdentity(ctx context.Context, a *console.App, want, env []string) erro
 		return fmt.Errorf("asking STS for the identity of the command: %w", err)
 	}
 	if got != expected {
-		return fmt.Errorf("the command would run as %s and not as %s, because an AWS SDK finds other credentials first: it was not started", got, expected)
+		return fmt.Errorf(
+			"the command would run as %s and not as %s, because an AWS SDK finds other credentials first: it was not started",
+			got,
+			expected,
+		)
 	}
 	_, _ = fmt.Fprintf(a.Err, "brokerctl: the command runs as %s\n", got)
 	return nil

@@ -88,7 +88,8 @@ func showSessions(ctx context.Context, a *console.App, c *client.Client, out con
 	}
 	usable = true
 	for _, s := range r.GetSessions() {
-		usable = usable && s.GetState() != brokerdv1.SessionState_SESSION_STATE_EMPTY && s.GetState() != brokerdv1.SessionState_SESSION_STATE_EXPIRED
+		usable = usable && s.GetState() != brokerdv1.SessionState_SESSION_STATE_EMPTY &&
+			s.GetState() != brokerdv1.SessionState_SESSION_STATE_EXPIRED
 	}
 	if out == console.FormatJSON {
 		return usable, writeSessionsJSON(a.Out, r.GetSessions())
@@ -120,9 +121,20 @@ func writeSessions(w io.Writer, sessions []*brokerdv1.Session, now time.Time) er
 	}
 	row("DESTINATION", "STATE", "AGE", "ENDS IN", "REFRESH IN", "GEN", "STS", "SERVED", "VENDED")
 	for _, s := range sessions {
-		row(s.GetDestination(), stateText(s.GetState()), console.Span(s.GetIssueTime() != nil, now.Sub(s.GetIssueTime().AsTime())),
-			console.Span(s.GetExpireTime() != nil, timeLeft(s.GetTimeLeft(), s.GetExpireTime(), now)), console.Span(s.GetRefreshTime() != nil, timeLeft(s.GetRefreshIn(), s.GetRefreshTime(), now)),
-			s.GetGeneration(), s.GetStsCalls(), s.GetServedFresh()+s.GetServedDue()+s.GetServedCritical(), s.GetVended())
+		row(
+			s.GetDestination(),
+			stateText(s.GetState()),
+			console.Span(s.GetIssueTime() != nil, now.Sub(s.GetIssueTime().AsTime())),
+			console.Span(
+				s.GetExpireTime() != nil,
+				timeLeft(s.GetTimeLeft(), s.GetExpireTime(), now),
+			),
+			console.Span(s.GetRefreshTime() != nil, timeLeft(s.GetRefreshIn(), s.GetRefreshTime(), now)),
+			s.GetGeneration(),
+			s.GetStsCalls(),
+			s.GetServedFresh()+s.GetServedDue()+s.GetServedCritical(),
+			s.GetVended(),
+		)
 	}
 	if err := tw.Flush(); err != nil {
 		return err

@@ -72,7 +72,12 @@ func (f *setupFlags) open(ctx context.Context, destinations []string) (*arrangem
 	}
 	for _, name := range destinations {
 		if d, ok := cfg.Destinations[name]; !ok {
-			return nil, fmt.Errorf("destination %q is not in %s; there are %s", name, f.config, strings.Join(slices.Sorted(maps.Keys(cfg.Destinations)), ", "))
+			return nil, fmt.Errorf(
+				"destination %q is not in %s; there are %s",
+				name,
+				f.config,
+				strings.Join(slices.Sorted(maps.Keys(cfg.Destinations)), ", "),
+			)
 		} else if d.Compatible {
 			return nil, fmt.Errorf("destination %q is an S3-compatible store: it has no accounts to set up", name)
 		}
@@ -88,7 +93,13 @@ func (f *setupFlags) open(ctx context.Context, destinations []string) (*arrangem
 	if err != nil {
 		return nil, err
 	}
-	accounts, err := connect(ctx, client, state.Deliveries[0].Destination.Region, setupEndpoints(cfg, state), append(slices.Clone(f.source), f.target...))
+	accounts, err := connect(
+		ctx,
+		client,
+		state.Deliveries[0].Destination.Region,
+		setupEndpoints(cfg, state),
+		append(slices.Clone(f.source), f.target...),
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +111,13 @@ func (f *setupFlags) open(ctx context.Context, destinations []string) (*arrangem
 
 // connect reaches accounts with profiles of the shared AWS configuration, roles'
 // ARNs, or, for "-", the environment's credentials.
-func connect(ctx context.Context, client *awshttp.BuildableClient, region string, e awsaccounts.Endpoints, profiles []string) (*awsaccounts.Accounts, error) {
+func connect(
+	ctx context.Context,
+	client *awshttp.BuildableClient,
+	region string,
+	e awsaccounts.Endpoints,
+	profiles []string,
+) (*awsaccounts.Accounts, error) {
 	var configs []aws.Config
 	for _, profile := range profiles {
 		opts := append(awsclient.LoadOptions(client), awsconfig.WithRegion(region))
@@ -117,7 +134,9 @@ func connect(ctx context.Context, client *awshttp.BuildableClient, region string
 					o.BaseEndpoint = aws.String(e.STS)
 				}
 			})
-			c.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(by, profile, func(o *stscreds.AssumeRoleOptions) { o.RoleSessionName = "brokerctl-setup" }))
+			c.Credentials = aws.NewCredentialsCache(
+				stscreds.NewAssumeRoleProvider(by, profile, func(o *stscreds.AssumeRoleOptions) { o.RoleSessionName = "brokerctl-setup" }),
+			)
 		}
 		configs = append(configs, c)
 	}
@@ -144,7 +163,12 @@ func expected(state setup.State, accounts *awsaccounts.Accounts) error {
 	}
 	for id, caller := range accounts.Callers() {
 		if !slices.Contains(known, id) {
-			return fmt.Errorf("%s is of account %s, and the configuration is about %s: is it the right profile?", caller, id, strings.Join(known, " and "))
+			return fmt.Errorf(
+				"%s is of account %s, and the configuration is about %s: is it the right profile?",
+				caller,
+				id,
+				strings.Join(known, " and "),
+			)
 		}
 	}
 	return nil

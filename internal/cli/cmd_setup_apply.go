@@ -32,7 +32,12 @@ func (f *applyFlags) add(cmd *cobra.Command) {
 	f.setupFlags.add(cmd)
 	fl := cmd.Flags()
 	fl.BoolVarP(&f.yes, "yes", "y", false, "do not ask")
-	fl.StringVar(&f.backup, "backup", "", "directory for backups of replaced documents (default $XDG_STATE_HOME/brokerd/setup/TIME, else ~/.local/state/brokerd/setup/TIME)")
+	fl.StringVar(
+		&f.backup,
+		"backup",
+		"",
+		"directory for backups of replaced documents (default $XDG_STATE_HOME/brokerd/setup/TIME, else ~/.local/state/brokerd/setup/TIME)",
+	)
 	fl.DurationVar(&f.wait, "wait", 2*time.Minute, "how long AWS may take to know a new role everywhere")
 }
 
@@ -158,15 +163,19 @@ func change(ctx context.Context, a *console.App, r *arrangement, p *setup.Plan, 
 	}
 	v := newPlanView(a.Out)
 	text := f.out == console.FormatText
-	out, err := r.accounts.Apply(ctx, p, awsaccounts.ApplyOptions{Backup: dir, Wait: f.wait, Notify: func(c *setup.Change, s awsaccounts.Stage) {
-		switch {
-		case !text || s == awsaccounts.Writing:
-		case s == awsaccounts.Waiting:
-			v.line("  %s %s: AWS does not know the new role everywhere yet", v.p.Dim("…"), describe(c))
-		default:
-			v.line("  %s %s  %s", v.p.Good("✓"), describe(c), v.p.Dim(string(s)))
-		}
-	}})
+	out, err := r.accounts.Apply(
+		ctx,
+		p,
+		awsaccounts.ApplyOptions{Backup: dir, Wait: f.wait, Notify: func(c *setup.Change, s awsaccounts.Stage) {
+			switch {
+			case !text || s == awsaccounts.Writing:
+			case s == awsaccounts.Waiting:
+				v.line("  %s %s: AWS does not know the new role everywhere yet", v.p.Dim("…"), describe(c))
+			default:
+				v.line("  %s %s  %s", v.p.Good("✓"), describe(c), v.p.Dim(string(s)))
+			}
+		}},
+	)
 	if text && out.Backup != "" {
 		v.line("Backups of the replaced documents are in %s", out.Backup)
 	}

@@ -131,7 +131,14 @@ func (i *adoption) connect(ctx context.Context, file *config.Config, region stri
 	e := awsaccounts.Endpoints{PathStyle: os.Getenv("AWS_ENDPOINT_URL") != "" || os.Getenv("AWS_ENDPOINT_URL_S3") != ""}
 	if file != nil {
 		reach = file.AWS
-		e = awsaccounts.Endpoints{STS: reach.Endpoints.STS, S3: reach.Endpoints.S3, KMS: reach.Endpoints.KMS, IAM: file.Setup.Endpoints.IAM, CloudTrail: file.Setup.Endpoints.CloudTrail, PathStyle: e.PathStyle || reach.Endpoints.S3 != ""}
+		e = awsaccounts.Endpoints{
+			STS:        reach.Endpoints.STS,
+			S3:         reach.Endpoints.S3,
+			KMS:        reach.Endpoints.KMS,
+			IAM:        file.Setup.Endpoints.IAM,
+			CloudTrail: file.Setup.Endpoints.CloudTrail,
+			PathStyle:  e.PathStyle || reach.Endpoints.S3 != "",
+		}
 	}
 	client, err := awsclient.New(reach)
 	if err != nil {
@@ -195,7 +202,11 @@ func (i *adoption) tell(text []byte, adopted importer.Adoption) error {
 	case 0:
 		b.WriteString("no statement is broader than needed\n")
 	default:
-		fmt.Fprintf(&b, "\n%s. `brokerctl setup plan` shows what setup would write; setup keeps statements of others, so narrow them by hand\n", console.Counted(uint64(n), "finding"))
+		fmt.Fprintf(
+			&b,
+			"\n%s. `brokerctl setup plan` shows what setup would write; setup keeps statements of others, so narrow them by hand\n",
+			console.Counted(uint64(n), "finding"),
+		)
 	}
 	_, err := i.Err.Write(b.Bytes())
 	return err

@@ -44,7 +44,10 @@ or something that matters could not be read.`,
 			}
 			switch {
 			case len(p.Unknown()) > 0:
-				return &console.ExitError{Code: console.ExitFailed, Err: fmt.Errorf("%s could not be decided: see ? above", count(len(p.Unknown()), "part", "parts"))}
+				return &console.ExitError{
+					Code: console.ExitFailed,
+					Err:  fmt.Errorf("%s could not be decided: see ? above", count(len(p.Unknown()), "part", "parts")),
+				}
 			case p.Proven() == setup.Fails:
 				return &console.ExitError{Code: console.ExitFailed, Err: errNotProven}
 			case p.Pending():

@@ -64,8 +64,14 @@ standard output.`,
 	fl.StringVar(&form, "format", string(render.JSON), strings.ReplaceAll(listed(render.Formats()), ", ", "|"))
 	fl.StringVar(&half, "account", string(render.Both), "source (A), target (B) or both")
 	fl.StringVar(&dir, "output-dir", "", "directory to write to; it is made when it is not there")
-	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(strings.Split(listed(render.Formats()), ", "), cobra.ShellCompDirectiveNoFileComp))
-	_ = cmd.RegisterFlagCompletionFunc("account", cobra.FixedCompletions(strings.Split(listed(render.Halves()), ", "), cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc(
+		"format",
+		cobra.FixedCompletions(strings.Split(listed(render.Formats()), ", "), cobra.ShellCompDirectiveNoFileComp),
+	)
+	_ = cmd.RegisterFlagCompletionFunc(
+		"account",
+		cobra.FixedCompletions(strings.Split(listed(render.Halves()), ", "), cobra.ShellCompDirectiveNoFileComp),
+	)
 	return cmd
 }
 
@@ -137,7 +143,9 @@ func replaceFile(path string, f render.File) (err error) {
 func printRendered(a *console.App, files []render.File) error {
 	for i, f := range files {
 		if f.Alone && len(files) > 1 {
-			return console.UsageError(fmt.Errorf("this makes %d files, which do not work as one: give --account source or target, or --output-dir", len(files)))
+			return console.UsageError(
+				fmt.Errorf("this makes %d files, which do not work as one: give --account source or target, or --output-dir", len(files)),
+			)
 		}
 		if i > 0 {
 			if _, err := fmt.Fprintln(a.Out); err != nil {

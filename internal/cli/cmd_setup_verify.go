@@ -79,7 +79,15 @@ func verifySetup(ctx context.Context, a *console.App, r *arrangement, destinatio
 // verifyUntil verifies, with the policies as they are now, until nothing fails; when something was changed, again and
 // again for a while: a document may take some time to reach every part
 // of AWS.
-func verifyUntil(ctx context.Context, a *console.App, r *arrangement, backend *verifyBackend, names []string, f *applyFlags, changed bool) (render.Run, error) {
+func verifyUntil(
+	ctx context.Context,
+	a *console.App,
+	r *arrangement,
+	backend *verifyBackend,
+	names []string,
+	f *applyFlags,
+	changed bool,
+) (render.Run, error) {
 	v := &verifyRun{App: a, backend: backend, names: names}
 	live := newLive(a.Err, names)
 	defer live.stop()

@@ -29,8 +29,12 @@ func writeSpoolUsage(row func(format string, args ...any), p console.Palette, d 
 			t := u.GetParkedTime().AsTime()
 			since = fmt.Sprintf(" since %s (%s)", t.UTC().Format(time.RFC3339), console.Span(true, now.Sub(t)))
 		}
-		text = fmt.Sprintf("%s, %s, the oldest for %s", console.Counted(u.GetQueuedObjects(), "object"), console.BytesText(int64(u.GetQueuedBytes())),
-			console.Span(true, now.Sub(u.GetOldestTime().AsTime())))
+		text = fmt.Sprintf(
+			"%s, %s, the oldest for %s",
+			console.Counted(u.GetQueuedObjects(), "object"),
+			console.BytesText(int64(u.GetQueuedBytes())),
+			console.Span(true, now.Sub(u.GetOldestTime().AsTime())),
+		)
 		row("  spool\t%s", text)
 		row("  parked\t%s%s", p.Warn(u.GetParkedReason()), since)
 		row("\tthe objects stay, and are delivered after the repair: brokerctl verify %s", d.GetName())

@@ -90,7 +90,12 @@ See ` + "`brokerctl help exit-codes`.",
 	fl.StringVar(&f.sha256, "sha256", "", "store the object only if its SHA-256 is this, in hexadecimal; for one object")
 	fl.IntVarP(&f.jobs, "jobs", "j", 4, "files sent concurrently")
 	fl.DurationVar(&f.retryFor, "retry-for", 30*time.Second, "how long to retry a file after a temporary failure; 0: no retries")
-	fl.StringVar(&f.key, "idempotency-key", "", "makes repeated calls one upload: a later call with the same key stores no second object; for one file")
+	fl.StringVar(
+		&f.key,
+		"idempotency-key",
+		"",
+		"makes repeated calls one upload: a later call with the same key stores no second object; for one file",
+	)
 	fl.BoolVar(&f.wait, "wait", false, "wait until spooled objects are stored in S3")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "no progress bar and no line for stored files")
 	console.OutputFlag(cmd, &f.out)

@@ -81,7 +81,10 @@ func (u *uploads) run(ctx context.Context, jobs []uploadJob) error {
 		}
 	}
 	if u.ioErr != nil {
-		return &console.ExitError{Code: console.ExitReport, Err: fmt.Errorf("all uploads succeeded, but %w; do not send the files again", u.ioErr)}
+		return &console.ExitError{
+			Code: console.ExitReport,
+			Err:  fmt.Errorf("all uploads succeeded, but %w; do not send the files again", u.ioErr),
+		}
 	}
 	return nil
 }

@@ -74,7 +74,8 @@ undecided; 3 verify could not run.`,
 	verifyFormatFlag(cmd, &f.out)
 	cmd.Flags().StringVar(&f.file, "output-file", "", "write the report to this file")
 	cmd.Flags().BoolVar(&f.standalone, "standalone", false, "verify in this process, without the daemon; needs --config")
-	cmd.Flags().StringVar(&f.config, "config", "", "configuration file, for --standalone; with profiles it holds the endpoints of the accounts")
+	cmd.Flags().
+		StringVar(&f.config, "config", "", "configuration file, for --standalone; with profiles it holds the endpoints of the accounts")
 	cmd.Flags().BoolVar(&f.canary, "canary", false, "also store an object of a few bytes, which stays in the bucket")
 	cmd.Flags().DurationVar(&f.wait, "wait", 0, "verify again what does not pass, until it passes or this time is over")
 	cmd.Flags().DurationVarP(&f.watch, "watch", "w", 0, "verify repeatedly until Ctrl-C; without a value every 10s")

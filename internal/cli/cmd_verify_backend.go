@@ -80,7 +80,13 @@ func configOfDaemon(ctx context.Context, c *client.Client) (*config.Config, erro
 	return cfg, nil
 }
 
-func verifyByDaemon(ctx context.Context, c *client.Client, destination string, o report.RunOptions, emit func(report.Check) error) (report.Report, error) {
+func verifyByDaemon(
+	ctx context.Context,
+	c *client.Client,
+	destination string,
+	o report.RunOptions,
+	emit func(report.Check) error,
+) (report.Report, error) {
 	// The daemon does not send the supplied documents back.
 	out := report.Report{Destination: destination, Documents: o.Policies.Documents}
 	stream, err := c.Broker().VerifyAccess(ctx, verifypb.ToRequest(destination, o))

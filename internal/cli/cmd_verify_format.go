@@ -20,7 +20,14 @@ const (
 	verifyHTML  verifyFormat = "html"
 )
 
-var verifyFormats = []string{string(verifyText), string(verifyShort), string(verifyJSON), string(verifyJUnit), string(verifySARIF), string(verifyHTML)}
+var verifyFormats = []string{
+	string(verifyText),
+	string(verifyShort),
+	string(verifyJSON),
+	string(verifyJUnit),
+	string(verifySARIF),
+	string(verifyHTML),
+}
 
 func (f *verifyFormat) String() string { return string(*f) }
 

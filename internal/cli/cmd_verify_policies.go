@@ -30,9 +30,11 @@ type policyFlags struct {
 }
 
 func (f *policyFlags) register(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.dir, "policies", "", "directory with policies as JSON files, such as bucket-policy.json; see docs/guide-verify.md")
+	cmd.Flags().
+		StringVar(&f.dir, "policies", "", "directory with policies as JSON files, such as bucket-policy.json; see docs/guide-verify.md")
 	_ = cmd.MarkFlagDirname("policies")
-	cmd.Flags().StringArrayVar(&f.source, "source-profile", nil, "read the policies of account A with this profile, a role's ARN, or \"-\" for the environment's credentials; may be given more than once")
+	cmd.Flags().
+		StringArrayVar(&f.source, "source-profile", nil, "read the policies of account A with this profile, a role's ARN, or \"-\" for the environment's credentials; may be given more than once")
 	cmd.Flags().StringArrayVar(&f.target, "target-profile", nil, "the same for account B")
 }
 
@@ -55,7 +57,13 @@ func (f policyFlags) check() error {
 
 // verifyOptions reads the policies before the first check. A directory takes
 // precedence over an account.
-func verifyOptions(ctx context.Context, a *console.App, f verifyFlags, backend *verifyBackend, names []string) (func(string) report.RunOptions, error) {
+func verifyOptions(
+	ctx context.Context,
+	a *console.App,
+	f verifyFlags,
+	backend *verifyBackend,
+	names []string,
+) (func(string) report.RunOptions, error) {
 	all := make(map[string]report.Policies)
 	if f.policies.dir != "" {
 		for _, name := range names {
@@ -124,7 +132,13 @@ func readAccounts(ctx context.Context, f verifyFlags, backend *verifyBackend, na
 	if err != nil {
 		return nil, err
 	}
-	accounts, err := connect(ctx, client, cfg.Destinations[names[0]].Region, readEndpoints(cfg, names), append(slices.Clone(f.policies.source), f.policies.target...))
+	accounts, err := connect(
+		ctx,
+		client,
+		cfg.Destinations[names[0]].Region,
+		readEndpoints(cfg, names),
+		append(slices.Clone(f.policies.source), f.policies.target...),
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +147,13 @@ func readAccounts(ctx context.Context, f verifyFlags, backend *verifyBackend, na
 
 // policiesOf reads the policies of destinations. source returns the ARN that assumes
 // the role of a destination; nil: unknown here.
-func policiesOf(ctx context.Context, cfg *config.Config, accounts *awsaccounts.Accounts, source func(context.Context, string) (string, error), names []string) (map[string]report.Policies, error) {
+func policiesOf(
+	ctx context.Context,
+	cfg *config.Config,
+	accounts *awsaccounts.Accounts,
+	source func(context.Context, string) (string, error),
+	names []string,
+) (map[string]report.Policies, error) {
 	scope := setup.ScopeOf(cfg, names...)
 	sources := make(map[string]string, len(names))
 	for _, name := range names {
@@ -207,7 +227,12 @@ func concerned(scope setup.Scope, accounts *awsaccounts.Accounts) error {
 	}
 	for id, caller := range accounts.Callers() {
 		if !known[id] {
-			return fmt.Errorf("%s is of account %s, and the destinations are of %s: is it the right profile?", caller, id, strings.Join(slices.Sorted(maps.Keys(known)), " and "))
+			return fmt.Errorf(
+				"%s is of account %s, and the destinations are of %s: is it the right profile?",
+				caller,
+				id,
+				strings.Join(slices.Sorted(maps.Keys(known)), " and "),
+			)
 		}
 	}
 	return nil

@@ -159,7 +159,10 @@ func (c *Config) spreadEndpointKinds() {
 		d.FIPS = d.FIPS || c.AWS.FIPS && !own
 		d.DualStack = d.DualStack || c.AWS.DualStack && !own
 		if own && c.AWS.FIPS {
-			c.fromEnvironment = append(c.fromEnvironment, fmt.Sprintf("FIPS does not apply to S3 of destination %s, which has an endpoint of its own", d.Name))
+			c.fromEnvironment = append(
+				c.fromEnvironment,
+				fmt.Sprintf("FIPS does not apply to S3 of destination %s, which has an endpoint of its own", d.Name),
+			)
 		}
 	}
 }

@@ -70,13 +70,25 @@ func parseYAML(path string, data []byte) (body ast.Node, fault *Error) {
 		return nil, &Error{File: path, Message: fmt.Sprintf("the configuration is larger than %v", Size(maxFile)), Hint: "is it the right file?"}
 	}
 	if line, column, ok := tooDeep(data); ok {
-		return nil, &Error{File: path, Line: line, Column: column, Message: fmt.Sprintf("brackets are nested more than %d deep", maxNesting), Hint: "is it the right file?"}
+		return nil, &Error{
+			File:    path,
+			Line:    line,
+			Column:  column,
+			Message: fmt.Sprintf("brackets are nested more than %d deep", maxNesting),
+			Hint:    "is it the right file?",
+		}
 	}
 	// The parser is a library that has panicked on hostile input before. A reload must
 	// not end the daemon.
 	defer func() {
 		if r := recover(); r != nil {
-			body, fault = nil, &Error{File: path, Line: 1, Column: 1, Message: fmt.Sprintf("not YAML: the parser failed: %v", r), Hint: "check indentation and quotes"}
+			body, fault = nil, &Error{
+				File:    path,
+				Line:    1,
+				Column:  1,
+				Message: fmt.Sprintf("not YAML: the parser failed: %v", r),
+				Hint:    "check indentation and quotes",
+			}
 		}
 	}()
 	file, err := parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey())
@@ -97,7 +109,13 @@ func parseYAML(path string, data []byte) (body ast.Node, fault *Error) {
 		}
 		if body != nil {
 			p := placeOf(doc.Body)
-			return nil, &Error{File: path, Line: p.line, Column: p.column, Message: "a second YAML document", Hint: "one file holds one configuration; remove the --- line"}
+			return nil, &Error{
+				File:    path,
+				Line:    p.line,
+				Column:  p.column,
+				Message: "a second YAML document",
+				Hint:    "one file holds one configuration; remove the --- line",
+			}
 		}
 		body = doc.Body
 	}

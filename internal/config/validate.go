@@ -96,7 +96,11 @@ func (v *validator) socketPath(at, path string) {
 	case strings.ContainsRune(path, 0) || filepath.Clean(path) != path:
 		v.fail(at, fmt.Sprintf("%q is not a clean path", path), "write it without '.', '..', '//' and a '/' at the end")
 	case len(path) > socketPathMax:
-		v.fail(at, fmt.Sprintf("the path has %d bytes, a socket allows %d", len(path), socketPathMax), "use a shorter directory, such as /run/brokerd")
+		v.fail(
+			at,
+			fmt.Sprintf("the path has %d bytes, a socket allows %d", len(path), socketPathMax),
+			"use a shorter directory, such as /run/brokerd",
+		)
 	}
 }
 
@@ -130,7 +134,11 @@ func (v *validator) metrics(address string) {
 		_, err = strconv.ParseUint(port, 10, 16)
 	}
 	if err != nil || (host != "" && host != "localhost" && net.ParseIP(host) == nil) {
-		v.fail("metrics.address", fmt.Sprintf("%q is not an address", address), "write IP:port, such as 127.0.0.1:9464, or \"\" to turn the endpoint off")
+		v.fail(
+			"metrics.address",
+			fmt.Sprintf("%q is not an address", address),
+			"write IP:port, such as 127.0.0.1:9464, or \"\" to turn the endpoint off",
+		)
 	}
 }
 
@@ -207,7 +215,11 @@ func (v *validator) access(rules []Rule, names []string) {
 		needs := false
 		for j, p := range r.Allow {
 			if !slices.Contains(permissions, string(p)) {
-				v.fail(fmt.Sprintf("%s.allow[%d]", path, j), fmt.Sprintf("unknown permission %q", string(p)), didYouMean(string(p), "permissions", permissions))
+				v.fail(
+					fmt.Sprintf("%s.allow[%d]", path, j),
+					fmt.Sprintf("unknown permission %q", string(p)),
+					didYouMean(string(p), "permissions", permissions),
+				)
 			}
 			needs = needs || p != PermAdmin
 		}

@@ -35,7 +35,11 @@ func (v *validator) destination(d *Destination) {
 	region := v.region(path+".region", d)
 	v.bucket(path+".bucket", d.Bucket)
 	if !accountID.MatchString(d.Owner) && (d.Owner != "" || !d.Compatible) {
-		v.fail(path+".owner", fmt.Sprintf("%q is not an account", d.Owner), "write the 12 digits of the bucket owner's account, in quotes: \"444455556666\"")
+		v.fail(
+			path+".owner",
+			fmt.Sprintf("%q is not an account", d.Owner),
+			"write the 12 digits of the bucket owner's account, in quotes: \"444455556666\"",
+		)
 	}
 	if d.Compatible {
 		v.compatibleRole(path+".role", d)
@@ -107,14 +111,22 @@ func (v *validator) bucket(path, bucket string) {
 	}
 	for _, s := range []string{"-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"} {
 		if strings.HasSuffix(bucket, s) {
-			v.fail(path, fmt.Sprintf("%q ends with %s: access points and directory buckets are not supported", bucket, s), "name a general purpose bucket")
+			v.fail(
+				path,
+				fmt.Sprintf("%q ends with %s: access points and directory buckets are not supported", bucket, s),
+				"name a general purpose bucket",
+			)
 		}
 	}
 }
 
 func (v *validator) compatibleRole(path string, d *Destination) {
 	if d.Role != "" && (!strings.HasPrefix(d.Role, "arn:") || unprintable(d.Role)) {
-		v.fail(path, fmt.Sprintf("%q is not an ARN", d.Role), "leave it out, or write what the store's AssumeRole takes, such as arn:minio:iam:::role/x")
+		v.fail(
+			path,
+			fmt.Sprintf("%q is not an ARN", d.Role),
+			"leave it out, or write what the store's AssumeRole takes, such as arn:minio:iam:::role/x",
+		)
 	}
 }
 
@@ -140,7 +152,11 @@ func (v *validator) role(path, role, region string) {
 		return
 	}
 	if region != "" && a.Partition != partitionOf(region) {
-		v.fail(path, fmt.Sprintf("the role is in partition %s, Region %s in %s", a.Partition, region, partitionOf(region)), "role, bucket and key must be in one partition: nothing is shared between partitions")
+		v.fail(
+			path,
+			fmt.Sprintf("the role is in partition %s, Region %s in %s", a.Partition, region, partitionOf(region)),
+			"role, bucket and key must be in one partition: nothing is shared between partitions",
+		)
 	}
 }
 
@@ -172,10 +188,18 @@ func (v *validator) kmsKey(path string, d *Destination, region string) {
 		v.fail(path, fmt.Sprintf("the key is in Region %s, the bucket in %s", a.Region, region), "S3 only uses keys of the bucket's own Region")
 	}
 	if region != "" && a.Partition != partitionOf(region) {
-		v.fail(path, fmt.Sprintf("the key is in partition %s, Region %s in %s", a.Partition, region, partitionOf(region)), "role, bucket and key must be in one partition")
+		v.fail(
+			path,
+			fmt.Sprintf("the key is in partition %s, Region %s in %s", a.Partition, region, partitionOf(region)),
+			"role, bucket and key must be in one partition",
+		)
 	}
 	if accountID.MatchString(d.Owner) && a.Account != d.Owner {
-		v.fail(path, fmt.Sprintf("the key belongs to account %s, the bucket to %s", a.Account, d.Owner), "use a key of the bucket owner's account, or correct owner")
+		v.fail(
+			path,
+			fmt.Sprintf("the key belongs to account %s, the bucket to %s", a.Account, d.Owner),
+			"use a key of the bucket owner's account, or correct owner",
+		)
 	}
 }
 
@@ -187,7 +211,11 @@ func (v *validator) key(path string, d *Destination) {
 	}
 	switch {
 	case !t.Unique() && !d.FixedKey:
-		v.fail(path, errNoID.Error(), "end it with -{id}; without it one upload would overwrite another. If that is what you want, say fixed_key: true")
+		v.fail(
+			path,
+			errNoID.Error(),
+			"end it with -{id}; without it one upload would overwrite another. If that is what you want, say fixed_key: true",
+		)
 	case t.Unique() && d.FixedKey:
 		v.fail(path, "fixed_key is set and the key template has an {id}", "leave one of them out")
 	}

@@ -24,8 +24,17 @@ var (
 	encodingName = regexp.MustCompile(`^[A-Za-z0-9!#$%&'*+.^_|~-]{1,32}(, ?[A-Za-z0-9!#$%&'*+.^_|~-]{1,32}){0,3}$`)
 	anyClass     = regexp.MustCompile(`^[A-Z][A-Z_]{1,39}$`)
 
-	storageClasses = []string{"STANDARD", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE", "REDUCED_REDUNDANCY"}
-	compressions   = []string{"gzip", "zstd"}
+	storageClasses = []string{
+		"STANDARD",
+		"STANDARD_IA",
+		"ONEZONE_IA",
+		"INTELLIGENT_TIERING",
+		"GLACIER_IR",
+		"GLACIER",
+		"DEEP_ARCHIVE",
+		"REDUCED_REDUNDANCY",
+	}
+	compressions = []string{"gzip", "zstd"}
 )
 
 // ValidateMetadataKey returns an error unless key may name an entry of an object's metadata.
@@ -126,7 +135,11 @@ func (v *validator) objects(path string, d *Destination) {
 		v.fail(path+".storage_class", fmt.Sprintf("unknown storage class %q", c), didYouMean(c, "storage classes", storageClasses))
 	}
 	if d.ACL != "" && d.ACL != "bucket-owner-full-control" {
-		v.fail(path+".acl", fmt.Sprintf("%q is not available", d.ACL), "bucket-owner-full-control, or none at all; any other would share the objects or shut their owner out")
+		v.fail(
+			path+".acl",
+			fmt.Sprintf("%q is not available", d.ACL),
+			"bucket-owner-full-control, or none at all; any other would share the objects or shut their owner out",
+		)
 	}
 	if d.Compression != "" && !slices.Contains(compressions, d.Compression) {
 		v.fail(path+".compression", fmt.Sprintf("unknown compression %q", d.Compression), didYouMean(d.Compression, "compressions", compressions))
@@ -161,7 +174,11 @@ func (v *validator) metadata(path string, m map[string]string) {
 		sum += len(k) + len(m[k])
 	}
 	if sum > MaxMetadata/2 {
-		v.fail(path, fmt.Sprintf("%d bytes of metadata; the limit is %d", sum, MaxMetadata/2), "S3 accepts 2 KiB for each object, and clients add metadata of their own")
+		v.fail(
+			path,
+			fmt.Sprintf("%d bytes of metadata; the limit is %d", sum, MaxMetadata/2),
+			"S3 accepts 2 KiB for each object, and clients add metadata of their own",
+		)
 	}
 }
 
@@ -170,8 +187,13 @@ func (v *validator) objectTags(path string, tags map[string]string) {
 		v.fail(path, fmt.Sprintf("%d tags; S3 accepts 10", len(tags)), "keep the tags that lifecycle rules and cost reports use")
 	}
 	for _, k := range slices.Sorted(maps.Keys(tags)) {
-		if k == "" || len([]rune(k)) > 128 || len([]rune(tags[k])) > 256 || !tagText.MatchString(k) || !tagText.MatchString(tags[k]) || strings.HasPrefix(strings.ToLower(k), "aws:") {
-			v.fail(path+"."+k, "this is not an object tag", "keys of up to 128 and values of up to 256 letters, digits, spaces and _ . : / = + - @; keys do not begin with aws:")
+		if k == "" || len([]rune(k)) > 128 || len([]rune(tags[k])) > 256 || !tagText.MatchString(k) || !tagText.MatchString(tags[k]) ||
+			strings.HasPrefix(strings.ToLower(k), "aws:") {
+			v.fail(
+				path+"."+k,
+				"this is not an object tag",
+				"keys of up to 128 and values of up to 256 letters, digits, spaces and _ . : / = + - @; keys do not begin with aws:",
+			)
 		}
 	}
 }

@@ -14,12 +14,20 @@ func (v *validator) session(path string, s Session) {
 		v.fail(path+".name", fmt.Sprintf("%q is not a session name", s.Name), "2 to 64 characters of A-Z a-z 0-9 _ + = , . @ -")
 	}
 	if s.SourceIdentity != "" && (!sessionName.MatchString(s.SourceIdentity) || strings.HasPrefix(s.SourceIdentity, "aws:")) {
-		v.fail(path+".source_identity", fmt.Sprintf("%q is not a source identity", s.SourceIdentity), "2 to 64 characters of A-Z a-z 0-9 _ + = , . @ -")
+		v.fail(
+			path+".source_identity",
+			fmt.Sprintf("%q is not a source identity", s.SourceIdentity),
+			"2 to 64 characters of A-Z a-z 0-9 _ + = , . @ -",
+		)
 	}
 	if s.MaxAge != 0 {
 		v.durationWithin(path+".max_age", s.MaxAge, 15*time.Minute, 12*time.Hour)
 		if s.MaxAge >= s.Duration {
-			v.fail(path+".max_age", fmt.Sprintf("%v is never reached: the session ends after %v", s.MaxAge, s.Duration), "leave it out, or raise session.duration")
+			v.fail(
+				path+".max_age",
+				fmt.Sprintf("%v is never reached: the session ends after %v", s.MaxAge, s.Duration),
+				"leave it out, or raise session.duration",
+			)
 		}
 	}
 	v.peerSession(path+".peer", s)
@@ -100,13 +108,21 @@ func (v *validator) chain(path string, d *Destination, region string) {
 		}
 		v.role(at+".role", h.Role, region)
 		if other, dup := first[h.Role]; dup && h.Role != "" {
-			v.fail(at+".role", fmt.Sprintf("this role is %s already: the chain is a cycle", other), "name each role once; role is assumed after the chain and is not part of it")
+			v.fail(
+				at+".role",
+				fmt.Sprintf("this role is %s already: the chain is a cycle", other),
+				"name each role once; role is assumed after the chain and is not part of it",
+			)
 		} else {
 			first[h.Role] = fmt.Sprintf("chain[%d]", i)
 		}
 		v.assume(at, h.ExternalID, h.Tags, h.TransitiveTags, h.Duration)
 		if i > 0 && h.Duration.Std() > time.Hour {
-			v.fail(at+".duration", fmt.Sprintf("%v: a role that is assumed by a role lasts an hour at most", h.Duration), "at most 1h from the second role on")
+			v.fail(
+				at+".duration",
+				fmt.Sprintf("%v: a role that is assumed by a role lasts an hour at most", h.Duration),
+				"at most 1h from the second role on",
+			)
 		}
 	}
 }
@@ -126,7 +142,11 @@ func (v *validator) tags(path string, tags map[string]string) {
 		}
 		if other, dup := folded[strings.ToLower(key)]; dup {
 			keys := []string{key, other}
-			v.fail(join(path, max(key, other)), fmt.Sprintf("the tag keys %q and %q differ in case only", min(keys[0], keys[1]), max(keys[0], keys[1])), "STS treats them as equal; keep one")
+			v.fail(
+				join(path, max(key, other)),
+				fmt.Sprintf("the tag keys %q and %q differ in case only", min(keys[0], keys[1]), max(keys[0], keys[1])),
+				"STS treats them as equal; keep one",
+			)
 		}
 		folded[strings.ToLower(key)] = key
 	}

@@ -36,7 +36,11 @@ func (v *validator) setup(path string, s Setup, d *Destination) {
 		case err != nil || a.Service != "iam" || !policyResource.MatchString(a.Resource) || (!accountID.MatchString(a.Account) && a.Account != "aws"):
 			v.fail(path+".boundary", fmt.Sprintf("%q is not the ARN of a managed policy", s.Boundary), hint)
 		case d != nil && accountID.MatchString(a.Account) && a.Account != awsarn.Account(d.Role) && awsarn.Account(d.Role) != "":
-			v.fail(path+".boundary", fmt.Sprintf("the policy is of account %s, the role of %s", a.Account, awsarn.Account(d.Role)), "a boundary is a policy of the role's own account")
+			v.fail(
+				path+".boundary",
+				fmt.Sprintf("the policy is of account %s, the role of %s", a.Account, awsarn.Account(d.Role)),
+				"a boundary is a policy of the role's own account",
+			)
 		}
 	}
 	if s.AccessLogs.Bucket != "" {
@@ -54,7 +58,11 @@ func (v *validator) setup(path string, s Setup, d *Destination) {
 		case err != nil || a.Service != "cloudtrail" || a.Region == "" || !accountID.MatchString(a.Account) || !trailResource.MatchString(a.Resource):
 			v.fail(path+".trail", fmt.Sprintf("%q is not the ARN of a trail", s.Trail), hint)
 		case d != nil && accountID.MatchString(d.Owner) && a.Account != d.Owner:
-			v.fail(path+".trail", fmt.Sprintf("the trail is of account %s, the bucket of %s", a.Account, d.Owner), "name a trail of the bucket's account")
+			v.fail(
+				path+".trail",
+				fmt.Sprintf("the trail is of account %s, the bucket of %s", a.Account, d.Owner),
+				"name a trail of the bucket's account",
+			)
 		}
 	}
 	if d != nil && s.Endpoints != (SetupEndpoints{}) {
@@ -95,7 +103,11 @@ func (v *validator) runsAs(path string, r RunsAs) {
 	case err == nil && a.Resource == "root":
 		v.fail(path+".principal", "this is the whole account: every identity in it could assume the role", hint)
 	case err != nil || a.Service != "iam" || a.Region != "" || !accountID.MatchString(a.Account) || !form.MatchString(a.Resource) || strings.ContainsAny(r.Principal, "*?"):
-		v.fail(path+".principal", fmt.Sprintf("%q is not the ARN of a %s", r.Principal, map[bool]string{true: "user", false: "role"}[r.Type == RunsUser]), hint)
+		v.fail(
+			path+".principal",
+			fmt.Sprintf("%q is not the ARN of a %s", r.Principal, map[bool]string{true: "user", false: "role"}[r.Type == RunsUser]),
+			hint,
+		)
 	}
 }
 
@@ -105,10 +117,18 @@ func (v *validator) webIdentity(path string, r RunsAs) {
 	}
 	a, err := awsarn.Parse(r.Provider)
 	if err != nil || a.Service != "iam" || !accountID.MatchString(a.Account) || !providerResource.MatchString(a.Resource) {
-		v.fail(path+".provider", fmt.Sprintf("%q is not the ARN of an OpenID Connect provider", r.Provider), "write arn:aws:iam::111122223333:oidc-provider/oidc.eks.REGION.amazonaws.com/id/ID")
+		v.fail(
+			path+".provider",
+			fmt.Sprintf("%q is not the ARN of an OpenID Connect provider", r.Provider),
+			"write arn:aws:iam::111122223333:oidc-provider/oidc.eks.REGION.amazonaws.com/id/ID",
+		)
 	}
 	if !tokenClaim.MatchString(r.Subject) {
-		v.fail(path+".subject", fmt.Sprintf("%q is not the subject of a token", r.Subject), "one service account, without wildcards: system:serviceaccount:NAMESPACE:NAME")
+		v.fail(
+			path+".subject",
+			fmt.Sprintf("%q is not the subject of a token", r.Subject),
+			"one service account, without wildcards: system:serviceaccount:NAMESPACE:NAME",
+		)
 	}
 	if r.Audience != "" && !tokenClaim.MatchString(r.Audience) {
 		v.fail(path+".audience", fmt.Sprintf("%q is not an audience", r.Audience), "leave it out for sts.amazonaws.com")
@@ -139,15 +159,31 @@ func (v *validator) setupFits(d *Destination) {
 	case r.Principal != "" && r.Principal == first:
 		v.fail(path+".principal", "this is the role of destination "+d.Name+" itself", "name the identity that assumes it")
 	case perr == nil && rerr == nil && principal.Partition != role.Partition:
-		v.fail(path+".principal", fmt.Sprintf("the principal is in partition %s, role %s in %s", principal.Partition, first, role.Partition), "AWS partitions share no identities")
+		v.fail(
+			path+".principal",
+			fmt.Sprintf("the principal is in partition %s, role %s in %s", principal.Partition, first, role.Partition),
+			"AWS partitions share no identities",
+		)
 	}
 	web := v.cfg.AWS.Source.Type == SourceWebIdentity
 	switch {
 	case web && r.Type != RunsWebIdentity:
-		v.fail(path+".type", "aws.source.type is web-identity, so the role is assumed with a token", "write type: web-identity, with provider and subject")
+		v.fail(
+			path+".type",
+			"aws.source.type is web-identity, so the role is assumed with a token",
+			"write type: web-identity, with provider and subject",
+		)
 	case !web && r.Type == RunsWebIdentity:
-		v.fail(path+".type", "a web identity assumes the role itself only with aws.source.type web-identity", "set that, or name the role that the token is exchanged for first: type: role")
+		v.fail(
+			path+".type",
+			"a web identity assumes the role itself only with aws.source.type web-identity",
+			"set that, or name the role that the token is exchanged for first: type: role",
+		)
 	case web && awsarn.Account(r.Provider) != awsarn.Account(first) && awsarn.Account(first) != "" && awsarn.Account(r.Provider) != "":
-		v.fail(path+".provider", fmt.Sprintf("the provider is of account %s, the role of %s", awsarn.Account(r.Provider), awsarn.Account(first)), "the provider has to be one of the role's account")
+		v.fail(
+			path+".provider",
+			fmt.Sprintf("the provider is of account %s, the role of %s", awsarn.Account(r.Provider), awsarn.Account(first)),
+			"the provider has to be one of the role's account",
+		)
 	}
 }

@@ -49,7 +49,11 @@ func (v *validator) source(c AWS) {
 	case err != nil || u.Hostname() == "" || u.User != nil || (u.Scheme != "http" && u.Scheme != "https"):
 		v.fail("aws.source.url", "this is not the URL of a container endpoint", "for example http://169.254.170.23/v1/credentials")
 	case u.Scheme == "http" && !loopback(u.Hostname()) && !slices.ContainsFunc(containerHosts, func(h string) bool { return net.ParseIP(h).Equal(net.ParseIP(u.Hostname())) }):
-		v.fail("aws.source.url", "plain http to another host", "use https, loopback, or the addresses of ECS and EKS: credentials would be readable on the network")
+		v.fail(
+			"aws.source.url",
+			"plain http to another host",
+			"use https, loopback, or the addresses of ECS and EKS: credentials would be readable on the network",
+		)
 	}
 }
 

@@ -19,12 +19,24 @@ func (v *validator) vend(c *Config, names []string) {
 		ip := net.ParseIP(host)
 		switch {
 		case err != nil || ip == nil:
-			v.fail("vend.address", fmt.Sprintf("%q is not an address", w.Address), "write IP:port, such as 127.0.0.1:9465; a name could resolve to another host")
+			v.fail(
+				"vend.address",
+				fmt.Sprintf("%q is not an address", w.Address),
+				"write IP:port, such as 127.0.0.1:9465; a name could resolve to another host",
+			)
 		case !ip.IsLoopback():
-			v.fail("vend.address", fmt.Sprintf("%s can be reached from other hosts", host), "use 127.0.0.1 or [::1]: credentials are sent over plain http, and SDKs accept that from loopback only")
+			v.fail(
+				"vend.address",
+				fmt.Sprintf("%s can be reached from other hosts", host),
+				"use 127.0.0.1 or [::1]: credentials are sent over plain http, and SDKs accept that from loopback only",
+			)
 		}
 		if len(w.Tokens) == 0 {
-			v.fail("vend.tokens", "vend.address needs a token", "name a file and its peer: tokens: [{file: /etc/brokerd/tokens/app, peer: {uid: app}, destinations: [name]}]")
+			v.fail(
+				"vend.tokens",
+				"vend.address needs a token",
+				"name a file and its peer: tokens: [{file: /etc/brokerd/tokens/app, peer: {uid: app}, destinations: [name]}]",
+			)
 		}
 	} else if len(w.Tokens) > 0 {
 		v.fail("vend.tokens", "tokens are for vend.address, which is not set", "set vend.address; on vend.socket the kernel identifies the caller")
@@ -56,7 +68,11 @@ func (v *validator) token(path string, t Token, before []Token, names []string) 
 	}
 	v.peer(path, t.Peer)
 	if len(t.Destinations) == 0 {
-		v.fail(path+".destinations", "the token is valid for no destination", "write destinations: [name], or [\"*\"] for all that the access rules give this peer")
+		v.fail(
+			path+".destinations",
+			"the token is valid for no destination",
+			"write destinations: [name], or [\"*\"] for all that the access rules give this peer",
+		)
 	}
 	v.destinationsOf(path, t.Destinations, names)
 }

@@ -12,7 +12,13 @@ import (
 func (c *Config) Warnings() []string {
 	var out []string
 	if c.Socket.Mode&0o006 != 0 {
-		out = append(out, fmt.Sprintf("socket.mode %v lets every local user connect; the access rules still decide, but socket.group with 0660 shuts strangers out", c.Socket.Mode))
+		out = append(
+			out,
+			fmt.Sprintf(
+				"socket.mode %v lets every local user connect; the access rules still decide, but socket.group with 0660 shuts strangers out",
+				c.Socket.Mode,
+			),
+		)
 	}
 	if host, _, err := net.SplitHostPort(c.Metrics.Address); err == nil && !loopback(host) {
 		out = append(out, fmt.Sprintf("metrics.address %s can be reached from other machines; it has no authentication", c.Metrics.Address))
@@ -29,10 +35,16 @@ func (c *Config) Warnings() []string {
 			out = append(out, at+".key has no fixed first segment: the role must be allowed to write anywhere in the bucket")
 		}
 		if d.Role != "" && d.Session.Duration.Std() > time.Hour {
-			out = append(out, at+".session.duration is over 1h: it is cut to 1h when the source is itself a role, and STS refuses it when the role's maximum is lower")
+			out = append(
+				out,
+				at+".session.duration is over 1h: it is cut to 1h when the source is itself a role, and STS refuses it when the role's maximum is lower",
+			)
 		}
 		if d.FixedKey {
-			out = append(out, at+".fixed_key: a later object replaces an earlier one of the same key, and a retry may store an object twice in a versioned bucket")
+			out = append(
+				out,
+				at+".fixed_key: a later object replaces an earlier one of the same key, and a retry may store an object twice in a versioned bucket",
+			)
 		}
 		if !c.uploadable(name) {
 			out = append(out, at+": no access rule allows anybody to upload to it")

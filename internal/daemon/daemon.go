@@ -196,9 +196,21 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	for _, s := range cfg.FromEnvironment() {
 		d.log.Info("from the environment: " + s)
 	}
-	d.log.Info("starting", zap.String("config", cfg.Path), zap.Stringer("socket", socket.Addr()), zap.String("metrics", cfg.Metrics.Address),
+	d.log.Info(
+		"starting",
+		zap.String("config", cfg.Path),
+		zap.Stringer("socket", socket.Addr()),
+		zap.String("metrics", cfg.Metrics.Address),
 		zap.Strings("destinations", slices.Sorted(maps.Keys(cfg.Destinations))),
-		zap.Int64("memory_limit", d.memory.limit), zap.Int64("memory_budget", d.budget.Total()), zap.Int64("heap_limit", d.memory.heap), zap.Int("max_uploads", d.budget.MaxUploads()), zap.Duration("grace", cfg.Shutdown.Grace.Std()))
+		zap.Int64(
+			"memory_limit",
+			d.memory.limit,
+		),
+		zap.Int64("memory_budget", d.budget.Total()),
+		zap.Int64("heap_limit", d.memory.heap),
+		zap.Int("max_uploads", d.budget.MaxUploads()),
+		zap.Duration("grace", cfg.Shutdown.Grace.Std()),
+	)
 
 	// Calls may go on for the grace time after ctx has ended; life is their context.
 	life, end := context.WithCancel(context.WithoutCancel(ctx))

@@ -52,7 +52,10 @@ type spoolPart struct{ spool *spool.Spool }
 func (p spoolPart) Prepare(c *config.Config) (config.Change, error) {
 	if p.spool == nil {
 		if c.Spools() {
-			return nil, fmt.Errorf("a destination has durability spool or spool-wait, and none had when the daemon started: %w", config.ErrNeedsRestart)
+			return nil, fmt.Errorf(
+				"a destination has durability spool or spool-wait, and none had when the daemon started: %w",
+				config.ErrNeedsRestart,
+			)
 		}
 		return commit(func() {}), nil
 	}

@@ -48,7 +48,13 @@ func (d *Daemon) Reload() (config.Changes, error) {
 		d.log.Error("the configuration was not reloaded; nothing was changed", zap.Error(err))
 		return done, err
 	}
-	d.log.Info("configuration reloaded", zap.Strings("added", done.Added), zap.Strings("changed", done.Changed), zap.Strings("removed", done.Removed), zap.Strings("unchanged", done.Unchanged))
+	d.log.Info(
+		"configuration reloaded",
+		zap.Strings("added", done.Added),
+		zap.Strings("changed", done.Changed),
+		zap.Strings("removed", done.Removed),
+		zap.Strings("unchanged", done.Unchanged),
+	)
 	return done, nil
 }
 

@@ -47,9 +47,18 @@ func (d *delivery) openSpool(c *config.Config) (*spool.Spool, error) {
 		d.log.Warn("spool: " + w)
 	}
 	r := s.Recovery()
-	d.log.Info("spool opened", zap.String("dir", c.Spool.Dir), zap.Int("queued", r.Queued), zap.Int("dead", r.Dead), zap.Int64("bytes", r.Bytes),
-		zap.Int("receipts", r.Receipts), zap.Int("discarded", r.Discarded), zap.Int("finished", r.Finished),
-		zap.Int("unreadable", s.Unrecovered().Unreadable), zap.Int("quarantined", s.Unrecovered().Quarantined))
+	d.log.Info(
+		"spool opened",
+		zap.String("dir", c.Spool.Dir),
+		zap.Int("queued", r.Queued),
+		zap.Int("dead", r.Dead),
+		zap.Int64("bytes", r.Bytes),
+		zap.Int("receipts", r.Receipts),
+		zap.Int("discarded", r.Discarded),
+		zap.Int("finished", r.Finished),
+		zap.Int("unreadable", s.Unrecovered().Unreadable),
+		zap.Int("quarantined", s.Unrecovered().Quarantined),
+	)
 	return s, nil
 }
 
@@ -114,9 +123,13 @@ func (d *delivery) Event(e spool.Event) {
 	}
 	switch e.Kind {
 	case spool.EventRetried:
-		d.log.Warn("delivery failed; it will be retried", append(fields, zap.Int("attempts", e.Attempts), zap.Duration("next_try_in", e.Delay))...)
+		d.log.Warn(
+			"delivery failed; it will be retried",
+			append(fields, zap.Int("attempts", e.Attempts), zap.Duration("next_try_in", e.Delay))...)
 	case spool.EventParked:
-		d.log.Error("destination parked: its objects stay in the spool, and one object at a time probes the destination", append(fields, zap.Duration("next_probe_in", e.Delay))...)
+		d.log.Error(
+			"destination parked: its objects stay in the spool, and one object at a time probes the destination",
+			append(fields, zap.Duration("next_probe_in", e.Delay))...)
 	case spool.EventResumed:
 		d.log.Info("destination resumed", fields...)
 	case spool.EventDead:
@@ -165,6 +178,11 @@ func (d *Daemon) drainSpool(ctx context.Context) {
 	if objects+bad.Unreadable+bad.Quarantined == 0 {
 		return
 	}
-	d.log.Info("stopping with undelivered objects in the spool; they are delivered after the next start", zap.Int("objects", objects), zap.Int64("bytes", bytes),
-		zap.Int("unreadable", bad.Unreadable), zap.Int("quarantined", bad.Quarantined))
+	d.log.Info(
+		"stopping with undelivered objects in the spool; they are delivered after the next start",
+		zap.Int("objects", objects),
+		zap.Int64("bytes", bytes),
+		zap.Int("unreadable", bad.Unreadable),
+		zap.Int("quarantined", bad.Quarantined),
+	)
 }

@@ -42,7 +42,11 @@ func (v *verifier) Prepare(c *config.Config) (config.Change, error) {
 }
 
 // Verify implements rpc.Verifier: it translates checks for the API.
-func (v *verifier) Verify(ctx context.Context, req *brokerdv1.VerifyAccessRequest, emit func(*brokerdv1.VerifyAccessResponse) error) (health.Verdict, error) {
+func (v *verifier) Verify(
+	ctx context.Context,
+	req *brokerdv1.VerifyAccessRequest,
+	emit func(*brokerdv1.VerifyAccessResponse) error,
+) (health.Verdict, error) {
 	var verdict health.Verdict
 	o, err := verifypb.FromRequest(req)
 	if err != nil {

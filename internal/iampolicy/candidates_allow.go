@@ -65,7 +65,8 @@ func (f *fixer) changeToMatch(l *LayerResult) map[string][]string {
 func (f *fixer) add(r *LayerResult) {
 	l, c := r.Layer, &f.req.caller
 	onResource := l == LayerResource || l == LayerVPCEndpoint
-	if c.kind == callerRoot && (l == LayerIdentity || f.req.actionLower == "sts:assumerole") || onResource && f.req.anyResource && l == LayerResource {
+	if c.kind == callerRoot && (l == LayerIdentity || f.req.actionLower == "sts:assumerole") ||
+		onResource && f.req.anyResource && l == LayerResource {
 		f.possible = false // no policy can allow it, or there is no resource to write one for
 		return
 	}
@@ -120,10 +121,12 @@ func (b *allowBuilder) build(r *LayerResult) bool {
 		return false
 	}
 	f := b.f
-	if via, state := f.ctx.lookup("kms:viaservice"); state == keyPresent && f.req.service == "kms" && b.layer != LayerSCP && !b.has("kms:ViaService") {
+	if via, state := f.ctx.lookup("kms:viaservice"); state == keyPresent && f.req.service == "kms" && b.layer != LayerSCP &&
+		!b.has("kms:ViaService") {
 		b.bind("StringEquals", "kms:ViaService", via[0])
 	}
-	if v, state := f.ctx.lookup("aws:securetransport"); state == keyPresent && !f.forwarded() && strings.EqualFold(v[0], "true") && !b.has("aws:SecureTransport") {
+	if v, state := f.ctx.lookup("aws:securetransport"); state == keyPresent && !f.forwarded() && strings.EqualFold(v[0], "true") &&
+		!b.has("aws:SecureTransport") {
 		b.bind("Bool", "aws:SecureTransport", "true")
 	}
 	if f.approach.pin {

@@ -9,7 +9,10 @@ import (
 func (b *allowBuilder) pinAll() {
 	for _, p := range b.f.pins(func(string) bool { return true }) {
 		lower := strings.ToLower(p.key)
-		if weak := (lower == "aws:securetransport" || lower == "aws:multifactorauthpresent") && !strings.EqualFold(p.values[0], "true"); !b.has(p.key) && !weak {
+		if weak := (lower == "aws:securetransport" || lower == "aws:multifactorauthpresent") && !strings.EqualFold(p.values[0], "true"); !b.has(
+			p.key,
+		) &&
+			!weak {
 			b.pin(p.key, p.values)
 		}
 	}

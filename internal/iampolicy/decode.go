@@ -32,7 +32,14 @@ func DecodeScenario(data []byte) (Scenario, error) {
 		var wrongType *json.UnmarshalTypeError
 		if errors.As(err, &wrongType) {
 			line, column := policytext.Place(string(data), int(wrongType.Offset))
-			return Scenario{}, fmt.Errorf("scenario: line %d, column %d: %s: want %s, not %s", line, column, wrongType.Field, wrongType.Type, wrongType.Value)
+			return Scenario{}, fmt.Errorf(
+				"scenario: line %d, column %d: %s: want %s, not %s",
+				line,
+				column,
+				wrongType.Field,
+				wrongType.Type,
+				wrongType.Value,
+			)
 		}
 		if _, name, found := strings.Cut(err.Error(), `unknown field "`); found {
 			if at := root.Find(strings.TrimSuffix(name, `"`)); at >= 0 {
@@ -157,7 +164,12 @@ func (p *PolicySet) check() error {
 	for _, l := range lists {
 		for i := range l.policies {
 			if l.policies[i].Policy == nil {
-				return fmt.Errorf("%s[%d] %q: the policy is missing; leave the entry out or list the layer under not_supplied", l.layer, i, l.policies[i].Name)
+				return fmt.Errorf(
+					"%s[%d] %q: the policy is missing; leave the entry out or list the layer under not_supplied",
+					l.layer,
+					i,
+					l.policies[i].Name,
+				)
 			}
 		}
 	}
@@ -194,7 +206,10 @@ func (r *parsedRequest) check() error {
 	service, name, _ := strings.Cut(r.Action, ":")
 	switch {
 	case r.caller.kind == callerInvalid:
-		return fmt.Errorf("principal %q: want the ARN of a user, role, role session, root user or identity provider, a service such as s3.amazonaws.com, or \"*\"; a role_arn has to be that of the session", r.Principal)
+		return fmt.Errorf(
+			"principal %q: want the ARN of a user, role, role session, root user or identity provider, a service such as s3.amazonaws.com, or \"*\"; a role_arn has to be that of the session",
+			r.Principal,
+		)
 	case service == "" || name == "" || strings.ContainsAny(r.Action, "*? \t\n"):
 		return fmt.Errorf("action %q: want one action such as s3:PutObject", r.Action)
 	case r.ResourceAccount != "" && !awsarn.IsAccount(r.ResourceAccount):

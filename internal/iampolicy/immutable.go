@@ -34,7 +34,10 @@ func changes(action string) bool {
 	if name == "deleteservicelinkedrole" || name == "updateroledescription" {
 		return false
 	}
-	return slices.ContainsFunc([]string{"put", "delete", "update", "attachrole", "detachrole", "create", "set", "tag", "untag"}, func(prefix string) bool {
-		return strings.HasPrefix(name, prefix)
-	})
+	return slices.ContainsFunc(
+		[]string{"put", "delete", "update", "attachrole", "detachrole", "create", "set", "tag", "untag"},
+		func(prefix string) bool {
+			return strings.HasPrefix(name, prefix)
+		},
+	)
 }

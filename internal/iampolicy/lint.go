@@ -138,10 +138,20 @@ func (l *linter) statement(n *policytext.Node, s *statement) {
 		l.add(n, "POL007", SeverityError, "a resource control policy may only deny")
 	}
 	if l.kind == KindBucket && s.public() {
-		l.add(n, "POL008", SeverityWarning, "the statement is public; with restrict_public_buckets on, S3 then refuses every caller from another account, also those named by other statements")
+		l.add(
+			n,
+			"POL008",
+			SeverityWarning,
+			"the statement is public; with restrict_public_buckets on, S3 then refuses every caller from another account, also those named by other statements",
+		)
 	}
 	if l.forwardedKMS(s) {
-		l.add(n, "POL009", SeverityWarning, "S3 calls KMS on the caller's behalf from inside AWS: the condition on the caller's network fails there; split the KMS actions off or add an exception for aws:ViaAWSService")
+		l.add(
+			n,
+			"POL009",
+			SeverityWarning,
+			"S3 calls KMS on the caller's behalf from inside AWS: the condition on the caller's network fails there; split the KMS actions off or add an exception for aws:ViaAWSService",
+		)
 	}
 }
 
@@ -180,7 +190,12 @@ func (l *linter) principal(n *policytext.Node, s *statement) {
 	case s.notPrincipal && !s.deny:
 		l.add(p, "POL014", SeverityError, "NotPrincipal with Allow is not supported: it would let every other caller in, anonymous ones included")
 	case s.notPrincipal:
-		l.add(p, "POL015", SeverityWarning, "NotPrincipal has to list the account, the role and the session; use Principal \"*\" with a condition on aws:PrincipalArn")
+		l.add(
+			p,
+			"POL015",
+			SeverityWarning,
+			"NotPrincipal has to list the account, the role and the session; use Principal \"*\" with a condition on aws:PrincipalArn",
+		)
 	case l.kind == KindResourceCtrl && !slices.Contains(s.rawPrincipal, "*"):
 		l.add(p, "POL016", SeverityError, "the principal of a resource control policy is \"*\"")
 	}
@@ -191,7 +206,13 @@ func (l *linter) principal(n *policytext.Node, s *statement) {
 		c := compilePrincipal("AWS", v.Text)
 		switch {
 		case c.kind == principalUniqueID:
-			l.add(v, "POL017", SeverityWarning, "%s is the id of a user or role that was deleted; a new one of the same name is not meant: save the policy with the ARN again", v.Text)
+			l.add(
+				v,
+				"POL017",
+				SeverityWarning,
+				"%s is the id of a user or role that was deleted; a new one of the same name is not meant: save the policy with the ARN again",
+				v.Text,
+			)
 		case c.kind == principalNever && strings.ContainsAny(v.Text, "*?"):
 			l.add(v, "POL018", SeverityError, "wildcards inside a principal match nothing: use \"*\" with a condition on aws:PrincipalArn")
 		case c.kind == principalNever:

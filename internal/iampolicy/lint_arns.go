@@ -20,7 +20,13 @@ func (l *linter) principalForm(n *policytext.Node) {
 			return // POL018 and POL019 report these
 		}
 		if !principalResource(a) {
-			l.add(v, "POL050", SeverityError, "%q names no principal: AWS refuses the policy; write the ARN of a user, role, session or root user", v.Text)
+			l.add(
+				v,
+				"POL050",
+				SeverityError,
+				"%q names no principal: AWS refuses the policy; write the ARN of a user, role, session or root user",
+				v.Text,
+			)
 		}
 	})
 }

@@ -34,8 +34,13 @@ func (l *linter) encryptionContext(n *policytext.Node, c *condition) {
 	for _, v := range objects {
 		bucket, _, _ := strings.Cut(v.Text[strings.LastIndexByte(v.Text, ':')+1:], "/")
 		if !buckets[bucket] && !buckets[""] {
-			l.add(v, "POL053", SeverityWarning, "with S3 Bucket Keys the encryption context is the bucket's ARN, and this value does not fit: add %q",
-				strings.TrimSuffix(v.Text[:strings.IndexByte(v.Text, '/')], "/"))
+			l.add(
+				v,
+				"POL053",
+				SeverityWarning,
+				"with S3 Bucket Keys the encryption context is the bucket's ARN, and this value does not fit: add %q",
+				strings.TrimSuffix(v.Text[:strings.IndexByte(v.Text, '/')], "/"),
+			)
 		}
 	}
 }

@@ -18,7 +18,15 @@ func (e *evaluation) weighPublicAccess() {
 		// The setting matters only to callers from outside and a public policy.
 		if l == LayerPublicAccess && block == nil && !r.sameAccount && r.caller.kind != callerService && d.Public() {
 			e.publicAccess = maybe
-			e.results = append(e.results, LayerResult{Layer: LayerPublicAccess, Account: r.resourceAccount, Decision: Unknown, Reason: "not supplied, and the bucket policy is public"})
+			e.results = append(
+				e.results,
+				LayerResult{
+					Layer:    LayerPublicAccess,
+					Account:  r.resourceAccount,
+					Decision: Unknown,
+					Reason:   "not supplied, and the bucket policy is public",
+				},
+			)
 		}
 	}
 	if block == nil {

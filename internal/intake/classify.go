@@ -76,7 +76,8 @@ func classifySpool(err error) *reason.Error {
 		return reason.Wrap(reason.SpoolFull, err).After(full.RetryAfter)
 	case errors.As(err, &broken):
 		if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
-			return reason.New(reason.TooManyFiles, "%s; nothing was accepted; raise the daemon's limit of open files (LimitNOFILE, ulimit -n)", err).After(retryAfter)
+			return reason.New(reason.TooManyFiles, "%s; nothing was accepted; raise the daemon's limit of open files (LimitNOFILE, ulimit -n)", err).
+				After(retryAfter)
 		}
 		return reason.New(reason.SpoolFailed, "%s; nothing was accepted", err).After(retryAfter)
 	case errors.Is(err, spool.ErrClosed):

@@ -17,7 +17,8 @@ func (in *Intake) closed() error {
 	case in.stopping.Load():
 		return reason.New(reason.ShuttingDown, "the daemon is stopping and takes no new uploads").After(retryAfter)
 	case in.draining.Load():
-		return reason.New(reason.Draining, "the daemon is being drained and takes no new uploads; 'brokerctl drain --resume' ends that").After(retryAfter)
+		return reason.New(reason.Draining, "the daemon is being drained and takes no new uploads; 'brokerctl drain --resume' ends that").
+			After(retryAfter)
 	default:
 		return nil
 	}

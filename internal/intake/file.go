@@ -41,10 +41,24 @@ func NewFile(ctx context.Context, f *os.File, offset, size uint64, announce func
 		return nil, reason.New(reason.FileUnreadable, "reading the file's size: %v; nothing was stored", err)
 	}
 	if end := int64(offset + size); first.Size < end {
-		return nil, reason.New(reason.SizeMismatch, "the header announced %d bytes, the file has %d; nothing was stored", size, max(first.Size-int64(offset), 0))
+		return nil, reason.New(
+			reason.SizeMismatch,
+			"the header announced %d bytes, the file has %d; nothing was stored",
+			size,
+			max(first.Size-int64(offset), 0),
+		)
 	}
 	unixsock.ReadAhead(f, int64(offset), int64(size))
-	return &File{ctx: ctx, f: f, at: int64(offset), left: int64(size), offset: int64(offset), size: int64(size), first: first, announce: announce}, nil
+	return &File{
+		ctx:      ctx,
+		f:        f,
+		at:       int64(offset),
+		left:     int64(size),
+		offset:   int64(offset),
+		size:     int64(size),
+		first:    first,
+		announce: announce,
+	}, nil
 }
 
 // stat returns the size and the times of f.
@@ -62,7 +76,12 @@ func stat(f *os.File) (st unix.Stat_t, err error) {
 // shrunk is the error of a file that became shorter while it was read. A new upload of
 // the file may succeed.
 func shrunk(got, want int64) *reason.Error {
-	e := reason.New(reason.SizeMismatch, "the file had %d bytes when the upload began, and has %d now; nothing was stored. Send it again", want, max(got, 0))
+	e := reason.New(
+		reason.SizeMismatch,
+		"the file had %d bytes when the upload began, and has %d now; nothing was stored. Send it again",
+		want,
+		max(got, 0),
+	)
 	e.Status = codes.Aborted
 	return e
 }

@@ -219,6 +219,16 @@ func (in *Intake) settle(rec record, p access.Peer, stored uploader.Stored, err 
 	if !in.o.Logger.Core().Enabled(zap.InfoLevel) {
 		return
 	}
-	in.o.Logger.Info("upload stored", append(about(), zap.String("bucket", stored.Bucket), zap.String("key", stored.Key),
-		zap.String("version_id", stored.VersionID), zap.Int64("size", stored.Size), zap.Int("parts", stored.Parts), zap.Int("attempts", stored.Attempts))...)
+	in.o.Logger.Info("upload stored", append(
+		about(),
+		zap.String("bucket", stored.Bucket),
+		zap.String("key", stored.Key),
+		zap.String(
+			"version_id",
+			stored.VersionID,
+		),
+		zap.Int64("size", stored.Size),
+		zap.Int("parts", stored.Parts),
+		zap.Int("attempts", stored.Attempts),
+	)...)
 }

@@ -29,7 +29,15 @@ type Spool interface {
 
 // keep puts an upload into the spool, and waits for its delivery when the destination
 // asks for that.
-func (in *Intake) keep(ctx context.Context, p access.Peer, rec record, h *Header, obj uploader.Object, body Incoming, d *config.Destination) (Outcome, error) {
+func (in *Intake) keep(
+	ctx context.Context,
+	p access.Peer,
+	rec record,
+	h *Header,
+	obj uploader.Object,
+	body Incoming,
+	d *config.Destination,
+) (Outcome, error) {
 	st, known, err := in.o.Spool.Accept(ctx, spool.Header{
 		ID: obj.ID, Destination: rec.destination, Name: obj.Name, Key: obj.Key, UID: obj.UID, GID: obj.GID, Received: obj.Received,
 		Size: obj.Size, PartSize: int64(d.PartSize), ContentType: obj.ContentType, ContentEncoding: obj.ContentEncoding, Metadata: obj.Metadata,
@@ -48,15 +56,30 @@ func (in *Intake) keep(ctx context.Context, p access.Peer, rec record, h *Header
 			sent.Size = &size
 		}
 		if err := takenBySpool(st).sameAs(&sent, d, body); err != nil {
-			in.o.Logger.Warn("an upload reused the idempotency key of another object", zap.String("upload_id", st.ID), zap.String("destination", rec.destination),
-				zap.String("name", rec.name), zap.String("peer", in.o.Policy.Describe(p)), zap.Error(err))
+			in.o.Logger.Warn(
+				"an upload reused the idempotency key of another object",
+				zap.String("upload_id", st.ID),
+				zap.String("destination", rec.destination),
+				zap.String("name", rec.name),
+				zap.String("peer", in.o.Policy.Describe(p)),
+				zap.Error(err),
+			)
 			return Outcome{}, err
 		}
 	}
 	in.o.Meter.UploadSpooled(rec.destination, st.Size)
-	in.o.Logger.Info("upload spooled", zap.String("upload_id", st.ID), zap.String("destination", rec.destination), zap.String("name", rec.name),
-		zap.String("peer", in.o.Policy.Describe(p)), zap.Int32("pid", p.PID), zap.Int64("size", st.Size), zap.String("key", st.Key),
-		zap.Bool("known", known), zap.Duration("took", time.Since(rec.started)))
+	in.o.Logger.Info(
+		"upload spooled",
+		zap.String("upload_id", st.ID),
+		zap.String("destination", rec.destination),
+		zap.String("name", rec.name),
+		zap.String("peer", in.o.Policy.Describe(p)),
+		zap.Int32("pid", p.PID),
+		zap.Int64("size", st.Size),
+		zap.String("key", st.Key),
+		zap.Bool("known", known),
+		zap.Duration("took", time.Since(rec.started)),
+	)
 	if d.Durability == config.DurabilitySpoolWait {
 		return in.awaitDelivery(ctx, st)
 	}
@@ -74,7 +97,8 @@ func (in *Intake) awaitDelivery(ctx context.Context, st spool.Status) (Outcome, 
 	switch {
 	case err != nil && in.stopping.Load():
 		return Outcome{}, reason.New(reason.ShuttingDown, "the daemon is stopping; upload %s is safe in the spool and is delivered after the restart", id).
-			After(retryAfter).With("upload_id", id)
+			After(retryAfter).
+			With("upload_id", id)
 	case err != nil:
 		f := Classify(err)
 		return Outcome{}, (&reason.Error{
@@ -112,7 +136,9 @@ func receipt(st spool.Status) (uploader.Stored, error) {
 		if errors.Is(st.Err, syscall.EMFILE) || errors.Is(st.Err, syscall.ENFILE) {
 			r = reason.TooManyFiles
 		}
-		return stored, reason.New(r, "upload %s was delivered; its receipt cannot be read now: %v", st.ID, st.Err).After(retryAfter).With("upload_id", st.ID)
+		return stored, reason.New(r, "upload %s was delivered; its receipt cannot be read now: %v", st.ID, st.Err).
+			After(retryAfter).
+			With("upload_id", st.ID)
 	}
 	if err := json.Unmarshal(st.Receipt, &stored); err != nil {
 		return stored, fmt.Errorf("upload %s was delivered, and its receipt cannot be read: %w", st.ID, err)

@@ -352,7 +352,12 @@ func (b *Stream) Verify(length int64, crc uint32) error {
 	case t.Length != uint64(length):
 		return reason.New(reason.LengthMismatch, "the trailer says %d bytes, %d came; nothing was stored", t.Length, length)
 	case t.CRC32C != crc:
-		return reason.New(reason.ChecksumMismatch, "the trailer says CRC32C %08x, the received bytes have %08x; nothing was stored", t.CRC32C, crc)
+		return reason.New(
+			reason.ChecksumMismatch,
+			"the trailer says CRC32C %08x, the received bytes have %08x; nothing was stored",
+			t.CRC32C,
+			crc,
+		)
 	case b.size != nil && *b.size != uint64(length):
 		return reason.New(reason.SizeMismatch, "the header announced %d bytes, %d came; nothing was stored", *b.size, length)
 	default:

@@ -43,7 +43,11 @@ func AccountsOf(cfg *config.Config) (Accounts, error) {
 	slices.Sort(all)
 	all = slices.Compact(all)
 	if len(all) > 2 {
-		return Accounts{}, fmt.Errorf("the configuration names %d accounts (%s), and the sandbox has two; leave destinations out until two accounts remain", len(all), strings.Join(all, ", "))
+		return Accounts{}, fmt.Errorf(
+			"the configuration names %d accounts (%s), and the sandbox has two; leave destinations out until two accounts remain",
+			len(all),
+			strings.Join(all, ", "),
+		)
 	}
 	out.A, out.B = sources[0], targets[0]
 	if out.A == out.B {

@@ -147,7 +147,12 @@ func (m *maker) arrange(ctx context.Context, cfg *config.Config) ([]setup.Change
 	}
 	e := m.Sandbox.Endpoint()
 	endpoints := awsaccounts.Endpoints{STS: e, IAM: e, S3: e, KMS: e, CloudTrail: e, PathStyle: true}
-	accounts, err := awsaccounts.Connect(ctx, endpoints, m.root(m.Sandbox.AccountA(), m.Sandbox.Region()), m.root(m.Sandbox.AccountB(), m.Sandbox.Region()))
+	accounts, err := awsaccounts.Connect(
+		ctx,
+		endpoints,
+		m.root(m.Sandbox.AccountA(), m.Sandbox.Region()),
+		m.root(m.Sandbox.AccountB(), m.Sandbox.Region()),
+	)
 	if err != nil {
 		return nil, err
 	}

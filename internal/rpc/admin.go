@@ -45,7 +45,10 @@ func (a *adminService) admin(ctx context.Context) error {
 }
 
 // ListDestinations implements the API.
-func (a *adminService) ListDestinations(ctx context.Context, _ *brokerdv1.ListDestinationsRequest) (*brokerdv1.ListDestinationsResponse, error) {
+func (a *adminService) ListDestinations(
+	ctx context.Context,
+	_ *brokerdv1.ListDestinationsRequest,
+) (*brokerdv1.ListDestinationsResponse, error) {
 	_, names, err := a.known(ctx)
 	if err != nil {
 		return nil, err
@@ -85,7 +88,10 @@ func (a *adminService) ListSessions(ctx context.Context, _ *brokerdv1.ListSessio
 }
 
 // RefreshSession implements the API.
-func (a *adminService) RefreshSession(ctx context.Context, req *brokerdv1.RefreshSessionRequest) (*brokerdv1.RefreshSessionResponse, error) {
+func (a *adminService) RefreshSession(
+	ctx context.Context,
+	req *brokerdv1.RefreshSessionRequest,
+) (*brokerdv1.RefreshSessionResponse, error) {
 	if err := a.admin(ctx); err != nil {
 		return nil, err
 	}

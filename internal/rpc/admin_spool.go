@@ -115,7 +115,13 @@ func (a *adminService) RetrySpool(ctx context.Context, req *brokerdv1.RetrySpool
 	default:
 		n, err = sp.Retry(destination, ids...)
 	}
-	a.s.o.Logger.Info("an operator retried objects of the spool", zap.String("destination", destination), zap.Strings("upload_ids", ids), zap.Int("retried", n), zap.Error(err))
+	a.s.o.Logger.Info(
+		"an operator retried objects of the spool",
+		zap.String("destination", destination),
+		zap.Strings("upload_ids", ids),
+		zap.Int("retried", n),
+		zap.Error(err),
+	)
 	if err != nil {
 		return nil, classify(err)
 	}
@@ -123,7 +129,10 @@ func (a *adminService) RetrySpool(ctx context.Context, req *brokerdv1.RetrySpool
 }
 
 // ExportSpool implements the API.
-func (a *adminService) ExportSpool(req *brokerdv1.ExportSpoolRequest, stream grpc.ServerStreamingServer[brokerdv1.ExportSpoolResponse]) error {
+func (a *adminService) ExportSpool(
+	req *brokerdv1.ExportSpoolRequest,
+	stream grpc.ServerStreamingServer[brokerdv1.ExportSpoolResponse],
+) error {
 	sp, err := a.spool(stream.Context())
 	if err != nil {
 		return err

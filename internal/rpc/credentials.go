@@ -15,7 +15,10 @@ type Credentials interface {
 }
 
 // GetCredentials implements the API. Package vend decides, and keeps the record.
-func (b *brokerService) GetCredentials(ctx context.Context, req *brokerdv1.GetCredentialsRequest) (*brokerdv1.GetCredentialsResponse, error) {
+func (b *brokerService) GetCredentials(
+	ctx context.Context,
+	req *brokerdv1.GetCredentialsRequest,
+) (*brokerdv1.GetCredentialsResponse, error) {
 	p, err := caller(ctx)
 	if err != nil {
 		return nil, err

@@ -31,8 +31,12 @@ func (b *brokerService) GetUpload(ctx context.Context, req *brokerdv1.GetUploadR
 	if !ok || u.UID != p.UID && !b.s.policy.rules().Decide(p, config.PermAdmin, "").Allowed {
 		// The answer is the same for a foreign id as for an unknown one: an id is no
 		// secret, but its owner is.
-		return nil, reason.New(reason.UploadNotFound,
-			"no upload %s of this user is remembered; the daemon remembers the last %d until it stops, and a spooled one for a day after its delivery", req.GetUploadId(), intake.Remembered)
+		return nil, reason.New(
+			reason.UploadNotFound,
+			"no upload %s of this user is remembered; the daemon remembers the last %d until it stops, and a spooled one for a day after its delivery",
+			req.GetUploadId(),
+			intake.Remembered,
+		)
 	}
 	return uploadStatus(u), nil
 }

@@ -59,7 +59,8 @@ func newHandover(s *Server) *handover {
 func (h *handover) serve(c *unixsock.FileConn, p access.Peer) {
 	defer func() { _ = c.Close() }() // every answer was written
 	if !h.open.TryAcquire(1) {
-		full := reason.New(reason.TooManyConnections, "%d connections that hand over files are open; close idle ones, or try again", h.most).After(busyRetryAfter)
+		full := reason.New(reason.TooManyConnections, "%d connections that hand over files are open; close idle ones, or try again", h.most).
+			After(busyRetryAfter)
 		_ = answer(c, &brokerdv1.FileUploadResult{}, full) // the connection is closed anyway
 		return
 	}
@@ -109,7 +110,13 @@ func (h *handover) request(c *unixsock.FileConn) (*brokerdv1.FileUpload, *os.Fil
 var errPeerLeft = errors.New("the peer closed the connection, or sent something, before the answer")
 
 // receive takes one file in, and watches the peer meanwhile.
-func (h *handover) receive(c *unixsock.FileConn, p access.Peer, msg *brokerdv1.FileUpload, f *os.File, out *brokerdv1.FileUploadResult) (err error) {
+func (h *handover) receive(
+	c *unixsock.FileConn,
+	p access.Peer,
+	msg *brokerdv1.FileUpload,
+	f *os.File,
+	out *brokerdv1.FileUploadResult,
+) (err error) {
 	defer h.s.recovered("FileUpload", &err)
 	ctx, cancel := context.WithCancelCause(h.life)
 	defer cancel(nil)

@@ -58,5 +58,11 @@ func (a *adminService) Reload(ctx context.Context, _ *brokerdv1.ReloadRequest) (
 	case err != nil:
 		return nil, reason.New(reason.ConfigInvalid, "nothing was changed: %s", err)
 	}
-	return &brokerdv1.ReloadResponse{Added: done.Added, Changed: done.Changed, Removed: done.Removed, Unchanged: done.Unchanged, ConfigPath: a.s.policy.Config().Path}, nil
+	return &brokerdv1.ReloadResponse{
+		Added:      done.Added,
+		Changed:    done.Changed,
+		Removed:    done.Removed,
+		Unchanged:  done.Unchanged,
+		ConfigPath: a.s.policy.Config().Path,
+	}, nil
 }

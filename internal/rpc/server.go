@@ -96,7 +96,8 @@ type Server struct {
 
 // NewServer makes a server. Serve runs it.
 func NewServer(o Options) (*Server, error) {
-	if o.Config == nil || o.Sessions == nil || o.Credentials == nil || o.Reload == nil || o.Verify == nil || o.Stats == nil || o.Logger == nil {
+	if o.Config == nil || o.Sessions == nil || o.Credentials == nil || o.Reload == nil || o.Verify == nil || o.Stats == nil ||
+		o.Logger == nil {
 		return nil, errors.New("rpc: an option is missing")
 	}
 	rules, err := o.Access.Compile(o.Config)

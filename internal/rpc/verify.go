@@ -21,7 +21,10 @@ type Verifier interface {
 const maxPolicies = 512 << 10
 
 // VerifyAccess implements the API.
-func (b *brokerService) VerifyAccess(req *brokerdv1.VerifyAccessRequest, stream grpc.ServerStreamingServer[brokerdv1.VerifyAccessResponse]) error {
+func (b *brokerService) VerifyAccess(
+	req *brokerdv1.VerifyAccessRequest,
+	stream grpc.ServerStreamingServer[brokerdv1.VerifyAccessResponse],
+) error {
 	p, err := caller(stream.Context())
 	if err != nil {
 		return err
@@ -37,7 +40,11 @@ func (b *brokerService) VerifyAccess(req *brokerdv1.VerifyAccessRequest, stream 
 	size := 0
 	for _, d := range req.GetPolicies() {
 		if size += len(d.GetText()); size > maxPolicies {
-			return reason.New(reason.PoliciesTooLarge, "the policies are larger than %d bytes together; leave out those of other destinations", maxPolicies)
+			return reason.New(
+				reason.PoliciesTooLarge,
+				"the policies are larger than %d bytes together; leave out those of other destinations",
+				maxPolicies,
+			)
 		}
 	}
 	verdict, err := b.s.o.Verify.Verify(stream.Context(), req, stream.Send)

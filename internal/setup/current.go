@@ -82,9 +82,10 @@ func (c *Change) Same(a, b string) bool {
 	}
 	x, err := policytext.ReadDocument(a)
 	y, yerr := policytext.ReadDocument(b)
-	return err == nil && yerr == nil && maps.Equal(x.Rest(), y.Rest()) && slices.EqualFunc(x.Statements(), y.Statements(), func(i, j policytext.Statement) bool {
-		return i.Sid == j.Sid && policytext.ReadElements(a[i.Start:i.End]).Equal(policytext.ReadElements(b[j.Start:j.End]))
-	})
+	return err == nil && yerr == nil && maps.Equal(x.Rest(), y.Rest()) &&
+		slices.EqualFunc(x.Statements(), y.Statements(), func(i, j policytext.Statement) bool {
+			return i.Sid == j.Sid && policytext.ReadElements(a[i.Start:i.End]).Equal(policytext.ReadElements(b[j.Start:j.End]))
+		})
 }
 
 // Scope is what there is to read around the change alone.

@@ -26,7 +26,16 @@ func StateOf(cfg *config.Config) (State, error) {
 		}
 		s := cfg.SetupOf(d)
 		if s.RunsAs == (config.RunsAs{}) {
-			errs = append(errs, fmt.Errorf("%s:%d: destination %s: who assumes role %s is not known; write setup.runs_as, such as {type: ec2, principal: arn:aws:iam::111122223333:role/NAME}", cfg.Path, d.Line, name, firstRole(d)))
+			errs = append(
+				errs,
+				fmt.Errorf(
+					"%s:%d: destination %s: who assumes role %s is not known; write setup.runs_as, such as {type: ec2, principal: arn:aws:iam::111122223333:role/NAME}",
+					cfg.Path,
+					d.Line,
+					name,
+					firstRole(d),
+				),
+			)
 			continue
 		}
 		if err := b.add(d, s); err != nil {
@@ -79,7 +88,13 @@ type bucketParts struct {
 }
 
 func newBuilder() *builder {
-	return &builder{roles: map[string]*roleParts{}, sources: map[string]*sourceParts{}, keys: map[string]*keyParts{}, buckets: map[string]*bucketParts{}, trails: map[string]*Trail{}}
+	return &builder{
+		roles:   map[string]*roleParts{},
+		sources: map[string]*sourceParts{},
+		keys:    map[string]*keyParts{},
+		buckets: map[string]*bucketParts{},
+		trails:  map[string]*Trail{},
+	}
 }
 
 func (b *builder) add(d *config.Destination, s config.Setup) error {
@@ -110,7 +125,18 @@ func (b *builder) add(d *config.Destination, s config.Setup) error {
 	for _, h := range d.Chain {
 		roles = append(roles, h.Role)
 	}
-	b.deliveries = append(b.deliveries, Delivery{Destination: d, Setup: s, Roles: append(roles, d.Role), BucketARN: p.bucket, Objects: p.objects, Sid: p.sid, legacySid: legacySidOf(d.Name)})
+	b.deliveries = append(
+		b.deliveries,
+		Delivery{
+			Destination: d,
+			Setup:       s,
+			Roles:       append(roles, d.Role),
+			BucketARN:   p.bucket,
+			Objects:     p.objects,
+			Sid:         p.sid,
+			legacySid:   legacySidOf(d.Name),
+		},
+	)
 	return nil
 }
 
@@ -170,7 +196,15 @@ func (b *builder) bucket(p part) error {
 		b.buckets[d.Bucket] = t
 	}
 	if t.Region != d.Region || t.Account != d.Owner {
-		return fmt.Errorf("bucket %s is in account %s and Region %s for destination %s, and in account %s and Region %s here", d.Bucket, t.Account, t.Region, t.Destinations[0], d.Owner, d.Region)
+		return fmt.Errorf(
+			"bucket %s is in account %s and Region %s for destination %s, and in account %s and Region %s here",
+			d.Bucket,
+			t.Account,
+			t.Region,
+			t.Destinations[0],
+			d.Owner,
+			d.Region,
+		)
 	}
 	t.Destinations = with(t.Destinations, d.Name)
 	t.Create = t.Create || (p.setup.CreateBucket != nil && *p.setup.CreateBucket)
@@ -178,11 +212,26 @@ func (b *builder) bucket(p part) error {
 	t.plain.add(p.denyPlainHTTP(), "")
 	t.noKMS.add(p.denyNoKMS(), p.sid)
 	t.otherKey.add(p.denyOtherKey(), p.sid)
-	t.Lifecycle = append(t.Lifecycle, LifecycleRule{ID: lifecycleID(d.Name, d.Role), Prefix: d.KeyTemplate.Prefix(), AbortIncompleteDays: abortAfterDays, Enabled: true, Whole: true, Only: true})
+	t.Lifecycle = append(
+		t.Lifecycle,
+		LifecycleRule{
+			ID:                  lifecycleID(d.Name, d.Role),
+			Prefix:              d.KeyTemplate.Prefix(),
+			AbortIncompleteDays: abortAfterDays,
+			Enabled:             true,
+			Whole:               true,
+			Only:                true,
+		},
+	)
 	if logs := p.setup.AccessLogs; logs.Bucket != "" {
 		want := &Logging{Bucket: logs.Bucket, Prefix: logs.Prefix}
 		if t.Logging != nil && *t.Logging != *want {
-			return fmt.Errorf("the access logs of bucket %s go to %s for one destination and to %s for another; a bucket has one target", d.Bucket, t.Logging.Bucket, want.Bucket)
+			return fmt.Errorf(
+				"the access logs of bucket %s go to %s for one destination and to %s for another; a bucket has one target",
+				d.Bucket,
+				t.Logging.Bucket,
+				want.Bucket,
+			)
 		}
 		t.Logging = want
 	}

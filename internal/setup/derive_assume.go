@@ -20,7 +20,16 @@ func (b *builder) assume(p part) error {
 	// Tags that a session passes to the next roles. EKS Pod Identity tags its
 	// sessions, and the tags are transitive.
 	tagged := as.Type == config.RunsPodIdentity
-	hops := append(append([]config.Hop(nil), d.Chain...), config.Hop{Role: d.Role, ExternalID: d.Session.ExternalID, Tags: d.Session.Tags, TransitiveTags: d.Session.TransitiveTags, Duration: d.Session.Duration})
+	hops := append(
+		append([]config.Hop(nil), d.Chain...),
+		config.Hop{
+			Role:           d.Role,
+			ExternalID:     d.Session.ExternalID,
+			Tags:           d.Session.Tags,
+			TransitiveTags: d.Session.TransitiveTags,
+			Duration:       d.Session.Duration,
+		},
+	)
 	caller := as.Principal
 	for i, h := range hops {
 		last := i == len(hops)-1
@@ -90,7 +99,10 @@ func (r *roleParts) bound(boundary string) error {
 func (b *builder) source(kind, arn, destination string) *sourceParts {
 	s, ok := b.sources[arn]
 	if !ok {
-		s = &sourceParts{Source: Source{Type: kind, ARN: arn, Account: awsarn.Account(arn)}, assume: statementGroup{base: SidNextRole, merged: "Resource"}}
+		s = &sourceParts{
+			Source: Source{Type: kind, ARN: arn, Account: awsarn.Account(arn)},
+			assume: statementGroup{base: SidNextRole, merged: "Resource"},
+		}
 		b.sources[arn] = s
 	}
 	s.Destinations = with(s.Destinations, destination)

@@ -95,7 +95,12 @@ func (p part) denyOtherKey() Statement {
 // change the policy again.
 func (p part) keyAdmin() Statement {
 	root := strings.Join([]string{"arn", p.partition, "iam", "", p.dest.Owner, "root"}, ":")
-	return Statement{Effect: "Allow", Principal: map[string]policytext.StringList{"AWS": {root}}, Action: policytext.StringList{"kms:*"}, Resource: policytext.StringList{"*"}}
+	return Statement{
+		Effect:    "Allow",
+		Principal: map[string]policytext.StringList{"AWS": {root}},
+		Action:    policytext.StringList{"kms:*"},
+		Resource:  policytext.StringList{"*"},
+	}
 }
 
 // keyUse limits the key to what S3 does with it for this bucket. With bucket keys

@@ -35,7 +35,10 @@ func LogTargetProblems(source BucketRef, to Logging, at *BucketAt) (problems []s
 	case !known:
 		decided = false
 	case !allowed:
-		problems = append(problems, fmt.Sprintf("its policy does not let logging.s3.amazonaws.com do s3:PutObject on %s* for bucket %s", to.Prefix, source.Name))
+		problems = append(
+			problems,
+			fmt.Sprintf("its policy does not let logging.s3.amazonaws.com do s3:PutObject on %s* for bucket %s", to.Prefix, source.Name),
+		)
 	}
 	return problems, decided || len(problems) > 0
 }

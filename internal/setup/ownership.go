@@ -41,7 +41,10 @@ func (d Delivery) isAbout(kind Kind, base string, doc *policytext.Document, i in
 	case kind == KindTrust:
 		return true // the document is that of the destination's role
 	case kind == KindIdentity:
-		return slices.ContainsFunc(append(slices.Clone(d.Roles), d.Objects, d.Destination.KMSKey), func(v string) bool { return e.Has("Resource", v) })
+		return slices.ContainsFunc(
+			append(slices.Clone(d.Roles), d.Objects, d.Destination.KMSKey),
+			func(v string) bool { return e.Has("Resource", v) },
+		)
 	case e.Has("Effect", "Allow"):
 		return e.Has("Principal.AWS", d.Destination.Role) || onlyDeleted(e["Principal.AWS"])
 	case base == SidDenyOtherKey && !slices.Contains(e["Condition.StringNotEquals."+keyHeader], d.Destination.KMSKey):

@@ -90,7 +90,8 @@ func (p *planner) bucketThen(b *Bucket) error {
 func (p *planner) logging(b *Bucket, at *BucketAt) {
 	c := bucketChange(b, KindLogging)
 	source := BucketRef{Name: b.Name, Account: b.Account, Region: b.Region}
-	if problems, _ := LogTargetProblems(source, *b.Logging, p.snap.LogTargets[b.Logging.Bucket]); len(problems) > 0 && at.Logging.Value != *b.Logging {
+	if problems, _ := LogTargetProblems(source, *b.Logging, p.snap.LogTargets[b.Logging.Bucket]); len(problems) > 0 &&
+		at.Logging.Value != *b.Logging {
 		c.After = compact(*b.Logging)
 		c.Op, c.Reason = OpUnknown, "S3 cannot deliver access logs to "+b.Logging.Bucket+": "+strings.Join(problems, "; ")
 		p.add(c)
@@ -176,7 +177,9 @@ func (r LifecycleRule) isOld(ours LifecycleRule) bool {
 
 // covers reports whether another rule does already what ours would.
 func (r LifecycleRule) covers(ours LifecycleRule) bool {
-	return r.Enabled && r.Whole && r.AbortIncompleteDays > 0 && r.AbortIncompleteDays <= ours.AbortIncompleteDays && len(r.Prefix) <= len(ours.Prefix) && ours.Prefix[:len(r.Prefix)] == r.Prefix
+	return r.Enabled && r.Whole && r.AbortIncompleteDays > 0 && r.AbortIncompleteDays <= ours.AbortIncompleteDays &&
+		len(r.Prefix) <= len(ours.Prefix) &&
+		ours.Prefix[:len(r.Prefix)] == r.Prefix
 }
 
 // lifecycleText is the rules as JSON, our own and those kept, in one form; "" for none.

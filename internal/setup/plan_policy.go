@@ -30,7 +30,14 @@ func planPolicy(kind Kind, current string, want Policy, own ownership) (policyEd
 	if err != nil {
 		return policyEdit{}, err
 	}
-	d := documentPlan{kind: kind, doc: doc, want: want, own: own, wantedBy: map[int]Statement{}, changes: policytext.Changes{Replaced: map[int]string{}, Removed: map[int]bool{}}}
+	d := documentPlan{
+		kind:     kind,
+		doc:      doc,
+		want:     want,
+		own:      own,
+		wantedBy: map[int]Statement{},
+		changes:  policytext.Changes{Replaced: map[int]string{}, Removed: map[int]bool{}},
+	}
 	d.compare()
 	d.addMissing()
 	e := policyEdit{op: OpKeep, after: current, statements: d.statements, reason: d.reason}
@@ -114,7 +121,10 @@ func (d *documentPlan) update(i int, want Statement) {
 	}
 	after := d.doc.Indent(i, wanted)
 	d.changes.Replaced[i], d.wantedBy[i] = after, want
-	d.statements = append(d.statements, StatementChange{Op: StatementChanged, Sid: want.Sid, Before: raw, After: after, Elements: policytext.Differences(raw, wanted)})
+	d.statements = append(
+		d.statements,
+		StatementChange{Op: StatementChanged, Sid: want.Sid, Before: raw, After: after, Elements: policytext.Differences(raw, wanted)},
+	)
 }
 
 func (d *documentPlan) remove(i int) {
@@ -125,7 +135,10 @@ func (d *documentPlan) remove(i int) {
 		return
 	}
 	d.changes.Removed[i] = true
-	d.statements = append(d.statements, StatementChange{Op: StatementRemoved, Sid: sid, Before: raw, Elements: policytext.Differences(raw, "")})
+	d.statements = append(
+		d.statements,
+		StatementChange{Op: StatementRemoved, Sid: sid, Before: raw, Elements: policytext.Differences(raw, "")},
+	)
 }
 
 func (d *documentPlan) addMissing() {

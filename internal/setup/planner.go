@@ -110,7 +110,8 @@ type planner struct {
 
 // concerned reports whether something of these destinations is planned.
 func (p *planner) concerned(destinations []string) bool {
-	return len(p.options.Destinations) == 0 || slices.ContainsFunc(destinations, func(d string) bool { return slices.Contains(p.options.Destinations, d) })
+	return len(p.options.Destinations) == 0 ||
+		slices.ContainsFunc(destinations, func(d string) bool { return slices.Contains(p.options.Destinations, d) })
 }
 
 func (p *planner) changes(state State) error {

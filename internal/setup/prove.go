@@ -55,7 +55,11 @@ func (p *prover) after(kind Kind, arn string, current Part[string]) stored {
 			s.known = current.Presence != Unread
 		case OpHandOver:
 			text, s.known = c.After, true
-			s.assumption = fmt.Sprintf("account %s applies the handed-over statements, and no other part of its %s denies the request", c.Account, kind)
+			s.assumption = fmt.Sprintf(
+				"account %s applies the handed-over statements, and no other part of its %s denies the request",
+				c.Account,
+				kind,
+			)
 		default:
 			text, s.known = c.After, true
 		}

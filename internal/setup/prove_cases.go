@@ -52,9 +52,21 @@ func (p *prover) assuming() {
 				return map[string][]string{issuer + ":sub": {sub}, issuer + ":aud": {aud}}
 			}
 			web := policytext.StringList{"sts:AssumeRoleWithWebIdentity"}
-			p.decide(name+" with a token of "+as.Subject, wantAllowed, assumed, ask(as.Provider, "", web, iampolicy.PolicySet{}, nil, claims(as.Subject, as.Audience))...)
-			p.decide(name+" with another service account's token", wantDenied, assumed, ask(as.Provider, "", web, iampolicy.PolicySet{}, nil, claims(as.Subject+"-other", as.Audience))...)
-			p.decide(name+" with a token for another audience", wantDenied, assumed, ask(as.Provider, "", web, iampolicy.PolicySet{}, nil, claims(as.Subject, as.Audience+".other"))...)
+			p.decide(
+				name+" with a token of "+as.Subject,
+				wantAllowed,
+				assumed,
+				ask(as.Provider, "", web, iampolicy.PolicySet{}, nil, claims(as.Subject, as.Audience))...)
+			p.decide(
+				name+" with another service account's token",
+				wantDenied,
+				assumed,
+				ask(as.Provider, "", web, iampolicy.PolicySet{}, nil, claims(as.Subject+"-other", as.Audience))...)
+			p.decide(
+				name+" with a token for another audience",
+				wantDenied,
+				assumed,
+				ask(as.Provider, "", web, iampolicy.PolicySet{}, nil, claims(as.Subject, as.Audience+".other"))...)
 			continue
 		}
 		caller, role := as.Principal, ""
@@ -76,7 +88,11 @@ func (p *prover) assuming() {
 		if h.ExternalID != "" {
 			p.decide(name+" without its external id", wantDenied, assumed, ask(caller, role, first, set, missing, nil)...)
 		}
-		p.decide(name+" as another role of the account", wantDenied, assumed, ask(p.stranger(awsarn.Account(h.Role)), "", first, everything(), nil, context)...)
+		p.decide(
+			name+" as another role of the account",
+			wantDenied,
+			assumed,
+			ask(p.stranger(awsarn.Account(h.Role)), "", first, everything(), nil, context)...)
 	}
 }
 
@@ -87,7 +103,8 @@ func (p *prover) assumeActions(role, caller, external string) policytext.StringL
 			continue
 		}
 		for _, s := range r.Trust.Statement {
-			if slices.Contains(s.Principal["AWS"], caller) && (external == "" && s.Condition == nil || slices.Contains(s.Condition["StringEquals"]["sts:ExternalId"], external)) {
+			if slices.Contains(s.Principal["AWS"], caller) &&
+				(external == "" && s.Condition == nil || slices.Contains(s.Condition["StringEquals"]["sts:ExternalId"], external)) {
 				return s.Action
 			}
 		}
@@ -132,7 +149,13 @@ func (p *prover) uploading() {
 	admin := put(object, p.stranger(d.Owner))
 	p.decide("listing the bucket over plain HTTP, as an administrator of account "+d.Owner, wantDenied, assumed, iampolicy.Scenario{
 		Name: "s3:ListBucket", Policies: admin.Policies, PublicAccessBlock: admin.PublicAccessBlock, NotSupplied: admin.NotSupplied,
-		Request: iampolicy.Request{Principal: admin.Request.Principal, Action: "s3:ListBucket", Resource: p.d.BucketARN, ResourceAccount: d.Owner, Context: map[string][]string{"aws:SecureTransport": {"false"}}},
+		Request: iampolicy.Request{
+			Principal:       admin.Request.Principal,
+			Action:          "s3:ListBucket",
+			Resource:        p.d.BucketARN,
+			ResourceAccount: d.Owner,
+			Context:         map[string][]string{"aws:SecureTransport": {"false"}},
+		},
 	})
 	// Inside the bucket's own account its administrators decide who may write.
 	if a := awsarn.Account(d.Role); a != d.Owner {
@@ -145,7 +168,14 @@ func (p *prover) uploading() {
 		sc.Request.Action, sc.Request.Resource = c.action, c.resource
 		p.decide(c.name, wantDenied, assumed, iampolicy.Scenario{
 			Name: c.action, Policies: sc.Policies, PublicAccessBlock: sc.PublicAccessBlock, NotSupplied: sc.NotSupplied,
-			Request: iampolicy.Request{Principal: sc.Request.Principal, RoleARN: d.Role, Action: c.action, Resource: c.resource, ResourceAccount: d.Owner, Context: map[string][]string{"aws:SecureTransport": {"true"}}},
+			Request: iampolicy.Request{
+				Principal:       sc.Request.Principal,
+				RoleARN:         d.Role,
+				Action:          c.action,
+				Resource:        c.resource,
+				ResourceAccount: d.Owner,
+				Context:         map[string][]string{"aws:SecureTransport": {"true"}},
+			},
 		})
 	}
 	p.keyCases(multi, assumed)
@@ -211,7 +241,8 @@ func (p *prover) block(b *BucketAt) *iampolicy.PublicAccessBlock {
 	all := b.AccountPublicAccess.Value
 	return &iampolicy.PublicAccessBlock{
 		BlockPublicAcls: is.BlockPublicACLs || all.BlockPublicACLs, IgnorePublicAcls: is.IgnorePublicACLs || all.IgnorePublicACLs,
-		BlockPublicPolicy: is.BlockPublicPolicy || all.BlockPublicPolicy, RestrictPublicBuckets: is.RestrictPublicBuckets || all.RestrictPublicBuckets,
+		BlockPublicPolicy: is.BlockPublicPolicy ||
+			all.BlockPublicPolicy, RestrictPublicBuckets: is.RestrictPublicBuckets || all.RestrictPublicBuckets,
 	}
 }
 
@@ -252,14 +283,19 @@ func (p *prover) keyCases(u iampolicy.Put, assumed []string) {
 			continue
 		}
 		direct := sc
-		direct.Request.Context = map[string][]string{"kms:EncryptionContext:aws:s3:arn": sc.Request.Context["kms:EncryptionContext:aws:s3:arn"], "aws:SecureTransport": {"true"}}
+		direct.Request.Context = map[string][]string{
+			"kms:EncryptionContext:aws:s3:arn": sc.Request.Context["kms:EncryptionContext:aws:s3:arn"],
+			"aws:SecureTransport":              {"true"},
+		}
 		p.decide("using the key without S3", wantDenied, assumed, direct)
 		elsewhere := sc
 		elsewhere.Request.Context = map[string][]string{}
 		for k, v := range sc.Request.Context {
 			elsewhere.Request.Context[k] = v
 		}
-		elsewhere.Request.Context["kms:EncryptionContext:aws:s3:arn"] = []string{fmt.Sprintf("arn:%s:s3:::brokerd-proof-another-bucket", p.partition())}
+		elsewhere.Request.Context["kms:EncryptionContext:aws:s3:arn"] = []string{
+			fmt.Sprintf("arn:%s:s3:::brokerd-proof-another-bucket", p.partition()),
+		}
 		p.decide("using the key for another bucket", wantDenied, assumed, elsewhere)
 	}
 }

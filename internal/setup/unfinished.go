@@ -46,9 +46,20 @@ func (p *planner) unfinished(state State) {
 				if i == maxNamed {
 					break
 				}
-				p.warn(WarnUnfinished, bucketChange(&b, KindLifecycle),
-					fmt.Sprintf("Abort it, then remove again: aws s3api abort-multipart-upload --bucket %s --region %s --key '%s' --upload-id %s", b.Name, b.Region, strings.ReplaceAll(u.Key, "'", `'\''`), u.UploadID),
-					"multipart upload %s, begun %s, is unfinished", u.Key, u.Initiated.UTC().Format("2006-01-02 15:04 MST"))
+				p.warn(
+					WarnUnfinished,
+					bucketChange(&b, KindLifecycle),
+					fmt.Sprintf(
+						"Abort it, then remove again: aws s3api abort-multipart-upload --bucket %s --region %s --key '%s' --upload-id %s",
+						b.Name,
+						b.Region,
+						strings.ReplaceAll(u.Key, "'", `'\''`),
+						u.UploadID,
+					),
+					"multipart upload %s, begun %s, is unfinished",
+					u.Key,
+					u.Initiated.UTC().Format("2006-01-02 15:04 MST"),
+				)
 			}
 			if more := len(uploads) - maxNamed; more > 0 {
 				p.warn(WarnUnfinished, bucketChange(&b, KindLifecycle), "", "%d more multipart uploads below %s are unfinished", more, rule.Prefix)

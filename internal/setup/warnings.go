@@ -106,7 +106,14 @@ func (p *planner) stale(c Change) {
 				if s.Op == StatementForeign {
 					fix = "The owner of the statement has to write it again, or remove it."
 				}
-				p.warn(WarnStalePrincipal, c, fix, "statement %s is for %s, a role or user that was deleted; one of the same name that was made since is not meant", orText(s.Sid, "without a Sid"), v)
+				p.warn(
+					WarnStalePrincipal,
+					c,
+					fix,
+					"statement %s is for %s, a role or user that was deleted; one of the same name that was made since is not meant",
+					orText(s.Sid, "without a Sid"),
+					v,
+				)
 			}
 		}
 	}
@@ -116,7 +123,12 @@ func (p *planner) sourceWarnings(s Source) {
 	at := p.identity(s.ARN)
 	c := Change{Kind: KindTrust, Account: s.Account, ARN: s.ARN}
 	if at.Info.Presence == Absent {
-		p.warn(WarnNoSource, c, "Make it before apply, or correct setup.runs_as.", "the identity that the daemon runs as does not exist: AWS refuses a trust policy that names it")
+		p.warn(
+			WarnNoSource,
+			c,
+			"Make it before apply, or correct setup.runs_as.",
+			"the identity that the daemon runs as does not exist: AWS refuses a trust policy that names it",
+		)
 		return
 	}
 	service := map[string]string{config.RunsEC2: "ec2.amazonaws.com", config.RunsECS: "ecs-tasks.amazonaws.com", config.RunsPodIdentity: "pods.eks.amazonaws.com"}[s.Type]
@@ -139,7 +151,15 @@ func (p *planner) sourceWarnings(s Source) {
 				(f.Has("Action", strings.ToLower(action)) || f.Has("Action", "sts:*"))
 		})
 		if !ok {
-			p.warn(WarnRuntime, c, fmt.Sprintf("Let %s do %s in the trust policy of that role.", service, action), "the role is to be used by %s, and its trust policy does not allow %s %s", s.Type, service, action)
+			p.warn(
+				WarnRuntime,
+				c,
+				fmt.Sprintf("Let %s do %s in the trust policy of that role.", service, action),
+				"the role is to be used by %s, and its trust policy does not allow %s %s",
+				s.Type,
+				service,
+				action,
+			)
 		}
 	}
 }
@@ -160,7 +180,12 @@ func (p *planner) deliveryWarnings(d Delivery) {
 	if b, ok := p.snap.Buckets[d.Destination.Bucket]; ok && public(b.Policy.Value) {
 		c := Change{Kind: KindBucket, Account: d.Destination.Owner, ARN: d.BucketARN}
 		if b.PublicAccess.Value.RestrictPublicBuckets || b.AccountPublicAccess.Value.RestrictPublicBuckets {
-			p.warn(WarnPublicStatement, c, "Take the public statement out; leave the block.", "the bucket policy has a public statement and RestrictPublicBuckets is on: S3 then refuses every caller of another account, also those that other statements name")
+			p.warn(
+				WarnPublicStatement,
+				c,
+				"Take the public statement out; leave the block.",
+				"the bucket policy has a public statement and RestrictPublicBuckets is on: S3 then refuses every caller of another account, also those that other statements name",
+			)
 		} else {
 			p.warn(WarnPublicStatement, c, "Take the public statement out, then apply again.", "the bucket policy has a public statement: public access is not blocked while it is there")
 		}
@@ -170,7 +195,15 @@ func (p *planner) deliveryWarnings(d Delivery) {
 		for _, doc := range append(slices.Clone(at.Inline.Value), at.Attached.Value...) {
 			for _, f := range lint(doc.Text) {
 				if f.Code == "POL009" {
-					p.warn(WarnNetwork, Change{Kind: KindIdentity, Account: awsarn.Account(arn), ARN: arn}, "", "policy %s, line %d: %s", doc.Name, f.Line, f.Message)
+					p.warn(
+						WarnNetwork,
+						Change{Kind: KindIdentity, Account: awsarn.Account(arn), ARN: arn},
+						"",
+						"policy %s, line %d: %s",
+						doc.Name,
+						f.Line,
+						f.Message,
+					)
 				}
 			}
 		}
@@ -192,11 +225,27 @@ func (p *planner) keyConflicts(d Delivery) {
 		for element, values := range f {
 			switch {
 			case strings.HasSuffix(element, ".kms:viaservice") && !matches(element, values, via.viaS3()):
-				p.warn(WarnViaService, c, "Change or take out the statement if it is meant for these uploads.", "statement %s asks for kms:ViaService %s; uploads come through %s", orText(sid, "without a Sid"), strings.Join(values, ", "), via.viaS3())
+				p.warn(
+					WarnViaService,
+					c,
+					"Change or take out the statement if it is meant for these uploads.",
+					"statement %s asks for kms:ViaService %s; uploads come through %s",
+					orText(sid, "without a Sid"),
+					strings.Join(values, ", "),
+					via.viaS3(),
+				)
 			case strings.HasSuffix(element, ".kms:encryptioncontext:aws:s3:arn"):
 				for _, v := range values {
 					if whole := v == d.BucketARN; strings.HasPrefix(v, d.BucketARN) && whole != bucketKey {
-						p.warn(WarnContext, c, "With bucket keys the context is the bucket's ARN, without them the object's.", "statement %s asks for the encryption context %s, and bucket_key is %v", orText(sid, "without a Sid"), v, bucketKey)
+						p.warn(
+							WarnContext,
+							c,
+							"With bucket keys the context is the bucket's ARN, without them the object's.",
+							"statement %s asks for the encryption context %s, and bucket_key is %v",
+							orText(sid, "without a Sid"),
+							v,
+							bucketKey,
+						)
 					}
 				}
 			}

@@ -26,7 +26,12 @@ const (
 // idempotency key of this user for this destination. Accept then does not read the
 // body and returns the status of the earlier object. When two calls with one key
 // overlap, the second waits for the first, and takes over if the first fails.
-func (s *Spool) Accept(ctx context.Context, h Header, body io.Reader, verify func(length int64, crc32c uint32) error) (st Status, known bool, err error) {
+func (s *Spool) Accept(
+	ctx context.Context,
+	h Header,
+	body io.Reader,
+	verify func(length int64, crc32c uint32) error,
+) (st Status, known bool, err error) {
 	id, err := h.check()
 	if err != nil {
 		return Status{}, false, err
@@ -77,7 +82,14 @@ func (s *Spool) Accept(ctx context.Context, h Header, body io.Reader, verify fun
 }
 
 // receive writes the file and makes it durable. On an error it removes the file.
-func (s *Spool) receive(ctx context.Context, id ulid.ULID, h *Header, body io.Reader, verify func(int64, uint32) error, res *reservation) (*footer, error) {
+func (s *Spool) receive(
+	ctx context.Context,
+	id ulid.ULID,
+	h *Header,
+	body io.Reader,
+	verify func(int64, uint32) error,
+	res *reservation,
+) (*footer, error) {
 	temporary, name := nameOf(id, dirQueue, extTemporary), nameOf(id, dirQueue, extObject)
 	// The claim makes this call the only user of the id: an existing file of that
 	// name is a leftover that an earlier call could not remove.

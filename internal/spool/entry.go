@@ -135,7 +135,11 @@ func (s *section) Read(p []byte) (int, error) {
 	s.off += int64(n)
 	if s.off == stop {
 		if want := s.e.foot.segments[begin/size]; s.whole && s.crc != want {
-			s.err = &CorruptError{ID: s.e.id.String(), Off: begin, Why: fmt.Sprintf("its CRC32C is %08x; it was %08x when it was accepted", s.crc, want)}
+			s.err = &CorruptError{
+				ID:  s.e.id.String(),
+				Off: begin,
+				Why: fmt.Sprintf("its CRC32C is %08x; it was %08x when it was accepted", s.crc, want),
+			}
 			return 0, s.err
 		}
 		s.crc, s.whole = 0, true

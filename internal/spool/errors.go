@@ -93,7 +93,12 @@ type UnsafeError struct {
 }
 
 func (e *UnsafeError) Error() string {
-	return fmt.Sprintf("%s is on %s: %s; put the spool on a local disk (ext4, xfs, btrfs), or set spool.allow_volatile to accept that loss", e.Dir, e.FileSystem, e.Why)
+	return fmt.Sprintf(
+		"%s is on %s: %s; put the spool on a local disk (ext4, xfs, btrfs), or set spool.allow_volatile to accept that loss",
+		e.Dir,
+		e.FileSystem,
+		e.Why,
+	)
 }
 
 // LockedError reports that another process uses the directory.

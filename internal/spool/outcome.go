@@ -80,7 +80,17 @@ func (s *Spool) receiptFailed(r *record, result json.RawMessage, err error) {
 	t.delivered, t.result, t.err, t.reason = true, result, err.Error(), reason.Receipt
 	wait := backoff(t.attempts, retryBase, s.rand)
 	t.next = time.Now().Add(wait)
-	event := Event{Kind: EventRetried, ID: r.id.String(), Destination: r.queue.name, UID: r.uid, Size: r.size, Reason: string(t.reason), Err: err, Attempts: t.attempts, Delay: wait}
+	event := Event{
+		Kind:        EventRetried,
+		ID:          r.id.String(),
+		Destination: r.queue.name,
+		UID:         r.uid,
+		Size:        r.size,
+		Reason:      string(t.reason),
+		Err:         err,
+		Attempts:    t.attempts,
+		Delay:       wait,
+	}
 	s.back(r)
 	s.mu.Unlock()
 	s.emit(event)
@@ -122,7 +132,15 @@ func (s *Spool) failed(r *record, epoch int, f awserr.Failure) {
 	t := r.failing()
 	t.attempts++
 	t.reason, t.err = f.Reason, f.Err.Error()
-	event := Event{ID: r.id.String(), Destination: l.name, UID: r.uid, Size: r.size, Reason: string(f.Reason), Err: f.Err, Attempts: t.attempts}
+	event := Event{
+		ID:          r.id.String(),
+		Destination: l.name,
+		UID:         r.uid,
+		Size:        r.size,
+		Reason:      string(f.Reason),
+		Err:         f.Err,
+		Attempts:    t.attempts,
+	}
 	if f.Throttled {
 		l.window.throttled(epoch)
 	}

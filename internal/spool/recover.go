@@ -57,7 +57,10 @@ func (s *Spool) prepare() (err error) {
 		if !s.opts.AllowVolatile {
 			return unsafe
 		}
-		s.warnings = append(s.warnings, fmt.Sprintf("the spool %s is on %s: %s; acknowledged objects may be lost", dir, unsafe.FileSystem, unsafe.Why))
+		s.warnings = append(
+			s.warnings,
+			fmt.Sprintf("the spool %s is on %s: %s; acknowledged objects may be lost", dir, unsafe.FileSystem, unsafe.Why),
+		)
 	}
 	s.lock, err = s.fs.Lock(s.path("lock"), holder(os.Getpid(), time.Now()))
 	if err != nil {
@@ -82,7 +85,12 @@ func (s *Spool) format() error {
 		n, _ := f.ReadAt(text, 0)
 		_ = f.Close()
 		if string(text[:n]) != formatVersion {
-			return fmt.Errorf("spool: %s has the format %q; this version of brokerd reads %q only", s.opts.Dir, strings.TrimSpace(string(text[:n])), strings.TrimSpace(formatVersion))
+			return fmt.Errorf(
+				"spool: %s has the format %q; this version of brokerd reads %q only",
+				s.opts.Dir,
+				strings.TrimSpace(string(text[:n])),
+				strings.TrimSpace(formatVersion),
+			)
 		}
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return ioError("open", "version", err)
@@ -102,7 +110,11 @@ func (s *Spool) format() error {
 			return ioError("read directory", ".", err)
 		}
 		if foreign != "" {
-			return fmt.Errorf("spool: %s is not a spool and not empty (it contains %q); set spool.dir to an empty or new directory", s.opts.Dir, foreign)
+			return fmt.Errorf(
+				"spool: %s is not a spool and not empty (it contains %q); set spool.dir to an empty or new directory",
+				s.opts.Dir,
+				foreign,
+			)
 		}
 	}
 	for _, d := range []string{dirQueue, dirReceipts, dirDead, dirQuarantine} {

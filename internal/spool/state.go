@@ -23,7 +23,15 @@ const (
 	Quarantined // the file is damaged, and was moved to quarantine/
 )
 
-var stateNames = [...]string{Queued: "queued", Delivering: "delivering", Delivered: "delivered", Parked: "parked", Dead: "dead", Unreadable: "unreadable", Quarantined: "quarantined"}
+var stateNames = [...]string{
+	Queued:      "queued",
+	Delivering:  "delivering",
+	Delivered:   "delivered",
+	Parked:      "parked",
+	Dead:        "dead",
+	Unreadable:  "unreadable",
+	Quarantined: "quarantined",
+}
 
 func (s State) String() string {
 	if int(s) < len(stateNames) && stateNames[s] != "" {

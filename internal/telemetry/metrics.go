@@ -149,7 +149,10 @@ func newSessionDescs() sessionDescs {
 		vended:  of("vended_total", "Sessions of their own that peers were given."),
 		waiters: of("waiters", "Callers that wait for a refresh now."),
 		calls:   of("sts_calls_total", "Attempts to fetch the session from STS."),
-		limited: of("limiter_wait_seconds_total", "Seconds that refreshes waited for the rate limiter of STS calls (five a second for one source identity)."),
+		limited: of(
+			"limiter_wait_seconds_total",
+			"Seconds that refreshes waited for the rate limiter of STS calls (five a second for one source identity).",
+		),
 	}
 }
 
@@ -190,8 +193,10 @@ func (m *Metrics) WatchLog(stats func() LogStats) {
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "brokerd_log_stalled_seconds",
 			Help: "How long the reader of the log has taken nothing; 0 while it keeps up."},
 			func() float64 { return stats().Stalled.Seconds() }),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "brokerd_log_queue_bytes", Help: "Bytes of log lines that wait for the reader of the log."},
-			func() float64 { return float64(stats().QueuedBytes) }),
+		prometheus.NewGaugeFunc(
+			prometheus.GaugeOpts{Name: "brokerd_log_queue_bytes", Help: "Bytes of log lines that wait for the reader of the log."},
+			func() float64 { return float64(stats().QueuedBytes) },
+		),
 	)
 }
 
@@ -226,7 +231,13 @@ func (m *Metrics) Serve(ctx context.Context, l net.Listener, log *zap.Logger) er
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry}))
-	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: errorLog}
+	srv := &http.Server{
+		Handler:           mux,
+		ReadHeaderTimeout: 5 * time.Second,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          errorLog,
+	}
 	stop := context.AfterFunc(ctx, func() { _ = srv.Close() })
 	defer stop()
 	if err := srv.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {

@@ -38,9 +38,18 @@ func (m *Metrics) WatchVerification(states func() []monitor.State) {
 		return prometheus.NewDesc("brokerd_verify_"+name, help, append([]string{"destination"}, labels...), nil)
 	}
 	m.registry.MustRegister(&verificationCollector{
-		states:  states,
-		result:  of("result", "1 for what the daemon's own verification found last (pass, fail, unknown), 0 for the others; absent before the first. fail is the one to alert on.", "result"),
-		problem: of("problem", "1 for each code that the last verification found failed or undecided; brokerctl explain CODE says what to do.", "code", "result"),
+		states: states,
+		result: of(
+			"result",
+			"1 for what the daemon's own verification found last (pass, fail, unknown), 0 for the others; absent before the first. fail is the one to alert on.",
+			"result",
+		),
+		problem: of(
+			"problem",
+			"1 for each code that the last verification found failed or undecided; brokerctl explain CODE says what to do.",
+			"code",
+			"result",
+		),
 		checked: of("last_run_timestamp_seconds", "When the last verification ended."),
 		since:   of("since_timestamp_seconds", "Since when the result has been what it is, by the same causes."),
 	})

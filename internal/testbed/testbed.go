@@ -111,7 +111,8 @@ func (w *World) root(client *awshttp.BuildableClient, account string) aws.Config
 	}
 }
 
-var configText = template.Must(template.New("config").Parse(`# brokerd derives the session, the uploads, the policies of both accounts and the
+var configText = template.Must(
+	template.New("config").Parse(`# brokerd derives the session, the uploads, the policies of both accounts and the
 # checks from the destination below.
 socket:
   path: {{printf "%q" .Socket}}
@@ -145,7 +146,8 @@ access:
   - peer: {uid: "{{.UID}}"}
     destinations: [{{.Name}}]
     allow: [upload, verify, admin]
-`))
+`),
+)
 
 // WriteConfig writes and loads a configuration file that grants uid every right except credentials.
 func (w *World) WriteConfig(uid int) (string, *config.Config, error) {

@@ -116,9 +116,11 @@ func (c *FileConn) File() (*os.File, error) {
 }
 
 func noDescriptorFree() *reason.Error {
-	return reason.New(reason.TooManyFiles,
+	return reason.New(
+		reason.TooManyFiles,
 		"the daemon, or its host, has no file descriptor free for the handed-over file; the daemon's limit is %d (LimitNOFILE, ulimit -n): raise it, or send fewer files at a time",
-		DescriptorLimit()).After(retryAfter)
+		DescriptorLimit(),
+	).After(retryAfter)
 }
 
 // drop closes the descriptors that were not taken.

@@ -195,7 +195,12 @@ func (m *multipart) sendSections(ctx context.Context, file AtRest, partSize int6
 			}
 			if err := file.PartSent(p.Number, p.ETag, p.CRC32C); err != nil {
 				// The next try, if there is one, sends this part again.
-				m.u.log.Warn("a part that was sent cannot be recorded", zap.String("destination", m.to.cfg.Name), zap.String("upload_id", m.obj.ID), zap.Error(err))
+				m.u.log.Warn(
+					"a part that was sent cannot be recorded",
+					zap.String("destination", m.to.cfg.Name),
+					zap.String("upload_id", m.obj.ID),
+					zap.Error(err),
+				)
 			}
 			return nil
 		})

@@ -28,7 +28,13 @@ func (u *Uploader) compress(ctx context.Context, d *Delivery) error {
 	c := &compressed{Body: d.Body, verify: d.Object.Verify, in: make([]byte, pageSize)}
 	var err error
 	if d.to.cfg.Compression == "zstd" {
-		c.enc, err = zstd.NewWriter(&c.out, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(512<<10), zstd.WithLowerEncoderMem(true))
+		c.enc, err = zstd.NewWriter(
+			&c.out,
+			zstd.WithEncoderLevel(zstd.SpeedFastest),
+			zstd.WithEncoderConcurrency(1),
+			zstd.WithWindowSize(512<<10),
+			zstd.WithLowerEncoderMem(true),
+		)
 	} else {
 		c.enc, err = gzip.NewWriterLevel(&c.out, flate.BestSpeed)
 	}

@@ -90,7 +90,14 @@ func (e *MismatchError) Error() string {
 	if got == "" {
 		got = "none"
 	}
-	return fmt.Sprintf("destination %q: S3 confirmed another property than requested: %s, want %s, got %s; %s", e.Destination, e.Field, e.Want, got, outcome)
+	return fmt.Sprintf(
+		"destination %q: S3 confirmed another property than requested: %s, want %s, got %s; %s",
+		e.Destination,
+		e.Field,
+		e.Want,
+		got,
+		outcome,
+	)
 }
 
 // EncodedError is returned for an upload with a content encoding to a destination that
@@ -99,5 +106,10 @@ type EncodedError struct{ Destination, Encoding, Compression string }
 
 // Error names the encoding to leave out.
 func (e *EncodedError) Error() string {
-	return fmt.Sprintf("destination %q compresses with %s, and the upload has the content encoding %q: send it uncompressed and without that encoding", e.Destination, e.Compression, e.Encoding)
+	return fmt.Sprintf(
+		"destination %q compresses with %s, and the upload has the content encoding %q: send it uncompressed and without that encoding",
+		e.Destination,
+		e.Compression,
+		e.Encoding,
+	)
 }

@@ -104,7 +104,11 @@ func (l *OrphanLog) add(r orphanRecord) *orphan {
 		err = os.WriteFile(path, text, 0o600)
 	}
 	if err != nil {
-		l.log.Warn("a multipart upload cannot be recorded; a crash would leave it to the bucket's lifecycle rule", zap.String("destination", r.Destination), zap.Error(err))
+		l.log.Warn(
+			"a multipart upload cannot be recorded; a crash would leave it to the bucket's lifecycle rule",
+			zap.String("destination", r.Destination),
+			zap.Error(err),
+		)
 	}
 	return o
 }

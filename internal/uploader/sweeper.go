@@ -53,7 +53,12 @@ func (u *Uploader) Sweep(ctx context.Context) {
 		o.logged = true
 		l.mu.Unlock()
 		if err != nil && !logged {
-			l.log.Warn("an unfinished multipart upload could not be aborted; the daemon retries", zap.Duration("every", sweepEvery), zap.String("path", path), zap.Error(err))
+			l.log.Warn(
+				"an unfinished multipart upload could not be aborted; the daemon retries",
+				zap.Duration("every", sweepEvery),
+				zap.String("path", path),
+				zap.Error(err),
+			)
 		}
 	}
 }

@@ -55,7 +55,14 @@ func (t *transfer) tooLarge(p plan) error {
 	case p.base < p.limit:
 		remedy = "state the object's size, or raise part_size"
 	}
-	return reason.New(reason.ObjectTooLarge, "destination %q: the object needs more than %d parts of %d bytes; %s", t.to.cfg.Name, maxParts, p.part(maxParts), remedy)
+	return reason.New(
+		reason.ObjectTooLarge,
+		"destination %q: the object needs more than %d parts of %d bytes; %s",
+		t.to.cfg.Name,
+		maxParts,
+		p.part(maxParts),
+		remedy,
+	)
 }
 
 // readFirst fills one page, and a whole part only when the body is longer than that.

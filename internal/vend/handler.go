@@ -70,11 +70,17 @@ func (h *Handler) answer(r *http.Request) (Credentials, error) {
 // nothing is decoded, cleaned or redirected.
 func (h *Handler) destination(r *http.Request) (string, error) {
 	if h.Hosts != nil && !slices.Contains(h.Hosts, r.Host) {
-		return "", &Refusal{Reason: reason.ForeignRequest, Message: "the Host header does not name this endpoint; use the address that it listens on"}
+		return "", &Refusal{
+			Reason:  reason.ForeignRequest,
+			Message: "the Host header does not name this endpoint; use the address that it listens on",
+		}
 	}
 	for _, name := range foreignHeaders {
 		if len(r.Header.Values(name)) > 0 {
-			return "", &Refusal{Reason: reason.ForeignRequest, Message: "the header " + name + " shows that a proxy or a browser sent the request; credentials are for programs on this machine"}
+			return "", &Refusal{
+				Reason:  reason.ForeignRequest,
+				Message: "the header " + name + " shows that a proxy or a browser sent the request; credentials are for programs on this machine",
+			}
 		}
 	}
 	name, ok := strings.CutPrefix(r.RequestURI, Path)
@@ -96,7 +102,12 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		f = &Refusal{Reason: reason.Internal, Message: "the daemon failed inside this request; its log has the details"}
 	}
 	if f.Reason == reason.ForeignRequest {
-		h.Log.Warn("credentials refused", zap.String("reason", string(f.Reason)), zap.String("remote", r.RemoteAddr), zap.String("why", f.Message))
+		h.Log.Warn(
+			"credentials refused",
+			zap.String("reason", string(f.Reason)),
+			zap.String("remote", r.RemoteAddr),
+			zap.String("why", f.Message),
+		)
 	}
 	header := w.Header()
 	header.Set("Content-Type", "application/json")

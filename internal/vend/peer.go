@@ -27,7 +27,11 @@ func Attested(of func(net.Conn) (access.Peer, error)) func(context.Context, net.
 func IdentifyAttested(r *http.Request) (Caller, error) {
 	p, ok := r.Context().Value(peerKey{}).(access.Peer)
 	if !ok {
-		return Caller{}, &Refusal{Status: http.StatusUnauthorized, Reason: reason.PeerNotAllowed, Message: "the kernel did not identify the peer of this connection"}
+		return Caller{}, &Refusal{
+			Status:  http.StatusUnauthorized,
+			Reason:  reason.PeerNotAllowed,
+			Message: "the kernel did not identify the peer of this connection",
+		}
 	}
 	return Caller{Peer: p, Via: "socket"}, nil
 }

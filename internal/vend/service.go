@@ -168,7 +168,10 @@ func (s *Service) issue(ctx context.Context, current *configuration, c Caller, d
 		return nil, &Refusal{Reason: reason.PeerNotAllowed, Message: decision.Reason, Rule: decision.Suggestion}
 	}
 	if c.Only != nil && !slices.Contains(c.Only, destination) {
-		return nil, &Refusal{Reason: reason.PeerNotAllowed, Message: fmt.Sprintf("the token is not valid for %q; vend.tokens names its destinations", destination)}
+		return nil, &Refusal{
+			Reason:  reason.PeerNotAllowed,
+			Message: fmt.Sprintf("the token is not valid for %q; vend.tokens names its destinations", destination),
+		}
 	}
 	if current.config.Destinations[destination] == nil {
 		return nil, &Refusal{Reason: reason.UnknownDestination, Message: fmt.Sprintf("there is no destination %q", destination)}
@@ -184,7 +187,10 @@ func (s *Service) issue(ctx context.Context, current *configuration, c Caller, d
 // a *Refusal when the audit line of issued credentials could not be written.
 func (s *Service) record(current *configuration, c Caller, destination string, session *broker.Session, err error) error {
 	fields := []zap.Field{
-		zap.String("destination", destination), zap.String("peer", current.rules.Describe(c.Peer)), zap.String("via", c.Via), zap.Uint32("uid", c.Peer.UID),
+		zap.String(
+			"destination",
+			destination,
+		), zap.String("peer", current.rules.Describe(c.Peer)), zap.String("via", c.Via), zap.Uint32("uid", c.Peer.UID),
 	}
 	if c.Peer.Grouped() {
 		fields = append(fields, zap.Uint32("gid", c.Peer.GID))
@@ -200,7 +206,14 @@ func (s *Service) record(current *configuration, c Caller, destination string, s
 	}
 	outcome := "OK"
 	if err == nil {
-		err = s.audit(append(fields, zap.String("access_key", session.MaskedAccessKeyID()), zap.Uint64("generation", session.Generation), zap.Time("expires", session.Expires)))
+		err = s.audit(
+			append(
+				fields,
+				zap.String("access_key", session.MaskedAccessKeyID()),
+				zap.Uint64("generation", session.Generation),
+				zap.Time("expires", session.Expires),
+			),
+		)
 	}
 	if err != nil {
 		outcome = string(reason.Internal)
@@ -229,7 +242,11 @@ func (s *Service) audit(fields []zap.Field) error {
 		return nil
 	}
 	if err := s.o.Audit.Record(issued, fields...); err != nil {
-		return &Refusal{Reason: reason.AuditUnavailable, RetryAfter: auditRetry, Message: "no credentials were issued: their audit line could not be written: " + err.Error()}
+		return &Refusal{
+			Reason:     reason.AuditUnavailable,
+			RetryAfter: auditRetry,
+			Message:    "no credentials were issued: their audit line could not be written: " + err.Error(),
+		}
 	}
 	return nil
 }

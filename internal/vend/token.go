@@ -50,7 +50,10 @@ type keyring struct {
 func (k *keyring) identify(r *http.Request) (Caller, error) {
 	values := r.Header.Values("Authorization")
 	if len(values) != 1 || values[0] == "" {
-		return Caller{}, &Refusal{Reason: reason.TokenRefused, Message: "the request has no token; set AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE to the file that vend.tokens names for this user"}
+		return Caller{}, &Refusal{
+			Reason:  reason.TokenRefused,
+			Message: "the request has no token; set AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE to the file that vend.tokens names for this user",
+		}
 	}
 	shown := sha256.Sum256([]byte(values[0]))
 	var found []*token
@@ -65,12 +68,28 @@ func (k *keyring) identify(r *http.Request) (Caller, error) {
 	case 1:
 		return Caller{Peer: found[0].peer, Only: found[0].only, Via: "token"}, nil
 	case 0:
-		k.log.Warn("credentials refused", zap.String("reason", "TOKEN_REFUSED"), zap.String("remote", r.RemoteAddr), zap.String("why", "no file of vend.tokens holds this token"))
-		return Caller{}, &Refusal{Reason: reason.TokenRefused, Message: "no file of vend.tokens holds this token; the daemon's log names the files that it could not use"}
+		k.log.Warn(
+			"credentials refused",
+			zap.String("reason", "TOKEN_REFUSED"),
+			zap.String("remote", r.RemoteAddr),
+			zap.String("why", "no file of vend.tokens holds this token"),
+		)
+		return Caller{}, &Refusal{
+			Reason:  reason.TokenRefused,
+			Message: "no file of vend.tokens holds this token; the daemon's log names the files that it could not use",
+		}
 	default:
-		k.log.Error("credentials refused", zap.String("reason", "TOKEN_REFUSED"), zap.String("why", "two files hold the same token; the daemon accepts it for neither peer"),
-			zap.String("file", found[0].file), zap.String("other_file", found[1].file))
-		return Caller{}, &Refusal{Reason: reason.TokenRefused, Message: "two peers share this token, so that it identifies neither; the daemon's log names the files"}
+		k.log.Error(
+			"credentials refused",
+			zap.String("reason", "TOKEN_REFUSED"),
+			zap.String("why", "two files hold the same token; the daemon accepts it for neither peer"),
+			zap.String("file", found[0].file),
+			zap.String("other_file", found[1].file),
+		)
+		return Caller{}, &Refusal{
+			Reason:  reason.TokenRefused,
+			Message: "two peers share this token, so that it identifies neither; the daemon's log names the files",
+		}
 	}
 }
 

@@ -117,7 +117,14 @@ func (a *arrangement) target(kind string) string {
 
 func (a *arrangement) accountOfKind(kind string) report.Account {
 	switch kind {
-	case report.ArtefactBucketPolicy, report.ArtefactKeyPolicy, report.ArtefactRCP, report.ArtefactIdentityBucket, report.ArtefactIdentityKey, report.ArtefactPublicAccess, report.ArtefactEncryption, report.ArtefactOwnership:
+	case report.ArtefactBucketPolicy,
+		report.ArtefactKeyPolicy,
+		report.ArtefactRCP,
+		report.ArtefactIdentityBucket,
+		report.ArtefactIdentityKey,
+		report.ArtefactPublicAccess,
+		report.ArtefactEncryption,
+		report.ArtefactOwnership:
 		return a.account(a.accountB())
 	case report.ArtefactSourcePolicy:
 		return a.account(awsarn.Account(a.source))

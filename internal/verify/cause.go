@@ -10,7 +10,13 @@ import (
 
 func isNetworkKey(key string) bool {
 	switch strings.ToLower(key) {
-	case "aws:sourceip", "aws:sourcevpce", "aws:sourcevpc", "aws:vpcsourceip", "aws:sourcevpcarn", "aws:multifactorauthpresent", "aws:multifactorauthage":
+	case "aws:sourceip",
+		"aws:sourcevpce",
+		"aws:sourcevpc",
+		"aws:vpcsourceip",
+		"aws:sourcevpcarn",
+		"aws:multifactorauthpresent",
+		"aws:multifactorauthage":
 		return true
 	}
 	return false
@@ -18,7 +24,13 @@ func isNetworkKey(key string) bool {
 
 func isOrganizationKey(key string) bool {
 	switch strings.ToLower(key) {
-	case "aws:principalorgid", "aws:principalorgpaths", "aws:resourceorgid", "aws:resourceorgpaths", "aws:principalaccount", "aws:resourceaccount", "s3:resourceaccount":
+	case "aws:principalorgid",
+		"aws:principalorgpaths",
+		"aws:resourceorgid",
+		"aws:resourceorgpaths",
+		"aws:principalaccount",
+		"aws:resourceaccount",
+		"s3:resourceaccount":
 		return true
 	}
 	return false

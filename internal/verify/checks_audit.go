@@ -96,13 +96,22 @@ func checkTrail(_ context.Context, r *run) finding {
 		}
 	}
 	account := r.account(r.accountB())
-	return finding{Result: report.Warn, Account: account.ID, Artefact: report.ArtefactTrail, ArtefactARN: r.bucketARN(), Confidence: report.Strong,
-		Detail: "no trail that was read records writes to the bucket, so CloudTrail does not show which session wrote an object, or why a write was refused",
+	return finding{
+		Result:      report.Warn,
+		Account:     account.ID,
+		Artefact:    report.ArtefactTrail,
+		ArtefactARN: r.bucketARN(),
+		Confidence:  report.Strong,
+		Detail:      "no trail that was read records writes to the bucket, so CloudTrail does not show which session wrote an object, or why a write was refused",
 		Repair: report.Fix{
 			Kind: report.FixSetting, Target: r.bucketARN(), Account: account, Owner: r.owner(report.ArtefactTrail, account),
-			Text: "Add data events for write-only access to " + strings.TrimSuffix(r.objectsARN(), "*") + " to the selectors of a trail, and keep its other selectors: " +
+			Text: "Add data events for write-only access to " + strings.TrimSuffix(
+				r.objectsARN(),
+				"*",
+			) + " to the selectors of a trail, and keep its other selectors: " +
 				"put-event-selectors replaces all of them. `brokerctl setup` does it with `trail`. CloudTrail bills data events by number.",
-		}}
+		},
+	}
 }
 
 // checkEvent looks for events of the role's session.
@@ -129,7 +138,14 @@ func checkEvent(_ context.Context, r *run) finding {
 	account := r.account(r.accountA())
 	return finding{Result: report.Warn, Account: account.ID, Artefact: report.ArtefactTrail, ArtefactARN: r.dest.Role, Confidence: report.Weak,
 		Detail: "no event of the session " + session + " was read; CloudTrail shows an event after some minutes",
-		Repair: report.Fix{Kind: report.FixSetting, Target: r.dest.Role, Account: account, Owner: r.owner(report.ArtefactTrail, account), Text: "Look again after 15 minutes.", Command: r.fixes.trailQuery("sts:AssumeRole")}}
+		Repair: report.Fix{
+			Kind:    report.FixSetting,
+			Target:  r.dest.Role,
+			Account: account,
+			Owner:   r.owner(report.ArtefactTrail, account),
+			Text:    "Look again after 15 minutes.",
+			Command: r.fixes.trailQuery("sts:AssumeRole"),
+		}}
 }
 
 func checkAccessLog(_ context.Context, r *run) finding {
@@ -143,7 +159,13 @@ func checkAccessLog(_ context.Context, r *run) finding {
 	r.docs.setting(report.DocumentLogging, &out)
 	account := r.account(r.accountB())
 	fix := report.Fix{Kind: report.FixSetting, Target: r.bucketARN(), Account: account, Owner: r.owner(report.ArtefactAccessLog, account)}
-	f := finding{Result: report.Warn, Account: account.ID, Artefact: report.ArtefactAccessLog, ArtefactARN: r.bucketARN(), Confidence: report.Strong}
+	f := finding{
+		Result:      report.Warn,
+		Account:     account.ID,
+		Artefact:    report.ArtefactAccessLog,
+		ArtefactARN: r.bucketARN(),
+		Confidence:  report.Strong,
+	}
 	target := out.LoggingEnabled.TargetBucket
 	if target == "" {
 		f.Detail = "the bucket has no server access logs"
@@ -157,7 +179,13 @@ func checkAccessLog(_ context.Context, r *run) finding {
 	case state != report.Known:
 		return r.notRead(report.DocumentLogTarget, account.ID, report.ArtefactAccessLog, "arn:"+r.partition()+":s3:::"+target, why)
 	case !r.docs.setting(report.DocumentLogTarget, &reached):
-		return r.notRead(report.DocumentLogTarget, account.ID, report.ArtefactAccessLog, "arn:"+r.partition()+":s3:::"+target, "it could not be decoded")
+		return r.notRead(
+			report.DocumentLogTarget,
+			account.ID,
+			report.ArtefactAccessLog,
+			"arn:"+r.partition()+":s3:::"+target,
+			"it could not be decoded",
+		)
 	case len(reached.Problems) > 0:
 		f.Detail = "S3 cannot deliver access logs to " + where + ": " + strings.Join(reached.Problems, "; ")
 		fix.Text = "Correct the bucket " + target + ", or name another bucket for the logs."

@@ -23,16 +23,35 @@ func checkBucket(ctx context.Context, r *run) finding {
 	case status == 0:
 		return r.diagnosis.diagnose(ctx, ask, err)[0]
 	case region != "" && region != r.dest.Region:
-		return finding{Code: causeRegion, Result: report.Fail, Account: r.accountB(), Artefact: report.ArtefactConfig, ArtefactARN: r.bucketARN(), Confidence: report.Proven,
-			Evidence: []report.Evidence{callEvidence("s3:HeadBucket", "x-amz-bucket-region: "+region, err)},
-			Detail:   fmt.Sprintf("bucket %s is in %s, the configuration says %s", r.dest.Bucket, region, r.dest.Region),
-			Fix:      fmt.Sprintf("Set `region: %s` in the destination; its KMS key must be in that Region too.", region)}
+		return finding{
+			Code:        causeRegion,
+			Result:      report.Fail,
+			Account:     r.accountB(),
+			Artefact:    report.ArtefactConfig,
+			ArtefactARN: r.bucketARN(),
+			Confidence:  report.Proven,
+			Evidence:    []report.Evidence{callEvidence("s3:HeadBucket", "x-amz-bucket-region: "+region, err)},
+			Detail:      fmt.Sprintf("bucket %s is in %s, the configuration says %s", r.dest.Bucket, region, r.dest.Region),
+			Fix:         fmt.Sprintf("Set `region: %s` in the destination; its KMS key must be in that Region too.", region),
+		}
 	case status == http.StatusNotFound:
-		return finding{Code: causeNoBucket, Result: report.Fail, Account: r.accountB(), Artefact: report.ArtefactBucket, ArtefactARN: r.bucketARN(), Confidence: report.Proven,
-			AWSCode: "NoSuchBucket", HTTPStatus: status, Operation: "s3:HeadBucket",
-			RequestID: awserr.Classify(err, "s3").RequestID,
-			Detail:    fmt.Sprintf("there is no bucket %s", r.dest.Bucket),
-			Fix:       fmt.Sprintf("Check the name; if it was deleted, account %s has to create it again. A name that is free can be taken by anybody.", accountOrB(r.accountB()))}
+		return finding{
+			Code:        causeNoBucket,
+			Result:      report.Fail,
+			Account:     r.accountB(),
+			Artefact:    report.ArtefactBucket,
+			ArtefactARN: r.bucketARN(),
+			Confidence:  report.Proven,
+			AWSCode:     "NoSuchBucket",
+			HTTPStatus:  status,
+			Operation:   "s3:HeadBucket",
+			RequestID:   awserr.Classify(err, "s3").RequestID,
+			Detail:      fmt.Sprintf("there is no bucket %s", r.dest.Bucket),
+			Fix: fmt.Sprintf(
+				"Check the name; if it was deleted, account %s has to create it again. A name that is free can be taken by anybody.",
+				accountOrB(r.accountB()),
+			),
+		}
 	case status >= 500:
 		return r.diagnosis.diagnose(ctx, ask, err)[0]
 	case region == "":

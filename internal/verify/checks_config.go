@@ -24,15 +24,24 @@ func configChecks() []check {
 }
 
 func (r *run) incoherent(format string, args ...any) finding {
-	return finding{Code: causeIncoherent, Result: report.Fail, Artefact: report.ArtefactConfig, Confidence: report.Proven, Detail: fmt.Sprintf(format, args...),
-		Fix: "Correct the stanza of destination " + r.dest.Name + " in the configuration file. `brokerd check-config` checks it."}
+	return finding{
+		Code:       causeIncoherent,
+		Result:     report.Fail,
+		Artefact:   report.ArtefactConfig,
+		Confidence: report.Proven,
+		Detail:     fmt.Sprintf(format, args...),
+		Fix:        "Correct the stanza of destination " + r.dest.Name + " in the configuration file. `brokerd check-config` checks it.",
+	}
 }
 
 // checkConfig repeats the validation of the configuration, on which later checks rely.
 func checkConfig(_ context.Context, r *run) finding {
 	d := r.dest
 	if d.Compatible {
-		return finding{Result: report.Pass, Detail: fmt.Sprintf("S3-compatible store, bucket %s, region %s; accounts and key ARNs are not checked", d.Bucket, d.Region)}
+		return finding{
+			Result: report.Pass,
+			Detail: fmt.Sprintf("S3-compatible store, bucket %s, region %s; accounts and key ARNs are not checked", d.Bucket, d.Region),
+		}
 	}
 	role, err := awsarn.Parse(d.Role)
 	if err != nil {
@@ -50,7 +59,10 @@ func checkConfig(_ context.Context, r *run) finding {
 	case key.Account != d.Owner:
 		return r.incoherent("the key belongs to account %s and the bucket to %s", key.Account, d.Owner)
 	}
-	return finding{Result: report.Pass, Detail: fmt.Sprintf("role in account A %s, bucket and key in account B %s, %s", role.Account, d.Owner, d.Region)}
+	return finding{
+		Result: report.Pass,
+		Detail: fmt.Sprintf("role in account A %s, bucket and key in account B %s, %s", role.Account, d.Owner, d.Region),
+	}
 }
 
 // checkKeyName refuses an alias and a bare id, which KMS looks up in the caller's
@@ -61,7 +73,10 @@ func checkKeyName(_ context.Context, r *run) finding {
 	}
 	key, err := awsarn.Parse(r.dest.KMSKey)
 	if err != nil || key.Service != "kms" || !strings.HasPrefix(key.Resource, "key/") {
-		return r.incoherent("kms_key is %q. KMS looks up an alias or an id in account A, and no other account can use aws/s3: write the full ARN of a key (arn:aws:kms:REGION:ACCOUNT:key/ID)", r.dest.KMSKey)
+		return r.incoherent(
+			"kms_key is %q. KMS looks up an alias or an id in account A, and no other account can use aws/s3: write the full ARN of a key (arn:aws:kms:REGION:ACCOUNT:key/ID)",
+			r.dest.KMSKey,
+		)
 	}
 	return finding{Result: report.Pass, Detail: "key " + strings.TrimPrefix(key.Resource, "key/")}
 }
@@ -75,7 +90,13 @@ func checkPrefix(_ context.Context, r *run) finding {
 	case strings.Contains("/"+prefix, "/../"), strings.HasPrefix(prefix, "/"):
 		return r.incoherent("the prefix of `key` is %q: it must not start with / or contain ..", prefix)
 	case prefix == "":
-		return finding{Code: causeNoPrefix, Result: report.Warn, Artefact: report.ArtefactConfig, Detail: "`key` starts with a placeholder, so the role may write to the whole bucket", Fix: "Start `key` with a fixed prefix, such as `logs/`, unless only this destination uses the bucket."}
+		return finding{
+			Code:     causeNoPrefix,
+			Result:   report.Warn,
+			Artefact: report.ArtefactConfig,
+			Detail:   "`key` starts with a placeholder, so the role may write to the whole bucket",
+			Fix:      "Start `key` with a fixed prefix, such as `logs/`, unless only this destination uses the bucket.",
+		}
 	}
 	return finding{Result: report.Pass, Detail: "below " + prefix}
 }

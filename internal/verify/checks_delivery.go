@@ -36,13 +36,23 @@ func deliveryChecks() []check {
 func checkCreate(ctx context.Context, r *run) []finding {
 	out, err := r.clients.s3().CreateMultipartUpload(ctx, r.createInput())
 	if err != nil {
-		list := r.diagnosis.diagnose(ctx, step{name: "starting a multipart upload", service: "s3", action: "s3:PutObject", operation: "s3:CreateMultipartUpload", id: stepCreate}, err)
+		list := r.diagnosis.diagnose(
+			ctx,
+			step{name: "starting a multipart upload", service: "s3", action: "s3:PutObject", operation: "s3:CreateMultipartUpload", id: stepCreate},
+			err,
+		)
 		return r.optionsDenied(list)
 	}
 	r.created, r.uploads.open = out, aws.ToString(out.UploadId)
 	r.uploads.opened(r.createInput(), r.uploads.open)
 	r.passed[stepCreate] = true
-	return []finding{{Result: report.Pass, Detail: "S3 accepted a multipart upload of " + r.key, Evidence: []report.Evidence{{Source: report.SourceProbe, Operation: "s3:CreateMultipartUpload", HTTPStatus: 200, Text: "accepted"}}}}
+	return []finding{
+		{
+			Result:   report.Pass,
+			Detail:   "S3 accepted a multipart upload of " + r.key,
+			Evidence: []report.Evidence{{Source: report.SourceProbe, Operation: "s3:CreateMultipartUpload", HTTPStatus: 200, Text: "accepted"}},
+		},
+	}
 }
 
 // optionsDenied adds the headers of the destination's options to the possible causes
@@ -68,7 +78,11 @@ func checkPart(ctx context.Context, r *run) []finding {
 		ExpectedBucketOwner: r.expectedOwner(),
 	}
 	if _, err := r.clients.s3().UploadPart(ctx, in); err != nil {
-		return r.diagnosis.diagnose(ctx, step{name: "sending a part of one byte", service: "s3", action: "s3:PutObject", operation: "s3:UploadPart", id: stepPart}, err)
+		return r.diagnosis.diagnose(
+			ctx,
+			step{name: "sending a part of one byte", service: "s3", action: "s3:PutObject", operation: "s3:UploadPart", id: stepPart},
+			err,
+		)
 	}
 	r.passed[stepPart] = true
 	return []finding{{Result: report.Pass, Detail: "S3 accepted a part of one byte, so kms:Decrypt is allowed"}}
@@ -81,7 +95,17 @@ func checkAbort(ctx context.Context, r *run) []finding {
 		r.passed[stepAbort] = true
 		return []finding{{Result: report.Pass, Detail: "the multipart upload was aborted"}}
 	}
-	list := r.diagnosis.diagnose(ctx, step{name: "aborting the multipart upload", service: "s3", action: "s3:AbortMultipartUpload", operation: "s3:AbortMultipartUpload", id: stepAbort}, err)
+	list := r.diagnosis.diagnose(
+		ctx,
+		step{
+			name:      "aborting the multipart upload",
+			service:   "s3",
+			action:    "s3:AbortMultipartUpload",
+			operation: "s3:AbortMultipartUpload",
+			id:        stepAbort,
+		},
+		err,
+	)
 	for i := range list {
 		c := &list[i]
 		c.Result = report.Warn
@@ -120,18 +144,34 @@ func checkCanary(ctx context.Context, r *run) []finding {
 	}
 	out, err := r.clients.asking(r.clients.session).PutObject(ctx, in)
 	if err != nil {
-		return r.diagnosis.diagnose(ctx, step{name: "writing an object", service: "s3", action: "s3:PutObject", operation: "s3:PutObject", id: stepCreate}, err)
+		return r.diagnosis.diagnose(
+			ctx,
+			step{name: "writing an object", service: "s3", action: "s3:PutObject", operation: "s3:PutObject", id: stepCreate},
+			err,
+		)
 	}
 	r.canary = key
 	if f := r.compareKey(out.ServerSideEncryption, aws.ToString(out.SSEKMSKeyId)); f.Result == report.Fail {
 		return []finding{f}
 	}
-	return []finding{{Result: report.Pass, Detail: fmt.Sprintf("object %s of %d bytes was stored and stays: the role has no right to delete it", key, len(body)), Evidence: []report.Evidence{{Source: report.SourceProbe, Operation: "s3:PutObject", HTTPStatus: 200, Text: key}}}}
+	return []finding{
+		{
+			Result:   report.Pass,
+			Detail:   fmt.Sprintf("object %s of %d bytes was stored and stays: the role has no right to delete it", key, len(body)),
+			Evidence: []report.Evidence{{Source: report.SourceProbe, Operation: "s3:PutObject", HTTPStatus: 200, Text: key}},
+		},
+	}
 }
 
 func usedUp() finding {
-	return finding{Code: causeBudget, Result: report.Unknown, Advisory: true, Artefact: report.ArtefactService, Detail: fmt.Sprintf("not asked: a run makes at most %d calls", maxCalls),
-		Fix: "Supply the policies (`--policies`), or run verify again after the repair."}
+	return finding{
+		Code:     causeBudget,
+		Result:   report.Unknown,
+		Advisory: true,
+		Artefact: report.ArtefactService,
+		Detail:   fmt.Sprintf("not asked: a run makes at most %d calls", maxCalls),
+		Fix:      "Supply the policies (`--policies`), or run verify again after the repair.",
+	}
 }
 
 func join(list []string) string {

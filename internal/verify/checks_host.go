@@ -29,7 +29,13 @@ const (
 
 func hostChecks() []check {
 	return []check{
-		{codeReachS3, report.CategoryHost, "S3 is reached, over TLS", nil, one(func(ctx context.Context, r *run) finding { return r.reachSafely(ctx, "s3") })},
+		{
+			codeReachS3,
+			report.CategoryHost,
+			"S3 is reached, over TLS",
+			nil,
+			one(func(ctx context.Context, r *run) finding { return r.reachSafely(ctx, "s3") }),
+		},
 		{codeReachSTS, report.CategoryHost, "STS is reached, over TLS", nil, one(func(ctx context.Context, r *run) finding {
 			if r.dest.Role == "" {
 				return finding{Result: report.Skip, Detail: "the destination assumes no role, so STS is not needed"}
@@ -48,8 +54,12 @@ func (r *run) reachSafely(ctx context.Context, service string) finding {
 	if err == nil && at.Scheme == "http" {
 		if ip, err := netip.ParseAddr(at.Hostname()); (err != nil || !ip.IsLoopback()) && at.Hostname() != "localhost" {
 			return finding{Code: causePlainHTTP, Result: report.Fail, Artefact: report.ArtefactConfig, Confidence: report.Proven,
-				Detail: fmt.Sprintf("the endpoint of %s is %s. Plain HTTP would show the session's token to the network, so verify sends no request", service, at.Redacted()),
-				Fix:    "Give an https:// URL under `endpoints`."}
+				Detail: fmt.Sprintf(
+					"the endpoint of %s is %s. Plain HTTP would show the session's token to the network, so verify sends no request",
+					service,
+					at.Redacted(),
+				),
+				Fix: "Give an https:// URL under `endpoints`."}
 		}
 	}
 	return r.reach(ctx, service)
@@ -70,9 +80,19 @@ func checkReachKMS(ctx context.Context, r *run) finding {
 
 func checkRoute(_ context.Context, r *run) finding {
 	if r.s3Address == "" {
-		return finding{Code: causeRouteUnknown, Result: report.Unknown, Advisory: true, Artefact: report.ArtefactNetwork, Detail: "the address of S3 does not show the route"}
+		return finding{
+			Code:     causeRouteUnknown,
+			Result:   report.Unknown,
+			Advisory: true,
+			Artefact: report.ArtefactNetwork,
+			Detail:   "the address of S3 does not show the route",
+		}
 	}
-	return finding{Result: report.Pass, Detail: "S3 is reached " + r.s3Address, Evidence: []report.Evidence{{Source: report.SourceHost, Operation: "connect", Text: r.s3Address}}}
+	return finding{
+		Result:   report.Pass,
+		Detail:   "S3 is reached " + r.s3Address,
+		Evidence: []report.Evidence{{Source: report.SourceHost, Operation: "connect", Text: r.s3Address}},
+	}
 }
 
 // headBucket asks for the bucket without a signature, once a run. S3 answers
@@ -109,9 +129,25 @@ func checkClock(ctx context.Context, r *run) finding {
 	seen := []report.Evidence{{Source: report.SourceHost, Operation: "Date", Text: detail}}
 	switch {
 	case skew.Abs() > clockFail:
-		return finding{Code: causeClock, Result: report.Fail, Artefact: report.ArtefactClock, Confidence: report.Proven, Evidence: seen, Detail: detail + "; AWS refuses signatures with a difference of 15 minutes", Fix: fix}
+		return finding{
+			Code:       causeClock,
+			Result:     report.Fail,
+			Artefact:   report.ArtefactClock,
+			Confidence: report.Proven,
+			Evidence:   seen,
+			Detail:     detail + "; AWS refuses signatures with a difference of 15 minutes",
+			Fix:        fix,
+		}
 	case skew.Abs() > clockWarn:
-		return finding{Code: causeClock, Result: report.Warn, Artefact: report.ArtefactClock, Confidence: report.Proven, Evidence: seen, Detail: detail, Fix: fix}
+		return finding{
+			Code:       causeClock,
+			Result:     report.Warn,
+			Artefact:   report.ArtefactClock,
+			Confidence: report.Proven,
+			Evidence:   seen,
+			Detail:     detail,
+			Fix:        fix,
+		}
 	}
 	return finding{Result: report.Pass, Detail: "less than a minute apart"}
 }

@@ -29,7 +29,14 @@ func identityChecks() []check {
 
 func checkSource(ctx context.Context, r *run) []finding {
 	if r.dest.Compatible && r.dest.Role == "" {
-		return []finding{{Code: causeNoSTS, Result: report.Unknown, Artefact: report.ArtefactCredentials, Detail: "no role is configured: the delivery checks decide whether the source credentials are right"}}
+		return []finding{
+			{
+				Code:     causeNoSTS,
+				Result:   report.Unknown,
+				Artefact: report.ArtefactCredentials,
+				Detail:   "no role is configured: the delivery checks decide whether the source credentials are right",
+			},
+		}
 	}
 	r.calls.spend(ctx)
 	arn, err := r.sessions.SourceIdentity(ctx, r.dest.Name)
@@ -42,7 +49,16 @@ func checkSource(ctx context.Context, r *run) []finding {
 	case err != nil:
 		c := r.diagnosis.diagnose(ctx, step{name: "asking STS for the source identity", service: "sts", operation: "sts:GetCallerIdentity", source: true}, err)[0]
 		if r.dest.Compatible && c.Code != causeNetwork {
-			return []finding{{Code: causeNoSTS, Result: report.Unknown, Artefact: report.ArtefactCredentials, AWSCode: c.AWSCode, AWSMessage: c.AWSMessage, Detail: "the compatible store does not identify the source credentials"}}
+			return []finding{
+				{
+					Code:       causeNoSTS,
+					Result:     report.Unknown,
+					Artefact:   report.ArtefactCredentials,
+					AWSCode:    c.AWSCode,
+					AWSMessage: c.AWSMessage,
+					Detail:     "the compatible store does not identify the source credentials",
+				},
+			}
 		}
 		return []finding{c}
 	}
@@ -71,28 +87,51 @@ func checkAssume(ctx context.Context, r *run) []finding {
 	if r.dest.Role == "" {
 		return []finding{{Result: report.Pass, Detail: "no role is configured: the source credentials are used"}}
 	}
-	return []finding{{Result: report.Pass, Detail: fmt.Sprintf("a session of %s until %s", r.dest.Role, s.Expires.UTC().Format("15:04:05 MST"))}}
+	return []finding{
+		{Result: report.Pass, Detail: fmt.Sprintf("a session of %s until %s", r.dest.Role, s.Expires.UTC().Format("15:04:05 MST"))},
+	}
 }
 
 func checkIdentity(ctx context.Context, r *run) []finding {
 	if r.dest.Role == "" {
-		return []finding{{Code: causeNoSTS, Result: report.Unknown, Artefact: report.ArtefactSession, Detail: "no role is configured to compare with"}}
+		return []finding{
+			{Code: causeNoSTS, Result: report.Unknown, Artefact: report.ArtefactSession, Detail: "no role is configured to compare with"},
+		}
 	}
 	out, err := r.clients.sts().GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {
 		c := r.diagnosis.diagnose(ctx, step{name: "asking STS for the identity of the session", service: "sts", operation: "sts:GetCallerIdentity", id: stepCreate}, err)[0]
 		if r.dest.Compatible && c.Code != causeNetwork {
-			return []finding{{Code: causeNoSTS, Result: report.Unknown, Artefact: report.ArtefactSession, AWSCode: c.AWSCode, AWSMessage: c.AWSMessage, Detail: "the compatible store does not identify the session"}}
+			return []finding{
+				{
+					Code:       causeNoSTS,
+					Result:     report.Unknown,
+					Artefact:   report.ArtefactSession,
+					AWSCode:    c.AWSCode,
+					AWSMessage: c.AWSMessage,
+					Detail:     "the compatible store does not identify the session",
+				},
+			}
 		}
 		return []finding{c}
 	}
 	got := aws.ToString(out.Arn)
 	g, err := awsarn.Parse(got)
 	want, werr := awsarn.Parse(r.dest.Role)
-	if err := errors.Join(err, werr); err != nil || g.Partition != want.Partition || g.Account != want.Account || roleName(got) != roleName(r.dest.Role) {
-		return []finding{{Code: causeOtherRole, Result: report.Fail, Account: r.accountA(), Artefact: report.ArtefactSession, ArtefactARN: got, Confidence: report.Proven,
-			Detail: fmt.Sprintf("the session is %s, but the configuration names %s", got, r.dest.Role),
-			Fix:    "Check `role`, the STS endpoint and the profile: the policies name another identity than the one in use."}}
+	if err := errors.Join(err, werr); err != nil || g.Partition != want.Partition || g.Account != want.Account ||
+		roleName(got) != roleName(r.dest.Role) {
+		return []finding{
+			{
+				Code:        causeOtherRole,
+				Result:      report.Fail,
+				Account:     r.accountA(),
+				Artefact:    report.ArtefactSession,
+				ArtefactARN: got,
+				Confidence:  report.Proven,
+				Detail:      fmt.Sprintf("the session is %s, but the configuration names %s", got, r.dest.Role),
+				Fix:         "Check `role`, the STS endpoint and the profile: the policies name another identity than the one in use.",
+			},
+		}
 	}
 	r.predicted.decide() // the session is known now
 	return []finding{{Result: report.Pass, Detail: "the session is " + got}}

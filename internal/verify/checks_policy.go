@@ -36,7 +36,13 @@ func policyChecks() []check {
 		if code == codeStaticTrust {
 			needs = nil
 		}
-		return check{code, report.CategoryPolicy, title, needs, func(_ context.Context, r *run) []finding { return r.policyFindings(code, kinds) }}
+		return check{
+			code,
+			report.CategoryPolicy,
+			title,
+			needs,
+			func(_ context.Context, r *run) []finding { return r.policyFindings(code, kinds) },
+		}
 	}
 	return []check{
 		{codeStaticForm, report.CategoryPolicy, "the policies are well-formed", nil, checkForm},
@@ -47,10 +53,23 @@ func policyChecks() []check {
 		row(codeStaticBucket, "the bucket policy lets the role write", report.DocumentBucketPolicy),
 		row(codeStaticKey, "the key policy lets the role use the key", report.DocumentKeyPolicy),
 		row(codeStaticDeny, "no statement denies the upload", report.DocumentIdentity, report.DocumentBucketPolicy, report.DocumentKeyPolicy),
-		row(codeStaticGuard, "boundary, organization and endpoint policies allow the upload", report.DocumentBoundary, report.DocumentSCP, report.DocumentRCP, report.DocumentEndpointPolicy),
+		row(
+			codeStaticGuard,
+			"boundary, organization and endpoint policies allow the upload",
+			report.DocumentBoundary,
+			report.DocumentSCP,
+			report.DocumentRCP,
+			report.DocumentEndpointPolicy,
+		),
 		row(codeStaticPublic, "no public statement keeps other accounts out", report.DocumentBucketPolicy, report.DocumentPublicAccess),
 		{codeStaticOwnership, report.CategoryPolicy, "the bucket's owner owns new objects", []string{codeBucket}, one(checkOwnership)},
-		{codeStaticDefault, report.CategoryPolicy, "the bucket's default encryption works for other accounts", sound, one(checkDefaultEncryption)},
+		{
+			codeStaticDefault,
+			report.CategoryPolicy,
+			"the bucket's default encryption works for other accounts",
+			sound,
+			one(checkDefaultEncryption),
+		},
 		{codeStaticKeyState, report.CategoryPolicy, "the key is enabled and can encrypt", []string{codeConfig, codeKeyName}, checkReadKey},
 		{codeStaticPayment, report.CategoryPolicy, "the bucket's owner pays for its requests", []string{codeBucket}, one(checkPayment)},
 	}
@@ -141,7 +160,11 @@ func (r *run) reportedBy(f finding) string {
 func (r *run) notRead(kind, account, artefact, arn, why string) finding {
 	return finding{Code: causeUnread, Result: report.Unknown, Advisory: true, Account: account, Artefact: artefact, ArtefactARN: arn,
 		Detail: fmt.Sprintf("the %s: %s", noun(kind), why),
-		Repair: report.Fix{Kind: report.FixConfig, Text: "Supply it with `--policies DIR`, or run verify with a profile that may read it.", Owner: "the operator of this host"}}
+		Repair: report.Fix{
+			Kind:  report.FixConfig,
+			Text:  "Supply it with `--policies DIR`, or run verify with a profile that may read it.",
+			Owner: "the operator of this host",
+		}}
 }
 
 // policyKind returns the kind of policy for the linter; false for settings.
@@ -222,13 +245,29 @@ func checkStale(_ context.Context, r *run) []finding {
 			account := r.accountOfKind(kind)
 			f := finding{
 				Code: staleCode(kind), Result: report.Warn, Account: account.ID, Artefact: kind, ArtefactARN: r.target(kind), Confidence: report.Strong,
-				Statement: &report.Statement{Sid: s.Sid, Index: i, Line: line, Column: column, Path: fmt.Sprintf("Statement[%d].Principal", i), Text: text},
+				Statement: &report.Statement{
+					Sid:    s.Sid,
+					Index:  i,
+					Line:   line,
+					Column: column,
+					Path:   fmt.Sprintf("Statement[%d].Principal", i),
+					Text:   text,
+				},
 			}
 			where := fmt.Sprintf("statement %s of %s", statementName(f.Statement), describeDocument(f))
-			f.Detail = where + " names " + strings.Join(ids, ", ") + ", a deleted role or user. A new role with the same name has another id, and the statement does not apply to it"
+			f.Detail = where + " names " + strings.Join(
+				ids,
+				", ",
+			) + ", a deleted role or user. A new role with the same name has another id, and the statement does not apply to it"
 			f.Repair = r.fixes.removeStatement(f, "Remove "+where+", or save it again with the ARN of the role.")
 			if len(ids) < len(principalsOf(s)) {
-				f.Repair = r.fixes.described(f.Repair, "Take "+strings.Join(ids, ", ")+" out of "+where+", or save it again with the ARN of the role. The statement names other principals as well.")
+				f.Repair = r.fixes.described(
+					f.Repair,
+					"Take "+strings.Join(
+						ids,
+						", ",
+					)+" out of "+where+", or save it again with the ARN of the role. The statement names other principals as well.",
+				)
 			}
 			for _, t := range r.reported {
 				if t.finding.Code == f.Code {

@@ -39,7 +39,13 @@ func negatives() []negative {
 		{codeOtherID, "the role cannot be assumed with another external id", []string{codeAssume}, 1, askWithOtherID},
 		{codeOutside, "the role cannot write outside the prefix", []string{codeIdentity, codeBucket}, 2, askOutside},
 		{codeOtherSSE, "the bucket takes no object that another key encrypts", []string{codeIdentity, codeBucket}, 2, askOtherSSE},
-		{codeNoSSE, "an object without encryption headers gets the key all the same, or is refused", []string{codeIdentity, codeBucket}, 2, askNoSSE},
+		{
+			codeNoSSE,
+			"an object without encryption headers gets the key all the same, or is refused",
+			[]string{codeIdentity, codeBucket},
+			2,
+			askNoSSE,
+		},
 		{codeOtherKey, "the bucket wants the key's own name", []string{codeIdentity, codeBucket}, 2, askOtherKey},
 		{codePublicACL, "the role cannot make an object public", []string{codeIdentity, codeBucket}, 2, askPublicACL},
 		{codeList, "the role cannot list the bucket", []string{codeIdentity, codeBucket}, 1, askList},
@@ -53,7 +59,16 @@ func negatives() []negative {
 func privilegeChecks() []check {
 	var out []check
 	for _, n := range negatives() {
-		out = append(out, check{n.code, report.CategoryPrivilege, n.title, n.needs, func(ctx context.Context, r *run) []finding { return []finding{r.negative(ctx, n)} }})
+		out = append(
+			out,
+			check{
+				n.code,
+				report.CategoryPrivilege,
+				n.title,
+				n.needs,
+				func(ctx context.Context, r *run) []finding { return []finding{r.negative(ctx, n)} },
+			},
+		)
 	}
 	return append(out, check{codeDelete, report.CategoryPrivilege, "the role cannot delete objects", nil, one(checkDelete)})
 }
@@ -72,7 +87,11 @@ func checkDelete(_ context.Context, r *run) finding {
 	}
 	switch result := iampolicy.Evaluate(list[0]); result.Decision {
 	case iampolicy.ImplicitDeny, iampolicy.ExplicitDeny:
-		return finding{Result: report.Pass, Detail: "by the policies; verify never tries it", Evidence: []report.Evidence{{Source: report.SourceStatic, Operation: "s3:DeleteObject", Text: string(result.Decision)}}}
+		return finding{
+			Result:   report.Pass,
+			Detail:   "by the policies; verify never tries it",
+			Evidence: []report.Evidence{{Source: report.SourceStatic, Operation: "s3:DeleteObject", Text: string(result.Decision)}},
+		}
 	case iampolicy.Unknown:
 		// Both accounts must allow it: one that does not is enough.
 		kind := report.DocumentIdentity

@@ -33,13 +33,24 @@ func checkOwnership(_ context.Context, r *run) finding {
 		return finding{Result: report.Pass, Detail: "BucketOwnerPreferred, and brokerd sends the ACL bucket-owner-full-control"}
 	}
 	account := r.account(r.accountB())
-	return finding{Code: causeOwnership, Result: report.Warn, Account: account.ID, Artefact: report.ArtefactOwnership, ArtefactARN: r.bucketARN(), Confidence: report.Strong,
-		Detail: fmt.Sprintf("object ownership is %s. Uploads succeed, but account %s owns the objects, and the bucket's owner cannot read them", ownership, r.accountA()),
+	return finding{
+		Code:        causeOwnership,
+		Result:      report.Warn,
+		Account:     account.ID,
+		Artefact:    report.ArtefactOwnership,
+		ArtefactARN: r.bucketARN(),
+		Confidence:  report.Strong,
+		Detail: fmt.Sprintf(
+			"object ownership is %s. Uploads succeed, but account %s owns the objects, and the bucket's owner cannot read them",
+			ownership,
+			r.accountA(),
+		),
 		Repair: report.Fix{
 			Kind: report.FixSetting, Target: r.bucketARN(), Account: account, Owner: r.owner(report.ArtefactOwnership, account),
 			Text:    "Set object ownership to BucketOwnerEnforced. This disables ACLs for all writers of the bucket.",
 			Command: "aws s3api put-bucket-ownership-controls --bucket " + r.dest.Bucket + " --ownership-controls 'Rules=[{ObjectOwnership=BucketOwnerEnforced}]'",
-		}}
+		},
+	}
 }
 
 // checkDefaultEncryption looks at the default for writers that do not name a key;
@@ -64,20 +75,34 @@ func checkDefaultEncryption(_ context.Context, r *run) finding {
 	if !strings.HasPrefix(algorithm, "aws:kms") || key == r.dest.KMSKey {
 		return finding{Result: report.Pass, Detail: strings.TrimSpace(algorithm + " " + key)}
 	}
-	f := finding{Code: causeDefaultAlias, Result: report.Warn, Account: r.accountB(), Artefact: report.ArtefactEncryption, ArtefactARN: r.bucketARN(), Confidence: report.Strong}
+	f := finding{
+		Code:        causeDefaultAlias,
+		Result:      report.Warn,
+		Account:     r.accountB(),
+		Artefact:    report.ArtefactEncryption,
+		ArtefactARN: r.bucketARN(),
+		Confidence:  report.Strong,
+	}
 	switch {
 	case key == "" || strings.HasSuffix(key, "alias/aws/s3"):
 		f.Code = causeDefaultManaged
 		f.Detail = "the default encryption uses the AWS managed key aws/s3, which no other account can use: a write without encryption headers fails"
 	case !strings.Contains(key, ":key/"):
-		f.Detail = fmt.Sprintf("the default encryption names %q, which S3 looks up in the writer's account: for account %s it is another key, or none", key, accountOrA(r.accountA()))
+		f.Detail = fmt.Sprintf(
+			"the default encryption names %q, which S3 looks up in the writer's account: for account %s it is another key, or none",
+			key,
+			accountOrA(r.accountA()),
+		)
 	default:
 		f.Detail = fmt.Sprintf("the default encryption uses %s and not the key of this destination", key)
 	}
 	f.Detail += ". brokerd always sends the headers"
 	account := r.account(r.accountB())
 	rule, _ := json.Marshal(map[string]any{"Rules": []any{map[string]any{
-		"ApplyServerSideEncryptionByDefault": map[string]string{"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": r.dest.KMSKey}, "BucketKeyEnabled": r.bucketKey(),
+		"ApplyServerSideEncryptionByDefault": map[string]string{
+			"SSEAlgorithm":   "aws:kms",
+			"KMSMasterKeyID": r.dest.KMSKey,
+		}, "BucketKeyEnabled": r.bucketKey(),
 	}}})
 	f.Repair = report.Fix{
 		Kind: report.FixSetting, Target: r.bucketARN(), Patch: rule, Account: account, Owner: r.owner(report.ArtefactEncryption, account),

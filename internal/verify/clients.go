@@ -97,7 +97,11 @@ func (c *clients) kms(s *broker.Session) *kms.Client {
 
 func credentialsOf(s *broker.Session) aws.CredentialsProvider {
 	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-		return aws.Credentials{AccessKeyID: s.AccessKeyID, SecretAccessKey: s.SecretAccessKey.Reveal(), SessionToken: s.SessionToken.Reveal()}, nil
+		return aws.Credentials{
+			AccessKeyID:     s.AccessKeyID,
+			SecretAccessKey: s.SecretAccessKey.Reveal(),
+			SessionToken:    s.SessionToken.Reveal(),
+		}, nil
 	})
 }
 

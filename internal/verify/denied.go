@@ -20,7 +20,8 @@ func (d *diagnosis) denied(ctx context.Context, c finding, s step, info awserr.I
 	if blockers := findingsFor(d.predicted.blockers, s.id); len(blockers) > 0 {
 		out := d.confirmed(blockers, c, s, info)
 		// AWS names a layer whose document was not read.
-		if told && text.precise && !d.docs.read(text.Artefact) && !slices.ContainsFunc(out, func(f finding) bool { return f.Artefact == text.Artefact }) {
+		if told && text.precise && !d.docs.read(text.Artefact) &&
+			!slices.ContainsFunc(out, func(f finding) bool { return f.Artefact == text.Artefact }) {
 			out = append(out, text.finding)
 		}
 		return out
@@ -146,13 +147,21 @@ func (d *diagnosis) unseen(c finding, s step, action string) finding {
 	if len(left) == 0 {
 		left = []string{"an old copy of a policy, or a condition key whose value only AWS knows"}
 	}
-	c.Detail = fmt.Sprintf("%s: every policy that was read allows %s, and AWS refuses it. Possible causes: %s", s.name, action, strings.Join(left, "; "))
+	c.Detail = fmt.Sprintf(
+		"%s: every policy that was read allows %s, and AWS refuses it. Possible causes: %s",
+		s.name,
+		action,
+		strings.Join(left, "; "),
+	)
 	c.Assumptions = d.docs.unread()
 	account := d.account(d.accountA())
 	c.Repair = report.Fix{
 		Kind: report.FixSetting, Target: d.dest.Role, Account: account, Owner: d.owner(report.ArtefactSCP, account),
 		Text: "Ask the administrators of both organizations for the policy that refuses. CloudTrail may name it: the command finds the event of the session; " +
-			"compare the request id " + orText(c.RequestID, "of this report") + ".",
+			"compare the request id " + orText(
+			c.RequestID,
+			"of this report",
+		) + ".",
 		Command: d.fixes.trailQuery(action),
 	}
 	return c
@@ -183,8 +192,13 @@ func (d *diagnosis) keySide(c finding, action, doing string, identityRead, keyRe
 	default:
 		c.Code, c.Artefact, c.ArtefactARN, c.Confidence = causeKeySide, report.ArtefactIdentityKey, d.dest.KMSKey, report.Weak
 		c.Detail = fmt.Sprintf("%s: KMS refuses %s and does not name the policy; %s", doing, action, why)
-		c.Fix = fmt.Sprintf("Two policies must allow it: the key policy in account %s (this statement), and the identity policy of the role in account %s:\n%s\n%s",
-			d.accountB(), d.accountA(), d.fixes.statement(docIdentity, action), d.decide())
+		c.Fix = fmt.Sprintf(
+			"Two policies must allow it: the key policy in account %s (this statement), and the identity policy of the role in account %s:\n%s\n%s",
+			d.accountB(),
+			d.accountA(),
+			d.fixes.statement(docIdentity, action),
+			d.decide(),
+		)
 		c.FixStatement = d.fixes.statement(docKey, action)
 	}
 	return c
@@ -192,8 +206,13 @@ func (d *diagnosis) keySide(c finding, action, doing string, identityRead, keyRe
 
 // decide is the advice to read the policies of both accounts.
 func (d *diagnosis) decide() string {
-	return fmt.Sprintf("To name the policy, run `brokerctl verify %s --source-profile %s --target-profile %s` with an AWS profile named after each account, "+
-		"or with the names of your own profiles.", d.dest.Name, accountOrA(d.accountA()), accountOrB(d.accountB()))
+	return fmt.Sprintf(
+		"To name the policy, run `brokerctl verify %s --source-profile %s --target-profile %s` with an AWS profile named after each account, "+
+			"or with the names of your own profiles.",
+		d.dest.Name,
+		accountOrA(d.accountA()),
+		accountOrB(d.accountB()),
+	)
 }
 
 func whyKey(decrypt bool) string {
@@ -209,12 +228,19 @@ func whyKey(decrypt bool) string {
 func (d *diagnosis) partSide(c finding, s step, identityRead, bucketRead bool) finding {
 	c.Code, c.Artefact, c.ArtefactARN, c.Confidence = causePartRefused, report.ArtefactIdentityBucket, d.bucketARN(), report.Weak
 	c.Assumptions = d.docs.unread()
-	where := fmt.Sprintf("the bucket policy of account %s, a policy of account %s, or a policy of an organization", accountOrB(d.accountB()), accountOrA(d.accountA()))
+	where := fmt.Sprintf(
+		"the bucket policy of account %s, a policy of account %s, or a policy of an organization",
+		accountOrB(d.accountB()),
+		accountOrA(d.accountA()),
+	)
 	switch {
 	case bucketRead:
 		where = fmt.Sprintf("a policy of account %s or of an organization: the bucket policy allows the part", accountOrA(d.accountA()))
 	case identityRead:
-		where = fmt.Sprintf("the bucket policy of account %s or a policy of an organization: the role's policies allow the part", accountOrB(d.accountB()))
+		where = fmt.Sprintf(
+			"the bucket policy of account %s or a policy of an organization: the role's policies allow the part",
+			accountOrB(d.accountB()),
+		)
 	}
 	c.Detail = s.name + ": S3 refuses the part without a reason, and accepted the start of the same upload. " +
 		"A part carries no headers for encryption, tags, ACL or storage class. A condition that wants one refuses every part: small objects arrive, large ones fail. " +
@@ -234,15 +260,23 @@ func (d *diagnosis) bucketSide(c finding, s step, identityRead, bucketRead bool)
 		c.Fix = "Give the credentials the right to write below the prefix, in the settings of the store."
 	case identityRead:
 		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeS3Bucket, d.accountB(), report.ArtefactBucketPolicy, d.bucketARN(), report.Weak
-		c.Detail = fmt.Sprintf("%s: S3 refuses %s, and the policies of the role allow it. Most likely the bucket policy in account %s, which was not read, does not allow the role",
-			s.name, s.action, d.accountB())
+		c.Detail = fmt.Sprintf(
+			"%s: S3 refuses %s, and the policies of the role allow it. Most likely the bucket policy in account %s, which was not read, does not allow the role",
+			s.name,
+			s.action,
+			d.accountB(),
+		)
 		c.Fix = "Compare the bucket policy with this statement. If the statement is there, look for a Deny, for a public statement together with RestrictPublicBuckets, " +
 			"for an old id of the role as principal, and for a resource control policy. " + d.decide()
 		c.FixStatement = d.fixes.statement(docBucket, s.action)
 	case bucketRead:
 		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeS3Identity, d.accountA(), report.ArtefactIdentity, d.dest.Role, report.Weak
-		c.Detail = fmt.Sprintf("%s: S3 refuses %s, and the bucket policy allows it. Most likely the identity policy of the role in account %s, which was not read, does not",
-			s.name, s.action, d.accountA())
+		c.Detail = fmt.Sprintf(
+			"%s: S3 refuses %s, and the bucket policy allows it. Most likely the identity policy of the role in account %s, which was not read, does not",
+			s.name,
+			s.action,
+			d.accountA(),
+		)
 		c.Fix = "Compare the identity policy of the role with this statement. If the statement is there, look at the permissions boundary, the service control policies " +
 			"and the VPC endpoint. " + d.decide()
 		c.FixStatement = d.fixes.statement(docIdentity, s.action)
@@ -250,10 +284,15 @@ func (d *diagnosis) bucketSide(c finding, s step, identityRead, bucketRead bool)
 		c.Code, c.Artefact, c.ArtefactARN, c.Confidence = causeS3Side, report.ArtefactIdentityBucket, d.bucketARN(), report.Weak
 		c.Detail = fmt.Sprintf("%s: S3 refuses %s without a reason, as it does for callers outside the organization of the bucket's account. "+
 			"A policy for S3 is the cause, not KMS: refusals of KMS have a text", s.name, s.action)
-		c.Fix = fmt.Sprintf("Two policies must allow it: the bucket policy in account %s (this statement), and the identity policy of the role in account %s:\n%s\n"+
-			"If both do: the role was created again, and a policy names its old id (AROA…); a Deny in the bucket policy; a public statement together with RestrictPublicBuckets; "+
-			"an RCP of B's organization; an SCP of A's; the policy of a VPC endpoint. %s",
-			d.accountB(), d.accountA(), d.fixes.statement(docIdentity, s.action), d.decide())
+		c.Fix = fmt.Sprintf(
+			"Two policies must allow it: the bucket policy in account %s (this statement), and the identity policy of the role in account %s:\n%s\n"+
+				"If both do: the role was created again, and a policy names its old id (AROA…); a Deny in the bucket policy; a public statement together with RestrictPublicBuckets; "+
+				"an RCP of B's organization; an SCP of A's; the policy of a VPC endpoint. %s",
+			d.accountB(),
+			d.accountA(),
+			d.fixes.statement(docIdentity, s.action),
+			d.decide(),
+		)
 		c.FixStatement = d.fixes.statement(docBucket, s.action)
 	}
 	return c
@@ -283,7 +322,11 @@ func (d *diagnosis) assumeDenied(c finding, info awserr.Info) []finding {
 	}
 	elsewhere := ""
 	if account != "" && account != d.accountA() {
-		elsewhere = fmt.Sprintf(" %s is in another account (%s): its identity policy must allow sts:AssumeRole on the role, too.", d.source, account)
+		elsewhere = fmt.Sprintf(
+			" %s is in another account (%s): its identity policy must allow sts:AssumeRole on the role, too.",
+			d.source,
+			account,
+		)
 	}
 	if d.docs.read(report.DocumentTrust) {
 		c.Code, c.Account, c.Artefact, c.ArtefactARN = causeSourcePolicy, d.accountA(), report.ArtefactSourcePolicy, awsarn.Role(d.source)
@@ -295,8 +338,12 @@ func (d *diagnosis) assumeDenied(c finding, info awserr.Info) []finding {
 	}
 	c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeTrust, d.accountA(), report.ArtefactTrust, d.dest.Role, report.Weak
 	c.Assumptions = []string{"not read: trust policy"}
-	c.Detail = fmt.Sprintf("STS refuses to let %s assume %s in account %s. The trust policy does not allow it, or the role does not exist: STS gives the same answer",
-		source, d.dest.Role, d.accountA())
+	c.Detail = fmt.Sprintf(
+		"STS refuses to let %s assume %s in account %s. The trust policy does not allow it, or the role does not exist: STS gives the same answer",
+		source,
+		d.dest.Role,
+		d.accountA(),
+	)
 	if d.dest.Session.ExternalID == "" {
 		// A statement without a condition could take an external id out of the way.
 		c.Detail += ". No external id is configured, and a trust policy that wants one refuses as well"

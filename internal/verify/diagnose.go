@@ -44,7 +44,14 @@ type hostIDError interface {
 func callEvidence(operation, text string, err error) report.Evidence {
 	service, _, _ := strings.Cut(operation, ":")
 	info := awserr.Classify(err, service)
-	e := report.Evidence{Source: report.SourceProbe, Operation: operation, HTTPStatus: info.HTTPStatus, RequestID: info.RequestID, AWSCode: info.Code, Text: text}
+	e := report.Evidence{
+		Source:     report.SourceProbe,
+		Operation:  operation,
+		HTTPStatus: info.HTTPStatus,
+		RequestID:  info.RequestID,
+		AWSCode:    info.Code,
+		Text:       text,
+	}
 	var api smithy.APIError
 	if errors.As(err, &api) {
 		e.AWSMessage = clean(api.ErrorMessage())
@@ -122,7 +129,13 @@ func (d *diagnosis) otherRegion(c *finding, s step, info awserr.Info) {
 		return
 	}
 	c.Code, c.Account, c.Artefact, c.ArtefactARN = causeRegion, d.accountB(), report.ArtefactConfig, d.bucketARN()
-	c.Detail = fmt.Sprintf("%s: bucket %s is in %s and not in %s", s.name, d.dest.Bucket, orText(info.WantRegion, "another Region"), d.dest.Region)
+	c.Detail = fmt.Sprintf(
+		"%s: bucket %s is in %s and not in %s",
+		s.name,
+		d.dest.Bucket,
+		orText(info.WantRegion, "another Region"),
+		d.dest.Region,
+	)
 	c.Fix = "Set `region` of the destination to the Region of the bucket. The KMS key must be in that Region, too."
 }
 
@@ -153,7 +166,11 @@ func (d *diagnosis) credentialFailure(c *finding, s step, info awserr.Info, err 
 		return
 	}
 	if info.Code == "SignatureDoesNotMatch" {
-		*c = d.tampered(*c, s, "STS accepted the session, and "+strings.ToUpper(s.service)+" receives another signature than the one that was sent")
+		*c = d.tampered(
+			*c,
+			s,
+			"STS accepted the session, and "+strings.ToUpper(s.service)+" receives another signature than the one that was sent",
+		)
 		return
 	}
 	c.Code, c.Artefact, c.Account, c.Confidence = causeSession, report.ArtefactSession, d.accountA(), report.Strong
@@ -170,8 +187,11 @@ func accountOrA(account string) string {
 
 func (d *diagnosis) ownerMismatch(c *finding) {
 	c.Code, c.Result, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeOwner, report.Fail, d.accountB(), report.ArtefactBucket, d.bucketARN(), report.Proven
-	c.Detail = fmt.Sprintf("SECURITY: bucket %s exists and lets the role write, but it does not belong to account %s. brokerd refuses uploads, and has sent no data",
-		d.dest.Bucket, d.dest.Owner)
+	c.Detail = fmt.Sprintf(
+		"SECURITY: bucket %s exists and lets the role write, but it does not belong to account %s. brokerd refuses uploads, and has sent no data",
+		d.dest.Bucket,
+		d.dest.Owner,
+	)
 	c.Fix = "Find the owner of the bucket before you change anything. A wrong `owner` in the configuration is harmless; a bucket that was deleted and created by another account is not."
 }
 
@@ -254,7 +274,10 @@ func (d *diagnosis) networkFailure(c finding, s step, info awserr.Info, err erro
 		c.Fix += "; the certificate must be signed by the system's roots or by aws.ca_bundle"
 	}
 	c.Fix += "."
-	c.Evidence = append(c.Evidence, report.Evidence{Source: report.SourceHost, Operation: orText(info.NetworkOp, "connect"), Text: rootCause(err)})
+	c.Evidence = append(
+		c.Evidence,
+		report.Evidence{Source: report.SourceHost, Operation: orText(info.NetworkOp, "connect"), Text: rootCause(err)},
+	)
 	return c
 }
 
@@ -262,5 +285,8 @@ func (d *diagnosis) networkFailure(c finding, s step, info awserr.Info, err erro
 func (d *diagnosis) allDisabled(c *finding, s step) {
 	c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeAllDisabled, d.accountB(), report.ArtefactBucket, d.bucketARN(), report.Proven
 	c.Detail = fmt.Sprintf("%s: S3 has disabled all access to bucket %s. No policy is the cause", s.name, d.dest.Bucket)
-	c.Fix = fmt.Sprintf("Check the name of the bucket. If it is right, the owner, account %s, has to ask AWS Support: AWS disables buckets, for example of a suspended account.", accountOrB(d.accountB()))
+	c.Fix = fmt.Sprintf(
+		"Check the name of the bucket. If it is right, the owner, account %s, has to ask AWS Support: AWS disables buckets, for example of a suspended account.",
+		accountOrB(d.accountB()),
+	)
 }

@@ -164,7 +164,12 @@ func (d *documents) publicAccess() *iampolicy.PublicAccessBlock {
 	if d.ownership() == "BucketOwnerEnforced" {
 		c.BlockPublicAcls = false // the bucket refuses every ACL
 	}
-	return &iampolicy.PublicAccessBlock{BlockPublicAcls: c.BlockPublicAcls, IgnorePublicAcls: c.IgnorePublicAcls, BlockPublicPolicy: c.BlockPublicPolicy, RestrictPublicBuckets: c.RestrictPublicBuckets}
+	return &iampolicy.PublicAccessBlock{
+		BlockPublicAcls:       c.BlockPublicAcls,
+		IgnorePublicAcls:      c.IgnorePublicAcls,
+		BlockPublicPolicy:     c.BlockPublicPolicy,
+		RestrictPublicBuckets: c.RestrictPublicBuckets,
+	}
 }
 
 // ownership returns the object ownership of the bucket; empty if it was not read.
@@ -205,7 +210,8 @@ func (d *documents) enforcesKey(role, key string) bool {
 		}
 		for operator := range s.Condition {
 			negated := statementParts{Condition: map[string]map[string]json.RawMessage{operator: s.Condition[operator]}}
-			if strings.HasPrefix(operator, "StringNot") && (slices.Contains(negated.values(encryptionKey), "aws:kms") || slices.Contains(negated.values(encryptionKeyID), key)) {
+			if strings.HasPrefix(operator, "StringNot") &&
+				(slices.Contains(negated.values(encryptionKey), "aws:kms") || slices.Contains(negated.values(encryptionKeyID), key)) {
 				return true
 			}
 		}

@@ -14,20 +14,50 @@ type layerFinding struct{ code, kind, side, fix string }
 func otherLayer(l awserr.Layer) (layerFinding, bool) {
 	switch l {
 	case awserr.LayerBoundary:
-		return layerFinding{causeBoundary, report.ArtefactBoundary, "A", "Allow the action in the permissions boundary of the role. The same policy may be the boundary of other roles."}, true
+		return layerFinding{
+			causeBoundary,
+			report.ArtefactBoundary,
+			"A",
+			"Allow the action in the permissions boundary of the role. The same policy may be the boundary of other roles.",
+		}, true
 	case awserr.LayerSession:
-		return layerFinding{causeSessionPol, report.ArtefactSessionPolicy, "A", "Allow the action in the session policy of the AssumeRole call. " +
-			"brokerd sends a policy for the destination's prefix and key (`session.scope`); a proxy before STS may send another."}, true
+		return layerFinding{
+			causeSessionPol,
+			report.ArtefactSessionPolicy,
+			"A",
+			"Allow the action in the session policy of the AssumeRole call. " +
+				"brokerd sends a policy for the destination's prefix and key (`session.scope`); a proxy before STS may send another.",
+		}, true
 	case awserr.LayerSCP:
-		return layerFinding{causeSCP, report.ArtefactSCP, "A", "The organization of account A has to allow the action for the role in its service control policies."}, true
+		return layerFinding{
+			causeSCP,
+			report.ArtefactSCP,
+			"A",
+			"The organization of account A has to allow the action for the role in its service control policies.",
+		}, true
 	case awserr.LayerRCP:
-		return layerFinding{causeRCP, report.ArtefactRCP, "B", "The organization of account B has to except the role in its resource control policies."}, true
+		return layerFinding{
+			causeRCP,
+			report.ArtefactRCP,
+			"B",
+			"The organization of account B has to except the role in its resource control policies.",
+		}, true
 	case awserr.LayerVPCEndpoint:
-		return layerFinding{causeEndpoint, report.ArtefactEndpointPolicy, "A", "Allow the bucket for the role in the policy of the VPC endpoint that this host uses. " +
-			"In a gateway endpoint, name the role by a condition on aws:PrincipalArn."}, true
+		return layerFinding{
+			causeEndpoint,
+			report.ArtefactEndpointPolicy,
+			"A",
+			"Allow the bucket for the role in the policy of the VPC endpoint that this host uses. " +
+				"In a gateway endpoint, name the role by a condition on aws:PrincipalArn.",
+		}, true
 	case awserr.LayerPublicAccess:
-		return layerFinding{causePublicAccess, report.ArtefactPublicAccess, "B", "Limit the public statement of the bucket policy to fixed accounts, and keep the public access block: " +
-			"with both, S3 refuses every other account."}, true
+		return layerFinding{
+			causePublicAccess,
+			report.ArtefactPublicAccess,
+			"B",
+			"Limit the public statement of the bucket policy to fixed accounts, and keep the public access block: " +
+				"with both, S3 refuses every other account.",
+		}, true
 	}
 	return layerFinding{}, false
 }
@@ -95,8 +125,12 @@ func (d *diagnosis) keyText(c *finding, s step, info awserr.Info, action string)
 			c.Code = causeDecryptKey
 		}
 		c.Detail = fmt.Sprintf("the key policy in account %s does not let the role use the key (%s); %s", b, action, why)
-		c.Fix = fmt.Sprintf("In account %s, add this statement to the key policy. If the key policy delegates to account %s as a whole (principal :root), "+
-			"the identity policy of the role lacks it instead: AWS's text is the same.", b, a)
+		c.Fix = fmt.Sprintf(
+			"In account %s, add this statement to the key policy. If the key policy delegates to account %s as a whole (principal :root), "+
+				"the identity policy of the role lacks it instead: AWS's text is the same.",
+			b,
+			a,
+		)
 		c.FixStatement = d.fixes.statement(docKey, action)
 		if d.docs.read(report.DocumentKeyPolicy) && !d.docs.read(report.DocumentIdentity) {
 			*c = d.keySide(*c, action, s.name, false, true)
@@ -137,8 +171,12 @@ func (d *diagnosis) bucketText(c *finding, s step, info awserr.Info, action stri
 	case info.Layer == awserr.LayerResource:
 		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeS3Bucket, b, report.ArtefactBucketPolicy, d.bucketARN(), d.whenIdentityAllows()
 		c.Detail = fmt.Sprintf("the bucket policy in account %s does not allow the role %s on %s", b, action, d.objectARN())
-		c.Fix = fmt.Sprintf("In account %s, add this statement to the bucket policy. If the bucket policy delegates to account %s as a whole (principal :root), "+
-			"the identity policy of the role lacks it instead.", b, a)
+		c.Fix = fmt.Sprintf(
+			"In account %s, add this statement to the bucket policy. If the bucket policy delegates to account %s as a whole (principal :root), "+
+				"the identity policy of the role lacks it instead.",
+			b,
+			a,
+		)
 		c.FixStatement = d.fixes.statement(docBucket, action)
 	default:
 		*c = d.bucketSide(*c, s, d.docs.read(report.DocumentIdentity), d.docs.read(report.DocumentBucketPolicy))

@@ -35,8 +35,11 @@ func (x *fixes) command(kind string, f report.Fix) string {
 	name := roleName(f.Target)
 	if strings.Contains(f.Target, ":policy/") {
 		version := `$(aws iam get-policy --policy-arn ` + f.Target + ` --query Policy.DefaultVersionId --output text)`
-		return pipe("aws iam get-policy-version --policy-arn "+f.Target+" --version-id \""+version+"\" --query PolicyVersion.Document --output json", filter,
-			"aws iam create-policy-version --policy-arn "+f.Target+" --set-as-default --policy-document")
+		return pipe(
+			"aws iam get-policy-version --policy-arn "+f.Target+" --version-id \""+version+"\" --query PolicyVersion.Document --output json",
+			filter,
+			"aws iam create-policy-version --policy-arn "+f.Target+" --set-as-default --policy-document",
+		)
 	}
 	switch kind {
 	case report.ArtefactTrust:
@@ -87,7 +90,8 @@ func (x *fixes) jqFilter(kind string, f report.Fix) string {
 			return ""
 		}
 		c.Sid = jsonString(parseStatement(string(f.Patch)).Sid)
-		if kind == report.ArtefactBucketPolicy || kind == report.ArtefactKeyPolicy || kind == report.ArtefactIdentityBucket || kind == report.ArtefactIdentityKey {
+		if kind == report.ArtefactBucketPolicy || kind == report.ArtefactKeyPolicy || kind == report.ArtefactIdentityBucket ||
+			kind == report.ArtefactIdentityKey {
 			c.Role = jsonString(x.dest.Role)
 		}
 	case report.FixReplaceStatement, report.FixRemoveStatement:

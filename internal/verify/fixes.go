@@ -53,7 +53,12 @@ func (x *fixes) allow(f finding, sc iampolicy.Scenario) report.Fix {
 			}
 			f.Name = orText(s.Name, f.Name)
 			at := &report.Statement{Sid: sid, Index: i, Line: line, Column: column, Path: fmt.Sprintf("Statement[%d]", i), Text: old}
-			return x.replaceStatement(f, at, statement, fmt.Sprintf("Replace statement %s of %s by this one.", statementName(at), describeDocument(f)))
+			return x.replaceStatement(
+				f,
+				at,
+				statement,
+				fmt.Sprintf("Replace statement %s of %s by this one.", statementName(at), describeDocument(f)),
+			)
 		}
 	}
 	return x.addStatement(f.Artefact, f.ArtefactARN, statement, fmt.Sprintf("Add this statement to %s.", describeDocument(f)))
@@ -210,7 +215,10 @@ func (x *fixes) narrow(f finding) report.Fix {
 	where := fmt.Sprintf("statement %s of %s", statementName(f.Statement), describeDocument(f))
 	out := x.replaceStatement(f, f.Statement, patch, "Replace "+where+" by this one, which allows an upload and no more.")
 	if f.Artefact == report.ArtefactBucketPolicy && !slices.Equal(principalsOf(parseStatement(f.Statement.Text)), []string{x.dest.Role}) {
-		return x.described(out, "Take the role and its actions out of "+where+", which serves other principals as well, and give the role a statement of its own: `brokerctl setup plan` prints it.")
+		return x.described(
+			out,
+			"Take the role and its actions out of "+where+", which serves other principals as well, and give the role a statement of its own: `brokerctl setup plan` prints it.",
+		)
 	}
 	return out
 }

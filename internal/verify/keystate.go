@@ -17,10 +17,16 @@ func (d *diagnosis) keyState(c *finding, awsCode string) {
 	switch awsCode {
 	case "KMS.DisabledException", "DisabledException":
 		c.Code, c.Detail = causeKeyDisabled, "the key is disabled"
-		repair.Text, repair.Command = fmt.Sprintf("Enable the key in account %s. This affects every user of the key.", owner), "aws kms enable-key"+at
+		repair.Text, repair.Command = fmt.Sprintf(
+			"Enable the key in account %s. This affects every user of the key.",
+			owner,
+		), "aws kms enable-key"+at
 	case "KMS.KMSInvalidStateException", "KMSInvalidStateException":
 		c.Code, c.Detail = causeKeyPending, "the key is pending deletion or import and cannot be used"
-		repair.Text = fmt.Sprintf("In account %s, look at the state of the key (`aws kms describe-key`). The command cancels a deletion. A key that waits for its key material needs an import.", owner)
+		repair.Text = fmt.Sprintf(
+			"In account %s, look at the state of the key (`aws kms describe-key`). The command cancels a deletion. A key that waits for its key material needs an import.",
+			owner,
+		)
 		repair.Command = "aws kms cancel-key-deletion" + at + " && aws kms enable-key" + at
 	case "KMS.NotFoundException", "NotFoundException":
 		c.Code, c.Detail = causeKeyNotFound, "KMS has no such key in "+d.dest.Region
@@ -54,7 +60,18 @@ func (r *run) readKeyState() []finding {
 		return []finding{r.notRead(report.DocumentKey, r.accountB(), report.ArtefactKeyState, r.dest.KMSKey, why)}
 	}
 	r.docs.setting(report.DocumentKey, &m)
-	f := finding{Result: report.Fail, Confidence: report.Strong, step: stepCreate, Evidence: []report.Evidence{{Source: report.SourceStatic, Operation: "kms:DescribeKey", Text: "state " + m.KeyMetadata.KeyState + ", " + m.KeyMetadata.KeySpec + ", " + m.KeyMetadata.KeyUsage}}}
+	f := finding{
+		Result:     report.Fail,
+		Confidence: report.Strong,
+		step:       stepCreate,
+		Evidence: []report.Evidence{
+			{
+				Source:    report.SourceStatic,
+				Operation: "kms:DescribeKey",
+				Text:      "state " + m.KeyMetadata.KeyState + ", " + m.KeyMetadata.KeySpec + ", " + m.KeyMetadata.KeyUsage,
+			},
+		},
+	}
 	switch k := m.KeyMetadata; {
 	case k.KeyState == "Disabled":
 		r.diagnosis.keyState(&f, "DisabledException")

@@ -67,7 +67,15 @@ func (r *run) refused(operation string, err error) finding {
 		return finding{Result: report.Pass, Detail: fmt.Sprintf("not possible (%s)", info.Code), Evidence: seen}
 	}
 	seen[0].Text = "no answer that decides it"
-	return finding{Code: causeUndecided, Result: report.Unknown, Advisory: true, Artefact: report.ArtefactService, Evidence: seen, Detail: "the service did not decide: " + orText(info.Code, rootCause(err)), Fix: "Run verify again."}
+	return finding{
+		Code:     causeUndecided,
+		Result:   report.Unknown,
+		Advisory: true,
+		Artefact: report.ArtefactService,
+		Evidence: seen,
+		Detail:   "the service did not decide: " + orText(info.Code, rootCause(err)),
+		Fix:      "Run verify again.",
+	}
 }
 
 // allowed is the finding for a request that AWS did not refuse.
@@ -93,7 +101,12 @@ func (r *run) begin(ctx context.Context, change func(*s3.CreateMultipartUploadIn
 	r.uploads.opened(in, aws.ToString(out.UploadId))
 	undone := "verify aborted it"
 	if err := r.uploads.abortUpload(ctx, api, in, aws.ToString(out.UploadId)); err != nil {
-		undone = fmt.Sprintf("verify could NOT abort it: `aws s3api abort-multipart-upload --bucket %s --key %s --upload-id %s`", r.dest.Bucket, aws.ToString(in.Key), aws.ToString(out.UploadId))
+		undone = fmt.Sprintf(
+			"verify could NOT abort it: `aws s3api abort-multipart-upload --bucket %s --key %s --upload-id %s`",
+			r.dest.Bucket,
+			aws.ToString(in.Key),
+			aws.ToString(out.UploadId),
+		)
 	}
 	return out, undone, nil
 }
@@ -115,12 +128,21 @@ func (r *run) askID(ctx context.Context, id, how string) finding {
 	if err != nil {
 		return r.refused("sts:AssumeRole", err)
 	}
-	f := r.allowed("sts:AssumeRole", "the role can be assumed "+how+": the trust policy does not want it. verify dropped the session", report.ArtefactTrust)
+	f := r.allowed(
+		"sts:AssumeRole",
+		"the role can be assumed "+how+": the trust policy does not want it. verify dropped the session",
+		report.ArtefactTrust,
+	)
 	f.FixStatement = r.fixes.statement(docTrust, "sts:AssumeRole")
 	f.Fix = "Replace every statement of the trust policy that allows the source without the condition by this one."
 	if at := r.predicted.openTrust(id); at != nil && f.FixStatement != "" {
 		f.Statement = at
-		f.Repair = r.fixes.replaceStatement(f, at, json.RawMessage(f.FixStatement), fmt.Sprintf("Replace statement %s of the trust policy by this one.", statementName(at)))
+		f.Repair = r.fixes.replaceStatement(
+			f,
+			at,
+			json.RawMessage(f.FixStatement),
+			fmt.Sprintf("Replace statement %s of the trust policy by this one.", statementName(at)),
+		)
 	}
 	return f
 }
@@ -134,7 +156,11 @@ func askOutside(ctx context.Context, r *run) finding {
 	if err != nil {
 		return r.refused("s3:CreateMultipartUpload", err)
 	}
-	return r.allowed("s3:CreateMultipartUpload", fmt.Sprintf("the role may write outside its prefix: S3 accepted an upload of %s; %s", outside, undone), report.ArtefactIdentityBucket)
+	return r.allowed(
+		"s3:CreateMultipartUpload",
+		fmt.Sprintf("the role may write outside its prefix: S3 accepted an upload of %s; %s", outside, undone),
+		report.ArtefactIdentityBucket,
+	)
 }
 
 // unforced is the finding for a bucket that accepts other encryption. It is a warning,
@@ -168,7 +194,14 @@ func askNoSSE(ctx context.Context, r *run) finding {
 	if key := aws.ToString(out.SSEKMSKeyId); out.ServerSideEncryption == types.ServerSideEncryptionAwsKms && key == r.dest.KMSKey {
 		return finding{Result: report.Pass, Detail: "the bucket's default encryption uses the same key; " + undone}
 	}
-	f := r.unforced(fmt.Sprintf("an object without encryption headers is encrypted by %s %s, not by the key; %s", out.ServerSideEncryption, aws.ToString(out.SSEKMSKeyId), undone))
+	f := r.unforced(
+		fmt.Sprintf(
+			"an object without encryption headers is encrypted by %s %s, not by the key; %s",
+			out.ServerSideEncryption,
+			aws.ToString(out.SSEKMSKeyId),
+			undone,
+		),
+	)
 	f.Code, f.Result, f.Artefact = causeHeaderless, report.Warn, report.ArtefactEncryption
 	f.Fix = "Set the bucket's default encryption to the key. The default applies to all writers; brokerd's uploads always name the key."
 	return f
@@ -187,7 +220,8 @@ func askOtherKey(ctx context.Context, r *run) finding {
 	f := r.refused("s3:CreateMultipartUpload", err)
 	if awserr.Classify(err, "s3").Class == awserr.KeyState {
 		// S3 called KMS, so the bucket policy did not refuse.
-		if g := r.unforced("the bucket policy does not want the key's own ARN: S3 passed a request with another name to KMS"); g.Result == report.Fail || !r.docs.read(report.DocumentBucketPolicy) {
+		if g := r.unforced("the bucket policy does not want the key's own ARN: S3 passed a request with another name to KMS"); g.Result == report.Fail ||
+			!r.docs.read(report.DocumentBucketPolicy) {
 			g.Evidence = f.Evidence
 			g.Result = report.Warn
 			return g
@@ -206,7 +240,8 @@ func askPublicACL(ctx context.Context, r *run) finding {
 }
 
 func askList(ctx context.Context, r *run) finding {
-	_, err := r.clients.asking(r.asRole(ctx)).ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: aws.String(r.dest.Bucket), MaxKeys: aws.Int32(1), ExpectedBucketOwner: r.expectedOwner()})
+	_, err := r.clients.asking(r.asRole(ctx)).
+		ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: aws.String(r.dest.Bucket), MaxKeys: aws.Int32(1), ExpectedBucketOwner: r.expectedOwner()})
 	if err != nil {
 		return r.refused("s3:ListObjectsV2", err)
 	}
@@ -219,7 +254,8 @@ func askRead(ctx context.Context, r *run) finding {
 	if r.canary == "" {
 		return finding{Result: report.Skip, Detail: "it needs an existing object: run verify with --canary"}
 	}
-	out, err := r.clients.asking(r.asRole(ctx)).GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(r.dest.Bucket), Key: aws.String(r.canary), ExpectedBucketOwner: r.expectedOwner()})
+	out, err := r.clients.asking(r.asRole(ctx)).
+		GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(r.dest.Bucket), Key: aws.String(r.canary), ExpectedBucketOwner: r.expectedOwner()})
 	if err != nil {
 		return r.refused("s3:GetObject", err)
 	}
@@ -228,7 +264,8 @@ func askRead(ctx context.Context, r *run) finding {
 }
 
 func askReadPolicy(ctx context.Context, r *run) finding {
-	_, err := r.clients.asking(r.asRole(ctx)).GetBucketPolicy(ctx, &s3.GetBucketPolicyInput{Bucket: aws.String(r.dest.Bucket), ExpectedBucketOwner: r.expectedOwner()})
+	_, err := r.clients.asking(r.asRole(ctx)).
+		GetBucketPolicy(ctx, &s3.GetBucketPolicyInput{Bucket: aws.String(r.dest.Bucket), ExpectedBucketOwner: r.expectedOwner()})
 	if err != nil {
 		return r.refused("s3:GetBucketPolicy", err)
 	}
@@ -238,9 +275,14 @@ func askReadPolicy(ctx context.Context, r *run) finding {
 }
 
 func askEncrypt(ctx context.Context, r *run) finding {
-	_, err := r.clients.kms(r.asRole(ctx)).Encrypt(ctx, &kms.EncryptInput{KeyId: aws.String(r.dest.KMSKey), Plaintext: []byte{0}, DryRun: aws.Bool(true)})
+	_, err := r.clients.kms(r.asRole(ctx)).
+		Encrypt(ctx, &kms.EncryptInput{KeyId: aws.String(r.dest.KMSKey), Plaintext: []byte{0}, DryRun: aws.Bool(true)})
 	if info := awserr.Classify(err, "kms"); err == nil || info.Code == "DryRunOperationException" {
-		f := r.allowed("kms:Encrypt (DryRun)", "the role may call kms:Encrypt, which no upload needs: S3 uses data keys", report.ArtefactIdentityKey)
+		f := r.allowed(
+			"kms:Encrypt (DryRun)",
+			"the role may call kms:Encrypt, which no upload needs: S3 uses data keys",
+			report.ArtefactIdentityKey,
+		)
 		f.Evidence = []report.Evidence{callEvidence("kms:Encrypt (DryRun)", "it would succeed", err)}
 		return f
 	}

@@ -21,7 +21,13 @@ const reachTimeout = 5 * time.Second
 func (r *run) reach(ctx context.Context, service string) finding {
 	at, err := url.Parse(r.clients.serviceURL(service))
 	if err != nil || at.Hostname() == "" {
-		return finding{Code: causeNetwork, Result: report.Fail, Artefact: report.ArtefactConfig, Detail: "the endpoint of " + service + " is not a URL", Fix: "Correct `endpoints` in the configuration."}
+		return finding{
+			Code:     causeNetwork,
+			Result:   report.Fail,
+			Artefact: report.ArtefactConfig,
+			Detail:   "the endpoint of " + service + " is not a URL",
+			Fix:      "Correct `endpoints` in the configuration.",
+		}
 	}
 	port := at.Port()
 	if port == "" {
@@ -57,7 +63,11 @@ func (r *run) reach(ctx context.Context, service string) finding {
 	if service == "s3" {
 		r.s3Address = wayTo(conn.RemoteAddr())
 	}
-	return finding{Result: report.Pass, Detail: detail, Evidence: []report.Evidence{{Source: report.SourceHost, Operation: "connect", Text: detail}}}
+	return finding{
+		Result:   report.Pass,
+		Detail:   detail,
+		Evidence: []report.Evidence{{Source: report.SourceHost, Operation: "connect", Text: detail}},
+	}
 }
 
 func (r *run) reachProxy(ctx context.Context, service, address string, via *url.URL) finding {

@@ -31,26 +31,45 @@ func isOptIn(region string) bool {
 // session comes from STS's global endpoint, whose tokens these Regions do not accept.
 func (d *diagnosis) optInFailure(c *finding, s step, info awserr.Info) bool {
 	region := d.dest.Region
-	if !isOptIn(region) || d.dest.Compatible || strings.HasPrefix(info.Code, "Expired") || info.Code == "SignatureDoesNotMatch" || info.Code == "" {
+	if !isOptIn(region) || d.dest.Compatible || strings.HasPrefix(info.Code, "Expired") || info.Code == "SignatureDoesNotMatch" ||
+		info.Code == "" {
 		return false
 	}
 	c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeOptInRegion, d.accountA(), report.ArtefactSession, d.dest.Role, report.Strong
 	enable := fmt.Sprintf("aws account enable-region --region-name %s", region)
 	if at, err := url.Parse(d.endpoint("sts")); err == nil && at.Hostname() == "sts.amazonaws.com" && !s.source {
-		c.Detail = fmt.Sprintf("%s: %s does not accept the session (%s). It comes from STS's global endpoint, whose tokens an opt-in Region does not accept",
-			s.name, region, info.Code)
-		c.Fix = fmt.Sprintf("Take `endpoints.sts` out of the configuration: brokerd then uses STS in %s. If the error stays, account %s has not enabled the Region: `%s`.",
-			region, accountOrA(d.accountA()), enable)
+		c.Detail = fmt.Sprintf(
+			"%s: %s does not accept the session (%s). It comes from STS's global endpoint, whose tokens an opt-in Region does not accept",
+			s.name,
+			region,
+			info.Code,
+		)
+		c.Fix = fmt.Sprintf(
+			"Take `endpoints.sts` out of the configuration: brokerd then uses STS in %s. If the error stays, account %s has not enabled the Region: `%s`.",
+			region,
+			accountOrA(d.accountA()),
+			enable,
+		)
 		return true
 	}
 	c.Confidence = report.Weak
-	c.Detail = fmt.Sprintf("%s: %s is an opt-in Region and does not know the credentials (%s). Account %s has not enabled the Region, or the session comes from STS's global endpoint",
-		s.name, region, info.Code, accountOrA(d.accountA()))
+	c.Detail = fmt.Sprintf(
+		"%s: %s is an opt-in Region and does not know the credentials (%s). Account %s has not enabled the Region, or the session comes from STS's global endpoint",
+		s.name,
+		region,
+		info.Code,
+		accountOrA(d.accountA()),
+	)
 	if s.source || s.service == "sts" {
 		c.Detail += ", or the credentials are wrong"
 	}
-	c.Fix = fmt.Sprintf("Check that account %s has enabled the Region: `aws account get-region-opt-status --region-name %s`; enable it with `%s`. "+
-		"Both accounts need the Region.", accountOrA(d.accountA()), region, enable)
+	c.Fix = fmt.Sprintf(
+		"Check that account %s has enabled the Region: `aws account get-region-opt-status --region-name %s`; enable it with `%s`. "+
+			"Both accounts need the Region.",
+		accountOrA(d.accountA()),
+		region,
+		enable,
+	)
 	if s.source || s.service == "sts" {
 		c.Fix += " If it is enabled, replace the source credentials."
 	}

@@ -14,7 +14,12 @@ func (r *run) path(list []report.Check) report.Path {
 	out := report.Path{Nodes: []report.Node{
 		{ID: report.NodePeer, Label: "application"},
 		{ID: report.NodeBroker, Label: "brokerd"},
-		{ID: report.NodeSource, Label: orText(shortName(r.source), orText(r.noSource, "source identity")), ARN: r.source, Account: r.account(awsarn.Account(r.source))},
+		{
+			ID:      report.NodeSource,
+			Label:   orText(shortName(r.source), orText(r.noSource, "source identity")),
+			ARN:     r.source,
+			Account: r.account(awsarn.Account(r.source)),
+		},
 		{ID: report.NodeRole, Label: orText(roleName(r.dest.Role), "source credentials"), ARN: r.dest.Role, Account: a},
 	}}
 	if strings.Contains(r.s3Address, "interface endpoint") || r.docs.one(report.DocumentEndpointPolicy) != nil {
@@ -22,7 +27,15 @@ func (r *run) path(list []report.Check) report.Path {
 	}
 	out.Nodes = append(out.Nodes, report.Node{ID: report.NodeBucket, Label: r.dest.Bucket, ARN: r.bucketARN(), Account: b})
 	if r.dest.KMSKey != "" {
-		out.Nodes = append(out.Nodes, report.Node{ID: report.NodeKey, Label: r.dest.KMSKey[strings.LastIndexByte(r.dest.KMSKey, '/')+1:], ARN: r.dest.KMSKey, Account: r.account(awsarn.Account(r.dest.KMSKey))})
+		out.Nodes = append(
+			out.Nodes,
+			report.Node{
+				ID:      report.NodeKey,
+				Label:   r.dest.KMSKey[strings.LastIndexByte(r.dest.KMSKey, '/')+1:],
+				ARN:     r.dest.KMSKey,
+				Account: r.account(awsarn.Account(r.dest.KMSKey)),
+			},
+		)
 	}
 	for i := 1; i < len(out.Nodes); i++ {
 		out.Edges = append(out.Edges, r.edge(out.Nodes[i-1].ID, out.Nodes[i].ID, list))
@@ -37,7 +50,8 @@ func shortName(arn string) string { return arn[strings.LastIndexByte(arn, '/')+1
 func (r *run) edge(from, to string, list []report.Check) report.Edge {
 	e := report.Edge{From: from, To: to, Result: report.Unknown}
 	for _, c := range list {
-		if c.Result == report.Fail && c.Category != report.CategoryPrivilege && c.Category != report.CategoryAudit && edgeOf(c) == to && !slices.Contains(e.Codes, c.Code) {
+		if c.Result == report.Fail && c.Category != report.CategoryPrivilege && c.Category != report.CategoryAudit && edgeOf(c) == to &&
+			!slices.Contains(e.Codes, c.Code) {
 			e.Result, e.Codes = report.Fail, append(e.Codes, c.Code)
 		}
 	}
@@ -45,7 +59,10 @@ func (r *run) edge(from, to string, list []report.Check) report.Edge {
 		return e
 	}
 	holds := func(code string) bool {
-		return slices.ContainsFunc(list, func(c report.Check) bool { return c.ID == code && (c.Result == report.Pass || c.Result == report.Warn) })
+		return slices.ContainsFunc(
+			list,
+			func(c report.Check) bool { return c.ID == code && (c.Result == report.Pass || c.Result == report.Warn) },
+		)
 	}
 	proof := map[string]string{report.NodeSource: codeSource, report.NodeRole: codeIdentity, report.NodeEndpoint: codeReachS3, report.NodeBucket: codeCreate, report.NodeKey: codeEncrypt}[to]
 	switch {

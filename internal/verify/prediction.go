@@ -69,7 +69,8 @@ func (f finding) sameRepair(other finding) bool {
 		return false
 	}
 	if f.Statement != nil || other.Statement != nil {
-		return f.Statement != nil && other.Statement != nil && f.Statement.Index == other.Statement.Index && f.Statement.Line == other.Statement.Line
+		return f.Statement != nil && other.Statement != nil && f.Statement.Index == other.Statement.Index &&
+			f.Statement.Line == other.Statement.Line
 	}
 	return f.changeID() == other.changeID()
 }
@@ -278,7 +279,18 @@ func (p *prediction) about(q question, sc iampolicy.Scenario, l *iampolicy.Layer
 		}
 	}
 	f.row = policyRow(f.Artefact, sc.Request.Action)
-	f.Evidence = []report.Evidence{{Source: report.SourceStatic, Operation: sc.Request.Action, Text: fmt.Sprintf("by the documents, %s is %s in the layer %q", sc.Request.Action, strings.ReplaceAll(string(l.Decision), "_", " "), l.Layer)}}
+	f.Evidence = []report.Evidence{
+		{
+			Source:    report.SourceStatic,
+			Operation: sc.Request.Action,
+			Text: fmt.Sprintf(
+				"by the documents, %s is %s in the layer %q",
+				sc.Request.Action,
+				strings.ReplaceAll(string(l.Decision), "_", " "),
+				l.Layer,
+			),
+		},
+	}
 	f.Assumptions = p.docs.unread()
 	return f
 }
@@ -292,7 +304,14 @@ func (p *prediction) publicStatement(f finding, l *iampolicy.LayerResult) findin
 		text, line, column := doc.StatementText(i)
 		alone, err := iampolicy.Parse([]byte(`{"Version":"2012-10-17","Statement":[` + text + `]}`))
 		if err == nil && alone.Public() {
-			f.Statement = &report.Statement{Sid: parseStatement(text).Sid, Index: i, Line: line, Column: column, Path: fmt.Sprintf("Statement[%d]", i), Text: text}
+			f.Statement = &report.Statement{
+				Sid:    parseStatement(text).Sid,
+				Index:  i,
+				Line:   line,
+				Column: column,
+				Path:   fmt.Sprintf("Statement[%d]", i),
+				Text:   text,
+			}
 			break
 		}
 	}

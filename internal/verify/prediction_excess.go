@@ -32,9 +32,19 @@ func (p *prediction) openTrust(id string) *report.Statement {
 
 // tooMuch is the finding for a request that the policies allow and must not allow.
 func (p *prediction) tooMuch(sc iampolicy.Scenario, r iampolicy.Result) finding {
-	f := finding{Result: report.Fail, Account: p.accountA(), Artefact: report.ArtefactIdentity, ArtefactARN: p.dest.Role, Confidence: report.Strong, Assumptions: p.docs.unread(),
-		Evidence: []report.Evidence{{Source: report.SourceStatic, Operation: sc.Request.Action, Text: string(r.Decision)}},
-		Detail:   fmt.Sprintf("the policies of both accounts allow %s to the role: its session can destroy delivered objects", sc.Request.Action)}
+	f := finding{
+		Result:      report.Fail,
+		Account:     p.accountA(),
+		Artefact:    report.ArtefactIdentity,
+		ArtefactARN: p.dest.Role,
+		Confidence:  report.Strong,
+		Assumptions: p.docs.unread(),
+		Evidence:    []report.Evidence{{Source: report.SourceStatic, Operation: sc.Request.Action, Text: string(r.Decision)}},
+		Detail: fmt.Sprintf(
+			"the policies of both accounts allow %s to the role: its session can destroy delivered objects",
+			sc.Request.Action,
+		),
+	}
 	for i := range r.Layers {
 		l := &r.Layers[i]
 		if l.Layer != iampolicy.LayerIdentity && l.Layer != iampolicy.LayerResource {

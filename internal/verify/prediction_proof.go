@@ -88,7 +88,8 @@ func (p *prediction) alternative(sc iampolicy.Scenario, f finding, layer iampoli
 		return report.Fix{}, false
 	}
 	fix := r.Fixes[0]
-	if fix.Kind == iampolicy.ReplaceStatement && f.Statement != nil && fix.Index == f.Statement.Index && !strings.Contains(string(fix.Statement), p.key) {
+	if fix.Kind == iampolicy.ReplaceStatement && f.Statement != nil && fix.Index == f.Statement.Index &&
+		!strings.Contains(string(fix.Statement), p.key) {
 		text := fmt.Sprintf("Replace statement %s of %s by this one.", statementName(f.Statement), describeDocument(f))
 		return p.fixes.replaceStatement(f, f.Statement, fix.Statement, text), true
 	}
@@ -109,7 +110,12 @@ func blocks(sc iampolicy.Scenario, layer iampolicy.Layer) bool {
 func unproven(f finding, sc iampolicy.Scenario, effects []fixproof.Effect) string {
 	what := fmt.Sprintf("let %s allow %s for the role", describeDocument(f), sc.Request.Action)
 	if f.Statement != nil {
-		what = fmt.Sprintf("change statement %s of %s so that it does not deny %s for the role", statementName(f.Statement), describeDocument(f), sc.Request.Action)
+		what = fmt.Sprintf(
+			"change statement %s of %s so that it does not deny %s for the role",
+			statementName(f.Statement),
+			describeDocument(f),
+			sc.Request.Action,
+		)
 	}
 	out := "By hand, " + what + ". No single change was proven to affect the role alone"
 	var list []string

@@ -220,7 +220,9 @@ func (p *prediction) assumeScenario() (iampolicy.Scenario, bool) {
 			UnknownContext: append(unknownKeys(), "aws:MultiFactorAuthPresent", "aws:MultiFactorAuthAge"),
 		},
 		Policies: iampolicy.PolicySet{
-			Identity: p.docs.all(report.DocumentSource), Resource: p.docs.one(report.DocumentTrust), ServiceControl: p.docs.levels(report.DocumentSCP),
+			Identity: p.docs.all(
+				report.DocumentSource,
+			), Resource: p.docs.one(report.DocumentTrust), ServiceControl: p.docs.levels(report.DocumentSCP),
 		},
 		NotSupplied: []iampolicy.Layer{iampolicy.LayerBoundary, iampolicy.LayerSession, iampolicy.LayerRCP},
 	}

@@ -61,7 +61,10 @@ func (r *run) encryptionRefused(ctx context.Context, c finding) finding {
 	c.Detail = fmt.Sprintf("S3 accepts the same upload with other encryption headers, so a condition on the header %s refuses %s. "+
 		"It is in the bucket policy of account %s or in a policy of account %s. KMS is not the cause: its refusals have a text",
 		header, value, accountOrB(r.accountB()), accountOrA(r.accountA()))
-	c.Fix = fmt.Sprintf("Find the statement with a condition on s3:%s, and except the role from it. Run verify with the policies (`--policies` or the two profiles): it names the statement.", header)
+	c.Fix = fmt.Sprintf(
+		"Find the statement with a condition on s3:%s, and except the role from it. Run verify with the policies (`--policies` or the two profiles): it names the statement.",
+		header,
+	)
 	return c
 }
 

@@ -68,7 +68,12 @@ func New(o Options) (*Verifier, error) {
 // Verify runs the checks of a destination, and calls emit with each result in order;
 // emit may be nil. The error is emit's, the context's or ErrUnknownDestination. A failed
 // check is a result, not an error.
-func (v *Verifier) Verify(ctx context.Context, destination string, o report.RunOptions, emit func(report.Check) error) (report.Report, error) {
+func (v *Verifier) Verify(
+	ctx context.Context,
+	destination string,
+	o report.RunOptions,
+	emit func(report.Check) error,
+) (report.Report, error) {
 	dest, ok := v.opts.Config.Destinations[destination]
 	if !ok {
 		return report.Report{}, fmt.Errorf("destination %q: %w", destination, ErrUnknownDestination)
@@ -77,7 +82,12 @@ func (v *Verifier) Verify(ctx context.Context, destination string, o report.RunO
 }
 
 // Run is like Verify, for a destination that need not be configured.
-func (v *Verifier) Run(ctx context.Context, dest *config.Destination, o report.RunOptions, emit func(report.Check) error) (out report.Report, err error) {
+func (v *Verifier) Run(
+	ctx context.Context,
+	dest *config.Destination,
+	o report.RunOptions,
+	emit func(report.Check) error,
+) (out report.Report, err error) {
 	out = report.Report{Destination: dest.Name, Documents: o.Policies.Documents}
 	r, err := v.newRun(dest, o)
 	if err != nil {

@@ -36,7 +36,9 @@ func (s store) way(name string, client *s3.Client) (load.Put, error) {
 		return s.opened(func(ctx context.Context, in *s3.PutObjectInput) error {
 			_, err := uploader.UploadObject(ctx, &transfermanager.UploadObjectInput{
 				Bucket: in.Bucket, Key: in.Key, Body: in.Body, ExpectedBucketOwner: in.ExpectedBucketOwner,
-				ServerSideEncryption: tmtypes.ServerSideEncryption(in.ServerSideEncryption), SSEKMSKeyID: in.SSEKMSKeyId, BucketKeyEnabled: in.BucketKeyEnabled,
+				ServerSideEncryption: tmtypes.ServerSideEncryption(
+					in.ServerSideEncryption,
+				), SSEKMSKeyID: in.SSEKMSKeyId, BucketKeyEnabled: in.BucketKeyEnabled,
 			})
 			return err
 		}), nil

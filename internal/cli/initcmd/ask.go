@@ -59,7 +59,14 @@ func (i *Initiation) checkGiven() error {
 		case q.refused() && q.inFile != "" && s.same(q):
 			*q.value = ""
 		case q.refused() && q.inFile != "":
-			return console.UsageError(fmt.Errorf("--%s %s: the file says %s for all its destinations; leave the flag out, or change setup.runs_as in the file", q.flag, *q.value, q.inFile))
+			return console.UsageError(
+				fmt.Errorf(
+					"--%s %s: the file says %s for all its destinations; leave the flag out, or change setup.runs_as in the file",
+					q.flag,
+					*q.value,
+					q.inFile,
+				),
+			)
 		case q.refused() && q.flag == "external-id":
 			return console.UsageError(errors.New("--external-id: AssumeRoleWithWebIdentity does not take one"))
 		case q.refused():

@@ -95,7 +95,10 @@ func lookAtCaller(ctx context.Context, ac aws.Config, cfg *config.Config, d *con
 	case aws.ToString(who.Account) == d.Owner:
 		return finding{"✓", "the credentials at hand are " + aws.ToString(who.Arn) + ", of account B"}
 	}
-	return finding{"!", fmt.Sprintf("the credentials at hand are %s, of neither account (%s, %s)", aws.ToString(who.Arn), role.Account, d.Owner)}
+	return finding{
+		"!",
+		fmt.Sprintf("the credentials at hand are %s, of neither account (%s, %s)", aws.ToString(who.Arn), role.Account, d.Owner),
+	}
 }
 
 // lookAtBucket sends an unsigned request: S3 returns the bucket's Region to every caller.

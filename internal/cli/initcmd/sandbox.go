@@ -135,6 +135,10 @@ func (s *sandboxHere) makeUser(ctx context.Context, name string) error {
 	if err != nil {
 		return fmt.Errorf("creating an access key of %s in the sandbox: %w", name, err)
 	}
-	text := fmt.Sprintf("[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n", aws.ToString(key.AccessKey.AccessKeyId), aws.ToString(key.AccessKey.SecretAccessKey))
+	text := fmt.Sprintf(
+		"[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n",
+		aws.ToString(key.AccessKey.AccessKeyId),
+		aws.ToString(key.AccessKey.SecretAccessKey),
+	)
 	return console.WritePrivate(s.credentialsFile(), []byte(text))
 }

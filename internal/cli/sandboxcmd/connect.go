@@ -73,7 +73,10 @@ func Announce(sb *sandbox.Sandbox, dataDir string) (c *Connection, leave func(),
 	}
 	c = &Connection{
 		Endpoint: sb.Endpoint(), Token: sb.AdminToken(), AccountA: sb.AccountA(), AccountB: sb.AccountB(), Region: sb.Region(),
-		Config: filepath.Join(dir, "aws-config"), Credentials: filepath.Join(dir, "aws-credentials"), Keys: map[string]rootKey{}, PID: os.Getpid(),
+		Config: filepath.Join(
+			dir,
+			"aws-config",
+		), Credentials: filepath.Join(dir, "aws-credentials"), Keys: map[string]rootKey{}, PID: os.Getpid(),
 	}
 	for _, account := range []string{c.AccountA, c.AccountB} {
 		k := sb.RootKeys(account)
@@ -134,7 +137,8 @@ func (c *Connection) awsFiles() (config, credentials []byte) {
 type ConnectFlag struct{ path string }
 
 func (c *ConnectFlag) register(cmd *cobra.Command) {
-	cmd.PersistentFlags().StringVar(&c.path, "connect", "", "file or data directory of the sandbox to talk to (default $"+connectEnv+", else the sandbox that was started last)")
+	cmd.PersistentFlags().
+		StringVar(&c.path, "connect", "", "file or data directory of the sandbox to talk to (default $"+connectEnv+", else the sandbox that was started last)")
 }
 
 // Open reads the connection file and makes a client for the sandbox behind it.

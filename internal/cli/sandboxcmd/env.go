@@ -38,7 +38,12 @@ Terraform (terraform), the paths of the AWS configuration files (files), or all 
 				return terraformProviders.Execute(a.Out, &c.Connection)
 			case "files":
 				// Variables in the environment would take precedence over the profiles.
-				_, err := fmt.Fprintf(a.Out, "export AWS_CONFIG_FILE=%s\nexport AWS_SHARED_CREDENTIALS_FILE=%s\nunset AWS_ENDPOINT_URL AWS_CA_BUNDLE AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_PROFILE\n", c.Config, c.Credentials)
+				_, err := fmt.Fprintf(
+					a.Out,
+					"export AWS_CONFIG_FILE=%s\nexport AWS_SHARED_CREDENTIALS_FILE=%s\nunset AWS_ENDPOINT_URL AWS_CA_BUNDLE AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_PROFILE\n",
+					c.Config,
+					c.Credentials,
+				)
 				return err
 			case "json":
 				enc := json.NewEncoder(a.Out)
@@ -70,7 +75,13 @@ func writeShellEnv(w io.Writer, c *Connection, account string) error {
 		name = "B"
 	}
 	k := c.Keys[account]
-	lines = append(lines, "unset AWS_SESSION_TOKEN AWS_PROFILE", "# root of account "+name, "export AWS_ACCESS_KEY_ID="+k.AccessKeyID, "export AWS_SECRET_ACCESS_KEY="+k.SecretAccessKey)
+	lines = append(
+		lines,
+		"unset AWS_SESSION_TOKEN AWS_PROFILE",
+		"# root of account "+name,
+		"export AWS_ACCESS_KEY_ID="+k.AccessKeyID,
+		"export AWS_SECRET_ACCESS_KEY="+k.SecretAccessKey,
+	)
 	for _, l := range lines {
 		if _, err := fmt.Fprintln(w, l); err != nil {
 			return err

@@ -22,17 +22,46 @@ func sandboxSet(a *console.App, connect *ConnectFlag) *cobra.Command {
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(
-		adminCommand(a, connect, "clock OFFSET", "Set the offset of the sandbox's clock: 20m for ahead, -- -1h for back, 0s for none", "PUT", "clock", 1, func(args []string) (any, error) {
-			d, err := time.ParseDuration(args[0])
-			return map[string]sandbox.Duration{"offset": sandbox.Duration(d)}, err
-		}),
-		adminCommand(a, connect, "expire-sessions [ROLE-ARN]", "Make the sessions of a role, or of all roles, expire now", "POST", "expire-sessions", -1, func(args []string) (any, error) {
-			return map[string]string{"role": firstOf(args)}, nil
-		}),
+		adminCommand(
+			a,
+			connect,
+			"clock OFFSET",
+			"Set the offset of the sandbox's clock: 20m for ahead, -- -1h for back, 0s for none",
+			"PUT",
+			"clock",
+			1,
+			func(args []string) (any, error) {
+				d, err := time.ParseDuration(args[0])
+				return map[string]sandbox.Duration{"offset": sandbox.Duration(d)}, err
+			},
+		),
+		adminCommand(
+			a,
+			connect,
+			"expire-sessions [ROLE-ARN]",
+			"Make the sessions of a role, or of all roles, expire now",
+			"POST",
+			"expire-sessions",
+			-1,
+			func(args []string) (any, error) {
+				return map[string]string{"role": firstOf(args)}, nil
+			},
+		),
 		adminCommand(a, connect, "disable-key KEY-ARN", "Disable a KMS key", "POST", "disable-key", 1, argARN),
 		adminCommand(a, connect, "delete-role ROLE-ARN", "Delete a role with its policies", "POST", "delete-role", 1, argARN),
-		adminCommand(a, connect, "lifecycle", "Apply the buckets' lifecycle rules as of now by the sandbox's clock", "POST", "lifecycle", 0, func([]string) (any, error) { return nil, nil }),
-		guardrailsCommand(a, connect), endpointCommand(a, connect), webIdentityCommand(a, connect),
+		adminCommand(
+			a,
+			connect,
+			"lifecycle",
+			"Apply the buckets' lifecycle rules as of now by the sandbox's clock",
+			"POST",
+			"lifecycle",
+			0,
+			func([]string) (any, error) { return nil, nil },
+		),
+		guardrailsCommand(a, connect),
+		endpointCommand(a, connect),
+		webIdentityCommand(a, connect),
 	)
 	for _, c := range cmd.Commands() {
 		if example := sandboxSetExamples[c.Name()]; example != "" {
@@ -69,7 +98,13 @@ func argARN(args []string) (any, error) { return map[string]string{"arn": args[0
 
 // adminCommand sends one request and prints its answer. n is the number of
 // arguments; -1 is one at most.
-func adminCommand(a *console.App, connect *ConnectFlag, use, short, method, path string, n int, input func([]string) (any, error)) *cobra.Command {
+func adminCommand(
+	a *console.App,
+	connect *ConnectFlag,
+	use, short, method, path string,
+	n int,
+	input func([]string) (any, error),
+) *cobra.Command {
 	args := cobra.ExactArgs(max(n, 0))
 	if n < 0 {
 		args = cobra.MaximumNArgs(1)

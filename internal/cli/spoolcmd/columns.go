@@ -24,7 +24,14 @@ type columns struct {
 }
 
 func newColumns(w io.Writer, now time.Time, heading ...string) *columns {
-	return &columns{w: w, now: now, paint: make(map[int]func(string) string), widths: make([]int, len(heading)), rows: [][]string{heading}, top: true}
+	return &columns{
+		w:      w,
+		now:    now,
+		paint:  make(map[int]func(string) string),
+		widths: make([]int, len(heading)),
+		rows:   [][]string{heading},
+		top:    true,
+	}
 }
 
 // add takes a row with a cell for each column.

@@ -111,7 +111,14 @@ func export(ctx context.Context, c *client.Client, o Spooled, w io.Writer) error
 	}
 	got := base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, sum.Sum32()))
 	if n != o.Size || got != o.CRC32C {
-		return fmt.Errorf("%s came as %d bytes with CRC32C %s, and is %d bytes with %s: what was written is not the object", o.UploadID, n, got, o.Size, o.CRC32C)
+		return fmt.Errorf(
+			"%s came as %d bytes with CRC32C %s, and is %d bytes with %s: what was written is not the object",
+			o.UploadID,
+			n,
+			got,
+			o.Size,
+			o.CRC32C,
+		)
 	}
 	return nil
 }

@@ -81,7 +81,13 @@ func writeSpooled(a *console.App, o Spooled, now time.Time) error {
 	state := o.State
 	switch {
 	case o.ParkedSince != nil:
-		state = p.Warn(o.State) + fmt.Sprintf(" since %s (%s ago)", o.ParkedSince.UTC().Format(time.RFC3339), console.Span(true, now.Sub(*o.ParkedSince)))
+		state = p.Warn(
+			o.State,
+		) + fmt.Sprintf(
+			" since %s (%s ago)",
+			o.ParkedSince.UTC().Format(time.RFC3339),
+			console.Span(true, now.Sub(*o.ParkedSince)),
+		)
 	case o.State == "parked":
 		state = p.Warn(o.State)
 	case o.State == "dead", o.State == "unreadable", o.State == "quarantined":

@@ -150,7 +150,9 @@ func uploadIDs(args []string) ([]string, error) {
 	for _, arg := range args {
 		u, err := ulid.ParseStrict(arg)
 		if err != nil {
-			return nil, console.UsageError(fmt.Errorf("%q is not the id of an upload: want its 26 letters and digits, as `brokerctl spool ls` shows them", arg))
+			return nil, console.UsageError(
+				fmt.Errorf("%q is not the id of an upload: want its 26 letters and digits, as `brokerctl spool ls` shows them", arg),
+			)
 		}
 		if id := u.String(); !slices.Contains(ids, id) {
 			ids = append(ids, id)

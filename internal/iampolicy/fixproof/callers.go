@@ -69,22 +69,56 @@ func (j *judge) callers() []caller {
 	var out []caller
 	role := func(name, account, role string, p ownPolicies, near bool, context map[string][]string) {
 		arn := "arn:" + partition + ":iam::" + account + ":role/" + role
-		out = append(out, caller{name: name, principal: awsarn.Session(arn, "fixproof"), roleARN: arn, account: account, context: context, policies: p, near: near})
+		out = append(
+			out,
+			caller{
+				name:      name,
+				principal: awsarn.Session(arn, "fixproof"),
+				roleARN:   arn,
+				account:   account,
+				context:   context,
+				policies:  p,
+				near:      near,
+			},
+		)
 	}
 	colleague := j.organization()
 	role("another role of account "+own, own, strangerName, allowsAll, true, colleague)
 	role("another role of account "+own+" with the caller's tags", own, strangerName, allowsAll, false, j.dressed())
 	role("another role of account "+own+" without a policy of its own", own, strangerName, noPolicies, false, colleague)
 	role("another role of account "+own+" with the same policies", own, strangerName, sharedDocs, false, colleague)
-	out = append(out, caller{name: "another user of account " + own, principal: "arn:" + partition + ":iam::" + own + ":user/" + strangerName, account: own, context: colleague})
+	out = append(
+		out,
+		caller{
+			name:      "another user of account " + own,
+			principal: "arn:" + partition + ":iam::" + own + ":user/" + strangerName,
+			account:   own,
+			context:   colleague,
+		},
+	)
 	if !strings.HasSuffix(r.Principal, ":root") {
-		out = append(out, caller{name: "the root user of account " + own, principal: "arn:" + partition + ":iam::" + own + ":root", account: own, context: colleague})
+		out = append(
+			out,
+			caller{
+				name:      "the root user of account " + own,
+				principal: "arn:" + partition + ":iam::" + own + ":root",
+				account:   own,
+				context:   colleague,
+			},
+		)
 	}
 	if resource != own && resource != "" {
 		role("another role of account "+resource, resource, strangerName, allowsAll, true, nil)
 		role("another role of account "+resource+" without a policy of its own", resource, strangerName, noPolicies, false, nil)
 	}
-	role("a role of an account of another organization", strangerAccount, strangerName, allowsAll, true, map[string][]string{"aws:PrincipalOrgID": {strangerOrg}})
+	role(
+		"a role of an account of another organization",
+		strangerAccount,
+		strangerName,
+		allowsAll,
+		true,
+		map[string][]string{"aws:PrincipalOrgID": {strangerOrg}},
+	)
 	if name := roleName(r); name != "" {
 		role("a role of the same name in another account", strangerAccount, name, allowsAll, false, nil)
 		role("a role of account "+own+" whose name begins with the caller's", own, name+"x", allowsAll, false, colleague)
@@ -159,9 +193,27 @@ func (j *judge) mentioned() []caller {
 			return
 		case a.Service == "iam" && a.Resource == "root":
 			role := "arn:" + a.Partition + ":iam::" + a.Account + ":role/" + strangerName
-			out = append(out, caller{name: "a role of account " + a.Account, principal: awsarn.Session(role, "fixproof"), roleARN: role, account: a.Account, near: true})
+			out = append(
+				out,
+				caller{
+					name:      "a role of account " + a.Account,
+					principal: awsarn.Session(role, "fixproof"),
+					roleARN:   role,
+					account:   a.Account,
+					near:      true,
+				},
+			)
 		case a.Is("iam", "role"):
-			out = append(out, caller{name: "role " + a.Name() + " of account " + a.Account, principal: awsarn.Session(arn, "fixproof"), roleARN: arn, account: a.Account, near: true})
+			out = append(
+				out,
+				caller{
+					name:      "role " + a.Name() + " of account " + a.Account,
+					principal: awsarn.Session(arn, "fixproof"),
+					roleARN:   arn,
+					account:   a.Account,
+					near:      true,
+				},
+			)
 		case a.Is("iam", "user"), a.Is("sts", "assumed-role"), a.Is("sts", "federated-user"):
 			out = append(out, caller{name: a.Type() + " " + a.Name() + " of account " + a.Account, principal: arn, account: a.Account, near: true})
 		}

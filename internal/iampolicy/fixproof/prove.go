@@ -84,7 +84,12 @@ func assumeOpen(sc iampolicy.Scenario) iampolicy.Scenario {
 			if doc, err := iampolicy.Parse([]byte(openResourcePolicy)); err == nil && sc.Policies.Resource == nil {
 				sc.Policies.Resource = doc
 			}
-		case iampolicy.LayerBoundary, iampolicy.LayerSession, iampolicy.LayerSCP, iampolicy.LayerRCP, iampolicy.LayerVPCEndpoint, iampolicy.LayerPublicAccess:
+		case iampolicy.LayerBoundary,
+			iampolicy.LayerSession,
+			iampolicy.LayerSCP,
+			iampolicy.LayerRCP,
+			iampolicy.LayerVPCEndpoint,
+			iampolicy.LayerPublicAccess:
 		}
 	}
 	sc.NotSupplied = nil

@@ -33,8 +33,11 @@ func (j *judge) services() []caller {
 			caller{name: "service " + name + " on behalf of another account", principal: name, context: elsewhere(same)})
 	}
 	if isService(r.Principal) {
-		out = append(out, caller{name: "service " + r.Principal + " on behalf of another account", principal: r.Principal, context: elsewhere(same), near: true},
-			caller{name: "service " + r.Principal + " without a source", principal: r.Principal})
+		out = append(
+			out,
+			caller{name: "service " + r.Principal + " on behalf of another account", principal: r.Principal, context: elsewhere(same), near: true},
+			caller{name: "service " + r.Principal + " without a source", principal: r.Principal},
+		)
 		for _, key := range j.words.keys {
 			if sourceKey(key) {
 				out = append(out, j.withValues("service "+r.Principal, same, key)...)
@@ -53,7 +56,11 @@ func (j *judge) services() []caller {
 
 // elsewhere moves the source of a service's call to another account.
 func elsewhere(source map[string][]string) map[string][]string {
-	out := map[string][]string{"aws:SourceAccount": {strangerAccount}, "aws:SourceArn": {"arn:aws:s3:::" + strangerName}, "aws:SourceOrgID": {strangerOrg}}
+	out := map[string][]string{
+		"aws:SourceAccount": {strangerAccount},
+		"aws:SourceArn":     {"arn:aws:s3:::" + strangerName},
+		"aws:SourceOrgID":   {strangerOrg},
+	}
 	for k, v := range source {
 		for known := range out {
 			if strings.EqualFold(known, k) && known != k {
@@ -90,7 +97,15 @@ func (j *judge) tokens() []caller {
 	for k := range claims {
 		other := maps.Clone(claims)
 		other[k] = []string{strangerValue}
-		out = append(out, caller{name: "a token of " + r.Principal + " with another " + k, principal: r.Principal, context: other, near: strings.HasSuffix(strings.ToLower(k), ":sub")})
+		out = append(
+			out,
+			caller{
+				name:      "a token of " + r.Principal + " with another " + k,
+				principal: r.Principal,
+				context:   other,
+				near:      strings.HasSuffix(strings.ToLower(k), ":sub"),
+			},
+		)
 		gone := maps.Clone(claims)
 		delete(gone, k)
 		out = append(out, caller{name: "a token of " + r.Principal + " without " + k, principal: r.Principal, context: gone})

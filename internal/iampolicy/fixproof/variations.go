@@ -77,7 +77,14 @@ func (j *judge) variations() []variation {
 	}
 	out = append(out, j.encryption()...)
 	for i, conditions := range j.words.statements {
-		out = append(out, variation{name: fmt.Sprintf("as statement %d of the documents wants it", i+1), free: true, change: func(r *iampolicy.Request) { satisfy(r.Context, conditions) }})
+		out = append(
+			out,
+			variation{
+				name:   fmt.Sprintf("as statement %d of the documents wants it", i+1),
+				free:   true,
+				change: func(r *iampolicy.Request) { satisfy(r.Context, conditions) },
+			},
+		)
 	}
 	return append(out, j.elsewhere()...)
 }
@@ -132,7 +139,10 @@ func (j *judge) elsewhere() []variation {
 		if resource == r.Resource || r.Resource == "*" || r.Resource == "" {
 			return
 		}
-		out = append(out, variation{name: name, away: home == "" || bucketOf(resource) != home, change: func(r *iampolicy.Request) { r.Resource = resource }})
+		out = append(
+			out,
+			variation{name: name, away: home == "" || bucketOf(resource) != home, change: func(r *iampolicy.Request) { r.Resource = resource }},
+		)
 	}
 	if a, err := awsarn.Parse(r.Resource); err == nil {
 		at("on another "+a.Service+" resource", r.Resource+"x")

@@ -21,12 +21,12 @@ var corsHeaderName = regexp.MustCompile("^[-!#$%&'*+.^_`|~0-9A-Za-z]+$")
 
 // corsRule is a rule as it is written and kept.
 type corsRule struct {
-	ID             string   `xml:",omitempty" json:",omitempty"`
+	ID             string   `xml:",omitempty"    json:",omitempty"`
 	AllowedHeaders []string `xml:"AllowedHeader" json:",omitempty"`
 	AllowedMethods []string `xml:"AllowedMethod"`
 	AllowedOrigins []string `xml:"AllowedOrigin"`
-	ExposeHeaders  []string `xml:"ExposeHeader" json:",omitempty"`
-	MaxAgeSeconds  *int     `xml:",omitempty" json:",omitempty"`
+	ExposeHeaders  []string `xml:"ExposeHeader"  json:",omitempty"`
+	MaxAgeSeconds  *int     `xml:",omitempty"    json:",omitempty"`
 }
 
 type corsXML struct {

@@ -27,35 +27,35 @@ type lifecycleConfig struct {
 
 type lifecycleRule struct {
 	ID                   string                `xml:",omitempty"`
-	Prefix               *string               `json:",omitempty"` // the older form of Filter
-	Filter               *lifecycleFilter      `json:",omitempty"`
+	Prefix               *string               `                                     json:",omitempty"` // the older form of Filter
+	Filter               *lifecycleFilter      `                                     json:",omitempty"`
 	Status               string                `xml:"Status"`
-	Expiration           *lifecycleExpiration  `json:",omitempty"`
-	Transitions          []lifecycleTransition `xml:"Transition" json:",omitempty"`
-	NoncurrentExpiration *noncurrentExpiration `xml:"NoncurrentVersionExpiration" json:",omitempty"`
-	NoncurrentMoves      []noncurrentMove      `xml:"NoncurrentVersionTransition" json:",omitempty"`
+	Expiration           *lifecycleExpiration  `                                     json:",omitempty"`
+	Transitions          []lifecycleTransition `xml:"Transition"                     json:",omitempty"`
+	NoncurrentExpiration *noncurrentExpiration `xml:"NoncurrentVersionExpiration"    json:",omitempty"`
+	NoncurrentMoves      []noncurrentMove      `xml:"NoncurrentVersionTransition"    json:",omitempty"`
 	Abort                *abortIncomplete      `xml:"AbortIncompleteMultipartUpload" json:",omitempty"`
 }
 
 type lifecycleFilter struct {
 	Prefix   *string        `json:",omitempty"`
 	Tag      *kernel.TagXML `json:",omitempty"`
-	SizeOver *int64         `xml:"ObjectSizeGreaterThan" json:",omitempty"`
-	SizeLess *int64         `xml:"ObjectSizeLessThan" json:",omitempty"`
+	SizeOver *int64         `json:",omitempty" xml:"ObjectSizeGreaterThan"`
+	SizeLess *int64         `json:",omitempty" xml:"ObjectSizeLessThan"`
 	And      *lifecycleAnd  `json:",omitempty"`
 }
 
 type lifecycleAnd struct {
 	Prefix   *string         `json:",omitempty"`
-	Tags     []kernel.TagXML `xml:"Tag" json:",omitempty"`
-	SizeOver *int64          `xml:"ObjectSizeGreaterThan" json:",omitempty"`
-	SizeLess *int64          `xml:"ObjectSizeLessThan" json:",omitempty"`
+	Tags     []kernel.TagXML `json:",omitempty" xml:"Tag"`
+	SizeOver *int64          `json:",omitempty" xml:"ObjectSizeGreaterThan"`
+	SizeLess *int64          `json:",omitempty" xml:"ObjectSizeLessThan"`
 }
 
 type lifecycleExpiration struct {
 	Date         *string `json:",omitempty"`
 	Days         *int    `json:",omitempty"`
-	DeleteMarker *bool   `xml:"ExpiredObjectDeleteMarker" json:",omitempty"`
+	DeleteMarker *bool   `json:",omitempty" xml:"ExpiredObjectDeleteMarker"`
 }
 
 type lifecycleTransition struct {
@@ -65,12 +65,12 @@ type lifecycleTransition struct {
 }
 
 type noncurrentExpiration struct {
-	Days  *int `xml:"NoncurrentDays" json:",omitempty"`
+	Days  *int `xml:"NoncurrentDays"          json:",omitempty"`
 	Newer *int `xml:"NewerNoncurrentVersions" json:",omitempty"`
 }
 
 type noncurrentMove struct {
-	Days         *int `xml:"NoncurrentDays" json:",omitempty"`
+	Days         *int `xml:"NoncurrentDays"          json:",omitempty"`
 	Newer        *int `xml:"NewerNoncurrentVersions" json:",omitempty"`
 	StorageClass string
 }

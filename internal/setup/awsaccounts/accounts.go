@@ -36,7 +36,8 @@ type account struct {
 func Connect(ctx context.Context, e Endpoints, configs ...aws.Config) (*Accounts, error) {
 	a := &Accounts{endpoints: e, byID: map[string]account{}}
 	for _, cfg := range configs {
-		out, err := sts.NewFromConfig(cfg, func(o *sts.Options) { override(&o.BaseEndpoint, e.STS) }).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+		out, err := sts.NewFromConfig(cfg, func(o *sts.Options) { override(&o.BaseEndpoint, e.STS) }).
+			GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 		if err != nil {
 			return nil, fmt.Errorf("asking STS whose credentials these are: %w", err)
 		}

@@ -21,7 +21,9 @@ func (a *Accounts) CreateKey(ctx context.Context, account, region, alias string)
 	}
 	api := a.kms(acc, region)
 	out, err := api.CreateKey(ctx, &kms.CreateKeyInput{
-		Description: aws.String("objects that brokerd delivers"), KeySpec: types.KeySpecSymmetricDefault, KeyUsage: types.KeyUsageTypeEncryptDecrypt,
+		Description: aws.String(
+			"objects that brokerd delivers",
+		), KeySpec: types.KeySpecSymmetricDefault, KeyUsage: types.KeyUsageTypeEncryptDecrypt,
 		Tags: []types.Tag{{TagKey: aws.String(madeTag), TagValue: aws.String(madeValue)}},
 	})
 	if err != nil {

@@ -38,7 +38,8 @@ func (r *applying) put(ctx context.Context, c *setup.Change) error {
 		if err != nil {
 			return err
 		}
-		_, err = r.kms(acc, key.Region).PutKeyPolicy(ctx, &kms.PutKeyPolicyInput{KeyId: aws.String(c.ARN), PolicyName: aws.String(keyPolicyName), Policy: aws.String(c.After)})
+		_, err = r.kms(acc, key.Region).
+			PutKeyPolicy(ctx, &kms.PutKeyPolicyInput{KeyId: aws.String(c.ARN), PolicyName: aws.String(keyPolicyName), Policy: aws.String(c.After)})
 		return err
 	case setup.KindTrail:
 		return r.putTrail(ctx, acc, c)
@@ -66,7 +67,10 @@ func (w iamWriter) put(ctx context.Context, c *setup.Change) (err error) {
 	case c.Kind == setup.KindRole:
 		_, err = w.api.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: name})
 	case c.Kind == setup.KindBoundary:
-		_, err = w.api.PutRolePermissionsBoundary(ctx, &iam.PutRolePermissionsBoundaryInput{RoleName: name, PermissionsBoundary: aws.String(c.After)})
+		_, err = w.api.PutRolePermissionsBoundary(
+			ctx,
+			&iam.PutRolePermissionsBoundaryInput{RoleName: name, PermissionsBoundary: aws.String(c.After)},
+		)
 	case c.Kind == setup.KindMaxSession:
 		var seconds int64
 		if seconds, err = strconv.ParseInt(c.After, 10, 32); err == nil {

@@ -25,9 +25,18 @@ func (w bucketWriter) put(ctx context.Context, c *setup.Change) (err error) {
 	case setup.KindPublicBlock:
 		var p setup.PublicAccess
 		if err = json.Unmarshal([]byte(c.After), &p); err == nil {
-			_, err = w.api.PutPublicAccessBlock(ctx, &s3.PutPublicAccessBlockInput{Bucket: w.name, ExpectedBucketOwner: w.owner, PublicAccessBlockConfiguration: &types.PublicAccessBlockConfiguration{
-				BlockPublicAcls: aws.Bool(p.BlockPublicACLs), IgnorePublicAcls: aws.Bool(p.IgnorePublicACLs), BlockPublicPolicy: aws.Bool(p.BlockPublicPolicy), RestrictPublicBuckets: aws.Bool(p.RestrictPublicBuckets),
-			}})
+			_, err = w.api.PutPublicAccessBlock(
+				ctx,
+				&s3.PutPublicAccessBlockInput{
+					Bucket:              w.name,
+					ExpectedBucketOwner: w.owner,
+					PublicAccessBlockConfiguration: &types.PublicAccessBlockConfiguration{
+						BlockPublicAcls: aws.Bool(
+							p.BlockPublicACLs,
+						), IgnorePublicAcls: aws.Bool(p.IgnorePublicACLs), BlockPublicPolicy: aws.Bool(p.BlockPublicPolicy), RestrictPublicBuckets: aws.Bool(p.RestrictPublicBuckets),
+					},
+				},
+			)
 		}
 	case setup.KindOwnership:
 		var ownership string
@@ -38,18 +47,30 @@ func (w bucketWriter) put(ctx context.Context, c *setup.Change) (err error) {
 	case setup.KindEncryption:
 		var e setup.Encryption
 		if err = json.Unmarshal([]byte(c.After), &e); err == nil {
-			_, err = w.api.PutBucketEncryption(ctx, &s3.PutBucketEncryptionInput{Bucket: w.name, ExpectedBucketOwner: w.owner, ServerSideEncryptionConfiguration: &types.ServerSideEncryptionConfiguration{
-				Rules: []types.ServerSideEncryptionRule{{
-					ApplyServerSideEncryptionByDefault: &types.ServerSideEncryptionByDefault{SSEAlgorithm: types.ServerSideEncryption(e.Algorithm), KMSMasterKeyID: aws.String(e.KeyARN)},
-					BucketKeyEnabled:                   aws.Bool(e.BucketKey),
-				}},
-			}})
+			_, err = w.api.PutBucketEncryption(
+				ctx,
+				&s3.PutBucketEncryptionInput{
+					Bucket:              w.name,
+					ExpectedBucketOwner: w.owner,
+					ServerSideEncryptionConfiguration: &types.ServerSideEncryptionConfiguration{
+						Rules: []types.ServerSideEncryptionRule{{
+							ApplyServerSideEncryptionByDefault: &types.ServerSideEncryptionByDefault{
+								SSEAlgorithm:   types.ServerSideEncryption(e.Algorithm),
+								KMSMasterKeyID: aws.String(e.KeyARN),
+							},
+							BucketKeyEnabled: aws.Bool(e.BucketKey),
+						}},
+					},
+				},
+			)
 		}
 	case setup.KindLogging:
 		var l setup.Logging
 		if err = json.Unmarshal([]byte(c.After), &l); err == nil {
 			_, err = w.api.PutBucketLogging(ctx, &s3.PutBucketLoggingInput{Bucket: w.name, ExpectedBucketOwner: w.owner,
-				BucketLoggingStatus: &types.BucketLoggingStatus{LoggingEnabled: &types.LoggingEnabled{TargetBucket: aws.String(l.Bucket), TargetPrefix: aws.String(l.Prefix)}}})
+				BucketLoggingStatus: &types.BucketLoggingStatus{
+					LoggingEnabled: &types.LoggingEnabled{TargetBucket: aws.String(l.Bucket), TargetPrefix: aws.String(l.Prefix)},
+				}})
 		}
 	case setup.KindLifecycle:
 		return w.lifecycle(ctx, c)
@@ -96,19 +117,32 @@ func (w bucketWriter) lifecycle(ctx context.Context, c *setup.Change) error {
 			}
 			continue
 		}
-		rules[i] = types.LifecycleRule{ID: aws.String(l.ID), Status: types.ExpirationStatusDisabled, Filter: &types.LifecycleRuleFilter{Prefix: aws.String(l.Prefix)}}
+		rules[i] = types.LifecycleRule{
+			ID:     aws.String(l.ID),
+			Status: types.ExpirationStatusDisabled,
+			Filter: &types.LifecycleRuleFilter{Prefix: aws.String(l.Prefix)},
+		}
 		if l.Enabled {
 			rules[i].Status = types.ExpirationStatusEnabled
 		}
 		if l.AbortIncompleteDays > 0 {
-			rules[i].AbortIncompleteMultipartUpload = &types.AbortIncompleteMultipartUpload{DaysAfterInitiation: aws.Int32(int32(l.AbortIncompleteDays))}
+			rules[i].AbortIncompleteMultipartUpload = &types.AbortIncompleteMultipartUpload{
+				DaysAfterInitiation: aws.Int32(int32(l.AbortIncompleteDays)),
+			}
 		}
 	}
-	in := &s3.PutBucketLifecycleConfigurationInput{Bucket: w.name, ExpectedBucketOwner: w.owner, LifecycleConfiguration: &types.BucketLifecycleConfiguration{Rules: rules}}
+	in := &s3.PutBucketLifecycleConfigurationInput{
+		Bucket:                 w.name,
+		ExpectedBucketOwner:    w.owner,
+		LifecycleConfiguration: &types.BucketLifecycleConfiguration{Rules: rules},
+	}
 	// This one belongs to the configuration and not to a rule: without it S3 would go
 	// back to its default.
 	if c.Before != "" {
-		out, err := w.api.GetBucketLifecycleConfiguration(ctx, &s3.GetBucketLifecycleConfigurationInput{Bucket: w.name, ExpectedBucketOwner: w.owner})
+		out, err := w.api.GetBucketLifecycleConfiguration(
+			ctx,
+			&s3.GetBucketLifecycleConfigurationInput{Bucket: w.name, ExpectedBucketOwner: w.owner},
+		)
 		if err != nil {
 			return err
 		}

@@ -38,12 +38,15 @@ func (r *applying) putTrail(ctx context.Context, acc account, c *setup.Change) e
 			}
 		}
 		if len(want) > 0 {
-			in.AdvancedEventSelectors = append(in.AdvancedEventSelectors, types.AdvancedEventSelector{Name: aws.String(selectorName), FieldSelectors: []types.AdvancedFieldSelector{
-				{Field: aws.String("eventCategory"), Equals: []string{"Data"}},
-				{Field: aws.String("resources.type"), Equals: []string{s3Objects}},
-				{Field: aws.String("readOnly"), Equals: []string{"false"}},
-				{Field: aws.String("resources.ARN"), StartsWith: want},
-			}})
+			in.AdvancedEventSelectors = append(
+				in.AdvancedEventSelectors,
+				types.AdvancedEventSelector{Name: aws.String(selectorName), FieldSelectors: []types.AdvancedFieldSelector{
+					{Field: aws.String("eventCategory"), Equals: []string{"Data"}},
+					{Field: aws.String("resources.type"), Equals: []string{s3Objects}},
+					{Field: aws.String("readOnly"), Equals: []string{"false"}},
+					{Field: aws.String("resources.ARN"), StartsWith: want},
+				}},
+			)
 		}
 	} else {
 		for _, e := range s.Basic {

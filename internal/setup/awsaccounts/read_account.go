@@ -36,7 +36,12 @@ func (a *Accounts) accountBlock(ctx context.Context, acc account, region string)
 		}
 		base = "https://" + acc.id + ".s3-control." + region + "." + suffix
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(base, "/")+"/v20180820/configuration/publicAccessBlock", nil)
+	req, err := http.NewRequestWithContext(
+		ctx,
+		http.MethodGet,
+		strings.TrimSuffix(base, "/")+"/v20180820/configuration/publicAccessBlock",
+		nil,
+	)
 	if err != nil {
 		return setup.PublicAccess{}, fmt.Errorf("reading the account's public-access block: %w", err)
 	}
@@ -73,7 +78,12 @@ func (a *Accounts) accountBlock(ctx context.Context, acc account, region string)
 	if err := xml.Unmarshal(body, &out); err != nil {
 		return setup.PublicAccess{}, fmt.Errorf("reading the account's public-access block: %w", err)
 	}
-	return setup.PublicAccess{BlockPublicACLs: out.BlockPublicAcls, IgnorePublicACLs: out.IgnorePublicAcls, BlockPublicPolicy: out.BlockPublicPolicy, RestrictPublicBuckets: out.RestrictPublicBuckets}, nil
+	return setup.PublicAccess{
+		BlockPublicACLs:       out.BlockPublicAcls,
+		IgnorePublicACLs:      out.IgnorePublicAcls,
+		BlockPublicPolicy:     out.BlockPublicPolicy,
+		RestrictPublicBuckets: out.RestrictPublicBuckets,
+	}, nil
 }
 
 // accountError finds the code in either of the two forms in which S3 sends errors.

@@ -92,13 +92,20 @@ func (r bucketReader) parts(ctx context.Context, b *setup.BucketAt) {
 		}
 		for _, rule := range out.ServerSideEncryptionConfiguration.Rules {
 			if by := rule.ApplyServerSideEncryptionByDefault; by != nil {
-				return setup.Encryption{Algorithm: string(by.SSEAlgorithm), KeyARN: aws.ToString(by.KMSMasterKeyID), BucketKey: aws.ToBool(rule.BucketKeyEnabled)}, nil
+				return setup.Encryption{
+					Algorithm: string(by.SSEAlgorithm),
+					KeyARN:    aws.ToString(by.KMSMasterKeyID),
+					BucketKey: aws.ToBool(rule.BucketKeyEnabled),
+				}, nil
 			}
 		}
 		return setup.Encryption{}, errors.New("S3 sent a default encryption without a rule")
 	}, "ServerSideEncryptionConfigurationNotFoundError")
 	b.Lifecycle = ask(func() ([]setup.LifecycleRule, error) {
-		out, err := r.api.GetBucketLifecycleConfiguration(ctx, &s3.GetBucketLifecycleConfigurationInput{Bucket: r.name, ExpectedBucketOwner: r.owner})
+		out, err := r.api.GetBucketLifecycleConfiguration(
+			ctx,
+			&s3.GetBucketLifecycleConfigurationInput{Bucket: r.name, ExpectedBucketOwner: r.owner},
+		)
 		if err != nil {
 			return nil, err
 		}
@@ -125,7 +132,10 @@ func (r bucketReader) unfinished(ctx context.Context) setup.Part[[]setup.Unfinis
 		}
 		uploads := []setup.UnfinishedUpload{}
 		for _, u := range out.Uploads {
-			uploads = append(uploads, setup.UnfinishedUpload{Key: aws.ToString(u.Key), UploadID: aws.ToString(u.UploadId), Initiated: aws.ToTime(u.Initiated)})
+			uploads = append(
+				uploads,
+				setup.UnfinishedUpload{Key: aws.ToString(u.Key), UploadID: aws.ToString(u.UploadId), Initiated: aws.ToTime(u.Initiated)},
+			)
 		}
 		return uploads, nil
 	})
@@ -146,7 +156,8 @@ func lifecycleRules(rules []types.LifecycleRule) ([]setup.LifecycleRule, error) 
 			r.Prefix = aws.ToString(f.Prefix)
 			r.Whole = f.And == nil && f.Tag == nil && f.ObjectSizeGreaterThan == nil && f.ObjectSizeLessThan == nil
 		}
-		r.Only = rule.Filter != nil && rule.Expiration == nil && rule.NoncurrentVersionExpiration == nil && len(rule.NoncurrentVersionTransitions)+len(rule.Transitions) == 0
+		r.Only = rule.Filter != nil && rule.Expiration == nil && rule.NoncurrentVersionExpiration == nil &&
+			len(rule.NoncurrentVersionTransitions)+len(rule.Transitions) == 0
 		if rule.AbortIncompleteMultipartUpload != nil {
 			r.AbortIncompleteDays = int(aws.ToInt32(rule.AbortIncompleteMultipartUpload.DaysAfterInitiation))
 		}

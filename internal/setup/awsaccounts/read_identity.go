@@ -67,8 +67,13 @@ func (r iamReader) role(ctx context.Context, name string, id *setup.Identity) (*
 		return nil, otherPath(got)
 	}
 	id.Info = setup.KnownPart(setup.IdentityInfo{
-		ID: aws.ToString(role.RoleId), Path: aws.ToString(role.Path), Created: aws.ToTime(role.CreateDate), MaxSession: time.Duration(aws.ToInt32(role.MaxSessionDuration)) * time.Second,
-		Made: slices.ContainsFunc(role.Tags, func(t types.Tag) bool { return aws.ToString(t.Key) == madeTag && aws.ToString(t.Value) == madeValue }),
+		ID: aws.ToString(
+			role.RoleId,
+		), Path: aws.ToString(role.Path), Created: aws.ToTime(role.CreateDate), MaxSession: time.Duration(aws.ToInt32(role.MaxSessionDuration)) * time.Second,
+		Made: slices.ContainsFunc(
+			role.Tags,
+			func(t types.Tag) bool { return aws.ToString(t.Key) == madeTag && aws.ToString(t.Value) == madeValue },
+		),
 	})
 	id.Trust = partOf(decoded(role.AssumeRolePolicyDocument))
 	id.Inline = partOf(r.inline(ctx, name))

@@ -26,7 +26,14 @@ func (a *Accounts) readKey(ctx context.Context, arn string) *setup.KeyAt {
 			return setup.KeyInfo{}, err
 		}
 		m := out.KeyMetadata
-		return setup.KeyInfo{State: string(m.KeyState), Spec: string(m.KeySpec), Usage: string(m.KeyUsage), Manager: string(m.KeyManager), Region: parts.Region, MultiRegion: aws.ToBool(m.MultiRegion)}, nil
+		return setup.KeyInfo{
+			State:       string(m.KeyState),
+			Spec:        string(m.KeySpec),
+			Usage:       string(m.KeyUsage),
+			Manager:     string(m.KeyManager),
+			Region:      parts.Region,
+			MultiRegion: aws.ToBool(m.MultiRegion),
+		}, nil
 	}()
 	k.Info = partOf(info, err, "NotFoundException")
 	policy, err := func() (string, error) {

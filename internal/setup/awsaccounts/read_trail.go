@@ -84,7 +84,8 @@ func (s selectors) ours() []string {
 // ownBasic reports whether a basic selector has the form of ours: they have no
 // names. What stands in it beside our prefixes is kept.
 func ownBasic(e types.EventSelector) bool {
-	return e.ReadWriteType == types.ReadWriteTypeWriteOnly && !aws.ToBool(e.IncludeManagementEvents) && len(e.DataResources) == 1 && aws.ToString(e.DataResources[0].Type) == s3Objects
+	return e.ReadWriteType == types.ReadWriteTypeWriteOnly && !aws.ToBool(e.IncludeManagementEvents) && len(e.DataResources) == 1 &&
+		aws.ToString(e.DataResources[0].Type) == s3Objects
 }
 
 // selectorName marks our selector.

@@ -18,7 +18,9 @@ func (r iamReader) user(ctx context.Context, name string, id *setup.Identity) (*
 	if got := aws.ToString(out.User.Arn); got != id.ARN {
 		return nil, otherPath(got)
 	}
-	id.Info = setup.KnownPart(setup.IdentityInfo{ID: aws.ToString(out.User.UserId), Path: aws.ToString(out.User.Path), Created: aws.ToTime(out.User.CreateDate)})
+	id.Info = setup.KnownPart(
+		setup.IdentityInfo{ID: aws.ToString(out.User.UserId), Path: aws.ToString(out.User.Path), Created: aws.ToTime(out.User.CreateDate)},
+	)
 	id.Trust = setup.AbsentPart[string]()
 	inline, attached, err := r.userPolicies(ctx, name)
 	id.Inline, id.Attached = partOf(inline, err), partOf(attached, err)

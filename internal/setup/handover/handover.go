@@ -109,7 +109,8 @@ func newView(r Request) (*view, error) {
 		v.Profile = "--target-profile"
 	}
 	for _, role := range r.State.Roles {
-		if role.Account != r.Account && slices.ContainsFunc(role.Destinations, func(d string) bool { return slices.Contains(v.Destinations, d) }) {
+		if role.Account != r.Account &&
+			slices.ContainsFunc(role.Destinations, func(d string) bool { return slices.Contains(v.Destinations, d) }) {
 			v.Callers = with(v.Callers, role.ARN)
 			v.CallerAccounts = with(v.CallerAccounts, role.Account)
 		}
@@ -239,8 +240,11 @@ func (v *view) bucket(b *setup.Bucket) {
 		if place := (bucket{b.Name, b.Region, d.Destination.KeyTemplate.Prefix()}); !slices.Contains(v.Buckets, place) {
 			v.Buckets = append(v.Buckets, place)
 		}
-		v.Others = with(v.Others, fmt.Sprintf("Uploads below `%s` of `%s` with another encryption or another key than `%s` are refused, for every writer. "+
-			"Uploads without an encryption header get the bucket's default encryption, as before.", d.Destination.KeyTemplate.Prefix(), b.Name, d.Destination.KMSKey))
+		v.Others = with(
+			v.Others,
+			fmt.Sprintf("Uploads below `%s` of `%s` with another encryption or another key than `%s` are refused, for every writer. "+
+				"Uploads without an encryption header get the bucket's default encryption, as before.", d.Destination.KeyTemplate.Prefix(), b.Name, d.Destination.KMSKey),
+		)
 	}
 	v.Others = with(v.Others, fmt.Sprintf("Requests to `%s` over plain HTTP are refused, for everybody.", b.Name))
 }
@@ -260,26 +264,46 @@ func (v *view) setting(c *setup.Change, b *setup.Bucket) {
 		command("create-bucket", options)
 	case setup.KindPublicBlock:
 		p := b.PublicAccess
-		command("put-public-access-block", fmt.Sprintf("--public-access-block-configuration BlockPublicAcls=%t,IgnorePublicAcls=%t,BlockPublicPolicy=%t,RestrictPublicBuckets=%t",
-			p.BlockPublicACLs, p.IgnorePublicACLs, p.BlockPublicPolicy, p.RestrictPublicBuckets))
+		command(
+			"put-public-access-block",
+			fmt.Sprintf("--public-access-block-configuration BlockPublicAcls=%t,IgnorePublicAcls=%t,BlockPublicPolicy=%t,RestrictPublicBuckets=%t",
+				p.BlockPublicACLs, p.IgnorePublicACLs, p.BlockPublicPolicy, p.RestrictPublicBuckets),
+		)
 		effect("Public access to `%s` is blocked. A public website or public objects in it stop working.", b.Name)
 	case setup.KindOwnership:
 		command("put-bucket-ownership-controls", "--ownership-controls 'Rules=[{ObjectOwnership="+b.Ownership+"}]'")
-		effect("Access control lists of `%s` are turned off: the account owns every object, and an upload that sends an ACL other than bucket-owner-full-control is refused.", b.Name)
+		effect(
+			"Access control lists of `%s` are turned off: the account owns every object, and an upload that sends an ACL other than bucket-owner-full-control is refused.",
+			b.Name,
+		)
 	case setup.KindEncryption:
 		command("put-bucket-encryption", "--server-side-encryption-configuration "+flag(map[string]any{"Rules": []any{map[string]any{
 			"ApplyServerSideEncryptionByDefault": map[string]any{"SSEAlgorithm": b.Encryption.Algorithm, "KMSMasterKeyID": b.Encryption.KeyARN},
 			"BucketKeyEnabled":                   b.Encryption.BucketKey,
 		}}}))
-		effect("New objects of `%s` without an encryption header are encrypted with `%s`. Their readers need kms:Decrypt on that key.", b.Name, b.Encryption.KeyARN)
+		effect(
+			"New objects of `%s` without an encryption header are encrypted with `%s`. Their readers need kms:Decrypt on that key.",
+			b.Name,
+			b.Encryption.KeyARN,
+		)
 	case setup.KindLifecycle:
 		for _, rule := range b.Lifecycle {
-			effect("A lifecycle rule aborts multipart uploads below `%s` of `%s` that are unfinished after %d days. It deletes no object.", rule.Prefix, b.Name, rule.AbortIncompleteDays)
+			effect(
+				"A lifecycle rule aborts multipart uploads below `%s` of `%s` that are unfinished after %d days. It deletes no object.",
+				rule.Prefix,
+				b.Name,
+				rule.AbortIncompleteDays,
+			)
 			v.Rules = append(v.Rules, lifecycleRule(b, rule))
 		}
 	case setup.KindLogging:
 		effect("Access logs of `%s` go to `%s`, below `%s`.", b.Name, b.Logging.Bucket, b.Logging.Prefix)
-		command("put-bucket-logging", "--bucket-logging-status "+flag(map[string]any{"LoggingEnabled": map[string]any{"TargetBucket": b.Logging.Bucket, "TargetPrefix": b.Logging.Prefix}}))
+		command(
+			"put-bucket-logging",
+			"--bucket-logging-status "+flag(
+				map[string]any{"LoggingEnabled": map[string]any{"TargetBucket": b.Logging.Bucket, "TargetPrefix": b.Logging.Prefix}},
+			),
+		)
 	}
 }
 
@@ -298,9 +322,24 @@ func (v *view) role(c *setup.Change) error {
 	if r == nil { // the policy of an identity that setup does not make
 		return v.policy(c, policy{
 			Title: "Policies of `" + c.ARN + "`", File: "identity-policy", Missing: "NoSuchEntity",
-			Read:   fmt.Sprintf("aws iam get-%[1]s-policy --%[1]s-name %[2]s --policy-name %[3]s --query PolicyDocument", kindOf(c.ARN), lastName(c.ARN), setup.InlineName),
-			Delete: fmt.Sprintf("aws iam delete-%[1]s-policy --%[1]s-name %[2]s --policy-name %[3]s", kindOf(c.ARN), lastName(c.ARN), setup.InlineName),
-			Write:  fmt.Sprintf("aws iam put-%[1]s-policy --%[1]s-name %[2]s --policy-name %[3]s --policy-document file://new.json", kindOf(c.ARN), lastName(c.ARN), setup.InlineName),
+			Read: fmt.Sprintf(
+				"aws iam get-%[1]s-policy --%[1]s-name %[2]s --policy-name %[3]s --query PolicyDocument",
+				kindOf(c.ARN),
+				lastName(c.ARN),
+				setup.InlineName,
+			),
+			Delete: fmt.Sprintf(
+				"aws iam delete-%[1]s-policy --%[1]s-name %[2]s --policy-name %[3]s",
+				kindOf(c.ARN),
+				lastName(c.ARN),
+				setup.InlineName,
+			),
+			Write: fmt.Sprintf(
+				"aws iam put-%[1]s-policy --%[1]s-name %[2]s --policy-name %[3]s --policy-document file://new.json",
+				kindOf(c.ARN),
+				lastName(c.ARN),
+				setup.InlineName,
+			),
 		})
 	}
 	i := slices.IndexFunc(v.Roles, func(have role) bool { return have.Name == r.Name })

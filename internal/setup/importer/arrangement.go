@@ -108,7 +108,13 @@ func open(asked Asked, snap *setup.Snapshot) (*arrangement, error) {
 			}
 		}
 	}
-	a.bucket, a.bucketKnown = a.read(setup.KindBucket, "the bucket policy", a.key.Account, "arn:"+a.key.Partition+":s3:::"+asked.Bucket, bucket.Policy)
+	a.bucket, a.bucketKnown = a.read(
+		setup.KindBucket,
+		"the bucket policy",
+		a.key.Account,
+		"arn:"+a.key.Partition+":s3:::"+asked.Bucket,
+		bucket.Policy,
+	)
 	a.keyPolicy, a.keyKnown = a.read(setup.KindKey, "the key policy", a.key.Account, asked.Key, key.Policy)
 	return a, nil
 }

@@ -37,9 +37,47 @@ type Finding struct {
 // Calls that brokerd never makes, on objects, buckets and keys: the surplus of a
 // wildcard.
 var (
-	objectCalls = []string{"s3:GetObject", "s3:GetObjectVersion", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:PutObjectAcl", "s3:PutObjectTagging", "s3:PutObjectRetention", "s3:PutObjectLegalHold", "s3:BypassGovernanceRetention", "s3:RestoreObject", "s3:GetObjectAcl", "s3:GetObjectTagging", "s3:ListMultipartUploadParts"}
-	bucketCalls = []string{"s3:ListBucket", "s3:ListBucketVersions", "s3:ListBucketMultipartUploads", "s3:GetBucketLocation", "s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy", "s3:PutBucketAcl", "s3:PutBucketPublicAccessBlock", "s3:PutEncryptionConfiguration", "s3:PutLifecycleConfiguration", "s3:DeleteBucket"}
-	keyCalls    = []string{"kms:Encrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:GenerateDataKeyWithoutPlaintext", "kms:DescribeKey", "kms:CreateGrant", "kms:GetKeyPolicy", "kms:PutKeyPolicy", "kms:DisableKey", "kms:ScheduleKeyDeletion"}
+	objectCalls = []string{
+		"s3:GetObject",
+		"s3:GetObjectVersion",
+		"s3:DeleteObject",
+		"s3:DeleteObjectVersion",
+		"s3:PutObjectAcl",
+		"s3:PutObjectTagging",
+		"s3:PutObjectRetention",
+		"s3:PutObjectLegalHold",
+		"s3:BypassGovernanceRetention",
+		"s3:RestoreObject",
+		"s3:GetObjectAcl",
+		"s3:GetObjectTagging",
+		"s3:ListMultipartUploadParts",
+	}
+	bucketCalls = []string{
+		"s3:ListBucket",
+		"s3:ListBucketVersions",
+		"s3:ListBucketMultipartUploads",
+		"s3:GetBucketLocation",
+		"s3:GetBucketPolicy",
+		"s3:PutBucketPolicy",
+		"s3:DeleteBucketPolicy",
+		"s3:PutBucketAcl",
+		"s3:PutBucketPublicAccessBlock",
+		"s3:PutEncryptionConfiguration",
+		"s3:PutLifecycleConfiguration",
+		"s3:DeleteBucket",
+	}
+	keyCalls = []string{
+		"kms:Encrypt",
+		"kms:ReEncryptFrom",
+		"kms:ReEncryptTo",
+		"kms:GenerateDataKeyWithoutPlaintext",
+		"kms:DescribeKey",
+		"kms:CreateGrant",
+		"kms:GetKeyPolicy",
+		"kms:PutKeyPolicy",
+		"kms:DisableKey",
+		"kms:ScheduleKeyDeletion",
+	}
 )
 
 // wanted is what setup would write for the draft.
@@ -120,7 +158,18 @@ func (a *arrangement) report(out []Finding, p *policy, s *statement, prefix stri
 	if len(enough) == 0 {
 		keep = s.grants("s3:PutObject", "s3:AbortMultipartUpload", "kms:GenerateDataKey", "kms:Decrypt")
 	}
-	f := Finding{Keep: keep, Account: p.account, Kind: p.kind, Document: p.name, ARN: p.arn, Sid: s.Sid, Index: s.index + 1, Statement: s.text, Broader: more, Enough: enough}
+	f := Finding{
+		Keep:      keep,
+		Account:   p.account,
+		Kind:      p.kind,
+		Document:  p.name,
+		ARN:       p.arn,
+		Sid:       s.Sid,
+		Index:     s.index + 1,
+		Statement: s.text,
+		Broader:   more,
+		Enough:    enough,
+	}
 	a.prove(&f, p, prefix)
 	return append(out, f)
 }
@@ -232,7 +281,10 @@ func (a *arrangement) strangers(kind setup.Kind, s *statement, prefix string) []
 	if ask("arn:"+a.role.Partition+":sts::999999999999:assumed-role/stranger/x", "identities of any account") {
 		return out
 	}
-	ask("arn:"+a.role.Partition+":sts::"+a.role.Account+":assumed-role/brokerd-import-stranger/x", "every identity of account "+a.role.Account+" that its own policies let")
+	ask(
+		"arn:"+a.role.Partition+":sts::"+a.role.Account+":assumed-role/brokerd-import-stranger/x",
+		"every identity of account "+a.role.Account+" that its own policies let",
+	)
 	return out
 }
 
@@ -253,7 +305,10 @@ func (a *arrangement) trusting(s *statement, as config.RunsAs) []string {
 		return gives(setup.KindTrust, s.alone, r)
 	}
 	stranger := func(account string) iampolicy.Request {
-		return iampolicy.Request{Principal: "arn:" + a.role.Partition + ":sts::" + account + ":assumed-role/brokerd-import-stranger/x", Action: "sts:AssumeRole"}
+		return iampolicy.Request{
+			Principal: "arn:" + a.role.Partition + ":sts::" + account + ":assumed-role/brokerd-import-stranger/x",
+			Action:    "sts:AssumeRole",
+		}
 	}
 	switch {
 	case may(stranger("999999999999")):
@@ -263,13 +318,20 @@ func (a *arrangement) trusting(s *statement, as config.RunsAs) []string {
 			out = append(out, "every identity of account "+a.role.Account+" that may call sts:AssumeRole may assume the role")
 		}
 		if a.key.Account != a.role.Account && may(stranger(a.key.Account)) {
-			out = append(out, "every identity of account "+a.key.Account+", the bucket's, may assume the role: it is for the daemon's own identity in account "+a.role.Account)
+			out = append(
+				out,
+				"every identity of account "+a.key.Account+", the bucket's, may assume the role: it is for the daemon's own identity in account "+a.role.Account,
+			)
 		}
 	}
 	for _, provider := range s.Principal["Federated"] {
 		_, issuer, _ := strings.Cut(provider, ":oidc-provider/")
 		token := func(sub, aud string) iampolicy.Request {
-			return iampolicy.Request{Principal: provider, Action: "sts:AssumeRoleWithWebIdentity", Context: map[string][]string{issuer + ":sub": {sub}, issuer + ":aud": {aud}}}
+			return iampolicy.Request{
+				Principal: provider,
+				Action:    "sts:AssumeRoleWithWebIdentity",
+				Context:   map[string][]string{issuer + ":sub": {sub}, issuer + ":aud": {aud}},
+			}
 		}
 		audience := "sts.amazonaws.com"
 		if as.Audience != "" {
@@ -338,7 +400,13 @@ func (a *arrangement) undenied(w wanted, prefix string) []Finding {
 		if !a.allowed(r) {
 			continue
 		}
-		f := Finding{Account: a.key.Account, Kind: setup.KindBucket, Document: "the bucket policy", ARN: a.bucketARN(), Broader: []string{"no statement denies " + c.text}}
+		f := Finding{
+			Account:  a.key.Account,
+			Kind:     setup.KindBucket,
+			Document: "the bucket policy",
+			ARN:      a.bucketARN(),
+			Broader:  []string{"no statement denies " + c.text},
+		}
 		if text := w.docs.Statement(setup.KindBucket, c.sid); text != nil {
 			f.Enough = []string{strings.TrimSpace(string(text))}
 		}

@@ -89,7 +89,10 @@ func (a *arrangement) works(prefix string) {
 	ask(a.bucketKnown, a.object(prefix), bucket, calls...)
 	ask(a.keyKnown, a.Key, key, "kms:GenerateDataKey", "kms:Decrypt")
 	if len(refused) > 0 {
-		a.noteFirst("uploads cannot work with these policies: %s would be refused. Run `brokerctl verify` for the repair", strings.Join(refused, ", "))
+		a.noteFirst(
+			"uploads cannot work with these policies: %s would be refused. Run `brokerctl verify` for the repair",
+			strings.Join(refused, ", "),
+		)
 	}
 }
 

@@ -28,10 +28,17 @@ func Adopt(asked Asked, snap *setup.Snapshot) (Adoption, error) {
 		return Adoption{}, err
 	}
 	d := edit.Draft{Destination: edit.Destination{
-		Name: cmp.Or(asked.Destination, asked.Bucket), Role: asked.Role, Bucket: asked.Bucket, Owner: a.key.Account, Region: a.key.Region, KMSKey: asked.Key,
+		Name: cmp.Or(
+			asked.Destination,
+			asked.Bucket,
+		), Role: asked.Role, Bucket: asked.Bucket, Owner: a.key.Account, Region: a.key.Region, KMSKey: asked.Key,
 	}}
 	if info := snap.Buckets[asked.Bucket].Info; info.Is() && info.Value.Region != "" && info.Value.Region != a.key.Region {
-		a.noteFirst("uploads cannot work: the bucket is in Region %s and the key in %s, and S3 needs both in one Region", info.Value.Region, a.key.Region)
+		a.noteFirst(
+			"uploads cannot work: the bucket is in Region %s and the key in %s, and S3 needs both in one Region",
+			info.Value.Region,
+			a.key.Region,
+		)
 	}
 	a.runsAs(&d)
 	a.headers(&d)
@@ -64,7 +71,11 @@ func (a *arrangement) runsAs(d *edit.Draft) {
 			_, issuer, oidc := strings.Cut(provider, ":oidc-provider/")
 			sub, aud := s.condition(issuer+":sub"), s.condition(issuer+":aud")
 			if !oidc || len(sub) != 1 || strings.ContainsAny(sub[0], "*?") {
-				a.note("%s lets in tokens of %s, and not those of one service account alone: write setup.runs_as.subject for the daemon's own", a.trust.name, provider)
+				a.note(
+					"%s lets in tokens of %s, and not those of one service account alone: write setup.runs_as.subject for the daemon's own",
+					a.trust.name,
+					provider,
+				)
 				continue
 			}
 			as := config.RunsAs{Type: config.RunsWebIdentity, Provider: provider, Subject: sub[0]}
@@ -133,17 +144,22 @@ func (a *arrangement) prefix() string {
 	candidates = slices.Compact(candidates)
 	var writable []string
 	for _, c := range candidates {
-		if !a.allowed(a.on("s3:PutObject", a.bucketARN()+"/"+c+"brokerd-import/object")) || slices.ContainsFunc(writable, func(w string) bool { return strings.HasPrefix(c, w) }) {
+		if !a.allowed(a.on("s3:PutObject", a.bucketARN()+"/"+c+"brokerd-import/object")) ||
+			slices.ContainsFunc(writable, func(w string) bool { return strings.HasPrefix(c, w) }) {
 			continue
 		}
 		writable = append(writable, c)
 	}
 	switch {
 	case len(writable) == 0:
-		a.note("nowhere in the bucket do both sides let the role write as brokerd does: correct key, and see `brokerctl verify` for the policy that is in the way")
+		a.note(
+			"nowhere in the bucket do both sides let the role write as brokerd does: correct key, and see `brokerctl verify` for the policy that is in the way",
+		)
 		return "logs/"
 	case writable[0] == "":
-		a.note("both sides let the role write anywhere in the bucket: key stands for the whole bucket; give it a prefix of its own to narrow that")
+		a.note(
+			"both sides let the role write anywhere in the bucket: key stands for the whole bucket; give it a prefix of its own to narrow that",
+		)
 	case len(writable) > 1:
 		a.note("the role may write below %s: key takes the first", strings.Join(writable, ", "))
 	}
@@ -166,7 +182,8 @@ func (a *arrangement) session(d *edit.Draft) {
 	}
 	info := a.snap.Identities[a.Role].Info
 	// A role that a role assumed lasts an hour, whatever its own maximum.
-	if direct := d.RunsAs.Type == config.RunsWebIdentity || d.RunsAs.Type == config.RunsUser; info.Is() && direct && info.Value.MaxSession > time.Hour {
+	if direct := d.RunsAs.Type == config.RunsWebIdentity || d.RunsAs.Type == config.RunsUser; info.Is() && direct &&
+		info.Value.MaxSession > time.Hour {
 		d.Destination.Duration = info.Value.MaxSession
 	}
 }
@@ -184,7 +201,9 @@ func (a *arrangement) options(d *edit.Draft, prefix string) {
 		}
 	}
 	bucket := a.snap.Buckets[a.Bucket]
-	if e := bucket.Encryption; d.Destination.BucketKey == nil && e.Is() && strings.HasPrefix(e.Value.Algorithm, "aws:kms") && e.Value.KeyARN == a.Key && !e.Value.BucketKey {
+	if e := bucket.Encryption; d.Destination.BucketKey == nil && e.Is() && strings.HasPrefix(e.Value.Algorithm, "aws:kms") &&
+		e.Value.KeyARN == a.Key &&
+		!e.Value.BucketKey {
 		d.Destination.BucketKey = &no
 		a.note("the bucket's default encryption has no bucket key: bucket_key is off")
 	}

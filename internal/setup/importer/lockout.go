@@ -29,7 +29,11 @@ func (a *arrangement) prove(f *Finding, p *policy, prefix string) {
 	case setup.KindKey:
 		request = a.on("kms:GenerateDataKey", a.Key)
 	case setup.KindTrust:
-		request = iampolicy.Request{Principal: "arn:" + a.role.Partition + ":sts::" + a.role.Account + ":assumed-role/brokerd-import/x", Action: "sts:AssumeRole", Resource: a.Role}
+		request = iampolicy.Request{
+			Principal: "arn:" + a.role.Partition + ":sts::" + a.role.Account + ":assumed-role/brokerd-import/x",
+			Action:    "sts:AssumeRole",
+			Resource:  a.Role,
+		}
 	}
 	scenario := func(doc *iampolicy.Document) iampolicy.Scenario {
 		set := iampolicy.PolicySet{Resource: doc}

@@ -60,7 +60,9 @@ func statements(text string) (*iampolicy.Document, []statement, error) {
 		if err := json.Unmarshal([]byte(raw), s); err != nil {
 			return nil, nil, fmt.Errorf("statement %d: %w", i+1, err)
 		}
-		whole, err := json.Marshal(map[string]any{"Version": orDefault(head.Version, "2008-10-17"), "Statement": []json.RawMessage{json.RawMessage(raw)}})
+		whole, err := json.Marshal(
+			map[string]any{"Version": orDefault(head.Version, "2008-10-17"), "Statement": []json.RawMessage{json.RawMessage(raw)}},
+		)
 		if err != nil {
 			return nil, nil, err
 		}

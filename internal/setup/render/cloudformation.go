@@ -37,7 +37,9 @@ func (w *writer) cloudFormation(form templateForm) ([]File, error) {
 			f := File{Name: "brokerd-" + strings.ReplaceAll(w.side(half, p), "_", "-") + ".template." + string(form), Mode: 0o644, Alone: true}
 			if form == yamlTemplate {
 				f.Data, err = toYAML(body)
-				f.Data = append([]byte("# Written by `brokerctl setup render` from the configuration of brokerd; change that, and render again.\n"), f.Data...)
+				f.Data = append(
+					[]byte("# Written by `brokerctl setup render` from the configuration of brokerd; change that, and render again.\n"),
+					f.Data...)
 			} else {
 				f.Data, err = indented(body)
 			}
@@ -101,7 +103,10 @@ func (t *template) source() (object, error) {
 	for _, r := range t.Roles {
 		if r.Account == t.place.account && r.Boundary != "" {
 			if boundary != "" && boundary != r.Boundary {
-				return nil, fmt.Errorf("the roles of account %s have different boundaries: render the destinations from configurations of their own", r.Account)
+				return nil, fmt.Errorf(
+					"the roles of account %s have different boundaries: render the destinations from configurations of their own",
+					r.Account,
+				)
 			}
 			boundary = r.Boundary
 		}
@@ -125,7 +130,10 @@ func (t *template) source() (object, error) {
 			{"AssumeRolePolicyDocument", document(r.Trust, principal)},
 		}
 		if !r.Inline.Empty() {
-			properties = append(properties, member{"Policies", []any{object{{"PolicyName", setup.InlineName}, {"PolicyDocument", document(r.Inline, principal)}}}})
+			properties = append(
+				properties,
+				member{"Policies", []any{object{{"PolicyName", setup.InlineName}, {"PolicyDocument", document(r.Inline, principal)}}}},
+			)
 		}
 		t.add(name, "AWS::IAM::Role", member{"Properties", properties})
 		t.output(name+"Arn", "The role of "+strings.Join(r.Destinations, ", "), getAtt(name, "Arn"))
@@ -148,11 +156,15 @@ func (t *template) source() (object, error) {
 	if len(made) == 0 {
 		return t.body("What brokerd runs as, in account " + t.place.account), nil
 	}
-	return t.body("The roles that brokerd assumes, in account "+t.place.account,
+	return t.body(
+		"The roles that brokerd assumes, in account "+t.place.account,
 		member{"Parameters", object{{"PermissionsBoundaryArn", object{
 			{"Description", "Managed policy that bounds the roles; empty for none"}, {"Type", "String"}, {"Default", boundary},
 		}}}},
-		member{"Conditions", object{{"HasBoundary", object{{"Fn::Not", []any{object{{"Fn::Equals", []any{ref("PermissionsBoundaryArn"), ""}}}}}}}}},
+		member{
+			"Conditions",
+			object{{"HasBoundary", object{{"Fn::Not", []any{object{{"Fn::Equals", []any{ref("PermissionsBoundaryArn"), ""}}}}}}}},
+		},
 	), nil
 }
 
@@ -193,7 +205,10 @@ func (t *template) target() (object, error) {
 	for _, tr := range t.Trails {
 		if (place{tr.Account, tr.Region}) == t.place {
 			sections = append(sections, member{"Metadata", object{{"NotInThisTemplate", fmt.Sprintf(
-				"Trail %s is to record writes to %s. CloudFormation cannot add a selector to a trail that it does not own: add it where the trail is managed, or with `brokerctl setup render --format cli`.", tr.ARN, strings.Join(tr.Objects, ", "))}}})
+				"Trail %s is to record writes to %s. CloudFormation cannot add a selector to a trail that it does not own: add it where the trail is managed, or with `brokerctl setup render --format cli`.",
+				tr.ARN,
+				strings.Join(tr.Objects, ", "),
+			)}}})
 		}
 	}
 	if len(keys)+len(buckets) > 0 {
@@ -201,12 +216,19 @@ func (t *template) target() (object, error) {
 	}
 	if existing {
 		sections = append(sections, member{"Parameters", object{{"BucketSettings", object{
-			{"Description", "Of ownership, public_access, lifecycle, encryption, access_logs: settings to change on existing buckets. The last two replace the existing value"},
+			{
+				"Description",
+				"Of ownership, public_access, lifecycle, encryption, access_logs: settings to change on existing buckets. The last two replace the existing value",
+			},
 			{"Type", "CommaDelimitedList"}, {"Default", settingOwnership + "," + settingPublic + "," + settingLifecycle},
 		}}}})
 	}
 	if len(t.resources) == 0 { // a trail alone
-		return nil, fmt.Errorf("in account %s and Region %s only a trail is to be changed, which CloudFormation cannot do: use --format cli", t.place.account, t.place.region)
+		return nil, fmt.Errorf(
+			"in account %s and Region %s only a trail is to be changed, which CloudFormation cannot do: use --format cli",
+			t.place.account,
+			t.place.region,
+		)
 	}
 	return t.body("The policies of brokerd's key and bucket, in account "+t.place.account, sections...), nil
 }
@@ -236,32 +258,68 @@ func (t *template) merge(name, kind, target string, p setup.Policy, settings obj
 func bucketSettings(b setup.Bucket) object {
 	rules := make([]any, len(b.Lifecycle))
 	for i, r := range b.Lifecycle {
-		rules[i] = object{{"ID", r.ID}, {"Status", "Enabled"}, {"Filter", object{{"Prefix", r.Prefix}}}, {"AbortIncompleteMultipartUpload", object{{"DaysAfterInitiation", r.AbortIncompleteDays}}}}
+		rules[i] = object{
+			{"ID", r.ID},
+			{"Status", "Enabled"},
+			{"Filter", object{{"Prefix", r.Prefix}}},
+			{"AbortIncompleteMultipartUpload", object{{"DaysAfterInitiation", r.AbortIncompleteDays}}},
+		}
 	}
 	call := func(name string, arguments object) []any { return []any{name, arguments} }
 	out := object{
-		{settingOwnership, call("put_bucket_ownership_controls", object{{"OwnershipControls", object{{"Rules", []any{object{{"ObjectOwnership", b.Ownership}}}}}}})},
+		{
+			settingOwnership,
+			call("put_bucket_ownership_controls", object{{"OwnershipControls", object{{"Rules", []any{object{{"ObjectOwnership", b.Ownership}}}}}}}),
+		},
 		{settingPublic, call("put_public_access_block", object{{"PublicAccessBlockConfiguration", publicAccess(b.PublicAccess)}})},
 		{settingLifecycle, call("put_bucket_lifecycle_configuration", object{{"LifecycleConfiguration", object{{"Rules", rules}}}})},
 		{settingEncryption, call("put_bucket_encryption", object{{"ServerSideEncryptionConfiguration", object{{"Rules", []any{object{
-			{"ApplyServerSideEncryptionByDefault", object{{"SSEAlgorithm", b.Encryption.Algorithm}, {"KMSMasterKeyID", b.Encryption.KeyARN}}}, {"BucketKeyEnabled", b.Encryption.BucketKey},
+			{
+				"ApplyServerSideEncryptionByDefault",
+				object{{"SSEAlgorithm", b.Encryption.Algorithm}, {"KMSMasterKeyID", b.Encryption.KeyARN}},
+			}, {"BucketKeyEnabled", b.Encryption.BucketKey},
 		}}}}}})},
 	}
 	if b.Logging != nil {
-		out = append(out, member{settingLogging, call("put_bucket_logging", object{{"BucketLoggingStatus", object{{"LoggingEnabled", object{{"TargetBucket", b.Logging.Bucket}, {"TargetPrefix", b.Logging.Prefix}}}}}})})
+		out = append(
+			out,
+			member{
+				settingLogging,
+				call(
+					"put_bucket_logging",
+					object{
+						{"BucketLoggingStatus", object{{"LoggingEnabled", object{{"TargetBucket", b.Logging.Bucket}, {"TargetPrefix", b.Logging.Prefix}}}}},
+					},
+				),
+			},
+		)
 	}
 	return out
 }
 
 func publicAccess(p setup.PublicAccess) object {
-	return object{{"BlockPublicAcls", p.BlockPublicACLs}, {"IgnorePublicAcls", p.IgnorePublicACLs}, {"BlockPublicPolicy", p.BlockPublicPolicy}, {"RestrictPublicBuckets", p.RestrictPublicBuckets}}
+	return object{
+		{"BlockPublicAcls", p.BlockPublicACLs},
+		{"IgnorePublicAcls", p.IgnorePublicACLs},
+		{"BlockPublicPolicy", p.BlockPublicPolicy},
+		{"RestrictPublicBuckets", p.RestrictPublicBuckets},
+	}
 }
 
 // function makes the merging function with rights for these policies alone.
 func (t *template) function(keys, buckets []any) {
-	statements := []any{object{{"Effect", "Allow"}, {"Action", []any{"logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"}}, {"Resource", object{{"Fn::Sub", "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:*"}}}}}
+	statements := []any{
+		object{
+			{"Effect", "Allow"},
+			{"Action", []any{"logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"}},
+			{"Resource", object{{"Fn::Sub", "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:*"}}},
+		},
+	}
 	if len(keys) > 0 {
-		statements = append(statements, object{{"Effect", "Allow"}, {"Action", []any{"kms:GetKeyPolicy", "kms:PutKeyPolicy"}}, {"Resource", keys}})
+		statements = append(
+			statements,
+			object{{"Effect", "Allow"}, {"Action", []any{"kms:GetKeyPolicy", "kms:PutKeyPolicy"}}, {"Resource", keys}},
+		)
 	}
 	if len(buckets) > 0 {
 		statements = append(statements, object{{"Effect", "Allow"}, {"Action", []any{
@@ -269,7 +327,13 @@ func (t *template) function(keys, buckets []any) {
 			"s3:GetLifecycleConfiguration", "s3:PutLifecycleConfiguration", "s3:PutEncryptionConfiguration", "s3:PutBucketLogging",
 		}}, {"Resource", buckets}})
 	}
-	trust := object{{"Version", "2012-10-17"}, {"Statement", []any{object{{"Effect", "Allow"}, {"Principal", object{{"Service", "lambda.amazonaws.com"}}}, {"Action", "sts:AssumeRole"}}}}}
+	trust := object{
+		{"Version", "2012-10-17"},
+		{
+			"Statement",
+			[]any{object{{"Effect", "Allow"}, {"Principal", object{{"Service", "lambda.amazonaws.com"}}}, {"Action", "sts:AssumeRole"}}},
+		},
+	}
 	t.resources = append(object{
 		{"MergeRole", object{{"Type", "AWS::IAM::Role"}, {"Properties", object{
 			{"AssumeRolePolicyDocument", trust},
@@ -304,9 +368,22 @@ func (t *template) bucket(name string, b setup.Bucket) {
 		{"LifecycleConfiguration", object{{"Rules", rules}}},
 	}
 	if b.Logging != nil {
-		properties = append(properties, member{"LoggingConfiguration", object{{"DestinationBucketName", b.Logging.Bucket}, {"LogFilePrefix", b.Logging.Prefix}}})
+		properties = append(
+			properties,
+			member{"LoggingConfiguration", object{{"DestinationBucketName", b.Logging.Bucket}, {"LogFilePrefix", b.Logging.Prefix}}},
+		)
 	}
-	t.add(name+"Made", "AWS::S3::Bucket", member{"DeletionPolicy", "Retain"}, member{"UpdateReplacePolicy", "Retain"}, member{"Properties", properties})
+	t.add(
+		name+"Made",
+		"AWS::S3::Bucket",
+		member{"DeletionPolicy", "Retain"},
+		member{"UpdateReplacePolicy", "Retain"},
+		member{"Properties", properties},
+	)
 	asIs := func(arn string) any { return arn }
-	t.add(name+"Policy", "AWS::S3::BucketPolicy", member{"Properties", object{{"Bucket", ref(name + "Made")}, {"PolicyDocument", document(b.Policy, asIs)}}})
+	t.add(
+		name+"Policy",
+		"AWS::S3::BucketPolicy",
+		member{"Properties", object{{"Bucket", ref(name + "Made")}, {"PolicyDocument", document(b.Policy, asIs)}}},
+	)
 }

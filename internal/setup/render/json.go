@@ -41,7 +41,16 @@ func (w *writer) artefacts() []artefact {
 	var out []artefact
 	if w.half.has(Source) {
 		for _, r := range w.Roles {
-			a := artefact{Half: Source, Account: r.Account, Kind: "role", ARN: r.ARN, Trust: &r.Trust, Boundary: r.Boundary, MaxSessionSeconds: int(r.MaxSession / time.Second), Destinations: r.Destinations}
+			a := artefact{
+				Half:              Source,
+				Account:           r.Account,
+				Kind:              "role",
+				ARN:               r.ARN,
+				Trust:             &r.Trust,
+				Boundary:          r.Boundary,
+				MaxSessionSeconds: int(r.MaxSession / time.Second),
+				Destinations:      r.Destinations,
+			}
 			if !r.Inline.Empty() {
 				a.InlineName, a.Inline = setup.InlineName, &r.Inline
 			}
@@ -49,13 +58,35 @@ func (w *writer) artefacts() []artefact {
 		}
 		for _, s := range w.Sources {
 			if !s.Inline.Empty() {
-				out = append(out, artefact{Half: Source, Account: s.Account, Kind: "source-policy", ARN: s.ARN, InlineName: setup.InlineName, Inline: &s.Inline, Destinations: s.Destinations})
+				out = append(
+					out,
+					artefact{
+						Half:         Source,
+						Account:      s.Account,
+						Kind:         "source-policy",
+						ARN:          s.ARN,
+						InlineName:   setup.InlineName,
+						Inline:       &s.Inline,
+						Destinations: s.Destinations,
+					},
+				)
 			}
 		}
 	}
 	if w.half.has(Target) {
 		for _, k := range w.Keys {
-			out = append(out, artefact{Half: Target, Account: k.Account, Kind: "key-policy", ARN: k.ARN, Region: k.Region, Statements: k.Policy.Statement, Destinations: k.Destinations})
+			out = append(
+				out,
+				artefact{
+					Half:         Target,
+					Account:      k.Account,
+					Kind:         "key-policy",
+					ARN:          k.ARN,
+					Region:       k.Region,
+					Statements:   k.Policy.Statement,
+					Destinations: k.Destinations,
+				},
+			)
 		}
 		for _, b := range w.Buckets {
 			out = append(out, artefact{
@@ -64,7 +95,18 @@ func (w *writer) artefacts() []artefact {
 			})
 		}
 		for _, t := range w.Trails {
-			out = append(out, artefact{Half: Target, Account: t.Account, Kind: "trail", ARN: t.ARN, Region: t.Region, Objects: t.Objects, Destinations: t.Destinations})
+			out = append(
+				out,
+				artefact{
+					Half:         Target,
+					Account:      t.Account,
+					Kind:         "trail",
+					ARN:          t.ARN,
+					Region:       t.Region,
+					Objects:      t.Objects,
+					Destinations: t.Destinations,
+				},
+			)
 		}
 	}
 	return out

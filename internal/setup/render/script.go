@@ -48,7 +48,9 @@ func (w *writer) scripts() ([]File, error) {
 			if s.err != nil {
 				return nil, s.err
 			}
-			s.b.WriteString("\nif [ \"$CHANGES\" -eq 0 ]; then\n  echo \"account " + p.account + ": nothing to do\"\nelse\n  echo \"account " + p.account + ": $CHANGES ${DRY_RUN:+pending }changes\"\nfi\n")
+			s.b.WriteString(
+				"\nif [ \"$CHANGES\" -eq 0 ]; then\n  echo \"account " + p.account + ": nothing to do\"\nelse\n  echo \"account " + p.account + ": $CHANGES ${DRY_RUN:+pending }changes\"\nfi\n",
+			)
 			out = append(out, File{Name: "brokerd-" + name + ".sh", Mode: 0o755, Data: []byte(s.b.String()), Alone: true})
 		}
 	}
@@ -162,21 +164,76 @@ func (s *script) bucket(b setup.Bucket) {
 		s.ours(want)
 		s.call("setting", name, merge, b.Name, b.Region, get, query, absent, put, option)
 	}
-	set(settingOwnership, "setting", "get-bucket-ownership-controls", "OwnershipControls", "OwnershipControlsNotFoundError", "put-bucket-ownership-controls", "--ownership-controls",
-		object{{"Rules", []any{object{{"ObjectOwnership", b.Ownership}}}}})
-	set(settingPublic, "setting", "get-public-access-block", "PublicAccessBlockConfiguration", "NoSuchPublicAccessBlockConfiguration", "put-public-access-block", "--public-access-block-configuration",
-		publicAccess(b.PublicAccess))
-	set(settingEncryption, "setting", "get-bucket-encryption", "ServerSideEncryptionConfiguration", "ServerSideEncryptionConfigurationNotFoundError", "put-bucket-encryption", "--server-side-encryption-configuration",
-		object{{"Rules", []any{object{{"ApplyServerSideEncryptionByDefault", object{{"SSEAlgorithm", b.Encryption.Algorithm}, {"KMSMasterKeyID", b.Encryption.KeyARN}}}, {"BucketKeyEnabled", b.Encryption.BucketKey}}}}})
+	set(
+		settingOwnership,
+		"setting",
+		"get-bucket-ownership-controls",
+		"OwnershipControls",
+		"OwnershipControlsNotFoundError",
+		"put-bucket-ownership-controls",
+		"--ownership-controls",
+		object{{"Rules", []any{object{{"ObjectOwnership", b.Ownership}}}}},
+	)
+	set(
+		settingPublic,
+		"setting",
+		"get-public-access-block",
+		"PublicAccessBlockConfiguration",
+		"NoSuchPublicAccessBlockConfiguration",
+		"put-public-access-block",
+		"--public-access-block-configuration",
+		publicAccess(b.PublicAccess),
+	)
+	set(
+		settingEncryption,
+		"setting",
+		"get-bucket-encryption",
+		"ServerSideEncryptionConfiguration",
+		"ServerSideEncryptionConfigurationNotFoundError",
+		"put-bucket-encryption",
+		"--server-side-encryption-configuration",
+		object{
+			{
+				"Rules",
+				[]any{
+					object{
+						{"ApplyServerSideEncryptionByDefault", object{{"SSEAlgorithm", b.Encryption.Algorithm}, {"KMSMasterKeyID", b.Encryption.KeyARN}}},
+						{"BucketKeyEnabled", b.Encryption.BucketKey},
+					},
+				},
+			},
+		},
+	)
 	rules := make([]any, len(b.Lifecycle))
 	for i, r := range b.Lifecycle {
-		rules[i] = object{{"ID", r.ID}, {"Status", "Enabled"}, {"Filter", object{{"Prefix", r.Prefix}}}, {"AbortIncompleteMultipartUpload", object{{"DaysAfterInitiation", r.AbortIncompleteDays}}}}
+		rules[i] = object{
+			{"ID", r.ID},
+			{"Status", "Enabled"},
+			{"Filter", object{{"Prefix", r.Prefix}}},
+			{"AbortIncompleteMultipartUpload", object{{"DaysAfterInitiation", r.AbortIncompleteDays}}},
+		}
 	}
-	set(settingLifecycle, "lifecycle", "get-bucket-lifecycle-configuration", "{Rules: Rules}", "NoSuchLifecycleConfiguration", "put-bucket-lifecycle-configuration", "--lifecycle-configuration",
-		object{{"Rules", rules}})
+	set(
+		settingLifecycle,
+		"lifecycle",
+		"get-bucket-lifecycle-configuration",
+		"{Rules: Rules}",
+		"NoSuchLifecycleConfiguration",
+		"put-bucket-lifecycle-configuration",
+		"--lifecycle-configuration",
+		object{{"Rules", rules}},
+	)
 	if b.Logging != nil {
-		set(settingLogging, "setting", "get-bucket-logging", "LoggingEnabled && {LoggingEnabled: LoggingEnabled}", "NoSuchBucket", "put-bucket-logging", "--bucket-logging-status",
-			object{{"LoggingEnabled", object{{"TargetBucket", b.Logging.Bucket}, {"TargetPrefix", b.Logging.Prefix}}}})
+		set(
+			settingLogging,
+			"setting",
+			"get-bucket-logging",
+			"LoggingEnabled && {LoggingEnabled: LoggingEnabled}",
+			"NoSuchBucket",
+			"put-bucket-logging",
+			"--bucket-logging-status",
+			object{{"LoggingEnabled", object{{"TargetBucket", b.Logging.Bucket}, {"TargetPrefix", b.Logging.Prefix}}}},
+		)
 	}
 	s.ours(b.Policy.Statement)
 	s.call("bucket_policy", b.Name, b.Region)

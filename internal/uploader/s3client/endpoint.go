@@ -40,7 +40,9 @@ func resolve(o Options) (endpoint, error) {
 		return endpoint{}, errors.New("s3client: an endpoint must be http or https://host[:port][/base]")
 	}
 	if o.FIPS || o.DualStack {
-		return endpoint{}, errors.New("s3client: FIPS and dual-stack select endpoints of AWS, and another endpoint is set: remove the one or the other")
+		return endpoint{}, errors.New(
+			"s3client: FIPS and dual-stack select endpoints of AWS, and another endpoint is set: remove the one or the other",
+		)
 	}
 	host := u.Host
 	if port := u.Port(); u.Scheme == "https" && port == "443" || u.Scheme == "http" && port == "80" {

@@ -13,7 +13,14 @@ import (
 func (c *Client) ListParts(ctx context.Context, key, uploadID string) ([]Part, error) {
 	var out []Part
 	for marker := 0; ; {
-		r := &request{operation: "ListParts", method: http.MethodGet, key: key, query: uploadQuery(uploadID), hash: emptyPayload, responseTimeout: responseTimeout}
+		r := &request{
+			operation:       "ListParts",
+			method:          http.MethodGet,
+			key:             key,
+			query:           uploadQuery(uploadID),
+			hash:            emptyPayload,
+			responseTimeout: responseTimeout,
+		}
 		if marker > 0 {
 			r.query = "part-number-marker=" + strconv.Itoa(marker) + "&" + r.query
 		}

@@ -110,7 +110,9 @@ func refusal(a *response, r *request, bucket string, doc *document) *ResponseErr
 func unexpected(r *request, bucket string, h http.Header) *ResponseError {
 	return &ResponseError{
 		Operation: r.operation, Bucket: bucket, Key: r.key, Status: http.StatusBadGateway,
-		Code: codeOf(http.StatusBadGateway), Message: "the response has a 2xx status but is not one of S3's; a proxy or captive portal may have sent it", RequestID: line(get(h, "X-Amz-Request-Id")),
+		Code: codeOf(
+			http.StatusBadGateway,
+		), Message: "the response has a 2xx status but is not one of S3's; a proxy or captive portal may have sent it", RequestID: line(get(h, "X-Amz-Request-Id")),
 	}
 }
 

@@ -96,7 +96,14 @@ func HTML(w io.Writer, r Run) error {
 		return fmt.Errorf("reading the page's template: %w", err)
 	}
 	result, _ := r.Verdict()
-	p := page{CSS: template.CSS(pageCSS), Title: "Access report", Verdict: viewOf(result), Run: r, Started: r.Started.Format("2 January 2006, 15:04:05 MST"), Took: round(r.Took)}
+	p := page{
+		CSS:     template.CSS(pageCSS),
+		Title:   "Access report",
+		Verdict: viewOf(result),
+		Run:     r,
+		Started: r.Started.Format("2 January 2006, 15:04:05 MST"),
+		Took:    round(r.Took),
+	}
 	if len(r.Results) == 1 {
 		p.Title += ": " + r.Results[0].Destination
 	}

@@ -34,7 +34,14 @@ type jsonDestination struct {
 // supplied.
 func JSON(w io.Writer, r Run, oneLine bool) error {
 	result, _ := r.Verdict()
-	doc := document{Result: result, Version: r.Version, Started: r.Started, ElapsedNs: r.Took, Through: r.Through, Destinations: []jsonDestination{}}
+	doc := document{
+		Result:       result,
+		Version:      r.Version,
+		Started:      r.Started,
+		ElapsedNs:    r.Took,
+		Through:      r.Through,
+		Destinations: []jsonDestination{},
+	}
 	for _, d := range r.Results {
 		out := jsonDestination{
 			Destination: d.Destination, Result: d.Verdict(), Summary: summary(Problems(d.Report)), Checks: d.Checks,

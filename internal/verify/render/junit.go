@@ -65,7 +65,14 @@ func JUnit(w io.Writer, r Run) error {
 		}
 		if d.Err != nil {
 			text := clean(d.Err.Error())
-			s.add(junitCase{Name: "the destination was verified to the end", ClassName: className(d.Destination, "run"), Time: "0.000", Error: &junitOutcome{Type: "could-not-run", Message: text, Text: text}})
+			s.add(
+				junitCase{
+					Name:      "the destination was verified to the end",
+					ClassName: className(d.Destination, "run"),
+					Time:      "0.000",
+					Error:     &junitOutcome{Type: "could-not-run", Message: text, Text: text},
+				},
+			)
 		}
 		all.Tests, all.Failures, all.Errors, all.Skipped = all.Tests+s.Tests, all.Failures+s.Failures, all.Errors+s.Errors, all.Skipped+s.Skipped
 		all.Suites = append(all.Suites, s)

@@ -125,7 +125,8 @@ func pieces(name string) []string {
 	var piece []rune
 	before := rune(0)
 	for _, r := range name {
-		if len(piece) > 0 && (strings.ContainsRune("-_./@: ", before) || (unicode.IsUpper(r) && unicode.IsLower(before)) || len(piece) == longestPiece) {
+		if len(piece) > 0 &&
+			(strings.ContainsRune("-_./@: ", before) || (unicode.IsUpper(r) && unicode.IsLower(before)) || len(piece) == longestPiece) {
 			out, piece = append(out, string(piece)), nil
 		}
 		piece, before = append(piece, r), r

@@ -108,9 +108,11 @@ func SARIF(w io.Writer, r Run) error {
 	const stamp = "2006-01-02T15:04:05.000Z"
 	_, ran := r.Verdict()
 	run := sarifRun{
-		Tool:        sarifTool{sarifDriver{Name: "brokerctl verify", Version: r.Version, InformationURI: homepage, Rules: []sarifRule{}}},
-		Invocations: []sarifInvocation{{ExecutionSuccessful: ran, StartTimeUTC: r.Started.UTC().Format(stamp), EndTimeUTC: r.Started.Add(r.Took).UTC().Format(stamp)}},
-		Results:     []sarifResult{},
+		Tool: sarifTool{sarifDriver{Name: "brokerctl verify", Version: r.Version, InformationURI: homepage, Rules: []sarifRule{}}},
+		Invocations: []sarifInvocation{
+			{ExecutionSuccessful: ran, StartTimeUTC: r.Started.UTC().Format(stamp), EndTimeUTC: r.Started.Add(r.Took).UTC().Format(stamp)},
+		},
+		Results: []sarifResult{},
 	}
 	for _, d := range r.Results {
 		if d.Err != nil {
@@ -172,7 +174,10 @@ func (r *sarifRun) rule(c report.Check) int {
 	if uri == "" {
 		uri = homepage
 	}
-	*rules = append(*rules, sarifRule{ID: c.Code, ShortDescription: sarifMessage{Text: title}, Help: sarifMessage{Text: page, Markdown: page}, HelpURI: uri})
+	*rules = append(
+		*rules,
+		sarifRule{ID: c.Code, ShortDescription: sarifMessage{Text: title}, Help: sarifMessage{Text: page, Markdown: page}, HelpURI: uri},
+	)
 	return len(*rules) - 1
 }
 
@@ -196,7 +201,10 @@ func (r *sarifRun) location(d Result, c report.Check) sarifLocation {
 	i := slices.IndexFunc(r.Artifacts, func(a sarifArtifact) bool { return a.Location.URI == uri })
 	if i < 0 {
 		i = len(r.Artifacts)
-		r.Artifacts = append(r.Artifacts, sarifArtifact{Location: sarifURI{URI: uri}, Contents: &sarifContent{doc.Text}, MimeType: "application/json"})
+		r.Artifacts = append(
+			r.Artifacts,
+			sarifArtifact{Location: sarifURI{URI: uri}, Contents: &sarifContent{doc.Text}, MimeType: "application/json"},
+		)
 	}
 	out.Physical = &sarifPhysical{ArtifactLocation: sarifURI{URI: uri, Index: &i}}
 	if s := c.Artefact.Statement; s != nil && s.Line > 0 {

@@ -42,9 +42,16 @@ func ToCheck(r *brokerdv1.VerifyAccessResponse) report.Check {
 	out := report.Check{
 		ID: r.GetCheck(), Code: r.GetCode(), Category: r.GetCategory(), Title: r.GetTitle(), Result: toResult(r.GetResult()),
 		Why: r.GetDetail(), Account: report.Account{ID: r.GetAccount(), Side: report.Side(r.GetSide())},
-		Artefact:   report.Artefact{Kind: r.GetArtefact(), ARN: r.GetArtefactArn(), Name: r.GetArtefactName(), Statement: toStatement(r.GetStatement())},
-		Fix:        toFix(r),
-		Confidence: report.Confidence(r.GetConfidence()), Assumptions: r.GetAssumptions(), Docs: r.GetDocs(), Advisory: r.GetAdvisory(), Confirms: r.GetConfirms(),
+		Artefact: report.Artefact{
+			Kind:      r.GetArtefact(),
+			ARN:       r.GetArtefactArn(),
+			Name:      r.GetArtefactName(),
+			Statement: toStatement(r.GetStatement()),
+		},
+		Fix: toFix(r),
+		Confidence: report.Confidence(
+			r.GetConfidence(),
+		), Assumptions: r.GetAssumptions(), Docs: r.GetDocs(), Advisory: r.GetAdvisory(), Confirms: r.GetConfirms(),
 		Elapsed: r.GetElapsed().AsDuration(),
 	}
 	if out.ID == "" {
@@ -52,12 +59,16 @@ func ToCheck(r *brokerdv1.VerifyAccessResponse) report.Check {
 	}
 	for _, e := range r.GetEvidence() {
 		out.Evidence = append(out.Evidence, report.Evidence{
-			Source: report.Source(e.GetSource()), Operation: e.GetOperation(), HTTPStatus: int(e.GetHttpStatus()), RequestID: e.GetRequestId(), HostID: e.GetHostId(),
+			Source: report.Source(
+				e.GetSource(),
+			), Operation: e.GetOperation(), HTTPStatus: int(e.GetHttpStatus()), RequestID: e.GetRequestId(), HostID: e.GetHostId(),
 			AWSCode: e.GetAwsCode(), AWSMessage: e.GetAwsMessage(), Text: e.GetText(),
 		})
 	}
 	if len(out.Evidence) == 0 && (r.GetAwsCode() != "" || r.GetRequestId() != "") {
-		out.Evidence = []report.Evidence{{Source: report.SourceProbe, RequestID: r.GetRequestId(), AWSCode: r.GetAwsCode(), AWSMessage: r.GetAwsMessage()}}
+		out.Evidence = []report.Evidence{
+			{Source: report.SourceProbe, RequestID: r.GetRequestId(), AWSCode: r.GetAwsCode(), AWSMessage: r.GetAwsMessage()},
+		}
 	}
 	for _, n := range r.GetNearMisses() {
 		miss := report.NearMiss{
@@ -88,7 +99,9 @@ func toFix(r *brokerdv1.VerifyAccessResponse) report.Fix {
 		return report.Fix{Text: r.GetFix(), Patch: raw(r.GetFixStatement())}
 	}
 	return report.Fix{
-		Kind: report.FixKind(f.GetKind()), Text: f.GetText(), Target: f.GetTargetArn(), Policy: f.GetPolicy(), Patch: raw(f.GetPatch()), Statement: toStatement(f.GetStatement()),
+		Kind: report.FixKind(
+			f.GetKind(),
+		), Text: f.GetText(), Target: f.GetTargetArn(), Policy: f.GetPolicy(), Patch: raw(f.GetPatch()), Statement: toStatement(f.GetStatement()),
 		Command: f.GetCommand(), Owner: f.GetOwner(), Account: report.Account{ID: f.GetAccount(), Side: report.Side(f.GetSide())},
 	}
 }
@@ -105,14 +118,28 @@ func fromStatement(s *report.Statement) *brokerdv1.PolicyStatement {
 	if s == nil {
 		return nil
 	}
-	return &brokerdv1.PolicyStatement{Sid: s.Sid, Index: uint32(s.Index), Line: uint32(s.Line), Column: uint32(s.Column), Path: s.Path, Text: s.Text}
+	return &brokerdv1.PolicyStatement{
+		Sid:    s.Sid,
+		Index:  uint32(s.Index),
+		Line:   uint32(s.Line),
+		Column: uint32(s.Column),
+		Path:   s.Path,
+		Text:   s.Text,
+	}
 }
 
 func toStatement(s *brokerdv1.PolicyStatement) *report.Statement {
 	if s == nil {
 		return nil
 	}
-	return &report.Statement{Sid: s.GetSid(), Index: int(s.GetIndex()), Line: int(s.GetLine()), Column: int(s.GetColumn()), Path: s.GetPath(), Text: s.GetText()}
+	return &report.Statement{
+		Sid:    s.GetSid(),
+		Index:  int(s.GetIndex()),
+		Line:   int(s.GetLine()),
+		Column: int(s.GetColumn()),
+		Path:   s.GetPath(),
+		Text:   s.GetText(),
+	}
 }
 
 var results = map[report.Result]brokerdv1.CheckResult{
