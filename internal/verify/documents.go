@@ -189,7 +189,10 @@ func (d *documents) ownership() string {
 // unread lists the documents that were not read.
 func (d *documents) unread() []string {
 	var out []string
-	for _, kind := range []string{report.DocumentIdentity, report.DocumentBoundary, report.DocumentBucketPolicy, report.DocumentKeyPolicy, report.DocumentSCP, report.DocumentRCP, report.DocumentEndpointPolicy} {
+	for _, kind := range []string{
+		report.DocumentIdentity, report.DocumentBoundary, report.DocumentBucketPolicy, report.DocumentKeyPolicy,
+		report.DocumentSCP, report.DocumentRCP, report.DocumentEndpointPolicy,
+	} {
 		if !d.read(kind) {
 			out = append(out, "not read: "+noun(kind))
 		}
