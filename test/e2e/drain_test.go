@@ -27,7 +27,25 @@ type running struct {
 	*testbed.World
 	cmd    *exec.Cmd
 	client *client.Client
-	log    *bytes.Buffer
+	log    *logged
+}
+
+// logged is the log of a process that still writes it.
+type logged struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 func start(t *testing.T) *running {
@@ -66,7 +84,7 @@ func startWith(t *testing.T, prefix string, change func(text string) string) *ru
 			t.Fatal(err)
 		}
 	}
-	r := &running{World: w, cmd: exec.Command(filepath.Join(binaries, "brokerd"), "serve", "--config", w.ConfigPath), log: &bytes.Buffer{}}
+	r := &running{World: w, cmd: exec.Command(filepath.Join(binaries, "brokerd"), "serve", "--config", w.ConfigPath), log: &logged{}}
 	if prefix != "" {
 		r.cmd = exec.Command("sh", "-c", prefix+` exec "$0" "$@"`, filepath.Join(binaries, "brokerd"), "serve", "--config", w.ConfigPath)
 	}
