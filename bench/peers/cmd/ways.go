@@ -12,7 +12,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/brokerd/brokerd/bench/load"
-	"github.com/brokerd/brokerd/internal/uploader"
 )
 
 // way returns the function with which the named peer puts an object, with the defaults
@@ -36,9 +35,8 @@ func (s store) way(name string, client *s3.Client) (load.Put, error) {
 		return s.opened(func(ctx context.Context, in *s3.PutObjectInput) error {
 			_, err := uploader.UploadObject(ctx, &transfermanager.UploadObjectInput{
 				Bucket: in.Bucket, Key: in.Key, Body: in.Body, ExpectedBucketOwner: in.ExpectedBucketOwner,
-				ServerSideEncryption: tmtypes.ServerSideEncryption(
-					in.ServerSideEncryption,
-				), SSEKMSKeyID: in.SSEKMSKeyId, BucketKeyEnabled: in.BucketKeyEnabled,
+				ServerSideEncryption: tmtypes.ServerSideEncryption(in.ServerSideEncryption),
+				SSEKMSKeyID:          in.SSEKMSKeyId, BucketKeyEnabled: in.BucketKeyEnabled,
 			})
 			return err
 		}), nil
