@@ -4,7 +4,7 @@
 FLAGS := -tags grpcnotrace -trimpath -ldflags "-s -w"
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race fuzz lint prose generate bench interop ci changelog clean
+.PHONY: help build demo test race fuzz lint prose generate bench interop hostile ci changelog clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ bench: ## compare with the SDK and others; takes minutes on an otherwise idle ma
 
 interop: ## run the suite against real servers and clients; .ci/run builds them
 	go test -tags interop -count=1 -timeout 30m ./test/interop/... ./internal/setup/handover
+
+hostile: ## attack the daemon as other users, all attacks; needs root
+	BROKERD_HOSTILE=all go test -count=1 -timeout 30m -v ./test/hostile
 
 ci: ## run everything that must hold before a change lands
 	.ci/run
