@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"google.golang.org/grpc/codes"
@@ -94,24 +96,40 @@ func (d *dialer) invalid(why string) *Error {
 
 // denied names the obstacle and the group that removes it.
 func (d *dialer) denied() string {
-	for dir := filepath.Dir(d.path); ; dir = filepath.Dir(dir) {
+	path := linked(d.path)
+	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
 		if _, err := os.Stat(dir); err == nil || dir == filepath.Dir(dir) {
 			break
 		}
 		if parent, err := os.Stat(filepath.Dir(dir)); err == nil {
 			return fmt.Sprintf("permission denied: this user may not enter the directory %s, which holds the socket %s; %s",
-				filepath.Dir(dir), d.path, remedy(parent))
+				filepath.Dir(dir), path, remedy(parent))
 		}
 	}
-	info, err := os.Stat(d.path)
+	info, err := os.Stat(path)
 	if err != nil {
-		parent, perr := os.Stat(filepath.Dir(d.path))
+		parent, perr := os.Stat(filepath.Dir(path))
 		if perr != nil {
-			return fmt.Sprintf("permission denied: this user may not open the socket %s", d.path)
+			return fmt.Sprintf("permission denied: this user may not open the socket %s", path)
 		}
-		return fmt.Sprintf("permission denied: this user may not enter the directory %s of the socket; %s", filepath.Dir(d.path), remedy(parent))
+		return fmt.Sprintf("permission denied: this user may not enter the directory %s of the socket; %s", filepath.Dir(path), remedy(parent))
 	}
-	return fmt.Sprintf("permission denied: this user may not open the socket %s (mode %#o); %s", d.path, info.Mode().Perm(), remedy(info))
+	return fmt.Sprintf("permission denied: this user may not open the socket %s (mode %#o); %s", path, info.Mode().Perm(), remedy(info))
+}
+
+// linked follows the symbolic links at path as far as this user can read them.
+func linked(path string) string {
+	for range 40 { // as many as Linux follows
+		to, err := os.Readlink(path)
+		if err != nil {
+			break
+		}
+		if !filepath.IsAbs(to) {
+			to = filepath.Join(filepath.Dir(path), to)
+		}
+		path = to
+	}
+	return path
 }
 
 // remedy names the group to join.
@@ -148,14 +166,27 @@ type prefaceConn struct {
 	d    *dialer
 	head []byte // the first bytes; at most 9
 	done bool
+	left atomic.Bool // a write found that the peer has closed
 }
 
 // errNoPreface is noted when a peer accepted the connection and then sent nothing.
 var errNoPreface = errors.New("no sign of life after the connection was made")
 
+// Write implements net.Conn.
+func (c *prefaceConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	if err != nil && !errors.Is(err, net.ErrClosed) {
+		c.left.Store(true)
+	}
+	return n, err
+}
+
 // Read implements net.Conn.
 func (c *prefaceConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
+	if errors.Is(err, net.ErrClosed) && c.left.Load() {
+		err = io.EOF // gRPC closed the connection because the peer had closed it: the peer is not silent
+	}
 	if len(c.head) == 0 && n == 0 && (errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, net.ErrClosed)) {
 		c.d.note(nil, errNoPreface)
 	}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"regexp"
 	"strings"
+	"syscall"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -99,12 +101,8 @@ func (c *Client) FromError(err error) error {
 	return e
 }
 
-var (
-	// noPreface matches gRPC's error of a connection on which the server said nothing.
-	noPreface = regexp.MustCompile(`error reading server preface: .*(use of closed network connection|deadline exceeded|i/o timeout)`)
-	// rawAddress matches the addresses in Go's errors: the socket was bound under another name.
-	rawAddress = regexp.MustCompile(`\b(read|write|raw-read|raw-write) unix \S+: `)
-)
+// noPreface matches gRPC's error of a connection on which the server said nothing.
+var noPreface = regexp.MustCompile(`error reading server preface: .*(use of closed network connection|deadline exceeded|i/o timeout)`)
 
 // unanswered is the error of a call that no daemon answered.
 func (c *Client) unanswered(text string) *Error {
@@ -115,14 +113,23 @@ func (c *Client) unanswered(text string) *Error {
 		return &e
 	case strings.Contains(text, "keepalive ping failed") || errors.Is(last, errNoPreface) || noPreface.MatchString(text):
 		return c.silent()
+	case errors.Is(last, fs.ErrNotExist):
+		return c.absent(last, "brokerd is not running, or listens on another socket")
+	case errors.Is(last, syscall.ECONNREFUSED):
+		return c.absent(last, "brokerd has ended without removing its socket")
 	case last != nil:
-		text = "connect: " + errno(last)
+		return c.absent(last, "is brokerd running?")
 	}
-	text = rawAddress.ReplaceAllString(text, "$1: ")
-	return &Error{
-		Code:    codes.Unavailable,
-		Message: fmt.Sprintf("no answer from brokerd on %s: %s; is the daemon running?", c.dialer.path, text),
-	}
+	e := c.lost("the connection ended before the answer; brokerd may have stopped or restarted")
+	e.Metadata = map[string]string{"transport": text}
+	return e
+}
+
+// absent is the error of a call for which no connection could be made.
+func (c *Client) absent(err error, why string) *Error { return c.lost(errno(err) + "; " + why) }
+
+func (c *Client) lost(why string) *Error {
+	return &Error{Code: codes.Unavailable, Message: fmt.Sprintf("no answer from brokerd on %s: %s", c.dialer.path, why)}
 }
 
 // silent is the error of a call to a daemon that gives no sign of life.
