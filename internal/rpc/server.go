@@ -130,6 +130,9 @@ func NewServer(o Options) (*Server, error) {
 	healthpb.RegisterHealthServer(s.grpc, s.health)
 	reflection.Register(s.grpc)
 	s.health.SetServingStatus("", healthpb.HealthCheckResponse_NOT_SERVING)
+	for name := range o.Config.Destinations { // a client may ask before the first sessions are there
+		s.health.SetServingStatus(name, healthpb.HealthCheckResponse_NOT_SERVING)
+	}
 	return s, nil
 }
 
