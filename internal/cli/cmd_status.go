@@ -142,7 +142,7 @@ func writeStatus(a *console.App, st *brokerdv1.GetStatusResponse, dests *brokerd
 		row("  role\t%s", d.GetRoleArn())
 		row("  key\t%s", d.GetKmsKeyArn())
 		row("  stored\t%d objects, %s; %d failed", d.GetObjectsStored(), console.BytesText(int64(d.GetBytesStored())), d.GetUploadsFailed())
-		writeVerification(row, p, d.GetVerification(), time.Now())
+		writeVerification(row, p, d, time.Now())
 		writeSpoolUsage(row, p, d, time.Now())
 	}
 	if sessions != nil {

@@ -18,7 +18,8 @@ func TestStatusShowsTheDaemonsOwnVerification(t *testing.T) {
 	ago := func(d time.Duration) *timestamppb.Timestamp { return timestamppb.New(now.Add(-d)) }
 	show := func(v *brokerdv1.Verification) string {
 		var out strings.Builder
-		writeVerification(func(format string, args ...any) { fmt.Fprintf(&out, format+"\n", args...) }, console.PaletteFor(&out), v, now)
+		writeVerification(func(format string, args ...any) { fmt.Fprintf(&out, format+"\n", args...) }, console.PaletteFor(&out),
+			&brokerdv1.Destination{Name: "d", Verification: v, Ready: v.GetResult() == brokerdv1.CheckResult_CHECK_RESULT_PASS}, now)
 		return out.String()
 	}
 	for name, c := range map[string]struct {
@@ -37,6 +38,38 @@ func TestStatusShowsTheDaemonsOwnVerification(t *testing.T) {
 	} {
 		if got := show(c.v); got != c.want {
 			t.Errorf("%s:\n%s\nwant\n%s", name, got, c.want)
+		}
+	}
+}
+
+// "ready" and "verified" are two facts of different times. Where they differ, the screen
+// says which is newer, and how to settle it.
+func TestStatusExplainsReadinessThatDiffersFromTheVerification(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	ago := func(d time.Duration) *timestamppb.Timestamp { return timestamppb.New(now.Add(-d)) }
+	const pass, fail = brokerdv1.CheckResult_CHECK_RESULT_PASS, brokerdv1.CheckResult_CHECK_RESULT_FAIL
+	for name, c := range map[string]struct {
+		ready  bool
+		result brokerdv1.CheckResult
+		stored *timestamppb.Timestamp
+		parked *timestamppb.Timestamp
+		want   string
+	}{
+		"both good":                           {ready: true, result: pass},
+		"both bad":                            {result: fail},
+		"not decided":                         {ready: true, result: brokerdv1.CheckResult_CHECK_RESULT_UNKNOWN},
+		"a delivery after a failed run":       {ready: true, result: fail, stored: ago(time.Second), want: "an object was stored after that run"},
+		"a failed check that stops no upload": {ready: true, result: fail, stored: ago(time.Hour), want: "no failed check stops an upload"},
+		"a refusal after a run that passed":   {result: pass, want: "that run was before the failure above. Verify now: brokerctl verify d"},
+		"parked, and access came back":        {result: pass, parked: ago(time.Hour), want: "brokerctl spool retry -d d"},
+		"parked after a run that passed":      {result: pass, parked: ago(time.Second), want: "that run was before the failure above"},
+	} {
+		got := disagreement(&brokerdv1.Destination{
+			Name: "d", Ready: c.ready, LastStoredTime: c.stored, Spool: &brokerdv1.SpoolUsage{ParkedTime: c.parked},
+			Verification: &brokerdv1.Verification{Result: c.result, CheckTime: ago(time.Minute)},
+		})
+		if (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
+			t.Errorf("%s: got %q, want %q", name, got, c.want)
 		}
 	}
 }
