@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,7 +19,26 @@ import (
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
-var errNotProven = errors.New("after these changes an upload would still be refused: see ✗ above")
+var (
+	errNotProven  = errors.New("after these changes an upload would still be refused: see ✗ above")
+	errUnrepaired = errors.New("no change of setup helps, and an upload is refused: see ✗ above, and repair the policy that it names")
+)
+
+// notProven is the error of a plan whose proof fails; nil for any other plan.
+func notProven(p *setup.Plan) error {
+	switch {
+	case p.Proven() != setup.Fails:
+		return nil
+	case changeNothing(p):
+		return errUnrepaired
+	}
+	return errNotProven
+}
+
+// changeNothing reports whether every document and setting is as the configuration asks.
+func changeNothing(p *setup.Plan) bool {
+	return !slices.ContainsFunc(p.Changes, func(c setup.Change) bool { return c.Op != setup.OpKeep })
+}
 
 // applyFlags are what apply and remove share.
 type applyFlags struct {
@@ -109,8 +129,8 @@ func runSetup(ctx context.Context, a *console.App, f *applyFlags, destinations [
 	switch {
 	case len(p.Unknown()) > 0:
 		return fmt.Errorf("nothing was changed: %s could not be decided", count(len(p.Unknown()), "part", "parts"))
-	case !remove && p.Proven() == setup.Fails:
-		return fmt.Errorf("nothing was changed: %w", errNotProven)
+	case !remove && notProven(p) != nil:
+		return fmt.Errorf("nothing was changed: %w", notProven(p))
 	}
 	if p.Pending() {
 		if err := confirmSetup(ctx, a, f.yes, remove); err != nil {

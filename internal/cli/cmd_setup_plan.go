@@ -48,8 +48,8 @@ or something that matters could not be read.`,
 					Code: console.ExitFailed,
 					Err:  fmt.Errorf("%s could not be decided: see ? above", count(len(p.Unknown()), "part", "parts")),
 				}
-			case p.Proven() == setup.Fails:
-				return &console.ExitError{Code: console.ExitFailed, Err: errNotProven}
+			case notProven(p) != nil:
+				return &console.ExitError{Code: console.ExitFailed, Err: notProven(p)}
 			case p.Pending():
 				return &console.ExitError{Code: console.ExitUsage, Err: nil}
 			}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -121,5 +122,29 @@ func TestProfilesRolesAndTheEnvironment(t *testing.T) {
 	}
 	if _, err := connect(t.Context(), w.HTTP, w.Dest.Region, e, []string{"nobody"}); err == nil || !strings.Contains(err.Error(), "profile nobody") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A plan never says that all is well where its proof says that an upload is refused.
+func TestAPlanWithoutChangesTellsOfARefusal(t *testing.T) {
+	kept := []setup.Change{{Op: setup.OpKeep, Kind: setup.KindBucket}}
+	proof := func(v setup.Verdict) []setup.Case { return []setup.Case{{Want: "allowed", Verdict: v}} }
+	for name, c := range map[string]struct {
+		plan *setup.Plan
+		want string
+		err  error
+	}{
+		"all is well":               {&setup.Plan{Changes: kept, Proof: proof(setup.Holds)}, "Nothing to do", nil},
+		"refused, nothing to make":  {&setup.Plan{Changes: kept, Proof: proof(setup.Fails)}, "An upload is refused all the same", errUnrepaired},
+		"refused after the changes": {&setup.Plan{Changes: []setup.Change{{Op: setup.OpUpdate}}, Proof: proof(setup.Fails)}, "1 to update", errNotProven},
+		"refused, and handed over":  {&setup.Plan{Changes: []setup.Change{{Op: setup.OpHandOver}}, Proof: proof(setup.Fails)}, "another administrator", errNotProven},
+	} {
+		got := summary(c.plan)
+		if !strings.Contains(got, c.want) || c.err != nil && strings.Contains(got, "Nothing to do") {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+		if err := notProven(c.plan); !errors.Is(err, c.err) {
+			t.Errorf("%s: %v, want %v", name, err, c.err)
+		}
 	}
 }

@@ -183,12 +183,15 @@ func summary(p *setup.Plan) string {
 	for _, c := range p.Changes {
 		n[c.Op]++
 	}
-	if n[setup.OpCreate]+n[setup.OpUpdate]+n[setup.OpDelete]+n[setup.OpUnknown]+n[setup.OpHandOver] == 0 {
+	if changeNothing(p) {
 		if p.Remove && slices.ContainsFunc(p.Changes, func(c setup.Change) bool { return c.Kind == setup.KindLifecycle && c.Reason != "" }) {
 			return "Only the lifecycle rule is left: remove again when no upload is unfinished."
 		}
 		if p.Remove {
 			return "Nothing to remove: no statement of brokerd is left."
+		}
+		if notProven(p) != nil {
+			return "Nothing to change: both accounts have everything that setup makes. An upload is refused all the same: see ✗ above."
 		}
 		return "Nothing to do: both accounts are as the configuration asks."
 	}
