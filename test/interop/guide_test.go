@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"io"
 	"math/rand/v2"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -95,6 +96,28 @@ func TestTheGuidesPythonUploads(t *testing.T) {
 			}
 			guided(t, st, "guide/by-python.log", data)
 		})
+	}
+}
+
+// A daemon that accepts connections and says nothing does not block the example.
+func TestTheGuidesPythonHasADeadline(t *testing.T) {
+	python := withGRPC(t)
+	dir := t.TempDir()
+	socket := filepath.Join(dir, "s")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	program := example(t, "python") + "\ntry:\n    upload(\"d\", \"n\", __file__, seconds=1)\nexcept grpc.RpcError as e:\n    print(e.code())\n"
+	if err := os.WriteFile(filepath.Join(dir, "guide.py"), []byte(program), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), python, "guide.py")
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "BROKERD_SOCKET="+socket)
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "StatusCode.") {
+		t.Fatalf("%v\n%s", err, out)
 	}
 }
 
