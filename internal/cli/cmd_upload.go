@@ -15,6 +15,7 @@ import (
 	"github.com/brokerd/brokerd/internal/cli/console"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 type uploadFlags struct {
@@ -60,6 +61,9 @@ See ` + "`brokerctl help exit-codes`.",
   brokerctl upload -d audit-logs -o json *.gz | jq -r 'select(.retryable).file' > again.txt
   brokerctl upload -d audit-logs --files-from again.txt`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := refuseEmpty(cmd.Flags(), "destination", "name", "run", "sha256", "idempotency-key"); err != nil {
+				return console.UsageError(err)
+			}
 			jobs, err := f.plan(cmd.Context(), args, a.In)
 			if err != nil {
 				if cmd.Context().Err() != nil {
@@ -100,6 +104,17 @@ See ` + "`brokerctl help exit-codes`.",
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "no progress bar and no line for stored files")
 	console.OutputFlag(cmd, &f.out)
 	return cmd
+}
+
+// refuseEmpty refuses flags that were given with an empty value, such as "$SUM" of a
+// variable that is not set. Without their value the upload would be another one.
+func refuseEmpty(flags *pflag.FlagSet, names ...string) error {
+	for _, name := range names {
+		if fl := flags.Lookup(name); fl.Changed && fl.Value.String() == "" {
+			return fmt.Errorf("--%s is empty: give it a value, or leave it out", name)
+		}
+	}
+	return nil
 }
 
 // uploadJob is one object to upload.

@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/brokerd/brokerd/internal/cli/console"
@@ -25,9 +28,12 @@ type uploads struct {
 	flags  uploadFlags
 	bar    *progress
 
-	mu    sync.Mutex // guards the output and the fields below
-	codes map[int]int
-	ioErr error
+	mu     sync.Mutex // guards the output and the fields below
+	codes  map[int]int
+	ioErr  error
+	advice string // for all files that failed
+
+	noticed bool // a retry was told
 }
 
 // outcome is the JSON line of one file.
@@ -65,6 +71,9 @@ func (u *uploads) run(ctx context.Context, jobs []uploadJob) error {
 	}
 	_ = group.Wait() // the goroutines report to u
 	u.bar.done()
+	if u.advice != "" {
+		u.recordWrite(fmt.Fprintln(u.Err, u.advice))
+	}
 	failed := 0
 	for _, n := range u.codes {
 		failed += n
@@ -94,7 +103,10 @@ func (u *uploads) one(ctx context.Context, j uploadJob) {
 	tries := 1
 	opts := []client.UploadOption{
 		client.WithProgress(u.bar.track(j)), client.WithContentType(u.flags.contentType), client.WithMetadata(u.flags.metadata),
-		client.WithRetry(u.flags.retryFor), client.WithRetryNotice(func(error, time.Duration) { tries++ }),
+		client.WithRetry(u.flags.retryFor), client.WithRetryNotice(func(err error, _ time.Duration) {
+			tries++
+			u.noticeRetry(j, err)
+		}),
 	}
 	if u.flags.key != "" {
 		opts = append(opts, client.WithIdempotencyKey(u.flags.key))
@@ -114,6 +126,18 @@ func (u *uploads) one(ctx context.Context, j uploadJob) {
 	u.report(j, res, err, tries)
 }
 
+// noticeRetry tells of the first retry of a run, which may be silent for a while.
+func (u *uploads) noticeRetry(j uploadJob, err error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.flags.quiet || u.noticed {
+		return
+	}
+	u.noticed = true
+	u.bar.clear()
+	_, _ = fmt.Fprintf(u.Err, "brokerctl: %s: %v; retrying for up to %v\n", j.displayName(), err, u.flags.retryFor)
+}
+
 // send uploads the source of a job.
 func (u *uploads) send(ctx context.Context, j uploadJob, opts []client.UploadOption) (*client.Result, error) {
 	var want []byte
@@ -124,6 +148,9 @@ func (u *uploads) send(ctx context.Context, j uploadJob, opts []client.UploadOpt
 		}
 	}
 	source := u.In
+	if info, err := os.Stat(j.file); j.file != "-" && err == nil && info.IsDir() {
+		return nil, directoryError(u.flags.destination, j.file)
+	}
 	switch {
 	case j.file != "-" && want == nil:
 		return u.client.UploadFile(ctx, u.flags.destination, j.name, j.file, opts...)
@@ -146,6 +173,29 @@ func (u *uploads) send(ctx context.Context, j uploadJob, opts []client.UploadOpt
 		source = newHashed(source, want)
 	}
 	return u.client.Upload(ctx, u.flags.destination, j.name, source, opts...)
+}
+
+// directoryError names the two ways to upload a directory.
+func directoryError(destination, dir string) error {
+	clean := filepath.Clean(dir)
+	name := filepath.Base(clean)
+	if name == "." || name == ".." || name == string(filepath.Separator) {
+		name = "archive"
+	}
+	return fmt.Errorf(`it is a directory, and an object is one file
+  Upload each file: find %[1]s -type f -print0 | brokerctl upload -d %[3]s -0 --files-from -
+  Upload an archive: brokerctl upload -d %[3]s --name %[2]s --run %[4]s`,
+		shellQuote(clean), shellQuote(name+".tar"), destination, shellQuote("tar c "+shellQuote(clean)))
+}
+
+// shellQuote quotes text for a shell where it needs quotes.
+func shellQuote(s string) string {
+	if s != "" && strings.IndexFunc(s, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("/._-+:@%,", r)
+	}) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 func (u *uploads) report(j uploadJob, res *client.Result, err error, tries int) {
@@ -206,7 +256,10 @@ func (u *uploads) failureText(err error) string {
 		}
 		return "interrupted; nothing was stored"
 	}
-	return u.ExplainError(err)
+	if steps := console.FirstSteps(err); steps != "" {
+		u.advice = steps
+	}
+	return err.Error()
 }
 
 // recordWrite records the first error of writing a report: without it, a script would

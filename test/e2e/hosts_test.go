@@ -273,7 +273,20 @@ func TestErrorsOfTheSocketAreSorted(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, args := range [][]string{{"upload", "-d", testbed.Destination, "--name", "n", "-"}, {"wait", "--timeout", "30s"}, {"credentials", testbed.Destination}} {
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink(r.SocketPath, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []string{dir, file} {
+		if err := os.Chmod(p, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, args := range [][]string{
+		{"upload", "-d", testbed.Destination, "--name", "n", "-"}, {"upload", "-d", testbed.Destination, file}, {"wait", "--timeout", "30s"},
+		{"wait", "nosuch"}, {"credentials", testbed.Destination}, {"exec", testbed.Destination, "--", "true"}, {"status"}, {"sessions"},
+		{"reload"}, {"drain"}, {"spool", "ls"}, {"status", "--socket", link},
+	} {
 		cmd := r.ctl(args...)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65533, Gid: 65533}}
 		cmd.Stdin = strings.NewReader("x")

@@ -39,14 +39,24 @@ func (a *App) Dial() (*client.Client, error) {
 	return client.Dial(a.Socket, client.WithUserAgent("brokerctl"))
 }
 
-// ExplainError adds advice to the error of a daemon that cannot be reached.
+// ExplainError adds the first steps to the error of a daemon that cannot be reached.
 func (a *App) ExplainError(err error) string {
-	text := err.Error()
-	var ce *client.Error
-	if errors.As(err, &ce) && ce.Code == codes.Unavailable && ce.Reason == "" {
-		text += "\n  The socket is the value of --socket, else $BROKERD_SOCKET, else " + client.DefaultSocket
+	if text := FirstSteps(err); text != "" {
+		return err.Error() + "\n" + text
 	}
-	return text
+	return err.Error()
+}
+
+// FirstSteps returns the steps towards a daemon that answers; empty when one answered.
+func FirstSteps(err error) string {
+	var ce *client.Error
+	if !errors.As(err, &ce) || ce.Code != codes.Unavailable || ce.Reason != "" {
+		return ""
+	}
+	return `  Start it:              brokerd serve --config FILE, or: sudo systemctl start brokerd
+  Name another socket:   --socket PATH, or: export BROKERD_SOCKET=PATH
+  Write a configuration: brokerctl init
+  Try it without AWS:    brokerctl demo, or with your configuration: brokerctl dev`
 }
 
 // Format is the value of -o.
