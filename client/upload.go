@@ -253,6 +253,7 @@ func resultOf(r *brokerdv1.UploadResponse) *Result {
 	return &Result{
 		UploadID: r.GetUploadId(), State: state, Bucket: o.GetBucket(), Key: o.GetKey(), VersionID: o.GetVersionId(), ETag: o.GetEtag(),
 		Size: int64(o.GetSize()), ChecksumCRC32C: o.GetChecksumCrc32C(), ServerSideEncryption: o.GetServerSideEncryption(),
-		KMSKeyARN: o.GetKmsKeyArn(), Parts: int(o.GetParts()), Attempts: int(o.GetAttempts()), Stored: o.GetStoredTime().AsTime(), Existed: o.GetExisted(),
+		KMSKeyARN: o.GetKmsKeyArn(), Parts: int(o.GetParts()), Attempts: int(o.GetAttempts()), Stored: o.GetStoredTime().AsTime(),
+		Existed: o.GetExisted(),
 	}
 }

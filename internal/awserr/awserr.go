@@ -217,7 +217,8 @@ func (i *Info) redirected(err error) {
 // missingCredentials tells an empty credential chain from a network failure: the last
 // provider of the chain is the instance metadata service, which exists only in EC2.
 func missingCredentials(text string) bool {
-	for _, s := range []string{"EC2 IMDS", "ec2imds", "no valid credential sources", "failed to get shared config profile", "static credentials are empty", "credential process"} {
+	for _, s := range []string{"EC2 IMDS", "ec2imds", "no valid credential sources", "failed to get shared config profile",
+		"static credentials are empty", "credential process"} {
 		if strings.Contains(text, s) {
 			return true
 		}

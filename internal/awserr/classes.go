@@ -18,7 +18,7 @@ const (
 	NoSuchUpload       Class = "no_such_upload"      // the multipart upload is gone
 	KeyState           Class = "key_state"           // KMS key missing, disabled, pending deletion, wrong type: never a policy
 	Region             Class = "region"              // the bucket is in another Region
-	Owner              Class = "owner"               // the bucket belongs to another account; S3 returns AccessDenied, so only a probe finds out
+	Owner              Class = "owner"               // the bucket of another account; S3 returns AccessDenied, so only a probe tells
 	Precondition       Class = "precondition"        // 412: If-None-Match
 	Invalid            Class = "invalid"             // the request can never succeed unchanged
 	Integrity          Class = "integrity"           // S3 received other bytes than were sent
@@ -38,23 +38,27 @@ var codes = map[string]Class{
 	// Throttling.
 	"SlowDown": Throttle, "Throttling": Throttle, "ThrottlingException": Throttle, "ThrottledException": Throttle,
 	"RequestThrottled": Throttle, "RequestThrottledException": Throttle, "TooManyRequestsException": Throttle, "TooManyRequests": Throttle,
-	"RequestLimitExceeded": Throttle, "BandwidthLimitExceeded": Throttle, "LimitExceededException": Throttle, "PriorRequestNotComplete": Throttle,
-	"ProvisionedThroughputExceededException": Throttle, "EC2ThrottledException": Throttle, "SlowDownRead": Throttle, "SlowDownWrite": Throttle,
+	"RequestLimitExceeded": Throttle, "BandwidthLimitExceeded": Throttle, "LimitExceededException": Throttle,
+	"PriorRequestNotComplete": Throttle, "ProvisionedThroughputExceededException": Throttle, "EC2ThrottledException": Throttle,
+	"SlowDownRead": Throttle, "SlowDownWrite": Throttle,
 
 	// Failures of the service.
 	"InternalError": Transient, "InternalFailure": Transient, "InternalServerError": Transient, "ServiceUnavailable": Transient,
-	"ServiceUnavailableException": Transient, "RequestTimeout": Transient, "RequestTimeoutException": Transient, "IDPCommunicationError": Transient,
-	"KMSInternalException": Transient, "DependencyTimeoutException": Transient, "KeyUnavailableException": Transient, "Busy": Transient,
-	"XMinioServerNotInitialized": Transient, "TemporaryRedirect": Transient, "Redirect": Transient, // within the Region; see redirected
+	"ServiceUnavailableException": Transient, "RequestTimeout": Transient, "RequestTimeoutException": Transient,
+	"IDPCommunicationError": Transient, "KMSInternalException": Transient, "DependencyTimeoutException": Transient,
+	"KeyUnavailableException": Transient, "Busy": Transient, "XMinioServerNotInitialized": Transient,
+	"TemporaryRedirect": Transient, "Redirect": Transient, // within the Region; see redirected
 
 	"ConditionalRequestConflict": Conflict, "OperationAborted": Conflict,
 	"PreconditionFailed": Precondition,
 
 	// Credentials.
-	"ExpiredToken": ExpiredCredentials, "ExpiredTokenException": ExpiredCredentials, "TokenRefreshRequired": ExpiredCredentials, "InvalidToken": ExpiredCredentials,
+	"ExpiredToken": ExpiredCredentials, "ExpiredTokenException": ExpiredCredentials, "TokenRefreshRequired": ExpiredCredentials,
+	"InvalidToken":       ExpiredCredentials,
 	"InvalidAccessKeyId": BadCredentials, "InvalidClientTokenId": BadCredentials, "UnrecognizedClientException": BadCredentials,
 	"SignatureDoesNotMatch": BadCredentials, "InvalidSignatureException": BadCredentials, "IncompleteSignature": BadCredentials,
-	"MissingAuthenticationToken": BadCredentials, "MissingSecurityHeader": BadCredentials, "NotSignedUp": BadCredentials, "AuthFailure": BadCredentials,
+	"MissingAuthenticationToken": BadCredentials, "MissingSecurityHeader": BadCredentials, "NotSignedUp": BadCredentials,
+	"AuthFailure":          BadCredentials,
 	"RequestTimeTooSkewed": ClockSkew, "RequestExpired": ClockSkew, "RequestInTheFuture": ClockSkew,
 
 	// Refusals.
@@ -70,14 +74,16 @@ var codes = map[string]Class{
 
 	// States of a key, never a policy.
 	"DisabledException": KeyState, "KMSInvalidStateException": KeyState, "InvalidKeyUsageException": KeyState, "NotFoundException": KeyState,
-	"InvalidArnException": KeyState, "InvalidGrantTokenException": KeyState, "UnsupportedOperationException": KeyState, "IncorrectKeyException": KeyState,
+	"InvalidArnException": KeyState, "InvalidGrantTokenException": KeyState, "UnsupportedOperationException": KeyState,
+	"IncorrectKeyException": KeyState,
 
 	// The request itself.
 	"BadDigest": Integrity, "XAmzContentSHA256Mismatch": Integrity, "XAmzContentChecksumMismatch": Integrity, "IncompleteBody": Integrity,
-	"InvalidDigest": Invalid, "EntityTooLarge": Invalid, "EntityTooSmall": Invalid, "KeyTooLongError": Invalid, "MetadataTooLarge": Invalid, "RequestHeaderSectionTooLarge": Invalid,
-	"InvalidPart": Invalid, "InvalidPartOrder": Invalid, "InvalidArgument": Invalid, "InvalidRequest": Invalid, "InvalidBucketName": Invalid,
-	"InvalidObjectName": Invalid, "InvalidStorageClass": Invalid, "InvalidTag": Invalid, "MalformedXML": Invalid, "MissingContentLength": Invalid,
-	"ValidationError": Invalid, "ValidationException": Invalid, "MalformedPolicyDocument": Invalid, "PackedPolicyTooLarge": Invalid, "NotImplemented": Invalid,
+	"InvalidDigest": Invalid, "EntityTooLarge": Invalid, "EntityTooSmall": Invalid, "KeyTooLongError": Invalid, "MetadataTooLarge": Invalid,
+	"RequestHeaderSectionTooLarge": Invalid, "InvalidPart": Invalid, "InvalidPartOrder": Invalid, "InvalidArgument": Invalid,
+	"InvalidRequest": Invalid, "InvalidBucketName": Invalid, "InvalidObjectName": Invalid, "InvalidStorageClass": Invalid,
+	"InvalidTag": Invalid, "MalformedXML": Invalid, "MissingContentLength": Invalid, "ValidationError": Invalid,
+	"ValidationException": Invalid, "MalformedPolicyDocument": Invalid, "PackedPolicyTooLarge": Invalid, "NotImplemented": Invalid,
 	"MethodNotAllowed": Invalid, "InvalidParameterValue": Invalid, "InvalidParameterCombination": Invalid, "MissingParameter": Invalid,
 }
 

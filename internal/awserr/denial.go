@@ -74,7 +74,8 @@ var (
 )
 
 const (
-	opaqueKMS = "because the resource does not exist in this Region, no resource-based policies allow access, or a resource-based policy explicitly denies access"
+	opaqueKMS = "because the resource does not exist in this Region, no resource-based policies allow access, or a resource-based policy " +
+		"explicitly denies access"
 	legacyKMS = "The ciphertext refers to a customer master key that does not exist"
 )
 

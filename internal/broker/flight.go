@@ -188,7 +188,8 @@ func (b *Broker) observeServerTime(server, local time.Time) {
 	}
 	if skew := b.clock.skew(); skew.Abs() > skewWarn {
 		b.log.Warn(
-			"this host's clock is wrong: set it. AWS refuses signatures that are 5 to 15 minutes off. Until then, expiries are compared with AWS's time",
+			"this host's clock is wrong: set it. AWS refuses signatures that are 5 to 15 minutes off. "+
+				"Until then, expiries are compared with AWS's time",
 			zap.Duration("aws_is_ahead_by", skew),
 		)
 	}

@@ -71,15 +71,17 @@ func requestOf(c *config.Config, d *config.Destination) Request {
 		duration = time.Hour
 	}
 	r := Request{
-		Region: d.Region, Endpoint: endpoint, FIPS: c.AWS.FIPS && endpoint == "", DualStack: c.AWS.DualStack && endpoint == "", Source: sourceOf(c.AWS, profile), Role: d.Role,
-		ExternalID: d.Session.ExternalID, SessionName: name, SourceIdentity: d.Session.SourceIdentity,
-		Tags: d.Session.Tags, TransitiveTags: slices.Sorted(slices.Values(d.Session.TransitiveTags)), Duration: duration, MaxAge: d.Session.MaxAge.Std(),
+		Region: d.Region, Endpoint: endpoint, FIPS: c.AWS.FIPS && endpoint == "", DualStack: c.AWS.DualStack && endpoint == "",
+		Source: sourceOf(c.AWS, profile), Role: d.Role, ExternalID: d.Session.ExternalID, SessionName: name,
+		SourceIdentity: d.Session.SourceIdentity, Tags: d.Session.Tags, TransitiveTags: slices.Sorted(slices.Values(d.Session.TransitiveTags)),
+		Duration: duration, MaxAge: d.Session.MaxAge.Std(),
 	}
 	r.Policy, _ = scopePolicy(d)
 	for _, h := range d.Chain {
 		hop := Request{
-			Region: r.Region, Endpoint: endpoint, FIPS: r.FIPS, DualStack: r.DualStack, Source: r.Source, Parent: r.Parent, Role: h.Role, ExternalID: h.ExternalID, SessionName: hopName,
-			Tags: h.Tags, TransitiveTags: slices.Sorted(slices.Values(h.TransitiveTags)), Duration: h.Duration.Std(),
+			Region: r.Region, Endpoint: endpoint, FIPS: r.FIPS, DualStack: r.DualStack, Source: r.Source, Parent: r.Parent, Role: h.Role,
+			ExternalID: h.ExternalID, SessionName: hopName, Tags: h.Tags, TransitiveTags: slices.Sorted(slices.Values(h.TransitiveTags)),
+			Duration: h.Duration.Std(),
 		}
 		if hop.Duration == 0 {
 			hop.Duration = time.Hour

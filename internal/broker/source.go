@@ -144,7 +144,8 @@ func containerSource(src source, client *awshttp.BuildableClient) (aws.Credentia
 	}
 	if url == "" {
 		return nil, errors.New(
-			"no container endpoint: neither aws.source.url nor AWS_CONTAINER_CREDENTIALS_FULL_URI or _RELATIVE_URI is set; this process does not run in ECS or with EKS Pod Identity",
+			"no container endpoint: neither aws.source.url nor AWS_CONTAINER_CREDENTIALS_FULL_URI or _RELATIVE_URI is set; " +
+				"this process does not run in ECS or with EKS Pod Identity",
 		)
 	}
 	if tokenFile == "" {

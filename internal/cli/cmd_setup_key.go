@@ -48,7 +48,8 @@ A second call makes a second key.`,
 					return errors.New("nothing was made: there is no terminal to ask on; give --yes")
 				}
 				if !yes {
-					if err := a.Confirm(cmd.Context(), fmt.Sprintf("A key in account %s, as %s. Type yes to make it: ", id, caller), "nothing was made"); err != nil {
+					if err := a.Confirm(cmd.Context(), fmt.Sprintf("A key in account %s, as %s. Type yes to make it: ", id, caller),
+						"nothing was made"); err != nil {
 						return err
 					}
 				}

@@ -99,7 +99,8 @@ func (v *planView) mark(op setup.Op) (mark, word string) {
 }
 
 func (v *planView) statement(s setup.StatementChange) {
-	mark := map[setup.StatementOp]string{setup.StatementAdded: v.p.Good("+"), setup.StatementChanged: v.p.Warn("~"), setup.StatementRemoved: v.p.Bad("-")}[s.Op]
+	mark := map[setup.StatementOp]string{setup.StatementAdded: v.p.Good("+"), setup.StatementChanged: v.p.Warn("~"),
+		setup.StatementRemoved: v.p.Bad("-")}[s.Op]
 	v.line("      %s %s", mark, v.p.Bold(s.Sid))
 	for _, e := range s.Elements {
 		name := strings.TrimPrefix(e.Element, "Principal.")
@@ -124,9 +125,11 @@ func (v *planView) statement(s setup.StatementChange) {
 // describe names a change for people.
 func describe(c *setup.Change) string {
 	name := map[setup.Kind]string{
-		setup.KindTrust: "trust policy of role", setup.KindIdentity: "inline policy " + setup.InlineName + " of", setup.KindRole: "role", setup.KindBoundary: "permissions boundary of role",
-		setup.KindMaxSession: "longest session of role", setup.KindKey: "key policy of", setup.KindBucketMade: "bucket", setup.KindPublicBlock: "public-access block of", setup.KindOwnership: "object ownership of",
-		setup.KindEncryption: "default encryption of", setup.KindLifecycle: "lifecycle rules of", setup.KindLogging: "access logs of", setup.KindBucket: "bucket policy of", setup.KindTrail: "data events of trail",
+		setup.KindTrust: "trust policy of role", setup.KindIdentity: "inline policy " + setup.InlineName + " of", setup.KindRole: "role",
+		setup.KindBoundary: "permissions boundary of role", setup.KindMaxSession: "longest session of role", setup.KindKey: "key policy of",
+		setup.KindBucketMade: "bucket", setup.KindPublicBlock: "public-access block of", setup.KindOwnership: "object ownership of",
+		setup.KindEncryption: "default encryption of", setup.KindLifecycle: "lifecycle rules of", setup.KindLogging: "access logs of",
+		setup.KindBucket: "bucket policy of", setup.KindTrail: "data events of trail",
 	}[c.Kind]
 	if name == "" {
 		name = string(c.Kind) + " of"
@@ -199,7 +202,8 @@ func summary(p *setup.Plan) string {
 	for _, k := range []struct {
 		op   setup.Op
 		word string
-	}{{setup.OpCreate, "to create"}, {setup.OpUpdate, "to update"}, {setup.OpDelete, "to delete"}, {setup.OpHandOver, "for another administrator"}, {setup.OpUnknown, "not decided"}} {
+	}{{setup.OpCreate, "to create"}, {setup.OpUpdate, "to update"}, {setup.OpDelete, "to delete"},
+		{setup.OpHandOver, "for another administrator"}, {setup.OpUnknown, "not decided"}} {
 		if n[k.op] > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n[k.op], k.word))
 		}

@@ -73,7 +73,8 @@ func configOfDaemon(ctx context.Context, c *client.Client) (*config.Config, erro
 	cfg := &config.Config{Destinations: make(map[string]*config.Destination)}
 	for _, d := range resp.GetDestinations() {
 		cfg.Destinations[d.GetName()] = &config.Destination{
-			Name: d.GetName(), Role: d.GetRoleArn(), Bucket: d.GetBucket(), Owner: d.GetOwnerAccount(), Region: d.GetRegion(), KMSKey: d.GetKmsKeyArn(),
+			Name: d.GetName(), Role: d.GetRoleArn(), Bucket: d.GetBucket(), Owner: d.GetOwnerAccount(), Region: d.GetRegion(),
+			KMSKey:     d.GetKmsKeyArn(),
 			Compatible: d.GetRoleArn() == "" || d.GetOwnerAccount() == "", // no accounts with policies to read
 		}
 	}

@@ -34,7 +34,9 @@ func (f *policyFlags) register(cmd *cobra.Command) {
 		StringVar(&f.dir, "policies", "", "directory with policies as JSON files, such as bucket-policy.json; see docs/guide-verify.md")
 	_ = cmd.MarkFlagDirname("policies")
 	cmd.Flags().
-		StringArrayVar(&f.source, "source-profile", nil, "read the policies of account A with this profile, a role's ARN, or \"-\" for the environment's credentials; may be given more than once")
+		StringArrayVar(&f.source, "source-profile", nil,
+			"read the policies of account A with this profile, a role's ARN, or \"-\" for the environment's credentials; "+
+				"may be given more than once")
 	cmd.Flags().StringArrayVar(&f.target, "target-profile", nil, "the same for account B")
 }
 

@@ -145,7 +145,7 @@ type Destination struct {
 	Bucket      string    `yaml:"bucket"` // bucket name
 	Owner       string    `yaml:"owner"`  // 12-digit account that owns the bucket; empty only when Compatible
 	Region      string    `yaml:"region"`
-	KMSKey      string    `yaml:"kms_key"`     // full key ARN, same region, partition and account as the bucket; Compatible stores take any id, or empty for no SSE-KMS
+	KMSKey      string    `yaml:"kms_key"`     // full key ARN, of the bucket's Region and account; Compatible: any id, or empty
 	BucketKey   *bool     `yaml:"bucket_key"`  // default true
 	Key         string    `yaml:"key"`         // template, see Placeholders
 	Durability  string    `yaml:"durability"`  // one of the Durability constants; default direct

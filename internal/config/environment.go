@@ -68,7 +68,8 @@ func (e *environment) get(name string) (string, bool) {
 }
 
 func (e *environment) apply() error {
-	for name, field := range map[string]*bool{"AWS_USE_FIPS_ENDPOINT": &e.config.AWS.FIPS, "AWS_USE_DUALSTACK_ENDPOINT": &e.config.AWS.DualStack} {
+	for name, field := range map[string]*bool{"AWS_USE_FIPS_ENDPOINT": &e.config.AWS.FIPS,
+		"AWS_USE_DUALSTACK_ENDPOINT": &e.config.AWS.DualStack} {
 		v, ok := e.get(name)
 		switch {
 		case !ok || strings.EqualFold(v, "false"):

@@ -64,10 +64,12 @@ func (c *Config) RestartNeeded(next *Config) []string {
 		name     string
 		was, now any
 	}{
-		{"socket.path", c.Socket.Path, next.Socket.Path}, {"socket.mode", c.Socket.Mode, next.Socket.Mode}, {"socket.group", c.Socket.Group, next.Socket.Group},
-		{"vend.address", c.Vend.Address, next.Vend.Address}, {"vend.socket", c.Vend.Socket, next.Vend.Socket},
-		{"metrics.address", c.Metrics.Address, next.Metrics.Address}, {"memory.max", c.Memory.Max, next.Memory.Max},
-		{"spool.dir", c.Spool.Dir, next.Spool.Dir}, {"spool.concurrency", c.Spool.Concurrency, next.Spool.Concurrency}, {"spool.allow_volatile", c.Spool.AllowVolatile, next.Spool.AllowVolatile},
+		{"socket.path", c.Socket.Path, next.Socket.Path}, {"socket.mode", c.Socket.Mode, next.Socket.Mode},
+		{"socket.group", c.Socket.Group, next.Socket.Group}, {"vend.address", c.Vend.Address, next.Vend.Address},
+		{"vend.socket", c.Vend.Socket, next.Vend.Socket}, {"metrics.address", c.Metrics.Address, next.Metrics.Address},
+		{"memory.max", c.Memory.Max, next.Memory.Max}, {"spool.dir", c.Spool.Dir, next.Spool.Dir},
+		{"spool.concurrency", c.Spool.Concurrency, next.Spool.Concurrency},
+		{"spool.allow_volatile", c.Spool.AllowVolatile, next.Spool.AllowVolatile},
 		{"aws.ca_bundle", c.AWS.CABundle, next.AWS.CABundle},
 	} {
 		if s.was != s.now {

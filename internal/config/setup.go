@@ -8,7 +8,7 @@ type Setup struct {
 	Boundary     string         `yaml:"boundary"`      // ARN of the managed policy that bounds the roles that setup makes; empty: none is set
 	CreateBucket *bool          `yaml:"create_bucket"` // default false: the bucket is expected to be there
 	AccessLogs   AccessLogs     `yaml:"access_logs"`
-	Trail        string         `yaml:"trail"`     // ARN of a CloudTrail trail of the bucket's account that is to record writes below the prefix; empty: none
+	Trail        string         `yaml:"trail"`     // ARN of a CloudTrail trail of account B, to record writes below the prefix; or empty
 	Endpoints    SetupEndpoints `yaml:"endpoints"` // for the file, not for a destination
 }
 

@@ -33,7 +33,8 @@ func (v *validator) setup(path string, s Setup, d *Destination) {
 		const hint = "write the full ARN: arn:aws:iam::111122223333:policy/NAME"
 		a, err := awsarn.Parse(s.Boundary)
 		switch {
-		case err != nil || a.Service != "iam" || !policyResource.MatchString(a.Resource) || (!accountID.MatchString(a.Account) && a.Account != "aws"):
+		case err != nil || a.Service != "iam" || !policyResource.MatchString(a.Resource) ||
+			(!accountID.MatchString(a.Account) && a.Account != "aws"):
 			v.fail(path+".boundary", fmt.Sprintf("%q is not the ARN of a managed policy", s.Boundary), hint)
 		case d != nil && accountID.MatchString(a.Account) && a.Account != awsarn.Account(d.Role) && awsarn.Account(d.Role) != "":
 			v.fail(
@@ -55,7 +56,8 @@ func (v *validator) setup(path string, s Setup, d *Destination) {
 		const hint = "write the full ARN: arn:aws:cloudtrail:REGION:ACCOUNT:trail/NAME"
 		a, err := awsarn.Parse(s.Trail)
 		switch {
-		case err != nil || a.Service != "cloudtrail" || a.Region == "" || !accountID.MatchString(a.Account) || !trailResource.MatchString(a.Resource):
+		case err != nil || a.Service != "cloudtrail" || a.Region == "" || !accountID.MatchString(a.Account) ||
+			!trailResource.MatchString(a.Resource):
 			v.fail(path+".trail", fmt.Sprintf("%q is not the ARN of a trail", s.Trail), hint)
 		case d != nil && accountID.MatchString(d.Owner) && a.Account != d.Owner:
 			v.fail(
@@ -102,7 +104,8 @@ func (v *validator) runsAs(path string, r RunsAs) {
 		v.fail(path+".principal", "this is the ARN of a session, which ends", hint)
 	case err == nil && a.Resource == "root":
 		v.fail(path+".principal", "this is the whole account: every identity in it could assume the role", hint)
-	case err != nil || a.Service != "iam" || a.Region != "" || !accountID.MatchString(a.Account) || !form.MatchString(a.Resource) || strings.ContainsAny(r.Principal, "*?"):
+	case err != nil || a.Service != "iam" || a.Region != "" || !accountID.MatchString(a.Account) || !form.MatchString(a.Resource) ||
+		strings.ContainsAny(r.Principal, "*?"):
 		v.fail(
 			path+".principal",
 			fmt.Sprintf("%q is not the ARN of a %s", r.Principal, map[bool]string{true: "user", false: "role"}[r.Type == RunsUser]),

@@ -48,7 +48,8 @@ func (v *validator) source(c AWS) {
 	switch {
 	case err != nil || u.Hostname() == "" || u.User != nil || (u.Scheme != "http" && u.Scheme != "https"):
 		v.fail("aws.source.url", "this is not the URL of a container endpoint", "for example http://169.254.170.23/v1/credentials")
-	case u.Scheme == "http" && !loopback(u.Hostname()) && !slices.ContainsFunc(containerHosts, func(h string) bool { return net.ParseIP(h).Equal(net.ParseIP(u.Hostname())) }):
+	case u.Scheme == "http" && !loopback(u.Hostname()) &&
+		!slices.ContainsFunc(containerHosts, func(h string) bool { return net.ParseIP(h).Equal(net.ParseIP(u.Hostname())) }):
 		v.fail(
 			"aws.source.url",
 			"plain http to another host",
@@ -74,8 +75,9 @@ func (v *validator) sourceFits(path string, d *Destination) {
 	if len(d.Chain) > 0 {
 		at, external, tags = path+".chain[0]", d.Chain[0].ExternalID, d.Chain[0].Tags
 	}
-	for field, given := range map[string]bool{at + ".external_id": external != "", at + ".tags": len(tags) > 0, path + ".session.source_identity": d.Session.SourceIdentity != "",
-		path + ".session.peer": len(d.Chain) == 0 && (d.Session.Peer.SourceIdentity != "" || len(d.Session.Peer.Tags) > 0)} {
+	for field, given := range map[string]bool{at + ".external_id": external != "", at + ".tags": len(tags) > 0,
+		path + ".session.source_identity": d.Session.SourceIdentity != "",
+		path + ".session.peer":            len(d.Chain) == 0 && (d.Session.Peer.SourceIdentity != "" || len(d.Session.Peer.Tags) > 0)} {
 		if given {
 			v.fail(field, "AssumeRoleWithWebIdentity does not take it", hint)
 		}

@@ -39,7 +39,8 @@ func (v *validator) vend(c *Config, names []string) {
 			)
 		}
 	} else if len(w.Tokens) > 0 {
-		v.fail("vend.tokens", "tokens are for vend.address, which is not set", "set vend.address; on vend.socket the kernel identifies the caller")
+		v.fail("vend.tokens", "tokens are for vend.address, which is not set",
+			"set vend.address; on vend.socket the kernel identifies the caller")
 	}
 	if w.Socket != "" {
 		v.socketPath("vend.socket", w.Socket)

@@ -37,7 +37,8 @@ func (c *Config) Warnings() []string {
 		if d.Role != "" && d.Session.Duration.Std() > time.Hour {
 			out = append(
 				out,
-				at+".session.duration is over 1h: it is cut to 1h when the source is itself a role, and STS refuses it when the role's maximum is lower",
+				at+".session.duration is over 1h: it is cut to 1h when the source is itself a role, and STS refuses it when the role's "+
+					"maximum is lower",
 			)
 		}
 		if d.FixedKey {

@@ -69,7 +69,8 @@ func (d *Daemon) reload() (config.Changes, error) {
 	if fields := old.RestartNeeded(next); len(fields) > 0 {
 		return config.Changes{}, fmt.Errorf("%s: %s changed: %w", next.Path, strings.Join(fields, ", "), config.ErrNeedsRestart)
 	}
-	if err := reloadAll(next, d.broker, d.upload, spoolPart{d.spool}, d.verifier, d.server, d.creds, levelPart{d.log.Level}, monitorPart{d.monitor, old}); err != nil {
+	if err := reloadAll(next, d.broker, d.upload, spoolPart{d.spool}, d.verifier, d.server, d.creds, levelPart{d.log.Level},
+		monitorPart{d.monitor, old}); err != nil {
 		return config.Changes{}, fmt.Errorf("%s: %w", next.Path, err)
 	}
 	d.cfg.Store(next)

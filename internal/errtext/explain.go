@@ -139,10 +139,11 @@ func resourceName(e Error) string {
 }
 
 var layerNouns = map[awserr.Layer]string{
-	awserr.LayerIdentity: "an identity policy of the caller", awserr.LayerResource: "the policy of %s", awserr.LayerBoundary: "the permissions boundary",
-	awserr.LayerSession: "the session policy", awserr.LayerSCP: "a service control policy", awserr.LayerRCP: "a resource control policy",
-	awserr.LayerVPCEndpoint: "the policy of the VPC endpoint", awserr.LayerPublicAccess: "S3 Block Public Access",
-	awserr.LayerTrust: "the trust policy of the role", awserr.LayerKeyPolicy: "the key policy, or the choice of the key",
+	awserr.LayerIdentity: "an identity policy of the caller", awserr.LayerResource: "the policy of %s",
+	awserr.LayerBoundary: "the permissions boundary", awserr.LayerSession: "the session policy", awserr.LayerSCP: "a service control policy",
+	awserr.LayerRCP: "a resource control policy", awserr.LayerVPCEndpoint: "the policy of the VPC endpoint",
+	awserr.LayerPublicAccess: "S3 Block Public Access", awserr.LayerTrust: "the trust policy of the role",
+	awserr.LayerKeyPolicy: "the key policy, or the choice of the key",
 }
 
 func causeOf(e Error) string {

@@ -216,7 +216,8 @@ func (f *fixer) target(l Layer, level string) string {
 func (f *fixer) publicAccessFix() {
 	if f.sc.PublicAccessBlock.BlockPublicAcls && f.publicACLHeader() {
 		change := map[string][]string{}
-		for _, k := range [...]string{"s3:x-amz-acl", "s3:x-amz-grant-read", "s3:x-amz-grant-write", "s3:x-amz-grant-read-acp", "s3:x-amz-grant-write-acp", "s3:x-amz-grant-full-control"} {
+		for _, k := range [...]string{"s3:x-amz-acl", "s3:x-amz-grant-read", "s3:x-amz-grant-write", "s3:x-amz-grant-read-acp",
+			"s3:x-amz-grant-write-acp", "s3:x-amz-grant-full-control"} {
 			change[k] = []string{}
 		}
 		f.out = append(f.out, f.requestChange(LayerPublicAccess, change, f.publicAccessWhy))

@@ -97,8 +97,9 @@ func (f *fixer) exempt(l *LayerResult, i int, s *statement) {
 		}
 		if n > 0 {
 			fix = Fix{
-				Kind: AddStatement, Layer: l.Layer, Level: l.Level, LevelIndex: l.levelIndex, Account: l.Account, Target: f.target(l.Layer, l.Level), Statement: edited,
-				Why: "the same statement still denies every request whose " + x.key + " is another",
+				Kind: AddStatement, Layer: l.Layer, Level: l.Level, LevelIndex: l.levelIndex, Account: l.Account, Target: f.target(l.Layer, l.Level),
+				Statement: edited,
+				Why:       "the same statement still denies every request whose " + x.key + " is another",
 			}
 		}
 		f.out = append(f.out, fix)

@@ -207,7 +207,8 @@ func (r *parsedRequest) check() error {
 	switch {
 	case r.caller.kind == callerInvalid:
 		return fmt.Errorf(
-			"principal %q: want the ARN of a user, role, role session, root user or identity provider, a service such as s3.amazonaws.com, or \"*\"; a role_arn has to be that of the session",
+			"principal %q: want the ARN of a user, role, role session, root user or identity provider, a service such as s3.amazonaws.com, "+
+				"or \"*\"; a role_arn has to be that of the session",
 			r.Principal,
 		)
 	case service == "" || name == "" || strings.ContainsAny(r.Action, "*? \t\n"):

@@ -6,7 +6,8 @@ import (
 )
 
 // opaqueKMS is the end of KMS's text when the caller is of another account.
-const opaqueKMS = "because the resource does not exist in this Region, no resource-based policies allow access, or a resource-based policy explicitly denies access"
+const opaqueKMS = "because the resource does not exist in this Region, no resource-based policies allow access, " +
+	"or a resource-based policy explicitly denies access"
 
 // AccessDeniedText is the text that AWS sends for a denial, complete; "" when
 // the result is not a denial. S3 sends it only to callers of the same account
@@ -51,7 +52,8 @@ func denialTail(req *parsedRequest, l Layer, d Decision, sc Scenario) string {
 	}
 	noun := map[Layer]string{
 		LayerIdentity: "identity-based policy", LayerResource: "resource-based policy", LayerBoundary: "permissions boundary",
-		LayerSession: "session policy", LayerSCP: "service control policy", LayerRCP: "resource control policy", LayerVPCEndpoint: "VPC endpoint policy",
+		LayerSession: "session policy", LayerSCP: "service control policy", LayerRCP: "resource control policy",
+		LayerVPCEndpoint: "VPC endpoint policy",
 	}[l]
 	article := "a "
 	switch {

@@ -13,7 +13,8 @@ import (
 func (r *parsedRequest) immutable() string {
 	name := r.arn.Resource
 	switch {
-	case r.service == "kms" && strings.HasPrefix(name, "alias/aws/") && slices.Contains([]string{"kms:createalias", "kms:updatealias", "kms:deletealias"}, r.actionLower):
+	case r.service == "kms" && strings.HasPrefix(name, "alias/aws/") &&
+		slices.Contains([]string{"kms:createalias", "kms:updatealias", "kms:deletealias"}, r.actionLower):
 		return "aliases that begin with alias/aws/ belong to AWS and cannot be changed"
 	case r.service != "iam" || !changes(r.actionLower):
 		return ""

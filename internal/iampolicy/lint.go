@@ -142,7 +142,8 @@ func (l *linter) statement(n *policytext.Node, s *statement) {
 			n,
 			"POL008",
 			SeverityWarning,
-			"the statement is public; with restrict_public_buckets on, S3 then refuses every caller from another account, also those named by other statements",
+			"the statement is public; with restrict_public_buckets on, S3 then refuses every caller from another account, "+
+				"also those named by other statements",
 		)
 	}
 	if l.forwardedKMS(s) {
@@ -150,7 +151,8 @@ func (l *linter) statement(n *policytext.Node, s *statement) {
 			n,
 			"POL009",
 			SeverityWarning,
-			"S3 calls KMS on the caller's behalf from inside AWS: the condition on the caller's network fails there; split the KMS actions off or add an exception for aws:ViaAWSService",
+			"S3 calls KMS on the caller's behalf from inside AWS: the condition on the caller's network fails there; "+
+				"split the KMS actions off or add an exception for aws:ViaAWSService",
 		)
 	}
 }

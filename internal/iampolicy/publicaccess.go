@@ -35,7 +35,8 @@ func (e *evaluation) weighPublicAccess() {
 	switch {
 	case block.RestrictPublicBuckets && !r.sameAccount && r.caller.kind != callerService && d.Public():
 		e.publicAccess = yes
-		e.publicAccessWhy = "the bucket policy has a public statement and restrict_public_buckets is on: only principals of account " + r.resourceAccount + " and AWS services get through"
+		e.publicAccessWhy = "the bucket policy has a public statement and restrict_public_buckets is on: only principals of account " +
+			r.resourceAccount + " and AWS services get through"
 	case block.BlockPublicAcls && e.publicACLHeader():
 		e.publicAccess = yes
 		e.publicAccessWhy = "the request sets a public ACL and block_public_acls is on"
@@ -61,7 +62,8 @@ func (e *evaluation) publicACLHeader() bool {
 			return true
 		}
 	}
-	for _, key := range [...]string{"s3:x-amz-grant-read", "s3:x-amz-grant-write", "s3:x-amz-grant-read-acp", "s3:x-amz-grant-write-acp", "s3:x-amz-grant-full-control"} {
+	for _, key := range [...]string{"s3:x-amz-grant-read", "s3:x-amz-grant-write", "s3:x-amz-grant-read-acp", "s3:x-amz-grant-write-acp",
+		"s3:x-amz-grant-full-control"} {
 		grants, _ := e.ctx.lookup(key)
 		for _, v := range grants {
 			if strings.Contains(v, "/groups/global/AllUsers") || strings.Contains(v, "/groups/global/AuthenticatedUsers") {

@@ -197,7 +197,8 @@ func (s *statement) explain(e *evaluation, l Layer, t *StatementResult) {
 			}
 		}
 		if l == LayerVPCEndpoint && !s.notPrincipal && s.namesCaller(&e.req.caller) {
-			t.Note = "in the policy of a gateway endpoint an account is its root user alone; use Principal \"*\" with a condition on aws:PrincipalArn"
+			t.Note = "in the policy of a gateway endpoint an account is its root user alone; " +
+				"use Principal \"*\" with a condition on aws:PrincipalArn"
 		}
 		if t.Outcome == UnknownOutcome && s.notPrincipal {
 			t.Note = "NotPrincipal lists some, not all, of account, role and session; use Principal \"*\" with a condition on aws:PrincipalArn"

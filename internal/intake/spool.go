@@ -96,9 +96,10 @@ func (in *Intake) awaitDelivery(ctx context.Context, st spool.Status) (Outcome, 
 	st, err := in.o.Spool.Wait(ctx, id)
 	switch {
 	case err != nil && in.stopping.Load():
-		return Outcome{}, reason.New(reason.ShuttingDown, "the daemon is stopping; upload %s is safe in the spool and is delivered after the restart", id).
-			After(retryAfter).
-			With("upload_id", id)
+		return Outcome{},
+			reason.New(reason.ShuttingDown, "the daemon is stopping; upload %s is safe in the spool and is delivered after the restart", id).
+				After(retryAfter).
+				With("upload_id", id)
 	case err != nil:
 		f := Classify(err)
 		return Outcome{}, (&reason.Error{

@@ -33,7 +33,8 @@ func (b *brokerService) GetUpload(ctx context.Context, req *brokerdv1.GetUploadR
 		// secret, but its owner is.
 		return nil, reason.New(
 			reason.UploadNotFound,
-			"no upload %s of this user is remembered; the daemon remembers the last %d until it stops, and a spooled one for a day after its delivery",
+			"no upload %s of this user is remembered; the daemon remembers the last %d until it stops, and a spooled one for a day "+
+				"after its delivery",
 			req.GetUploadId(),
 			intake.Remembered,
 		)

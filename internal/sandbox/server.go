@@ -35,7 +35,8 @@ func (s *Sandbox) serve(w http.ResponseWriter, r *http.Request) {
 func (s *Sandbox) handle(cl *kernel.Request, service string) error {
 	if service == "s3" {
 		if n := kernel.HeaderSize(cl.HTTP); n > maxHeaderSection {
-			return kernel.Fail(http.StatusBadRequest, "RequestHeaderSectionTooLarge", "Your request header section exceeds the maximum allowed size.").
+			return kernel.Fail(http.StatusBadRequest, "RequestHeaderSectionTooLarge",
+				"Your request header section exceeds the maximum allowed size.").
 				With("MaxSizeAllowed", strconv.Itoa(maxHeaderSection))
 		}
 	}

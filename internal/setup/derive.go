@@ -29,7 +29,8 @@ func StateOf(cfg *config.Config) (State, error) {
 			errs = append(
 				errs,
 				fmt.Errorf(
-					"%s:%d: destination %s: who assumes role %s is not known; write setup.runs_as, such as {type: ec2, principal: arn:aws:iam::111122223333:role/NAME}",
+					"%s:%d: destination %s: who assumes role %s is not known; write setup.runs_as, such as {type: ec2, "+
+						"principal: arn:aws:iam::111122223333:role/NAME}",
 					cfg.Path,
 					d.Line,
 					name,

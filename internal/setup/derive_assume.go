@@ -122,7 +122,8 @@ func trustStatement(caller string, actions policytext.StringList, external strin
 func webIdentityTrust(as config.RunsAs) Statement {
 	_, issuer, _ := strings.Cut(as.Provider, ":oidc-provider/")
 	return Statement{
-		Effect: "Allow", Principal: map[string]policytext.StringList{"Federated": {as.Provider}}, Action: policytext.StringList{"sts:AssumeRoleWithWebIdentity"},
+		Effect: "Allow", Principal: map[string]policytext.StringList{"Federated": {as.Provider}},
+		Action:    policytext.StringList{"sts:AssumeRoleWithWebIdentity"},
 		Condition: map[string]map[string]policytext.StringList{"StringEquals": {issuer + ":aud": {as.Audience}, issuer + ":sub": {as.Subject}}},
 	}
 }

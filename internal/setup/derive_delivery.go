@@ -108,7 +108,8 @@ func (p part) keyAdmin() Statement {
 func (p part) keyUse() Statement {
 	const context = "kms:EncryptionContext:aws:s3:arn"
 	s := Statement{
-		Effect: "Allow", Principal: map[string]policytext.StringList{"AWS": {p.dest.Role}}, Action: keyActions(), Resource: policytext.StringList{"*"},
+		Effect: "Allow", Principal: map[string]policytext.StringList{"AWS": {p.dest.Role}}, Action: keyActions(),
+		Resource:  policytext.StringList{"*"},
 		Condition: map[string]map[string]policytext.StringList{"StringEquals": {"kms:ViaService": {p.viaS3()}}},
 	}
 	if p.bucketKey() {

@@ -271,7 +271,8 @@ func (p *planner) removeRole(base Change, at *Identity) error {
 		p.add(c)
 	case !at.Info.Value.Made:
 		c.Op, c.After = OpKeep, at.Trust.Value
-		c.Reason = "setup did not make this role, and a role cannot be without a trust policy: delete the role by hand, or add another principal to its trust policy first"
+		c.Reason = "setup did not make this role, and a role cannot be without a trust policy: delete the role by hand, " +
+			"or add another principal to its trust policy first"
 		p.add(c)
 	case !onlyOurs(at):
 		c.Op, c.After = OpKeep, at.Trust.Value

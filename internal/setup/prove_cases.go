@@ -32,7 +32,8 @@ func (p *prover) assuming() {
 		if trust.assumption != "" {
 			assumed = append(assumed, trust.assumption)
 		}
-		ask := func(principal, role string, actions policytext.StringList, set iampolicy.PolicySet, missing []iampolicy.Layer, context map[string][]string) []iampolicy.Scenario {
+		ask := func(principal, role string, actions policytext.StringList, set iampolicy.PolicySet, missing []iampolicy.Layer,
+			context map[string][]string) []iampolicy.Scenario {
 			set.Resource = trust.doc
 			if !trust.known {
 				missing = append(missing, iampolicy.LayerResource)
@@ -162,7 +163,8 @@ func (p *prover) uploading() {
 		p.putCase("an upload by another role of account "+a, wantDenied, assumed, put(object, p.stranger(a)), nil)
 	}
 	for _, c := range []struct{ name, action, resource string }{
-		{"reading an object", "s3:GetObject", object}, {"deleting an object", "s3:DeleteObject", object}, {"listing the bucket", "s3:ListBucket", p.d.BucketARN},
+		{"reading an object", "s3:GetObject", object}, {"deleting an object", "s3:DeleteObject", object},
+		{"listing the bucket", "s3:ListBucket", p.d.BucketARN},
 	} {
 		sc := multi
 		sc.Request.Action, sc.Request.Resource = c.action, c.resource

@@ -85,7 +85,8 @@ func sourcePrincipal(arn, partition string) (string, error) {
 	switch {
 	case a.Partition != partition:
 		return "", fmt.Errorf("the source principal is in partition %s, the role in %s", a.Partition, partition)
-	case a.Service != "iam" || (!strings.HasPrefix(a.Resource, "role/") && !strings.HasPrefix(a.Resource, "user/")) || strings.Contains(a.Resource, "*"):
+	case a.Service != "iam" || (!strings.HasPrefix(a.Resource, "role/") && !strings.HasPrefix(a.Resource, "user/")) ||
+		strings.Contains(a.Resource, "*"):
 		return "", fmt.Errorf("the source principal %q is neither a role nor a user; %s", arn, want)
 	}
 	return a.String(), nil

@@ -131,7 +131,8 @@ func (p *planner) sourceWarnings(s Source) {
 		)
 		return
 	}
-	service := map[string]string{config.RunsEC2: "ec2.amazonaws.com", config.RunsECS: "ecs-tasks.amazonaws.com", config.RunsPodIdentity: "pods.eks.amazonaws.com"}[s.Type]
+	service := map[string]string{config.RunsEC2: "ec2.amazonaws.com", config.RunsECS: "ecs-tasks.amazonaws.com",
+		config.RunsPodIdentity: "pods.eks.amazonaws.com"}[s.Type]
 	if service == "" || !at.Trust.Is() {
 		return
 	}
@@ -184,10 +185,12 @@ func (p *planner) deliveryWarnings(d Delivery) {
 				WarnPublicStatement,
 				c,
 				"Take the public statement out; leave the block.",
-				"the bucket policy has a public statement and RestrictPublicBuckets is on: S3 then refuses every caller of another account, also those that other statements name",
+				"the bucket policy has a public statement and RestrictPublicBuckets is on: S3 then refuses every caller of another account, "+
+					"also those that other statements name",
 			)
 		} else {
-			p.warn(WarnPublicStatement, c, "Take the public statement out, then apply again.", "the bucket policy has a public statement: public access is not blocked while it is there")
+			p.warn(WarnPublicStatement, c, "Take the public statement out, then apply again.",
+				"the bucket policy has a public statement: public access is not blocked while it is there")
 		}
 	}
 	for _, arn := range d.Roles {

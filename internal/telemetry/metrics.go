@@ -65,7 +65,8 @@ func NewMetrics(version string) *Metrics {
 		}, []string{"destination"}),
 	}
 	m.asked = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "brokerd_credentials_requests_total", Help: "Requests for credentials, by interface (grpc, token, socket) and outcome (OK, or the reason of the refusal).",
+		Name: "brokerd_credentials_requests_total", Help: "Requests for credentials, by interface (grpc, token, socket) and outcome (OK, " +
+			"or the reason of the refusal).",
 	}, []string{"destination", "via", "outcome"})
 	m.spooled = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "brokerd_spool_accepted_total", Help: "Objects that the spool has accepted.",
@@ -74,7 +75,8 @@ func NewMetrics(version string) *Metrics {
 		Name: "brokerd_spool_accepted_bytes_total", Help: "Bytes of objects that the spool has accepted.",
 	}, []string{"destination"})
 	m.spoolEvent = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "brokerd_spool_events_total", Help: "Events of the spool, by kind (delivered, retried, parked, resumed, dead, dropped, quarantined, unreadable, recovered, receipt-lost, file_pending_removal) and reason.",
+		Name: "brokerd_spool_events_total", Help: "Events of the spool, by kind (delivered, retried, parked, resumed, dead, dropped, " +
+			"quarantined, unreadable, recovered, receipt-lost, file_pending_removal) and reason.",
 	}, []string{"destination", "kind", "reason"})
 	m.verification = newVerification()
 	info := prometheus.NewGauge(prometheus.GaugeOpts{

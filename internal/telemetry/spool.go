@@ -59,7 +59,8 @@ func (c *spoolCollector) Collect(ch chan<- prometheus.Metric) {
 			name    string
 			objects int
 			bytes   int64
-		}{{"queued", u.Queued, u.QueuedBytes}, {"delivering", u.Delivering, u.DeliveringBytes}, {"parked", u.Parked, u.ParkedBytes}, {"dead", u.Dead, u.DeadBytes}} {
+		}{{"queued", u.Queued, u.QueuedBytes}, {"delivering", u.Delivering, u.DeliveringBytes}, {"parked", u.Parked, u.ParkedBytes},
+			{"dead", u.Dead, u.DeadBytes}} {
 			tell(c.objects, float64(s.objects), s.name)
 			tell(c.bytes, float64(s.bytes), s.name)
 		}

@@ -41,7 +41,8 @@ func (m *Metrics) WatchVerification(states func() []monitor.State) {
 		states: states,
 		result: of(
 			"result",
-			"1 for what the daemon's own verification found last (pass, fail, unknown), 0 for the others; absent before the first. fail is the one to alert on.",
+			"1 for what the daemon's own verification found last (pass, fail, unknown), 0 for the others; absent before the first. "+
+				"fail is the one to alert on.",
 			"result",
 		),
 		problem: of(

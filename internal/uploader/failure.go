@@ -26,7 +26,8 @@ func FailureOf(err error) *awserr.Failure {
 	f := &awserr.Failure{Err: err}
 	switch {
 	case errors.As(err, &failed):
-		f.Disposition, f.Reason, f.After, f.Throttled = failed.Info.Disposition(), failed.Reason, failed.After, failed.Info.Class == awserr.Throttle
+		f.Disposition, f.Reason, f.After, f.Throttled = failed.Info.Disposition(), failed.Reason, failed.After,
+			failed.Info.Class == awserr.Throttle
 	case errors.As(err, &noSess) && noSess.Denied:
 		f.Disposition, f.Reason, f.After = awserr.Park, noSess.Reason(), noSess.RetryAfter
 	case errors.As(err, &noSess):

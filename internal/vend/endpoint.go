@@ -98,8 +98,8 @@ func NewServer(h http.Handler, log *zap.Logger) *http.Server {
 	}
 	var open atomic.Int32
 	return &http.Server{
-		Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second, WriteTimeout: answerTimeout + 5*time.Second, IdleTimeout: 10 * time.Second,
-		MaxHeaderBytes: 16 << 10, DisableGeneralOptionsHandler: true, ErrorLog: errorLog,
+		Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second, WriteTimeout: answerTimeout + 5*time.Second,
+		IdleTimeout: 10 * time.Second, MaxHeaderBytes: 16 << 10, DisableGeneralOptionsHandler: true, ErrorLog: errorLog,
 		ConnState: func(c net.Conn, s http.ConnState) {
 			switch s {
 			case http.StateNew:

@@ -29,7 +29,8 @@ type Handler struct {
 // foreignHeaders are added by proxies and browsers, and never by AWS SDKs. Behind a
 // proxy or a browser the sender may be another machine.
 var foreignHeaders = []string{
-	"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Via", "Origin", "Referer", "Sec-Fetch-Site", "Sec-Fetch-Mode",
+	"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Via", "Origin", "Referer", "Sec-Fetch-Site",
+	"Sec-Fetch-Mode",
 }
 
 // ServeHTTP implements http.Handler.

@@ -137,7 +137,8 @@ func (s *Service) Credentials(ctx context.Context, c Caller, destination string)
 		return Credentials{}, err
 	}
 	out := Credentials{
-		AccessKeyID: session.AccessKeyID, SecretAccessKey: session.SecretAccessKey, SessionToken: session.SessionToken, Expiration: session.Expires,
+		AccessKeyID: session.AccessKeyID, SecretAccessKey: session.SecretAccessKey, SessionToken: session.SessionToken,
+		Expiration: session.Expires,
 	}
 	if d := s.current.Load().config.Destinations[destination]; d != nil {
 		out.RoleARN = d.Role
@@ -161,7 +162,8 @@ func (s *Service) issue(ctx context.Context, current *configuration, c Caller, d
 		return nil, &Refusal{
 			Reason: reason.TooManyRequests, RetryAfter: wait,
 			Message: fmt.Sprintf("this user asks for credentials more than %d times a second (limits.credentials_per_second); "+
-				"try again in %s, and keep credentials until they are about to expire", current.config.Limits.Credentials, max(wait.Round(time.Millisecond), time.Millisecond)),
+				"try again in %s, and keep credentials until they are about to expire", current.config.Limits.Credentials,
+				max(wait.Round(time.Millisecond), time.Millisecond)),
 		}
 	}
 	if decision := current.rules.Decide(c.Peer, config.PermCredentials, destination); !decision.Allowed {

@@ -102,7 +102,8 @@ func checkTrail(_ context.Context, r *run) finding {
 		Artefact:    report.ArtefactTrail,
 		ArtefactARN: r.bucketARN(),
 		Confidence:  report.Strong,
-		Detail:      "no trail that was read records writes to the bucket, so CloudTrail does not show which session wrote an object, or why a write was refused",
+		Detail: "no trail that was read records writes to the bucket, so CloudTrail does not show which session wrote an object, " +
+			"or why a write was refused",
 		Repair: report.Fix{
 			Kind: report.FixSetting, Target: r.bucketARN(), Account: account, Owner: r.owner(report.ArtefactTrail, account),
 			Text: "Add data events for write-only access to " + strings.TrimSuffix(

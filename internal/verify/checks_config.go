@@ -74,7 +74,8 @@ func checkKeyName(_ context.Context, r *run) finding {
 	key, err := awsarn.Parse(r.dest.KMSKey)
 	if err != nil || key.Service != "kms" || !strings.HasPrefix(key.Resource, "key/") {
 		return r.incoherent(
-			"kms_key is %q. KMS looks up an alias or an id in account A, and no other account can use aws/s3: write the full ARN of a key (arn:aws:kms:REGION:ACCOUNT:key/ID)",
+			"kms_key is %q. KMS looks up an alias or an id in account A, and no other account can use aws/s3: write the full ARN of a key "+
+				"(arn:aws:kms:REGION:ACCOUNT:key/ID)",
 			r.dest.KMSKey,
 		)
 	}

@@ -138,8 +138,9 @@ func checkCanary(ctx context.Context, r *run) []finding {
 	body := []byte("written by brokerctl verify --canary\n")
 	key := r.key + "-canary"
 	in := &s3.PutObjectInput{
-		Bucket: create.Bucket, Key: aws.String(key), Body: bytes.NewReader(body), ContentType: aws.String("text/plain"), ExpectedBucketOwner: create.ExpectedBucketOwner,
-		ServerSideEncryption: create.ServerSideEncryption, SSEKMSKeyId: create.SSEKMSKeyId, BucketKeyEnabled: create.BucketKeyEnabled, SSEKMSEncryptionContext: create.SSEKMSEncryptionContext,
+		Bucket: create.Bucket, Key: aws.String(key), Body: bytes.NewReader(body), ContentType: aws.String("text/plain"),
+		ExpectedBucketOwner: create.ExpectedBucketOwner, ServerSideEncryption: create.ServerSideEncryption, SSEKMSKeyId: create.SSEKMSKeyId,
+		BucketKeyEnabled: create.BucketKeyEnabled, SSEKMSEncryptionContext: create.SSEKMSEncryptionContext,
 		StorageClass: create.StorageClass, ACL: create.ACL, Tagging: create.Tagging, ChecksumAlgorithm: types.ChecksumAlgorithmCrc32c,
 	}
 	out, err := r.clients.asking(r.clients.session).PutObject(ctx, in)

@@ -71,7 +71,8 @@ func (r *run) compareKey(got types.ServerSideEncryption, key string) finding {
 		ArtefactARN: r.bucketARN(),
 		Confidence:  report.Proven,
 		Detail:      fmt.Sprintf("the request asks for aws:kms with %s, and S3 reports %q with %q", r.dest.KMSKey, got, key),
-		Fix:         "Do not upload before you know the cause: a proxy may change or drop the encryption headers. For a store other than AWS without SSE-KMS, set `compatible: true` and leave `kms_key` empty.",
+		Fix: "Do not upload before you know the cause: a proxy may change or drop the encryption headers. " +
+			"For a store other than AWS without SSE-KMS, set `compatible: true` and leave `kms_key` empty.",
 	}
 }
 
@@ -133,8 +134,9 @@ func (r *run) judgeDirect(ctx context.Context, err error) finding {
 			Artefact:    report.ArtefactKeyPolicy,
 			ArtefactARN: r.dest.KMSKey,
 			Evidence:    seen,
-			Detail:      "KMS lets the role use the key outside S3, and the policies that were read do not. The copies are old, or a grant allows it",
-			Fix:         "Read the policies again, and list the grants of the key (`aws kms list-grants`).",
+			Detail: "KMS lets the role use the key outside S3, and the policies that were read do not. " +
+				"The copies are old, or a grant allows it",
+			Fix: "Read the policies again, and list the grants of the key (`aws kms list-grants`).",
 		}
 	case d.allowed:
 		return finding{
@@ -180,7 +182,10 @@ func (r *run) judgeDirect(ctx context.Context, err error) finding {
 			Fix:         "Repair the start of the upload, and run verify again.",
 		}
 	}
-	f := r.diagnosis.diagnose(ctx, step{name: "asking KMS", service: "kms", action: "kms:GenerateDataKey", operation: "kms:GenerateDataKey (DryRun)", id: stepCreate}, err)[0]
+	f := r.diagnosis.diagnose(
+		ctx, step{name: "asking KMS", service: "kms", action: "kms:GenerateDataKey", operation: "kms:GenerateDataKey (DryRun)",
+			id: stepCreate}, err,
+	)[0]
 	if f.Result == report.Fail {
 		f.Result = report.Unknown
 	}

@@ -47,7 +47,9 @@ func checkSource(ctx context.Context, r *run) []finding {
 		r.predicted.decide()
 		return []finding{{Result: report.Pass, Detail: "the daemon has a web identity" + r.token.describe()}}
 	case err != nil:
-		c := r.diagnosis.diagnose(ctx, step{name: "asking STS for the source identity", service: "sts", operation: "sts:GetCallerIdentity", source: true}, err)[0]
+		c := r.diagnosis.diagnose(
+			ctx, step{name: "asking STS for the source identity", service: "sts", operation: "sts:GetCallerIdentity", source: true}, err,
+		)[0]
 		if r.dest.Compatible && c.Code != causeNetwork {
 			return []finding{
 				{
@@ -100,7 +102,9 @@ func checkIdentity(ctx context.Context, r *run) []finding {
 	}
 	out, err := r.clients.sts().GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {
-		c := r.diagnosis.diagnose(ctx, step{name: "asking STS for the identity of the session", service: "sts", operation: "sts:GetCallerIdentity", id: stepCreate}, err)[0]
+		c := r.diagnosis.diagnose(
+			ctx, step{name: "asking STS for the identity of the session", service: "sts", operation: "sts:GetCallerIdentity", id: stepCreate}, err,
+		)[0]
 		if r.dest.Compatible && c.Code != causeNetwork {
 			return []finding{
 				{

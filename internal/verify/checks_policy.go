@@ -109,7 +109,8 @@ func (r *run) policyFindings(row string, kinds []string) []finding {
 			f.Confidence = report.Proven
 		case r.passed[f.step]:
 			f.Result, f.Code, f.Confidence = report.Warn, causeStaleCopy, report.Strong
-			f.Detail = "AWS allows the request, and the copy of the document that was read does not: " + f.Detail + ". The copy is old, or of another document"
+			f.Detail = "AWS allows the request, and the copy of the document that was read does not: " +
+				f.Detail + ". The copy is old, or of another document"
 			f.Repair = report.Fix{}
 			f.Fix = "Read the policy again. Uploads need no repair."
 		}
@@ -170,9 +171,11 @@ func (r *run) notRead(kind, account, artefact, arn, why string) finding {
 // policyKind returns the kind of policy for the linter; false for settings.
 func policyKind(kind string) (iampolicy.Kind, bool) {
 	use, ok := map[string]iampolicy.Kind{
-		report.DocumentTrust: iampolicy.KindTrust, report.DocumentIdentity: iampolicy.KindIdentity, report.DocumentSource: iampolicy.KindIdentity, report.DocumentBoundary: iampolicy.KindBoundary,
-		report.DocumentSessionPolicy: iampolicy.KindSession, report.DocumentSCP: iampolicy.KindServiceControl, report.DocumentRCP: iampolicy.KindResourceCtrl,
-		report.DocumentEndpointPolicy: iampolicy.KindVPCEndpoint, report.DocumentBucketPolicy: iampolicy.KindBucket, report.DocumentKeyPolicy: iampolicy.KindKey,
+		report.DocumentTrust: iampolicy.KindTrust, report.DocumentIdentity: iampolicy.KindIdentity,
+		report.DocumentSource: iampolicy.KindIdentity, report.DocumentBoundary: iampolicy.KindBoundary,
+		report.DocumentSessionPolicy: iampolicy.KindSession, report.DocumentSCP: iampolicy.KindServiceControl,
+		report.DocumentRCP: iampolicy.KindResourceCtrl, report.DocumentEndpointPolicy: iampolicy.KindVPCEndpoint,
+		report.DocumentBucketPolicy: iampolicy.KindBucket, report.DocumentKeyPolicy: iampolicy.KindKey,
 	}[kind]
 	return use, ok
 }

@@ -47,8 +47,9 @@ func checkOwnership(_ context.Context, r *run) finding {
 		),
 		Repair: report.Fix{
 			Kind: report.FixSetting, Target: r.bucketARN(), Account: account, Owner: r.owner(report.ArtefactOwnership, account),
-			Text:    "Set object ownership to BucketOwnerEnforced. This disables ACLs for all writers of the bucket.",
-			Command: "aws s3api put-bucket-ownership-controls --bucket " + r.dest.Bucket + " --ownership-controls 'Rules=[{ObjectOwnership=BucketOwnerEnforced}]'",
+			Text: "Set object ownership to BucketOwnerEnforced. This disables ACLs for all writers of the bucket.",
+			Command: "aws s3api put-bucket-ownership-controls --bucket " +
+				r.dest.Bucket + " --ownership-controls 'Rules=[{ObjectOwnership=BucketOwnerEnforced}]'",
 		},
 	}
 }
@@ -86,7 +87,8 @@ func checkDefaultEncryption(_ context.Context, r *run) finding {
 	switch {
 	case key == "" || strings.HasSuffix(key, "alias/aws/s3"):
 		f.Code = causeDefaultManaged
-		f.Detail = "the default encryption uses the AWS managed key aws/s3, which no other account can use: a write without encryption headers fails"
+		f.Detail = "the default encryption uses the AWS managed key aws/s3, which no other account can use: a write without " +
+			"encryption headers fails"
 	case !strings.Contains(key, ":key/"):
 		f.Detail = fmt.Sprintf(
 			"the default encryption names %q, which S3 looks up in the writer's account: for account %s it is another key, or none",
@@ -106,7 +108,8 @@ func checkDefaultEncryption(_ context.Context, r *run) finding {
 	}}})
 	f.Repair = report.Fix{
 		Kind: report.FixSetting, Target: r.bucketARN(), Patch: rule, Account: account, Owner: r.owner(report.ArtefactEncryption, account),
-		Text:    "Name the key by its full ARN in the bucket's default encryption. The default, and its Bucket Key setting, apply to all writers that send no encryption headers.",
+		Text: "Name the key by its full ARN in the bucket's default encryption. The default, and its Bucket Key setting, " +
+			"apply to all writers that send no encryption headers.",
 		Command: "aws s3api put-bucket-encryption --bucket " + r.dest.Bucket + " --server-side-encryption-configuration " + quote(string(rule)),
 	}
 	return f

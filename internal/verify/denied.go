@@ -65,7 +65,8 @@ func (d *diagnosis) confirmed(list []finding, c finding, s step, info awserr.Inf
 
 // takeCall copies the evidence of a call.
 func (f *finding) takeCall(c finding) {
-	f.AWSCode, f.AWSMessage, f.RequestID, f.HostID, f.HTTPStatus, f.Operation = c.AWSCode, c.AWSMessage, c.RequestID, c.HostID, c.HTTPStatus, c.Operation
+	f.AWSCode, f.AWSMessage, f.RequestID, f.HostID, f.HTTPStatus, f.Operation = c.AWSCode, c.AWSMessage, c.RequestID, c.HostID,
+		c.HTTPStatus, c.Operation
 	f.Evidence = slices.Concat(c.Evidence, f.Evidence)
 }
 
@@ -157,7 +158,8 @@ func (d *diagnosis) unseen(c finding, s step, action string) finding {
 	account := d.account(d.accountA())
 	c.Repair = report.Fix{
 		Kind: report.FixSetting, Target: d.dest.Role, Account: account, Owner: d.owner(report.ArtefactSCP, account),
-		Text: "Ask the administrators of both organizations for the policy that refuses. CloudTrail may name it: the command finds the event of the session; " +
+		Text: "Ask the administrators of both organizations for the policy that refuses. " +
+			"CloudTrail may name it: the command finds the event of the session; " +
 			"compare the request id " + orText(
 			c.RequestID,
 			"of this report",
@@ -174,7 +176,8 @@ func (d *diagnosis) keySide(c finding, action, doing string, identityRead, keyRe
 	c.Assumptions = d.docs.unread()
 	switch {
 	case identityRead:
-		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeKeyPolicy, d.accountB(), report.ArtefactKeyPolicy, d.dest.KMSKey, report.Strong
+		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeKeyPolicy, d.accountB(), report.ArtefactKeyPolicy, d.dest.KMSKey,
+			report.Strong
 		if decrypt {
 			c.Code = causeDecryptKey
 		}
@@ -182,7 +185,8 @@ func (d *diagnosis) keySide(c finding, action, doing string, identityRead, keyRe
 			doing, action, d.accountB(), why)
 		c.Fix, c.FixStatement = "Add this statement to the key policy.", d.fixes.statement(docKey, action)
 	case keyRead:
-		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeKeyIdentity, d.accountA(), report.ArtefactIdentity, d.dest.Role, report.Strong
+		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeKeyIdentity, d.accountA(), report.ArtefactIdentity, d.dest.Role,
+			report.Strong
 		if decrypt {
 			c.Code = causeDecryptIdentity
 		}
@@ -243,10 +247,10 @@ func (d *diagnosis) partSide(c finding, s step, identityRead, bucketRead bool) f
 		)
 	}
 	c.Detail = s.name + ": S3 refuses the part without a reason, and accepted the start of the same upload. " +
-		"A part carries no headers for encryption, tags, ACL or storage class. A condition that wants one refuses every part: small objects arrive, large ones fail. " +
-		"It is in " + where
-	c.Fix = "Find the statement with a condition on a header or a tag of the upload, such as s3:x-amz-server-side-encryption or s3:RequestObjectTag, " +
-		"and except the role from it. " + d.decide()
+		"A part carries no headers for encryption, tags, ACL or storage class. A condition that wants one refuses every part: small objects " +
+		"arrive, large ones fail. It is in " + where
+	c.Fix = "Find the statement with a condition on a header or a tag of the upload, such as s3:x-amz-server-side-encryption or " +
+		"s3:RequestObjectTag, and except the role from it. " + d.decide()
 	return c
 }
 
@@ -259,26 +263,30 @@ func (d *diagnosis) bucketSide(c finding, s step, identityRead, bucketRead bool)
 		c.Detail = fmt.Sprintf("%s: the store refuses %s", s.name, s.action)
 		c.Fix = "Give the credentials the right to write below the prefix, in the settings of the store."
 	case identityRead:
-		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeS3Bucket, d.accountB(), report.ArtefactBucketPolicy, d.bucketARN(), report.Weak
+		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeS3Bucket, d.accountB(), report.ArtefactBucketPolicy,
+			d.bucketARN(), report.Weak
 		c.Detail = fmt.Sprintf(
-			"%s: S3 refuses %s, and the policies of the role allow it. Most likely the bucket policy in account %s, which was not read, does not allow the role",
+			"%s: S3 refuses %s, and the policies of the role allow it. Most likely the bucket policy in account %s, which was not read, "+
+				"does not allow the role",
 			s.name,
 			s.action,
 			d.accountB(),
 		)
-		c.Fix = "Compare the bucket policy with this statement. If the statement is there, look for a Deny, for a public statement together with RestrictPublicBuckets, " +
-			"for an old id of the role as principal, and for a resource control policy. " + d.decide()
+		c.Fix = "Compare the bucket policy with this statement. If the statement is there, look for a Deny, for a public statement together " +
+			"with RestrictPublicBuckets, for an old id of the role as principal, and for a resource control policy. " + d.decide()
 		c.FixStatement = d.fixes.statement(docBucket, s.action)
 	case bucketRead:
-		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeS3Identity, d.accountA(), report.ArtefactIdentity, d.dest.Role, report.Weak
+		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeS3Identity, d.accountA(), report.ArtefactIdentity,
+			d.dest.Role, report.Weak
 		c.Detail = fmt.Sprintf(
-			"%s: S3 refuses %s, and the bucket policy allows it. Most likely the identity policy of the role in account %s, which was not read, does not",
+			"%s: S3 refuses %s, and the bucket policy allows it. Most likely the identity policy of the role in account %s, "+
+				"which was not read, does not",
 			s.name,
 			s.action,
 			d.accountA(),
 		)
-		c.Fix = "Compare the identity policy of the role with this statement. If the statement is there, look at the permissions boundary, the service control policies " +
-			"and the VPC endpoint. " + d.decide()
+		c.Fix = "Compare the identity policy of the role with this statement. If the statement is there, look at the permissions boundary, " +
+			"the service control policies and the VPC endpoint. " + d.decide()
 		c.FixStatement = d.fixes.statement(docIdentity, s.action)
 	default:
 		c.Code, c.Artefact, c.ArtefactARN, c.Confidence = causeS3Side, report.ArtefactIdentityBucket, d.bucketARN(), report.Weak
@@ -286,8 +294,8 @@ func (d *diagnosis) bucketSide(c finding, s step, identityRead, bucketRead bool)
 			"A policy for S3 is the cause, not KMS: refusals of KMS have a text", s.name, s.action)
 		c.Fix = fmt.Sprintf(
 			"Two policies must allow it: the bucket policy in account %s (this statement), and the identity policy of the role in account %s:\n%s\n"+
-				"If both do: the role was created again, and a policy names its old id (AROA…); a Deny in the bucket policy; a public statement together with RestrictPublicBuckets; "+
-				"an RCP of B's organization; an SCP of A's; the policy of a VPC endpoint. %s",
+				"If both do: the role was created again, and a policy names its old id (AROA…); a Deny in the bucket policy; "+
+				"a public statement together with RestrictPublicBuckets; an RCP of B's organization; an SCP of A's; the policy of a VPC endpoint. %s",
 			d.accountB(),
 			d.accountA(),
 			d.fixes.statement(docIdentity, s.action),
@@ -339,7 +347,8 @@ func (d *diagnosis) assumeDenied(c finding, info awserr.Info) []finding {
 	c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeTrust, d.accountA(), report.ArtefactTrust, d.dest.Role, report.Weak
 	c.Assumptions = []string{"not read: trust policy"}
 	c.Detail = fmt.Sprintf(
-		"STS refuses to let %s assume %s in account %s. The trust policy does not allow it, or the role does not exist: STS gives the same answer",
+		"STS refuses to let %s assume %s in account %s. The trust policy does not allow it, or the role does not exist: STS gives "+
+			"the same answer",
 		source,
 		d.dest.Role,
 		d.accountA(),

@@ -117,7 +117,8 @@ func (d *diagnosis) undecided(c *finding, s step, info awserr.Info) {
 	c.Fix = "Run verify again. If the error stays, look at the status of the service in " + d.dest.Region + "."
 	if strings.HasPrefix(info.Code, "KMS.") || s.service == "kms" {
 		c.Code = causeKeyThrottled
-		c.Fix = "Run verify again. With S3 Bucket Keys (`bucket_key: true`), one call to KMS serves many objects. The quota of KMS is that of the caller's account."
+		c.Fix = "Run verify again. With S3 Bucket Keys (`bucket_key: true`), one call to KMS serves many objects. " +
+			"The quota of KMS is that of the caller's account."
 	}
 }
 
@@ -143,7 +144,8 @@ func (d *diagnosis) otherRegion(c *finding, s step, info awserr.Info) {
 func (d *diagnosis) tampered(c finding, s step, what string) finding {
 	c.Code, c.Account, c.Artefact, c.Confidence = causeTampered, "", report.ArtefactNetwork, report.Strong
 	c.Detail = fmt.Sprintf("%s: %s, so the signature is not valid. AWS did not evaluate any policy", s.name, what)
-	c.Fix = "Look for a proxy between this host and S3 that rewrites requests or adds headers. Bypass it with `proxy: none` in the destination, or with NO_PROXY."
+	c.Fix = "Look for a proxy between this host and S3 that rewrites requests or adds headers. " +
+		"Bypass it with `proxy: none` in the destination, or with NO_PROXY."
 	return c
 }
 
@@ -186,13 +188,15 @@ func accountOrA(account string) string {
 }
 
 func (d *diagnosis) ownerMismatch(c *finding) {
-	c.Code, c.Result, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeOwner, report.Fail, d.accountB(), report.ArtefactBucket, d.bucketARN(), report.Proven
+	c.Code, c.Result, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeOwner, report.Fail, d.accountB(), report.ArtefactBucket,
+		d.bucketARN(), report.Proven
 	c.Detail = fmt.Sprintf(
 		"SECURITY: bucket %s exists and lets the role write, but it does not belong to account %s. brokerd refuses uploads, and has sent no data",
 		d.dest.Bucket,
 		d.dest.Owner,
 	)
-	c.Fix = "Find the owner of the bucket before you change anything. A wrong `owner` in the configuration is harmless; a bucket that was deleted and created by another account is not."
+	c.Fix = "Find the owner of the bucket before you change anything. A wrong `owner` in the configuration is harmless; " +
+		"a bucket that was deleted and created by another account is not."
 }
 
 func (d *diagnosis) otherFailure(c *finding, s step, err error) {
@@ -209,7 +213,8 @@ func (d *diagnosis) otherFailure(c *finding, s step, err error) {
 		c.Fix = "Take `acl` out of the destination: the bucket's owner owns every object without it."
 	case s.id == stepAssume && s.service == "sts" && (c.AWSCode == "PackedPolicyTooLarge" || c.AWSCode == "MalformedPolicyDocument"):
 		c.Code, c.Account, c.Artefact, c.ArtefactARN = causePacked, d.accountA(), report.ArtefactSessionPolicy, d.dest.Role
-		c.Fix = "The session policy and the session tags are too large together, or malformed. Shorten the prefix or the tags, or set `session: {scope: \"off\"}`."
+		c.Fix = "The session policy and the session tags are too large together, or malformed. " +
+			"Shorten the prefix or the tags, or set `session: {scope: \"off\"}`."
 	case s.id == stepAssume && s.service == "sts":
 		d.assumeInvalid(c, s)
 	}
@@ -223,8 +228,10 @@ func (d *diagnosis) assumeInvalid(c *finding, s step) {
 	switch {
 	case strings.Contains(text, "durationseconds") || strings.Contains(text, "session limit") || strings.Contains(text, "maxsessionduration"):
 		c.Code = causeAssumeInvalid
-		c.Fix = "Shorten `session.duration` of the destination, or raise MaxSessionDuration of the role. A source that is a role session itself gets 1 hour at most."
-	case strings.Contains(text, "rolearn") || strings.Contains(text, strings.ToLower(d.dest.Role)) || strings.HasPrefix(text, "arn:") && strings.Contains(text, "invalid"):
+		c.Fix = "Shorten `session.duration` of the destination, or raise MaxSessionDuration of the role. " +
+			"A source that is a role session itself gets 1 hour at most."
+	case strings.Contains(text, "rolearn") || strings.Contains(text, strings.ToLower(d.dest.Role)) || strings.HasPrefix(text, "arn:") &&
+		strings.Contains(text, "invalid"):
 		c.Code, c.Artefact = causeIncoherent, report.ArtefactConfig
 		c.Fix = "Correct `role` of the destination: arn:aws:iam::ACCOUNT:role/NAME, with the path if the role has one."
 	case c.AWSCode != "ValidationError":
@@ -240,7 +247,8 @@ func orText(a, b string) string {
 }
 
 func (d *diagnosis) requesterPays(c finding) finding {
-	c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeRequesterPays, d.accountB(), report.ArtefactBucket, d.bucketARN(), report.Proven
+	c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeRequesterPays, d.accountB(), report.ArtefactBucket, d.bucketARN(),
+		report.Proven
 	c.Detail = "the bucket has Requester Pays: S3 refuses requests that do not agree to pay, and brokerd does not agree"
 	account := d.account(d.accountB())
 	c.Repair = report.Fix{
@@ -283,10 +291,12 @@ func (d *diagnosis) networkFailure(c finding, s step, info awserr.Info, err erro
 
 // allDisabled handles a bucket that S3 has closed for everyone.
 func (d *diagnosis) allDisabled(c *finding, s step) {
-	c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeAllDisabled, d.accountB(), report.ArtefactBucket, d.bucketARN(), report.Proven
+	c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeAllDisabled, d.accountB(), report.ArtefactBucket, d.bucketARN(),
+		report.Proven
 	c.Detail = fmt.Sprintf("%s: S3 has disabled all access to bucket %s. No policy is the cause", s.name, d.dest.Bucket)
 	c.Fix = fmt.Sprintf(
-		"Check the name of the bucket. If it is right, the owner, account %s, has to ask AWS Support: AWS disables buckets, for example of a suspended account.",
+		"Check the name of the bucket. If it is right, the owner, account %s, has to ask AWS Support: AWS disables buckets, "+
+			"for example of a suspended account.",
 		accountOrB(d.accountB()),
 	)
 }

@@ -120,7 +120,8 @@ func (d *diagnosis) keyText(c *finding, s step, info awserr.Info, action string)
 		c.Detail = fmt.Sprintf("a Deny statement in the key policy refuses %s; %s", action, why)
 		c.Fix = "In account " + b + ", except the role from the Deny statement of the key policy: no Allow overrides it."
 	case info.Layer == awserr.LayerKeyPolicy || info.Layer == awserr.LayerResource:
-		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeKeyPolicy, b, report.ArtefactKeyPolicy, d.dest.KMSKey, d.whenIdentityAllows()
+		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeKeyPolicy, b, report.ArtefactKeyPolicy, d.dest.KMSKey,
+			d.whenIdentityAllows()
 		if decrypt {
 			c.Code = causeDecryptKey
 		}
@@ -161,7 +162,8 @@ func (d *diagnosis) bucketText(c *finding, s step, info awserr.Info, action stri
 	case info.Explicit:
 		c.Code, c.Account, c.Artefact, c.ArtefactARN = causeS3Deny, b, report.ArtefactBucketPolicy, d.bucketARN()
 		c.Detail = fmt.Sprintf("a Deny statement in the bucket policy refuses %s", action)
-		c.Fix = "In account " + b + ", compare the Deny statements of the bucket policy with the request: TLS, SSE-KMS with the full key ARN " + d.dest.KMSKey +
+		c.Fix = "In account " + b + ", compare the Deny statements of the bucket policy with the request: TLS, SSE-KMS with the full key ARN " +
+			d.dest.KMSKey +
 			", signature version 4. Except the role from a Deny on addresses, VPC endpoints or organizations."
 	case info.Layer == awserr.LayerIdentity:
 		c.Code, c.Account, c.Artefact, c.ArtefactARN = causeS3Identity, a, report.ArtefactIdentity, d.dest.Role
@@ -169,7 +171,8 @@ func (d *diagnosis) bucketText(c *finding, s step, info awserr.Info, action stri
 		c.Fix = fmt.Sprintf("In account %s, add this statement to the identity policy of the role.", a)
 		c.FixStatement = d.fixes.statement(docIdentity, action)
 	case info.Layer == awserr.LayerResource:
-		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeS3Bucket, b, report.ArtefactBucketPolicy, d.bucketARN(), d.whenIdentityAllows()
+		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeS3Bucket, b, report.ArtefactBucketPolicy, d.bucketARN(),
+			d.whenIdentityAllows()
 		c.Detail = fmt.Sprintf("the bucket policy in account %s does not allow the role %s on %s", b, action, d.objectARN())
 		c.Fix = fmt.Sprintf(
 			"In account %s, add this statement to the bucket policy. If the bucket policy delegates to account %s as a whole (principal :root), "+

@@ -89,8 +89,9 @@ func (r *run) record(c check, f finding) report.Check {
 
 // settingKinds are the artefacts that are changed in an account.
 var settingKinds = map[string]bool{
-	report.ArtefactBucket: true, report.ArtefactKeyState: true, report.ArtefactOwnership: true, report.ArtefactPublicAccess: true, report.ArtefactEncryption: true,
-	report.ArtefactTrail: true, report.ArtefactAccessLog: true, report.ArtefactBoundary: true, report.ArtefactSCP: true, report.ArtefactRCP: true, report.ArtefactEndpointPolicy: true,
-	report.ArtefactIdentity: true, report.ArtefactTrust: true, report.ArtefactBucketPolicy: true, report.ArtefactKeyPolicy: true, report.ArtefactSourcePolicy: true,
+	report.ArtefactBucket: true, report.ArtefactKeyState: true, report.ArtefactOwnership: true, report.ArtefactPublicAccess: true,
+	report.ArtefactEncryption: true, report.ArtefactTrail: true, report.ArtefactAccessLog: true, report.ArtefactBoundary: true,
+	report.ArtefactSCP: true, report.ArtefactRCP: true, report.ArtefactEndpointPolicy: true, report.ArtefactIdentity: true,
+	report.ArtefactTrust: true, report.ArtefactBucketPolicy: true, report.ArtefactKeyPolicy: true, report.ArtefactSourcePolicy: true,
 	report.ArtefactIdentityBucket: true, report.ArtefactIdentityKey: true, report.ArtefactUnseen: true,
 }

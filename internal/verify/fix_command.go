@@ -143,6 +143,7 @@ func (x *fixes) trailQuery(action string) string {
 			" --query 'Events[].CloudTrailEvent' --output text"
 	}
 	return `store="$(aws cloudtrail list-event-data-stores` + region + ` --query 'EventDataStores[0].EventDataStoreArn' --output text)" && ` +
-		`test "$store" != None && aws cloudtrail start-query` + region + ` --query-statement "SELECT eventTime, eventName, errorCode, errorMessage, ` +
+		`test "$store" != None && aws cloudtrail start-query` + region + ` --query-statement "SELECT eventTime, eventName, errorCode, ` +
+		`errorMessage, ` +
 		`vpcEndpointId, requestID FROM ${store##*/} WHERE userIdentity.arn = '` + x.sessionARN() + `' AND errorCode = 'AccessDenied'"`
 }

@@ -24,7 +24,8 @@ func (x *fixes) liftDeny(f finding, sc iampolicy.Scenario, s statementParts) rep
 	case ownLayer(f.Artefact) && strings.HasPrefix(sc.Request.Action, "kms:") && slices.ContainsFunc(keys, isNetworkKey):
 		s.require("BoolIfExists", "aws:ViaAWSService", "false")
 		text = "Except the calls that AWS services make for the role."
-	case f.Artefact == report.ArtefactBucketPolicy || f.Artefact == report.ArtefactKeyPolicy || f.Artefact == report.ArtefactSCP || f.Artefact == report.ArtefactRCP:
+	case f.Artefact == report.ArtefactBucketPolicy || f.Artefact == report.ArtefactKeyPolicy || f.Artefact == report.ArtefactSCP ||
+		f.Artefact == report.ArtefactRCP:
 		s.except(x.dest.Role)
 		text = "Except the role. The statement keeps its effect on every other caller."
 		if f.Code == causeBucketACL {

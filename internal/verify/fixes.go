@@ -30,8 +30,8 @@ func (x *fixes) allow(f finding, sc iampolicy.Scenario) report.Fix {
 	case f.Artefact == report.ArtefactSessionPolicy:
 		return report.Fix{
 			Kind: report.FixConfig, Target: x.dest.Role, Account: x.account(f.Account), Owner: x.owner(report.ArtefactConfig, report.Account{}),
-			Text: "brokerd limits its sessions to the destination (`session.scope`). If another program adds the session policy, correct it there. " +
-				"Else set `session: {scope: \"off\"}` in the destination.",
+			Text: "brokerd limits its sessions to the destination (`session.scope`). If another program adds the session policy, " +
+				"correct it there. Else set `session: {scope: \"off\"}` in the destination.",
 		}
 	}
 	statement := x.setupStatement(f.Artefact, sc.Request.Action)
@@ -217,7 +217,8 @@ func (x *fixes) narrow(f finding) report.Fix {
 	if f.Artefact == report.ArtefactBucketPolicy && !slices.Equal(principalsOf(parseStatement(f.Statement.Text)), []string{x.dest.Role}) {
 		return x.described(
 			out,
-			"Take the role and its actions out of "+where+", which serves other principals as well, and give the role a statement of its own: `brokerctl setup plan` prints it.",
+			"Take the role and its actions out of "+where+", which serves other principals as well, and give the role a statement of its own: "+
+				"`brokerctl setup plan` prints it.",
 		)
 	}
 	return out

@@ -24,7 +24,8 @@ func (d *diagnosis) keyState(c *finding, awsCode string) {
 	case "KMS.KMSInvalidStateException", "KMSInvalidStateException":
 		c.Code, c.Detail = causeKeyPending, "the key is pending deletion or import and cannot be used"
 		repair.Text = fmt.Sprintf(
-			"In account %s, look at the state of the key (`aws kms describe-key`). The command cancels a deletion. A key that waits for its key material needs an import.",
+			"In account %s, look at the state of the key (`aws kms describe-key`). The command cancels a deletion. "+
+				"A key that waits for its key material needs an import.",
 			owner,
 		)
 		repair.Command = "aws kms cancel-key-deletion" + at + " && aws kms enable-key" + at

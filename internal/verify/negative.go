@@ -170,7 +170,8 @@ func (r *run) unforced(what string) finding {
 	if !r.docs.enforcesKey(r.dest.Role, r.dest.KMSKey) {
 		f.Result = report.Warn
 	}
-	f.Fix = "Add setup's Deny statements for other encryption to the bucket policy (`brokerctl setup plan` shows them). They deny it to all writers of the prefix."
+	f.Fix = "Add setup's Deny statements for other encryption to the bucket policy (`brokerctl setup plan` shows them). " +
+		"They deny it to all writers of the prefix."
 	return f
 }
 
@@ -220,7 +221,8 @@ func askOtherKey(ctx context.Context, r *run) finding {
 	f := r.refused("s3:CreateMultipartUpload", err)
 	if awserr.Classify(err, "s3").Class == awserr.KeyState {
 		// S3 called KMS, so the bucket policy did not refuse.
-		if g := r.unforced("the bucket policy does not want the key's own ARN: S3 passed a request with another name to KMS"); g.Result == report.Fail ||
+		if g := r.unforced("the bucket policy does not want the key's own ARN: S3 passed a request with another name to KMS"); g.Result ==
+			report.Fail ||
 			!r.docs.read(report.DocumentBucketPolicy) {
 			g.Evidence = f.Evidence
 			g.Result = report.Warn
@@ -241,7 +243,9 @@ func askPublicACL(ctx context.Context, r *run) finding {
 
 func askList(ctx context.Context, r *run) finding {
 	_, err := r.clients.asking(r.asRole(ctx)).
-		ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: aws.String(r.dest.Bucket), MaxKeys: aws.Int32(1), ExpectedBucketOwner: r.expectedOwner()})
+		ListObjectsV2(
+			ctx, &s3.ListObjectsV2Input{Bucket: aws.String(r.dest.Bucket), MaxKeys: aws.Int32(1), ExpectedBucketOwner: r.expectedOwner()},
+		)
 	if err != nil {
 		return r.refused("s3:ListObjectsV2", err)
 	}

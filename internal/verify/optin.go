@@ -35,7 +35,8 @@ func (d *diagnosis) optInFailure(c *finding, s step, info awserr.Info) bool {
 		info.Code == "" {
 		return false
 	}
-	c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeOptInRegion, d.accountA(), report.ArtefactSession, d.dest.Role, report.Strong
+	c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeOptInRegion, d.accountA(), report.ArtefactSession, d.dest.Role,
+		report.Strong
 	enable := fmt.Sprintf("aws account enable-region --region-name %s", region)
 	if at, err := url.Parse(d.endpoint("sts")); err == nil && at.Hostname() == "sts.amazonaws.com" && !s.source {
 		c.Detail = fmt.Sprintf(
@@ -45,7 +46,8 @@ func (d *diagnosis) optInFailure(c *finding, s step, info awserr.Info) bool {
 			info.Code,
 		)
 		c.Fix = fmt.Sprintf(
-			"Take `endpoints.sts` out of the configuration: brokerd then uses STS in %s. If the error stays, account %s has not enabled the Region: `%s`.",
+			"Take `endpoints.sts` out of the configuration: brokerd then uses STS in %s. "+
+				"If the error stays, account %s has not enabled the Region: `%s`.",
 			region,
 			accountOrA(d.accountA()),
 			enable,
@@ -54,7 +56,8 @@ func (d *diagnosis) optInFailure(c *finding, s step, info awserr.Info) bool {
 	}
 	c.Confidence = report.Weak
 	c.Detail = fmt.Sprintf(
-		"%s: %s is an opt-in Region and does not know the credentials (%s). Account %s has not enabled the Region, or the session comes from STS's global endpoint",
+		"%s: %s is an opt-in Region and does not know the credentials (%s). Account %s has not enabled the Region, or the session comes from "+
+			"STS's global endpoint",
 		s.name,
 		region,
 		info.Code,

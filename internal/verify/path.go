@@ -64,7 +64,8 @@ func (r *run) edge(from, to string, list []report.Check) report.Edge {
 			func(c report.Check) bool { return c.ID == code && (c.Result == report.Pass || c.Result == report.Warn) },
 		)
 	}
-	proof := map[string]string{report.NodeSource: codeSource, report.NodeRole: codeIdentity, report.NodeEndpoint: codeReachS3, report.NodeBucket: codeCreate, report.NodeKey: codeEncrypt}[to]
+	proof := map[string]string{report.NodeSource: codeSource, report.NodeRole: codeIdentity, report.NodeEndpoint: codeReachS3,
+		report.NodeBucket: codeCreate, report.NodeKey: codeEncrypt}[to]
 	switch {
 	case proof != "" && holds(proof):
 		e.Result = report.Pass

@@ -236,7 +236,8 @@ func (p *prediction) lack(q question, sc iampolicy.Scenario, l *iampolicy.LayerR
 // the element. A statement that fails by a condition, or by the id of a deleted role,
 // was meant for this request; a statement for another principal was not.
 func distance(s *iampolicy.StatementResult) int {
-	rank := map[iampolicy.Element]int{iampolicy.ElementCondition: 0, iampolicy.ElementResource: 1, iampolicy.ElementAction: 2, iampolicy.ElementPrincipal: 3}[s.FailedOn]
+	rank := map[iampolicy.Element]int{iampolicy.ElementCondition: 0, iampolicy.ElementResource: 1, iampolicy.ElementAction: 2,
+		iampolicy.ElementPrincipal: 3}[s.FailedOn]
 	if s.FailedOn == iampolicy.ElementPrincipal && slices.ContainsFunc(s.Want, isUniqueID) {
 		rank = 0
 	}

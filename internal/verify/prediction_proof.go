@@ -175,7 +175,8 @@ func layerOf(kind string) (iampolicy.Layer, bool) {
 		report.ArtefactIdentity: iampolicy.LayerIdentity, report.ArtefactSourcePolicy: iampolicy.LayerIdentity,
 		report.ArtefactBoundary: iampolicy.LayerBoundary, report.ArtefactSessionPolicy: iampolicy.LayerSession,
 		report.ArtefactSCP: iampolicy.LayerSCP, report.ArtefactRCP: iampolicy.LayerRCP, report.ArtefactEndpointPolicy: iampolicy.LayerVPCEndpoint,
-		report.ArtefactTrust: iampolicy.LayerResource, report.ArtefactBucketPolicy: iampolicy.LayerResource, report.ArtefactKeyPolicy: iampolicy.LayerResource,
+		report.ArtefactTrust: iampolicy.LayerResource, report.ArtefactBucketPolicy: iampolicy.LayerResource,
+		report.ArtefactKeyPolicy: iampolicy.LayerResource,
 	}[kind]
 	return l, ok
 }

@@ -41,7 +41,8 @@ func (u *uploads) abortUpload(ctx context.Context, api *s3.Client, begun *s3.Cre
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
 	defer cancel()
 	_, err := api.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{
-		Bucket: begun.Bucket, Key: begun.Key, UploadId: aws.String(id), ExpectedBucketOwner: begun.ExpectedBucketOwner, RequestPayer: begun.RequestPayer,
+		Bucket: begun.Bucket, Key: begun.Key, UploadId: aws.String(id), ExpectedBucketOwner: begun.ExpectedBucketOwner,
+		RequestPayer: begun.RequestPayer,
 	})
 	var gone *types.NoSuchUpload
 	if errors.As(err, &gone) {

@@ -30,13 +30,15 @@ func (r *run) variant(ctx context.Context, c finding) ([]finding, bool) {
 	}
 	if r.dest.KMSKey != "" {
 		ok, _ := r.accepted(ctx, &c, "with AES256 in place of aws:kms and the key", func(in *s3.CreateMultipartUploadInput) {
-			in.ServerSideEncryption, in.SSEKMSKeyId, in.BucketKeyEnabled, in.SSEKMSEncryptionContext = types.ServerSideEncryptionAes256, nil, nil, nil
+			in.ServerSideEncryption, in.SSEKMSKeyId, in.BucketKeyEnabled, in.SSEKMSEncryptionContext = types.ServerSideEncryptionAes256,
+				nil, nil, nil
 		})
 		if ok {
 			return []finding{r.encryptionRefused(ctx, c)}, true
 		}
 	}
-	if ok, _ := r.accepted(ctx, &c, "with the requester paying", func(in *s3.CreateMultipartUploadInput) { in.RequestPayer = types.RequestPayerRequester }); ok {
+	if ok, _ := r.accepted(ctx, &c, "with the requester paying",
+		func(in *s3.CreateMultipartUploadInput) { in.RequestPayer = types.RequestPayerRequester }); ok {
 		return []finding{r.diagnosis.requesterPays(c)}, true
 	}
 	return nil, false
@@ -62,7 +64,8 @@ func (r *run) encryptionRefused(ctx context.Context, c finding) finding {
 		"It is in the bucket policy of account %s or in a policy of account %s. KMS is not the cause: its refusals have a text",
 		header, value, accountOrB(r.accountB()), accountOrA(r.accountA()))
 	c.Fix = fmt.Sprintf(
-		"Find the statement with a condition on s3:%s, and except the role from it. Run verify with the policies (`--policies` or the two profiles): it names the statement.",
+		"Find the statement with a condition on s3:%s, and except the role from it. "+
+			"Run verify with the policies (`--policies` or the two profiles): it names the statement.",
 		header,
 	)
 	return c

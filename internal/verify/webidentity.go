@@ -65,10 +65,12 @@ func (d *diagnosis) webIdentity(c finding, s step) finding {
 	if blockers := findingsFor(d.predicted.blockers, stepAssume); len(blockers) > 0 {
 		return d.confirmed(blockers, c, s, awserr.Info{})[0]
 	}
-	c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeWebIdentity, d.accountA(), report.ArtefactTrust, d.dest.Role, report.Strong
+	c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeWebIdentity, d.accountA(), report.ArtefactTrust, d.dest.Role,
+		report.Strong
 	c.Detail = fmt.Sprintf("%s: STS refuses the web identity%s: %s", s.name, d.token.describe(), c.AWSMessage)
 	c.Fix = fmt.Sprintf(
-		"Account %s needs an IAM identity provider for the issuer and the audience of the token, and a trust policy whose conditions on sub and aud match the token.",
+		"Account %s needs an IAM identity provider for the issuer and the audience of the token, and a trust policy whose conditions on sub and "+
+			"aud match the token.",
 		d.accountA(),
 	)
 	if host := d.token.provider(); host != "" && c.AWSCode != "InvalidIdentityToken" {

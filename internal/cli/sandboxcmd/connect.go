@@ -138,7 +138,8 @@ type ConnectFlag struct{ path string }
 
 func (c *ConnectFlag) register(cmd *cobra.Command) {
 	cmd.PersistentFlags().
-		StringVar(&c.path, "connect", "", "file or data directory of the sandbox to talk to (default $"+connectEnv+", else the sandbox that was started last)")
+		StringVar(&c.path, "connect", "", "file or data directory of the sandbox to talk to (default $"+
+			connectEnv+", else the sandbox that was started last)")
 }
 
 // Open reads the connection file and makes a client for the sandbox behind it.

@@ -40,7 +40,8 @@ Terraform (terraform), the paths of the AWS configuration files (files), or all 
 				// Variables in the environment would take precedence over the profiles.
 				_, err := fmt.Fprintf(
 					a.Out,
-					"export AWS_CONFIG_FILE=%s\nexport AWS_SHARED_CREDENTIALS_FILE=%s\nunset AWS_ENDPOINT_URL AWS_CA_BUNDLE AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_PROFILE\n",
+					"export AWS_CONFIG_FILE=%s\nexport AWS_SHARED_CREDENTIALS_FILE=%s\n"+
+						"unset AWS_ENDPOINT_URL AWS_CA_BUNDLE AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_PROFILE\n",
 					c.Config,
 					c.Credentials,
 				)

@@ -209,10 +209,11 @@ func webIdentityCommand(a *console.App, connect *ConnectFlag) *cobra.Command {
 	var id sandbox.WebIdentity
 	var lifetime time.Duration
 	cmd := &cobra.Command{
-		Use:     "web-identity",
-		Short:   "Sign a token for AssumeRoleWithWebIdentity, as a cluster's identity provider does",
-		Example: `  brokerctl sandbox set web-identity --issuer https://oidc.example.com/id/1 --subject system:serviceaccount:logs:uploader > token`,
-		Args:    cobra.NoArgs,
+		Use:   "web-identity",
+		Short: "Sign a token for AssumeRoleWithWebIdentity, as a cluster's identity provider does",
+		Example: `  brokerctl sandbox set web-identity --issuer https://oidc.example.com/id/1 --subject ` +
+			`system:serviceaccount:logs:uploader > token`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := connect.Open()
 			if err != nil {

@@ -152,7 +152,8 @@ func (d *dropping) explainDrop(id string, err error) error {
 	var ce *client.Error
 	if errors.As(err, &ce) && strings.HasSuffix(ce.Metadata["operation"], "AbortMultipartUpload") {
 		return fmt.Errorf(
-			"%s was kept, its multipart upload could not be aborted: %w\n  --force drops it all the same, and leaves the parts to the bucket's lifecycle rule",
+			"%s was kept, its multipart upload could not be aborted: %w\n"+
+				"  --force drops it all the same, and leaves the parts to the bucket's lifecycle rule",
 			id,
 			err,
 		)

@@ -152,15 +152,19 @@ func SpoolFix(o Spooled) string {
 	retry := "`brokerctl spool retry " + o.UploadID + "`"
 	switch {
 	case o.State == "unreadable":
-		return "Repair the file as the error says. The daemon reads it again every few minutes; " + retry + " reads it now. The object is then delivered."
+		return "Repair the file as the error says. The daemon reads it again every few minutes; " +
+			retry + " reads it now. The object is then delivered."
 	case o.State == "quarantined":
 		return "The file is damaged. Have the object sent again, then run " + drop + "."
 	case o.State == "delivering":
 		return "The daemon is delivering it. There is nothing to do."
 	case o.State == "parked" && reason.Reason(o.Reason) == reason.UnknownDestination:
-		return "The destination " + o.Destination + " is no longer in the configuration. Add it again and run `brokerctl reload`: the daemon then delivers the object. Or save the object with " + export + ", then run " + drop + "."
+		return "The destination " + o.Destination + " is no longer in the configuration. " +
+			"Add it again and run `brokerctl reload`: the daemon then delivers the object. Or save the object with " +
+			export + ", then run " + drop + "."
 	case o.State == "parked":
-		return "Run " + verify + " to find the cause and its repair. All objects are kept. One object at a time probes the destination, and the daemon delivers all of them after the repair. `brokerctl spool retry --destination " + o.Destination + "` probes now."
+		return "Run " + verify + " to find the cause and its repair. All objects are kept. One object at a time probes the destination, " +
+			"and the daemon delivers all of them after the repair. `brokerctl spool retry --destination " + o.Destination + "` probes now."
 	case o.State == "queued" && o.Reason == "":
 		return "It waits for its first delivery attempt. There is nothing to do."
 	case o.State == "queued":
@@ -168,12 +172,15 @@ func SpoolFix(o Spooled) string {
 	}
 	switch reason.Reason(o.Reason) {
 	case reason.Corrupt:
-		return "The disk returned other bytes than were accepted. Check the disk. `brokerctl spool export " + o.UploadID + " -f -` writes the bytes before the damage. Have the object sent again, then run " + drop + "."
+		return "The disk returned other bytes than were accepted. Check the disk. `brokerctl spool export " +
+			o.UploadID + " -f -` writes the bytes before the damage. Have the object sent again, then run " + drop + "."
 	case reason.Missing:
 		return "Another program removed the file. Have the object sent again, then run " + drop + "."
 	case reason.ResponseMismatch:
-		return "S3 has the object, but not as the daemon requested it; the error names the difference. Ask the bucket's owner to check the object. Then run " + retry + " to accept it as delivered, or " + export + " and " + drop + "."
+		return "S3 has the object, but not as the daemon requested it; the error names the difference. " +
+			"Ask the bucket's owner to check the object. Then run " + retry + " to accept it as delivered, or " + export + " and " + drop + "."
 	default:
-		return "AWS refuses this object but accepts others; the error names the cause. After a repair run " + retry + ". Otherwise save the object with " + export + ", then run " + drop + "."
+		return "AWS refuses this object but accepts others; the error names the cause. After a repair run " +
+			retry + ". Otherwise save the object with " + export + ", then run " + drop + "."
 	}
 }

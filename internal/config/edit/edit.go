@@ -119,7 +119,8 @@ func ordered(m map[string]string) node {
 func (d Draft) setup() node {
 	var n, out node
 	for _, f := range []struct{ key, value string }{
-		{"type", d.RunsAs.Type}, {"principal", d.RunsAs.Principal}, {"provider", d.RunsAs.Provider}, {"subject", d.RunsAs.Subject}, {"audience", d.RunsAs.Audience},
+		{"type", d.RunsAs.Type}, {"principal", d.RunsAs.Principal}, {"provider", d.RunsAs.Provider}, {"subject", d.RunsAs.Subject},
+		{"audience", d.RunsAs.Audience},
 	} {
 		if f.value != "" {
 			n.add(pair(f.key, f.value))

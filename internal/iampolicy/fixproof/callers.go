@@ -140,7 +140,8 @@ func orText(a, b string) string {
 
 func (j *judge) resourceAccount() string {
 	r := &j.after.Request
-	for _, s := range []string{r.ResourceAccount, awsarn.Account(r.Resource), first(r.Context, "aws:ResourceAccount"), awsarn.Account(r.Principal)} {
+	for _, s := range []string{r.ResourceAccount, awsarn.Account(r.Resource), first(r.Context, "aws:ResourceAccount"),
+		awsarn.Account(r.Principal)} {
 		if s != "" {
 			return s
 		}
@@ -174,7 +175,8 @@ func (j *judge) dressed() map[string][]string {
 	for k, v := range j.after.Request.Context {
 		switch lower := strings.ToLower(k); {
 		case !callerKey(k), lower == "aws:principalarn", lower == "aws:principalaccount", lower == "aws:userid", lower == "aws:username",
-			lower == "aws:principaltype", lower == "aws:principalisawsservice", lower == "aws:principalservicename", lower == "aws:principalservicenameslist":
+			lower == "aws:principaltype", lower == "aws:principalisawsservice", lower == "aws:principalservicename",
+			lower == "aws:principalservicenameslist":
 		default:
 			out[k] = v
 		}

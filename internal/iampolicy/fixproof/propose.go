@@ -76,9 +76,11 @@ func withoutCandidate(sc iampolicy.Scenario, l iampolicy.Layer) string {
 	layer := strings.ReplaceAll(string(l), "_", " ")
 	switch {
 	case sc.Request.Principal == "*":
-		return "the " + layer + " policy does not let an anonymous caller in; a statement that did would open the resource to everyone, so none is proposed"
+		return "the " + layer + " policy does not let an anonymous caller in; a statement that did would open the resource to everyone, " +
+			"so none is proposed"
 	case isService(sc.Request.Principal):
-		return "the request does not say for which resource and account the service calls; without aws:SourceArn or aws:SourceAccount a statement would open the resource to the service on behalf of every account"
+		return "the request does not say for which resource and account the service calls; without aws:SourceArn or aws:SourceAccount a " +
+			"statement would open the resource to the service on behalf of every account"
 	}
 	return "no change of the " + layer + " policy lets this request through and nothing else; its administrator has to decide"
 }

@@ -84,10 +84,11 @@ func (s *Service) forwardEvents(cl *kernel.Request, c *kernel.Call) []trail.Even
 		params["keySpec"] = "AES_256"
 	}
 	return s.copies(trail.Event{
-		EventVersion: "1.11", UserIdentity: identity, EventTime: c.Time.UTC().Truncate(time.Second), EventSource: "kms.amazonaws.com", EventName: c.Operation,
-		AWSRegion: c.Region, SourceIPAddress: "AWS Internal", UserAgent: "AWS Internal", ErrorCode: c.ErrorCode, ErrorMessage: c.Message,
-		RequestParameters: params, RequestID: c.RequestID, EventID: kernel.NewUUID(), ReadOnly: true, Resources: resourcesOf(c),
-		EventType: "AwsApiCall", ManagementEvent: true, RecipientAccountID: cl.Caller.Account, EventCategory: "Management",
+		EventVersion: "1.11", UserIdentity: identity, EventTime: c.Time.UTC().Truncate(time.Second), EventSource: "kms.amazonaws.com",
+		EventName: c.Operation, AWSRegion: c.Region, SourceIPAddress: "AWS Internal", UserAgent: "AWS Internal", ErrorCode: c.ErrorCode,
+		ErrorMessage: c.Message, RequestParameters: params, RequestID: c.RequestID, EventID: kernel.NewUUID(), ReadOnly: true,
+		Resources: resourcesOf(c), EventType: "AwsApiCall", ManagementEvent: true, RecipientAccountID: cl.Caller.Account,
+		EventCategory:       "Management",
 		AdditionalEventData: decisionData(c),
 	}, c.Owner)
 }

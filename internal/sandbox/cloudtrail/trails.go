@@ -76,7 +76,10 @@ func (s *Service) handleTrail(cl *kernel.Request, data []byte, handle trailOpera
 	if !strings.HasPrefix(name, "arn:") {
 		resource = trailARN(region, cl.Caller.Account, name)
 	}
-	if e := s.k.Authorize(cl, kernel.Access{Caller: cl.Caller, Action: "cloudtrail:" + cl.Record.Operation, Resource: resource, Owner: cl.Caller.Account, Context: cl.Conditions(region)}); e != nil {
+	if e := s.k.Authorize(cl, kernel.Access{
+		Caller: cl.Caller, Action: "cloudtrail:" + cl.Record.Operation, Resource: resource, Owner: cl.Caller.Account,
+		Context: cl.Conditions(region),
+	}); e != nil {
 		e.Code, e.Status = "AccessDeniedException", http.StatusBadRequest
 		return e
 	}

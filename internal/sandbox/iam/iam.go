@@ -75,7 +75,8 @@ var handlers = map[string]handler{
 
 	"CreatePolicy": createPolicy, "GetPolicy": getPolicy, "DeletePolicy": deletePolicy, "ListPolicies": listPolicies,
 	"CreatePolicyVersion": createPolicyVersion, "GetPolicyVersion": getPolicyVersion, "ListPolicyVersions": listPolicyVersions,
-	"DeletePolicyVersion": deletePolicyVersion, "SetDefaultPolicyVersion": setDefaultPolicyVersion, "ListEntitiesForPolicy": listEntitiesForPolicy,
+	"DeletePolicyVersion": deletePolicyVersion, "SetDefaultPolicyVersion": setDefaultPolicyVersion,
+	"ListEntitiesForPolicy": listEntitiesForPolicy,
 
 	"AttachRolePolicy": attaching(
 		roleGrants,
@@ -93,18 +94,21 @@ var handlers = map[string]handler{
 	"ListInstanceProfiles": listInstanceProfiles, "ListInstanceProfilesForRole": listInstanceProfilesForRole,
 	"AddRoleToInstanceProfile": addRoleToInstanceProfile, "RemoveRoleFromInstanceProfile": removeRoleFromInstanceProfile,
 
-	"CreateOpenIDConnectProvider": createOIDCProvider, "GetOpenIDConnectProvider": getOIDCProvider, "DeleteOpenIDConnectProvider": deleteOIDCProvider,
-	"ListOpenIDConnectProviders": listOIDCProviders, "AddClientIDToOpenIDConnectProvider": changeProvider(addClientID),
+	"CreateOpenIDConnectProvider": createOIDCProvider, "GetOpenIDConnectProvider": getOIDCProvider,
+	"DeleteOpenIDConnectProvider": deleteOIDCProvider, "ListOpenIDConnectProviders": listOIDCProviders,
+	"AddClientIDToOpenIDConnectProvider": changeProvider(addClientID),
 	"RemoveClientIDFromOpenIDConnectProvider": changeProvider(
 		removeClientID,
 	), "UpdateOpenIDConnectProviderThumbprint": changeProvider(updateThumbprints),
 
-	"CreateGroup": createGroup, "GetGroup": getGroup, "DeleteGroup": deleteGroup, "ListGroups": listGroups, "ListGroupsForUser": listGroupsForUser,
-	"AddUserToGroup": addUserToGroup, "RemoveUserFromGroup": removeUserFromGroup,
-	"PutGroupPolicy": putGroupPolicy, "GetGroupPolicy": getGroupPolicy, "DeleteGroupPolicy": deleteGroupPolicy, "ListGroupPolicies": listGroupPolicies,
+	"CreateGroup": createGroup, "GetGroup": getGroup, "DeleteGroup": deleteGroup, "ListGroups": listGroups,
+	"ListGroupsForUser": listGroupsForUser, "AddUserToGroup": addUserToGroup, "RemoveUserFromGroup": removeUserFromGroup,
+	"PutGroupPolicy": putGroupPolicy, "GetGroupPolicy": getGroupPolicy, "DeleteGroupPolicy": deleteGroupPolicy,
+	"ListGroupPolicies": listGroupPolicies,
 
 	"SimulatePrincipalPolicy": simulatePrincipalPolicy, "SimulateCustomPolicy": simulateCustomPolicy,
-	"CreateAccountAlias": createAccountAlias, "DeleteAccountAlias": deleteAccountAlias, "ListAccountAliases": listAccountAliases, "GetAccountSummary": getAccountSummary,
+	"CreateAccountAlias": createAccountAlias, "DeleteAccountAlias": deleteAccountAlias, "ListAccountAliases": listAccountAliases,
+	"GetAccountSummary": getAccountSummary,
 }
 
 // Serve answers a call to IAM.
@@ -150,8 +154,8 @@ type target struct {
 // be a condition for: the one that the request sets, or else the one in force.
 var boundaryActions = map[string]bool{
 	"CreateUser": true, "CreateRole": true,
-	"PutUserPermissionsBoundary": true, "PutRolePermissionsBoundary": true, "DeleteUserPermissionsBoundary": true, "DeleteRolePermissionsBoundary": true,
-	"PutUserPolicy": true, "PutRolePolicy": true, "DeleteUserPolicy": true, "DeleteRolePolicy": true,
+	"PutUserPermissionsBoundary": true, "PutRolePermissionsBoundary": true, "DeleteUserPermissionsBoundary": true,
+	"DeleteRolePermissionsBoundary": true, "PutUserPolicy": true, "PutRolePolicy": true, "DeleteUserPolicy": true, "DeleteRolePolicy": true,
 	"AttachUserPolicy": true, "AttachRolePolicy": true, "DetachUserPolicy": true, "DetachRolePolicy": true,
 }
 

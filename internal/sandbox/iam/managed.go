@@ -63,15 +63,21 @@ var awsManaged = []struct{ name, text string }{
 	},
 	{
 		"AmazonS3ReadOnlyAccess",
-		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:Get*","s3:List*","s3:Describe*","s3-object-lambda:Get*","s3-object-lambda:List*"],"Resource":"*"}]}`,
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:Get*","s3:List*","s3:Describe*","s3-object-lambda:Get*",` +
+			`"s3-object-lambda:List*"],"Resource":"*"}]}`,
 	},
 	{
 		"IAMFullAccess",
-		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["iam:*","organizations:DescribeAccount","organizations:DescribeOrganization","organizations:DescribeOrganizationalUnit","organizations:DescribePolicy","organizations:ListChildren","organizations:ListParents","organizations:ListPoliciesForTarget","organizations:ListRoots","organizations:ListPolicies","organizations:ListTargetsForPolicy"],"Resource":"*"}]}`,
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["iam:*","organizations:DescribeAccount",` +
+			`"organizations:DescribeOrganization","organizations:DescribeOrganizationalUnit","organizations:DescribePolicy",` +
+			`"organizations:ListChildren","organizations:ListParents","organizations:ListPoliciesForTarget","organizations:ListRoots",` +
+			`"organizations:ListPolicies","organizations:ListTargetsForPolicy"],"Resource":"*"}]}`,
 	},
 	{
 		"IAMReadOnlyAccess",
-		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["iam:GenerateCredentialReport","iam:GenerateServiceLastAccessedDetails","iam:Get*","iam:List*","iam:SimulateCustomPolicy","iam:SimulatePrincipalPolicy"],"Resource":"*"}]}`,
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["iam:GenerateCredentialReport",` +
+			`"iam:GenerateServiceLastAccessedDetails","iam:Get*","iam:List*","iam:SimulateCustomPolicy","iam:SimulatePrincipalPolicy"],` +
+			`"Resource":"*"}]}`,
 	},
 	{"AWSDenyAll", `{"Version":"2012-10-17","Statement":[{"Sid":"DenyAll","Effect":"Deny","Action":["*"],"Resource":"*"}]}`},
 }
@@ -118,8 +124,9 @@ func (s *Service) managedXML(acct *account, p *managedPolicy) managedPolicyXML {
 	attached, bounding := acct.uses(p.ARN)
 	return managedPolicyXML{
 		PolicyName: p.Name, PolicyID: p.ID, Arn: p.ARN, Path: p.Path, DefaultVersionID: p.Default, AttachmentCount: attached,
-		PermissionsBoundaryUsageCount: bounding, IsAttachable: true, Description: p.Description, CreateDate: kernel.QueryTime(p.Created), UpdateDate: kernel.QueryTime(p.Updated),
-		Tags: tagList(p.Tags),
+		PermissionsBoundaryUsageCount: bounding, IsAttachable: true, Description: p.Description, CreateDate: kernel.QueryTime(p.Created),
+		UpdateDate: kernel.QueryTime(p.Updated),
+		Tags:       tagList(p.Tags),
 	}
 }
 
@@ -193,7 +200,8 @@ func createPolicy(s *Service, cl *kernel.Request, acct *account) (any, error) {
 		return nil, err
 	}
 	p := &managedPolicy{
-		ARN: arn, ID: kernel.NewID("ANPA", 17), Name: name, Path: path, Description: form.Get("Description"), Default: "v1", Next: 2, Tags: tags, Created: cl.Now, Updated: cl.Now,
+		ARN: arn, ID: kernel.NewID("ANPA", 17), Name: name, Path: path, Description: form.Get("Description"), Default: "v1", Next: 2, Tags: tags,
+		Created: cl.Now, Updated: cl.Now,
 		Versions: []*policyVersion{{ID: "v1", Text: form.Get("PolicyDocument"), Created: cl.Now, doc: doc}},
 	}
 	acct.policies[arn] = p
@@ -275,7 +283,8 @@ func deletePolicy(s *Service, cl *kernel.Request, acct *account) (any, error) {
 		return nil, kernel.Fail(
 			http.StatusConflict,
 			"DeleteConflict",
-			"This policy has more than one version. Before you delete a policy, you must delete the policy's versions. The default version is deleted with the policy.",
+			"This policy has more than one version. Before you delete a policy, you must delete the policy's versions. "+
+				"The default version is deleted with the policy.",
 		)
 	}
 	delete(acct.policies, p.ARN)

@@ -168,7 +168,9 @@ func addRoleToInstanceProfile(s *Service, cl *kernel.Request, acct *account) (an
 	// The caller needs iam:PassRole to give a role to EC2.
 	ctx := cl.Conditions("")
 	ctx["iam:PassedToService"] = []string{"ec2.amazonaws.com"}
-	if e := s.AuthorizeLocked(cl, kernel.Access{Caller: cl.Caller, Action: "iam:PassRole", Resource: r.arn, Owner: acct.id, Context: ctx}); e != nil {
+	if e := s.AuthorizeLocked(cl, kernel.Access{
+		Caller: cl.Caller, Action: "iam:PassRole", Resource: r.arn, Owner: acct.id, Context: ctx,
+	}); e != nil {
 		return nil, e
 	}
 	p.Roles = []string{r.name}

@@ -19,7 +19,8 @@ type authErrors struct {
 	expiredStatus, badTokenStatus                                  int
 }
 
-const signatureText = "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details."
+const signatureText = "The request signature we calculated does not match the signature you provided. " +
+	"Check your AWS Secret Access Key and signing method. Consult the service documentation for details."
 
 var (
 	// S3AuthErrors are the errors of S3.
@@ -40,7 +41,8 @@ var (
 		badSignature:   "SignatureDoesNotMatch", signatureStatus: http.StatusForbidden, BadSignatureText: signatureText,
 		skewed:  "SignatureDoesNotMatch",
 		expired: "ExpiredToken", expiredStatus: http.StatusForbidden, expiredText: "The security token included in the request is expired",
-		badToken: "InvalidClientTokenId", badTokenStatus: http.StatusForbidden, badTokenText: "The security token included in the request is invalid.",
+		badToken: "InvalidClientTokenId", badTokenStatus: http.StatusForbidden,
+		badTokenText: "The security token included in the request is invalid.",
 	}
 	jsonAuthErrors = authErrors{
 		badHeader: "IncompleteSignatureException", badHeaderStatus: http.StatusBadRequest,
@@ -48,8 +50,9 @@ var (
 		unknownKeyText: "The security token included in the request is invalid.",
 		badSignature:   "InvalidSignatureException", signatureStatus: http.StatusBadRequest, BadSignatureText: signatureText,
 		skewed:  "InvalidSignatureException",
-		expired: "ExpiredTokenException", expiredStatus: http.StatusBadRequest, expiredText: "The security token included in the request is expired",
-		badToken: "UnrecognizedClientException", badTokenStatus: http.StatusBadRequest, badTokenText: "The security token included in the request is invalid.",
+		expired: "ExpiredTokenException", expiredStatus: http.StatusBadRequest,
+		expiredText: "The security token included in the request is expired", badToken: "UnrecognizedClientException",
+		badTokenStatus: http.StatusBadRequest, badTokenText: "The security token included in the request is invalid.",
 	}
 )
 

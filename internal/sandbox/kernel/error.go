@@ -80,7 +80,8 @@ func writeError(w http.ResponseWriter, r *http.Request, service string, e *Error
 			namespace = "http://webservices.amazon.com/AWSFault/2005-15-09" // STS answers unknown operations in this namespace
 		}
 		body = fmt.Sprintf(
-			xml.Header+`<ErrorResponse xmlns="%s"><Error><Type>%s</Type><Code>%s</Code><Message>%s</Message></Error><RequestId>%s</RequestId></ErrorResponse>`,
+			xml.Header+
+				`<ErrorResponse xmlns="%s"><Error><Type>%s</Type><Code>%s</Code><Message>%s</Message></Error><RequestId>%s</RequestId></ErrorResponse>`,
 			namespace,
 			fault,
 			escapeXML(e.Code),

@@ -136,7 +136,8 @@ func (f *Fault) set(name, value string) error {
 		f.DeleteRole = value
 	default:
 		return errors.New(
-			"unknown; known are code, message, status, latency, jitter, rate, skip, times, reset, truncate, bytes_per_second, expire_session, disable_key and delete_role",
+			"unknown; known are code, message, status, latency, jitter, rate, skip, times, reset, truncate, bytes_per_second, expire_session, " +
+				"disable_key and delete_role",
 		)
 	}
 	return err

@@ -144,7 +144,8 @@ func parsePresigned(q url.Values, service string) (Signature, error) {
 	for _, name := range []string{"X-Amz-Signature", "X-Amz-Credential", "X-Amz-SignedHeaders", "X-Amz-Expires", "X-Amz-Date"} {
 		if q.Get(name) == "" {
 			return sig, malformedAuth(
-				"Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.",
+				"Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date, " +
+					"X-Amz-SignedHeaders, and X-Amz-Expires parameters.",
 			)
 		}
 	}

@@ -70,7 +70,8 @@ func writeUnmodelled(w http.ResponseWriter, r *http.Request, service string, e *
 	case isForm(r), r.URL.Query().Has("Action"), restXML[service]:
 		h.Set("Content-Type", "text/xml")
 		return fmt.Sprintf(
-			xml.Header+`<ErrorResponse><Error><Type>Receiver</Type><Code>%s</Code><Message>%s</Message></Error><RequestId>%s</RequestId></ErrorResponse>`,
+			xml.Header+
+				`<ErrorResponse><Error><Type>Receiver</Type><Code>%s</Code><Message>%s</Message></Error><RequestId>%s</RequestId></ErrorResponse>`,
 			escapeXML(e.Code),
 			escapeXML(e.Message),
 			requestID,

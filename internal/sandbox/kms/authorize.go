@@ -21,7 +21,8 @@ type request struct {
 	grant      *grant              // the new grant of CreateGrant, the old one of RetireGrant
 }
 
-const opaqueTail = "because the resource does not exist in this Region, no resource-based policies allow access, or a resource-based policy explicitly denies access"
+const opaqueTail = "because the resource does not exist in this Region, no resource-based policies allow access, " +
+	"or a resource-based policy explicitly denies access"
 
 // authorize decides a KMS request: by the key policy and the caller's policies,
 // then by grants. The caller holds mu.

@@ -82,7 +82,8 @@ func (in *input) newKeyFacts(now time.Time) (keyFacts, error) {
 	var f keyFacts
 	if err := first(
 		oneOf(in.KeySpec, "keySpec", specNames...), oneOf(in.CustomerMasterKeySpec, "customerMasterKeySpec", specNames...),
-		oneOf(in.KeyUsage, "keyUsage", usageNames...), oneOf(in.Origin, "origin", originKMS, originExternal, "AWS_CLOUDHSM", "EXTERNAL_KEY_STORE"),
+		oneOf(in.KeyUsage, "keyUsage", usageNames...),
+		oneOf(in.Origin, "origin", originKMS, originExternal, "AWS_CLOUDHSM", "EXTERNAL_KEY_STORE"),
 		tooLong(in.Description, "description", 8192), tooLong(in.Policy, "policy", 131072),
 	); err != nil {
 		return f, err

@@ -110,7 +110,8 @@ func (k *key) decrypt(ciphertext []byte, algorithm string, encryption map[string
 func encrypt(s *Service, cl *kernel.Request, in *input) (any, error) {
 	algorithm := algorithmOr(in.EncryptionAlgorithm)
 	if err := first(
-		sized(in.Plaintext, "plaintext", maxPlaintext), oneOf(algorithm, "encryptionAlgorithm", encryptionNames...), noContext(in.EncryptionContext, algorithm),
+		sized(in.Plaintext, "plaintext", maxPlaintext), oneOf(algorithm, "encryptionAlgorithm", encryptionNames...),
+		noContext(in.EncryptionContext, algorithm),
 	); err != nil {
 		return nil, err
 	}
@@ -166,7 +167,8 @@ func (s *Service) openWith(cl *kernel.Request, in *input, u use, algorithm strin
 func decrypt(s *Service, cl *kernel.Request, in *input) (any, error) {
 	algorithm := algorithmOr(in.EncryptionAlgorithm)
 	if err := first(
-		sized(in.CiphertextBlob, "ciphertextBlob", maxCiphertext), oneOf(algorithm, "encryptionAlgorithm", encryptionNames...), noContext(in.EncryptionContext, algorithm),
+		sized(in.CiphertextBlob, "ciphertextBlob", maxCiphertext), oneOf(algorithm, "encryptionAlgorithm", encryptionNames...),
+		noContext(in.EncryptionContext, algorithm),
 	); err != nil {
 		return nil, err
 	}

@@ -61,7 +61,8 @@ func getParametersForImport(s *Service, cl *kernel.Request, in *input) (any, err
 		return nil, missing("wrappingKeySpec")
 	}
 	if err := first(
-		oneOf(in.WrappingAlgorithm, "wrappingAlgorithm", "RSAES_PKCS1_V1_5", "RSAES_OAEP_SHA_1", "RSAES_OAEP_SHA_256", "RSA_AES_KEY_WRAP_SHA_1", "RSA_AES_KEY_WRAP_SHA_256", "SM2PKE"),
+		oneOf(in.WrappingAlgorithm, "wrappingAlgorithm", "RSAES_PKCS1_V1_5", "RSAES_OAEP_SHA_1", "RSAES_OAEP_SHA_256", "RSA_AES_KEY_WRAP_SHA_1",
+			"RSA_AES_KEY_WRAP_SHA_256", "SM2PKE"),
 		oneOf(in.WrappingKeySpec, "wrappingKeySpec", "RSA_2048", "RSA_3072", "RSA_4096", "SM2"),
 	); err != nil {
 		return nil, err

@@ -212,7 +212,8 @@ func (s *Service) managedS3Key(region, account string, now time.Time) (*key, err
 	}
 	s.k.MarkDirty()
 	text := fmt.Sprintf(`{"Version":"2012-10-17","Id":"auto-s3-2","Statement":[`+
-		`{"Sid":"Allow access through S3 for all principals in the account that are authorized to use S3","Effect":"Allow","Principal":{"AWS":"*"},`+
+		`{"Sid":"Allow access through S3 for all principals in the account that are authorized to use S3","Effect":"Allow",`+
+		`"Principal":{"AWS":"*"},`+
 		`"Action":["kms:Encrypt","kms:Decrypt","kms:ReEncrypt*","kms:GenerateDataKey*","kms:DescribeKey"],"Resource":"*",`+
 		`"Condition":{"StringEquals":{"kms:ViaService":"s3.%s.amazonaws.com","kms:CallerAccount":"%s"}}},`+
 		`{"Sid":"Allow direct access to key metadata to the account","Effect":"Allow","Principal":{"AWS":"%s"},`+

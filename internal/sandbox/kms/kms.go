@@ -277,9 +277,10 @@ func opaqueDenial(cl *kernel.Request, operation, resource string) *kernel.Error 
 
 // crossAccount are the operations that work on keys of other accounts ("Cross-account use: Yes").
 var crossAccount = map[string]bool{
-	"CreateGrant": true, "ListGrants": true, "RevokeGrant": true, "RetireGrant": true, "DescribeKey": true, "GetPublicKey": true, "GetKeyRotationStatus": true,
-	"Encrypt": true, "Decrypt": true, "ReEncrypt": true, "Sign": true, "Verify": true, "GenerateMac": true, "VerifyMac": true, "DeriveSharedSecret": true,
-	"GenerateDataKey": true, "GenerateDataKeyWithoutPlaintext": true, "GenerateDataKeyPair": true, "GenerateDataKeyPairWithoutPlaintext": true,
+	"CreateGrant": true, "ListGrants": true, "RevokeGrant": true, "RetireGrant": true, "DescribeKey": true, "GetPublicKey": true,
+	"GetKeyRotationStatus": true, "Encrypt": true, "Decrypt": true, "ReEncrypt": true, "Sign": true, "Verify": true, "GenerateMac": true,
+	"VerifyMac": true, "DeriveSharedSecret": true, "GenerateDataKey": true, "GenerateDataKeyWithoutPlaintext": true,
+	"GenerateDataKeyPair": true, "GenerateDataKeyPairWithoutPlaintext": true,
 }
 
 // takesAlias are the operations whose KeyId may be an alias.

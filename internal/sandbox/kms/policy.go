@@ -14,7 +14,8 @@ const maxKeyPolicy = 32 << 10
 
 func defaultKeyPolicy(account string) string {
 	return fmt.Sprintf(
-		`{"Version":"2012-10-17","Id":"key-default-1","Statement":[{"Sid":"Enable IAM User Permissions","Effect":"Allow","Principal":{"AWS":%q},"Action":"kms:*","Resource":"*"}]}`,
+		`{"Version":"2012-10-17","Id":"key-default-1","Statement":[{"Sid":"Enable IAM User Permissions","Effect":"Allow","Principal":{"AWS":%q},`+
+			`"Action":"kms:*","Resource":"*"}]}`,
 		kernel.RootARN(account),
 	)
 }

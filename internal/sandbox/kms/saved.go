@@ -62,8 +62,8 @@ func (s *Service) Restore(data json.RawMessage) error {
 			return fmt.Errorf("key %s: %w", k.ARN, err)
 		}
 		s.keys[k.ARN] = &key{
-			arn: k.ARN, id: k.ID, region: k.Region, account: k.Account, description: k.Description, policy: policy, managed: k.Managed, disabled: k.Disabled,
-			deletion: k.Deletion, created: k.Created, tags: k.Tags, keyFacts: k.Facts,
+			arn: k.ARN, id: k.ID, region: k.Region, account: k.Account, description: k.Description, policy: policy, managed: k.Managed,
+			disabled: k.Disabled, deletion: k.Deletion, created: k.Created, tags: k.Tags, keyFacts: k.Facts,
 		}
 	}
 	return nil

@@ -67,7 +67,8 @@ func (s *Service) signedDigest(cl *kernel.Request, in *input) (*key, []byte, err
 		return nil, nil, missing("signingAlgorithm")
 	}
 	if err := first(
-		sized(in.Message, "message", maxPlaintext), oneOf(kind, "messageType", "RAW", "DIGEST", "EXTERNAL_MU"), oneOf(in.SigningAlgorithm, "signingAlgorithm", signingNames...),
+		sized(in.Message, "message", maxPlaintext), oneOf(kind, "messageType", "RAW", "DIGEST", "EXTERNAL_MU"),
+		oneOf(in.SigningAlgorithm, "signingAlgorithm", signingNames...),
 	); err != nil {
 		return nil, nil, err
 	}

@@ -39,7 +39,9 @@ func (c *call) ofAccount() error {
 	if c.Caller.Kind == kernel.Anonymous || c.HTTP.Header.Get("X-Amz-Account-Id") != c.Caller.Account {
 		return accessDenied()
 	}
-	if e := c.s.k.Authorize(c.Request, kernel.Access{Caller: c.Caller, Action: c.action, Resource: "*", Owner: c.Caller.Account, Context: c.Conditions(c.Region())}); e != nil {
+	if e := c.s.k.Authorize(c.Request, kernel.Access{
+		Caller: c.Caller, Action: c.action, Resource: "*", Owner: c.Caller.Account, Context: c.Conditions(c.Region()),
+	}); e != nil {
 		return e
 	}
 	return nil
@@ -68,8 +70,8 @@ func getAccountBlock(c *call) error {
 			With("AccountId", c.Caller.Account)
 	}
 	return c.writeXML(publicAccessXML{
-		Xmlns: "http://awss3control.amazonaws.com/doc/2018-08-20/", BlockPublicAcls: block.BlockPublicAcls, IgnorePublicAcls: block.IgnorePublicAcls,
-		BlockPublicPolicy: block.BlockPublicPolicy, RestrictPublicBuckets: block.RestrictPublicBuckets,
+		Xmlns: "http://awss3control.amazonaws.com/doc/2018-08-20/", BlockPublicAcls: block.BlockPublicAcls,
+		IgnorePublicAcls: block.IgnorePublicAcls, BlockPublicPolicy: block.BlockPublicPolicy, RestrictPublicBuckets: block.RestrictPublicBuckets,
 	})
 }
 

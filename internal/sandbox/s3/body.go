@@ -211,7 +211,8 @@ func (in *incoming) verify(size int64) error {
 }
 
 func payloadMismatch(client, computed string) *kernel.Error {
-	return kernel.Fail(http.StatusBadRequest, "XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed.").
+	return kernel.Fail(http.StatusBadRequest, "XAmzContentSHA256Mismatch",
+		"The provided 'x-amz-content-sha256' header does not match what was computed.").
 		With("ClientComputedContentSHA256", client).
 		With("S3ComputedContentSHA256", computed)
 }

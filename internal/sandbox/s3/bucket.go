@@ -74,7 +74,9 @@ func listBuckets(c *call) error {
 	if c.Caller.Kind == kernel.Anonymous {
 		return accessDenied()
 	}
-	if e := w.k.Authorize(c.Request, kernel.Access{Caller: c.Caller, Action: "s3:ListAllMyBuckets", Resource: "*", Owner: c.Caller.Account, Context: c.Conditions(c.Region())}); e != nil {
+	if e := w.k.Authorize(c.Request, kernel.Access{
+		Caller: c.Caller, Action: "s3:ListAllMyBuckets", Resource: "*", Owner: c.Caller.Account, Context: c.Conditions(c.Region()),
+	}); e != nil {
 		return e
 	}
 	if region := q.Get("bucket-region"); q.Has("bucket-region") && !kernel.RegionPattern.MatchString(region) {

@@ -92,7 +92,8 @@ func completeMultipartUpload(c *call) error {
 // about was deleted or written since the upload was begun. The caller holds mu.
 func (c *call) checkConflict(b *bucket, u *multipart) error {
 	conflict := func(condition string) error {
-		return kernel.Fail(http.StatusConflict, "ConditionalRequestConflict", "The conditional request cannot succeed due to a conflicting operation against this resource.").
+		return kernel.Fail(http.StatusConflict, "ConditionalRequestConflict",
+			"The conditional request cannot succeed due to a conflicting operation against this resource.").
 			With("Condition", condition).
 			With("Key", c.key)
 	}
@@ -154,7 +155,8 @@ func checkPartList(u *multipart, list []completedPart) error {
 				With("ArgumentName", "partNumber").
 				With("ArgumentValue", strconv.Itoa(*p.PartNumber))
 		case i > 0 && *p.PartNumber <= *list[i-1].PartNumber:
-			return kernel.Fail(http.StatusBadRequest, "InvalidPartOrder", "The list of parts was not in ascending order. Parts must be ordered by part number.").
+			return kernel.Fail(http.StatusBadRequest, "InvalidPartOrder",
+				"The list of parts was not in ascending order. Parts must be ordered by part number.").
 				With("UploadId", u.id)
 		}
 	}
@@ -176,16 +178,20 @@ func (c *call) assemble(u *multipart, list []completedPart, objectSums map[strin
 		given := want.get(o.algorithm)
 		// An upload that was begun without an algorithm has no part checksums to compare with.
 		if p == nil || strings.Trim(want.ETag, `"`) != p.etag || given != "" && given != p.checksum || !u.explicit && want.any() {
-			return nil, kernel.Fail(http.StatusBadRequest, "InvalidPart", "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.").
-				With("UploadId", u.id).
-				With("PartNumber", strconv.Itoa(number)).
-				With("ETag", strings.Trim(want.ETag, `"`))
+			return nil,
+				kernel.Fail(http.StatusBadRequest, "InvalidPart",
+					"One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not "+
+						"match the part's entity tag.").
+					With("UploadId", u.id).
+					With("PartNumber", strconv.Itoa(number)).
+					With("ETag", strings.Trim(want.ETag, `"`))
 		}
 		if given == "" && u.explicit && o.checksumType == composite {
 			return nil, kernel.Fail(
 				http.StatusBadRequest,
 				"InvalidRequest",
-				"The upload was created using a %s checksum. The complete request must include the checksum for each part. It was missing for part %d in the request.",
+				"The upload was created using a %s checksum. The complete request must include the checksum for each part. "+
+					"It was missing for part %d in the request.",
 				strings.ToLower(o.algorithm),
 				number,
 			)

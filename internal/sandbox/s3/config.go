@@ -67,7 +67,8 @@ func putBucketPolicy(c *call) error {
 		}
 		if block := b.blocked(); block != nil && block.BlockPublicPolicy && p.Doc.Public() {
 			e := accessDenied()
-			e.Message = "User: " + c.Caller.ARN + " is not authorized to perform: s3:PutBucketPolicy on resource: \"" + b.arn() + "\" because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access."
+			e.Message = "User: " + c.Caller.ARN + " is not authorized to perform: s3:PutBucketPolicy on resource: \"" +
+				b.arn() + "\" because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access."
 			return e
 		}
 		b.policy = p

@@ -20,17 +20,21 @@ func isControl(r *http.Request) bool {
 
 // controlOperations are operations by method and path. A * stands for one name.
 var controlOperations = map[string]string{
-	"GET accesspoint": "ListAccessPoints", "PUT accesspoint/*": "CreateAccessPoint", "GET accesspoint/*": "GetAccessPoint", "DELETE accesspoint/*": "DeleteAccessPoint",
-	"PUT accesspoint/*/policy": "PutAccessPointPolicy", "GET accesspoint/*/policy": "GetAccessPointPolicy", "DELETE accesspoint/*/policy": "DeleteAccessPointPolicy",
+	"GET accesspoint": "ListAccessPoints", "PUT accesspoint/*": "CreateAccessPoint", "GET accesspoint/*": "GetAccessPoint",
+	"DELETE accesspoint/*": "DeleteAccessPoint", "PUT accesspoint/*/policy": "PutAccessPointPolicy",
+	"GET accesspoint/*/policy": "GetAccessPointPolicy", "DELETE accesspoint/*/policy": "DeleteAccessPointPolicy",
 	"GET accesspoint/*/policyStatus": "GetAccessPointPolicyStatus",
-	"GET jobs":                       "ListJobs", "POST jobs": "CreateJob", "GET jobs/*": "DescribeJob", "POST jobs/*/priority": "UpdateJobPriority", "POST jobs/*/status": "UpdateJobStatus",
-	"GET jobs/*/tagging": "GetJobTagging", "PUT jobs/*/tagging": "PutJobTagging", "DELETE jobs/*/tagging": "DeleteJobTagging",
-	"GET tags/*": "ListTagsForResource", "POST tags/*": "TagResource", "DELETE tags/*": "UntagResource",
-	"GET storagelens": "ListStorageLensConfigurations", "PUT storagelens/*": "PutStorageLensConfiguration", "GET storagelens/*": "GetStorageLensConfiguration",
-	"DELETE storagelens/*": "DeleteStorageLensConfiguration", "GET mrap/instances": "ListMultiRegionAccessPoints", "GET mrap/instances/*": "GetMultiRegionAccessPoint",
-	"POST async-requests/mrap/create": "CreateMultiRegionAccessPoint", "POST async-requests/mrap/delete": "DeleteMultiRegionAccessPoint",
-	"POST accessgrantsinstance": "CreateAccessGrantsInstance", "GET accessgrantsinstance": "GetAccessGrantsInstance", "DELETE accessgrantsinstance": "DeleteAccessGrantsInstance",
-	"GET accessgrantsinstance/dataaccess": "GetDataAccess", "POST accessgrantsinstance/grant": "CreateAccessGrant", "GET accessgrantsinstance/grants": "ListAccessGrants",
+	"GET jobs":                       "ListJobs", "POST jobs": "CreateJob", "GET jobs/*": "DescribeJob",
+	"POST jobs/*/priority": "UpdateJobPriority", "POST jobs/*/status": "UpdateJobStatus", "GET jobs/*/tagging": "GetJobTagging",
+	"PUT jobs/*/tagging": "PutJobTagging", "DELETE jobs/*/tagging": "DeleteJobTagging", "GET tags/*": "ListTagsForResource",
+	"POST tags/*": "TagResource", "DELETE tags/*": "UntagResource", "GET storagelens": "ListStorageLensConfigurations",
+	"PUT storagelens/*": "PutStorageLensConfiguration", "GET storagelens/*": "GetStorageLensConfiguration",
+	"DELETE storagelens/*": "DeleteStorageLensConfiguration", "GET mrap/instances": "ListMultiRegionAccessPoints",
+	"GET mrap/instances/*": "GetMultiRegionAccessPoint", "POST async-requests/mrap/create": "CreateMultiRegionAccessPoint",
+	"POST async-requests/mrap/delete": "DeleteMultiRegionAccessPoint", "POST accessgrantsinstance": "CreateAccessGrantsInstance",
+	"GET accessgrantsinstance": "GetAccessGrantsInstance", "DELETE accessgrantsinstance": "DeleteAccessGrantsInstance",
+	"GET accessgrantsinstance/dataaccess": "GetDataAccess", "POST accessgrantsinstance/grant": "CreateAccessGrant",
+	"GET accessgrantsinstance/grants": "ListAccessGrants",
 }
 
 // controlOperation is the operation of a request to S3 Control; method and path

@@ -212,7 +212,8 @@ func (c *call) prepareCopy(b *bucket) (o, src *object, err error) {
 		return nil, nil, kernel.Fail(
 			http.StatusBadRequest,
 			"InvalidRequest",
-			"This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
+			"This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, "+
+				"website redirect location or encryption attributes.",
 		)
 	}
 	if !replace {
@@ -392,7 +393,8 @@ func (c *call) preparePartCopy(b *bucket) (number int, seal sealed, algorithm st
 
 // parseCopyRange reads "bytes=first-last"; other forms of ranges are not for copies.
 func parseCopyRange(spec string, size int64) (start, length int64, err error) {
-	bad := kernel.InvalidArgument("The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy").
+	bad := kernel.InvalidArgument("The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the "+
+		"zero-based offsets of the first and last bytes to copy").
 		With("ArgumentName", "x-amz-copy-source-range").
 		With("ArgumentValue", spec)
 	text, ok := strings.CutPrefix(spec, "bytes=")

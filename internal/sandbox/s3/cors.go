@@ -204,7 +204,9 @@ func (c *call) preflight() error {
 		}
 	}
 	// The spelling is S3's.
-	return kernel.Fail(http.StatusForbidden, "AccessForbidden", "CORSResponse: This CORS request is not allowed. This is usually because the evalution of Origin, request method / Access-Control-Request-Method or Access-Control-Request-Headers are not whitelisted by the resource's CORS spec.").
+	return kernel.Fail(http.StatusForbidden, "AccessForbidden",
+		"CORSResponse: This CORS request is not allowed. This is usually because the evalution of Origin, request method / "+
+			"Access-Control-Request-Method or Access-Control-Request-Headers are not whitelisted by the resource's CORS spec.").
 		With("Method", method).
 		With("ResourceType", kind)
 }

@@ -123,10 +123,13 @@ func createBucket(c *call) error {
 	if old := w.buckets[c.bucketName]; old != nil {
 		switch {
 		case old.account != c.Caller.Account:
-			return kernel.Fail(http.StatusConflict, "BucketAlreadyExists", "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again.").
+			return kernel.Fail(http.StatusConflict, "BucketAlreadyExists",
+				"The requested bucket name is not available. The bucket namespace is shared by all users of the system. "+
+					"Please select a different name and try again.").
 				With("BucketName", c.bucketName)
 		case old.region != "us-east-1" || region != "us-east-1" || len(conf.Tags) > 0:
-			return kernel.Fail(http.StatusConflict, "BucketAlreadyOwnedByYou", "Your previous request to create the named bucket succeeded and you already own it.").
+			return kernel.Fail(http.StatusConflict, "BucketAlreadyOwnedByYou",
+				"Your previous request to create the named bucket succeeded and you already own it.").
 				With("BucketName", c.bucketName)
 		}
 		// us-east-1 accepts a bucket that the caller has already, and resets its list.
@@ -225,7 +228,9 @@ func (c *call) allowCreateBucket(b *bucket, constraint string) error {
 		actions = append(actions, "s3:TagResource")
 	}
 	for _, action := range actions {
-		if e := c.s.k.Authorize(c.Request, kernel.Access{Caller: c.Caller, Action: action, Resource: c.resource(), Owner: c.Caller.Account, Context: ctx}); e != nil {
+		if e := c.s.k.Authorize(c.Request, kernel.Access{
+			Caller: c.Caller, Action: action, Resource: c.resource(), Owner: c.Caller.Account, Context: ctx,
+		}); e != nil {
 			return e
 		}
 	}

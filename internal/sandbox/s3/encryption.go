@@ -50,8 +50,8 @@ func (e sealed) writeHeaders(h http.Header) {
 // takesNoEncryption are the operations that refuse x-amz-server-side-encryption: they
 // read, or work on an upload whose encryption CreateMultipartUpload has chosen.
 var takesNoEncryption = map[string]bool{
-	"GetObject": true, "HeadObject": true, "ListObjects": true, "ListObjectsV2": true, "ListObjectVersions": true, "ListMultipartUploads": true, "ListParts": true,
-	"UploadPart": true, "UploadPartCopy": true, "CompleteMultipartUpload": true,
+	"GetObject": true, "HeadObject": true, "ListObjects": true, "ListObjectsV2": true, "ListObjectVersions": true,
+	"ListMultipartUploads": true, "ListParts": true, "UploadPart": true, "UploadPartCopy": true, "CompleteMultipartUpload": true,
 }
 
 // checkEncryptionHeader refuses the encryption header where S3 does not take it.
@@ -86,9 +86,10 @@ func (c *call) chooseEncryption(b *bucket) (sealed, error) {
 			With("ArgumentValue", algorithm)
 	}
 	if keyRef != "" && algorithm != sseKMS {
-		return sealed{}, kernel.InvalidArgument("Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms").
-			With("ArgumentName", "x-amz-server-side-encryption").
-			With("ArgumentValue", algorithm)
+		return sealed{},
+			kernel.InvalidArgument("Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms").
+				With("ArgumentName", "x-amz-server-side-encryption").
+				With("ArgumentValue", algorithm)
 	}
 	if algorithm == "" {
 		algorithm, keyRef = b.encryption.algorithm, b.encryption.keyRef
@@ -121,8 +122,10 @@ func (c *call) sseContext(b *bucket, bucketKey bool) (map[string]string, error) 
 	if text := c.HTTP.Header.Get("X-Amz-Server-Side-Encryption-Context"); text != "" {
 		raw, err := base64.StdEncoding.DecodeString(text)
 		if err != nil || json.Unmarshal(raw, &out) != nil {
-			return nil, kernel.InvalidArgument("The header 'x-amz-server-side-encryption-context' shall be Base64-encoded UTF-8 string holding JSON which represents a string-string map").
-				With("ArgumentName", "x-amz-server-side-encryption-context")
+			return nil,
+				kernel.InvalidArgument("The header 'x-amz-server-side-encryption-context' shall be Base64-encoded UTF-8 string holding JSON which "+
+					"represents a string-string map").
+					With("ArgumentName", "x-amz-server-side-encryption-context")
 		}
 	}
 	arn := b.arn()

@@ -94,8 +94,8 @@ func (o *object) info(b *bucket) ObjectInfo {
 		Bucket: b.name, Key: o.key, Account: b.account, Size: o.size, ETag: o.etag, VersionID: o.version,
 		Encryption: o.seal.algorithm, KMSKeyARN: o.seal.keyARN, BucketKeyEnabled: o.seal.bucketKey,
 		ChecksumAlgorithm: o.algorithm, Checksum: o.checksum, ChecksumType: o.checksumType, Parts: len(o.parts),
-		ContentType: o.headers.contentType, ContentEncoding: o.headers.contentEncoding, StorageClass: o.headers.storageClass, Tags: tagMap(o.tags), Metadata: maps.Clone(o.headers.metadata),
-		Writer: o.writer, LastModified: o.modified,
+		ContentType: o.headers.contentType, ContentEncoding: o.headers.contentEncoding, StorageClass: o.headers.storageClass,
+		Tags: tagMap(o.tags), Metadata: maps.Clone(o.headers.metadata), Writer: o.writer, LastModified: o.modified,
 	}
 	return i
 }

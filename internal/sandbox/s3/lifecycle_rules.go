@@ -229,7 +229,8 @@ func (r *lifecycleRule) checkNoncurrent() error {
 			)
 		case e != nil && *e.Days <= *m.Days:
 			return kernel.InvalidArgument(
-				"'NoncurrentDays' in the NoncurrentVersionExpiration action for filter '%s' must be greater than 'NoncurrentDays' in the NoncurrentVersionTransition action",
+				"'NoncurrentDays' in the NoncurrentVersionExpiration action for filter '%s' must be greater than 'NoncurrentDays' in the "+
+					"NoncurrentVersionTransition action",
 				s.text(),
 			)
 		}

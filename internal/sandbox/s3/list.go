@@ -163,8 +163,8 @@ func listObjectsV2(c *call, b *bucket) error {
 	}
 	l.walk(b)
 	out := listV2XML{
-		Xmlns: namespace, Name: b.name, Prefix: encode(l.prefix), Delimiter: encode(l.delimiter), MaxKeys: l.limit, EncodingType: q.Get("encoding-type"),
-		ContinuationToken: token, IsTruncated: l.truncated,
+		Xmlns: namespace, Name: b.name, Prefix: encode(l.prefix), Delimiter: encode(l.delimiter), MaxKeys: l.limit,
+		EncodingType: q.Get("encoding-type"), ContinuationToken: token, IsTruncated: l.truncated,
 		KeyCount: len(l.objects) + len(l.prefixes), CommonPrefixes: encodePrefixes(l.prefixes, encode),
 	}
 	if !q.Has("continuation-token") {

@@ -175,7 +175,8 @@ type lockConfigXML struct {
 
 func getLockConfiguration(c *call, b *bucket) error {
 	if b.lock == nil {
-		return kernel.Fail(http.StatusNotFound, "ObjectLockConfigurationNotFoundError", "Object Lock configuration does not exist for this bucket").
+		return kernel.Fail(http.StatusNotFound, "ObjectLockConfigurationNotFoundError",
+			"Object Lock configuration does not exist for this bucket").
 			With("BucketName", b.name)
 	}
 	out := lockConfigXML{Xmlns: namespace, ObjectLockEnabled: "Enabled"}

@@ -88,12 +88,14 @@ func unsupportedChecksum() *kernel.Error {
 	return kernel.Fail(
 		http.StatusBadRequest,
 		"InvalidRequest",
-		"Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, MD5, SHA1, SHA256, SHA512, XXHASH128, XXHASH3, XXHASH64]",
+		"Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, MD5, SHA1, "+
+			"SHA256, SHA512, XXHASH128, XXHASH3, XXHASH64]",
 	)
 }
 
 func noSuchUpload(id string) *kernel.Error {
-	return kernel.Fail(http.StatusNotFound, "NoSuchUpload", "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.").
+	return kernel.Fail(http.StatusNotFound, "NoSuchUpload",
+		"The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.").
 		With("UploadId", id)
 }
 

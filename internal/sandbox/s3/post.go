@@ -103,8 +103,10 @@ func (c *call) readPostForm() (*postForm, error) {
 			return nil, malformed
 		}
 		if size += len(name) + len(value); size > maxPostFields {
-			return nil, kernel.Fail(http.StatusBadRequest, "MaxPostPreDataLengthExceeded", "Your POST request fields preceding the upload file were too large.").
-				With("MaxPostPreDataLengthBytes", strconv.Itoa(maxPostFields))
+			return nil,
+				kernel.Fail(http.StatusBadRequest, "MaxPostPreDataLengthExceeded",
+					"Your POST request fields preceding the upload file were too large.").
+					With("MaxPostPreDataLengthBytes", strconv.Itoa(maxPostFields))
 		}
 		f.names = append(f.names, name)
 		f.values[strings.ToLower(name)] = string(value)

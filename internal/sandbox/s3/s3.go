@@ -186,12 +186,13 @@ func locked(run func(*call, *bucket) error) func(*call) error {
 // selectors are the query parameters that choose an operation, those of operations that
 // are not modelled included. S3 ignores parameters that it does not know.
 var selectors = map[string]bool{
-	"abac": true, "accelerate": true, "acl": true, "analytics": true, "attributes": true, "cors": true, "delete": true, "encryption": true, "intelligent-tiering": true,
-	"inventory": true, "legal-hold": true, "lifecycle": true, "list-type": true, "location": true, "logging": true, "metadataConfiguration": true,
-	"metadataInventoryTable": true, "metadataJournalTable": true, "metadataTable": true, "metrics": true, "notification": true, "object-lock": true,
-	"ownershipControls": true, "partNumber": true, "policy": true, "policyStatus": true, "publicAccessBlock": true, "renameObject": true, "replication": true,
-	"requestPayment": true, "restore": true, "retention": true, "select": true, "select-type": true, "session": true, "tagging": true, "torrent": true,
-	"uploadId": true, "uploads": true, "versioning": true, "versions": true, "website": true,
+	"abac": true, "accelerate": true, "acl": true, "analytics": true, "attributes": true, "cors": true, "delete": true, "encryption": true,
+	"intelligent-tiering": true, "inventory": true, "legal-hold": true, "lifecycle": true, "list-type": true, "location": true,
+	"logging": true, "metadataConfiguration": true, "metadataInventoryTable": true, "metadataJournalTable": true, "metadataTable": true,
+	"metrics": true, "notification": true, "object-lock": true, "ownershipControls": true, "partNumber": true, "policy": true,
+	"policyStatus": true, "publicAccessBlock": true, "renameObject": true, "replication": true,
+	"requestPayment": true, "restore": true, "retention": true, "select": true, "select-type": true, "session": true, "tagging": true,
+	"torrent": true, "uploadId": true, "uploads": true, "versioning": true, "versions": true, "website": true,
 }
 
 // takesID are the selectors whose configurations have an id.
@@ -234,7 +235,9 @@ func (c *call) authenticateS3() error {
 		return kernel.Fail(http.StatusBadRequest, "InvalidRequest", "Missing required header for this request: x-amz-content-sha256")
 	}
 	if !validPayloadHash(c.payloadHash) {
-		return kernel.InvalidArgument("x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER, STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD, STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER or a valid sha256 value.").
+		return kernel.InvalidArgument("x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, "+
+			"STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER, STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD, "+
+			"STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER or a valid sha256 value.").
 			With("ArgumentName", "x-amz-content-sha256").
 			With("ArgumentValue", c.payloadHash)
 	}
@@ -302,7 +305,8 @@ func (c *call) checkRegion(b *bucket) error {
 	signed := c.Signature.Region
 	switch {
 	case c.Signature.Presigned:
-		return kernel.Fail(http.StatusBadRequest, "AuthorizationQueryParametersError", "Error parsing the X-Amz-Credential parameter; the region '%s' is wrong; expecting '%s'", signed, b.region).
+		return kernel.Fail(http.StatusBadRequest, "AuthorizationQueryParametersError",
+			"Error parsing the X-Amz-Credential parameter; the region '%s' is wrong; expecting '%s'", signed, b.region).
 			With("Region", b.region)
 	case signed == "us-east-1" && c.Record.Operation == "GetBucketLocation":
 		return nil // clients find a bucket's Region in this way
@@ -310,13 +314,16 @@ func (c *call) checkRegion(b *bucket) error {
 		// The global endpoint, for which clients sign us-east-1, and the bucket's own endpoint.
 		return wrongRegion(signed, b.region)
 	}
-	return kernel.Fail(http.StatusMovedPermanently, "PermanentRedirect", "The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint.").
+	return kernel.Fail(http.StatusMovedPermanently, "PermanentRedirect",
+		"The bucket you are attempting to access must be addressed using the specified endpoint. "+
+			"Please send all future requests to this endpoint.").
 		With("Endpoint", b.name+".s3."+b.region+".amazonaws.com").
 		With("Bucket", b.name)
 }
 
 func wrongRegion(signed, region string) *kernel.Error {
-	return kernel.Fail(http.StatusBadRequest, "AuthorizationHeaderMalformed", "The authorization header is malformed; the region '%s' is wrong; expecting '%s'", signed, region).
+	return kernel.Fail(http.StatusBadRequest, "AuthorizationHeaderMalformed",
+		"The authorization header is malformed; the region '%s' is wrong; expecting '%s'", signed, region).
 		With("Region", region)
 }
 

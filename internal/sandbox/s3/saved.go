@@ -97,7 +97,8 @@ func (s *Service) Restore(data json.RawMessage) error {
 
 func (s *Service) restoreBucket(saved *savedBucket) error {
 	b := &bucket{
-		s: s, name: saved.Name, region: saved.Region, account: saved.Account, created: saved.Created, ownership: saved.Ownership, versioning: saved.Versioning,
+		s: s, name: saved.Name, region: saved.Region, account: saved.Account, created: saved.Created, ownership: saved.Ownership,
+		versioning: saved.Versioning,
 		encryption: bucketEncryption{
 			algorithm: saved.Encryption.Algorithm,
 			keyRef:    saved.Encryption.KeyRef,

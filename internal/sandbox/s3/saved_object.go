@@ -102,10 +102,11 @@ func (w *Service) restoreBlob(s savedBody) (*blob, error) {
 
 func (o *object) save(bucket string) savedObject {
 	out := savedObject{
-		ID: o.id, Bucket: bucket, Key: o.key, Version: o.version, Order: o.order, DeleteMarker: o.deleteMarker, Body: saveBody(o.body), Size: o.size, ETag: o.etag,
+		ID: o.id, Bucket: bucket, Key: o.key, Version: o.version, Order: o.order, DeleteMarker: o.deleteMarker, Body: saveBody(o.body),
+		Size: o.size, ETag: o.etag,
 		Seal:      savedSeal{Algorithm: o.seal.algorithm, KeyARN: o.seal.keyARN, BucketKey: o.seal.bucketKey, Context: o.seal.context},
-		Algorithm: o.algorithm, Checksum: o.checksum, SumType: o.checksumType, UploadID: o.uploadID, Parts: o.parts, Tags: o.tags, Lock: o.lock, ACL: o.acl,
-		Owner: o.owner, Writer: o.writer, Modified: o.modified,
+		Algorithm: o.algorithm, Checksum: o.checksum, SumType: o.checksumType, UploadID: o.uploadID, Parts: o.parts, Tags: o.tags,
+		Lock: o.lock, ACL: o.acl, Owner: o.owner, Writer: o.writer, Modified: o.modified,
 		Headers: savedHeaders{
 			o.headers.contentType, o.headers.contentEncoding, o.headers.cacheControl, o.headers.disposition, o.headers.language,
 			o.headers.expires, o.headers.storageClass, o.headers.redirect, o.headers.metadata,
@@ -118,8 +119,8 @@ func (w *Service) restoreObject(s savedObject) (*object, error) {
 	o := &object{
 		id: s.ID, key: s.Key, version: s.Version, order: s.Order, deleteMarker: s.DeleteMarker, size: s.Size, etag: s.ETag,
 		seal:      sealed{algorithm: s.Seal.Algorithm, keyARN: s.Seal.KeyARN, bucketKey: s.Seal.BucketKey, context: s.Seal.Context},
-		algorithm: s.Algorithm, checksum: s.Checksum, checksumType: s.SumType, uploadID: s.UploadID, parts: s.Parts, tags: s.Tags, lock: s.Lock, acl: s.ACL,
-		owner: s.Owner, writer: s.Writer, modified: s.Modified,
+		algorithm: s.Algorithm, checksum: s.Checksum, checksumType: s.SumType, uploadID: s.UploadID, parts: s.Parts, tags: s.Tags,
+		lock: s.Lock, acl: s.ACL, owner: s.Owner, writer: s.Writer, modified: s.Modified,
 		headers: objectHeaders{
 			contentType: s.Headers.ContentType, contentEncoding: s.Headers.ContentEncoding, cacheControl: s.Headers.CacheControl,
 			disposition: s.Headers.Disposition, language: s.Headers.Language, expires: s.Headers.Expires,

@@ -74,9 +74,11 @@ func (c *call) headerTags(b *bucket) ([]kernel.Tag, error) {
 		val, err2 := url.QueryUnescape(value)
 		twice := slices.ContainsFunc(tags, func(t kernel.Tag) bool { return t.Key == key })
 		if err1 != nil || err2 != nil || key == "" || twice || strings.Contains(value, "=") {
-			return nil, kernel.InvalidArgument("The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.").
-				With("ArgumentName", "x-amz-tagging").
-				With("ArgumentValue", text)
+			return nil,
+				kernel.InvalidArgument("The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag "+
+					"name duplicates.").
+					With("ArgumentName", "x-amz-tagging").
+					With("ArgumentValue", text)
 		}
 		tags = append(tags, kernel.Tag{Key: key, Value: val})
 	}

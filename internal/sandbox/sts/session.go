@@ -80,7 +80,9 @@ type accessKeyInfoResult struct {
 func (s *Service) getAccessKeyInfo(cl *kernel.Request) error {
 	s.iam.Mu.Lock()
 	defer s.iam.Mu.Unlock()
-	if e := s.iam.AuthorizeLocked(cl, kernel.Access{Caller: cl.Caller, Action: "sts:GetAccessKeyInfo", Resource: "*", Owner: cl.Caller.Account, Context: cl.Conditions(cl.Region())}); e != nil {
+	if e := s.iam.AuthorizeLocked(cl, kernel.Access{
+		Caller: cl.Caller, Action: "sts:GetAccessKeyInfo", Resource: "*", Owner: cl.Caller.Account, Context: cl.Conditions(cl.Region()),
+	}); e != nil {
 		return e
 	}
 	id := cl.Form.Get("AccessKeyId")

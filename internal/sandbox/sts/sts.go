@@ -75,8 +75,9 @@ func (s *Service) Serve(cl *kernel.Request) error {
 
 // handlers are the operations by name.
 var handlers = map[string]func(*Service, *kernel.Request) error{
-	"GetCallerIdentity": (*Service).getCallerIdentity, "AssumeRole": (*Service).assumeRole, "AssumeRoleWithWebIdentity": (*Service).assumeRoleWithWebIdentity,
-	"GetSessionToken": (*Service).getSessionToken, "GetAccessKeyInfo": (*Service).getAccessKeyInfo,
+	"GetCallerIdentity": (*Service).getCallerIdentity, "AssumeRole": (*Service).assumeRole,
+	"AssumeRoleWithWebIdentity": (*Service).assumeRoleWithWebIdentity, "GetSessionToken": (*Service).getSessionToken,
+	"GetAccessKeyInfo": (*Service).getAccessKeyInfo,
 }
 
 // unmodelled are the operations of STS that the sandbox does not have.
@@ -152,7 +153,8 @@ func readSession(cl *kernel.Request) (in assumeRoleInput, err error) {
 	}
 	if n := len(in.policyARNs); n > maxSessionPolicies {
 		return in, kernel.ValidationError(
-			"1 validation error detected: Value '[%s]' at 'policyArns' failed to satisfy constraint: Member must have length less than or equal to %d",
+			"1 validation error detected: Value '[%s]' at 'policyArns' failed to satisfy constraint: Member must have length less than "+
+				"or equal to %d",
 			strings.Join(in.policyARNs, ", "),
 			maxSessionPolicies,
 		)

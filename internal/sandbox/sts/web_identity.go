@@ -124,7 +124,8 @@ func (s *Service) readWebToken(text string) (*webClaims, error) {
 		return nil, invalidIdentityToken("The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)")
 	case errors.Is(err, jwt.ErrTokenSignatureInvalid), errors.Is(err, jwt.ErrTokenUnverifiable):
 		return nil, invalidIdentityToken(
-			"Couldn't retrieve verification key from your identity provider,  please reference AssumeRoleWithWebIdentity documentation for requirements",
+			"Couldn't retrieve verification key from your identity provider,  please reference AssumeRoleWithWebIdentity documentation " +
+				"for requirements",
 		)
 	}
 	return nil, invalidIdentityToken("The web identity token that was passed could not be validated: %v", err)

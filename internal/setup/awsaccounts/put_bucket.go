@@ -33,7 +33,8 @@ func (w bucketWriter) put(ctx context.Context, c *setup.Change) (err error) {
 					PublicAccessBlockConfiguration: &types.PublicAccessBlockConfiguration{
 						BlockPublicAcls: aws.Bool(
 							p.BlockPublicACLs,
-						), IgnorePublicAcls: aws.Bool(p.IgnorePublicACLs), BlockPublicPolicy: aws.Bool(p.BlockPublicPolicy), RestrictPublicBuckets: aws.Bool(p.RestrictPublicBuckets),
+						), IgnorePublicAcls: aws.Bool(p.IgnorePublicACLs), BlockPublicPolicy: aws.Bool(p.BlockPublicPolicy),
+						RestrictPublicBuckets: aws.Bool(p.RestrictPublicBuckets),
 					},
 				},
 			)

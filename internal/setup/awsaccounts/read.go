@@ -22,7 +22,8 @@ const readsAtATime = 6
 func (a *Accounts) Read(ctx context.Context, scope setup.Scope) (*setup.Snapshot, error) {
 	s := &setup.Snapshot{
 		Taken: time.Now().UTC(), Callers: a.Callers(),
-		Identities: map[string]*setup.Identity{}, Buckets: map[string]*setup.BucketAt{}, Keys: map[string]*setup.KeyAt{}, Trails: map[string]*setup.TrailAt{},
+		Identities: map[string]*setup.Identity{}, Buckets: map[string]*setup.BucketAt{}, Keys: map[string]*setup.KeyAt{},
+		Trails:   map[string]*setup.TrailAt{},
 		Policies: map[string]setup.Part[setup.Document]{},
 	}
 	var (

@@ -69,7 +69,8 @@ func (r iamReader) role(ctx context.Context, name string, id *setup.Identity) (*
 	id.Info = setup.KnownPart(setup.IdentityInfo{
 		ID: aws.ToString(
 			role.RoleId,
-		), Path: aws.ToString(role.Path), Created: aws.ToTime(role.CreateDate), MaxSession: time.Duration(aws.ToInt32(role.MaxSessionDuration)) * time.Second,
+		), Path: aws.ToString(role.Path), Created: aws.ToTime(role.CreateDate),
+		MaxSession: time.Duration(aws.ToInt32(role.MaxSessionDuration)) * time.Second,
 		Made: slices.ContainsFunc(
 			role.Tags,
 			func(t types.Tag) bool { return aws.ToString(t.Key) == madeTag && aws.ToString(t.Value) == madeValue },

@@ -243,7 +243,8 @@ func (v *view) bucket(b *setup.Bucket) {
 		v.Others = with(
 			v.Others,
 			fmt.Sprintf("Uploads below `%s` of `%s` with another encryption or another key than `%s` are refused, for every writer. "+
-				"Uploads without an encryption header get the bucket's default encryption, as before.", d.Destination.KeyTemplate.Prefix(), b.Name, d.Destination.KMSKey),
+				"Uploads without an encryption header get the bucket's default encryption, as before.", d.Destination.KeyTemplate.Prefix(), b.Name,
+				d.Destination.KMSKey),
 		)
 	}
 	v.Others = with(v.Others, fmt.Sprintf("Requests to `%s` over plain HTTP are refused, for everybody.", b.Name))
@@ -273,7 +274,8 @@ func (v *view) setting(c *setup.Change, b *setup.Bucket) {
 	case setup.KindOwnership:
 		command("put-bucket-ownership-controls", "--ownership-controls 'Rules=[{ObjectOwnership="+b.Ownership+"}]'")
 		effect(
-			"Access control lists of `%s` are turned off: the account owns every object, and an upload that sends an ACL other than bucket-owner-full-control is refused.",
+			"Access control lists of `%s` are turned off: the account owns every object, and an upload that sends an ACL other than "+
+				"bucket-owner-full-control is refused.",
 			b.Name,
 		)
 	case setup.KindEncryption:

@@ -180,7 +180,10 @@ func (a *arrangement) object(prefix string) string {
 
 // concerns says that a resource's statement is about the role, or about everybody.
 func (a *arrangement) concerns(kind setup.Kind, s *statement, prefix string) bool {
-	for _, action := range append(append([]string{"s3:PutObject", "s3:AbortMultipartUpload", "kms:GenerateDataKey", "kms:Decrypt"}, objectCalls...), append(bucketCalls, keyCalls...)...) {
+	for _, action := range append(
+		append([]string{"s3:PutObject", "s3:AbortMultipartUpload", "kms:GenerateDataKey", "kms:Decrypt"}, objectCalls...),
+		append(bucketCalls, keyCalls...)...,
+	) {
 		if r, _ := s.meeting(a.on(action, a.resourceOf(action, prefix))); gives(kind, s.alone, r) {
 			return true
 		}
@@ -258,7 +261,9 @@ func (a *arrangement) beyond(kind setup.Kind, s *statement, w wanted, prefix str
 func (a *arrangement) strangers(kind setup.Kind, s *statement, prefix string) []string {
 	var out []string
 	ask := func(principal, text string) bool {
-		for _, action := range append(append(append([]string{"s3:PutObject", "kms:GenerateDataKey", "kms:Decrypt"}, objectCalls...), bucketCalls...), keyCalls...) {
+		for _, action := range append(
+			append(append([]string{"s3:PutObject", "kms:GenerateDataKey", "kms:Decrypt"}, objectCalls...), bucketCalls...), keyCalls...,
+		) {
 			r := a.on(action, a.resourceOf(action, prefix))
 			r.Principal, r.RoleARN = principal, ""
 			if principal == "*" {
@@ -320,7 +325,8 @@ func (a *arrangement) trusting(s *statement, as config.RunsAs) []string {
 		if a.key.Account != a.role.Account && may(stranger(a.key.Account)) {
 			out = append(
 				out,
-				"every identity of account "+a.key.Account+", the bucket's, may assume the role: it is for the daemon's own identity in account "+a.role.Account,
+				"every identity of account "+a.key.Account+", the bucket's, may assume the role: it is for the daemon's own identity in account "+
+					a.role.Account,
 			)
 		}
 	}
@@ -392,7 +398,8 @@ func (a *arrangement) undenied(w wanted, prefix string) []Finding {
 		change    func(map[string][]string)
 	}{
 		{"uploads over plain HTTP", setup.SidDenyPlainHTTP, func(c map[string][]string) { c["aws:SecureTransport"] = []string{"false"} }},
-		{"uploads with encryption other than aws:kms", setup.SidDenyNoKMS, func(c map[string][]string) { c[sseHeader] = []string{"AES256"}; delete(c, keyHeader) }},
+		{"uploads with encryption other than aws:kms", setup.SidDenyNoKMS,
+			func(c map[string][]string) { c[sseHeader] = []string{"AES256"}; delete(c, keyHeader) }},
 		{"uploads with another key", setup.SidDenyOtherKey, func(c map[string][]string) { c[keyHeader] = []string{a.Key + "0"} }},
 	} {
 		r := a.on("s3:PutObject", a.object(prefix))

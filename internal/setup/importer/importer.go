@@ -153,7 +153,8 @@ func (a *arrangement) prefix() string {
 	switch {
 	case len(writable) == 0:
 		a.note(
-			"nowhere in the bucket do both sides let the role write as brokerd does: correct key, and see `brokerctl verify` for the policy that is in the way",
+			"nowhere in the bucket do both sides let the role write as brokerd does: correct key, and see `brokerctl verify` for the policy that " +
+				"is in the way",
 		)
 		return "logs/"
 	case writable[0] == "":

@@ -205,7 +205,8 @@ func (t *template) target() (object, error) {
 	for _, tr := range t.Trails {
 		if (place{tr.Account, tr.Region}) == t.place {
 			sections = append(sections, member{"Metadata", object{{"NotInThisTemplate", fmt.Sprintf(
-				"Trail %s is to record writes to %s. CloudFormation cannot add a selector to a trail that it does not own: add it where the trail is managed, or with `brokerctl setup render --format cli`.",
+				"Trail %s is to record writes to %s. CloudFormation cannot add a selector to a trail that it does not own: add it where the trail is "+
+					"managed, or with `brokerctl setup render --format cli`.",
 				tr.ARN,
 				strings.Join(tr.Objects, ", "),
 			)}}})
@@ -218,7 +219,8 @@ func (t *template) target() (object, error) {
 		sections = append(sections, member{"Parameters", object{{"BucketSettings", object{
 			{
 				"Description",
-				"Of ownership, public_access, lifecycle, encryption, access_logs: settings to change on existing buckets. The last two replace the existing value",
+				"Of ownership, public_access, lifecycle, encryption, access_logs: settings to change on existing buckets. " +
+					"The last two replace the existing value",
 			},
 			{"Type", "CommaDelimitedList"}, {"Default", settingOwnership + "," + settingPublic + "," + settingLifecycle},
 		}}}})

@@ -91,7 +91,8 @@ func (w *writer) artefacts() []artefact {
 		for _, b := range w.Buckets {
 			out = append(out, artefact{
 				Half: Target, Account: b.Account, Kind: "bucket", ARN: b.ARN, Region: b.Region, Create: b.Create, Statements: b.Policy.Statement,
-				Encryption: &b.Encryption, Ownership: b.Ownership, PublicAccess: &b.PublicAccess, Lifecycle: b.Lifecycle, Logging: b.Logging, Destinations: b.Destinations,
+				Encryption: &b.Encryption, Ownership: b.Ownership, PublicAccess: &b.PublicAccess, Lifecycle: b.Lifecycle, Logging: b.Logging,
+				Destinations: b.Destinations,
 			})
 		}
 		for _, t := range w.Trails {

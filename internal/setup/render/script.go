@@ -49,7 +49,8 @@ func (w *writer) scripts() ([]File, error) {
 				return nil, s.err
 			}
 			s.b.WriteString(
-				"\nif [ \"$CHANGES\" -eq 0 ]; then\n  echo \"account " + p.account + ": nothing to do\"\nelse\n  echo \"account " + p.account + ": $CHANGES ${DRY_RUN:+pending }changes\"\nfi\n",
+				"\nif [ \"$CHANGES\" -eq 0 ]; then\n  echo \"account " + p.account + ": nothing to do\"\nelse\n  echo \"account " +
+					p.account + ": $CHANGES ${DRY_RUN:+pending }changes\"\nfi\n",
 			)
 			out = append(out, File{Name: "brokerd-" + name + ".sh", Mode: 0o755, Data: []byte(s.b.String()), Alone: true})
 		}

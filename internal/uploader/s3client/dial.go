@@ -135,7 +135,8 @@ func tunnel(ctx context.Context, sock, c net.Conn, address, authorization string
 		return err
 	}
 	// The buffer holds no byte of the store: the store sends none before the handshake.
-	resp, err := http.ReadResponse(bufio.NewReaderSize(io.LimitReader(c, maxHead), 1024), &http.Request{Method: http.MethodConnect}) //nolint:bodyclose // a tunnel has no body
+	head := bufio.NewReaderSize(io.LimitReader(c, maxHead), 1024)
+	resp, err := http.ReadResponse(head, &http.Request{Method: http.MethodConnect}) //nolint:bodyclose // a tunnel has no body
 	if err != nil {
 		if ctx.Err() != nil {
 			err = ctx.Err()

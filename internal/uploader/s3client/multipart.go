@@ -36,8 +36,9 @@ type Completion struct {
 // bytes. It does not send o.IfNoneMatch, which belongs to the completion.
 func (c *Client) CreateMultipartUpload(ctx context.Context, o Object) (out Created, err error) {
 	r := &request{
-		operation: "CreateMultipartUpload", method: http.MethodPost, key: o.Key, query: "uploads=", hash: emptyPayload, responseTimeout: responseTimeout,
-		fields: make([]field, 0, 16+len(o.Metadata)),
+		operation: "CreateMultipartUpload", method: http.MethodPost, key: o.Key, query: "uploads=", hash: emptyPayload,
+		responseTimeout: responseTimeout,
+		fields:          make([]field, 0, 16+len(o.Metadata)),
 	}
 	if err := r.setObjectHeaders(&o); err != nil {
 		return Created{}, err
@@ -101,6 +102,7 @@ func completion(parts []Part) []byte {
 // NoSuchUpload unchanged.
 func (c *Client) AbortMultipartUpload(ctx context.Context, key, uploadID string) error {
 	return c.do(ctx, &request{
-		operation: "AbortMultipartUpload", method: http.MethodDelete, key: key, query: uploadQuery(uploadID), hash: emptyPayload, responseTimeout: responseTimeout,
+		operation: "AbortMultipartUpload", method: http.MethodDelete, key: key, query: uploadQuery(uploadID), hash: emptyPayload,
+		responseTimeout: responseTimeout,
 	}, func(http.Header, *document) error { return nil })
 }

@@ -112,7 +112,8 @@ func unexpected(r *request, bucket string, h http.Header) *ResponseError {
 		Operation: r.operation, Bucket: bucket, Key: r.key, Status: http.StatusBadGateway,
 		Code: codeOf(
 			http.StatusBadGateway,
-		), Message: "the response has a 2xx status but is not one of S3's; a proxy or captive portal may have sent it", RequestID: line(get(h, "X-Amz-Request-Id")),
+		), Message: "the response has a 2xx status but is not one of S3's; a proxy or captive portal may have sent it",
+		RequestID: line(get(h, "X-Amz-Request-Id")),
 	}
 }
 

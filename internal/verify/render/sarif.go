@@ -145,7 +145,8 @@ func (r *sarifRun) add(d Result, p Problem) {
 		PartialFingerprints: map[string]string{"brokerdFinding/v1": hex.EncodeToString(sum[:])},
 		Properties:          map[string]any{"destination": d.Destination, "check": p.ID, "category": p.Category},
 	}
-	for name, value := range map[string]string{"account": p.Account.ID, "side": string(p.Account.Side), "artefact": p.Artefact.Kind, "confidence": string(p.Confidence), "fixText": p.Fix.Text, "fixTarget": p.Fix.Target, "fixCommand": p.Fix.Command} {
+	for name, value := range map[string]string{"account": p.Account.ID, "side": string(p.Account.Side), "artefact": p.Artefact.Kind,
+		"confidence": string(p.Confidence), "fixText": p.Fix.Text, "fixTarget": p.Fix.Target, "fixCommand": p.Fix.Command} {
 		if value != "" {
 			out.Properties[name] = value
 		}

@@ -10,7 +10,8 @@ import (
 // Short prints two lines for each problem, and no line for a destination without one.
 func Short(w io.Writer, p Paint, r Result) error {
 	for _, problem := range Problems(r.Report) {
-		if _, err := fmt.Fprintf(w, "%s %s %s %s\n", p.Mark(problem.Result), p.Bold(clean(r.Destination)), problem.Code, verdict(problem.Check)); err != nil {
+		if _, err := fmt.Fprintf(w, "%s %s %s %s\n", p.Mark(problem.Result), p.Bold(clean(r.Destination)), problem.Code,
+			verdict(problem.Check)); err != nil {
 			return err
 		}
 		todo := problem.Fix.Text
@@ -30,7 +31,8 @@ func Short(w io.Writer, p Paint, r Result) error {
 		}
 	}
 	if r.Err != nil {
-		if _, err := fmt.Fprintf(w, "%s %s could not be verified: %s\n", p.Mark(report.Unknown), p.Bold(clean(r.Destination)), clean(r.Err.Error())); err != nil {
+		if _, err := fmt.Fprintf(w, "%s %s could not be verified: %s\n", p.Mark(report.Unknown), p.Bold(clean(r.Destination)),
+			clean(r.Err.Error())); err != nil {
 			return err
 		}
 	}

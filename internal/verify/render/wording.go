@@ -86,14 +86,17 @@ func counts(list []report.Check) string {
 
 // artefacts names the kinds of artefacts.
 var artefacts = map[string]string{
-	report.ArtefactConfig: "configuration of brokerd", report.ArtefactNetwork: "network of this host", report.ArtefactClock: "clock of this host",
-	report.ArtefactCredentials: "source credentials", report.ArtefactSourcePolicy: "policy of the source identity", report.ArtefactTrust: "trust policy",
+	report.ArtefactConfig: "configuration of brokerd", report.ArtefactNetwork: "network of this host",
+	report.ArtefactClock: "clock of this host", report.ArtefactCredentials: "source credentials",
+	report.ArtefactSourcePolicy: "policy of the source identity", report.ArtefactTrust: "trust policy",
 	report.ArtefactIdentity: "identity policy", report.ArtefactBoundary: "permissions boundary", report.ArtefactSession: "role session",
-	report.ArtefactSessionPolicy: "session policy", report.ArtefactSCP: "service control policy (SCP)", report.ArtefactRCP: "resource control policy (RCP)",
-	report.ArtefactEndpointPolicy: "VPC endpoint policy", report.ArtefactBucket: "bucket", report.ArtefactBucketPolicy: "bucket policy",
-	report.ArtefactPublicAccess: "public access block", report.ArtefactOwnership: "object ownership", report.ArtefactEncryption: "encryption",
-	report.ArtefactIdentityBucket: "identity policy or bucket policy", report.ArtefactKeyPolicy: "key policy", report.ArtefactIdentityKey: "identity policy or key policy",
-	report.ArtefactKeyState: "KMS key", report.ArtefactUnseen: "a policy that could not be read", report.ArtefactTrail: "CloudTrail trail",
+	report.ArtefactSessionPolicy: "session policy", report.ArtefactSCP: "service control policy (SCP)",
+	report.ArtefactRCP: "resource control policy (RCP)", report.ArtefactEndpointPolicy: "VPC endpoint policy",
+	report.ArtefactBucket: "bucket", report.ArtefactBucketPolicy: "bucket policy", report.ArtefactPublicAccess: "public access block",
+	report.ArtefactOwnership: "object ownership", report.ArtefactEncryption: "encryption",
+	report.ArtefactIdentityBucket: "identity policy or bucket policy", report.ArtefactKeyPolicy: "key policy",
+	report.ArtefactIdentityKey: "identity policy or key policy", report.ArtefactKeyState: "KMS key",
+	report.ArtefactUnseen: "a policy that could not be read", report.ArtefactTrail: "CloudTrail trail",
 	report.ArtefactAccessLog: "S3 access log", report.ArtefactService: "AWS service",
 }
 

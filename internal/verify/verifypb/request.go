@@ -30,7 +30,8 @@ func FromRequest(r *brokerdv1.VerifyAccessRequest) (report.RunOptions, error) {
 			return report.RunOptions{}, ErrTooLarge
 		}
 		out.Policies.Documents = append(out.Policies.Documents, report.PolicyDocument{
-			Kind: d.GetKind(), State: toState(d.GetState()), ARN: d.GetArn(), Name: d.GetName(), Level: d.GetLevel(), Text: d.GetText(), Reason: d.GetReason(),
+			Kind: d.GetKind(), State: toState(d.GetState()), ARN: d.GetArn(), Name: d.GetName(), Level: d.GetLevel(), Text: d.GetText(),
+			Reason: d.GetReason(),
 		})
 	}
 	return out, nil
