@@ -145,15 +145,20 @@ func TestWhatIsTriedAgain(t *testing.T) {
 		tries   int
 		code    codes.Code
 	}{
-		"a reader that seeks, whole":            {body: strings.NewReader(long), want: long, answers: []error{busy, busy}, tries: 3},
-		"a reader that seeks, from where it is": {body: func() io.Reader { r := strings.NewReader(long); _, _ = r.Seek(5, 0); return r }(), want: long[5:], answers: []error{busy}, tries: 2},
-		"a short plain reader":                  {body: plain("short"), want: "short", answers: []error{busy}, tries: 2},
-		"not a long plain reader":               {body: plain(long), answers: []error{busy}, tries: 1, code: codes.Unavailable},
-		"a long one with room":                  {body: plain(long), want: long, answers: []error{busy}, opts: []UploadOption{WithReplayBuffer(2_000_000)}, tries: 2},
-		"not when retries are off":              {body: strings.NewReader("x"), answers: []error{busy}, opts: []UploadOption{WithRetry(0)}, tries: 1, code: codes.Unavailable},
-		"not a refusal":                         {body: strings.NewReader("x"), answers: []error{answer(codes.PermissionDenied, "PEER_NOT_ALLOWED")}, tries: 1, code: codes.PermissionDenied},
-		"not a limit without a time":            {body: strings.NewReader("x"), answers: []error{answer(codes.ResourceExhausted, "X")}, tries: 1, code: codes.ResourceExhausted},
-		"a refusal at the header":               {body: strings.NewReader("x"), want: "x", early: true, answers: []error{busy}, tries: 2},
+		"a reader that seeks, whole": {body: strings.NewReader(long), want: long, answers: []error{busy, busy}, tries: 3},
+		"a reader that seeks, from where it is": {body: func() io.Reader { r := strings.NewReader(long); _, _ = r.Seek(5, 0); return r }(),
+			want: long[5:], answers: []error{busy}, tries: 2},
+		"a short plain reader":    {body: plain("short"), want: "short", answers: []error{busy}, tries: 2},
+		"not a long plain reader": {body: plain(long), answers: []error{busy}, tries: 1, code: codes.Unavailable},
+		"a long one with room": {body: plain(long), want: long, answers: []error{busy},
+			opts: []UploadOption{WithReplayBuffer(2_000_000)}, tries: 2},
+		"not when retries are off": {body: strings.NewReader("x"), answers: []error{busy}, opts: []UploadOption{WithRetry(0)}, tries: 1,
+			code: codes.Unavailable},
+		"not a refusal": {body: strings.NewReader("x"), answers: []error{answer(codes.PermissionDenied, "PEER_NOT_ALLOWED")},
+			tries: 1, code: codes.PermissionDenied},
+		"not a limit without a time": {body: strings.NewReader("x"), answers: []error{answer(codes.ResourceExhausted, "X")}, tries: 1,
+			code: codes.ResourceExhausted},
+		"a refusal at the header": {body: strings.NewReader("x"), want: "x", early: true, answers: []error{busy}, tries: 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := &fake{answers: tc.answers, early: tc.early}
@@ -243,7 +248,9 @@ func TestPausesGrowHonourTheDaemonAndEnd(t *testing.T) {
 }
 
 func TestWaitAsksOnUntilTheObjectIsStored(t *testing.T) {
-	c := serveFake(t, &fake{states: []brokerdv1.UploadState{brokerdv1.UploadState_UPLOAD_STATE_SPOOLED, 0, brokerdv1.UploadState_UPLOAD_STATE_STORED}})
+	c := serveFake(t, &fake{
+		states: []brokerdv1.UploadState{brokerdv1.UploadState_UPLOAD_STATE_SPOOLED, 0, brokerdv1.UploadState_UPLOAD_STATE_STORED},
+	})
 	if res, err := c.Wait(t.Context(), "id"); err != nil || res.State != Stored || res.Destination != "logs" {
 		t.Errorf("%+v, %v", res, err)
 	}

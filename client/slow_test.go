@@ -194,11 +194,12 @@ func TestAFileThatChangesWhileItIsSent(t *testing.T) {
 			}
 			return errors.Join(rewrite(path, bytes.Repeat([]byte("B"), size)), os.Chtimes(path, info.ModTime(), info.ModTime()))
 		}, "FILE_CHANGED"},
-		"truncated and written again": {func(path string) error { return os.WriteFile(path, bytes.Repeat([]byte("B"), 2*size), 0o600) }, "FILE_CHANGED"},
-		"grows":                       {func(path string) error { return rewriteAt(path, size, []byte("more")) }, ""},
-		"renamed":                     {func(path string) error { return os.Rename(path, path+".1") }, ""},
-		"removed":                     {os.Remove, ""},
-		"shrinks":                     {func(path string) error { return os.Truncate(path, 10) }, "SIZE_MISMATCH"},
+		"truncated and written again": {func(path string) error { return os.WriteFile(path, bytes.Repeat([]byte("B"), 2*size), 0o600) },
+			"FILE_CHANGED"},
+		"grows":   {func(path string) error { return rewriteAt(path, size, []byte("more")) }, ""},
+		"renamed": {func(path string) error { return os.Rename(path, path+".1") }, ""},
+		"removed": {os.Remove, ""},
+		"shrinks": {func(path string) error { return os.Truncate(path, 10) }, "SIZE_MISMATCH"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := servePatient(t, &patient{})
@@ -260,7 +261,8 @@ func TestOptionsReachTheHeader(t *testing.T) {
 	_, err := c.Upload(t.Context(), "d", "n", strings.NewReader("xyz"), WithContentEncoding("gzip"), WithContentType("text/plain"),
 		WithSize(3), WithMetadata(map[string]string{"a": "b"}), WithIdempotencyKey("k"))
 	h := p.header
-	if err != nil || h.GetContentEncoding() != "gzip" || h.GetContentType() != "text/plain" || h.GetSize() != 3 || h.GetMetadata()["a"] != "b" ||
+	if err != nil || h.GetContentEncoding() != "gzip" || h.GetContentType() != "text/plain" || h.GetSize() != 3 ||
+		h.GetMetadata()["a"] != "b" ||
 		h.GetIdempotencyKey() != "k" || h.GetDestination() != "d" || h.GetName() != "n" {
 		t.Errorf("got %v, %v", h, err)
 	}

@@ -6,7 +6,8 @@ import (
 )
 
 func TestParseBusy(t *testing.T) {
-	const text = "cpu  9 9 9 9 9 9 9 9 9 9\ncpu1 100 200 300 9999 9999 10 20 30 77 77\ncpu10 1 1 1 1 1 1 1 1 1 1\ncpu2 1 2 3\ncpu3 a 1 1 1 1 1 1 1\nintr 1\n"
+	const text = "cpu  9 9 9 9 9 9 9 9 9 9\ncpu1 100 200 300 9999 9999 10 20 30 77 77\ncpu10 1 1 1 1 1 1 1 1 1 1\ncpu2 1 2 3\n" +
+		"cpu3 a 1 1 1 1 1 1 1\nintr 1\n"
 	for _, c := range []struct {
 		name  string
 		core  int

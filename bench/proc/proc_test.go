@@ -16,7 +16,8 @@ func TestParseStatus(t *testing.T) {
 		want       Memory
 		fails      bool
 	}{
-		{name: "as the kernel writes it", text: "Name:\tbrokerd\nVmPeak:\t 1234567 kB\nVmHWM:\t   12345 kB\nVmRSS:\t    2345 kB\nThreads:\t7\n", want: Memory{Now: 2345 << 10, Peak: 12345 << 10}},
+		{name: "as the kernel writes it", text: "Name:\tbrokerd\nVmPeak:\t 1234567 kB\nVmHWM:\t   12345 kB\nVmRSS:\t    2345 kB\nThreads:\t7\n",
+			want: Memory{Now: 2345 << 10, Peak: 12345 << 10}},
 		{name: "a name that looks like a field", text: "Name:\tVmRSS:\nVmHWM:\t2 kB\nVmRSS:\t1 kB\n", want: Memory{Now: 1 << 10, Peak: 2 << 10}},
 		{name: "a process that has ended", text: "Name:\tbrokerd\nState:\tZ (zombie)\n", fails: true},
 		{name: "half of it", text: "VmRSS:\t1 kB\n", fails: true},

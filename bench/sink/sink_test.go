@@ -83,8 +83,8 @@ func TestMultipartUpload(t *testing.T) {
 	s := newStand(t, sink.Options{})
 	client := s.s3()
 	created, err := client.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
-		Bucket: aws.String("b"), Key: aws.String("k"), ChecksumAlgorithm: types.ChecksumAlgorithmCrc32c, ChecksumType: types.ChecksumTypeFullObject,
-		ServerSideEncryption: types.ServerSideEncryptionAwsKms, SSEKMSKeyId: aws.String(key),
+		Bucket: aws.String("b"), Key: aws.String("k"), ChecksumAlgorithm: types.ChecksumAlgorithmCrc32c,
+		ChecksumType: types.ChecksumTypeFullObject, ServerSideEncryption: types.ServerSideEncryptionAwsKms, SSEKMSKeyId: aws.String(key),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -111,8 +111,9 @@ func TestMultipartUpload(t *testing.T) {
 	}
 	complete := func(size int64, parts ...types.CompletedPart) (*s3.CompleteMultipartUploadOutput, error) {
 		return client.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{
-			Bucket: aws.String("b"), Key: aws.String("k"), UploadId: created.UploadId, MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
-			ChecksumCRC32C: aws.String("AAAAAA=="), ChecksumType: types.ChecksumTypeFullObject, MpuObjectSize: aws.Int64(size),
+			Bucket: aws.String("b"), Key: aws.String("k"), UploadId: created.UploadId,
+			MultipartUpload: &types.CompletedMultipartUpload{Parts: parts}, ChecksumCRC32C: aws.String("AAAAAA=="),
+			ChecksumType: types.ChecksumTypeFullObject, MpuObjectSize: aws.Int64(size),
 		})
 	}
 	if _, err := complete(10, parts[1], parts[0]); codeOf(err) != "InvalidPartOrder" {

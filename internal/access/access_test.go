@@ -102,7 +102,8 @@ func TestDecide(t *testing.T) {
 func TestRefusalsExplainThemselves(t *testing.T) {
 	p := policy(t)
 	want := Decision{
-		Reason:     `no access rule allows uid=1000(app) gid=9 to have the credentials of "logs"; the rule in line 5 matches, but allows upload, verify only`,
+		Reason: `no access rule allows uid=1000(app) gid=9 to have the credentials of "logs"; the rule in line 5 matches, ` +
+			`but allows upload, verify only`,
 		Suggestion: "- peer: {uid: \"app\"}\n  destinations: [\"logs\"]\n  allow: [credentials]\n",
 	}
 	if diff := cmp.Diff(want, p.Decide(Peer{UID: 1000, GID: 9}, config.PermCredentials, "logs")); diff != "" {

@@ -67,10 +67,11 @@ func TestClassify(t *testing.T) {
 		"an unknown KMS code":       {"KMS.NewException", "", 400, KeyState, Park},
 		"another Region, redirect":  {"PermanentRedirect", "", 301, Region, Park},
 		"a 301 without a code":      {"", "", 301, Region, Park},
-		"another Region, signature": {"AuthorizationHeaderMalformed", "the region 'us-east-1' is wrong; expecting 'eu-west-1'", 400, Region, Park},
-		"precondition":              {"PreconditionFailed", "", 412, Precondition, Dead},
-		"too large":                 {"EntityTooLarge", "", 400, Invalid, Dead},
-		"an unknown code parks":     {"Strange", "", 400, Terminal, Park},
+		"another Region, signature": {"AuthorizationHeaderMalformed", "the region 'us-east-1' is wrong; expecting 'eu-west-1'", 400,
+			Region, Park},
+		"precondition":          {"PreconditionFailed", "", 412, Precondition, Dead},
+		"too large":             {"EntityTooLarge", "", 400, Invalid, Dead},
+		"an unknown code parks": {"Strange", "", 400, Terminal, Park},
 	} {
 		t.Run(name, func(t *testing.T) {
 			i := Classify(fmt.Errorf("putting: %w", failure("S3", c.code, c.message, c.status)), "s3")
@@ -96,7 +97,8 @@ func TestClassifyReadsTheText(t *testing.T) {
 }
 
 func TestClassifyNamesTheServiceThatFailed(t *testing.T) {
-	err := &smithy.OperationError{ServiceID: "S3", OperationName: "PutObject", Err: fmt.Errorf("get credentials: %w", failure("STS", "AccessDenied", "no", 403))}
+	err := &smithy.OperationError{ServiceID: "S3", OperationName: "PutObject",
+		Err: fmt.Errorf("get credentials: %w", failure("STS", "AccessDenied", "no", 403))}
 	if i := Classify(err, "s3"); i.Service != "sts" || i.Class != AccessDenied {
 		t.Errorf("got %+v", i)
 	}
@@ -107,11 +109,14 @@ func TestClassifyOthers(t *testing.T) {
 		err  error
 		want Class
 	}{
-		"no error":                 {nil, None},
-		"a cancel":                 {fmt.Errorf("x: %w", context.Canceled), Canceled},
-		"a deadline":               {fmt.Errorf("x: %w", context.DeadlineExceeded), Network},
-		"anything else":            {errors.New("odd"), Terminal},
-		"an empty chain on no EC2": {errors.New("failed to refresh cached credentials, no EC2 IMDS role found, operation error ec2imds: GetMetadata, request canceled"), BadCredentials},
+		"no error":      {nil, None},
+		"a cancel":      {fmt.Errorf("x: %w", context.Canceled), Canceled},
+		"a deadline":    {fmt.Errorf("x: %w", context.DeadlineExceeded), Network},
+		"anything else": {errors.New("odd"), Terminal},
+		"an empty chain on no EC2": {
+			errors.New("failed to refresh cached credentials, no EC2 IMDS role found, operation error ec2imds: GetMetadata, request canceled"),
+			BadCredentials,
+		},
 	} {
 		if i := Classify(c.err, "s3"); i.Class != c.want {
 			t.Errorf("%s: got %+v", name, i)
@@ -177,10 +182,12 @@ func TestNetworkErrorsNameTheEndpoint(t *testing.T) {
 			if c.op == "timeout" { // the SDK drops the URL when the caller's context ends
 				host, shown = "", "the s3 endpoint"
 			}
-			if i.Class != Network || i.NetworkOp != c.op || !strings.HasPrefix(i.Endpoint, host) || !strings.Contains(i.Message, shown) || !strings.Contains(i.Message, "not IAM") {
+			if i.Class != Network || i.NetworkOp != c.op || !strings.HasPrefix(i.Endpoint, host) || !strings.Contains(i.Message, shown) ||
+				!strings.Contains(i.Message, "not IAM") {
 				t.Errorf("got %+v", i)
 			}
-			if s := fmt.Sprintf("%+v", i); strings.Contains(s, "SECRETEXAMPLE") || strings.Contains(s, "TOKENEXAMPLE") || strings.Contains(s, "AKIDEXAMPLE") {
+			if s := fmt.Sprintf("%+v", i); strings.Contains(s, "SECRETEXAMPLE") || strings.Contains(s, "TOKENEXAMPLE") ||
+				strings.Contains(s, "AKIDEXAMPLE") {
 				t.Errorf("a secret in %s", s)
 			}
 		})

@@ -62,18 +62,23 @@ func TestParseDenial(t *testing.T) {
 		"the opaque text, ciphertext": {"User: " + sessionARN +
 			" is not authorized to perform: kms:Decrypt on the resource associated with this ciphertext " +
 			opaqueKMS, Denial{Principal: sessionARN, Action: "kms:Decrypt", Layer: LayerKeyPolicy, Side: SideB}},
-		"this resource": {"User: " + sessionARN + " is not authorized to perform: kms:Decrypt on this resource because no identity-based policy allows the kms:Decrypt action",
+		"this resource": {"User: " + sessionARN + " is not authorized to perform: kms:Decrypt on this resource because no " +
+			"identity-based policy allows the kms:Decrypt action",
 			Denial{Principal: sessionARN, Action: "kms:Decrypt", Layer: LayerIdentity, Side: SideA}},
-		"public ACLs are blocked": {s3 + "because public access control lists (ACLs) are blocked by the BlockPublicAcls block public access setting", onS3(LayerPublicAccess, SideB, true)},
+		"public ACLs are blocked": {s3 + "because public access control lists (ACLs) are blocked by the BlockPublicAcls block public " +
+			"access setting", onS3(LayerPublicAccess, SideB, true)},
 		"public policies are blocked": {s3 + "because public policies are blocked by the BlockPublicPolicy block public access setting",
 			onS3(LayerPublicAccess, SideB, true)},
-		"public policies are prevented": {s3 + "because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access.", onS3(LayerPublicAccess, SideB, true)},
+		"public policies are prevented": {s3 + "because public policies are prevented by the BlockPublicPolicy setting in S3 Block " +
+			"Public Access.", onS3(LayerPublicAccess, SideB, true)},
 		"public ACLs are prevented": {s3 + "because public ACLs are prevented by the BlockPublicAcls setting in S3 Block Public Access.",
 			onS3(LayerPublicAccess, SideB, true)},
-		"no principal": {"User is not authorized to perform: lambda:GetLayerVersion because no resource-based policy allows the lambda:GetLayerVersion action",
+		"no principal": {"User is not authorized to perform: lambda:GetLayerVersion because no resource-based policy allows the " +
+			"lambda:GetLayerVersion action",
 			Denial{Action: "lambda:GetLayerVersion", Layer: LayerResource, Side: SideB}},
 		"a key with a blank": {"User: " + sessionARN +
-			` is not authorized to perform: s3:PutObject on resource: "arn:aws:s3:::b/my file.txt" because no session policy allows the s3:PutObject action`,
+			` is not authorized to perform: s3:PutObject on resource: "arn:aws:s3:::b/my file.txt" because no session policy allows the ` +
+			`s3:PutObject action`,
 			Denial{Principal: sessionARN, Action: "s3:PutObject", Resource: "arn:aws:s3:::b/my file.txt", Layer: LayerSession, Side: SideA}},
 		"a remark after the refusal is no reason": {"User: " + sessionARN +
 			" is not authorized to perform: sts:AssumeRole on resource: r. I see no policy with an explicit deny in a resource-based policy",
@@ -84,8 +89,11 @@ func TestParseDenial(t *testing.T) {
 			" is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::111122223333:role/Up", Denial{Principal: sessionARN,
 			Action: "sts:AssumeRole", Resource: "arn:aws:iam::111122223333:role/Up"}},
 		"assume role, trust policy": {"User: " + sessionARN +
-			" is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::111122223333:role/Up because no role trust policy allows the sts:AssumeRole action", Denial{Principal: sessionARN, Action: "sts:AssumeRole", Resource: "arn:aws:iam::111122223333:role/Up", Layer: LayerTrust, Side: SideA}},
-		"assume role, explicit trust": {"User: x is not authorized to perform: sts:AssumeRole on resource: r with an explicit deny in the role trust policy", Denial{Principal: "x", Action: "sts:AssumeRole", Resource: "r", Layer: LayerTrust, Side: SideA, Explicit: true}},
+			" is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::111122223333:role/Up because no role trust policy allows the " +
+			"sts:AssumeRole action", Denial{Principal: sessionARN, Action: "sts:AssumeRole", Resource: "arn:aws:iam::111122223333:role/Up",
+			Layer: LayerTrust, Side: SideA}},
+		"assume role, explicit trust": {"User: x is not authorized to perform: sts:AssumeRole on resource: r with an explicit deny in the role " +
+			"trust policy", Denial{Principal: "x", Action: "sts:AssumeRole", Resource: "r", Layer: LayerTrust, Side: SideA, Explicit: true}},
 		"a principal with a blank": {"User: role HR is not authorized to perform: s3:PutObject on resource: arn:aws-cn:s3:::b/x.",
 			Denial{Principal: "role HR", Action: "s3:PutObject", Resource: "arn:aws-cn:s3:::b/x"}},
 		"inside another text": {"operation error S3: PutObject, api error AccessDenied: " + s3 +
@@ -113,7 +121,8 @@ func TestParseDenial(t *testing.T) {
 }
 
 func FuzzParseDenial(f *testing.F) {
-	f.Add("User: a is not authorized to perform: s3:PutObject on resource: \"arn:aws:s3:::b\" with an explicit deny in a session policy: arn:x")
+	f.Add("User: a is not authorized to perform: s3:PutObject on resource: \"arn:aws:s3:::b\" with an explicit deny in a session " +
+		"policy: arn:x")
 	f.Add(legacyKMS)
 	f.Add("Access Denied")
 	f.Fuzz(func(t *testing.T, text string) {

@@ -99,7 +99,9 @@ func TestRejectedParentIsReplacedOnce(t *testing.T) {
 }
 
 func TestReloadKeepsTheParentOfAKeptSession(t *testing.T) {
-	sts := &perRole{roles: map[string]answer{roleOf("hub"): {life: time.Hour}, roleOf("leaf"): {life: time.Hour}, roleOf("twig"): {life: time.Hour}}}
+	sts := &perRole{
+		roles: map[string]answer{roleOf("hub"): {life: time.Hour}, roleOf("leaf"): {life: time.Hour}, roleOf("twig"): {life: time.Hour}},
+	}
 	runningWith(t, sts, func(t *testing.T, b *Broker) {
 		time.Sleep(time.Second)
 		reload(t, b, through("leaf", "hub"), through("twig", "hub"))

@@ -20,7 +20,9 @@ import (
 // reach STS alone.
 func TestSTSIsReachedAsConfigured(t *testing.T) {
 	home := bareHome(t)
-	if err := os.WriteFile(filepath.Join(home, "config"), []byte("[default]\naws_access_key_id = a\naws_secret_access_key = b\nuse_dualstack_endpoint = true\nendpoint_url = https://profile.example\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(home, "config"),
+		[]byte("[default]\naws_access_key_id = a\naws_secret_access_key = b\nuse_dualstack_endpoint = true\n"+
+			"endpoint_url = https://profile.example\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("AWS_ENDPOINT_URL_STS", "https://environment.example")
@@ -40,7 +42,8 @@ func TestSTSIsReachedAsConfigured(t *testing.T) {
 				return nil, errors.New("no call leaves this test")
 			}
 		})
-		r.Region, r.Role, r.SessionName, r.Duration, r.Source = "us-east-1", "arn:aws:iam::111122223333:role/r", "s", time.Hour, source{Type: config.SourceDefault}
+		r.Region, r.Role, r.SessionName, r.Duration, r.Source = "us-east-1", "arn:aws:iam::111122223333:role/r", "s", time.Hour,
+			source{Type: config.SourceDefault}
 		if _, err := newSTSIssuer(client).Issue(t.Context(), r, nil); err == nil {
 			t.Fatal("a session without a call")
 		}

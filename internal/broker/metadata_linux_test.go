@@ -44,7 +44,8 @@ func TestMetadataNeverGoesThroughAProxy(t *testing.T) {
 	addresses(t, "127.0.0.1", "169.254.169.254", "169.254.170.2", "169.254.170.23")
 	var proxied atomic.Int32
 	serve(t, "127.0.0.1:3128", func(http.ResponseWriter, *http.Request) { proxied.Add(1) })
-	keys := fmt.Sprintf(`{"Code":"Success","Type":"AWS-HMAC","AccessKeyId":"ASIAHOST","SecretAccessKey":"s","Token":"t","Expiration":%q,"LastUpdated":%q}`,
+	keys := fmt.Sprintf(`{"Code":"Success","Type":"AWS-HMAC","AccessKeyId":"ASIAHOST","SecretAccessKey":"s","Token":"t","Expiration":%q,`+
+		`"LastUpdated":%q}`,
 		time.Now().Add(6*time.Hour).UTC().Format(time.RFC3339), time.Now().UTC().Format(time.RFC3339))
 	serve(t, "169.254.169.254:80", func(w http.ResponseWriter, r *http.Request) {
 		switch {

@@ -41,13 +41,15 @@ func TestVendedSessionSaysWhosItIs(t *testing.T) {
 		if own := calls[0]; own.SourceIdentity != "" || len(own.Tags) != 1 {
 			t.Errorf("the daemon's own session says %q, %v", own.SourceIdentity, own.Tags)
 		}
-		if diff := cmp.Diff(map[string]string{"team": "audit", "who": "uid1000", "pod": pod}, calls[1].Tags); diff != "" || calls[1].SourceIdentity != "app.service" {
+		if diff := cmp.Diff(map[string]string{"team": "audit", "who": "uid1000", "pod": pod}, calls[1].Tags); diff != "" ||
+			calls[1].SourceIdentity != "app.service" {
 			t.Errorf("%q, %s", calls[1].SourceIdentity, diff)
 		}
 		before := sts.count()
 		for name, p := range map[string]Peer{
 			"unknown unit": {UID: 1, Pod: pod}, "unknown pod": {UID: 1, Unit: "app.service"},
-			"a unit that STS does not take": {UID: 1, Pod: pod, Unit: `a\x2db.service`}, "a long one": {UID: 1, Pod: pod, Unit: strings.Repeat("a", 60) + ".service"},
+			"a unit that STS does not take": {UID: 1, Pod: pod, Unit: `a\x2db.service`},
+			"a long one":                    {UID: 1, Pod: pod, Unit: strings.Repeat("a", 60) + ".service"},
 		} {
 			_, err := b.Vend(t.Context(), "logs", p)
 			var refused *Error
@@ -159,7 +161,9 @@ func TestRefreshOfAPeersSessionSaysWhose(t *testing.T) {
 			t.Fatal(err)
 		}
 		synctest.Wait()
-		lines := logs.FilterMessage("session refreshed").FilterField(zap.String("peer", "uid1000")).FilterField(zap.Strings("destinations", []string{"logs"}))
+		lines := logs.FilterMessage("session refreshed").FilterField(zap.String("peer", "uid1000")).FilterField(
+			zap.Strings("destinations", []string{"logs"}),
+		)
 		if lines.Len() != 1 {
 			t.Errorf("the log says %v", logs.All())
 		}

@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-const printedKeys = `{"Version":1,"AccessKeyId":"ASIAEXAMPLE","SecretAccessKey":"hush","SessionToken":"t","Expiration":"2999-01-01T00:00:00Z"}`
+const printedKeys = `{"Version":1,"AccessKeyId":"ASIAEXAMPLE","SecretAccessKey":"hush","SessionToken":"t",` +
+	`"Expiration":"2999-01-01T00:00:00Z"}`
 
 // hung writes a script that starts a child, records its id and hangs. The child holds
 // the script's output open.

@@ -33,7 +33,8 @@ func randomly(t *testing.T, seed uint64) {
 		all = append(all, d)
 	}
 	lives := []time.Duration{15 * time.Minute, 20 * time.Minute, time.Hour}
-	choices := []answer{{takes: time.Second}, {takes: 20 * time.Second}, {err: errors.New("reset")}, {err: apiError{"AccessDenied"}}, {err: apiError{"Throttling"}}, {empty: true}, {panic: true}, {}, {}, {}, {}}
+	choices := []answer{{takes: time.Second}, {takes: 20 * time.Second}, {err: errors.New("reset")}, {err: apiError{"AccessDenied"}},
+		{err: apiError{"Throttling"}}, {empty: true}, {panic: true}, {}, {}, {}, {}}
 	sts := &perRole{roles: map[string]answer{}}
 	weather := func(pick func() answer) {
 		sts.held.Lock()

@@ -74,7 +74,9 @@ func as(st *testbedtest.Bed, b *broker.Broker) *s3.Client {
 
 func put(t *testing.T, c *s3.Client, key string) error {
 	t.Helper()
-	_, err := c.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(testbed.Bucket), Key: aws.String(key), Body: strings.NewReader("x")})
+	_, err := c.PutObject(t.Context(), &s3.PutObjectInput{
+		Bucket: aws.String(testbed.Bucket), Key: aws.String(key), Body: strings.NewReader("x"),
+	})
 	return err
 }
 
@@ -92,7 +94,8 @@ func generous(t *testing.T, st *testbedtest.Bed) {
 	widen := func(doc []byte) string {
 		return strings.ReplaceAll(string(doc), testbed.Bucket+"/logs/*", testbed.Bucket+"/*")
 	}
-	if err := errors.Join(st.PutIdentity(t.Context(), widen(st.Docs.Identity)), st.PutBucketPolicy(t.Context(), widen(st.Docs.Bucket))); err != nil {
+	if err := errors.Join(st.PutIdentity(t.Context(), widen(st.Docs.Identity)),
+		st.PutBucketPolicy(t.Context(), widen(st.Docs.Bucket))); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -108,14 +111,18 @@ func TestSessionIsLimitedToItsDestinationThoughTheRoleIsNot(t *testing.T) {
 			if err := put(t, c, "logs/inside"); err != nil {
 				t.Errorf("a put below the prefix: %v", err)
 			}
-			up, err := c.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(testbed.Bucket), Key: aws.String("logs/parts")})
+			up, err := c.CreateMultipartUpload(t.Context(),
+				&s3.CreateMultipartUploadInput{Bucket: aws.String(testbed.Bucket), Key: aws.String("logs/parts")})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := c.UploadPart(t.Context(), &s3.UploadPartInput{Bucket: up.Bucket, Key: up.Key, UploadId: up.UploadId, PartNumber: aws.Int32(1), Body: strings.NewReader("x")}); err != nil {
+			if _, err := c.UploadPart(t.Context(), &s3.UploadPartInput{
+				Bucket: up.Bucket, Key: up.Key, UploadId: up.UploadId, PartNumber: aws.Int32(1), Body: strings.NewReader("x"),
+			}); err != nil {
 				t.Errorf("a part: %v", err)
 			}
-			if _, err := c.AbortMultipartUpload(t.Context(), &s3.AbortMultipartUploadInput{Bucket: up.Bucket, Key: up.Key, UploadId: up.UploadId}); err != nil {
+			if _, err := c.AbortMultipartUpload(t.Context(),
+				&s3.AbortMultipartUploadInput{Bucket: up.Bucket, Key: up.Key, UploadId: up.UploadId}); err != nil {
 				t.Errorf("an abort: %v", err)
 			}
 			if err := put(t, c, "payroll/outside"); (code(err) == "AccessDenied") != refused {
@@ -142,18 +149,23 @@ func TestPolicyThatSTSFindsTooLargeIsLeftOutAndSaysSo(t *testing.T) {
 // the role's ARN.
 func role(t *testing.T, st *testbedtest.Bed, name, trusted, next string) string {
 	t.Helper()
-	trust := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":%q},"Action":["sts:AssumeRole","sts:TagSession","sts:SetSourceIdentity"]}]}`, trusted)
+	trust := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":%q},`+
+		`"Action":["sts:AssumeRole","sts:TagSession","sts:SetSourceIdentity"]}]}`, trusted)
 	return roleWith(t, st, name, trust, next)
 }
 
 func roleWith(t *testing.T, st *testbedtest.Bed, name, trust, next string) string {
 	t.Helper()
-	out, err := st.IAM.CreateRole(t.Context(), &iam.CreateRoleInput{RoleName: aws.String(name), AssumeRolePolicyDocument: aws.String(trust), MaxSessionDuration: aws.Int32(43200)})
+	out, err := st.IAM.CreateRole(t.Context(), &iam.CreateRoleInput{
+		RoleName: aws.String(name), AssumeRolePolicyDocument: aws.String(trust), MaxSessionDuration: aws.Int32(43200),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	doc := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["sts:AssumeRole","sts:TagSession","sts:SetSourceIdentity"],"Resource":%q}]}`, next)
-	if _, err := st.IAM.PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{RoleName: aws.String(name), PolicyName: aws.String("next"), PolicyDocument: aws.String(doc)}); err != nil {
+	doc := fmt.Sprintf(`{"Version":"2012-10-17",`+
+		`"Statement":[{"Effect":"Allow","Action":["sts:AssumeRole","sts:TagSession","sts:SetSourceIdentity"],"Resource":%q}]}`, next)
+	if _, err := st.IAM.PutRolePolicy(t.Context(),
+		&iam.PutRolePolicyInput{RoleName: aws.String(name), PolicyName: aws.String("next"), PolicyDocument: aws.String(doc)}); err != nil {
 		t.Fatal(err)
 	}
 	return aws.ToString(out.Role.Arn)
@@ -166,7 +178,9 @@ func trust(t *testing.T, st *testbedtest.Bed, statement string) {
 	if err := testbedtest.PutTrust(t.Context(), st.World, fmt.Sprintf(`{"Version":"2012-10-17","Statement":[%s]}`, statement)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := st.IAM.UpdateRole(t.Context(), &iam.UpdateRoleInput{RoleName: aws.String(testbed.RoleName), MaxSessionDuration: aws.Int32(43200)}); err != nil {
+	if _, err := st.IAM.UpdateRole(t.Context(), &iam.UpdateRoleInput{
+		RoleName: aws.String(testbed.RoleName), MaxSessionDuration: aws.Int32(43200),
+	}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -180,7 +194,10 @@ func TestChainOfThreeRolesDeliversAndIsCutToAnHour(t *testing.T) {
 	hub := role(t, st, "hub", st.UserARN, "*")
 	spoke := role(t, st, "spoke", hub, "*")
 	trust(t, st, trusting(spoke))
-	st.Dest.Chain = []config.Hop{{Role: hub, Duration: config.Duration(time.Hour), Tags: map[string]string{"team": "audit"}, TransitiveTags: []string{"team"}}, {Role: spoke}}
+	st.Dest.Chain = []config.Hop{
+		{Role: hub, Duration: config.Duration(time.Hour), Tags: map[string]string{"team": "audit"}, TransitiveTags: []string{"team"}},
+		{Role: spoke},
+	}
 	st.Dest.Session.Duration = config.Duration(4 * time.Hour)
 	st.Dest.Session.SourceIdentity = "billing"
 	b := started(t, st)
@@ -266,7 +283,8 @@ func newKeys(t *testing.T, st *testbedtest.Bed) *broker.Session {
 			t.Fatal(err)
 		}
 	}
-	return &broker.Session{AccessKeyID: aws.ToString(out.AccessKey.AccessKeyId), SecretAccessKey: secret.New(aws.ToString(out.AccessKey.SecretAccessKey))}
+	return &broker.Session{AccessKeyID: aws.ToString(out.AccessKey.AccessKeyId),
+		SecretAccessKey: secret.New(aws.ToString(out.AccessKey.SecretAccessKey))}
 }
 
 func TestRotatedKeysFileIsReadAnew(t *testing.T) {
@@ -408,11 +426,13 @@ const oidcIssuer = "https://oidc.example.com/id/ABC"
 
 func TestWebIdentityStraightIntoTheRoleIsNoChaining(t *testing.T) {
 	st := testbedtest.New(t)
-	provider, err := st.IAM.CreateOpenIDConnectProvider(t.Context(), &iam.CreateOpenIDConnectProviderInput{Url: aws.String(oidcIssuer), ClientIDList: []string{"sts.amazonaws.com"}})
+	provider, err := st.IAM.CreateOpenIDConnectProvider(t.Context(),
+		&iam.CreateOpenIDConnectProviderInput{Url: aws.String(oidcIssuer), ClientIDList: []string{"sts.amazonaws.com"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	federated := fmt.Sprintf(`{"Effect":"Allow","Principal":{"Federated":%q},"Action":"sts:AssumeRoleWithWebIdentity"}`, aws.ToString(provider.OpenIDConnectProviderArn))
+	federated := fmt.Sprintf(`{"Effect":"Allow","Principal":{"Federated":%q},"Action":"sts:AssumeRoleWithWebIdentity"}`,
+		aws.ToString(provider.OpenIDConnectProviderArn))
 	trust(t, st, federated)
 	token, err := st.Sandbox.SignWebIdentity(sandbox.WebIdentity{Issuer: oidcIssuer, Subject: "system:serviceaccount:default:brokerd"})
 	if err != nil {

@@ -88,11 +88,12 @@ const scenarios = `
 func outcomes(life time.Duration) map[string]answer {
 	code := func(c string) answer { return answer{err: apiError{c}} }
 	return map[string]answer{
-		"fine": {life: life}, "network": {err: errors.New("connection reset by peer")}, "server": code("InternalFailure"), "throttled": code("Throttling"),
-		"denied": code("AccessDenied"), "policy": code("MalformedPolicyDocument"), "large": code("PackedPolicyTooLarge"), "region": code("RegionDisabledException"),
-		"claim": code("IDPRejectedClaim"), "token": code("InvalidIdentityToken"), "provider": code("IDPCommunicationError"), "invalid": code("ValidationError"),
-		"strange": code("SomethingNew"), "source": code("ExpiredToken"), "torn": {empty: true}, "ended": {life: -time.Minute}, "seconds": {life: 30 * time.Second},
-		"shorter": {life: 90 * time.Second}, "hangs": {takes: time.Hour}, "panics": {panic: true},
+		"fine": {life: life}, "network": {err: errors.New("connection reset by peer")}, "server": code("InternalFailure"),
+		"throttled": code("Throttling"), "denied": code("AccessDenied"), "policy": code("MalformedPolicyDocument"),
+		"large": code("PackedPolicyTooLarge"), "region": code("RegionDisabledException"), "claim": code("IDPRejectedClaim"),
+		"token": code("InvalidIdentityToken"), "provider": code("IDPCommunicationError"), "invalid": code("ValidationError"),
+		"strange": code("SomethingNew"), "source": code("ExpiredToken"), "torn": {empty: true}, "ended": {life: -time.Minute},
+		"seconds": {life: 30 * time.Second}, "shorter": {life: 90 * time.Second}, "hangs": {takes: time.Hour}, "panics": {panic: true},
 	}
 }
 

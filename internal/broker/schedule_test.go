@@ -134,7 +134,8 @@ func TestSecretNeverPrints(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, text := range []string{fmt.Sprint(s), fmt.Sprintf("%v %+v %#v", s, &s, s), fmt.Sprintf("%s %q %x", s.SecretAccessKey, s.SessionToken, s.SecretAccessKey), string(js)} {
+	for _, text := range []string{fmt.Sprint(s), fmt.Sprintf("%v %+v %#v", s, &s, s),
+		fmt.Sprintf("%s %q %x", s.SecretAccessKey, s.SessionToken, s.SecretAccessKey), string(js)} {
 		if strings.Contains(text, "hush") || strings.Contains(text, "68757368") {
 			t.Errorf("a secret printed: %s", text)
 		}

@@ -256,7 +256,8 @@ func TestClockLearns(t *testing.T) {
 // throttled is a response of STS with a Retry-After header.
 func throttled(header, value string) error {
 	return &awshttp.ResponseError{ResponseError: &smithyhttp.ResponseError{
-		Response: &smithyhttp.Response{Response: &http.Response{StatusCode: 429, Header: http.Header{header: {value}}}}, Err: apiError{"Throttling"},
+		Response: &smithyhttp.Response{Response: &http.Response{StatusCode: 429, Header: http.Header{header: {value}}}},
+		Err:      apiError{"Throttling"},
 	}}
 }
 

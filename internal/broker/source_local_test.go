@@ -21,7 +21,8 @@ import (
 func bareHome(t *testing.T) string {
 	t.Helper()
 	home := t.TempDir()
-	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_CA_BUNDLE", "AWS_ENDPOINT_URL", "AWS_EC2_METADATA_DISABLED"} {
+	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_CA_BUNDLE",
+		"AWS_ENDPOINT_URL", "AWS_EC2_METADATA_DISABLED"} {
 		t.Setenv(name, "")
 	}
 	t.Setenv("HOME", home)
@@ -47,7 +48,8 @@ func TestSourceOfTheInstanceProfile(t *testing.T) {
 			_, _ = fmt.Fprint(w, "host-role")
 			return
 		}
-		_, _ = fmt.Fprintf(w, `{"Code":"Success","Type":"AWS-HMAC","AccessKeyId":"ASIAHOST","SecretAccessKey":"s","Token":"t","Expiration":%q,"LastUpdated":%q}`,
+		_, _ = fmt.Fprintf(w, `{"Code":"Success","Type":"AWS-HMAC","AccessKeyId":"ASIAHOST","SecretAccessKey":"s","Token":"t","Expiration":%q,`+
+			`"LastUpdated":%q}`,
 			time.Now().Add(6*time.Hour).UTC().Format(time.RFC3339), time.Now().UTC().Format(time.RFC3339))
 	}
 	mux.HandleFunc("GET /latest/meta-data/iam/", role)
@@ -70,12 +72,14 @@ func TestSourceOfAnSSOProfile(t *testing.T) {
 	home := bareHome(t)
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		q := r.URL.Query()
-		if r.URL.Path != "/federation/credentials" || r.Header.Get("X-Amz-Sso_bearer_token") != "sso-token" || q.Get("role_name") != "Ops" || q.Get("account_id") != "111122223333" {
+		if r.URL.Path != "/federation/credentials" || r.Header.Get("X-Amz-Sso_bearer_token") != "sso-token" || q.Get("role_name") != "Ops" ||
+			q.Get("account_id") != "111122223333" {
 			http.Error(w, "{}", http.StatusUnauthorized)
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = fmt.Fprintf(w, `{"roleCredentials":{"accessKeyId":"ASIASSO","secretAccessKey":"s","sessionToken":"t","expiration":%d}}`, time.Now().Add(time.Hour).UnixMilli())
+		_, _ = fmt.Fprintf(w, `{"roleCredentials":{"accessKeyId":"ASIASSO","secretAccessKey":"s","sessionToken":"t","expiration":%d}}`,
+			time.Now().Add(time.Hour).UnixMilli())
 	}))
 	defer srv.Close()
 	t.Setenv("AWS_ENDPOINT_URL_SSO", srv.URL)
@@ -89,7 +93,8 @@ func TestSourceOfAnSSOProfile(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write(filepath.Join(home, "config"), "[profile ops]\nsso_start_url = "+start+"\nsso_region = eu-west-1\nsso_account_id = 111122223333\nsso_role_name = Ops\nregion = eu-west-1\n")
+	write(filepath.Join(home, "config"), "[profile ops]\nsso_start_url = "+start+"\nsso_region = eu-west-1\nsso_account_id = 111122223333\n"+
+		"sso_role_name = Ops\nregion = eu-west-1\n")
 	retrieve := func() (string, error) {
 		cfg, err := loadSource(t.Context(), source{Type: config.SourceProfile, Profile: "ops"}, "eu-west-1", awshttp.NewBuildableClient())
 		if err != nil {
@@ -103,7 +108,8 @@ func TestSourceOfAnSSOProfile(t *testing.T) {
 	}
 	sum := sha1.Sum([]byte(start))
 	write(filepath.Join(home, ".aws/sso/cache", hex.EncodeToString(sum[:])+".json"),
-		fmt.Sprintf(`{"accessToken":"sso-token","expiresAt":%q,"region":"eu-west-1","startUrl":%q}`, time.Now().Add(time.Hour).UTC().Format(time.RFC3339), start))
+		fmt.Sprintf(`{"accessToken":"sso-token","expiresAt":%q,"region":"eu-west-1","startUrl":%q}`,
+			time.Now().Add(time.Hour).UTC().Format(time.RFC3339), start))
 	if id, err := retrieve(); err != nil || id != "ASIASSO" {
 		t.Errorf("%s, %v", id, err)
 	}

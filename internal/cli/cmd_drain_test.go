@@ -34,17 +34,20 @@ func TestDrain(t *testing.T) {
 			errs: "draining: 1 upload open, 12 objects (2.0 KiB) to deliver\ndraining: 1 object (5 B) to deliver\n"},
 		{name: "parked and dead ones stay, and that is no failure", args: []string{"--timeout", "0"},
 			answers: []*brokerdv1.DrainResponse{{Done: true, ParkedObjects: 1, DeadObjects: 2}},
-			out:     "drained: all deliverable objects are delivered\n1 object of parked destinations stays in the spool: `brokerctl status` shows why\n2 dead objects stay in the spool: `brokerctl spool ls --state dead`\n" + closed},
+			out: "drained: all deliverable objects are delivered\n1 object of parked destinations stays in the spool: `brokerctl status` shows " +
+				"why\n2 dead objects stay in the spool: `brokerctl spool ls --state dead`\n" + closed},
 		{name: "the time is over", args: []string{"--timeout", "2s"}, timeout: 2 * time.Second, code: console.ExitTemporary,
 			answers: []*brokerdv1.DrainResponse{{Done: true, QueuedObjects: 2, QueuedBytes: 5, ParkedObjects: 3, DeadObjects: 1}},
-			out:     "not drained: 2 objects (5 B) to deliver; undelivered objects stay in the spool\n3 objects of parked destinations stay in the spool: `brokerctl status` shows why\n1 dead object stays in the spool: `brokerctl spool ls --state dead`\n" + closed},
+			out: "not drained: 2 objects (5 B) to deliver; undelivered objects stay in the spool\n3 objects of parked destinations stay in the " +
+				"spool: `brokerctl status` shows why\n1 dead object stays in the spool: `brokerctl spool ls --state dead`\n" + closed},
 		{name: "for scripts", args: []string{"-o", "json"}, timeout: 30 * time.Second, code: console.ExitTemporary,
 			answers: []*brokerdv1.DrainResponse{{Done: true, OpenUploads: 1}},
 			out:     `{"drained":false,"open_uploads":1,"queued_objects":0,"queued_bytes":0,"parked_objects":0,"dead_objects":0}` + "\n"},
 		{name: "objects that the daemon cannot read are a failure, with the repair", timeout: 30 * time.Second, code: console.ExitFailed,
 			answers: []*brokerdv1.DrainResponse{{Done: true,
 				Problems: &brokerdv1.SpoolProblems{UnreadableObjects: 1, QuarantinedObjects: 2, Detail: "run: chown 998 /x"}}},
-			out: "not drained: the daemon cannot read all accepted objects\n1 accepted object cannot be read by the daemon: `brokerctl spool ls --state unreadable`\n" +
+			out: "not drained: the daemon cannot read all accepted objects\n" +
+				"1 accepted object cannot be read by the daemon: `brokerctl spool ls --state unreadable`\n" +
 				"2 damaged files in quarantine: `brokerctl spool ls --state quarantined`\nrun: chown 998 /x\n" + closed},
 		{name: "damaged files stay, and that is no failure", timeout: 30 * time.Second,
 			answers: []*brokerdv1.DrainResponse{{Done: true, Problems: &brokerdv1.SpoolProblems{QuarantinedObjects: 1}}},

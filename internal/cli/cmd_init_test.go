@@ -17,11 +17,13 @@ import (
 func initWith(t *testing.T, path string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	code = Main(t.Context(), append([]string{"init", "--config", path, "--offline"}, args...), console.Streams{In: strings.NewReader(""), Out: &out, Err: &errs})
+	code = Main(t.Context(), append([]string{"init", "--config", path, "--offline"}, args...),
+		console.Streams{In: strings.NewReader(""), Out: &out, Err: &errs})
 	return code, out.String(), errs.String()
 }
 
-var someBucket = []string{"--source-account", "111122223333", "--target-account", "444455556666", "--bucket", "tenant-bucket", "--region", "eu-west-1", "--kms-key", "1234abcd", "--user", "app"}
+var someBucket = []string{"--source-account", "111122223333", "--target-account", "444455556666", "--bucket", "tenant-bucket", "--region",
+	"eu-west-1", "--kms-key", "1234abcd", "--user", "app"}
 
 func with(more ...string) []string { return append(append([]string(nil), someBucket...), more...) }
 
@@ -33,13 +35,20 @@ func TestInitWritesWhatEveryRuntimeNeeds(t *testing.T) {
 		source string
 		runsAs config.RunsAs
 	}{
-		{"EC2, by the role's name", []string{"--runs-as", "ec2", "--principal", "app-host"}, config.SourceIMDS, config.RunsAs{Type: "ec2", Principal: "arn:aws:iam::111122223333:role/app-host"}},
-		{"ECS, a role below a path", []string{"--runs-as", "ecs", "--principal", "tasks/app"}, config.SourceContainer, config.RunsAs{Type: "ecs", Principal: "arn:aws:iam::111122223333:role/tasks/app"}},
-		{"Pod Identity, by ARN", []string{"--runs-as", "pod-identity", "--principal", "arn:aws:iam::111122223333:role/pods"}, config.SourceContainer, config.RunsAs{Type: "pod-identity", Principal: "arn:aws:iam::111122223333:role/pods"}},
-		{"web identity, by URL and service account", []string{"--runs-as", "web-identity", "--oidc-provider", "https://" + issuer, "--subject", "logs/uploader"}, config.SourceWebIdentity,
-			config.RunsAs{Type: "web-identity", Provider: "arn:aws:iam::111122223333:oidc-provider/" + issuer, Subject: "system:serviceaccount:logs:uploader"}},
-		{"another account's role", []string{"--runs-as", "role", "--principal", "arn:aws:iam::999988887777:role/r"}, config.SourceDefault, config.RunsAs{Type: "role", Principal: "arn:aws:iam::999988887777:role/r"}},
-		{"a user", []string{"--runs-as", "user", "--principal", "host"}, config.SourceDefault, config.RunsAs{Type: "user", Principal: "arn:aws:iam::111122223333:user/host"}},
+		{"EC2, by the role's name", []string{"--runs-as", "ec2", "--principal", "app-host"}, config.SourceIMDS,
+			config.RunsAs{Type: "ec2", Principal: "arn:aws:iam::111122223333:role/app-host"}},
+		{"ECS, a role below a path", []string{"--runs-as", "ecs", "--principal", "tasks/app"}, config.SourceContainer,
+			config.RunsAs{Type: "ecs", Principal: "arn:aws:iam::111122223333:role/tasks/app"}},
+		{"Pod Identity, by ARN", []string{"--runs-as", "pod-identity", "--principal", "arn:aws:iam::111122223333:role/pods"},
+			config.SourceContainer, config.RunsAs{Type: "pod-identity", Principal: "arn:aws:iam::111122223333:role/pods"}},
+		{"web identity, by URL and service account",
+			[]string{"--runs-as", "web-identity", "--oidc-provider", "https://" + issuer, "--subject", "logs/uploader"}, config.SourceWebIdentity,
+			config.RunsAs{Type: "web-identity", Provider: "arn:aws:iam::111122223333:oidc-provider/" + issuer,
+				Subject: "system:serviceaccount:logs:uploader"}},
+		{"another account's role", []string{"--runs-as", "role", "--principal", "arn:aws:iam::999988887777:role/r"}, config.SourceDefault,
+			config.RunsAs{Type: "role", Principal: "arn:aws:iam::999988887777:role/r"}},
+		{"a user", []string{"--runs-as", "user", "--principal", "host"}, config.SourceDefault,
+			config.RunsAs{Type: "user", Principal: "arn:aws:iam::111122223333:user/host"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "brokerd.yaml")
@@ -51,7 +60,8 @@ func TestInitWritesWhatEveryRuntimeNeeds(t *testing.T) {
 				t.Fatal(err)
 			}
 			d := cfg.Destinations["tenant-bucket"]
-			if d == nil || d.Role != "arn:aws:iam::111122223333:role/brokerd-tenant-bucket" || d.KMSKey != "arn:aws:kms:eu-west-1:444455556666:key/1234abcd" || d.KeyTemplate.Prefix() != "logs/" {
+			if d == nil || d.Role != "arn:aws:iam::111122223333:role/brokerd-tenant-bucket" ||
+				d.KMSKey != "arn:aws:kms:eu-west-1:444455556666:key/1234abcd" || d.KeyTemplate.Prefix() != "logs/" {
 				t.Errorf("the destination is %+v", d)
 			}
 			if cfg.AWS.Source.Type != c.source || cfg.Setup.RunsAs != c.runsAs {
@@ -122,7 +132,8 @@ func TestInitAgainAddsADestinationAndTouchesNothingElse(t *testing.T) {
 	if err != nil || code != console.ExitOK || !bytes.Equal(again, now) || !strings.Contains(stdout, "nothing was changed") {
 		t.Errorf("the same call again exits with %d: %v %s", code, err, stdout)
 	}
-	for _, args := range [][]string{{"--destination", "second"}, {"--destination", "third", "--runs-as", "ec2", "--principal", "x"}, {"--destination", "third", "--bucket", "Not_A_Bucket"}} {
+	for _, args := range [][]string{{"--destination", "second"}, {"--destination", "third", "--runs-as", "ec2", "--principal", "x"},
+		{"--destination", "third", "--bucket", "Not_A_Bucket"}} {
 		code, _, stderr := initWith(t, path, with(args...)...)
 		again, err := os.ReadFile(path)
 		if code == console.ExitOK || stderr == "" || err != nil || !bytes.Equal(again, now) {
@@ -141,14 +152,29 @@ func TestInitNamesWhatIsMissingAndWhatIsWrong(t *testing.T) {
 		{"nothing", nil, []string{"missing: --source-account, --target-account, --bucket, --region, --kms-key, --runs-as, --principal"}},
 		{"an account", with("--source-account", "1", "--runs-as", "ec2", "--principal", "x"), []string{"--source-account"}},
 		{"an alias", with("--kms-key", "alias/x", "--runs-as", "ec2", "--principal", "x"), []string{"--kms-key", "alias"}},
-		{"a key of another account", with("--kms-key", "arn:aws:kms:eu-west-1:999988887777:key/1", "--runs-as", "ec2", "--principal", "x"), []string{"--kms-key", "999988887777"}},
-		{"a key of another Region", with("--kms-key", "arn:aws:kms:eu-west-2:444455556666:key/1", "--runs-as", "ec2", "--principal", "x"), []string{"--kms-key", "eu-west-2"}},
-		{"a role of another partition", with("--role", "arn:aws-cn:iam::111122223333:role/x", "--runs-as", "ec2", "--principal", "x"), []string{"--role", "partition"}},
-		{"a role of a third account", with("--role", "arn:aws:iam::999988887777:role/x", "--runs-as", "ec2", "--principal", "x"), []string{"--role", "111122223333"}},
+		{"a key of another account", with("--kms-key", "arn:aws:kms:eu-west-1:999988887777:key/1", "--runs-as", "ec2", "--principal", "x"),
+			[]string{"--kms-key", "999988887777"}},
+		{"a key of another Region", with("--kms-key", "arn:aws:kms:eu-west-2:444455556666:key/1", "--runs-as", "ec2", "--principal", "x"),
+			[]string{"--kms-key", "eu-west-2"}},
+		{"a role of another partition", with("--role", "arn:aws-cn:iam::111122223333:role/x", "--runs-as", "ec2", "--principal", "x"),
+			[]string{"--role", "partition"}},
+		{"a role of a third account", with("--role", "arn:aws:iam::999988887777:role/x", "--runs-as", "ec2", "--principal", "x"),
+			[]string{"--role", "111122223333"}},
 		{"a runtime", with("--runs-as", "lambda", "--principal", "x"), []string{"--runs-as", "lambda"}},
-		{"an external id for a token", with("--runs-as", "web-identity", "--oidc-provider", "https://o.example", "--subject", "a/b", "--external-id", "x1"), []string{"--external-id"}},
-		{"a principal for a token", with("--runs-as", "web-identity", "--oidc-provider", "https://o.example", "--subject", "a/b", "--principal", "x1"), []string{"--principal"}},
-		{"every service account", with("--runs-as", "web-identity", "--oidc-provider", "https://o.example", "--subject", "system:serviceaccount:a:*"), []string{"--subject"}},
+		{
+			"an external id for a token",
+			with("--runs-as", "web-identity", "--oidc-provider", "https://o.example", "--subject", "a/b", "--external-id", "x1"),
+			[]string{"--external-id"},
+		},
+		{
+			"a principal for a token", with("--runs-as", "web-identity", "--oidc-provider", "https://o.example", "--subject", "a/b", "--principal",
+				"x1"), []string{"--principal"},
+		},
+		{
+			"every service account",
+			with("--runs-as", "web-identity", "--oidc-provider", "https://o.example", "--subject", "system:serviceaccount:a:*"),
+			[]string{"--subject"},
+		},
 	} {
 		code, _, stderr := initWith(t, path, c.args...)
 		if code != console.ExitUsage {
@@ -166,7 +192,8 @@ func TestInitNamesWhatIsMissingAndWhatIsWrong(t *testing.T) {
 	if err := os.WriteFile(path, []byte("destinations: [\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if code, _, stderr := initWith(t, path, with("--runs-as", "ec2", "--principal", "x")...); code != console.ExitFailed || !strings.Contains(stderr, path+":") {
+	if code, _, stderr := initWith(t, path, with("--runs-as", "ec2", "--principal", "x")...); code != console.ExitFailed ||
+		!strings.Contains(stderr, path+":") {
 		t.Errorf("a broken file: exits with %d: %s", code, stderr)
 	}
 }

@@ -18,8 +18,8 @@ func TestSessionsAsAPersonSeesThem(t *testing.T) {
 	err := writeSessions(&out, []*brokerdv1.Session{
 		{Destination: "audit-logs", State: brokerdv1.SessionState_SESSION_STATE_FRESH,
 			AssumedRoleArn: "arn:aws:sts::111122223333:assumed-role/up/brokerd-audit-logs", Generation: 3, StsCalls: 4,
-			IssueTime: at(-12 * time.Minute), ExpireTime: at(48 * time.Minute), RefreshTime: at(25 * time.Minute), Clamped: true, Scope: "left out: too long",
-			ServedFresh: 20, ServedDue: 3, Vended: 5},
+			IssueTime: at(-12 * time.Minute), ExpireTime: at(48 * time.Minute), RefreshTime: at(25 * time.Minute), Clamped: true,
+			Scope: "left out: too long", ServedFresh: 20, ServedDue: 3, Vended: 5},
 		{Destination: "b", State: brokerdv1.SessionState_SESSION_STATE_CRITICAL, IssueTime: at(-time.Hour), ExpireTime: at(41 * time.Second),
 			RefreshTime: at(-20 * time.Minute), Generation: 1, StsCalls: 9,
 			LastErrorReason: "SESSION_DENIED", LastError: "AccessDenied: no", ServedCritical: 2, Waiters: 3},

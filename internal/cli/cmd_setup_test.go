@@ -20,22 +20,35 @@ func TestPlanView(t *testing.T) {
 	const bucket = "arn:aws:s3:::b"
 	p := &setup.Plan{
 		Changes: []setup.Change{
-			{Op: setup.OpHandOver, Kind: setup.KindTrust, Account: "111122223333", ARN: "arn:aws:iam::111122223333:role/Up", Statements: []setup.StatementChange{
-				{Op: setup.StatementAdded, Sid: "BrokerdAssumeRoleLogs", Elements: []policytext.ElementChange{{Element: "Effect", Added: []string{"Allow"}}, {Element: "Principal.AWS", Added: []string{"arn:x"}}}},
-			}},
+			{Op: setup.OpHandOver, Kind: setup.KindTrust, Account: "111122223333", ARN: "arn:aws:iam::111122223333:role/Up",
+				Statements: []setup.StatementChange{
+					{Op: setup.StatementAdded, Sid: "BrokerdAssumeRoleLogs",
+						Elements: []policytext.ElementChange{{Element: "Effect", Added: []string{"Allow"}},
+							{Element: "Principal.AWS", Added: []string{"arn:x"}}}},
+				}},
 			{Op: setup.OpUpdate, Kind: setup.KindBucket, Account: "444455556666", ARN: bucket, Statements: []setup.StatementChange{
 				{Op: setup.StatementForeign, Sid: "Theirs"}, {Op: setup.StatementSame, Sid: "BrokerdDenyInsecureTransport"},
-				{Op: setup.StatementChanged, Sid: "BrokerdAllowWriteLogs", Elements: []policytext.ElementChange{{Element: "Action", Removed: []string{"s3:GetObject"}, Added: []string{"s3:PutObject"}}}},
-				{Op: setup.StatementRemoved, Sid: "BrokerdAllowWriteOld", Elements: []policytext.ElementChange{{Element: "Action", Removed: []string{"s3:PutObject", "s3:AbortMultipartUpload"}}, {Element: "Condition.StringEquals.kms:ViaService", Removed: []string{"s3"}}}},
+				{Op: setup.StatementChanged, Sid: "BrokerdAllowWriteLogs",
+					Elements: []policytext.ElementChange{{Element: "Action", Removed: []string{"s3:GetObject"}, Added: []string{"s3:PutObject"}}}},
+				{Op: setup.StatementRemoved, Sid: "BrokerdAllowWriteOld",
+					Elements: []policytext.ElementChange{{Element: "Action", Removed: []string{"s3:PutObject", "s3:AbortMultipartUpload"}},
+						{Element: "Condition.StringEquals.kms:ViaService", Removed: []string{"s3"}}}},
 			}},
-			{Op: setup.OpUpdate, Kind: setup.KindOwnership, Account: "444455556666", ARN: bucket, Before: `"ObjectWriter"`, After: `"BucketOwnerEnforced"`},
-			{Op: setup.OpKeep, Kind: setup.KindEncryption, Account: "444455556666", ARN: bucket, Before: "{}", After: "{}", Reason: "the bucket has another key as its default"},
+			{Op: setup.OpUpdate, Kind: setup.KindOwnership, Account: "444455556666", ARN: bucket, Before: `"ObjectWriter"`,
+				After: `"BucketOwnerEnforced"`},
+			{Op: setup.OpKeep, Kind: setup.KindEncryption, Account: "444455556666", ARN: bucket, Before: "{}", After: "{}",
+				Reason: "the bucket has another key as its default"},
 			{Op: setup.OpUnknown, Kind: setup.KindLifecycle, Account: "444455556666", ARN: bucket, Reason: "AccessDenied"},
 		},
-		Warnings: []setup.Warning{{Code: setup.WarnPublicStatement, Kind: setup.KindBucket, Account: "444455556666", ARN: bucket, Message: "it is public", Fix: "Take it out."}},
+		Warnings: []setup.Warning{
+			{Code: setup.WarnPublicStatement, Kind: setup.KindBucket, Account: "444455556666", ARN: bucket, Message: "it is public",
+				Fix: "Take it out."},
+		},
 		Proof: []setup.Case{
-			{Destination: "logs", Name: "an upload below the prefix", Want: "allowed", Verdict: setup.Fails, Why: "s3:PutObject is refused by the resource policy", Assumptions: []string{"no control policy"}},
-			{Destination: "logs", Name: "reading an object", Want: "denied", Verdict: setup.Unclear, Why: "it depends", Assumptions: []string{"no control policy"}},
+			{Destination: "logs", Name: "an upload below the prefix", Want: "allowed", Verdict: setup.Fails,
+				Why: "s3:PutObject is refused by the resource policy", Assumptions: []string{"no control policy"}},
+			{Destination: "logs", Name: "reading an object", Want: "denied", Verdict: setup.Unclear, Why: "it depends",
+				Assumptions: []string{"no control policy"}},
 		},
 	}
 	var out bytes.Buffer
@@ -120,7 +133,8 @@ func TestProfilesRolesAndTheEnvironment(t *testing.T) {
 			t.Errorf("%s: %q", profile, got)
 		}
 	}
-	if _, err := connect(t.Context(), w.HTTP, w.Dest.Region, e, []string{"nobody"}); err == nil || !strings.Contains(err.Error(), "profile nobody") {
+	if _, err := connect(t.Context(), w.HTTP, w.Dest.Region, e, []string{"nobody"}); err == nil ||
+		!strings.Contains(err.Error(), "profile nobody") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -134,10 +148,12 @@ func TestAPlanWithoutChangesTellsOfARefusal(t *testing.T) {
 		want string
 		err  error
 	}{
-		"all is well":               {&setup.Plan{Changes: kept, Proof: proof(setup.Holds)}, "Nothing to do", nil},
-		"refused, nothing to make":  {&setup.Plan{Changes: kept, Proof: proof(setup.Fails)}, "An upload is refused all the same", errUnrepaired},
-		"refused after the changes": {&setup.Plan{Changes: []setup.Change{{Op: setup.OpUpdate}}, Proof: proof(setup.Fails)}, "1 to update", errNotProven},
-		"refused, and handed over":  {&setup.Plan{Changes: []setup.Change{{Op: setup.OpHandOver}}, Proof: proof(setup.Fails)}, "another administrator", errNotProven},
+		"all is well":              {&setup.Plan{Changes: kept, Proof: proof(setup.Holds)}, "Nothing to do", nil},
+		"refused, nothing to make": {&setup.Plan{Changes: kept, Proof: proof(setup.Fails)}, "An upload is refused all the same", errUnrepaired},
+		"refused after the changes": {&setup.Plan{Changes: []setup.Change{{Op: setup.OpUpdate}}, Proof: proof(setup.Fails)}, "1 to update",
+			errNotProven},
+		"refused, and handed over": {&setup.Plan{Changes: []setup.Change{{Op: setup.OpHandOver}}, Proof: proof(setup.Fails)},
+			"another administrator", errNotProven},
 	} {
 		got := summary(c.plan)
 		if !strings.Contains(got, c.want) || c.err != nil && strings.Contains(got, "Nothing to do") {

@@ -91,7 +91,8 @@ func (f *fakeAdmin) ListSpool(req *brokerdv1.ListSpoolRequest, stream grpc.Serve
 	}
 	sent := 0
 	for _, o := range f.objects {
-		if d := req.GetDestination(); d != "" && d != o.GetDestination() || len(req.GetStates()) > 0 && !slices.Contains(req.GetStates(), o.GetState()) {
+		if d := req.GetDestination(); d != "" && d != o.GetDestination() || len(req.GetStates()) > 0 &&
+			!slices.Contains(req.GetStates(), o.GetState()) {
 			continue
 		}
 		if f.paused != nil {
@@ -189,8 +190,10 @@ func run(ctx context.Context, socket string, args ...string) (code int, out, err
 func object(id, destination string, state brokerdv1.SpoolState, body string) *brokerdv1.ListSpoolResponse {
 	return &brokerdv1.ListSpoolResponse{
 		UploadId: id, Destination: destination, Name: "a.log", Key: "logs/a.log-" + id, Uid: 4_000_000_000, Size: uint64(len(body)), State: state,
-		ChecksumCrc32C: base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc32.Checksum([]byte(body), crc32.MakeTable(crc32.Castagnoli)))),
-		ReceivedTime:   timestamppb.New(time.Now().Add(-5 * time.Hour)),
+		ChecksumCrc32C: base64.StdEncoding.EncodeToString(
+			binary.BigEndian.AppendUint32(nil, crc32.Checksum([]byte(body), crc32.MakeTable(crc32.Castagnoli))),
+		),
+		ReceivedTime: timestamppb.New(time.Now().Add(-5 * time.Hour)),
 	}
 }
 
@@ -228,17 +231,20 @@ func TestSpoolLsAsAPersonSeesIt(t *testing.T) {
 
 3 objects, 27 B: 1 queued, 1 parked, 1 dead
 ` + "audit-logs is parked, everything of it is kept: `brokerctl verify audit-logs` says what to repair\n"},
-		{name: "the first", args: []string{"--limit", "1"}, out: `ID                          DESTINATION  STATE   SIZE  AGE    TRIES  REASON  NAME
+		{name: "the first", args: []string{"--limit", "1"},
+			out: `ID                          DESTINATION  STATE   SIZE  AGE    TRIES  REASON  NAME
 01KAW3P5E2M9W7V5C1J0X8T4RA  audit-logs   queued  9 B   5h00m  0      -       a.log
 
 the first 1 object, 9 B: 1 queued; there are more
 `},
-		{name: "as many as there are", args: []string{"backups", "--limit", "1", "--state", "dead"}, out: `ID                          DESTINATION  STATE  SIZE  AGE    TRIES  REASON       NAME
+		{name: "as many as there are", args: []string{"backups", "--limit", "1", "--state", "dead"},
+			out: `ID                          DESTINATION  STATE  SIZE  AGE    TRIES  REASON       NAME
 01KAW3P5E2M9W7V5C1J0X8T4RC  backups      dead   9 B   5h00m  0      AWS_REFUSED  x y
 
 1 object, 9 B: 1 dead
 `},
-		{name: "nothing of that state", args: []string{"audit-logs", "--state", "dead,delivering"}, out: "the spool holds nothing for audit-logs that is dead or delivering\n"},
+		{name: "nothing of that state", args: []string{"audit-logs", "--state", "dead,delivering"},
+			out: "the spool holds nothing for audit-logs that is dead or delivering\n"},
 		{name: "nothing of that state anywhere", args: []string{"--state", "delivering"}, out: "the spool holds nothing that is delivering\n"},
 		{name: "a misspelt destination", args: []string{"audit-log"}, code: 1, errs: `there is no destination "audit-log"`},
 		{name: "a misspelt state", args: []string{"--state", "late"}, code: 2, errs: "queued, delivering, parked, dead"},
@@ -327,7 +333,8 @@ func TestALongSpoolIsReadAsAStream(t *testing.T) {
 				f.objects = append(f.objects, object(idA, "audit-logs", queued, "x"))
 			}
 			socket := f.serve(t)
-			if code := Main(ctx, []string{"--socket", socket, "spool", "ls", "-o", c.format}, console.Streams{In: strings.NewReader(""), Out: out, Err: io.Discard}); code != 0 {
+			if code := Main(ctx, []string{"--socket", socket, "spool", "ls", "-o", c.format},
+				console.Streams{In: strings.NewReader(""), Out: out, Err: io.Discard}); code != 0 {
 				t.Errorf("exit code %d", code)
 			}
 			if out.lines < len(f.objects) {
@@ -348,7 +355,8 @@ func TestSpoolForScripts(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &shown); err != nil {
 		t.Fatal(err)
 	}
-	if listed.UploadID != idB || listed.State != "parked" || listed.Size != 9 || listed.Tries != 3 || listed.Reason != "ACCESS_DENIED" || listed.Error != "s3:PutObject: \x1b[31mno\nno" {
+	if listed.UploadID != idB || listed.State != "parked" || listed.Size != 9 || listed.Tries != 3 || listed.Reason != "ACCESS_DENIED" ||
+		listed.Error != "s3:PutObject: \x1b[31mno\nno" {
 		t.Errorf("listed %+v", listed)
 	}
 	if shown.ParkedSince == nil || shown.ParkedSince.Unix() != 1_700_000_000 || !strings.Contains(shown.Fix, "brokerctl verify audit-logs") {
@@ -363,7 +371,8 @@ func TestSpoolShowSaysWhatToDo(t *testing.T) {
 	if code != 0 {
 		t.Fatalf("exit code %d\n%s", code, errs)
 	}
-	for _, want := range []string{"parked since 2023-11-14T22:13:20Z", "uid 4000000000", "9 B (9 bytes)", "3 since the daemon started", "ACCESS_DENIED", "brokerctl verify audit-logs", "s3:PutObject: [31mno no"} {
+	for _, want := range []string{"parked since 2023-11-14T22:13:20Z", "uid 4000000000", "9 B (9 bytes)", "3 since the daemon started",
+		"ACCESS_DENIED", "brokerctl verify audit-logs", "s3:PutObject: [31mno no"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not in\n%s", want, out)
 		}
@@ -387,7 +396,9 @@ func TestSpoolShowSaysWhatToDo(t *testing.T) {
 		{brokerdv1.SpoolState_SPOOL_STATE_UNREADABLE, "UNREADABLE", "reads it again"},
 		{brokerdv1.SpoolState_SPOOL_STATE_QUARANTINED, "CORRUPT", "brokerctl spool drop"},
 	} {
-		if got := spoolcmd.SpoolFix(spoolcmd.Spooled{UploadID: idA, Destination: "d", State: spoolcmd.SpoolStates[c.state], Reason: c.reason}); !strings.Contains(got, c.want) {
+		if got := spoolcmd.SpoolFix(spoolcmd.Spooled{
+			UploadID: idA, Destination: "d", State: spoolcmd.SpoolStates[c.state], Reason: c.reason,
+		}); !strings.Contains(got, c.want) {
 			t.Errorf("%v %s: %s", c.state, c.reason, got)
 		}
 	}
@@ -426,7 +437,8 @@ func TestSpoolRetry(t *testing.T) {
 		retried []string
 	}{
 		{name: "by id, each once", args: []string{idA, idC, idA}, out: "2 objects are retried\n", retried: []string{idA, idC}},
-		{name: "the others go on when one is not there", args: []string{idA, "01KAW3P5E2M9W7V5C1J0X8T4RZ", idB}, code: 1, out: "2 objects are retried\n", errs: "UPLOAD_NOT_FOUND", retried: []string{idA, idB}},
+		{name: "the others go on when one is not there", args: []string{idA, "01KAW3P5E2M9W7V5C1J0X8T4RZ", idB}, code: 1,
+			out: "2 objects are retried\n", errs: "UPLOAD_NOT_FOUND", retried: []string{idA, idB}},
 		{name: "a destination", args: []string{"-d", "audit-logs"}, out: "2 objects of audit-logs are retried\n", retried: []string{idA, idB}},
 		{name: "everything", args: []string{"--all"}, out: "3 objects are retried\n", retried: []string{idA, idB, idC}},
 		{name: "a misspelt destination", args: []string{"-d", "audit"}, code: 1, errs: `no destination "audit"`},
@@ -460,16 +472,21 @@ func TestSpoolDrop(t *testing.T) {
 	}{
 		{name: "it asks, and there is nobody to ask", args: []string{idC}, code: 2, errs: []string{"say --yes"}},
 		{name: "it says what is lost", args: []string{"--yes", idC, idB, idC}, out: "dropped 2 objects, 18 B\n",
-			errs: []string{idB, idC, "2 objects, 18 B: 1 parked, 1 dead. They were accepted and not delivered, and brokerd has no other copy."}, dropped: []string{idC, idB}},
-		{name: "what can still be delivered stays, and all others with it", args: []string{"--yes", idC, idA}, code: 1, errs: []string{idA + " is queued", "--force", "nothing was dropped"}},
-		{name: "forced", args: []string{"--yes", "--force", idA}, out: "dropped 1 object, 9 B\n", errs: []string{"It was accepted"}, dropped: []string{idA}},
-		{name: "an unknown one stops all", args: []string{"--yes", idC, "01KAW3P5E2M9W7V5C1J0X8T4RZ"}, code: 1, errs: []string{"UPLOAD_NOT_FOUND", "nothing was dropped"}},
+			errs:    []string{idB, idC, "2 objects, 18 B: 1 parked, 1 dead. They were accepted and not delivered, and brokerd has no other copy."},
+			dropped: []string{idC, idB}},
+		{name: "what can still be delivered stays, and all others with it", args: []string{"--yes", idC, idA}, code: 1,
+			errs: []string{idA + " is queued", "--force", "nothing was dropped"}},
+		{name: "forced", args: []string{"--yes", "--force", idA}, out: "dropped 1 object, 9 B\n", errs: []string{"It was accepted"},
+			dropped: []string{idA}},
+		{name: "an unknown one stops all", args: []string{"--yes", idC, "01KAW3P5E2M9W7V5C1J0X8T4RZ"}, code: 1,
+			errs: []string{"UPLOAD_NOT_FOUND", "nothing was dropped"}},
 		{name: "one that fails is named, the others go", args: []string{"--yes", idB, idC}, drop: func(id string) error {
 			if id == idB {
 				return abort
 			}
 			return nil
-		}, code: 1, out: "dropped 1 object, 9 B\n", errs: []string{idB + " was kept, its multipart upload could not be aborted", "--force"}, dropped: []string{idC}},
+		}, code: 1, out: "dropped 1 object, 9 B\n", errs: []string{idB + " was kept, its multipart upload could not be aborted", "--force"},
+			dropped: []string{idC}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := threeObjects()
@@ -490,7 +507,8 @@ func TestSpoolDrop(t *testing.T) {
 	}
 	t.Run("one that is being delivered", func(t *testing.T) {
 		f := &fakeAdmin{objects: []*brokerdv1.ListSpoolResponse{object(idA, "audit-logs", delivering, "x")}}
-		if code, _, errs := run(t.Context(), f.serve(t), "spool", "drop", "--yes", "--force", idA); code != 1 || !strings.Contains(errs, "being delivered") || len(f.dropped) > 0 {
+		if code, _, errs := run(t.Context(), f.serve(t), "spool", "drop", "--yes", "--force", idA); code != 1 ||
+			!strings.Contains(errs, "being delivered") || len(f.dropped) > 0 {
 			t.Errorf("exit code %d\n%s", code, errs)
 		}
 	})
@@ -540,7 +558,8 @@ func TestSpoolExport(t *testing.T) {
 		{name: "bytes that differ", export: func(s exporting) error { return send(s, "body ", "of b") }, code: 1, errs: "is not the object"},
 		{name: "bytes that are missing", export: func(s exporting) error { return send(s, "body of") }, code: 1, errs: "7 bytes"},
 		{name: "damage", args: []string{"--force"}, exists: "mine", want: "mine",
-			export: func(s exporting) error { return errors.Join(send(s, "body"), status.Error(codes.DataLoss, "damaged")) }, code: 1, errs: "damaged"},
+			export: func(s exporting) error { return errors.Join(send(s, "body"), status.Error(codes.DataLoss, "damaged")) }, code: 1,
+			errs: "damaged"},
 		{name: "a file that comes meanwhile is kept", export: func(s exporting) error {
 			return errors.Join(os.WriteFile("f", []byte("somebody's"), 0o600), send(s, "body of a"))
 		}, code: 1, want: "somebody's", errs: "exists: --force"},
@@ -571,7 +590,8 @@ func TestSpoolExport(t *testing.T) {
 	t.Run("named by the id, for its owner only", func(t *testing.T) {
 		socket := threeObjects().serve(t)
 		t.Chdir(t.TempDir())
-		if code, out, errs := run(t.Context(), socket, "spool", "export", idB); code != 0 || !strings.Contains(out, idB+" -> "+idB+" (9 bytes, CRC32C ") {
+		if code, out, errs := run(t.Context(), socket, "spool", "export", idB); code != 0 ||
+			!strings.Contains(out, idB+" -> "+idB+" (9 bytes, CRC32C ") {
 			t.Errorf("exit code %d\n%s%s", code, out, errs)
 		}
 		if info, err := os.Stat(idB); err != nil || info.Mode().Perm() != 0o600 {
@@ -581,7 +601,8 @@ func TestSpoolExport(t *testing.T) {
 	t.Run("to standard output", func(t *testing.T) {
 		f := threeObjects()
 		socket := f.serve(t)
-		if code, out, errs := run(t.Context(), socket, "spool", "export", idB, "-f", "-"); code != 0 || out != "body of b" || !strings.Contains(errs, "verified") {
+		if code, out, errs := run(t.Context(), socket, "spool", "export", idB, "-f", "-"); code != 0 || out != "body of b" ||
+			!strings.Contains(errs, "verified") {
 			t.Errorf("exit code %d, %q\n%s", code, out, errs)
 		}
 		f.export = func(s exporting) error { return send(s, "body of c") }
@@ -595,7 +616,8 @@ func TestSpoolExport(t *testing.T) {
 		if err := os.Symlink("elsewhere", filepath.Join(dir, "link")); err != nil {
 			t.Fatal(err)
 		}
-		for path, want := range map[string]string{dir: "is a directory", filepath.Join(dir, "link"): "not a regular file", filepath.Join(dir, "no", "f"): "no such file"} {
+		for path, want := range map[string]string{dir: "is a directory", filepath.Join(dir, "link"): "not a regular file",
+			filepath.Join(dir, "no", "f"): "no such file"} {
 			if code, _, errs := run(t.Context(), socket, "spool", "export", "--force", idA, "-f", path); code != 1 || !strings.Contains(errs, want) {
 				t.Errorf("%s: exit code %d\n%s", path, code, errs)
 			}

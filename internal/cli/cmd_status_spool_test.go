@@ -30,7 +30,8 @@ func TestStatusOfASpool(t *testing.T) {
 			want: []string{"  spool\t1 object, 5 B, the oldest for 1h00m; 0 of at most 16 deliveries under way"}},
 		{name: "empty", dest: &brokerdv1.Destination{Durability: "spool"}, want: []string{"  spool\tempty"}},
 		{name: "parked, with dead ones", dest: &brokerdv1.Destination{Name: "d", Durability: "spool-wait", Spool: &brokerdv1.SpoolUsage{
-			QueuedObjects: 2, QueuedBytes: 4096, OldestTime: at(10 * time.Second), ParkedReason: "SESSION_DENIED", ParkedTime: at(3 * time.Second), DeadObjects: 1, DeadBytes: 7,
+			QueuedObjects: 2, QueuedBytes: 4096, OldestTime: at(10 * time.Second), ParkedReason: "SESSION_DENIED", ParkedTime: at(3 * time.Second),
+			DeadObjects: 1, DeadBytes: 7,
 		}}, want: []string{
 			"  spool\t2 objects, 4.0 KiB, the oldest for 10s",
 			"  parked\tSESSION_DENIED since 2026-01-02T03:04:02Z (3s)",
@@ -40,7 +41,8 @@ func TestStatusOfASpool(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var got []string
-			writeSpoolUsage(func(format string, args ...any) { got = append(got, fmt.Sprintf(format, args...)) }, console.PaletteFor(&strings.Builder{}),
+			writeSpoolUsage(func(format string, args ...any) { got = append(got, fmt.Sprintf(format, args...)) },
+				console.PaletteFor(&strings.Builder{}),
 				c.dest, now)
 			if d := cmp.Diff(c.want, got); d != "" {
 				t.Error(d)

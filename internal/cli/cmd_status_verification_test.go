@@ -28,11 +28,13 @@ func TestStatusShowsTheDaemonsOwnVerification(t *testing.T) {
 	}{
 		"off": {nil, ""},
 		"passed": {&brokerdv1.Verification{Result: brokerdv1.CheckResult_CHECK_RESULT_PASS, SinceTime: ago(3 * time.Hour),
-			CheckTime: ago(90 * time.Second), NextTime: ago(-10 * time.Minute)}, "  verified\t✓ passed for 3h00m; last run 0h01m ago, again in 0h10m\n"},
+			CheckTime: ago(90 * time.Second), NextTime: ago(-10 * time.Minute)},
+			"  verified\t✓ passed for 3h00m; last run 0h01m ago, again in 0h10m\n"},
 		"failed": {&brokerdv1.Verification{Result: brokerdv1.CheckResult_CHECK_RESULT_FAIL, SinceTime: ago(5 * time.Second),
 			CheckTime: ago(5 * time.Second), NextTime: ago(-time.Minute), Problems: []*brokerdv1.VerificationProblem{
 				{Code: "BRK-KMS-010", Detail: "the key policy refuses", Account: "444455556666", Artefact: "key-policy"},
-			}}, "  verified\t✗ failed for 5s; last run 5s ago, again in 0h01m\n\tBRK-KMS-010 (key-policy, account 444455556666): the key policy refuses\n"},
+			}}, "  verified\t✗ failed for 5s; last run 5s ago, again in 0h01m\n" +
+			"\tBRK-KMS-010 (key-policy, account 444455556666): the key policy refuses\n"},
 		"undecided, and of a newer daemon": {&brokerdv1.Verification{Result: 99, SinceTime: ago(0), CheckTime: ago(0)},
 			"  verified\t? unknown for 0s; last run 0s ago\n"},
 	} {

@@ -44,28 +44,29 @@ func newBench(f verifyFlags, names ...string) *bench {
 		f.out = verifyText
 	}
 	counts := map[string]int{}
-	backend := &verifyBackend{title: "a test", verify: func(ctx context.Context, d string, o report.RunOptions, emit func(report.Check) error) (report.Report, error) {
-		b.mu.Lock()
-		counts[d]++
-		n := counts[d]
-		call := d
-		if o.Canary {
-			call += " canary"
-		}
-		b.calls = append(b.calls, call)
-		b.now++
-		b.most = max(b.most, b.now)
-		b.mu.Unlock()
-		out := report.Report{Destination: d}
-		err := b.answer(ctx, d, n, func(c report.Check) error {
-			out.Checks = append(out.Checks, c)
-			return emit(c)
-		})
-		b.mu.Lock()
-		b.now--
-		b.mu.Unlock()
-		return out, err
-	}}
+	backend := &verifyBackend{title: "a test",
+		verify: func(ctx context.Context, d string, o report.RunOptions, emit func(report.Check) error) (report.Report, error) {
+			b.mu.Lock()
+			counts[d]++
+			n := counts[d]
+			call := d
+			if o.Canary {
+				call += " canary"
+			}
+			b.calls = append(b.calls, call)
+			b.now++
+			b.most = max(b.most, b.now)
+			b.mu.Unlock()
+			out := report.Report{Destination: d}
+			err := b.answer(ctx, d, n, func(c report.Check) error {
+				out.Checks = append(out.Checks, c)
+				return emit(c)
+			})
+			b.mu.Lock()
+			b.now--
+			b.mu.Unlock()
+			return out, err
+		}}
 	b.verifyRun = &verifyRun{
 		App: &console.App{Streams: console.Streams{Out: &b.out, Err: &b.err}}, backend: backend, names: names, flags: f,
 		options: func(string) report.RunOptions { return report.RunOptions{} },
@@ -78,7 +79,8 @@ func passed(title string) report.Check {
 }
 
 func failed(code string) report.Check {
-	return report.Check{ID: "BRK-S3-002", Code: code, Category: "delivery", Title: "it may write", Result: report.Fail, Account: report.Account{ID: "444455556666", Side: report.SideB}, Artefact: report.Artefact{Kind: report.ArtefactKeyPolicy}}
+	return report.Check{ID: "BRK-S3-002", Code: code, Category: "delivery", Title: "it may write", Result: report.Fail,
+		Account: report.Account{ID: "444455556666", Side: report.SideB}, Artefact: report.Artefact{Kind: report.ArtefactKeyPolicy}}
 }
 
 // Fifty destinations end in any order, several at once. The output keeps the order of
@@ -238,7 +240,8 @@ func TestWaitVerifiesWhatDoesNotPassAgain(t *testing.T) {
 		if err := json.Unmarshal(b.out.Bytes(), &doc); err != nil {
 			t.Fatal(err)
 		}
-		if doc.Result != "pass" || len(doc.Destinations) != 2 || len(doc.Destinations[0].Checks) != 1 || strings.Contains(b.out.String(), "BRK-KMS-010") {
+		if doc.Result != "pass" || len(doc.Destinations) != 2 || len(doc.Destinations[0].Checks) != 1 ||
+			strings.Contains(b.out.String(), "BRK-KMS-010") {
 			t.Errorf("an earlier round is in the output: %s", b.out.String())
 		}
 		if n := strings.Count(b.err.String(), "not yet: slow BRK-KMS-010"); n != 1 {
@@ -443,7 +446,8 @@ func TestFlagsThatContradictEachOther(t *testing.T) {
 
 func TestPoliciesOfADirectory(t *testing.T) {
 	dir := t.TempDir()
-	for name, text := range map[string]string{"key-policy.json": `{"shared":1}`, "boundary.json": "\n", "audit-logs/key-policy.json": `{"own":1}`} {
+	for name, text := range map[string]string{"key-policy.json": `{"shared":1}`, "boundary.json": "\n",
+		"audit-logs/key-policy.json": `{"own":1}`} {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			t.Fatal(err)

@@ -25,10 +25,11 @@ func TestDocumentation(t *testing.T) {
 	}
 	for _, typ := range []reflect.Type{
 		reflect.TypeFor[Config](), reflect.TypeFor[Socket](), reflect.TypeFor[Metrics](), reflect.TypeFor[Log](), reflect.TypeFor[Shutdown](),
-		reflect.TypeFor[Limits](), reflect.TypeFor[Memory](), reflect.TypeFor[AWS](), reflect.TypeFor[Endpoints](), reflect.TypeFor[Destination](),
-		reflect.TypeFor[Session](), reflect.TypeFor[Hop](), reflect.TypeFor[Source](), reflect.TypeFor[Rule](), reflect.TypeFor[Peer](),
-		reflect.TypeFor[Vend](), reflect.TypeFor[PeerSession](), reflect.TypeFor[Token](), reflect.TypeFor[Spool](), reflect.TypeFor[Verify](), reflect.TypeFor[SpoolLimits](),
-		reflect.TypeFor[Setup](), reflect.TypeFor[RunsAs](), reflect.TypeFor[AccessLogs](), reflect.TypeFor[SetupEndpoints](),
+		reflect.TypeFor[Limits](), reflect.TypeFor[Memory](), reflect.TypeFor[AWS](), reflect.TypeFor[Endpoints](),
+		reflect.TypeFor[Destination](), reflect.TypeFor[Session](), reflect.TypeFor[Hop](), reflect.TypeFor[Source](), reflect.TypeFor[Rule](),
+		reflect.TypeFor[Peer](), reflect.TypeFor[Vend](), reflect.TypeFor[PeerSession](), reflect.TypeFor[Token](), reflect.TypeFor[Spool](),
+		reflect.TypeFor[Verify](), reflect.TypeFor[SpoolLimits](), reflect.TypeFor[Setup](), reflect.TypeFor[RunsAs](),
+		reflect.TypeFor[AccessLogs](), reflect.TypeFor[SetupEndpoints](),
 	} {
 		for key := range yamlFields(typ) {
 			if !strings.Contains(doc, "`"+key+"`") && !strings.Contains(doc, "."+key+"`") && !strings.Contains(doc, "## "+key+"\n") {

@@ -22,8 +22,8 @@ func TestTheEnvironmentReachesEveryService(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := c.ApplyEnvironment(lookupIn(map[string]string{
-		"AWS_USE_FIPS_ENDPOINT": "true", "AWS_USE_DUALSTACK_ENDPOINT": "TRUE", "AWS_CA_BUNDLE": "/etc/ca.pem", "AWS_ENDPOINT_URL_KMS": "https://kms.example",
-		"AWS_RETRY_MODE": "adaptive", "HTTPS_PROXY": "http://user:secretword@proxy.example:3128",
+		"AWS_USE_FIPS_ENDPOINT": "true", "AWS_USE_DUALSTACK_ENDPOINT": "TRUE", "AWS_CA_BUNDLE": "/etc/ca.pem",
+		"AWS_ENDPOINT_URL_KMS": "https://kms.example", "AWS_RETRY_MODE": "adaptive", "HTTPS_PROXY": "http://user:secretword@proxy.example:3128",
 	})); err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +38,8 @@ func TestTheEnvironmentReachesEveryService(t *testing.T) {
 		t.Errorf("got %+v", c.AWS)
 	}
 	said := strings.Join(c.FromEnvironment(), "\n")
-	for _, want := range []string{"AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT", "AWS_CA_BUNDLE", "AWS_ENDPOINT_URL_KMS", "AWS_RETRY_MODE is ignored", "destination store", "proxy.example:3128"} {
+	for _, want := range []string{"AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT", "AWS_CA_BUNDLE", "AWS_ENDPOINT_URL_KMS",
+		"AWS_RETRY_MODE is ignored", "destination store", "proxy.example:3128"} {
 		if !strings.Contains(said, want) {
 			t.Errorf("%q is not described in:\n%s", want, said)
 		}
@@ -53,10 +54,13 @@ func TestEndpointsOfTheEnvironment(t *testing.T) {
 		env  map[string]string
 		want config.Endpoints
 	}{
-		"one for all":        {map[string]string{"AWS_ENDPOINT_URL": "https://a.example"}, config.Endpoints{STS: "https://a.example", S3: "https://a.example", KMS: "https://a.example"}},
-		"a service's own":    {map[string]string{"AWS_ENDPOINT_URL": "https://a.example", "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1"}, config.Endpoints{STS: "https://a.example", S3: "http://127.0.0.1:1", KMS: "https://a.example"}},
-		"ignored, as in SDK": {map[string]string{"AWS_ENDPOINT_URL": "https://a.example", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}, config.Endpoints{}},
-		"empty variables":    {map[string]string{"AWS_ENDPOINT_URL": "", "AWS_USE_FIPS_ENDPOINT": ""}, config.Endpoints{}},
+		"one for all": {map[string]string{"AWS_ENDPOINT_URL": "https://a.example"},
+			config.Endpoints{STS: "https://a.example", S3: "https://a.example", KMS: "https://a.example"}},
+		"a service's own": {map[string]string{"AWS_ENDPOINT_URL": "https://a.example", "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1"},
+			config.Endpoints{STS: "https://a.example", S3: "http://127.0.0.1:1", KMS: "https://a.example"}},
+		"ignored, as in SDK": {map[string]string{"AWS_ENDPOINT_URL": "https://a.example", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"},
+			config.Endpoints{}},
+		"empty variables": {map[string]string{"AWS_ENDPOINT_URL": "", "AWS_USE_FIPS_ENDPOINT": ""}, config.Endpoints{}},
 	} {
 		c, err := config.Parse("f", []byte(twoDestinations))
 		if err != nil {
@@ -70,7 +74,8 @@ func TestEndpointsOfTheEnvironment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.ApplyEnvironment(lookupIn(map[string]string{"AWS_ENDPOINT_URL_S3": "https://a.example", "AWS_CA_BUNDLE": "/x"})); err != nil || c.AWS.Endpoints.S3 != "https://own.example" || c.AWS.CABundle != "/own.pem" {
+	if err := c.ApplyEnvironment(lookupIn(map[string]string{"AWS_ENDPOINT_URL_S3": "https://a.example", "AWS_CA_BUNDLE": "/x"})); err !=
+		nil || c.AWS.Endpoints.S3 != "https://own.example" || c.AWS.CABundle != "/own.pem" {
 		t.Errorf("the file does not win: %+v, %v", c.AWS, err)
 	}
 }
@@ -78,14 +83,15 @@ func TestEndpointsOfTheEnvironment(t *testing.T) {
 // What the file refuses, the environment cannot set.
 func TestTheEnvironmentIsRefusedAsTheFileIs(t *testing.T) {
 	for name, value := range map[string]string{
-		"AWS_ENDPOINT_URL": "http://10.255.255.1:8080", "AWS_ENDPOINT_URL_STS": "http://sts.example", "AWS_ENDPOINT_URL_S3": "https://u:secretword@s3.example",
-		"AWS_USE_FIPS_ENDPOINT": "maybe", "AWS_USE_DUALSTACK_ENDPOINT": "1",
+		"AWS_ENDPOINT_URL": "http://10.255.255.1:8080", "AWS_ENDPOINT_URL_STS": "http://sts.example",
+		"AWS_ENDPOINT_URL_S3": "https://u:secretword@s3.example", "AWS_USE_FIPS_ENDPOINT": "maybe", "AWS_USE_DUALSTACK_ENDPOINT": "1",
 	} {
 		c, err := config.Parse("f", []byte(twoDestinations))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := c.ApplyEnvironment(lookupIn(map[string]string{name: value})); err == nil || !strings.Contains(err.Error(), name) || strings.Contains(err.Error(), "secretword") {
+		if err := c.ApplyEnvironment(lookupIn(map[string]string{name: value})); err == nil || !strings.Contains(err.Error(), name) ||
+			strings.Contains(err.Error(), "secretword") {
 			t.Errorf("%s=%s: %v", name, value, err)
 		}
 	}

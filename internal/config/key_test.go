@@ -22,7 +22,8 @@ func TestRender(t *testing.T) {
 		values   KeyValues
 		want     string
 	}{
-		"every placeholder":               {"l/{host}/{yyyy}/{mm}/{dd}/{HH}/{uid}/{name}-{id}", KeyValues{Host: "web1", Name: "a/b.log", ID: "01J", UID: 1000}, "l/web1/2026/01/01/23/1000/a/b.log-01J"},
+		"every placeholder": {"l/{host}/{yyyy}/{mm}/{dd}/{HH}/{uid}/{name}-{id}",
+			KeyValues{Host: "web1", Name: "a/b.log", ID: "01J", UID: 1000}, "l/web1/2026/01/01/23/1000/a/b.log-01J"},
 		"a host that wants to climb":      {"l/{host}/{id}", KeyValues{Host: "..", ID: "x"}, "l/%2E%2E/x"},
 		"a host with a slash":             {"l/{host}/{id}", KeyValues{Host: "../../etc", ID: "x"}, "l/..%2F..%2Fetc/x"},
 		"a dot beside a literal dot":      {"l/.{host}/{id}", KeyValues{Host: ".", ID: "x"}, "l/.%2E/x"},
@@ -117,7 +118,8 @@ func FuzzKeyTemplate(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if !strings.HasPrefix(key, k.Prefix()) || len(key) > maxKey || strings.ContainsFunc(key, func(r rune) bool { return r < 0x20 || r == 0x7f }) {
+		if !strings.HasPrefix(key, k.Prefix()) || len(key) > maxKey ||
+			strings.ContainsFunc(key, func(r rune) bool { return r < 0x20 || r == 0x7f }) {
 			t.Fatalf("key %q of %q", key, tmpl)
 		}
 		for segment := range strings.SplitSeq(key, "/") {

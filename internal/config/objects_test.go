@@ -91,7 +91,8 @@ func TestKeysOfPeersAndMetadata(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := KeyValues{Name: "a.log", ID: "01J", GID: 7, Unit: "app.service", Pod: "p-1", Meta: map[string]string{"service": "../../x y"}, Time: time.Now()}
+	v := KeyValues{Name: "a.log", ID: "01J", GID: 7, Unit: "app.service", Pod: "p-1", Meta: map[string]string{"service": "../../x y"},
+		Time: time.Now()}
 	got, err := tmpl.Render(v)
 	if want := "logs/app.service/p-1/7/..%2F..%2Fx%20y/a.log-01J"; err != nil || got != want {
 		t.Errorf("got %q, %v; want %q", got, err, want)

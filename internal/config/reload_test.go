@@ -39,7 +39,8 @@ func TestAStanzaThatMovedIsTheSame(t *testing.T) {
 		t.Error("a stanza that stands two lines lower is another one")
 	}
 	for old, text := range map[string]string{
-		"role/up": "role/other", "bucket: tenant-logs": "bucket: tenant-lags", "logs/{name}": "lags/{name}", "    region": "    concurrency: 8\n    region", "    key: ": "    session: {tags: {a: b}}\n    key: ",
+		"role/up": "role/other", "bucket: tenant-logs": "bucket: tenant-lags", "logs/{name}": "lags/{name}",
+		"    region": "    concurrency: 8\n    region", "    key: ": "    session: {tags: {a: b}}\n    key: ",
 	} {
 		if was.Same(parsed(t, old, text).Destinations["logs"]) {
 			t.Errorf("%q for %q is the same", text, old)
@@ -52,7 +53,10 @@ func TestWhatOnlyARestartCanChange(t *testing.T) {
 	if got := was.RestartNeeded(parsed(t, "role/up", "role/other")); got != nil {
 		t.Errorf("another role: %v", got)
 	}
-	got := was.RestartNeeded(parsed(t, "socket: {path: /run/a.sock}", "socket: {path: /run/b.sock, mode: 0600, group: adm}\nmetrics: {address: 127.0.0.1:1}\nmemory: {max: 64MiB}\naws: {ca_bundle: /x}"))
+	got := was.RestartNeeded(
+		parsed(t, "socket: {path: /run/a.sock}", "socket: {path: /run/b.sock, mode: 0600, group: adm}\nmetrics: {address: 127.0.0.1:1}\n"+
+			"memory: {max: 64MiB}\naws: {ca_bundle: /x}"),
+	)
 	want := []string{
 		"socket.path (/run/a.sock, now /run/b.sock)", "socket.mode (432, now 384)", "socket.group (, now adm)",
 		"metrics.address (127.0.0.1:9464, now 127.0.0.1:1)", "memory.max (50331648, now 67108864)", "aws.ca_bundle (, now /x)",
@@ -77,7 +81,8 @@ func TestEverySectionIsKnownToReload(t *testing.T) {
 	// Verify, Destinations, Access: taken over; of AWS the CA bundle needs a restart,
 	// of Vend the listeners, of Spool all but the limits. Setup: the daemon has no use for it.
 	// fromEnvironment: descriptions only.
-	want := []string{"Path", "Socket", "Metrics", "Log", "Shutdown", "Limits", "Memory", "Spool", "AWS", "Verify", "Destinations", "Access", "Vend", "Setup", "fromEnvironment"}
+	want := []string{"Path", "Socket", "Metrics", "Log", "Shutdown", "Limits", "Memory", "Spool", "AWS", "Verify", "Destinations", "Access",
+		"Vend", "Setup", "fromEnvironment"}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}

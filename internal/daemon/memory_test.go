@@ -24,11 +24,13 @@ func TestLimitOfTheCgroup(t *testing.T) {
 		files map[string]string
 		want  int64
 	}{
-		"its own":                    {"0::/system.slice/brokerd.service\n", map[string]string{"system.slice/brokerd.service/memory.max": "268435456\n"}, 256 << 20},
-		"of one above":               {"0::/a/b\n", map[string]string{"a/b/memory.max": "max\n", "a/memory.max": "1048576\n"}, 1 << 20},
-		"the least":                  {"0::/a/b\n", map[string]string{"a/b/memory.max": "2097152\n", "a/memory.max": "1048576\n"}, 1 << 20},
-		"in a container":             {"0::/../../kubepods/pod1/x\n", map[string]string{"memory.max": "134217728\n"}, 128 << 20},
-		"version 1":                  {"5:cpu:/x\n4:memory:/docker/1\n", map[string]string{"memory/docker/1/memory.limit_in_bytes": "33554432\n"}, 32 << 20},
+		"its own": {"0::/system.slice/brokerd.service\n",
+			map[string]string{"system.slice/brokerd.service/memory.max": "268435456\n"}, 256 << 20},
+		"of one above":   {"0::/a/b\n", map[string]string{"a/b/memory.max": "max\n", "a/memory.max": "1048576\n"}, 1 << 20},
+		"the least":      {"0::/a/b\n", map[string]string{"a/b/memory.max": "2097152\n", "a/memory.max": "1048576\n"}, 1 << 20},
+		"in a container": {"0::/../../kubepods/pod1/x\n", map[string]string{"memory.max": "134217728\n"}, 128 << 20},
+		"version 1": {"5:cpu:/x\n4:memory:/docker/1\n",
+			map[string]string{"memory/docker/1/memory.limit_in_bytes": "33554432\n"}, 32 << 20},
 		"version 1 without one":      {"4:memory:/\n", map[string]string{"memory/memory.limit_in_bytes": "9223372036854771712\n"}, 0},
 		"none":                       {"0::/a\n", map[string]string{"a/memory.max": "max\n"}, 0},
 		"no cgroups":                 {"", nil, 0},

@@ -88,13 +88,15 @@ func TestTheDaemonFindsBrokenAccessByItself(t *testing.T) {
 	until(t, "it is found broken", result(brokerdv1.CheckResult_CHECK_RESULT_FAIL))
 	until(t, "the destination is unhealthy", func() bool { return !healthy() })
 	problems := d.verification(t).GetProblems()
-	if len(problems) == 0 || problems[0].GetCode() != "BRK-KMS-010" || problems[0].GetAccount() != st.Sandbox.AccountB() || problems[0].GetArtefact() != "key-policy" {
+	if len(problems) == 0 || problems[0].GetCode() != "BRK-KMS-010" || problems[0].GetAccount() != st.Sandbox.AccountB() ||
+		problems[0].GetArtefact() != "key-policy" {
 		t.Errorf("the status names %v", problems)
 	}
 	page := d.page(t)
 	for _, want := range []string{
 		`brokerd_verify_result{destination="audit-logs",result="fail"} 1`, `brokerd_verify_result{destination="audit-logs",result="pass"} 0`,
-		`brokerd_verify_problem{code="BRK-KMS-010",destination="audit-logs",result="fail"} 1`, `brokerd_verify_last_run_timestamp_seconds{destination="audit-logs"}`,
+		`brokerd_verify_problem{code="BRK-KMS-010",destination="audit-logs",result="fail"} 1`,
+		`brokerd_verify_last_run_timestamp_seconds{destination="audit-logs"}`,
 		`brokerd_verify_runs_total{destination="audit-logs",result="pass"}`, `brokerd_verify_duration_seconds_count{destination="audit-logs"}`,
 	} {
 		if !strings.Contains(page, want) {

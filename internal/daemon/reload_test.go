@@ -50,7 +50,8 @@ func TestAnOpenUploadOutlivesAReload(t *testing.T) {
 	sd.hears(t, "RELOADING=1")
 	sd.hears(t, "MONOTONIC_USEC=")
 	sd.hears(t, "READY=1")
-	if _, err := d.Upload(t.Context(), testbed.Destination, "late.log", strings.NewReader("x")); err == nil || !strings.Contains(err.Error(), testbed.Destination) {
+	if _, err := d.Upload(t.Context(), testbed.Destination, "late.log", strings.NewReader("x")); err == nil ||
+		!strings.Contains(err.Error(), testbed.Destination) {
 		t.Errorf("an upload to the destination that is gone: %v", err)
 	}
 	if _, err := d.Upload(t.Context(), "renamed", "new.log", strings.NewReader("x")); err != nil {

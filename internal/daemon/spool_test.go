@@ -60,13 +60,21 @@ func (r *running) send(ctx context.Context, name, key string, data []byte) (*bro
 	if err != nil {
 		return nil, err
 	}
-	parts := []*brokerdv1.UploadRequest{{Part: &brokerdv1.UploadRequest_Header{Header: &brokerdv1.UploadHeader{Destination: testbed.Destination, Name: name, IdempotencyKey: key}}}}
+	parts := []*brokerdv1.UploadRequest{
+		{
+			Part: &brokerdv1.UploadRequest_Header{
+				Header: &brokerdv1.UploadHeader{Destination: testbed.Destination, Name: name, IdempotencyKey: key},
+			},
+		},
+	}
 	for rest := data; len(rest) > 0; {
 		n := min(len(rest), 256<<10)
 		parts = append(parts, &brokerdv1.UploadRequest{Part: &brokerdv1.UploadRequest_Chunk{Chunk: rest[:n]}})
 		rest = rest[n:]
 	}
-	parts = append(parts, &brokerdv1.UploadRequest{Part: &brokerdv1.UploadRequest_Trailer{Trailer: &brokerdv1.UploadTrailer{Length: uint64(len(data)), Crc32C: crcOf(data)}}})
+	parts = append(parts, &brokerdv1.UploadRequest{
+		Part: &brokerdv1.UploadRequest_Trailer{Trailer: &brokerdv1.UploadTrailer{Length: uint64(len(data)), Crc32C: crcOf(data)}},
+	})
 	for _, p := range parts {
 		if err := stream.Send(p); err != nil {
 			break // the answer says why
@@ -114,7 +122,8 @@ func holds(t *testing.T, st *testbedtest.Bed, want ...[]byte) {
 	}
 }
 
-const denied = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::` + testbed.Bucket + `/*"}]}`
+const denied = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::` +
+	testbed.Bucket + `/*"}]}`
 
 // An acknowledgement of the spool becomes one of S3; refused by AWS, everything
 // is kept, over a restart too, until access is repaired.
@@ -126,7 +135,8 @@ func TestSpooledObjectsOutliveARefusalAndARestart(t *testing.T) {
 	if err != nil || first.GetState() != brokerdv1.UploadState_UPLOAD_STATE_SPOOLED {
 		t.Fatalf("%v, %v", first, err)
 	}
-	if got := d.upload(t, first.GetUploadId(), time.Minute); got.GetState() != brokerdv1.UploadState_UPLOAD_STATE_STORED || got.GetObject().GetKmsKeyArn() != st.KeyARN {
+	if got := d.upload(t, first.GetUploadId(), time.Minute); got.GetState() != brokerdv1.UploadState_UPLOAD_STATE_STORED ||
+		got.GetObject().GetKmsKeyArn() != st.KeyARN {
 		t.Fatalf("the first upload: %v", got)
 	}
 
@@ -189,7 +199,8 @@ func TestSpooledObjectsOutliveARefusalAndARestart(t *testing.T) {
 	d.halt(t)
 	// The receipt outlives the daemon.
 	d = ready(t, st)
-	if got := d.upload(t, ids[0], 0); got.GetState() != brokerdv1.UploadState_UPLOAD_STATE_STORED || got.GetObject().GetSize() != uint64(len(large)) {
+	if got := d.upload(t, ids[0], 0); got.GetState() != brokerdv1.UploadState_UPLOAD_STATE_STORED ||
+		got.GetObject().GetSize() != uint64(len(large)) {
 		t.Errorf("after another restart: %v", got)
 	}
 	d.halt(t)
@@ -386,7 +397,8 @@ func TestDeadObjectIsKeptForAnOperator(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := d.upload(t, resp.GetUploadId(), time.Minute); got.GetState() != brokerdv1.UploadState_UPLOAD_STATE_DEAD || got.GetFailureReason() == "" {
+	if got := d.upload(t, resp.GetUploadId(), time.Minute); got.GetState() != brokerdv1.UploadState_UPLOAD_STATE_DEAD ||
+		got.GetFailureReason() == "" {
 		t.Fatalf("got %v", got)
 	}
 	if again, err := d.send(t.Context(), "a.log", key, data); err == nil {
@@ -435,7 +447,9 @@ func TestStreamsThatACrashCutAreAborted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := stream.Send(&brokerdv1.UploadRequest{Part: &brokerdv1.UploadRequest_Header{Header: &brokerdv1.UploadHeader{Destination: testbed.Destination, Name: "a.log"}}}); err != nil {
+	if err := stream.Send(&brokerdv1.UploadRequest{
+		Part: &brokerdv1.UploadRequest_Header{Header: &brokerdv1.UploadHeader{Destination: testbed.Destination, Name: "a.log"}},
+	}); err != nil {
 		t.Fatal(err)
 	}
 	chunk := randomBytes(256 << 10)

@@ -34,8 +34,10 @@ func vendingAt(t *testing.T, st *testbedtest.Bed, address string) (token string)
 	if err := os.WriteFile(file, []byte(token), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	edit(t, st.Config.Path, "[upload, verify, admin]", fmt.Sprintf("[upload, verify, admin, credentials]\nvend:\n  address: %s\n  socket: %s\n  tokens:\n    - {file: %s, peer: {uid: %q}, destinations: ['*']}",
-		address, filepath.Join(st.Dir, "v.sock"), file, fmt.Sprint(os.Getuid())))
+	edit(t, st.Config.Path, "[upload, verify, admin]",
+		fmt.Sprintf("[upload, verify, admin, credentials]\nvend:\n  address: %s\n  socket: %s\n  tokens:\n"+
+			"    - {file: %s, peer: {uid: %q}, destinations: ['*']}",
+			address, filepath.Join(st.Dir, "v.sock"), file, fmt.Sprint(os.Getuid())))
 	cfg, err := config.Load(st.Config.Path)
 	if err != nil {
 		t.Fatal(err)
@@ -91,9 +93,10 @@ func TestCredentialsOverHTTP(t *testing.T) {
 	}
 
 	// On the socket the kernel says who asks.
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "unix", filepath.Join(st.Dir, "v.sock"))
-	}}}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", filepath.Join(st.Dir, "v.sock"))
+		}}}
 	r, err := client.Get("http://localhost/v1/credentials/" + testbed.Destination)
 	if err != nil {
 		t.Fatal(err)
@@ -101,7 +104,8 @@ func TestCredentialsOverHTTP(t *testing.T) {
 	var got struct{ AccessKeyID, Token, RoleArn string }
 	err = json.NewDecoder(r.Body).Decode(&got)
 	_ = r.Body.Close()
-	if err != nil || r.StatusCode != 200 || !strings.HasPrefix(got.AccessKeyID, "ASIA") || got.Token == "" || got.RoleArn != st.Config.Destinations[testbed.Destination].Role {
+	if err != nil || r.StatusCode != 200 || !strings.HasPrefix(got.AccessKeyID, "ASIA") || got.Token == "" ||
+		got.RoleArn != st.Config.Destinations[testbed.Destination].Role {
 		t.Errorf("%d %+v %v", r.StatusCode, got, err)
 	}
 
@@ -116,7 +120,8 @@ func TestCredentialsOverHTTP(t *testing.T) {
 	if err := sdk(); err == nil || !strings.Contains(err.Error(), "TOKEN_REFUSED") {
 		t.Errorf("with a token that was taken out: %v", err)
 	}
-	for _, want := range []string{`"uid":` + fmt.Sprint(os.Getuid()), `"via":"token"`, `"via":"socket"`, `"a token file cannot be used","file":"/gone"`} {
+	for _, want := range []string{`"uid":` + fmt.Sprint(os.Getuid()), `"via":"token"`, `"via":"socket"`,
+		`"a token file cannot be used","file":"/gone"`} {
 		if !strings.Contains(d.log.String(), want) {
 			t.Errorf("no %s in the log", want)
 		}
@@ -209,7 +214,8 @@ func TestSessionsOfPeersSayWhoseTheyAre(t *testing.T) {
 	}
 	// The sandbox takes a session whose values fit, and no other one.
 	for who, allowed := range map[string]bool{fmt.Sprintf("uid%d", os.Getuid()): true, "uid4242": false} {
-		if err := testbedtest.PutTrust(t.Context(), st.World, fmt.Sprintf(`{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": %q},
+		if err := testbedtest.PutTrust(t.Context(), st.World,
+			fmt.Sprintf(`{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": %q},
 			"Action": ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"],
 			"Condition": {"StringEquals": {"sts:SourceIdentity": %q, "aws:RequestTag/who": %q}}}]}`, st.UserARN, who, who)); err != nil {
 			t.Fatal(err)

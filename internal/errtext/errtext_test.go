@@ -164,10 +164,12 @@ func TestEveryCodeHasAPage(t *testing.T) {
 
 func TestSummarize(t *testing.T) {
 	denied := func(action string) string {
-		return fmt.Sprintf("2026-11-30T10:00:00Z ERROR put: AccessDenied: User: arn:aws:sts::111122223333:assumed-role/Up/s is not authorized to perform: %s on resource: \"arn:aws:s3:::b/k\" because no identity-based policy allows the %[1]s action\n", action)
+		return fmt.Sprintf("2026-11-30T10:00:00Z ERROR put: AccessDenied: User: arn:aws:sts::111122223333:assumed-role/Up/s is not authorized "+
+			"to perform: %s on resource: \"arn:aws:s3:::b/k\" because no identity-based policy allows the %[1]s action\n", action)
 	}
 	text := strings.Repeat(denied("s3:PutObject"),
-		3) + denied("s3:PutObjectTagging") + "2026-11-30T10:00:01Z INFO all is well\n2026-11-30T10:00:02Z ERROR SlowDown: Please reduce your request rate.\n"
+		3) + denied("s3:PutObjectTagging") + "2026-11-30T10:00:01Z INFO all is well\n" +
+		"2026-11-30T10:00:02Z ERROR SlowDown: Please reduce your request rate.\n"
 	groups := Summarize(Read(text))
 	var have []string
 	for _, g := range groups {

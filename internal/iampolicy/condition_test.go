@@ -133,13 +133,18 @@ func TestConditions(t *testing.T) {
 				context["aws:K"] = c.got
 			}
 			for _, effect := range []string{"Allow", "Deny"} {
-				sc := Scenario{Request: Request{Principal: sessionA, Action: "s3:PutObject", Resource: object, ResourceAccount: accountA, Context: context}}
-				sc.Policies.Identity = ident(t, fmt.Sprintf(`{"Effect":%q,"Action":"*","Resource":"*","Condition":{%q:{"aws:k":%s}}}`, effect, c.operator, c.value))
+				sc := Scenario{
+					Request: Request{Principal: sessionA, Action: "s3:PutObject", Resource: object, ResourceAccount: accountA, Context: context},
+				}
+				sc.Policies.Identity = ident(
+					t, fmt.Sprintf(`{"Effect":%q,"Action":"*","Resource":"*","Condition":{%q:{"aws:k":%s}}}`, effect, c.operator, c.value),
+				)
 				if effect == "Deny" {
 					sc.Policies.Identity = append(sc.Policies.Identity, ident(t, `{"Effect":"Allow","Action":"*","Resource":"*"}`)...)
 				}
 				r := Evaluate(sc)
-				want := map[string]Decision{"Allowtrue": Allowed, "Allowfalse": ImplicitDeny, "Denytrue": ExplicitDeny, "Denyfalse": Allowed}[fmt.Sprint(effect, c.want)]
+				want := map[string]Decision{"Allowtrue": Allowed, "Allowfalse": ImplicitDeny, "Denytrue": ExplicitDeny,
+					"Denyfalse": Allowed}[fmt.Sprint(effect, c.want)]
 				if r.Decision != want {
 					t.Errorf("%s: got %s, want %s", effect, r.Decision, want)
 				}
@@ -159,26 +164,33 @@ func TestConditionsCombine(t *testing.T) {
 		context         map[string][]string
 		want            Decision
 	}{
-		{"operators are all needed", `{"StringEquals":{"aws:a":"1"},"NumericEquals":{"aws:b":"2"}}`, map[string][]string{"aws:a": {"1"}, "aws:b": {"3"}}, ImplicitDeny},
+		{"operators are all needed", `{"StringEquals":{"aws:a":"1"},"NumericEquals":{"aws:b":"2"}}`,
+			map[string][]string{"aws:a": {"1"}, "aws:b": {"3"}}, ImplicitDeny},
 		{"keys are all needed", `{"StringEquals":{"aws:a":"1","aws:b":"2"}}`, map[string][]string{"aws:a": {"1"}}, ImplicitDeny},
 		{"all hold", `{"StringEquals":{"aws:a":"1","aws:b":"2"}}`, map[string][]string{"aws:a": {"1"}, "aws:b": {"2"}}, Allowed},
 		{"empty block holds", `{}`, nil, Allowed},
 		{"key name without regard to case", `{"StringEquals":{"AWS:sourceVPC":"v"}}`, map[string][]string{"aws:SourceVpc": {"v"}}, Allowed},
-		{"tag key in another case", `{"StringEquals":{"aws:PrincipalTag/Team":"v"}}`, map[string][]string{"aws:PrincipalTag/team": {"v"}}, Allowed},
-		{"tag key in another case, in a variable", `{"StringEquals":{"s3:prefix":"${aws:PrincipalTag/Team}"}}`, map[string][]string{"aws:PrincipalTag/team": {"v"}, "s3:prefix": {"v"}}, Allowed},
-		{"tag prefix without regard to case", `{"StringEquals":{"AWS:principaltag/Team":"v"}}`, map[string][]string{"aws:PrincipalTag/Team": {"v"}}, Allowed},
+		{"tag key in another case", `{"StringEquals":{"aws:PrincipalTag/Team":"v"}}`,
+			map[string][]string{"aws:PrincipalTag/team": {"v"}}, Allowed},
+		{"tag key in another case, in a variable", `{"StringEquals":{"s3:prefix":"${aws:PrincipalTag/Team}"}}`,
+			map[string][]string{"aws:PrincipalTag/team": {"v"}, "s3:prefix": {"v"}}, Allowed},
+		{"tag prefix without regard to case", `{"StringEquals":{"AWS:principaltag/Team":"v"}}`,
+			map[string][]string{"aws:PrincipalTag/Team": {"v"}}, Allowed},
 		{"derived principal ARN is the role", `{"ArnEquals":{"aws:PrincipalArn":"` + roleA + `"}}`, nil, Allowed},
 		{"derived principal ARN is not the session", `{"ArnEquals":{"aws:PrincipalArn":"` + sessionA + `"}}`, nil, ImplicitDeny},
-		{"derived account", `{"StringEquals":{"aws:PrincipalAccount":"111122223333","aws:ResourceAccount":"111122223333","s3:ResourceAccount":"111122223333"}}`, nil, Allowed},
+		{"derived account", `{"StringEquals":{"aws:PrincipalAccount":"111122223333","aws:ResourceAccount":"111122223333",` +
+			`"s3:ResourceAccount":"111122223333"}}`, nil, Allowed},
 		{"derived type", `{"StringEquals":{"aws:PrincipalType":"AssumedRole"}}`, nil, Allowed},
 		{"not via a service", `{"Bool":{"aws:ViaAWSService":"false"}}`, nil, Allowed},
 		{"not a service", `{"Bool":{"aws:PrincipalIsAWSService":"false"}}`, nil, Allowed},
-		{"the scenario wins over what is derived", `{"StringEquals":{"aws:PrincipalAccount":"999999999999"}}`, map[string][]string{"aws:principalaccount": {"999999999999"}}, Allowed},
+		{"the scenario wins over what is derived", `{"StringEquals":{"aws:PrincipalAccount":"999999999999"}}`,
+			map[string][]string{"aws:principalaccount": {"999999999999"}}, Allowed},
 		{"user id", `{"StringEquals":{"aws:userid":"AROAEXAMPLE:s1"}}`, nil, Allowed},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			r := Evaluate(Scenario{Request: Request{Principal: sessionA, PrincipalID: "AROAEXAMPLE", Action: "s3:PutObject", Resource: object, ResourceAccount: accountA, Context: c.context},
+			r := Evaluate(Scenario{Request: Request{Principal: sessionA, PrincipalID: "AROAEXAMPLE", Action: "s3:PutObject", Resource: object,
+				ResourceAccount: accountA, Context: c.context},
 				Policies: PolicySet{Identity: ident(t, `{"Effect":"Allow","Action":"*","Resource":"*","Condition":`+c.condition+`}`)}})
 			if r.Decision != c.want {
 				t.Errorf("got %s, want %s: %+v", r.Decision, c.want, r.Layers)

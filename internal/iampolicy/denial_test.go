@@ -11,27 +11,31 @@ func TestAccessDeniedText(t *testing.T) {
 	user := "User: " + sessionA + " is not authorized to perform: "
 	put := user + `s3:PutObject on resource: "` + object + `" `
 	want := map[string]string{
-		"identity alone":                        put + "because no resource-based policy allows the s3:PutObject action",
-		"resource alone":                        put + "because no identity-based policy allows the s3:PutObject action",
-		"neither side":                          put + "because no resource-based policy allows the s3:PutObject action",
-		"account named and no identity policy":  put + "because no resource-based policy allows the s3:PutObject action",
-		"boundary lacks it":                     put + "because no permissions boundary allows the s3:PutObject action",
-		"session policy lacks it":               put + "because no session policy allows the s3:PutObject action",
-		"identity denies":                       put + "with an explicit deny in an identity-based policy",
-		"resource denies":                       put + "with an explicit deny in a resource-based policy",
-		"boundary denies":                       put + "with an explicit deny in a permissions boundary",
-		"one level does not allow":              put + "because no service control policy allows the s3:PutObject action",
-		"RCP denies strangers":                  put + "with an explicit deny in a resource control policy",
-		"endpoint of another bucket":            put + "because no VPC endpoint policy allows the s3:PutObject action",
-		"same account, nothing":                 put + "because no identity-based policy allows the s3:PutObject action",
-		"key policy alone":                      user + "kms:GenerateDataKey on resource: " + keyB + " because no identity-based policy allows the kms:GenerateDataKey action",
-		"intersection of actions":               user + "kms:Decrypt on the resource associated with this ciphertext " + opaqueKMS,
-		"identity alone for a key":              user + "kms:GenerateDataKey on resource: " + keyB + " " + opaqueKMS,
-		"trust does not name the caller":        "User: " + userA + " is not authorized to perform: sts:AssumeRole on resource: " + roleA + " because no role trust policy allows the sts:AssumeRole action",
-		"public statement beside a private one": put + "because public policies are restricted by the RestrictPublicBuckets block public access setting",
-		"both sides allow the role":             "",
-		"SCP not supplied":                      "",
-		"anonymous and no policy":               `User: anonymous is not authorized to perform: s3:PutObject on resource: "` + object + `" because no resource-based policy allows the s3:PutObject action`,
+		"identity alone":                       put + "because no resource-based policy allows the s3:PutObject action",
+		"resource alone":                       put + "because no identity-based policy allows the s3:PutObject action",
+		"neither side":                         put + "because no resource-based policy allows the s3:PutObject action",
+		"account named and no identity policy": put + "because no resource-based policy allows the s3:PutObject action",
+		"boundary lacks it":                    put + "because no permissions boundary allows the s3:PutObject action",
+		"session policy lacks it":              put + "because no session policy allows the s3:PutObject action",
+		"identity denies":                      put + "with an explicit deny in an identity-based policy",
+		"resource denies":                      put + "with an explicit deny in a resource-based policy",
+		"boundary denies":                      put + "with an explicit deny in a permissions boundary",
+		"one level does not allow":             put + "because no service control policy allows the s3:PutObject action",
+		"RCP denies strangers":                 put + "with an explicit deny in a resource control policy",
+		"endpoint of another bucket":           put + "because no VPC endpoint policy allows the s3:PutObject action",
+		"same account, nothing":                put + "because no identity-based policy allows the s3:PutObject action",
+		"key policy alone": user + "kms:GenerateDataKey on resource: " +
+			keyB + " because no identity-based policy allows the kms:GenerateDataKey action",
+		"intersection of actions":  user + "kms:Decrypt on the resource associated with this ciphertext " + opaqueKMS,
+		"identity alone for a key": user + "kms:GenerateDataKey on resource: " + keyB + " " + opaqueKMS,
+		"trust does not name the caller": "User: " + userA + " is not authorized to perform: sts:AssumeRole on resource: " +
+			roleA + " because no role trust policy allows the sts:AssumeRole action",
+		"public statement beside a private one": put + "because public policies are restricted by the RestrictPublicBuckets block public " +
+			"access setting",
+		"both sides allow the role": "",
+		"SCP not supplied":          "",
+		"anonymous and no policy": `User: anonymous is not authorized to perform: s3:PutObject on resource: "` +
+			object + `" because no resource-based policy allows the s3:PutObject action`,
 	}
 	cases := layerCases()
 	for name, text := range want {

@@ -10,7 +10,9 @@ import (
 // exampleUpload is a put into account B's bucket by a role that the bucket policy
 // does not name.
 func exampleUpload() (iampolicy.Scenario, error) {
-	identity, err := iampolicy.Parse([]byte(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:PutObject","Resource":"arn:aws:s3:::logs/*"}}`))
+	identity, err := iampolicy.Parse(
+		[]byte(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:PutObject","Resource":"arn:aws:s3:::logs/*"}}`),
+	)
 	if err != nil {
 		return iampolicy.Scenario{}, err
 	}
@@ -49,7 +51,9 @@ func Example_fixes() {
 }
 
 func ExampleLintText() {
-	for _, f := range iampolicy.LintText([]byte(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"GetObject","Resource":"*"}}`), iampolicy.KindIdentity) {
+	for _, f := range iampolicy.LintText(
+		[]byte(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"GetObject","Resource":"*"}}`), iampolicy.KindIdentity,
+	) {
 		fmt.Println(f.Code, f.Severity, f.Message)
 	}
 	// Output: POL023 error "GetObject" is no action: want service:Action

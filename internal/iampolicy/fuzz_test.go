@@ -10,7 +10,9 @@ import (
 // FuzzParse: Parse never panics; an accepted document is JSON, lints, and reads back
 // the same.
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"", "{}", policy12(allowAll), policy12(everyone), `{"Statement":{"Effect":"Deny","NotAction":"a:*","NotResource":["arn:aws:s3:::${aws:x, 'y'}"],"NotPrincipal":{"AWS":["*"]},"Condition":{"ForAllValues:StringLikeIfExists":{"a:b/C":["x*",1,true]}}}}`} {
+	for _, s := range []string{"", "{}", policy12(allowAll), policy12(everyone),
+		`{"Statement":{"Effect":"Deny","NotAction":"a:*","NotResource":["arn:aws:s3:::${aws:x, 'y'}"],"NotPrincipal":{"AWS":["*"]},` +
+			`"Condition":{"ForAllValues:StringLikeIfExists":{"a:b/C":["x*",1,true]}}}}`} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -31,7 +33,10 @@ func FuzzParse(f *testing.F) {
 		if _, err := Parse(out); err != nil {
 			t.Fatalf("own output refused: %v", err)
 		}
-		Evaluate(Scenario{Request: Request{Principal: sessionA, Action: "s3:PutObject", Resource: object}, Policies: PolicySet{Resource: d, Identity: []NamedPolicy{{Policy: d}}, Boundary: []NamedPolicy{{Policy: d}}}})
+		Evaluate(Scenario{
+			Request:  Request{Principal: sessionA, Action: "s3:PutObject", Resource: object},
+			Policies: PolicySet{Resource: d, Identity: []NamedPolicy{{Policy: d}}, Boundary: []NamedPolicy{{Policy: d}}},
+		})
 	})
 }
 
@@ -65,8 +70,9 @@ func FuzzCondition(f *testing.F) {
 			return
 		}
 		pairs := map[string][2]string{
-			"String": {"StringEquals", "StringNotEquals"}, "Like": {"StringLike", "StringNotLike"}, "Fold": {"StringEqualsIgnoreCase", "StringNotEqualsIgnoreCase"},
-			"Numeric": {"NumericEquals", "NumericNotEquals"}, "Date": {"DateEquals", "DateNotEquals"}, "Ip": {"IpAddress", "NotIpAddress"}, "Arn": {"ArnLike", "ArnNotLike"},
+			"String": {"StringEquals", "StringNotEquals"}, "Like": {"StringLike", "StringNotLike"},
+			"Fold": {"StringEqualsIgnoreCase", "StringNotEqualsIgnoreCase"}, "Numeric": {"NumericEquals", "NumericNotEquals"},
+			"Date": {"DateEquals", "DateNotEquals"}, "Ip": {"IpAddress", "NotIpAddress"}, "Arn": {"ArnLike", "ArnNotLike"},
 		}
 		for name, pair := range pairs {
 			if family != name && family != "" {
@@ -113,7 +119,12 @@ func FuzzVariable(f *testing.F) {
 
 // FuzzScenario: decoding and deciding never panics; a denial's fixes apply.
 func FuzzScenario(f *testing.F) {
-	f.Add([]byte(`{"request":{"principal":"` + sessionA + `","action":"s3:PutObject","resource":"` + object + `","resource_account":"444455556666","context":{"a:b":["c"],"a:d":null}},"policies":{"identity":[{"policy":` + policy12(allowAll) + `}],"resource":` + policy12(everyone) + `,"service_control":[{"level":"r","policies":[]}]},"public_access_block":{"restrict_public_buckets":true},"not_supplied":["session"]}`))
+	f.Add(
+		[]byte(`{"request":{"principal":"` + sessionA + `","action":"s3:PutObject","resource":"` +
+			object + `","resource_account":"444455556666","context":{"a:b":["c"],"a:d":null}},` +
+			`"policies":{"identity":[{"policy":` + policy12(allowAll) + `}],"resource":` + policy12(everyone) + `,"service_control":[{"level":"r",` +
+			`"policies":[]}]},"public_access_block":{"restrict_public_buckets":true},"not_supplied":["session"]}`),
+	)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		sc, err := DecodeScenario(data)
 		if err != nil {

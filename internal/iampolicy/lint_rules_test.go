@@ -11,7 +11,8 @@ import (
 
 // TestLintRules has, for each rule, a policy that breaks it and one next to it that does not.
 func TestLintRules(t *testing.T) {
-	const oidc = `"Principal":{"Federated":"arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com"},"Action":"sts:AssumeRoleWithWebIdentity"`
+	const oidc = `"Principal":{"Federated":"arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com"},` +
+		`"Action":"sts:AssumeRoleWithWebIdentity"`
 	web := func(condition string) string {
 		return policy12(`{"Effect":"Allow",` + oidc + condition + `}`)
 	}
@@ -32,36 +33,46 @@ func TestLintRules(t *testing.T) {
 	}{
 		{"principals that are no ARN of a principal", "POL050", KindBucket, []string{
 			principal("arn:aws:iam::111122223333:role:role/x"), principal("arn:aws:iam::111122223333:role"), principal("arn:aws:iam::1111:role/x"),
-			principal("arn:aws:iam::111122223333:role/"), principal("arn:aws:sts::111122223333:role/x"), principal("arn:aws:sts::111122223333:assumed-role/x"),
+			principal("arn:aws:iam::111122223333:role/"), principal("arn:aws:sts::111122223333:role/x"),
+			principal("arn:aws:sts::111122223333:assumed-role/x"),
 			principal("arn:aws:iam::111122223333:group/x"),
 		}, []string{
-			principal("arn:aws:iam::111122223333:role/path/x"), principal("arn:aws:iam::111122223333:user/x"), principal("arn:aws:iam::111122223333:root"),
-			principal("arn:aws:sts::111122223333:assumed-role/x/s"), principal("arn:aws:sts::111122223333:federated-user/x"), principal("111122223333"),
+			principal("arn:aws:iam::111122223333:role/path/x"), principal("arn:aws:iam::111122223333:user/x"),
+			principal("arn:aws:iam::111122223333:root"), principal("arn:aws:sts::111122223333:assumed-role/x/s"),
+			principal("arn:aws:sts::111122223333:federated-user/x"), principal("111122223333"),
 			principal("arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity E1"),
 		}},
 		{"mixed partitions", "POL051", KindBucket, []string{
-			policy12(`{"Effect":"Allow","Principal":{"AWS":"arn:aws-cn:iam::111122223333:role/x"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*"}`),
-			policy12(`{"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*","Condition":{"ArnLike":{"aws:PrincipalArn":"arn:aws-us-gov:iam::111122223333:role/x"}}}`),
+			policy12(`{"Effect":"Allow","Principal":{"AWS":"arn:aws-cn:iam::111122223333:role/x"},"Action":"s3:GetObject",` +
+				`"Resource":"arn:aws:s3:::b/*"}`),
+			policy12(`{"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*",` +
+				`"Condition":{"ArnLike":{"aws:PrincipalArn":"arn:aws-us-gov:iam::111122223333:role/x"}}}`),
 		}, []string{
-			policy12(`{"Effect":"Allow","Principal":{"AWS":"arn:aws-cn:iam::111122223333:role/x"},"Action":"s3:GetObject","Resource":"arn:aws-cn:s3:::b/*"}`),
+			policy12(`{"Effect":"Allow","Principal":{"AWS":"arn:aws-cn:iam::111122223333:role/x"},"Action":"s3:GetObject",` +
+				`"Resource":"arn:aws-cn:s3:::b/*"}`),
 			policy12(`{"Effect":"Allow","Principal":{"AWS":"` + roleA + `"},"Action":"s3:GetObject","Resource":"arn:*:s3:::b/*"}`),
 		}},
 		{"actions that do not exist", "POL052", KindIdentity, []string{
-			action(`"Action":"s3:PutObjekt"`), action(`"Action":"s3:ListObjects"`), action(`"Action":"s3:CreateMultipartUpload"`), action(`"Action":"kms:ReEncrypt"`),
-			action(`"Action":"sts:AssumeRoles"`), action(`"Action":"iam:PassRoles"`), action(`"Action":"s3:Upload*"`), action(`"NotAction":["s3:PutObject","s3:HeadObject"]`),
+			action(`"Action":"s3:PutObjekt"`), action(`"Action":"s3:ListObjects"`), action(`"Action":"s3:CreateMultipartUpload"`),
+			action(`"Action":"kms:ReEncrypt"`), action(`"Action":"sts:AssumeRoles"`), action(`"Action":"iam:PassRoles"`),
+			action(`"Action":"s3:Upload*"`), action(`"NotAction":["s3:PutObject","s3:HeadObject"]`),
 		}, []string{
-			action(`"Action":"s3:PutObject"`), action(`"Action":"S3:putobject"`), action(`"Action":"s3:Put*"`), action(`"Action":"kms:ReEncrypt*"`), action(`"Action":"*"`),
-			action(`"Action":"sts:TagSession"`), action(`"Action":"iam:PassRole"`), action(`"Action":"newservice:DoesWhatever"`), action(`"NotAction":"s3:PutObject"`),
+			action(`"Action":"s3:PutObject"`), action(`"Action":"S3:putobject"`), action(`"Action":"s3:Put*"`), action(`"Action":"kms:ReEncrypt*"`),
+			action(`"Action":"*"`), action(`"Action":"sts:TagSession"`), action(`"Action":"iam:PassRole"`),
+			action(`"Action":"newservice:DoesWhatever"`), action(`"NotAction":"s3:PutObject"`),
 			action(`"Action":["s3:AbortMultipartUpload","s3:ListMultipartUploadParts","kms:GenerateDataKey","sts:SetSourceIdentity"]`),
 		}},
 		{"encryption contexts that do not fit with Bucket Keys", "POL053", KindKey, []string{
-			key(`"arn:aws:s3:::b/*"`), key(`["arn:aws:s3:::other","arn:aws:s3:::b/logs/*"]`), key(`"b/*"`), key(`"arn:aws:kms:eu-west-1:444455556666:key/x"`),
+			key(`"arn:aws:s3:::b/*"`), key(`["arn:aws:s3:::other","arn:aws:s3:::b/logs/*"]`), key(`"b/*"`),
+			key(`"arn:aws:kms:eu-west-1:444455556666:key/x"`),
 		}, []string{
-			key(`"arn:aws:s3:::b"`), key(`["arn:aws:s3:::b/*","arn:aws:s3:::b"]`), key(`["arn:aws:s3:::b","arn:aws:s3:::b/*"]`), key(`"arn:aws:s3:::b*"`), key(`"*"`),
+			key(`"arn:aws:s3:::b"`), key(`["arn:aws:s3:::b/*","arn:aws:s3:::b"]`), key(`["arn:aws:s3:::b","arn:aws:s3:::b/*"]`),
+			key(`"arn:aws:s3:::b*"`), key(`"*"`),
 		}},
 		{"web identities without a subject", "POL054", KindTrust, []string{
 			web(""), web(`,"Condition":{"StringEquals":{"token.actions.githubusercontent.com:aud":"sts.amazonaws.com"}}`),
-			web(`,"Condition":{"StringLike":{"token.actions.githubusercontent.com:sub":"*"}}`), web(`,"Condition":{"StringLike":{"token.actions.githubusercontent.com:sub":["repo:o/r:*","repo:*"]}}`),
+			web(`,"Condition":{"StringLike":{"token.actions.githubusercontent.com:sub":"*"}}`),
+			web(`,"Condition":{"StringLike":{"token.actions.githubusercontent.com:sub":["repo:o/r:*","repo:*"]}}`),
 			web(`,"Condition":{"StringNotEquals":{"token.actions.githubusercontent.com:sub":"repo:o/r:ref:refs/heads/main"}}`),
 			web(`,"Condition":{"StringEqualsIfExists":{"token.actions.githubusercontent.com:sub":"repo:o/r:ref:refs/heads/main"}}`),
 			web(`,"Condition":{"StringEquals":{"oidc.example.com:sub":"x"}}`),
@@ -69,13 +80,17 @@ func TestLintRules(t *testing.T) {
 			web(`,"Condition":{"StringEquals":{"token.actions.githubusercontent.com:sub":"repo:o/r:ref:refs/heads/main"}}`),
 			web(`,"Condition":{"StringLike":{"Token.Actions.GithubUserContent.com:sub":"repo:o/r:*"}}`),
 			policy12(trusts(aws(roleA), "")),
-			policy12(`{"Effect":"Allow","Principal":{"Federated":"cognito-identity.amazonaws.com"},"Action":"sts:AssumeRoleWithWebIdentity","Condition":{"StringEquals":{"cognito-identity.amazonaws.com:aud":"p"}}}`),
+			policy12(`{"Effect":"Allow","Principal":{"Federated":"cognito-identity.amazonaws.com"},"Action":"sts:AssumeRoleWithWebIdentity",` +
+				`"Condition":{"StringEquals":{"cognito-identity.amazonaws.com:aud":"p"}}}`),
 		}},
 		{"ARNs that differ in case only", "POL055", KindBucket, []string{
-			policy12(`{"Effect":"Allow","Principal":{"AWS":["arn:aws:iam::111122223333:role/Up","arn:aws:iam::111122223333:role/up"]},"Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*"}`),
-			policy12(`{"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"s3:GetObject","Resource":["arn:aws:s3:::b/Logs/*","arn:aws:s3:::b/logs/*"]}`),
+			policy12(`{"Effect":"Allow","Principal":{"AWS":["arn:aws:iam::111122223333:role/Up","arn:aws:iam::111122223333:role/up"]},` +
+				`"Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*"}`),
+			policy12(`{"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"s3:GetObject",` +
+				`"Resource":["arn:aws:s3:::b/Logs/*","arn:aws:s3:::b/logs/*"]}`),
 		}, []string{
-			policy12(`{"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"s3:GetObject","Resource":["arn:aws:s3:::b/logs/*","arn:aws:s3:::b/logs/*"]}`),
+			policy12(`{"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"s3:GetObject",` +
+				`"Resource":["arn:aws:s3:::b/logs/*","arn:aws:s3:::b/logs/*"]}`),
 		}},
 		{"object actions on a bucket", "POL037", KindIdentity, []string{
 			policy12(`{"Effect":"Allow","Action":"s3:PutObject","Resource":"arn:aws:s3:::b"}`),
@@ -115,7 +130,8 @@ func TestLintRules(t *testing.T) {
 func TestUnknownActionsAreSuggested(t *testing.T) {
 	for action, want := range map[string]string{
 		"s3:ListObjectsV2": "s3:ListBucket", "s3:CreateMultipartUpload": "s3:PutObject", "s3:PutObjekt": "s3:PutObject",
-		"kms:GenerateDatakeys": "kms:GenerateDataKey", "sts:AsumeRole": "sts:AssumeRole", "iam:PassRol": "iam:PassRole", "s3:SomethingElseEntirely": "",
+		"kms:GenerateDatakeys": "kms:GenerateDataKey", "sts:AsumeRole": "sts:AssumeRole", "iam:PassRol": "iam:PassRole",
+		"s3:SomethingElseEntirely": "",
 	} {
 		if got, unknown := knownActions().unknown(action); !unknown || got != want {
 			t.Errorf("%s: unknown %t, suggested %q, want %q", action, unknown, got, want)

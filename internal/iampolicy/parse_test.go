@@ -50,11 +50,15 @@ func TestParseRefuses(t *testing.T) {
 		{"action and its negation", `{"Statement":{"Effect":"Allow","Action":"*","NotAction":"*"}}`, 1, 45, "not both"},
 		{"resource and its negation", `{"Statement":{"Effect":"Allow","Action":"*","Resource":"*","NotResource":"*"}}`, 1, 60, "not both"},
 		{"principal and its negation", `{"Statement":{"Effect":"Allow","Action":"*","Principal":"*","NotPrincipal":"*"}}`, 1, 61, "not both"},
-		{"principal as an ARN", `{"Statement":{"Effect":"Allow","Action":"*","Principal":"arn:aws:iam::111122223333:root"}}`, 1, 57, "a principal is"},
+		{"principal as an ARN", `{"Statement":{"Effect":"Allow","Action":"*","Principal":"arn:aws:iam::111122223333:root"}}`, 1, 57,
+			"a principal is"},
 		{"unknown kind of principal", `{"Statement":{"Effect":"Allow","Action":"*","Principal":{"aws":"*"}}}`, 1, 58, `spelled "AWS"`},
-		{"unknown operator", `{"Statement":{"Effect":"Allow","Action":"*","Condition":{"StringIs":{"a:b":"c"}}}}`, 1, 58, "unknown condition operator"},
-		{"operator in lower case", `{"Statement":{"Effect":"Allow","Action":"*","Condition":{"stringequals":{"a:b":"c"}}}}`, 1, 58, `spelled "StringEquals"`},
-		{"NullIfExists", `{"Statement":{"Effect":"Allow","Action":"*","Condition":{"NullIfExists":{"a:b":"true"}}}}`, 1, 58, "unknown condition operator"},
+		{"unknown operator", `{"Statement":{"Effect":"Allow","Action":"*","Condition":{"StringIs":{"a:b":"c"}}}}`, 1, 58,
+			"unknown condition operator"},
+		{"operator in lower case", `{"Statement":{"Effect":"Allow","Action":"*","Condition":{"stringequals":{"a:b":"c"}}}}`, 1, 58,
+			`spelled "StringEquals"`},
+		{"NullIfExists", `{"Statement":{"Effect":"Allow","Action":"*","Condition":{"NullIfExists":{"a:b":"true"}}}}`, 1, 58,
+			"unknown condition operator"},
 		{"operator without keys", `{"Statement":{"Effect":"Allow","Action":"*","Condition":{"Bool":"true"}}}`, 1, 65, "object of condition keys"},
 		{"null as a value", `{"Statement":{"Effect":"Allow","Action":"*","Condition":{"Bool":{"a:b":null}}}}`, 1, 72, "want a string"},
 		{"condition as a list", `{"Statement":{"Effect":"Allow","Action":"*","Condition":[]}}`, 1, 57, "want an object"},
@@ -110,10 +114,13 @@ func TestScenarioRefuses(t *testing.T) {
 		{"resource of an unknown partition", request(sessionA, "s3:GetObject", "arn:aws-mars:s3:::b/k", ""), "partition"},
 		{"owner that is no account", request(sessionA, "s3:GetObject", object, `,"resource_account":"44"`), "resource_account"},
 		{"context of objects", request(sessionA, "s3:GetObject", object, `,"context":{"a:b":{}}`), "context"},
-		{"unknown layer", `{"request":{"principal":"*","action":"s3:GetObject","resource":"*"},"policies":{},"not_supplied":["scp"]}`, "unknown layer"},
-		{"named policy without document", `{"request":{"principal":"*","action":"s3:GetObject","resource":"*"},"policies":{"identity":[{"name":"x"}]}}`, "policy is missing"},
+		{"unknown layer", `{"request":{"principal":"*","action":"s3:GetObject","resource":"*"},"policies":{},"not_supplied":["scp"]}`,
+			"unknown layer"},
+		{"named policy without document", `{"request":{"principal":"*","action":"s3:GetObject","resource":"*"},` +
+			`"policies":{"identity":[{"name":"x"}]}}`, "policy is missing"},
 		{"broken policy further down", "{\"policies\":{\n\"resource\":{\n \"Statement\":{\"Effect\":\"Maybe\"}}}}", "line 3, column 24"},
-		{"broken policy within", `{"request":{"principal":"*","action":"s3:GetObject","resource":"*"},"policies":{"resource":{"Statement":[{"Effect":"Allow"}]}}}`, "Action is missing"},
+		{"broken policy within", `{"request":{"principal":"*","action":"s3:GetObject","resource":"*"},` +
+			`"policies":{"resource":{"Statement":[{"Effect":"Allow"}]}}}`, "Action is missing"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -124,7 +131,10 @@ func TestScenarioRefuses(t *testing.T) {
 		})
 	}
 	for _, principal := range []string{"", "nobody", "arn:aws:iam::111122223333:group/x"} {
-		r := Evaluate(Scenario{Request: Request{Principal: principal, Action: "s3:GetObject", Resource: object}, Policies: PolicySet{Resource: mustParse(t, policy12(everyone))}})
+		r := Evaluate(Scenario{
+			Request:  Request{Principal: principal, Action: "s3:GetObject", Resource: object},
+			Policies: PolicySet{Resource: mustParse(t, policy12(everyone))},
+		})
 		if r.Decision != ImplicitDeny || len(r.Assumptions) == 0 {
 			t.Errorf("%q: got %+v, want a denial with a reason", principal, r)
 		}

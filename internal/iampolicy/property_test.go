@@ -15,9 +15,12 @@ func randomStatement(r *rand.Rand, effect string, principal bool) string {
 		out += `,"Principal":` + pick(`"*"`, aws(accountA), aws(roleA), aws(sessionA), aws("999999999999"))
 	}
 	out += `,` + pick(`"Action"`, `"NotAction"`) + `:` + pick(`"s3:PutObject"`, `"s3:*"`, `"*"`, `"kms:*"`, `["s3:GetObject","s3:Put*"]`)
-	out += `,` + pick(`"Resource"`, `"Resource"`, `"NotResource"`) + `:` + pick(`"*"`, `"arn:aws:s3:::bucket/*"`, `"arn:aws:s3:::bucket/logs/?"`, `"arn:aws:s3:::other/*"`, `"arn:aws:s3:::bucket/${aws:k}/*"`)
+	out += `,` + pick(`"Resource"`, `"Resource"`, `"NotResource"`) + `:` +
+		pick(`"*"`, `"arn:aws:s3:::bucket/*"`, `"arn:aws:s3:::bucket/logs/?"`, `"arn:aws:s3:::other/*"`, `"arn:aws:s3:::bucket/${aws:k}/*"`)
 	if r.IntN(2) == 0 {
-		out += `,"Condition":{"` + pick("", "", "ForAnyValue:", "ForAllValues:") + pick("StringEquals", "StringNotEquals", "StringLike", "StringEqualsIfExists") + `":{"aws:k":` + pick(`"logs"`, `["a","logs"]`, `"*"`) + `}}`
+		out += `,"Condition":{"` + pick("", "", "ForAnyValue:", "ForAllValues:") +
+			pick("StringEquals", "StringNotEquals", "StringLike", "StringEqualsIfExists") + `":{"aws:k":` +
+			pick(`"logs"`, `["a","logs"]`, `"*"`) + `}}`
 	}
 	return out + `}`
 }
@@ -56,7 +59,8 @@ func randomCase(r *rand.Rand) randomPolicies {
 
 func (p randomPolicies) decide(t testing.TB) Decision {
 	t.Helper()
-	sc := Scenario{Request: Request{Principal: sessionA, Action: "s3:PutObject", Resource: object, ResourceAccount: accountB, Context: p.context},
+	sc := Scenario{Request: Request{Principal: sessionA, Action: "s3:PutObject", Resource: object, ResourceAccount: accountB,
+		Context: p.context},
 		Policies: PolicySet{Identity: ident(t, strings.Join(p.identity, ",")), Resource: mustParse(t, policy12(strings.Join(p.resource, ",")))}}
 	if p.sameAccount {
 		sc.Request.ResourceAccount = accountA

@@ -9,10 +9,12 @@ import (
 // examplePut is an upload with every header that implies an action.
 func examplePut(t *testing.T) Put {
 	return Put{
-		Request:  Request{Principal: sessionA, Resource: object, ResourceAccount: accountB, Context: map[string][]string{"aws:SourceIp": {"192.0.2.1"}, "aws:PrincipalOrgID": {"o-a"}}},
+		Request: Request{Principal: sessionA, Resource: object, ResourceAccount: accountB,
+			Context: map[string][]string{"aws:SourceIp": {"192.0.2.1"}, "aws:PrincipalOrgID": {"o-a"}}},
 		Policies: PolicySet{Identity: ident(t, allowS3+","+allowKMS), Resource: mustParse(t, policy12(everyone))},
 		KeyARN:   keyB, KeyPolicy: mustParse(t, policy12(grants(aws(roleA), "kms:*"))), Multipart: true,
-		ACL: "bucket-owner-full-control", Tags: map[string]string{"team": "red"}, ObjectLockMode: "GOVERNANCE", LegalHold: "ON", BypassGovernance: true,
+		ACL: "bucket-owner-full-control", Tags: map[string]string{"team": "red"}, ObjectLockMode: "GOVERNANCE", LegalHold: "ON",
+		BypassGovernance: true,
 	}
 }
 
@@ -33,7 +35,8 @@ func putDecisions(t *testing.T, p Put) (names []string, denied []string) {
 
 func TestPutImpliesActions(t *testing.T) {
 	names, denied := putDecisions(t, examplePut(t))
-	want := []string{"s3:PutObject", "s3:PutObjectAcl", "s3:PutObjectTagging", "s3:PutObjectRetention", "s3:PutObjectLegalHold", "s3:BypassGovernanceRetention", "kms:GenerateDataKey", "kms:Decrypt"}
+	want := []string{"s3:PutObject", "s3:PutObjectAcl", "s3:PutObjectTagging", "s3:PutObjectRetention", "s3:PutObjectLegalHold",
+		"s3:BypassGovernanceRetention", "kms:GenerateDataKey", "kms:Decrypt"}
 	if !slices.Equal(names, want) || denied != nil {
 		t.Errorf("got %v, denied %v", names, denied)
 	}
@@ -45,27 +48,49 @@ func TestPutFailures(t *testing.T) {
 		change func(*Put)
 		want   string
 	}{
-		{"identity without KMS (the common omission)", func(p *Put) { p.Policies.Identity = ident(t, allowS3) }, "kms:GenerateDataKey identity, kms:Decrypt identity"},
-		{"no Decrypt: multipart alone fails", func(p *Put) { p.KeyPolicy = mustParse(t, policy12(grants(aws(roleA), "kms:GenerateDataKey"))) }, "kms:Decrypt resource"},
+		{"identity without KMS (the common omission)", func(p *Put) { p.Policies.Identity = ident(t, allowS3) },
+			"kms:GenerateDataKey identity, kms:Decrypt identity"},
+		{"no Decrypt: multipart alone fails", func(p *Put) { p.KeyPolicy = mustParse(t, policy12(grants(aws(roleA), "kms:GenerateDataKey"))) },
+			"kms:Decrypt resource"},
 		{"no Decrypt: a single put passes", func(p *Put) {
 			p.KeyPolicy, p.Multipart = mustParse(t, policy12(grants(aws(roleA), "kms:GenerateDataKey"))), false
 		}, ""},
 		{"source address in the identity policy", func(p *Put) {
-			p.Policies.Identity = ident(t, `{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"IpAddress":{"aws:SourceIp":"192.0.2.0/24"}}}`)
+			p.Policies.Identity = ident(t, `{"Effect":"Allow","Action":"*","Resource":"*",`+
+				`"Condition":{"IpAddress":{"aws:SourceIp":"192.0.2.0/24"}}}`)
 		}, "kms:GenerateDataKey identity, kms:Decrypt identity"},
 		{"address denied unless via a service", func(p *Put) {
-			p.Policies.Identity = ident(t, allowAll+`,{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"NotIpAddress":{"aws:SourceIp":"192.0.2.0/24"},"Bool":{"aws:ViaAWSService":"false"}}}`)
+			p.Policies.Identity = ident(t, allowAll+`,{"Effect":"Deny","Action":"*","Resource":"*",`+
+				`"Condition":{"NotIpAddress":{"aws:SourceIp":"192.0.2.0/24"},"Bool":{"aws:ViaAWSService":"false"}}}`)
 		}, ""},
 		{"endpoint policy without KMS", func(p *Put) { p.Policies.VPCEndpoint = ident(t, everyone) }, ""},
 		{"another Region in kms:ViaService", func(p *Put) {
-			p.KeyPolicy = mustParse(t, policy12(strings.Replace(grants(aws(roleA), "kms:*"), `"Resource":"*"`, `"Resource":"*","Condition":{"StringEquals":{"kms:ViaService":"s3.us-east-1.amazonaws.com"}}`, 1)))
+			p.KeyPolicy = mustParse(
+				t,
+				policy12(
+					strings.Replace(grants(aws(roleA), "kms:*"), `"Resource":"*"`,
+						`"Resource":"*","Condition":{"StringEquals":{"kms:ViaService":"s3.us-east-1.amazonaws.com"}}`, 1),
+				),
+			)
 		}, "kms:GenerateDataKey resource, kms:Decrypt resource"},
 		{"encryption context of the object, bucket keys on", func(p *Put) {
 			p.BucketKey = true
-			p.KeyPolicy = mustParse(t, policy12(strings.Replace(grants(aws(roleA), "kms:*"), `"Resource":"*"`, `"Resource":"*","Condition":{"StringEquals":{"kms:EncryptionContext:aws:s3:arn":"`+object+`"}}`, 1)))
+			p.KeyPolicy = mustParse(
+				t,
+				policy12(
+					strings.Replace(grants(aws(roleA), "kms:*"), `"Resource":"*"`,
+						`"Resource":"*","Condition":{"StringEquals":{"kms:EncryptionContext:aws:s3:arn":"`+object+`"}}`, 1),
+				),
+			)
 		}, "kms:GenerateDataKey resource, kms:Decrypt resource"},
 		{"organization of the principal goes along", func(p *Put) {
-			p.KeyPolicy = mustParse(t, policy12(strings.Replace(grants(aws("*"), "kms:*"), `"Resource":"*"`, `"Resource":"*","Condition":{"StringEquals":{"aws:PrincipalOrgID":"o-a"}}`, 1)))
+			p.KeyPolicy = mustParse(
+				t,
+				policy12(
+					strings.Replace(grants(aws("*"), "kms:*"), `"Resource":"*"`,
+						`"Resource":"*","Condition":{"StringEquals":{"aws:PrincipalOrgID":"o-a"}}`, 1),
+				),
+			)
 		}, ""},
 		{"tag without the right to tag", func(p *Put) {
 			p.Policies.Resource = mustParse(t, policy12(grants(aws(roleA), "s3:PutObject")))
@@ -150,13 +175,15 @@ func TestUnknownContext(t *testing.T) {
 		{"another statement allows", allowAll + `,{"Effect":"Allow","Action":"*","Resource":"*"` + onVPC, Allowed},
 		{"deny that depends on it", allowAll + `,{"Effect":"Deny","Action":"*","Resource":"*"` + onVPC, Unknown},
 		{"deny of another action", allowAll + `,{"Effect":"Deny","Action":"iam:*","Resource":"*"` + onVPC, Allowed},
-		{"deny whose other condition is false", allowAll + `,{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"StringEquals":{"aws:SourceVpc":"v","aws:PrincipalAccount":"1"}}}`, Allowed},
+		{"deny whose other condition is false", allowAll + `,{"Effect":"Deny","Action":"*","Resource":"*",` +
+			`"Condition":{"StringEquals":{"aws:SourceVpc":"v","aws:PrincipalAccount":"1"}}}`, Allowed},
 		{"deny and nothing allows", `{"Effect":"Deny","Action":"*","Resource":"*"` + onVPC, ImplicitDeny},
 		{"another deny is sure", denyPut + `,{"Effect":"Deny","Action":"*","Resource":"*"` + onVPC, ExplicitDeny},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			r := Evaluate(Scenario{Request: Request{Principal: sessionA, Action: "s3:PutObject", Resource: object, ResourceAccount: accountA, UnknownContext: []string{"aws:SourceVpc"}},
+			r := Evaluate(Scenario{Request: Request{Principal: sessionA, Action: "s3:PutObject", Resource: object, ResourceAccount: accountA,
+				UnknownContext: []string{"aws:SourceVpc"}},
 				Policies: PolicySet{Identity: ident(t, c.identity)}})
 			if r.Decision != c.want {
 				t.Errorf("got %s, want %s", r.Decision, c.want)

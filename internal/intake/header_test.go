@@ -17,7 +17,8 @@ import (
 // identity is the same each time that it is sent.
 func FuzzHeader(f *testing.F) {
 	for _, h := range []*brokerdv1.UploadHeader{
-		{Destination: "logs", Name: "a/b.log", ContentType: "text/plain", Metadata: map[string]string{"app": "x"}, IdempotencyKey: "01HF7YAT0100000000000000ZZ"},
+		{Destination: "logs", Name: "a/b.log", ContentType: "text/plain", Metadata: map[string]string{"app": "x"},
+			IdempotencyKey: "01HF7YAT0100000000000000ZZ"},
 		{Destination: "logs", Name: "../x", ContentEncoding: "gzip, br", Metadata: map[string]string{"app": "../.."}},
 		{Destination: "l", Name: "a", ContentType: "a\r\nx-amz-acl: public-read", IdempotencyKey: "k"},
 	} {

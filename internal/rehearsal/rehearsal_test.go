@@ -88,8 +88,10 @@ func TestTheCopyKeepsWhatTheDeliveryDependsOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := r.Config.Destinations["audit-logs"]
-	if d.Bucket != "acme-audit" || d.Owner != "210987654321" || d.Region != "eu-central-1" || d.Role != "arn:aws:iam::123456789012:role/uploader" ||
-		d.Key != "app/{yyyy}/{name}-{id}" || d.Session.ExternalID != "acme-7" || d.StorageClass != "STANDARD_IA" || d.Durability != config.DurabilitySpool {
+	if d.Bucket != "acme-audit" || d.Owner != "210987654321" || d.Region != "eu-central-1" ||
+		d.Role != "arn:aws:iam::123456789012:role/uploader" ||
+		d.Key != "app/{yyyy}/{name}-{id}" || d.Session.ExternalID != "acme-7" || d.StorageClass != "STANDARD_IA" ||
+		d.Durability != config.DurabilitySpool {
 		t.Errorf("the copy differs in the delivery: %+v", d)
 	}
 	if got := r.Config.Limits.IdleTimeout.String(); got != "1m30s" {
@@ -148,7 +150,8 @@ func TestOneAccountPlaysBothParts(t *testing.T) {
 }
 
 func TestMoreThanTwoAccountsAreRefused(t *testing.T) {
-	text := strings.Replace(production, "123456789012:role/uploader\n    bucket: acme-reports", "999988887777:role/uploader\n    bucket: acme-reports", 1)
+	text := strings.Replace(production, "123456789012:role/uploader\n    bucket: acme-reports",
+		"999988887777:role/uploader\n    bucket: acme-reports", 1)
 	_, _, err := prepare(t, text)
 	if err == nil || !strings.Contains(err.Error(), "3 accounts") || errors.Is(err, errRefused) {
 		t.Errorf("got %v, want a refusal that counts the accounts", err)

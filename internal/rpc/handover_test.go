@@ -134,14 +134,16 @@ func TestFilesAreHandedOverOneAfterTheOther(t *testing.T) {
 		t.Fatalf("the first answer: %v, %v", first, err)
 	}
 	last := g.final()
-	if last.GetCode() != 0 || last.GetUploadId() != first.GetUploadId() || last.GetResponse().GetState() != brokerdv1.UploadState_UPLOAD_STATE_STORED {
+	if last.GetCode() != 0 || last.GetUploadId() != first.GetUploadId() ||
+		last.GetResponse().GetState() != brokerdv1.UploadState_UPLOAD_STATE_STORED {
 		t.Fatalf("the last answer: %v", last)
 	}
 	g.send(framed(t, fileUpload("middle", 16, 32)), int(f.Fd()))
 	_ = g.final()
 	g.send(framed(t, fileUpload("empty", 0, 0)), int(f.Fd()))
 	_ = g.final()
-	if !bytes.Equal(d.sink.objects["logs/whole"], data) || string(d.sink.objects["logs/middle"]) != string(data[16:48]) || len(d.sink.objects) != 3 {
+	if !bytes.Equal(d.sink.objects["logs/whole"], data) || string(d.sink.objects["logs/middle"]) != string(data[16:48]) ||
+		len(d.sink.objects) != 3 {
 		t.Error("what arrived is not what was handed over")
 	}
 	if at, err := f.Seek(0, io.SeekCurrent); err != nil || at != 77 {
@@ -244,7 +246,8 @@ func TestASealedMemoryFileIsTaken(t *testing.T) {
 	if _, err := unix.Write(fd, []byte("from memory")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, unix.F_SEAL_WRITE|unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_SEAL); err != nil {
+	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS,
+		unix.F_SEAL_WRITE|unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_SEAL); err != nil {
 		t.Fatal(err)
 	}
 	g := d.giver(t)

@@ -91,7 +91,8 @@ func (f *fakeSessions) Vend(_ context.Context, d string, p broker.Peer) (*broker
 
 type fakeVerifier struct{ results []brokerdv1.CheckResult }
 
-func (f *fakeVerifier) Verify(_ context.Context, req *brokerdv1.VerifyAccessRequest, emit func(*brokerdv1.VerifyAccessResponse) error) (v health.Verdict, err error) {
+func (f *fakeVerifier) Verify(_ context.Context, req *brokerdv1.VerifyAccessRequest,
+	emit func(*brokerdv1.VerifyAccessResponse) error) (v health.Verdict, err error) {
 	for i, r := range f.results {
 		m := &brokerdv1.VerifyAccessResponse{Destination: req.GetDestination(), Code: fmt.Sprintf("BRK-X-%03d", i), Result: r}
 		if err := emit(m); err != nil {
@@ -146,7 +147,9 @@ func serverFor(t *testing.T, changes ...change) *daemonUnderTest {
 			"logs":  {Name: "logs", Bucket: "b", Durability: "direct"},
 			"audit": {Name: "audit", Bucket: "b", Durability: "direct"},
 		},
-		Access: []config.Rule{{Peer: config.Peer{UID: uid}, Destinations: []string{"logs"}, Allow: []config.Permission{config.PermUpload, config.PermVerify}}},
+		Access: []config.Rule{
+			{Peer: config.Peer{UID: uid}, Destinations: []string{"logs"}, Allow: []config.Permission{config.PermUpload, config.PermVerify}},
+		},
 	}
 	budget, err := uploader.NewBudget(4 << 20)
 	if err != nil {

@@ -85,22 +85,25 @@ func TestBadStreamsBecomeNoObject(t *testing.T) {
 		msgs   []*brokerdv1.UploadRequest
 		reason string
 	}{
-		"no trailer":                {[]*brokerdv1.UploadRequest{header("n"), chunk(data)}, "TRAILER_MISSING"},
-		"nothing but a header":      {[]*brokerdv1.UploadRequest{header("n")}, "TRAILER_MISSING"},
-		"nothing at all":            {nil, "PROTOCOL_VIOLATION"},
-		"chunk before the header":   {[]*brokerdv1.UploadRequest{chunk(data)}, "PROTOCOL_VIOLATION"},
-		"keep-alive first":          {[]*brokerdv1.UploadRequest{keepAlive(), header("n")}, "PROTOCOL_VIOLATION"},
-		"keep-alive last":           {[]*brokerdv1.UploadRequest{header("n"), chunk(data), trailer(uint64(len(data)), crcOf(data)), keepAlive()}, "PROTOCOL_VIOLATION"},
-		"second header":             {[]*brokerdv1.UploadRequest{header("n"), chunk(data), header("m")}, "PROTOCOL_VIOLATION"},
-		"empty message":             {[]*brokerdv1.UploadRequest{header("n"), {}}, "PROTOCOL_VIOLATION"},
-		"empty chunk":               {[]*brokerdv1.UploadRequest{header("n"), chunk(nil)}, "PROTOCOL_VIOLATION"},
-		"chunk after the trailer":   {[]*brokerdv1.UploadRequest{header("n"), chunk(data), trailer(uint64(len(data)), crcOf(data)), chunk(data)}, "PROTOCOL_VIOLATION"},
+		"no trailer":              {[]*brokerdv1.UploadRequest{header("n"), chunk(data)}, "TRAILER_MISSING"},
+		"nothing but a header":    {[]*brokerdv1.UploadRequest{header("n")}, "TRAILER_MISSING"},
+		"nothing at all":          {nil, "PROTOCOL_VIOLATION"},
+		"chunk before the header": {[]*brokerdv1.UploadRequest{chunk(data)}, "PROTOCOL_VIOLATION"},
+		"keep-alive first":        {[]*brokerdv1.UploadRequest{keepAlive(), header("n")}, "PROTOCOL_VIOLATION"},
+		"keep-alive last": {[]*brokerdv1.UploadRequest{header("n"), chunk(data), trailer(uint64(len(data)), crcOf(data)), keepAlive()},
+			"PROTOCOL_VIOLATION"},
+		"second header": {[]*brokerdv1.UploadRequest{header("n"), chunk(data), header("m")}, "PROTOCOL_VIOLATION"},
+		"empty message": {[]*brokerdv1.UploadRequest{header("n"), {}}, "PROTOCOL_VIOLATION"},
+		"empty chunk":   {[]*brokerdv1.UploadRequest{header("n"), chunk(nil)}, "PROTOCOL_VIOLATION"},
+		"chunk after the trailer": {[]*brokerdv1.UploadRequest{header("n"), chunk(data), trailer(uint64(len(data)), crcOf(data)), chunk(data)},
+			"PROTOCOL_VIOLATION"},
 		"trailer with other length": {[]*brokerdv1.UploadRequest{header("n"), chunk(data), trailer(3, crcOf(data))}, "LENGTH_MISMATCH"},
-		"trailer with other crc":    {[]*brokerdv1.UploadRequest{header("n"), chunk(data), trailer(uint64(len(data)), crcOf(data)+1)}, "CHECKSUM_MISMATCH"},
-		"chunk over the limit":      {[]*brokerdv1.UploadRequest{header("n"), chunk(make([]byte, intake.MaxChunk+1))}, "CHUNK_TOO_LARGE"},
-		"more than was announced":   {[]*brokerdv1.UploadRequest{sized, chunk(data)}, "SIZE_MISMATCH"},
-		"less than was announced":   {[]*brokerdv1.UploadRequest{sized, chunk(data[:5]), trailer(5, crcOf(data[:5]))}, "SIZE_MISMATCH"},
-		"announced too large":       {[]*brokerdv1.UploadRequest{huge}, "OBJECT_TOO_LARGE"},
+		"trailer with other crc": {[]*brokerdv1.UploadRequest{header("n"), chunk(data), trailer(uint64(len(data)), crcOf(data)+1)},
+			"CHECKSUM_MISMATCH"},
+		"chunk over the limit":    {[]*brokerdv1.UploadRequest{header("n"), chunk(make([]byte, intake.MaxChunk+1))}, "CHUNK_TOO_LARGE"},
+		"more than was announced": {[]*brokerdv1.UploadRequest{sized, chunk(data)}, "SIZE_MISMATCH"},
+		"less than was announced": {[]*brokerdv1.UploadRequest{sized, chunk(data[:5]), trailer(5, crcOf(data[:5]))}, "SIZE_MISMATCH"},
+		"announced too large":     {[]*brokerdv1.UploadRequest{huge}, "OBJECT_TOO_LARGE"},
 		"grown too large": {[]*brokerdv1.UploadRequest{header("n"), chunk(make([]byte, intake.MaxChunk)), chunk(make([]byte, intake.MaxChunk)),
 			chunk(make([]byte, intake.MaxChunk)), chunk(make([]byte, intake.MaxChunk)), chunk([]byte{1})}, "OBJECT_TOO_LARGE"},
 	} {
@@ -133,7 +136,8 @@ func TestBadHeaders(t *testing.T) {
 		"metadata with CRLF":      {func(h *brokerdv1.UploadHeader) { h.Metadata = map[string]string{"a": "b\r\nc"} }, "INVALID_HEADER"},
 		"reserved metadata":       {func(h *brokerdv1.UploadHeader) { h.Metadata = map[string]string{"brokerd-id": "x"} }, "INVALID_HEADER"},
 		"metadata key upper case": {func(h *brokerdv1.UploadHeader) { h.Metadata = map[string]string{"A": "x"} }, "INVALID_HEADER"},
-		"too much metadata":       {func(h *brokerdv1.UploadHeader) { h.Metadata = map[string]string{"a": strings.Repeat("x", 1024)} }, "INVALID_HEADER"},
+		"too much metadata": {func(h *brokerdv1.UploadHeader) { h.Metadata = map[string]string{"a": strings.Repeat("x", 1024)} },
+			"INVALID_HEADER"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := header("fine")
@@ -254,7 +258,8 @@ func TestFailureOfAWSReachesTheClientAndTheHealth(t *testing.T) {
 		}
 		return resp.GetStatus()
 	}
-	if serving("logs") != healthpb.HealthCheckResponse_NOT_SERVING || serving("audit") != healthpb.HealthCheckResponse_SERVING || serving("") != healthpb.HealthCheckResponse_SERVING {
+	if serving("logs") != healthpb.HealthCheckResponse_NOT_SERVING || serving("audit") != healthpb.HealthCheckResponse_SERVING ||
+		serving("") != healthpb.HealthCheckResponse_SERVING {
 		t.Errorf("health: logs %v, audit %v, daemon %v", serving("logs"), serving("audit"), serving(""))
 	}
 	d.verifier.results = []brokerdv1.CheckResult{brokerdv1.CheckResult_CHECK_RESULT_PASS}

@@ -140,7 +140,9 @@ func TestTheAdminAPIChangesTheSandbox(t *testing.T) {
 func TestEventsCanBeFollowed(t *testing.T) {
 	w := newWorld(t)
 	must[*s3.PutObjectOutput](t)(w.uploader.s3.PutObject(t.Context(), w.put("logs/first", nil)))
-	resp, err := httpClient(t, w.sb).Do(adminRequest(t, w.sb, w.sb.AdminToken(), "GET", "events?follow=true&name=PutObject&account="+accountB, ""))
+	resp, err := httpClient(t, w.sb).Do(
+		adminRequest(t, w.sb, w.sb.AdminToken(), "GET", "events?follow=true&name=PutObject&account="+accountB, ""),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +177,8 @@ func TestTheOperationsAreListed(t *testing.T) {
 	if err := json.Unmarshal([]byte(text), &got); err != nil {
 		t.Fatal(err)
 	}
-	for service, operation := range map[string]string{"s3": "UploadPartCopy", "kms": "ReEncrypt", "iam": "SimulatePrincipalPolicy", "sts": "AssumeRole", "cloudtrail": "LookupEvents"} {
+	for service, operation := range map[string]string{"s3": "UploadPartCopy", "kms": "ReEncrypt", "iam": "SimulatePrincipalPolicy",
+		"sts": "AssumeRole", "cloudtrail": "LookupEvents"} {
 		if !slices.Contains(got[service], operation) {
 			t.Errorf("%s: %v lacks %s", service, got[service], operation)
 		}

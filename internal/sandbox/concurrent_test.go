@@ -22,11 +22,16 @@ func TestManyClientsAtOnce(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "accounts")
 	w := worldIn(t, openIn(t, dir))
 	ctx, bucket := t.Context(), aws.String(bucketB)
-	must[*s3.PutBucketVersioningOutput](t)(w.rootB.s3.PutBucketVersioning(ctx, &s3.PutBucketVersioningInput{Bucket: bucket, VersioningConfiguration: &s3types.VersioningConfiguration{Status: "Enabled"}}))
+	must[*s3.PutBucketVersioningOutput](t)(
+		w.rootB.s3.PutBucketVersioning(ctx, &s3.PutBucketVersioningInput{
+			Bucket: bucket, VersioningConfiguration: &s3types.VersioningConfiguration{Status: "Enabled"},
+		}),
+	)
 	// A body says how long it is in its first byte: one that was mixed up is found.
 	body := func(n int) []byte { return bytes.Repeat([]byte{byte(n)}, 1+n*9000) }
 	whole := func(data []byte) bool { return len(data) > 0 && bytes.Equal(data, body(int(data[0]))) }
-	expected := map[string]bool{"": true, "NoSuchKey": true, "NoSuchVersion": true, "MethodNotAllowed": true, "PreconditionFailed": true, "NoSuchUpload": true, "InvalidPart": true, "EntityAlreadyExists": true, "NoSuchEntity": true, "404": true, "NotFound": true}
+	expected := map[string]bool{"": true, "NoSuchKey": true, "NoSuchVersion": true, "MethodNotAllowed": true, "PreconditionFailed": true,
+		"NoSuchUpload": true, "InvalidPart": true, "EntityAlreadyExists": true, "NoSuchEntity": true, "404": true, "NotFound": true}
 	var group sync.WaitGroup
 	for c := range 8 {
 		group.Go(func() {
@@ -98,7 +103,10 @@ func anOperation(ctx context.Context, w *world, rng *rand.Rand, bucket, key *str
 		}
 		return err
 	case 3:
-		_, err := api.CopyObject(ctx, &s3.CopyObjectInput{Bucket: bucket, Key: aws.String(fmt.Sprintf("logs/%d", rng.IntN(4))), CopySource: aws.String(*bucket + "/" + *key), MetadataDirective: "REPLACE"})
+		_, err := api.CopyObject(ctx, &s3.CopyObjectInput{
+			Bucket: bucket, Key: aws.String(fmt.Sprintf("logs/%d", rng.IntN(4))), CopySource: aws.String(*bucket + "/" + *key),
+			MetadataDirective: "REPLACE",
+		})
 		return err
 	case 4:
 		_, err := api.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: bucket, Key: key})
@@ -116,7 +124,9 @@ func anOperation(ctx context.Context, w *world, rng *rand.Rand, bucket, key *str
 		if err != nil {
 			return err
 		}
-		part, err := api.UploadPart(ctx, &s3.UploadPartInput{Bucket: bucket, Key: key, UploadId: made.UploadId, PartNumber: aws.Int32(1), Body: bytes.NewReader(body(n)), ChecksumAlgorithm: "CRC32C"})
+		part, err := api.UploadPart(ctx, &s3.UploadPartInput{
+			Bucket: bucket, Key: key, UploadId: made.UploadId, PartNumber: aws.Int32(1), Body: bytes.NewReader(body(n)), ChecksumAlgorithm: "CRC32C",
+		})
 		if err != nil {
 			return err
 		}
@@ -125,13 +135,17 @@ func anOperation(ctx context.Context, w *world, rng *rand.Rand, bucket, key *str
 			return err
 		}
 		_, err = api.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{Bucket: bucket, Key: key, UploadId: made.UploadId,
-			MultipartUpload: &s3types.CompletedMultipartUpload{Parts: []s3types.CompletedPart{{ETag: part.ETag, PartNumber: aws.Int32(1), ChecksumCRC32C: part.ChecksumCRC32C}}}})
+			MultipartUpload: &s3types.CompletedMultipartUpload{
+				Parts: []s3types.CompletedPart{{ETag: part.ETag, PartNumber: aws.Int32(1), ChecksumCRC32C: part.ChecksumCRC32C}},
+			}})
 		return err
 	default:
 		// Roles come and go while policies are decided.
 		name := aws.String(fmt.Sprintf("other-%d", rng.IntN(3)))
 		if rng.IntN(2) == 0 {
-			_, err := w.rootA.iam.CreateRole(ctx, &iam.CreateRoleInput{RoleName: name, AssumeRolePolicyDocument: aws.String(trustPolicy("arn:aws:iam::" + accountA + ":root"))})
+			_, err := w.rootA.iam.CreateRole(ctx, &iam.CreateRoleInput{
+				RoleName: name, AssumeRolePolicyDocument: aws.String(trustPolicy("arn:aws:iam::" + accountA + ":root")),
+			})
 			return err
 		}
 		_, err := w.rootA.iam.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: name})

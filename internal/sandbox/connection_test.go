@@ -98,7 +98,8 @@ func TestUnknownQueryParametersAreIgnored(t *testing.T) {
 		}
 		req.Header.Set("X-Amz-Content-Sha256", emptyHash)
 		creds := must[aws.Credentials](t)(w.rootB.cfg.Credentials.Retrieve(t.Context()))
-		if err := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }).SignHTTP(t.Context(), creds, req, emptyHash, "s3", region, time.Now()); err != nil {
+		if err := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }).SignHTTP(t.Context(), creds, req, emptyHash, "s3",
+			region, time.Now()); err != nil {
 			t.Fatal(err)
 		}
 		resp, err := w.rootB.cfg.HTTPClient.Do(req)
@@ -139,5 +140,6 @@ func signWithDate(t *testing.T, c *clients, req *http.Request, now time.Time) {
 		key = mac(key, part)
 	}
 	signature := hex.EncodeToString(mac(key, "AWS4-HMAC-SHA256\n"+stamp+"\n"+scope+"\n"+hex.EncodeToString(sum[:])))
-	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+creds.AccessKeyID+"/"+scope+", SignedHeaders=date;host;x-amz-content-sha256, Signature="+signature)
+	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+creds.AccessKeyID+"/"+
+		scope+", SignedHeaders=date;host;x-amz-content-sha256, Signature="+signature)
 }

@@ -34,7 +34,8 @@ func TestPutAcrossAccounts(t *testing.T) {
 	w := newWorld(t)
 	body := []byte("hello from account A\n")
 	out := must[*s3.PutObjectOutput](t)(w.uploader.s3.PutObject(t.Context(), w.put("logs/one", body)))
-	if out.ServerSideEncryption != s3types.ServerSideEncryptionAwsKms || aws.ToString(out.SSEKMSKeyId) != w.key || !aws.ToBool(out.BucketKeyEnabled) {
+	if out.ServerSideEncryption != s3types.ServerSideEncryptionAwsKms || aws.ToString(out.SSEKMSKeyId) != w.key ||
+		!aws.ToBool(out.BucketKeyEnabled) {
 		t.Errorf("encryption in the answer: %v %v %v", out.ServerSideEncryption, aws.ToString(out.SSEKMSKeyId), aws.ToBool(out.BucketKeyEnabled))
 	}
 	info, got := stored(t, w.sb, bucketB, "logs/one")
@@ -105,9 +106,10 @@ func TestMultipartAcrossAccounts(t *testing.T) {
 		t.Errorf("open uploads: %+v", open)
 	}
 	done := must[*s3.CompleteMultipartUploadOutput](t)(w.uploader.s3.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
-		Bucket: aws.String(bucketB), Key: aws.String("logs/multi"), UploadId: create.UploadId, MultipartUpload: &s3types.CompletedMultipartUpload{Parts: parts},
-		ChecksumCRC32C: aws.String(crc32c(body)), ChecksumType: s3types.ChecksumTypeFullObject, MpuObjectSize: aws.Int64(int64(len(body))),
-		IfNoneMatch: aws.String("*"), ExpectedBucketOwner: aws.String(accountB),
+		Bucket: aws.String(bucketB), Key: aws.String("logs/multi"), UploadId: create.UploadId,
+		MultipartUpload: &s3types.CompletedMultipartUpload{Parts: parts}, ChecksumCRC32C: aws.String(crc32c(body)),
+		ChecksumType: s3types.ChecksumTypeFullObject, MpuObjectSize: aws.Int64(int64(len(body))), IfNoneMatch: aws.String("*"),
+		ExpectedBucketOwner: aws.String(accountB),
 	}))
 	if aws.ToString(done.ChecksumCRC32C) != crc32c(body) || aws.ToString(done.SSEKMSKeyId) != w.key {
 		t.Errorf("answer: checksum %s key %s", aws.ToString(done.ChecksumCRC32C), aws.ToString(done.SSEKMSKeyId))
@@ -119,7 +121,11 @@ func TestMultipartAcrossAccounts(t *testing.T) {
 		t.Errorf("uploads left: %+v", open)
 	}
 	// The owner reads it back, whole and in part.
-	get := must[*s3.GetObjectOutput](t)(w.rootB.s3.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(bucketB), Key: aws.String("logs/multi"), Range: aws.String("bytes=5242870-5242889")}))
+	get := must[*s3.GetObjectOutput](t)(
+		w.rootB.s3.GetObject(ctx, &s3.GetObjectInput{
+			Bucket: aws.String(bucketB), Key: aws.String("logs/multi"), Range: aws.String("bytes=5242870-5242889"),
+		}),
+	)
 	data, err := io.ReadAll(get.Body)
 	if err != nil || !bytes.Equal(data, body[5242870:5242890]) {
 		t.Errorf("range across two parts: %q, %v", data, err)

@@ -55,10 +55,12 @@ func TestBothAccountsSeeWhoWroteTheObject(t *testing.T) {
 	e := inB[0]
 	id := e.UserIdentity
 	role := strings.Split(id.PrincipalID, ":")[0]
-	if e.EventName != "PutObject" || e.RecipientAccountID != accountB || id.Type != "AWSAccount" || id.AccountID != accountA || !strings.HasPrefix(role, "AROA") || id.ARN != "" || id.AccessKeyID != "" {
+	if e.EventName != "PutObject" || e.RecipientAccountID != accountB || id.Type != "AWSAccount" || id.AccountID != accountA ||
+		!strings.HasPrefix(role, "AROA") || id.ARN != "" || id.AccessKeyID != "" {
 		t.Errorf("account B sees %+v", e)
 	}
-	if e.EventCategory != "Data" || e.ManagementEvent || e.ReadOnly || e.RequestParameters["key"] != "logs/x" || e.RequestParameters["x-amz-server-side-encryption"] != "aws:kms" ||
+	if e.EventCategory != "Data" || e.ManagementEvent || e.ReadOnly || e.RequestParameters["key"] != "logs/x" ||
+		e.RequestParameters["x-amz-server-side-encryption"] != "aws:kms" ||
 		e.AdditionalEventData["SSEApplied"] != "SSE_KMS" || e.AdditionalEventData["bytesTransferredIn"] == 0.0 || e.TLSDetails == nil {
 		t.Errorf("account B's record says %+v", e)
 	}
@@ -78,7 +80,8 @@ func TestBothAccountsSeeWhoWroteTheObject(t *testing.T) {
 		t.Error("the two accounts' records are not told to be of one call")
 	}
 	issuer := put.UserIdentity.SessionContext.SessionIssuer
-	if put.UserIdentity.Type != "AssumedRole" || put.UserIdentity.AccessKeyID != w.session.AccessKeyID || issuer.ARN != w.role || issuer.PrincipalID != role {
+	if put.UserIdentity.Type != "AssumedRole" || put.UserIdentity.AccessKeyID != w.session.AccessKeyID || issuer.ARN != w.role ||
+		issuer.PrincipalID != role {
 		t.Errorf("account A sees %+v", put.UserIdentity)
 	}
 	if key.UserIdentity.InvokedBy != "AWS Internal" || key.SourceIPAddress != "AWS Internal" || key.Resources[0].ARN != w.key {
@@ -89,7 +92,8 @@ func TestBothAccountsSeeWhoWroteTheObject(t *testing.T) {
 	}
 
 	assumed := lookUp(t, w.rootA, cttypes.LookupAttributeKeyEventName, "AssumeRole")
-	if len(assumed) != 1 || assumed[0].UserIdentity.UserName != "app" || assumed[0].RequestParameters["roleArn"] != w.role || assumed[0].RequestParameters["externalId"] != "tenant-7" {
+	if len(assumed) != 1 || assumed[0].UserIdentity.UserName != "app" || assumed[0].RequestParameters["roleArn"] != w.role ||
+		assumed[0].RequestParameters["externalId"] != "tenant-7" {
 		t.Errorf("AssumeRole is %+v", assumed)
 	}
 }
@@ -122,7 +126,8 @@ func TestLookupEventsIsItselfAuthorized(t *testing.T) {
 		_, err := cloudtrail.NewFromConfig(c.cfg).LookupEvents(t.Context(), in)
 		return err
 	}
-	if err := ask(w.app, &cloudtrail.LookupEventsInput{}); code(err) != "AccessDeniedException" || status(err) != 400 || !strings.Contains(message(err), "cloudtrail:LookupEvents") {
+	if err := ask(w.app, &cloudtrail.LookupEventsInput{}); code(err) != "AccessDeniedException" || status(err) != 400 ||
+		!strings.Contains(message(err), "cloudtrail:LookupEvents") {
 		t.Errorf("without permission: %v", err)
 	}
 	now := time.Now()
@@ -150,7 +155,8 @@ func TestAServiceThatIsNotThereSaysSo(t *testing.T) {
 		t.Fatal(err)
 	}
 	req.Header.Set("X-Amz-Target", "secretsmanager.ListSecrets")
-	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=AKIAX/20260101/eu-west-1/secretsmanager/aws4_request, SignedHeaders=host, Signature=0")
+	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=AKIAX/20260101/eu-west-1/secretsmanager/aws4_request, "+
+		"SignedHeaders=host, Signature=0")
 	resp, err := httpClient(t, sb).Do(req)
 	if err != nil {
 		t.Fatal(err)
@@ -160,7 +166,8 @@ func TestAServiceThatIsNotThereSaysSo(t *testing.T) {
 		Type    string `json:"__type"`
 		Message string `json:"message"`
 	}
-	if err := json.NewDecoder(resp.Body).Decode(&body); err != nil || resp.StatusCode != 501 || body.Type != "NotImplemented" || !strings.Contains(body.Message, "secretsmanager") {
+	if err := json.NewDecoder(resp.Body).Decode(&body); err != nil || resp.StatusCode != 501 || body.Type != "NotImplemented" ||
+		!strings.Contains(body.Message, "secretsmanager") {
 		t.Errorf("%s %+v %v", resp.Status, body, err)
 	}
 }
@@ -169,7 +176,9 @@ func TestAServiceThatIsNotThereSaysSo(t *testing.T) {
 func TestNoSecretIsRecorded(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
-	must[*kms.EncryptOutput](t)(w.rootB.kms.Encrypt(ctx, &kms.EncryptInput{KeyId: aws.String(w.key), Plaintext: []byte("confidential-plaintext")}))
+	must[*kms.EncryptOutput](t)(
+		w.rootB.kms.Encrypt(ctx, &kms.EncryptInput{KeyId: aws.String(w.key), Plaintext: []byte("confidential-plaintext")}),
+	)
 	made := must[*iam.CreateAccessKeyOutput](t)(w.rootA.iam.CreateAccessKey(ctx, &iam.CreateAccessKeyInput{UserName: aws.String("app")}))
 	url := must[*s3.PresignClient](t)(s3.NewPresignClient(w.uploader.s3), nil)
 	signed, err := url.PresignPutObject(ctx, w.put("logs/x", nil))
@@ -197,8 +206,9 @@ func TestNoSecretIsRecorded(t *testing.T) {
 		t.Fatalf("%d records were looked at", n)
 	}
 	for name, secret := range map[string]string{
-		"a plaintext": "Y29uZmlkZW50aWFsLXBsYWludGV4d", "a session token": w.session.SessionToken, "a session's secret": w.session.SecretAccessKey,
-		"a user's secret": *made.AccessKey.SecretAccessKey, "root's secret": w.sb.RootKeys(accountA).SecretAccessKey, "a presigned URL's signature": signature,
+		"a plaintext": "Y29uZmlkZW50aWFsLXBsYWludGV4d", "a session token": w.session.SessionToken,
+		"a session's secret": w.session.SecretAccessKey, "a user's secret": *made.AccessKey.SecretAccessKey,
+		"root's secret": w.sb.RootKeys(accountA).SecretAccessKey, "a presigned URL's signature": signature,
 	} {
 		if secret == "" || strings.Contains(string(all), strings.SplitN(secret, "&", 2)[0]) {
 			t.Errorf("%s is recorded", name)

@@ -17,7 +17,8 @@ import (
 func TestAPublicPolicyIsBlocked(t *testing.T) {
 	w := newWorld(t)
 	_, err := w.rootB.s3.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: aws.String(bucketB),
-		Policy: aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::` + bucketB + `/*"}]}`)})
+		Policy: aws.String(`{"Version":"2012-10-17",` +
+			`"Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::` + bucketB + `/*"}]}`)})
 	if code(err) != "AccessDenied" || status(err) != 403 || !strings.Contains(message(err), "BlockPublicPolicy") {
 		t.Errorf("a public policy with BlockPublicPolicy: %v", err)
 	}
@@ -28,7 +29,9 @@ func TestARecreatedRoleIsAnotherRole(t *testing.T) {
 	w := newWorld(t)
 	ctx, name := t.Context(), aws.String("CrossAccountS3Uploader")
 	old := must[*iam.GetRoleOutput](t)(w.rootA.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: name})).Role
-	must[*iam.DeleteRolePolicyOutput](t)(w.rootA.iam.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: name, PolicyName: aws.String("upload")}))
+	must[*iam.DeleteRolePolicyOutput](t)(
+		w.rootA.iam.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: name, PolicyName: aws.String("upload")}),
+	)
 	must[*iam.DeleteRoleOutput](t)(w.rootA.iam.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: name}))
 	bucket := func() string {
 		return *must[*s3.GetBucketPolicyOutput](t)(w.rootB.s3.GetBucketPolicy(ctx, &s3.GetBucketPolicyInput{Bucket: aws.String(bucketB)})).Policy
@@ -39,7 +42,11 @@ func TestARecreatedRoleIsAnotherRole(t *testing.T) {
 	if _, err := w.uploader.s3.PutObject(ctx, w.put("logs/x", []byte("x"))); code(err) != "InvalidAccessKeyId" {
 		t.Errorf("a session whose role is gone: %v", err)
 	}
-	created := must[*iam.CreateRoleOutput](t)(w.rootA.iam.CreateRole(ctx, &iam.CreateRoleInput{RoleName: name, AssumeRolePolicyDocument: aws.String(trustPolicy("arn:aws:iam::" + accountA + ":user/app"))}))
+	created := must[*iam.CreateRoleOutput](t)(
+		w.rootA.iam.CreateRole(ctx, &iam.CreateRoleInput{
+			RoleName: name, AssumeRolePolicyDocument: aws.String(trustPolicy("arn:aws:iam::" + accountA + ":user/app")),
+		}),
+	)
 	if *created.Role.RoleId == *old.RoleId {
 		t.Error("the new role has the old id")
 	}
@@ -79,12 +86,17 @@ func TestPoliciesMustNameExistingPrincipals(t *testing.T) {
 	if code(err) != "MalformedPolicyDocumentException" {
 		t.Errorf("key policy: %v", err)
 	}
-	_, err = w.rootA.iam.CreateRole(ctx, &iam.CreateRoleInput{RoleName: aws.String("r"), AssumeRolePolicyDocument: aws.String(trustPolicy(ghost))})
+	_, err = w.rootA.iam.CreateRole(ctx, &iam.CreateRoleInput{
+		RoleName: aws.String("r"), AssumeRolePolicyDocument: aws.String(trustPolicy(ghost)),
+	})
 	if code(err) != "MalformedPolicyDocument" || !strings.HasPrefix(message(err), "Invalid principal in policy: ") {
 		t.Errorf("trust policy: %v", err)
 	}
-	_, err = w.rootB.kms.PutKeyPolicy(ctx, &kms.PutKeyPolicyInput{KeyId: &w.key, Policy: aws.String(strings.Replace(w.keyPolicy, "kms:*", "kms:Describe*", 1))})
-	if code(err) != "MalformedPolicyDocumentException" || !strings.Contains(message(err), "will not allow you to update the key policy in the future") {
+	_, err = w.rootB.kms.PutKeyPolicy(ctx, &kms.PutKeyPolicyInput{
+		KeyId: &w.key, Policy: aws.String(strings.Replace(w.keyPolicy, "kms:*", "kms:Describe*", 1)),
+	})
+	if code(err) != "MalformedPolicyDocumentException" ||
+		!strings.Contains(message(err), "will not allow you to update the key policy in the future") {
 		t.Errorf("a policy that locks its owner out: %v", err)
 	}
 }
@@ -96,7 +108,8 @@ func TestDenialInTheBucketsAccountExplainsItself(t *testing.T) {
 	must[*iam.CreateUserOutput](t)(w.rootB.iam.CreateUser(ctx, &iam.CreateUserInput{UserName: aws.String("reader")}))
 	reader := as(t, w.sb, userKey(t, w.rootB, "reader"))
 	_, err := reader.s3.PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String(bucketB), Key: aws.String("k"), Body: bytes.NewReader(nil)})
-	want := `User: arn:aws:iam::444455556666:user/reader is not authorized to perform: s3:PutObject on resource: "arn:aws:s3:::` + bucketB + `/k" because no identity-based policy allows the s3:PutObject action`
+	want := `User: arn:aws:iam::444455556666:user/reader is not authorized to perform: s3:PutObject on resource: "arn:aws:s3:::` +
+		bucketB + `/k" because no identity-based policy allows the s3:PutObject action`
 	if code(err) != "AccessDenied" || message(err) != want {
 		t.Errorf("got %v\nwant %s", err, want)
 	}

@@ -205,7 +205,8 @@ func TestAClockThatIsWrong(t *testing.T) {
 	if _, err := w.uploader.s3.PutObject(t.Context(), w.put("logs/x", nil)); code(err) != "RequestTimeTooSkewed" || status(err) != 403 {
 		t.Errorf("16 minutes: %v", err)
 	}
-	if _, err := w.app.sts.GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{}); code(err) != "SignatureDoesNotMatch" || !strings.Contains(message(err), "Signature expired") {
+	if _, err := w.app.sts.GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{}); code(err) != "SignatureDoesNotMatch" ||
+		!strings.Contains(message(err), "Signature expired") {
 		t.Errorf("16 minutes, STS: %v", err)
 	}
 	w.sb.SetClockOffset(14 * time.Minute)
@@ -233,7 +234,9 @@ func TestMishaps(t *testing.T) {
 	if err := w.sb.DisableKey(w.key); err != nil {
 		t.Fatal(err)
 	}
-	if d := must[*kms.DescribeKeyOutput](t)(w.rootB.kms.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: aws.String(w.key)})); d.KeyMetadata.Enabled {
+	if d := must[*kms.DescribeKeyOutput](t)(
+		w.rootB.kms.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: aws.String(w.key)}),
+	); d.KeyMetadata.Enabled {
 		t.Error("the key is enabled")
 	}
 	if err := w.sb.DeleteRole(w.role); err != nil {
@@ -242,7 +245,8 @@ func TestMishaps(t *testing.T) {
 	if _, err := w.rootA.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: aws.String("CrossAccountS3Uploader")}); code(err) != "NoSuchEntity" {
 		t.Errorf("the deleted role: %v", err)
 	}
-	if err := errors.Join(w.sb.DeleteRole(w.role), w.sb.DisableKey("arn:aws:kms:eu-west-1:444455556666:key/none")); !errors.Is(err, sandbox.ErrNotFound) || strings.Count(err.Error(), "\n") != 1 {
+	if err := errors.Join(w.sb.DeleteRole(w.role), w.sb.DisableKey("arn:aws:kms:eu-west-1:444455556666:key/none")); !errors.Is(err,
+		sandbox.ErrNotFound) || strings.Count(err.Error(), "\n") != 1 {
 		t.Errorf("a missing resource: %v", err)
 	}
 }

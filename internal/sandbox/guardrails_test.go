@@ -34,7 +34,9 @@ func TestServiceControlPoliciesLimitTheAccount(t *testing.T) {
 	if err := put(); err != nil {
 		t.Errorf("with FullAWSAccess: %v", err)
 	}
-	w.guard(t, accountA, sandbox.Guardrails{OrganizationID: organization, ServiceControl: []string{full, statement("Deny", "s3:PutObject", "*")}})
+	w.guard(t, accountA, sandbox.Guardrails{
+		OrganizationID: organization, ServiceControl: []string{full, statement("Deny", "s3:PutObject", "*")},
+	})
 	// Bucket and caller are not in one organization: S3 tells no reason.
 	if err := put(); code(err) != "AccessDenied" || message(err) != "Access Denied" {
 		t.Errorf("with a deny: %v", err)
@@ -45,7 +47,8 @@ func TestServiceControlPoliciesLimitTheAccount(t *testing.T) {
 	}
 	// What no service control policy allows is denied, to the root user as well.
 	w.guard(t, accountA, sandbox.Guardrails{OrganizationID: organization, ServiceControl: []string{allow("sts:*", "*")}})
-	if _, err := w.rootA.iam.ListUsers(ctx, &iam.ListUsersInput{}); code(err) != "AccessDenied" || !strings.Contains(message(err), "because no service control policy allows the iam:ListUsers action") {
+	if _, err := w.rootA.iam.ListUsers(ctx, &iam.ListUsersInput{}); code(err) != "AccessDenied" ||
+		!strings.Contains(message(err), "because no service control policy allows the iam:ListUsers action") {
 		t.Errorf("the root user: %v", err)
 	}
 	if err := put(); code(err) != "AccessDenied" {
@@ -62,7 +65,9 @@ func TestServiceControlPoliciesLimitTheAccount(t *testing.T) {
 func TestResourceControlPoliciesLimitAnyCaller(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
-	perimeter := fmt.Sprintf(`{"Version":"2012-10-17","Statement":{"Effect":"Deny","Principal":"*","Action":["s3:*","sts:AssumeRole"],"Resource":"*","Condition":{"StringNotEqualsIfExists":{"aws:PrincipalOrgID":%q},"BoolIfExists":{"aws:PrincipalIsAWSService":"false"}}}}`, organization)
+	perimeter := fmt.Sprintf(`{"Version":"2012-10-17","Statement":{"Effect":"Deny","Principal":"*","Action":["s3:*","sts:AssumeRole"],`+
+		`"Resource":"*","Condition":{"StringNotEqualsIfExists":{"aws:PrincipalOrgID":%q},`+
+		`"BoolIfExists":{"aws:PrincipalIsAWSService":"false"}}}}`, organization)
 	w.guard(t, accountB, sandbox.Guardrails{OrganizationID: organization, ResourceControl: []string{perimeter}})
 	put := func() error {
 		_, err := w.uploader.s3.PutObject(ctx, w.put("logs/x", []byte("x")))
@@ -87,7 +92,11 @@ func TestResourceControlPoliciesLimitAnyCaller(t *testing.T) {
 func TestOrganizationConditions(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
-	w.putBucketPolicy(t, fmt.Sprintf(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::%s/logs/*","Condition":{"StringEquals":{"aws:PrincipalOrgID":%q}}}}`, bucketB, organization))
+	w.putBucketPolicy(
+		t,
+		fmt.Sprintf(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"s3:PutObject",`+
+			`"Resource":"arn:aws:s3:::%s/logs/*","Condition":{"StringEquals":{"aws:PrincipalOrgID":%q}}}}`, bucketB, organization),
+	)
 	put := func() error {
 		_, err := w.uploader.s3.PutObject(ctx, w.put("logs/x", []byte("x")))
 		return err
@@ -104,7 +113,11 @@ func TestOrganizationConditions(t *testing.T) {
 		t.Errorf("a caller of the organization: %v", err)
 	}
 	// The caller's own policy can name the organization of the resource.
-	w.putIdentity(t, fmt.Sprintf(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["s3:PutObject","kms:*"],"Resource":"*","Condition":{"StringEquals":{"aws:ResourceOrgID":%q}}}}`, organization))
+	w.putIdentity(
+		t,
+		fmt.Sprintf(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["s3:PutObject","kms:*"],"Resource":"*",`+
+			`"Condition":{"StringEquals":{"aws:ResourceOrgID":%q}}}}`, organization),
+	)
 	if err := put(); code(err) != "AccessDenied" {
 		t.Errorf("a bucket of no organization: %v", err)
 	}

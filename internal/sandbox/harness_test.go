@@ -139,7 +139,8 @@ type world struct {
 }
 
 func trustPolicy(principal string) string {
-	return fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":%q},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"sts:ExternalId":"tenant-7"}}}]}`, principal)
+	return fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":%q},"Action":"sts:AssumeRole",`+
+		`"Condition":{"StringEquals":{"sts:ExternalId":"tenant-7"}}}]}`, principal)
 }
 
 func identityPolicy(key string) string {
@@ -174,13 +175,17 @@ func worldIn(t testing.TB, sb *sandbox.Sandbox) *world {
 	must[*iam.CreateUserOutput](t)(w.rootA.iam.CreateUser(ctx, &iam.CreateUserInput{UserName: aws.String("app")}))
 	must[*iam.PutUserPolicyOutput](t)(w.rootA.iam.PutUserPolicy(ctx, &iam.PutUserPolicyInput{
 		UserName: aws.String("app"), PolicyName: aws.String("assume"),
-		PolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["sts:AssumeRole","sts:TagSession","sts:SetSourceIdentity"],"Resource":"*"}}`),
+		PolicyDocument: aws.String(`{"Version":"2012-10-17",` +
+			`"Statement":{"Effect":"Allow","Action":["sts:AssumeRole","sts:TagSession","sts:SetSourceIdentity"],"Resource":"*"}}`),
 	}))
-	key := must[*iam.CreateAccessKeyOutput](t)(w.rootA.iam.CreateAccessKey(ctx, &iam.CreateAccessKeyInput{UserName: aws.String("app")})).AccessKey
+	key := must[*iam.CreateAccessKeyOutput](t)(
+		w.rootA.iam.CreateAccessKey(ctx, &iam.CreateAccessKeyInput{UserName: aws.String("app")}),
+	).AccessKey
 	w.app = as(t, sb, sandbox.Credentials{AccessKeyID: *key.AccessKeyId, SecretAccessKey: *key.SecretAccessKey})
 
 	role := must[*iam.CreateRoleOutput](t)(w.rootA.iam.CreateRole(ctx, &iam.CreateRoleInput{
-		RoleName: aws.String("CrossAccountS3Uploader"), AssumeRolePolicyDocument: aws.String(trustPolicy("arn:aws:iam::" + accountA + ":user/app")),
+		RoleName:                 aws.String("CrossAccountS3Uploader"),
+		AssumeRolePolicyDocument: aws.String(trustPolicy("arn:aws:iam::" + accountA + ":user/app")),
 	}))
 	w.role = *role.Role.Arn
 	w.key = *must[*kms.CreateKeyOutput](t)(w.rootB.kms.CreateKey(ctx, &kms.CreateKeyInput{})).KeyMetadata.Arn
@@ -205,12 +210,16 @@ func (w *world) putIdentity(t testing.TB, doc string) {
 
 func (w *world) putKeyPolicy(t testing.TB, doc string) {
 	t.Helper()
-	must[*kms.PutKeyPolicyOutput](t)(w.rootB.kms.PutKeyPolicy(t.Context(), &kms.PutKeyPolicyInput{KeyId: aws.String(w.key), Policy: aws.String(doc)}))
+	must[*kms.PutKeyPolicyOutput](t)(
+		w.rootB.kms.PutKeyPolicy(t.Context(), &kms.PutKeyPolicyInput{KeyId: aws.String(w.key), Policy: aws.String(doc)}),
+	)
 }
 
 func (w *world) putBucketPolicy(t testing.TB, doc string) {
 	t.Helper()
-	must[*s3.PutBucketPolicyOutput](t)(w.rootB.s3.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: aws.String(bucketB), Policy: aws.String(doc)}))
+	must[*s3.PutBucketPolicyOutput](t)(
+		w.rootB.s3.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: aws.String(bucketB), Policy: aws.String(doc)}),
+	)
 }
 
 func (w *world) assumeInput() *sts.AssumeRoleInput {
@@ -223,7 +232,8 @@ func (w *world) assume(t testing.TB) sandbox.Credentials {
 }
 
 func sessionOf(out *sts.AssumeRoleOutput) sandbox.Credentials {
-	return sandbox.Credentials{AccessKeyID: *out.Credentials.AccessKeyId, SecretAccessKey: *out.Credentials.SecretAccessKey, SessionToken: *out.Credentials.SessionToken}
+	return sandbox.Credentials{AccessKeyID: *out.Credentials.AccessKeyId, SecretAccessKey: *out.Credentials.SecretAccessKey,
+		SessionToken: *out.Credentials.SessionToken}
 }
 
 // put is the input of the delivery as brokerd makes it.

@@ -66,7 +66,8 @@ func (h *hostile) send(service, method, path, body string, header map[string]str
 	req.Header.Set("X-Amz-Content-Sha256", hash)
 	if by.AccessKeyID != "" {
 		if err := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }).
-			SignHTTP(context.Background(), aws.Credentials{AccessKeyID: by.AccessKeyID, SecretAccessKey: by.SecretAccessKey}, req, hash, service, h.sb.Region(), time.Now()); err != nil {
+			SignHTTP(context.Background(), aws.Credentials{AccessKeyID: by.AccessKeyID, SecretAccessKey: by.SecretAccessKey}, req, hash, service,
+				h.sb.Region(), time.Now()); err != nil {
 			h.t.Fatal(err)
 		}
 	}
@@ -96,9 +97,11 @@ func TestNoRequestTakesTheSandboxDown(t *testing.T) {
 	}
 	fresh()
 	callers := map[string]kernel.Credentials{"root of B": b, "root of A": a, "anonymous": {}}
-	bodies := []string{"", "x", "<", "<a/>", "<Tagging/>", "<CompleteMultipartUpload/>", "<Delete/>", "<Delete><Object><Key>key</Key></Object></Delete>", "{}", "null", "[]", `{"Version":"2012-10-17"}`, strings.Repeat("<a>", 1000)}
+	bodies := []string{"", "x", "<", "<a/>", "<Tagging/>", "<CompleteMultipartUpload/>", "<Delete/>",
+		"<Delete><Object><Key>key</Key></Object></Delete>", "{}", "null", "[]", `{"Version":"2012-10-17"}`, strings.Repeat("<a>", 1000)}
 
-	levels := map[string][]string{"service": {"/"}, "bucket": {"/bucket-of-b", "/no-such-bucket", "/bucket-of-b/"}, "object": {"/bucket-of-b/key", "/bucket-of-b/none", "/no-such-bucket/key"}}
+	levels := map[string][]string{"service": {"/"}, "bucket": {"/bucket-of-b", "/no-such-bucket", "/bucket-of-b/"},
+		"object": {"/bucket-of-b/key", "/bucket-of-b/none", "/no-such-bucket/key"}}
 	routes := map[string][]s3.Route{}
 	for _, r := range s3.Routes() {
 		routes[r.Level] = append(routes[r.Level], r)
@@ -132,8 +135,10 @@ func TestNoRequestTakesTheSandboxDown(t *testing.T) {
 	}
 
 	arn := "arn:aws:iam::" + DefaultAccountA + ":role/none"
-	forms := []url.Values{{}, {"RoleName": {"none"}, "UserName": {"none"}, "PolicyArn": {arn}, "RoleArn": {arn}}, {"RoleName": {strings.Repeat("x", 300)}, "MaxItems": {"-1"}, "Marker": {"x"}, "PolicyDocument": {"{"}}}
-	actions := append(iam.Operations(), "AssumeRole", "AssumeRoleWithWebIdentity", "GetSessionToken", "GetCallerIdentity", "GetAccessKeyInfo", "NoSuchAction", "")
+	forms := []url.Values{{}, {"RoleName": {"none"}, "UserName": {"none"}, "PolicyArn": {arn}, "RoleArn": {arn}},
+		{"RoleName": {strings.Repeat("x", 300)}, "MaxItems": {"-1"}, "Marker": {"x"}, "PolicyDocument": {"{"}}}
+	actions := append(iam.Operations(), "AssumeRole", "AssumeRoleWithWebIdentity", "GetSessionToken", "GetCallerIdentity", "GetAccessKeyInfo",
+		"NoSuchAction", "")
 	for _, action := range actions {
 		for _, form := range forms {
 			for version, service := range map[string]string{"2010-05-08": "iam", "2011-06-15": "sts", "": "iam"} {
@@ -145,12 +150,19 @@ func TestNoRequestTakesTheSandboxDown(t *testing.T) {
 		}
 	}
 	for _, operation := range append(kms.Operations(), "NoSuchOperation") {
-		for _, body := range append(bodies, `{"KeyId":"none"}`, `{"KeyId":1}`, `{"KeyId":"alias/none","CiphertextBlob":"AAAA","Plaintext":"AAAA","GrantId":"x"}`) {
-			h.send("kms", "POST", "/", body, map[string]string{"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "TrentService." + operation}, b)
+		for _, body := range append(bodies, `{"KeyId":"none"}`, `{"KeyId":1}`,
+			`{"KeyId":"alias/none","CiphertextBlob":"AAAA","Plaintext":"AAAA","GrantId":"x"}`) {
+			h.send(
+				"kms", "POST", "/", body,
+				map[string]string{"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "TrentService." + operation}, b,
+			)
 		}
 	}
 	for _, body := range bodies {
-		h.send("cloudtrail", "POST", "/", body, map[string]string{"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": kernel.CloudTrailTarget + "LookupEvents"}, b)
+		h.send(
+			"cloudtrail", "POST", "/", body,
+			map[string]string{"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": kernel.CloudTrailTarget + "LookupEvents"}, b,
+		)
 	}
 	if h.sent < 5000 {
 		t.Errorf("%d requests were made", h.sent)

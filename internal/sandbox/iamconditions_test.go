@@ -13,7 +13,8 @@ import (
 
 // conditional allows an action under a condition of one key.
 func conditional(action, operator, key, value string) string {
-	return fmt.Sprintf(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":%q,"Resource":"*","Condition":{%q:{%q:%q}}}}`, action, operator, key, value)
+	return fmt.Sprintf(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":%q,"Resource":"*","Condition":{%q:{%q:%q}}}}`, action,
+		operator, key, value)
 }
 
 func TestConditionsOnTheBoundaryOfAnEntity(t *testing.T) {
@@ -23,10 +24,16 @@ func TestConditionsOnTheBoundaryOfAnEntity(t *testing.T) {
 	bound := createPolicy(t, root, "bound", allow("s3:*", "*"))
 	createRole(t, root, "free", anyoneIn(accountA))
 	createRole(t, root, "bounded", anyoneIn(accountA))
-	must[*iam.PutRolePermissionsBoundaryOutput](t)(root.iam.PutRolePermissionsBoundary(ctx, &iam.PutRolePermissionsBoundaryInput{RoleName: aws.String("bounded"), PermissionsBoundary: &bound}))
+	must[*iam.PutRolePermissionsBoundaryOutput](t)(
+		root.iam.PutRolePermissionsBoundary(ctx, &iam.PutRolePermissionsBoundaryInput{
+			RoleName: aws.String("bounded"), PermissionsBoundary: &bound,
+		}),
+	)
 	admin := newUser(t, root, "admin", conditional("iam:*", "StringEquals", "iam:PermissionsBoundary", bound))
 	for name, row := range map[string]struct{ role, code string }{"with the boundary": {"bounded", ""}, "without": {"free", "AccessDenied"}} {
-		if _, err := admin.iam.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: &row.role, PolicyName: aws.String("p"), PolicyDocument: aws.String(allow("s3:*", "*"))}); code(err) != row.code {
+		if _, err := admin.iam.PutRolePolicy(ctx, &iam.PutRolePolicyInput{
+			RoleName: &row.role, PolicyName: aws.String("p"), PolicyDocument: aws.String(allow("s3:*", "*")),
+		}); code(err) != row.code {
 			t.Errorf("PutRolePolicy on a role %s: %v", name, err)
 		}
 		if _, err := admin.iam.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{RoleName: &row.role, PolicyArn: &bound}); code(err) != row.code {
@@ -38,7 +45,8 @@ func TestConditionsOnTheBoundaryOfAnEntity(t *testing.T) {
 		}
 	}
 	other := createPolicy(t, root, "other", allow("s3:*", "*"))
-	if _, err := admin.iam.PutRolePermissionsBoundary(ctx, &iam.PutRolePermissionsBoundaryInput{RoleName: aws.String("bounded"), PermissionsBoundary: &other}); code(err) != "AccessDenied" {
+	if _, err := admin.iam.PutRolePermissionsBoundary(ctx,
+		&iam.PutRolePermissionsBoundaryInput{RoleName: aws.String("bounded"), PermissionsBoundary: &other}); code(err) != "AccessDenied" {
 		t.Errorf("another boundary: %v", err)
 	}
 }
@@ -50,7 +58,9 @@ func TestConditionsOnWhatIsAttached(t *testing.T) {
 	one, two := createPolicy(t, root, "one", allow("s3:*", "*")), createPolicy(t, root, "two", allow("s3:*", "*"))
 	admin := newUser(t, root, "admin", conditional("iam:*", "ArnEquals", "iam:PolicyARN", one))
 	for arn, want := range map[string]string{one: "", two: "AccessDenied"} {
-		if _, err := admin.iam.AttachUserPolicy(ctx, &iam.AttachUserPolicyInput{UserName: aws.String("admin"), PolicyArn: &arn}); code(err) != want {
+		if _, err := admin.iam.AttachUserPolicy(ctx, &iam.AttachUserPolicyInput{
+			UserName: aws.String("admin"), PolicyArn: &arn,
+		}); code(err) != want {
 			t.Errorf("attaching %s: %v", arn, err)
 		}
 	}
@@ -64,7 +74,9 @@ func TestConditionsOnTagsOfIAMResources(t *testing.T) {
 	root := as(t, sb, sb.RootKeys(accountA))
 	ctx := t.Context()
 	policy := createPolicy(t, root, "p", allow("s3:*", "*"))
-	must[*iam.CreateInstanceProfileOutput](t)(root.iam.CreateInstanceProfile(ctx, &iam.CreateInstanceProfileInput{InstanceProfileName: aws.String("box")}))
+	must[*iam.CreateInstanceProfileOutput](t)(
+		root.iam.CreateInstanceProfile(ctx, &iam.CreateInstanceProfileInput{InstanceProfileName: aws.String("box")}),
+	)
 	oidc := provider(t, root, clusterIssuer, "a")
 	createRole(t, root, "r", anyoneIn(accountA))
 	admin := newUser(t, root, "admin", conditional("iam:*", "StringEquals", "aws:RequestTag/team", "a"))

@@ -89,7 +89,8 @@ func TestKMSConditionKeys(t *testing.T) {
 	}
 	policy := func(bypass bool) func(*kms.Client) error {
 		return func(c *kms.Client) error {
-			doc := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::%s:root"},"Action":"kms:*","Resource":"*"}]}`, accountB)
+			doc := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::%s:root"},"Action":"kms:*",`+
+				`"Resource":"*"}]}`, accountB)
 			_, err := c.PutKeyPolicy(ctx, &kms.PutKeyPolicyInput{KeyId: &plain, Policy: &doc, BypassPolicyLockoutSafetyCheck: bypass})
 			return err
 		}
@@ -99,7 +100,9 @@ func TestKMSConditionKeys(t *testing.T) {
 		return err
 	}
 	encryptRSA := func(c *kms.Client) error {
-		_, err := c.Encrypt(ctx, &kms.EncryptInput{KeyId: &rsa, Plaintext: []byte("x"), EncryptionAlgorithm: kmstypes.EncryptionAlgorithmSpecRsaesOaepSha256})
+		_, err := c.Encrypt(ctx, &kms.EncryptInput{
+			KeyId: &rsa, Plaintext: []byte("x"), EncryptionAlgorithm: kmstypes.EncryptionAlgorithmSpecRsaesOaepSha256,
+		})
 		return err
 	}
 	equals := func(key, value string) string { return fmt.Sprintf(`{"StringEquals":{%q:%q}}`, key, value) }
@@ -110,7 +113,8 @@ func TestKMSConditionKeys(t *testing.T) {
 		fails     func(*kms.Client) error
 	}{
 		{equals("kms:EncryptionContext:dept", "7"), encrypt(sym, map[string]string{"dept": "7"}), encrypt(sym, map[string]string{"dept": "8"})},
-		{`{"ForAnyValue:StringEquals":{"kms:EncryptionContextKeys":"dept"}}`, encrypt(sym, map[string]string{"dept": "7"}), encrypt(sym, map[string]string{"unit": "7"})},
+		{`{"ForAnyValue:StringEquals":{"kms:EncryptionContextKeys":"dept"}}`, encrypt(sym, map[string]string{"dept": "7"}),
+			encrypt(sym, map[string]string{"unit": "7"})},
 		{equals("kms:RequestAlias", "alias/one"), encrypt("alias/one", nil), encrypt("alias/two", nil)},
 		{equals("kms:RequestAlias", "alias/two"), encrypt("arn:aws:kms:"+region+":"+accountB+":alias/two", nil), encrypt(sym, nil)},
 		{`{"ForAnyValue:StringEquals":{"kms:ResourceAliases":"alias/two"}}`, encrypt(sym, nil), encrypt(plain, nil)},
@@ -120,10 +124,16 @@ func TestKMSConditionKeys(t *testing.T) {
 		{`{"Bool":{"kms:MultiRegion":"true"}}`, describe(multi), describe(sym)},
 		{equals("kms:MultiRegionKeyType", "PRIMARY"), describe(multi), describe(sym)},
 		{`{"Bool":{"kms:MultiRegion":"true"}}`, create(kms.CreateKeyInput{MultiRegion: aws.Bool(true)}), create(kms.CreateKeyInput{})},
-		{equals("kms:KeySpec", "ECC_NIST_P256"), create(kms.CreateKeyInput{KeySpec: kmstypes.KeySpecEccNistP256, KeyUsage: kmstypes.KeyUsageTypeSignVerify}), create(kms.CreateKeyInput{})},
+		{
+			equals("kms:KeySpec", "ECC_NIST_P256"),
+			create(kms.CreateKeyInput{KeySpec: kmstypes.KeySpecEccNistP256, KeyUsage: kmstypes.KeyUsageTypeSignVerify}),
+			create(kms.CreateKeyInput{}),
+		},
 		{equals("kms:KeyOrigin", "EXTERNAL"), create(kms.CreateKeyInput{Origin: kmstypes.OriginTypeExternal}), create(kms.CreateKeyInput{})},
-		{equals("kms:SigningAlgorithm", "RSASSA_PSS_SHA_256"), signWith(kmstypes.SigningAlgorithmSpecRsassaPssSha256, kmstypes.MessageTypeRaw), signWith(kmstypes.SigningAlgorithmSpecRsassaPkcs1V15Sha256, kmstypes.MessageTypeRaw)},
-		{equals("kms:MessageType", "DIGEST"), signWith(kmstypes.SigningAlgorithmSpecRsassaPssSha256, kmstypes.MessageTypeDigest), signWith(kmstypes.SigningAlgorithmSpecRsassaPssSha256, "")},
+		{equals("kms:SigningAlgorithm", "RSASSA_PSS_SHA_256"), signWith(kmstypes.SigningAlgorithmSpecRsassaPssSha256, kmstypes.MessageTypeRaw),
+			signWith(kmstypes.SigningAlgorithmSpecRsassaPkcs1V15Sha256, kmstypes.MessageTypeRaw)},
+		{equals("kms:MessageType", "DIGEST"), signWith(kmstypes.SigningAlgorithmSpecRsassaPssSha256, kmstypes.MessageTypeDigest),
+			signWith(kmstypes.SigningAlgorithmSpecRsassaPssSha256, "")},
 		{equals("kms:MacAlgorithm", "HMAC_SHA_256"), generateMac, encrypt(sym, nil)},
 		{equals("kms:EncryptionAlgorithm", "RSAES_OAEP_SHA_256"), encryptRSA, encrypt(sym, nil)},
 		{equals("kms:EncryptionAlgorithm", "SYMMETRIC_DEFAULT"), encrypt(sym, nil), encryptRSA},
@@ -135,10 +145,13 @@ func TestKMSConditionKeys(t *testing.T) {
 		{equals("aws:ResourceTag/team", "data"), encrypt(sym, nil), encrypt(plain, nil)},
 		{equals("aws:RequestTag/cost", "1"), tag("cost", "1"), tag("cost", "2")},
 		{`{"ForAllValues:StringEquals":{"aws:TagKeys":"cost"}}`, tag("cost", "1"), tag("other", "1")},
-		{`{"ForAllValues:StringEquals":{"kms:GrantOperations":["Decrypt","DescribeKey"]}}`, grant(kms.CreateGrantInput{}), grant(kms.CreateGrantInput{Operations: ops("Decrypt", "Encrypt")})},
+		{`{"ForAllValues:StringEquals":{"kms:GrantOperations":["Decrypt","DescribeKey"]}}`, grant(kms.CreateGrantInput{}),
+			grant(kms.CreateGrantInput{Operations: ops("Decrypt", "Encrypt")})},
 		{equals("kms:GranteePrincipal", grantee), grant(kms.CreateGrantInput{}), grant(kms.CreateGrantInput{GranteePrincipal: &w.role})},
 		{equals("kms:RetiringPrincipal", grantee), grant(kms.CreateGrantInput{RetiringPrincipal: &grantee}), grant(kms.CreateGrantInput{})},
-		{equals("kms:GrantConstraintType", "EncryptionContextEquals"), grant(kms.CreateGrantInput{Constraints: &kmstypes.GrantConstraints{EncryptionContextEquals: map[string]string{"a": "b"}}}), grant(kms.CreateGrantInput{Constraints: &kmstypes.GrantConstraints{EncryptionContextSubset: map[string]string{"a": "b"}}})},
+		{equals("kms:GrantConstraintType", "EncryptionContextEquals"),
+			grant(kms.CreateGrantInput{Constraints: &kmstypes.GrantConstraints{EncryptionContextEquals: map[string]string{"a": "b"}}}),
+			grant(kms.CreateGrantInput{Constraints: &kmstypes.GrantConstraints{EncryptionContextSubset: map[string]string{"a": "b"}}})},
 		{`{"Bool":{"kms:GrantIsForAWSResource":"false"}}`, grant(kms.CreateGrantInput{}), encrypt(sym, nil)},
 		{`{"Null":{"kms:ViaService":"true"}}`, encrypt(sym, nil), nil},
 		{equals("kms:CallerAccount", accountB), encrypt(sym, nil), nil},

@@ -22,7 +22,9 @@ func TestReEncryptNeedsBothKeys(t *testing.T) {
 	ctx, root := t.Context(), w.rootB
 	from, to := newKey(t, root, &kms.CreateKeyInput{}), newKey(t, root, &kms.CreateKeyInput{})
 	ec, other := map[string]string{"a": "1"}, map[string]string{"b": "2"}
-	blob := must[*kms.EncryptOutput](t)(root.kms.Encrypt(ctx, &kms.EncryptInput{KeyId: &from, Plaintext: []byte("secret"), EncryptionContext: ec})).CiphertextBlob
+	blob := must[*kms.EncryptOutput](t)(
+		root.kms.Encrypt(ctx, &kms.EncryptInput{KeyId: &from, Plaintext: []byte("secret"), EncryptionContext: ec}),
+	).CiphertextBlob
 	in := func() *kms.ReEncryptInput {
 		return &kms.ReEncryptInput{CiphertextBlob: blob, SourceEncryptionContext: ec, DestinationKeyId: &to, DestinationEncryptionContext: other}
 	}
@@ -35,7 +37,8 @@ func TestReEncryptNeedsBothKeys(t *testing.T) {
 		t.Errorf("read back %q under %s", back.Plaintext, *back.KeyId)
 	}
 	allow := func(action, key, name string) string {
-		return fmt.Sprintf(`{"Effect":"Allow","Action":"kms:%s","Resource":%q,"Condition":{"StringEquals":{"kms:EncryptionContext:%s"}}}`, action, key, name)
+		return fmt.Sprintf(`{"Effect":"Allow","Action":"kms:%s","Resource":%q,"Condition":{"StringEquals":{"kms:EncryptionContext:%s"}}}`,
+			action, key, name)
 	}
 	source, destination := allow("ReEncryptFrom", from, `a":"1`), allow("ReEncryptTo", to, `b":"2`)
 	for i, tt := range []struct{ name, statement, want string }{
@@ -76,12 +79,16 @@ func TestSignaturesAreReal(t *testing.T) {
 	if len(public.SigningAlgorithms) != 1 || public.EncryptionAlgorithms != nil {
 		t.Errorf("algorithms of the key: %v, %v", public.SigningAlgorithms, public.EncryptionAlgorithms)
 	}
-	raw := must[*kms.SignOutput](t)(api.Sign(ctx, &kms.SignInput{KeyId: &ec, Message: message, SigningAlgorithm: kmstypes.SigningAlgorithmSpecEcdsaSha256}))
+	raw := must[*kms.SignOutput](t)(
+		api.Sign(ctx, &kms.SignInput{KeyId: &ec, Message: message, SigningAlgorithm: kmstypes.SigningAlgorithmSpecEcdsaSha256}),
+	)
 	if !ecdsa.VerifyASN1(key.(*ecdsa.PublicKey), digest[:], raw.Signature) {
 		t.Error("the public key does not verify the signature")
 	}
 	verify := func(message []byte, kind kmstypes.MessageType) error {
-		_, err := api.Verify(ctx, &kms.VerifyInput{KeyId: &ec, Message: message, MessageType: kind, Signature: raw.Signature, SigningAlgorithm: kmstypes.SigningAlgorithmSpecEcdsaSha256})
+		_, err := api.Verify(ctx, &kms.VerifyInput{
+			KeyId: &ec, Message: message, MessageType: kind, Signature: raw.Signature, SigningAlgorithm: kmstypes.SigningAlgorithmSpecEcdsaSha256,
+		})
 		return err
 	}
 	if err := verify(digest[:], kmstypes.MessageTypeDigest); err != nil {
@@ -90,16 +97,20 @@ func TestSignaturesAreReal(t *testing.T) {
 	if err := verify([]byte("another"), ""); code(err) != "KMSInvalidSignatureException" {
 		t.Errorf("another message: %v", err)
 	}
-	if err := verify([]byte("short"), kmstypes.MessageTypeDigest); codeAndText(err) != "ValidationException: Digest is invalid length for algorithm ECDSA_SHA_256." {
+	if err := verify([]byte("short"), kmstypes.MessageTypeDigest); codeAndText(err) != "ValidationException: Digest is invalid length for "+
+		"algorithm ECDSA_SHA_256." {
 		t.Errorf("a short digest: %v", err)
 	}
 
-	for _, alg := range []kmstypes.SigningAlgorithmSpec{kmstypes.SigningAlgorithmSpecRsassaPssSha512, kmstypes.SigningAlgorithmSpecRsassaPkcs1V15Sha384} {
+	for _, alg := range []kmstypes.SigningAlgorithmSpec{kmstypes.SigningAlgorithmSpecRsassaPssSha512,
+		kmstypes.SigningAlgorithmSpecRsassaPkcs1V15Sha384} {
 		key := newKey(t, w.rootB, &kms.CreateKeyInput{KeySpec: kmstypes.KeySpecRsa2048, KeyUsage: kmstypes.KeyUsageTypeSignVerify})
 		sig := must[*kms.SignOutput](t)(api.Sign(ctx, &kms.SignInput{KeyId: &key, Message: message, SigningAlgorithm: alg})).Signature
 		must[*kms.VerifyOutput](t)(api.Verify(ctx, &kms.VerifyInput{KeyId: &key, Message: message, Signature: sig, SigningAlgorithm: alg}))
 		sig[0] ^= 1
-		if _, err := api.Verify(ctx, &kms.VerifyInput{KeyId: &key, Message: message, Signature: sig, SigningAlgorithm: alg}); code(err) != "KMSInvalidSignatureException" {
+		if _, err := api.Verify(ctx, &kms.VerifyInput{
+			KeyId: &key, Message: message, Signature: sig, SigningAlgorithm: alg,
+		}); code(err) != "KMSInvalidSignatureException" {
 			t.Errorf("%s, a changed signature: %v", alg, err)
 		}
 	}
@@ -112,12 +123,18 @@ func TestMessageAuthentication(t *testing.T) {
 	w := newWorld(t)
 	ctx, api := t.Context(), w.rootB.kms
 	key := newKey(t, w.rootB, &kms.CreateKeyInput{KeySpec: kmstypes.KeySpecHmac384, KeyUsage: kmstypes.KeyUsageTypeGenerateVerifyMac})
-	mac := must[*kms.GenerateMacOutput](t)(api.GenerateMac(ctx, &kms.GenerateMacInput{KeyId: &key, Message: []byte("m"), MacAlgorithm: kmstypes.MacAlgorithmSpecHmacSha384})).Mac
+	mac := must[*kms.GenerateMacOutput](t)(
+		api.GenerateMac(ctx, &kms.GenerateMacInput{KeyId: &key, Message: []byte("m"), MacAlgorithm: kmstypes.MacAlgorithmSpecHmacSha384}),
+	).Mac
 	if len(mac) != 48 {
 		t.Errorf("%d bytes", len(mac))
 	}
-	must[*kms.VerifyMacOutput](t)(api.VerifyMac(ctx, &kms.VerifyMacInput{KeyId: &key, Message: []byte("m"), Mac: mac, MacAlgorithm: kmstypes.MacAlgorithmSpecHmacSha384}))
-	if _, err := api.VerifyMac(ctx, &kms.VerifyMacInput{KeyId: &key, Message: []byte("n"), Mac: mac, MacAlgorithm: kmstypes.MacAlgorithmSpecHmacSha384}); code(err) != "KMSInvalidMacException" {
+	must[*kms.VerifyMacOutput](t)(
+		api.VerifyMac(ctx, &kms.VerifyMacInput{KeyId: &key, Message: []byte("m"), Mac: mac, MacAlgorithm: kmstypes.MacAlgorithmSpecHmacSha384}),
+	)
+	if _, err := api.VerifyMac(ctx, &kms.VerifyMacInput{
+		KeyId: &key, Message: []byte("n"), Mac: mac, MacAlgorithm: kmstypes.MacAlgorithmSpecHmacSha384,
+	}); code(err) != "KMSInvalidMacException" {
 		t.Errorf("another message: %v", err)
 	}
 	_, err := api.GenerateMac(ctx, &kms.GenerateMacInput{KeyId: &key, Message: []byte("m"), MacAlgorithm: kmstypes.MacAlgorithmSpecHmacSha256})
@@ -134,8 +151,16 @@ func TestKeysAreUsedForWhatTheyAreMadeFor(t *testing.T) {
 	mac := newKey(t, w.rootB, &kms.CreateKeyInput{KeySpec: kmstypes.KeySpecHmac256, KeyUsage: kmstypes.KeyUsageTypeGenerateVerifyMac})
 	rsa := newKey(t, w.rootB, &kms.CreateKeyInput{KeySpec: kmstypes.KeySpecRsa2048, KeyUsage: kmstypes.KeyUsageTypeEncryptDecrypt})
 	blob := must[*kms.EncryptOutput](t)(api.Encrypt(ctx, &kms.EncryptInput{KeyId: &sym, Plaintext: []byte("x")})).CiphertextBlob
-	sealed := must[*kms.EncryptOutput](t)(api.Encrypt(ctx, &kms.EncryptInput{KeyId: &rsa, Plaintext: []byte("x"), EncryptionAlgorithm: kmstypes.EncryptionAlgorithmSpecRsaesOaepSha1})).CiphertextBlob
-	open := must[*kms.DecryptOutput](t)(api.Decrypt(ctx, &kms.DecryptInput{KeyId: &rsa, CiphertextBlob: sealed, EncryptionAlgorithm: kmstypes.EncryptionAlgorithmSpecRsaesOaepSha1}))
+	sealed := must[*kms.EncryptOutput](t)(
+		api.Encrypt(ctx, &kms.EncryptInput{
+			KeyId: &rsa, Plaintext: []byte("x"), EncryptionAlgorithm: kmstypes.EncryptionAlgorithmSpecRsaesOaepSha1,
+		}),
+	).CiphertextBlob
+	open := must[*kms.DecryptOutput](t)(
+		api.Decrypt(ctx, &kms.DecryptInput{
+			KeyId: &rsa, CiphertextBlob: sealed, EncryptionAlgorithm: kmstypes.EncryptionAlgorithmSpecRsaesOaepSha1,
+		}),
+	)
 	if string(open.Plaintext) != "x" {
 		t.Errorf("RSA gave %q back", open.Plaintext)
 	}
@@ -143,34 +168,45 @@ func TestKeysAreUsedForWhatTheyAreMadeFor(t *testing.T) {
 		name, want string
 		do         func() error
 	}{
-		{"encrypting with a signing key", "InvalidKeyUsageException: " + sign + " key usage is SIGN_VERIFY which is not valid for Encrypt.", func() error {
-			_, err := api.Encrypt(ctx, &kms.EncryptInput{KeyId: &sign, Plaintext: []byte("x")})
+		{"encrypting with a signing key", "InvalidKeyUsageException: " + sign + " key usage is SIGN_VERIFY which is not valid for Encrypt.",
+			func() error {
+				_, err := api.Encrypt(ctx, &kms.EncryptInput{KeyId: &sign, Plaintext: []byte("x")})
+				return err
+			}},
+		{"signing with a MAC key", "InvalidKeyUsageException: " + mac + " key usage is GENERATE_VERIFY_MAC which is not valid for Sign.",
+			func() error {
+				_, err := api.Sign(ctx, &kms.SignInput{KeyId: &mac, Message: []byte("x"), SigningAlgorithm: kmstypes.SigningAlgorithmSpecEcdsaSha256})
+				return err
+			}},
+		{"a MAC with an encryption key", "InvalidKeyUsageException: " +
+			sym + " key usage is ENCRYPT_DECRYPT which is not valid for GenerateMac.", func() error {
+			_, err := api.GenerateMac(ctx, &kms.GenerateMacInput{
+				KeyId: &sym, Message: []byte("x"), MacAlgorithm: kmstypes.MacAlgorithmSpecHmacSha256,
+			})
 			return err
 		}},
-		{"signing with a MAC key", "InvalidKeyUsageException: " + mac + " key usage is GENERATE_VERIFY_MAC which is not valid for Sign.", func() error {
-			_, err := api.Sign(ctx, &kms.SignInput{KeyId: &mac, Message: []byte("x"), SigningAlgorithm: kmstypes.SigningAlgorithmSpecEcdsaSha256})
-			return err
-		}},
-		{"a MAC with an encryption key", "InvalidKeyUsageException: " + sym + " key usage is ENCRYPT_DECRYPT which is not valid for GenerateMac.", func() error {
-			_, err := api.GenerateMac(ctx, &kms.GenerateMacInput{KeyId: &sym, Message: []byte("x"), MacAlgorithm: kmstypes.MacAlgorithmSpecHmacSha256})
-			return err
-		}},
-		{"decrypting with a MAC key", "IncorrectKeyException: The key ID in the request does not identify a CMK that can perform this operation.", func() error {
+		{"decrypting with a MAC key", "IncorrectKeyException: The key ID in the request does not identify a CMK that can perform " +
+			"this operation.", func() error {
 			_, err := api.Decrypt(ctx, &kms.DecryptInput{KeyId: &mac, CiphertextBlob: blob})
 			return err
 		}},
-		{"too much for RSA", "ValidationException: Algorithm RSAES_OAEP_SHA_256 and key spec RSA_2048 cannot encrypt data larger than 190 bytes.", func() error {
-			_, err := api.Encrypt(ctx, &kms.EncryptInput{KeyId: &rsa, Plaintext: make([]byte, 191), EncryptionAlgorithm: kmstypes.EncryptionAlgorithmSpecRsaesOaepSha256})
+		{"too much for RSA", "ValidationException: Algorithm RSAES_OAEP_SHA_256 and key spec RSA_2048 cannot encrypt data larger " +
+			"than 190 bytes.", func() error {
+			_, err := api.Encrypt(ctx, &kms.EncryptInput{
+				KeyId: &rsa, Plaintext: make([]byte, 191), EncryptionAlgorithm: kmstypes.EncryptionAlgorithmSpecRsaesOaepSha256,
+			})
 			return err
 		}},
-		{"a MAC key without a usage", "ValidationException: You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.", func() error {
+		{"a MAC key without a usage", "ValidationException: You must specify a KeyUsage value for all KMS keys except for symmetric " +
+			"encryption keys.", func() error {
 			_, err := api.CreateKey(ctx, &kms.CreateKeyInput{KeySpec: kmstypes.KeySpecHmac256})
 			return err
 		}},
-		{"a symmetric key for signing", "ValidationException: KeyUsage SIGN_VERIFY is not compatible with KeySpec SYMMETRIC_DEFAULT", func() error {
-			_, err := api.CreateKey(ctx, &kms.CreateKeyInput{KeyUsage: kmstypes.KeyUsageTypeSignVerify})
-			return err
-		}},
+		{"a symmetric key for signing", "ValidationException: KeyUsage SIGN_VERIFY is not compatible with KeySpec SYMMETRIC_DEFAULT",
+			func() error {
+				_, err := api.CreateKey(ctx, &kms.CreateKeyInput{KeyUsage: kmstypes.KeyUsageTypeSignVerify})
+				return err
+			}},
 		{"a data key without a size", "ValidationException: Please specify either number of bytes or key spec.", func() error {
 			_, err := api.GenerateDataKey(ctx, &kms.GenerateDataKeyInput{KeyId: &sym})
 			return err
@@ -183,7 +219,8 @@ func TestKeysAreUsedForWhatTheyAreMadeFor(t *testing.T) {
 	put := w.put("logs/x", []byte("x"))
 	put.SSEKMSKeyId = &mac
 	_, err := w.rootB.s3.PutObject(ctx, put)
-	if want := "KMS.InvalidKeyUsageException: " + mac + " key usage is GENERATE_VERIFY_MAC which is not valid for GenerateDataKey."; codeAndText(err) != want {
+	if want := "KMS.InvalidKeyUsageException: " +
+		mac + " key usage is GENERATE_VERIFY_MAC which is not valid for GenerateDataKey."; codeAndText(err) != want {
 		t.Errorf("S3 with a MAC key:\n got %v\nwant %s", err, want)
 	}
 }
@@ -191,7 +228,9 @@ func TestKeysAreUsedForWhatTheyAreMadeFor(t *testing.T) {
 func TestDataKeyPairs(t *testing.T) {
 	w := newWorld(t)
 	ctx, api := t.Context(), w.rootB.kms
-	pair := must[*kms.GenerateDataKeyPairOutput](t)(api.GenerateDataKeyPair(ctx, &kms.GenerateDataKeyPairInput{KeyId: &w.key, KeyPairSpec: kmstypes.DataKeyPairSpecRsa2048}))
+	pair := must[*kms.GenerateDataKeyPairOutput](t)(
+		api.GenerateDataKeyPair(ctx, &kms.GenerateDataKeyPairInput{KeyId: &w.key, KeyPairSpec: kmstypes.DataKeyPairSpecRsa2048}),
+	)
 	private, err := x509.ParsePKCS8PrivateKey(pair.PrivateKeyPlaintext)
 	if err != nil {
 		t.Fatal(err)
@@ -203,7 +242,9 @@ func TestDataKeyPairs(t *testing.T) {
 	if !bytes.Equal(back.Plaintext, pair.PrivateKeyPlaintext) {
 		t.Error("the sealed private key is another one")
 	}
-	if a, b := must[*kms.GenerateRandomOutput](t)(api.GenerateRandom(ctx, &kms.GenerateRandomInput{NumberOfBytes: aws.Int32(32)})), must[*kms.GenerateRandomOutput](t)(api.GenerateRandom(ctx, &kms.GenerateRandomInput{NumberOfBytes: aws.Int32(32)})); len(a.Plaintext) != 32 || bytes.Equal(a.Plaintext, b.Plaintext) {
+	if a, b := must[*kms.GenerateRandomOutput](t)(api.GenerateRandom(ctx, &kms.GenerateRandomInput{NumberOfBytes: aws.Int32(32)})),
+		must[*kms.GenerateRandomOutput](t)(api.GenerateRandom(ctx, &kms.GenerateRandomInput{NumberOfBytes: aws.Int32(32)})); len(a.Plaintext) !=
+		32 || bytes.Equal(a.Plaintext, b.Plaintext) {
 		t.Error("not random")
 	}
 }
@@ -219,7 +260,9 @@ func TestImportedMaterial(t *testing.T) {
 	if _, err := encrypt(); codeAndText(err) != pending {
 		t.Errorf("before the import: %v", err)
 	}
-	if _, err := w.rootB.s3.PutObject(ctx, func() *s3.PutObjectInput { p := w.put("logs/x", nil); p.SSEKMSKeyId = &key; return p }()); code(err) != "KMS.KMSInvalidStateException" {
+	if _, err := w.rootB.s3.PutObject(
+		ctx, func() *s3.PutObjectInput { p := w.put("logs/x", nil); p.SSEKMSKeyId = &key; return p }(),
+	); code(err) != "KMS.KMSInvalidStateException" {
 		t.Errorf("S3 before the import: %v", err)
 	}
 	imported := func(material []byte) error {
@@ -234,7 +277,10 @@ func TestImportedMaterial(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = api.ImportKeyMaterial(ctx, &kms.ImportKeyMaterialInput{KeyId: &key, ImportToken: p.ImportToken, EncryptedKeyMaterial: wrapped, ExpirationModel: kmstypes.ExpirationModelTypeKeyMaterialDoesNotExpire})
+		_, err = api.ImportKeyMaterial(ctx, &kms.ImportKeyMaterialInput{
+			KeyId: &key, ImportToken: p.ImportToken, EncryptedKeyMaterial: wrapped,
+			ExpirationModel: kmstypes.ExpirationModelTypeKeyMaterialDoesNotExpire,
+		})
 		return err
 	}
 	if err := imported([]byte("short")); code(err) != "InvalidCiphertextException" {
@@ -256,8 +302,11 @@ func TestImportedMaterial(t *testing.T) {
 		t.Fatal(err)
 	}
 	must[*kms.DecryptOutput](t)(api.Decrypt(ctx, &kms.DecryptInput{CiphertextBlob: sealed}))
-	_, err := api.GetParametersForImport(ctx, &kms.GetParametersForImportInput{KeyId: &w.key, WrappingAlgorithm: kmstypes.AlgorithmSpecRsaesOaepSha256, WrappingKeySpec: kmstypes.WrappingKeySpecRsa2048})
-	if want := "UnsupportedOperationException: " + w.key + " origin is AWS_KMS which is not valid for this operation."; codeAndText(err) != want {
+	_, err := api.GetParametersForImport(ctx, &kms.GetParametersForImportInput{
+		KeyId: &w.key, WrappingAlgorithm: kmstypes.AlgorithmSpecRsaesOaepSha256, WrappingKeySpec: kmstypes.WrappingKeySpecRsa2048,
+	})
+	if want := "UnsupportedOperationException: " +
+		w.key + " origin is AWS_KMS which is not valid for this operation."; codeAndText(err) != want {
 		t.Errorf("a key of KMS's own material: %v", err)
 	}
 }

@@ -13,7 +13,8 @@ import (
 )
 
 // opaque is all that KMS says to a caller of another account.
-const opaque = "because the resource does not exist in this Region, no resource-based policies allow access, or a resource-based policy explicitly denies access"
+const opaque = "because the resource does not exist in this Region, no resource-based policies allow access, or a resource-based policy " +
+	"explicitly denies access"
 
 // userWith is a new user with one inline policy; none when statement is empty.
 func userWith(t testing.TB, root *clients, name, statement string) (u *clients, arn string) {
@@ -21,7 +22,8 @@ func userWith(t testing.TB, root *clients, name, statement string) (u *clients, 
 	made := must[*iam.CreateUserOutput](t)(root.iam.CreateUser(t.Context(), &iam.CreateUserInput{UserName: aws.String(name)}))
 	if statement != "" {
 		must[*iam.PutUserPolicyOutput](t)(root.iam.PutUserPolicy(t.Context(), &iam.PutUserPolicyInput{
-			UserName: aws.String(name), PolicyName: aws.String("own"), PolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":[` + statement + `]}`),
+			UserName: aws.String(name), PolicyName: aws.String("own"),
+			PolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":[` + statement + `]}`),
 		}))
 	}
 	return as(t, root.sb, userKey(t, root, name)), *made.User.Arn
@@ -50,14 +52,18 @@ func TestGrantsDecide(t *testing.T) {
 	}{
 		{"a grant is enough inside the account", accountB, "", ops("Encrypt"), nil, nil, ""},
 		{"a grant of another operation is none", accountB, "", ops("Decrypt"), nil, nil, none},
-		{"an explicit deny of the caller's policy wins", accountB, denied, ops("Encrypt"), nil, nil, "with an explicit deny in an identity-based policy"},
+		{"an explicit deny of the caller's policy wins", accountB, denied, ops("Encrypt"), nil, nil,
+			"with an explicit deny in an identity-based policy"},
 		{"across accounts grant and own policy together allow", accountA, decryptInA, ops("Encrypt"), nil, nil, ""},
 		{"across accounts the grant alone does not", accountA, "", ops("Encrypt"), nil, nil, none},
 		{"across accounts the own policy alone does not", accountA, decryptInA, nil, nil, nil, opaque},
-		{"the context holds the subset that is asked for", accountB, "", ops("Encrypt"), &kmstypes.GrantConstraints{EncryptionContextSubset: map[string]string{"dept": "7"}}, dept, ""},
-		{"the context lacks the subset", accountB, "", ops("Encrypt"), &kmstypes.GrantConstraints{EncryptionContextSubset: map[string]string{"dept": "8"}}, dept, none},
+		{"the context holds the subset that is asked for", accountB, "", ops("Encrypt"),
+			&kmstypes.GrantConstraints{EncryptionContextSubset: map[string]string{"dept": "7"}}, dept, ""},
+		{"the context lacks the subset", accountB, "", ops("Encrypt"),
+			&kmstypes.GrantConstraints{EncryptionContextSubset: map[string]string{"dept": "8"}}, dept, none},
 		{"the context is equal", accountB, "", ops("Encrypt"), &kmstypes.GrantConstraints{EncryptionContextEquals: dept}, dept, ""},
-		{"the context has more than what must be equal", accountB, "", ops("Encrypt"), &kmstypes.GrantConstraints{EncryptionContextEquals: map[string]string{"dept": "7"}}, dept, none},
+		{"the context has more than what must be equal", accountB, "", ops("Encrypt"),
+			&kmstypes.GrantConstraints{EncryptionContextEquals: map[string]string{"dept": "7"}}, dept, none},
 	}
 	for i, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -72,7 +78,11 @@ func TestGrantsDecide(t *testing.T) {
 				if _, err := user.kms.Encrypt(ctx, in); code(err) != "AccessDeniedException" {
 					t.Fatalf("before the grant: %v", err)
 				}
-				must[*kms.CreateGrantOutput](t)(w.rootB.kms.CreateGrant(ctx, &kms.CreateGrantInput{KeyId: &key, GranteePrincipal: &arn, Operations: tt.operations, Constraints: tt.constraints}))
+				must[*kms.CreateGrantOutput](t)(
+					w.rootB.kms.CreateGrant(ctx, &kms.CreateGrantInput{
+						KeyId: &key, GranteePrincipal: &arn, Operations: tt.operations, Constraints: tt.constraints,
+					}),
+				)
 			}
 			_, err := user.kms.Encrypt(ctx, in)
 			if tt.deniedText == "" {
@@ -99,8 +109,16 @@ func ops(names ...string) []kmstypes.GrantOperation {
 func TestADenyInTheKeyPolicyWinsOverAGrant(t *testing.T) {
 	w := newWorld(t)
 	user, arn := userWith(t, w.rootB, "u", "")
-	w.putKeyPolicy(t, strings.Replace(w.keyPolicy, `"Statement":[`, `"Statement":[{"Effect":"Deny","Principal":{"AWS":"`+arn+`"},"Action":"kms:Encrypt","Resource":"*"},`, 1))
-	must[*kms.CreateGrantOutput](t)(w.rootB.kms.CreateGrant(t.Context(), &kms.CreateGrantInput{KeyId: &w.key, GranteePrincipal: &arn, Operations: ops("Encrypt", "DescribeKey")}))
+	w.putKeyPolicy(
+		t,
+		strings.Replace(w.keyPolicy, `"Statement":[`,
+			`"Statement":[{"Effect":"Deny","Principal":{"AWS":"`+arn+`"},"Action":"kms:Encrypt","Resource":"*"},`, 1),
+	)
+	must[*kms.CreateGrantOutput](t)(
+		w.rootB.kms.CreateGrant(t.Context(), &kms.CreateGrantInput{
+			KeyId: &w.key, GranteePrincipal: &arn, Operations: ops("Encrypt", "DescribeKey"),
+		}),
+	)
 	must[*kms.DescribeKeyOutput](t)(user.kms.DescribeKey(t.Context(), &kms.DescribeKeyInput{KeyId: &w.key}))
 	_, err := user.kms.Encrypt(t.Context(), &kms.EncryptInput{KeyId: &w.key, Plaintext: []byte("x")})
 	if !strings.Contains(message(err), "with an explicit deny in a resource-based policy") {
@@ -112,7 +130,8 @@ func TestADenyInTheKeyPolicyWinsOverAGrant(t *testing.T) {
 func TestS3DeliversUnderAGrant(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
-	w.putKeyPolicy(t, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::`+accountB+`:root"},"Action":"kms:*","Resource":"*"}]}`)
+	w.putKeyPolicy(t, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::`+
+		accountB+`:root"},"Action":"kms:*","Resource":"*"}]}`)
 	if _, err := w.uploader.s3.PutObject(ctx, w.put("logs/x", []byte("x"))); code(err) != "AccessDenied" {
 		t.Fatalf("before the grant: %v", err)
 	}
@@ -129,7 +148,8 @@ func TestS3DeliversUnderAGrant(t *testing.T) {
 		t.Errorf("without a bucket key the context is the object's: %v", err)
 	}
 	must[*kms.RevokeGrantOutput](t)(w.rootB.kms.RevokeGrant(ctx, &kms.RevokeGrantInput{KeyId: &w.key, GrantId: g.GrantId}))
-	if _, err := w.uploader.s3.PutObject(ctx, w.put("logs/x", []byte("x"))); code(err) != "AccessDenied" || !strings.Contains(message(err), opaque) {
+	if _, err := w.uploader.s3.PutObject(ctx, w.put("logs/x", []byte("x"))); code(err) != "AccessDenied" ||
+		!strings.Contains(message(err), opaque) {
 		t.Errorf("after it was revoked: %v", err)
 	}
 }
@@ -137,18 +157,28 @@ func TestS3DeliversUnderAGrant(t *testing.T) {
 func TestAGrantMeansTheRoleAndNotItsName(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
-	g := must[*kms.CreateGrantOutput](t)(w.rootB.kms.CreateGrant(ctx, &kms.CreateGrantInput{KeyId: &w.key, GranteePrincipal: &w.role, Operations: ops("DescribeKey")}))
-	w.putIdentity(t, strings.Replace(w.identityPolicy, `"Statement":[`, `"Statement":[{"Effect":"Allow","Action":"kms:DescribeKey","Resource":"*"},`, 1))
+	g := must[*kms.CreateGrantOutput](t)(
+		w.rootB.kms.CreateGrant(ctx, &kms.CreateGrantInput{KeyId: &w.key, GranteePrincipal: &w.role, Operations: ops("DescribeKey")}),
+	)
+	w.putIdentity(
+		t, strings.Replace(w.identityPolicy, `"Statement":[`, `"Statement":[{"Effect":"Allow","Action":"kms:DescribeKey","Resource":"*"},`, 1),
+	)
 	must[*kms.DescribeKeyOutput](t)(w.uploader.kms.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: &w.key}))
 
 	name := aws.String("CrossAccountS3Uploader")
-	must[*iam.DeleteRolePolicyOutput](t)(w.rootA.iam.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: name, PolicyName: aws.String("upload")}))
+	must[*iam.DeleteRolePolicyOutput](t)(
+		w.rootA.iam.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: name, PolicyName: aws.String("upload")}),
+	)
 	must[*iam.DeleteRoleOutput](t)(w.rootA.iam.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: name}))
 	list := must[*kms.ListGrantsOutput](t)(w.rootB.kms.ListGrants(ctx, &kms.ListGrantsInput{KeyId: &w.key, GrantId: g.GrantId}))
 	if len(list.Grants) != 1 || !strings.HasPrefix(*list.Grants[0].GranteePrincipal, "AROA") {
 		t.Errorf("the grant to a deleted role: %+v", list.Grants)
 	}
-	must[*iam.CreateRoleOutput](t)(w.rootA.iam.CreateRole(ctx, &iam.CreateRoleInput{RoleName: name, AssumeRolePolicyDocument: aws.String(trustPolicy("arn:aws:iam::" + accountA + ":user/app"))}))
+	must[*iam.CreateRoleOutput](t)(
+		w.rootA.iam.CreateRole(ctx, &iam.CreateRoleInput{
+			RoleName: name, AssumeRolePolicyDocument: aws.String(trustPolicy("arn:aws:iam::" + accountA + ":user/app")),
+		}),
+	)
 	w.putIdentity(t, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:DescribeKey","Resource":"*"}]}`)
 	again := as(t, w.sb, w.assume(t))
 	if _, err := again.kms.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: &w.key}); code(err) != "AccessDeniedException" {
@@ -180,14 +210,19 @@ func TestGrantLife(t *testing.T) {
 		t.Error("without a name two calls gave one grant")
 	}
 	list := must[*kms.ListGrantsOutput](t)(api.ListGrants(ctx, &kms.ListGrantsInput{KeyId: &w.key, GrantId: one.GrantId}))
-	if g := list.Grants[0]; *g.KeyId != w.key || *g.GranteePrincipal != granteeARN || *g.RetiringPrincipal != retirerARN || *g.IssuingAccount != "arn:aws:iam::"+accountB+":root" || *g.Name != "n" {
+	if g := list.Grants[0]; *g.KeyId != w.key || *g.GranteePrincipal != granteeARN || *g.RetiringPrincipal != retirerARN ||
+		*g.IssuingAccount != "arn:aws:iam::"+accountB+":root" || *g.Name != "n" {
 		t.Errorf("listed: %+v", g)
 	}
-	retirable := must[*kms.ListRetirableGrantsOutput](t)(api.ListRetirableGrants(ctx, &kms.ListRetirableGrantsInput{RetiringPrincipal: &retirerARN}))
+	retirable := must[*kms.ListRetirableGrantsOutput](t)(
+		api.ListRetirableGrants(ctx, &kms.ListRetirableGrantsInput{RetiringPrincipal: &retirerARN}),
+	)
 	if len(retirable.Grants) != 4 {
 		t.Errorf("%d retirable grants, want 4", len(retirable.Grants))
 	}
-	if none := must[*kms.ListRetirableGrantsOutput](t)(api.ListRetirableGrants(ctx, &kms.ListRetirableGrantsInput{RetiringPrincipal: &granteeARN})); len(none.Grants) != 0 {
+	if none := must[*kms.ListRetirableGrantsOutput](t)(
+		api.ListRetirableGrants(ctx, &kms.ListRetirableGrantsInput{RetiringPrincipal: &granteeARN}),
+	); len(none.Grants) != 0 {
 		t.Errorf("the grantee can retire %d by name", len(none.Grants))
 	}
 	var ids []string
@@ -235,7 +270,9 @@ func TestGrantLife(t *testing.T) {
 			return err
 		}, "NotFoundException"},
 		{"a principal that is not there", func() error {
-			_, err := api.CreateGrant(ctx, &kms.CreateGrantInput{KeyId: &w.key, GranteePrincipal: aws.String("arn:aws:iam::" + accountB + ":role/none"), Operations: ops("Decrypt")})
+			_, err := api.CreateGrant(ctx, &kms.CreateGrantInput{
+				KeyId: &w.key, GranteePrincipal: aws.String("arn:aws:iam::" + accountB + ":role/none"), Operations: ops("Decrypt"),
+			})
 			return err
 		}, "InvalidArnException"},
 		{"an operation that the key cannot do", func() error {
@@ -251,11 +288,15 @@ func TestGrantLife(t *testing.T) {
 			return err
 		}, "InvalidGrantTokenException"},
 		{"the token of a grant", func() error {
-			_, err := grantee.kms.Encrypt(ctx, &kms.EncryptInput{KeyId: &w.key, Plaintext: []byte("x"), GrantTokens: []string{*create("", "Encrypt").GrantToken}})
+			_, err := grantee.kms.Encrypt(ctx, &kms.EncryptInput{
+				KeyId: &w.key, Plaintext: []byte("x"), GrantTokens: []string{*create("", "Encrypt").GrantToken},
+			})
 			return err
 		}, ""},
 		{"a dry run of CreateGrant", func() error {
-			_, err := api.CreateGrant(ctx, &kms.CreateGrantInput{KeyId: &w.key, GranteePrincipal: &granteeARN, Operations: ops("Decrypt"), DryRun: aws.Bool(true)})
+			_, err := api.CreateGrant(ctx, &kms.CreateGrantInput{
+				KeyId: &w.key, GranteePrincipal: &granteeARN, Operations: ops("Decrypt"), DryRun: aws.Bool(true),
+			})
 			return err
 		}, "DryRunOperationException"},
 	}
@@ -285,9 +326,12 @@ func TestWhatAGranteeMayPassOn(t *testing.T) {
 		{"narrower", ops("Decrypt"), &kmstypes.GrantConstraints{EncryptionContextSubset: map[string]string{"dept": "7", "unit": "x"}}, ""},
 		{"another operation", ops("Encrypt"), only, "AccessDeniedException"},
 		{"no constraint", ops("Decrypt"), nil, "AccessDeniedException"},
-		{"another constraint", ops("Decrypt"), &kmstypes.GrantConstraints{EncryptionContextSubset: map[string]string{"dept": "8"}}, "AccessDeniedException"},
+		{"another constraint", ops("Decrypt"), &kmstypes.GrantConstraints{EncryptionContextSubset: map[string]string{"dept": "8"}},
+			"AccessDeniedException"},
 	} {
-		_, err := grantee.kms.CreateGrant(ctx, &kms.CreateGrantInput{KeyId: &w.key, GranteePrincipal: &otherARN, Operations: tt.operations, Constraints: tt.constraints})
+		_, err := grantee.kms.CreateGrant(ctx, &kms.CreateGrantInput{
+			KeyId: &w.key, GranteePrincipal: &otherARN, Operations: tt.operations, Constraints: tt.constraints,
+		})
 		if code(err) != tt.want {
 			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
 		}

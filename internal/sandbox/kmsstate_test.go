@@ -13,7 +13,8 @@ import (
 func TestWhatEachKeyStateAllows(t *testing.T) {
 	w := newWorld(t)
 	ctx, api := t.Context(), w.rootB.kms
-	const disabled, deleting, importing = "DisabledException: %s is disabled.", "KMSInvalidStateException: %s is pending deletion.", "KMSInvalidStateException: %s is pending import."
+	const disabled, deleting, importing = "DisabledException: %s is disabled.", "KMSInvalidStateException: %s is " +
+		"pending deletion.", "KMSInvalidStateException: %s is pending import."
 	const external = "UnsupportedOperationException: %s origin is EXTERNAL which is not valid for this operation."
 	const notDeleting = "KMSInvalidStateException: %s is not pending deletion."
 	states := []struct {
@@ -85,7 +86,9 @@ func TestWhatEachKeyStateAllows(t *testing.T) {
 			return err
 		}, [3]string{"", "", deleting}},
 		{"TagResource", func(key string) error {
-			_, err := api.TagResource(ctx, &kms.TagResourceInput{KeyId: &key, Tags: []kmstypes.Tag{{TagKey: aws.String("a"), TagValue: aws.String("b")}}})
+			_, err := api.TagResource(ctx, &kms.TagResourceInput{
+				KeyId: &key, Tags: []kmstypes.Tag{{TagKey: aws.String("a"), TagValue: aws.String("b")}},
+			})
 			return err
 		}, [3]string{"", "", deleting}},
 		{"UpdateKeyDescription", func(key string) error {
@@ -116,9 +119,15 @@ func TestDryRuns(t *testing.T) {
 	sign := newKey(t, root, &kms.CreateKeyInput{KeySpec: kmstypes.KeySpecEccNistP256, KeyUsage: kmstypes.KeyUsageTypeSignVerify})
 	mac := newKey(t, root, &kms.CreateKeyInput{KeySpec: kmstypes.KeySpecHmac256, KeyUsage: kmstypes.KeyUsageTypeGenerateVerifyMac})
 	blob := must[*kms.EncryptOutput](t)(root.kms.Encrypt(ctx, &kms.EncryptInput{KeyId: &w.key, Plaintext: []byte("x")})).CiphertextBlob
-	signature := must[*kms.SignOutput](t)(root.kms.Sign(ctx, &kms.SignInput{KeyId: &sign, Message: []byte("x"), SigningAlgorithm: kmstypes.SigningAlgorithmSpecEcdsaSha256})).Signature
-	sum := must[*kms.GenerateMacOutput](t)(root.kms.GenerateMac(ctx, &kms.GenerateMacInput{KeyId: &mac, Message: []byte("x"), MacAlgorithm: kmstypes.MacAlgorithmSpecHmacSha256})).Mac
-	grant := must[*kms.CreateGrantOutput](t)(root.kms.CreateGrant(ctx, &kms.CreateGrantInput{KeyId: &w.key, GranteePrincipal: &w.role, Operations: ops("Decrypt")}))
+	signature := must[*kms.SignOutput](t)(
+		root.kms.Sign(ctx, &kms.SignInput{KeyId: &sign, Message: []byte("x"), SigningAlgorithm: kmstypes.SigningAlgorithmSpecEcdsaSha256}),
+	).Signature
+	sum := must[*kms.GenerateMacOutput](t)(
+		root.kms.GenerateMac(ctx, &kms.GenerateMacInput{KeyId: &mac, Message: []byte("x"), MacAlgorithm: kmstypes.MacAlgorithmSpecHmacSha256}),
+	).Mac
+	grant := must[*kms.CreateGrantOutput](t)(
+		root.kms.CreateGrant(ctx, &kms.CreateGrantInput{KeyId: &w.key, GranteePrincipal: &w.role, Operations: ops("Decrypt")}),
+	)
 	dry := aws.Bool(true)
 	for name, do := range map[string]func(*kms.Client) error{
 		"Encrypt": func(c *kms.Client) error {
@@ -130,27 +139,38 @@ func TestDryRuns(t *testing.T) {
 			return err
 		},
 		"GenerateDataKeyWithoutPlaintext": func(c *kms.Client) error {
-			_, err := c.GenerateDataKeyWithoutPlaintext(ctx, &kms.GenerateDataKeyWithoutPlaintextInput{KeyId: &w.key, KeySpec: kmstypes.DataKeySpecAes128, DryRun: dry})
+			_, err := c.GenerateDataKeyWithoutPlaintext(ctx,
+				&kms.GenerateDataKeyWithoutPlaintextInput{KeyId: &w.key, KeySpec: kmstypes.DataKeySpecAes128, DryRun: dry})
 			return err
 		},
 		"GenerateDataKeyPair": func(c *kms.Client) error {
-			_, err := c.GenerateDataKeyPair(ctx, &kms.GenerateDataKeyPairInput{KeyId: &w.key, KeyPairSpec: kmstypes.DataKeyPairSpecEccNistP256, DryRun: dry})
+			_, err := c.GenerateDataKeyPair(ctx, &kms.GenerateDataKeyPairInput{
+				KeyId: &w.key, KeyPairSpec: kmstypes.DataKeyPairSpecEccNistP256, DryRun: dry,
+			})
 			return err
 		},
 		"Sign": func(c *kms.Client) error {
-			_, err := c.Sign(ctx, &kms.SignInput{KeyId: &sign, Message: []byte("x"), SigningAlgorithm: kmstypes.SigningAlgorithmSpecEcdsaSha256, DryRun: dry})
+			_, err := c.Sign(ctx, &kms.SignInput{
+				KeyId: &sign, Message: []byte("x"), SigningAlgorithm: kmstypes.SigningAlgorithmSpecEcdsaSha256, DryRun: dry,
+			})
 			return err
 		},
 		"Verify": func(c *kms.Client) error {
-			_, err := c.Verify(ctx, &kms.VerifyInput{KeyId: &sign, Message: []byte("x"), Signature: signature, SigningAlgorithm: kmstypes.SigningAlgorithmSpecEcdsaSha256, DryRun: dry})
+			_, err := c.Verify(ctx, &kms.VerifyInput{
+				KeyId: &sign, Message: []byte("x"), Signature: signature, SigningAlgorithm: kmstypes.SigningAlgorithmSpecEcdsaSha256, DryRun: dry,
+			})
 			return err
 		},
 		"GenerateMac": func(c *kms.Client) error {
-			_, err := c.GenerateMac(ctx, &kms.GenerateMacInput{KeyId: &mac, Message: []byte("x"), MacAlgorithm: kmstypes.MacAlgorithmSpecHmacSha256, DryRun: dry})
+			_, err := c.GenerateMac(ctx, &kms.GenerateMacInput{
+				KeyId: &mac, Message: []byte("x"), MacAlgorithm: kmstypes.MacAlgorithmSpecHmacSha256, DryRun: dry,
+			})
 			return err
 		},
 		"VerifyMac": func(c *kms.Client) error {
-			_, err := c.VerifyMac(ctx, &kms.VerifyMacInput{KeyId: &mac, Message: []byte("x"), Mac: sum, MacAlgorithm: kmstypes.MacAlgorithmSpecHmacSha256, DryRun: dry})
+			_, err := c.VerifyMac(ctx, &kms.VerifyMacInput{
+				KeyId: &mac, Message: []byte("x"), Mac: sum, MacAlgorithm: kmstypes.MacAlgorithmSpecHmacSha256, DryRun: dry,
+			})
 			return err
 		},
 		"RevokeGrant": func(c *kms.Client) error {

@@ -14,7 +14,9 @@ import (
 )
 
 func TestRunServesUntilItsContextEnds(t *testing.T) {
-	sb, err := sandbox.New(sandbox.Options{Dir: t.TempDir(), RootKeys: map[string]sandbox.Credentials{accountA: {AccessKeyID: "AKIAFIXED", SecretAccessKey: "fixed"}}})
+	sb, err := sandbox.New(sandbox.Options{
+		Dir: t.TempDir(), RootKeys: map[string]sandbox.Credentials{accountA: {AccessKeyID: "AKIAFIXED", SecretAccessKey: "fixed"}},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,9 +45,17 @@ func TestPlainHTTP(t *testing.T) {
 	sb := start(t, sandbox.Options{PlainHTTP: true})
 	root := as(t, sb, sb.RootKeys(accountB))
 	ctx := t.Context()
-	must[*s3.CreateBucketOutput](t)(root.s3.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String(bucketB), CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: region}}))
-	must[*s3.PutObjectOutput](t)(root.s3.PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String(bucketB), Key: aws.String("k"), Body: strings.NewReader("signed body")}))
-	_, err := root.s3.PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String(bucketB), Key: aws.String("k"), Body: strings.NewReader("x"), ServerSideEncryption: s3types.ServerSideEncryptionAwsKms})
+	must[*s3.CreateBucketOutput](t)(
+		root.s3.CreateBucket(ctx, &s3.CreateBucketInput{
+			Bucket: aws.String(bucketB), CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: region},
+		}),
+	)
+	must[*s3.PutObjectOutput](t)(
+		root.s3.PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String(bucketB), Key: aws.String("k"), Body: strings.NewReader("signed body")}),
+	)
+	_, err := root.s3.PutObject(ctx, &s3.PutObjectInput{
+		Bucket: aws.String(bucketB), Key: aws.String("k"), Body: strings.NewReader("x"), ServerSideEncryption: s3types.ServerSideEncryptionAwsKms,
+	})
 	if code(err) != "InvalidArgument" || !strings.Contains(message(err), "must be made over a secure connection") {
 		t.Errorf("KMS over plain http: %v", err)
 	}
@@ -53,9 +63,11 @@ func TestPlainHTTP(t *testing.T) {
 
 func TestTheOwnersRootCanAlwaysRemoveABucketPolicy(t *testing.T) {
 	w := newWorld(t)
-	w.putBucketPolicy(t, `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":["arn:aws:s3:::`+bucketB+`","arn:aws:s3:::`+bucketB+`/*"]}]}`)
+	w.putBucketPolicy(t, `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":["arn:aws:s3:::`+
+		bucketB+`","arn:aws:s3:::`+bucketB+`/*"]}]}`)
 	list := &s3.ListObjectsV2Input{Bucket: aws.String(bucketB)}
-	if _, err := w.rootB.s3.ListObjectsV2(t.Context(), list); code(err) != "AccessDenied" || !strings.Contains(message(err), "with an explicit deny in a resource-based policy") {
+	if _, err := w.rootB.s3.ListObjectsV2(t.Context(), list); code(err) != "AccessDenied" ||
+		!strings.Contains(message(err), "with an explicit deny in a resource-based policy") {
 		t.Errorf("a deny for everybody: %v", err)
 	}
 	must[*s3.DeleteBucketPolicyOutput](t)(w.rootB.s3.DeleteBucketPolicy(t.Context(), &s3.DeleteBucketPolicyInput{Bucket: aws.String(bucketB)}))

@@ -48,7 +48,9 @@ func TestTenThousandObjects(t *testing.T) {
 			t.Errorf("pages of %d: %d objects are listed, or not in order", size, len(got))
 		}
 	}
-	folders := must[*s3.ListObjectsV2Output](t)(b.s3.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucketB), Delimiter: aws.String("/")}))
+	folders := must[*s3.ListObjectsV2Output](t)(
+		b.s3.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucketB), Delimiter: aws.String("/")}),
+	)
 	if len(folders.CommonPrefixes) != 100 || len(folders.Contents) != 0 || *folders.CommonPrefixes[99].Prefix != "99/" {
 		t.Errorf("%d folders and %d objects", len(folders.CommonPrefixes), len(folders.Contents))
 	}

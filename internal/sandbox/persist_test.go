@@ -50,7 +50,11 @@ func TestStateSurvivesARestart(t *testing.T) {
 	ctx, b := t.Context(), aws.String(bucketB)
 	versioned := func(status s3types.BucketVersioningStatus) {
 		t.Helper()
-		must[*s3.PutBucketVersioningOutput](t)(w.rootB.s3.PutBucketVersioning(ctx, &s3.PutBucketVersioningInput{Bucket: b, VersioningConfiguration: &s3types.VersioningConfiguration{Status: status}}))
+		must[*s3.PutBucketVersioningOutput](t)(
+			w.rootB.s3.PutBucketVersioning(ctx, &s3.PutBucketVersioningInput{
+				Bucket: b, VersioningConfiguration: &s3types.VersioningConfiguration{Status: status},
+			}),
+		)
 	}
 	versioned("Enabled")
 	big := bytes.Repeat([]byte("0123456789abcdef"), 6<<16) // 6 MiB: more than a part's least size
@@ -63,24 +67,31 @@ func TestStateSurvivesARestart(t *testing.T) {
 	part := func(api *clients, number int32, data []byte) s3types.CompletedPart {
 		t.Helper()
 		out := must[*s3.UploadPartOutput](t)(api.s3.UploadPart(ctx, &s3.UploadPartInput{
-			Bucket: b, Key: aws.String("logs/parts"), UploadId: open.UploadId, PartNumber: aws.Int32(number), Body: bytes.NewReader(data), ChecksumAlgorithm: "CRC32C",
+			Bucket: b, Key: aws.String("logs/parts"), UploadId: open.UploadId, PartNumber: aws.Int32(number), Body: bytes.NewReader(data),
+			ChecksumAlgorithm: "CRC32C",
 		}))
 		return s3types.CompletedPart{ETag: out.ETag, PartNumber: aws.Int32(number), ChecksumCRC32C: out.ChecksumCRC32C}
 	}
 	p1 := part(w.uploader, 1, big)
-	must[*kms.CreateAliasOutput](t)(w.rootB.kms.CreateAlias(ctx, &kms.CreateAliasInput{AliasName: aws.String("alias/tenant"), TargetKeyId: aws.String(w.key)}))
+	must[*kms.CreateAliasOutput](t)(
+		w.rootB.kms.CreateAlias(ctx, &kms.CreateAliasInput{AliasName: aws.String("alias/tenant"), TargetKeyId: aws.String(w.key)}),
+	)
 	sealed := must[*kms.EncryptOutput](t)(w.rootB.kms.Encrypt(ctx, &kms.EncryptInput{KeyId: aws.String(w.key), Plaintext: []byte("secret")}))
 
 	sb := reopen(t, w, dir)
-	if got, want := sb.RootKeys(accountB), w.sb.RootKeys(accountB); got.AccessKeyID != want.AccessKeyID || got.SecretAccessKey != want.SecretAccessKey {
+	if got, want := sb.RootKeys(accountB), w.sb.RootKeys(accountB); got.AccessKeyID != want.AccessKeyID ||
+		got.SecretAccessKey != want.SecretAccessKey {
 		t.Error("the root keys of account B are others than before")
 	}
 	rootA, rootB := as(t, sb, sb.RootKeys(accountA)), as(t, sb, sb.RootKeys(accountB))
 	uploader := as(t, sb, w.session)
-	if out, err := uploader.sts.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{}); err != nil || !strings.HasSuffix(*out.Arn, ":assumed-role/CrossAccountS3Uploader/brokerd") {
+	if out, err := uploader.sts.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{}); err != nil ||
+		!strings.HasSuffix(*out.Arn, ":assumed-role/CrossAccountS3Uploader/brokerd") {
 		t.Fatalf("the session from before: %v", err)
 	}
-	list := must[*s3.ListObjectVersionsOutput](t)(rootB.s3.ListObjectVersions(ctx, &s3.ListObjectVersionsInput{Bucket: b, Prefix: aws.String("logs/versions")}))
+	list := must[*s3.ListObjectVersionsOutput](t)(
+		rootB.s3.ListObjectVersions(ctx, &s3.ListObjectVersionsInput{Bucket: b, Prefix: aws.String("logs/versions")}),
+	)
 	var texts []string
 	for _, v := range list.Versions {
 		out := must[*s3.GetObjectOutput](t)(rootB.s3.GetObject(ctx, &s3.GetObjectInput{Bucket: b, Key: v.Key, VersionId: v.VersionId}))
@@ -97,7 +108,8 @@ func TestStateSurvivesARestart(t *testing.T) {
 	}
 	p2 := part(uploader, 2, []byte("the end"))
 	must[*s3.CompleteMultipartUploadOutput](t)(uploader.s3.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
-		Bucket: b, Key: aws.String("logs/parts"), UploadId: open.UploadId, MultipartUpload: &s3types.CompletedMultipartUpload{Parts: []s3types.CompletedPart{p1, p2}},
+		Bucket: b, Key: aws.String("logs/parts"), UploadId: open.UploadId,
+		MultipartUpload: &s3types.CompletedMultipartUpload{Parts: []s3types.CompletedPart{p1, p2}},
 	}))
 	if _, data := stored(t, sb, bucketB, "logs/parts"); !bytes.Equal(data, append(bytes.Clone(big), "the end"...)) {
 		t.Errorf("the upload that was open at the restart became %d bytes", len(data))
@@ -106,11 +118,17 @@ func TestStateSurvivesARestart(t *testing.T) {
 	if string(opened.Plaintext) != "secret" {
 		t.Errorf("the ciphertext from before opens as %q", opened.Plaintext)
 	}
-	if d := must[*kms.DescribeKeyOutput](t)(rootB.kms.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: aws.String("alias/tenant")})); *d.KeyMetadata.Arn != w.key {
+	if d := must[*kms.DescribeKeyOutput](t)(
+		rootB.kms.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: aws.String("alias/tenant")}),
+	); *d.KeyMetadata.Arn != w.key {
 		t.Errorf("the alias leads to %s", *d.KeyMetadata.Arn)
 	}
 	// A role of the same name is still not the one that the policies name.
-	must[*iam.DeleteRolePolicyOutput](t)(rootA.iam.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: aws.String("CrossAccountS3Uploader"), PolicyName: aws.String("upload")}))
+	must[*iam.DeleteRolePolicyOutput](t)(
+		rootA.iam.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{
+			RoleName: aws.String("CrossAccountS3Uploader"), PolicyName: aws.String("upload"),
+		}),
+	)
 	must[*iam.DeleteRoleOutput](t)(rootA.iam.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: aws.String("CrossAccountS3Uploader")}))
 	policy := must[*s3.GetBucketPolicyOutput](t)(rootB.s3.GetBucketPolicy(ctx, &s3.GetBucketPolicyInput{Bucket: b}))
 	if !strings.Contains(*policy.Policy, `"AROA`) {

@@ -104,9 +104,13 @@ func TestBucketACLForms(t *testing.T) {
 		{"public-read-write", s3.PutBucketAclInput{ACL: "public-read-write"}, full + " AllUsers:READ AllUsers:WRITE"},
 		{"authenticated-read", s3.PutBucketAclInput{ACL: "authenticated-read"}, full + " AuthenticatedUsers:READ"},
 		{"log-delivery-write", s3.PutBucketAclInput{ACL: "log-delivery-write"}, full + " LogDelivery:WRITE LogDelivery:READ_ACP"},
-		{"grants in headers", s3.PutBucketAclInput{GrantRead: aws.String(`id="` + canonical(accountA) + `", uri="` + authenticated + `"`), GrantWriteACP: aws.String("id=" + own)},
+		{"grants in headers", s3.PutBucketAclInput{GrantRead: aws.String(`id="` + canonical(accountA) + `", uri="` + authenticated + `"`),
+			GrantWriteACP: aws.String("id=" + own)},
 			accountA + ":READ AuthenticatedUsers:READ " + accountB + ":WRITE_ACP"},
-		{"grants in the body", s3.PutBucketAclInput{AccessControlPolicy: body(own, grantTo("CanonicalUser", canonical(accountA), "", "WRITE"), grantTo("Group", "", allUsers, "READ_ACP"))},
+		{"grants in the body",
+			s3.PutBucketAclInput{
+				AccessControlPolicy: body(own, grantTo("CanonicalUser", canonical(accountA), "", "WRITE"), grantTo("Group", "", allUsers, "READ_ACP")),
+			},
 			accountA + ":WRITE AllUsers:READ_ACP"},
 		{"an unknown canned ACL", s3.PutBucketAclInput{ACL: "nonsense"}, "InvalidArgument"},
 		{"canned ACL and grants", s3.PutBucketAclInput{ACL: "private", GrantRead: aws.String("id=" + own)}, "InvalidRequest"},
@@ -116,9 +120,14 @@ func TestBucketACLForms(t *testing.T) {
 		{"a group that does not exist", s3.PutBucketAclInput{GrantRead: aws.String("uri=http://example.com/all")}, "InvalidArgument"},
 		{"an e-mail address", s3.PutBucketAclInput{GrantRead: aws.String("emailAddress=a@example.com")}, "MethodNotAllowed"},
 		{"a header without form", s3.PutBucketAclInput{GrantRead: aws.String("everybody")}, "InvalidArgument"},
-		{"another owner in the body", s3.PutBucketAclInput{AccessControlPolicy: body(canonical(accountA), grantTo("CanonicalUser", own, "", "READ"))}, "AccessDenied"},
-		{"a permission that does not exist", s3.PutBucketAclInput{AccessControlPolicy: body(own, grantTo("CanonicalUser", own, "", "OWN"))}, "MalformedACLError"},
-		{"a group id as a user", s3.PutBucketAclInput{AccessControlPolicy: body(own, grantTo("CanonicalUser", "", allUsers, "READ"))}, "MalformedACLError"},
+		{
+			"another owner in the body",
+			s3.PutBucketAclInput{AccessControlPolicy: body(canonical(accountA), grantTo("CanonicalUser", own, "", "READ"))}, "AccessDenied",
+		},
+		{"a permission that does not exist", s3.PutBucketAclInput{AccessControlPolicy: body(own, grantTo("CanonicalUser", own, "", "OWN"))},
+			"MalformedACLError"},
+		{"a group id as a user", s3.PutBucketAclInput{AccessControlPolicy: body(own, grantTo("CanonicalUser", "", allUsers, "READ"))},
+			"MalformedACLError"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -211,7 +220,9 @@ func TestACLAndPolicies(t *testing.T) {
 	a, b := as(t, sb, sb.RootKeys(accountA)), as(t, sb, sb.RootKeys(accountB))
 	ctx := t.Context()
 	bucket := aclBucket(t, b, "acl-and-policies", s3types.ObjectOwnershipObjectWriter)
-	must[*s3.PutBucketAclOutput](t)(b.s3.PutBucketAcl(ctx, &s3.PutBucketAclInput{Bucket: bucket, GrantRead: aws.String("id=" + canonical(accountA))}))
+	must[*s3.PutBucketAclOutput](t)(
+		b.s3.PutBucketAcl(ctx, &s3.PutBucketAclInput{Bucket: bucket, GrantRead: aws.String("id=" + canonical(accountA))}),
+	)
 	list := func(c *clients) error {
 		_, err := c.s3.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: bucket})
 		return err
@@ -227,7 +238,8 @@ func TestACLAndPolicies(t *testing.T) {
 		t.Errorf("a user without policies: %v", err)
 	}
 	must[*s3.PutBucketPolicyOutput](t)(b.s3.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{Bucket: bucket, Policy: aws.String(
-		`{"Version":"2012-10-17","Statement":{"Effect":"Deny","Principal":"*","Action":"s3:ListBucket","Resource":"arn:aws:s3:::acl-and-policies","Condition":{"StringEquals":{"aws:PrincipalAccount":"` + accountA + `"}}}}`)}))
+		`{"Version":"2012-10-17","Statement":{"Effect":"Deny","Principal":"*","Action":"s3:ListBucket",` +
+			`"Resource":"arn:aws:s3:::acl-and-policies","Condition":{"StringEquals":{"aws:PrincipalAccount":"` + accountA + `"}}}}`)}))
 	if err := list(a); code(err) != "AccessDenied" {
 		t.Errorf("a grant against an explicit deny: %v", err)
 	}
@@ -239,11 +251,15 @@ func TestForeignObjects(t *testing.T) {
 	a, b, nobody := as(t, sb, sb.RootKeys(accountA)), as(t, sb, sb.RootKeys(accountB)), unsigned(t, sb)
 	ctx := t.Context()
 	bucket := aclBucket(t, b, "foreign-objects", s3types.ObjectOwnershipObjectWriter)
-	must[*s3.PutBucketAclOutput](t)(b.s3.PutBucketAcl(ctx, &s3.PutBucketAclInput{Bucket: bucket, GrantWrite: aws.String("id=" + canonical(accountA))}))
+	must[*s3.PutBucketAclOutput](t)(
+		b.s3.PutBucketAcl(ctx, &s3.PutBucketAclInput{Bucket: bucket, GrantWrite: aws.String("id=" + canonical(accountA))}),
+	)
 	must[*s3.PutBucketPolicyOutput](t)(b.s3.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{Bucket: bucket, Policy: aws.String(
-		`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::foreign-objects/*"}}`)}))
+		`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"s3:GetObject",` +
+			`"Resource":"arn:aws:s3:::foreign-objects/*"}}`)}))
 	for key, acl := range map[string]s3types.ObjectCannedACL{
-		"plain": "", "for-owner": s3types.ObjectCannedACLBucketOwnerRead, "all-for-owner": s3types.ObjectCannedACLBucketOwnerFullControl, "for-all": s3types.ObjectCannedACLPublicRead,
+		"plain": "", "for-owner": s3types.ObjectCannedACLBucketOwnerRead, "all-for-owner": s3types.ObjectCannedACLBucketOwnerFullControl,
+		"for-all": s3types.ObjectCannedACLPublicRead,
 	} {
 		if err := put(ctx, a, bucket, key, func(in *s3.PutObjectInput) { in.ACL = acl }); err != nil {
 			t.Fatal(err)
@@ -283,7 +299,9 @@ func TestForeignObjects(t *testing.T) {
 	if err := readACL(b, "all-for-owner"); err != nil {
 		t.Errorf("the list of an object that was given: %v", err)
 	}
-	if _, err := a.s3.PutObjectAcl(ctx, &s3.PutObjectAclInput{Bucket: bucket, Key: aws.String("plain"), ACL: s3types.ObjectCannedACLBucketOwnerFullControl}); err != nil {
+	if _, err := a.s3.PutObjectAcl(ctx, &s3.PutObjectAclInput{
+		Bucket: bucket, Key: aws.String("plain"), ACL: s3types.ObjectCannedACLBucketOwnerFullControl,
+	}); err != nil {
 		t.Fatalf("the writer changes the list: %v", err)
 	}
 	if err := get(ctx, b, bucket, "plain"); err != nil {
@@ -293,9 +311,10 @@ func TestForeignObjects(t *testing.T) {
 		t.Errorf("the bucket's owner deletes anything: %v", err)
 	}
 	must[*s3.PutBucketAclOutput](t)(b.s3.PutBucketAcl(ctx, &s3.PutBucketAclInput{Bucket: bucket, ACL: "private"}))
-	must[*s3.PutBucketOwnershipControlsOutput](t)(b.s3.PutBucketOwnershipControls(ctx, &s3.PutBucketOwnershipControlsInput{Bucket: bucket, OwnershipControls: &s3types.OwnershipControls{
-		Rules: []s3types.OwnershipControlsRule{{ObjectOwnership: s3types.ObjectOwnershipBucketOwnerEnforced}},
-	}}))
+	must[*s3.PutBucketOwnershipControlsOutput](t)(b.s3.PutBucketOwnershipControls(ctx,
+		&s3.PutBucketOwnershipControlsInput{Bucket: bucket, OwnershipControls: &s3types.OwnershipControls{
+			Rules: []s3types.OwnershipControlsRule{{ObjectOwnership: s3types.ObjectOwnershipBucketOwnerEnforced}},
+		}}))
 	if err := get(ctx, nobody, bucket, "plain"); err != nil {
 		t.Errorf("BucketOwnerEnforced gives every object to the bucket's owner, whose policy is public: %v", err)
 	}
@@ -314,7 +333,8 @@ func TestPublicAccessBlockOfACLs(t *testing.T) {
 	}
 	block := func(ignore, refuse bool) {
 		must[*s3.PutPublicAccessBlockOutput](t)(b.s3.PutPublicAccessBlock(ctx, &s3.PutPublicAccessBlockInput{
-			Bucket: bucket, PublicAccessBlockConfiguration: &s3types.PublicAccessBlockConfiguration{IgnorePublicAcls: aws.Bool(ignore), BlockPublicAcls: aws.Bool(refuse)},
+			Bucket: bucket, PublicAccessBlockConfiguration: &s3types.PublicAccessBlockConfiguration{IgnorePublicAcls: aws.Bool(ignore),
+				BlockPublicAcls: aws.Bool(refuse)},
 		}))
 	}
 	block(true, false)
@@ -348,7 +368,9 @@ func TestPublicAccessBlockOfACLs(t *testing.T) {
 			return put(ctx, b, bucket, "n", func(in *s3.PutObjectInput) { in.ACL = s3types.ObjectCannedACLAuthenticatedRead })
 		},
 		"an upload": func() error {
-			_, err := b.s3.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: bucket, Key: aws.String("m"), GrantRead: aws.String("uri=" + allUsers)})
+			_, err := b.s3.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{
+				Bucket: bucket, Key: aws.String("m"), GrantRead: aws.String("uri=" + allUsers),
+			})
 			return err
 		},
 	}
@@ -398,9 +420,10 @@ func TestACLsUnderBucketOwnerEnforced(t *testing.T) {
 	}
 	// Going back to lists, setting one, and forward again.
 	ownership := func(v s3types.ObjectOwnership) error {
-		_, err := b.s3.PutBucketOwnershipControls(ctx, &s3.PutBucketOwnershipControlsInput{Bucket: bucket, OwnershipControls: &s3types.OwnershipControls{
-			Rules: []s3types.OwnershipControlsRule{{ObjectOwnership: v}},
-		}})
+		_, err := b.s3.PutBucketOwnershipControls(ctx,
+			&s3.PutBucketOwnershipControlsInput{Bucket: bucket, OwnershipControls: &s3types.OwnershipControls{
+				Rules: []s3types.OwnershipControlsRule{{ObjectOwnership: v}},
+			}})
 		return err
 	}
 	if err := ownership(s3types.ObjectOwnershipBucketOwnerPreferred); err != nil {
@@ -421,8 +444,16 @@ func TestListsOfUploadsAndCopies(t *testing.T) {
 	b, nobody := as(t, sb, sb.RootKeys(accountB)), unsigned(t, sb)
 	ctx := t.Context()
 	bucket := aclBucket(t, b, "acl-uploads", s3types.ObjectOwnershipObjectWriter)
-	up := must[*s3.CreateMultipartUploadOutput](t)(b.s3.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: bucket, Key: aws.String("parts"), ACL: s3types.ObjectCannedACLPublicRead}))
-	part := must[*s3.UploadPartOutput](t)(b.s3.UploadPart(ctx, &s3.UploadPartInput{Bucket: bucket, Key: up.Key, UploadId: up.UploadId, PartNumber: aws.Int32(1), Body: strings.NewReader("data")}))
+	up := must[*s3.CreateMultipartUploadOutput](t)(
+		b.s3.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{
+			Bucket: bucket, Key: aws.String("parts"), ACL: s3types.ObjectCannedACLPublicRead,
+		}),
+	)
+	part := must[*s3.UploadPartOutput](t)(
+		b.s3.UploadPart(ctx, &s3.UploadPartInput{
+			Bucket: bucket, Key: up.Key, UploadId: up.UploadId, PartNumber: aws.Int32(1), Body: strings.NewReader("data"),
+		}),
+	)
 	must[*s3.CompleteMultipartUploadOutput](t)(b.s3.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
 		Bucket: bucket, Key: up.Key, UploadId: up.UploadId,
 		MultipartUpload: &s3types.CompletedMultipartUpload{Parts: []s3types.CompletedPart{{PartNumber: aws.Int32(1), ETag: part.ETag}}},
@@ -431,7 +462,9 @@ func TestListsOfUploadsAndCopies(t *testing.T) {
 		t.Errorf("an upload begun as public-read: %v", err)
 	}
 	for key, acl := range map[string]s3types.ObjectCannedACL{"copy": "", "public-copy": s3types.ObjectCannedACLPublicRead} {
-		must[*s3.CopyObjectOutput](t)(b.s3.CopyObject(ctx, &s3.CopyObjectInput{Bucket: bucket, Key: aws.String(key), CopySource: aws.String("acl-uploads/parts"), ACL: acl}))
+		must[*s3.CopyObjectOutput](t)(
+			b.s3.CopyObject(ctx, &s3.CopyObjectInput{Bucket: bucket, Key: aws.String(key), CopySource: aws.String("acl-uploads/parts"), ACL: acl}),
+		)
 		want := "AccessDenied"
 		if acl != "" {
 			want = ""
@@ -444,7 +477,9 @@ func TestListsOfUploadsAndCopies(t *testing.T) {
 	if got := granted(out.Grants); got != accountB+":FULL_CONTROL" {
 		t.Errorf("the copy's list is %s", got)
 	}
-	if _, err := nobody.s3.CopyObject(ctx, &s3.CopyObjectInput{Bucket: bucket, Key: aws.String("stolen"), CopySource: aws.String("acl-uploads/copy")}); code(err) != "AccessDenied" {
+	if _, err := nobody.s3.CopyObject(ctx, &s3.CopyObjectInput{
+		Bucket: bucket, Key: aws.String("stolen"), CopySource: aws.String("acl-uploads/copy"),
+	}); code(err) != "AccessDenied" {
 		t.Errorf("copying what one may not read: %v", err)
 	}
 }

@@ -70,25 +70,49 @@ func TestBucketLogging(t *testing.T) {
 	aclBucket(t, b, "logs-with-lists", s3types.ObjectOwnershipBucketOwnerPreferred)
 	aclBucket(t, a, "foreign-logs", "")
 	far := asIn(t, sb, sb.RootKeys(accountB), "us-west-2")
-	must[*s3.CreateBucketOutput](t)(far.s3.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String("far-logs"), CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: "us-west-2"}}))
-	grants := []s3types.TargetGrant{{Grantee: &s3types.Grantee{Type: s3types.TypeCanonicalUser, ID: aws.String(canonical(accountA))}, Permission: s3types.BucketLogsPermissionRead}}
-	partitioned := &s3types.TargetObjectKeyFormat{PartitionedPrefix: &s3types.PartitionedPrefix{PartitionDateSource: s3types.PartitionDateSourceEventTime}}
+	must[*s3.CreateBucketOutput](t)(
+		far.s3.CreateBucket(ctx, &s3.CreateBucketInput{
+			Bucket: aws.String("far-logs"), CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: "us-west-2"},
+		}),
+	)
+	grants := []s3types.TargetGrant{
+		{Grantee: &s3types.Grantee{Type: s3types.TypeCanonicalUser, ID: aws.String(canonical(accountA))},
+			Permission: s3types.BucketLogsPermissionRead},
+	}
+	partitioned := &s3types.TargetObjectKeyFormat{
+		PartitionedPrefix: &s3types.PartitionedPrefix{PartitionDateSource: s3types.PartitionDateSourceEventTime},
+	}
 	cases := []struct {
 		name string
 		to   *s3types.LoggingEnabled
 		want string
 	}{
 		{"a bucket of the same owner", &s3types.LoggingEnabled{TargetBucket: aws.String("logs"), TargetPrefix: aws.String("p/")}, ""},
-		{"a partitioned prefix", &s3types.LoggingEnabled{TargetBucket: aws.String("logs"), TargetPrefix: aws.String(""), TargetObjectKeyFormat: partitioned}, ""},
-		{"grants on the logs", &s3types.LoggingEnabled{TargetBucket: aws.String("logs-with-lists"), TargetPrefix: aws.String(""), TargetGrants: grants}, ""},
-		{"grants where there are no lists", &s3types.LoggingEnabled{TargetBucket: aws.String("logs"), TargetPrefix: aws.String(""), TargetGrants: grants}, "AccessControlListNotSupported"},
-		{"a bucket that does not exist", &s3types.LoggingEnabled{TargetBucket: aws.String("nowhere"), TargetPrefix: aws.String("")}, "InvalidTargetBucketForLogging"},
-		{"a bucket of another owner", &s3types.LoggingEnabled{TargetBucket: aws.String("foreign-logs"), TargetPrefix: aws.String("")}, "InvalidTargetBucketForLogging"},
-		{"a bucket of another Region", &s3types.LoggingEnabled{TargetBucket: aws.String("far-logs"), TargetPrefix: aws.String("")}, "CrossLocationLoggingProhibitted"},
+		{
+			"a partitioned prefix",
+			&s3types.LoggingEnabled{TargetBucket: aws.String("logs"), TargetPrefix: aws.String(""), TargetObjectKeyFormat: partitioned}, "",
+		},
+		{
+			"grants on the logs",
+			&s3types.LoggingEnabled{TargetBucket: aws.String("logs-with-lists"), TargetPrefix: aws.String(""), TargetGrants: grants}, "",
+		},
+		{
+			"grants where there are no lists",
+			&s3types.LoggingEnabled{TargetBucket: aws.String("logs"), TargetPrefix: aws.String(""), TargetGrants: grants},
+			"AccessControlListNotSupported",
+		},
+		{"a bucket that does not exist", &s3types.LoggingEnabled{TargetBucket: aws.String("nowhere"), TargetPrefix: aws.String("")},
+			"InvalidTargetBucketForLogging"},
+		{"a bucket of another owner", &s3types.LoggingEnabled{TargetBucket: aws.String("foreign-logs"), TargetPrefix: aws.String("")},
+			"InvalidTargetBucketForLogging"},
+		{"a bucket of another Region", &s3types.LoggingEnabled{TargetBucket: aws.String("far-logs"), TargetPrefix: aws.String("")},
+			"CrossLocationLoggingProhibitted"},
 		{"off again", nil, ""},
 	}
 	for _, c := range cases {
-		_, err := b.s3.PutBucketLogging(ctx, &s3.PutBucketLoggingInput{Bucket: bucket, BucketLoggingStatus: &s3types.BucketLoggingStatus{LoggingEnabled: c.to}})
+		_, err := b.s3.PutBucketLogging(ctx, &s3.PutBucketLoggingInput{
+			Bucket: bucket, BucketLoggingStatus: &s3types.BucketLoggingStatus{LoggingEnabled: c.to},
+		})
 		if code(err) != c.want {
 			t.Errorf("%s: got %v, want %q", c.name, err, c.want)
 		}
@@ -99,11 +123,14 @@ func TestBucketLogging(t *testing.T) {
 		switch {
 		case (got == nil) != (c.to == nil):
 			t.Errorf("%s: reads back as %v", c.name, got)
-		case got != nil && (*got.TargetBucket != *c.to.TargetBucket || *got.TargetPrefix != *c.to.TargetPrefix || len(got.TargetGrants) != len(c.to.TargetGrants)):
+		case got != nil &&
+			(*got.TargetBucket != *c.to.TargetBucket || *got.TargetPrefix != *c.to.TargetPrefix || len(got.TargetGrants) != len(c.to.TargetGrants)):
 			t.Errorf("%s: reads back as %+v", c.name, got)
-		case got != nil && c.to.TargetObjectKeyFormat != nil && got.TargetObjectKeyFormat.PartitionedPrefix.PartitionDateSource != s3types.PartitionDateSourceEventTime:
+		case got != nil && c.to.TargetObjectKeyFormat != nil &&
+			got.TargetObjectKeyFormat.PartitionedPrefix.PartitionDateSource != s3types.PartitionDateSourceEventTime:
 			t.Errorf("%s: the key format reads back as %+v", c.name, got.TargetObjectKeyFormat)
-		case got != nil && len(got.TargetGrants) == 1 && (*got.TargetGrants[0].Grantee.ID != canonical(accountA) || got.TargetGrants[0].Grantee.Type != s3types.TypeCanonicalUser):
+		case got != nil && len(got.TargetGrants) == 1 &&
+			(*got.TargetGrants[0].Grantee.ID != canonical(accountA) || got.TargetGrants[0].Grantee.Type != s3types.TypeCanonicalUser):
 			t.Errorf("%s: the grant reads back as %+v", c.name, got.TargetGrants[0])
 		}
 	}
@@ -120,7 +147,9 @@ func TestRequesterPays(t *testing.T) {
 		t.Fatal(err)
 	}
 	payer := func() s3types.Payer {
-		return must[*s3.GetBucketRequestPaymentOutput](t)(b.s3.GetBucketRequestPayment(ctx, &s3.GetBucketRequestPaymentInput{Bucket: bucket})).Payer
+		return must[*s3.GetBucketRequestPaymentOutput](t)(
+			b.s3.GetBucketRequestPayment(ctx, &s3.GetBucketRequestPaymentInput{Bucket: bucket}),
+		).Payer
 	}
 	if payer() != s3types.PayerBucketOwner {
 		t.Errorf("a new bucket is paid by %s", payer())
@@ -165,21 +194,58 @@ func TestUnsetConfigurations(t *testing.T) {
 		err  error
 	}{
 		{"website", "NoSuchWebsiteConfiguration", second(b.s3.GetBucketWebsite(ctx, &s3.GetBucketWebsiteInput{Bucket: bucket}))},
-		{"setting a website", "NotImplemented", second(b.s3.PutBucketWebsite(ctx, &s3.PutBucketWebsiteInput{Bucket: bucket, WebsiteConfiguration: &s3types.WebsiteConfiguration{IndexDocument: &s3types.IndexDocument{Suffix: id}}}))},
+		{
+			"setting a website", "NotImplemented",
+			second(
+				b.s3.PutBucketWebsite(ctx, &s3.PutBucketWebsiteInput{
+					Bucket: bucket, WebsiteConfiguration: &s3types.WebsiteConfiguration{IndexDocument: &s3types.IndexDocument{Suffix: id}},
+				}),
+			),
+		},
 		{"deleting a website", "", second(b.s3.DeleteBucketWebsite(ctx, &s3.DeleteBucketWebsiteInput{Bucket: bucket}))},
-		{"replication", "ReplicationConfigurationNotFoundError", second(b.s3.GetBucketReplication(ctx, &s3.GetBucketReplicationInput{Bucket: bucket}))},
-		{"object lock", "ObjectLockConfigurationNotFoundError", second(b.s3.GetObjectLockConfiguration(ctx, &s3.GetObjectLockConfigurationInput{Bucket: bucket}))},
-		{"lifecycle", "NoSuchLifecycleConfiguration", second(b.s3.GetBucketLifecycleConfiguration(ctx, &s3.GetBucketLifecycleConfigurationInput{Bucket: bucket}))},
+		{"replication", "ReplicationConfigurationNotFoundError",
+			second(b.s3.GetBucketReplication(ctx, &s3.GetBucketReplicationInput{Bucket: bucket}))},
+		{"object lock", "ObjectLockConfigurationNotFoundError",
+			second(b.s3.GetObjectLockConfiguration(ctx, &s3.GetObjectLockConfigurationInput{Bucket: bucket}))},
+		{"lifecycle", "NoSuchLifecycleConfiguration",
+			second(b.s3.GetBucketLifecycleConfiguration(ctx, &s3.GetBucketLifecycleConfigurationInput{Bucket: bucket}))},
 		{"CORS", "NoSuchCORSConfiguration", second(b.s3.GetBucketCors(ctx, &s3.GetBucketCorsInput{Bucket: bucket}))},
 		{"policy status", "NoSuchBucketPolicy", second(b.s3.GetBucketPolicyStatus(ctx, &s3.GetBucketPolicyStatusInput{Bucket: bucket}))},
 		{"acceleration", "", second(b.s3.GetBucketAccelerateConfiguration(ctx, &s3.GetBucketAccelerateConfigurationInput{Bucket: bucket}))},
 		{"notifications", "", second(b.s3.GetBucketNotificationConfiguration(ctx, &s3.GetBucketNotificationConfigurationInput{Bucket: bucket}))},
-		{"notifications off", "", second(b.s3.PutBucketNotificationConfiguration(ctx, &s3.PutBucketNotificationConfigurationInput{Bucket: bucket, NotificationConfiguration: &s3types.NotificationConfiguration{}}))},
-		{"notifications on", "NotImplemented", second(b.s3.PutBucketNotificationConfiguration(ctx, &s3.PutBucketNotificationConfigurationInput{Bucket: bucket, NotificationConfiguration: &s3types.NotificationConfiguration{EventBridgeConfiguration: &s3types.EventBridgeConfiguration{}}}))},
-		{"an inventory", "NoSuchConfiguration", second(b.s3.GetBucketInventoryConfiguration(ctx, &s3.GetBucketInventoryConfigurationInput{Bucket: bucket, Id: id}))},
-		{"an analysis", "NoSuchConfiguration", second(b.s3.GetBucketAnalyticsConfiguration(ctx, &s3.GetBucketAnalyticsConfigurationInput{Bucket: bucket, Id: id}))},
-		{"a metric", "NoSuchConfiguration", second(b.s3.DeleteBucketMetricsConfiguration(ctx, &s3.DeleteBucketMetricsConfigurationInput{Bucket: bucket, Id: id}))},
-		{"a tiering", "NoSuchConfiguration", second(b.s3.GetBucketIntelligentTieringConfiguration(ctx, &s3.GetBucketIntelligentTieringConfigurationInput{Bucket: bucket, Id: id}))},
+		{
+			"notifications off", "",
+			second(
+				b.s3.PutBucketNotificationConfiguration(ctx, &s3.PutBucketNotificationConfigurationInput{
+					Bucket: bucket, NotificationConfiguration: &s3types.NotificationConfiguration{},
+				}),
+			),
+		},
+		{
+			"notifications on", "NotImplemented",
+			second(
+				b.s3.PutBucketNotificationConfiguration(ctx, &s3.PutBucketNotificationConfigurationInput{
+					Bucket:                    bucket,
+					NotificationConfiguration: &s3types.NotificationConfiguration{EventBridgeConfiguration: &s3types.EventBridgeConfiguration{}},
+				}),
+			),
+		},
+		{
+			"an inventory", "NoSuchConfiguration",
+			second(b.s3.GetBucketInventoryConfiguration(ctx, &s3.GetBucketInventoryConfigurationInput{Bucket: bucket, Id: id})),
+		},
+		{
+			"an analysis", "NoSuchConfiguration",
+			second(b.s3.GetBucketAnalyticsConfiguration(ctx, &s3.GetBucketAnalyticsConfigurationInput{Bucket: bucket, Id: id})),
+		},
+		{
+			"a metric", "NoSuchConfiguration",
+			second(b.s3.DeleteBucketMetricsConfiguration(ctx, &s3.DeleteBucketMetricsConfigurationInput{Bucket: bucket, Id: id})),
+		},
+		{
+			"a tiering", "NoSuchConfiguration",
+			second(b.s3.GetBucketIntelligentTieringConfiguration(ctx, &s3.GetBucketIntelligentTieringConfigurationInput{Bucket: bucket, Id: id})),
+		},
 	}
 	for _, e := range errs {
 		if code(e.err) != e.want {
@@ -227,7 +293,8 @@ func TestCORS(t *testing.T) {
 		return err
 	}
 	rule := func(change func(*s3types.CORSRule)) s3types.CORSRule {
-		r := s3types.CORSRule{AllowedMethods: []string{"GET", "PUT"}, AllowedOrigins: []string{"https://*.example.com"}, AllowedHeaders: []string{"x-amz-*"}, ExposeHeaders: []string{"ETag"}, MaxAgeSeconds: aws.Int32(60)}
+		r := s3types.CORSRule{AllowedMethods: []string{"GET", "PUT"}, AllowedOrigins: []string{"https://*.example.com"},
+			AllowedHeaders: []string{"x-amz-*"}, ExposeHeaders: []string{"ETag"}, MaxAgeSeconds: aws.Int32(60)}
 		if change != nil {
 			change(&r)
 		}
@@ -247,7 +314,8 @@ func TestCORS(t *testing.T) {
 	preflight := func(origin, method, headers string) (int, http.Header) {
 		t.Helper()
 		req := must[*http.Request](t)(http.NewRequestWithContext(ctx, http.MethodOptions, sb.Endpoint()+"/cors/k", nil))
-		for k, v := range map[string]string{"Origin": origin, "Access-Control-Request-Method": method, "Access-Control-Request-Headers": headers} {
+		for k, v := range map[string]string{"Origin": origin, "Access-Control-Request-Method": method,
+			"Access-Control-Request-Headers": headers} {
 			if v != "" {
 				req.Header.Set(k, v)
 			}
@@ -276,7 +344,8 @@ func TestCORS(t *testing.T) {
 	if err := set(rule(nil)); err != nil {
 		t.Fatal(err)
 	}
-	if got := must[*s3.GetBucketCorsOutput](t)(b.s3.GetBucketCors(ctx, &s3.GetBucketCorsInput{Bucket: bucket})); len(got.CORSRules) != 1 || *got.CORSRules[0].MaxAgeSeconds != 60 || got.CORSRules[0].AllowedOrigins[0] != "https://*.example.com" {
+	if got := must[*s3.GetBucketCorsOutput](t)(b.s3.GetBucketCors(ctx, &s3.GetBucketCorsInput{Bucket: bucket})); len(got.CORSRules) != 1 ||
+		*got.CORSRules[0].MaxAgeSeconds != 60 || got.CORSRules[0].AllowedOrigins[0] != "https://*.example.com" {
 		t.Errorf("reads back as %+v", got.CORSRules)
 	}
 	cases := []struct {
@@ -295,7 +364,9 @@ func TestCORS(t *testing.T) {
 		if got != c.want {
 			t.Errorf("%s: got %d, want %d", c.name, got, c.want)
 		}
-		if c.want == 200 && (h.Get("Access-Control-Allow-Origin") != c.origin || h.Get("Access-Control-Allow-Headers") != "x-amz-date, x-amz-meta-a" || h.Get("Access-Control-Max-Age") != "60") {
+		if c.want == 200 &&
+			(h.Get("Access-Control-Allow-Origin") != c.origin || h.Get("Access-Control-Allow-Headers") != "x-amz-date, x-amz-meta-a" ||
+				h.Get("Access-Control-Max-Age") != "60") {
 			t.Errorf("%s: %v", c.name, h)
 		}
 	}
@@ -316,9 +387,11 @@ func TestDefaultEncryptionRules(t *testing.T) {
 	ctx := t.Context()
 	bucket := aclBucket(t, b, "encryption", "")
 	set := func(algorithm s3types.ServerSideEncryption, key *string) error {
-		_, err := b.s3.PutBucketEncryption(ctx, &s3.PutBucketEncryptionInput{Bucket: bucket, ServerSideEncryptionConfiguration: &s3types.ServerSideEncryptionConfiguration{Rules: []s3types.ServerSideEncryptionRule{{
-			ApplyServerSideEncryptionByDefault: &s3types.ServerSideEncryptionByDefault{SSEAlgorithm: algorithm, KMSMasterKeyID: key},
-		}}}})
+		_, err := b.s3.PutBucketEncryption(ctx,
+			&s3.PutBucketEncryptionInput{Bucket: bucket,
+				ServerSideEncryptionConfiguration: &s3types.ServerSideEncryptionConfiguration{Rules: []s3types.ServerSideEncryptionRule{{
+					ApplyServerSideEncryptionByDefault: &s3types.ServerSideEncryptionByDefault{SSEAlgorithm: algorithm, KMSMasterKeyID: key},
+				}}}})
 		return err
 	}
 	cases := []struct {
@@ -347,7 +420,9 @@ func TestBlockedEncryption(t *testing.T) {
 	ctx := t.Context()
 	bucket := aclBucket(t, b, "blocked-encryption", "")
 	blocked := func() []s3types.EncryptionType {
-		rule := must[*s3.GetBucketEncryptionOutput](t)(b.s3.GetBucketEncryption(ctx, &s3.GetBucketEncryptionInput{Bucket: bucket})).ServerSideEncryptionConfiguration.Rules[0]
+		rule := must[*s3.GetBucketEncryptionOutput](t)(
+			b.s3.GetBucketEncryption(ctx, &s3.GetBucketEncryptionInput{Bucket: bucket}),
+		).ServerSideEncryptionConfiguration.Rules[0]
 		if rule.BlockedEncryptionTypes == nil {
 			return nil
 		}
@@ -356,11 +431,14 @@ func TestBlockedEncryption(t *testing.T) {
 	if got := blocked(); got != nil {
 		t.Errorf("never told, and read as %v", got)
 	}
-	for kind, want := range map[s3types.EncryptionType]string{s3types.EncryptionTypeSseC: "AccessDenied", s3types.EncryptionTypeNone: "NotImplemented"} {
-		must[*s3.PutBucketEncryptionOutput](t)(b.s3.PutBucketEncryption(ctx, &s3.PutBucketEncryptionInput{Bucket: bucket, ServerSideEncryptionConfiguration: &s3types.ServerSideEncryptionConfiguration{Rules: []s3types.ServerSideEncryptionRule{{
-			ApplyServerSideEncryptionByDefault: &s3types.ServerSideEncryptionByDefault{SSEAlgorithm: "AES256"},
-			BlockedEncryptionTypes:             &s3types.BlockedEncryptionTypes{EncryptionType: []s3types.EncryptionType{kind}},
-		}}}}))
+	for kind, want := range map[s3types.EncryptionType]string{s3types.EncryptionTypeSseC: "AccessDenied",
+		s3types.EncryptionTypeNone: "NotImplemented"} {
+		must[*s3.PutBucketEncryptionOutput](t)(b.s3.PutBucketEncryption(ctx,
+			&s3.PutBucketEncryptionInput{Bucket: bucket,
+				ServerSideEncryptionConfiguration: &s3types.ServerSideEncryptionConfiguration{Rules: []s3types.ServerSideEncryptionRule{{
+					ApplyServerSideEncryptionByDefault: &s3types.ServerSideEncryptionByDefault{SSEAlgorithm: "AES256"},
+					BlockedEncryptionTypes:             &s3types.BlockedEncryptionTypes{EncryptionType: []s3types.EncryptionType{kind}},
+				}}}}))
 		if got := blocked(); len(got) != 1 || got[0] != kind {
 			t.Errorf("%s reads back as %v", kind, got)
 		}

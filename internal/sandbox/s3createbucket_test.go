@@ -30,13 +30,18 @@ func TestCreateBucketWishes(t *testing.T) {
 	}{
 		{"wish-private", b, s3.CreateBucketInput{ACL: "private", CreateBucketConfiguration: here}, ""},
 		{"wish-public", b, s3.CreateBucketInput{ACL: "public-read", CreateBucketConfiguration: here}, "InvalidBucketAclWithObjectOwnership"},
-		{"wish-public-lists", b, s3.CreateBucketInput{ACL: "public-read", ObjectOwnership: "ObjectWriter", CreateBucketConfiguration: here}, "InvalidBucketAclWithBlockPublicAccessError"},
-		{"wish-grant", b, s3.CreateBucketInput{GrantRead: aws.String("id=" + canonical(accountA)), ObjectOwnership: "ObjectWriter", CreateBucketConfiguration: here}, ""},
+		{"wish-public-lists", b, s3.CreateBucketInput{ACL: "public-read", ObjectOwnership: "ObjectWriter", CreateBucketConfiguration: here},
+			"InvalidBucketAclWithBlockPublicAccessError"},
+		{
+			"wish-grant", b, s3.CreateBucketInput{GrantRead: aws.String("id=" + canonical(accountA)), ObjectOwnership: "ObjectWriter",
+				CreateBucketConfiguration: here}, "",
+		},
 		{"wish-ownership", b, s3.CreateBucketInput{ObjectOwnership: "Everybody", CreateBucketConfiguration: here}, "InvalidArgument"},
 		{"wish-tags", b, s3.CreateBucketInput{CreateBucketConfiguration: tagged(tag("team", "x"))}, ""},
 		{"wish-tags-twice", b, s3.CreateBucketInput{CreateBucketConfiguration: tagged(tag("team", "x"), tag("team", "y"))}, "InvalidTag"},
 		{"wish-eu", east, s3.CreateBucketInput{CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: "EU"}}, ""},
-		{"wish-nowhere", east, s3.CreateBucketInput{CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: "moon"}}, "InvalidLocationConstraint"},
+		{"wish-nowhere", east, s3.CreateBucketInput{CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: "moon"}},
+			"InvalidLocationConstraint"},
 		{"wish-east", east, s3.CreateBucketInput{}, ""},
 		{"wish-east", east, s3.CreateBucketInput{}, ""},
 		{"wish-private", b, s3.CreateBucketInput{CreateBucketConfiguration: here}, "BucketAlreadyOwnedByYou"},
@@ -56,7 +61,8 @@ func TestCreateBucketWishes(t *testing.T) {
 		c    *clients
 		in   *s3.CreateBucketInput
 		want string
-	}{{b, &s3.CreateBucketInput{Bucket: aws.String("here-it-is"), CreateBucketConfiguration: here}, "http://here-it-is.s3.amazonaws.com/"}, {east, &s3.CreateBucketInput{Bucket: aws.String("there-it-is")}, "/there-it-is"}} {
+	}{{b, &s3.CreateBucketInput{Bucket: aws.String("here-it-is"), CreateBucketConfiguration: here}, "http://here-it-is.s3.amazonaws.com/"},
+		{east, &s3.CreateBucketInput{Bucket: aws.String("there-it-is")}, "/there-it-is"}} {
 		if out := must[*s3.CreateBucketOutput](t)(c.c.s3.CreateBucket(ctx, c.in)); *out.Location != c.want {
 			t.Errorf("%s is at %s", *c.in.Bucket, *out.Location)
 		}
@@ -81,8 +87,9 @@ func TestCreateBucketActions(t *testing.T) {
 	b := as(t, sb, sb.RootKeys(accountB))
 	ctx := t.Context()
 	must[*iam.CreateUserOutput](t)(b.iam.CreateUser(ctx, &iam.CreateUserInput{UserName: aws.String("maker")}))
-	must[*iam.PutUserPolicyOutput](t)(b.iam.PutUserPolicy(ctx, &iam.PutUserPolicyInput{UserName: aws.String("maker"), PolicyName: aws.String("p"),
-		PolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:CreateBucket","Resource":"*"}}`)}))
+	must[*iam.PutUserPolicyOutput](t)(b.iam.PutUserPolicy(ctx,
+		&iam.PutUserPolicyInput{UserName: aws.String("maker"), PolicyName: aws.String("p"),
+			PolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:CreateBucket","Resource":"*"}}`)}))
 	key := must[*iam.CreateAccessKeyOutput](t)(b.iam.CreateAccessKey(ctx, &iam.CreateAccessKeyInput{UserName: aws.String("maker")})).AccessKey
 	maker := as(t, sb, sandbox.Credentials{AccessKeyID: *key.AccessKeyId, SecretAccessKey: *key.SecretAccessKey})
 	here := func() *s3types.CreateBucketConfiguration {

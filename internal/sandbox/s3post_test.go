@@ -62,9 +62,10 @@ func post(t *testing.T, c *clients, bucket string, fields [][2]string, file stri
 // signedForm has the SDK sign a form for a key, with conditions of its own.
 func signedForm(t *testing.T, c *clients, key string, conditions ...any) [][2]string {
 	t.Helper()
-	out, err := s3.NewPresignClient(c.s3).PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucketB), Key: aws.String(key)}, func(o *s3.PresignPostOptions) {
-		o.Conditions, o.Expires = conditions, time.Minute
-	})
+	out, err := s3.NewPresignClient(c.s3).PresignPostObject(t.Context(),
+		&s3.PutObjectInput{Bucket: aws.String(bucketB), Key: aws.String(key)}, func(o *s3.PresignPostOptions) {
+			o.Conditions, o.Expires = conditions, time.Minute
+		})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,35 +79,48 @@ func signedForm(t *testing.T, c *clients, key string, conditions ...any) [][2]st
 func TestFormUploads(t *testing.T) {
 	w := newWorld(t)
 	sse := func(fields [][2]string) [][2]string {
-		return append(fields, [2]string{"x-amz-server-side-encryption", "aws:kms"}, [2]string{"x-amz-server-side-encryption-aws-kms-key-id", w.key})
+		return append(fields, [2]string{"x-amz-server-side-encryption", "aws:kms"},
+			[2]string{"x-amz-server-side-encryption-aws-kms-key-id", w.key})
 	}
-	kms := []any{[]any{"eq", "$x-amz-server-side-encryption", "aws:kms"}, []any{"starts-with", "$x-amz-server-side-encryption-aws-kms-key-id", "arn:aws:kms:"}}
+	kms := []any{[]any{"eq", "$x-amz-server-side-encryption", "aws:kms"},
+		[]any{"starts-with", "$x-amz-server-side-encryption-aws-kms-key-id", "arn:aws:kms:"}}
 
 	status, header, text := post(t, w.uploader, bucketB, sse(signedForm(t, w.uploader, "logs/form", kms...)), "a text")
-	if status != http.StatusNoContent || header.Get("x-amz-server-side-encryption-aws-kms-key-id") != w.key || !strings.HasSuffix(header.Get("Location"), "/"+bucketB+"/logs/form") {
+	if status != http.StatusNoContent || header.Get("x-amz-server-side-encryption-aws-kms-key-id") != w.key ||
+		!strings.HasSuffix(header.Get("Location"), "/"+bucketB+"/logs/form") {
 		t.Errorf("the role's form: %d %s %v", status, text, header)
 	}
 	if info, data := stored(t, w.sb, bucketB, "logs/form"); string(data) != "a text" || info.ETag == "" {
 		t.Errorf("stored %q", data)
 	}
 
-	fields := signedForm(t, w.rootB, "in/${filename}", []any{"starts-with", "$x-amz-meta-from", ""}, []any{"eq", "$Content-Type", "text/plain"}, map[string]string{"tagging": "<Tagging><TagSet><Tag><Key>a</Key><Value>b c</Value></Tag></TagSet></Tagging>"},
+	fields := signedForm(t, w.rootB, "in/${filename}", []any{"starts-with", "$x-amz-meta-from", ""},
+		[]any{"eq", "$Content-Type", "text/plain"},
+		map[string]string{"tagging": "<Tagging><TagSet><Tag><Key>a</Key><Value>b c</Value></Tag></TagSet></Tagging>"},
 		[]any{"eq", "$success_action_status", "201"})
-	fields = append(fields, [2]string{"x-amz-meta-from", "a form"}, [2]string{"Content-Type", "text/plain"}, [2]string{"success_action_status", "201"},
+	fields = append(fields, [2]string{"x-amz-meta-from", "a form"}, [2]string{"Content-Type", "text/plain"},
+		[2]string{"success_action_status", "201"},
 		[2]string{"tagging", "<Tagging><TagSet><Tag><Key>a</Key><Value>b c</Value></Tag></TagSet></Tagging>"}, [2]string{"x-ignore-this", "x"})
 	status, _, text = post(t, w.rootB, bucketB, fields, "log")
-	if status != http.StatusCreated || !strings.Contains(text, "<Key>in/today.log</Key>") || !strings.Contains(text, "<Bucket>"+bucketB+"</Bucket>") {
+	if status != http.StatusCreated || !strings.Contains(text, "<Key>in/today.log</Key>") ||
+		!strings.Contains(text, "<Bucket>"+bucketB+"</Bucket>") {
 		t.Errorf("with status 201: %d %s", status, text)
 	}
-	head := must[*s3.HeadObjectOutput](t)(w.rootB.s3.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucketB), Key: aws.String("in/today.log")}))
-	tags := must[*s3.GetObjectTaggingOutput](t)(w.rootB.s3.GetObjectTagging(t.Context(), &s3.GetObjectTaggingInput{Bucket: aws.String(bucketB), Key: aws.String("in/today.log")}))
+	head := must[*s3.HeadObjectOutput](t)(
+		w.rootB.s3.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucketB), Key: aws.String("in/today.log")}),
+	)
+	tags := must[*s3.GetObjectTaggingOutput](t)(
+		w.rootB.s3.GetObjectTagging(t.Context(), &s3.GetObjectTaggingInput{Bucket: aws.String(bucketB), Key: aws.String("in/today.log")}),
+	)
 	if head.Metadata["from"] != "a form" || *head.ContentType != "text/plain" || len(tags.TagSet) != 1 || *tags.TagSet[0].Value != "b c" {
 		t.Errorf("the object: %v %s %v", head.Metadata, *head.ContentType, tags.TagSet)
 	}
 
-	fields = append(signedForm(t, w.rootB, "x", []any{"starts-with", "$success_action_redirect", "https://example.com/"}), [2]string{"success_action_redirect", "https://example.com/done?a=b"})
+	fields = append(signedForm(t, w.rootB, "x", []any{"starts-with", "$success_action_redirect", "https://example.com/"}),
+		[2]string{"success_action_redirect", "https://example.com/done?a=b"})
 	status, header, _ = post(t, w.rootB, bucketB, fields, "log")
-	if at := header.Get("Location"); status != http.StatusSeeOther || !strings.HasPrefix(at, "https://example.com/done?a=b&bucket="+bucketB+"&etag=%22") || !strings.HasSuffix(at, "&key=x") {
+	if at := header.Get("Location"); status != http.StatusSeeOther ||
+		!strings.HasPrefix(at, "https://example.com/done?a=b&bucket="+bucketB+"&etag=%22") || !strings.HasSuffix(at, "&key=x") {
 		t.Errorf("with a redirect: %d %s", status, at)
 	}
 }
@@ -133,18 +147,24 @@ func TestFormsThatAreRefused(t *testing.T) {
 		want   string
 	}{
 		{"another key than the policy's", change(signedForm(t, w.rootB, "x"), "key", "y"), "", 403, "Policy Condition failed: [&#34;eq&#34;"},
-		{"a field that the policy does not know", with(signedForm(t, w.rootB, "x"), "x-amz-meta-a", "b"), "", 403, "Extra input fields: x-amz-meta-a"},
+		{"a field that the policy does not know", with(signedForm(t, w.rootB, "x"), "x-amz-meta-a", "b"), "", 403,
+			"Extra input fields: x-amz-meta-a"},
 		{"a policy that was changed", change(signedForm(t, w.rootB, "x"), "policy", short), "", 403, "SignatureDoesNotMatch"},
 		{"a role that may not write there", signedForm(t, w.uploader, "elsewhere/x"), "", 403, "Access Denied"},
 		{"no caller", [][2]string{{"key", "x"}}, "", 403, "AccessDenied"},
 		{"too large", signedForm(t, w.rootB, "x", []any{"content-length-range", 1, 10}), "twelve bytes", 400, "EntityTooLarge"},
 		{"too small", signedForm(t, w.rootB, "x", []any{"content-length-range", 10, 100}), "five!", 400, "EntityTooSmall"},
-		{"a checksum that is wrong", with(signedForm(t, w.rootB, "x", []any{"starts-with", "$x-amz-checksum-crc32", ""}), "x-amz-checksum-crc32", "AAAAAA=="), "text", 400, "BadDigest"},
+		{
+			"a checksum that is wrong", with(signedForm(t, w.rootB, "x", []any{"starts-with", "$x-amz-checksum-crc32", ""}), "x-amz-checksum-crc32",
+				"AAAAAA=="), "text", 400, "BadDigest",
+		},
 		{"no key", change(signedForm(t, w.rootB, "x"), "key", ""), "", 400, "Bucket POST must contain a field named &#39;key&#39;"},
 		{"half a signature", change(signedForm(t, w.rootB, "x"), "x-amz-signature", ""), "", 400, "x-amz-signature"},
-		{"an old kind of signature", [][2]string{{"key", "x"}, {"AWSAccessKeyId", "AKIA"}, {"policy", short}, {"signature", "x"}}, "", 400, "Please use AWS4-HMAC-SHA256"},
+		{"an old kind of signature", [][2]string{{"key", "x"}, {"AWSAccessKeyId", "AKIA"}, {"policy", short}, {"signature", "x"}}, "", 400,
+			"Please use AWS4-HMAC-SHA256"},
 		{"too many fields", with([][2]string{{"key", "x"}}, "x-ignore-it", strings.Repeat("x", 21<<10)), "", 400, "MaxPostPreDataLengthExceeded"},
-		{"tags that are none", with(signedForm(t, w.rootB, "x", []any{"starts-with", "$tagging", ""}), "tagging", "none"), "", 400, "MalformedXML"},
+		{"tags that are none", with(signedForm(t, w.rootB, "x", []any{"starts-with", "$tagging", ""}), "tagging", "none"), "", 400,
+			"MalformedXML"},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -165,8 +185,16 @@ func TestFormsThatAreRefused(t *testing.T) {
 // A public bucket takes unsigned forms.
 func TestAFormOfNobody(t *testing.T) {
 	w := newWorld(t)
-	must[*s3.PutPublicAccessBlockOutput](t)(w.rootB.s3.PutPublicAccessBlock(t.Context(), &s3.PutPublicAccessBlockInput{Bucket: aws.String(bucketB), PublicAccessBlockConfiguration: &s3types.PublicAccessBlockConfiguration{}}))
-	w.putBucketPolicy(t, fmt.Sprintf(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::%s/open/*"}}`, bucketB))
+	must[*s3.PutPublicAccessBlockOutput](t)(
+		w.rootB.s3.PutPublicAccessBlock(t.Context(), &s3.PutPublicAccessBlockInput{
+			Bucket: aws.String(bucketB), PublicAccessBlockConfiguration: &s3types.PublicAccessBlockConfiguration{},
+		}),
+	)
+	w.putBucketPolicy(
+		t,
+		fmt.Sprintf(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"s3:PutObject",`+
+			`"Resource":"arn:aws:s3:::%s/open/*"}}`, bucketB),
+	)
 	if status, _, text := post(t, w.rootB, bucketB, [][2]string{{"key", "open/x"}}, "text"); status != http.StatusNoContent {
 		t.Errorf("%d %s", status, text)
 	}

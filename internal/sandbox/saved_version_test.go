@@ -57,7 +57,8 @@ func checkVersion1(t *testing.T, sb *sandbox.Sandbox) {
 	checkVersion1IAM(t, sb, rootA)
 	key := checkVersion1KMS(t, rootB)
 	checkVersion1S3(t, sb, rootB, key)
-	if _, err := cloudtrail.NewFromConfig(rootB.cfg).GetEventSelectors(t.Context(), &cloudtrail.GetEventSelectorsInput{TrailName: aws.String("trail")}); err != nil {
+	if _, err := cloudtrail.NewFromConfig(rootB.cfg).GetEventSelectors(t.Context(),
+		&cloudtrail.GetEventSelectorsInput{TrailName: aws.String("trail")}); err != nil {
 		t.Errorf("the trail is gone: %v", err)
 	}
 	if len(lookUp(t, rootB, cttypes.LookupAttributeKeyEventName, "PutKeyPolicy")) == 0 {
@@ -76,16 +77,24 @@ func checkVersion1IAM(t *testing.T, sb *sandbox.Sandbox, root *clients) {
 	if !strings.Contains(*orphan.AssumeRolePolicyDocument, "AIDA") {
 		t.Errorf("a trust policy whose user is deleted reads %s, without the user's id", *orphan.AssumeRolePolicyDocument)
 	}
-	attached := must[*iam.ListAttachedRolePoliciesOutput](t)(root.iam.ListAttachedRolePolicies(ctx, &iam.ListAttachedRolePoliciesInput{RoleName: role.RoleName}))
+	attached := must[*iam.ListAttachedRolePoliciesOutput](t)(
+		root.iam.ListAttachedRolePolicies(ctx, &iam.ListAttachedRolePoliciesInput{RoleName: role.RoleName}),
+	)
 	if len(attached.AttachedPolicies) != 1 {
 		t.Fatalf("attached policies: %v", attached.AttachedPolicies)
 	}
-	policy := must[*iam.GetPolicyOutput](t)(root.iam.GetPolicy(ctx, &iam.GetPolicyInput{PolicyArn: attached.AttachedPolicies[0].PolicyArn})).Policy
+	policy := must[*iam.GetPolicyOutput](t)(
+		root.iam.GetPolicy(ctx, &iam.GetPolicyInput{PolicyArn: attached.AttachedPolicies[0].PolicyArn}),
+	).Policy
 	group := must[*iam.GetGroupOutput](t)(root.iam.GetGroup(ctx, &iam.GetGroupInput{GroupName: aws.String("people")}))
 	user := must[*iam.GetUserOutput](t)(root.iam.GetUser(ctx, &iam.GetUserInput{UserName: aws.String("app")})).User
-	profile := must[*iam.GetInstanceProfileOutput](t)(root.iam.GetInstanceProfile(ctx, &iam.GetInstanceProfileInput{InstanceProfileName: aws.String("profile")})).InstanceProfile
+	profile := must[*iam.GetInstanceProfileOutput](t)(
+		root.iam.GetInstanceProfile(ctx, &iam.GetInstanceProfileInput{InstanceProfileName: aws.String("profile")}),
+	).InstanceProfile
 	alias := must[*iam.ListAccountAliasesOutput](t)(root.iam.ListAccountAliases(ctx, &iam.ListAccountAliasesInput{}))
-	providers := must[*iam.ListOpenIDConnectProvidersOutput](t)(root.iam.ListOpenIDConnectProviders(ctx, &iam.ListOpenIDConnectProvidersInput{}))
+	providers := must[*iam.ListOpenIDConnectProvidersOutput](t)(
+		root.iam.ListOpenIDConnectProviders(ctx, &iam.ListOpenIDConnectProvidersInput{}),
+	)
 	switch {
 	case *policy.DefaultVersionId != "v2":
 		t.Errorf("the managed policy is at %s", *policy.DefaultVersionId)
@@ -140,7 +149,9 @@ func checkVersion1KMS(t *testing.T, root *clients) (key string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plain := must[*kms.DecryptOutput](t)(root.kms.Decrypt(ctx, &kms.DecryptInput{CiphertextBlob: sealed, EncryptionContext: map[string]string{"a": "b"}}))
+	plain := must[*kms.DecryptOutput](t)(
+		root.kms.Decrypt(ctx, &kms.DecryptInput{CiphertextBlob: sealed, EncryptionContext: map[string]string{"a": "b"}}),
+	)
 	if string(plain.Plaintext) != "secret" {
 		t.Errorf("a ciphertext from before the rotation decrypts to %q", plain.Plaintext)
 	}
@@ -167,7 +178,8 @@ func checkVersion1S3(t *testing.T, sb *sandbox.Sandbox, root *clients, key strin
 	if out, text := get("logs/versions"); text != "second" || aws.ToString(out.SSEKMSKeyId) != key {
 		t.Errorf("the newest version is %q under %s", text, aws.ToString(out.SSEKMSKeyId))
 	}
-	if out, text := get("logs/headers"); text != "text" || *out.ContentType != "text/plain" || out.Metadata["origin"] != "test" || out.StorageClass != "STANDARD_IA" || *out.TagCount != 1 {
+	if out, text := get("logs/headers"); text != "text" || *out.ContentType != "text/plain" || out.Metadata["origin"] != "test" ||
+		out.StorageClass != "STANDARD_IA" || *out.TagCount != 1 {
 		t.Errorf("an object with headers came back as %q, %+v", text, out)
 	}
 	if out, text := get("logs/whole"); text != "a part" || out.ChecksumCRC32C == nil {
@@ -183,7 +195,9 @@ func checkVersion1S3(t *testing.T, sb *sandbox.Sandbox, root *clients, key strin
 	}
 	policy := must[*s3.GetBucketPolicyOutput](t)(root.s3.GetBucketPolicy(ctx, &s3.GetBucketPolicyInput{Bucket: b}))
 	encryption := must[*s3.GetBucketEncryptionOutput](t)(root.s3.GetBucketEncryption(ctx, &s3.GetBucketEncryptionInput{Bucket: b}))
-	lifecycle := must[*s3.GetBucketLifecycleConfigurationOutput](t)(root.s3.GetBucketLifecycleConfiguration(ctx, &s3.GetBucketLifecycleConfigurationInput{Bucket: b}))
+	lifecycle := must[*s3.GetBucketLifecycleConfigurationOutput](t)(
+		root.s3.GetBucketLifecycleConfiguration(ctx, &s3.GetBucketLifecycleConfigurationInput{Bucket: b}),
+	)
 	cors := must[*s3.GetBucketCorsOutput](t)(root.s3.GetBucketCors(ctx, &s3.GetBucketCorsInput{Bucket: b}))
 	tags := must[*s3.GetBucketTaggingOutput](t)(root.s3.GetBucketTagging(ctx, &s3.GetBucketTaggingInput{Bucket: b}))
 	block := must[*s3.GetPublicAccessBlockOutput](t)(root.s3.GetPublicAccessBlock(ctx, &s3.GetPublicAccessBlockInput{Bucket: b}))
@@ -192,11 +206,16 @@ func checkVersion1S3(t *testing.T, sb *sandbox.Sandbox, root *clients, key strin
 		t.Errorf("the bucket policy is %s", *policy.Policy)
 	case *encryption.ServerSideEncryptionConfiguration.Rules[0].ApplyServerSideEncryptionByDefault.KMSMasterKeyID != key:
 		t.Error("the bucket's default encryption is under another key")
-	case len(lifecycle.Rules) != 1 || len(cors.CORSRules) != 1 || len(tags.TagSet) != 1 || !*block.PublicAccessBlockConfiguration.BlockPublicPolicy:
+	case len(lifecycle.Rules) != 1 || len(cors.CORSRules) != 1 || len(tags.TagSet) != 1 ||
+		!*block.PublicAccessBlockConfiguration.BlockPublicPolicy:
 		t.Errorf("lifecycle %v, CORS %v, tags %v, block %v", lifecycle.Rules, cors.CORSRules, tags.TagSet, block.PublicAccessBlockConfiguration)
 	}
-	hold := must[*s3.GetObjectLegalHoldOutput](t)(root.s3.GetObjectLegalHold(ctx, &s3.GetObjectLegalHoldInput{Bucket: aws.String("locked-bucket-of-b"), Key: aws.String("held")}))
-	acl := must[*s3.GetObjectAclOutput](t)(root.s3.GetObjectAcl(ctx, &s3.GetObjectAclInput{Bucket: aws.String("locked-bucket-of-b"), Key: aws.String("held")}))
+	hold := must[*s3.GetObjectLegalHoldOutput](t)(
+		root.s3.GetObjectLegalHold(ctx, &s3.GetObjectLegalHoldInput{Bucket: aws.String("locked-bucket-of-b"), Key: aws.String("held")}),
+	)
+	acl := must[*s3.GetObjectAclOutput](t)(
+		root.s3.GetObjectAcl(ctx, &s3.GetObjectAclInput{Bucket: aws.String("locked-bucket-of-b"), Key: aws.String("held")}),
+	)
 	if hold.LegalHold.Status != "ON" || len(acl.Grants) == 0 {
 		t.Errorf("legal hold %v, grants %v", hold.LegalHold, acl.Grants)
 	}

@@ -25,7 +25,9 @@ import (
 
 func userKey(t testing.TB, root *clients, name string) sandbox.Credentials {
 	t.Helper()
-	k := must[*iam.CreateAccessKeyOutput](t)(root.iam.CreateAccessKey(t.Context(), &iam.CreateAccessKeyInput{UserName: aws.String(name)})).AccessKey
+	k := must[*iam.CreateAccessKeyOutput](t)(
+		root.iam.CreateAccessKey(t.Context(), &iam.CreateAccessKeyInput{UserName: aws.String(name)}),
+	).AccessKey
 	return sandbox.Credentials{AccessKeyID: *k.AccessKeyId, SecretAccessKey: *k.SecretAccessKey}
 }
 
@@ -36,13 +38,17 @@ func TestIAM(t *testing.T) {
 	if doc, err := url.QueryUnescape(*got.PolicyDocument); err != nil || doc != w.identityPolicy {
 		t.Errorf("policy came back as %q, %v", doc, err)
 	}
-	if l := must[*iam.ListRolePoliciesOutput](t)(api.ListRolePolicies(ctx, &iam.ListRolePoliciesInput{RoleName: role})); len(l.PolicyNames) != 1 || l.PolicyNames[0] != "upload" {
+	if l := must[*iam.ListRolePoliciesOutput](t)(api.ListRolePolicies(ctx, &iam.ListRolePoliciesInput{RoleName: role})); len(l.PolicyNames) !=
+		1 || l.PolicyNames[0] != "upload" {
 		t.Errorf("policies: %v", l.PolicyNames)
 	}
-	if l := must[*iam.ListRolesOutput](t)(api.ListRoles(ctx, &iam.ListRolesInput{})); len(l.Roles) != 1 || *l.Roles[0].Arn != w.role || !strings.HasPrefix(*l.Roles[0].RoleId, "AROA") {
+	if l := must[*iam.ListRolesOutput](t)(api.ListRoles(ctx, &iam.ListRolesInput{})); len(l.Roles) != 1 || *l.Roles[0].Arn != w.role ||
+		!strings.HasPrefix(*l.Roles[0].RoleId, "AROA") {
 		t.Errorf("roles: %+v", l.Roles)
 	}
-	if l := must[*iam.ListAccessKeysOutput](t)(api.ListAccessKeys(ctx, &iam.ListAccessKeysInput{UserName: aws.String("app")})); len(l.AccessKeyMetadata) != 1 {
+	if l := must[*iam.ListAccessKeysOutput](t)(
+		api.ListAccessKeys(ctx, &iam.ListAccessKeysInput{UserName: aws.String("app")}),
+	); len(l.AccessKeyMetadata) != 1 {
 		t.Errorf("keys: %+v", l.AccessKeyMetadata)
 	}
 }
@@ -58,7 +64,9 @@ func TestWhatIAMRefuses(t *testing.T) {
 		text   string
 	}{
 		"a second role of the name": {func() error {
-			_, err := api.CreateRole(ctx, &iam.CreateRoleInput{RoleName: role, AssumeRolePolicyDocument: document(trustPolicy("arn:aws:iam::" + accountA + ":root"))})
+			_, err := api.CreateRole(ctx, &iam.CreateRoleInput{
+				RoleName: role, AssumeRolePolicyDocument: document(trustPolicy("arn:aws:iam::" + accountA + ":root")),
+			})
 			return err
 		}, "EntityAlreadyExists", 409, ""},
 		"deleting a role with policies": {func() error {
@@ -70,7 +78,9 @@ func TestWhatIAMRefuses(t *testing.T) {
 			return err
 		}, "NoSuchEntity", 404, ""},
 		"a bad policy": {func() error {
-			_, err := api.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: role, PolicyName: aws.String("p"), PolicyDocument: document(`{"Statement":[{"Effect":"Perhaps"}]}`)})
+			_, err := api.PutRolePolicy(ctx, &iam.PutRolePolicyInput{
+				RoleName: role, PolicyName: aws.String("p"), PolicyDocument: document(`{"Statement":[{"Effect":"Perhaps"}]}`),
+			})
 			return err
 		}, "MalformedPolicyDocument", 400, ""},
 		"a trust policy for S3": {func() error {
@@ -96,13 +106,21 @@ func TestWhatIAMRefuses(t *testing.T) {
 func TestADeletedAccessKeyStopsWorking(t *testing.T) {
 	w := newWorld(t)
 	ctx, api := t.Context(), w.rootA.iam
-	k := must[*iam.ListAccessKeysOutput](t)(api.ListAccessKeys(ctx, &iam.ListAccessKeysInput{UserName: aws.String("app")})).AccessKeyMetadata[0]
-	must[*iam.DeleteAccessKeyOutput](t)(api.DeleteAccessKey(ctx, &iam.DeleteAccessKeyInput{UserName: aws.String("app"), AccessKeyId: k.AccessKeyId}))
+	k := must[*iam.ListAccessKeysOutput](t)(
+		api.ListAccessKeys(ctx, &iam.ListAccessKeysInput{UserName: aws.String("app")}),
+	).AccessKeyMetadata[0]
+	must[*iam.DeleteAccessKeyOutput](t)(
+		api.DeleteAccessKey(ctx, &iam.DeleteAccessKeyInput{UserName: aws.String("app"), AccessKeyId: k.AccessKeyId}),
+	)
 	if _, err := w.app.sts.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{}); code(err) != "InvalidClientTokenId" {
 		t.Errorf("a deleted key: %v", err)
 	}
-	must[*iam.GetUserPolicyOutput](t)(api.GetUserPolicy(ctx, &iam.GetUserPolicyInput{UserName: aws.String("app"), PolicyName: aws.String("assume")}))
-	must[*iam.DeleteUserPolicyOutput](t)(api.DeleteUserPolicy(ctx, &iam.DeleteUserPolicyInput{UserName: aws.String("app"), PolicyName: aws.String("assume")}))
+	must[*iam.GetUserPolicyOutput](t)(
+		api.GetUserPolicy(ctx, &iam.GetUserPolicyInput{UserName: aws.String("app"), PolicyName: aws.String("assume")}),
+	)
+	must[*iam.DeleteUserPolicyOutput](t)(
+		api.DeleteUserPolicy(ctx, &iam.DeleteUserPolicyInput{UserName: aws.String("app"), PolicyName: aws.String("assume")}),
+	)
 	must[*iam.GetUserOutput](t)(api.GetUser(ctx, &iam.GetUserInput{UserName: aws.String("app")}))
 	must[*iam.DeleteUserOutput](t)(api.DeleteUser(ctx, &iam.DeleteUserInput{UserName: aws.String("app")}))
 }
@@ -110,13 +128,15 @@ func TestADeletedAccessKeyStopsWorking(t *testing.T) {
 func TestAssumeRole(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
-	if _, err := w.rootA.sts.AssumeRole(ctx, w.assumeInput()); code(err) != "AccessDenied" || message(err) != "Roles may not be assumed by root accounts." {
+	if _, err := w.rootA.sts.AssumeRole(ctx, w.assumeInput()); code(err) != "AccessDenied" ||
+		message(err) != "Roles may not be assumed by root accounts." {
 		t.Errorf("as root: %v", err)
 	}
 	for name, row := range map[string]struct {
 		seconds int32
 		code    string
-	}{"too short": {899, "ValidationError"}, "shortest": {900, ""}, "role's maximum": {3600, ""}, "over the role's maximum": {3601, "ValidationError"}} {
+	}{"too short": {899, "ValidationError"}, "shortest": {900, ""}, "role's maximum": {3600, ""},
+		"over the role's maximum": {3601, "ValidationError"}} {
 		in := w.assumeInput()
 		in.DurationSeconds = aws.Int32(row.seconds)
 		out, err := w.app.sts.AssumeRole(ctx, in)
@@ -124,7 +144,8 @@ func TestAssumeRole(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if err == nil {
-			if left := time.Until(*out.Credentials.Expiration); left > time.Duration(row.seconds)*time.Second || left < time.Duration(row.seconds-10)*time.Second {
+			if left := time.Until(*out.Credentials.Expiration); left > time.Duration(row.seconds)*time.Second ||
+				left < time.Duration(row.seconds-10)*time.Second {
 				t.Errorf("%s: %v left", name, left)
 			}
 		}
@@ -139,7 +160,8 @@ func TestAssumeRole(t *testing.T) {
 	in = w.assumeInput()
 	in.Policy = aws.String(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}`)
 	narrow := as(t, w.sb, sessionOf(must[*sts.AssumeRoleOutput](t)(w.app.sts.AssumeRole(ctx, in))))
-	if _, err := narrow.s3.PutObject(ctx, w.put("logs/x", []byte("x"))); code(err) != "AccessDenied" || !strings.Contains(message(err), "because no session policy allows the kms:GenerateDataKey action") {
+	if _, err := narrow.s3.PutObject(ctx, w.put("logs/x", []byte("x"))); code(err) != "AccessDenied" ||
+		!strings.Contains(message(err), "because no session policy allows the kms:GenerateDataKey action") {
 		t.Errorf("a session policy without kms: %v", err)
 	}
 	if n := w.sb.CountCalls("sts", "AssumeRole"); n != 1+1+4+1+1 {
@@ -159,27 +181,41 @@ func TestKMS(t *testing.T) {
 	if _, err := api.Decrypt(ctx, &kms.DecryptInput{CiphertextBlob: enc.CiphertextBlob}); code(err) != "InvalidCiphertextException" {
 		t.Errorf("another context: %v", err)
 	}
-	data := must[*kms.GenerateDataKeyOutput](t)(api.GenerateDataKey(ctx, &kms.GenerateDataKeyInput{KeyId: &w.key, KeySpec: kmstypes.DataKeySpecAes256}))
-	if back := must[*kms.DecryptOutput](t)(api.Decrypt(ctx, &kms.DecryptInput{CiphertextBlob: data.CiphertextBlob})); !bytes.Equal(back.Plaintext, data.Plaintext) || len(data.Plaintext) != 32 {
+	data := must[*kms.GenerateDataKeyOutput](t)(
+		api.GenerateDataKey(ctx, &kms.GenerateDataKeyInput{KeyId: &w.key, KeySpec: kmstypes.DataKeySpecAes256}),
+	)
+	if back := must[*kms.DecryptOutput](t)(
+		api.Decrypt(ctx, &kms.DecryptInput{CiphertextBlob: data.CiphertextBlob}),
+	); !bytes.Equal(back.Plaintext, data.Plaintext) || len(data.Plaintext) != 32 {
 		t.Error("the data key does not come back")
 	}
-	must[*kms.GenerateDataKeyWithoutPlaintextOutput](t)(api.GenerateDataKeyWithoutPlaintext(ctx, &kms.GenerateDataKeyWithoutPlaintextInput{KeyId: &w.key, NumberOfBytes: aws.Int32(32)}))
-	if _, err := api.GenerateDataKey(ctx, &kms.GenerateDataKeyInput{KeyId: &w.key, NumberOfBytes: aws.Int32(32), DryRun: aws.Bool(true)}); code(err) != "DryRunOperationException" {
+	must[*kms.GenerateDataKeyWithoutPlaintextOutput](t)(
+		api.GenerateDataKeyWithoutPlaintext(ctx, &kms.GenerateDataKeyWithoutPlaintextInput{KeyId: &w.key, NumberOfBytes: aws.Int32(32)}),
+	)
+	if _, err := api.GenerateDataKey(ctx, &kms.GenerateDataKeyInput{
+		KeyId: &w.key, NumberOfBytes: aws.Int32(32), DryRun: aws.Bool(true),
+	}); code(err) != "DryRunOperationException" {
 		t.Errorf("dry run: %v", err)
 	}
 	// The uploader may use the key through S3 only.
-	_, err := w.uploader.kms.GenerateDataKey(ctx, &kms.GenerateDataKeyInput{KeyId: &w.key, NumberOfBytes: aws.Int32(32), DryRun: aws.Bool(true)})
+	_, err := w.uploader.kms.GenerateDataKey(ctx,
+		&kms.GenerateDataKeyInput{KeyId: &w.key, NumberOfBytes: aws.Int32(32), DryRun: aws.Bool(true)})
 	if code(err) != "AccessDeniedException" || status(err) != 400 {
 		t.Errorf("direct use past kms:ViaService: %v", err)
 	}
 	must[*kms.CreateAliasOutput](t)(api.CreateAlias(ctx, &kms.CreateAliasInput{AliasName: aws.String("alias/tenant"), TargetKeyId: &w.key}))
-	if d := must[*kms.DescribeKeyOutput](t)(api.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: aws.String("alias/tenant")})); *d.KeyMetadata.Arn != w.key || d.KeyMetadata.KeyState != kmstypes.KeyStateEnabled {
+	if d := must[*kms.DescribeKeyOutput](t)(
+		api.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: aws.String("alias/tenant")}),
+	); *d.KeyMetadata.Arn != w.key || d.KeyMetadata.KeyState != kmstypes.KeyStateEnabled {
 		t.Errorf("described %+v", d.KeyMetadata)
 	}
-	if l := must[*kms.ListAliasesOutput](t)(api.ListAliases(ctx, &kms.ListAliasesInput{})); len(l.Aliases) != 1 || *l.Aliases[0].AliasName != "alias/tenant" {
+	if l := must[*kms.ListAliasesOutput](t)(api.ListAliases(ctx, &kms.ListAliasesInput{})); len(l.Aliases) != 1 ||
+		*l.Aliases[0].AliasName != "alias/tenant" {
 		t.Errorf("aliases: %+v", l.Aliases)
 	}
-	must[*kms.ScheduleKeyDeletionOutput](t)(api.ScheduleKeyDeletion(ctx, &kms.ScheduleKeyDeletionInput{KeyId: &w.key, PendingWindowInDays: aws.Int32(7)}))
+	must[*kms.ScheduleKeyDeletionOutput](t)(
+		api.ScheduleKeyDeletion(ctx, &kms.ScheduleKeyDeletionInput{KeyId: &w.key, PendingWindowInDays: aws.Int32(7)}),
+	)
 	if _, err := api.Encrypt(ctx, &kms.EncryptInput{KeyId: &w.key, Plaintext: []byte("x")}); code(err) != "KMSInvalidStateException" {
 		t.Errorf("a key that is going: %v", err)
 	}
@@ -192,41 +228,64 @@ func TestKMS(t *testing.T) {
 func TestBucketConfiguration(t *testing.T) {
 	w := newWorld(t)
 	ctx, api, b := t.Context(), w.rootB.s3, aws.String(bucketB)
-	must[*s3.PutBucketEncryptionOutput](t)(api.PutBucketEncryption(ctx, &s3.PutBucketEncryptionInput{Bucket: b, ServerSideEncryptionConfiguration: &s3types.ServerSideEncryptionConfiguration{
-		Rules: []s3types.ServerSideEncryptionRule{{BucketKeyEnabled: aws.Bool(true), ApplyServerSideEncryptionByDefault: &s3types.ServerSideEncryptionByDefault{SSEAlgorithm: s3types.ServerSideEncryptionAwsKms, KMSMasterKeyID: &w.key}}},
-	}}))
-	rule := must[*s3.GetBucketEncryptionOutput](t)(api.GetBucketEncryption(ctx, &s3.GetBucketEncryptionInput{Bucket: b})).ServerSideEncryptionConfiguration.Rules[0]
+	must[*s3.PutBucketEncryptionOutput](t)(api.PutBucketEncryption(ctx,
+		&s3.PutBucketEncryptionInput{Bucket: b, ServerSideEncryptionConfiguration: &s3types.ServerSideEncryptionConfiguration{
+			Rules: []s3types.ServerSideEncryptionRule{
+				{
+					BucketKeyEnabled: aws.Bool(true),
+					ApplyServerSideEncryptionByDefault: &s3types.ServerSideEncryptionByDefault{SSEAlgorithm: s3types.ServerSideEncryptionAwsKms,
+						KMSMasterKeyID: &w.key},
+				},
+			},
+		}}))
+	rule := must[*s3.GetBucketEncryptionOutput](t)(
+		api.GetBucketEncryption(ctx, &s3.GetBucketEncryptionInput{Bucket: b}),
+	).ServerSideEncryptionConfiguration.Rules[0]
 	if *rule.ApplyServerSideEncryptionByDefault.KMSMasterKeyID != w.key || !*rule.BucketKeyEnabled {
 		t.Errorf("encryption: %+v", rule)
 	}
-	out := must[*s3.PutObjectOutput](t)(w.uploader.s3.PutObject(ctx, &s3.PutObjectInput{Bucket: b, Key: aws.String("logs/default"), Body: strings.NewReader("x")}))
+	out := must[*s3.PutObjectOutput](t)(
+		w.uploader.s3.PutObject(ctx, &s3.PutObjectInput{Bucket: b, Key: aws.String("logs/default"), Body: strings.NewReader("x")}),
+	)
 	if aws.ToString(out.SSEKMSKeyId) != w.key || !aws.ToBool(out.BucketKeyEnabled) {
 		t.Errorf("default encryption was not used: %+v", out)
 	}
 	must[*s3.DeleteBucketEncryptionOutput](t)(api.DeleteBucketEncryption(ctx, &s3.DeleteBucketEncryptionInput{Bucket: b}))
-	if o := must[*s3.GetBucketOwnershipControlsOutput](t)(api.GetBucketOwnershipControls(ctx, &s3.GetBucketOwnershipControlsInput{Bucket: b})); o.OwnershipControls.Rules[0].ObjectOwnership != s3types.ObjectOwnershipBucketOwnerEnforced {
+	if o := must[*s3.GetBucketOwnershipControlsOutput](t)(
+		api.GetBucketOwnershipControls(ctx, &s3.GetBucketOwnershipControlsInput{Bucket: b}),
+	); o.OwnershipControls.Rules[0].ObjectOwnership != s3types.ObjectOwnershipBucketOwnerEnforced {
 		t.Errorf("ownership: %+v", o.OwnershipControls)
 	}
-	must[*s3.PutBucketOwnershipControlsOutput](t)(api.PutBucketOwnershipControls(ctx, &s3.PutBucketOwnershipControlsInput{Bucket: b, OwnershipControls: &s3types.OwnershipControls{
-		Rules: []s3types.OwnershipControlsRule{{ObjectOwnership: s3types.ObjectOwnershipObjectWriter}}}}))
+	must[*s3.PutBucketOwnershipControlsOutput](t)(api.PutBucketOwnershipControls(ctx,
+		&s3.PutBucketOwnershipControlsInput{Bucket: b, OwnershipControls: &s3types.OwnershipControls{
+			Rules: []s3types.OwnershipControlsRule{{ObjectOwnership: s3types.ObjectOwnershipObjectWriter}}}}))
 	// 37: the bucket's account cannot read objects that the writer's account owns.
 	must[*s3.PutObjectOutput](t)(w.uploader.s3.PutObject(ctx, w.put("logs/theirs", []byte("x"))))
 	if _, err := api.GetObject(ctx, &s3.GetObjectInput{Bucket: b, Key: aws.String("logs/theirs")}); code(err) != "AccessDenied" {
 		t.Errorf("an object of the writer's account: %v", err)
 	}
 	must[*s3.DeleteBucketOwnershipControlsOutput](t)(api.DeleteBucketOwnershipControls(ctx, &s3.DeleteBucketOwnershipControlsInput{Bucket: b}))
-	if p := must[*s3.GetPublicAccessBlockOutput](t)(api.GetPublicAccessBlock(ctx, &s3.GetPublicAccessBlockInput{Bucket: b})); !*p.PublicAccessBlockConfiguration.RestrictPublicBuckets {
+	if p := must[*s3.GetPublicAccessBlockOutput](t)(
+		api.GetPublicAccessBlock(ctx, &s3.GetPublicAccessBlockInput{Bucket: b}),
+	); !*p.PublicAccessBlockConfiguration.RestrictPublicBuckets {
 		t.Error("a new bucket does not block public access")
 	}
-	must[*s3.PutPublicAccessBlockOutput](t)(api.PutPublicAccessBlock(ctx, &s3.PutPublicAccessBlockInput{Bucket: b, PublicAccessBlockConfiguration: &s3types.PublicAccessBlockConfiguration{BlockPublicAcls: aws.Bool(true)}}))
+	must[*s3.PutPublicAccessBlockOutput](t)(
+		api.PutPublicAccessBlock(ctx, &s3.PutPublicAccessBlockInput{
+			Bucket: b, PublicAccessBlockConfiguration: &s3types.PublicAccessBlockConfiguration{BlockPublicAcls: aws.Bool(true)},
+		}),
+	)
 	must[*s3.DeletePublicAccessBlockOutput](t)(api.DeletePublicAccessBlock(ctx, &s3.DeletePublicAccessBlockInput{Bucket: b}))
 	if _, err := api.GetPublicAccessBlock(ctx, &s3.GetPublicAccessBlockInput{Bucket: b}); code(err) != "NoSuchPublicAccessBlockConfiguration" {
 		t.Errorf("after deletion: %v", err)
 	}
-	if l := must[*s3.GetBucketLocationOutput](t)(api.GetBucketLocation(ctx, &s3.GetBucketLocationInput{Bucket: b})); l.LocationConstraint != region {
+	if l := must[*s3.GetBucketLocationOutput](t)(
+		api.GetBucketLocation(ctx, &s3.GetBucketLocationInput{Bucket: b}),
+	); l.LocationConstraint != region {
 		t.Errorf("location %s", l.LocationConstraint)
 	}
-	if l := must[*s3.ListBucketsOutput](t)(api.ListBuckets(ctx, &s3.ListBucketsInput{})); len(l.Buckets) != 1 || *l.Buckets[0].Name != bucketB {
+	if l := must[*s3.ListBucketsOutput](t)(api.ListBuckets(ctx, &s3.ListBucketsInput{})); len(l.Buckets) != 1 ||
+		*l.Buckets[0].Name != bucketB {
 		t.Errorf("buckets: %+v", l.Buckets)
 	}
 	if h := must[*s3.HeadBucketOutput](t)(api.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: b})); aws.ToString(h.BucketRegion) != region {
@@ -244,7 +303,9 @@ func TestBucketConfiguration(t *testing.T) {
 	}); code(err) != "NotImplemented" {
 		t.Errorf("an operation that is not modelled: %v", err)
 	}
-	if _, err := w.rootA.s3.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: b, CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: region}}); code(err) != "BucketAlreadyExists" {
+	if _, err := w.rootA.s3.CreateBucket(ctx, &s3.CreateBucketInput{
+		Bucket: b, CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: region},
+	}); code(err) != "BucketAlreadyExists" {
 		t.Errorf("a name that is taken: %v", err)
 	}
 }
@@ -253,10 +314,17 @@ func TestObjects(t *testing.T) {
 	w := newWorld(t)
 	ctx, api, b := t.Context(), w.rootB.s3, aws.String(bucketB)
 	for _, key := range []string{"a/1", "a/2", "b/1", "c", "d &<é"} {
-		must[*s3.PutObjectOutput](t)(api.PutObject(ctx, &s3.PutObjectInput{Bucket: b, Key: aws.String(key), Body: strings.NewReader("body of " + key), Metadata: map[string]string{"k": "v"}, ContentType: aws.String("text/plain")}))
+		must[*s3.PutObjectOutput](t)(
+			api.PutObject(ctx, &s3.PutObjectInput{
+				Bucket: b, Key: aws.String(key), Body: strings.NewReader("body of " + key), Metadata: map[string]string{"k": "v"},
+				ContentType: aws.String("text/plain"),
+			}),
+		)
 	}
 	var keys, prefixes []string
-	for p := s3.NewListObjectsV2Paginator(api, &s3.ListObjectsV2Input{Bucket: b, Delimiter: aws.String("/"), MaxKeys: aws.Int32(1)}); p.HasMorePages(); {
+	for p := s3.NewListObjectsV2Paginator(api, &s3.ListObjectsV2Input{
+		Bucket: b, Delimiter: aws.String("/"), MaxKeys: aws.Int32(1),
+	}); p.HasMorePages(); {
 		page := must[*s3.ListObjectsV2Output](t)(p.NextPage(ctx))
 		for _, o := range page.Contents {
 			keys = append(keys, *o.Key)
@@ -268,26 +336,40 @@ func TestObjects(t *testing.T) {
 	if fmt.Sprint(keys, prefixes) != "[c d &<é] [a/ b/]" {
 		t.Errorf("listed %q %q", keys, prefixes)
 	}
-	head := must[*s3.HeadObjectOutput](t)(api.HeadObject(ctx, &s3.HeadObjectInput{Bucket: b, Key: aws.String("d &<é"), ChecksumMode: s3types.ChecksumModeEnabled}))
-	if head.Metadata["k"] != "v" || aws.ToString(head.ContentType) != "text/plain" || head.ServerSideEncryption != s3types.ServerSideEncryptionAes256 || aws.ToString(head.ChecksumCRC32) == "" {
+	head := must[*s3.HeadObjectOutput](t)(
+		api.HeadObject(ctx, &s3.HeadObjectInput{Bucket: b, Key: aws.String("d &<é"), ChecksumMode: s3types.ChecksumModeEnabled}),
+	)
+	if head.Metadata["k"] != "v" || aws.ToString(head.ContentType) != "text/plain" ||
+		head.ServerSideEncryption != s3types.ServerSideEncryptionAes256 || aws.ToString(head.ChecksumCRC32) == "" {
 		t.Errorf("head: %+v", head)
 	}
-	_, err := api.PutObject(ctx, &s3.PutObjectInput{Bucket: b, Key: aws.String("c"), Body: strings.NewReader("again"), IfNoneMatch: aws.String("*")})
+	_, err := api.PutObject(ctx, &s3.PutObjectInput{
+		Bucket: b, Key: aws.String("c"), Body: strings.NewReader("again"), IfNoneMatch: aws.String("*"),
+	})
 	if code(err) != "PreconditionFailed" || status(err) != 412 {
 		t.Errorf("if-none-match on a key that is taken: %v", err)
 	}
 	if _, err := api.GetObject(ctx, &s3.GetObjectInput{Bucket: b, Key: aws.String("none")}); code(err) != "NoSuchKey" {
 		t.Errorf("a key that is not there: %v", err)
 	}
-	if _, err := api.GetObject(ctx, &s3.GetObjectInput{Bucket: b, Key: aws.String("c"), Range: aws.String("bytes=100-")}); code(err) != "InvalidRange" || status(err) != 416 {
+	if _, err := api.GetObject(ctx, &s3.GetObjectInput{
+		Bucket: b, Key: aws.String("c"), Range: aws.String("bytes=100-"),
+	}); code(err) != "InvalidRange" || status(err) != 416 {
 		t.Errorf("a range past the end: %v", err)
 	}
 	// Versions.
-	must[*s3.PutBucketVersioningOutput](t)(api.PutBucketVersioning(ctx, &s3.PutBucketVersioningInput{Bucket: b, VersioningConfiguration: &s3types.VersioningConfiguration{Status: s3types.BucketVersioningStatusEnabled}}))
-	if v := must[*s3.GetBucketVersioningOutput](t)(api.GetBucketVersioning(ctx, &s3.GetBucketVersioningInput{Bucket: b})); v.Status != s3types.BucketVersioningStatusEnabled {
+	must[*s3.PutBucketVersioningOutput](t)(
+		api.PutBucketVersioning(ctx, &s3.PutBucketVersioningInput{
+			Bucket: b, VersioningConfiguration: &s3types.VersioningConfiguration{Status: s3types.BucketVersioningStatusEnabled},
+		}),
+	)
+	if v := must[*s3.GetBucketVersioningOutput](t)(api.GetBucketVersioning(ctx, &s3.GetBucketVersioningInput{Bucket: b})); v.Status !=
+		s3types.BucketVersioningStatusEnabled {
 		t.Errorf("versioning %s", v.Status)
 	}
-	second := must[*s3.PutObjectOutput](t)(api.PutObject(ctx, &s3.PutObjectInput{Bucket: b, Key: aws.String("c"), Body: strings.NewReader("second")}))
+	second := must[*s3.PutObjectOutput](t)(
+		api.PutObject(ctx, &s3.PutObjectInput{Bucket: b, Key: aws.String("c"), Body: strings.NewReader("second")}),
+	)
 	marker := must[*s3.DeleteObjectOutput](t)(api.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: b, Key: aws.String("c")}))
 	if !aws.ToBool(marker.DeleteMarker) || aws.ToString(second.VersionId) == "" {
 		t.Errorf("marker %+v, version %s", marker, aws.ToString(second.VersionId))
@@ -304,7 +386,11 @@ func TestObjects(t *testing.T) {
 		t.Error(err)
 	}
 	for _, a := range []s3types.ChecksumAlgorithm{"CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"} {
-		must[*s3.PutObjectOutput](t)(api.PutObject(ctx, &s3.PutObjectInput{Bucket: b, Key: aws.String("sum"), Body: strings.NewReader("summed by the SDK, in a trailer"), ChecksumAlgorithm: a}))
+		must[*s3.PutObjectOutput](t)(
+			api.PutObject(ctx, &s3.PutObjectInput{
+				Bucket: b, Key: aws.String("sum"), Body: strings.NewReader("summed by the SDK, in a trailer"), ChecksumAlgorithm: a,
+			}),
+		)
 		if info, _ := stored(t, w.sb, bucketB, "sum"); info.ChecksumAlgorithm != string(a) {
 			t.Errorf("%s was stored as %s", a, info.ChecksumAlgorithm)
 		}
@@ -316,14 +402,22 @@ func TestMultipartRules(t *testing.T) {
 	ctx, api, b, k := t.Context(), w.rootB.s3, aws.String(bucketB), aws.String("m")
 	begin := func(a s3types.ChecksumAlgorithm, kind s3types.ChecksumType) *string {
 		t.Helper()
-		return must[*s3.CreateMultipartUploadOutput](t)(api.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: b, Key: k, ChecksumAlgorithm: a, ChecksumType: kind})).UploadId
+		return must[*s3.CreateMultipartUploadOutput](t)(
+			api.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: b, Key: k, ChecksumAlgorithm: a, ChecksumType: kind}),
+		).UploadId
 	}
 	upload := func(id *string, n int32, body []byte, a s3types.ChecksumAlgorithm) s3types.CompletedPart {
 		t.Helper()
-		out := must[*s3.UploadPartOutput](t)(api.UploadPart(ctx, &s3.UploadPartInput{Bucket: b, Key: k, UploadId: id, PartNumber: aws.Int32(n), Body: bytes.NewReader(body), ChecksumAlgorithm: a}))
-		return s3types.CompletedPart{PartNumber: aws.Int32(n), ETag: out.ETag, ChecksumCRC32: out.ChecksumCRC32, ChecksumCRC32C: out.ChecksumCRC32C, ChecksumCRC64NVME: out.ChecksumCRC64NVME, ChecksumSHA256: out.ChecksumSHA256}
+		out := must[*s3.UploadPartOutput](t)(
+			api.UploadPart(ctx, &s3.UploadPartInput{
+				Bucket: b, Key: k, UploadId: id, PartNumber: aws.Int32(n), Body: bytes.NewReader(body), ChecksumAlgorithm: a,
+			}),
+		)
+		return s3types.CompletedPart{PartNumber: aws.Int32(n), ETag: out.ETag, ChecksumCRC32: out.ChecksumCRC32,
+			ChecksumCRC32C: out.ChecksumCRC32C, ChecksumCRC64NVME: out.ChecksumCRC64NVME, ChecksumSHA256: out.ChecksumSHA256}
 	}
-	complete := func(id *string, change func(*s3.CompleteMultipartUploadInput), parts ...s3types.CompletedPart) (*s3.CompleteMultipartUploadOutput, error) {
+	complete := func(id *string, change func(*s3.CompleteMultipartUploadInput),
+		parts ...s3types.CompletedPart) (*s3.CompleteMultipartUploadOutput, error) {
 		in := &s3.CompleteMultipartUploadInput{Bucket: b, Key: k, UploadId: id, MultipartUpload: &s3types.CompletedMultipartUpload{Parts: parts}}
 		if change != nil {
 			change(in)
@@ -341,23 +435,30 @@ func TestMultipartRules(t *testing.T) {
 		parts  []s3types.CompletedPart
 		code   string
 	}{
-		"order":          {nil, []s3types.CompletedPart{p2, p1}, "InvalidPartOrder"},
-		"etag":           {nil, []s3types.CompletedPart{wrong, p2}, "InvalidPart"},
-		"missing part":   {nil, []s3types.CompletedPart{p1, {PartNumber: aws.Int32(9), ETag: p1.ETag}}, "InvalidPart"},
-		"small part":     {nil, []s3types.CompletedPart{p2, p3}, "EntityTooSmall"},
-		"object size":    {func(in *s3.CompleteMultipartUploadInput) { in.MpuObjectSize = aws.Int64(1) }, []s3types.CompletedPart{p1, p2}, "InvalidRequest"},
-		"full checksum":  {func(in *s3.CompleteMultipartUploadInput) { in.ChecksumCRC32C = aws.String(crc32c(small)) }, []s3types.CompletedPart{p1, p2}, "BadDigest"},
-		"other type":     {func(in *s3.CompleteMultipartUploadInput) { in.ChecksumType = s3types.ChecksumTypeComposite }, []s3types.CompletedPart{p1, p2}, "InvalidRequest"},
-		"unknown upload": {func(in *s3.CompleteMultipartUploadInput) { in.UploadId = aws.String("none") }, []s3types.CompletedPart{p1, p2}, "NoSuchUpload"},
+		"order":        {nil, []s3types.CompletedPart{p2, p1}, "InvalidPartOrder"},
+		"etag":         {nil, []s3types.CompletedPart{wrong, p2}, "InvalidPart"},
+		"missing part": {nil, []s3types.CompletedPart{p1, {PartNumber: aws.Int32(9), ETag: p1.ETag}}, "InvalidPart"},
+		"small part":   {nil, []s3types.CompletedPart{p2, p3}, "EntityTooSmall"},
+		"object size": {func(in *s3.CompleteMultipartUploadInput) { in.MpuObjectSize = aws.Int64(1) }, []s3types.CompletedPart{p1, p2},
+			"InvalidRequest"},
+		"full checksum": {func(in *s3.CompleteMultipartUploadInput) { in.ChecksumCRC32C = aws.String(crc32c(small)) },
+			[]s3types.CompletedPart{p1, p2}, "BadDigest"},
+		"other type": {func(in *s3.CompleteMultipartUploadInput) { in.ChecksumType = s3types.ChecksumTypeComposite },
+			[]s3types.CompletedPart{p1, p2}, "InvalidRequest"},
+		"unknown upload": {func(in *s3.CompleteMultipartUploadInput) { in.UploadId = aws.String("none") }, []s3types.CompletedPart{p1, p2},
+			"NoSuchUpload"},
 	} {
 		if _, err := complete(id, row.change, row.parts...); code(err) != row.code {
 			t.Errorf("%s: %v, want %s", name, err, row.code)
 		}
 	}
-	if l := must[*s3.ListPartsOutput](t)(api.ListParts(ctx, &s3.ListPartsInput{Bucket: b, Key: k, UploadId: id})); len(l.Parts) != 3 || *l.Parts[0].Size != 5<<20 || *l.Parts[0].ETag != *p1.ETag {
+	if l := must[*s3.ListPartsOutput](t)(api.ListParts(ctx, &s3.ListPartsInput{Bucket: b, Key: k, UploadId: id})); len(l.Parts) != 3 ||
+		*l.Parts[0].Size != 5<<20 || *l.Parts[0].ETag != *p1.ETag {
 		t.Errorf("parts: %+v", l.Parts)
 	}
-	if l := must[*s3.ListMultipartUploadsOutput](t)(api.ListMultipartUploads(ctx, &s3.ListMultipartUploadsInput{Bucket: b})); len(l.Uploads) != 1 || *l.Uploads[0].UploadId != *id {
+	if l := must[*s3.ListMultipartUploadsOutput](t)(
+		api.ListMultipartUploads(ctx, &s3.ListMultipartUploadsInput{Bucket: b}),
+	); len(l.Uploads) != 1 || *l.Uploads[0].UploadId != *id {
 		t.Errorf("uploads: %+v", l.Uploads)
 	}
 	whole := append(bytes.Clone(big), small...)
@@ -372,7 +473,8 @@ func TestMultipartRules(t *testing.T) {
 		id := begin(a, "")
 		out := must[*s3.CompleteMultipartUploadOutput](t)(complete(id, nil, upload(id, 1, big, a), upload(id, 2, small, a)))
 		info, _ := stored(t, w.sb, bucketB, "m")
-		if composite := a != "CRC64NVME"; composite != (out.ChecksumType == s3types.ChecksumTypeComposite) || composite != strings.HasSuffix(info.Checksum, "-2") {
+		if composite := a != "CRC64NVME"; composite != (out.ChecksumType == s3types.ChecksumTypeComposite) ||
+			composite != strings.HasSuffix(info.Checksum, "-2") {
 			t.Errorf("%s: type %s, checksum %s", a, out.ChecksumType, info.Checksum)
 		}
 	}
@@ -391,7 +493,9 @@ func TestMultipartRules(t *testing.T) {
 func TestFaults(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
-	w.sb.SetFaults([]sandbox.Fault{{Operation: "s3:PutObject", Code: "SlowDown", Times: 1}, {Operation: "sts:*", Reset: sandbox.ResetBeforeBody, Times: 1}})
+	w.sb.SetFaults([]sandbox.Fault{
+		{Operation: "s3:PutObject", Code: "SlowDown", Times: 1}, {Operation: "sts:*", Reset: sandbox.ResetBeforeBody, Times: 1},
+	})
 	if _, err := w.uploader.s3.PutObject(ctx, w.put("logs/x", []byte("x"))); code(err) != "SlowDown" || status(err) != 503 {
 		t.Errorf("the first put: %v", err)
 	}
@@ -412,7 +516,8 @@ func TestManyAtOnce(t *testing.T) {
 			key := fmt.Sprintf("logs/%d", i%4)
 			_, err := w.uploader.s3.PutObject(ctx, w.put(key, bytes.Repeat([]byte{byte(i)}, 2<<20)))
 			errs <- err
-			_, err = w.rootB.s3.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(bucketB), Key: aws.String(key)}, func(o *s3.Options) { o.DisableLogOutputChecksumValidationSkipped = true })
+			_, err = w.rootB.s3.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(bucketB), Key: aws.String(key)},
+				func(o *s3.Options) { o.DisableLogOutputChecksumValidationSkipped = true })
 			errs <- err
 			_, err = w.rootB.s3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: aws.String(bucketB), Key: aws.String(key)})
 			errs <- err

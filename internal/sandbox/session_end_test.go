@@ -40,7 +40,8 @@ func TestSessionsEnd(t *testing.T) {
 		}
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		creds := must[aws.Credentials](t)(api.cfg.Credentials.Retrieve(t.Context()))
-		if err := v4.NewSigner().SignHTTP(t.Context(), creds, req, hex.EncodeToString(sum[:]), "sts", region, time.Now().Add(row.after)); err != nil {
+		if err := v4.NewSigner().SignHTTP(t.Context(), creds, req, hex.EncodeToString(sum[:]), "sts", region,
+			time.Now().Add(row.after)); err != nil {
 			t.Fatal(err)
 		}
 		resp, err := api.cfg.HTTPClient.Do(req)

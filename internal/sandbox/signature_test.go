@@ -38,12 +38,14 @@ func TestSpoiledSignaturesAreRefused(t *testing.T) {
 		{"clock 16 minutes ahead", nil, 16 * time.Minute, nil, "RequestTimeTooSkewed", 403},
 		{"clock 14 minutes behind", nil, -14 * time.Minute, nil, "", 200},
 		{"header added after signing", nil, 0, func(r *http.Request) { r.Header.Set("X-Amz-Meta-Added", "1") }, "AccessDenied", 403},
-		{"signed header changed", nil, 0, func(r *http.Request) { r.Header.Set("X-Amz-Expected-Bucket-Owner", accountA) }, "SignatureDoesNotMatch", 403},
+		{"signed header changed", nil, 0, func(r *http.Request) { r.Header.Set("X-Amz-Expected-Bucket-Owner", accountA) },
+			"SignatureDoesNotMatch", 403},
 		{"path changed", nil, 0, func(r *http.Request) { r.URL.Path = "/" + bucketB + "/logs/other" }, "SignatureDoesNotMatch", 403},
 		{"body is not the one signed", nil, 0, func(r *http.Request) {
 			r.Body = io.NopCloser(strings.NewReader("lies!"))
 		}, "XAmzContentSHA256Mismatch", 400},
-		{"garbage in the authorization header", nil, 0, func(r *http.Request) { r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=x") }, "AuthorizationHeaderMalformed", 400},
+		{"garbage in the authorization header", nil, 0, func(r *http.Request) { r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=x") },
+			"AuthorizationHeaderMalformed", 400},
 		{"no authorization at all", nil, 0, func(r *http.Request) { r.Header.Del("Authorization") }, "AccessDenied", 403},
 	}
 	for _, row := range rows {
@@ -53,7 +55,8 @@ func TestSpoiledSignaturesAreRefused(t *testing.T) {
 				row.creds(&c)
 			}
 			body := "truth"
-			req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, w.sb.Endpoint()+"/"+bucketB+"/logs/by%20hand%2B%C3%A9", strings.NewReader(body))
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, w.sb.Endpoint()+"/"+bucketB+"/logs/by%20hand%2B%C3%A9",
+				strings.NewReader(body))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -96,12 +99,14 @@ func TestQueryServicesHaveTheirOwnCodes(t *testing.T) {
 	w := newWorld(t)
 	bad := w.session
 	bad.SecretAccessKey = "x"
-	if _, err := as(t, w.sb, bad).sts.GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{}); code(err) != "SignatureDoesNotMatch" || status(err) != 403 {
+	if _, err := as(t, w.sb, bad).sts.GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{}); code(err) != "SignatureDoesNotMatch" ||
+		status(err) != 403 {
 		t.Errorf("wrong secret: %v", err)
 	}
 	bad = w.session
 	bad.AccessKeyID = "ASIAUNKNOWN"
-	if _, err := as(t, w.sb, bad).sts.GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{}); code(err) != "InvalidClientTokenId" || status(err) != 403 {
+	if _, err := as(t, w.sb, bad).sts.GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{}); code(err) != "InvalidClientTokenId" ||
+		status(err) != 403 {
 		t.Errorf("unknown key: %v", err)
 	}
 }
@@ -109,7 +114,9 @@ func TestQueryServicesHaveTheirOwnCodes(t *testing.T) {
 func TestPresignedGet(t *testing.T) {
 	w := newWorld(t)
 	must[*s3.PutObjectOutput](t)(w.uploader.s3.PutObject(t.Context(), w.put("logs/x", []byte("presigned"))))
-	signed := must[*v4.PresignedHTTPRequest](t)(s3.NewPresignClient(w.rootB.s3).PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucketB), Key: aws.String("logs/x")}))
+	signed := must[*v4.PresignedHTTPRequest](t)(
+		s3.NewPresignClient(w.rootB.s3).PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucketB), Key: aws.String("logs/x")}),
+	)
 	for name, row := range map[string]struct {
 		url    string
 		status int

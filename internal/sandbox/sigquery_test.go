@@ -20,7 +20,9 @@ import (
 // A presigned GetCallerIdentity is how a workload proves who it is to a third party.
 func TestPresignedCallerIdentity(t *testing.T) {
 	w := newWorld(t)
-	signed := must[*v4.PresignedHTTPRequest](t)(sts.NewPresignClient(w.uploader.sts).PresignGetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{}))
+	signed := must[*v4.PresignedHTTPRequest](t)(
+		sts.NewPresignClient(w.uploader.sts).PresignGetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{}),
+	)
 	for name, row := range map[string]struct {
 		url, code string
 		status    int
@@ -44,7 +46,8 @@ func TestPresignedCallerIdentity(t *testing.T) {
 			if err := xml.Unmarshal(body, &got); err != nil {
 				t.Fatal(err)
 			}
-			if status != row.status || got.Code != row.code || row.code == "" && !strings.HasSuffix(got.Arn, "assumed-role/CrossAccountS3Uploader/brokerd") {
+			if status != row.status || got.Code != row.code ||
+				row.code == "" && !strings.HasSuffix(got.Arn, "assumed-role/CrossAccountS3Uploader/brokerd") {
 				t.Errorf("%d: %s", status, body)
 			}
 		})
@@ -58,13 +61,18 @@ func TestQueryServicesWordTheirSignatures(t *testing.T) {
 		code, text string
 		status     int
 	}{
-		"as it should be":        {func(*http.Request) {}, "", "", 200},
-		"a header not signed":    {func(r *http.Request) { r.Header.Set("X-Amz-Tagging", "a=b") }, "", "", 200},
-		"another terminator":     {replaceIn("aws4_request", "aws5_request"), "SignatureDoesNotMatch", "Credential should be scoped with a valid terminator: 'aws4_request'.", 403},
-		"another day":            {func(r *http.Request) { r.Header.Set("X-Amz-Date", "20200102T030405Z") }, "SignatureDoesNotMatch", "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: ", 403},
-		"no date":                {func(r *http.Request) { r.Header.Del("X-Amz-Date") }, "IncompleteSignature", "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.", 400},
-		"no signature":           {replaceIn(", Signature=", ", Other="), "IncompleteSignature", "Authorization header requires 'Signature' parameter.", 400},
-		"the host is not signed": {replaceIn(";host;", ";"), "SignatureDoesNotMatch", "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.", 403},
+		"as it should be":     {func(*http.Request) {}, "", "", 200},
+		"a header not signed": {func(r *http.Request) { r.Header.Set("X-Amz-Tagging", "a=b") }, "", "", 200},
+		"another terminator": {replaceIn("aws4_request", "aws5_request"), "SignatureDoesNotMatch",
+			"Credential should be scoped with a valid terminator: 'aws4_request'.", 403},
+		"another day": {func(r *http.Request) { r.Header.Set("X-Amz-Date", "20200102T030405Z") }, "SignatureDoesNotMatch",
+			"Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: ", 403},
+		"no date": {func(r *http.Request) { r.Header.Del("X-Amz-Date") }, "IncompleteSignature",
+			"Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.", 400},
+		"no signature": {replaceIn(", Signature=", ", Other="), "IncompleteSignature",
+			"Authorization header requires 'Signature' parameter.", 400},
+		"the host is not signed": {replaceIn(";host;", ";"), "SignatureDoesNotMatch",
+			"'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.", 403},
 	} {
 		t.Run(name, func(t *testing.T) {
 			body := []byte(formOf("GetCallerIdentity", "2011-06-15").Encode())

@@ -24,7 +24,8 @@ type stsWorld struct {
 	app  *clients
 }
 
-const assumeAll = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["sts:AssumeRole","sts:TagSession","sts:SetSourceIdentity","s3:ListAllMyBuckets"],"Resource":"*"}}`
+const assumeAll = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["sts:AssumeRole","sts:TagSession",` +
+	`"sts:SetSourceIdentity","s3:ListAllMyBuckets"],"Resource":"*"}}`
 
 func newSTSWorld(t testing.TB) *stsWorld {
 	t.Helper()
@@ -37,7 +38,9 @@ func newSTSWorld(t testing.TB) *stsWorld {
 func (w *stsWorld) role(name, trust, doc string) (arn string) {
 	w.t.Helper()
 	arn = createRole(w.t, w.root, name, trust)
-	must[*iam.PutRolePolicyOutput](w.t)(w.root.iam.PutRolePolicy(w.t.Context(), &iam.PutRolePolicyInput{RoleName: &name, PolicyName: aws.String("inline"), PolicyDocument: &doc}))
+	must[*iam.PutRolePolicyOutput](w.t)(
+		w.root.iam.PutRolePolicy(w.t.Context(), &iam.PutRolePolicyInput{RoleName: &name, PolicyName: aws.String("inline"), PolicyDocument: &doc}),
+	)
 	return arn
 }
 
@@ -94,12 +97,15 @@ func TestSessionTagsDecide(t *testing.T) {
 		t.Error("a transitive tag went on once only")
 	}
 	untagged := w.role("untagged", strings.ReplaceAll(anyoneIn(accountA), `,"sts:TagSession"`, ""), onTag("tenant", "7"))
-	if _, err := passed.sts.AssumeRole(t.Context(), &sts.AssumeRoleInput{RoleArn: &untagged, RoleSessionName: aws.String("untagged")}); code(err) != "AccessDenied" || !strings.Contains(message(err), "sts:TagSession") {
+	if _, err := passed.sts.AssumeRole(t.Context(),
+		&sts.AssumeRoleInput{RoleArn: &untagged, RoleSessionName: aws.String("untagged")}); code(err) != "AccessDenied" ||
+		!strings.Contains(message(err), "sts:TagSession") {
 		t.Errorf("a tag that is passed on to a role that takes none: %v", err)
 	}
 	again := in(second, "TENANT", "8")
 	again.RoleSessionName = aws.String("again")
-	if _, err := passed.sts.AssumeRole(t.Context(), again); code(err) != "InvalidParameterValue" || !strings.Contains(message(err), "conflicts with a transitive tag key from the calling session") {
+	if _, err := passed.sts.AssumeRole(t.Context(), again); code(err) != "InvalidParameterValue" ||
+		!strings.Contains(message(err), "conflicts with a transitive tag key from the calling session") {
 		t.Errorf("a transitive tag set again: %v", err)
 	}
 	for name, row := range map[string]struct {
@@ -107,9 +113,12 @@ func TestSessionTagsDecide(t *testing.T) {
 		code string
 		text string
 	}{
-		"twice":                     {in(first, "a", "1", "A", "2"), "InvalidParameterValue", "Duplicate tag keys found. Please note that Tag keys are case insensitive."},
-		"transitive without a tag":  {&sts.AssumeRoleInput{RoleArn: &first, TransitiveTagKeys: []string{"tenant"}}, "InvalidParameterValue", "The specified transitive tag key must be included in the requested tags."},
-		"more than a session holds": {in(first, slices.Repeat([]string{"k", "v"}, 51)...), "ValidationError", "Member must have length less than or equal to 50"},
+		"twice": {in(first, "a", "1", "A", "2"), "InvalidParameterValue",
+			"Duplicate tag keys found. Please note that Tag keys are case insensitive."},
+		"transitive without a tag": {&sts.AssumeRoleInput{RoleArn: &first, TransitiveTagKeys: []string{"tenant"}}, "InvalidParameterValue",
+			"The specified transitive tag key must be included in the requested tags."},
+		"more than a session holds": {in(first, slices.Repeat([]string{"k", "v"}, 51)...), "ValidationError",
+			"Member must have length less than or equal to 50"},
 	} {
 		row.in.RoleSessionName = aws.String("refused")
 		if _, err := w.app.sts.AssumeRole(t.Context(), row.in); code(err) != row.code || !strings.Contains(message(err), row.text) {
@@ -126,7 +135,8 @@ func TestTrustPoliciesDecideOnTags(t *testing.T) {
 	for name, row := range map[string]struct {
 		tags []string
 		code string
-	}{"no tags": {nil, ""}, "the tag": {[]string{"tenant", "7"}, ""}, "another value": {[]string{"tenant", "8"}, "AccessDenied"}, "one more": {[]string{"tenant", "7", "more", "1"}, "AccessDenied"}} {
+	}{"no tags": {nil, ""}, "the tag": {[]string{"tenant", "7"}, ""}, "another value": {[]string{"tenant", "8"}, "AccessDenied"},
+		"one more": {[]string{"tenant", "7", "more", "1"}, "AccessDenied"}} {
 		in := &sts.AssumeRoleInput{RoleArn: &arn, RoleSessionName: aws.String("session"), Tags: tagsOf(row.tags...)}
 		if _, err := w.app.sts.AssumeRole(t.Context(), in); code(err) != row.code {
 			t.Errorf("%s: %v", name, err)
@@ -150,12 +160,19 @@ func TestSourceIdentityStays(t *testing.T) {
 	if !mayList(t, w.assume(alice, &sts.AssumeRoleInput{RoleArn: &second})) {
 		t.Error("the source identity did not go on")
 	}
-	if _, err := alice.sts.AssumeRole(t.Context(), &sts.AssumeRoleInput{RoleArn: &second, RoleSessionName: aws.String("bob"), SourceIdentity: aws.String("bob")}); code(err) != "AccessDenied" {
+	if _, err := alice.sts.AssumeRole(t.Context(),
+		&sts.AssumeRoleInput{RoleArn: &second, RoleSessionName: aws.String("bob"),
+			SourceIdentity: aws.String("bob")}); code(err) != "AccessDenied" {
 		t.Errorf("another source identity in the chain: %v", err)
 	}
 	// The trust policy has to allow it.
-	closed := w.role("closed", fmt.Sprintf(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":%q},"Action":"sts:AssumeRole"}}`, accountA), doc)
-	if _, err := w.app.sts.AssumeRole(t.Context(), &sts.AssumeRoleInput{RoleArn: &closed, RoleSessionName: aws.String("alice"), SourceIdentity: aws.String("alice")}); code(err) != "AccessDenied" || !strings.Contains(message(err), "sts:SetSourceIdentity") {
+	closed := w.role(
+		"closed", fmt.Sprintf(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":%q},"Action":"sts:AssumeRole"}}`,
+			accountA), doc,
+	)
+	if _, err := w.app.sts.AssumeRole(t.Context(),
+		&sts.AssumeRoleInput{RoleArn: &closed, RoleSessionName: aws.String("alice"),
+			SourceIdentity: aws.String("alice")}); code(err) != "AccessDenied" || !strings.Contains(message(err), "sts:SetSourceIdentity") {
 		t.Errorf("a trust policy without sts:SetSourceIdentity: %v", err)
 	}
 }
@@ -193,9 +210,10 @@ func TestSessionPoliciesNarrow(t *testing.T) {
 		in   sts.AssumeRoleInput
 		code string
 	}{
-		"not JSON":                {sts.AssumeRoleInput{Policy: aws.String("{")}, "MalformedPolicyDocument"},
-		"with a principal":        {sts.AssumeRoleInput{Policy: aws.String(bucketPolicy("*"))}, "MalformedPolicyDocument"},
-		"too long":                {sts.AssumeRoleInput{Policy: aws.String(allow("s3:*", "arn:aws:s3:::"+strings.Repeat("b", 2048)))}, "PackedPolicyTooLarge"},
+		"not JSON":         {sts.AssumeRoleInput{Policy: aws.String("{")}, "MalformedPolicyDocument"},
+		"with a principal": {sts.AssumeRoleInput{Policy: aws.String(bucketPolicy("*"))}, "MalformedPolicyDocument"},
+		"too long": {sts.AssumeRoleInput{Policy: aws.String(allow("s3:*", "arn:aws:s3:::"+strings.Repeat("b", 2048)))},
+			"PackedPolicyTooLarge"},
 		"eleven managed policies": {sts.AssumeRoleInput{PolicyArns: by(slices.Repeat([]string{list}, 11)...)}, "ValidationError"},
 	} {
 		row.in.RoleArn, row.in.RoleSessionName = &arn, aws.String("refused")
@@ -209,11 +227,14 @@ func TestAChainLastsAnHour(t *testing.T) {
 	w := newSTSWorld(t)
 	first, second := w.role("first", anyoneIn(accountA), assumeAll), w.role("second", anyoneIn(accountA), assumeAll)
 	for _, name := range []string{"first", "second"} {
-		must[*iam.UpdateRoleOutput](t)(w.root.iam.UpdateRole(t.Context(), &iam.UpdateRoleInput{RoleName: aws.String(name), MaxSessionDuration: aws.Int32(43200)}))
+		must[*iam.UpdateRoleOutput](t)(
+			w.root.iam.UpdateRole(t.Context(), &iam.UpdateRoleInput{RoleName: aws.String(name), MaxSessionDuration: aws.Int32(43200)}),
+		)
 	}
 	chained := w.assume(w.app, &sts.AssumeRoleInput{RoleArn: &first, DurationSeconds: aws.Int32(43200)})
 	in := &sts.AssumeRoleInput{RoleArn: &second, RoleSessionName: aws.String("second"), DurationSeconds: aws.Int32(3601)}
-	if _, err := chained.sts.AssumeRole(t.Context(), in); code(err) != "ValidationError" || message(err) != "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining." {
+	if _, err := chained.sts.AssumeRole(t.Context(), in); code(err) != "ValidationError" ||
+		message(err) != "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining." {
 		t.Errorf("more than an hour: %v", err)
 	}
 	in.DurationSeconds = nil
@@ -226,12 +247,18 @@ func TestAChainLastsAnHour(t *testing.T) {
 func TestGetSessionToken(t *testing.T) {
 	w := newSTSWorld(t)
 	ctx := t.Context()
-	out := must[*sts.GetSessionTokenOutput](t)(w.app.sts.GetSessionToken(ctx, &sts.GetSessionTokenInput{DurationSeconds: aws.Int32(900)})).Credentials
+	out := must[*sts.GetSessionTokenOutput](t)(
+		w.app.sts.GetSessionToken(ctx, &sts.GetSessionTokenInput{DurationSeconds: aws.Int32(900)}),
+	).Credentials
 	if left := time.Until(*out.Expiration); left > 15*time.Minute || left < 14*time.Minute {
 		t.Errorf("%v left", left)
 	}
-	temp := as(t, w.sb, sandbox.Credentials{AccessKeyID: *out.AccessKeyId, SecretAccessKey: *out.SecretAccessKey, SessionToken: *out.SessionToken})
-	if who := must[*sts.GetCallerIdentityOutput](t)(temp.sts.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})); *who.Arn != "arn:aws:iam::"+accountA+":user/app" {
+	temp := as(t, w.sb, sandbox.Credentials{
+		AccessKeyID: *out.AccessKeyId, SecretAccessKey: *out.SecretAccessKey, SessionToken: *out.SessionToken,
+	})
+	if who := must[*sts.GetCallerIdentityOutput](t)(
+		temp.sts.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{}),
+	); *who.Arn != "arn:aws:iam::"+accountA+":user/app" {
 		t.Errorf("the keys are %s's", *who.Arn)
 	}
 	if !mayList(t, temp) {
@@ -254,13 +281,19 @@ func TestGetSessionToken(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := w.app.sts.GetSessionToken(ctx, &sts.GetSessionTokenInput{DurationSeconds: aws.Int32(129601)}); code(err) != "ValidationError" {
+	if _, err := w.app.sts.GetSessionToken(ctx, &sts.GetSessionTokenInput{
+		DurationSeconds: aws.Int32(129601),
+	}); code(err) != "ValidationError" {
 		t.Errorf("more than 36 hours: %v", err)
 	}
-	if _, err := w.app.sts.GetSessionToken(ctx, &sts.GetSessionTokenInput{SerialNumber: aws.String("arn:aws:iam::1:mfa/x"), TokenCode: aws.String("123456")}); code(err) != "NotImplemented" {
+	if _, err := w.app.sts.GetSessionToken(ctx, &sts.GetSessionTokenInput{
+		SerialNumber: aws.String("arn:aws:iam::1:mfa/x"), TokenCode: aws.String("123456"),
+	}); code(err) != "NotImplemented" {
 		t.Errorf("with MFA: %v", err)
 	}
-	root := must[*sts.GetSessionTokenOutput](t)(w.root.sts.GetSessionToken(ctx, &sts.GetSessionTokenInput{DurationSeconds: aws.Int32(7200)})).Credentials
+	root := must[*sts.GetSessionTokenOutput](t)(
+		w.root.sts.GetSessionToken(ctx, &sts.GetSessionTokenInput{DurationSeconds: aws.Int32(7200)}),
+	).Credentials
 	if left := time.Until(*root.Expiration); left > time.Hour {
 		t.Errorf("root's session lasts %v", left)
 	}
@@ -273,10 +306,13 @@ func TestGetAccessKeyInfo(t *testing.T) {
 	if _, err := w.app.sts.GetAccessKeyInfo(ctx, &sts.GetAccessKeyInfoInput{AccessKeyId: &rootB}); code(err) != "AccessDenied" {
 		t.Errorf("without the right: %v", err)
 	}
-	if got := must[*sts.GetAccessKeyInfoOutput](t)(w.root.sts.GetAccessKeyInfo(ctx, &sts.GetAccessKeyInfoInput{AccessKeyId: &rootB})); *got.Account != accountB {
+	if got := must[*sts.GetAccessKeyInfoOutput](t)(
+		w.root.sts.GetAccessKeyInfo(ctx, &sts.GetAccessKeyInfoInput{AccessKeyId: &rootB}),
+	); *got.Account != accountB {
 		t.Errorf("the key of account B is of %s", *got.Account)
 	}
-	if _, err := w.root.sts.GetAccessKeyInfo(ctx, &sts.GetAccessKeyInfoInput{AccessKeyId: aws.String("AKIA000000000000")}); code(err) != "ValidationError" {
+	if _, err := w.root.sts.GetAccessKeyInfo(ctx,
+		&sts.GetAccessKeyInfoInput{AccessKeyId: aws.String("AKIA000000000000")}); code(err) != "ValidationError" {
 		t.Errorf("an unknown key: %v", err)
 	}
 }
@@ -288,7 +324,9 @@ func TestPermissionsOfASessionChangeWithItsRole(t *testing.T) {
 	if !mayList(t, session) {
 		t.Error("denied at first")
 	}
-	must[*iam.DeleteRolePolicyOutput](t)(w.root.iam.DeleteRolePolicy(t.Context(), &iam.DeleteRolePolicyInput{RoleName: aws.String("role"), PolicyName: aws.String("inline")}))
+	must[*iam.DeleteRolePolicyOutput](t)(
+		w.root.iam.DeleteRolePolicy(t.Context(), &iam.DeleteRolePolicyInput{RoleName: aws.String("role"), PolicyName: aws.String("inline")}),
+	)
 	if _, err := session.s3.ListBuckets(t.Context(), &s3.ListBucketsInput{}); code(err) != "AccessDenied" {
 		t.Errorf("after the role lost its policy: %v", err)
 	}

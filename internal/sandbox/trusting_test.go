@@ -23,7 +23,9 @@ func TestWithoutChecksums(t *testing.T) {
 	if aws.ToString(out.ChecksumCRC32C) != "AAAAAA==" {
 		t.Errorf("the client's checksum is believed; it came back as %v", out.ChecksumCRC32C)
 	}
-	plain := must[*s3.PutObjectOutput](t)(w.rootB.s3.PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String(bucketB), Key: aws.String("plain"), Body: strings.NewReader("text")}))
+	plain := must[*s3.PutObjectOutput](t)(
+		w.rootB.s3.PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String(bucketB), Key: aws.String("plain"), Body: strings.NewReader("text")}),
+	)
 	if *plain.ETag == `"1cb251ec0d568de6a929b520c4aed8d1"` {
 		t.Error("the ETag is the body's MD5")
 	}
@@ -31,8 +33,14 @@ func TestWithoutChecksums(t *testing.T) {
 	unsummed.s3 = s3.NewFromConfig(unsummed.cfg, func(o *s3.Options) {
 		o.UsePathStyle, o.RequestChecksumCalculation = true, aws.RequestChecksumCalculationWhenRequired
 	})
-	none := must[*s3.PutObjectOutput](t)(unsummed.s3.PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String(bucketB), Key: aws.String("none"), Body: strings.NewReader("text")}))
-	head := must[*s3.HeadObjectOutput](t)(w.rootB.s3.HeadObject(ctx, &s3.HeadObjectInput{Bucket: aws.String(bucketB), Key: aws.String("none"), ChecksumMode: s3types.ChecksumModeEnabled}))
+	none := must[*s3.PutObjectOutput](t)(
+		unsummed.s3.PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String(bucketB), Key: aws.String("none"), Body: strings.NewReader("text")}),
+	)
+	head := must[*s3.HeadObjectOutput](t)(
+		w.rootB.s3.HeadObject(ctx, &s3.HeadObjectInput{
+			Bucket: aws.String(bucketB), Key: aws.String("none"), ChecksumMode: s3types.ChecksumModeEnabled,
+		}),
+	)
 	if none.ChecksumCRC64NVME != nil || head.ChecksumCRC64NVME != nil || head.ChecksumType != "" {
 		t.Errorf("a checksum that was not computed: %v, %v of type %q", none.ChecksumCRC64NVME, head.ChecksumCRC64NVME, head.ChecksumType)
 	}
@@ -41,16 +49,25 @@ func TestWithoutChecksums(t *testing.T) {
 	}
 	for _, api := range []*clients{w.rootB, unsummed} {
 		body := bytes.Repeat([]byte("x"), 5<<20)
-		made := must[*s3.CreateMultipartUploadOutput](t)(api.s3.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: aws.String(bucketB), Key: aws.String("parts")}))
+		made := must[*s3.CreateMultipartUploadOutput](t)(
+			api.s3.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: aws.String(bucketB), Key: aws.String("parts")}),
+		)
 		var parts []s3types.CompletedPart
 		for n := range int32(2) {
-			p := must[*s3.UploadPartOutput](t)(api.s3.UploadPart(ctx, &s3.UploadPartInput{Bucket: aws.String(bucketB), Key: aws.String("parts"), UploadId: made.UploadId, PartNumber: aws.Int32(n + 1), Body: bytes.NewReader(body)}))
+			p := must[*s3.UploadPartOutput](t)(
+				api.s3.UploadPart(ctx, &s3.UploadPartInput{
+					Bucket: aws.String(bucketB), Key: aws.String("parts"), UploadId: made.UploadId, PartNumber: aws.Int32(n + 1),
+					Body: bytes.NewReader(body),
+				}),
+			)
 			parts = append(parts, s3types.CompletedPart{ETag: p.ETag, PartNumber: aws.Int32(n + 1)})
 		}
 		must[*s3.CompleteMultipartUploadOutput](t)(api.s3.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
-			Bucket: aws.String(bucketB), Key: aws.String("parts"), UploadId: made.UploadId, MultipartUpload: &s3types.CompletedMultipartUpload{Parts: parts},
+			Bucket: aws.String(bucketB), Key: aws.String("parts"), UploadId: made.UploadId,
+			MultipartUpload: &s3types.CompletedMultipartUpload{Parts: parts},
 		}))
-		if info, data := stored(t, w.sb, bucketB, "parts"); !bytes.Equal(data, append(bytes.Clone(body), body...)) || !strings.HasSuffix(info.ETag, "-2") {
+		if info, data := stored(t, w.sb, bucketB, "parts"); !bytes.Equal(data, append(bytes.Clone(body), body...)) ||
+			!strings.HasSuffix(info.ETag, "-2") {
 			t.Errorf("%d bytes with ETag %s", len(data), info.ETag)
 		}
 	}

@@ -28,12 +28,17 @@ func TestConditionsOnTheVPCEndpoint(t *testing.T) {
 	url := must[string](t)(w.sb.AddVPCEndpoint(sandbox.VPCEndpoint{ID: "vpce-0a1b2c3d", VPC: "vpc-11"}))
 	other := must[string](t)(w.sb.AddVPCEndpoint(sandbox.VPCEndpoint{ID: "vpce-ffffffff", VPC: "vpc-22"}))
 	for _, row := range []struct{ key, value string }{{"aws:SourceVpce", "vpce-0a1b2c3d"}, {"aws:SourceVpc", "vpc-11"}} {
-		w.putBucketPolicy(t, fmt.Sprintf(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":%q},"Action":"s3:PutObject","Resource":"arn:aws:s3:::%s/logs/*","Condition":{"StringEquals":{%q:%q}}}}`, w.role, bucketB, row.key, row.value))
+		w.putBucketPolicy(
+			t,
+			fmt.Sprintf(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":%q},"Action":"s3:PutObject",`+
+				`"Resource":"arn:aws:s3:::%s/logs/*","Condition":{"StringEquals":{%q:%q}}}}`, w.role, bucketB, row.key, row.value),
+		)
 		for _, by := range []struct {
 			name string
 			c    *clients
 			want string
-		}{{"the endpoint", w.uploader.through(url), ""}, {"another endpoint", w.uploader.through(other), "AccessDenied"}, {"the open network", w.uploader, "AccessDenied"}} {
+		}{{"the endpoint", w.uploader.through(url), ""}, {"another endpoint", w.uploader.through(other), "AccessDenied"},
+			{"the open network", w.uploader, "AccessDenied"}} {
 			if _, err := by.c.s3.PutObject(ctx, w.put("logs/x", []byte("x"))); code(err) != by.want {
 				t.Errorf("%s through %s: %v", row.key, by.name, err)
 			}
@@ -45,7 +50,8 @@ func TestTheEndpointsPolicyHasToAllow(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
 	url := must[string](t)(w.sb.AddVPCEndpoint(sandbox.VPCEndpoint{ID: "vpce-1", VPC: "vpc-1", Policy: fmt.Sprintf(
-		`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::%s/logs/in/*"}}`, bucketB)}))
+		`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"s3:PutObject",`+
+			`"Resource":"arn:aws:s3:::%s/logs/in/*"}}`, bucketB)}))
 	c := w.uploader.through(url)
 	// The key is S3's call and does not come through the endpoint.
 	must[*s3.PutObjectOutput](t)(c.s3.PutObject(ctx, w.put("logs/in/x", []byte("x"))))
@@ -63,7 +69,8 @@ func TestEndpointsAreChecked(t *testing.T) {
 	good := sandbox.VPCEndpoint{ID: "vpce-1", VPC: "vpc-1"}
 	must[string](t)(sb.AddVPCEndpoint(good))
 	for name, e := range map[string]sandbox.VPCEndpoint{
-		"the same id again": good, "no id": {VPC: "vpc-1"}, "no VPC": {ID: "vpce-2"}, "a policy that is none": {ID: "vpce-3", VPC: "vpc-1", Policy: "{"},
+		"the same id again": good, "no id": {VPC: "vpc-1"}, "no VPC": {ID: "vpce-2"},
+		"a policy that is none": {ID: "vpce-3", VPC: "vpc-1", Policy: "{"},
 	} {
 		if url, err := sb.AddVPCEndpoint(e); err == nil {
 			t.Errorf("%s: opened at %s", name, url)

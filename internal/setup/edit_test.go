@@ -12,11 +12,19 @@ import (
 
 // documents are the ways in which people write policies.
 var documents = map[string]string{
-	"dense":        `{"Version":"2012-10-17","Statement":[{"Sid":"Theirs","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::444455556666:root"},"Action":"s3:*","Resource":"*"}]}`,
-	"alone":        `{"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Principal": "*", "Action": "s3:DeleteBucket", "Resource": "arn:aws:s3:::b"}, "Id": "last"}`,
-	"on lines":     "{\n  \"Version\": \"2012-10-17\",\n  \"Id\": \"x\",\n  \"Statement\": [\n    {\n      \"Sid\": \"One\",\n      \"Effect\": \"Allow\",\n      \"Principal\": {\"AWS\": \"444455556666\"},\n      \"Action\": \"s3:GetObject\",\n      \"Resource\": \"arn:aws:s3:::b/*\"\n    },\n    {\n      \"Sid\": \"Two\", \"Effect\": \"Deny\", \"Principal\": \"*\", \"Action\": \"s3:*\", \"Resource\": \"arn:aws:s3:::b/x\"\n    }\n  ]\n}\n",
-	"odd spaces":   "{ \"Statement\" :[ {\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":[\"s3:GetObject\"],\"Resource\":\"*\"}\t,\n{\"Sid\":\"\\u0042\",\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"s3:GetObject\",\"Resource\":\"*\"} ],\"Version\":\"2008-10-17\"}",
-	"one on lines": "{\n\t\"Version\": \"2012-10-17\",\n\t\"Statement\": [\n\t\t{\"Sid\": \"One\", \"Effect\": \"Allow\", \"Principal\": {\"AWS\": \"444455556666\"}, \"Action\": \"s3:GetObject\", \"Resource\": \"*\"}\n\t]\n}",
+	"dense": `{"Version":"2012-10-17","Statement":[{"Sid":"Theirs","Effect":"Allow",` +
+		`"Principal":{"AWS":"arn:aws:iam::444455556666:root"},"Action":"s3:*","Resource":"*"}]}`,
+	"alone": `{"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Principal": "*", "Action": "s3:DeleteBucket", ` +
+		`"Resource": "arn:aws:s3:::b"}, "Id": "last"}`,
+	"on lines": "{\n  \"Version\": \"2012-10-17\",\n  \"Id\": \"x\",\n  \"Statement\": [\n    {\n      \"Sid\": \"One\",\n      " +
+		"\"Effect\": \"Allow\",\n      \"Principal\": {\"AWS\": \"444455556666\"},\n      \"Action\": \"s3:GetObject\",\n      \"Resource\": " +
+		"\"arn:aws:s3:::b/*\"\n    },\n    {\n      \"Sid\": \"Two\", \"Effect\": \"Deny\", \"Principal\": \"*\", \"Action\": \"s3:*\", " +
+		"\"Resource\": \"arn:aws:s3:::b/x\"\n    }\n  ]\n}\n",
+	"odd spaces": "{ \"Statement\" :[ {\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":[\"s3:GetObject\"],\"Resource\":\"*\"}\t,\n" +
+		"{\"Sid\":\"\\u0042\",\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"s3:GetObject\",\"Resource\":\"*\"} " +
+		"],\"Version\":\"2008-10-17\"}",
+	"one on lines": "{\n\t\"Version\": \"2012-10-17\",\n\t\"Statement\": [\n\t\t{\"Sid\": \"One\", \"Effect\": \"Allow\", " +
+		"\"Principal\": {\"AWS\": \"444455556666\"}, \"Action\": \"s3:GetObject\", \"Resource\": \"*\"}\n\t]\n}",
 }
 
 func TestWhatIsAddedCanBeTakenOutByteForByte(t *testing.T) {
@@ -91,7 +99,8 @@ func FuzzEditing(f *testing.F) {
 
 func TestOthersOfBrokerdAreNotOurs(t *testing.T) {
 	own := ownership{stateOf(t, stanza).Deliveries}
-	theirs := strings.ReplaceAll(`{"Version":"2012-10-17","Statement":[{"Sid":"BrokerdAllowWriteMetrics","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/Other"},"Action":"s3:PutObject","Resource":"arn:aws:s3:::tenant-bucket/metrics/*"},PLAIN]}`,
+	theirs := strings.ReplaceAll(`{"Version":"2012-10-17","Statement":[{"Sid":"BrokerdAllowWriteMetrics","Effect":"Allow","Principal":`+
+		`{"AWS":"arn:aws:iam::111122223333:role/Other"},"Action":"s3:PutObject","Resource":"arn:aws:s3:::tenant-bucket/metrics/*"},PLAIN]}`,
 		"PLAIN", compact(stateOf(t, stanza).Buckets[0].Policy.Statement[1]))
 	e, err := planPolicy(KindBucket, theirs, stateOf(t, stanza).Buckets[0].Policy, own)
 	if err != nil || !strings.Contains(e.after, "BrokerdAllowWriteMetrics") {
@@ -106,7 +115,9 @@ func TestOthersOfBrokerdAreNotOurs(t *testing.T) {
 func TestMeaningIsComparedNotText(t *testing.T) {
 	state := stateOf(t, stanza)
 	own := ownership{stateOf(t, stanza).Deliveries}
-	other := `{"Version":"2012-10-17","Statement":[{"Condition":{"StringEquals":{"kms:viaservice":["s3.eu-west-1.amazonaws.com"]}},"Resource":["` + state.Keys[0].ARN + `"],"Action":["KMS:Decrypt","kms:generatedatakey"],"Effect":"Allow","Sid":"BrokerdUseKeyThroughS3AuditLogs6374ec"},
+	other := `{"Version":"2012-10-17","Statement":[{"Condition":{"StringEquals":{"kms:viaservice":["s3.eu-west-1.amazonaws.com"]}},` +
+		`"Resource":["` +
+		state.Keys[0].ARN + `"],"Action":["KMS:Decrypt","kms:generatedatakey"],"Effect":"Allow","Sid":"BrokerdUseKeyThroughS3AuditLogs6374ec"},
 		{"Sid":"BrokerdWriteObjectsAuditLogs6374ec","Effect":"Allow","Action":["s3:AbortMultipartUpload","s3:PutObject"],"Resource":"arn:aws:s3:::tenant-bucket/logs/*"}]}`
 	e, err := planPolicy(KindIdentity, other, state.Roles[0].Inline, own)
 	if err != nil || e.op != OpKeep {
@@ -149,7 +160,8 @@ func TestSidsOfDestinationsDiffer(t *testing.T) {
 
 func TestTheSamePolicyInAnotherOrderIsNoChange(t *testing.T) {
 	c := Change{Kind: KindBucket}
-	a := `{"Version":"2012-10-17","Statement":[{"Sid":"A","Effect":"Allow","Principal":{"AWS":["x","y"]},"Action":["s3:GetObject","s3:PutObject"],"Resource":"*"}]}`
+	a := `{"Version":"2012-10-17","Statement":[{"Sid":"A","Effect":"Allow","Principal":{"AWS":["x","y"]},` +
+		`"Action":["s3:GetObject","s3:PutObject"],"Resource":"*"}]}`
 	for other, want := range map[string]bool{
 		strings.Replace(a, `["x","y"]`, `["y","x"]`, 1):                                true,
 		strings.Replace(a, `"Sid":"A",`, `"Sid":"B",`, 1):                              false,

@@ -7,8 +7,10 @@ import (
 
 func TestABucketThatCannotReceiveAccessLogsIsNamed(t *testing.T) {
 	source, to := BucketRef{"tenant", "444455556666", "eu-west-1"}, Logging{Bucket: "logs", Prefix: "s3/"}
-	const allow = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"logging.s3.amazonaws.com"},"Action":"s3:PutObject",` +
-		`"Resource":"arn:aws:s3:::logs/s3/*","Condition":{"ArnLike":{"aws:SourceArn":"arn:aws:s3:::tenant"},"StringEquals":{"aws:SourceAccount":"444455556666"}}}]}`
+	const allow = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"logging.s3.amazonaws.com"},` +
+		`"Action":"s3:PutObject",` +
+		`"Resource":"arn:aws:s3:::logs/s3/*","Condition":{"ArnLike":{"aws:SourceArn":"arn:aws:s3:::tenant"},` +
+		`"StringEquals":{"aws:SourceAccount":"444455556666"}}}]}`
 	good := func() *BucketAt {
 		return &BucketAt{
 			Info: KnownPart(BucketInfo{Region: "eu-west-1"}), Policy: KnownPart(allow), Ownership: KnownPart("BucketOwnerEnforced"),
@@ -25,12 +27,28 @@ func TestABucketThatCannotReceiveAccessLogsIsNamed(t *testing.T) {
 		{name: "SSE-KMS by default", change: func(b *BucketAt) { b.Encryption.Value.Algorithm = "aws:kms" }, want: "SSE-KMS"},
 		{name: "dual-layer SSE-KMS by default", change: func(b *BucketAt) { b.Encryption.Value.Algorithm = "aws:kms:dsse" }, want: "SSE-KMS"},
 		{name: "no policy", change: func(b *BucketAt) { b.Policy = Part[string]{Presence: Absent} }, want: "logging.s3.amazonaws.com"},
-		{name: "a policy for another prefix", change: func(b *BucketAt) { b.Policy.Value = strings.Replace(allow, "logs/s3/", "logs/other/", 1) }, want: "logging.s3.amazonaws.com"},
-		{name: "a policy for another bucket", change: func(b *BucketAt) { b.Policy.Value = strings.Replace(allow, ":::tenant", ":::another", 1) }, want: "logging.s3.amazonaws.com"},
-		{name: "a policy for another account", change: func(b *BucketAt) { b.Policy.Value = strings.Replace(allow, "444455556666", "111122223333", 1) }, want: "logging.s3.amazonaws.com"},
+		{
+			name: "a policy for another prefix", change: func(b *BucketAt) {
+				b.Policy.Value = strings.Replace(allow, "logs/s3/", "logs/other/", 1)
+			}, want: "logging.s3.amazonaws.com",
+		},
+		{
+			name: "a policy for another bucket", change: func(b *BucketAt) {
+				b.Policy.Value = strings.Replace(allow, ":::tenant", ":::another", 1)
+			}, want: "logging.s3.amazonaws.com",
+		},
+		{
+			name: "a policy for another account", change: func(b *BucketAt) {
+				b.Policy.Value = strings.Replace(allow, "444455556666", "111122223333", 1)
+			}, want: "logging.s3.amazonaws.com",
+		},
 		{name: "another Region", change: func(b *BucketAt) { b.Info.Value.Region = "eu-central-1" }, want: "eu-central-1"},
 		{name: "no bucket", change: func(b *BucketAt) { b.Info = Part[BucketInfo]{Presence: Absent} }, want: "does not exist"},
-		{name: "ACLs may grant it", change: func(b *BucketAt) { b.Policy, b.Ownership = Part[string]{Presence: Absent}, KnownPart("ObjectWriter") }, open: true},
+		{
+			name: "ACLs may grant it", change: func(b *BucketAt) {
+				b.Policy, b.Ownership = Part[string]{Presence: Absent}, KnownPart("ObjectWriter")
+			}, open: true,
+		},
 		{name: "a bucket that may not be read", change: func(b *BucketAt) { b.Info = Part[BucketInfo]{Presence: Unread} }, open: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {

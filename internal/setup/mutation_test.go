@@ -82,9 +82,11 @@ func arranged(t *testing.T, s State, change func(kind Kind, arn string, p Policy
 		}
 		return KnownPart(string(out))
 	}
-	snap := &Snapshot{Taken: time.Unix(0, 0), Callers: map[string]string{}, Identities: map[string]*Identity{}, Buckets: map[string]*BucketAt{}, Keys: map[string]*KeyAt{}}
+	snap := &Snapshot{Taken: time.Unix(0, 0), Callers: map[string]string{}, Identities: map[string]*Identity{},
+		Buckets: map[string]*BucketAt{}, Keys: map[string]*KeyAt{}}
 	put := func(arn string, trust, inline Part[string]) {
-		id := &Identity{ARN: arn, Info: KnownPart(IdentityInfo{}), Trust: trust, Inline: KnownPart([]Document{}), Attached: KnownPart([]Document{}), Boundary: AbsentPart[Document]()}
+		id := &Identity{ARN: arn, Info: KnownPart(IdentityInfo{}), Trust: trust, Inline: KnownPart([]Document{}),
+			Attached: KnownPart([]Document{}), Boundary: AbsentPart[Document]()}
 		if inline.Is() {
 			id.Inline = KnownPart([]Document{{Name: InlineName, Text: inline.Value}})
 		}
@@ -98,11 +100,13 @@ func arranged(t *testing.T, s State, change func(kind Kind, arn string, p Policy
 		put(r.ARN, text(KindTrust, r.ARN, r.Trust), text(KindIdentity, r.ARN, r.Inline))
 	}
 	for _, k := range s.Keys {
-		snap.Keys[k.ARN] = &KeyAt{ARN: k.ARN, Info: KnownPart(KeyInfo{State: "Enabled", Spec: "SYMMETRIC_DEFAULT", Usage: "ENCRYPT_DECRYPT"}), Policy: text(KindKey, k.ARN, k.Policy)}
+		snap.Keys[k.ARN] = &KeyAt{ARN: k.ARN, Info: KnownPart(KeyInfo{State: "Enabled", Spec: "SYMMETRIC_DEFAULT", Usage: "ENCRYPT_DECRYPT"}),
+			Policy: text(KindKey, k.ARN, k.Policy)}
 		snap.Callers[k.Account] = "arn:x"
 	}
 	for _, b := range s.Buckets {
-		snap.Buckets[b.Name] = &BucketAt{Name: b.Name, Info: KnownPart(BucketInfo{}), Policy: text(KindBucket, b.ARN, b.Policy), PublicAccess: KnownPart(b.PublicAccess), AccountPublicAccess: AbsentPart[PublicAccess]()}
+		snap.Buckets[b.Name] = &BucketAt{Name: b.Name, Info: KnownPart(BucketInfo{}), Policy: text(KindBucket, b.ARN, b.Policy),
+			PublicAccess: KnownPart(b.PublicAccess), AccountPublicAccess: AbsentPart[PublicAccess]()}
 	}
 	return snap
 }
@@ -137,15 +141,22 @@ func broken(t *testing.T, s State, snap *Snapshot) []string {
 var doubled = []string{"kms:ViaService of " + SidEncrypt, "kms:ViaService of " + SidKeyUse}
 
 func TestEverythingInThePoliciesIsNeeded(t *testing.T) {
-	hub := "    chain:\n      - {role: \"arn:aws:iam::777788889999:role/net/hub\", external_id: hub-7, tags: {team: a}, transitive_tags: [team]}\n    bucket:"
+	hub := "    chain:\n      - {role: \"arn:aws:iam::777788889999:role/net/hub\", external_id: hub-7, tags: {team: a}, " +
+		"transitive_tags: [team]}\n    bucket:"
 	for name, yaml := range map[string]string{
-		"one":                  stanza + asRole,
-		"tags and an acl":      strings.Replace(stanza, "    session:", "    tags: {kept: 7y}\n    acl: bucket-owner-full-control\n    session:", 1) + asRole,
-		"tagged sessions":      strings.Replace(stanza, "{external_id: tenant-7}", "{external_id: tenant-7, tags: {team: a}, source_identity: app1}", 1) + asRole,
+		"one": stanza + asRole,
+		"tags and an acl": strings.Replace(stanza, "    session:",
+			"    tags: {kept: 7y}\n    acl: bucket-owner-full-control\n    session:", 1) + asRole,
+		"tagged sessions": strings.Replace(stanza, "{external_id: tenant-7}",
+			"{external_id: tenant-7, tags: {team: a}, source_identity: app1}", 1) + asRole,
 		"a chain":              strings.Replace(stanza, "    bucket:", hub, 1) + strings.Replace(asRole, "111122223333", "999900001111", 1),
 		"without a bucket key": stanza + "    bucket_key: false\n" + asRole,
-		"a web identity":       "aws: {source: {type: web-identity}}\n" + strings.Replace(stanza, "session: {external_id: tenant-7}", "session: {}", 1) + "setup:\n  runs_as: {type: web-identity, provider: \"arn:aws:iam::111122223333:oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/E\", subject: \"system:serviceaccount:logging:brokerd\"}\n",
-		"two destinations":     stanza + strings.NewReplacer("destinations:\n", "", "audit-logs:", "metrics:", "logs/", "metrics/").Replace(stanza) + asRole,
+		"a web identity": "aws: {source: {type: web-identity}}\n" +
+			strings.Replace(stanza, "session: {external_id: tenant-7}", "session: {}", 1) + "setup:\n  runs_as: {type: web-identity, provider: " +
+			"\"arn:aws:iam::111122223333:oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/E\", " +
+			"subject: \"system:serviceaccount:logging:brokerd\"}\n",
+		"two destinations": stanza +
+			strings.NewReplacer("destinations:\n", "", "audit-logs:", "metrics:", "logs/", "metrics/").Replace(stanza) + asRole,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, err := StateOf(loadConfig(t, yaml))

@@ -40,11 +40,13 @@ func load(t *testing.T, yaml string) *config.Destination {
 
 func TestDesired(t *testing.T) {
 	for name, c := range map[string]struct{ yaml, source string }{
-		"usual":          {stanza, "arn:aws:iam::111122223333:role/app"},
-		"china":          {regions.Replace(stanza), "arn:aws-cn:iam::111122223333:user/app"},
-		"no-bucket-key":  {stanza + "    bucket_key: false\n", "arn:aws:iam::111122223333:role/app"},
-		"tagged-session": {strings.Replace(stanza, "{external_id: tenant-7}", "{tags: {team: audit}, source_identity: app1}", 1), "arn:aws:sts::111122223333:assumed-role/app/i-1"},
-		"peers":          {strings.Replace(stanza, "{external_id: tenant-7}", "{peer: {source_identity: unit, tags: {pod: pod}}}", 1), "arn:aws:iam::111122223333:role/app"},
+		"usual":         {stanza, "arn:aws:iam::111122223333:role/app"},
+		"china":         {regions.Replace(stanza), "arn:aws-cn:iam::111122223333:user/app"},
+		"no-bucket-key": {stanza + "    bucket_key: false\n", "arn:aws:iam::111122223333:role/app"},
+		"tagged-session": {strings.Replace(stanza, "{external_id: tenant-7}", "{tags: {team: audit}, source_identity: app1}", 1),
+			"arn:aws:sts::111122223333:assumed-role/app/i-1"},
+		"peers": {strings.Replace(stanza, "{external_id: tenant-7}", "{peer: {source_identity: unit, tags: {pod: pod}}}", 1),
+			"arn:aws:iam::111122223333:role/app"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			docs, err := Desired(load(t, c.yaml), Options{SourcePrincipalARN: c.source})

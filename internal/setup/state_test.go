@@ -60,7 +60,8 @@ func dump(s State) string {
 		policy("policy", k.Policy)
 	}
 	for _, k := range s.Buckets {
-		fmt.Fprintf(&b, "bucket %s create %v encryption %+v lifecycle %d logging %v for %v\n", k.Name, k.Create, k.Encryption, len(k.Lifecycle), k.Logging != nil, k.Destinations)
+		fmt.Fprintf(&b, "bucket %s create %v encryption %+v lifecycle %d logging %v for %v\n", k.Name, k.Create, k.Encryption, len(k.Lifecycle),
+			k.Logging != nil, k.Destinations)
 		policy("policy", k.Policy)
 	}
 	for _, k := range s.Trails {
@@ -82,14 +83,22 @@ func TestStates(t *testing.T) {
     tags: {kept: 7y}
     session: {external_id: tenant-7}
 `
-	chained := strings.Replace(stanza, "    bucket:", "    chain:\n      - {role: \"arn:aws:iam::777788889999:role/net/hub\", external_id: hub-7, tags: {team: a}, transitive_tags: [team]}\n    bucket:", 1)
+	chained := strings.Replace(stanza, "    bucket:",
+		"    chain:\n      - {role: \"arn:aws:iam::777788889999:role/net/hub\", external_id: hub-7, tags: {team: a}, transitive_tags: [team]}\n"+
+			"    bucket:", 1)
 	for name, yaml := range map[string]string{
-		"one":             stanza + asRole,
-		"shared":          stanza + other + asRole,
-		"chain":           chained + strings.Replace(asRole, "111122223333", "999900001111", 1),
-		"pod-identity":    chained + "setup:\n  runs_as: {type: pod-identity, principal: \"arn:aws:iam::777788889999:role/pod\"}\n  boundary: arn:aws:iam::777788889999:policy/b\n",
-		"web-identity":    "aws: {source: {type: web-identity}}\n" + strings.Replace(stanza, "session: {external_id: tenant-7}", "session: {duration: 4h}", 1) + "setup:\n  runs_as: {type: web-identity, provider: \"arn:aws:iam::111122223333:oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/E\", subject: \"system:serviceaccount:logging:brokerd\"}\n",
-		"everything else": stanza + "    setup: {access_logs: {bucket: logs-of-b, prefix: s3/}, trail: \"arn:aws:cloudtrail:eu-west-1:444455556666:trail/main\"}\n" + "setup:\n  runs_as: {type: user, principal: \"arn:aws:iam::111122223333:user/app\"}\n  create_bucket: true\n",
+		"one":    stanza + asRole,
+		"shared": stanza + other + asRole,
+		"chain":  chained + strings.Replace(asRole, "111122223333", "999900001111", 1),
+		"pod-identity": chained + "setup:\n  runs_as: {type: pod-identity, principal: \"arn:aws:iam::777788889999:role/pod\"}\n" +
+			"  boundary: arn:aws:iam::777788889999:policy/b\n",
+		"web-identity": "aws: {source: {type: web-identity}}\n" +
+			strings.Replace(stanza, "session: {external_id: tenant-7}", "session: {duration: 4h}", 1) +
+			"setup:\n  runs_as: {type: web-identity, provider: \"arn:aws:iam::111122223333:oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/E\", " +
+			"subject: \"system:serviceaccount:logging:brokerd\"}\n",
+		"everything else": stanza + "    setup: {access_logs: {bucket: logs-of-b, prefix: s3/}, " +
+			"trail: \"arn:aws:cloudtrail:eu-west-1:444455556666:trail/main\"}\n" + "setup:\n  runs_as: {type: user, " +
+			"principal: \"arn:aws:iam::111122223333:user/app\"}\n  create_bucket: true\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, err := StateOf(loadConfig(t, yaml))
@@ -127,13 +136,18 @@ func TestNobodyIsTrustedByDefault(t *testing.T) {
 // One role, bucket or key cannot be two things at once.
 func TestDestinationsThatContradictEachOther(t *testing.T) {
 	other := func(change ...string) string {
-		return strings.NewReplacer(append([]string{"destinations:\n", "", "audit-logs:", "metrics:", "logs/", "metrics/"}, change...)...).Replace(stanza)
+		return strings.NewReplacer(
+			append([]string{"destinations:\n", "", "audit-logs:", "metrics:", "logs/", "metrics/"}, change...)...,
+		).Replace(stanza)
 	}
 	for name, c := range map[string]struct{ yaml, want string }{
-		"two boundaries": {stanza + "    setup: {boundary: \"arn:aws:iam::111122223333:policy/a\"}\n" + other() + "    setup: {boundary: \"arn:aws:iam::111122223333:policy/b\"}\n",
-			"role arn:aws:iam::111122223333:role/Up has the boundary arn:aws:iam::111122223333:policy/a for one destination and arn:aws:iam::111122223333:policy/b for another"},
+		"two boundaries": {stanza + "    setup: {boundary: \"arn:aws:iam::111122223333:policy/a\"}\n" +
+			other() + "    setup: {boundary: \"arn:aws:iam::111122223333:policy/b\"}\n",
+			"role arn:aws:iam::111122223333:role/Up has the boundary arn:aws:iam::111122223333:policy/a for one destination and " +
+				"arn:aws:iam::111122223333:policy/b for another"},
 		"two Regions": {stanza + other("eu-west-1", "eu-west-2"), "bucket tenant-bucket is in account 444455556666 and Region eu-west-1"},
-		"two targets of access logs": {stanza + "    setup: {access_logs: {bucket: logs-a}}\n" + other() + "    setup: {access_logs: {bucket: logs-b}}\n",
+		"two targets of access logs": {stanza + "    setup: {access_logs: {bucket: logs-a}}\n" +
+			other() + "    setup: {access_logs: {bucket: logs-b}}\n",
 			"the access logs of bucket tenant-bucket go to logs-a for one destination and to logs-b for another"},
 	} {
 		_, err := StateOf(loadConfig(t, c.yaml+asRole))
@@ -146,7 +160,8 @@ func TestDestinationsThatContradictEachOther(t *testing.T) {
 // The default encryption of a bucket with two keys is the first destination's; the
 // other one's uploads name their own key.
 func TestTwoKeysInOneBucket(t *testing.T) {
-	two := strings.NewReplacer("destinations:\n", "", "audit-logs:", "metrics:", "logs/", "metrics/", "key/1234abcd", "key/5678").Replace(stanza)
+	two := strings.NewReplacer("destinations:\n", "", "audit-logs:", "metrics:", "logs/", "metrics/", "key/1234abcd",
+		"key/5678").Replace(stanza)
 	s := stateOf(t, stanza+two)
 	if b := s.Buckets[0]; len(s.Buckets) != 1 || len(s.Keys) != 2 || !strings.HasSuffix(b.Encryption.KeyARN, "key/1234abcd") {
 		t.Errorf("%+v", s.Buckets)

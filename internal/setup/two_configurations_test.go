@@ -28,7 +28,8 @@ func mayWrite(t *testing.T, policy string, d Delivery) bool {
 	}
 	r := iampolicy.Evaluate(iampolicy.Scenario{
 		Request: iampolicy.Request{
-			Principal: "arn:aws:sts::" + d.Roles[0][13:25] + ":assumed-role/" + d.Destination.Role[strings.LastIndexByte(d.Destination.Role, '/')+1:] + "/s", RoleARN: d.Destination.Role,
+			Principal: "arn:aws:sts::" + d.Roles[0][13:25] + ":assumed-role/" +
+				d.Destination.Role[strings.LastIndexByte(d.Destination.Role, '/')+1:] + "/s", RoleARN: d.Destination.Role,
 			Action: "s3:PutObject", Resource: strings.TrimSuffix(d.Objects, "*") + "x", ResourceAccount: d.Destination.Owner,
 			Context: map[string][]string{"aws:SecureTransport": {"true"}},
 		},
@@ -84,7 +85,8 @@ func older(t *testing.T, p Policy, d Delivery) string {
 func TestOlderIdsAreTakenOver(t *testing.T) {
 	one := stateOf(t, stanza)
 	d := one.Deliveries[0]
-	for kind, want := range map[Kind]Policy{KindTrust: one.Roles[0].Trust, KindIdentity: one.Roles[0].Inline, KindBucket: one.Buckets[0].Policy, KindKey: one.Keys[0].Policy} {
+	for kind, want := range map[Kind]Policy{KindTrust: one.Roles[0].Trust, KindIdentity: one.Roles[0].Inline,
+		KindBucket: one.Buckets[0].Policy, KindKey: one.Keys[0].Policy} {
 		after := applied(t, kind, older(t, want, d), want, one)
 		if strings.Contains(after, d.legacySid+`"`) || strings.Count(after, d.Sid+`"`) != strings.Count(older(t, want, d), d.legacySid+`"`) {
 			t.Errorf("%s: ids were not taken over:\n%s", kind, after)

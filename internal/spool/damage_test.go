@@ -88,7 +88,8 @@ func TestATornFileGoesToQuarantineAndHarmsNoOther(t *testing.T) {
 			if r.Queued != 2 || len(r.Quarantined) != 1 || s.Unrecovered().Quarantined != 1 || len(w.kinds(spool.EventQuarantined)) != 1 {
 				t.Errorf("recovery %+v, now %+v", r, s.Unrecovered())
 			}
-			want := []string{"queue/" + idOf(1) + ".obj", "queue/" + idOf(3) + ".obj", "quarantine/" + idOf(2) + ".obj", "quarantine/" + idOf(2) + ".obj.why"}
+			want := []string{"queue/" + idOf(1) + ".obj", "queue/" + idOf(3) + ".obj", "quarantine/" + idOf(2) + ".obj",
+				"quarantine/" + idOf(2) + ".obj.why"}
 			if got := names(t, o.Dir); !slices.Equal(got, want) {
 				t.Errorf("on disk: %v", got)
 			}

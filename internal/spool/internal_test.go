@@ -12,7 +12,8 @@ import (
 )
 
 func TestUnsafeFileSystemsAreNamed(t *testing.T) {
-	for magic, name := range map[uint64]string{0x01021994: "tmpfs", 0x6969: "NFS", 0xff534d42: "CIFS", 0x65735546: "FUSE", 0x794c7630: "overlayfs", 0x61756673: "aufs", 0x786f4256: "vboxsf"} {
+	for magic, name := range map[uint64]string{0x01021994: "tmpfs", 0x6969: "NFS", 0xff534d42: "CIFS", 0x65735546: "FUSE",
+		0x794c7630: "overlayfs", 0x61756673: "aufs", 0x786f4256: "vboxsf"} {
 		if e := checkFileSystem("/x", magic); e == nil || e.FileSystem != name || e.Why == "" {
 			t.Errorf("%x: %v", magic, e)
 		}
@@ -25,7 +26,8 @@ func TestUnsafeFileSystemsAreNamed(t *testing.T) {
 }
 
 func FuzzFooter(f *testing.F) {
-	foot := footer{header: Header{ID: ulid.ULID{1}.String(), Destination: "d", PartSize: minSegment, Received: time.Unix(1, 0).UTC()}, size: 3, crc: 7, segments: []uint32{7}}
+	foot := footer{header: Header{ID: ulid.ULID{1}.String(), Destination: "d", PartSize: minSegment, Received: time.Unix(1, 0).UTC()},
+		size: 3, crc: 7, segments: []uint32{7}}
 	text, err := foot.encode()
 	if err != nil {
 		f.Fatal(err)

@@ -18,7 +18,8 @@ func TestTheOldestIsTheOldest(t *testing.T) {
 	for n := range 20_000 {
 		switch k := rng.IntN(10); {
 		case k < 4 || len(all) == 0:
-			r := &record{id: ulid.ULID{byte(n >> 16), byte(n >> 8), byte(n)}, queue: queues[rng.IntN(2)], received: int64(n) - rng.Int64N(50), state: Queued}
+			r := &record{id: ulid.ULID{byte(n >> 16), byte(n >> 8), byte(n)}, queue: queues[rng.IntN(2)], received: int64(n) - rng.Int64N(50),
+				state: Queued}
 			s.enter(r)
 			all = append(all, r)
 		case k < 8:

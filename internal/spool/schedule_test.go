@@ -58,7 +58,8 @@ func TestARefusedDestinationIsParkedAndOneObjectProbes(t *testing.T) {
 				t.Errorf("object %d: %+v", n, st)
 			}
 		}
-		if u := s.Usage()[0]; u.Parked != 20 || u.Queued != 0 || u.ParkedReason != "ACCESS_DENIED" || u.ParkedError != "no" || u.ParkedSince.IsZero() {
+		if u := s.Usage()[0]; u.Parked != 20 || u.Queued != 0 || u.ParkedReason != "ACCESS_DENIED" || u.ParkedError != "no" ||
+			u.ParkedSince.IsZero() {
 			t.Errorf("usage %+v", u)
 		}
 		// 1, 2, 4 … 300 s, of which half is chance: about 16 to 30 attempts in an hour, never two at once.

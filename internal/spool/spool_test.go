@@ -16,7 +16,8 @@ import (
 )
 
 func TestAnAcceptedObjectIsDeliveredAsItWasAccepted(t *testing.T) {
-	for name, size := range map[string]int{"empty": 0, "one byte": 1, "a segment": 64 << 10, "segments and a rest": 3<<16 + 5, "beyond a buffer": 1 << 20} {
+	for name, size := range map[string]int{"empty": 0, "one byte": 1, "a segment": 64 << 10, "segments and a rest": 3<<16 + 5,
+		"beyond a buffer": 1 << 20} {
 		t.Run(name, func(t *testing.T) {
 			st := newStore()
 			var seen spool.Header
@@ -152,7 +153,8 @@ func TestTheDirectoryIsTakenOnceAndOnlyWhenItIsSafe(t *testing.T) {
 	o := optionsOf(t, st)
 	open(t, o)
 	var locked *spool.LockedError
-	if _, err := spool.Open(o); !errors.As(err, &locked) || !strings.Contains(err.Error(), o.Dir) || !strings.Contains(err.Error(), "process ") {
+	if _, err := spool.Open(o); !errors.As(err, &locked) || !strings.Contains(err.Error(), o.Dir) ||
+		!strings.Contains(err.Error(), "process ") {
 		t.Errorf("a second one: %v", err)
 	}
 	o.Dir = t.TempDir()

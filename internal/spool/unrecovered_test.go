@@ -70,7 +70,8 @@ func TestAnUnreadableObjectIsCountedListedAndNamed(t *testing.T) {
 		if listed[idOf(1)] != spool.Unreadable || listed[idOf(2)] != spool.Unreadable || listed[idOf(3)] != spool.Queued {
 			t.Errorf("listed %v", listed)
 		}
-		if st, ok := s.Status(idOf(1)); !ok || st.State != spool.Unreadable || st.LastReason != "UNREADABLE" || !strings.Contains(st.LastError, "permission denied") {
+		if st, ok := s.Status(idOf(1)); !ok || st.State != spool.Unreadable || st.LastReason != "UNREADABLE" ||
+			!strings.Contains(st.LastError, "permission denied") {
 			t.Errorf("status: got %+v, known %v", st, ok)
 		}
 		if _, err := s.Export(t.Context(), idOf(1), &bytes.Buffer{}); !errors.Is(err, spool.ErrState) {

@@ -12,12 +12,15 @@ func TestUnitAndPodInCgroups(t *testing.T) {
 	const pod = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
 	under := strings.ReplaceAll(pod, "-", "_")
 	for text, want := range map[string][2]string{
-		"0::/system.slice/app.service\n":                                                                                 {"app.service", ""},
-		"0::/system.slice/system-app.slice/app@7.service\n":                                                              {"app@7.service", ""},
-		"0::/system.slice/app.service/workers/1\n":                                                                       {"app.service", ""},
-		"12:cpu:/x\n1:name=systemd:/system.slice/app.service\n0::/\n":                                                    {"app.service", ""},
-		"0::/system.slice/new.service\n1:name=systemd:/system.slice/app.service\n":                                       {"app.service", ""},
-		"0::/user.slice/user-1000.slice/user@1000.service/app.slice/nginx.service\n":                                     {"user@1000.service", ""}, // the user made the rest
+		"0::/system.slice/app.service\n":                                           {"app.service", ""},
+		"0::/system.slice/system-app.slice/app@7.service\n":                        {"app@7.service", ""},
+		"0::/system.slice/app.service/workers/1\n":                                 {"app.service", ""},
+		"12:cpu:/x\n1:name=systemd:/system.slice/app.service\n0::/\n":              {"app.service", ""},
+		"0::/system.slice/new.service\n1:name=systemd:/system.slice/app.service\n": {"app.service", ""},
+		// the user made the rest
+		"0::/user.slice/user-1000.slice/user@1000.service/app.slice/nginx.service\n": {
+			"user@1000.service", "",
+		},
 		"0::/user.slice/user-1000.slice/session-3.scope\n":                                                               {"session-3.scope", ""},
 		"0::/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" + under + ".slice/cri-containerd-1.scope\n": {"", pod},
 		"0::/kubepods/besteffort/pod" + pod + "/0123\n":                                                                  {"", pod},
@@ -25,9 +28,10 @@ func TestUnitAndPodInCgroups(t *testing.T) {
 		"0::/mine/kubepods/pod" + pod + "\n":                                                                             {"", ""},
 		"0::/mine/app.service\n":                                                                                         {"", ""},
 		"0::/\n":                                                                                                         {"", ""},
-		"0::/../../pod" + pod + "/x\n":                                                                                   {"", ""}, // seen from another cgroup namespace
-		"":                                                                                                               {"", ""},
-		"nonsense":                                                                                                       {"", ""},
+		// seen from another cgroup namespace
+		"0::/../../pod" + pod + "/x\n": {"", ""},
+		"":                             {"", ""},
+		"nonsense":                     {"", ""},
 	} {
 		if unit, pod := parseCgroup(text); [2]string{unit, pod} != want {
 			t.Errorf("%q: %q, %q", text, unit, pod)
@@ -42,7 +46,9 @@ func FuzzCgroup(f *testing.F) {
 	f.Add("1:name=systemd:/a:b/c.scope\n0::/kubepods/pod0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0/x")
 	f.Fuzz(func(t *testing.T, text string) {
 		unit, pod := parseCgroup(text)
-		if unit != "" && (pod != "" || strings.ContainsAny(unit, "/\n") || !strings.HasSuffix(unit, ".service") && !strings.HasSuffix(unit, ".scope")) || pod != "" && len(pod) != 36 {
+		if unit != "" &&
+			(pod != "" || strings.ContainsAny(unit, "/\n") || !strings.HasSuffix(unit, ".service") && !strings.HasSuffix(unit, ".scope")) ||
+			pod != "" && len(pod) != 36 {
 			t.Errorf("%q, %q", unit, pod)
 		}
 	})

@@ -54,7 +54,8 @@ func TestDestinationThatCompresses(t *testing.T) {
 				t.Errorf("a body that is not what its sender says: %v", err)
 			}
 			broken := errors.New("the client went away")
-			if _, err = r.put(t.Context(), t, "n", nil, newBody(io.MultiReader(bytes.NewReader(lines), failing{broken})), -1); !errors.Is(err, broken) {
+			if _, err = r.put(t.Context(), t, "n", nil, newBody(io.MultiReader(bytes.NewReader(lines), failing{broken})),
+				-1); !errors.Is(err, broken) {
 				t.Errorf("a body that failed: %v", err)
 			}
 			if n := len(r.Sandbox.Objects(testbed.Bucket)); n != 1 {
@@ -98,7 +99,8 @@ func TestWhatTheDestinationAddsToItsObjects(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = body.Close()
-	if info.Metadata["team"] != "audit" || info.Metadata["app"] != "of the destination" || info.StorageClass != "STANDARD_IA" || info.ContentEncoding != "identity" || info.Tags["retention"] != "7 years" {
+	if info.Metadata["team"] != "audit" || info.Metadata["app"] != "of the destination" || info.StorageClass != "STANDARD_IA" ||
+		info.ContentEncoding != "identity" || info.Tags["retention"] != "7 years" {
 		t.Errorf("stored as %+v", info)
 	}
 }

@@ -157,7 +157,8 @@ func TestObjectsArriveByteForByteEncryptedAndChecked(t *testing.T) {
 				if got.Parts != want || got.Size != int64(n) {
 					t.Errorf("parts %d and size %d, want %d and %d", got.Parts, got.Size, want, n)
 				}
-				if info.Encryption != "aws:kms" || info.KMSKeyARN != r.KeyARN || !info.BucketKeyEnabled || info.ChecksumType != "FULL_OBJECT" || info.Checksum != got.ChecksumCRC32C {
+				if info.Encryption != "aws:kms" || info.KMSKeyARN != r.KeyARN || !info.BucketKeyEnabled || info.ChecksumType != "FULL_OBJECT" ||
+					info.Checksum != got.ChecksumCRC32C {
 					t.Errorf("stored as %+v", info)
 				}
 				if info.Metadata["app"] != "billing" || info.Metadata["brokerd-id"] == "" || info.ContentType != "text/plain" {
@@ -195,7 +196,8 @@ func (f failing) Read([]byte) (int, error) { return 0, f.err }
 func TestBodyThatWasNotWhatItsSenderSaysBecomesNoObject(t *testing.T) {
 	for _, n := range []int{100, 20 << 20} {
 		r := rigged(t)
-		if _, err := r.put(t.Context(), t, "n", []byte("other bytes"), newBody(bytes.NewReader(bytesOf(n))), -1); err == nil || !strings.Contains(err.Error(), "at the door") {
+		if _, err := r.put(t.Context(), t, "n", []byte("other bytes"), newBody(bytes.NewReader(bytesOf(n))), -1); err == nil ||
+			!strings.Contains(err.Error(), "at the door") {
 			t.Errorf("%d bytes: got %v", n, err)
 		}
 		r.nothingLeft(t)
@@ -228,12 +230,15 @@ func TestRefusalsNameTheirReason(t *testing.T) {
 		size    int
 	}{
 		"bucket policy gone": {func(t *testing.T, r *rig) {
-			if err := r.PutBucketPolicy(t.Context(), `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"s3:DeleteBucket","Resource":"arn:aws:s3:::`+testbed.Bucket+`"}]}`); err != nil {
+			if err := r.PutBucketPolicy(t.Context(), `{"Version":"2012-10-17",`+
+				`"Statement":[{"Effect":"Deny","Principal":"*","Action":"s3:DeleteBucket","Resource":"arn:aws:s3:::`+
+				testbed.Bucket+`"}]}`); err != nil {
 				t.Fatal(err)
 			}
 		}, "ACCESS_DENIED", 10},
 		"key policy without the role": {func(t *testing.T, r *rig) {
-			if err := r.PutKeyPolicy(t.Context(), `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::444455556666:root"},"Action":"kms:*","Resource":"*"}]}`); err != nil {
+			if err := r.PutKeyPolicy(t.Context(), `{"Version":"2012-10-17","Statement":[{"Effect":"Allow",`+
+				`"Principal":{"AWS":"arn:aws:iam::444455556666:root"},"Action":"kms:*","Resource":"*"}]}`); err != nil {
 				t.Fatal(err)
 			}
 		}, "ACCESS_DENIED", 10 << 20},

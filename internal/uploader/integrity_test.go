@@ -35,9 +35,10 @@ func TestAnswerThatDiffersIsNoSuccess(t *testing.T) {
 		"composite checksum":          {aws, with(func(s *Stored) { s.ChecksumCRC32C = "AAAAAA==-2" }), "the CRC32C"},
 		"store names its key its way": {compatible, with(func(s *Stored) { s.KMSKeyARN = "arn:aws:kms:my-key" }), ""},
 		"store proves no checksum":    {compatible, with(func(s *Stored) { s.KMSKeyARN = "my-key"; s.ChecksumCRC32C = "" }), ""},
-		"store proves another":        {compatible, with(func(s *Stored) { s.KMSKeyARN = "my-key"; s.ChecksumCRC32C = "BBBBBB==" }), "the CRC32C"},
-		"store ignores encryption":    {compatible, Stored{ChecksumCRC32C: "AAAAAA=="}, "encryption"},
-		"store was not asked for it":  {plain, Stored{ChecksumCRC32C: "AAAAAA=="}, ""},
+		"store proves another": {compatible, with(func(s *Stored) { s.KMSKeyARN = "my-key"; s.ChecksumCRC32C = "BBBBBB==" }),
+			"the CRC32C"},
+		"store ignores encryption":   {compatible, Stored{ChecksumCRC32C: "AAAAAA=="}, "encryption"},
+		"store was not asked for it": {plain, Stored{ChecksumCRC32C: "AAAAAA=="}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := checkResponse(tc.dest, tc.got, "AAAAAA==", true)

@@ -118,13 +118,16 @@ func (w *wiretap) send(t *testing.T, n int, change func(*config.Destination)) (*
 		t.Fatal(err)
 	}
 	d := &config.Destination{Name: "logs", Bucket: "tenant-logs", Owner: "444455556666", Region: "eu-west-1",
-		KMSKey: "arn:aws:kms:eu-west-1:444455556666:key/1", KeyTemplate: tmpl, PathStyle: true, CABundle: w.ca, Endpoints: config.Endpoints{S3: w.URL}}
+		KMSKey: "arn:aws:kms:eu-west-1:444455556666:key/1", KeyTemplate: tmpl, PathStyle: true, CABundle: w.ca,
+		Endpoints: config.Endpoints{S3: w.URL}}
 	change(d)
 	budget, err := uploader.NewBudget(64 << 20)
 	if err != nil {
 		t.Fatal(err)
 	}
-	up, err := uploader.New(uploader.Options{Config: &config.Config{Destinations: map[string]*config.Destination{"logs": d}}, Sessions: always{}, Budget: budget, Host: "h"})
+	up, err := uploader.New(uploader.Options{
+		Config: &config.Config{Destinations: map[string]*config.Destination{"logs": d}}, Sessions: always{}, Budget: budget, Host: "h",
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +135,8 @@ func (w *wiretap) send(t *testing.T, n int, change func(*config.Destination)) (*
 	w.mu.Lock()
 	w.requests, w.most = nil, 0
 	w.mu.Unlock()
-	obj := uploader.Object{ID: ulid.Make().String(), Name: "n", Received: time.Now(), Size: int64(n), Metadata: map[string]string{"app": "billing"}}
+	obj := uploader.Object{ID: ulid.Make().String(), Name: "n", Received: time.Now(), Size: int64(n),
+		Metadata: map[string]string{"app": "billing"}}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	del, err := up.Open(ctx, "logs", obj, newBody(bytes.NewReader(make([]byte, n))))
@@ -158,13 +162,14 @@ func TestEveryHeaderOptionReachesTheWire(t *testing.T) {
 		header string
 		want   string // empty: not sent
 	}{
-		"owner":                  {func(d *config.Destination) {}, "X-Amz-Expected-Bucket-Owner", "444455556666"},
-		"kms_key":                {func(d *config.Destination) {}, sse + "-Aws-Kms-Key-Id", "arn:aws:kms:eu-west-1:444455556666:key/1"},
-		"encryption by kms_key":  {func(d *config.Destination) {}, sse, "aws:kms"},
-		"bucket_key, default":    {func(d *config.Destination) {}, sse + "-Bucket-Key-Enabled", "true"},
-		"bucket_key on":          {func(d *config.Destination) { d.BucketKey = &on }, sse + "-Bucket-Key-Enabled", "true"},
-		"bucket_key off":         {func(d *config.Destination) { d.BucketKey = &off }, sse + "-Bucket-Key-Enabled", "false"},
-		"encryption_context":     {func(d *config.Destination) { d.EncryptionContext = map[string]string{"a": "b"} }, sse + "-Context", base64.StdEncoding.EncodeToString([]byte(`{"a":"b"}`))},
+		"owner":                 {func(d *config.Destination) {}, "X-Amz-Expected-Bucket-Owner", "444455556666"},
+		"kms_key":               {func(d *config.Destination) {}, sse + "-Aws-Kms-Key-Id", "arn:aws:kms:eu-west-1:444455556666:key/1"},
+		"encryption by kms_key": {func(d *config.Destination) {}, sse, "aws:kms"},
+		"bucket_key, default":   {func(d *config.Destination) {}, sse + "-Bucket-Key-Enabled", "true"},
+		"bucket_key on":         {func(d *config.Destination) { d.BucketKey = &on }, sse + "-Bucket-Key-Enabled", "true"},
+		"bucket_key off":        {func(d *config.Destination) { d.BucketKey = &off }, sse + "-Bucket-Key-Enabled", "false"},
+		"encryption_context": {func(d *config.Destination) { d.EncryptionContext = map[string]string{"a": "b"} }, sse + "-Context",
+			base64.StdEncoding.EncodeToString([]byte(`{"a":"b"}`))},
 		"no encryption_context":  {func(d *config.Destination) {}, sse + "-Context", ""},
 		"acl":                    {func(d *config.Destination) { d.ACL = "bucket-owner-full-control" }, "X-Amz-Acl", "bucket-owner-full-control"},
 		"no acl":                 {func(d *config.Destination) {}, "X-Amz-Acl", ""},
@@ -173,9 +178,10 @@ func TestEveryHeaderOptionReachesTheWire(t *testing.T) {
 		"metadata":               {func(d *config.Destination) { d.Metadata = map[string]string{"team": "audit"} }, "X-Amz-Meta-Team", "audit"},
 		"metadata of the client": {func(d *config.Destination) {}, "X-Amz-Meta-App", "billing"},
 		"metadata, the stronger": {func(d *config.Destination) { d.Metadata = map[string]string{"app": "ours"} }, "X-Amz-Meta-App", "ours"},
-		"content_type":           {func(d *config.Destination) { d.ContentType = "application/x-ndjson" }, "Content-Type", "application/x-ndjson"},
-		"content_encoding":       {func(d *config.Destination) { d.ContentEncoding = "gzip" }, "Content-Encoding", "gzip"},
-		"compression":            {func(d *config.Destination) { d.Compression = "zstd" }, "Content-Encoding", "zstd"},
+		"content_type": {func(d *config.Destination) { d.ContentType = "application/x-ndjson" }, "Content-Type",
+			"application/x-ndjson"},
+		"content_encoding": {func(d *config.Destination) { d.ContentEncoding = "gzip" }, "Content-Encoding", "gzip"},
+		"compression":      {func(d *config.Destination) { d.Compression = "zstd" }, "Content-Encoding", "zstd"},
 	} {
 		for kind, n := range map[string]int{"one request": 1000, "parts": 5<<20 + 1} {
 			t.Run(name+", "+kind, func(t *testing.T) {
@@ -205,7 +211,11 @@ func TestAFixedKeyIsWrittenWithoutCondition(t *testing.T) {
 		t.Errorf("%v, %v", r, err)
 	}
 	var fixed config.Config
-	c, err := config.Parse("f.yaml", []byte("destinations:\n  logs:\n    bucket: b-b\n    region: eu-west-1\n    compatible: true\n    fixed_key: true\n    key: logs/{name}\n"))
+	c, err := config.Parse(
+		"f.yaml",
+		[]byte("destinations:\n  logs:\n    bucket: b-b\n    region: eu-west-1\n    compatible: true\n    fixed_key: true\n"+
+			"    key: logs/{name}\n"),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,7 +232,8 @@ func TestEveryOptionOfTheWayReachesTheWire(t *testing.T) {
 	w := tapped(t)
 	t.Run("bucket, key, region and path_style", func(t *testing.T) {
 		r, err := w.send(t, 10, func(d *config.Destination) { d.Region = "ap-south-2"; d.Bucket = "another" })
-		if err != nil || !strings.HasPrefix(r.URL.Path, "/another/logs/n-") || !strings.Contains(r.Header.Get("Authorization"), "/ap-south-2/s3/") {
+		if err != nil || !strings.HasPrefix(r.URL.Path, "/another/logs/n-") ||
+			!strings.Contains(r.Header.Get("Authorization"), "/ap-south-2/s3/") {
 			t.Errorf("%v, %v", r, err)
 		}
 	})
@@ -303,9 +314,10 @@ func TestNoOptionIsForgotten(t *testing.T) {
 		"Role": "broker", "Chain": "broker", "Session": "broker", "Profile": "broker", // of the session
 		"Durability": "daemon", "Spool": "daemon",
 		"Compatible": "interop", "Setup": "setup", // the latter has no effect on an upload
-		"Bucket": "here", "Owner": "here", "Region": "here", "KMSKey": "here", "BucketKey": "here", "Key": "here", "PartSize": "here", "EqualParts": "part_test.go", "Concurrency": "here",
-		"PathStyle": "here", "Endpoints": "here", "Proxy": "here", "CABundle": "here", "FIPS": "here", "DualStack": "here", "FixedKey": "here",
-		"ContentType": "here", "ContentEncoding": "here", "Metadata": "here", "Tags": "here", "StorageClass": "here", "ACL": "here", "Compression": "here",
+		"Bucket": "here", "Owner": "here", "Region": "here", "KMSKey": "here", "BucketKey": "here", "Key": "here", "PartSize": "here",
+		"EqualParts": "part_test.go", "Concurrency": "here", "PathStyle": "here", "Endpoints": "here", "Proxy": "here", "CABundle": "here",
+		"FIPS": "here", "DualStack": "here", "FixedKey": "here", "ContentType": "here", "ContentEncoding": "here", "Metadata": "here",
+		"Tags": "here", "StorageClass": "here", "ACL": "here", "Compression": "here",
 		"EncryptionContext": "here", "Rate": "here",
 	}
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[config.Destination]()) {

@@ -54,12 +54,14 @@ func TestWhatAnEarlierTryLeftIsGivenUpWhenItMakesNoObject(t *testing.T) {
 func TestAnUploadThatWasBegunUnderAnotherKeyIsBegunAnew(t *testing.T) {
 	r := rigged(t)
 	f, obj := fileOf(12<<20), r.accepted(t)
-	open := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"` + r.Dest.Role + `"},"Action":"s3:*","Resource":"arn:aws:s3:::` + testbed.Bucket + `/*"}]}`
+	open := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"` +
+		r.Dest.Role + `"},"Action":"s3:*","Resource":"arn:aws:s3:::` + testbed.Bucket + `/*"}]}`
 	if _, err := r.S3.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: aws.String(testbed.Bucket), Policy: &open}); err != nil {
 		t.Fatal(err)
 	}
 	other, err := r.S3.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(testbed.Bucket), Key: &obj.Key,
-		ServerSideEncryption: types.ServerSideEncryptionAes256, ChecksumAlgorithm: types.ChecksumAlgorithmCrc32c, ChecksumType: types.ChecksumTypeFullObject})
+		ServerSideEncryption: types.ServerSideEncryptionAes256, ChecksumAlgorithm: types.ChecksumAlgorithmCrc32c,
+		ChecksumType: types.ChecksumTypeFullObject})
 	if err != nil {
 		t.Fatal(err)
 	}

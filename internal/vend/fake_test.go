@@ -95,13 +95,17 @@ func serviceFor(t *testing.T, changes ...func(*config.Config)) *serviceUnderTest
 			{Peer: config.Peer{UID: "7001"}, Destinations: []string{"*"}, Allow: []config.Permission{config.PermCredentials}},
 			{Peer: config.Peer{GID: "0"}, Destinations: []string{"*"}, Allow: []config.Permission{config.PermCredentials}},
 		},
-		Vend: config.Vend{Tokens: []config.Token{{File: tokenFile(t, goodToken, 0o640), Peer: config.Peer{UID: "7001"}, Destinations: []string{"logs"}}}},
+		Vend: config.Vend{
+			Tokens: []config.Token{{File: tokenFile(t, goodToken, 0o640), Peer: config.Peer{UID: "7001"}, Destinations: []string{"logs"}}},
+		},
 	}
 	for _, c := range changes {
 		c(d.config)
 	}
 	var err error
-	if d.Service, err = New(Options{Config: d.config, Access: access.Compiler{DaemonUID: 4242}, Sessions: d.sessions, Logger: d.log, Observer: d.counted}); err != nil {
+	if d.Service, err = New(Options{
+		Config: d.config, Access: access.Compiler{DaemonUID: 4242}, Sessions: d.sessions, Logger: d.log, Observer: d.counted,
+	}); err != nil {
 		t.Fatal(err)
 	}
 	return d

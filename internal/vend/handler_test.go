@@ -87,12 +87,14 @@ func TestTheSDKTakesItsKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.AccessKeyID != "ASIAEXAMPLE12345" || got.SecretAccessKey != "hush-secret" || got.SessionToken != "hush-token" || got.AccountID != "111122223333" ||
+	if got.AccessKeyID != "ASIAEXAMPLE12345" || got.SecretAccessKey != "hush-secret" || got.SessionToken != "hush-token" ||
+		got.AccountID != "111122223333" ||
 		!got.CanExpire || !got.Expires.Equal(time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)) {
 		t.Errorf("%+v", got)
 	}
 	p = endpointcreds.New("http://"+at.String()+Path+"audit", func(o *endpointcreds.Options) { o.AuthorizationToken = goodToken })
-	if _, err := p.Retrieve(t.Context()); err == nil || !strings.Contains(err.Error(), "PEER_NOT_ALLOWED") || !strings.Contains(err.Error(), "vend.tokens") {
+	if _, err := p.Retrieve(t.Context()); err == nil || !strings.Contains(err.Error(), "PEER_NOT_ALLOWED") ||
+		!strings.Contains(err.Error(), "vend.tokens") {
 		t.Errorf("a destination that the token is not good for: %v", err)
 	}
 	if text := said(d.logs); strings.Contains(text, "hush") || strings.Contains(text, goodToken) || strings.Contains(text, "ASIAEXAMPLE") {
@@ -128,13 +130,14 @@ func TestWhatIsNotAnSDKIsRefusedBeforeAnybodyIsAsked(t *testing.T) {
 		status  int
 		code    string
 	}{
-		"another host":        {"GET /v1/credentials/logs HTTP/1.1\r\nHost: evil.example:80\r\n" + token, 403, "FOREIGN_REQUEST"},
-		"another port":        {"GET /v1/credentials/logs HTTP/1.1\r\nHost: 127.0.0.1\r\n" + token, 403, "FOREIGN_REQUEST"},
-		"no host":             {"GET /v1/credentials/logs HTTP/1.0\r\n" + token, 403, "FOREIGN_REQUEST"},
-		"a proxy":             {"GET /v1/credentials/logs HTTP/1.1\r\n" + host + token + "X-Forwarded-For: 10.0.0.1\r\n", 403, "FOREIGN_REQUEST"},
-		"a proxy, empty":      {"GET /v1/credentials/logs HTTP/1.1\r\n" + host + token + "X-Forwarded-For:\r\n", 403, "FOREIGN_REQUEST"},
-		"a modern proxy":      {"GET /v1/credentials/logs HTTP/1.1\r\n" + host + token + "Forwarded: for=10.0.0.1\r\n", 403, "FOREIGN_REQUEST"},
-		"a web page":          {"GET /v1/credentials/logs HTTP/1.1\r\n" + host + token + "Origin: http://evil.example\r\n", 403, "FOREIGN_REQUEST"},
+		"another host":   {"GET /v1/credentials/logs HTTP/1.1\r\nHost: evil.example:80\r\n" + token, 403, "FOREIGN_REQUEST"},
+		"another port":   {"GET /v1/credentials/logs HTTP/1.1\r\nHost: 127.0.0.1\r\n" + token, 403, "FOREIGN_REQUEST"},
+		"no host":        {"GET /v1/credentials/logs HTTP/1.0\r\n" + token, 403, "FOREIGN_REQUEST"},
+		"a proxy":        {"GET /v1/credentials/logs HTTP/1.1\r\n" + host + token + "X-Forwarded-For: 10.0.0.1\r\n", 403, "FOREIGN_REQUEST"},
+		"a proxy, empty": {"GET /v1/credentials/logs HTTP/1.1\r\n" + host + token + "X-Forwarded-For:\r\n", 403, "FOREIGN_REQUEST"},
+		"a modern proxy": {"GET /v1/credentials/logs HTTP/1.1\r\n" + host + token + "Forwarded: for=10.0.0.1\r\n", 403, "FOREIGN_REQUEST"},
+		"a web page": {"GET /v1/credentials/logs HTTP/1.1\r\n" + host + token + "Origin: http://evil.example\r\n", 403,
+			"FOREIGN_REQUEST"},
 		"a navigation":        {"GET /v1/credentials/logs HTTP/1.1\r\n" + host + token + "Sec-Fetch-Site: none\r\n", 403, "FOREIGN_REQUEST"},
 		"the root":            {"GET / HTTP/1.1\r\n" + host + token, 404, "NO_SUCH_PATH"},
 		"no name":             {"GET /v1/credentials/ HTTP/1.1\r\n" + host + token, 404, "NO_SUCH_PATH"},
@@ -150,8 +153,9 @@ func TestWhatIsNotAnSDKIsRefusedBeforeAnybodyIsAsked(t *testing.T) {
 		"no token":            {"GET /v1/credentials/logs HTTP/1.1\r\n" + host, 401, "TOKEN_REFUSED"},
 		"an empty token":      {"GET /v1/credentials/logs HTTP/1.1\r\n" + host + "Authorization:\r\n", 401, "TOKEN_REFUSED"},
 		"two tokens":          {"GET /v1/credentials/logs HTTP/1.1\r\n" + host + token + token, 401, "TOKEN_REFUSED"},
-		"a part of the token": {"GET /v1/credentials/logs HTTP/1.1\r\n" + host + "Authorization: " + goodToken[:31] + "\r\n", 401, "TOKEN_REFUSED"},
-		"a bearer":            {"GET /v1/credentials/logs HTTP/1.1\r\n" + host + "Authorization: Bearer " + goodToken + "\r\n", 401, "TOKEN_REFUSED"},
+		"a part of the token": {"GET /v1/credentials/logs HTTP/1.1\r\n" + host + "Authorization: " + goodToken[:31] + "\r\n", 401,
+			"TOKEN_REFUSED"},
+		"a bearer": {"GET /v1/credentials/logs HTTP/1.1\r\n" + host + "Authorization: Bearer " + goodToken + "\r\n", 401, "TOKEN_REFUSED"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			status, body := raw(t, at, c.request+"Connection: close\r\n\r\n")
@@ -247,7 +251,8 @@ func TestNothingLeavesTheMachine(t *testing.T) {
 // FuzzTarget: whatever the request line says, only a possible name of a
 // destination is asked for, and it stands in the request as it is.
 func FuzzTarget(f *testing.F) {
-	for _, s := range []string{"/v1/credentials/logs", "/v1/credentials/%6cogs", "/v1/credentials/../x", "http://h/v1/credentials/logs", "*", "/v1/credentials/a?b"} {
+	for _, s := range []string{"/v1/credentials/logs", "/v1/credentials/%6cogs", "/v1/credentials/../x", "http://h/v1/credentials/logs", "*",
+		"/v1/credentials/a?b"} {
 		f.Add(s)
 	}
 	h := &Handler{}

@@ -52,7 +52,8 @@ func TestRulesAndTokenBothDecide(t *testing.T) {
 		}
 	}
 	text := said(d.logs)
-	for _, want := range []string{`"credentials issued"`, `"reason":"PEER_NOT_ALLOWED"`, `"uid":7001`, `"gid":5`, `"access_key":"****2345"`, `"generation":7001`, `"destination":"logs"`} {
+	for _, want := range []string{`"credentials issued"`, `"reason":"PEER_NOT_ALLOWED"`, `"uid":7001`, `"gid":5`, `"access_key":"****2345"`,
+		`"generation":7001`, `"destination":"logs"`} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %s in the record", want)
 		}
@@ -91,7 +92,8 @@ func TestAUserInALoopIsSlowedDownAlone(t *testing.T) {
 			}
 		}
 		var r *Refusal
-		if err := ask(1); !errors.As(err, &r) || r.Reason != "TOO_MANY_REQUESTS" || r.HTTPStatus() != 429 || r.RetryAfter != 100*time.Millisecond {
+		if err := ask(1); !errors.As(err, &r) || r.Reason != "TOO_MANY_REQUESTS" || r.HTTPStatus() != 429 ||
+			r.RetryAfter != 100*time.Millisecond {
 			t.Errorf("%+v", r)
 		}
 		for range 100 {
@@ -169,7 +171,8 @@ func TestTheKernelSaysWhoIsAtTheOtherEnd(t *testing.T) {
 		t.Error("the record does not say which process it was")
 	}
 	failing.Store(true)
-	if status, body := raw(t, at, "GET /v1/credentials/audit HTTP/1.1\r\nHost: localhost\r\nAuthorization: "+goodToken+"\r\nConnection: close\r\n\r\n"); status != 401 {
+	if status, body := raw(t, at, "GET /v1/credentials/audit HTTP/1.1\r\nHost: localhost\r\n"+
+		"Authorization: "+goodToken+"\r\nConnection: close\r\n\r\n"); status != 401 {
 		t.Errorf("a caller of whom the kernel says nothing: %d %s", status, body)
 	}
 }

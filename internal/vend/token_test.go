@@ -139,7 +139,8 @@ func FuzzFit(f *testing.F) {
 		if fit(text) != nil {
 			return
 		}
-		if len(text) < tokenMin || len(text) > tokenMax || strings.TrimFunc(string(text), func(r rune) bool { return r > ' ' && r <= '~' }) != "" {
+		if len(text) < tokenMin || len(text) > tokenMax ||
+			strings.TrimFunc(string(text), func(r rune) bool { return r > ' ' && r <= '~' }) != "" {
 			t.Errorf("%q is taken", text)
 		}
 	})

@@ -30,7 +30,9 @@ func connected(t *testing.T, w *testbed.World, cloudTrail string) *awsaccounts.A
 		e.CloudTrail, account = cloudTrail, w.Sandbox.AccountB()
 	}
 	keys := w.Sandbox.RootKeys(account)
-	accs, err := awsaccounts.Connect(t.Context(), e, aws.Config{Region: w.Sandbox.Region(), HTTPClient: client, Credentials: credentials.NewStaticCredentialsProvider(keys.AccessKeyID, keys.SecretAccessKey, keys.SessionToken)})
+	accs, err := awsaccounts.Connect(t.Context(), e,
+		aws.Config{Region: w.Sandbox.Region(), HTTPClient: client,
+			Credentials: credentials.NewStaticCredentialsProvider(keys.AccessKeyID, keys.SecretAccessKey, keys.SessionToken)})
 	must(t, err)
 	return accs
 }
@@ -54,7 +56,10 @@ func TestCloudTrailShowsTheSession(t *testing.T) {
 	if got := checkOf(t, r, "BRK-AUD-001"); got.Result != report.Unknown || !strings.Contains(got.Why, "no credentials") {
 		t.Errorf("trails: %s %s", got.Result, got.Why)
 	}
-	other := collect.FromAudit(setup.UnreadPart[map[string]string](""), setup.KnownPart([]string{`{"eventName":"AssumeRole","userIdentity":{"arn":"arn:aws:sts::111122223333:assumed-role/Other/brokerd"}}`, `no JSON`}))
+	other := collect.FromAudit(setup.UnreadPart[map[string]string](""),
+		setup.KnownPart([]string{
+			`{"eventName":"AssumeRole","userIdentity":{"arn":"arn:aws:sts::111122223333:assumed-role/Other/brokerd"}}`, `no JSON`,
+		}))
 	if got := checkOf(t, runWith(t, w, report.RunOptions{Policies: other}), "BRK-AUD-002"); got.Result == report.Pass {
 		t.Errorf("an event of another session passes: %s", got.Why)
 	}
@@ -64,8 +69,9 @@ func TestCloudTrailShowsTheSession(t *testing.T) {
 func TestATrailRecordsTheWritesOrDoesNot(t *testing.T) {
 	const (
 		basic    = `{"EventSelectors":[{"ReadWriteType":"%","DataResources":[{"Type":"AWS::S3::Object","Values":["@"]}]}]}`
-		advanced = `{"AdvancedEventSelectors":[{"FieldSelectors":[{"Field":"eventCategory","Equals":["Data"]},{"Field":"resources.type","Equals":["AWS::S3::Object"]},%{"Field":"resources.ARN","StartsWith":["@"]}]}]}`
-		bucket   = "arn:aws:s3:::tenant-s3-test-bucket/"
+		advanced = `{"AdvancedEventSelectors":[{"FieldSelectors":[{"Field":"eventCategory","Equals":["Data"]},` +
+			`{"Field":"resources.type","Equals":["AWS::S3::Object"]},%{"Field":"resources.ARN","StartsWith":["@"]}]}]}`
+		bucket = "arn:aws:s3:::tenant-s3-test-bucket/"
 	)
 	fill := func(form, middle, arn string) string {
 		return strings.NewReplacer("%", middle, "@", arn).Replace(form)
@@ -125,7 +131,10 @@ func TestAccessLogsPassOnlyWhenTheirBucketCanReceiveThem(t *testing.T) {
 		{"no logging", []report.PolicyDocument{setting(report.DocumentLogging, `{}`)}, report.Warn},
 		{"a target that was not read", []report.PolicyDocument{logging}, report.Unknown},
 		{"a target that receives", []report.PolicyDocument{logging, setting(report.DocumentLogTarget, `{"Problems":[]}`)}, report.Pass},
-		{"a target that cannot receive", []report.PolicyDocument{logging, setting(report.DocumentLogTarget, `{"Problems":["its default encryption is SSE-KMS"]}`)}, report.Warn},
+		{
+			"a target that cannot receive",
+			[]report.PolicyDocument{logging, setting(report.DocumentLogTarget, `{"Problems":["its default encryption is SSE-KMS"]}`)}, report.Warn,
+		},
 		{"a target that could not be decoded", []report.PolicyDocument{logging, setting(report.DocumentLogTarget, `[]`)}, report.Unknown},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -54,8 +54,9 @@ func TestPrintedCommandsAreRunByAShell(t *testing.T) {
 				}
 				keys := w.Sandbox.RootKeys(c.Fix.Account.ID)
 				sh := exec.CommandContext(t.Context(), "sh", "-c", c.Fix.Command)
-				sh.Env = append(os.Environ(), "AWS_ENDPOINT_URL="+w.Sandbox.Endpoint(), "AWS_CA_BUNDLE="+w.CAPath, "AWS_REGION="+w.Sandbox.Region(), "AWS_DEFAULT_REGION="+w.Sandbox.Region(),
-					"AWS_ACCESS_KEY_ID="+keys.AccessKeyID, "AWS_SECRET_ACCESS_KEY="+keys.SecretAccessKey, "AWS_SESSION_TOKEN=", "AWS_PAGER=")
+				sh.Env = append(os.Environ(), "AWS_ENDPOINT_URL="+w.Sandbox.Endpoint(), "AWS_CA_BUNDLE="+w.CAPath, "AWS_REGION="+w.Sandbox.Region(),
+					"AWS_DEFAULT_REGION="+w.Sandbox.Region(), "AWS_ACCESS_KEY_ID="+keys.AccessKeyID, "AWS_SECRET_ACCESS_KEY="+keys.SecretAccessKey,
+					"AWS_SESSION_TOKEN=", "AWS_PAGER=")
 				if out, err := sh.CombinedOutput(); err != nil {
 					t.Fatalf("%v: %s\n%s", err, out, c.Fix.Command)
 				}
@@ -74,7 +75,9 @@ func TestPrintedCommandsAreRunByAShell(t *testing.T) {
 // What comes from documents is quoted: a shell sees one word.
 func TestCommandsQuoteWhatTheyAreGiven(t *testing.T) {
 	w := world(t)
-	doc := strings.Replace(string(w.Docs.Bucket), `"Statement": [`, `"Statement": [{"Sid":"Guard","Effect":"Deny","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::tenant-s3-test-bucket/*","Condition":{"StringNotEquals":{"aws:UserAgent":"it's $(touch /tmp/x) `+"`id`"+` here"}}},`, 1)
+	doc := strings.Replace(string(w.Docs.Bucket), `"Statement": [`,
+		`"Statement": [{"Sid":"Guard","Effect":"Deny","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::tenant-s3-test-bucket/*",`+
+			`"Condition":{"StringNotEquals":{"aws:UserAgent":"it's $(touch /tmp/x) `+"`id`"+` here"}}},`, 1)
 	must(t, w.PutBucketPolicy(t.Context(), doc))
 	r := runWith(t, w, report.RunOptions{Policies: documents(t, w, "AB")})
 	got := firstProblem(t, r)

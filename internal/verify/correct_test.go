@@ -84,9 +84,13 @@ func TestNoFalseAlarmOnArrangementsThatWork(t *testing.T) {
 			return err
 		}, []string{"BRK-S3-050"}},
 		{"default encryption by S3's own key", func(ctx context.Context, w *testbed.World) error {
-			_, err := w.S3.PutBucketEncryption(ctx, &s3.PutBucketEncryptionInput{Bucket: aws.String(testbed.Bucket), ServerSideEncryptionConfiguration: &s3types.ServerSideEncryptionConfiguration{
-				Rules: []s3types.ServerSideEncryptionRule{{ApplyServerSideEncryptionByDefault: &s3types.ServerSideEncryptionByDefault{SSEAlgorithm: s3types.ServerSideEncryptionAes256}}},
-			}})
+			_, err := w.S3.PutBucketEncryption(ctx,
+				&s3.PutBucketEncryptionInput{Bucket: aws.String(testbed.Bucket),
+					ServerSideEncryptionConfiguration: &s3types.ServerSideEncryptionConfiguration{
+						Rules: []s3types.ServerSideEncryptionRule{
+							{ApplyServerSideEncryptionByDefault: &s3types.ServerSideEncryptionByDefault{SSEAlgorithm: s3types.ServerSideEncryptionAes256}},
+						},
+					}})
 			return err
 		}, []string{"BRK-S3-050"}},
 		{"object tags", and(func(w *testbed.World) { w.Dest.Tags = map[string]string{"team": "logs"} }), nil},
@@ -104,7 +108,10 @@ func TestNoFalseAlarmOnArrangementsThatWork(t *testing.T) {
 			return nil
 		}, nil},
 		{"an endpoint of a VPC, whose policy knows the bucket", func(_ context.Context, w *testbed.World) error {
-			url, err := w.Sandbox.AddVPCEndpoint(sandbox.VPCEndpoint{ID: "vpce-0a", VPC: "vpc-0b", Policy: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:*","Resource":"arn:aws:s3:::tenant-s3-test-bucket/*"}]}`})
+			url, err := w.Sandbox.AddVPCEndpoint(sandbox.VPCEndpoint{
+				ID: "vpce-0a", VPC: "vpc-0b", Policy: `{"Version":"2012-10-17",` +
+					`"Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:*","Resource":"arn:aws:s3:::tenant-s3-test-bucket/*"}]}`,
+			})
 			w.Config.AWS.Endpoints.S3 = url
 			return err
 		}, nil},
@@ -114,7 +121,8 @@ func TestNoFalseAlarmOnArrangementsThatWork(t *testing.T) {
 				return err
 			}
 			w.Config.AWS.Endpoints.S3 = url
-			return bucketStatement(`{"Sid":"Guard","Effect":"Deny","Principal":{"AWS":"ROLE"},"Action":"s3:PutObject","Resource":"arn:aws:s3:::tenant-s3-test-bucket/*","Condition":{"StringNotEquals":{"aws:SourceVpce":"vpce-0a"}}}`)(ctx, w)
+			return bucketStatement(`{"Sid":"Guard","Effect":"Deny","Principal":{"AWS":"ROLE"},"Action":"s3:PutObject",`+
+				`"Resource":"arn:aws:s3:::tenant-s3-test-bucket/*","Condition":{"StringNotEquals":{"aws:SourceVpce":"vpce-0a"}}}`)(ctx, w)
 		}, nil},
 		{"both accounts in one organization, which the bucket asks for", func(ctx context.Context, w *testbed.World) error {
 			for _, account := range []string{w.Sandbox.AccountA(), w.Sandbox.AccountB()} {
@@ -122,20 +130,34 @@ func TestNoFalseAlarmOnArrangementsThatWork(t *testing.T) {
 					return err
 				}
 			}
-			return bucketStatement(`{"Sid":"Guard","Effect":"Deny","Principal":"*","Action":"s3:*","Resource":["arn:aws:s3:::tenant-s3-test-bucket","arn:aws:s3:::tenant-s3-test-bucket/*"],"Condition":{"StringNotEquals":{"aws:PrincipalOrgID":"o-oneorg00001"},"Null":{"aws:PrincipalOrgID":"false"}}}`)(ctx, w)
+			return bucketStatement(`{"Sid":"Guard","Effect":"Deny","Principal":"*","Action":"s3:*","Resource":`+
+				`["arn:aws:s3:::tenant-s3-test-bucket","arn:aws:s3:::tenant-s3-test-bucket/*"],`+
+				`"Condition":{"StringNotEquals":{"aws:PrincipalOrgID":"o-oneorg00001"},"Null":{"aws:PrincipalOrgID":"false"}}}`)(ctx, w)
 		}, nil},
 		{"service control policies that allow it", func(_ context.Context, w *testbed.World) error {
-			return w.Sandbox.SetGuardrails(w.Sandbox.AccountA(), sandbox.Guardrails{OrganizationID: "o-accountsaaa1", ServiceControl: []string{`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*","kms:*","sts:*"],"Resource":"*"}]}`}})
+			return w.Sandbox.SetGuardrails(w.Sandbox.AccountA(),
+				sandbox.Guardrails{OrganizationID: "o-accountsaaa1",
+					ServiceControl: []string{`{"Version":"2012-10-17",` +
+						`"Statement":[{"Effect":"Allow","Action":["s3:*","kms:*","sts:*"],"Resource":"*"}]}`}})
 		}, nil},
 		{"a boundary that allows it", func(ctx context.Context, w *testbed.World) error {
-			p, err := w.IAM.CreatePolicy(ctx, &iam.CreatePolicyInput{PolicyName: aws.String("boundary"), PolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:PutObject","s3:AbortMultipartUpload","kms:GenerateDataKey","kms:Decrypt"],"Resource":"*"}]}`)})
+			p, err := w.IAM.CreatePolicy(ctx, &iam.CreatePolicyInput{
+				PolicyName: aws.String("boundary"),
+				PolicyDocument: aws.String(`{"Version":"2012-10-17",` +
+					`"Statement":[{"Effect":"Allow","Action":["s3:PutObject","s3:AbortMultipartUpload",` +
+					`"kms:GenerateDataKey","kms:Decrypt"],"Resource":"*"}]}`),
+			})
 			if err != nil {
 				return err
 			}
-			_, err = w.IAM.PutRolePermissionsBoundary(ctx, &iam.PutRolePermissionsBoundaryInput{RoleName: aws.String(testbed.RoleName), PermissionsBoundary: p.Policy.Arn})
+			_, err = w.IAM.PutRolePermissionsBoundary(ctx,
+				&iam.PutRolePermissionsBoundaryInput{RoleName: aws.String(testbed.RoleName), PermissionsBoundary: p.Policy.Arn})
 			return err
 		}, nil},
-		{"a legacy ACL statement that excepts the role", bucketStatement(`{"Sid":"Guard","Effect":"Deny","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::tenant-s3-test-bucket/*","Condition":{"StringNotEquals":{"s3:x-amz-acl":"bucket-owner-full-control"},"ArnNotEquals":{"aws:PrincipalArn":"ROLE"}}}`), nil},
+		{"a legacy ACL statement that excepts the role",
+			bucketStatement(`{"Sid":"Guard","Effect":"Deny","Principal":"*","Action":"s3:PutObject",` +
+				`"Resource":"arn:aws:s3:::tenant-s3-test-bucket/*","Condition":{"StringNotEquals":{"s3:x-amz-acl":"bucket-owner-full-control"},` +
+				`"ArnNotEquals":{"aws:PrincipalArn":"ROLE"}}}`), nil},
 		{"a multi-region key", func(ctx context.Context, w *testbed.World) error {
 			key, err := w.KMS.CreateKey(ctx, &kms.CreateKeyInput{MultiRegion: aws.Bool(true)})
 			if err != nil {
@@ -146,9 +168,16 @@ func TestNoFalseAlarmOnArrangementsThatWork(t *testing.T) {
 			if err := reapply(ctx, w); err != nil {
 				return err
 			}
-			_, err = w.S3.PutBucketEncryption(ctx, &s3.PutBucketEncryptionInput{Bucket: aws.String(testbed.Bucket), ServerSideEncryptionConfiguration: &s3types.ServerSideEncryptionConfiguration{
-				Rules: []s3types.ServerSideEncryptionRule{{ApplyServerSideEncryptionByDefault: &s3types.ServerSideEncryptionByDefault{SSEAlgorithm: s3types.ServerSideEncryptionAwsKms, KMSMasterKeyID: aws.String(w.KeyARN)}, BucketKeyEnabled: aws.Bool(true)}},
-			}})
+			_, err = w.S3.PutBucketEncryption(ctx,
+				&s3.PutBucketEncryptionInput{Bucket: aws.String(testbed.Bucket),
+					ServerSideEncryptionConfiguration: &s3types.ServerSideEncryptionConfiguration{
+						Rules: []s3types.ServerSideEncryptionRule{
+							{
+								ApplyServerSideEncryptionByDefault: &s3types.ServerSideEncryptionByDefault{SSEAlgorithm: s3types.ServerSideEncryptionAwsKms,
+									KMSMasterKeyID: aws.String(w.KeyARN)}, BucketKeyEnabled: aws.Bool(true),
+							},
+						},
+					}})
 			return err
 		}, nil},
 		{"a web identity", misconfig.WebIdentity, nil},
@@ -161,11 +190,15 @@ func TestNoFalseAlarmOnArrangementsThatWork(t *testing.T) {
 			return w.PutBucketPolicy(ctx, strings.ReplaceAll(string(w.Docs.Bucket), w.Dest.Role, root))
 		}, nil},
 		{"a managed policy instead of an inline one", func(ctx context.Context, w *testbed.World) error {
-			p, err := w.IAM.CreatePolicy(ctx, &iam.CreatePolicyInput{PolicyName: aws.String("upload"), PolicyDocument: aws.String(string(w.Docs.Identity))})
+			p, err := w.IAM.CreatePolicy(ctx, &iam.CreatePolicyInput{
+				PolicyName: aws.String("upload"), PolicyDocument: aws.String(string(w.Docs.Identity)),
+			})
 			if err != nil {
 				return err
 			}
-			if _, err := w.IAM.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{RoleName: aws.String(testbed.RoleName), PolicyArn: p.Policy.Arn}); err != nil {
+			if _, err := w.IAM.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{
+				RoleName: aws.String(testbed.RoleName), PolicyArn: p.Policy.Arn,
+			}); err != nil {
 				return err
 			}
 			list, err := w.IAM.ListRolePolicies(ctx, &iam.ListRolePoliciesInput{RoleName: aws.String(testbed.RoleName)})
@@ -173,17 +206,21 @@ func TestNoFalseAlarmOnArrangementsThatWork(t *testing.T) {
 				return err
 			}
 			for _, name := range list.PolicyNames {
-				if _, err := w.IAM.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: aws.String(testbed.RoleName), PolicyName: aws.String(name)}); err != nil {
+				if _, err := w.IAM.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{
+					RoleName: aws.String(testbed.RoleName), PolicyName: aws.String(name),
+				}); err != nil {
 					return err
 				}
 			}
 			return nil
 		}, nil},
 		{"other people's statements in both policies", func(ctx context.Context, w *testbed.World) error {
-			if err := addTo(w.Docs.Key, `{"Sid":"Others","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::`+w.Sandbox.AccountB()+`:root"},"Action":"kms:Describe*","Resource":"*"}`, w.PutKeyPolicy)(ctx); err != nil {
+			if err := addTo(w.Docs.Key, `{"Sid":"Others","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::`+
+				w.Sandbox.AccountB()+`:root"},"Action":"kms:Describe*","Resource":"*"}`, w.PutKeyPolicy)(ctx); err != nil {
 				return err
 			}
-			return bucketStatement(`{"Sid":"Others","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::ACCOUNTA:root"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::tenant-s3-test-bucket/elsewhere/*"}`)(ctx, w)
+			return bucketStatement(`{"Sid":"Others","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::ACCOUNTA:root"},"Action":"s3:GetObject",`+
+				`"Resource":"arn:aws:s3:::tenant-s3-test-bucket/elsewhere/*"}`)(ctx, w)
 		}, nil},
 		{"a bucket policy without denies", func(ctx context.Context, w *testbed.World) error {
 			doc, err := withoutDenies(w.Docs.Bucket)
@@ -207,7 +244,8 @@ func TestNoFalseAlarmOnArrangementsThatWork(t *testing.T) {
 					t.Errorf("the result is %s", r.Result())
 				}
 				for _, k := range r.Checks {
-					if k.Result == report.Pass || k.Result == report.Skip || k.Result == report.Unknown && k.Advisory || k.Category == report.CategoryAudit {
+					if k.Result == report.Pass || k.Result == report.Skip || k.Result == report.Unknown && k.Advisory ||
+						k.Category == report.CategoryAudit {
 						continue
 					}
 					if k.Result == report.Warn && strings.Contains(strings.Join(c.advice, " "), k.Code) {
@@ -245,13 +283,18 @@ func withoutDenies(policy []byte) (string, error) {
 // chained puts a role between the application and the destination's.
 func chained(ctx context.Context, w *testbed.World) error {
 	trust := func(arn string) string {
-		doc, err := json.Marshal(map[string]any{"Version": "2012-10-17", "Statement": []any{map[string]any{"Effect": "Allow", "Principal": map[string]string{"AWS": arn}, "Action": "sts:AssumeRole"}}})
+		doc, err := json.Marshal(map[string]any{
+			"Version":   "2012-10-17",
+			"Statement": []any{map[string]any{"Effect": "Allow", "Principal": map[string]string{"AWS": arn}, "Action": "sts:AssumeRole"}},
+		})
 		if err != nil {
 			return ""
 		}
 		return string(doc)
 	}
-	hop, err := w.IAM.CreateRole(ctx, &iam.CreateRoleInput{RoleName: aws.String("hop"), AssumeRolePolicyDocument: aws.String(trust(w.UserARN))})
+	hop, err := w.IAM.CreateRole(ctx, &iam.CreateRoleInput{
+		RoleName: aws.String("hop"), AssumeRolePolicyDocument: aws.String(trust(w.UserARN)),
+	})
 	if err != nil {
 		return err
 	}

@@ -27,11 +27,15 @@ func documents(t *testing.T, w *testbed.World, sides string) report.Policies {
 				continue
 			}
 			keys := w.Sandbox.RootKeys(account)
-			configs = append(configs, aws.Config{Region: w.Sandbox.Region(), HTTPClient: client, Credentials: credentials.NewStaticCredentialsProvider(keys.AccessKeyID, keys.SecretAccessKey, keys.SessionToken)})
+			configs = append(configs, aws.Config{
+				Region: w.Sandbox.Region(), HTTPClient: client,
+				Credentials: credentials.NewStaticCredentialsProvider(keys.AccessKeyID, keys.SecretAccessKey, keys.SessionToken),
+			})
 		}
 	}
 	url := w.Sandbox.Endpoint()
-	accs, err := awsaccounts.Connect(t.Context(), awsaccounts.Endpoints{STS: url, IAM: url, S3: url, KMS: url, CloudTrail: url, PathStyle: true}, configs...)
+	accs, err := awsaccounts.Connect(t.Context(),
+		awsaccounts.Endpoints{STS: url, IAM: url, S3: url, KMS: url, CloudTrail: url, PathStyle: true}, configs...)
 	must(t, err)
 	scope := setup.Scope{
 		Identities: []string{w.Dest.Role, w.UserARN}, Keys: []string{w.Dest.KMSKey},
@@ -40,8 +44,11 @@ func documents(t *testing.T, w *testbed.World, sides string) report.Policies {
 	snap, err := accs.Read(t.Context(), scope)
 	must(t, err)
 	out := collect.FromSnapshot(w.Dest, w.UserARN, *snap)
-	if payment, err := w.S3.GetBucketRequestPayment(t.Context(), &s3.GetBucketRequestPaymentInput{Bucket: aws.String(w.Dest.Bucket)}); err == nil {
-		out.Documents = append(out.Documents, report.PolicyDocument{Kind: report.DocumentPayment, State: report.Known, Text: `{"Payer":"` + string(payment.Payer) + `"}`})
+	if payment, err := w.S3.GetBucketRequestPayment(t.Context(),
+		&s3.GetBucketRequestPaymentInput{Bucket: aws.String(w.Dest.Bucket)}); err == nil {
+		out.Documents = append(out.Documents, report.PolicyDocument{
+			Kind: report.DocumentPayment, State: report.Known, Text: `{"Payer":"` + string(payment.Payer) + `"}`,
+		})
 	}
 	return out
 }

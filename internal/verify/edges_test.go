@@ -44,7 +44,8 @@ func TestAnUnreachableEndpointIsTheNetworkNotIAM(t *testing.T) {
 				w.Config.AWS.Endpoints.STS = "https://" + address
 			}
 			got := firstProblem(t, run(t, w))
-			if got.Code != "BRK-NET-001" || got.Artefact.Kind != report.ArtefactNetwork || !strings.Contains(got.Why, address) || !strings.Contains(got.Why, "not IAM") {
+			if got.Code != "BRK-NET-001" || got.Artefact.Kind != report.ArtefactNetwork || !strings.Contains(got.Why, address) ||
+				!strings.Contains(got.Why, "not IAM") {
 				t.Errorf("got %s: %s", got.Code, got.Why)
 			}
 		})
@@ -75,7 +76,8 @@ func TestAnExplicitDenyHasNoStatementThatRepairsIt(t *testing.T) {
 	doc, err := testbed.AddStatement(string(w.Docs.Identity), `{"Sid":"NoKeys","Effect":"Deny","Action":"kms:*","Resource":"*"}`)
 	must(t, w.PutIdentity(t.Context(), edited(t, doc, err)))
 	got := firstProblem(t, run(t, w))
-	if got.Code != "BRK-KMS-014" || got.Account.ID != w.Sandbox.AccountA() || got.Artefact.Kind != report.ArtefactIdentity || string(got.Fix.Patch) != "" {
+	if got.Code != "BRK-KMS-014" || got.Account.ID != w.Sandbox.AccountA() || got.Artefact.Kind != report.ArtefactIdentity ||
+		string(got.Fix.Patch) != "" {
 		t.Errorf("got %s, account %s, %s, statement %q", got.Code, got.Account.ID, got.Artefact.Kind, string(got.Fix.Patch))
 	}
 }
@@ -85,7 +87,9 @@ func TestAnExplicitDenyHasNoStatementThatRepairsIt(t *testing.T) {
 func TestABareRefusalThatEncryptionHeadersLiftIsAPolicyAndNotKMS(t *testing.T) {
 	w := world(t)
 	must(t, w.PutBucketPolicy(t.Context(), bucketPolicyWithoutDenies(t, w)))
-	w.Sandbox.SetFaults([]sandbox.Fault{{Operation: "s3:CreateMultipartUpload", Code: "AccessDenied", Message: "Access Denied", Status: 403, Times: 2}})
+	w.Sandbox.SetFaults([]sandbox.Fault{
+		{Operation: "s3:CreateMultipartUpload", Code: "AccessDenied", Message: "Access Denied", Status: 403, Times: 2},
+	})
 	got := firstProblem(t, run(t, w))
 	if got.Code != "BRK-S3-041" && got.Code != "BRK-S3-042" || got.Artefact.Kind != report.ArtefactIdentityBucket || got.Fix.Command != "" {
 		t.Errorf("got %s %q: %s", got.Code, got.Artefact.Kind, got.Why)

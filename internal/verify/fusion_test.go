@@ -28,19 +28,26 @@ func TestAnOldCopyIsToldFromAFault(t *testing.T) {
 // and the query that finds the refusal.
 func TestADisagreementIsAFindingOfItsOwn(t *testing.T) {
 	w := world(t)
-	must(t, w.Sandbox.SetGuardrails(w.Sandbox.AccountA(), sandbox.Guardrails{OrganizationID: "o-accountsaaa1", ServiceControl: []string{scpInside}}))
+	must(
+		t,
+		w.Sandbox.SetGuardrails(w.Sandbox.AccountA(), sandbox.Guardrails{OrganizationID: "o-accountsaaa1", ServiceControl: []string{scpInside}}),
+	)
 	r := runWith(t, w, report.RunOptions{Policies: documents(t, w, "AB")})
 	got := firstProblem(t, r)
-	if got.Code != "BRK-POL-010" || !strings.Contains(got.Why, "service control policy") || !strings.Contains(got.Why, "resource control policy") || !strings.Contains(got.Fix.Command, "cloudtrail") ||
-		!strings.Contains(got.Fix.Command, "assumed-role/"+testbed.RoleName) || !strings.Contains(got.Fix.Text, got.Evidence[0].RequestID) || !strings.Contains(got.Fix.Owner, "organization") {
+	if got.Code != "BRK-POL-010" || !strings.Contains(got.Why, "service control policy") ||
+		!strings.Contains(got.Why, "resource control policy") || !strings.Contains(got.Fix.Command, "cloudtrail") ||
+		!strings.Contains(got.Fix.Command, "assumed-role/"+testbed.RoleName) || !strings.Contains(got.Fix.Text, got.Evidence[0].RequestID) ||
+		!strings.Contains(got.Fix.Owner, "organization") {
 		t.Errorf("got %s: %s\n%+v", got.Code, got.Why, got.Fix)
 	}
 }
 
 const (
-	scpInside = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}, {"Sid":"Inside","Effect":"Deny","Action":"s3:*","Resource":"*","Condition":{"StringNotEquals":{"aws:ResourceOrgID":"o-accountsaaa1"}}}]}`
+	scpInside = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}, {"Sid":"Inside","Effect":"Deny",` +
+		`"Action":"s3:*","Resource":"*","Condition":{"StringNotEquals":{"aws:ResourceOrgID":"o-accountsaaa1"}}}]}`
 	scpList   = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*","sts:*"],"Resource":"*"}]}`
-	rcpInside = `{"Version":"2012-10-17","Statement":[{"Sid":"Inside","Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"*","Condition":{"StringNotEqualsIfExists":{"aws:PrincipalOrgID":"o-bucketsorg1"}}}]}`
+	rcpInside = `{"Version":"2012-10-17","Statement":[{"Sid":"Inside","Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"*",` +
+		`"Condition":{"StringNotEqualsIfExists":{"aws:PrincipalOrgID":"o-bucketsorg1"}}}]}`
 )
 
 // With the texts of an organization's policies, the statement is named.
@@ -53,7 +60,8 @@ func TestPoliciesOfAnOrganizationAreNamedWhenTheyAreGiven(t *testing.T) {
 	}{
 		{
 			"an SCP that denies", func(w *testbed.World) error {
-				return w.Sandbox.SetGuardrails(w.Sandbox.AccountA(), sandbox.Guardrails{OrganizationID: "o-accountsaaa1", ServiceControl: []string{scpInside}})
+				return w.Sandbox.SetGuardrails(w.Sandbox.AccountA(),
+					sandbox.Guardrails{OrganizationID: "o-accountsaaa1", ServiceControl: []string{scpInside}})
 			},
 			func(*testbed.World) report.PolicyDocument {
 				return report.PolicyDocument{Kind: report.DocumentSCP, State: report.Known, Name: "perimeter", Level: "Root", Text: scpInside}
@@ -61,7 +69,8 @@ func TestPoliciesOfAnOrganizationAreNamedWhenTheyAreGiven(t *testing.T) {
 		},
 		{
 			"an SCP that does not list KMS", func(w *testbed.World) error {
-				return w.Sandbox.SetGuardrails(w.Sandbox.AccountA(), sandbox.Guardrails{OrganizationID: "o-accountsaaa1", ServiceControl: []string{scpList}})
+				return w.Sandbox.SetGuardrails(w.Sandbox.AccountA(),
+					sandbox.Guardrails{OrganizationID: "o-accountsaaa1", ServiceControl: []string{scpList}})
 			},
 			func(*testbed.World) report.PolicyDocument {
 				return report.PolicyDocument{Kind: report.DocumentSCP, State: report.Known, Name: "services", Level: "Root", Text: scpList}
@@ -69,7 +78,8 @@ func TestPoliciesOfAnOrganizationAreNamedWhenTheyAreGiven(t *testing.T) {
 		},
 		{
 			"an RCP", func(w *testbed.World) error {
-				return w.Sandbox.SetGuardrails(w.Sandbox.AccountB(), sandbox.Guardrails{OrganizationID: "o-bucketsorg1", ResourceControl: []string{rcpInside}})
+				return w.Sandbox.SetGuardrails(w.Sandbox.AccountB(),
+					sandbox.Guardrails{OrganizationID: "o-bucketsorg1", ResourceControl: []string{rcpInside}})
 			},
 			func(*testbed.World) report.PolicyDocument {
 				return report.PolicyDocument{Kind: report.DocumentRCP, State: report.Known, Name: "perimeter", Level: "Root", Text: rcpInside}
@@ -113,7 +123,9 @@ func TestAMisleadingTextIsCorrected(t *testing.T) {
 		}
 	}
 	got := firstProblem(t, runWith(t, w, report.RunOptions{Policies: documents(t, w, "AB")}))
-	if got.Code != "BRK-KMS-011" || got.Confidence != report.Proven || !strings.Contains(got.Why, "AWS's text names the key policy, which is not at fault") || !strings.Contains(got.Why, "delegates to the whole account") {
+	if got.Code != "BRK-KMS-011" || got.Confidence != report.Proven ||
+		!strings.Contains(got.Why, "AWS's text names the key policy, which is not at fault") ||
+		!strings.Contains(got.Why, "delegates to the whole account") {
 		t.Errorf("got %s (%s): %s", got.Code, got.Confidence, got.Why)
 	}
 }
@@ -161,7 +173,8 @@ func TestAnAbortThatIsNotAllowedIsAWarning(t *testing.T) {
 		must(t, w.PutBucketPolicy(t.Context(), withoutWord(w.Docs.Bucket, "s3:AbortMultipartUpload")))
 		r := runWith(t, w, report.RunOptions{Policies: documents(t, w, sides)})
 		got := checkOf(t, r, "BRK-S3-003")
-		if got.Result != report.Warn || got.Code != "BRK-S3-030" || r.Result() != report.Pass || !strings.Contains(got.Fix.Text, "abort-multipart-upload") {
+		if got.Result != report.Warn || got.Code != "BRK-S3-030" || r.Result() != report.Pass ||
+			!strings.Contains(got.Fix.Text, "abort-multipart-upload") {
 			t.Errorf("reading %q: %s %s, the whole is %s: %s", sides, got.Result, got.Code, r.Result(), got.Fix.Text)
 		}
 		told := 0

@@ -103,7 +103,8 @@ func expect(t *testing.T, w *testbed.World, r report.Report, f *misconfig.Findin
 	if got.Account.ID != account || account != "" && !strings.HasPrefix(kind, "identity or") && string(got.Account.Side) != side {
 		t.Errorf("account %+v, want %s %q", got.Account, side, account)
 	}
-	if readable && f.Statement != "" && (got.Artefact.Statement == nil || got.Artefact.Statement.Sid != f.Statement || got.Artefact.Statement.Text == "") {
+	if readable && f.Statement != "" &&
+		(got.Artefact.Statement == nil || got.Artefact.Statement.Sid != f.Statement || got.Artefact.Statement.Text == "") {
 		t.Errorf("statement %+v, want %s", got.Artefact.Statement, f.Statement)
 	}
 	// One fault is told as one: whatever else fails follows from it.

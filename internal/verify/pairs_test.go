@@ -17,13 +17,15 @@ func TestFaultsInBothAccountsAreFoundInOneRun(t *testing.T) {
 	}
 	inA := []string{
 		"the role's policy lacks s3:PutObject", "the role's policy is about another prefix", "the role's policy lacks kms:GenerateDataKey",
-		"the role's policy lacks kms:Decrypt: parts are not", "the role's policy names the key by an alias", "the trust policy names somebody else",
-		"the role's boundary knows nothing of KMS", "the role's policy is bound to a network: S3's call to KMS comes from none",
+		"the role's policy lacks kms:Decrypt: parts are not", "the role's policy names the key by an alias",
+		"the trust policy names somebody else", "the role's boundary knows nothing of KMS",
+		"the role's policy is bound to a network: S3's call to KMS comes from none",
 	}
 	inB := []string{
 		"the bucket policy does not let the role write", "there is no bucket policy", "the bucket policy is about another prefix",
 		"a legacy policy wants the ACL bucket-owner-full-control", "a public statement beside the role's, with RestrictPublicBuckets",
-		"the key policy does not let the role in", "the key policy is for S3 of another Region", "the key policy wants the object's ARN, and bucket keys are on", "the key is disabled",
+		"the key policy does not let the role in", "the key policy is for S3 of another Region",
+		"the key policy wants the object's ARN, and bucket keys are on", "the key is disabled",
 	}
 	for i, a := range inA {
 		for j, b := range inB {
@@ -50,7 +52,8 @@ func TestFaultsInBothAccountsAreFoundInOneRun(t *testing.T) {
 						t.Errorf("%s of account %s is not told: %s", f.Code, f.Side, codesOf(r))
 					}
 				}
-				if b := rows[b].Finding; len(r.Messages) != 1 || r.Messages[0].Account.Side != report.SideB || !strings.Contains(r.Messages[0].Text, b.Code) {
+				if b := rows[b].Finding; len(r.Messages) != 1 || r.Messages[0].Account.Side != report.SideB ||
+					!strings.Contains(r.Messages[0].Text, b.Code) {
 					t.Errorf("the message to account B does not tell of %s: %+v", b.Code, r.Messages)
 				}
 				if rows[b].Finding.Repair != misconfig.ByHand {
@@ -73,10 +76,13 @@ func codesOf(r report.Report) string {
 // and where the rest must be.
 func TestOneReadableAccountNarrowsTheOther(t *testing.T) {
 	for _, c := range []struct{ name, sides, mistake, code, side, kind string }{
-		{"the bucket policy, from account A", "A", "the bucket policy does not let the role write", "BRK-S3-021", "B", report.ArtefactBucketPolicy},
+		{"the bucket policy, from account A", "A", "the bucket policy does not let the role write", "BRK-S3-021", "B",
+			report.ArtefactBucketPolicy},
 		{"the role's policy, from account B", "B", "the role's policy lacks s3:PutObject", "BRK-S3-020", "A", report.ArtefactIdentity},
 		{"the key policy, from account A", "A", "the key policy does not let the role in", "BRK-KMS-010", "B", report.ArtefactKeyPolicy},
-		{"the role's policy behind a key policy that delegates, from account B", "B", "the key policy lets the account in, and the role's policy lacks KMS: the key policy is blamed", "BRK-KMS-011", "A", report.ArtefactIdentity},
+		{"the role's policy behind a key policy that delegates, from account B", "B",
+			"the key policy lets the account in, and the role's policy lacks KMS: the key policy is blamed", "BRK-KMS-011", "A",
+			report.ArtefactIdentity},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -40,9 +40,13 @@ func apply(t *testing.T, w *testbed.World, c report.Check) {
 	case strings.Contains(f.Target, ":policy/"):
 		version, err := w.IAM.GetPolicy(ctx, &iam.GetPolicyInput{PolicyArn: aws.String(f.Target)})
 		must(t, err)
-		doc, err := w.IAM.GetPolicyVersion(ctx, &iam.GetPolicyVersionInput{PolicyArn: aws.String(f.Target), VersionId: version.Policy.DefaultVersionId})
+		doc, err := w.IAM.GetPolicyVersion(ctx, &iam.GetPolicyVersionInput{
+			PolicyArn: aws.String(f.Target), VersionId: version.Policy.DefaultVersionId,
+		})
 		must(t, err)
-		_, err = w.IAM.CreatePolicyVersion(ctx, &iam.CreatePolicyVersionInput{PolicyArn: aws.String(f.Target), SetAsDefault: true, PolicyDocument: aws.String(patched(t, unescaped(t, doc.PolicyVersion.Document), f))})
+		_, err = w.IAM.CreatePolicyVersion(ctx, &iam.CreatePolicyVersionInput{
+			PolicyArn: aws.String(f.Target), SetAsDefault: true, PolicyDocument: aws.String(patched(t, unescaped(t, doc.PolicyVersion.Document), f)),
+		})
 		must(t, err)
 	case c.Artefact.Kind == report.ArtefactTrust:
 		out, err := w.IAM.GetRole(ctx, &iam.GetRoleInput{RoleName: role})
@@ -55,10 +59,14 @@ func apply(t *testing.T, w *testbed.World, c report.Check) {
 			must(t, err)
 			doc = unescaped(t, out.PolicyDocument)
 		}
-		_, err := w.IAM.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: role, PolicyName: aws.String(f.Policy), PolicyDocument: aws.String(patched(t, doc, f))})
+		_, err := w.IAM.PutRolePolicy(ctx, &iam.PutRolePolicyInput{
+			RoleName: role, PolicyName: aws.String(f.Policy), PolicyDocument: aws.String(patched(t, doc, f)),
+		})
 		must(t, err)
 	case c.Artefact.Kind == report.ArtefactSourcePolicy:
-		_, err := w.IAM.PutUserPolicy(ctx, &iam.PutUserPolicyInput{UserName: aws.String(testbed.UserName), PolicyName: aws.String(f.Policy), PolicyDocument: aws.String(patched(t, emptyPolicy, f))})
+		_, err := w.IAM.PutUserPolicy(ctx, &iam.PutUserPolicyInput{
+			UserName: aws.String(testbed.UserName), PolicyName: aws.String(f.Policy), PolicyDocument: aws.String(patched(t, emptyPolicy, f)),
+		})
 		must(t, err)
 	case c.Artefact.Kind == report.ArtefactBucketPolicy, c.Artefact.Kind == report.ArtefactIdentityBucket:
 		doc := emptyPolicy
@@ -100,7 +108,9 @@ func patched(t *testing.T, doc string, f report.Fix) string {
 	must(t, json.Unmarshal([]byte(doc), &d))
 	switch f.Kind {
 	case report.FixAddStatement:
-		d.Statement = append(slices.DeleteFunc(d.Statement, func(s json.RawMessage) bool { return sidOf(s) != "" && sidOf(s) == sidOf(f.Patch) }), f.Patch)
+		d.Statement = append(
+			slices.DeleteFunc(d.Statement, func(s json.RawMessage) bool { return sidOf(s) != "" && sidOf(s) == sidOf(f.Patch) }), f.Patch,
+		)
 	case report.FixReplaceStatement:
 		d.Statement[f.Statement.Index] = f.Patch
 	case report.FixRemoveStatement:

@@ -16,8 +16,16 @@ import (
 func broad(t *testing.T, w *testbed.World) {
 	t.Helper()
 	must(t, w.PutIdentity(t.Context(), `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*","kms:*"],"Resource":"*"}]}`))
-	must(t, w.PutBucketPolicy(t.Context(), `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"`+w.Dest.Role+`"},"Action":"s3:*","Resource":["arn:aws:s3:::tenant-s3-test-bucket","arn:aws:s3:::tenant-s3-test-bucket/*"]}]}`))
-	must(t, w.PutKeyPolicy(t.Context(), `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":["`+w.Dest.Role+`","arn:aws:iam::`+w.Sandbox.AccountB()+`:root"]},"Action":"kms:*","Resource":"*"}]}`))
+	must(
+		t,
+		w.PutBucketPolicy(t.Context(), `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"`+
+			w.Dest.Role+`"},"Action":"s3:*","Resource":["arn:aws:s3:::tenant-s3-test-bucket","arn:aws:s3:::tenant-s3-test-bucket/*"]}]}`),
+	)
+	must(
+		t,
+		w.PutKeyPolicy(t.Context(), `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":["`+
+			w.Dest.Role+`","arn:aws:iam::`+w.Sandbox.AccountB()+`:root"]},"Action":"kms:*","Resource":"*"}]}`),
+	)
 }
 
 // Excessive rights of the role, which brokerd's session policy hides, are found, undone
@@ -77,7 +85,11 @@ func TestAnExternalIDThatNobodyAsksForIsFound(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			w := world(t)
 			w.Dest.Session.ExternalID = "agreed"
-			must(t, testbedtest.PutTrust(t.Context(), w, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"`+w.UserARN+`"},"Action":"sts:AssumeRole","Condition":`+c.condition+`}]}`))
+			must(
+				t,
+				testbedtest.PutTrust(t.Context(), w, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"`+
+					w.UserARN+`"},"Action":"sts:AssumeRole","Condition":`+c.condition+`}]}`),
+			)
 			r := runWith(t, w, report.RunOptions{Policies: documents(t, w, "A")})
 			if a, b := checkOf(t, r, "BRK-LP-001"), checkOf(t, r, "BRK-LP-002"); a.Result != c.without || b.Result != c.other {
 				t.Errorf("without: %s %s; with another: %s %s", a.Result, a.Why, b.Result, b.Why)
@@ -95,7 +107,14 @@ func TestCallsAreCountedAsAWSSeesThem(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := world(t)
 			w.Dest.Session.ExternalID = "agreed"
-			must(t, testbedtest.PutTrust(t.Context(), w, strings.Replace(string(w.Docs.Trust), `"Action": "sts:AssumeRole"`, `"Action": "sts:AssumeRole", "Condition": {"StringEquals": {"sts:ExternalId": "agreed"}}`, 1)))
+			must(
+				t,
+				testbedtest.PutTrust(
+					t.Context(), w,
+					strings.Replace(string(w.Docs.Trust), `"Action": "sts:AssumeRole"`,
+						`"Action": "sts:AssumeRole", "Condition": {"StringEquals": {"sts:ExternalId": "agreed"}}`, 1),
+				),
+			)
 			before := len(w.Sandbox.Calls())
 			r := runWith(t, w, o)
 			seen := 0
@@ -119,7 +138,8 @@ func TestCallsAreCountedAsAWSSeesThem(t *testing.T) {
 func TestARunStaysWithinItsCallsWhenEverythingIsAllowed(t *testing.T) {
 	w := world(t)
 	broad(t, w)
-	if _, err := w.S3.DeleteBucketOwnershipControls(t.Context(), &s3.DeleteBucketOwnershipControlsInput{Bucket: aws.String(testbed.Bucket)}); err != nil {
+	if _, err := w.S3.DeleteBucketOwnershipControls(t.Context(),
+		&s3.DeleteBucketOwnershipControlsInput{Bucket: aws.String(testbed.Bucket)}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.S3.DeletePublicAccessBlock(t.Context(), &s3.DeletePublicAccessBlockInput{Bucket: aws.String(testbed.Bucket)}); err != nil {
@@ -164,7 +184,8 @@ func TestASessionOfAnotherRoleIsFatal(t *testing.T) {
 	other.Role = strings.Replace(other.Role, testbed.RoleName, "Another", 1)
 	r, err := verifier(t, w).Run(t.Context(), &other, report.RunOptions{}, nil)
 	must(t, err)
-	if got := checkOf(t, r, "BRK-ID-003"); got.Code != "BRK-ID-030" || got.Result != report.Fail || !strings.Contains(got.Why, "Another") || !strings.Contains(got.Why, testbed.RoleName) {
+	if got := checkOf(t, r, "BRK-ID-003"); got.Code != "BRK-ID-030" || got.Result != report.Fail || !strings.Contains(got.Why, "Another") ||
+		!strings.Contains(got.Why, testbed.RoleName) {
 		t.Errorf("got %s %s: %s", got.Result, got.Code, got.Why)
 	}
 	for _, id := range []string{"BRK-S3-002", "BRK-KMS-003", "BRK-LP-003"} {

@@ -244,7 +244,11 @@ func TestOneBrokenThingIsNamedAndItsPrintedRepairWorks(t *testing.T) {
 		{
 			name: "trust policy that asks for an external id", code: "BRK-ID-020", account: "A", kind: report.ArtefactTrust,
 			apply: func(t *testing.T, w *testbed.World) {
-				must(t, testbedtest.PutTrust(t.Context(), w, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"`+w.UserARN+`"},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"sts:ExternalId":"agreed"}}}]}`))
+				must(
+					t,
+					testbedtest.PutTrust(t.Context(), w, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"`+
+						w.UserARN+`"},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"sts:ExternalId":"agreed"}}}]}`),
+				)
 			},
 		},
 		{
@@ -277,7 +281,9 @@ func TestOneBrokenThingIsNamedAndItsPrintedRepairWorks(t *testing.T) {
 				out, err := w.IAM.ListAccessKeys(t.Context(), &iam.ListAccessKeysInput{UserName: aws.String(testbed.UserName)})
 				must(t, err)
 				for _, k := range out.AccessKeyMetadata {
-					_, err := w.IAM.DeleteAccessKey(t.Context(), &iam.DeleteAccessKeyInput{UserName: aws.String(testbed.UserName), AccessKeyId: k.AccessKeyId})
+					_, err := w.IAM.DeleteAccessKey(t.Context(), &iam.DeleteAccessKeyInput{
+						UserName: aws.String(testbed.UserName), AccessKeyId: k.AccessKeyId,
+					})
 					must(t, err)
 				}
 			},
@@ -300,7 +306,8 @@ func TestOneBrokenThingIsNamedAndItsPrintedRepairWorks(t *testing.T) {
 			}
 			if got.Result != want || got.Code != b.code || got.Account.ID != account || got.Artefact.Kind != b.kind {
 				t.Errorf("got %s %s, account %q, artefact %q; want %s %s, account %q, artefact %q\ndetail: %s\nAWS: %s: %s",
-					got.Result, got.Code, got.Account.ID, got.Artefact.Kind, want, b.code, account, b.kind, got.Why, evidence(got).AWSCode, evidence(got).AWSMessage)
+					got.Result, got.Code, got.Account.ID, got.Artefact.Kind, want, b.code, account, b.kind, got.Why, evidence(got).AWSCode,
+					evidence(got).AWSMessage)
 			}
 			if got.Why == "" || got.Fix.Text == "" {
 				t.Errorf("no detail or no fix: %+v", got)

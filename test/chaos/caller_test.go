@@ -34,9 +34,10 @@ func newAnswers() *answers {
 // INTERNAL, is a defect.
 var expected = map[string]bool{
 	"Unavailable/": true, "Unavailable/AWS_UNAVAILABLE": true, "Unavailable/NETWORK": true, "Unavailable/THROTTLED": true,
-	"Unavailable/SESSION_UNAVAILABLE": true, "Unavailable/CREDENTIALS_EXPIRED": true, "Unavailable/SHUTTING_DOWN": true, "ResourceExhausted/TOO_MANY_FILES": true,
-	"FailedPrecondition/ACCESS_DENIED": true, "FailedPrecondition/KMS_KEY_UNUSABLE": true, "FailedPrecondition/SESSION_DENIED": true,
-	"FailedPrecondition/AWS_REFUSED": true, "ResourceExhausted/TOO_MANY_UPLOADS": true, "ResourceExhausted/SPOOL_FULL": true,
+	"Unavailable/SESSION_UNAVAILABLE": true, "Unavailable/CREDENTIALS_EXPIRED": true, "Unavailable/SHUTTING_DOWN": true,
+	"ResourceExhausted/TOO_MANY_FILES": true, "FailedPrecondition/ACCESS_DENIED": true, "FailedPrecondition/KMS_KEY_UNUSABLE": true,
+	"FailedPrecondition/SESSION_DENIED": true, "FailedPrecondition/AWS_REFUSED": true, "ResourceExhausted/TOO_MANY_UPLOADS": true,
+	"ResourceExhausted/SPOOL_FULL": true,
 }
 
 // failed counts a failed attempt. It returns how long the caller waits before the next.

@@ -114,7 +114,8 @@ type frozenClients struct {
 // run freezes one client after the other until ctx ends.
 func (c *frozenClients) run(ctx context.Context, t *testing.T) {
 	for ctx.Err() == nil {
-		cmd := exec.CommandContext(ctx, filepath.Join(binaries, "brokerctl"), "--socket", c.socket, "upload", "-d", destinations[int(c.count.Load())%len(destinations)], "--name", "frozen", "-")
+		cmd := exec.CommandContext(ctx, filepath.Join(binaries, "brokerctl"), "--socket", c.socket, "upload", "-d",
+			destinations[int(c.count.Load())%len(destinations)], "--name", "frozen", "-")
 		in, err := cmd.StdinPipe()
 		if err != nil {
 			t.Error(err)

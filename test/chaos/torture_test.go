@@ -102,7 +102,8 @@ func TestTorture(t *testing.T) {
 	r.clients.socket = st.SocketPath
 	settings := limits{Max: "8GiB", Proxy: r.proxy.url(), Command: credentialCommand(t, st)}
 	r.brokerd = &supervisor{
-		st: st, config: writeConfig(t, st, settings), logs: t.TempDir(), rng: rand.New(rand.NewPCG(seed, 3)), hostile: true, under: map[string]int{},
+		st: st, config: writeConfig(t, st, settings), logs: t.TempDir(), rng: rand.New(rand.NewPCG(seed, 3)), hostile: true,
+		under: map[string]int{},
 	}
 
 	r.sendUnderFaults(t, seed)

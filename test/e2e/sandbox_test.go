@@ -80,7 +80,8 @@ func startSandbox(cmd *exec.Cmd) (environment map[string]string, err error) {
 // s3Of makes a client from the sandbox's output, as a user would.
 func s3Of(environment map[string]string) *s3.Client {
 	return s3.New(s3.Options{
-		Region: environment["AWS_REGION"], BaseEndpoint: aws.String(environment["AWS_ENDPOINT_URL"]), UsePathStyle: true, HTTPClient: &http.Client{},
+		Region: environment["AWS_REGION"], BaseEndpoint: aws.String(environment["AWS_ENDPOINT_URL"]), UsePathStyle: true,
+		HTTPClient: &http.Client{},
 		Credentials: credentials.NewStaticCredentialsProvider(environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"],
 			""), Retryer: aws.NopRetryer{},
 	})

@@ -46,7 +46,8 @@ func install(dir string) error {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return err
 	}
-	if out, err := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "../../cmd/brokerd", "../../cmd/brokerctl").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "../../cmd/brokerd",
+		"../../cmd/brokerctl").CombinedOutput(); err != nil {
 		return fmt.Errorf("building the programs: %w\n%s", err, out)
 	}
 	self, err := os.Open("/proc/self/exe")

@@ -32,7 +32,8 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	if out, err := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "../../cmd/brokerd", "../../cmd/brokerctl").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "../../cmd/brokerd",
+		"../../cmd/brokerctl").CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "building the programs: %v\n%s", err, out)
 		os.Exit(1)
 	}

@@ -98,7 +98,8 @@ func TestAnObjectThatTheDaemonCannotReadIsNamedEverywhereAndDeliveredAfterTheRep
 		Drained    bool   `json:"drained"`
 		Unreadable uint64 `json:"unreadable_objects"`
 	}
-	if err := json.Unmarshal([]byte(p.brokerctl(t, 1, "drain", "-o", "json")), &drained); err != nil || drained.Drained || drained.Unreadable != 1 {
+	if err := json.Unmarshal([]byte(p.brokerctl(t, 1, "drain", "-o", "json")), &drained); err != nil || drained.Drained ||
+		drained.Unreadable != 1 {
 		t.Errorf("drain as JSON: got %+v, %v", drained, err)
 	}
 	p.brokerctl(t, 0, "drain", "--resume")

@@ -159,7 +159,8 @@ func TestTerraformBuildsTheArrangementInTheSandbox(t *testing.T) {
 	dir := t.TempDir()
 	copyTestdata(t, "arrangement.tf", dir)
 	env := append(sandboxProcess(t), "CHECKPOINT_DISABLE=1", "TF_IN_AUTOMATION=1")
-	if out, err := shell(t, dir, env, `brokerctl sandbox env --format terraform > provider.tf; terraform init -no-color -input=false`); err != nil {
+	if out, err := shell(t, dir, env, `brokerctl sandbox env --format terraform > provider.tf; terraform init -no-color `+
+		`-input=false`); err != nil {
 		t.Skipf("the provider cannot be installed: %v\n%s", err, out)
 	}
 	for _, step := range []string{

@@ -85,9 +85,9 @@ func (b *browser) run(t *testing.T, file string, args ...string) []byte {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, b.program, append([]string{
-		"--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
-		"--disable-sync", "--disable-default-apps", "--hide-scrollbars", "--force-device-scale-factor=1", "--user-data-dir=" + profile,
-		"--proxy-server=" + b.proxy.URL, "--proxy-bypass-list=<-loopback>",
+		"--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+		"--disable-component-update", "--disable-sync", "--disable-default-apps", "--hide-scrollbars", "--force-device-scale-factor=1",
+		"--user-data-dir=" + profile, "--proxy-server=" + b.proxy.URL, "--proxy-bypass-list=<-loopback>",
 	}, append(args, "file://"+file)...)...)
 	var out, complaints bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &complaints

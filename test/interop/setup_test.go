@@ -35,7 +35,9 @@ KEY=$(aws kms create-key --query KeyMetadata.Arn --output text)
 aws kms put-key-policy --key-id "$KEY" --policy-name default --policy '{"Version":"2012-10-17","Statement":[{"Sid":"Admins","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::'$B':root"},"Action":"kms:*","Resource":"*"},{"Sid":"` + foreignSid + `","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::'$A':role/auditors"},"Action":"kms:Decrypt","Resource":"*"}]}'
 if [ "$MAKE_BUCKET" = yes ]; then
   aws s3api create-bucket --bucket tenant-logs --create-bucket-configuration LocationConstraint=eu-west-1 > /dev/null
-  aws s3api put-bucket-policy --bucket tenant-logs --policy '{"Version":"2012-10-17","Statement":[{"Sid":"` + foreignSid + `","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::'$A':role/auditors"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::tenant-logs/${aws:username}/*"}]}'
+  aws s3api put-bucket-policy --bucket tenant-logs --policy '{"Version":"2012-10-17","Statement":[{"Sid":"` +
+	foreignSid +
+	`","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::'$A':role/auditors"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::tenant-logs/${aws:username}/*"}]}'
   aws s3api put-bucket-lifecycle-configuration --bucket tenant-logs --lifecycle-configuration '{"Rules":[{"ID":"theirs","Status":"Enabled","Filter":{"Prefix":"tmp/"},"Expiration":{"Days":9}}]}' > /dev/null
 fi
 cat > brokerd.yaml <<END
@@ -148,7 +150,8 @@ func TestRenderedTerraformMakesTheArrangement(t *testing.T) {
 			t.Parallel()
 			p := prepare(t, bucket)
 			p.env = append(p.env, "CHECKPOINT_DISABLE=1", "TF_IN_AUTOMATION=1")
-			p.run(t, `brokerctl setup render --config brokerd.yaml --format terraform --output-dir tf > /dev/null; cd tf && terraform fmt -check -diff`)
+			p.run(t, `brokerctl setup render --config brokerd.yaml --format terraform --output-dir tf > /dev/null; cd tf && terraform `+
+				`fmt -check -diff`)
 			if out, err := shell(t, filepath.Join(p.dir, "tf"), p.env, `terraform init -no-color -input=false`); err != nil {
 				t.Skipf("the provider cannot be installed: %v\n%s", err, out)
 			}
@@ -190,7 +193,8 @@ func TestEveryRenderedModuleAndTemplateIsValid(t *testing.T) {
 		if out, err := shell(t, dir, env, `cp "$GOLDEN"/usual/*.tf . && terraform init -no-color -input=false`); err != nil {
 			t.Skipf("the provider cannot be installed: %v\n%s", err, out)
 		}
-		if out, err := shell(t, dir, env, `for d in "$GOLDEN"/*; do echo "$d"; rm -f ./*.tf; cp "$d"/*.tf .; terraform fmt -check -diff; terraform validate -no-color; done`); err != nil {
+		if out, err := shell(t, dir, env, `for d in "$GOLDEN"/*; do echo "$d"; rm -f ./*.tf; cp "$d"/*.tf .; terraform fmt -check -diff; `+
+			`terraform validate -no-color; done`); err != nil {
 			t.Errorf("%v\n%s", err, out)
 		}
 	})
@@ -269,7 +273,8 @@ twice b target`)
 			p.delivers(t)
 			p.keepsTheirs(t, bucket)
 			p.planned(t)
-			if out := p.run(t, `eval "$(brokerctl sandbox env --account b)"; aws cloudtrail get-event-selectors --trail-name all`); strings.Count(out, "theirs") != 1 || !strings.Contains(out, "tenant-logs/logs/") {
+			if out := p.run(t, `eval "$(brokerctl sandbox env --account b)"; aws cloudtrail get-event-selectors `+
+				`--trail-name all`); strings.Count(out, "theirs") != 1 || !strings.Contains(out, "tenant-logs/logs/") {
 				t.Errorf("the selectors are %s", out)
 			}
 		})
@@ -282,7 +287,8 @@ func TestRenderedTemplatesMakeTheArrangement(t *testing.T) {
 		t.Run(fmt.Sprintf("bucket=%v", bucket), func(t *testing.T) {
 			t.Parallel()
 			p := prepare(t, bucket)
-			p.run(t, `for f in cloudformation cdk-json; do brokerctl setup render --config brokerd.yaml --format $f --output-dir out > /dev/null; done
+			p.run(t,
+				`for f in cloudformation cdk-json; do brokerctl setup render --config brokerd.yaml --format $f --output-dir out > /dev/null; done
 if command -v cfn-lint > /dev/null; then cfn-lint out/*; fi`)
 			if out, err := shell(t, p.dir, p.env, `python3 -c "import boto3"`); err != nil {
 				t.Skipf("boto3 is not installed: %s", out)
@@ -309,7 +315,8 @@ aws kms get-key-policy --policy-name default --query Policy --output text --key-
 // either kind, and has the configuration ask for one more.
 func (p prepared) trail(t *testing.T, advanced bool) {
 	t.Helper()
-	selectors := `--event-selectors '[{"ReadWriteType":"All","IncludeManagementEvents":true,"DataResources":[{"Type":"AWS::S3::Object","Values":["arn:aws:s3:::theirs/"]}]}]'`
+	selectors := `--event-selectors '[{"ReadWriteType":"All","IncludeManagementEvents":true,` +
+		`"DataResources":[{"Type":"AWS::S3::Object","Values":["arn:aws:s3:::theirs/"]}]}]'`
 	if advanced {
 		selectors = `--advanced-event-selectors '[{"Name":"theirs","FieldSelectors":[{"Field":"eventCategory","Equals":["Management"]}]}]'`
 	}

@@ -60,8 +60,9 @@ func vended(t *testing.T) *vending {
 	v.url = "http://" + address + "/v1/credentials/" + testbed.Destination
 	v.env = slices.DeleteFunc(os.Environ(), func(s string) bool { return strings.HasPrefix(s, "AWS_") })
 	v.env = append(v.env, "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "AWS_EC2_METADATA_DISABLED=true",
-		"AWS_REGION="+v.Sandbox.Region(), "AWS_DEFAULT_REGION="+v.Sandbox.Region(), "AWS_ENDPOINT_URL="+v.Sandbox.Endpoint(), "AWS_CA_BUNDLE="+v.CAPath, "NODE_EXTRA_CA_CERTS="+v.CAPath,
-		"KEY="+v.KeyARN, "BUCKET="+testbed.Bucket, "SOCK="+filepath.Join(v.Dir, "v.sock"))
+		"AWS_REGION="+v.Sandbox.Region(), "AWS_DEFAULT_REGION="+v.Sandbox.Region(), "AWS_ENDPOINT_URL="+v.Sandbox.Endpoint(),
+		"AWS_CA_BUNDLE="+v.CAPath, "NODE_EXTRA_CA_CERTS="+v.CAPath, "KEY="+v.KeyARN, "BUCKET="+testbed.Bucket,
+		"SOCK="+filepath.Join(v.Dir, "v.sock"))
 	return v
 }
 
@@ -85,7 +86,8 @@ func TestTheAWSCLITakesItsKeysFromTheDaemon(t *testing.T) {
 	onPath(t, "aws", "bash")
 	v := vended(t)
 	dir := t.TempDir()
-	profile := fmt.Sprintf("[profile logs]\ncredential_process = %s credentials %s --format process --socket %s\ns3 =\n    addressing_style = path\n",
+	profile := fmt.Sprintf("[profile logs]\ncredential_process = %s credentials %s --format process --socket %s\ns3 =\n"+
+		"    addressing_style = path\n",
 		filepath.Join(binaries, "brokerctl"), testbed.Destination, v.SocketPath)
 	if err := os.WriteFile(filepath.Join(dir, "config"), []byte(profile), 0o600); err != nil {
 		t.Fatal(err)
@@ -176,7 +178,10 @@ func TestTheGoSDKTakesItsKeysOverHTTP(t *testing.T) {
 func TestCurlOnTheSocketNeedsNoToken(t *testing.T) {
 	onPath(t, "bash", "curl")
 	v := vended(t)
-	out, err := shell(t, t.TempDir(), v.env, fmt.Sprintf(`curl -sS --fail-with-body --unix-socket "$SOCK" http://localhost/v1/credentials/%s`, testbed.Destination))
+	out, err := shell(
+		t, t.TempDir(), v.env,
+		fmt.Sprintf(`curl -sS --fail-with-body --unix-socket "$SOCK" http://localhost/v1/credentials/%s`, testbed.Destination),
+	)
 	if err != nil || !strings.Contains(out, `"AccessKeyId":"ASIA`) {
 		t.Errorf("%v\n%s", err, out)
 	}

@@ -70,7 +70,8 @@ func value(figure string) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	units := map[string]float64{"": 1, "ms": 0.001, "s": 1, "min": 60, "h": 3600, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
+	units := map[string]float64{"": 1, "ms": 0.001, "s": 1, "min": 60, "h": 3600, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30,
+		"TiB": 1 << 40}
 	factor, ok := units[unit]
 	if !ok {
 		return 0, fmt.Errorf("unknown unit %q", unit)

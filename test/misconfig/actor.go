@@ -97,8 +97,9 @@ func (a *Actor) Assume(ctx context.Context, change func(*sts.AssumeRoleInput)) (
 // Put stores an object as brokerd does; change may alter the request.
 func (a *Actor) Put(ctx context.Context, change func(*s3.PutObjectInput)) error {
 	in := &s3.PutObjectInput{
-		Bucket: aws.String(a.Dest.Bucket), Key: aws.String("logs/mistake"), Body: bytes.NewReader([]byte("a line")), ExpectedBucketOwner: aws.String(a.Dest.Owner),
-		ServerSideEncryption: s3types.ServerSideEncryptionAwsKms, SSEKMSKeyId: aws.String(a.KeyARN), BucketKeyEnabled: aws.Bool(true),
+		Bucket: aws.String(a.Dest.Bucket), Key: aws.String("logs/mistake"), Body: bytes.NewReader([]byte("a line")),
+		ExpectedBucketOwner: aws.String(a.Dest.Owner), ServerSideEncryption: s3types.ServerSideEncryptionAwsKms,
+		SSEKMSKeyId: aws.String(a.KeyARN), BucketKeyEnabled: aws.Bool(true),
 	}
 	if change != nil {
 		change(in)

@@ -40,6 +40,7 @@ func Impossible() map[int]string {
 		6:  "STS answers with the role that was assumed: tested with a destination that names another (verify: TestASessionOfAnotherRoleIsFatal)",
 		25: "the sandbox is consistent at once; `verify --wait` is for it",
 		28: "AWS refuses to store the policy, so that verify never meets it; setup keeps the order",
-		39: "a wrong owner does not get past the configuration check; tested with a compatible store (verify: TestABucketOfAnotherAccountIsASecurityAlert)",
+		39: "a wrong owner does not get past the configuration check; " +
+			"tested with a compatible store (verify: TestABucketOfAnotherAccountIsASecurityAlert)",
 	}
 }

@@ -56,7 +56,8 @@ func findings() map[string]Finding {
 			Stage: create("InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.", 403)},
 		"the application's key was deleted": {Code: "BRK-ID-011", Kind: "credentials", Repair: ByHand},
 		"the secret is wrong": {Code: "BRK-ID-051", Kind: "network", Repair: ByHand,
-			Stage: create("SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided. Check your key and signing method.", 403)},
+			Stage: create("SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided. "+
+				"Check your key and signing method.", 403)},
 		"something on the way added a header": {Code: "BRK-ID-051", Kind: "network", Repair: ByHand,
 			Stage: create("AccessDenied", "There were headers present in the request which were not signed", 403)},
 		"the clock is 20 minutes behind":          {Code: "BRK-HOST-010", Kind: "clock", Repair: ByHand},
@@ -99,7 +100,9 @@ func findings() map[string]Finding {
 		"the role's boundary knows nothing of S3": {Code: "BRK-POL-001", Blind: blindWrite,
 			Side: "A", Kind: "boundary", BlindKind: eitherSide, Repair: ByStatement},
 		"the session policy knows nothing of KMS": {Code: "BRK-POL-002", Side: "A", Kind: "session-policy", Repair: ByHand,
-			Stage: create("AccessDenied", "User: arn:aws:sts::111122223333:assumed-role/CrossAccountS3Uploader/brokerd is not authorized to perform: kms:GenerateDataKey on resource: arn:aws:kms:eu-west-1:444455556666:key/k because no session policy allows the kms:GenerateDataKey action", 403)},
+			Stage: create("AccessDenied", "User: arn:aws:sts::111122223333:assumed-role/CrossAccountS3Uploader/brokerd is not authorized to "+
+				"perform: kms:GenerateDataKey on resource: arn:aws:kms:eu-west-1:444455556666:key/k because no session policy allows the "+
+				"kms:GenerateDataKey action", 403)},
 		"an SCP of account A keeps its principals inside their organization": {Code: "BRK-POL-010",
 			Blind: blindWrite, Kind: "unseen policy", BlindKind: eitherSide, Repair: ByHand},
 		"an SCP of account A does not list KMS": {Code: "BRK-POL-003", Side: "A",
@@ -119,7 +122,9 @@ func findings() map[string]Finding {
 		"the request asks for SSE-S3": staged(with(guard(""), "BRK-S3-041",
 			"BRK-S3-049", eitherSide), bucketStatement(denyAll(`{"StringNotEquals":{"s3:x-amz-server-side-encryption":"aws:kms"}}`))),
 		"the request names the key by its id, and the policy wants the ARN": staged(guard("BRK-S3-042"),
-			bucketStatement(denyAll(`{"StringNotEquals":{"s3:x-amz-server-side-encryption-aws-kms-key-id":"arn:aws:kms:eu-west-1:ACCOUNTB:alias/tenant"}}`))),
+			bucketStatement(
+				denyAll(`{"StringNotEquals":{"s3:x-amz-server-side-encryption-aws-kms-key-id":"arn:aws:kms:eu-west-1:ACCOUNTB:alias/tenant"}}`),
+			)),
 		"the bucket policy wants a VPC endpoint":                  guard("BRK-S3-043"),
 		"the bucket policy wants another network":                 guard("BRK-S3-043"),
 		"the bucket policy wants the bucket's organization":       guard("BRK-S3-043"),
@@ -127,9 +132,11 @@ func findings() map[string]Finding {
 		"an ACL on a bucket that enforces ownership": {Code: "BRK-S3-045", Side: "B",
 			Kind: "ownership", Repair: ByHand, Stage: both(allowACL, change(func(w *testbed.World) { w.Dest.ACL = "public-read" }))},
 		"tags without s3:PutObjectTagging": {Code: "BRK-S3-046", Side: "A",
-			Kind: "identity", BlindKind: eitherSide, Repair: ByStatement, Stage: change(func(w *testbed.World) { w.Dest.Tags = map[string]string{"team": "logs"} })},
+			Kind: "identity", BlindKind: eitherSide, Repair: ByStatement,
+			Stage: change(func(w *testbed.World) { w.Dest.Tags = map[string]string{"team": "logs"} })},
 		"an ACL without s3:PutObjectAcl": {Code: "BRK-S3-046", Side: "A",
-			Kind: "identity", BlindKind: eitherSide, Repair: ByStatement, Stage: change(func(w *testbed.World) { w.Dest.ACL = "bucket-owner-full-control" })},
+			Kind: "identity", BlindKind: eitherSide, Repair: ByStatement,
+			Stage: change(func(w *testbed.World) { w.Dest.ACL = "bucket-owner-full-control" })},
 		"the bucket lets writers own their objects: the write succeeds": {Code: "BRK-S3-047", Blind: "-",
 			Side: "B", Kind: "ownership", Result: "warn", Repair: ByHand},
 		"a public statement beside the role's, with RestrictPublicBuckets": with(bucketSays, "BRK-POL-006"),
@@ -220,7 +227,8 @@ func endpointFor(_ context.Context, w *testbed.World) error {
 
 // OnlyAccountA is an endpoint's policy that lets requests for account A's resources through.
 func OnlyAccountA(w *testbed.World) string {
-	return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*","Condition":{"StringEquals":{"aws:ResourceAccount":"` + w.AccountA + `"}}}]}`
+	return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*",` +
+		`"Condition":{"StringEquals":{"aws:ResourceAccount":"` + w.AccountA + `"}}}]}`
 }
 
 // otherKey makes a key of another kind, with policies that let the role use it.

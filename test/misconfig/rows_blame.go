@@ -17,14 +17,16 @@ func onlyBucketPolicy(condition, more string) func(context.Context, *testbed.Wor
 	return func(ctx context.Context, w *testbed.World) error {
 		return w.PutBucketPolicy(ctx, expander(w).Replace(fmt.Sprintf(`{"Version":"2012-10-17","Statement":[`+
 			`{"Sid":"Writers","Effect":"Allow","Principal":{"AWS":%[1]q},"Action":"s3:PutObject","Resource":"arn:aws:s3:::BUCKET/*"%[2]s},`+
-			`{"Sid":"Aborts","Effect":"Allow","Principal":{"AWS":%[1]q},"Action":"s3:AbortMultipartUpload","Resource":"arn:aws:s3:::BUCKET/*"}%[3]s]}`,
+			`{"Sid":"Aborts","Effect":"Allow","Principal":{"AWS":%[1]q},"Action":"s3:AbortMultipartUpload",`+
+			`"Resource":"arn:aws:s3:::BUCKET/*"}%[3]s]}`,
 			w.Dest.Role, condition, more)))
 	}
 }
 
 // denyWrite is a Deny statement for the objects of the bucket, to follow another one.
 func denyWrite(sid, condition string) string {
-	return fmt.Sprintf(`,{"Sid":%q,"Effect":"Deny","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::BUCKET/*","Condition":%s}`, sid, condition)
+	return fmt.Sprintf(`,{"Sid":%q,"Effect":"Deny","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::BUCKET/*",`+
+		`"Condition":%s}`, sid, condition)
 }
 
 // identityStatement adds a policy to the role.
@@ -51,23 +53,49 @@ func blameMistakes() []Mistake {
 		return m
 	}
 	return []Mistake{
-		row(31, "the bucket policy denies all but AES256", onlyBucketPolicy("", denyWrite("Guard", `{"StringNotEquals":{"s3:x-amz-server-side-encryption":"AES256"}}`))),
-		row(31, "the bucket policy allows AES256 alone", onlyBucketPolicy(`,"Condition":{"StringEquals":{"s3:x-amz-server-side-encryption":"AES256"}}`, "")),
-		row(31, "the bucket policy denies aws:kms", onlyBucketPolicy("", denyWrite("Guard", `{"StringEquals":{"s3:x-amz-server-side-encryption":"aws:kms"}}`))),
-		row(31, "the bucket policy denies every kind of aws:kms", onlyBucketPolicy("", denyWrite("Guard", `{"StringLike":{"s3:x-amz-server-side-encryption":"aws:kms*"}}`))),
+		row(31, "the bucket policy denies all but AES256",
+			onlyBucketPolicy("", denyWrite("Guard", `{"StringNotEquals":{"s3:x-amz-server-side-encryption":"AES256"}}`))),
+		row(31, "the bucket policy allows AES256 alone",
+			onlyBucketPolicy(`,"Condition":{"StringEquals":{"s3:x-amz-server-side-encryption":"AES256"}}`, "")),
+		row(
+			31, "the bucket policy denies aws:kms",
+			onlyBucketPolicy("", denyWrite("Guard", `{"StringEquals":{"s3:x-amz-server-side-encryption":"aws:kms"}}`)),
+		),
+		row(31, "the bucket policy denies every kind of aws:kms",
+			onlyBucketPolicy("", denyWrite("Guard", `{"StringLike":{"s3:x-amz-server-side-encryption":"aws:kms*"}}`))),
 		row(31, "the role's policy denies aws:kms",
-			both(dropBucketGuards, identityStatement(`{"Sid":"Guard","Effect":"Deny","Action":"s3:PutObject","Resource":"*","Condition":{"StringEquals":{"s3:x-amz-server-side-encryption":"aws:kms"}}}`))),
+			both(
+				dropBucketGuards,
+				identityStatement(`{"Sid":"Guard","Effect":"Deny","Action":"s3:PutObject","Resource":"*",`+
+					`"Condition":{"StringEquals":{"s3:x-amz-server-side-encryption":"aws:kms"}}}`),
+			)),
 		row(32, "the bucket policy denies other keys where one is named", onlyBucketPolicy("",
-			denyWrite("Guard", `{"StringNotEquals":{"s3:x-amz-server-side-encryption-aws-kms-key-id":"arn:aws:kms:eu-west-1:ACCOUNTB:key/00000000-0000-0000-0000-000000000000"},"Null":{"s3:x-amz-server-side-encryption-aws-kms-key-id":"false"}}`))),
+			denyWrite(
+				"Guard",
+				`{"StringNotEquals":`+
+					`{"s3:x-amz-server-side-encryption-aws-kms-key-id":"arn:aws:kms:eu-west-1:ACCOUNTB:key/00000000-0000-0000-0000-000000000000"},`+
+					`"Null":{"s3:x-amz-server-side-encryption-aws-kms-key-id":"false"}}`,
+			))),
 		row(32, "the bucket policy names the key by an alias", onlyBucketPolicy("",
-			denyWrite("Guard", `{"StringNotEquals":{"s3:x-amz-server-side-encryption-aws-kms-key-id":"arn:aws:kms:eu-west-1:ACCOUNTB:alias/tenant"}}`))),
+			denyWrite(
+				"Guard", `{"StringNotEquals":{"s3:x-amz-server-side-encryption-aws-kms-key-id":"arn:aws:kms:eu-west-1:ACCOUNTB:alias/tenant"}}`,
+			))),
 		row(32, "the role's policy denies other keys where one is named",
-			both(dropBucketGuards, identityStatement(`{"Sid":"Guard","Effect":"Deny","Action":"s3:PutObject","Resource":"*","Condition":{"StringNotEquals":{"s3:x-amz-server-side-encryption-aws-kms-key-id":"arn:aws:kms:eu-west-1:ACCOUNTB:key/00000000-0000-0000-0000-000000000000"},"Null":{"s3:x-amz-server-side-encryption-aws-kms-key-id":"false"}}}`))),
+			both(
+				dropBucketGuards,
+				identityStatement(`{"Sid":"Guard","Effect":"Deny","Action":"s3:PutObject","Resource":"*","Condition":{"StringNotEquals":`+
+					`{"s3:x-amz-server-side-encryption-aws-kms-key-id":"arn:aws:kms:eu-west-1:ACCOUNTB:key/00000000-0000-0000-0000-000000000000"},`+
+					`"Null":{"s3:x-amz-server-side-encryption-aws-kms-key-id":"false"}}}`),
+			)),
 		parts(31, "a pair of Deny statements wants the encryption header on every request", onlyBucketPolicy("",
 			denyWrite("Guard", `{"StringNotEquals":{"s3:x-amz-server-side-encryption":"aws:kms"}}`)+
 				denyWrite("Absent", `{"Null":{"s3:x-amz-server-side-encryption":"true"}}`))),
 		parts(31, "the role's policy wants the encryption header on every request",
-			both(dropBucketGuards, identityStatement(`{"Sid":"Guard","Effect":"Deny","Action":"s3:PutObject","Resource":"*","Condition":{"Null":{"s3:x-amz-server-side-encryption":"true"}}}`))),
+			both(
+				dropBucketGuards,
+				identityStatement(`{"Sid":"Guard","Effect":"Deny","Action":"s3:PutObject","Resource":"*",`+
+					`"Condition":{"Null":{"s3:x-amz-server-side-encryption":"true"}}}`),
+			)),
 		parts(32, "the bucket policy wants the key on every request", onlyBucketPolicy("",
 			denyWrite("Guard", `{"Null":{"s3:x-amz-server-side-encryption-aws-kms-key-id":"true"}}`))),
 		parts(31, "the bucket policy allows requests with the encryption header alone",
@@ -75,8 +103,10 @@ func blameMistakes() []Mistake {
 		row(19, "the role's boundary has nothing but a Deny", boundary(onlyDeny)),
 		row(29, "the bucket policy allows another role", onlyBucketPolicyFor("arn:aws:iam::ACCOUNTA:root",
 			`,"Condition":{"ArnEquals":{"aws:PrincipalArn":"arn:aws:iam::ACCOUNTA:role/Other"}}`)),
-		row(33, "the bucket policy allows its own organization alone", onlyBucketPolicy(`,"Condition":{"StringEquals":{"aws:PrincipalOrgID":"o-bucketsorg1"}}`, "")),
-		row(33, "the bucket policy allows a VPC endpoint alone", onlyBucketPolicy(`,"Condition":{"StringEquals":{"aws:SourceVpce":"vpce-0a"}}`, "")),
+		row(33, "the bucket policy allows its own organization alone",
+			onlyBucketPolicy(`,"Condition":{"StringEquals":{"aws:PrincipalOrgID":"o-bucketsorg1"}}`, "")),
+		row(33, "the bucket policy allows a VPC endpoint alone",
+			onlyBucketPolicy(`,"Condition":{"StringEquals":{"aws:SourceVpce":"vpce-0a"}}`, "")),
 	}
 }
 
@@ -84,7 +114,8 @@ func blameMistakes() []Mistake {
 func onlyBucketPolicyFor(principal, condition string) func(context.Context, *testbed.World) error {
 	return func(ctx context.Context, w *testbed.World) error {
 		return w.PutBucketPolicy(ctx, expander(w).Replace(fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Sid":"Writers","Effect":"Allow",`+
-			`"Principal":{"AWS":%q},"Action":["s3:PutObject","s3:AbortMultipartUpload"],"Resource":"arn:aws:s3:::BUCKET/*"%s}]}`, principal, condition)))
+			`"Principal":{"AWS":%q},"Action":["s3:PutObject","s3:AbortMultipartUpload"],"Resource":"arn:aws:s3:::BUCKET/*"%s}]}`,
+			principal, condition)))
 	}
 }
 
@@ -103,22 +134,27 @@ func blameFindings() map[string]Finding {
 		return Finding{Code: code, Side: side, Kind: kind, Repair: ByHand}
 	}
 	return map[string]Finding{
-		"the bucket policy denies all but AES256":                                either("BRK-S3-041", "BRK-S3-041", "B", "bucket-policy", "Guard"),
-		"the bucket policy allows AES256 alone":                                  either("BRK-S3-021", "BRK-S3-041", "B", "bucket-policy", ""),
-		"the bucket policy denies aws:kms":                                       either("BRK-S3-041", "BRK-S3-041", "B", "bucket-policy", "Guard"),
-		"the bucket policy denies every kind of aws:kms":                         either("BRK-S3-041", "BRK-S3-041", "B", "bucket-policy", "Guard"),
-		"the role's policy denies aws:kms":                                       unproven("BRK-S3-022", "BRK-S3-041", "A", "identity", "Guard"),
-		"the bucket policy denies other keys where one is named":                 either("BRK-S3-042", "BRK-S3-042", "B", "bucket-policy", "Guard"),
-		"the bucket policy names the key by an alias":                            either("BRK-S3-042", blindWrite, "B", "bucket-policy", "Guard"),
-		"the role's policy denies other keys where one is named":                 unproven("BRK-S3-022", "BRK-S3-042", "A", "identity", "Guard"),
-		"a pair of Deny statements wants the encryption header on every request": either("BRK-S3-041", "BRK-S3-049", "B", "bucket-policy", "Guard"),
-		"the role's policy wants the encryption header on every request":         either("BRK-S3-022", "BRK-S3-049", "A", "identity", "Guard"),
-		"the bucket policy wants the key on every request":                       either("BRK-S3-042", "BRK-S3-049", "B", "bucket-policy", "Guard"),
-		"the bucket policy allows requests with the encryption header alone":     either("BRK-S3-021", "BRK-S3-049", "B", "bucket-policy", ""),
-		"the role's boundary has nothing but a Deny":                             unproven("BRK-POL-001", blindWrite, "A", "boundary", ""),
-		"the bucket policy allows another role":                                  either("BRK-S3-021", blindWrite, "B", "bucket-policy", ""),
-		"the bucket policy allows its own organization alone":                    either("BRK-S3-043", blindWrite, "B", "bucket-policy", ""),
-		"the bucket policy allows a VPC endpoint alone":                          either("BRK-S3-043", blindWrite, "B", "bucket-policy", ""),
+		"the bucket policy denies all but AES256": either("BRK-S3-041", "BRK-S3-041", "B",
+			"bucket-policy", "Guard"),
+		"the bucket policy allows AES256 alone": either("BRK-S3-021", "BRK-S3-041", "B", "bucket-policy", ""),
+		"the bucket policy denies aws:kms": either("BRK-S3-041", "BRK-S3-041", "B",
+			"bucket-policy", "Guard"),
+		"the bucket policy denies every kind of aws:kms": either("BRK-S3-041", "BRK-S3-041", "B",
+			"bucket-policy", "Guard"),
+		"the role's policy denies aws:kms": unproven("BRK-S3-022", "BRK-S3-041", "A", "identity", "Guard"),
+		"the bucket policy denies other keys where one is named": either("BRK-S3-042", "BRK-S3-042", "B",
+			"bucket-policy", "Guard"),
+		"the bucket policy names the key by an alias":            either("BRK-S3-042", blindWrite, "B", "bucket-policy", "Guard"),
+		"the role's policy denies other keys where one is named": unproven("BRK-S3-022", "BRK-S3-042", "A", "identity", "Guard"),
+		"a pair of Deny statements wants the encryption header on every request": either("BRK-S3-041", "BRK-S3-049", "B",
+			"bucket-policy", "Guard"),
+		"the role's policy wants the encryption header on every request":     either("BRK-S3-022", "BRK-S3-049", "A", "identity", "Guard"),
+		"the bucket policy wants the key on every request":                   either("BRK-S3-042", "BRK-S3-049", "B", "bucket-policy", "Guard"),
+		"the bucket policy allows requests with the encryption header alone": either("BRK-S3-021", "BRK-S3-049", "B", "bucket-policy", ""),
+		"the role's boundary has nothing but a Deny":                         unproven("BRK-POL-001", blindWrite, "A", "boundary", ""),
+		"the bucket policy allows another role":                              either("BRK-S3-021", blindWrite, "B", "bucket-policy", ""),
+		"the bucket policy allows its own organization alone":                either("BRK-S3-043", blindWrite, "B", "bucket-policy", ""),
+		"the bucket policy allows a VPC endpoint alone":                      either("BRK-S3-043", blindWrite, "B", "bucket-policy", ""),
 
 		"STS refuses the length of the session":         byHand("BRK-ID-022", "A", "session"),
 		"STS refuses the length of a chained session":   byHand("BRK-ID-022", "A", "session"),
@@ -141,16 +177,21 @@ func faultMistakes() []Mistake {
 	}
 	const disabled = "All access to this object has been disabled"
 	return []Mistake{
-		sts("STS refuses the length of the session", "ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."),
+		sts("STS refuses the length of the session", "ValidationError",
+			"The requested DurationSeconds exceeds the MaxSessionDuration set for this role."),
 		sts("STS refuses the length of a chained session", "ValidationError",
 			"The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining."),
 		sts("STS refuses the role's ARN", "ValidationError", "arn:aws:iam::ACCOUNTA:role/ is invalid"),
 		sts("STS refuses the name of the session", "ValidationError",
-			"1 validation error detected: Value 'a b' at 'roleSessionName' failed to satisfy constraint: Member must satisfy regular expression pattern"),
+			"1 validation error detected: Value 'a b' at 'roleSessionName' failed to satisfy constraint: Member must satisfy regular "+
+				"expression pattern"),
 		sts("STS refuses a tag of the session", "ValidationError",
-			"1 validation error detected: Value at 'tags.1.member.key' failed to satisfy constraint: Member must have length greater than or equal to 1"),
-		sts("STS refuses the source identity", "ValidationError", "1 validation error detected: Value 'x y' at 'sourceIdentity' failed to satisfy constraint"),
-		sts("the session policy and the tags are too large", "PackedPolicyTooLarge", "Packed size of session tags consumes 102% of allotted space."),
+			"1 validation error detected: Value at 'tags.1.member.key' failed to satisfy constraint: Member must have length greater than "+
+				"or equal to 1"),
+		sts("STS refuses the source identity", "ValidationError",
+			"1 validation error detected: Value 'x y' at 'sourceIdentity' failed to satisfy constraint"),
+		sts("the session policy and the tags are too large", "PackedPolicyTooLarge",
+			"Packed size of session tags consumes 102% of allotted space."),
 		{
 			Number: 40, Name: "S3 has disabled the bucket", Code: "AllAccessDisabled", Status: 403, Text: disabled, Try: part,
 			Make: create("AllAccessDisabled", disabled, 403), Local: "the sandbox gives the answer as a fault",

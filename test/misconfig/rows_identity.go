@@ -62,19 +62,23 @@ func identityMistakes() []Mistake {
 			},
 		},
 		{
-			Number: 3, Name: "the access key is not there", Code: "InvalidAccessKeyId", Status: 403, Text: "The AWS Access Key Id you provided does not exist in our records.",
-			Try: as(func(c aws.Credentials) aws.Credentials { c.AccessKeyID = "ASIAEXAMPLEEXAMPLE00"; return c }),
+			Number: 3, Name: "the access key is not there", Code: "InvalidAccessKeyId", Status: 403,
+			Text: "The AWS Access Key Id you provided does not exist in our records.",
+			Try:  as(func(c aws.Credentials) aws.Credentials { c.AccessKeyID = "ASIAEXAMPLEEXAMPLE00"; return c }),
 		},
 		{
-			Number: 3, Name: "the session's token was left out", Code: "InvalidAccessKeyId", Status: 403, Text: "The AWS Access Key Id you provided does not exist in our records.",
-			Try: as(func(c aws.Credentials) aws.Credentials { c.SessionToken = ""; return c }),
+			Number: 3, Name: "the session's token was left out", Code: "InvalidAccessKeyId", Status: 403,
+			Text: "The AWS Access Key Id you provided does not exist in our records.",
+			Try:  as(func(c aws.Credentials) aws.Credentials { c.SessionToken = ""; return c }),
 		},
 		{
-			Number: 3, Name: "the token is another's", Code: "InvalidToken", Status: 400, Text: "The provided token is malformed or otherwise invalid.",
-			Try: as(func(c aws.Credentials) aws.Credentials { c.SessionToken = "another"; return c }),
+			Number: 3, Name: "the token is another's", Code: "InvalidToken", Status: 400,
+			Text: "The provided token is malformed or otherwise invalid.",
+			Try:  as(func(c aws.Credentials) aws.Credentials { c.SessionToken = "another"; return c }),
 		},
 		{
-			Number: 3, Name: "the application's key was deleted", Code: "InvalidClientTokenId", Status: 403, Text: "The security token included in the request is invalid.", Delivery: true,
+			Number: 3, Name: "the application's key was deleted", Code: "InvalidClientTokenId", Status: 403,
+			Text: "The security token included in the request is invalid.", Delivery: true,
 			Make: func(ctx context.Context, w *testbed.World) error {
 				out, err := w.IAM.ListAccessKeys(ctx, &iam.ListAccessKeysInput{UserName: aws.String(w.UserName)})
 				if err != nil {
@@ -94,18 +98,21 @@ func identityMistakes() []Mistake {
 			Try: as(func(c aws.Credentials) aws.Credentials { c.SecretAccessKey += "x"; return c }),
 		},
 		{
-			Number: 4, Name: "something on the way added a header", Code: "AccessDenied", Status: 403, Text: "There were headers present in the request which were not signed",
-			Try: func(ctx context.Context, a *Actor) error { return a.putWithUnsignedHeader(ctx) },
+			Number: 4, Name: "something on the way added a header", Code: "AccessDenied", Status: 403,
+			Text: "There were headers present in the request which were not signed",
+			Try:  func(ctx context.Context, a *Actor) error { return a.putWithUnsignedHeader(ctx) },
 		},
 		{
-			Number: 5, Name: "the clock is 20 minutes behind", Code: "RequestTimeTooSkewed", Status: 403, Text: "The difference between the request time and the current time is too large.",
+			Number: 5, Name: "the clock is 20 minutes behind", Code: "RequestTimeTooSkewed", Status: 403,
+			Text: "The difference between the request time and the current time is too large.",
 			Make: func(_ context.Context, w *testbed.World) error {
 				w.Sandbox.SetClockOffset(20 * time.Minute)
 				return nil
 			},
 		},
 		{
-			Number: 5, Name: "the clock is 20 minutes behind, for STS", Code: "SignatureDoesNotMatch", Status: 403, Text: "~Signature expired: ", Delivery: true,
+			Number: 5, Name: "the clock is 20 minutes behind, for STS", Code: "SignatureDoesNotMatch", Status: 403, Text: "~Signature expired: ",
+			Delivery: true,
 			Make: func(_ context.Context, w *testbed.World) error {
 				w.Sandbox.SetClockOffset(20 * time.Minute)
 				return nil
@@ -113,23 +120,27 @@ func identityMistakes() []Mistake {
 			Try: assume(nil),
 		},
 		{
-			Number: 7, Name: "the trust policy names somebody else", Code: "AccessDenied", Status: 403, Text: assumeDenied, Delivery: true, Try: assume(nil),
+			Number: 7, Name: "the trust policy names somebody else", Code: "AccessDenied", Status: 403, Text: assumeDenied, Delivery: true,
+			Try: assume(nil),
 			Make: putTrust(func(doc string, w *testbed.World) string {
 				return strings.ReplaceAll(doc, w.UserARN, "arn:aws:iam::"+w.AccountB+":root")
 			}),
 		},
 		{
-			Number: 7, Name: "the role is not there: the same text", Code: "AccessDenied", Status: 403, Try: assume(func(in *sts.AssumeRoleInput) { in.RoleArn = aws.String(*in.RoleArn + "s") }),
+			Number: 7, Name: "the role is not there: the same text", Code: "AccessDenied", Status: 403,
+			Try:  assume(func(in *sts.AssumeRoleInput) { in.RoleArn = aws.String(*in.RoleArn + "s") }),
 			Text: assumeDenied + "s",
 		},
 		{
-			Number: 7, Name: "the trust policy delegates to the account, and the caller's own policy is missing", Code: "AccessDenied", Status: 403, Text: assumeDenied, Delivery: true, Try: assume(nil),
+			Number: 7, Name: "the trust policy delegates to the account, and the caller's own policy is missing", Code: "AccessDenied", Status: 403,
+			Text: assumeDenied, Delivery: true, Try: assume(nil),
 			Make: putTrust(func(doc string, w *testbed.World) string {
 				return strings.ReplaceAll(doc, w.UserARN, "arn:aws:iam::"+w.AccountA+":root")
 			}),
 		},
 		{
-			Number: 8, Name: "the trust policy wants an external id", Code: "AccessDenied", Status: 403, Text: assumeDenied, Delivery: true, Try: assume(nil),
+			Number: 8, Name: "the trust policy wants an external id", Code: "AccessDenied", Status: 403, Text: assumeDenied, Delivery: true,
+			Try:  assume(nil),
 			Make: putTrust(func(_ string, w *testbed.World) string { return externalTrust(w) }),
 		},
 		{
@@ -138,15 +149,17 @@ func identityMistakes() []Mistake {
 			Try:  assume(func(in *sts.AssumeRoleInput) { in.ExternalId = aws.String("other") }),
 		},
 		{
-			Number: 9, Name: "the trust policy expects another service account", Code: "AccessDenied", Status: 403, Text: "Not authorized to perform sts:AssumeRoleWithWebIdentity",
-			Make: makeWebIdentity, Try: webIdentity(sandbox.WebIdentity{Subject: "system:serviceaccount:other:app"}),
+			Number: 9, Name: "the trust policy expects another service account", Code: "AccessDenied", Status: 403,
+			Text: "Not authorized to perform sts:AssumeRoleWithWebIdentity", Make: makeWebIdentity,
+			Try: webIdentity(sandbox.WebIdentity{Subject: "system:serviceaccount:other:app"}),
 		},
 		{
 			Number: 9, Name: "the token is for another audience", Code: "InvalidIdentityToken", Status: 400, Text: "Incorrect token audience",
 			Make: makeWebIdentity, Try: webIdentity(sandbox.WebIdentity{Audience: "vault"}),
 		},
 		{
-			Number: 9, Name: "the identity provider is not known to the account", Code: "InvalidIdentityToken", Status: 400, Text: "No OpenIDConnect provider found in your account for https://oidc.example.com/id/OTHER",
+			Number: 9, Name: "the identity provider is not known to the account", Code: "InvalidIdentityToken", Status: 400,
+			Text: "No OpenIDConnect provider found in your account for https://oidc.example.com/id/OTHER",
 			Make: makeWebIdentity, Try: webIdentity(sandbox.WebIdentity{Issuer: "https://oidc.example.com/id/OTHER"}),
 		},
 		{
@@ -154,7 +167,8 @@ func identityMistakes() []Mistake {
 			Make: makeWebIdentity, Try: webIdentity(sandbox.WebIdentity{Lifetime: sandbox.Duration(-time.Minute)}),
 		},
 		{
-			Number: 10, Name: "a chained session of more than an hour", Code: "ValidationError", Status: 400, Text: "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.",
+			Number: 10, Name: "a chained session of more than an hour", Code: "ValidationError", Status: 400,
+			Text: "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.",
 			Make: func(ctx context.Context, w *testbed.World) error {
 				if err := testbedtest.PutTrust(ctx, w, strings.ReplaceAll(string(w.Docs.Trust), `"`+w.UserARN+`"`,
 					`["`+w.UserARN+`","`+w.Dest.Role+`"]`)); err != nil {
@@ -171,8 +185,9 @@ func identityMistakes() []Mistake {
 			},
 		},
 		{
-			Number: 10, Name: "a session longer than the role allows", Code: "ValidationError", Status: 400, Text: "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
-			Try: assume(func(in *sts.AssumeRoleInput) { in.DurationSeconds = aws.Int32(7200) }),
+			Number: 10, Name: "a session longer than the role allows", Code: "ValidationError", Status: 400,
+			Text: "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
+			Try:  assume(func(in *sts.AssumeRoleInput) { in.DurationSeconds = aws.Int32(7200) }),
 		},
 		{
 			Number: 11, Name: "the session policy is too large", Code: "PackedPolicyTooLarge", Status: 400, Text: "~Packed policy consumes ",
@@ -196,7 +211,8 @@ func identityMistakes() []Mistake {
 }
 
 func externalTrust(w *testbed.World) string {
-	return fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":%q},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"sts:ExternalId":"agreed"}}}]}`, w.UserARN)
+	return fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":%q},"Action":"sts:AssumeRole",`+
+		`"Condition":{"StringEquals":{"sts:ExternalId":"agreed"}}}]}`, w.UserARN)
 }
 
 // makeWebIdentity makes the arrangement of a cluster: it works for system:serviceaccount:logs:app.
@@ -207,8 +223,10 @@ func makeWebIdentity(ctx context.Context, w *testbed.World) error {
 		return err
 	}
 	host := strings.TrimPrefix(issuer, "https://")
-	return testbedtest.PutTrust(ctx, w, fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Federated":%q},"Action":"sts:AssumeRoleWithWebIdentity","Condition":{"StringEquals":{"%s:sub":"system:serviceaccount:logs:app"}}}]}`,
-		*out.OpenIDConnectProviderArn, host))
+	return testbedtest.PutTrust(ctx, w,
+		fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Federated":%q},`+
+			`"Action":"sts:AssumeRoleWithWebIdentity","Condition":{"StringEquals":{"%s:sub":"system:serviceaccount:logs:app"}}}]}`,
+			*out.OpenIDConnectProviderArn, host))
 }
 
 // webIdentity first proves that the right token is accepted, then tries the given one.

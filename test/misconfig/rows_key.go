@@ -41,7 +41,11 @@ func withKey(name func(a *Actor) string) func(context.Context, *Actor) error {
 // dropBucketGuards leaves only the role's Allow in the bucket policy, so that
 // the request reaches KMS.
 func dropBucketGuards(ctx context.Context, w *testbed.World) error {
-	return w.PutBucketPolicy(ctx, fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":%q},"Action":["s3:PutObject","s3:AbortMultipartUpload"],"Resource":"arn:aws:s3:::%s/*"}]}`, w.Dest.Role, w.Bucket))
+	return w.PutBucketPolicy(
+		ctx,
+		fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":%q},`+
+			`"Action":["s3:PutObject","s3:AbortMultipartUpload"],"Resource":"arn:aws:s3:::%s/*"}]}`, w.Dest.Role, w.Bucket),
+	)
 }
 
 func defaultEncryption(keyRef string) func(context.Context, *testbed.World) error {
@@ -74,17 +78,20 @@ func keyMistakes() []Mistake {
 			Delivery: true},
 		{Number: 46, Name: "the key policy lacks kms:Decrypt: parts are not", Make: key(`"kms:Decrypt"`, `"kms:DescribeKey"`), Try: part,
 			Delivery: true,
-			Code:     "AccessDenied", Status: 403, Text: "User: SESSION is not authorized to perform: kms:Decrypt on the resource associated with this ciphertext " + opaque},
+			Code:     "AccessDenied", Status: 403, Text: "User: SESSION is not authorized to perform: kms:Decrypt on the resource associated with " +
+				"this ciphertext " + opaque},
 		{Number: 47, Name: "the key policy is for S3 of another Region", Make: key(`s3.eu-west-1.`, `s3.us-east-1.`), Code: "AccessDenied",
 			Status: 403, Text: keyless, Delivery: true},
 		{Number: 47, Name: "the key policy wants callers of account B",
-			Make: key(`"kms:ViaService":`, `"kms:CallerAccount":"ACCOUNTB","kms:ViaService":`), Code: "AccessDenied", Status: 403, Text: keyless, Delivery: true},
+			Make: key(`"kms:ViaService":`, `"kms:CallerAccount":"ACCOUNTB","kms:ViaService":`), Code: "AccessDenied", Status: 403, Text: keyless,
+			Delivery: true},
 		{Number: 48, Name: "the key policy wants the bucket's ARN, and bucket keys are off", Code: "AccessDenied", Status: 403, Text: keyless,
 			Try: put(func(in *s3.PutObjectInput) { in.BucketKeyEnabled = aws.Bool(false) })},
 		{Number: 48, Name: "the key policy wants the object's ARN, and bucket keys are on",
 			Make: key(`:::BUCKET"`, `:::BUCKET/logs/mistake"`), Code: "AccessDenied", Status: 403, Text: keyless, Delivery: true},
 		{Number: 49, Name: "the key policy is bound to a network: S3's call comes from none",
-			Make: key(`"kms:ViaService":`, `"aws:SourceVpce":"vpce-0a","kms:ViaService":`), Code: "AccessDenied", Status: 403, Text: keyless, Delivery: true},
+			Make: key(`"kms:ViaService":`, `"aws:SourceVpce":"vpce-0a","kms:ViaService":`), Code: "AccessDenied", Status: 403, Text: keyless,
+			Delivery: true},
 		{Number: 50, Name: "the request names no key: aws/s3 is nobody else's", Code: "AccessDenied", Status: 403, Text: "~" + opaque,
 			Try: withKey(func(*Actor) string { return "" })},
 		{Number: 50, Name: "the default encryption names no key", Make: defaultEncryption(""), Code: "AccessDenied", Status: 403,

@@ -17,8 +17,9 @@ import (
 )
 
 const (
-	bare       = "Access Denied"
-	opaque     = "because the resource does not exist in this Region, no resource-based policies allow access, or a resource-based policy explicitly denies access"
+	bare   = "Access Denied"
+	opaque = "because the resource does not exist in this Region, no resource-based policies allow access, or a resource-based policy " +
+		"explicitly denies access"
 	keyDenied  = "User: SESSION is not authorized to perform: kms:GenerateDataKey on resource: KEY "
 	partDenied = "User: SESSION is not authorized to perform: kms:Decrypt on resource: KEY "
 )
@@ -75,19 +76,24 @@ func policyMistakes() []Mistake {
 			Code: "AccessDenied", Status: 403, Text: keyDenied + "because no identity-based policy allows the kms:GenerateDataKey action",
 		},
 		{
-			Number: 19, Name: "the role's boundary knows nothing of KMS", Make: boundary(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}`), Delivery: true,
+			Number: 19, Name: "the role's boundary knows nothing of KMS",
+			Make: boundary(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}`), Delivery: true,
 			Code: "AccessDenied", Status: 403, Text: keyDenied + "because no permissions boundary allows the kms:GenerateDataKey action",
 		},
 		{Number: 19, Name: "the role's boundary knows nothing of S3",
-			Make: boundary(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:*","Resource":"*"}]}`), Code: "AccessDenied", Status: 403, Text: bare, Delivery: true},
+			Make: boundary(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:*","Resource":"*"}]}`), Code: "AccessDenied",
+			Status: 403, Text: bare, Delivery: true},
 		{
-			Number: 20, Name: "the session policy knows nothing of KMS", Try: withSessionPolicy(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}`),
+			Number: 20, Name: "the session policy knows nothing of KMS",
+			Try:  withSessionPolicy(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}`),
 			Code: "AccessDenied", Status: 403, Text: keyDenied + "because no session policy allows the kms:GenerateDataKey action",
 		},
 		{
 			Number: 21, Name: "an SCP of account A keeps its principals inside their organization",
 			Make: guard("a", sandbox.Guardrails{OrganizationID: "o-accountsaaa1", ServiceControl: []string{
-				`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}, {"Effect":"Deny","Action":"s3:*","Resource":"*","Condition":{"StringNotEquals":{"aws:ResourceOrgID":"o-accountsaaa1"}}}]}`}}),
+				`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}, ` +
+					`{"Effect":"Deny","Action":"s3:*","Resource":"*",` +
+					`"Condition":{"StringNotEquals":{"aws:ResourceOrgID":"o-accountsaaa1"}}}]}`}}),
 			Code: "AccessDenied", Status: 403, Text: bare, Delivery: true,
 		},
 		{
@@ -104,7 +110,8 @@ func policyMistakes() []Mistake {
 		},
 		{
 			Number: 24, Name: "the VPC endpoint's policy knows only account A's buckets", Code: "AccessDenied", Status: 403, Text: bare,
-			Try: throughEndpoint(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*","Condition":{"StringEquals":{"aws:ResourceAccount":"ACCOUNTA"}}}]}`),
+			Try: throughEndpoint(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*",` +
+				`"Condition":{"StringEquals":{"aws:ResourceAccount":"ACCOUNTA"}}}]}`),
 		},
 		{Number: 24, Name: "a VPC endpoint without a policy of its own", Try: throughEndpoint("")},
 	}
@@ -112,7 +119,9 @@ func policyMistakes() []Mistake {
 
 func boundary(doc string) func(context.Context, *testbed.World) error {
 	return func(ctx context.Context, w *testbed.World) error {
-		p, err := w.IAM.CreatePolicy(ctx, &iam.CreatePolicyInput{PolicyName: aws.String(w.RoleName + "-boundary"), PolicyDocument: aws.String(doc)})
+		p, err := w.IAM.CreatePolicy(ctx, &iam.CreatePolicyInput{
+			PolicyName: aws.String(w.RoleName + "-boundary"), PolicyDocument: aws.String(doc),
+		})
 		if err != nil {
 			return err
 		}

@@ -48,11 +48,13 @@ func requestMistakes() []Mistake {
 		{Number: 40, Name: "the bucket's name is wrong", Code: "NoSuchBucket", Status: 404, Text: "The specified bucket does not exist",
 			Try: put(func(in *s3.PutObjectInput) { in.Bucket = aws.String(*in.Bucket + "s") })},
 		{Number: 41, Name: "signed for another Region", Code: "PermanentRedirect", Status: 301,
-			Text: "The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint.", Try: inRegion("eu-central-1")},
+			Text: "The bucket you are attempting to access must be addressed using the specified endpoint. " +
+				"Please send all future requests to this endpoint.", Try: inRegion("eu-central-1")},
 		{Number: 41, Name: "signed for the global endpoint", Code: "AuthorizationHeaderMalformed", Status: 400,
 			Text: "The authorization header is malformed; the region 'us-east-1' is wrong; expecting 'eu-west-1'", Try: inRegion("us-east-1")},
 		{Number: 41, Name: "a bucket made for another Region than the endpoint's", Code: "IllegalLocationConstraintException", Status: 400,
-			Text: "The eu-central-1 location constraint is incompatible for the region specific endpoint this request was sent to.", Try: func(ctx context.Context, a *Actor) error {
+			Text: "The eu-central-1 location constraint is incompatible for the region specific endpoint this request was sent to.",
+			Try: func(ctx context.Context, a *Actor) error {
 				_, err := a.S3.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String("elsewhere"),
 					CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: s3types.BucketLocationConstraintEuCentral1}})
 				return err

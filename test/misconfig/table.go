@@ -57,7 +57,8 @@ func (m Mistake) Meet(ctx context.Context, a *Actor) error {
 
 // All are the rows in the order of their numbers.
 func All() []Mistake {
-	all := slices.Concat(identityMistakes(), policyMistakes(), bucketMistakes(), requestMistakes(), keyMistakes(), hostMistakes(), blameMistakes(), faultMistakes())
+	all := slices.Concat(identityMistakes(), policyMistakes(), bucketMistakes(), requestMistakes(), keyMistakes(), hostMistakes(),
+		blameMistakes(), faultMistakes())
 	found := findings()
 	maps.Copy(found, blameFindings())
 	for i := range all {

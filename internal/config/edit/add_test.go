@@ -19,36 +19,47 @@ const stanza = `
     key: logs/{host}/{name}-{id}
 `
 
-const inBrackets = `{role: "arn:aws:iam::111122223333:role/Up", bucket: tenant-bucket, owner: "444455556666", region: eu-west-1, kms_key: "arn:aws:kms:eu-west-1:444455556666:key/1234abcd", key: "logs/{name}-{id}"}`
+const inBrackets = `{role: "arn:aws:iam::111122223333:role/Up", bucket: tenant-bucket, owner: "444455556666", region: eu-west-1, ` +
+	`kms_key: "arn:aws:kms:eu-west-1:444455556666:key/1234abcd", key: "logs/{name}-{id}"}`
 
 func wanted() Draft {
 	no := false
-	return Draft{Uploader: "app", RunsAs: config.RunsAs{Type: config.RunsEC2, Principal: "arn:aws:iam::111122223333:role/app-host"}, Destination: Destination{
-		Name: "second", Role: "arn:aws:iam::111122223333:role/path/Second", Bucket: "second-bucket", Owner: "444455556666", Region: "eu-west-1",
-		KMSKey: "arn:aws:kms:eu-west-1:444455556666:key/5678", Key: KeyBelow("/in/"), ExternalID: "tenant:7", BucketKey: &no,
-		Tags: map[string]string{"retention": "7 years", "team": "a"}, Durability: "spool",
-	}}
+	return Draft{Uploader: "app", RunsAs: config.RunsAs{Type: config.RunsEC2, Principal: "arn:aws:iam::111122223333:role/app-host"},
+		Destination: Destination{
+			Name: "second", Role: "arn:aws:iam::111122223333:role/path/Second", Bucket: "second-bucket", Owner: "444455556666", Region: "eu-west-1",
+			KMSKey: "arn:aws:kms:eu-west-1:444455556666:key/5678", Key: KeyBelow("/in/"), ExternalID: "tenant:7", BucketKey: &no,
+			Tags: map[string]string{"retention": "7 years", "team": "a"}, Durability: "spool",
+		}}
 }
 
 // files are layouts that people use. Each has to take an addition.
 var files = map[string]string{
-	"usual":                     "# head\nsocket:\n  path: /run/a.sock # why\n\ndestinations: # all of them\n  # the first\n  first:" + stanza + "\n# who\naccess:\n  - peer: {uid: app}\n    destinations: [first]\n    allow: [upload]\n",
-	"no rules":                  "destinations:\n  first:" + stanza,
-	"no newline at the end":     "destinations:\n  first:" + strings.TrimRight(stanza, "\n"),
-	"rules first":               "access:\n- peer: {uid: app}\n  destinations: [first]\n  allow: [upload]\ndestinations:\n    first:" + strings.ReplaceAll(stanza, "\n    ", "\n        "),
-	"a tail of comments":        "destinations:\n  first:" + stanza + "    # durability: spool\n  # older:\n  #   bucket: x\n# end\n",
-	"windows":                   strings.ReplaceAll("# head\ndestinations:\n  first:"+stanza+"access:\n  - peer: {uid: app}\n    destinations: [first]\n    allow: [upload]\n", "\n", "\r\n"),
-	"brackets":                  "destinations: {first: " + inBrackets + "}\naccess: [{peer: {uid: app}, destinations: [first], allow: [upload]}]\n",
-	"brackets over lines":       "destinations: { # all\n  first: " + inBrackets + ",\n}\naccess: []\n",
-	"JSON":                      `{"destinations": {"first": ` + strings.NewReplacer("role:", `"role":`, " bucket: tenant-bucket", ` "bucket": "tenant-bucket"`, "owner:", `"owner":`, "region: eu-west-1", `"region": "eu-west-1"`, "kms_key:", `"kms_key":`, " key:", ` "key":`).Replace(inBrackets) + `}}`,
+	"usual": "# head\nsocket:\n  path: /run/a.sock # why\n\ndestinations: # all of them\n" +
+		"  # the first\n  first:" + stanza + "\n# who\naccess:\n  - peer: {uid: app}\n    destinations: [first]\n    allow: [upload]\n",
+	"no rules":              "destinations:\n  first:" + stanza,
+	"no newline at the end": "destinations:\n  first:" + strings.TrimRight(stanza, "\n"),
+	"rules first": "access:\n- peer: {uid: app}\n  destinations: [first]\n  allow: [upload]\n" +
+		"destinations:\n    first:" + strings.ReplaceAll(stanza, "\n    ", "\n        "),
+	"a tail of comments": "destinations:\n  first:" + stanza + "    # durability: spool\n  # older:\n  #   bucket: x\n# end\n",
+	"windows": strings.ReplaceAll("# head\ndestinations:\n  first:"+stanza+"access:\n  - peer: {uid: app}\n"+
+		"    destinations: [first]\n    allow: [upload]\n", "\n", "\r\n"),
+	"brackets": "destinations: {first: " +
+		inBrackets + "}\naccess: [{peer: {uid: app}, destinations: [first], allow: [upload]}]\n",
+	"brackets over lines": "destinations: { # all\n  first: " + inBrackets + ",\n}\naccess: []\n",
+	"JSON": `{"destinations": {"first": ` +
+		strings.NewReplacer("role:", `"role":`, " bucket: tenant-bucket", ` "bucket": "tenant-bucket"`, "owner:", `"owner":`,
+			"region: eu-west-1", `"region": "eu-west-1"`, "kms_key:", `"kms_key":`, " key:", ` "key":`).Replace(inBrackets) + `}}`,
 	"empty rules":               "destinations:\n  first:" + stanza + "access:\nlog: {level: debug}\n",
 	"a document's marks":        "---\n# x\ndestinations:\n  first:" + stanza + "...\n",
 	"a block scalar at the end": "destinations:\n  first:" + stanza + "    session:\n      name: |-\n        brokerd-first\n\n",
-	"kept newlines":             "destinations:\n  first:" + stanza + "aws:\n  source:\n    type: process\n    command: |+\n      print credentials\n\n\n",
-	"only digits":               "destinations:\n  \"0\":" + stanza,
-	"several":                   "destinations:\n  first:" + stanza + "\n  # the other\n  other:" + stanza + "\naccess:\n  -\n    peer: {uid: app}\n    destinations: [first]\n    allow: [upload]\n\n  - peer:\n      gid: app\n    destinations:\n    - other\n    allow:\n    - verify\n",
-	"indented":                  "  destinations:\n    first:" + strings.ReplaceAll(stanza, "\n    ", "\n      "),
-	"other letters":             "# größer — 日本\ndestinations: {\"first\": " + inBrackets + "} # 日本\n",
+	"kept newlines": "destinations:\n  first:" + stanza + "aws:\n  source:\n    type: process\n    command: |+\n" +
+		"      print credentials\n\n\n",
+	"only digits": "destinations:\n  \"0\":" + stanza,
+	"several": "destinations:\n  first:" + stanza + "\n  # the other\n  other:" +
+		stanza + "\naccess:\n  -\n    peer: {uid: app}\n    destinations: [first]\n    allow: [upload]\n\n  - peer:\n      gid: app\n" +
+		"    destinations:\n    - other\n    allow:\n    - verify\n",
+	"indented":      "  destinations:\n    first:" + strings.ReplaceAll(stanza, "\n    ", "\n      "),
+	"other letters": "# größer — 日本\ndestinations: {\"first\": " + inBrackets + "} # 日本\n",
 }
 
 func TestAddKeepsEverythingAndAddsTheDestination(t *testing.T) {
@@ -92,7 +103,9 @@ func keeps(old, now []byte, d Draft) error {
 		return err
 	}
 	got := c.Destinations[d.Destination.Name]
-	if got == nil || got.Bucket != d.Destination.Bucket || got.Role != d.Destination.Role || got.Session.ExternalID != d.Destination.ExternalID || *got.BucketKey != *d.Destination.BucketKey || got.Tags["retention"] != d.Destination.Tags["retention"] || got.Key != d.Destination.Key || got.Durability != d.Destination.Durability {
+	if got == nil || got.Bucket != d.Destination.Bucket || got.Role != d.Destination.Role ||
+		got.Session.ExternalID != d.Destination.ExternalID || *got.BucketKey != *d.Destination.BucketKey ||
+		got.Tags["retention"] != d.Destination.Tags["retention"] || got.Key != d.Destination.Key || got.Durability != d.Destination.Durability {
 		return fmt.Errorf("the new destination is %+v", got)
 	}
 	rest := now
@@ -186,7 +199,9 @@ func TestAddRefusesWhatWouldNotBeValid(t *testing.T) {
 		t.Errorf("a file with a fault: %v", err)
 	}
 	same := wanted()
-	out, err := Add("f", []byte("setup: {runs_as: {type: ec2, principal: \"arn:aws:iam::111122223333:role/app-host\"}}\n"+files["usual"]), same)
+	out, err := Add(
+		"f", []byte("setup: {runs_as: {type: ec2, principal: \"arn:aws:iam::111122223333:role/app-host\"}}\n"+files["usual"]), same,
+	)
 	if err != nil || strings.Count(string(out), "runs_as") != 1 {
 		t.Errorf("who runs the daemon is said twice: %v\n%s", err, out)
 	}
@@ -198,7 +213,8 @@ func TestAddRefusesWhatWouldNotBeValid(t *testing.T) {
 	// Alone it is valid; with the source of this file it is not.
 	text := "aws:\n  source: {type: web-identity}\n" + files["no rules"]
 	token := wanted()
-	token.RunsAs = config.RunsAs{Type: config.RunsWebIdentity, Provider: "arn:aws:iam::111122223333:oidc-provider/oidc.example.org", Subject: "system:serviceaccount:a:b"}
+	token.RunsAs = config.RunsAs{Type: config.RunsWebIdentity, Provider: "arn:aws:iam::111122223333:oidc-provider/oidc.example.org",
+		Subject: "system:serviceaccount:a:b"}
 	if _, err := Add("f", []byte(text), token); !errors.As(err, &faults) || !strings.Contains(err.Error(), "external_id") {
 		t.Errorf("an external id for a web identity: %v", err)
 	}

@@ -7,12 +7,13 @@ import (
 
 func TestParseKeepsEveryField(t *testing.T) {
 	for text, want := range map[string]ARN{
-		"arn:aws:iam::111122223333:role/team/uploader":                   {"aws", "iam", "", "111122223333", "role/team/uploader"},
-		"arn:aws:s3:::bucket/a:b/c":                                      {"aws", "s3", "", "", "bucket/a:b/c"},
-		"arn:aws-cn:kms:cn-north-1:444455556666:key/1":                   {"aws-cn", "kms", "cn-north-1", "444455556666", "key/1"},
-		"arn:aws:sts::111122223333:assumed-role/uploader/session":        {"aws", "sts", "", "111122223333", "assumed-role/uploader/session"},
-		"arn:aws:cloudtrail:eu-west-1:111122223333:trail/t":              {"aws", "cloudtrail", "eu-west-1", "111122223333", "trail/t"},
-		"arn:aws:iam::111122223333:oidc-provider/oidc.example.com/id/AB": {"aws", "iam", "", "111122223333", "oidc-provider/oidc.example.com/id/AB"},
+		"arn:aws:iam::111122223333:role/team/uploader":            {"aws", "iam", "", "111122223333", "role/team/uploader"},
+		"arn:aws:s3:::bucket/a:b/c":                               {"aws", "s3", "", "", "bucket/a:b/c"},
+		"arn:aws-cn:kms:cn-north-1:444455556666:key/1":            {"aws-cn", "kms", "cn-north-1", "444455556666", "key/1"},
+		"arn:aws:sts::111122223333:assumed-role/uploader/session": {"aws", "sts", "", "111122223333", "assumed-role/uploader/session"},
+		"arn:aws:cloudtrail:eu-west-1:111122223333:trail/t":       {"aws", "cloudtrail", "eu-west-1", "111122223333", "trail/t"},
+		"arn:aws:iam::111122223333:oidc-provider/oidc.example.com/id/AB": {"aws", "iam", "", "111122223333",
+			"oidc-provider/oidc.example.com/id/AB"},
 	} {
 		got, err := Parse(text)
 		if err != nil || got != want || got.String() != text {
@@ -22,7 +23,8 @@ func TestParseKeepsEveryField(t *testing.T) {
 }
 
 func TestParseRefuses(t *testing.T) {
-	for _, text := range []string{"", "arn", "role/x", "arn:aws:iam::1", "arn::iam::1:role/x", "arn:aws:::1:role/x", "arn:aws:iam::1:", "urn:aws:iam::1:role/x"} {
+	for _, text := range []string{"", "arn", "role/x", "arn:aws:iam::1", "arn::iam::1:role/x", "arn:aws:::1:role/x", "arn:aws:iam::1:",
+		"urn:aws:iam::1:role/x"} {
 		if got, err := Parse(text); err == nil {
 			t.Errorf("Parse(%q) = %+v, want an error", text, got)
 		}

@@ -18,9 +18,12 @@ func upload(t *testing.T, bucketPolicy string, headers map[string][]string) iamp
 		context[k] = v
 	}
 	return iampolicy.Scenario{
-		Request: iampolicy.Request{Principal: sessionA, RoleARN: roleA, Action: "s3:PutObject", Resource: objectB, ResourceAccount: accountB, Context: context},
+		Request: iampolicy.Request{Principal: sessionA, RoleARN: roleA, Action: "s3:PutObject", Resource: objectB, ResourceAccount: accountB,
+			Context: context},
 		Policies: iampolicy.PolicySet{
-			Identity: []iampolicy.NamedPolicy{{Policy: parse(t, version+`{"Effect":"Allow","Action":"s3:PutObject","Resource":"arn:aws:s3:::bucket/*"}]}`)}},
+			Identity: []iampolicy.NamedPolicy{
+				{Policy: parse(t, version+`{"Effect":"Allow","Action":"s3:PutObject","Resource":"arn:aws:s3:::bucket/*"}]}`)},
+			},
 			Resource: parse(t, bucketPolicy),
 		},
 	}
@@ -29,13 +32,15 @@ func upload(t *testing.T, bucketPolicy string, headers map[string][]string) iamp
 const (
 	sse      = "s3:x-amz-server-side-encryption"
 	sseKey   = sse + "-aws-kms-key-id"
-	allowApp = `{"Effect":"Allow","Principal":{"AWS":["` + roleA + `","arn:aws:iam::` + accountA + `:role/other"]},"Action":"s3:PutObject","Resource":"arn:aws:s3:::bucket/*"}`
-	deny     = `{"Sid":"D","Effect":"Deny","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::bucket/*","Condition":`
+	allowApp = `{"Effect":"Allow","Principal":{"AWS":["` + roleA + `","arn:aws:iam::` + accountA + `:role/other"]},"Action":"s3:PutObject",` +
+		`"Resource":"arn:aws:s3:::bucket/*"}`
+	deny = `{"Sid":"D","Effect":"Deny","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::bucket/*","Condition":`
 )
 
 // pair are the two statements that the S3 User Guide shows for SSE-KMS.
 const pair = version + allowApp + `,` + deny + `{"StringNotEquals":{"` + sse + `":"aws:kms"}}},
-	{"Sid":"Missing","Effect":"Deny","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::bucket/*","Condition":{"Null":{"` + sse + `":"true"}}}]}`
+	{"Sid":"Missing","Effect":"Deny","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::bucket/*","Condition":{"Null":{"` +
+	sse + `":"true"}}}]}`
 
 func proposed(t *testing.T, sc iampolicy.Scenario) iampolicy.Result {
 	t.Helper()
@@ -85,7 +90,9 @@ func TestADenyThatNamesAnAliasExemptsThisRoleAlone(t *testing.T) {
 	}
 	// Writing our key into the statement locks out everyone who follows it.
 	after := sc
-	after.Policies.Resource = parse(t, strings.Replace(version+allowApp+","+deny+alias, "alias/logs", keyB[strings.LastIndex(keyB, ":")+1:], 1))
+	after.Policies.Resource = parse(
+		t, strings.Replace(version+allowApp+","+deny+alias, "alias/logs", keyB[strings.LastIndex(keyB, ":")+1:], 1),
+	)
 	if p := Prove(sc, after); p.Safe() || !p.Allows {
 		t.Errorf("%+v", p)
 	}
@@ -94,8 +101,10 @@ func TestADenyThatNamesAnAliasExemptsThisRoleAlone(t *testing.T) {
 func TestAWebIdentityKeepsSubjectAndAudience(t *testing.T) {
 	const sub, aud = "token.actions.githubusercontent.com:sub", "token.actions.githubusercontent.com:aud"
 	sc := iampolicy.Scenario{
-		Request: iampolicy.Request{Principal: github, Action: "sts:AssumeRoleWithWebIdentity", Resource: targetB, Context: map[string][]string{sub: {"repo:org/app:ref:refs/heads/dev"}, aud: {"sts.amazonaws.com"}}},
-		Policies: iampolicy.PolicySet{Resource: parse(t, version+`{"Effect":"Allow","Principal":{"Federated":"`+github+`"},"Action":"sts:AssumeRoleWithWebIdentity",
+		Request: iampolicy.Request{Principal: github, Action: "sts:AssumeRoleWithWebIdentity", Resource: targetB,
+			Context: map[string][]string{sub: {"repo:org/app:ref:refs/heads/dev"}, aud: {"sts.amazonaws.com"}}},
+		Policies: iampolicy.PolicySet{Resource: parse(t,
+			version+`{"Effect":"Allow","Principal":{"Federated":"`+github+`"},"Action":"sts:AssumeRoleWithWebIdentity",
 			"Condition":{"StringEquals":{"`+aud+`":"sts.amazonaws.com","`+sub+`":"repo:org/app:ref:refs/heads/main"}}}]}`)},
 	}
 	r := proposed(t, sc)
@@ -105,7 +114,8 @@ func TestAWebIdentityKeepsSubjectAndAudience(t *testing.T) {
 	var s struct {
 		Condition map[string]map[string]string
 	}
-	if err := json.Unmarshal(r.Fixes[0].Statement, &s); err != nil || s.Condition["StringEquals"][sub] != "repo:org/app:ref:refs/heads/dev" || s.Condition["StringEquals"][aud] != "sts.amazonaws.com" {
+	if err := json.Unmarshal(r.Fixes[0].Statement, &s); err != nil || s.Condition["StringEquals"][sub] != "repo:org/app:ref:refs/heads/dev" ||
+		s.Condition["StringEquals"][aud] != "sts.amazonaws.com" {
 		t.Errorf("%v: %s", err, r.Fixes[0].Statement)
 	}
 	without := sc
@@ -117,11 +127,13 @@ func TestAWebIdentityKeepsSubjectAndAudience(t *testing.T) {
 
 func TestAServiceKeepsItsSource(t *testing.T) {
 	const trail = "arn:aws:cloudtrail:eu-west-1:" + accountA + ":trail/"
-	sc := upload(t, version+`{"Effect":"Allow","Principal":{"Service":"cloudtrail.amazonaws.com"},"Action":"s3:PutObject","Resource":"arn:aws:s3:::bucket/*","Condition":{"StringEquals":{"aws:SourceArn":"`+trail+`t2"}}}]}`,
+	sc := upload(t, version+`{"Effect":"Allow","Principal":{"Service":"cloudtrail.amazonaws.com"},"Action":"s3:PutObject",`+
+		`"Resource":"arn:aws:s3:::bucket/*","Condition":{"StringEquals":{"aws:SourceArn":"`+trail+`t2"}}}]}`,
 		map[string][]string{"aws:SourceArn": {trail + "t1"}, "aws:SourceAccount": {accountA}})
 	sc.Request.Principal, sc.Request.RoleARN, sc.Policies.Identity = "cloudtrail.amazonaws.com", "", nil
 	r := proposed(t, sc)
-	if len(r.Fixes) != 1 || !strings.Contains(string(r.Fixes[0].Statement), trail+`t1"`) || !strings.Contains(string(r.Fixes[0].Statement), `"aws:SourceAccount":"`+accountA) {
+	if len(r.Fixes) != 1 || !strings.Contains(string(r.Fixes[0].Statement), trail+`t1"`) ||
+		!strings.Contains(string(r.Fixes[0].Statement), `"aws:SourceAccount":"`+accountA) {
 		t.Errorf("got %s, %+v", jsonOf(r.Fixes), r.Advice)
 	}
 }
@@ -129,9 +141,12 @@ func TestAServiceKeepsItsSource(t *testing.T) {
 // TestAGuardIsNeverDropped: an external id, MFA and https that a statement asks for
 // are sent by the caller; no statement without them is proposed.
 func TestAGuardIsNeverDropped(t *testing.T) {
-	trust := parse(t, version+`{"Effect":"Allow","Principal":{"AWS":"`+roleA+`"},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"sts:ExternalId":"id-1"},"Bool":{"aws:MultiFactorAuthPresent":"true","aws:SecureTransport":"true"}}}]}`)
+	trust := parse(t, version+`{"Effect":"Allow","Principal":{"AWS":"`+
+		roleA+`"},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"sts:ExternalId":"id-1"},"Bool":{"aws:MultiFactorAuthPresent":"true",`+
+		`"aws:SecureTransport":"true"}}}]}`)
 	sc := iampolicy.Scenario{
-		Request:  iampolicy.Request{Principal: sessionA, RoleARN: roleA, Action: "sts:AssumeRole", Resource: targetB, Context: map[string][]string{"sts:ExternalId": {"wrong"}}},
+		Request: iampolicy.Request{Principal: sessionA, RoleARN: roleA, Action: "sts:AssumeRole", Resource: targetB,
+			Context: map[string][]string{"sts:ExternalId": {"wrong"}}},
 		Policies: iampolicy.PolicySet{Identity: openPolicies(), Resource: trust},
 	}
 	r := proposed(t, sc)
@@ -165,7 +180,9 @@ func TestNothingIsProposedForAnonymousCallers(t *testing.T) {
 
 func TestAnSCPIsOpenedForThisRoleAlone(t *testing.T) {
 	sc := upload(t, version+allowApp+"]}", nil)
-	sc.Policies.ServiceControl = []iampolicy.LevelPolicies{{Level: "ou", Policies: []iampolicy.NamedPolicy{{Policy: parse(t, version+`{"Effect":"Allow","Action":"kms:*","Resource":"*"}]}`)}}}}
+	sc.Policies.ServiceControl = []iampolicy.LevelPolicies{
+		{Level: "ou", Policies: []iampolicy.NamedPolicy{{Policy: parse(t, version+`{"Effect":"Allow","Action":"kms:*","Resource":"*"}]}`)}}},
+	}
 	r := proposed(t, sc)
 	if len(r.Fixes) != 1 || !strings.Contains(string(r.Fixes[0].Statement), `"aws:PrincipalArn":"`+roleA+`"`) {
 		t.Errorf("got %s, %+v", jsonOf(r.Fixes), r.Advice)

@@ -58,10 +58,15 @@ func (g generator) scenario(t testing.TB) iampolicy.Scenario {
 		p.VPCEndpoint = []iampolicy.NamedPolicy{{Name: "e", Policy: g.document(t, action, true, 2)}}
 	}
 	if g.chance(5) {
-		p.ServiceControl = []iampolicy.LevelPolicies{{Level: "root", Policies: append(optional(2), iampolicy.NamedPolicy{Name: "full", Policy: parse(t, openPolicy)})}, {Level: "ou", Policies: optional(1)}}
+		p.ServiceControl = []iampolicy.LevelPolicies{
+			{Level: "root", Policies: append(optional(2), iampolicy.NamedPolicy{Name: "full", Policy: parse(t, openPolicy)})},
+			{Level: "ou", Policies: optional(1)},
+		}
 	}
 	if g.chance(5) {
-		p.ResourceControl = []iampolicy.LevelPolicies{{Level: "root", Policies: []iampolicy.NamedPolicy{{Name: "rcp", Policy: parse(t, g.text([]object{g.statement(action, "Deny", "*")}))}}}}
+		p.ResourceControl = []iampolicy.LevelPolicies{
+			{Level: "root", Policies: []iampolicy.NamedPolicy{{Name: "rcp", Policy: parse(t, g.text([]object{g.statement(action, "Deny", "*")}))}}},
+		}
 	}
 	if action == "s3" && g.chance(4) {
 		sc.PublicAccessBlock = &iampolicy.PublicAccessBlock{RestrictPublicBuckets: g.chance(2), BlockPublicAcls: g.chance(2)}
@@ -169,7 +174,8 @@ func (g generator) document(t testing.TB, action string, principal bool, n int) 
 		}
 		who := ""
 		if principal {
-			who = g.pick("*", roleA, roleA, "arn:aws:iam::"+accountA+":role/other", "arn:aws:iam::"+accountA+":root", "arn:aws:iam::"+accountB+":role/writer", accountB, "service", "service", "federated", "saml")
+			who = g.pick("*", roleA, roleA, "arn:aws:iam::"+accountA+":role/other", "arn:aws:iam::"+accountA+":root",
+				"arn:aws:iam::"+accountB+":role/writer", accountB, "service", "service", "federated", "saml")
 		}
 		out = append(out, g.statement(action, effect, who))
 	}
@@ -216,7 +222,8 @@ func (g generator) statement(action, effect, who string) object {
 	}
 	if action != "sts" || who == "" {
 		s["Resource"] = map[string][]string{
-			"s3":  {"*", "arn:aws:s3:::bucket/*", "arn:aws:s3:::bucket/logs/*", "arn:aws:s3:::bucket/logs/${aws:PrincipalTag/team}*", "arn:aws:s3:::other/*"},
+			"s3": {"*", "arn:aws:s3:::bucket/*", "arn:aws:s3:::bucket/logs/*", "arn:aws:s3:::bucket/logs/${aws:PrincipalTag/team}*",
+				"arn:aws:s3:::other/*"},
 			"kms": {"*", "*", keyB}, "sts": {"*", targetB},
 		}[action][g.IntN(map[string]int{"s3": 5, "kms": 3, "sts": 2}[action])]
 	}
@@ -249,11 +256,13 @@ func (g generator) conditions(action string) object {
 		case 6:
 			put(g.pick("Bool", "BoolIfExists"), "aws:MultiFactorAuthPresent", g.pick("true", "false"))
 		case 7:
-			put(g.pick("ArnLike", "ArnNotLike", "ArnEquals"), "aws:PrincipalArn", g.pick(roleA, "arn:aws:iam::"+accountA+":role/*", "arn:aws:iam::"+accountB+":role/writer"))
+			put(g.pick("ArnLike", "ArnNotLike", "ArnEquals"), "aws:PrincipalArn",
+				g.pick(roleA, "arn:aws:iam::"+accountA+":role/*", "arn:aws:iam::"+accountB+":role/writer"))
 		case 8:
 			put(g.pick("StringEquals", "StringNotEquals"), "aws:SourceAccount", g.pick(accountA, accountB))
 		case 9:
-			put(g.pick("ArnEquals", "ArnNotEquals", "ArnLike"), "aws:SourceArn", "arn:aws:cloudtrail:eu-west-1:"+accountA+":trail/"+g.pick("t1", "t2", "*"))
+			put(g.pick("ArnEquals", "ArnNotEquals", "ArnLike"), "aws:SourceArn",
+				"arn:aws:cloudtrail:eu-west-1:"+accountA+":trail/"+g.pick("t1", "t2", "*"))
 		default:
 			g.specific(action, put)
 		}
@@ -288,7 +297,8 @@ func (g generator) specific(action string, put func(op, key string, value any)) 
 		case 0, 1:
 			put("StringEquals", "sts:ExternalId", g.pick("id-1", "id-2"))
 		case 2:
-			put(g.pick("StringEquals", "StringLike"), "token.actions.githubusercontent.com:sub", g.pick("repo:org/app:ref:refs/heads/main", "repo:org/*"))
+			put(g.pick("StringEquals", "StringLike"), "token.actions.githubusercontent.com:sub",
+				g.pick("repo:org/app:ref:refs/heads/main", "repo:org/*"))
 		case 3:
 			put(g.pick("StringEquals", "StringNotEquals"), "token.actions.githubusercontent.com:aud", "sts.amazonaws.com")
 		default:

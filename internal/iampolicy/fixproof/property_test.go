@@ -23,7 +23,8 @@ func without(context map[string][]string) map[string][]string {
 	out := map[string][]string{}
 	for k, v := range context {
 		if lower := strings.ToLower(k); !strings.HasPrefix(lower, "aws:principal") && !strings.HasPrefix(lower, "saml:") &&
-			!strings.HasPrefix(lower, "token.actions") && !strings.HasPrefix(lower, "aws:source") || lower == "aws:sourceip" || lower == "aws:sourcevpce" {
+			!strings.HasPrefix(lower, "token.actions") && !strings.HasPrefix(lower, "aws:source") || lower == "aws:sourceip" ||
+			lower == "aws:sourcevpce" {
 			out[k] = v
 		}
 	}
@@ -95,12 +96,22 @@ func strangersOf(sc iampolicy.Scenario, mentions func(string) bool) []stranger {
 	out := []stranger{
 		{"role of the account, armed", become("arn:aws:sts::"+own+":assumed-role/nobody/x", "arn:aws:iam::"+own+":role/nobody", true)},
 		{"role of the account, bare", become("arn:aws:sts::"+own+":assumed-role/nobody/x", "arn:aws:iam::"+own+":role/nobody", false)},
-		{"role of the resource's account", become("arn:aws:sts::"+accountB+":assumed-role/nobody/x", "arn:aws:iam::"+accountB+":role/nobody", true)},
-		{"writer of the resource's account", become("arn:aws:sts::"+accountB+":assumed-role/writer/x", "arn:aws:iam::"+accountB+":role/writer", true)},
+		{
+			"role of the resource's account",
+			become("arn:aws:sts::"+accountB+":assumed-role/nobody/x", "arn:aws:iam::"+accountB+":role/nobody", true),
+		},
+		{
+			"writer of the resource's account",
+			become("arn:aws:sts::"+accountB+":assumed-role/writer/x", "arn:aws:iam::"+accountB+":role/writer", true),
+		},
 		{"other role of account A", become("arn:aws:sts::"+accountA+":assumed-role/other/x", "arn:aws:iam::"+accountA+":role/other", true)},
 		{"another account", become("arn:aws:sts::777788889999:assumed-role/app/x", "arn:aws:iam::777788889999:role/app", true)},
 		{"user of account A", become("arn:aws:iam::"+accountA+":user/bob", "", true)},
-		{"another account in the organization", all(become("arn:aws:sts::777788889999:assumed-role/app/x", "arn:aws:iam::777788889999:role/app", true), alter("aws:PrincipalOrgID", "o-a"))},
+		{
+			"another account in the organization",
+			all(become("arn:aws:sts::777788889999:assumed-role/app/x", "arn:aws:iam::777788889999:role/app", true),
+				alter("aws:PrincipalOrgID", "o-a")),
+		},
 	}
 	if strings.HasPrefix(r.Action, "s3:") {
 		out = append(out, stranger{"anonymous", become("*", "", false)})
@@ -111,10 +122,15 @@ func strangersOf(sc iampolicy.Scenario, mentions func(string) bool) []stranger {
 			prefix = "SAML"
 		}
 		out = append(out, stranger{"another subject", alter(prefix+":sub", "someone:else")}, stranger{"no subject", alter(prefix + ":sub")},
-			stranger{"another audience", alter(prefix+":aud", "other-audience")}, stranger{"another subject and audience", all(alter(prefix+":sub", "x"), alter(prefix+":aud", "y"))})
+			stranger{"another audience", alter(prefix+":aud", "other-audience")},
+			stranger{"another subject and audience", all(alter(prefix+":sub", "x"), alter(prefix+":aud", "y"))})
 	}
 	if strings.HasSuffix(r.Principal, ".amazonaws.com") {
-		out = append(out, stranger{"the service for another account", all(alter("aws:SourceAccount", "777788889999"), alter("aws:SourceArn", "arn:aws:cloudtrail:eu-west-1:777788889999:trail/t1"))},
+		out = append(out,
+			stranger{
+				"the service for another account",
+				all(alter("aws:SourceAccount", "777788889999"), alter("aws:SourceArn", "arn:aws:cloudtrail:eu-west-1:777788889999:trail/t1")),
+			},
 			stranger{"the service without a source", all(alter("aws:SourceAccount"), alter("aws:SourceArn"))})
 	}
 	if mentions("aws:SecureTransport") {
@@ -123,7 +139,8 @@ func strangersOf(sc iampolicy.Scenario, mentions func(string) bool) []stranger {
 	if mentions("sts:ExternalId") && len(r.Context["sts:ExternalId"]) > 0 {
 		out = append(out, stranger{"another external id", alter("sts:ExternalId", "id-x")}, stranger{"no external id", alter("sts:ExternalId")})
 	}
-	if mentions("aws:MultiFactorAuthPresent") && len(r.Context["aws:MultiFactorAuthPresent"]) > 0 && r.Context["aws:MultiFactorAuthPresent"][0] == "true" {
+	if mentions("aws:MultiFactorAuthPresent") && len(r.Context["aws:MultiFactorAuthPresent"]) > 0 &&
+		r.Context["aws:MultiFactorAuthPresent"][0] == "true" {
 		out = append(out, stranger{"no MFA", alter("aws:MultiFactorAuthPresent", "false")})
 	}
 	return out
@@ -147,7 +164,8 @@ func TestFixesOpenNothing(t *testing.T) {
 		g := generator{newRand(i)}
 		c.try(t, i, g.scenario(t))
 	}
-	t.Logf("%d scenarios: %d denied, %d with fixes (%d change the request alone), %d with advice", n, c.denied, c.fixed, c.requestOnly, c.advised)
+	t.Logf("%d scenarios: %d denied, %d with fixes (%d change the request alone), %d with advice", n, c.denied, c.fixed,
+		c.requestOnly, c.advised)
 	for name, k := range c.opened {
 		t.Errorf("%s: let in by %d fixes", name, k)
 	}

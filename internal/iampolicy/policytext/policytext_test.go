@@ -74,7 +74,8 @@ func TestReadDocumentRefuses(t *testing.T) {
 }
 
 func TestElementsCompareMeaning(t *testing.T) {
-	const a = `{"Sid":"A","Effect":"Allow","Principal":"*","Action":["S3:PutObject","s3:GetObject"],"Resource":"*","Condition":{"Bool":{"aws:SecureTransport":true}}}`
+	const a = `{"Sid":"A","Effect":"Allow","Principal":"*","Action":["S3:PutObject","s3:GetObject"],"Resource":"*",` +
+		`"Condition":{"Bool":{"aws:SecureTransport":true}}}`
 	for b, want := range map[string]bool{
 		`{"Effect":"Allow","Principal":{"AWS":["*"]},"Action":["s3:getobject","s3:putobject"],"Resource":["*"],"Condition":{"Bool":{"AWS:securetransport":"true"}}}`: true,
 		strings.Replace(a, `"Allow"`, `"Deny"`, 1):                      false,
@@ -98,7 +99,8 @@ func TestDifferencesKeepTheSpelling(t *testing.T) {
 		`{"Effect":"Allow","Action":["s3:PutObject","s3:GetObject"],"Condition":{"StringEquals":{"kms:ViaService":"a"}}}`,
 		`{"Effect":"Allow","Action":"s3:PutObject","Condition":{"StringEquals":{"kms:ViaService":"b"}}}`)
 	text, err := json.Marshal(got)
-	const want = `[{"element":"Action","removed":["s3:GetObject"]},{"element":"Condition.StringEquals.kms:ViaService","removed":["a"],"added":["b"]}]`
+	const want = `[{"element":"Action","removed":["s3:GetObject"]},{"element":"Condition.StringEquals.kms:ViaService","removed":["a"],` +
+		`"added":["b"]}]`
 	if err != nil || string(text) != want {
 		t.Errorf("got %s, %v\nwant %s", text, err, want)
 	}

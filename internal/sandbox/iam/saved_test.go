@@ -37,7 +37,8 @@ func TestNothingOfIAMIsLostOnTheWayToDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	acct := s.accounts[testAccountA]
-	named := &Role{entity: entity{"arn:aws:iam::" + testAccountA + ":role/named", kernel.NewID("AROA", 17)}, name: "named", Account: testAccountA, inline: namedDocuments{}}
+	named := &Role{entity: entity{"arn:aws:iam::" + testAccountA + ":role/named", kernel.NewID("AROA", 17)}, name: "named",
+		Account: testAccountA, inline: namedDocuments{}}
 	acct.roles[named.name], s.ids[named.ID] = named, named.entity
 	s.generation++
 
@@ -46,7 +47,8 @@ func TestNothingOfIAMIsLostOnTheWayToDisk(t *testing.T) {
 		return policyVersion{ID: f.Text(), Text: text, Created: time.Unix(1, 0).UTC(), doc: doc}
 	})
 	filltest.Use(f, func() *StoredPolicy {
-		p, err := s.StorePolicy(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"` + named.arn + `"},"Action":"s3:GetObject","Resource":"*"}}`)
+		p, err := s.StorePolicy(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"` +
+			named.arn + `"},"Action":"s3:GetObject","Resource":"*"}}`)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,7 +6,8 @@ import (
 )
 
 func TestPrincipalsAreFoundWhereTheyStand(t *testing.T) {
-	text := `{"Statement":[{"Principal":{"AWS":["a\"b","c"],"Service":"s"},"Condition":{"StringEquals":{"Principal":"no"}}},{"NotPrincipal":"*","Sid":"Principal"}]}`
+	text := `{"Statement":[{"Principal":{"AWS":["a\"b","c"],"Service":"s"},"Condition":{"StringEquals":{"Principal":"no"}}},` +
+		`{"NotPrincipal":"*","Sid":"Principal"}]}`
 	got, err := principalLiterals([]byte(text))
 	if err != nil {
 		t.Fatal(err)

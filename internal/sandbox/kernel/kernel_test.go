@@ -18,7 +18,8 @@ func TestSecretsDoNotPrint(t *testing.T) {
 }
 
 func FuzzParseAuthorization(f *testing.F) {
-	f.Add("AWS4-HMAC-SHA256 Credential=AKIA/20260101/eu-west-1/s3/aws4_request, SignedHeaders=host;x-amz-date, Signature=" + strings.Repeat("a", 64))
+	f.Add("AWS4-HMAC-SHA256 Credential=AKIA/20260101/eu-west-1/s3/aws4_request, SignedHeaders=host;x-amz-date, Signature=" +
+		strings.Repeat("a", 64))
 	f.Add("AWS4-HMAC-SHA256 Credential=////, SignedHeaders=;, Signature=")
 	f.Fuzz(func(t *testing.T, header string) {
 		sig, err := parseAuthorization(header, "s3")

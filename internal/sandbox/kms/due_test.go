@@ -55,7 +55,8 @@ func TestAKeyEndsOnItsDateWithAliasesAndGrants(t *testing.T) {
 		t.Fatal("the key is gone a second before its date")
 	}
 	cl := &kernel.Request{Kernel: s.k, Now: k.deletion, Caller: kernel.AnonymousCaller()}
-	if e := s.Forward(cl, "Decrypt", k.arn, homeRegion, nil); e == nil || e.Code != "AccessDeniedException" || !strings.Contains(e.Message, "does not exist") {
+	if e := s.Forward(cl, "Decrypt", k.arn, homeRegion, nil); e == nil || e.Code != "AccessDeniedException" ||
+		!strings.Contains(e.Message, "does not exist") {
 		t.Errorf("on the date: %v", e)
 	}
 	if _, e := s.resolveKey(k.arn, homeRegion, ownerAccount); e == nil || e.Message != "Key '"+k.arn+"' does not exist" {
@@ -113,7 +114,8 @@ func TestImportedMaterialExpires(t *testing.T) {
 func TestKMSStateSurvivesJSON(t *testing.T) {
 	_, k, now := dueKey(t)
 	k.Import = &importState{Token: []byte("t"), Model: materialStays}
-	g := &grant{ID: "g", KeyARN: k.arn, Grantee: principal{"a", "b"}, Operations: []string{"Decrypt"}, Created: now, Constraints: &constraints{EncryptionContextEquals: map[string]string{"a": "b"}}}
+	g := &grant{ID: "g", KeyARN: k.arn, Grantee: principal{"a", "b"}, Operations: []string{"Decrypt"}, Created: now,
+		Constraints: &constraints{EncryptionContextEquals: map[string]string{"a": "b"}}}
 	for _, tt := range []struct{ in, out any }{
 		{&k.keyFacts, &keyFacts{}}, {g, &grant{}}, {&keyAlias{Target: k.arn, Created: now}, &keyAlias{}},
 	} {
@@ -151,7 +153,8 @@ func TestNothingOfKMSIsLostOnTheWayToDisk(t *testing.T) {
 	if err := again.Restore(data); err != nil {
 		t.Fatal(err)
 	}
-	same := cmp.Options{cmp.Exporter(func(reflect.Type) bool { return true }), cmpopts.EquateEmpty(), cmp.Comparer(func(x, y *iam.StoredPolicy) bool { return reflect.DeepEqual(iam.SavePolicy(x), iam.SavePolicy(y)) })}
+	same := cmp.Options{cmp.Exporter(func(reflect.Type) bool { return true }), cmpopts.EquateEmpty(),
+		cmp.Comparer(func(x, y *iam.StoredPolicy) bool { return reflect.DeepEqual(iam.SavePolicy(x), iam.SavePolicy(y)) })}
 	for _, c := range []struct {
 		name     string
 		was, got any

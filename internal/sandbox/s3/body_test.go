@@ -49,7 +49,9 @@ func signedChunks(signer chunkSigner, trailer string, chunks ...string) string {
 	var b strings.Builder
 	for _, c := range append(chunks, "") {
 		sum := sha256.Sum256([]byte(c))
-		sig := hex.EncodeToString(kernel.HMAC(signer.key, "AWS4-HMAC-SHA256-PAYLOAD\n"+signer.stamp+"\n"+signer.previous+"\n"+emptySHA256+"\n"+hex.EncodeToString(sum[:])))
+		sig := hex.EncodeToString(
+			kernel.HMAC(signer.key, "AWS4-HMAC-SHA256-PAYLOAD\n"+signer.stamp+"\n"+signer.previous+"\n"+emptySHA256+"\n"+hex.EncodeToString(sum[:])),
+		)
 		signer.previous = sig
 		fmt.Fprintf(&b, "%x;chunk-signature=%s\r\n%s", len(c), sig, c)
 		if c != "" {
@@ -58,7 +60,9 @@ func signedChunks(signer chunkSigner, trailer string, chunks ...string) string {
 	}
 	if trailer != "" {
 		sum := sha256.Sum256([]byte(trailer + "\n"))
-		sig := hex.EncodeToString(kernel.HMAC(signer.key, "AWS4-HMAC-SHA256-TRAILER\n"+signer.stamp+"\n"+signer.previous+"\n"+hex.EncodeToString(sum[:])))
+		sig := hex.EncodeToString(
+			kernel.HMAC(signer.key, "AWS4-HMAC-SHA256-TRAILER\n"+signer.stamp+"\n"+signer.previous+"\n"+hex.EncodeToString(sum[:])),
+		)
 		b.WriteString(trailer + "\r\nx-amz-trailer-signature:" + sig + "\r\n")
 	}
 	return b.String() + "\r\n"
@@ -66,7 +70,8 @@ func signedChunks(signer chunkSigner, trailer string, chunks ...string) string {
 
 func TestChunkedBodies(t *testing.T) {
 	signer := func() *chunkSigner {
-		return &chunkSigner{key: []byte("key"), previous: "seed", stamp: "20260101T000000Z\n20260101/eu-west-1/s3/aws4_request", sum: sha256.New()}
+		return &chunkSigner{key: []byte("key"), previous: "seed", stamp: "20260101T000000Z\n20260101/eu-west-1/s3/aws4_request",
+			sum: sha256.New()}
 	}
 	hello := strings.Repeat("hello ", minChunk/6+1)
 	head := fmt.Sprintf("%x\r\n%s\r\n", len(hello), hello)
@@ -121,7 +126,11 @@ func FuzzChunkedBody(f *testing.F) {
 
 func FuzzRequestDocuments(f *testing.F) {
 	f.Add([]byte(`<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>"x"</ETag></Part></CompleteMultipartUpload>`))
-	f.Add([]byte(`<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>`))
+	f.Add(
+		[]byte(
+			`<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>`,
+		),
+	)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, v := range []any{new(completeRequest), new(encryptionXML), new(ownershipXML), new(publicAccessXML), new(versioningXML)} {
 			if err := parseXML(data, v); err != nil {

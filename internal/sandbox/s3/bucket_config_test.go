@@ -22,14 +22,17 @@ func TestBucketConfigSurvivesJSON(t *testing.T) {
 			{ID: "b", Status: "Enabled", Prefix: &empty, Expiration: &lifecycleExpiration{Date: &date}},
 			{
 				ID: "c", Status: "Disabled", Expiration: &lifecycleExpiration{DeleteMarker: &yes},
-				Filter:               &lifecycleFilter{And: &lifecycleAnd{Prefix: &empty, Tags: []kernel.TagXML{{Key: "k", Value: "v"}}, SizeOver: &size, SizeLess: &size}},
+				Filter: &lifecycleFilter{
+					And: &lifecycleAnd{Prefix: &empty, Tags: []kernel.TagXML{{Key: "k", Value: "v"}}, SizeOver: &size, SizeLess: &size},
+				},
 				Transitions:          []lifecycleTransition{{Days: &days, StorageClass: "GLACIER"}},
 				NoncurrentExpiration: &noncurrentExpiration{Days: &days, Newer: &days},
 				NoncurrentMoves:      []noncurrentMove{{Days: &days, StorageClass: "GLACIER"}},
 			},
 		}},
 	}
-	for name, in := range map[string]bucketConfig{"everything": whole, "nothing": {}, "a list that grants nothing": {ACL: &accessList{Grants: []grant{}}}} {
+	for name, in := range map[string]bucketConfig{"everything": whole, "nothing": {},
+		"a list that grants nothing": {ACL: &accessList{Grants: []grant{}}}} {
 		text, err := json.Marshal(in)
 		if err != nil {
 			t.Fatal(err)

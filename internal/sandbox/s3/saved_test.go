@@ -33,7 +33,8 @@ func newTestS3(t *testing.T, dir string) *Service {
 func TestNothingOfS3IsLostOnTheWayToDisk(t *testing.T) {
 	dir := t.TempDir()
 	s := newTestS3(t, dir)
-	f := filltest.New(t, s, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), map[string]*object{}, map[string][]*object{}, map[string]*multipart{}, map[int]*uploadedPart{})
+	f := filltest.New(t, s, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), map[string]*object{}, map[string][]*object{},
+		map[string]*multipart{}, map[int]*uploadedPart{})
 	filltest.Use(f, func() *blob {
 		path := filepath.Join(dir, f.Text())
 		if err := os.WriteFile(path, []byte("12345"), 0o600); err != nil {
@@ -42,7 +43,9 @@ func TestNothingOfS3IsLostOnTheWayToDisk(t *testing.T) {
 		return (&blob{size: 5, path: path, store: s.blobs}).retain()
 	})
 	filltest.Use(f, func() *iam.StoredPolicy {
-		p, err := s.iam.StorePolicy(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:root"},"Action":"s3:GetObject","Resource":"*"}}`)
+		p, err := s.iam.StorePolicy(`{"Version":"2012-10-17",` +
+			`"Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:root"},` +
+			`"Action":"s3:GetObject","Resource":"*"}}`)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -81,7 +84,8 @@ func TestNothingOfS3IsLostOnTheWayToDisk(t *testing.T) {
 	}
 	saved := up.save("b")
 	kept := &multipart{
-		id: up.id, key: saved.Object.Key, object: *filltest.Through(t, saved.Object, again.restoreObject), explicit: saved.Explicit, initiated: saved.Initiated, order: saved.Order, deleted: saved.Deleted, parts: map[int]*uploadedPart{},
+		id: up.id, key: saved.Object.Key, object: *filltest.Through(t, saved.Object, again.restoreObject), explicit: saved.Explicit,
+		initiated: saved.Initiated, order: saved.Order, deleted: saved.Deleted, parts: map[int]*uploadedPart{},
 	}
 	up.key = up.object.key // one of the two is kept
 	if d := cmp.Diff(up, kept, same); d != "" {

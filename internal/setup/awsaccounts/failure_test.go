@@ -44,7 +44,9 @@ func TestAFailureAtAnyWriteIsFinishedByAnotherRun(t *testing.T) {
 					before := w.documents(t, cfg)
 					p := w.plan(t, a, cfg, setup.PlanOptions{})
 					w.Sandbox.SetFaults([]sandbox.Fault{fault})
-					out, err := a.Apply(t.Context(), p, awsaccounts.ApplyOptions{Backup: filepath.Join(t.TempDir(), "b"), Every: time.Millisecond, Wait: time.Second})
+					out, err := a.Apply(t.Context(), p, awsaccounts.ApplyOptions{
+						Backup: filepath.Join(t.TempDir(), "b"), Every: time.Millisecond, Wait: time.Second,
+					})
 					w.Sandbox.SetFaults(nil)
 					if err != nil && (out.Failed == nil || !strings.Contains(err.Error(), string(out.Failed.Kind))) {
 						t.Errorf("the error does not say where it stopped: %v", err)
@@ -97,7 +99,8 @@ func TestAFailedChangeDoesNotBreakWhatWorks(t *testing.T) {
 }
 
 func second2(w *world) string {
-	return strings.NewReplacer("A:", w.Sandbox.AccountA()+":", "OWNER", w.Sandbox.AccountB(), "KEY", w.KeyARN, "REGION", w.Sandbox.Region()).Replace(`  metrics:
+	return strings.NewReplacer("A:", w.Sandbox.AccountA()+":", "OWNER", w.Sandbox.AccountB(), "KEY", w.KeyARN, "REGION",
+		w.Sandbox.Region()).Replace(`  metrics:
     role: arn:aws:iam::A:role/CrossAccountS3Uploader
     bucket: tenant-s3-test-bucket
     owner: "OWNER"
@@ -147,11 +150,12 @@ func TestAPolicyThatNamesANewRoleIsTriedAgain(t *testing.T) {
 		{Operation: "s3:PutBucketPolicy", Code: "MalformedPolicy", Message: "Invalid principal in policy", Status: 400, Times: 2},
 	})
 	waits := map[setup.Kind]int{}
-	if _, err := a.Apply(t.Context(), w.plan(t, a, cfg, setup.PlanOptions{}), awsaccounts.ApplyOptions{Every: time.Millisecond, Notify: func(c *setup.Change, s awsaccounts.Stage) {
-		if s == awsaccounts.Waiting {
-			waits[c.Kind]++
-		}
-	}}); err != nil {
+	if _, err := a.Apply(t.Context(), w.plan(t, a, cfg, setup.PlanOptions{}),
+		awsaccounts.ApplyOptions{Every: time.Millisecond, Notify: func(c *setup.Change, s awsaccounts.Stage) {
+			if s == awsaccounts.Waiting {
+				waits[c.Kind]++
+			}
+		}}); err != nil {
 		t.Fatal(err)
 	}
 	if waits[setup.KindKey] != 2 || waits[setup.KindBucket] != 2 {
@@ -166,7 +170,8 @@ func TestTheNextRunWaitsForTheRoleAsWell(t *testing.T) {
 	cfg, a := w.config(t), w.connect(t)
 	refused := sandbox.Fault{Operation: "kms:PutKeyPolicy", Code: "MalformedPolicyDocumentException", Status: 400}
 	w.Sandbox.SetFaults([]sandbox.Fault{refused})
-	if _, err := a.Apply(t.Context(), w.plan(t, a, cfg, setup.PlanOptions{}), awsaccounts.ApplyOptions{Every: time.Millisecond, Wait: 20 * time.Millisecond}); err == nil {
+	if _, err := a.Apply(t.Context(), w.plan(t, a, cfg, setup.PlanOptions{}),
+		awsaccounts.ApplyOptions{Every: time.Millisecond, Wait: 20 * time.Millisecond}); err == nil {
 		t.Fatal("the fault did not hit")
 	}
 	refused.Times = 2
@@ -238,9 +243,13 @@ func TestWhatMayNotBeReadIsUnknown(t *testing.T) {
 	w := newWorld(t)
 	w.inhabited(t)
 	cfg, a := w.config(t), w.connect(t)
-	w.Sandbox.SetFaults([]sandbox.Fault{{Operation: "s3:GetBucketPolicy", Code: "AccessDenied", Status: 403}, {Operation: "iam:ListAttachedRolePolicies", Code: "AccessDenied", Status: 403}})
+	w.Sandbox.SetFaults([]sandbox.Fault{
+		{Operation: "s3:GetBucketPolicy", Code: "AccessDenied", Status: 403},
+		{Operation: "iam:ListAttachedRolePolicies", Code: "AccessDenied", Status: 403},
+	})
 	p := w.plan(t, a, cfg, setup.PlanOptions{})
-	if c := p.Change(setup.KindBucket, "arn:aws:s3:::"+testbed.Bucket); c == nil || c.Op != setup.OpUnknown || !strings.Contains(c.Reason, "AccessDenied") {
+	if c := p.Change(setup.KindBucket, "arn:aws:s3:::"+testbed.Bucket); c == nil || c.Op != setup.OpUnknown ||
+		!strings.Contains(c.Reason, "AccessDenied") {
 		t.Errorf("%+v", c)
 	}
 	if p.Proven() != setup.Unclear {
@@ -252,7 +261,8 @@ func TestAPublicStatementIsNamedBeforeItBlocksEverything(t *testing.T) {
 	w := newWorld(t)
 	w.inhabited(t)
 	cfg, a := w.config(t), w.connect(t)
-	public := `{"Version":"2012-10-17","Statement":[{"Sid":"Web","Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::` + testbed.Bucket + `/public/*"}]}`
+	public := `{"Version":"2012-10-17","Statement":[{"Sid":"Web","Effect":"Allow","Principal":"*","Action":"s3:GetObject",` +
+		`"Resource":"arn:aws:s3:::` + testbed.Bucket + `/public/*"}]}`
 	if _, err := w.S3.DeletePublicAccessBlock(t.Context(), &s3.DeletePublicAccessBlockInput{Bucket: aws.String(testbed.Bucket)}); err != nil {
 		t.Fatal(err)
 	}
@@ -273,7 +283,8 @@ func TestAPublicStatementIsNamedBeforeItBlocksEverything(t *testing.T) {
 
 func TestAChainAcrossAccounts(t *testing.T) {
 	w := newWorld(t)
-	cfg, a := w.config(t, "    bucket:", "    chain:\n      - {role: \"arn:aws:iam::"+w.Sandbox.AccountB()+":role/net/hub\", external_id: hub-7, tags: {team: a}, transitive_tags: [team]}\n    bucket:"), w.connect(t)
+	cfg, a := w.config(t, "    bucket:", "    chain:\n      - {role: \"arn:aws:iam::"+
+		w.Sandbox.AccountB()+":role/net/hub\", external_id: hub-7, tags: {team: a}, transitive_tags: [team]}\n    bucket:"), w.connect(t)
 	p := w.plan(t, a, cfg, setup.PlanOptions{})
 	if p.Proven() != setup.Holds {
 		t.Fatalf("%+v", p.Proof)
@@ -293,7 +304,9 @@ func TestAChainAcrossAccounts(t *testing.T) {
 
 func TestABoundaryIsSetAndProven(t *testing.T) {
 	w := newWorld(t)
-	policy, err := w.IAM.CreatePolicy(t.Context(), &iam.CreatePolicyInput{PolicyName: aws.String("b"), PolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}`)})
+	policy, err := w.IAM.CreatePolicy(t.Context(),
+		&iam.CreatePolicyInput{PolicyName: aws.String("b"),
+			PolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}`)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -302,13 +315,17 @@ func TestABoundaryIsSetAndProven(t *testing.T) {
 	if p.Proven() != setup.Fails {
 		t.Errorf("a boundary without kms: %s", p.Proven())
 	}
-	if _, err := w.IAM.CreatePolicyVersion(t.Context(), &iam.CreatePolicyVersionInput{PolicyArn: policy.Policy.Arn, SetAsDefault: true, PolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["s3:*","kms:*"],"Resource":"*"}}`)}); err != nil {
+	if _, err := w.IAM.CreatePolicyVersion(t.Context(),
+		&iam.CreatePolicyVersionInput{PolicyArn: policy.Policy.Arn, SetAsDefault: true,
+			PolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["s3:*","kms:*"],` +
+				`"Resource":"*"}}`)}); err != nil {
 		t.Fatal(err)
 	}
 	plain := w.config(t)
 	w.apply(t, a, w.plan(t, a, plain, setup.PlanOptions{}))
 	p = w.plan(t, a, cfg, setup.PlanOptions{})
-	if c := p.Change(setup.KindBoundary, cfg.Destinations["audit-logs"].Role); p.Proven() != setup.Holds || c == nil || c.Op != setup.OpCreate {
+	if c := p.Change(setup.KindBoundary, cfg.Destinations["audit-logs"].Role); p.Proven() != setup.Holds || c == nil ||
+		c.Op != setup.OpCreate {
 		t.Fatalf("%s %+v", p.Proven(), c)
 	}
 	w.apply(t, a, p)

@@ -19,10 +19,15 @@ import (
 
 // The statements of people who were there before.
 const (
-	theirBucketPolicy = `{"Version":"2012-10-17","Id":"theirs","Statement":{"Sid":"Readers","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::ACCOUNT_B:root"},"Action":["s3:GetObject"],"Resource":"arn:aws:s3:::tenant-s3-test-bucket/*"}}`
-	theirKeyPolicy    = "{\n  \"Version\": \"2012-10-17\",\n  \"Id\": \"key\",\n  \"Statement\": [\n    {\n      \"Sid\": \"Enable IAM User Permissions\",\n      \"Effect\": \"Allow\",\n      \"Principal\": {\n        \"AWS\": \"arn:aws:iam::ACCOUNT_B:root\"\n      },\n      \"Action\": \"kms:*\",\n      \"Resource\": \"*\"\n    }\n  ]\n}"
-	theirTrust        = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}`
-	theirInline       = `{"Version":"2012-10-17","Statement":[{"Sid":"Metrics","Effect":"Allow","Action":"cloudwatch:PutMetricData","Resource":"*"}]}`
+	theirBucketPolicy = `{"Version":"2012-10-17","Id":"theirs","Statement":{"Sid":"Readers","Effect":"Allow",` +
+		`"Principal":{"AWS":"arn:aws:iam::ACCOUNT_B:root"},"Action":["s3:GetObject"],"Resource":"arn:aws:s3:::tenant-s3-test-bucket/*"}}`
+	theirKeyPolicy = "{\n  \"Version\": \"2012-10-17\",\n  \"Id\": \"key\",\n  \"Statement\": [\n    {\n      \"Sid\": \"Enable IAM User " +
+		"Permissions\",\n      \"Effect\": \"Allow\",\n      \"Principal\": {\n        \"AWS\": \"arn:aws:iam::ACCOUNT_B:root\"\n      },\n" +
+		"      \"Action\": \"kms:*\",\n      \"Resource\": \"*\"\n    }\n  ]\n}"
+	theirTrust = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},` +
+		`"Action":"sts:AssumeRole"}]}`
+	theirInline = `{"Version":"2012-10-17","Statement":[{"Sid":"Metrics","Effect":"Allow","Action":"cloudwatch:PutMetricData",` +
+		`"Resource":"*"}]}`
 )
 
 // inhabited puts other people's role, bucket and policies where ours will go.
@@ -39,12 +44,24 @@ func (w *world) inhabited(t *testing.T) {
 	}
 	ctx, role, bucket := t.Context(), aws.String(testbed.RoleName), aws.String(testbed.Bucket)
 	must(w.IAM.CreateRole(ctx, &iam.CreateRoleInput{RoleName: role, AssumeRolePolicyDocument: fill(theirTrust)}))
-	must(w.IAM.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: role, PolicyName: aws.String("theirs"), PolicyDocument: fill(theirInline)}))
-	must(w.S3.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: bucket, CreateBucketConfiguration: &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(w.Sandbox.Region())}}))
+	must(
+		w.IAM.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: role, PolicyName: aws.String("theirs"), PolicyDocument: fill(theirInline)}),
+	)
+	must(
+		w.S3.CreateBucket(ctx, &s3.CreateBucketInput{
+			Bucket:                    bucket,
+			CreateBucketConfiguration: &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(w.Sandbox.Region())},
+		}),
+	)
 	must(w.S3.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{Bucket: bucket, Policy: fill(theirBucketPolicy)}))
-	must(w.S3.PutBucketLifecycleConfiguration(ctx, &s3.PutBucketLifecycleConfigurationInput{Bucket: bucket, LifecycleConfiguration: &types.BucketLifecycleConfiguration{Rules: []types.LifecycleRule{
-		{ID: aws.String("expire"), Status: types.ExpirationStatusEnabled, Filter: &types.LifecycleRuleFilter{And: &types.LifecycleRuleAndOperator{Prefix: aws.String("tmp/"), Tags: []types.Tag{{Key: aws.String("a"), Value: aws.String("b")}}}}, Expiration: &types.LifecycleExpiration{Days: aws.Int32(30)}},
-	}}}))
+	must(w.S3.PutBucketLifecycleConfiguration(ctx,
+		&s3.PutBucketLifecycleConfigurationInput{Bucket: bucket,
+			LifecycleConfiguration: &types.BucketLifecycleConfiguration{Rules: []types.LifecycleRule{
+				{ID: aws.String("expire"), Status: types.ExpirationStatusEnabled,
+					Filter: &types.LifecycleRuleFilter{
+						And: &types.LifecycleRuleAndOperator{Prefix: aws.String("tmp/"), Tags: []types.Tag{{Key: aws.String("a"), Value: aws.String("b")}}},
+					}, Expiration: &types.LifecycleExpiration{Days: aws.Int32(30)}},
+			}}}))
 	must(w.KMS.PutKeyPolicy(ctx, &kms.PutKeyPolicyInput{KeyId: aws.String(w.KeyARN), Policy: fill(theirKeyPolicy)}))
 }
 
@@ -126,7 +143,8 @@ func TestOverOtherPeoplesPolicies(t *testing.T) {
 
 func TestRemoveTakesOutOneDestinationOfTwo(t *testing.T) {
 	w := newWorld(t)
-	stanza := strings.NewReplacer("A", w.Sandbox.AccountA(), "B", w.Sandbox.AccountB(), "KEY", w.KeyARN, "REGION", w.Sandbox.Region()).Replace(`  metrics:
+	stanza := strings.NewReplacer("A", w.Sandbox.AccountA(), "B", w.Sandbox.AccountB(), "KEY", w.KeyARN, "REGION",
+		w.Sandbox.Region()).Replace(`  metrics:
     role: arn:aws:iam::A:role/CrossAccountS3Uploader
     bucket: tenant-s3-test-bucket
     owner: "B"
@@ -169,7 +187,9 @@ func TestARoleThatSetupMadeGoesWithIt(t *testing.T) {
 	}
 	// A role with another policy stays.
 	w.apply(t, a, w.plan(t, a, cfg, setup.PlanOptions{}))
-	if _, err := w.IAM.PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{RoleName: aws.String(testbed.RoleName), PolicyName: aws.String("theirs"), PolicyDocument: aws.String(theirInline)}); err != nil {
+	if _, err := w.IAM.PutRolePolicy(t.Context(),
+		&iam.PutRolePolicyInput{RoleName: aws.String(testbed.RoleName), PolicyName: aws.String("theirs"),
+			PolicyDocument: aws.String(theirInline)}); err != nil {
 		t.Fatal(err)
 	}
 	p := w.plan(t, a, cfg, setup.PlanOptions{Remove: true})
@@ -177,7 +197,8 @@ func TestARoleThatSetupMadeGoesWithIt(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 	w.apply(t, a, p)
-	if _, err := w.IAM.GetRolePolicy(t.Context(), &iam.GetRolePolicyInput{RoleName: aws.String(testbed.RoleName), PolicyName: aws.String("theirs")}); err != nil {
+	if _, err := w.IAM.GetRolePolicy(t.Context(),
+		&iam.GetRolePolicyInput{RoleName: aws.String(testbed.RoleName), PolicyName: aws.String("theirs")}); err != nil {
 		t.Error(err)
 	}
 }
@@ -223,7 +244,8 @@ func TestEachHalfAlone(t *testing.T) {
 			handed[c.Kind] = true
 		}
 	}
-	for _, k := range []setup.Kind{setup.KindBucket, setup.KindKey, setup.KindOwnership, setup.KindPublicBlock, setup.KindEncryption, setup.KindLifecycle} {
+	for _, k := range []setup.Kind{setup.KindBucket, setup.KindKey, setup.KindOwnership, setup.KindPublicBlock, setup.KindEncryption,
+		setup.KindLifecycle} {
 		if !handed[k] {
 			t.Errorf("%s is not handed over", k)
 		}

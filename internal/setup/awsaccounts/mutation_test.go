@@ -87,12 +87,14 @@ func (p prober) probe(t *testing.T) string {
 	}
 	api := s3.NewFromConfig(aws.Config{
 		Region: d.Region, HTTPClient: p.w.client, BaseEndpoint: aws.String(p.w.Sandbox.Endpoint()), RetryMaxAttempts: 1,
-		Credentials: credentials.NewStaticCredentialsProvider(session.AccessKeyID, session.SecretAccessKey.Reveal(), session.SessionToken.Reveal()),
+		Credentials: credentials.NewStaticCredentialsProvider(session.AccessKeyID, session.SecretAccessKey.Reveal(),
+			session.SessionToken.Reveal()),
 	}, func(o *s3.Options) { o.UsePathStyle = true })
 	put := func(key string, change func(*s3.PutObjectInput)) error {
 		in := &s3.PutObjectInput{
-			Bucket: aws.String(d.Bucket), Key: aws.String(key), Body: bytes.NewReader([]byte("x")), ServerSideEncryption: types.ServerSideEncryptionAwsKms,
-			SSEKMSKeyId: aws.String(d.KMSKey), BucketKeyEnabled: aws.Bool(true), ExpectedBucketOwner: aws.String(d.Owner), Tagging: aws.String("kept=7y"), ACL: types.ObjectCannedACLBucketOwnerFullControl,
+			Bucket: aws.String(d.Bucket), Key: aws.String(key), Body: bytes.NewReader([]byte("x")),
+			ServerSideEncryption: types.ServerSideEncryptionAwsKms, SSEKMSKeyId: aws.String(d.KMSKey), BucketKeyEnabled: aws.Bool(true),
+			ExpectedBucketOwner: aws.String(d.Owner), Tagging: aws.String("kept=7y"), ACL: types.ObjectCannedACLBucketOwnerFullControl,
 		}
 		if change != nil {
 			change(in)
@@ -128,11 +130,16 @@ func (p prober) multipart(ctx context.Context, api *s3.Client, key string) error
 	d := p.cfg.Destinations["audit-logs"]
 	bucket, name := aws.String(d.Bucket), aws.String(key)
 	for _, finish := range []bool{true, false} {
-		up, err := api.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: bucket, Key: name, ServerSideEncryption: types.ServerSideEncryptionAwsKms, SSEKMSKeyId: aws.String(d.KMSKey), BucketKeyEnabled: aws.Bool(true)})
+		up, err := api.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{
+			Bucket: bucket, Key: name, ServerSideEncryption: types.ServerSideEncryptionAwsKms, SSEKMSKeyId: aws.String(d.KMSKey),
+			BucketKeyEnabled: aws.Bool(true),
+		})
 		if err != nil {
 			return err
 		}
-		part, err := api.UploadPart(ctx, &s3.UploadPartInput{Bucket: bucket, Key: name, UploadId: up.UploadId, PartNumber: aws.Int32(1), Body: bytes.NewReader([]byte("x"))})
+		part, err := api.UploadPart(ctx, &s3.UploadPartInput{
+			Bucket: bucket, Key: name, UploadId: up.UploadId, PartNumber: aws.Int32(1), Body: bytes.NewReader([]byte("x")),
+		})
 		if err != nil {
 			return err
 		}
@@ -140,9 +147,10 @@ func (p prober) multipart(ctx context.Context, api *s3.Client, key string) error
 			_, err = api.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: bucket, Key: name, UploadId: up.UploadId})
 			return err
 		}
-		if _, err := api.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{Bucket: bucket, Key: name, UploadId: up.UploadId, MultipartUpload: &types.CompletedMultipartUpload{
-			Parts: []types.CompletedPart{{PartNumber: aws.Int32(1), ETag: part.ETag, ChecksumCRC32: part.ChecksumCRC32}},
-		}}); err != nil {
+		if _, err := api.CompleteMultipartUpload(ctx,
+			&s3.CompleteMultipartUploadInput{Bucket: bucket, Key: name, UploadId: up.UploadId, MultipartUpload: &types.CompletedMultipartUpload{
+				Parts: []types.CompletedPart{{PartNumber: aws.Int32(1), ETag: part.ETag, ChecksumCRC32: part.ChecksumCRC32}},
+			}}); err != nil {
 			return err
 		}
 	}
@@ -153,15 +161,19 @@ func (p prober) multipart(ctx context.Context, api *s3.Client, key string) error
 // policy alone stands in the way.
 func (p prober) otherKey(t *testing.T) string {
 	t.Helper()
-	policy := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":["arn:aws:iam::%s:root","arn:aws:iam::%s:root"]},"Action":"kms:*","Resource":"*"}]}`, p.w.Sandbox.AccountB(), p.w.Sandbox.AccountA())
+	policy := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow",`+
+		`"Principal":{"AWS":["arn:aws:iam::%s:root","arn:aws:iam::%s:root"]},"Action":"kms:*","Resource":"*"}]}`, p.w.Sandbox.AccountB(),
+		p.w.Sandbox.AccountA())
 	key, err := p.w.KMS.CreateKey(t.Context(), &kms.CreateKeyInput{Policy: aws.String(policy)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	arn := aws.ToString(key.KeyMetadata.Arn)
 	// The role may use it as well, and so may the session: scope is off.
-	if _, err := p.w.IAM.PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{RoleName: aws.String(testbed.RoleName), PolicyName: aws.String("other-key"),
-		PolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"kms:*","Resource":"` + arn + `"}}`)}); err != nil {
+	if _, err := p.w.IAM.PutRolePolicy(t.Context(),
+		&iam.PutRolePolicyInput{RoleName: aws.String(testbed.RoleName), PolicyName: aws.String("other-key"),
+			PolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"kms:*","Resource":"` +
+				arn + `"}}`)}); err != nil {
 		t.Fatal(err)
 	}
 	return arn
@@ -172,7 +184,9 @@ func (p prober) otherKey(t *testing.T) string {
 // left to the engine, for the sandbox speaks TLS alone.
 func TestEverythingInThePoliciesIsNeededEndToEnd(t *testing.T) {
 	w := newWorld(t)
-	cfg := w.config(t, "    path_style: true\naccess:", "    path_style: true\n    tags: {kept: 7y}\n    acl: bucket-owner-full-control\n    session: {external_id: tenant-7, tags: {team: a}, source_identity: app1, scope: off}\naccess:")
+	cfg := w.config(t, "    path_style: true\naccess:",
+		"    path_style: true\n    tags: {kept: 7y}\n    acl: bucket-owner-full-control\n"+
+			"    session: {external_id: tenant-7, tags: {team: a}, source_identity: app1, scope: off}\naccess:")
 	a := w.connect(t)
 	w.apply(t, a, w.plan(t, a, cfg, setup.PlanOptions{}))
 	p := prober{w, cfg}
@@ -190,7 +204,9 @@ func TestEverythingInThePoliciesIsNeededEndToEnd(t *testing.T) {
 			return err
 		}},
 		{"identity policy", "", func(doc string) error {
-			_, err := w.IAM.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: role, PolicyName: aws.String(setup.InlineName), PolicyDocument: aws.String(doc)})
+			_, err := w.IAM.PutRolePolicy(ctx, &iam.PutRolePolicyInput{
+				RoleName: role, PolicyName: aws.String(setup.InlineName), PolicyDocument: aws.String(doc),
+			})
 			return err
 		}},
 		{"bucket policy", "", func(doc string) error {
@@ -200,7 +216,8 @@ func TestEverythingInThePoliciesIsNeededEndToEnd(t *testing.T) {
 		{"key policy", "", func(doc string) error { return w.PutKeyPolicy(ctx, doc) }},
 	}
 	stored := w.documents(t, cfg)
-	for i, name := range []string{"trust of " + d.Role, "inline policy " + setup.InlineName + " of " + d.Role, "policy of " + d.Bucket, "policy of " + d.KMSKey} {
+	for i, name := range []string{"trust of " + d.Role, "inline policy " + setup.InlineName + " of " + d.Role, "policy of " + d.Bucket,
+		"policy of " + d.KMSKey} {
 		documents[i].text = stored[name]
 	}
 	tried := 0

@@ -20,7 +20,8 @@ import (
 func TestAWebIdentityIsLetInByItself(t *testing.T) {
 	w := newWorld(t)
 	const issuer, subject = "https://oidc.eks.eu-west-1.amazonaws.com/id/EXAMPLE", "system:serviceaccount:logging:brokerd"
-	provider, err := w.IAM.CreateOpenIDConnectProvider(t.Context(), &iam.CreateOpenIDConnectProviderInput{Url: aws.String(issuer), ClientIDList: []string{"sts.amazonaws.com"}})
+	provider, err := w.IAM.CreateOpenIDConnectProvider(t.Context(),
+		&iam.CreateOpenIDConnectProviderInput{Url: aws.String(issuer), ClientIDList: []string{"sts.amazonaws.com"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +37,8 @@ func TestAWebIdentityIsLetInByItself(t *testing.T) {
 		return path
 	}
 	runsAs := []string{
-		"runs_as: {type: user, principal: " + w.UserARN + "}", "runs_as: {type: web-identity, provider: \"" + aws.ToString(provider.OpenIDConnectProviderArn) + "\", subject: \"" + subject + "\"}",
+		"runs_as: {type: user, principal: " + w.UserARN + "}",
+		"runs_as: {type: web-identity, provider: \"" + aws.ToString(provider.OpenIDConnectProviderArn) + "\", subject: \"" + subject + "\"}",
 		"  credentials_file: " + fmt.Sprintf("%q", filepath.Join(w.Dir, "credentials")) + "\n",
 	}
 	cfg, a := w.config(t, append(runsAs, "  source: {type: web-identity, token_file: "+token(subject)+"}\n")...), w.connect(t)
@@ -67,7 +69,8 @@ func TestAWebIdentityIsLetInByItself(t *testing.T) {
 func TestPodIdentityMayTagTheSession(t *testing.T) {
 	w := newWorld(t)
 	role, err := w.IAM.CreateRole(t.Context(), &iam.CreateRoleInput{RoleName: aws.String("pod"), AssumeRolePolicyDocument: aws.String(
-		`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"` + w.UserARN + `"},"Action":["sts:AssumeRole","sts:TagSession"]}}`)})
+		`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"` + w.UserARN + `"},"Action":["sts:AssumeRole",` +
+			`"sts:TagSession"]}}`)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,14 +81,20 @@ func TestPodIdentityMayTagTheSession(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.Credentials = aws.CredentialsProviderFunc(fixed(aws.ToString(keys.AccessKey.AccessKeyId), aws.ToString(keys.AccessKey.SecretAccessKey)))
-	session, err := sts.NewFromConfig(cfg).AssumeRole(t.Context(), &sts.AssumeRoleInput{RoleArn: role.Role.Arn, RoleSessionName: aws.String("eks-pod"),
-		Tags: []ststypes.Tag{{Key: aws.String("kubernetes-namespace"), Value: aws.String("logging")}}, TransitiveTagKeys: []string{"kubernetes-namespace"}})
+	cfg.Credentials = aws.CredentialsProviderFunc(
+		fixed(aws.ToString(keys.AccessKey.AccessKeyId), aws.ToString(keys.AccessKey.SecretAccessKey)),
+	)
+	session, err := sts.NewFromConfig(cfg).AssumeRole(t.Context(),
+		&sts.AssumeRoleInput{RoleArn: role.Role.Arn, RoleSessionName: aws.String("eks-pod"),
+			Tags:              []ststypes.Tag{{Key: aws.String("kubernetes-namespace"), Value: aws.String("logging")}},
+			TransitiveTagKeys: []string{"kubernetes-namespace"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	file := filepath.Join(t.TempDir(), "credentials")
-	text := fmt.Sprintf("[default]\naws_access_key_id = %s\naws_secret_access_key = %s\naws_session_token = %s\n", aws.ToString(session.Credentials.AccessKeyId), aws.ToString(session.Credentials.SecretAccessKey), aws.ToString(session.Credentials.SessionToken))
+	text := fmt.Sprintf("[default]\naws_access_key_id = %s\naws_secret_access_key = %s\naws_session_token = %s\n",
+		aws.ToString(session.Credentials.AccessKeyId), aws.ToString(session.Credentials.SecretAccessKey),
+		aws.ToString(session.Credentials.SessionToken))
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +103,8 @@ func TestPodIdentityMayTagTheSession(t *testing.T) {
 		kind string
 		want report.Result
 	}{{"role", report.Fail}, {"pod-identity", report.Pass}} {
-		cfg := w.config(t, "runs_as: {type: user, principal: "+w.UserARN+"}", "runs_as: {type: "+c.kind+", principal: \""+principal+"\"}", fmt.Sprintf("%q", filepath.Join(w.Dir, "credentials")), fmt.Sprintf("%q", file))
+		cfg := w.config(t, "runs_as: {type: user, principal: "+w.UserARN+"}", "runs_as: {type: "+c.kind+", principal: \""+principal+"\"}",
+			fmt.Sprintf("%q", filepath.Join(w.Dir, "credentials")), fmt.Sprintf("%q", file))
 		p := w.plan(t, a, cfg, setup.PlanOptions{})
 		w.apply(t, a, p)
 		if got := w.verify(t, cfg)["audit-logs"].Result(); got != c.want {

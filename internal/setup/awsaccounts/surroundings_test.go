@@ -25,8 +25,10 @@ import (
 // blockAccount blocks public access for all of account B, as S3 Control is asked to.
 func (w *world) blockAccount(t *testing.T) {
 	t.Helper()
-	body := `<PublicAccessBlockConfiguration xmlns="http://awss3control.amazonaws.com/doc/2018-08-20/"><BlockPublicAcls>true</BlockPublicAcls><IgnorePublicAcls>true</IgnorePublicAcls><BlockPublicPolicy>true</BlockPublicPolicy><RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>`
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, w.Sandbox.Endpoint()+"/v20180820/configuration/publicAccessBlock", strings.NewReader(body))
+	body := `<PublicAccessBlockConfiguration ` +
+		`xmlns="http://awss3control.amazonaws.com/doc/2018-08-20/"><BlockPublicAcls>true</BlockPublicAcls><IgnorePublicAcls>true</IgnorePublicAcls><BlockPublicPolicy>true</BlockPublicPolicy><RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>`
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, w.Sandbox.Endpoint()+"/v20180820/configuration/publicAccessBlock",
+		strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +71,9 @@ func TestTheAccountsOwnBlockCounts(t *testing.T) {
 	if _, err := w.S3.DeletePublicAccessBlock(t.Context(), &s3.DeletePublicAccessBlockInput{Bucket: aws.String(testbed.Bucket)}); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.PutBucketPolicy(t.Context(), `{"Version":"2012-10-17","Statement":[{"Sid":"Web","Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::`+testbed.Bucket+`/public/*"}]}`); err != nil {
+	if err := w.PutBucketPolicy(t.Context(), `{"Version":"2012-10-17",`+
+		`"Statement":[{"Sid":"Web","Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::`+
+		testbed.Bucket+`/public/*"}]}`); err != nil {
 		t.Fatal(err)
 	}
 	w.blockAccount(t)
@@ -87,12 +91,21 @@ func TestDataEventsOfATrail(t *testing.T) {
 	for name, theirs := range map[string]*cloudtrail.PutEventSelectorsInput{
 		"basic": {EventSelectors: []types.EventSelector{{ReadWriteType: types.ReadWriteTypeAll, IncludeManagementEvents: aws.Bool(true),
 			DataResources: []types.DataResource{{Type: aws.String("AWS::Lambda::Function"), Values: []string{"arn:aws:lambda"}}}}}},
-		"advanced": {AdvancedEventSelectors: []types.AdvancedEventSelector{{Name: aws.String("management"), FieldSelectors: []types.AdvancedFieldSelector{{Field: aws.String("eventCategory"), Equals: []string{"Management"}}}}}},
+		"advanced": {
+			AdvancedEventSelectors: []types.AdvancedEventSelector{
+				{
+					Name:           aws.String("management"),
+					FieldSelectors: []types.AdvancedFieldSelector{{Field: aws.String("eventCategory"), Equals: []string{"Management"}}},
+				},
+			},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			api := cloudtrail.NewFromConfig(w.root(w.Sandbox.AccountB()))
-			trail, err := api.CreateTrail(t.Context(), &cloudtrail.CreateTrailInput{Name: aws.String("main"), S3BucketName: aws.String("trail-logs")})
+			trail, err := api.CreateTrail(t.Context(), &cloudtrail.CreateTrailInput{
+				Name: aws.String("main"), S3BucketName: aws.String("trail-logs"),
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -122,7 +135,8 @@ func TestDataEventsOfATrail(t *testing.T) {
 			}
 			w.apply(t, a, w.plan(t, a, cfg, setup.PlanOptions{Remove: true}))
 			after := read()
-			if d := cmp.Diff([]any{before.EventSelectors, before.AdvancedEventSelectors}, []any{after.EventSelectors, after.AdvancedEventSelectors}, cmp.Exporter(func(reflect.Type) bool { return true })); d != "" {
+			if d := cmp.Diff([]any{before.EventSelectors, before.AdvancedEventSelectors}, []any{after.EventSelectors, after.AdvancedEventSelectors},
+				cmp.Exporter(func(reflect.Type) bool { return true })); d != "" {
 				t.Error(d)
 			}
 		})
@@ -132,11 +146,14 @@ func TestDataEventsOfATrail(t *testing.T) {
 func TestAccessLogs(t *testing.T) {
 	w := newWorld(t)
 	region := s3types.BucketLocationConstraint(w.Sandbox.Region())
-	if _, err := w.S3.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("logs-of-b"), CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: region}}); err != nil {
+	if _, err := w.S3.CreateBucket(t.Context(), &s3.CreateBucketInput{
+		Bucket: aws.String("logs-of-b"), CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: region},
+	}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.S3.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: aws.String("logs-of-b"), Policy: aws.String(
-		`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"logging.s3.amazonaws.com"},"Action":"s3:PutObject","Resource":"arn:aws:s3:::logs-of-b/*"}}`)}); err != nil {
+		`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"logging.s3.amazonaws.com"},"Action":"s3:PutObject",` +
+			`"Resource":"arn:aws:s3:::logs-of-b/*"}}`)}); err != nil {
 		t.Fatal(err)
 	}
 	cfg, a := w.config(t, "setup:\n", "setup:\n  access_logs: {bucket: logs-of-b, prefix: s3/}\n"), w.connect(t)

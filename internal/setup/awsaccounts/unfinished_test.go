@@ -20,7 +20,8 @@ func TestARemovalKeepsTheRuleOfUnfinishedUploads(t *testing.T) {
 	w.apply(t, a, w.plan(t, a, cfg, setup.PlanOptions{}))
 	begin := func(key string) *s3.CreateMultipartUploadOutput {
 		t.Helper()
-		out, err := w.S3.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(testbed.Bucket), Key: aws.String(key)})
+		out, err := w.S3.CreateMultipartUpload(t.Context(),
+			&s3.CreateMultipartUploadInput{Bucket: aws.String(testbed.Bucket), Key: aws.String(key)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -40,7 +41,8 @@ func TestARemovalKeepsTheRuleOfUnfinishedUploads(t *testing.T) {
 			named = append(named, warning)
 		}
 	}
-	if len(named) != 1 || !strings.Contains(named[0].Fix, aws.ToString(left.UploadId)) || !strings.Contains(named[0].Fix, `'logs/it'\''s left'`) {
+	if len(named) != 1 || !strings.Contains(named[0].Fix, aws.ToString(left.UploadId)) ||
+		!strings.Contains(named[0].Fix, `'logs/it'\''s left'`) {
 		t.Errorf("warnings %+v, want one with the command that aborts the upload below the prefix", named)
 	}
 	w.apply(t, a, p)
@@ -48,7 +50,8 @@ func TestARemovalKeepsTheRuleOfUnfinishedUploads(t *testing.T) {
 		t.Errorf("the rules are %v, want ours alone", got)
 	}
 
-	if _, err := w.S3.AbortMultipartUpload(t.Context(), &s3.AbortMultipartUploadInput{Bucket: left.Bucket, Key: left.Key, UploadId: left.UploadId}); err != nil {
+	if _, err := w.S3.AbortMultipartUpload(t.Context(),
+		&s3.AbortMultipartUploadInput{Bucket: left.Bucket, Key: left.Key, UploadId: left.UploadId}); err != nil {
 		t.Fatal(err)
 	}
 	w.apply(t, a, w.plan(t, a, cfg, remove))
@@ -70,7 +73,8 @@ func TestARemovalKeepsTheRuleWhenUploadsCannotBeListed(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := w.plan(t, a, cfg, setup.PlanOptions{Remove: true})
-	if rule := p.Change(setup.KindLifecycle, "arn:aws:s3:::"+testbed.Bucket); rule == nil || rule.Op != setup.OpKeep || !strings.Contains(rule.Reason, "could not be listed") {
+	if rule := p.Change(setup.KindLifecycle, "arn:aws:s3:::"+testbed.Bucket); rule == nil || rule.Op != setup.OpKeep ||
+		!strings.Contains(rule.Reason, "could not be listed") {
 		t.Errorf("the rule: %+v, want it kept", rule)
 	}
 }

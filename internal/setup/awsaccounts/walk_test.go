@@ -68,7 +68,11 @@ func walk(t *testing.T, r *rand.Rand) {
 			what = "somebody adds a statement"
 			foreign++
 			text := w.documents(t, cfg)["policy of "+testbed.Bucket]
-			edited, err := testbed.AddStatement(text, fmt.Sprintf(`{"Sid":"Theirs%d","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::%s:root"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::%s/%d/*"}`, foreign, w.Sandbox.AccountB(), testbed.Bucket, foreign))
+			edited, err := testbed.AddStatement(
+				text,
+				fmt.Sprintf(`{"Sid":"Theirs%d","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::%s:root"},"Action":"s3:GetObject",`+
+					`"Resource":"arn:aws:s3:::%s/%d/*"}`, foreign, w.Sandbox.AccountB(), testbed.Bucket, foreign),
+			)
 			if err != nil {
 				t.Fatal(err)
 			}

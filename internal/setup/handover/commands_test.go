@@ -78,7 +78,8 @@ func TestThePrintedCommandsApplyAndRevoke(t *testing.T) {
 	// The settings come first by hand: without a bucket there is no policy.
 	settings, _ := blocks(t, message, "### Settings", "### Lifecycle rule")
 	a.run(t, settings, nil)
-	foreign := `{"Version":"2012-10-17","Statement":{"Effect":"Deny","Principal":"*","Action":"s3:DeleteObject","Resource":"arn:aws:s3:::` + testbed.Bucket + `/keep/*"}}`
+	foreign := `{"Version":"2012-10-17","Statement":{"Effect":"Deny","Principal":"*","Action":"s3:DeleteObject","Resource":"arn:aws:s3:::` +
+		testbed.Bucket + `/keep/*"}}`
 	if err := a.PutBucketPolicy(t.Context(), foreign); err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +109,8 @@ func TestThePrintedCommandsApplyAndRevoke(t *testing.T) {
 	if c == nil || strings.Contains(c.Before, "Brokerd") || !strings.Contains(c.Before, "keep/*") {
 		t.Errorf("after the revocation the bucket policy is %+v", c)
 	}
-	if k := revoked.Change(setup.KindKey, a.KeyARN); k == nil || strings.Contains(k.Before, testbed.RoleName) || !strings.Contains(k.Before, ":root") {
+	if k := revoked.Change(setup.KindKey, a.KeyARN); k == nil || strings.Contains(k.Before, testbed.RoleName) ||
+		!strings.Contains(k.Before, ":root") {
 		t.Errorf("after the revocation the key policy is %+v", k)
 	}
 }

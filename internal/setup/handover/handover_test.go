@@ -67,7 +67,9 @@ func (a *accounts) connect(t *testing.T, ids ...string) *awsaccounts.Accounts {
 		configs = append(configs, aws.Config{Region: a.Sandbox.Region(), HTTPClient: a.client, BaseEndpoint: aws.String(e),
 			Credentials: credentials.NewStaticCredentialsProvider(k.AccessKeyID, k.SecretAccessKey, "")})
 	}
-	out, err := awsaccounts.Connect(t.Context(), awsaccounts.Endpoints{STS: e, IAM: e, S3: e, KMS: e, CloudTrail: e, PathStyle: true}, configs...)
+	out, err := awsaccounts.Connect(
+		t.Context(), awsaccounts.Endpoints{STS: e, IAM: e, S3: e, KMS: e, CloudTrail: e, PathStyle: true}, configs...,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

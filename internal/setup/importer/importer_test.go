@@ -18,7 +18,8 @@ const (
 	role   = "arn:aws:iam::111122223333:role/apps/Up"
 	bucket = "tenant-bucket"
 	key    = "arn:aws:kms:eu-west-1:444455556666:key/1234abcd"
-	stanza = "destinations:\n  " + bucket + ":\n    role: " + role + "\n    bucket: " + bucket + "\n    owner: \"444455556666\"\n    region: eu-west-1\n    kms_key: " + key + "\n    key: logs/{host}/{yyyy}/{mm}/{dd}/{name}-{id}\n"
+	stanza = "destinations:\n  " + bucket + ":\n    role: " + role + "\n    bucket: " + bucket + "\n    owner: \"444455556666\"\n" +
+		"    region: eu-west-1\n    kms_key: " + key + "\n    key: logs/{host}/{yyyy}/{mm}/{dd}/{name}-{id}\n"
 	byRole = "setup:\n  runs_as: {type: role, principal: \"arn:aws:iam::111122223333:role/app-host\"}\n"
 )
 
@@ -50,16 +51,19 @@ func as(t *testing.T, s setup.State) *setup.Snapshot {
 	r, b, k := s.Roles[len(s.Roles)-1], s.Buckets[0], s.Keys[0]
 	id := &setup.Identity{
 		ARN: r.ARN, Info: setup.KnownPart(setup.IdentityInfo{MaxSession: r.MaxSession}), Trust: setup.KnownPart(text(r.Trust)),
-		Inline: setup.KnownPart([]setup.Document{{Name: setup.InlineName, Text: text(r.Inline)}}), Attached: setup.KnownPart([]setup.Document{}), Boundary: setup.AbsentPart[setup.Document](),
+		Inline: setup.KnownPart([]setup.Document{{Name: setup.InlineName, Text: text(r.Inline)}}), Attached: setup.KnownPart([]setup.Document{}),
+		Boundary: setup.AbsentPart[setup.Document](),
 	}
 	if r.Boundary != "" {
 		id.Boundary = setup.KnownPart(setup.Document{ARN: r.Boundary})
 	}
 	return &setup.Snapshot{
 		Identities: map[string]*setup.Identity{r.ARN: id},
-		Buckets: map[string]*setup.BucketAt{b.Name: {Name: b.Name, Info: setup.KnownPart(setup.BucketInfo{Region: b.Region}), Policy: setup.KnownPart(text(b.Policy)),
-			Ownership: setup.KnownPart(b.Ownership), Encryption: setup.KnownPart(b.Encryption)}},
-		Keys: map[string]*setup.KeyAt{k.ARN: {ARN: k.ARN, Info: setup.KnownPart(setup.KeyInfo{State: "Enabled"}), Policy: setup.KnownPart(text(k.Policy))}},
+		Buckets: map[string]*setup.BucketAt{b.Name: {Name: b.Name, Info: setup.KnownPart(setup.BucketInfo{Region: b.Region}),
+			Policy: setup.KnownPart(text(b.Policy)), Ownership: setup.KnownPart(b.Ownership), Encryption: setup.KnownPart(b.Encryption)}},
+		Keys: map[string]*setup.KeyAt{
+			k.ARN: {ARN: k.ARN, Info: setup.KnownPart(setup.KeyInfo{State: "Enabled"}), Policy: setup.KnownPart(text(k.Policy))},
+		},
 	}
 }
 
@@ -84,14 +88,18 @@ func adopted(t *testing.T, snap *setup.Snapshot) (Adoption, *config.Config) {
 // nothing of it is broader than needed.
 func TestWhatSetupMadeComesBack(t *testing.T) {
 	for name, text := range map[string]string{
-		"usual":          stanza + byRole,
-		"external id":    stanza + "    session: {external_id: tenant-7}\n" + byRole,
-		"a user":         stanza + "    session: {duration: 6h}\nsetup:\n  runs_as: {type: user, principal: \"arn:aws:iam::111122223333:user/app\"}\n",
-		"web identity":   "aws: {source: {type: web-identity}}\n" + stanza + "    session: {duration: 2h}\nsetup:\n  runs_as: {type: web-identity, provider: \"arn:aws:iam::111122223333:oidc-provider/oidc.example.org/id/A\", subject: \"system:serviceaccount:a:b\"}\n",
-		"no bucket key":  stanza + "    bucket_key: false\n" + byRole,
-		"boundary":       stanza + byRole + "  boundary: arn:aws:iam::111122223333:policy/bound\n",
-		"a deep prefix":  strings.Replace(stanza, "logs/{host}", "a/b/c/{host}", 1) + byRole,
-		"another bucket": strings.Replace(stanza, "logs/{host}/{yyyy}/{mm}/{dd}/{name}-{id}", `"{host}/{yyyy}/{mm}/{dd}/{name}-{id}"`, 1) + byRole,
+		"usual":       stanza + byRole,
+		"external id": stanza + "    session: {external_id: tenant-7}\n" + byRole,
+		"a user": stanza + "    session: {duration: 6h}\nsetup:\n" +
+			"  runs_as: {type: user, principal: \"arn:aws:iam::111122223333:user/app\"}\n",
+		"web identity": "aws: {source: {type: web-identity}}\n" +
+			stanza + "    session: {duration: 2h}\nsetup:\n  runs_as: {type: web-identity, provider: " +
+			"\"arn:aws:iam::111122223333:oidc-provider/oidc.example.org/id/A\", subject: \"system:serviceaccount:a:b\"}\n",
+		"no bucket key": stanza + "    bucket_key: false\n" + byRole,
+		"boundary":      stanza + byRole + "  boundary: arn:aws:iam::111122223333:policy/bound\n",
+		"a deep prefix": strings.Replace(stanza, "logs/{host}", "a/b/c/{host}", 1) + byRole,
+		"another bucket": strings.Replace(stanza, "logs/{host}/{yyyy}/{mm}/{dd}/{name}-{id}",
+			`"{host}/{yyyy}/{mm}/{dd}/{name}-{id}"`, 1) + byRole,
 	} {
 		t.Run(name, func(t *testing.T) {
 			want, state := load(t, text)
@@ -109,7 +117,8 @@ func TestWhatSetupMadeComesBack(t *testing.T) {
 				t.Errorf("the state is another one: %s", diff)
 			}
 			d, w := c.Destinations[bucket], want.Destinations[bucket]
-			if d.Session.ExternalID != w.Session.ExternalID || d.Session.Duration != w.Session.Duration || *d.BucketKey != *w.BucketKey || d.Key != w.Key || c.Setup.Boundary != want.Setup.Boundary {
+			if d.Session.ExternalID != w.Session.ExternalID || d.Session.Duration != w.Session.Duration || *d.BucketKey != *w.BucketKey ||
+				d.Key != w.Key || c.Setup.Boundary != want.Setup.Boundary {
 				t.Errorf("got %+v", d)
 			}
 		})
@@ -126,28 +135,43 @@ type change struct {
 
 func TestWhatIsBroaderIsNamedAndItsReplacementIsNot(t *testing.T) {
 	for name, c := range map[string]change{
-		"reading as well":            {setup.KindIdentity, `"s3:PutObject"`, `"s3:PutObject","s3:GetObject"`, "s3:GetObject", true},
-		"every S3 action":            {setup.KindIdentity, `["s3:PutObject","s3:AbortMultipartUpload"]`, `"s3:*"`, "s3:DeleteObject", true},
-		"everything":                 {setup.KindIdentity, `"Action":["s3:PutObject","s3:AbortMultipartUpload"],"Resource":"arn:aws:s3:::tenant-bucket/logs/*"`, `"Action":"*","Resource":"*"`, "other services", true},
-		"an action in no list":       {setup.KindIdentity, `"s3:PutObject"`, `"s3:PutObject","s3:GetObjectTorrent"`, "s3:GetObjectTorrent", true},
-		"other buckets":              {setup.KindIdentity, `"arn:aws:s3:::tenant-bucket/logs/*"`, `["arn:aws:s3:::tenant-bucket/logs/*","arn:aws:s3:::*/logs/*"]`, "other buckets", true},
-		"encrypting":                 {setup.KindIdentity, `"kms:GenerateDataKey"`, `"kms:GenerateDataKey","kms:Encrypt"`, "kms:Encrypt", true},
-		"every key":                  {setup.KindIdentity, `"` + key + `"`, `"*"`, "other keys", true},
-		"the key without S3":         {setup.KindIdentity, `,"Condition":{"StringEquals":{"kms:ViaService":"s3.eu-west-1.amazonaws.com"}}`, ``, "kms:ViaService is missing", true},
-		"deleting, in the bucket":    {setup.KindBucket, `"Action":["s3:PutObject"`, `"Action":["s3:DeleteObject","s3:PutObject"`, "s3:DeleteObject", true},
-		"the whole bucket, in B":     {setup.KindBucket, `"s3:AbortMultipartUpload"],"Resource":"arn:aws:s3:::tenant-bucket/logs/*"`, `"s3:AbortMultipartUpload"],"Resource":"arn:aws:s3:::tenant-bucket/*"`, "writing outside logs/", true},
-		"the whole account, in B":    {setup.KindBucket, `{"AWS":"` + role + `"}`, `{"AWS":"arn:aws:iam::111122223333:root"}`, "every identity of account 111122223333", true},
-		"any account, in B":          {setup.KindBucket, `{"AWS":"` + role + `"}`, `"*"`, "everybody, without credentials", true},
-		"plain HTTP":                 {setup.KindBucket, `"aws:SecureTransport":"false"`, `"aws:SecureTransport":"never"`, "plain HTTP", false},
-		"other encryption":           {setup.KindBucket, `"s3:x-amz-server-side-encryption":"aws:kms"`, `"s3:x-amz-server-side-encryption":"AES256"`, "encryption other than aws:kms", false},
-		"another key":                {setup.KindBucket, `"s3:x-amz-server-side-encryption-aws-kms-key-id":"` + key + `"`, `"s3:x-amz-server-side-encryption-aws-kms-key-id":"` + key + `0"`, "another key", false},
-		"the whole account, the key": {setup.KindKey, `{"AWS":"` + role + `"}`, `{"AWS":"arn:aws:iam::111122223333:root"}`, "every identity of account 111122223333", true},
-		"the key for other buckets":  {setup.KindKey, `"kms:EncryptionContext:aws:s3:arn":"arn:aws:s3:::tenant-bucket",`, ``, "for other buckets", true},
-		"granting":                   {setup.KindKey, `"kms:GenerateDataKey"`, `"kms:GenerateDataKey","kms:CreateGrant"`, "kms:CreateGrant", true},
-		"trust in the account":       {setup.KindTrust, `{"AWS":"arn:aws:iam::111122223333:role/app-host"}`, `{"AWS":["arn:aws:iam::111122223333:role/app-host","arn:aws:iam::111122223333:root"]}`, "every identity of account 111122223333", true},
-		"trust in account B":         {setup.KindTrust, `{"AWS":"arn:aws:iam::111122223333:role/app-host"}`, `{"AWS":["arn:aws:iam::111122223333:role/app-host","444455556666"]}`, "the bucket's", true},
-		"trust in a service":         {setup.KindTrust, `{"AWS":"arn:aws:iam::111122223333:role/app-host"}`, `{"AWS":"arn:aws:iam::111122223333:role/app-host","Service":"ec2.amazonaws.com"}`, "ec2.amazonaws.com", true},
-		"trust in two roles":         {setup.KindTrust, `{"AWS":"arn:aws:iam::111122223333:role/app-host"}`, `{"AWS":["arn:aws:iam::111122223333:role/app-host","arn:aws:iam::111122223333:role/dev"]}`, "role/dev may assume", true},
+		"reading as well": {setup.KindIdentity, `"s3:PutObject"`, `"s3:PutObject","s3:GetObject"`, "s3:GetObject", true},
+		"every S3 action": {setup.KindIdentity, `["s3:PutObject","s3:AbortMultipartUpload"]`, `"s3:*"`, "s3:DeleteObject", true},
+		"everything": {setup.KindIdentity,
+			`"Action":["s3:PutObject","s3:AbortMultipartUpload"],"Resource":"arn:aws:s3:::tenant-bucket/logs/*"`, `"Action":"*","Resource":"*"`,
+			"other services", true},
+		"an action in no list": {setup.KindIdentity, `"s3:PutObject"`, `"s3:PutObject","s3:GetObjectTorrent"`, "s3:GetObjectTorrent", true},
+		"other buckets": {setup.KindIdentity, `"arn:aws:s3:::tenant-bucket/logs/*"`,
+			`["arn:aws:s3:::tenant-bucket/logs/*","arn:aws:s3:::*/logs/*"]`, "other buckets", true},
+		"encrypting": {setup.KindIdentity, `"kms:GenerateDataKey"`, `"kms:GenerateDataKey","kms:Encrypt"`, "kms:Encrypt", true},
+		"every key":  {setup.KindIdentity, `"` + key + `"`, `"*"`, "other keys", true},
+		"the key without S3": {setup.KindIdentity, `,"Condition":{"StringEquals":{"kms:ViaService":"s3.eu-west-1.amazonaws.com"}}`, ``,
+			"kms:ViaService is missing", true},
+		"deleting, in the bucket": {setup.KindBucket, `"Action":["s3:PutObject"`, `"Action":["s3:DeleteObject","s3:PutObject"`,
+			"s3:DeleteObject", true},
+		"the whole bucket, in B": {setup.KindBucket, `"s3:AbortMultipartUpload"],"Resource":"arn:aws:s3:::tenant-bucket/logs/*"`,
+			`"s3:AbortMultipartUpload"],"Resource":"arn:aws:s3:::tenant-bucket/*"`, "writing outside logs/", true},
+		"the whole account, in B": {setup.KindBucket, `{"AWS":"` + role + `"}`, `{"AWS":"arn:aws:iam::111122223333:root"}`,
+			"every identity of account 111122223333", true},
+		"any account, in B": {setup.KindBucket, `{"AWS":"` + role + `"}`, `"*"`, "everybody, without credentials", true},
+		"plain HTTP":        {setup.KindBucket, `"aws:SecureTransport":"false"`, `"aws:SecureTransport":"never"`, "plain HTTP", false},
+		"other encryption": {setup.KindBucket, `"s3:x-amz-server-side-encryption":"aws:kms"`,
+			`"s3:x-amz-server-side-encryption":"AES256"`, "encryption other than aws:kms", false},
+		"another key": {setup.KindBucket, `"s3:x-amz-server-side-encryption-aws-kms-key-id":"` + key + `"`,
+			`"s3:x-amz-server-side-encryption-aws-kms-key-id":"` + key + `0"`, "another key", false},
+		"the whole account, the key": {setup.KindKey, `{"AWS":"` + role + `"}`, `{"AWS":"arn:aws:iam::111122223333:root"}`,
+			"every identity of account 111122223333", true},
+		"the key for other buckets": {setup.KindKey, `"kms:EncryptionContext:aws:s3:arn":"arn:aws:s3:::tenant-bucket",`, ``,
+			"for other buckets", true},
+		"granting": {setup.KindKey, `"kms:GenerateDataKey"`, `"kms:GenerateDataKey","kms:CreateGrant"`, "kms:CreateGrant", true},
+		"trust in the account": {setup.KindTrust, `{"AWS":"arn:aws:iam::111122223333:role/app-host"}`,
+			`{"AWS":["arn:aws:iam::111122223333:role/app-host","arn:aws:iam::111122223333:root"]}`, "every identity of account 111122223333", true},
+		"trust in account B": {setup.KindTrust, `{"AWS":"arn:aws:iam::111122223333:role/app-host"}`,
+			`{"AWS":["arn:aws:iam::111122223333:role/app-host","444455556666"]}`, "the bucket's", true},
+		"trust in a service": {setup.KindTrust, `{"AWS":"arn:aws:iam::111122223333:role/app-host"}`,
+			`{"AWS":"arn:aws:iam::111122223333:role/app-host","Service":"ec2.amazonaws.com"}`, "ec2.amazonaws.com", true},
+		"trust in two roles": {setup.KindTrust, `{"AWS":"arn:aws:iam::111122223333:role/app-host"}`,
+			`{"AWS":["arn:aws:iam::111122223333:role/app-host","arn:aws:iam::111122223333:role/dev"]}`, "role/dev may assume", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, state := load(t, stanza+byRole)
@@ -159,7 +183,8 @@ func TestWhatIsBroaderIsNamedAndItsReplacementIsNot(t *testing.T) {
 			}
 			*doc = strings.Replace(text, c.old, c.new, 1)
 			got, _ := adopted(t, snap)
-			if len(got.Findings) != 1 || got.Findings[0].Kind != c.kind || !strings.Contains(strings.Join(got.Findings[0].Broader, "; "), c.finding) {
+			if len(got.Findings) != 1 || got.Findings[0].Kind != c.kind ||
+				!strings.Contains(strings.Join(got.Findings[0].Broader, "; "), c.finding) {
 				t.Fatalf("got %+v", got.Findings)
 			}
 			f := got.Findings[0]
@@ -209,14 +234,23 @@ func compact(t *testing.T, text string) string {
 func TestTheWellKnownMistakesAreFound(t *testing.T) {
 	snap := &setup.Snapshot{
 		Identities: map[string]*setup.Identity{role: {
-			ARN: role, Info: setup.KnownPart(setup.IdentityInfo{MaxSession: time.Hour}), Boundary: setup.AbsentPart[setup.Document](), Attached: setup.KnownPart([]setup.Document{}),
-			Trust:  setup.KnownPart(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::444455556666:root"},"Action":"sts:AssumeRole"}]}`),
-			Inline: setup.KnownPart([]setup.Document{{Name: "s3", Text: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:PutObject","s3:PutObjectAcl"],"Resource":"arn:aws:s3:::tenant-bucket/*"}]}`}}),
+			ARN: role, Info: setup.KnownPart(setup.IdentityInfo{MaxSession: time.Hour}), Boundary: setup.AbsentPart[setup.Document](),
+			Attached: setup.KnownPart([]setup.Document{}),
+			Trust: setup.KnownPart(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::444455556666:root"},` +
+				`"Action":"sts:AssumeRole"}]}`),
+			Inline: setup.KnownPart([]setup.Document{
+				{Name: "s3", Text: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:PutObject","s3:PutObjectAcl"],` +
+					`"Resource":"arn:aws:s3:::tenant-bucket/*"}]}`},
+			}),
 		}},
-		Buckets: map[string]*setup.BucketAt{bucket: {Name: bucket, Info: setup.KnownPart(setup.BucketInfo{Region: "eu-west-1"}), Ownership: setup.KnownPart("ObjectWriter"),
-			Policy: setup.KnownPart(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"` + role + `"},"Action":"s3:*","Resource":["arn:aws:s3:::tenant-bucket","arn:aws:s3:::tenant-bucket/*"]}}`)}},
+		Buckets: map[string]*setup.BucketAt{bucket: {Name: bucket, Info: setup.KnownPart(setup.BucketInfo{Region: "eu-west-1"}),
+			Ownership: setup.KnownPart("ObjectWriter"),
+			Policy: setup.KnownPart(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"` + role + `"},"Action":"s3:*",` +
+				`"Resource":["arn:aws:s3:::tenant-bucket","arn:aws:s3:::tenant-bucket/*"]}}`)}},
 		Keys: map[string]*setup.KeyAt{key: {ARN: key, Info: setup.KnownPart(setup.KeyInfo{}),
-			Policy: setup.KnownPart(`{"Version":"2012-10-17","Statement":[{"Sid":"Root","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::444455556666:root"},"Action":"kms:*","Resource":"*"},{"Sid":"Use","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:root"},"Action":["kms:Encrypt","kms:GenerateDataKey","kms:Decrypt"],"Resource":"*"}]}`)}},
+			Policy: setup.KnownPart(`{"Version":"2012-10-17","Statement":[{"Sid":"Root","Effect":"Allow","Principal":` +
+				`{"AWS":"arn:aws:iam::444455556666:root"},"Action":"kms:*","Resource":"*"},{"Sid":"Use","Effect":"Allow","Principal":` +
+				`{"AWS":"arn:aws:iam::111122223333:root"},"Action":["kms:Encrypt","kms:GenerateDataKey","kms:Decrypt"],"Resource":"*"}]}`)}},
 	}
 	got, c := adopted(t, snap)
 	all := fmt.Sprintf("%+v %+v", got.Findings, got.Notes)
@@ -255,14 +289,17 @@ func TestTagsAndACLsThatPoliciesAskForAreAdopted(t *testing.T) {
 func TestNothingIsConcludedFromWhatWasNotRead(t *testing.T) {
 	_, state := load(t, stanza+byRole)
 	snap := as(t, state)
-	snap.Buckets[bucket] = &setup.BucketAt{Name: bucket, Info: setup.UnreadPart[setup.BucketInfo]("no credentials"), Policy: setup.UnreadPart[string]("no credentials"), Encryption: setup.UnreadPart[setup.Encryption]("no credentials")}
-	snap.Keys[key] = &setup.KeyAt{ARN: key, Info: setup.UnreadPart[setup.KeyInfo]("no credentials"), Policy: setup.UnreadPart[string]("no credentials")}
+	snap.Buckets[bucket] = &setup.BucketAt{Name: bucket, Info: setup.UnreadPart[setup.BucketInfo]("no credentials"),
+		Policy: setup.UnreadPart[string]("no credentials"), Encryption: setup.UnreadPart[setup.Encryption]("no credentials")}
+	snap.Keys[key] = &setup.KeyAt{ARN: key, Info: setup.UnreadPart[setup.KeyInfo]("no credentials"),
+		Policy: setup.UnreadPart[string]("no credentials")}
 	got, c := adopted(t, snap)
 	if len(got.Findings) != 0 {
 		t.Errorf("findings: %+v", got.Findings)
 	}
 	notes := strings.Join(got.Notes, "\n")
-	for _, want := range []string{"the bucket policy could not be read: no credentials", "the key policy could not be read", "the prefix is not known"} {
+	for _, want := range []string{"the bucket policy could not be read: no credentials", "the key policy could not be read",
+		"the prefix is not known"} {
 		if !strings.Contains(notes, want) {
 			t.Errorf("%q is not in %s", want, notes)
 		}
@@ -275,7 +312,8 @@ func TestNothingIsConcludedFromWhatWasNotRead(t *testing.T) {
 	if _, err := Adopt(asked, gone); err == nil {
 		t.Error("a role that is not there was adopted")
 	}
-	for _, bad := range []Asked{{Role: "x", Bucket: bucket, Key: key}, {Role: role, Bucket: bucket, Key: "arn:aws:kms:eu-west-1:444455556666:alias/x"}} {
+	for _, bad := range []Asked{{Role: "x", Bucket: bucket, Key: key},
+		{Role: role, Bucket: bucket, Key: "arn:aws:kms:eu-west-1:444455556666:alias/x"}} {
 		if _, err := bad.Scope(); err == nil {
 			t.Errorf("%+v was taken", bad)
 		}
@@ -313,7 +351,8 @@ func TestAnArrangementThatCannotWorkSaysSoFirst(t *testing.T) {
 	doc := document(snap, setup.KindKey)
 	*doc = strings.Replace(*doc, `"kms:GenerateDataKey"`, `"kms:DescribeKey"`, 1)
 	got, _ := adopted(t, snap)
-	if len(got.Notes) == 0 || !strings.Contains(got.Notes[0], "uploads cannot work") || !strings.Contains(got.Notes[0], "kms:GenerateDataKey by the resource policy") {
+	if len(got.Notes) == 0 || !strings.Contains(got.Notes[0], "uploads cannot work") ||
+		!strings.Contains(got.Notes[0], "kms:GenerateDataKey by the resource policy") {
 		t.Errorf("got %q", got.Notes)
 	}
 	whole, _ := adopted(t, as(t, state))
@@ -329,7 +368,9 @@ func TestTheStatementThatGrantsUploadsIsNeeded(t *testing.T) {
 	snap := as(t, state)
 	doc := document(snap, setup.KindIdentity)
 	text := compact(t, *doc)
-	*doc = strings.Replace(text, `"Action":["s3:PutObject","s3:AbortMultipartUpload"],`, `"Action":["s3:PutObject","s3:PutObjectTagging","s3:AbortMultipartUpload","s3:GetObject"],"Condition":{"StringEquals":{"s3:RequestObjectTag/team":"a"}},`, 1)
+	*doc = strings.Replace(text, `"Action":["s3:PutObject","s3:AbortMultipartUpload"],`,
+		`"Action":["s3:PutObject","s3:PutObjectTagging","s3:AbortMultipartUpload","s3:GetObject"],`+
+			`"Condition":{"StringEquals":{"s3:RequestObjectTag/team":"a"}},`, 1)
 	if *doc == text {
 		t.Fatal("the statement was not found")
 	}
@@ -351,9 +392,12 @@ func TestAPublicStatementBehindAVPCIsFound(t *testing.T) {
 	_, state := load(t, stanza+byRole)
 	snap := as(t, state)
 	doc := document(snap, setup.KindBucket)
-	*doc = strings.Replace(compact(t, *doc), `"Statement":[`, `"Statement":[{"Sid":"Vpc","Effect":"Allow","Principal":"*","Action":["s3:GetObject","s3:DeleteObject"],"Resource":"arn:aws:s3:::tenant-bucket/*","Condition":{"StringEquals":{"aws:SourceVpc":"vpc-1"}}},`, 1)
+	*doc = strings.Replace(compact(t, *doc), `"Statement":[`,
+		`"Statement":[{"Sid":"Vpc","Effect":"Allow","Principal":"*","Action":["s3:GetObject","s3:DeleteObject"],`+
+			`"Resource":"arn:aws:s3:::tenant-bucket/*","Condition":{"StringEquals":{"aws:SourceVpc":"vpc-1"}}},`, 1)
 	got, _ := adopted(t, snap)
-	if len(got.Findings) != 1 || got.Findings[0].Sid != "Vpc" || !strings.Contains(strings.Join(got.Findings[0].Broader, "; "), "behind aws:SourceVpc vpc-1") {
+	if len(got.Findings) != 1 || got.Findings[0].Sid != "Vpc" ||
+		!strings.Contains(strings.Join(got.Findings[0].Broader, "; "), "behind aws:SourceVpc vpc-1") {
 		t.Errorf("got %+v", got.Findings)
 	}
 }

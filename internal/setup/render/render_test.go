@@ -32,13 +32,23 @@ const (
 
 // configurations that differ in the parts that a renderer has to write.
 var configurations = map[string]string{
-	"usual":        "destinations:\n  audit-logs:" + stanza + "    session: {external_id: tenant-7}\n" + ec2,
-	"made-bucket":  "destinations:\n  audit-logs:" + stanza + ec2 + "  create_bucket: true\n  boundary: arn:aws:iam::111122223333:policy/bound\n  access_logs: {bucket: our-logs, prefix: s3/}\n  trail: arn:aws:cloudtrail:eu-west-1:444455556666:trail/all\n",
-	"web-identity": "aws: {source: {type: web-identity}}\ndestinations:\n  audit-logs:" + stanza + "    session: {duration: 6h}\nsetup:\n  runs_as: {type: web-identity, provider: \"arn:aws:iam::111122223333:oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/ABC\", subject: \"system:serviceaccount:logs:uploader\"}\n",
-	"pod-identity": "aws: {source: {type: container}}\ndestinations:\n  audit-logs:" + stanza + "setup:\n  runs_as: {type: pod-identity, principal: \"arn:aws:iam::111122223333:role/pods\"}\n",
-	"chain":        "destinations:\n  audit-logs:" + stanza + "    chain:\n      - role: arn:aws:iam::111122223333:role/first\n      - role: arn:aws:iam::777788889999:role/hub\n        external_id: hub-1\n" + ec2,
-	"tags-and-acl": "destinations:\n  audit-logs:" + stanza + "    bucket_key: false\n    tags: {retention: 7y}\n    acl: bucket-owner-full-control\n" + ec2,
-	"two": "destinations:\n  audit-logs:" + stanza + "  eu-2:" + strings.NewReplacer("eu-west-1", "eu-west-2", "tenant-bucket", "other-bucket", "logs/{host}/{name}-{id}", `"{host}/{name}-{id}"`).Replace(stanza) +
+	"usual": "destinations:\n  audit-logs:" + stanza + "    session: {external_id: tenant-7}\n" + ec2,
+	"made-bucket": "destinations:\n  audit-logs:" + stanza +
+		ec2 + "  create_bucket: true\n  boundary: arn:aws:iam::111122223333:policy/bound\n  access_logs: {bucket: our-logs, prefix: s3/}\n" +
+		"  trail: arn:aws:cloudtrail:eu-west-1:444455556666:trail/all\n",
+	"web-identity": "aws: {source: {type: web-identity}}\ndestinations:\n" +
+		"  audit-logs:" + stanza + "    session: {duration: 6h}\nsetup:\n  runs_as: {type: web-identity, provider: " +
+		"\"arn:aws:iam::111122223333:oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/ABC\", " +
+		"subject: \"system:serviceaccount:logs:uploader\"}\n",
+	"pod-identity": "aws: {source: {type: container}}\ndestinations:\n" +
+		"  audit-logs:" + stanza + "setup:\n  runs_as: {type: pod-identity, principal: \"arn:aws:iam::111122223333:role/pods\"}\n",
+	"chain": "destinations:\n  audit-logs:" + stanza + "    chain:\n      - role: arn:aws:iam::111122223333:role/first\n" +
+		"      - role: arn:aws:iam::777788889999:role/hub\n        external_id: hub-1\n" + ec2,
+	"tags-and-acl": "destinations:\n  audit-logs:" + stanza + "    bucket_key: false\n    tags: {retention: 7y}\n" +
+		"    acl: bucket-owner-full-control\n" + ec2,
+	"two": "destinations:\n  audit-logs:" + stanza + "  eu-2:" +
+		strings.NewReplacer("eu-west-1", "eu-west-2", "tenant-bucket", "other-bucket", "logs/{host}/{name}-{id}",
+			`"{host}/{name}-{id}"`).Replace(stanza) +
 		"  same-bucket:" + strings.Replace(stanza, "logs/", "events/", 1) + ec2,
 	"china": strings.NewReplacer("arn:aws:", "arn:aws-cn:", "eu-west-1", "cn-north-1").Replace("destinations:\n  audit-logs:" + stanza + ec2),
 }
@@ -179,8 +189,9 @@ func TestEveryFormatHasEveryStatement(t *testing.T) {
 // the types are known with their required properties. The two forms are equal.
 func TestTemplatesAreWhole(t *testing.T) {
 	required := map[string][]string{
-		"AWS::IAM::Role": {"AssumeRolePolicyDocument"}, "AWS::IAM::RolePolicy": {"RoleName", "PolicyName"}, "AWS::IAM::UserPolicy": {"UserName", "PolicyName"},
-		"AWS::Lambda::Function": {"Code", "Role"}, "Custom::BrokerdStatements": {"ServiceToken"}, "AWS::S3::Bucket": nil, "AWS::S3::BucketPolicy": {"Bucket", "PolicyDocument"},
+		"AWS::IAM::Role": {"AssumeRolePolicyDocument"}, "AWS::IAM::RolePolicy": {"RoleName", "PolicyName"},
+		"AWS::IAM::UserPolicy": {"UserName", "PolicyName"}, "AWS::Lambda::Function": {"Code", "Role"},
+		"Custom::BrokerdStatements": {"ServiceToken"}, "AWS::S3::Bucket": nil, "AWS::S3::BucketPolicy": {"Bucket", "PolicyDocument"},
 	}
 	for name, text := range configurations {
 		asYAML, err := Render(CloudFormation, stateOf(t, text), Both)

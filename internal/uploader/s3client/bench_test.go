@@ -107,15 +107,17 @@ func BenchmarkPutObject(b *testing.B) {
 			client := awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.TLSClientConfig.RootCAs = pool })
 			c := s3.NewFromConfig(aws.Config{
 				Region: "eu-west-1", HTTPClient: client, Credentials: keys,
-				RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired, ResponseChecksumValidation: aws.ResponseChecksumValidationWhenRequired,
+				RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired,
+				ResponseChecksumValidation: aws.ResponseChecksumValidationWhenRequired,
 			}, func(o *s3.Options) { o.BaseEndpoint, o.UsePathStyle = aws.String(endpoint), true })
 			b.SetBytes(int64(size))
 			b.ReportAllocs()
 			defer cpu(b)()
 			for b.Loop() {
 				_, err := c.PutObject(b.Context(), &s3.PutObjectInput{
-					Bucket: aws.String("bucket"), Key: aws.String(key), Body: bytes.NewReader(data), ContentLength: aws.Int64(int64(size)), ContentType: aws.String("text/plain"),
-					Metadata: meta, ServerSideEncryption: types.ServerSideEncryptionAwsKms, SSEKMSKeyId: aws.String(arn), IfNoneMatch: aws.String("*"), ChecksumCRC32C: aws.String("AAAAAA=="),
+					Bucket: aws.String("bucket"), Key: aws.String(key), Body: bytes.NewReader(data), ContentLength: aws.Int64(int64(size)),
+					ContentType: aws.String("text/plain"), Metadata: meta, ServerSideEncryption: types.ServerSideEncryptionAwsKms,
+					SSEKMSKeyId: aws.String(arn), IfNoneMatch: aws.String("*"), ChecksumCRC32C: aws.String("AAAAAA=="),
 				})
 				if err != nil {
 					b.Fatal(err)

@@ -10,9 +10,11 @@ import (
 
 // TestEndpointIsTheSDKs compares with the endpoint rules of the SDK.
 func TestEndpointIsTheSDKs(t *testing.T) {
-	regions := []string{"us-east-1", "eu-west-1", "ap-southeast-3", "cn-north-1", "us-gov-west-1", "us-iso-east-1", "us-isob-east-1", "eu-isoe-west-1", "us-isof-south-1", "eusc-de-east-1"}
+	regions := []string{"us-east-1", "eu-west-1", "ap-southeast-3", "cn-north-1", "us-gov-west-1", "us-iso-east-1", "us-isob-east-1",
+		"eu-isoe-west-1", "us-isof-south-1", "eusc-de-east-1"}
 	buckets := []string{"plain-bucket", "with.dots", "Upper", "under_score", "abc", "1.2.3.4", "bucket-s3alias"}
-	endpoints := []string{"", "https://store.example", "https://store.example:443", "http://store.example:9000", "http://store.example", "https://store.example/base", "https://127.0.0.1:9000", "https://[::1]:9000"}
+	endpoints := []string{"", "https://store.example", "https://store.example:443", "http://store.example:9000", "http://store.example",
+		"https://store.example/base", "https://127.0.0.1:9000", "https://[::1]:9000"}
 	resolver := s3.NewDefaultEndpointResolverV2()
 	compared := 0
 	for _, region := range regions {
@@ -21,8 +23,9 @@ func TestEndpointIsTheSDKs(t *testing.T) {
 				for bits := range 8 {
 					o := Options{Region: region, Bucket: bucket, Endpoint: endpoint, PathStyle: bits&1 != 0, FIPS: bits&2 != 0, DualStack: bits&4 != 0}
 					p := s3.EndpointParameters{
-						Region: &region, Bucket: &bucket, ForcePathStyle: aws.Bool(o.PathStyle), UseFIPS: aws.Bool(o.FIPS), UseDualStack: aws.Bool(o.DualStack),
-						Accelerate: aws.Bool(false), UseGlobalEndpoint: aws.Bool(false), DisableMultiRegionAccessPoints: aws.Bool(false),
+						Region: &region, Bucket: &bucket, ForcePathStyle: aws.Bool(o.PathStyle), UseFIPS: aws.Bool(o.FIPS),
+						UseDualStack: aws.Bool(o.DualStack), Accelerate: aws.Bool(false), UseGlobalEndpoint: aws.Bool(false),
+						DisableMultiRegionAccessPoints: aws.Bool(false),
 					}
 					if endpoint != "" {
 						p.Endpoint = &endpoint

@@ -89,7 +89,8 @@ func TestSilenceAfterTheRequestHasALimit(t *testing.T) {
 	}, TransportOptions{})
 	t.Cleanup(func() { close(gone) })
 	for _, p := range []*Payload{nil, new(sized(100 << 10))} {
-		r := &request{operation: "PutObject", method: http.MethodPut, key: "k", hash: unsignedPayload, payload: p, responseTimeout: 50 * time.Millisecond}
+		r := &request{operation: "PutObject", method: http.MethodPut, key: "k", hash: unsignedPayload, payload: p,
+			responseTimeout: 50 * time.Millisecond}
 		err := c.do(t.Context(), r, func(http.Header, *document) error { return nil })
 		var ne net.Error
 		if !errors.As(err, &ne) || !ne.Timeout() || errors.Is(err, context.Canceled) {
@@ -118,7 +119,8 @@ func TestPayloadIsNotReadAfterTheCall(t *testing.T) {
 func TestSecretsAreInNoError(t *testing.T) {
 	c, _ := store(t, func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusForbidden)
-		_, _ = io.WriteString(w, "<Error><Code>SignatureDoesNotMatch</Code><Message>no</Message><CanonicalRequest>"+r.Header.Get("X-Amz-Security-Token")+"</CanonicalRequest></Error>")
+		_, _ = io.WriteString(w, "<Error><Code>SignatureDoesNotMatch</Code><Message>no</Message><CanonicalRequest>"+
+			r.Header.Get("X-Amz-Security-Token")+"</CanonicalRequest></Error>")
 	}, TransportOptions{})
 	_, refused := c.PutObject(t.Context(), Object{Key: "k"}, sized(1))
 	c.endpoint.host = "127.0.0.1:1"
@@ -302,7 +304,8 @@ func early(t *testing.T, answer string) *Client {
 			}()
 		}
 	}()
-	c, err := New(Options{Endpoint: "http://" + l.Addr().String(), Region: "eu-west-1", Bucket: "bucket", PathStyle: true, Transport: NewTransport(TransportOptions{}),
+	c, err := New(Options{Endpoint: "http://" + l.Addr().String(), Region: "eu-west-1", Bucket: "bucket", PathStyle: true,
+		Transport:   NewTransport(TransportOptions{}),
 		Credentials: credentials.NewStaticCredentialsProvider("AKIAEXAMPLE", "SECRETEXAMPLE", "TOKENEXAMPLE")})
 	if err != nil {
 		t.Fatal(err)
@@ -312,7 +315,8 @@ func early(t *testing.T, answer string) *Client {
 
 func TestAnswerThatComesWhileTheBodyIsSentEndsIt(t *testing.T) {
 	long := Payload{Size: 1 << 40, Open: func() (io.Reader, error) { return endless{}, nil }}
-	_, err := early(t, "HTTP/1.1 503 Slow Down\r\nContent-Length: 38\r\n\r\n<Error><Code>SlowDown</Code></Error>   ").PutObject(t.Context(), Object{Key: "k"}, long)
+	_, err := early(t, "HTTP/1.1 503 Slow Down\r\nContent-Length: 38\r\n\r\n<Error><Code>SlowDown</Code></Error>   ").PutObject(t.Context(),
+		Object{Key: "k"}, long)
 	var refused *ResponseError
 	if !errors.As(err, &refused) || refused.Code != "SlowDown" {
 		t.Errorf("a refusal: %v", err)
@@ -380,7 +384,9 @@ func FuzzResponseBytes(f *testing.F) {
 			size = expectAbove + 1
 		}
 		p := sized(size)
-		a, err := c.exchange(t.Context(), &outgoing{method: http.MethodPut, head: []byte("PUT / HTTP/1.1\r\n\r\n"), payload: &p, responseTimeout: time.Minute})
+		a, err := c.exchange(t.Context(), &outgoing{
+			method: http.MethodPut, head: []byte("PUT / HTTP/1.1\r\n\r\n"), payload: &p, responseTimeout: time.Minute,
+		})
 		if (a == nil) == (err == nil) {
 			t.Fatalf("an answer %v and an error %v", a, err)
 		}

@@ -77,8 +77,10 @@ func TestRequestsAreWhatTheSDKSends(t *testing.T) {
 	ours, srv := store(t, h, TransportOptions{})
 	ours.opts.Owner = "444455556666"
 	theirs := s3.NewFromConfig(aws.Config{
-		Region: "eu-west-1", HTTPClient: srv.Client(), Credentials: credentials.NewStaticCredentialsProvider("AKIAEXAMPLE", "SECRETEXAMPLE", "TOKENEXAMPLE"),
-		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired, ResponseChecksumValidation: aws.ResponseChecksumValidationWhenRequired,
+		Region: "eu-west-1", HTTPClient: srv.Client(),
+		Credentials:                credentials.NewStaticCredentialsProvider("AKIAEXAMPLE", "SECRETEXAMPLE", "TOKENEXAMPLE"),
+		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired,
+		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenRequired,
 	}, func(o *s3.Options) { o.BaseEndpoint, o.UsePathStyle = aws.String(srv.URL), true })
 
 	const key = "logs//a b+ü/../%41/"
@@ -87,9 +89,9 @@ func TestRequestsAreWhatTheSDKSends(t *testing.T) {
 	p := Payload{Open: func() (io.Reader, error) { return body(), nil }, Size: 5, CRC32C: 0x9a71bb4c}
 	crc := aws.String(base64CRC(p.CRC32C))
 	object := Object{
-		Key: key, ContentType: "text/plain", ContentEncoding: "gzip", StorageClass: "STANDARD_IA", ACL: "bucket-owner-full-control", Tagging: "a=b&c=d%20e",
-		Metadata: map[string]string{"App": "x y", "brokerd-id": "1"}, Encryption: "aws:kms", KMSKey: "arn:aws:kms:eu-west-1:444455556666:key/1",
-		EncryptionContext: "e30=", BucketKey: aws.Bool(true), IfNoneMatch: "*",
+		Key: key, ContentType: "text/plain", ContentEncoding: "gzip", StorageClass: "STANDARD_IA", ACL: "bucket-owner-full-control",
+		Tagging: "a=b&c=d%20e", Metadata: map[string]string{"App": "x y", "brokerd-id": "1"}, Encryption: "aws:kms",
+		KMSKey: "arn:aws:kms:eu-west-1:444455556666:key/1", EncryptionContext: "e30=", BucketKey: aws.Bool(true), IfNoneMatch: "*",
 	}
 	ctx := t.Context()
 	for name, c := range map[string]struct{ we, they func() error }{
@@ -99,8 +101,9 @@ func TestRequestsAreWhatTheSDKSends(t *testing.T) {
 				_, err := theirs.PutObject(ctx, &s3.PutObjectInput{
 					Bucket: bucket, Key: aws.String(key), Body: body(), ContentLength: aws.Int64(5), ChecksumCRC32C: crc, ExpectedBucketOwner: owner,
 					ContentType: &object.ContentType, ContentEncoding: &object.ContentEncoding, StorageClass: types.StorageClass(object.StorageClass),
-					ACL: types.ObjectCannedACL(object.ACL), Tagging: &object.Tagging, Metadata: object.Metadata, ServerSideEncryption: types.ServerSideEncryption(object.Encryption),
-					SSEKMSKeyId: &object.KMSKey, SSEKMSEncryptionContext: &object.EncryptionContext, BucketKeyEnabled: object.BucketKey, IfNoneMatch: &object.IfNoneMatch,
+					ACL: types.ObjectCannedACL(object.ACL), Tagging: &object.Tagging, Metadata: object.Metadata,
+					ServerSideEncryption: types.ServerSideEncryption(object.Encryption), SSEKMSKeyId: &object.KMSKey,
+					SSEKMSEncryptionContext: &object.EncryptionContext, BucketKeyEnabled: object.BucketKey, IfNoneMatch: &object.IfNoneMatch,
 				})
 				return err
 			},
@@ -112,7 +115,9 @@ func TestRequestsAreWhatTheSDKSends(t *testing.T) {
 				return err
 			},
 			func() error {
-				_, err := theirs.PutObject(ctx, &s3.PutObjectInput{Bucket: bucket, Key: aws.String(key), Body: bytes.NewReader(nil), ChecksumCRC32C: aws.String("AAAAAA=="), ExpectedBucketOwner: owner})
+				_, err := theirs.PutObject(ctx, &s3.PutObjectInput{
+					Bucket: bucket, Key: aws.String(key), Body: bytes.NewReader(nil), ChecksumCRC32C: aws.String("AAAAAA=="), ExpectedBucketOwner: owner,
+				})
 				return err
 			},
 		},
@@ -120,9 +125,10 @@ func TestRequestsAreWhatTheSDKSends(t *testing.T) {
 			func() error { _, err := ours.CreateMultipartUpload(ctx, object); return err },
 			func() error {
 				_, err := theirs.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{
-					Bucket: bucket, Key: aws.String(key), ExpectedBucketOwner: owner, ChecksumAlgorithm: types.ChecksumAlgorithmCrc32c, ChecksumType: types.ChecksumTypeFullObject,
-					ContentType: &object.ContentType, ContentEncoding: &object.ContentEncoding, StorageClass: types.StorageClass(object.StorageClass),
-					ACL: types.ObjectCannedACL(object.ACL), Tagging: &object.Tagging, Metadata: object.Metadata, ServerSideEncryption: types.ServerSideEncryption(object.Encryption),
+					Bucket: bucket, Key: aws.String(key), ExpectedBucketOwner: owner, ChecksumAlgorithm: types.ChecksumAlgorithmCrc32c,
+					ChecksumType: types.ChecksumTypeFullObject, ContentType: &object.ContentType, ContentEncoding: &object.ContentEncoding,
+					StorageClass: types.StorageClass(object.StorageClass), ACL: types.ObjectCannedACL(object.ACL), Tagging: &object.Tagging,
+					Metadata: object.Metadata, ServerSideEncryption: types.ServerSideEncryption(object.Encryption),
 					SSEKMSKeyId: &object.KMSKey, SSEKMSEncryptionContext: &object.EncryptionContext, BucketKeyEnabled: object.BucketKey,
 				})
 				return err
@@ -131,14 +137,19 @@ func TestRequestsAreWhatTheSDKSends(t *testing.T) {
 		"UploadPart": {
 			func() error { _, err := ours.UploadPart(ctx, key, "u/+ =", 7, p); return err },
 			func() error {
-				_, err := theirs.UploadPart(ctx, &s3.UploadPartInput{Bucket: bucket, Key: aws.String(key), UploadId: aws.String("u/+ ="), PartNumber: aws.Int32(7), Body: body(), ContentLength: aws.Int64(5), ChecksumCRC32C: crc, ExpectedBucketOwner: owner})
+				_, err := theirs.UploadPart(ctx, &s3.UploadPartInput{
+					Bucket: bucket, Key: aws.String(key), UploadId: aws.String("u/+ ="), PartNumber: aws.Int32(7), Body: body(),
+					ContentLength: aws.Int64(5), ChecksumCRC32C: crc, ExpectedBucketOwner: owner,
+				})
 				requests[len(requests)-1].Header.Del("Content-Type") // a part has none
 				return err
 			},
 		},
 		"CompleteMultipartUpload": {
 			func() error {
-				_, err := ours.CompleteMultipartUpload(ctx, Completion{Key: key, UploadID: "u", Parts: []Part{{1, "a<&>", 1}, {2, "b", 2}}, Size: 9, CRC32C: p.CRC32C, IfNoneMatch: "*"})
+				_, err := ours.CompleteMultipartUpload(ctx, Completion{
+					Key: key, UploadID: "u", Parts: []Part{{1, "a<&>", 1}, {2, "b", 2}}, Size: 9, CRC32C: p.CRC32C, IfNoneMatch: "*",
+				})
 				return err
 			},
 			func() error {
@@ -146,8 +157,9 @@ func TestRequestsAreWhatTheSDKSends(t *testing.T) {
 					return types.CompletedPart{PartNumber: &n, ETag: aws.String(`"` + etag + `"`), ChecksumCRC32C: aws.String(base64CRC(uint32(n)))}
 				}
 				_, err := theirs.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
-					Bucket: bucket, Key: aws.String(key), UploadId: aws.String("u"), ExpectedBucketOwner: owner, IfNoneMatch: aws.String("*"), ChecksumCRC32C: crc, ChecksumType: types.ChecksumTypeFullObject,
-					MpuObjectSize: aws.Int64(9), MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{part(1, "a<&>"), part(2, "b")}},
+					Bucket: bucket, Key: aws.String(key), UploadId: aws.String("u"), ExpectedBucketOwner: owner, IfNoneMatch: aws.String("*"),
+					ChecksumCRC32C: crc, ChecksumType: types.ChecksumTypeFullObject, MpuObjectSize: aws.Int64(9),
+					MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{part(1, "a<&>"), part(2, "b")}},
 				})
 				return err
 			},
@@ -155,21 +167,27 @@ func TestRequestsAreWhatTheSDKSends(t *testing.T) {
 		"AbortMultipartUpload": {
 			func() error { return ours.AbortMultipartUpload(ctx, key, "u") },
 			func() error {
-				_, err := theirs.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: bucket, Key: aws.String(key), UploadId: aws.String("u"), ExpectedBucketOwner: owner})
+				_, err := theirs.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{
+					Bucket: bucket, Key: aws.String(key), UploadId: aws.String("u"), ExpectedBucketOwner: owner,
+				})
 				return err
 			},
 		},
 		"ListParts": {
 			func() error { _, err := ours.ListParts(ctx, key, "u"); return err },
 			func() error {
-				_, err := theirs.ListParts(ctx, &s3.ListPartsInput{Bucket: bucket, Key: aws.String(key), UploadId: aws.String("u"), ExpectedBucketOwner: owner})
+				_, err := theirs.ListParts(ctx, &s3.ListPartsInput{
+					Bucket: bucket, Key: aws.String(key), UploadId: aws.String("u"), ExpectedBucketOwner: owner,
+				})
 				return err
 			},
 		},
 		"HeadObject": {
 			func() error { _, err := ours.HeadObject(ctx, key); return err },
 			func() error {
-				_, err := theirs.HeadObject(ctx, &s3.HeadObjectInput{Bucket: bucket, Key: aws.String(key), ChecksumMode: types.ChecksumModeEnabled, ExpectedBucketOwner: owner})
+				_, err := theirs.HeadObject(ctx, &s3.HeadObjectInput{
+					Bucket: bucket, Key: aws.String(key), ChecksumMode: types.ChecksumModeEnabled, ExpectedBucketOwner: owner,
+				})
 				return err
 			},
 		},

@@ -147,11 +147,13 @@ func TestProxyThatRefusesIsNamedWithoutItsPassword(t *testing.T) {
 	proxy := mustURL(t, no.URL)
 	proxy.User = url.UserPassword("user", "secretword")
 	_, err := c.through(t, http.ProxyURL(proxy)).PutObject(t.Context(), Object{Key: "k"}, sized(1))
-	if err == nil || !strings.Contains(err.Error(), "proxy") || !strings.Contains(err.Error(), "407") || strings.Contains(err.Error(), "secretword") {
+	if err == nil || !strings.Contains(err.Error(), "proxy") || !strings.Contains(err.Error(), "407") ||
+		strings.Contains(err.Error(), "secretword") {
 		t.Errorf("got %v", err)
 	}
 	if _, err := New(Options{Region: "eu-west-1", Bucket: "bucket", Credentials: c.opts.Credentials,
-		Transport: NewTransport(TransportOptions{Proxy: http.ProxyURL(mustURL(t, "ftp://u:secretword@proxy.example"))})}); err == nil || strings.Contains(err.Error(), "secretword") {
+		Transport: NewTransport(TransportOptions{Proxy: http.ProxyURL(mustURL(t, "ftp://u:secretword@proxy.example"))})}); err == nil ||
+		strings.Contains(err.Error(), "secretword") {
 		t.Errorf("a proxy of another kind: %v", err)
 	}
 }

@@ -31,7 +31,10 @@ func (w words) key() string {
 		case 1:
 			b.WriteRune(rune(w.IntN(0x3000)))
 		case 2:
-			b.WriteString(w.oneOf("/", "//", "..", "/../", "/./", "%", "%2F", "%zz", "+", " ", "  ", "?", "#", "&", "=", ";", ":", "~", "*", "'", "\x00", "\n", "日本", "é"))
+			b.WriteString(
+				w.oneOf("/", "//", "..", "/../", "/./", "%", "%2F", "%zz", "+", " ", "  ", "?", "#", "&", "=", ";", ":", "~", "*", "'", "\x00",
+					"\n", "日本", "é"),
+			)
 		default:
 			b.WriteString(w.oneOf("logs", "a", "B", "0", "-", "_", ".", "2026", "host.example"))
 		}
@@ -74,7 +77,8 @@ func (w words) object() s3client.Object {
 
 func (w words) call(t *testing.T, c *s3client.Client) {
 	t.Helper()
-	p := s3client.Payload{Open: func() (io.Reader, error) { return strings.NewReader("abc"), nil }, Size: 3 * int64(w.IntN(2)), CRC32C: w.Uint32()}
+	p := s3client.Payload{Open: func() (io.Reader, error) { return strings.NewReader("abc"), nil }, Size: 3 * int64(w.IntN(2)),
+		CRC32C: w.Uint32()}
 	id := w.key()
 	var err error
 	switch w.IntN(7) {
@@ -85,7 +89,9 @@ func (w words) call(t *testing.T, c *s3client.Client) {
 	case 3:
 		_, err = c.UploadPart(t.Context(), w.key(), id, 1+w.Int32N(10000), p)
 	case 4:
-		_, err = c.CompleteMultipartUpload(t.Context(), s3client.Completion{Key: w.key(), UploadID: id, Parts: []s3client.Part{{Number: 1, ETag: w.value(), CRC32C: w.Uint32()}}, Size: w.Int64(), IfNoneMatch: w.maybe("*")})
+		_, err = c.CompleteMultipartUpload(t.Context(),
+			s3client.Completion{Key: w.key(), UploadID: id, Parts: []s3client.Part{{Number: 1, ETag: w.value(), CRC32C: w.Uint32()}},
+				Size: w.Int64(), IfNoneMatch: w.maybe("*")})
 	case 5:
 		_, err = c.ListParts(t.Context(), w.key(), id)
 	case 6:
@@ -206,7 +212,10 @@ func FuzzKeyIsSentAsSigned(f *testing.F) {
 	}
 	targets := make(chan string, 1)
 	c, err := s3client.New(s3client.Options{
-		Region: "eu-west-1", Bucket: "bucket", Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return aws.Credentials{AccessKeyID: "A"}, nil }),
+		Region: "eu-west-1", Bucket: "bucket",
+		Credentials: aws.CredentialsProviderFunc(
+			func(context.Context) (aws.Credentials, error) { return aws.Credentials{AccessKeyID: "A"}, nil },
+		),
 		Transport: to(f, func(_ http.ResponseWriter, req *http.Request) { targets <- req.RequestURI }),
 	})
 	if err != nil {

@@ -93,7 +93,8 @@ func plainOK(w io.Writer, _ <-chan time.Time) {
 func TestSlowLinesAreNoStall(t *testing.T) {
 	const n = 1 << 20
 	c := slowStore{chunk: 4 << 10, limit: n, n: n, respond: plainOK}.client(t)
-	r := &request{operation: "PutObject", method: http.MethodPut, key: "k", hash: unsignedPayload, payload: new(sized(n)), responseTimeout: time.Second}
+	r := &request{operation: "PutObject", method: http.MethodPut, key: "k", hash: unsignedPayload, payload: new(sized(n)),
+		responseTimeout: time.Second}
 	began := time.Now()
 	if err := c.do(t.Context(), r, func(http.Header, *document) error { return nil }); err != nil {
 		t.Fatalf("after %s: %v", time.Since(began), err)
@@ -106,7 +107,8 @@ func TestSlowLinesAreNoStall(t *testing.T) {
 func TestABlackHoleFails(t *testing.T) {
 	const n = 1 << 20
 	c := slowStore{chunk: 4 << 10, limit: n / 8, n: n, respond: plainOK}.client(t)
-	r := &request{operation: "PutObject", method: http.MethodPut, key: "k", hash: unsignedPayload, payload: new(sized(n)), responseTimeout: time.Second}
+	r := &request{operation: "PutObject", method: http.MethodPut, key: "k", hash: unsignedPayload, payload: new(sized(n)),
+		responseTimeout: time.Second}
 	err := c.do(t.Context(), r, func(http.Header, *document) error { return nil })
 	var timeout net.Error
 	if !errors.As(err, &timeout) || !timeout.Timeout() {
@@ -151,7 +153,8 @@ func (s scriptedStore) DialContext(context.Context, string, string) (net.Conn, e
 			return
 		}
 		time.Sleep(s.wait) // virtual
-		_, _ = io.WriteString(theirs, "HTTP/1.1 200 OK\r\nContent-Length: 63\r\n\r\n<CompleteMultipartUploadResult></CompleteMultipartUploadResult>")
+		_, _ = io.WriteString(theirs, "HTTP/1.1 200 OK\r\nContent-Length: 63\r\n\r\n"+
+			"<CompleteMultipartUploadResult></CompleteMultipartUploadResult>")
 	}()
 	return ours, nil
 }

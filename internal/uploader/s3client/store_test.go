@@ -120,10 +120,12 @@ func TestObjectsArriveByteForByte(t *testing.T) {
 				t.Fatal(err)
 			}
 			info := r.holds(t, key, data)
-			if got.ETag == "" || got.ETag != strings.Trim(info.ETag, `"`) || got.ChecksumCRC32C != info.Checksum || got.Encryption != "aws:kms" || got.KMSKey != r.KeyARN || got.RequestID == "" {
+			if got.ETag == "" || got.ETag != strings.Trim(info.ETag, `"`) || got.ChecksumCRC32C != info.Checksum || got.Encryption != "aws:kms" ||
+				got.KMSKey != r.KeyARN || got.RequestID == "" {
 				t.Errorf("confirmed %+v of %+v", got, info)
 			}
-			if info.ContentType != "text/plain" || !info.BucketKeyEnabled || info.Metadata["brokerd-id"] != "1" || info.ChecksumAlgorithm != "CRC32C" {
+			if info.ContentType != "text/plain" || !info.BucketKeyEnabled || info.Metadata["brokerd-id"] != "1" ||
+				info.ChecksumAlgorithm != "CRC32C" {
 				t.Errorf("stored as %+v", info)
 			}
 		})
@@ -133,8 +135,8 @@ func TestObjectsArriveByteForByte(t *testing.T) {
 func TestKeysOfAnyBytesAreSignedAndStored(t *testing.T) {
 	r := rigged(t)
 	for _, key := range []string{
-		"logs/a b", "logs//double", "logs/../up", "logs/./here", "logs/per%20cent%", "logs/ünïcödé/日本", "logs/a+b&c=d?e#f", "logs/~-_.!*'()", "logs/:@,;$[]",
-		"logs/trailing/", "logs/\"<>\\^`{|}", "logs/ends in a dot.", "logs/..",
+		"logs/a b", "logs//double", "logs/../up", "logs/./here", "logs/per%20cent%", "logs/ünïcödé/日本", "logs/a+b&c=d?e#f", "logs/~-_.!*'()",
+		"logs/:@,;$[]", "logs/trailing/", "logs/\"<>\\^`{|}", "logs/ends in a dot.", "logs/..",
 	} {
 		if _, err := r.client.PutObject(t.Context(), r.object(key), payload([]byte(key))); err != nil {
 			t.Errorf("%q: %v", key, err)
@@ -168,7 +170,8 @@ func TestMultipartUploadBecomesOneObjectWithOneChecksum(t *testing.T) {
 	if err != nil || fmt.Sprint(listed) != fmt.Sprint(parts) {
 		t.Errorf("listed %v, want %v, %v", listed, parts, err)
 	}
-	whole := s3client.Completion{Key: key, UploadID: created.UploadID, Parts: parts, Size: int64(len(data)), CRC32C: crc32.Checksum(data, castagnoli), IfNoneMatch: "*"}
+	whole := s3client.Completion{Key: key, UploadID: created.UploadID, Parts: parts, Size: int64(len(data)),
+		CRC32C: crc32.Checksum(data, castagnoli), IfNoneMatch: "*"}
 	wrong := whole
 	wrong.CRC32C++
 	if _, err := r.client.CompleteMultipartUpload(t.Context(), wrong); awserr.Classify(err, "s3").Class != awserr.Integrity {
@@ -184,7 +187,8 @@ func TestMultipartUploadBecomesOneObjectWithOneChecksum(t *testing.T) {
 		t.Fatal(err)
 	}
 	info := r.holds(t, key, data)
-	if got.ChecksumCRC32C != info.Checksum || info.ChecksumType != "FULL_OBJECT" || got.KMSKey != r.KeyARN || !strings.HasSuffix(got.ETag, "-3") || strings.Contains(got.ETag, `"`) {
+	if got.ChecksumCRC32C != info.Checksum || info.ChecksumType != "FULL_OBJECT" || got.KMSKey != r.KeyARN ||
+		!strings.HasSuffix(got.ETag, "-3") || strings.Contains(got.ETag, `"`) {
 		t.Errorf("confirmed %+v of %+v", got, info)
 	}
 	if err := r.client.AbortMultipartUpload(t.Context(), key, created.UploadID); awserr.Classify(err, "s3").Class != awserr.NoSuchUpload {
@@ -218,7 +222,8 @@ func TestHeadTellsWhatIsStored(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Size != 100 || got.ETag != put.ETag || got.ChecksumCRC32C != put.ChecksumCRC32C || got.KMSKey != r.KeyARN || got.Metadata["app"] != "two words" && got.Metadata["app"] != "two  words" {
+	if got.Size != 100 || got.ETag != put.ETag || got.ChecksumCRC32C != put.ChecksumCRC32C || got.KMSKey != r.KeyARN ||
+		got.Metadata["app"] != "two words" && got.Metadata["app"] != "two  words" {
 		t.Errorf("got %+v", got)
 	}
 	if _, err := reader.HeadObject(t.Context(), "logs/none"); awserr.Classify(err, "s3").Class != awserr.NotFound {
@@ -259,15 +264,19 @@ func TestRefusalsAreClassifiedAsTheSDKs(t *testing.T) {
 		code  string
 		class awserr.Class
 	}{
-		"a wrong secret":         {put(as(root.AccessKeyID, "wrong"), nil, nil), "SignatureDoesNotMatch", awserr.BadCredentials},
-		"an unknown key":         {put(as("AKIAUNKNOWN", "wrong"), nil, nil), "InvalidAccessKeyId", awserr.BadCredentials},
-		"a wrong checksum":       {put(nil, nil, func(p *s3client.Payload) { p.CRC32C++ }), "BadDigest", awserr.Integrity},
-		"another owner":          {put(func(o *s3client.Options) { o.Owner = r.Sandbox.AccountA() }, nil, nil), "AccessDenied", awserr.AccessDenied},
-		"no such bucket":         {put(func(o *s3client.Options) { o.Bucket = "nobodys-bucket"; o.Owner = "" }, nil, nil), "NoSuchBucket", awserr.NotFound},
-		"a key that is taken":    {put(nil, func(o *s3client.Object) { o.Key = "logs/taken" }, nil), "PreconditionFailed", awserr.Precondition},
-		"another prefix":         {put(nil, func(o *s3client.Object) { o.Key = "elsewhere/x" }, nil), "AccessDenied", awserr.AccessDenied},
-		"no encryption":          {put(nil, func(o *s3client.Object) { o.Encryption, o.KMSKey, o.BucketKey = "AES256", "", nil }, nil), "AccessDenied", awserr.AccessDenied},
-		"an upload that is gone": {func(t *testing.T) error { return r.client.AbortMultipartUpload(t.Context(), "logs/x", "gone") }, "NoSuchUpload", awserr.NoSuchUpload},
+		"a wrong secret":   {put(as(root.AccessKeyID, "wrong"), nil, nil), "SignatureDoesNotMatch", awserr.BadCredentials},
+		"an unknown key":   {put(as("AKIAUNKNOWN", "wrong"), nil, nil), "InvalidAccessKeyId", awserr.BadCredentials},
+		"a wrong checksum": {put(nil, nil, func(p *s3client.Payload) { p.CRC32C++ }), "BadDigest", awserr.Integrity},
+		"another owner": {put(func(o *s3client.Options) { o.Owner = r.Sandbox.AccountA() }, nil, nil), "AccessDenied",
+			awserr.AccessDenied},
+		"no such bucket": {put(func(o *s3client.Options) { o.Bucket = "nobodys-bucket"; o.Owner = "" }, nil, nil), "NoSuchBucket",
+			awserr.NotFound},
+		"a key that is taken": {put(nil, func(o *s3client.Object) { o.Key = "logs/taken" }, nil), "PreconditionFailed", awserr.Precondition},
+		"another prefix":      {put(nil, func(o *s3client.Object) { o.Key = "elsewhere/x" }, nil), "AccessDenied", awserr.AccessDenied},
+		"no encryption": {put(nil, func(o *s3client.Object) { o.Encryption, o.KMSKey, o.BucketKey = "AES256", "", nil }, nil),
+			"AccessDenied", awserr.AccessDenied},
+		"an upload that is gone": {func(t *testing.T) error { return r.client.AbortMultipartUpload(t.Context(), "logs/x", "gone") },
+			"NoSuchUpload", awserr.NoSuchUpload},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := c.call(t)
@@ -305,14 +314,18 @@ func TestErrorInsideAGoodAnswerIsAnError(t *testing.T) {
 		text  string
 		class awserr.Class
 	}{
-		"an error":               {`  <?xml version="1.0"?><Error><Code>InternalError</Code><Message>We encountered an internal error.</Message><RequestId>R</RequestId></Error>`, awserr.Transient},
-		"an unknown code":        {"<Error><Code>Strange</Code></Error>", awserr.Transient},
-		"a page of a proxy":      {"<html><body>hello</body></html>", awserr.Transient},
-		"no XML":                 {"hello", awserr.Transient},
-		"nothing":                {"", awserr.Transient},
-		"an answer cut in two":   {"<CompleteMultipartUploadResult><ETag>x</ET", awserr.Transient},
-		"an answer of its own":   {" \n \n<?xml version=\"1.0\"?><CompleteMultipartUploadResult><ETag>&quot;x-1&quot;</ETag></CompleteMultipartUploadResult>", awserr.None},
-		"an answer in namespace": {`<CompleteMultipartUploadResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><ETag>"x-1"</ETag></CompleteMultipartUploadResult>`, awserr.None},
+		"an error": {`  <?xml version="1.0"?><Error><Code>InternalError</Code><Message>We encountered an internal ` +
+			`error.</Message><RequestId>R</RequestId></Error>`, awserr.Transient},
+		"an unknown code":      {"<Error><Code>Strange</Code></Error>", awserr.Transient},
+		"a page of a proxy":    {"<html><body>hello</body></html>", awserr.Transient},
+		"no XML":               {"hello", awserr.Transient},
+		"nothing":              {"", awserr.Transient},
+		"an answer cut in two": {"<CompleteMultipartUploadResult><ETag>x</ET", awserr.Transient},
+		"an answer of its own": {
+			" \n \n<?xml version=\"1.0\"?><CompleteMultipartUploadResult><ETag>&quot;x-1&quot;</ETag></CompleteMultipartUploadResult>", awserr.None,
+		},
+		"an answer in namespace": {`<CompleteMultipartUploadResult ` +
+			`xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><ETag>"x-1"</ETag></CompleteMultipartUploadResult>`, awserr.None},
 	} {
 		c200 := answering(t, http.StatusOK, c.text)
 		_, err := c200.CompleteMultipartUpload(t.Context(), s3client.Completion{Key: "k", UploadID: "u"})
@@ -360,9 +373,10 @@ func TestPayloadErrorsAreThePayloads(t *testing.T) {
 	for name, p := range map[string]s3client.Payload{
 		"cannot be opened": {Open: func() (io.Reader, error) { return nil, errGone }, Size: 10},
 		"fails":            {Open: func() (io.Reader, error) { return io.MultiReader(strings.NewReader("abc"), broken{}), nil }, Size: 10},
-		"fails late":       {Open: func() (io.Reader, error) { return io.MultiReader(bytes.NewReader(noise(1<<20)), broken{}), nil }, Size: 5 << 20},
-		"is short":         {Open: func() (io.Reader, error) { return strings.NewReader("abc"), nil }, Size: 10},
-		"is long":          {Open: func() (io.Reader, error) { return strings.NewReader("abcdefghijk"), nil }, Size: 10},
+		"fails late": {Open: func() (io.Reader, error) { return io.MultiReader(bytes.NewReader(noise(1<<20)), broken{}), nil },
+			Size: 5 << 20},
+		"is short": {Open: func() (io.Reader, error) { return strings.NewReader("abc"), nil }, Size: 10},
+		"is long":  {Open: func() (io.Reader, error) { return strings.NewReader("abcdefghijk"), nil }, Size: 10},
 	} {
 		_, err := r.client.PutObject(t.Context(), r.object("logs/bad"), p)
 		if err == nil || !strings.Contains(err.Error(), "the body") || awserr.Classify(err, "s3").Class == awserr.Network {

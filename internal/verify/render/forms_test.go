@@ -21,7 +21,8 @@ import (
 // hostile is a run with each field of the record filled, and text in it that
 // would break a form that does not escape.
 func hostile() Run {
-	const evil = "</script><script>alert(1)</script><img src=\"http://evil.example/x\" onerror=\"x\"> ]]> {{.}} \x00\x1b[31m \u2028 & <b> ' \" \ufffe 🔥"
+	const evil = "</script><script>alert(1)</script><img src=\"http://evil.example/x\" onerror=\"x\"> ]]> {{.}} \x00\x1b[31m \u2028 & " +
+		"<b> ' \" \ufffe 🔥"
 	r := broken()
 	for i := range r.Checks {
 		c := &r.Checks[i]
@@ -29,7 +30,10 @@ func hostile() Run {
 		c.Artefact.Name, c.Artefact.ARN = evil, evil
 		c.Artefact.Statement = &report.Statement{Sid: evil, Index: 1, Line: 11, Column: 5, Path: evil, Text: evil}
 		c.Evidence = append(c.Evidence, report.Evidence{Source: report.SourceHost, AWSMessage: evil, RequestID: evil, Text: evil})
-		c.NearMisses = append(c.NearMisses, report.NearMiss{Policy: evil, Statement: *c.Artefact.Statement, FailedOn: "condition", Operator: evil, Key: evil, Want: []string{evil}, Got: []string{evil}, Note: evil})
+		c.NearMisses = append(c.NearMisses, report.NearMiss{
+			Policy: evil, Statement: *c.Artefact.Statement, FailedOn: "condition", Operator: evil, Key: evil, Want: []string{evil},
+			Got: []string{evil}, Note: evil,
+		})
 		c.Assumptions = []string{evil}
 		c.Fix.Text, c.Fix.Command, c.Fix.Owner = evil, evil, evil
 	}
@@ -60,7 +64,8 @@ func TestJSONIsAsItsSchemaSays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, r := range map[string]Run{"three destinations": runOf(broken(), whole(), refused()), "none": runOf(), "text that nobody expects": hostile()} {
+	for name, r := range map[string]Run{"three destinations": runOf(broken(), whole(), refused()), "none": runOf(),
+		"text that nobody expects": hostile()} {
 		t.Run(name, func(t *testing.T) {
 			for _, oneLine := range []bool{false, true} {
 				var out bytes.Buffer
@@ -81,7 +86,8 @@ func TestJSONIsAsItsSchemaSays(t *testing.T) {
 		})
 	}
 	// The schema is closed: it refuses unknown members.
-	for _, bad := range []string{`{}`, `{"result":"ok","started":"2026-01-02T15:04:05Z","elapsed_ns":1,"destinations":[]}`, `{"result":"pass","started":"2026-01-02T15:04:05Z","elapsed_ns":1,"destinations":[],"more":1}`} {
+	for _, bad := range []string{`{}`, `{"result":"ok","started":"2026-01-02T15:04:05Z","elapsed_ns":1,"destinations":[]}`,
+		`{"result":"pass","started":"2026-01-02T15:04:05Z","elapsed_ns":1,"destinations":[],"more":1}`} {
 		var doc any
 		if err := json.Unmarshal([]byte(bad), &doc); err != nil {
 			t.Fatal(err)
@@ -166,7 +172,8 @@ func TestJUnitIsWhole(t *testing.T) {
 					}
 				}
 				if s.Tests != len(s.Cases) || s.Failures != f || s.Errors != e || s.Skipped != k || s.Time == "" {
-					t.Errorf("suite %s says %d tests, %d failures, %d errors, %d skipped; it has %d, %d, %d, %d", s.Name, s.Tests, s.Failures, s.Errors, s.Skipped, len(s.Cases), f, e, k)
+					t.Errorf("suite %s says %d tests, %d failures, %d errors, %d skipped; it has %d, %d, %d, %d", s.Name, s.Tests, s.Failures, s.Errors,
+						s.Skipped, len(s.Cases), f, e, k)
 				}
 				tests, failures, broke = tests+s.Tests, failures+s.Failures, broke+s.Errors
 			}
@@ -189,7 +196,8 @@ func TestJUnitIsWhole(t *testing.T) {
 
 // The members that SARIF 2.1.0 requires, and those that scanners ask for.
 func TestSARIFIsWhole(t *testing.T) {
-	for name, r := range map[string]Run{"three destinations": runOf(broken(), whole(), refused()), "nothing found": runOf(whole()), "text that nobody expects": hostile()} {
+	for name, r := range map[string]Run{"three destinations": runOf(broken(), whole(), refused()), "nothing found": runOf(whole()),
+		"text that nobody expects": hostile()} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
 			if err := SARIF(&out, r); err != nil {
@@ -233,7 +241,8 @@ func TestSARIFIsWhole(t *testing.T) {
 					t.Errorf("%s has no location", res.RuleID)
 				}
 				if p := res.Locations[0].Physical; p != nil {
-					if i := p.ArtifactLocation.Index; i == nil || *i >= len(run.Artifacts) || run.Artifacts[*i].Location.URI != p.ArtifactLocation.URI || run.Artifacts[*i].Contents == nil {
+					if i := p.ArtifactLocation.Index; i == nil || *i >= len(run.Artifacts) || run.Artifacts[*i].Location.URI != p.ArtifactLocation.URI ||
+						run.Artifacts[*i].Contents == nil {
 						t.Errorf("%s points to no artifact: %+v", res.RuleID, p)
 					}
 				}
@@ -254,7 +263,8 @@ func TestThePageIsAloneAndEscaped(t *testing.T) {
 			if m := regexp.MustCompile(`(?i)<[^>]*\son[a-z]+\s*=`).FindString(regexp.MustCompile(`"[^"]*"`).ReplaceAllString(page, `""`)); m != "" {
 				t.Errorf("the page has a handler: %q", m)
 			}
-			for _, bad := range []string{`(?i)<script`, `(?i)<link`, `(?i)<img`, `(?i)<iframe`, `(?i)<object`, `(?i)\ssrc\s*=\s*["']`, `(?i)@import`, `(?i)url\(`, `ZgotmplZ`} {
+			for _, bad := range []string{`(?i)<script`, `(?i)<link`, `(?i)<img`, `(?i)<iframe`, `(?i)<object`, `(?i)\ssrc\s*=\s*["']`,
+				`(?i)@import`, `(?i)url\(`, `ZgotmplZ`} {
 				if m := regexp.MustCompile(bad).FindString(page); m != "" {
 					t.Errorf("the page has %q", m)
 				}
@@ -268,7 +278,8 @@ func TestThePageIsAloneAndEscaped(t *testing.T) {
 				t.Error("the page does not forbid requests")
 			}
 			for _, d := range r.Results {
-				if d.Err == nil && !strings.Contains(page, ">"+string(viewOf(d.Verdict()).Word)+"<") && !strings.Contains(page, viewOf(d.Verdict()).Word) {
+				if d.Err == nil && !strings.Contains(page, ">"+string(viewOf(d.Verdict()).Word)+"<") &&
+					!strings.Contains(page, viewOf(d.Verdict()).Word) {
 					t.Errorf("%s is not in words", d.Verdict())
 				}
 			}
@@ -431,7 +442,8 @@ func TestLongDocumentsAreFolded(t *testing.T) {
 
 func TestTheDocumentIsTheOneTheCheckIsAbout(t *testing.T) {
 	r := report.Report{Documents: []report.PolicyDocument{
-		{Kind: report.DocumentIdentity, Name: "first", State: report.Known, Text: "1"}, {Kind: report.DocumentIdentity, Name: "second", State: report.Known, Text: "2"},
+		{Kind: report.DocumentIdentity, Name: "first", State: report.Known, Text: "1"},
+		{Kind: report.DocumentIdentity, Name: "second", State: report.Known, Text: "2"},
 		{Kind: report.DocumentKeyPolicy, State: report.Known, Text: "key"}, {Kind: report.DocumentTrust, State: report.Unreadable},
 	}}
 	at := func(kind, name string) report.Artefact { return report.Artefact{Kind: kind, Name: name} }
@@ -442,7 +454,10 @@ func TestTheDocumentIsTheOneTheCheckIsAbout(t *testing.T) {
 	}{
 		{"by its name", report.Check{Artefact: at(report.ArtefactIdentity, "second")}, "2"},
 		{"by the fix", report.Check{Artefact: at(report.ArtefactIdentity, ""), Fix: report.Fix{Policy: "second"}}, "2"},
-		{"by the nearest statement", report.Check{Artefact: at(report.ArtefactIdentity, ""), NearMisses: []report.NearMiss{{Policy: "second"}}}, "2"},
+		{
+			"by the nearest statement",
+			report.Check{Artefact: at(report.ArtefactIdentity, ""), NearMisses: []report.NearMiss{{Policy: "second"}}}, "2",
+		},
 		{"the only one", report.Check{Artefact: at(report.ArtefactKeyPolicy, "")}, "key"},
 		{"the only one has no name", report.Check{Artefact: at(report.ArtefactKeyPolicy, "default")}, "key"},
 		{"one that was not given", report.Check{Artefact: at(report.ArtefactIdentity, "third")}, ""},

@@ -124,11 +124,26 @@ func TestVerdicts(t *testing.T) {
 		in   report.Check
 		want string
 	}{
-		{"policy and account", report.Check{ID: "BRK-S3-002", Code: "BRK-S3-021", Result: report.Fail, Account: accountB, Artefact: report.Artefact{Kind: report.ArtefactBucketPolicy}}, "Account 444455556666 (B), bucket policy: the bucket policy does not allow the write"},
-		{"no account", report.Check{ID: "BRK-S3-002", Code: "BRK-NET-001", Result: report.Fail, Artefact: report.Artefact{Kind: report.ArtefactNetwork}}, "Network of this host: there is no answer from an endpoint"},
-		{"a check without a code of its own for the fault", report.Check{ID: "BRK-X-1", Code: "BRK-X-1", Title: "all is well", Result: report.Fail}, "This does not hold: all is well"},
-		{"the same, undecided", report.Check{ID: "BRK-X-1", Code: "BRK-X-1", Title: "all is well", Result: report.Unknown}, "Undecided: all is well"},
-		{"an artefact of a newer daemon", report.Check{ID: "BRK-S3-002", Code: "BRK-S3-021", Result: report.Fail, Artefact: report.Artefact{Kind: "moon-policy", Name: "full"}}, `Moon-policy "full": the bucket policy does not allow the write`},
+		{
+			"policy and account",
+			report.Check{ID: "BRK-S3-002", Code: "BRK-S3-021", Result: report.Fail, Account: accountB,
+				Artefact: report.Artefact{Kind: report.ArtefactBucketPolicy}},
+			"Account 444455556666 (B), bucket policy: the bucket policy does not allow the write",
+		},
+		{
+			"no account",
+			report.Check{ID: "BRK-S3-002", Code: "BRK-NET-001", Result: report.Fail, Artefact: report.Artefact{Kind: report.ArtefactNetwork}},
+			"Network of this host: there is no answer from an endpoint",
+		},
+		{"a check without a code of its own for the fault",
+			report.Check{ID: "BRK-X-1", Code: "BRK-X-1", Title: "all is well", Result: report.Fail}, "This does not hold: all is well"},
+		{"the same, undecided", report.Check{ID: "BRK-X-1", Code: "BRK-X-1", Title: "all is well", Result: report.Unknown},
+			"Undecided: all is well"},
+		{
+			"an artefact of a newer daemon",
+			report.Check{ID: "BRK-S3-002", Code: "BRK-S3-021", Result: report.Fail, Artefact: report.Artefact{Kind: "moon-policy", Name: "full"}},
+			`Moon-policy "full": the bucket policy does not allow the write`,
+		},
 	} {
 		if got := verdict(c.in); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
@@ -154,7 +169,8 @@ func TestProblemsAreInTheOrderOfTheAccountsAndCountedOnce(t *testing.T) {
 	if p := Problems(r)[2]; p.SameFixAs != 2 || p.Number != 3 {
 		t.Errorf("the third is number %d with the fix of %d", p.Number, p.SameFixAs)
 	}
-	if got, want := summary(Problems(r)), "2 fixes needed: 1 in account 111122223333 (A: yours), 1 in account 444455556666 (B: theirs)"; got != want {
+	if got, want := summary(Problems(r)), "2 fixes needed: 1 in account 111122223333 (A: yours), 1 in account 444455556666 "+
+		"(B: theirs)"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 	if got := summary(Problems(whole().Report)); got != "" {
@@ -201,8 +217,9 @@ func (f *full) Write(p []byte) (int, error) {
 func TestTheErrorOfAWriterIsReturned(t *testing.T) {
 	r := runOf(broken())
 	for name, print := range map[string]func(io.Writer) error{
-		"text": func(w io.Writer) error { return texts(w, &Text{Paint: Plain()}, r) }, "short": func(w io.Writer) error { return Short(w, Plain(), r.Results[0]) },
-		"json": func(w io.Writer) error { return JSON(w, r, false) }, "junit": func(w io.Writer) error { return JUnit(w, r) },
+		"text":  func(w io.Writer) error { return texts(w, &Text{Paint: Plain()}, r) },
+		"short": func(w io.Writer) error { return Short(w, Plain(), r.Results[0]) },
+		"json":  func(w io.Writer) error { return JSON(w, r, false) }, "junit": func(w io.Writer) error { return JUnit(w, r) },
 		"sarif": func(w io.Writer) error { return SARIF(w, r) }, "html": func(w io.Writer) error { return HTML(w, r) },
 	} {
 		for _, n := range []int{0, 100} {

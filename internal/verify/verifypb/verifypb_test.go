@@ -104,15 +104,19 @@ func TestWhatIsNotKnownIsNoPass(t *testing.T) {
 }
 
 func TestAnOlderDaemonIsUnderstood(t *testing.T) {
-	c := verifypb.ToCheck(&brokerdv1.VerifyAccessResponse{Code: "BRK-KMS-010", Fix: "add it", FixStatement: "{}", AwsCode: "AccessDenied", RequestId: "r"})
-	if c.ID != "BRK-KMS-010" || c.Fix.Text != "add it" || string(c.Fix.Patch) != "{}" || len(c.Evidence) != 1 || c.Evidence[0].RequestID != "r" {
+	c := verifypb.ToCheck(&brokerdv1.VerifyAccessResponse{
+		Code: "BRK-KMS-010", Fix: "add it", FixStatement: "{}", AwsCode: "AccessDenied", RequestId: "r",
+	})
+	if c.ID != "BRK-KMS-010" || c.Fix.Text != "add it" || string(c.Fix.Patch) != "{}" || len(c.Evidence) != 1 ||
+		c.Evidence[0].RequestID != "r" {
 		t.Errorf("got %+v", c)
 	}
 }
 
 func TestTooManyPoliciesAreRefused(t *testing.T) {
 	big := &brokerdv1.PolicyDocument{Text: strings.Repeat(" ", report.MaxPolicyBytes/2+1)}
-	if _, err := verifypb.FromRequest(&brokerdv1.VerifyAccessRequest{Policies: []*brokerdv1.PolicyDocument{big, big}}); !errors.Is(err, verifypb.ErrTooLarge) {
+	if _, err := verifypb.FromRequest(&brokerdv1.VerifyAccessRequest{Policies: []*brokerdv1.PolicyDocument{big, big}}); !errors.Is(err,
+		verifypb.ErrTooLarge) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -74,19 +74,22 @@ func TestAFollowerMissesNothing(t *testing.T) {
 func TestLookup(t *testing.T) {
 	l := trail.New(100)
 	l.Append(named("PutObject", "AssumeRole", "PutObject", "GetCallerIdentity", "PutObject")...)
-	l.Append(trail.Event{EventName: "PutObject", RecipientAccountID: "444455556666", EventTime: time.Unix(9, 0), UserIdentity: trail.Identity{Type: "AssumedRole", PrincipalID: "AROA1:brokerd"},
-		Resources: []trail.Resource{{Type: "AWS::S3::Bucket", ARN: "arn:aws:s3:::b"}}})
+	l.Append(trail.Event{EventName: "PutObject", RecipientAccountID: "444455556666", EventTime: time.Unix(9, 0),
+		UserIdentity: trail.Identity{Type: "AssumedRole", PrincipalID: "AROA1:brokerd"},
+		Resources:    []trail.Resource{{Type: "AWS::S3::Bucket", ARN: "arn:aws:s3:::b"}}})
 	rows := []struct {
 		name string
 		q    trail.Query
 		want []string
 	}{
-		{"all of an account, newest first", trail.Query{Account: "111122223333"}, []string{"PutObject", "GetCallerIdentity", "PutObject", "AssumeRole", "PutObject"}},
+		{"all of an account, newest first", trail.Query{Account: "111122223333"},
+			[]string{"PutObject", "GetCallerIdentity", "PutObject", "AssumeRole", "PutObject"}},
 		{"by name", trail.Query{Account: "111122223333", Attribute: "EventName", Value: "AssumeRole"}, []string{"AssumeRole"}},
 		{"by the session's name", trail.Query{Account: "444455556666", Attribute: "Username", Value: "brokerd"}, []string{"PutObject"}},
 		{"by resource", trail.Query{Account: "444455556666", Attribute: "ResourceName", Value: "b"}, []string{"PutObject"}},
 		{"another resource", trail.Query{Account: "444455556666", Attribute: "ResourceName", Value: "c"}, nil},
-		{"a span of time", trail.Query{Account: "111122223333", Start: time.Unix(1, 0), End: time.Unix(2, 0)}, []string{"PutObject", "AssumeRole"}},
+		{"a span of time", trail.Query{Account: "111122223333", Start: time.Unix(1, 0), End: time.Unix(2, 0)},
+			[]string{"PutObject", "AssumeRole"}},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
