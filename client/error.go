@@ -74,6 +74,26 @@ func (g *givenUp) Error() string {
 
 func (g *givenUp) Unwrap() error { return g.err }
 
+// UnfinishedUpload is a multipart upload that a failed upload left in the bucket, because
+// its abort was refused or its completion got no answer. The daemon aborts it when it can.
+// Its parts take space until then, and are no object.
+type UnfinishedUpload struct {
+	Bucket, Key string
+	UploadID    string // of S3
+}
+
+// Unfinished returns the multipart upload that an upload with this error left in the
+// bucket; nil: it left none, or no answer of the daemon said so.
+func Unfinished(err error) *UnfinishedUpload {
+	var e *Error
+	if !errors.As(err, &e) || e.Metadata[reason.UnfinishedUploadID] == "" {
+		return nil
+	}
+	return &UnfinishedUpload{
+		Bucket: e.Metadata[reason.UnfinishedBucket], Key: e.Metadata[reason.UnfinishedKey], UploadID: e.Metadata[reason.UnfinishedUploadID],
+	}
+}
+
 // FromError turns an error of the raw API into an *Error; nil stays nil.
 func (c *Client) FromError(err error) error {
 	if err == nil {

@@ -56,6 +56,14 @@ type outcome struct {
 	KMSKeyARN  string `json:"kms_key_arn,omitempty"`
 	Parts      int    `json:"parts,omitempty"`
 	Tries      int    `json:"tries"`
+	// Unfinished is the multipart upload that a failed upload left in the bucket.
+	Unfinished *unfinished `json:"unfinished,omitempty"`
+}
+
+type unfinished struct {
+	Bucket   string `json:"bucket"`
+	Key      string `json:"key"`
+	UploadID string `json:"upload_id"`
 }
 
 func (u *uploads) run(ctx context.Context, jobs []uploadJob) error {
@@ -212,6 +220,9 @@ func (u *uploads) report(j uploadJob, res *client.Result, err error, tries int) 
 		var ce *client.Error
 		if errors.As(err, &ce) {
 			o.Error, o.Reason = ce.Message, ce.Reason
+		}
+		if left := client.Unfinished(err); left != nil {
+			o.Unfinished = &unfinished{left.Bucket, left.Key, left.UploadID}
 		}
 	} else {
 		o.State = string(res.State)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"strings"
 	"syscall"
 	"time"
 
@@ -14,8 +16,23 @@ import (
 	"github.com/brokerd/brokerd/internal/uploader"
 )
 
-// Classify gives an error of an upload its reason, and the facts for programs.
+// Classify gives an error of an upload its reason, and the facts for programs. The facts
+// and the text name a multipart upload that was left in the bucket.
 func Classify(err error) *reason.Error {
+	e := classify(err)
+	var left *uploader.UnfinishedError
+	if !errors.As(err, &left) {
+		return e
+	}
+	out := *e // e may be shared
+	out.Metadata = maps.Clone(e.Metadata)
+	if note := left.Note(); !strings.Contains(out.Message, note) {
+		out.Message += "; " + note
+	}
+	return out.With(reason.UnfinishedBucket, left.Bucket).With(reason.UnfinishedKey, left.Key).With(reason.UnfinishedUploadID, left.UploadID)
+}
+
+func classify(err error) *reason.Error {
 	var (
 		known    *reason.Error
 		session  *broker.Error

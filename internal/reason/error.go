@@ -7,6 +7,13 @@ import (
 	"google.golang.org/grpc/codes"
 )
 
+// The keys of Metadata that name a multipart upload that a failed upload left in the bucket.
+const (
+	UnfinishedBucket   = "unfinished_bucket"
+	UnfinishedKey      = "unfinished_key"
+	UnfinishedUploadID = "unfinished_upload_id"
+)
+
 // Error is an error that carries its reason. Its zero fields are filled from the
 // row of the reason. The goroutine that made an *Error may change it until it returns it.
 type Error struct {

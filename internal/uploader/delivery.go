@@ -50,7 +50,8 @@ func (u *Uploader) Open(ctx context.Context, destination string, obj Object, bod
 
 // Put delivers one object while its body arrives. It returns an *Error when AWS or the
 // network failed, a *MismatchError when S3 confirmed other properties than requested,
-// ctx's error, or the body's own error, unchanged inside the chain. The caller holds a
+// ctx's error, or the body's own error, unchanged inside the chain. An *UnfinishedError
+// around it names a multipart upload that was left in the bucket. The caller holds a
 // slot of the budget. d comes from Open.
 func (u *Uploader) Put(ctx context.Context, d *Delivery) (Stored, error) {
 	if d.to == nil || d.Object.Key == "" {

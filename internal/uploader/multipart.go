@@ -33,7 +33,8 @@ type multipart struct {
 	done []s3client.Part
 }
 
-// run owns first and every later part. It completes the upload or aborts it.
+// run owns first and every later part. It completes the upload or aborts it. An upload
+// that is left in the bucket is named by an *UnfinishedError.
 func (m *multipart) run(ctx context.Context, first *part) (Stored, error) {
 	if err := m.create(ctx); err != nil {
 		first.free()
@@ -58,11 +59,21 @@ func (m *multipart) run(ctx context.Context, first *part) (Stored, error) {
 		}
 		if completionOpen(err) {
 			orphan.leave(completionGrace)
-			return Stored{}, err
+			return Stored{}, m.left(err, true)
 		}
 	}
-	orphan.end(m.abort(ctx))
+	gone := m.abort(ctx)
+	orphan.end(gone)
+	if !gone {
+		err = m.left(err, false)
+	}
 	return Stored{}, err
+}
+
+func (m *multipart) left(err error, completing bool) error {
+	return &UnfinishedError{
+		Err: err, Owner: m.to.cfg.Owner, Bucket: m.to.cfg.Bucket, Key: m.obj.Key, UploadID: m.uploadID, Completing: completing,
+	}
 }
 
 // completionGrace is how long S3 may take to complete an upload after the response to
