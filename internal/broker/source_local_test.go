@@ -119,8 +119,9 @@ func TestSourceOfAnSSOProfile(t *testing.T) {
 func TestTheProcessOfAProfileIsAProcessSource(t *testing.T) {
 	home := bareHome(t)
 	const keys = "aws_access_key_id = a\naws_secret_access_key = b\n"
+	const process = `credential_process of profile "default"`
 	for text, want := range map[string]string{
-		"[default]\ncredential_process = /bin/vault\n":                                                                 "credential_process of profile \"default\"",
+		"[default]\ncredential_process = /bin/vault\n":                                                                 process,
 		"[default]\n" + keys + "credential_process = /bin/vault\n":                                                     "",
 		"[default]\nrole_arn = arn:aws:iam::111122223333:role/r\nsource_profile = x\n[profile x]\nregion = r\n" + keys: "",
 	} {

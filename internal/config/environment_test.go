@@ -8,7 +8,8 @@ import (
 )
 
 const twoDestinations = `destinations:
-  logs: {role: "arn:aws:iam::111122223333:role/r", bucket: bucket-b, owner: "444455556666", region: us-east-1, kms_key: "arn:aws:kms:us-east-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab", key: "l/{id}"}
+  logs: {role: "arn:aws:iam::111122223333:role/r", bucket: bucket-b, owner: "444455556666", region: us-east-1,
+    kms_key: "arn:aws:kms:us-east-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab", key: "l/{id}"}
   store: {bucket: bucket-c, region: us-east-1, compatible: true, endpoints: {s3: "https://store.example"}, key: "l/{id}"}
 `
 

@@ -58,7 +58,8 @@ func TestTrace(t *testing.T) {
 	sc := Scenario{Request: Request{Principal: sessionA, Action: "s3:PutObject", Resource: object, ResourceAccount: accountA},
 		Policies: PolicySet{Identity: ident(t, `{"Sid":"Far","Effect":"Allow","Action":"kms:*","Resource":"arn:aws:kms:::x"},
 {"Sid":"Near","Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::bucket"},
-{"Sid":"Conditional","Effect":"Allow","Action":"s3:*","Resource":"*","Condition":{"StringEquals":{"aws:SourceVpc":"v1"},"Bool":{"aws:X":"true"}}}`)}}
+{"Sid":"Conditional","Effect":"Allow","Action":"s3:*","Resource":"*","Condition":{"StringEquals":{"aws:SourceVpc":"v1"},
+"Bool":{"aws:X":"true"}}}`)}}
 	r := Evaluate(sc)
 	l := r.Layers[0]
 	if !slices.Equal(l.NearMisses, []int{1, 0, 2}) {

@@ -25,9 +25,12 @@ func decode(t testing.TB, s string) Scenario {
 
 func TestScenarioRoundTrip(t *testing.T) {
 	sc := decode(t,
-		`{"name":"x","request":{"principal":"arn:aws:sts::111122223333:assumed-role/broker/s","action":"s3:PutObject","resource":"arn:aws:s3:::b/k","resource_account":"444455556666","context":{"aws:SourceIp":["10.0.0.1"],"aws:SourceVpc":null}},
-	"policies":{"identity":[{"name":"p","policy":{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:PutObject","Resource":"arn:aws:s3:::b/*"}]}}],
-	"resource":{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/broker"},"Action":"s3:PutObject","Resource":"arn:aws:s3:::b/*"}]}}}`)
+		`{"name":"x","request":{"principal":"arn:aws:sts::111122223333:assumed-role/broker/s","action":"s3:PutObject",
+		"resource":"arn:aws:s3:::b/k","resource_account":"444455556666","context":{"aws:SourceIp":["10.0.0.1"],"aws:SourceVpc":null}},
+	"policies":{"identity":[{"name":"p","policy":{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:PutObject",
+	"Resource":"arn:aws:s3:::b/*"}]}}],
+	"resource":{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/broker"},
+	"Action":"s3:PutObject","Resource":"arn:aws:s3:::b/*"}]}}}`)
 	r := Evaluate(sc)
 	if r.Decision != Allowed {
 		t.Fatalf("got %+v", r)

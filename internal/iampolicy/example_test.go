@@ -45,9 +45,10 @@ func Example_fixes() {
 	}
 	r := fixproof.Propose(sc, iampolicy.Evaluate(sc))
 	for _, f := range r.Fixes {
-		fmt.Printf("%s, account %s: %s\n", f.Kind, f.Account, f.Statement)
+		fmt.Printf("%s, account %s:\n%s\n", f.Kind, f.Account, f.Statement)
 	}
-	// Output: add_statement, account 444455556666: {"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/app"},"Action":"s3:PutObject","Resource":"arn:aws:s3:::logs/a.gz"}
+	// Output: add_statement, account 444455556666:
+	// {"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/app"},"Action":"s3:PutObject","Resource":"arn:aws:s3:::logs/a.gz"}
 }
 
 func ExampleLintText() {

@@ -146,18 +146,21 @@ func trustPolicy(principal string) string {
 func identityPolicy(key string) string {
 	return fmt.Sprintf(`{"Version":"2012-10-17","Statement":[
 		{"Sid":"Put","Effect":"Allow","Action":["s3:PutObject","s3:AbortMultipartUpload"],"Resource":"arn:aws:s3:::%s/logs/*"},
-		{"Sid":"Key","Effect":"Allow","Action":["kms:GenerateDataKey","kms:Decrypt"],"Resource":%q,"Condition":{"StringEquals":{"kms:ViaService":"s3.%s.amazonaws.com"}}}]}`, bucketB, key, region)
+		{"Sid":"Key","Effect":"Allow","Action":["kms:GenerateDataKey","kms:Decrypt"],"Resource":%q,
+		"Condition":{"StringEquals":{"kms:ViaService":"s3.%s.amazonaws.com"}}}]}`, bucketB, key, region)
 }
 
 func bucketPolicy(role string) string {
 	return fmt.Sprintf(`{"Version":"2012-10-17","Statement":[
-		{"Sid":"Put","Effect":"Allow","Principal":{"AWS":%q},"Action":["s3:PutObject","s3:AbortMultipartUpload"],"Resource":"arn:aws:s3:::%s/logs/*"}]}`, role, bucketB)
+		{"Sid":"Put","Effect":"Allow","Principal":{"AWS":%q},"Action":["s3:PutObject","s3:AbortMultipartUpload"],
+		"Resource":"arn:aws:s3:::%s/logs/*"}]}`, role, bucketB)
 }
 
 func keyPolicy(role string) string {
 	return fmt.Sprintf(`{"Version":"2012-10-17","Statement":[
 		{"Sid":"Admin","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::%s:root"},"Action":"kms:*","Resource":"*"},
-		{"Sid":"Use","Effect":"Allow","Principal":{"AWS":%q},"Action":["kms:GenerateDataKey","kms:Decrypt"],"Resource":"*","Condition":{"StringEquals":{"kms:ViaService":"s3.%s.amazonaws.com"}}}]}`, accountB, role, region)
+		{"Sid":"Use","Effect":"Allow","Principal":{"AWS":%q},"Action":["kms:GenerateDataKey","kms:Decrypt"],"Resource":"*",
+		"Condition":{"StringEquals":{"kms:ViaService":"s3.%s.amazonaws.com"}}}]}`, accountB, role, region)
 }
 
 // newWorld sets everything up with the SDK, as a user would.

@@ -47,7 +47,7 @@ func TestLifecycleRules(t *testing.T) {
 		{"abort", s3types.LifecycleRule{Filter: all, AbortIncompleteMultipartUpload: abort(7)}, ""},
 		{"expire by days", s3types.LifecycleRule{Filter: all, Expiration: days(1)}, ""},
 		{"expire by date", s3types.LifecycleRule{Filter: all, Expiration: &s3types.LifecycleExpiration{Date: aws.Time(midnight)}}, ""},
-		{"the older prefix", s3types.LifecycleRule{Prefix: aws.String("p"), Expiration: days(1)}, ""}, //nolint:staticcheck // deprecated, and still in use
+		{"the older prefix", s3types.LifecycleRule{Prefix: aws.String("p"), Expiration: days(1)}, ""}, //nolint:staticcheck // still in use
 		{
 			"And",
 			s3types.LifecycleRule{
@@ -70,7 +70,8 @@ func TestLifecycleRules(t *testing.T) {
 		},
 		{"no action", s3types.LifecycleRule{Filter: all}, "At least one action needs to be specified in a rule"},
 		{"neither filter nor prefix", s3types.LifecycleRule{Expiration: days(1)}, "did not validate"},
-		{"both filter and prefix", s3types.LifecycleRule{Filter: all, Prefix: aws.String(""), Expiration: days(1)}, "did not validate"}, //nolint:staticcheck // deprecated, and still in use
+		{"both filter and prefix", s3types.LifecycleRule{Filter: all, Prefix: aws.String(""), Expiration: days(1)}, //nolint:staticcheck // in use
+			"did not validate"},
 		{
 			"two filters", s3types.LifecycleRule{Filter: &s3types.LifecycleRuleFilter{Prefix: aws.String("p"), ObjectSizeLessThan: aws.Int64(2)},
 				Expiration: days(1)}, "did not validate",
@@ -150,7 +151,7 @@ func TestLifecycleRules(t *testing.T) {
 // describe writes a rule without its pointers.
 func describe(r s3types.LifecycleRule) string {
 	var s strings.Builder
-	fmt.Fprintf(&s, "%s %q", r.Status, aws.ToString(r.Prefix)) //nolint:staticcheck // deprecated, and still in use
+	fmt.Fprintf(&s, "%s %q", r.Status, aws.ToString(r.Prefix)) //nolint:staticcheck // still in use
 	if f := r.Filter; f != nil {
 		fmt.Fprintf(&s, " filter %q %v", aws.ToString(f.Prefix), f.And != nil)
 		if f.And != nil {

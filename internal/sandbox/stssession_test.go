@@ -131,7 +131,8 @@ func TestTrustPoliciesDecideOnTags(t *testing.T) {
 	w := newSTSWorld(t)
 	arn := w.role("tenants", fmt.Sprintf(`{"Version":"2012-10-17","Statement":[
 		{"Effect":"Allow","Principal":{"AWS":%q},"Action":"sts:AssumeRole"},
-		{"Effect":"Allow","Principal":{"AWS":%q},"Action":"sts:TagSession","Condition":{"StringEquals":{"aws:RequestTag/tenant":"7"},"ForAllValues:StringEquals":{"aws:TagKeys":["tenant"],"sts:TransitiveTagKeys":["tenant"]}}}]}`, accountA, accountA), assumeAll)
+		{"Effect":"Allow","Principal":{"AWS":%q},"Action":"sts:TagSession","Condition":{"StringEquals":{"aws:RequestTag/tenant":"7"},
+		"ForAllValues:StringEquals":{"aws:TagKeys":["tenant"],"sts:TransitiveTagKeys":["tenant"]}}}]}`, accountA, accountA), assumeAll)
 	for name, row := range map[string]struct {
 		tags []string
 		code string

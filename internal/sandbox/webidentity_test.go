@@ -31,7 +31,8 @@ func provider(t testing.TB, c *clients, issuer string, audiences ...string) (arn
 
 func podTrust(provider string) string {
 	id := strings.TrimPrefix(clusterIssuer, "https://")
-	return fmt.Sprintf(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Federated":%q},"Action":["sts:AssumeRoleWithWebIdentity","sts:TagSession"],
+	return fmt.Sprintf(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Federated":%q},
+	"Action":["sts:AssumeRoleWithWebIdentity","sts:TagSession"],
 		"Condition":{"StringEquals":{"%s:sub":%q,"%s:aud":"sts.amazonaws.com"}}}}`, provider, id, podSubject, id)
 }
 

@@ -118,7 +118,8 @@ func TestMeaningIsComparedNotText(t *testing.T) {
 	other := `{"Version":"2012-10-17","Statement":[{"Condition":{"StringEquals":{"kms:viaservice":["s3.eu-west-1.amazonaws.com"]}},` +
 		`"Resource":["` +
 		state.Keys[0].ARN + `"],"Action":["KMS:Decrypt","kms:generatedatakey"],"Effect":"Allow","Sid":"BrokerdUseKeyThroughS3AuditLogs6374ec"},
-		{"Sid":"BrokerdWriteObjectsAuditLogs6374ec","Effect":"Allow","Action":["s3:AbortMultipartUpload","s3:PutObject"],"Resource":"arn:aws:s3:::tenant-bucket/logs/*"}]}`
+		{"Sid":"BrokerdWriteObjectsAuditLogs6374ec","Effect":"Allow","Action":["s3:AbortMultipartUpload","s3:PutObject"],` +
+		`"Resource":"arn:aws:s3:::tenant-bucket/logs/*"}]}`
 	e, err := planPolicy(KindIdentity, other, state.Roles[0].Inline, own)
 	if err != nil || e.op != OpKeep {
 		t.Errorf("%v %v: %+v", err, e.op, e.statements)

@@ -95,8 +95,9 @@ func TestRcloneKeepsAFolderInTheSandbox(t *testing.T) {
 	}
 	out, err := shell(t, dir, append(sandboxProcess(t), "RCLONE="+rclone), `
 eval "$(brokerctl sandbox env --account b)"
-r() { "$RCLONE" --config /dev/null --ca-cert "$AWS_CA_BUNDLE" --s3-provider AWS --s3-env-auth --s3-region eu-west-1 --s3-endpoint "$AWS_ENDPOINT_URL" \
-  --s3-force-path-style --s3-location-constraint eu-west-1 --s3-upload-cutoff 5Mi --s3-chunk-size 5Mi --retries 1 --low-level-retries 1 --log-level ERROR "$@"; }
+r() { "$RCLONE" --config /dev/null --ca-cert "$AWS_CA_BUNDLE" --s3-provider AWS --s3-env-auth \
+  --s3-region eu-west-1 --s3-endpoint "$AWS_ENDPOINT_URL" --s3-force-path-style --s3-location-constraint eu-west-1 \
+  --s3-upload-cutoff 5Mi --s3-chunk-size 5Mi --retries 1 --low-level-retries 1 --log-level ERROR "$@"; }
 calls() { echo "$1 $(brokerctl sandbox events --name "$1" -o json | grep -c "$2")"; }
 r mkdir :s3:kept
 r sync source :s3:kept/copy

@@ -109,7 +109,8 @@ func TestTheGuidesPythonHasADeadline(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = l.Close() }()
-	program := example(t, "python") + "\ntry:\n    upload(\"d\", \"n\", __file__, seconds=1)\nexcept grpc.RpcError as e:\n    print(e.code())\n"
+	program := example(t, "python") + "\ntry:\n    upload(\"d\", \"n\", __file__, seconds=1)\n" +
+		"except grpc.RpcError as e:\n    print(e.code())\n"
 	if err := os.WriteFile(filepath.Join(dir, "guide.py"), []byte(program), 0o600); err != nil {
 		t.Fatal(err)
 	}

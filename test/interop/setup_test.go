@@ -27,18 +27,24 @@ j() { python3 -c 'import json,sys; d=json.load(open("sandbox.json")); print(eval
 A=$(j '["account_a"]'); B=$(j '["account_b"]')
 eval "$(brokerctl sandbox env --account a)"
 aws iam create-user --user-name app > /dev/null
-aws iam create-role --role-name auditors --assume-role-policy-document '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::'$A':root"},"Action":"sts:AssumeRole"}]}' > /dev/null
-aws iam create-access-key --user-name app --query 'AccessKey.[AccessKeyId,SecretAccessKey]' --output text | (read -r id secret; printf '[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n' "$id" "$secret" > credentials)
+aws iam create-role --role-name auditors --assume-role-policy-document '{"Version":"2012-10-17","Statement":[
+  {"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::'$A':root"},"Action":"sts:AssumeRole"}]}' > /dev/null
+aws iam create-access-key --user-name app --query 'AccessKey.[AccessKeyId,SecretAccessKey]' --output text |
+  (read -r id secret; printf '[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n' "$id" "$secret" > credentials)
 ENDPOINT=$AWS_ENDPOINT_URL CA=$AWS_CA_BUNDLE
 eval "$(brokerctl sandbox env --account b)"
 KEY=$(aws kms create-key --query KeyMetadata.Arn --output text)
-aws kms put-key-policy --key-id "$KEY" --policy-name default --policy '{"Version":"2012-10-17","Statement":[{"Sid":"Admins","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::'$B':root"},"Action":"kms:*","Resource":"*"},{"Sid":"` + foreignSid + `","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::'$A':role/auditors"},"Action":"kms:Decrypt","Resource":"*"}]}'
+aws kms put-key-policy --key-id "$KEY" --policy-name default --policy '{"Version":"2012-10-17","Statement":[
+  {"Sid":"Admins","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::'$B':root"},"Action":"kms:*","Resource":"*"},
+  {"Sid":"` + foreignSid + `","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::'$A':role/auditors"},"Action":"kms:Decrypt",
+  "Resource":"*"}]}'
 if [ "$MAKE_BUCKET" = yes ]; then
   aws s3api create-bucket --bucket tenant-logs --create-bucket-configuration LocationConstraint=eu-west-1 > /dev/null
-  aws s3api put-bucket-policy --bucket tenant-logs --policy '{"Version":"2012-10-17","Statement":[{"Sid":"` +
-	foreignSid +
-	`","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::'$A':role/auditors"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::tenant-logs/${aws:username}/*"}]}'
-  aws s3api put-bucket-lifecycle-configuration --bucket tenant-logs --lifecycle-configuration '{"Rules":[{"ID":"theirs","Status":"Enabled","Filter":{"Prefix":"tmp/"},"Expiration":{"Days":9}}]}' > /dev/null
+  aws s3api put-bucket-policy --bucket tenant-logs --policy '{"Version":"2012-10-17","Statement":[
+    {"Sid":"` + foreignSid + `","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::'$A':role/auditors"},"Action":"s3:GetObject",
+    "Resource":"arn:aws:s3:::tenant-logs/${aws:username}/*"}]}'
+  aws s3api put-bucket-lifecycle-configuration --bucket tenant-logs --lifecycle-configuration '{"Rules":[
+    {"ID":"theirs","Status":"Enabled","Filter":{"Prefix":"tmp/"},"Expiration":{"Days":9}}]}' > /dev/null
 fi
 cat > brokerd.yaml <<END
 socket: {path: $PWD/s.sock}
@@ -158,7 +164,8 @@ func TestRenderedTerraformMakesTheArrangement(t *testing.T) {
 			// The providers of the sandbox have endpoints; the rendered ones are meant to be replaced.
 			p.run(t, `cd tf && terraform validate -no-color
 sed -n '/^terraform/,/^}/p' brokerd-providers.tf > versions && mv versions brokerd-providers.tf
-brokerctl sandbox env --format terraform | sed 's/alias  *= "b"/alias = "target"/; 0,/provider "aws" {/s//provider "aws" {\n  alias = "source"/' > sandbox.tf`)
+brokerctl sandbox env --format terraform |
+  sed 's/alias  *= "b"/alias = "target"/; 0,/provider "aws" {/s//provider "aws" {\n  alias = "source"/' > sandbox.tf`)
 			p.variables(t, bucket)
 			for _, step := range []string{
 				"terraform validate -no-color",
@@ -295,7 +302,8 @@ if command -v cfn-lint > /dev/null; then cfn-lint out/*; fi`)
 			}
 			copyTestdata(t, "cloudformation.py", p.dir)
 			p.run(t, `eval "$(brokerctl sandbox env --account a)"; python3 cloudformation.py out/brokerd-source.template.json Create
-eval "$(brokerctl sandbox env --account b)"; python3 cloudformation.py out/brokerd-target.template.json Create; python3 cloudformation.py out/brokerd-target.template.json Update`)
+eval "$(brokerctl sandbox env --account b)"; python3 cloudformation.py out/brokerd-target.template.json Create
+python3 cloudformation.py out/brokerd-target.template.json Update`)
 			p.delivers(t)
 			p.keepsTheirs(t, bucket)
 			if !bucket { // the default encryption of a bucket that exists is left alone

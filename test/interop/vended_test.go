@@ -140,7 +140,8 @@ func TestBotoTakesItsKeysOverHTTP(t *testing.T) {
 	v := vended(t)
 	out, err := shell(t, t.TempDir(), v.byEndpoint(), `python3 -c '
 import boto3, os
-boto3.client("s3").put_object(Bucket=os.environ["BUCKET"], Key="logs/by-boto", Body=b"hello", ServerSideEncryption="aws:kms", SSEKMSKeyId=os.environ["KEY"])
+boto3.client("s3").put_object(Bucket=os.environ["BUCKET"], Key="logs/by-boto", Body=b"hello",
+  ServerSideEncryption="aws:kms", SSEKMSKeyId=os.environ["KEY"])
 '`)
 	if err != nil {
 		t.Errorf("%v\n%s", err, out)

@@ -77,7 +77,8 @@ func TestElementsCompareMeaning(t *testing.T) {
 	const a = `{"Sid":"A","Effect":"Allow","Principal":"*","Action":["S3:PutObject","s3:GetObject"],"Resource":"*",` +
 		`"Condition":{"Bool":{"aws:SecureTransport":true}}}`
 	for b, want := range map[string]bool{
-		`{"Effect":"Allow","Principal":{"AWS":["*"]},"Action":["s3:getobject","s3:putobject"],"Resource":["*"],"Condition":{"Bool":{"AWS:securetransport":"true"}}}`: true,
+		`{"Effect":"Allow","Principal":{"AWS":["*"]},"Action":["s3:getobject","s3:putobject"],"Resource":["*"],` +
+			`"Condition":{"Bool":{"AWS:securetransport":"true"}}}`: true,
 		strings.Replace(a, `"Allow"`, `"Deny"`, 1):                      false,
 		strings.Replace(a, `"Principal"`, `"NotPrincipal"`, 1):          false,
 		strings.Replace(a, `"Bool"`, `"BoolIfExists"`, 1):               false,

@@ -128,7 +128,8 @@ func FuzzRequestDocuments(f *testing.F) {
 	f.Add([]byte(`<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>"x"</ETag></Part></CompleteMultipartUpload>`))
 	f.Add(
 		[]byte(
-			`<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>`,
+			`<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault>` +
+				`<SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>`,
 		),
 	)
 	f.Fuzz(func(t *testing.T, data []byte) {

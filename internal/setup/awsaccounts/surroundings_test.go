@@ -26,7 +26,9 @@ import (
 func (w *world) blockAccount(t *testing.T) {
 	t.Helper()
 	body := `<PublicAccessBlockConfiguration ` +
-		`xmlns="http://awss3control.amazonaws.com/doc/2018-08-20/"><BlockPublicAcls>true</BlockPublicAcls><IgnorePublicAcls>true</IgnorePublicAcls><BlockPublicPolicy>true</BlockPublicPolicy><RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>`
+		`xmlns="http://awss3control.amazonaws.com/doc/2018-08-20/"><BlockPublicAcls>true</BlockPublicAcls>` +
+		`<IgnorePublicAcls>true</IgnorePublicAcls><BlockPublicPolicy>true</BlockPublicPolicy>` +
+		`<RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>`
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, w.Sandbox.Endpoint()+"/v20180820/configuration/publicAccessBlock",
 		strings.NewReader(body))
 	if err != nil {

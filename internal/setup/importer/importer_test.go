@@ -277,8 +277,10 @@ func TestTagsAndACLsThatPoliciesAskForAreAdopted(t *testing.T) {
 	snap := as(t, state)
 	doc := document(snap, setup.KindBucket)
 	*doc = strings.Replace(*doc, `"Statement": [`, `"Statement": [
-{"Effect":"Deny","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::tenant-bucket/logs/*","Condition":{"StringNotEqualsIfExists":{"s3:x-amz-acl":"bucket-owner-full-control"}}},
-{"Effect":"Deny","Principal":"*","Action":"s3:PutObjectTagging","Resource":"arn:aws:s3:::tenant-bucket/logs/*","Condition":{"StringNotEquals":{"s3:RequestObjectTag/team":"a"}}},`, 1)
+{"Effect":"Deny","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::tenant-bucket/logs/*",
+"Condition":{"StringNotEqualsIfExists":{"s3:x-amz-acl":"bucket-owner-full-control"}}},
+{"Effect":"Deny","Principal":"*","Action":"s3:PutObjectTagging","Resource":"arn:aws:s3:::tenant-bucket/logs/*",
+"Condition":{"StringNotEquals":{"s3:RequestObjectTag/team":"a"}}},`, 1)
 	got, c := adopted(t, snap)
 	d := c.Destinations[bucket]
 	if d.ACL != "bucket-owner-full-control" || d.Tags["team"] != "a" || len(got.Findings) != 0 {
