@@ -1,27 +1,12 @@
 package verify
 
 import (
-	_ "embed"
 	"encoding/json"
 	"fmt"
 	"strings"
-	"text/template"
 
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
-
-// The jq programs that change one statement. Each compares the document with the
-// one that verify read, and stops when it differs.
-//
-//go:embed fix_command.tmpl
-var commandText string
-
-// change is the data of fix_command.tmpl.
-type change struct {
-	Fix           report.Fix
-	New, Old, Sid string // JSON
-	Role          string // JSON; empty where a statement has no principal
-}
 
 // command returns a fix as a command for a shell that is signed in to the account.
 // It reads the document again and changes one statement of it. It needs the AWS CLI
@@ -82,35 +67,47 @@ func (x *fixes) bucketCommand(filter string) string {
 }
 
 // jqFilter returns the jq program of a fix; empty for a fix that changes no statement.
+// The program compares the document with the one that verify read, and stops when it
+// differs. It is built without text/template, which would keep every exported method of
+// the daemon's libraries in its binary.
 func (x *fixes) jqFilter(kind string, f report.Fix) string {
-	c := change{Fix: f, New: string(f.Patch)}
+	const list = `.Statement |= (if type=="array" then . else [.] end)`
 	switch f.Kind {
 	case report.FixAddStatement:
 		if len(f.Patch) == 0 {
 			return ""
 		}
-		c.Sid = jsonString(parseStatement(string(f.Patch)).Sid)
-		if kind == report.ArtefactBucketPolicy || kind == report.ArtefactKeyPolicy || kind == report.ArtefactIdentityBucket ||
-			kind == report.ArtefactIdentityKey {
-			c.Role = jsonString(x.dest.Role)
-		}
+		return list + x.sidIsFree(kind, f) + " | .Statement += [" + string(f.Patch) + "]"
 	case report.FixReplaceStatement, report.FixRemoveStatement:
 		if f.Statement == nil || !json.Valid([]byte(f.Statement.Text)) || f.Kind == report.FixReplaceStatement && len(f.Patch) == 0 {
 			return ""
 		}
-		c.Old = strings.TrimSpace(f.Statement.Text)
+		change := "del(.Statement[$i])"
+		if len(f.Patch) > 0 {
+			change = ".Statement[$i] = " + string(f.Patch)
+		}
+		return list + " | (.Statement | map(. == " + strings.TrimSpace(f.Statement.Text) + ") | index(true)) as $i\n" +
+			`| if $i == null then error("the statement is not in the document as it was read: run verify again") else . end` +
+			"\n| " + change
 	default:
 		return ""
 	}
-	t, err := template.New("command").Parse(commandText)
-	if err != nil {
+}
+
+// sidIsFree stops at another statement with the Sid of the new one, and removes an older
+// copy of it.
+func (x *fixes) sidIsFree(kind string, f report.Fix) string {
+	sid := jsonString(parseStatement(string(f.Patch)).Sid)
+	if sid == "" {
 		return ""
 	}
-	var out strings.Builder
-	if t.Execute(&out, c) != nil {
-		return ""
+	foreign := ""
+	switch kind {
+	case report.ArtefactBucketPolicy, report.ArtefactKeyPolicy, report.ArtefactIdentityBucket, report.ArtefactIdentityKey:
+		foreign = " and (tostring | contains(" + jsonString(x.dest.Role) + ") | not)"
 	}
-	return strings.TrimSpace(out.String())
+	return "\n| if any(.Statement[]; .Sid == " + sid + foreign + `) then error("the document has another statement with the Sid " + ` +
+		sid + ` + ": compare them first") else . end` + "\n| .Statement |= map(select(.Sid != " + sid + "))"
 }
 
 func jsonString(s string) string {

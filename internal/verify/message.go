@@ -1,18 +1,13 @@
 package verify
 
 import (
-	_ "embed"
 	"fmt"
 	"strings"
-	"text/template"
 
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
-//go:embed message.tmpl
-var messageText string
-
-// letter is the data of message.tmpl.
+// letter is a message before it is written.
 type letter struct {
 	Role, RoleAccount    string
 	Bucket, Account, Key string
@@ -32,11 +27,7 @@ type letterItem struct {
 // messages are texts for the administrators of the other account: each finding with
 // its statement, its command, and its evidence. Faults that stop deliveries and
 // recommendations are separate messages.
-func (r *run) messages(rep report.Report) ([]report.Message, error) {
-	text, err := template.New("message").Parse(messageText)
-	if err != nil {
-		return nil, fmt.Errorf("reading the template of the message: %w", err)
-	}
+func (r *run) messages(rep report.Report) []report.Message {
 	var out []report.Message
 	for _, broken := range []bool{true, false} {
 		letters := map[report.Account]*letter{}
@@ -55,14 +46,42 @@ func (r *run) messages(rep report.Report) ([]report.Message, error) {
 			l.Items = append(l.Items, itemOf(len(l.Items)+1, c))
 		}
 		for _, a := range accounts {
-			var b strings.Builder
-			if err := text.Execute(&b, letters[a]); err != nil {
-				return nil, fmt.Errorf("writing the message for account %s: %w", a.ID, err)
-			}
-			out = append(out, report.Message{Account: a, Text: b.String(), Subject: r.subject(a, len(letters[a].Items), broken)})
+			out = append(out, report.Message{Account: a, Text: letters[a].String(), Subject: r.subject(a, len(letters[a].Items), broken)})
 		}
 	}
-	return out, nil
+	return out
+}
+
+// String is built without text/template: see jqFilter.
+func (l letter) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Hello,\n\nthe role %s in account %s delivers objects to the bucket %s in your account %s, encrypted with %s.",
+		l.Role, l.RoleAccount, l.Bucket, l.Account, l.Key)
+	if l.Broken {
+		b.WriteString(" These deliveries fail until your account changes the following.\n")
+	} else {
+		b.WriteString(" No delivery depends on the following. It is recommended, because it is safer or avoids a later failure.\n")
+	}
+	for _, item := range l.Items {
+		fmt.Fprintf(&b, "\n%d. %s (%s)\n%s.\n%s", item.Number, item.Document, item.Code, item.Why, item.Fix)
+		if item.Patch != "" {
+			b.WriteString("\n\n" + item.Patch)
+		}
+		if item.Command != "" {
+			b.WriteString("\n\nAs a command:\n\n" + item.Command)
+		}
+		for _, e := range item.Seen {
+			fmt.Fprintf(&b, "\n\nSeen: %s, request id %s", e.Operation, e.RequestID)
+			if e.AWSCode != "" {
+				b.WriteString(", " + e.AWSCode)
+			}
+			if e.AWSMessage != "" {
+				b.WriteString(" " + e.AWSMessage)
+			}
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
 }
 
 func (r *run) subject(a report.Account, n int, broken bool) string {
