@@ -63,6 +63,8 @@ func Dial(socket string, opts ...Option) (*Client, error) {
 		// crosses no network.
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithContextDialer(d.grpc),
+		grpc.WithChainUnaryInterceptor(d.unary),
+		grpc.WithChainStreamInterceptor(d.stream),
 		// A daemon that is stopped or frozen answers no ping.
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingAfter, Timeout: pingTimeout}),
 		// The daemon is on this host: retry as soon as its socket is back.

@@ -38,7 +38,9 @@ type dialer struct {
 func (d *dialer) dial(ctx context.Context) (net.Conn, error) {
 	var nd net.Dialer
 	conn, err := nd.DialContext(ctx, "unix", d.path)
-	d.note(d.explain(err), err)
+	if final, _ := d.failure(); err != nil || final == nil || !final.refused {
+		d.note(d.explain(err), err)
+	} // a refusal counts until the daemon has answered otherwise
 	return conn, err
 }
 
@@ -177,6 +179,9 @@ func (c *prefaceConn) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
 	if err != nil && !errors.Is(err, net.ErrClosed) {
 		c.left.Store(true)
+		if closedByPeer(err) {
+			return len(p), nil // the reader hears why, or that the peer is gone
+		}
 	}
 	return n, err
 }
@@ -193,6 +198,11 @@ func (c *prefaceConn) Read(p []byte) (int, error) {
 	if c.done || n == 0 {
 		return n, err
 	}
+	if refusal := refusalIn(p[:n]); refusal != nil && len(c.head) == 0 {
+		c.done = true
+		c.d.note(refusal, refusal)
+		return 0, refusal
+	}
 	c.head = append(c.head, p[:min(n, 9-len(c.head))]...)
 	if !settingsPrefix(c.head) {
 		c.done = true
@@ -200,7 +210,9 @@ func (c *prefaceConn) Read(p []byte) (int, error) {
 		c.d.note(wrong, wrong)
 		return 0, wrong
 	}
-	c.done = len(c.head) == 9
+	if c.done = len(c.head) == 9; c.done {
+		c.d.note(nil, nil)
+	}
 	return n, err
 }
 

@@ -27,6 +27,8 @@ type Error struct {
 	// MayBeStored reports that an upload was sent whole and that its outcome is unknown.
 	// False: there is no object. See the function of that name.
 	MayBeStored bool
+
+	refused bool // the daemon refused the connection
 }
 
 // Error returns the message with its reason.

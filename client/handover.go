@@ -122,6 +122,9 @@ func (a *answers) message(first bool) ([]byte, error) {
 	if first && n&0xff == 4 && (n>>8)%6 == 0 {
 		var rest [5]byte
 		if _, err := io.ReadFull(a.conn, rest[:]); err == nil && rest == [5]byte{} {
+			if n>>8 == 0 {
+				return nil, errNotTaken // a refusal, see refusalIn: the stream hears it
+			}
 			return nil, errHTTP2
 		} else if n < 5 || err != nil {
 			return nil, a.broken(errors.New("not an answer"))
@@ -166,10 +169,15 @@ func (a *answers) decode(raw []byte) (resp *brokerdv1.UploadResponse, final bool
 	}
 	err = a.c.FromError(status.ErrorProto(&spb.Status{Code: out.GetCode(), Message: out.GetMessage(), Details: out.GetDetails()}))
 	var e *Error
-	if errors.As(err, &e) && reason.Reason(e.Reason) == reason.DescriptorRefused {
+	if errors.As(err, &e) && streamInstead(reason.Reason(e.Reason)) {
 		return nil, true, errNotTaken
 	}
 	return nil, true, err
+}
+
+// streamInstead reports whether the bytes may be sent in a stream after a refusal.
+func streamInstead(r reason.Reason) bool {
+	return r == reason.DescriptorRefused || r == reason.TooManyConnections
 }
 
 // broken is the error of a connection that ended before the final answer.

@@ -30,6 +30,8 @@ type Socket struct {
 	Path  string   `yaml:"path"`  // default /run/brokerd/brokerd.sock
 	Mode  FileMode `yaml:"mode"`  // default 0660; "other" bits are allowed (the access rules decide), but warned about
 	Group string   `yaml:"group"` // owning group, name or number; empty: the daemon's own
+	// Reflection serves the description of the API to every caller, for tools such as grpcurl.
+	Reflection bool `yaml:"reflection"`
 }
 
 // Metrics is the Prometheus endpoint. An empty Address turns it off.

@@ -65,7 +65,8 @@ func (c *Config) RestartNeeded(next *Config) []string {
 		was, now any
 	}{
 		{"socket.path", c.Socket.Path, next.Socket.Path}, {"socket.mode", c.Socket.Mode, next.Socket.Mode},
-		{"socket.group", c.Socket.Group, next.Socket.Group}, {"vend.address", c.Vend.Address, next.Vend.Address},
+		{"socket.group", c.Socket.Group, next.Socket.Group}, {"socket.reflection", c.Socket.Reflection, next.Socket.Reflection},
+		{"vend.address", c.Vend.Address, next.Vend.Address},
 		{"vend.socket", c.Vend.Socket, next.Vend.Socket}, {"metrics.address", c.Metrics.Address, next.Metrics.Address},
 		{"memory.max", c.Memory.Max, next.Memory.Max}, {"spool.dir", c.Spool.Dir, next.Spool.Dir},
 		{"spool.concurrency", c.Spool.Concurrency, next.Spool.Concurrency},

@@ -14,6 +14,11 @@ import (
 // guardUnary gives every error its details, and turns a panic into an error.
 func (s *Server) guardUnary(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (resp any, err error) {
 	defer s.recovered(info.FullMethod, &err)
+	c := callOf(ctx)
+	defer c.end(ctx)
+	if err := c.arrived(); err != nil {
+		return nil, outward(err)
+	}
 	resp, err = next(ctx, req)
 	return resp, outward(err)
 }
@@ -21,6 +26,14 @@ func (s *Server) guardUnary(ctx context.Context, req any, info *grpc.UnaryServer
 // guardStream does the same for streams.
 func (s *Server) guardStream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) (err error) {
 	defer s.recovered(info.FullMethod, &err)
+	c := callOf(stream.Context())
+	defer c.end(stream.Context())
+	if c != nil && c.refusal != nil {
+		return outward(c.refusal)
+	}
+	if c != nil && c.timer != nil {
+		stream = timed{stream, c} // its handler reads the message
+	}
 	if info.FullMethod == healthpb.Health_Watch_FullMethodName {
 		ctx, cancel := context.WithCancel(stream.Context())
 		defer cancel()

@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 
 	"google.golang.org/grpc/codes"
@@ -23,6 +24,7 @@ type peerCredentials struct{ files *handover }
 type peerInfo struct {
 	credentials.CommonAuthInfo
 	peer access.Peer
+	conn *unixsock.Conn
 }
 
 // AuthType implements credentials.AuthInfo.
@@ -30,23 +32,20 @@ func (peerInfo) AuthType() string { return "unix-peer" }
 
 // ServerHandshake implements credentials.TransportCredentials.
 func (c peerCredentials) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
-	p, err := unixsock.Peer(conn)
+	admitted, ok := conn.(*unixsock.Conn)
+	if !ok {
+		return nil, nil, fmt.Errorf("a %T was not admitted", conn)
+	}
+	files, replayed, err := unixsock.Sniff(c.files.s.intake.Waiting(), admitted)
 	if err != nil {
 		return nil, nil, err
 	}
-	if unixConn, ok := conn.(*net.UnixConn); ok {
-		files, replayed, err := unixsock.Sniff(c.files.s.intake.Waiting(), unixConn)
-		if err != nil {
-			return nil, nil, err
-		}
-		if files != nil {
-			c.files.serve(files, p)
-			return nil, nil, credentials.ErrConnDispatched
-		}
-		conn = replayed
+	if files != nil {
+		c.files.serve(files, admitted.Peer)
+		return nil, nil, credentials.ErrConnDispatched
 	}
-	return conn, peerInfo{
-		CommonAuthInfo: credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity}, peer: p,
+	return replayed, peerInfo{
+		CommonAuthInfo: credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity}, peer: admitted.Peer, conn: admitted,
 	}, nil
 }
 

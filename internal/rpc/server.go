@@ -21,7 +21,9 @@ import (
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/health"
 	"github.com/brokerd/brokerd/internal/intake"
+	"github.com/brokerd/brokerd/internal/quota"
 	"github.com/brokerd/brokerd/internal/spool"
+	"github.com/brokerd/brokerd/internal/unixsock"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
@@ -65,9 +67,15 @@ type Options struct {
 	Stats    *health.Stats
 	Logger   *zap.Logger
 	Version  string
+	// Quota holds the shares of users, and Lines limits the log lines that they cause; nil:
+	// the server has its own.
+	Quota *quota.Ledger
+	Lines *quota.Lines
 	// Unary and Stream wrap every call, outermost first.
 	Unary  []grpc.UnaryServerInterceptor
 	Stream []grpc.StreamServerInterceptor
+
+	messageTimeout time.Duration // 0: that of the constant
 }
 
 // streamWindow bounds the unread bytes of a stream. An upload that is not read stops
@@ -75,9 +83,20 @@ type Options struct {
 // memory for every stream; below 256 KiB a single stream becomes slower.
 const streamWindow = 256 << 10
 
-// maxMessage is above intake.MaxChunk, so that the error of a slightly larger chunk can
-// name the limit.
-const maxMessage = 1 << 20
+// maxMessage is above intake.MaxChunk and maxPolicies, so that the error of a slightly
+// larger chunk or document can name the limit. gRPC holds a message that is on its way.
+const maxMessage = 576 << 10
+
+const (
+	// maxHeaderList bounds the header fields of a call, in bytes. gRPC's own limit is 16 MiB.
+	maxHeaderList = 16 << 10
+	// handshakeTimeout is how long a new connection may take until HTTP/2 is agreed on.
+	handshakeTimeout = 10 * time.Second
+	// idleConnection is how long a connection may have no call. A client connects again.
+	idleConnection = 5 * time.Minute
+	// connectionAge is after which a connection takes no new calls. Open calls go on.
+	connectionAge = time.Hour
+)
 
 // streamWorkers is the number of goroutines that gRPC keeps for streams. Their stacks
 // have grown already.
@@ -92,6 +111,9 @@ type Server struct {
 	health  *grpchealth.Server
 	started time.Time
 	files   *handover
+	quota   *quota.Ledger
+	resets  *quota.Rates
+	lines   *quota.Lines
 }
 
 // NewServer makes a server. Serve runs it.
@@ -105,6 +127,7 @@ func NewServer(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{o: o, policy: &policy{log: o.Logger}, health: grpchealth.NewServer(), started: time.Now()}
+	s.account(rules)
 	s.policy.current.Store(&configuration{o.Config, rules})
 	if s.intake, err = intake.New(intake.Options{
 		Policy: s.policy, Deliver: o.Deliver, Spool: o.Spool, Admission: o.Admission, Stats: o.Stats, Meter: o.Meter, Logger: o.Logger,
@@ -115,6 +138,9 @@ func NewServer(o Options) (*Server, error) {
 	s.grpc = grpc.NewServer(
 		grpc.Creds(peerCredentials{s.files}),
 		grpc.ForceServerCodecV2(newCodec()),
+		grpc.InTapHandle(s.open),
+		grpc.ConnectionTimeout(handshakeTimeout),
+		grpc.MaxHeaderListSize(maxHeaderList),
 		grpc.MaxRecvMsgSize(maxMessage),
 		grpc.MaxConcurrentStreams(uint32(o.Admission.MaxUploads())+64),
 		grpc.StaticStreamWindowSize(streamWindow),
@@ -122,13 +148,16 @@ func NewServer(o Options) (*Server, error) {
 		grpc.WaitForHandlers(true),
 		grpc.NumStreamWorkers(streamWorkers),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: idleConnection, MaxConnectionAge: connectionAge}),
 		grpc.ChainUnaryInterceptor(append(o.Unary, s.guardUnary)...),
 		grpc.ChainStreamInterceptor(append(o.Stream, s.guardStream)...),
 	)
 	brokerdv1.RegisterBrokerServiceServer(s.grpc, &brokerService{s: s})
 	brokerdv1.RegisterAdminServiceServer(s.grpc, &adminService{s: s})
 	healthpb.RegisterHealthServer(s.grpc, s.health)
-	reflection.Register(s.grpc)
+	if o.Config.Socket.Reflection {
+		reflection.Register(s.grpc)
+	}
 	s.health.SetServingStatus("", healthpb.HealthCheckResponse_NOT_SERVING)
 	for name := range o.Config.Destinations { // a client may ask before the first sessions are there
 		s.health.SetServingStatus(name, healthpb.HealthCheckResponse_NOT_SERVING)
@@ -141,7 +170,7 @@ func (s *Server) GRPC() *grpc.Server { return s.grpc }
 
 // Serve answers on l until Stop. It returns nil after Stop.
 func (s *Server) Serve(l net.Listener) error {
-	if err := s.grpc.Serve(l); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+	if err := s.grpc.Serve(unixsock.Guard(l, s.admit)); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 		return fmt.Errorf("serving on %s: %w", l.Addr(), err)
 	}
 	return nil

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -29,7 +28,7 @@ const (
 //
 // One goroutine uses a FileConn at a time, except for Write. Close it at the end.
 type FileConn struct {
-	conn   *net.UnixConn
+	conn   *Conn
 	files  []*os.File // received and not taken
 	excess excess
 
@@ -65,7 +64,7 @@ func (c *FileConn) interruptRead() { _ = c.conn.SetReadDeadline(time.Unix(1, 0))
 
 // read reads once, and keeps the descriptors that come with the bytes.
 func (c *FileConn) read(dst []byte) (int, error) {
-	n, files, x, err := readRights(c.conn, dst)
+	n, files, x, err := readRights(c.conn.UnixConn, dst)
 	c.files, c.excess = append(c.files, files...), max(c.excess, x)
 	if len(c.files) > 1 {
 		c.excess = max(c.excess, tooMany)

@@ -19,7 +19,7 @@ const firstBytesTimeout = 10 * time.Second
 // Sniff reads the first bytes of a connection. It returns a FileConn when they are
 // FileMagic, else a connection that still yields them. It gives up when ctx ends.
 // After an error the caller closes conn.
-func Sniff(ctx context.Context, conn *net.UnixConn) (*FileConn, net.Conn, error) {
+func Sniff(ctx context.Context, conn *Conn) (*FileConn, net.Conn, error) {
 	c := &FileConn{conn: conn}
 	first, err := c.firstBytes(ctx)
 	if err == nil && first == FileMagic {
@@ -29,7 +29,7 @@ func Sniff(ctx context.Context, conn *net.UnixConn) (*FileConn, net.Conn, error)
 	if err != nil {
 		return nil, nil, err
 	}
-	return nil, &replayed{UnixConn: conn, first: []byte(first)}, nil
+	return nil, &replayed{Conn: conn, first: []byte(first)}, nil
 }
 
 // firstBytes reads no further than FileMagic, and only while the bytes match it.
@@ -53,7 +53,7 @@ func (c *FileConn) firstBytes(ctx context.Context) (string, error) {
 
 // replayed is a connection whose first bytes were read already.
 type replayed struct {
-	*net.UnixConn
+	*Conn
 	first []byte
 }
 
@@ -64,5 +64,5 @@ func (r *replayed) Read(p []byte) (int, error) {
 		r.first = r.first[n:]
 		return n, nil
 	}
-	return r.UnixConn.Read(p)
+	return r.Conn.Read(p)
 }
