@@ -17,7 +17,8 @@ import (
 )
 
 func credentialsCommand(a *console.App) *cobra.Command {
-	var form string
+	form := formProcess
+	var named *console.Destinations
 	cmd := &cobra.Command{
 		Use:   "credentials DESTINATION",
 		Short: "Print the session credentials of a destination, for programs that bring their own AWS client",
@@ -33,36 +34,48 @@ The formats:
 
 The output is a secret. It is valid until its expiration: at least 20 minutes, while
 STS can be reached.`,
-		Example: `  brokerctl credentials audit-logs --format env
+		Example: `  brokerctl credentials audit-logs -o env
   # ~/.aws/config:
   #   [profile audit-logs]
-  #   credential_process = brokerctl credentials audit-logs --format process`,
-		Args: cobra.ExactArgs(1),
+  #   credential_process = brokerctl credentials audit-logs -o process`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			write := map[string]func(io.Writer, string, *brokerdv1.GetCredentialsResponse) error{
-				"process": writeProcess, "env": writeEnv, "json": writeCredentialsJSON, "ini": writeINI,
-			}[form]
-			if write == nil {
-				return console.UsageError(fmt.Errorf("--format %q: want process, env, json or ini", form))
+			destination, err := named.Needed(args)
+			if err != nil {
+				return err
 			}
+			write := map[credentialsForm]func(io.Writer, string, *brokerdv1.GetCredentialsResponse) error{
+				formProcess: writeProcess, formEnv: writeEnv, formJSON: writeCredentialsJSON, formINI: writeINI,
+			}[form]
 			c, err := a.Dial()
 			if err != nil {
 				return err
 			}
 			defer func() { _ = c.Close() }()
-			r, err := issue(cmd.Context(), c, args[0])
+			r, err := issue(cmd.Context(), c, destination)
 			if err != nil {
 				return err
 			}
 			if r.GetExpiration() == nil {
 				return errors.New("the daemon's answer has no expiration; brokerctl uses no credentials without one")
 			}
-			return write(a.Out, args[0], r)
+			return write(a.Out, destination, r)
 		},
 	}
-	cmd.Flags().StringVar(&form, "format", "process", "process, env, json or ini")
+	console.FormatFlag(cmd, &form, "for a credential_process, a shell, programs, or a credentials file", formProcess, formEnv, formJSON, formINI)
+	a.SocketFlag(cmd)
+	named = a.DestinationFlag(cmd, "the destination", nil)
 	return cmd
 }
+
+// credentialsForm is a form in which credentials are printed.
+type credentialsForm string
+
+const (
+	formProcess credentialsForm = "process"
+	formEnv     credentialsForm = "env"
+	formJSON    credentialsForm = "json"
+	formINI     credentialsForm = "ini"
+)
 
 // writeProcess writes the JSON that AWS SDKs read from a credential_process.
 func writeProcess(w io.Writer, _ string, r *brokerdv1.GetCredentialsResponse) error {

@@ -49,6 +49,7 @@ environment variables for the AWS CLI.`,
 	}
 	cmd.Flags().StringVar(&brokerd, "brokerd", "",
 		"the brokerd program (default: next to brokerctl, else built from this source tree, else in $PATH)")
+	console.FileFlags(cmd, "brokerd")
 	cmd.Flags().BoolVar(&keep, "keep", false, "keep everything running until Ctrl-C, and print the environment")
 	return cmd
 }

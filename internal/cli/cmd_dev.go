@@ -48,7 +48,7 @@ brokerd's log goes to standard error. Everything is removed at the end.`,
 		},
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&d.path, "config", "brokerd.yaml", "configuration file")
+	console.ConfigFlag(cmd, &d.path, "brokerd.yaml", "configuration file")
 	fl.StringVar(
 		&d.brokerd,
 		"brokerd",
@@ -56,6 +56,7 @@ brokerd's log goes to standard error. Everything is removed at the end.`,
 		"the brokerd program (default: next to brokerctl, else built from this source tree, else in $PATH)",
 	)
 	fl.StringVar(&d.link, "socket-link", "", "make a symbolic link to the socket at this path, so that its place is known in advance")
+	console.FileFlags(cmd, "brokerd", "socket-link")
 	return cmd
 }
 
@@ -187,7 +188,7 @@ func (d *dev) announce(r *rehearsal.Rehearsal, socket string) error {
 	say("  echo hello | brokerctl upload -d %s --name hello.txt -", names[0])
 	say("  brokerctl verify %s", names[0])
 	say("%s", p.Bold("Account B's view, in another shell"))
-	say(`  eval "$(brokerctl sandbox env --format files)"; aws --profile account-b s3 ls --recursive s3://%s`, first.Bucket)
+	say(`  eval "$(brokerctl sandbox env -o files)"; aws --profile account-b s3 ls --recursive s3://%s`, first.Bucket)
 	say("%s", p.Bold("Go"))
 	say(`  c, err := client.Dial(%q); res, err := c.Upload(ctx, %q, "hello.txt", strings.NewReader("hello"))`, socket, names[0])
 	say("%s", p.Bold("Python"))

@@ -50,6 +50,7 @@ Exits 0 if all deliverable objects are delivered, 75 if --timeout has passed.`,
 	cmd.Flags().DurationVar(&timeout, "timeout", 30*time.Second, "how long to wait; 0: no limit")
 	cmd.Flags().BoolVar(&resume, "resume", false, "accept uploads again")
 	console.OutputFlag(cmd, &out)
+	a.SocketFlag(cmd)
 	return cmd
 }
 

@@ -15,6 +15,7 @@ import (
 
 func execCommand(a *console.App) *cobra.Command {
 	var endpoint, check bool
+	var named *console.Destinations
 	cmd := &cobra.Command{
 		Use:   "exec DESTINATION -- COMMAND [ARGUMENT…]",
 		Short: "Run a command with the session credentials of a destination",
@@ -36,14 +37,17 @@ environment, and prints it. If it is not the destination's, the command is not s
 An access rule must grant this user the right "credentials".`,
 		Example: `  brokerctl exec audit-logs -- aws s3 cp report.csv s3://tenant-s3-test-bucket/logs/
   brokerctl exec --endpoint audit-logs -- ./nightly-export.sh`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if at := cmd.ArgsLenAtDash(); at != 1 || len(args) < 2 {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			at := cmd.ArgsLenAtDash()
+			if at < 0 || len(args) == at {
 				return console.UsageError(errors.New("the arguments are a destination, --, and a command: brokerctl exec DESTINATION -- COMMAND"))
 			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			path, err := exec.LookPath(args[1])
+			destination, err := named.Needed(args[:at])
+			if err != nil {
+				return err
+			}
+			args = args[at:]
+			path, err := exec.LookPath(args[0])
 			if err != nil {
 				return console.UsageError(err)
 			}
@@ -52,11 +56,11 @@ An access rule must grant this user the right "credentials".`,
 				return err
 			}
 			defer func() { _ = c.Close() }()
-			r, err := issue(cmd.Context(), c, args[0])
+			r, err := issue(cmd.Context(), c, destination)
 			if err != nil {
 				return err
 			}
-			region, err := regionOf(cmd, c, args[0])
+			region, err := regionOf(cmd, c, destination)
 			if err != nil {
 				return err
 			}
@@ -69,13 +73,13 @@ An access rule must grant this user the right "credentials".`,
 				return checkIdentity(cmd.Context(), a, append(slices.Clone(sealedEnv), credentialVariables(r)...), env)
 			}
 			if endpoint {
-				return execWithEndpoint(cmd.Context(), a, c, args[0], path, args[1:], env, verify)
+				return execWithEndpoint(cmd.Context(), a, c, destination, path, args, env, verify)
 			}
 			env = append(env, credentialVariables(r)...)
 			if err := verify(env); err != nil {
 				return err
 			}
-			if err := syscall.Exec(path, args[1:], env); err != nil {
+			if err := syscall.Exec(path, args, env); err != nil {
 				return fmt.Errorf("running %s: %w", path, err)
 			}
 			return nil
@@ -83,5 +87,7 @@ An access rule must grant this user the right "credentials".`,
 	}
 	cmd.Flags().BoolVar(&endpoint, "endpoint", false, "serve credentials over HTTP on loopback, so that the command's SDK can refresh them")
 	cmd.Flags().BoolVar(&check, "check", false, "ask STS for the command's identity first, and do not start it under another one")
+	a.SocketFlag(cmd)
+	named = a.DestinationFlag(cmd, "the destination", nil)
 	return cmd
 }

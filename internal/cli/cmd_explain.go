@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -14,7 +15,8 @@ import (
 )
 
 func explainCommand(a *console.App) *cobra.Command {
-	return &cobra.Command{
+	var out console.Format
+	cmd := &cobra.Command{
 		Use:   "explain [CODE]",
 		Short: "Explain a code of verify: its cause, how to recognize it, how to repair it",
 		Long: `Show the page of a code such as BRK-KMS-010: its cause, how to recognize it, and
@@ -28,19 +30,25 @@ brokerctl suggests similar ones. Without an argument it lists all codes.`,
   brokerctl explain AccessControlListNotSupported
   brokerctl explain`,
 		Args: cobra.MaximumNArgs(1),
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return checks.Codes(), cobra.ShellCompDirectiveNoFileComp
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			var codes []string
+			for _, code := range checks.Codes() {
+				codes = append(codes, cobra.CompletionWithDesc(code, checks.Title(code)))
+			}
+			return codes, cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return listCodes(a, checks.Codes())
+				return listCodes(a, checks.Codes(), out)
 			}
-			if page, ok := checks.Page(checks.Normalize(args[0])); ok {
-				_, err := fmt.Fprint(a.Out, page)
-				return err
+			if code := checks.Normalize(args[0]); hasPage(code) {
+				return writePage(a, code, "", out)
 			}
 			if errtext.Known(args[0]) {
-				return explainAWSCode(a, args[0])
+				return explainAWSCode(a, args[0], out)
 			}
 			near := checks.Near(args[0])
 			if len(near) == 0 {
@@ -53,9 +61,44 @@ brokerctl suggests similar ones. Without an argument it lists all codes.`,
 			return console.UsageError(errors.New(strings.Join(lines, "\n")))
 		},
 	}
+	console.OutputFlag(cmd, &out)
+	return cmd
 }
 
-func listCodes(a *console.App, codes []string) error {
+// explained is the JSON of a code.
+type explained struct {
+	Code  string `json:"code"`
+	Title string `json:"title"`
+	Note  string `json:"note,omitempty"` // about the code of AWS that was asked for
+	Page  string `json:"page,omitempty"` // Markdown
+}
+
+func hasPage(code string) bool {
+	_, ok := checks.Page(code)
+	return ok
+}
+
+// writePage prints the page of a code, below a note about the code of AWS that led to it.
+func writePage(a *console.App, code, note string, out console.Format) error {
+	page, _ := checks.Page(code)
+	if out == console.FormatJSON {
+		return json.NewEncoder(a.Out).Encode(explained{code, checks.Title(code), note, page})
+	}
+	if note != "" {
+		page = note + "\n\n" + page
+	}
+	_, err := fmt.Fprint(a.Out, page)
+	return err
+}
+
+func listCodes(a *console.App, codes []string, out console.Format) error {
+	if out == console.FormatJSON {
+		list := make([]explained, 0, len(codes))
+		for _, code := range codes {
+			list = append(list, explained{Code: code, Title: checks.Title(code)})
+		}
+		return json.NewEncoder(a.Out).Encode(list)
+	}
 	for _, code := range codes {
 		if _, err := fmt.Fprintf(a.Out, "%-14s %s\n", code, checks.Title(code)); err != nil {
 			return err
@@ -65,13 +108,11 @@ func listCodes(a *console.App, codes []string) error {
 }
 
 // explainAWSCode shows the page of an error code of AWS.
-func explainAWSCode(a *console.App, code string) error {
+func explainAWSCode(a *console.App, code string, out console.Format) error {
 	x := errtext.Explain(errtext.Error{Code: code})
-	text := fmt.Sprintf("%s: %s. %s\n", code, x.Cause, x.LookAt[0])
+	note := fmt.Sprintf("%s: %s. %s", code, x.Cause, x.LookAt[0])
 	if errtext.IsRefusal(code) {
-		text = code + " has many causes: `brokerctl policy explain-error` reads the whole message.\n"
+		note = code + " has many causes: `brokerctl policy explain-error` reads the whole message."
 	}
-	page, _ := checks.Page(x.Page)
-	_, err := fmt.Fprintf(a.Out, "%s\n%s", text, page)
-	return err
+	return writePage(a, x.Page, note, out)
 }

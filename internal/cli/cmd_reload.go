@@ -46,6 +46,7 @@ restart; the daemon rejects a file that changes one of them.`,
 		},
 	}
 	console.OutputFlag(cmd, &out)
+	a.SocketFlag(cmd)
 	return cmd
 }
 

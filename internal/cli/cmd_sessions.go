@@ -28,25 +28,29 @@ const (
 func sessionsCommand(a *console.App) *cobra.Command {
 	var out console.Format
 	var watch bool
+	var named *console.Destinations
 	cmd := &cobra.Command{
-		Use:   "sessions",
+		Use:   "sessions [DESTINATION…]",
 		Short: "Show the role sessions: age, expiry, next refresh, last error",
-		Long: `Show the role session of each destination. It never shows a secret. Needs the
+		Long: `Show the role session of each destination; with names, only of these. It never shows a secret. Needs the
 right "admin".
 
 Exits 0 if every destination has a usable session, 1 if one has none.`,
 		Example: "  brokerctl sessions --watch\n  brokerctl sessions -o json | jq -r '.[] | select(.last_error != \"\") | .destination'",
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			names, err := named.Named(args)
+			if err != nil {
+				return err
+			}
 			c, err := a.Dial()
 			if err != nil {
 				return err
 			}
 			defer func() { _ = c.Close() }()
 			if watch {
-				return watchSessions(cmd.Context(), a, c, out)
+				return watchSessions(cmd.Context(), a, c, names, out)
 			}
-			usable, err := showSessions(cmd.Context(), a, c, out)
+			usable, err := showSessions(cmd.Context(), a, c, names, out)
 			if err == nil && !usable {
 				err = &console.ExitError{Code: console.ExitFailed, Err: nil}
 			}
@@ -55,10 +59,12 @@ Exits 0 if every destination has a usable session, 1 if one has none.`,
 	}
 	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "refresh the display every second, until Ctrl-C")
 	console.OutputFlag(cmd, &out)
+	a.SocketFlag(cmd)
+	named = a.DestinationFlag(cmd, "show only this destination; may be given more than once", nil)
 	return cmd
 }
 
-func watchSessions(ctx context.Context, a *console.App, c *client.Client, out console.Format) error {
+func watchSessions(ctx context.Context, a *console.App, c *client.Client, names []string, out console.Format) error {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for {
@@ -67,7 +73,7 @@ func watchSessions(ctx context.Context, a *console.App, c *client.Client, out co
 				return err
 			}
 		}
-		if _, err := showSessions(ctx, a, c, out); err != nil {
+		if _, err := showSessions(ctx, a, c, names, out); err != nil {
 			if ctx.Err() != nil {
 				return nil // Ctrl-C is how watching ends
 			}
@@ -81,10 +87,19 @@ func watchSessions(ctx context.Context, a *console.App, c *client.Client, out co
 	}
 }
 
-func showSessions(ctx context.Context, a *console.App, c *client.Client, out console.Format) (usable bool, err error) {
+func showSessions(ctx context.Context, a *console.App, c *client.Client, names []string, out console.Format) (usable bool, err error) {
 	r, err := c.Admin().ListSessions(ctx, &brokerdv1.ListSessionsRequest{})
 	if err != nil {
 		return false, c.FromError(err)
+	}
+	if len(names) > 0 {
+		dests, err := c.Admin().ListDestinations(ctx, &brokerdv1.ListDestinationsRequest{})
+		if err != nil {
+			return false, c.FromError(err)
+		}
+		if err := onlyNamed(names, dests, r); err != nil {
+			return false, err
+		}
 	}
 	usable = true
 	for _, s := range r.GetSessions() {

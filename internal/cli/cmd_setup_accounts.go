@@ -29,6 +29,7 @@ type setupFlags struct {
 	source, target []string
 	handOver       string
 	out            console.Format
+	named          *console.Destinations
 }
 
 const accountsHelp = `
@@ -39,17 +40,25 @@ administrator. In place of a profile's name, the ARN of a role is assumed with
 the environment's credentials, and "-" means those credentials themselves. Roles of a chain in
 further accounts take one more --source-profile each.`
 
-func (f *setupFlags) add(cmd *cobra.Command) {
+func (f *setupFlags) add(a *console.App, cmd *cobra.Command) {
 	fl := cmd.Flags()
-	fl.StringVar(&f.config, "config", "", "configuration file")
+	console.ConfigFlag(cmd, &f.config, "", "configuration file")
+	f.named = a.DestinationFlag(cmd, "only this destination; may be given more than once", func(*cobra.Command) []string { return namesIn(f.config) })
 	fl.StringArrayVar(&f.source, "source-profile", nil, "profile for account A, a role's ARN, or \"-\"; may be given more than once")
 	fl.StringArrayVar(&f.target, "target-profile", nil, "profile for account B, a role's ARN, or \"-\"; may be given more than once")
 	fl.StringVar(&f.handOver, "handover", ".", "directory for the file for the administrator of an account that is not reached")
 	console.OutputFlag(cmd, &f.out)
-	// 2 means "there are changes" here, so wrong flags cannot be 2 as well.
-	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return &console.ExitError{Code: console.ExitFailed, Err: fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())}
-	})
+	console.ProfileFlags(cmd, "source-profile", "target-profile")
+	console.DirectoryFlags(cmd, "handover")
+}
+
+// namesIn returns the destinations of a configuration file; none when it cannot be read.
+func namesIn(path string) []string {
+	cfg, err := config.Load(path)
+	if err != nil {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(cfg.Destinations))
 }
 
 // arrangement is the connected accounts and the state that the configuration asks for.
@@ -61,10 +70,10 @@ type arrangement struct {
 
 func (f *setupFlags) open(ctx context.Context, destinations []string) (*arrangement, error) {
 	if f.config == "" {
-		return nil, errors.New("--config FILE is missing")
+		return nil, console.UsageError(errors.New("--config FILE is missing"))
 	}
 	if len(f.source)+len(f.target) == 0 {
-		return nil, errors.New("give --source-profile for account A, --target-profile for account B, or both")
+		return nil, console.UsageError(errors.New("give --source-profile for account A, --target-profile for account B, or both"))
 	}
 	cfg, err := config.Load(f.config)
 	if err != nil {
@@ -72,12 +81,8 @@ func (f *setupFlags) open(ctx context.Context, destinations []string) (*arrangem
 	}
 	for _, name := range destinations {
 		if d, ok := cfg.Destinations[name]; !ok {
-			return nil, fmt.Errorf(
-				"destination %q is not in %s; there are %s",
-				name,
-				f.config,
-				strings.Join(slices.Sorted(maps.Keys(cfg.Destinations)), ", "),
-			)
+			known := slices.Sorted(maps.Keys(cfg.Destinations))
+			return nil, fmt.Errorf("destination %q is not in %s; there are %s%s", name, f.config, strings.Join(known, ", "), console.DidYouMean(name, known))
 		} else if d.Compatible {
 			return nil, fmt.Errorf("destination %q is an S3-compatible store: it has no accounts to set up", name)
 		}

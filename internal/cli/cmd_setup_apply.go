@@ -43,15 +43,15 @@ func changeNothing(p *setup.Plan) bool {
 // applyFlags are what apply and remove share.
 type applyFlags struct {
 	setupFlags
-	yes    bool
+	yes    console.Yes
 	backup string
 	wait   time.Duration
 }
 
-func (f *applyFlags) add(cmd *cobra.Command) {
-	f.setupFlags.add(cmd)
+func (f *applyFlags) add(a *console.App, cmd *cobra.Command) {
+	f.setupFlags.add(a, cmd)
 	fl := cmd.Flags()
-	fl.BoolVarP(&f.yes, "yes", "y", false, "do not ask")
+	console.YesFlag(cmd, &f.yes)
 	fl.StringVar(
 		&f.backup,
 		"backup",
@@ -59,6 +59,7 @@ func (f *applyFlags) add(cmd *cobra.Command) {
 		"directory for backups of replaced documents (default $XDG_STATE_HOME/brokerd/setup/TIME, else ~/.local/state/brokerd/setup/TIME)",
 	)
 	fl.DurationVar(&f.wait, "wait", 2*time.Minute, "how long AWS may take to know a new role everywhere")
+	console.DirectoryFlags(cmd, "backup")
 }
 
 const backupHelp = `
@@ -79,17 +80,20 @@ are here.
 Exits 0 when everything is as the configuration asks, 1 when something failed.`,
 		Example: `  brokerctl setup apply --config brokerd.yaml --source-profile a-admin --target-profile b-admin
   brokerctl setup apply audit-logs --config brokerd.yaml --target-profile b-admin --yes`,
-		RunE: func(cmd *cobra.Command, args []string) error { return runSetup(cmd.Context(), a, &f, args, false) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runSetup(cmd.Context(), a, &f, args, false)
+		},
 	}
-	f.add(cmd)
+	f.add(a, cmd)
 	return cmd
 }
 
 func setupRemove(a *console.App) *cobra.Command {
 	var f applyFlags
 	cmd := &cobra.Command{
-		Use:   "remove [DESTINATION…]",
-		Short: "Take out exactly what setup has put into the accounts",
+		Use:        "remove [DESTINATION…]",
+		SuggestFor: []string{"destroy", "delete", "rm", "revoke"},
+		Short:      "Take out exactly what setup has put into the accounts",
 		Long: `Take our statements out of the policies, and leave those of others as they were
 before, byte for byte. Roles go when setup made them and no other policy is
 attached to them. Buckets, objects and keys stay, and so do the settings that
@@ -101,15 +105,21 @@ destination here before you take it out of the file.
 
 Exits 0 when nothing of ours is left, 1 when something failed.`,
 		Example: `  brokerctl setup remove audit-logs --config brokerd.yaml --source-profile a-admin --target-profile b-admin`,
-		RunE:    func(cmd *cobra.Command, args []string) error { return runSetup(cmd.Context(), a, &f, args, true) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runSetup(cmd.Context(), a, &f, args, true)
+		},
 	}
-	f.add(cmd)
+	f.add(a, cmd)
 	return cmd
 }
 
-func runSetup(ctx context.Context, a *console.App, f *applyFlags, destinations []string, remove bool) error {
+func runSetup(ctx context.Context, a *console.App, f *applyFlags, args []string, remove bool) error {
+	destinations, err := f.named.Named(args)
+	if err != nil {
+		return err
+	}
 	if f.out == console.FormatJSON && !f.yes {
-		return errors.New("-o json needs --yes: it does not ask for confirmation")
+		return console.UsageError(errors.New("-o json needs --yes: it does not ask for confirmation"))
 	}
 	r, err := f.open(ctx, destinations)
 	if err != nil {
@@ -164,16 +174,12 @@ type setupResult struct {
 }
 
 // confirmSetup asks on a terminal. Elsewhere --yes has to be given.
-func confirmSetup(ctx context.Context, a *console.App, yes, remove bool) error {
-	switch {
-	case yes:
-		return nil
-	case !console.IsTerminal(a.In):
-		return errors.New("nothing was changed: there is no terminal to ask on; give --yes")
-	case remove:
-		return a.Confirm(ctx, "Type yes to take this out: ", "nothing was changed")
+func confirmSetup(ctx context.Context, a *console.App, yes console.Yes, remove bool) error {
+	question := "Type yes to make these changes: "
+	if remove {
+		question = "Type yes to take this out: "
 	}
-	return a.Confirm(ctx, "Type yes to make these changes: ", "nothing was changed")
+	return a.Confirm(ctx, yes, question, "nothing was changed")
 }
 
 func change(ctx context.Context, a *console.App, r *arrangement, p *setup.Plan, f *applyFlags) (awsaccounts.Outcome, error) {

@@ -50,7 +50,7 @@ func writeHandOvers(dir string, r *arrangement, p *setup.Plan) ([]string, error)
 	return files, nil
 }
 
-// handOverScript is the account's script of `setup render --format cli`; nil when
+// handOverScript is the account's script of `setup render -o cli`; nil when
 // there is none, as for a removal.
 func handOverScript(id string, r *arrangement, p *setup.Plan) ([]byte, error) {
 	if p.Remove {

@@ -50,12 +50,13 @@ there keeps every byte. Findings do not change the exit code.` + "\n" + accounts
 	fl.StringVar(&i.asked.Role, "role", "", "ARN of the role that the daemon will assume")
 	fl.StringVar(&i.asked.Bucket, "bucket", "", "name of the bucket")
 	fl.StringVar(&i.asked.Key, "key", "", "ARN of the KMS key")
-	fl.StringVar(&i.asked.Destination, "destination", "", "name of the destination (default: the bucket's)")
+	fl.StringVarP(&i.asked.Destination, "destination", "d", "", "name of the destination (default: the bucket's)")
 	fl.StringVar(&i.user, "user", "", "local user who may upload (default: you)")
-	fl.StringVar(&i.path, "config", "", "file to write, or to add to; without it the configuration is printed")
+	console.ConfigFlag(cmd, &i.path, "", "file to write, or to add to; without it the configuration is printed")
 	fl.StringArrayVar(&i.source, "source-profile", nil, "profile for account A, a role's ARN, or \"-\"")
 	fl.StringArrayVar(&i.target, "target-profile", nil, "profile for account B, a role's ARN, or \"-\"")
 	console.OutputFlag(cmd, &i.out)
+	console.ProfileFlags(cmd, "source-profile", "target-profile")
 	return cmd
 }
 

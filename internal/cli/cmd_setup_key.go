@@ -18,7 +18,7 @@ import (
 func setupCreateKey(a *console.App) *cobra.Command {
 	var (
 		profile, region, alias, endpoint string
-		yes                              bool
+		yes                              console.Yes
 		out                              console.Format
 	)
 	cmd := &cobra.Command{
@@ -33,7 +33,7 @@ A second call makes a second key.`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if profile == "" || region == "" {
-				return errors.New("--target-profile and --region are needed")
+				return console.UsageError(errors.New("--target-profile and --region are needed"))
 			}
 			client, err := awsclient.New(config.AWS{CABundle: os.Getenv("AWS_CA_BUNDLE")})
 			if err != nil {
@@ -44,14 +44,9 @@ A second call makes a second key.`,
 				return err
 			}
 			for id, caller := range accounts.Callers() {
-				if !yes && !console.IsTerminal(a.In) {
-					return errors.New("nothing was made: there is no terminal to ask on; give --yes")
-				}
-				if !yes {
-					if err := a.Confirm(cmd.Context(), fmt.Sprintf("A key in account %s, as %s. Type yes to make it: ", id, caller),
-						"nothing was made"); err != nil {
-						return err
-					}
+				question := fmt.Sprintf("A key in account %s, as %s. Type yes to make it: ", id, caller)
+				if err := a.Confirm(cmd.Context(), yes, question, "nothing was made"); err != nil {
+					return err
 				}
 				arn, err := accounts.CreateKey(cmd.Context(), id, region, alias)
 				if err != nil {
@@ -71,7 +66,8 @@ A second call makes a second key.`,
 	fl.StringVar(&region, "region", "", "Region of the bucket")
 	fl.StringVar(&alias, "alias", "", "alias of the key, for people: the configuration takes the ARN")
 	fl.StringVar(&endpoint, "endpoint", "", "URL of STS and KMS, for a sandbox (default: the environment's, else AWS's)")
-	fl.BoolVarP(&yes, "yes", "y", false, "do not ask")
+	console.YesFlag(cmd, &yes)
+	console.ProfileFlags(cmd, "target-profile")
 	console.OutputFlag(cmd, &out)
 	return cmd
 }

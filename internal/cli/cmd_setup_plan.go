@@ -31,6 +31,10 @@ or something that matters could not be read.`,
   brokerctl setup plan audit-logs --config brokerd.yaml --source-profile a-admin
   brokerctl setup plan --config brokerd.yaml --target-profile b-admin -o json | jq '.changes[] | select(.op != "keep")'`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			args, err := f.named.Named(args)
+			if err != nil {
+				return err
+			}
 			r, err := f.open(cmd.Context(), args)
 			if err != nil {
 				return err
@@ -51,12 +55,12 @@ or something that matters could not be read.`,
 			case notProven(p) != nil:
 				return &console.ExitError{Code: console.ExitFailed, Err: notProven(p)}
 			case p.Pending():
-				return &console.ExitError{Code: console.ExitUsage, Err: nil}
+				return &console.ExitError{Code: console.ExitOpen, Err: nil}
 			}
 			return nil
 		},
 	}
-	f.add(cmd)
+	f.add(a, cmd)
 	return cmd
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/brokerd/brokerd/internal/cli/console"
 
@@ -17,7 +16,8 @@ import (
 )
 
 func setupRender(a *console.App) *cobra.Command {
-	var configPath, form, half, dir string
+	var configPath, dir string
+	form, half := render.JSON, render.Both
 	cmd := &cobra.Command{
 		Use:   "render",
 		Short: "Write the arrangement for other tools: JSON, Terraform, CloudFormation, a script",
@@ -35,21 +35,15 @@ for those who apply changes with their own. No account is called.
 handed to the administrator of its account. With --output-dir the files are
 written there, and replaced when they are there already; without, they go to
 standard output.`,
-		Example: `  brokerctl setup render --config brokerd.yaml --format terraform --output-dir infra
-  brokerctl setup render --config brokerd.yaml --format cli --account target > for-account-b.sh
-  brokerctl setup render --config brokerd.yaml --format json | jq '.artefacts[] | select(.kind=="role")'`,
+		Example: `  brokerctl setup render --config brokerd.yaml -o terraform --output-dir infra
+  brokerctl setup render --config brokerd.yaml -o cli --account target > for-account-b.sh
+  brokerctl setup render --config brokerd.yaml -o json | jq '.artefacts[] | select(.kind=="role")'`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if configPath == "" {
 				return console.UsageError(errors.New("--config FILE is missing"))
 			}
-			if !oneOf(form, render.Formats()) {
-				return console.UsageError(fmt.Errorf("--format %q: want one of %s", form, listed(render.Formats())))
-			}
-			if !oneOf(half, render.Halves()) {
-				return console.UsageError(fmt.Errorf("--account %q: want one of %s", half, listed(render.Halves())))
-			}
-			files, err := renderFiles(configPath, render.Format(form), render.Half(half))
+			files, err := renderFiles(configPath, form, half)
 			if err != nil {
 				return err
 			}
@@ -59,37 +53,12 @@ standard output.`,
 			return printRendered(a, files)
 		},
 	}
-	fl := cmd.Flags()
-	fl.StringVar(&configPath, "config", "", "configuration file")
-	fl.StringVar(&form, "format", string(render.JSON), strings.ReplaceAll(listed(render.Formats()), ", ", "|"))
-	fl.StringVar(&half, "account", string(render.Both), "source (A), target (B) or both")
-	fl.StringVar(&dir, "output-dir", "", "directory to write to; it is made when it is not there")
-	_ = cmd.RegisterFlagCompletionFunc(
-		"format",
-		cobra.FixedCompletions(strings.Split(listed(render.Formats()), ", "), cobra.ShellCompDirectiveNoFileComp),
-	)
-	_ = cmd.RegisterFlagCompletionFunc(
-		"account",
-		cobra.FixedCompletions(strings.Split(listed(render.Halves()), ", "), cobra.ShellCompDirectiveNoFileComp),
-	)
+	console.ConfigFlag(cmd, &configPath, "", "configuration file")
+	console.FormatFlag(cmd, &form, "the tool that the files are for", render.Formats()...)
+	console.ChoiceFlag(cmd, &half, "account", "", "the half of account A, that of account B, or both", render.Halves()...)
+	cmd.Flags().StringVar(&dir, "output-dir", "", "directory to write to; it is made when it is not there")
+	console.DirectoryFlags(cmd, "output-dir")
 	return cmd
-}
-
-func oneOf[T ~string](s string, all []T) bool {
-	for _, v := range all {
-		if s == string(v) {
-			return true
-		}
-	}
-	return false
-}
-
-func listed[T ~string](all []T) string {
-	out := make([]string, len(all))
-	for i, v := range all {
-		out[i] = string(v)
-	}
-	return strings.Join(out, ", ")
 }
 
 func renderFiles(path string, f render.Format, h render.Half) ([]render.File, error) {

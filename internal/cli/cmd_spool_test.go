@@ -247,8 +247,8 @@ the first 1 object, 9 B: 1 queued; there are more
 			out: "the spool holds nothing for audit-logs that is dead or delivering\n"},
 		{name: "nothing of that state anywhere", args: []string{"--state", "delivering"}, out: "the spool holds nothing that is delivering\n"},
 		{name: "a misspelt destination", args: []string{"audit-log"}, code: 1, errs: `there is no destination "audit-log"`},
-		{name: "a misspelt state", args: []string{"--state", "late"}, code: 2, errs: "queued, delivering, parked, dead"},
-		{name: "two destinations", args: []string{"a", "b"}, code: 2, errs: "at most 1 arg"},
+		{name: "a misspelt state", args: []string{"--state", "late"}, code: console.ExitUsage, errs: "queued, delivering, parked, dead"},
+		{name: "two destinations", args: []string{"a", "b"}, code: console.ExitUsage, errs: "one destination at a time"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			code, out, errs := run(t.Context(), socket, append([]string{"spool", "ls"}, c.args...)...)
@@ -442,9 +442,9 @@ func TestSpoolRetry(t *testing.T) {
 		{name: "a destination", args: []string{"-d", "audit-logs"}, out: "2 objects of audit-logs are retried\n", retried: []string{idA, idB}},
 		{name: "everything", args: []string{"--all"}, out: "3 objects are retried\n", retried: []string{idA, idB, idC}},
 		{name: "a misspelt destination", args: []string{"-d", "audit"}, code: 1, errs: `no destination "audit"`},
-		{name: "nothing named", code: 2, errs: "name objects"},
-		{name: "both", args: []string{idA, "--all"}, code: 2, errs: "do not go together"},
-		{name: "a destination and all", args: []string{"-d", "audit-logs", "--all"}, code: 2, errs: "do not go together"},
+		{name: "nothing named", code: console.ExitUsage, errs: "name objects"},
+		{name: "both", args: []string{idA, "--all"}, code: console.ExitUsage, errs: "do not go together"},
+		{name: "a destination and all", args: []string{"-d", "audit-logs", "--all"}, code: console.ExitUsage, errs: "do not go together"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := threeObjects()
@@ -470,7 +470,7 @@ func TestSpoolDrop(t *testing.T) {
 		errs    []string
 		dropped []string
 	}{
-		{name: "it asks, and there is nobody to ask", args: []string{idC}, code: 2, errs: []string{"say --yes"}},
+		{name: "it asks, and there is nobody to ask", args: []string{idC}, code: console.ExitUsage, errs: []string{"give --yes"}},
 		{name: "it says what is lost", args: []string{"--yes", idC, idB, idC}, out: "dropped 2 objects, 18 B\n",
 			errs:    []string{idB, idC, "2 objects, 18 B: 1 parked, 1 dead. They were accepted and not delivered, and brokerd has no other copy."},
 			dropped: []string{idC, idB}},
@@ -591,7 +591,7 @@ func TestSpoolExport(t *testing.T) {
 		socket := threeObjects().serve(t)
 		t.Chdir(t.TempDir())
 		if code, out, errs := run(t.Context(), socket, "spool", "export", idB); code != 0 ||
-			!strings.Contains(out, idB+" -> "+idB+" (9 bytes, CRC32C ") {
+			!strings.Contains(out, idB+" -> "+idB+" (9 B, CRC32C ") {
 			t.Errorf("exit code %d\n%s%s", code, out, errs)
 		}
 		if info, err := os.Stat(idB); err != nil || info.Mode().Perm() != 0o600 {

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -20,18 +22,22 @@ import (
 
 func statusCommand(a *console.App) *cobra.Command {
 	var out console.Format
+	var named *console.Destinations
 	cmd := &cobra.Command{
-		Use:   "status",
+		Use:   "status [DESTINATION…]",
 		Short: "Show the daemon, its destinations and, for administrators, its sessions",
 		Long: `Show the daemon's version and load, and the destinations on which this user has
-rights, each with its objects in the spool. If an access rule grants this user
+rights, each with its objects in the spool; with names, only these. If an access rule grants this user
 "admin", show the role sessions as well.
 
 Exits 0 if every destination shown is ready, 1 if one is not, 75 if the daemon does
 not answer.`,
 		Example: "  brokerctl status\n  brokerctl status -o json | jq '.destinations[] | select(.ready|not)'",
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			names, err := named.Named(args)
+			if err != nil {
+				return err
+			}
 			c, err := a.Dial()
 			if err != nil {
 				return err
@@ -49,6 +55,9 @@ not answer.`,
 			sessions, err := c.Admin().ListSessions(ctx, &brokerdv1.ListSessionsRequest{})
 			if err != nil && status.Code(err) != codes.PermissionDenied {
 				return c.FromError(err)
+			}
+			if err := onlyNamed(names, dests, sessions); err != nil {
+				return err
 			}
 			if out == console.FormatJSON {
 				err = writeStatusJSON(a.Out, st, dests, sessions)
@@ -70,7 +79,35 @@ not answer.`,
 		},
 	}
 	console.OutputFlag(cmd, &out)
+	a.SocketFlag(cmd)
+	named = a.DestinationFlag(cmd, "show only this destination; may be given more than once", nil)
 	return cmd
+}
+
+// onlyNamed leaves the named destinations and their sessions; without names, all.
+func onlyNamed(names []string, dests *brokerdv1.ListDestinationsResponse, sessions *brokerdv1.ListSessionsResponse) error {
+	if len(names) == 0 {
+		return nil
+	}
+	var known []string
+	for _, d := range dests.GetDestinations() {
+		known = append(known, d.GetName())
+	}
+	for _, name := range names {
+		if !slices.Contains(known, name) {
+			return noSuchDestination(name, known)
+		}
+	}
+	dests.Destinations = slices.DeleteFunc(dests.GetDestinations(), func(d *brokerdv1.Destination) bool { return !slices.Contains(names, d.GetName()) })
+	if sessions != nil {
+		sessions.Sessions = slices.DeleteFunc(sessions.GetSessions(), func(s *brokerdv1.Session) bool { return !slices.Contains(names, s.GetDestination()) })
+	}
+	return nil
+}
+
+// noSuchDestination names the known destinations, and the one that was probably meant.
+func noSuchDestination(name string, known []string) error {
+	return fmt.Errorf("there is no destination %q; there are: %s%s", name, strings.Join(known, ", "), console.DidYouMean(name, known))
 }
 
 func writeStatusJSON(w io.Writer, st *brokerdv1.GetStatusResponse, dests *brokerdv1.ListDestinationsResponse,

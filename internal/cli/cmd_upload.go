@@ -31,9 +31,11 @@ type uploadFlags struct {
 
 func uploadCommand(a *console.App) *cobra.Command {
 	var f uploadFlags
+	var to *console.Destinations
 	cmd := &cobra.Command{
-		Use:   "upload FILE… | - | --run COMMAND",
-		Short: "Deliver files, or standard input, to a destination",
+		Use:        "upload FILE… | - | --run COMMAND",
+		SuggestFor: []string{"put", "send", "cp", "copy", "push"},
+		Short:      "Deliver files, or standard input, to a destination",
 		Long: `Deliver each file as one object; "-" is standard input, of any length. The
 object's name is the file's base name. The daemon's configuration decides the bucket
 and the key.
@@ -60,9 +62,12 @@ See ` + "`brokerctl help exit-codes`.",
   find /var/spool/app -type f -print0 | brokerctl upload -d audit-logs -0 --files-from -
   brokerctl upload -d audit-logs -o json *.gz | jq -r 'select(.retryable).file' > again.txt
   brokerctl upload -d audit-logs --files-from again.txt`,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := refuseEmpty(cmd.Flags(), "destination", "name", "run", "sha256", "idempotency-key"); err != nil {
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if err := refuseEmpty(cmd.Flags(), "name", "run", "sha256", "idempotency-key"); err != nil {
 				return console.UsageError(err)
+			}
+			if f.destination, err = to.One(nil); err != nil {
+				return err
 			}
 			jobs, err := f.plan(cmd.Context(), args, a.In)
 			if err != nil {
@@ -80,8 +85,9 @@ See ` + "`brokerctl help exit-codes`.",
 			return u.run(cmd.Context(), jobs)
 		},
 	}
+	to = a.DestinationFlag(cmd, "destination of the daemon's configuration (required)", nil)
+	a.SocketFlag(cmd)
 	fl := cmd.Flags()
-	fl.StringVarP(&f.destination, "destination", "d", "", "destination of the daemon's configuration (required)")
 	fl.StringVar(&f.name, "name", "", "object name; for standard input (required there) or a single file")
 	fl.StringVar(&f.prefix, "name-prefix", "", "put before every object name, for example batch-7/")
 	fl.StringVar(&f.contentType, "content-type", "", "media type stored with the objects")
@@ -103,6 +109,7 @@ See ` + "`brokerctl help exit-codes`.",
 	fl.BoolVar(&f.wait, "wait", false, "wait until spooled objects are stored in S3")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "no progress bar and no line for stored files")
 	console.OutputFlag(cmd, &f.out)
+	console.FileFlags(cmd, "files-from")
 	return cmd
 }
 

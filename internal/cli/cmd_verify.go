@@ -33,9 +33,11 @@ type verifyFlags struct {
 
 func verifyCommand(a *console.App) *cobra.Command {
 	var f verifyFlags
+	var destinations *console.Destinations
 	cmd := &cobra.Command{
-		Use:   "verify [DESTINATION…]",
-		Short: "Prove that uploads would arrive, or name the policy that is in the way",
+		Use:        "verify [DESTINATION…]",
+		SuggestFor: []string{"check", "test", "doctor", "diagnose"},
+		Short:      "Prove that uploads would arrive, or name the policy that is in the way",
 		Long: `Make the calls of an upload: source credentials, role, bucket, key, and a
 multipart upload of one byte, which is aborted. Without a destination, verify all
 that this user may verify, several at a time.
@@ -68,20 +70,27 @@ undecided; 3 verify could not run.`,
 			if err := f.check(console.IsTerminal(a.Out)); err != nil {
 				return console.UsageError(err)
 			}
-			return verifyDestinations(cmd.Context(), a, f, args)
+			names, err := destinations.Named(args)
+			if err != nil {
+				return err
+			}
+			return verifyDestinations(cmd.Context(), a, f, names)
 		},
 	}
-	verifyFormatFlag(cmd, &f.out)
+	f.out = verifyText
+	console.ChoiceFlag(cmd, &f.out, "output", "o", "text; short: only problems; json, junit, sarif; html: one page to read and to send", verifyFormats...)
+	a.SocketFlag(cmd)
+	destinations = a.DestinationFlag(cmd, "verify this destination; may be given more than once", nil)
 	cmd.Flags().StringVar(&f.file, "output-file", "", "write the report to this file")
 	cmd.Flags().BoolVar(&f.standalone, "standalone", false, "verify in this process, without the daemon; needs --config")
-	cmd.Flags().
-		StringVar(&f.config, "config", "", "configuration file, for --standalone; with profiles it holds the endpoints of the accounts")
+	console.ConfigFlag(cmd, &f.config, "", "configuration file, for --standalone; with profiles it holds the endpoints of the accounts")
 	cmd.Flags().BoolVar(&f.canary, "canary", false, "also store an object of a few bytes, which stays in the bucket")
 	cmd.Flags().DurationVar(&f.wait, "wait", 0, "verify again what does not pass, until it passes or this time is over")
 	cmd.Flags().DurationVarP(&f.watch, "watch", "w", 0, "verify repeatedly until Ctrl-C; without a value every 10s")
 	cmd.Flags().Lookup("watch").NoOptDefVal = "10s"
 	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "text: list every check with its reason, and all evidence")
 	cmd.Flags().BoolVar(&f.message, "message", false, "text: also print a text for the administrators of the other account")
+	console.FileFlags(cmd, "output-file")
 	f.policies.register(cmd)
 	return cmd
 }
@@ -159,5 +168,5 @@ func exitOf(run render.Run) error {
 	case result == report.Pass:
 		return nil
 	}
-	return &console.ExitError{Code: console.ExitUsage, Err: nil}
+	return &console.ExitError{Code: console.ExitOpen, Err: nil}
 }

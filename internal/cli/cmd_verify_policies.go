@@ -32,12 +32,13 @@ type policyFlags struct {
 func (f *policyFlags) register(cmd *cobra.Command) {
 	cmd.Flags().
 		StringVar(&f.dir, "policies", "", "directory with policies as JSON files, such as bucket-policy.json; see docs/guide-verify.md")
-	_ = cmd.MarkFlagDirname("policies")
+	console.DirectoryFlags(cmd, "policies")
 	cmd.Flags().
 		StringArrayVar(&f.source, "source-profile", nil,
 			"read the policies of account A with this profile, a role's ARN, or \"-\" for the environment's credentials; "+
 				"may be given more than once")
 	cmd.Flags().StringArrayVar(&f.target, "target-profile", nil, "the same for account B")
+	console.ProfileFlags(cmd, "source-profile", "target-profile")
 }
 
 // reads reports whether policies are read from the accounts.

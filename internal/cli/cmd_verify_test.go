@@ -174,12 +174,12 @@ func TestExitCodesOfVerify(t *testing.T) {
 	}{
 		{"all pass", []report.Check{passed("x")}, nil, console.ExitOK},
 		{"one fails", []report.Check{passed("x"), failed("BRK-KMS-010"), unknown}, nil, console.ExitFailed},
-		{"one is unknown", []report.Check{passed("x"), unknown}, nil, console.ExitUsage},
+		{"one is unknown", []report.Check{passed("x"), unknown}, nil, console.ExitOpen},
 		{"one is undecided and no result depends on it", []report.Check{passed("x"), advisory}, nil, console.ExitOK},
 		{"it could not run", nil, errors.New("no daemon"), console.ExitNoRun},
 		{"it was cut off", []report.Check{passed("x")}, errors.New("no daemon any more"), console.ExitNoRun},
 		{"it was cut off after a failure", []report.Check{failed("BRK-KMS-010")}, errors.New("no daemon any more"), console.ExitFailed},
-		{"nothing was checked", nil, nil, console.ExitUsage},
+		{"nothing was checked", nil, nil, console.ExitOpen},
 	} {
 		for _, out := range []verifyFormat{verifyText, verifyShort, verifyJSON, verifyJUnit, verifySARIF, verifyHTML} {
 			b := newBench(verifyFlags{out: out}, "a")

@@ -22,6 +22,7 @@ const waitRetry = 100 * time.Millisecond
 
 func waitCommand(a *console.App) *cobra.Command {
 	var timeout time.Duration
+	var named *console.Destinations
 	cmd := &cobra.Command{
 		Use:   "wait [DESTINATION…]",
 		Short: "Wait until the daemon, or the named destinations, are ready",
@@ -31,6 +32,10 @@ the wait at once: 1 if the daemon has no such destination, 77 if this user may n
 open the socket, and 78 if the path is not a brokerd's socket.`,
 		Example: "  brokerctl wait --timeout 30s\n  brokerctl wait audit-logs && brokerctl upload -d audit-logs report.csv",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			names, err := named.Named(args)
+			if err != nil {
+				return err
+			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
 			c, err := a.Dial()
@@ -38,7 +43,7 @@ open the socket, and 78 if the path is not a brokerd's socket.`,
 				return err
 			}
 			defer func() { _ = c.Close() }()
-			if err := waitForAll(ctx, c, args); err != nil {
+			if err := waitForAll(ctx, c, names); err != nil {
 				if cmd.Context().Err() != nil {
 					return cmd.Context().Err()
 				}
@@ -48,6 +53,8 @@ open the socket, and 78 if the path is not a brokerd's socket.`,
 		},
 	}
 	cmd.Flags().DurationVar(&timeout, "timeout", time.Minute, "how long to wait")
+	a.SocketFlag(cmd)
+	named = a.DestinationFlag(cmd, "wait for this destination; may be given more than once", nil)
 	return cmd
 }
 

@@ -11,8 +11,6 @@ import (
 	"github.com/brokerd/brokerd/internal/cli/spoolcmd"
 
 	"github.com/spf13/cobra"
-
-	"github.com/brokerd/brokerd/client"
 )
 
 // Streams are the standard input, output and error of the commands.
@@ -50,16 +48,12 @@ without AWS.`,
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return console.UsageError(fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath()))
-	})
-	root.PersistentFlags().StringVar(&a.Socket, "socket", "", "socket of the daemon (default $BROKERD_SOCKET, else "+client.DefaultSocket+")")
 	root.AddCommand(initcmd.InitCommand(a), setupCommand(a), uploadCommand(a), verifyCommand(a), statusCommand(a), waitCommand(a),
 		spoolcmd.SpoolCommand(a), drainCommand(a), reloadCommand(a), sessionsCommand(a), credentialsCommand(a), execCommand(a),
 		identityCommand(a), explainCommand(a), policycmd.PolicyCommand(a),
 		demoCommand(a), devCommand(a), sandboxcmd.SandboxCommand(a), versionCommand(a), console.ExitCodesTopic())
-	for _, c := range append(root.Commands(), root) {
-		console.WrapArgs(c)
+	console.Finish(root)
+	for _, c := range root.Commands() {
 		switch c.Name() {
 		case "demo", "dev", "sandbox", "exec", "verify", "setup":
 			markCleansUp(c)

@@ -2,7 +2,6 @@ package console
 
 import (
 	"errors"
-	"fmt"
 	"io"
 
 	"github.com/brokerd/brokerd/client"
@@ -20,18 +19,18 @@ type Streams struct {
 type App struct {
 	Streams
 	Socket string
+	asked  []string // the destinations that the command names
 }
 
-// WrapArgs turns errors about arguments into usage errors.
-func WrapArgs(c *cobra.Command) {
-	if check := c.Args; check != nil {
-		c.Args = func(cmd *cobra.Command, args []string) error {
-			if err := check(cmd, args); err != nil {
-				return UsageError(fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath()))
-			}
-			return nil
-		}
+// SocketFlag registers --socket, for a command that speaks to the daemon, or a group of
+// such commands.
+func (a *App) SocketFlag(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	if cmd.HasSubCommands() {
+		flags = cmd.PersistentFlags()
 	}
+	flags.StringVar(&a.Socket, "socket", "", "socket of the daemon (default $BROKERD_SOCKET, else "+client.DefaultSocket+")")
+	_ = cobra.MarkFlagFilename(flags, "socket") // the flag is there
 }
 
 // Dial connects to the daemon at --socket.
@@ -44,7 +43,7 @@ func (a *App) ExplainError(err error) string {
 	if text := FirstSteps(err); text != "" {
 		return err.Error() + "\n" + text
 	}
-	return err.Error()
+	return err.Error() + a.meant(err)
 }
 
 // FirstSteps returns the steps towards a daemon that answers; empty when one answered.
@@ -57,34 +56,4 @@ func FirstSteps(err error) string {
   Name another socket:   --socket PATH, or: export BROKERD_SOCKET=PATH
   Write a configuration: brokerctl init
   Try it without AWS:    brokerctl demo, or with your configuration: brokerctl dev`
-}
-
-// Format is the value of -o.
-type Format string
-
-// The formats.
-const (
-	FormatText Format = "text"
-	FormatJSON Format = "json"
-)
-
-func (f *Format) String() string { return string(*f) }
-
-// Set takes text or json.
-func (f *Format) Set(s string) error {
-	if s != string(FormatText) && s != string(FormatJSON) {
-		return fmt.Errorf("%q is not a format: text or json", s)
-	}
-	*f = Format(s)
-	return nil
-}
-
-// Type returns the placeholder of the help text.
-func (f *Format) Type() string { return "text|json" }
-
-// OutputFlag registers -o with the default text.
-func OutputFlag(cmd *cobra.Command, f *Format) {
-	*f = FormatText
-	cmd.Flags().VarP(f, "output", "o", "text, or json for scripts")
-	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
 }

@@ -6,10 +6,27 @@ import (
 	"errors"
 	"io"
 	"strings"
+
+	"github.com/spf13/cobra"
 )
 
-// Confirm asks on the terminal. Every answer except "yes" is an error.
-func (a *App) Confirm(ctx context.Context, question, nothing string) error {
+// Yes is -y: the answer "yes" to the question of a command.
+type Yes bool
+
+// YesFlag registers -y, for a command that asks.
+func YesFlag(cmd *cobra.Command, y *Yes) {
+	cmd.Flags().BoolVarP((*bool)(y), "yes", "y", false, "do not ask")
+}
+
+// Confirm asks on the terminal, unless -y is given. Every answer except "yes" is an error,
+// and so is a missing terminal. nothing says that the command did nothing, for these errors.
+func (a *App) Confirm(ctx context.Context, y Yes, question, nothing string) error {
+	if y {
+		return nil
+	}
+	if err := a.CanAsk(y, nothing); err != nil {
+		return err
+	}
 	if _, err := io.WriteString(a.Err, question); err != nil {
 		return err
 	}
@@ -29,4 +46,13 @@ func (a *App) Confirm(ctx context.Context, question, nothing string) error {
 	case <-ctx.Done():
 		return &ExitError{Code: ExitSignal, Err: errors.New("interrupted; " + nothing)}
 	}
+}
+
+// CanAsk returns an error if the command has to ask and cannot: without -y it needs a
+// terminal.
+func (a *App) CanAsk(y Yes, nothing string) error {
+	if bool(y) || IsTerminal(a.In) && IsTerminal(a.Err) {
+		return nil
+	}
+	return UsageError(errors.New(nothing + ": there is no terminal to ask on; give --yes"))
 }

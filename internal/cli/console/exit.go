@@ -15,8 +15,9 @@ import (
 const (
 	ExitOK        = 0
 	ExitFailed    = 1  // failed, and trying again does not help
-	ExitUsage     = 2  // wrong flags or arguments; for verify: nothing failed, but something is unknown; for setup plan: there are changes
+	ExitOpen      = 2  // not failed, and not done: something is undecided, or setup plan has changes
 	ExitNoRun     = 3  // verify could not run
+	ExitUsage     = 64 // EX_USAGE: wrong flags or arguments, or an unknown command
 	ExitReport    = 74 // EX_IOERR: the uploads succeeded, and the report could not be written
 	ExitTemporary = 75 // EX_TEMPFAIL: the same call may succeed later
 	ExitRefused   = 77 // EX_NOPERM: the daemon, or its socket, does not let this user do it
@@ -79,9 +80,10 @@ const exitCodesText = `Exit codes of brokerctl:
   0    done: every file stored, every check passed, every destination ready
   1    failed, and the same call fails again until the cause is repaired: an
        upload failed permanently, or a check of verify failed
-  2    wrong flags or arguments; for verify: no check failed, but at least one
-       could not be decided; for setup plan: there are changes, and wrong flags are 1
+  2    not failed, and not done: verify or policy simulate could not decide
+       everything, or setup plan has changes
   3    verify could not run (no daemon, unknown destination, refused)
+  64   wrong flags or arguments, or an unknown command; nothing was done
   74   upload: every file is stored, but its report could not be written, for
        example to a full disk. Do not send the files again
   75   temporary: the daemon or AWS is busy or could not be reached. Run the same

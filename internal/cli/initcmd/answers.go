@@ -33,7 +33,20 @@ type answers struct {
 
 func (s *answers) register(cmd *cobra.Command) {
 	for _, q := range s.questions() {
-		cmd.Flags().StringVar(q.value, q.flag, "", q.help)
+		shorthand := ""
+		if q.flag == "destination" {
+			shorthand = "d" // as everywhere
+		}
+		cmd.Flags().StringVarP(q.value, q.flag, shorthand, "", q.help)
+	}
+	for flag, words := range map[string][]string{
+		"runs-as": {
+			config.RunsEC2, config.RunsECS, config.RunsPodIdentity, config.RunsWebIdentity, config.RunsRole, config.RunsUser,
+		},
+		"durability":    {config.DurabilityDirect, config.DurabilitySpool, config.DurabilitySpoolWait},
+		"create-bucket": {"yes", "no"},
+	} {
+		_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
 	}
 }
 

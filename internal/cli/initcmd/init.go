@@ -17,10 +17,11 @@ import (
 // InitCommand is `brokerctl init`.
 func InitCommand(a *console.App) *cobra.Command {
 	i := &Initiation{App: a}
-	var yes bool
+	var yes console.Yes
 	cmd := &cobra.Command{
-		Use:   "init",
-		Short: "Write a configuration file, or add a destination to one",
+		Use:        "init",
+		SuggestFor: []string{"new", "create", "configure", "add"},
+		Short:      "Write a configuration file, or add a destination to one",
 		Long: `Write a commented configuration file for brokerd from a few answers: the two
 accounts, the bucket, the key, and the identity of the daemon. On a terminal it asks
 for values that no flag gives. Elsewhere, and with --yes, it never asks, and names the
@@ -40,13 +41,13 @@ stops nothing.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			i.lines = newAnswers(a.In)
-			i.asks = console.IsTerminal(a.In) && !yes
+			i.asks = console.IsTerminal(a.In) && !bool(yes)
 			return i.run(cmd.Context())
 		},
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&i.Path, "config", "brokerd.yaml", "file to write, or to add to")
-	fl.BoolVarP(&yes, "yes", "y", false, "do not ask")
+	console.ConfigFlag(cmd, &i.Path, "brokerd.yaml", "file to write, or to add to")
+	console.YesFlag(cmd, &yes)
 	fl.BoolVar(&i.print, "print", false, "print what would be written, and write nothing")
 	fl.BoolVar(&i.offline, "offline", false, "do not look at AWS")
 	i.Answers.register(cmd)
@@ -189,7 +190,7 @@ Next:
   brokerd check-config --config %[1]s
   brokerctl dev --config %[1]s                              # try it without AWS
   brokerctl setup plan --config %[1]s %[3]s   # shows the changes to both accounts
-  brokerctl setup render --format terraform --config %[1]s  # or cloudformation, cli, json
+  brokerctl setup render -o terraform --config %[1]s  # or cloudformation, cli, json
   brokerctl verify --standalone --config %[1]s %[2]s      # when the policies are in place
 `, i.Path, name, profiles)
 	return err

@@ -52,6 +52,7 @@ func (f *scenarioFlags) register(cmd *cobra.Command) {
 	fl.StringArrayVar(&f.rcp, "rcp", nil, "resource control policy file, one level each, root first")
 	fl.StringArrayVar(&f.endpoint, "vpc-endpoint", nil, "VPC endpoint policy file")
 	fl.StringSliceVar(&f.missing, "not-supplied", nil, "layers that exist but could not be read, such as service_control")
+	console.FileFlags(cmd, "file", "identity", "resource-policy", "boundary", "session-policy", "scp", "rcp", "vpc-endpoint")
 }
 
 // used says whether anything of a single scenario was given.

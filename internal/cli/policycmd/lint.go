@@ -3,8 +3,6 @@ package policycmd
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/brokerd/brokerd/internal/cli/console"
 
@@ -14,11 +12,10 @@ import (
 )
 
 // lintKinds are the kinds of --kind, in the order of the help.
-func lintKinds() []string {
-	return []string{
-		string(iampolicy.KindIdentity), string(iampolicy.KindBucket), string(iampolicy.KindKey), string(iampolicy.KindTrust),
-		string(iampolicy.KindBoundary), string(iampolicy.KindSession), string(iampolicy.KindServiceControl),
-		string(iampolicy.KindResourceCtrl), string(iampolicy.KindVPCEndpoint),
+func lintKinds() []iampolicy.Kind {
+	return []iampolicy.Kind{
+		iampolicy.KindIdentity, iampolicy.KindBucket, iampolicy.KindKey, iampolicy.KindTrust, iampolicy.KindBoundary,
+		iampolicy.KindSession, iampolicy.KindServiceControl, iampolicy.KindResourceCtrl, iampolicy.KindVPCEndpoint,
 	}
 }
 
@@ -28,10 +25,8 @@ type fileFinding struct {
 }
 
 func lintCommand(a *console.App) *cobra.Command {
-	var (
-		kind string
-		out  console.Format
-	)
+	kind := iampolicy.KindIdentity
+	var out console.Format
 	cmd := &cobra.Command{
 		Use:   "lint FILE…",
 		Short: "Find the parts of policies that AWS refuses, and likely mistakes",
@@ -44,14 +39,10 @@ Exit status: 0 no errors, 1 at least one error, 3 a file could not be read.`,
   brokerctl policy lint -o json --kind key key-policy.json`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			if !slices.Contains(lintKinds(), kind) {
-				return console.UsageError(fmt.Errorf("--kind %q: want one of %s", kind, strings.Join(lintKinds(), ", ")))
-			}
-			return lint(a, args, iampolicy.Kind(kind), out)
+			return lint(a, args, kind, out)
 		},
 	}
-	cmd.Flags().StringVar(&kind, "kind", string(iampolicy.KindIdentity), "use of the documents: "+strings.Join(lintKinds(), "|"))
-	_ = cmd.RegisterFlagCompletionFunc("kind", cobra.FixedCompletions(lintKinds(), cobra.ShellCompDirectiveNoFileComp))
+	console.ChoiceFlag(cmd, &kind, "kind", "", "use of the documents", lintKinds()...)
 	console.OutputFlag(cmd, &out)
 	return cmd
 }

@@ -18,8 +18,5 @@ with real AWS.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(simulateCommand(a), lintCommand(a), explainErrorCommand(a))
-	for _, c := range cmd.Commands() {
-		console.WrapArgs(c)
-	}
 	return cmd
 }

@@ -28,7 +28,7 @@ from flags. With --batch, standard input is JSON lines, one scenario each, and t
 output one JSON line each, in order; a line that is no scenario gets an error line
 and the rest goes on.
 
-Exit status: 0 allowed, 1 denied, 2 unknown or wrong usage, 3 the scenario could
+Exit status: 0 allowed, 1 denied, 2 unknown, 3 the scenario could
 not be read. With --batch: 0 when every line was decided, 3 when one was not.`,
 		Example: `  brokerctl policy simulate -f scenario.yaml
   brokerctl policy simulate --principal arn:aws:sts::111122223333:assumed-role/app/s1 \
@@ -71,7 +71,7 @@ func decided(d iampolicy.Decision) error {
 	case iampolicy.Allowed:
 		return nil
 	case iampolicy.Unknown:
-		return &console.ExitError{Code: console.ExitUsage, Err: nil}
+		return &console.ExitError{Code: console.ExitOpen, Err: nil}
 	default:
 		return &console.ExitError{Code: console.ExitFailed, Err: nil}
 	}

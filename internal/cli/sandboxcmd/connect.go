@@ -140,6 +140,7 @@ func (c *ConnectFlag) register(cmd *cobra.Command) {
 	cmd.PersistentFlags().
 		StringVar(&c.path, "connect", "", "file or data directory of the sandbox to talk to (default $"+
 			connectEnv+", else the sandbox that was started last)")
+	_ = cmd.MarkPersistentFlagFilename("connect") // the flag is there
 }
 
 // Open reads the connection file and makes a client for the sandbox behind it.

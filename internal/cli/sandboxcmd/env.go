@@ -12,7 +12,7 @@ import (
 )
 
 func sandboxEnv(a *console.App, connect *ConnectFlag) *cobra.Command {
-	var account, form string
+	account, form := accountA, envShell
 	cmd := &cobra.Command{
 		Use:   "env",
 		Short: "Print the settings with which clients use the running sandbox",
@@ -20,23 +20,19 @@ func sandboxEnv(a *console.App, connect *ConnectFlag) *cobra.Command {
 Terraform (terraform), the paths of the AWS configuration files (files), or all as JSON.`,
 		Example: `  eval "$(brokerctl sandbox env)"
   eval "$(brokerctl sandbox env --account b)"
-  brokerctl sandbox env --format terraform > provider.tf`,
+  brokerctl sandbox env -o terraform > provider.tf`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			c, err := connect.Open()
 			if err != nil {
 				return err
 			}
-			id := map[string]string{"a": c.AccountA, "b": c.AccountB}[account]
-			if id == "" {
-				return console.UsageError(fmt.Errorf("--account %q: want a or b", account))
-			}
 			switch form {
-			case "sh":
-				return writeShellEnv(a.Out, &c.Connection, id)
-			case "terraform":
+			case envShell:
+				return writeShellEnv(a.Out, &c.Connection, c.idOf(account))
+			case envTerraform:
 				return terraformProviders.Execute(a.Out, &c.Connection)
-			case "files":
+			case envFiles:
 				// Variables in the environment would take precedence over the profiles.
 				_, err := fmt.Fprintf(
 					a.Out,
@@ -46,17 +42,41 @@ Terraform (terraform), the paths of the AWS configuration files (files), or all 
 					c.Credentials,
 				)
 				return err
-			case "json":
-				enc := json.NewEncoder(a.Out)
-				enc.SetIndent("", "  ")
-				return enc.Encode(c.Connection)
 			}
-			return console.UsageError(fmt.Errorf("--format %q: want sh, terraform, files or json", form))
+			enc := json.NewEncoder(a.Out)
+			enc.SetIndent("", "  ")
+			return enc.Encode(c.Connection)
 		},
 	}
-	cmd.Flags().StringVar(&account, "account", "a", "account whose root user is used: a or b")
-	cmd.Flags().StringVar(&form, "format", "sh", "sh, terraform, files or json")
+	console.ChoiceFlag(cmd, &account, "account", "", "account whose root user is used", accountA, accountB)
+	console.FormatFlag(cmd, &form, "for a shell, for Terraform, the AWS files, or all", envShell, envTerraform, envFiles, envJSON)
 	return cmd
+}
+
+// envForm is a form in which the settings of clients are printed.
+type envForm string
+
+const (
+	envShell     envForm = "sh"
+	envTerraform envForm = "terraform"
+	envFiles     envForm = "files"
+	envJSON      envForm = "json"
+)
+
+// accountName is one of the two accounts, as flags name it.
+type accountName string
+
+const (
+	accountA accountName = "a"
+	accountB accountName = "b"
+)
+
+// idOf returns the id of an account.
+func (c *Connection) idOf(name accountName) string {
+	if name == accountB {
+		return c.AccountB
+	}
+	return c.AccountA
 }
 
 func writeShellEnv(w io.Writer, c *Connection, account string) error {

@@ -18,9 +18,10 @@ import (
 
 func sandboxEvents(a *console.App, connect *ConnectFlag) *cobra.Command {
 	var (
-		follow        bool
-		name, account string
-		out           console.Format
+		follow  bool
+		name    string
+		account accountName
+		out     console.Format
 	)
 	cmd := &cobra.Command{
 		Use:   "events",
@@ -47,14 +48,8 @@ names a caller of another account by id only.`,
 			if name != "" {
 				q.Set("name", name)
 			}
-			switch account {
-			case "":
-			case "a":
-				q.Set("account", c.AccountA)
-			case "b":
-				q.Set("account", c.AccountB)
-			default:
-				return console.UsageError(fmt.Errorf("--account %q: want a or b", account))
+			if account != "" {
+				q.Set("account", c.idOf(account))
 			}
 			body, err := c.request(cmd.Context(), "GET", "events?"+q.Encode(), nil)
 			if err != nil {
@@ -70,7 +65,7 @@ names a caller of another account by id only.`,
 	}
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "continue with new calls")
 	cmd.Flags().StringVar(&name, "name", "", "only calls of this operation, for example PutObject")
-	cmd.Flags().StringVar(&account, "account", "", "only the records of account a or b")
+	console.ChoiceFlag(cmd, &account, "account", "", "only the records of this account", accountA, accountB)
 	console.OutputFlag(cmd, &out)
 	return cmd
 }

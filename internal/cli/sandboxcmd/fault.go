@@ -1,6 +1,7 @@
 package sandboxcmd
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -12,6 +13,7 @@ import (
 )
 
 func sandboxFault(a *console.App, connect *ConnectFlag) *cobra.Command {
+	var out console.Format
 	cmd := &cobra.Command{
 		Use:   "fault",
 		Short: "Make calls to the running sandbox fail on purpose",
@@ -50,23 +52,26 @@ The calls that it hits:
 			if err != nil {
 				return console.UsageError(err)
 			}
-			return faults(a, cmd, connect, "POST", f)
+			return faults(a, cmd, connect, "POST", f, out)
 		},
 	}
 	ls := &cobra.Command{
 		Use: "ls", Short: "List the active faults", Example: "  brokerctl sandbox fault ls", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return faults(a, cmd, connect, "GET", nil) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return faults(a, cmd, connect, "GET", nil, out) },
 	}
 	clear := &cobra.Command{
 		Use: "clear", Short: "Remove all faults", Example: "  brokerctl sandbox fault clear", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return faults(a, cmd, connect, "DELETE", nil) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return faults(a, cmd, connect, "DELETE", nil, out) },
 	}
-	cmd.AddCommand(add, ls, clear)
+	for _, c := range []*cobra.Command{add, ls, clear} {
+		console.OutputFlag(c, &out)
+		cmd.AddCommand(c)
+	}
 	return cmd
 }
 
 // faults sends a request about faults and shows the faults in force afterwards.
-func faults(a *console.App, cmd *cobra.Command, connect *ConnectFlag, method string, in any) error {
+func faults(a *console.App, cmd *cobra.Command, connect *ConnectFlag, method string, in any, out console.Format) error {
 	c, err := connect.Open()
 	if err != nil {
 		return err
@@ -74,6 +79,12 @@ func faults(a *console.App, cmd *cobra.Command, connect *ConnectFlag, method str
 	var now []sandbox.Fault
 	if err := c.do(cmd.Context(), method, "faults", in, &now); err != nil {
 		return err
+	}
+	if out == console.FormatJSON {
+		if now == nil {
+			now = []sandbox.Fault{} // [] and not null
+		}
+		return json.NewEncoder(a.Out).Encode(now)
 	}
 	if len(now) == 0 {
 		_, err := fmt.Fprintln(a.Out, "no faults are in force")

@@ -58,6 +58,7 @@ The state is in memory, unless --data names a directory for it.`,
 	flags.Uint64Var(&f.opts.Seed, "seed", 0, "seed that decides which calls a fault with a rate hits")
 	flags.DurationVar(&f.clock, "clock-offset", 0, "offset of the sandbox's clock against this machine's")
 	flags.BoolVar(&f.opts.SkipChecksums, "skip-checksums", false, "do not compute digests and checksums of object data, for benchmarks")
+	console.DirectoryFlags(cmd, "data")
 	var c ConnectFlag
 	for _, sub := range []*cobra.Command{sandboxEnv(a, &c), sandboxEvents(a, &c), sandboxFault(a, &c), sandboxSet(a, &c), sandboxDo(a, &c)} {
 		c.register(sub)

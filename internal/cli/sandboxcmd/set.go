@@ -3,7 +3,10 @@ package sandboxcmd
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/brokerd/brokerd/internal/cli/console"
@@ -109,6 +112,7 @@ func adminCommand(
 	if n < 0 {
 		args = cobra.MaximumNArgs(1)
 	}
+	var out console.Format
 	cmd := &cobra.Command{
 		Use: use, Short: short, Args: args,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -116,13 +120,15 @@ func adminCommand(
 			if err != nil {
 				return console.UsageError(err)
 			}
-			return admin(a, cmd, connect, method, path, in)
+			return admin(a, cmd, connect, method, path, in, out)
 		},
 	}
+	console.OutputFlag(cmd, &out)
 	return cmd
 }
 
-func admin(a *console.App, cmd *cobra.Command, connect *ConnectFlag, method, path string, in any) error {
+// admin sends one request and prints its answer: as it is, or a line for each field.
+func admin(a *console.App, cmd *cobra.Command, connect *ConnectFlag, method, path string, in any, format console.Format) error {
 	c, err := connect.Open()
 	if err != nil {
 		return err
@@ -131,13 +137,33 @@ func admin(a *console.App, cmd *cobra.Command, connect *ConnectFlag, method, pat
 	if err := c.do(cmd.Context(), method, path, in, &out); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(a.Out, string(out))
-	return err
+	var fields map[string]json.RawMessage
+	if format == console.FormatJSON || json.Unmarshal(out, &fields) != nil {
+		_, err = fmt.Fprintln(a.Out, string(out))
+		return err
+	}
+	if len(fields) == 0 {
+		_, err = fmt.Fprintln(a.Out, "done")
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		value := string(fields[name])
+		var text string
+		if json.Unmarshal(fields[name], &text) == nil {
+			value = text
+		}
+		if _, err := fmt.Fprintf(a.Out, "%s: %s\n", strings.ReplaceAll(name, "_", " "), value); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func guardrailsCommand(a *console.App, connect *ConnectFlag) *cobra.Command {
-	var account, organization string
+	var organization string
+	account := accountA
 	var scps, rcps []string
+	var out console.Format
 	cmd := &cobra.Command{
 		Use:   "guardrails",
 		Short: "Set an account's organization and its service and resource control policies",
@@ -163,25 +189,24 @@ account leaves its organization, and its control policies are removed.`,
 			if err != nil {
 				return err
 			}
-			id := map[string]string{"a": c.AccountA, "b": c.AccountB}[account]
-			if id == "" {
-				return console.UsageError(fmt.Errorf("--account %q: want a or b", account))
-			}
 			return admin(a, cmd, connect, "PUT", "guardrails", struct {
 				Account string `json:"account"`
 				sandbox.Guardrails
-			}{id, g})
+			}{c.idOf(account), g}, out)
 		},
 	}
-	cmd.Flags().StringVar(&account, "account", "a", "a or b")
+	console.ChoiceFlag(cmd, &account, "account", "", "the account", accountA, accountB)
 	cmd.Flags().StringVar(&organization, "organization", "", "organization id, o-…")
 	cmd.Flags().StringArrayVar(&scps, "scp", nil, "file with a service control policy (may be repeated)")
 	cmd.Flags().StringArrayVar(&rcps, "rcp", nil, "file with a resource control policy (may be repeated)")
+	console.FileFlags(cmd, "scp", "rcp")
+	console.OutputFlag(cmd, &out)
 	return cmd
 }
 
 func endpointCommand(a *console.App, connect *ConnectFlag) *cobra.Command {
 	var e sandbox.VPCEndpoint
+	var out console.Format
 	var policy string
 	cmd := &cobra.Command{
 		Use:     "vpc-endpoint",
@@ -196,12 +221,14 @@ func endpointCommand(a *console.App, connect *ConnectFlag) *cobra.Command {
 				}
 				e.Policy = string(text)
 			}
-			return admin(a, cmd, connect, "POST", "vpc-endpoints", e)
+			return admin(a, cmd, connect, "POST", "vpc-endpoints", e, out)
 		},
 	}
 	cmd.Flags().StringVar(&e.ID, "id", "vpce-0123456789abcdef0", "id of the endpoint")
 	cmd.Flags().StringVar(&e.VPC, "vpc", "vpc-0123456789abcdef0", "id of the VPC")
 	cmd.Flags().StringVar(&policy, "policy", "", "file with the endpoint's policy (default: all is allowed)")
+	console.FileFlags(cmd, "policy")
+	console.OutputFlag(cmd, &out)
 	return cmd
 }
 

@@ -2,6 +2,7 @@ package spoolcmd
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -18,10 +19,13 @@ import (
 )
 
 func spoolDrop(a *console.App) *cobra.Command {
-	var force, yes bool
+	var force bool
+	var yes console.Yes
+	var out console.Format
 	cmd := &cobra.Command{
-		Use:   "drop ID…",
-		Short: "Delete objects from the spool permanently",
+		Use:        "drop ID…",
+		SuggestFor: []string{"delete", "remove", "rm"},
+		Short:      "Delete objects from the spool permanently",
 		Long: `Delete objects that were accepted and not delivered. Their senders were told that the
 objects are safe: save them first with ` + "`brokerctl spool export`" + `.
 
@@ -39,32 +43,30 @@ On a terminal it asks for confirmation; elsewhere it needs --yes.`,
 			if err != nil {
 				return err
 			}
-			asks := console.IsTerminal(a.In) && console.IsTerminal(a.Err)
-			if !yes && !asks {
-				return console.UsageError(errors.New("nothing was dropped: without a terminal to ask on, say --yes"))
+			if err := a.CanAsk(yes, "nothing was dropped"); err != nil {
+				return err
 			}
 			c, err := a.Dial()
 			if err != nil {
 				return err
 			}
 			defer func() { _ = c.Close() }()
-			d := &dropping{App: a, client: c, force: force}
+			d := &dropping{App: a, client: c, force: force, out: out}
 			if err := d.look(cmd.Context(), ids); err != nil {
 				return err
 			}
 			if err := d.tell(); err != nil {
 				return err
 			}
-			if !yes {
-				if err := a.Confirm(cmd.Context(), "Type yes to delete: ", "nothing was dropped"); err != nil {
-					return err
-				}
+			if err := a.Confirm(cmd.Context(), yes, "Type yes to delete: ", "nothing was dropped"); err != nil {
+				return err
 			}
 			return d.drop(cmd.Context())
 		},
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "also what could still be delivered, and what cannot be aborted at AWS")
-	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	console.YesFlag(cmd, &yes)
+	console.OutputFlag(cmd, &out)
 	return cmd
 }
 
@@ -73,6 +75,7 @@ type dropping struct {
 	*console.App
 	client  *client.Client
 	force   bool
+	out     console.Format
 	objects []Spooled
 }
 
@@ -144,6 +147,9 @@ func (d *dropping) drop(ctx context.Context) error {
 		lost.add(byID[id])
 		return nil
 	})
+	if d.out == console.FormatJSON {
+		return errors.Join(err, json.NewEncoder(d.Out).Encode(map[string]uint64{"dropped": lost.objects, "bytes": lost.bytes}))
+	}
 	_, werr := fmt.Fprintf(d.Out, "dropped %s, %s\n", console.Counted(lost.objects, "object"), console.BytesText(int64(lost.bytes)))
 	return errors.Join(err, werr)
 }

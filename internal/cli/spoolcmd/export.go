@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -24,6 +25,7 @@ import (
 func spoolExport(a *console.App) *cobra.Command {
 	var file string
 	var force bool
+	var out console.Format
 	cmd := &cobra.Command{
 		Use:   "export ID",
 		Short: "Write one object's bytes to a file, checked against their checksum",
@@ -67,19 +69,37 @@ output.`,
 				if err := export(cmd.Context(), c, o, a.Out); err != nil {
 					return err
 				}
-				_, err = fmt.Fprintf(a.Err, "%s: %d bytes, CRC32C %s verified\n", o.UploadID, o.Size, o.CRC32C)
-				return err
+				return exported(a.Err, o, "-", out)
 			}
 			if err := t.write(func(w io.Writer) error { return export(cmd.Context(), c, o, w) }); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(a.Out, "%s -> %s (%d bytes, CRC32C %s verified)\n", o.UploadID, file, o.Size, o.CRC32C)
-			return err
+			return exported(a.Out, o, file, out)
 		},
 	}
 	cmd.Flags().StringVarP(&file, "file", "f", "", "file to write; - is standard output (default: the id)")
 	cmd.Flags().BoolVar(&force, "force", false, "replace a file that exists")
+	console.FileFlags(cmd, "file")
+	console.OutputFlag(cmd, &out)
 	return cmd
+}
+
+// exported reports a verified export.
+func exported(w io.Writer, o Spooled, file string, out console.Format) error {
+	if out == console.FormatJSON {
+		return json.NewEncoder(w).Encode(struct {
+			UploadID string `json:"upload_id"`
+			File     string `json:"file"`
+			Size     uint64 `json:"size"`
+			CRC32C   string `json:"checksum_crc32c"`
+		}{o.UploadID, file, o.Size, o.CRC32C})
+	}
+	target := ""
+	if file != "-" {
+		target = " -> " + file
+	}
+	_, err := fmt.Fprintf(w, "%s%s (%s, CRC32C %s verified)\n", o.UploadID, target, console.BytesText(int64(o.Size)), o.CRC32C)
+	return err
 }
 
 // export copies the bytes of o to w. It fails when they differ from the accepted ones.

@@ -1,6 +1,7 @@
 package spoolcmd
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -27,9 +28,11 @@ type spoolFilter struct {
 func spoolLs(a *console.App) *cobra.Command {
 	var f spoolFilter
 	var out console.Format
+	var named *console.Destinations
 	cmd := &cobra.Command{
-		Use:   "ls [DESTINATION]",
-		Short: "List the objects in the spool, oldest first",
+		Use:        "ls [DESTINATION]",
+		SuggestFor: []string{"list"},
+		Short:      "List the objects in the spool, oldest first",
 		Long: `List the objects in the spool, oldest first, and their total. TRIES counts the
 delivery attempts since the daemon started. REASON says why the last attempt failed.
 
@@ -40,10 +43,9 @@ With -o json, the output is one line for each object.`,
 		Example: `  brokerctl spool ls
   brokerctl spool ls audit-logs --state dead
   brokerctl spool ls --state dead -o json | jq -r .upload_id | xargs -r -n1 brokerctl spool export`,
-		Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 1 {
-				f.destination = args[0]
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if f.destination, err = named.One(args); err != nil {
+				return err
 			}
 			states, err := parseSpoolStates(f.states)
 			if err != nil {
@@ -70,6 +72,7 @@ With -o json, the output is one line for each object.`,
 	fl.Uint32Var(&f.limit, "limit", 0, "at most so many; 0: all")
 	_ = cmd.RegisterFlagCompletionFunc("state", cobra.FixedCompletions(spoolStateNames(), cobra.ShellCompDirectiveNoFileComp))
 	console.OutputFlag(cmd, &out)
+	named = a.DestinationFlag(cmd, "only the objects of this destination", nil)
 	return cmd
 }
 
@@ -148,12 +151,15 @@ func (l *spoolList) known(ctx context.Context, c *client.Client) error {
 	if err != nil {
 		return c.FromError(err)
 	}
+	var known []string
 	for _, d := range r.GetDestinations() {
 		if d.GetName() == l.filter.destination {
 			return nil
 		}
+		known = append(known, d.GetName())
 	}
-	return fmt.Errorf("there is no destination %q, and the spool holds nothing for one: `brokerctl status` lists them", l.filter.destination)
+	return fmt.Errorf("there is no destination %q, and the spool has no object of one%s `brokerctl status` lists the destinations",
+		l.filter.destination, cmp.Or(console.DidYouMean(l.filter.destination, known), ":"))
 }
 
 func (l *spoolList) nothing() string {

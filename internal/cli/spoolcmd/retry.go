@@ -1,6 +1,7 @@
 package spoolcmd
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -12,8 +13,9 @@ import (
 )
 
 func spoolRetry(a *console.App) *cobra.Command {
-	var destination string
+	var named *console.Destinations
 	var all bool
+	var out console.Format
 	cmd := &cobra.Command{
 		Use:   "retry ID… | --destination DESTINATION | --all",
 		Short: "Retry waiting, dead and unreadable objects now",
@@ -25,6 +27,10 @@ The output is the number of objects to retry. ` + "`brokerctl spool ls`" + ` sho
 		Example: `  brokerctl spool retry 01KAW3P5E2M9W7V5C1J0X8T4RQ
   brokerctl verify audit-logs && brokerctl spool retry --destination audit-logs`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			destination, err := named.One(nil)
+			if err != nil {
+				return err
+			}
 			ways := len(args)
 			if destination != "" {
 				ways++
@@ -60,7 +66,7 @@ The output is the number of objects to retry. ` + "`brokerctl spool ls`" + ` sho
 				if err != nil && done == 0 {
 					return err
 				}
-				return errors.Join(err, retried(a, uint32(done), ""))
+				return errors.Join(err, retried(a, uint32(done), "", out))
 			}
 			if all {
 				destination = "*"
@@ -78,15 +84,19 @@ The output is the number of objects to retry. ` + "`brokerctl spool ls`" + ` sho
 			if all {
 				destination = ""
 			}
-			return retried(a, n, destination)
+			return retried(a, n, destination, out)
 		},
 	}
-	cmd.Flags().StringVarP(&destination, "destination", "d", "", "all objects of this destination")
+	named = a.DestinationFlag(cmd, "all objects of this destination", nil)
 	cmd.Flags().BoolVar(&all, "all", false, "all objects of all destinations")
+	console.OutputFlag(cmd, &out)
 	return cmd
 }
 
-func retried(a *console.App, n uint32, destination string) error {
+func retried(a *console.App, n uint32, destination string, out console.Format) error {
+	if out == console.FormatJSON {
+		return json.NewEncoder(a.Out).Encode(map[string]uint32{"retried": n})
+	}
 	if n == 0 {
 		_, err := fmt.Fprintln(a.Out, "there is no object to retry")
 		return err

@@ -41,9 +41,7 @@ right "admin", which root and the daemon's user have.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(spoolLs(a), spoolShow(a), spoolRetry(a), spoolExport(a), spoolDrop(a))
-	for _, c := range cmd.Commands() {
-		console.WrapArgs(c)
-	}
+	a.SocketFlag(cmd)
 	return cmd
 }
 

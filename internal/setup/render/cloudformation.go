@@ -206,7 +206,7 @@ func (t *template) target() (object, error) {
 		if (place{tr.Account, tr.Region}) == t.place {
 			sections = append(sections, member{"Metadata", object{{"NotInThisTemplate", fmt.Sprintf(
 				"Trail %s is to record writes to %s. CloudFormation cannot add a selector to a trail that it does not own: add it where the trail is "+
-					"managed, or with `brokerctl setup render --format cli`.",
+					"managed, or with `brokerctl setup render -o cli`.",
 				tr.ARN,
 				strings.Join(tr.Objects, ", "),
 			)}}})
@@ -227,7 +227,7 @@ func (t *template) target() (object, error) {
 	}
 	if len(t.resources) == 0 { // a trail alone
 		return nil, fmt.Errorf(
-			"in account %s and Region %s only a trail is to be changed, which CloudFormation cannot do: use --format cli",
+			"in account %s and Region %s only a trail is to be changed, which CloudFormation cannot do: use -o cli",
 			t.place.account,
 			t.place.region,
 		)

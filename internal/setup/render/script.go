@@ -81,7 +81,7 @@ func (s *script) head(half Half, account, name string) {
 	who := map[Half]string{Source: "the roles that brokerd assumes", Target: "the policies of brokerd's key and bucket"}[half]
 	fmt.Fprintf(&s.b, `#!/bin/sh
 # Account %s: %s. Written by
-# `+"`brokerctl setup render --format cli`"+` from the configuration of brokerd.
+# `+"`brokerctl setup render -o cli`"+` from the configuration of brokerd.
 #
 # Needs the AWS CLI (1 or 2) and python3, and credentials of that account in the
 # environment: AWS_PROFILE=admin sh brokerd-%s.sh

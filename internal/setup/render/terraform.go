@@ -35,7 +35,7 @@ type terraformWriter struct {
 
 func (t *terraformWriter) providers() string {
 	h := &hcl{}
-	h.comment("Written by `brokerctl setup render --format terraform`.",
+	h.comment("Written by `brokerctl setup render -o terraform`.",
 		"The accounts, and where their credentials come from. Change it as you like, or",
 		"leave it out where the aliases are configured elsewhere.")
 	h.block("terraform", func() {

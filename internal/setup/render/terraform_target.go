@@ -34,7 +34,7 @@ func (t *terraformWriter) target() string {
 		h.comment("Trail "+tr.ARN+" is to record writes to",
 			strings.Join(tr.Objects, ", ")+".",
 			"Terraform cannot add a selector to a trail that it does not own: add it where the",
-			"trail is managed, or with `brokerctl setup render --format cli`.")
+			"trail is managed, or with `brokerctl setup render -o cli`.")
 	}
 	return h.String()
 }

@@ -240,4 +240,4 @@ resource "aws_s3_bucket_policy" "tenant_bucket" {
 # Trail arn:aws:cloudtrail:eu-west-1:444455556666:trail/all is to record writes to
 # arn:aws:s3:::tenant-bucket/logs/.
 # Terraform cannot add a selector to a trail that it does not own: add it where the
-# trail is managed, or with `brokerctl setup render --format cli`.
+# trail is managed, or with `brokerctl setup render -o cli`.

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Account 444455556666: the policies of brokerd's key and bucket. Written by
-# `brokerctl setup render --format cli` from the configuration of brokerd.
+# `brokerctl setup render -o cli` from the configuration of brokerd.
 #
 # Needs the AWS CLI (1 or 2) and python3, and credentials of that account in the
 # environment: AWS_PROFILE=admin sh brokerd-target.sh

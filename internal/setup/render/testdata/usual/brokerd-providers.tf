@@ -1,4 +1,4 @@
-# Written by `brokerctl setup render --format terraform`.
+# Written by `brokerctl setup render -o terraform`.
 # The accounts, and where their credentials come from. Change it as you like, or
 # leave it out where the aliases are configured elsewhere.
 terraform {
