@@ -161,7 +161,7 @@ func (r *run) judgeDirect(ctx context.Context, err error) finding {
 			HTTPStatus: d.seen.HTTPStatus,
 			step:       stepCreate,
 		}
-		r.diagnosis.keyState(&f, d.info.Code)
+		r.diagnosis.keyState(&f, d.info.Code, "")
 		return f
 	case d.info.Class == awserr.AccessDenied && through:
 		return finding{

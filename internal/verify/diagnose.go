@@ -95,7 +95,7 @@ func (d *diagnosis) diagnose(ctx context.Context, s step, err error) []finding {
 	case awserr.BadCredentials, awserr.ExpiredCredentials:
 		d.credentialFailure(&c, s, info, err)
 	case awserr.KeyState:
-		d.keyState(&c, info.Code)
+		d.keyState(&c, info.Code, "")
 	case awserr.Region:
 		d.otherRegion(&c, s, info)
 	case awserr.NotFound:

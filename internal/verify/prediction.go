@@ -332,7 +332,8 @@ func (p *prediction) publicStatement(f finding, l *iampolicy.LayerResult) findin
 		return f
 	}
 	f.Repair = p.fixes.replaceStatement(f, f.Statement, patch,
-		"Limit "+where+" to the bucket's own account; with the public access block, no other account could use it. Replace it by this one.")
+		"Limit "+where+" to the bucket's own account: with the public access block, no principal of another account can use it. "+
+			"AWS services that read by it for other accounts lose that access. Replace it by this one.")
 	return f
 }
 

@@ -62,17 +62,24 @@ func isWebIdentity(info awserr.Info) bool {
 
 // webIdentity explains a token that STS refuses.
 func (d *diagnosis) webIdentity(c finding, s step) finding {
-	if blockers := findingsFor(d.predicted.blockers, stepAssume); len(blockers) > 0 {
-		return d.confirmed(blockers, c, s, awserr.Info{})[0]
-	}
-	c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeWebIdentity, d.accountA(), report.ArtefactTrust, d.dest.Role,
-		report.Strong
-	c.Detail = fmt.Sprintf("%s: STS refuses the web identity%s: %s", s.name, d.token.describe(), c.AWSMessage)
-	c.Fix = fmt.Sprintf(
+	needs := fmt.Sprintf(
 		"Account %s needs an IAM identity provider for the issuer and the audience of the token, and a trust policy whose conditions on sub and "+
 			"aud match the token.",
 		d.accountA(),
 	)
+	if blockers := findingsFor(d.predicted.blockers, stepAssume); len(blockers) > 0 {
+		f := d.confirmed(blockers, c, s, awserr.Info{})[0]
+		if c.AWSCode == "InvalidIdentityToken" {
+			// STS has not read the trust policy yet, and IAM stores no trust policy that
+			// names a provider that is not there.
+			f.Repair = d.fixes.described(f.Repair, "STS says: "+c.AWSMessage+". "+needs)
+		}
+		return f
+	}
+	c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeWebIdentity, d.accountA(), report.ArtefactTrust, d.dest.Role,
+		report.Strong
+	c.Detail = fmt.Sprintf("%s: STS refuses the web identity%s: %s", s.name, d.token.describe(), c.AWSMessage)
+	c.Fix = needs
 	if host := d.token.provider(); host != "" && c.AWSCode != "InvalidIdentityToken" {
 		c.FixStatement = d.fixes.webTrust()
 		c.Fix = "Add this statement to the trust policy of the role."
