@@ -151,7 +151,7 @@ func New(cfg *config.Config, version string, w io.Writer) (_ *Daemon, err error)
 	d.server, err = rpc.NewServer(rpc.Options{
 		Config: cfg, Access: rules, Deliver: d.upload, Spool: kept, Admission: d.budget, Sessions: d.broker, Credentials: d.creds,
 		Parts: d.parts, LogState: d.logState, Reload: d.Reload, Verify: d.verifier, Verified: d.verified, Meter: d.metrics, Stats: stats,
-		Logger: log, Version: version, Unary: unary, Stream: stream,
+		Logger: log, Audit: d.log, Version: version, Unary: unary, Stream: stream,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("making the server: %w", err)

@@ -6,6 +6,8 @@ import (
 	"os"
 	"slices"
 
+	"go.uber.org/zap"
+
 	"github.com/brokerd/brokerd/internal/access"
 	"github.com/brokerd/brokerd/internal/broker"
 	"github.com/brokerd/brokerd/internal/config"
@@ -34,14 +36,6 @@ func (a *adminService) known(ctx context.Context) (access.Peer, []string, error)
 		return p, names, nil
 	}
 	return p, a.s.policy.rules().Destinations(p, names), nil
-}
-
-func (a *adminService) admin(ctx context.Context) error {
-	p, err := caller(ctx)
-	if err != nil {
-		return err
-	}
-	return a.s.policy.decide(p, config.PermAdmin, "")
 }
 
 // ListDestinations implements the API.
@@ -77,7 +71,7 @@ func (a *adminService) ListDestinations(
 
 // ListSessions implements the API.
 func (a *adminService) ListSessions(ctx context.Context, _ *brokerdv1.ListSessionsRequest) (*brokerdv1.ListSessionsResponse, error) {
-	if err := a.admin(ctx); err != nil {
+	if err := a.reads(ctx, "ListSessions"); err != nil {
 		return nil, err
 	}
 	out := &brokerdv1.ListSessionsResponse{}
@@ -92,7 +86,7 @@ func (a *adminService) RefreshSession(
 	ctx context.Context,
 	req *brokerdv1.RefreshSessionRequest,
 ) (*brokerdv1.RefreshSessionResponse, error) {
-	if err := a.admin(ctx); err != nil {
+	if err := a.acts(ctx, "RefreshSession", zap.String("destination", req.GetDestination())); err != nil {
 		return nil, err
 	}
 	st, err := a.s.o.Sessions.Refresh(ctx, req.GetDestination())

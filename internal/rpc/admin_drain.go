@@ -15,7 +15,7 @@ const drainTick = time.Second
 
 // Drain implements the API.
 func (a *adminService) Drain(req *brokerdv1.DrainRequest, stream grpc.ServerStreamingServer[brokerdv1.DrainResponse]) error {
-	if err := a.admin(stream.Context()); err != nil {
+	if err := a.acts(stream.Context(), "Drain", zap.Bool("resume", req.GetResume())); err != nil {
 		return err
 	}
 	s := a.s

@@ -33,11 +33,8 @@ func (a *adminService) usage() map[string]*brokerdv1.SpoolUsage {
 	return out
 }
 
-// spool returns the spool to administrators.
-func (a *adminService) spool(ctx context.Context) (Spool, error) {
-	if err := a.admin(ctx); err != nil {
-		return nil, err
-	}
+// spool returns the spool to a call that was admitted.
+func (a *adminService) spool() (Spool, error) {
 	if a.s.o.Spool == nil {
 		return nil, reason.New(reason.NoSpool, "the daemon has no spool: no destination had durability spool or spool-wait when it started")
 	}
@@ -55,7 +52,10 @@ var spoolStates = map[spool.State]brokerdv1.SpoolState{
 
 // ListSpool implements the API.
 func (a *adminService) ListSpool(req *brokerdv1.ListSpoolRequest, stream grpc.ServerStreamingServer[brokerdv1.ListSpoolResponse]) error {
-	sp, err := a.spool(stream.Context())
+	if err := a.reads(stream.Context(), "ListSpool", zap.String("destination", req.GetDestination())); err != nil {
+		return err
+	}
+	sp, err := a.spool()
 	if err != nil {
 		return err
 	}
@@ -97,7 +97,11 @@ func spooledOf(st spool.Status) *brokerdv1.ListSpoolResponse {
 
 // RetrySpool implements the API.
 func (a *adminService) RetrySpool(ctx context.Context, req *brokerdv1.RetrySpoolRequest) (*brokerdv1.RetrySpoolResponse, error) {
-	sp, err := a.spool(ctx)
+	facts := append(uploadIDs(req.GetUploadIds()), zap.String("destination", req.GetDestination()))
+	if err := a.acts(ctx, "RetrySpool", facts...); err != nil {
+		return nil, err
+	}
+	sp, err := a.spool()
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +137,10 @@ func (a *adminService) ExportSpool(
 	req *brokerdv1.ExportSpoolRequest,
 	stream grpc.ServerStreamingServer[brokerdv1.ExportSpoolResponse],
 ) error {
-	sp, err := a.spool(stream.Context())
+	if err := a.acts(stream.Context(), "ExportSpool", uploadIDs([]string{req.GetUploadId()})...); err != nil {
+		return err
+	}
+	sp, err := a.spool()
 	if err != nil {
 		return err
 	}
@@ -162,7 +169,10 @@ func (e exporter) Write(p []byte) (n int, err error) {
 
 // DropSpool implements the API. It stops at the first object that cannot be dropped.
 func (a *adminService) DropSpool(ctx context.Context, req *brokerdv1.DropSpoolRequest) (*brokerdv1.DropSpoolResponse, error) {
-	sp, err := a.spool(ctx)
+	if err := a.acts(ctx, "DropSpool", append(uploadIDs(req.GetUploadIds()), zap.Bool("force", req.GetForce()))...); err != nil {
+		return nil, err
+	}
+	sp, err := a.spool()
 	if err != nil {
 		return nil, err
 	}

@@ -167,7 +167,7 @@ func serverFor(t *testing.T, changes ...change) *daemonUnderTest {
 	for _, c := range changes {
 		c(cfg, &o)
 	}
-	o.Access = access.Compiler{DaemonUID: 4242, Resolver: access.SystemResolver()}
+	o.Access = access.Compiler{Host: access.Host{DaemonUID: 4242}, Resolver: access.SystemResolver()}
 	cfg.Limits.Credentials = 3
 	if o.Credentials, err = vend.New(vend.Options{Config: cfg, Access: o.Access, Sessions: d.sessions, Logger: o.Logger}); err != nil {
 		t.Fatal(err)

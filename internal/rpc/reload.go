@@ -48,7 +48,7 @@ func (ch *reloadChange) Commit() {
 
 // Reload implements the API.
 func (a *adminService) Reload(ctx context.Context, _ *brokerdv1.ReloadRequest) (*brokerdv1.ReloadResponse, error) {
-	if err := a.admin(ctx); err != nil {
+	if err := a.acts(ctx, "Reload"); err != nil {
 		return nil, err
 	}
 	done, err := a.s.o.Reload()

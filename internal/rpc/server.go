@@ -43,7 +43,7 @@ type Sessions interface {
 }
 
 // Options are the parts of a Server. All are required except Spool, which only
-// destinations that spool need, Parts, LogState, Verified and the interceptors.
+// destinations that spool need, Parts, LogState, Verified, Audit and the interceptors.
 type Options struct {
 	Config      *config.Config
 	Access      access.Compiler
@@ -66,6 +66,7 @@ type Options struct {
 	Meter    intake.Meter
 	Stats    *health.Stats
 	Logger   *zap.Logger
+	Audit    Auditor // nil: audit lines go to Logger
 	Version  string
 	// Quota holds the shares of users, and Lines limits the log lines that they cause; nil:
 	// the server has its own.
