@@ -12,7 +12,13 @@ import (
 // Peer is the caller as the kernel attests it.
 type Peer struct {
 	UID, GID uint32
-	PID      int32 // for logs only; 0 across pid namespaces
+	// Groups are the supplementary groups (SO_PEERGROUPS), in any order; nil when the
+	// kernel does not report them.
+	Groups []uint32
+	PID    int32 // for logs only; 0 across pid namespaces
+	// SameNamespaces reports that the process is in the user and PID namespaces of the
+	// daemon, so that it is no container next to it.
+	SameNamespaces bool
 	// Unit and Pod are the systemd unit and the UID of the Kubernetes pod that the
 	// process was in when it connected; empty when they are not known. No rule asks
 	// for them.
@@ -35,9 +41,10 @@ type Decision struct {
 
 // Policy is an immutable set of resolved rules. It is safe for concurrent use.
 type Policy struct {
-	rules     []rule
-	daemonUID uint32
-	resolver  Resolver
+	rules        []rule
+	host         Host
+	ownerIsAdmin bool
+	resolver     Resolver
 }
 
 // rule is a config.Rule with its names resolved.
@@ -48,22 +55,25 @@ type rule struct {
 	allow        []config.Permission
 }
 
-func (r rule) matches(p Peer) bool {
-	if r.uid == nil && r.gid == nil {
+func (r rule) matches(p Peer, h Host) bool {
+	if r.uid == nil && r.gid == nil || h.nameless(p) {
 		return false // a rule that names no peer matches none
 	}
-	return (r.uid == nil || *r.uid == p.UID) && (r.gid == nil || *r.gid == p.GID)
+	return (r.uid == nil || *r.uid == p.UID) && (r.gid == nil || h.inGroup(p, *r.gid))
 }
 
 func (r rule) covers(destination string) bool {
 	return slices.Contains(r.destinations, "*") || slices.Contains(r.destinations, destination)
 }
 
-// New resolves the names of users and groups in rules. daemonUID is the
-// daemon's own user id, which always has admin. A name that does not exist is an error.
-func New(rules []config.Rule, daemonUID uint32, resolver Resolver) (*Policy, error) {
-	p := &Policy{daemonUID: daemonUID, resolver: resolver}
-	for _, in := range rules {
+// New resolves the names of users and groups in the rules of c. A name that does not exist
+// is an error, and so is a number that several users share on this host.
+func New(c *config.Config, host Host, resolver Resolver) (*Policy, error) {
+	p := &Policy{host: host, ownerIsAdmin: !host.Container, resolver: resolver}
+	if set := c.Socket.OwnerIsAdmin; set != nil {
+		p.ownerIsAdmin = *set
+	}
+	for _, in := range c.Access {
 		out := rule{line: in.Line, destinations: slices.Clone(in.Destinations), allow: slices.Clone(in.Allow)}
 		var err error
 		if out.uid, err = resolve(in.Peer.UID, resolver.LookupUser); err != nil {
@@ -72,9 +82,34 @@ func New(rules []config.Rule, daemonUID uint32, resolver Resolver) (*Policy, err
 		if out.gid, err = resolve(in.Peer.GID, resolver.LookupGroup); err != nil {
 			return nil, fmt.Errorf("access rule in line %d: group %q: %w; create the group, or give its number", in.Line, in.Peer.GID, err)
 		}
+		if err := host.distinct(out); err != nil {
+			return nil, fmt.Errorf("access rule in line %d: %w", in.Line, err)
+		}
 		p.rules = append(p.rules, out)
 	}
 	return p, nil
+}
+
+// distinct returns an error when a number of the rule stands for several users, or for
+// none, because the daemon's user namespace does not map all ids.
+func (h Host) distinct(r rule) error {
+	for _, id := range []struct {
+		kind     string
+		id       *uint32
+		ids      IDMap
+		overflow uint32
+	}{{"user", r.uid, h.Users, orDefault(h.OverflowUID)}, {"group", r.gid, h.Groups, orDefault(h.OverflowGID)}} {
+		switch {
+		case id.id == nil || id.ids.Whole():
+		case *id.id == id.overflow:
+			return fmt.Errorf("%s %d stands for every %s that the daemon's user namespace does not map, so that the rule would let strangers in; "+
+				"give the %s a number of its own, or run the daemon in the host's user namespace", id.kind, *id.id, id.kind, id.kind)
+		case !id.ids.Contains(*id.id):
+			return fmt.Errorf("%s %d does not exist in the daemon's user namespace (/proc/self/%cid_map), so that the rule can match no caller; "+
+				"name a mapped %s, or run the daemon in the host's user namespace", id.kind, *id.id, id.kind[0], id.kind)
+		}
+	}
+	return nil
 }
 
 // noID is no user and no group: the kernel has it for "none", and a rule cannot name it.
@@ -136,7 +171,7 @@ func (p *Policy) Decide(peer Peer, perm config.Permission, destination string) D
 		}
 	}
 	if perm == config.PermAdmin && p.builtinAdmin(peer) {
-		return Decision{Allowed: true, Reason: p.Describe(peer) + " is root or the daemon's own user, which always may administer"}
+		return Decision{Allowed: true, Reason: p.Describe(peer) + " is root or the daemon's own user, in the daemon's own namespaces"}
 	}
 	return Decision{
 		Reason: fmt.Sprintf(
@@ -157,14 +192,23 @@ func (p *Policy) Allows(peer Peer, perm config.Permission, destination string) b
 
 func (p *Policy) allowing(peer Peer, perm config.Permission, destination string) *rule {
 	for i := range p.rules {
-		if r := &p.rules[i]; r.matches(peer) && slices.Contains(r.allow, perm) && (perm == config.PermAdmin || r.covers(destination)) {
+		if r := &p.rules[i]; r.matches(peer, p.host) && slices.Contains(r.allow, perm) && (perm == config.PermAdmin || r.covers(destination)) {
 			return r
 		}
 	}
 	return nil
 }
 
-func (p *Policy) builtinAdmin(peer Peer) bool { return peer.UID == 0 || peer.UID == p.daemonUID }
+// builtinAdmin reports whether the peer administers without a rule. A container next to the
+// daemon may have the same numbers: it is in other namespaces.
+func (p *Policy) builtinAdmin(peer Peer) bool {
+	return p.ownerIsAdmin && peer.SameNamespaces && p.owner(peer)
+}
+
+// owner reports whether the peer has the number of root or of the daemon's own user.
+func (p *Policy) owner(peer Peer) bool {
+	return !p.host.nameless(peer) && (peer.UID == 0 || peer.UID == p.host.DaemonUID)
+}
 
 func what(perm config.Permission, destination string) string {
 	switch perm {
@@ -182,9 +226,18 @@ func what(perm config.Permission, destination string) string {
 
 // nearMiss lists the rights that the peer's own rules give.
 func (p *Policy) nearMiss(peer Peer, perm config.Permission, destination string) string {
+	if p.host.nameless(peer) {
+		return "; the number stands for every user that the daemon's user namespace does not map, and no rule matches it"
+	}
+	if perm == config.PermAdmin && p.owner(peer) {
+		if !p.ownerIsAdmin {
+			return "; root and the daemon's own user may administer by rule only (socket.owner_is_admin)"
+		}
+		return "; root and the daemon's own user may administer without a rule only from the daemon's own user and PID namespaces"
+	}
 	for _, r := range p.rules {
 		switch {
-		case !r.matches(peer):
+		case !r.matches(peer, p.host):
 		case r.covers(destination):
 			return fmt.Sprintf("; the rule in line %d matches, but allows %s only", r.line, listed(r.allow))
 		case slices.Contains(r.allow, perm):
@@ -221,7 +274,7 @@ func (p *Policy) Known(peer Peer) bool {
 	if p.builtinAdmin(peer) {
 		return true
 	}
-	return slices.ContainsFunc(p.rules, func(r rule) bool { return r.matches(peer) && len(r.allow) > 0 })
+	return slices.ContainsFunc(p.rules, func(r rule) bool { return r.matches(peer, p.host) && len(r.allow) > 0 })
 }
 
 // Destinations returns those of names that peer may know about: it has a right
@@ -230,7 +283,7 @@ func (p *Policy) Destinations(peer Peer, names []string) []string {
 	admin := p.Decide(peer, config.PermAdmin, "").Allowed
 	var out []string
 	for _, name := range names {
-		if admin || slices.ContainsFunc(p.rules, func(r rule) bool { return r.matches(peer) && len(r.allow) > 0 && r.covers(name) }) {
+		if admin || slices.ContainsFunc(p.rules, func(r rule) bool { return r.matches(peer, p.host) && len(r.allow) > 0 && r.covers(name) }) {
 			out = append(out, name)
 		}
 	}

@@ -46,7 +46,7 @@ access:
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := New(c.Access, 990, resolver())
+	p, err := New(c, Host{DaemonUID: 990}, resolver())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,10 +72,16 @@ func TestDecide(t *testing.T) {
 		"a user id is not a group id":             {Peer{UID: 50, GID: 1000}, config.PermUpload, "logs", 0},
 		"admin by rule":                           {Peer{UID: 2000}, config.PermAdmin, "", 8},
 		"admin by rule does not upload":           {Peer{UID: 2000}, config.PermUpload, "logs", 0},
-		"root administers":                        {Peer{}, config.PermAdmin, "", -1},
+		"a supplementary group":                   {Peer{UID: 7, GID: 7, Groups: []uint32{9, 50}}, config.PermUpload, "dumps", 6},
+		"user and supplementary group":            {Peer{UID: 1001, GID: 7, Groups: []uint32{50}}, config.PermCredentials, "dumps", 7},
+		"another supplementary group":             {Peer{UID: 7, GID: 7, Groups: []uint32{49, 51}}, config.PermUpload, "dumps", 0},
+		"root administers":                        {Peer{SameNamespaces: true}, config.PermAdmin, "", -1},
+		"root of a container does not administer": {Peer{}, config.PermAdmin, "", 0},
+		"the daemon's number in a container":      {Peer{UID: 990}, config.PermAdmin, "", 0},
+		"admin by rule, from a container":         {Peer{UID: 2000}, config.PermAdmin, "", 8},
 		"root does not upload without a rule":     {Peer{}, config.PermUpload, "logs", 0},
 		"root does not verify without a rule":     {Peer{}, config.PermVerify, "logs", 0},
-		"the daemon's user administers":           {Peer{UID: 990}, config.PermAdmin, "", -1},
+		"the daemon's user administers":           {Peer{UID: 990, SameNamespaces: true}, config.PermAdmin, "", -1},
 		"the daemon's user gets no credentials":   {Peer{UID: 990}, config.PermCredentials, "logs", 0},
 		"others do not administer":                {Peer{UID: 1000}, config.PermAdmin, "", 0},
 		"a destination named * is no destination": {Peer{UID: 1000}, config.PermUpload, "*", 0},
@@ -122,7 +128,7 @@ func TestSuggestionsWork(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%v in\n%s", err, in)
 			}
-			fixed, err := New(c.Access, 990, resolver())
+			fixed, err := New(c, Host{DaemonUID: 990}, resolver())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -146,7 +152,8 @@ func TestKnownAndDestinations(t *testing.T) {
 		"an application": {Peer{UID: 1000}, true, []string{"logs"}},
 		"a group":        {Peer{UID: 7, GID: 50}, true, names},
 		"an admin":       {Peer{UID: 2000}, true, names},
-		"root":           {Peer{}, true, names},
+		"root":           {Peer{SameNamespaces: true}, true, names},
+		"a container":    {Peer{}, false, nil},
 		"a stranger":     {Peer{UID: 7, GID: 7}, false, nil},
 	} {
 		if got := p.Known(c.peer); got != c.known {
@@ -160,7 +167,7 @@ func TestKnownAndDestinations(t *testing.T) {
 
 func TestNewRefusesNamesThatDoNotExist(t *testing.T) {
 	for _, peer := range []config.Peer{{UID: "nobody-here"}, {GID: "nobody-here"}} {
-		_, err := New([]config.Rule{{Peer: peer, Line: 12}}, 0, resolver())
+		_, err := New(&config.Config{Access: []config.Rule{{Peer: peer, Line: 12}}}, Host{}, resolver())
 		if !errors.Is(err, errNoSuchName) || !strings.Contains(err.Error(), "line 12") {
 			t.Errorf("got %v", err)
 		}
@@ -168,7 +175,8 @@ func TestNewRefusesNamesThatDoNotExist(t *testing.T) {
 }
 
 func TestARuleWithoutAPeerMatchesNobody(t *testing.T) {
-	p, err := New([]config.Rule{{Destinations: []string{"*"}, Allow: []config.Permission{config.PermUpload}}}, 0, resolver())
+	rules := []config.Rule{{Destinations: []string{"*"}, Allow: []config.Permission{config.PermUpload}}}
+	p, err := New(&config.Config{Access: rules}, Host{}, resolver())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,5 +196,107 @@ func TestSystemResolverKnowsRoot(t *testing.T) {
 	}
 	if _, err := r.LookupUser("no-such-user-here"); err == nil {
 		t.Error("a user that does not exist was found")
+	}
+}
+
+func TestOwnerIsAdminFollowsTheSettingAndTheContainer(t *testing.T) {
+	yes, no := true, false
+	root := Peer{SameNamespaces: true}
+	for name, c := range map[string]struct {
+		set       *bool
+		container bool
+		want      bool
+	}{
+		"on a host":                     {nil, false, true},
+		"in a container":                {nil, true, false},
+		"on a host, switched off":       {&no, false, false},
+		"in a container, switched on":   {&yes, true, true},
+		"in a container, set to its no": {&no, true, false},
+	} {
+		p, err := New(&config.Config{Socket: config.Socket{OwnerIsAdmin: c.set}}, Host{DaemonUID: 990, Container: c.container}, resolver())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, peer := range []Peer{root, {UID: 990, SameNamespaces: true}} {
+			if got := p.Decide(peer, config.PermAdmin, "").Allowed; got != c.want {
+				t.Errorf("%s, uid %d: admin is %v, want %v", name, peer.UID, got, c.want)
+			}
+		}
+		if p.Decide(Peer{UID: 990}, config.PermAdmin, "").Allowed {
+			t.Errorf("%s: another namespace administers", name)
+		}
+	}
+}
+
+// The overflow number, and a number outside of the map, stand for strangers.
+func TestAUserNamespaceHasNoRuleForStrangers(t *testing.T) {
+	partial := Host{DaemonUID: 0, Users: IDMap{{0, 1}, {1000, 100}}, Groups: IDMap{{0, 1}}}
+	rule := func(peer config.Peer) *config.Config {
+		allow := []config.Permission{config.PermUpload}
+		return &config.Config{Access: []config.Rule{{Peer: peer, Line: 3, Destinations: []string{"*"}, Allow: allow}}}
+	}
+	for _, c := range []struct {
+		peer    config.Peer
+		host    Host
+		refused bool
+	}{
+		{config.Peer{UID: "65534"}, partial, true},
+		{config.Peer{GID: "65534"}, partial, true},
+		{config.Peer{UID: "2000"}, partial, true},
+		{config.Peer{UID: "1050"}, partial, false},
+		{config.Peer{UID: "65534"}, Host{}, false},
+		{config.Peer{UID: "99"}, Host{Users: IDMap{{0, 100}}, OverflowUID: 99}, true},
+	} {
+		_, err := New(rule(c.peer), c.host, resolver())
+		if (err != nil) != c.refused {
+			t.Errorf("rule for %v: got %v, want a refusal: %v", c.peer, err, c.refused)
+		}
+	}
+	p, err := New(rule(config.Peer{GID: "0"}), partial, resolver())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := p.Decide(Peer{UID: 65534, GID: 0}, config.PermUpload, "logs"); d.Allowed || !strings.Contains(d.Reason, "user namespace") {
+		t.Errorf("a stranger uploads by its group: %+v", d)
+	}
+	if !p.Decide(Peer{UID: 1001, GID: 0}, config.PermUpload, "logs").Allowed {
+		t.Error("a mapped user is refused")
+	}
+}
+
+func TestParseIDMap(t *testing.T) {
+	for text, want := range map[string]IDMap{
+		"         0          0 4294967295\n": nil,
+		"0 1000 1\n":                         {{0, 1}},
+		"0 1000 1\n1 100000 65535\n":         {{0, 1}, {1, 65535}},
+		"":                                   {},
+	} {
+		got, err := ParseIDMap(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" || got.Whole() != (want == nil) {
+			t.Errorf("%q: %s", text, diff)
+		}
+	}
+	if _, err := ParseIDMap("0 x 1"); err == nil {
+		t.Error("a map that is none was read")
+	}
+	m := IDMap{{10, 5}}
+	for id, want := range map[uint32]bool{9: false, 10: true, 14: true, 15: false} {
+		if m.Contains(id) != want {
+			t.Errorf("Contains(%d) is %v", id, !want)
+		}
+	}
+}
+
+func TestContainersAreRecognisedByTheirMarks(t *testing.T) {
+	if inContainer(func(string) string { return "" }) {
+		t.Error("a host is taken for a container")
+	}
+	for _, name := range []string{"KUBERNETES_SERVICE_HOST", "container"} {
+		if !inContainer(func(n string) string { return map[string]string{name: "x"}[n] }) {
+			t.Errorf("%s is no mark", name)
+		}
 	}
 }

@@ -2,28 +2,26 @@ package access
 
 import (
 	"fmt"
-	"os"
-
 	"github.com/brokerd/brokerd/internal/config"
 )
 
 // Compiler makes the Policy of a configuration. Every part that decides by access
 // rules compiles them itself, so that its rules and its configuration always agree.
 type Compiler struct {
-	DaemonUID uint32
-	Resolver  Resolver
+	Host
+	Resolver Resolver
 }
 
 // SystemCompiler compiles with the users and groups of this machine, for the
 // user that this process runs as.
 func SystemCompiler() Compiler {
-	return Compiler{DaemonUID: uint32(os.Geteuid()), Resolver: SystemResolver()}
+	return Compiler{Host: SystemHost(), Resolver: SystemResolver()}
 }
 
 // Compile resolves the names in the access rules of c. A name that does not exist
 // is an error.
 func (m Compiler) Compile(c *config.Config) (*Policy, error) {
-	return New(c.Access, m.DaemonUID, m.Resolver)
+	return New(c, m.Host, m.Resolver)
 }
 
 // TokenPeers returns the peer of each token in vend.tokens, in their order.

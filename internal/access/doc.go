@@ -3,7 +3,7 @@
 // # Threat model
 //
 // A peer is known by the facts that the kernel reports about the process that connected
-// to the Unix socket (SO_PEERCRED): its user id and its primary group id at the
+// to the Unix socket (SO_PEERCRED, SO_PEERGROUPS): its user id and its groups at the
 // time of the connect. The content of a message never takes part in a decision.
 //
 // The process id is a field for logs and never part of a decision: it is 0 when
@@ -18,6 +18,12 @@
 // groups are resolved once, in New, so that a decision does no I/O and a name
 // that does not exist is an error at start, not a silent refusal.
 //
-// Root and the daemon's own user always have admin: both can read the daemon's
-// memory anyway. They have no other right unless a rule gives it.
+// Root and the daemon's own user have admin, and no other right unless a rule gives it.
+// They have it only from the daemon's own user and PID namespaces: a container next to the
+// daemon may run with the same numbers. In a container they do not have it by default,
+// because containers may share a PID namespace; Socket.OwnerIsAdmin decides.
+//
+// A number that stands for several users is no identity. Where the daemon's user namespace
+// does not map all ids, a rule for the overflow id is an error, and a peer with it matches
+// no rule.
 package access

@@ -8,7 +8,7 @@ func (p *Policy) Party(peer Peer) quota.Party {
 	out := quota.Party{UID: peer.UID, Pod: peer.Pod}
 	for _, r := range p.rules {
 		switch {
-		case !r.matches(peer):
+		case !r.matches(peer, p.host):
 		case r.uid != nil:
 			out.Group = 0
 			return out

@@ -9,12 +9,12 @@ import (
 
 func TestAPeerIsChargedToItsRule(t *testing.T) {
 	upload := []config.Permission{config.PermUpload}
-	p, err := New([]config.Rule{
+	p, err := New(&config.Config{Access: []config.Rule{
 		{Line: 1, Peer: config.Peer{GID: "50"}, Destinations: []string{"*"}, Allow: upload},
 		{Line: 2, Peer: config.Peer{UID: "7"}, Destinations: []string{"a"}, Allow: upload},
 		{Line: 3, Peer: config.Peer{UID: "7", GID: "50"}, Destinations: []string{"b"}, Allow: upload},
 		{Line: 4, Peer: config.Peer{UID: "8"}, Destinations: []string{"b"}, Allow: upload},
-	}, 4242, Resolver{})
+	}}, Host{DaemonUID: 4242}, Resolver{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,6 +32,9 @@ type Socket struct {
 	Group string   `yaml:"group"` // owning group, name or number; empty: the daemon's own
 	// Reflection serves the description of the API to every caller, for tools such as grpcurl.
 	Reflection bool `yaml:"reflection"`
+	// OwnerIsAdmin gives root and the daemon's own user the admin permission without a rule,
+	// when they call from the daemon's own namespaces. Nil: true, but false in a container.
+	OwnerIsAdmin *bool `yaml:"owner_is_admin"`
 }
 
 // Metrics is the Prometheus endpoint. An empty Address turns it off.

@@ -11,9 +11,9 @@ func kernelPeer(fd int) (access.Peer, error) {
 	if err != nil {
 		return access.Peer{}, err
 	}
-	p := access.Peer{UID: c.Uid}
+	p := access.Peer{UID: c.Uid, SameNamespaces: true} // there are no others
 	if c.Ngroups > 0 {
-		p.GID = c.Groups[0]
+		p.GID, p.Groups = c.Groups[0], c.Groups[1:c.Ngroups]
 	}
 	return p, nil
 }

@@ -104,7 +104,7 @@ func serviceFor(t *testing.T, changes ...func(*config.Config)) *serviceUnderTest
 	}
 	var err error
 	if d.Service, err = New(Options{
-		Config: d.config, Access: access.Compiler{DaemonUID: 4242}, Sessions: d.sessions, Logger: d.log, Observer: d.counted,
+		Config: d.config, Access: access.Compiler{Host: access.Host{DaemonUID: 4242}}, Sessions: d.sessions, Logger: d.log, Observer: d.counted,
 	}); err != nil {
 		t.Fatal(err)
 	}

@@ -1,3 +1,5 @@
+//go:build linux
+
 package hostile
 
 import (
@@ -7,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -16,14 +19,15 @@ import (
 
 // arena is the daemon under attack, its accounts, and the honest user.
 type arena struct {
-	bed        *testbedtest.Bed
-	base       string // holds etc, run, state and home
-	config     string // the path of the configuration file
-	text       string // its content
-	target     Target
-	daemon     *process
-	honest     *honest
-	stopHonest func()
+	bed         *testbedtest.Bed
+	base        string // holds etc, run, state and home
+	config      string // the path of the configuration file
+	text        string // its content
+	target      Target
+	environment []string // added to the daemon's
+	daemon      *process
+	honest      *honest
+	stopHonest  func()
 }
 
 // process is a running brokerd.
@@ -115,8 +119,9 @@ func (a *arena) copy(t *testing.T, from, to string, mode os.FileMode) {
 	must(t, os.Chown(filepath.Join(a.base, to), daemonUID, daemonUID))
 }
 
-// start starts the daemon with the configuration, and waits until alice can upload.
-func (a *arena) start(t *testing.T, text string) {
+// start starts the daemon with the configuration, and waits until alice can upload. change
+// may alter the daemon's process; it may be nil.
+func (a *arena) start(t *testing.T, text string, change func(*syscall.SysProcAttr)) {
 	t.Helper()
 	must(t, os.WriteFile(a.config, []byte(text), 0o600))
 	must(t, os.Chown(a.config, daemonUID, daemonUID))
@@ -125,21 +130,33 @@ func (a *arena) start(t *testing.T, text string) {
 	p := &process{exited: make(chan struct{}), log: log.Name()}
 	p.cmd = exec.Command(filepath.Join(binaries, "brokerd"), "serve", "--config", a.config)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
-	p.cmd.Env = append(os.Environ(), "AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE="+os.DevNull)
+	p.cmd.Env = append(hostEnvironment(), "AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE="+os.DevNull)
+	p.cmd.Env = append(p.cmd.Env, a.environment...)
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{
 		Credential: &syscall.Credential{Uid: daemonUID, Gid: daemonUID, Groups: []uint32{connectGID}},
 		Pdeathsig:  syscall.SIGKILL,
+	}
+	if change != nil {
+		change(p.cmd.SysProcAttr)
 	}
 	must(t, p.cmd.Start())
 	go func() { p.err = p.cmd.Wait(); close(p.exited); _ = log.Close() }()
 	a.daemon = p
 	wait := exec.Command(filepath.Join(binaries, "brokerctl"), "--socket", a.target.Socket, "wait", "--timeout", "30s")
+	wait.SysProcAttr = alice.attributes() // she has a rule; root may have none
 	if out, err := wait.CombinedOutput(); err != nil {
 		t.Fatalf("the daemon is not ready: %v\n%s\n%s", err, out, a.logTail())
 	}
 	t.Cleanup(func() { a.stop(t) })
 	a.startHonest(t)
 	a.target.UploadID = a.aliceUploads(t)
+}
+
+// hostEnvironment is the environment without the marks of a container that the tests run in.
+func hostEnvironment() []string {
+	return slices.DeleteFunc(os.Environ(), func(v string) bool {
+		return strings.HasPrefix(v, "KUBERNETES_SERVICE_HOST=") || strings.HasPrefix(v, "container=")
+	})
 }
 
 // stop ends the honest user and the daemon.

@@ -1,3 +1,5 @@
+//go:build linux
+
 package hostile
 
 import (
@@ -22,6 +24,11 @@ type Attack struct {
 	// Config changes the text of the configuration file. The attack has a daemon of its
 	// own then. Nil: the attacks of an area share a daemon.
 	Config func(text string) string
+	// Daemon changes how the daemon's process starts. Like Config, it asks for a daemon of
+	// its own.
+	Daemon func(attr *syscall.SysProcAttr)
+	// Environment is added to the daemon's. It asks for a daemon of its own as well.
+	Environment []string
 	// Prepare runs as root before Try, and Check after it, while the daemon still runs.
 	// Check returns a sentence when it finds that the attack got in. Both may be nil.
 	Prepare func(t *testing.T, a *arena)
@@ -29,6 +36,9 @@ type Attack struct {
 	// Slow attacks run with BROKERD_HOSTILE=all only.
 	Slow bool
 }
+
+// alone reports whether the attack needs a daemon of its own.
+func (a Attack) alone() bool { return a.Config != nil || a.Daemon != nil || a.Environment != nil }
 
 // Actor is the user that attacks.
 type Actor struct {

@@ -1,3 +1,5 @@
+//go:build linux
+
 package hostile
 
 import (
@@ -73,10 +75,15 @@ type row struct {
 	memory  string
 }
 
-func TestHostile(t *testing.T) {
+func needsRoot(t *testing.T) {
+	t.Helper()
 	if os.Getuid() != 0 {
 		t.Skip("needs root: the attackers are processes of other users")
 	}
+}
+
+func TestHostile(t *testing.T) {
+	needsRoot(t)
 	var rows []row
 	defer func() { t.Log("\n" + table(rows)) }()
 	all := areas()
@@ -93,17 +100,22 @@ func TestHostile(t *testing.T) {
 				switch {
 				case attack.Area != area || !selected(attack):
 					continue
-				case attack.Config == nil && shared == nil:
+				case !attack.alone() && shared == nil:
 					shared = newArena(t)
-					shared.start(t, shared.text)
+					shared.start(t, shared.text, nil)
 				}
 				t.Run(attack.Name, func(t *testing.T) {
-					if attack.Config == nil {
+					if !attack.alone() {
 						rows = append(rows, attempt(t, attack, shared))
 						return
 					}
 					a := newArena(t)
-					a.start(t, attack.Config(a.text))
+					text := a.text
+					if attack.Config != nil {
+						text = attack.Config(text)
+					}
+					a.environment = attack.Environment
+					a.start(t, text, attack.Daemon)
 					rows = append(rows, attempt(t, attack, a))
 					a.stop(t)
 				})
