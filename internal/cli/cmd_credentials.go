@@ -34,7 +34,8 @@ The formats:
 
 The output is a secret. It is valid until its expiration: at least 20 minutes, while
 STS can be reached.`,
-		Example: `  brokerctl credentials audit-logs -o env
+		Example: `  eval "$(brokerctl credentials audit-logs -o env)"
+  brokerctl credentials -d audit-logs -o json | jq -r .expiration
   # ~/.aws/config:
   #   [profile audit-logs]
   #   credential_process = brokerctl credentials audit-logs -o process`,
@@ -61,7 +62,15 @@ STS can be reached.`,
 			return write(a.Out, destination, r)
 		},
 	}
-	console.FormatFlag(cmd, &form, "for a credential_process, a shell, programs, or a credentials file", formProcess, formEnv, formJSON, formINI)
+	console.FormatFlag(
+		cmd,
+		&form,
+		"for a credential_process, a shell, programs, or a credentials file",
+		formProcess,
+		formEnv,
+		formJSON,
+		formINI,
+	)
 	a.SocketFlag(cmd)
 	named = a.DestinationFlag(cmd, "the destination", nil)
 	return cmd

@@ -24,8 +24,9 @@ open uploads end with the settings they began with. Needs the right "admin".
 
 Changes of the socket, the metrics' address, memory.max and aws.ca_bundle need a
 restart; the daemon rejects a file that changes one of them.`,
-		Example: "  brokerd check-config --config /etc/brokerd/brokerd.yaml && brokerctl reload",
-		Args:    cobra.NoArgs,
+		Example: "  brokerd check-config --config /etc/brokerd/brokerd.yaml && brokerctl reload\n" +
+			"  brokerctl reload -o json | jq '.added + .changed'",
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.Dial()
 			if err != nil {
@@ -38,7 +39,9 @@ restart; the daemon rejects a file that changes one of them.`,
 			}
 			if out == console.FormatJSON {
 				return json.NewEncoder(a.Out).Encode(map[string][]string{
-					"added": named(r.GetAdded()), "changed": named(r.GetChanged()), "removed": named(r.GetRemoved()), "unchanged": named(r.GetUnchanged()),
+					"added": named(
+						r.GetAdded(),
+					), "changed": named(r.GetChanged()), "removed": named(r.GetRemoved()), "unchanged": named(r.GetUnchanged()),
 				})
 			}
 			_, err = fmt.Fprintf(a.Out, "%s reloaded: %s\n", r.GetConfigPath(), reloadSummary(r))

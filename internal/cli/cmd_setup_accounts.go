@@ -43,7 +43,11 @@ further accounts take one more --source-profile each.`
 func (f *setupFlags) add(a *console.App, cmd *cobra.Command) {
 	fl := cmd.Flags()
 	console.ConfigFlag(cmd, &f.config, "", "configuration file")
-	f.named = a.DestinationFlag(cmd, "only this destination; may be given more than once", func(*cobra.Command) []string { return namesIn(f.config) })
+	f.named = a.DestinationFlag(
+		cmd,
+		"only this destination; may be given more than once",
+		func(*cobra.Command) []string { return namesIn(f.config) },
+	)
 	fl.StringArrayVar(&f.source, "source-profile", nil, "profile for account A, a role's ARN, or \"-\"; may be given more than once")
 	fl.StringArrayVar(&f.target, "target-profile", nil, "profile for account B, a role's ARN, or \"-\"; may be given more than once")
 	fl.StringVar(&f.handOver, "handover", ".", "directory for the file for the administrator of an account that is not reached")
@@ -82,7 +86,13 @@ func (f *setupFlags) open(ctx context.Context, destinations []string) (*arrangem
 	for _, name := range destinations {
 		if d, ok := cfg.Destinations[name]; !ok {
 			known := slices.Sorted(maps.Keys(cfg.Destinations))
-			return nil, fmt.Errorf("destination %q is not in %s; there are %s%s", name, f.config, strings.Join(known, ", "), console.DidYouMean(name, known))
+			return nil, fmt.Errorf(
+				"destination %q is not in %s; there are %s%s",
+				name,
+				f.config,
+				strings.Join(known, ", "),
+				console.DidYouMean(name, known),
+			)
 		} else if d.Compatible {
 			return nil, fmt.Errorf("destination %q is an S3-compatible store: it has no accounts to set up", name)
 		}

@@ -104,7 +104,8 @@ destination here before you take it out of the file.
 ` + backupHelp + "\n" + accountsHelp + `
 
 Exits 0 when nothing of ours is left, 1 when something failed.`,
-		Example: `  brokerctl setup remove audit-logs --config brokerd.yaml --source-profile a-admin --target-profile b-admin`,
+		Example: `  brokerctl setup remove audit-logs --config brokerd.yaml --source-profile a-admin --target-profile b-admin
+  brokerctl setup remove --yes --config brokerd.yaml --target-profile b-admin -o json`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runSetup(cmd.Context(), a, &f, args, true)
 		},

@@ -42,7 +42,10 @@ With --config it goes into that file, as ` + "`brokerctl init`" + ` does it: a f
 there keeps every byte. Findings do not change the exit code.` + "\n" + accountsHelp,
 		Example: `  brokerctl setup import --role arn:aws:iam::111122223333:role/CrossAccountS3Uploader --bucket tenant-s3-test-bucket \
     --key arn:aws:kms:eu-west-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab \
-    --source-profile app --target-profile tenant > brokerd.yaml`,
+    --source-profile app --target-profile tenant > brokerd.yaml
+  brokerctl setup import --role arn:aws:iam::111122223333:role/CrossAccountS3Uploader --bucket tenant-s3-test-bucket \
+    --key arn:aws:kms:eu-west-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab \
+    --target-profile tenant -o json | jq .findings`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return i.run(cmd.Context()) },
 	}
@@ -184,7 +187,11 @@ func (i *adoption) tell(text []byte, adopted importer.Adoption) error {
 		}
 		switch {
 		case f.Keep != "":
-			fmt.Fprintf(&b, "  it grants %s under conditions that import does not write: keep that part, and narrow the rest by hand\n", f.Keep)
+			fmt.Fprintf(
+				&b,
+				"  it grants %s under conditions that import does not write: keep that part, and narrow the rest by hand\n",
+				f.Keep,
+			)
 		case len(f.Enough) == 0:
 			b.WriteString("  brokerd does not need this statement\n")
 		case f.Statement == "":

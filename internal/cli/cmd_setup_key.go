@@ -29,8 +29,9 @@ before the configuration: write the ARN that is printed as kms_key. Nobody but t
 account itself has a right to the key until ` + "`brokerctl setup apply`" + ` gives one.
 
 A second call makes a second key.`,
-		Example: `  brokerctl setup create-key --target-profile b-admin --region eu-west-1 --alias audit-logs`,
-		Args:    cobra.NoArgs,
+		Example: `  brokerctl setup create-key --target-profile b-admin --region eu-west-1 --alias audit-logs
+  brokerctl setup create-key --yes --target-profile b-admin --region eu-west-1 -o json | jq -r .kms_key`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if profile == "" || region == "" {
 				return console.UsageError(errors.New("--target-profile and --region are needed"))

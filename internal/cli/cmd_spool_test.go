@@ -46,10 +46,12 @@ type fakeAdmin struct {
 	objects []*brokerdv1.ListSpoolResponse
 	bodies  map[string]string
 	deny    error // answers everything
-	paused  func(sent int)
-	export  func(stream grpc.ServerStreamingServer[brokerdv1.ExportSpoolResponse]) error
-	drop    func(id string) error
-	drain   func(req *brokerdv1.DrainRequest, stream grpc.ServerStreamingServer[brokerdv1.DrainResponse]) error
+	// destinations are those of the configuration; nil is audit-logs alone.
+	destinations []*brokerdv1.Destination
+	paused       func(sent int)
+	export       func(stream grpc.ServerStreamingServer[brokerdv1.ExportSpoolResponse]) error
+	drop         func(id string) error
+	drain        func(req *brokerdv1.DrainRequest, stream grpc.ServerStreamingServer[brokerdv1.DrainResponse]) error
 
 	mu      sync.Mutex
 	dropped []string
@@ -74,6 +76,9 @@ func (f *fakeAdmin) find(id string) *brokerdv1.ListSpoolResponse {
 }
 
 func (f *fakeAdmin) ListDestinations(context.Context, *brokerdv1.ListDestinationsRequest) (*brokerdv1.ListDestinationsResponse, error) {
+	if f.destinations != nil {
+		return &brokerdv1.ListDestinationsResponse{Destinations: f.destinations}, nil
+	}
 	return &brokerdv1.ListDestinationsResponse{Destinations: []*brokerdv1.Destination{{
 		Name: "audit-logs", Spool: &brokerdv1.SpoolUsage{ParkedReason: "ACCESS_DENIED", ParkedTime: timestamppb.New(time.Unix(1_700_000_000, 0))},
 	}}}, nil
@@ -113,7 +118,8 @@ func (f *fakeAdmin) RetrySpool(_ context.Context, req *brokerdv1.RetrySpoolReque
 	defer f.mu.Unlock()
 	n := uint32(0)
 	for _, o := range f.objects {
-		if slices.Contains(req.GetUploadIds(), o.GetUploadId()) || req.GetDestination() == "*" || req.GetDestination() == o.GetDestination() {
+		if slices.Contains(req.GetUploadIds(), o.GetUploadId()) || req.GetDestination() == "*" ||
+			req.GetDestination() == o.GetDestination() {
 			f.retried = append(f.retried, o.GetUploadId())
 			n++
 		}
@@ -359,7 +365,8 @@ func TestSpoolForScripts(t *testing.T) {
 		listed.Error != "s3:PutObject: \x1b[31mno\nno" {
 		t.Errorf("listed %+v", listed)
 	}
-	if shown.ParkedSince == nil || shown.ParkedSince.Unix() != 1_700_000_000 || !strings.Contains(shown.Fix, "brokerctl verify audit-logs") {
+	if shown.ParkedSince == nil || shown.ParkedSince.Unix() != 1_700_000_000 ||
+		!strings.Contains(shown.Fix, "brokerctl verify audit-logs") {
 		t.Errorf("shown %+v", shown)
 	}
 }
@@ -421,7 +428,8 @@ func TestIDsThatAreNone(t *testing.T) {
 		{[]string{"show"}, console.ExitUsage, "accepts 1 arg"},
 		{[]string{"frobnicate"}, console.ExitUsage, "unknown command"},
 	} {
-		if code, _, errs := run(t.Context(), socket, append([]string{"spool"}, c.args...)...); code != c.code || !strings.Contains(errs, c.errs) {
+		if code, _, errs := run(t.Context(), socket, append([]string{"spool"}, c.args...)...); code != c.code ||
+			!strings.Contains(errs, c.errs) {
 			t.Errorf("%v: exit code %d, want %d\n%s", c.args, code, c.code, errs)
 		}
 	}
@@ -618,7 +626,8 @@ func TestSpoolExport(t *testing.T) {
 		}
 		for path, want := range map[string]string{dir: "is a directory", filepath.Join(dir, "link"): "not a regular file",
 			filepath.Join(dir, "no", "f"): "no such file"} {
-			if code, _, errs := run(t.Context(), socket, "spool", "export", "--force", idA, "-f", path); code != 1 || !strings.Contains(errs, want) {
+			if code, _, errs := run(t.Context(), socket, "spool", "export", "--force", idA, "-f", path); code != 1 ||
+				!strings.Contains(errs, want) {
 				t.Errorf("%s: exit code %d\n%s", path, code, errs)
 			}
 		}

@@ -98,9 +98,15 @@ func onlyNamed(names []string, dests *brokerdv1.ListDestinationsResponse, sessio
 			return noSuchDestination(name, known)
 		}
 	}
-	dests.Destinations = slices.DeleteFunc(dests.GetDestinations(), func(d *brokerdv1.Destination) bool { return !slices.Contains(names, d.GetName()) })
+	dests.Destinations = slices.DeleteFunc(
+		dests.GetDestinations(),
+		func(d *brokerdv1.Destination) bool { return !slices.Contains(names, d.GetName()) },
+	)
 	if sessions != nil {
-		sessions.Sessions = slices.DeleteFunc(sessions.GetSessions(), func(s *brokerdv1.Session) bool { return !slices.Contains(names, s.GetDestination()) })
+		sessions.Sessions = slices.DeleteFunc(
+			sessions.GetSessions(),
+			func(s *brokerdv1.Session) bool { return !slices.Contains(names, s.GetDestination()) },
+		)
 	}
 	return nil
 }

@@ -78,7 +78,13 @@ undecided; 3 verify could not run.`,
 		},
 	}
 	f.out = verifyText
-	console.ChoiceFlag(cmd, &f.out, "output", "o", "text; short: only problems; json, junit, sarif; html: one page to read and to send", verifyFormats...)
+	console.ChoiceFlag(
+		cmd,
+		&f.out,
+		"output",
+		"o",
+		"text; short: only problems; json, junit, sarif; html: one page to read and to send",
+		verifyFormats...)
 	a.SocketFlag(cmd)
 	destinations = a.DestinationFlag(cmd, "verify this destination; may be given more than once", nil)
 	cmd.Flags().StringVar(&f.file, "output-file", "", "write the report to this file")

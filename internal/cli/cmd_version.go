@@ -19,7 +19,8 @@ func versionCommand(a *console.App) *cobra.Command {
 		Example: "  brokerctl version\n  brokerctl version -o json | jq -r .version",
 		RunE: func(*cobra.Command, []string) error {
 			if out == console.FormatJSON {
-				return json.NewEncoder(a.Out).Encode(map[string]string{"version": version(), "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH})
+				return json.NewEncoder(a.Out).
+					Encode(map[string]string{"version": version(), "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH})
 			}
 			_, err := fmt.Fprintf(a.Out, "brokerctl %s %s %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return err

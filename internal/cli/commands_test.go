@@ -108,18 +108,22 @@ func TestWrongUsageHasOneExitCode(t *testing.T) {
 		if c.Name() == "help" {
 			return // takes any flag's name as a command
 		}
-		if code, _, errs := runBare(t, append(args, "--no-such-flag")...); code != console.ExitUsage || !strings.Contains(errs, "unknown flag: --no-such-flag") {
+		if code, _, errs := runBare(t, append(args, "--no-such-flag")...); code != console.ExitUsage ||
+			!strings.Contains(errs, "unknown flag: --no-such-flag") {
 			t.Errorf("%s --no-such-flag: exit code %d: %s", nameOf(c), code, errs)
 		}
 	})
 	for _, args := range [][]string{
-		{"no-such-command"}, {"--no-such-flag"}, {"setup", "no-such-command"}, {"spool", "no-such-command", "-o", "json"}, {"sandbox", "no-such-command"},
-		{"sandbox", "fault", "no-such-command"}, {"completion", "no-such-shell"}, {"help", "no-such-command"}, {"policy", "no-such-command"},
-		{"version", "argument"}, {"drain", "argument"}, {"setup", "render", "argument"}, {"setup", "plan"}, {"setup", "apply", "--config", "x"},
-		{"setup", "create-key"}, {"setup", "import"}, {"setup", "apply", "-o", "json", "--config", "x"}, {"verify", "-o", "pdf"}, {"upload"}, {"credentials"}, {"credentials", "a", "-d", "b"},
-		{"exec", "a", "true"}, {"exec", "--", "true"}, {"exec", "-d", "a", "b", "--", "true"}, {"spool", "show"}, {"spool", "ls", "a", "b"}, {"spool", "ls", "--state", "x"},
-		{"spool", "retry"}, {"spool", "drop", "01KAW3P5E2M9W7V5C1J0X8T4RQ"}, {"policy", "lint"}, {"policy", "simulate"}, {"explain", "no-such-code"},
-		{"sandbox", "set", "clock"}, {"sandbox", "set", "clock", "soon"}, {"sandbox", "env", "--account", "c"}, {"status", "-o", "html"},
+		{"no-such-command"}, {"--no-such-flag"}, {"setup", "no-such-command"}, {"spool", "no-such-command", "-o", "json"},
+		{"sandbox", "no-such-command"}, {"sandbox", "fault", "no-such-command"}, {"completion", "no-such-shell"},
+		{"help", "no-such-command"}, {"policy", "no-such-command"}, {"version", "argument"}, {"drain", "argument"},
+		{"setup", "render", "argument"}, {"setup", "plan"}, {"setup", "apply", "--config", "x"}, {"setup", "create-key"},
+		{"setup", "import"}, {"setup", "apply", "-o", "json", "--config", "x"}, {"verify", "-o", "pdf"}, {"upload"},
+		{"credentials"}, {"credentials", "a", "-d", "b"}, {"exec", "a", "true"}, {"exec", "--", "true"},
+		{"exec", "-d", "a", "b", "--", "true"}, {"spool", "show"}, {"spool", "ls", "a", "b"}, {"spool", "ls", "--state", "x"},
+		{"spool", "retry"}, {"spool", "drop", "01KAW3P5E2M9W7V5C1J0X8T4RQ"}, {"policy", "lint"}, {"policy", "simulate"},
+		{"explain", "no-such-code"}, {"sandbox", "set", "clock"}, {"sandbox", "set", "clock", "soon"},
+		{"sandbox", "env", "--account", "c"}, {"status", "-o", "html"},
 	} {
 		if code, _, errs := runBare(t, args...); code != console.ExitUsage {
 			t.Errorf("%v: exit code %d, want %d: %s", args, code, console.ExitUsage, errs)

@@ -15,9 +15,9 @@ import (
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
-// askDeadline bounds a question to the daemon that only helps the user: a completion, or
+// AskDeadline bounds a question to the daemon that only helps the user: a completion, or
 // the name that was meant.
-const askDeadline = 700 * time.Millisecond
+const AskDeadline = 700 * time.Millisecond
 
 // Source returns the destinations that a command could name. It is silent when it knows
 // none.
@@ -107,7 +107,7 @@ func (a *App) daemonDestinations(cmd *cobra.Command) []string {
 	if parent == nil {
 		parent = context.Background() // a completion
 	}
-	ctx, cancel := context.WithTimeout(parent, askDeadline)
+	ctx, cancel := context.WithTimeout(parent, AskDeadline)
 	defer cancel()
 	c, err := a.Dial()
 	if err != nil {

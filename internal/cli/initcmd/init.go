@@ -37,7 +37,7 @@ stops nothing.`,
   brokerctl init --config brokerd.yaml --yes --source-account 111122223333 \
     --target-account 444455556666 --bucket tenant-s3-test-bucket --region eu-west-1 \
     --kms-key 1234abcd-12ab-34cd-56ef-1234567890ab --runs-as ec2 --principal app-host
-  brokerctl init --print --runs-as web-identity --subject logs/uploader …`,
+  brokerctl init --config brokerd.yaml -d backups --bucket tenant-backups     # adds a destination`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			i.lines = newAnswers(a.In)

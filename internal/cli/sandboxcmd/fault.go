@@ -56,11 +56,13 @@ The calls that it hits:
 		},
 	}
 	ls := &cobra.Command{
-		Use: "ls", Short: "List the active faults", Example: "  brokerctl sandbox fault ls", Args: cobra.NoArgs,
+		Use: "ls", Short: "List the active faults",
+		Example: "  brokerctl sandbox fault ls\n  brokerctl sandbox fault ls -o json | jq length", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return faults(a, cmd, connect, "GET", nil, out) },
 	}
 	clear := &cobra.Command{
-		Use: "clear", Short: "Remove all faults", Example: "  brokerctl sandbox fault clear", Args: cobra.NoArgs,
+		Use: "clear", Short: "Remove all faults",
+		Example: "  brokerctl sandbox fault clear\n  brokerctl sandbox fault clear --connect ./accounts", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return faults(a, cmd, connect, "DELETE", nil, out) },
 	}
 	for _, c := range []*cobra.Command{add, ls, clear} {

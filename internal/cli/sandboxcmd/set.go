@@ -67,20 +67,26 @@ func sandboxSet(a *console.App, connect *ConnectFlag) *cobra.Command {
 		webIdentityCommand(a, connect),
 	)
 	for _, c := range cmd.Commands() {
-		if example := sandboxSetExamples[c.Name()]; example != "" {
-			c.Example = "  brokerctl sandbox set " + example
+		if examples := sandboxSetExamples[c.Name()]; examples != nil {
+			c.Example = "  brokerctl sandbox set " + strings.Join(examples, "\n  brokerctl sandbox set ")
 		}
 	}
 	return cmd
 }
 
 // sandboxSetExamples are the examples of the commands that adminCommand makes.
-var sandboxSetExamples = map[string]string{
-	"clock":           "clock 20m",
-	"expire-sessions": "expire-sessions arn:aws:iam::111122223333:role/CrossAccountS3Uploader",
-	"disable-key":     "disable-key arn:aws:kms:eu-west-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab",
-	"delete-role":     "delete-role arn:aws:iam::111122223333:role/CrossAccountS3Uploader",
-	"lifecycle":       "lifecycle",
+var sandboxSetExamples = map[string][]string{
+	"clock":           {"clock 20m", "clock -- -1h"},
+	"expire-sessions": {"expire-sessions", "expire-sessions arn:aws:iam::111122223333:role/CrossAccountS3Uploader"},
+	"disable-key": {
+		"disable-key arn:aws:kms:eu-west-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+		"disable-key --connect ./accounts arn:aws:kms:eu-west-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+	},
+	"delete-role": {
+		"delete-role arn:aws:iam::111122223333:role/CrossAccountS3Uploader",
+		"delete-role --connect ./accounts arn:aws:iam::111122223333:role/CrossAccountS3Uploader",
+	},
+	"lifecycle": {"lifecycle", "lifecycle -o json"},
 }
 
 // sandboxDo is sandboxSet under its former name, which stays for one version.
@@ -169,8 +175,9 @@ func guardrailsCommand(a *console.App, connect *ConnectFlag) *cobra.Command {
 		Short: "Set an account's organization and its service and resource control policies",
 		Long: `Replace an account's organization and its control policies. Without --organization the
 account leaves its organization, and its control policies are removed.`,
-		Example: `  brokerctl sandbox set guardrails --account b --organization o-exampleorg01 --rcp only-our-org.json`,
-		Args:    cobra.NoArgs,
+		Example: `  brokerctl sandbox set guardrails --account b --organization o-exampleorg01 --rcp only-our-org.json
+  brokerctl sandbox set guardrails --account b`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			g := sandbox.Guardrails{OrganizationID: organization}
 			for _, list := range []struct {
@@ -209,10 +216,11 @@ func endpointCommand(a *console.App, connect *ConnectFlag) *cobra.Command {
 	var out console.Format
 	var policy string
 	cmd := &cobra.Command{
-		Use:     "vpc-endpoint",
-		Short:   "Open a VPC endpoint: another URL whose calls have its ids and need its policy's permission",
-		Example: `  brokerctl sandbox set vpc-endpoint --id vpce-0a1b --vpc vpc-0c2d --policy only-our-buckets.json`,
-		Args:    cobra.NoArgs,
+		Use:   "vpc-endpoint",
+		Short: "Open a VPC endpoint: another URL whose calls have its ids and need its policy's permission",
+		Example: `  brokerctl sandbox set vpc-endpoint --id vpce-0a1b --vpc vpc-0c2d --policy only-our-buckets.json
+  brokerctl sandbox set vpc-endpoint -o json | jq -r .url`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if policy != "" {
 				text, err := os.ReadFile(policy)
@@ -238,8 +246,9 @@ func webIdentityCommand(a *console.App, connect *ConnectFlag) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "web-identity",
 		Short: "Sign a token for AssumeRoleWithWebIdentity, as a cluster's identity provider does",
-		Example: `  brokerctl sandbox set web-identity --issuer https://oidc.example.com/id/1 --subject ` +
-			`system:serviceaccount:logs:uploader > token`,
+		Example: `  brokerctl sandbox set web-identity --issuer https://oidc.example.com/id/1 \
+    --subject system:serviceaccount:logs:uploader > token
+  brokerctl sandbox set web-identity --issuer https://oidc.example.com/id/1 --subject pod --lifetime 5m > token`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := connect.Open()

@@ -27,7 +27,7 @@ func spoolShow(a *console.App) *cobra.Command {
 		SuggestFor: []string{"get", "describe"},
 		Short:      "Show one object in full, with its remedy",
 		Long:       "Show one object of the spool in full: its destination, its sender, the reason that it\nis not delivered, and the remedy.",
-		Example:    "  brokerctl spool show 01KAW3P5E2M9W7V5C1J0X8T4RQ",
+		Example:    "  brokerctl spool show 01KAW3P5E2M9W7V5C1J0X8T4RQ\n  brokerctl spool show 01KAW3P5E2M9W7V5C1J0X8T4RQ -o json | jq -r .error",
 		Args:       cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ids, err := uploadIDs(args)

@@ -42,6 +42,11 @@ right "admin", which root and the daemon's user have.`,
 	}
 	cmd.AddCommand(spoolLs(a), spoolShow(a), spoolRetry(a), spoolExport(a), spoolDrop(a))
 	a.SocketFlag(cmd)
+	for _, c := range cmd.Commands() {
+		if c.Name() != "ls" {
+			c.ValidArgsFunction = completeIDs(a)
+		}
+	}
 	return cmd
 }
 
