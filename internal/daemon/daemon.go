@@ -27,6 +27,7 @@ import (
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/health"
 	"github.com/brokerd/brokerd/internal/monitor"
+	"github.com/brokerd/brokerd/internal/quota"
 	"github.com/brokerd/brokerd/internal/rpc"
 	"github.com/brokerd/brokerd/internal/spool"
 	"github.com/brokerd/brokerd/internal/telemetry"
@@ -64,6 +65,8 @@ type Daemon struct {
 	monitor *monitor.Monitor
 	notify  notifier
 
+	lines *quota.Lines
+
 	verifier  *verifier
 	reloading sync.Mutex // one reload at a time
 }
@@ -95,7 +98,7 @@ func New(cfg *config.Config, version string, w io.Writer) (_ *Daemon, err error)
 		return nil, err
 	}
 	log := output.Logger
-	d := &Daemon{log: output, metrics: telemetry.NewMetrics(version), notify: notifier{log}}
+	d := &Daemon{log: output, metrics: telemetry.NewMetrics(version), notify: notifier{log}, lines: quota.NewLines(log)}
 	d.cfg.Store(cfg)
 	defer func() {
 		if err != nil {
@@ -149,6 +152,7 @@ func New(cfg *config.Config, version string, w io.Writer) (_ *Daemon, err error)
 		unary, stream = append(unary, d.metrics.RPC.UnaryServerInterceptor()), append(stream, d.metrics.RPC.StreamServerInterceptor())
 	}
 	d.server, err = rpc.NewServer(rpc.Options{
+		Quota: d.budget.Quota(), Lines: d.lines,
 		Config: cfg, Access: rules, Deliver: d.upload, Spool: kept, Admission: d.budget, Sessions: d.broker, Credentials: d.creds,
 		Parts: d.parts, LogState: d.logState, Reload: d.Reload, Verify: d.verifier, Verified: d.verified, Meter: d.metrics, Stats: stats,
 		Logger: log, Audit: d.log, Version: version, Unary: unary, Stream: stream,
@@ -160,6 +164,7 @@ func New(cfg *config.Config, version string, w io.Writer) (_ *Daemon, err error)
 		d.metrics.RPC.InitializeMetrics(d.server.GRPC())
 	}
 	d.metrics.Watch(d.broker.Statuses, d.budget.Used, d.budget.Total())
+	d.metrics.WatchQuota(d.budget.Quota().Usage, d.budget.PartMemory)
 	d.metrics.WatchVerification(d.monitor.States)
 	d.metrics.WatchLog(d.log.Stats)
 	if d.spool != nil {
@@ -236,6 +241,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	defer cancelOwn()
 	group.Go(func() error { return d.monitor.Run(own) })
 	group.Go(func() error { return d.watch(life) })
+	group.Go(func() error { return d.lines.Run(life) })
 	group.Go(func() error { return d.hangups(life, hangups) })
 	group.Go(func() error {
 		select {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/brokerd/brokerd/internal/access"
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/quota"
 	"github.com/brokerd/brokerd/internal/reason"
 	"github.com/brokerd/brokerd/internal/uploader"
 )
@@ -22,7 +23,9 @@ type Deliverer interface {
 
 // Admission admits uploads; uploader.Budget does.
 type Admission interface {
-	Admit() (*uploader.Slot, error)
+	Admit(p quota.Party) (*uploader.Slot, error)
+	// SetParties says how many users and groups the rules let in.
+	SetParties(n int)
 	MaxUploads() int
 	Total() int64
 	Used() (bytes int64, uploads int)
@@ -37,6 +40,8 @@ type Policy interface {
 	Allow(p access.Peer, perm config.Permission, destination string) error
 	// Describe names a peer in logs.
 	Describe(p access.Peer) string
+	// Party is the account that the resources of a peer are charged to.
+	Party(p access.Peer) quota.Party
 }
 
 // Stats counts deliveries per destination; health.Stats does.
@@ -114,7 +119,7 @@ func (in *Intake) Receive(ctx context.Context, p access.Peer, h *Header, body In
 	if err := in.admissible(p, h); err != nil {
 		return Outcome{}, err
 	}
-	slot, err := in.o.Admission.Admit()
+	slot, err := in.o.Admission.Admit(in.o.Policy.Party(p))
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -149,7 +154,7 @@ func (in *Intake) Receive(ctx context.Context, p access.Peer, h *Header, body In
 // destination asks for it.
 func (in *Intake) deliver(ctx context.Context, p access.Peer, h *Header, rec record, received time.Time, body Incoming) (Outcome, error) {
 	delivery, err := in.o.Deliver.Open(ctx, rec.destination, uploader.Object{
-		ID: rec.id, Name: h.Name, UID: p.UID, GID: p.GID, Unit: p.Unit, Pod: p.Pod, Received: received,
+		ID: rec.id, Name: h.Name, UID: p.UID, GID: p.GID, Unit: p.Unit, Pod: p.Pod, Received: received, Party: in.o.Policy.Party(p),
 		ContentType: h.ContentType, ContentEncoding: h.ContentEncoding, Metadata: h.Metadata, Size: h.announced(), Verify: body.Verify,
 	}, body)
 	if err = attribute(ctx, err); err != nil {

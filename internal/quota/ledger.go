@@ -77,6 +77,13 @@ func (l *Ledger) Total(r Resource) int64 {
 	return l.total[r]
 }
 
+// Used returns how much of a resource is in use.
+func (l *Ledger) Used(r Resource) int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.used[r]
+}
+
 // SetParties says how many users and groups the configuration lets in. One alone may
 // hold all upload slots.
 func (l *Ledger) SetParties(n int) {

@@ -146,7 +146,7 @@ func (p *Pool) grant() {
 // share that holds nothing may always have one loan.
 func (p *Pool) mayHold(w *waiter) bool {
 	held := p.held[w.share]
-	return held == 0 || p.sole && w.share.alone() || held+w.n <= p.total/4*3
+	return held == 0 || p.sole && w.share.alone() || held+w.n <= p.total*3/4
 }
 
 // slowest returns the loan to call back for w: the slowest of those that are filled too
@@ -189,8 +189,12 @@ func (l *Loan) sample(now time.Time) {
 	l.sampled, l.sampledTime = filled, now
 }
 
-// Filled says how much of the loan is filled by now.
-func (l *Loan) Filled(n int64) { l.filled.Store(n) }
+// Filled says how much of the loan is filled by now. A nil Loan ignores it.
+func (l *Loan) Filled(n int64) {
+	if l != nil {
+		l.filled.Store(n)
+	}
+}
 
 // Full says that no more will be filled in. The loan is not called back any more.
 func (l *Loan) Full() {

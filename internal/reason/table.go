@@ -88,7 +88,7 @@ var rows = []Row{
 	{Reason: TooManyUploads, Group: AboutDaemon, Code: codes.ResourceExhausted, Retryable: true,
 		Text: "the memory budget admits no more uploads", Hint: "try again after RetryInfo; raise `memory.max` if this is frequent"},
 	{Reason: TooManyRequests, Group: AboutDaemon, Code: codes.ResourceExhausted, HTTP: 429, Retryable: true,
-		Text: "this user asks for credentials more often than `limits.credentials_per_second`",
+		Text: "this user has as many open calls as its share, or asks for credentials or verifications too often",
 		Hint: "try again after RetryInfo; keep credentials until they are about to expire"},
 	{Reason: AuditUnavailable, Group: AboutDaemon, Code: codes.Unavailable, HTTP: 503, Retryable: true,
 		Text: "the daemon cannot write the audit line of the credentials or of the administrator's call, because the reader of its log does not keep up; it did nothing",

@@ -50,7 +50,13 @@ func (s *Server) account(rules *access.Policy) {
 	s.quota.SetTotal(quota.Connections, int64(min(maxConnections, unixsock.Fits(1))))
 	s.quota.SetTotal(quota.Calls, int64(s.o.Admission.MaxUploads()+moreCalls))
 	s.quota.SetTotal(quota.Refused, maxRefused)
+	s.share(rules)
+}
+
+// share tells the ledger how many users the rules let in.
+func (s *Server) share(rules *access.Policy) {
 	s.quota.SetParties(rules.Parties())
+	s.o.Admission.SetParties(rules.Parties())
 }
 
 // admit decides about a new connection. A user that no rule lets in is refused here,
@@ -60,7 +66,8 @@ func (s *Server) admit(p access.Peer) (*quota.Charge, *reason.Error) {
 	party := rules.Party(p)
 	if !rules.Known(p) {
 		s.refusedConnection(p, party, reason.PeerNotAllowed)
-		return nil, reason.New(reason.PeerNotAllowed, "no access rule lets %s in; add one under access: in %s", rules.Describe(p), s.policy.Config().Path)
+		return nil, reason.New(reason.PeerNotAllowed, "no access rule lets %s in; add one under access: in %s",
+			rules.Describe(p), s.policy.Config().Path)
 	}
 	charge, err := s.quota.Take(party, quota.Connections)
 	if err != nil {

@@ -32,7 +32,9 @@ import (
 var other = access.Peer{UID: 71, GID: 71}
 
 func withOther(c *config.Config, _ *Options) {
-	c.Access = append(c.Access, config.Rule{Peer: config.Peer{UID: "71"}, Destinations: []string{"audit"}, Allow: []config.Permission{config.PermUpload}})
+	c.Access = append(c.Access, config.Rule{
+		Peer: config.Peer{UID: "71"}, Destinations: []string{"audit"}, Allow: []config.Permission{config.PermUpload},
+	})
 }
 
 const childSocket = "BROKERD_TEST_SOCKET"
@@ -291,7 +293,8 @@ func TestAHeaderBlockWithoutEndClosesTheConnection(t *testing.T) {
 	go func() { _, _ = io.Copy(io.Discard, r.Conn) }() // the answers
 	r.block.Reset()
 	for i := range 60 { // a block of 60 KiB
-		if err := r.enc.WriteField(hpack.HeaderField{Name: "x", Value: strings.Repeat(string(rune('a'+i%26)), 1000), Sensitive: true}); err != nil {
+		value := strings.Repeat(string(rune('a'+i%26)), 1000)
+		if err := r.enc.WriteField(hpack.HeaderField{Name: "x", Value: value, Sensitive: true}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/brokerd/brokerd/client"
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/intake"
+	"github.com/brokerd/brokerd/internal/quota"
 	"github.com/brokerd/brokerd/internal/uploader"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
@@ -18,9 +19,9 @@ type lateAdmission struct {
 	drain func()
 }
 
-func (g *lateAdmission) Admit() (*uploader.Slot, error) {
+func (g *lateAdmission) Admit(p quota.Party) (*uploader.Slot, error) {
 	g.drain()
-	return g.Admission.Admit()
+	return g.Admission.Admit(p)
 }
 
 // After a drain has reported the end, no upload may begin.

@@ -8,12 +8,12 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-	"golang.org/x/sync/semaphore"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/brokerd/brokerd/internal/access"
 	"github.com/brokerd/brokerd/internal/intake"
+	"github.com/brokerd/brokerd/internal/quota"
 	"github.com/brokerd/brokerd/internal/reason"
 	"github.com/brokerd/brokerd/internal/unixsock"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
@@ -40,17 +40,15 @@ const retryAfter = 2 * time.Second
 // A connection is served inside its handshake: a server that stops waits for its
 // handshakes, and so for these connections.
 type handover struct {
-	s    *Server
-	most int64
-	open *semaphore.Weighted
+	s *Server
 	// life ends when the server cuts the open connections.
 	life context.Context
 	cut  context.CancelFunc
 }
 
 func newHandover(s *Server) *handover {
-	most := min(maxHandovers, int64(unixsock.Fits(descriptorsPerHandover)))
-	h := &handover{s: s, most: most, open: semaphore.NewWeighted(most)}
+	s.quota.SetTotal(quota.Handovers, min(maxHandovers, int64(unixsock.Fits(descriptorsPerHandover))))
+	h := &handover{s: s}
 	h.life, h.cut = context.WithCancel(context.Background())
 	return h
 }
@@ -58,13 +56,13 @@ func newHandover(s *Server) *handover {
 // serve answers on a connection until it ends, and closes it.
 func (h *handover) serve(c *unixsock.FileConn, p access.Peer) {
 	defer func() { _ = c.Close() }() // every answer was written
-	if !h.open.TryAcquire(1) {
-		full := reason.New(reason.TooManyConnections, "%d connections that hand over files are open; close idle ones, or try again", h.most).
-			After(busyRetryAfter)
+	charge, err := h.s.quota.Take(h.s.policy.Party(p), quota.Handovers)
+	if err != nil {
+		full := reason.New(reason.TooManyConnections, "%s; close idle ones, send the bytes in a stream, or try again", err).After(busyRetryAfter)
 		_ = answer(c, &brokerdv1.FileUploadResult{}, full) // the connection is closed anyway
 		return
 	}
-	defer h.open.Release(1)
+	defer charge.Release()
 	for h.one(c, p) {
 	}
 }

@@ -19,7 +19,9 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/brokerd/brokerd/client"
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/quota"
 	"github.com/brokerd/brokerd/internal/unixsock"
 	"github.com/brokerd/brokerd/internal/uploader"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
@@ -358,15 +360,39 @@ func TestAMessageFarTooLargeIsRefused(t *testing.T) {
 }
 
 func TestTooManyConnectionsAreToldSo(t *testing.T) {
-	d := serverFor(t)
-	if !d.server.files.open.TryAcquire(d.server.files.most) {
-		t.Fatal("some are open already")
+	d := serverFor(t, withOther)
+	d.server.quota.SetTotal(quota.Handovers, 8)
+	var told int
+	for range 8 {
+		g := d.giver(t)
+		g.send([]byte(unixsock.FileMagic))
+		if err := g.SetReadDeadline(time.Now().Add(50 * time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
+		out, err := g.answer()
+		if err != nil {
+			continue // it is open
+		}
+		told++
+		if codes.Code(out.GetCode()) != codes.ResourceExhausted || len(out.GetDetails()) != 2 || reasonIn(t, out) != "TOO_MANY_CONNECTIONS" {
+			t.Errorf("got %v", out)
+		}
 	}
-	defer d.server.files.open.Release(d.server.files.most)
-	g := d.giver(t)
-	g.send([]byte(unixsock.FileMagic))
-	if out := g.final(); codes.Code(out.GetCode()) != codes.ResourceExhausted || len(out.GetDetails()) != 2 {
-		t.Errorf("got %v", out)
+	if told == 0 || told > 6 {
+		t.Errorf("%d of 8 connections were refused, want those beyond the share", told)
+	}
+	// Another user hands over its files all the same, and the same one sends streams.
+	charge, err := d.server.quota.Take(d.server.policy.Party(other), quota.Handovers)
+	if err != nil {
+		t.Errorf("another user was refused: %v", err)
+	}
+	charge.Release()
+	path := filepath.Join(t.TempDir(), "f")
+	if err := os.WriteFile(path, []byte("bytes"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.UploadFile(t.Context(), "logs", "n", path, client.WithRetry(0)); err != nil {
+		t.Errorf("a file while all hand-overs are taken: %v", err)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/brokerd/brokerd/internal/access"
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/quota"
 	"github.com/brokerd/brokerd/internal/reason"
 )
 
@@ -33,6 +34,9 @@ func (l *policy) rules() *access.Policy { return l.current.Load().rules }
 
 // Describe implements intake.Policy.
 func (l *policy) Describe(p access.Peer) string { return l.rules().Describe(p) }
+
+// Party implements intake.Policy.
+func (l *policy) Party(p access.Peer) quota.Party { return l.rules().Party(p) }
 
 // Allow implements intake.Policy.
 func (l *policy) Allow(p access.Peer, perm config.Permission, destination string) error {

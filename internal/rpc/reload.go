@@ -34,6 +34,7 @@ func (*reloadChange) Discard() {}
 func (ch *reloadChange) Commit() {
 	s, c := ch.s, ch.next.config
 	was := s.policy.current.Swap(ch.next)
+	s.share(ch.next.rules)
 	for name := range c.Destinations {
 		s.o.Stats.Add(name)
 	}

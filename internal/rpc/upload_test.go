@@ -18,6 +18,7 @@ import (
 	"github.com/brokerd/brokerd/internal/awserr"
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/intake"
+	"github.com/brokerd/brokerd/internal/quota"
 	"github.com/brokerd/brokerd/internal/reason"
 	"github.com/brokerd/brokerd/internal/uploader"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
@@ -226,7 +227,7 @@ func TestSilentClientIsCutOff(t *testing.T) {
 func TestFullHouseIsRefusedWithARetryTime(t *testing.T) {
 	d := serverFor(t)
 	for range d.budget.MaxUploads() {
-		slot, err := d.budget.Admit()
+		slot, err := d.budget.Admit(quota.Party{})
 		if err != nil {
 			t.Fatal(err)
 		}

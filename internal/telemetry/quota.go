@@ -20,7 +20,8 @@ func (m *Metrics) WatchQuota(ledger func() []quota.Usage, memory func() quota.Po
 		used:    of("used", "How much of a resource that users share is in use."),
 		total:   of("total", "How much of the resource there is."),
 		largest: of("largest_share", "The most that one user, pod or group holds."),
-		refused: of("refused_total", "Requests for more than the share of the user; part memory: loans that filled too slowly and were called back."),
+		refused: of("refused_total",
+			"Requests for more than the share of the user; of part memory, parts that filled too slowly and were called back."),
 	})
 }
 
@@ -40,7 +41,8 @@ func (c *quotaCollector) Describe(ch chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (c *quotaCollector) Collect(ch chan<- prometheus.Metric) {
 	p := c.memory()
-	for _, u := range append(c.ledger(), quota.Usage{Name: partMemory, Used: p.Used, Total: p.Total, Largest: p.Largest, Refused: p.CalledBack}) {
+	parts := quota.Usage{Name: partMemory, Used: p.Used, Total: p.Total, Largest: p.Largest, Refused: p.CalledBack}
+	for _, u := range append(c.ledger(), parts) {
 		ch <- prometheus.MustNewConstMetric(c.used, prometheus.GaugeValue, float64(u.Used), u.Name)
 		ch <- prometheus.MustNewConstMetric(c.total, prometheus.GaugeValue, float64(u.Total), u.Name)
 		ch <- prometheus.MustNewConstMetric(c.largest, prometheus.GaugeValue, float64(u.Largest), u.Name)

@@ -22,11 +22,12 @@ const encoderMemory = 2 << 20
 func (u *Uploader) compress(ctx context.Context, d *Delivery) error {
 	// Encoders have a share of their own: an upload that holds one and waits for part
 	// memory makes progress, since parts never wait for an encoder.
-	if err := u.budget.encoders.Acquire(ctx, 1); err != nil {
+	encoder, err := u.budget.encoders.Borrow(ctx, d.Object.Party, 1, nil)
+	if err != nil {
 		return fmt.Errorf("waiting for memory to compress: %w", err)
 	}
+	encoder.Full() // a pause of the body is no fault of its sender
 	c := &compressed{Body: d.Body, verify: d.Object.Verify, in: make([]byte, pageSize)}
-	var err error
 	if d.to.cfg.Compression == "zstd" {
 		c.enc, err = zstd.NewWriter(
 			&c.out,
@@ -39,11 +40,11 @@ func (u *Uploader) compress(ctx context.Context, d *Delivery) error {
 		c.enc, err = gzip.NewWriterLevel(&c.out, flate.BestSpeed)
 	}
 	if err != nil {
-		u.budget.encoders.Release(1)
+		encoder.Close()
 		return fmt.Errorf("making a compressor: %w", err)
 	}
 	d.Body, d.Object.Verify, d.Object.Size = c, nil, -1
-	d.close = func() { u.budget.encoders.Release(1) }
+	d.close = encoder.Close
 	return nil
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"github.com/brokerd/brokerd/internal/broker"
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/quota"
 	"github.com/brokerd/brokerd/internal/reason"
 	"github.com/brokerd/brokerd/internal/sandbox"
 	"github.com/brokerd/brokerd/internal/testbed"
@@ -94,7 +95,7 @@ func rigOn(t *testing.T, st *testbedtest.Bed) *rig {
 
 func (r *rig) put(ctx context.Context, t *testing.T, name string, data []byte, body uploader.Body, size int64) (uploader.Stored, error) {
 	t.Helper()
-	slot, err := r.budget.Admit()
+	slot, err := r.budget.Admit(quota.Party{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -187,11 +187,13 @@ func (m *multipart) readPart(ctx context.Context, n int32) (*part, bool, error) 
 		return nil, false, m.tooLarge(m.plan)
 	}
 	size := m.plan.part(n)
-	if err := m.u.budget.reserve(ctx, size); err != nil {
+	loan, err := m.u.budget.reserve(ctx, m.obj.Party, size, m.body)
+	if err != nil {
 		return nil, false, err
 	}
-	p := &part{budget: m.u.budget, reserved: size}
+	p := &part{budget: m.u.budget, loan: loan}
 	end, err := m.read(p, size)
+	loan.Full()
 	if err != nil || p.size == 0 {
 		p.free()
 		return nil, end, err

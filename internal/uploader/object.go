@@ -3,6 +3,8 @@ package uploader
 import (
 	"io"
 	"time"
+
+	"github.com/brokerd/brokerd/internal/quota"
 )
 
 // Body provides an object's bytes. One goroutine calls Read. io.EOF means that the
@@ -17,11 +19,12 @@ type Body interface {
 // Object describes an object on its way. The same type goes from the socket to the
 // S3 client.
 type Object struct {
-	ID              string    // upload id, a ULID; part of the key
-	Name            string    // valid by config.ValidateName
-	UID, GID        uint32    // of the peer
-	Unit, Pod       string    // where the peer runs; empty: not known
-	Received        time.Time // sets the date parts of the key
+	ID              string      // upload id, a ULID; part of the key
+	Name            string      // valid by config.ValidateName
+	UID, GID        uint32      // of the peer
+	Unit, Pod       string      // where the peer runs; empty: not known
+	Party           quota.Party // whose share of the memory it takes
+	Received        time.Time   // sets the date parts of the key
 	ContentType     string
 	ContentEncoding string
 	Metadata        map[string]string

@@ -7,6 +7,8 @@ import (
 	"hash/crc32"
 	"io"
 	"sync"
+
+	"github.com/brokerd/brokerd/internal/quota"
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -18,11 +20,11 @@ func checksum(crc uint32) string {
 
 // part is one piece of a body in pages of the budget.
 type part struct {
-	budget   *Budget
-	reserved int64
-	pages    [][]byte
-	size     int64
-	crc      uint32
+	budget *Budget
+	loan   *quota.Loan // of the memory; nil: the page of the slot
+	pages  [][]byte
+	size   int64
+	crc    uint32
 
 	// mu keeps a reader that outlives its call away from freed pages.
 	mu    sync.Mutex
@@ -49,6 +51,7 @@ func (p *part) fill(r io.Reader, limit int64) error {
 		if n > 0 {
 			p.crc = crc32.Update(p.crc, castagnoli, dst[:n])
 			p.size += int64(n)
+			p.loan.Filled(p.size)
 		}
 		if err != nil {
 			return err
@@ -67,9 +70,7 @@ func (p *part) free() {
 	p.freed = true
 	p.budget.pages.put(p.pages)
 	p.pages = nil
-	if p.reserved > 0 {
-		p.budget.release(p.reserved)
-	}
+	p.loan.Close()
 }
 
 // reader returns a reader at the first byte of the part.

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"testing/iotest"
+
+	"github.com/brokerd/brokerd/internal/quota"
 )
 
 func testBudget(t *testing.T, total int64) *Budget {
@@ -97,22 +99,22 @@ func TestBudgetRefusesWhenFull(t *testing.T) {
 	b := testBudget(t, 4<<20)
 	var slots []*Slot
 	for range b.MaxUploads() {
-		s, err := b.Admit()
+		s, err := b.Admit(quota.Party{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		slots = append(slots, s)
 	}
-	if _, err := b.Admit(); !errors.Is(err, ErrBusy) {
+	if _, err := b.Admit(quota.Party{}); !errors.Is(err, ErrBusy) {
 		t.Errorf("one more than %d: %v, want ErrBusy", b.MaxUploads(), err)
 	}
 	slots[0].Release()
 	slots[0].Release() // must not make room for two
-	s, err := b.Admit()
+	s, err := b.Admit(quota.Party{})
 	if err != nil {
 		t.Errorf("after a release: %v", err)
 	}
-	if _, err := b.Admit(); !errors.Is(err, ErrBusy) {
+	if _, err := b.Admit(quota.Party{}); !errors.Is(err, ErrBusy) {
 		t.Errorf("a second release made room for two")
 	}
 	s.Release()

@@ -74,10 +74,10 @@ func (t *transfer) readFirst(ctx context.Context, p *part, size int64) (end bool
 	if t.obj.Size >= 0 && t.obj.Size < size {
 		need = max(t.obj.Size, pageSize)
 	}
-	if err := t.u.budget.reserve(ctx, need); err != nil {
+	if p.loan, err = t.u.budget.reserve(ctx, t.obj.Party, need, t.body); err != nil {
 		return false, err
 	}
-	p.reserved = need
+	defer p.loan.Full()
 	if end, err = t.read(p, need); end || err != nil || need == size {
 		return end, err
 	}
