@@ -124,7 +124,10 @@ func New(cfg *config.Config, version string, w io.Writer) (_ *Daemon, err error)
 	}); err != nil {
 		return nil, fmt.Errorf("making the uploader: %w", err)
 	}
-	if d.verifier, err = newVerifier(verify.Options{Config: cfg, Sessions: d.broker, HTTPClient: client, Leftovers: d.orphans}); err != nil {
+	d.verifier, err = newVerifier(verify.Options{
+		Config: cfg, Sessions: d.broker, HTTPClient: client, Leftovers: probeUploads{d.orphans},
+	})
+	if err != nil {
 		return nil, err
 	}
 	rules := access.SystemCompiler()

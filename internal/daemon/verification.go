@@ -7,6 +7,7 @@ import (
 
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/health"
+	"github.com/brokerd/brokerd/internal/uploader"
 	"github.com/brokerd/brokerd/internal/verify"
 	"github.com/brokerd/brokerd/internal/verify/report"
 	"github.com/brokerd/brokerd/internal/verify/verifypb"
@@ -39,6 +40,14 @@ func (v *verifier) Prepare(c *config.Config) (config.Change, error) {
 		return nil, fmt.Errorf("making the verifier: %w", err)
 	}
 	return commit(func() { v.current.Store(next) }), nil
+}
+
+// probeUploads lets a verification record its uploads next to those of streams.
+type probeUploads struct{ *uploader.OrphanLog }
+
+// Remember implements verify.Leftovers.
+func (p probeUploads) Remember(destination, bucket, key, uploadID string) verify.Leftover {
+	return p.OrphanLog.Remember(destination, bucket, key, uploadID)
 }
 
 // Verify implements rpc.Verifier: it translates checks for the API.

@@ -23,13 +23,13 @@ type File struct {
 	at, left     int64
 	offset, size int64
 	first        unix.Stat_t // when the upload began
-	announce     func(id string) error
+	sender       Announcer
 	interruptErr atomic.Pointer[error]
 }
 
 // NewFile returns a body of size bytes of f from offset on. The caller closes f. After
 // an error with the reason DESCRIPTOR_REFUSED the peer may send the bytes in a stream.
-func NewFile(ctx context.Context, f *os.File, offset, size uint64, announce func(id string) error) (*File, error) {
+func NewFile(ctx context.Context, f *os.File, offset, size uint64, from Announcer) (*File, error) {
 	if offset > math.MaxInt64 || size > math.MaxInt64-offset {
 		return nil, reason.New(reason.ProtocolViolation, "offset %d and size %d are larger than any file", offset, size)
 	}
@@ -50,14 +50,14 @@ func NewFile(ctx context.Context, f *os.File, offset, size uint64, announce func
 	}
 	unixsock.ReadAhead(f, int64(offset), int64(size))
 	return &File{
-		ctx:      ctx,
-		f:        f,
-		at:       int64(offset),
-		left:     int64(size),
-		offset:   int64(offset),
-		size:     int64(size),
-		first:    first,
-		announce: announce,
+		ctx:    ctx,
+		f:      f,
+		at:     int64(offset),
+		left:   int64(size),
+		offset: int64(offset),
+		size:   int64(size),
+		first:  first,
+		sender: from,
 	}, nil
 }
 
@@ -112,7 +112,7 @@ func (b *File) Read(dst []byte) (int, error) {
 func (b *File) Interrupt(err error) { b.interruptErr.CompareAndSwap(nil, &err) }
 
 // Accepted implements Incoming.
-func (b *File) Accepted(id string) error { return b.announce(id) }
+func (b *File) Accepted(id string) error { return b.sender.Announce(id) }
 
 // Verify implements Incoming. The daemon reads the file itself, so that there is no
 // checksum of the sender. Unchanged times and an unchanged size prove that the file was

@@ -97,8 +97,6 @@ func New(o Options) (*Intake, error) {
 // Incoming is the body of an upload, however it arrives.
 type Incoming interface {
 	uploader.Body
-	// Verify compares the received bytes with the sender's statement about them.
-	Verify(length int64, crc32c uint32) error
 	// Accepted tells the sender the id of its upload, before any byte is read.
 	Accepted(id string) error
 }
@@ -155,7 +153,7 @@ func (in *Intake) Receive(ctx context.Context, p access.Peer, h *Header, body In
 func (in *Intake) deliver(ctx context.Context, p access.Peer, h *Header, rec record, received time.Time, body Incoming) (Outcome, error) {
 	delivery, err := in.o.Deliver.Open(ctx, rec.destination, uploader.Object{
 		ID: rec.id, Name: h.Name, UID: p.UID, GID: p.GID, Unit: p.Unit, Pod: p.Pod, Received: received, Party: in.o.Policy.Party(p),
-		ContentType: h.ContentType, ContentEncoding: h.ContentEncoding, Metadata: h.Metadata, Size: h.announced(), Verify: body.Verify,
+		ContentType: h.ContentType, ContentEncoding: h.ContentEncoding, Metadata: h.Metadata, Size: h.announced(),
 	}, body)
 	if err = attribute(ctx, err); err != nil {
 		in.settle(rec, p, uploader.Stored{}, err)
@@ -163,7 +161,7 @@ func (in *Intake) deliver(ctx context.Context, p access.Peer, h *Header, rec rec
 	}
 	defer delivery.Close()
 	if d := in.o.Policy.Config().Destinations[rec.destination]; d != nil && d.Spools() {
-		return in.keep(ctx, p, rec, h, delivery.Object, encodedBody{body, delivery.Body}, d)
+		return in.keep(ctx, p, rec, h, delivery, body, d)
 	}
 	stored, err := in.o.Deliver.Put(ctx, delivery)
 	err = attribute(ctx, err)
@@ -173,19 +171,6 @@ func (in *Intake) deliver(ctx context.Context, p access.Peer, h *Header, rec rec
 	}
 	return Outcome{ID: rec.id, Stored: &stored}, nil
 }
-
-// encodedBody is a body that the destination compresses: it yields other bytes than
-// the sender's, and keeps the sender's statement.
-type encodedBody struct {
-	Incoming
-	encoded uploader.Body
-}
-
-// Read implements io.Reader.
-func (b encodedBody) Read(p []byte) (int, error) { return b.encoded.Read(p) }
-
-// Interrupt implements uploader.Body.
-func (b encodedBody) Interrupt(err error) { b.encoded.Interrupt(err) }
 
 // admissible decides on a header before anything is reserved for it.
 func (in *Intake) admissible(p access.Peer, h *Header) error {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"syscall"
 	"time"
 
@@ -20,7 +19,7 @@ import (
 
 // Spool keeps accepted objects until they are delivered; spool.Spool does.
 type Spool interface {
-	Accept(ctx context.Context, h spool.Header, body io.Reader, verify func(length int64, crc32c uint32) error) (spool.Status, bool, error)
+	Accept(ctx context.Context, h spool.Header, body spool.Body) (spool.Status, bool, error)
 	Wait(ctx context.Context, id string) (spool.Status, error)
 	Status(id string) (spool.Status, bool)
 	Usage() []spool.Usage
@@ -34,15 +33,16 @@ func (in *Intake) keep(
 	p access.Peer,
 	rec record,
 	h *Header,
-	obj uploader.Object,
+	delivery *uploader.Delivery,
 	body Incoming,
 	d *config.Destination,
 ) (Outcome, error) {
+	obj := delivery.Object
 	st, known, err := in.o.Spool.Accept(ctx, spool.Header{
 		ID: obj.ID, Destination: rec.destination, Name: obj.Name, Key: obj.Key, UID: obj.UID, GID: obj.GID, Received: obj.Received,
 		Size: obj.Size, PartSize: int64(d.PartSize), ContentType: obj.ContentType, ContentEncoding: obj.ContentEncoding, Metadata: obj.Metadata,
 		IdempotencyKey: h.IdempotencyKey,
-	}, body, obj.Verify)
+	}, delivery.Body)
 	if err != nil {
 		in.settle(rec, p, uploader.Stored{}, err)
 		return Outcome{}, err

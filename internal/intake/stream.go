@@ -42,10 +42,21 @@ func (m *Message) free() {
 	m.Chunk = nil
 }
 
-// Receiver receives the messages of one upload. One goroutine calls it.
-type Receiver interface {
+// Announcer tells the sender of an upload its id.
+type Announcer interface {
+	// Announce runs once, before any byte of the object is read. Its error ends the upload.
+	Announce(id string) error
+}
+
+// Sender is the sender of an upload that arrives in messages. Receive has a goroutine of
+// its own; the other calls come from the reader.
+type Sender interface {
+	Announcer
 	// Receive fills m. io.EOF is the sender's half-close.
 	Receive(m *Message) error
+	// Flush sends the announced id now. It runs once, before the first wait for the
+	// sender after Announce; without a wait, the id travels with the answer.
+	Flush() error
 }
 
 type received struct {
@@ -68,10 +79,8 @@ type Stream struct {
 	max   int64
 	size  *uint64 // announced
 
-	// announce tells the sender the id of its upload. onFirstWait is called once before
-	// the first wait for the sender; nil: there is nothing to do.
-	announce    func(id string) error
-	onFirstWait func() error
+	sender    Sender
+	unflushed bool // the id was announced, and not flushed
 
 	// abandoned is set when nothing is read any more.
 	abandoned atomic.Bool
@@ -90,38 +99,30 @@ type Stream struct {
 	err     error // final; io.EOF after a good end
 }
 
-// StreamOptions are the limits and the callbacks of a Stream.
-type StreamOptions struct {
+// StreamLimits bound a Stream.
+type StreamLimits struct {
 	Idle      time.Duration // how long the sender may be silent
 	MaxObject int64         // in bytes
-	// Announce tells the sender the id of its upload. It runs before any byte is read.
-	Announce func(id string) error
-	// OnFirstWait runs once, before the first wait for the sender after Announce.
-	OnFirstWait func() error
 }
 
 // NewStream starts to receive. Call Release when nothing reads any more, and end ctx then.
-func (in *Intake) NewStream(ctx context.Context, r Receiver, o StreamOptions) *Stream {
-	b := newStream(ctx, r, o.Idle, in.readers)
-	b.max, b.announce = o.MaxObject, func(id string) error {
-		if o.OnFirstWait != nil {
-			b.onFirstWait = sync.OnceValue(o.OnFirstWait)
-		}
-		return o.Announce(id)
+func (in *Intake) NewStream(ctx context.Context, from Sender, limits StreamLimits) *Stream {
+	return newStream(ctx, from, limits, in.readers)
+}
+
+func newStream(ctx context.Context, from Sender, limits StreamLimits, by *receivers) *Stream {
+	b := &Stream{
+		ctx: ctx, sender: from, idle: limits.Idle, max: limits.MaxObject,
+		msgs: make(chan received, 4), room: make(chan struct{}, 1), interrupted: make(chan struct{}),
 	}
+	by.run(b.receive)
 	return b
 }
 
-func newStream(ctx context.Context, r Receiver, idle time.Duration, by *receivers) *Stream {
-	b := &Stream{ctx: ctx, msgs: make(chan received, 4), room: make(chan struct{}, 1), idle: idle, interrupted: make(chan struct{})}
-	by.run(func() { b.receive(r) })
-	return b
-}
-
-func (b *Stream) receive(r Receiver) {
+func (b *Stream) receive() {
 	for {
 		var m received
-		m.err = r.Receive(&m.Message)
+		m.err = b.sender.Receive(&m.Message)
 		b.ahead.Add(int64(m.Chunk.Len()))
 		select {
 		case b.msgs <- m:
@@ -179,7 +180,10 @@ func (b *Stream) Interrupt(err error) {
 }
 
 // Accepted implements Incoming.
-func (b *Stream) Accepted(id string) error { return b.announce(id) }
+func (b *Stream) Accepted(id string) error {
+	b.unflushed = true
+	return b.sender.Announce(id)
+}
 
 // next waits for a message, as long as the sender may be silent. io.EOF is the
 // half-close. The caller frees the message.
@@ -189,8 +193,9 @@ func (b *Stream) next() (Message, error) {
 		return b.dequeued(m)
 	default:
 	}
-	if b.onFirstWait != nil {
-		if err := b.onFirstWait(); err != nil {
+	if b.unflushed {
+		b.unflushed = false
+		if err := b.sender.Flush(); err != nil {
 			return Message{}, err
 		}
 	}

@@ -19,6 +19,10 @@ type paced struct {
 	left  []Message
 }
 
+func (p *paced) Announce(string) error { return nil }
+
+func (p *paced) Flush() error { return nil }
+
 func (p *paced) Receive(m *Message) error {
 	time.Sleep(p.pause) // virtual
 	if len(p.left) == 0 {
@@ -45,8 +49,7 @@ func TestKeepAliveMessagesCountAsSignsOfLife(t *testing.T) {
 					{KeepAlive: true}, {KeepAlive: true}, {Chunk: mem.BufferSlice{mem.SliceBuffer("data")}}, {KeepAlive: true},
 					{Trailer: &Trailer{Length: 4}},
 				}}
-				b := newStream(ctx, r, time.Minute, pool)
-				b.max = 1 << 20
+				b := newStream(ctx, r, StreamLimits{Idle: time.Minute, MaxObject: 1 << 20}, pool)
 				defer func() {
 					b.Release()
 					cancel()

@@ -91,7 +91,8 @@ var rows = []Row{
 		Text: "this user has as many open calls as its share, or asks for credentials or verifications too often",
 		Hint: "try again after RetryInfo; keep credentials until they are about to expire"},
 	{Reason: AuditUnavailable, Group: AboutDaemon, Code: codes.Unavailable, HTTP: 503, Retryable: true,
-		Text: "the daemon cannot write the audit line of the credentials or of the administrator's call, because the reader of its log does not keep up; it did nothing",
+		Text: "the daemon cannot write the audit line of the credentials or of the administrator's call, because the reader of its " +
+			"log does not keep up; it did nothing",
 		Hint: "repair the reader of the daemon's log (journald, the log shipper, the disk); `brokerctl status` shows the stall"},
 	{Reason: TooManyConnections, Group: AboutDaemon, Code: codes.ResourceExhausted, Retryable: true,
 		Text: "too many connections that hand over files are open", Hint: "close idle connections; try again after RetryInfo"},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc/mem"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/brokerd/brokerd/internal/intake"
@@ -24,6 +25,10 @@ type messages struct {
 
 func (m *messages) Context() context.Context { return m.ctx }
 
+func (m *messages) SetHeader(metadata.MD) error { return nil }
+
+func (m *messages) SendHeader(metadata.MD) error { return nil }
+
 func (m *messages) RecvMsg(v any) error {
 	if len(m.left) == 0 {
 		return io.EOF
@@ -39,12 +44,12 @@ func (m *messages) RecvMsg(v any) error {
 
 // trailers remembers the last trailer that was received.
 type trailers struct {
-	messageReceiver
+	streamSender
 	last *intake.Trailer
 }
 
 func (r *trailers) Receive(m *intake.Message) error {
-	err := r.messageReceiver.Receive(m)
+	err := r.streamSender.Receive(m)
 	if m.Trailer != nil {
 		r.last = m.Trailer
 	}
@@ -82,8 +87,8 @@ func FuzzBody(f *testing.F) {
 			}
 			stream.left = append(stream.left, raw)
 		}
-		heard := &trailers{messageReceiver: messageReceiver{stream: stream}}
-		in := server.NewStream(ctx, heard, intake.StreamOptions{Idle: time.Minute, MaxObject: 1 << 20})
+		heard := &trailers{streamSender: streamSender{stream: stream}}
+		in := server.NewStream(ctx, heard, intake.StreamLimits{Idle: time.Minute, MaxObject: 1 << 20})
 		defer in.Release()
 		if _, err := in.Header(); err != nil {
 			return

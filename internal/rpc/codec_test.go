@@ -188,7 +188,7 @@ func (r *reception) Upload(stream brokerdv1.BrokerService_UploadServer) error {
 	if r.wrap != nil {
 		s = r.wrap(stream)
 	}
-	b := r.intake.NewStream(s.Context(), &messageReceiver{stream: s}, intake.StreamOptions{Idle: time.Minute, MaxObject: 1 << 40})
+	b := r.intake.NewStream(s.Context(), &streamSender{stream: s}, intake.StreamLimits{Idle: time.Minute, MaxObject: 1 << 40})
 	defer b.Release()
 	if _, err := b.Header(); err != nil {
 		return err
@@ -285,7 +285,7 @@ func TestBuffersOfAStreamAreFreedOnceOnEveryWay(t *testing.T) {
 				}
 				in := bareIntake(t)
 				defer in.Close()
-				b := in.NewStream(ctx, &messageReceiver{stream: stream}, intake.StreamOptions{Idle: time.Minute, MaxObject: limit})
+				b := in.NewStream(ctx, &streamSender{stream: stream}, intake.StreamLimits{Idle: time.Minute, MaxObject: limit})
 				if _, err := b.Header(); err != nil {
 					t.Fatal(err)
 				}

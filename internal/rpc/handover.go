@@ -123,10 +123,7 @@ func (h *handover) receive(
 	}
 	beat := startHeartbeat(c)
 	defer beat.stop()
-	body, err := intake.NewFile(ctx, f, msg.GetOffset(), msg.GetHeader().GetSize(), func(id string) error {
-		out.UploadId = id
-		return beat.accepted(id)
-	})
+	body, err := intake.NewFile(ctx, f, msg.GetOffset(), msg.GetHeader().GetSize(), fileSender{beat, out})
 	if err != nil {
 		return err
 	}

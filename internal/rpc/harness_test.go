@@ -54,7 +54,7 @@ func (s *sink) Put(_ context.Context, d *uploader.Delivery) (uploader.Stored, er
 	if err != nil {
 		return uploader.Stored{}, fmt.Errorf("reading the body: %w", err)
 	}
-	if err := d.Object.Verify(int64(len(data)), crcOf(data)); err != nil {
+	if err := d.Body.Verify(int64(len(data)), crcOf(data)); err != nil {
 		return uploader.Stored{}, err
 	}
 	s.mu.Lock()

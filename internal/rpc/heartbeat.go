@@ -42,8 +42,8 @@ func (h *heartbeat) beat() {
 	h.timer.Reset(heartbeatEvery)
 }
 
-// accepted tells the peer the id of its upload.
-func (h *heartbeat) accepted(id string) error {
+// announce tells the peer the id of its upload.
+func (h *heartbeat) announce(id string) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.id = id
@@ -60,4 +60,16 @@ func (h *heartbeat) stop() {
 	defer h.mu.Unlock()
 	h.stopped = true
 	h.timer.Stop()
+}
+
+// fileSender is a peer that handed over a file. It implements intake.Announcer.
+type fileSender struct {
+	beat *heartbeat
+	out  *brokerdv1.FileUploadResult // the final answer
+}
+
+// Announce implements intake.Announcer.
+func (s fileSender) Announce(id string) error {
+	s.out.UploadId = id
+	return s.beat.announce(id)
 }

@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"time"
 
 	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/metadata"
@@ -32,14 +33,9 @@ func (b *brokerService) Upload(stream brokerdv1.BrokerService_UploadServer) erro
 		return err
 	}
 	limits := b.s.policy.Config().Limits
-	body := b.s.intake.NewStream(stream.Context(), &messageReceiver{stream: stream}, intake.StreamOptions{
-		Idle: limits.IdleTimeout.Std(), MaxObject: int64(limits.MaxObject),
-		// The id travels with the answer when the whole upload is here already, else
-		// before the first wait.
-		Announce: func(id string) error {
-			return stream.SetHeader(metadata.Pairs(UploadIDHeader, id, IdleTimeoutHeader, limits.IdleTimeout.Std().String()))
-		},
-		OnFirstWait: func() error { return stream.SendHeader(nil) },
+	idle := limits.IdleTimeout.Std()
+	body := b.s.intake.NewStream(stream.Context(), &streamSender{stream: stream, idle: idle}, intake.StreamLimits{
+		Idle: idle, MaxObject: int64(limits.MaxObject),
 	})
 	defer body.Release()
 	h, err := body.Header()
@@ -57,17 +53,28 @@ func (b *brokerService) Upload(stream brokerdv1.BrokerService_UploadServer) erro
 type uploadStream interface {
 	Context() context.Context
 	RecvMsg(m any) error
+	SetHeader(md metadata.MD) error
+	SendHeader(md metadata.MD) error
 }
 
-// messageReceiver translates the messages of an upload stream; it implements
-// intake.Receiver.
-type messageReceiver struct {
+// streamSender is the client of an upload stream. It translates the messages, and
+// implements intake.Sender.
+type streamSender struct {
 	stream uploadStream
+	idle   time.Duration
 	frame  frame
 }
 
-// Receive implements intake.Receiver.
-func (r *messageReceiver) Receive(m *intake.Message) error {
+// Announce implements intake.Announcer. The id goes into the header of the response.
+func (r *streamSender) Announce(id string) error {
+	return r.stream.SetHeader(metadata.Pairs(UploadIDHeader, id, IdleTimeoutHeader, r.idle.String()))
+}
+
+// Flush implements intake.Sender.
+func (r *streamSender) Flush() error { return r.stream.SendHeader(nil) }
+
+// Receive implements intake.Sender.
+func (r *streamSender) Receive(m *intake.Message) error {
 	r.frame = frame{}
 	if err := r.stream.RecvMsg(&r.frame); err != nil {
 		return fromStatus(err)

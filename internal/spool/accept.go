@@ -16,22 +16,24 @@ const (
 	spaceEvery  = 16 << 20 // bytes between two checks of the free space
 )
 
+// Body provides the bytes of an object. io.EOF means that it has ended as its sender
+// intended; after any other error the spool keeps no object.
+type Body interface {
+	io.Reader
+	// Verify compares length and CRC32C with the sender's statement about the bytes. It is
+	// called once, when the body has ended; after its error the spool keeps no object.
+	Verify(length int64, crc32c uint32) error
+}
+
 // Accept takes one object. When it returns without an error, the object is on the
 // medium and will be delivered. An error leaves no object; it is a *FullError, an
-// *IOError, or it wraps the error of the body, of verify or of ctx.
-//
-// verify may be nil. Accept calls it once, at the end of the body.
+// *IOError, or it wraps the error of the body or of ctx.
 //
 // known reports that the object was accepted before, under its id or under the
 // idempotency key of this user for this destination. Accept then does not read the
 // body and returns the status of the earlier object. When two calls with one key
 // overlap, the second waits for the first, and takes over if the first fails.
-func (s *Spool) Accept(
-	ctx context.Context,
-	h Header,
-	body io.Reader,
-	verify func(length int64, crc32c uint32) error,
-) (st Status, known bool, err error) {
+func (s *Spool) Accept(ctx context.Context, h Header, body Body) (st Status, known bool, err error) {
 	id, err := h.check()
 	if err != nil {
 		return Status{}, false, err
@@ -46,24 +48,24 @@ func (s *Spool) Accept(
 	s.mu.Unlock()
 	defer s.accepts.Done()
 
-	earlier, release, err := s.claim(ctx, id, key, &h)
+	earlier, mine, err := s.claim(ctx, id, key, &h)
 	if err != nil {
 		return Status{}, false, err
 	}
-	if release == nil {
+	if mine == nil {
 		st, ok := s.status(earlier)
 		if !ok {
 			return Status{}, false, fmt.Errorf("spool: %s: %w", earlier, ErrUnknown)
 		}
 		return st, true, nil
 	}
-	defer release()
+	defer mine.release()
 
 	res, err := s.reserve(&h)
 	if err != nil {
 		return Status{}, false, err
 	}
-	foot, err := s.receive(ctx, id, &h, body, verify, res)
+	foot, err := s.receive(ctx, id, &h, body, res)
 	if err != nil {
 		res.cancel()
 		return Status{}, false, err
@@ -82,14 +84,7 @@ func (s *Spool) Accept(
 }
 
 // receive writes the file and makes it durable. On an error it removes the file.
-func (s *Spool) receive(
-	ctx context.Context,
-	id ulid.ULID,
-	h *Header,
-	body io.Reader,
-	verify func(int64, uint32) error,
-	res *reservation,
-) (*footer, error) {
+func (s *Spool) receive(ctx context.Context, id ulid.ULID, h *Header, body Body, res *reservation) (*footer, error) {
 	temporary, name := nameOf(id, dirQueue, extTemporary), nameOf(id, dirQueue, extObject)
 	// The claim makes this call the only user of the id: an existing file of that
 	// name is a leftover that an earlier call could not remove.
@@ -112,10 +107,8 @@ func (s *Spool) receive(
 	if err != nil {
 		return nil, err
 	}
-	if verify != nil {
-		if err := verify(sum.size, sum.whole); err != nil {
-			return nil, err
-		}
+	if err := body.Verify(sum.size, sum.whole); err != nil {
+		return nil, err
 	}
 	foot := &footer{header: *h, size: sum.size, crc: sum.whole, segments: sum.end()}
 	text, err := foot.encode()
@@ -225,82 +218,6 @@ func (s *Spool) checkOpen(ctx context.Context) error {
 		return ErrClosed
 	}
 	return nil
-}
-
-// claimKey is an id or an idempotency key that one call works on at a time.
-type claimKey struct {
-	idem bool
-	sum  [16]byte
-}
-
-// claim makes the caller the only user of this id and this key until it calls
-// release. A nil release means that the object is known already, as earlier.
-func (s *Spool) claim(ctx context.Context, id ulid.ULID, key idem, h *Header) (earlier ulid.ULID, release func(), err error) {
-	claims := []claimKey{{false, id}}
-	if key != (idem{}) {
-		claims = append(claims, claimKey{true, key})
-	}
-	for {
-		s.mu.Lock()
-		if earlier, known, err := s.find(id, key, h); known || err != nil {
-			s.mu.Unlock()
-			return earlier, nil, err
-		}
-		var other chan struct{}
-		for _, c := range claims {
-			if other == nil {
-				other = s.claims[c]
-			}
-		}
-		if other == nil {
-			mine := make(chan struct{})
-			for _, c := range claims {
-				s.claims[c] = mine
-			}
-			s.mu.Unlock()
-			return id, func() {
-				s.mu.Lock()
-				for _, c := range claims {
-					delete(s.claims, c)
-				}
-				s.mu.Unlock()
-				close(mine)
-			}, nil
-		}
-		s.mu.Unlock()
-		select {
-		case <-other:
-		case <-ctx.Done():
-			return id, nil, context.Cause(ctx)
-		case <-s.life.Done():
-			return id, nil, ErrClosed
-		}
-	}
-}
-
-// find returns the object that an Accept would repeat; mu is held.
-func (s *Spool) find(id ulid.ULID, key idem, h *Header) (ulid.ULID, bool, error) {
-	if key != (idem{}) {
-		if earlier, ok := s.idems[key]; ok {
-			return earlier, true, nil
-		}
-	}
-	if r := s.records[id]; r != nil {
-		if r.uid != h.UID || r.queue.name != h.Destination {
-			return id, false, fmt.Errorf("spool: %s: %w", id, ErrConflict)
-		}
-		return id, true, nil
-	}
-	if _, ok := s.done[id]; ok {
-		return id, true, nil
-	}
-	if u := s.unrecovered[nameOf(id, dirDead, extObject)]; u != nil {
-		return id, false, ioError("open", u.name, errors.New(u.text))
-	}
-	if l := s.queues[h.Destination]; l == nil || !l.known {
-		return id, false, fmt.Errorf("spool: destination %q: %w", h.Destination, ErrUnknownDestination)
-	}
-	return id, false, nil
 }
 
 // full reports whether err is a *FullError.

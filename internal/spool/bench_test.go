@@ -25,7 +25,7 @@ func BenchmarkAccept(b *testing.B) {
 					for n := next.Add(1); n <= int64(b.N); n = next.Add(1) {
 						h := headerOf(int(n))
 						h.Size, h.PartSize = int64(c.size), 8<<20
-						if _, _, err := s.Accept(context.Background(), h, bytes.NewReader(data), nil); err != nil {
+						if _, _, err := s.Accept(context.Background(), h, unstated{bytes.NewReader(data)}); err != nil {
 							b.Error(err)
 							return
 						}

@@ -136,7 +136,7 @@ func (l *life) live(t *testing.T) error {
 	for n := plain; n <= journeys; n++ {
 		_ = l.accept(t, s, n) // l remembers what came of it
 	}
-	_, _, err = s.Accept(t.Context(), lifeHeader(refused), failing{bytes.NewReader(dataOf(refused)), io.ErrUnexpectedEOF}, nil)
+	_, _, err = s.Accept(t.Context(), lifeHeader(refused), unstated{failing{bytes.NewReader(dataOf(refused)), io.ErrUnexpectedEOF}})
 	if err == nil {
 		t.Error("a broken body was accepted")
 	}
@@ -170,7 +170,7 @@ func (l *life) live(t *testing.T) error {
 }
 
 func (l *life) accept(t *testing.T, s *spool.Spool, n int) error {
-	_, known, err := s.Accept(t.Context(), lifeHeader(n), bytes.NewReader(dataOf(n)), nil)
+	_, known, err := s.Accept(t.Context(), lifeHeader(n), unstated{bytes.NewReader(dataOf(n))})
 	switch {
 	case err == nil && known != l.acked[n]:
 		t.Errorf("object %d: known %v, acknowledged before %v", n, known, l.acked[n])

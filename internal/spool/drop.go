@@ -26,11 +26,11 @@ func (s *Spool) Drop(ctx context.Context, id string, force bool) error {
 	if bad != nil && !known {
 		return s.dropUnrecovered(bad, force)
 	}
-	r, free, err := s.lockObject(u)
+	r, mine, err := s.claimObject(u)
 	if err != nil {
 		return err
 	}
-	defer free()
+	defer mine.release()
 	s.mu.Lock()
 	state := r.status(nil).State
 	if state == Delivering || state == Queued && !force {

@@ -91,7 +91,7 @@ func TestTheDirectoryOfAnEarlierVersionIsOpened(t *testing.T) {
 		if n == 4 {
 			h.Destination = "other"
 		}
-		st, known, err := s.Accept(t.Context(), h, bytes.NewReader(nil), nil)
+		st, known, err := s.Accept(t.Context(), h, unstated{bytes.NewReader(nil)})
 		if err != nil || !known || st.ID != idOf(n) {
 			t.Errorf("idempotency key %q: got %+v, known %v, error %v; want object %d", key, st, known, err, n)
 		}

@@ -166,9 +166,22 @@ func running(t testing.TB, s *spool.Spool) (stop func()) {
 	return stop
 }
 
+// unstated is a Body whose sender states nothing about it.
+type unstated struct{ io.Reader }
+
+func (unstated) Verify(int64, uint32) error { return nil }
+
+// statedBody is a Body whose statement is compared by a test.
+type statedBody struct {
+	io.Reader
+	verify func(length int64) error
+}
+
+func (b statedBody) Verify(length int64, _ uint32) error { return b.verify(length) }
+
 func accept(t testing.TB, s *spool.Spool, h spool.Header, data []byte) spool.Status {
 	t.Helper()
-	st, known, err := s.Accept(context.Background(), h, bytes.NewReader(data), nil)
+	st, known, err := s.Accept(context.Background(), h, unstated{bytes.NewReader(data)})
 	if err != nil || known {
 		t.Fatalf("accepting %s: known %v, %v", h.ID, known, err)
 	}

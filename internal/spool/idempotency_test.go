@@ -30,7 +30,7 @@ func TestTheSameKeyIsAcceptedOnce(t *testing.T) {
 	accept(t, s, keyed(1, 1000, "logs"), []byte("one"))
 	same := func(s *spool.Spool, state spool.State) {
 		t.Helper()
-		got, known, err := s.Accept(t.Context(), keyed(2, 1000, "logs"), unread{t}, nil)
+		got, known, err := s.Accept(t.Context(), keyed(2, 1000, "logs"), unstated{unread{t}})
 		if err != nil || !known || got.ID != idOf(1) || got.State != state {
 			t.Errorf("the same again: %+v, known %v, %v", got, known, err)
 		}
@@ -38,12 +38,12 @@ func TestTheSameKeyIsAcceptedOnce(t *testing.T) {
 	same(s, spool.Queued)
 	accept(t, s, keyed(3, 1001, "logs"), []byte("another user"))
 	accept(t, s, keyed(4, 1000, "other"), []byte("another destination"))
-	if _, known, err := s.Accept(t.Context(), headerOf(1), unread{t}, nil); err != nil || !known {
+	if _, known, err := s.Accept(t.Context(), headerOf(1), unstated{unread{t}}); err != nil || !known {
 		t.Errorf("the same id: known %v, %v", known, err)
 	}
 	stolen := headerOf(1)
 	stolen.UID = 5
-	if _, _, err := s.Accept(t.Context(), stolen, unread{t}, nil); !errors.Is(err, spool.ErrConflict) {
+	if _, _, err := s.Accept(t.Context(), stolen, unstated{unread{t}}); !errors.Is(err, spool.ErrConflict) {
 		t.Errorf("another user's id: %v", err)
 	}
 	if err := s.Close(); err != nil {
@@ -72,7 +72,7 @@ func TestTheSecondOfTwoAtATimeWaitsAndTakesOver(t *testing.T) {
 				h1.IdempotencyKey, h2.IdempotencyKey = "k", "k"
 				slow, pipe := io.Pipe()
 				first := make(chan error, 1)
-				go func() { _, _, err := s.Accept(t.Context(), h1, slow, nil); first <- err }()
+				go func() { _, _, err := s.Accept(t.Context(), h1, unstated{slow}); first <- err }()
 				synctest.Wait()
 				type answer struct {
 					st    spool.Status
@@ -81,7 +81,7 @@ func TestTheSecondOfTwoAtATimeWaitsAndTakesOver(t *testing.T) {
 				}
 				second := make(chan answer, 1)
 				go func() {
-					st, known, err := s.Accept(t.Context(), h2, bytes.NewReader([]byte("x")), nil)
+					st, known, err := s.Accept(t.Context(), h2, unstated{bytes.NewReader([]byte("x"))})
 					second <- answer{st, known, err}
 				}()
 				synctest.Wait()

@@ -42,7 +42,7 @@ func victim(dir string) {
 				n := next
 				next++
 				mu.Unlock()
-				if _, _, err := s.Accept(context.Background(), headerOf(n), bytes.NewReader(bytesOf(n, 1+n*7919%200_000)), nil); err != nil {
+				if _, _, err := s.Accept(context.Background(), headerOf(n), unstated{bytes.NewReader(bytesOf(n, 1+n*7919%200_000))}); err != nil {
 					fmt.Println("error", err)
 					os.Exit(1)
 				}

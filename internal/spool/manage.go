@@ -140,11 +140,11 @@ func (s *Spool) retryUnreadable(destination string, chosen *[]ulid.ULID) (n int,
 
 // revive makes one object due. The caller sorts its queue again (promoteAll).
 func (s *Spool) revive(id ulid.ULID) (*destQueue, error) {
-	r, free, err := s.lockObject(id)
+	r, mine, err := s.claimObject(id)
 	if err != nil {
 		return nil, err
 	}
-	defer free()
+	defer mine.release()
 	s.mu.Lock()
 	dead := r.state == Dead
 	s.mu.Unlock()
@@ -163,32 +163,4 @@ func (s *Spool) revive(id ulid.ULID) (*destQueue, error) {
 		r.queue.put(r, time.Now())
 	}
 	return r.queue, nil
-}
-
-// lockObject locks an object until free is called. It fails for an object that is in
-// delivery or locked by another call.
-func (s *Spool) lockObject(id ulid.ULID) (r *record, free func(), err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	key := claimKey{false, id}
-	r = s.records[id]
-	_, delivered := s.done[id]
-	switch {
-	case delivered:
-		return nil, nil, fmt.Errorf("spool: %s is delivered: %w", id, ErrState)
-	case r == nil:
-		return nil, nil, fmt.Errorf("spool: %s: %w", id, ErrUnknown)
-	case r.state == Delivering:
-		return nil, nil, fmt.Errorf("spool: %s is being delivered: %w", id, ErrState)
-	case s.claims[key] != nil:
-		return nil, nil, fmt.Errorf("spool: %s is in use by another command: %w", id, ErrState)
-	}
-	mine := make(chan struct{})
-	s.claims[key] = mine
-	return r, func() {
-		s.mu.Lock()
-		delete(s.claims, key)
-		s.mu.Unlock()
-		close(mine)
-	}, nil
 }

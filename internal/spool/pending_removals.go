@@ -6,8 +6,6 @@ import (
 	"maps"
 	"path"
 	"slices"
-
-	"github.com/oklog/ulid/v2"
 )
 
 // removeQuietly removes a file that is no longer needed. When the removal fails,
@@ -27,43 +25,24 @@ func (s *Spool) removePending() {
 	names := slices.Collect(maps.Keys(s.pendingRemovals))
 	s.mu.Unlock()
 	for _, name := range names {
-		if free, mine := s.unowned(name); mine {
+		if mine, ok := s.unowned(name); ok {
 			s.removeQuietly(name)
-			free()
+			mine.release()
 		}
 	}
 }
 
-// unowned takes a name off the pending removals, and locks its id until free is
-// called. When an object of that id has been accepted meanwhile, or is about to be,
-// the file may belong to that object. Then mine is false and the name stays.
-func (s *Spool) unowned(name string) (free func(), mine bool) {
-	free = func() {}
+// unowned takes a name off the pending removals, and claims its id. When an object of
+// that id has been accepted meanwhile, or is about to be, the file may belong to that
+// object. Then ok is false and the name stays. A name without an id needs no claim.
+func (s *Spool) unowned(name string) (mine *claim, ok bool) {
 	if id, _, ours := splitName(path.Base(name)); ours {
-		if free, mine = s.lockID(id); !mine {
+		if mine = s.claimUnused(id); mine == nil {
 			return nil, false
 		}
 	}
 	s.mu.Lock()
 	delete(s.pendingRemovals, name)
 	s.mu.Unlock()
-	return free, true
-}
-
-// lockID locks an id that no object has, until free is called.
-func (s *Spool) lockID(id ulid.ULID) (free func(), mine bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	key := claimKey{false, id}
-	if s.records[id] != nil || s.claims[key] != nil {
-		return nil, false
-	}
-	held := make(chan struct{})
-	s.claims[key] = held
-	return func() {
-		s.mu.Lock()
-		delete(s.claims, key)
-		s.mu.Unlock()
-		close(held)
-	}, true
+	return mine, true
 }

@@ -55,11 +55,11 @@ func takenAgain(t *testing.T, broken string) {
 	}
 	defer func() { _ = s.Close() }()
 	ill.Store(true)
-	if _, _, err := s.Accept(t.Context(), headerOf(1), bytes.NewReader(data), nil); !errors.Is(err, syscall.EROFS) {
+	if _, _, err := s.Accept(t.Context(), headerOf(1), unstated{bytes.NewReader(data)}); !errors.Is(err, syscall.EROFS) {
 		t.Fatalf("got %v", err)
 	}
 	ill.Store(false)
-	if _, known, err := s.Accept(t.Context(), headerOf(1), bytes.NewReader(data), nil); err != nil || known {
+	if _, known, err := s.Accept(t.Context(), headerOf(1), unstated{bytes.NewReader(data)}); err != nil || known {
 		t.Fatalf("the same again: known %v, %v", known, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

@@ -39,7 +39,7 @@ func TestQuotasRefuseBeforeTheBodyOrAtTheByteThatCrosses(t *testing.T) {
 				if size >= 0 {
 					body = unread{t}
 				}
-				_, _, err := s.Accept(t.Context(), h, body, nil)
+				_, _, err := s.Accept(t.Context(), h, unstated{body})
 				var full *spool.FullError
 				if !errors.As(err, &full) || full.Which != c.want || full.RetryAfter <= 0 {
 					t.Fatalf("%+v, want %s", err, c.want)
@@ -64,7 +64,7 @@ func TestAnObjectLargerThanItsLimitIsNotAskedToWait(t *testing.T) {
 	h := headerOf(1)
 	h.Size = 11
 	var full *spool.FullError
-	if _, _, err := s.Accept(t.Context(), h, unread{t}, nil); !errors.As(err, &full) || full.RetryAfter != 0 {
+	if _, _, err := s.Accept(t.Context(), h, unstated{unread{t}}); !errors.As(err, &full) || full.RetryAfter != 0 {
 		t.Errorf("%v", err)
 	}
 }
@@ -74,14 +74,14 @@ func TestTheFloorOfFreeSpaceIsKept(t *testing.T) {
 	o.MinFree = 1 << 62
 	s := open(t, o)
 	var full *spool.FullError
-	if _, _, err := s.Accept(t.Context(), headerOf(1), unread{t}, nil); !errors.As(err, &full) || full.Which != spool.QuotaFree {
+	if _, _, err := s.Accept(t.Context(), headerOf(1), unstated{unread{t}}); !errors.As(err, &full) || full.Which != spool.QuotaFree {
 		t.Errorf("%v", err)
 	}
 	o.Dir, o.FS, o.MinFree = "/spool", newModelFS(), 1<<40-1000
 	s = open(t, o)
 	h := headerOf(1)
 	h.Size = 1001
-	if _, _, err := s.Accept(t.Context(), h, unread{t}, nil); !errors.As(err, &full) || full.Which != spool.QuotaFree {
+	if _, _, err := s.Accept(t.Context(), h, unstated{unread{t}}); !errors.As(err, &full) || full.Which != spool.QuotaFree {
 		t.Errorf("an announced size that would cross the floor: %v", err)
 	}
 	h.Size = 1000

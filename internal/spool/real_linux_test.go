@@ -56,7 +56,7 @@ func readOnly(t *testing.T, dirs ...string) (undo func()) {
 
 func offered(t *testing.T, s *spool.Spool, n, size int) error {
 	t.Helper()
-	_, _, err := s.Accept(t.Context(), headerOf(n), bytes.NewReader(bytesOf(n, size)), nil)
+	_, _, err := s.Accept(t.Context(), headerOf(n), unstated{bytes.NewReader(bytesOf(n, size))})
 	return err
 }
 

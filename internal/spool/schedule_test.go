@@ -99,7 +99,7 @@ func TestADestinationThatVanishesKeepsItsObjects(t *testing.T) {
 		if st, _ := s.Status(idOf(1)); st.State != spool.Parked || st.LastReason != "UNKNOWN_DESTINATION" {
 			t.Errorf("%+v", st)
 		}
-		if _, _, err := s.Accept(t.Context(), headerOf(2), nil, nil); !errors.Is(err, spool.ErrUnknownDestination) {
+		if _, _, err := s.Accept(t.Context(), headerOf(2), unstated{nil}); !errors.Is(err, spool.ErrUnknownDestination) {
 			t.Errorf("a new one: %v", err)
 		}
 		s.Reload(map[string]spool.Limits{"logs": {}}, 0, 0, 0)

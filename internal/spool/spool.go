@@ -81,7 +81,7 @@ type Spool struct {
 	records         map[ulid.ULID]*record
 	idems           map[idem]ulid.ULID
 	done            map[ulid.ULID]receiptRef
-	claims          map[claimKey]chan struct{}
+	claims          map[claimKey]*claim
 	queues          map[string]*destQueue
 	order           []*destQueue
 	cursor          int
@@ -127,7 +127,7 @@ func Open(o Options) (*Spool, error) {
 	s := &Spool{
 		opts: o, fs: o.FS, rand: o.Rand, wake: make(chan struct{}, 1),
 		records: map[ulid.ULID]*record{}, idems: map[idem]ulid.ULID{}, done: map[ulid.ULID]receiptRef{},
-		claims: map[claimKey]chan struct{}{}, queues: map[string]*destQueue{}, userBytes: map[uint32]int64{},
+		claims: map[claimKey]*claim{}, queues: map[string]*destQueue{}, userBytes: map[uint32]int64{},
 		waiters: map[ulid.ULID][]chan struct{}{}, pendingRemovals: map[string]struct{}{},
 		unrecovered: map[string]*unrecovered{}, rereadWait: rereadFirst,
 	}

@@ -123,12 +123,12 @@ func TestARefusedObjectLeavesNothing(t *testing.T) {
 			h.Size = c.size
 			ctx, cancel := context.WithCancelCause(t.Context())
 			defer cancel(nil)
-			_, _, err := s.Accept(ctx, h, c.body, func(n int64, _ uint32) error {
+			_, _, err := s.Accept(ctx, h, statedBody{c.body, func(int64) error {
 				if c.cancel {
 					cancel(errGone)
 				}
 				return c.verify
-			})
+			}})
 			if !errors.Is(err, c.want) {
 				t.Errorf("error %v, want %v", err, c.want)
 			}

@@ -241,11 +241,11 @@ func (s *Spool) reread(u *unrecovered) error {
 	if u.id == (ulid.ULID{}) {
 		return s.rereadLog(u)
 	}
-	free, mine := s.lockID(u.id)
-	if !mine {
+	mine := s.claimUnused(u.id)
+	if mine == nil {
 		return nil // the object was sent again: its new file replaces this one
 	}
-	defer free()
+	defer mine.release()
 	foot, err := s.footerOf(u.id, u.name)
 	var corrupt *CorruptError
 	switch {
@@ -335,11 +335,11 @@ func (s *Spool) dropUnrecovered(u *unrecovered, force bool) error {
 	if u.state == Unreadable && !force {
 		return fmt.Errorf("spool: %s is %s: %w", u.id, u.state, ErrState)
 	}
-	free, mine := s.lockID(u.id)
-	if !mine {
+	mine := s.claimUnused(u.id)
+	if mine == nil {
 		return fmt.Errorf("spool: %s is in use by another command: %w", u.id, ErrState)
 	}
-	defer free()
+	defer mine.release()
 	for _, name := range []string{u.name, u.name + extReason, nameOf(u.id, dirDead, extReason), nameOf(u.id, dirQueue, extJournal)} {
 		if err := s.discard(name); err != nil {
 			return err

@@ -2,7 +2,7 @@
 //
 // Guarantees:
 //
-//   - No object is completed before its body has ended well and [Object.Verify] has
+//   - No object is completed before its body has ended well and [Body.Verify] has
 //     accepted length and checksum. A body that fails, or a caller that gives up before
 //     that, leaves neither an object nor a multipart upload.
 //

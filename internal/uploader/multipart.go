@@ -54,7 +54,7 @@ func (m *multipart) run(ctx context.Context, first *part) (Stored, error) {
 	if err == nil {
 		var s Stored
 		if s, err = m.complete(ctx, m.length, m.whole); err == nil {
-			orphan.end(!s.Existed || m.abort(ctx))
+			orphan.End(!s.Existed || m.abort(ctx))
 			return s, nil
 		}
 		if completionOpen(err) {
@@ -63,7 +63,7 @@ func (m *multipart) run(ctx context.Context, first *part) (Stored, error) {
 		}
 	}
 	gone := m.abort(ctx)
-	orphan.end(gone)
+	orphan.End(gone)
 	if !gone {
 		err = m.left(err, false)
 	}
@@ -104,7 +104,7 @@ func (m *multipart) record() orphanRecord {
 // fails.
 func (m *multipart) discard(ctx context.Context) {
 	if !m.abort(ctx) {
-		m.u.opts.Orphans.add(m.record()).end(false)
+		m.u.opts.Orphans.add(m.record()).End(false)
 	}
 }
 

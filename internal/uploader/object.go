@@ -14,6 +14,9 @@ type Body interface {
 	// Interrupt makes a blocked Read, and every later one, return err. It may be called
 	// from another goroutine, and more than once: the first error counts.
 	Interrupt(err error)
+	// Verify compares length and CRC32C with the sender's statement about the bytes. It is
+	// called once, when the body has ended; after its error no object is stored.
+	Verify(length int64, crc32c uint32) error
 }
 
 // Object describes an object on its way. The same type goes from the socket to the
@@ -31,10 +34,6 @@ type Object struct {
 	Size            int64 // in bytes; negative: not known
 	// Key is the object's key in the bucket. Uploader.Open sets it; empty before.
 	Key string
-	// Verify is called once, when the body has ended. It compares length and CRC32C
-	// with the sender's statement; its error ends the delivery, and no object is stored.
-	// Nil: not called.
-	Verify func(length int64, crc32c uint32) error
 }
 
 // Stored is an object as S3 confirmed it.

@@ -78,14 +78,13 @@ func (l *OrphanLog) close() {
 	}
 }
 
-// Remember records an upload that another package created. Call ended when the upload
-// has ended, with whether it is gone from S3.
-func (l *OrphanLog) Remember(destination, bucket, key, uploadID string) (ended func(gone bool)) {
-	return l.add(orphanRecord{Destination: destination, Bucket: bucket, Key: key, UploadID: uploadID}).end
+// Remember records an upload that another package created.
+func (l *OrphanLog) Remember(destination, bucket, key, uploadID string) *Orphan {
+	return l.add(orphanRecord{Destination: destination, Bucket: bucket, Key: key, UploadID: uploadID})
 }
 
-// orphan is the record of one upload in flight.
-type orphan struct {
+// Orphan is the record of one upload in flight.
+type Orphan struct {
 	log    *OrphanLog
 	path   string // also the key of a record in memory
 	record orphanRecord
@@ -93,9 +92,9 @@ type orphan struct {
 
 // add records an upload. A failure to write the record fails no delivery: after a
 // crash the upload is then left to the bucket's lifecycle rule.
-func (l *OrphanLog) add(r orphanRecord) *orphan {
+func (l *OrphanLog) add(r orphanRecord) *Orphan {
 	path := filepath.Join(l.dir, ulid.Make().String()+orphanSuffix)
-	o := &orphan{log: l, path: path, record: r}
+	o := &Orphan{log: l, path: path, record: r}
 	if l.dir == "" {
 		return o
 	}
@@ -113,9 +112,9 @@ func (l *OrphanLog) add(r orphanRecord) *orphan {
 	return o
 }
 
-// end removes the record when the upload is gone, and gives the upload to the sweeper
-// otherwise.
-func (o *orphan) end(gone bool) {
+// End removes the record when the upload is gone from S3, and gives the upload to the
+// sweeper otherwise.
+func (o *Orphan) End(gone bool) {
 	if !gone {
 		o.leave(0)
 		return
@@ -124,7 +123,7 @@ func (o *orphan) end(gone bool) {
 }
 
 // leave gives the upload to the sweeper, which aborts it after wait.
-func (o *orphan) leave(wait time.Duration) {
+func (o *Orphan) leave(wait time.Duration) {
 	l := o.log
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -111,10 +111,8 @@ func (t *transfer) finish(err error) (bool, error) {
 	if !end {
 		return false, fmt.Errorf("reading the body: %w", err)
 	}
-	if t.obj.Verify != nil {
-		if err := t.obj.Verify(t.length, t.whole); err != nil {
-			return false, err
-		}
+	if err := t.body.Verify(t.length, t.whole); err != nil {
+		return false, err
 	}
 	return true, nil
 }

@@ -21,7 +21,8 @@ func (e *UnfinishedError) Unwrap() error { return e.Err }
 func (e *UnfinishedError) Note() string {
 	place := fmt.Sprintf("multipart upload %s of s3://%s/%s", e.UploadID, e.Bucket, e.Key)
 	if e.Completing {
-		return fmt.Sprintf("S3 may still complete the %s; if it does not, brokerd aborts it after %d minutes", place, int(completionGrace.Minutes()))
+		return fmt.Sprintf("S3 may still complete the %s; if it does not, brokerd aborts it after %d minutes",
+			place, int(completionGrace.Minutes()))
 	}
 	owner := "account " + e.Owner
 	if e.Owner == "" { // a compatible store

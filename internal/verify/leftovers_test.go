@@ -4,22 +4,34 @@ import (
 	"testing"
 
 	"github.com/brokerd/brokerd/internal/testbed"
+	"github.com/brokerd/brokerd/internal/verify"
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 // notebook is Leftovers that a test can read: what became of each upload, by id.
 type notebook map[string]string
 
-func (n notebook) Remember(destination, bucket, key, uploadID string) func(gone bool) {
+func (n notebook) Remember(destination, bucket, key, uploadID string) verify.Leftover {
+	n[uploadID] = "open"
 	if destination != testbed.Destination || bucket != testbed.Bucket || key == "" {
 		n[uploadID] = "is of " + destination + ", " + bucket + ", " + key
-		return func(bool) {}
 	}
-	n[uploadID] = "open"
-	return func(gone bool) {
-		if n[uploadID] = "left"; gone {
-			n[uploadID] = "gone"
-		}
+	return page{n, uploadID}
+}
+
+// page is the record of one upload in a notebook.
+type page struct {
+	book notebook
+	id   string
+}
+
+func (p page) End(gone bool) {
+	switch {
+	case p.book[p.id] != "open":
+	case gone:
+		p.book[p.id] = "gone"
+	default:
+		p.book[p.id] = "left"
 	}
 }
 

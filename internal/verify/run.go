@@ -72,7 +72,7 @@ func (v *Verifier) newRun(dest *config.Destination, o report.RunOptions) (*run, 
 		return nil, fmt.Errorf("verifying destination %q: %w", dest.Name, err)
 	}
 	r.diagnosis.endpoint, r.diagnosis.variant = r.clients.serviceURL, r.variant
-	r.uploads = &uploads{arrangement: a, leftovers: v.opts.Leftovers, ended: make(map[string]func(bool))}
+	r.uploads = &uploads{arrangement: a, leftovers: v.opts.Leftovers, records: make(map[string]Leftover)}
 	return r, nil
 }
 

@@ -13,9 +13,9 @@ import (
 // they are open, so that a crash leaves none behind.
 type uploads struct {
 	*arrangement
-	leftovers Leftovers                  // nil: there are none
-	ended     map[string]func(gone bool) // by upload id
-	open      string                     // id of the probe while it is open
+	leftovers Leftovers           // nil: none is recorded
+	records   map[string]Leftover // by upload id
+	open      string              // id of the probe while it is open
 }
 
 // abort aborts the probe, if it is open.
@@ -31,7 +31,7 @@ func (u *uploads) abort(ctx context.Context, api *s3.Client) error {
 // opened records an upload that S3 has started.
 func (u *uploads) opened(in *s3.CreateMultipartUploadInput, id string) {
 	if u.leftovers != nil {
-		u.ended[id] = u.leftovers.Remember(u.dest.Name, aws.ToString(in.Bucket), aws.ToString(in.Key), id)
+		u.records[id] = u.leftovers.Remember(u.dest.Name, aws.ToString(in.Bucket), aws.ToString(in.Key), id)
 	}
 }
 
@@ -48,9 +48,9 @@ func (u *uploads) abortUpload(ctx context.Context, api *s3.Client, begun *s3.Cre
 	if errors.As(err, &gone) {
 		err = nil
 	}
-	if ended := u.ended[id]; ended != nil {
-		ended(err == nil)
-		delete(u.ended, id)
+	if record := u.records[id]; record != nil {
+		record.End(err == nil)
+		delete(u.records, id)
 	}
 	return err
 }

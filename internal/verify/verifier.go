@@ -37,11 +37,17 @@ type Sessions interface {
 // ErrUnknownDestination is returned for a destination that is not configured.
 var ErrUnknownDestination = errors.New("no such destination in the configuration")
 
-// Leftovers records the uploads of probes, so that a crash leaves none behind;
-// uploader.OrphanLog implements it.
+// Leftovers records the uploads of probes, so that a crash leaves none behind.
 type Leftovers interface {
-	// Remember records an upload until ended is called; gone reports whether it was aborted.
-	Remember(destination, bucket, key, uploadID string) (ended func(gone bool))
+	// Remember records an upload until its Leftover ends.
+	Remember(destination, bucket, key, uploadID string) Leftover
+}
+
+// Leftover is the record of one open upload.
+type Leftover interface {
+	// End removes the record when the upload is gone from S3, and leaves the upload to a
+	// sweeper otherwise.
+	End(gone bool)
 }
 
 // Options configure a Verifier. All fields but Leftovers are required.
