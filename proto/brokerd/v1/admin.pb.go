@@ -33,11 +33,11 @@ const (
 	SessionState_SESSION_STATE_EMPTY SessionState = 1
 	// In use, no refresh due.
 	SessionState_SESSION_STATE_FRESH SessionState = 2
-	// In use, refresh due or under way.
+	// In use, refresh due or running.
 	SessionState_SESSION_STATE_DUE SessionState = 3
 	// Less than 60 s of life left.
 	SessionState_SESSION_STATE_CRITICAL SessionState = 4
-	// Past its expiry; not served.
+	// Expired; not used.
 	SessionState_SESSION_STATE_EXPIRED SessionState = 5
 )
 
@@ -88,19 +88,19 @@ func (SessionState) EnumDescriptor() ([]byte, []int) {
 	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{0}
 }
 
-// SpoolState is where an object in the spool stands.
+// SpoolState is the state of an object in the spool.
 type SpoolState int32
 
 const (
 	// Never sent.
 	SpoolState_SPOOL_STATE_UNSPECIFIED SpoolState = 0
-	// It waits for its turn, or for its next try.
+	// It waits for its first or its next delivery.
 	SpoolState_SPOOL_STATE_QUEUED SpoolState = 1
 	// It is being delivered.
 	SpoolState_SPOOL_STATE_DELIVERING SpoolState = 2
 	// Its destination is parked.
 	SpoolState_SPOOL_STATE_PARKED SpoolState = 3
-	// It cannot be delivered as it is, and waits for an operator.
+	// Another try would fail again; it waits for an operator.
 	SpoolState_SPOOL_STATE_DEAD SpoolState = 4
 	// The daemon cannot read its file. Destination, name, key and user are not known.
 	SpoolState_SPOOL_STATE_UNREADABLE SpoolState = 5
@@ -241,12 +241,12 @@ func (x *ListDestinationsResponse) GetDestinations() []*Destination {
 	return nil
 }
 
-// Destination is one configured destination, with its present health.
+// Destination is one configured destination, with its current health.
 type Destination struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Name in the configuration.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// Role in account A that is assumed. Empty for a compatible store without roles.
+	// Role in account A that the daemon assumes. Empty for a compatible store without roles.
 	RoleArn string `protobuf:"bytes,2,opt,name=role_arn,json=roleArn,proto3" json:"role_arn,omitempty"`
 	// Bucket in account B.
 	Bucket string `protobuf:"bytes,3,opt,name=bucket,proto3" json:"bucket,omitempty"`
@@ -270,11 +270,11 @@ type Destination struct {
 	BytesStored uint64 `protobuf:"varint,12,opt,name=bytes_stored,json=bytesStored,proto3" json:"bytes_stored,omitempty"`
 	// Uploads that failed since the daemon started.
 	UploadsFailed uint64 `protobuf:"varint,13,opt,name=uploads_failed,json=uploadsFailed,proto3" json:"uploads_failed,omitempty"`
-	// Last time an object was stored. Unset: never since the start.
+	// Time of the last stored object. Unset: none since the start.
 	LastStoredTime *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=last_stored_time,json=lastStoredTime,proto3" json:"last_stored_time,omitempty"`
-	// What the spool holds for it. Unset where nothing was ever spooled.
+	// Content of the spool for this destination. Unset if no object was ever spooled.
 	Spool *SpoolUsage `protobuf:"bytes,15,opt,name=spool,proto3" json:"spool,omitempty"`
-	// What the daemon's own verification found. Unset where it is off, or has not ended yet.
+	// Result of the daemon's own verification. Unset while it is off or has not ended yet.
 	Verification  *Verification `protobuf:"bytes,16,opt,name=verification,proto3" json:"verification,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -422,18 +422,18 @@ func (x *Destination) GetVerification() *Verification {
 	return nil
 }
 
-// Verification is what the daemon's own verification of a destination found last.
+// Verification is the last result of the daemon's own verification of a destination.
 type Verification struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// PASS, FAIL or UNKNOWN.
 	Result CheckResult `protobuf:"varint,1,opt,name=result,proto3,enum=brokerd.v1.CheckResult" json:"result,omitempty"`
-	// Since when that is so, by the same causes.
+	// Time since which the result and its causes are the same.
 	SinceTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=since_time,json=sinceTime,proto3" json:"since_time,omitempty"`
-	// When it was found last.
+	// Time of the last verification.
 	CheckTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=check_time,json=checkTime,proto3" json:"check_time,omitempty"`
-	// When it is looked at again.
+	// Time of the next verification.
 	NextTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=next_time,json=nextTime,proto3" json:"next_time,omitempty"`
-	// Checks that failed or could not be decided, those that failed first.
+	// Checks that failed, then those that could not be decided.
 	Problems      []*VerificationProblem `protobuf:"bytes,5,rep,name=problems,proto3" json:"problems,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -511,7 +511,7 @@ type VerificationProblem struct {
 	Code string `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
 	// FAIL or UNKNOWN.
 	Result CheckResult `protobuf:"varint,2,opt,name=result,proto3,enum=brokerd.v1.CheckResult" json:"result,omitempty"`
-	// What was seen, for people.
+	// The observation, for people.
 	Detail string `protobuf:"bytes,3,opt,name=detail,proto3" json:"detail,omitempty"`
 	// 12-digit account that holds the artefact at fault, where it is known.
 	Account string `protobuf:"bytes,4,opt,name=account,proto3" json:"account,omitempty"`
@@ -677,25 +677,25 @@ func (x *SpoolProblems) GetDetail() string {
 	return ""
 }
 
-// SpoolUsage is what the spool holds for one destination.
+// SpoolUsage is the content of the spool for one destination.
 type SpoolUsage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Objects that wait or are being delivered.
 	QueuedObjects uint64 `protobuf:"varint,1,opt,name=queued_objects,json=queuedObjects,proto3" json:"queued_objects,omitempty"`
-	// Bytes of them.
+	// Bytes of these objects.
 	QueuedBytes uint64 `protobuf:"varint,2,opt,name=queued_bytes,json=queuedBytes,proto3" json:"queued_bytes,omitempty"`
-	// Objects that cannot be delivered as they are.
+	// Objects whose next try would fail again.
 	DeadObjects uint64 `protobuf:"varint,3,opt,name=dead_objects,json=deadObjects,proto3" json:"dead_objects,omitempty"`
-	// Bytes of them.
+	// Bytes of these objects.
 	DeadBytes uint64 `protobuf:"varint,4,opt,name=dead_bytes,json=deadBytes,proto3" json:"dead_bytes,omitempty"`
-	// When the oldest that waits was received.
+	// When the oldest waiting object was received.
 	OldestTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=oldest_time,json=oldestTime,proto3" json:"oldest_time,omitempty"`
-	// Deliveries under way.
+	// Deliveries in flight.
 	InFlight uint32 `protobuf:"varint,6,opt,name=in_flight,json=inFlight,proto3" json:"in_flight,omitempty"`
-	// Most deliveries under way at a time, as the answers of AWS allow now.
+	// Current limit of deliveries in flight. It follows AWS's throttling.
 	InFlightLimit uint32 `protobuf:"varint,7,opt,name=in_flight_limit,json=inFlightLimit,proto3" json:"in_flight_limit,omitempty"`
-	// Stable reason why the destination is parked: all is kept, and one object at
-	// a time probes whether it goes again. Empty when it is not.
+	// Stable reason why the destination is parked; empty when it is not. While it is
+	// parked, its objects are kept, and one object at a time probes the destination.
 	ParkedReason string `protobuf:"bytes,8,opt,name=parked_reason,json=parkedReason,proto3" json:"parked_reason,omitempty"`
 	// Text for people. Set with parked_reason.
 	ParkedMessage string `protobuf:"bytes,9,opt,name=parked_message,json=parkedMessage,proto3" json:"parked_message,omitempty"`
@@ -891,7 +891,7 @@ func (x *ListSessionsResponse) GetSessions() []*Session {
 // Session is one role session.
 type Session struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Destination that uses it.
+	// Destination that uses the session.
 	Destination string `protobuf:"bytes,1,opt,name=destination,proto3" json:"destination,omitempty"`
 	// ARN of the assumed-role user, as STS reported it.
 	AssumedRoleArn string `protobuf:"bytes,2,opt,name=assumed_role_arn,json=assumedRoleArn,proto3" json:"assumed_role_arn,omitempty"`
@@ -901,33 +901,33 @@ type Session struct {
 	AccessKeyIdMasked string `protobuf:"bytes,4,opt,name=access_key_id_masked,json=accessKeyIdMasked,proto3" json:"access_key_id_masked,omitempty"`
 	// Counts the sessions fetched for this destination, from 1.
 	Generation uint64 `protobuf:"varint,5,opt,name=generation,proto3" json:"generation,omitempty"`
-	// When it was received.
+	// When the daemon received it.
 	IssueTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=issue_time,json=issueTime,proto3" json:"issue_time,omitempty"`
-	// When it ends.
+	// Expiry.
 	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
-	// When it is refreshed in the background.
+	// When the daemon refreshes it in the background.
 	RefreshTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=refresh_time,json=refreshTime,proto3" json:"refresh_time,omitempty"`
-	// Last failure to refresh, for people; empty after a success.
+	// Error of the last refresh, for people; empty after a success.
 	LastError string `protobuf:"bytes,9,opt,name=last_error,json=lastError,proto3" json:"last_error,omitempty"`
 	// Stable reason of that failure.
 	LastErrorReason string `protobuf:"bytes,10,opt,name=last_error_reason,json=lastErrorReason,proto3" json:"last_error_reason,omitempty"`
-	// AssumeRole calls made for it.
+	// Number of AssumeRole calls.
 	StsCalls uint64 `protobuf:"varint,11,opt,name=sts_calls,json=stsCalls,proto3" json:"sts_calls,omitempty"`
-	// True when the configured duration was cut to one hour, because AWS gives a
-	// role that is assumed by a role no more.
+	// True when the configured duration was cut to one hour, the maximum of AWS for a
+	// role that another role assumes.
 	Clamped bool `protobuf:"varint,12,opt,name=clamped,proto3" json:"clamped,omitempty"`
-	// What the session is limited to, or why it is not, for people.
+	// Limits of the session by its session policy, or why it has none; for people.
 	Scope string `protobuf:"bytes,13,opt,name=scope,proto3" json:"scope,omitempty"`
-	// How often it was used while its refresh was not due yet. Destinations that
-	// share a session share all counts.
+	// Number of uses while no refresh was due. Destinations that share a session share
+	// all counts.
 	ServedFresh uint64 `protobuf:"varint,14,opt,name=served_fresh,json=servedFresh,proto3" json:"served_fresh,omitempty"`
-	// How often it was used while its refresh was due or under way.
+	// Number of uses while a refresh was due or running.
 	ServedDue uint64 `protobuf:"varint,15,opt,name=served_due,json=servedDue,proto3" json:"served_due,omitempty"`
-	// How often it was used with less than a minute left, because a refresh failed.
+	// Number of uses with less than a minute of life left, because a refresh failed.
 	ServedCritical uint64 `protobuf:"varint,16,opt,name=served_critical,json=servedCritical,proto3" json:"served_critical,omitempty"`
-	// How often a session of this destination was handed to a peer.
+	// Number of sessions of this destination that peers received.
 	Vended uint64 `protobuf:"varint,17,opt,name=vended,proto3" json:"vended,omitempty"`
-	// Callers that wait for a refresh now.
+	// Number of callers that wait for a refresh now.
 	Waiters uint32 `protobuf:"varint,18,opt,name=waiters,proto3" json:"waiters,omitempty"`
 	// Time until expire_time by AWS's clock, which the daemon learns from STS. The
 	// clock of the host may be wrong. Negative when the session has expired.
@@ -1237,16 +1237,16 @@ func (*ReloadRequest) Descriptor() ([]byte, []int) {
 	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{12}
 }
 
-// ReloadResponse says what the new configuration changed. Names are sorted.
+// ReloadResponse lists the changes of the new configuration. Names are sorted.
 type ReloadResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Destinations that are new.
 	Added []string `protobuf:"bytes,1,rep,name=added,proto3" json:"added,omitempty"`
-	// Destinations whose stanza is another one.
+	// Destinations with other settings.
 	Changed []string `protobuf:"bytes,2,rep,name=changed,proto3" json:"changed,omitempty"`
-	// Destinations that are gone.
+	// Destinations that were removed.
 	Removed []string `protobuf:"bytes,3,rep,name=removed,proto3" json:"removed,omitempty"`
-	// Destinations that are as they were; their sessions were kept.
+	// Destinations without a change; they keep their sessions.
 	Unchanged []string `protobuf:"bytes,4,rep,name=unchanged,proto3" json:"unchanged,omitempty"`
 	// File that was read.
 	ConfigPath    string `protobuf:"bytes,5,opt,name=config_path,json=configPath,proto3" json:"config_path,omitempty"`
@@ -1369,22 +1369,22 @@ type GetStatusResponse struct {
 	ConfigPath string `protobuf:"bytes,4,opt,name=config_path,json=configPath,proto3" json:"config_path,omitempty"`
 	// True while the daemon is shutting down.
 	Stopping bool `protobuf:"varint,5,opt,name=stopping,proto3" json:"stopping,omitempty"`
-	// Upload streams open now.
+	// Open upload streams.
 	OpenUploads uint32 `protobuf:"varint,6,opt,name=open_uploads,json=openUploads,proto3" json:"open_uploads,omitempty"`
-	// Most upload streams open at a time, derived from the memory budget.
+	// Maximum of open upload streams, derived from the memory budget.
 	MaxUploads uint32 `protobuf:"varint,7,opt,name=max_uploads,json=maxUploads,proto3" json:"max_uploads,omitempty"`
-	// Bytes of the memory budget.
+	// Memory budget in bytes.
 	MemoryBudgetBytes uint64 `protobuf:"varint,8,opt,name=memory_budget_bytes,json=memoryBudgetBytes,proto3" json:"memory_budget_bytes,omitempty"`
-	// Bytes of it in use.
+	// Bytes of the budget in use.
 	MemoryUsedBytes uint64 `protobuf:"varint,9,opt,name=memory_used_bytes,json=memoryUsedBytes,proto3" json:"memory_used_bytes,omitempty"`
-	// The caller as the daemon sees it: "uid=1000(app) gid=1000(app)".
+	// The caller as the daemon identifies it: "uid=1000(app) gid=1000(app)".
 	Caller string `protobuf:"bytes,10,opt,name=caller,proto3" json:"caller,omitempty"`
 	// Files of accepted objects that the spool cannot deliver. Unset when there are none.
 	SpoolProblems *SpoolProblems `protobuf:"bytes,11,opt,name=spool_problems,json=spoolProblems,proto3" json:"spool_problems,omitempty"`
-	// Log lines that were dropped since the start, because the reader of the log did
-	// not keep up or was gone.
+	// Log lines dropped since the start, because the reader of the log was too slow or
+	// gone.
 	LogDroppedLines uint64 `protobuf:"varint,12,opt,name=log_dropped_lines,json=logDroppedLines,proto3" json:"log_dropped_lines,omitempty"`
-	// Since when the reader of the log takes nothing. Unset while it keeps up.
+	// Since when the reader of the log has read no line. Unset while it keeps up.
 	LogStalledTime *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=log_stalled_time,json=logStalledTime,proto3" json:"log_stalled_time,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -1511,7 +1511,7 @@ func (x *GetStatusResponse) GetLogStalledTime() *timestamppb.Timestamp {
 	return nil
 }
 
-// ListSpoolRequest selects what is shown.
+// ListSpoolRequest selects objects.
 type ListSpoolRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Only this destination. Empty: all.
@@ -1520,7 +1520,7 @@ type ListSpoolRequest struct {
 	States []SpoolState `protobuf:"varint,2,rep,packed,name=states,proto3,enum=brokerd.v1.SpoolState" json:"states,omitempty"`
 	// Only this upload. Empty: all.
 	UploadId string `protobuf:"bytes,3,opt,name=upload_id,json=uploadId,proto3" json:"upload_id,omitempty"`
-	// At most so many. 0: all.
+	// Maximum number of objects. 0: all.
 	Limit         uint32 `protobuf:"varint,4,opt,name=limit,proto3" json:"limit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1589,11 +1589,11 @@ type ListSpoolResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the upload.
 	UploadId string `protobuf:"bytes,1,opt,name=upload_id,json=uploadId,proto3" json:"upload_id,omitempty"`
-	// Destination it goes to.
+	// Destination of the object.
 	Destination string `protobuf:"bytes,2,opt,name=destination,proto3" json:"destination,omitempty"`
 	// Object name the client gave.
 	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
-	// Key it will have in the bucket.
+	// Key of the object in the bucket.
 	Key string `protobuf:"bytes,4,opt,name=key,proto3" json:"key,omitempty"`
 	// User that uploaded it.
 	Uid uint32 `protobuf:"varint,5,opt,name=uid,proto3" json:"uid,omitempty"`
@@ -1601,11 +1601,11 @@ type ListSpoolResponse struct {
 	Size uint64 `protobuf:"varint,6,opt,name=size,proto3" json:"size,omitempty"`
 	// CRC32C of the bytes, base64 of 4 big-endian bytes.
 	ChecksumCrc32C string `protobuf:"bytes,7,opt,name=checksum_crc32c,json=checksumCrc32c,proto3" json:"checksum_crc32c,omitempty"`
-	// Where it stands.
+	// State of the object.
 	State SpoolState `protobuf:"varint,8,opt,name=state,proto3,enum=brokerd.v1.SpoolState" json:"state,omitempty"`
-	// When it was received.
+	// When the daemon received it.
 	ReceivedTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=received_time,json=receivedTime,proto3" json:"received_time,omitempty"`
-	// Deliveries that were tried since the daemon started.
+	// Number of deliveries tried since the daemon started.
 	Tries uint32 `protobuf:"varint,10,opt,name=tries,proto3" json:"tries,omitempty"`
 	// Stable reason why the last try failed; empty when none did.
 	FailureReason string `protobuf:"bytes,11,opt,name=failure_reason,json=failureReason,proto3" json:"failure_reason,omitempty"`
@@ -1738,12 +1738,13 @@ func (x *ListSpoolResponse) GetNextTryTime() *timestamppb.Timestamp {
 	return nil
 }
 
-// RetrySpoolRequest selects what is tried again.
+// RetrySpoolRequest selects the objects to retry.
 type RetrySpoolRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// These uploads.
 	UploadIds []string `protobuf:"bytes,1,rep,name=upload_ids,json=uploadIds,proto3" json:"upload_ids,omitempty"`
-	// All of this destination; "*": of every one. Exactly one of the two is set.
+	// All objects of this destination; "*": of every destination. Set exactly one of
+	// the two fields.
 	Destination   string `protobuf:"bytes,2,opt,name=destination,proto3" json:"destination,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1793,10 +1794,10 @@ func (x *RetrySpoolRequest) GetDestination() string {
 	return ""
 }
 
-// RetrySpoolResponse says how many are tried again.
+// RetrySpoolResponse counts the objects that are retried.
 type RetrySpoolResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Objects that are tried again.
+	// Number of objects that are retried.
 	Retried       uint32 `protobuf:"varint,1,opt,name=retried,proto3" json:"retried,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1885,8 +1886,8 @@ func (x *ExportSpoolRequest) GetUploadId() string {
 	return ""
 }
 
-// ExportSpoolResponse is a piece of the object. The stream ends with OK only
-// when all bytes were sent and agreed with their checksum.
+// ExportSpoolResponse is a part of the object. The stream ends with OK only when
+// all bytes were sent and have the recorded checksum.
 type ExportSpoolResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// At most 262,144 bytes.
@@ -1932,13 +1933,13 @@ func (x *ExportSpoolResponse) GetChunk() []byte {
 	return nil
 }
 
-// DropSpoolRequest names what is deleted.
+// DropSpoolRequest selects the objects to delete.
 type DropSpoolRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Ids of the uploads.
 	UploadIds []string `protobuf:"bytes,1,rep,name=upload_ids,json=uploadIds,proto3" json:"upload_ids,omitempty"`
-	// Also what could still be delivered. Without it only dead objects and those of
-	// a parked destination are dropped.
+	// Also delete objects that could still be delivered. Without it, only dead objects
+	// and those of a parked destination are deleted.
 	Force         bool `protobuf:"varint,2,opt,name=force,proto3" json:"force,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1988,10 +1989,10 @@ func (x *DropSpoolRequest) GetForce() bool {
 	return false
 }
 
-// DropSpoolResponse says how much was deleted.
+// DropSpoolResponse counts the deleted objects.
 type DropSpoolResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Objects that were deleted.
+	// Number of deleted objects.
 	Dropped       uint32 `protobuf:"varint,1,opt,name=dropped,proto3" json:"dropped,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2034,12 +2035,13 @@ func (x *DropSpoolResponse) GetDropped() uint32 {
 	return 0
 }
 
-// DrainRequest says how long draining may take.
+// DrainRequest starts or ends a drain.
 type DrainRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Ends the waiting, not the draining. Unset: until the call ends.
+	// Longest time to wait. The daemon stays drained afterwards. Unset: wait until the
+	// call ends.
 	Timeout *durationpb.Duration `protobuf:"bytes,1,opt,name=timeout,proto3" json:"timeout,omitempty"`
-	// Take uploads again instead.
+	// Take uploads again, instead of draining.
 	Resume        bool `protobuf:"varint,2,opt,name=resume,proto3" json:"resume,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2092,17 +2094,17 @@ func (x *DrainRequest) GetResume() bool {
 // DrainResponse is sent about once a second, and a last time with `done`.
 type DrainResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Upload streams still open.
+	// Upload streams that are still open.
 	OpenUploads uint32 `protobuf:"varint,1,opt,name=open_uploads,json=openUploads,proto3" json:"open_uploads,omitempty"`
 	// Objects in the spool that can still be delivered.
 	QueuedObjects uint64 `protobuf:"varint,2,opt,name=queued_objects,json=queuedObjects,proto3" json:"queued_objects,omitempty"`
-	// Bytes of them.
+	// Bytes of these objects.
 	QueuedBytes uint64 `protobuf:"varint,3,opt,name=queued_bytes,json=queuedBytes,proto3" json:"queued_bytes,omitempty"`
 	// Objects of parked destinations; they stay in the spool.
 	ParkedObjects uint64 `protobuf:"varint,4,opt,name=parked_objects,json=parkedObjects,proto3" json:"parked_objects,omitempty"`
 	// Objects that wait for an operator; they stay in the spool.
 	DeadObjects uint64 `protobuf:"varint,5,opt,name=dead_objects,json=deadObjects,proto3" json:"dead_objects,omitempty"`
-	// True in the last message: nothing is left that could be delivered, or the time is over.
+	// True in the last message: no deliverable object is left, or the time is over.
 	Done bool `protobuf:"varint,6,opt,name=done,proto3" json:"done,omitempty"`
 	// Files of accepted objects that cannot be delivered; they stay in the spool. Unset
 	// when there are none.

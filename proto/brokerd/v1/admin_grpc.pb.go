@@ -35,36 +35,35 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// AdminService is what operators use. GetStatus and ListDestinations answer any
+// AdminService is the API for operators. GetStatus and ListDestinations answer any
 // peer that an access rule names, and show it only its own destinations. The
 // rest needs `admin`, which root and the daemon's own user always have.
 type AdminServiceClient interface {
-	// ListDestinations shows the configured destinations.
+	// ListDestinations returns the configured destinations.
 	ListDestinations(ctx context.Context, in *ListDestinationsRequest, opts ...grpc.CallOption) (*ListDestinationsResponse, error)
-	// ListSessions shows the role sessions. It never shows a secret.
+	// ListSessions returns the role sessions, without any secret.
 	ListSessions(ctx context.Context, in *ListSessionsRequest, opts ...grpc.CallOption) (*ListSessionsResponse, error)
 	// RefreshSession fetches a new session now and waits for it. A failed refresh
-	// leaves the present session in use.
+	// leaves the current session in use.
 	RefreshSession(ctx context.Context, in *RefreshSessionRequest, opts ...grpc.CallOption) (*RefreshSessionResponse, error)
-	// Reload reads the configuration file again, as SIGHUP does. What is wrong with
-	// the file, or needs a restart, leaves everything as it was. Open uploads end
-	// under the configuration that they began with. Needs `admin`.
+	// Reload reads the configuration file again, as SIGHUP does. A file with an error,
+	// or with a change that needs a restart, changes nothing. Open uploads keep the
+	// configuration that they began with. Needs `admin`.
 	Reload(ctx context.Context, in *ReloadRequest, opts ...grpc.CallOption) (*ReloadResponse, error)
-	// ListSpool shows what is in the spool, oldest first. Needs `admin`.
+	// ListSpool returns the objects in the spool, oldest first. Needs `admin`.
 	ListSpool(ctx context.Context, in *ListSpoolRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListSpoolResponse], error)
-	// RetrySpool tries parked and dead objects, and those that wait, again now.
-	// Needs `admin`.
+	// RetrySpool makes objects due now: waiting, parked and dead ones. Needs `admin`.
 	RetrySpool(ctx context.Context, in *RetrySpoolRequest, opts ...grpc.CallOption) (*RetrySpoolResponse, error)
-	// ExportSpool streams the bytes of one object in the spool, compared with
-	// their checksum; it leaves the object where it is. Needs `admin`.
+	// ExportSpool streams the bytes of one object in the spool, and compares them with
+	// their checksum. The object stays in the spool. Needs `admin`.
 	ExportSpool(ctx context.Context, in *ExportSpoolRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ExportSpoolResponse], error)
-	// DropSpool deletes objects from the spool for ever. Needs `admin`.
+	// DropSpool deletes objects from the spool. They cannot be restored. Needs `admin`.
 	DropSpool(ctx context.Context, in *DropSpoolRequest, opts ...grpc.CallOption) (*DropSpoolResponse, error)
-	// Drain makes the daemon take no new uploads and waits until open ones have
-	// ended and the spool is delivered. It stays so until the daemon is restarted or
-	// `resume` is asked for. Needs `admin`.
+	// Drain makes the daemon refuse new uploads, and waits until the open ones have
+	// ended and the spool is delivered. The daemon takes uploads again after a restart
+	// or a call with `resume`. Needs `admin`.
 	Drain(ctx context.Context, in *DrainRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[DrainResponse], error)
-	// GetStatus shows the daemon's version, uptime, limits and load.
+	// GetStatus returns the daemon's version, uptime, limits and load.
 	GetStatus(ctx context.Context, in *GetStatusRequest, opts ...grpc.CallOption) (*GetStatusResponse, error)
 }
 
@@ -207,36 +206,35 @@ func (c *adminServiceClient) GetStatus(ctx context.Context, in *GetStatusRequest
 // All implementations must embed UnimplementedAdminServiceServer
 // for forward compatibility.
 //
-// AdminService is what operators use. GetStatus and ListDestinations answer any
+// AdminService is the API for operators. GetStatus and ListDestinations answer any
 // peer that an access rule names, and show it only its own destinations. The
 // rest needs `admin`, which root and the daemon's own user always have.
 type AdminServiceServer interface {
-	// ListDestinations shows the configured destinations.
+	// ListDestinations returns the configured destinations.
 	ListDestinations(context.Context, *ListDestinationsRequest) (*ListDestinationsResponse, error)
-	// ListSessions shows the role sessions. It never shows a secret.
+	// ListSessions returns the role sessions, without any secret.
 	ListSessions(context.Context, *ListSessionsRequest) (*ListSessionsResponse, error)
 	// RefreshSession fetches a new session now and waits for it. A failed refresh
-	// leaves the present session in use.
+	// leaves the current session in use.
 	RefreshSession(context.Context, *RefreshSessionRequest) (*RefreshSessionResponse, error)
-	// Reload reads the configuration file again, as SIGHUP does. What is wrong with
-	// the file, or needs a restart, leaves everything as it was. Open uploads end
-	// under the configuration that they began with. Needs `admin`.
+	// Reload reads the configuration file again, as SIGHUP does. A file with an error,
+	// or with a change that needs a restart, changes nothing. Open uploads keep the
+	// configuration that they began with. Needs `admin`.
 	Reload(context.Context, *ReloadRequest) (*ReloadResponse, error)
-	// ListSpool shows what is in the spool, oldest first. Needs `admin`.
+	// ListSpool returns the objects in the spool, oldest first. Needs `admin`.
 	ListSpool(*ListSpoolRequest, grpc.ServerStreamingServer[ListSpoolResponse]) error
-	// RetrySpool tries parked and dead objects, and those that wait, again now.
-	// Needs `admin`.
+	// RetrySpool makes objects due now: waiting, parked and dead ones. Needs `admin`.
 	RetrySpool(context.Context, *RetrySpoolRequest) (*RetrySpoolResponse, error)
-	// ExportSpool streams the bytes of one object in the spool, compared with
-	// their checksum; it leaves the object where it is. Needs `admin`.
+	// ExportSpool streams the bytes of one object in the spool, and compares them with
+	// their checksum. The object stays in the spool. Needs `admin`.
 	ExportSpool(*ExportSpoolRequest, grpc.ServerStreamingServer[ExportSpoolResponse]) error
-	// DropSpool deletes objects from the spool for ever. Needs `admin`.
+	// DropSpool deletes objects from the spool. They cannot be restored. Needs `admin`.
 	DropSpool(context.Context, *DropSpoolRequest) (*DropSpoolResponse, error)
-	// Drain makes the daemon take no new uploads and waits until open ones have
-	// ended and the spool is delivered. It stays so until the daemon is restarted or
-	// `resume` is asked for. Needs `admin`.
+	// Drain makes the daemon refuse new uploads, and waits until the open ones have
+	// ended and the spool is delivered. The daemon takes uploads again after a restart
+	// or a call with `resume`. Needs `admin`.
 	Drain(*DrainRequest, grpc.ServerStreamingServer[DrainResponse]) error
-	// GetStatus shows the daemon's version, uptime, limits and load.
+	// GetStatus returns the daemon's version, uptime, limits and load.
 	GetStatus(context.Context, *GetStatusRequest) (*GetStatusResponse, error)
 	mustEmbedUnimplementedAdminServiceServer()
 }
