@@ -50,11 +50,11 @@ func writeHandOvers(dir string, r *arrangement, p *setup.Plan) ([]string, error)
 	return files, nil
 }
 
-// handOverScript is the account's script of `setup render -o cli`; nil when
-// there is none, as for a removal.
+// handOverScript is the account's script of `setup render -o cli`, or the one that
+// removes; nil when the account holds no part.
 func handOverScript(id string, r *arrangement, p *setup.Plan) ([]byte, error) {
 	if p.Remove {
-		return nil, nil
+		return render.Removal(r.state, id, p.Destinations)
 	}
 	rendered, err := render.Render(render.CLI, r.state, render.Both)
 	if err != nil {

@@ -28,7 +28,7 @@ for those who apply changes with their own. No account is called.
   terraform       a module with the provider aliases aws.source and aws.target
   cloudformation  one template an account, in YAML
   cdk-json        the same templates in JSON, for CfnInclude of the AWS CDK
-  cli             one shell script an account; it needs the AWS CLI and python3,
+  cli             one shell script an account; it needs the AWS CLI and jq,
                   merges with existing documents, and is safe to run twice
 
 --account source is the half of account A, target that of account B: each can be

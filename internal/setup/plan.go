@@ -122,6 +122,9 @@ type Case struct {
 
 // Plan lists the changes that apply makes, their proof, and warnings.
 type Plan struct {
+	// Destinations are those that the plan is about: the named ones, else all.
+	Destinations []string `json:"-"`
+
 	Remove   bool      `json:"remove,omitempty"` // the plan removes our statements
 	Changes  []Change  `json:"changes"`          // in the order in which apply makes them
 	Warnings []Warning `json:"warnings"`

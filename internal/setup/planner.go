@@ -32,6 +32,9 @@ func NewPlan(state State, snap *Snapshot, o PlanOptions) (*Plan, error) {
 	p := &planner{snap: snap, options: o, want: want, plan: &Plan{Remove: o.Remove}}
 	for _, d := range state.Deliveries {
 		p.own.deliveries = append(p.own.deliveries, d)
+		if len(o.Destinations) == 0 || slices.Contains(o.Destinations, d.Destination.Name) {
+			p.plan.Destinations = append(p.plan.Destinations, d.Destination.Name)
+		}
 		stays := slices.ContainsFunc(want.Deliveries, func(w Delivery) bool { return w.Sid == d.Sid })
 		if named := len(o.Destinations) == 0 || slices.Contains(o.Destinations, d.Destination.Name); !stays && !named {
 			p.apart = append(p.apart, d.Destination.Name)

@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -250,6 +252,40 @@ aws s3api get-bucket-policy --query Policy --output text --bucket tenant-logs > 
 	}
 }
 
+// bareShell makes a PATH with the programs that the rendered scripts may use, and no
+// others: sh, the AWS CLI, jq, and the utilities of POSIX.
+func bareShell(t *testing.T) string {
+	t.Helper()
+	onPath(t, "jq")
+	dir := t.TempDir()
+	for _, name := range []string{"cat", "grep", "jq", "mktemp", "rm", "sleep", "tail", "tr"} {
+		path, err := exec.LookPath(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(path, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	shell, err := exec.LookPath("dash") // a POSIX shell without extensions, where there is one
+	if err != nil {
+		shell = "/bin/sh"
+	}
+	if err := os.Symlink(shell, filepath.Join(dir, "sh")); err != nil {
+		t.Fatal(err)
+	}
+	aws, err := exec.LookPath("aws")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The CLI may be a script itself, with an interpreter of its own on the usual PATH.
+	wrapper := fmt.Sprintf("#!/bin/sh\nPATH='%s' exec '%s' \"$@\"\n", os.Getenv("PATH"), aws)
+	if err := os.WriteFile(filepath.Join(dir, "aws"), []byte(wrapper), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
 func TestRenderedScriptsMakeTheArrangementAndThenDoNothing(t *testing.T) {
 	t.Parallel()
 	for _, bucket := range []bool{true, false} {
@@ -257,9 +293,9 @@ func TestRenderedScriptsMakeTheArrangementAndThenDoNothing(t *testing.T) {
 			t.Parallel()
 			p := prepare(t, bucket)
 			p.trail(t, bucket)
-			// For a POSIX shell: dash where there is one.
-			out := p.run(t, `SH=$(command -v dash || echo sh)
-brokerctl setup render --config brokerd.yaml --format cli --output-dir out > /dev/null
+			p.env = append(p.env, "BARE="+bareShell(t))
+			out := p.run(t, `SH="env PATH=$BARE sh"
+brokerctl setup render --config brokerd.yaml -o cli --output-dir out > /dev/null
 for script in out/*.sh; do $SH -n $script; done
 twice() { eval "$(brokerctl sandbox env --account $1)"; $SH out/brokerd-$2.sh | tail -1; $SH out/brokerd-$2.sh; }
 eval "$(brokerctl sandbox env --account b)"; ! $SH out/brokerd-source.sh 2> wrong.txt; grep -c 'these credentials are of account' wrong.txt
@@ -284,8 +320,43 @@ twice b target`)
 				`--trail-name all`); strings.Count(out, "theirs") != 1 || !strings.Contains(out, "tenant-logs/logs/") {
 				t.Errorf("the selectors are %s", out)
 			}
+			p.removes(t, bucket)
 		})
 	}
+}
+
+// removes takes everything out again, with the scripts of the removal's hand-overs. An
+// upload is unfinished at first: the lifecycle rule that would abort it stays until then.
+func (p prepared) removes(t *testing.T, bucket bool) {
+	t.Helper()
+	out := p.run(t, `SH="env PATH=$BARE sh"
+brokerctl sandbox env --format files > files.sh
+a() { (eval "$(brokerctl sandbox env --account a)"; "$@"); }
+b() { (eval "$(brokerctl sandbox env --account b)"; "$@"); }
+B=$(jq -r .account_b sandbox.json) A=$(jq -r .account_a sandbox.json)
+(. ./files.sh; brokerctl setup remove --yes --config brokerd.yaml --source-profile account-a --handover forB > /dev/null)
+b aws s3api create-multipart-upload --bucket tenant-logs --key logs/open > open.json
+echo "1 $(DRY_RUN=1 b $SH forB/brokerd-handover-$B.sh | tail -1)"
+b $SH forB/brokerd-handover-$B.sh > first.txt
+echo "2 $(tail -1 first.txt)"; grep -c "s3://tenant-logs/logs/open $(jq -r .UploadId open.json)" first.txt
+b aws s3api abort-multipart-upload --bucket tenant-logs --key logs/open --upload-id "$(jq -r .UploadId open.json)"
+echo "3 $(b $SH forB/brokerd-handover-$B.sh | tail -1)"
+echo "4 $(b $SH forB/brokerd-handover-$B.sh | tail -1)"
+a brokerctl setup render --config brokerd.yaml -o cli --account source > again.sh; a $SH again.sh > /dev/null
+(. ./files.sh; brokerctl setup remove --yes --config brokerd.yaml --target-profile account-b --handover forA > /dev/null)
+echo "5 $(a $SH forA/brokerd-handover-$A.sh | tail -1)"
+echo "6 $(a $SH forA/brokerd-handover-$A.sh | tail -1)"
+{ a aws iam get-role --role-name uploads || true; } 2>&1 | grep -c NoSuchEntity
+b aws kms get-key-policy --policy-name default --query Policy --output text --key-id $(sed -n 's/ *kms_key: //p' brokerd.yaml) | jq -r '.Statement[].Sid'`)
+	want := []string{
+		"1 account " + "[0-9]+: 3 pending changes, 1 left", "2 account [0-9]+: 3 changes, 1 left", "1",
+		"3 account [0-9]+: 1 changes, 0 left", "4 account [0-9]+: nothing to remove",
+		"5 account [0-9]+: 2 changes, 0 left", "6 account [0-9]+: nothing to remove", "1", "Admins", foreignSid,
+	}
+	if !regexp.MustCompile("^" + strings.Join(want, "\n") + "\n$").MatchString(out) {
+		t.Errorf("the removal said:\n%s\nwant\n%s", out, strings.Join(want, "\n"))
+	}
+	p.keepsTheirs(t, bucket)
 }
 
 func TestRenderedTemplatesMakeTheArrangement(t *testing.T) {

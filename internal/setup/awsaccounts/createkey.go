@@ -8,6 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
+
+	"github.com/brokerd/brokerd/internal/setup"
 )
 
 // CreateKey makes a symmetric key in an account, with rotation on, and KMS's own
@@ -24,7 +26,7 @@ func (a *Accounts) CreateKey(ctx context.Context, account, region, alias string)
 		Description: aws.String(
 			"objects that brokerd delivers",
 		), KeySpec: types.KeySpecSymmetricDefault, KeyUsage: types.KeyUsageTypeEncryptDecrypt,
-		Tags: []types.Tag{{TagKey: aws.String(madeTag), TagValue: aws.String(madeValue)}},
+		Tags: []types.Tag{{TagKey: aws.String(setup.MadeTag), TagValue: aws.String(setup.MadeValue)}},
 	})
 	if err != nil {
 		return "", fmt.Errorf("making the key: %w", err)

@@ -95,7 +95,7 @@ func (w iamWriter) create(ctx context.Context, c *setup.Change) error {
 	in := &iam.CreateRoleInput{
 		RoleName: aws.String(role.Name), Path: aws.String(role.Path), AssumeRolePolicyDocument: aws.String(c.After),
 		Description: aws.String("brokerd delivers under this role: " + strings.Join(role.Destinations, ", ")),
-		Tags:        []types.Tag{{Key: aws.String(madeTag), Value: aws.String(madeValue)}},
+		Tags:        []types.Tag{{Key: aws.String(setup.MadeTag), Value: aws.String(setup.MadeValue)}},
 	}
 	if len(aws.ToString(in.Description)) > 1000 {
 		in.Description = aws.String("brokerd delivers under this role")

@@ -15,12 +15,6 @@ import (
 	"github.com/brokerd/brokerd/internal/setup"
 )
 
-// madeTag marks a role that setup made; only such a role is ever deleted.
-const (
-	madeTag   = "brokerd:made-by"
-	madeValue = "brokerctl setup"
-)
-
 const noSuchEntity = "NoSuchEntity"
 
 func (a *Accounts) readIdentity(ctx context.Context, arn string) *setup.Identity {
@@ -73,7 +67,9 @@ func (r iamReader) role(ctx context.Context, name string, id *setup.Identity) (*
 		MaxSession: time.Duration(aws.ToInt32(role.MaxSessionDuration)) * time.Second,
 		Made: slices.ContainsFunc(
 			role.Tags,
-			func(t types.Tag) bool { return aws.ToString(t.Key) == madeTag && aws.ToString(t.Value) == madeValue },
+			func(t types.Tag) bool {
+				return aws.ToString(t.Key) == setup.MadeTag && aws.ToString(t.Value) == setup.MadeValue
+			},
 		),
 	})
 	id.Trust = partOf(decoded(role.AssumeRolePolicyDocument))

@@ -16,9 +16,10 @@ import (
 var files embed.FS
 
 var templates = template.Must(template.New("").Funcs(template.FuncMap{
-	"join": func(list []string) string { return strings.Join(list, ", ") },
-	"code": func(list []string) string { return "`" + strings.Join(list, "`, `") + "`" },
-	"flag": flag,
+	"join":  func(list []string) string { return strings.Join(list, ", ") },
+	"code":  func(list []string) string { return "`" + strings.Join(list, "`, `") + "`" },
+	"flag":  flag,
+	"quote": quote,
 }).ParseFS(files, "*.md.tmpl"))
 
 // Request is what an administrator is asked for.
@@ -50,6 +51,7 @@ func Text(r Request) (string, error) {
 // view is a request in the shape of the templates.
 type view struct {
 	Request
+	rest             setup.State // after a removal
 	Destinations     []string
 	Callers          []string // the roles that will write, in the other account
 	CallerAccounts   []string
@@ -74,6 +76,7 @@ type policy struct {
 	Statements  string // JSON list
 	Sids        []string
 	Revoke      string // JSON list of the Sids to take out; the account keeps its control of a key
+	Keep        string // JSON list: statements that destinations shared, without the removed ones; empty: none
 	KeepAdmin   bool   // the list holds the statement that keeps the account's own control of a key
 }
 
@@ -94,12 +97,21 @@ type bucket struct{ Name, Region, Prefix string }
 
 func newView(r Request) (*view, error) {
 	v := &view{Request: r, Profile: "--source-profile"}
+	if r.Plan.Remove {
+		var err error
+		if v.rest, err = r.State.Without(r.Plan.Destinations); err != nil {
+			return nil, err
+		}
+		v.Destinations = r.Plan.Destinations
+	}
 	for _, c := range r.Plan.Changes {
 		if c.Account != r.Account || c.Op != setup.OpHandOver {
 			continue
 		}
-		for _, d := range c.Destinations {
-			v.Destinations = with(v.Destinations, d)
+		if !r.Plan.Remove {
+			for _, d := range c.Destinations {
+				v.Destinations = with(v.Destinations, d)
+			}
 		}
 		if err := v.change(&c); err != nil {
 			return nil, err
@@ -170,7 +182,20 @@ func (v *view) change(c *setup.Change) error {
 func (v *view) policy(c *setup.Change, p policy) error {
 	var statements []json.RawMessage
 	if v.Plan.Remove {
-		p.Sids = v.removed(c)
+		gone := v.removed(c)
+		if p.Sids = gone.Sids; len(p.Sids) == 0 {
+			return nil // other destinations need all of it
+		}
+		if len(gone.Keep) > 0 {
+			keep, err := json.Marshal(gone.Keep)
+			if err != nil {
+				return err
+			}
+			p.Keep = string(keep)
+			for _, s := range gone.Keep { // run twice, it is not there twice
+				p.Sids = with(p.Sids, s.Sid)
+			}
+		}
 	} else {
 		var doc struct{ Statement []json.RawMessage }
 		if err := json.Unmarshal([]byte(c.After), &doc); err != nil {
@@ -198,35 +223,33 @@ func (v *view) policy(c *setup.Change, p policy) error {
 	return nil
 }
 
-// removed are the Sids that a removal takes out of a document: those of its
-// destinations, and the shared ones when no destination is left.
-func (v *view) removed(c *setup.Change) []string {
-	var statements []setup.Statement
-	var destinations []string
-	for _, b := range v.State.Buckets {
-		if b.ARN == c.ARN && c.Kind == setup.KindBucket {
-			statements, destinations = b.Policy.Statement, b.Destinations
+// removed compares a document of ours before and after a removal.
+func (v *view) removed(c *setup.Change) setup.Removed {
+	return setup.RemovedFrom(partOf(v.State, c), partOf(v.rest, c))
+}
+
+// partOf is our part of the document of a change; without statements when there is none.
+func partOf(s setup.State, c *setup.Change) setup.Policy {
+	switch c.Kind {
+	case setup.KindBucket:
+		return find(s.Buckets, func(b setup.Bucket) bool { return b.ARN == c.ARN }).Policy
+	case setup.KindKey:
+		return find(s.Keys, func(k setup.Key) bool { return k.ARN == c.ARN }).Policy
+	case setup.KindTrust:
+		return find(s.Roles, func(r setup.Role) bool { return r.ARN == c.ARN }).Trust
+	case setup.KindIdentity:
+		if role := find(s.Roles, func(r setup.Role) bool { return r.ARN == c.ARN }); role.ARN != "" {
+			return role.Inline
 		}
+		return find(s.Sources, func(o setup.Source) bool { return o.ARN == c.ARN }).Inline
 	}
-	for _, k := range v.State.Keys {
-		if k.ARN == c.ARN && c.Kind == setup.KindKey {
-			statements, destinations = k.Policy.Statement, k.Destinations
-		}
-	}
-	for _, s := range v.State.Sources {
-		if s.ARN == c.ARN && c.Kind == setup.KindIdentity {
-			statements, destinations = s.Inline.Statement, s.Destinations
-		}
-	}
-	all := !slices.ContainsFunc(destinations, func(d string) bool { return !slices.Contains(c.Destinations, d) })
-	var out []string
-	for _, s := range statements {
-		own := slices.ContainsFunc(v.State.Deliveries, func(d setup.Delivery) bool {
-			return slices.Contains(c.Destinations, d.Destination.Name) && strings.HasSuffix(s.Sid, d.Sid)
-		})
-		if own || all {
-			out = with(out, s.Sid)
-		}
+	return setup.Policy{}
+}
+
+// find returns the first element that is; without one, the zero value.
+func find[T any](list []T, is func(T) bool) (out T) {
+	if i := slices.IndexFunc(list, is); i >= 0 {
+		out = list[i]
 	}
 	return out
 }
@@ -321,7 +344,15 @@ func lifecycleRule(b *setup.Bucket, r setup.LifecycleRule) rule {
 
 func (v *view) role(c *setup.Change) error {
 	r := c.Role()
-	if r == nil { // the policy of an identity that setup does not make
+	stays := slices.ContainsFunc(v.rest.Roles, func(o setup.Role) bool { return o.ARN == c.ARN })
+	if stays && c.Kind == setup.KindTrust {
+		return v.policy(c, policy{
+			Title: "Trust policy of `" + c.ARN + "`", File: "trust",
+			Read:  "aws iam get-role --role-name " + r.Name + " --query Role.AssumeRolePolicyDocument",
+			Write: "aws iam update-assume-role-policy --role-name " + r.Name + " --policy-document file://new.json",
+		})
+	}
+	if r == nil || stays { // the policy of an identity that setup does not make, or keeps
 		return v.policy(c, policy{
 			Title: "Policies of `" + c.ARN + "`", File: "identity-policy", Missing: "NoSuchEntity",
 			Read: fmt.Sprintf(
@@ -378,6 +409,8 @@ func flag(v any) string {
 	}
 	return "'" + strings.ReplaceAll(string(text), "'", `'\''`) + "'"
 }
+
+func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 func with(list []string, s string) []string {
 	if s == "" || slices.Contains(list, s) {

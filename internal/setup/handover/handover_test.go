@@ -124,7 +124,9 @@ func TestMessages(t *testing.T) {
 	forB, _ := a.plan(t, setup.PlanOptions{}, A)
 	a.golden(t, "target.md", a.text(t, B, forB, "brokerd-handover-"+B+".sh"))
 	forA, _ := a.plan(t, setup.PlanOptions{}, B)
-	a.golden(t, "source.md", a.text(t, A, forA, ""))
+	a.golden(t, "source.md", a.text(t, A, forA, "brokerd-handover-"+A+".sh"))
 	removeB, _ := a.plan(t, setup.PlanOptions{Remove: true}, A)
-	a.golden(t, "target-removal.md", a.text(t, B, removeB, ""))
+	a.golden(t, "target-removal.md", a.text(t, B, removeB, "brokerd-handover-"+B+".sh"))
+	removeA, _ := a.plan(t, setup.PlanOptions{Remove: true}, B)
+	a.golden(t, "source-removal.md", a.text(t, A, removeA, "brokerd-handover-"+A+".sh"))
 }

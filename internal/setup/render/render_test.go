@@ -68,6 +68,26 @@ func stateOf(t *testing.T, text string) setup.State {
 
 func TestGoldenFiles(t *testing.T) {
 	seen := map[string]bool{}
+	check := func(t *testing.T, name string, f File) {
+		t.Helper()
+		path := filepath.Join("testdata", name, f.Name)
+		seen[path] = true
+		if *update {
+			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, f.Data, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(want), string(f.Data)); diff != "" {
+			t.Errorf("%s: %s", path, diff)
+		}
+	}
 	for name, text := range configurations {
 		for _, format := range Formats() {
 			t.Run(name+"/"+string(format), func(t *testing.T) {
@@ -76,26 +96,25 @@ func TestGoldenFiles(t *testing.T) {
 					t.Fatal(err)
 				}
 				for _, f := range files {
-					path := filepath.Join("testdata", name, f.Name)
-					seen[path] = true
-					if *update {
-						if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-							t.Fatal(err)
-						}
-						if err := os.WriteFile(path, f.Data, 0o644); err != nil {
-							t.Fatal(err)
-						}
-					}
-					want, err := os.ReadFile(path)
-					if err != nil {
-						t.Fatal(err)
-					}
-					if diff := cmp.Diff(string(want), string(f.Data)); diff != "" {
-						t.Errorf("%s: %s", path, diff)
-					}
+					check(t, name, f)
 				}
 			})
 		}
+	}
+	// Removals: of a destination that shares its role and its key with others, and of all.
+	for name, destinations := range map[string][]string{"two": {"audit-logs"}, "made-bucket": {"audit-logs"}, "chain": {"audit-logs"}} {
+		t.Run(name+"/removal", func(t *testing.T) {
+			for _, account := range []string{"111122223333", "444455556666"} {
+				script, err := Removal(stateOf(t, configurations[name]), account, destinations)
+				if err != nil {
+					t.Fatal(err)
+				}
+				check(t, name, File{Name: "brokerd-remove-" + account + ".sh", Data: script})
+			}
+		})
+	}
+	if script, err := Removal(stateOf(t, configurations["usual"]), "999988887777", []string{"audit-logs"}); err != nil || script != nil {
+		t.Errorf("a removal from an account that holds nothing: %v, %d bytes", err, len(script))
 	}
 	all, err := filepath.Glob("testdata/*/*")
 	if err != nil {

@@ -14,7 +14,11 @@ import (
 var (
 	//go:embed script_head.sh
 	scriptHead string
-	//go:embed merge_script.py
+	//go:embed script_apply.sh
+	scriptApply string
+	//go:embed script_remove.sh
+	scriptRemove string
+	//go:embed merge_script.jq
 	mergeScript string
 )
 
@@ -48,14 +52,22 @@ func (w *writer) scripts() ([]File, error) {
 			if s.err != nil {
 				return nil, s.err
 			}
-			s.b.WriteString(
-				"\nif [ \"$CHANGES\" -eq 0 ]; then\n  echo \"account " + p.account + ": nothing to do\"\nelse\n  echo \"account " +
-					p.account + ": $CHANGES ${DRY_RUN:+pending }changes\"\nfi\n",
-			)
+			s.end(p.account)
 			out = append(out, File{Name: "brokerd-" + name + ".sh", Mode: 0o755, Data: []byte(s.b.String()), Alone: true})
 		}
 	}
 	return out, nil
+}
+
+// end tells how many changes there were.
+func (s *script) end(account string) {
+	fmt.Fprintf(&s.b, `
+if [ "$CHANGES" -eq 0 ]; then
+  echo "account %[1]s: nothing to do"
+else
+  echo "account %[1]s: $CHANGES ${DRY_RUN:+pending }changes"
+fi
+`, account)
 }
 
 func accountsOf(places []place) []string {
@@ -79,20 +91,20 @@ func word(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "
 
 func (s *script) head(half Half, account, name string) {
 	who := map[Half]string{Source: "the roles that brokerd assumes", Target: "the policies of brokerd's key and bucket"}[half]
-	fmt.Fprintf(&s.b, `#!/bin/sh
-# Account %s: %s. Written by
+	s.begin(account, fmt.Sprintf(`# Account %s: %s. Written by
 # `+"`brokerctl setup render -o cli`"+` from the configuration of brokerd.
 #
-# Needs the AWS CLI (1 or 2) and python3, and credentials of that account in the
+# Needs the AWS CLI (1 or 2) and jq, and credentials of that account in the
 # environment: AWS_PROFILE=admin sh brokerd-%s.sh
 # Safe to run twice: it reads first, merges into what others have there, and
 # changes only what differs.
-%s
-cat > "$W/merge.py" << 'END_OF_MERGE'
-%sEND_OF_MERGE
+`, account, who, name), scriptApply)
+}
 
-account %s
-`, account, who, name, scriptHead, mergeScript, word(account))
+// begin writes a script up to its first change. about is its heading comment.
+func (s *script) begin(account, about, functions string) {
+	fmt.Fprintf(&s.b, "#!/bin/sh\n%s%s\nMADE_TAG=%s MADE_VALUE=%s\n%s\ncat > \"$W/merge.jq\" << 'END_OF_MERGE'\n%sEND_OF_MERGE\n\naccount %s\n",
+		about, scriptHead, word(setup.MadeTag), word(setup.MadeValue), functions, mergeScript, word(account))
 }
 
 // ours writes a document to $W/ours.

@@ -1,10 +1,7 @@
 set -eu
-export AWS_PAGER="" AWS_DEFAULT_OUTPUT=json PYTHONIOENCODING=utf-8
+export AWS_PAGER="" AWS_DEFAULT_OUTPUT=json
 
-# BUCKET_SETTINGS is what to set on buckets that exist. "encryption" and
-# "access_logs" replace the existing value as a whole; lifecycle rules are merged.
-BUCKET_SETTINGS=${BUCKET_SETTINGS-ownership public_access lifecycle}
-# DRY_RUN=1 says what would be done, and does nothing.
+# DRY_RUN=1 prints the changes and makes none.
 DRY_RUN=${DRY_RUN-}
 
 W=$(mktemp -d)
@@ -16,7 +13,7 @@ die() {
   exit 1
 }
 
-for tool in aws python3; do
+for tool in aws jq; do
   command -v "$tool" > /dev/null || die "$tool is not on PATH"
 done
 
@@ -57,119 +54,23 @@ read_into() {
   fi
 }
 
-# differs KIND: whether $W/ours has to be merged into $W/old; $W/new is the outcome.
+# differs KIND: reports whether $W/ours has to be merged into $W/old; $W/new is the result.
 differs() {
-  set +e
-  python3 "$W/merge.py" "$1" "$W/old" "$W/ours" "$W/new"
-  code=$?
-  set -e
-  case $code in
-    0) return 0 ;;
-    10) return 1 ;;
-    *) die "merging failed" ;;
+  case $(tr -d '[:space:]' < "$W/old") in
+    '' | None) echo null > "$W/old" ;;
   esac
+  jq -n --arg kind "$1" --slurpfile old "$W/old" --slurpfile ours "$W/ours" -f "$W/merge.jq" > "$W/merged" || die "merging failed"
+  jq .document "$W/merged" > "$W/new"
+  [ "$(jq .same "$W/merged")" = false ]
 }
 
-# role NAME PATH MAX_SECONDS BOUNDARY; the trust policy is in $W/ours.
-role() {
-  if read_into "$W/role" NoSuchEntity aws iam get-role --role-name "$1"; then
-    aws iam get-role --role-name "$1" --query Role.AssumeRolePolicyDocument > "$W/old"
-    path=$(aws iam get-role --role-name "$1" --query Role.Path --output text)
-    [ "$path" = "$2" ] || die "role $1 exists below the path $path, and its path is to be $2"
-    if differs policy; then
-      change "role $1: trust policy" patient aws iam update-assume-role-policy --role-name "$1" --policy-document "file://$W/new"
-    fi
-    longest=$(aws iam get-role --role-name "$1" --query Role.MaxSessionDuration --output text)
-    if [ "$longest" -lt "$3" ]; then
-      change "role $1: sessions of $3 seconds" aws iam update-role --role-name "$1" --max-session-duration "$3"
-    fi
-    bound=$(aws iam get-role --role-name "$1" --query Role.PermissionsBoundary.PermissionsBoundaryArn --output text)
-    if [ -n "$4" ] && [ "$bound" != "$4" ]; then
-      change "role $1: permissions boundary" aws iam put-role-permissions-boundary --role-name "$1" --permissions-boundary "$4"
-    fi
-    return
-  fi
-  : > "$W/old"
-  differs policy || die "the trust policy of role $1 has no statement"
-  change "role $1: create" patient aws iam create-role --role-name "$1" --path "$2" --max-session-duration "$3" \
-    --assume-role-policy-document "file://$W/new" ${4:+--permissions-boundary "$4"}
-  [ -n "$DRY_RUN" ] || aws iam wait role-exists --role-name "$1"
-}
-
-# inline role|user NAME POLICY_NAME; the policy is in $W/ours, and all of it is ours.
-inline() {
-  read_into "$W/old" NoSuchEntity aws iam "get-$1-policy" "--$1-name" "$2" --policy-name "$3" --query PolicyDocument || true
-  if differs whole; then
-    change "$1 $2: policy $3" aws iam "put-$1-policy" "--$1-name" "$2" --policy-name "$3" --policy-document "file://$W/new"
-  fi
-}
-
-# key_policy KEY_ARN REGION; our statements are in $W/ours.
-key_policy() {
-  aws kms get-key-policy --key-id "$1" --region "$2" --policy-name default --query Policy --output text > "$W/old"
-  if differs policy; then
-    change "key $1: policy" patient aws kms put-key-policy --key-id "$1" --region "$2" --policy-name default --policy "file://$W/new"
-  fi
-}
-
-# bucket NAME REGION ACCOUNT yes|no: whether to make it where there is none.
-bucket() {
-  made=
-  if ! read_into "$W/bucket" '(404)' aws s3api head-bucket --bucket "$1" --region "$2" --expected-bucket-owner "$3"; then
-    [ "$4" = yes ] || die "there is no bucket $1"
-    made=yes
-    if [ "$2" = us-east-1 ]; then
-      change "bucket $1: create" aws s3api create-bucket --bucket "$1" --region "$2" --object-ownership BucketOwnerEnforced
-    else
-      change "bucket $1: create" aws s3api create-bucket --bucket "$1" --region "$2" --object-ownership BucketOwnerEnforced \
-        --create-bucket-configuration "LocationConstraint=$2"
-    fi
-  fi
-}
-
-# wanted SETTING: all of them for a bucket that was just made.
-wanted() {
-  [ -n "$made" ] && return 0
-  case " $BUCKET_SETTINGS " in
-    *" $1 "*) return 0 ;;
-  esac
-  return 1
-}
-
-# setting SETTING MERGE BUCKET REGION GET QUERY CODE PUT OPTION; $W/ours has the wanted value.
-setting() {
-  wanted "$1" || return 0
-  if [ -n "$made" ] && [ -n "$DRY_RUN" ]; then
-    : > "$W/old"
+# selectors ARN REGION TEXT: writes the selectors of $W/new, which are of one kind.
+selectors() {
+  if jq -e 'has("AdvancedEventSelectors")' "$W/new" > /dev/null; then
+    jq .AdvancedEventSelectors "$W/new" > "$W/selectors"
+    change "$3" aws cloudtrail put-event-selectors --trail-name "$1" --region "$2" --advanced-event-selectors "file://$W/selectors"
   else
-    read_into "$W/old" "$7" aws s3api "$5" --bucket "$3" --region "$4" --query "$6" || true
-  fi
-  if differs "$2"; then
-    change "bucket $3: $1" aws s3api "$8" --bucket "$3" --region "$4" "$9" "file://$W/new"
-  fi
-}
-
-# bucket_policy NAME REGION; our statements are in $W/ours.
-bucket_policy() {
-  if [ -n "$made" ] && [ -n "$DRY_RUN" ]; then
-    : > "$W/old"
-  else
-    read_into "$W/old" NoSuchBucketPolicy aws s3api get-bucket-policy --bucket "$1" --region "$2" --query Policy --output text || true
-  fi
-  if differs policy; then
-    change "bucket $1: policy" patient aws s3api put-bucket-policy --bucket "$1" --region "$2" --policy "file://$W/new"
-  fi
-}
-
-# trail ARN REGION; what to record is in $W/ours.
-trail() {
-  aws cloudtrail get-event-selectors --trail-name "$1" --region "$2" > "$W/old"
-  differs trail || return 0
-  if grep -q '"AdvancedEventSelectors"' "$W/new"; then
-    python3 -c 'import json,sys; d=json.load(open(sys.argv[1])); json.dump(d["AdvancedEventSelectors"], open(sys.argv[1], "w"))' "$W/new"
-    change "trail $1: selectors" aws cloudtrail put-event-selectors --trail-name "$1" --region "$2" --advanced-event-selectors "file://$W/new"
-  else
-    python3 -c 'import json,sys; d=json.load(open(sys.argv[1])); json.dump(d["EventSelectors"], open(sys.argv[1], "w"))' "$W/new"
-    change "trail $1: selectors" aws cloudtrail put-event-selectors --trail-name "$1" --region "$2" --event-selectors "file://$W/new"
+    jq .EventSelectors "$W/new" > "$W/selectors"
+    change "$3" aws cloudtrail put-event-selectors --trail-name "$1" --region "$2" --event-selectors "file://$W/selectors"
   fi
 }

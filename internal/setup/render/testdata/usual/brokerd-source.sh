@@ -2,17 +2,14 @@
 # Account 111122223333: the roles that brokerd assumes. Written by
 # `brokerctl setup render -o cli` from the configuration of brokerd.
 #
-# Needs the AWS CLI (1 or 2) and python3, and credentials of that account in the
+# Needs the AWS CLI (1 or 2) and jq, and credentials of that account in the
 # environment: AWS_PROFILE=admin sh brokerd-source.sh
 # Safe to run twice: it reads first, merges into what others have there, and
 # changes only what differs.
 set -eu
-export AWS_PAGER="" AWS_DEFAULT_OUTPUT=json PYTHONIOENCODING=utf-8
+export AWS_PAGER="" AWS_DEFAULT_OUTPUT=json
 
-# BUCKET_SETTINGS is what to set on buckets that exist. "encryption" and
-# "access_logs" replace the existing value as a whole; lifecycle rules are merged.
-BUCKET_SETTINGS=${BUCKET_SETTINGS-ownership public_access lifecycle}
-# DRY_RUN=1 says what would be done, and does nothing.
+# DRY_RUN=1 prints the changes and makes none.
 DRY_RUN=${DRY_RUN-}
 
 W=$(mktemp -d)
@@ -24,7 +21,7 @@ die() {
   exit 1
 }
 
-for tool in aws python3; do
+for tool in aws jq; do
   command -v "$tool" > /dev/null || die "$tool is not on PATH"
 done
 
@@ -65,18 +62,32 @@ read_into() {
   fi
 }
 
-# differs KIND: whether $W/ours has to be merged into $W/old; $W/new is the outcome.
+# differs KIND: reports whether $W/ours has to be merged into $W/old; $W/new is the result.
 differs() {
-  set +e
-  python3 "$W/merge.py" "$1" "$W/old" "$W/ours" "$W/new"
-  code=$?
-  set -e
-  case $code in
-    0) return 0 ;;
-    10) return 1 ;;
-    *) die "merging failed" ;;
+  case $(tr -d '[:space:]' < "$W/old") in
+    '' | None) echo null > "$W/old" ;;
   esac
+  jq -n --arg kind "$1" --slurpfile old "$W/old" --slurpfile ours "$W/ours" -f "$W/merge.jq" > "$W/merged" || die "merging failed"
+  jq .document "$W/merged" > "$W/new"
+  [ "$(jq .same "$W/merged")" = false ]
 }
+
+# selectors ARN REGION TEXT: writes the selectors of $W/new, which are of one kind.
+selectors() {
+  if jq -e 'has("AdvancedEventSelectors")' "$W/new" > /dev/null; then
+    jq .AdvancedEventSelectors "$W/new" > "$W/selectors"
+    change "$3" aws cloudtrail put-event-selectors --trail-name "$1" --region "$2" --advanced-event-selectors "file://$W/selectors"
+  else
+    jq .EventSelectors "$W/new" > "$W/selectors"
+    change "$3" aws cloudtrail put-event-selectors --trail-name "$1" --region "$2" --event-selectors "file://$W/selectors"
+  fi
+}
+
+MADE_TAG='brokerd:made-by' MADE_VALUE='brokerctl setup'
+
+# BUCKET_SETTINGS is what to set on buckets that exist. "encryption" and
+# "access_logs" replace the existing value as a whole; lifecycle rules are merged.
+BUCKET_SETTINGS=${BUCKET_SETTINGS-ownership public_access lifecycle}
 
 # role NAME PATH MAX_SECONDS BOUNDARY; the trust policy is in $W/ours.
 role() {
@@ -100,7 +111,7 @@ role() {
   : > "$W/old"
   differs policy || die "the trust policy of role $1 has no statement"
   change "role $1: create" patient aws iam create-role --role-name "$1" --path "$2" --max-session-duration "$3" \
-    --assume-role-policy-document "file://$W/new" ${4:+--permissions-boundary "$4"}
+    --assume-role-policy-document "file://$W/new" --tags "Key=$MADE_TAG,Value=$MADE_VALUE" ${4:+--permissions-boundary "$4"}
   [ -n "$DRY_RUN" ] || aws iam wait role-exists --role-name "$1"
 }
 
@@ -169,102 +180,123 @@ bucket_policy() {
   fi
 }
 
-# trail ARN REGION; what to record is in $W/ours.
+# trail ARN REGION; the name and the objects of our selector are in $W/ours.
 trail() {
   aws cloudtrail get-event-selectors --trail-name "$1" --region "$2" > "$W/old"
-  differs trail || return 0
-  if grep -q '"AdvancedEventSelectors"' "$W/new"; then
-    python3 -c 'import json,sys; d=json.load(open(sys.argv[1])); json.dump(d["AdvancedEventSelectors"], open(sys.argv[1], "w"))' "$W/new"
-    change "trail $1: selectors" aws cloudtrail put-event-selectors --trail-name "$1" --region "$2" --advanced-event-selectors "file://$W/new"
-  else
-    python3 -c 'import json,sys; d=json.load(open(sys.argv[1])); json.dump(d["EventSelectors"], open(sys.argv[1], "w"))' "$W/new"
-    change "trail $1: selectors" aws cloudtrail put-event-selectors --trail-name "$1" --region "$2" --event-selectors "file://$W/new"
+  if differs trail; then
+    selectors "$1" "$2" "trail $1: selectors"
   fi
 }
 
-cat > "$W/merge.py" << 'END_OF_MERGE'
-# Merging for the script around it. Prints nothing; exits 0 when NEW differs
-# from OLD and was written, and 10 when OLD needs no change.
-import json
-import sys
+cat > "$W/merge.jq" << 'END_OF_MERGE'
+# Merging for the script around it. $old and $ours are lists with one value; $old[0] is
+# null where the account has no such document. The result: same, and the new document.
 
+def many: if type == "array" then . else [.] end;
 
-def load(path):
-    with open(path, encoding="utf-8") as f:
-        text = f.read().strip()
-    return json.loads(text) if text and text != "None" else None
+# Two spellings of one value: a string, and a list with it alone; lists in any order.
+def plain:
+  if type == "object" then map_values(plain)
+  elif type == "array" then (if length == 1 then .[0] | plain else map(plain) | sort end)
+  else . end;
 
+def among($list): . as $value | any($list[]; . == $value);
 
-def plain(v):
-    """Two spellings of one value: a string, and a list with it alone; lists in any order."""
-    if isinstance(v, dict):
-        return {k: plain(x) for k, x in v.items()}
-    if isinstance(v, list):
-        return plain(v[0]) if len(v) == 1 else sorted((plain(x) for x in v), key=lambda x: json.dumps(x, sort_keys=True))
-    return v
+def statements: if . == null then [] else .Statement | many end;
 
+# Statements of others first, as they are, and then ours.
+def policy($old; $ours):
+  [$ours[].Sid] as $sids
+  | ($old | statements) as $have
+  | [$have[] | select(.Sid | among($sids))] as $mine
+  | {same: (($mine | length) == ($ours | length) and ($mine | plain) == ($ours | plain)),
+     document: (($old // {Version: "2012-10-17"}) + {Statement: ([$have[] | select(.Sid | among($sids) | not)] + $ours)})};
 
-def many(v):
-    return v if isinstance(v, list) else [v]
+# The document without the statements of these Sids. The statements to keep go in for the
+# parts of them that others still need.
+def without($old; $ours):
+  ($old | statements) as $have
+  | ([$have[] | select(.Sid | among($ours.sids + [$ours.keep[].Sid]) | not)] + $ours.keep) as $after
+  | {same: ((any($have[]; .Sid | among($ours.sids)) | not) or ($have | plain) == ($after | plain)),
+     document: (($old // {}) + {Statement: $after})};
 
+def whole($old; $ours): {same: ($old != null and ($old | plain) == ($ours | plain)), document: $ours};
 
-def policy(old, ours):
-    """Statements of others first, as they are, and then ours."""
-    sids = {s["Sid"] for s in ours}
-    have = many(old["Statement"]) if old else []
-    new = dict(old or {"Version": "2012-10-17"})
-    new["Statement"] = [s for s in have if s.get("Sid") not in sids] + ours
-    mine = [s for s in have if s.get("Sid") in sids]
-    return new, plain(mine) == plain(ours) and len(mine) == len(ours)
+# Whether old holds all that ours does; AWS may add values of its own.
+def within($ours; $old):
+  if ($ours | type) == "object" then
+    ($old | type) == "object" and all($ours | keys[]; . as $k | ($old | has($k)) and within($ours[$k]; $old[$k]))
+  elif ($ours | type) == "array" then
+    ($old | type) == "array" and ($ours | length) == ($old | length)
+      and all(range(0; $ours | length); . as $i | within($ours[$i]; $old[$i]))
+  else $ours == $old end;
 
+def setting($old; $ours): {same: within($ours; $old), document: $ours};
 
-def whole(old, ours):
-    return ours, old is not None and plain(old) == plain(ours)
+def lifecycle($old; $ours):
+  [$ours.Rules[].ID] as $ids
+  | (($old // {}).Rules // []) as $have
+  | {same: (([$have[] | select(.ID | among($ids))] | plain) == ($ours.Rules | plain)),
+     document: {Rules: ([$have[] | select(.ID | among($ids) | not)] + $ours.Rules)}};
 
+# The rules without those of these ids.
+def unlifecycle($old; $ids):
+  (($old // {}).Rules // []) as $have
+  | [$have[] | select(.ID | among($ids) | not)] as $left
+  | {same: (($have | length) == ($left | length)), document: {Rules: $left}};
 
-def within(ours, old):
-    """Whether old says all that ours does; AWS may add values of its own."""
-    if isinstance(ours, dict):
-        return isinstance(old, dict) and all(k in old and within(v, old[k]) for k, v in ours.items())
-    if isinstance(ours, list):
-        return isinstance(old, list) and len(ours) == len(old) and all(within(a, b) for a, b in zip(ours, old))
-    return ours == old
+def advanced($name; $objects): {Name: $name, FieldSelectors: [
+  {Field: "eventCategory", Equals: ["Data"]}, {Field: "resources.type", Equals: ["AWS::S3::Object"]},
+  {Field: "readOnly", Equals: ["false"]}, {Field: "resources.ARN", StartsWith: $objects}]};
 
+def basic($objects):
+  {ReadWriteType: "WriteOnly", IncludeManagementEvents: false, DataResources: [{Type: "AWS::S3::Object", Values: $objects}]};
 
-def setting(old, ours):
-    return ours, within(ours, old)
+def ours_basic:
+  .ReadWriteType == "WriteOnly" and .IncludeManagementEvents == false
+    and (.DataResources | length) == 1 and .DataResources[0].Type == "AWS::S3::Object";
 
+# A trail has selectors of one kind: basic or advanced.
+def trail($old; $ours):
+  ($old.AdvancedEventSelectors // []) as $advanced
+  | if ($advanced | length) > 0 then
+      advanced($ours.Name; $ours.Objects) as $add
+      | [$advanced[] | select(.Name == $ours.Name)] as $mine
+      | {same: (($mine | plain) == ([$add] | plain)),
+         document: {AdvancedEventSelectors: ([$advanced[] | select(.Name != $ours.Name)] + [$add])}}
+    else
+      ($old.EventSelectors // []) as $have
+      | [$have[] | select(.ReadWriteType != "ReadOnly") | .DataResources[]? | select(.Type == "AWS::S3::Object") | .Values[]] as $seen
+      | [$ours.Objects[] | select(among($seen) | not)] as $missing
+      | {same: (($missing | length) == 0), document: {EventSelectors: ($have + [basic($missing)])}}
+    end;
 
-def lifecycle(old, ours):
-    ids = {r["ID"] for r in ours["Rules"]}
-    have = (old or {}).get("Rules", [])
-    mine = [r for r in have if r.get("ID") in ids]
-    return {"Rules": [r for r in have if r.get("ID") not in ids] + ours["Rules"]}, plain(mine) == plain(ours["Rules"])
+# The selectors without these objects, in the selectors that have the form of ours.
+def untrail($old; $ours):
+  def less: [.[] | select(among($ours.Objects) | not)];
+  ($old.AdvancedEventSelectors // []) as $advanced
+  | if ($advanced | length) > 0 then
+      [$advanced[] | if .Name != $ours.Name then . else
+         ([.FieldSelectors[] | select(.Field == "resources.ARN") | .StartsWith[]?] | less) as $left
+         | if ($left | length) == 0 then empty else advanced($ours.Name; $left) end end] as $after
+      | {same: (($advanced | plain) == ($after | plain)), document: {AdvancedEventSelectors: $after}}
+    else
+      ($old.EventSelectors // []) as $have
+      | [$have[] | if ours_basic | not then . else
+           (.DataResources[0].Values | less) as $left
+           | if ($left | length) == 0 then empty else .DataResources[0].Values = $left end end] as $after
+      | {same: ($have == $after), document: {EventSelectors: $after}}
+    end;
 
-
-def trail(old, ours):
-    """A trail has selectors of one kind: basic or advanced."""
-    name, objects = ours["Name"], ours["Objects"]
-    advanced = old.get("AdvancedEventSelectors") or []
-    if advanced:
-        add = {"Name": name, "FieldSelectors": [
-            {"Field": "eventCategory", "Equals": ["Data"]}, {"Field": "resources.type", "Equals": ["AWS::S3::Object"]},
-            {"Field": "readOnly", "Equals": ["false"]}, {"Field": "resources.ARN", "StartsWith": objects}]}
-        mine = [s for s in advanced if s.get("Name") == name]
-        return {"AdvancedEventSelectors": [s for s in advanced if s.get("Name") != name] + [add]}, plain(mine) == plain([add])
-    have = old.get("EventSelectors") or []
-    seen = {v for s in have if s.get("ReadWriteType") != "ReadOnly" for d in s.get("DataResources", []) if d["Type"] == "AWS::S3::Object" for v in d["Values"]}
-    missing = [o for o in objects if o not in seen]
-    add = {"ReadWriteType": "WriteOnly", "IncludeManagementEvents": False, "DataResources": [{"Type": "AWS::S3::Object", "Values": missing}]}
-    return {"EventSelectors": have + [add]}, not missing
-
-
-kind, old, ours, new = sys.argv[1:]
-document, same = {"policy": policy, "whole": whole, "setting": setting, "lifecycle": lifecycle, "trail": trail}[kind](load(old), load(ours))
-if same:
-    sys.exit(10)
-with open(new, "w", encoding="utf-8") as f:
-    json.dump(document, f)
+if $kind == "policy" then policy($old[0]; $ours[0])
+elif $kind == "without" then without($old[0]; $ours[0])
+elif $kind == "whole" then whole($old[0]; $ours[0])
+elif $kind == "setting" then setting($old[0]; $ours[0])
+elif $kind == "lifecycle" then lifecycle($old[0]; $ours[0])
+elif $kind == "unlifecycle" then unlifecycle($old[0]; $ours[0])
+elif $kind == "trail" then trail($old[0]; $ours[0])
+elif $kind == "untrail" then untrail($old[0]; $ours[0])
+else error("no such merge: " + $kind) end
 END_OF_MERGE
 
 account '111122223333'
