@@ -20,6 +20,7 @@ type Config struct {
 	Destinations map[string]*Destination `yaml:"destinations"`
 	Access       []Rule                  `yaml:"access"`
 	Vend         Vend                    `yaml:"vend"`
+	Watch        []Watch                 `yaml:"watch"`
 	Setup        Setup                   `yaml:"setup"` // for brokerctl setup alone
 
 	fromEnvironment []string

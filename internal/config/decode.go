@@ -213,6 +213,10 @@ func (d *decoder) decodeSlice(n ast.Node, v reflect.Value, path string) {
 		if hop, isHop := s.Index(i).Addr().Interface().(*Hop); isHop {
 			*hop = newHop()
 		}
+		if watch, isWatch := s.Index(i).Addr().Interface().(*Watch); isWatch {
+			*watch = newWatch()
+			watch.Line = placeOf(item).line
+		}
 		d.decode(item, s.Index(i), below)
 	}
 	v.Set(s)

@@ -30,6 +30,7 @@ func TestDocumentation(t *testing.T) {
 		reflect.TypeFor[Peer](), reflect.TypeFor[Vend](), reflect.TypeFor[PeerSession](), reflect.TypeFor[Token](), reflect.TypeFor[Spool](),
 		reflect.TypeFor[Verify](), reflect.TypeFor[SpoolLimits](), reflect.TypeFor[Setup](), reflect.TypeFor[RunsAs](),
 		reflect.TypeFor[AccessLogs](), reflect.TypeFor[SetupEndpoints](),
+		reflect.TypeFor[Watch](), reflect.TypeFor[Finished](),
 	} {
 		for key := range yamlFields(typ) {
 			if !strings.Contains(doc, "`"+key+"`") && !strings.Contains(doc, "."+key+"`") && !strings.Contains(doc, "## "+key+"\n") {

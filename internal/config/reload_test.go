@@ -78,11 +78,11 @@ func TestEverySectionIsKnownToReload(t *testing.T) {
 		got = append(got, reflect.TypeFor[config.Config]().Field(i).Name)
 	}
 	// Path: the same. Socket, Metrics, Memory: restart. Shutdown, Limits, Log, AWS,
-	// Verify, Destinations, Access: taken over; of AWS the CA bundle needs a restart,
+	// Verify, Destinations, Access, Watch: taken over; of AWS the CA bundle needs a restart,
 	// of Vend the listeners, of Spool all but the limits. Setup: the daemon has no use for it.
 	// fromEnvironment: descriptions only.
 	want := []string{"Path", "Socket", "Metrics", "Log", "Shutdown", "Limits", "Memory", "Spool", "AWS", "Verify", "Destinations", "Access",
-		"Vend", "Setup", "fromEnvironment"}
+		"Vend", "Watch", "Setup", "fromEnvironment"}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}

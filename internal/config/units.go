@@ -67,7 +67,18 @@ func parseSize(s string) (Size, error) {
 	return 0, fmt.Errorf("has the unknown unit %q", unit)
 }
 
+// maxDays is the largest number of days that a duration may have.
+const maxDays = 36_500
+
+// parseDuration also accepts a whole number of days: "30d".
 func parseDuration(s string) (Duration, error) {
+	if days, ok := strings.CutSuffix(s, "d"); ok && digitsOnly(days) {
+		n, err := strconv.Atoi(days)
+		if err != nil || n > maxDays {
+			return 0, errors.New("is too long for a duration")
+		}
+		return Duration(time.Duration(n) * 24 * time.Hour), nil
+	}
 	d, err := time.ParseDuration(s)
 	if err != nil {
 		return 0, errors.New("is not a duration")

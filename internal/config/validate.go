@@ -85,6 +85,7 @@ func (v *validator) config() {
 	}
 	v.access(c.Access, names)
 	v.vend(c, names)
+	v.watches(c, names)
 }
 
 var accountName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.@-]{0,63}\$?$`)

@@ -28,6 +28,11 @@ func (c *Config) Warnings() []string {
 			out = append(out, "vend is on, but no access rule allows anybody to have credentials: it will refuse everybody")
 		}
 	}
+	for _, w := range c.Watch {
+		if w.After != AfterKeep && w.Finished.Idle == 0 && !w.Finished.Closed {
+			out = append(out, fmt.Sprintf("watch %s: its marker alone says that a file is finished; finished.idle also detects a writer that goes on", w.Name))
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(c.Destinations)) {
 		d := c.Destinations[name]
 		at := "destinations." + name
@@ -55,6 +60,9 @@ func (c *Config) Warnings() []string {
 }
 
 func (c *Config) uploadable(destination string) bool {
+	if slices.ContainsFunc(c.Watch, func(w Watch) bool { return w.Destination == destination }) {
+		return true
+	}
 	for _, r := range c.Access {
 		if slices.Contains(r.Allow, PermUpload) && (slices.Contains(r.Destinations, "*") || slices.Contains(r.Destinations, destination)) {
 			return true
