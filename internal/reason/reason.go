@@ -83,6 +83,13 @@ const (
 	Unreadable       Reason = "UNREADABLE"
 )
 
+// Reasons about watched files.
+const (
+	FileRefused  Reason = "FILE_REFUSED"
+	FileUnmoved  Reason = "FILE_UNMOVED"
+	WatchUnknown Reason = "WATCH_UNKNOWN"
+)
+
 // Reasons about the role session.
 const (
 	SessionUnavailable Reason = "SESSION_UNAVAILABLE"
@@ -115,6 +122,7 @@ const (
 	AboutDaemon  Group = "daemon"
 	AboutSpool   Group = "spool"
 	AboutObject  Group = "object"
+	AboutFile    Group = "file"
 	AboutSession Group = "session"
 	AboutAWS     Group = "aws"
 )
