@@ -30,11 +30,27 @@ type File struct {
 // NewFile returns a body of size bytes of f from offset on. The caller closes f. After
 // an error with the reason DESCRIPTOR_REFUSED the peer may send the bytes in a stream.
 func NewFile(ctx context.Context, f *os.File, offset, size uint64, from Announcer) (*File, error) {
-	if offset > math.MaxInt64 || size > math.MaxInt64-offset {
-		return nil, reason.New(reason.ProtocolViolation, "offset %d and size %d are larger than any file", offset, size)
-	}
 	if err := unixsock.CheckDescriptor(f); err != nil {
 		return nil, err
+	}
+	return newFile(ctx, f, offset, size, from)
+}
+
+// NewOwnFile returns a body of the first size bytes of a file that the daemon opened by
+// itself. It may be on a network file system. The caller closes f.
+func NewOwnFile(ctx context.Context, f *os.File, size uint64) (*File, error) {
+	return newFile(ctx, f, 0, size, silent{})
+}
+
+// silent announces an id to no one: the daemon is the sender.
+type silent struct{}
+
+// Announce implements Announcer.
+func (silent) Announce(string) error { return nil }
+
+func newFile(ctx context.Context, f *os.File, offset, size uint64, from Announcer) (*File, error) {
+	if offset > math.MaxInt64 || size > math.MaxInt64-offset {
+		return nil, reason.New(reason.ProtocolViolation, "offset %d and size %d are larger than any file", offset, size)
 	}
 	first, err := stat(f)
 	if err != nil {

@@ -117,6 +117,43 @@ func (in *Intake) Receive(ctx context.Context, p access.Peer, h *Header, body In
 	if err := in.admissible(p, h); err != nil {
 		return Outcome{}, err
 	}
+	return in.receive(ctx, p, h, body, func() (identity, time.Time) {
+		id, received := in.uploads.identify(p.UID, h.Destination, h.IdempotencyKey, time.Now())
+		return identity{id: id, spool: true}, received
+	})
+}
+
+// Own is the identity of an upload that the daemon makes by itself. The id decides the
+// object's key, so that a repetition is the same object, also after a restart.
+type Own struct {
+	ID       string
+	Received time.Time // sets the date parts of the key
+	Spool    bool      // the spool may take it, where the destination spools
+}
+
+// ReceiveOwn takes in an upload of the daemon itself. The configuration allows it, and no
+// access rule is asked. p is the user to whom the bytes belong.
+func (in *Intake) ReceiveOwn(ctx context.Context, p access.Peer, h *Header, own Own, body Incoming) (Outcome, error) {
+	if err := in.closed(); err != nil {
+		return Outcome{}, err
+	}
+	if err := h.validate(); err != nil {
+		return Outcome{}, err
+	}
+	if err := in.fits(h); err != nil {
+		return Outcome{}, err
+	}
+	return in.receive(ctx, p, h, body, func() (identity, time.Time) { return identity{own.ID, own.Spool}, own.Received })
+}
+
+// identity is the id of an upload, and whether the spool may take it.
+type identity struct {
+	id    string
+	spool bool
+}
+
+// receive takes in an upload that is allowed. identify is called once it is counted.
+func (in *Intake) receive(ctx context.Context, p access.Peer, h *Header, body Incoming, identify func() (identity, time.Time)) (Outcome, error) {
 	slot, err := in.o.Admission.Admit(in.o.Policy.Party(p))
 	if err != nil {
 		return Outcome{}, err
@@ -127,7 +164,8 @@ func (in *Intake) Receive(ctx context.Context, p access.Peer, h *Header, body In
 	if err := in.closed(); err != nil {
 		return Outcome{}, err
 	}
-	id, received := in.uploads.identify(p.UID, h.Destination, h.IdempotencyKey, time.Now())
+	identity, received := identify()
+	id := identity.id
 	claim, err := in.uploads.claim(ctx, record{id: id, destination: h.Destination, name: h.Name, uid: p.UID, started: time.Now()})
 	if err != nil {
 		return Outcome{}, err
@@ -145,12 +183,14 @@ func (in *Intake) Receive(ctx context.Context, p access.Peer, h *Header, body In
 		}
 		return Outcome{ID: id, Stored: &earlier.stored}, nil
 	}
-	return in.deliver(ctx, p, h, claim.record, received, body)
+	return in.deliver(ctx, p, h, claim.record, received, identity.spool, body)
 }
 
 // deliver hands a claimed upload to its destination, by way of the spool where the
-// destination asks for it.
-func (in *Intake) deliver(ctx context.Context, p access.Peer, h *Header, rec record, received time.Time, body Incoming) (Outcome, error) {
+// destination asks for it and the upload allows it.
+func (in *Intake) deliver(
+	ctx context.Context, p access.Peer, h *Header, rec record, received time.Time, spool bool, body Incoming,
+) (Outcome, error) {
 	delivery, err := in.o.Deliver.Open(ctx, rec.destination, uploader.Object{
 		ID: rec.id, Name: h.Name, UID: p.UID, GID: p.GID, Unit: p.Unit, Pod: p.Pod, Received: received, Party: in.o.Policy.Party(p),
 		ContentType: h.ContentType, ContentEncoding: h.ContentEncoding, Metadata: h.Metadata, Size: h.announced(),
@@ -160,7 +200,7 @@ func (in *Intake) deliver(ctx context.Context, p access.Peer, h *Header, rec rec
 		return Outcome{}, err
 	}
 	defer delivery.Close()
-	if d := in.o.Policy.Config().Destinations[rec.destination]; d != nil && d.Spools() {
+	if d := in.o.Policy.Config().Destinations[rec.destination]; d != nil && d.Spools() && spool {
 		return in.keep(ctx, p, rec, h, delivery, body, d)
 	}
 	stored, err := in.o.Deliver.Put(ctx, delivery)
@@ -180,6 +220,11 @@ func (in *Intake) admissible(p access.Peer, h *Header) error {
 	if err := in.o.Policy.Allow(p, config.PermUpload, h.Destination); err != nil {
 		return err
 	}
+	return in.fits(h)
+}
+
+// fits refuses an upload whose announced size exceeds the limit.
+func (in *Intake) fits(h *Header) error {
 	if most := uint64(in.o.Policy.Config().Limits.MaxObject); h.Size != nil && *h.Size > most {
 		return reason.New(reason.ObjectTooLarge, "the header announces %d bytes; limits.max_object is %d", *h.Size, most)
 	}

@@ -43,7 +43,7 @@ type Sessions interface {
 }
 
 // Options are the parts of a Server. All are required except Spool, which only
-// destinations that spool need, Parts, LogState, Verified, Audit and the interceptors.
+// destinations that spool need, Watches, Parts, LogState, Verified, Audit and the interceptors.
 type Options struct {
 	Config      *config.Config
 	Access      access.Compiler
@@ -52,6 +52,7 @@ type Options struct {
 	Admission   intake.Admission
 	Sessions    Sessions
 	Credentials Credentials
+	Watches     Watches // nil: there are none
 	// Parts reports which further parts of the daemon are up, for health; nil: there are none.
 	Parts func() map[string]bool
 	// LogState returns the dropped lines of the log, and since when its reader takes
@@ -165,6 +166,9 @@ func NewServer(o Options) (*Server, error) {
 	}
 	return s, nil
 }
+
+// Intake returns the part that takes uploads in, for uploads of the daemon itself.
+func (s *Server) Intake() *intake.Intake { return s.intake }
 
 // GRPC returns the underlying server, so that its metrics can be initialised.
 func (s *Server) GRPC() *grpc.Server { return s.grpc }

@@ -48,6 +48,16 @@ func (u *Uploader) Open(ctx context.Context, destination string, obj Object, bod
 	return d, nil
 }
 
+// Key returns the key that Open would give an object. It makes no call.
+func (u *Uploader) Key(destination string, obj Object) (string, error) {
+	to, err := u.destination(destination)
+	if err != nil {
+		return "", err
+	}
+	err = to.resolveKey(u.opts.Host, &obj)
+	return obj.Key, err
+}
+
 // Put delivers one object while its body arrives. It returns an *Error when AWS or the
 // network failed, a *MismatchError when S3 confirmed other properties than requested,
 // ctx's error, or the body's own error, unchanged inside the chain. An *UnfinishedError
