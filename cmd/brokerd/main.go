@@ -124,7 +124,10 @@ func checkCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "check-config", Short: "Say whether a configuration file is valid, and what to change", Args: cobra.NoArgs,
 		Long: `Reads the file, checks everything that can be checked without a call to AWS,
-and prints every error with its line and column. Exit status 78 when there is one.`,
+and prints every error with its line and column. Exit status 78 when there is one.
+
+Rights on watched files are those of the user who runs this command: run it as the
+daemon's user. A missing right is a warning, because files and directories come and go.`,
 		Example: "  brokerd check-config --config /etc/brokerd/brokerd.yaml",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := config.LoadWithEnvironment(path)
@@ -133,6 +136,16 @@ and prints every error with its line and column. Exit status 78 when there is on
 			}
 			if err := daemon.Check(cfg); err != nil {
 				return configError{err}
+			}
+			problems, err := daemon.CheckFiles(cmd.Context(), cfg)
+			if err != nil {
+				return configError{err}
+			}
+			for _, p := range problems {
+				if p.Final {
+					return configError{errors.New(p.String())}
+				}
+				cmd.PrintErrln("warning:", p)
 			}
 			for _, w := range slices.Concat(cfg.Warnings(), awsclient.ProfileWarnings(cmd.Context(), cfg)) {
 				cmd.PrintErrln("warning:", w)

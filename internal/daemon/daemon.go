@@ -35,6 +35,8 @@ import (
 	"github.com/brokerd/brokerd/internal/uploader"
 	"github.com/brokerd/brokerd/internal/vend"
 	"github.com/brokerd/brokerd/internal/verify"
+	"github.com/brokerd/brokerd/internal/watch"
+	watchdelivery "github.com/brokerd/brokerd/internal/watch/delivery"
 )
 
 const (
@@ -63,6 +65,8 @@ type Daemon struct {
 	creds   *vend.Service
 	vending []*vend.Endpoint
 	monitor *monitor.Monitor
+	watches *watch.Manager
+	watched chan struct{} // closed when no watched file is in flight any more
 	notify  notifier
 
 	lines *quota.Lines
@@ -87,8 +91,21 @@ func Check(cfg *config.Config) error {
 	if _, err := compiler.TokenPeers(cfg); err != nil {
 		return err
 	}
-	_, err := socketGroup(cfg.Socket.Group)
-	return err
+	if _, err := socketGroup(cfg.Socket.Group); err != nil {
+		return err
+	}
+	for i := range cfg.Watch {
+		if _, err := watchdelivery.Owner(cfg.Watch[i].Owner); err != nil {
+			return fmt.Errorf("watch %s: owner: %w", cfg.Watch[i].Name, err)
+		}
+	}
+	return nil
+}
+
+// CheckFiles tests, with the rights of this process, whether watched files can be read,
+// removed and moved.
+func CheckFiles(ctx context.Context, cfg *config.Config) ([]watch.Problem, error) {
+	return watch.CheckAccess(ctx, cfg, watchdelivery.Owner)
 }
 
 // New makes a daemon. Its log goes to w.
@@ -103,6 +120,7 @@ func New(cfg *config.Config, version string, w io.Writer) (_ *Daemon, err error)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.closeSpool())
+			d.closeWatches()
 			d.closeLog()
 		}
 	}()
@@ -149,6 +167,11 @@ func New(cfg *config.Config, version string, w io.Writer) (_ *Daemon, err error)
 		return nil, err
 	}
 	d.vending = endpoints(cfg, d.creds, log)
+	files := &watchdelivery.Sender{Upload: d.upload}
+	if d.watches, err = newWatches(cfg, files, log); err != nil {
+		return nil, fmt.Errorf("making the watches: %w", err)
+	}
+	d.watched = make(chan struct{})
 	var unary []grpc.UnaryServerInterceptor
 	var stream []grpc.StreamServerInterceptor
 	if cfg.Metrics.Address != "" { // metrics that are not scraped still cost
@@ -157,12 +180,13 @@ func New(cfg *config.Config, version string, w io.Writer) (_ *Daemon, err error)
 	d.server, err = rpc.NewServer(rpc.Options{
 		Quota: d.budget.Quota(), Lines: d.lines,
 		Config: cfg, Access: rules, Deliver: d.upload, Spool: kept, Admission: d.budget, Sessions: d.broker, Credentials: d.creds,
-		Parts: d.parts, LogState: d.logState, Reload: d.Reload, Verify: d.verifier, Verified: d.verified, Meter: d.metrics, Stats: stats,
+		Watches: d.watches, Parts: d.parts, LogState: d.logState, Reload: d.Reload, Verify: d.verifier, Verified: d.verified, Meter: d.metrics, Stats: stats,
 		Logger: log, Audit: d.log, Version: version, Unary: unary, Stream: stream,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("making the server: %w", err)
 	}
+	files.Intake = d.server.Intake()
 	if cfg.Metrics.Address != "" {
 		d.metrics.RPC.InitializeMetrics(d.server.GRPC())
 	}
@@ -170,6 +194,7 @@ func New(cfg *config.Config, version string, w io.Writer) (_ *Daemon, err error)
 	d.metrics.WatchQuota(d.budget.Quota().Usage, d.budget.PartMemory)
 	d.metrics.WatchVerification(d.monitor.States)
 	d.metrics.WatchLog(d.log.Stats)
+	d.metrics.WatchFiles(d.watches.Status)
 	if d.spool != nil {
 		d.metrics.WatchSpool(d.spool.Usage)
 		d.metrics.WatchUnrecovered(d.spool.Unrecovered)
@@ -184,6 +209,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	debug.SetGCPercent(gcPercent)
 	defer d.closeLog()
 	defer func() { err = errors.Join(err, d.closeSpool()) }()
+	defer d.closeWatches()
 	defer d.server.GRPC().Stop() // its workers, when it comes to nothing before it serves
 	defer d.upload.Close()
 	socket, err := d.listen()
@@ -239,10 +265,11 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	for _, e := range d.vending {
 		group.Go(func() error { return e.Run(life) })
 	}
-	// The daemon's own verification ends before the calls of others do.
+	// The daemon's own verification, and new watched files, end before the calls of others do.
 	own, cancelOwn := context.WithCancel(life)
 	defer cancelOwn()
 	group.Go(func() error { return d.monitor.Run(own) })
+	group.Go(func() error { return d.runWatches(own, life) })
 	group.Go(func() error { return d.watch(life) })
 	group.Go(func() error { return d.lines.Run(life) })
 	group.Go(func() error { return d.hangups(life, hangups) })
@@ -272,6 +299,7 @@ func (d *Daemon) stop() {
 	if !d.server.Stop(ctx) {
 		d.log.Warn("the grace time ended with calls open; their uploads were aborted and left no object")
 	}
+	d.awaitWatches(ctx)
 	d.drainSpool(ctx)
 	d.upload.Close()
 	d.log.Info("stopped")
@@ -289,6 +317,12 @@ func (d *Daemon) closeLog() {
 	ctx, cancel := context.WithTimeout(context.Background(), logFlush)
 	defer cancel()
 	_ = d.log.Close(ctx) // the lines that are left are lost with the process
+}
+
+func (d *Daemon) closeWatches() {
+	if d.watches != nil {
+		d.watches.Close()
+	}
 }
 
 func (d *Daemon) closeSpool() error {

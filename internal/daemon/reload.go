@@ -70,7 +70,7 @@ func (d *Daemon) reload() (config.Changes, error) {
 		return config.Changes{}, fmt.Errorf("%s: %s changed: %w", next.Path, strings.Join(fields, ", "), config.ErrNeedsRestart)
 	}
 	if err := reloadAll(next, d.broker, d.upload, spoolPart{d.spool}, d.verifier, d.server, d.creds, levelPart{d.log.Level},
-		monitorPart{d.monitor, old}); err != nil {
+		monitorPart{d.monitor, old}, d.watches); err != nil {
 		return config.Changes{}, fmt.Errorf("%s: %w", next.Path, err)
 	}
 	d.cfg.Store(next)

@@ -2192,6 +2192,718 @@ func (x *DrainResponse) GetProblems() *SpoolProblems {
 	return nil
 }
 
+// ListWatchesRequest is empty.
+type ListWatchesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListWatchesRequest) Reset() {
+	*x = ListWatchesRequest{}
+	mi := &file_brokerd_v1_admin_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListWatchesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListWatchesRequest) ProtoMessage() {}
+
+func (x *ListWatchesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_brokerd_v1_admin_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListWatchesRequest.ProtoReflect.Descriptor instead.
+func (*ListWatchesRequest) Descriptor() ([]byte, []int) {
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{26}
+}
+
+// ListWatchesResponse lists watches in the order of the configuration.
+type ListWatchesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The watches.
+	Watches       []*Watch `protobuf:"bytes,1,rep,name=watches,proto3" json:"watches,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListWatchesResponse) Reset() {
+	*x = ListWatchesResponse{}
+	mi := &file_brokerd_v1_admin_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListWatchesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListWatchesResponse) ProtoMessage() {}
+
+func (x *ListWatchesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_brokerd_v1_admin_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListWatchesResponse.ProtoReflect.Descriptor instead.
+func (*ListWatchesResponse) Descriptor() ([]byte, []int) {
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *ListWatchesResponse) GetWatches() []*Watch {
+	if x != nil {
+		return x.Watches
+	}
+	return nil
+}
+
+// Watch is the state of one watch.
+type Watch struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name in the configuration.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Destination of its files.
+	Destination string `protobuf:"bytes,2,opt,name=destination,proto3" json:"destination,omitempty"`
+	// Number of files by state: waiting, in_flight, retrying, removing, dead, refused,
+	// left, kept, skipped.
+	Files map[string]uint64 `protobuf:"bytes,3,rep,name=files,proto3" json:"files,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// Files, and new contents of known files, that were found since the daemon started.
+	Found uint64 `protobuf:"varint,4,opt,name=found,proto3" json:"found,omitempty"`
+	// Files that were delivered since the daemon started.
+	Stored uint64 `protobuf:"varint,5,opt,name=stored,proto3" json:"stored,omitempty"`
+	// Bytes of these files.
+	StoredBytes uint64 `protobuf:"varint,6,opt,name=stored_bytes,json=storedBytes,proto3" json:"stored_bytes,omitempty"`
+	// Deliveries that failed since the daemon started.
+	Failed uint64 `protobuf:"varint,7,opt,name=failed,proto3" json:"failed,omitempty"`
+	// Files that were refused since the daemon started.
+	Refused uint64 `protobuf:"varint,8,opt,name=refused,proto3" json:"refused,omitempty"`
+	// When a file was delivered last. Unset before the first one.
+	LastStoredTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=last_stored_time,json=lastStoredTime,proto3" json:"last_stored_time,omitempty"`
+	// Modification time of the oldest file that is to be delivered. Unset without one.
+	OldestTime *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=oldest_time,json=oldestTime,proto3" json:"oldest_time,omitempty"`
+	// Since when the destination takes no file. Unset while it takes files.
+	PausedTime *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=paused_time,json=pausedTime,proto3" json:"paused_time,omitempty"`
+	// Reason of the pause.
+	PauseReason string `protobuf:"bytes,12,opt,name=pause_reason,json=pauseReason,proto3" json:"pause_reason,omitempty"`
+	// Text of the pause for people.
+	PauseMessage string `protobuf:"bytes,13,opt,name=pause_message,json=pauseMessage,proto3" json:"pause_message,omitempty"`
+	// Directories that cannot be read, do not exist, or hold too many files.
+	Problems []string `protobuf:"bytes,14,rep,name=problems,proto3" json:"problems,omitempty"`
+	// When the last scan ended.
+	ScanTime *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=scan_time,json=scanTime,proto3" json:"scan_time,omitempty"`
+	// How long it took.
+	ScanDuration  *durationpb.Duration `protobuf:"bytes,16,opt,name=scan_duration,json=scanDuration,proto3" json:"scan_duration,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Watch) Reset() {
+	*x = Watch{}
+	mi := &file_brokerd_v1_admin_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Watch) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Watch) ProtoMessage() {}
+
+func (x *Watch) ProtoReflect() protoreflect.Message {
+	mi := &file_brokerd_v1_admin_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Watch.ProtoReflect.Descriptor instead.
+func (*Watch) Descriptor() ([]byte, []int) {
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *Watch) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Watch) GetDestination() string {
+	if x != nil {
+		return x.Destination
+	}
+	return ""
+}
+
+func (x *Watch) GetFiles() map[string]uint64 {
+	if x != nil {
+		return x.Files
+	}
+	return nil
+}
+
+func (x *Watch) GetFound() uint64 {
+	if x != nil {
+		return x.Found
+	}
+	return 0
+}
+
+func (x *Watch) GetStored() uint64 {
+	if x != nil {
+		return x.Stored
+	}
+	return 0
+}
+
+func (x *Watch) GetStoredBytes() uint64 {
+	if x != nil {
+		return x.StoredBytes
+	}
+	return 0
+}
+
+func (x *Watch) GetFailed() uint64 {
+	if x != nil {
+		return x.Failed
+	}
+	return 0
+}
+
+func (x *Watch) GetRefused() uint64 {
+	if x != nil {
+		return x.Refused
+	}
+	return 0
+}
+
+func (x *Watch) GetLastStoredTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastStoredTime
+	}
+	return nil
+}
+
+func (x *Watch) GetOldestTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.OldestTime
+	}
+	return nil
+}
+
+func (x *Watch) GetPausedTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.PausedTime
+	}
+	return nil
+}
+
+func (x *Watch) GetPauseReason() string {
+	if x != nil {
+		return x.PauseReason
+	}
+	return ""
+}
+
+func (x *Watch) GetPauseMessage() string {
+	if x != nil {
+		return x.PauseMessage
+	}
+	return ""
+}
+
+func (x *Watch) GetProblems() []string {
+	if x != nil {
+		return x.Problems
+	}
+	return nil
+}
+
+func (x *Watch) GetScanTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ScanTime
+	}
+	return nil
+}
+
+func (x *Watch) GetScanDuration() *durationpb.Duration {
+	if x != nil {
+		return x.ScanDuration
+	}
+	return nil
+}
+
+// ListWatchedFilesRequest selects files.
+type ListWatchedFilesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the watch; empty: all.
+	Watch string `protobuf:"bytes,1,opt,name=watch,proto3" json:"watch,omitempty"`
+	// States; empty: all.
+	States []string `protobuf:"bytes,2,rep,name=states,proto3" json:"states,omitempty"`
+	// Scan first, and work out the object of each file that is to be delivered.
+	Plan bool `protobuf:"varint,3,opt,name=plan,proto3" json:"plan,omitempty"`
+	// Most files to return; 0: all.
+	Limit         uint32 `protobuf:"varint,4,opt,name=limit,proto3" json:"limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListWatchedFilesRequest) Reset() {
+	*x = ListWatchedFilesRequest{}
+	mi := &file_brokerd_v1_admin_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListWatchedFilesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListWatchedFilesRequest) ProtoMessage() {}
+
+func (x *ListWatchedFilesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_brokerd_v1_admin_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListWatchedFilesRequest.ProtoReflect.Descriptor instead.
+func (*ListWatchedFilesRequest) Descriptor() ([]byte, []int) {
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *ListWatchedFilesRequest) GetWatch() string {
+	if x != nil {
+		return x.Watch
+	}
+	return ""
+}
+
+func (x *ListWatchedFilesRequest) GetStates() []string {
+	if x != nil {
+		return x.States
+	}
+	return nil
+}
+
+func (x *ListWatchedFilesRequest) GetPlan() bool {
+	if x != nil {
+		return x.Plan
+	}
+	return false
+}
+
+func (x *ListWatchedFilesRequest) GetLimit() uint32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+// ListWatchedFilesResponse is one file.
+type ListWatchedFilesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the watch.
+	Watch string `protobuf:"bytes,1,opt,name=watch,proto3" json:"watch,omitempty"`
+	// Absolute path.
+	Path string `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"`
+	// Size in bytes.
+	Size uint64 `protobuf:"varint,3,opt,name=size,proto3" json:"size,omitempty"`
+	// Modification time.
+	ModifyTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=modify_time,json=modifyTime,proto3" json:"modify_time,omitempty"`
+	// State: waiting, in_flight, retrying, removing, dead, refused, left, kept, skipped.
+	State string `protobuf:"bytes,5,opt,name=state,proto3" json:"state,omitempty"`
+	// Rule that decided the state, such as idle or owner.
+	Rule string `protobuf:"bytes,6,opt,name=rule,proto3" json:"rule,omitempty"`
+	// Since when.
+	RuleTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=rule_time,json=ruleTime,proto3" json:"rule_time,omitempty"`
+	// Reason of the last failure.
+	Reason string `protobuf:"bytes,8,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Text for people.
+	Message string `protobuf:"bytes,9,opt,name=message,proto3" json:"message,omitempty"`
+	// Deliveries that failed.
+	Tries uint32 `protobuf:"varint,10,opt,name=tries,proto3" json:"tries,omitempty"`
+	// When the next try is due.
+	NextTryTime *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=next_try_time,json=nextTryTime,proto3" json:"next_try_time,omitempty"`
+	// Id of the upload, once the file was identified.
+	UploadId string `protobuf:"bytes,12,opt,name=upload_id,json=uploadId,proto3" json:"upload_id,omitempty"`
+	// Name of the object; for a plan.
+	Name string `protobuf:"bytes,13,opt,name=name,proto3" json:"name,omitempty"`
+	// Key of the object in the bucket; for a plan.
+	Key string `protobuf:"bytes,14,opt,name=key,proto3" json:"key,omitempty"`
+	// What happens to the file after its delivery: keep, delete, move or none; for a plan.
+	Action        string `protobuf:"bytes,15,opt,name=action,proto3" json:"action,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListWatchedFilesResponse) Reset() {
+	*x = ListWatchedFilesResponse{}
+	mi := &file_brokerd_v1_admin_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListWatchedFilesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListWatchedFilesResponse) ProtoMessage() {}
+
+func (x *ListWatchedFilesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_brokerd_v1_admin_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListWatchedFilesResponse.ProtoReflect.Descriptor instead.
+func (*ListWatchedFilesResponse) Descriptor() ([]byte, []int) {
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *ListWatchedFilesResponse) GetWatch() string {
+	if x != nil {
+		return x.Watch
+	}
+	return ""
+}
+
+func (x *ListWatchedFilesResponse) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *ListWatchedFilesResponse) GetSize() uint64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *ListWatchedFilesResponse) GetModifyTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ModifyTime
+	}
+	return nil
+}
+
+func (x *ListWatchedFilesResponse) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *ListWatchedFilesResponse) GetRule() string {
+	if x != nil {
+		return x.Rule
+	}
+	return ""
+}
+
+func (x *ListWatchedFilesResponse) GetRuleTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.RuleTime
+	}
+	return nil
+}
+
+func (x *ListWatchedFilesResponse) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *ListWatchedFilesResponse) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *ListWatchedFilesResponse) GetTries() uint32 {
+	if x != nil {
+		return x.Tries
+	}
+	return 0
+}
+
+func (x *ListWatchedFilesResponse) GetNextTryTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.NextTryTime
+	}
+	return nil
+}
+
+func (x *ListWatchedFilesResponse) GetUploadId() string {
+	if x != nil {
+		return x.UploadId
+	}
+	return ""
+}
+
+func (x *ListWatchedFilesResponse) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ListWatchedFilesResponse) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *ListWatchedFilesResponse) GetAction() string {
+	if x != nil {
+		return x.Action
+	}
+	return ""
+}
+
+// RetryWatchedFilesRequest selects files.
+type RetryWatchedFilesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the watch; empty: all.
+	Watch string `protobuf:"bytes,1,opt,name=watch,proto3" json:"watch,omitempty"`
+	// Absolute paths; empty: all files of the watch.
+	Paths         []string `protobuf:"bytes,2,rep,name=paths,proto3" json:"paths,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RetryWatchedFilesRequest) Reset() {
+	*x = RetryWatchedFilesRequest{}
+	mi := &file_brokerd_v1_admin_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RetryWatchedFilesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RetryWatchedFilesRequest) ProtoMessage() {}
+
+func (x *RetryWatchedFilesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_brokerd_v1_admin_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RetryWatchedFilesRequest.ProtoReflect.Descriptor instead.
+func (*RetryWatchedFilesRequest) Descriptor() ([]byte, []int) {
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *RetryWatchedFilesRequest) GetWatch() string {
+	if x != nil {
+		return x.Watch
+	}
+	return ""
+}
+
+func (x *RetryWatchedFilesRequest) GetPaths() []string {
+	if x != nil {
+		return x.Paths
+	}
+	return nil
+}
+
+// RetryWatchedFilesResponse counts the files that are tried again.
+type RetryWatchedFilesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Number of files.
+	Retried       uint32 `protobuf:"varint,1,opt,name=retried,proto3" json:"retried,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RetryWatchedFilesResponse) Reset() {
+	*x = RetryWatchedFilesResponse{}
+	mi := &file_brokerd_v1_admin_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RetryWatchedFilesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RetryWatchedFilesResponse) ProtoMessage() {}
+
+func (x *RetryWatchedFilesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_brokerd_v1_admin_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RetryWatchedFilesResponse.ProtoReflect.Descriptor instead.
+func (*RetryWatchedFilesResponse) Descriptor() ([]byte, []int) {
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *RetryWatchedFilesResponse) GetRetried() uint32 {
+	if x != nil {
+		return x.Retried
+	}
+	return 0
+}
+
+// SkipWatchedFilesRequest selects files.
+type SkipWatchedFilesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the watch; empty: all.
+	Watch string `protobuf:"bytes,1,opt,name=watch,proto3" json:"watch,omitempty"`
+	// Absolute paths.
+	Paths         []string `protobuf:"bytes,2,rep,name=paths,proto3" json:"paths,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SkipWatchedFilesRequest) Reset() {
+	*x = SkipWatchedFilesRequest{}
+	mi := &file_brokerd_v1_admin_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SkipWatchedFilesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SkipWatchedFilesRequest) ProtoMessage() {}
+
+func (x *SkipWatchedFilesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_brokerd_v1_admin_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SkipWatchedFilesRequest.ProtoReflect.Descriptor instead.
+func (*SkipWatchedFilesRequest) Descriptor() ([]byte, []int) {
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *SkipWatchedFilesRequest) GetWatch() string {
+	if x != nil {
+		return x.Watch
+	}
+	return ""
+}
+
+func (x *SkipWatchedFilesRequest) GetPaths() []string {
+	if x != nil {
+		return x.Paths
+	}
+	return nil
+}
+
+// SkipWatchedFilesResponse counts the files that are skipped.
+type SkipWatchedFilesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Number of files.
+	Skipped       uint32 `protobuf:"varint,1,opt,name=skipped,proto3" json:"skipped,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SkipWatchedFilesResponse) Reset() {
+	*x = SkipWatchedFilesResponse{}
+	mi := &file_brokerd_v1_admin_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SkipWatchedFilesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SkipWatchedFilesResponse) ProtoMessage() {}
+
+func (x *SkipWatchedFilesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_brokerd_v1_admin_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SkipWatchedFilesResponse.ProtoReflect.Descriptor instead.
+func (*SkipWatchedFilesResponse) Descriptor() ([]byte, []int) {
+	return file_brokerd_v1_admin_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *SkipWatchedFilesResponse) GetSkipped() uint32 {
+	if x != nil {
+		return x.Skipped
+	}
+	return 0
+}
+
 var File_brokerd_v1_admin_proto protoreflect.FileDescriptor
 
 const file_brokerd_v1_admin_proto_rawDesc = "" +
@@ -2367,7 +3079,67 @@ const file_brokerd_v1_admin_proto_rawDesc = "" +
 	"\x0eparked_objects\x18\x04 \x01(\x04R\rparkedObjects\x12!\n" +
 	"\fdead_objects\x18\x05 \x01(\x04R\vdeadObjects\x12\x12\n" +
 	"\x04done\x18\x06 \x01(\bR\x04done\x125\n" +
-	"\bproblems\x18\a \x01(\v2\x19.brokerd.v1.SpoolProblemsR\bproblems*\xad\x01\n" +
+	"\bproblems\x18\a \x01(\v2\x19.brokerd.v1.SpoolProblemsR\bproblems\"\x14\n" +
+	"\x12ListWatchesRequest\"B\n" +
+	"\x13ListWatchesResponse\x12+\n" +
+	"\awatches\x18\x01 \x03(\v2\x11.brokerd.v1.WatchR\awatches\"\xcb\x05\n" +
+	"\x05Watch\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12 \n" +
+	"\vdestination\x18\x02 \x01(\tR\vdestination\x122\n" +
+	"\x05files\x18\x03 \x03(\v2\x1c.brokerd.v1.Watch.FilesEntryR\x05files\x12\x14\n" +
+	"\x05found\x18\x04 \x01(\x04R\x05found\x12\x16\n" +
+	"\x06stored\x18\x05 \x01(\x04R\x06stored\x12!\n" +
+	"\fstored_bytes\x18\x06 \x01(\x04R\vstoredBytes\x12\x16\n" +
+	"\x06failed\x18\a \x01(\x04R\x06failed\x12\x18\n" +
+	"\arefused\x18\b \x01(\x04R\arefused\x12D\n" +
+	"\x10last_stored_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x0elastStoredTime\x12;\n" +
+	"\voldest_time\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"oldestTime\x12;\n" +
+	"\vpaused_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"pausedTime\x12!\n" +
+	"\fpause_reason\x18\f \x01(\tR\vpauseReason\x12#\n" +
+	"\rpause_message\x18\r \x01(\tR\fpauseMessage\x12\x1a\n" +
+	"\bproblems\x18\x0e \x03(\tR\bproblems\x127\n" +
+	"\tscan_time\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\bscanTime\x12>\n" +
+	"\rscan_duration\x18\x10 \x01(\v2\x19.google.protobuf.DurationR\fscanDuration\x1a8\n" +
+	"\n" +
+	"FilesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"q\n" +
+	"\x17ListWatchedFilesRequest\x12\x14\n" +
+	"\x05watch\x18\x01 \x01(\tR\x05watch\x12\x16\n" +
+	"\x06states\x18\x02 \x03(\tR\x06states\x12\x12\n" +
+	"\x04plan\x18\x03 \x01(\bR\x04plan\x12\x14\n" +
+	"\x05limit\x18\x04 \x01(\rR\x05limit\"\xdb\x03\n" +
+	"\x18ListWatchedFilesResponse\x12\x14\n" +
+	"\x05watch\x18\x01 \x01(\tR\x05watch\x12\x12\n" +
+	"\x04path\x18\x02 \x01(\tR\x04path\x12\x12\n" +
+	"\x04size\x18\x03 \x01(\x04R\x04size\x12;\n" +
+	"\vmodify_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"modifyTime\x12\x14\n" +
+	"\x05state\x18\x05 \x01(\tR\x05state\x12\x12\n" +
+	"\x04rule\x18\x06 \x01(\tR\x04rule\x127\n" +
+	"\trule_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\bruleTime\x12\x16\n" +
+	"\x06reason\x18\b \x01(\tR\x06reason\x12\x18\n" +
+	"\amessage\x18\t \x01(\tR\amessage\x12\x14\n" +
+	"\x05tries\x18\n" +
+	" \x01(\rR\x05tries\x12>\n" +
+	"\rnext_try_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\vnextTryTime\x12\x1b\n" +
+	"\tupload_id\x18\f \x01(\tR\buploadId\x12\x12\n" +
+	"\x04name\x18\r \x01(\tR\x04name\x12\x10\n" +
+	"\x03key\x18\x0e \x01(\tR\x03key\x12\x16\n" +
+	"\x06action\x18\x0f \x01(\tR\x06action\"F\n" +
+	"\x18RetryWatchedFilesRequest\x12\x14\n" +
+	"\x05watch\x18\x01 \x01(\tR\x05watch\x12\x14\n" +
+	"\x05paths\x18\x02 \x03(\tR\x05paths\"5\n" +
+	"\x19RetryWatchedFilesResponse\x12\x18\n" +
+	"\aretried\x18\x01 \x01(\rR\aretried\"E\n" +
+	"\x17SkipWatchedFilesRequest\x12\x14\n" +
+	"\x05watch\x18\x01 \x01(\tR\x05watch\x12\x14\n" +
+	"\x05paths\x18\x02 \x03(\tR\x05paths\"4\n" +
+	"\x18SkipWatchedFilesResponse\x12\x18\n" +
+	"\askipped\x18\x01 \x01(\rR\askipped*\xad\x01\n" +
 	"\fSessionState\x12\x1d\n" +
 	"\x19SESSION_STATE_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13SESSION_STATE_EMPTY\x10\x01\x12\x17\n" +
@@ -2383,7 +3155,7 @@ const file_brokerd_v1_admin_proto_rawDesc = "" +
 	"\x12SPOOL_STATE_PARKED\x10\x03\x12\x14\n" +
 	"\x10SPOOL_STATE_DEAD\x10\x04\x12\x1a\n" +
 	"\x16SPOOL_STATE_UNREADABLE\x10\x05\x12\x1b\n" +
-	"\x17SPOOL_STATE_QUARANTINED\x10\x062\x99\x06\n" +
+	"\x17SPOOL_STATE_QUARANTINED\x10\x062\x8b\t\n" +
 	"\fAdminService\x12]\n" +
 	"\x10ListDestinations\x12#.brokerd.v1.ListDestinationsRequest\x1a$.brokerd.v1.ListDestinationsResponse\x12Q\n" +
 	"\fListSessions\x12\x1f.brokerd.v1.ListSessionsRequest\x1a .brokerd.v1.ListSessionsResponse\x12W\n" +
@@ -2395,7 +3167,11 @@ const file_brokerd_v1_admin_proto_rawDesc = "" +
 	"\vExportSpool\x12\x1e.brokerd.v1.ExportSpoolRequest\x1a\x1f.brokerd.v1.ExportSpoolResponse0\x01\x12H\n" +
 	"\tDropSpool\x12\x1c.brokerd.v1.DropSpoolRequest\x1a\x1d.brokerd.v1.DropSpoolResponse\x12>\n" +
 	"\x05Drain\x12\x18.brokerd.v1.DrainRequest\x1a\x19.brokerd.v1.DrainResponse0\x01\x12H\n" +
-	"\tGetStatus\x12\x1c.brokerd.v1.GetStatusRequest\x1a\x1d.brokerd.v1.GetStatusResponseB7Z5github.com/brokerd/brokerd/proto/brokerd/v1;brokerdv1b\x06proto3"
+	"\tGetStatus\x12\x1c.brokerd.v1.GetStatusRequest\x1a\x1d.brokerd.v1.GetStatusResponse\x12N\n" +
+	"\vListWatches\x12\x1e.brokerd.v1.ListWatchesRequest\x1a\x1f.brokerd.v1.ListWatchesResponse\x12_\n" +
+	"\x10ListWatchedFiles\x12#.brokerd.v1.ListWatchedFilesRequest\x1a$.brokerd.v1.ListWatchedFilesResponse0\x01\x12`\n" +
+	"\x11RetryWatchedFiles\x12$.brokerd.v1.RetryWatchedFilesRequest\x1a%.brokerd.v1.RetryWatchedFilesResponse\x12]\n" +
+	"\x10SkipWatchedFiles\x12#.brokerd.v1.SkipWatchedFilesRequest\x1a$.brokerd.v1.SkipWatchedFilesResponseB7Z5github.com/brokerd/brokerd/proto/brokerd/v1;brokerdv1b\x06proto3"
 
 var (
 	file_brokerd_v1_admin_proto_rawDescOnce sync.Once
@@ -2410,95 +3186,123 @@ func file_brokerd_v1_admin_proto_rawDescGZIP() []byte {
 }
 
 var file_brokerd_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_brokerd_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_brokerd_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
 var file_brokerd_v1_admin_proto_goTypes = []any{
-	(SessionState)(0),                // 0: brokerd.v1.SessionState
-	(SpoolState)(0),                  // 1: brokerd.v1.SpoolState
-	(*ListDestinationsRequest)(nil),  // 2: brokerd.v1.ListDestinationsRequest
-	(*ListDestinationsResponse)(nil), // 3: brokerd.v1.ListDestinationsResponse
-	(*Destination)(nil),              // 4: brokerd.v1.Destination
-	(*Verification)(nil),             // 5: brokerd.v1.Verification
-	(*VerificationProblem)(nil),      // 6: brokerd.v1.VerificationProblem
-	(*SpoolProblems)(nil),            // 7: brokerd.v1.SpoolProblems
-	(*SpoolUsage)(nil),               // 8: brokerd.v1.SpoolUsage
-	(*ListSessionsRequest)(nil),      // 9: brokerd.v1.ListSessionsRequest
-	(*ListSessionsResponse)(nil),     // 10: brokerd.v1.ListSessionsResponse
-	(*Session)(nil),                  // 11: brokerd.v1.Session
-	(*RefreshSessionRequest)(nil),    // 12: brokerd.v1.RefreshSessionRequest
-	(*RefreshSessionResponse)(nil),   // 13: brokerd.v1.RefreshSessionResponse
-	(*ReloadRequest)(nil),            // 14: brokerd.v1.ReloadRequest
-	(*ReloadResponse)(nil),           // 15: brokerd.v1.ReloadResponse
-	(*GetStatusRequest)(nil),         // 16: brokerd.v1.GetStatusRequest
-	(*GetStatusResponse)(nil),        // 17: brokerd.v1.GetStatusResponse
-	(*ListSpoolRequest)(nil),         // 18: brokerd.v1.ListSpoolRequest
-	(*ListSpoolResponse)(nil),        // 19: brokerd.v1.ListSpoolResponse
-	(*RetrySpoolRequest)(nil),        // 20: brokerd.v1.RetrySpoolRequest
-	(*RetrySpoolResponse)(nil),       // 21: brokerd.v1.RetrySpoolResponse
-	(*ExportSpoolRequest)(nil),       // 22: brokerd.v1.ExportSpoolRequest
-	(*ExportSpoolResponse)(nil),      // 23: brokerd.v1.ExportSpoolResponse
-	(*DropSpoolRequest)(nil),         // 24: brokerd.v1.DropSpoolRequest
-	(*DropSpoolResponse)(nil),        // 25: brokerd.v1.DropSpoolResponse
-	(*DrainRequest)(nil),             // 26: brokerd.v1.DrainRequest
-	(*DrainResponse)(nil),            // 27: brokerd.v1.DrainResponse
-	(*timestamppb.Timestamp)(nil),    // 28: google.protobuf.Timestamp
-	(CheckResult)(0),                 // 29: brokerd.v1.CheckResult
-	(*durationpb.Duration)(nil),      // 30: google.protobuf.Duration
+	(SessionState)(0),                 // 0: brokerd.v1.SessionState
+	(SpoolState)(0),                   // 1: brokerd.v1.SpoolState
+	(*ListDestinationsRequest)(nil),   // 2: brokerd.v1.ListDestinationsRequest
+	(*ListDestinationsResponse)(nil),  // 3: brokerd.v1.ListDestinationsResponse
+	(*Destination)(nil),               // 4: brokerd.v1.Destination
+	(*Verification)(nil),              // 5: brokerd.v1.Verification
+	(*VerificationProblem)(nil),       // 6: brokerd.v1.VerificationProblem
+	(*SpoolProblems)(nil),             // 7: brokerd.v1.SpoolProblems
+	(*SpoolUsage)(nil),                // 8: brokerd.v1.SpoolUsage
+	(*ListSessionsRequest)(nil),       // 9: brokerd.v1.ListSessionsRequest
+	(*ListSessionsResponse)(nil),      // 10: brokerd.v1.ListSessionsResponse
+	(*Session)(nil),                   // 11: brokerd.v1.Session
+	(*RefreshSessionRequest)(nil),     // 12: brokerd.v1.RefreshSessionRequest
+	(*RefreshSessionResponse)(nil),    // 13: brokerd.v1.RefreshSessionResponse
+	(*ReloadRequest)(nil),             // 14: brokerd.v1.ReloadRequest
+	(*ReloadResponse)(nil),            // 15: brokerd.v1.ReloadResponse
+	(*GetStatusRequest)(nil),          // 16: brokerd.v1.GetStatusRequest
+	(*GetStatusResponse)(nil),         // 17: brokerd.v1.GetStatusResponse
+	(*ListSpoolRequest)(nil),          // 18: brokerd.v1.ListSpoolRequest
+	(*ListSpoolResponse)(nil),         // 19: brokerd.v1.ListSpoolResponse
+	(*RetrySpoolRequest)(nil),         // 20: brokerd.v1.RetrySpoolRequest
+	(*RetrySpoolResponse)(nil),        // 21: brokerd.v1.RetrySpoolResponse
+	(*ExportSpoolRequest)(nil),        // 22: brokerd.v1.ExportSpoolRequest
+	(*ExportSpoolResponse)(nil),       // 23: brokerd.v1.ExportSpoolResponse
+	(*DropSpoolRequest)(nil),          // 24: brokerd.v1.DropSpoolRequest
+	(*DropSpoolResponse)(nil),         // 25: brokerd.v1.DropSpoolResponse
+	(*DrainRequest)(nil),              // 26: brokerd.v1.DrainRequest
+	(*DrainResponse)(nil),             // 27: brokerd.v1.DrainResponse
+	(*ListWatchesRequest)(nil),        // 28: brokerd.v1.ListWatchesRequest
+	(*ListWatchesResponse)(nil),       // 29: brokerd.v1.ListWatchesResponse
+	(*Watch)(nil),                     // 30: brokerd.v1.Watch
+	(*ListWatchedFilesRequest)(nil),   // 31: brokerd.v1.ListWatchedFilesRequest
+	(*ListWatchedFilesResponse)(nil),  // 32: brokerd.v1.ListWatchedFilesResponse
+	(*RetryWatchedFilesRequest)(nil),  // 33: brokerd.v1.RetryWatchedFilesRequest
+	(*RetryWatchedFilesResponse)(nil), // 34: brokerd.v1.RetryWatchedFilesResponse
+	(*SkipWatchedFilesRequest)(nil),   // 35: brokerd.v1.SkipWatchedFilesRequest
+	(*SkipWatchedFilesResponse)(nil),  // 36: brokerd.v1.SkipWatchedFilesResponse
+	nil,                               // 37: brokerd.v1.Watch.FilesEntry
+	(*timestamppb.Timestamp)(nil),     // 38: google.protobuf.Timestamp
+	(CheckResult)(0),                  // 39: brokerd.v1.CheckResult
+	(*durationpb.Duration)(nil),       // 40: google.protobuf.Duration
 }
 var file_brokerd_v1_admin_proto_depIdxs = []int32{
 	4,  // 0: brokerd.v1.ListDestinationsResponse.destinations:type_name -> brokerd.v1.Destination
-	28, // 1: brokerd.v1.Destination.last_stored_time:type_name -> google.protobuf.Timestamp
+	38, // 1: brokerd.v1.Destination.last_stored_time:type_name -> google.protobuf.Timestamp
 	8,  // 2: brokerd.v1.Destination.spool:type_name -> brokerd.v1.SpoolUsage
 	5,  // 3: brokerd.v1.Destination.verification:type_name -> brokerd.v1.Verification
-	29, // 4: brokerd.v1.Verification.result:type_name -> brokerd.v1.CheckResult
-	28, // 5: brokerd.v1.Verification.since_time:type_name -> google.protobuf.Timestamp
-	28, // 6: brokerd.v1.Verification.check_time:type_name -> google.protobuf.Timestamp
-	28, // 7: brokerd.v1.Verification.next_time:type_name -> google.protobuf.Timestamp
+	39, // 4: brokerd.v1.Verification.result:type_name -> brokerd.v1.CheckResult
+	38, // 5: brokerd.v1.Verification.since_time:type_name -> google.protobuf.Timestamp
+	38, // 6: brokerd.v1.Verification.check_time:type_name -> google.protobuf.Timestamp
+	38, // 7: brokerd.v1.Verification.next_time:type_name -> google.protobuf.Timestamp
 	6,  // 8: brokerd.v1.Verification.problems:type_name -> brokerd.v1.VerificationProblem
-	29, // 9: brokerd.v1.VerificationProblem.result:type_name -> brokerd.v1.CheckResult
-	28, // 10: brokerd.v1.SpoolUsage.oldest_time:type_name -> google.protobuf.Timestamp
-	28, // 11: brokerd.v1.SpoolUsage.parked_time:type_name -> google.protobuf.Timestamp
+	39, // 9: brokerd.v1.VerificationProblem.result:type_name -> brokerd.v1.CheckResult
+	38, // 10: brokerd.v1.SpoolUsage.oldest_time:type_name -> google.protobuf.Timestamp
+	38, // 11: brokerd.v1.SpoolUsage.parked_time:type_name -> google.protobuf.Timestamp
 	11, // 12: brokerd.v1.ListSessionsResponse.sessions:type_name -> brokerd.v1.Session
 	0,  // 13: brokerd.v1.Session.state:type_name -> brokerd.v1.SessionState
-	28, // 14: brokerd.v1.Session.issue_time:type_name -> google.protobuf.Timestamp
-	28, // 15: brokerd.v1.Session.expire_time:type_name -> google.protobuf.Timestamp
-	28, // 16: brokerd.v1.Session.refresh_time:type_name -> google.protobuf.Timestamp
-	30, // 17: brokerd.v1.Session.time_left:type_name -> google.protobuf.Duration
-	30, // 18: brokerd.v1.Session.refresh_in:type_name -> google.protobuf.Duration
+	38, // 14: brokerd.v1.Session.issue_time:type_name -> google.protobuf.Timestamp
+	38, // 15: brokerd.v1.Session.expire_time:type_name -> google.protobuf.Timestamp
+	38, // 16: brokerd.v1.Session.refresh_time:type_name -> google.protobuf.Timestamp
+	40, // 17: brokerd.v1.Session.time_left:type_name -> google.protobuf.Duration
+	40, // 18: brokerd.v1.Session.refresh_in:type_name -> google.protobuf.Duration
 	11, // 19: brokerd.v1.RefreshSessionResponse.session:type_name -> brokerd.v1.Session
-	28, // 20: brokerd.v1.GetStatusResponse.start_time:type_name -> google.protobuf.Timestamp
+	38, // 20: brokerd.v1.GetStatusResponse.start_time:type_name -> google.protobuf.Timestamp
 	7,  // 21: brokerd.v1.GetStatusResponse.spool_problems:type_name -> brokerd.v1.SpoolProblems
-	28, // 22: brokerd.v1.GetStatusResponse.log_stalled_time:type_name -> google.protobuf.Timestamp
+	38, // 22: brokerd.v1.GetStatusResponse.log_stalled_time:type_name -> google.protobuf.Timestamp
 	1,  // 23: brokerd.v1.ListSpoolRequest.states:type_name -> brokerd.v1.SpoolState
 	1,  // 24: brokerd.v1.ListSpoolResponse.state:type_name -> brokerd.v1.SpoolState
-	28, // 25: brokerd.v1.ListSpoolResponse.received_time:type_name -> google.protobuf.Timestamp
-	28, // 26: brokerd.v1.ListSpoolResponse.next_try_time:type_name -> google.protobuf.Timestamp
-	30, // 27: brokerd.v1.DrainRequest.timeout:type_name -> google.protobuf.Duration
+	38, // 25: brokerd.v1.ListSpoolResponse.received_time:type_name -> google.protobuf.Timestamp
+	38, // 26: brokerd.v1.ListSpoolResponse.next_try_time:type_name -> google.protobuf.Timestamp
+	40, // 27: brokerd.v1.DrainRequest.timeout:type_name -> google.protobuf.Duration
 	7,  // 28: brokerd.v1.DrainResponse.problems:type_name -> brokerd.v1.SpoolProblems
-	2,  // 29: brokerd.v1.AdminService.ListDestinations:input_type -> brokerd.v1.ListDestinationsRequest
-	9,  // 30: brokerd.v1.AdminService.ListSessions:input_type -> brokerd.v1.ListSessionsRequest
-	12, // 31: brokerd.v1.AdminService.RefreshSession:input_type -> brokerd.v1.RefreshSessionRequest
-	14, // 32: brokerd.v1.AdminService.Reload:input_type -> brokerd.v1.ReloadRequest
-	18, // 33: brokerd.v1.AdminService.ListSpool:input_type -> brokerd.v1.ListSpoolRequest
-	20, // 34: brokerd.v1.AdminService.RetrySpool:input_type -> brokerd.v1.RetrySpoolRequest
-	22, // 35: brokerd.v1.AdminService.ExportSpool:input_type -> brokerd.v1.ExportSpoolRequest
-	24, // 36: brokerd.v1.AdminService.DropSpool:input_type -> brokerd.v1.DropSpoolRequest
-	26, // 37: brokerd.v1.AdminService.Drain:input_type -> brokerd.v1.DrainRequest
-	16, // 38: brokerd.v1.AdminService.GetStatus:input_type -> brokerd.v1.GetStatusRequest
-	3,  // 39: brokerd.v1.AdminService.ListDestinations:output_type -> brokerd.v1.ListDestinationsResponse
-	10, // 40: brokerd.v1.AdminService.ListSessions:output_type -> brokerd.v1.ListSessionsResponse
-	13, // 41: brokerd.v1.AdminService.RefreshSession:output_type -> brokerd.v1.RefreshSessionResponse
-	15, // 42: brokerd.v1.AdminService.Reload:output_type -> brokerd.v1.ReloadResponse
-	19, // 43: brokerd.v1.AdminService.ListSpool:output_type -> brokerd.v1.ListSpoolResponse
-	21, // 44: brokerd.v1.AdminService.RetrySpool:output_type -> brokerd.v1.RetrySpoolResponse
-	23, // 45: brokerd.v1.AdminService.ExportSpool:output_type -> brokerd.v1.ExportSpoolResponse
-	25, // 46: brokerd.v1.AdminService.DropSpool:output_type -> brokerd.v1.DropSpoolResponse
-	27, // 47: brokerd.v1.AdminService.Drain:output_type -> brokerd.v1.DrainResponse
-	17, // 48: brokerd.v1.AdminService.GetStatus:output_type -> brokerd.v1.GetStatusResponse
-	39, // [39:49] is the sub-list for method output_type
-	29, // [29:39] is the sub-list for method input_type
-	29, // [29:29] is the sub-list for extension type_name
-	29, // [29:29] is the sub-list for extension extendee
-	0,  // [0:29] is the sub-list for field type_name
+	30, // 29: brokerd.v1.ListWatchesResponse.watches:type_name -> brokerd.v1.Watch
+	37, // 30: brokerd.v1.Watch.files:type_name -> brokerd.v1.Watch.FilesEntry
+	38, // 31: brokerd.v1.Watch.last_stored_time:type_name -> google.protobuf.Timestamp
+	38, // 32: brokerd.v1.Watch.oldest_time:type_name -> google.protobuf.Timestamp
+	38, // 33: brokerd.v1.Watch.paused_time:type_name -> google.protobuf.Timestamp
+	38, // 34: brokerd.v1.Watch.scan_time:type_name -> google.protobuf.Timestamp
+	40, // 35: brokerd.v1.Watch.scan_duration:type_name -> google.protobuf.Duration
+	38, // 36: brokerd.v1.ListWatchedFilesResponse.modify_time:type_name -> google.protobuf.Timestamp
+	38, // 37: brokerd.v1.ListWatchedFilesResponse.rule_time:type_name -> google.protobuf.Timestamp
+	38, // 38: brokerd.v1.ListWatchedFilesResponse.next_try_time:type_name -> google.protobuf.Timestamp
+	2,  // 39: brokerd.v1.AdminService.ListDestinations:input_type -> brokerd.v1.ListDestinationsRequest
+	9,  // 40: brokerd.v1.AdminService.ListSessions:input_type -> brokerd.v1.ListSessionsRequest
+	12, // 41: brokerd.v1.AdminService.RefreshSession:input_type -> brokerd.v1.RefreshSessionRequest
+	14, // 42: brokerd.v1.AdminService.Reload:input_type -> brokerd.v1.ReloadRequest
+	18, // 43: brokerd.v1.AdminService.ListSpool:input_type -> brokerd.v1.ListSpoolRequest
+	20, // 44: brokerd.v1.AdminService.RetrySpool:input_type -> brokerd.v1.RetrySpoolRequest
+	22, // 45: brokerd.v1.AdminService.ExportSpool:input_type -> brokerd.v1.ExportSpoolRequest
+	24, // 46: brokerd.v1.AdminService.DropSpool:input_type -> brokerd.v1.DropSpoolRequest
+	26, // 47: brokerd.v1.AdminService.Drain:input_type -> brokerd.v1.DrainRequest
+	16, // 48: brokerd.v1.AdminService.GetStatus:input_type -> brokerd.v1.GetStatusRequest
+	28, // 49: brokerd.v1.AdminService.ListWatches:input_type -> brokerd.v1.ListWatchesRequest
+	31, // 50: brokerd.v1.AdminService.ListWatchedFiles:input_type -> brokerd.v1.ListWatchedFilesRequest
+	33, // 51: brokerd.v1.AdminService.RetryWatchedFiles:input_type -> brokerd.v1.RetryWatchedFilesRequest
+	35, // 52: brokerd.v1.AdminService.SkipWatchedFiles:input_type -> brokerd.v1.SkipWatchedFilesRequest
+	3,  // 53: brokerd.v1.AdminService.ListDestinations:output_type -> brokerd.v1.ListDestinationsResponse
+	10, // 54: brokerd.v1.AdminService.ListSessions:output_type -> brokerd.v1.ListSessionsResponse
+	13, // 55: brokerd.v1.AdminService.RefreshSession:output_type -> brokerd.v1.RefreshSessionResponse
+	15, // 56: brokerd.v1.AdminService.Reload:output_type -> brokerd.v1.ReloadResponse
+	19, // 57: brokerd.v1.AdminService.ListSpool:output_type -> brokerd.v1.ListSpoolResponse
+	21, // 58: brokerd.v1.AdminService.RetrySpool:output_type -> brokerd.v1.RetrySpoolResponse
+	23, // 59: brokerd.v1.AdminService.ExportSpool:output_type -> brokerd.v1.ExportSpoolResponse
+	25, // 60: brokerd.v1.AdminService.DropSpool:output_type -> brokerd.v1.DropSpoolResponse
+	27, // 61: brokerd.v1.AdminService.Drain:output_type -> brokerd.v1.DrainResponse
+	17, // 62: brokerd.v1.AdminService.GetStatus:output_type -> brokerd.v1.GetStatusResponse
+	29, // 63: brokerd.v1.AdminService.ListWatches:output_type -> brokerd.v1.ListWatchesResponse
+	32, // 64: brokerd.v1.AdminService.ListWatchedFiles:output_type -> brokerd.v1.ListWatchedFilesResponse
+	34, // 65: brokerd.v1.AdminService.RetryWatchedFiles:output_type -> brokerd.v1.RetryWatchedFilesResponse
+	36, // 66: brokerd.v1.AdminService.SkipWatchedFiles:output_type -> brokerd.v1.SkipWatchedFilesResponse
+	53, // [53:67] is the sub-list for method output_type
+	39, // [39:53] is the sub-list for method input_type
+	39, // [39:39] is the sub-list for extension type_name
+	39, // [39:39] is the sub-list for extension extendee
+	0,  // [0:39] is the sub-list for field type_name
 }
 
 func init() { file_brokerd_v1_admin_proto_init() }
@@ -2513,7 +3317,7 @@ func file_brokerd_v1_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_brokerd_v1_admin_proto_rawDesc), len(file_brokerd_v1_admin_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   26,
+			NumMessages:   36,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -19,16 +19,20 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	AdminService_ListDestinations_FullMethodName = "/brokerd.v1.AdminService/ListDestinations"
-	AdminService_ListSessions_FullMethodName     = "/brokerd.v1.AdminService/ListSessions"
-	AdminService_RefreshSession_FullMethodName   = "/brokerd.v1.AdminService/RefreshSession"
-	AdminService_Reload_FullMethodName           = "/brokerd.v1.AdminService/Reload"
-	AdminService_ListSpool_FullMethodName        = "/brokerd.v1.AdminService/ListSpool"
-	AdminService_RetrySpool_FullMethodName       = "/brokerd.v1.AdminService/RetrySpool"
-	AdminService_ExportSpool_FullMethodName      = "/brokerd.v1.AdminService/ExportSpool"
-	AdminService_DropSpool_FullMethodName        = "/brokerd.v1.AdminService/DropSpool"
-	AdminService_Drain_FullMethodName            = "/brokerd.v1.AdminService/Drain"
-	AdminService_GetStatus_FullMethodName        = "/brokerd.v1.AdminService/GetStatus"
+	AdminService_ListDestinations_FullMethodName  = "/brokerd.v1.AdminService/ListDestinations"
+	AdminService_ListSessions_FullMethodName      = "/brokerd.v1.AdminService/ListSessions"
+	AdminService_RefreshSession_FullMethodName    = "/brokerd.v1.AdminService/RefreshSession"
+	AdminService_Reload_FullMethodName            = "/brokerd.v1.AdminService/Reload"
+	AdminService_ListSpool_FullMethodName         = "/brokerd.v1.AdminService/ListSpool"
+	AdminService_RetrySpool_FullMethodName        = "/brokerd.v1.AdminService/RetrySpool"
+	AdminService_ExportSpool_FullMethodName       = "/brokerd.v1.AdminService/ExportSpool"
+	AdminService_DropSpool_FullMethodName         = "/brokerd.v1.AdminService/DropSpool"
+	AdminService_Drain_FullMethodName             = "/brokerd.v1.AdminService/Drain"
+	AdminService_GetStatus_FullMethodName         = "/brokerd.v1.AdminService/GetStatus"
+	AdminService_ListWatches_FullMethodName       = "/brokerd.v1.AdminService/ListWatches"
+	AdminService_ListWatchedFiles_FullMethodName  = "/brokerd.v1.AdminService/ListWatchedFiles"
+	AdminService_RetryWatchedFiles_FullMethodName = "/brokerd.v1.AdminService/RetryWatchedFiles"
+	AdminService_SkipWatchedFiles_FullMethodName  = "/brokerd.v1.AdminService/SkipWatchedFiles"
 )
 
 // AdminServiceClient is the client API for AdminService service.
@@ -65,6 +69,14 @@ type AdminServiceClient interface {
 	Drain(ctx context.Context, in *DrainRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[DrainResponse], error)
 	// GetStatus returns the daemon's version, uptime, limits and load.
 	GetStatus(ctx context.Context, in *GetStatusRequest, opts ...grpc.CallOption) (*GetStatusResponse, error)
+	// ListWatches returns the state of the watches whose destinations the caller may see.
+	ListWatches(ctx context.Context, in *ListWatchesRequest, opts ...grpc.CallOption) (*ListWatchesResponse, error)
+	// ListWatchedFiles returns the files of watches, in the order of their delivery.
+	ListWatchedFiles(ctx context.Context, in *ListWatchedFilesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListWatchedFilesResponse], error)
+	// RetryWatchedFiles tries failed, dead and refused files again now.
+	RetryWatchedFiles(ctx context.Context, in *RetryWatchedFilesRequest, opts ...grpc.CallOption) (*RetryWatchedFilesResponse, error)
+	// SkipWatchedFiles decides that files are not delivered. They stay where they are.
+	SkipWatchedFiles(ctx context.Context, in *SkipWatchedFilesRequest, opts ...grpc.CallOption) (*SkipWatchedFilesResponse, error)
 }
 
 type adminServiceClient struct {
@@ -202,6 +214,55 @@ func (c *adminServiceClient) GetStatus(ctx context.Context, in *GetStatusRequest
 	return out, nil
 }
 
+func (c *adminServiceClient) ListWatches(ctx context.Context, in *ListWatchesRequest, opts ...grpc.CallOption) (*ListWatchesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListWatchesResponse)
+	err := c.cc.Invoke(ctx, AdminService_ListWatches_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminServiceClient) ListWatchedFiles(ctx context.Context, in *ListWatchedFilesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListWatchedFilesResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &AdminService_ServiceDesc.Streams[3], AdminService_ListWatchedFiles_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ListWatchedFilesRequest, ListWatchedFilesResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type AdminService_ListWatchedFilesClient = grpc.ServerStreamingClient[ListWatchedFilesResponse]
+
+func (c *adminServiceClient) RetryWatchedFiles(ctx context.Context, in *RetryWatchedFilesRequest, opts ...grpc.CallOption) (*RetryWatchedFilesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RetryWatchedFilesResponse)
+	err := c.cc.Invoke(ctx, AdminService_RetryWatchedFiles_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminServiceClient) SkipWatchedFiles(ctx context.Context, in *SkipWatchedFilesRequest, opts ...grpc.CallOption) (*SkipWatchedFilesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SkipWatchedFilesResponse)
+	err := c.cc.Invoke(ctx, AdminService_SkipWatchedFiles_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // AdminServiceServer is the server API for AdminService service.
 // All implementations must embed UnimplementedAdminServiceServer
 // for forward compatibility.
@@ -236,6 +297,14 @@ type AdminServiceServer interface {
 	Drain(*DrainRequest, grpc.ServerStreamingServer[DrainResponse]) error
 	// GetStatus returns the daemon's version, uptime, limits and load.
 	GetStatus(context.Context, *GetStatusRequest) (*GetStatusResponse, error)
+	// ListWatches returns the state of the watches whose destinations the caller may see.
+	ListWatches(context.Context, *ListWatchesRequest) (*ListWatchesResponse, error)
+	// ListWatchedFiles returns the files of watches, in the order of their delivery.
+	ListWatchedFiles(*ListWatchedFilesRequest, grpc.ServerStreamingServer[ListWatchedFilesResponse]) error
+	// RetryWatchedFiles tries failed, dead and refused files again now.
+	RetryWatchedFiles(context.Context, *RetryWatchedFilesRequest) (*RetryWatchedFilesResponse, error)
+	// SkipWatchedFiles decides that files are not delivered. They stay where they are.
+	SkipWatchedFiles(context.Context, *SkipWatchedFilesRequest) (*SkipWatchedFilesResponse, error)
 	mustEmbedUnimplementedAdminServiceServer()
 }
 
@@ -275,6 +344,18 @@ func (UnimplementedAdminServiceServer) Drain(*DrainRequest, grpc.ServerStreaming
 }
 func (UnimplementedAdminServiceServer) GetStatus(context.Context, *GetStatusRequest) (*GetStatusResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetStatus not implemented")
+}
+func (UnimplementedAdminServiceServer) ListWatches(context.Context, *ListWatchesRequest) (*ListWatchesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListWatches not implemented")
+}
+func (UnimplementedAdminServiceServer) ListWatchedFiles(*ListWatchedFilesRequest, grpc.ServerStreamingServer[ListWatchedFilesResponse]) error {
+	return status.Error(codes.Unimplemented, "method ListWatchedFiles not implemented")
+}
+func (UnimplementedAdminServiceServer) RetryWatchedFiles(context.Context, *RetryWatchedFilesRequest) (*RetryWatchedFilesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RetryWatchedFiles not implemented")
+}
+func (UnimplementedAdminServiceServer) SkipWatchedFiles(context.Context, *SkipWatchedFilesRequest) (*SkipWatchedFilesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SkipWatchedFiles not implemented")
 }
 func (UnimplementedAdminServiceServer) mustEmbedUnimplementedAdminServiceServer() {}
 func (UnimplementedAdminServiceServer) testEmbeddedByValue()                      {}
@@ -456,6 +537,71 @@ func _AdminService_GetStatus_Handler(srv interface{}, ctx context.Context, dec f
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AdminService_ListWatches_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListWatchesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).ListWatches(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_ListWatches_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).ListWatches(ctx, req.(*ListWatchesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AdminService_ListWatchedFiles_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(ListWatchedFilesRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(AdminServiceServer).ListWatchedFiles(m, &grpc.GenericServerStream[ListWatchedFilesRequest, ListWatchedFilesResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type AdminService_ListWatchedFilesServer = grpc.ServerStreamingServer[ListWatchedFilesResponse]
+
+func _AdminService_RetryWatchedFiles_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RetryWatchedFilesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).RetryWatchedFiles(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_RetryWatchedFiles_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).RetryWatchedFiles(ctx, req.(*RetryWatchedFilesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AdminService_SkipWatchedFiles_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SkipWatchedFilesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).SkipWatchedFiles(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_SkipWatchedFiles_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).SkipWatchedFiles(ctx, req.(*SkipWatchedFilesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // AdminService_ServiceDesc is the grpc.ServiceDesc for AdminService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -491,6 +637,18 @@ var AdminService_ServiceDesc = grpc.ServiceDesc{
 			MethodName: "GetStatus",
 			Handler:    _AdminService_GetStatus_Handler,
 		},
+		{
+			MethodName: "ListWatches",
+			Handler:    _AdminService_ListWatches_Handler,
+		},
+		{
+			MethodName: "RetryWatchedFiles",
+			Handler:    _AdminService_RetryWatchedFiles_Handler,
+		},
+		{
+			MethodName: "SkipWatchedFiles",
+			Handler:    _AdminService_SkipWatchedFiles_Handler,
+		},
 	},
 	Streams: []grpc.StreamDesc{
 		{
@@ -506,6 +664,11 @@ var AdminService_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "Drain",
 			Handler:       _AdminService_Drain_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "ListWatchedFiles",
+			Handler:       _AdminService_ListWatchedFiles_Handler,
 			ServerStreams: true,
 		},
 	},
