@@ -27,8 +27,9 @@ func statusCommand(a *console.App) *cobra.Command {
 		Use:   "status [DESTINATION…]",
 		Short: "Show the daemon, its destinations and, for administrators, its sessions",
 		Long: `Show the daemon's version and load, and the destinations on which this user has
-rights, each with its objects in the spool; with names, only these. If an access rule grants this user
-"admin", show the role sessions as well.
+rights, each with its objects in the spool, and the watches of these destinations;
+with names, only these. If an access rule grants this user "admin", show the role
+sessions as well.
 
 Exits 0 if every destination shown is ready, 1 if one is not, 75 if the daemon does
 not answer.`,
@@ -59,10 +60,17 @@ not answer.`,
 			if err := onlyNamed(names, dests, sessions); err != nil {
 				return err
 			}
+			watches, err := c.Admin().ListWatches(ctx, &brokerdv1.ListWatchesRequest{})
+			if err != nil && status.Code(err) != codes.Unimplemented { // by an older daemon
+				return c.FromError(err)
+			}
+			if len(names) > 0 && watches != nil {
+				watches.Watches = slices.DeleteFunc(watches.GetWatches(), func(w *brokerdv1.Watch) bool { return !slices.Contains(names, w.GetDestination()) })
+			}
 			if out == console.FormatJSON {
-				err = writeStatusJSON(a.Out, st, dests, sessions)
+				err = writeStatusJSON(a.Out, st, dests, sessions, watches)
 			} else {
-				err = writeStatus(a, st, dests, sessions)
+				err = writeStatus(a, st, dests, sessions, watches)
 			}
 			if err != nil {
 				return err
@@ -117,7 +125,7 @@ func noSuchDestination(name string, known []string) error {
 }
 
 func writeStatusJSON(w io.Writer, st *brokerdv1.GetStatusResponse, dests *brokerdv1.ListDestinationsResponse,
-	sessions *brokerdv1.ListSessionsResponse) error {
+	sessions *brokerdv1.ListSessionsResponse, watches *brokerdv1.ListWatchesResponse) error {
 	opts := protojson.MarshalOptions{UseProtoNames: true, EmitUnpopulated: true}
 	list := func(n int, at func(int) proto.Message) ([]json.RawMessage, error) {
 		all := make([]json.RawMessage, n)
@@ -144,13 +152,18 @@ func writeStatusJSON(w io.Writer, st *brokerdv1.GetStatusResponse, dests *broker
 			return err
 		}
 	}
+	if n := len(watches.GetWatches()); n > 0 {
+		if doc["watches"], err = list(n, func(i int) proto.Message { return watches.GetWatches()[i] }); err != nil {
+			return err
+		}
+	}
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	return enc.Encode(doc)
 }
 
 func writeStatus(a *console.App, st *brokerdv1.GetStatusResponse, dests *brokerdv1.ListDestinationsResponse,
-	sessions *brokerdv1.ListSessionsResponse) error {
+	sessions *brokerdv1.ListSessionsResponse, watches *brokerdv1.ListWatchesResponse) error {
 	p := console.PaletteFor(a.Out)
 	tw := tabwriter.NewWriter(a.Out, 0, 0, 2, ' ', 0)
 	row := func(format string, args ...any) { _, _ = fmt.Fprintf(tw, format+"\n", args...) }
@@ -188,6 +201,7 @@ func writeStatus(a *console.App, st *brokerdv1.GetStatusResponse, dests *brokerd
 		writeVerification(row, p, d, time.Now())
 		writeSpoolUsage(row, p, d, time.Now())
 	}
+	writeWatches(row, p, watches.GetWatches(), time.Now())
 	if sessions != nil {
 		row("\n%s", p.Bold("sessions"))
 		for _, s := range sessions.GetSessions() {

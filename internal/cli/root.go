@@ -9,6 +9,7 @@ import (
 	"github.com/brokerd/brokerd/internal/cli/policycmd"
 	"github.com/brokerd/brokerd/internal/cli/sandboxcmd"
 	"github.com/brokerd/brokerd/internal/cli/spoolcmd"
+	"github.com/brokerd/brokerd/internal/cli/watchcmd"
 
 	"github.com/spf13/cobra"
 )
@@ -49,7 +50,7 @@ without AWS.`,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.AddCommand(initcmd.InitCommand(a), setupCommand(a), uploadCommand(a), verifyCommand(a), statusCommand(a), waitCommand(a),
-		spoolcmd.SpoolCommand(a), drainCommand(a), reloadCommand(a), sessionsCommand(a), credentialsCommand(a), execCommand(a),
+		spoolcmd.SpoolCommand(a), watchcmd.WatchCommand(a), drainCommand(a), reloadCommand(a), sessionsCommand(a), credentialsCommand(a), execCommand(a),
 		identityCommand(a), explainCommand(a), policycmd.PolicyCommand(a),
 		demoCommand(a), devCommand(a), sandboxcmd.SandboxCommand(a), versionCommand(a), console.ExitCodesTopic())
 	console.Finish(root)
