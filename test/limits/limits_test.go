@@ -175,6 +175,8 @@ destinations:
     key: logs/{name}-{id}
 access:
   - {peer: {uid: "1"}, destinations: [logs], allow: [upload]}
+watch:
+  - {name: app, paths: [/var/log/app/*.gz], destination: logs}
 `))
 	if err != nil {
 		t.Fatal(err)
@@ -199,5 +201,8 @@ access:
 			out[section+"."+name] = n
 		}
 	}
+	w := c.Watch[0] // the defaults of an entry of the list
+	out["watch.scan"], out["watch.finished.idle"] = w.Scan.Std().Seconds(), w.Finished.Idle.Std().Seconds()
+	out["watch.concurrency"] = float64(w.Concurrency)
 	return out
 }
