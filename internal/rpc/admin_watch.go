@@ -65,11 +65,8 @@ func watchOf(s watch.Status) *brokerdv1.Watch {
 	return out
 }
 
-// watches returns the watches to administrators: paths of files are not for everybody.
-func (a *adminService) watches(ctx context.Context) (Watches, error) {
-	if err := a.admin(ctx); err != nil {
-		return nil, err
-	}
+// watches returns the watches to a call that was admitted.
+func (a *adminService) watches() (Watches, error) {
 	if a.s.o.Watches == nil {
 		return nil, reason.New(reason.WatchUnknown, "the daemon has no watches")
 	}
@@ -81,7 +78,10 @@ func (a *adminService) ListWatchedFiles(
 	req *brokerdv1.ListWatchedFilesRequest,
 	stream grpc.ServerStreamingServer[brokerdv1.ListWatchedFilesResponse],
 ) error {
-	w, err := a.watches(stream.Context())
+	if err := a.reads(stream.Context(), "ListWatchedFiles", zap.String("watch", req.GetWatch())); err != nil {
+		return err
+	}
+	w, err := a.watches()
 	if err != nil {
 		return err
 	}
@@ -125,7 +125,10 @@ func (a *adminService) RetryWatchedFiles(
 	ctx context.Context,
 	req *brokerdv1.RetryWatchedFilesRequest,
 ) (*brokerdv1.RetryWatchedFilesResponse, error) {
-	w, err := a.watches(ctx)
+	if err := a.acts(ctx, "RetryWatchedFiles", filesOf(req.GetWatch(), req.GetPaths())...); err != nil {
+		return nil, err
+	}
+	w, err := a.watches()
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +146,10 @@ func (a *adminService) SkipWatchedFiles(
 	ctx context.Context,
 	req *brokerdv1.SkipWatchedFilesRequest,
 ) (*brokerdv1.SkipWatchedFilesResponse, error) {
-	w, err := a.watches(ctx)
+	if err := a.acts(ctx, "SkipWatchedFiles", filesOf(req.GetWatch(), req.GetPaths())...); err != nil {
+		return nil, err
+	}
+	w, err := a.watches()
 	if err != nil {
 		return nil, err
 	}
@@ -154,4 +160,9 @@ func (a *adminService) SkipWatchedFiles(
 		return nil, classify(err)
 	}
 	return &brokerdv1.SkipWatchedFilesResponse{Skipped: uint32(n)}, nil
+}
+
+// filesOf names the files of a call in its audit line.
+func filesOf(watch string, paths []string) []zap.Field {
+	return []zap.Field{zap.String("watch", watch), zap.Strings("files", paths[:min(len(paths), auditedIDs)]), zap.Int("number", len(paths))}
 }

@@ -81,6 +81,21 @@ func adminCalls() []struct {
 			_, err := c.Admin().DropSpool(ctx, &brokerdv1.DropSpoolRequest{UploadIds: []string{"01M8Q15K8JHE5ADTRPYPRSA2DB"}})
 			return err
 		}},
+		{"ListWatchedFiles", false, func(ctx context.Context, c *client.Client) error {
+			s, err := c.Admin().ListWatchedFiles(ctx, &brokerdv1.ListWatchedFilesRequest{})
+			if err == nil {
+				_, err = s.Recv()
+			}
+			return err
+		}},
+		{"RetryWatchedFiles", true, func(ctx context.Context, c *client.Client) error {
+			_, err := c.Admin().RetryWatchedFiles(ctx, &brokerdv1.RetryWatchedFilesRequest{Watch: "app"})
+			return err
+		}},
+		{"SkipWatchedFiles", true, func(ctx context.Context, c *client.Client) error {
+			_, err := c.Admin().SkipWatchedFiles(ctx, &brokerdv1.SkipWatchedFilesRequest{Paths: []string{"/x"}})
+			return err
+		}},
 		{"Drain", true, func(ctx context.Context, c *client.Client) error {
 			s, err := c.Admin().Drain(ctx, &brokerdv1.DrainRequest{Resume: true})
 			if err == nil {

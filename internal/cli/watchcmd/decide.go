@@ -1,6 +1,7 @@
 package watchcmd
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 func retryCommand(a *console.App) *cobra.Command {
 	var name string
 	var all bool
+	var out console.Format
 	cmd := &cobra.Command{
 		Use:   "retry FILE… | --watch NAME | --all",
 		Short: "Try failed, dead and refused files again now",
@@ -40,21 +42,24 @@ The output is the number of files. ` + "`brokerctl watch ls`" + ` shows the resu
 			if err != nil {
 				return c.FromError(err)
 			}
-			return report(a, r.GetRetried(), "tried again")
+			return report(a, out, r.GetRetried(), "retried", "tried again")
 		},
 	}
 	cmd.Flags().StringVarP(&name, "watch", "w", "", "all files of this watch")
 	cmd.Flags().BoolVar(&all, "all", false, "all files of all watches")
+	console.OutputFlag(cmd, &out)
 	return cmd
 }
 
 func skipCommand(a *console.App) *cobra.Command {
+	var out console.Format
 	cmd := &cobra.Command{
 		Use:   "skip FILE…",
 		Short: "Do not deliver these files; they stay where they are",
 		Long: `Decide that files are not delivered. They stay where they are, also after a restart. The
 decision concerns their present content: when a file changes, it is delivered.`,
 		Example: `  brokerctl watch skip /var/log/app/broken.gz
+  brokerctl watch skip /srv/export/draft.csv -o json
   brokerctl watch ls --state dead -o json | jq -r .path | xargs -r -d '\n' brokerctl watch skip`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -71,9 +76,10 @@ decision concerns their present content: when a file changes, it is delivered.`,
 			if err != nil {
 				return c.FromError(err)
 			}
-			return report(a, r.GetSkipped(), "skipped")
+			return report(a, out, r.GetSkipped(), "skipped", "skipped")
 		},
 	}
+	console.OutputFlag(cmd, &out)
 	return cmd
 }
 
@@ -90,7 +96,11 @@ func absolute(args []string) ([]string, error) {
 	return out, nil
 }
 
-func report(a *console.App, n uint32, did string) error {
+// report prints the number of files: {"retried": 2}, or a sentence.
+func report(a *console.App, out console.Format, n uint32, field, did string) error {
+	if out == console.FormatJSON {
+		return json.NewEncoder(a.Out).Encode(map[string]uint32{field: n})
+	}
 	verb := "are"
 	if n == 1 {
 		verb = "is"

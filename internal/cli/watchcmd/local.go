@@ -16,6 +16,7 @@ import (
 	"github.com/brokerd/brokerd/internal/cli/console"
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/intake"
+	"github.com/brokerd/brokerd/internal/quota"
 	"github.com/brokerd/brokerd/internal/reason"
 	"github.com/brokerd/brokerd/internal/uploader"
 	"github.com/brokerd/brokerd/internal/watch"
@@ -178,6 +179,9 @@ func (p policy) Config() *config.Config { return p.c }
 func (policy) Allow(p access.Peer, _ config.Permission, _ string) error {
 	return reason.New(reason.PeerNotAllowed, "%s: this process takes no uploads of others", p)
 }
+
+// Party implements intake.Policy.
+func (policy) Party(p access.Peer) quota.Party { return quota.Party{UID: p.UID} }
 
 // Describe implements intake.Policy.
 func (policy) Describe(p access.Peer) string { return p.String() }

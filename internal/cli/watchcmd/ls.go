@@ -86,7 +86,7 @@ daemon, and with the rights of this user: for a configuration that is not in use
 			return l.end()
 		},
 	}
-	cmd.Flags().StringVarP(&file, "config", "c", "", "plan with this configuration `file`, without a daemon")
+	console.ConfigFlag(cmd, &file, "", "plan with this configuration file, without a daemon")
 	console.OutputFlag(cmd, &out)
 	return cmd
 }

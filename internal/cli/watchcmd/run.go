@@ -29,7 +29,8 @@ would deliver is one object all the same.
 
 Exits 0 if every finished file is delivered, 75 if a delivery failed and may succeed
 later, 1 if a file is dead or refused.`,
-		Example: "  brokerctl watch run --once --config /etc/brokerd/brokerd.yaml",
+		Example: `  brokerctl watch run --once
+  brokerctl watch run --once app-archives --config ./brokerd.yaml -o json`,
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !once {
@@ -58,7 +59,7 @@ later, 1 if a file is dead or refused.`,
 			return s.end(a, out)
 		},
 	}
-	cmd.Flags().StringVarP(&file, "config", "c", "/etc/brokerd/brokerd.yaml", "configuration `file`")
+	console.ConfigFlag(cmd, &file, "/etc/brokerd/brokerd.yaml", "configuration file")
 	cmd.Flags().BoolVar(&once, "once", false, "end after every finished file was tried once")
 	console.OutputFlag(cmd, &out)
 	return cmd

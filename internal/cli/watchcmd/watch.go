@@ -40,7 +40,9 @@ A file is removed only after S3 has confirmed its object. These commands need th
 	}
 	cmd.AddCommand(planCommand(a), lsCommand(a), retryCommand(a), skipCommand(a), runCommand(a))
 	for _, c := range cmd.Commands() {
-		console.WrapArgs(c)
+		if c.Name() != "run" { // it needs no daemon
+			a.SocketFlag(c)
+		}
 	}
 	return cmd
 }
