@@ -31,7 +31,7 @@ Exits 0 if every finished file is delivered, 75 if a delivery failed and may suc
 later, 1 if a file is dead or refused.`,
 		Example: `  brokerctl watch run --once
   brokerctl watch run --once app-archives --config ./brokerd.yaml -o json`,
-		Args:    cobra.MaximumNArgs(1),
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !once {
 				return console.UsageError(errors.New("only --once is possible: the daemon delivers continuously"))
