@@ -3,12 +3,9 @@ package cli
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -18,11 +15,7 @@ import (
 	"github.com/brokerd/brokerd/internal/cli/console"
 
 	"github.com/google/go-cmp/cmp"
-	"google.golang.org/grpc/codes"
 
-	"github.com/brokerd/brokerd/client"
-	"github.com/brokerd/brokerd/internal/verify/collect"
-	"github.com/brokerd/brokerd/internal/verify/render"
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
@@ -210,207 +203,6 @@ func TestInterruptedIsNoResult(t *testing.T) {
 	}
 }
 
-// Only the last round is shown, what passes is not asked again, and the object is
-// stored once, at the end.
-func TestWaitVerifiesWhatDoesNotPassAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(verifyFlags{out: verifyJSON, wait: 2 * time.Minute, canary: true}, "slow", "well")
-		b.answer = func(_ context.Context, d string, n int, emit func(report.Check) error) error {
-			if d == "slow" && n <= 3 {
-				return emit(failed("BRK-KMS-010"))
-			}
-			return emit(passed("it is well"))
-		}
-		began := time.Now()
-		if err := b.waiting(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if took := time.Since(began); took != firstPause+2*firstPause+4*firstPause {
-			t.Errorf("it took %v", took)
-		}
-		slices.Sort(b.calls[:2])
-		slices.Sort(b.calls[len(b.calls)-2:])
-		if d := cmp.Diff([]string{"slow", "well", "slow", "slow", "slow", "slow canary", "well canary"}, b.calls); d != "" {
-			t.Error(d)
-		}
-		var doc struct {
-			Result       string
-			Destinations []struct{ Checks []report.Check }
-		}
-		if err := json.Unmarshal(b.out.Bytes(), &doc); err != nil {
-			t.Fatal(err)
-		}
-		if doc.Result != "pass" || len(doc.Destinations) != 2 || len(doc.Destinations[0].Checks) != 1 ||
-			strings.Contains(b.out.String(), "BRK-KMS-010") {
-			t.Errorf("an earlier round is in the output: %s", b.out.String())
-		}
-		if n := strings.Count(b.err.String(), "not yet: slow BRK-KMS-010"); n != 1 {
-			t.Errorf("what it waits for is said %d times: %q", n, b.err.String())
-		}
-	})
-}
-
-func TestWaitEndsWithItsTimeAndSaysWhatIsWrong(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(verifyFlags{wait: 30 * time.Second, canary: true}, "a")
-		b.answer = func(_ context.Context, _ string, _ int, emit func(report.Check) error) error {
-			return emit(failed("BRK-KMS-010"))
-		}
-		began := time.Now()
-		if got := console.ExitCode(b.waiting(t.Context())); got != console.ExitFailed {
-			t.Errorf("exit code %d", got)
-		}
-		if took := time.Since(began); took != 30*time.Second {
-			t.Errorf("it took %v", took)
-		}
-		if slices.ContainsFunc(b.calls, func(s string) bool { return strings.Contains(s, "canary") }) {
-			t.Error("an object was stored although nothing passes")
-		}
-		if n := strings.Count(b.out.String(), "destination a"); n != 1 {
-			t.Errorf("%d rounds are shown", n)
-		}
-	})
-}
-
-func TestWaitDoesNotAskForWhatNoWaitingHelps(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(verifyFlags{wait: time.Hour}, "a")
-		b.answer = func(context.Context, string, int, func(report.Check) error) error {
-			return &client.Error{Code: codes.NotFound, Reason: "UNKNOWN_DESTINATION"}
-		}
-		if got := console.ExitCode(b.waiting(t.Context())); got != console.ExitNoRun || len(b.calls) != 1 {
-			t.Errorf("exit code %d after %d calls", got, len(b.calls))
-		}
-		// A daemon that is about to start is another matter.
-		b = newBench(verifyFlags{wait: time.Hour}, "a")
-		b.answer = func(_ context.Context, _ string, n int, emit func(report.Check) error) error {
-			if n == 1 {
-				return &client.Error{Code: codes.Unavailable}
-			}
-			return emit(passed("x"))
-		}
-		if got := console.ExitCode(b.waiting(t.Context())); got != console.ExitOK || len(b.calls) != 2 {
-			t.Errorf("exit code %d after %d calls", got, len(b.calls))
-		}
-	})
-}
-
-func TestWatchPrintsALineForEachChange(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ctx, stop := context.WithCancel(t.Context())
-		b := newBench(verifyFlags{watch: 10 * time.Second}, "a", "b")
-		b.answer = func(_ context.Context, d string, n int, emit func(report.Check) error) error {
-			if d == "a" && n >= 3 && n < 6 {
-				return emit(failed("BRK-KMS-010"))
-			}
-			return emit(passed("x"))
-		}
-		time.AfterFunc(95*time.Second, stop)
-		if err := b.watch(ctx); err != nil {
-			t.Errorf("Ctrl-C after a round that passed: %v", err)
-		}
-		var got []string
-		for line := range strings.Lines(b.out.String()) {
-			_, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
-			got = append(got, rest)
-		}
-		want := []string{"✓ a passes", "✓ b passes", "✗ a fail: BRK-KMS-010 account 444455556666 (B), key policy", "✓ a passes"}
-		if d := cmp.Diff(want, got); d != "" {
-			t.Error(d)
-		}
-		if len(b.calls) != 20 {
-			t.Errorf("%d calls in 95 s at 10 s for two", len(b.calls))
-		}
-	})
-}
-
-func TestWatchAsJSONIsADocumentALine(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ctx, stop := context.WithCancel(t.Context())
-		b := newBench(verifyFlags{watch: time.Second, out: verifyJSON}, "a")
-		b.answer = func(_ context.Context, _ string, _ int, emit func(report.Check) error) error {
-			return emit(failed("BRK-KMS-010"))
-		}
-		time.AfterFunc(2500*time.Millisecond, stop)
-		if got := console.ExitCode(b.watch(ctx)); got != console.ExitFailed {
-			t.Errorf("exit code %d, want that of the last round", got)
-		}
-		lines := strings.Split(strings.TrimSpace(b.out.String()), "\n")
-		for _, line := range lines {
-			if !json.Valid([]byte(line)) {
-				t.Errorf("no JSON: %s", line)
-			}
-		}
-		if len(lines) != 3 {
-			t.Errorf("%d lines", len(lines))
-		}
-	})
-}
-
-func TestWatchDrawsOverWhatWasThere(t *testing.T) {
-	b := newBench(verifyFlags{watch: time.Second}, "a")
-	w := &watcher{verifyRun: b.verifyRun, terminal: true, before: map[string]string{}}
-	run := render.Run{Results: []render.Result{{Report: report.Report{Destination: "a", Checks: []report.Check{failed("BRK-KMS-010")}}}}}
-	if err := w.show(run); err != nil {
-		t.Fatal(err)
-	}
-	out := b.out.String()
-	if !strings.HasPrefix(out, "\x1b[H") || !strings.HasSuffix(out, "\x1b[J") || strings.Contains(out, "\x1b[2J") {
-		t.Errorf("%q", out)
-	}
-	if n := strings.Count(out, "\n"); n != strings.Count(out, "\x1b[K\n") || !strings.Contains(out, "BRK-KMS-010") {
-		t.Errorf("%q", out)
-	}
-}
-
-// The progress line never stays, and never mixes with the output.
-func TestTheLiveLineMakesRoom(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		t.Setenv("NO_COLOR", "1")
-		var screen bytes.Buffer
-		text := &render.Text{W: &screen, Paint: render.Plain()}
-		l := newLive(&screen, []string{"a", "b"}) // no terminal: silent
-		if l.w != nil {
-			t.Fatal("it speaks to what is no terminal")
-		}
-		l.start(&screen)
-		l.around(newInOrder([]string{"a", "b"}, text))
-		time.Sleep(spinEvery + time.Millisecond)
-		synctest.Wait()
-		if err := l.check(0, passed("it is well")); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(3*time.Second + time.Millisecond)
-		synctest.Wait()
-		if err := l.end(0, render.Result{Report: report.Report{Destination: "a", Checks: []report.Check{passed("it is well")}}}); err != nil {
-			t.Fatal(err)
-		}
-		l.again([]string{"b"}, "not yet: "+strings.Repeat("a long reason ", 20))
-		l.stop()
-		l.stop()
-		l.again([]string{"b"}, "too late")
-		var lines []string
-		for line := range strings.SplitSeq(screen.String(), "\n") {
-			shown := strings.Split(line, clearLine)
-			lines = append(lines, shown[len(shown)-1])
-		}
-		want := []string{"destination a", "  ✓ bucket: 1 passed", "  1 passed", ""}
-		if d := cmp.Diff(want, lines); d != "" {
-			t.Errorf("on the screen stays something else: %s\n%q", d, screen.String())
-		}
-		for _, want := range []string{"verifying, 0 of 2 done: a, bucket · 3s", "verifying: b", "…"} {
-			if !strings.Contains(screen.String(), want) {
-				t.Errorf("it never said %q: %q", want, screen.String())
-			}
-		}
-		for part := range strings.SplitSeq(screen.String(), clearLine) {
-			if n := len([]rune(part)); n > 79 && !strings.Contains(part, "\n") {
-				t.Errorf("a line of %d characters would wrap on 80", n)
-			}
-		}
-	})
-}
-
 func TestFlagsThatContradictEachOther(t *testing.T) {
 	dir := t.TempDir()
 	for name, c := range map[string]struct {
@@ -441,72 +233,5 @@ func TestFlagsThatContradictEachOther(t *testing.T) {
 		if (err == nil) != (c.want == "") || (err != nil && !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
-	}
-}
-
-func TestPoliciesOfADirectory(t *testing.T) {
-	dir := t.TempDir()
-	for name, text := range map[string]string{"key-policy.json": `{"shared":1}`, "boundary.json": "\n",
-		"audit-logs/key-policy.json": `{"own":1}`} {
-		path := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	b := newBench(verifyFlags{policies: policyFlags{dir: dir}}, "audit-logs", "other")
-	options, err := verifyOptions(t.Context(), b.App, b.flags, b.backend, b.names)
-	if err != nil {
-		t.Fatal(err)
-	}
-	key := func(destination string) string {
-		for _, d := range options(destination).Policies.Documents {
-			if d.Kind == report.DocumentKeyPolicy {
-				return d.Text
-			}
-		}
-		return ""
-	}
-	if own, shared := key("audit-logs"), key("other"); own != `{"own":1}` || shared != `{"shared":1}` {
-		t.Errorf("its own directory gives %s, the others get %s", own, shared)
-	}
-	if n := len(options("other").Policies.Documents); n != 2 {
-		t.Errorf("%d documents, want the key policy and the boundary that is said not to be", n)
-	}
-	// A directory without any is a mistake, and is said.
-	b = newBench(verifyFlags{policies: policyFlags{dir: t.TempDir()}}, "a")
-	if _, err := verifyOptions(t.Context(), b.App, b.flags, b.backend, b.names); !errors.Is(err, collect.ErrNoPolicies) {
-		t.Errorf("%v", err)
-	}
-}
-
-func TestAFileIsWrittenWholeOrNotAtAll(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "report.html")
-	b := newBench(verifyFlags{out: verifyHTML, file: path}, "a")
-	b.answer = func(_ context.Context, _ string, _ int, emit func(report.Check) error) error {
-		return emit(failed("BRK-KMS-010"))
-	}
-	if got := console.ExitCode(b.once(t.Context())); got != console.ExitFailed {
-		t.Errorf("exit code %d", got)
-	}
-	page, err := os.ReadFile(path)
-	if err != nil || !bytes.HasPrefix(page, []byte("<!DOCTYPE html>")) || !bytes.HasSuffix(page, []byte("</html>\n")) {
-		t.Errorf("%d bytes, %v", len(page), err)
-	}
-	if b.out.Len() > 0 || !strings.Contains(b.err.String(), "report.html written: fail") {
-		t.Errorf("output %q, errors %q", b.out.String(), b.err.String())
-	}
-	b = newBench(verifyFlags{out: verifyHTML, file: filepath.Join(path, "no", "directory")}, "a")
-	b.answer = func(_ context.Context, _ string, _ int, emit func(report.Check) error) error {
-		return emit(passed("x"))
-	}
-	if got := console.ExitCode(b.once(t.Context())); got != console.ExitNoRun {
-		t.Errorf("a file that cannot be written: exit code %d", got)
-	}
-	entries, err := os.ReadDir(filepath.Dir(path))
-	if err != nil || len(entries) != 1 {
-		t.Errorf("%d files are there, %v", len(entries), err)
 	}
 }
