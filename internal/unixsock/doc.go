@@ -5,6 +5,9 @@
 //
 //   - A socket appears under its name only with its final mode and group. Listen
 //     never replaces a socket that another process answers on, nor any other file.
+//   - Listen refuses a directory in which other users can replace the socket. It binds in a
+//     directory that only this user may enter, and changes no mode or owner by a name that
+//     another user can redirect.
 //   - Peer returns the identity that the kernel recorded when the connection was
 //     made (SO_PEERCRED, SO_PEERGROUPS): UID, GID, groups and PID. The peer cannot
 //     choose them. A connection without an identity is refused.

@@ -9,9 +9,9 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
-	"github.com/oklog/ulid/v2"
 	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
 )
@@ -42,11 +42,17 @@ type Socket struct {
 
 // Listen creates the socket at path. It replaces a stale socket. It refuses when
 // another process answers on the socket, or when path is any other file. The socket
-// is bound under another name, gets its mode and group, and is then renamed, so that
-// it appears under its name only when it is complete. A negative gid keeps the
+// is bound in a directory that only this user may enter, gets its mode and group there, and
+// is then renamed, so that it appears under its name only when it is complete. Listen
+// refuses a directory in which other users can replace the socket. A negative gid keeps the
 // group of the process. log receives the problems of Accept and Watch.
 func Listen(path string, mode fs.FileMode, gid int, log *zap.Logger) (_ *Socket, err error) {
 	s := &Socket{path: path, mode: mode, gid: gid, log: log, reported: make(map[string]time.Time)}
+	dir, err := openDirectory(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = dir.Close() }()
 	if s.lock, err = lockSocket(path); err != nil {
 		return nil, err
 	}
@@ -60,35 +66,44 @@ func Listen(path string, mode fs.FileMode, gid int, log *zap.Logger) (_ *Socket,
 }
 
 // bind listens, and publishes the socket under its name.
-func (s *Socket) bind() (*net.UnixListener, fs.FileInfo, error) {
-	temp := filepath.Join(filepath.Dir(s.path), "."+ulid.Make().String()[18:])
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: temp, Net: "unix"})
+func (s *Socket) bind() (_ *net.UnixListener, _ fs.FileInfo, err error) {
+	dir, err := openDirectory(filepath.Dir(s.path))
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = dir.Close() }()
+	if dir.shared {
+		s.log.Warn("other users may create files in the directory of the socket; their clients refuse the daemon unless they are told its user "+
+			"($BROKERD_DAEMON_USER); a directory of the daemon's own is better", zap.String("socket", s.path))
+	}
+	p, err := dir.private()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { err = errors.Join(err, p.remove()) }()
+	const name = "s"
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: p.pathOf(name), Net: "unix"})
 	if err != nil {
 		return nil, nil, fmt.Errorf("listening on %s: %w", s.path, err)
 	}
 	l.SetUnlinkOnClose(false)
-	self, err := s.publish(temp)
+	info, err := s.publish(p, name)
 	if err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("setting up the socket %s: %w", s.path, err), l.Close(), os.Remove(temp))
+		_ = unix.Unlinkat(int(p.file.Fd()), name, 0) // it has its final name if it is gone
+		return nil, nil, errors.Join(fmt.Errorf("setting up the socket %s: %w", s.path, err), l.Close())
 	}
-	return l, self, nil
+	return l, info, nil
 }
 
-func (s *Socket) publish(temp string) (fs.FileInfo, error) {
-	// A sandboxed daemon may lack chown, and does not need it for its own group.
-	if s.gid >= 0 && s.gid != os.Getegid() {
-		if err := os.Chown(temp, -1, s.gid); err != nil {
-			return nil, err
-		}
-	}
-	if err := os.Chmod(temp, s.mode); err != nil {
+func (s *Socket) publish(p *private, name string) (fs.FileInfo, error) {
+	if err := p.give(name, s.mode, s.gid); err != nil {
 		return nil, err
 	}
-	info, err := os.Lstat(temp)
+	info, err := os.Lstat(p.pathOf(name))
 	if err != nil {
 		return nil, err
 	}
-	return info, os.Rename(temp, s.path)
+	return info, p.publish(name, filepath.Base(s.path))
 }
 
 // Accept implements net.Listener. It logs a shortage of file descriptors.
@@ -208,6 +223,10 @@ func lockSocket(path string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("locking the socket: %w; does the directory exist, and may this user write to it?", err)
 	}
+	if info, err := lock.Stat(); err != nil || ownerOf(info) != uint32(os.Geteuid()) {
+		_ = lock.Close()
+		return nil, fmt.Errorf("%s belongs to another user, who can keep the daemon from starting: remove it: %w", lock.Name(), fs.ErrPermission)
+	}
 	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		_ = lock.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
@@ -217,6 +236,16 @@ func lockSocket(path string) (*os.File, error) {
 	}
 	return lock, nil
 }
+
+func ownerOf(info fs.FileInfo) uint32 {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return st.Uid
+	}
+	return noOwner
+}
+
+// noOwner is no user.
+const noOwner = 1<<32 - 1
 
 func vacant(path string) error {
 	info, err := os.Lstat(path)

@@ -9,5 +9,6 @@ func areas() []Attack {
 	return slices.Concat(
 		apiAttacks(),
 		identityAttacks(),
+		socketAttacks(),
 	)
 }

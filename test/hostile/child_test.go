@@ -31,6 +31,8 @@ type Target struct {
 	Programs   string `json:"programs"`  // the directory of brokerd and brokerctl
 	UploadID   string `json:"upload_id"` // of an upload of alice
 
+	Decoy string `json:"decoy"` // a socket of an attacker's that looks like the daemon's
+
 	commands *bufio.Reader
 	answers  *os.File
 }
