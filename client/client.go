@@ -37,11 +37,25 @@ type Client struct {
 }
 
 // Option changes how Dial connects.
-type Option func(*[]grpc.DialOption)
+type Option func(*options)
+
+type options struct {
+	dial   []grpc.DialOption
+	daemon string // the daemon's user; empty: the owner of the socket's directory
+}
 
 // WithUserAgent names the program in the daemon's logs.
 func WithUserAgent(agent string) Option {
-	return func(o *[]grpc.DialOption) { *o = append(*o, grpc.WithUserAgent(agent)) }
+	return func(o *options) { o.dial = append(o.dial, grpc.WithUserAgent(agent)) }
+}
+
+// WithDaemonUser names the user that the daemon runs as, by name or number. The client
+// then refuses a process of any other user that listens on the socket. The default is
+// $BROKERD_DAEMON_USER. Without either, the client accepts this user, root and the owner of
+// the socket's directory, and refuses a directory in which others can replace the socket.
+// Where systemd listens for the daemon (socket activation), the user is root.
+func WithDaemonUser(user string) Option {
+	return func(o *options) { o.daemon = user }
 }
 
 // Dial returns a client of the daemon that listens on socket, a path. An empty path means
@@ -58,6 +72,17 @@ func Dial(socket string, opts ...Option) (*Client, error) {
 		return nil, errors.New("client: the socket path holds a NUL byte")
 	}
 	d := &dialer{path: socket}
+	set := options{daemon: os.Getenv("BROKERD_DAEMON_USER")}
+	for _, o := range opts {
+		o(&set)
+	}
+	if set.daemon != "" {
+		uid, err := userOf(set.daemon)
+		if err != nil {
+			return nil, err
+		}
+		d.daemon = &uid
+	}
 	dial := []grpc.DialOption{
 		// The socket's permissions and the peer's identity protect the connection; it
 		// crosses no network.
@@ -76,10 +101,7 @@ func Dial(socket string, opts ...Option) (*Client, error) {
 		grpc.WithStaticStreamWindowSize(1 << 20),
 		grpc.WithStaticConnWindowSize(4 << 20),
 	}
-	for _, o := range opts {
-		o(&dial)
-	}
-	conn, err := grpc.NewClient("passthrough:///brokerd", dial...)
+	conn, err := grpc.NewClient("passthrough:///brokerd", append(dial, set.dial...)...)
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}

@@ -27,7 +27,8 @@ const maxSocketPath = len(syscall.RawSockaddrUnix{}.Path) - 1
 // dialer connects to the socket, and keeps the last error that a retry does not heal:
 // gRPC passes on the text of an error only.
 type dialer struct {
-	path string
+	path   string
+	daemon *uint32 // the user of the daemon; nil: the owner of the socket's directory
 
 	mu    sync.Mutex
 	final *Error // of the last connection; nil: it worked, or a retry may help
@@ -38,6 +39,12 @@ type dialer struct {
 func (d *dialer) dial(ctx context.Context) (net.Conn, error) {
 	var nd net.Dialer
 	conn, err := nd.DialContext(ctx, "unix", d.path)
+	if err == nil {
+		if bad := d.checkServer(conn); bad != nil {
+			d.note(bad, bad)
+			return nil, errors.Join(bad, conn.Close())
+		}
+	}
 	if final, _ := d.failure(); err != nil || final == nil || !final.refused {
 		d.note(d.explain(err), err)
 	} // a refusal counts until the daemon has answered otherwise

@@ -34,9 +34,10 @@ const (
 
 // Reasons of the client, about the daemon's socket.
 const (
-	SocketDenied  Reason = "SOCKET_DENIED"
-	SocketInvalid Reason = "SOCKET_INVALID"
-	DaemonSilent  Reason = "DAEMON_SILENT"
+	SocketDenied    Reason = "SOCKET_DENIED"
+	SocketInvalid   Reason = "SOCKET_INVALID"
+	SocketUntrusted Reason = "SOCKET_UNTRUSTED"
+	DaemonSilent    Reason = "DAEMON_SILENT"
 )
 
 // Reasons that only the credentials endpoint (HTTP) gives.

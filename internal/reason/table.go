@@ -70,6 +70,10 @@ var rows = []Row{
 		Text: "the path is not the socket of a brokerd: it is another kind of file, another program's socket, " +
 			"or longer than a socket's path may be",
 		Hint: "correct `--socket` or `BROKERD_SOCKET`"},
+	{Reason: SocketUntrusted, Group: AboutSocket, Code: codes.PermissionDenied,
+		Text: "the process that listens on the socket may not be the daemon: it runs as another user than the owner of the socket's directory, " +
+			"or other users can replace the socket; nothing was sent",
+		Hint: "look who listens (`ss -xlp`); if it is the daemon, name its user with `--daemon-user` or `BROKERD_DAEMON_USER`"},
 	{Reason: DaemonSilent, Group: AboutSocket, Code: codes.Unavailable, Retryable: true, Ambiguous: true,
 		Text: "the daemon accepted the connection and then gave no sign of life for 15 s: it is stopped, or its host has no resources left",
 		Hint: "check whether the daemon is stopped (`SIGSTOP`, a frozen cgroup) or its host swaps; restart it"},

@@ -18,8 +18,9 @@ type Streams struct {
 // App holds the state that all commands share.
 type App struct {
 	Streams
-	Socket string
-	asked  []string // the destinations that the command names
+	Socket     string
+	DaemonUser string   // empty: $BROKERD_DAEMON_USER, else the owner of the socket's directory
+	asked      []string // the destinations that the command names
 }
 
 // SocketFlag registers --socket, for a command that speaks to the daemon, or a group of
@@ -31,11 +32,17 @@ func (a *App) SocketFlag(cmd *cobra.Command) {
 	}
 	flags.StringVar(&a.Socket, "socket", "", "socket of the daemon (default $BROKERD_SOCKET, else "+client.DefaultSocket+")")
 	_ = cobra.MarkFlagFilename(flags, "socket") // the flag is there
+	flags.StringVar(&a.DaemonUser, "daemon-user", "",
+		"user that the daemon runs as; brokerctl speaks to no other (default $BROKERD_DAEMON_USER, else the owner of the socket's directory)")
 }
 
 // Dial connects to the daemon at --socket.
 func (a *App) Dial() (*client.Client, error) {
-	return client.Dial(a.Socket, client.WithUserAgent("brokerctl"))
+	opts := []client.Option{client.WithUserAgent("brokerctl")}
+	if a.DaemonUser != "" {
+		opts = append(opts, client.WithDaemonUser(a.DaemonUser))
+	}
+	return client.Dial(a.Socket, opts...)
 }
 
 // ExplainError adds the first steps to the error of a daemon that cannot be reached.
