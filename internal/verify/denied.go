@@ -27,12 +27,25 @@ func (d *diagnosis) denied(ctx context.Context, c finding, s step, info awserr.I
 		return out
 	}
 	if s.id == stepAssume {
+		if suspects := findingsFor(d.predicted.suspects, s.id); len(suspects) > 0 {
+			return d.confirmed(suspects, c, s, info)
+		}
 		return d.assumeDenied(c, info)
 	}
 	if told {
 		if suspects := findingsFor(d.predicted.suspects, s.id); !text.precise || d.docs.read(text.Artefact) {
-			if same := slices.DeleteFunc(suspects, func(f finding) bool { return f.Artefact != text.Artefact }); len(same) > 0 {
-				return d.confirmed(same, c, s, info)
+			same := slices.DeleteFunc(suspects, func(f finding) bool {
+				eitherSide := !text.precise && f.Artefact == report.ArtefactKeyPolicy && strings.HasPrefix(strings.ToLower(info.Action), "kms:")
+				return f.Artefact != text.Artefact && !eitherSide
+			})
+			if len(same) > 0 {
+				out := d.confirmed(same, c, s, info)
+				if !text.precise && !d.docs.read(report.DocumentIdentity) {
+					for i := range out {
+						out[i].Confidence = report.Weak // a policy that was not read explains it as well
+					}
+				}
+				return out
 			}
 		}
 		if d.docs.read(text.Artefact) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/brokerd/brokerd/internal/iampolicy"
+	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
@@ -21,6 +22,9 @@ func (x *fixes) liftDeny(f finding, sc iampolicy.Scenario, s statementParts) rep
 	case f.Artefact == report.ArtefactTrust && slices.Contains(keys, "sts:externalid"):
 		f.NearMisses = []report.NearMiss{{Want: s.values("sts:externalid")}}
 		return x.externalIDFix(f)
+	case f.Artefact == report.ArtefactTrust && strings.HasPrefix(x.source, "arn:"):
+		s.except(awsarn.Role(x.source))
+		text = "Except the identity of the daemon. The statement keeps its effect on every other caller."
 	case ownLayer(f.Artefact) && strings.HasPrefix(sc.Request.Action, "kms:") && slices.ContainsFunc(keys, isNetworkKey):
 		s.require("BoolIfExists", "aws:ViaAWSService", "false")
 		text = "Except the calls that AWS services make for the role."

@@ -1,6 +1,8 @@
 package verify
 
 import (
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/brokerd/brokerd/internal/iampolicy"
@@ -40,6 +42,34 @@ func forwardedUnknown() []string {
 	return []string{"aws:PrincipalOrgID", "aws:PrincipalOrgPaths", "aws:ResourceOrgID", "aws:ResourceOrgPaths", "aws:userid"}
 }
 
+// principalTag matches a condition key, or a policy variable, for a tag of the caller.
+var principalTag = regexp.MustCompile(`(?i)aws:PrincipalTag/[^"},\\\\]+`)
+
+// tagKeys lists the tags of the caller that a document mentions, except tags of the
+// session: the tags of a role or a user are not read.
+func (p *prediction) tagKeys() []string {
+	var out []string
+	for _, list := range p.docs.byKind {
+		for _, d := range list {
+			for _, key := range principalTag.FindAllString(d.Text, -1) {
+				if !slices.Contains(out, strings.TrimSpace(key)) {
+					out = append(out, strings.TrimSpace(key))
+				}
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.DeleteFunc(out, func(key string) bool {
+		_, tag, _ := strings.Cut(key, "/")
+		for k := range p.dest.Session.Tags {
+			if strings.EqualFold(k, tag) {
+				return true
+			}
+		}
+		return false
+	})
+}
+
 // request is a request of the session; with holds further condition keys.
 func (p *prediction) request(action, resource, owner string, with map[string][]string) iampolicy.Request {
 	r := iampolicy.Request{
@@ -50,7 +80,7 @@ func (p *prediction) request(action, resource, owner string, with map[string][]s
 			"s3:signatureversion": {"AWS4-HMAC-SHA256"}, "s3:authType": {"REST-HEADER"}, "s3:TlsVersion": {"1.3"},
 			"s3:ResourceAccount": {owner},
 		},
-		UnknownContext: unknownKeys(),
+		UnknownContext: append(unknownKeys(), p.tagKeys()...),
 	}
 	if !strings.HasPrefix(action, "s3:") {
 		for k := range r.Context {
@@ -195,7 +225,7 @@ func (p *prediction) questions() []question {
 func (p *prediction) mark(list []iampolicy.Scenario) {
 	for i := range list {
 		if strings.HasPrefix(list[i].Request.Action, "kms:") {
-			list[i].Request.UnknownContext = forwardedUnknown()
+			list[i].Request.UnknownContext = append(forwardedUnknown(), p.tagKeys()...)
 			for k, v := range p.dest.EncryptionContext {
 				list[i].Request.Context["kms:EncryptionContext:"+k] = []string{v}
 				list[i].Request.Context["kms:EncryptionContextKeys"] = append(list[i].Request.Context["kms:EncryptionContextKeys"], k)
@@ -217,7 +247,7 @@ func (p *prediction) assumeScenario() (iampolicy.Scenario, bool) {
 		Request: iampolicy.Request{
 			Principal: p.source, Action: "sts:AssumeRole", Resource: p.dest.Role, ResourceAccount: p.accountA(),
 			Context:        map[string][]string{"aws:SecureTransport": {"true"}, "sts:RoleSessionName": {p.sessionName()}},
-			UnknownContext: append(unknownKeys(), "aws:MultiFactorAuthPresent", "aws:MultiFactorAuthAge"),
+			UnknownContext: append(append(unknownKeys(), "aws:MultiFactorAuthPresent", "aws:MultiFactorAuthAge"), p.tagKeys()...),
 		},
 		Policies: iampolicy.PolicySet{
 			Identity: p.docs.all(

@@ -40,7 +40,12 @@ func TestMain(m *testing.M) {
 // world is two accounts that work, and a verifier for them.
 func world(t *testing.T) *testbed.World {
 	t.Helper()
-	sb, err := sandbox.New(sandbox.Options{Dir: t.TempDir()})
+	return worldIn(t, sandbox.DefaultRegion)
+}
+
+func worldIn(t *testing.T, region string) *testbed.World {
+	t.Helper()
+	sb, err := sandbox.New(sandbox.Options{Dir: t.TempDir(), Region: region})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,8 +25,10 @@ func onlySandboxes() map[string]string {
 		"an RCP of account B keeps others out of its buckets":                organization,
 		"an RCP of account B keeps others away from its keys":                organization,
 
-		"the VPC endpoint's policy knows only account A's buckets": endpoint,
-		"a VPC endpoint without a policy of its own":               endpoint,
+		"the VPC endpoint's policy knows only account A's buckets":                                  endpoint,
+		"the VPC endpoint's policy names the root of account A, which is the root user alone there": endpoint,
+		"the VPC endpoint's policy has nothing but a Deny of another action":                        endpoint,
+		"a VPC endpoint without a policy of its own":                                                endpoint,
 
 		"S3 asks to slow down": throttling,
 		"KMS throttles S3":     throttling,

@@ -26,8 +26,7 @@ func bucket(from, to string) func(context.Context, *testbed.World) error {
 // bucketStatement adds a statement to the bucket's policy.
 func bucketStatement(statement string) func(context.Context, *testbed.World) error {
 	return func(ctx context.Context, w *testbed.World) error {
-		statement := strings.NewReplacer("KEY", w.KeyARN, "ACCOUNTA", w.AccountA, "BUCKET", w.Bucket).Replace(statement)
-		doc, err := testbed.AddStatement(string(w.Docs.Bucket), statement)
+		doc, err := testbed.AddStatement(string(w.Docs.Bucket), expander(w).Replace(statement))
 		if err != nil {
 			return err
 		}

@@ -58,9 +58,10 @@ func (m Mistake) Meet(ctx context.Context, a *Actor) error {
 // All are the rows in the order of their numbers.
 func All() []Mistake {
 	all := slices.Concat(identityMistakes(), policyMistakes(), bucketMistakes(), requestMistakes(), keyMistakes(), hostMistakes(),
-		blameMistakes(), faultMistakes())
+		blameMistakes(), faultMistakes(), languageMistakes())
 	found := findings()
 	maps.Copy(found, blameFindings())
+	maps.Copy(found, languageFindings())
 	for i := range all {
 		if f, ok := found[all[i].Name]; ok {
 			all[i].Finding = &f
