@@ -162,11 +162,11 @@ func New(cfg *config.Config, version string, w io.Writer) (_ *Daemon, err error)
 		kept = d.spool
 	}
 	if d.creds, err = vend.New(vend.Options{
-		Config: cfg, Access: rules, Sessions: d.broker, Logger: log, Audit: d.log, Observer: d.metrics,
+		Config: cfg, Access: rules, Sessions: d.broker, Logger: log, Lines: d.lines, Audit: d.log, Observer: d.metrics,
 	}); err != nil {
 		return nil, err
 	}
-	d.vending = endpoints(cfg, d.creds, log)
+	d.vending = endpoints(cfg, d.creds, log, d.lines)
 	files := &watchdelivery.Sender{Upload: d.upload}
 	if d.watches, err = newWatches(cfg, files, log); err != nil {
 		return nil, fmt.Errorf("making the watches: %w", err)

@@ -9,19 +9,20 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/quota"
 	"github.com/brokerd/brokerd/internal/unixsock"
 	"github.com/brokerd/brokerd/internal/vend"
 )
 
 // endpoints returns the HTTP listeners that issue credentials.
-func endpoints(cfg *config.Config, service *vend.Service, log *zap.Logger) []*vend.Endpoint {
+func endpoints(cfg *config.Config, service *vend.Service, log *zap.Logger, lines *quota.Lines) []*vend.Endpoint {
 	var out []*vend.Endpoint
 	if address := cfg.Vend.Address; address != "" {
 		out = append(out, &vend.Endpoint{
 			Name: "vend.address", Log: log,
 			Listen: func(ctx context.Context) (net.Listener, error) { return vend.ListenLoopback(ctx, address) },
 			Handler: func(a net.Addr) http.Handler {
-				return &vend.Handler{Identify: service.Identify, Source: service.Credentials, Hosts: vend.HostsOf(a), Log: log}
+				return &vend.Handler{Identify: service.Identify, Source: service.Credentials, Hosts: vend.HostsOf(a), Log: log, Lines: lines}
 			},
 		})
 	}
@@ -36,7 +37,7 @@ func endpoints(cfg *config.Config, service *vend.Service, log *zap.Logger) []*ve
 				return unixsock.Listen(path, os.FileMode(cfg.Socket.Mode), gid, log)
 			},
 			Handler: func(net.Addr) http.Handler {
-				return &vend.Handler{Identify: vend.IdentifyAttested, Source: service.Credentials, Log: log}
+				return &vend.Handler{Identify: vend.IdentifyAttested, Source: service.Credentials, Log: log, Lines: lines}
 			},
 			ConnContext: vend.Attested(unixsock.Peer),
 		})

@@ -36,7 +36,7 @@ type Upload struct {
 
 // Find describes an upload that the registry or the spool remembers.
 func (in *Intake) Find(id string) (Upload, bool) {
-	if rec, ok := in.uploads.uploads.Get(id); ok {
+	if rec, ok := in.uploads.get(id); ok {
 		out := Upload{ID: rec.id, Destination: rec.destination, Name: rec.name, UID: rec.uid, Started: rec.started}
 		switch {
 		case rec.failure != nil:

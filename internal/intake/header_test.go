@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/quota"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
@@ -60,19 +61,21 @@ func FuzzHeader(f *testing.F) {
 				t.Errorf("not for a header: %q", s)
 			}
 		}
-		uploads, err := newUploadRegistry()
-		if err != nil {
-			t.Fatal(err)
+		uploads := newUploadRegistry()
+		identify := func(uid uint32, now time.Time) (string, time.Time) {
+			r := record{uid: uid, party: quota.Party{UID: uid}, destination: h.Destination}
+			at := uploads.identify(&r, h.IdempotencyKey, now)
+			return r.id, at
 		}
-		id, at := uploads.identify(7, h.Destination, h.IdempotencyKey, now)
+		id, at := identify(7, now)
 		if _, err := ulid.ParseStrict(id); err != nil || at.Before(now.Add(-keyMaxAge-time.Second)) || at.After(now.Add(keyMaxLead+time.Second)) {
 			t.Errorf("id %q at %s: %v", id, at, err)
 		}
 		if h.IdempotencyKey != "" {
-			if again, _ := uploads.identify(7, h.Destination, h.IdempotencyKey, now.Add(time.Hour)); again != id {
+			if again, _ := identify(7, now.Add(time.Hour)); again != id {
 				t.Errorf("the same key is %s and %s", id, again)
 			}
-			if other, _ := uploads.identify(8, h.Destination, h.IdempotencyKey, now); other == id {
+			if other, _ := identify(8, now); other == id {
 				t.Error("two users have one id")
 			}
 		}

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/oklog/ulid/v2"
+
+	"github.com/brokerd/brokerd/internal/quota"
 )
 
 // The limits of the time in a client's key, relative to the daemon's clock. Receipts
@@ -15,24 +17,29 @@ const (
 	keyMaxLead = 5 * time.Minute
 )
 
-// identify returns the id of an upload, and the time for its object key. The same
-// idempotency key of the same user and destination gives the same id: from memory, or,
-// when the key is a ULID, from the key alone, so that it survives a restart.
-func (u *UploadRegistry) identify(uid uint32, destination, key string, now time.Time) (id string, received time.Time) {
+// identify gives an upload its id and the digest of its key, and returns the time for its
+// object key. The same idempotency key of the same user and destination gives the same
+// id: from memory, or, when the key is a ULID, from the key alone, so that it survives a
+// restart.
+func (u *UploadRegistry) identify(r *record, key string, now time.Time) (received time.Time) {
 	if key == "" {
-		return ulid.Make().String(), now
+		r.id = ulid.Make().String()
+		return now
 	}
 	h := sha256.New()
-	h.Write(binary.BigEndian.AppendUint32(nil, uid))
-	h.Write([]byte(destination))
+	h.Write(binary.BigEndian.AppendUint32(nil, r.uid))
+	h.Write([]byte(r.destination))
 	h.Write([]byte{0})
 	h.Write([]byte(key))
 	sum := h.Sum(nil)
-	name := string(sum)
+	r.key = string(sum)
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if known, ok := u.keys.Get(name); ok {
-		return known, ulid.MustParse(known).Timestamp()
+	for _, known := range []*quota.Memory[string, string]{u.keys, u.tried} {
+		if id, ok := known.Get(r.key); ok {
+			r.id = id
+			return ulid.MustParse(id).Timestamp()
+		}
 	}
 	at := now
 	if parsed, err := ulid.ParseStrict(key); err == nil {
@@ -43,6 +50,7 @@ func (u *UploadRegistry) identify(uid uint32, destination, key string, now time.
 	var made ulid.ULID
 	_ = made.SetTime(ulid.Timestamp(at)) // fails after the year 10889
 	copy(made[6:], sum)                  // 80 bits of the digest
-	u.keys.Add(name, made.String())
-	return made.String(), made.Timestamp()
+	r.id = made.String()
+	u.tried.Add(r.party, r.key, r.id)
+	return made.Timestamp()
 }

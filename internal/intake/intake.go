@@ -56,8 +56,8 @@ type Meter interface {
 	UploadEnded(destination, reason string, bytes int64, took time.Duration)
 }
 
-// Options are the parts of an Intake. All are required except Spool, which only
-// destinations that spool need.
+// Options are the parts of an Intake. All are required except Lines, and Spool,
+// which only destinations that spool need.
 type Options struct {
 	Policy    Policy
 	Deliver   Deliverer
@@ -66,6 +66,8 @@ type Options struct {
 	Stats     Stats
 	Meter     Meter
 	Logger    *zap.Logger
+	// Lines limits the log lines about uploads that failed; nil: a limit of its own.
+	Lines *quota.Lines
 }
 
 // Intake takes uploads in. Its methods may be called from several goroutines.
@@ -85,11 +87,10 @@ func New(o Options) (*Intake, error) {
 	if o.Policy == nil || o.Deliver == nil || o.Admission == nil || o.Stats == nil || o.Meter == nil || o.Logger == nil {
 		return nil, errors.New("intake: an option is missing")
 	}
-	uploads, err := newUploadRegistry()
-	if err != nil {
-		return nil, err
+	if o.Lines == nil {
+		o.Lines = quota.NewLines(o.Logger)
 	}
-	in := &Intake{o: o, uploads: uploads, readers: newReceivers()}
+	in := &Intake{o: o, uploads: newUploadRegistry(), readers: newReceivers()}
 	in.waiting, in.endWait = context.WithCancel(context.Background())
 	return in, nil
 }
@@ -117,9 +118,8 @@ func (in *Intake) Receive(ctx context.Context, p access.Peer, h *Header, body In
 	if err := in.admissible(p, h); err != nil {
 		return Outcome{}, err
 	}
-	return in.receive(ctx, p, h, body, func() (identity, time.Time) {
-		id, received := in.uploads.identify(p.UID, h.Destination, h.IdempotencyKey, time.Now())
-		return identity{id: id, spool: true}, received
+	return in.receive(ctx, p, h, body, func(r *record) (spool bool, received time.Time) {
+		return true, in.uploads.identify(r, h.IdempotencyKey, r.started)
 	})
 }
 
@@ -143,17 +143,17 @@ func (in *Intake) ReceiveOwn(ctx context.Context, p access.Peer, h *Header, own 
 	if err := in.fits(h); err != nil {
 		return Outcome{}, err
 	}
-	return in.receive(ctx, p, h, body, func() (identity, time.Time) { return identity{own.ID, own.Spool}, own.Received })
+	return in.receive(ctx, p, h, body, func(r *record) (spool bool, received time.Time) {
+		r.id = own.ID
+		return own.Spool, own.Received
+	})
 }
 
-// identity is the id of an upload, and whether the spool may take it.
-type identity struct {
-	id    string
-	spool bool
-}
-
-// receive takes in an upload that is allowed. identify is called once it is counted.
-func (in *Intake) receive(ctx context.Context, p access.Peer, h *Header, body Incoming, identify func() (identity, time.Time)) (Outcome, error) {
+// receive takes in an upload that is allowed. identify is called once it is counted: it
+// gives the record its id, and says whether the spool may take the upload.
+func (in *Intake) receive(
+	ctx context.Context, p access.Peer, h *Header, body Incoming, identify func(*record) (spool bool, received time.Time),
+) (Outcome, error) {
 	slot, err := in.o.Admission.Admit(in.o.Policy.Party(p))
 	if err != nil {
 		return Outcome{}, err
@@ -164,14 +164,14 @@ func (in *Intake) receive(ctx context.Context, p access.Peer, h *Header, body In
 	if err := in.closed(); err != nil {
 		return Outcome{}, err
 	}
-	identity, received := identify()
-	id := identity.id
-	claim, err := in.uploads.claim(ctx, record{id: id, destination: h.Destination, name: h.Name, uid: p.UID, started: time.Now()})
+	rec := record{destination: h.Destination, name: h.Name, uid: p.UID, party: in.o.Policy.Party(p), started: time.Now()}
+	spool, received := identify(&rec)
+	claim, err := in.uploads.claim(ctx, rec)
 	if err != nil {
 		return Outcome{}, err
 	}
 	defer claim.release()
-	if err := body.Accepted(id); err != nil {
+	if err := body.Accepted(rec.id); err != nil {
 		f := Classify(err)
 		in.uploads.end(claim.record, uploader.Stored{}, f)
 		in.o.Stats.Failed(h.Destination, f.Reason, f.Message)
@@ -181,9 +181,9 @@ func (in *Intake) receive(ctx context.Context, p access.Peer, h *Header, body In
 		if err := takenBefore(earlier).sameAs(h, in.o.Policy.Config().Destinations[h.Destination], body); err != nil {
 			return Outcome{}, err
 		}
-		return Outcome{ID: id, Stored: &earlier.stored}, nil
+		return Outcome{ID: rec.id, Stored: &earlier.stored}, nil
 	}
-	return in.deliver(ctx, p, h, claim.record, received, identity.spool, body)
+	return in.deliver(ctx, p, h, claim.record, received, spool, body)
 }
 
 // deliver hands a claimed upload to its destination, by way of the spool where the
@@ -192,7 +192,7 @@ func (in *Intake) deliver(
 	ctx context.Context, p access.Peer, h *Header, rec record, received time.Time, spool bool, body Incoming,
 ) (Outcome, error) {
 	delivery, err := in.o.Deliver.Open(ctx, rec.destination, uploader.Object{
-		ID: rec.id, Name: h.Name, UID: p.UID, GID: p.GID, Unit: p.Unit, Pod: p.Pod, Received: received, Party: in.o.Policy.Party(p),
+		ID: rec.id, Name: h.Name, UID: p.UID, GID: p.GID, Unit: p.Unit, Pod: p.Pod, Received: received, Party: rec.party,
 		ContentType: h.ContentType, ContentEncoding: h.ContentEncoding, Metadata: h.Metadata, Size: h.announced(),
 	}, body)
 	if err = attribute(ctx, err); err != nil {
@@ -245,7 +245,8 @@ func (in *Intake) settle(rec record, p access.Peer, stored uploader.Stored, err 
 		in.uploads.end(rec, uploader.Stored{}, f)
 		in.o.Stats.Failed(rec.destination, f.Reason, f.Message)
 		in.o.Meter.UploadEnded(rec.destination, string(f.Reason), 0, took)
-		in.o.Logger.Warn("upload failed", append(about(), zap.String("reason", string(f.Reason)), zap.String("error", f.Message))...)
+		in.o.Lines.Warn(rec.party, string(f.Reason), "upload failed",
+			append(about(), zap.String("reason", string(f.Reason)), zap.String("error", f.Message))...)
 		return
 	}
 	in.uploads.end(rec, stored, nil)

@@ -2,23 +2,27 @@ package intake
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
-	lru "github.com/hashicorp/golang-lru/v2"
-
+	"github.com/brokerd/brokerd/internal/quota"
 	"github.com/brokerd/brokerd/internal/reason"
 	"github.com/brokerd/brokerd/internal/uploader"
 )
 
-// Remembered is the number of uploads that the registry holds, in memory.
+// Remembered is the number of stored uploads that the registry holds, in memory, and of
+// idempotency keys.
 const Remembered = 10_000
+
+// rememberedFailed is the number of uploads that run or have failed which it holds.
+const rememberedFailed = 4096
 
 // record is one upload in the registry.
 type record struct {
 	id, destination, name string
 	uid                   uint32
+	party                 quota.Party
+	key                   string // digest of user, destination and idempotency key; empty: none was given
 	started               time.Time
 	ended                 bool
 	stored                uploader.Stored
@@ -26,24 +30,34 @@ type record struct {
 }
 
 // UploadRegistry remembers the last uploads and their outcomes, and which upload an
-// idempotency key names. Its methods may be called from several goroutines.
+// idempotency key names. A user makes only its own uploads forgotten (see quota.Memory),
+// and an upload that fails makes no stored one forgotten. Its methods may be called from
+// several goroutines.
 type UploadRegistry struct {
+	stored *quota.Memory[string, record]
+	others *quota.Memory[string, record] // that run or have failed
+	// keys holds the ids of stored uploads by the digest of their key, and tried those of
+	// uploads that run or have failed: S3 may have stored one whose answer was lost.
+	keys, tried *quota.Memory[string, string]
+
 	mu      sync.Mutex
-	uploads *lru.Cache[string, record]
-	keys    *lru.Cache[string, string] // ids by the digest of user, destination and key
-	running map[string]chan struct{}   // by id; closed at the end of the upload
+	running map[string]chan struct{} // by id; closed at the end of the upload
 }
 
-func newUploadRegistry() (*UploadRegistry, error) {
-	uploads, err := lru.New[string, record](Remembered)
-	if err != nil {
-		return nil, fmt.Errorf("making the registry of uploads: %w", err)
+func newUploadRegistry() *UploadRegistry {
+	return &UploadRegistry{
+		stored: quota.NewMemory[string, record](Remembered), others: quota.NewMemory[string, record](rememberedFailed),
+		keys: quota.NewMemory[string, string](Remembered), tried: quota.NewMemory[string, string](Remembered),
+		running: make(map[string]chan struct{}),
 	}
-	keys, err := lru.New[string, string](Remembered)
-	if err != nil {
-		return nil, fmt.Errorf("making the registry of idempotency keys: %w", err)
+}
+
+// get returns the record of an upload.
+func (u *UploadRegistry) get(id string) (record, bool) {
+	if r, ok := u.stored.Get(id); ok {
+		return r, true
 	}
-	return &UploadRegistry{uploads: uploads, keys: keys, running: make(map[string]chan struct{})}, nil
+	return u.others.Get(id)
 }
 
 // claim is the right to deliver under one id. Release it at the end of the upload.
@@ -74,13 +88,13 @@ func (u *UploadRegistry) claim(ctx context.Context, r record) (*claim, error) {
 		u.mu.Lock()
 		other := u.running[r.id]
 		if other == nil {
-			if was, ok := u.uploads.Get(r.id); ok && was.ended && was.failure == nil {
+			if was, ok := u.stored.Get(r.id); ok {
 				u.mu.Unlock()
 				return &claim{record: r, earlier: &was}, nil
 			}
 			c := &claim{record: r, registry: u, done: make(chan struct{})}
 			u.running[r.id] = c.done
-			u.uploads.Add(r.id, r)
+			u.others.Add(r.party, r.id, r)
 			u.mu.Unlock()
 			return c, nil
 		}
@@ -96,7 +110,21 @@ func (u *UploadRegistry) claim(ctx context.Context, r record) (*claim, error) {
 // end records the outcome: stored when failure is nil.
 func (u *UploadRegistry) end(r record, stored uploader.Stored, failure *reason.Error) {
 	r.ended, r.stored, r.failure = true, stored, failure
-	u.uploads.Add(r.id, r)
+	if failure != nil {
+		u.others.Add(r.party, r.id, r)
+		return
+	}
+	u.stored.Add(r.party, r.id, r)
+	u.accepted(r)
+}
+
+// accepted moves the key of an upload to those that only other successes make forgotten.
+func (u *UploadRegistry) accepted(r record) {
+	u.others.Remove(r.id)
+	if r.key != "" {
+		u.keys.Add(r.party, r.key, r.id)
+		u.tried.Remove(r.key)
+	}
 }
 
 // ended returns a channel that is closed when the upload that runs under id has
@@ -110,5 +138,8 @@ func (u *UploadRegistry) ended(id string) <-chan struct{} {
 	return nil
 }
 
-// forget drops a record that the spool keeps from now on.
-func (u *UploadRegistry) forget(id string) { u.uploads.Remove(id) }
+// forget drops a record that the spool keeps from now on. Its key stays.
+func (u *UploadRegistry) forget(r record) {
+	u.stored.Remove(r.id)
+	u.accepted(r)
+}

@@ -47,7 +47,7 @@ func (in *Intake) keep(
 		in.settle(rec, p, uploader.Stored{}, err)
 		return Outcome{}, err
 	}
-	in.uploads.forget(rec.id) // the spool remembers it, and survives a restart
+	in.uploads.forget(rec) // the spool remembers it, and survives a restart
 	if known {
 		// The size of obj is that of the bytes in the spool.
 		sent := *h
@@ -56,7 +56,9 @@ func (in *Intake) keep(
 			sent.Size = &size
 		}
 		if err := takenBySpool(st).sameAs(&sent, d, body); err != nil {
-			in.o.Logger.Warn(
+			in.o.Lines.Warn(
+				rec.party,
+				string(reason.IdempotencyConflict),
 				"an upload reused the idempotency key of another object",
 				zap.String("upload_id", st.ID),
 				zap.String("destination", rec.destination),

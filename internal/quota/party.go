@@ -12,6 +12,13 @@ type Party struct {
 	Group uint64
 }
 
+// Unidentified returns the party of all callers whose user is not known, such as those of
+// a TCP port who show no token.
+func Unidentified() Party { return Party{UID: unidentified} }
+
+// unidentified is no user: the kernel has it for "none".
+const unidentified = 1<<32 - 1
+
 // share is the part of a Party that competes with others: a user, a pod or a group.
 type share struct {
 	uid   uint32
@@ -39,6 +46,8 @@ func (p Party) String() string {
 		return "pod " + p.Pod
 	case p.Group != 0:
 		return fmt.Sprintf("group %d", p.Group-1)
+	case p.UID == unidentified:
+		return "callers that are not identified"
 	}
 	return fmt.Sprintf("uid %d", p.UID)
 }

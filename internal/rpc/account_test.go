@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/zap"
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 	"google.golang.org/grpc/codes"
@@ -316,5 +317,28 @@ func TestReflectionIsOffByDefault(t *testing.T) {
 	d = serverFor(t, func(c *config.Config, _ *Options) { c.Socket.Reflection = true })
 	if _, ok := d.server.GRPC().GetServiceInfo()["grpc.reflection.v1.ServerReflection"]; !ok {
 		t.Error("socket.reflection does not turn it on")
+	}
+}
+
+func TestRefusedCallsFillNoLog(t *testing.T) {
+	d := serverFor(t)
+	for range 300 {
+		_, err := d.Upload(t.Context(), "audit", "n", strings.NewReader("x"))
+		_ = wantFault(t, err, "PEER_NOT_ALLOWED")
+	}
+	if n := d.logs.FilterMessage("call refused by the access rules").Len(); n == 0 || n > 30 {
+		t.Errorf("got %d lines of 300 refusals, want a few a second", n)
+	}
+	d.server.lines.Report()
+	if n := d.logs.FilterField(zap.String("reason", "PEER_NOT_ALLOWED")).FilterMessageSnippet("more of the same from uid").Len(); n != 1 {
+		t.Errorf("got %d reports of the lines that were left out, want 1", n)
+	}
+	for range 50 {
+		if _, err := d.Upload(t.Context(), "logs", "n", strings.NewReader("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := d.logs.FilterMessage("upload stored").Len(); n != 0 && n != 50 {
+		t.Errorf("got %d lines of 50 stored uploads", n)
 	}
 }

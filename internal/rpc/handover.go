@@ -74,7 +74,8 @@ func (h *handover) one(c *unixsock.FileConn, p access.Peer) (more bool) {
 		var known *reason.Error
 		if errors.As(err, &known) {
 			if known.Reason == reason.TooManyFiles {
-				h.s.o.Logger.Error("a handed-over file could not be received", zap.String("reason", string(known.Reason)), zap.Error(known))
+				h.s.lines.Warn(h.s.policy.Party(p), string(known.Reason), "a handed-over file could not be received",
+					zap.String("reason", string(known.Reason)), zap.Error(known))
 			}
 			_ = answer(c, &brokerdv1.FileUploadResult{}, known) // the connection is closed anyway
 		}

@@ -18,7 +18,7 @@ import (
 // intake.Policy. A reload swaps both at once.
 type policy struct {
 	current atomic.Pointer[configuration]
-	log     *zap.Logger
+	lines   *quota.Lines
 }
 
 // configuration is immutable.
@@ -60,7 +60,7 @@ func (l *policy) decide(p access.Peer, perm config.Permission, destination strin
 	if perm == config.PermAdmin {
 		r = reason.AdminOnly
 	}
-	l.log.Warn("call refused by the access rules", zap.String("peer", l.Describe(p)), zap.Int32("pid", p.PID),
+	l.lines.Warn(l.Party(p), string(r), "call refused by the access rules", zap.String("peer", l.Describe(p)), zap.Int32("pid", p.PID),
 		zap.String("permission", string(perm)), zap.String("destination", destination), zap.String("why", d.Reason))
 	return l.refused(r, d.Reason, d.Suggestion).With("destination", destination)
 }

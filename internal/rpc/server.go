@@ -128,11 +128,13 @@ func NewServer(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{o: o, policy: &policy{log: o.Logger}, health: grpchealth.NewServer(), started: time.Now()}
+	s := &Server{o: o, policy: &policy{}, health: grpchealth.NewServer(), started: time.Now()}
 	s.account(rules)
+	s.policy.lines = s.lines
 	s.policy.current.Store(&configuration{o.Config, rules})
 	if s.intake, err = intake.New(intake.Options{
 		Policy: s.policy, Deliver: o.Deliver, Spool: o.Spool, Admission: o.Admission, Stats: o.Stats, Meter: o.Meter, Logger: o.Logger,
+		Lines: s.lines,
 	}); err != nil {
 		return nil, err
 	}

@@ -10,7 +10,8 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// Log is the log of the daemon: JSON lines to one writer. A line is never sampled.
+// Log is the log of the daemon: JSON lines to one writer. No line that
+// arrives here is sampled; package quota limits those that a user can cause.
 //
 // No call of the Logger waits for the reader of the log. Lines wait in a queue; a
 // line that does not fit is dropped, counted, and reported in the log when its reader

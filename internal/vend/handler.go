@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/brokerd/brokerd/internal/quota"
 	"github.com/brokerd/brokerd/internal/reason"
 )
 
@@ -24,6 +25,8 @@ type Handler struct {
 	// page whose own name resolves to loopback (DNS rebinding).
 	Hosts []string
 	Log   *zap.Logger
+	// Lines limits the log lines about foreign requests; nil: no limit.
+	Lines *quota.Lines
 }
 
 // foreignHeaders are added by proxies and browsers, and never by AWS SDKs. Behind a
@@ -103,12 +106,12 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		f = &Refusal{Reason: reason.Internal, Message: "the daemon failed inside this request; its log has the details"}
 	}
 	if f.Reason == reason.ForeignRequest {
-		h.Log.Warn(
-			"credentials refused",
-			zap.String("reason", string(f.Reason)),
-			zap.String("remote", r.RemoteAddr),
-			zap.String("why", f.Message),
-		)
+		fields := []zap.Field{zap.String("reason", string(f.Reason)), zap.String("remote", r.RemoteAddr), zap.String("why", f.Message)}
+		if h.Lines != nil {
+			h.Lines.Warn(quota.Unidentified(), string(f.Reason), "credentials refused", fields...)
+		} else {
+			h.Log.Warn("credentials refused", fields...)
+		}
 	}
 	header := w.Header()
 	header.Set("Content-Type", "application/json")

@@ -16,6 +16,7 @@ import (
 	"github.com/brokerd/brokerd/internal/access"
 	"github.com/brokerd/brokerd/internal/broker"
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/quota"
 	"github.com/brokerd/brokerd/internal/reason"
 )
 
@@ -40,13 +41,14 @@ type Auditor interface {
 	Record(msg string, fields ...zap.Field) error
 }
 
-// Options are the parts of a Service. All are required except Audit and Observer.
+// Options are the parts of a Service. All are required except Lines, Audit and Observer.
 type Options struct {
 	Config   *config.Config
 	Access   access.Compiler
 	Sessions Sessions
 	Logger   *zap.Logger
-	Audit    Auditor // nil: audit lines go to Logger
+	Lines    *quota.Lines // limits the lines about refusals; nil: a limit of its own
+	Audit    Auditor      // nil: audit lines go to Logger
 	Observer Observer
 }
 
@@ -72,6 +74,9 @@ func New(o Options) (*Service, error) {
 	if o.Config == nil || o.Sessions == nil || o.Logger == nil {
 		return nil, errors.New("vend: an option is missing")
 	}
+	if o.Lines == nil {
+		o.Lines = quota.NewLines(o.Logger)
+	}
 	s := &Service{o: o}
 	var err error
 	if s.limiters, err = lru.New[uint32, *rate.Limiter](knownUsers); err != nil {
@@ -96,7 +101,7 @@ func (s *Service) Prepare(c *config.Config) (config.Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	keys := &keyring{log: s.o.Logger}
+	keys := &keyring{log: s.o.Logger, lines: s.o.Lines}
 	for i, t := range c.Vend.Tokens {
 		k := &token{file: t.File, peer: peers[i], only: t.Destinations}
 		if slices.Contains(t.Destinations, "*") {
@@ -223,7 +228,8 @@ func (s *Service) record(current *configuration, c Caller, destination string, s
 		if errors.As(err, &f) {
 			outcome = string(f.Reason)
 		}
-		s.o.Logger.Warn("credentials refused", append(fields, zap.String("reason", outcome), zap.Error(err))...)
+		s.o.Lines.Warn(current.rules.Party(c.Peer), "credentials "+outcome, "credentials refused",
+			append(fields, zap.String("reason", outcome), zap.Error(err))...)
 	}
 	if s.o.Observer == nil {
 		return err

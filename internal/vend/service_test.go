@@ -276,3 +276,22 @@ func tryGet(at net.Addr) (status int, ok bool) {
 	_ = resp.Body.Close()
 	return resp.StatusCode, true
 }
+
+// Refusals are limited in the log; credentials that were issued never are.
+func TestRefusalsFillNoLogAndIssuedCredentialsAreAllInIt(t *testing.T) {
+	d := serviceFor(t)
+	for range 500 {
+		if _, err := d.Issue(t.Context(), Caller{Peer: access.Peer{UID: 1, GID: 1}}, "logs"); err == nil {
+			t.Fatal("credentials without a rule")
+		}
+		if _, err := d.Issue(t.Context(), Caller{Peer: access.Peer{UID: userApp}}, "logs"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := d.logs.FilterMessage("credentials refused").Len(); n == 0 || n > 30 {
+		t.Errorf("got %d lines of 500 refusals, want a few a second", n)
+	}
+	if n := d.logs.FilterMessage("credentials issued").Len(); n != 500 {
+		t.Errorf("got %d lines of 500 issues", n)
+	}
+}

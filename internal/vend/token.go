@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/brokerd/brokerd/internal/access"
+	"github.com/brokerd/brokerd/internal/quota"
 	"github.com/brokerd/brokerd/internal/reason"
 )
 
@@ -43,6 +44,7 @@ type token struct {
 type keyring struct {
 	tokens []*token
 	log    *zap.Logger
+	lines  *quota.Lines
 }
 
 // identify returns the peer of the token in the Authorization header. SDKs send the
@@ -68,7 +70,9 @@ func (k *keyring) identify(r *http.Request) (Caller, error) {
 	case 1:
 		return Caller{Peer: found[0].peer, Only: found[0].only, Via: "token"}, nil
 	case 0:
-		k.log.Warn(
+		k.lines.Warn(
+			quota.Unidentified(),
+			string(reason.TokenRefused),
 			"credentials refused",
 			zap.String("reason", "TOKEN_REFUSED"),
 			zap.String("remote", r.RemoteAddr),
@@ -79,7 +83,9 @@ func (k *keyring) identify(r *http.Request) (Caller, error) {
 			Message: "no file of vend.tokens holds this token; the daemon's log names the files that it could not use",
 		}
 	default:
-		k.log.Error(
+		k.lines.Warn(
+			quota.Unidentified(),
+			"two files hold the same token",
 			"credentials refused",
 			zap.String("reason", "TOKEN_REFUSED"),
 			zap.String("why", "two files hold the same token; the daemon accepts it for neither peer"),
