@@ -37,7 +37,7 @@ environment variables for the AWS CLI.`,
 		Example: "  brokerctl demo\n  brokerctl demo --keep",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			d := &demo{App: a, say: newStory(a.Out), keep: keep, brokerd: brokerd}
+			d := &demo{App: a, say: newStory(a), keep: keep, brokerd: brokerd}
 			ctx, stop := console.UntilHangup(cmd.Context())
 			defer stop()
 			err := d.run(ctx)
@@ -50,6 +50,7 @@ environment variables for the AWS CLI.`,
 	cmd.Flags().StringVar(&brokerd, "brokerd", "",
 		"the brokerd program (default: next to brokerctl, else built from this source tree, else in $PATH)")
 	console.FileFlags(cmd, "brokerd")
+	a.ColorFlag(cmd)
 	cmd.Flags().BoolVar(&keep, "keep", false, "keep everything running until Ctrl-C, and print the environment")
 	return cmd
 }

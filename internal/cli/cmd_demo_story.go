@@ -7,20 +7,24 @@ import (
 
 	"github.com/brokerd/brokerd/internal/cli/console"
 
-	"github.com/brokerd/brokerd/internal/verify/render"
+	"github.com/brokerd/brokerd/internal/textwrap"
 )
 
-// storyWidth is the widest line of the story; only names without a space, such as ARNs, are wider.
+// storyWidth is the widest line of the story, unless the terminal is narrower. Only names
+// without a space, such as ARNs, are wider.
 const storyWidth = 80
 
 // story prints numbered headings and the steps below them.
 type story struct {
-	w io.Writer
-	p console.Palette
-	n int
+	w     io.Writer
+	p     console.Palette
+	width int
+	n     int
 }
 
-func newStory(w io.Writer) *story { return &story{w: w, p: console.PaletteFor(w)} }
+func newStory(a *console.App) *story {
+	return &story{w: a.Out, p: a.Palette(a.Out), width: min(storyWidth, console.ProseColumns(a.Out))}
+}
 
 func (s *story) heading(format string, args ...any) {
 	s.n++
@@ -50,11 +54,11 @@ func (s *story) fact(name, format string, args ...any) {
 
 // hanging prints text behind mark, and indents the lines that follow the first.
 func (s *story) hanging(mark string, indent int, text string) {
-	text = render.Indent(render.Wrap(text, storyWidth-indent), strings.Repeat(" ", indent))
+	text = textwrap.Indent(textwrap.Wrap(text, s.width-indent), strings.Repeat(" ", indent))
 	_, _ = fmt.Fprintln(s.w, mark+strings.TrimLeft(text, " "))
 }
 
 // text prints text that has its own line breaks.
 func (s *story) text(text string) {
-	_, _ = fmt.Fprintln(s.w, render.Indent(text, "   "))
+	_, _ = fmt.Fprintln(s.w, textwrap.Indent(text, "   "))
 }

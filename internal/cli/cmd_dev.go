@@ -57,6 +57,7 @@ brokerd's log goes to standard error. Everything is removed at the end.`,
 	)
 	fl.StringVar(&d.link, "socket-link", "", "make a symbolic link to the socket at this path, so that its place is known in advance")
 	console.FileFlags(cmd, "brokerd", "socket-link")
+	a.ColorFlag(cmd)
 	return cmd
 }
 
@@ -88,7 +89,7 @@ func (d *dev) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = console.FirstError(err, os.RemoveAll(dir)) }()
-	p := console.PaletteFor(d.Err)
+	p := d.Palette(d.Err)
 	program, err := findBrokerd(ctx, d.brokerd, dir, func(text string) { _, _ = fmt.Fprintln(d.Err, p.Dim(text)) })
 	if err != nil {
 		return err
@@ -169,7 +170,7 @@ func linkTo(socket, link string) error {
 
 // announce prints the way in, for a shell and for two languages.
 func (d *dev) announce(r *rehearsal.Rehearsal, socket string) error {
-	p := console.PaletteFor(d.Out)
+	p := d.Palette(d.Out)
 	names := slices.Sorted(maps.Keys(r.Config.Destinations))
 	first := r.Config.Destinations[names[0]]
 	var b strings.Builder
@@ -177,7 +178,7 @@ func (d *dev) announce(r *rehearsal.Rehearsal, socket string) error {
 	say("%s brokerd runs with %s in the sandbox. This is not AWS.\n", p.Good("✓"), d.path)
 	say("%s", p.Bold("The copy of your configuration, "+r.ConfigPath+", differs in this:"))
 	for _, c := range r.Changes {
-		say("  - %s", c)
+		say("%s", console.Fit(d.Out, "  - "+c))
 	}
 	say("\n%s", p.Bold("Made in the accounts, as `brokerctl setup apply` makes it:"))
 	for _, c := range r.Made {

@@ -129,7 +129,7 @@ func endDrain(a *console.App, d drained, resume bool, out console.Format) error 
 	if out == console.FormatJSON {
 		err = json.NewEncoder(a.Out).Encode(d)
 	} else {
-		_, err = fmt.Fprintln(a.Out, text)
+		_, err = fmt.Fprintln(a.Out, console.Fit(a.Out, text))
 	}
 	switch {
 	case err != nil || d.Drained || resume:
@@ -144,7 +144,7 @@ func endDrain(a *console.App, d drained, resume bool, out console.Format) error 
 func drainProgress(d drained) string {
 	var parts []string
 	if d.OpenUploads > 0 {
-		parts = append(parts, console.Counted(uint64(d.OpenUploads), "upload")+" open")
+		parts = append(parts, console.Counted(d.OpenUploads, "upload")+" open")
 	}
 	if d.QueuedObjects > 0 {
 		parts = append(
@@ -172,10 +172,12 @@ func drainSummary(d drained) string {
 			text = strings.Replace(text, "destinations stay", "destinations stays", 1)
 		}
 	}
-	if n := d.DeadObjects; n == 1 {
-		text += "\n1 dead object stays in the spool: `brokerctl spool ls --state dead`"
-	} else if n > 1 {
-		text += fmt.Sprintf("\n%d dead objects stay in the spool: `brokerctl spool ls --state dead`", n)
+	if n := d.DeadObjects; n > 0 {
+		stay := " stay"
+		if n == 1 {
+			stay = " stays"
+		}
+		text += "\n" + console.Counted(n, "dead object") + stay + " in the spool: `brokerctl spool ls --state dead`"
 	}
 	for _, l := range console.ProblemLines(d.UnreadableObjects, d.QuarantinedObjects, d.Problem) {
 		text += "\n" + l

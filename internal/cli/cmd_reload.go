@@ -73,9 +73,5 @@ func reloadSummary(r *brokerdv1.ReloadResponse) string {
 			parts = append(parts, p.word+" "+strings.Join(p.names, ", "))
 		}
 	}
-	kept := fmt.Sprintf("%d destinations unchanged", len(r.GetUnchanged()))
-	if len(r.GetUnchanged()) == 1 {
-		kept = "1 destination unchanged"
-	}
-	return strings.Join(append(parts, kept), "; ")
+	return strings.Join(append(parts, console.Counted(len(r.GetUnchanged()), "destination")+" unchanged"), "; ")
 }

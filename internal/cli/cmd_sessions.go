@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/brokerd/brokerd/internal/cli/console"
@@ -60,6 +59,7 @@ Exits 0 if every destination has a usable session, 1 if one has none.`,
 	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "refresh the display every second, until Ctrl-C")
 	console.OutputFlag(cmd, &out)
 	a.SocketFlag(cmd)
+	a.ColorFlag(cmd)
 	named = a.DestinationFlag(cmd, "show only this destination; may be given more than once", nil)
 	return cmd
 }
@@ -109,7 +109,7 @@ func showSessions(ctx context.Context, a *console.App, c *client.Client, names [
 	if out == console.FormatJSON {
 		return usable, writeSessionsJSON(a.Out, r.GetSessions())
 	}
-	return usable, writeSessions(a.Out, r.GetSessions(), time.Now())
+	return usable, writeSessions(a, r.GetSessions(), time.Now())
 }
 
 func writeSessionsJSON(w io.Writer, sessions []*brokerdv1.Session) error {
@@ -127,38 +127,38 @@ func writeSessionsJSON(w io.Writer, sessions []*brokerdv1.Session) error {
 
 // writeSessions shows each session in one line of columns. Its ARN and its errors are
 // in lines of their own below it, because they do not fit next to the columns.
-func writeSessions(w io.Writer, sessions []*brokerdv1.Session, now time.Time) error {
-	p := console.PaletteFor(w)
-	var table strings.Builder
-	tw := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
-	row := func(cells ...any) {
-		_, _ = fmt.Fprintf(tw, strings.TrimSuffix(strings.Repeat("%v\t", len(cells)), "\t")+"\n", cells...)
-	}
-	row("DESTINATION", "STATE", "AGE", "ENDS IN", "REFRESH IN", "GEN", "STS", "SERVED", "VENDED")
+func writeSessions(a *console.App, sessions []*brokerdv1.Session, now time.Time) error {
+	p := a.Palette(a.Out)
+	var rows strings.Builder
+	t := console.NewTable(&rows, "DESTINATION", "STATE", "AGE", "ENDS IN", "REFRESH IN", "GEN", "STS", "SERVED", "VENDED")
+	t.Head, t.Limit, t.Shrink = p.Dim, console.Columns(a.Out), []int{0}
 	for _, s := range sessions {
-		row(
+		err := t.Add(
 			s.GetDestination(),
 			stateText(s.GetState()),
 			console.Span(s.GetIssueTime() != nil, now.Sub(s.GetIssueTime().AsTime())),
-			console.Span(
-				s.GetExpireTime() != nil,
-				timeLeft(s.GetTimeLeft(), s.GetExpireTime(), now),
-			),
+			console.Span(s.GetExpireTime() != nil, timeLeft(s.GetTimeLeft(), s.GetExpireTime(), now)),
 			console.Span(s.GetRefreshTime() != nil, timeLeft(s.GetRefreshIn(), s.GetRefreshTime(), now)),
-			s.GetGeneration(),
-			s.GetStsCalls(),
-			s.GetServedFresh()+s.GetServedDue()+s.GetServedCritical(),
-			s.GetVended(),
+			fmt.Sprint(s.GetGeneration()),
+			fmt.Sprint(s.GetStsCalls()),
+			fmt.Sprint(s.GetServedFresh()+s.GetServedDue()+s.GetServedCritical()),
+			fmt.Sprint(s.GetVended()),
 		)
+		if err != nil {
+			return err
+		}
 	}
-	if err := tw.Flush(); err != nil {
+	if err := t.Flush(); err != nil {
 		return err
 	}
-	lines := strings.Split(strings.TrimSuffix(table.String(), "\n"), "\n")
-	text := p.Dim(strings.TrimRight(lines[0], " ")) + "\n"
+	if len(sessions) == 0 {
+		_, err := fmt.Fprintln(a.Out, "no destination has a session")
+		return err
+	}
+	lines := strings.Split(rows.String(), "\n")
+	text := lines[0] + "\n"
 	for i, s := range sessions {
-		// Coloured after the alignment: tabwriter would count the escape sequences.
-		text += strings.Replace(strings.TrimRight(lines[i+1], " "), stateText(s.GetState()), paintState(p, s.GetState()), 1) + "\n"
+		text += strings.Replace(lines[i+1], stateText(s.GetState()), paintState(p, s.GetState()), 1) + "\n"
 		if arn := s.GetAssumedRoleArn(); arn != "" {
 			text += "  " + p.Dim(arn) + "\n"
 		}
@@ -169,16 +169,20 @@ func writeSessions(w io.Writer, sessions []*brokerdv1.Session, now time.Time) er
 			text += "  " + p.Warn("not limited to the destination; "+s.GetScope()) + "\n"
 		}
 		if n := s.GetServedCritical(); n > 0 {
-			text += "  " + p.Warn(fmt.Sprintf("used %d times with less than a minute left: a refresh failed", n)) + "\n"
+			text += "  " + p.Warn(fmt.Sprintf("used %s with less than a minute left: a refresh failed", console.Counted(n, "time"))) + "\n"
 		}
 		if n := s.GetWaiters(); n > 0 {
-			text += "  " + p.Warn(fmt.Sprintf("%d callers wait for it", n)) + "\n"
+			waiting := " waits for it"
+			if n > 1 {
+				waiting = " wait for it"
+			}
+			text += "  " + p.Warn(console.Counted(n, "caller")+waiting) + "\n"
 		}
 		if s.GetLastError() != "" {
 			text += "  " + p.Bad(s.GetLastErrorReason()) + ": " + s.GetLastError() + "\n"
 		}
 	}
-	_, err := io.WriteString(w, text)
+	_, err := io.WriteString(a.Out, console.Fit(a.Out, text))
 	return err
 }
 

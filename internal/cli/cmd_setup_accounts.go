@@ -52,6 +52,7 @@ func (f *setupFlags) add(a *console.App, cmd *cobra.Command) {
 	fl.StringArrayVar(&f.target, "target-profile", nil, "profile for account B, a role's ARN, or \"-\"; may be given more than once")
 	fl.StringVar(&f.handOver, "handover", ".", "directory for the file for the administrator of an account that is not reached")
 	console.OutputFlag(cmd, &f.out)
+	a.ColorFlag(cmd)
 	console.ProfileFlags(cmd, "source-profile", "target-profile")
 	console.DirectoryFlags(cmd, "handover")
 }

@@ -139,7 +139,7 @@ func runSetup(ctx context.Context, a *console.App, f *applyFlags, args []string,
 	}
 	switch {
 	case len(p.Unknown()) > 0:
-		return fmt.Errorf("nothing was changed: %s could not be decided", count(len(p.Unknown()), "part", "parts"))
+		return fmt.Errorf("nothing was changed: %s could not be decided", console.Counted(len(p.Unknown()), "part"))
 	case !remove && notProven(p) != nil:
 		return fmt.Errorf("nothing was changed: %w", notProven(p))
 	}
@@ -188,7 +188,7 @@ func change(ctx context.Context, a *console.App, r *arrangement, p *setup.Plan, 
 	if dir == "" {
 		dir = backupDir()
 	}
-	v := newPlanView(a.Out)
+	v := newPlanView(a)
 	text := f.out == console.FormatText
 	out, err := r.accounts.Apply(
 		ctx,

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -59,6 +60,7 @@ there keeps every byte. Findings do not change the exit code.` + "\n" + accounts
 	fl.StringArrayVar(&i.source, "source-profile", nil, "profile for account A, a role's ARN, or \"-\"")
 	fl.StringArrayVar(&i.target, "target-profile", nil, "profile for account B, a role's ARN, or \"-\"")
 	console.OutputFlag(cmd, &i.out)
+	a.ColorFlag(cmd)
 	console.ProfileFlags(cmd, "source-profile", "target-profile")
 	return cmd
 }
@@ -168,7 +170,7 @@ func (i *adoption) tell(text []byte, adopted importer.Adoption) error {
 	} else if _, err := fmt.Fprintf(i.Out, "%s: destination %s\n", i.path, adopted.Draft.Destination.Name); err != nil {
 		return err
 	}
-	p := console.PaletteFor(i.Err)
+	p := i.Palette(i.Err)
 	var b bytes.Buffer
 	for _, n := range adopted.Notes {
 		fmt.Fprintf(&b, "%s %s\n", p.Dim("note:"), n)
@@ -213,9 +215,9 @@ func (i *adoption) tell(text []byte, adopted importer.Adoption) error {
 		fmt.Fprintf(
 			&b,
 			"\n%s. `brokerctl setup plan` shows what setup would write; setup keeps statements of others, so narrow them by hand\n",
-			console.Counted(uint64(n), "finding"),
+			console.Counted(n, "finding"),
 		)
 	}
-	_, err := i.Err.Write(b.Bytes())
+	_, err := io.WriteString(i.Err, console.Fit(i.Err, b.String()))
 	return err
 }

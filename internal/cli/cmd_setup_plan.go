@@ -50,7 +50,7 @@ or something that matters could not be read.`,
 			case len(p.Unknown()) > 0:
 				return &console.ExitError{
 					Code: console.ExitFailed,
-					Err:  fmt.Errorf("%s could not be decided: see ? above", count(len(p.Unknown()), "part", "parts")),
+					Err:  fmt.Errorf("%s could not be decided: see ? above", console.Counted(len(p.Unknown()), "part")),
 				}
 			case notProven(p) != nil:
 				return &console.ExitError{Code: console.ExitFailed, Err: notProven(p)}
@@ -82,7 +82,7 @@ func showPlan(a *console.App, r *arrangement, p *setup.Plan, f *setupFlags) erro
 			HandOvers []string          `json:"handovers,omitempty"`
 		}{p, p.Pending(), p.Proven(), r.accounts.Callers(), files})
 	}
-	v := newPlanView(a.Out)
+	v := newPlanView(a)
 	v.plan(p, r.accounts.Callers())
 	for _, file := range files {
 		v.line("Wrote %s for the administrator of the account that was not reached.", file)

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/brokerd/brokerd/internal/cli/console"
+
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/brokerd/brokerd/internal/iampolicy/policytext"
@@ -52,7 +54,7 @@ func TestPlanView(t *testing.T) {
 		},
 	}
 	var out bytes.Buffer
-	v := newPlanView(&out)
+	v := newPlanView(&console.App{Streams: console.Streams{Out: &out}})
 	v.plan(p, map[string]string{"444455556666": "arn:aws:iam::444455556666:role/admin"})
 	want := `account 111122223333  not reached: for its administrator
   > trust policy of role arn:aws:iam::111122223333:role/Up  handed over

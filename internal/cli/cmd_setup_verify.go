@@ -89,7 +89,7 @@ func verifyUntil(
 	changed bool,
 ) (render.Run, error) {
 	v := &verifyRun{App: a, backend: backend, names: names}
-	live := newLive(a.Err, names)
+	live := newLive(a, a.Err, names)
 	defer live.stop()
 	deadline := time.Now().Add(f.wait)
 	for {

@@ -18,11 +18,11 @@ type planView struct {
 	err error
 }
 
-func newPlanView(w io.Writer) *planView { return &planView{w: w, p: console.PaletteFor(w)} }
+func newPlanView(a *console.App) *planView { return &planView{w: a.Out, p: a.Palette(a.Out)} }
 
 func (v *planView) line(format string, args ...any) {
 	if v.err == nil {
-		_, v.err = fmt.Fprintf(v.w, format+"\n", args...)
+		_, v.err = fmt.Fprintln(v.w, console.Fit(v.w, fmt.Sprintf(format, args...)))
 	}
 }
 
@@ -75,10 +75,10 @@ func (v *planView) change(c setup.Change) {
 		}
 	}
 	if same > 0 {
-		v.line("      %s", v.p.Dim(fmt.Sprintf("= %s unchanged", count(same, "statement of ours", "statements of ours"))))
+		v.line("      %s", v.p.Dim("= "+console.Counted(same, "statement")+" of ours unchanged"))
 	}
 	if foreign > 0 {
-		v.line("      %s", v.p.Dim(fmt.Sprintf("= %s of others, kept byte for byte", count(foreign, "statement", "statements"))))
+		v.line("      %s", v.p.Dim("= "+console.Counted(foreign, "statement")+" of others, kept byte for byte"))
 	}
 }
 
@@ -209,11 +209,4 @@ func summary(p *setup.Plan) string {
 		}
 	}
 	return "Plan: " + strings.Join(parts, ", ") + "."
-}
-
-func count(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }

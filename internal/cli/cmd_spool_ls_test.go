@@ -123,7 +123,7 @@ func TestALongSpoolIsReadAsAStream(t *testing.T) {
 	for _, c := range []struct {
 		format string
 		page   int
-	}{{"json", 1}, {"text", spoolcmd.PageRows}} {
+	}{{"json", 1}, {"text", console.PageRows}} {
 		t.Run(c.format, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
@@ -133,7 +133,7 @@ func TestALongSpoolIsReadAsAStream(t *testing.T) {
 					t.Error(err)
 				}
 			}}
-			for range 2*spoolcmd.PageRows + 50 {
+			for range 2*console.PageRows + 50 {
 				f.objects = append(f.objects, object(idA, "audit-logs", queued, "x"))
 			}
 			socket := f.serve(t)

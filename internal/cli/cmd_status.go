@@ -6,7 +6,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/brokerd/brokerd/internal/cli/console"
@@ -65,7 +64,10 @@ not answer.`,
 				return c.FromError(err)
 			}
 			if len(names) > 0 && watches != nil {
-				watches.Watches = slices.DeleteFunc(watches.GetWatches(), func(w *brokerdv1.Watch) bool { return !slices.Contains(names, w.GetDestination()) })
+				watches.Watches = slices.DeleteFunc(
+					watches.GetWatches(),
+					func(w *brokerdv1.Watch) bool { return !slices.Contains(names, w.GetDestination()) },
+				)
 			}
 			if out == console.FormatJSON {
 				err = writeStatusJSON(a.Out, st, dests, sessions, watches)
@@ -88,6 +90,7 @@ not answer.`,
 	}
 	console.OutputFlag(cmd, &out)
 	a.SocketFlag(cmd)
+	a.ColorFlag(cmd)
 	named = a.DestinationFlag(cmd, "show only this destination; may be given more than once", nil)
 	return cmd
 }
@@ -164,10 +167,10 @@ func writeStatusJSON(w io.Writer, st *brokerdv1.GetStatusResponse, dests *broker
 
 func writeStatus(a *console.App, st *brokerdv1.GetStatusResponse, dests *brokerdv1.ListDestinationsResponse,
 	sessions *brokerdv1.ListSessionsResponse, watches *brokerdv1.ListWatchesResponse) error {
-	p := console.PaletteFor(a.Out)
-	tw := tabwriter.NewWriter(a.Out, 0, 0, 2, ' ', 0)
-	row := func(format string, args ...any) { _, _ = fmt.Fprintf(tw, format+"\n", args...) }
-	row("brokerd %s\tpid %d, up %s", st.GetVersion(), st.GetPid(), time.Since(st.GetStartTime().AsTime()).Round(time.Second))
+	p := a.Palette(a.Out)
+	rows := console.NewRows(a.Out)
+	row := rows.Add
+	row("brokerd %s\tpid %d, up %s", st.GetVersion(), st.GetPid(), console.Span(true, time.Since(st.GetStartTime().AsTime())))
 	row("configuration\t%s", st.GetConfigPath())
 	row("uploads open\t%d of at most %d", st.GetOpenUploads(), st.GetMaxUploads())
 	row("memory\t%s of %s", console.BytesText(int64(st.GetMemoryUsedBytes())), console.BytesText(int64(st.GetMemoryBudgetBytes())))
@@ -197,7 +200,12 @@ func writeStatus(a *console.App, st *brokerdv1.GetStatusResponse, dests *brokerd
 		row("  bucket\t%s (account %s, %s)", d.GetBucket(), d.GetOwnerAccount(), d.GetRegion())
 		row("  role\t%s", d.GetRoleArn())
 		row("  key\t%s", d.GetKmsKeyArn())
-		row("  stored\t%d objects, %s; %d failed", d.GetObjectsStored(), console.BytesText(int64(d.GetBytesStored())), d.GetUploadsFailed())
+		row(
+			"  stored\t%s, %s; %d failed",
+			console.Counted(d.GetObjectsStored(), "object"),
+			console.BytesText(int64(d.GetBytesStored())),
+			d.GetUploadsFailed(),
+		)
 		writeVerification(row, p, d, time.Now())
 		writeSpoolUsage(row, p, d, time.Now())
 	}
@@ -212,7 +220,7 @@ func writeStatus(a *console.App, st *brokerdv1.GetStatusResponse, dests *brokerd
 			}
 		}
 	}
-	return tw.Flush()
+	return rows.Flush()
 }
 
 func stateText(s brokerdv1.SessionState) string {

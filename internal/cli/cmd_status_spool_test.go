@@ -42,7 +42,7 @@ func TestStatusOfASpool(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			var got []string
 			writeSpoolUsage(func(format string, args ...any) { got = append(got, fmt.Sprintf(format, args...)) },
-				console.PaletteFor(&strings.Builder{}),
+				(&console.App{}).Palette(&strings.Builder{}),
 				c.dest, now)
 			if d := cmp.Diff(c.want, got); d != "" {
 				t.Error(d)

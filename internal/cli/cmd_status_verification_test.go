@@ -18,7 +18,7 @@ func TestStatusShowsTheDaemonsOwnVerification(t *testing.T) {
 	ago := func(d time.Duration) *timestamppb.Timestamp { return timestamppb.New(now.Add(-d)) }
 	show := func(v *brokerdv1.Verification) string {
 		var out strings.Builder
-		writeVerification(func(format string, args ...any) { fmt.Fprintf(&out, format+"\n", args...) }, console.PaletteFor(&out),
+		writeVerification(func(format string, args ...any) { fmt.Fprintf(&out, format+"\n", args...) }, (&console.App{}).Palette(&out),
 			&brokerdv1.Destination{Name: "d", Verification: v, Ready: v.GetResult() == brokerdv1.CheckResult_CHECK_RESULT_PASS}, now)
 		return out.String()
 	}
@@ -29,11 +29,11 @@ func TestStatusShowsTheDaemonsOwnVerification(t *testing.T) {
 		"off": {nil, ""},
 		"passed": {&brokerdv1.Verification{Result: brokerdv1.CheckResult_CHECK_RESULT_PASS, SinceTime: ago(3 * time.Hour),
 			CheckTime: ago(90 * time.Second), NextTime: ago(-10 * time.Minute)},
-			"  verified\t✓ passed for 3h00m; last run 0h01m ago, again in 0h10m\n"},
+			"  verified\t✓ passed for 3h00m; last run 1m30s ago, again in 10m00s\n"},
 		"failed": {&brokerdv1.Verification{Result: brokerdv1.CheckResult_CHECK_RESULT_FAIL, SinceTime: ago(5 * time.Second),
 			CheckTime: ago(5 * time.Second), NextTime: ago(-time.Minute), Problems: []*brokerdv1.VerificationProblem{
 				{Code: "BRK-KMS-010", Detail: "the key policy refuses", Account: "444455556666", Artefact: "key-policy"},
-			}}, "  verified\t✗ failed for 5s; last run 5s ago, again in 0h01m\n" +
+			}}, "  verified\t✗ failed for 5s; last run 5s ago, again in 1m00s\n" +
 			"\tBRK-KMS-010 (key-policy, account 444455556666): the key policy refuses\n"},
 		"undecided, and of a newer daemon": {&brokerdv1.Verification{Result: 99, SinceTime: ago(0), CheckTime: ago(0)},
 			"  verified\t? unknown for 0s; last run 0s ago\n"},

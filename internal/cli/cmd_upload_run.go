@@ -87,7 +87,7 @@ func (u *uploads) run(ctx context.Context, jobs []uploadJob) error {
 		failed += n
 	}
 	if failed > 0 && len(jobs) > 1 {
-		_, _ = fmt.Fprintf(u.Err, "brokerctl: %d of %d files stored, %d failed\n", len(jobs)-failed, len(jobs), failed)
+		_, _ = fmt.Fprintf(u.Err, "brokerctl: %d of %s stored, %d failed\n", len(jobs)-failed, console.Counted(len(jobs), "file"), failed)
 	}
 	for _, code := range []int{console.ExitSignal, console.ExitFailed, console.ExitSocket, console.ExitRefused, console.ExitTemporary} {
 		if u.codes[code] > 0 {

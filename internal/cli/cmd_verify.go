@@ -86,6 +86,7 @@ undecided; 3 verify could not run.`,
 		"text; short: only problems; json, junit, sarif; html: one page to read and to send",
 		verifyFormats...)
 	a.SocketFlag(cmd)
+	a.ColorFlag(cmd)
 	destinations = a.DestinationFlag(cmd, "verify this destination; may be given more than once", nil)
 	cmd.Flags().StringVar(&f.file, "output-file", "", "write the report to this file")
 	cmd.Flags().BoolVar(&f.standalone, "standalone", false, "verify in this process, without the daemon; needs --config")

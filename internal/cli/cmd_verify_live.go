@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -8,12 +9,10 @@ import (
 	"slices"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/brokerd/brokerd/internal/cli/console"
 
-	"golang.org/x/term"
-
+	"github.com/brokerd/brokerd/internal/textwrap"
 	"github.com/brokerd/brokerd/internal/verify/render"
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
@@ -44,16 +43,16 @@ type live struct {
 }
 
 // newLive starts a progress line on w, if w is a terminal. Call stop at the end.
-func newLive(w io.Writer, names []string) *live {
+func newLive(a *console.App, w io.Writer, names []string) *live {
 	l := &live{names: names, at: make(map[int]string), halt: func() {}}
 	if console.IsTerminal(w) && os.Getenv("TERM") != "dumb" {
-		l.start(w)
+		l.start(w, a.Palette(w))
 	}
 	return l
 }
 
-func (l *live) start(w io.Writer) {
-	l.w, l.paint, l.began = w, console.PaletteFor(w), time.Now()
+func (l *live) start(w io.Writer, paint console.Palette) {
+	l.w, l.paint, l.began = w, paint, time.Now()
 	ended, gone := make(chan struct{}), make(chan struct{})
 	l.halt = sync.OnceFunc(func() { close(ended); <-gone })
 	go func() {
@@ -128,10 +127,7 @@ func (l *live) draw() {
 	if l.w == nil || l.stopped {
 		return
 	}
-	text := l.text()
-	if limit := width(l.w) - 1; utf8.RuneCountInString(text) > limit {
-		text = string([]rune(text)[:max(0, limit-1)]) + "…" // a wrapped line could not be cleared
-	}
+	text := textwrap.Cut(l.text(), cmp.Or(console.Columns(l.w), 80)-1) // a wrapped line could not be cleared
 	_, _ = io.WriteString(l.w, clearLine+l.paint.Dim(text))
 }
 
@@ -150,14 +146,4 @@ func (l *live) text() string {
 		text += " · " + l.note
 	}
 	return text
-}
-
-// width returns the width of the terminal; 80 if it is unknown.
-func width(w io.Writer) int {
-	if f, ok := w.(*os.File); ok {
-		if n, _, err := term.GetSize(int(f.Fd())); err == nil && n > 0 {
-			return n
-		}
-	}
-	return 80
 }

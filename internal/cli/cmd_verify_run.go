@@ -63,7 +63,7 @@ func (v *verifyRun) all(ctx context.Context, names []string, canary bool, l list
 
 // once verifies, and prints checks as they end where the format allows it.
 func (v *verifyRun) once(ctx context.Context) error {
-	live := newLive(v.Err, v.names)
+	live := newLive(v.App, v.Err, v.names)
 	defer live.stop()
 	if v.flags.out == verifyText && v.flags.file == "" {
 		text := v.text(v.Out)

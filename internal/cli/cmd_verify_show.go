@@ -14,13 +14,13 @@ import (
 )
 
 // paintFor returns the colours of w.
-func paintFor(w io.Writer) render.Paint {
-	p := console.PaletteFor(w)
+func (v *verifyRun) paintFor(w io.Writer) render.Paint {
+	p := v.Palette(w)
 	return render.Paint{Good: p.Good, Bad: p.Bad, Warn: p.Warn, Dim: p.Dim, Bold: p.Bold}
 }
 
 func (v *verifyRun) text(w io.Writer) *render.Text {
-	return &render.Text{W: w, Paint: paintFor(w), Verbose: v.flags.verbose, Messages: v.flags.message}
+	return &render.Text{W: w, Paint: v.paintFor(w), Width: console.Columns(w), Verbose: v.flags.verbose, Messages: v.flags.message}
 }
 
 // show writes a finished run in the format of the flags.
@@ -52,7 +52,7 @@ func (v *verifyRun) write(w io.Writer, run render.Run) error {
 		return render.HTML(w, run)
 	case verifyShort:
 		for _, r := range run.Results {
-			if err := render.Short(w, paintFor(w), r); err != nil {
+			if err := render.Short(w, v.paintFor(w), console.Columns(w), r); err != nil {
 				return err
 			}
 		}

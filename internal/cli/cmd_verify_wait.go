@@ -23,7 +23,7 @@ const (
 // object at the end, when all else passes.
 func (v *verifyRun) waiting(ctx context.Context) error {
 	deadline := time.Now().Add(v.flags.wait)
-	live := newLive(v.Err, v.names)
+	live := newLive(v.App, v.Err, v.names)
 	defer live.stop()
 	run, err := v.all(ctx, v.names, false, live)
 	told := ""

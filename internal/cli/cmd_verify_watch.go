@@ -22,7 +22,7 @@ func (v *verifyRun) watch(ctx context.Context) error {
 	var last error
 	for {
 		began := time.Now()
-		run, err := v.all(ctx, v.names, false, newLive(io.Discard, v.names))
+		run, err := v.all(ctx, v.names, false, newLive(v.App, io.Discard, v.names))
 		if ctx.Err() != nil {
 			return last // Ctrl-C ends a watch
 		}
@@ -61,14 +61,14 @@ func (w *watcher) show(run render.Run) error {
 // draw overwrites the last picture line by line, so that the screen does not flicker.
 func (w *watcher) draw(run render.Run) error {
 	var page bytes.Buffer
-	p := paintFor(w.Out)
+	p := w.paintFor(w.Out)
 	_, _ = fmt.Fprintf(&page, "%s\n\n", p.Dim(fmt.Sprintf("every %v · %s · Ctrl-C ends it", w.flags.watch, run.Started.Format("15:04:05"))))
 	for _, r := range run.Results {
-		_, _ = fmt.Fprintln(&page, standing(p, r))
+		_, _ = fmt.Fprintln(&page, console.Fit(w.Out, standing(p, r)))
 	}
 	page.WriteString("\n")
 	for _, r := range run.Results {
-		if err := render.Short(&page, p, r); err != nil {
+		if err := render.Short(&page, p, console.Columns(w.Out), r); err != nil {
 			return err
 		}
 	}

@@ -91,11 +91,11 @@ func TestTheLiveLineMakesRoom(t *testing.T) {
 		t.Setenv("NO_COLOR", "1")
 		var screen bytes.Buffer
 		text := &render.Text{W: &screen, Paint: render.Plain()}
-		l := newLive(&screen, []string{"a", "b"}) // no terminal: silent
+		l := newLive(&console.App{}, &screen, []string{"a", "b"}) // no terminal: silent
 		if l.w != nil {
 			t.Fatal("it speaks to what is no terminal")
 		}
-		l.start(&screen)
+		l.start(&screen, (&console.App{}).Palette(&screen))
 		l.around(newInOrder([]string{"a", "b"}, text))
 		time.Sleep(spinEvery + time.Millisecond)
 		synctest.Wait()

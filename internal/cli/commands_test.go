@@ -159,3 +159,37 @@ func runBare(t *testing.T, args ...string) (code int, out, errs string) {
 	code = Main(t.Context(), args, console.Streams{In: strings.NewReader(""), Out: &o, Err: &e})
 	return code, o.String(), e.String()
 }
+
+// One colour scheme: every command whose text has colours takes --color.
+func TestCommandsWithColoursTakeColor(t *testing.T) {
+	colours := []string{
+		"verify", "status", "sessions", "demo", "dev", "init", "spool ls", "spool show", "spool drop", "sandbox events",
+		"setup plan", "setup apply", "setup remove", "setup import",
+	}
+	everyCommand(func(c *cobra.Command) {
+		if got, want := has(c, "color", ""), slices.Contains(colours, nameOf(c)); got != want {
+			t.Errorf("%s: has --color: %v, want %v", nameOf(c), got, want)
+		}
+	})
+	socket := threeObjects().serve(t)
+	for _, c := range []struct {
+		noColor string
+		args    []string
+		want    bool
+	}{
+		{"", nil, false}, // no terminal
+		{"", []string{"--color=always"}, true},
+		{"1", []string{"--color=always"}, true}, // a flag says more than the environment
+		{"1", []string{"--color", "auto"}, false},
+		{"", []string{"--color", "never"}, false},
+	} {
+		t.Setenv("NO_COLOR", c.noColor)
+		_, out, _ := run(t.Context(), socket, append([]string{"spool", "ls"}, c.args...)...)
+		if got := strings.Contains(out, "\x1b["); got != c.want {
+			t.Errorf("NO_COLOR=%q %v: colours: %v, want %v", c.noColor, c.args, got, c.want)
+		}
+	}
+	if code, _, errs := runBare(t, "status", "--color", "sometimes"); code != console.ExitUsage {
+		t.Errorf("--color sometimes: exit code %d: %s", code, errs)
+	}
+}

@@ -27,7 +27,7 @@ func Main(ctx context.Context, args []string, s console.Streams) int {
 	root.SetErr(s.Err)
 	err := interruptible(ctx, root, args)
 	if err != nil && err.Error() != "" {
-		_, _ = fmt.Fprintln(s.Err, "brokerctl: "+a.ExplainError(err))
+		_, _ = fmt.Fprintln(s.Err, console.Fit(s.Err, "brokerctl: "+a.ExplainError(err)))
 	}
 	return console.ExitCode(err)
 }
@@ -49,10 +49,31 @@ without AWS.`,
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.AddCommand(initcmd.InitCommand(a), setupCommand(a), uploadCommand(a), verifyCommand(a), statusCommand(a), waitCommand(a),
-		spoolcmd.SpoolCommand(a), watchcmd.WatchCommand(a), drainCommand(a), reloadCommand(a), sessionsCommand(a), credentialsCommand(a), execCommand(a),
-		identityCommand(a), explainCommand(a), policycmd.PolicyCommand(a),
-		demoCommand(a), devCommand(a), sandboxcmd.SandboxCommand(a), versionCommand(a), console.ExitCodesTopic())
+	root.AddCommand(
+		initcmd.InitCommand(a),
+		setupCommand(a),
+		uploadCommand(a),
+		verifyCommand(a),
+		statusCommand(a),
+		waitCommand(a),
+		spoolcmd.SpoolCommand(
+			a,
+		),
+		watchcmd.WatchCommand(a),
+		drainCommand(a),
+		reloadCommand(a),
+		sessionsCommand(a),
+		credentialsCommand(a),
+		execCommand(a),
+		identityCommand(a),
+		explainCommand(a),
+		policycmd.PolicyCommand(a),
+		demoCommand(a),
+		devCommand(a),
+		sandboxcmd.SandboxCommand(a),
+		versionCommand(a),
+		console.ExitCodesTopic(),
+	)
 	console.Finish(root)
 	for _, c := range root.Commands() {
 		switch c.Name() {

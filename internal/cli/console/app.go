@@ -21,6 +21,7 @@ type App struct {
 	Socket     string
 	DaemonUser string   // empty: $BROKERD_DAEMON_USER, else the owner of the socket's directory
 	asked      []string // the destinations that the command names
+	color      ColorMode
 }
 
 // SocketFlag registers --socket, for a command that speaks to the daemon, or a group of

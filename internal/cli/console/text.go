@@ -7,8 +7,9 @@ import (
 	"unicode"
 )
 
-// Counted returns a number with its noun.
-func Counted(n uint64, noun string) string {
+// Counted returns a number with its noun, which gets an "s" unless the number is 1. Words
+// behind the noun follow it: Counted(2, "statement") + " of ours".
+func Counted[N int | uint32 | uint64 | int64](n N, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
@@ -39,18 +40,22 @@ func BytesText(n int64) string {
 	return fmt.Sprintf("%.1f %ciB", f, units[i])
 }
 
-// Span formats a duration, or a dash if it is not known.
+// Span formats a duration with one or two units, or a dash if it is not known.
 func Span(known bool, d time.Duration) string {
-	if !known {
+	switch s := int(d.Round(time.Second).Seconds()); {
+	case !known:
 		return "-"
-	}
-	if d < 0 {
+	case d < 0:
 		return "now"
+	case s < 60:
+		return fmt.Sprintf("%ds", s)
+	case s < 3600:
+		return fmt.Sprintf("%dm%02ds", s/60, s%60)
+	case s < 24*3600:
+		return fmt.Sprintf("%dh%02dm", s/3600, s/60%60)
+	default:
+		return fmt.Sprintf("%dd%02dh", s/(24*3600), s/3600%24)
 	}
-	if d >= time.Minute {
-		return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
-	}
-	return d.Round(time.Second).String()
 }
 
 // ProblemLines describes the files of accepted objects that cannot be delivered: one

@@ -138,7 +138,7 @@ func (i *Initiation) before(at int) int {
 
 // ask repeats its question until the answer can stand in a configuration.
 func (i *Initiation) ask(ctx context.Context, q question, usual string) error {
-	p := console.PaletteFor(i.Err)
+	p := i.Palette(i.Err)
 	doubted := "" // an answer that is taken when it is given a second time
 	for {
 		prompt := p.Bold(q.ask)
@@ -155,7 +155,7 @@ func (i *Initiation) ask(ctx context.Context, q question, usual string) error {
 		case line == "<":
 			return errBack
 		case line == "?":
-			if _, err := fmt.Fprintf(i.Err, "  %s\n", strings.ReplaceAll(q.explain, "\n", "\n  ")); err != nil {
+			if _, err := fmt.Fprintln(i.Err, console.Fit(i.Err, "  "+strings.ReplaceAll(q.explain, "\n", "\n  "))); err != nil {
 				return err
 			}
 			continue
@@ -177,7 +177,7 @@ func (i *Initiation) ask(ctx context.Context, q question, usual string) error {
 			return nil
 		}
 		*q.value = was
-		if _, err := fmt.Fprintf(i.Err, "  %s %v\n", p.Bad("✗"), fault); err != nil {
+		if _, err := fmt.Fprintln(i.Err, console.Fit(i.Err, fmt.Sprintf("  %s %v", p.Bad("✗"), fault))); err != nil {
 			return err
 		}
 	}
@@ -185,7 +185,7 @@ func (i *Initiation) ask(ctx context.Context, q question, usual string) error {
 
 // agree shows the lines to be written and asks for a yes. It returns errBack for "<".
 func (i *Initiation) agree(ctx context.Context, old, text []byte) error {
-	p := console.PaletteFor(i.Err)
+	p := i.Palette(i.Err)
 	var b strings.Builder
 	b.WriteString("\n")
 	for _, line := range linesAdded(string(old), string(text)) {

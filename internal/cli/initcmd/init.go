@@ -48,6 +48,7 @@ stops nothing.`,
 	fl := cmd.Flags()
 	console.ConfigFlag(cmd, &i.Path, "brokerd.yaml", "file to write, or to add to")
 	console.YesFlag(cmd, &yes)
+	i.ColorFlag(cmd)
 	fl.BoolVar(&i.print, "print", false, "print what would be written, and write nothing")
 	fl.BoolVar(&i.offline, "offline", false, "do not look at AWS")
 	i.Answers.register(cmd)

@@ -47,10 +47,10 @@ func (i *Initiation) look(ctx context.Context, cfg *config.Config, d *config.Des
 		defer cancel()
 		findings = append(findings, lookAtAWS(ctx, cfg, d)...)
 	}
-	p := console.PaletteFor(i.Out)
+	p := i.Palette(i.Out)
 	for _, f := range findings {
 		mark := map[string]string{"✓": p.Good("✓"), "!": p.Warn("!"), "?": p.Dim("?")}[f.mark]
-		if _, err := fmt.Fprintf(i.Out, "  %s %s\n", mark, f.text); err != nil {
+		if _, err := fmt.Fprintln(i.Out, console.Fit(i.Out, "  "+mark+" "+f.text)); err != nil {
 			return err
 		}
 	}

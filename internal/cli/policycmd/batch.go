@@ -62,7 +62,10 @@ func simulateBatch(a *console.App) error {
 		return err
 	}
 	if bad > 0 {
-		return &console.ExitError{Code: console.ExitNoRun, Err: fmt.Errorf("%d lines are no scenarios; their places in the output say why", bad)}
+		return &console.ExitError{
+			Code: console.ExitNoRun,
+			Err:  fmt.Errorf("not decided: %s of the input; the lines at their places in the output say why", console.Counted(bad, "line")),
+		}
 	}
 	return nil
 }

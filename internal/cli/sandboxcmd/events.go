@@ -67,12 +67,13 @@ names a caller of another account by id only.`,
 	cmd.Flags().StringVar(&name, "name", "", "only calls of this operation, for example PutObject")
 	console.ChoiceFlag(cmd, &account, "account", "", "only the records of this account", accountA, accountB)
 	console.OutputFlag(cmd, &out)
+	a.ColorFlag(cmd)
 	return cmd
 }
 
 func showEvents(a *console.App, r io.Reader, out console.Format) error {
 	lines := bufio.NewReader(r)
-	p := console.PaletteFor(a.Out)
+	p := a.Palette(a.Out)
 	for {
 		line, err := lines.ReadString('\n')
 		if errors.Is(err, io.EOF) {
@@ -91,7 +92,7 @@ func showEvents(a *console.App, r io.Reader, out console.Format) error {
 		if err := json.Unmarshal([]byte(line), &e); err != nil {
 			return fmt.Errorf("reading events: %w", err)
 		}
-		if _, err := fmt.Fprintln(a.Out, eventLine(p, &e)); err != nil {
+		if _, err := fmt.Fprintln(a.Out, console.Fit(a.Out, eventLine(p, &e))); err != nil {
 			return err
 		}
 	}

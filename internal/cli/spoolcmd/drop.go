@@ -67,6 +67,7 @@ On a terminal it asks for confirmation; elsewhere it needs --yes.`,
 	cmd.Flags().BoolVar(&force, "force", false, "also what could still be delivered, and what cannot be aborted at AWS")
 	console.YesFlag(cmd, &yes)
 	console.OutputFlag(cmd, &out)
+	a.ColorFlag(cmd)
 	return cmd
 }
 
@@ -105,7 +106,7 @@ func (d *dropping) look(ctx context.Context, ids []string) error {
 // tell lists the objects that will be lost.
 func (d *dropping) tell() error {
 	now := time.Now()
-	t := newColumns(d.Err, now, "ID", "DESTINATION", "STATE", "SIZE", "AGE", "UID", "REASON", "NAME")
+	t := newSpoolTable(d.App, d.Err, "UID")
 	var tally spoolTally
 	mismatched := false
 	for _, o := range d.objects {
@@ -113,11 +114,11 @@ func (d *dropping) tell() error {
 		mismatched = mismatched || reason.Reason(o.Reason) == reason.ResponseMismatch
 		row := spoolRow(o, now)
 		row[5] = fmt.Sprint(o.UID)
-		if err := t.add(row...); err != nil {
+		if err := t.Add(row...); err != nil {
 			return err
 		}
 	}
-	if err := t.flush(); err != nil {
+	if err := t.Flush(); err != nil {
 		return err
 	}
 	text := fmt.Sprintf("\n%s. They were accepted and not delivered, and brokerd has no other copy.\n", tally.String())
@@ -127,7 +128,7 @@ func (d *dropping) tell() error {
 	if mismatched {
 		text += "Those with RESPONSE_MISMATCH are in the bucket, but not as they were asked for.\n"
 	}
-	_, err := io.WriteString(d.Err, text)
+	_, err := io.WriteString(d.Err, console.Fit(d.Err, text))
 	return err
 }
 

@@ -60,7 +60,7 @@ With -o json, the output is one line for each object.`,
 			if f.limit > 0 {
 				req.Limit = f.limit + 1 // one more says whether there are more
 			}
-			l := &spoolList{App: a, filter: f, json: out == console.FormatJSON, table: newSpoolTable(a, time.Now())}
+			l := &spoolList{App: a, filter: f, json: out == console.FormatJSON, table: newSpoolTable(a, a.Out, "TRIES"), now: time.Now()}
 			if err := eachSpooled(cmd.Context(), c, req, l.add); err != nil {
 				return err
 			}
@@ -72,6 +72,7 @@ With -o json, the output is one line for each object.`,
 	fl.Uint32Var(&f.limit, "limit", 0, "at most so many; 0: all")
 	_ = cmd.RegisterFlagCompletionFunc("state", cobra.FixedCompletions(spoolStateNames(), cobra.ShellCompDirectiveNoFileComp))
 	console.OutputFlag(cmd, &out)
+	a.ColorFlag(cmd)
 	named = a.DestinationFlag(cmd, "only the objects of this destination", nil)
 	return cmd
 }
@@ -81,7 +82,8 @@ type spoolList struct {
 	*console.App
 	filter spoolFilter
 	json   bool
-	table  *columns
+	table  *console.Table
+	now    time.Time
 	tally  spoolTally
 	more   bool // than the limit
 	parked map[string]bool
@@ -110,7 +112,7 @@ func (l *spoolList) add(o Spooled) error {
 	if (o.State == "unreadable" || o.State == "quarantined") && len(l.problems) < shownProblems {
 		l.problems = append(l.problems, o.State+": "+console.Printable(o.Error))
 	}
-	return l.table.add(spoolRow(o, l.table.now)...)
+	return l.table.Add(spoolRow(o, l.now)...)
 }
 
 // end prints the total.
@@ -123,7 +125,7 @@ func (l *spoolList) end(ctx context.Context, c *client.Client) error {
 	if l.json {
 		return nil
 	}
-	if err := l.table.flush(); err != nil {
+	if err := l.table.Flush(); err != nil {
 		return err
 	}
 	if l.tally.objects == 0 {
@@ -140,7 +142,7 @@ func (l *spoolList) end(ctx context.Context, c *client.Client) error {
 	for _, p := range l.problems {
 		text += "\n" + p
 	}
-	_, err := fmt.Fprintln(l.Out, text)
+	_, err := fmt.Fprintln(l.Out, console.Fit(l.Out, text))
 	return err
 }
 
@@ -197,22 +199,6 @@ func (t *spoolTally) String() string {
 		}
 	}
 	return fmt.Sprintf("%s, %s: %s", console.Counted(t.objects, "object"), console.BytesText(int64(t.bytes)), strings.Join(parts, ", "))
-}
-
-func newSpoolTable(a *console.App, now time.Time) *columns {
-	p := console.PaletteFor(a.Out)
-	t := newColumns(a.Out, now, "ID", "DESTINATION", "STATE", "SIZE", "AGE", "TRIES", "REASON", "NAME")
-	t.head = p.Dim
-	t.paint[2] = func(state string) string {
-		switch strings.TrimRight(state, " ") {
-		case "parked":
-			return p.Warn(state)
-		case "dead", "unreadable", "quarantined":
-			return p.Bad(state)
-		}
-		return state
-	}
-	return t
 }
 
 func spoolRow(o Spooled, now time.Time) []string {

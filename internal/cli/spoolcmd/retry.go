@@ -101,7 +101,7 @@ func retried(a *console.App, n uint32, destination string, out console.Format) e
 		_, err := fmt.Fprintln(a.Out, "there is no object to retry")
 		return err
 	}
-	text := console.Counted(uint64(n), "object")
+	text := console.Counted(n, "object")
 	if destination != "" {
 		text += " of " + destination
 	}

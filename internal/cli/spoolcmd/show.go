@@ -7,7 +7,6 @@ import (
 	"os/user"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/brokerd/brokerd/internal/cli/console"
@@ -16,7 +15,7 @@ import (
 
 	"github.com/brokerd/brokerd/client"
 	"github.com/brokerd/brokerd/internal/reason"
-	"github.com/brokerd/brokerd/internal/verify/render"
+	"github.com/brokerd/brokerd/internal/textwrap"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
@@ -54,6 +53,7 @@ func spoolShow(a *console.App) *cobra.Command {
 		},
 	}
 	console.OutputFlag(cmd, &out)
+	a.ColorFlag(cmd)
 	return cmd
 }
 
@@ -73,11 +73,9 @@ func parkedSince(ctx context.Context, c *client.Client, destination string) *tim
 }
 
 func writeSpooled(a *console.App, o Spooled, now time.Time) error {
-	p := console.PaletteFor(a.Out)
-	tw := tabwriter.NewWriter(a.Out, 0, 0, 2, ' ', 0)
-	row := func(name, format string, args ...any) {
-		_, _ = fmt.Fprintf(tw, "%s\t%s\n", name, fmt.Sprintf(format, args...))
-	}
+	p := a.Palette(a.Out)
+	rows := console.NewRows(a.Out)
+	row := func(name, format string, args ...any) { rows.Add("%s\t"+format, append([]any{name}, args...)...) }
 	row("id", "%s", o.UploadID)
 	state := o.State
 	switch {
@@ -116,16 +114,12 @@ func writeSpooled(a *console.App, o Spooled, now time.Time) error {
 		row("reason", "%s", o.Reason)
 	}
 	if o.Error != "" {
-		name := "error"
-		for _, line := range strings.Split(render.Wrap(console.Printable(o.Error), 66), "\n") {
-			row(name, "%s", line)
-			name = ""
-		}
+		row("error", "%s", strings.Join(strings.Fields(console.Printable(o.Error)), " "))
 	}
-	if err := tw.Flush(); err != nil {
+	if err := rows.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(a.Out, "\n%s\n", render.Wrap(o.Fix, 80))
+	_, err := fmt.Fprintf(a.Out, "\n%s\n", textwrap.Wrap(o.Fix, console.ProseColumns(a.Out)))
 	return err
 }
 

@@ -153,7 +153,10 @@ func planLocally(ctx context.Context, a *console.App, file, name string, fn func
 func refuseDaemon(c *config.Config) error {
 	j, err := journal.Open(delivery.Journal(c))
 	if errors.Is(err, journal.ErrInUse) {
-		return &console.ExitError{Code: console.ExitFailed, Err: fmt.Errorf("a daemon delivers these files already: %w; see `brokerctl watch ls`", err)}
+		return &console.ExitError{
+			Code: console.ExitFailed,
+			Err:  fmt.Errorf("a daemon delivers these files already: %w; see `brokerctl watch ls`", err),
+		}
 	}
 	if err == nil {
 		j.Close()

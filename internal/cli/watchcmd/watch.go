@@ -49,7 +49,9 @@ A file is removed only after S3 has confirmed its object. These commands need th
 
 // states are the words for the states of a file.
 var states = []string{
-	string(watch.Waiting), string(watch.InFlight), string(watch.Retrying), string(watch.Removing), string(watch.DeadFile), string(watch.Refused),
+	string(
+		watch.Waiting,
+	), string(watch.InFlight), string(watch.Retrying), string(watch.Removing), string(watch.DeadFile), string(watch.Refused),
 	string(watch.Left), string(watch.Kept), string(watch.Skipped),
 }
 

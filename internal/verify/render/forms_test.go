@@ -106,7 +106,7 @@ func TestTextHoldsNoControlCharacters(t *testing.T) {
 	if err := texts(&out, &Text{Paint: Plain(), Verbose: true}, r); err != nil {
 		t.Fatal(err)
 	}
-	if err := Short(&out, Plain(), r.Results[0]); err != nil {
+	if err := Short(&out, Plain(), 0, r.Results[0]); err != nil {
 		t.Fatal(err)
 	}
 	if i := strings.IndexFunc(out.String(), func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }); i >= 0 {

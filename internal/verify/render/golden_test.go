@@ -46,7 +46,7 @@ func TestGoldens(t *testing.T) {
 		"whole.txt":   func(w io.Writer) error { return texts(w, &Text{Paint: Plain()}, runOf(whole())) },
 		"short.txt": func(w io.Writer) error {
 			for _, d := range all.Results {
-				if err := Short(w, Plain(), d); err != nil {
+				if err := Short(w, Plain(), 0, d); err != nil {
 					return err
 				}
 			}
@@ -112,7 +112,7 @@ func TestEachFixIsPrintedOnce(t *testing.T) {
 
 func TestShortDoesNotMentionADestinationWithoutProblems(t *testing.T) {
 	var out strings.Builder
-	if err := Short(&out, Plain(), whole()); err != nil || out.Len() > 0 {
+	if err := Short(&out, Plain(), 0, whole()); err != nil || out.Len() > 0 {
 		t.Errorf("%q, %v", out.String(), err)
 	}
 }
@@ -218,7 +218,7 @@ func TestTheErrorOfAWriterIsReturned(t *testing.T) {
 	r := runOf(broken())
 	for name, print := range map[string]func(io.Writer) error{
 		"text":  func(w io.Writer) error { return texts(w, &Text{Paint: Plain()}, r) },
-		"short": func(w io.Writer) error { return Short(w, Plain(), r.Results[0]) },
+		"short": func(w io.Writer) error { return Short(w, Plain(), 0, r.Results[0]) },
 		"json":  func(w io.Writer) error { return JSON(w, r, false) }, "junit": func(w io.Writer) error { return JUnit(w, r) },
 		"sarif": func(w io.Writer) error { return SARIF(w, r) }, "html": func(w io.Writer) error { return HTML(w, r) },
 	} {

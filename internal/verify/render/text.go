@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/brokerd/brokerd/internal/textwrap"
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
@@ -39,6 +40,9 @@ type Text struct {
 	W      io.Writer
 	Paint  Paint
 	Margin string
+	// Width is the number of columns of the terminal; 0 is a reader without one, who gets
+	// prose of the usual width and whole headings.
+	Width int
 	// Verbose lists every check with its reason, all evidence, and the undecided
 	// checks that no result depends on.
 	Verbose bool
@@ -55,16 +59,26 @@ func (t *Text) line(format string, args ...any) {
 	}
 	text := fmt.Sprintf(format, args...)
 	if text != "" {
-		text = Indent(text, t.Margin)
+		text = textwrap.Indent(text, t.Margin)
 	}
 	_, t.err = fmt.Fprintln(t.W, text)
+}
+
+// hang prints one line, and breaks it where it is wider than the terminal.
+func (t *Text) hang(format string, args ...any) {
+	t.line("%s", heading(fmt.Sprintf(format, args...), t.Width, t.Margin))
 }
 
 // block prints prose with an indentation.
 func (t *Text) block(indent, label, text string) {
 	if text != "" {
-		t.line("%s", Indent(Wrap(label+clean(text), Width), indent))
+		t.line("%s", t.prose(indent, label+clean(text)))
 	}
+}
+
+// prose breaks and indents text.
+func (t *Text) prose(indent, text string) string {
+	return textwrap.Indent(textwrap.Wrap(text, columns(t.Width, t.Margin, indent)), indent)
 }
 
 // Begin opens a destination.
@@ -102,10 +116,10 @@ func (t *Text) flush() {
 	if shown == 0 {
 		return
 	}
-	t.line("  %s %s: %s", t.Paint.Mark(worst), stageOf(list[0]), counts(list))
+	t.hang("  %s %s: %s", t.Paint.Mark(worst), stageOf(list[0]), counts(list))
 	for _, c := range list {
 		if c.Result == report.Fail || c.Result == report.Warn || c.Result == report.Unknown && !advisory(c) {
-			t.line("      %s %s  %s", t.Paint.Mark(c.Result), clean(c.Title), t.Paint.Dim(c.Code))
+			t.hang("      %s %s  %s", t.Paint.Mark(c.Result), clean(c.Title), t.Paint.Dim(c.Code))
 		}
 	}
 }
@@ -125,9 +139,9 @@ func (t *Text) list(list []report.Check) {
 		default:
 			code = "  " + t.Paint.Dim(c.Code)
 		}
-		t.line("  %s %s%s", t.Paint.Mark(c.Result), title, code)
+		t.hang("  %s %s%s", t.Paint.Mark(c.Result), title, code)
 		if c.Why != "" && (c.Result == report.Pass || c.Result == report.Skip || advisory(c)) {
-			t.line("%s", t.Paint.Dim(Indent(Wrap(clean(c.Why), Width), "      ")))
+			t.line("%s", t.Paint.Dim(t.prose("      ", clean(c.Why))))
 		}
 	}
 }
@@ -148,12 +162,12 @@ func (t *Text) End(r Result) error {
 	}
 	t.block("  ", "", counts(r.Checks)+t.undecided(Advisory(r.Report)))
 	if s := summary(problems); s != "" {
-		t.line("  %s", t.Paint.Bold(s))
+		t.hang("  %s", t.Paint.Bold(s))
 	}
 	if t.Messages {
 		t.messages(r.Messages)
 	} else if n := len(messagesForB(r.Messages)); n > 0 {
-		t.line("  %s", t.Paint.Dim("With --message, verify prints a text for the administrators of the other account."))
+		t.hang("  %s", t.Paint.Dim("With --message, verify prints a text for the administrators of the other account."))
 	}
 	return t.err
 }
@@ -180,7 +194,7 @@ func (t *Text) problem(p Problem) {
 	if p.Number > 0 {
 		mark += fmt.Sprintf(" %d.", p.Number)
 	}
-	t.line("  %s %s  %s", mark, t.Paint.Bold(verdict(p.Check)), t.Paint.Dim(p.Code))
+	t.hang("  %s %s  %s", mark, t.Paint.Bold(verdict(p.Check)), t.Paint.Dim(p.Code))
 	const in = "      "
 	if p.Artefact.ARN != "" {
 		t.line("%s%s", in, t.Paint.Dim(clean(p.Artefact.ARN)))
@@ -194,7 +208,7 @@ func (t *Text) problem(p Problem) {
 	}
 	for _, e := range p.Evidence {
 		if e.Source == report.SourceProbe || t.Verbose {
-			t.line("%s", t.Paint.Dim(Indent(Wrap(evidenceText(e), Width), in)))
+			t.line("%s", t.Paint.Dim(t.prose(in, evidenceText(e))))
 		}
 	}
 	t.fix(p)
@@ -202,9 +216,9 @@ func (t *Text) problem(p Problem) {
 	if p.Confidence != "" && p.Result == report.Fail {
 		about = "Confidence: " + string(p.Confidence) + ". " + about
 	}
-	t.line("%s%s", in, t.Paint.Dim(about))
+	t.hang("%s%s", in, t.Paint.Dim(about))
 	if t.Verbose && len(p.Assumptions) > 0 {
-		t.line("%s", t.Paint.Dim(Indent(Wrap("Assumed: "+clean(strings.Join(p.Assumptions, "; ")), Width), in)))
+		t.line("%s", t.Paint.Dim(t.prose(in, "Assumed: "+clean(strings.Join(p.Assumptions, "; ")))))
 	}
 }
 
@@ -224,7 +238,7 @@ func (t *Text) fix(p Problem) {
 	}
 	if p.Fix.Command != "" {
 		t.line("%sPaste into a shell that is signed in there:", in)
-		t.line("%s", Indent(clean(p.Fix.Command), in+"  "))
+		t.line("%s", textwrap.Indent(clean(p.Fix.Command), in+"  "))
 	}
 	if p.Result == report.Fail {
 		t.block(in, "Who: ", whoText(p.Check))
@@ -234,7 +248,7 @@ func (t *Text) fix(p Problem) {
 // document prints JSON with indentation, and other text as it is.
 func (t *Text) document(text string) {
 	if text != "" {
-		t.line("%s", Indent(clean(prettyJSON(text)), "        "))
+		t.line("%s", textwrap.Indent(clean(prettyJSON(text)), "        "))
 	}
 }
 
@@ -261,10 +275,10 @@ func messagesForB(messages []report.Message) []report.Message {
 func (t *Text) messages(list []report.Message) {
 	for _, m := range messagesForB(list) {
 		t.line("")
-		t.line("  %s", t.Paint.Dim("--- for the administrators of account "+accountText(m.Account)+" ---"))
-		t.line("  Subject: %s", clean(m.Subject))
+		t.hang("  %s", t.Paint.Dim("--- for the administrators of account "+accountText(m.Account)+" ---"))
+		t.hang("  Subject: %s", clean(m.Subject))
 		t.line("")
-		t.line("%s", Indent(clean(m.Text), "  "))
+		t.line("%s", textwrap.Indent(clean(m.Text), "  "))
 		t.line("  %s", t.Paint.Dim("--- end ---"))
 	}
 }
@@ -289,7 +303,7 @@ func (t *Text) Done(r Run) error {
 		if k.result != report.Pass {
 			text += ": " + strings.Join(names, ", ")
 		}
-		t.line("%s", Wrap(t.Paint.Mark(k.result)+" "+text, Width))
+		t.hang("%s %s", t.Paint.Mark(k.result), text)
 	}
 	return t.err
 }

@@ -1,42 +1,26 @@
 package render
 
-import "strings"
+import "github.com/brokerd/brokerd/internal/textwrap"
 
-// Width is the length of a line of prose.
-const Width = 94
+// usualWidth is the number of columns of text for a reader without a terminal.
+const usualWidth = 100
 
-// Indent puts by in front of every line that is not empty.
-func Indent(text, by string) string {
-	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
-	for i, line := range lines {
-		if line != "" {
-			lines[i] = by + line
-		}
+// columns returns the number of columns between the margins.
+func columns(width int, margins ...string) int {
+	if width <= 0 {
+		width = usualWidth
 	}
-	return strings.Join(lines, "\n")
+	for _, m := range margins {
+		width -= len(m)
+	}
+	return max(width, 20)
 }
 
-// Wrap breaks text at spaces. A word without spaces, such as an ARN, stays whole;
-// indented lines and lines of JSON are not changed.
-func Wrap(text string, width int) string {
-	var out []string
-	for line := range strings.SplitSeq(text, "\n") {
-		if strings.HasPrefix(line, " ") || strings.HasPrefix(line, "{") || strings.HasPrefix(line, "}") {
-			out = append(out, line)
-			continue
-		}
-		cur := ""
-		for word := range strings.FieldsSeq(line) {
-			if cur != "" && len(cur)+1+len(word) > width {
-				out = append(out, cur)
-				cur = ""
-			}
-			if cur != "" {
-				cur += " "
-			}
-			cur += word
-		}
-		out = append(out, cur)
+// heading breaks a line that is wider than the terminal. Without a terminal it stays one
+// line: programs search for its code.
+func heading(text string, width int, margins ...string) string {
+	if width <= 0 {
+		return text
 	}
-	return strings.Join(out, "\n")
+	return textwrap.Hang(text, columns(width, margins...))
 }

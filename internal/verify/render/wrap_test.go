@@ -1,18 +1,40 @@
 package render
 
-import "testing"
+import (
+	"bytes"
+	"strings"
+	"testing"
 
-func TestWrapKeepsWhatHasNoSpacesAndJSON(t *testing.T) {
-	arn := "arn:aws:kms:eu-west-1:444455556666:key/1234abcd"
-	got := Wrap("one two "+arn+" three\n{\n  \"a b\": 1\n}", 12)
-	want := "one two\n" + arn + "\nthree\n{\n  \"a b\": 1\n}"
-	if got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
-}
+	"github.com/brokerd/brokerd/internal/textwrap"
+)
 
-func TestIndentLeavesEmptyLinesEmpty(t *testing.T) {
-	if got, want := Indent("a\n\nb\n", "  "), "  a\n\n  b"; got != want {
-		t.Errorf("got %q, want %q", got, want)
+// Prose and headings fit the terminal. Words, documents and commands to paste stay whole.
+func TestTextFitsTheTerminal(t *testing.T) {
+	for _, width := range []int{60, 80, 132} {
+		for name, o := range map[string]*Text{"text": {}, "verbose": {Verbose: true}} {
+			var out bytes.Buffer
+			o.Width, o.Paint = width, Plain()
+			if err := texts(&out, o, runOf(broken(), whole(), refused(), healthy())); err != nil {
+				t.Fatal(err)
+			}
+			for line := range strings.SplitSeq(out.String(), "\n") {
+				words := strings.Fields(line)
+				asItIs := strings.HasPrefix(line, "        ") // documents and commands are indented deeper than prose
+				if textwrap.Columns(line) > width && len(words) > 1 && !asItIs {
+					t.Errorf("%s: %d columns of %d: %s", name, textwrap.Columns(line), width, line)
+				}
+			}
+		}
+		var out bytes.Buffer
+		for _, r := range runOf(broken(), whole(), refused()).Results {
+			if err := Short(&out, Plain(), width, r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for line := range strings.SplitSeq(out.String(), "\n") {
+			if textwrap.Columns(line) > width && len(strings.Fields(line)) > 1 {
+				t.Errorf("short: %d columns of %d: %s", textwrap.Columns(line), width, line)
+			}
+		}
 	}
 }
