@@ -20,7 +20,11 @@ import (
 	"github.com/brokerd/brokerd/internal/awsclient"
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/daemon"
+	"github.com/brokerd/brokerd/internal/filereader"
 )
+
+// thisProgram is also this version after an upgrade replaced the file.
+const thisProgram = "/proc/self/exe"
 
 // version is set by the linker for releases.
 var version = ""
@@ -31,6 +35,9 @@ const (
 )
 
 func main() {
+	if filereader.IsChild(os.Args) {
+		os.Exit(filereader.Serve())
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	// A second signal ends the process at once.
@@ -108,7 +115,7 @@ func serveCommand() *cobra.Command {
 			if err != nil {
 				return configError{err}
 			}
-			d, err := daemon.New(cfg, buildVersion(), cmd.ErrOrStderr())
+			d, err := daemon.New(cfg, buildVersion(), cmd.ErrOrStderr(), daemon.WithFileReader(thisProgram))
 			if err != nil {
 				return configError{err}
 			}

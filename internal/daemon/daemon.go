@@ -25,6 +25,7 @@ import (
 	"github.com/brokerd/brokerd/internal/awsclient"
 	"github.com/brokerd/brokerd/internal/broker"
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/filereader"
 	"github.com/brokerd/brokerd/internal/health"
 	"github.com/brokerd/brokerd/internal/monitor"
 	"github.com/brokerd/brokerd/internal/quota"
@@ -61,6 +62,7 @@ type Daemon struct {
 	orphans *uploader.OrphanLog
 	spool   *spool.Spool // nil when no destination spools
 	memory  memory
+	files   *filereader.Reader
 	server  *rpc.Server
 	creds   *vend.Service
 	vending []*vend.Endpoint
@@ -108,8 +110,17 @@ func CheckFiles(ctx context.Context, cfg *config.Config) ([]watch.Problem, error
 	return watch.CheckAccess(ctx, cfg, watchdelivery.Owner)
 }
 
+// Option changes a daemon.
+type Option func(*Daemon)
+
+// WithFileReader names this program, whose main calls filereader.IsChild and Serve. Without it,
+// files that peers hand over are refused, and come as streams.
+func WithFileReader(program string) Option {
+	return func(d *Daemon) { d.files = filereader.New(program, d.log.Logger) }
+}
+
 // New makes a daemon. Its log goes to w.
-func New(cfg *config.Config, version string, w io.Writer) (_ *Daemon, err error) {
+func New(cfg *config.Config, version string, w io.Writer, options ...Option) (_ *Daemon, err error) {
 	output, err := telemetry.NewLog(w, cfg.Log.Level)
 	if err != nil {
 		return nil, err
@@ -117,6 +128,9 @@ func New(cfg *config.Config, version string, w io.Writer) (_ *Daemon, err error)
 	log := output.Logger
 	d := &Daemon{log: output, metrics: telemetry.NewMetrics(version), notify: notifier{log}, lines: quota.NewLines(log)}
 	d.cfg.Store(cfg)
+	for _, o := range options {
+		o(d)
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.closeSpool())
@@ -177,8 +191,12 @@ func New(cfg *config.Config, version string, w io.Writer) (_ *Daemon, err error)
 	if cfg.Metrics.Address != "" { // metrics that are not scraped still cost
 		unary, stream = append(unary, d.metrics.RPC.UnaryServerInterceptor()), append(stream, d.metrics.RPC.StreamServerInterceptor())
 	}
+	var handed rpc.Files
+	if d.files != nil {
+		handed = d.files
+	}
 	d.server, err = rpc.NewServer(rpc.Options{
-		Quota: d.budget.Quota(), Lines: d.lines,
+		Files: handed, Quota: d.budget.Quota(), Lines: d.lines,
 		Config: cfg, Access: rules, Deliver: d.upload, Spool: kept, Admission: d.budget, Sessions: d.broker, Credentials: d.creds,
 		Watches: d.watches, Parts: d.parts, LogState: d.logState, Reload: d.Reload, Verify: d.verifier, Verified: d.verified, Meter: d.metrics, Stats: stats,
 		Logger: log, Audit: d.log, Version: version, Unary: unary, Stream: stream,
@@ -210,6 +228,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	defer d.closeLog()
 	defer func() { err = errors.Join(err, d.closeSpool()) }()
 	defer d.closeWatches()
+	defer d.closeFiles()
 	defer d.server.GRPC().Stop() // its workers, when it comes to nothing before it serves
 	defer d.upload.Close()
 	socket, err := d.listen()
@@ -322,6 +341,13 @@ func (d *Daemon) closeLog() {
 func (d *Daemon) closeWatches() {
 	if d.watches != nil {
 		d.watches.Close()
+	}
+}
+
+// closeFiles ends the process that reads handed-over files.
+func (d *Daemon) closeFiles() {
+	if d.files != nil {
+		d.files.Close()
 	}
 }
 

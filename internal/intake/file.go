@@ -12,11 +12,9 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/brokerd/brokerd/internal/reason"
-	"github.com/brokerd/brokerd/internal/unixsock"
 )
 
-// File is the body of an upload that is read from a file which the peer handed over.
-// The file's own offset is neither used nor moved: the peer shares it.
+// File is the body of an upload that is read from a file which the daemon opened.
 type File struct {
 	ctx          context.Context
 	f            *os.File
@@ -25,15 +23,6 @@ type File struct {
 	first        unix.Stat_t // when the upload began
 	sender       Announcer
 	interruptErr atomic.Pointer[error]
-}
-
-// NewFile returns a body of size bytes of f from offset on. The caller closes f. After
-// an error with the reason DESCRIPTOR_REFUSED the peer may send the bytes in a stream.
-func NewFile(ctx context.Context, f *os.File, offset, size uint64, from Announcer) (*File, error) {
-	if err := unixsock.CheckDescriptor(f); err != nil {
-		return nil, err
-	}
-	return newFile(ctx, f, offset, size, from)
 }
 
 // NewOwnFile returns a body of the first size bytes of a file that the daemon opened by
@@ -64,7 +53,7 @@ func newFile(ctx context.Context, f *os.File, offset, size uint64, from Announce
 			max(first.Size-int64(offset), 0),
 		)
 	}
-	unixsock.ReadAhead(f, int64(offset), int64(size))
+	readAhead(f, int64(offset), int64(size))
 	return &File{
 		ctx:    ctx,
 		f:      f,

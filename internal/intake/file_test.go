@@ -48,7 +48,7 @@ func TestAHandedOverFileThatChanges(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer func() { _ = f.Close() }()
-			body, err := NewFile(t.Context(), f, 0, size, nil)
+			body, err := NewOwnFile(t.Context(), f, size)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -115,7 +115,7 @@ func (in *Intake) Receive(ctx context.Context, p access.Peer, h *Header, body In
 	if err := in.closed(); err != nil {
 		return Outcome{}, err
 	}
-	if err := in.admissible(p, h); err != nil {
+	if err := in.Admissible(p, h); err != nil {
 		return Outcome{}, err
 	}
 	return in.receive(ctx, p, h, body, func(r *record) (spool bool, received time.Time) {
@@ -212,8 +212,9 @@ func (in *Intake) deliver(
 	return Outcome{ID: rec.id, Stored: &stored}, nil
 }
 
-// admissible decides on a header before anything is reserved for it.
-func (in *Intake) admissible(p access.Peer, h *Header) error {
+// Admissible decides on a header before anything is reserved for it. Receive calls it; a
+// caller calls it first where already the opening of the body costs something.
+func (in *Intake) Admissible(p access.Peer, h *Header) error {
 	if err := h.validate(); err != nil {
 		return err
 	}

@@ -49,7 +49,7 @@ var rows = []Row{
 			"its delivery"},
 	{Reason: DescriptorRefused, Group: AboutRequest, Code: codes.FailedPrecondition,
 		Text: "the daemon does not read the handed-over file itself: it is not a regular file, not open for reading, " +
-			"or not on a local file system",
+			"or not on a file system of a local block device; or too many files of its user hang",
 		Hint: "send the bytes in a stream"},
 	{Reason: FileUnreadable, Group: AboutRequest, Code: codes.DataLoss,
 		Text: "the daemon could not read the handed-over file", Hint: "check the file's disk, then send it again"},

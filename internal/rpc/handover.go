@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"go.uber.org/zap"
@@ -12,7 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/brokerd/brokerd/internal/access"
-	"github.com/brokerd/brokerd/internal/intake"
+	"github.com/brokerd/brokerd/internal/filereader"
 	"github.com/brokerd/brokerd/internal/quota"
 	"github.com/brokerd/brokerd/internal/reason"
 	"github.com/brokerd/brokerd/internal/unixsock"
@@ -23,8 +22,9 @@ import (
 // ones included.
 const maxHandovers = 1024
 
-// descriptorsPerHandover are the connection and its file, and as many for their delivery.
-const descriptorsPerHandover = 4
+// descriptorsPerHandover are the connection, the socket and the pipe to the process that
+// reads the file, and two for the delivery.
+const descriptorsPerHandover = 5
 
 // busyRetryAfter is the delay that a caller is told when all connections are in use: they
 // are free again soon.
@@ -35,7 +35,8 @@ const retryAfter = 2 * time.Second
 
 // handover serves connections on which files are handed over. A peer sends a
 // FileUpload with one descriptor and reads its answers; then it may send the next. The
-// daemon opens no path, so that it reads only files that the peer could open itself.
+// daemon opens no path, so that it reads only files that the peer could open itself. It
+// takes no descriptor either: package filereader receives it in another process.
 //
 // A connection is served inside its handshake: a server that stops waits for its
 // handshakes, and so for these connections.
@@ -69,84 +70,116 @@ func (h *handover) serve(c *unixsock.FileConn, p access.Peer) {
 
 // one serves one upload, and reports whether another may follow.
 func (h *handover) one(c *unixsock.FileConn, p access.Peer) (more bool) {
-	msg, f, err := h.request(c)
+	msg, err := h.request(c)
 	if err != nil {
 		var known *reason.Error
 		if errors.As(err, &known) {
-			if known.Reason == reason.TooManyFiles {
-				h.s.lines.Warn(h.s.policy.Party(p), string(known.Reason), "a handed-over file could not be received",
-					zap.String("reason", string(known.Reason)), zap.Error(known))
-			}
 			_ = answer(c, &brokerdv1.FileUploadResult{}, known) // the connection is closed anyway
 		}
 		return false
 	}
-	defer func() { _ = f.Close() }() // only read from
 	out := &brokerdv1.FileUploadResult{}
-	err = h.receive(c, p, msg, f, out)
+	taken, err := h.receive(c, p, msg, out)
 	if errors.Is(err, errPeerLeft) {
 		return false
 	}
-	return answer(c, out, err) == nil
+	if answer(c, out, err) != nil {
+		return false
+	}
+	// A message that is still in the socket came with a descriptor that this process
+	// must not receive.
+	return taken || c.Discard() == nil
 }
 
-// request waits for the next upload. It returns a *reason.Error for the peer. After any
-// other error the peer cannot be told.
-func (h *handover) request(c *unixsock.FileConn) (*brokerdv1.FileUpload, *os.File, error) {
+// request waits for the next upload, whose descriptor stays in the socket. It returns a
+// *reason.Error for the peer. After any other error the peer cannot be told.
+func (h *handover) request(c *unixsock.FileConn) (*brokerdv1.FileUpload, error) {
 	// A server that stops does not wait for an idle connection.
 	raw, err := c.Next(h.s.intake.Waiting(), time.Now().Add(h.s.policy.Config().Limits.IdleTimeout.Std()))
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	msg := &brokerdv1.FileUpload{}
 	if err := proto.Unmarshal(raw, msg); err != nil {
-		return nil, nil, reason.New(reason.ProtocolViolation, "the message is not a FileUpload: %v", err)
+		return nil, reason.New(reason.ProtocolViolation, "the message is not a FileUpload: %v", err)
 	}
-	f, err := c.File()
-	return msg, f, err
+	return msg, nil
 }
 
 var errPeerLeft = errors.New("the peer closed the connection, or sent something, before the answer")
 
-// receive takes one file in, and watches the peer meanwhile.
+// receive takes one file in, and watches the peer meanwhile. taken reports whether the
+// peer's message, with its descriptor, has left the socket.
 func (h *handover) receive(
 	c *unixsock.FileConn,
 	p access.Peer,
 	msg *brokerdv1.FileUpload,
-	f *os.File,
 	out *brokerdv1.FileUploadResult,
-) (err error) {
+) (taken bool, err error) {
 	defer h.s.recovered("FileUpload", &err)
 	ctx, cancel := context.WithCancelCause(h.life)
 	defer cancel(nil)
 	if msg.GetHeader() == nil || msg.GetHeader().Size == nil {
-		return reason.New(reason.ProtocolViolation, "a FileUpload needs a header with the size")
+		return false, reason.New(reason.ProtocolViolation, "a FileUpload needs a header with the size")
+	}
+	// Before the rules have allowed the upload, no process looks at the file.
+	header := headerOf(msg.GetHeader())
+	if err := h.s.intake.Admissible(p, header); err != nil {
+		return false, err
 	}
 	beat := startHeartbeat(c)
 	defer beat.stop()
-	body, err := intake.NewFile(ctx, f, msg.GetOffset(), msg.GetHeader().GetSize(), fileSender{beat, out})
+	body, taken, err := h.openFile(ctx, c, p, msg, fileSender{beat, out}.Announce)
 	if err != nil {
-		return err
+		return taken, err
 	}
+	defer body.Close()
 	watch, err := c.Watch(func() { cancel(errPeerLeft) })
 	if err != nil {
-		return err
+		return taken, err
 	}
 	defer watch.Stop()
-	outcome, err := h.s.intake.Receive(ctx, p, headerOf(msg.GetHeader()), body)
+	outcome, err := h.s.intake.Receive(ctx, p, header, body)
 	watch.Stop()
 	beat.stop()
 	if err == nil {
 		out.Response, out.UploadId = uploadResponse(outcome), outcome.ID
-		return nil
+		return taken, nil
 	}
 	if ctx.Err() == nil {
-		return err
+		return taken, err
 	}
 	if errors.Is(context.Cause(ctx), errPeerLeft) {
-		return errPeerLeft
+		return taken, errPeerLeft
 	}
-	return reason.New(reason.ShuttingDown, "the daemon stopped before the upload had ended").After(retryAfter)
+	return taken, reason.New(reason.ShuttingDown, "the daemon stopped before the upload had ended").After(retryAfter)
+}
+
+// openFile lets the process that reads files receive the peer's file.
+func (h *handover) openFile(
+	ctx context.Context,
+	c *unixsock.FileConn,
+	p access.Peer,
+	msg *brokerdv1.FileUpload,
+	announce func(id string) error,
+) (*filereader.File, bool, error) {
+	if h.s.o.Files == nil {
+		return nil, false, reason.New(reason.DescriptorRefused, "this daemon reads no files of others; send the bytes in a stream")
+	}
+	conn, n := c.Waiting()
+	f, taken, err := h.s.o.Files.Open(ctx, filereader.Request{
+		Conn: conn, Message: n, UID: p.UID, Offset: msg.GetOffset(), Size: msg.GetHeader().GetSize(),
+		Idle: h.s.policy.Config().Limits.IdleTimeout.Std(), Announce: announce,
+	})
+	if taken {
+		c.Taken()
+	}
+	var known *reason.Error
+	if errors.As(err, &known) && known.Reason == reason.TooManyFiles {
+		h.s.lines.Warn(h.s.policy.Party(p), string(known.Reason), "a handed-over file could not be received",
+			zap.String("reason", string(known.Reason)), zap.Error(known))
+	}
+	return f, taken, err
 }
 
 // answer ends an upload.

@@ -19,6 +19,7 @@ import (
 	"github.com/brokerd/brokerd/internal/access"
 	"github.com/brokerd/brokerd/internal/broker"
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/filereader"
 	"github.com/brokerd/brokerd/internal/health"
 	"github.com/brokerd/brokerd/internal/secret"
 	"github.com/brokerd/brokerd/internal/unixsock"
@@ -28,7 +29,12 @@ import (
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if filereader.IsChild(os.Args) {
+		os.Exit(filereader.Serve())
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // sink is a Deliverer that keeps what ended well.
 type sink struct {
@@ -164,6 +170,8 @@ func serverFor(t *testing.T, changes ...change) *daemonUnderTest {
 	o := Options{Config: cfg, Deliver: d.sink, Admission: budget, Sessions: d.sessions, Verify: d.verifier,
 		Meter: d.meter, Stats: health.NewStats([]string{"logs", "audit"}), Logger: zap.New(core), Version: "test",
 		Reload: func() (config.Changes, error) { return config.Changes{}, errors.New("not in this test") }}
+	files := filereader.New("/proc/self/exe", o.Logger)
+	o.Files = files
 	for _, c := range changes {
 		c(cfg, &o)
 	}
@@ -189,6 +197,7 @@ func serverFor(t *testing.T, changes ...change) *daemonUnderTest {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
 		d.server.Stop(ctx)
+		files.Close()
 		if err := <-served; err != nil {
 			t.Errorf("Serve: %v", err)
 		}

@@ -36,7 +36,7 @@ func (c peerCredentials) ServerHandshake(conn net.Conn) (net.Conn, credentials.A
 	if !ok {
 		return nil, nil, fmt.Errorf("a %T was not admitted", conn)
 	}
-	files, replayed, err := unixsock.Sniff(c.files.s.intake.Waiting(), admitted)
+	files, err := unixsock.Sniff(c.files.s.intake.Waiting(), admitted)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -44,7 +44,7 @@ func (c peerCredentials) ServerHandshake(conn net.Conn) (net.Conn, credentials.A
 		c.files.serve(files, admitted.Peer)
 		return nil, nil, credentials.ErrConnDispatched
 	}
-	return replayed, peerInfo{
+	return admitted, peerInfo{
 		CommonAuthInfo: credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity}, peer: admitted.Peer, conn: admitted,
 	}, nil
 }

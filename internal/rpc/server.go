@@ -19,6 +19,7 @@ import (
 	"github.com/brokerd/brokerd/internal/access"
 	"github.com/brokerd/brokerd/internal/broker"
 	"github.com/brokerd/brokerd/internal/config"
+	"github.com/brokerd/brokerd/internal/filereader"
 	"github.com/brokerd/brokerd/internal/health"
 	"github.com/brokerd/brokerd/internal/intake"
 	"github.com/brokerd/brokerd/internal/quota"
@@ -42,8 +43,13 @@ type Sessions interface {
 	Refresh(ctx context.Context, destination string) (broker.Status, error)
 }
 
+// Files reads the files that peers hand over; filereader.Reader does.
+type Files interface {
+	Open(ctx context.Context, q filereader.Request) (f *filereader.File, taken bool, err error)
+}
+
 // Options are the parts of a Server. All are required except Spool, which only
-// destinations that spool need, Watches, Parts, LogState, Verified, Audit and the interceptors.
+// destinations that spool need, Files, Watches, Parts, LogState, Verified, Audit and the interceptors.
 type Options struct {
 	Config      *config.Config
 	Access      access.Compiler
@@ -53,6 +59,8 @@ type Options struct {
 	Sessions    Sessions
 	Credentials Credentials
 	Watches     Watches // nil: there are none
+	// Files reads files that are handed over; nil: they are refused, and come as streams.
+	Files Files
 	// Parts reports which further parts of the daemon are up, for health; nil: there are none.
 	Parts func() map[string]bool
 	// LogState returns the dropped lines of the log, and since when its reader takes

@@ -6,9 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/brokerd/brokerd/internal/reason"
@@ -19,23 +18,24 @@ const (
 	MaxMessage = 16 << 10
 	// answerTimeout is how long a peer may leave an answer unread.
 	answerTimeout = 10 * time.Second
-	// retryAfter is the delay that a peer is told when this process has no descriptor free.
-	retryAfter = 2 * time.Second
 )
 
 // FileConn exchanges messages on one connection. Each message is a length of four
 // bytes, big-endian, and that many bytes; a message of the peer carries one descriptor.
 //
+// Next looks at a message and leaves it in the socket, together with its descriptor.
+// Then either Discard removes both, or another process receives them; see Waiting.
+//
 // One goroutine uses a FileConn at a time, except for Write. Close it at the end.
 type FileConn struct {
-	conn   *Conn
-	files  []*os.File // received and not taken
-	excess excess
+	conn *Conn
+	// waiting is the number of bytes in the socket that were looked at.
+	waiting int
 
 	writing sync.Mutex
 }
 
-// Next reads a message, until deadline or until ctx ends. io.EOF means that the peer
+// Next returns a message, until deadline or until ctx ends. io.EOF means that the peer
 // closed the connection between two messages. A *reason.Error is for the peer; after
 // any other error the peer cannot be told.
 func (c *FileConn) Next(ctx context.Context, deadline time.Time) ([]byte, error) {
@@ -62,28 +62,20 @@ func (c *FileConn) Next(ctx context.Context, deadline time.Time) ([]byte, error)
 // interruptRead ends a read that waits.
 func (c *FileConn) interruptRead() { _ = c.conn.SetReadDeadline(time.Unix(1, 0)) } // fails only on a closed connection
 
-// read reads once, and keeps the descriptors that come with the bytes.
-func (c *FileConn) read(dst []byte) (int, error) {
-	n, files, x, err := readRights(c.conn.UnixConn, dst)
-	c.files, c.excess = append(c.files, files...), max(c.excess, x)
-	if len(c.files) > 1 {
-		c.excess = max(c.excess, tooMany)
-		c.drop()
-	}
-	return n, err
-}
-
-// full fills dst.
+// full fills dst with the next bytes of the socket, and leaves them there.
 func (c *FileConn) full(dst []byte) error {
 	for n := 0; n < len(dst); {
-		got, err := c.read(dst[n:])
+		got, err := peek(c.conn.UnixConn, dst[n:])
+		if err == nil && got == 0 {
+			err = io.EOF
+		}
 		if err != nil {
 			if n > 0 {
 				err = noEOF(err)
 			}
 			return err
 		}
-		n += got
+		n, c.waiting = n+got, c.waiting+got
 	}
 	return nil
 }
@@ -95,78 +87,32 @@ func noEOF(err error) error {
 	return err
 }
 
-// File returns the descriptor that came with the last message. The caller closes it.
-// Its errors are for the peer.
-func (c *FileConn) File() (*os.File, error) {
-	defer c.drop()
-	x := c.excess
-	c.excess = noExcess
-	switch {
-	case x == noneFree:
-		return nil, noDescriptorFree()
-	case x != noExcess:
-		return nil, reason.New(reason.ProtocolViolation, "more than one descriptor came: send exactly one with each message")
-	case len(c.files) == 0:
-		return nil, reason.New(reason.ProtocolViolation, "no descriptor came: send exactly one with each message")
+// Discard removes the message that Next returned from the socket. The kernel drops its
+// descriptors: they never become descriptors of this process.
+func (c *FileConn) Discard() error {
+	if err := c.conn.SetReadDeadline(time.Time{}); err != nil { // the bytes are there
+		return fmt.Errorf("discarding a message: %w", err)
 	}
-	f := c.files[0]
-	c.files = nil
-	return f, nil
-}
-
-func noDescriptorFree() *reason.Error {
-	return reason.New(
-		reason.TooManyFiles,
-		"the daemon, or its host, has no file descriptor free for the handed-over file; "+
-			"the daemon's limit is %d (LimitNOFILE, ulimit -n): raise it, or send fewer files at a time",
-		DescriptorLimit(),
-	).After(retryAfter)
-}
-
-// drop closes the descriptors that were not taken.
-func (c *FileConn) drop() {
-	for _, f := range c.files {
-		_ = f.Close() // only read from
+	buf := make([]byte, c.waiting)
+	if _, err := io.ReadFull(c.conn, buf); err != nil { // read(2) takes no descriptors
+		return fmt.Errorf("discarding a message: %w", err)
 	}
-	c.files = nil
+	c.waiting = 0
+	return nil
 }
 
-// Close closes the connection and the descriptors that were not taken.
+// Waiting returns the connection and the length of the message that Next returned: the
+// next bytes of its socket, from which another process receives them.
+func (c *FileConn) Waiting() (conn *net.UnixConn, n int) { return c.conn.UnixConn, c.waiting }
+
+// Taken tells that another process has received the message.
+func (c *FileConn) Taken() { c.waiting = 0 }
+
+// Close closes the connection, also for a process that has received from it.
 func (c *FileConn) Close() error {
-	c.drop()
+	_ = c.Discard()               // bytes that stay would make the peer's end an error (ECONNRESET)
+	_ = shutdown(c.conn.UnixConn) // fails only where the peer has left
 	return c.conn.Close()
-}
-
-// Watch is a running observation of a peer; see FileConn.Watch.
-type Watch struct {
-	c       *FileConn
-	stopped atomic.Bool
-	done    chan struct{}
-}
-
-// Watch calls left, from another goroutine, when the peer closes its side or sends
-// anything. Until Stop returns, the caller does not read from c.
-func (c *FileConn) Watch(left func()) (*Watch, error) {
-	if err := c.conn.SetReadDeadline(time.Time{}); err != nil {
-		return nil, err
-	}
-	w := &Watch{c: c, done: make(chan struct{})}
-	go func() {
-		defer close(w.done)
-		var one [1]byte
-		_, err := c.read(one[:])
-		if err == nil || !w.stopped.Load() || !errors.Is(err, os.ErrDeadlineExceeded) {
-			left()
-		}
-	}()
-	return w, nil
-}
-
-// Stop ends the observation. It may be called twice.
-func (w *Watch) Stop() {
-	w.stopped.Store(true)
-	w.c.interruptRead()
-	<-w.done
 }
 
 // Write sends a message. Several goroutines may call it.

@@ -1,44 +1,50 @@
 package unixsock
 
 import (
+	"errors"
+	"fmt"
+	"net"
 	"os"
 
 	"golang.org/x/sys/unix"
 )
 
-// refusedFS are file systems whose reads may wait for a network or for a process of
-// the peer, or whose contents depend on who reads.
-var refusedFS = map[uint32]string{
-	unix.FUSE_SUPER_MAGIC: "FUSE", unix.NFS_SUPER_MAGIC: "NFS", unix.CIFS_SUPER_MAGIC: "CIFS", unix.SMB_SUPER_MAGIC: "SMB",
-	unix.SMB2_SUPER_MAGIC: "SMB", unix.V9FS_MAGIC: "9P", unix.CEPH_SUPER_MAGIC: "Ceph", unix.AFS_FS_MAGIC: "AFS",
-	unix.AFS_SUPER_MAGIC: "AFS", unix.CODA_SUPER_MAGIC: "Coda",
-	unix.PROC_SUPER_MAGIC: "proc", unix.SYSFS_MAGIC: "sysfs", unix.DEBUGFS_MAGIC: "debugfs", unix.TRACEFS_MAGIC: "tracefs",
-	unix.SECURITYFS_MAGIC: "securityfs", unix.SELINUX_MAGIC: "selinuxfs", unix.AAFS_MAGIC: "apparmorfs", unix.BPF_FS_MAGIC: "bpf",
-	unix.CGROUP_SUPER_MAGIC: "cgroup", unix.CGROUP2_SUPER_MAGIC: "cgroup", unix.EFIVARFS_MAGIC: "efivarfs", unix.XENFS_SUPER_MAGIC: "xenfs",
-}
-
-func checkFileSystem(fd, flags int) error {
-	if flags&unix.O_PATH != 0 {
-		return refused("it is not open for reading (O_PATH)")
-	}
-	if flags&unix.O_DIRECT != 0 {
-		return refused("it was opened with O_DIRECT")
-	}
-	var fs unix.Statfs_t
-	if err := unix.Fstatfs(fd, &fs); err != nil {
-		return refused("fstatfs failed: %v", err)
-	}
-	if name, ok := refusedFS[uint32(fs.Type)]; ok {
-		return refused("its file system is %s, whose files the daemon does not read", name)
-	}
-	return nil
-}
-
-// ReadAhead tells the kernel that the file is read from front to back. It is a hint.
-func ReadAhead(f *os.File, offset, size int64) {
-	raw, err := f.SyscallConn()
+// startPeeking makes peek begin at the first byte that is not read yet.
+func startPeeking(conn *net.UnixConn) error {
+	raw, err := conn.SyscallConn()
 	if err != nil {
-		return
+		return err
 	}
-	_ = raw.Control(func(fd uintptr) { _ = unix.Fadvise(int(fd), offset, size, unix.FADV_SEQUENTIAL) })
+	var serr error
+	if err := raw.Control(func(fd uintptr) {
+		serr = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PEEK_OFF, 0)
+	}); err != nil {
+		return err
+	}
+	return os.NewSyscallError("setsockopt", serr)
+}
+
+// peek waits for bytes of conn that it has not returned yet, and leaves them in the
+// socket. Without room for a control message it takes no descriptor. At the end of the
+// stream it returns 0 and no error.
+func peek(conn *net.UnixConn, dst []byte) (n int, err error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var rerr error
+	if err := raw.Read(func(fd uintptr) bool {
+		for {
+			n, _, rerr = unix.Recvfrom(int(fd), dst, unix.MSG_PEEK|unix.MSG_DONTWAIT)
+			if !errors.Is(rerr, unix.EINTR) {
+				return !errors.Is(rerr, unix.EAGAIN)
+			}
+		}
+	}); err != nil {
+		return 0, err
+	}
+	if rerr != nil {
+		return 0, fmt.Errorf("looking at a connection: %w", rerr)
+	}
+	return n, nil
 }

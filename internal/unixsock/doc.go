@@ -1,5 +1,6 @@
 // Package unixsock is the security boundary of the daemon's Unix sockets: it
-// listens, identifies the peer of each connection, and receives open files.
+// listens, identifies the peer of each connection, and reads the messages that
+// hand over files, without the files.
 //
 // Guarantees:
 //
@@ -17,13 +18,10 @@
 //   - A unit or pod is reported only when the kernel's process handle (SO_PEERPIDFD)
 //     proves that its cgroup belongs to the process that connected. Only the part
 //     of the cgroup path that root controls is read.
-//   - A descriptor that a peer hands over is close-on-exec, and is closed unless the
-//     caller takes it. A message carries exactly one descriptor.
-//   - CheckDescriptor accepts only a regular file of a local file system that is
-//     open for reading. Reading it cannot block on the peer, and the file system
-//     does not answer according to who reads. This package opens no path of a peer.
-//   - A missing descriptor of this process (EMFILE) is reported as a shortage of
-//     this process, never as a fault of the peer.
+//   - No descriptor of a peer becomes one of this process. A message that hands a file
+//     over is looked at in the socket (MSG_PEEK), so that access is decided before
+//     any process receives its file. Closing a descriptor may wait for a file system of
+//     the peer, and so may the end of a process that has it.
 //
 // Limits that callers must know:
 //
@@ -36,7 +34,6 @@
 //     or receives the connection acts with the same identity.
 //   - The overflow UID (65534) means a user without a mapping in this user
 //     namespace: several strangers share it.
-//   - A handed-over file may change while it is read; the reader must compare.
 //
 // It decides no access: package access does, from the Peer.
 package unixsock

@@ -3,7 +3,7 @@ package unixsock
 import (
 	"context"
 	"fmt"
-	"net"
+	"io"
 	"strings"
 	"time"
 )
@@ -16,23 +16,25 @@ const FileMagic = "brokerd-file-1\n"
 // speak first, and at once.
 const firstBytesTimeout = 10 * time.Second
 
-// Sniff reads the first bytes of a connection. It returns a FileConn when they are
-// FileMagic, else a connection that still yields them. It gives up when ctx ends.
-// After an error the caller closes conn.
-func Sniff(ctx context.Context, conn *Conn) (*FileConn, net.Conn, error) {
+// Sniff looks at the first bytes of a connection. It returns a FileConn when they are
+// FileMagic, and else nil: conn then still yields all of its bytes. It gives up when ctx
+// ends. After an error the caller closes conn.
+func Sniff(ctx context.Context, conn *Conn) (*FileConn, error) {
+	if err := startPeeking(conn.UnixConn); err != nil {
+		return nil, nil // this kernel cannot: every connection is for gRPC
+	}
 	c := &FileConn{conn: conn}
 	first, err := c.firstBytes(ctx)
-	if err == nil && first == FileMagic {
-		return c, nil, nil
+	switch {
+	case err != nil:
+		return nil, err
+	case first == FileMagic:
+		return c, nil
 	}
-	c.drop() // only a FileConn may carry descriptors
-	if err != nil {
-		return nil, nil, err
-	}
-	return nil, &replayed{Conn: conn, first: []byte(first)}, nil
+	return nil, nil
 }
 
-// firstBytes reads no further than FileMagic, and only while the bytes match it.
+// firstBytes looks no further than FileMagic, and only while the bytes match it.
 func (c *FileConn) firstBytes(ctx context.Context) (string, error) {
 	if err := c.conn.SetReadDeadline(time.Now().Add(firstBytesTimeout)); err != nil {
 		return "", fmt.Errorf("reading the first bytes: %w", err)
@@ -42,27 +44,14 @@ func (c *FileConn) firstBytes(ctx context.Context) (string, error) {
 	buf := make([]byte, len(FileMagic))
 	n := 0
 	for n < len(buf) && strings.HasPrefix(FileMagic, string(buf[:n])) {
-		got, err := c.read(buf[n:])
+		got, err := peek(c.conn.UnixConn, buf[n:])
+		if err == nil && got == 0 {
+			err = io.EOF
+		}
 		if err != nil {
 			return "", err // io.EOF stays as it is: gRPC does not log it
 		}
-		n += got
+		n, c.waiting = n+got, c.waiting+got
 	}
 	return string(buf[:n]), nil
-}
-
-// replayed is a connection whose first bytes were read already.
-type replayed struct {
-	*Conn
-	first []byte
-}
-
-// Read implements net.Conn.
-func (r *replayed) Read(p []byte) (int, error) {
-	if len(r.first) > 0 {
-		n := copy(p, r.first)
-		r.first = r.first[n:]
-		return n, nil
-	}
-	return r.Conn.Read(p)
 }
