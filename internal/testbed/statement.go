@@ -1,58 +1,40 @@
 package testbed
 
 import (
-	"encoding/json"
-	"fmt"
-	"slices"
 	"strings"
-)
 
-type document struct {
-	Version   string            `json:"Version,omitempty"`
-	ID        string            `json:"Id,omitempty"`
-	Statement []json.RawMessage `json:"Statement"`
-}
+	"github.com/brokerd/brokerd/internal/iampolicy/policytext"
+)
 
 // AddStatement appends a statement to a policy document. It replaces a statement with the same Sid.
 func AddStatement(doc, statement string) (string, error) {
-	sid := sidOf([]byte(statement))
-	return edit(doc, func(in []json.RawMessage) []json.RawMessage {
-		in = slices.DeleteFunc(in, func(s json.RawMessage) bool { return sid != "" && sidOf(s) == sid })
-		return append(in, json.RawMessage(statement))
+	sid := ""
+	if n, err := policytext.Read(statement, policytext.MaxBytes); err == nil {
+		if s := n.Get("Sid"); s != nil {
+			sid = s.Text
+		}
+	}
+	return edit(doc, policytext.Changes{Added: []string{statement}}, func(d *policytext.Document, i int) bool {
+		return sid != "" && d.Statements()[i].Sid == sid
 	})
 }
 
 // RemoveAllow removes the Allow statements in which text occurs.
 func RemoveAllow(doc, text string) (string, error) {
-	return edit(doc, func(in []json.RawMessage) []json.RawMessage {
-		return slices.DeleteFunc(in, func(s json.RawMessage) bool {
-			var st struct {
-				Effect string `json:"Effect"`
-			}
-			return json.Unmarshal(s, &st) == nil && st.Effect == "Allow" && strings.Contains(string(s), text)
-		})
+	return edit(doc, policytext.Changes{}, func(d *policytext.Document, i int) bool {
+		return strings.Contains(d.Raw(i), text) && policytext.ReadElements(d.Raw(i)).Has("Effect", "Allow")
 	})
 }
 
-func edit(doc string, change func([]json.RawMessage) []json.RawMessage) (string, error) {
-	var d document
-	if err := json.Unmarshal([]byte(doc), &d); err != nil {
-		return "", fmt.Errorf("reading the policy: %w", err)
-	}
-	d.Statement = change(d.Statement)
-	out, err := json.MarshalIndent(d, "", "  ")
+// edit makes the changes, and removes the statements that removed selects.
+func edit(doc string, c policytext.Changes, removed func(d *policytext.Document, i int) bool) (string, error) {
+	d, err := policytext.ReadDocument(doc)
 	if err != nil {
-		return "", fmt.Errorf("writing the policy: %w", err)
+		return "", err
 	}
-	return string(out), nil
-}
-
-func sidOf(statement []byte) string {
-	var st struct {
-		Sid string `json:"Sid"`
+	c.Removed = map[int]bool{}
+	for i := range d.Statements() {
+		c.Removed[i] = removed(d, i)
 	}
-	if json.Unmarshal(statement, &st) != nil {
-		return ""
-	}
-	return st.Sid
+	return d.Edit(c), nil
 }

@@ -2,6 +2,7 @@ package testbed
 
 import (
 	"context"
+	_ "embed" // the configuration file
 	"fmt"
 	"os"
 	"path/filepath"
@@ -111,43 +112,10 @@ func (w *World) root(client *awshttp.BuildableClient, account string) aws.Config
 	}
 }
 
-var configText = template.Must(
-	template.New("config").Parse(`# brokerd derives the session, the uploads, the policies of both accounts and the
-# checks from the destination below.
-socket:
-  path: {{printf "%q" .Socket}}
-metrics:
-  address: ""
-verify:
-  every: 0s # only on request, so that the demonstration explains every call
-spool:
-  dir: {{printf "%q" .Spool}}
-aws:
-  credentials_file: {{printf "%q" .Credentials}}
-  ca_bundle: {{printf "%q" .CA}}
-  endpoints:
-    sts: {{.Endpoint}}
-    s3: {{.Endpoint}}
-    kms: {{.Endpoint}}
-setup:
-  runs_as: {type: user, principal: {{.User}}}
-  create_bucket: true
-  endpoints: {iam: {{.Endpoint}}, cloudtrail: {{.Endpoint}}}
-destinations:
-  {{.Name}}:
-    role: arn:aws:iam::{{.A}}:role/{{.Role}}
-    bucket: {{.Bucket}}
-    owner: "{{.B}}"
-    region: {{.Region}}
-    kms_key: {{.Key}}
-    key: logs/{host}/{yyyy}/{mm}/{dd}/{name}-{id}
-    path_style: true
-access:
-  - peer: {uid: "{{.UID}}"}
-    destinations: [{{.Name}}]
-    allow: [upload, verify, admin]
-`),
-)
+//go:embed config.yaml.tmpl
+var configSource string
+
+var configText = template.Must(template.New("config").Parse(configSource))
 
 // WriteConfig writes and loads a configuration file that grants uid every right except credentials.
 func (w *World) WriteConfig(uid int) (string, *config.Config, error) {

@@ -3,7 +3,7 @@ package verify
 import (
 	"bytes"
 	"encoding/json"
-	"slices"
+	"strings"
 
 	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
 	"github.com/brokerd/brokerd/internal/iampolicy/policytext"
@@ -39,20 +39,14 @@ func (x *fixes) statement(kind docKind, action string) string {
 	case docKey:
 		text = docs.Key
 	}
-	var doc struct {
-		Statement []json.RawMessage `json:"Statement"`
-	}
-	if json.Unmarshal(text, &doc) != nil {
+	doc, err := policytext.ReadDocument(string(text))
+	if err != nil {
 		return ""
 	}
-	for _, raw := range doc.Statement {
-		var st struct {
-			Effect string                `json:"Effect"`
-			Action policytext.StringList `json:"Action"`
-		}
-		if json.Unmarshal(raw, &st) == nil && st.Effect == "Allow" && slices.Contains(st.Action, action) {
+	for i := range doc.Statements() {
+		if st := policytext.ReadElements(doc.Raw(i)); st.Has("Effect", "Allow") && st.Has("Action", strings.ToLower(action)) {
 			var out bytes.Buffer
-			if json.Indent(&out, raw, "", "  ") == nil {
+			if json.Indent(&out, []byte(doc.Raw(i)), "", "  ") == nil {
 				return out.String()
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/brokerd/brokerd/internal/iampolicy"
+	"github.com/brokerd/brokerd/internal/iampolicy/policytext"
 	"github.com/brokerd/brokerd/internal/sandbox/iam"
 	"github.com/brokerd/brokerd/internal/sandbox/kernel"
 )
@@ -160,13 +161,9 @@ func (s *Service) policyWithGrant(text string, c *kernel.Caller, q request) *iam
 	if principal == "" {
 		return nil
 	}
-	var doc map[string]json.RawMessage
-	if json.Unmarshal([]byte(text), &doc) != nil {
+	doc, err := policytext.ReadDocument(text)
+	if err != nil {
 		return nil
-	}
-	var statements []json.RawMessage
-	if json.Unmarshal(doc["Statement"], &statements) != nil {
-		statements = []json.RawMessage{doc["Statement"]}
 	}
 	grant, err := json.Marshal(map[string]any{
 		"Effect": "Allow", "Principal": map[string]string{"AWS": principal}, "Action": "kms:" + q.operation, "Resource": "*",
@@ -174,14 +171,7 @@ func (s *Service) policyWithGrant(text string, c *kernel.Caller, q request) *iam
 	if err != nil {
 		return nil
 	}
-	if doc["Statement"], err = json.Marshal(append(statements, grant)); err != nil {
-		return nil
-	}
-	whole, err := json.Marshal(doc)
-	if err != nil {
-		return nil
-	}
-	parsed, err := iampolicy.Parse(whole)
+	parsed, err := iampolicy.Parse([]byte(doc.Edit(policytext.Changes{Added: []string{string(grant)}})))
 	if err != nil {
 		return nil
 	}
