@@ -31,8 +31,12 @@ func clean(text string) string {
 // unescapes is how often an error can be quoted inside a quoted string.
 const unescapes = 4
 
-// unescape removes the escapes of JSON, of %q and of HTML, at any depth.
+// unescape removes the escapes of JSON, of %q and of HTML, at any depth, and the doubled
+// quotes of CSV.
 func unescape(s string) string {
+	if strings.Contains(s, `: ""arn:`) {
+		s = strings.ReplaceAll(s, `""`, `"`)
+	}
 	for range unescapes {
 		next := html.UnescapeString(unescapeOnce(s))
 		if next == s {

@@ -3,6 +3,7 @@ package errtext
 import (
 	"cmp"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -36,11 +37,39 @@ func Read(text string) []Error {
 	if found, ok := readJSON(strings.TrimSpace(text)); ok {
 		return found
 	}
-	var out []Error
+	var out, statusOnly []Error
+	previous := ""
 	for _, record := range records(text) {
-		out = append(out, readRecord(record)...)
+		found := readRecord(record)
+		switch {
+		case statusLine.MatchString(record) && !slices.ContainsFunc(found, hasBody):
+			statusOnly = append(statusOnly, found...)
+		case strings.Contains(previous, "Traceback (most recent") && strings.HasPrefix(record, "An error occurred") && repeats(out, found):
+			// `aws --debug` prints the trace of its error, and then the error.
+		default:
+			out = append(out, found...)
+		}
+		previous = record
+	}
+	if len(out) == 0 {
+		return statusOnly
 	}
 	return out
+}
+
+// statusLine matches the first line of an HTTP answer, as curl and Fluent Bit print it.
+var statusLine = regexp.MustCompile(`HTTP/\d(?:\.\d)? [345]\d\d\b`)
+
+// hasBody reports whether an error has more than the words of a status line.
+func hasBody(e Error) bool { return e.Denial.Action != "" || e.Code != "" && e.Code != "Forbidden" }
+
+// repeats reports whether the errors of a record end with those of the next one.
+func repeats(out, found []Error) bool {
+	if len(found) != 1 || len(out) == 0 {
+		return false
+	}
+	last, next := &out[len(out)-1], &found[0]
+	return last.Code == next.Code && last.Operation == next.Operation && last.Denial == next.Denial
 }
 
 func readRecord(record string) []Error {
@@ -113,6 +142,8 @@ var (
 		regexp.MustCompile(`when calling the (\w+) operation`),
 		regexp.MustCompile(`(?s)operation error [\w ]+: (\w+),`),
 		regexp.MustCompile(`Error executing "(\w+)"`),
+		regexp.MustCompile(`\b([A-Z]\w+) API responded with error`),
+		regexp.MustCompile(`source: ([A-Z]\w+)Error \{ `),
 		regexp.MustCompile(`\b(?:s3|kms|sts|iam|S3|KMS|STS|IAM)[:.](?:Client\.)?([A-Z]\w+)\b`),
 		regexp.MustCompile(`(?:operation|eventName)["']?\s*[:=]\s*["']?([A-Z][a-z]\w+)`),
 	}
@@ -128,7 +159,7 @@ var (
 		`resulted in a .?|HTTP (?:error )?|\()([345]\d\d)\b`)
 	reID     = regexp.MustCompile(`(?i)request[ _-]?id["']?\s*[:=>]?\s*["']?([A-Za-z0-9-]{8,})`)
 	reARN    = regexp.MustCompile(`arn:aws[a-z-]*:([a-z0-9-]+):([a-z0-9-]*):(\d{0,12}):([^\s"'<>,;)\\]+)`)
-	reBucket = regexp.MustCompile(`(?:s3://|arn:aws[a-z-]*:s3:::)([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])`)
+	reBucket = regexp.MustCompile(`(?:s3a?://|arn:aws[a-z-]*:s3:::|Failed to upload \S{1,400} to )([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])`)
 	reStated = regexp.MustCompile(`because no [A-Za-z -]+? allows? |with an explicit deny|because public `)
 )
 

@@ -82,7 +82,7 @@ func segments(record string) []string {
 			stop = starts[i+1]
 		}
 		part := record[s:stop]
-		if n := len(out); n > 0 && len(out[n-1]) < maxSegment && hasOnlyCode(out[n-1]) {
+		if n := len(out); n > 0 && len(out[n-1]) < maxSegment && (hasOnlyCode(out[n-1]) || wrapper.MatchString(out[n-1])) {
 			out[n-1] += part
 			continue
 		}
@@ -93,6 +93,9 @@ func segments(record string) []string {
 
 var onlyCode = regexp.MustCompile(`(?s)(?:<Code>\s*[\w.]+\s*</Code>\s*<Message>|` +
 	`code: Some\("[\w.]+"\), message: Some\("|"__type".{0,120})\s*$`)
+
+// wrapper matches an error of boto3 that holds the error of AWS.
+var wrapper = regexp.MustCompile(`^\S{0,40}S3UploadFailedError: Failed to upload [^\n]{1,600}: $`)
 
 // hasOnlyCode reports whether a part ends before the message of its error. An operation's
 // error without a code goes on as well: an inner operation failed.
