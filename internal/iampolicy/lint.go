@@ -128,6 +128,10 @@ func (l *linter) statement(n *policytext.Node, s *statement) {
 	l.principalForm(n)
 	l.actionExists(n, s)
 	l.webIdentitySubject(n, s)
+	l.trustAction(n, s)
+	l.serviceForm(n)
+	l.aliasResource(n, s)
+	l.endpointRoot(n, s)
 	if c := n.Get("Condition"); c != nil {
 		l.conditions(c, s)
 	}
@@ -354,8 +358,12 @@ func (l *linter) condition(n *policytext.Node, c *condition, s *statement) {
 			l.add(v, "POL043", SeverityError, "%s cannot read %q; it never matches", c.operator, v.Text)
 		case (c.op.kind == opBool || c.op.kind == opNull) && value.template.pieces == nil && !isBool(v.Text):
 			l.add(v, "POL043", SeverityError, "%s wants true or false, not %q", c.operator, v.Text)
-		case c.op.kind == opString && strings.ContainsAny(v.Text, "*?") && !strings.Contains(v.Text, "${"):
-			l.add(v, "POL044", SeverityWarning, "%s compares wildcards as plain text: use StringLike", c.operator)
+		case (c.op.kind == opString || c.op.kind == opStringFold) && strings.ContainsAny(v.Text, "*?") && !strings.Contains(v.Text, "${"):
+			like := "StringLike"
+			if c.op.negated {
+				like = "StringNotLike"
+			}
+			l.add(v, "POL044", SeverityWarning, "%s compares wildcards as plain text: use %s", c.operator, like)
 		case strings.EqualFold(c.key, "aws:PrincipalArn") && strings.Contains(v.Text, ":assumed-role/"):
 			l.add(v, "POL045", SeverityWarning, "aws:PrincipalArn of a session is the role's ARN: this never matches")
 		case strings.EqualFold(c.key, "s3:x-amz-server-side-encryption-aws-kms-key-id") && !strings.HasPrefix(v.Text, "arn:"):

@@ -83,6 +83,33 @@ func TestLintRules(t *testing.T) {
 			policy12(`{"Effect":"Allow","Principal":{"Federated":"cognito-identity.amazonaws.com"},"Action":"sts:AssumeRoleWithWebIdentity",` +
 				`"Condition":{"StringEquals":{"cognito-identity.amazonaws.com:aud":"p"}}}`),
 		}},
+		{"aliases as the resource of cryptographic actions", "POL056", KindIdentity, []string{
+			policy12(`{"Effect":"Allow","Action":"kms:Decrypt","Resource":"arn:aws:kms:eu-west-1:444455556666:alias/x"}`),
+			policy12(`{"Effect":"Deny","Action":"kms:*","Resource":["*","arn:aws:kms:*:444455556666:alias/*"]}`),
+		}, []string{
+			policy12(`{"Effect":"Allow","Action":"kms:Decrypt","Resource":"arn:aws:kms:eu-west-1:444455556666:key/x"}`),
+			policy12(`{"Effect":"Allow","Action":["kms:CreateAlias","kms:DeleteAlias"],"Resource":"arn:aws:kms:eu-west-1:444455556666:alias/x"}`),
+		}},
+		{"principals that call another action", "POL057", KindTrust, []string{
+			strings.Replace(web(""), "AssumeRoleWithWebIdentity", "AssumeRole", 1),
+			strings.Replace(web(""), "AssumeRoleWithWebIdentity", "AssumeRoleWithSAML", 1),
+			strings.Replace(policy12(trusts(aws(roleA), "")), "sts:AssumeRole", "sts:AssumeRoleWithWebIdentity", 1),
+		}, []string{
+			web(""), strings.Replace(web(""), "AssumeRoleWithWebIdentity", "*", 1), policy12(trusts(aws(roleA), "")),
+			policy12(`{"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"sts:TagSession"}`),
+		}},
+		{"services without a domain", "POL058", KindBucket, []string{
+			policy12(`{"Effect":"Allow","Principal":{"Service":"s3"},"Action":"s3:PutObject","Resource":"arn:aws:s3:::b/*"}`),
+			policy12(`{"Effect":"Allow","Principal":{"Service":["logging.s3.amazonaws.com","CloudTrail"]},"Action":"s3:PutObject",` +
+				`"Resource":"arn:aws:s3:::b/*"}`),
+		}, []string{
+			policy12(`{"Effect":"Allow","Principal":{"Service":"logging.s3.amazonaws.com"},"Action":"s3:PutObject","Resource":"arn:aws:s3:::b/*"}`),
+		}},
+		{"an account in an endpoint policy", "POL059", KindVPCEndpoint, []string{
+			principal("arn:aws:iam::111122223333:root"), principal("111122223333"),
+		}, []string{
+			principal("*"), strings.Replace(principal("arn:aws:iam::111122223333:root"), "Allow", "Deny", 1),
+		}},
 		{"ARNs that differ in case only", "POL055", KindBucket, []string{
 			policy12(`{"Effect":"Allow","Principal":{"AWS":["arn:aws:iam::111122223333:role/Up","arn:aws:iam::111122223333:role/up"]},` +
 				`"Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*"}`),
@@ -102,6 +129,7 @@ func TestLintRules(t *testing.T) {
 		{"wildcards under StringEquals", "POL044", KindTrust, []string{
 			web(`,"Condition":{"StringEquals":{"token.actions.githubusercontent.com:sub":"repo:o/r:*"}}`),
 			web(`,"Condition":{"StringNotEquals":{"token.actions.githubusercontent.com:sub":["x","repo:o/r:*"]}}`),
+			web(`,"Condition":{"StringEqualsIgnoreCase":{"token.actions.githubusercontent.com:sub":"repo:o/r:*"}}`),
 		}, []string{
 			web(`,"Condition":{"StringLike":{"token.actions.githubusercontent.com:sub":"repo:o/r:*"}}`),
 		}},
