@@ -16,6 +16,9 @@ type Peer struct {
 	UID  uint32
 	Unit string // systemd unit
 	Pod  string // UID of the Kubernetes pod
+	// First, when set, is asked before STS fetches a session for a peer that has none. Its
+	// error is that of Vend, and STS is not called.
+	First func() error
 }
 
 func (p Peer) name() string { return "uid" + strconv.FormatUint(uint64(p.UID), 10) }

@@ -169,3 +169,26 @@ func TestRefreshOfAPeersSessionSaysWhose(t *testing.T) {
 		}
 	})
 }
+
+// A peer's first session may be refused before STS is called; a session that it has is not
+// asked about again.
+func TestFirstIsAskedBeforeSTS(t *testing.T) {
+	sts := &scripted{answers: []answer{{life: time.Hour}}}
+	runningWith(t, sts, func(t *testing.T, b *Broker) {
+		before, no := sts.count(), errors.New("too many")
+		asked := 0
+		p := Peer{UID: 1000, First: func() error { asked++; return no }}
+		if _, err := b.Vend(t.Context(), "logs", p); !errors.Is(err, no) || sts.count() != before {
+			t.Errorf("got %v, and %d calls to STS; want the refusal and none", err, sts.count()-before)
+		}
+		no = nil
+		for range 3 {
+			if _, err := b.Vend(t.Context(), "logs", p); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if asked != 2 {
+			t.Errorf("asked %d times, want once for the refusal and once for the session", asked)
+		}
+	}, destination("logs"))
+}

@@ -117,6 +117,11 @@ func (b *Broker) vend(ctx context.Context, t *target, p Peer) (*Session, error) 
 	k := r.key()
 	e, ok := b.variants.Get(k)
 	if !ok {
+		if p.First != nil {
+			if err := p.First(); err != nil {
+				return nil, err
+			}
+		}
 		e = &entry{req: r, base: t.entry.base, parent: t.entry.parent, limiter: t.entry.limiter, variant: true, peer: p.name(), key: k}
 		if first, raced, _ := b.variants.PeekOrAdd(k, e); raced {
 			e = first

@@ -38,9 +38,10 @@ type Socket struct {
 	OwnerIsAdmin *bool `yaml:"owner_is_admin"`
 }
 
-// Metrics is the Prometheus endpoint. An empty Address turns it off.
+// Metrics is the Prometheus endpoint. Without an Address and a Socket there is none.
 type Metrics struct {
-	Address string `yaml:"address"` // default 127.0.0.1:9464
+	Address string `yaml:"address"` // IP:port; every user of the host can connect to it
+	Socket  string `yaml:"socket"`  // a Unix socket, with socket.mode and socket.group
 }
 
 // Log sets the level of the JSON log on standard error.

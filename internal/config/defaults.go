@@ -7,11 +7,10 @@ import (
 )
 
 // The defaults. They are set before the file is read, so that an empty value in
-// the file (metrics.address: "") is a decision and not a gap.
+// the file (bucket_key: false) is a decision and not a gap.
 func newConfig() *Config {
 	return &Config{
 		Socket:   Socket{Path: "/run/brokerd/brokerd.sock", Mode: 0o660},
-		Metrics:  Metrics{Address: "127.0.0.1:9464"},
 		Log:      Log{Level: "info"},
 		Shutdown: Shutdown{Grace: Duration(30 * time.Second)},
 		Limits:   Limits{IdleTimeout: Duration(time.Minute), MaxObject: 5 * TiB, Credentials: 50},

@@ -46,7 +46,7 @@ func TestParseFillsInDefaults(t *testing.T) {
 	got := fmt.Sprintln(c.Socket.Mode, c.Metrics.Address, c.Log.Level, c.Shutdown.Grace, c.Limits.IdleTimeout, c.Limits.MaxObject,
 		c.Memory.Max, d.Name, *d.BucketKey, d.Durability, d.PartSize, d.Concurrency, d.Session.Name, d.Session.Duration, d.KeyTemplate.Prefix(),
 		d.Line, c.Access[0].Line, c.Path)
-	want := fmt.Sprintln("0660", "127.0.0.1:9464", "info", "30s", "1m0s", "5TiB", "0",
+	want := fmt.Sprintln("0660", "", "info", "30s", "1m0s", "5TiB", "0",
 		"audit-logs", true, "direct", "8MiB", 4, "brokerd-audit-logs", "1h0m0s", "logs/", 4, 14, "brokerd.yaml")
 	if got != want {
 		t.Errorf("defaults\n got %s\nwant %s", got, want)

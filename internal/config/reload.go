@@ -68,6 +68,7 @@ func (c *Config) RestartNeeded(next *Config) []string {
 		{"socket.group", c.Socket.Group, next.Socket.Group}, {"socket.reflection", c.Socket.Reflection, next.Socket.Reflection},
 		{"vend.address", c.Vend.Address, next.Vend.Address},
 		{"vend.socket", c.Vend.Socket, next.Vend.Socket}, {"metrics.address", c.Metrics.Address, next.Metrics.Address},
+		{"metrics.socket", c.Metrics.Socket, next.Metrics.Socket},
 		{"memory.max", c.Memory.Max, next.Memory.Max}, {"spool.dir", c.Spool.Dir, next.Spool.Dir},
 		{"spool.concurrency", c.Spool.Concurrency, next.Spool.Concurrency},
 		{"spool.allow_volatile", c.Spool.AllowVolatile, next.Spool.AllowVolatile},

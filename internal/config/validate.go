@@ -45,7 +45,8 @@ func (v *validator) config() {
 	c := v.cfg
 	v.socketPath("socket.path", c.Socket.Path)
 	v.socket(c.Socket)
-	v.metrics(c.Metrics.Address)
+	v.metrics(c.Metrics)
+	v.metricsSocket(c)
 	if levels := []string{"debug", "info", "warn", "error"}; !slices.Contains(levels, c.Log.Level) {
 		v.fail("log.level", fmt.Sprintf("unknown level %q", c.Log.Level), didYouMean(c.Log.Level, "levels", levels))
 	}
@@ -126,7 +127,20 @@ func validID(s string) bool {
 	return accountName.MatchString(s)
 }
 
-func (v *validator) metrics(address string) {
+// metricsSocket refuses a path that another socket has.
+func (v *validator) metricsSocket(c *Config) {
+	path := c.Metrics.Socket
+	if path == "" {
+		return
+	}
+	v.socketPath("metrics.socket", path)
+	if path == c.Socket.Path || path == c.Vend.Socket {
+		v.fail("metrics.socket", "another socket has this path already", "give it another name, such as /run/brokerd/metrics.sock")
+	}
+}
+
+func (v *validator) metrics(m Metrics) {
+	address := m.Address
 	if address == "" {
 		return
 	}
@@ -138,7 +152,7 @@ func (v *validator) metrics(address string) {
 		v.fail(
 			"metrics.address",
 			fmt.Sprintf("%q is not an address", address),
-			"write IP:port, such as 127.0.0.1:9464, or \"\" to turn the endpoint off",
+			"write IP:port, such as 127.0.0.1:9464, or leave it out",
 		)
 	}
 }

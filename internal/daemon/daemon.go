@@ -150,6 +150,7 @@ func New(cfg *config.Config, version string, w io.Writer, options ...Option) (_ 
 		return nil, fmt.Errorf("making the memory budget: %w", err)
 	}
 	limitDescriptors(log, d.budget)
+	d.budget.Quota().SetTotal(quota.Scrapes, telemetry.MaxScrapes)
 	d.orphans = orphanLog(cfg, log)
 	if d.upload, err = uploader.New(uploader.Options{
 		Config: cfg, Sessions: d.broker, Budget: d.budget, Logger: log, Version: version, Orphans: d.orphans,
@@ -188,7 +189,7 @@ func New(cfg *config.Config, version string, w io.Writer, options ...Option) (_ 
 	d.watched = make(chan struct{})
 	var unary []grpc.UnaryServerInterceptor
 	var stream []grpc.StreamServerInterceptor
-	if cfg.Metrics.Address != "" { // metrics that are not scraped still cost
+	if measured(cfg) { // metrics that are not scraped still cost
 		unary, stream = append(unary, d.metrics.RPC.UnaryServerInterceptor()), append(stream, d.metrics.RPC.StreamServerInterceptor())
 	}
 	var handed rpc.Files
@@ -205,7 +206,7 @@ func New(cfg *config.Config, version string, w io.Writer, options ...Option) (_ 
 		return nil, fmt.Errorf("making the server: %w", err)
 	}
 	files.Intake = d.server.Intake()
-	if cfg.Metrics.Address != "" {
+	if measured(cfg) {
 		d.metrics.RPC.InitializeMetrics(d.server.GRPC())
 	}
 	d.metrics.Watch(d.broker.Statuses, d.budget.Used, d.budget.Total())
@@ -240,6 +241,11 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	defer func() {
+		for _, l := range metrics {
+			_ = l.Close() // of the server already, unless it did not begin
+		}
+	}()
 	hangups, ignore := catchHangups()
 	defer ignore()
 	cfg := d.config()
@@ -253,7 +259,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 		"starting",
 		zap.String("config", cfg.Path),
 		zap.Stringer("socket", socket.Addr()),
-		zap.String("metrics", cfg.Metrics.Address),
+		zap.String("metrics", cfg.Metrics.Address+cfg.Metrics.Socket),
 		zap.Strings("destinations", slices.Sorted(maps.Keys(cfg.Destinations))),
 		zap.Int64(
 			"memory_limit",
@@ -278,8 +284,8 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	if d.spool != nil {
 		group.Go(func() error { return d.spool.Run(life) })
 	}
-	if metrics != nil {
-		group.Go(func() error { return d.metrics.Serve(life, metrics, d.log.Logger) })
+	for _, l := range metrics {
+		group.Go(func() error { return d.metrics.Serve(life, l, d.log.Logger) })
 	}
 	for _, e := range d.vending {
 		group.Go(func() error { return e.Run(life) })
@@ -379,19 +385,6 @@ func (d *Daemon) listen() (net.Listener, error) {
 	default:
 		return nil, fmt.Errorf("systemd handed over %d sockets; brokerd.socket must name exactly one", len(handed))
 	}
-}
-
-func (d *Daemon) listenMetrics(ctx context.Context) (net.Listener, error) {
-	if d.config().Metrics.Address == "" {
-		return nil, nil
-	}
-	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", d.config().Metrics.Address)
-	if err != nil {
-		return nil, fmt.Errorf("listening for metrics: %w; change metrics.address, or set it to \"\" to go without", err)
-	}
-	d.log.Info("serving metrics", zap.String("url", "http://"+l.Addr().String()+"/metrics"))
-	return l, nil
 }
 
 // socketGroup returns the number of a group; -1 without one.

@@ -16,12 +16,13 @@ const (
 	Refused                // open calls that are about to be refused
 	Uploads                // upload slots
 	Verifications          // verifications that run
+	Scrapes                // connections to the socket of the metrics
 	resources
 )
 
 // String returns the name of the resource in metrics and errors.
 func (r Resource) String() string {
-	return [...]string{"connections", "handovers", "calls", "refused_calls", "uploads", "verifications"}[r]
+	return [...]string{"connections", "handovers", "calls", "refused_calls", "uploads", "verifications", "scrapes"}[r]
 }
 
 const (

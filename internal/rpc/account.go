@@ -50,6 +50,8 @@ func (s *Server) account(rules *access.Policy) {
 	s.quota.SetTotal(quota.Connections, int64(min(maxConnections, unixsock.Fits(1))))
 	s.quota.SetTotal(quota.Calls, int64(s.o.Admission.MaxUploads()+moreCalls))
 	s.quota.SetTotal(quota.Refused, maxRefused)
+	s.quota.SetTotal(quota.Verifications, maxVerifications)
+	s.verifies = quota.NewRates(verifyEvery, verifyBurst)
 	s.share(rules)
 }
 

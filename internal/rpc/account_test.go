@@ -342,3 +342,28 @@ func TestRefusedCallsFillNoLog(t *testing.T) {
 		t.Errorf("got %d lines of 50 stored uploads", n)
 	}
 }
+
+func TestVerificationsOfOneUserAreLimited(t *testing.T) {
+	d := serverFor(t)
+	refused := 0
+	for range verifyBurst + 10 {
+		s, err := d.Broker().VerifyAccess(t.Context(), &brokerdv1.VerifyAccessRequest{Destination: "logs"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Recv(); err != nil && !errors.Is(err, io.EOF) {
+			if e := wantFault(t, d.FromError(err), "TOO_MANY_REQUESTS"); e.RetryAfter <= 0 {
+				t.Errorf("no retry time: %+v", e)
+			}
+			refused++
+		}
+	}
+	if refused < 5 {
+		t.Errorf("%d of %d verifications were refused, want those beyond %d", refused, verifyBurst+10, verifyBurst)
+	}
+	running, err := d.server.verification(other)
+	if err != nil {
+		t.Errorf("another user was refused: %v", err)
+	}
+	running.Release()
+}

@@ -114,16 +114,17 @@ const streamWorkers = 16
 
 // Server is the gRPC server on the socket.
 type Server struct {
-	o       Options
-	policy  *policy
-	intake  *intake.Intake
-	grpc    *grpc.Server
-	health  *grpchealth.Server
-	started time.Time
-	files   *handover
-	quota   *quota.Ledger
-	resets  *quota.Rates
-	lines   *quota.Lines
+	o        Options
+	policy   *policy
+	intake   *intake.Intake
+	grpc     *grpc.Server
+	health   *grpchealth.Server
+	started  time.Time
+	files    *handover
+	quota    *quota.Ledger
+	resets   *quota.Rates
+	verifies *quota.Rates
+	lines    *quota.Lines
 }
 
 // NewServer makes a server. Serve runs it.

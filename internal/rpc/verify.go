@@ -2,11 +2,14 @@ package rpc
 
 import (
 	"context"
+	"time"
 
 	"google.golang.org/grpc"
 
+	"github.com/brokerd/brokerd/internal/access"
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/health"
+	"github.com/brokerd/brokerd/internal/quota"
 	"github.com/brokerd/brokerd/internal/reason"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
@@ -19,6 +22,29 @@ type Verifier interface {
 
 // maxPolicies bounds the documents of one verification, in bytes.
 const maxPolicies = 512 << 10
+
+const (
+	// maxVerifications bounds the verifications that run at callers' requests.
+	maxVerifications = 8
+	// verifyEvery and verifyBurst bound those of one user. Each makes up to 20 calls to AWS.
+	verifyEvery = 2 * time.Second
+	verifyBurst = 20
+)
+
+// verification charges a verification to its caller, or returns an error.
+func (s *Server) verification(p access.Peer) (*quota.Charge, error) {
+	party := s.policy.Party(p)
+	if wait, ok := s.verifies.Take(party); !ok {
+		return nil, reason.New(reason.TooManyRequests,
+			"%s asks for more verifications than %d at once and one each %s; try again in %s",
+			party, verifyBurst, verifyEvery, wait.Round(time.Millisecond)).After(wait)
+	}
+	charge, err := s.quota.Take(party, quota.Verifications)
+	if err != nil {
+		return nil, reason.New(reason.TooManyRequests, "%s; try again when one has ended", err).After(retryAfter)
+	}
+	return charge, nil
+}
 
 // VerifyAccess implements the API.
 func (b *brokerService) VerifyAccess(
@@ -37,6 +63,11 @@ func (b *brokerService) VerifyAccess(
 			return err
 		}
 	}
+	running, err := b.s.verification(p)
+	if err != nil {
+		return err
+	}
+	defer running.Release()
 	size := 0
 	for _, d := range req.GetPolicies() {
 		if size += len(d.GetText()); size > maxPolicies {

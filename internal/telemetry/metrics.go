@@ -1,18 +1,11 @@
 package telemetry
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"net"
-	"net/http"
 	"time"
 
 	grpcprom "github.com/grpc-ecosystem/go-grpc-middleware/providers/prometheus"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"go.uber.org/zap"
 
 	"github.com/brokerd/brokerd/internal/broker"
 	"github.com/brokerd/brokerd/internal/spool"
@@ -221,29 +214,4 @@ func (c *unrecoveredCollector) Collect(ch chan<- prometheus.Metric) {
 	u := c.of()
 	ch <- prometheus.MustNewConstMetric(c.files, prometheus.GaugeValue, float64(u.Unreadable), "unreadable")
 	ch <- prometheus.MustNewConstMetric(c.files, prometheus.GaugeValue, float64(u.Quarantined), "quarantined")
-}
-
-// Serve answers /metrics on l until ctx ends.
-func (m *Metrics) Serve(ctx context.Context, l net.Listener, log *zap.Logger) error {
-	// Without ErrorLog the server would write to stderr directly, and block when the
-	// reader of the log stands still.
-	errorLog, err := zap.NewStdLogAt(log, zap.DebugLevel)
-	if err != nil {
-		return err
-	}
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry}))
-	srv := &http.Server{
-		Handler:           mux,
-		ReadHeaderTimeout: 5 * time.Second,
-		IdleTimeout:       time.Minute,
-		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          errorLog,
-	}
-	stop := context.AfterFunc(ctx, func() { _ = srv.Close() })
-	defer stop()
-	if err := srv.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serving metrics on %s: %w", l.Addr(), err)
-	}
-	return nil
 }

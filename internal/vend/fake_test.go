@@ -33,6 +33,7 @@ type fakeSessions struct {
 	err   error
 	asked []string
 	block bool
+	has   sync.Map // the users who have a session
 }
 
 func (f *fakeSessions) Vend(ctx context.Context, destination string, p broker.Peer) (*broker.Session, error) {
@@ -40,6 +41,12 @@ func (f *fakeSessions) Vend(ctx context.Context, destination string, p broker.Pe
 	f.asked = append(f.asked, destination)
 	err, block := f.err, f.block
 	f.mu.Unlock()
+	if _, has := f.has.LoadOrStore(p.UID, true); !has && p.First != nil {
+		if err := p.First(); err != nil {
+			f.has.Delete(p.UID)
+			return nil, err
+		}
+	}
 	if block {
 		<-ctx.Done()
 		return nil, ctx.Err()

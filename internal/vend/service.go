@@ -24,6 +24,13 @@ import (
 // with a full token bucket.
 const knownUsers = 4096
 
+const (
+	// firstEvery and firstBurst bound the sessions of its own that a user, a pod or a group
+	// can make the daemon fetch. STS takes five calls a second, for all.
+	firstEvery = 500 * time.Millisecond
+	firstBurst = 20
+)
+
 // Sessions is the call of the broker that issues a session of the peer's own.
 type Sessions interface {
 	Vend(ctx context.Context, destination string, p broker.Peer) (*broker.Session, error)
@@ -59,6 +66,7 @@ type Service struct {
 	o        Options
 	current  atomic.Pointer[configuration]
 	limiters *lru.Cache[uint32, *rate.Limiter] // by UID
+	firsts   *quota.Rates
 }
 
 // configuration is immutable. A reload swaps it; a request keeps the one that it began with.
@@ -77,7 +85,7 @@ func New(o Options) (*Service, error) {
 	if o.Lines == nil {
 		o.Lines = quota.NewLines(o.Logger)
 	}
-	s := &Service{o: o}
+	s := &Service{o: o, firsts: quota.NewRates(firstEvery, firstBurst)}
 	var err error
 	if s.limiters, err = lru.New[uint32, *rate.Limiter](knownUsers); err != nil {
 		return nil, fmt.Errorf("vend: making the rate limiters: %w", err)
@@ -183,11 +191,26 @@ func (s *Service) issue(ctx context.Context, current *configuration, c Caller, d
 	if current.config.Destinations[destination] == nil {
 		return nil, &Refusal{Reason: reason.UnknownDestination, Message: fmt.Sprintf("there is no destination %q", destination)}
 	}
-	session, err := s.o.Sessions.Vend(ctx, destination, broker.Peer{UID: c.Peer.UID, Unit: c.Peer.Unit, Pod: c.Peer.Pod})
+	session, err := s.o.Sessions.Vend(ctx, destination, broker.Peer{
+		UID: c.Peer.UID, Unit: c.Peer.Unit, Pod: c.Peer.Pod, First: func() error { return s.first(current.rules.Party(c.Peer)) },
+	})
 	if err != nil {
 		return nil, refusalOf(err)
 	}
 	return session, nil
+}
+
+// first returns an error when STS fetched too many sessions for the party already.
+func (s *Service) first(p quota.Party) error {
+	wait, ok := s.firsts.Take(p)
+	if ok {
+		return nil
+	}
+	return &Refusal{
+		Reason: reason.TooManyRequests, RetryAfter: wait,
+		Message: fmt.Sprintf("%s needs more new sessions than %d at once and %d a second; try again in %s", p, firstBurst,
+			time.Second/firstEvery, max(wait.Round(time.Millisecond), time.Millisecond)),
+	}
 }
 
 // record logs and counts one answer, and returns the error of the answer: err, or

@@ -295,3 +295,24 @@ func TestRefusalsFillNoLogAndIssuedCredentialsAreAllInIt(t *testing.T) {
 		t.Errorf("got %d lines of 500 issues", n)
 	}
 }
+
+// A user with many user ids (/etc/subuid) in a group of its own uses up its share of new
+// sessions, and not that of others.
+func TestManyUserIDsOfOneGroupShareTheirNewSessions(t *testing.T) {
+	d := serviceFor(t)
+	refused := 0
+	for uid := range uint32(100) {
+		_, err := d.Issue(t.Context(), Caller{Peer: access.Peer{UID: 100000 + uid, GID: 0}}, "logs")
+		if codeOf(err) == "TOO_MANY_REQUESTS" {
+			refused++
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if refused < 100-firstBurst-10 {
+		t.Errorf("%d of 100 new sessions were refused, want those beyond %d", refused, firstBurst)
+	}
+	if _, err := d.Issue(t.Context(), Caller{Peer: access.Peer{UID: userApp}}, "logs"); err != nil {
+		t.Errorf("another user: %v", err)
+	}
+}
