@@ -23,7 +23,7 @@ func (b *brokerService) GetCredentials(
 	if err != nil {
 		return nil, err
 	}
-	if _, ok := b.s.policy.Config().Destinations[req.GetDestination()]; !ok {
+	if _, ok := b.s.policy.Config().Destinations[req.GetDestination()]; !ok && b.s.policy.rules().Known(p) {
 		return nil, b.s.policy.unknown(p, req.GetDestination())
 	}
 	sess, err := b.s.o.Credentials.Issue(ctx, vend.Caller{Peer: p, Via: "grpc"}, req.GetDestination())

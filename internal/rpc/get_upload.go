@@ -7,6 +7,7 @@ import (
 	"github.com/oklog/ulid/v2"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/brokerd/brokerd/internal/access"
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/intake"
 	"github.com/brokerd/brokerd/internal/reason"
@@ -22,13 +23,14 @@ func (b *brokerService) GetUpload(ctx context.Context, req *brokerdv1.GetUploadR
 	if _, err := ulid.ParseStrict(req.GetUploadId()); err != nil {
 		return nil, reason.New(reason.InvalidHeader, "upload_id: want a ULID of 26 characters")
 	}
-	if req.GetWait() != nil {
+	u, ok := b.own(p, req.GetUploadId())
+	if ok && req.GetWait() != nil { // the time of an answer must not tell that a foreign id exists
 		if err := b.s.intake.Await(ctx, req.GetUploadId(), req.GetWait().AsDuration()); err != nil {
 			return nil, classify(err)
 		}
+		u, ok = b.own(p, req.GetUploadId())
 	}
-	u, ok := b.s.intake.Find(req.GetUploadId())
-	if !ok || u.UID != p.UID && !b.s.policy.rules().Decide(p, config.PermAdmin, "").Allowed {
+	if !ok {
 		// The answer is the same for a foreign id as for an unknown one: an id is no
 		// secret, but its owner is.
 		return nil, reason.New(
@@ -40,6 +42,15 @@ func (b *brokerService) GetUpload(ctx context.Context, req *brokerdv1.GetUploadR
 		)
 	}
 	return uploadStatus(u), nil
+}
+
+// own returns an upload of the peer; an administrator may ask for every upload.
+func (b *brokerService) own(p access.Peer, id string) (intake.Upload, bool) {
+	u, ok := b.s.intake.Find(id)
+	if !ok || u.UID != p.UID && !b.s.policy.rules().Decide(p, config.PermAdmin, "").Allowed {
+		return intake.Upload{}, false
+	}
+	return u, true
 }
 
 var uploadStates = map[intake.State]brokerdv1.UploadState{

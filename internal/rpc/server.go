@@ -167,7 +167,7 @@ func NewServer(o Options) (*Server, error) {
 	)
 	brokerdv1.RegisterBrokerServiceServer(s.grpc, &brokerService{s: s})
 	brokerdv1.RegisterAdminServiceServer(s.grpc, &adminService{s: s})
-	healthpb.RegisterHealthServer(s.grpc, s.health)
+	healthpb.RegisterHealthServer(s.grpc, visibleHealth{s.health, s})
 	if o.Config.Socket.Reflection {
 		reflection.Register(s.grpc)
 	}
