@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -91,6 +92,8 @@ type call struct {
 	party   quota.Party
 	charge  *quota.Charge
 	timer   *time.Timer // ends a call whose message does not arrive; nil: the handler has a timeout
+	unhurry func() bool // together with timer
+	there   atomic.Bool // the first message
 	refusal error
 	unhook  func() bool
 	once    sync.Once
@@ -128,6 +131,7 @@ func (s *Server) open(ctx context.Context, info *tap.Info) (context.Context, err
 	if info.FullMethodName != brokerdv1.BrokerService_Upload_FullMethodName { // an upload has limits.idle_timeout
 		limited, cancel := context.WithCancel(ctx)
 		c.timer = time.AfterFunc(s.o.messageTimeout, cancel)
+		c.unhurry = c.hurry()
 		ctx = limited
 	}
 	c.unhook = context.AfterFunc(ctx, c.release)
@@ -138,6 +142,7 @@ func (s *Server) open(ctx context.Context, info *tap.Info) (context.Context, err
 func (c *call) release() {
 	c.once.Do(func() {
 		if c.timer != nil {
+			c.unhurry()
 			c.timer.Stop()
 		}
 		c.charge.Release()
@@ -151,6 +156,8 @@ func (c *call) arrived() error {
 		return nil
 	}
 	if c.timer != nil {
+		c.there.Store(true)
+		c.unhurry()
 		c.timer.Stop()
 	}
 	return c.refusal

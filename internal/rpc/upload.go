@@ -34,7 +34,9 @@ func (b *brokerService) Upload(stream brokerdv1.BrokerService_UploadServer) erro
 	}
 	limits := b.s.policy.Config().Limits
 	idle := limits.IdleTimeout.Std()
-	body := b.s.intake.NewStream(stream.Context(), &streamSender{stream: stream, idle: idle}, intake.StreamLimits{
+	ctx, arrived, cancel := b.s.untilHeader(stream.Context())
+	defer cancel()
+	body := b.s.intake.NewStream(ctx, &streamSender{stream: stream, idle: idle}, intake.StreamLimits{
 		Idle: idle, MaxObject: int64(limits.MaxObject),
 	})
 	defer body.Release()
@@ -42,6 +44,7 @@ func (b *brokerService) Upload(stream brokerdv1.BrokerService_UploadServer) erro
 	if err != nil {
 		return classify(err)
 	}
+	arrived()
 	out, err := b.s.intake.Receive(stream.Context(), p, h, body)
 	if err != nil {
 		return classify(err)
