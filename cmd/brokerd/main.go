@@ -115,6 +115,9 @@ func serveCommand() *cobra.Command {
 			if err != nil {
 				return configError{err}
 			}
+			if err := harden(); err != nil {
+				return err
+			}
 			d, err := daemon.New(cfg, buildVersion(), cmd.ErrOrStderr(), daemon.WithFileReader(thisProgram))
 			if err != nil {
 				return configError{err}
