@@ -10,5 +10,8 @@ func areas() []Attack {
 		apiAttacks(),
 		identityAttacks(),
 		socketAttacks(),
+		nameAttacks(),
+		processAttacks(),
+		keyAttacks(),
 	)
 }
