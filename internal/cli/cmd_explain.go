@@ -12,6 +12,7 @@ import (
 
 	"github.com/brokerd/brokerd/docs/checks"
 	"github.com/brokerd/brokerd/internal/errtext"
+	"github.com/brokerd/brokerd/internal/textwrap"
 )
 
 func explainCommand(a *console.App) *cobra.Command {
@@ -87,6 +88,9 @@ func writePage(a *console.App, code, note string, out console.Format) error {
 	if note != "" {
 		page = note + "\n\n" + page
 	}
+	if width := console.Columns(a.Out); width > 0 {
+		page = textwrap.Reflow(page, width)
+	}
 	_, err := fmt.Fprint(a.Out, page)
 	return err
 }
@@ -100,7 +104,7 @@ func listCodes(a *console.App, codes []string, out console.Format) error {
 		return json.NewEncoder(a.Out).Encode(list)
 	}
 	for _, code := range codes {
-		if _, err := fmt.Fprintf(a.Out, "%-14s %s\n", code, checks.Title(code)); err != nil {
+		if _, err := fmt.Fprintln(a.Out, console.Fit(a.Out, fmt.Sprintf("%-14s %s", code, checks.Title(code)))); err != nil {
 			return err
 		}
 	}

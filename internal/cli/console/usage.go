@@ -15,6 +15,10 @@ import (
 // that are no files complete no file names.
 func Finish(root *cobra.Command) {
 	root.SetFlagErrorFunc(flagError)
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
+		cmd.InitDefaultHelpFlag()
+		_ = writeHelp(cmd.OutOrStdout(), cmd) // a reader that is gone needs no help
+	})
 	root.SetHelpCommand(helpCommand())
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
@@ -41,6 +45,10 @@ func finish(c *cobra.Command) {
 		}
 	}
 	completeNoFiles(c)
+	c.InitDefaultHelpFlag()
+	if f := c.Flags().Lookup("help"); f != nil {
+		f.Usage = "show this help"
+	}
 	for _, sub := range c.Commands() {
 		finish(sub)
 	}
