@@ -42,7 +42,7 @@ environment variables for the AWS CLI.`,
 			defer stop()
 			err := d.run(ctx)
 			if ctx.Err() != nil && (err != nil || !keep) {
-				return &console.ExitError{Code: console.ExitSignal, Err: errors.New("interrupted; everything was cleaned up")}
+				return &console.ExitError{Code: console.ExitSignal, Err: errors.New("interrupted: everything was cleaned up")}
 			}
 			return err
 		},

@@ -105,7 +105,7 @@ func drain(ctx context.Context, a *console.App, timeout time.Duration, resume bo
 			if ctx.Err() != nil {
 				return &console.ExitError{
 					Code: console.ExitSignal,
-					Err:  errors.New("interrupted; the daemon still refuses uploads: run `brokerctl drain --resume` to accept them again"),
+					Err:  errors.New("interrupted: the daemon still refuses uploads: run `brokerctl drain --resume` to accept them again"),
 				}
 			}
 			return c.FromError(err)

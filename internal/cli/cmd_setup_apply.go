@@ -122,6 +122,7 @@ func runSetup(ctx context.Context, a *console.App, f *applyFlags, args []string,
 	if f.out == console.FormatJSON && !f.yes {
 		return console.UsageError(errors.New("-o json needs --yes: it does not ask for confirmation"))
 	}
+	a.OnInterrupt(func() string { return "nothing was changed" })
 	r, err := f.open(ctx, destinations)
 	if err != nil {
 		return err
@@ -148,6 +149,7 @@ func runSetup(ctx context.Context, a *console.App, f *applyFlags, args []string,
 			return err
 		}
 	}
+	a.OnInterrupt(nil) // from here on the report says it
 	out, err := change(ctx, a, r, p, f)
 	result := &setupResult{Outcome: out}
 	if err == nil && !remove {

@@ -35,6 +35,7 @@ or something that matters could not be read.`,
 			if err != nil {
 				return err
 			}
+			a.OnInterrupt(func() string { return "nothing was changed" })
 			r, err := f.open(cmd.Context(), args)
 			if err != nil {
 				return err

@@ -34,6 +34,10 @@ type uploads struct {
 	advice string // for all files that failed
 
 	noticed bool // a retry was told
+	hinted  bool // the daemon was asked for the name that was meant
+
+	total, reported, stored int
+	piped                   bool // the source is no file
 }
 
 // outcome is the JSON line of one file.
@@ -68,6 +72,8 @@ type unfinished struct {
 
 func (u *uploads) run(ctx context.Context, jobs []uploadJob) error {
 	u.codes = make(map[int]int)
+	u.total, u.piped = len(jobs), jobs[0].file == "-"
+	u.OnInterrupt(u.left)
 	u.bar = newProgress(u.Err, jobs, u.flags)
 	var group errgroup.Group
 	group.SetLimit(u.flags.jobs)
@@ -209,6 +215,10 @@ func shellQuote(s string) string {
 func (u *uploads) report(j uploadJob, res *client.Result, err error, tries int) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	u.reported++
+	if err == nil {
+		u.stored++
+	}
 	o := outcome{File: j.file, Name: j.name, Tries: tries, State: "stored"}
 	if !utf8.ValidString(j.file) {
 		o.FileBytes = []byte(j.file)
@@ -265,12 +275,31 @@ func (u *uploads) failureText(err error) string {
 		if client.MayBeStored(err) {
 			return "interrupted after all bytes were sent; the object may be stored"
 		}
-		return "interrupted; nothing was stored"
+		return "interrupted: nothing was stored"
 	}
 	if steps := console.FirstSteps(err); steps != "" {
 		u.advice = steps
 	}
-	return err.Error()
+	if u.hinted {
+		return err.Error()
+	}
+	u.hinted = true // the hint is the same for every file
+	return u.ExplainError(err)
+}
+
+// left tells what an interruption leaves. It is asked while uploads may still be open.
+func (u *uploads) left() string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	switch {
+	case u.reported == u.total:
+		return "" // each file had its own line
+	case u.total == 1 && u.piped:
+		return "nothing was stored" // its end was not read, so that it was not sent
+	case u.stored == 0:
+		return "no file was reported as stored; those whose bytes were all sent may be stored"
+	}
+	return fmt.Sprintf("%d of %s are stored; others whose bytes were all sent may be stored", u.stored, console.Counted(u.total, "file"))
 }
 
 // recordWrite records the first error of writing a report: without it, a script would

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/brokerd/brokerd/internal/cli/console"
+	"github.com/brokerd/brokerd/internal/textwrap"
 
 	"github.com/schollz/progressbar/v3"
 )
@@ -33,13 +34,30 @@ func newProgress(w io.Writer, jobs []uploadJob, f uploadFlags) *progress {
 	}
 	p.bar = progressbar.NewOptions64(total,
 		progressbar.OptionSetWriter(w),
-		progressbar.OptionSetDescription(f.destination),
+		progressbar.OptionSetDescription(describeJobs(jobs, console.Columns(w))),
 		progressbar.OptionShowBytes(true),
+		progressbar.OptionUseIECUnits(true),
 		progressbar.OptionThrottle(100*time.Millisecond),
 		progressbar.OptionClearOnFinish(),
-		progressbar.OptionSetWidth(24),
+		progressbar.OptionSetWidth(barWidth),
+		progressbar.OptionSetRenderBlankState(true),
 	)
 	return p
+}
+
+const (
+	barWidth = 12
+	// barText is the rest of the line: bytes, rate and times.
+	barText = 48
+)
+
+// describeJobs names the object, or counts the files, in the columns that are left.
+func describeJobs(jobs []uploadJob, columns int) string {
+	text := jobs[0].displayName()
+	if len(jobs) > 1 {
+		text = console.Counted(len(jobs), "file")
+	}
+	return textwrap.Cut(console.Printable(text), max(columns-barWidth-barText, 8))
 }
 
 // track returns the progress callback of one attempt for one file. Its argument is the

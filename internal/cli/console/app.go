@@ -1,8 +1,11 @@
 package console
 
 import (
+	"context"
 	"errors"
 	"io"
+	"strings"
+	"sync"
 
 	"github.com/brokerd/brokerd/client"
 	"github.com/spf13/cobra"
@@ -22,6 +25,28 @@ type App struct {
 	DaemonUser string   // empty: $BROKERD_DAEMON_USER, else the owner of the socket's directory
 	asked      []string // the destinations that the command names
 	color      ColorMode
+	mu         sync.Mutex    // guards undone: an interrupted command may still run
+	undone     func() string // what an interruption leaves; nil: the command says it itself
+}
+
+// OnInterrupt registers the sentence that tells the user what an interruption leaves, such
+// as "nothing was stored". It is asked when the command ends, or is left behind.
+func (a *App) OnInterrupt(left func() string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.undone = left
+}
+
+// interrupted returns the text for a command that Ctrl-C or SIGTERM ended.
+func (a *App) interrupted() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.undone != nil {
+		if text := a.undone(); text != "" {
+			return "interrupted: " + text
+		}
+	}
+	return "interrupted"
 }
 
 // SocketFlag registers --socket, for a command that speaks to the daemon, or a group of
@@ -48,6 +73,12 @@ func (a *App) Dial() (*client.Client, error) {
 
 // ExplainError adds the first steps to the error of a daemon that cannot be reached.
 func (a *App) ExplainError(err error) string {
+	if text := err.Error(); errors.Is(err, context.Canceled) && !strings.Contains(text, "interrupted") {
+		if strings.Contains(text, "\n") { // a report of what was done
+			return "interrupted: " + text
+		}
+		return a.interrupted()
+	}
 	if text := FirstSteps(err); text != "" {
 		return err.Error() + "\n" + text
 	}

@@ -44,7 +44,7 @@ func (a *App) Confirm(ctx context.Context, y Yes, question, nothing string) erro
 		}
 		return nil
 	case <-ctx.Done():
-		return &ExitError{Code: ExitSignal, Err: errors.New("interrupted; " + nothing)}
+		return &ExitError{Code: ExitSignal, Err: errors.New("interrupted: " + nothing)}
 	}
 }
 

@@ -253,6 +253,6 @@ func (l *answerReader) next(ctx context.Context) (string, error) {
 		}
 		return a.line, nil
 	case <-ctx.Done():
-		return "", &console.ExitError{Code: console.ExitSignal, Err: errors.New("interrupted; nothing was written")}
+		return "", &console.ExitError{Code: console.ExitSignal, Err: errors.New("interrupted: nothing was written")}
 	}
 }
