@@ -13,5 +13,6 @@ func areas() []Attack {
 		nameAttacks(),
 		processAttacks(),
 		keyAttacks(),
+		sharesAttacks(),
 	)
 }

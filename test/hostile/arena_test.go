@@ -28,6 +28,7 @@ type arena struct {
 	daemon      *process
 	honest      *honest
 	stopHonest  func()
+	firstKeyed  string // the upload of alice under her key; see keyed
 }
 
 // process is a running brokerd.
@@ -188,10 +189,10 @@ func (a *arena) logTail() string {
 }
 
 // aliceUploads uploads as alice, and returns the upload's id.
-func (a *arena) aliceUploads(t *testing.T) string {
+func (a *arena) aliceUploads(t *testing.T, flags ...string) string {
 	t.Helper()
-	cmd := exec.Command(filepath.Join(binaries, "brokerctl"), "--socket", a.target.Socket, "upload", "-d", "audit-logs", "--name", "alice.txt",
-		"-o", "json", "-")
+	args := []string{"--socket", a.target.Socket, "upload", "-d", "audit-logs", "--name", "alice.txt", "-o", "json"}
+	cmd := exec.Command(filepath.Join(binaries, "brokerctl"), append(append(args, flags...), "-")...)
 	cmd.Stdin = strings.NewReader("alice's secret body")
 	cmd.SysProcAttr = alice.attributes()
 	out, err := cmd.Output()
@@ -205,6 +206,12 @@ func (a *arena) aliceUploads(t *testing.T) string {
 		t.Fatalf("alice's upload: %v\n%s", err, out)
 	}
 	return answer.UploadID
+}
+
+// keyed uploads as alice under an idempotency key, and returns the upload's id.
+func (a *arena) keyed(t *testing.T) string {
+	t.Helper()
+	return a.aliceUploads(t, "--idempotency-key", "job-42")
 }
 
 // memory is the resident memory of the daemon, in MiB.

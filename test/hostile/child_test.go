@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -33,6 +34,7 @@ type Target struct {
 
 	Decoy string `json:"decoy"` // a socket of an attacker's that looks like the daemon's
 
+	soak     bool
 	commands *bufio.Reader
 	answers  *os.File
 }
@@ -56,6 +58,10 @@ type message struct {
 // they went.
 func (t *Target) Honest(n int) latencies {
 	var l latencies
+	if t.soak { // the attack is repeated until the soak ends
+		time.Sleep(soakHold)
+		return l
+	}
 	if err := json.NewEncoder(t.answers).Encode(message{Hold: n}); err != nil {
 		panic(err)
 	}
@@ -84,6 +90,10 @@ func child(role string) int {
 	if role == "honest" {
 		uploadForever(&t)
 		return 0
+	}
+	if id, soak := strings.CutPrefix(role, soakRole); soak {
+		t.soak = true
+		return repeat(&t, id)
 	}
 	for _, a := range areas() {
 		if a.id() == role {

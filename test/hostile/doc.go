@@ -8,6 +8,7 @@
 //	go test ./test/hostile -v                       every attack that takes seconds
 //	BROKERD_HOSTILE=all go test ./test/hostile -v   the slow ones as well
 //	go test ./test/hostile -v -run TestHostile/identity
+//	BROKERD_SOAK=1h go test ./test/hostile -v -timeout 2h -run TestAllAtOnce
 //
 // The users are: the daemon's; alice and bob, who have a rule and a destination each
 // (audit-logs and dumps); mallory, who may connect but has no rule; and eve, who may not
