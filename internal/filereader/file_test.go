@@ -22,6 +22,7 @@ func TestAHandedOverFileThatChanges(t *testing.T) {
 
 func testChanges(t *testing.T, size int, awaitChild bool) {
 	old, other := bytes.Repeat([]byte("A"), size), bytes.Repeat([]byte("B"), size)
+	r := newReader(t)
 	for name, tc := range map[string]struct {
 		change func(path string) error
 		reason reason.Reason // empty: none
@@ -43,7 +44,6 @@ func testChanges(t *testing.T, size int, awaitChild bool) {
 		"shrinks":                     {func(path string) error { return os.Truncate(path, 9) }, reason.SizeMismatch},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newReader(t)
 			path, opened := localFile(t, old)
 			t.Cleanup(func() { _ = os.Remove(path + ".1") })
 			body, err := r.openAt(int(opened.Fd()), 0, uint64(size))

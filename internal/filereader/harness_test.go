@@ -14,15 +14,20 @@ import (
 
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 	"golang.org/x/sys/unix"
 
 	"github.com/brokerd/brokerd/internal/reason"
+	"github.com/brokerd/brokerd/test/hostile/fusetest"
 )
 
 func TestMain(m *testing.M) {
 	if IsChild(os.Args) {
 		os.Exit(Serve())
+	}
+	if fusetest.IsPeer(os.Args) {
+		os.Exit(fusetest.Peer())
 	}
 	goleak.VerifyTestMain(m)
 }
@@ -30,14 +35,21 @@ func TestMain(m *testing.M) {
 // underTest is a Reader with its child, and the log of both.
 type underTest struct {
 	*Reader
-	t    *testing.T
-	logs *observer.ObservedLogs
+	t      *testing.T
+	logs   *observer.ObservedLogs
+	warned chan struct{} // a line of the level warn was logged
 }
 
 func newReader(t *testing.T) *underTest {
 	t.Helper()
 	core, logs := observer.New(zap.DebugLevel)
-	r := &underTest{New("/proc/self/exe", zap.New(core)), t, logs}
+	warned := make(chan struct{}, 1000)
+	r := &underTest{New("/proc/self/exe", zap.New(core, zap.Hooks(func(e zapcore.Entry) error {
+		if e.Level == zap.WarnLevel {
+			warned <- struct{}{}
+		}
+		return nil
+	}))), t, logs, warned}
 	t.Cleanup(r.Close)
 	return r
 }

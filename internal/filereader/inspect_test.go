@@ -56,6 +56,7 @@ func TestOnlyFilesOfThisHostAreRead(t *testing.T) {
 	if err := unix.Mkfifo(fifo, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	r := newReader(t)
 	for name, fd := range map[string]func(*testing.T) int{
 		"a pipe":                     func(*testing.T) int { return pipe[0] },
 		"a named pipe":               func(t *testing.T) int { return opened(t, fifo, unix.O_RDONLY|unix.O_NONBLOCK) },
@@ -81,7 +82,7 @@ func TestOnlyFilesOfThisHostAreRead(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := newReader(t).openAt(fd(t), 0, 0)
+			_, err := r.openAt(fd(t), 0, 0)
 			wantReason(t, err, reason.DescriptorRefused)
 		})
 	}

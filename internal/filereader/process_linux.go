@@ -17,9 +17,9 @@ const (
 	// restartPause is the least time between two starts of the child.
 	restartPause = time.Second
 	// sendTimeout is how long the child may take no task.
-	sendTimeout = time.Second
+	sendTimeout = 3 * time.Second
 	// endTimeout is how long Close waits for the child.
-	endTimeout = time.Second
+	endTimeout = 3 * time.Second
 )
 
 // child is the process that reads.

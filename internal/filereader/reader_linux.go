@@ -29,6 +29,7 @@ type Reader struct {
 	waiting   map[uint32]int // unanswered files by user
 	all       int            // their sum
 	closing   map[*net.UnixConn]struct{}
+	warned    time.Time // when a hanging file was logged last
 
 	closers sync.WaitGroup
 }
@@ -201,14 +202,7 @@ func (r *Reader) linger(f *File) {
 	r.closers.Go(func() {
 		held := f.held
 		if !hungUp(f.answers, closeGrace) {
-			r.log.Warn("a handed-over file hangs: its file system does not answer; its user's next files come as streams when too many hang",
-				zap.Uint32("uid", f.uid))
-			if !held {
-				held = true
-				r.mu.Lock()
-				r.count(f.uid, 1)
-				r.mu.Unlock()
-			}
+			held = r.hangs(f, held)
 			hungUp(f.answers, 0)
 		}
 		_ = f.answers.Close()
@@ -219,6 +213,23 @@ func (r *Reader) linger(f *File) {
 			r.count(f.uid, -1)
 		}
 	})
+}
+
+// warnEvery is how often hanging files are logged.
+const warnEvery = time.Minute
+
+// hangs counts a file whose file system does not answer, unless it is counted already.
+func (r *Reader) hangs(f *File, counted bool) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !counted {
+		r.count(f.uid, 1)
+	}
+	if time.Since(r.warned) >= warnEvery {
+		r.warned = time.Now()
+		r.log.Warn("a handed-over file hangs: its file system does not answer", zap.Uint32("uid", f.uid), zap.Int("hanging", r.all))
+	}
+	return true
 }
 
 // hungUp waits for the end of conn, at most for wait (0: forever), and reports whether

@@ -75,7 +75,8 @@ func rights(oob []byte) (fds []int, ok bool) {
 func noDescriptorFree() *reason.Error {
 	return reason.New(
 		reason.TooManyFiles,
-		"the daemon, or its host, has no file descriptor free for the handed-over file; the daemon's limit is %d (LimitNOFILE, ulimit -n): raise it, or send fewer files at a time",
+		"the daemon, or its host, has no file descriptor free for the handed-over file; "+
+			"the daemon's limit is %d (LimitNOFILE, ulimit -n): raise it, or send fewer files at a time",
 		descriptorLimit(),
 	).After(retryAfter)
 }
