@@ -11,7 +11,11 @@
 //     last four characters of the access key. A rate limit per user applies to both.
 //   - Tokens are compared in constant time with every known token, and only their
 //     digests are kept. A token file that is missing, short, readable by others or
-//     shared by two peers identifies nothing.
+//     shared by two peers identifies nothing. Nor does a file that its directory's owner
+//     put in the place of a token: a link, a named pipe, a file of a stranger (see
+//     openToken). No wait for a file holds a lock.
+//   - Connections that send no whole request keep no caller out: at the limit, a new
+//     connection takes the place of the oldest of them.
 //   - The session is the peer's own, limited as the destination says, with its true
 //     expiration: broker.Broker.Vend issues it. No answer may be cached.
 //   - A listener that fails is opened again, and reported as down meanwhile. It does

@@ -74,7 +74,10 @@ func (e *Endpoint) serve(ctx context.Context, l net.Listener) error {
 	e.up.Store(true)
 	defer e.up.Store(false)
 	srv := NewServer(e.Handler(l.Addr()), e.Log)
-	srv.ConnContext = e.ConnContext
+	if e.ConnContext != nil {
+		counted := srv.ConnContext
+		srv.ConnContext = func(ctx context.Context, c net.Conn) context.Context { return e.ConnContext(counted(ctx, c), c) }
+	}
 	stop := context.AfterFunc(ctx, func() { _ = srv.Close() })
 	defer stop()
 	if w, ok := l.(watched); ok {
@@ -96,20 +99,11 @@ func NewServer(h http.Handler, log *zap.Logger) *http.Server {
 	if err != nil {
 		errorLog = nil // cannot be: the level is one of zap's
 	}
-	var open atomic.Int32
+	c := newConns(maxConns)
 	return &http.Server{
-		Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second, WriteTimeout: answerTimeout + 5*time.Second,
+		Handler: c.mark(h), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second, WriteTimeout: answerTimeout + 5*time.Second,
 		IdleTimeout: 10 * time.Second, MaxHeaderBytes: 16 << 10, DisableGeneralOptionsHandler: true, ErrorLog: errorLog,
-		ConnState: func(c net.Conn, s http.ConnState) {
-			switch s {
-			case http.StateNew:
-				if open.Add(1) > maxConns {
-					_ = c.Close() // the server notices, and StateClosed follows
-				}
-			case http.StateClosed, http.StateHijacked:
-				open.Add(-1)
-			}
-		},
+		ConnState: c.observe, ConnContext: c.context,
 	}
 }
 

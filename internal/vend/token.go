@@ -33,8 +33,9 @@ type token struct {
 	peer access.Peer
 	only []string
 
-	mu      sync.Mutex
-	seen    fs.FileInfo // of the file whose digest is known; nil: read it again
+	mu      sync.Mutex    // guards the fields below
+	reading chan struct{} // closed when the read that runs has ended; nil: none runs
+	seen    fs.FileInfo   // of the file whose digest is known; nil: read it again
 	digest  [sha256.Size]byte
 	good    bool
 	problem string // the last one that was logged
@@ -106,58 +107,83 @@ func (k *keyring) check() {
 	}
 }
 
-// current returns the digest of the token, and reports whether there is one.
+// readTimeout bounds the wait for a token file. A local file takes less than a millisecond.
+const readTimeout = time.Second
+
+// current returns the digest of the token, and reports whether there is one. The file
+// is read outside of the lock, by one goroutine at a time: a file system that does not
+// answer costs its own token, and no other.
 func (t *token) current(log *zap.Logger) ([sha256.Size]byte, bool) {
 	t.mu.Lock()
+	done := t.reading
+	if done == nil {
+		done = make(chan struct{})
+		t.reading = done
+		go t.read(done, log)
+	}
+	t.mu.Unlock()
+	timer := time.NewTimer(readTimeout)
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.say(log, fmt.Errorf("its file system did not answer within %s", readTimeout))
+		return [sha256.Size]byte{}, false
+	}
+	t.mu.Lock()
 	defer t.mu.Unlock()
-	now, err := os.Stat(t.file)
-	if err == nil && t.seen != nil && os.SameFile(now, t.seen) && now.Size() == t.seen.Size() && now.Mode() == t.seen.Mode() &&
-		now.ModTime().Equal(t.seen.ModTime()) && time.Since(now.ModTime()) > settled {
-		return t.digest, t.good
-	}
-	var text []byte
-	if err == nil {
-		text, t.seen, err = readToken(t.file)
-	}
-	t.good = err == nil
-	if t.good {
-		t.digest = sha256.Sum256(text)
-		clear(text)
-		t.problem = ""
-		return t.digest, true
-	}
-	t.seen, t.digest = nil, [sha256.Size]byte{}
-	if t.problem != err.Error() {
-		t.problem = err.Error()
-		log.Warn("a token file cannot be used", zap.String("file", t.file), zap.Error(err))
-	}
-	return t.digest, false
+	return t.digest, t.good
 }
 
-// readToken returns no error text that contains bytes of the file.
-func readToken(path string) ([]byte, fs.FileInfo, error) {
-	f, err := os.Open(path)
+// read reads the file, unless it is the one that was read last.
+func (t *token) read(done chan struct{}, log *zap.Logger) {
+	t.mu.Lock()
+	seen, good := t.seen, t.good
+	t.mu.Unlock()
+	text, info, err := t.changed(seen)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	defer close(done)
+	t.reading = nil
+	switch {
+	case err == nil && text == nil:
+		t.good = good
+	case err == nil:
+		t.seen, t.digest, t.good, t.problem = info, sha256.Sum256(text), true, ""
+		clear(text)
+	default:
+		t.seen, t.digest, t.good = nil, [sha256.Size]byte{}, false
+		t.say(log, err)
+	}
+}
+
+// changed returns the file's bytes, and nil when it is the file of seen.
+func (t *token) changed(seen fs.FileInfo) ([]byte, fs.FileInfo, error) {
+	f, info, err := openToken(t.file, t.peer.UID)
 	if err != nil {
 		return nil, nil, err
 	}
-	defer func() { _ = f.Close() }()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, nil, err
+	defer func() { _ = f.Close() }() // only read from
+	if seen != nil && os.SameFile(info, seen) && info.Size() == seen.Size() && info.Mode() == seen.Mode() &&
+		info.ModTime().Equal(seen.ModTime()) && time.Since(info.ModTime()) > settled {
+		return nil, seen, nil
 	}
-	switch mode := info.Mode(); {
-	case !mode.IsRegular():
-		return nil, nil, errors.New("it is not a regular file")
-	case mode.Perm()&0o007 != 0:
-		return nil, nil, fmt.Errorf("its mode is %#o: every user of this machine can use the token; run chmod o= on it", mode.Perm())
-	case mode.Perm()&0o020 != 0:
-		return nil, nil, fmt.Errorf("its mode is %#o: its group can replace the token; run chmod g-w on it", mode.Perm())
-	}
+	// No error text contains bytes of the file.
 	text, err := io.ReadAll(io.LimitReader(f, tokenMax+1))
 	if err != nil {
 		return nil, nil, err
 	}
 	return text, info, fit(text)
+}
+
+// say logs a problem when it is another than the last one; mu is held.
+func (t *token) say(log *zap.Logger, err error) {
+	if t.problem != err.Error() {
+		t.problem = err.Error()
+		log.Warn("a token file cannot be used", zap.String("file", t.file), zap.Error(err))
+	}
 }
 
 func fit(text []byte) error {
