@@ -15,9 +15,6 @@ import (
 // parser's stack grows with the nesting of its input.
 const maxFile = 1 << 20
 
-// maxNesting bounds flow collections; the schema needs five levels.
-const maxNesting = 64
-
 // Load reads and validates the configuration file at path. An error is an
 // Errors value.
 func Load(path string) (*Config, error) {
@@ -69,14 +66,8 @@ func parseYAML(path string, data []byte) (body ast.Node, fault *Error) {
 	if len(data) > maxFile {
 		return nil, &Error{File: path, Message: fmt.Sprintf("the configuration is larger than %v", Size(maxFile)), Hint: "is it the right file?"}
 	}
-	if line, column, ok := tooDeep(data); ok {
-		return nil, &Error{
-			File:    path,
-			Line:    line,
-			Column:  column,
-			Message: fmt.Sprintf("brackets are nested more than %d deep", maxNesting),
-			Hint:    "is it the right file?",
-		}
+	if line, column, problem := misshapen(data); problem != "" {
+		return nil, &Error{File: path, Line: line, Column: column, Message: problem, Hint: "is it the right file?"}
 	}
 	// The parser is a library that has panicked on hostile input before. A reload must
 	// not end the daemon.
@@ -120,24 +111,4 @@ func parseYAML(path string, data []byte) (body ast.Node, fault *Error) {
 		body = doc.Body
 	}
 	return body, nil
-}
-
-// tooDeep returns the position where flow brackets nest too deep. It counts brackets
-// in text and comments as well: no valid configuration has 64 open ones.
-func tooDeep(data []byte) (line, column int, found bool) {
-	depth, line, column := 0, 1, 0
-	for _, b := range data {
-		column++
-		switch b {
-		case '\n':
-			line, column = line+1, 0
-		case '[', '{':
-			if depth++; depth > maxNesting {
-				return line, column, true
-			}
-		case ']', '}':
-			depth = max(0, depth-1)
-		}
-	}
-	return 0, 0, false
 }
