@@ -49,25 +49,22 @@ const (
 	encryptionKeyID = "s3:x-amz-server-side-encryption-aws-kms-key-id"
 )
 
+// limitCodes are the codes of policies with one code for a Deny and for a missing Allow.
+var limitCodes = map[string]string{
+	report.ArtefactBoundary: causeBoundary, report.ArtefactSessionPolicy: causeSessionPol, report.ArtefactSCP: causeSCP,
+	report.ArtefactRCP: causeRCP, report.ArtefactEndpointPolicy: causeEndpoint, report.ArtefactSourcePolicy: causeSourcePolicy,
+}
+
 // denyCode returns the code of a Deny statement.
 func denyCode(kind, action string, s statementParts) string {
+	if code := limitCodes[kind]; code != "" {
+		return code
+	}
 	isKMS := strings.HasPrefix(action, "kms:")
 	has := func(is func(string) bool) bool { return slices.ContainsFunc(s.keys(), is) }
 	switch kind {
-	case report.ArtefactBoundary:
-		return causeBoundary
-	case report.ArtefactSessionPolicy:
-		return causeSessionPol
-	case report.ArtefactSCP:
-		return causeSCP
-	case report.ArtefactRCP:
-		return causeRCP
-	case report.ArtefactEndpointPolicy:
-		return causeEndpoint
 	case report.ArtefactTrust:
 		return causeTrust
-	case report.ArtefactSourcePolicy:
-		return causeSourcePolicy
 	case report.ArtefactKeyPolicy:
 		if has(isNetworkKey) {
 			return causeKeyNetwork
@@ -110,19 +107,10 @@ func lackCode(kind, action string, misses []report.NearMiss) string {
 	if isOption(action) && (kind == report.ArtefactIdentity || kind == report.ArtefactBucketPolicy) {
 		return causeOptionDenied
 	}
+	if code := limitCodes[kind]; code != "" {
+		return code
+	}
 	switch kind {
-	case report.ArtefactBoundary:
-		return causeBoundary
-	case report.ArtefactSessionPolicy:
-		return causeSessionPol
-	case report.ArtefactSCP:
-		return causeSCP
-	case report.ArtefactRCP:
-		return causeRCP
-	case report.ArtefactEndpointPolicy:
-		return causeEndpoint
-	case report.ArtefactSourcePolicy:
-		return causeSourcePolicy
 	case report.ArtefactTrust:
 		switch {
 		case action == "sts:AssumeRoleWithWebIdentity":

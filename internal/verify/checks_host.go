@@ -127,27 +127,17 @@ func checkClock(ctx context.Context, r *run) finding {
 	detail := fmt.Sprintf("the clock of this host differs from S3's by %s", skew.Abs())
 	fix := "Set the clock: check the NTP service of this host (`timedatectl status`, `chronyc tracking`)."
 	seen := []report.Evidence{{Source: report.SourceHost, Operation: "Date", Text: detail}}
+	f := finding{
+		Code: causeClock, Result: report.Warn, Artefact: report.ArtefactClock, Confidence: report.Proven, Evidence: seen,
+		Detail: detail, Fix: fix,
+	}
 	switch {
 	case skew.Abs() > clockFail:
-		return finding{
-			Code:       causeClock,
-			Result:     report.Fail,
-			Artefact:   report.ArtefactClock,
-			Confidence: report.Proven,
-			Evidence:   seen,
-			Detail:     detail + "; AWS refuses signatures with a difference of 15 minutes",
-			Fix:        fix,
-		}
+		f.Result = report.Fail
+		f.Detail += "; AWS refuses signatures with a difference of 15 minutes"
+		return f
 	case skew.Abs() > clockWarn:
-		return finding{
-			Code:       causeClock,
-			Result:     report.Warn,
-			Artefact:   report.ArtefactClock,
-			Confidence: report.Proven,
-			Evidence:   seen,
-			Detail:     detail,
-			Fix:        fix,
-		}
+		return f
 	}
 	return finding{Result: report.Pass, Detail: "less than a minute apart"}
 }

@@ -189,8 +189,8 @@ func (d *diagnosis) keySide(c finding, action, doing string, identityRead, keyRe
 	c.Assumptions = d.docs.unread()
 	switch {
 	case identityRead:
-		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeKeyPolicy, d.accountB(), report.ArtefactKeyPolicy, d.dest.KMSKey,
-			report.Strong
+		c.blame(causeKeyPolicy, d.accountB(), report.ArtefactKeyPolicy, d.dest.KMSKey)
+		c.Confidence = report.Strong
 		if decrypt {
 			c.Code = causeDecryptKey
 		}
@@ -198,8 +198,8 @@ func (d *diagnosis) keySide(c finding, action, doing string, identityRead, keyRe
 			doing, action, d.accountB(), why)
 		c.Fix, c.FixStatement = "Add this statement to the key policy.", d.fixes.statement(docKey, action)
 	case keyRead:
-		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeKeyIdentity, d.accountA(), report.ArtefactIdentity, d.dest.Role,
-			report.Strong
+		c.blame(causeKeyIdentity, d.accountA(), report.ArtefactIdentity, d.dest.Role)
+		c.Confidence = report.Strong
 		if decrypt {
 			c.Code = causeDecryptIdentity
 		}
@@ -276,8 +276,8 @@ func (d *diagnosis) bucketSide(c finding, s step, identityRead, bucketRead bool)
 		c.Detail = fmt.Sprintf("%s: the store refuses %s", s.name, s.action)
 		c.Fix = "Give the credentials the right to write below the prefix, in the settings of the store."
 	case identityRead:
-		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeS3Bucket, d.accountB(), report.ArtefactBucketPolicy,
-			d.bucketARN(), report.Weak
+		c.blame(causeS3Bucket, d.accountB(), report.ArtefactBucketPolicy, d.bucketARN())
+		c.Confidence = report.Weak
 		c.Detail = fmt.Sprintf(
 			"%s: S3 refuses %s, and the policies of the role allow it. Most likely the bucket policy in account %s, which was not read, "+
 				"does not allow the role",
@@ -289,8 +289,8 @@ func (d *diagnosis) bucketSide(c finding, s step, identityRead, bucketRead bool)
 			"with RestrictPublicBuckets, for an old id of the role as principal, and for a resource control policy. " + d.decide()
 		c.FixStatement = d.fixes.statement(docBucket, s.action)
 	case bucketRead:
-		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeS3Identity, d.accountA(), report.ArtefactIdentity,
-			d.dest.Role, report.Weak
+		c.blame(causeS3Identity, d.accountA(), report.ArtefactIdentity, d.dest.Role)
+		c.Confidence = report.Weak
 		c.Detail = fmt.Sprintf(
 			"%s: S3 refuses %s, and the bucket policy allows it. Most likely the identity policy of the role in account %s, "+
 				"which was not read, does not",
@@ -335,7 +335,7 @@ func (d *diagnosis) assumeDenied(c finding, info awserr.Info) []finding {
 	account := awsarn.Account(d.source)
 	assume := statementJSON(map[string]any{"Sid": "BrokerdAssumeRole", "Effect": "Allow", "Action": "sts:AssumeRole", "Resource": d.dest.Role})
 	if info.Layer == awserr.LayerIdentity || info.Layer == awserr.LayerBoundary || info.Layer == awserr.LayerSCP {
-		c.Code, c.Account, c.Artefact, c.ArtefactARN = causeSourcePolicy, account, report.ArtefactSourcePolicy, awsarn.Role(d.source)
+		c.blame(causeSourcePolicy, account, report.ArtefactSourcePolicy, awsarn.Role(d.source))
 		c.Detail = fmt.Sprintf("a policy of %s does not allow it to assume %s", source, d.dest.Role)
 		c.Fix = fmt.Sprintf("In account %s, allow sts:AssumeRole on the role in the identity policy of %s.", accountOrB(account), source)
 		c.FixStatement = assume
@@ -350,14 +350,15 @@ func (d *diagnosis) assumeDenied(c finding, info awserr.Info) []finding {
 		)
 	}
 	if d.docs.read(report.DocumentTrust) {
-		c.Code, c.Account, c.Artefact, c.ArtefactARN = causeSourcePolicy, d.accountA(), report.ArtefactSourcePolicy, awsarn.Role(d.source)
+		c.blame(causeSourcePolicy, d.accountA(), report.ArtefactSourcePolicy, awsarn.Role(d.source))
 		c.Confidence = report.Weak
 		c.Detail = fmt.Sprintf("STS refuses to let %s assume %s, although the trust policy that was read allows it. "+
 			"Possible causes: the policy of the source, a service control policy, an old copy of the trust policy", source, d.dest.Role)
 		c.FixStatement, c.Fix = assume, "Compare the identity policy of the source with this statement."+elsewhere
 		return []finding{c}
 	}
-	c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeTrust, d.accountA(), report.ArtefactTrust, d.dest.Role, report.Weak
+	c.blame(causeTrust, d.accountA(), report.ArtefactTrust, d.dest.Role)
+	c.Confidence = report.Weak
 	c.Assumptions = []string{"not read: trust policy"}
 	c.Detail = fmt.Sprintf(
 		"STS refuses to let %s assume %s in account %s. The trust policy does not allow it, or the role does not exist: STS gives "+

@@ -99,7 +99,7 @@ func (d *diagnosis) diagnose(ctx context.Context, s step, err error) []finding {
 	case awserr.Region:
 		d.otherRegion(&c, s, info)
 	case awserr.NotFound:
-		c.Code, c.Account, c.Artefact, c.ArtefactARN = causeNoBucket, d.accountB(), report.ArtefactBucket, d.bucketARN()
+		c.blame(causeNoBucket, d.accountB(), report.ArtefactBucket, d.bucketARN())
 		c.Detail = fmt.Sprintf("%s: there is no bucket %s", s.name, d.dest.Bucket)
 		c.Fix = "Check the name. If the bucket was deleted, account " + accountOrB(d.accountB()) + " has to create it again."
 	case awserr.Owner:
@@ -124,12 +124,12 @@ func (d *diagnosis) undecided(c *finding, s step, info awserr.Info) {
 
 func (d *diagnosis) otherRegion(c *finding, s step, info awserr.Info) {
 	if s.service == "sts" {
-		c.Code, c.Account, c.Artefact, c.ArtefactARN = causeOptInRegion, d.accountA(), report.ArtefactSession, d.dest.Role
+		c.blame(causeOptInRegion, d.accountA(), report.ArtefactSession, d.dest.Role)
 		c.Detail = fmt.Sprintf("%s: STS is not active in %s for the account of the source", s.name, d.dest.Region)
 		c.Fix = "Activate STS in the Region (IAM, account settings), or set `endpoints.sts` to a Region in which it is active."
 		return
 	}
-	c.Code, c.Account, c.Artefact, c.ArtefactARN = causeRegion, d.accountB(), report.ArtefactConfig, d.bucketARN()
+	c.blame(causeRegion, d.accountB(), report.ArtefactConfig, d.bucketARN())
 	c.Detail = fmt.Sprintf(
 		"%s: bucket %s is in %s and not in %s",
 		s.name,
@@ -208,11 +208,11 @@ func (d *diagnosis) otherFailure(c *finding, s step, err error) {
 	}
 	switch {
 	case c.AWSCode == "AccessControlListNotSupported":
-		c.Code, c.Account, c.Artefact, c.ArtefactARN = causeACLRefused, d.accountB(), report.ArtefactOwnership, d.bucketARN()
+		c.blame(causeACLRefused, d.accountB(), report.ArtefactOwnership, d.bucketARN())
 		c.Detail = fmt.Sprintf("%s: the bucket has ACLs disabled (BucketOwnerEnforced), and the destination sends one", s.name)
 		c.Fix = "Take `acl` out of the destination: the bucket's owner owns every object without it."
 	case s.id == stepAssume && s.service == "sts" && (c.AWSCode == "PackedPolicyTooLarge" || c.AWSCode == "MalformedPolicyDocument"):
-		c.Code, c.Account, c.Artefact, c.ArtefactARN = causePacked, d.accountA(), report.ArtefactSessionPolicy, d.dest.Role
+		c.blame(causePacked, d.accountA(), report.ArtefactSessionPolicy, d.dest.Role)
 		c.Fix = "The session policy and the session tags are too large together, or malformed. " +
 			"Shorten the prefix or the tags, or set `session: {scope: \"off\"}`."
 	case s.id == stepAssume && s.service == "sts":
@@ -223,7 +223,7 @@ func (d *diagnosis) otherFailure(c *finding, s step, err error) {
 // assumeInvalid handles an AssumeRole request that STS refuses before any policy.
 func (d *diagnosis) assumeInvalid(c *finding, s step) {
 	text := strings.ToLower(c.AWSMessage)
-	c.Code, c.Account, c.Artefact, c.ArtefactARN = causeAssumeValue, d.accountA(), report.ArtefactSession, d.dest.Role
+	c.blame(causeAssumeValue, d.accountA(), report.ArtefactSession, d.dest.Role)
 	c.Fix = "Correct the value that the message names, under `session` of the destination."
 	switch {
 	case strings.Contains(text, "durationseconds") || strings.Contains(text, "session limit") || strings.Contains(text, "maxsessionduration"):
@@ -247,8 +247,8 @@ func orText(a, b string) string {
 }
 
 func (d *diagnosis) requesterPays(c finding) finding {
-	c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeRequesterPays, d.accountB(), report.ArtefactBucket, d.bucketARN(),
-		report.Proven
+	c.blame(causeRequesterPays, d.accountB(), report.ArtefactBucket, d.bucketARN())
+	c.Confidence = report.Proven
 	c.Detail = "the bucket has Requester Pays: S3 refuses requests that do not agree to pay, and brokerd does not agree"
 	account := d.account(d.accountB())
 	c.Repair = report.Fix{
@@ -291,8 +291,8 @@ func (d *diagnosis) networkFailure(c finding, s step, info awserr.Info, err erro
 
 // allDisabled handles a bucket that S3 has closed for everyone.
 func (d *diagnosis) allDisabled(c *finding, s step) {
-	c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeAllDisabled, d.accountB(), report.ArtefactBucket, d.bucketARN(),
-		report.Proven
+	c.blame(causeAllDisabled, d.accountB(), report.ArtefactBucket, d.bucketARN())
+	c.Confidence = report.Proven
 	c.Detail = fmt.Sprintf("%s: S3 has disabled all access to bucket %s. No policy is the cause", s.name, d.dest.Bucket)
 	c.Fix = fmt.Sprintf(
 		"Check the name of the bucket. If it is right, the owner, account %s, has to ask AWS Support: AWS disables buckets, "+

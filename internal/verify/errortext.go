@@ -78,7 +78,8 @@ func (d *diagnosis) errorText(c finding, s step, info awserr.Info) (out textFind
 		if other.side == "B" {
 			account = d.accountB()
 		}
-		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = other.code, account, other.kind, info.PolicyARN, report.Proven
+		c.blame(other.code, account, other.kind, info.PolicyARN)
+		c.Confidence = report.Proven
 		c.Detail, c.Fix = fmt.Sprintf("%s: a %s refuses %s", s.name, noun(other.kind), action), other.fix
 		return textFinding{c, true}, true
 	}
@@ -102,12 +103,12 @@ func (d *diagnosis) keyText(c *finding, s step, info awserr.Info, action string)
 	a, b := d.accountA(), d.accountB()
 	switch {
 	case info.Layer == awserr.LayerIdentity && info.Explicit:
-		c.Code, c.Account, c.Artefact, c.ArtefactARN = causeKeyDeny, a, report.ArtefactIdentity, d.dest.Role
+		c.blame(causeKeyDeny, a, report.ArtefactIdentity, d.dest.Role)
 		c.Detail = fmt.Sprintf("a Deny statement in a policy of the role refuses %s; %s", action, why)
 		c.Fix = "In account " + a + ", narrow the Deny statement: no Allow overrides it. S3 calls KMS from addresses of AWS, " +
 			"so a Deny on aws:SourceIp or aws:SourceVpce needs an exception for aws:ViaAWSService."
 	case info.Layer == awserr.LayerIdentity:
-		c.Code, c.Account, c.Artefact, c.ArtefactARN = causeKeyIdentity, a, report.ArtefactIdentity, d.dest.Role
+		c.blame(causeKeyIdentity, a, report.ArtefactIdentity, d.dest.Role)
 		if decrypt {
 			c.Code = causeDecryptIdentity
 		}
@@ -116,12 +117,12 @@ func (d *diagnosis) keyText(c *finding, s step, info awserr.Info, action string)
 			"that S3's call to KMS does not meet: an address, a VPC endpoint, MFA.", a)
 		c.FixStatement = d.fixes.statement(docIdentity, action)
 	case info.Explicit:
-		c.Code, c.Account, c.Artefact, c.ArtefactARN = causeKeyDeny, b, report.ArtefactKeyPolicy, d.dest.KMSKey
+		c.blame(causeKeyDeny, b, report.ArtefactKeyPolicy, d.dest.KMSKey)
 		c.Detail = fmt.Sprintf("a Deny statement in the key policy refuses %s; %s", action, why)
 		c.Fix = "In account " + b + ", except the role from the Deny statement of the key policy: no Allow overrides it."
 	case info.Layer == awserr.LayerKeyPolicy || info.Layer == awserr.LayerResource:
-		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeKeyPolicy, b, report.ArtefactKeyPolicy, d.dest.KMSKey,
-			d.whenIdentityAllows()
+		c.blame(causeKeyPolicy, b, report.ArtefactKeyPolicy, d.dest.KMSKey)
+		c.Confidence = d.whenIdentityAllows()
 		if decrypt {
 			c.Code = causeDecryptKey
 		}
@@ -156,23 +157,23 @@ func (d *diagnosis) bucketText(c *finding, s step, info awserr.Info, action stri
 	a, b := d.accountA(), d.accountB()
 	switch {
 	case info.Explicit && info.Layer == awserr.LayerIdentity:
-		c.Code, c.Account, c.Artefact, c.ArtefactARN = causeS3Deny, a, report.ArtefactIdentity, d.dest.Role
+		c.blame(causeS3Deny, a, report.ArtefactIdentity, d.dest.Role)
 		c.Detail = fmt.Sprintf("a Deny statement in a policy of the role refuses %s", action)
 		c.Fix = "In account " + a + ", narrow the Deny statement: no Allow overrides it."
 	case info.Explicit:
-		c.Code, c.Account, c.Artefact, c.ArtefactARN = causeS3Deny, b, report.ArtefactBucketPolicy, d.bucketARN()
+		c.blame(causeS3Deny, b, report.ArtefactBucketPolicy, d.bucketARN())
 		c.Detail = fmt.Sprintf("a Deny statement in the bucket policy refuses %s", action)
 		c.Fix = "In account " + b + ", compare the Deny statements of the bucket policy with the request: TLS, SSE-KMS with the full key ARN " +
 			d.dest.KMSKey +
 			", signature version 4. Except the role from a Deny on addresses, VPC endpoints or organizations."
 	case info.Layer == awserr.LayerIdentity:
-		c.Code, c.Account, c.Artefact, c.ArtefactARN = causeS3Identity, a, report.ArtefactIdentity, d.dest.Role
+		c.blame(causeS3Identity, a, report.ArtefactIdentity, d.dest.Role)
 		c.Detail = fmt.Sprintf("the identity policy of the role in account %s does not allow %s on %s", a, action, d.objectARN())
 		c.Fix = fmt.Sprintf("In account %s, add this statement to the identity policy of the role.", a)
 		c.FixStatement = d.fixes.statement(docIdentity, action)
 	case info.Layer == awserr.LayerResource:
-		c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeS3Bucket, b, report.ArtefactBucketPolicy, d.bucketARN(),
-			d.whenIdentityAllows()
+		c.blame(causeS3Bucket, b, report.ArtefactBucketPolicy, d.bucketARN())
+		c.Confidence = d.whenIdentityAllows()
 		c.Detail = fmt.Sprintf("the bucket policy in account %s does not allow the role %s on %s", b, action, d.objectARN())
 		c.Fix = fmt.Sprintf(
 			"In account %s, add this statement to the bucket policy. If the bucket policy delegates to account %s as a whole (principal :root), "+

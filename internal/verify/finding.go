@@ -87,6 +87,11 @@ func (r *run) record(c check, f finding) report.Check {
 	return out
 }
 
+// blame names the cause, and the artefact at fault in its account.
+func (f *finding) blame(code, account, artefact, arn string) {
+	f.Code, f.Account, f.Artefact, f.ArtefactARN = code, account, artefact, arn
+}
+
 // settingKinds are the artefacts that are changed in an account.
 var settingKinds = map[string]bool{
 	report.ArtefactBucket: true, report.ArtefactKeyState: true, report.ArtefactOwnership: true, report.ArtefactPublicAccess: true,

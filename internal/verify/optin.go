@@ -35,8 +35,8 @@ func (d *diagnosis) optInFailure(c *finding, s step, info awserr.Info) bool {
 		info.Code == "" {
 		return false
 	}
-	c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeOptInRegion, d.accountA(), report.ArtefactSession, d.dest.Role,
-		report.Strong
+	c.blame(causeOptInRegion, d.accountA(), report.ArtefactSession, d.dest.Role)
+	c.Confidence = report.Strong
 	enable := fmt.Sprintf("aws account enable-region --region-name %s", region)
 	if at, err := url.Parse(d.endpoint("sts")); err == nil && at.Hostname() == "sts.amazonaws.com" && !s.source {
 		c.Detail = fmt.Sprintf(

@@ -76,8 +76,8 @@ func (d *diagnosis) webIdentity(c finding, s step) finding {
 		}
 		return f
 	}
-	c.Code, c.Account, c.Artefact, c.ArtefactARN, c.Confidence = causeWebIdentity, d.accountA(), report.ArtefactTrust, d.dest.Role,
-		report.Strong
+	c.blame(causeWebIdentity, d.accountA(), report.ArtefactTrust, d.dest.Role)
+	c.Confidence = report.Strong
 	c.Detail = fmt.Sprintf("%s: STS refuses the web identity%s: %s", s.name, d.token.describe(), c.AWSMessage)
 	c.Fix = needs
 	if host := d.token.provider(); host != "" && c.AWSCode != "InvalidIdentityToken" {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -121,18 +120,7 @@ func eachSpooled(ctx context.Context, c *client.Client, req *brokerdv1.ListSpool
 	if err != nil {
 		return c.FromError(err)
 	}
-	for {
-		m, err := stream.Recv()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return c.FromError(err)
-		}
-		if err := fn(spooledOf(m)); err != nil {
-			return err
-		}
-	}
+	return console.Each(c, stream, func(m *brokerdv1.ListSpoolResponse) error { return fn(spooledOf(m)) })
 }
 
 // oneSpooled fetches one object.

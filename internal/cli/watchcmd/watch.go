@@ -3,7 +3,6 @@ package watchcmd
 import (
 	"context"
 	"errors"
-	"io"
 	"slices"
 	"time"
 
@@ -114,18 +113,7 @@ func eachFile(ctx context.Context, c *client.Client, req *brokerdv1.ListWatchedF
 	if err != nil {
 		return c.FromError(err)
 	}
-	for {
-		m, err := stream.Recv()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return c.FromError(err)
-		}
-		if err := fn(fileOfMessage(m)); err != nil {
-			return err
-		}
-	}
+	return console.Each(c, stream, func(m *brokerdv1.ListWatchedFilesResponse) error { return fn(fileOfMessage(m)) })
 }
 
 func checkStates(list []string) error {

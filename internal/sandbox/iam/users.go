@@ -190,11 +190,7 @@ func createAccessKey(s *Service, cl *kernel.Request, acct *account) (any, error)
 }
 
 func deleteAccessKey(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	u, err := s.namedUser(cl, acct)
-	if err != nil {
-		return nil, err
-	}
-	k, err := s.userKey(cl, u)
+	k, err := s.namedKey(cl, acct)
 	if err != nil {
 		return nil, err
 	}
@@ -229,8 +225,12 @@ func (k *AccessKey) status() string {
 	return "Active"
 }
 
-// userKey finds the key that a call names.
-func (s *Service) userKey(cl *kernel.Request, u *user) (*AccessKey, error) {
+// namedKey finds the user's key that a call names.
+func (s *Service) namedKey(cl *kernel.Request, acct *account) (*AccessKey, error) {
+	u, err := s.namedUser(cl, acct)
+	if err != nil {
+		return nil, err
+	}
 	id := cl.Form.Get("AccessKeyId")
 	k := s.Keys[id]
 	if k == nil || k.User != u || k.Session != nil {
@@ -244,11 +244,7 @@ func (s *Service) userKey(cl *kernel.Request, u *user) (*AccessKey, error) {
 }
 
 func updateAccessKey(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	u, err := s.namedUser(cl, acct)
-	if err != nil {
-		return nil, err
-	}
-	k, err := s.userKey(cl, u)
+	k, err := s.namedKey(cl, acct)
 	if err != nil {
 		return nil, err
 	}

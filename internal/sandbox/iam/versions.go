@@ -69,6 +69,16 @@ func (p *managedPolicy) namedVersion(cl *kernel.Request) (*policyVersion, error)
 	return v, nil
 }
 
+// ownVersion finds the version of a customer's policy that a call names.
+func (s *Service) ownVersion(cl *kernel.Request, acct *account) (*managedPolicy, *policyVersion, error) {
+	p, err := s.ownPolicy(cl, acct)
+	if err != nil {
+		return nil, nil, err
+	}
+	v, err := p.namedVersion(cl)
+	return p, v, err
+}
+
 func getPolicyVersion(s *Service, cl *kernel.Request, acct *account) (any, error) {
 	p, err := s.anyPolicy(cl, acct)
 	if err != nil {
@@ -109,11 +119,7 @@ func listPolicyVersions(s *Service, cl *kernel.Request, acct *account) (any, err
 }
 
 func deletePolicyVersion(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	p, err := s.ownPolicy(cl, acct)
-	if err != nil {
-		return nil, err
-	}
-	v, err := p.namedVersion(cl)
+	p, v, err := s.ownVersion(cl, acct)
 	if err != nil {
 		return nil, err
 	}
@@ -125,11 +131,7 @@ func deletePolicyVersion(s *Service, cl *kernel.Request, acct *account) (any, er
 }
 
 func setDefaultPolicyVersion(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	p, err := s.ownPolicy(cl, acct)
-	if err != nil {
-		return nil, err
-	}
-	v, err := p.namedVersion(cl)
+	p, v, err := s.ownVersion(cl, acct)
 	if err != nil {
 		return nil, err
 	}

@@ -24,12 +24,9 @@ func generateDataKey(s *Service, cl *kernel.Request, in *input) (any, error) {
 	case in.KeySpec == "AES_128":
 		size = 16
 	}
-	k, err := s.namedKey(cl, in, nil)
+	k, err := s.readyKey(cl, in, nil)
 	if err != nil {
 		return nil, err
-	}
-	if e := k.ready(cl.Record.Operation); e != nil {
-		return nil, e
 	}
 	if in.DryRun {
 		return nil, dryRun()
@@ -56,12 +53,9 @@ func generateDataKeyPair(s *Service, cl *kernel.Request, in *input) (any, error)
 	if in.prepared == nil {
 		return nil, kernel.NotImplemented("data key pairs of the spec " + in.KeyPairSpec)
 	}
-	k, err := s.namedKey(cl, in, map[string][]string{"kms:DataKeyPairSpec": {in.KeyPairSpec}})
+	k, err := s.readyKey(cl, in, map[string][]string{"kms:DataKeyPairSpec": {in.KeyPairSpec}})
 	if err != nil {
 		return nil, err
-	}
-	if e := k.ready(cl.Record.Operation); e != nil {
-		return nil, e
 	}
 	if in.DryRun {
 		return nil, dryRun()

@@ -233,6 +233,18 @@ func (s *Service) namedKey(cl *kernel.Request, in *input, context map[string][]s
 	return s.useKey(cl, in, use{ref: in.KeyID, operation: cl.Record.Operation, encryption: in.EncryptionContext, context: context})
 }
 
+// readyKey decides the use of the key that the request names, which must be enabled for it.
+func (s *Service) readyKey(cl *kernel.Request, in *input, context map[string][]string) (*key, error) {
+	k, err := s.namedKey(cl, in, context)
+	if err != nil {
+		return nil, err
+	}
+	if e := k.ready(cl.Record.Operation); e != nil {
+		return nil, e
+	}
+	return k, nil
+}
+
 // useKey resolves the key, decides, and checks that a key of another account
 // is used only where KMS allows that.
 func (s *Service) useKey(cl *kernel.Request, in *input, u use) (*key, error) {

@@ -29,12 +29,9 @@ func (s *Service) mac(cl *kernel.Request, in *input) (*key, []byte, error) {
 	if err := first(sized(in.Message, "message", maxPlaintext), oneOf(in.MacAlgorithm, "macAlgorithm", macNames...)); err != nil {
 		return nil, nil, err
 	}
-	k, err := s.namedKey(cl, in, map[string][]string{"kms:MacAlgorithm": {in.MacAlgorithm}})
+	k, err := s.readyKey(cl, in, map[string][]string{"kms:MacAlgorithm": {in.MacAlgorithm}})
 	if err != nil {
 		return nil, nil, err
-	}
-	if e := k.ready(cl.Record.Operation); e != nil {
-		return nil, nil, e
 	}
 	if e := k.algorithmFits(in.MacAlgorithm, k.macAlgorithms()); e != nil {
 		return nil, nil, e

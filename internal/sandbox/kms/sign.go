@@ -72,12 +72,9 @@ func (s *Service) signedDigest(cl *kernel.Request, in *input) (*key, []byte, err
 	); err != nil {
 		return nil, nil, err
 	}
-	k, err := s.namedKey(cl, in, map[string][]string{"kms:SigningAlgorithm": {in.SigningAlgorithm}, "kms:MessageType": {kind}})
+	k, err := s.readyKey(cl, in, map[string][]string{"kms:SigningAlgorithm": {in.SigningAlgorithm}, "kms:MessageType": {kind}})
 	if err != nil {
 		return nil, nil, err
-	}
-	if e := k.ready(cl.Record.Operation); e != nil {
-		return nil, nil, e
 	}
 	if e := k.algorithmFits(in.SigningAlgorithm, k.signingAlgorithms()); e != nil {
 		return nil, nil, e

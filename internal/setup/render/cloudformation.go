@@ -256,8 +256,8 @@ func (t *template) merge(name, kind, target string, p setup.Policy, settings obj
 	return nil
 }
 
-// bucketSettings are calls of the function's SDK, by the names that a parameter chooses them by.
-func bucketSettings(b setup.Bucket) object {
+// lifecycleRules are the rules as the API of S3 takes them.
+func lifecycleRules(b setup.Bucket) []any {
 	rules := make([]any, len(b.Lifecycle))
 	for i, r := range b.Lifecycle {
 		rules[i] = object{
@@ -267,6 +267,11 @@ func bucketSettings(b setup.Bucket) object {
 			{"AbortIncompleteMultipartUpload", object{{"DaysAfterInitiation", r.AbortIncompleteDays}}},
 		}
 	}
+	return rules
+}
+
+// bucketSettings are calls of the function's SDK, by the names that a parameter chooses them by.
+func bucketSettings(b setup.Bucket) object {
 	call := func(name string, arguments object) []any { return []any{name, arguments} }
 	out := object{
 		{
@@ -274,7 +279,7 @@ func bucketSettings(b setup.Bucket) object {
 			call("put_bucket_ownership_controls", object{{"OwnershipControls", object{{"Rules", []any{object{{"ObjectOwnership", b.Ownership}}}}}}}),
 		},
 		{settingPublic, call("put_public_access_block", object{{"PublicAccessBlockConfiguration", publicAccess(b.PublicAccess)}})},
-		{settingLifecycle, call("put_bucket_lifecycle_configuration", object{{"LifecycleConfiguration", object{{"Rules", rules}}}})},
+		{settingLifecycle, call("put_bucket_lifecycle_configuration", object{{"LifecycleConfiguration", object{{"Rules", lifecycleRules(b)}}}})},
 		{settingEncryption, call("put_bucket_encryption", object{{"ServerSideEncryptionConfiguration", object{{"Rules", []any{object{
 			{
 				"ApplyServerSideEncryptionByDefault",

@@ -217,15 +217,6 @@ func (s *script) bucket(b setup.Bucket) {
 			},
 		},
 	)
-	rules := make([]any, len(b.Lifecycle))
-	for i, r := range b.Lifecycle {
-		rules[i] = object{
-			{"ID", r.ID},
-			{"Status", "Enabled"},
-			{"Filter", object{{"Prefix", r.Prefix}}},
-			{"AbortIncompleteMultipartUpload", object{{"DaysAfterInitiation", r.AbortIncompleteDays}}},
-		}
-	}
 	set(
 		settingLifecycle,
 		"lifecycle",
@@ -234,7 +225,7 @@ func (s *script) bucket(b setup.Bucket) {
 		"NoSuchLifecycleConfiguration",
 		"put-bucket-lifecycle-configuration",
 		"--lifecycle-configuration",
-		object{{"Rules", rules}},
+		object{{"Rules", lifecycleRules(b)}},
 	)
 	if b.Logging != nil {
 		set(
