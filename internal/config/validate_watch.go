@@ -30,7 +30,8 @@ func (v *validator) watches(c *Config, names []string) {
 		v.watch(at, &c.Watch[i], names)
 		for _, other := range c.Watch[:i] {
 			if other.Name == c.Watch[i].Name && other.Name != "" {
-				v.fail(at+".name", fmt.Sprintf("another watch has the name %q", other.Name), "the name is part of every file's identity: give each watch its own")
+				v.fail(at+".name", fmt.Sprintf("another watch has the name %q", other.Name),
+					"the name is part of every file's identity: give each watch its own")
 			}
 		}
 	}
@@ -38,7 +39,8 @@ func (v *validator) watches(c *Config, names []string) {
 
 func (v *validator) watch(at string, w *Watch, names []string) {
 	if !watchName.MatchString(w.Name) {
-		v.fail(at+".name", fmt.Sprintf("%q is not the name of a watch", w.Name), "1 to 64 characters of a-z 0-9 . _ -, beginning and ending with a letter or digit")
+		v.fail(at+".name", fmt.Sprintf("%q is not the name of a watch", w.Name),
+			"1 to 64 characters of a-z 0-9 . _ -, beginning and ending with a letter or digit")
 	}
 	v.globs(at, w)
 	switch d := v.cfg.Destinations[w.Destination]; {
@@ -47,7 +49,8 @@ func (v *validator) watch(at string, w *Watch, names []string) {
 	case d == nil:
 		v.fail(at+".destination", fmt.Sprintf("unknown destination %q", w.Destination), didYouMean(w.Destination, "destinations", names))
 	case d.FixedKey && !v.faulty[at+".destination"]:
-		v.fail(at+".destination", "the destination has fixed_key, so that a file sent again would replace an object", "use a destination whose key has {id}")
+		v.fail(at+".destination", "the destination has fixed_key, so that a file sent again would replace an object",
+			"use a destination whose key has {id}")
 	case w.AfterState == StateSpooled && !d.Spools():
 		v.fail(at+".after_state", "the destination does not spool", "write after_state: stored, or give the destination durability spool")
 	}

@@ -30,7 +30,9 @@ func (c *Config) Warnings() []string {
 	}
 	for _, w := range c.Watch {
 		if w.After != AfterKeep && w.Finished.Idle == 0 && !w.Finished.Closed {
-			out = append(out, fmt.Sprintf("watch %s: its marker alone says that a file is finished; finished.idle also detects a writer that goes on", w.Name))
+			out = append(
+				out, fmt.Sprintf("watch %s: its marker alone says that a file is finished; finished.idle also detects a writer that goes on", w.Name),
+			)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Destinations)) {

@@ -199,8 +199,8 @@ func New(cfg *config.Config, version string, w io.Writer, options ...Option) (_ 
 	d.server, err = rpc.NewServer(rpc.Options{
 		Files: handed, Quota: d.budget.Quota(), Lines: d.lines,
 		Config: cfg, Access: rules, Deliver: d.upload, Spool: kept, Admission: d.budget, Sessions: d.broker, Credentials: d.creds,
-		Watches: d.watches, Parts: d.parts, LogState: d.logState, Reload: d.Reload, Verify: d.verifier, Verified: d.verified, Meter: d.metrics, Stats: stats,
-		Logger: log, Audit: d.log, Version: version, Unary: unary, Stream: stream,
+		Watches: d.watches, Parts: d.parts, LogState: d.logState, Reload: d.Reload, Verify: d.verifier, Verified: d.verified, Meter: d.metrics,
+		Stats: stats, Logger: log, Audit: d.log, Version: version, Unary: unary, Stream: stream,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("making the server: %w", err)

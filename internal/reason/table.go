@@ -161,13 +161,15 @@ var rows = []Row{
 		Hint: "read the file next to it, `quarantine/NAME.why`, for the error; see [the spool](spool.md)"},
 
 	{Reason: FileRefused, Group: AboutFile, Code: codes.FailedPrecondition,
-		Text: "a watched file must not be read: it belongs to another user than `owner`, has several names, is no regular file, or a symbolic link or another file system is in its path",
+		Text: "a watched file must not be read: it belongs to another user than `owner`, has several names, is no regular file, " +
+			"or a symbolic link or another file system is in its path",
 		Hint: "`brokerctl watch ls --state refused` names the rule. Correct the file, or `owner` and `exclude` of the watch"},
 	{Reason: FileUnmoved, Group: AboutFile, Code: codes.FailedPrecondition, Retryable: true,
 		Text: "a watched file is delivered, and could not be removed or moved; the daemon tries that again, and sends nothing twice",
 		Hint: "give the daemon the right to write to the file's directory; `move_to` must be on the same file system"},
 	{Reason: WatchUnknown, Group: AboutFile, Code: codes.NotFound,
-		Text: "the configuration has no such watch, or the watch knows no such file", Hint: "`brokerctl watch ls` lists the watches and their files"},
+		Text: "the configuration has no such watch, or the watch knows no such file",
+		Hint: "`brokerctl watch ls` lists the watches and their files"},
 
 	{Reason: SessionUnavailable, Group: AboutSession, Code: codes.Unavailable, HTTP: 503, Retryable: true,
 		Text: "there is no valid session now, and STS cannot be reached or did not answer",

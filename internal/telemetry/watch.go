@@ -13,8 +13,9 @@ func (m *Metrics) WatchFiles(status func() []watch.Status) {
 		return prometheus.NewDesc("brokerd_watch_"+name, help, append([]string{"watch", "destination"}, labels...), nil)
 	}
 	m.registry.MustRegister(&watchCollector{
-		status:   status,
-		files:    of("files", "Files of the watch, by state (waiting, in_flight, retrying, removing, dead, refused, left, kept, skipped).", "state"),
+		status: status,
+		files: of("files", "Files of the watch, by state (waiting, in_flight, retrying, removing, dead, refused, left, "+
+			"kept, skipped).", "state"),
 		found:    of("found_total", "Files, and new contents of known files, that were found."),
 		stored:   of("stored_total", "Files that were delivered."),
 		bytes:    of("stored_bytes_total", "Bytes of files that were delivered."),

@@ -118,7 +118,8 @@ func (a *accessCheck) writable(dir string) {
 	}
 	info, err := os.Stat(dir)
 	if err == nil && info.Mode()&os.ModeSticky != 0 && os.Geteuid() != 0 && a.uid != uint32(os.Geteuid()) {
-		a.add(dir, "the directory is sticky, so that only the owner of a file can remove it; run the daemon as that user, or write after: keep", false)
+		a.add(dir, "the directory is sticky, so that only the owner of a file can remove it; "+
+			"run the daemon as that user, or write after: keep", false)
 	}
 }
 

@@ -109,7 +109,8 @@ func (w *watcher) failed(r result, now time.Time) {
 	f.failed(now, e)
 	f.hold(Retrying, RuleRetry, now)
 	w.soonest(f.next)
-	w.log.Warn("a file was not delivered; it is tried again", append(about, zap.Int("tries", f.tries), zap.Duration("next_try_in", f.next.Sub(now)))...)
+	w.log.Warn("a file was not delivered; it is tried again",
+		append(about, zap.Int("tries", f.tries), zap.Duration("next_try_in", f.next.Sub(now)))...)
 }
 
 // unmoved decides about a delivered file that is still there.

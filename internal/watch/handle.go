@@ -168,8 +168,8 @@ func (s *setting) nameOf(b *beginning, rel string, info safefile.Info) (string, 
 
 func (w *watcher) uploadOf(id identity, name string, info safefile.Info, f *os.File) Upload {
 	return Upload{
-		ID: id.id, Time: id.time, Destination: w.Destination, Name: name, UID: info.UID, GID: info.GID, Spool: w.AfterState == config.StateSpooled,
-		File: f, Size: info.Size,
+		ID: id.id, Time: id.time, Destination: w.Destination, Name: name, UID: info.UID, GID: info.GID,
+		Spool: w.AfterState == config.StateSpooled, File: f, Size: info.Size,
 		Unchanged: func() error {
 			now, err := safefile.Stat(f)
 			if err == nil && !now.SameContent(info) {
@@ -300,7 +300,8 @@ func (r result) failed(f *Failure) result {
 }
 
 func (r result) unmoved(err error) result {
-	r.end, r.failure = endUnmoved, &Failure{Reason: reason.FileUnmoved, Message: "it is delivered, and stays: " + err.Error() + unmovedHint(err)}
+	r.end, r.failure = endUnmoved,
+		&Failure{Reason: reason.FileUnmoved, Message: "it is delivered, and stays: " + err.Error() + unmovedHint(err)}
 	return r
 }
 
@@ -331,7 +332,9 @@ func (r result) unreadable(err error) result {
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
 		return r.failed(&Failure{Kind: Busy, Reason: reason.TooManyFiles, Message: err.Error()})
 	case errors.Is(err, fs.ErrPermission):
-		return r.failed(&Failure{Reason: reason.FileUnreadable, Message: err.Error() + "; give the daemon's user the right to read it: a group, or an ACL"})
+		return r.failed(&Failure{
+			Reason: reason.FileUnreadable, Message: err.Error() + "; give the daemon's user the right to read it: a group, or an ACL",
+		})
 	}
 	return r.failed(&Failure{Reason: reason.FileUnreadable, Message: err.Error()})
 }

@@ -147,7 +147,8 @@ watch:
 
 func newStage(t *testing.T, watches string) *stage {
 	t.Helper()
-	s := &stage{t: t, dir: t.TempDir(), state: filepath.Join(t.TempDir(), "watch"), bucket: newBucket(), owner: Owner{UID: uint32(os.Geteuid())}}
+	s := &stage{t: t, dir: t.TempDir(), state: filepath.Join(t.TempDir(), "watch"), bucket: newBucket(),
+		owner: Owner{UID: uint32(os.Geteuid())}}
 	s.config = parse(t, s.dir, watches)
 	var core zapcore.Core
 	core, s.logs = observer.New(zap.DebugLevel)

@@ -85,7 +85,8 @@ func (n *notifications) Watch(dirs []string) {
 		}
 		if err := n.w.Add(d); err != nil {
 			n.limited = true
-			n.log.Warn("not every directory has notifications of the file system; the scans find every file", zap.String("directory", d), zap.Error(err))
+			n.log.Warn("not every directory has notifications of the file system; the scans find every file", zap.String("directory", d),
+				zap.Error(err))
 			break
 		}
 	}

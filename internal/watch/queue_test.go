@@ -197,7 +197,8 @@ func TestRetryAndSkipAreDecisionsOfAPerson(t *testing.T) {
 
 func TestAPlanChangesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, `  - {name: app, paths: ["DIR/**/*"], destination: logs, after: delete, object_name: "x/{base}", finished: {marker: "{path}.ok"}}
+		s := newStage(t,
+			`  - {name: app, paths: ["DIR/**/*"], destination: logs, after: delete, object_name: "x/{base}", finished: {marker: "{path}.ok"}}
 `)
 		s.write("d/a.gz", "one")
 		s.write("empty", "")
@@ -216,7 +217,8 @@ func TestAPlanChangesNothing(t *testing.T) {
 			got[filepath.Base(f.Path)] = f
 		}
 		a := got["a.gz"]
-		if a.Rule != RuleMarker || a.Action != "delete" || a.Name != "x/a.gz" || a.Key != "logs/x/a.gz-"+a.UploadID || len(a.UploadID) != 26 || a.Since.IsZero() {
+		if a.Rule != RuleMarker || a.Action != "delete" || a.Name != "x/a.gz" || a.Key != "logs/x/a.gz-"+a.UploadID || len(a.UploadID) != 26 ||
+			a.Since.IsZero() {
 			t.Errorf("got %+v", a)
 		}
 		if e := got["empty"]; e.Rule != RuleMinSize || e.Action != "none" || e.Key != "" {
@@ -290,7 +292,8 @@ func TestAStopFinishesWhatIsInFlight(t *testing.T) {
 
 func TestACrashDuringTheRemovalIsContinued(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, `  - {name: app, paths: ["DIR/**/*.gz"], exclude: ["**/.*"], destination: logs, after: delete, finished: {marker: "{path}.ok"}}
+		s := newStage(t,
+			`  - {name: app, paths: ["DIR/**/*.gz"], exclude: ["**/.*"], destination: logs, after: delete, finished: {marker: "{path}.ok"}}
 `)
 		// What a crash leaves: the object is stored, the marker is gone, the file is staged.
 		s.write("d/a.gz", "one")

@@ -74,8 +74,9 @@ func (w *watcher) status() Status {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s := Status{
-		Watch: w.Name, Destination: w.Destination, Files: make(map[State]int), Counts: w.counts, PausedSince: w.pause.since, PauseReason: w.pause.reason,
-		PauseMessage: w.pause.message, Problems: w.last.problems, Missing: w.last.missing, Full: w.last.full, Scanned: w.scanned, ScanTook: w.took,
+		Watch: w.Name, Destination: w.Destination, Files: make(map[State]int), Counts: w.counts, PausedSince: w.pause.since,
+		PauseReason: w.pause.reason, PauseMessage: w.pause.message, Problems: w.last.problems, Missing: w.last.missing, Full: w.last.full,
+		Scanned: w.scanned, ScanTook: w.took,
 	}
 	if !w.pause.active() {
 		s.PauseReason, s.PauseMessage = "", ""

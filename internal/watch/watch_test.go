@@ -62,7 +62,8 @@ func TestRulesHoldFilesBack(t *testing.T) {
 `)
 		now := time.Now()
 		for name, age := range map[string]time.Duration{
-			"ready": time.Hour, "unmarked": time.Hour, "small": time.Hour, "Other": time.Hour, "old": 31 * 24 * time.Hour, "early": 10 * 24 * time.Hour, ".hidden": 0,
+			"ready": time.Hour, "unmarked": time.Hour, "small": time.Hour, "Other": time.Hour, "old": 31 * 24 * time.Hour,
+			"early": 10 * 24 * time.Hour, ".hidden": 0,
 		} {
 			s.write(name, map[bool]string{true: "x", false: "content of " + name}[name == "small"])
 			if err := os.Chtimes(s.path(name), now, now.Add(-age)); err != nil {
@@ -75,8 +76,8 @@ func TestRulesHoldFilesBack(t *testing.T) {
 		s.pass(time.Minute)
 		s.bucket.holds(t, "content of ready")
 		for name, want := range map[string]string{
-			"ready": "none", "ready.done": "none", "unmarked": "waiting/marker", "small": "left/min_size", "Other": "left/match", "old": "left/max_age",
-			"early": "left/since", ".hidden": "none",
+			"ready": "none", "ready.done": "none", "unmarked": "waiting/marker", "small": "left/min_size", "Other": "left/match",
+			"old": "left/max_age", "early": "left/since", ".hidden": "none",
 		} {
 			s.expect(name, want)
 		}
@@ -192,7 +193,8 @@ func TestKeptFilesAreDeliveredOnce(t *testing.T) {
 
 func TestMovedFilesKeepTheirHierarchy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, `  - {name: app, paths: ["DIR/**/*.gz"], destination: logs, after: move, move_to: "DIR/.sent", finished: {marker: "{path}.ok"}}
+		s := newStage(t,
+			`  - {name: app, paths: ["DIR/**/*.gz"], destination: logs, after: move, move_to: "DIR/.sent", finished: {marker: "{path}.ok"}}
 `)
 		s.write("d/a.gz", "one")
 		s.write("d/a.gz.ok", "")

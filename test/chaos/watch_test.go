@@ -284,5 +284,6 @@ func (r *rotating) judge(t *testing.T) {
 			t.Errorf("%.40q is %d objects", text, n)
 		}
 	}
-	t.Logf("%d finished files, %d of them changed later, %d objects; %d lost, %d doubled", len(r.wanted), len(r.changed), len(objects), lost, twice)
+	t.Logf("%d finished files, %d of them changed later, %d objects; %d lost, %d doubled", len(r.wanted), len(r.changed),
+		len(objects), lost, twice)
 }

@@ -45,8 +45,9 @@ func TestEveryLineThatLogrotateRotatesIsInOneObject(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := startWith(t, "", func(text string) string {
-				return text + fmt.Sprintf("watch:\n  - {name: app, paths: [\"%s/%s\"], destination: %s, after: delete, scan: 100ms, finished: {idle: 300ms}}\n",
-					logs, mode.glob, testbed.Destination)
+				return text +
+					fmt.Sprintf("watch:\n  - {name: app, paths: [\"%s/%s\"], destination: %s, after: delete, scan: 100ms, finished: {idle: 300ms}}\n",
+						logs, mode.glob, testbed.Destination)
 			})
 			state, conf := filepath.Join(t.TempDir(), "state"), filepath.Join(t.TempDir(), "conf")
 			text := fmt.Sprintf("%s/app.log {\nsu root root\nrotate 1000\nsize 1\n%s\n}\n", logs, mode.options)

@@ -166,7 +166,8 @@ ln two.log other-name
 		t.Errorf("%d objects, want 1", n)
 	}
 	out := p.brokerctl(t, 0, "watch", "ls", "--state", "refused")
-	for _, want := range []string{"links", "owner", "kind", "link.log", "hard.log", "fifo.log", "roots.log", "two.log", "dots.log", "etc.log", "proc.log"} {
+	for _, want := range []string{"links", "owner", "kind", "link.log", "hard.log", "fifo.log", "roots.log", "two.log", "dots.log", "etc.log",
+		"proc.log"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("`watch ls` does not show %q:\n%s", want, out)
 		}
@@ -231,7 +232,8 @@ func TestADaemonWithoutRightsSaysWhichAreMissing(t *testing.T) {
 	check := exec.Command(filepath.Join(binaries, "brokerd"), "check-config", "--config", st.ConfigPath)
 	as(check)
 	out, err := check.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "b.log: permission denied") || !strings.Contains(string(out), dir+": files cannot be removed or moved") {
+	if err != nil || !strings.Contains(string(out), "b.log: permission denied") ||
+		!strings.Contains(string(out), dir+": files cannot be removed or moved") {
 		t.Errorf("check-config: %v\n%s", err, out)
 	}
 	p := start(t, st, logFile(t), as)
@@ -239,7 +241,8 @@ func TestADaemonWithoutRightsSaysWhichAreMissing(t *testing.T) {
 		return w.GetStored() == 1 && w.GetFiles()["removing"] == 1 && w.GetFiles()["retrying"] == 1
 	})
 	text := p.brokerctl(t, 0, "watch", "ls")
-	if !strings.Contains(text, "give the daemon's user the right to read it") || !strings.Contains(text, "give the daemon the right to write to the directory") {
+	if !strings.Contains(text, "give the daemon's user the right to read it") ||
+		!strings.Contains(text, "give the daemon the right to write to the directory") {
 		t.Errorf("`watch ls` does not name the repair:\n%s", text)
 	}
 	if err := os.Chmod(dir, 0o777); err != nil {

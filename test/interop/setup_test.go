@@ -347,7 +347,8 @@ a brokerctl setup render --config brokerd.yaml -o cli --account source > again.s
 echo "5 $(a $SH forA/brokerd-handover-$A.sh | tail -1)"
 echo "6 $(a $SH forA/brokerd-handover-$A.sh | tail -1)"
 { a aws iam get-role --role-name uploads || true; } 2>&1 | grep -c NoSuchEntity
-b aws kms get-key-policy --policy-name default --query Policy --output text --key-id $(sed -n 's/ *kms_key: //p' brokerd.yaml) | jq -r '.Statement[].Sid'`)
+b aws kms get-key-policy --policy-name default --query Policy --output text \
+  --key-id $(sed -n 's/ *kms_key: //p' brokerd.yaml) | jq -r '.Statement[].Sid'`)
 	want := []string{
 		"1 account " + "[0-9]+: 3 pending changes, 1 left", "2 account [0-9]+: 3 changes, 1 left", "1",
 		"3 account [0-9]+: 1 changes, 0 left", "4 account [0-9]+: nothing to remove",

@@ -130,7 +130,8 @@ func (s *summary) print(a *console.App) error {
 		n    uint64
 		word string
 	}{
-		{s.Waiting, "not finished"}, {s.Failed, "to try again"}, {s.Unmoved, "delivered and not removed"}, {s.Dead, "dead"}, {s.Refused, "refused"},
+		{s.Waiting, "not finished"}, {s.Failed, "to try again"}, {s.Unmoved, "delivered and not removed"}, {s.Dead, "dead"},
+		{s.Refused, "refused"},
 	} {
 		if part.n > 0 {
 			text += fmt.Sprintf("; %d %s", part.n, part.word)

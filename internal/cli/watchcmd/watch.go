@@ -92,8 +92,9 @@ func timeOf(t time.Time) *time.Time {
 
 func fileOfMessage(m *brokerdv1.ListWatchedFilesResponse) File {
 	out := File{
-		Watch: m.GetWatch(), Path: m.GetPath(), Size: int64(m.GetSize()), Modified: m.GetModifyTime().AsTime(), State: m.GetState(), Rule: m.GetRule(),
-		Reason: m.GetReason(), Error: m.GetMessage(), Tries: int(m.GetTries()), UploadID: m.GetUploadId(), Name: m.GetName(), Key: m.GetKey(),
+		Watch: m.GetWatch(), Path: m.GetPath(), Size: int64(m.GetSize()), Modified: m.GetModifyTime().AsTime(), State: m.GetState(),
+		Rule: m.GetRule(), Reason: m.GetReason(), Error: m.GetMessage(), Tries: int(m.GetTries()), UploadID: m.GetUploadId(), Name: m.GetName(),
+		Key:    m.GetKey(),
 		Action: m.GetAction(),
 	}
 	if t := m.GetRuleTime(); t != nil {

@@ -103,7 +103,8 @@ func (s *script) head(half Half, account, name string) {
 
 // begin writes a script up to its first change. about is its heading comment.
 func (s *script) begin(account, about, functions string) {
-	fmt.Fprintf(&s.b, "#!/bin/sh\n%s%s\nMADE_TAG=%s MADE_VALUE=%s\n%s\ncat > \"$W/merge.jq\" << 'END_OF_MERGE'\n%sEND_OF_MERGE\n\naccount %s\n",
+	fmt.Fprintf(&s.b, "#!/bin/sh\n%s%s\nMADE_TAG=%s MADE_VALUE=%s\n%s\ncat > \"$W/merge.jq\" << 'END_OF_MERGE'\n%sEND_OF_MERGE\n"+
+		"\naccount %s\n",
 		about, scriptHead, word(setup.MadeTag), word(setup.MadeValue), functions, mergeScript, word(account))
 }
 

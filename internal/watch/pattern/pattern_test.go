@@ -121,7 +121,9 @@ func TestTemplatesNameObjects(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 			continue
 		}
-		got, err := tpl.Render(File{Path: "/var/log/pods/ns_web_uid/nginx/0.log.20261105.gz", Rel: "ns_web_uid/nginx/0.log.20261105.gz", ModTime: at})
+		got, err := tpl.Render(File{
+			Path: "/var/log/pods/ns_web_uid/nginx/0.log.20261105.gz", Rel: "ns_web_uid/nginx/0.log.20261105.gz", ModTime: at,
+		})
 		if err != nil || got != want {
 			t.Errorf("%s: got %q, %v, want %q", text, got, err, want)
 		}
