@@ -32,7 +32,7 @@ func Candidates(sc Scenario) [][]Fix {
 	if r.Decision != ImplicitDeny && r.Decision != ExplicitDeny {
 		return nil
 	}
-	if e.req.immutable() != "" {
+	if e.req.neverAllowed() != "" {
 		return nil
 	}
 	switch e.req.caller.kind {

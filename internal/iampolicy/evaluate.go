@@ -66,7 +66,7 @@ func (e *evaluation) run() Result {
 		r.Assumptions = append(r.Assumptions, "sts:GetCallerIdentity needs no permission and cannot be denied by a policy of the caller")
 		return r
 	}
-	if why := e.req.immutable(); why != "" {
+	if why := e.req.neverAllowed(); why != "" {
 		r.BlockedBy, r.RootCause = []Layer{LayerResource}, LayerResource
 		r.Layers = []LayerResult{{Layer: LayerResource, Account: e.req.resourceAccount, Decision: ImplicitDeny, Reason: why}}
 		return r

@@ -5,6 +5,24 @@ import (
 	"strings"
 )
 
+// NeverAllowed returns the reason why no policy can allow a request; "" when one can.
+func NeverAllowed(r Request) string {
+	parsed := parseRequest(&r)
+	if parsed.check() != nil {
+		return ""
+	}
+	return parsed.neverAllowed()
+}
+
+// neverAllowed adds unsigned calls to the changes that AWS keeps for itself: anonymous
+// callers exist for S3 alone (IAM User Guide, reference_policies_evaluation-logic.html).
+func (r *parsedRequest) neverAllowed() string {
+	if r.caller.kind == callerAnonymous && r.service != "s3" {
+		return r.service + " takes signed requests only: no policy lets an anonymous caller in"
+	}
+	return r.immutable()
+}
+
 // immutable returns the reason why no customer can make this change, whatever the
 // policies say; "" when one can. Aliases that begin with aws/ are AWS's own (KMS
 // API Reference, CreateAlias), as are managed policies of the account "aws", and

@@ -35,6 +35,11 @@ func Negations(sc Scenario, l LayerResult, n int) []string {
 	}
 	if s.notPrincipal && l.Layer.usesPrincipal() {
 		fits, _ := s.matchPrincipal(&e, l.Layer)
+		if fits == yes && sc.Policies.Boundary != nil && s.matchNotPrincipal(&e.req.caller, false) != yes {
+			out = append(out, fmt.Sprintf("NotPrincipal names %s; AWS applies such a Deny to every caller with a permissions boundary, "+
+				"also to one that it names", strings.Join(s.rawPrincipal, ", ")))
+			fits = maybe // said
+		}
 		list("NotPrincipal", s.rawPrincipal, fits, "the caller", sc.Request.Principal)
 	}
 	if s.notAction {

@@ -57,3 +57,46 @@ func TestNegationsSayWhyTheElementFits(t *testing.T) {
 		})
 	}
 }
+
+// A caller that NotPrincipal names, and that has a boundary, is denied all the same: the
+// explanation may not say that it is not named.
+func TestANamedCallerWithABoundaryIsExplained(t *testing.T) {
+	sc := Scenario{
+		Request: Request{Principal: sessionA, Action: "s3:PutObject", Resource: object, ResourceAccount: accountB},
+		Policies: PolicySet{
+			Boundary: []NamedPolicy{{Policy: mustParse(t, policy12(`{"Effect":"Allow","Action":"*","Resource":"*"}`))}},
+			Resource: mustParse(t, policy12(`{"Effect":"Deny","NotPrincipal":{"AWS":["`+accountA+`","`+roleA+`","`+sessionA+
+				`"]},"Action":"*","Resource":"*"}`)),
+		},
+	}
+	r := Evaluate(sc)
+	i := slices.IndexFunc(r.Layers, func(l LayerResult) bool { return l.Layer == LayerResource })
+	got := strings.Join(Negations(sc, r.Layers[i], 0), "\n")
+	if !strings.Contains(got, "permissions boundary") || strings.Contains(got, "none of them") {
+		t.Errorf("got %q", got)
+	}
+}
+
+// What no policy can allow has one reason, and no layer that looks like the place to repair it.
+func TestWhatNoPolicyAllowsSaysWhy(t *testing.T) {
+	everyone := mustParse(t, policy12(`{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}`))
+	for name, r := range map[string]Request{
+		"kms takes signed requests only": {Principal: "*", Action: "kms:Decrypt", Resource: "arn:aws:kms:eu-west-1:444455556666:key/k"},
+		"sts takes signed requests only": {Principal: "*", Action: "sts:AssumeRole", Resource: roleA},
+		"belong to AWS": {
+			Principal: sessionA, Action: "kms:DeleteAlias", Resource: "arn:aws:kms:eu-west-1:111122223333:alias/aws/s3",
+		},
+	} {
+		sc := Scenario{Request: r, Policies: PolicySet{Resource: everyone}}
+		got := Evaluate(sc)
+		if got.Decision != ImplicitDeny || len(got.Layers) != 1 || !strings.Contains(got.Layers[0].Reason, name) || len(Candidates(sc)) != 0 {
+			t.Errorf("%s: got %+v", name, got)
+		}
+		if why := NeverAllowed(r); why != got.Layers[0].Reason {
+			t.Errorf("NeverAllowed says %q, the result %q", why, got.Layers[0].Reason)
+		}
+	}
+	if why := NeverAllowed(Request{Principal: "*", Action: "s3:GetObject", Resource: object}); why != "" {
+		t.Errorf("S3 takes unsigned requests: %s", why)
+	}
+}

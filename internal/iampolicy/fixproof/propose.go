@@ -75,6 +75,8 @@ func accountOf(r iampolicy.Result, l iampolicy.Layer) string {
 func withoutCandidate(sc iampolicy.Scenario, l iampolicy.Layer) string {
 	layer := strings.ReplaceAll(string(l), "_", " ")
 	switch {
+	case iampolicy.NeverAllowed(sc.Request) != "":
+		return iampolicy.NeverAllowed(sc.Request)
 	case sc.Request.Principal == "*":
 		return "the " + layer + " policy does not let an anonymous caller in; a statement that did would open the resource to everyone, " +
 			"so none is proposed"
