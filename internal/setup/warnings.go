@@ -178,6 +178,7 @@ func (p *planner) deliveryWarnings(d Delivery) {
 		}
 	}
 	p.keyConflicts(d)
+	p.otherWriters(d)
 	if b, ok := p.snap.Buckets[d.Destination.Bucket]; ok && public(b.Policy.Value) {
 		c := Change{Kind: KindBucket, Account: d.Destination.Owner, ARN: d.BucketARN}
 		if b.PublicAccess.Value.RestrictPublicBuckets || b.AccountPublicAccess.Value.RestrictPublicBuckets {
