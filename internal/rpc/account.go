@@ -32,6 +32,11 @@ const (
 	// which more are given up is closed (CVE-2023-44487, rapid reset).
 	resetEvery = 10 * time.Millisecond
 	resetBurst = 1000
+	// tinyFrames and tinyFramesEach bound the DATA frames below 128 bytes of a user, at once
+	// and each second, beyond one for each message that is read. gRPC keeps each frame
+	// apart, with some ten times its bytes.
+	tinyFrames     = 524288
+	tinyFramesEach = 10000
 )
 
 // account sets the totals of the resources that the server shares among users.
@@ -52,6 +57,9 @@ func (s *Server) account(rules *access.Policy) {
 	s.quota.SetTotal(quota.Calls, int64(s.o.Admission.MaxUploads()+moreCalls))
 	s.quota.SetTotal(quota.Refused, maxRefused)
 	s.quota.SetTotal(quota.Verifications, maxVerifications)
+	if s.frames = s.o.frames; s.frames == nil {
+		s.frames = quota.NewBalances(tinyFrames, tinyFramesEach)
+	}
 	s.verifies = quota.NewRates(verifyEvery, verifyBurst)
 	s.share(rules)
 }
@@ -160,19 +168,20 @@ func (c *call) arrived() error {
 		c.unhurry()
 		c.timer.Stop()
 	}
+	c.info.conn.Frames.Earn(1)
 	return c.refusal
 }
 
-// timed is a stream whose first message must arrive in time.
-type timed struct {
+// counted is a stream whose first message must arrive in time, and whose messages count.
+type counted struct {
 	grpc.ServerStream
 	c *call
 }
 
 // RecvMsg implements grpc.ServerStream.
-func (t timed) RecvMsg(m any) error {
-	err := t.ServerStream.RecvMsg(m)
-	_ = t.c.arrived() // the refusal was returned before
+func (s counted) RecvMsg(m any) error {
+	err := s.ServerStream.RecvMsg(m)
+	_ = s.c.arrived() // the refusal was returned before
 	return err
 }
 

@@ -31,8 +31,8 @@ func (s *Server) guardStream(srv any, stream grpc.ServerStream, info *grpc.Strea
 	if c != nil && c.refusal != nil {
 		return outward(c.refusal)
 	}
-	if c != nil && c.timer != nil {
-		stream = timed{stream, c} // its handler reads the message
+	if c != nil {
+		stream = counted{stream, c} // its handler reads the messages
 	}
 	if info.FullMethod == healthpb.Health_Watch_FullMethodName {
 		ctx, cancel := context.WithCancel(stream.Context())

@@ -44,7 +44,8 @@ func (c peerCredentials) ServerHandshake(conn net.Conn) (net.Conn, credentials.A
 		c.files.serve(files, admitted.Peer)
 		return nil, nil, credentials.ErrConnDispatched
 	}
-	return admitted, peerInfo{
+	counted := unixsock.CountFrames(admitted, c.files.s.frames.Of(c.files.s.policy.Party(admitted.Peer)))
+	return counted, peerInfo{
 		CommonAuthInfo: credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity}, peer: admitted.Peer, conn: admitted,
 	}, nil
 }

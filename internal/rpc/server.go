@@ -85,7 +85,8 @@ type Options struct {
 	Unary  []grpc.UnaryServerInterceptor
 	Stream []grpc.StreamServerInterceptor
 
-	messageTimeout time.Duration // 0: that of the constant
+	messageTimeout time.Duration   // 0: that of the constant
+	frames         *quota.Balances // nil: those of the constants
 }
 
 // streamWindow bounds the unread bytes of a stream. An upload that is not read stops
@@ -124,6 +125,7 @@ type Server struct {
 	quota    *quota.Ledger
 	resets   *quota.Rates
 	verifies *quota.Rates
+	frames   *quota.Balances
 	lines    *quota.Lines
 }
 

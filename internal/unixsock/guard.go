@@ -29,6 +29,9 @@ type Conn struct {
 	*net.UnixConn
 	Peer   access.Peer
 	charge *quota.Charge
+	// Frames is charged for each tiny DATA frame; see CountFrames. Messages that are read
+	// earn it back. nil: frames are not counted.
+	Frames *quota.Balance
 }
 
 // Close implements net.Conn.

@@ -390,7 +390,7 @@ func tinyFrames(_ context.Context, t *Target) Outcome {
 			return 0
 		}
 		sent := 0
-		for sent < 200_000 && c.WriteData(1, false, []byte{0}) == nil {
+		for sent < 1_000_000 && c.WriteData(1, false, []byte{0}) == nil {
 			sent++
 		}
 		return sent
