@@ -77,7 +77,7 @@ type Verify struct {
 type Spool struct {
 	Dir           string `yaml:"dir"`            // default /var/lib/brokerd/spool; absolute, on a file system that keeps its promises
 	Max           Size   `yaml:"max"`            // default 10GiB: all that is kept at a time
-	MaxPerUID     Size   `yaml:"max_per_uid"`    // what one user's uploads may take; 0 (default): as much as max
+	MaxPerUID     Size   `yaml:"max_per_uid"`    // what one user's uploads may take; 0 (default): half of max, or max for a single user
 	MinFree       Size   `yaml:"min_free"`       // default 512MiB: what stays free on the file system
 	Concurrency   int    `yaml:"concurrency"`    // default 16, 1..256: deliveries at a time over all destinations
 	AllowVolatile bool   `yaml:"allow_volatile"` // accept a file system that can lose acknowledged objects

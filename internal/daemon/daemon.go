@@ -96,6 +96,11 @@ func Check(cfg *config.Config) error {
 	if _, err := socketGroup(cfg.Socket.Group); err != nil {
 		return err
 	}
+	if cfg.Spools() {
+		if err := spool.CheckParents(cfg.Spool.Dir); err != nil {
+			return err
+		}
+	}
 	for i := range cfg.Watch {
 		if _, err := watchdelivery.Owner(cfg.Watch[i].Owner); err != nil {
 			return fmt.Errorf("watch %s: owner: %w", cfg.Watch[i].Name, err)

@@ -60,7 +60,7 @@ func (p spoolPart) Prepare(c *config.Config) (config.Change, error) {
 		return commit(func() {}), nil
 	}
 	return commit(func() {
-		p.spool.Reload(spoolLimits(c), int64(c.Spool.Max), int64(c.Spool.MaxPerUID), int64(c.Spool.MinFree))
+		p.spool.Reload(spoolLimits(c), int64(c.Spool.Max), mostOfAUser(c), int64(c.Spool.MinFree))
 	}), nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -36,7 +37,7 @@ type delivery struct {
 // openSpool recovers the spool of a configuration that has one.
 func (d *delivery) openSpool(c *config.Config) (*spool.Spool, error) {
 	s, err := spool.Open(spool.Options{
-		Dir: c.Spool.Dir, Total: int64(c.Spool.Max), PerUID: int64(c.Spool.MaxPerUID), MinFree: int64(c.Spool.MinFree),
+		Dir: c.Spool.Dir, Total: int64(c.Spool.Max), PerUID: mostOfAUser(c), MinFree: int64(c.Spool.MinFree),
 		Destinations: spoolLimits(c), Workers: c.Spool.Concurrency, AllowVolatile: c.Spool.AllowVolatile,
 		Deliver: d.deliver, Abandon: d.abandon, Observer: d,
 	})
@@ -60,6 +61,28 @@ func (d *delivery) openSpool(c *config.Config) (*spool.Spool, error) {
 		zap.Int("quarantined", s.Unrecovered().Quarantined),
 	)
 	return s, nil
+}
+
+// mostOfAUser returns the bytes that the objects of one user may take. By default it is
+// half of the spool where more than one user may upload, so that none fills it alone.
+func mostOfAUser(c *config.Config) int64 {
+	if c.Spool.MaxPerUID > 0 {
+		return int64(c.Spool.MaxPerUID)
+	}
+	users := make(map[string]bool)
+	for _, r := range c.Access {
+		if !slices.Contains(r.Allow, config.PermUpload) {
+			continue
+		}
+		if r.Peer.UID == "" { // a group may have several users
+			return int64(c.Spool.Max) / 2
+		}
+		users[r.Peer.UID] = true
+	}
+	if len(users) > 1 {
+		return int64(c.Spool.Max) / 2
+	}
+	return int64(c.Spool.Max)
 }
 
 // spoolLimits returns the limits of all destinations. It includes those that do not

@@ -151,7 +151,7 @@ var rows = []Row{
 		Text: "queued. S3 has the object; writing the receipt to the disk failed",
 		Hint: "check the disk; the daemon writes only the receipt again"},
 	{Reason: Corrupt, Group: AboutObject, Code: codes.Internal,
-		Text: "dead. The disk returned other bytes than were accepted", Hint: "have the object sent again, then drop it"},
+		Text: "dead. The disk returned other bytes than were accepted, or the key in the file is not below the destination's prefix", Hint: "have the object sent again, then drop it"},
 	{Reason: Missing, Group: AboutObject, Code: codes.Internal,
 		Text: "dead. Another program removed the file", Hint: "have the object sent again, then drop it"},
 	{Reason: Unknown, Group: AboutObject, Code: codes.Internal,

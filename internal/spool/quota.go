@@ -15,6 +15,7 @@ type reservation struct {
 	bytes     int64 // reserved
 	announced bool
 	ahead     int64 // of bytes, not yet written
+	began     time.Time
 }
 
 // reserve takes the announced size and one file from the quotas, before the first
@@ -22,14 +23,15 @@ type reservation struct {
 func (s *Spool) reserve(h *Header) (*reservation, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	res := &reservation{s: s, queue: s.queue(h.Destination), uid: h.UID, announced: h.Size >= 0}
+	res := &reservation{s: s, queue: s.queue(h.Destination), uid: h.UID, announced: h.Size >= 0, began: time.Now()}
 	if most := res.queue.limits.Files; most > 0 && res.queue.files >= most {
 		return nil, res.full(QuotaDestinationFiles, int64(most), int64(res.queue.files), 0)
 	}
 	n := max(h.Size, 0)
-	if err := res.take(n); err != nil {
+	if err := res.takeOrLapse(n); err != nil {
 		return nil, err
 	}
+	s.reservations[res] = struct{}{}
 	res.ahead = n
 	s.unwritten += n
 	res.queue.files++
@@ -79,16 +81,51 @@ func (r *reservation) grow(size int64) error {
 	r.s.mu.Lock()
 	defer r.s.mu.Unlock()
 	if !r.announced {
-		return r.take(size - r.bytes)
+		return r.takeOrLapse(size - r.bytes)
 	}
 	r.s.unwritten -= r.ahead - (r.bytes - size)
 	r.ahead = r.bytes - size
 	return nil
 }
 
+const (
+	// lapseAfter is the age from which a reservation may lapse.
+	lapseAfter = 30 * time.Second
+	// lapseSpeed is the speed, in bytes a second, that keeps a reservation.
+	lapseSpeed = 256 << 10
+)
+
+// takeOrLapse takes n more bytes. When the quotas are full, the reservations lapse whose
+// bytes come too slowly; mu is held.
+func (r *reservation) takeOrLapse(n int64) error {
+	err := r.take(n)
+	if err == nil || !r.s.lapse(time.Now()) {
+		return err
+	}
+	return r.take(n)
+}
+
+// lapse gives back the announced bytes that have not come, of uploads that are slower
+// than lapseSpeed, and reports whether there were any. Such an upload goes on, and
+// reserves its bytes as they come; mu is held.
+func (s *Spool) lapse(now time.Time) (some bool) {
+	for r := range s.reservations {
+		age := now.Sub(r.began)
+		if r.ahead == 0 || age < lapseAfter || float64(r.bytes-r.ahead) >= age.Seconds()*lapseSpeed {
+			continue
+		}
+		s.unwritten -= r.ahead
+		s.release(r.queue, r.uid, r.ahead)
+		r.bytes -= r.ahead
+		r.ahead, r.announced, some = 0, false, true
+	}
+	return some
+}
+
 // settle ends the reservation of an accepted object and returns the surplus; mu is
 // held. From now on the object holds the bytes.
 func (r *reservation) settle(size int64) {
+	delete(r.s.reservations, r)
 	r.s.unwritten -= r.ahead
 	r.ahead = 0
 	r.s.release(r.queue, r.uid, r.bytes-size)

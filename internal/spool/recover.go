@@ -49,6 +49,11 @@ func (s *Spool) prepare() (err error) {
 	if info.Mode().Perm()&0o077 != 0 {
 		return fmt.Errorf("spool: %s has mode %04o: other users could read the objects in it; run chmod 0700 on it", dir, info.Mode().Perm())
 	}
+	if _, real := s.fs.(osFS); real {
+		if err := checkOwner(dir); err != nil {
+			return err
+		}
+	}
 	space, err := s.fs.Space(dir)
 	if err != nil {
 		return ioError("statfs", dir, err)

@@ -89,6 +89,7 @@ type Spool struct {
 	total           int64
 	unwritten       int64 // bytes that are reserved and not on disk yet
 	userBytes       map[uint32]int64
+	reservations    map[*reservation]struct{} // of objects that are received
 	limits          limits
 	scanned         time.Time // when findOldest last scanned all records
 	waiters         map[ulid.ULID][]chan struct{}
@@ -127,7 +128,7 @@ func Open(o Options) (*Spool, error) {
 	s := &Spool{
 		opts: o, fs: o.FS, rand: o.Rand, wake: make(chan struct{}, 1),
 		records: map[ulid.ULID]*record{}, idems: map[idem]ulid.ULID{}, done: map[ulid.ULID]receiptRef{},
-		claims: map[claimKey]*claim{}, queues: map[string]*destQueue{}, userBytes: map[uint32]int64{},
+		claims: map[claimKey]*claim{}, queues: map[string]*destQueue{}, userBytes: map[uint32]int64{}, reservations: map[*reservation]struct{}{},
 		waiters: map[ulid.ULID][]chan struct{}{}, pendingRemovals: map[string]struct{}{},
 		unrecovered: map[string]*unrecovered{}, rereadWait: rereadFirst,
 	}

@@ -35,6 +35,9 @@ func (u *Uploader) PutAtRest(ctx context.Context, destination string, obj Object
 	if err != nil {
 		return Stored{}, err
 	}
+	if !to.owns(obj.Key) {
+		return Stored{}, &foreignKeyError{obj.Key, to.cfg.KeyTemplate.Prefix()}
+	}
 	t := &transfer{u: u, to: to, obj: obj}
 	size := file.Size()
 	whole := func() (Stored, error) {

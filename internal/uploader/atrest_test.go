@@ -128,6 +128,26 @@ func TestObjectsAtRestArrive(t *testing.T) {
 	}
 }
 
+// Whatever a file of the spool says, its object goes below the destination's prefix or nowhere.
+func TestAKeyOutsideThePrefixIsNeverSent(t *testing.T) {
+	r := rigged(t)
+	before := r.Sandbox.CountCalls("s3", "PutObject") + r.Sandbox.CountCalls("s3", "CreateMultipartUpload")
+	good := r.accepted(t)
+	for _, key := range []string{"", "elsewhere/planted", "log", "/" + good.Key, "logs/../elsewhere/planted", "logs/..", "logs/./x", "LOGS/x"} {
+		for _, n := range []int{10, 23 << 20} {
+			obj := good
+			obj.Key = key
+			_, err := r.up.PutAtRest(t.Context(), testbed.Destination, obj, fileOf(n))
+			if f := uploader.FailureOf(err); err == nil || f.Disposition != awserr.Dead || f.Reason != "CORRUPT" {
+				t.Errorf("key %q, %d bytes: %v, judged %+v", key, n, err, f)
+			}
+		}
+	}
+	if after := r.Sandbox.CountCalls("s3", "PutObject") + r.Sandbox.CountCalls("s3", "CreateMultipartUpload"); after != before {
+		t.Errorf("%d requests were sent", after-before)
+	}
+}
+
 // A part that S3 has is not sent again, neither after a failure nor after a restart.
 func TestInterruptedUploadGoesOn(t *testing.T) {
 	r := rigged(t)

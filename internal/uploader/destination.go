@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync/atomic"
 
 	"golang.org/x/time/rate"
@@ -131,6 +132,26 @@ func (to *destination) resolve(host string, obj *Object) error {
 		obj.ContentEncoding = to.cfg.ContentEncoding
 	}
 	return nil
+}
+
+// owns reports whether the destination may write an object under key: it is below the
+// static part of the template, which the policies allow, and no segment leads out of it.
+func (to *destination) owns(key string) bool {
+	for segment := range strings.SplitSeq(key, "/") {
+		if segment == "." || segment == ".." {
+			return false
+		}
+	}
+	return key != "" && strings.HasPrefix(key, to.cfg.KeyTemplate.Prefix())
+}
+
+// foreignKeyError is returned for a kept object whose key is not the destination's.
+type foreignKeyError struct{ key, prefix string }
+
+// Error implements error.
+func (e *foreignKeyError) Error() string {
+	return fmt.Sprintf("the key %q of the kept object is not below the destination's prefix %q, so that it is not sent: "+
+		"its file in the spool was changed, or the destination's key was. Set the key back, then run brokerctl spool retry", e.key, e.prefix)
 }
 
 // resolveKey renders the object's key from the destination's template.

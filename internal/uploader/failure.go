@@ -22,6 +22,7 @@ func FailureOf(err error) *awserr.Failure {
 		mismatch *MismatchError
 		source   *sourceError
 		journal  *journalError
+		foreign  *foreignKeyError
 	)
 	f := &awserr.Failure{Err: err}
 	switch {
@@ -40,6 +41,8 @@ func FailureOf(err error) *awserr.Failure {
 		f.Disposition, f.Reason = awserr.Park, reason.ResponseMismatch
 	case errors.Is(err, broker.ErrUnknownDestination):
 		f.Disposition, f.Reason = awserr.Park, reason.UnknownDestination
+	case errors.As(err, &foreign):
+		f.Disposition, f.Reason = awserr.Dead, reason.Corrupt
 	case errors.As(err, &source):
 		f.Disposition, f.Reason = awserr.Retry, reason.SpoolReadFailed
 	case errors.As(err, &journal):
