@@ -14,5 +14,6 @@ func areas() []Attack {
 		processAttacks(),
 		keyAttacks(),
 		sharesAttacks(),
+		fileAttacks(),
 	)
 }
