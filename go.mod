@@ -44,6 +44,8 @@ require (
 	google.golang.org/protobuf v1.36.12
 )
 
+require github.com/creack/pty v1.1.24
+
 require (
 	github.com/aws/aws-sdk-go-v2/aws/protocol/eventstream v1.7.27 // indirect
 	github.com/aws/aws-sdk-go-v2/internal/configsources v1.5.12 // indirect

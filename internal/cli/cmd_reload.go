@@ -44,7 +44,7 @@ restart; the daemon rejects a file that changes one of them.`,
 					), "changed": named(r.GetChanged()), "removed": named(r.GetRemoved()), "unchanged": named(r.GetUnchanged()),
 				})
 			}
-			_, err = fmt.Fprintf(a.Out, "%s reloaded: %s\n", r.GetConfigPath(), reloadSummary(r))
+			_, err = fmt.Fprintln(a.Out, console.Fit(a.Out, r.GetConfigPath()+" reloaded: "+reloadSummary(r)))
 			return err
 		},
 	}

@@ -142,6 +142,15 @@ func connect(
 		}
 		c, err := awsconfig.LoadDefaultConfig(ctx, opts...)
 		if err != nil {
+			var missing awsconfig.SharedConfigProfileNotExistError
+			if known := console.AWSProfiles(); errors.As(err, &missing) && len(known) > 0 {
+				return nil, fmt.Errorf(
+					"there is no profile %q in the shared AWS files; there are %s%s",
+					profile,
+					strings.Join(known, ", "),
+					console.DidYouMean(profile, known),
+				)
+			}
 			return nil, fmt.Errorf("profile %s: %w", profile, err)
 		}
 		if strings.HasPrefix(profile, "arn:") {

@@ -136,7 +136,7 @@ func TestProfilesRolesAndTheEnvironment(t *testing.T) {
 		}
 	}
 	if _, err := connect(t.Context(), w.HTTP, w.Dest.Region, e, []string{"nobody"}); err == nil ||
-		!strings.Contains(err.Error(), "profile nobody") {
+		!strings.Contains(err.Error(), `there is no profile "nobody" in the shared AWS files; there are default`) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -241,7 +241,7 @@ func (u *uploads) report(j uploadJob, res *client.Result, err error, tries int) 
 	}
 	u.bar.clear()
 	if err != nil {
-		u.recordWrite(fmt.Fprintf(u.Err, "brokerctl: %s: %s\n", j.displayName(), u.failureText(err)))
+		u.recordWrite(fmt.Fprintln(u.Err, console.Fit(u.Err, "brokerctl: "+j.displayName()+": "+u.failureText(err))))
 	}
 	switch {
 	case u.flags.out == console.FormatJSON:
@@ -252,9 +252,14 @@ func (u *uploads) report(j uploadJob, res *client.Result, err error, tries int) 
 		}
 		u.recordWrite(fmt.Fprintf(u.Out, "%s\n", line))
 	case err == nil && !u.flags.quiet && res.State == client.Spooled:
-		u.recordWrite(fmt.Fprintf(u.Out, "%s -> spooled as %s, not yet in S3\n", j.displayName(), o.UploadID))
+		u.recordWrite(fmt.Fprintln(u.Out, console.Fit(u.Out, fmt.Sprintf("%s -> spooled as %s, not yet in S3", j.displayName(), o.UploadID))))
 	case err == nil && !u.flags.quiet:
-		u.recordWrite(fmt.Fprintf(u.Out, "%s -> s3://%s/%s (%s)\n", j.displayName(), o.Bucket, o.Key, console.BytesText(o.Size)))
+		u.recordWrite(
+			fmt.Fprintln(
+				u.Out,
+				console.Fit(u.Out, fmt.Sprintf("%s -> s3://%s/%s (%s)", j.displayName(), o.Bucket, o.Key, console.BytesText(o.Size))),
+			),
+		)
 	}
 }
 

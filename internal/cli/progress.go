@@ -36,6 +36,7 @@ func newProgress(w io.Writer, jobs []uploadJob, f uploadFlags) *progress {
 		progressbar.OptionSetWriter(w),
 		progressbar.OptionSetDescription(describeJobs(jobs, console.Columns(w))),
 		progressbar.OptionShowBytes(true),
+		progressbar.OptionShowCount(),
 		progressbar.OptionUseIECUnits(true),
 		progressbar.OptionThrottle(100*time.Millisecond),
 		progressbar.OptionClearOnFinish(),

@@ -5,12 +5,19 @@ import (
 	"strings"
 )
 
-// item matches the mark of a list item.
-var item = regexp.MustCompile(`^ {0,3}([-*]|[0-9]+\.) `)
+// item matches the mark of a list item, or the term of a definition, which two spaces end.
+var item = regexp.MustCompile(`^ {0,3}([-*]|[0-9]+\.) |^ {2,4}[^ ]+(?: [^ ]+)* {2,}`)
+
+// continues reports whether a line belongs to the list item that begins with first: it is
+// indented as the text of the item is.
+func continues(first, line string) bool {
+	mark := item.FindString(first)
+	return mark != "" && line != "" && strings.HasPrefix(line, strings.Repeat(" ", min(len(mark), 12)))
+}
 
 // Reflow fills the paragraphs of a text, whose lines were broken for another width. List
-// items are filled, with their mark in front. Headings, tables, quotes, indented lines and
-// fenced code are not changed.
+// items and definitions are filled, with their mark or term in front. Tables, quotes, other
+// indented lines and fenced code are not changed.
 func Reflow(text string, width int) string {
 	var out, paragraph []string
 	fenced := false
@@ -33,9 +40,12 @@ func Reflow(text string, width int) string {
 		case item.MatchString(line):
 			flush()
 			paragraph = []string{line}
-		case len(paragraph) > 0 && item.MatchString(paragraph[0]) && strings.HasPrefix(line, "  "):
+		case len(paragraph) > 0 && continues(paragraph[0], line):
 			paragraph = append(paragraph, strings.TrimSpace(line))
-		case line == "" || strings.ContainsAny(line[:1], " #|>"):
+		case strings.HasPrefix(line, "#"):
+			flush()
+			out = append(out, fill(line, width, "", "  ")...)
+		case line == "" || strings.ContainsAny(line[:1], " |>"):
 			flush()
 			out = append(out, line)
 		default:

@@ -63,9 +63,15 @@ func FuzzHang(f *testing.F) {
 }
 
 func TestReflowFillsParagraphsAndKeepsTheRest(t *testing.T) {
-	text := "# A heading that is long\none two\nthree four\n\n- an item\n  of two lines\n- b\n\n| a table | of cells |\n```sh\na b c d e f g h i\n```\n  indented line stays\n1. first item"
-	want := "# A heading that is long\none two three\nfour\n\n- an item of\n  two lines\n- b\n\n| a table | of cells |\n```sh\na b c d e f g h i\n```\n  indented line stays\n1. first item"
+	text := "# A heading\none two\nthree four\n\n" +
+		"- an item\n  of two lines\n- b\n\n| a table | of cells |\n```sh\na b c d e f g h i\n```\n  indented line stays\n1. first item"
+	want := "# A heading\none two three\nfour\n\n" +
+		"- an item of\n  two lines\n- b\n\n| a table | of cells |\n```sh\na b c d e f g h i\n```\n  indented line stays\n1. first item"
 	if got := Reflow(text, 13); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	list := "  a      of three\n         words\n  b c    short\n\n  no definition"
+	if got, want := Reflow(list, 16), "  a      of\n         three\n         words\n  b c    short\n\n  no definition"; got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 	if got := Reflow("one two\nthree", 40); got != "one two three" {

@@ -82,7 +82,8 @@ func (a *App) ExplainError(err error) string {
 	if text := FirstSteps(err); text != "" {
 		return err.Error() + "\n" + text
 	}
-	return err.Error() + a.meant(err)
+	// The reason follows a message that may end with an example of several lines.
+	return strings.ReplaceAll(err.Error(), "\n [", "\n[") + a.meant(err)
 }
 
 // FirstSteps returns the steps towards a daemon that answers; empty when one answered.

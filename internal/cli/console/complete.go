@@ -35,13 +35,13 @@ func DirectoryFlags(cmd *cobra.Command, names ...string) {
 func ProfileFlags(cmd *cobra.Command, names ...string) {
 	for _, name := range names {
 		_ = cmd.RegisterFlagCompletionFunc(name, func(_ *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
-			return remaining(awsProfiles(), nil, begun), cobra.ShellCompDirectiveNoFileComp
+			return remaining(AWSProfiles(), nil, begun), cobra.ShellCompDirectiveNoFileComp
 		})
 	}
 }
 
-// awsProfiles returns the names of the profiles in the shared AWS files, sorted.
-func awsProfiles() []string {
+// AWSProfiles returns the names of the profiles in the shared AWS files, sorted.
+func AWSProfiles() []string {
 	home, _ := os.UserHomeDir() // without one the files are not found
 	var names []string
 	for _, file := range []struct{ variable, usual string }{

@@ -23,7 +23,7 @@ func writeHelp(w io.Writer, cmd *cobra.Command) error {
 	b.WriteString(textwrap.Reflow(strings.TrimSpace(text), width) + "\n")
 	if cmd.Runnable() || cmd.HasAvailableSubCommands() {
 		b.WriteString("\nUsage:\n")
-		if cmd.Runnable() && (!cmd.HasAvailableSubCommands() || cmd.LocalNonPersistentFlags().HasAvailableFlags()) {
+		if cmd.Runnable() && (!cmd.HasAvailableSubCommands() || hasOwnFlags(cmd)) {
 			b.WriteString("  " + cmd.UseLine() + "\n")
 		}
 		if cmd.HasAvailableSubCommands() {
@@ -47,6 +47,13 @@ func writeHelp(w io.Writer, cmd *cobra.Command) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// hasOwnFlags reports whether a group of commands is a command itself, with flags other
+// than --help.
+func hasOwnFlags(cmd *cobra.Command) (own bool) {
+	cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) { own = own || f.Name != "help" })
+	return own
 }
 
 // widestName is the widest name next to which its text begins; below a wider name the text
