@@ -52,7 +52,11 @@ func (s *session) end(t *testing.T) (code int, text string) {
 	kill := time.AfterFunc(patience, func() { _ = s.cmd.Process.Kill() })
 	defer kill.Stop()
 	err := s.cmd.Wait()
-	<-s.ended
+	select {
+	case <-s.ended:
+	case <-time.After(patience): // a child that the program left behind holds the terminal
+		t.Error("the terminal is still open")
+	}
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		code = exit.ExitCode()

@@ -148,6 +148,10 @@ func valueWord(f *pflag.Flag) string {
 		return "N"
 	case f.Name == "run":
 		return "COMMAND"
+	case f.Name == "runs-as":
+		return "TYPE"
+	case f.Name == "create-bucket":
+		return "yes|no"
 	}
 	return lastWord(f)
 }

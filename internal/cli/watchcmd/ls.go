@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -104,7 +103,7 @@ func joined(words []string) string { return strings.Join(words, ", ") }
 type list struct {
 	*console.App
 	json, plan bool
-	tw         *tabwriter.Writer
+	table      *console.Table
 	now        time.Time
 	files      uint64
 	bytes      int64
@@ -115,19 +114,18 @@ type list struct {
 const shownNotes = 5
 
 func newList(a *console.App, out console.Format, plan bool) *list {
-	return &list{App: a, json: out == console.FormatJSON, plan: plan, tw: tabwriter.NewWriter(a.Out, 0, 0, 2, ' ', 0), now: time.Now()}
+	heading := []string{"WATCH", "STATE", "RULE", "SINCE", "SIZE", "TRIES", "FILE"}
+	if plan {
+		heading = []string{"WATCH", "STATE", "RULE", "SINCE", "SIZE", "THEN", "FILE", "KEY"}
+	}
+	t := console.NewTable(a.Out, heading...)
+	t.Fold, t.Shrink = 6, []int{0} // on a narrow terminal the path has a line of its own
+	return &list{App: a, json: out == console.FormatJSON, plan: plan, table: t, now: time.Now()}
 }
 
 func (l *list) add(f File) error {
 	if l.json {
 		return json.NewEncoder(l.Out).Encode(f)
-	}
-	if l.files == 0 {
-		head := "WATCH\tSTATE\tRULE\tSINCE\tSIZE\tTRIES\tFILE"
-		if l.plan {
-			head = "WATCH\tSTATE\tRULE\tSINCE\tSIZE\tTHEN\tFILE\tKEY"
-		}
-		_, _ = fmt.Fprintln(l.tw, head) // Flush has the error
 	}
 	l.files++
 	l.bytes += f.Size
@@ -135,17 +133,16 @@ func (l *list) add(f File) error {
 	if f.Since != nil {
 		since = console.Span(true, max(0, l.now.Sub(*f.Since)))
 	}
-	row := fmt.Sprintf("%s\t%s\t%s\t%s\t%s", f.Watch, f.State, f.Rule, since, console.BytesText(f.Size))
+	row := []string{f.Watch, f.State, f.Rule, since, console.BytesText(f.Size)}
 	if l.plan {
-		row += fmt.Sprintf("\t%s\t%s\t%s", f.Action, console.Printable(f.Path), console.Printable(f.Key))
+		row = append(row, f.Action, console.Printable(f.Path), console.Printable(f.Key))
 	} else {
-		row += fmt.Sprintf("\t%d\t%s", f.Tries, console.Printable(f.Path))
+		row = append(row, fmt.Sprint(f.Tries), console.Printable(f.Path))
 	}
-	_, _ = fmt.Fprintln(l.tw, row) // Flush has the error
 	if f.Error != "" && len(l.notes) < shownNotes {
 		l.notes = append(l.notes, console.Printable(f.Path)+": "+console.Printable(f.Error))
 	}
-	return nil
+	return l.table.Add(row...)
 }
 
 // end prints the total, and the first errors.
@@ -157,13 +154,13 @@ func (l *list) end() error {
 		_, err := fmt.Fprintln(l.Out, "there are no such files")
 		return err
 	}
-	if err := l.tw.Flush(); err != nil {
+	if err := l.table.Flush(); err != nil {
 		return err
 	}
 	text := fmt.Sprintf("\n%s, %s", console.Counted(l.files, "file"), console.BytesText(l.bytes))
 	for _, n := range l.notes {
 		text += "\n" + n
 	}
-	_, err := fmt.Fprintln(l.Out, text)
+	_, err := fmt.Fprintln(l.Out, console.Fit(l.Out, text))
 	return err
 }
