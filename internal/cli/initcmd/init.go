@@ -181,18 +181,22 @@ func (i *Initiation) next(name string) error {
 Next, in the sandbox:
   brokerctl setup apply --yes --config %[1]s --source-profile account-a --target-profile account-b
   brokerd serve --config %[1]s &
-  BROKERD_SOCKET=%[3]s/brokerd.sock brokerctl upload -d %[2]s --name hello.txt FILE
+  export BROKERD_SOCKET=%[3]s/brokerd.sock
+  echo hello | brokerctl upload --wait -d %[2]s --name hello.txt -
 `, i.Path, name, s.dir())
 		return err
 	}
-	profiles := "--source-profile A --target-profile B"
 	_, err := fmt.Fprintf(i.Out, `
-Next:
-  brokerd check-config --config %[1]s
-  brokerctl dev --config %[1]s                              # try it without AWS
-  brokerctl setup plan --config %[1]s %[3]s   # shows the changes to both accounts
-  brokerctl setup render -o terraform --config %[1]s  # or cloudformation, cli, json
-  brokerctl verify --standalone --config %[1]s %[2]s      # when the policies are in place
-`, i.Path, name, profiles)
+Next, without AWS:
+  brokerctl dev --config %[1]s
+
+Next, on AWS:
+  brokerctl setup plan --config %[1]s \
+    --source-profile A --target-profile B
+  brokerctl verify --standalone --config %[1]s %[2]s
+
+For your own tools (or cloudformation, cdk-json, json, cli):
+  brokerctl setup render -o terraform --config %[1]s
+`, i.Path, name)
 	return err
 }

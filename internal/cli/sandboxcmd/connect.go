@@ -143,6 +143,27 @@ func (c *ConnectFlag) register(cmd *cobra.Command) {
 	_ = cmd.MarkPersistentFlagFilename("connect") // the flag is there
 }
 
+// errNoSandbox is in the chain of the error of Open when no sandbox runs.
+var errNoSandbox = errors.New("start one with `brokerctl sandbox`")
+
+// openRetry is the pause between two looks for a sandbox that is starting.
+const openRetry = 50 * time.Millisecond
+
+// await is Open, and waits for a sandbox that is starting.
+func (c *ConnectFlag) await(ctx context.Context, most time.Duration) (*sandboxClient, error) {
+	for end := time.Now().Add(most); ; {
+		out, err := c.Open()
+		if !errors.Is(err, errNoSandbox) || time.Now().After(end) {
+			return out, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(openRetry):
+		}
+	}
+}
+
 // Open reads the connection file and makes a client for the sandbox behind it.
 func (c *ConnectFlag) Open() (*sandboxClient, error) {
 	path := c.path
@@ -157,7 +178,7 @@ func (c *ConnectFlag) Open() (*sandboxClient, error) {
 	}
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("no sandbox runs (there is no %s): start one with `brokerctl sandbox`", path)
+		return nil, fmt.Errorf("no sandbox runs (there is no %s): %w", path, errNoSandbox)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the sandbox's connection file: %w", err)

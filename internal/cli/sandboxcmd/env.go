@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"text/template"
+	"time"
 
 	"github.com/brokerd/brokerd/internal/cli/console"
 
@@ -13,17 +14,19 @@ import (
 
 func sandboxEnv(a *console.App, connect *ConnectFlag) *cobra.Command {
 	account, form := accountA, envShell
+	var wait time.Duration
 	cmd := &cobra.Command{
 		Use:   "env",
 		Short: "Print the settings with which clients use the running sandbox",
 		Long: `Print the environment for the AWS CLI and SDKs (sh), a provider block for
 Terraform (terraform), the paths of the AWS configuration files (files), or all as JSON.`,
 		Example: `  eval "$(brokerctl sandbox env)"
+  brokerctl sandbox > sandbox.log & eval "$(brokerctl sandbox env --wait 10s)"
   eval "$(brokerctl sandbox env --account b)"
   brokerctl sandbox env -o terraform > provider.tf`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			c, err := connect.Open()
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := connect.await(cmd.Context(), wait)
 			if err != nil {
 				return err
 			}
@@ -48,6 +51,7 @@ Terraform (terraform), the paths of the AWS configuration files (files), or all 
 			return enc.Encode(c.Connection)
 		},
 	}
+	cmd.Flags().DurationVar(&wait, "wait", 0, "how long to wait for a sandbox that is starting")
 	console.ChoiceFlag(cmd, &account, "account", "", "account whose root user is used", accountA, accountB)
 	console.FormatFlag(cmd, &form, "for a shell, for Terraform, the AWS files, or all", envShell, envTerraform, envFiles, envJSON)
 	return cmd
