@@ -6,7 +6,8 @@
 // sandbox: rclone (from $RCLONE or PATH), boto3, the AWS SDK for JavaScript, the
 // AWS CLI, which runs every command of docs/sandbox.md, and Terraform. The
 // examples of docs/guide-clients.md upload with grpcio and grpcurl (from $GRPCURL
-// or PATH). The report of verify is looked at in a real browser, Chromium. A program
+// or PATH). The guides of the first hour and of account B's administrator are run as
+// printed, with the AWS CLI, jq and tmux. The report of verify is looked at in a real browser, Chromium. A program
 // that is not installed, and cannot be, is skipped with the reason.
 //
 // The suite has the build tag "interop":

@@ -21,22 +21,23 @@ import (
 
 // The examples of docs/guide-clients.md are run as they stand there.
 
-// example gives the one code block of a language in the guide.
-func example(t *testing.T, language string) string {
+// example returns the code block of a language in the guide that holds a text.
+func example(t *testing.T, language, holds string) string {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/guide-clients.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	blocks := strings.Split(string(text), "```"+language+"\n")
-	if len(blocks) != 2 {
-		t.Fatalf("%d blocks of %s in the guide: this test runs the only one", len(blocks)-1, language)
+	var found []string
+	for _, block := range strings.Split(string(text), "```"+language+"\n")[1:] {
+		if code, _, ok := strings.Cut(block, "```"); ok && strings.Contains(code, holds) {
+			found = append(found, code)
+		}
 	}
-	code, _, ok := strings.Cut(blocks[1], "```")
-	if !ok {
-		t.Fatal("the block has no end")
+	if len(found) != 1 {
+		t.Fatalf("%d blocks of %s hold %q in the guide: this test runs the only one", len(found), language, holds)
 	}
-	return code
+	return found[0]
 }
 
 // guided wants the one object that an example made.
@@ -77,7 +78,7 @@ func TestTheGuidesPythonUploads(t *testing.T) {
 			data := make([]byte, size)
 			_, _ = rand.NewChaCha8([32]byte{7}).Read(data)
 			dir := t.TempDir()
-			program := example(t, "python") + "\nassert upload(\"" + testbed.Destination + "\", \"guide/by-python.log\", \"data\")\n"
+			program := example(t, "python", "def upload(") + "\nassert upload(\"" + testbed.Destination + "\", \"guide/by-python.log\", \"data\")\n"
 			for file, text := range map[string][]byte{"guide.py": []byte(program), "data": data} {
 				if err := os.WriteFile(filepath.Join(dir, file), text, 0o600); err != nil {
 					t.Fatal(err)
@@ -109,7 +110,7 @@ func TestTheGuidesPythonHasADeadline(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = l.Close() }()
-	program := example(t, "python") + "\ntry:\n    upload(\"d\", \"n\", __file__, seconds=1)\n" +
+	program := example(t, "python", "def upload(") + "\ntry:\n    upload(\"d\", \"n\", __file__, seconds=1)\n" +
 		"except grpc.RpcError as e:\n    print(e.code())\n"
 	if err := os.WriteFile(filepath.Join(dir, "guide.py"), []byte(program), 0o600); err != nil {
 		t.Fatal(err)
@@ -142,7 +143,7 @@ func TestTheGuidesShellUploads(t *testing.T) {
 	}
 	crc := crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli))
 	env := append(os.Environ(), fmt.Sprint("CRC32C=", crc), "PATH="+dir+":"+os.Getenv("PATH"))
-	out, err := shell(t, dir, env, strings.ReplaceAll(example(t, "sh"), "/run/brokerd/brokerd.sock", st.SocketPath))
+	out, err := shell(t, dir, env, strings.ReplaceAll(example(t, "sh", "grpcurl"), "/run/brokerd/brokerd.sock", st.SocketPath))
 	if err != nil || !strings.Contains(out, "UPLOAD_STATE_STORED") {
 		t.Fatalf("%v\n%s", err, out)
 	}

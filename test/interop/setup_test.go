@@ -253,12 +253,12 @@ aws s3api get-bucket-policy --query Policy --output text --bucket tenant-logs > 
 }
 
 // bareShell makes a PATH with the programs that the rendered scripts may use, and no
-// others: sh, the AWS CLI, jq, and the utilities of POSIX.
-func bareShell(t *testing.T) string {
+// others: sh, the AWS CLI, jq, and utilities of POSIX, with some more of these.
+func bareShell(t *testing.T, more ...string) string {
 	t.Helper()
 	onPath(t, "jq")
 	dir := t.TempDir()
-	for _, name := range []string{"cat", "grep", "jq", "mktemp", "rm", "sleep", "tail", "tr"} {
+	for _, name := range append(more, "cat", "grep", "jq", "mktemp", "rm", "sleep", "tail", "tr") {
 		path, err := exec.LookPath(name)
 		if err != nil {
 			t.Fatal(err)
