@@ -369,7 +369,8 @@ func TestVerificationsOfOneUserAreLimited(t *testing.T) {
 }
 
 func TestTinyFramesThatCompleteNoMessageCloseTheConnection(t *testing.T) {
-	d := serverFor(t)
+	const credit = 5000
+	d := serverFor(t, func(_ *config.Config, o *Options) { o.frames = quota.NewBalances(credit, 0) })
 	r := d.http2(t)
 	go func() { _, _ = io.Copy(io.Discard, r.Conn) }() // the answers
 	if err := r.call(1, brokerdv1.BrokerService_Upload_FullMethodName); err != nil {
@@ -380,14 +381,14 @@ func TestTinyFramesThatCompleteNoMessageCloseTheConnection(t *testing.T) {
 	}
 	_ = r.SetWriteDeadline(time.Now().Add(time.Minute))
 	for sent := 0; r.WriteData(1, false, []byte{0}) == nil; sent++ {
-		if sent > 4*tinyFrames {
+		if sent > 20*credit {
 			t.Fatalf("%d frames of a byte were taken in", sent)
 		}
 	}
 }
 
 func TestSmallMessagesThatAreReadEarnTheirFramesBack(t *testing.T) {
-	d := serverFor(t, func(_ *config.Config, o *Options) { o.frames = quota.NewBalances(50_000, 0) })
+	d := serverFor(t, func(_ *config.Config, o *Options) { o.frames = quota.NewBalances(40_000, 0) })
 	stream, err := d.Broker().Upload(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -395,7 +396,7 @@ func TestSmallMessagesThatAreReadEarnTheirFramesBack(t *testing.T) {
 	if err := stream.Send(header("n")); err != nil {
 		t.Fatal(err)
 	}
-	for range 150_000 {
+	for range 60_000 {
 		if err := stream.Send(&brokerdv1.UploadRequest{Part: &brokerdv1.UploadRequest_KeepAlive{KeepAlive: &brokerdv1.KeepAlive{}}}); err != nil {
 			t.Fatalf("a stream of small messages ended: %v", d.FromError(stream.RecvMsg(&brokerdv1.UploadResponse{})))
 		}
