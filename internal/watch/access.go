@@ -25,6 +25,23 @@ type Problem struct {
 // String returns one line.
 func (p Problem) String() string { return fmt.Sprintf("watch %s: %s: %s", p.Watch, p.Path, p.Message) }
 
+// Problems returns the problems of the watches of one destination, as lines.
+func Problems(ctx context.Context, c *config.Config, destination string, owner func(config.Peer) (Owner, error)) ([]string, error) {
+	only := *c
+	only.Watch = nil
+	for _, w := range c.Watch {
+		if w.Destination == destination {
+			only.Watch = append(only.Watch, w)
+		}
+	}
+	problems, err := CheckAccess(ctx, &only, owner)
+	var out []string
+	for _, p := range problems {
+		out = append(out, p.String())
+	}
+	return out, err
+}
+
 // CheckAccess tests with the rights of this process whether the watches of c can list
 // their directories, read their files, and remove or move them. It changes no file; it
 // reads no content.

@@ -88,6 +88,13 @@ func (b *bucket) Send(ctx context.Context, u Upload) (Sent, error) {
 	return Sent{CRC32C: crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli)), Key: key, Existed: existed}, nil
 }
 
+// sent returns the number of deliveries that were tried.
+func (b *bucket) sent() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.sends
+}
+
 // contents returns the sorted contents of all objects.
 func (b *bucket) contents() []string {
 	b.mu.Lock()
@@ -119,6 +126,7 @@ type stage struct {
 	state  string // the journal's directory
 	logs   *observer.ObservedLogs
 	log    *zap.Logger
+	hints  func(*zap.Logger) (Hints, error)
 
 	m    *Manager
 	stop context.CancelFunc
@@ -162,7 +170,7 @@ const simple = `  - {name: app, paths: ["DIR/**/*.gz"], destination: logs, after
 func (s *stage) start() {
 	s.t.Helper()
 	m, err := New(Options{
-		Config: s.config, Owner: func(config.Peer) (Owner, error) { return s.owner, nil }, Sender: s.bucket, Logger: s.log, Journal: s.state,
+		Config: s.config, Owner: func(config.Peer) (Owner, error) { return s.owner, nil }, Sender: s.bucket, Logger: s.log, Journal: s.state, Hints: s.hints,
 	})
 	if err != nil {
 		s.t.Fatal(err)

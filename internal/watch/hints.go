@@ -47,8 +47,8 @@ func (n *notifications) run() {
 			if !ok {
 				return
 			}
-			if e.Op == fsnotify.Chmod {
-				continue // an access time, a mode
+			if !e.Has(fsnotify.Create) && !e.Has(fsnotify.Rename) {
+				continue // a program writes to its log: that finishes no file
 			}
 		case err, ok := <-n.w.Errors:
 			if !ok {

@@ -56,8 +56,8 @@ func TestARefusedDestinationIsProbedByOneFile(t *testing.T) {
 		s.start()
 		defer s.halt()
 		s.pass(time.Hour)
-		if s.bucket.sends < 12 || s.bucket.sends > 40 {
-			t.Errorf("%d tries in an hour", s.bucket.sends)
+		if s.bucket.sent() < 12 || s.bucket.sent() > 40 {
+			t.Errorf("%d tries in an hour", s.bucket.sent())
 		}
 		if st := s.m.Status()[0]; st.PauseReason != "ACCESS_DENIED" || st.PausedSince.IsZero() || st.Oldest.IsZero() {
 			t.Errorf("status: %+v", st)
@@ -116,9 +116,9 @@ func TestOneBadFileDoesNotBlockTheOthers(t *testing.T) {
 				s.pass(time.Minute)
 				s.bucket.holds(t, "one", "two")
 				s.expect("0bad.gz", "retrying/retry")
-				before := s.bucket.sends
+				before := s.bucket.sent()
 				s.pass(time.Hour)
-				if n := s.bucket.sends - before; n < 5 || n > 15 {
+				if n := s.bucket.sent() - before; n < 5 || n > 15 {
 					t.Errorf("the bad file was tried %d times in an hour", n)
 				}
 			})
@@ -143,8 +143,8 @@ func TestADeadFileIsShownOrMoved(t *testing.T) {
 				} else {
 					s.expect("d/a.gz", "dead/dead")
 				}
-				if got := s.files(); got != want || s.bucket.sends != 1 {
-					t.Errorf("got %q after %d tries, want %q after 1", got, s.bucket.sends, want)
+				if got := s.files(); got != want || s.bucket.sent() != 1 {
+					t.Errorf("got %q after %d tries, want %q after 1", got, s.bucket.sent(), want)
 				}
 				if st := s.m.Status()[0]; st.Counts.Dead != 1 {
 					t.Errorf("counts: %+v", st.Counts)
@@ -345,8 +345,8 @@ func TestAFileThatCannotBeRemovedIsNotSentAgain(t *testing.T) {
 		defer s.halt()
 		s.pass(time.Hour)
 		s.expect("d/a.gz", "removing/remove")
-		if s.bucket.sends != 1 {
-			t.Errorf("%d deliveries", s.bucket.sends)
+		if s.bucket.sent() != 1 {
+			t.Errorf("%d deliveries", s.bucket.sent())
 		}
 		if err := os.Chmod(s.path("d"), 0o755); err != nil {
 			t.Fatal(err)
@@ -391,8 +391,8 @@ func TestTwoWatchesOfOneFileAreTwoObjects(t *testing.T) {
 		s.start()
 		defer s.halt()
 		s.pass(time.Minute)
-		if got := s.bucket.contents(); !slices.Equal(got, []string{"one", "one"}) || s.bucket.sends != 2 {
-			t.Errorf("got %q after %d deliveries", got, s.bucket.sends)
+		if got := s.bucket.contents(); !slices.Equal(got, []string{"one", "one"}) || s.bucket.sent() != 2 {
+			t.Errorf("got %q after %d deliveries", got, s.bucket.sent())
 		}
 	})
 }

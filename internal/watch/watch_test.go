@@ -157,8 +157,8 @@ func TestKeptFilesAreDeliveredOnce(t *testing.T) {
 		s.start()
 		s.pass(time.Minute)
 		s.bucket.holds(t, "one", "two")
-		if s.bucket.sends != 2 {
-			t.Errorf("%d deliveries, want 2: the journal knows the files", s.bucket.sends)
+		if s.bucket.sent() != 2 {
+			t.Errorf("%d deliveries, want 2: the journal knows the files", s.bucket.sent())
 		}
 		s.halt()
 		// Without its journal the watch sends again, to the same keys.
@@ -181,8 +181,8 @@ func TestKeptFilesAreDeliveredOnce(t *testing.T) {
 		defer s.halt()
 		s.pass(time.Minute)
 		s.bucket.holds(t, "one", "two")
-		if s.bucket.sends != 3 {
-			t.Errorf("%d deliveries, want 3", s.bucket.sends)
+		if s.bucket.sent() != 3 {
+			t.Errorf("%d deliveries, want 3", s.bucket.sent())
 		}
 		// New content is a new object.
 		s.append("x.1", "!")
@@ -206,8 +206,8 @@ func TestMovedFilesKeepTheirHierarchy(t *testing.T) {
 			t.Errorf("got %s", got)
 		}
 		s.pass(time.Hour)
-		if s.bucket.sends != 1 {
-			t.Errorf("%d deliveries: move_to is watched", s.bucket.sends)
+		if s.bucket.sent() != 1 {
+			t.Errorf("%d deliveries: move_to is watched", s.bucket.sent())
 		}
 	})
 }

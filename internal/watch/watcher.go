@@ -17,10 +17,11 @@ import (
 )
 
 const (
-	// leastGap is the least time between two scans.
+	// leastGap and mostGap bound the least time between two scans, a tenth of watch.scan.
 	leastGap = 20 * time.Millisecond
-	// gapPerScan keeps the scans that notifications ask for below a fifth of a core.
-	gapPerScan = 4
+	mostGap  = time.Second
+	// gapPerScan keeps the scans that notifications ask for below a twentieth of a core.
+	gapPerScan = 19
 	// forgottenAfter is how many scans must miss a file while a directory cannot be read.
 	forgottenAfter = 3
 	// compactEvery is how often the journal is looked through.
@@ -143,7 +144,8 @@ func (w *watcher) hurry(to time.Time) {
 
 // hurryLocked is hurry while w.mu is held.
 func (w *watcher) hurryLocked(to time.Time) {
-	if earliest := w.scanned.Add(max(leastGap, gapPerScan*w.took)); to.Before(earliest) {
+	gap := max(leastGap, min(mostGap, w.Scan.Std()/10), gapPerScan*w.took)
+	if earliest := w.scanned.Add(gap); to.Before(earliest) {
 		to = earliest
 	}
 	if to.Before(w.nextScan) {

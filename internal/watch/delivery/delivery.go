@@ -116,3 +116,9 @@ func Owner(p config.Peer) (watch.Owner, error) {
 
 // Journal returns the directory of the journal: next to that of the spool.
 func Journal(c *config.Config) string { return c.Spool.Dir + ".watch" }
+
+// Problems tests, with the rights of this process, whether the watched files of a
+// destination can be read, removed and moved.
+func Problems(ctx context.Context, c *config.Config, destination string) ([]string, error) {
+	return watch.Problems(ctx, c, destination, Owner)
+}
