@@ -17,6 +17,7 @@ import (
 	"github.com/brokerd/brokerd/internal/verify"
 	"github.com/brokerd/brokerd/internal/verify/report"
 	"github.com/brokerd/brokerd/internal/verify/verifypb"
+	"github.com/brokerd/brokerd/internal/watch/delivery"
 	brokerdv1 "github.com/brokerd/brokerd/proto/brokerd/v1"
 )
 
@@ -126,7 +127,7 @@ func standaloneBackend(path string) (*verifyBackend, error) {
 	if err != nil {
 		return nil, err
 	}
-	v, err := verify.New(verify.Options{Config: cfg, Sessions: b, HTTPClient: client})
+	v, err := verify.New(verify.Options{Config: cfg, Sessions: b, HTTPClient: client, Files: delivery.Problems})
 	if err != nil {
 		return nil, err
 	}

@@ -163,7 +163,7 @@ func New(cfg *config.Config, version string, w io.Writer, options ...Option) (_ 
 		return nil, fmt.Errorf("making the uploader: %w", err)
 	}
 	d.verifier, err = newVerifier(verify.Options{
-		Config: cfg, Sessions: d.broker, HTTPClient: client, Leftovers: probeUploads{d.orphans},
+		Config: cfg, Sessions: d.broker, HTTPClient: client, Leftovers: probeUploads{d.orphans}, Files: watchdelivery.Problems,
 	})
 	if err != nil {
 		return nil, err

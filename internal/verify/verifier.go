@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -58,6 +59,8 @@ type Options struct {
 	// Leftovers records open probes; nil: a crash leaves them to the lifecycle rule of the
 	// bucket.
 	Leftovers Leftovers
+	// Files tests the rights on watched files; nil: not tested.
+	Files Files
 }
 
 // Verifier runs the checks. Its methods are safe for concurrent use.
@@ -106,7 +109,7 @@ func (v *Verifier) Run(
 		}
 	}()
 	failed := make(map[string]string) // code of a check that did not hold -> code of the cause
-	for _, c := range checks(o) {
+	for _, c := range slices.Concat(checks(o), v.filesChecks(dest, o)) {
 		if err := ctx.Err(); err != nil {
 			return out, fmt.Errorf("verifying destination %q: %w", dest.Name, err)
 		}
