@@ -38,7 +38,8 @@ func TestAWatchIsExported(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]float64{
-		"files waiting": 2, "files refused": 1, "files kept": 0, "found_total": 9, "stored_total": 5, "stored_bytes_total": 50, "refused_total": 3,
+		"files waiting": 2, "files refused": 1, "files kept": 0, "found_total": 9, "stored_total": 5,
+		"stored_bytes_total": 50, "refused_total": 3,
 		"failed_total changed": 1, "failed_total dead": 1, "failed_total other": 2, "oldest_timestamp_seconds": 100, "paused": 1, "problems": 2,
 		"scan_duration_seconds": 1,
 	} {

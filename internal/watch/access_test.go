@@ -27,11 +27,14 @@ func TestAccessIsCheckedWithoutTouchingAFile(t *testing.T) {
 		want  string
 		final bool
 	}{
-		"all is well":                 {`{name: app, paths: ["DIR/*.gz"], destination: logs, after: move, move_to: "DIR/.sent"}`, "", false},
-		"the directory is missing":    {`{name: app, paths: ["DIR/none/*.gz"], destination: logs}`, "none: the directory does not exist", false},
-		"move_to is on another disk":  {`{name: app, paths: ["DIR/*.gz"], destination: logs, after: move, move_to: "` + elsewhere + `"}`, "another file system", true},
-		"failed_to is on another one": {`{name: app, paths: ["DIR/*.gz"], destination: logs, failed_to: "` + elsewhere + `/new"}`, "another file system", true},
-		"a link leads to move_to":     {`{name: app, paths: ["DIR/*.gz"], destination: logs, after: move, move_to: "DIR/link/.sent"}`, "symbolic link", true},
+		"all is well":              {`{name: app, paths: ["DIR/*.gz"], destination: logs, after: move, move_to: "DIR/.sent"}`, "", false},
+		"the directory is missing": {`{name: app, paths: ["DIR/none/*.gz"], destination: logs}`, "none: the directory does not exist", false},
+		"move_to is on another disk": {`{name: app, paths: ["DIR/*.gz"], destination: logs, after: move, move_to: "` + elsewhere + `"}`,
+			"another file system", true},
+		"failed_to is on another one": {`{name: app, paths: ["DIR/*.gz"], destination: logs, failed_to: "` + elsewhere + `/new"}`,
+			"another file system", true},
+		"a link leads to move_to": {`{name: app, paths: ["DIR/*.gz"], destination: logs, after: move, move_to: "DIR/link/.sent"}`,
+			"symbolic link", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			problems, err := CheckAccess(t.Context(), parse(t, dir, "  - "+tc.watch+"\n"), me)

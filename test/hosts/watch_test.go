@@ -237,7 +237,8 @@ func TestADaemonWithoutRightsSaysWhichAreMissing(t *testing.T) {
 		t.Errorf("check-config: %v\n%s", err, out)
 	}
 	p := start(t, st, logFile(t), as)
-	if text := p.brokerctl(t, 0, "verify", testbed.Destination, "-o", "json"); !strings.Contains(text, "BRK-HOST-006") || !strings.Contains(text, "b.log: permission denied") {
+	if text := p.brokerctl(t, 0, "verify", testbed.Destination, "-o", "json"); !strings.Contains(text, "BRK-HOST-006") ||
+		!strings.Contains(text, "b.log: permission denied") {
 		t.Errorf("verify does not name the missing right:\n%s", text)
 	}
 	p.awaitWatch(t, "one file that is delivered and stays, and one that cannot be read", func(w *brokerdv1.Watch) bool {
