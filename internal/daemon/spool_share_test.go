@@ -14,9 +14,15 @@ func TestAUsersShareOfTheSpool(t *testing.T) {
 		rules []config.Rule
 		want  int64
 	}{
-		"one user":          {0, []config.Rule{rule(config.Peer{UID: "1"}, config.PermUpload), rule(config.Peer{UID: "2"}, config.PermVerify)}, 1000},
-		"one user, twice":   {0, []config.Rule{rule(config.Peer{UID: "1"}, config.PermUpload), rule(config.Peer{UID: "1"}, config.PermUpload)}, 1000},
-		"two users":         {0, []config.Rule{rule(config.Peer{UID: "1"}, config.PermUpload), rule(config.Peer{UID: "2"}, config.PermUpload)}, 500},
+		"one user": {
+			0, []config.Rule{rule(config.Peer{UID: "1"}, config.PermUpload), rule(config.Peer{UID: "2"}, config.PermVerify)}, 1000,
+		},
+		"one user, twice": {
+			0, []config.Rule{rule(config.Peer{UID: "1"}, config.PermUpload), rule(config.Peer{UID: "1"}, config.PermUpload)}, 1000,
+		},
+		"two users": {
+			0, []config.Rule{rule(config.Peer{UID: "1"}, config.PermUpload), rule(config.Peer{UID: "2"}, config.PermUpload)}, 500,
+		},
 		"a group":           {0, []config.Rule{rule(config.Peer{GID: "1"}, config.PermUpload)}, 500},
 		"set in the file":   {900, []config.Rule{rule(config.Peer{GID: "1"}, config.PermUpload)}, 900},
 		"nobody may upload": {0, nil, 1000},

@@ -46,7 +46,8 @@ func checkOwner(dir string) error {
 	}
 	own := []uint32{0, uint32(os.Geteuid())}
 	if !slices.Contains(own, uid) {
-		return fmt.Errorf("spool: %s belongs to uid %d, which could remove or add objects; run chown on it, or set spool.dir to a new directory", dir, uid)
+		return fmt.Errorf("spool: %s belongs to uid %d, which could remove or add objects; "+
+			"run chown on it, or set spool.dir to a new directory", dir, uid)
 	}
 	return checkParents(dir, own)
 }
@@ -72,9 +73,11 @@ func checkParents(dir string, trusted []uint32) error {
 		case err != nil:
 			return ioError("stat", parent, err)
 		case info.Mode().Perm()&0o002 != 0 && info.Mode()&fs.ModeSticky == 0:
-			return fmt.Errorf("spool: all users may write to %s, and could replace %s; run chmod o-w (or +t) on it, or set spool.dir to another place", parent, dir)
+			return fmt.Errorf("spool: all users may write to %s, and could replace %s; "+
+				"run chmod o-w (or +t) on it, or set spool.dir to another place", parent, dir)
 		case !slices.Contains(trusted, uid):
-			return fmt.Errorf("spool: %s belongs to uid %d, which could replace %s; run chown on it, or set spool.dir to another place", parent, uid, dir)
+			return fmt.Errorf("spool: %s belongs to uid %d, which could replace %s; run chown on it, or set spool.dir to another place",
+				parent, uid, dir)
 		}
 		if parent == filepath.Dir(parent) {
 			return nil

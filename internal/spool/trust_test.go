@@ -28,7 +28,8 @@ func TestTheSpoolIsOfOneUser(t *testing.T) {
 			}
 			return os.Chown(dir, stranger, stranger)
 		}, "belongs to uid 7002"},
-		"below another user's directory": {true, func(parent, _ string) error { return os.Chown(parent, stranger, stranger) }, "belongs to uid 7002"},
+		"below another user's directory": {true, func(parent, _ string) error { return os.Chown(parent, stranger, stranger) },
+			"belongs to uid 7002"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if tc.needsRoot && os.Geteuid() != 0 {

@@ -133,7 +133,8 @@ func TestAKeyOutsideThePrefixIsNeverSent(t *testing.T) {
 	r := rigged(t)
 	before := r.Sandbox.CountCalls("s3", "PutObject") + r.Sandbox.CountCalls("s3", "CreateMultipartUpload")
 	good := r.accepted(t)
-	for _, key := range []string{"", "elsewhere/planted", "log", "/" + good.Key, "logs/../elsewhere/planted", "logs/..", "logs/./x", "LOGS/x"} {
+	for _, key := range []string{"", "elsewhere/planted", "log", "/" + good.Key, "logs/../elsewhere/planted", "logs/..",
+		"logs/./x", "LOGS/x"} {
 		for _, n := range []int{10, 23 << 20} {
 			obj := good
 			obj.Key = key

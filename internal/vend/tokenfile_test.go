@@ -23,9 +23,12 @@ func TestAFileInThePlaceOfATokenOpensNothing(t *testing.T) {
 		put       func(path, token string) error
 		says      string
 	}{
-		"a named pipe":                   {false, func(path, _ string) error { return unix.Mkfifo(path, 0o600) }, "not a regular file"},
-		"a device":                       {true, func(path, _ string) error { return unix.Mknod(path, unix.S_IFCHR|0o600, int(unix.Mkdev(1, 5))) }, "not a regular file"},
-		"a socket":                       {true, func(path, _ string) error { return unix.Mknod(path, unix.S_IFSOCK|0o600, 0) }, "no such device"},
+		"a named pipe": {false, func(path, _ string) error { return unix.Mkfifo(path, 0o600) }, "not a regular file"},
+		"a device": {
+			true, func(path, _ string) error { return unix.Mknod(path, unix.S_IFCHR|0o600, int(unix.Mkdev(1, 5))) }, "not a regular file",
+		},
+		"a socket": {true, func(path, _ string) error { return unix.Mknod(path, unix.S_IFSOCK|0o600, 0) },
+			"no such device"},
 		"a hard link to another's token": {false, func(path, token string) error { return os.Link(token, path) }, "hard link"},
 		"a stranger's link to another's token": {true, func(path, token string) error {
 			return errors.Join(os.Symlink(token, path), os.Lchown(path, stranger, stranger))
@@ -76,7 +79,8 @@ func TestATokenInAVolumeOfKubernetesIsRead(t *testing.T) {
 	next := strings.ToUpper(goodToken)
 	writeToken(t, filepath.Join(dir, "..2026_11_30", "token"), goodToken, 0o400)
 	writeToken(t, filepath.Join(dir, "..2026_12_01", "token"), next, 0o400)
-	if err := errors.Join(os.Symlink("..2026_11_30", filepath.Join(dir, "..data")), os.Symlink("..data/token", filepath.Join(dir, "token"))); err != nil {
+	if err := errors.Join(os.Symlink("..2026_11_30", filepath.Join(dir, "..data")),
+		os.Symlink("..data/token", filepath.Join(dir, "token"))); err != nil {
 		t.Fatal(err)
 	}
 	d := serviceFor(t, func(cfg *config.Config) { cfg.Vend.Tokens[0].File = filepath.Join(dir, "token") })
@@ -84,7 +88,8 @@ func TestATokenInAVolumeOfKubernetesIsRead(t *testing.T) {
 		t.Error(err)
 	}
 	// The kubelet replaces the link of the directory.
-	if err := errors.Join(os.Symlink("..2026_12_01", filepath.Join(dir, "..tmp")), os.Rename(filepath.Join(dir, "..tmp"), filepath.Join(dir, "..data"))); err != nil {
+	if err := errors.Join(os.Symlink("..2026_12_01", filepath.Join(dir, "..tmp")),
+		os.Rename(filepath.Join(dir, "..tmp"), filepath.Join(dir, "..data"))); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := shows(d, next); err != nil {

@@ -69,18 +69,19 @@ func fileAttacks() []Attack {
 			return fd, err
 		})
 	}
-	out = append(out, Attack{Area: "files", Name: "bob sends descriptors in place of gRPC", As: bob, Try: func(_ context.Context, t *Target) Outcome {
-		before := countDescriptors(t.DaemonPID)
-		for range 50 {
-			conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: t.Socket, Net: "unix"})
-			if err != nil {
-				break
+	out = append(out,
+		Attack{Area: "files", Name: "bob sends descriptors in place of gRPC", As: bob, Try: func(_ context.Context, t *Target) Outcome {
+			before := countDescriptors(t.DaemonPID)
+			for range 50 {
+				conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: t.Socket, Net: "unix"})
+				if err != nil {
+					break
+				}
+				defer func() { _ = conn.Close() }()
+				_, _, _ = conn.WriteMsgUnix([]byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), unix.UnixRights(0, 0, 0, 0), nil) // it may be refused
 			}
-			defer func() { _ = conn.Close() }()
-			_, _, _ = conn.WriteMsgUnix([]byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), unix.UnixRights(0, 0, 0, 0), nil) // it may be refused
-		}
-		return held("alice meanwhile: %v; descriptors before: %s", t.Honest(20), before)
-	}})
+			return held("alice meanwhile: %v; descriptors before: %s", t.Honest(20), before)
+		}})
 	return append(out, credentialsAttacks()...)
 }
 
