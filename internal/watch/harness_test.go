@@ -170,7 +170,8 @@ const simple = `  - {name: app, paths: ["DIR/**/*.gz"], destination: logs, after
 func (s *stage) start() {
 	s.t.Helper()
 	m, err := New(Options{
-		Config: s.config, Owner: func(config.Peer) (Owner, error) { return s.owner, nil }, Sender: s.bucket, Logger: s.log, Journal: s.state, Hints: s.hints,
+		Config: s.config, Owner: func(config.Peer) (Owner, error) { return s.owner, nil }, Sender: s.bucket, Logger: s.log, Journal: s.state,
+		Hints: s.hints,
 	})
 	if err != nil {
 		s.t.Fatal(err)
