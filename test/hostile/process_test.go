@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 )
@@ -46,8 +47,10 @@ func processAttacks() []Attack {
 			return err
 		})
 		add(as, "attaches a debugger", func(t *Target) error {
+			runtime.LockOSThread() // only the thread that attached can detach
 			err := syscall.PtraceAttach(t.DaemonPID)
 			if err == nil {
+				_, _ = syscall.Wait4(t.DaemonPID, nil, 0, nil)
 				_ = syscall.PtraceDetach(t.DaemonPID)
 			}
 			return err
