@@ -20,21 +20,44 @@ import (
 // element of every answer that a test gets has to be spelled as in the models
 // that the SDK was made from.
 
-// modelNames reads the names of all elements from the SDK's own sources.
+// modelNames reads the names of all elements from the SDK's own sources: from its
+// deserializers, or, of a service that has none, from its schemas.
 var modelNames = sync.OnceValues(func() (map[string]bool, error) {
-	pattern := regexp.MustCompile(`(?:EqualFold|GetElement)\("([A-Za-z0-9:]+)"`)
+	deserializers := regexp.MustCompile(`(?:EqualFold|GetElement)\("([A-Za-z0-9:]+)"`)
+	schemas := regexp.MustCompile(`AddMember\("([A-Za-z0-9:]+)"`)
+	operations := regexp.MustCompile(`func \(c \*Client\) ([A-Z][A-Za-z]+)\(ctx`)
 	names := map[string]bool{}
 	for _, service := range []string{"s3", "iam", "sts"} {
-		dir, err := exec.Command("go", "list", "-f", "{{.Dir}}", "github.com/aws/aws-sdk-go-v2/service/"+service).Output()
+		out, err := exec.Command("go", "list", "-f", "{{.Dir}}", "github.com/aws/aws-sdk-go-v2/service/"+service).Output()
 		if err != nil {
 			return nil, fmt.Errorf("finding the SDK's sources: %w", err)
 		}
-		text, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(dir)), "deserializers.go"))
+		dir := strings.TrimSpace(string(out))
+		text, err := os.ReadFile(filepath.Join(dir, "deserializers.go"))
+		pattern := deserializers
+		if errors.Is(err, os.ErrNotExist) {
+			text, err = os.ReadFile(filepath.Join(dir, "schemas", "schemas.go"))
+			pattern = schemas
+		}
 		if err != nil {
 			return nil, err
 		}
 		for _, m := range pattern.FindAllSubmatch(text, -1) {
 			names[string(m[1])] = true
+		}
+		// The element around the answer of an operation is in no schema.
+		calls, err := filepath.Glob(filepath.Join(dir, "api_op_*.go"))
+		if err != nil {
+			return nil, err
+		}
+		for _, path := range calls {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				return nil, err
+			}
+			for _, m := range operations.FindAllSubmatch(text, -1) {
+				names[string(m[1])+"Result"] = true
+			}
 		}
 	}
 	return names, nil
