@@ -35,7 +35,8 @@ func newAnswers() *answers {
 var expected = map[string]bool{
 	"Unavailable/": true, "Unavailable/AWS_UNAVAILABLE": true, "Unavailable/NETWORK": true, "Unavailable/THROTTLED": true,
 	"Unavailable/SESSION_UNAVAILABLE": true, "Unavailable/CREDENTIALS_EXPIRED": true, "Unavailable/SHUTTING_DOWN": true,
-	"ResourceExhausted/TOO_MANY_FILES": true, "FailedPrecondition/ACCESS_DENIED": true, "FailedPrecondition/KMS_KEY_UNUSABLE": true,
+	"ResourceExhausted/TOO_MANY_FILES": true, "ResourceExhausted/TOO_MANY_CONNECTIONS": true,
+	"FailedPrecondition/ACCESS_DENIED": true, "FailedPrecondition/KMS_KEY_UNUSABLE": true,
 	"FailedPrecondition/SESSION_DENIED": true, "FailedPrecondition/AWS_REFUSED": true, "ResourceExhausted/TOO_MANY_UPLOADS": true,
 	"ResourceExhausted/SPOOL_FULL": true,
 }
