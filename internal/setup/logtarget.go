@@ -37,7 +37,8 @@ func LogTargetProblems(source BucketRef, to Logging, at *BucketAt) (problems []s
 	case !allowed:
 		problems = append(
 			problems,
-			fmt.Sprintf("its policy does not let logging.s3.amazonaws.com do s3:PutObject on %s* for bucket %s", to.Prefix, source.Name),
+			fmt.Sprintf("its policy does not let logging.s3.amazonaws.com do s3:PutObject on arn:aws:s3:::%s/%s* for bucket %s",
+				to.Bucket, to.Prefix, source.Name),
 		)
 	}
 	return problems, decided || len(problems) > 0

@@ -67,3 +67,37 @@ func TestABucketThatCannotReceiveAccessLogsIsNamed(t *testing.T) {
 		t.Error("a bucket that was not looked at is decided")
 	}
 }
+
+// S3 refuses a bucket of another account after setup has made its other changes.
+func TestAccessLogsAreNotPlannedForABucketThatIsHidden(t *testing.T) {
+	const reason = "access denied: the credentials may not look at bucket logs, or it does not belong to account 444455556666"
+	yaml := stanza + "    setup: {access_logs: {bucket: logs}}\n" + asRole
+	for _, c := range []struct {
+		name    string
+		logging Part[Logging]
+		want    Op
+		reason  string
+	}{
+		{"no logs yet", KnownPart(Logging{}), OpUnknown, "or it does not belong to account 444455556666"},
+		{"the logs are as configured", KnownPart(Logging{Bucket: "logs"}), OpKeep, ""},
+		{"the account is hidden", UnreadPart[Logging]("no credentials"), OpUnknown, "no credentials"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := planned(t, yaml, func(s *Snapshot) {
+				for _, b := range s.Buckets {
+					b.Logging = c.logging
+				}
+				s.LogTargets = map[string]*BucketAt{"logs": {Name: "logs", Info: UnreadPart[BucketInfo](reason)}}
+			})
+			for _, change := range p.Changes {
+				if change.Kind == KindLogging {
+					if change.Op != c.want || !strings.Contains(change.Reason, c.reason) {
+						t.Errorf("%s %q, want %s %q", change.Op, change.Reason, c.want, c.reason)
+					}
+					return
+				}
+			}
+			t.Error("the plan says nothing of access logs")
+		})
+	}
+}

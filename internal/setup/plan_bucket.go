@@ -85,19 +85,33 @@ func (p *planner) bucketThen(b *Bucket) error {
 	return p.policy(bucketChange(b, KindBucket), at.Policy, want)
 }
 
-// logging plans access logs, unless the target cannot receive them: S3 would refuse the
-// change, after others were made.
+// logging plans access logs, unless the target cannot receive them, or is hidden: S3
+// would refuse the change, after others were made.
 func (p *planner) logging(b *Bucket, at *BucketAt) {
 	c := bucketChange(b, KindLogging)
-	source := BucketRef{Name: b.Name, Account: b.Account, Region: b.Region}
-	if problems, _ := LogTargetProblems(source, *b.Logging, p.snap.LogTargets[b.Logging.Bucket]); len(problems) > 0 &&
-		at.Logging.Value != *b.Logging {
+	if why := p.logTarget(b, at); why != "" && at.Logging.Value != *b.Logging {
 		c.After = compact(*b.Logging)
-		c.Op, c.Reason = OpUnknown, "S3 cannot deliver access logs to "+b.Logging.Bucket+": "+strings.Join(problems, "; ")
+		c.Op, c.Reason = OpUnknown, why
 		p.add(c)
 		return
 	}
 	setting(p, c, at.Logging, *b.Logging)
+}
+
+// logTarget returns the reason why the bucket for the access logs is not known to receive
+// them; empty if there is none. A bucket of another account cannot be read with an owner
+// that it does not have.
+func (p *planner) logTarget(b *Bucket, at *BucketAt) string {
+	target := p.snap.LogTargets[b.Logging.Bucket]
+	source := BucketRef{Name: b.Name, Account: b.Account, Region: b.Region}
+	if problems, _ := LogTargetProblems(source, *b.Logging, target); len(problems) > 0 {
+		return "S3 cannot deliver access logs to " + b.Logging.Bucket + ": " + strings.Join(problems, "; ")
+	}
+	if target != nil && target.Info.Presence == Unread && at.Logging.Presence != Unread {
+		return fmt.Sprintf("the bucket %s could not be read (%s). S3 delivers access logs only to a bucket of account %s",
+			b.Logging.Bucket, orText(target.Info.Reason, "no reason was given"), b.Account)
+	}
+	return ""
 }
 
 // encryption sets the bucket's default encryption where S3's own is in force. A
