@@ -272,10 +272,8 @@ func checkStale(_ context.Context, r *run) []finding {
 					)+" out of "+where+", or save it again with the ARN of the role. The statement names other principals as well.",
 				)
 			}
-			for _, t := range r.reported {
-				if t.finding.Code == f.Code {
-					f.Result, f.Confirms = report.Fail, t.check
-				}
+			if by := r.reportsStale(f.Code); by != "" {
+				f.Result, f.Confirms = report.Fail, by
 			}
 			out = append(out, f)
 		}
@@ -287,6 +285,24 @@ func checkStale(_ context.Context, r *run) []finding {
 		return []finding{r.notRead(report.DocumentBucketPolicy, "", "policies", "", "none that names principals was read")}
 	}
 	return []finding{{Result: report.Pass, Detail: "every principal in the documents has an ARN"}}
+}
+
+// reportsStale returns the check that reports a deleted principal as the fault of a
+// request; empty if none does. Its fix replaces the statement, so that a second fix that
+// removes the statement contradicts it. The request need not have been made: the policies
+// at hand predict it.
+func (r *run) reportsStale(code string) string {
+	for _, t := range r.reported {
+		if t.finding.Code == code {
+			return t.check
+		}
+	}
+	for _, b := range r.predicted.blockers {
+		if b.Code == code && !r.passed[b.step] {
+			return b.row
+		}
+	}
+	return ""
 }
 
 func staleCode(kind string) string {

@@ -64,6 +64,33 @@ func TestFaultsInBothAccountsAreFoundInOneRun(t *testing.T) {
 	}
 }
 
+// The trust policy keeps verify from asking as the role that was made again. Each
+// statement that names the old role has one fix, and the fixes work in any order.
+func TestADeletedRoleHasOneFixAStatementWithoutItsCalls(t *testing.T) {
+	w := world(t)
+	for _, name := range []string{"the role was deleted and made again", "the trust policy names somebody else"} {
+		all := misconfig.All()
+		i := slices.IndexFunc(all, func(m misconfig.Mistake) bool { return m.Name == name })
+		if i < 0 {
+			t.Fatalf("there is no row %q", name)
+		}
+		must(t, all[i].Make(t.Context(), w))
+	}
+	look := func() report.Report { return runWith(t, w, report.RunOptions{Policies: documents(t, w, "AB")}) }
+	r := look()
+	seen := map[string]int{}
+	for _, c := range r.Fixes() {
+		seen[c.Code]++
+		if c.Fix.Kind == report.FixRemoveStatement {
+			t.Errorf("%s removes a statement that another fix replaces: %s", c.Code, c.Fix.Text)
+		}
+	}
+	if seen["BRK-S3-025"] != 1 || seen["BRK-KMS-018"] != 1 {
+		t.Errorf("each policy wants one fix: %v", seen)
+	}
+	repaired(t, w, r, look)
+}
+
 func codesOf(r report.Report) string {
 	var out []string
 	for _, c := range r.Fixes() {
