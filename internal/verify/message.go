@@ -7,11 +7,32 @@ import (
 	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
+// need says how far deliveries depend on the changes of a message.
+type need int
+
+const (
+	necessary   need = iota // deliveries fail without them
+	possible                // deliveries fail, and the cause is in either account
+	recommended             // deliveries work
+)
+
+// needOf returns the kind of message for a finding.
+func needOf(c report.Check) need {
+	if c.Result != report.Fail || c.Category == report.CategoryPrivilege {
+		return recommended
+	}
+	switch c.Artefact.Kind {
+	case report.ArtefactIdentityBucket, report.ArtefactIdentityKey, report.ArtefactUnseen:
+		return possible
+	}
+	return necessary
+}
+
 // letter is a message before it is written.
 type letter struct {
 	Role, RoleAccount    string
 	Bucket, Account, Key string
-	Broken               bool // else: deliveries do not depend on the changes
+	Need                 need
 	Items                []letterItem
 }
 
@@ -25,28 +46,27 @@ type letterItem struct {
 }
 
 // messages are texts for the administrators of the other account: each finding with
-// its statement, its command, and its evidence. Faults that stop deliveries and
-// recommendations are separate messages.
+// its statement, its command, and its evidence. Faults of that account, faults of either
+// account and recommendations are separate messages.
 func (r *run) messages(rep report.Report) []report.Message {
 	var out []report.Message
-	for _, broken := range []bool{true, false} {
+	for _, kind := range []need{necessary, possible, recommended} {
 		letters := map[report.Account]*letter{}
 		var accounts []report.Account
 		for _, c := range rep.Fixes() {
 			a := c.Fix.Account
-			stops := c.Result == report.Fail && c.Category != report.CategoryPrivilege
-			if a.Side != report.SideB || c.Result == report.Unknown || c.Category == report.CategoryAudit || stops != broken {
+			if a.Side != report.SideB || c.Result == report.Unknown || c.Category == report.CategoryAudit || needOf(c) != kind {
 				continue
 			}
 			l := letters[a]
 			if l == nil {
-				l = &letter{Role: r.dest.Role, RoleAccount: r.accountA(), Bucket: r.dest.Bucket, Account: a.ID, Key: r.dest.KMSKey, Broken: broken}
+				l = &letter{Role: r.dest.Role, RoleAccount: r.accountA(), Bucket: r.dest.Bucket, Account: a.ID, Key: r.dest.KMSKey, Need: kind}
 				letters[a], accounts = l, append(accounts, a)
 			}
 			l.Items = append(l.Items, itemOf(len(l.Items)+1, c))
 		}
 		for _, a := range accounts {
-			out = append(out, report.Message{Account: a, Text: letters[a].String(), Subject: r.subject(a, len(letters[a].Items), broken)})
+			out = append(out, report.Message{Account: a, Text: letters[a].String(), Subject: r.subject(a, len(letters[a].Items), kind)})
 		}
 	}
 	return out
@@ -57,9 +77,13 @@ func (l letter) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Hello,\n\nthe role %s in account %s delivers objects to the bucket %s in your account %s, encrypted with %s.",
 		l.Role, l.RoleAccount, l.Bucket, l.Account, l.Key)
-	if l.Broken {
+	switch l.Need {
+	case necessary:
 		b.WriteString(" These deliveries fail until your account changes the following.\n")
-	} else {
+	case possible:
+		fmt.Fprintf(&b, " These deliveries fail. The cause is in your account or in account %s, and AWS does not say in which. "+
+			"Check the following.\n", l.RoleAccount)
+	case recommended:
 		b.WriteString(" No delivery depends on the following. It is recommended, because it is safer or avoids a later failure.\n")
 	}
 	for _, item := range l.Items {
@@ -84,11 +108,8 @@ func (l letter) String() string {
 	return b.String()
 }
 
-func (r *run) subject(a report.Account, n int, broken bool) string {
-	what := "recommendation"
-	if broken {
-		what = "necessary change"
-	}
+func (r *run) subject(a report.Account, n int, kind need) string {
+	what := map[need]string{necessary: "necessary change", possible: "possible change", recommended: "recommendation"}[kind]
 	if n > 1 {
 		what += "s"
 	}

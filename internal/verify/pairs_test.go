@@ -91,6 +91,38 @@ func TestADeletedRoleHasOneFixAStatementWithoutItsCalls(t *testing.T) {
 	repaired(t, w, r, look)
 }
 
+// Without documents, a bare refusal is of either account. The message to account B then
+// asks for a check, and does not claim that B has to change its policy.
+func TestTheMessageOfABareRefusalBlamesNeitherAccount(t *testing.T) {
+	for _, c := range []struct{ mistake, subject, text string }{
+		{"the role's policy lacks s3:PutObject", "1 possible change", "your account or in account 111122223333"},
+		{"the bucket policy does not let the role write", "1 possible change", "your account or in account 111122223333"},
+		{"the key policy does not let the role in", "1 necessary change", "until your account changes"},
+		{"the role's policy lacks kms:GenerateDataKey", "", ""},
+	} {
+		t.Run(c.mistake, func(t *testing.T) {
+			t.Parallel()
+			w := world(t)
+			all := misconfig.All()
+			i := slices.IndexFunc(all, func(m misconfig.Mistake) bool { return m.Name == c.mistake })
+			if i < 0 {
+				t.Fatalf("there is no row %q", c.mistake)
+			}
+			must(t, all[i].Make(t.Context(), w))
+			r := runWith(t, w, report.RunOptions{})
+			if c.subject == "" {
+				if len(r.Messages) > 0 {
+					t.Errorf("account B has no part in it, and gets %+v", r.Messages)
+				}
+				return
+			}
+			if len(r.Messages) != 1 || !strings.Contains(r.Messages[0].Subject, c.subject) || !strings.Contains(r.Messages[0].Text, c.text) {
+				t.Errorf("want one message with %q and %q: %+v", c.subject, c.text, r.Messages)
+			}
+		})
+	}
+}
+
 func codesOf(r report.Report) string {
 	var out []string
 	for _, c := range r.Fixes() {
