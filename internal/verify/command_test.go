@@ -10,6 +10,10 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+
+	"github.com/brokerd/brokerd/internal/sandbox"
 	"github.com/brokerd/brokerd/internal/testbed"
 	"github.com/brokerd/brokerd/internal/verify/report"
 	"github.com/brokerd/brokerd/test/misconfig"
@@ -113,13 +117,71 @@ func runEveryCommand(t *testing.T, w *testbed.World, readable bool) (n int) {
 // shell runs the command of a fix as the root user of its account.
 func shell(t *testing.T, w *testbed.World, c report.Check) {
 	t.Helper()
+	if out, err := tryShell(t, w, c); err != nil {
+		t.Fatalf("%s: %v: %s\n%s", c.Code, err, out, c.Fix.Command)
+	}
+}
+
+func tryShell(t *testing.T, w *testbed.World, c report.Check) (output string, err error) {
+	t.Helper()
 	keys := w.Sandbox.RootKeys(c.Fix.Account.ID)
 	sh := exec.CommandContext(t.Context(), "sh", "-c", c.Fix.Command)
 	sh.Env = append(os.Environ(), "AWS_ENDPOINT_URL="+w.Sandbox.Endpoint(), "AWS_CA_BUNDLE="+w.CAPath, "AWS_REGION="+w.Sandbox.Region(),
 		"AWS_DEFAULT_REGION="+w.Sandbox.Region(), "AWS_ACCESS_KEY_ID="+keys.AccessKeyID, "AWS_SECRET_ACCESS_KEY="+keys.SecretAccessKey,
 		"AWS_SESSION_TOKEN=", "AWS_PAGER=")
-	if out, err := sh.CombinedOutput(); err != nil {
-		t.Fatalf("%s: %v: %s\n%s", c.Code, err, out, c.Fix.Command)
+	out, err := sh.CombinedOutput()
+	return string(out), err
+}
+
+// A fix that adds an inline policy writes over no other one: neither where the policy
+// is there, nor where AWS does not say that there is none.
+func TestAnAddedPolicyReplacesNoOther(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts the AWS CLI")
+	}
+	for _, tool := range []string{"sh", "aws"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skip("needs sh and the AWS CLI")
+		}
+	}
+	w := world(t)
+	all := misconfig.All()
+	i := slices.IndexFunc(all, func(m misconfig.Mistake) bool { return m.Name == "the role's policy lacks kms:GenerateDataKey" })
+	if i < 0 {
+		t.Fatal("the row is gone")
+	}
+	must(t, all[i].Make(t.Context(), w))
+	got := firstProblem(t, runWith(t, w, report.RunOptions{}))
+	if got.Fix.Kind != report.FixAddStatement || got.Fix.Command == "" {
+		t.Fatalf("no command that adds a policy: %+v", got.Fix)
+	}
+	const other = `{"Version":"2012-10-17","Statement":[{"Sid":"Other","Effect":"Allow","Action":"s3:ListBucket","Resource":"*"}]}`
+	policy := &iam.GetRolePolicyInput{RoleName: aws.String(testbed.RoleName), PolicyName: aws.String(got.Fix.Policy)}
+	_, err := w.IAM.PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{
+		RoleName: policy.RoleName, PolicyName: policy.PolicyName, PolicyDocument: aws.String(other),
+	})
+	must(t, err)
+	refuse := func(want string) {
+		t.Helper()
+		if out, err := tryShell(t, w, got); err == nil || !strings.Contains(out, want) {
+			t.Errorf("the command reports %v and prints %q, want a failure with %q", err, out, want)
+		}
+		doc, err := w.IAM.GetRolePolicy(t.Context(), policy)
+		must(t, err)
+		if text := unescaped(t, doc.PolicyDocument); !strings.Contains(text, `"Other"`) {
+			t.Errorf("the command wrote over another policy: %s", text)
+		}
+	}
+	refuse("exists: compare it first")
+	must(t, w.Sandbox.AddFault(sandbox.Fault{
+		Operation: "iam:GetRolePolicy", Code: "AccessDenied", Message: "not authorized", Status: 403, Times: 1,
+	}))
+	refuse("AccessDenied")
+	_, err = w.IAM.DeleteRolePolicy(t.Context(), &iam.DeleteRolePolicyInput{RoleName: policy.RoleName, PolicyName: policy.PolicyName})
+	must(t, err)
+	shell(t, w, got)
+	if r := runWith(t, w, report.RunOptions{}); len(r.Fixes()) > 0 {
+		t.Errorf("the finding is still there after its command: %s", codesOf(r))
 	}
 }
 

@@ -52,8 +52,10 @@ func (x *fixes) inlineCommand(f report.Fix, filter string) string {
 	get := fmt.Sprintf("aws iam get-%s-policy %s%s --query PolicyDocument --output json", verb, who, policy)
 	put := fmt.Sprintf("aws iam put-%s-policy %s%s --policy-document", verb, who, policy)
 	if f.Kind == report.FixAddStatement {
-		return get + " 2>/dev/null && echo " + quote("policy "+f.Policy+" exists: compare it first") + " || " +
-			put + " " + quote(`{"Version":"2012-10-17","Statement":[`+string(f.Patch)+`]}`)
+		// Any other answer than "there is none" writes nothing.
+		return `if found="$(` + get + ` 2>&1)"; then echo ` + quote("policy "+f.Policy+" exists: compare it first") +
+			` >&2; false; else case "$found" in *NoSuchEntity*) ` + put + " " +
+			quote(`{"Version":"2012-10-17","Statement":[`+string(f.Patch)+`]}`) + ` ;; *) printf '%s\n' "$found" >&2; false ;; esac; fi`
 	}
 	return pipe(get, filter, put)
 }
