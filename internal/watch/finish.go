@@ -154,19 +154,19 @@ func (w *watcher) about(r result, more ...zap.Field) []zap.Field {
 // maxToldRefusals bounds the lines of one scan about refused files.
 const maxToldRefusals = 20
 
-func (w *watcher) tellRefused(n int, f found) {
-	if n > maxToldRefusals {
-		return
+// tellRefused logs the files that a scan refused.
+func (w *watcher) tellRefused(files []found) {
+	for _, f := range files[:min(len(files), maxToldRefusals)] {
+		w.log.Warn("a file is refused", zap.String("file", f.from.path(f.rel)), zap.String("reason", string(reason.FileRefused)),
+			zap.String("rule", f.rule), zap.String("why", f.why))
 	}
-	w.log.Warn("a file is refused", zap.String("file", f.from.path(f.rel)), zap.String("reason", string(reason.FileRefused)),
-		zap.String("rule", f.rule), zap.String("why", f.why))
+	if more := len(files) - maxToldRefusals; more > 0 {
+		w.log.Warn("more files are refused; `brokerctl watch ls` lists them", zap.Int("files", more))
+	}
 }
 
 // tellLook logs what changed since the last scan.
-func (w *watcher) tellLook(l look, refused int) {
-	if refused > maxToldRefusals {
-		w.log.Warn("more files are refused; `brokerctl watch ls` lists them", zap.Int("files", refused-maxToldRefusals))
-	}
+func (w *watcher) tellLook(l look) {
 	w.change("problems", len(l.problems) > 0, "directories cannot be read; their files wait", "all directories can be read again",
 		zap.Strings("problems", l.problems))
 	w.change("missing", len(l.missing) > 0, "watched directories do not exist; they are looked for again", "the watched directories exist",

@@ -115,7 +115,8 @@ func (m *Manager) Scan(ctx context.Context, name string) error {
 	return nil
 }
 
-// Look scans every watch once, and judges its files, instead of Run.
+// Look scans every watch once, and judges its files, instead of Run. It logs no refused
+// file: its caller lists them with Files.
 func (m *Manager) Look(ctx context.Context) error {
 	all, _ := m.find("") // "" is always found
 	for _, w := range all {
@@ -124,7 +125,7 @@ func (m *Manager) Look(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		w.merge(seen, began)
+		_ = w.merge(seen, began)
 		w.mu.Lock()
 		w.judgeAll(time.Now())
 		w.mu.Unlock()

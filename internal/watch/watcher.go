@@ -117,7 +117,7 @@ func (w *watcher) step(ctx, life context.Context) time.Duration {
 		if err != nil {
 			return 0 // ctx has ended
 		}
-		w.merge(seen, began)
+		w.tellRefused(w.merge(seen, began))
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -153,18 +153,16 @@ func (w *watcher) hurryLocked(to time.Time) {
 	}
 }
 
-// merge takes over what a scan found.
-func (w *watcher) merge(seen look, began time.Time) {
+// merge adopts the result of a scan. It returns the files that are newly refused.
+func (w *watcher) merge(seen look, began time.Time) (refused []found) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := time.Now()
 	w.scans++
 	w.scanned, w.took, w.nextScan = now, now.Sub(began), began.Add(w.Scan.Std())
-	refused := 0
 	for _, f := range seen.files {
 		if w.meet(f, now) {
-			refused++
-			w.tellRefused(refused, f)
+			refused = append(refused, f)
 		}
 	}
 	for key, f := range w.files {
@@ -173,7 +171,7 @@ func (w *watcher) merge(seen look, began time.Time) {
 			delete(w.files, key)
 		}
 	}
-	w.tellLook(seen, refused)
+	w.tellLook(seen)
 	if w.hints != nil {
 		w.hints.Watch(seen.dirs)
 	}
@@ -187,6 +185,7 @@ func (w *watcher) merge(seen look, began time.Time) {
 		close(c)
 	}
 	w.waiters = nil
+	return refused
 }
 
 // meet updates one file. It reports whether the file is newly refused.
