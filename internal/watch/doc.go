@@ -32,5 +32,11 @@
 // then has another name. Without conditional writes (a compatible store that has none), a
 // repeated delivery may write its object twice.
 //
+// The file system's id is f_fsid of statfs(2). Ext4 and Btrfs derive it from the UUID on
+// the disk. XFS derives it from the device's number, which can change when disks are added,
+// removed, or found in another order. After such a change, kept files are delivered again,
+// and so is a file that was stored but not yet removed or moved. A copy of the files on
+// another file system is new files, on every file system.
+//
 // The package knows neither S3 nor gRPC: the daemon gives it a [Sender].
 package watch

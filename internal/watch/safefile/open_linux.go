@@ -63,7 +63,8 @@ func (r *Root) FileSystem() (FileSystem, error) {
 
 // FileSystemID returns a number that identifies the root's file system, after a restart of
 // the machine too where the file system has a lasting id. Otherwise it is the device's
-// number, or 0 for a remote file system, whose number changes with every mount.
+// number, or 0 for a remote file system, whose number changes with every mount. The id of
+// XFS is no lasting one: the kernel makes it from the device's number.
 func (r *Root) FileSystemID() uint64 {
 	var fs unix.Statfs_t
 	if err := unix.Fstatfs(int(r.dir.Fd()), &fs); err != nil {
