@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -31,6 +32,7 @@ var version = ""
 
 const (
 	exitFailed = 1
+	exitUsage  = 64 // EX_USAGE of sysexits.h: restarting does not help
 	exitConfig = 78 // EX_CONFIG of sysexits.h: restarting does not help
 )
 
@@ -43,14 +45,35 @@ func main() {
 	// A second signal ends the process at once.
 	context.AfterFunc(ctx, stop)
 	surviveLogReader()
-	if err := command().ExecuteContext(ctx); err != nil {
+	if err := run(ctx, command()); err != nil {
 		printError(err)
-		var bad configError
-		if errors.As(err, &bad) {
-			os.Exit(exitConfig)
-		}
-		os.Exit(exitFailed)
+		os.Exit(exitStatus(err))
 	}
+}
+
+// run runs the command that the arguments name. An error before the command began is one
+// of usage: a wrong flag, a wrong argument or an unknown command.
+func run(ctx context.Context, root *cobra.Command) error {
+	began := false
+	root.PersistentPreRun = func(*cobra.Command, []string) { began = true }
+	cmd, err := root.ExecuteContextC(ctx)
+	if err != nil && !began {
+		return usageError{fmt.Errorf("%s\n`%s --help` shows the usage", strings.TrimSpace(err.Error()), cmd.CommandPath())}
+	}
+	return err
+}
+
+// exitStatus returns the exit status for an error of run.
+func exitStatus(err error) int {
+	var wrong usageError
+	var bad configError
+	switch {
+	case errors.As(err, &wrong):
+		return exitUsage
+	case errors.As(err, &bad):
+		return exitConfig
+	}
+	return exitFailed
 }
 
 // surviveLogReader keeps the process alive when the reader of its log has gone. The
@@ -82,6 +105,8 @@ func printError(err error) {
 	}
 }
 
+type usageError struct{ error }
+
 type configError struct{ error }
 
 func (e configError) Unwrap() error { return e.error }
@@ -94,7 +119,8 @@ func command() *cobra.Command {
 over gRPC on a Unix socket: each upload becomes one object, encrypted under the
 other account's KMS key, in the other account's bucket.
 
-Exit status: 0 stopped in order, 1 failed, 78 the configuration is not valid.`,
+Exit status: 0 stopped in order, 1 failed, 64 wrong flags or arguments, 78 the
+configuration is not valid.`,
 		SilenceErrors: true, SilenceUsage: true,
 	}
 	root.AddCommand(serveCommand(), checkCommand(), versionCommand())

@@ -10,7 +10,7 @@ import (
 func TestTheUnitsNeverGiveUp(t *testing.T) {
 	for file, want := range map[string][]string{
 		"brokerd.service": {
-			"\nRestart=always\n", "\nStartLimitIntervalSec=0\n", "\nRestartPreventExitStatus=78\n", "\nOOMPolicy=stop\n",
+			"\nRestart=always\n", "\nStartLimitIntervalSec=0\n", "\nRestartPreventExitStatus=64 78\n", "\nOOMPolicy=stop\n",
 			"\nCapabilityBoundingSet=\n",
 		},
 		"brokerd.socket": {"\nTriggerLimitIntervalSec=0\n"},
