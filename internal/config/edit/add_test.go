@@ -148,14 +148,20 @@ destinations: # all of them
     kms_key: arn:aws:kms:eu-west-1:444455556666:key/1234abcd
     key: logs/{host}/{name}-{id}
   second:
-    role: arn:aws:iam::111122223333:role/path/Second      # account A: what the daemon assumes
-    bucket: second-bucket                                 # account B
-    owner: "444455556666"                                 # account B; a bucket of another owner gets nothing
+    # account A: what the daemon assumes
+    role: arn:aws:iam::111122223333:role/path/Second
+    # account B
+    bucket: second-bucket
+    # account B; a bucket of another owner gets nothing
+    owner: "444455556666"
     region: eu-west-1
-    kms_key: arn:aws:kms:eu-west-1:444455556666:key/5678  # account B
+    # account B
+    kms_key: arn:aws:kms:eu-west-1:444455556666:key/5678
     bucket_key: false
-    key: in/{host}/{yyyy}/{mm}/{dd}/{name}-{id}           # objects are written below its fixed beginning only
-    durability: spool                                     # acknowledged when it is on this host's disk, delivered from there
+    # objects are written below its fixed beginning only
+    key: in/{host}/{yyyy}/{mm}/{dd}/{name}-{id}
+    # acknowledged when it is on this host's disk, delivered from there
+    durability: spool
     tags:
       retention: "7 years"
       team: a
@@ -255,6 +261,41 @@ func TestNewIsValidAndTakesMore(t *testing.T) {
 		}
 		if err := keeps(out, added, more); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// init shows the lines with a mark of two columns in front, on a terminal of 80. Only a key
+// with an ARN, which has no place to break, may be wider.
+func TestTheLinesFitATerminal(t *testing.T) {
+	const columns = 80 - len("+ ")
+	bare := wanted()
+	bare.Destination.Durability, bare.Destination.Tags, bare.Destination.ExternalID = "", nil, ""
+	waits := wanted()
+	waits.Destination.Durability = config.DurabilitySpoolWait
+	inSandbox := wanted()
+	inSandbox.Sandbox = &Sandbox{"https://127.0.0.1:4566", "/run/s/ca.pem", "/run/s/credentials", "/run/s"}
+	token := wanted()
+	token.RunsAs = config.RunsAs{Type: config.RunsWebIdentity, Subject: "system:serviceaccount:apps:brokerd",
+		Provider: "arn:aws:iam::111122223333:oidc-provider/oidc.example.org"}
+	token.Source, token.Destination.ExternalID = config.SourceWebIdentity, ""
+	drafts := map[string]Draft{"with all": wanted(), "bare": bare, "spool-wait": waits, "sandbox": inSandbox, "web identity": token}
+	for _, source := range []string{config.SourceIMDS, config.SourceContainer} {
+		d := wanted()
+		d.Source = source
+		drafts[source] = d
+	}
+	for name, d := range drafts {
+		d.Destination.KMSKey = "arn:aws:kms:eu-west-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+		out, err := New("f", d)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		for line := range strings.Lines(string(out)) {
+			line = strings.TrimRight(line, "\n")
+			if len(line) > columns && !strings.HasPrefix(strings.TrimSpace(line), "kms_key: arn:") {
+				t.Errorf("%s: %d columns: %s", name, len(line), line)
+			}
 		}
 	}
 }

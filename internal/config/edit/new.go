@@ -11,13 +11,13 @@ import (
 // in comments. An error is a config.Errors value.
 func New(path string, d Draft) ([]byte, error) {
 	var b strings.Builder
-	b.WriteString(`# brokerd: deliver what local programs hand over into another account's bucket.
+	b.WriteString(`# brokerd delivers the bytes of local programs into another account's bucket.
 # Check this file with: brokerd check-config --config FILE
-# Lines that begin with # and a key show defaults. Every key is in docs/config.md.
+# A line with # and a key shows a default. docs/config.md has every key.
 
 # socket:
 #   path: /run/brokerd/brokerd.sock
-#   mode: "0660"            # the access rules below decide who may do what
+#   mode: "0660"            # the access rules below hold the permissions
 # memory:
 #   max: 48MiB              # bytes of objects in flight, over all uploads
 `)
@@ -37,11 +37,11 @@ destinations:
 		b.WriteString("    # " + o + "\n")
 	}
 	if section := d.setup(); !section.scalar() {
-		b.WriteString("\n# What only brokerctl setup goes by: who runs the daemon, and so may assume the role.\nsetup:\n")
+		b.WriteString("\n# For brokerctl setup only: the identity that may assume the role.\nsetup:\n")
 		b.WriteString(strings.Join(section.lines(2), "\n") + "\n")
 	}
 	if d.Uploader != "" {
-		b.WriteString("\n# Who may do what. The kernel says who a caller is; there is no password.\naccess:\n")
+		b.WriteString("\n# The permissions of local users. The kernel names the caller: no password.\naccess:\n")
 		b.WriteString(strings.Join(d.rule().item(2), "\n") + "\n")
 	}
 	out := []byte(b.String())
@@ -59,8 +59,8 @@ func (d Draft) options() []string {
 			out = append(out, line)
 		}
 	}
-	show(d.Destination.Durability != "", "durability: direct   # spool: acknowledged when it is safe on this machine's disk")
-	show(len(d.Destination.Tags) > 0, "tags: {}             # on every object; the role then needs s3:PutObjectTagging")
+	show(d.Destination.Durability != "", "durability: direct   # spool: acknowledged when on this host's disk")
+	show(len(d.Destination.Tags) > 0, "tags: {}             # of every object; they need s3:PutObjectTagging")
 	show(d.Destination.ExternalID != "" || d.Destination.Duration != 0, "session: {duration: 1h}")
 	return out
 }
@@ -84,9 +84,9 @@ func (s *Sandbox) text() string {
 
 func sourceText(source string) string {
 	why := map[string]string{
-		config.SourceIMDS:        "the instance's own role, by IMDSv2",
-		config.SourceWebIdentity: "the pod's OpenID Connect token; AWS_WEB_IDENTITY_TOKEN_FILE names it",
-		config.SourceContainer:   "the container's credentials endpoint, as ECS and EKS Pod Identity set it",
+		config.SourceIMDS:        "The instance's own role, by IMDSv2.",
+		config.SourceWebIdentity: "The pod's OpenID Connect token: AWS_WEB_IDENTITY_TOKEN_FILE names its file.",
+		config.SourceContainer:   "The container's credentials endpoint, as ECS and EKS Pod Identity set it.",
 	}[source]
 	switch {
 	case source == "" || source == config.SourceDefault:
@@ -94,5 +94,5 @@ func sourceText(source string) string {
 	case why == "":
 		return fmt.Sprintf("aws:\n  source: {type: %s}\n", source)
 	}
-	return fmt.Sprintf("aws:\n  source: {type: %s}   # %s\n", source, why)
+	return fmt.Sprintf("# %s\naws:\n  source: {type: %s}\n", why, source)
 }

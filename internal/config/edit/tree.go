@@ -19,7 +19,7 @@ type node struct {
 type entry struct {
 	key     string
 	value   node
-	comment string // after the value, in lines only
+	comment string // above the key, in lines only
 }
 
 func text(s string) node              { return node{text: s} }
@@ -51,39 +51,27 @@ func (n node) flat() bool {
 	return true
 }
 
-// lines writes a mapping with one key a line, each line with its indentation.
-// Comments of one mapping stand below each other.
+// lines writes a mapping with one key a line, each line with its indentation. A comment
+// stands above its key, so that no line is wider than its key and value, or its comment.
 func (n node) lines(indent int) []string {
 	pad := strings.Repeat(" ", indent)
 	var out []string
-	var commented []int
-	width := 0
 	for _, e := range n.entries {
+		if e.comment != "" {
+			out = append(out, pad+"# "+e.comment)
+		}
+		key := pad + quoted(e.key, plainInLines) + ":"
 		switch {
 		case e.value.short():
-			line := pad + quoted(e.key, plainInLines) + ": " + e.value.inline(plainInLines)
-			if e.comment != "" {
-				commented = append(commented, len(out))
-				width = max(width, len(line))
-			}
-			out = append(out, line)
+			out = append(out, key+" "+e.value.inline(plainInLines))
 		case len(e.value.items) > 0:
-			out = append(out, withComment(pad+quoted(e.key, plainInLines)+":", e.comment))
+			out = append(out, key)
 			for _, item := range e.value.items {
 				out = append(out, item.item(indent+2)...)
 			}
 		default:
-			out = append(out, withComment(pad+quoted(e.key, plainInLines)+":", e.comment))
+			out = append(out, key)
 			out = append(out, e.value.lines(indent+2)...)
-		}
-	}
-	// Comments are given in the order of the entries, and so are their lines.
-	i := 0
-	for _, e := range n.entries {
-		if e.comment != "" && e.value.short() {
-			at := commented[i]
-			out[at] += strings.Repeat(" ", width-len(out[at])) + "  # " + e.comment
-			i++
 		}
 	}
 	return out
@@ -94,13 +82,6 @@ func (n node) item(indent int) []string {
 	lines := n.lines(indent + 2)
 	lines[0] = lines[0][:indent] + "- " + lines[0][indent+2:]
 	return lines
-}
-
-func withComment(line, comment string) string {
-	if comment == "" {
-		return line
-	}
-	return line + " # " + comment
 }
 
 // flow writes n in brackets, on one line.
