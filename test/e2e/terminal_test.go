@@ -167,6 +167,56 @@ func TestTextFitsTheTerminal(t *testing.T) {
 	}
 }
 
+// The answers of `brokerctl policy` fit a terminal; a program gets each of them on one line.
+// A statement to copy stays as it is.
+func TestPolicyAnswersFitTheTerminal(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	identity := write("identity.json", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:PutObject","Resource":"arn:aws:s3:::logs/*"}]}`)
+	theirs := write("theirs.json", `{"Version":"2012-10-17","Statement":[{"Sid":"TheirOwn","Effect":"Allow",
+		"Principal":{"AWS":"arn:aws:iam::444455556666:root"},"Action":"s3:PutObjekt","Resource":"arn:aws:s3:::logs/*"}]}`)
+	simulate := []string{
+		"policy", "simulate", "--principal", "arn:aws:sts::111122223333:assumed-role/app/s1", "--action", "s3:PutObject",
+		"--resource", "arn:aws:s3:::logs/a.gz", "--resource-account", "444455556666", "--identity", identity, "--resource-policy", theirs,
+	}
+	denied := "An error occurred (AccessDenied): User: arn:aws:sts::111122223333:assumed-role/app/s is not authorized to perform: " +
+		"kms:GenerateDataKey on resource: arn:aws:kms:eu-west-1:444455556666:key/x because no identity-based policy allows the " +
+		"kms:GenerateDataKey action"
+	ctl := func(args ...string) *exec.Cmd { return exec.Command(filepath.Join(binaries, "brokerctl"), args...) }
+	for _, args := range [][]string{
+		simulate, {"policy", "lint", "--kind", "bucket", theirs}, {"policy", "explain-error", denied},
+		{"policy", "explain-error", denied + "\n" + strings.Replace(denied, "/app/s", "/other/s", 1)},
+	} {
+		name := strings.Join(args[:2], " ")
+		_, whole := result(t, ctl(args...), patience)
+		if len(tooWide(whole, 80)) == 0 {
+			t.Errorf("%s: no line is wider than 80 columns, so this test shows no difference:\n%s", name, whole)
+		}
+		for _, columns := range []int{80, 60} {
+			_, text := onTerminal(t, ctl(args...), columns).end(t)
+			for _, line := range tooWide(text, columns) {
+				t.Errorf("brokerctl %s: %d columns of %d: %s", name, textwrap.Columns(line), columns, line)
+			}
+			if got, want := strings.Fields(text), strings.Fields(whole); !slices.Equal(got, want) {
+				t.Errorf("brokerctl %s: the words differ on a terminal of %d columns:\n%s", name, columns, text)
+			}
+		}
+	}
+	_, whole := result(t, ctl(simulate...), patience)
+	_, text := onTerminal(t, ctl(simulate...), 60).end(t)
+	statement := regexp.MustCompile(`(?ms)^     \{.*?^     \}$`).FindString(whole)
+	if statement == "" || !strings.Contains(text, statement) {
+		t.Errorf("the statement to copy is %q on a pipe, and this on a terminal:\n%s", statement, text)
+	}
+}
+
 func TestColoursFollowTheTerminalTheEnvironmentAndTheFlag(t *testing.T) {
 	r := start(t)
 	for _, c := range []struct {

@@ -131,15 +131,13 @@ func writeError(a *console.App, e errtext.Error, x errtext.Explanation) error {
 		rows = append(rows, [2]string{name, place})
 	}
 	rows = append(rows, [2]string{"page", pageLine(x.Page)})
+	shown := console.NewRows(a.Out)
 	for _, row := range rows {
-		if row[1] == "" {
-			continue
-		}
-		if _, err := fmt.Fprintf(a.Out, "%-10s %s\n", row[0], row[1]); err != nil {
-			return err
+		if row[1] != "" {
+			shown.Add("%s\t%s", row[0], row[1])
 		}
 	}
-	return nil
+	return shown.Flush()
 }
 
 // errorName is the code of an error, with the call that it answers.
@@ -180,6 +178,6 @@ func writeErrorSummary(a *console.App, total int, groups []errtext.Group) error 
 		}
 		fmt.Fprintf(&b, "    look at    %s\n    page       %s\n    example    %s\n", x.LookAt[0], pageLine(x.Page), g.Example.Message)
 	}
-	_, err := io.WriteString(a.Out, b.String())
+	_, err := io.WriteString(a.Out, console.Fit(a.Out, b.String()))
 	return err
 }

@@ -66,8 +66,8 @@ func lint(a *console.App, files []string, kind iampolicy.Kind, out console.Forma
 		}
 	} else {
 		for _, f := range findings {
-			if _, err := fmt.Fprintf(a.Out, "%s:%d:%d: %s %s: %s%s\n", f.File, f.Line, f.Column, f.Severity, f.Code, f.Message,
-				statementNumber(f.Path)); err != nil {
+			line := fmt.Sprintf("%s:%d:%d: %s %s: %s%s", f.File, f.Line, f.Column, f.Severity, f.Code, f.Message, statementNumber(f.Path))
+			if _, err := fmt.Fprintln(a.Out, console.Fit(a.Out, line)); err != nil {
 				return err
 			}
 		}

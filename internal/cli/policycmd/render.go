@@ -11,9 +11,14 @@ import (
 	"github.com/brokerd/brokerd/internal/iampolicy"
 )
 
-// renderResult tells a decision to a person: what, why, and what would change it.
+// renderResult tells a decision to a person: the decision, its reasons, and what would
+// change it. Text fits the terminal; the statements of policies, which are copied, stay whole.
 func renderResult(a *console.App, sc iampolicy.Scenario, r iampolicy.Result) error {
-	var b bytes.Buffer
+	var b, out bytes.Buffer
+	fit := func() {
+		out.WriteString(console.Fit(a.Out, b.String()))
+		b.Reset()
+	}
 	fmt.Fprintf(&b, "%s: %s on %s by %s\n", verdict(r.Decision), sc.Request.Action, sc.Request.Resource, sc.Request.Principal)
 	if r.RootCause != "" {
 		fmt.Fprintf(&b, "look first at: %s\n", layerName(r.RootCause))
@@ -26,6 +31,8 @@ func renderResult(a *console.App, sc iampolicy.Scenario, r iampolicy.Result) err
 			b.WriteString("\nTo allow it:\n")
 		}
 		renderFix(&b, i+1, f)
+		fit()
+		renderStatement(&out, f.Statement)
 	}
 	for i, advice := range r.Advice {
 		if i == 0 {
@@ -39,7 +46,8 @@ func renderResult(a *console.App, sc iampolicy.Scenario, r iampolicy.Result) err
 			fmt.Fprintf(&b, "  - %s\n", s)
 		}
 	}
-	_, err := a.Out.Write(b.Bytes())
+	fit()
+	_, err := a.Out.Write(out.Bytes())
 	return err
 }
 
@@ -133,11 +141,13 @@ func renderFix(b *bytes.Buffer, n int, f iampolicy.Fix) {
 	for k, v := range f.Context {
 		fmt.Fprintf(b, "     %s = %s\n", k, strings.Join(v, ", "))
 	}
-	if len(f.Statement) > 0 {
-		var pretty bytes.Buffer
-		if json.Indent(&pretty, f.Statement, "     ", "  ") == nil {
-			fmt.Fprintf(b, "     %s\n", pretty.String())
-		}
+}
+
+// renderStatement prints the statement of a fix, if it has one.
+func renderStatement(b *bytes.Buffer, statement json.RawMessage) {
+	var pretty bytes.Buffer
+	if len(statement) > 0 && json.Indent(&pretty, statement, "     ", "  ") == nil {
+		fmt.Fprintf(b, "     %s\n", pretty.String())
 	}
 }
 
