@@ -179,7 +179,8 @@ func TestPolicyAnswersFitTheTerminal(t *testing.T) {
 		}
 		return path
 	}
-	identity := write("identity.json", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:PutObject","Resource":"arn:aws:s3:::logs/*"}]}`)
+	identity := write("identity.json", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:PutObject",
+		"Resource":"arn:aws:s3:::logs/*"}]}`)
 	theirs := write("theirs.json", `{"Version":"2012-10-17","Statement":[{"Sid":"TheirOwn","Effect":"Allow",
 		"Principal":{"AWS":"arn:aws:iam::444455556666:root"},"Action":"s3:PutObjekt","Resource":"arn:aws:s3:::logs/*"}]}`)
 	simulate := []string{
