@@ -163,7 +163,7 @@ var (
 	attribute      = regexp.MustCompile(`(?m)^ +(\w+) += (.+)$`)
 	useOfDocument  = regexp.MustCompile(`(?ms)^resource "(\w+)" "\w+" \{\n[^}]*?` +
 		`^  (?:assume_role_)?policy += data\.aws_iam_policy_document\.(\w+)\.json$`)
-	roleReference  = regexp.MustCompile(`aws_iam_role\.\w+\.arn`)
+	roleReference = regexp.MustCompile(`aws_iam_role\.\w+\.arn`)
 )
 
 // renderedDocuments returns the statements of the module's documents by the kind of the
