@@ -176,24 +176,28 @@ func (d *dev) announce(r *rehearsal.Rehearsal, socket string) error {
 	var b strings.Builder
 	say := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	say("%s brokerd runs with %s in the sandbox. This is not AWS.\n", p.Good("✓"), d.path)
-	say("%s", p.Bold("The copy of your configuration, "+r.ConfigPath+", differs in this:"))
+	say("%s", p.Bold(console.Fit(d.Out, "The copy of your configuration, "+r.ConfigPath+", differs in this:")))
 	for _, c := range r.Changes {
 		say("%s", console.Fit(d.Out, "  - "+c))
 	}
 	say("\n%s", p.Bold("Made in the accounts, as `brokerctl setup apply` makes it:"))
 	for _, c := range r.Made {
-		say("  - %s", describe(&c))
+		say("%s", console.Fit(d.Out, "  - "+describe(&c)))
 	}
 	say("\n%s", p.Bold("Shell"))
 	say("  export BROKERD_SOCKET=%s", socket)
 	say("  echo hello | brokerctl upload -d %s --name hello.txt -", names[0])
 	say("  brokerctl verify %s", names[0])
 	say("%s", p.Bold("Account B's view, in another shell"))
-	say(`  eval "$(brokerctl sandbox env -o files)"; aws --profile account-b s3 ls --recursive s3://%s`, first.Bucket)
+	say(`  eval "$(brokerctl sandbox env -o files)"`)
+	say(`  aws --profile account-b s3 ls --recursive s3://%s`, first.Bucket)
 	say("%s", p.Bold("Go"))
-	say(`  c, err := client.Dial(%q); res, err := c.Upload(ctx, %q, "hello.txt", strings.NewReader("hello"))`, socket, names[0])
+	say(`  c, err := client.Dial(%q)`, socket)
+	say(`  body := strings.NewReader("hello")`)
+	say(`  res, err := c.Upload(ctx, %q, "hello.txt", body)`, names[0])
 	say("%s", p.Bold("Python"))
-	say(`  channel = grpc.insecure_channel("unix:%s")   # docs/guide-clients.md goes on from here`, socket)
+	say(`  # docs/guide-clients.md has the rest`)
+	say(`  channel = grpc.insecure_channel("unix:%s")`, socket)
 	say("\nIt runs until Ctrl-C. brokerd's log follows.")
 	_, err := io.WriteString(d.Out, b.String())
 	return err

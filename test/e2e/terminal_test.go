@@ -218,6 +218,38 @@ func TestPolicyAnswersFitTheTerminal(t *testing.T) {
 	}
 }
 
+// The banner of dev, with its lines to paste, fits a terminal of 80 columns.
+func TestTheBannerOfDevFitsTheTerminal(t *testing.T) {
+	dir, err := os.MkdirTemp("", "dev") // short: the lines to paste have its path
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	ctl := func(args ...string) *exec.Cmd {
+		cmd := exec.Command(filepath.Join(binaries, "brokerctl"), args...)
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), "TMPDIR="+dir, "XDG_RUNTIME_DIR="+dir, "NO_COLOR=1")
+		return cmd
+	}
+	if code, out := result(t, ctl("init", "--config", "brokerd.yaml", "--yes", "--offline", "--source-account", "123456789012",
+		"--target-account", "210987654321", "--bucket", "my-logs", "--region", "eu-central-1",
+		"--kms-key", "1234abcd-12ab-34cd-56ef-1234567890ab", "--runs-as", "ec2", "--principal", "app-host"), patience); code != 0 {
+		t.Fatalf("init: exit code %d: %s", code, out)
+	}
+	s := onTerminal(t, ctl("dev"), 80)
+	s.until(t, regexp.MustCompile(`It runs until Ctrl-C`))
+	if _, err := s.tty.Write([]byte{3}); err != nil {
+		t.Fatal(err)
+	}
+	code, text := s.end(t)
+	banner, _, _ := strings.Cut(text, "It runs until Ctrl-C")
+	for _, line := range tooWide(banner, 80) {
+		t.Errorf("%d columns: %s", textwrap.Columns(line), line)
+	}
+	if code != 0 || !strings.Contains(banner, "This is not AWS") {
+		t.Errorf("exit code %d: %s", code, text)
+	}
+}
+
 func TestColoursFollowTheTerminalTheEnvironmentAndTheFlag(t *testing.T) {
 	r := start(t)
 	for _, c := range []struct {
