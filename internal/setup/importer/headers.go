@@ -107,7 +107,7 @@ func networkKey(key string) bool {
 }
 
 // meeting gives a call the values that a statement asks of its network and its
-// caller, and says which.
+// caller, and says which. A caller without credentials has no values of a principal.
 func (s *statement) meeting(r iampolicy.Request) (iampolicy.Request, string) {
 	var said []string
 	context := maps.Clone(r.Context)
@@ -117,7 +117,7 @@ func (s *statement) meeting(r iampolicy.Request) (iampolicy.Request, string) {
 		}
 		for _, key := range slices.Sorted(maps.Keys(s.Condition[op])) {
 			v := s.Condition[op][key]
-			if len(v) == 0 || !networkKey(key) {
+			if len(v) == 0 || !networkKey(key) || r.Principal == "*" && strings.HasPrefix(strings.ToLower(key), "aws:principal") {
 				continue
 			}
 			value, _, _ := strings.Cut(strings.NewReplacer("*", "x", "?", "x").Replace(v[0]), "/")

@@ -203,6 +203,32 @@ func TestWhatIsBroaderIsNamedAndItsReplacementIsNot(t *testing.T) {
 	}
 }
 
+// A caller without credentials is of no organization; without a condition, or where the
+// condition lets a missing key pass, the statement is for everybody.
+func TestAnOrganizationIsNotEverybody(t *testing.T) {
+	for _, c := range []struct{ condition, want string }{
+		{`"StringEquals":{"aws:PrincipalOrgID":"o-abc1234567"}`, "identities of any account, behind aws:PrincipalOrgID o-abc1234567"},
+		{`"StringLike":{"aws:PrincipalTag/team":"logs"}`, "identities of any account, behind aws:PrincipalTag/team logs"},
+		{`"StringEquals":{"aws:SourceVpc":"vpc-0a1b2c3d"}`, "everybody, without credentials, behind aws:SourceVpc vpc-0a1b2c3d"},
+		{`"StringEqualsIfExists":{"aws:PrincipalOrgID":"o-abc1234567"}`, "everybody, without credentials"},
+	} {
+		t.Run(c.condition, func(t *testing.T) {
+			_, state := load(t, stanza+byRole)
+			snap := as(t, state)
+			doc := document(snap, setup.KindBucket)
+			*doc = strings.Replace(compact(t, *doc), `"Statement":[`, `"Statement":[{"Sid":"Theirs","Effect":"Allow","Principal":"*",`+
+				`"Action":["s3:GetObject","s3:DeleteObject"],"Resource":"arn:aws:s3:::tenant-bucket/*","Condition":{`+c.condition+`}},`, 1)
+			got, _ := adopted(t, snap)
+			for _, f := range got.Findings {
+				if text := strings.Join(f.Broader, "; "); f.Sid == "Theirs" && strings.HasPrefix(text, c.want+" (") {
+					return
+				}
+			}
+			t.Errorf("want %q: %+v", c.want, got.Findings)
+		})
+	}
+}
+
 // document is the text of one kind in a snapshot, to be changed.
 func document(snap *setup.Snapshot, kind setup.Kind) *string {
 	switch kind {
