@@ -225,7 +225,7 @@ func (d *diagnosis) keySide(c finding, action, doing string, identityRead, keyRe
 func (d *diagnosis) decide() string {
 	return fmt.Sprintf(
 		"To name the policy, run `brokerctl verify %s --source-profile %s --target-profile %s` with an AWS profile named after each account, "+
-			"or with the names of your own profiles.",
+			"or with the names of your own profiles. Where brokerd does not run, add `--standalone --config FILE`.",
 		d.dest.Name,
 		accountOrA(d.accountA()),
 		accountOrB(d.accountB()),

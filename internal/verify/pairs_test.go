@@ -110,6 +110,11 @@ func TestTheMessageOfABareRefusalBlamesNeitherAccount(t *testing.T) {
 			}
 			must(t, all[i].Make(t.Context(), w))
 			r := runWith(t, w, report.RunOptions{})
+			// The command that decides also has to work before there is a daemon.
+			fix := firstProblem(t, r).Fix.Text
+			if strings.Contains(fix, "--target-profile") != strings.Contains(fix, "--standalone --config FILE") {
+				t.Errorf("the command needs a daemon: %s", fix)
+			}
 			if c.subject == "" {
 				if len(r.Messages) > 0 {
 					t.Errorf("account B has no part in it, and gets %+v", r.Messages)
