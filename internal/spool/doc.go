@@ -23,6 +23,10 @@
 //   - Memory holds a small record of each object, whatever its size. An idle
 //     object needs no goroutine.
 //
+// The data file of an object is a regular file of the daemon's user or of root. Any
+// other file in its place (a link, a named pipe, a file of another user) is unreadable:
+// it stays, and is never delivered.
+//
 // The spool refuses file systems that lose data when the machine stops or that
 // do not keep the promises of fsync and rename ([UnsafeError]), a directory that
 // others may read, and a directory that another daemon uses.

@@ -20,11 +20,26 @@ type Entry struct {
 	journal *journal
 }
 
-// openEntry opens the data file of an object and reads its footer.
-func (s *Spool) openEntry(id ulid.ULID, name string, journaled bool) (*Entry, error) {
+// openObject opens the data file of an object. A file of another user is refused: that
+// user could have chosen its content, or could change it while it is delivered.
+func (s *Spool) openObject(name string) (File, error) {
 	f, err := s.fs.OpenFile(s.path(name), os.O_RDONLY, 0)
 	if err != nil {
 		return nil, ioError("open", name, err)
+	}
+	if onDisk, ok := f.(osFile); ok {
+		if err := onDisk.checkOwner(); err != nil {
+			return nil, ioError("open", name, errors.Join(err, f.Close()))
+		}
+	}
+	return f, nil
+}
+
+// openEntry opens the data file of an object and reads its footer.
+func (s *Spool) openEntry(id ulid.ULID, name string, journaled bool) (*Entry, error) {
+	f, err := s.openObject(name)
+	if err != nil {
+		return nil, err
 	}
 	size, err := f.Size()
 	if err != nil {

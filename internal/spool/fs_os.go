@@ -16,12 +16,36 @@ type osFS struct{}
 
 type osFile struct{ *os.File }
 
+// errNotRegular is returned for a directory, a named pipe, a socket or a device.
+var errNotRegular = errors.New("it is not a regular file")
+
+// OpenFile never waits, not even for the other end of a named pipe, and opens regular
+// files only.
 func (osFS) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
-	f, err := os.OpenFile(name, flag|syscall.O_NOFOLLOW, perm)
+	f, err := os.OpenFile(name, flag|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, perm)
 	if err != nil {
 		return nil, err
 	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = &fs.PathError{Op: "open", Path: name, Err: errNotRegular}
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
 	return osFile{f}, nil
+}
+
+// checkOwner returns EPERM unless this process's user, or root, owns the file.
+func (f osFile) checkOwner() error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Uid != 0 && st.Uid != uint32(os.Geteuid()) {
+		return &fs.PathError{Op: "open", Path: f.Name(), Err: syscall.EPERM}
+	}
+	return nil
 }
 
 func (osFS) Mkdir(name string, perm fs.FileMode) error { return os.Mkdir(name, perm) }

@@ -338,9 +338,9 @@ func (s *Spool) discard(name string) error {
 
 // footerOf reads the footer of a file.
 func (s *Spool) footerOf(id ulid.ULID, name string) (*footer, error) {
-	f, err := s.fs.OpenFile(s.path(name), os.O_RDONLY, 0)
+	f, err := s.openObject(name)
 	if err != nil {
-		return nil, ioError("open", name, err)
+		return nil, err
 	}
 	defer func() { _ = f.Close() }()
 	size, err := f.Size()

@@ -138,6 +138,9 @@ func (s *Spool) markUnreadable(name string, why error) *unrecovered {
 
 // errnoOf is the system's error without the names around it.
 func errnoOf(err error) error {
+	if errors.Is(err, errNotRegular) {
+		return errNotRegular
+	}
 	var errno syscall.Errno
 	if errors.As(err, &errno) {
 		return errno
@@ -161,6 +164,8 @@ func (s *Spool) repair(name string, info fs.FileInfo, why error) string {
 		return "the daemon reads it again by itself; raise the limit of open files (LimitNOFILE of the unit, ulimit -n)"
 	case errors.Is(why, syscall.EIO):
 		return "check the disk (dmesg, smartctl); the daemon reads the file again by itself"
+	case errors.Is(why, errNotRegular):
+		return "remove it, or put the file itself in its place"
 	case errors.Is(why, syscall.ELOOP):
 		return "it is a symbolic link; put the file itself in its place"
 	default:
