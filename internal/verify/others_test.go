@@ -17,8 +17,8 @@ import (
 // of the sandbox. The finding is then gone, and the answer to every stranger of
 // strangers_test.go is the same as before.
 func TestNoPrintedFixOpensOrBreaksAnythingForOthers(t *testing.T) {
-	for _, m := range misconfig.All() {
-		if m.Finding == nil {
+	for i, m := range misconfig.All() {
+		if m.Finding == nil || raced && i%8 != 0 {
 			continue
 		}
 		for _, c := range []struct{ readable, crowded bool }{{true, false}, {true, true}, {false, true}} {

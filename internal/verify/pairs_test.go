@@ -29,7 +29,7 @@ func TestFaultsInBothAccountsAreFoundInOneRun(t *testing.T) {
 	}
 	for i, a := range inA {
 		for j, b := range inB {
-			if (i+j)%2 != 0 {
+			if (i+j)%2 != 0 || raced && (i+j)%4 != 0 {
 				continue // every fault meets half of the other side's
 			}
 			t.Run(a+" and "+b, func(t *testing.T) {
@@ -174,8 +174,11 @@ func TestNothingIsClaimedAboutTheWrongAccount(t *testing.T) {
 	if testing.Short() {
 		t.Skip("some hundred and fifty runs")
 	}
-	for _, m := range misconfig.All() {
+	for i, m := range misconfig.All() {
 		f := m.Finding
+		if raced && i%4 != 0 {
+			continue
+		}
 		if f == nil || f.Blind == "-" || f.Result != "" || f.Code == "BRK-ID-027" {
 			continue // of a role that is not there, account B's policies do not speak either
 		}

@@ -277,10 +277,11 @@ func TestColoursFollowTheTerminalTheEnvironmentAndTheFlag(t *testing.T) {
 // was stored, and nothing is.
 func TestCtrlCTellsThatNothingWasStored(t *testing.T) {
 	r := start(t)
-	cmd := r.shell(`(head -c 3000000 /dev/zero; exec sleep 1000) | brokerctl upload -d $D --name app.sql.zst -`)
+	// The writer survives Ctrl-C: brokerctl must not see the end of the pipe before its own signal.
+	cmd := r.shell(`(trap "" INT; head -c 3000000 /dev/zero; exec sleep 15) | brokerctl upload -d $D --name app.sql.zst -`)
 	s := onTerminal(t, cmd, 80)
 	s.until(t, regexp.MustCompile(`app\.sql\.zst.*2\.9 MiB`))
-	if _, err := s.tty.Write([]byte{3}); err != nil { // Ctrl-C reaches the whole pipe
+	if _, err := s.tty.Write([]byte{3}); err != nil { // Ctrl-C
 		t.Fatal(err)
 	}
 	s.until(t, regexp.MustCompile(`brokerctl: app\.sql\.zst: interrupted: nothing was stored`))
