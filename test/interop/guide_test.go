@@ -132,6 +132,15 @@ func TestTheGuidesShellUploads(t *testing.T) {
 		}
 	}
 	st := testbedtest.New(t)
+	text, err := os.ReadFile(st.Config.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The guide's example needs the description of the API from the daemon.
+	described := strings.Replace(string(text), "socket:\n", "socket:\n  reflection: true\n", 1)
+	if err := os.WriteFile(st.Config.Path, []byte(described), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	serve(t, st.Config.Path, st.SocketPath)
 	data := []byte("a note\nof two lines\n")
 	dir := t.TempDir()
