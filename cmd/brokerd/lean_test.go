@@ -39,8 +39,7 @@ func TestTheDaemonStaysLean(t *testing.T) {
 	}
 }
 
-// TestTheProgramStaysSmall fails when the linker can no longer leave out what is not
-// called: each page that the program touches is resident in every host and pod.
+// TestTheProgramStaysSmall fails when the linker keeps functions without a caller: each page that the program touches is resident in every host and pod.
 func TestTheProgramStaysSmall(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "brokerd")
 	if out, err := exec.Command("go", "build", "-tags", "grpcnotrace", "-o", path, ".").CombinedOutput(); err != nil {
