@@ -39,7 +39,8 @@ func TestTheDaemonStaysLean(t *testing.T) {
 	}
 }
 
-// TestTheProgramStaysSmall fails when the linker keeps functions without a caller: each page that the program touches is resident in every host and pod.
+// TestTheProgramStaysSmall fails when the linker keeps functions without a caller:
+// each page that the program touches is resident in every host and pod.
 func TestTheProgramStaysSmall(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "brokerd")
 	if out, err := exec.Command("go", "build", "-tags", "grpcnotrace", "-o", path, ".").CombinedOutput(); err != nil {
