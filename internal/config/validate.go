@@ -79,10 +79,11 @@ func (v *validator) config() {
 	for _, name := range names {
 		v.destination(c.Destinations[name])
 	}
-	v.setup("setup", c.Setup, nil)
+	setup := setupRules{v}
+	setup.section("setup", c.Setup, nil)
 	for _, name := range names {
-		v.setup("destinations."+name+".setup", c.Destinations[name].Setup, c.Destinations[name])
-		v.setupFits(c.Destinations[name])
+		setup.section("destinations."+name+".setup", c.Destinations[name].Setup, c.Destinations[name])
+		setup.fits(c.Destinations[name])
 	}
 	v.access(c.Access, names)
 	v.vend(c, names)

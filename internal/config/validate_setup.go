@@ -22,20 +22,24 @@ func runsAsTypes() []string {
 	return []string{RunsEC2, RunsECS, RunsPodIdentity, RunsWebIdentity, RunsRole, RunsUser}
 }
 
-// setup checks a setup section; d is nil for the section of the file.
-func (v *validator) setup(path string, s Setup, d *Destination) {
-	if d != nil && d.Compatible && s != (Setup{}) {
+// setupRules checks the setup sections of the file and of its destinations.
+type setupRules struct{ v *validator }
+
+// section checks a setup section; d is nil for the section of the file.
+func (s setupRules) section(path string, set Setup, d *Destination) {
+	v := s.v
+	if d != nil && d.Compatible && set != (Setup{}) {
 		v.fail(path, "an S3-compatible store has no accounts to set up", "leave setup out")
 		return
 	}
-	v.runsAs(path+".runs_as", s.RunsAs)
-	if s.Boundary != "" {
+	s.runsAs(path+".runs_as", set.RunsAs)
+	if set.Boundary != "" {
 		const hint = "write the full ARN: arn:aws:iam::111122223333:policy/NAME"
-		a, err := awsarn.Parse(s.Boundary)
+		a, err := awsarn.Parse(set.Boundary)
 		switch {
 		case err != nil || a.Service != "iam" || !policyResource.MatchString(a.Resource) ||
 			(!accountID.MatchString(a.Account) && a.Account != "aws"):
-			v.fail(path+".boundary", fmt.Sprintf("%q is not the ARN of a managed policy", s.Boundary), hint)
+			v.fail(path+".boundary", fmt.Sprintf("%q is not the ARN of a managed policy", set.Boundary), hint)
 		case d != nil && accountID.MatchString(a.Account) && a.Account != awsarn.Account(d.Role) && awsarn.Account(d.Role) != "":
 			v.fail(
 				path+".boundary",
@@ -44,21 +48,21 @@ func (v *validator) setup(path string, s Setup, d *Destination) {
 			)
 		}
 	}
-	if s.AccessLogs.Bucket != "" {
-		v.bucket(path+".access_logs.bucket", s.AccessLogs.Bucket)
-		if d != nil && s.AccessLogs.Bucket == d.Bucket {
+	if set.AccessLogs.Bucket != "" {
+		v.bucket(path+".access_logs.bucket", set.AccessLogs.Bucket)
+		if d != nil && set.AccessLogs.Bucket == d.Bucket {
 			v.fail(path+".access_logs.bucket", "a bucket must not log into itself", "name another bucket")
 		}
-	} else if s.AccessLogs.Prefix != "" {
+	} else if set.AccessLogs.Prefix != "" {
 		v.fail(path+".access_logs.bucket", "the bucket of the access logs is missing", "name it, or leave access_logs out")
 	}
-	if s.Trail != "" {
+	if set.Trail != "" {
 		const hint = "write the full ARN: arn:aws:cloudtrail:REGION:ACCOUNT:trail/NAME"
-		a, err := awsarn.Parse(s.Trail)
+		a, err := awsarn.Parse(set.Trail)
 		switch {
 		case err != nil || a.Service != "cloudtrail" || a.Region == "" || !accountID.MatchString(a.Account) ||
 			!trailResource.MatchString(a.Resource):
-			v.fail(path+".trail", fmt.Sprintf("%q is not the ARN of a trail", s.Trail), hint)
+			v.fail(path+".trail", fmt.Sprintf("%q is not the ARN of a trail", set.Trail), hint)
 		case d != nil && accountID.MatchString(d.Owner) && a.Account != d.Owner:
 			v.fail(
 				path+".trail",
@@ -67,15 +71,16 @@ func (v *validator) setup(path string, s Setup, d *Destination) {
 			)
 		}
 	}
-	if d != nil && s.Endpoints != (SetupEndpoints{}) {
+	if d != nil && set.Endpoints != (SetupEndpoints{}) {
 		v.fail(path+".endpoints", "endpoints of setup are for the whole file", "write them under setup: at the top of the file")
 		return
 	}
-	v.endpoint(path+".endpoints.iam", s.Endpoints.IAM)
-	v.endpoint(path+".endpoints.cloudtrail", s.Endpoints.CloudTrail)
+	v.endpoint(path+".endpoints.iam", set.Endpoints.IAM)
+	v.endpoint(path+".endpoints.cloudtrail", set.Endpoints.CloudTrail)
 }
 
-func (v *validator) runsAs(path string, r RunsAs) {
+func (s setupRules) runsAs(path string, r RunsAs) {
+	v := s.v
 	if r == (RunsAs{}) {
 		return
 	}
@@ -84,7 +89,7 @@ func (v *validator) runsAs(path string, r RunsAs) {
 		return
 	}
 	if r.Type == RunsWebIdentity {
-		v.webIdentity(path, r)
+		s.webIdentity(path, r)
 		return
 	}
 	for field, value := range map[string]string{".provider": r.Provider, ".subject": r.Subject, ".audience": r.Audience} {
@@ -114,7 +119,8 @@ func (v *validator) runsAs(path string, r RunsAs) {
 	}
 }
 
-func (v *validator) webIdentity(path string, r RunsAs) {
+func (s setupRules) webIdentity(path string, r RunsAs) {
+	v := s.v
 	if r.Principal != "" {
 		v.fail(path+".principal", "a web identity has no principal before the destination's role", "leave it out; name provider and subject")
 	}
@@ -138,9 +144,10 @@ func (v *validator) webIdentity(path string, r RunsAs) {
 	}
 }
 
-// setupFits compares the settings of setup with those of the daemon for a destination.
-// v.cfg must be complete.
-func (v *validator) setupFits(d *Destination) {
+// fits compares the settings of setup with those of the daemon for a destination.
+// The configuration must be complete.
+func (s setupRules) fits(d *Destination) {
+	v := s.v
 	if d.Compatible {
 		return
 	}

@@ -27,7 +27,8 @@ func (v *validator) watches(c *Config, names []string) {
 		if v.faulty[at] {
 			continue
 		}
-		v.watch(at, &c.Watch[i], names)
+		rules := watchRules{v: v, at: at, w: &c.Watch[i], names: names}
+		rules.check()
 		for _, other := range c.Watch[:i] {
 			if other.Name == c.Watch[i].Name && other.Name != "" {
 				v.fail(at+".name", fmt.Sprintf("another watch has the name %q", other.Name),
@@ -37,29 +38,38 @@ func (v *validator) watches(c *Config, names []string) {
 	}
 }
 
-func (v *validator) watch(at string, w *Watch, names []string) {
+// watchRules checks one watch, and parses its globs and templates.
+type watchRules struct {
+	v     *validator
+	at    string // the path of the watch in the file
+	w     *Watch
+	names []string // of the destinations
+}
+
+func (r *watchRules) check() {
+	v, at, w := r.v, r.at, r.w
 	if !watchName.MatchString(w.Name) {
 		v.fail(at+".name", fmt.Sprintf("%q is not the name of a watch", w.Name),
 			"1 to 64 characters of a-z 0-9 . _ -, beginning and ending with a letter or digit")
 	}
-	v.globs(at, w)
+	r.globs()
 	switch d := v.cfg.Destinations[w.Destination]; {
 	case w.Destination == "":
 		v.fail(at+".destination", "the watch names no destination", "write destination: with the name of one")
 	case d == nil:
-		v.fail(at+".destination", fmt.Sprintf("unknown destination %q", w.Destination), didYouMean(w.Destination, "destinations", names))
+		v.fail(at+".destination", fmt.Sprintf("unknown destination %q", w.Destination), didYouMean(w.Destination, "destinations", r.names))
 	case d.FixedKey && !v.faulty[at+".destination"]:
 		v.fail(at+".destination", "the destination has fixed_key, so that a file sent again would replace an object",
 			"use a destination whose key has {id}")
 	case w.AfterState == StateSpooled && !d.Spools():
 		v.fail(at+".after_state", "the destination does not spool", "write after_state: stored, or give the destination durability spool")
 	}
-	v.owner(at, w)
-	v.finished(at+".finished", w.Finished)
-	v.after(at, w)
-	v.objectName(at, w)
-	v.word(at+".after_state", w.AfterState, StateStored, StateSpooled)
-	v.word(at+".order", w.Order, OrderMtime, OrderName)
+	r.owner()
+	r.finished()
+	r.after()
+	r.objectName()
+	r.word("after_state", w.AfterState, StateStored, StateSpooled)
+	r.word("order", w.Order, OrderMtime, OrderName)
 	if _, date := w.SinceTime(); !date && w.Since != SinceBeginning && w.Since != SinceStart {
 		v.fail(at+".since", fmt.Sprintf("%q is not a time", w.Since), "write beginning, start, or a date: 2026-01-31, or 2026-01-31T12:00:00Z")
 	}
@@ -72,15 +82,17 @@ func (v *validator) watch(at string, w *Watch, names []string) {
 	}
 }
 
-func (v *validator) word(at, word string, known ...string) {
+// word checks that the value of a field is a known word.
+func (r *watchRules) word(field, word string, known ...string) {
 	if !slices.Contains(known, word) {
-		v.fail(at, fmt.Sprintf("unknown value %q", word), didYouMean(word, "values", known))
+		r.v.fail(r.at+"."+field, fmt.Sprintf("unknown value %q", word), didYouMean(word, "values", known))
 	}
 }
 
 const globHint = "for example /var/log/app/**/*.gz"
 
-func (v *validator) globs(at string, w *Watch) {
+func (r *watchRules) globs() {
+	v, at, w := r.v, r.at, r.w
 	if len(w.Paths) == 0 {
 		v.fail(at+".paths", "the watch names no files", "write paths: with a list of globs, "+globHint)
 	}
@@ -106,7 +118,8 @@ func (v *validator) globs(at string, w *Watch) {
 	}
 }
 
-func (v *validator) owner(at string, w *Watch) {
+func (r *watchRules) owner() {
+	v, at, w := r.v, r.at, r.w
 	if w.Owner.UID != "" && !validID(w.Owner.UID) {
 		v.fail(at+".owner.uid", fmt.Sprintf("%q is not a user", w.Owner.UID), "write a user name or number")
 	}
@@ -124,7 +137,8 @@ func (v *validator) owner(at string, w *Watch) {
 	}
 }
 
-func (v *validator) finished(at string, f Finished) {
+func (r *watchRules) finished() {
+	v, at, f := r.v, r.at+".finished", r.w.Finished
 	if f.Idle != 0 {
 		v.durationWithin(at+".idle", f.Idle, leastScan, 24*time.Hour)
 	} else if !f.Closed && f.Marker == "" {
@@ -140,8 +154,9 @@ func (v *validator) finished(at string, f Finished) {
 	}
 }
 
-func (v *validator) after(at string, w *Watch) {
-	v.word(at+".after", w.After, AfterKeep, AfterDelete, AfterMove)
+func (r *watchRules) after() {
+	v, at, w := r.v, r.at, r.w
+	r.word("after", w.After, AfterKeep, AfterDelete, AfterMove)
 	switch {
 	case w.After == AfterMove && w.MoveTo == "":
 		v.fail(at+".move_to", "after: move needs a directory", "write move_to: with an absolute path on the file system of the files")
@@ -155,7 +170,8 @@ func (v *validator) after(at string, w *Watch) {
 	}
 }
 
-func (v *validator) objectName(at string, w *Watch) {
+func (r *watchRules) objectName() {
+	v, at, w := r.v, r.at, r.w
 	var match *regexp.Regexp
 	if w.Match != "" {
 		var err error
