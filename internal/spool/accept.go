@@ -79,7 +79,7 @@ func (s *Spool) Accept(ctx context.Context, h Header, body Body) (st Status, kno
 	st = r.status(&foot.header)
 	s.notify()
 	s.mu.Unlock()
-	s.emit(Event{Kind: EventAccepted, ID: h.ID, Destination: h.Destination, UID: h.UID, Size: foot.size})
+	s.events.emit(Event{Kind: EventAccepted, ID: h.ID, Destination: h.Destination, UID: h.UID, Size: foot.size})
 	return st, false, nil
 }
 
@@ -88,7 +88,7 @@ func (s *Spool) receive(ctx context.Context, id ulid.ULID, h *Header, body Body,
 	temporary, name := nameOf(id, dirQueue, extTemporary), nameOf(id, dirQueue, extObject)
 	// The claim makes this call the only user of the id: an existing file of that
 	// name is a leftover that an earlier call could not remove.
-	f, err := s.fs.OpenFile(s.path(temporary), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := s.dir.fs.OpenFile(s.dir.path(temporary), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return nil, ioError("create", temporary, err)
 	}
@@ -99,7 +99,7 @@ func (s *Spool) receive(ctx context.Context, id ulid.ULID, h *Header, body Body,
 			_ = f.Close()
 		}
 		if !kept {
-			s.removeQuietly(present)
+			s.dir.removeQuietly(present)
 		}
 	}()
 
@@ -131,11 +131,11 @@ func (s *Spool) receive(ctx context.Context, id ulid.ULID, h *Header, body Body,
 	if err := f.Close(); err != nil {
 		return nil, ioError("close", temporary, err)
 	}
-	if err := s.fs.Rename(s.path(temporary), s.path(name)); err != nil {
+	if err := s.dir.fs.Rename(s.dir.path(temporary), s.dir.path(name)); err != nil {
 		return nil, ioError("rename", name, err)
 	}
 	present = name
-	if err := s.queueDir.commit(); err != nil {
+	if err := s.dir.queue.commit(); err != nil {
 		return nil, ioError("sync directory", dirQueue, err)
 	}
 	kept = true

@@ -21,13 +21,13 @@ type cause struct {
 	From   string        `json:"from,omitempty"`
 }
 
-func (s *Spool) readReason(id ulid.ULID) (cause, error) {
-	return s.readCause(nameOf(id, dirDead, extReason))
+func (d *directory) readReason(id ulid.ULID) (cause, error) {
+	return d.readCause(nameOf(id, dirDead, extReason))
 }
 
-func (s *Spool) readCause(name string) (cause, error) {
+func (d *directory) readCause(name string) (cause, error) {
 	var why cause
-	f, err := s.fs.OpenFile(s.path(name), os.O_RDONLY, 0)
+	f, err := d.fs.OpenFile(d.path(name), os.O_RDONLY, 0)
 	if err != nil {
 		return why, ioError("open", name, err)
 	}
@@ -49,17 +49,17 @@ func (s *Spool) readCause(name string) (cause, error) {
 // transfer moves a file to another directory. A rename between two directories
 // may be half done after a crash on some file systems; a link first is not: the
 // file is in one of them at every moment.
-func (s *Spool) transfer(from, to string) error {
-	err := s.fs.Link(s.path(from), s.path(to))
+func (d *directory) transfer(from, to string) error {
+	err := d.fs.Link(d.path(from), d.path(to))
 	// An earlier call may have failed after any of its steps; continue from there.
-	done := errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) && s.exists(to)
+	done := errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) && d.exists(to)
 	if err != nil && !done {
 		return ioError("link", to, err)
 	}
-	if err := s.fs.SyncDir(s.path(path.Dir(to))); err != nil {
+	if err := d.fs.SyncDir(d.path(path.Dir(to))); err != nil {
 		return ioError("sync directory", path.Dir(to), err)
 	}
-	if err := s.fs.Remove(s.path(from)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := d.fs.Remove(d.path(from)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return ioError("remove", from, err)
 	}
 	return nil
@@ -67,32 +67,32 @@ func (s *Spool) transfer(from, to string) error {
 
 // moveToDead moves the file of an object that cannot be delivered to dead/. Its
 // journal stays in queue/, because an operator may retry the object.
-func (s *Spool) moveToDead(id ulid.ULID, why cause) error {
+func (d *directory) moveToDead(id ulid.ULID, why cause) error {
 	text, err := line(why)
 	if err != nil {
 		return err
 	}
 	// The reason comes first: recovery does not take a dead file without one.
-	if err := s.writeSmall(nameOf(id, dirDead, extReason), text); err != nil {
+	if err := d.writeSmall(nameOf(id, dirDead, extReason), text); err != nil {
 		return err
 	}
 	from := nameOf(id, dirQueue, extObject)
-	if _, err := s.fs.Stat(s.path(from)); errors.Is(err, fs.ErrNotExist) {
+	if _, err := d.fs.Stat(d.path(from)); errors.Is(err, fs.ErrNotExist) {
 		return nil // the file was removed by hand: there is no file to move
 	}
-	return s.transfer(from, nameOf(id, dirDead, extObject))
+	return d.transfer(from, nameOf(id, dirDead, extObject))
 }
 
 // reviveFromDead moves the file of a dead object back to queue/.
-func (s *Spool) reviveFromDead(id ulid.ULID) error {
+func (d *directory) reviveFromDead(id ulid.ULID) error {
 	dead, queued := nameOf(id, dirDead, extObject), nameOf(id, dirQueue, extObject)
-	if err := s.transfer(dead, queued); err != nil {
+	if err := d.transfer(dead, queued); err != nil {
 		return err
 	}
-	s.removeQuietly(nameOf(id, dirDead, extReason))
+	d.removeQuietly(nameOf(id, dirDead, extReason))
 	// Without this sync the next start could find the object in dead/ after it was
 	// delivered.
-	if err := s.deadDir.commit(); err != nil {
+	if err := d.dead.commit(); err != nil {
 		return ioError("sync directory", dirDead, err)
 	}
 	return nil

@@ -58,7 +58,7 @@ func (s *Spool) Drop(ctx context.Context, id string, force bool) error {
 	s.forget(r)
 	s.settled(u)
 	s.mu.Unlock()
-	s.emit(event)
+	s.events.emit(event)
 	return nil
 }
 
@@ -72,17 +72,17 @@ func (s *Spool) drop(ctx context.Context, id ulid.ULID, journaled, force bool) e
 	for _, name := range []string{
 		nameOf(id, dirQueue, extObject), nameOf(id, dirDead, extObject), nameOf(id, dirDead, extReason),
 	} {
-		if err := s.discard(name); err != nil {
+		if err := s.dir.discard(name); err != nil {
 			return err
 		}
 	}
 	if journaled {
-		s.removeQuietly(nameOf(id, dirQueue, extJournal))
+		s.dir.removeQuietly(nameOf(id, dirQueue, extJournal))
 	}
-	if err := s.queueDir.commit(); err != nil {
+	if err := s.dir.queue.commit(); err != nil {
 		return ioError("sync directory", dirQueue, err)
 	}
-	if err := s.deadDir.commit(); err != nil {
+	if err := s.dir.dead.commit(); err != nil {
 		return ioError("sync directory", dirDead, err)
 	}
 	return nil

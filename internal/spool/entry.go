@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"os"
 
 	"github.com/oklog/ulid/v2"
 )
@@ -20,24 +19,9 @@ type Entry struct {
 	journal *journal
 }
 
-// openObject opens the data file of an object. A file of another user is refused: that
-// user could have chosen its content, or could change it while it is delivered.
-func (s *Spool) openObject(name string) (File, error) {
-	f, err := s.fs.OpenFile(s.path(name), os.O_RDONLY, 0)
-	if err != nil {
-		return nil, ioError("open", name, err)
-	}
-	if onDisk, ok := f.(osFile); ok {
-		if err := onDisk.checkOwner(); err != nil {
-			return nil, ioError("open", name, errors.Join(err, f.Close()))
-		}
-	}
-	return f, nil
-}
-
 // openEntry opens the data file of an object and reads its footer.
 func (s *Spool) openEntry(id ulid.ULID, name string, journaled bool) (*Entry, error) {
-	f, err := s.openObject(name)
+	f, err := s.dir.openObject(name)
 	if err != nil {
 		return nil, err
 	}
@@ -55,9 +39,9 @@ func (s *Spool) openEntry(id ulid.ULID, name string, journaled bool) (*Entry, er
 		}
 		return nil, ioError("read", name, err)
 	}
-	e := &Entry{s: s, id: id, file: f, foot: foot, journal: &journal{s: s, name: nameOf(id, dirQueue, extJournal)}}
+	e := &Entry{s: s, id: id, file: f, foot: foot, journal: &journal{dir: s.dir, name: nameOf(id, dirQueue, extJournal)}}
 	if journaled {
-		e.journal = s.loadJournal(e.journal.name)
+		e.journal = s.dir.loadJournal(e.journal.name)
 	}
 	return e, nil
 }

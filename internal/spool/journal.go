@@ -65,7 +65,7 @@ func (p *progress) apply(m journalLine) {
 
 // journal is the append-only file next to an object that is sent in parts.
 type journal struct {
-	s    *Spool
+	dir  *directory
 	name string // relative
 
 	mu   sync.Mutex
@@ -75,9 +75,9 @@ type journal struct {
 
 // loadJournal reads a journal. A missing or unreadable journal counts as empty, and
 // the object is sent again from its first part.
-func (s *Spool) loadJournal(name string) *journal {
-	j := &journal{s: s, name: name}
-	f, err := s.fs.OpenFile(s.path(name), os.O_RDONLY, 0)
+func (d *directory) loadJournal(name string) *journal {
+	j := &journal{dir: d, name: name}
+	f, err := d.fs.OpenFile(d.path(name), os.O_RDONLY, 0)
 	if err != nil {
 		return j
 	}
@@ -103,7 +103,7 @@ func (j *journal) append(m journalLine, durable bool) error {
 		return err
 	}
 	if j.file == nil {
-		j.file, err = j.s.fs.OpenFile(j.s.path(j.name), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+		j.file, err = j.dir.fs.OpenFile(j.dir.path(j.name), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 		if err != nil {
 			return ioError("open", j.name, err)
 		}
@@ -119,7 +119,7 @@ func (j *journal) append(m journalLine, durable bool) error {
 			j.abandon()
 			return ioError("sync", j.name, err)
 		}
-		if err := j.s.queueDir.commit(); err != nil {
+		if err := j.dir.queue.commit(); err != nil {
 			return ioError("sync directory", dirQueue, err)
 		}
 	}

@@ -149,7 +149,7 @@ func (s *Spool) revive(id ulid.ULID) (*destQueue, error) {
 	dead := r.state == Dead
 	s.mu.Unlock()
 	if dead {
-		if err := s.reviveFromDead(id); err != nil {
+		if err := s.dir.reviveFromDead(id); err != nil {
 			return nil, err
 		}
 	}

@@ -40,11 +40,14 @@ type Event struct {
 // goroutines. Event must not block.
 type Observer interface{ Event(Event) }
 
-func (s *Spool) emit(events ...Event) {
-	if s.opts.Observer == nil {
+// events passes events on to an observer; to may be nil.
+type events struct{ to Observer }
+
+func (e events) emit(list ...Event) {
+	if e.to == nil {
 		return
 	}
-	for _, e := range events {
-		s.opts.Observer.Event(e)
+	for _, one := range list {
+		e.to.Event(one)
 	}
 }

@@ -31,7 +31,7 @@ func (s *Spool) delivered(r *record, head *Header, result json.RawMessage) {
 		s.unlink(r)
 		if ref, err = s.receipts.append(rec); err != nil {
 			ref = receiptRef{idem: r.idem, lost: rec}
-			s.emit(Event{Kind: EventReceiptLost, ID: rec.ID, Destination: rec.Destination, UID: rec.UID, Err: err})
+			s.events.emit(Event{Kind: EventReceiptLost, ID: rec.ID, Destination: rec.Destination, UID: rec.UID, Err: err})
 		}
 	default:
 		s.receiptFailed(r, result, err)
@@ -51,23 +51,23 @@ func (s *Spool) delivered(r *record, head *Header, result json.RawMessage) {
 	s.settled(r.id)
 	s.mu.Unlock()
 
-	s.emit(Event{
+	s.events.emit(Event{
 		Kind: EventDelivered, ID: rec.ID, Destination: rec.Destination, UID: rec.UID, Size: rec.Size,
 		Attempts: rec.Attempts, Delay: now.Sub(rec.Received),
 	})
 	if resumed {
-		s.emit(Event{Kind: EventResumed, Destination: rec.Destination})
+		s.events.emit(Event{Kind: EventResumed, Destination: rec.Destination})
 	}
 }
 
 // unlink removes the files of a delivered object.
 func (s *Spool) unlink(r *record) {
-	s.removeQuietly(nameOf(r.id, dirQueue, extObject))
+	s.dir.removeQuietly(nameOf(r.id, dirQueue, extObject))
 	s.mu.Lock()
 	journaled := r.journaled
 	s.mu.Unlock()
 	if journaled {
-		s.removeQuietly(nameOf(r.id, dirQueue, extJournal))
+		s.dir.removeQuietly(nameOf(r.id, dirQueue, extJournal))
 	}
 }
 
@@ -93,7 +93,7 @@ func (s *Spool) receiptFailed(r *record, result json.RawMessage, err error) {
 	}
 	s.back(r)
 	s.mu.Unlock()
-	s.emit(event)
+	s.events.emit(event)
 }
 
 // succeeded settles a successful delivery for its queue; mu is held.
@@ -121,7 +121,7 @@ func (s *Spool) forget(r *record) {
 func (s *Spool) failed(r *record, epoch int, f awserr.Failure) {
 	if f.Disposition == awserr.Dead {
 		why := cause{Reason: f.Reason, Error: f.Err.Error(), At: time.Now().UTC()}
-		if err := s.moveToDead(r.id, why); err != nil {
+		if err := s.dir.moveToDead(r.id, why); err != nil {
 			// It stays in the queue; the next attempt will have the same result.
 			f = awserr.Failure{Disposition: awserr.Retry, Reason: f.Reason, Err: err}
 		}
@@ -167,7 +167,7 @@ func (s *Spool) failed(r *record, epoch int, f awserr.Failure) {
 		s.back(r)
 	}
 	s.mu.Unlock()
-	s.emit(event)
+	s.events.emit(event)
 }
 
 // park parks a queue, or schedules the next probe of a parked one; mu is held. It

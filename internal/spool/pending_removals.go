@@ -10,23 +10,51 @@ import (
 
 // removeQuietly removes a file that is no longer needed. When the removal fails,
 // removePending repeats it.
-func (s *Spool) removeQuietly(name string) {
-	if err := s.fs.Remove(s.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		s.mu.Lock()
-		s.pendingRemovals[name] = struct{}{}
-		s.mu.Unlock()
-		s.emit(Event{Kind: EventFilePendingRemoval, File: name, Err: err})
+func (d *directory) removeQuietly(name string) {
+	if err := d.fs.Remove(d.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		d.mu.Lock()
+		d.pendingRemovals[name] = struct{}{}
+		d.mu.Unlock()
+		d.events.emit(Event{Kind: EventFilePendingRemoval, File: name, Err: err})
 	}
+}
+
+// pending returns the names of the files that could not be removed before.
+func (d *directory) pending() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Collect(maps.Keys(d.pendingRemovals))
+}
+
+func (d *directory) notPending(name string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.pendingRemovals, name)
+}
+
+// unlinked reports whether the data of all delivered objects is gone from the
+// medium. A receipt must outlive its data, because it prevents another delivery.
+func (d *directory) unlinked() bool {
+	d.mu.Lock()
+	for name := range d.pendingRemovals {
+		if path.Ext(name) == extObject {
+			d.mu.Unlock()
+			return false
+		}
+	}
+	d.mu.Unlock()
+	err := d.queue.commit()
+	if err != nil {
+		d.events.emit(Event{Kind: EventFilePendingRemoval, File: dirQueue, Err: err})
+	}
+	return err == nil
 }
 
 // removePending removes the files that could not be removed before.
 func (s *Spool) removePending() {
-	s.mu.Lock()
-	names := slices.Collect(maps.Keys(s.pendingRemovals))
-	s.mu.Unlock()
-	for _, name := range names {
+	for _, name := range s.dir.pending() {
 		if mine, ok := s.unowned(name); ok {
-			s.removeQuietly(name)
+			s.dir.removeQuietly(name)
 			mine.release()
 		}
 	}
@@ -41,8 +69,6 @@ func (s *Spool) unowned(name string) (mine *claim, ok bool) {
 			return nil, false
 		}
 	}
-	s.mu.Lock()
-	delete(s.pendingRemovals, name)
-	s.mu.Unlock()
+	s.dir.notPending(name)
 	return mine, true
 }

@@ -165,7 +165,7 @@ func (s *Spool) freeLocked(destination string, n int64) error {
 	if floor <= 0 {
 		return nil
 	}
-	space, err := s.fs.Space(s.opts.Dir)
+	space, err := s.dir.fs.Space(s.opts.Dir)
 	if err != nil {
 		return ioError("statfs", ".", err)
 	}

@@ -74,7 +74,7 @@ type receiptFile struct {
 
 // receiptLog is all log files. The active file takes new receipts.
 type receiptLog struct {
-	s *Spool
+	dir *directory
 
 	mu     sync.Mutex
 	number uint64
@@ -138,13 +138,13 @@ func (l *receiptLog) current(now time.Time) (*receiptFile, error) {
 	}
 	l.number++
 	name := fmt.Sprintf("%s/%020d%s", dirReceipts, l.number, extLog)
-	file, err := l.s.fs.OpenFile(l.s.path(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o600)
+	file, err := l.dir.fs.OpenFile(l.dir.path(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, ioError("create", name, err)
 	}
-	if err := l.s.fs.SyncDir(l.s.path(dirReceipts)); err != nil {
+	if err := l.dir.fs.SyncDir(l.dir.path(dirReceipts)); err != nil {
 		_ = file.Close()
-		l.s.removeQuietly(name)
+		l.dir.removeQuietly(name)
 		return nil, ioError("sync directory", dirReceipts, err)
 	}
 	l.active = &receiptFile{name: name, file: file, opened: now, newest: now}
@@ -181,7 +181,7 @@ func (l *receiptLog) read(ref receiptRef) (*receipt, error) {
 	if ref.lost != nil {
 		return ref.lost, nil
 	}
-	f, err := l.s.fs.OpenFile(l.s.path(ref.log.name), os.O_RDONLY, 0)
+	f, err := l.dir.fs.OpenFile(l.dir.path(ref.log.name), os.O_RDONLY, 0)
 	if err != nil {
 		return nil, ioError("open", ref.log.name, err)
 	}
@@ -197,10 +197,11 @@ func (l *receiptLog) read(ref receiptRef) (*receipt, error) {
 	return &r, nil
 }
 
-// recover reads all logs, oldest first, and calls found with each receipt.
-func (l *receiptLog) recover(found func(id ulid.ULID, r *receipt, ref receiptRef)) error {
+// recover reads all logs, oldest first, and calls found with each receipt, and damaged
+// with each log that cannot be read.
+func (l *receiptLog) recover(found func(id ulid.ULID, r *receipt, ref receiptRef), damaged func(name string, why error)) error {
 	var numbers []uint64
-	err := l.s.fs.ReadDir(l.s.path(dirReceipts), func(name string) error {
+	err := l.dir.fs.ReadDir(l.dir.path(dirReceipts), func(name string) error {
 		digits, ok := strings.CutSuffix(name, extLog)
 		if n, err := strconv.ParseUint(digits, 10, 64); ok && err == nil {
 			numbers = append(numbers, n)
@@ -218,7 +219,7 @@ func (l *receiptLog) recover(found func(id ulid.ULID, r *receipt, ref receiptRef
 			// A lost receipt causes one more delivery at most. Keep the log as long as a
 			// new one.
 			f.newest = time.Now()
-			l.s.setAside(f.name, err)
+			damaged(f.name, err)
 		}
 		l.logs = append(l.logs, f)
 		l.count += f.count
@@ -227,7 +228,7 @@ func (l *receiptLog) recover(found func(id ulid.ULID, r *receipt, ref receiptRef
 }
 
 func (l *receiptLog) replay(f *receiptFile, found func(id ulid.ULID, r *receipt, ref receiptRef)) error {
-	file, err := l.s.fs.OpenFile(l.s.path(f.name), os.O_RDONLY, 0)
+	file, err := l.dir.fs.OpenFile(l.dir.path(f.name), os.O_RDONLY, 0)
 	if err != nil {
 		return ioError("open", f.name, err)
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
-	"path"
 	"sync"
 	"time"
 
@@ -151,7 +150,7 @@ func (s *Spool) back(r *record) {
 // clean is one round of housekeeping.
 func (s *Spool) clean(now time.Time) {
 	s.removePending()
-	if gone := s.receipts.expired(now, s.opts.ReceiptAge, s.opts.ReceiptCount, s.unlinked); len(gone) > 0 {
+	if gone := s.receipts.expired(now, s.opts.ReceiptAge, s.opts.ReceiptCount, s.dir.unlinked); len(gone) > 0 {
 		s.mu.Lock()
 		for id, ref := range s.done {
 			if gone[ref.log] {
@@ -163,28 +162,10 @@ func (s *Spool) clean(now time.Time) {
 		}
 		s.mu.Unlock()
 		for f := range gone {
-			s.removeQuietly(f.name)
+			s.dir.removeQuietly(f.name)
 		}
 	}
 	s.rewrite()
-}
-
-// unlinked reports whether the data of all delivered objects is gone from the
-// medium. A receipt must outlive its data, because it prevents another delivery.
-func (s *Spool) unlinked() bool {
-	s.mu.Lock()
-	for name := range s.pendingRemovals {
-		if path.Ext(name) == extObject {
-			s.mu.Unlock()
-			return false
-		}
-	}
-	s.mu.Unlock()
-	err := s.queueDir.commit()
-	if err != nil {
-		s.emit(Event{Kind: EventFilePendingRemoval, File: dirQueue, Err: err})
-	}
-	return err == nil
 }
 
 // rewrite writes the receipts for which the disk had no room.

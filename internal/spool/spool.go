@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -60,12 +58,10 @@ type Options struct {
 // Spool is an open spool. Its methods may be called from several goroutines.
 type Spool struct {
 	opts     Options
-	fs       FS
-	lock     io.Closer
+	dir      *directory
+	events   events
 	warnings []string
 	recovery Recovery
-	queueDir groupSync
-	deadDir  groupSync
 	receipts *receiptLog
 	large    sync.Pool
 	small    sync.Pool
@@ -75,30 +71,29 @@ type Spool struct {
 	accepts sync.WaitGroup
 	wake    chan struct{}
 
-	mu              sync.Mutex
-	closed          bool
-	ran             chan struct{} // closed when Run has returned; nil when it does not run
-	records         map[ulid.ULID]*record
-	idems           map[idem]ulid.ULID
-	done            map[ulid.ULID]receiptRef
-	claims          map[claimKey]*claim
-	queues          map[string]*destQueue
-	order           []*destQueue
-	cursor          int
-	delivering      int
-	total           int64
-	unwritten       int64 // bytes that are reserved and not on disk yet
-	userBytes       map[uint32]int64
-	reservations    map[*reservation]struct{} // of objects that are received
-	limits          limits
-	scanned         time.Time // when findOldest last scanned all records
-	waiters         map[ulid.ULID][]chan struct{}
-	changed         chan struct{} // closed at the next change; nil when no call waits
-	pendingRemovals map[string]struct{}
-	unrecovered     map[string]*unrecovered // by name: files of accepted objects that cannot be used
-	rereadAt        time.Time               // when Run reads unreadable files again
-	rereadWait      time.Duration
-	rand            *rand.Rand
+	mu           sync.Mutex
+	closed       bool
+	ran          chan struct{} // closed when Run has returned; nil when it does not run
+	records      map[ulid.ULID]*record
+	idems        map[idem]ulid.ULID
+	done         map[ulid.ULID]receiptRef
+	claims       map[claimKey]*claim
+	queues       map[string]*destQueue
+	order        []*destQueue
+	cursor       int
+	delivering   int
+	total        int64
+	unwritten    int64 // bytes that are reserved and not on disk yet
+	userBytes    map[uint32]int64
+	reservations map[*reservation]struct{} // of objects that are received
+	limits       limits
+	scanned      time.Time // when findOldest last scanned all records
+	waiters      map[ulid.ULID][]chan struct{}
+	changed      chan struct{}           // closed at the next change; nil when no call waits
+	unrecovered  map[string]*unrecovered // by name: files of accepted objects that cannot be used
+	rereadAt     time.Time               // when Run reads unreadable files again
+	rereadWait   time.Duration
+	rand         *rand.Rand
 }
 
 // limits bound all destinations together.
@@ -126,30 +121,30 @@ func Open(o Options) (*Spool, error) {
 		o.Rand = rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
 	}
 	s := &Spool{
-		opts: o, fs: o.FS, rand: o.Rand, wake: make(chan struct{}, 1),
+		opts: o, dir: newDirectory(o.Dir, o.FS, events{o.Observer}), events: events{o.Observer}, rand: o.Rand, wake: make(chan struct{}, 1),
 		records: map[ulid.ULID]*record{}, idems: map[idem]ulid.ULID{}, done: map[ulid.ULID]receiptRef{},
 		claims: map[claimKey]*claim{}, queues: map[string]*destQueue{}, userBytes: map[uint32]int64{}, reservations: map[*reservation]struct{}{},
-		waiters: map[ulid.ULID][]chan struct{}{}, pendingRemovals: map[string]struct{}{},
+		waiters:     map[ulid.ULID][]chan struct{}{},
 		unrecovered: map[string]*unrecovered{}, rereadWait: rereadFirst,
 	}
-	s.receipts = &receiptLog{s: s}
-	s.queueDir.sync = func() error { return s.fs.SyncDir(s.path(dirQueue)) }
-	s.deadDir.sync = func() error { return s.fs.SyncDir(s.path(dirDead)) }
+	s.receipts = &receiptLog{dir: s.dir}
 	s.large.New = func() any { b := make([]byte, largeBuffer); return &b }
 	s.small.New = func() any { b := make([]byte, smallBuffer); return &b }
 	s.life, s.end = context.WithCancel(context.Background())
 	s.Reload(o.Destinations, o.Total, o.PerUID, o.MinFree)
 
-	if err := s.prepare(); err != nil {
+	warning, err := s.dir.prepare(o.AllowVolatile)
+	if err != nil {
 		return nil, err
 	}
+	if warning != "" {
+		s.warnings = append(s.warnings, warning)
+	}
 	if err := s.recover(); err != nil {
-		return nil, errors.Join(err, s.lock.Close())
+		return nil, errors.Join(err, s.dir.lock.Close())
 	}
 	return s, nil
 }
-
-func (s *Spool) path(name string) string { return filepath.Join(s.opts.Dir, name) }
 
 func nameOf(id ulid.ULID, dir, ext string) string { return dir + "/" + id.String() + ext }
 
@@ -177,7 +172,7 @@ func (s *Spool) Close() error {
 	}
 	s.accepts.Wait()
 	s.receipts.close()
-	if err := s.lock.Close(); err != nil {
+	if err := s.dir.lock.Close(); err != nil {
 		return ioError("close", "lock", err)
 	}
 	return nil

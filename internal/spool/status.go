@@ -56,7 +56,7 @@ func (s *Spool) status(id ulid.ULID) (Status, bool) {
 	if r != nil {
 		// The file may move between the two directories meanwhile.
 		for _, dir := range []string{dirQueue, dirDead} {
-			if foot, err := s.footerOf(id, nameOf(id, dir, extObject)); err == nil {
+			if foot, err := s.dir.footerOf(id, nameOf(id, dir, extObject)); err == nil {
 				head = &foot.header
 				break
 			}

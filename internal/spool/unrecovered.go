@@ -78,7 +78,7 @@ func (s *Spool) unrecoveredNow() []*unrecovered {
 	list := slices.Collect(maps.Values(s.unrecovered))
 	s.mu.Unlock()
 	list = slices.DeleteFunc(list, func(u *unrecovered) bool {
-		_, err := s.fs.Stat(s.path(u.name))
+		_, err := s.dir.fs.Stat(s.dir.path(u.name))
 		if !errors.Is(err, fs.ErrNotExist) {
 			return false
 		}
@@ -122,7 +122,7 @@ func (s *Spool) setAside(name string, why error) {
 func (s *Spool) markUnreadable(name string, why error) *unrecovered {
 	u := &unrecovered{name: name, state: Unreadable, since: time.Now().UTC()}
 	u.id, _, _ = splitName(path.Base(name))
-	info, err := s.fs.Stat(s.path(name))
+	info, err := s.dir.fs.Stat(s.dir.path(name))
 	if err == nil {
 		u.size = info.Size()
 	}
@@ -150,7 +150,7 @@ func errnoOf(err error) error {
 
 // repair tells an operator how to make a file readable; info may be nil.
 func (s *Spool) repair(name string, info fs.FileInfo, why error) string {
-	full := s.path(name)
+	full := s.dir.path(name)
 	switch {
 	case errors.Is(why, fs.ErrPermission):
 		uid, owner := os.Geteuid(), "another user"
@@ -178,15 +178,15 @@ func (s *Spool) moveToQuarantine(name string, why error) *unrecovered {
 	aside := dirQuarantine + "/" + path.Base(name)
 	u := &unrecovered{name: aside, state: Quarantined, since: time.Now().UTC()}
 	u.id, _, _ = splitName(path.Base(name))
-	if info, err := s.fs.Stat(s.path(name)); err == nil {
+	if info, err := s.dir.fs.Stat(s.dir.path(name)); err == nil {
 		u.size = info.Size()
 	}
 	text, err := line(cause{Reason: reason.Unreadable, Error: why.Error(), At: u.since, From: name})
 	if err == nil {
-		err = s.writeSmall(aside+extReason, text)
+		err = s.dir.writeSmall(aside+extReason, text)
 	}
 	if err == nil {
-		err = s.transfer(name, aside)
+		err = s.dir.transfer(name, aside)
 	}
 	u.text = quarantineText(aside, why.Error())
 	if err != nil {
@@ -206,21 +206,21 @@ func quarantineText(name, why string) string {
 
 // recoverQuarantine lists the files that earlier starts moved to quarantine/.
 func (s *Spool) recoverQuarantine() error {
-	err := s.fs.ReadDir(s.path(dirQuarantine), func(base string) error {
+	err := s.dir.fs.ReadDir(s.dir.path(dirQuarantine), func(base string) error {
 		name := dirQuarantine + "/" + base
 		if strings.HasSuffix(base, extTemporary) {
-			return s.discard(name)
+			return s.dir.discard(name)
 		}
 		if strings.HasSuffix(base, extReason) {
 			return nil
 		}
 		u := &unrecovered{name: name, state: Quarantined, since: time.Now().UTC()}
 		u.id, _, _ = splitName(base)
-		if info, err := s.fs.Stat(s.path(name)); err == nil {
+		if info, err := s.dir.fs.Stat(s.dir.path(name)); err == nil {
 			u.size = info.Size()
 		}
 		why := "its reason cannot be read"
-		if c, err := s.readCause(name + extReason); err == nil {
+		if c, err := s.dir.readCause(name + extReason); err == nil {
 			why, u.since = c.Error, c.At
 		}
 		u.text = quarantineText(name, why)
@@ -251,7 +251,7 @@ func (s *Spool) reread(u *unrecovered) error {
 		return nil // the object was sent again: its new file replaces this one
 	}
 	defer mine.release()
-	foot, err := s.footerOf(u.id, u.name)
+	foot, err := s.dir.footerOf(u.id, u.name)
 	var corrupt *CorruptError
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -259,7 +259,7 @@ func (s *Spool) reread(u *unrecovered) error {
 		return nil
 	case errors.As(err, &corrupt):
 		moved := s.moveToQuarantine(u.name, err)
-		s.emit(Event{Kind: EventQuarantined, File: u.name, Err: errors.New(moved.text)})
+		s.events.emit(Event{Kind: EventQuarantined, File: u.name, Err: errors.New(moved.text)})
 		return nil
 	case err != nil:
 		s.markUnreadable(u.name, err)
@@ -268,11 +268,11 @@ func (s *Spool) reread(u *unrecovered) error {
 	state, why := Queued, cause{}
 	if path.Dir(u.name) == dirDead {
 		state = Dead
-		if why, err = s.readReason(u.id); err != nil {
+		if why, err = s.dir.readReason(u.id); err != nil {
 			why = cause{Reason: reason.Unknown, Error: "the reason is missing"}
 		}
 	}
-	journaled := s.exists(nameOf(u.id, dirQueue, extJournal))
+	journaled := s.dir.exists(nameOf(u.id, dirQueue, extJournal))
 	s.mu.Lock()
 	delete(s.unrecovered, u.name)
 	event := Event{Kind: EventRecovered, ID: u.id.String(), Destination: foot.header.Destination, UID: foot.header.UID, Size: foot.size}
@@ -286,7 +286,7 @@ func (s *Spool) reread(u *unrecovered) error {
 		s.notify()
 	}
 	s.mu.Unlock()
-	s.emit(event)
+	s.events.emit(event)
 	return nil
 }
 
@@ -346,18 +346,18 @@ func (s *Spool) dropUnrecovered(u *unrecovered, force bool) error {
 	}
 	defer mine.release()
 	for _, name := range []string{u.name, u.name + extReason, nameOf(u.id, dirDead, extReason), nameOf(u.id, dirQueue, extJournal)} {
-		if err := s.discard(name); err != nil {
+		if err := s.dir.discard(name); err != nil {
 			return err
 		}
 	}
-	if err := s.fs.SyncDir(s.path(path.Dir(u.name))); err != nil {
+	if err := s.dir.fs.SyncDir(s.dir.path(path.Dir(u.name))); err != nil {
 		return ioError("sync directory", path.Dir(u.name), err)
 	}
 	s.mu.Lock()
 	delete(s.unrecovered, u.name)
 	s.settled(u.id)
 	s.mu.Unlock()
-	s.emit(Event{Kind: EventDropped, ID: u.id.String(), Size: u.size})
+	s.events.emit(Event{Kind: EventDropped, ID: u.id.String(), Size: u.size})
 	return nil
 }
 
