@@ -183,7 +183,7 @@ daemon's user. A missing right is a warning, because files and directories come 
 				}
 				cmd.PrintErrln("warning:", p)
 			}
-			for _, w := range slices.Concat(cfg.Warnings(), awsclient.ProfileWarnings(cmd.Context(), cfg)) {
+			for _, w := range slices.Concat(cfg.Warnings(), cfg.FileWarnings(), awsclient.ProfileWarnings(cmd.Context(), cfg)) {
 				cmd.PrintErrln("warning:", w)
 			}
 			for _, s := range cfg.FromEnvironment() {

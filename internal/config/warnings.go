@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -56,6 +57,29 @@ func (c *Config) Warnings() []string {
 		}
 		if !c.uploadable(name) {
 			out = append(out, at+": no access rule allows anybody to upload to it")
+		}
+	}
+	return append(out, c.sharedPrefixes()...)
+}
+
+// sharedPrefixes names each destination whose prefix overlaps with that of an earlier one
+// in the same bucket. It names one other destination, however many there are.
+func (c *Config) sharedPrefixes() (out []string) {
+	names := slices.Sorted(maps.Keys(c.Destinations))
+	for i, name := range names {
+		d := c.Destinations[name]
+		for _, other := range names[:i] {
+			o := c.Destinations[other]
+			if d.KeyTemplate == nil || o.KeyTemplate == nil || d.Bucket != o.Bucket || d.Region != o.Region || d.Endpoints.S3 != o.Endpoints.S3 {
+				continue
+			}
+			a, b := o.KeyTemplate.Prefix(), d.KeyTemplate.Prefix()
+			if !strings.HasPrefix(a, b) && !strings.HasPrefix(b, a) {
+				continue
+			}
+			out = append(out, fmt.Sprintf("destinations.%s and destinations.%s: their key prefixes %q and %q overlap in the bucket %s, "+
+				"so that a user of one can write among the objects of the other; give each a prefix of its own", other, name, a, b, d.Bucket))
+			break
 		}
 	}
 	return out

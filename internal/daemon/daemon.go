@@ -254,7 +254,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	hangups, ignore := catchHangups()
 	defer ignore()
 	cfg := d.config()
-	for _, w := range slices.Concat(cfg.Warnings(), awsclient.ProfileWarnings(ctx, cfg)) {
+	for _, w := range slices.Concat(cfg.Warnings(), cfg.FileWarnings(), awsclient.ProfileWarnings(ctx, cfg)) {
 		d.log.Warn("configuration: " + w)
 	}
 	for _, s := range cfg.FromEnvironment() {

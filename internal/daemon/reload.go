@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -74,7 +75,7 @@ func (d *Daemon) reload() (config.Changes, error) {
 		return config.Changes{}, fmt.Errorf("%s: %w", next.Path, err)
 	}
 	d.cfg.Store(next)
-	for _, w := range next.Warnings() {
+	for _, w := range slices.Concat(next.Warnings(), next.FileWarnings()) {
 		d.log.Warn("configuration: " + w)
 	}
 	return config.Compare(old, next), nil

@@ -1,0 +1,99 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestOverlappingPrefixesInOneBucketAreAWarning(t *testing.T) {
+	second := func(key, bucket string) string {
+		_, stanza, _ := strings.Cut(good, "  audit-logs:\n")
+		stanza, _, _ = strings.Cut(stanza, "access:")
+		stanza = strings.Replace(stanza, "logs/{host}/{yyyy}/{mm}/{dd}/{name}-{id}", key, 1)
+		if bucket != "" {
+			stanza = strings.Replace(stanza, "bucket: ", "bucket: "+bucket, 1)
+		}
+		return strings.Replace(good, "access:", "  zz-copy:\n"+stanza+"access:", 1)
+	}
+	for name, c := range map[string]struct {
+		in   string
+		warn bool
+	}{
+		"the same prefix":                     {second("logs/{name}-{id}", ""), true},
+		"a prefix below the other":            {second("logs/app/{name}-{id}", ""), true},
+		"a prefix above the other":            {second("\"{host}/{id}\"", ""), true},
+		"another prefix":                      {second("dumps/{name}-{id}", ""), false},
+		"a prefix that begins with the other": {second("logs2/{name}-{id}", ""), false},
+		"the same prefix of another bucket":   {second("logs/{name}-{id}", "other-"), false},
+		"one destination":                     {good, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg, err := Parse("f", []byte(c.in))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := strings.Join(cfg.Warnings(), "\n")
+			if strings.Contains(got, "destinations.audit-logs and destinations.zz-copy: their key prefixes") != c.warn {
+				t.Errorf("want a warning: %v, got\n%s", c.warn, got)
+			}
+		})
+	}
+}
+
+// A configuration of many destinations with one prefix has a line for each, and not a
+// line for each pair.
+func TestADestinationHasOneWarningAboutItsPrefix(t *testing.T) {
+	cfg, err := Parse("f", []byte(good))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range 50 {
+		cfg.Destinations[fmt.Sprintf("copy-%d", n)] = cfg.Destinations["audit-logs"]
+	}
+	if got := cfg.sharedPrefixes(); len(got) != 50 {
+		t.Errorf("got %d warnings for 51 destinations", len(got))
+	}
+}
+
+func TestAFileThatEveryUserMayWriteIsAWarning(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name string, mode os.FileMode) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(path, mode); err != nil { // whatever the umask says
+			t.Fatal(err)
+		}
+		return path
+	}
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink(file("target", 0o600), link); err != nil {
+		t.Fatal(err)
+	}
+	closed, open := &Config{Destinations: map[string]*Destination{}}, &Config{Destinations: map[string]*Destination{}}
+	for mode, c := range map[os.FileMode]*Config{0o664: closed, 0o666: open} {
+		suffix := fmt.Sprintf("-%o", mode)
+		c.Path = file("brokerd.yaml"+suffix, mode)
+		c.AWS.CredentialsFile = file("credentials"+suffix, mode)
+		c.AWS.Source.TokenFile = file("token"+suffix, mode)
+		c.AWS.CABundle = file("ca.pem"+suffix, mode)
+		c.Destinations["logs"] = &Destination{CABundle: file("s3.pem"+suffix, mode)}
+		c.Destinations["missing"] = &Destination{CABundle: filepath.Join(dir, "nowhere")}
+		c.Destinations["linked"] = &Destination{CABundle: link} // the mode of a link is 0777
+		c.Destinations["same"] = &Destination{CABundle: c.AWS.CABundle}
+	}
+	if got := closed.FileWarnings(); len(got) != 0 {
+		t.Errorf("no other user may write, got %q", got)
+	}
+	got := open.FileWarnings()
+	for i, want := range []string{"the configuration file ", "aws.credentials_file ", "aws.source.token_file ", "aws.ca_bundle ",
+		"destinations.logs.ca_bundle "} {
+		if len(got) != 5 || !strings.HasPrefix(got[i], want+dir) || !strings.Contains(got[i], "has mode 0666") {
+			t.Fatalf("want a warning about %s, got %q", want, got)
+		}
+	}
+}
