@@ -14,6 +14,7 @@ import (
 
 	"github.com/brokerd/brokerd/internal/cli/console"
 	"github.com/brokerd/brokerd/internal/cli/sandboxcmd"
+	"github.com/brokerd/brokerd/internal/cli/setupcmd"
 
 	"github.com/spf13/cobra"
 
@@ -182,7 +183,7 @@ func (d *dev) announce(r *rehearsal.Rehearsal, socket string) error {
 	}
 	say("\n%s", p.Bold("Made in the accounts, as `brokerctl setup apply` makes it:"))
 	for _, c := range r.Made {
-		say("%s", console.Fit(d.Out, "  - "+describe(&c)))
+		say("%s", console.Fit(d.Out, "  - "+setupcmd.Describe(&c)))
 	}
 	say("\n%s", p.Bold("Shell"))
 	say("  export BROKERD_SOCKET=%s", socket)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/brokerd/brokerd/internal/cli/console"
+	"github.com/brokerd/brokerd/internal/cli/setupcmd"
 
 	"github.com/brokerd/brokerd/internal/config"
 	"github.com/brokerd/brokerd/internal/iampolicy/awsarn"
@@ -24,56 +25,55 @@ const (
 // verifySetup verifies the new arrangement with the daemon's source credentials. When
 // they are not here, or an account is still to follow, it says so: that is not a
 // failure, and not a pass either.
-func verifySetup(ctx context.Context, a *console.App, r *arrangement, destinations []string, f *applyFlags, result *setupResult) error {
-	skip := func(why string) error {
-		result.NotVerified = why
-		if f.out == console.FormatText {
-			_, err := fmt.Fprintln(a.Out, "Not verified: "+why)
-			return err
+func verifySetup(ctx context.Context, a *console.App, r setupcmd.VerifyRequest) (result setupcmd.Verification, err error) {
+	skip := func(why string) (setupcmd.Verification, error) {
+		if r.Format == console.FormatText {
+			_, err = fmt.Fprintln(a.Out, "Not verified: "+why)
 		}
-		return nil
+		return setupcmd.Verification{NotVerified: why}, err
 	}
-	for _, role := range r.state.Roles {
-		if !r.accounts.Reached(role.Account) {
+	for _, role := range r.State.Roles {
+		if !r.Accounts.Reached(role.Account) {
 			return skip("account " + role.Account + " is still to follow; then " + fromTheHost)
 		}
 	}
-	for _, b := range r.state.Buckets {
-		if !r.accounts.Reached(b.Account) {
+	for _, b := range r.State.Buckets {
+		if !r.Accounts.Reached(b.Account) {
 			return skip("account " + b.Account + " is still to follow; then " + fromTheHost)
 		}
 	}
+	destinations := r.Destinations
 	if len(destinations) == 0 {
-		for _, d := range r.state.Deliveries {
+		for _, d := range r.State.Deliveries {
 			destinations = append(destinations, d.Destination.Name)
 		}
 	}
-	backend, err := standaloneBackend(f.config)
+	backend, err := standaloneBackend(r.Path)
 	if err != nil {
-		return err
+		return result, err
 	}
 	defer backend.close()
-	if why := here(ctx, backend, r.state, destinations); why != "" {
+	if why := here(ctx, backend, r.State, destinations); why != "" {
 		return skip(why + "; " + fromTheHost)
 	}
-	run, err := verifyUntil(ctx, a, r, backend, destinations, f, len(result.Done) > 0)
+	run, err := verifyUntil(ctx, a, r, backend, destinations)
 	if err != nil {
-		return err
+		return result, err
 	}
 	result.Verified, _ = run.Verdict()
 	for _, d := range run.Results {
 		result.Destinations = append(result.Destinations, d.Report)
 	}
-	if f.out == console.FormatText {
+	if r.Format == console.FormatText {
 		v := &verifyRun{App: a, names: destinations, flags: verifyFlags{out: verifyText}}
 		if err := v.write(a.Out, run); err != nil {
-			return err
+			return result, err
 		}
 	}
 	if result.Verified == report.Fail {
-		return &console.ExitError{Code: console.ExitFailed, Err: errors.New("the changes are made, and verify fails: see above")}
+		return result, &console.ExitError{Code: console.ExitFailed, Err: errors.New("the changes are made, and verify fails: see above")}
 	}
-	return nil
+	return result, nil
 }
 
 // verifyUntil verifies, with the policies as they are now, until nothing fails; when something was changed, again and
@@ -82,18 +82,16 @@ func verifySetup(ctx context.Context, a *console.App, r *arrangement, destinatio
 func verifyUntil(
 	ctx context.Context,
 	a *console.App,
-	r *arrangement,
+	r setupcmd.VerifyRequest,
 	backend *verifyBackend,
 	names []string,
-	f *applyFlags,
-	changed bool,
 ) (render.Run, error) {
 	v := &verifyRun{App: a, backend: backend, names: names}
 	live := newLive(a, a.Err, names)
 	defer live.stop()
-	deadline := time.Now().Add(f.wait)
+	deadline := time.Now().Add(r.Wait)
 	for {
-		policies, err := policiesOf(ctx, r.cfg, r.accounts, backend.source, names)
+		policies, err := policiesOf(ctx, r.Config, r.Accounts, backend.source, names)
 		if err != nil {
 			return render.Run{}, err
 		}
@@ -107,7 +105,7 @@ func verifyUntil(
 				return run, fmt.Errorf("verifying %s: %w", d.Destination, d.Err)
 			}
 		}
-		if result, _ := run.Verdict(); result != report.Fail || !changed || time.Now().After(deadline) {
+		if result, _ := run.Verdict(); result != report.Fail || !r.Changed || time.Now().After(deadline) {
 			return run, nil
 		}
 		live.again(names, "the changes may not be in force everywhere yet")

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/brokerd/brokerd/internal/cli/console"
+	"github.com/brokerd/brokerd/internal/cli/setupcmd"
 
 	"github.com/spf13/cobra"
 
@@ -135,7 +136,7 @@ func readAccounts(ctx context.Context, f verifyFlags, backend *verifyBackend, na
 	if err != nil {
 		return nil, err
 	}
-	accounts, err := connect(
+	accounts, err := setupcmd.Connect(
 		ctx,
 		client,
 		cfg.Destinations[names[0]].Region,

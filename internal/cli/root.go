@@ -8,6 +8,7 @@ import (
 	"github.com/brokerd/brokerd/internal/cli/initcmd"
 	"github.com/brokerd/brokerd/internal/cli/policycmd"
 	"github.com/brokerd/brokerd/internal/cli/sandboxcmd"
+	"github.com/brokerd/brokerd/internal/cli/setupcmd"
 	"github.com/brokerd/brokerd/internal/cli/spoolcmd"
 	"github.com/brokerd/brokerd/internal/cli/watchcmd"
 
@@ -51,7 +52,7 @@ without AWS.`,
 	}
 	root.AddCommand(
 		initcmd.InitCommand(a),
-		setupCommand(a),
+		setupcmd.SetupCommand(a, verifySetup),
 		uploadCommand(a),
 		verifyCommand(a),
 		statusCommand(a),

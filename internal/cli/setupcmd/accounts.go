@@ -1,4 +1,4 @@
-package cli
+package setupcmd
 
 import (
 	"context"
@@ -109,7 +109,7 @@ func (f *setupFlags) open(ctx context.Context, destinations []string) (*arrangem
 	if err != nil {
 		return nil, err
 	}
-	accounts, err := connect(
+	accounts, err := Connect(
 		ctx,
 		client,
 		state.Deliveries[0].Destination.Region,
@@ -125,9 +125,9 @@ func (f *setupFlags) open(ctx context.Context, destinations []string) (*arrangem
 	return &arrangement{cfg, state, accounts}, nil
 }
 
-// connect reaches accounts with profiles of the shared AWS configuration, roles'
+// Connect reaches accounts with profiles of the shared AWS configuration, roles'
 // ARNs, or, for "-", the environment's credentials.
-func connect(
+func Connect(
 	ctx context.Context,
 	client *awshttp.BuildableClient,
 	region string,

@@ -1,4 +1,4 @@
-package cli
+package setupcmd
 
 import (
 	"encoding/json"
@@ -40,7 +40,7 @@ A second call makes a second key.`,
 			if err != nil {
 				return err
 			}
-			accounts, err := connect(cmd.Context(), client, region, awsaccounts.Endpoints{STS: endpoint, KMS: endpoint}, []string{profile})
+			accounts, err := Connect(cmd.Context(), client, region, awsaccounts.Endpoints{STS: endpoint, KMS: endpoint}, []string{profile})
 			if err != nil {
 				return err
 			}

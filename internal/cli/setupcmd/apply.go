@@ -1,4 +1,4 @@
-package cli
+package setupcmd
 
 import (
 	"context"
@@ -16,7 +16,6 @@ import (
 
 	"github.com/brokerd/brokerd/internal/setup"
 	"github.com/brokerd/brokerd/internal/setup/awsaccounts"
-	"github.com/brokerd/brokerd/internal/verify/report"
 )
 
 var (
@@ -67,7 +66,7 @@ Right before each write the document is read again: when it is not the one that
 the plan was made with, apply stops. What is replaced is kept in --backup. When a
 call fails, the rest is left undone, and the same command goes on from there.`
 
-func setupApply(a *console.App) *cobra.Command {
+func setupApply(a *console.App, verify VerifyFunc) *cobra.Command {
 	var f applyFlags
 	cmd := &cobra.Command{
 		Use:   "apply [DESTINATION…]",
@@ -81,7 +80,7 @@ Exits 0 when everything is as the configuration asks, 1 when something failed.`,
 		Example: `  brokerctl setup apply --config brokerd.yaml --source-profile a-admin --target-profile b-admin
   brokerctl setup apply audit-logs --config brokerd.yaml --target-profile b-admin --yes`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runSetup(cmd.Context(), a, &f, args, false)
+			return runSetup(cmd.Context(), a, &f, args, verify)
 		},
 	}
 	f.add(a, cmd)
@@ -107,14 +106,17 @@ Exits 0 when nothing of ours is left, 1 when something failed.`,
 		Example: `  brokerctl setup remove audit-logs --config brokerd.yaml --source-profile a-admin --target-profile b-admin
   brokerctl setup remove --yes --config brokerd.yaml --target-profile b-admin -o json`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runSetup(cmd.Context(), a, &f, args, true)
+			return runSetup(cmd.Context(), a, &f, args, nil)
 		},
 	}
 	f.add(a, cmd)
 	return cmd
 }
 
-func runSetup(ctx context.Context, a *console.App, f *applyFlags, args []string, remove bool) error {
+// runSetup plans, asks, makes the changes and verifies them. Without verify it removes
+// the arrangement.
+func runSetup(ctx context.Context, a *console.App, f *applyFlags, args []string, verify VerifyFunc) error {
+	remove := verify == nil
 	destinations, err := f.named.Named(args)
 	if err != nil {
 		return err
@@ -153,7 +155,10 @@ func runSetup(ctx context.Context, a *console.App, f *applyFlags, args []string,
 	out, err := change(ctx, a, r, p, f)
 	result := &setupResult{Outcome: out}
 	if err == nil && !remove {
-		err = verifySetup(ctx, a, r, destinations, f, result)
+		result.Verification, err = verify(ctx, a, VerifyRequest{
+			Path: f.config, Config: r.cfg, State: r.state, Accounts: r.accounts, Destinations: destinations,
+			Changed: len(out.Done) > 0, Wait: f.wait, Format: f.out,
+		})
 	}
 	if f.out == console.FormatJSON {
 		enc := json.NewEncoder(a.Out)
@@ -169,11 +174,7 @@ func runSetup(ctx context.Context, a *console.App, f *applyFlags, args []string,
 // setupResult is what apply and remove tell scripts.
 type setupResult struct {
 	awsaccounts.Outcome
-	// Verified is pass, warn, fail or unknown; empty when nothing was verified, and
-	// then NotVerified says why.
-	Verified     report.Result   `json:"verified,omitempty"`
-	NotVerified  string          `json:"not_verified,omitempty"`
-	Destinations []report.Report `json:"destinations,omitempty"`
+	Verification
 }
 
 // confirmSetup asks on a terminal. Elsewhere --yes has to be given.
@@ -199,9 +200,9 @@ func change(ctx context.Context, a *console.App, r *arrangement, p *setup.Plan, 
 			switch {
 			case !text || s == awsaccounts.Writing:
 			case s == awsaccounts.Waiting:
-				v.line("  %s %s: AWS does not know the new role everywhere yet", v.p.Dim("…"), describe(c))
+				v.line("  %s %s: AWS does not know the new role everywhere yet", v.p.Dim("…"), Describe(c))
 			default:
-				v.line("  %s %s  %s", v.p.Good("✓"), describe(c), v.p.Dim(string(s)))
+				v.line("  %s %s  %s", v.p.Good("✓"), Describe(c), v.p.Dim(string(s)))
 			}
 		}},
 	)

@@ -1,4 +1,4 @@
-package cli
+package setupcmd
 
 import (
 	"bytes"
@@ -94,25 +94,6 @@ Plan: 2 to update, 1 for another administrator, 1 not decided.
 	}
 }
 
-func TestWhoseCredentialsAreHere(t *testing.T) {
-	const role = "arn:aws:iam::111122223333:role/path/app"
-	for caller, want := range map[string]bool{
-		"arn:aws:sts::111122223333:assumed-role/app/i-1":   true,
-		"arn:aws:sts::111122223333:assumed-role/other/i-1": false,
-		"arn:aws:sts::444455556666:assumed-role/app/i-1":   false,
-		"arn:aws:sts::111122223333:assumed-role/a/app":     false,
-		"arn:aws:iam::111122223333:user/app":               false,
-		"":                                                 false,
-	} {
-		if sameIdentity(caller, role) != want {
-			t.Errorf("%s: want %v", caller, want)
-		}
-	}
-	if user := "arn:aws:iam::111122223333:user/app"; !sameIdentity(user, user) {
-		t.Error("a user is itself")
-	}
-}
-
 // In place of a profile's name stand the environment's credentials, or a role that
 // is assumed with them.
 func TestProfilesRolesAndTheEnvironment(t *testing.T) {
@@ -126,7 +107,7 @@ func TestProfilesRolesAndTheEnvironment(t *testing.T) {
 		"default":   w.UserARN,
 		w.Dest.Role: "assumed-role/" + testbed.RoleName + "/brokerctl-setup",
 	} {
-		a, err := connect(t.Context(), w.HTTP, w.Dest.Region, e, []string{profile})
+		a, err := Connect(t.Context(), w.HTTP, w.Dest.Region, e, []string{profile})
 		if err != nil {
 			t.Errorf("%s: %v", profile, err)
 			continue
@@ -135,7 +116,7 @@ func TestProfilesRolesAndTheEnvironment(t *testing.T) {
 			t.Errorf("%s: %q", profile, got)
 		}
 	}
-	if _, err := connect(t.Context(), w.HTTP, w.Dest.Region, e, []string{"nobody"}); err == nil ||
+	if _, err := Connect(t.Context(), w.HTTP, w.Dest.Region, e, []string{"nobody"}); err == nil ||
 		!strings.Contains(err.Error(), `there is no profile "nobody" in the shared AWS files; there are default`) {
 		t.Errorf("got %v", err)
 	}

@@ -1,4 +1,4 @@
-package cli
+package setupcmd
 
 import (
 	"bytes"
@@ -150,7 +150,7 @@ func (i *adoption) connect(ctx context.Context, file *config.Config, region stri
 	if err != nil {
 		return nil, err
 	}
-	return connect(ctx, client, region, e, slices.Concat(i.source, i.target))
+	return Connect(ctx, client, region, e, slices.Concat(i.source, i.target))
 }
 
 func (i *adoption) tell(text []byte, adopted importer.Adoption) error {

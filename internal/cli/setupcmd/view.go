@@ -1,4 +1,4 @@
-package cli
+package setupcmd
 
 import (
 	"fmt"
@@ -44,7 +44,7 @@ func (v *planView) plan(p *setup.Plan, callers map[string]string) {
 	}
 	for _, w := range p.Warnings {
 		v.line("  %s %s  %s", v.p.Warn("!"), w.Message, v.p.Dim(w.Code))
-		v.line("      %s, account %s", describe(&setup.Change{Kind: w.Kind, ARN: w.ARN}), w.Account)
+		v.line("      %s, account %s", Describe(&setup.Change{Kind: w.Kind, ARN: w.ARN}), w.Account)
 		if w.Fix != "" {
 			v.line("      %s", w.Fix)
 		}
@@ -55,7 +55,7 @@ func (v *planView) plan(p *setup.Plan, callers map[string]string) {
 
 func (v *planView) change(c setup.Change) {
 	mark, word := v.mark(c.Op)
-	v.line("  %s %s  %s", mark, describe(&c), v.p.Dim(word))
+	v.line("  %s %s  %s", mark, Describe(&c), v.p.Dim(word))
 	if c.Reason != "" {
 		v.line("      %s", v.p.Warn(c.Reason))
 	}
@@ -122,8 +122,8 @@ func (v *planView) statement(s setup.StatementChange) {
 	}
 }
 
-// describe names a change for people.
-func describe(c *setup.Change) string {
+// Describe names a change for people.
+func Describe(c *setup.Change) string {
 	name := map[setup.Kind]string{
 		setup.KindTrust: "trust policy of role", setup.KindIdentity: "inline policy " + setup.InlineName + " of", setup.KindRole: "role",
 		setup.KindBoundary: "permissions boundary of role", setup.KindMaxSession: "longest session of role", setup.KindKey: "key policy of",

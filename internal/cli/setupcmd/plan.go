@@ -1,4 +1,4 @@
-package cli
+package setupcmd
 
 import (
 	"encoding/json"
