@@ -4,7 +4,7 @@
 FLAGS := -tags grpcnotrace -trimpath -ldflags "-s -w"
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race fuzz lint prose generate bench interop hostile ci changelog clean
+.PHONY: help build demo test race fuzz lint prose generate bench interop hostile ci changelog site clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ ci: ## run everything that must hold before a change lands
 
 changelog: ## move the fragments of changes/ into CHANGELOG.md
 	tools/changelog.sh
+
+site: ## check the links of the documentation and build it as a site in dist/site
+	go -C tools run ./site
 
 clean: ## remove what these verbs built
 	rm -rf bin dist

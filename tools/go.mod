@@ -7,6 +7,8 @@ tool (
 	golang.org/x/tools/cmd/deadcode
 )
 
+require github.com/yuin/goldmark v1.8.6
+
 require (
 	buf.build/gen/go/bufbuild/bufplugin/protocolbuffers/go v1.36.12-20261002170247-538130002972.2 // indirect
 	buf.build/gen/go/bufbuild/protodescriptor/protocolbuffers/go v1.36.12-20261012172039-ff528c23443f.2 // indirect
