@@ -74,4 +74,17 @@
 // reason wins over a queued one, and every other half-done step is undone. A
 // rename happens within one directory only; a move between two directories is a
 // link, an fsync and an unlink.
+//
+// # Parts
+//
+//	directory      the files: paths, group syncs, moves, pending removals
+//	writer         one body to one durable file
+//	receiptLog     the receipts, on disk
+//	index          the records in memory, and the queue of each destination
+//	ledger         the bytes that are held, next to the quotas
+//	scheduler      the next delivery; retries, parking and pauses
+//	claims         at most one call at a time for an id or an idempotency key
+//	changes        the calls that wait
+//	unusableFiles  unreadable and quarantined files
+//	recoverer      the directory of an earlier process into an empty index
 package spool

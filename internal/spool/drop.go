@@ -3,7 +3,6 @@ package spool
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/oklog/ulid/v2"
 )
@@ -19,45 +18,45 @@ func (s *Spool) Drop(ctx context.Context, id string, force bool) error {
 	if err != nil {
 		return fmt.Errorf("spool: %q: %w", id, ErrUnknown)
 	}
-	s.mu.Lock()
-	bad := s.unrecoveredOf(u)
-	known := s.records[u] != nil
-	s.mu.Unlock()
+	s.index.mu.Lock()
+	bad := s.unusable.of(u)
+	known := s.index.records[u] != nil
+	s.index.mu.Unlock()
 	if bad != nil && !known {
 		return s.dropUnrecovered(bad, force)
 	}
-	r, mine, err := s.claimObject(u)
+	r, mine, err := s.claims.claimObject(u)
 	if err != nil {
 		return err
 	}
 	defer mine.release()
-	s.mu.Lock()
+	s.index.mu.Lock()
 	state := r.status(nil).State
 	if state == Delivering || state == Queued && !force {
-		s.mu.Unlock()
+		s.index.mu.Unlock()
 		return fmt.Errorf("spool: %s is %s: %w", id, state, ErrState)
 	}
 	waiting := state != Dead
 	if waiting {
-		s.takeOut(r)
+		s.scheduler.takeOut(r)
 	}
 	journaled := r.journaled
 	event := Event{Kind: EventDropped, ID: id, Destination: r.queue.name, UID: r.uid, Size: r.size}
-	s.mu.Unlock()
+	s.index.mu.Unlock()
 
 	err = s.drop(ctx, u, journaled, force)
 
-	s.mu.Lock()
+	s.index.mu.Lock()
 	if err != nil {
 		if waiting {
-			s.putBack(r)
+			s.scheduler.putBack(r)
 		}
-		s.mu.Unlock()
+		s.index.mu.Unlock()
 		return err
 	}
-	s.forget(r)
-	s.settled(u)
-	s.mu.Unlock()
+	s.index.forget(r)
+	s.changes.settled(u)
+	s.index.mu.Unlock()
 	s.events.emit(event)
 	return nil
 }
@@ -98,22 +97,4 @@ func (s *Spool) abandon(ctx context.Context, id ulid.ULID) error {
 		return nil
 	}
 	return s.opts.Abandon(ctx, e)
-}
-
-// takeOut takes a queued record from the scheduler; mu is held. The record counts
-// as in delivery until forget or putBack.
-func (s *Spool) takeOut(r *record) {
-	r.dropped = true
-	s.move(r, Delivering)
-}
-
-// putBack returns a copy of r to its queue; mu is held. r itself may still be in a
-// heap, which skips it.
-func (s *Spool) putBack(r *record) {
-	s.move(r, Queued)
-	again := *r
-	again.dropped = false
-	s.records[r.id] = &again
-	r.queue.put(&again, time.Now())
-	s.notify()
 }

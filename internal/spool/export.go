@@ -18,9 +18,9 @@ func (s *Spool) Export(ctx context.Context, id string, w io.Writer) (int64, erro
 	if err != nil {
 		return 0, fmt.Errorf("spool: %q: %w", id, ErrUnknown)
 	}
-	s.mu.Lock()
-	r, bad := s.records[u], s.unrecoveredOf(u)
-	s.mu.Unlock()
+	s.index.mu.Lock()
+	r, bad := s.index.records[u], s.unusable.of(u)
+	s.index.mu.Unlock()
 	if r == nil && bad != nil {
 		return 0, fmt.Errorf("spool: %s: %w", bad.text, ErrState)
 	}

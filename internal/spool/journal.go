@@ -167,7 +167,7 @@ func (e *Entry) BeginUpload(id string, partSize int64) error {
 	if id == "" || partSize <= 0 {
 		return fmt.Errorf("spool: journal of %s: an upload needs an id and a part size", e.id)
 	}
-	e.s.journaled(e.id)
+	e.s.index.journaled(e.id)
 	return e.journal.append(journalLine{Upload: id, PartSize: partSize}, true)
 }
 

@@ -27,21 +27,21 @@ type Filter struct {
 // every destination and user.
 func (s *Spool) List(f Filter) iter.Seq[Status] {
 	return func(yield func(Status) bool) {
-		s.mu.Lock()
-		ids := make([]ulid.ULID, 0, len(s.records))
-		for id, r := range s.records {
+		s.index.mu.Lock()
+		ids := make([]ulid.ULID, 0, len(s.index.records))
+		for id, r := range s.index.records {
 			if f.takes(r.status(nil)) {
 				ids = append(ids, id)
 			}
 		}
-		s.mu.Unlock()
+		s.index.mu.Unlock()
 		slices.SortFunc(ids, ulid.ULID.Compare)
 		for _, id := range ids {
 			if st, ok := s.status(id); ok && f.takes(st) && !yield(st) {
 				return
 			}
 		}
-		for _, u := range s.unrecoveredNow() {
+		for _, u := range s.unusable.list() {
 			if (len(f.States) == 0 || slices.Contains(f.States, u.state)) && !yield(u.status()) {
 				return
 			}
@@ -71,13 +71,13 @@ func (s *Spool) Retry(destination string, ids ...string) (int, error) {
 		chosen = append(chosen, u)
 	}
 	if destination != "" {
-		s.mu.Lock()
-		for id, r := range s.records {
+		s.index.mu.Lock()
+		for id, r := range s.index.records {
 			if r.queue.name == destination && r.state != Delivering {
 				chosen = append(chosen, id)
 			}
 		}
-		s.mu.Unlock()
+		s.index.mu.Unlock()
 		slices.SortFunc(chosen, ulid.ULID.Compare)
 		chosen = slices.Compact(chosen)
 	}
@@ -93,7 +93,7 @@ func (s *Spool) Retry(destination string, ids ...string) (int, error) {
 		touched[l] = true
 		n++
 	}
-	s.mu.Lock()
+	s.index.mu.Lock()
 	now := time.Now()
 	for l := range touched {
 		if l.parked != nil {
@@ -102,15 +102,15 @@ func (s *Spool) Retry(destination string, ids ...string) (int, error) {
 		l.pause = time.Time{}
 		l.promoteAll(now)
 	}
-	s.notify()
-	s.mu.Unlock()
+	s.changes.notify()
+	s.index.mu.Unlock()
 	return n, failed
 }
 
 // retryUnreadable reads unreadable files again: those of the chosen ids, which it
 // takes off the list, or all of them when a destination is given.
 func (s *Spool) retryUnreadable(destination string, chosen *[]ulid.ULID) (n int, failed error) {
-	for _, u := range s.unrecoveredNow() {
+	for _, u := range s.unusable.list() {
 		named := u.id != (ulid.ULID{}) && slices.Contains(*chosen, u.id)
 		if u.state == Quarantined {
 			if named {
@@ -125,12 +125,12 @@ func (s *Spool) retryUnreadable(destination string, chosen *[]ulid.ULID) (n int,
 		if s.reread(u) == nil {
 			n++
 		} else if named {
-			s.mu.Lock()
+			s.index.mu.Lock()
 			text := u.text
-			if now := s.unrecovered[u.name]; now != nil {
+			if now := s.unusable.files[u.name]; now != nil {
 				text = now.text
 			}
-			s.mu.Unlock()
+			s.index.mu.Unlock()
 			failed = errors.Join(failed, fmt.Errorf("spool: %s: %w", text, ErrState))
 		}
 		*chosen = slices.DeleteFunc(*chosen, func(id ulid.ULID) bool { return id == u.id })
@@ -140,26 +140,26 @@ func (s *Spool) retryUnreadable(destination string, chosen *[]ulid.ULID) (n int,
 
 // revive makes one object due. The caller sorts its queue again (promoteAll).
 func (s *Spool) revive(id ulid.ULID) (*destQueue, error) {
-	r, mine, err := s.claimObject(id)
+	r, mine, err := s.claims.claimObject(id)
 	if err != nil {
 		return nil, err
 	}
 	defer mine.release()
-	s.mu.Lock()
+	s.index.mu.Lock()
 	dead := r.state == Dead
-	s.mu.Unlock()
+	s.index.mu.Unlock()
 	if dead {
 		if err := s.dir.reviveFromDead(id); err != nil {
 			return nil, err
 		}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.index.mu.Lock()
+	defer s.index.mu.Unlock()
 	if r.failure != nil {
 		r.failure.next = time.Time{}
 	}
 	if dead {
-		s.move(r, Queued)
+		s.index.move(r, Queued)
 		r.queue.put(r, time.Now())
 	}
 	return r.queue, nil

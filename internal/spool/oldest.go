@@ -11,33 +11,33 @@ const (
 	scanEvery   = 10 * time.Second
 )
 
-// noteOldest makes r the oldest record of its queue if it is older; mu is held. Call
-// it when r begins to wait.
+// noteOldest makes r the oldest record of its queue if it is older. Call it when
+// r begins to wait.
 func (l *destQueue) noteOldest(r *record) {
 	if l.queued+l.delivering == 0 || l.oldest != nil && r.received < l.oldest.received {
 		l.oldest = r
 	}
 }
 
-// waits reports whether a record waits for its delivery; mu is held.
-func (s *Spool) waits(r *record) bool {
-	return r != nil && r.state != Dead && s.records[r.id] == r
+// waits reports whether a record waits for its delivery.
+func (x *index) waits(r *record) bool {
+	return r != nil && r.state != Dead && x.records[r.id] == r
 }
 
-// findOldest updates the oldest record of every queue; mu is held.
-func (s *Spool) findOldest(now time.Time) {
+// findOldest updates the oldest record of every queue.
+func (x *index) findOldest(now time.Time) {
 	known := true
-	for _, l := range s.order {
-		known = known && (l.queued+l.delivering == 0 || s.waits(l.oldest))
+	for _, l := range x.order {
+		known = known && (l.queued+l.delivering == 0 || x.waits(l.oldest))
 	}
-	if known || len(s.records) > manyRecords && now.Sub(s.scanned) < scanEvery {
+	if known || len(x.records) > manyRecords && now.Sub(x.scanned) < scanEvery {
 		return
 	}
-	s.scanned = now
-	for _, l := range s.order {
+	x.scanned = now
+	for _, l := range x.order {
 		l.oldest = nil
 	}
-	for _, r := range s.records {
+	for _, r := range x.records {
 		if l := r.queue; r.state != Dead && (l.oldest == nil || r.received < l.oldest.received) {
 			l.oldest = r
 		}

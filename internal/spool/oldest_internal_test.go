@@ -11,29 +11,29 @@ import (
 // Whatever objects come, go, die and are brought back: the oldest is the one that
 // a look at all of them finds.
 func TestTheOldestIsTheOldest(t *testing.T) {
-	s := &Spool{records: map[ulid.ULID]*record{}, idems: map[idem]ulid.ULID{}, queues: map[string]*destQueue{}, userBytes: map[uint32]int64{}}
+	x := newIndex(nil)
 	rng := rand.New(rand.NewPCG(1, 2))
-	queues := []*destQueue{s.queue("a"), s.queue("b")}
+	queues := []*destQueue{x.queue("a"), x.queue("b")}
 	var all []*record
 	for n := range 20_000 {
 		switch k := rng.IntN(10); {
 		case k < 4 || len(all) == 0:
 			r := &record{id: ulid.ULID{byte(n >> 16), byte(n >> 8), byte(n)}, queue: queues[rng.IntN(2)], received: int64(n) - rng.Int64N(50),
 				state: Queued}
-			s.enter(r)
+			x.enter(r)
 			all = append(all, r)
 		case k < 8:
 			i := rng.IntN(min(len(all), 5))
-			s.forget(all[i])
+			x.forget(all[i])
 			all = append(all[:i], all[i+1:]...)
 		default:
 			r := all[rng.IntN(len(all))]
-			s.move(r, []State{Queued, Delivering, Dead}[rng.IntN(3)])
+			x.move(r, []State{Queued, Delivering, Dead}[rng.IntN(3)])
 		}
 		if rng.IntN(4) > 0 {
 			continue
 		}
-		s.findOldest(time.Time{})
+		x.findOldest(time.Time{})
 		for _, l := range queues {
 			var want *record
 			for _, r := range all {

@@ -38,18 +38,18 @@ func (s *Spool) delivered(r *record, head *Header, result json.RawMessage) {
 		return
 	}
 
-	s.mu.Lock()
+	s.index.mu.Lock()
 	l := r.queue
-	s.succeeded(l)
-	s.forget(r)
-	s.done[r.id] = ref
+	s.scheduler.succeeded(l)
+	s.index.forget(r)
+	s.index.done[r.id] = ref
 	if ref.idem != (idem{}) {
-		s.idems[ref.idem] = r.id
+		s.index.idems[ref.idem] = r.id
 	}
 	resumed := l.parked != nil
 	l.parked = nil
-	s.settled(r.id)
-	s.mu.Unlock()
+	s.changes.settled(r.id)
+	s.index.mu.Unlock()
 
 	s.events.emit(Event{
 		Kind: EventDelivered, ID: rec.ID, Destination: rec.Destination, UID: rec.UID, Size: rec.Size,
@@ -63,9 +63,9 @@ func (s *Spool) delivered(r *record, head *Header, result json.RawMessage) {
 // unlink removes the files of a delivered object.
 func (s *Spool) unlink(r *record) {
 	s.dir.removeQuietly(nameOf(r.id, dirQueue, extObject))
-	s.mu.Lock()
+	s.index.mu.Lock()
 	journaled := r.journaled
-	s.mu.Unlock()
+	s.index.mu.Unlock()
 	if journaled {
 		s.dir.removeQuietly(nameOf(r.id, dirQueue, extJournal))
 	}
@@ -74,11 +74,11 @@ func (s *Spool) unlink(r *record) {
 // receiptFailed keeps a delivered object whose receipt could not be written. Only
 // the receipt is written again, S3 has the object.
 func (s *Spool) receiptFailed(r *record, result json.RawMessage, err error) {
-	s.mu.Lock()
+	s.index.mu.Lock()
 	t := r.failing()
 	t.attempts++
 	t.delivered, t.result, t.err, t.reason = true, result, err.Error(), reason.Receipt
-	wait := backoff(t.attempts, retryBase, s.rand)
+	wait := backoff(t.attempts, retryBase, s.scheduler.rand)
 	t.next = time.Now().Add(wait)
 	event := Event{
 		Kind:        EventRetried,
@@ -91,30 +91,9 @@ func (s *Spool) receiptFailed(r *record, result json.RawMessage, err error) {
 		Attempts:    t.attempts,
 		Delay:       wait,
 	}
-	s.back(r)
-	s.mu.Unlock()
+	s.scheduler.back(r)
+	s.index.mu.Unlock()
 	s.events.emit(event)
-}
-
-// succeeded settles a successful delivery for its queue; mu is held.
-func (s *Spool) succeeded(l *destQueue) {
-	l.inFlight--
-	s.delivering--
-	l.streak = 0
-	l.pause = time.Time{}
-	l.window.success()
-}
-
-// forget removes a record from the index and releases its bytes; mu is held.
-func (s *Spool) forget(r *record) {
-	s.count(r, -1)
-	r.dropped = true
-	delete(s.records, r.id)
-	if s.idems[r.idem] == r.id {
-		delete(s.idems, r.idem)
-	}
-	s.release(r.queue, r.uid, r.size)
-	r.queue.files--
 }
 
 // failed settles a failed attempt.
@@ -127,7 +106,7 @@ func (s *Spool) failed(r *record, epoch int, f awserr.Failure) {
 		}
 	}
 	now := time.Now()
-	s.mu.Lock()
+	s.index.mu.Lock()
 	l := r.queue
 	t := r.failing()
 	t.attempts++
@@ -148,62 +127,24 @@ func (s *Spool) failed(r *record, epoch int, f awserr.Failure) {
 	case awserr.Dead:
 		event.Kind = EventDead
 		l.inFlight--
-		s.delivering--
+		s.scheduler.delivering--
 		l.endProbe(r) // the failure concerns the object, not the destination
 		t.next = time.Time{}
-		s.move(r, Dead)
-		s.settled(r.id)
+		s.index.move(r, Dead)
+		s.changes.settled(r.id)
 	default:
 		event.Kind = EventRetried
-		event.Delay = max(backoff(t.attempts, retryBase, s.rand), f.After)
+		event.Delay = max(backoff(t.attempts, retryBase, s.scheduler.rand), f.After)
 		t.next = now.Add(event.Delay)
 		if f.Disposition == awserr.Park || l.parked != nil {
-			if s.park(r, f, now, &event) {
+			if s.scheduler.park(r, f, now, &event) {
 				t.next = time.Time{} // the object waits as long as its destination
 			}
 		} else {
-			s.pauseQueue(l, f, now)
+			s.scheduler.pauseQueue(l, f, now)
 		}
-		s.back(r)
+		s.scheduler.back(r)
 	}
-	s.mu.Unlock()
+	s.index.mu.Unlock()
 	s.events.emit(event)
-}
-
-// park parks a queue, or schedules the next probe of a parked one; mu is held. It
-// reports whether the queue was not parked before.
-func (s *Spool) park(r *record, f awserr.Failure, now time.Time, event *Event) bool {
-	l := r.queue
-	p := l.parked
-	fresh := p == nil
-	if fresh {
-		p = &parking{since: now}
-		l.parked = p
-	} else if p.probing != r {
-		return false // the delivery began before the destination was parked
-	}
-	if f.Disposition == awserr.Park {
-		p.reason, p.err = f.Reason, f.Err.Error()
-	}
-	p.failedProbes++
-	wait := max(backoff(p.failedProbes, probeBase, s.rand), f.After)
-	p.nextProbe = now.Add(wait)
-	if fresh {
-		event.Kind, event.Delay = EventParked, wait
-	}
-	return fresh
-}
-
-// pauseQueue pauses a queue in which every delivery fails. After each window of
-// consecutive failures the pause doubles. mu is held.
-func (s *Spool) pauseQueue(l *destQueue, f awserr.Failure, now time.Time) {
-	l.streak++
-	wait := time.Duration(0)
-	if n := l.streak / max(l.window.size(), 1); n > 0 {
-		wait = backoff(n, retryBase, s.rand)
-	}
-	if f.Throttled {
-		wait = max(wait, f.After)
-	}
-	l.pause = later(l.pause, now.Add(wait))
 }

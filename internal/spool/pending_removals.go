@@ -65,7 +65,7 @@ func (s *Spool) removePending() {
 // object. Then ok is false and the name stays. A name without an id needs no claim.
 func (s *Spool) unowned(name string) (mine *claim, ok bool) {
 	if id, _, ours := splitName(path.Base(name)); ours {
-		if mine = s.claimUnused(id); mine == nil {
+		if mine = s.claims.claimUnused(id); mine == nil {
 			return nil, false
 		}
 	}

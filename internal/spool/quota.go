@@ -7,9 +7,24 @@ const (
 	retryAfterParked = time.Minute
 )
 
+// ledger is the bytes that the objects and the reservations hold, of all users and of
+// each, next to the limits of all destinations together. The bytes of a destination are
+// in its queue. The mutex of the index guards it.
+type ledger struct {
+	dir          *directory
+	limits       limits
+	total        int64
+	unwritten    int64 // bytes that are reserved and not on disk yet
+	userBytes    map[uint32]int64
+	reservations map[*reservation]struct{} // of objects that are received
+}
+
+// limits bound all destinations together.
+type limits struct{ total, perUID, minFree int64 }
+
 // reservation is an object's share of the quotas while it is received.
 type reservation struct {
-	s         *Spool
+	index     *index
 	queue     *destQueue
 	uid       uint32
 	bytes     int64 // reserved
@@ -19,11 +34,11 @@ type reservation struct {
 }
 
 // reserve takes the announced size and one file from the quotas, before the first
-// byte is read.
-func (s *Spool) reserve(h *Header) (*reservation, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	res := &reservation{s: s, queue: s.queue(h.Destination), uid: h.UID, announced: h.Size >= 0, began: time.Now()}
+// byte is read. It takes mu.
+func (x *index) reserve(h *Header) (*reservation, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	res := &reservation{index: x, queue: x.queue(h.Destination), uid: h.UID, announced: h.Size >= 0, began: time.Now()}
 	if most := res.queue.limits.Files; most > 0 && res.queue.files >= most {
 		return nil, res.full(QuotaDestinationFiles, int64(most), int64(res.queue.files), 0)
 	}
@@ -31,12 +46,12 @@ func (s *Spool) reserve(h *Header) (*reservation, error) {
 	if err := res.takeOrLapse(n); err != nil {
 		return nil, err
 	}
-	s.reservations[res] = struct{}{}
+	x.ledger.reservations[res] = struct{}{}
 	res.ahead = n
-	s.unwritten += n
+	x.ledger.unwritten += n
 	res.queue.files++
 	// statfs reads no disk, so it may run under mu.
-	if err := s.freeLocked(h.Destination, 0); err != nil {
+	if err := x.ledger.free(h.Destination, 0); err != nil {
 		res.drop()
 		return nil, err
 	}
@@ -45,22 +60,20 @@ func (s *Spool) reserve(h *Header) (*reservation, error) {
 
 // take reserves n more bytes, or returns a *FullError; mu is held.
 func (r *reservation) take(n int64) error {
-	s := r.s
+	l := &r.index.ledger
 	for _, q := range []struct {
 		which       Quota
 		limit, used int64
 	}{
-		{QuotaTotal, s.limits.total, s.total},
+		{QuotaTotal, l.limits.total, l.total},
 		{QuotaDestinationBytes, r.queue.limits.Bytes, r.queue.bytes},
-		{QuotaUser, s.limits.perUID, s.userBytes[r.uid]},
+		{QuotaUser, l.limits.perUID, l.userBytes[r.uid]},
 	} {
 		if q.limit > 0 && n > q.limit-q.used {
 			return r.full(q.which, q.limit, q.used, r.bytes+n)
 		}
 	}
-	s.total += n
-	r.queue.bytes += n
-	s.userBytes[r.uid] += n
+	l.hold(r.queue, r.uid, n)
 	r.bytes += n
 	return nil
 }
@@ -78,12 +91,12 @@ func (r *reservation) full(which Quota, limit, used, want int64) error {
 
 // grow reserves room for a body that has reached size bytes.
 func (r *reservation) grow(size int64) error {
-	r.s.mu.Lock()
-	defer r.s.mu.Unlock()
+	r.index.mu.Lock()
+	defer r.index.mu.Unlock()
 	if !r.announced {
 		return r.takeOrLapse(size - r.bytes)
 	}
-	r.s.unwritten -= r.ahead - (r.bytes - size)
+	r.index.ledger.unwritten -= r.ahead - (r.bytes - size)
 	r.ahead = r.bytes - size
 	return nil
 }
@@ -99,7 +112,7 @@ const (
 // bytes come too slowly; mu is held.
 func (r *reservation) takeOrLapse(n int64) error {
 	err := r.take(n)
-	if err == nil || !r.s.lapse(time.Now()) {
+	if err == nil || !r.index.ledger.lapse(time.Now()) {
 		return err
 	}
 	return r.take(n)
@@ -108,14 +121,14 @@ func (r *reservation) takeOrLapse(n int64) error {
 // lapse gives back the announced bytes that have not come, of uploads that are slower
 // than lapseSpeed, and reports whether there were any. Such an upload goes on, and
 // reserves its bytes as they come; mu is held.
-func (s *Spool) lapse(now time.Time) (some bool) {
-	for r := range s.reservations {
+func (l *ledger) lapse(now time.Time) (some bool) {
+	for r := range l.reservations {
 		age := now.Sub(r.began)
 		if r.ahead == 0 || age < lapseAfter || float64(r.bytes-r.ahead) >= age.Seconds()*lapseSpeed {
 			continue
 		}
-		s.unwritten -= r.ahead
-		s.release(r.queue, r.uid, r.ahead)
+		l.unwritten -= r.ahead
+		l.release(r.queue, r.uid, r.ahead)
 		r.bytes -= r.ahead
 		r.ahead, r.announced, some = 0, false, true
 	}
@@ -125,16 +138,16 @@ func (s *Spool) lapse(now time.Time) (some bool) {
 // settle ends the reservation of an accepted object and returns the surplus; mu is
 // held. From now on the object holds the bytes.
 func (r *reservation) settle(size int64) {
-	delete(r.s.reservations, r)
-	r.s.unwritten -= r.ahead
+	delete(r.index.ledger.reservations, r)
+	r.index.ledger.unwritten -= r.ahead
 	r.ahead = 0
-	r.s.release(r.queue, r.uid, r.bytes-size)
+	r.index.ledger.release(r.queue, r.uid, r.bytes-size)
 }
 
 // cancel returns the whole reservation.
 func (r *reservation) cancel() {
-	r.s.mu.Lock()
-	defer r.s.mu.Unlock()
+	r.index.mu.Lock()
+	defer r.index.mu.Unlock()
 	r.drop()
 }
 
@@ -143,33 +156,40 @@ func (r *reservation) drop() {
 	r.queue.files--
 }
 
-// release returns n bytes to the quotas; mu is held.
-func (s *Spool) release(l *destQueue, uid uint32, n int64) {
-	s.total -= n
-	l.bytes -= n
-	if s.userBytes[uid] -= n; s.userBytes[uid] == 0 {
-		delete(s.userBytes, uid)
+// hold adds n bytes of a user to the quotas.
+func (l *ledger) hold(to *destQueue, uid uint32, n int64) {
+	l.total += n
+	to.bytes += n
+	l.userBytes[uid] += n
+}
+
+// release returns n bytes to the quotas.
+func (l *ledger) release(to *destQueue, uid uint32, n int64) {
+	l.total -= n
+	to.bytes -= n
+	if l.userBytes[uid] -= n; l.userBytes[uid] == 0 {
+		delete(l.userBytes, uid)
 	}
 }
 
 // checkFree returns a *FullError when n more bytes, with the bytes that other
-// uploads have announced and not written, would leave less than the free space to keep.
-func (s *Spool) checkFree(destination string, n int64) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.freeLocked(destination, n)
+// uploads have announced and not written, would leave less than the free space to keep. It takes mu.
+func (x *index) checkFree(destination string, n int64) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.ledger.free(destination, n)
 }
 
-func (s *Spool) freeLocked(destination string, n int64) error {
-	floor := s.limits.minFree
+func (l *ledger) free(destination string, n int64) error {
+	floor := l.limits.minFree
 	if floor <= 0 {
 		return nil
 	}
-	space, err := s.dir.fs.Space(s.opts.Dir)
+	space, err := l.dir.fs.Space(l.dir.root)
 	if err != nil {
 		return ioError("statfs", ".", err)
 	}
-	if left := space.Free - s.unwritten - n; left < floor {
+	if left := space.Free - l.unwritten - n; left < floor {
 		return &FullError{Which: QuotaFree, Destination: destination, Limit: floor, Used: max(left, 0), RetryAfter: retryAfterFull}
 	}
 	return nil

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/oklog/ulid/v2"
 
@@ -24,61 +23,68 @@ type Recovery struct {
 // RecoveryProblem is a file that recovery could not take up.
 type RecoveryProblem struct{ Name, Reason string }
 
-// recover builds the index from the directory. It reads names and footers, and no
+// recoverer takes the objects of a directory into an empty index, when a spool is opened.
+type recoverer struct {
+	s        *Spool
+	result   Recovery
+	warnings []string
+}
+
+// run builds the index from the directory. It reads names and footers, and no
 // data.
-func (s *Spool) recover() error {
-	err := s.receipts.recover(func(id ulid.ULID, r *receipt, ref receiptRef) {
-		s.done[id] = ref
+func (r *recoverer) run() error {
+	err := r.s.receipts.recover(func(id ulid.ULID, _ *receipt, ref receiptRef) {
+		r.s.index.done[id] = ref
 		if ref.idem != (idem{}) {
-			s.idems[ref.idem] = id
+			r.s.index.idems[ref.idem] = id
 		}
-	}, s.setAside)
+	}, r.setAside)
 	if err != nil {
 		return err
 	}
-	s.recovery.Receipts = len(s.done)
-	if err := s.recoverQuarantine(); err != nil {
+	r.result.Receipts = len(r.s.index.done)
+	if err := r.s.unusable.recoverQuarantine(); err != nil {
 		return err
 	}
-	if err := s.recoverDead(); err != nil {
+	if err := r.dead(); err != nil {
 		return err
 	}
 	var journals []ulid.ULID
-	err = s.dir.fs.ReadDir(s.dir.path(dirQueue), func(name string) error {
+	err = r.s.dir.fs.ReadDir(r.s.dir.path(dirQueue), func(name string) error {
 		id, ext, ok := splitName(name)
 		switch {
 		case !ok:
-			s.warnings = append(s.warnings, fmt.Sprintf("%s/%s is not a file of the spool; it is left in place", dirQueue, name))
+			r.warnings = append(r.warnings, fmt.Sprintf("%s/%s is not a file of the spool; it is left in place", dirQueue, name))
 			return nil
 		case ext == extTemporary:
-			s.recovery.Discarded++
-			return s.dir.discard(dirQueue + "/" + name)
+			r.result.Discarded++
+			return r.s.dir.discard(dirQueue + "/" + name)
 		case ext == extJournal:
 			journals = append(journals, id)
 			return nil
 		}
-		return s.recoverObject(id)
+		return r.object(id)
 	})
 	if err != nil {
 		return wrapDir(dirQueue, err)
 	}
 	for _, id := range journals {
-		if r := s.records[id]; r != nil {
-			r.journaled = true
-		} else if s.unrecovered[nameOf(id, dirQueue, extObject)] != nil || s.unrecovered[nameOf(id, dirDead, extObject)] != nil {
+		if rec := r.s.index.records[id]; rec != nil {
+			rec.journaled = true
+		} else if r.s.unusable.files[nameOf(id, dirQueue, extObject)] != nil || r.s.unusable.files[nameOf(id, dirDead, extObject)] != nil {
 			continue // it belongs to an object that cannot be read yet
-		} else if err := s.dir.discard(nameOf(id, dirQueue, extJournal)); err != nil {
+		} else if err := r.s.dir.discard(nameOf(id, dirQueue, extJournal)); err != nil {
 			return err
 		}
 	}
-	if err := s.dir.fs.SyncDir(s.dir.path(dirQueue)); err != nil {
+	if err := r.s.dir.fs.SyncDir(r.s.dir.path(dirQueue)); err != nil {
 		return ioError("sync directory", dirQueue, err)
 	}
-	for _, q := range s.recovery.Quarantined {
-		s.events.emit(Event{Kind: EventQuarantined, File: q.Name, Err: errors.New(q.Reason)})
+	for _, q := range r.result.Quarantined {
+		r.s.events.emit(Event{Kind: EventQuarantined, File: q.Name, Err: errors.New(q.Reason)})
 	}
-	for _, q := range s.recovery.Unreadable {
-		s.events.emit(Event{Kind: EventUnreadable, File: q.Name, Err: errors.New(q.Reason)})
+	for _, q := range r.result.Unreadable {
+		r.s.events.emit(Event{Kind: EventUnreadable, File: q.Name, Err: errors.New(q.Reason)})
 	}
 	return nil
 }
@@ -109,65 +115,64 @@ func splitName(name string) (id ulid.ULID, ext string, ok bool) {
 	return id, "", false
 }
 
-// recoverObject indexes one file of the queue.
-func (s *Spool) recoverObject(id ulid.ULID) error {
+// object indexes one file of the queue.
+func (r *recoverer) object(id ulid.ULID) error {
 	name := nameOf(id, dirQueue, extObject)
-	if _, delivered := s.done[id]; delivered {
-		s.recovery.Finished++
-		return s.dir.discard(name)
+	if _, delivered := r.s.index.done[id]; delivered {
+		r.result.Finished++
+		return r.s.dir.discard(name)
 	}
-	if r := s.records[id]; r != nil {
-		return s.dir.discard(name) // it is in dead/; a crash came before the unlink
+	if r.s.index.records[id] != nil {
+		return r.s.dir.discard(name) // it is in dead/; a crash came before the unlink
 	}
-	foot, err := s.dir.footerOf(id, name)
+	foot, err := r.s.dir.footerOf(id, name)
 	if err != nil {
-		s.setAside(name, err)
+		r.setAside(name, err)
 		return nil
 	}
-	s.index(id, foot, Queued)
-	s.recovery.Queued++
+	r.add(id, foot, Queued)
+	r.result.Queued++
 	return nil
 }
 
-// recoverDead indexes the dead objects. A dead file without its reason is a half-done
+// dead indexes the dead objects. A dead file without its reason is a half-done
 // move: when the object is also queued, it stays queued.
-func (s *Spool) recoverDead() error {
-	err := s.dir.fs.ReadDir(s.dir.path(dirDead), func(name string) error {
+func (r *recoverer) dead() error {
+	err := r.s.dir.fs.ReadDir(r.s.dir.path(dirDead), func(name string) error {
 		id, ext, ok := splitName(name)
 		switch {
 		case strings.HasSuffix(name, extTemporary):
-			return s.dir.discard(dirDead + "/" + name)
+			return r.s.dir.discard(dirDead + "/" + name)
 		case !ok:
-			s.warnings = append(s.warnings, fmt.Sprintf("%s/%s is not a file of the spool; it is left in place", dirDead, name))
+			r.warnings = append(r.warnings, fmt.Sprintf("%s/%s is not a file of the spool; it is left in place", dirDead, name))
 			return nil
 		case ext == extReason:
-			if !s.dir.exists(nameOf(id, dirDead, extObject)) {
-				return s.dir.discard(dirDead + "/" + name)
+			if !r.s.dir.exists(nameOf(id, dirDead, extObject)) {
+				return r.s.dir.discard(dirDead + "/" + name)
 			}
 			return nil
 		case ext != extObject:
 			return nil
 		}
-		if _, delivered := s.done[id]; delivered {
-			s.recovery.Finished++
-			return errors.Join(s.dir.discard(dirDead+"/"+name), s.dir.discard(nameOf(id, dirDead, extReason)))
+		if _, delivered := r.s.index.done[id]; delivered {
+			r.result.Finished++
+			return errors.Join(r.s.dir.discard(dirDead+"/"+name), r.s.dir.discard(nameOf(id, dirDead, extReason)))
 		}
-		why, err := s.dir.readReason(id)
+		why, err := r.s.dir.readReason(id)
 		if err != nil {
-			if s.dir.exists(nameOf(id, dirQueue, extObject)) {
-				return s.dir.discard(dirDead + "/" + name)
+			if r.s.dir.exists(nameOf(id, dirQueue, extObject)) {
+				return r.s.dir.discard(dirDead + "/" + name)
 			}
 			why = cause{Reason: reason.Unknown, Error: "the reason is missing"}
 		}
-		foot, err := s.dir.footerOf(id, dirDead+"/"+name)
+		foot, err := r.s.dir.footerOf(id, dirDead+"/"+name)
 		if err != nil {
-			s.setAside(dirDead+"/"+name, err)
+			r.setAside(dirDead+"/"+name, err)
 			return nil
 		}
-		r := s.index(id, foot, Dead)
-		t := r.failing()
+		t := r.add(id, foot, Dead).failing()
 		t.reason, t.err = why.Reason, why.Error
-		s.recovery.Dead++
+		r.result.Dead++
 		return nil
 	})
 	return wrapDirNil(dirDead, err)
@@ -180,44 +185,24 @@ func wrapDirNil(dir string, err error) error {
 	return wrapDir(dir, err)
 }
 
-// index adds a recovered object to the index.
-func (s *Spool) index(id ulid.ULID, foot *footer, state State) *record {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r := s.found(id, foot, state)
-	s.recovery.Bytes += r.size
-	return r
+// setAside handles a file whose footer could not be read, during recovery. A damaged
+// file is moved to quarantine/. Any other file stays in place and is read again later.
+func (r *recoverer) setAside(name string, why error) {
+	var corrupt *CorruptError
+	if !errors.As(why, &corrupt) {
+		u := r.s.unusable.markUnreadable(name, why)
+		r.result.Unreadable = append(r.result.Unreadable, RecoveryProblem{Name: name, Reason: u.text})
+		return
+	}
+	u := r.s.unusable.moveToQuarantine(name, why)
+	r.result.Quarantined = append(r.result.Quarantined, RecoveryProblem{Name: name, Reason: u.text})
 }
 
-// found adds an object on disk to the index and to the quotas; mu is held.
-func (s *Spool) found(id ulid.ULID, foot *footer, state State) *record {
-	r := s.newRecord(id, foot, state)
-	s.total += r.size
-	s.userBytes[r.uid] += r.size
-	r.queue.bytes += r.size
-	r.queue.files++
-	s.enter(r)
-	return r
-}
-
-func (s *Spool) newRecord(id ulid.ULID, foot *footer, state State) *record {
-	return &record{
-		id: id, queue: s.queue(foot.header.Destination), idem: foot.header.idem(), size: foot.size,
-		received: foot.header.Received.UnixNano(), uid: foot.header.UID, crc: foot.crc, state: state,
-	}
-}
-
-// enter adds a record to the index; mu is held.
-func (s *Spool) enter(r *record) {
-	s.records[r.id] = r
-	if r.idem != (idem{}) {
-		s.idems[r.idem] = r.id
-	}
-	if r.state != Dead {
-		r.queue.noteOldest(r)
-	}
-	s.count(r, 1)
-	if r.state == Queued {
-		r.queue.put(r, time.Now())
-	}
+// add adds a recovered object to the index.
+func (r *recoverer) add(id ulid.ULID, foot *footer, state State) *record {
+	r.s.index.mu.Lock()
+	defer r.s.index.mu.Unlock()
+	rec := r.s.index.found(id, foot, state)
+	r.result.Bytes += rec.size
+	return rec
 }

@@ -21,10 +21,10 @@ const housekeeping = 10 * time.Minute
 // Run delivers until ctx ends. It returns when the deliveries in flight have
 // returned; unfinished objects stay queued. Call one Run at a time.
 func (s *Spool) Run(ctx context.Context) error {
-	s.mu.Lock()
+	s.index.mu.Lock()
 	if s.closed || s.ran != nil {
 		closed := s.closed
-		s.mu.Unlock()
+		s.index.mu.Unlock()
 		if closed {
 			return ErrClosed
 		}
@@ -32,11 +32,11 @@ func (s *Spool) Run(ctx context.Context) error {
 	}
 	ran := make(chan struct{})
 	s.ran = ran
-	s.mu.Unlock()
+	s.index.mu.Unlock()
 	defer func() {
-		s.mu.Lock()
+		s.index.mu.Lock()
 		s.ran = nil
-		s.mu.Unlock()
+		s.index.mu.Unlock()
 		close(ran)
 	}()
 	ctx, cancel := context.WithCancel(ctx)
@@ -55,7 +55,7 @@ func (s *Spool) Run(ctx context.Context) error {
 			s.clean(now)
 			clean = now.Add(housekeeping)
 		}
-		r, epoch, again := s.pick(now)
+		r, epoch, again := s.scheduler.pick(now)
 		if r != nil {
 			deliveries.Go(func() { s.deliver(ctx, r, epoch) })
 			continue
@@ -68,36 +68,11 @@ func (s *Spool) Run(ctx context.Context) error {
 		timer.Reset(time.Until(again))
 		select {
 		case <-ctx.Done():
-		case <-s.wake:
+		case <-s.changes.wake:
 		case <-timer.C:
 		}
 	}
 	return nil
-}
-
-// pick takes the next object to deliver, from the destinations in turn. Without
-// one, it returns the time at which to ask again.
-func (s *Spool) pick(now time.Time) (r *record, epoch int, again time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.delivering >= s.opts.Workers {
-		return nil, 0, time.Time{}
-	}
-	for range s.order {
-		l := s.order[s.cursor%len(s.order)]
-		s.cursor = (s.cursor + 1) % len(s.order)
-		r, next := l.take(now)
-		if r != nil {
-			s.move(r, Delivering)
-			l.inFlight++
-			s.delivering++
-			return r, l.window.epoch, time.Time{}
-		}
-		if again.IsZero() || !next.IsZero() && next.Before(again) {
-			again = next
-		}
-	}
-	return nil, 0, again
 }
 
 // deliver makes one attempt and settles its result.
@@ -108,18 +83,18 @@ func (s *Spool) deliver(ctx context.Context, r *record, epoch int) {
 		s.delivered(r, head, result)
 	case ctx.Err() != nil:
 		// The attempt was stopped. It does not count as failed.
-		s.mu.Lock()
-		s.back(r)
-		s.mu.Unlock()
+		s.index.mu.Lock()
+		s.scheduler.back(r)
+		s.index.mu.Unlock()
 	default:
 		s.failed(r, epoch, failureOf(err))
 	}
 }
 
 func (s *Spool) attempt(ctx context.Context, r *record) (json.RawMessage, *Header, error) {
-	s.mu.Lock()
+	s.index.mu.Lock()
 	journaled, t := r.journaled, r.failure
-	s.mu.Unlock()
+	s.index.mu.Unlock()
 	e, err := s.openEntry(r.id, nameOf(r.id, dirQueue, extObject), journaled)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, &awserr.Failure{Disposition: awserr.Dead, Reason: reason.Missing, Err: err}
@@ -136,31 +111,20 @@ func (s *Spool) attempt(ctx context.Context, r *record) (json.RawMessage, *Heade
 	return result, &head, err
 }
 
-// back returns a record to its queue; mu is held.
-func (s *Spool) back(r *record) {
-	l := r.queue
-	l.inFlight--
-	s.delivering--
-	l.endProbe(r)
-	s.move(r, Queued)
-	l.put(r, time.Now())
-	s.notify()
-}
-
 // clean is one round of housekeeping.
 func (s *Spool) clean(now time.Time) {
 	s.removePending()
 	if gone := s.receipts.expired(now, s.opts.ReceiptAge, s.opts.ReceiptCount, s.dir.unlinked); len(gone) > 0 {
-		s.mu.Lock()
-		for id, ref := range s.done {
+		s.index.mu.Lock()
+		for id, ref := range s.index.done {
 			if gone[ref.log] {
-				delete(s.done, id)
-				if s.idems[ref.idem] == id {
-					delete(s.idems, ref.idem)
+				delete(s.index.done, id)
+				if s.index.idems[ref.idem] == id {
+					delete(s.index.idems, ref.idem)
 				}
 			}
 		}
-		s.mu.Unlock()
+		s.index.mu.Unlock()
 		for f := range gone {
 			s.dir.removeQuietly(f.name)
 		}
@@ -171,20 +135,20 @@ func (s *Spool) clean(now time.Time) {
 // rewrite writes the receipts for which the disk had no room.
 func (s *Spool) rewrite() {
 	lost := map[ulid.ULID]*receipt{}
-	s.mu.Lock()
-	for id, ref := range s.done {
+	s.index.mu.Lock()
+	for id, ref := range s.index.done {
 		if ref.lost != nil {
 			lost[id] = ref.lost
 		}
 	}
-	s.mu.Unlock()
+	s.index.mu.Unlock()
 	for id, r := range lost {
 		ref, err := s.receipts.append(r)
 		if err != nil {
 			return // the disk still has no room
 		}
-		s.mu.Lock()
-		s.done[id] = ref
-		s.mu.Unlock()
+		s.index.mu.Lock()
+		s.index.done[id] = ref
+		s.index.mu.Unlock()
 	}
 }

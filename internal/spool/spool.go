@@ -56,48 +56,33 @@ type Options struct {
 }
 
 // Spool is an open spool. Its methods may be called from several goroutines.
+//
+// It joins its parts: each has its own invariant, and the mutex of the index guards all
+// but the directory, the receipts and the writer.
 type Spool struct {
-	opts     Options
-	dir      *directory
-	events   events
-	warnings []string
-	recovery Recovery
-	receipts *receiptLog
-	large    sync.Pool
-	small    sync.Pool
+	opts      Options
+	dir       *directory
+	receipts  *receiptLog
+	index     *index
+	changes   *changes
+	scheduler *scheduler
+	unusable  *unusableFiles
+	claims    *claims
+	writer    *writer
+	events    events
+	warnings  []string
+	recovery  Recovery
 
 	life    context.Context
 	end     context.CancelFunc
 	accepts sync.WaitGroup
-	wake    chan struct{}
 
-	mu           sync.Mutex
-	closed       bool
-	ran          chan struct{} // closed when Run has returned; nil when it does not run
-	records      map[ulid.ULID]*record
-	idems        map[idem]ulid.ULID
-	done         map[ulid.ULID]receiptRef
-	claims       map[claimKey]*claim
-	queues       map[string]*destQueue
-	order        []*destQueue
-	cursor       int
-	delivering   int
-	total        int64
-	unwritten    int64 // bytes that are reserved and not on disk yet
-	userBytes    map[uint32]int64
-	reservations map[*reservation]struct{} // of objects that are received
-	limits       limits
-	scanned      time.Time // when findOldest last scanned all records
-	waiters      map[ulid.ULID][]chan struct{}
-	changed      chan struct{}           // closed at the next change; nil when no call waits
-	unrecovered  map[string]*unrecovered // by name: files of accepted objects that cannot be used
-	rereadAt     time.Time               // when Run reads unreadable files again
-	rereadWait   time.Duration
-	rand         *rand.Rand
+	// The mutex of the index guards the rest.
+	closed     bool
+	ran        chan struct{} // closed when Run has returned; nil when it does not run
+	rereadAt   time.Time     // when Run reads unreadable files again
+	rereadWait time.Duration
 }
-
-// limits bound all destinations together.
-type limits struct{ total, perUID, minFree int64 }
 
 // Open locks the directory, checks its file system, and recovers its objects. Its
 // error is an *UnsafeError, a *LockedError or an *IOError.
@@ -120,17 +105,16 @@ func Open(o Options) (*Spool, error) {
 	if o.Rand == nil {
 		o.Rand = rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
 	}
-	s := &Spool{
-		opts: o, dir: newDirectory(o.Dir, o.FS, events{o.Observer}), events: events{o.Observer}, rand: o.Rand, wake: make(chan struct{}, 1),
-		records: map[ulid.ULID]*record{}, idems: map[idem]ulid.ULID{}, done: map[ulid.ULID]receiptRef{},
-		claims: map[claimKey]*claim{}, queues: map[string]*destQueue{}, userBytes: map[uint32]int64{}, reservations: map[*reservation]struct{}{},
-		waiters:     map[ulid.ULID][]chan struct{}{},
-		unrecovered: map[string]*unrecovered{}, rereadWait: rereadFirst,
-	}
-	s.receipts = &receiptLog{dir: s.dir}
-	s.large.New = func() any { b := make([]byte, largeBuffer); return &b }
-	s.small.New = func() any { b := make([]byte, smallBuffer); return &b }
+	s := &Spool{opts: o, events: events{o.Observer}, rereadWait: rereadFirst}
 	s.life, s.end = context.WithCancel(context.Background())
+	s.dir = newDirectory(o.Dir, o.FS, s.events)
+	s.receipts = &receiptLog{dir: s.dir}
+	s.index = newIndex(s.dir)
+	s.changes = newChanges(&s.index.mu)
+	s.scheduler = &scheduler{index: s.index, changes: s.changes, workers: o.Workers, rand: o.Rand}
+	s.unusable = &unusableFiles{mu: &s.index.mu, dir: s.dir, files: map[string]*unrecovered{}}
+	s.claims = &claims{index: s.index, unusable: s.unusable, life: s.life, held: map[claimKey]*claim{}}
+	s.writer = newWriter(s.life, s.dir, s.index)
 	s.Reload(o.Destinations, o.Total, o.PerUID, o.MinFree)
 
 	warning, err := s.dir.prepare(o.AllowVolatile)
@@ -140,9 +124,11 @@ func Open(o Options) (*Spool, error) {
 	if warning != "" {
 		s.warnings = append(s.warnings, warning)
 	}
-	if err := s.recover(); err != nil {
+	recovered := recoverer{s: s}
+	if err := recovered.run(); err != nil {
 		return nil, errors.Join(err, s.dir.lock.Close())
 	}
+	s.recovery, s.warnings = recovered.result, append(s.warnings, recovered.warnings...)
 	return s, nil
 }
 
@@ -158,14 +144,14 @@ func (s *Spool) Recovery() Recovery { return s.recovery }
 // It waits for a body that is being read until its next Read returns: end the bodies
 // first. Accepted objects stay on disk.
 func (s *Spool) Close() error {
-	s.mu.Lock()
+	s.index.mu.Lock()
 	if s.closed {
-		s.mu.Unlock()
+		s.index.mu.Unlock()
 		return nil
 	}
 	s.closed = true
 	ran := s.ran
-	s.mu.Unlock()
+	s.index.mu.Unlock()
 	s.end()
 	if ran != nil {
 		<-ran
@@ -182,87 +168,19 @@ func (s *Spool) Close() error {
 // parked, until the destination returns. A limit below the present use refuses new
 // objects only. Run reads unreadable files again at once.
 func (s *Spool) Reload(destinations map[string]Limits, total, perUID, minFree int64) {
-	s.mu.Lock()
-	s.limits = limits{total, perUID, minFree}
-	for name, l := range s.queues {
+	s.index.mu.Lock()
+	s.index.ledger.limits = limits{total, perUID, minFree}
+	for name, l := range s.index.queues {
 		if _, ok := destinations[name]; !ok {
 			l.known = false
 		}
 	}
 	for name, l := range destinations {
-		s.queue(name).configure(l)
+		s.index.queue(name).configure(l)
 	}
 	s.rereadAt, s.rereadWait = time.Now(), rereadFirst
-	s.notify()
-	s.mu.Unlock()
-}
-
-// queue returns the queue of a destination, a new one if there is none; mu is held.
-func (s *Spool) queue(name string) *destQueue {
-	l := s.queues[name]
-	if l == nil {
-		l = newDestQueue(name)
-		s.queues[name] = l
-		s.order = append(s.order, l)
-	}
-	return l
-}
-
-// notify wakes the scheduler and the calls that wait for a change; mu is held.
-func (s *Spool) notify() {
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
-	if s.changed != nil {
-		close(s.changed)
-		s.changed = nil
-	}
-}
-
-// settled wakes the calls that wait for one object; mu is held.
-func (s *Spool) settled(id ulid.ULID) {
-	for _, c := range s.waiters[id] {
-		close(c)
-	}
-	delete(s.waiters, id)
-	s.notify()
-}
-
-// journaled records that an object has a journal.
-func (s *Spool) journaled(id ulid.ULID) {
-	s.mu.Lock()
-	if r := s.records[id]; r != nil {
-		r.journaled = true
-	}
-	s.mu.Unlock()
-}
-
-// count adds a record to the figures of its queue (sign 1), or subtracts it (-1); mu
-// is held.
-func (s *Spool) count(r *record, sign int64) {
-	l := r.queue
-	switch r.state {
-	case Queued:
-		l.queued += int(sign)
-		l.queuedBytes += sign * r.size
-	case Delivering:
-		l.delivering += int(sign)
-		l.deliveryBytes += sign * r.size
-	case Dead:
-		l.dead += int(sign)
-		l.deadBytes += sign * r.size
-	}
-}
-
-// move changes the state of a record; mu is held.
-func (s *Spool) move(r *record, to State) {
-	s.count(r, -1)
-	if r.state == Dead {
-		r.queue.noteOldest(r)
-	}
-	r.state = to
-	s.count(r, 1)
+	s.changes.notify()
+	s.index.mu.Unlock()
 }
 
 // holder returns the text of the lock file for this process.

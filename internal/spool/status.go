@@ -49,9 +49,9 @@ func (s *Spool) Status(id string) (Status, bool) {
 }
 
 func (s *Spool) status(id ulid.ULID) (Status, bool) {
-	s.mu.Lock()
-	r := s.records[id]
-	s.mu.Unlock()
+	s.index.mu.Lock()
+	r := s.index.records[id]
+	s.index.mu.Unlock()
 	var head *Header
 	if r != nil {
 		// The file may move between the two directories meanwhile.
@@ -62,14 +62,14 @@ func (s *Spool) status(id ulid.ULID) (Status, bool) {
 			}
 		}
 	}
-	s.mu.Lock()
-	if r := s.records[id]; r != nil {
-		defer s.mu.Unlock()
+	s.index.mu.Lock()
+	if r := s.index.records[id]; r != nil {
+		defer s.index.mu.Unlock()
 		return r.status(head), true
 	}
-	ref, ok := s.done[id]
-	u := s.unrecoveredOf(id)
-	s.mu.Unlock()
+	ref, ok := s.index.done[id]
+	u := s.unusable.of(id)
+	s.index.mu.Unlock()
 	switch {
 	case !ok && u != nil:
 		return u.status(), true
@@ -92,11 +92,11 @@ func (s *Spool) Wait(ctx context.Context, id string) (Status, error) {
 		return Status{}, fmt.Errorf("spool: %q: %w", id, ErrUnknown)
 	}
 	for {
-		s.mu.Lock()
-		r := s.records[u]
-		bad := s.unrecoveredOf(u)
+		s.index.mu.Lock()
+		r := s.index.records[u]
+		bad := s.unusable.of(u)
 		if r == nil && (bad == nil || bad.state != Unreadable) || r != nil && r.state == Dead {
-			s.mu.Unlock()
+			s.index.mu.Unlock()
 			st, ok := s.status(u)
 			if !ok {
 				return Status{}, fmt.Errorf("spool: %s: %w", id, ErrUnknown)
@@ -108,28 +108,17 @@ func (s *Spool) Wait(ctx context.Context, id string) (Status, error) {
 			continue // an operator has retried it meanwhile
 		}
 		c := make(chan struct{})
-		s.waiters[u] = append(s.waiters[u], c)
-		s.mu.Unlock()
+		s.changes.waiters[u] = append(s.changes.waiters[u], c)
+		s.index.mu.Unlock()
 		select {
 		case <-c:
 		case <-ctx.Done():
-			s.unwait(u, c)
+			s.changes.unwait(u, c)
 			return Status{}, context.Cause(ctx)
 		case <-s.life.Done():
-			s.unwait(u, c)
+			s.changes.unwait(u, c)
 			return Status{}, ErrClosed
 		}
-	}
-}
-
-func (s *Spool) unwait(id ulid.ULID, c chan struct{}) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	left := slices.DeleteFunc(s.waiters[id], func(o chan struct{}) bool { return o == c })
-	if len(left) == 0 {
-		delete(s.waiters, id)
-	} else {
-		s.waiters[id] = left
 	}
 }
 
@@ -137,23 +126,23 @@ func (s *Spool) unwait(id ulid.ULID, c chan struct{}) {
 // destinations. Dead objects do not count. It returns ctx's error.
 func (s *Spool) Drained(ctx context.Context) error {
 	for {
-		s.mu.Lock()
+		s.index.mu.Lock()
 		waiting := 0
-		for _, l := range s.order {
+		for _, l := range s.index.order {
 			waiting += l.delivering
 			if l.known && l.parked == nil {
 				waiting += l.queued
 			}
 		}
 		if waiting == 0 {
-			s.mu.Unlock()
+			s.index.mu.Unlock()
 			return nil
 		}
-		if s.changed == nil {
-			s.changed = make(chan struct{})
+		if s.changes.changed == nil {
+			s.changes.changed = make(chan struct{})
 		}
-		changed := s.changed
-		s.mu.Unlock()
+		changed := s.changes.changed
+		s.index.mu.Unlock()
 		select {
 		case <-changed:
 		case <-ctx.Done():
@@ -182,11 +171,11 @@ type Usage struct {
 // Usage describes every destination that is configured or has objects, sorted by
 // name. In a large spool Oldest may be some seconds old.
 func (s *Spool) Usage() []Usage {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.findOldest(time.Now())
+	s.index.mu.Lock()
+	defer s.index.mu.Unlock()
+	s.index.findOldest(time.Now())
 	var out []Usage
-	for _, l := range s.order {
+	for _, l := range s.index.order {
 		if !l.known && l.files == 0 {
 			continue
 		}
