@@ -14,48 +14,48 @@ import (
 
 var accountAliasPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9]|-[a-z0-9]){2,62}$`)
 
-func createAccountAlias(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	if err := s.allow(cl, "*", nil); err != nil {
+func createAccountAlias(c *call) (any, error) {
+	if err := c.allow("*", nil); err != nil {
 		return nil, err
 	}
-	alias := cl.Form.Get("AccountAlias")
-	for _, other := range s.accounts {
+	alias := c.cl.Form.Get("AccountAlias")
+	for _, other := range c.iam.accounts {
 		if other.alias == alias {
 			return nil, kernel.Fail(http.StatusConflict, "EntityAlreadyExists", "The account alias %s already exists.", alias)
 		}
 	}
-	acct.alias = alias
+	c.acct.alias = alias
 	return nil, nil
 }
 
-func deleteAccountAlias(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	if err := s.allow(cl, "*", nil); err != nil {
+func deleteAccountAlias(c *call) (any, error) {
+	if err := c.allow("*", nil); err != nil {
 		return nil, err
 	}
-	if alias := cl.Form.Get("AccountAlias"); alias == "" || acct.alias != alias {
+	if alias := c.cl.Form.Get("AccountAlias"); alias == "" || c.acct.alias != alias {
 		return nil, kernel.Fail(http.StatusNotFound, "NoSuchEntity", "The account alias %s cannot be found.", alias)
 	}
-	acct.alias = ""
+	c.acct.alias = ""
 	return nil, nil
 }
 
-func listAccountAliases(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	if err := s.allow(cl, "*", nil); err != nil {
+func listAccountAliases(c *call) (any, error) {
+	if err := c.allow("*", nil); err != nil {
 		return nil, err
 	}
 	out := struct {
 		XMLName xml.Name
 		Aliases []string `xml:"AccountAliases>member"`
 		page
-	}{XMLName: resultName(cl)}
-	if acct.alias != "" {
-		out.Aliases = []string{acct.alias}
+	}{XMLName: resultName(c.cl)}
+	if c.acct.alias != "" {
+		out.Aliases = []string{c.acct.alias}
 	}
 	return out, nil
 }
 
-func getAccountSummary(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	if err := s.allow(cl, "*", nil); err != nil {
+func getAccountSummary(c *call) (any, error) {
+	if err := c.allow("*", nil); err != nil {
 		return nil, err
 	}
 	type entry struct {
@@ -63,15 +63,15 @@ func getAccountSummary(s *Service, cl *kernel.Request, acct *account) (any, erro
 		Value int    `xml:"value"`
 	}
 	counts := map[string]int{
-		"Users": len(acct.users), "Roles": len(acct.roles), "Groups": len(acct.groups), "Policies": len(acct.policies),
-		"InstanceProfiles": len(acct.profiles), "Providers": len(acct.providers),
+		"Users": len(c.acct.users), "Roles": len(c.acct.roles), "Groups": len(c.acct.groups), "Policies": len(c.acct.policies),
+		"InstanceProfiles": len(c.acct.profiles), "Providers": len(c.acct.providers),
 		"AttachedPoliciesPerRoleQuota": maxAttached, "AttachedPoliciesPerUserQuota": maxAttached, "VersionsPerPolicyQuota": maxPolicyVersions,
 		"PolicySizeQuota": maxManagedPolicy, "AssumeRolePolicySizeQuota": maxTrustPolicy, "AccessKeysPerUserQuota": maxKeysPerUser,
 	}
 	out := struct {
 		XMLName xml.Name
 		Entries []entry `xml:"SummaryMap>entry"`
-	}{XMLName: resultName(cl)}
+	}{XMLName: resultName(c.cl)}
 	for _, name := range slices.Sorted(maps.Keys(counts)) {
 		out.Entries = append(out.Entries, entry{name, counts[name]})
 	}

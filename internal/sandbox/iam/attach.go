@@ -27,26 +27,26 @@ type attachment struct {
 	grants *grants
 }
 
-type attachTarget func(s *Service, cl *kernel.Request, acct *account) (attachment, error)
+type attachTarget func(c *call) (attachment, error)
 
-func roleGrants(s *Service, cl *kernel.Request, acct *account) (attachment, error) {
-	r, err := s.namedRole(cl, acct)
+func roleGrants(c *call) (attachment, error) {
+	r, err := c.role()
 	if err != nil {
 		return attachment{}, err
 	}
 	return attachment{"Role", r.arn, &r.grants}, nil
 }
 
-func userGrants(s *Service, cl *kernel.Request, acct *account) (attachment, error) {
-	u, err := s.namedUser(cl, acct)
+func userGrants(c *call) (attachment, error) {
+	u, err := c.user()
 	if err != nil {
 		return attachment{}, err
 	}
 	return attachment{"User", u.arn, &u.grants}, nil
 }
 
-func groupGrants(s *Service, cl *kernel.Request, acct *account) (attachment, error) {
-	g, err := s.namedGroup(cl, acct)
+func groupGrants(c *call) (attachment, error) {
+	g, err := c.group()
 	if err != nil {
 		return attachment{}, err
 	}
@@ -54,16 +54,16 @@ func groupGrants(s *Service, cl *kernel.Request, acct *account) (attachment, err
 }
 
 func attaching(target attachTarget) handler {
-	return func(s *Service, cl *kernel.Request, acct *account) (any, error) {
-		t, err := target(s, cl, acct)
+	return func(c *call) (any, error) {
+		t, err := target(c)
 		if err != nil {
 			return nil, err
 		}
-		arn := cl.Form.Get("PolicyArn")
+		arn := c.cl.Form.Get("PolicyArn")
 		if !isPolicyARN(arn) {
 			return nil, kernel.ValidationError("Invalid ARN:  Could not be parsed!")
 		}
-		if s.policyByARN(acct.id, arn) == nil {
+		if c.iam.policyByARN(c.acct.id, arn) == nil {
 			return nil, noSuchManaged(arn)
 		}
 		if slices.Contains(t.grants.Attached, arn) {
@@ -78,12 +78,12 @@ func attaching(target attachTarget) handler {
 }
 
 func detaching(target attachTarget) handler {
-	return func(s *Service, cl *kernel.Request, acct *account) (any, error) {
-		t, err := target(s, cl, acct)
+	return func(c *call) (any, error) {
+		t, err := target(c)
 		if err != nil {
 			return nil, err
 		}
-		arn := cl.Form.Get("PolicyArn")
+		arn := c.cl.Form.Get("PolicyArn")
 		if !slices.Contains(t.grants.Attached, arn) {
 			return nil, kernel.Fail(http.StatusNotFound, "NoSuchEntity", "Policy %s was not found.", arn)
 		}
@@ -98,18 +98,18 @@ type attachedXML struct {
 }
 
 func listingAttached(target attachTarget) handler {
-	return func(s *Service, cl *kernel.Request, acct *account) (any, error) {
-		t, err := target(s, cl, acct)
+	return func(c *call) (any, error) {
+		t, err := target(c)
 		if err != nil {
 			return nil, err
 		}
 		var list []attachedXML
 		for _, arn := range slices.Sorted(slices.Values(t.grants.Attached)) {
-			if p := s.policyByARN(acct.id, arn); p != nil && strings.HasPrefix(p.Path, cl.Form.Get("PathPrefix")) {
+			if p := c.iam.policyByARN(c.acct.id, arn); p != nil && strings.HasPrefix(p.Path, c.cl.Form.Get("PathPrefix")) {
 				list = append(list, attachedXML{p.Name, arn})
 			}
 		}
-		list, p, err := paginate(cl.Form, list, func(x attachedXML) string { return x.PolicyArn })
+		list, p, err := paginate(c.cl.Form, list, func(x attachedXML) string { return x.PolicyArn })
 		if err != nil {
 			return nil, err
 		}
@@ -117,17 +117,17 @@ func listingAttached(target attachTarget) handler {
 			XMLName  xml.Name
 			Policies []attachedXML `xml:"AttachedPolicies>member"`
 			page
-		}{resultName(cl), list, p}, nil
+		}{resultName(c.cl), list, p}, nil
 	}
 }
 
 func putBoundary(target attachTarget) handler {
-	return func(s *Service, cl *kernel.Request, acct *account) (any, error) {
-		t, err := target(s, cl, acct)
+	return func(c *call) (any, error) {
+		t, err := target(c)
 		if err != nil {
 			return nil, err
 		}
-		return nil, t.grants.setBoundary(s, acct, cl.Form.Get("PermissionsBoundary"))
+		return nil, t.grants.setBoundary(c.iam, c.acct, c.cl.Form.Get("PermissionsBoundary"))
 	}
 }
 
@@ -143,8 +143,8 @@ func (g *grants) setBoundary(s *Service, acct *account, arn string) error {
 }
 
 func deleteBoundary(target attachTarget) handler {
-	return func(s *Service, cl *kernel.Request, acct *account) (any, error) {
-		t, err := target(s, cl, acct)
+	return func(c *call) (any, error) {
+		t, err := target(c)
 		if err != nil {
 			return nil, err
 		}

@@ -60,12 +60,13 @@ func (a *account) policyEntities(cl *kernel.Request, arn string) []policyEntity 
 // pageOrder are the kinds in the order in which pages show them.
 var pageOrder = map[string]string{"Group": "1", "User": "2", "Role": "3"}
 
-func listEntitiesForPolicy(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	p, err := s.anyPolicy(cl, acct)
+func listEntitiesForPolicy(c *call) (any, error) {
+	p, err := c.anyPolicy()
 	if err != nil {
 		return nil, err
 	}
-	list, rest, err := paginate(cl.Form, acct.policyEntities(cl, p.ARN), func(e policyEntity) string { return pageOrder[e.kind] + e.name })
+	found := c.acct.policyEntities(c.cl, p.ARN)
+	list, rest, err := paginate(c.cl.Form, found, func(e policyEntity) string { return pageOrder[e.kind] + e.name })
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +76,7 @@ func listEntitiesForPolicy(s *Service, cl *kernel.Request, acct *account) (any, 
 		Users   []policyUserXML  `xml:"PolicyUsers>member"`
 		Roles   []policyRoleXML  `xml:"PolicyRoles>member"`
 		page
-	}{XMLName: resultName(cl), page: rest}
+	}{XMLName: resultName(c.cl), page: rest}
 	for _, e := range list {
 		switch e.kind {
 		case "Group":

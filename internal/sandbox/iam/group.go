@@ -34,35 +34,35 @@ func (g *group) xml() groupXML {
 	return groupXML{g.Path, g.Name, g.ID, g.ARN, kernel.QueryTime(g.Created)}
 }
 
-func createGroup(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	name := cl.Form.Get("GroupName")
-	path := formPath(cl.Form)
-	arn := "arn:aws:iam::" + acct.id + ":group" + path + name
-	if err := s.allow(cl, arn, nil); err != nil {
+func createGroup(c *call) (any, error) {
+	name := c.cl.Form.Get("GroupName")
+	path := formPath(c.cl.Form)
+	arn := "arn:aws:iam::" + c.acct.id + ":group" + path + name
+	if err := c.allow(arn, nil); err != nil {
 		return nil, err
 	}
-	if taken(acct.groups, name) {
+	if taken(c.acct.groups, name) {
 		return nil, kernel.Fail(http.StatusConflict, "EntityAlreadyExists", "Group with name %s already exists.", name)
 	}
-	if err := checkQuota("GroupsPerAccount", len(acct.groups), maxGroups); err != nil {
+	if err := checkQuota("GroupsPerAccount", len(c.acct.groups), maxGroups); err != nil {
 		return nil, err
 	}
-	g := &group{ARN: arn, ID: kernel.NewID("AGPA", 17), Name: name, Path: path, Created: cl.Now, inline: namedDocuments{}}
-	acct.groups[name] = g
+	g := &group{ARN: arn, ID: kernel.NewID("AGPA", 17), Name: name, Path: path, Created: c.cl.Now, inline: namedDocuments{}}
+	c.acct.groups[name] = g
 	return struct {
 		XMLName xml.Name
 		Group   groupXML
-	}{resultName(cl), g.xml()}, nil
+	}{resultName(c.cl), g.xml()}, nil
 }
 
-func (s *Service) namedGroup(cl *kernel.Request, acct *account) (*group, error) {
-	name := cl.Form.Get("GroupName")
-	g := acct.groups[name]
-	arn := "arn:aws:iam::" + acct.id + ":group/" + name
+func (c *call) group() (*group, error) {
+	name := c.cl.Form.Get("GroupName")
+	g := c.acct.groups[name]
+	arn := "arn:aws:iam::" + c.acct.id + ":group/" + name
 	if g != nil {
 		arn = g.ARN
 	}
-	if err := s.allow(cl, arn, nil); err != nil {
+	if err := c.allow(arn, nil); err != nil {
 		return nil, err
 	}
 	if g == nil {
@@ -71,18 +71,18 @@ func (s *Service) namedGroup(cl *kernel.Request, acct *account) (*group, error) 
 	return g, nil
 }
 
-func getGroup(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	g, err := s.namedGroup(cl, acct)
+func getGroup(c *call) (any, error) {
+	g, err := c.group()
 	if err != nil {
 		return nil, err
 	}
 	var users []userXML
 	for _, name := range slices.Sorted(slices.Values(g.Members)) {
-		if u := acct.users[name]; u != nil {
+		if u := c.acct.users[name]; u != nil {
 			users = append(users, u.xml())
 		}
 	}
-	users, p, err := paginate(cl.Form, users, func(x userXML) string { return x.UserName })
+	users, p, err := paginate(c.cl.Form, users, func(x userXML) string { return x.UserName })
 	if err != nil {
 		return nil, err
 	}
@@ -91,11 +91,11 @@ func getGroup(s *Service, cl *kernel.Request, acct *account) (any, error) {
 		Group   groupXML
 		Users   []userXML `xml:"Users>member"`
 		page
-	}{resultName(cl), g.xml(), users, p}, nil
+	}{resultName(c.cl), g.xml(), users, p}, nil
 }
 
-func deleteGroup(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	g, err := s.namedGroup(cl, acct)
+func deleteGroup(c *call) (any, error) {
+	g, err := c.group()
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +107,7 @@ func deleteGroup(s *Service, cl *kernel.Request, acct *account) (any, error) {
 	case len(g.Attached) > 0:
 		return nil, kernel.Fail(http.StatusConflict, "DeleteConflict", "Cannot delete entity, must detach all policies first.")
 	}
-	delete(acct.groups, g.Name)
+	delete(c.acct.groups, g.Name)
 	return nil, nil
 }
 
@@ -130,33 +130,33 @@ func writeGroups(cl *kernel.Request, acct *account, keep func(*group) bool) (any
 	}{resultName(cl), list, p}, nil
 }
 
-func listGroups(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	if err := s.allow(cl, "arn:aws:iam::"+acct.id+":group/*", nil); err != nil {
+func listGroups(c *call) (any, error) {
+	if err := c.allow("arn:aws:iam::"+c.acct.id+":group/*", nil); err != nil {
 		return nil, err
 	}
-	return writeGroups(cl, acct, func(g *group) bool { return strings.HasPrefix(g.Path, cl.Form.Get("PathPrefix")) })
+	return writeGroups(c.cl, c.acct, func(g *group) bool { return strings.HasPrefix(g.Path, c.cl.Form.Get("PathPrefix")) })
 }
 
-func listGroupsForUser(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	u, err := s.namedUser(cl, acct)
+func listGroupsForUser(c *call) (any, error) {
+	u, err := c.user()
 	if err != nil {
 		return nil, err
 	}
-	return writeGroups(cl, acct, func(g *group) bool { return slices.Contains(g.Members, u.name) })
+	return writeGroups(c.cl, c.acct, func(g *group) bool { return slices.Contains(g.Members, u.name) })
 }
 
-func addUserToGroup(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	g, err := s.namedGroup(cl, acct)
+func addUserToGroup(c *call) (any, error) {
+	g, err := c.group()
 	if err != nil {
 		return nil, err
 	}
-	name := cl.Form.Get("UserName")
-	if acct.users[name] == nil {
+	name := c.cl.Form.Get("UserName")
+	if c.acct.users[name] == nil {
 		return nil, noSuchEntity("user", name)
 	}
 	if !slices.Contains(g.Members, name) {
 		in := 0
-		for _, other := range acct.groups {
+		for _, other := range c.acct.groups {
 			if slices.Contains(other.Members, name) {
 				in++
 			}
@@ -169,12 +169,12 @@ func addUserToGroup(s *Service, cl *kernel.Request, acct *account) (any, error) 
 	return nil, nil
 }
 
-func removeUserFromGroup(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	g, err := s.namedGroup(cl, acct)
+func removeUserFromGroup(c *call) (any, error) {
+	g, err := c.group()
 	if err != nil {
 		return nil, err
 	}
-	name := cl.Form.Get("UserName")
+	name := c.cl.Form.Get("UserName")
 	if !slices.Contains(g.Members, name) {
 		return nil, noSuchEntity("user", name)
 	}
@@ -182,36 +182,36 @@ func removeUserFromGroup(s *Service, cl *kernel.Request, acct *account) (any, er
 	return nil, nil
 }
 
-func putGroupPolicy(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	g, err := s.namedGroup(cl, acct)
+func putGroupPolicy(c *call) (any, error) {
+	g, err := c.group()
 	if err != nil {
 		return nil, err
 	}
-	return putInline(cl, g.inline, maxInlineGroup, "group "+g.Name)
+	return putInline(c.cl, g.inline, maxInlineGroup, "group "+g.Name)
 }
 
-func getGroupPolicy(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	g, err := s.namedGroup(cl, acct)
+func getGroupPolicy(c *call) (any, error) {
+	g, err := c.group()
 	if err != nil {
 		return nil, err
 	}
-	out, err := getInline(cl, g.inline)
+	out, err := getInline(c.cl, g.inline)
 	out.GroupName = g.Name
 	return out, err
 }
 
-func deleteGroupPolicy(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	g, err := s.namedGroup(cl, acct)
+func deleteGroupPolicy(c *call) (any, error) {
+	g, err := c.group()
 	if err != nil {
 		return nil, err
 	}
-	return deleteInline(cl, g.inline)
+	return deleteInline(c.cl, g.inline)
 }
 
-func listGroupPolicies(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	g, err := s.namedGroup(cl, acct)
+func listGroupPolicies(c *call) (any, error) {
+	g, err := c.group()
 	if err != nil {
 		return nil, err
 	}
-	return listInline(cl, g.inline)
+	return listInline(c.cl, g.inline)
 }

@@ -33,7 +33,16 @@ func requestTags(cl *kernel.Request) []kernel.Tag {
 	return tags
 }
 
-type handler func(*Service, *kernel.Request, *account) (any, error)
+// call is one call of an operation by a caller of one account. The mutex of the service
+// is held while it runs. Its methods find the entity that the request names, and decide
+// whether the caller may use the operation on it.
+type call struct {
+	iam  *Service
+	cl   *kernel.Request
+	acct *account // of the caller
+}
+
+type handler func(*call) (any, error)
 
 // handlers are the operations by name.
 var handlers = map[string]handler{
@@ -135,12 +144,12 @@ func (s *Service) Serve(cl *kernel.Request) error {
 func (s *Service) run(cl *kernel.Request, handler handler) (any, error) {
 	s.Mu.Lock()
 	defer s.Mu.Unlock()
-	return handler(s, cl, s.accounts[cl.Caller.Account])
+	return handler(&call{s, cl, s.accounts[cl.Caller.Account]})
 }
 
 // allow decides an IAM call; IAM has no resource policies and never crosses accounts.
-func (s *Service) allow(cl *kernel.Request, resource string, tags []kernel.Tag) error {
-	return s.allowOn(cl, target{arn: resource}, tags)
+func (c *call) allow(resource string, tags []kernel.Tag) error {
+	return c.allowOn(target{arn: resource}, tags)
 }
 
 // target is the resource of a call, with its condition keys.
@@ -160,23 +169,23 @@ var boundaryActions = map[string]bool{
 }
 
 // allowOn is allow for a resource that is there. tags are the request's.
-func (s *Service) allowOn(cl *kernel.Request, on target, tags []kernel.Tag) error {
-	ctx, op := cl.Conditions("us-east-1"), cl.Record.Operation
+func (c *call) allowOn(on target, tags []kernel.Tag) error {
+	ctx, op := c.cl.Conditions("us-east-1"), c.cl.Record.Operation
 	kernel.TagContext(ctx, tags)
 	for _, t := range on.tags {
 		ctx["aws:ResourceTag/"+t.Key], ctx["iam:ResourceTag/"+t.Key] = []string{t.Value}, []string{t.Value}
 	}
-	if keys := kernel.FormList(cl.Form, "TagKeys"); keys != nil {
+	if keys := kernel.FormList(c.cl.Form, "TagKeys"); keys != nil {
 		ctx["aws:TagKeys"] = keys
 	}
 	if strings.HasPrefix(op, "Attach") || strings.HasPrefix(op, "Detach") {
-		ctx["iam:PolicyARN"] = []string{cl.Form.Get("PolicyArn")}
+		ctx["iam:PolicyARN"] = []string{c.cl.Form.Get("PolicyArn")}
 	}
-	if b := cmp.Or(cl.Form.Get("PermissionsBoundary"), on.boundary); b != "" && boundaryActions[op] {
+	if b := cmp.Or(c.cl.Form.Get("PermissionsBoundary"), on.boundary); b != "" && boundaryActions[op] {
 		ctx["iam:PermissionsBoundary"] = []string{b}
 	}
-	if e := s.AuthorizeLocked(cl, kernel.Access{
-		Caller: cl.Caller, Action: "iam:" + op, Resource: on.arn, Owner: cl.Caller.Account, Context: ctx,
+	if e := c.iam.AuthorizeLocked(c.cl, kernel.Access{
+		Caller: c.cl.Caller, Action: "iam:" + op, Resource: on.arn, Owner: c.cl.Caller.Account, Context: ctx,
 	}); e != nil {
 		return e
 	}

@@ -99,70 +99,70 @@ func listInline(cl *kernel.Request, inline namedDocuments) (any, error) {
 	return policyListXML{resultName(cl), names, p}, nil
 }
 
-func putRolePolicy(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	r, err := s.namedRole(cl, acct)
+func putRolePolicy(c *call) (any, error) {
+	r, err := c.role()
 	if err != nil {
 		return nil, err
 	}
-	return putInline(cl, r.inline, maxInlineRole, "role "+r.name)
+	return putInline(c.cl, r.inline, maxInlineRole, "role "+r.name)
 }
 
-func getRolePolicy(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	r, err := s.namedRole(cl, acct)
+func getRolePolicy(c *call) (any, error) {
+	r, err := c.role()
 	if err != nil {
 		return nil, err
 	}
-	out, err := getInline(cl, r.inline)
+	out, err := getInline(c.cl, r.inline)
 	out.RoleName = r.name
 	return out, err
 }
 
-func deleteRolePolicy(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	r, err := s.namedRole(cl, acct)
+func deleteRolePolicy(c *call) (any, error) {
+	r, err := c.role()
 	if err != nil {
 		return nil, err
 	}
-	return deleteInline(cl, r.inline)
+	return deleteInline(c.cl, r.inline)
 }
 
-func listRolePolicies(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	r, err := s.namedRole(cl, acct)
+func listRolePolicies(c *call) (any, error) {
+	r, err := c.role()
 	if err != nil {
 		return nil, err
 	}
-	return listInline(cl, r.inline)
+	return listInline(c.cl, r.inline)
 }
 
-func putUserPolicy(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	u, err := s.namedUser(cl, acct)
+func putUserPolicy(c *call) (any, error) {
+	u, err := c.user()
 	if err != nil {
 		return nil, err
 	}
-	return putInline(cl, u.inline, maxInlineUser, "user "+u.name)
+	return putInline(c.cl, u.inline, maxInlineUser, "user "+u.name)
 }
 
-func getUserPolicy(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	u, err := s.namedUser(cl, acct)
+func getUserPolicy(c *call) (any, error) {
+	u, err := c.user()
 	if err != nil {
 		return nil, err
 	}
-	out, err := getInline(cl, u.inline)
+	out, err := getInline(c.cl, u.inline)
 	out.UserName = u.name
 	return out, err
 }
 
-func deleteUserPolicy(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	u, err := s.namedUser(cl, acct)
+func deleteUserPolicy(c *call) (any, error) {
+	u, err := c.user()
 	if err != nil {
 		return nil, err
 	}
-	return deleteInline(cl, u.inline)
+	return deleteInline(c.cl, u.inline)
 }
 
-func listUserPolicies(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	u, err := s.namedUser(cl, acct)
+func listUserPolicies(c *call) (any, error) {
+	u, err := c.user()
 	if err != nil {
 		return nil, err
 	}
-	return listInline(cl, u.inline)
+	return listInline(c.cl, u.inline)
 }

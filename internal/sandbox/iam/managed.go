@@ -170,19 +170,19 @@ func checkManaged(text string) (*iampolicy.Document, error) {
 // withoutSpace counts characters as IAM's quotas do.
 func withoutSpace(text string) int { return len(strings.Join(strings.Fields(text), "")) }
 
-func createPolicy(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	form := cl.Form
+func createPolicy(c *call) (any, error) {
+	form := c.cl.Form
 	name := form.Get("PolicyName")
 	path := formPath(form)
 	tags, err := formExactTags(form)
 	if err != nil {
 		return nil, err
 	}
-	arn := "arn:aws:iam::" + acct.id + ":policy" + path + name
-	if err := s.allow(cl, arn, tags); err != nil {
+	arn := "arn:aws:iam::" + c.acct.id + ":policy" + path + name
+	if err := c.allow(arn, tags); err != nil {
 		return nil, err
 	}
-	for _, p := range acct.policies {
+	for _, p := range c.acct.policies {
 		if strings.EqualFold(p.Name, name) {
 			return nil, kernel.Fail(
 				http.StatusConflict,
@@ -192,7 +192,7 @@ func createPolicy(s *Service, cl *kernel.Request, acct *account) (any, error) {
 			)
 		}
 	}
-	if err := checkQuota("PoliciesPerAccount", len(acct.policies), maxPolicies); err != nil {
+	if err := checkQuota("PoliciesPerAccount", len(c.acct.policies), maxPolicies); err != nil {
 		return nil, err
 	}
 	doc, err := checkManaged(form.Get("PolicyDocument"))
@@ -201,16 +201,16 @@ func createPolicy(s *Service, cl *kernel.Request, acct *account) (any, error) {
 	}
 	p := &managedPolicy{
 		ARN: arn, ID: kernel.NewID("ANPA", 17), Name: name, Path: path, Description: form.Get("Description"), Default: "v1", Next: 2, Tags: tags,
-		Created: cl.Now, Updated: cl.Now,
-		Versions: []*policyVersion{{ID: "v1", Text: form.Get("PolicyDocument"), Created: cl.Now, doc: doc}},
+		Created: c.cl.Now, Updated: c.cl.Now,
+		Versions: []*policyVersion{{ID: "v1", Text: form.Get("PolicyDocument"), Created: c.cl.Now, doc: doc}},
 	}
-	acct.policies[arn] = p
-	x := s.managedXML(acct, p)
+	c.acct.policies[arn] = p
+	x := c.iam.managedXML(c.acct, p)
 	x.Description = "" // GetPolicy says it, CreatePolicy does not
 	return struct {
 		XMLName xml.Name
 		Policy  managedPolicyXML
-	}{resultName(cl), x}, nil
+	}{resultName(c.cl), x}, nil
 }
 
 func noSuchManaged(arn string) *kernel.Error {
@@ -223,17 +223,17 @@ func isPolicyARN(arn string) bool {
 }
 
 // anyPolicy decides the call and finds the policy that it names, AWS's own included.
-func (s *Service) anyPolicy(cl *kernel.Request, acct *account) (*managedPolicy, error) {
-	arn := cl.Form.Get("PolicyArn")
+func (c *call) anyPolicy() (*managedPolicy, error) {
+	arn := c.cl.Form.Get("PolicyArn")
 	if !isPolicyARN(arn) {
 		return nil, invalidInput("ARN %s is not valid.", arn)
 	}
-	p := s.policyByARN(acct.id, arn)
+	p := c.iam.policyByARN(c.acct.id, arn)
 	var tags []kernel.Tag
 	if p != nil {
 		tags = p.Tags
 	}
-	if err := s.allowOn(cl, target{arn: arn, tags: tags}, requestTags(cl)); err != nil {
+	if err := c.allowOn(target{arn: arn, tags: tags}, requestTags(c.cl)); err != nil {
 		return nil, err
 	}
 	if p == nil {
@@ -243,40 +243,40 @@ func (s *Service) anyPolicy(cl *kernel.Request, acct *account) (*managedPolicy, 
 }
 
 // ownPolicy is anyPolicy for calls that change the policy, which AWS managed policies refuse.
-func (s *Service) ownPolicy(cl *kernel.Request, acct *account) (*managedPolicy, error) {
-	p, err := s.anyPolicy(cl, acct)
-	if err == nil && strings.HasPrefix(p.ARN, awsPolicyARNPrefix) && !kernel.IsReadOnly(cl.Record.Operation) {
+func (c *call) ownPolicy() (*managedPolicy, error) {
+	p, err := c.anyPolicy()
+	if err == nil && strings.HasPrefix(p.ARN, awsPolicyARNPrefix) && !kernel.IsReadOnly(c.cl.Record.Operation) {
 		return nil, kernel.Fail(
 			http.StatusForbidden,
 			"AccessDenied",
 			"User: %s is not authorized to perform: iam:%s on resource: policy %s with an explicit deny",
-			cl.Caller.ARN,
-			cl.Record.Operation,
+			c.cl.Caller.ARN,
+			c.cl.Record.Operation,
 			p.ARN,
 		)
 	}
 	return p, err
 }
 
-func getPolicy(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	p, err := s.anyPolicy(cl, acct)
+func getPolicy(c *call) (any, error) {
+	p, err := c.anyPolicy()
 	if err != nil {
 		return nil, err
 	}
-	x := s.managedXML(acct, p)
+	x := c.iam.managedXML(c.acct, p)
 	x.Tags = &tagListXML{tagsXML(p.Tags)} // also when there are none
 	return struct {
 		XMLName xml.Name
 		Policy  managedPolicyXML
-	}{resultName(cl), x}, nil
+	}{resultName(c.cl), x}, nil
 }
 
-func deletePolicy(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	p, err := s.ownPolicy(cl, acct)
+func deletePolicy(c *call) (any, error) {
+	p, err := c.ownPolicy()
 	if err != nil {
 		return nil, err
 	}
-	if attached, bounding := acct.uses(p.ARN); attached+bounding > 0 {
+	if attached, bounding := c.acct.uses(p.ARN); attached+bounding > 0 {
 		return nil, kernel.Fail(http.StatusConflict, "DeleteConflict", "Cannot delete a policy attached to entities.")
 	}
 	if len(p.Versions) > 1 {
@@ -287,32 +287,32 @@ func deletePolicy(s *Service, cl *kernel.Request, acct *account) (any, error) {
 				"The default version is deleted with the policy.",
 		)
 	}
-	delete(acct.policies, p.ARN)
+	delete(c.acct.policies, p.ARN)
 	return nil, nil
 }
 
-func listPolicies(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	if err := s.allow(cl, "*", nil); err != nil {
+func listPolicies(c *call) (any, error) {
+	if err := c.allow("*", nil); err != nil {
 		return nil, err
 	}
-	scope, prefix := cl.Form.Get("Scope"), cl.Form.Get("PathPrefix")
+	scope, prefix := c.cl.Form.Get("Scope"), c.cl.Form.Get("PathPrefix")
 	all := map[string]*managedPolicy{}
 	if scope != "AWS" {
-		maps.Copy(all, acct.policies)
+		maps.Copy(all, c.acct.policies)
 	}
 	if scope != "Local" {
-		maps.Copy(all, s.awsPolicies)
+		maps.Copy(all, c.iam.awsPolicies)
 	}
 	var list []managedPolicyXML
 	for _, arn := range slices.Sorted(maps.Keys(all)) {
-		x := s.managedXML(acct, all[arn])
-		if !strings.HasPrefix(all[arn].Path, prefix) || cl.Form.Get("OnlyAttached") == "true" && x.AttachmentCount == 0 {
+		x := c.iam.managedXML(c.acct, all[arn])
+		if !strings.HasPrefix(all[arn].Path, prefix) || c.cl.Form.Get("OnlyAttached") == "true" && x.AttachmentCount == 0 {
 			continue
 		}
 		x.Tags, x.Description = nil, ""
 		list = append(list, x)
 	}
-	list, p, err := paginate(cl.Form, list, func(x managedPolicyXML) string { return x.Arn })
+	list, p, err := paginate(c.cl.Form, list, func(x managedPolicyXML) string { return x.Arn })
 	if err != nil {
 		return nil, err
 	}
@@ -320,7 +320,7 @@ func listPolicies(s *Service, cl *kernel.Request, acct *account) (any, error) {
 		XMLName  xml.Name
 		Policies []managedPolicyXML `xml:"Policies>member"`
 		page
-	}{resultName(cl), list, p}, nil
+	}{resultName(c.cl), list, p}, nil
 }
 
 // ManagedTextLocked returns the default version of a managed policy that an account can

@@ -48,40 +48,40 @@ func (s *Service) profileXML(acct *account, p *instanceProfile) profileXML {
 	return x
 }
 
-func createInstanceProfile(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	name := cl.Form.Get("InstanceProfileName")
-	path := formPath(cl.Form)
-	tags, err := formExactTags(cl.Form)
+func createInstanceProfile(c *call) (any, error) {
+	name := c.cl.Form.Get("InstanceProfileName")
+	path := formPath(c.cl.Form)
+	tags, err := formExactTags(c.cl.Form)
 	if err != nil {
 		return nil, err
 	}
-	arn := "arn:aws:iam::" + acct.id + ":instance-profile" + path + name
-	if err := s.allow(cl, arn, tags); err != nil {
+	arn := "arn:aws:iam::" + c.acct.id + ":instance-profile" + path + name
+	if err := c.allow(arn, tags); err != nil {
 		return nil, err
 	}
-	if taken(acct.profiles, name) {
+	if taken(c.acct.profiles, name) {
 		return nil, kernel.Fail(http.StatusConflict, "EntityAlreadyExists", "Instance Profile %s already exists.", name)
 	}
-	if err := checkQuota("InstanceProfilesPerAccount", len(acct.profiles), maxProfiles); err != nil {
+	if err := checkQuota("InstanceProfilesPerAccount", len(c.acct.profiles), maxProfiles); err != nil {
 		return nil, err
 	}
-	p := &instanceProfile{ARN: arn, ID: kernel.NewID("AIPA", 17), Name: name, Path: path, Tags: tags, Created: cl.Now}
-	acct.profiles[name] = p
+	p := &instanceProfile{ARN: arn, ID: kernel.NewID("AIPA", 17), Name: name, Path: path, Tags: tags, Created: c.cl.Now}
+	c.acct.profiles[name] = p
 	return struct {
 		XMLName         xml.Name
 		InstanceProfile profileXML
-	}{resultName(cl), s.profileXML(acct, p)}, nil
+	}{resultName(c.cl), c.iam.profileXML(c.acct, p)}, nil
 }
 
-func (s *Service) namedProfile(cl *kernel.Request, acct *account) (*instanceProfile, error) {
-	name := cl.Form.Get("InstanceProfileName")
-	p := acct.profiles[name]
-	arn := "arn:aws:iam::" + acct.id + ":instance-profile/" + name
+func (c *call) profile() (*instanceProfile, error) {
+	name := c.cl.Form.Get("InstanceProfileName")
+	p := c.acct.profiles[name]
+	arn := "arn:aws:iam::" + c.acct.id + ":instance-profile/" + name
 	var tags []kernel.Tag
 	if p != nil {
 		arn, tags = p.ARN, p.Tags
 	}
-	if err := s.allowOn(cl, target{arn: arn, tags: tags}, requestTags(cl)); err != nil {
+	if err := c.allowOn(target{arn: arn, tags: tags}, requestTags(c.cl)); err != nil {
 		return nil, err
 	}
 	if p == nil {
@@ -90,19 +90,19 @@ func (s *Service) namedProfile(cl *kernel.Request, acct *account) (*instanceProf
 	return p, nil
 }
 
-func getInstanceProfile(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	p, err := s.namedProfile(cl, acct)
+func getInstanceProfile(c *call) (any, error) {
+	p, err := c.profile()
 	if err != nil {
 		return nil, err
 	}
 	return struct {
 		XMLName         xml.Name
 		InstanceProfile profileXML
-	}{resultName(cl), s.profileXML(acct, p)}, nil
+	}{resultName(c.cl), c.iam.profileXML(c.acct, p)}, nil
 }
 
-func deleteInstanceProfile(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	p, err := s.namedProfile(cl, acct)
+func deleteInstanceProfile(c *call) (any, error) {
+	p, err := c.profile()
 	if err != nil {
 		return nil, err
 	}
@@ -113,21 +113,21 @@ func deleteInstanceProfile(s *Service, cl *kernel.Request, acct *account) (any, 
 			"Cannot delete entity, must remove roles from instance profile first.",
 		)
 	}
-	delete(acct.profiles, p.Name)
+	delete(c.acct.profiles, p.Name)
 	return nil, nil
 }
 
 // listProfiles writes the profiles that keep picks.
-func (s *Service) listProfiles(cl *kernel.Request, acct *account, keep func(*instanceProfile) bool) (any, error) {
+func (c *call) listProfiles(keep func(*instanceProfile) bool) (any, error) {
 	var list []profileXML
-	for _, name := range slices.Sorted(maps.Keys(acct.profiles)) {
-		if p := acct.profiles[name]; keep(p) {
-			x := s.profileXML(acct, p)
+	for _, name := range slices.Sorted(maps.Keys(c.acct.profiles)) {
+		if p := c.acct.profiles[name]; keep(p) {
+			x := c.iam.profileXML(c.acct, p)
 			x.Tags = nil
 			list = append(list, x)
 		}
 	}
-	list, p, err := paginate(cl.Form, list, func(x profileXML) string { return x.InstanceProfileName })
+	list, p, err := paginate(c.cl.Form, list, func(x profileXML) string { return x.InstanceProfileName })
 	if err != nil {
 		return nil, err
 	}
@@ -135,41 +135,41 @@ func (s *Service) listProfiles(cl *kernel.Request, acct *account, keep func(*ins
 		XMLName  xml.Name
 		Profiles []profileXML `xml:"InstanceProfiles>member"`
 		page
-	}{resultName(cl), list, p}, nil
+	}{resultName(c.cl), list, p}, nil
 }
 
-func listInstanceProfiles(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	if err := s.allow(cl, "arn:aws:iam::"+acct.id+":instance-profile/*", nil); err != nil {
+func listInstanceProfiles(c *call) (any, error) {
+	if err := c.allow("arn:aws:iam::"+c.acct.id+":instance-profile/*", nil); err != nil {
 		return nil, err
 	}
-	return s.listProfiles(cl, acct, func(p *instanceProfile) bool { return strings.HasPrefix(p.Path, cl.Form.Get("PathPrefix")) })
+	return c.listProfiles(func(p *instanceProfile) bool { return strings.HasPrefix(p.Path, c.cl.Form.Get("PathPrefix")) })
 }
 
-func listInstanceProfilesForRole(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	r, err := s.namedRole(cl, acct)
+func listInstanceProfilesForRole(c *call) (any, error) {
+	r, err := c.role()
 	if err != nil {
 		return nil, err
 	}
-	return s.listProfiles(cl, acct, func(p *instanceProfile) bool { return slices.Contains(p.Roles, r.name) })
+	return c.listProfiles(func(p *instanceProfile) bool { return slices.Contains(p.Roles, r.name) })
 }
 
-func addRoleToInstanceProfile(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	p, err := s.namedProfile(cl, acct)
+func addRoleToInstanceProfile(c *call) (any, error) {
+	p, err := c.profile()
 	if err != nil {
 		return nil, err
 	}
-	r := acct.roles[cl.Form.Get("RoleName")]
+	r := c.acct.roles[c.cl.Form.Get("RoleName")]
 	if r == nil {
-		return nil, noSuchEntity("role", cl.Form.Get("RoleName"))
+		return nil, noSuchEntity("role", c.cl.Form.Get("RoleName"))
 	}
 	if len(p.Roles) > 0 {
 		return nil, kernel.Fail(http.StatusConflict, "LimitExceeded", "Cannot exceed quota for InstanceSessionsPerInstanceProfile: 1")
 	}
 	// The caller needs iam:PassRole to give a role to EC2.
-	ctx := cl.Conditions("")
+	ctx := c.cl.Conditions("")
 	ctx["iam:PassedToService"] = []string{"ec2.amazonaws.com"}
-	if e := s.AuthorizeLocked(cl, kernel.Access{
-		Caller: cl.Caller, Action: "iam:PassRole", Resource: r.arn, Owner: acct.id, Context: ctx,
+	if e := c.iam.AuthorizeLocked(c.cl, kernel.Access{
+		Caller: c.cl.Caller, Action: "iam:PassRole", Resource: r.arn, Owner: c.acct.id, Context: ctx,
 	}); e != nil {
 		return nil, e
 	}
@@ -177,12 +177,12 @@ func addRoleToInstanceProfile(s *Service, cl *kernel.Request, acct *account) (an
 	return nil, nil
 }
 
-func removeRoleFromInstanceProfile(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	p, err := s.namedProfile(cl, acct)
+func removeRoleFromInstanceProfile(c *call) (any, error) {
+	p, err := c.profile()
 	if err != nil {
 		return nil, err
 	}
-	name := cl.Form.Get("RoleName")
+	name := c.cl.Form.Get("RoleName")
 	if !slices.Contains(p.Roles, name) {
 		return nil, noSuchEntity("role", name)
 	}

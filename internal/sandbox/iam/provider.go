@@ -33,44 +33,44 @@ type oidcProvider struct {
 	Created     time.Time
 }
 
-func createOIDCProvider(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	text := cl.Form.Get("Url")
+func createOIDCProvider(c *call) (any, error) {
+	text := c.cl.Form.Get("Url")
 	if err := checkIssuer(text); err != nil {
 		return nil, err
 	}
-	tags, err := formExactTags(cl.Form)
+	tags, err := formExactTags(c.cl.Form)
 	if err != nil {
 		return nil, err
 	}
 	issuer := strings.TrimPrefix(text, "https://")
-	arn := "arn:aws:iam::" + acct.id + ":oidc-provider/" + issuer
-	if err := s.allow(cl, arn, tags); err != nil {
+	arn := "arn:aws:iam::" + c.acct.id + ":oidc-provider/" + issuer
+	if err := c.allow(arn, tags); err != nil {
 		return nil, err
 	}
-	if acct.providers[arn] != nil {
+	if c.acct.providers[arn] != nil {
 		return nil, kernel.Fail(http.StatusConflict, "EntityAlreadyExists", "Provider with url %s already exists.", text)
 	}
-	if err := checkQuota("OpenIDConnectProvidersPerAccount", len(acct.providers), maxProviders); err != nil {
+	if err := checkQuota("OpenIDConnectProvidersPerAccount", len(c.acct.providers), maxProviders); err != nil {
 		return nil, err
 	}
 	p := &oidcProvider{
 		ARN:         arn,
 		Issuer:      issuer,
-		ClientIDs:   kernel.FormList(cl.Form, "ClientIDList"),
-		Thumbprints: kernel.FormList(cl.Form, "ThumbprintList"),
+		ClientIDs:   kernel.FormList(c.cl.Form, "ClientIDList"),
+		Thumbprints: kernel.FormList(c.cl.Form, "ThumbprintList"),
 		Tags:        tags,
-		Created:     cl.Now,
+		Created:     c.cl.Now,
 	}
 	if err := p.check(); err != nil {
 		return nil, err
 	}
-	acct.providers[arn] = p
-	s.generation++
+	c.acct.providers[arn] = p
+	c.iam.generation++
 	return struct {
 		XMLName xml.Name
 		Arn     string      `xml:"OpenIDConnectProviderArn"`
 		Tags    *tagListXML `xml:",omitempty"`
-	}{resultName(cl), arn, tagList(tags)}, nil
+	}{resultName(c.cl), arn, tagList(tags)}, nil
 }
 
 func (p *oidcProvider) check() error {
@@ -108,22 +108,22 @@ func checkIssuer(text string) error {
 	return nil
 }
 
-func (s *Service) namedProvider(cl *kernel.Request, acct *account) (*oidcProvider, error) {
-	arn := cl.Form.Get("OpenIDConnectProviderArn")
+func (c *call) provider() (*oidcProvider, error) {
+	arn := c.cl.Form.Get("OpenIDConnectProviderArn")
 	if !strings.HasPrefix(arn, "arn:aws:iam::") || !strings.Contains(arn, ":oidc-provider/") {
 		return nil, kernel.ValidationError("Invalid ARN: %s", arn)
 	}
-	p := acct.providers[arn]
+	p := c.acct.providers[arn]
 	var tags []kernel.Tag
 	if p != nil {
 		tags = p.Tags
 	}
-	if err := s.allowOn(cl, target{arn: arn, tags: tags}, requestTags(cl)); err != nil {
+	if err := c.allowOn(target{arn: arn, tags: tags}, requestTags(c.cl)); err != nil {
 		return nil, err
 	}
 	if p == nil {
 		text := "OpenIDConnect Provider not found for arn %s"
-		if op := cl.Record.Operation; op == "DeleteOpenIDConnectProvider" || strings.Contains(op, "Tag") {
+		if op := c.cl.Record.Operation; op == "DeleteOpenIDConnectProvider" || strings.Contains(op, "Tag") {
 			text = "OpenId connect Provider %s cannot be found."
 		}
 		return nil, kernel.Fail(http.StatusNotFound, "NoSuchEntity", text, arn)
@@ -131,8 +131,8 @@ func (s *Service) namedProvider(cl *kernel.Request, acct *account) (*oidcProvide
 	return p, nil
 }
 
-func getOIDCProvider(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	p, err := s.namedProvider(cl, acct)
+func getOIDCProvider(c *call) (any, error) {
+	p, err := c.provider()
 	if err != nil {
 		return nil, err
 	}
@@ -143,29 +143,29 @@ func getOIDCProvider(s *Service, cl *kernel.Request, acct *account) (any, error)
 		Thumbprints []string `xml:"ThumbprintList>member"`
 		CreateDate  string
 		Tags        *tagListXML `xml:",omitempty"`
-	}{resultName(cl), p.Issuer, p.ClientIDs, p.Thumbprints, kernel.QueryTime(p.Created), tagList(p.Tags)}, nil
+	}{resultName(c.cl), p.Issuer, p.ClientIDs, p.Thumbprints, kernel.QueryTime(p.Created), tagList(p.Tags)}, nil
 }
 
-func deleteOIDCProvider(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	p, err := s.namedProvider(cl, acct)
+func deleteOIDCProvider(c *call) (any, error) {
+	p, err := c.provider()
 	if err != nil {
 		return nil, err
 	}
-	delete(acct.providers, p.ARN)
-	s.generation++
+	delete(c.acct.providers, p.ARN)
+	c.iam.generation++
 	return nil, nil
 }
 
-func listOIDCProviders(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	if err := s.allow(cl, "*", nil); err != nil {
+func listOIDCProviders(c *call) (any, error) {
+	if err := c.allow("*", nil); err != nil {
 		return nil, err
 	}
 	type entry struct{ Arn string }
 	out := struct {
 		XMLName   xml.Name
 		Providers []entry `xml:"OpenIDConnectProviderList>member"`
-	}{XMLName: resultName(cl)}
-	for _, arn := range slices.Sorted(maps.Keys(acct.providers)) {
+	}{XMLName: resultName(c.cl)}
+	for _, arn := range slices.Sorted(maps.Keys(c.acct.providers)) {
 		out.Providers = append(out.Providers, entry{arn})
 	}
 	return out, nil
@@ -173,14 +173,14 @@ func listOIDCProviders(s *Service, cl *kernel.Request, acct *account) (any, erro
 
 // changeProvider applies a change if the provider is then still valid.
 func changeProvider(change func(cl *kernel.Request, p *oidcProvider) error) handler {
-	return func(s *Service, cl *kernel.Request, acct *account) (any, error) {
-		p, err := s.namedProvider(cl, acct)
+	return func(c *call) (any, error) {
+		p, err := c.provider()
 		if err != nil {
 			return nil, err
 		}
 		next := *p
 		next.ClientIDs, next.Thumbprints = slices.Clone(p.ClientIDs), slices.Clone(p.Thumbprints)
-		if err := change(cl, &next); err != nil {
+		if err := change(c.cl, &next); err != nil {
 			return nil, err
 		}
 		if err := next.check(); err != nil {

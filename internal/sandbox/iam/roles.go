@@ -77,8 +77,8 @@ func formMaxSession(form url.Values) time.Duration {
 	return time.Duration(n) * time.Second
 }
 
-func createRole(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	form := cl.Form
+func createRole(c *call) (any, error) {
+	form := c.cl.Form
 	name := form.Get("RoleName")
 	path := formPath(form)
 	maxSession := formMaxSession(form)
@@ -89,47 +89,47 @@ func createRole(s *Service, cl *kernel.Request, acct *account) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	arn := roleARN(acct.id, path, name)
-	if err := s.allow(cl, arn, tags); err != nil {
+	arn := roleARN(c.acct.id, path, name)
+	if err := c.allow(arn, tags); err != nil {
 		return nil, err
 	}
-	if taken(acct.roles, name) {
+	if taken(c.acct.roles, name) {
 		return nil, kernel.Fail(http.StatusConflict, "EntityAlreadyExists", "Role with name %s already exists.", name)
 	}
-	if err := checkQuota("RolesPerAccount", len(acct.roles), maxRoles); err != nil {
+	if err := checkQuota("RolesPerAccount", len(c.acct.roles), maxRoles); err != nil {
 		return nil, err
 	}
-	trust, err := s.checkTrust(form.Get("AssumeRolePolicyDocument"))
+	trust, err := c.iam.checkTrust(form.Get("AssumeRolePolicyDocument"))
 	if err != nil {
 		return nil, err
 	}
 	r := &Role{
-		entity: entity{arn: arn, ID: kernel.NewID("AROA", 17)}, name: name, path: path, Account: acct.id,
-		description: form.Get("Description"), MaxSession: maxSession, Trust: trust, inline: namedDocuments{}, tags: tags, created: cl.Now,
+		entity: entity{arn: arn, ID: kernel.NewID("AROA", 17)}, name: name, path: path, Account: c.acct.id,
+		description: form.Get("Description"), MaxSession: maxSession, Trust: trust, inline: namedDocuments{}, tags: tags, created: c.cl.Now,
 	}
 	if b := form.Get("PermissionsBoundary"); b != "" {
-		if err := r.setBoundary(s, acct, b); err != nil {
+		if err := r.setBoundary(c.iam, c.acct, b); err != nil {
 			return nil, err
 		}
 	}
-	acct.roles[name] = r
-	s.ids[r.ID] = r.entity
-	s.generation++
+	c.acct.roles[name] = r
+	c.iam.ids[r.ID] = r.entity
+	c.iam.generation++
 	return struct {
 		XMLName xml.Name `xml:"CreateRoleResult"`
 		Role    roleXML
-	}{Role: s.briefRoleXML(r)}, nil
+	}{Role: c.iam.briefRoleXML(r)}, nil
 }
 
 // namedRole decides the call and finds the role it names.
-func (s *Service) namedRole(cl *kernel.Request, acct *account) (*Role, error) {
-	name := cl.Form.Get("RoleName")
-	r := acct.roles[name]
-	on := target{arn: roleARN(acct.id, "/", name)}
+func (c *call) role() (*Role, error) {
+	name := c.cl.Form.Get("RoleName")
+	r := c.acct.roles[name]
+	on := target{arn: roleARN(c.acct.id, "/", name)}
 	if r != nil {
 		on = target{r.arn, r.tags, r.Boundary}
 	}
-	if err := s.allowOn(cl, on, requestTags(cl)); err != nil {
+	if err := c.allowOn(on, requestTags(c.cl)); err != nil {
 		return nil, err
 	}
 	if r == nil {
@@ -138,19 +138,19 @@ func (s *Service) namedRole(cl *kernel.Request, acct *account) (*Role, error) {
 	return r, nil
 }
 
-func getRole(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	r, err := s.namedRole(cl, acct)
+func getRole(c *call) (any, error) {
+	r, err := c.role()
 	if err != nil {
 		return nil, err
 	}
 	return struct {
 		XMLName xml.Name `xml:"GetRoleResult"`
 		Role    roleXML
-	}{Role: s.roleXML(r)}, nil
+	}{Role: c.iam.roleXML(r)}, nil
 }
 
-func deleteRole(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	r, err := s.namedRole(cl, acct)
+func deleteRole(c *call) (any, error) {
+	r, err := c.role()
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +160,7 @@ func deleteRole(s *Service, cl *kernel.Request, acct *account) (any, error) {
 	case len(r.Attached) > 0:
 		return nil, kernel.Fail(http.StatusConflict, "DeleteConflict", "Cannot delete entity, must detach all policies first.")
 	}
-	for _, p := range acct.profiles {
+	for _, p := range c.acct.profiles {
 		if slices.Contains(p.Roles, r.name) {
 			return nil, kernel.Fail(
 				http.StatusConflict,
@@ -169,21 +169,21 @@ func deleteRole(s *Service, cl *kernel.Request, acct *account) (any, error) {
 			)
 		}
 	}
-	delete(acct.roles, r.name)
-	delete(s.ids, r.ID)
-	s.generation++
+	delete(c.acct.roles, r.name)
+	delete(c.iam.ids, r.ID)
+	c.iam.generation++
 	return nil, nil
 }
 
-func updateRole(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	r, err := s.namedRole(cl, acct)
+func updateRole(c *call) (any, error) {
+	r, err := c.role()
 	if err != nil {
 		return nil, err
 	}
-	if d := formMaxSession(cl.Form); d != 0 {
+	if d := formMaxSession(c.cl.Form); d != 0 {
 		r.MaxSession = d
 	}
-	if d, ok := cl.Form["Description"]; ok {
+	if d, ok := c.cl.Form["Description"]; ok {
 		r.description = d[0]
 	}
 	return struct {
@@ -191,35 +191,35 @@ func updateRole(s *Service, cl *kernel.Request, acct *account) (any, error) {
 	}{}, nil
 }
 
-func updateRoleDescription(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	r, err := s.namedRole(cl, acct)
+func updateRoleDescription(c *call) (any, error) {
+	r, err := c.role()
 	if err != nil {
 		return nil, err
 	}
-	r.description = cl.Form.Get("Description")
+	r.description = c.cl.Form.Get("Description")
 	return struct {
 		XMLName xml.Name
 		Role    roleXML
-	}{resultName(cl), s.briefRoleXML(r)}, nil
+	}{resultName(c.cl), c.iam.briefRoleXML(r)}, nil
 }
 
-func listRoles(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	prefix := cl.Form.Get("PathPrefix")
+func listRoles(c *call) (any, error) {
+	prefix := c.cl.Form.Get("PathPrefix")
 	if prefix == "" {
 		prefix = "/"
 	}
-	if err := s.allow(cl, "arn:aws:iam::"+acct.id+":role"+prefix, nil); err != nil {
+	if err := c.allow("arn:aws:iam::"+c.acct.id+":role"+prefix, nil); err != nil {
 		return nil, err
 	}
 	var list []roleXML
-	for _, name := range slices.Sorted(maps.Keys(acct.roles)) {
-		if r := acct.roles[name]; strings.HasPrefix(r.path, prefix) {
-			x := s.roleXML(r)
+	for _, name := range slices.Sorted(maps.Keys(c.acct.roles)) {
+		if r := c.acct.roles[name]; strings.HasPrefix(r.path, prefix) {
+			x := c.iam.roleXML(r)
 			x.Tags, x.PermissionsBoundary, x.RoleLastUsed = nil, nil, nil // only GetRole tells these
 			list = append(list, x)
 		}
 	}
-	list, p, err := paginate(cl.Form, list, func(x roleXML) string { return x.RoleName })
+	list, p, err := paginate(c.cl.Form, list, func(x roleXML) string { return x.RoleName })
 	if err != nil {
 		return nil, err
 	}
@@ -227,15 +227,15 @@ func listRoles(s *Service, cl *kernel.Request, acct *account) (any, error) {
 		XMLName xml.Name
 		Roles   []roleXML `xml:"Roles>member"`
 		page
-	}{resultName(cl), list, p}, nil
+	}{resultName(c.cl), list, p}, nil
 }
 
-func updateAssumeRolePolicy(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	r, err := s.namedRole(cl, acct)
+func updateAssumeRolePolicy(c *call) (any, error) {
+	r, err := c.role()
 	if err != nil {
 		return nil, err
 	}
-	trust, err := s.checkTrust(cl.Form.Get("PolicyDocument"))
+	trust, err := c.iam.checkTrust(c.cl.Form.Get("PolicyDocument"))
 	if err != nil {
 		return nil, err
 	}

@@ -150,23 +150,31 @@ func (s *Service) Restore(data json.RawMessage, given map[string]kernel.Credenti
 	}
 	s.Mu.Lock()
 	defer s.Mu.Unlock()
+	r := restorer{iam: s, given: given}
 	for i := range saved.Accounts {
-		if err := s.restoreIdentities(&saved.Accounts[i]); err != nil {
+		if err := r.identities(&saved.Accounts[i]); err != nil {
 			return err
 		}
 	}
 	s.generation++ // all entities are known now: policies can be read
 	for i := range saved.Accounts {
-		if err := s.restoreTrust(&saved.Accounts[i]); err != nil {
+		if err := r.trust(&saved.Accounts[i]); err != nil {
 			return err
 		}
 	}
 	for i := range saved.Keys {
-		if err := s.restoreKey(&saved.Keys[i], given); err != nil {
+		if err := r.key(&saved.Keys[i]); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// restorer takes the accounts and keys of a snapshot into a service. Root keys that are given take the
+// place of the kept ones. The mutex of the service is held.
+type restorer struct {
+	iam   *Service
+	given map[string]kernel.Credentials
 }
 
 func restoreDocuments(texts map[string]string) (namedDocuments, error) {
@@ -181,11 +189,11 @@ func restoreDocuments(texts map[string]string) (namedDocuments, error) {
 	return out, nil
 }
 
-// restoreIdentities makes all entities that policies may name.
-func (s *Service) restoreIdentities(saved *savedAccount) error {
+// identities makes all entities that policies may name.
+func (r *restorer) identities(saved *savedAccount) error {
 	acct := newAccount(saved.ID)
 	acct.alias, acct.profiles, acct.providers, acct.policies = saved.Alias, saved.Profiles, saved.Providers, saved.Policies
-	s.accounts[saved.ID] = acct
+	r.iam.accounts[saved.ID] = acct
 	for _, p := range acct.policies {
 		for _, v := range p.Versions {
 			var err error
@@ -194,19 +202,19 @@ func (s *Service) restoreIdentities(saved *savedAccount) error {
 			}
 		}
 	}
-	for _, r := range saved.Roles {
-		inline, err := restoreDocuments(r.Inline)
+	for _, role := range saved.Roles {
+		inline, err := restoreDocuments(role.Inline)
 		if err != nil {
 			return err
 		}
 		made := &Role{
 			entity: entity{
-				r.ARN,
-				r.ID,
-			}, name: r.Name, path: r.Path, Account: saved.ID, description: r.Description, MaxSession: r.MaxSession, inline: inline,
-			grants: r.Grants, tags: r.Tags, created: r.Created, lastUsed: r.LastUsed, lastIn: r.LastIn,
+				role.ARN,
+				role.ID,
+			}, name: role.Name, path: role.Path, Account: saved.ID, description: role.Description, MaxSession: role.MaxSession, inline: inline,
+			grants: role.Grants, tags: role.Tags, created: role.Created, lastUsed: role.LastUsed, lastIn: role.LastIn,
 		}
-		acct.roles[r.Name], s.ids[r.ID] = made, made.entity
+		acct.roles[role.Name], r.iam.ids[role.ID] = made, made.entity
 	}
 	for _, u := range saved.Users {
 		inline, err := restoreDocuments(u.Inline)
@@ -223,7 +231,7 @@ func (s *Service) restoreIdentities(saved *savedAccount) error {
 			tags:    u.Tags,
 			created: u.Created,
 		}
-		acct.users[u.Name], s.ids[u.ID] = made, made.entity
+		acct.users[u.Name], r.iam.ids[u.ID] = made, made.entity
 	}
 	for _, g := range saved.Groups {
 		inline, err := restoreDocuments(g.Inline)
@@ -237,20 +245,20 @@ func (s *Service) restoreIdentities(saved *savedAccount) error {
 	return nil
 }
 
-func (s *Service) restoreTrust(saved *savedAccount) error {
-	for _, r := range saved.Roles {
-		trust, err := s.restorePolicyLocked(r.Trust)
+func (r *restorer) trust(saved *savedAccount) error {
+	for _, role := range saved.Roles {
+		trust, err := r.iam.restorePolicyLocked(role.Trust)
 		if err != nil {
-			return fmt.Errorf("role %s: %w", r.Name, err)
+			return fmt.Errorf("role %s: %w", role.Name, err)
 		}
-		s.accounts[saved.ID].roles[r.Name].Trust = trust
+		r.iam.accounts[saved.ID].roles[role.Name].Trust = trust
 	}
 	return nil
 }
 
-// restoreKey restores an access key, except for sessions of deleted roles and users. Root
+// key restores an access key, except for sessions of deleted roles and users. Root
 // keys that the options give replace the stored ones.
-func (s *Service) restoreKey(saved *savedKey, given map[string]kernel.Credentials) error {
+func (r *restorer) key(saved *savedKey) error {
 	k := &AccessKey{
 		ID:          saved.ID,
 		Secret:      saved.Secret,
@@ -262,7 +270,7 @@ func (s *Service) restoreKey(saved *savedKey, given map[string]kernel.Credential
 		lastService: saved.LastService,
 	}
 	if saved.UserID != "" {
-		for _, u := range s.accounts[saved.Account].users {
+		for _, u := range r.iam.accounts[saved.Account].users {
 			if u.ID == saved.UserID {
 				k.User = u
 			}
@@ -273,26 +281,26 @@ func (s *Service) restoreKey(saved *savedKey, given map[string]kernel.Credential
 	}
 	root := saved.UserID == "" && saved.Session == nil
 	if root {
-		if _, replaced := given[saved.Account]; replaced {
+		if _, replaced := r.given[saved.Account]; replaced {
 			return nil
 		}
-		delete(s.Keys, s.rootKeys[saved.Account].AccessKeyID)
-		s.rootKeys[saved.Account] = kernel.Credentials{AccessKeyID: saved.ID, SecretAccessKey: saved.Secret}
+		delete(r.iam.Keys, r.iam.rootKeys[saved.Account].AccessKeyID)
+		r.iam.rootKeys[saved.Account] = kernel.Credentials{AccessKeyID: saved.ID, SecretAccessKey: saved.Secret}
 	}
 	if saved.Session != nil {
 		var err error
-		if k.Session, err = s.restoreSession(saved.Session, saved.Account); err != nil {
+		if k.Session, err = r.session(saved.Session, saved.Account); err != nil {
 			return err
 		}
 		if saved.Session.RoleID != "" && k.Session.Role == nil {
 			return nil
 		}
 	}
-	s.Keys[k.ID] = k
+	r.iam.Keys[k.ID] = k
 	return nil
 }
 
-func (s *Service) restoreSession(saved *savedSession, account string) (*Session, error) {
+func (r *restorer) session(saved *savedSession, account string) (*Session, error) {
 	out := &Session{
 		Token: saved.Token, Name: saved.Name, Issued: saved.Issued, Expires: saved.Expires, Tags: saved.Tags, Transit: map[string]bool{},
 		Source: saved.Source, Provider: saved.Provider, Claims: saved.Claims,
@@ -307,9 +315,9 @@ func (s *Service) restoreSession(saved *savedSession, account string) (*Session,
 		}
 		out.Policies = append(out.Policies, &PolicyText{text, doc})
 	}
-	for _, r := range s.accounts[account].roles {
-		if r.ID == saved.RoleID {
-			out.Role = r
+	for _, role := range r.iam.accounts[account].roles {
+		if role.ID == saved.RoleID {
+			out.Role = role
 		}
 	}
 	return out, nil

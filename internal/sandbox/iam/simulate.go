@@ -65,62 +65,59 @@ type simulation struct {
 	resources []string
 }
 
-func simulatePrincipalPolicy(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	arn := cl.Form.Get("PolicySourceArn")
-	if err := s.allow(cl, arn, nil); err != nil {
+func simulatePrincipalPolicy(c *call) (any, error) {
+	arn := c.cl.Form.Get("PolicySourceArn")
+	if err := c.allow(arn, nil); err != nil {
 		return nil, err
 	}
 
 	var k *AccessKey
-	for _, r := range acct.roles {
+	for _, r := range c.acct.roles {
 		if r.arn == arn {
-			k = &AccessKey{Account: acct.id, Session: &Session{Role: r, Issued: cl.Now}}
+			k = &AccessKey{Account: c.acct.id, Session: &Session{Role: r, Issued: c.cl.Now}}
 		}
 	}
-	for _, u := range acct.users {
+	for _, u := range c.acct.users {
 		if u.arn == arn {
-			k = &AccessKey{Account: acct.id, User: u}
+			k = &AccessKey{Account: c.acct.id, User: u}
 		}
 	}
-	for _, g := range acct.groups {
+	for _, g := range c.acct.groups {
 		if g.ARN == arn {
-			return s.simulateGroup(cl, g, acct)
+			return c.simulateGroup(g)
 		}
 	}
 	if k == nil {
 		return nil, kernel.Fail(http.StatusNotFound, "NoSuchEntity", "The entity %s cannot be found.", arn)
 	}
-	c := s.CallerLocked(k, k.Session)
-	own := IdentityOf(c).policiesLocked()
-	sim := simulation{base: iampolicy.Scenario{Request: iampolicy.Request{Principal: arn, PrincipalID: c.EntityID, Context: c.Context()}}}
+	caller := c.iam.CallerLocked(k, k.Session)
+	own := IdentityOf(caller).policiesLocked()
+	request := iampolicy.Request{Principal: arn, PrincipalID: caller.EntityID, Context: caller.Context()}
+	sim := simulation{base: iampolicy.Scenario{Request: request}}
 	sim.base.Policies.Identity, sim.base.Policies.Boundary = own.Identity, own.Boundary
-	sim.base.Policies.ServiceControl = s.k.ServiceControl(acct.id)
-	return s.simulate(cl, sim, acct)
+	sim.base.Policies.ServiceControl = c.iam.k.ServiceControl(c.acct.id)
+	return c.simulate(sim)
 }
 
 // simulateGroup asks the policies of a group for a user who has no others.
-func (s *Service) simulateGroup(cl *kernel.Request, g *group, acct *account) (any, error) {
+func (c *call) simulateGroup(g *group) (any, error) {
 	sim := simulation{
-		base: iampolicy.Scenario{Request: iampolicy.Request{Principal: userARN(acct.id, "/", "simulated"), Context: map[string][]string{}}},
+		base: iampolicy.Scenario{Request: iampolicy.Request{Principal: userARN(c.acct.id, "/", "simulated"), Context: map[string][]string{}}},
 	}
-	sim.base.Policies.Identity, _ = s.entityPolicies(acct.id, g.inline, &g.grants)
-	sim.base.Policies.ServiceControl = s.k.ServiceControl(acct.id)
-	return s.simulate(cl, sim, acct)
+	sim.base.Policies.Identity, _ = c.iam.entityPolicies(c.acct.id, g.inline, &g.grants)
+	sim.base.Policies.ServiceControl = c.iam.k.ServiceControl(c.acct.id)
+	return c.simulate(sim)
 }
 
-func simulateCustomPolicy(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	if err := s.allow(cl, "*", nil); err != nil {
+func simulateCustomPolicy(c *call) (any, error) {
+	if err := c.allow("*", nil); err != nil {
 		return nil, err
 	}
-	arn := cl.Form.Get("CallerArn")
+	arn := c.cl.Form.Get("CallerArn")
 	if arn == "" {
-		arn = userARN(acct.id, "/", "simulated")
+		arn = userARN(c.acct.id, "/", "simulated")
 	}
-	return s.simulate(
-		cl,
-		simulation{base: iampolicy.Scenario{Request: iampolicy.Request{Principal: arn, Context: map[string][]string{}}}},
-		acct,
-	)
+	return c.simulate(simulation{base: iampolicy.Scenario{Request: iampolicy.Request{Principal: arn, Context: map[string][]string{}}}})
 }
 
 func invalidInput(format string, args ...any) *kernel.Error {
@@ -177,8 +174,8 @@ func (sim *simulation) complete(form url.Values) error {
 	}
 }
 
-func (s *Service) simulate(cl *kernel.Request, sim simulation, acct *account) (any, error) {
-	if err := sim.complete(cl.Form); err != nil {
+func (c *call) simulate(sim simulation) (any, error) {
+	if err := sim.complete(c.cl.Form); err != nil {
 		return nil, err
 	}
 	var list []evaluationXML
@@ -187,7 +184,7 @@ func (s *Service) simulate(cl *kernel.Request, sim simulation, acct *account) (a
 			sc := sim.base
 			sc.Request.Action, sc.Request.Resource = action, resource
 			if sc.Request.ResourceAccount == "" {
-				sc.Request.ResourceAccount = acct.id
+				sc.Request.ResourceAccount = c.acct.id
 			}
 			if err := sc.Validate(); err != nil {
 				return nil, invalidInput("%v", err)
@@ -197,7 +194,7 @@ func (s *Service) simulate(cl *kernel.Request, sim simulation, acct *account) (a
 			list = append(list, x)
 		}
 	}
-	list, p, err := paginate(cl.Form, list, func(x evaluationXML) string { return fmt.Sprintf("%09d", x.At) })
+	list, p, err := paginate(c.cl.Form, list, func(x evaluationXML) string { return fmt.Sprintf("%09d", x.At) })
 	if err != nil {
 		return nil, err
 	}
@@ -205,7 +202,7 @@ func (s *Service) simulate(cl *kernel.Request, sim simulation, acct *account) (a
 		XMLName xml.Name
 		Results []evaluationXML `xml:"EvaluationResults>member"`
 		page
-	}{resultName(cl), list, p}, nil
+	}{resultName(c.cl), list, p}, nil
 }
 
 var evalDecisions = map[iampolicy.Decision]string{iampolicy.Allowed: "allowed", iampolicy.ExplicitDeny: "explicitDeny"}

@@ -30,42 +30,42 @@ func (t tagged) same(a, b string) bool {
 }
 
 // tagTarget finds the entity of a tagging call and decides the call.
-type tagTarget func(s *Service, cl *kernel.Request, acct *account) (tagged, error)
+type tagTarget func(c *call) (tagged, error)
 
-func roleTags(s *Service, cl *kernel.Request, acct *account) (tagged, error) {
-	r, err := s.namedRole(cl, acct)
+func roleTags(c *call) (tagged, error) {
+	r, err := c.role()
 	if err != nil {
 		return tagged{}, err
 	}
 	return tagged{arn: r.arn, tags: &r.tags}, nil
 }
 
-func userTags(s *Service, cl *kernel.Request, acct *account) (tagged, error) {
-	u, err := s.namedUser(cl, acct)
+func userTags(c *call) (tagged, error) {
+	u, err := c.user()
 	if err != nil {
 		return tagged{}, err
 	}
 	return tagged{arn: u.arn, tags: &u.tags}, nil
 }
 
-func policyTags(s *Service, cl *kernel.Request, acct *account) (tagged, error) {
-	p, err := s.ownPolicy(cl, acct)
+func policyTags(c *call) (tagged, error) {
+	p, err := c.ownPolicy()
 	if err != nil {
 		return tagged{}, err
 	}
 	return tagged{p.ARN, &p.Tags, true}, nil
 }
 
-func profileTags(s *Service, cl *kernel.Request, acct *account) (tagged, error) {
-	p, err := s.namedProfile(cl, acct)
+func profileTags(c *call) (tagged, error) {
+	p, err := c.profile()
 	if err != nil {
 		return tagged{}, err
 	}
 	return tagged{p.ARN, &p.Tags, true}, nil
 }
 
-func providerTags(s *Service, cl *kernel.Request, acct *account) (tagged, error) {
-	p, err := s.namedProvider(cl, acct)
+func providerTags(c *call) (tagged, error) {
+	p, err := c.provider()
 	if err != nil {
 		return tagged{}, err
 	}
@@ -73,8 +73,8 @@ func providerTags(s *Service, cl *kernel.Request, acct *account) (tagged, error)
 }
 
 func tagging(target tagTarget) handler {
-	return func(s *Service, cl *kernel.Request, acct *account) (any, error) {
-		t, err := target(s, cl, acct)
+	return func(c *call) (any, error) {
+		t, err := target(c)
 		if err != nil {
 			return nil, err
 		}
@@ -82,7 +82,7 @@ func tagging(target tagTarget) handler {
 		if t.exact {
 			read = formExactTags
 		}
-		tags, err := read(cl.Form)
+		tags, err := read(c.cl.Form)
 		if err != nil {
 			return nil, err
 		}
@@ -104,12 +104,12 @@ func tagging(target tagTarget) handler {
 }
 
 func untagging(target tagTarget) handler {
-	return func(s *Service, cl *kernel.Request, acct *account) (any, error) {
-		t, err := target(s, cl, acct)
+	return func(c *call) (any, error) {
+		t, err := target(c)
 		if err != nil {
 			return nil, err
 		}
-		gone := kernel.FormList(cl.Form, "TagKeys")
+		gone := kernel.FormList(c.cl.Form, "TagKeys")
 		*t.tags = slices.DeleteFunc(slices.Clone(*t.tags), func(o kernel.Tag) bool {
 			return slices.ContainsFunc(gone, func(k string) bool { return t.same(k, o.Key) })
 		})
@@ -118,13 +118,13 @@ func untagging(target tagTarget) handler {
 }
 
 func listingTags(target tagTarget) handler {
-	return func(s *Service, cl *kernel.Request, acct *account) (any, error) {
-		t, err := target(s, cl, acct)
+	return func(c *call) (any, error) {
+		t, err := target(c)
 		if err != nil {
 			return nil, err
 		}
 		sorted := slices.SortedFunc(slices.Values(*t.tags), func(a, b kernel.Tag) int { return strings.Compare(a.Key, b.Key) })
-		tags, p, err := paginate(cl.Form, sorted, func(t kernel.Tag) string { return t.Key })
+		tags, p, err := paginate(c.cl.Form, sorted, func(t kernel.Tag) string { return t.Key })
 		if err != nil {
 			return nil, err
 		}
@@ -132,7 +132,7 @@ func listingTags(target tagTarget) handler {
 			XMLName xml.Name
 			Tags    []kernel.TagXML `xml:"Tags>member"`
 			page
-		}{resultName(cl), tagsXML(tags), p}, nil
+		}{resultName(c.cl), tagsXML(tags), p}, nil
 	}
 }
 

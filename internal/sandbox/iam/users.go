@@ -34,40 +34,40 @@ func (u *user) xml() userXML {
 	return out
 }
 
-func createUser(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	name := cl.Form.Get("UserName")
-	path := formPath(cl.Form)
-	tags, err := FormTags(cl.Form)
+func createUser(c *call) (any, error) {
+	name := c.cl.Form.Get("UserName")
+	path := formPath(c.cl.Form)
+	tags, err := FormTags(c.cl.Form)
 	if err != nil {
 		return nil, err
 	}
-	arn := userARN(acct.id, path, name)
-	if err := s.allow(cl, arn, tags); err != nil {
+	arn := userARN(c.acct.id, path, name)
+	if err := c.allow(arn, tags); err != nil {
 		return nil, err
 	}
-	if taken(acct.users, name) {
+	if taken(c.acct.users, name) {
 		return nil, kernel.Fail(http.StatusConflict, "EntityAlreadyExists", "User with name %s already exists.", name)
 	}
-	if err := checkQuota("UsersPerAccount", len(acct.users), maxUsers); err != nil {
+	if err := checkQuota("UsersPerAccount", len(c.acct.users), maxUsers); err != nil {
 		return nil, err
 	}
 	u := &user{
 		entity:  entity{arn: arn, ID: kernel.NewID("AIDA", 17)},
 		name:    name,
 		path:    path,
-		account: acct.id,
+		account: c.acct.id,
 		inline:  namedDocuments{},
 		tags:    tags,
-		created: cl.Now,
+		created: c.cl.Now,
 	}
-	if b := cl.Form.Get("PermissionsBoundary"); b != "" {
-		if err := u.setBoundary(s, acct, b); err != nil {
+	if b := c.cl.Form.Get("PermissionsBoundary"); b != "" {
+		if err := u.setBoundary(c.iam, c.acct, b); err != nil {
 			return nil, err
 		}
 	}
-	acct.users[name] = u
-	s.ids[u.ID] = u.entity
-	s.generation++
+	c.acct.users[name] = u
+	c.iam.ids[u.ID] = u.entity
+	c.iam.generation++
 	return struct {
 		XMLName xml.Name `xml:"CreateUserResult"`
 		User    userXML
@@ -75,24 +75,24 @@ func createUser(s *Service, cl *kernel.Request, acct *account) (any, error) {
 }
 
 // namedUser decides the call and finds the user it names; no name means the caller.
-func (s *Service) namedUser(cl *kernel.Request, acct *account) (*user, error) {
-	name := cl.Form.Get("UserName")
-	if !cl.Form.Has("UserName") {
-		switch cl.Caller.Kind {
+func (c *call) user() (*user, error) {
+	name := c.cl.Form.Get("UserName")
+	if !c.cl.Form.Has("UserName") {
+		switch c.cl.Caller.Kind {
 		case kernel.IAMUser:
-			name = cl.Caller.Name
+			name = c.cl.Caller.Name
 		case kernel.RootUser:
-			return nil, kernel.NotImplemented("iam:" + cl.Record.Operation + " for the root user itself")
+			return nil, kernel.NotImplemented("iam:" + c.cl.Record.Operation + " for the root user itself")
 		default:
 			return nil, kernel.ValidationError("Must specify userName when calling with non-User credentials")
 		}
 	}
-	u := acct.users[name]
-	on := target{arn: userARN(acct.id, "/", name)}
+	u := c.acct.users[name]
+	on := target{arn: userARN(c.acct.id, "/", name)}
 	if u != nil {
 		on = target{u.arn, u.tags, u.Boundary}
 	}
-	if err := s.allowOn(cl, on, requestTags(cl)); err != nil {
+	if err := c.allowOn(on, requestTags(c.cl)); err != nil {
 		return nil, err
 	}
 	if u == nil {
@@ -108,18 +108,18 @@ type rootUserXML struct {
 	CreateDate string
 }
 
-func getUser(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	if cl.Caller.Kind == kernel.RootUser && !cl.Form.Has("UserName") {
-		if err := s.allow(cl, cl.Caller.ARN, nil); err != nil {
+func getUser(c *call) (any, error) {
+	if c.cl.Caller.Kind == kernel.RootUser && !c.cl.Form.Has("UserName") {
+		if err := c.allow(c.cl.Caller.ARN, nil); err != nil {
 			return nil, err
 		}
-		made := s.Keys[s.rootKeys[acct.id].AccessKeyID].created
+		made := c.iam.Keys[c.iam.rootKeys[c.acct.id].AccessKeyID].created
 		return struct {
 			XMLName xml.Name
 			User    rootUserXML
-		}{resultName(cl), rootUserXML{acct.id, cl.Caller.ARN, kernel.QueryTime(made)}}, nil
+		}{resultName(c.cl), rootUserXML{c.acct.id, c.cl.Caller.ARN, kernel.QueryTime(made)}}, nil
 	}
-	u, err := s.namedUser(cl, acct)
+	u, err := c.user()
 	if err != nil {
 		return nil, err
 	}
@@ -129,8 +129,8 @@ func getUser(s *Service, cl *kernel.Request, acct *account) (any, error) {
 	}{User: u.xml()}, nil
 }
 
-func deleteUser(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	u, err := s.namedUser(cl, acct)
+func deleteUser(c *call) (any, error) {
+	u, err := c.user()
 	if err != nil {
 		return nil, err
 	}
@@ -140,17 +140,17 @@ func deleteUser(s *Service, cl *kernel.Request, acct *account) (any, error) {
 	if len(u.Attached) > 0 {
 		return nil, kernel.Fail(http.StatusConflict, "DeleteConflict", "Cannot delete entity, must detach all policies first.")
 	}
-	for _, g := range acct.groups {
+	for _, g := range c.acct.groups {
 		if slices.Contains(g.Members, u.name) {
 			return nil, kernel.Fail(http.StatusConflict, "DeleteConflict", "Cannot delete entity, must remove users from group first.")
 		}
 	}
-	if len(s.userKeys(u)) > 0 {
+	if len(c.iam.userKeys(u)) > 0 {
 		return nil, kernel.Fail(http.StatusConflict, "DeleteConflict", "Cannot delete entity, must delete access keys first.")
 	}
-	delete(acct.users, u.name)
-	delete(s.ids, u.ID)
-	s.generation++
+	delete(c.acct.users, u.name)
+	delete(c.iam.ids, u.ID)
+	c.iam.generation++
 	return nil, nil
 }
 
@@ -173,41 +173,41 @@ type accessKeyXML struct {
 	CreateDate      string
 }
 
-func createAccessKey(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	u, err := s.namedUser(cl, acct)
+func createAccessKey(c *call) (any, error) {
+	u, err := c.user()
 	if err != nil {
 		return nil, err
 	}
-	if len(s.userKeys(u)) >= maxKeysPerUser {
+	if len(c.iam.userKeys(u)) >= maxKeysPerUser {
 		return nil, kernel.Fail(http.StatusConflict, "LimitExceeded", "Cannot exceed quota for AccessKeysPerUser: %d", maxKeysPerUser)
 	}
-	k := &AccessKey{ID: kernel.NewID("AKIA", 16), Secret: kernel.NewSecret(), Account: acct.id, User: u, created: cl.Now}
-	s.Keys[k.ID] = k
+	k := &AccessKey{ID: kernel.NewID("AKIA", 16), Secret: kernel.NewSecret(), Account: c.acct.id, User: u, created: c.cl.Now}
+	c.iam.Keys[k.ID] = k
 	return struct {
 		XMLName   xml.Name `xml:"CreateAccessKeyResult"`
 		AccessKey accessKeyXML
 	}{AccessKey: accessKeyXML{u.name, k.ID, "Active", k.Secret, kernel.QueryTime(k.created)}}, nil
 }
 
-func deleteAccessKey(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	k, err := s.namedKey(cl, acct)
+func deleteAccessKey(c *call) (any, error) {
+	k, err := c.key()
 	if err != nil {
 		return nil, err
 	}
-	delete(s.Keys, k.ID)
+	delete(c.iam.Keys, k.ID)
 	return nil, nil
 }
 
-func listAccessKeys(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	u, err := s.namedUser(cl, acct)
+func listAccessKeys(c *call) (any, error) {
+	u, err := c.user()
 	if err != nil {
 		return nil, err
 	}
 	var list []accessKeyXML
-	for _, k := range s.userKeys(u) {
+	for _, k := range c.iam.userKeys(u) {
 		list = append(list, accessKeyXML{UserName: u.name, AccessKeyID: k.ID, Status: k.status(), CreateDate: kernel.QueryTime(k.created)})
 	}
-	list, p, err := paginate(cl.Form, list, func(x accessKeyXML) string { return x.AccessKeyID })
+	list, p, err := paginate(c.cl.Form, list, func(x accessKeyXML) string { return x.AccessKeyID })
 	if err != nil {
 		return nil, err
 	}
@@ -215,7 +215,7 @@ func listAccessKeys(s *Service, cl *kernel.Request, acct *account) (any, error) 
 		XMLName xml.Name
 		Keys    []accessKeyXML `xml:"AccessKeyMetadata>member"`
 		page
-	}{resultName(cl), list, p}, nil
+	}{resultName(c.cl), list, p}, nil
 }
 
 func (k *AccessKey) status() string {
@@ -226,16 +226,16 @@ func (k *AccessKey) status() string {
 }
 
 // namedKey finds the user's key that a call names.
-func (s *Service) namedKey(cl *kernel.Request, acct *account) (*AccessKey, error) {
-	u, err := s.namedUser(cl, acct)
+func (c *call) key() (*AccessKey, error) {
+	u, err := c.user()
 	if err != nil {
 		return nil, err
 	}
-	id := cl.Form.Get("AccessKeyId")
-	k := s.Keys[id]
+	id := c.cl.Form.Get("AccessKeyId")
+	k := c.iam.Keys[id]
 	if k == nil || k.User != u || k.Session != nil {
 		end := ""
-		if cl.Record.Operation == "UpdateAccessKey" {
+		if c.cl.Record.Operation == "UpdateAccessKey" {
 			end = "." // as recorded; no other operation was
 		}
 		return nil, kernel.Fail(http.StatusNotFound, "NoSuchEntity", "The Access Key with id %s cannot be found%s", id, end)
@@ -243,31 +243,31 @@ func (s *Service) namedKey(cl *kernel.Request, acct *account) (*AccessKey, error
 	return k, nil
 }
 
-func updateAccessKey(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	k, err := s.namedKey(cl, acct)
+func updateAccessKey(c *call) (any, error) {
+	k, err := c.key()
 	if err != nil {
 		return nil, err
 	}
-	k.inactive = cl.Form.Get("Status") == "Inactive"
+	k.inactive = c.cl.Form.Get("Status") == "Inactive"
 	return nil, nil
 }
 
-func getAccessKeyLastUsed(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	id := cl.Form.Get("AccessKeyId")
-	k := s.Keys[id]
-	if k == nil || k.Account != acct.id || k.User == nil || k.Session != nil {
+func getAccessKeyLastUsed(c *call) (any, error) {
+	id := c.cl.Form.Get("AccessKeyId")
+	k := c.iam.Keys[id]
+	if k == nil || k.Account != c.acct.id || k.User == nil || k.Session != nil {
 		// A key that is not there reads like another account's.
 		e := kernel.Fail(
 			http.StatusForbidden,
 			"AccessDenied",
 			"User: %s is not authorized to perform iam:GetAccessKeyLastUsed on resource: access key %s",
-			cl.Caller.ARN,
+			c.cl.Caller.ARN,
 			id,
 		)
 		e.Denied = true
 		return nil, e
 	}
-	if err := s.allow(cl, k.User.arn, nil); err != nil {
+	if err := c.allow(k.User.arn, nil); err != nil {
 		return nil, err
 	}
 	type lastUsed struct {
@@ -283,54 +283,54 @@ func getAccessKeyLastUsed(s *Service, cl *kernel.Request, acct *account) (any, e
 		XMLName  xml.Name
 		UserName string
 		LastUsed lastUsed `xml:"AccessKeyLastUsed"`
-	}{resultName(cl), k.User.name, last}, nil
+	}{resultName(c.cl), k.User.name, last}, nil
 }
 
 // updateUser renames or moves a user: the ARN changes, the id stays, and
 // policies that name the user show the new ARN.
-func updateUser(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	u, err := s.namedUser(cl, acct)
+func updateUser(c *call) (any, error) {
+	u, err := c.user()
 	if err != nil {
 		return nil, err
 	}
 	name, path := u.name, u.path
-	if n := cl.Form.Get("NewUserName"); n != "" {
+	if n := c.cl.Form.Get("NewUserName"); n != "" {
 		name = n
 	}
-	if p := cl.Form.Get("NewPath"); p != "" {
+	if p := c.cl.Form.Get("NewPath"); p != "" {
 		path = p
 	}
-	if !strings.EqualFold(name, u.name) && taken(acct.users, name) {
+	if !strings.EqualFold(name, u.name) && taken(c.acct.users, name) {
 		return nil, kernel.Fail(http.StatusConflict, "EntityAlreadyExists", "User with name %s already exists.", name)
 	}
-	for _, g := range acct.groups {
+	for _, g := range c.acct.groups {
 		for i, m := range g.Members {
 			if m == u.name {
 				g.Members[i] = name
 			}
 		}
 	}
-	delete(acct.users, u.name)
-	u.name, u.path, u.arn = name, path, userARN(acct.id, path, name)
-	acct.users[name] = u
-	s.ids[u.ID] = u.entity
-	s.generation++
+	delete(c.acct.users, u.name)
+	u.name, u.path, u.arn = name, path, userARN(c.acct.id, path, name)
+	c.acct.users[name] = u
+	c.iam.ids[u.ID] = u.entity
+	c.iam.generation++
 	return nil, nil
 }
 
-func listUsers(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	if err := s.allow(cl, "arn:aws:iam::"+acct.id+":user/*", nil); err != nil {
+func listUsers(c *call) (any, error) {
+	if err := c.allow("arn:aws:iam::"+c.acct.id+":user/*", nil); err != nil {
 		return nil, err
 	}
 	var list []userXML
-	for _, name := range slices.Sorted(maps.Keys(acct.users)) {
-		if u := acct.users[name]; strings.HasPrefix(u.path, cl.Form.Get("PathPrefix")) {
+	for _, name := range slices.Sorted(maps.Keys(c.acct.users)) {
+		if u := c.acct.users[name]; strings.HasPrefix(u.path, c.cl.Form.Get("PathPrefix")) {
 			x := u.xml()
 			x.Tags, x.PermissionsBoundary = nil, nil
 			list = append(list, x)
 		}
 	}
-	list, p, err := paginate(cl.Form, list, func(x userXML) string { return x.UserName })
+	list, p, err := paginate(c.cl.Form, list, func(x userXML) string { return x.UserName })
 	if err != nil {
 		return nil, err
 	}
@@ -338,5 +338,5 @@ func listUsers(s *Service, cl *kernel.Request, acct *account) (any, error) {
 		XMLName xml.Name
 		Users   []userXML `xml:"Users>member"`
 		page
-	}{resultName(cl), list, p}, nil
+	}{resultName(c.cl), list, p}, nil
 }

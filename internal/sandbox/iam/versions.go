@@ -29,8 +29,8 @@ func (p *managedPolicy) versionXML(v *policyVersion, withText bool) policyVersio
 	return x
 }
 
-func createPolicyVersion(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	p, err := s.ownPolicy(cl, acct)
+func createPolicyVersion(c *call) (any, error) {
+	p, err := c.ownPolicy()
 	if err != nil {
 		return nil, err
 	}
@@ -42,21 +42,21 @@ func createPolicyVersion(s *Service, cl *kernel.Request, acct *account) (any, er
 			maxPolicyVersions,
 		)
 	}
-	text := cl.Form.Get("PolicyDocument")
+	text := c.cl.Form.Get("PolicyDocument")
 	doc, err := checkManaged(text)
 	if err != nil {
 		return nil, err
 	}
-	v := &policyVersion{ID: "v" + strconv.Itoa(p.Next), Text: text, Created: cl.Now, doc: doc}
+	v := &policyVersion{ID: "v" + strconv.Itoa(p.Next), Text: text, Created: c.cl.Now, doc: doc}
 	p.Next++
 	p.Versions = append(p.Versions, v)
-	if cl.Form.Get("SetAsDefault") == "true" {
-		p.Default, p.Updated = v.ID, cl.Now
+	if c.cl.Form.Get("SetAsDefault") == "true" {
+		p.Default, p.Updated = v.ID, c.cl.Now
 	}
 	return struct {
 		XMLName       xml.Name
 		PolicyVersion policyVersionXML
-	}{resultName(cl), p.versionXML(v, false)}, nil
+	}{resultName(c.cl), p.versionXML(v, false)}, nil
 }
 
 // namedVersion finds the version that a call names.
@@ -70,32 +70,32 @@ func (p *managedPolicy) namedVersion(cl *kernel.Request) (*policyVersion, error)
 }
 
 // ownVersion finds the version of a customer's policy that a call names.
-func (s *Service) ownVersion(cl *kernel.Request, acct *account) (*managedPolicy, *policyVersion, error) {
-	p, err := s.ownPolicy(cl, acct)
+func (c *call) ownVersion() (*managedPolicy, *policyVersion, error) {
+	p, err := c.ownPolicy()
 	if err != nil {
 		return nil, nil, err
 	}
-	v, err := p.namedVersion(cl)
+	v, err := p.namedVersion(c.cl)
 	return p, v, err
 }
 
-func getPolicyVersion(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	p, err := s.anyPolicy(cl, acct)
+func getPolicyVersion(c *call) (any, error) {
+	p, err := c.anyPolicy()
 	if err != nil {
 		return nil, err
 	}
-	v, err := p.namedVersion(cl)
+	v, err := p.namedVersion(c.cl)
 	if err != nil {
 		return nil, err
 	}
 	return struct {
 		XMLName       xml.Name
 		PolicyVersion policyVersionXML
-	}{resultName(cl), p.versionXML(v, true)}, nil
+	}{resultName(c.cl), p.versionXML(v, true)}, nil
 }
 
-func listPolicyVersions(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	p, err := s.anyPolicy(cl, acct)
+func listPolicyVersions(c *call) (any, error) {
+	p, err := c.anyPolicy()
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +104,7 @@ func listPolicyVersions(s *Service, cl *kernel.Request, acct *account) (any, err
 		list = append(list, p.versionXML(v, false))
 	}
 	// The newest is first; numbers only grow, so the marker counts down.
-	list, rest, err := paginate(cl.Form, list, func(x policyVersionXML) string {
+	list, rest, err := paginate(c.cl.Form, list, func(x policyVersionXML) string {
 		n, _ := strconv.Atoi(strings.TrimPrefix(x.VersionID, "v")) // the ids are ours
 		return fmt.Sprintf("%020d", math.MaxInt-n)
 	})
@@ -115,11 +115,11 @@ func listPolicyVersions(s *Service, cl *kernel.Request, acct *account) (any, err
 		XMLName  xml.Name
 		Versions []policyVersionXML `xml:"Versions>member"`
 		page
-	}{resultName(cl), list, rest}, nil
+	}{resultName(c.cl), list, rest}, nil
 }
 
-func deletePolicyVersion(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	p, v, err := s.ownVersion(cl, acct)
+func deletePolicyVersion(c *call) (any, error) {
+	p, v, err := c.ownVersion()
 	if err != nil {
 		return nil, err
 	}
@@ -130,11 +130,11 @@ func deletePolicyVersion(s *Service, cl *kernel.Request, acct *account) (any, er
 	return nil, nil
 }
 
-func setDefaultPolicyVersion(s *Service, cl *kernel.Request, acct *account) (any, error) {
-	p, v, err := s.ownVersion(cl, acct)
+func setDefaultPolicyVersion(c *call) (any, error) {
+	p, v, err := c.ownVersion()
 	if err != nil {
 		return nil, err
 	}
-	p.Default, p.Updated = v.ID, cl.Now
+	p.Default, p.Updated = v.ID, c.cl.Now
 	return nil, nil
 }
