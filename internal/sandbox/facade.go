@@ -15,17 +15,17 @@ import (
 )
 
 // disturb applies the parts of a fault that change accounts or keys.
-func (s *Sandbox) disturb(cl *kernel.Request, f kernel.Fault) error {
+func (s *services) disturb(cl *kernel.Request, f kernel.Fault) error {
 	if f.ExpireSession {
 		s.iam.ExpireSession(kernel.PresentedKey(cl.HTTP))
 	}
 	if f.DisableKey != "" {
-		if err := s.DisableKey(f.DisableKey); err != nil {
+		if err := s.kms.Disable(f.DisableKey); err != nil {
 			return err
 		}
 	}
 	if f.DeleteRole != "" {
-		if err := s.DeleteRole(f.DeleteRole); err != nil {
+		if err := s.iam.RemoveRole(f.DeleteRole); err != nil {
 			return err
 		}
 	}
@@ -34,81 +34,83 @@ func (s *Sandbox) disturb(cl *kernel.Request, f kernel.Fault) error {
 
 // ExpireSessions makes all sessions of a role expire now; an empty ARN means the
 // sessions of all roles. It returns the number of sessions.
-func (s *Sandbox) ExpireSessions(roleARN string) int { return s.iam.ExpireSessions(roleARN) }
+func (s *Sandbox) ExpireSessions(roleARN string) int { return s.services.iam.ExpireSessions(roleARN) }
 
 // DisableKey disables a KMS key, past all policies. It returns ErrNotFound for an unknown ARN.
-func (s *Sandbox) DisableKey(arn string) error { return s.kms.Disable(arn) }
+func (s *Sandbox) DisableKey(arn string) error { return s.services.kms.Disable(arn) }
 
 // DeleteRole deletes a role with all that is attached to it, past all
 // policies. It returns ErrNotFound for an unknown ARN.
-func (s *Sandbox) DeleteRole(arn string) error { return s.iam.RemoveRole(arn) }
+func (s *Sandbox) DeleteRole(arn string) error { return s.services.iam.RemoveRole(arn) }
 
 // SetClockOffset moves the sandbox's clock against the machine's. All checks of
 // time and all times in answers follow it. Zero removes the offset.
-func (s *Sandbox) SetClockOffset(d time.Duration) { s.k.SetClockOffset(d) }
+func (s *Sandbox) SetClockOffset(d time.Duration) { s.services.k.SetClockOffset(d) }
 
 // ClockOffset is how far the sandbox's clock is ahead of the machine's.
-func (s *Sandbox) ClockOffset() time.Duration { return s.k.ClockOffset() }
+func (s *Sandbox) ClockOffset() time.Duration { return s.services.k.ClockOffset() }
 
 // SetFaults replaces all faults that are in force.
-func (s *Sandbox) SetFaults(faults []kernel.Fault) { s.k.SetFaults(faults) }
+func (s *Sandbox) SetFaults(faults []kernel.Fault) { s.services.k.SetFaults(faults) }
 
 // AddFault puts one more fault in force, after those that are.
-func (s *Sandbox) AddFault(f kernel.Fault) error { return s.k.AddFault(f) }
+func (s *Sandbox) AddFault(f kernel.Fault) error { return s.services.k.AddFault(f) }
 
 // Faults returns the faults that are in force.
-func (s *Sandbox) Faults() []kernel.Fault { return s.k.Faults() }
+func (s *Sandbox) Faults() []kernel.Fault { return s.services.k.Faults() }
 
 // Calls returns the recorded calls, oldest first.
-func (s *Sandbox) Calls() []kernel.Call { return s.k.Calls() }
+func (s *Sandbox) Calls() []kernel.Call { return s.services.k.Calls() }
 
 // CountCalls counts the recorded calls of one operation. S3's own calls to KMS are not counted.
 func (s *Sandbox) CountCalls(service, operation string) int {
-	return s.k.CountCalls(service, operation)
+	return s.services.k.CountCalls(service, operation)
 }
 
 // ResetCalls forgets the recorded calls.
-func (s *Sandbox) ResetCalls() { s.k.ResetCalls() }
+func (s *Sandbox) ResetCalls() { s.services.k.ResetCalls() }
 
 // SetGuardrails replaces the guardrails of account A or B.
 func (s *Sandbox) SetGuardrails(account string, g kernel.Guardrails) error {
-	return s.k.SetGuardrails(account, g)
+	return s.services.k.SetGuardrails(account, g)
 }
 
 // SignWebIdentity makes a token as a Kubernetes cluster or another identity
 // provider would.
 func (s *Sandbox) SignWebIdentity(id sts.WebIdentity) (string, error) {
-	return s.sts.SignWebIdentity(id)
+	return s.services.sts.SignWebIdentity(id)
 }
 
 // Object opens the current version of an object, past all policies. The
 // reader must be closed. It returns ErrNotFound when there is none.
 func (s *Sandbox) Object(bucket, key string) (s3.ObjectInfo, io.ReadCloser, error) {
-	return s.s3.OpenObject(bucket, key)
+	return s.services.s3.OpenObject(bucket, key)
 }
 
 // Objects lists the current objects of a bucket in key order, past all policies.
-func (s *Sandbox) Objects(bucket string) []s3.ObjectInfo { return s.s3.ListObjects(bucket) }
+func (s *Sandbox) Objects(bucket string) []s3.ObjectInfo { return s.services.s3.ListObjects(bucket) }
 
 // MultipartUploads lists the open uploads of a bucket, past all policies.
 func (s *Sandbox) MultipartUploads(bucket string) []s3.MultipartUpload {
-	return s.s3.ListUploads(bucket)
+	return s.services.s3.ListUploads(bucket)
 }
 
 // ApplyLifecycle runs the lifecycle rules of every bucket as of a time: it aborts
 // incomplete uploads and expires objects and versions. S3 does so once a day;
 // the sandbox does so on request only. Transitions to other storage classes are
 // stored and returned, and not carried out. Locked versions stay.
-func (s *Sandbox) ApplyLifecycle(now time.Time) s3.LifecycleResult { return s.s3.ApplyLifecycle(now) }
+func (s *Sandbox) ApplyLifecycle(now time.Time) s3.LifecycleResult {
+	return s.services.s3.ApplyLifecycle(now)
+}
 
 // Info describes the running sandbox.
 func (s *Sandbox) Info() Info {
 	return Info{
-		AccountA: s.opts.AccountA,
-		AccountB: s.opts.AccountB,
-		Region:   s.opts.Region,
+		AccountA: s.services.opts.AccountA,
+		AccountB: s.services.opts.AccountB,
+		Region:   s.services.opts.Region,
 		Endpoint: s.Endpoint(),
-		DataDir:  s.opts.DataDir,
+		DataDir:  s.services.opts.DataDir,
 	}
 }
 
@@ -116,19 +118,19 @@ func (s *Sandbox) Info() Info {
 func (s *Sandbox) AdminToken() string { return s.adminToken }
 
 // WebIdentityKeys returns the public key of the token issuer as a JSON Web Key Set.
-func (s *Sandbox) WebIdentityKeys() (json.RawMessage, error) { return s.sts.KeySet() }
+func (s *Sandbox) WebIdentityKeys() (json.RawMessage, error) { return s.services.sts.KeySet() }
 
 // EventsSince returns the events of the audit trail after a sequence number, the number to
 // ask with next, and a channel that is closed when there are more events.
 func (s *Sandbox) EventsSince(seq uint64) (events []trail.Event, next uint64, more <-chan struct{}) {
-	return s.trails.Log.Since(seq)
+	return s.services.trails.Log.Since(seq)
 }
 
 // Stopping returns a channel that is closed when the sandbox begins to stop.
 func (s *Sandbox) Stopping() <-chan struct{} { return s.stopping }
 
 // Save writes changes to the data directory, if there is one.
-func (s *Sandbox) Save() error { return s.writeState() }
+func (s *Sandbox) Save() error { return s.services.writeState() }
 
 // Operations returns the operations that are modelled, by service.
 func (s *Sandbox) Operations() map[string][]string {

@@ -76,15 +76,27 @@ func (s *savedState) adopt(o *Options) error {
 	return nil
 }
 
+// services are the AWS services of both accounts. They answer requests, and their state
+// outlives the process when the options have a data directory.
+type services struct {
+	opts   Options
+	k      *kernel.Kernel
+	iam    *iam.Service
+	sts    *sts.Service
+	kms    *kms.Service
+	s3     *s3.Service
+	trails *cloudtrail.Service
+}
+
 // open makes the services: empty ones, or those of the data directory.
-func (s *Sandbox) open(opts Options) error {
+func (s *services) open(opts Options, dir string) error {
 	if opts.DataDir == "" {
 		filled, err := opts.withDefaults()
 		if err != nil {
 			return fmt.Errorf("sandbox options: %w", err)
 		}
 		s.opts = filled
-		return s.makeServices(nil, s.dir)
+		return s.makeEmpty(nil, dir)
 	}
 	kept, err := kernel.OpenStore(opts.DataDir)
 	if err != nil {
@@ -97,7 +109,7 @@ func (s *Sandbox) open(opts Options) error {
 }
 
 // load makes the services with the state of a data directory.
-func (s *Sandbox) load(opts Options, kept *kernel.Store) error {
+func (s *services) load(opts Options, kept *kernel.Store) error {
 	state, err := readState(opts.DataDir)
 	if err != nil {
 		return err
@@ -110,7 +122,7 @@ func (s *Sandbox) load(opts Options, kept *kernel.Store) error {
 	if s.opts, err = opts.withDefaults(); err != nil {
 		return fmt.Errorf("sandbox options: %w", err)
 	}
-	if err := s.makeServices(kept, filepath.Join(opts.DataDir, kernel.BodyKind)); err != nil {
+	if err := s.makeEmpty(kept, filepath.Join(opts.DataDir, kernel.BodyKind)); err != nil {
 		return err
 	}
 	if state != nil {
@@ -127,8 +139,8 @@ func (s *Sandbox) load(opts Options, kept *kernel.Store) error {
 	return s.writeState()
 }
 
-// makeServices makes empty services, from the lowest layer to the highest.
-func (s *Sandbox) makeServices(kept *kernel.Store, bodies string) error {
+// makeEmpty makes empty services, from the lowest layer to the highest.
+func (s *services) makeEmpty(kept *kernel.Store, bodies string) error {
 	o := s.opts
 	s.k = kernel.New(kernel.Options{Accounts: []string{o.AccountA, o.AccountB}, Region: o.Region, Seed: o.Seed, Store: kept})
 	s.k.SetFaults(o.Faults)
@@ -147,7 +159,7 @@ func (s *Sandbox) makeServices(kept *kernel.Store, bodies string) error {
 }
 
 // restore fills the services from a state, from the lowest layer to the highest.
-func (s *Sandbox) restore(state *savedState) error {
+func (s *services) restore(state *savedState) error {
 	return firstError(
 		func() error { return s.k.Restore(state.Organization) },
 		func() error { return s.trails.Restore(state.CloudTrail) },
@@ -169,7 +181,7 @@ func firstError(steps ...func() error) error {
 
 // save renders the state. It reads higher layers first: an entity of a lower layer that
 // they refer to is older, and is in that layer's snapshot unless it was deleted.
-func (s *Sandbox) save() ([]byte, error) {
+func (s *services) save() ([]byte, error) {
 	out := savedState{Version: stateVersion, AccountA: s.opts.AccountA, AccountB: s.opts.AccountB, Region: s.opts.Region}
 	for _, part := range []struct {
 		to       *json.RawMessage
@@ -192,7 +204,7 @@ func (s *Sandbox) save() ([]byte, error) {
 }
 
 // persist writes the changes of a call, before the call is answered.
-func (s *Sandbox) persist(cl *kernel.Request) error {
+func (s *services) persist(cl *kernel.Request) error {
 	if s.k.Store == nil {
 		return nil
 	}
@@ -205,7 +217,7 @@ func (s *Sandbox) persist(cl *kernel.Request) error {
 }
 
 // writeState writes state.json if it changed.
-func (s *Sandbox) writeState() error {
+func (s *services) writeState() error {
 	if s.k.Store == nil {
 		return nil
 	}

@@ -14,12 +14,7 @@ import (
 	"time"
 
 	"github.com/brokerd/brokerd/internal/sandbox/admin"
-	"github.com/brokerd/brokerd/internal/sandbox/cloudtrail"
-	"github.com/brokerd/brokerd/internal/sandbox/iam"
 	"github.com/brokerd/brokerd/internal/sandbox/kernel"
-	"github.com/brokerd/brokerd/internal/sandbox/kms"
-	"github.com/brokerd/brokerd/internal/sandbox/s3"
-	"github.com/brokerd/brokerd/internal/sandbox/sts"
 )
 
 // shutdownGrace is how long open requests may finish once Run's context ended.
@@ -28,19 +23,12 @@ const shutdownGrace = time.Second
 // Sandbox is two AWS accounts behind one listener. All methods are safe for
 // concurrent use.
 type Sandbox struct {
-	opts      Options
+	services  services
 	listener  net.Listener
 	server    *http.Server
 	caPEM     []byte
 	tlsConfig *tls.Config // nil: plain http
 	dir       string
-
-	k      *kernel.Kernel
-	iam    *iam.Service
-	sts    *sts.Service
-	kms    *kms.Service
-	s3     *s3.Service
-	trails *cloudtrail.Service
 
 	admin      http.Handler
 	adminToken string
@@ -80,26 +68,26 @@ func New(opts Options) (*Sandbox, error) {
 			return nil, fmt.Errorf("making the sandbox's directory: %w", err)
 		}
 	}
-	if err := s.open(opts); err != nil {
+	if err := s.services.open(opts, s.dir); err != nil {
 		return nil, errors.Join(err, s.removeDir())
 	}
 	listener, err := net.Listen("tcp", opts.Addr)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("sandbox listening on %s: %w", opts.Addr, err), s.k.Store.Close(), s.removeDir())
+		return nil, errors.Join(fmt.Errorf("sandbox listening on %s: %w", opts.Addr, err), s.services.k.Store.Close(), s.removeDir())
 	}
 	s.server = &http.Server{
 		Handler:           s.handler(),
 		ReadHeaderTimeout: 20 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
-		ConnContext:       s.k.MarkEndpoint,
+		ConnContext:       s.services.k.MarkEndpoint,
 		// Refused handshakes and closed connections are for the client to report.
 		ErrorLog: log.New(io.Discard, "", 0),
 	}
 	if !opts.PlainHTTP {
 		caPEM, leaf, err := newCertificate(opts.Region, ip, time.Now())
 		if err != nil {
-			return nil, errors.Join(err, listener.Close(), s.k.Store.Close(), s.removeDir())
+			return nil, errors.Join(err, listener.Close(), s.services.k.Store.Close(), s.removeDir())
 		}
 		s.caPEM = caPEM
 		// HTTP/1.1 only, as S3 speaks.
@@ -201,7 +189,7 @@ func (s *Sandbox) Close() error {
 	} else if closeErr := s.listener.Close(); closeErr != nil && !errors.Is(closeErr, net.ErrClosed) {
 		err = closeErr
 	}
-	return errors.Join(err, s.server.Close(), s.closeEndpoints(), s.writeState(), s.k.Store.Close(), s.removeDir())
+	return errors.Join(err, s.server.Close(), s.closeEndpoints(), s.services.writeState(), s.services.k.Store.Close(), s.removeDir())
 }
 
 // removeDir removes the directory of bodies that end with the process.
@@ -218,7 +206,7 @@ func (s *Sandbox) removeDir() error {
 // Endpoint is the base URL of all services, for example https://127.0.0.1:41234.
 func (s *Sandbox) Endpoint() string {
 	scheme := "https"
-	if s.opts.PlainHTTP {
+	if s.services.opts.PlainHTTP {
 		scheme = "http"
 	}
 	return scheme + "://" + s.listener.Addr().String()
@@ -228,15 +216,15 @@ func (s *Sandbox) Endpoint() string {
 func (s *Sandbox) CABundlePEM() []byte { return append([]byte(nil), s.caPEM...) }
 
 // AccountA is the id of the caller's account.
-func (s *Sandbox) AccountA() string { return s.opts.AccountA }
+func (s *Sandbox) AccountA() string { return s.services.opts.AccountA }
 
 // AccountB is the id of the account of bucket and key.
-func (s *Sandbox) AccountB() string { return s.opts.AccountB }
+func (s *Sandbox) AccountB() string { return s.services.opts.AccountB }
 
 // Region is the home region.
-func (s *Sandbox) Region() string { return s.opts.Region }
+func (s *Sandbox) Region() string { return s.services.opts.Region }
 
 // RootKeys are the access keys of an account's root user; zero for an unknown account.
 func (s *Sandbox) RootKeys(account string) kernel.Credentials {
-	return s.iam.RootKeysOf(account)
+	return s.services.iam.RootKeysOf(account)
 }

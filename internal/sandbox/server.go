@@ -28,11 +28,11 @@ func (s *Sandbox) serve(w http.ResponseWriter, r *http.Request) {
 		s.admin.ServeHTTP(w, r)
 		return
 	}
-	cl := s.k.Begin(w, r)
-	cl.End(s.handle(cl, cl.Record.Service), func() error { return s.persist(cl) })
+	cl := s.services.k.Begin(w, r)
+	cl.End(s.services.handle(cl, cl.Record.Service), func() error { return s.services.persist(cl) })
 }
 
-func (s *Sandbox) handle(cl *kernel.Request, service string) error {
+func (s *services) handle(cl *kernel.Request, service string) error {
 	if service == "s3" {
 		if n := kernel.HeaderSize(cl.HTTP); n > maxHeaderSection {
 			return kernel.Fail(http.StatusBadRequest, "RequestHeaderSectionTooLarge",
@@ -88,7 +88,7 @@ func (s *Sandbox) handle(cl *kernel.Request, service string) error {
 }
 
 // admit applies faults and authenticates a control call with its whole body.
-func (s *Sandbox) admit(cl *kernel.Request, service string, data []byte) error {
+func (s *services) admit(cl *kernel.Request, service string, data []byte) error {
 	if err := cl.ApplyFault(service); err != nil {
 		return err
 	}

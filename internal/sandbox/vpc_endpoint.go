@@ -36,7 +36,7 @@ func (s *Sandbox) AddVPCEndpoint(e kernel.VPCEndpoint) (string, error) {
 		return "", fmt.Errorf("opening %s: %w", e.ID, err)
 	}
 	address := listener.Addr().String()
-	if err := s.k.AddEndpoint(e, address); err != nil {
+	if err := s.services.k.AddEndpoint(e, address); err != nil {
 		return "", errors.Join(err, listener.Close())
 	}
 	scheme := "http"
