@@ -34,7 +34,7 @@ type Socket struct {
 	// Reflection serves the description of the API to every caller, for tools such as grpcurl.
 	Reflection bool `yaml:"reflection"`
 	// OwnerIsAdmin gives root and the daemon's own user the admin permission without a rule,
-	// when they call from the daemon's own namespaces. Nil: true, but false in a container.
+	// when they call from the daemon's own namespaces. Without a value: true, but false in a container.
 	OwnerIsAdmin *bool `yaml:"owner_is_admin"`
 }
 
@@ -119,7 +119,7 @@ type AWS struct {
 // Source says which source credentials are used. The first role of a destination
 // is assumed with them.
 type Source struct {
-	Type      string `yaml:"type"`       // one of SourceTypes; default: the SDK's chain
+	Type      string `yaml:"type"`       // default (the SDK's chain) | profile | static | web-identity | container | process | imds
 	TokenFile string `yaml:"token_file"` // web-identity and container; empty: from the environment, as EKS sets it
 	URL       string `yaml:"url"`        // container; empty: from the environment
 	Command   string `yaml:"command"`    // process: what prints the credentials, as credential_process
@@ -147,25 +147,25 @@ type Endpoints struct {
 type Destination struct {
 	Name string `yaml:"-"`
 
-	Role        string    `yaml:"role"`   // full IAM role ARN; may be empty only when Compatible (source credentials are used as they are)
-	Chain       []Hop     `yaml:"chain"`  // roles assumed on the way to Role, in this order
+	Role        string    `yaml:"role"`   // full IAM role ARN; empty only for a compatible destination (source credentials are used as they are)
+	Chain       []Hop     `yaml:"chain"`  // roles assumed on the way to role, in this order
 	Bucket      string    `yaml:"bucket"` // bucket name
-	Owner       string    `yaml:"owner"`  // 12-digit account that owns the bucket; empty only when Compatible
+	Owner       string    `yaml:"owner"`  // 12-digit account that owns the bucket; empty only for a compatible destination
 	Region      string    `yaml:"region"`
-	KMSKey      string    `yaml:"kms_key"`     // full key ARN, of the bucket's Region and account; Compatible: any id, or empty
+	KMSKey      string    `yaml:"kms_key"`     // full key ARN, of the bucket's Region and account; a compatible destination: any id, or empty
 	BucketKey   *bool     `yaml:"bucket_key"`  // default true
-	Key         string    `yaml:"key"`         // template, see Placeholders
-	Durability  string    `yaml:"durability"`  // one of the Durability constants; default direct
+	Key         string    `yaml:"key"`         // template of the object's key
+	Durability  string    `yaml:"durability"`  // direct (default) | spool | spool-wait
 	PartSize    Size      `yaml:"part_size"`   // default 8MiB, 5MiB..64MiB
 	EqualParts  bool      `yaml:"equal_parts"` // all parts of a stream have part_size, but for the last one
 	Concurrency int       `yaml:"concurrency"` // parts in flight per upload, default 4, 1..64
 	Session     Session   `yaml:"session"`
 	PathStyle   bool      `yaml:"path_style"`
 	Compatible  bool      `yaml:"compatible"` // S3-compatible store: relaxes the role, owner and key-ARN rules; unprovable checks are unknown
-	Endpoints   Endpoints `yaml:"endpoints"`  // overrides AWS.Endpoints
-	Profile     string    `yaml:"profile"`    // overrides AWS.Profile
+	Endpoints   Endpoints `yaml:"endpoints"`  // overrides aws.endpoints
+	Profile     string    `yaml:"profile"`    // overrides aws.profile
 	Proxy       string    `yaml:"proxy"`      // HTTP proxy for S3; empty: the environment's; "none": none
-	CABundle    string    `yaml:"ca_bundle"`  // PEM file for S3; empty: AWS.CABundle
+	CABundle    string    `yaml:"ca_bundle"`  // PEM file for S3; empty: aws.ca_bundle
 	FIPS        bool      `yaml:"fips"`       // AWS's FIPS endpoints of S3
 	DualStack   bool      `yaml:"dual_stack"` // AWS's IPv6 endpoints of S3
 
@@ -182,7 +182,7 @@ type Destination struct {
 	Rate              Size              `yaml:"rate"`               // bytes a second to S3; 0: as fast as it goes
 	Spool             SpoolLimits       `yaml:"spool"`
 
-	Setup Setup `yaml:"setup"` // for brokerctl setup alone; see Config.SetupOf
+	Setup Setup `yaml:"setup"` // for brokerctl setup alone; overrides the section setup of the file
 
 	// KeyTemplate is Key, parsed.
 	KeyTemplate *KeyTemplate `yaml:"-"`

@@ -15,11 +15,11 @@ type Setup struct {
 // RunsAs is the identity of the daemon's source credentials. It assumes the first
 // role of a destination.
 type RunsAs struct {
-	Type      string `yaml:"type"`      // one of the Runs constants
-	Principal string `yaml:"principal"` // ARN of a role, or of a user for RunsUser; not for RunsWebIdentity
-	Provider  string `yaml:"provider"`  // RunsWebIdentity: ARN of the OpenID Connect provider in the role's account
-	Subject   string `yaml:"subject"`   // RunsWebIdentity: the token's sub, such as system:serviceaccount:NAMESPACE:NAME
-	Audience  string `yaml:"audience"`  // RunsWebIdentity: the token's aud; default sts.amazonaws.com
+	Type      string `yaml:"type"`      // ec2 | ecs | pod-identity | web-identity | role | user
+	Principal string `yaml:"principal"` // ARN of a role, or of a user for type user; not for web-identity
+	Provider  string `yaml:"provider"`  // web-identity: ARN of the OpenID Connect provider in the role's account
+	Subject   string `yaml:"subject"`   // web-identity: the token's sub, such as system:serviceaccount:NAMESPACE:NAME
+	Audience  string `yaml:"audience"`  // web-identity: the token's aud; default sts.amazonaws.com
 }
 
 // The values of RunsAs.Type.
