@@ -11,7 +11,10 @@ import (
 // MaxText bounds the text that is read, in bytes.
 const MaxText = 1 << 20
 
-var ansi = regexp.MustCompile(`\x1b\[[0-9;?]*[A-Za-z]`)
+var (
+	ansi       = regexp.MustCompile(`\x1b\[[0-9;?]*[A-Za-z]`)
+	escapedESC = regexp.MustCompile(`\\u001[bB]`)
+)
 
 // clean removes terminal escapes and carriage returns, and bounds the text.
 func clean(text string) string {
@@ -20,12 +23,26 @@ func clean(text string) string {
 	}
 	text = ansi.ReplaceAllString(strings.ToValidUTF8(text, ""), "")
 	text = strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n")
+	text = unquote(text)
 	return strings.Map(func(r rune) rune {
 		if r < ' ' && r != '\n' && r != '\t' || r == '\u200b' || r == '\ufeff' {
 			return -1
 		}
 		return r
 	}, text)
+}
+
+var quotes = regexp.MustCompile(`(?m)^(?:> ?)+`)
+
+// unquote removes the marks of a quoted mail. It changes a text only if each of its lines
+// that is not empty has one.
+func unquote(text string) string {
+	for line := range strings.SplitSeq(text, "\n") {
+		if line != "" && line[0] != '>' {
+			return text
+		}
+	}
+	return quotes.ReplaceAllString(text, "")
 }
 
 // unescapes is how often an error can be quoted inside a quoted string.
@@ -38,6 +55,7 @@ func unescape(s string) string {
 		s = strings.ReplaceAll(s, `""`, `"`)
 	}
 	for range unescapes {
+		s = ansi.ReplaceAllString(escapedESC.ReplaceAllString(s, "\x1b"), "") // colours inside JSON
 		next := html.UnescapeString(unescapeOnce(s))
 		if next == s {
 			break
