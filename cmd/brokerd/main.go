@@ -124,7 +124,22 @@ configuration is not valid.`,
 		SilenceErrors: true, SilenceUsage: true,
 	}
 	root.AddCommand(serveCommand(), checkCommand(), versionCommand())
+	root.InitDefaultHelpCmd()
+	for _, c := range root.Commands() {
+		if c.Name() == "help" {
+			c.Args = existingCommand
+		}
+	}
 	return root
+}
+
+// existingCommand refuses the arguments of `help` that name no command. Without it, cobra
+// prints the usage and exits with 0.
+func existingCommand(cmd *cobra.Command, args []string) error {
+	if _, rest, err := cmd.Root().Find(args); err != nil || len(rest) > 0 {
+		return fmt.Errorf("unknown command %q for \"brokerd\"", strings.Join(args, " "))
+	}
+	return nil
 }
 
 func configFlag(cmd *cobra.Command, path *string) {
