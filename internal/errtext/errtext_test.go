@@ -203,3 +203,23 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// TestControlCharactersAreRemoved proves that no character that JSON escapes reaches a
+// terminal.
+func TestControlCharactersAreRemoved(t *testing.T) {
+	const user = `User: arn:aws:sts::111122223333:assumed-role/a\u001b]0;x\u0007/x is not authorized to perform: s3:PutObject`
+	for _, text := range []string{
+		`{"code":"AccessDenied","message":"` + user + `"}`,
+		`{"eventSource":"s3.amazonaws.com","eventName":"PutObject","errorCode":"AccessDenied",` +
+			`"userIdentity":{"arn":"arn:aws:sts::111122223333:assumed-role/a\u001b]0;x\u0007/x"}}`,
+		`{"log":"{\"code\":\"AccessDenied\",\"message\":\"` + strings.ReplaceAll(user, `\`, `\\`) + `\"}"}`,
+	} {
+		found := Read(text)
+		if len(found) != 1 {
+			t.Fatalf("%s: got %d errors, want 1", text, len(found))
+		}
+		if all := fmt.Sprintf("%+v %+v", found[0], Explain(found[0])); strings.ContainsAny(all, "\x1b\a") {
+			t.Errorf("%s: a control character is left: %q", text, all)
+		}
+	}
+}

@@ -31,8 +31,29 @@ func readJSON(text string) (out []Error, ok bool) {
 		if err != nil {
 			return nil, false
 		}
-		out = append(out, readValue(v, 0)...)
+		out = append(out, readValue(cleanValue(v, 0), 0)...)
 	}
+}
+
+// cleanValue cleans the strings of a decoded value: JSON escapes control characters, and
+// none may reach a terminal.
+func cleanValue(v any, depth int) any {
+	if depth > maxDepth {
+		return nil
+	}
+	switch v := v.(type) {
+	case string:
+		return clean(v)
+	case []any:
+		for i := range v {
+			v[i] = cleanValue(v[i], depth+1)
+		}
+	case map[string]any:
+		for key := range v {
+			v[key] = cleanValue(v[key], depth+1)
+		}
+	}
+	return v
 }
 
 func readValue(v any, depth int) []Error {
@@ -155,7 +176,8 @@ func innerJSON(text string) (any, bool) {
 		return nil, false
 	}
 	var v any
-	return v, json.Unmarshal([]byte(text), &v) == nil && v != nil
+	err := json.Unmarshal([]byte(text), &v)
+	return cleanValue(v, 0), err == nil && v != nil
 }
 
 // field returns the first string field whose name, in lower case, is one of names.
