@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -23,9 +24,14 @@ func clean(text string) string {
 	}
 	text = ansi.ReplaceAllString(strings.ToValidUTF8(text, ""), "")
 	text = strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n")
-	text = unquote(text)
+	return printable(unquote(text))
+}
+
+// printable removes the characters that a terminal obeys and does not show. Line ends and
+// tabs stay.
+func printable(text string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\n' && r != '\t' || r == '\u200b' || r == '\ufeff' {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' || unicode.Is(unicode.Cf, r) {
 			return -1
 		}
 		return r
@@ -49,7 +55,7 @@ func unquote(text string) string {
 const unescapes = 4
 
 // unescape removes the escapes of JSON, of %q and of HTML, at any depth, and the doubled
-// quotes of CSV.
+// quotes of CSV. A character that a terminal obeys does not come out of an escape.
 func unescape(s string) string {
 	if strings.Contains(s, `: ""arn:`) {
 		s = strings.ReplaceAll(s, `""`, `"`)
@@ -62,7 +68,7 @@ func unescape(s string) string {
 		}
 		s = next
 	}
-	return s
+	return printable(s)
 }
 
 func unescapeOnce(s string) string {
@@ -83,7 +89,7 @@ func unescapeOnce(s string) string {
 			b.WriteByte(' ')
 		case 'u':
 			if i+4 < len(s) {
-				if r, err := strconv.ParseUint(s[i+1:i+5], 16, 16); err == nil && utf8.ValidRune(rune(r)) && r >= ' ' {
+				if r, err := strconv.ParseUint(s[i+1:i+5], 16, 16); err == nil && utf8.ValidRune(rune(r)) {
 					b.WriteRune(rune(r))
 					i += 4
 					continue

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/rogpeppe/go-internal/txtar"
 
@@ -200,12 +201,17 @@ func FuzzRead(f *testing.F) {
 			if strings.ContainsAny(e.Denial.Resource, "\n\\") || strings.ContainsAny(e.Role, "\n\\ ") || len(e.Message) > maxMessage+8 {
 				t.Fatalf("%+v", e)
 			}
+			for _, said := range append([]string{e.Message, e.Code, e.Denial.Principal, e.Denial.Resource, e.Role, x.Cause}, x.LookAt...) {
+				if strings.ContainsFunc(said, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }) {
+					t.Fatalf("a control character reaches the terminal: %q", said)
+				}
+			}
 		}
 	})
 }
 
-// TestControlCharactersAreRemoved proves that no character that JSON escapes reaches a
-// terminal.
+// TestControlCharactersAreRemoved proves that no control character reaches a terminal,
+// whether a text holds it or escapes it.
 func TestControlCharactersAreRemoved(t *testing.T) {
 	const user = `User: arn:aws:sts::111122223333:assumed-role/a\u001b]0;x\u0007/x is not authorized to perform: s3:PutObject`
 	for _, text := range []string{
@@ -213,12 +219,17 @@ func TestControlCharactersAreRemoved(t *testing.T) {
 		`{"eventSource":"s3.amazonaws.com","eventName":"PutObject","errorCode":"AccessDenied",` +
 			`"userIdentity":{"arn":"arn:aws:sts::111122223333:assumed-role/a\u001b]0;x\u0007/x"}}`,
 		`{"log":"{\"code\":\"AccessDenied\",\"message\":\"` + strings.ReplaceAll(user, `\`, `\\`) + `\"}"}`,
+		`{"An error occurred (AccessDenied) when calling the PutObject operation: ` + user + `":"x"}`,
+		`level=error msg="AccessDenied: ` + user + `"`,
+		"AccessDenied: " + strings.NewReplacer(`\u001b`, "&#27;", `\u0007`, "&#7;").Replace(user),
+		"AccessDenied: " + strings.NewReplacer(`\u001b]`, `\u009d`, `\u0007`, "\u202e").Replace(user),
+		"AccessDenied: " + strings.NewReplacer(`\u001b`, "\x1b", `\u0007`, "\a").Replace(user),
 	} {
 		found := Read(text)
 		if len(found) != 1 {
 			t.Fatalf("%s: got %d errors, want 1", text, len(found))
 		}
-		if all := fmt.Sprintf("%+v %+v", found[0], Explain(found[0])); strings.ContainsAny(all, "\x1b\a") {
+		if all := fmt.Sprintf("%+v %+v", found[0], Explain(found[0])); strings.ContainsAny(all, "\x1b\a\u009d\u202e") {
 			t.Errorf("%s: a control character is left: %q", text, all)
 		}
 	}

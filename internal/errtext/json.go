@@ -35,8 +35,8 @@ func readJSON(text string) (out []Error, ok bool) {
 	}
 }
 
-// cleanValue cleans the strings of a decoded value: JSON escapes control characters, and
-// none may reach a terminal.
+// cleanValue cleans the strings and names of a decoded value: JSON escapes control
+// characters, and none may reach a terminal.
 func cleanValue(v any, depth int) any {
 	if depth > maxDepth {
 		return nil
@@ -49,9 +49,11 @@ func cleanValue(v any, depth int) any {
 			v[i] = cleanValue(v[i], depth+1)
 		}
 	case map[string]any:
-		for key := range v {
-			v[key] = cleanValue(v[key], depth+1)
+		out := make(map[string]any, len(v))
+		for key, item := range v {
+			out[clean(key)] = cleanValue(item, depth+1)
 		}
+		return out
 	}
 	return v
 }
