@@ -45,6 +45,7 @@ type applyFlags struct {
 	yes    console.Yes
 	backup string
 	wait   time.Duration
+	remove bool // the command is remove; no flag sets it
 }
 
 func (f *applyFlags) add(a *console.App, cmd *cobra.Command) {
@@ -106,6 +107,7 @@ Exits 0 when nothing of ours is left, 1 when something failed.`,
 		Example: `  brokerctl setup remove audit-logs --config brokerd.yaml --source-profile a-admin --target-profile b-admin
   brokerctl setup remove --yes --config brokerd.yaml --target-profile b-admin -o json`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			f.remove = true
 			return runSetup(cmd.Context(), a, &f, args, nil)
 		},
 	}
@@ -113,10 +115,8 @@ Exits 0 when nothing of ours is left, 1 when something failed.`,
 	return cmd
 }
 
-// runSetup plans, asks, makes the changes and verifies them. Without verify it removes
-// the arrangement.
+// runSetup plans, asks, and makes or removes the arrangement. It verifies one that it made.
 func runSetup(ctx context.Context, a *console.App, f *applyFlags, args []string, verify VerifyFunc) error {
-	remove := verify == nil
 	destinations, err := f.named.Named(args)
 	if err != nil {
 		return err
@@ -129,7 +129,7 @@ func runSetup(ctx context.Context, a *console.App, f *applyFlags, args []string,
 	if err != nil {
 		return err
 	}
-	p, err := r.plan(ctx, setup.PlanOptions{Destinations: destinations, Remove: remove})
+	p, err := r.plan(ctx, setup.PlanOptions{Destinations: destinations, Remove: f.remove})
 	if err != nil {
 		return err
 	}
@@ -143,18 +143,18 @@ func runSetup(ctx context.Context, a *console.App, f *applyFlags, args []string,
 	switch {
 	case len(p.Unknown()) > 0:
 		return fmt.Errorf("nothing was changed: %s could not be decided", console.Counted(len(p.Unknown()), "part"))
-	case !remove && notProven(p) != nil:
+	case !f.remove && notProven(p) != nil:
 		return fmt.Errorf("nothing was changed: %w", notProven(p))
 	}
 	if p.Pending() {
-		if err := confirmSetup(ctx, a, f.yes, remove); err != nil {
+		if err := confirmSetup(ctx, a, f.yes, f.remove); err != nil {
 			return err
 		}
 	}
 	a.OnInterrupt(nil) // from here on the report says it
 	out, err := change(ctx, a, r, p, f)
 	result := &setupResult{Outcome: out}
-	if err == nil && !remove {
+	if err == nil && !f.remove {
 		result.Verification, err = verify(ctx, a, VerifyRequest{
 			Path: f.config, Config: r.cfg, State: r.state, Accounts: r.accounts, Destinations: destinations,
 			Changed: len(out.Done) > 0, Wait: f.wait, Format: f.out,

@@ -116,8 +116,8 @@ func TestProfilesRolesAndTheEnvironment(t *testing.T) {
 			t.Errorf("%s: %q", profile, got)
 		}
 	}
-	if _, err := Connect(t.Context(), w.HTTP, w.Dest.Region, e, []string{"nobody"}); err == nil ||
-		!strings.Contains(err.Error(), `there is no profile "nobody" in the shared AWS files; there are default`) {
+	if _, err := Connect(t.Context(), w.HTTP, w.Dest.Region, e, []string{"absent"}); err == nil ||
+		!strings.Contains(err.Error(), `there is no profile "absent" in the shared AWS files; there are default`) {
 		t.Errorf("got %v", err)
 	}
 }
