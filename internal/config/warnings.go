@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net"
@@ -70,7 +71,8 @@ func (c *Config) sharedPrefixes() (out []string) {
 		d := c.Destinations[name]
 		for _, other := range names[:i] {
 			o := c.Destinations[other]
-			if d.KeyTemplate == nil || o.KeyTemplate == nil || d.Bucket != o.Bucket || d.Region != o.Region || d.Endpoints.S3 != o.Endpoints.S3 {
+			if d.KeyTemplate == nil || o.KeyTemplate == nil || d.Bucket != o.Bucket || d.Region != o.Region ||
+				cmp.Or(d.Endpoints.S3, c.AWS.Endpoints.S3) != cmp.Or(o.Endpoints.S3, c.AWS.Endpoints.S3) {
 				continue
 			}
 			a, b := o.KeyTemplate.Prefix(), d.KeyTemplate.Prefix()

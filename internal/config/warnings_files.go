@@ -11,8 +11,8 @@ import (
 // write to. A user who changes one of them decides about destinations, credentials or
 // trusted certificates.
 // It looks at the file itself, behind symbolic links. A file that cannot be looked at has
-// no warning: reading it fails, and says so. Token files are no part of it; see package
-// vend.
+// no warning: reading it fails, and says so. The token files of vend are no part of
+// it; see package vend.
 func (c *Config) FileWarnings() (out []string) {
 	seen := map[string]bool{}
 	look := func(setting, path string) {

@@ -18,10 +18,16 @@ func TestOverlappingPrefixesInOneBucketAreAWarning(t *testing.T) {
 		}
 		return strings.Replace(good, "access:", "  zz-copy:\n"+stanza+"access:", 1)
 	}
+	at := func(address string) string {
+		in := strings.Replace(second("logs/{name}-{id}", ""), "  zz-copy:\n", "  zz-copy:\n    endpoints: {s3: \"https://"+address+"\"}\n", 1)
+		return in + "\naws: {endpoints: {s3: \"https://store.example.org\"}}\n"
+	}
 	for name, c := range map[string]struct {
 		in   string
 		warn bool
 	}{
+		"the endpoint of all, named again":    {at("store.example.org"), true},
+		"an endpoint of its own":              {at("other.example.org"), false},
 		"the same prefix":                     {second("logs/{name}-{id}", ""), true},
 		"a prefix below the other":            {second("logs/app/{name}-{id}", ""), true},
 		"a prefix above the other":            {second("\"{host}/{id}\"", ""), true},
