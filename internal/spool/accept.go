@@ -66,7 +66,7 @@ func (s *Spool) Accept(ctx context.Context, h Header, body Body) (st Status, kno
 	res.settle(foot.size)
 	r := s.index.newRecord(id, foot, Queued)
 	s.index.enter(r)
-	delete(s.unusable.files, nameOf(id, dirQueue, extObject)) // the new file has replaced it
+	s.unusable.remove(nameOf(id, dirQueue, extObject)) // the new file has replaced it
 	st = r.status(&foot.header)
 	s.changes.notify()
 	s.index.mu.Unlock()

@@ -42,6 +42,21 @@ func (c *changes) settled(id ulid.ULID) {
 	c.notify()
 }
 
+// wait returns a channel that is closed when the object is settled.
+func (c *changes) wait(id ulid.ULID) chan struct{} {
+	w := make(chan struct{})
+	c.waiters[id] = append(c.waiters[id], w)
+	return w
+}
+
+// next returns a channel that is closed at the next change.
+func (c *changes) next() <-chan struct{} {
+	if c.changed == nil {
+		c.changed = make(chan struct{})
+	}
+	return c.changed
+}
+
 // unwait ends the wait of a call. It takes the mutex.
 func (c *changes) unwait(id ulid.ULID, w chan struct{}) {
 	c.mu.Lock()

@@ -30,7 +30,7 @@ type claim struct {
 	done chan struct{} // closed by release
 }
 
-// take claims keys that no other call holds; mu is held.
+// take claims keys that no other call holds. The mutex of the index is held.
 func (c *claims) take(keys ...claimKey) *claim {
 	mine := &claim{of: c, keys: keys, done: make(chan struct{})}
 	for _, k := range keys {
@@ -87,7 +87,7 @@ func (c *claims) claim(ctx context.Context, id ulid.ULID, key idem, h *Header) (
 	}
 }
 
-// find returns the object that an Accept would repeat; mu is held.
+// find returns the object that an Accept would repeat. The mutex of the index is held.
 func (c *claims) find(id ulid.ULID, key idem, h *Header) (ulid.ULID, bool, error) {
 	if key != (idem{}) {
 		if earlier, ok := c.index.idems[key]; ok {

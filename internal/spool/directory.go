@@ -11,8 +11,8 @@ import (
 	"github.com/oklog/ulid/v2"
 )
 
-// directory is the files of the spool. Names are relative to its root. It knows no
-// object: its callers make sure that one call at a time works on the files of an id.
+// directory is the files of the spool. Names are relative to its root. It has no list of
+// objects: its callers make sure that one call at a time works on the files of an id.
 // Its methods may be called from several goroutines.
 type directory struct {
 	fs     FS

@@ -84,7 +84,8 @@
 //	ledger         the bytes that are held, next to the quotas
 //	scheduler      the next delivery; retries, parking and pauses
 //	claims         at most one call at a time for an id or an idempotency key
-//	changes        the calls that wait
+//	changes        the calls that wait, and the wake-up of the scheduler
 //	unusableFiles  unreadable and quarantined files
 //	recoverer      the directory of an earlier process into an empty index
+//	events         the calls of the Observer
 package spool

@@ -11,9 +11,9 @@ import (
 // place of each receipt, and the queue of each destination. A record is in records
 // exactly as long as the figures of its queue and the ledger contain it.
 //
-// mu also guards the ledger, the scheduler, the claims, the list of unusable files and
-// the calls that wait for a change. A method is called with mu held, unless it says
-// that it takes mu. No file is read or written under mu.
+// mu also guards the ledger, the scheduler, the claims, the list of unusable files, the
+// calls that wait for a change, and the life of the Spool. A method is called with mu held,
+// unless it says that it takes mu. No file is read or written under mu.
 type index struct {
 	mu      sync.Mutex
 	records map[ulid.ULID]*record

@@ -126,11 +126,8 @@ func (s *Spool) failed(r *record, epoch int, f awserr.Failure) {
 	switch f.Disposition {
 	case awserr.Dead:
 		event.Kind = EventDead
-		l.inFlight--
-		s.scheduler.delivering--
-		l.endProbe(r) // the failure concerns the object, not the destination
+		s.scheduler.died(r)
 		t.next = time.Time{}
-		s.index.move(r, Dead)
 		s.changes.settled(r.id)
 	default:
 		event.Kind = EventRetried

@@ -163,7 +163,7 @@ func (l *ledger) hold(to *destQueue, uid uint32, n int64) {
 	l.userBytes[uid] += n
 }
 
-// release returns n bytes to the quotas.
+// release returns n bytes to the quotas; mu is held.
 func (l *ledger) release(to *destQueue, uid uint32, n int64) {
 	l.total -= n
 	to.bytes -= n
@@ -172,14 +172,15 @@ func (l *ledger) release(to *destQueue, uid uint32, n int64) {
 	}
 }
 
-// checkFree returns a *FullError when n more bytes, with the bytes that other
-// uploads have announced and not written, would leave less than the free space to keep. It takes mu.
+// checkFree returns a *FullError when n more bytes, with the bytes that other uploads
+// have announced and not written, would leave less than the free space to keep. It takes mu.
 func (x *index) checkFree(destination string, n int64) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return x.ledger.free(destination, n)
 }
 
+// free is checkFree with mu held.
 func (l *ledger) free(destination string, n int64) error {
 	floor := l.limits.minFree
 	if floor <= 0 {

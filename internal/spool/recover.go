@@ -31,7 +31,7 @@ type recoverer struct {
 }
 
 // run builds the index from the directory. It reads names and footers, and no
-// data.
+// data. It takes no mutex: Open calls it before other goroutines have the spool.
 func (r *recoverer) run() error {
 	err := r.s.receipts.recover(func(id ulid.ULID, _ *receipt, ref receiptRef) {
 		r.s.index.done[id] = ref

@@ -44,11 +44,16 @@ func (s *scheduler) pick(now time.Time) (r *record, epoch int, again time.Time) 
 	return nil, 0, again
 }
 
+// ended counts a delivery that has ended, whatever its result.
+func (s *scheduler) ended(l *destQueue) {
+	l.inFlight--
+	s.delivering--
+}
+
 // back returns a record to its queue.
 func (s *scheduler) back(r *record) {
 	l := r.queue
-	l.inFlight--
-	s.delivering--
+	s.ended(l)
 	l.endProbe(r)
 	s.index.move(r, Queued)
 	l.put(r, time.Now())
@@ -57,11 +62,18 @@ func (s *scheduler) back(r *record) {
 
 // succeeded settles a successful delivery for its queue.
 func (s *scheduler) succeeded(l *destQueue) {
-	l.inFlight--
-	s.delivering--
+	s.ended(l)
 	l.streak = 0
 	l.pause = time.Time{}
 	l.window.success()
+}
+
+// died settles the delivery of an object that can never be delivered. The failure
+// concerns the object, not the destination.
+func (s *scheduler) died(r *record) {
+	s.ended(r.queue)
+	r.queue.endProbe(r)
+	s.index.move(r, Dead)
 }
 
 // park parks a queue, or schedules the next probe of a parked one. It reports whether

@@ -58,7 +58,7 @@ type Options struct {
 // Spool is an open spool. Its methods may be called from several goroutines.
 //
 // It joins its parts: each has its own invariant, and the mutex of the index guards all
-// but the directory, the receipts and the writer.
+// but the directory, the receipts, the writer and the events.
 type Spool struct {
 	opts      Options
 	dir       *directory

@@ -107,8 +107,7 @@ func (s *Spool) Wait(ctx context.Context, id string) (Status, error) {
 			}
 			continue // an operator has retried it meanwhile
 		}
-		c := make(chan struct{})
-		s.changes.waiters[u] = append(s.changes.waiters[u], c)
+		c := s.changes.wait(u)
 		s.index.mu.Unlock()
 		select {
 		case <-c:
@@ -138,10 +137,7 @@ func (s *Spool) Drained(ctx context.Context) error {
 			s.index.mu.Unlock()
 			return nil
 		}
-		if s.changes.changed == nil {
-			s.changes.changed = make(chan struct{})
-		}
-		changed := s.changes.changed
+		changed := s.changes.next()
 		s.index.mu.Unlock()
 		select {
 		case <-changed:

@@ -111,7 +111,7 @@ func (s *Spool) reread(u *unrecovered) error {
 	}
 	journaled := s.dir.exists(nameOf(u.id, dirQueue, extJournal))
 	s.index.mu.Lock()
-	delete(s.unusable.files, u.name)
+	s.unusable.remove(u.name)
 	event := Event{Kind: EventRecovered, ID: u.id.String(), Destination: foot.header.Destination, UID: foot.header.UID, Size: foot.size}
 	if _, delivered := s.index.done[u.id]; !delivered {
 		r := s.index.found(u.id, foot, state)
@@ -156,7 +156,7 @@ func (s *Spool) rereadLog(u *unrecovered) error {
 	old.count, old.newest = f.count, later(old.newest, f.newest)
 	s.index.mu.Lock()
 	defer s.index.mu.Unlock()
-	delete(s.unusable.files, u.name)
+	s.unusable.remove(u.name)
 	for _, l := range lines {
 		if s.index.records[l.id] != nil {
 			continue
@@ -191,7 +191,7 @@ func (s *Spool) dropUnrecovered(u *unrecovered, force bool) error {
 		return ioError("sync directory", path.Dir(u.name), err)
 	}
 	s.index.mu.Lock()
-	delete(s.unusable.files, u.name)
+	s.unusable.remove(u.name)
 	s.changes.settled(u.id)
 	s.index.mu.Unlock()
 	s.events.emit(Event{Kind: EventDropped, ID: u.id.String(), Size: u.size})

@@ -19,8 +19,8 @@ import (
 )
 
 // unusableFiles lists the files of accepted objects that cannot be used: unreadable
-// files in their place, and damaged files in quarantine/. Its methods take the mutex,
-// unless they say that it is held.
+// files in their place, and damaged files in quarantine/. Its methods take the mutex of
+// the index, unless they say otherwise.
 type unusableFiles struct {
 	mu    *sync.Mutex // of the index
 	dir   *directory
@@ -47,11 +47,14 @@ func (l *unusableFiles) list() []*unrecovered {
 
 func (l *unusableFiles) forget(name string) {
 	l.mu.Lock()
-	delete(l.files, name)
+	l.remove(name)
 	l.mu.Unlock()
 }
 
-// of returns the unusable file of an object; nil without one. mu is held.
+// remove takes a file off the list. The mutex is held.
+func (l *unusableFiles) remove(name string) { delete(l.files, name) }
+
+// of returns the unusable file of an object; nil without one. The mutex is held.
 func (l *unusableFiles) of(id ulid.ULID) *unrecovered {
 	for _, name := range []string{nameOf(id, dirQueue, extObject), nameOf(id, dirDead, extObject), nameOf(id, dirQuarantine, extObject)} {
 		if u := l.files[name]; u != nil {
@@ -79,7 +82,7 @@ func (l *unusableFiles) markUnreadable(name string, why error) *unrecovered {
 	return u
 }
 
-// repair tells an operator how to make a file readable; info may be nil.
+// repair tells an operator how to make a file readable; info may be nil. It needs no mutex.
 func (l *unusableFiles) repair(name string, info fs.FileInfo, why error) string {
 	full := l.dir.path(name)
 	switch {
@@ -125,13 +128,14 @@ func (l *unusableFiles) moveToQuarantine(name string, why error) *unrecovered {
 		u.text = fmt.Sprintf("%s is damaged: %v; it could not be moved to %s/: %v", name, why, dirQuarantine, err)
 	}
 	l.mu.Lock()
-	delete(l.files, name)
+	l.remove(name)
 	l.files[u.name] = u
 	l.mu.Unlock()
 	return u
 }
 
-// recoverQuarantine lists the files that earlier starts moved to quarantine/.
+// recoverQuarantine lists the files that earlier starts moved to quarantine/. It takes no
+// mutex: only Open calls it, before other goroutines have the spool.
 func (l *unusableFiles) recoverQuarantine() error {
 	err := l.dir.fs.ReadDir(l.dir.path(dirQuarantine), func(base string) error {
 		name := dirQuarantine + "/" + base
