@@ -14,24 +14,6 @@ import (
 	"github.com/brokerd/brokerd/internal/sandbox/sts"
 )
 
-// disturb applies the parts of a fault that change accounts or keys.
-func (s *services) disturb(cl *kernel.Request, f kernel.Fault) error {
-	if f.ExpireSession {
-		s.iam.ExpireSession(kernel.PresentedKey(cl.HTTP))
-	}
-	if f.DisableKey != "" {
-		if err := s.kms.Disable(f.DisableKey); err != nil {
-			return err
-		}
-	}
-	if f.DeleteRole != "" {
-		if err := s.iam.RemoveRole(f.DeleteRole); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // ExpireSessions makes all sessions of a role expire now; an empty ARN means the
 // sessions of all roles. It returns the number of sessions.
 func (s *Sandbox) ExpireSessions(roleARN string) int { return s.services.iam.ExpireSessions(roleARN) }

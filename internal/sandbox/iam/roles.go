@@ -121,7 +121,7 @@ func createRole(c *call) (any, error) {
 	}{Role: c.iam.briefRoleXML(r)}, nil
 }
 
-// namedRole decides the call and finds the role it names.
+// role decides the call and finds the role it names.
 func (c *call) role() (*Role, error) {
 	name := c.cl.Form.Get("RoleName")
 	r := c.acct.roles[name]

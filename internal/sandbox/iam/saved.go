@@ -170,8 +170,8 @@ func (s *Service) Restore(data json.RawMessage, given map[string]kernel.Credenti
 	return nil
 }
 
-// restorer takes the accounts and keys of a snapshot into a service. Root keys that are given take the
-// place of the kept ones. The mutex of the service is held.
+// restorer takes the accounts and keys of a snapshot into a service. Root keys that are
+// given take the place of the kept ones. The mutex of the service is held.
 type restorer struct {
 	iam   *Service
 	given map[string]kernel.Credentials

@@ -74,7 +74,7 @@ func createUser(c *call) (any, error) {
 	}{User: u.xml()}, nil
 }
 
-// namedUser decides the call and finds the user it names; no name means the caller.
+// user decides the call and finds the user it names; no name means the caller.
 func (c *call) user() (*user, error) {
 	name := c.cl.Form.Get("UserName")
 	if !c.cl.Form.Has("UserName") {
@@ -225,7 +225,7 @@ func (k *AccessKey) status() string {
 	return "Active"
 }
 
-// namedKey finds the user's key that a call names.
+// key finds the user's key that a call names.
 func (c *call) key() (*AccessKey, error) {
 	u, err := c.user()
 	if err != nil {
