@@ -155,6 +155,7 @@ func runSetup(ctx context.Context, a *console.App, f *applyFlags, args []string,
 	out, err := change(ctx, a, r, p, f)
 	result := &setupResult{Outcome: out}
 	if err == nil && !f.remove {
+		a.OnInterrupt(func() string { return unverified(len(out.Done)) })
 		result.Verification, err = verify(ctx, a, VerifyRequest{
 			Path: f.config, Config: r.cfg, State: r.state, Accounts: r.accounts, Destinations: destinations,
 			Changed: len(out.Done) > 0, Wait: f.wait, Format: f.out,
@@ -169,6 +170,14 @@ func runSetup(ctx context.Context, a *console.App, f *applyFlags, args []string,
 		}
 	}
 	return err
+}
+
+// unverified tells what an interruption of the verification leaves.
+func unverified(made int) string {
+	if made == 0 {
+		return "nothing was changed, and the arrangement is not verified: run `brokerctl verify`"
+	}
+	return console.Counted(made, "change") + " made, and not verified: run `brokerctl verify`"
 }
 
 // setupResult is what apply and remove tell scripts.

@@ -2,7 +2,11 @@ package setupcmd
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"fmt"
+	"io"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -119,6 +123,45 @@ func TestProfilesRolesAndTheEnvironment(t *testing.T) {
 	if _, err := Connect(t.Context(), w.HTTP, w.Dest.Region, e, []string{"absent"}); err == nil ||
 		!strings.Contains(err.Error(), `there is no profile "absent" in the shared AWS files; there are default`) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Ctrl-C during the verification does not hide that the changes are made, and remove
+// needs no verification.
+func TestAnInterruptedApplyTellsWhatItMade(t *testing.T) {
+	w := testbedtest.New(t)
+	var profiles strings.Builder
+	for name, account := range map[string]string{"a-admin": w.Sandbox.AccountA(), "b-admin": w.Sandbox.AccountB()} {
+		keys := w.Sandbox.RootKeys(account)
+		fmt.Fprintf(&profiles, "[profile %s]\naws_access_key_id = %s\naws_secret_access_key = %s\n", name, keys.AccessKeyID, keys.SecretAccessKey)
+	}
+	path := filepath.Join(w.Dir, "profiles")
+	if err := os.WriteFile(path, []byte(profiles.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("AWS_CONFIG_FILE", path)
+	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+	run := func(word string, verify VerifyFunc) (*console.App, string, error) {
+		var out bytes.Buffer
+		a := &console.App{Streams: console.Streams{Out: &out, Err: io.Discard}}
+		cmd := SetupCommand(a, verify)
+		cmd.SetArgs([]string{word, "--config", w.ConfigPath, "--source-profile", "a-admin", "--target-profile", "b-admin",
+			"--yes", "-o", "json", "--backup", filepath.Join(w.Dir, "backup")})
+		err := cmd.ExecuteContext(t.Context())
+		return a, out.String(), err
+	}
+	if _, out, err := run("remove", nil); err != nil || !strings.Contains(out, `"done": [`) || strings.Contains(out, "verified") {
+		t.Fatalf("remove: %v\n%s", err, out)
+	}
+	for _, want := range []string{"changes made, and not verified: run `brokerctl verify`", "nothing was changed, and the arrangement is not verified"} {
+		asked := false
+		a, out, err := run("apply", func(context.Context, *console.App, VerifyRequest) (Verification, error) {
+			asked = true
+			return Verification{}, context.Canceled // as after Ctrl-C
+		})
+		if !asked || !errors.Is(err, context.Canceled) || !strings.Contains(a.ExplainError(err), want) || !strings.Contains(out, `"done": [`) {
+			t.Errorf("want %q, got %v (%q)\n%s", want, err, a.ExplainError(err), out)
+		}
 	}
 }
 

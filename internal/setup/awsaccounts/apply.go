@@ -56,7 +56,7 @@ func (a *Accounts) Apply(ctx context.Context, plan *setup.Plan, o ApplyOptions) 
 		o.Notify = func(*setup.Change, Stage) {}
 	}
 	run := &applying{Accounts: a, options: o, backup: backup{dir: o.Backup}, fresh: map[string]bool{}, made: plan.NewRoles}
-	var out Outcome
+	out := Outcome{Done: []setup.Change{}} // a list in JSON, also when it is empty
 	for i := range plan.Changes {
 		c := &plan.Changes[i]
 		if !c.Pending() {
