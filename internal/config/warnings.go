@@ -75,16 +75,32 @@ func (c *Config) sharedPrefixes() (out []string) {
 				cmp.Or(d.Endpoints.S3, c.AWS.Endpoints.S3) != cmp.Or(o.Endpoints.S3, c.AWS.Endpoints.S3) {
 				continue
 			}
-			a, b := o.KeyTemplate.Prefix(), d.KeyTemplate.Prefix()
-			if !strings.HasPrefix(a, b) && !strings.HasPrefix(b, a) {
+			if !shareKeys(o, d) {
 				continue
 			}
 			out = append(out, fmt.Sprintf("destinations.%s and destinations.%s: their key prefixes %q and %q overlap in the bucket %s, "+
-				"so that a user of one can write among the objects of the other; give each a prefix of its own", other, name, a, b, d.Bucket))
+				"so that a user of one can write among the objects of the other; give each a prefix of its own",
+				other, name, o.KeyTemplate.Prefix(), d.KeyTemplate.Prefix(), d.Bucket))
 			break
 		}
 	}
 	return out
+}
+
+// shareKeys reports whether two destinations may write one key, or below one prefix. A
+// template without a variable is one key.
+func shareKeys(a, b *Destination) bool {
+	one := func(d *Destination) bool { return !strings.Contains(d.Key, "{") }
+	switch p, q := a.KeyTemplate.Prefix(), b.KeyTemplate.Prefix(); {
+	case one(a) && one(b):
+		return a.Key == b.Key
+	case one(a):
+		return strings.HasPrefix(a.Key, q)
+	case one(b):
+		return strings.HasPrefix(b.Key, p)
+	default:
+		return strings.HasPrefix(p, q) || strings.HasPrefix(q, p)
+	}
 }
 
 func (c *Config) uploadable(destination string) bool {

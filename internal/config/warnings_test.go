@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -35,6 +36,8 @@ func TestOverlappingPrefixesInOneBucketAreAWarning(t *testing.T) {
 		"a prefix that begins with the other": {second("logs2/{name}-{id}", ""), false},
 		"the same prefix of another bucket":   {second("logs/{name}-{id}", "other-"), false},
 		"one destination":                     {good, false},
+		"one key below the prefix":            {second("logs/app.json\n    fixed_key: true", ""), true},
+		"one key next to the prefix":          {second("app.json\n    fixed_key: true", ""), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg, err := Parse("f", []byte(c.in))
@@ -101,5 +104,45 @@ func TestAFileThatEveryUserMayWriteIsAWarning(t *testing.T) {
 		if len(got) != 5 || !strings.HasPrefix(got[i], want+dir) || !strings.Contains(got[i], "has mode 0666") {
 			t.Fatalf("want a warning about %s, got %q", want, got)
 		}
+	}
+}
+
+func TestADirectoryThatEveryUserMayWriteIsAWarning(t *testing.T) {
+	open := filepath.Join(t.TempDir(), "open")
+	if err := os.Mkdir(open, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	target := filepath.Join(open, "brokerd.yaml")
+	link := filepath.Join(t.TempDir(), "brokerd.yaml")
+	if err := errors.Join(os.WriteFile(target, nil, 0o600), os.Symlink(target, link)); err != nil {
+		t.Fatal(err)
+	}
+	for mode, warn := range map[os.FileMode]bool{0o775: false, 0o777: true, 0o777 | os.ModeSticky: false} {
+		if err := os.Chmod(open, mode); err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range []string{target, link} {
+			got := strings.Join((&Config{Path: path}).FileWarnings(), "\n")
+			if strings.Contains(got, path+" is in the directory "+open+" with mode 0777") != warn {
+				t.Errorf("%s, directory with mode %v: want a warning: %v, got %q", path, mode, warn, got)
+			}
+		}
+	}
+}
+
+func TestAFileOfTheEnvironmentThatEveryUserMayWriteIsAWarning(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Chmod(path, 0o666)); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range fileVariables {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(name, path)
+			c := &Config{}
+			c.AWS.CABundle = path // as AWS_CA_BUNDLE sets it
+			if got := c.FileWarnings(); len(got) != 1 || !strings.HasPrefix(got[0], name+" "+path+" has mode 0666") {
+				t.Errorf("got %q", got)
+			}
+		})
 	}
 }
