@@ -22,6 +22,7 @@ var (
 		"Destination.acl":             {"", "bucket-owner-full-control"},
 		"Session.scope":               {ScopeAuto, ScopeOff},
 		"PeerSession.source_identity": {"", PeerUID, PeerUnit, PeerPod},
+		"PeerSession.tags":            {PeerUID, PeerUnit, PeerPod},
 		"RunsAs.type":                 append([]string{""}, runsAsTypes()...),
 		"Rule.allow":                  {string(PermUpload), string(PermVerify), string(PermCredentials), string(PermAdmin)},
 		"Watch.after":                 {AfterKeep, AfterDelete, AfterMove},
@@ -33,11 +34,12 @@ var (
 		"Spool.concurrency":             {1, 256},
 		"Destination.concurrency":       {1, 64},
 		"Watch.concurrency":             {1, 64},
+		"SpoolLimits.max_objects":       {0, 100_000_000},
 	}
 	schemaRequired = map[string][]string{
 		"Config":      {"destinations"},
 		"Destination": {"bucket", "key", "region"},
-		"Rule":        {"allow", "destinations", "peer"},
+		"Rule":        {"allow", "peer"},
 		"Watch":       {"destination", "name", "paths"},
 	}
 )
@@ -50,7 +52,7 @@ func schemaOf(t reflect.Type, name string, def reflect.Value, comments map[strin
 		return schemaOf(t.Elem(), name, elemOf(def), comments)
 	case t == reflect.TypeFor[Duration]():
 		out["type"] = "string"
-		out["pattern"] = `^([0-9]+d|0|([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h)(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h))*)$`
+		out["pattern"] = `^([0-9]+d|0|\+?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)$`
 		out = map[string]any{"anyOf": []any{out, map[string]any{"const": 0}}}
 	case t == reflect.TypeFor[Size]():
 		text := map[string]any{"type": "string", "pattern": `^[0-9]+ ?(TiB|GiB|MiB|KiB|TB|GB|MB|KB|B)?$`}
@@ -137,6 +139,12 @@ func schemaOfStruct(t reflect.Type, def reflect.Value, comments map[string]strin
 	out := map[string]any{"type": []string{"object", "null"}, "additionalProperties": false, "properties": properties}
 	if required := schemaRequired[t.Name()]; required != nil {
 		out["type"], out["required"] = "object", required
+	}
+	if t == reflect.TypeFor[Rule]() { // admin alone needs no destination
+		out["anyOf"] = []any{
+			map[string]any{"required": []string{"destinations"}},
+			map[string]any{"properties": map[string]any{"allow": map[string]any{"items": map[string]any{"const": string(PermAdmin)}}}},
+		}
 	}
 	return out
 }

@@ -116,6 +116,8 @@ func TestTheSchemaAcceptsEveryExample(t *testing.T) {
 		}
 	}
 	examples["the good configuration"] = good
+	examples["an administrator"] = good + "  - peer: {uid: root}\n    allow: [admin]\n"
+	examples["durations as Go writes them"] = good + "verify: {every: +1h2m}\n"
 	for name, text := range examples {
 		if err := validate(text); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -178,6 +180,9 @@ func withValue(t *testing.T, name, value string) (text, path string) {
 	case "Session":
 		return replace(t, "    session:\n", "    session:\n      "+key+": "+value+"\n"), at + "session." + key
 	case "PeerSession":
+		if key == "tags" {
+			value = "{caller: " + value + "}"
+		}
 		return replace(t, "    session:\n", "    session:\n      peer: {"+key+": "+value+"}\n"), at + "session.peer." + key
 	case "Rule":
 		return replace(t, "[upload, verify]", "["+value+"]"), "access[0]." + key
@@ -186,6 +191,8 @@ func withValue(t *testing.T, name, value string) (text, path string) {
 		return good + watch, "watch[0]." + key
 	case "Source":
 		return good + "aws: {source: {" + key + ": " + value + "}}\n", "aws.source." + key
+	case "SpoolLimits":
+		return destination("    durability: spool\n    spool: {" + key + ": " + value + "}\n"), at + "spool." + key
 	case "RunsAs":
 		return good + "setup: {runs_as: {" + key + ": " + value + "}}\n", "setup.runs_as." + key
 	}
