@@ -153,7 +153,10 @@ func TestAnInterruptedApplyTellsWhatItMade(t *testing.T) {
 	if _, out, err := run("remove", nil); err != nil || !strings.Contains(out, `"done": [`) || strings.Contains(out, "verified") {
 		t.Fatalf("remove: %v\n%s", err, out)
 	}
-	for _, want := range []string{"changes made, and not verified: run `brokerctl verify`", "nothing was changed, and the arrangement is not verified"} {
+	for _, want := range []string{
+		"changes made, and not verified: run `brokerctl verify`",
+		"nothing was changed, and the arrangement is not verified",
+	} {
 		asked := false
 		a, out, err := run("apply", func(context.Context, *console.App, VerifyRequest) (Verification, error) {
 			asked = true
