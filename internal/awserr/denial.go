@@ -65,12 +65,12 @@ var (
 	denialResource = regexp.MustCompile(
 		`^ on (?:resource: (?:"([^"]+)"|"?([^"\s]+)"?)|this resource|the resource associated with this ciphertext|the specified resource)`,
 	)
-	denialImplicit = regexp.MustCompile(`because no ([A-Za-z -]+?) allows? the `)
-	denialExplicit = regexp.MustCompile(`with an explicit deny(?: in (?:an?|the) ([A-Za-z -]+))?`)
-	denialPolicy   = regexp.MustCompile(`(?:: |with policy ARN: )(arn:[^\s,"]+)`)
+	denialImplicit = regexp.MustCompile(`^because no ([A-Za-z -]{1,60}?) allows? the (?:\S+ action)?`)
+	denialExplicit = regexp.MustCompile(`^with an explicit deny(?: in (?:an?|the) ((?:[A-Za-z-]+ ){0,3}?(?:policy|policies|boundary)\b` +
+		`(?: transitively through a service control policy)?))?`)
+	denialPolicy   = regexp.MustCompile(`^[ ,]*(?:: |with policy ARN: )(arn:[^\s,"]+)`)
 	denialFederate = regexp.MustCompile(`Not authorized to perform:? (sts:[A-Za-z]+)`)
-	denialPublic   = regexp.MustCompile(`because public .{1,80}? (?:are|is) (?:blocked|prevented|restricted) by the `)
-	denialReason   = regexp.MustCompile(`^[\s,:]*(?:because|with an explicit deny)\b`)
+	denialPublic   = regexp.MustCompile(`^because public .{1,80}? (?:are|is) (?:blocked|prevented|restricted) by the `)
 )
 
 const (
@@ -117,7 +117,7 @@ func ParseDenial(text string) (d Denial, ok bool) {
 		d.Resource = strings.TrimRight(r[1]+r[2], ".,;)'\\")
 		tail = tail[len(r[0]):]
 	}
-	d.Layer, d.Explicit = verdict(tail)
+	d.Layer, d.Explicit, tail = verdict(tail)
 	// The resource policy of a role is its trust policy.
 	if d.Layer == LayerResource && strings.HasPrefix(d.Action, "sts:AssumeRole") {
 		d.Layer = LayerTrust
@@ -129,28 +129,27 @@ func ParseDenial(text string) (d Denial, ok bool) {
 	return d, true
 }
 
-// verdict reads the reason that follows a refusal. Text further on, such as a remark of
-// the person who pasted it, is no reason.
-func verdict(tail string) (layer Layer, explicit bool) {
-	if !denialReason.MatchString(tail) {
-		return LayerUnknown, false
+// verdict reads the reason that directly follows a refusal, and returns the text after it.
+// Text further on, such as a remark of the person who pasted it, is no reason.
+func verdict(tail string) (layer Layer, explicit bool, rest string) {
+	tail = strings.TrimLeft(tail, " ,:")
+	if after, ok := strings.CutPrefix(tail, opaqueKMS); ok {
+		return LayerKeyPolicy, false, after
 	}
-	if strings.Contains(tail, opaqueKMS) {
-		return LayerKeyPolicy, false
-	}
-	if denialPublic.MatchString(tail) {
-		return LayerPublicAccess, true
+	if m := denialPublic.FindString(tail); m != "" {
+		return LayerPublicAccess, true, tail[len(m):]
 	}
 	if m := denialExplicit.FindStringSubmatch(tail); m != nil {
+		layer = layerNamed(m[1])
 		if strings.Contains(m[1], "transitively through a service control policy") {
-			return LayerSCP, true
+			layer = LayerSCP
 		}
-		return layerNamed(m[1]), true
+		return layer, true, tail[len(m[0]):]
 	}
 	if m := denialImplicit.FindStringSubmatch(tail); m != nil {
-		return layerNamed(m[1]), false
+		return layerNamed(m[1]), false, tail[len(m[0]):]
 	}
-	return LayerUnknown, false
+	return LayerUnknown, false, ""
 }
 
 func parseOtherDenial(text string) (Denial, bool) {

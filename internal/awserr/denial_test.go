@@ -83,6 +83,12 @@ func TestParseDenial(t *testing.T) {
 		"a remark after the refusal is no reason": {"User: " + sessionARN +
 			" is not authorized to perform: sts:AssumeRole on resource: r. I see no policy with an explicit deny in a resource-based policy",
 			Denial{Principal: sessionARN, Action: "sts:AssumeRole", Resource: "r"}},
+		"a remark after the reason is no reason": {s3 + "because no identity-based policy allows the s3:PutObject action. " +
+			"Colleague says: with an explicit deny in a service control policy: " + scpARN, onS3(LayerIdentity, SideA, false)},
+		"a remark after an explicit deny names no layer": {s3 + "with an explicit deny in a service control policy The identity-based " +
+			"policy allows it", onS3(LayerSCP, SideA, true)},
+		"a remark with the opaque text": {s3 + "because no session policy allows the s3:PutObject action; not " + opaqueKMS,
+			onS3(LayerSession, SideA, false)},
 		"a backslash ends no ARN": {"User: " + sessionARN + ` is not authorized to perform: kms:Decrypt on resource: \"` + keyARN +
 			`\" with an explicit deny`, Denial{Principal: sessionARN, Action: "kms:Decrypt"}},
 		"assume role, no reason": {"User: " + sessionARN +

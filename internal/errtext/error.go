@@ -160,7 +160,6 @@ var (
 	reID     = regexp.MustCompile(`(?i)request[ _-]?id["']?\s*[:=>]?\s*["']?([A-Za-z0-9-]{8,})`)
 	reARN    = regexp.MustCompile(`arn:aws[a-z-]*:([a-z0-9-]+):([a-z0-9-]*):(\d{0,12}):([^\s"'<>,;)\\]+)`)
 	reBucket = regexp.MustCompile(`(?:s3a?://|arn:aws[a-z-]*:s3:::|Failed to upload \S{1,400} to )([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])`)
-	reStated = regexp.MustCompile(`because no [A-Za-z -]+? allows? |with an explicit deny|because public `)
 )
 
 func first(patterns []*regexp.Regexp, s string) string {
@@ -194,10 +193,7 @@ func readSegment(s string) (Error, bool) {
 		e.RequestID = m[1]
 	}
 	flat := strings.Join(strings.Fields(s), " ")
-	if d, ok := awserr.ParseDenial(flat); ok {
-		e.Denial = d
-		e.Stated = d.Layer != awserr.LayerUnknown && reStated.MatchString(flat) || d.Explicit
-	}
+	e.Denial, e.Stated = denialOf(flat)
 	e.Service = serviceOf(&e, s)
 	e.Message = messageOf(flat, e.Code)
 	e.note(flat)
@@ -206,6 +202,14 @@ func readSegment(s string) (Error, bool) {
 		known = true
 	}
 	return e, known
+}
+
+// denialOf returns the refusal in a text, and reports whether AWS states its reason. KMS
+// gives three alternatives for the layer key_policy, and two other wordings give none.
+func denialOf(flat string) (awserr.Denial, bool) {
+	d, _ := awserr.ParseDenial(flat)
+	named := d.Layer != awserr.LayerUnknown && d.Layer != awserr.LayerKeyPolicy
+	return d, d.Explicit || named && strings.Contains(flat, "is not authorized to perform: ")
 }
 
 // lastOperation prefers the innermost operation: an upload can fail in STS.

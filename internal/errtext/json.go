@@ -9,8 +9,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-
-	"github.com/brokerd/brokerd/internal/awserr"
 )
 
 // maxDepth bounds the nesting of JSON that is read.
@@ -204,9 +202,8 @@ func readEvent(v map[string]any) []Error {
 	e := Error{Code: code, Service: service, Operation: str(v, "eventName"), RequestID: str(v, "requestID"), Message: str(v, "errorMessage")}
 	flat := strings.Join(strings.Fields(unescape(e.Message)), " ")
 	e.Message = messageOf(flat, code)
-	if d, ok := awserr.ParseDenial(flat); ok {
-		e.Denial = d
-		e.Stated = d.Layer != awserr.LayerUnknown && reStated.MatchString(flat) || d.Explicit
+	if d, stated := denialOf(flat); d.Action != "" {
+		e.Denial, e.Stated = d, stated
 		if denied, _, _ := strings.Cut(d.Action, ":"); denied != "" {
 			e.Service = denied // S3 relays the refusals of KMS
 		}
