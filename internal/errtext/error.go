@@ -37,13 +37,15 @@ func Read(text string) []Error {
 	if found, ok := readJSON(strings.TrimSpace(text)); ok {
 		return found
 	}
-	var out, statusOnly []Error
+	var out, weak []Error // weak: a status line, or a remark between the errors
 	previous := ""
 	for _, record := range records(text) {
 		found := readRecord(record)
 		switch {
 		case statusLine.MatchString(record) && !slices.ContainsFunc(found, hasBody):
-			statusOnly = append(statusOnly, found...)
+			weak = append(weak, found...)
+		case !recordStart.MatchString(record) && !slices.ContainsFunc(found, func(e Error) bool { return !isRemark(e) }):
+			weak = append(weak, found...)
 		case strings.Contains(previous, "Traceback (most recent") && strings.HasPrefix(record, "An error occurred") && repeats(out, found):
 			// `aws --debug` prints the trace of its error, and then the error.
 		default:
@@ -52,7 +54,7 @@ func Read(text string) []Error {
 		previous = record
 	}
 	if len(out) == 0 {
-		return statusOnly
+		return weak
 	}
 	return out
 }
@@ -62,6 +64,12 @@ var statusLine = regexp.MustCompile(`HTTP/\d(?:\.\d)? [345]\d\d\b`)
 
 // hasBody reports whether an error has more than the words of a status line.
 func hasBody(e Error) bool { return e.Denial.Action != "" || e.Code != "" && e.Code != "Forbidden" }
+
+// isRemark reports whether only a sentence makes a text an error: without a code or an
+// operation, a person may have written it.
+func isRemark(e Error) bool {
+	return e.Denial.Action == "" && e.Code == "" && e.Operation == "" && e.Status == 0
+}
 
 // repeats reports whether the errors of a record end with those of the next one.
 func repeats(out, found []Error) bool {
@@ -144,16 +152,18 @@ var (
 		regexp.MustCompile(`Error executing "(\w+)"`),
 		regexp.MustCompile(`\b([A-Z]\w+) API responded with error`),
 		regexp.MustCompile(`source: ([A-Z]\w+)Error \{ `),
-		regexp.MustCompile(`\b(?:s3|kms|sts|iam|S3|KMS|STS|IAM)[:.](?:Client\.)?([A-Z]\w+)\b`),
-		regexp.MustCompile(`(?:operation|eventName)["']?\s*[:=]\s*["']?([A-Z][a-z]\w+)`),
 	}
-	reService = []*regexp.Regexp{
+	reNearOperation  = []*regexp.Regexp{regexp.MustCompile(`\b(?:s3|kms|sts|iam|S3|KMS|STS|IAM)[:.](?:Client\.)?([A-Z]\w+)\b`)}
+	reFieldOperation = []*regexp.Regexp{regexp.MustCompile(`(?:operation|eventName)["']?\s*[:=]\s*["']?([A-Z][a-z]\w+)`)}
+	reService        = []*regexp.Regexp{
 		regexp.MustCompile(`operation error ([\w ]+): \w+,`),
 		regexp.MustCompile(`\(Service: (?:Amazon|AWS)? ?([\w ]+?)[;,]`),
-		regexp.MustCompile(`\b(s3|kms|sts|iam|S3|KMS|STS|IAM)[:.][A-Z]\w+\b`),
-		regexp.MustCompile(`\b(s3|kms|sts|iam)[.-][\w.-]*amazonaws\.com`),
 		regexp.MustCompile(`services?\.(s3|kms|sts|iam|securitytoken)\b`),
 		regexp.MustCompile(`\bAmazon\.?(S3|KeyManagementService|SecurityToken)\b`),
+	}
+	reNearService = []*regexp.Regexp{
+		regexp.MustCompile(`\b(s3|kms|sts|iam|S3|KMS|STS|IAM)[:.][A-Z]\w+\b`),
+		regexp.MustCompile(`\b(s3|kms|sts|iam)[.-][\w.-]*amazonaws\.com`),
 	}
 	reStatus = regexp.MustCompile(`(?i)(?:status ?code["']?[:=]? ?|\bstatus["']?[:=] ?"?|response code: |` +
 		`resulted in a .?|HTTP (?:error )?|\()([345]\d\d)\b`)
@@ -174,7 +184,7 @@ func first(patterns []*regexp.Regexp, s string) string {
 // readSegment reads one error. It reports false if the text is no error of AWS.
 func readSegment(s string) (Error, bool) {
 	s = strings.ToValidUTF8(s[:min(len(s), maxSegment)], "")
-	e := Error{Code: first(reCode, s), Operation: lastOperation(s)}
+	e := Error{Code: first(reCode, s)}
 	if e.Code == "" {
 		e.Code = first([]*regexp.Regexp{reKnownCode}, s)
 	}
@@ -192,10 +202,16 @@ func readSegment(s string) (Error, bool) {
 	if m := reID.FindStringSubmatch(s); m != nil && strings.ContainsAny(m[1], "0123456789") {
 		e.RequestID = m[1]
 	}
-	flat := strings.Join(strings.Fields(s), " ")
+	flat, ends := oneLine(s)
+	m := messageOf(flat, ends, e.Code)
 	e.Denial, e.Stated = denialOf(flat)
-	e.Service = serviceOf(&e, s)
-	e.Message = messageOf(flat, e.Code)
+	near := s // names of services and actions in a remark are not those of the error
+	if m.found {
+		near = m.line
+	}
+	e.Operation = lastOperation(s, near)
+	e.Service = serviceOf(&e, s, near)
+	e.Message = m.text
 	e.note(flat)
 	known := e.Denial.Action != "" || e.Code != "" || sentenceOf(flat) != nil
 	if !known && (e.Status == 403 || strings.Contains(strings.ToLower(flat), "access denied") || e.Status >= 300 && e.Operation != "") {
@@ -213,11 +229,11 @@ func denialOf(flat string) (awserr.Denial, bool) {
 }
 
 // lastOperation prefers the innermost operation: an upload can fail in STS.
-func lastOperation(s string) string {
+func lastOperation(s, near string) string {
 	if all := reOperation[1].FindAllStringSubmatch(s, -1); len(all) > 0 {
 		return all[len(all)-1][1]
 	}
-	return first(reOperation, s)
+	return cmp.Or(first(reOperation, s), first(reNearOperation, near), first(reFieldOperation, s))
 }
 
 // codeOfClass turns the name of an SDK's exception class into a code.
@@ -230,26 +246,28 @@ func codeOfClass(class string) string {
 	return ""
 }
 
-func serviceOf(e *Error, s string) string {
+// serviceOf prefers the service of the operation: a text names other services as well.
+func serviceOf(e *Error, s, near string) string {
 	if service, _, ok := strings.Cut(e.Denial.Action, ":"); ok {
 		return service
 	}
 	if strings.HasPrefix(e.Code, "KMS.") {
 		return "kms"
 	}
+	if service := serviceOfOperation[e.Operation]; service != "" {
+		return service
+	}
 	name := ""
 	if all := reService[0].FindAllStringSubmatch(s, -1); len(all) > 0 {
 		name = all[len(all)-1][1]
 	} else {
-		name = first(reService, s)
+		name = cmp.Or(first(reService, s), first(reNearService, near))
 	}
 	switch name = strings.ToLower(strings.ReplaceAll(name, " ", "")); name {
 	case "awskms", "keymanagementservice":
 		return "kms"
 	case "securitytoken", "awssecuritytokenservice", "securitytokenservice":
 		return "sts"
-	case "":
-		return serviceOfOperation[e.Operation]
 	}
 	return name
 }
@@ -268,38 +286,8 @@ var serviceOfOperation = map[string]string{
 	"GetRole": "iam", "UpdateAssumeRolePolicy": "iam",
 }
 
-// maxSegment bounds the text of one error, and maxMessage its message, in bytes.
-const (
-	maxSegment = 16 << 10
-	maxMessage = 500
-)
-
-var (
-	messageStart = regexp.MustCompile(`(?:when calling the \w+ operation(?: \([^)]*\))?: |api error [\w.]+: |` +
-		`<Message>|message: Some\("|(?:Exception|Error|Denied): )`)
-	messageEnd = regexp.MustCompile(`</Message>| \((?:Service|AWS Error Code|request id)|` +
-		`",? ?(?:caller|ts|time|[a-z_]+=)|" ?[,})]| status code: \d| at [\w.$<>]+ ?\(`)
-)
-
-// messageOf returns the sentence of an error, without the metadata around it.
-func messageOf(flat, code string) string {
-	if i := strings.Index(flat, "is not authorized to perform"); i >= 0 {
-		if j := strings.LastIndex(flat[:i], "User"); j >= 0 {
-			flat = flat[j:]
-		}
-	} else if m := messageStart.FindStringIndex(flat); m != nil {
-		flat = flat[m[1]:]
-	} else if _, after, ok := strings.Cut(flat, code+": "); ok && code != "" {
-		flat = after
-	}
-	if m := messageEnd.FindStringIndex(flat); m != nil {
-		flat = flat[:m[0]]
-	}
-	if len(flat) > maxMessage {
-		flat = strings.ToValidUTF8(flat[:maxMessage], "") + "…"
-	}
-	return strings.TrimSpace(flat)
-}
+// maxSegment bounds the text of one error, in bytes.
+const maxSegment = 16 << 10
 
 // note fills in accounts, bucket and role from the ARNs of the text.
 func (e *Error) note(flat string) {

@@ -29,7 +29,11 @@ type Explanation struct {
 // Explain returns the meaning of e. It claims nothing that the text does not say.
 func Explain(e Error) Explanation {
 	code := strings.TrimPrefix(strings.TrimPrefix(e.Code, "KMS."), "Client.")
-	if c := sentenceOf(e.Message); c != nil && e.Denial.Action == "" {
+	said := e.Message
+	if e.Code != "" {
+		said = firstSentence(said)
+	}
+	if c := sentenceOf(said); c != nil && e.Denial.Action == "" {
 		return general(e, *c)
 	}
 	if e.Denial.Action == "" && code != "" && !IsRefusal(code) {

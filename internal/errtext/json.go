@@ -120,7 +120,7 @@ func readObject(v map[string]any, depth int) []Error {
 	var lines []string
 	flatten(v, depth, &lines)
 	var out []Error
-	for _, s := range segments(unescape(strings.Join(lines, "\n"))) {
+	for _, s := range segments(unescape(strings.Join(lines, "\n\n"))) {
 		if e, ok := readSegment(s); ok {
 			out = appendNew(out, e)
 		}
@@ -200,8 +200,8 @@ func readEvent(v map[string]any) []Error {
 	}
 	service, _, _ := strings.Cut(str(v, "eventSource"), ".")
 	e := Error{Code: code, Service: service, Operation: str(v, "eventName"), RequestID: str(v, "requestID"), Message: str(v, "errorMessage")}
-	flat := strings.Join(strings.Fields(unescape(e.Message)), " ")
-	e.Message = messageOf(flat, code)
+	flat, ends := oneLine(unescape(e.Message))
+	e.Message = messageOf(flat, ends, code).text
 	if d, stated := denialOf(flat); d.Action != "" {
 		e.Denial, e.Stated = d, stated
 		if denied, _, _ := strings.Cut(d.Action, ":"); denied != "" {
