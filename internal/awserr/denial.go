@@ -61,7 +61,7 @@ type Denial struct {
 }
 
 var (
-	denialHead     = regexp.MustCompile(`User(?:: (\S(?:.*?\S)?))? is not authorized to perform: ([A-Za-z0-9-]+:[A-Za-z0-9*]+)(.*)`)
+	denialHead     = regexp.MustCompile(`User(?:: (\S(?:.*?\S)?))? is not authorized to perform: ([A-Za-z][A-Za-z0-9-]*:[A-Za-z0-9*]+)(.*)`)
 	denialResource = regexp.MustCompile(
 		`^ on (?:resource: (?:"([^"]+)"|"?([^"\s]+)"?)|this resource|the resource associated with this ciphertext|the specified resource)`,
 	)

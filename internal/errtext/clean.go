@@ -24,7 +24,7 @@ func clean(text string) string {
 	}
 	text = ansi.ReplaceAllString(strings.ToValidUTF8(text, ""), "")
 	text = strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n")
-	return printable(unquote(text))
+	return withoutTags(unmark(printable(text)))
 }
 
 // printable removes the characters that a terminal obeys and does not show. Line ends and
@@ -38,17 +38,18 @@ func printable(text string) string {
 	}, text)
 }
 
-var quotes = regexp.MustCompile(`(?m)^(?:> ?)+`)
+var (
+	inlineTag = regexp.MustCompile(`</?(?:code|pre|b|i|em|strong|span|tt|kbd|samp|a|font)(?: [^<>\n]{0,300})?>`)
+	blockTag  = regexp.MustCompile(`</?(?:p|br|div|li|ul|blockquote)(?: [^<>\n]{0,300})?/?>`)
+)
 
-// unquote removes the marks of a quoted mail. It changes a text only if each of its lines
-// that is not empty has one.
-func unquote(text string) string {
-	for line := range strings.SplitSeq(text, "\n") {
-		if line != "" && line[0] != '>' {
-			return text
-		}
+// withoutTags removes the tags of HTML that surround words and lines. Those of S3's XML
+// begin with a capital letter.
+func withoutTags(text string) string {
+	if !strings.Contains(text, "<") {
+		return text
 	}
-	return quotes.ReplaceAllString(text, "")
+	return blockTag.ReplaceAllString(inlineTag.ReplaceAllString(text, ""), "\n")
 }
 
 // unescapes is how often an error can be quoted inside a quoted string.
@@ -68,7 +69,7 @@ func unescape(s string) string {
 		}
 		s = next
 	}
-	return printable(s)
+	return withoutTags(printable(s))
 }
 
 func unescapeOnce(s string) string {

@@ -184,12 +184,13 @@ func first(patterns []*regexp.Regexp, s string) string {
 // readSegment reads one error. It reports false if the text is no error of AWS.
 func readSegment(s string) (Error, bool) {
 	s = strings.ToValidUTF8(s[:min(len(s), maxSegment)], "")
-	e := Error{Code: first(reCode, s)}
+	flat, ends := oneLine(s)
+	e := Error{Code: first(reCode, flat)}
 	if e.Code == "" {
-		e.Code = first([]*regexp.Regexp{reKnownCode}, s)
+		e.Code = first([]*regexp.Regexp{reKnownCode}, flat)
 	}
 	if e.Code == "" {
-		if m := reJavaClass.FindStringSubmatch(s); m != nil {
+		if m := reJavaClass.FindStringSubmatch(flat); m != nil {
 			e.Code = codeOfClass(m[1])
 		}
 	}
@@ -202,15 +203,14 @@ func readSegment(s string) (Error, bool) {
 	if m := reID.FindStringSubmatch(s); m != nil && strings.ContainsAny(m[1], "0123456789") {
 		e.RequestID = m[1]
 	}
-	flat, ends := oneLine(s)
 	m := messageOf(flat, ends, e.Code)
 	e.Denial, e.Stated = denialOf(flat)
-	near := s // names of services and actions in a remark are not those of the error
+	near := flat // names of services and actions in a remark are not those of the error
 	if m.found {
 		near = m.line
 	}
-	e.Operation = lastOperation(s, near)
-	e.Service = serviceOf(&e, s, near)
+	e.Operation = lastOperation(flat, near)
+	e.Service = serviceOf(&e, flat, near)
 	e.Message = m.text
 	e.note(flat)
 	known := e.Denial.Action != "" || e.Code != "" || sentenceOf(flat) != nil

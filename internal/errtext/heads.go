@@ -8,7 +8,7 @@ import (
 // head matches the beginning of one error in a record. Each alternative is local, so that
 // a long record is read in linear time.
 var head = regexp.MustCompile(strings.Join([]string{
-	`An error occurred \([\w.]{1,80}\) when calling the \w{1,80} operation(?: \([^)\n]{1,80}\))?: `,
+	`An\serror\soccurred\s\([\w.]{1,80}\)\swhen\scalling\sthe\s\w{1,80}\soperation(?:\s\([^)\n]{1,80}\))?:\s`,
 	`operation error [\w ]{1,60}: \w{1,80},`,
 	`<Code>`,
 	`[a-z]\w*\.[\w.]*[A-Z]\w*(?:Exception|Error): `,

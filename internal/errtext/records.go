@@ -14,6 +14,7 @@ var recordStart = regexp.MustCompile(`^(?:` +
 	`\d\d:\d\d:\d\d[.,]?\d*[ \]]|` +
 	`(?:ts|time|level|timestamp)=|` + // logfmt
 	`(?:ERROR|WARN|WARNING|INFO|FATAL|DEBUG|CRITICAL)\b|` +
+	`##\[|` + // GitHub Actions
 	`\[(?:ERROR|WARN|error|warn)|` +
 	`An error occurred|upload failed|download failed|fatal error|copy failed|delete failed|brokerctl:|Error: |│ Error: |╷|` +
 	`aws: \[ERROR\]|` +
