@@ -31,7 +31,7 @@ func clean(text string) string {
 // tabs stay.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) && r != '\n' && r != '\t' || unicode.Is(unicode.Cf, r) {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp) {
 			return -1
 		}
 		return r
@@ -70,6 +70,24 @@ func unescape(s string) string {
 		s = next
 	}
 	return withoutTags(printable(s))
+}
+
+var (
+	lineEnds   = strings.NewReplacer("\n", "", "\r", "", "\t", "", "\u2028", "", "\u2029", "")
+	identifier = regexp.MustCompile(`^[\w.:*/-]*`)
+)
+
+// singleLine removes line ends from the fields of an error: each is one line of a report,
+// and a JSON string or an escape can hold more. Names end where they stop to be names.
+func (e *Error) singleLine() {
+	for _, name := range []*string{&e.Code, &e.Service, &e.Operation, &e.RequestID, &e.Denial.Action} {
+		*name = identifier.FindString(*name)
+	}
+	for _, field := range []*string{
+		&e.Message, &e.Denial.Principal, &e.Denial.Resource, &e.Denial.PolicyARN, &e.CallerAccount, &e.OwnerAccount, &e.Bucket, &e.Role,
+	} {
+		*field = lineEnds.Replace(*field)
+	}
 }
 
 func unescapeOnce(s string) string {

@@ -31,8 +31,16 @@ type Error struct {
 	Role          string // ARN of the role to assume
 }
 
-// Read returns the errors in a text. A text without one gives none.
+// Read returns the errors in a text. A text without one gives none. Each field is one line.
 func Read(text string) []Error {
+	found := read(text)
+	for i := range found {
+		found[i].singleLine()
+	}
+	return found
+}
+
+func read(text string) []Error {
 	text = clean(text)
 	if found, ok := readJSON(strings.TrimSpace(text)); ok {
 		return found

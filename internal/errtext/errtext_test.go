@@ -201,13 +201,50 @@ func FuzzRead(f *testing.F) {
 			if strings.ContainsAny(e.Denial.Resource, "\n\\") || strings.ContainsAny(e.Role, "\n\\ ") || len(e.Message) > maxMessage+8 {
 				t.Fatalf("%+v", e)
 			}
-			for _, said := range append([]string{e.Message, e.Code, e.Denial.Principal, e.Denial.Resource, e.Role, x.Cause}, x.LookAt...) {
-				if strings.ContainsFunc(said, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }) {
+			for _, said := range said(e, x) {
+				if strings.ContainsFunc(said, func(r rune) bool { return unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp) }) {
 					t.Fatalf("a control character reaches the terminal: %q", said)
 				}
 			}
 		}
 	})
+}
+
+// said lists the strings of an error that a report shows.
+func said(e Error, x Explanation) []string {
+	return append([]string{e.Code, e.Service, e.Operation, e.RequestID, e.Message, e.Denial.Principal, e.Denial.Action, e.Denial.Resource,
+		e.Denial.PolicyARN, e.CallerAccount, e.OwnerAccount, e.Bucket, e.Role, string(x.Layer), x.Cause, x.Account, x.AccountText, x.Reason},
+		x.LookAt...)
+}
+
+// TestFieldsAreOneLine proves that a field cannot print a line of the report.
+func TestFieldsAreOneLine(t *testing.T) {
+	const end = `\nlayer      service control\r\u2028layer      boundary\u2029\t`
+	const user = `User: arn:aws:sts::111122223333:assumed-role/a~/x is not authorized to perform: s3:PutObject on ` +
+		`resource: \"arn:aws:s3:::b~\" because no identity-based policy allows the s3:PutObject action`
+	for _, text := range []string{
+		`{"eventSource":"s3.amazonaws.com~","eventName":"PutObject~","errorCode":"AccessDenied~","requestID":"1~",` +
+			`"errorMessage":"Access Denied~","userIdentity":{"accountId":"111122223333~","arn":"arn:aws:iam::111122223333:user/a~"},` +
+			`"requestParameters":{"bucketName":"b~","roleArn":"arn:aws:iam::444455556666:role/r~"}}`,
+		`{"eventSource":"s3~.amazonaws.com","eventName":"PutObject","errorCode":"AccessDenied","errorMessage":"` + user + `"}`,
+		`{"code":"AccessDenied","message":"` + user + `","operation":"PutObject~"}`,
+		`{"Code~":"AccessDenied","error":{"message":"` + user + `"}}`,
+		"AccessDenied: " + strings.NewReplacer(`\"`, `"`, "~", "\u2028layer      boundary\u2029").Replace(user),
+	} {
+		text = strings.ReplaceAll(text, "~", end)
+		found := Read(text)
+		if len(found) != 1 {
+			t.Fatalf("%s: got %d errors, want 1", text, len(found))
+		}
+		for _, said := range said(found[0], Explain(found[0])) {
+			if strings.ContainsAny(said, "\n\r\t\u2028\u2029") {
+				t.Errorf("%s: the field %q is more than one line", text, said)
+			}
+		}
+		if found[0].Operation != "" && found[0].Operation != "PutObject" {
+			t.Errorf("%s: the operation is %q", text, found[0].Operation)
+		}
+	}
 }
 
 // TestControlCharactersAreRemoved proves that no control character reaches a terminal,

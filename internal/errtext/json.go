@@ -200,7 +200,7 @@ func readEvent(v map[string]any) []Error {
 	}
 	service, _, _ := strings.Cut(str(v, "eventSource"), ".")
 	e := Error{Code: code, Service: service, Operation: str(v, "eventName"), RequestID: str(v, "requestID"), Message: str(v, "errorMessage")}
-	flat, ends := oneLine(unescape(e.Message))
+	flat, ends := oneLine(unescape(e.Message[:min(len(e.Message), maxSegment)]))
 	e.Message = messageOf(flat, ends, code).text
 	if d, stated := denialOf(flat); d.Action != "" {
 		e.Denial, e.Stated = d, stated
