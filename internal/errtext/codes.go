@@ -114,7 +114,7 @@ var codeCauses = map[string]cause{
 	"MalformedPolicyDocumentException": {KindRequest, "KMS does not accept the key policy",
 		"Correct the policy; `brokerctl policy lint --kind key` finds the place.", "BRK-POL-012"},
 	"PackedPolicyTooLarge": {KindRequest, "session policy and session tags are too large together",
-		"Shorten `session.policy` or the session tags, or set `session.scope: none`.", "BRK-ID-025"},
+		"Shorten the session policy (by the prefix of the destination) or `session.tags`, or set `session.scope: \"off\"`.", "BRK-ID-025"},
 	"InvalidIdentityToken": {KindCredentials, "STS does not accept the web identity token",
 		"Compare the token's issuer and audience with the identity provider in the role's account.", "BRK-ID-024"},
 	"IDPRejectedClaim": {KindCredentials, "the identity provider rejected the token", "Get a new web identity token.",

@@ -42,7 +42,7 @@ func lookAt(e Error) []string {
 	case awserr.LayerBoundary:
 		return []string{"the permissions boundary of " + caller(e)}
 	case awserr.LayerSession:
-		return []string{"the session policy that was passed to AssumeRole; brokerd sends one unless `session.scope: none`"}
+		return []string{"the session policy that was passed to AssumeRole; brokerd sends one unless `session.scope: \"off\"` is set"}
 	case awserr.LayerSCP:
 		return []string{"the service control policies on the caller's account, in its organization's management account"}
 	case awserr.LayerRCP:
