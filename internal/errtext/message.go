@@ -16,7 +16,7 @@ var (
 	messageStarts = []*regexp.Regexp{
 		re(`when calling the \w+ operation(?: \([^)]*\))?: |api error [\w.]+: |` +
 			`<Message>\s*|message: Some\("|[mM]essage["']?\s*(?:=>|[:=])\s*["']`),
-		re(`(?:Exception|Error|Denied): `),
+		re(`(?:Exception|Error|Denied)\)?: `),
 	}
 	messageEnd = re(`</Message>| \((?:Service|AWS Error Code|request id)|` +
 		`["'],? ?(?:caller|ts|time|[a-z_]+=)|["'] ?[,})]| status code: \d| at [\w.$<>]+ ?\(`)
@@ -24,7 +24,7 @@ var (
 	// bareRefusal is a message that is complete unless a reason follows.
 	bareRefusal = re(`^(?i:access denied|forbidden)\b`)
 	reasonNext  = re(`^\W*(?i:because|with an explicit deny)\b`)
-	sentenceEnd = re(`[.!?] `)
+	sentenceEnd = re(`[.?] `)
 
 	// A line that was wrapped goes on with a lower-case word, or with a name or an ARN.
 	wrappedNext = re(`^["'(]?(?:[a-z0-9]|[A-Z]+[a-z0-9]+[A-Z]|[A-Z]{2,})`)

@@ -12,6 +12,9 @@ type sentence struct {
 var sentences = []sentence{
 	{re(`object protected by object lock`), cause{KindObjectLock, "object lock protects the object; no policy can allow it",
 		"Wait for the end of the retention period, remove the legal hold, or use the permission to bypass governance mode.", "BRK-S3-046"}},
+	{re(`EKS does not have permissions to assume the associated role`),
+		cause{KindPolicy, "EKS Pod Identity cannot assume the role of the service account: its trust policy does not allow that",
+			"In the trust policy of the role, allow pods.eks.amazonaws.com both sts:AssumeRole and sts:TagSession.", "BRK-ID-020"}},
 	{re(`headers present in the request which were not signed`),
 		cause{KindRequest, "a header was added after the request was signed", "Look for a proxy or a library that adds headers.", "BRK-ID-051"}},
 	{re(`Request has expired`), cause{KindClock,
