@@ -140,18 +140,6 @@ func sameError(a, b *Error) bool {
 func compatible(a, b string) bool { return a == "" || b == "" || a == b }
 
 var (
-	reCode = []*regexp.Regexp{
-		regexp.MustCompile(`An error occurred \(([\w.]+)\) when calling`),
-		regexp.MustCompile(`api error ([\w.]+):`),
-		regexp.MustCompile(`Error Code: ([\w.]+)`),
-		regexp.MustCompile(`<Code>\s*([\w.]+)\s*</Code>`),
-		regexp.MustCompile(`code: Some\("([\w.]+)"\)`),
-		regexp.MustCompile(`"__type"\s*:\s*"(?:[\w.]+#)?(\w+)`),
-		regexp.MustCompile(`(?:error_?)?[cC]ode"?'?\s*[:=]\s*["']([A-Z][\w.]+)`),
-		regexp.MustCompile(`errorCode["']?\s*[:=]\s*["']?([A-Z][\w.]+)`),
-		regexp.MustCompile(`HandlerErrorCode: (\w+)`),
-		regexp.MustCompile(`ExceptionName: (\w+)`),
-	}
 	reKnownCode = regexp.MustCompile(`\b((?:KMS\.)?(?:` + strings.Join(knownCodes(), "|") + `))\b`)
 	reJavaClass = regexp.MustCompile(`\.(\w+?)(?:Exception)?: `)
 	reOperation = []*regexp.Regexp{
@@ -193,17 +181,10 @@ func first(patterns []*regexp.Regexp, s string) string {
 func readSegment(s string) (Error, bool) {
 	s = strings.ToValidUTF8(s[:min(len(s), maxSegment)], "")
 	flat, ends := oneLine(s)
-	e := Error{Code: first(reCode, flat)}
-	if e.Code == "" {
-		e.Code = first([]*regexp.Regexp{reKnownCode}, flat)
-	}
-	if e.Code == "" {
-		if m := reJavaClass.FindStringSubmatch(flat); m != nil {
-			e.Code = codeOfClass(m[1])
-		}
-	}
-	if n, err := strconv.Atoi(e.Code); err == nil { // a HEAD has no body: the CLI shows the status
-		e.Code, e.Status = "", n
+	code, sure := codeOf(flat)
+	e := Error{Code: code}
+	if e.Status = statusOfCode(code); e.Status > 0 {
+		e.Code = ""
 	}
 	if m := reStatus.FindStringSubmatch(s); m != nil {
 		e.Status, _ = strconv.Atoi(m[1])
@@ -221,11 +202,7 @@ func readSegment(s string) (Error, bool) {
 	e.Service = serviceOf(&e, flat, near)
 	e.Message = m.text
 	e.note(flat)
-	known := e.Denial.Action != "" || e.Code != "" || sentenceOf(flat) != nil
-	if !known && (e.Status == 403 || strings.Contains(strings.ToLower(flat), "access denied") || e.Status >= 300 && e.Operation != "") {
-		known = true
-	}
-	return e, known
+	return e, isError(&e, flat, sure)
 }
 
 // denialOf returns the refusal in a text, and reports whether AWS states its reason. KMS
