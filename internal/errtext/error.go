@@ -54,6 +54,8 @@ func read(text string) []Error {
 			weak = append(weak, found...)
 		case !recordStart.MatchString(record) && !slices.ContainsFunc(found, func(e Error) bool { return !isRemark(e) }):
 			weak = append(weak, found...)
+		case rawAnswer.MatchString(record) && answers(out, found):
+			// Fluent Bit logs the error, and then the answer of S3 with the same error.
 		case strings.Contains(previous, "Traceback (most recent") && strings.HasPrefix(record, "An error occurred") && repeats(out, found):
 			// `aws --debug` prints the trace of its error, and then the error.
 		default:
@@ -69,6 +71,22 @@ func read(text string) []Error {
 
 // statusLine matches the first line of an HTTP answer, as curl and Fluent Bit print it.
 var statusLine = regexp.MustCompile(`HTTP/\d(?:\.\d)? [345]\d\d\b`)
+
+// rawAnswer matches the record of Fluent Bit that holds the answer of S3.
+var rawAnswer = regexp.MustCompile(`\bRaw \w+ response: `)
+
+// answers reports whether the answer of S3 is the error that the record before it names.
+func answers(out, found []Error) bool {
+	if len(found) != 1 || len(out) == 0 {
+		return false
+	}
+	last, next := &out[len(out)-1], &found[0]
+	if last.Code != next.Code || !compatible(last.Operation, next.Operation) || next.Denial.Action != "" && last.Denial != next.Denial {
+		return false
+	}
+	last.Status, last.RequestID = cmp.Or(last.Status, next.Status), cmp.Or(last.RequestID, next.RequestID)
+	return true
+}
 
 // hasBody reports whether an error has more than the words of a status line.
 func hasBody(e Error) bool { return e.Denial.Action != "" || e.Code != "" && e.Code != "Forbidden" }
@@ -142,26 +160,7 @@ func compatible(a, b string) bool { return a == "" || b == "" || a == b }
 var (
 	reKnownCode = regexp.MustCompile(`\b((?:KMS\.)?(?:` + strings.Join(knownCodes(), "|") + `))\b`)
 	reJavaClass = regexp.MustCompile(`\.(\w+?)(?:Exception)?: `)
-	reOperation = []*regexp.Regexp{
-		regexp.MustCompile(`when calling the (\w+) operation`),
-		regexp.MustCompile(`(?s)operation error [\w ]+: (\w+),`),
-		regexp.MustCompile(`Error executing "(\w+)"`),
-		regexp.MustCompile(`\b([A-Z]\w+) API responded with error`),
-		regexp.MustCompile(`source: ([A-Z]\w+)Error \{ `),
-	}
-	reNearOperation  = []*regexp.Regexp{regexp.MustCompile(`\b(?:s3|kms|sts|iam|S3|KMS|STS|IAM)[:.](?:Client\.)?([A-Z]\w+)\b`)}
-	reFieldOperation = []*regexp.Regexp{regexp.MustCompile(`(?:operation|eventName)["']?\s*[:=]\s*["']?([A-Z][a-z]\w+)`)}
-	reService        = []*regexp.Regexp{
-		regexp.MustCompile(`operation error ([\w ]+): \w+,`),
-		regexp.MustCompile(`\(Service: (?:Amazon|AWS)? ?([\w ]+?)[;,]`),
-		regexp.MustCompile(`services?\.(s3|kms|sts|iam|securitytoken)\b`),
-		regexp.MustCompile(`\bAmazon\.?(S3|KeyManagementService|SecurityToken)\b`),
-	}
-	reNearService = []*regexp.Regexp{
-		regexp.MustCompile(`\b(s3|kms|sts|iam|S3|KMS|STS|IAM)[:.][A-Z]\w+\b`),
-		regexp.MustCompile(`\b(s3|kms|sts|iam)[.-][\w.-]*amazonaws\.com`),
-	}
-	reStatus = regexp.MustCompile(`(?i)(?:status ?code["']?[:=]? ?|\bstatus["']?[:=] ?"?|response code: |` +
+	reStatus    = regexp.MustCompile(`(?i)(?:status ?code["']?[:=]? ?|\bstatus["']?[:=] ?"?|response code: |` +
 		`resulted in a .?|HTTP (?:error )?|\()([345]\d\d)\b`)
 	reID     = regexp.MustCompile(`(?i)request[ _-]?id["']?\s*[:=>]?\s*["']?([A-Za-z0-9-]{8,})`)
 	reARN    = regexp.MustCompile(`arn:aws[a-z-]*:([a-z0-9-]+):([a-z0-9-]*):(\d{0,12}):([^\s"'<>,;)\\]+)`)
@@ -206,19 +205,14 @@ func readSegment(s string) (Error, bool) {
 }
 
 // denialOf returns the refusal in a text, and reports whether AWS states its reason. KMS
-// gives three alternatives for the layer key_policy, and two other wordings give none.
+// gives three alternatives for the layer key_policy. The refusals that name no user name
+// no policy either.
 func denialOf(flat string) (awserr.Denial, bool) {
 	d, _ := awserr.ParseDenial(flat)
-	named := d.Layer != awserr.LayerUnknown && d.Layer != awserr.LayerKeyPolicy
-	return d, d.Explicit || named && strings.Contains(flat, "is not authorized to perform: ")
-}
-
-// lastOperation prefers the innermost operation: an upload can fail in STS.
-func lastOperation(s, near string) string {
-	if all := reOperation[1].FindAllStringSubmatch(s, -1); len(all) > 0 {
-		return all[len(all)-1][1]
+	if !strings.Contains(flat, "is not authorized to perform: ") {
+		d.Layer, d.Side = awserr.LayerUnknown, awserr.SideUnknown
 	}
-	return cmp.Or(first(reOperation, s), first(reNearOperation, near), first(reFieldOperation, s))
+	return d, d.Explicit || d.Layer != awserr.LayerUnknown && d.Layer != awserr.LayerKeyPolicy
 }
 
 // codeOfClass turns the name of an SDK's exception class into a code.
@@ -229,46 +223,6 @@ func codeOfClass(class string) string {
 		}
 	}
 	return ""
-}
-
-// serviceOf prefers the service of the operation: a text names other services as well.
-func serviceOf(e *Error, s, near string) string {
-	if service, _, ok := strings.Cut(e.Denial.Action, ":"); ok {
-		return service
-	}
-	if strings.HasPrefix(e.Code, "KMS.") {
-		return "kms"
-	}
-	if service := serviceOfOperation[e.Operation]; service != "" {
-		return service
-	}
-	name := ""
-	if all := reService[0].FindAllStringSubmatch(s, -1); len(all) > 0 {
-		name = all[len(all)-1][1]
-	} else {
-		name = cmp.Or(first(reService, s), first(reNearService, near))
-	}
-	switch name = strings.ToLower(strings.ReplaceAll(name, " ", "")); name {
-	case "awskms", "keymanagementservice":
-		return "kms"
-	case "securitytoken", "awssecuritytokenservice", "securitytokenservice":
-		return "sts"
-	}
-	return name
-}
-
-// serviceOfOperation names the service of operations that a delivery uses.
-var serviceOfOperation = map[string]string{
-	"PutObject": "s3", "GetObject": "s3", "HeadObject": "s3", "HeadBucket": "s3", "ListObjects": "s3",
-	"ListObjectsV2": "s3", "ListBuckets": "s3",
-	"CreateMultipartUpload": "s3", "UploadPart": "s3", "UploadPartCopy": "s3", "CompleteMultipartUpload": "s3", "AbortMultipartUpload": "s3",
-	"CopyObject": "s3", "DeleteObject": "s3", "DeleteObjects": "s3", "PutBucketPolicy": "s3", "GetBucketPolicy": "s3", "PutBucketAcl": "s3",
-	"PutObjectAcl": "s3", "CreateBucket": "s3", "GetBucketLocation": "s3", "PutBucketEncryption": "s3", "PutPublicAccessBlock": "s3",
-	"GenerateDataKey": "kms", "Decrypt": "kms", "Encrypt": "kms", "DescribeKey": "kms", "CreateKey": "kms",
-	"PutKeyPolicy": "kms", "CreateGrant": "kms",
-	"AssumeRole": "sts", "AssumeRoleWithWebIdentity": "sts", "AssumeRoleWithSAML": "sts", "GetCallerIdentity": "sts", "GetSessionToken": "sts",
-	"GetFederationToken": "sts", "CreateRole": "iam", "PutRolePolicy": "iam", "AttachRolePolicy": "iam",
-	"GetRole": "iam", "UpdateAssumeRolePolicy": "iam",
 }
 
 // maxSegment bounds the text of one error, in bytes.
@@ -288,8 +242,9 @@ func (e *Error) note(flat string) {
 	if m := reBucket.FindStringSubmatch(flat); m != nil && (e.Service == "s3" || e.Service == "") {
 		e.Bucket = m[1]
 	}
-	if e.Service == "kms" && e.OwnerAccount == "" {
-		for _, m := range reARN.FindAllStringSubmatch(flat, -1) {
+	keyState := e.Denial.Action == "" && Explain(*e).Kind == KindKeyState
+	if e.OwnerAccount == "" && (e.Service == "kms" || keyState) {
+		for _, m := range reARN.FindAllStringSubmatch(e.Message+" "+flat, -1) {
 			if m[1] == "kms" {
 				e.OwnerAccount = m[3]
 				break

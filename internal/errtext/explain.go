@@ -90,6 +90,9 @@ func refusal(e Error) Explanation {
 		x.Account, x.AccountText = e.OwnerAccount, account(e.OwnerAccount, "the account of "+resourceName(e))
 	default:
 		x.Account, x.AccountText = unnamedAccount(e)
+		if strings.HasPrefix(d.Action, "sts:AssumeRoleWith") { // the caller has no account
+			x.Account, x.AccountText = e.OwnerAccount, account(e.OwnerAccount, "the account of the role")
+		}
 	}
 	x.Cause, x.LookAt = causeOf(e), lookAt(e)
 	return x

@@ -87,6 +87,7 @@ func unnamedPlaces(e Error, action string) []string {
 		return []string{
 			"the identity policies of " + caller(e) + ": " + action + on(e.Denial.Resource),
 			"the key policy: a statement that allows " + caller(e),
+			"the key itself: its Region, and whether it is the key that was meant",
 		}
 	case e.Denial.Action != "":
 		return []string{

@@ -88,7 +88,7 @@ func messageOf(flat string, ends []lineEnd, code string) message {
 		}
 		end = start + len(withoutRemark(flat[start:end]))
 	}
-	m := message{text: strings.TrimSpace(flat[start:end]), line: flat[first:end], found: found}
+	m := message{text: withoutQuote(strings.TrimSpace(flat[start:end])), line: flat[first:end], found: found}
 	if len(m.text) > maxMessage {
 		m.text = strings.ToValidUTF8(m.text[:maxMessage], "") + "…"
 	}
@@ -146,6 +146,16 @@ func withoutRemark(s string) string {
 		return m
 	}
 	return firstSentence(s)
+}
+
+// withoutQuote removes the quotation mark that ends a message and began before it.
+func withoutQuote(s string) string {
+	for _, mark := range []string{`"`, "'"} {
+		if strings.HasSuffix(s, mark) && strings.Count(s, mark)%2 == 1 {
+			return strings.TrimSuffix(s, mark)
+		}
+	}
+	return s
 }
 
 // firstSentence returns the first sentence of a message.

@@ -29,6 +29,10 @@ var (
 	// ofAWS are the names that an error of AWS has around it.
 	ofAWS = re(`(?i)\baws|amazon|\barn:|\b(?:s3a?|kms|sts|iam)\b|boto|x-amz|cloudtrail|\bbucket\b|` +
 		`request[ _-]?id\b|host[ _-]?id\b|\bSDK\b|PutObject|put_object|\$fault`)
+	// wordings are messages of AWS that have a shared code.
+	wordings = re(`We encountered an internal error\. Please try again|The provided token is malformed or otherwise invalid|` +
+		`validation errors? detected: Value |pre-conditions you specified did not hold|Your socket connection to the server was not read from|` +
+		`A header you provided implies functionality|The specified method is not allowed against this resource|Please reduce your request rate`)
 	// ofOthers are texts of other programs that use the same words.
 	ofOthers = re(`Error from server \(|Access denied for user '|<center>nginx|\bdjango\b|You don't have permission to access|` +
 		`java\.nio\.file\.AccessDeniedException: /`)
@@ -37,10 +41,10 @@ var (
 // sharedCodes are codes that programs without AWS use as well.
 var sharedCodes = []string{
 	"AccessDeniedException", "AccessDeniedError", "Forbidden", "NotAuthorized", "AuthorizationError", "AuthorizationErrorException",
-	"UnauthorizedAccess", "AuthFailure", "ValidationError", "ValidationException", "InternalError", "InternalFailure", "NotFound",
+	"UnauthorizedAccess", "ValidationError", "ValidationException", "InternalError", "InternalFailure", "NotFound",
 	"NotFoundException", "ServiceUnavailable", "RequestTimeout", "NotImplemented", "MethodNotAllowed", "PreconditionFailed",
 	"InvalidRequest", "InvalidArgument", "InvalidToken", "UnsupportedOperationException", "LimitExceededException",
-	"TooManyRequestsException", "DisabledException", "Throttling", "ThrottlingException", "RequestExpired", "BadDigest", "ExpiredToken",
+	"TooManyRequestsException", "DisabledException",
 }
 
 // codeOf returns the code in a text, and reports whether AWS wrote it: a shared code alone
@@ -81,7 +85,7 @@ func isError(e *Error, flat string, sure bool) bool {
 		return false
 	case strings.Contains(flat, "Access Denied"): // the whole message of S3
 		return true
-	case !ofAWS.MatchString(flat):
+	case !ofAWS.MatchString(flat) && !wordings.MatchString(flat):
 		return false
 	}
 	return e.Code != "" || e.Status == 403 || e.Status >= 300 && e.Operation != "" ||

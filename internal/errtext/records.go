@@ -2,6 +2,7 @@ package errtext
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -27,11 +28,20 @@ var recordStart = regexp.MustCompile(`^(?:` +
 var chained = regexp.MustCompile(`^(?:During handling of the above exception|The above exception was the direct cause|` +
 	`Caused by:|\s*Suppressed:)`)
 
+// maxHeaders bounds the lines between a status line and its body.
+const maxHeaders = 40
+
 // expectsMore reports whether a record goes on in the next line: its last line ends in a
-// colon, or is the declaration of an XML document.
-func expectsMore(record []string) bool {
+// colon, or is the declaration of an XML document. The body of an HTTP answer follows its
+// status line and headers.
+func expectsMore(record []string, next string) bool {
 	if len(record) == 0 {
 		return false
+	}
+	if strings.HasPrefix(next, "<?xml") || strings.HasPrefix(next, "<Error>") {
+		if slices.ContainsFunc(record[max(0, len(record)-maxHeaders):], statusLine.MatchString) {
+			return true
+		}
 	}
 	last := strings.TrimRight(record[len(record)-1], " \t")
 	return strings.HasSuffix(last, ":") || strings.HasPrefix(last, "<?xml") && strings.HasSuffix(last, "?>")
@@ -53,7 +63,7 @@ func records(text string) []string {
 		switch {
 		case chained.MatchString(line):
 			joins = true
-		case depth == 0 && recordStart.MatchString(line) && !expectsMore(current):
+		case depth == 0 && recordStart.MatchString(line) && !expectsMore(current, line):
 			if !joins || !strings.HasPrefix(line, "Traceback") {
 				flush()
 			}

@@ -71,6 +71,7 @@ var sentences = []sentence{
 		"Cancel the deletion of the key in its account, or import its material.", "BRK-KMS-021"}},
 	{re(`(?:key|arn)\S* is disabled`), cause{KindKeyState, "the KMS key is disabled; no policy can help", "Enable the key in its account.",
 		"BRK-KMS-020"}},
+	{re(`(?i)access key id you provided does not exist in our records`), codeCauses["InvalidAccessKeyId"]},
 	{re(`security token included in the request is expired`),
 		cause{KindCredentials, "the session has expired", "Get new session credentials.", "BRK-ID-050"}},
 	{re(`security token included in the request is invalid`),
