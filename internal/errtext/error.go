@@ -193,6 +193,9 @@ func readSegment(s string) (Error, bool) {
 	}
 	m := messageOf(flat, ends, e.Code)
 	e.Denial, e.Stated = denialOf(flat)
+	if e.Denial.Action != "" {
+		e.Code = refusalCode(e.Code, flat)
+	}
 	near := flat // names of services and actions in a remark are not those of the error
 	if m.found {
 		near = m.line

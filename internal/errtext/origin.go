@@ -66,6 +66,20 @@ func codeOf(flat string) (code string, sure bool) {
 	return "", false
 }
 
+// refusalCode returns the code of a refusal by its text: a service wrote the code, or it is
+// a code that stands for refusals. Another code in the text is a remark.
+func refusalCode(code, flat string) string {
+	if IsRefusal(code) || first(reServiceCode, flat) != "" {
+		return code
+	}
+	for _, known := range reKnownCode.FindAllString(flat, -1) {
+		if IsRefusal(known) {
+			return known
+		}
+	}
+	return ""
+}
+
 // statusOfCode returns a code that is an HTTP status: a HEAD has no body, and the CLI
 // shows the status.
 func statusOfCode(code string) int {
