@@ -43,9 +43,13 @@ var (
 	blockTag  = regexp.MustCompile(`</?(?:p|br|div|li|ul|blockquote)(?: [^<>\n]{0,300})?/?>`)
 )
 
-// withoutTags removes the tags of HTML that surround words and lines. Those of S3's XML
-// begin with a capital letter.
+// withoutTags removes the tags of HTML that surround words and lines, and the marks of
+// Markdown's code around the parts of a refusal. The tags of S3's XML begin with a capital
+// letter.
 func withoutTags(text string) string {
+	if strings.Contains(text, "is not authorized") {
+		text = strings.ReplaceAll(text, "`", "") // Markdown's code
+	}
 	if !strings.Contains(text, "<") {
 		return text
 	}

@@ -33,7 +33,7 @@ func Explain(e Error) Explanation {
 	if e.Code != "" {
 		said = firstSentence(said)
 	}
-	if c := sentenceOf(said); c != nil && e.Denial.Action == "" {
+	if c := sentenceOf(said); c != nil && e.Denial.Action == "" && fits(code, c.kind) {
 		return general(e, *c)
 	}
 	if e.Denial.Action == "" && code != "" && !IsRefusal(code) {
@@ -46,6 +46,19 @@ func Explain(e Error) Explanation {
 		return general(e, statusCause(e.Status))
 	}
 	return refusal(e)
+}
+
+// fits reports whether a sentence can decide about a code. AWS answered a call that has a
+// code, and some codes have one meaning.
+func fits(code string, kind Kind) bool {
+	if code != "" && kind == KindNetwork {
+		return false
+	}
+	switch known := codeCauses[code].kind; known {
+	case KindKeyState, KindNotFound, KindThrottle:
+		return kind == known
+	}
+	return true
 }
 
 // general explains an error that no policy layer is known for.

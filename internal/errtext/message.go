@@ -133,7 +133,8 @@ func continues(soFar string, width int, next string, paragraph bool) bool {
 	if unicode.IsPunct(last) && last != ')' && last != '"' && last != '\'' { // a colon, a comma: more follows
 		return true
 	}
-	return width+1+len(word) > minWrap && wrappedNext.MatchString(next) || soFar == "User:"
+	refusal := strings.HasPrefix(soFar, "User") && !ended.MatchString(soFar)
+	return (refusal || width+1+len(word) > minWrap) && wrappedNext.MatchString(next)
 }
 
 // withoutRemark removes the text after a complete refusal on the same line.

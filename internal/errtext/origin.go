@@ -27,7 +27,7 @@ var (
 	camelCase = re(`^[A-Z][A-Za-z0-9.]*[a-z][A-Za-z0-9.]*$`)
 
 	// ofAWS are the names that an error of AWS has around it.
-	ofAWS = re(`(?i)\baws|amazon|\barn:|\b(?:s3a?|kms|sts|iam)\b|boto|x-amz|cloudtrail|\bbucket\b|` +
+	ofAWS = re(`(?i)\baws|amazon|\barn:|\b(?:s3a?|kms|sts|iam)\b|boto|x-amz|cloudtrail|` +
 		`request[ _-]?id\b|host[ _-]?id\b|\bSDK\b|PutObject|put_object|\$fault`)
 	// wordings are messages of AWS that have a shared code.
 	wordings = re(`We encountered an internal error\. Please try again|The provided token is malformed or otherwise invalid|` +
@@ -35,7 +35,7 @@ var (
 		`A header you provided implies functionality|The specified method is not allowed against this resource|Please reduce your request rate`)
 	// ofOthers are texts of other programs that use the same words.
 	ofOthers = re(`Error from server \(|Access denied for user '|<center>nginx|\bdjango\b|You don't have permission to access|` +
-		`java\.nio\.file\.AccessDeniedException: /`)
+		`java\.nio\.file\.AccessDeniedException: (?:[A-Z]:)?[\w./\\-]+(?: |$)`)
 )
 
 // sharedCodes are codes that programs without AWS use as well.
